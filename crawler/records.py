@@ -1,0 +1,175 @@
+"""The vocabulary of the program: the frozen values that pass between the stages.
+
+    Found -> (frontier) -> Lease -> Request -> Response -> Page | Image | File -> Outcome
+
+Each stage takes one of these and gives back another; none holds a reference to a service. What is
+written for users (the JSON Lines) is in `schema.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Want = Literal["page", "image"]
+"""On whose behalf a URL is fetched: as a page of the site, or as a picture of a page. What it
+turns out to *be* is decided by its bytes."""
+
+LinkKind = Literal[
+    "seed", "a", "img", "srcset", "source", "css", "iframe", "meta_refresh", "link_canonical",
+    "link_next", "json_ld", "og", "sitemap", "feed", "robots_sitemap", "redirect", "api",
+]  # fmt: skip
+
+
+class Hop(Struct, frozen=True):
+    """One redirect on the way to a URL: the URL that answered, and its status."""
+
+    url: str
+    status: int
+
+
+class Skip(Struct, frozen=True):
+    """A decision not to fetch: `reason` of the closed list, and the exact rule that decided."""
+
+    reason: str
+    rule: str
+
+
+class Found(Struct, frozen=True):
+    """A URL on its way into the frontier: canonical, judged, not yet known to be new."""
+
+    url: str
+    kind: LinkKind
+    want: Want
+    depth: int
+    parent_url: str | None = None
+    seed_url: str | None = None
+    alt: str | None = None
+    redirects: tuple[Hop, ...] = ()
+    skip: Skip | None = None
+    """Set when the scope refused it: it enters the frontier as a decision, to be explained later,
+    and a later find by a better road (nearer, or as an image) may overturn it."""
+
+
+class Lease(Struct, frozen=True):
+    """A URL handed out to exactly one worker, who owes an Outcome or gives it back."""
+
+    url: str
+    url_id: int
+    """Signed 64-bit hash of the canonical URL; the key in the store (`url.url_id`)."""
+    host: str
+    """The politeness key (`url.host_key`)."""
+    kind: LinkKind
+    want: Want
+    depth: int
+    attempts: int
+    """Attempts made before this one."""
+    queued_ms: int
+    """Wall-clock time since it was due, milliseconds."""
+    parent_url: str | None = None
+    seed_url: str | None = None
+    alt: str | None = None
+    redirects: tuple[Hop, ...] = ()
+
+
+class Request(Struct, frozen=True):
+    """What the client is asked to send. Headers are added to the client's own, names as given."""
+
+    url: str
+    method: Literal["GET", "HEAD"] = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    accept: str = "*/*"
+    referer: str | None = None
+
+
+class Timings(Struct, frozen=True):
+    """Milliseconds of the phases of one exchange; None where the phase did not take place."""
+
+    fetch_ms: int
+    dns_ms: int | None = None
+    connect_ms: int | None = None
+    tls_ms: int | None = None
+    ttfb_ms: int | None = None
+    download_ms: int | None = None
+
+
+class Response(Struct, frozen=True):
+    """One final (non-1xx) response, its content codings undone."""
+
+    url: str
+    status: int
+    reason: str
+    http_version: str
+    """"1.0" or "1.1"."""
+    headers: tuple[tuple[str, str], ...]
+    """In order of arrival, names lower-cased, values decoded as latin-1 (RFC 9110 section 5.5)."""
+    body: bytes
+    wire_bytes: int
+    """Body bytes received, before decoding."""
+    timings: Timings
+    remote_ip: str | None
+    reused_connection: bool
+    content_encoding: str | None = None
+    truncated: Literal["length"] | None = None
+    """"length": the body went on beyond the size limit, and was cut there."""
+
+    def header(self, name: str) -> str | None:
+        """The first value of the header `name` (lower case), or None."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+class Link(Struct, frozen=True):
+    """A hyperlink of a page, absolute and canonical."""
+
+    url: str
+    kind: LinkKind
+    text: str | None = None
+    rel: str | None = None
+    nofollow: bool = False
+
+
+class ImageLink(Struct, frozen=True):
+    """A picture that a page shows or names, absolute and canonical."""
+
+    url: str
+    kind: LinkKind
+    alt: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+class Page(Struct, frozen=True):
+    """What an HTML document says."""
+
+    content_type: str
+    charset: str
+    links: tuple[Link, ...] = ()
+    images: tuple[ImageLink, ...] = ()
+    title: str | None = None
+    description: str | None = None
+    canonical_url: str | None = None
+    lang: str | None = None
+    robots_meta: str | None = None
+    """Directives of `<meta name=robots>`, as written, several joined by ", "."""
+
+
+class Image(Struct, frozen=True):
+    """What the bytes of a picture say. `frames` is 1 for a still image."""
+
+    content_type: str
+    format: str
+    width: int | None
+    height: int | None
+    frames: int | None = None
+
+
+class File(Struct, frozen=True):
+    """A body that is neither HTML nor an image; sitemaps and feeds give links all the same."""
+
+    content_type: str
+    charset: str | None = None
+    links: tuple[Link, ...] = ()
