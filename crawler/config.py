@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
-Seconds = Annotated[float, Meta(ge=0)]
-Bytes = Annotated[int, Meta(gt=0)]
+from crawler.errors import StateError
+
+# The unit lets the loader accept "2h" and "50M" where the number is meant.
+Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
+Bytes = Annotated[int, Meta(gt=0, extra={"unit": "bytes"})]
 Count = Annotated[int, Meta(gt=0)]
 
 
@@ -19,12 +23,14 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[http]`: the client."""
 
     user_agent: str = ""
-    """Empty: `orbweb/VERSION (+contact)`, see `http/client.py`."""
+    """Empty: `orbweb/VERSION`. Name a way to reach you: a site's owner who can ask does not ban."""
     headers: dict[str, str] = {}
-    """Sent with every request."""
+    """Sent with every request. A secret is written `env:NAME` or `file:PATH`, and read only when
+    the crawl starts; it reaches neither the state nor a log."""
     timeout: Seconds = 60.0
     """Total budget of one request, seconds."""
     dns_timeout: Seconds = 10.0
+    """Of one look-up of a name, seconds."""
     connect_timeout: Seconds = 10.0
     """TCP and TLS together, seconds."""
     read_timeout: Seconds = 30.0
@@ -34,9 +40,11 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_header: Bytes = 64 * 2**10
     """Of a response's header section in total, 1xx responses included, bytes."""
     verify_tls: bool = True
+    """Refuse servers whose certificate is wrong."""
     ca_file: str | None = None
     """PEM file of the authorities to trust instead of the system's."""
     address_family: Literal["any", "ipv4", "ipv6"] = "any"
+    """Which addresses of a name are used."""
     resolve: tuple[str, ...] = ()
     """`HOST:PORT:ADDR`, as in curl."""
     allow_net: tuple[str, ...] = ()
@@ -44,13 +52,16 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     idle_per_host: Count = 8
     """Idle connections kept for one origin."""
     idle_total: Count = 256
+    """Idle connections kept in all."""
     idle_timeout: Seconds = 15.0
+    """How long an idle connection is kept, seconds."""
 
 
 class RobotsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[robots]`: the Robots Exclusion Protocol, RFC 9309."""
 
     obey: bool = True
+    """Off is said in every run record."""
     agent: str = "orbweb"
     """Product token looked for in the groups of robots.txt."""
     max_age: Seconds = 86400.0
@@ -76,64 +87,79 @@ class RetryConfig(Struct, frozen=True, forbid_unknown_fields=True):
     tries: Count = 3
     """Attempts at one URL, the first included."""
     statuses: tuple[str, ...] = ("408", "425", "429", "5xx")
+    """Answers that a later attempt may change; `5xx` stands for the whole class."""
     backoff: Seconds = 1.0
     """Before the second attempt, seconds; doubled for each further one, with jitter."""
     max_backoff: Seconds = 60.0
+    """The longest wait between two attempts, seconds."""
 
 
 class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[scope]`: which links are followed."""
 
     within: Literal["host", "domain", "prefix", "page", "any"] = "host"
+    """Measured from the seeds: their hosts, their registrable domains, their folders, nothing
+    but the seeds themselves, or the whole web."""
     domains: tuple[str, ...] = ()
     """Further domains whose pages belong to the crawl."""
     rules: tuple[str, ...] = ()
     """`+PATTERN` or `-PATTERN`, regular expressions over the whole URL (`glob:` prefix for globs);
     the last match wins."""
     depth: Annotated[int, Meta(ge=0)] | None = None
-    """Links from a seed; None: no limit."""
+    """Links from a seed; none: no limit."""
     images_within: Literal["host", "domain", "any"] = "any"
     """Whose images are fetched for a page in scope: many sites keep theirs on another host."""
 
 
 class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[limits]`: when to stop. None: no limit."""
+    """`[limits]`: when to stop; none: no limit."""
 
     max_pages: Count | None = None
+    """Pages fetched in all."""
     max_pages_per_host: Count | None = None
+    """Pages fetched from one host."""
     max_bytes: Bytes | None = None
+    """Body bytes received in all."""
     max_time: Seconds | None = None
+    """Duration of the crawl, seconds; each resume starts anew."""
     max_redirects: Annotated[int, Meta(ge=0)] = 10
+    """In one chain."""
     max_links: Count = 50_000
     """Of one page; the rest is not looked at."""
 
 
 class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[images]`."""
+    """`[images]`: the pictures of the pages."""
 
     fetch: bool = True
+    """Fetch them."""
     min_width: Annotated[int, Meta(ge=0)] = 0
+    """Narrower ones are not kept, pixels."""
     min_height: Annotated[int, Meta(ge=0)] = 0
+    """Lower ones are not kept, pixels."""
     name: str = "{host}/{stem}-{sha256:.8}.{ext}"
     """Template of the path below `images/`: host, stem, sha256, ext, format."""
 
 
 class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[output]`: what is written."""
+    """`[records]`: what is written to the stream."""
 
     record: tuple[Literal["skips", "robots"], ...] = ()
-    """Record types beyond the default ones."""
+    """Record types beyond the default ones: `skips`, `robots`."""
     include: tuple[Literal["links", "images", "headers"], ...] = ()
-    """Heavy fields (`--with`)."""
+    """Heavy fields: `links`, `images`, `headers`."""
     schema_line: bool | None = None
-    """First line `{"type":"schema"}`; None: in files yes, on stdout no."""
+    """Begin with a typed `{"type":"schema"}` line, so that DuckDB and others know every column;
+    none: in files yes, on stdout no."""
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """One crawl, whole."""
 
     seeds: tuple[str, ...] = ()
+    """Where to start: URLs. Without a scheme, https is assumed."""
     name: str = ""
+    """Of the crawl, for people; a job without `dir` keeps its files in a folder of this name."""
     dir: str = ""
     """The crawl's folder; empty: named after the first seed's host."""
     output: str = ""
@@ -142,6 +168,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Requests at once, over all hosts."""
     grace: Seconds = 10.0
     """How long a stop waits for the requests that are under way, seconds."""
+    fail_on: str = ""
+    """End with exit code 8 if URLs failed: `any`, `seed` (one of the seeds) or a share of all
+    fetches, `5%`. Empty: never."""
     http: HttpConfig = HttpConfig()
     robots: RobotsConfig = RobotsConfig()
     politeness: PolitenessConfig = PolitenessConfig()
@@ -150,3 +179,28 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     limits: LimitsConfig = LimitsConfig()
     images: ImagesConfig = ImagesConfig()
     records: OutputConfig = OutputConfig()
+
+
+class CrawlFile(Config, frozen=True, forbid_unknown_fields=True):
+    """A configuration file: one crawl, or several that share what stands at the top."""
+
+    jobs: Literal["in_order", "side_by_side"] = "in_order"
+    """How the `[[job]]` tables are run."""
+    job: tuple[Config, ...] = ()
+    """Each `[[job]]` is a crawl of its own; what it says overrides the top of the file."""
+
+
+def to_json(config: Config) -> bytes:
+    """The form kept in the state of a crawl. Secrets stay as they are named (`env:NAME`)."""
+    return msgspec.json.encode(config)
+
+
+def from_json(data: bytes) -> Config:
+    """Back from the state. Raises StateError if another version of the program wrote it."""
+    try:
+        return msgspec.json.decode(data, type=Config)
+    except msgspec.DecodeError as error:
+        raise StateError(
+            f"the configuration kept in the state can't be read ({error}); "
+            "it was written by another version: resume with that one, or start again with --fresh"
+        ) from error

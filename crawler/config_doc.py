@@ -1,0 +1,191 @@
+"""The configuration written out: the commented example, the effective values, the JSON Schema.
+
+All three are made from the structs of `config.py`; the words of the example are the docstrings
+that stand below the fields there.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import textwrap
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from crawler import config as config_module
+from crawler.config import Config, CrawlFile
+from crawler.config_fields import Key, Path, choices, keys
+from crawler.config_load import Job
+from crawler.config_secrets import hidden
+from crawler.quantities import exact_bytes, exact_seconds
+
+_WIDTH = 96
+
+_HEAD = """\
+The configuration of a crawl. Every key stands here with its default: delete what you do not
+change. Run it with `orbweb crawl --config FILE`; `orbweb config check FILE` finds mistakes.
+
+Durations are seconds, or text such as "500ms", "30s", "2h"; sizes are bytes, or "64K", "50M".
+"none" stands for no limit, or for no value. The environment (CRAWL_HTTP_TIMEOUT=30) overrides
+this file, and the flags of the command line override both."""
+
+_JOBS = """\
+Several crawls in one file: each [[job]] is one, with its own seeds, scope, limits and output.
+What a job does not say is taken from above. For example:
+
+[[job]]
+name = "docs"
+seeds = ["https://docs.example.com/"]
+scope.within = "prefix"
+limits.max_pages = 1000
+
+[[job]]
+name = "blog"
+seeds = ["https://blog.example.com/"]
+images.fetch = false"""
+
+
+@cache
+def docstrings() -> dict[tuple[str, str], str]:
+    """The explanation of each field, by (struct, field)."""
+    found = {}
+    tree = ast.parse(inspect.getsource(config_module))
+    for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        for field, text in zip(node.body, node.body[1:], strict=False):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                words = _constant(text)
+                if words:
+                    found[node.name, field.target.id] = inspect.cleandoc(words)
+    return found
+
+
+def _constant(node: ast.stmt) -> str:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return str(node.value.value)
+    return ""
+
+
+def example_toml() -> str:
+    """`config.example.toml`: all keys, their defaults, what they mean."""
+    parts = [_comment(_HEAD), "", *_section(CrawlFile, ())]
+    for field in msgspec.structs.fields(Config):
+        if isinstance(field.type, type) and issubclass(field.type, Struct):
+            title = (inspect.getdoc(field.type) or "").partition(": ")[2]
+            parts += ["", f"[{field.name}]", _comment(title[:1].upper() + title[1:]), ""]
+            parts += _section(field.type, (field.name,))
+    return "\n".join([*parts, "", _comment(_JOBS)]) + "\n"
+
+
+def _section(struct: type[Struct], above: Path) -> list[str]:
+    lines = []
+    for path, key in keys(struct).items():
+        if len(path) == 1 and path != ("job",):
+            owner = next(c.__name__ for c in struct.__mro__ if path[0] in c.__annotations__)
+            text = docstrings()[owner, path[0]]
+            options = " | ".join(map(json.dumps, choices(key.type)))
+            lines.append(_comment(f"{text}\n{options}" if options else text))
+            lines += [f"{path[0]} = {toml_value(written(key, key.default))}", ""]
+    return lines[:-1]
+
+
+def _comment(text: str) -> str:
+    lines: list[str] = []
+    for line in text.splitlines():
+        lines += textwrap.wrap(line, _WIDTH) or [""]
+    return "\n".join(f"# {line}".rstrip() for line in lines)
+
+
+def written(key: Key, value: Any) -> Any:
+    """A value as one would write it in the file: `"50M"`, `"none"`."""
+    if value is None:
+        return "none"
+    if key.unit == "bytes":
+        return exact_bytes(value)
+    return exact_seconds(value) if key.unit == "seconds" else value
+
+
+def toml_value(value: Any) -> str:
+    """One TOML value; tables are written in line."""
+    if isinstance(value, dict):
+        pairs = (f"{toml_value(name)} = {toml_value(item)}" for name, item in value.items())
+        return f"{{ {', '.join(pairs)} }}" if value else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    # JSON's strings, numbers and booleans are TOML's too, but for the bare DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def show(job: Job) -> str:
+    """The effective configuration as TOML, each value with who set it; secrets are not shown."""
+    lines = []
+    section: Path = ()
+    for path, key in keys().items():
+        if path[:-1] != section:
+            section = path[:-1]
+            lines += ["", f"[{'.'.join(section)}]"]
+        value = written(key, _value(job.config, path))
+        if path == ("http", "headers"):
+            value = hidden(value)
+        pair = f"{path[-1]} = {toml_value(value)}"
+        lines.append(f"{pair:<44}  # {job.origins.get(path, 'default')}")
+    return "\n".join(lines) + "\n"
+
+
+def _value(config: Any, path: Path) -> Any:
+    for name in path:
+        config = getattr(config, name)
+    return config
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of the file, for editors that complete and check TOML."""
+    (schema,), definitions = msgspec.json.schema_components(
+        [CrawlFile], ref_template="#/$defs/{name}"
+    )
+    for name, definition in definitions.items():
+        _widen(name, definition["properties"])
+        for shape in definition["properties"].values():
+            if "$ref" in shape:  # a section's default is that of its keys
+                del shape["default"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "orbweb configuration",
+        **schema,
+        "$defs": definitions,
+    }
+
+
+def _widen(struct: str, properties: Mapping[str, dict[str, Any]]) -> None:
+    """Explain each property, and let in what `config_fields.read` accepts beyond the type."""
+    known = keys(getattr(config_module, struct))
+    for name, shape in properties.items():
+        key = known.get((name,))
+        text = docstrings().get((struct, name)) or docstrings().get(("Config", name))
+        if text:
+            shape["description"] = text
+        if key is None:
+            continue
+        if key.optional:
+            shape["anyOf"] = [s for s in shape["anyOf"] if s != {"type": "null"}]
+            shape["anyOf"].append({"const": "none"})
+            shape["default"] = "none"
+        if key.unit:
+            alternatives = shape.setdefault("anyOf", [_number(shape)])
+            alternatives.append({"type": "string", "pattern": _PATTERNS[key.unit]})
+
+
+def _number(shape: dict[str, Any]) -> dict[str, Any]:
+    """Move the number's own limits out of the way of the alternatives."""
+    moved = ("type", "minimum", "exclusiveMinimum")
+    return {name: shape.pop(name) for name in moved if name in shape}
+
+
+_PATTERNS = {
+    "seconds": r"^\s*(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+$",
+    "bytes": r"^\s*\d+(\.\d+)?\s*([kKmMgGtT]([iI]?[bB])?|[bB])?\s*$",
+}

@@ -1,0 +1,249 @@
+"""What is known about each key of the configuration, and how a value for it is read. No I/O.
+
+The structs of `config.py` are the only source: the keys, their types and limits come from the
+fields, the explanations from the docstrings below them. A value arrives either as TOML gave it
+(`read`) or as text from the environment or a flag (`read_text`); both end in the same checks.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import string
+import tomllib
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from functools import cache
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Meta, Struct
+
+from crawler.config import Config
+from crawler.quantities import parse_bytes, parse_seconds
+
+Path = tuple[str, ...]
+"""`("http", "timeout")`, or `("seeds",)` at the top."""
+
+
+class Key(Struct, frozen=True):
+    """One key: where it stands, what it takes."""
+
+    path: Path
+    type: Any
+    default: Any
+    unit: Literal["seconds", "bytes"] | None
+    optional: bool
+    """May be "none"."""
+
+    @property
+    def name(self) -> str:
+        """As written in an error: `[http] timeout`."""
+        return spell(self.path)
+
+
+def spell(path: Path) -> str:
+    """`[http] timeout`; keys at the top stand alone."""
+    return path[0] if len(path) == 1 else f"[{'.'.join(path[:-1])}] {path[-1]}"
+
+
+@cache
+def keys(struct: type[Struct] = Config) -> dict[Path, Key]:
+    """All keys of a struct and of the structs in it, in the order of their definition."""
+    return {key.path: key for key in _keys(struct, ())}
+
+
+def _keys(struct: type[Struct], above: Path) -> Iterator[Key]:
+    for field in msgspec.structs.fields(struct):
+        path = (*above, field.name)
+        if isinstance(field.type, type) and issubclass(field.type, Struct):
+            yield from _keys(field.type, path)
+        else:
+            default = field.default_factory() if callable(field.default_factory) else field.default
+            bare = _without_none(field.type)
+            yield Key(path, field.type, default, _unit(bare), bare is not field.type)
+
+
+def _without_none(hint: Any) -> Any:
+    """`X` of `X | None`."""
+    members = get_args(hint)
+    if type(None) not in members:
+        return hint
+    return next(member for member in members if member is not type(None))
+
+
+def _unit(hint: Any) -> Any:
+    if get_origin(hint) is Annotated:
+        for meta in get_args(hint)[1:]:
+            if isinstance(meta, Meta) and meta.extra:
+                return meta.extra.get("unit")
+    return None
+
+
+def suggest(path: Path, struct: type[Struct] = Config) -> str:
+    """`did you mean ...?` for a key that does not exist, or nothing where none is near."""
+    known = keys(struct)
+    sections = {other[:-1] for other in known if other[:-1]}
+    siblings = [other for other in known if other[:-1] == path[:-1]]
+    siblings += [section for section in sections if section[:-1] == path[:-1]]
+    near = get_close_matches(path[-1], [other[-1] for other in siblings], n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    elsewhere = [other for other in known if other[-1] == path[-1]]
+    return f"; did you mean {spell(elsewhere[0])}?" if elsewhere else ""
+
+
+def read(key: Key, value: Any) -> Any:
+    """A TOML value as the key's own type. Raises ValueError with a sentence for the user."""
+    if key.optional and value == "none":
+        return None
+    if key.unit and isinstance(value, str):
+        value = {"seconds": parse_seconds, "bytes": parse_bytes}[key.unit](value)
+    try:
+        clean = msgspec.convert(value, key.type)
+    except msgspec.ValidationError as error:
+        raise ValueError(_explain(key, value, str(error))) from error
+    check = CHECKS.get(key.path)
+    for one in clean if isinstance(clean, tuple) else (clean,):
+        if check is not None and one:
+            check(one)
+    return clean
+
+
+def read_text(key: Key, text: str) -> Any:
+    """A value from the environment or the command line. Lists: TOML, or split at commas."""
+    bare = _without_none(key.type)
+    kind = get_origin(bare)
+    if kind is tuple and not text.startswith("["):
+        return read(key, [part.strip() for part in text.split(",") if part.strip()])
+    if kind in (tuple, dict):
+        return read(key, _toml(text))
+    if bare is str or kind is Literal or key.unit:
+        return read(key, text)
+    return read(key, _toml(text.lower()) if text != "none" else text)
+
+
+def _toml(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+_TYPE_NAMES = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": '"none"',
+    "datetime": "a date",
+    "date": "a date",
+    "time": "a time",
+}
+
+
+def _explain(key: Key, value: Any, message: str) -> str:
+    """msgspec's message in the words of TOML, with what would have been right."""
+    allowed = list(choices(key.type))
+    if allowed:
+        wrong = (
+            next((v for v in value if v not in allowed), value)
+            if isinstance(value, list)
+            else value
+        )
+        near = get_close_matches(str(wrong), allowed, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{wrong!r} is none of {', '.join(allowed)}{hint}"
+    message = re.sub(r" - at `.*`$", "", message)
+    message = re.sub(
+        r"`([^`]*)`",
+        lambda m: " or ".join(_TYPE_NAMES.get(part, part) for part in m[1].split(" | ")),
+        message,
+    )
+    shown = f" ({value!r})" if isinstance(value, str | int | float) else ""
+    return message[0].lower() + message[1:] + shown
+
+
+def choices(hint: Any) -> Iterator[str]:
+    """The values of the Literals in a type, at any depth."""
+    if get_origin(hint) is Literal:
+        yield from get_args(hint)
+    else:
+        for member in get_args(hint):
+            yield from choices(member)
+
+
+def _check_rule(rule: str) -> None:
+    sign, pattern = rule[:1], rule[1:]
+    if sign not in ("+", "-") or not pattern:
+        raise ValueError(f"{rule!r} begins with neither + (include) nor - (exclude)")
+    if not pattern.startswith("glob:"):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{rule!r} is no regular expression: {error}") from error
+
+
+def _check_network(network: str) -> None:
+    try:
+        ipaddress.ip_network(network, strict=False)
+    except ValueError as error:
+        raise ValueError(f"{network!r} is no network; write 127.0.0.0/8 or fd00::/8") from error
+
+
+def _check_resolve(entry: str) -> None:
+    host, _, rest = entry.partition(":")
+    port, _, address = rest.partition(":")
+    try:
+        ipaddress.ip_address(address.strip("[]"))
+    except ValueError:
+        address = ""
+    if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536 and address):
+        raise ValueError(f"{entry!r} is not HOST:PORT:ADDRESS, as in example.com:443:127.0.0.1")
+
+
+def _check_status(status: str) -> None:
+    if not re.fullmatch(r"[1-5](\d\d|xx)", status):
+        raise ValueError(f"{status!r} is no status; write 429 or 5xx")
+
+
+def _check_image_name(template: str) -> None:
+    known = {"host", "stem", "sha256", "ext", "format"}
+    try:
+        used = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+        template.format_map(dict.fromkeys(known, "x"))
+    except (ValueError, KeyError, IndexError, AttributeError) as error:
+        raise ValueError(f"{template!r} is no template of {', '.join(sorted(known))}") from error
+    if not used & {"sha256", "stem"}:
+        raise ValueError(f"{template!r} gives all images one name; use {{sha256}} or {{stem}}")
+
+
+def _check_fail_on(limit: str) -> None:
+    if limit not in ("any", "seed") and not re.fullmatch(r"\d{1,2}(\.\d+)?%", limit):
+        raise ValueError(f"{limit!r} is neither any nor seed nor a share such as 5%")
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name, RFC 9110 section 5.6.2."""
+
+
+def _check_headers(headers: dict[str, str]) -> None:
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"{name!r} is no header name")
+        if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+            raise ValueError(f"the value of {name} holds a line break or a control character")
+
+
+CHECKS: dict[Path, Callable[[Any], None]] = {
+    ("scope", "rules"): _check_rule,
+    ("http", "allow_net"): _check_network,
+    ("http", "resolve"): _check_resolve,
+    ("http", "headers"): _check_headers,
+    ("retry", "statuses"): _check_status,
+    ("images", "name"): _check_image_name,
+    ("fail_on",): _check_fail_on,
+}
+"""What a type can't say. A list is checked element by element; empty values pass."""

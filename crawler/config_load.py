@@ -1,0 +1,288 @@
+"""From a TOML file, the environment and the command line to the crawls they ask for.
+
+Every value becomes a `Setting`: which key, what value, and where it was said. Later settings
+override earlier ones (defaults < file < `[[job]]` < environment < flags), so that the origin of
+each effective value is known without a second pass, and a mistake is reported at its place. All
+mistakes of a file are reported at once.
+
+tomllib gives no line numbers. They are found afterwards, and only for mistakes: the statement that
+holds a key is the first after which the parsed beginning of the file holds the key too.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from crawler.config import Config, CrawlFile
+from crawler.config_fields import Key, Path, keys, read, read_text, spell, suggest
+from crawler.config_secrets import refuse_literal_secrets
+from crawler.errors import UsageError
+from crawler.seeds import as_url, default_name
+
+MAX_FILE = 4 * 2**20
+
+
+class Setting(Struct, frozen=True):
+    """One value that somebody gave. Tables merge by key; lists do where `adds` is set."""
+
+    path: Path
+    value: Any
+    origin: str
+    adds: bool = False
+
+
+class Job(Struct, frozen=True):
+    """One crawl to run, and for each key that is not at its default who set it."""
+
+    config: Config
+    origins: dict[Path, str]
+
+
+class Plan(Struct, frozen=True):
+    """What one call of the program is to run. `notes` are for the user's eyes."""
+
+    jobs: tuple[Job, ...]
+    side_by_side: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Problem(Struct, frozen=True):
+    """A mistake in the file, at a path of keys and list indices."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+def load(
+    file: tuple[str, str] | None,
+    environ: Mapping[str, str],
+    flags: Sequence[Setting],
+) -> Plan:
+    """The plan of (name, text) of a file, the environment and the flags. Raises UsageError."""
+    tree = _parse(*file) if file else {}
+    shared: list[Setting] = []
+    jobs: list[list[Setting]] = []
+    if file:
+        shared, jobs = _settings_of_file(tree, *file)
+    outer = [*from_environ(environ), *flags]
+    notes: list[str] = []
+    plan = [_job([*shared, *job, *outer], notes) for job in jobs or [[]]]
+    _refuse_shared_folders(plan)
+    return Plan(tuple(plan), tree.get("jobs") == "side_by_side", tuple(notes))
+
+
+def _job(settings: Iterable[Setting], notes: list[str]) -> Job:
+    values: dict[Path, Any] = {}
+    origins: dict[Path, str] = {}
+    for setting in settings:
+        values[setting.path] = _merged(values.get(setting.path), setting)
+        origins[setting.path] = setting.origin
+    return Job(_completed(_build(values), notes), origins)
+
+
+def _merged(before: Any, setting: Setting) -> Any:
+    if isinstance(setting.value, dict) and before:
+        return {**before, **setting.value}
+    if setting.adds and before:
+        return (*before, *setting.value)
+    return setting.value
+
+
+def _build(values: Mapping[Path, Any]) -> Config:
+    tree: dict[str, Any] = {}
+    for path, value in values.items():
+        table = tree
+        for name in path[:-1]:
+            table = table.setdefault(name, {})
+        table[path[-1]] = value
+    return msgspec.convert(tree, Config)
+
+
+def _completed(config: Config, notes: list[str]) -> Config:
+    """With whole seeds, and a folder where a name or a seed gives one."""
+    seeds = []
+    for text in dict.fromkeys(config.seeds):
+        url, note = as_url(text)
+        seeds.append(url)
+        notes.extend([note] if note else [])
+    folder = config.dir or config.name or (default_name(seeds[0]) if seeds else "")
+    return msgspec.structs.replace(config, seeds=tuple(seeds), dir=folder)
+
+
+def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
+    taken: dict[str, int] = {}
+    for number, job in enumerate(jobs, 1):
+        for place in filter(None, (job.config.dir, job.config.output)):
+            other = taken.setdefault(place, number)
+            if other != number:
+                raise UsageError(
+                    f"[[job]] {other} and {number} both write to {place!r}; "
+                    "give each its own dir and output"
+                )
+
+
+# ------------------------------------------------------------------ environment and flags
+
+
+def from_environ(environ: Mapping[str, str]) -> list[Setting]:
+    """`CRAWL_CONCURRENCY`, `CRAWL_HTTP_TIMEOUT`, ... A name near to one of them is a mistake."""
+    by_name = {f"CRAWL_{'_'.join(path).upper()}": key for path, key in keys().items()}
+    return [
+        _setting(_named(name, by_name), text, name)
+        for name, text in sorted(environ.items())
+        if name in by_name or (name.startswith("CRAWL_") and _near(name, by_name))
+    ]
+
+
+def _named(name: str, by_name: Mapping[str, Key]) -> Key:
+    if name not in by_name:
+        raise UsageError(
+            f"environment {name}: no such setting; did you mean {_near(name, by_name)}?"
+        )
+    return by_name[name]
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    return next(iter(get_close_matches(name, names, n=1, cutoff=0.85)), "")
+
+
+def from_assignment(text: str) -> Setting:
+    """`-s http.timeout=30s`."""
+    name, equals, value = text.partition("=")
+    path = tuple(name.strip().split("."))
+    if not equals:
+        raise UsageError(f"-s {text}: write KEY=VALUE, as in -s http.timeout=30s")
+    if path not in keys():
+        raise UsageError(f"-s {text}: there is no {name.strip()!r}{suggest(path)}")
+    return _setting(keys()[path], value.strip(), f"-s {name.strip()}")
+
+
+def from_flag(path: Path, value: Any, flag: str, *, adds: bool = False) -> Setting:
+    """What a command line option says: text as typed, or a value of the key's own kind."""
+    return _setting(keys()[path], value, flag, adds=adds)
+
+
+def _setting(key: Key, value: Any, origin: str, *, adds: bool = False) -> Setting:
+    try:
+        clean = read_text(key, value) if isinstance(value, str) else read(key, value)
+    except ValueError as error:
+        raise UsageError(f"{origin}: {error}") from error
+    return Setting(key.path, clean, origin, adds)
+
+
+# ------------------------------------------------------------------ the file
+
+
+def _parse(name: str, text: str) -> dict[str, Any]:
+    if len(text) > MAX_FILE:
+        raise UsageError(f"{name}: larger than {MAX_FILE} characters; seeds go in a file of -i")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{name}: not TOML: {error}") from error
+    except RecursionError:
+        raise UsageError(f"{name}: nested too deeply") from None
+
+
+def _settings_of_file(
+    tree: dict[str, Any], name: str, text: str
+) -> tuple[list[Setting], list[list[Setting]]]:
+    """What the top of the file says, and what each of its jobs says."""
+    problems: list[Problem] = []
+    shared = list(_walk(tree, CrawlFile, (), name, problems))
+    tables = tree.get("job", [])
+    if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
+        problems.append(Problem(("job",), "a job is a table: write [[job]]"))
+        tables = []
+    jobs = [
+        list(_walk(table, Config, ("job", index), f"{name} [[job]] {index + 1}", problems))
+        for index, table in enumerate(tables)
+    ]
+    if problems:
+        raise UsageError("\n".join(_report(name, text, problem) for problem in problems))
+    own = {("jobs",), ("job",)}
+    return [setting for setting in shared if setting.path not in own], jobs
+
+
+def _walk(
+    table: dict[str, Any],
+    struct: type[Struct],
+    above: tuple[str | int, ...],
+    origin: str,
+    problems: list[Problem],
+) -> Iterator[Setting]:
+    """The settings in a table of the file; what is wrong goes to `problems`."""
+    known = keys(struct)
+    sections = {path[:-1] for path in known if path[:-1]}
+    for path, value in _leaves(table, sections):
+        if path == ("job",):
+            continue
+        if path in sections:
+            wrong = f"{path[-1]} is a section: write [{path[-1]}]"
+        elif path not in known:
+            wrong = f"there is no {spell(path)}{suggest(path, struct)}"
+        else:
+            try:
+                refuse_literal_secrets(path, value)
+                yield Setting(path, read(known[path], value), origin)
+                continue
+            except ValueError as error:
+                wrong = f"{spell(path)}: {error}"
+        problems.append(Problem((*above, *path), wrong))
+
+
+def _leaves(
+    table: dict[str, Any], sections: set[Path], above: Path = ()
+) -> Iterator[tuple[Path, Any]]:
+    """Keys and values; only tables that are sections are entered."""
+    for name, value in table.items():
+        path = (*above, name)
+        if isinstance(value, dict) and path in sections:
+            yield from _leaves(value, sections, path)
+        else:
+            yield path, value
+
+
+def _report(name: str, text: str, problem: Problem) -> str:
+    line = find_line(text, problem.path)
+    return f"{name}:{line}: {problem.message}" if line else f"{name}: {problem.message}"
+
+
+_STATEMENT = re.compile(r"""\s*(\[|([\w-]+|"[^"]*"|'[^']*')\s*[.=])""")
+
+
+def find_line(text: str, path: tuple[str | int, ...]) -> int | None:
+    """Number of the line where the statement that sets `path` begins, counted from 1."""
+    lines = text.splitlines(keepends=True)
+    starts = [number for number, line in enumerate(lines) if _STATEMENT.match(line)]
+    ends = [*starts[1:], len(lines)]
+
+    def set_by(statement: int) -> bool:
+        # A line inside a long string or list may look like a statement: what ends there is no
+        # TOML, and the next end decides.
+        for end in ends[statement:]:
+            try:
+                return _holds(tomllib.loads("".join(lines[:end])), path)
+            except tomllib.TOMLDecodeError:
+                continue
+        return False
+
+    found = bisect_left(range(len(starts)), True, key=set_by)
+    return starts[found] + 1 if found < len(starts) else None
+
+
+def _holds(tree: Any, path: tuple[str | int, ...]) -> bool:
+    for step in path:
+        try:
+            tree = tree[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
