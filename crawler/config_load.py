@@ -25,7 +25,8 @@ from crawler.config import Config, CrawlFile
 from crawler.config_fields import Key, Path, keys, read, read_text, spell, suggest
 from crawler.config_secrets import refuse_literal_secrets
 from crawler.errors import UsageError
-from crawler.seeds import as_url, default_name
+from crawler.seeds import default_name
+from crawler.url import parse_seed
 
 MAX_FILE = 4 * 2**20
 
@@ -110,9 +111,10 @@ def _completed(config: Config, notes: list[str]) -> Config:
     """With whole seeds, and a folder where a name or a seed gives one."""
     seeds = []
     for text in dict.fromkeys(config.seeds):
-        url, note = as_url(text)
-        seeds.append(url)
-        notes.extend([note] if note else [])
+        seed = parse_seed(text)
+        seeds.append(seed.url)
+        if seed.assumed_https:
+            notes.append(f"{text}: no scheme given, https assumed")
     folder = config.dir or config.name or (default_name(seeds[0]) if seeds else "")
     return msgspec.structs.replace(config, seeds=tuple(seeds), dir=folder)
 

@@ -1,43 +1,10 @@
-"""What a person types where a URL is wanted, made a URL. No I/O."""
+"""What a person types where seeds are wanted: a first word, a list in a file. No I/O."""
 
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
-from crawler.errors import UsageError
-
-MAX_SEED = 8192
-
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(?!\d+(?:[/?#]|$))", re.IGNORECASE)
-"""`https:`, `mailto:`; but `example.com:8080/` is a host and its port."""
-
-
-def as_url(text: str) -> tuple[str, str]:
-    """The URL meant by `text`, and a note for the user where something was assumed, or "".
-
-    Raises UsageError for what can't be crawled.
-    """
-    text = text.strip()
-    match = _SCHEME.match(text)
-    if not text or len(text) > MAX_SEED:
-        raise UsageError(f"a URL of {len(text)} characters can't be crawled")
-    if match is None:
-        return _whole(f"https://{text}"), f"{text}: no scheme given, https assumed"
-    if match[1].lower() not in ("http", "https"):
-        raise UsageError(f"{text}: only http and https can be crawled, not {match[1]}")
-    return _whole(text), ""
-
-
-def _whole(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"{url}: no URL: {error}") from error
-    if not host or re.search(r"\s", host):
-        raise UsageError(f"{url}: no URL: it names no host")
-    return url
+from crawler.url import host_key
 
 
 def looks_like_url(word: str) -> bool:
@@ -47,9 +14,7 @@ def looks_like_url(word: str) -> bool:
 
 def default_name(url: str) -> str:
     """The folder of a crawl that got no name: the host, and the port where it is unusual."""
-    parts = urlsplit(url)
-    host = re.sub(r"[^\w.-]", "_", parts.hostname or "crawl")
-    return f"{host}_{parts.port}" if parts.port else host
+    return re.sub(r"[^\w.-]", "_", host_key(url)).strip(".") or "crawl"
 
 
 def read_seeds(text: str) -> list[str]:
