@@ -6,12 +6,10 @@ that stand below the fields there.
 
 from __future__ import annotations
 
-import ast
 import inspect
 import json
 import textwrap
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -22,6 +20,7 @@ from crawler.config import Config, CrawlFile
 from crawler.config_fields import Key, Path, choices, keys
 from crawler.config_load import Job
 from crawler.config_secrets import hidden
+from crawler.docstrings import field_doc
 from crawler.quantities import exact_bytes, exact_seconds
 
 _WIDTH = 96
@@ -50,26 +49,6 @@ seeds = ["https://blog.example.com/"]
 images.fetch = false"""
 
 
-@cache
-def docstrings() -> dict[tuple[str, str], str]:
-    """The explanation of each field, by (struct, field)."""
-    found = {}
-    tree = ast.parse(inspect.getsource(config_module))
-    for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
-        for field, text in zip(node.body, node.body[1:], strict=False):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                words = _constant(text)
-                if words:
-                    found[node.name, field.target.id] = inspect.cleandoc(words)
-    return found
-
-
-def _constant(node: ast.stmt) -> str:
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        return str(node.value.value)
-    return ""
-
-
 def example_toml() -> str:
     """`config.example.toml`: all keys, their defaults, what they mean."""
     parts = [_comment(_HEAD), "", *_section(CrawlFile, ())]
@@ -85,8 +64,7 @@ def _section(struct: type[Struct], above: Path) -> list[str]:
     lines = []
     for path, key in keys(struct).items():
         if len(path) == 1 and path != ("job",):
-            owner = next(c.__name__ for c in struct.__mro__ if path[0] in c.__annotations__)
-            text = docstrings()[owner, path[0]]
+            text = field_doc(config_module, struct, path[0])
             options = " | ".join(map(json.dumps, choices(key.type)))
             lines.append(_comment(f"{text}\n{options}" if options else text))
             lines += [f"{path[0]} = {toml_value(written(key, key.default))}", ""]
@@ -162,12 +140,13 @@ def json_schema() -> dict[str, Any]:
 
 def _widen(struct: str, properties: Mapping[str, dict[str, Any]]) -> None:
     """Explain each property, and let in what `config_fields.read` accepts beyond the type."""
-    known = keys(getattr(config_module, struct))
+    owner = getattr(config_module, struct)
+    known = keys(owner)
     for name, shape in properties.items():
-        key = known.get((name,))
-        text = docstrings().get((struct, name)) or docstrings().get(("Config", name))
+        text = field_doc(config_module, owner, name)
         if text:
             shape["description"] = text
+        key = known.get((name,))
         if key is None:
             continue
         if key.optional:
