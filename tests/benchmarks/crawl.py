@@ -1,0 +1,196 @@
+"""Pages per CPU second of a whole crawl, against the peers, on a real site.
+
+    python -m tests.benchmarks.crawl                          # postgres and gimp, 3 rounds
+    python -m tests.benchmarks.crawl cppref --rounds 5 --only orbweb,scrapy
+
+nginx serves the site on loopback from the first core, each crawler runs on the second, one after
+the other, for some rounds. What counts is user plus system CPU time of the whole process: wall
+time drifts with the machine's other work, ratios of CPU time in the same round much less. How
+complete a crawl was is read from nginx's log, not from what the crawler says.
+"""
+
+import argparse
+import importlib.util
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.realsites import nginx
+from tests.realsites.sites import SITES, Site
+
+_LIMIT = 300.0  # seconds for one crawl; the slowest known, Scrapy on cppref, takes 65
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def _module(name: str) -> Callable[[str, str], list[str]]:
+    module = f"tests.benchmarks.peers.{name}"
+    return lambda url, folder: [sys.executable, "-m", module, url, folder]
+
+
+def _orbweb(url: str, folder: str) -> list[str]:
+    program = [sys.executable, "cli.py", "crawl", url, "-d", folder, "-q"]
+    return [*program, "-w", "0", "-c", "32", "--per-host", "32"]
+
+
+def _wget(program: str) -> Callable[[str, str], list[str]]:
+    return lambda url, folder: [
+        *(program, "-q", "-r", "-l", "inf", "-P", folder, "--follow-tags=a,img", url)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """`needs` names the Python module or the program without which it can't run; `passes` are the
+    exit codes of a good crawl.
+    """
+
+    command: Callable[[str, str], list[str]]
+    needs: str
+    passes: frozenset[int] = frozenset({0})
+
+    def available(self) -> bool:
+        return bool(shutil.which(self.needs) or importlib.util.find_spec(self.needs))
+
+
+_DEAD_LINKS_ARE_FINE = frozenset({0, 8})  # 8: the server answered some request with an error
+PEERS = {
+    "orbweb": Peer(_orbweb, "crawler"),
+    "uvloop lean": Peer(_module("lean_uvloop"), "uvloop"),
+    "gevent lean": Peer(_module("lean_gevent"), "gevent"),
+    "aiohttp lean": Peer(_module("lean_aiohttp"), "aiohttp"),
+    "scrapy": Peer(_module("scrapy_spider"), "scrapy"),
+    "wget2": Peer(_wget("wget2"), "wget2", _DEAD_LINKS_ARE_FINE),
+    "wget": Peer(_wget("wget"), "wget", _DEAD_LINKS_ARE_FINE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One crawl: seconds of CPU and of the wall clock, peak memory in MB, what nginx saw of it."""
+
+    cpu: float
+    wall: float
+    rss_mb: float
+    pages: int
+    images: int
+    asked_twice: int
+    failed: bool
+
+    @property
+    def rate(self) -> float:
+        return self.pages / self.cpu
+
+
+def crawl(peer: Peer, site: Site, parent: Path) -> Run:
+    """One crawl of `site` by `peer` in a new folder below `parent`, with a new server."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:1])  # inherited by what is started meanwhile
+    try:
+        with tempfile.TemporaryDirectory(dir=parent) as folder:
+            with nginx.serve(site.root) as server:
+                os.sched_setaffinity(0, cores[-1:])
+                command = peer.command(server.url + site.index, f"{folder}/out")
+                cpu, wall, rss_mb, exit_code = _measure(command, Path(folder) / "log")
+            if exit_code not in peer.passes:
+                print(f"{command} ended with {exit_code}:", _tail(Path(folder) / "log"))
+    finally:
+        os.sched_setaffinity(0, cores)
+    good = {(hit.target, hit.media_type) for hit in server.hits if hit.status == 200}
+    return Run(
+        cpu=cpu,
+        wall=wall,
+        rss_mb=rss_mb,
+        pages=sum(media_type == "text/html" for _, media_type in good),
+        images=sum(media_type.startswith("image/") for _, media_type in good),
+        asked_twice=sum(count > 1 for count in Counter(hit.target for hit in server.hits).values()),
+        failed=exit_code not in peer.passes,
+    )
+
+
+def _measure(command: list[str], log: Path) -> tuple[float, float, float, int]:
+    began = time.perf_counter()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+        watchdog = threading.Timer(_LIMIT, process.kill)
+        watchdog.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        watchdog.cancel()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - began
+    return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, process.returncode
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
+
+
+def table(runs: dict[str, list[Run]]) -> str:
+    """Medians of all rounds; `x CPU` is how often the CPU time of the first peer it takes."""
+    header = f"{'':14}{'CPU s':>8}{'pages/CPU s':>13}{'x CPU':>8}{'wall s':>8}{'MB':>7}"
+    lines = [f"{header}{'pages':>8}{'images':>8}{'twice':>7}"]
+    first = next(iter(runs.values()))
+    for name, rounds in runs.items():
+        middle = sorted(rounds, key=lambda run: run.cpu)[len(rounds) // 2]
+        ratio = statistics.median(
+            run.cpu / base.cpu for run, base in zip(rounds, first, strict=True)
+        )
+        lines.append(
+            f"{name:14}{middle.cpu:8.2f}{middle.rate:13.0f}{ratio:8.2f}{middle.wall:8.2f}"
+            f"{middle.rss_mb:7.0f}{middle.pages:8}{middle.images:8}{middle.asked_twice:7}"
+        )
+    return "\n".join(lines)
+
+
+def compare(site: Site, peers: dict[str, Peer], rounds: int, parent: Path) -> bool:
+    """Crawl `site` with every peer in turn and print the table. False if a crawl failed."""
+    runs: dict[str, list[Run]] = {name: [] for name in peers}
+    for _ in range(rounds):
+        for name, peer in peers.items():
+            runs[name].append(crawl(peer, site, parent))
+    print(
+        f"\n{site.name}: medians of {rounds} rounds, written to {parent}\n{table(runs)}", flush=True
+    )
+    return not any(run.failed for rounds in runs.values() for run in rounds)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.crawl", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("sites", nargs="*", default=["postgres", "gimp"], metavar="site")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default=",".join(PEERS), help="peers, with commas between them")
+    memory = Path("/dev/shm")
+    fastest = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    parser.add_argument("--folder", type=Path, default=fastest, help="write below this folder")
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = _arguments()
+    unknown = {*arguments.sites} - {*SITES} or {*arguments.only.split(",")} - {*PEERS}
+    if unknown:
+        print(f"unknown: {unknown}; sites: {[*SITES]}; peers: {[*PEERS]}")
+        return 2
+    peers = {name: PEERS[name] for name in arguments.only.split(",") if PEERS[name].available()}
+    passed = True
+    for site in map(SITES.__getitem__, arguments.sites):
+        if reason := nginx.missing() or site.missing():
+            print(f"{site.name}: skipped, {reason}")
+        else:
+            passed = compare(site, peers, arguments.rounds, arguments.folder) and passed
+    return not passed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
