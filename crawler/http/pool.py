@@ -1,0 +1,125 @@
+"""Idle connections, by origin. Imports no hub: taking and giving are atomic.
+
+A connection is in one place at a time: here, or with the one greenlet that took it. Its state
+changes in `take` and `give` themselves, not when some other greenlet runs, so that a connection can
+neither be handed out twice nor be closed after it was handed out. The youngest is taken first: the
+older ones grow too old, and the server's burden shrinks when the traffic does.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
+
+
+class Poolable(Protocol):
+    """What is kept: it has an origin, can be closed, and knows whether it is still good."""
+
+    @property
+    def origin(self) -> str: ...
+
+    def is_quiet(self) -> bool:
+        """No byte and no end of the stream has come while it was idle."""
+
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=Poolable)
+
+
+class PoolStatistics(Struct, frozen=True):
+    """Counts since the start; `idle` is now."""
+
+    idle: int
+    taken: int
+    expired: int
+    stale: int
+    """Closed by the server, or spoken to unasked, while idle."""
+    crowded_out: int
+
+
+class Pool(Generic[C]):
+    """Idle connections: at most `per_origin` of one origin, `total` in all, for `idle_s` seconds.
+
+    `clock` gives seconds, monotonic.
+    """
+
+    def __init__(
+        self, per_origin: int, total: int, idle_s: float, clock: Callable[[], float]
+    ) -> None:
+        self._per_origin = per_origin
+        self._total = total
+        self._idle_s = idle_s
+        self._clock = clock
+        # All idle connections with the time they were given, the oldest first ...
+        self._since: OrderedDict[C, float] = OrderedDict()
+        # ... and the same ones by origin.
+        self._by_origin: dict[str, list[C]] = {}
+        self._closed = False
+        self._taken = self._expired = self._stale = self._crowded_out = 0
+
+    def take(self, origin: str) -> C | None:
+        """An idle connection to `origin` that is still quiet, now the caller's; or None."""
+        self._expire()
+        while idle := self._by_origin.get(origin):
+            connection = idle[-1]
+            self._remove(connection)
+            if connection.is_quiet():
+                self._taken += 1
+                return connection
+            self._stale += 1
+            connection.close()
+        return None
+
+    def give(self, connection: C) -> None:
+        """Keep `connection`, or close it; the caller must not use it any more."""
+        if self._closed:
+            connection.close()
+            return
+        self._expire()
+        idle = self._by_origin.setdefault(connection.origin, [])
+        idle.append(connection)
+        self._since[connection] = self._clock()
+        if len(idle) > self._per_origin:
+            self._crowd_out(idle[0])
+        elif len(self._since) > self._total:
+            self._crowd_out(next(iter(self._since)))
+
+    def close(self) -> None:
+        """Close all, and everything that is given from now on."""
+        self._closed = True
+        for connection in list(self._since):
+            self._remove(connection)
+            connection.close()
+
+    def statistics(self) -> PoolStatistics:
+        return PoolStatistics(
+            len(self._since), self._taken, self._expired, self._stale, self._crowded_out
+        )
+
+    def _expire(self) -> None:
+        if not self._since:
+            return
+        oldest_allowed = self._clock() - self._idle_s
+        while self._since:
+            connection, since = next(iter(self._since.items()))
+            if since > oldest_allowed:
+                return
+            self._remove(connection)
+            self._expired += 1
+            connection.close()
+
+    def _crowd_out(self, connection: C) -> None:
+        self._remove(connection)
+        self._crowded_out += 1
+        connection.close()
+
+    def _remove(self, connection: C) -> None:
+        del self._since[connection]
+        idle = self._by_origin[connection.origin]
+        idle.remove(connection)
+        if not idle:
+            del self._by_origin[connection.origin]

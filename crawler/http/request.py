@@ -1,0 +1,126 @@
+"""A Request -> where it goes and the bytes of its head (RFC 9112 section 3). No I/O."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Collection
+from urllib.parse import unquote_to_bytes
+
+from msgspec import Struct
+
+from crawler import __version__
+from crawler.config import HttpConfig
+from crawler.errors import ProtocolFailure
+from crawler.http.codings import ACCEPT_ENCODING
+from crawler.records import Request
+
+USER_AGENT = f"orbweb/{__version__} (+https://pypi.org/project/orbweb/)"
+
+# Serialised URLs only (WHATWG): ASCII, lower-case host, no default port. Nothing outside of the
+# visible characters may reach the request line, where a space or line end would split it.
+_URL = re.compile(
+    r"(https?)://(?:([!-.0->A-~]*)@)?((\[[0-9a-f:.]+\]|[!-.0-9;-?A-Z^-~]+)(?::(\d{1,5}))?)"
+    r"(/[!-\"$-~]*)(?:#.*)?"
+)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+class Target(Struct, frozen=True):
+    """Where a request goes."""
+
+    origin: str
+    """`scheme://host[:port]`: the key of connections that may be used again."""
+    secure: bool
+    host: str
+    """Name or address, an IPv6 address without its brackets."""
+    port: int
+    authority: str
+    """As in the Host header."""
+    path: str
+    """With the query: the request target in origin form."""
+    userinfo: str | None
+
+
+def parse_target(url: str) -> Target:
+    """Take the serialised http(s) URL apart. Raises ProtocolFailure (stage request) if it is none.
+
+    >>> parse_target("http://a.example:8080/x?y").authority
+    'a.example:8080'
+    """
+    match = _URL.fullmatch(url)
+    if match is None:  # nothing of the URL is shown: it may hold a password
+        raise ProtocolFailure("not a serialised http or https URL", stage="request")
+    scheme, userinfo, authority, host, port, path = match.groups()
+    if port and int(port) > 65535:
+        raise ProtocolFailure(f"there is no port {port}", stage="request")
+    secure = scheme == "https"
+    return Target(
+        f"{scheme}://{authority}",
+        secure,
+        host.strip("[]"),
+        int(port) if port else 443 if secure else 80,
+        authority,
+        path,
+        userinfo,
+    )
+
+
+class RequestWriter:
+    """Writes request heads; what all requests share is made once.
+
+    Secrets among the configured headers (Authorization, Cookie) go to `named_hosts` only: a page
+    may link to anybody.
+    """
+
+    def __init__(self, config: HttpConfig, named_hosts: Collection[str]) -> None:
+        shared = {
+            "user-agent": _line("User-Agent", config.user_agent or USER_AGENT),
+            "accept-encoding": _line("Accept-Encoding", ACCEPT_ENCODING),
+        }
+        self._named_hosts = named_hosts
+        own = {name.lower(): _line(name, value) for name, value in config.headers.items()}
+        self._for_named = shared | own
+        self._for_others = {k: v for k, v in self._for_named.items() if k not in _SECRET}
+
+    def write(self, request: Request, target: Target) -> bytes:
+        """The head of `request`, empty line included.
+
+        Headers of the request replace those of the configuration, and these the client's own.
+        Raises ProtocolFailure (stage request) for a header that can't be sent."""
+        lines = {"host": f"Host: {target.authority}\r\n", "accept": f"Accept: {request.accept}\r\n"}
+        named = target.host in self._named_hosts
+        lines.update(self._for_named if named else self._for_others)
+        if request.referer is not None and (referer := _referer(request.referer, target)):
+            lines["referer"] = _line("Referer", referer)
+        if target.userinfo:
+            lines["authorization"] = _line("Authorization", _basic(target.userinfo))
+        for name, value in request.headers:
+            lines[name.lower()] = _line(name, value)
+        head = f"{request.method} {target.path} HTTP/1.1\r\n{''.join(lines.values())}\r\n"
+        return head.encode("latin-1")
+
+
+def _line(name: str, value: str) -> str:
+    if not (_TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
+        raise ProtocolFailure(f"the header {name!r} holds what can't be sent", stage="request")
+    return f"{name}: {value}\r\n"
+
+
+def _referer(url: str, target: Target) -> str | None:
+    """What `target` may know of the page that led there: strict-origin-when-cross-origin, the
+    browsers' default (W3C Referrer Policy section 3.7). Queries of other origins may be secret."""
+    match = _URL.fullmatch(url)
+    if match is None or (match[1] == "https" and not target.secure):
+        return None
+    origin = f"{match[1]}://{match[3]}"
+    return origin + (match[6] if origin == target.origin else "/")
+
+
+def _basic(userinfo: str) -> str:
+    """Basic credentials of a URL (RFC 7617); its percent-encoding is of the URL, not of them."""
+    user, _, password = userinfo.partition(":")
+    pair = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+    return "Basic " + b64encode(pair).decode("ascii")
