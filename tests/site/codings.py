@@ -1,0 +1,81 @@
+"""Pages whose content codings are right, stacked, damaged or explosive."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from functools import lru_cache
+
+import brotli
+
+from tests.site.page import Expect, Handler, Page, cut, fails, ok, reply
+from tests.site.server import Exchange
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+TEXT = b"<p>" + b"All the world is a stage. " * 30
+GZ = gzip.compress(TEXT)
+BAD = fails("decode", "decode")
+MB = 2**20
+
+
+def raw_deflate(data: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-15)
+    return compressor.compress(data) + compressor.flush()
+
+
+def coded(coding: str, body: bytes, status: int = 200) -> Handler:
+    return reply(body, status=status, headers=(("Content-Encoding", coding),))
+
+
+@lru_cache
+def bomb(kind: str) -> bytes:
+    """200 MB of zeros, coded; the double one has nearly all of it in its inner layer."""
+    zeros = bytes(200 * MB)
+    once = zstd.compress(zeros) if kind == "zstd" else gzip.compress(zeros, 1)
+    return gzip.compress(once) if kind == "double" else once
+
+
+def explode(exchange: Exchange) -> None:
+    kind = exchange.arg("gzip")
+    coding = {"gzip": "gzip", "zstd": "zstd", "double": "gzip, gzip"}[kind]
+    exchange.reply(bomb(kind), headers=[("Content-Encoding", coding)])
+
+
+BODIES: dict[str, tuple[str, bytes, Expect]] = {
+    "gzip": ("gzip", GZ, ok(TEXT)),
+    "x-gzip": ("x-gzip", GZ, ok(TEXT)),
+    "gzip-members": ("gzip", GZ + GZ, ok(TEXT * 2)),
+    "gzip-padded": ("gzip", GZ + bytes(100), ok(TEXT)),
+    "gzip-empty": ("gzip", b"", ok(b"")),
+    "gzip-cut": ("gzip", GZ[:-20], BAD),
+    "gzip-checksum": ("gzip", GZ[:-8] + bytes(8), BAD),
+    "gzip-not": ("gzip", TEXT, BAD),
+    "deflate": ("deflate", zlib.compress(TEXT), ok(TEXT)),
+    "deflate-raw": ("deflate", raw_deflate(TEXT), ok(TEXT)),
+    "deflate-cut": ("deflate", zlib.compress(TEXT)[:-6], BAD),
+    "br": ("br", brotli.compress(TEXT), ok(TEXT)),
+    "br-cut": ("br", brotli.compress(TEXT)[:-3], BAD),
+    "br-not": ("br", TEXT, BAD),
+    "zstd": ("zstd", zstd.compress(TEXT), ok(TEXT)),
+    "zstd-frames": ("zstd", zstd.compress(TEXT) * 2, ok(TEXT * 2)),
+    "zstd-cut": ("zstd", zstd.compress(TEXT)[:-3], BAD),
+    "gzip-in-br": ("gzip, br", brotli.compress(GZ), ok(TEXT)),
+    "six-layers": (", ".join(["gzip"] * 6), GZ, BAD),
+    "compress": ("compress", TEXT, BAD),
+    "coding-utf-8": ("utf-8", TEXT, ok(TEXT)),
+}
+
+PAGES = [
+    Page("/" + name, coded(coding, body), expect) for name, (coding, body, expect) in BODIES.items()
+]
+PAGES += [
+    Page("/gzip-bomb/gzip", explode, cut()),
+    Page("/zstd-bomb/zstd", explode, cut()),
+    Page("/double-bomb/double", explode, cut()),
+    Page("/missing-and-damaged", coded("gzip", TEXT, 404), ok(b"", 404)),
+]  # fmt: skip

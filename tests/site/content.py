@@ -1,0 +1,103 @@
+"""Documents: character sets, links, depth, traps."""
+
+from __future__ import annotations
+
+from tests.site.page import Page, endless, ok, reply
+from tests.site.server import Exchange
+
+CHARSETS = {  # label: codec
+    "utf-8": "utf-8", "windows-1251": "cp1251", "shift_jis": "shift_jis", "gb18030": "gb18030",
+    "iso-8859-2": "iso8859-2", "euc-kr": "euc-kr", "koi8-r": "koi8-r", "big5": "big5",
+}  # fmt: skip
+WORDS = {
+    "cp1251": "Привет", "koi8-r": "Привет", "shift_jis": "日本語", "gb18030": "中文",
+    "big5": "中文", "euc-kr": "한국어", "iso8859-2": "Żółć", "utf-8": "Grüße",
+}  # fmt: skip
+
+
+def charset(exchange: Exchange) -> None:
+    """The title in a legacy character set, named by the header."""
+    label = exchange.arg("utf-8")
+    codec = CHARSETS[label]
+    page = f"<title>{WORDS[codec]}</title><a href='/arrived?q={WORDS[codec]}'>link</a>"
+    exchange.reply(page.encode(codec), f"text/html; charset={label}")
+
+
+def charset_meta(exchange: Exchange) -> None:
+    """The same, named in the document only."""
+    label = exchange.arg("utf-8")
+    codec = CHARSETS[label]
+    page = f"<meta charset={label}><title>{WORDS[codec]}</title>"
+    exchange.reply(page.encode(codec), "text/html")
+
+
+def calendar(exchange: Exchange) -> None:
+    """A trap: every month links to the next."""
+    month = int(exchange.arg("0"))
+    page = f"<title>Month {month}</title><a href='/calendar/{month + 1}'>next</a>"
+    exchange.reply(page)
+
+
+def deeper(exchange: Exchange) -> None:
+    """A trap: a relative link that repeats its path segment."""
+    exchange.reply("<a href='deeper/'>deeper</a>")
+
+
+def session(exchange: Exchange) -> None:
+    """A trap: each request makes new session ids."""
+    number = len(exchange.site.log)
+    exchange.reply(f"<title>Session</title><a href='/session?sid={number:08x}'>again</a>")
+
+
+def archive(exchange: Exchange) -> None:
+    """No trap: as many different pages as the path of the index says."""
+    number = exchange.arg("")
+    if number:
+        exchange.reply(f"<title>Entry {number}</title><p>Entry {number} of its own.")
+    else:
+        exchange.reply("".join(f"<a href='/archive/{n}'>{n}</a> " for n in range(100)))
+
+
+LINKS = """<!doctype html><html lang=en><title>Links</title><base href="/base/">
+<link rel=canonical href="/links"><link rel=next href="/links?page=2">
+<meta name=description content="All kinds of links"><meta name=robots content="noarchive">
+<a href="relative">relative</a> <a href="/absolute">absolute</a> <a href="//127.0.0.1:1/other">
+scheme</a> <a href="?query">query</a> <a href="#fragment">fragment</a> <a href="">empty</a>
+<a href=" /spaces ">spaces</a> <a href="/a b">space inside</a> <a href="/caf\u00e9">utf-8</a>
+<a href="mailto:a@b.example">mail</a> <a href="javascript:void(0)">script</a>
+<a href="data:text/html,hi">data</a> <a href="http://[bad">bad</a> <a href="ftp://a.example/">ftp</a>
+<a rel=nofollow href="/nofollow">nofollow</a> <area href="/area"><iframe src="/iframe"></iframe>
+<img src="/image/red.png" alt="Red"><img srcset="/image/red.gif 1x, /image/red.jpg 2x">
+"""
+
+PAGES = [
+    Page("/links", reply(LINKS), ok(LINKS.encode())),
+    *[Page(f"/charset/{label}", charset, ok()) for label in CHARSETS],
+    *[Page(f"/charset-meta/{label}", charset_meta, ok()) for label in CHARSETS],
+    Page("/charset-unknown", reply("<title>x</title>", "text/html; charset=klingon"), ok()),
+    Page("/charset-codec", reply("<title>x</title>", "text/html; charset=base64"), ok()),
+    Page("/charset-twice", reply("<meta charset=koi8-r><title>Grüße</title>",
+                                 "text/html; charset=utf-8"), ok()),
+    Page("/utf-16", reply("<title>wide</title>".encode("utf-16")), ok()),
+    Page("/no-content-type", reply("<p>plain", ""), ok(b"<p>plain")),
+    Page("/empty", reply(""), ok(b"")),
+    Page("/nul", reply(b"<p>a\0b<a href='/arrived'>x</a>"), ok()),
+    Page("/deep", reply("<div>" * 100_000 + "<a href='/arrived'>bottom</a>"), ok()),
+    Page("/many-links", reply("".join(f"<a href='/arrived?{n}'>" for n in range(60_000))), ok()),
+    Page("/many-attributes", reply("<a " + "x=y " * 50_000 + "href=/arrived>"), ok()),
+    Page("/long-url", reply(f"<a href='/{'a' * 100_000}'>long</a>"), ok()),
+    Page("/unclosed", reply("<title>never<a href=/arrived"), ok()),
+    Page("/meta-refresh", reply("<meta http-equiv=refresh content='0; url=/arrived'>"), ok()),
+    Page("/nofollow", reply("<meta name=robots content=nofollow><a href=/arrived>"), ok()),
+    Page("/x-robots-tag", reply("<a href=/text>", headers=(("X-Robots-Tag", "nofollow"),)), ok()),
+    Page("/frames", reply("<frameset><frame src=/arrived></frameset>"), ok()),
+    Page("/text", reply("just words", "text/plain"), ok(b"just words")),
+    Page("/json", reply('{"a": 1}', "application/json"), ok(b'{"a": 1}')),
+    Page("/pdf", reply(b"%PDF-1.4\n%%EOF", "application/pdf"), ok()),
+    Page("/calendar/0", calendar, ok()),
+    Page("/deeper/", deeper, ok()),
+    Page("/session", session, ok()),
+    Page("/archive", archive, ok()),
+    Page("/event-stream", endless(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
+                                  b"data: tick\n\n", 0.05)),
+]  # fmt: skip

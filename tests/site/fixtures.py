@@ -1,0 +1,56 @@
+"""pytest fixtures: the running site, over HTTP and over TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crawler.config import HttpConfig
+from tests.site import certificates
+from tests.site.pages import handlers
+from tests.site.server import Site
+
+LIMITS = HttpConfig(
+    timeout=1.5, connect_timeout=1.0, read_timeout=0.7, dns_timeout=1.0, max_body=2**20
+)
+"""The limits that the expectations of the pages are written for."""
+
+_LOOPBACK = ("127.0.0.1", "127.0.0.2")
+
+
+@pytest.fixture(scope="session")
+def running_site() -> Iterator[Site]:
+    site = Site(handlers(), addresses=_LOOPBACK)
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def site(running_site: Site) -> Site:
+    """The fixture site with an empty log and no open connection."""
+    running_site.forget()
+    return running_site
+
+
+@pytest.fixture(scope="session")
+def ca_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The authority that the TLS site's certificates are signed by."""
+    return tmp_path_factory.mktemp("tls") / "ca.pem"
+
+
+@pytest.fixture(scope="session")
+def running_tls_site(ca_file: Path) -> Iterator[Site]:
+    trusted = certificates.authority()
+    trusted.cert_pem.write_to_path(str(ca_file))
+    site = Site(handlers(), tls=certificates.contexts(trusted))
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def tls_site(running_tls_site: Site) -> Site:
+    """The same over TLS; trust `ca_file`."""
+    running_tls_site.forget()
+    return running_tls_site

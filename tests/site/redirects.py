@@ -1,0 +1,83 @@
+"""Pages that lead elsewhere: chains, loops, odd Locations."""
+
+from __future__ import annotations
+
+from tests.site.page import Handler, Page, ok, raw, reply
+from tests.site.server import Exchange
+
+
+def redirect(exchange: Exchange) -> None:
+    """A chain of as many redirects as the path says, ending at /arrived."""
+    left = int(exchange.arg("1"))
+    location = f"/redirect/{left - 1}" if left > 1 else "/arrived"
+    exchange.reply(status=302, headers=[("Location", location)])
+
+
+def redirect_status(exchange: Exchange) -> None:
+    """One redirect with the status of the path."""
+    exchange.reply(status=int(exchange.arg("301")), headers=[("Location", "/arrived")])
+
+
+def redirect_endless(exchange: Exchange) -> None:
+    """Each hop leads to a new one."""
+    number = int(exchange.arg("0"))
+    exchange.reply(status=302, headers=[("Location", f"/redirect-endless/{number + 1}")])
+
+
+def cookie_gate(exchange: Exchange) -> None:
+    """Sets a cookie and redirects to itself; lets in who brings the cookie."""
+    if "passed=yes" in exchange.hit.headers.get("cookie", ""):
+        exchange.reply("<p>welcome")
+    else:
+        headers = [("Set-Cookie", "passed=yes"), ("Location", "/cookie-gate")]
+        exchange.reply(status=302, headers=headers)
+
+
+def redirect_other_host(exchange: Exchange) -> None:
+    """To the same port of another loopback address, another host to a client."""
+    location = exchange.site.url("/arrived", "127.0.0.2")
+    exchange.reply(status=302, headers=[("Location", location)])
+
+
+def to(location: str, status: int = 302) -> Handler:
+    return reply(status=status, headers=(("Location", location),))
+
+
+def location_raw(location: bytes) -> Handler:
+    return raw(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n")
+
+
+SEE = ok(b"", 302)
+
+PAGES = [
+    Page("/arrived", reply("<p>arrived"), ok(b"<p>arrived")),
+    Page("/redirect/3", redirect, SEE),
+    *[Page(f"/redirect-status/{status}", redirect_status, ok(b"", status))
+      for status in (301, 302, 303, 307, 308)],
+    Page("/redirect-endless/0", redirect_endless, SEE),
+    Page("/redirect-other-host", redirect_other_host, SEE),
+    Page("/loop", to("/loop"), SEE),
+    Page("/loop-a", to("/loop-b"), SEE),
+    Page("/loop-b", to("/loop-a"), SEE),
+    Page("/cookie-gate", cookie_gate, SEE),
+    Page("/redirect-relative", to("arrived"), SEE),
+    Page("/redirect-scheme-relative", to("//127.0.0.2/arrived"), SEE),
+    Page("/redirect-fragment", to("/arrived#here"), SEE),
+    Page("/redirect-spaces", to("/arrived with spaces"), SEE),
+    Page("/redirect-utf-8", location_raw("/caf\u00e9".encode()), SEE),
+    Page("/redirect-latin-1", location_raw(b"/caf\xe9"), SEE),
+    Page("/redirect-empty", to(""), SEE),
+    Page("/redirect-nowhere", reply(status=302), SEE),
+    Page("/redirect-javascript", to("javascript:alert(1)"), SEE),
+    Page("/redirect-file", to("file:///etc/passwd"), SEE),
+    Page("/redirect-ftp", to("ftp://127.0.0.1/x"), SEE),
+    Page("/redirect-data", to("data:text/html,hi"), SEE),
+    Page("/redirect-metadata", to("http://169.254.169.254/latest/meta-data/"), SEE),
+    Page("/redirect-private", to("http://10.255.255.1/"), SEE),
+    Page("/redirect-long", to("/" + "a" * 20_000), SEE),
+    Page("/redirect-twice", reply(status=302, headers=(("Location", "/arrived"),
+                                                       ("Location", "/loop"))), SEE),
+    Page("/redirect-with-body", reply("<a href=/arrived>go</a>", status=302,
+                                      headers=(("Location", "/arrived"),)),
+         ok(b"<a href=/arrived>go</a>", 302)),
+]  # fmt: skip

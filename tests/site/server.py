@@ -1,0 +1,227 @@
+"""The fixture site's server: blocking sockets and threads, and raw control over every byte.
+
+It shares no code with the hub or the client, so it can't share their bugs. One thread a connection;
+a request is read whole, logged, and handed to the page of the path's first segment:
+`/redirect/3?x=1` goes to the page `redirect` with the arguments ["3"].
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+from urllib.parse import unquote
+
+Headers = Sequence[tuple[str, str]]
+
+
+class Hit(NamedTuple):
+    """One request, as it arrived."""
+
+    at: float
+    """`time.monotonic()`."""
+    connection: int
+    """Number of the connection, from 1."""
+    method: str
+    host: str
+    target: str
+    headers: dict[str, str]
+    """Names in lower case."""
+
+
+class Hangup(Exception):
+    """Raised by a page to end the connection without a further word."""
+
+
+class Exchange:
+    """One request, and all ways to answer it."""
+
+    def __init__(self, site: Site, sock: socket.socket, hit: Hit) -> None:
+        self.site = site
+        self.sock = sock
+        self.hit = hit
+        path, _, self.query = hit.target.partition("?")
+        self.name, *self.args = unquote(path).lstrip("/").split("/")
+
+    def arg(self, default: str) -> str:
+        """The first argument in the path."""
+        return self.args[0] if self.args and self.args[0] else default
+
+    def raw(self, *parts: bytes, pause: float = 0.0) -> None:
+        """Send each part by itself, with a pause between."""
+        for number, part in enumerate(parts):
+            if number and pause:
+                self.sleep(pause)
+            self.sock.sendall(part)
+
+    def reply(
+        self,
+        body: bytes | str = b"",
+        content_type: str = "text/html",
+        *,
+        status: int = 200,
+        headers: Headers = (),
+    ) -> None:
+        """A well-formed response; the connection stays open."""
+        data = body.encode() if isinstance(body, str) else body
+        lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}"]
+        lines += [f"Content-Type: {content_type}", f"Content-Length: {len(data)}"]
+        lines += [f"{name}: {value}" for name, value in headers]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        self.raw(head if self.hit.method == "HEAD" else head + data)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but not longer than the site stands."""
+        if self.site.stopping.wait(seconds):
+            raise Hangup
+
+    def hang_up(self) -> None:
+        """End the connection in good order."""
+        raise Hangup
+
+    def reset(self) -> None:
+        """End the connection with a TCP reset."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+        raise Hangup
+
+
+Handler = Callable[[Exchange], None]
+
+REASONS = {200: "OK", 204: "No Content", 206: "Partial Content", 301: "Moved Permanently",
+           302: "Found", 303: "See Other", 304: "Not Modified", 307: "Temporary Redirect",
+           308: "Permanent Redirect", 404: "Not Found", 410: "Gone", 429: "Too Many Requests",
+           500: "Internal Server Error", 503: "Service Unavailable"}  # fmt: skip
+
+
+class Site:
+    """A running server on loopback. `base` is its URL without a slash at the end.
+
+    `addresses`: several of 127.0.0.0/8 share one port, and are several hosts to a crawler.
+    `tls`: contexts by server name; "" is the one for all others.
+    """
+
+    def __init__(
+        self,
+        pages: Mapping[str, Handler],
+        *,
+        addresses: Sequence[str] = ("127.0.0.1",),
+        port: int = 0,
+        tls: Mapping[str, ssl.SSLContext] | None = None,
+    ) -> None:
+        self.pages = pages
+        self.log: list[Hit] = []
+        self.stopping = threading.Event()
+        self.connections = 0
+        self._tls = _server_context(tls) if tls else None
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._listeners: list[socket.socket] = []
+        for address in addresses:
+            listener = socket.create_server((address, port), backlog=512)
+            port = listener.getsockname()[1]
+            self._listeners.append(listener)
+        self.address = addresses[0]
+        self.port = port
+        scheme = "https" if tls else "http"
+        self.base = f"{scheme}://{self.address}:{self.port}"
+        for listener in self._listeners:
+            threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def url(self, path: str, host: str | None = None) -> str:
+        """The URL of `path`, at another host name or address if given."""
+        return self.base.replace(self.address, host or self.address) + path
+
+    def hits(self, path: str = "") -> list[Hit]:
+        """The requests so far whose target begins with `path`."""
+        return [hit for hit in list(self.log) if hit.target.startswith(path)]
+
+    def forget(self) -> None:
+        """Empty the log and close the connections, so that the next test starts anew."""
+        self._close_connections()
+        self.log.clear()
+        self.connections = 0
+
+    def stop(self) -> None:
+        self.stopping.set()
+        for listener in self._listeners:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        self._close_connections()
+
+    def _close_connections(self) -> None:
+        with self._lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while not self.stopping.is_set():
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(sock, self.connections), daemon=True).start()
+
+    def _serve(self, sock: socket.socket, number: int) -> None:
+        with self._lock:
+            self._open.add(sock)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._wrapped(sock) as wire:
+                self._converse(wire, number)
+        except (OSError, Hangup):
+            pass
+        finally:
+            with self._lock:
+                self._open.discard(sock)
+            sock.close()
+
+    def _wrapped(self, sock: socket.socket) -> socket.socket:
+        if self._tls is None:
+            return sock
+        return self._tls.wrap_socket(sock, server_side=True)
+
+    def _converse(self, sock: socket.socket, number: int) -> None:
+        reader = sock.makefile("rb")
+        while (hit := _read_request(reader, number)) is not None:
+            self.log.append(hit)
+            exchange = Exchange(self, sock, hit)
+            handler = self.pages.get(exchange.name)
+            if handler is None:
+                exchange.reply("<p>no such page", status=404)
+            else:
+                handler(exchange)
+
+
+def _read_request(reader: object, number: int) -> Hit | None:
+    lines = []
+    while True:
+        line: bytes = reader.readline()  # type: ignore[attr-defined]
+        if not line:
+            return None
+        if line == b"\r\n":
+            break
+        lines.append(line.decode("latin-1").rstrip("\r\n"))
+    method, target, _ = lines[0].split(" ")
+    fields = [line.partition(":") for line in lines[1:]]
+    headers = {name.lower(): value.strip() for name, _, value in fields}
+    return Hit(time.monotonic(), number, method, headers.get("host", ""), target, headers)
+
+
+def _server_context(contexts: Mapping[str, ssl.SSLContext]) -> ssl.SSLContext:
+    """The context for all names, which changes to another one by the client's server name."""
+    default = contexts[""]
+
+    def choose(sock: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        sock.context = contexts.get(name or "", default)
+
+    default.sni_callback = choose  # type: ignore[assignment]
+    return default
