@@ -1,0 +1,170 @@
+"""What a store of the frontier must do.
+
+The store knows every URL of the crawl and what became of it. Its promise: **each URL that enters
+ends in exactly one terminal record**, also when the process dies at any moment. Three rules make
+that possible, and every implementation keeps them:
+
+- Nothing is durable before `commit`, and everything before it becomes durable at once: states, new
+  URLs, retries, blocks, notes, the sequence number and the offset of the output.
+- A lease is not durable. When the store is opened again, what was leased is queued: nobody is left
+  who could answer for it. So opening is all that a resume has to do.
+- A URL has one row for ever. `add` of a URL that is known does nothing, with two exceptions, which
+  make the outcome of a crawl depend less on the order in which pages arrive: a decision to skip it
+  is overturned by a find that is not skipped, and a URL that still waits takes the smaller depth.
+
+Stores are plain blocking Python and do not know the time: `now` and all moments are seconds since
+the epoch, given by the caller. Hosts are *claimed* by the scheduler in small numbers, so that
+neither it nor the store has to look at a hundred thousand of them; URLs are leased from claimed
+hosts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, Protocol, get_args
+
+from msgspec import Struct
+
+from crawler.records import Found, Lease, Want
+
+Ended = Literal["page", "file", "image", "redirect", "error", "skip"]
+"""How a URL ended: the `type` of its terminal record."""
+
+State = Literal["queued", "leased", "page", "file", "image", "redirect", "error", "skip"]
+"""What a URL is now. `skip` covers decisions that a later find may still overturn."""
+
+STATES: tuple[State, ...] = get_args(State)
+
+STATE_VERSION = 1
+"""Of the folder's format. A store refuses to open any other."""
+
+
+class Run(Struct, frozen=True):
+    """The crawl that a store belongs to; all its resumes are the same run."""
+
+    run_id: str
+    config: str
+    """The configuration it was started with, as JSON."""
+    seq: int = 0
+    """Number of the last record written."""
+
+
+class HostDue(Struct, frozen=True):
+    """A host handed to the scheduler: when it may be asked next, and its Crawl-delay (seconds)."""
+
+    name: str
+    ready_at: float
+    delay: float
+
+
+class Content(Struct, frozen=True):
+    """The first file with certain bytes: its path in the crawl's folder, and its URL."""
+
+    path: str
+    url: str
+
+
+class Store(Protocol):
+    """One crawl's memory. Every method may raise OutputError (disk) or StateError (damage)."""
+
+    # URLs
+
+    def add(self, found: Iterable[Found], now: float) -> int:
+        """Take URLs in. Returns how many were queued by this call: new ones, and skips overturned.
+
+        Decisions to skip are kept, and not counted.
+        """
+        ...
+
+    def known(self, url: str, depth: int) -> bool:
+        """Whether a find of `url` at `depth` is sure to change nothing; looks at memory only."""
+        ...
+
+    def lease(self, host: str, want: Want, limit: int, now: float) -> list[Lease]:
+        """The next URLs of one host: pages by depth and then by discovery, images by discovery."""
+        ...
+
+    def done(self, lease: Lease, ended: Ended, code: str | None = None) -> None:
+        """The URL has its terminal record. `code`: its `error_code`, or `reason` of a skip."""
+        ...
+
+    def retry(self, lease: Lease, not_before: float) -> None:
+        """Queue the URL again, from `not_before` on, with one attempt more on its account."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Queue the URL again as if it had not been leased: no attempt was made."""
+        ...
+
+    def pending_skips(self, limit: int) -> list[Found]:
+        """The oldest decisions to skip that are in no record yet (`skip` is set in each)."""
+        ...
+
+    def skips_written(self, count: int) -> None:
+        """The first `count` of `pending_skips` are in the output: they are terminal now."""
+        ...
+
+    def counts(self) -> dict[State, int]:
+        """URLs in each state; kept, not counted."""
+        ...
+
+    # Hosts
+
+    def claim(self, limit: int, now: float, images_only: bool = False) -> list[HostDue]:
+        """Up to `limit` hosts that have work and may be asked now, longest-waiting first."""
+        ...
+
+    def unclaim(self, host: str, ready_at: float) -> None:
+        """Give a host back, no URL of which is leased any more.
+
+        It goes behind all hosts that are ready before `ready_at`.
+        """
+        ...
+
+    def block(self, host: str, until: float) -> None:
+        """No URL of `host` before `until`; of several such moments the latest counts."""
+        ...
+
+    def set_delay(self, host: str, delay: float) -> None:
+        """Remember the Crawl-delay of a host, seconds."""
+        ...
+
+    def next_due(self, images_only: bool = False) -> float | None:
+        """When an unclaimed host with work, or a retry, falls due next; None if there is none."""
+        ...
+
+    def hosts(self) -> int:
+        """How many hosts the crawl has met."""
+        ...
+
+    # What else a crawl must not forget
+
+    def note(self, kind: str, key: str) -> bytes | None: ...
+
+    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+        """Keep a small value under (kind, key); None deletes it."""
+        ...
+
+    def notes(self, kind: str) -> Iterator[tuple[str, bytes]]: ...
+
+    def content(self, sha256: str) -> Content | None: ...
+
+    def set_content(self, sha256: str, content: Content) -> None:
+        """Remember where these bytes are; the first one stays."""
+        ...
+
+    def offset(self, sink: str) -> int | None: ...
+
+    def set_offset(self, sink: str, offset: int) -> None: ...
+
+    def run(self) -> Run | None: ...
+
+    def set_run(self, run: Run) -> None: ...
+
+    def commit(self) -> None:
+        """Make everything so far durable, in one transaction."""
+        ...
+
+    def close(self) -> None:
+        """Let go of all files. What was not committed is lost."""
+        ...

@@ -1,0 +1,113 @@
+"""The hosts of the durable store.
+
+`ready_at` is two things in one: no URL of the host may be leased before it, and among the hosts
+that are ready it is the order. A host that comes back goes behind all that became ready before it,
+which is round robin over any number of hosts with a single index.
+
+Changes of the queues' lengths are gathered and written when somebody asks for hosts, or at a
+commit: the links of a page mostly lead to one host.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from math import inf
+
+from crawler.frontier.base import HostDue
+
+_KEPT = 1 << 16
+"""Host numbers kept in memory; all are forgotten when there are more."""
+
+_WORK = {False: "pages + images > 0", True: "images > 0"}
+
+
+class HostTable:
+    """Speaks with the table `host` inside the store's transaction, which must be open."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._ids: dict[str, int] = {}
+        self._lengths: dict[int, list[int]] = {}
+        self._came: dict[int, float] = {}
+        self.total: int = db.execute("SELECT coalesce(max(host_id), 0) FROM host").fetchone()[0]
+        db.execute("UPDATE host SET claimed = 0 WHERE claimed = 1")
+
+    def id_of(self, name: str, now: float) -> int:
+        """The host's number; a new host is ready `now`."""
+        known = self._ids.get(name)
+        if known is not None:
+            return known
+        row = self._db.execute("SELECT host_id FROM host WHERE name = ?", (name,)).fetchone()
+        host_id: int = self._insert(name, now) if row is None else row[0]
+        if len(self._ids) >= _KEPT:
+            self._ids.clear()
+        self._ids[name] = host_id
+        return host_id
+
+    def count(self, host_id: int, lane: int, change: int, now: float) -> None:
+        """The queue of this lane has become longer (at `now`) or shorter."""
+        lengths = self._lengths.get(host_id)
+        if lengths is None:
+            lengths = self._lengths[host_id] = [0, 0]
+        lengths[lane] += change
+        if change > 0:
+            self._came.setdefault(host_id, now)
+
+    def flush(self) -> None:
+        """Write down what `count` has gathered. A host that had no work queues up behind others."""
+        rows = [
+            (self._came.get(host_id, 0.0), pages, images, host_id)
+            for host_id, (pages, images) in self._lengths.items()
+        ]
+        self._db.executemany(
+            "UPDATE host SET ready_at = CASE WHEN pages + images = 0 THEN max(ready_at, ?)"
+            " ELSE ready_at END, pages = pages + ?, images = images + ? WHERE host_id = ?",
+            rows,
+        )
+        self._lengths.clear()
+        self._came.clear()
+
+    def claim(self, limit: int, now: float, images_only: bool) -> list[HostDue]:
+        self.flush()
+        rows = self._db.execute(
+            "SELECT host_id, name, ready_at, delay FROM host"
+            f" WHERE claimed = 0 AND {_WORK[images_only]} AND ready_at <= ?"
+            " ORDER BY ready_at, host_id LIMIT ?",
+            (now, limit),
+        ).fetchall()
+        self._db.executemany(
+            "UPDATE host SET claimed = 1 WHERE host_id = ?", [(row[0],) for row in rows]
+        )
+        return [HostDue(name, ready_at, delay) for _, name, ready_at, delay in rows]
+
+    def unclaim(self, name: str, ready_at: float) -> None:
+        self._db.execute(
+            "UPDATE host SET claimed = 0, ready_at = max(ready_at, ?) WHERE host_id = ?",
+            (ready_at, self.id_of(name, ready_at)),
+        )
+
+    def block(self, name: str, until: float) -> None:
+        self._db.execute(
+            "UPDATE host SET ready_at = max(ready_at, ?) WHERE host_id = ?",
+            (until, self.id_of(name, until)),
+        )
+
+    def set_delay(self, name: str, delay: float) -> None:
+        self._db.execute(
+            "UPDATE host SET delay = ? WHERE host_id = ?", (delay, self.id_of(name, 0.0))
+        )
+
+    def next_due(self, images_only: bool) -> float:
+        """Infinite if no unclaimed host has work."""
+        self.flush()
+        moment: float | None = self._db.execute(
+            f"SELECT min(ready_at) FROM host WHERE claimed = 0 AND {_WORK[images_only]}"
+        ).fetchone()[0]
+        return inf if moment is None else moment
+
+    def _insert(self, name: str, now: float) -> int:
+        row = (name, now)
+        cursor = self._db.execute("INSERT INTO host (name, ready_at) VALUES (?, ?)", row)
+        assert cursor.lastrowid is not None
+        self.total += 1
+        return cursor.lastrowid

@@ -1,0 +1,269 @@
+"""The store that forgets: for crawls without a folder, and as the measure for the durable one.
+
+Everything is a dict or a heap. Entries that have moved leave their old place in a heap behind; an
+entry's `place` says which one is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+from operator import itemgetter
+
+from crawler.frontier.base import STATES, Content, Ended, HostDue, Run, State
+from crawler.records import Found, Lease, Want
+from crawler.url import host_key, url_id
+
+Place = tuple[int, int]
+"""Rank (depth of a page, 0 of an image) and order of discovery."""
+
+
+class _Url:
+    """What became of one URL. `state` is "skip" also before that is written; see `written`."""
+
+    __slots__ = ("attempts", "due", "found", "host", "place", "seq", "state", "written")
+
+    def __init__(self, found: Found, seq: int, now: float, host: str) -> None:
+        self.seq = seq
+        self.host = host
+        self.attempts = 0
+        self.written = False
+        self.take(found, now)
+
+    def take(self, found: Found, now: float) -> None:
+        """Follow this find from now on."""
+        self.found = found
+        self.due = now
+        self.state: State = "queued" if found.skip is None else "skip"
+        self.place: Place = (found.depth if found.want == "page" else 0, self.seq)
+
+    def lease(self, now: float) -> Lease:
+        found = self.found
+        return Lease(
+            url=found.url,
+            url_id=url_id(found.url),
+            host=self.host,
+            kind=found.kind,
+            want=found.want,
+            depth=found.depth,
+            attempts=self.attempts,
+            queued_ms=max(0, round((now - self.due) * 1000)),
+            parent_url=found.parent_url,
+            seed_url=found.seed_url,
+            alt=found.alt,
+            redirects=found.redirects,
+        )
+
+
+class _Host:
+    """One host's queues, and how many URLs of each are queued and not put off, leased included."""
+
+    __slots__ = ("claimed", "delay", "heaps", "ready_at", "waiting")
+
+    def __init__(self, now: float) -> None:
+        self.ready_at = now
+        self.delay = 0.0
+        self.claimed = False
+        self.heaps: dict[Want, list[tuple[Place, _Url]]] = {"page": [], "image": []}
+        self.waiting: dict[Want, int] = {"page": 0, "image": 0}
+
+    def has_work(self, images_only: bool) -> bool:
+        return self.waiting["image"] > 0 or (not images_only and self.waiting["page"] > 0)
+
+
+class MemoryStore:
+    """A `Store` without durability: `commit` does nothing."""
+
+    def __init__(self) -> None:
+        self._urls: dict[str, _Url] = {}
+        self._hosts: dict[str, _Host] = {}
+        self._later: list[tuple[float, int, _Url]] = []
+        self._counts: dict[State, int] = dict.fromkeys(STATES, 0)
+        self._notes: dict[tuple[str, str], bytes] = {}
+        self._contents: dict[str, Content] = {}
+        self._offsets: dict[str, int] = {}
+        self._run: Run | None = None
+
+    def add(self, found: Iterable[Found], now: float) -> int:
+        return sum(self._add(one, now) for one in found)
+
+    def known(self, url: str, depth: int) -> bool:
+        known = self._urls.get(url)
+        return known is not None and not self._yields(known, depth)
+
+    def lease(self, host: str, want: Want, limit: int, now: float) -> list[Lease]:
+        self._promote(now)
+        known = self._hosts.get(host)
+        leases: list[Lease] = []
+        while known is not None and known.heaps[want] and len(leases) < limit:
+            place, url = heappop(known.heaps[want])
+            if url.state == "queued" and url.place == place and url.found.want == want:
+                self._turn(url, "leased")
+                leases.append(url.lease(now))
+        return leases
+
+    def done(self, lease: Lease, ended: Ended, code: str | None = None) -> None:
+        url = self._leased(lease)
+        self._hosts[url.host].waiting[url.found.want] -= 1
+        url.written = True
+        self._turn(url, ended)
+
+    def retry(self, lease: Lease, not_before: float) -> None:
+        url = self._leased(lease)
+        self._hosts[url.host].waiting[url.found.want] -= 1
+        self._turn(url, "queued")
+        url.attempts += 1
+        url.due = not_before
+        heappush(self._later, (not_before, url.seq, url))
+
+    def release(self, lease: Lease) -> None:
+        url = self._leased(lease)
+        self._turn(url, "queued")
+        self._push(url)
+
+    def pending_skips(self, limit: int) -> list[Found]:
+        return [url.found for url in self._skips()][:limit]
+
+    def skips_written(self, count: int) -> None:
+        for url in self._skips()[:count]:
+            url.written = True
+
+    def counts(self) -> dict[State, int]:
+        return dict(self._counts)
+
+    def claim(self, limit: int, now: float, images_only: bool = False) -> list[HostDue]:
+        self._promote(now)
+        due = [
+            (host.ready_at, name)
+            for name, host in self._hosts.items()
+            if not host.claimed and host.ready_at <= now and host.has_work(images_only)
+        ]
+        due.sort(key=itemgetter(0))  # of equals, the one that was found first
+        claimed = [name for _, name in due[:limit]]
+        for name in claimed:
+            self._hosts[name].claimed = True
+        return [HostDue(n, self._hosts[n].ready_at, self._hosts[n].delay) for n in claimed]
+
+    def unclaim(self, host: str, ready_at: float) -> None:
+        self._hosts[host].claimed = False
+        self.block(host, ready_at)
+
+    def block(self, host: str, until: float) -> None:
+        known = self._host(host, until)
+        known.ready_at = max(known.ready_at, until)
+
+    def set_delay(self, host: str, delay: float) -> None:
+        self._host(host, 0.0).delay = delay
+
+    def next_due(self, images_only: bool = False) -> float | None:
+        moments = [
+            host.ready_at
+            for host in self._hosts.values()
+            if not host.claimed and host.has_work(images_only)
+        ]
+        return min([*moments, *(moment for moment, _, _ in self._later[:1])], default=None)
+
+    def hosts(self) -> int:
+        return len(self._hosts)
+
+    def note(self, kind: str, key: str) -> bytes | None:
+        return self._notes.get((kind, key))
+
+    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+        if value is None:
+            self._notes.pop((kind, key), None)
+        else:
+            self._notes[kind, key] = value
+
+    def notes(self, kind: str) -> Iterator[tuple[str, bytes]]:
+        return iter(sorted((key, value) for (k, key), value in self._notes.items() if k == kind))
+
+    def content(self, sha256: str) -> Content | None:
+        return self._contents.get(sha256)
+
+    def set_content(self, sha256: str, content: Content) -> None:
+        self._contents.setdefault(sha256, content)
+
+    def offset(self, sink: str) -> int | None:
+        return self._offsets.get(sink)
+
+    def set_offset(self, sink: str, offset: int) -> None:
+        self._offsets[sink] = offset
+
+    def run(self) -> Run | None:
+        return self._run
+
+    def set_run(self, run: Run) -> None:
+        self._run = run
+
+    def commit(self) -> None:
+        """Nothing to do: there is no other place to keep things."""
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _add(self, found: Found, now: float) -> int:
+        url = self._urls.get(found.url)
+        if url is None:
+            host = host_key(found.url)
+            url = self._urls[found.url] = _Url(found, len(self._urls), now, host)
+            self._counts[url.state] += 1
+            self._host(host, now)
+        elif found.skip is None and self._yields(url, found.depth, found.want):
+            nearer = url.state == "queued"
+            self._counts[url.state] -= 1
+            self._counts["queued"] += 1
+            url.take(found, now)
+            if nearer:
+                self._push(url)
+                return 0
+        else:
+            return 0
+        if url.state == "queued":
+            self._enqueue(url, now)
+        return int(url.state == "queued")
+
+    @staticmethod
+    def _yields(url: _Url, depth: int, want: Want | None = None) -> bool:
+        """Whether a find at `depth` (None: of either kind) takes the place of what is known."""
+        if url.state == "queued":
+            same = want in (None, url.found.want)
+            return same and not url.attempts and depth < url.found.depth
+        return url.state == "skip" and not url.written
+
+    def _host(self, name: str, now: float) -> _Host:
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._hosts[name] = _Host(now)
+        return host
+
+    def _enqueue(self, url: _Url, now: float) -> None:
+        host = self._hosts[url.host]
+        if not host.has_work(images_only=False):
+            host.ready_at = max(host.ready_at, now)
+        want = url.found.want
+        self._push(url)
+        host.waiting[want] += 1
+
+    def _push(self, url: _Url) -> None:
+        heappush(self._hosts[url.host].heaps[url.found.want], (url.place, url))
+
+    def _promote(self, now: float) -> None:
+        """Put the retries that are due back into their hosts' queues."""
+        while self._later and self._later[0][0] <= now:
+            not_before, _, url = heappop(self._later)
+            self._enqueue(url, not_before)
+
+    def _leased(self, lease: Lease) -> _Url:
+        url = self._urls[lease.url]
+        if url.state != "leased":
+            raise ValueError(f"{lease.url} is not leased, but {url.state}")
+        return url
+
+    def _turn(self, url: _Url, state: State) -> None:
+        self._counts[url.state] -= 1
+        self._counts[state] += 1
+        url.state = state
+
+    def _skips(self) -> list[_Url]:
+        return [url for url in self._urls.values() if url.state == "skip" and not url.written]

@@ -1,0 +1,40 @@
+"""Which URLs were found a moment ago, and how near: the seen-set's bounded front.
+
+Two generations: when the young one is full it becomes the old one, and the old one is forgotten.
+Whatever is met again moves to the young one. That is nearly "least recently used" at the price of
+two dict look-ups.
+"""
+
+from __future__ import annotations
+
+SKIPPED = 1 << 30
+"""Stands for the depth of a URL that is known only as a decision to skip it."""
+
+GENERATION = 1 << 16
+"""URLs in one generation: about 12 MB each with URLs of the usual length."""
+
+
+class Recent:
+    """Depths by URL. A URL at depth 0 can't be found any nearer."""
+
+    def __init__(self, generation: int = GENERATION) -> None:
+        self._generation = generation
+        self._young: dict[str, int] = {}
+        self._old: dict[str, int] = {}
+
+    def get(self, url: str) -> int | None:
+        depth = self._young.get(url)
+        if depth is None:
+            depth = self._old.get(url)
+            if depth is not None:
+                self.put(url, depth)
+        return depth
+
+    def put(self, url: str, depth: int) -> None:
+        if len(self._young) >= self._generation:
+            self._old = self._young
+            self._young = {}
+        self._young[url] = depth
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)

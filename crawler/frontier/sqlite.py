@@ -1,0 +1,455 @@
+"""The durable store: one SQLite file in the crawl's folder (tables and their reasons: `tables.py`).
+
+WAL with `synchronous=NORMAL`: a commit is a write to the log and no fsync, so that it survives the
+death of the process, though the last ones may be lost with the machine's power; the file stays
+consistent in either case. Readers (`orbweb status`) see the last commit while the crawl runs.
+
+A transaction is open from the first change to `commit`. Leases are two dicts of this process. For
+the links of a page it is decisive not to ask the file at all: most were seen a moment ago, and a
+bounded cache of URLs knows at which depth.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from math import inf
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import msgspec
+
+from crawler.errors import OutputError
+from crawler.frontier.base import STATES, Content, Ended, HostDue, Run, State
+from crawler.frontier.database import explained, open_database
+from crawler.frontier.hosts import HostTable
+from crawler.frontier.lockfile import LockFile
+from crawler.frontier.recent import SKIPPED, Recent
+from crawler.records import Found, Hop, Lease, Skip, Want
+from crawler.url import host_key, url_id
+
+LANES: tuple[Want, ...] = ("page", "image")
+
+# url.state
+WAITING = 0  # in `queue` or in `later`, leased or not
+DECIDED = 1  # in `skip`: not to be fetched, unless it is found by a better road
+ENDED: dict[Ended, int] = {ended: n for n, ended in enumerate(get_args(Ended), start=2)}
+
+_ROW = """
+SELECT url, kind, depth, attempts, coalesce(due, at), parent_url, seed_url, alt, redirects
+FROM url JOIN origin USING (origin_id) WHERE seq = ?
+"""
+
+_hops = msgspec.json.Decoder(tuple[Hop, ...])
+
+
+class _Leased(NamedTuple):
+    """Where the row of a leased URL stands."""
+
+    seq: int
+    host_id: int
+    lane: int
+    rank: int
+
+
+class SqliteStore:
+    """A `Store` in `folder`, which is made if need be. Opening it takes back all leases.
+
+    Raises StateError if another process has it open, or if it is of another version or damaged;
+    OutputError if it can't be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder} can't be made ({error.strerror})") from error
+        self._lock = LockFile(folder)
+        self._recent = Recent()
+        self._leased: dict[int, _Leased] = {}
+        self._leased_seqs: dict[tuple[int, int], set[int]] = {}
+        self._changed: set[str] = set()
+        with ExitStack() as undo:
+            undo.callback(self._lock.close)
+            self._db = open_database(folder)
+            undo.callback(self._db.close)
+            self._load()
+            undo.pop_all()
+
+    @explained
+    def _load(self) -> None:
+        db = self._db
+        self._begin()
+        self._hosts = HostTable(db)
+        self._next_seq = db.execute("SELECT coalesce(max(seq), 0) + 1 FROM url").fetchone()[0]
+        self._next_retry = _first(db.execute("SELECT min(not_before) FROM later"), inf)
+        self._counts: Counter[str] = Counter(dict(db.execute("SELECT name, n FROM count")))
+
+    # URLs coming in
+
+    @explained
+    def add(self, found: Iterable[Found], now: float) -> int:
+        self._begin()
+        recent, see = self._recent, self._see
+        fresh: list[Found] = []
+        again: list[Found] = []
+        first = self._next_seq
+        for one in found:
+            depth = recent.get(one.url)
+            if depth is None and see(one.url, first + len(fresh)):
+                fresh.append(one)
+                recent.put(one.url, one.depth if one.skip is None else SKIPPED)
+            elif one.skip is None and (depth is None or one.depth < depth):
+                again.append(one)
+        if fresh:
+            self._insert(fresh, first, now)
+        return sum(one.skip is None for one in fresh) + sum(self._find_again(o, now) for o in again)
+
+    def known(self, url: str, depth: int) -> bool:
+        known = self._recent.get(url)
+        return known is not None and known <= depth
+
+    def _see(self, url: str, seq: int) -> bool:
+        """Whether the URL is new; if so, it has this number now."""
+        cursor = self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (url_id(url), seq))
+        return cursor.rowcount == 1
+
+    def _insert(self, fresh: list[Found], first: int, now: float) -> None:
+        origins: dict[tuple[str | None, str | None], int] = {}
+        rows: list[tuple[Any, ...]] = []
+        queued: list[tuple[int, int, int, int]] = []
+        for seq, one in enumerate(fresh, start=first):
+            host_id = self._hosts.id_of(host_key(one.url), now)
+            rows.append((seq, host_id, one.url, *self._values(one, origins, now)))
+            if one.skip is None:
+                lane, rank = _place(one.want, one.depth)
+                queued.append((host_id, lane, rank, seq))
+                self._hosts.count(host_id, lane, 1, now)
+            else:
+                self._db.execute(
+                    "INSERT INTO skip VALUES (?, ?, ?)", (seq, one.skip.reason, one.skip.rule)
+                )
+        self._next_seq = first + len(fresh)
+        self._db.executemany(
+            "INSERT INTO url (seq, host_id, url, kind, lane, depth, origin_id, state, alt,"
+            " redirects) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        self._db.executemany("INSERT INTO queue VALUES (?, ?, ?, ?)", queued)
+        self._tally("queued", len(queued))
+        self._tally("skip", len(fresh) - len(queued))
+
+    def _values(
+        self, found: Found, origins: dict[tuple[str | None, str | None], int], now: float
+    ) -> tuple[Any, ...]:
+        """kind, lane, depth, origin_id, state, alt, redirects."""
+        origin = (found.parent_url, found.seed_url)
+        if origin not in origins:
+            cursor = self._db.execute("INSERT INTO origin VALUES (NULL, ?, ?, ?)", (*origin, now))
+            assert cursor.lastrowid is not None
+            origins[origin] = cursor.lastrowid
+        return (
+            found.kind,
+            LANES.index(found.want),
+            found.depth,
+            origins[origin],
+            WAITING if found.skip is None else DECIDED,
+            found.alt and found.alt.encode("utf-8", "replace").decode(),
+            msgspec.json.encode(found.redirects).decode() if found.redirects else None,
+        )
+
+    def _find_again(self, found: Found, now: float) -> int:
+        """A URL that is known was found without `skip`: does it take the place of the old find?"""
+        seq, host_id, state, attempts, lane, depth = self._db.execute(
+            "SELECT seq, host_id, state, attempts, lane, depth FROM url WHERE seq ="
+            " (SELECT seq FROM seen WHERE url_id = ?)",
+            (url_id(found.url),),
+        ).fetchone()
+        overturned = state == DECIDED
+        untouched = state == WAITING and not attempts and seq not in self._seqs(host_id, lane)
+        nearer = untouched and found.depth < depth and lane == LANES.index(found.want)
+        self._recent.put(found.url, _nearest(found, depth, overturned or nearer, untouched))
+        if overturned:
+            self._db.execute("DELETE FROM skip WHERE seq = ?", (seq,))
+            self._tally("skip", -1)
+            self._tally("queued", 1)
+        elif nearer:
+            self._dequeue(_Leased(seq, host_id, lane, _place(found.want, depth)[1]))
+        else:
+            return 0
+        self._db.execute(
+            "UPDATE url SET kind = ?, lane = ?, depth = ?, origin_id = ?, state = ?, alt = ?,"
+            " redirects = ? WHERE seq = ?",
+            (*self._values(found, {}, now), seq),
+        )
+        self._enqueue(seq, host_id, *_place(found.want, found.depth), now)
+        return int(overturned)
+
+    # Leases
+
+    @explained
+    def lease(self, host: str, want: Want, limit: int, now: float) -> list[Lease]:
+        self._promote(now)
+        host_id, lane = self._hosts.id_of(host, now), LANES.index(want)
+        leased = self._seqs(host_id, lane)
+        rows = self._db.execute(
+            "SELECT seq, rank FROM queue WHERE host_id = ? AND lane = ? ORDER BY rank, seq LIMIT ?",
+            (host_id, lane, limit + len(leased)),
+        ).fetchall()
+        places = [_Leased(seq, host_id, lane, rank) for seq, rank in rows if seq not in leased]
+        return [self._lease(host, want, place, now) for place in places[:limit]]
+
+    def _lease(self, host: str, want: Want, place: _Leased, now: float) -> Lease:
+        url, kind, depth, attempts, due, parent, seed, alt, redirects = self._db.execute(
+            _ROW, (place.seq,)
+        ).fetchone()
+        identity = url_id(url)
+        self._leased[identity] = place
+        self._leased_seqs.setdefault((place.host_id, place.lane), set()).add(place.seq)
+        self._recent.put(url, 0)  # nothing that is found from now on can change it
+        queued_ms = max(0, round((now - due) * 1000))
+        hops = _hops.decode(redirects) if redirects else ()
+        return Lease(
+            url, identity, host, kind, want, depth, attempts, queued_ms, parent, seed, alt, hops
+        )
+
+    @explained
+    def done(self, lease: Lease, ended: Ended, code: str | None = None) -> None:
+        self._begin()
+        place = self._answer(lease)
+        self._dequeue(place)
+        self._db.execute(
+            "UPDATE url SET state = ?, code = ? WHERE seq = ?", (ENDED[ended], code, place.seq)
+        )
+        self._tally("queued", -1)
+        self._tally(ended, 1)
+
+    @explained
+    def retry(self, lease: Lease, not_before: float) -> None:
+        self._begin()
+        place = self._answer(lease)
+        self._dequeue(place)
+        self._db.execute(
+            "UPDATE url SET attempts = attempts + 1, due = ? WHERE seq = ?", (not_before, place.seq)
+        )
+        self._db.execute("INSERT INTO later VALUES (?, ?)", (not_before, place.seq))
+        self._next_retry = min(self._next_retry, not_before)
+
+    def release(self, lease: Lease) -> None:
+        self._answer(lease)
+        self._recent.put(lease.url, lease.depth if lease.attempts == 0 else 0)
+
+    def _answer(self, lease: Lease) -> _Leased:
+        """Take the lease back from its holder."""
+        place = self._leased.pop(lease.url_id, None)
+        if place is None:
+            raise ValueError(f"{lease.url} is not leased")
+        seqs = self._leased_seqs[place.host_id, place.lane]
+        seqs.discard(place.seq)
+        if not seqs:
+            del self._leased_seqs[place.host_id, place.lane]
+        return place
+
+    def _seqs(self, host_id: int, lane: int) -> set[int]:
+        return self._leased_seqs.get((host_id, lane)) or set()
+
+    def _enqueue(self, seq: int, host_id: int, lane: int, rank: int, now: float) -> None:
+        self._db.execute("INSERT INTO queue VALUES (?, ?, ?, ?)", (host_id, lane, rank, seq))
+        self._hosts.count(host_id, lane, 1, now)
+
+    def _dequeue(self, place: _Leased) -> None:
+        self._db.execute(
+            "DELETE FROM queue WHERE host_id = ? AND lane = ? AND rank = ? AND seq = ?",
+            (place.host_id, place.lane, place.rank, place.seq),
+        )
+        self._hosts.count(place.host_id, place.lane, -1, 0.0)
+
+    def _promote(self, now: float) -> None:
+        """Put the retries that are due back into their hosts' queues."""
+        if now < self._next_retry:
+            return
+        self._begin()
+        due = self._db.execute(
+            "SELECT not_before, seq, host_id, lane, depth FROM later JOIN url USING (seq)"
+            " WHERE not_before <= ?",
+            (now,),
+        ).fetchall()
+        for not_before, seq, host_id, lane, depth in due:
+            self._enqueue(seq, host_id, *_place(LANES[lane], depth), not_before)
+        self._db.execute("DELETE FROM later WHERE not_before <= ?", (now,))
+        self._next_retry = _first(self._db.execute("SELECT min(not_before) FROM later"), inf)
+
+    # Decisions to skip
+
+    @explained
+    def pending_skips(self, limit: int) -> list[Found]:
+        rows = self._db.execute(
+            "SELECT url, kind, lane, depth, parent_url, seed_url, alt, redirects, reason, rule"
+            " FROM skip JOIN url USING (seq) JOIN origin USING (origin_id) ORDER BY seq LIMIT ?",
+            (limit,),
+        )
+        return [
+            Found(
+                url=url,
+                kind=kind,
+                want=LANES[lane],
+                depth=depth,
+                parent_url=parent,
+                seed_url=seed,
+                alt=alt,
+                redirects=_hops.decode(redirects) if redirects else (),
+                skip=Skip(reason, rule),
+            )
+            for url, kind, lane, depth, parent, seed, alt, redirects, reason, rule in rows
+        ]
+
+    @explained
+    def skips_written(self, count: int) -> None:
+        self._begin()
+        rows = self._db.execute("SELECT reason, seq FROM skip ORDER BY seq LIMIT ?", (count,))
+        self._db.executemany(
+            f"UPDATE url SET state = {ENDED['skip']}, code = ? WHERE seq = ?", rows.fetchall()
+        )
+        self._db.execute(
+            "DELETE FROM skip WHERE seq IN (SELECT seq FROM skip ORDER BY seq LIMIT ?)", (count,)
+        )
+
+    def counts(self) -> dict[State, int]:
+        counts = {state: self._counts[state] for state in STATES}
+        counts["leased"] = len(self._leased)
+        counts["queued"] -= len(self._leased)
+        return counts
+
+    # Hosts
+
+    @explained
+    def claim(self, limit: int, now: float, images_only: bool = False) -> list[HostDue]:
+        self._promote(now)
+        self._begin()
+        return self._hosts.claim(limit, now, images_only)
+
+    @explained
+    def unclaim(self, host: str, ready_at: float) -> None:
+        self._begin()
+        self._hosts.unclaim(host, ready_at)
+
+    @explained
+    def block(self, host: str, until: float) -> None:
+        self._begin()
+        self._hosts.block(host, until)
+
+    @explained
+    def set_delay(self, host: str, delay: float) -> None:
+        self._begin()
+        self._hosts.set_delay(host, delay)
+
+    @explained
+    def next_due(self, images_only: bool = False) -> float | None:
+        self._begin()
+        moment = min(self._hosts.next_due(images_only), self._next_retry)
+        return None if moment == inf else moment
+
+    def hosts(self) -> int:
+        return self._hosts.total
+
+    # What else a crawl must not forget
+
+    @explained
+    def note(self, kind: str, key: str) -> bytes | None:
+        query = "SELECT value FROM note WHERE kind = ? AND key = ?"
+        value: bytes | None = _first(self._db.execute(query, (kind, key)), None)
+        return value
+
+    @explained
+    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+        self._begin()
+        if value is None:
+            self._db.execute("DELETE FROM note WHERE kind = ? AND key = ?", (kind, key))
+        else:
+            self._db.execute("INSERT OR REPLACE INTO note VALUES (?, ?, ?)", (kind, key, value))
+
+    @explained
+    def notes(self, kind: str) -> Iterator[tuple[str, bytes]]:
+        query = "SELECT key, value FROM note WHERE kind = ? ORDER BY key"
+        return iter(self._db.execute(query, (kind,)).fetchall())
+
+    @explained
+    def content(self, sha256: str) -> Content | None:
+        query = "SELECT path, url FROM content WHERE sha256 = ?"
+        row = self._db.execute(query, (sha256,)).fetchone()
+        return None if row is None else Content(*row)
+
+    @explained
+    def set_content(self, sha256: str, content: Content) -> None:
+        self._begin()
+        row = (sha256, content.path, content.url)
+        self._db.execute("INSERT OR IGNORE INTO content VALUES (?, ?, ?)", row)
+
+    @explained
+    def offset(self, sink: str) -> int | None:
+        query = "SELECT offset FROM sink WHERE name = ?"
+        offset: int | None = _first(self._db.execute(query, (sink,)), None)
+        return offset
+
+    @explained
+    def set_offset(self, sink: str, offset: int) -> None:
+        self._begin()
+        self._db.execute("INSERT OR REPLACE INTO sink VALUES (?, ?)", (sink, offset))
+
+    @explained
+    def run(self) -> Run | None:
+        row = self._db.execute("SELECT run_id, config, seq FROM run").fetchone()
+        return None if row is None else Run(*row)
+
+    @explained
+    def set_run(self, run: Run) -> None:
+        self._begin()
+        row = (run.run_id, run.config, run.seq)
+        self._db.execute("INSERT OR REPLACE INTO run VALUES (1, ?, ?, ?)", row)
+
+    # The transaction
+
+    @explained
+    def commit(self) -> None:
+        if not self._db.in_transaction:
+            return
+        self._hosts.flush()
+        rows = [(name, self._counts[name]) for name in self._changed]
+        self._db.executemany("INSERT OR REPLACE INTO count VALUES (?, ?)", rows)
+        self._changed.clear()
+        self._db.execute("COMMIT")
+
+    @explained
+    def close(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        self._db.close()
+        self._lock.close()
+
+    def _begin(self) -> None:
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN IMMEDIATE")
+
+    def _tally(self, state: State, change: int) -> None:
+        if change:
+            self._counts[state] += change
+            self._changed.add(state)
+
+
+def _place(want: Want, depth: int) -> tuple[int, int]:
+    """Lane and rank: pages go by depth and then by discovery, images by discovery alone."""
+    return (0, depth) if want == "page" else (1, 0)
+
+
+def _nearest(found: Found, depth: int, taken: bool, untouched: bool) -> int:
+    """The depth below which another find of this URL might still change something."""
+    if taken:
+        return found.depth
+    return depth if untouched else 0
+
+
+def _first(cursor: Any, otherwise: Any) -> Any:
+    """The first column of the first row, or `otherwise` if there is none or it is NULL."""
+    row = cursor.fetchone()
+    return otherwise if row is None or row[0] is None else row[0]

@@ -1,0 +1,138 @@
+"""Pictures on disk: names that the network can't misuse, contents that are whole or not there.
+
+The name is made from the user's template and from three things of the network: the host, the last
+segment of the URL's path, and the picture's format. Each is made harmless *before* it is put into
+the template, so that nothing of the network can reach another folder, hide a file, or end up as a
+device of some other system on which the folder is unpacked. The hash in the name keeps apart what
+differs, also where a file system takes `A.png` and `a.png` for one; where the template has too
+little of it, the whole hash is added.
+
+A picture is written to a temporary file in its own folder and then renamed. A second write of the
+same bytes, as after a crash between file and commit, finds its own file and leaves it alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from pathlib import Path
+from string import Formatter
+from urllib.parse import unquote
+
+from crawler.errors import UsageError
+from crawler.sinks.base import refused
+from crawler.url import host_key
+
+FOLDER = "images"
+
+_FIELDS = {"host", "stem", "sha256", "ext", "format"}
+_EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
+
+_MAX_STEM = 80
+_MAX_HOST = 100
+_MAX_NAME = 255
+"""Bytes of one name in the usual file systems."""
+
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
+
+# Forbidden in names on Windows or a burden in shells; control characters are found by category.
+_UNSAFE = re.compile(r"""[/\\:*?"'<>|\s`$&;!#%~^{}()\[\]]+""")
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|clock\$|com\d|lpt\d|conin\$|conout\$)(?:\.|$)", re.I)
+
+
+class ImageFiles:
+    """Writes pictures below `folder`/images. Raises UsageError if the template can't be used."""
+
+    def __init__(self, folder: Path, template: str) -> None:
+        self._folder = folder
+        self._template = template
+        self._made: set[Path] = set()
+        _check(template)
+
+    def write(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
+        """Keep `data`, whose hash is `sha256`; the path relative to the crawl's folder."""
+        name = self._name(url, sha256, image_format)
+        if not self._settled(name, data):
+            base, dot, extension = name.rpartition(".")
+            name = f"{base}-{sha256}{dot}{extension}" if base else f"{name}-{sha256}"
+            self._settled(name, data)
+        return name
+
+    def _name(self, url: str, sha256: str, image_format: str) -> str:
+        image_format = _harmless(image_format, 10) or "bin"
+        values = {
+            "host": _harmless(host_key(url), _MAX_HOST) or "host",
+            "stem": _harmless(_stem(url), _MAX_STEM) or "image",
+            "sha256": sha256,
+            "format": image_format,
+            "ext": _EXTENSIONS.get(image_format, image_format),
+        }
+        return f"{FOLDER}/{self._template.format(**values)}"
+
+    def _settled(self, name: str, data: bytes) -> bool:
+        """Write `data` under `name`; False if other bytes are there already."""
+        path = self._folder / name
+        try:
+            if path.exists():
+                return path.read_bytes() == data
+            if path.parent not in self._made:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._made.add(path.parent)
+            _replace(path, data)
+        except OSError as error:
+            raise refused(error, path) from error
+        return True
+
+
+def _replace(path: Path, data: bytes) -> None:
+    part = path.with_name(".part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _check(template: str) -> None:
+    """Refuse a template that leads out of the folder, or whose names may become too long."""
+    try:
+        fields = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
+        longest = template.format(
+            host="h" * _MAX_HOST,
+            stem="s" * _MAX_STEM,
+            sha256="0" * 64,
+            ext="e" * 10,
+            format="f" * 10,
+        )
+    except (ValueError, LookupError, AttributeError) as error:
+        raise UsageError(f"images.name: {template!r} is no template: {error}") from error
+    if unknown := fields - _FIELDS:
+        known = ", ".join(sorted(_FIELDS))
+        raise UsageError(f"images.name: {sorted(unknown)[0]!r} is none of {known}")
+    if any(part in ("", ".", "..") for part in longest.split("/")) or "\0" in longest:
+        raise UsageError(f"images.name: {template!r} must be a relative path without '.' and '..'")
+    if any(len(os.fsencode(part)) + 65 > _MAX_NAME for part in longest.split("/")):
+        raise UsageError(f"images.name: {template!r} makes names that are too long for a disk")
+
+
+def _stem(url: str) -> str:
+    """The last segment of the URL's path, decoded, without extension."""
+    path = url.partition("://")[2].partition("?")[0].partition("/")[2]
+    name = unquote(path.rstrip("/").rpartition("/")[2], errors="replace")
+    return _EXTENSION.sub("", name)
+
+
+def _harmless(text: str, limit: int) -> str:
+    """`text` as part of a file name: NFC, printable, `limit` bytes at most; "" if none is left.
+
+    A leading dot would hide the file, a leading dash would make it an option. NFC comes first
+    because it turns some characters into unsafe ones (U+037E into a semicolon), and last because
+    what stood between two others may have gone.
+    """
+    text = _UNSAFE.sub("_", unicodedata.normalize("NFC", text))
+    text = "".join(c for c in text if unicodedata.category(c)[0] not in "CZ" and c != "\ufffd")
+    text = unicodedata.normalize("NFC", text)
+    text = text.encode("utf-8", "ignore")[:limit].decode("utf-8", "ignore").strip("._- ")
+    return f"_{text}" if _RESERVED.match(text) else text

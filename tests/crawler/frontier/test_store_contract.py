@@ -1,0 +1,273 @@
+"""What every store promises (frontier/base.py), asked of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from crawler.frontier.base import Content, HostDue, Run, Store
+from crawler.frontier.memory import MemoryStore
+from crawler.frontier.sqlite import SqliteStore
+from crawler.records import Hop, Skip
+from tests.crawler.frontier.support import FAR, found, lease_all, paths
+
+MAKERS: dict[str, Callable[[Path], Store]] = {
+    "memory": lambda folder: MemoryStore(),
+    "sqlite": SqliteStore,
+}
+
+
+@pytest.fixture(params=MAKERS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    store = MAKERS[request.param](tmp_path)
+    yield store
+    store.close()
+
+
+def test_add_counts_what_is_queued_for_the_first_time(store: Store) -> None:
+    assert store.add([found("1"), found("2"), found("1")], 0.0) == 2
+    assert store.add([found("2"), found("3")], 1.0) == 1
+    assert store.counts()["queued"] == 3
+    assert store.hosts() == 1
+
+
+def test_a_lease_carries_all_that_was_found(store: Store) -> None:
+    one = found(
+        "x.png",
+        "image",
+        depth=4,
+        parent_url="https://a.example/",
+        seed_url="https://a.example/seed",
+        alt="a \N{CAT} and \ud800",
+        redirects=(Hop("https://a.example/old", 301), Hop("https://a.example/older", 302)),
+    )
+    store.add([one], 10.0)
+    store.claim(1, 11.5)
+    (lease,) = store.lease("a.example", "image", 5, 11.5)
+    assert (lease.url, lease.host, lease.kind, lease.want) == (one.url, "a.example", "img", "image")
+    assert (lease.depth, lease.attempts, lease.queued_ms) == (4, 0, 1500)
+    assert (lease.parent_url, lease.seed_url) == (one.parent_url, one.seed_url)
+    assert lease.redirects == one.redirects
+    assert lease.alt is not None
+    assert lease.alt.startswith("a \N{CAT} and ")
+    assert store.counts()["leased"] == 1
+
+
+def test_pages_by_depth_then_discovery_images_by_discovery(store: Store) -> None:
+    store.add([found("deep", depth=3), found("i1", "image", depth=9), found("b", depth=1)], 0.0)
+    store.add([found("c", depth=1), found("i2", "image", depth=2), found("top", depth=0)], 0.0)
+    store.claim(1, 0.0)
+    assert paths(store.lease("a.example", "page", 3, 0.0)) == ["top", "b", "c"]
+    assert paths(store.lease("a.example", "page", 3, 0.0)) == ["deep"]
+    assert paths(store.lease("a.example", "image", 3, 0.0)) == ["i1", "i2"]
+    assert store.lease("a.example", "image", 3, 0.0) == []
+
+
+def test_done_is_for_ever(store: Store) -> None:
+    store.add([found("1"), found("2")], 0.0)
+    one, two = lease_all(store, 0.0)
+    store.done(one, "page")
+    store.done(two, "error", "status_5xx")
+    assert store.add([found("1"), found("2", depth=0)], 1.0) == 0
+    counts = store.counts()
+    assert (counts["queued"], counts["leased"], counts["page"], counts["error"]) == (0, 0, 1, 1)
+    assert store.lease("a.example", "page", 5, 2.0) == []
+    with pytest.raises(ValueError, match="not leased"):
+        store.done(one, "page")
+
+
+def test_a_released_url_is_as_if_it_had_not_been_leased(store: Store) -> None:
+    store.add([found("1"), found("2")], 0.0)
+    one, _two = lease_all(store, 0.0)
+    store.release(one)
+    (again,) = store.lease("a.example", "page", 5, 3.0)
+    assert (again.url, again.attempts, again.queued_ms) == (one.url, 0, 3000)
+
+
+def test_a_retry_waits_for_its_moment_and_counts_as_an_attempt(store: Store) -> None:
+    store.add([found("1"), found("2")], 0.0)
+    one, two = lease_all(store, 0.0)
+    store.retry(one, 60.0)
+    store.done(two, "page")
+    store.unclaim("a.example", 0.0)
+    assert store.claim(5, 59.9) == []
+    assert store.next_due() == 60.0
+    assert store.counts()["queued"] == 1
+    (again,) = lease_all(store, 61.0)
+    assert (again.url, again.attempts, again.queued_ms) == (one.url, 1, 1000)
+    store.retry(again, 0.0)
+    assert store.lease("a.example", "page", 1, 61.0)[0].attempts == 2
+
+
+def test_a_retry_of_a_claimed_host_can_be_leased_when_due(store: Store) -> None:
+    store.add([found("1"), found("2")], 0.0)
+    one, _two = lease_all(store, 0.0)
+    store.retry(one, 5.0)
+    assert store.next_due() == 5.0
+    assert store.lease("a.example", "page", 5, 4.0) == []
+    assert paths(store.lease("a.example", "page", 5, 5.0)) == ["1"]
+
+
+def test_a_skip_is_overturned_by_a_better_find(store: Store) -> None:
+    assert store.add([found("1", depth=4, skip=FAR), found("2", depth=4, skip=FAR)], 0.0) == 0
+    assert store.counts()["skip"] == 2
+    assert store.claim(1, 0.0) == []
+    assert not store.known(found("1").url, 4)
+    assert store.add([found("1", depth=4, skip=FAR)], 1.0) == 0
+    assert store.add([found("1", depth=3, parent_url="https://a.example/near")], 2.0) == 1
+    assert store.counts()["skip"] == 1
+    assert store.counts()["queued"] == 1
+    (lease,) = lease_all(store, 2.0)
+    assert (lease.depth, lease.parent_url) == (3, "https://a.example/near")
+    assert [skip.url for skip in store.pending_skips(9)] == [found("2").url]
+
+
+def test_a_skip_is_overturned_as_an_image(store: Store) -> None:
+    store.add([found("1", skip=FAR), found("1", "image"), found("1", skip=FAR)], 0.0)
+    store.claim(1, 0.0)
+    assert paths(store.lease("a.example", "image", 9, 0.0)) == ["1"]
+    assert store.lease("a.example", "page", 9, 0.0) == []
+
+
+def test_a_skip_does_not_touch_what_is_queued(store: Store) -> None:
+    assert store.add([found("1"), found("1", depth=0, skip=FAR)], 0.0) == 1
+    assert store.pending_skips(9) == []
+
+
+def test_written_skips_are_terminal(store: Store) -> None:
+    skip = Skip("scope", "scope.within: host")
+    parent = "https://a.example/p"
+    store.add([found(str(n), skip=skip, parent_url=parent) for n in range(3)], 0.0)
+    pending = store.pending_skips(2)
+    assert [(one.url, one.skip) for one in pending] == [(found(p).url, skip) for p in "01"]
+    assert pending[0] == found("0", skip=skip, parent_url=parent)
+    store.skips_written(2)
+    assert [one.url for one in store.pending_skips(5)] == [found("2").url]
+    assert store.add([found("0", depth=0), found("2", depth=0)], 1.0) == 1
+    assert store.counts()["skip"] == 2
+
+
+def test_one_fetch_for_a_url_wanted_as_page_and_as_image(store: Store) -> None:
+    assert store.add([found("1"), found("1", "image"), found("2", "image"), found("2")], 0.0) == 2
+    assert sorted(paths(lease_all(store, 0.0))) == ["1", "2"]
+
+
+def test_what_waits_takes_the_smaller_depth(store: Store) -> None:
+    store.add([found("1", depth=5), found("2", depth=4), found("3", "image", depth=5)], 0.0)
+    assert not store.known(found("1").url, 2)
+    assert store.add([found("1", depth=2), found("3", "image", depth=3)], 0.0) == 0
+    assert store.known(found("1").url, 2)
+    assert store.add([found("2", "image", depth=0)], 0.0) == 0
+    leases = lease_all(store, 0.0)
+    assert [(p, lease.depth) for p, lease in zip(paths(leases), leases, strict=True)] == [
+        ("1", 2),
+        ("2", 4),
+        ("3", 3),
+    ]
+    store.release(leases[0])
+    assert paths(store.lease("a.example", "page", 9, 0.0)) == ["1"]
+    assert store.lease("a.example", "page", 9, 0.0) == []
+
+
+def test_a_retry_keeps_its_place(store: Store) -> None:
+    store.add([found("1", depth=5)], 0.0)
+    store.retry(lease_all(store, 0.0)[0], 9.0)
+    assert store.add([found("1", depth=1)], 1.0) == 0
+    assert store.lease("a.example", "page", 9, 8.0) == []
+    assert [lease.depth for lease in store.lease("a.example", "page", 9, 9.0)] == [5]
+
+
+def test_known_says_what_is_sure(store: Store) -> None:
+    store.add([found("1", depth=2)], 0.0)
+    assert store.known(found("1").url, 2)
+    assert store.known(found("1").url, 3)
+    assert not store.known(found("1").url, 1)
+    assert not store.known(found("2").url, 1)
+    store.done(lease_all(store, 0.0)[0], "page")
+    assert store.known(found("1").url, 0)
+
+
+def test_hosts_are_claimed_longest_waiting_first_and_once(store: Store) -> None:
+    for n, host in enumerate("cab"):
+        store.add([found("1", host=host)], float(n))
+    assert [host.name for host in store.claim(2, 5.0)] == ["c.example", "a.example"]
+    assert [host.name for host in store.claim(2, 5.0)] == ["b.example"]
+    store.unclaim("a.example", 6.0)
+    store.unclaim("c.example", 7.0)
+    assert store.next_due() == 6.0
+    assert store.claim(9, 5.9) == []
+    assert [host.name for host in store.claim(9, 7.0)] == ["a.example", "c.example"]
+    assert store.next_due() is None
+
+
+def test_a_host_that_had_no_work_queues_up_behind_the_others(store: Store) -> None:
+    store.add([found("1")], 0.0)
+    store.done(lease_all(store, 0.0)[0], "page")
+    store.unclaim("a.example", 0.0)
+    assert store.claim(9, 1.0) == []
+    store.add([found("1", host="b")], 2.0)
+    store.add([found("2")], 3.0)
+    assert [host.name for host in store.claim(9, 3.0)] == ["b.example", "a.example"]
+
+
+def test_a_blocked_host_is_not_claimed_before_its_time(store: Store) -> None:
+    store.add([found("1"), found("1", host="b")], 0.0)
+    store.block("a.example", 30.0)
+    store.block("a.example", 10.0)
+    store.set_delay("a.example", 2.5)
+    assert store.claim(9, 29.0) == [HostDue("b.example", 0.0, 0.0)]
+    assert store.next_due() == 30.0
+    assert store.claim(9, 30.0) == [HostDue("a.example", 30.0, 2.5)]
+
+
+def test_a_host_may_be_blocked_before_anything_of_it_is_known(store: Store) -> None:
+    store.block("a.example", 30.0)
+    store.set_delay("a.example", 2.0)
+    store.add([found("1")], 0.0)
+    assert store.next_due() == 30.0
+    assert store.claim(9, 30.0) == [HostDue("a.example", 30.0, 2.0)]
+
+
+def test_only_images(store: Store) -> None:
+    store.add([found("1"), found("1", host="b"), found("i", "image", host="b")], 0.0)
+    store.block("b.example", 4.0)
+    assert store.next_due(images_only=True) == 4.0
+    assert store.claim(9, 3.0, images_only=True) == []
+    assert [host.name for host in store.claim(9, 4.0, images_only=True)] == ["b.example"]
+    assert [host.name for host in store.claim(9, 4.0)] == ["a.example"]
+
+
+def test_notes(store: Store) -> None:
+    assert store.note("robots", "https://a.example") is None
+    store.set_note("robots", "https://b.example", b"")
+    store.set_note("robots", "https://a.example", b"Disallow: /\xff")
+    store.set_note("cookies", "a", b"1")
+    assert store.note("robots", "https://b.example") == b""
+    assert list(store.notes("robots")) == [
+        ("https://a.example", b"Disallow: /\xff"),
+        ("https://b.example", b""),
+    ]
+    store.set_note("robots", "https://a.example", None)
+    store.set_note("robots", "https://b.example", b"2")
+    assert list(store.notes("robots")) == [("https://b.example", b"2")]
+
+
+def test_the_first_file_with_certain_bytes_stays(store: Store) -> None:
+    assert store.content("aa") is None
+    store.set_content("aa", Content("images/1.png", "https://a.example/1.png"))
+    store.set_content("aa", Content("images/2.png", "https://a.example/2.png"))
+    assert store.content("aa") == Content("images/1.png", "https://a.example/1.png")
+
+
+def test_run_and_offsets(store: Store) -> None:
+    assert store.run() is None
+    assert store.offset("records") is None
+    store.set_run(Run("01J", "{}"))
+    store.set_run(Run("01J", "{}", seq=7))
+    store.set_offset("records", 1 << 40)
+    store.commit()
+    assert store.run() == Run("01J", "{}", 7)
+    assert store.offset("records") == 1 << 40
+    assert store.offset("warc") is None
