@@ -1,0 +1,69 @@
+"""The import contracts of pyproject.toml hold, and each of them can be broken.
+
+A contract that no import could break says nothing. So each is shown to fail on a copy of the tree
+with one wrong import added.
+"""
+
+import shutil
+import subprocess
+import sysconfig
+import tomllib
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("importlinter", reason="import-linter is in the extra 'dev'")
+
+ROOT = Path(__file__).parents[1]
+LINTER = Path(sysconfig.get_path("scripts")) / "lint-imports"
+
+# Contract -> the module that sins, and how.
+SINS = {
+    "hub-knows-no-crawler": ("hub/__init__.py", "import crawler.url"),
+    "rooms": ("crawler/extract/__init__.py", "import crawler.http.h1"),
+    "no-io": ("crawler/url.py", "import time"),
+}
+
+
+def lint(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [LINTER, "--no-logo", "--no-cache", *options], cwd=folder, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the contracts speak about."""
+    copy = tmp_path_factory.mktemp("tree")
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    for package in ("hub", "crawler"):
+        shutil.copytree(
+            ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    return copy
+
+
+def test_every_contract_is_kept() -> None:
+    result = lint(ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_contract_has_a_sin_against_it() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = config["tool"]["importlinter"]["contracts"]
+    assert {contract["id"] for contract in contracts} == {*SINS}
+
+
+@pytest.mark.parametrize("contract", SINS)
+def test_a_contract_can_be_broken(contract: str, tree: Path) -> None:
+    name, sin = SINS[contract]
+    sinner = tree / name
+    innocent = sinner.read_text()
+    assert lint(tree, "--contract", contract).returncode == 0
+    try:
+        sinner.write_text(f"{innocent}\n{sin}\n")
+        result = lint(tree, "--contract", contract)
+    finally:
+        sinner.write_text(innocent)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "BROKEN" in result.stdout
