@@ -1,4 +1,4 @@
-"""What is known about each key of the configuration, and how a value for it is read. No I/O.
+"""What is known about each key of the configuration, and how a value for it is read.
 
 The structs of `config.py` are the only source: the keys, their types and limits come from the
 fields, the explanations from the docstrings below them. A value arrives either as TOML gave it
@@ -7,11 +7,9 @@ fields, the explanations from the docstrings below them. A value arrives either 
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import string
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -20,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from crawler.config import Config
+from crawler.config_checks import CHECKS
 from crawler.quantities import parse_bytes, parse_seconds
 
 Path = tuple[str, ...]
@@ -103,10 +102,8 @@ def read(key: Key, value: Any) -> Any:
         clean = msgspec.convert(value, key.type)
     except msgspec.ValidationError as error:
         raise ValueError(_explain(key, value, str(error))) from error
-    check = CHECKS.get(key.path)
-    for one in clean if isinstance(clean, tuple) else (clean,):
-        if check is not None and one:
-            check(one)
+    if clean and key.path in CHECKS:
+        CHECKS[key.path](clean)
     return clean
 
 
@@ -173,77 +170,3 @@ def choices(hint: Any) -> Iterator[str]:
     else:
         for member in get_args(hint):
             yield from choices(member)
-
-
-def _check_rule(rule: str) -> None:
-    sign, pattern = rule[:1], rule[1:]
-    if sign not in ("+", "-") or not pattern:
-        raise ValueError(f"{rule!r} begins with neither + (include) nor - (exclude)")
-    if not pattern.startswith("glob:"):
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"{rule!r} is no regular expression: {error}") from error
-
-
-def _check_network(network: str) -> None:
-    try:
-        ipaddress.ip_network(network, strict=False)
-    except ValueError as error:
-        raise ValueError(f"{network!r} is no network; write 127.0.0.0/8 or fd00::/8") from error
-
-
-def _check_resolve(entry: str) -> None:
-    host, _, rest = entry.partition(":")
-    port, _, address = rest.partition(":")
-    try:
-        ipaddress.ip_address(address.strip("[]"))
-    except ValueError:
-        address = ""
-    if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536 and address):
-        raise ValueError(f"{entry!r} is not HOST:PORT:ADDRESS, as in example.com:443:127.0.0.1")
-
-
-def _check_status(status: str) -> None:
-    if not re.fullmatch(r"[1-5](\d\d|xx)", status):
-        raise ValueError(f"{status!r} is no status; write 429 or 5xx")
-
-
-def _check_image_name(template: str) -> None:
-    known = {"host", "stem", "sha256", "ext", "format"}
-    try:
-        used = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
-        template.format_map(dict.fromkeys(known, "x"))
-    except (ValueError, KeyError, IndexError, AttributeError) as error:
-        raise ValueError(f"{template!r} is no template of {', '.join(sorted(known))}") from error
-    if not used & {"sha256", "stem"}:
-        raise ValueError(f"{template!r} gives all images one name; use {{sha256}} or {{stem}}")
-
-
-def _check_fail_on(limit: str) -> None:
-    if limit not in ("any", "seed") and not re.fullmatch(r"\d{1,2}(\.\d+)?%", limit):
-        raise ValueError(f"{limit!r} is neither any nor seed nor a share such as 5%")
-
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""A header's name, RFC 9110 section 5.6.2."""
-
-
-def _check_headers(headers: dict[str, str]) -> None:
-    for name, value in headers.items():
-        if not _TOKEN.fullmatch(name):
-            raise ValueError(f"{name!r} is no header name")
-        if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
-            raise ValueError(f"the value of {name} holds a line break or a control character")
-
-
-CHECKS: dict[Path, Callable[[Any], None]] = {
-    ("scope", "rules"): _check_rule,
-    ("http", "allow_net"): _check_network,
-    ("http", "resolve"): _check_resolve,
-    ("http", "headers"): _check_headers,
-    ("retry", "statuses"): _check_status,
-    ("images", "name"): _check_image_name,
-    ("fail_on",): _check_fail_on,
-}
-"""What a type can't say. A list is checked element by element; empty values pass."""

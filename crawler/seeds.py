@@ -1,15 +1,10 @@
-"""What a person types where seeds are wanted: a first word, a list in a file. No I/O."""
+"""What a person types where seeds are wanted. No I/O."""
 
 from __future__ import annotations
 
 import re
 
 from crawler.url import host_key
-
-
-def looks_like_url(word: str) -> bool:
-    """Is the first word of a command line a URL rather than a command? (`example.com`)"""
-    return not word.startswith("-") and any(mark in word for mark in ".:/")
 
 
 def default_name(url: str) -> str:

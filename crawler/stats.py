@@ -8,7 +8,7 @@ import the hub, so that nobody sees it half-counted.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from heapq import nlargest
 from typing import Protocol
 
@@ -118,7 +118,7 @@ class Stats:
     def _busiest(
         self, by_host: Mapping[str, tuple[int, int]]
     ) -> tuple[tuple[str, int, int, int], ...]:
-        """Hosts with requests in flight first, then by what is done.
+        """The busiest hosts.
 
         Only the hosts given and those of the last snapshot are looked at: a crawl of a million
         hosts pays no more for this than one of ten.
@@ -127,7 +127,7 @@ class Stats:
             (host, self._by_host[host], *by_host.get(host, (0, 0)))
             for host in by_host.keys() | self._top_hosts
         ]
-        top = nlargest(TOP_HOSTS, rows, key=lambda row: (row[3], row[1], row[2]))
+        top = nlargest(TOP_HOSTS, rows, key=_by_activity)
         self._top_hosts = {row[0] for row in top}
         return tuple(top)
 
@@ -142,3 +142,30 @@ class Stats:
         if span <= 0:
             return 0.0, 0.0
         return (pages - pages_then) / span, (received - received_then) / span
+
+
+def combined(snapshots: Sequence[Snapshot]) -> Snapshot:
+    """Several crawls side by side, seen as one. Hosts that two of them ask are counted twice."""
+    sums = {
+        name: sum(getattr(snapshot, name) for snapshot in snapshots)
+        for name in Snapshot.__struct_fields__
+        if isinstance(getattr(snapshots[0], name), int | float) and name != "draining"
+    }
+    errors = [error for snapshot in snapshots for error in snapshot.last_errors]
+    by_code: Counter[str] = Counter()
+    for snapshot in snapshots:
+        by_code.update(snapshot.errors_by_code)
+    hosts = (host for snapshot in snapshots for host in snapshot.hosts_top)
+    return Snapshot(
+        **{**sums, "elapsed_s": max(snapshot.elapsed_s for snapshot in snapshots)},
+        hosts_top=tuple(nlargest(TOP_HOSTS, hosts, key=_by_activity)),
+        last_errors=tuple(errors[-LAST_ERRORS:]),
+        errors_by_code=dict(by_code.most_common()),
+        draining=any(snapshot.draining for snapshot in snapshots),
+    )
+
+
+def _by_activity(row: tuple[str, int, int, int]) -> tuple[int, int, int]:
+    """Hosts with requests in flight first, then by what is done."""
+    _, done, queued, in_flight = row
+    return in_flight, done, queued

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from crawler.schema import ErrorRecord, ImageRecord, PageRecord, RunRecord, SkipRecord
-from crawler.stats import LAST_ERRORS, Snapshot, Stats
+from crawler.stats import LAST_ERRORS, Snapshot, Stats, combined
 
 FRONTIER = SimpleNamespace(queued=7, leased=2, hosts=3)
 
@@ -128,3 +128,21 @@ def test_a_snapshot_does_not_change_afterwards(clock: Clock) -> None:
     before: Snapshot = stats.snapshot(FRONTIER)
     stats.count(error(1, "protocol"))
     assert before.errors_by_code == {"reset": 1}
+
+
+def test_crawls_side_by_side_are_seen_as_one(clock: Clock) -> None:
+    first, second = Stats(clock), Stats(clock)
+    clock.now += 4
+    first.count(page(size=100))
+    second.count(error())
+    seen = combined(
+        [
+            first.snapshot(FRONTIER, {"a.test": (1, 1)}),
+            second.snapshot(FRONTIER, {"b.test": (2, 2)}, draining=True),
+        ]
+    )
+    assert (seen.pages, seen.errors, seen.queued, seen.bytes) == (1, 1, 14, 100)
+    assert (seen.elapsed_s, seen.draining) == (4, True)
+    assert [row[0] for row in seen.hosts_top] == ["b.test", "a.test"]
+    assert seen.errors_by_code == {"reset": 1}
+    assert len(seen.last_errors) == 1

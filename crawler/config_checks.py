@@ -1,0 +1,104 @@
+"""What the type of a setting can't say: is this a rule, a network, a template?
+
+Where a stage of the crawl checks its own settings, it is asked, so that a file is refused for
+exactly what a crawl would be refused for. These modules are loaded only when such a key is set.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from crawler.config import ScopeConfig
+from crawler.errors import UsageError
+
+
+def _rules(rules: tuple[str, ...]) -> None:
+    _ask_scope(ScopeConfig(rules=rules), "scope.rules")
+
+
+def _domains(domains: tuple[str, ...]) -> None:
+    _ask_scope(ScopeConfig(domains=domains), "scope.domains: ")
+
+
+def _ask_scope(config: ScopeConfig, prefix: str) -> None:
+    from crawler.scope import Scope
+
+    try:
+        Scope(config)
+    except UsageError as error:
+        raise ValueError(str(error).removeprefix(prefix)) from error
+
+
+def _image_name(template: str) -> None:
+    from pathlib import Path
+
+    from crawler.sinks.files import ImageFiles
+
+    try:
+        ImageFiles(Path(), template)
+    except UsageError as error:
+        raise ValueError(str(error).removeprefix("images.name: ")) from error
+
+
+def _networks(networks: tuple[str, ...]) -> None:
+    for network in networks:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError as error:
+            raise ValueError(f"{network!r} is no network; write 127.0.0.0/8 or fd00::/8") from error
+
+
+def _resolve(entries: tuple[str, ...]) -> None:
+    for entry in entries:
+        host, _, rest = entry.partition(":")
+        port, _, address = rest.partition(":")
+        whole = host and port.isascii() and port.isdigit() and 0 < int(port) < 65536
+        if not (whole and _is_address(address.strip("[]"))):
+            raise ValueError(f"{entry!r} is not HOST:PORT:ADDR, as in example.com:443:127.0.0.1")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _statuses(statuses: tuple[str, ...]) -> None:
+    for status in statuses:
+        if not re.fullmatch(r"[1-5](\d\d|xx)", status):
+            raise ValueError(f"{status!r} is no status; write 429 or 5xx")
+
+
+def _fail_on(limit: str) -> None:
+    if limit not in ("any", "seed") and not re.fullmatch(r"\d{1,2}(\.\d+)?%", limit):
+        raise ValueError(f"{limit!r} is neither any nor seed nor a share such as 5%")
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name, RFC 9110 section 5.6.2."""
+
+
+def _headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"{name!r} is no header name")
+        if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+            raise ValueError(f"the value of {name} holds a line break or a control character")
+
+
+CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
+    ("fail_on",): _fail_on,
+    ("http", "allow_net"): _networks,
+    ("http", "headers"): _headers,
+    ("http", "resolve"): _resolve,
+    ("images", "name"): _image_name,
+    ("retry", "statuses"): _statuses,
+    ("scope", "domains"): _domains,
+    ("scope", "rules"): _rules,
+}
+"""Each raises ValueError with a sentence for the user. Empty values are not asked about."""
