@@ -1,0 +1,78 @@
+"""A hub of greenlets: gevent's meaning under gevent's names, in plain Python.
+
+    import hub
+
+    def fetch(host):
+        with hub.Timeout(10):
+            sock = hub.socket.create_connection((host, 80))
+            ...
+
+    jobs = [hub.spawn(fetch, host) for host in hosts]
+    hub.joinall(jobs)
+
+Greenlets look like threads and share one native thread. Control changes hands only where a call
+waits. What is in which file stands in README.md.
+"""
+
+from greenlet import GreenletExit, getcurrent
+
+from hub import event, local, lock, pool, queue, signal, socket, ssl, threadpool
+from hub.current import get_hub
+from hub.errors import (
+    BlockingSwitchOutError,
+    Cancelled,
+    ConcurrentObjectUseError,
+    ForkError,
+    HubError,
+    InvalidSwitchError,
+    LoopExit,
+    NoSwitchError,
+)
+from hub.greenlet import Greenlet, joinall, kill, killall
+from hub.hub import Hub, idle, sleep, spawn_raw
+from hub.links import iwait, wait
+from hub.signal import signal_handler
+from hub.timeout import Timeout, with_timeout
+from hub.waiter import Waiter
+
+spawn = Greenlet.spawn
+spawn_later = Greenlet.spawn_later
+
+__all__ = [
+    "BlockingSwitchOutError",
+    "Cancelled",
+    "ConcurrentObjectUseError",
+    "ForkError",
+    "Greenlet",
+    "GreenletExit",
+    "Hub",
+    "HubError",
+    "InvalidSwitchError",
+    "LoopExit",
+    "NoSwitchError",
+    "Timeout",
+    "Waiter",
+    "event",
+    "get_hub",
+    "getcurrent",
+    "idle",
+    "iwait",
+    "joinall",
+    "kill",
+    "killall",
+    "local",
+    "lock",
+    "pool",
+    "queue",
+    "signal",
+    "signal_handler",
+    "sleep",
+    "socket",
+    "spawn",
+    "spawn_later",
+    "spawn_raw",
+    "ssl",
+    "threadpool",
+    "wait",
+    "with_timeout",
+]

@@ -1,0 +1,364 @@
+"""Greenlets that the hub runs: spawn, join, get, kill, links.
+
+A `Greenlet` starts in the next turn, in spawn order. It ends by returning (`value`), by an error
+(`exception`), or by GreenletExit, which counts as success and becomes the value. An error that
+nobody has a claim on is reported once: a claim is a join, a get, a link or a nursery.
+
+Killing is an edge: the exception is raised once, at the wait where the greenlet is. (A cancel
+scope is a level: it raises again at each wait. See scope.py.)
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
+from functools import partial
+from itertools import count
+from types import CodeType, TracebackType
+from typing import Any
+
+from greenlet import GreenletExit, getcurrent
+from greenlet import greenlet as RawGreenlet
+
+from hub.current import get_hub
+from hub.links import Linked, Notified, iwait
+from hub.timeout import Timeout, check_seconds
+
+__all__ = ["Greenlet", "joinall", "kill", "killall"]
+
+Killer = BaseException | type[BaseException]
+
+_numbers = count()
+
+
+class Greenlet(RawGreenlet, Linked):
+    """A greenlet started by the hub: give it a function, or override ``_run``."""
+
+    __slots__ = (
+        "_ended",
+        "_exception",
+        "_hub",
+        "_links",
+        "_name",
+        "_place",
+        "_scheduled",
+        "_target",
+        "_traceback",
+        "args",
+        "kwargs",
+        "value",
+    )
+
+    def __init__(self, run: Callable[..., Any] | None = None, *args: Any, **kwargs: Any) -> None:
+        hub = get_hub()
+        RawGreenlet.__init__(self, None, hub)
+        if run is not None and not callable(run):
+            raise TypeError(f"a greenlet runs a callable, not {run!r}")
+        self._hub = hub
+        self._target = run
+        self.args = args
+        self.kwargs = kwargs
+        self.value: Any = None
+        self._exception: BaseException | None = None
+        self._links: list[Notified] = []
+        self._scheduled = False
+        self._ended = False
+        self._traceback: TracebackType | None = None
+        self._name: str | None = None
+        self._place: tuple[CodeType, int] | None = None
+        self.gr_context = copy_context()
+
+    @classmethod
+    def spawn(cls, *args: Any, **kwargs: Any) -> "Greenlet":
+        """A greenlet that runs ``args[0](*args[1:], **kwargs)``, started."""
+        new = cls(*args, **kwargs)
+        caller = sys._getframe(1)
+        new._place = (caller.f_code, caller.f_lasti)
+        new.start()
+        return new
+
+    @classmethod
+    def spawn_later(cls, seconds: float, *args: Any, **kwargs: Any) -> "Greenlet":
+        """As `spawn`, to be started in ``seconds``."""
+        new = cls(*args, **kwargs)
+        caller = sys._getframe(1)
+        new._place = (caller.f_code, caller.f_lasti)
+        new.start_later(seconds)
+        return new
+
+    # -- life ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Have it run in the next turn. Does nothing the second time."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._hub.loop.call_soon(self._begin)
+
+    def start_later(self, seconds: float) -> None:
+        """Have it run in ``seconds``."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._hub.loop.call_later(check_seconds(seconds), self._begin)
+
+    def _begin(self) -> None:
+        if not self._ended:
+            self.switch()
+
+    def run(self) -> None:
+        """What the greenlet does; the hub calls it."""
+        self._scheduled = True
+        try:
+            self.value = self._run(*self.args, **self.kwargs)
+        except GreenletExit as leaving:
+            self.value = leaving
+        except BaseException as error:
+            self._fail(error)
+        self._end()
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        """The work; override it, or give a function to the constructor."""
+        if self._target is not None:
+            return self._target(*args, **kwargs)
+        return None
+
+    def _fail(self, error: BaseException) -> None:
+        """Keep ``error``, and report it if nobody has a claim on it."""
+        if error.__traceback__ is not None:
+            # Without our own frame: its local ``self`` would tie greenlet and error to a cycle.
+            error.__traceback__ = error.__traceback__.tb_next
+        self._exception = error
+        self._traceback = error.__traceback__
+        hub = self._hub
+        if isinstance(error, hub.SYSTEM_ERROR) or not any(link.claims for link in self._links):
+            hub.handle_error(self, type(error), error, error.__traceback__)
+
+    def _end(self) -> None:
+        self._ended = True
+        self._target = None
+        self.args = ()
+        self.kwargs = {}
+        if self._links:
+            self._notify()
+
+    # -- being asked ---------------------------------------------------------------------------
+
+    @property
+    def started(self) -> bool:
+        """Whether it has been started, and has not ended."""
+        return self._scheduled and not self._ended
+
+    @property
+    def dead(self) -> bool:
+        """Whether it has ended, or was killed before it began."""
+        return self._ended
+
+    def ready(self) -> bool:
+        """Whether it has ended."""
+        return self._ended
+
+    def successful(self) -> bool:
+        """Whether it has ended, and not by an error."""
+        return self._ended and self._exception is None
+
+    @property
+    def exception(self) -> BaseException | None:
+        """The error that ended it."""
+        return self._exception
+
+    @property
+    def exc_info(self) -> tuple[Any, ...]:
+        """(type, value, traceback) of `exception`, or ()."""
+        error = self._exception
+        return () if error is None else (type(error), error, self._traceback)
+
+    @property
+    def loop(self) -> Any:
+        """The loop of its hub."""
+        return self._hub.loop
+
+    @property
+    def name(self) -> str:
+        """``Greenlet-N``, or what it was set to."""
+        if self._name is None:
+            self._name = f"Greenlet-{next(_numbers)}"
+        return self._name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name = value
+
+    def __bool__(self) -> bool:
+        return self._scheduled and not self._ended
+
+    def _state(self) -> str:
+        if self._ended:
+            error = self._exception
+            return "ended" if error is None else f"failed with {type(error).__name__}"
+        return "new" if not self._scheduled else "started"
+
+    def __repr__(self) -> str:
+        work = "" if self._target is None else f": {_call_text(self._target, self.args)}"
+        place = "" if self._place is None else f", spawned at {_line(*self._place)}"
+        return f"<Greenlet {self.name!r} {self._state()}{work}{place}>"
+
+    # -- waiting for it ------------------------------------------------------------------------
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended; False if ``timeout`` seconds were not enough."""
+        if getcurrent() is self:
+            raise RuntimeError("a greenlet can't wait for its own end")
+        return self._ended or self._wait_ready(timeout)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Its value, or its error raised; Timeout if it is not there in ``timeout`` seconds."""
+        if not self._ended and not (block and self.join(timeout)):
+            raise Timeout(timeout if block else 0)
+        if self._exception is not None:
+            # With the traceback it came with: each raise would add to it otherwise.
+            raise self._exception.with_traceback(self._traceback)
+        return self.value
+
+    def link(self, callback: Callable[["Greenlet"], object]) -> None:
+        """Spawn ``callback(self)`` when it has ended."""
+        self._link(callback, lambda: True)
+
+    def link_value(self, callback: Callable[["Greenlet"], object]) -> None:
+        """As `link`, if it ends without an error."""
+        self._link(callback, self.successful)
+
+    def link_exception(self, callback: Callable[["Greenlet"], object]) -> None:
+        """As `link`, if it ends by an error."""
+        self._link(callback, lambda: self._exception is not None)
+
+    def _link(self, callback: Callable[["Greenlet"], object], wanted: Callable[[], bool]) -> None:
+        self.rawlink(_SpawnedLink(callback, wanted))
+
+    def throw(self, *args: Any) -> Any:
+        """Raise in it at once; for the hub. Everybody else uses `kill`."""
+        if not self._ended and not RawGreenlet.__bool__(self):
+            return self._die_unborn(args[0] if args else GreenletExit)
+        return RawGreenlet.throw(self, *args)
+
+    def kill(
+        self, exception: Killer = GreenletExit, block: bool = True, timeout: float | None = None
+    ) -> None:
+        """Raise ``exception`` in it, and wait until it has ended (``block``).
+
+        One that has not begun never will. The current greenlet may kill itself.
+        """
+        if self._ended:
+            return
+        if not RawGreenlet.__bool__(self):
+            self._die_unborn(exception)
+        elif getcurrent() is self and block:
+            raise exception
+        else:
+            self._hub.loop.call_soon(partial(self._interrupt, exception))
+            if block:
+                self._wait_ready(timeout)
+
+    def _die_unborn(self, exception: Killer) -> None:
+        error = exception() if isinstance(exception, type) else exception
+        if isinstance(error, GreenletExit):
+            self.value = error
+        else:
+            self._fail(error)
+        self._end()
+
+    def _interrupt(self, exception: Killer) -> None:
+        """Runs in the hub; only here and in timeout.py is a greenlet interrupted."""
+        if not self._ended:
+            self.throw(exception)
+
+    def __enter__(self) -> "Greenlet":
+        return self
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        """Wait for its end; if the block failed, kill it first."""
+        if kind is None:
+            self.join()
+        else:
+            self.kill()
+
+
+class _SpawnedLink:
+    """Runs a link's callback in a greenlet of its own, so that it may wait."""
+
+    __slots__ = ("callback", "wanted")
+
+    def __init__(self, callback: Callable[[Greenlet], object], wanted: Callable[[], bool]) -> None:
+        if not callable(callback):
+            raise TypeError(f"{callback!r} is not callable")
+        self.callback = callback
+        self.wanted = wanted
+
+    def __call__(self, source: Greenlet) -> None:
+        if self.wanted():
+            Greenlet.spawn(self.callback, source)
+
+    def __eq__(self, other: object) -> bool:
+        """So that ``unlink(callback)`` finds it."""
+        return self.callback == (other.callback if isinstance(other, _SpawnedLink) else other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _call_text(target: Callable[..., object], args: tuple[object, ...]) -> str:
+    name = getattr(target, "__qualname__", None) or repr(target)
+    return f"{name}({', '.join(map(repr, args))})"
+
+
+def _line(code: CodeType, instruction: int) -> str:
+    for start, end, line in code.co_lines():
+        if start <= instruction < end:
+            return f"{code.co_filename}:{line}"
+    return code.co_filename
+
+
+def joinall(
+    greenlets: Iterable[Greenlet],
+    timeout: float | None = None,
+    raise_error: bool = False,
+    count: int | None = None,
+) -> list[Greenlet]:
+    """Wait for the ends of all (or ``count``) of them; returns those that have ended.
+
+    ``raise_error``: raise the first error that one of them ended with.
+    """
+    done = []
+    for ended in iwait(greenlets, timeout, count):
+        if raise_error and ended.exception is not None:
+            ended.get()
+        done.append(ended)
+    return done
+
+
+def kill(target: RawGreenlet, exception: Killer = GreenletExit) -> None:
+    """Raise ``exception`` in ``target`` soon, without waiting for its end."""
+    if isinstance(target, Greenlet):
+        target.kill(exception, block=False)
+    else:
+        call = partial(_throw_if_alive, target, exception)
+        get_hub().loop.call_soon(call)
+
+
+def _throw_if_alive(target: RawGreenlet, exception: Killer) -> None:
+    if not target.dead:
+        target.throw(exception)
+
+
+def killall(
+    greenlets: Iterable[RawGreenlet],
+    exception: Killer = GreenletExit,
+    block: bool = True,
+    timeout: float | None = None,
+) -> None:
+    """Kill all of them at once; ``block``: wait until they have ended.
+
+    Raises Timeout if that takes longer than ``timeout`` seconds.
+    """
+    victims = list(greenlets)
+    for victim in victims:
+        kill(victim, exception)
+    if block:
+        with Timeout(timeout):
+            joinall([victim for victim in victims if isinstance(victim, Greenlet)])

@@ -1,0 +1,275 @@
+"""The Hub: the greenlet that runs the loop while all others wait.
+
+It is made by the first call that waits in a native thread, with that thread's main greenlet as
+its parent, and every spawned greenlet is its child: a greenlet that ends, ends into the hub.
+
+Errors come here if nobody else has a claim on them (`Hub.handle_error`): those that end the
+program are thrown into the main greenlet, the others are printed.
+"""
+
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Any, Protocol, TextIO, TypeVar
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from hub.current import get_hub, set_hub, set_hub_factory
+from hub.errors import ForkError, LoopExit
+from hub.loop import Loop
+from hub.poller import EpollPoller
+from hub.report import describe_greenlets
+from hub.timeout import check_seconds
+from hub.waiter import Waiter
+
+__all__ = ["Hub", "Waitable", "idle", "sleep", "spawn_raw"]
+
+T = TypeVar("T")
+
+ErrorClasses = tuple[type[BaseException], ...]
+
+
+class Waitable(Protocol):
+    """A watcher: something with an event that calls back."""
+
+    def start(self, callback: Callable[[], object], /) -> object: ...
+
+    def stop(self) -> object: ...
+
+
+def _default_loop() -> Loop:
+    return Loop(time.monotonic, EpollPoller())
+
+
+class Hub(greenlet):
+    """The greenlet that runs `loop`. Use `get_hub`; ``Hub(loop)`` is for tests."""
+
+    SYSTEM_ERROR: ErrorClasses = (KeyboardInterrupt, SystemExit, SystemError, ForkError)
+    """Errors thrown into the main greenlet, wherever they happen."""
+    NOT_ERROR: ErrorClasses = (GreenletExit,)
+    """Errors that are not reported."""
+
+    exception_stream: TextIO | None = None
+    """Where uncaught errors are printed; None for ``sys.stderr``."""
+
+    def __init__(self, loop: Loop | None = None) -> None:
+        super().__init__(parent=_main_greenlet())
+        self.loop = _default_loop() if loop is None else loop
+        self.loop.handle_error = self._loop_error
+        self.thread_ident = threading.get_ident()
+        self.services: dict[Any, Any] = {}
+        """One object a kind that belongs to this hub, such as its network; see `service`."""
+        self._joiners: list[Waiter] = []
+        self._takes_signals = False
+        self._take_signals()
+
+    def run(self) -> None:
+        """Run the loop; when nothing can happen any more, tell those who wait for that."""
+        while True:
+            try:
+                self.loop.run()
+            except ForkError as error:
+                self._main.throw(error)
+            else:
+                self._exhausted()
+
+    @property
+    def _main(self) -> greenlet:
+        parent = self.parent
+        assert parent is not None  # greenlets without a parent are main ones
+        return parent
+
+    def _exhausted(self) -> None:
+        if self._joiners:
+            joiners, self._joiners = self._joiners, []
+            for waiter in joiners:
+                waiter.switch(True)
+        else:
+            self._main.throw(LoopExit(describe_greenlets(self)))
+
+    # -- waiting -------------------------------------------------------------------------------
+
+    def wait(
+        self,
+        watcher: Waitable,
+        timeout: float | None = None,
+        error: BaseException | type[BaseException] | None = None,
+    ) -> bool:
+        """Park the current greenlet until ``watcher`` calls; True then.
+
+        After ``timeout`` seconds ``error`` is raised, or False returned without one. Raises
+        ConcurrentObjectUseError if another greenlet waits for this watcher.
+        """
+        waiter = Waiter(self)
+        watcher.start(waiter.wake)
+        try:
+            if timeout is None:
+                waiter.get()
+                return True
+            in_time = waiter.get_within(timeout)
+        finally:
+            watcher.stop()
+        if not in_time and error is not None:
+            raise error
+        return in_time
+
+    def cancel_wait(self, watcher: Any, error: BaseException, close_watcher: bool = False) -> None:
+        """Have whoever waits for ``watcher`` get ``error`` instead."""
+        callback = watcher.callback
+        waiter = getattr(callback, "__self__", None)
+        if isinstance(waiter, Waiter):
+            waiter.error = error
+            waiter.wake_soon()
+        if close_watcher and hasattr(watcher, "close"):
+            watcher.close()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is left to do: no greenlet, timer or descriptor. True if so."""
+        waiter = Waiter(self)
+        self._joiners.append(waiter)
+        timer = None if timeout is None else self.loop.timer(timeout, ref=False)
+        if timer is not None:
+            timer.start(waiter.switch, False)
+        try:
+            return bool(waiter.get())
+        finally:
+            if timer is not None:
+                timer.close()
+            if waiter in self._joiners:
+                self._joiners.remove(waiter)
+
+    def service(self, kind: Callable[[], T]) -> T:
+        """The hub's own ``kind()``, made when first asked for."""
+        found: T | None = self.services.get(kind)
+        if found is None:
+            found = self.services[kind] = kind()
+        return found
+
+    # -- errors --------------------------------------------------------------------------------
+
+    def handle_error(
+        self,
+        context: object,
+        kind: type[BaseException],
+        value: BaseException,
+        trace: TracebackType | None,
+    ) -> None:
+        """An error that nobody has a claim on. May be replaced on the instance.
+
+        ``context`` says where it came from: a greenlet, a callback or None.
+        """
+        if issubclass(kind, self.NOT_ERROR):
+            return
+        if issubclass(kind, self.SYSTEM_ERROR):
+            self.handle_system_error(value)
+        else:
+            self.print_exception(context, kind, value, trace)
+
+    def _loop_error(
+        self,
+        context: object,
+        kind: type[BaseException],
+        value: BaseException,
+        trace: TracebackType | None,
+    ) -> None:
+        self.handle_error(context, kind, value, trace)
+
+    def handle_system_error(self, value: BaseException) -> None:
+        """Raise ``value`` in the main greenlet, and come back here when that waits again."""
+        current = getcurrent()
+        if current is self or current is self._main:
+            self._main.throw(value)
+        else:
+            self.loop.call_soon(lambda: self._main.throw(value))
+
+    def print_exception(
+        self,
+        context: object,
+        kind: type[BaseException],
+        value: BaseException,
+        trace: TracebackType | None,
+    ) -> None:
+        """Print one error with where it came from."""
+        stream = self.exception_stream if self.exception_stream is not None else sys.stderr
+        if stream is None:
+            return  # the interpreter is going down, or has no standard error
+        lines = traceback.format_exception(kind, value, trace)
+        if context is not None:
+            lines.append(f"{kind.__name__} in {context!r}\n\n")
+        stream.write("".join(lines))
+
+    # -- signals and the end -------------------------------------------------------------------
+
+    def _take_signals(self) -> None:
+        """Have Python's signal handler wake our loop, if nobody else wants that."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        previous = signal.set_wakeup_fd(self.loop.wake_descriptor, warn_on_full_buffer=False)
+        if previous == -1:
+            self._takes_signals = True
+        else:
+            signal.set_wakeup_fd(previous)
+
+    def destroy(self) -> None:
+        """Close the loop and forget the hub; the next call that waits makes another."""
+        if self._takes_signals:
+            signal.set_wakeup_fd(-1)
+            self._takes_signals = False
+        self.loop.close()
+        if get_hub() is self:
+            set_hub(None)
+
+    def __repr__(self) -> str:
+        return f"<Hub at {id(self):#x} thread={self.thread_ident:#x}>"
+
+
+def _main_greenlet() -> greenlet:
+    current = getcurrent()
+    while current.parent is not None:
+        current = current.parent
+    return current
+
+
+set_hub_factory(Hub)
+
+
+def sleep(seconds: float = 0.0, ref: bool = True) -> None:
+    """Let the others run for ``seconds``; 0 lets everyone who is ready run once.
+
+    ``ref=False``: this sleep alone is no reason for the program to go on.
+    """
+    waiter = Waiter()
+    loop = waiter.hub.loop
+    if seconds == 0:
+        loop.call_soon(waiter.wake)
+        waiter.get()
+    elif ref:
+        timer = loop.call_later(check_seconds(seconds), waiter.wake)
+        try:
+            waiter.get()
+        finally:
+            loop.timers.cancel(timer)
+    else:
+        get_hub().wait(loop.timer(check_seconds(seconds), ref=False))
+
+
+def idle() -> None:
+    """Let all others run until none of them is ready."""
+    hub = get_hub()
+    while True:
+        sleep(0)
+        if not hub.loop.busy:
+            return
+
+
+def spawn_raw(function: Callable[..., object], *args: Any, **kwargs: Any) -> greenlet:
+    """A plain greenlet that calls ``function`` in the next turn: cheaper, without the extras."""
+    hub = get_hub()
+    raw = greenlet(function, hub)
+    hub.loop.call_soon(partial(raw.switch, *args, **kwargs))
+    return raw

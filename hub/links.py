@@ -1,0 +1,167 @@
+"""Things that become ready, once or again, and tell everybody: Event, AsyncResult, Greenlet.
+
+Nothing is handed out here, so nothing can be lost: all that are linked are told. A link is
+whatever has ``wake_soon()``: a waiter, or a `Link` to a callback.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from hub.current import get_hub
+from hub.waiter import Waiter
+
+__all__ = ["Linkable", "Linked", "Notified", "iwait", "wait"]
+
+
+class Notified(Protocol):
+    """What can be told that something became ready."""
+
+    claims: bool
+    """Whether it takes responsibility for an error, which then is not reported."""
+
+    def wake_soon(self) -> None:
+        """Take notice; must neither raise nor switch."""
+        ...
+
+
+class Linkable(Protocol):
+    """What `wait` and `iwait` can wait for."""
+
+    def rawlink(self, callback: Callable[[Any], object], /) -> object: ...
+
+    def unlink(self, callback: Callable[[Any], object], /) -> object: ...
+
+
+class _Link:
+    """A callback that gets the source, in the loop of the thread that linked it."""
+
+    __slots__ = ("callback", "claims", "hub", "source")
+
+    def __init__(
+        self, callback: Callable[[Any], object], source: object, claims: bool = True
+    ) -> None:
+        self.hub = get_hub()
+        self.callback = callback
+        self.source = source
+        self.claims = claims
+
+    def wake_soon(self) -> None:
+        self.hub.loop.call_soon(self._call)
+
+    def _call(self) -> None:
+        self.callback(self.source)
+
+
+class Linked:
+    """The links of one object; a mixin for a class with ``ready()`` and the slot ``_links``."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:  # a slot of the class that mixes this in
+
+        @property
+        def _links(self) -> list[Notified]: ...
+
+        @_links.setter
+        def _links(self, value: list[Notified]) -> None: ...
+
+    def ready(self) -> bool:
+        """Whether the event has happened."""
+        raise NotImplementedError
+
+    def rawlink(self, callback: Callable[[Any], object], /) -> None:
+        """Have ``callback(self)`` called by the hub, once; also if it is ready already."""
+        self._add_link(callback, claims=True)
+
+    def _add_link(self, callback: Callable[[Any], object], claims: bool) -> None:
+        if not callable(callback):
+            raise TypeError(f"{callback!r} is not callable")
+        self._links.append(_Link(callback, self, claims))
+        if self.ready():
+            self._notify()
+
+    def unlink(self, callback: Callable[[Any], object], /) -> None:
+        """Take back the first `rawlink` of ``callback``, if it has not been called."""
+        for link in self._links:
+            if isinstance(link, _Link) and link.callback == callback:
+                self._links.remove(link)
+                return
+
+    def _notify(self) -> None:
+        links, self._links = self._links, []
+        for link in links:
+            link.wake_soon()
+
+    def _wait_ready(self, timeout: float | None) -> bool:
+        """Wait until told; False after ``timeout`` seconds."""
+        waiter = Waiter()
+        self._links.append(waiter)
+        if self.ready():  # meanwhile, by another thread
+            waiter.done = True
+        try:
+            return waiter.get_within(timeout)
+        finally:
+            if waiter in self._links:
+                self._links.remove(waiter)
+
+
+L = TypeVar("L", bound=Linkable)
+
+
+class _Collector:
+    """Gathers what becomes ready, for one greenlet that waits for any of several things."""
+
+    def __init__(self) -> None:
+        self.found: deque[Any] = deque()
+        self._waiter: Waiter | None = None
+
+    def collect(self, source: object) -> None:
+        self.found.append(source)
+        if self._waiter is not None:
+            self._waiter.wake()
+
+    def wait(self, timeout: float | None) -> bool:
+        waiter = self._waiter = Waiter()
+        try:
+            return waiter.get_within(timeout)
+        finally:
+            self._waiter = None
+
+
+def iwait(
+    objects: Iterable[L], timeout: float | None = None, count: int | None = None
+) -> Iterator[L]:
+    """Yield ``objects`` as they become ready: at most ``count`` of them, within ``timeout``.
+
+    Several ready ones are yielded without waiting in between. Objects: what has ``rawlink``.
+    """
+    everything = list(objects)
+    left = len(everything) if count is None else min(count, len(everything))
+    loop = get_hub().loop
+    deadline = None if timeout is None else loop.now() + timeout
+    collector = _Collector()
+    for thing in everything:
+        thing.rawlink(collector.collect)
+    try:
+        for _ in range(left):
+            while not collector.found:
+                rest = None if deadline is None else max(0.0, deadline - loop.now())
+                if not collector.wait(rest):
+                    return
+            yield collector.found.popleft()
+    finally:
+        for thing in everything:
+            thing.unlink(collector.collect)
+
+
+def wait(
+    objects: Sequence[L] | None = None, timeout: float | None = None, count: int | None = None
+) -> list[L] | bool:
+    """The objects that became ready, in that order; `iwait` explains the arguments.
+
+    Without ``objects``: wait until the hub has nothing left to do; True if that came to pass.
+    """
+    if objects is None:
+        return get_hub().join(timeout)
+    return list(iwait(objects, timeout, count))

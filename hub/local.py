@@ -1,0 +1,90 @@
+"""Values of their own for every greenlet: threading.local's meaning.
+
+The values hang on the greenlet, keyed weakly by the `local`: they end with whichever of the two
+ends first, without a cycle.
+"""
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from greenlet import getcurrent
+
+__all__ = ["local"]
+
+_ATTRIBUTE = "_hub_locals"
+
+
+class _Key:
+    """Stands for one `local`, and remembers how it was made."""
+
+    __slots__ = ("__weakref__", "args", "kwargs")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.args = args
+        self.kwargs = kwargs
+
+
+def _values(instance: "local") -> dict[str, Any]:
+    """The current greenlet's values; a subclass's ``__init__`` runs once a greenlet."""
+    key: _Key = object.__getattribute__(instance, "_key")
+    spaces: WeakKeyDictionary[_Key, dict[str, Any]]
+    attributes = getcurrent().__dict__
+    if (found := attributes.get(_ATTRIBUTE)) is None:
+        found = attributes[_ATTRIBUTE] = WeakKeyDictionary()
+    spaces = found
+    values = spaces.get(key)
+    if values is None:
+        values = spaces[key] = {}
+        type(instance).__init__(instance, *key.args, **key.kwargs)
+    return values
+
+
+class local:
+    """An object whose attributes every greenlet has for itself."""
+
+    __slots__ = ("__weakref__", "_key")
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "local":
+        if (args or kwargs) and cls.__init__ is object.__init__:
+            raise TypeError("local takes no arguments unless a subclass has an __init__")
+        self = super().__new__(cls)
+        object.__setattr__(self, "_key", _Key(args, kwargs))
+        key = object.__getattribute__(self, "_key")
+        attributes = getcurrent().__dict__
+        attributes.setdefault(_ATTRIBUTE, WeakKeyDictionary())[key] = {}
+        return self
+
+    def __getattribute__(self, name: str) -> Any:
+        values = _values(self)
+        if name == "__dict__":
+            return values
+        if name in values and not _is_data_descriptor(type(self), name):
+            return values[name]
+        return object.__getattribute__(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "__dict__":
+            raise AttributeError("the __dict__ of a local can't be replaced")
+        values = _values(self)
+        if _is_data_descriptor(type(self), name):
+            object.__setattr__(self, name, value)
+        else:
+            values[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        if name == "__dict__":
+            raise AttributeError("the __dict__ of a local can't be deleted")
+        values = _values(self)
+        if _is_data_descriptor(type(self), name):
+            object.__delattr__(self, name)
+        elif name in values:
+            del values[name]
+        else:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+def _is_data_descriptor(kind: type, name: str) -> bool:
+    for base in kind.__mro__:
+        if name in base.__dict__:
+            return hasattr(type(base.__dict__[name]), "__set__")
+    return False

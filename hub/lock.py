@@ -1,0 +1,236 @@
+"""Semaphore, BoundedSemaphore, RLock, Condition: fair, in the order of asking.
+
+A released permit is promised to the first waiter at once (see waitqueue.py); who comes later
+queues up behind, even if the promised one has not run yet.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from greenlet import getcurrent, greenlet
+
+from hub.current import get_hub
+from hub.waiter import gate
+from hub.waitqueue import WaitQueue
+
+__all__ = ["BoundedSemaphore", "Condition", "RLock", "Semaphore"]
+
+T = TypeVar("T")
+
+
+class Semaphore:
+    """``value`` permits; `acquire` takes one, waiting for it, `release` gives it back."""
+
+    __slots__ = ("__weakref__", "_waiters", "counter")
+
+    def __init__(self, value: int = 1) -> None:
+        if value < 0:
+            raise ValueError(f"a semaphore can't begin with {value} permits")
+        self.counter = value
+        """Permits there are, those included that are promised to a waiter."""
+        self._waiters = WaitQueue()
+
+    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        """Take a permit; False if none is free (not ``blocking``) or became so in time."""
+        waiters = self._waiters
+        if self.counter <= waiters.woken and not (blocking and waiters.wait(timeout, self._serve)):
+            return False
+        self.counter -= 1
+        return True
+
+    def release(self, n: int = 1) -> None:
+        """Give ``n`` permits back."""
+        self.counter += n
+        if self._waiters.waiting:
+            self._serve()
+
+    def _serve(self) -> None:
+        self._waiters.serve_up_to(self.counter, self._serve)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until a permit could be taken, without taking it; False if none came in time."""
+        if self.counter > self._waiters.woken:
+            return True
+        if not self._waiters.wait(timeout, self._serve):
+            return False
+        self._serve()  # the permit is still there, for the next
+        return True
+
+    def locked(self) -> bool:
+        """Whether `acquire` would have to wait."""
+        return self.counter <= self._waiters.woken
+
+    def ready(self) -> bool:
+        """Whether `acquire` would not have to wait."""
+        return not self.locked()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} at {id(self):#x} counter={self.counter} "
+            f"waiting={len(self._waiters.waiting)}>"
+        )
+
+
+class BoundedSemaphore(Semaphore):
+    """A semaphore that refuses more releases than acquires."""
+
+    __slots__ = ("_initial",)
+
+    def __init__(self, value: int = 1) -> None:
+        super().__init__(value)
+        self._initial = value
+
+    def release(self, n: int = 1) -> None:
+        """Give ``n`` permits back; ValueError if more were given back than taken."""
+        if self.counter + n > self._initial:
+            raise ValueError("released more often than acquired")
+        super().release(n)
+
+
+class RLock:
+    """A lock that its owner may take again; it is free after as many releases."""
+
+    __slots__ = ("__weakref__", "_block", "_count", "_owner")
+
+    def __init__(self) -> None:
+        self._block = Semaphore(1)
+        self._owner: greenlet | None = None
+        self._count = 0
+
+    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        """Take it; False if it is another's and not ``blocking``, or stays so for ``timeout``."""
+        me = getcurrent()
+        if self._owner is not me:
+            if not self._block.acquire(blocking, timeout):
+                return False
+            self._owner = me
+        self._count += 1
+        return True
+
+    def release(self) -> None:
+        """Give it back once; RuntimeError if the current greenlet does not own it."""
+        if self._owner is not getcurrent():
+            raise RuntimeError("only the greenlet that took the lock can release it")
+        self._count -= 1
+        if self._count == 0:
+            self._owner = None
+            self._block.release()
+
+    def locked(self) -> bool:
+        """Whether somebody has it."""
+        return self._count > 0
+
+    def owned(self) -> bool:
+        """Whether the current greenlet has it."""
+        return self._owner is getcurrent()
+
+    def give_up(self) -> int:
+        """Release it wholly, however often it was taken; the count, for `take_back`."""
+        count, self._count, self._owner = self._count, 0, None
+        self._block.release()
+        return count
+
+    def take_back(self, count: int) -> None:
+        """Take it as often as it was before `give_up`.
+
+        Interrupts wait until it has been taken: the caller will release it.
+        """
+        interrupt: BaseException | None = None
+        shield = gate.set(None)  # a cancelled scope would interrupt each try
+        while True:
+            try:
+                self._block.acquire()
+                break
+            except BaseException as error:
+                interrupt = error
+        gate.reset(shield)
+        self._owner = getcurrent()
+        self._count = count
+        if interrupt is not None:
+            raise interrupt
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+    def __repr__(self) -> str:
+        return f"<RLock at {id(self):#x} owner={self._owner!r} count={self._count}>"
+
+
+class Condition:
+    """threading.Condition's meaning: wait for a notification, giving the lock up meanwhile."""
+
+    __slots__ = ("__weakref__", "_lock", "_notified", "_waiters")
+
+    def __init__(self, lock: RLock | None = None) -> None:
+        self._lock = RLock() if lock is None else lock
+        self._waiters = WaitQueue()
+        self._notified = 0  # notifications given and not yet taken by the greenlet they woke
+
+    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+        """Take the lock."""
+        return self._lock.acquire(blocking, timeout)
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._lock.release()
+
+    def __enter__(self) -> bool:
+        return self._lock.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        self._lock.release()
+
+    def _serve(self) -> None:
+        if self._waiters.waiting:
+            self._waiters.serve_up_to(self._notified, self._serve)
+        else:  # a notification is for those who wait now, not for later ones
+            self._notified = self._waiters.woken
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Give the lock up, wait to be notified, take it again; False after ``timeout``."""
+        self._check_owned()
+        count = self._lock.give_up()
+        try:
+            notified = self._waiters.wait(timeout, self._serve)
+            if notified:
+                self._notified -= 1
+            return notified
+        finally:
+            self._lock.take_back(count)
+
+    def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
+        """`wait` until ``predicate()`` is true, or ``timeout`` is over; its last value."""
+        clock = get_hub().loop.now
+        deadline = None if timeout is None else clock() + timeout
+        result = predicate()
+        while not result:
+            rest = None if deadline is None else deadline - clock()
+            if rest is not None and rest <= 0:
+                break
+            self.wait(rest)
+            result = predicate()
+        return result
+
+    def notify(self, n: int = 1) -> None:
+        """Wake ``n`` who wait; they go on when they have the lock."""
+        self._check_owned()
+        unnotified = len(self._waiters.waiting) - (self._notified - self._waiters.woken)
+        self._notified += min(n, unnotified)
+        self._serve()
+
+    def notify_all(self) -> None:
+        """Wake all who wait."""
+        self.notify(len(self._waiters.waiting))
+
+    def _check_owned(self) -> None:
+        if not self._lock.owned():
+            raise RuntimeError("take the condition's lock first")

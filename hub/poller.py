@@ -1,0 +1,229 @@
+"""Which descriptors are watched, and what epoll says about them.
+
+A socket is registered once, for both directions and edge-triggered, when a call on it would
+first have blocked; it is never unregistered before close. epoll then speaks only when something
+*changes*, so what it said is kept: each direction (`Side`) has a ``ready`` flag. The rules:
+
+* epoll reports a direction: its flag is set, and whoever waits for it is scheduled.
+* A call said EAGAIN: the flag is cleared. That is the only sure sign of "drained".
+* A short read of a stream (fewer bytes than asked for) means drained as well, which saves the
+  EAGAIN; but not once the peer has closed or sent urgent data (the entry is ``sticky`` then),
+  or the end of file would be missed: nothing changes any more after it.
+* Flag clear: wait without trying. Flag set: try. A flag that is set wrongly costs one EAGAIN; one
+  that is cleared wrongly would hang a greenlet, so in doubt it stays set.
+
+Descriptors that are not ours (`watch`: a pipe, a C library's socket) are read by code which
+doesn't tell us about EAGAIN. They are registered level-triggered, only while somebody waits.
+
+Each side has one place for a waiter. That the place is taken *is* the ConcurrentObjectUseError
+check: two greenlets reading one stream would each get a part at random.
+
+Nothing runs while events are taken in: callbacks are handed to ``schedule``, and so no
+descriptor can be closed and its number be reused half-way through a batch.
+"""
+
+import select
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from hub.errors import ConcurrentObjectUseError
+
+__all__ = ["Callback", "Entry", "EpollPoller", "Poller", "Side"]
+
+Callback = Callable[[], object]
+
+_READ = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+_WRITE = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
+_STICKY = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR | select.EPOLLPRI
+_EDGE = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLPRI | select.EPOLLET
+_FAILED = select.EPOLLERR | select.EPOLLHUP
+
+
+class Side:
+    """One direction of a descriptor: a watcher that ``hub.wait`` can wait for."""
+
+    __slots__ = ("callback", "entry", "name", "ready")
+
+    def __init__(self, entry: "Entry", name: str) -> None:
+        self.entry = entry
+        self.name = name
+        self.ready = False
+        self.callback: Callback | None = None
+
+    def start(self, callback: Callback) -> None:
+        """Have ``callback`` scheduled at the next event; raises ConcurrentObjectUseError."""
+        if self.callback is not None:
+            raise ConcurrentObjectUseError(
+                f"another greenlet already waits to {self.name} descriptor {self.entry.fd}; "
+                "let one greenlet do it, or guard it with a Semaphore"
+            )
+        entry = self.entry
+        entry.poller.waiting += 1
+        self.callback = callback
+        if not entry.edge:
+            entry.poller.refresh(entry)
+
+    def stop(self) -> None:
+        """Forget the callback. Idempotent."""
+        if self.callback is not None:
+            self.callback = None
+            entry = self.entry
+            entry.poller.waiting -= 1
+            if not entry.edge:
+                entry.poller.refresh(entry)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} of descriptor {self.entry.fd}>"
+
+
+class Entry:
+    """What is known about one watched descriptor."""
+
+    __slots__ = ("edge", "failed", "fd", "mask", "poller", "reading", "sticky", "writing")
+
+    def __init__(self, poller: "Poller", fd: int, edge: bool) -> None:
+        self.poller = poller
+        self.fd = fd
+        self.edge = edge
+        self.mask = 0
+        self.sticky = False
+        self.failed = False
+        self.reading = Side(self, "read")
+        self.writing = Side(self, "write")
+
+    def wanted(self) -> int:
+        """The events somebody waits for, for a level-triggered registration."""
+        mask = 0
+        if self.reading.callback is not None:
+            mask |= select.EPOLLIN
+        if self.writing.callback is not None:
+            mask |= select.EPOLLOUT
+        return mask
+
+    def take(self, mask: int, schedule: Callable[[Callback], object]) -> None:
+        """Keep what an event said, and schedule who waits for it."""
+        if mask & _STICKY:
+            self.sticky = True
+            if mask & _FAILED:
+                self.failed = True
+        if mask & _READ:
+            side = self.reading
+            side.ready = True
+            if side.callback is not None:
+                schedule(side.callback)
+        if mask & _WRITE:
+            side = self.writing
+            side.ready = True
+            if side.callback is not None:
+                schedule(side.callback)
+
+
+class Poller(Protocol):
+    """What the loop needs of a poller; the simulated network is the other one."""
+
+    waiting: int
+    """How many sides somebody waits for."""
+
+    def register(self, fd: int) -> Entry:
+        """Watch a socket of ours, edge-triggered, until `unregister`."""
+        ...
+
+    def watch(self, fd: int) -> Entry:
+        """The entry of any descriptor, level-triggered unless it is one of our sockets."""
+        ...
+
+    def refresh(self, entry: Entry) -> None:
+        """Who waits for a level-triggered entry has changed."""
+        ...
+
+    def rearm(self, entry: Entry) -> None:
+        """Have the present state of an edge-triggered entry reported again."""
+        ...
+
+    def unregister(self, entry: Entry, still_open: bool) -> None:
+        """Forget ``entry``; ``still_open`` if the kernel would keep its registration."""
+        ...
+
+    def poll(self, timeout: float | None, schedule: Callable[[Callback], object]) -> None:
+        """Take in events, waiting for the first at most ``timeout`` seconds (None: for ever)."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the poller holds."""
+        ...
+
+
+class EpollPoller:
+    """A poller on Linux's epoll."""
+
+    __slots__ = ("_entries", "_epoll", "waiting")
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._entries: dict[int, Entry] = {}
+        self.waiting = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def register(self, fd: int) -> Entry:
+        """Watch a socket of ours; raises OSError if the descriptor can't be polled."""
+        known = self._entries.get(fd)
+        if known is not None and known.mask:
+            known.edge = True  # somebody waits for it with `watch`; they share the entry
+            self._epoll.modify(fd, _EDGE)
+            return known
+        self._epoll.register(fd, _EDGE)
+        entry = self._entries[fd] = Entry(self, fd, edge=True)
+        return entry
+
+    def watch(self, fd: int) -> Entry:
+        """The entry of any descriptor."""
+        entry = self._entries.get(fd)
+        if entry is None:
+            entry = self._entries[fd] = Entry(self, fd, edge=False)
+        return entry
+
+    def rearm(self, entry: Entry) -> None:
+        """Have the present state of one of our sockets reported again, as an edge."""
+        if entry.edge:
+            self._epoll.modify(entry.fd, _EDGE)
+
+    def refresh(self, entry: Entry) -> None:
+        """Register a level-triggered entry for just what is waited for."""
+        mask = entry.wanted()
+        if mask == entry.mask:
+            return
+        if not mask:
+            self._entries.pop(entry.fd, None)
+            self._forget(entry.fd)
+        elif entry.mask:
+            self._epoll.modify(entry.fd, mask)
+        else:
+            self._epoll.register(entry.fd, mask)
+        entry.mask = mask
+
+    def _forget(self, fd: int) -> None:
+        with suppress(OSError):  # closed by its owner already: unregistered by the kernel
+            self._epoll.unregister(fd)
+
+    def unregister(self, entry: Entry, still_open: bool) -> None:
+        """Forget ``entry`` before its descriptor is closed, duplicated or given away."""
+        if self._entries.get(entry.fd) is entry:
+            del self._entries[entry.fd]
+            if still_open:
+                self._forget(entry.fd)
+
+    def poll(self, timeout: float | None, schedule: Callable[[Callback], object]) -> None:
+        """Take in events."""
+        entries = self._entries
+        for fd, mask in self._epoll.poll(timeout):
+            entry = entries.get(fd)
+            if entry is not None:
+                entry.take(mask, schedule)
+
+    def close(self) -> None:
+        """Close the epoll descriptor."""
+        self._epoll.close()
+        self._entries.clear()

@@ -1,0 +1,412 @@
+"""Queues between greenlets: the standard library's names and meaning, fair on both sides.
+
+Items stay in the queue until a getter runs and takes one; a getter that was woken has one item
+promised (see waitqueue.py), which neither `get_nowait` nor a later `get` takes away. The same
+holds for putters and free places. `put` may be called from any native thread.
+
+A subclass may override ``_init``, ``_qsize``, ``_put`` and ``_get``, as in the standard library.
+"""
+
+import queue as _standard
+from collections import deque
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+from types import GenericAlias
+from typing import Any, Generic, TypeVar
+
+from hub.current import get_hub
+from hub.event import Event
+from hub.timeout import check_seconds
+from hub.waiter import Waiter
+from hub.waitqueue import WaitQueue
+
+__all__ = [
+    "Channel",
+    "Empty",
+    "Full",
+    "JoinableQueue",
+    "LifoQueue",
+    "PriorityQueue",
+    "Queue",
+    "ShutDown",
+    "SimpleQueue",
+]
+
+T = TypeVar("T")
+
+Empty = _standard.Empty
+Full = _standard.Full
+
+
+class _ShutDown(Exception):
+    """The queue has been shut down (Python 3.13's, for older ones)."""
+
+
+ShutDown: type[Exception] = getattr(_standard, "ShutDown", _ShutDown)
+
+
+class SimpleQueue(Generic[T]):
+    """A first-in first-out queue. ``maxsize`` None or 0: no bound.
+
+    ``items`` are put in at the start. A queue is always true, however many items it has.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_getters",
+        "_maxsize",
+        "_putters",
+        "is_shutdown",
+        "queue",
+        "unfinished_tasks",
+    )
+
+    __class_getitem__: Any = classmethod(GenericAlias)
+
+    def __init__(self, maxsize: int | None = None, items: Iterable[T] = ()) -> None:
+        self._maxsize = maxsize if maxsize is not None and maxsize > 0 else 0
+        self._getters = WaitQueue()
+        self._putters = WaitQueue()
+        self.is_shutdown = False
+        self._init(self._maxsize)
+        for item in items:
+            self._put(item)
+        self.unfinished_tasks = self._qsize()
+
+    queue: Any
+
+    def _init(self, maxsize: int) -> None:
+        self.queue = deque()
+
+    def _qsize(self) -> int:
+        return len(self.queue)
+
+    def _put(self, item: T) -> None:
+        self.queue.append(item)
+
+    def _get(self) -> T:
+        item: T = self.queue.popleft()
+        return item
+
+    def _peek(self) -> T:
+        item: T = self.queue[0]
+        return item
+
+    # -- putting -------------------------------------------------------------------------------
+
+    def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
+        """Add ``item``, waiting for a free place.
+
+        Raises Full if there is none (not ``block``) or none became free in ``timeout`` seconds,
+        ShutDown after `shutdown`.
+        """
+        if self.is_shutdown:
+            raise ShutDown
+        if self._maxsize and self._maxsize - self._qsize() <= self._putters.woken:
+            self._wait_for_place(block, timeout)
+        self.unfinished_tasks += 1
+        self._put(item)
+        if self._getters.waiting:
+            self._serve_getters()
+
+    def put_nowait(self, item: T) -> None:
+        """`put`, without waiting."""
+        self.put(item, False)
+
+    def _wait_for_place(self, block: bool, timeout: float | None) -> None:
+        if timeout is not None and block:
+            check_seconds(timeout)
+        if not block or not self._putters.wait(timeout, self._serve_putters):
+            raise Full
+        if self.is_shutdown:
+            raise ShutDown
+
+    def _serve_putters(self) -> None:
+        self._putters.serve_up_to(self._maxsize - self._qsize(), self._serve_putters)
+
+    # -- getting -------------------------------------------------------------------------------
+
+    def get(self, block: bool = True, timeout: float | None = None) -> T:
+        """Take the next item, waiting for it.
+
+        Raises Empty if there is none (not ``block``) or none came in ``timeout`` seconds,
+        ShutDown if none will come any more.
+        """
+        if self._qsize() <= self._getters.woken:
+            self._wait_for_item(block, timeout)
+        item = self._get()
+        if self._putters.waiting:
+            self._serve_putters()
+        return item
+
+    def get_nowait(self) -> T:
+        """`get`, without waiting."""
+        return self.get(False)
+
+    def peek(self, block: bool = True, timeout: float | None = None) -> T:
+        """The next item, left where it is."""
+        if self._qsize() <= self._getters.woken:
+            self._wait_for_item(block, timeout)
+            self._serve_getters()  # it is still there, for the next
+        return self._peek()
+
+    def peek_nowait(self) -> T:
+        """`peek`, without waiting."""
+        return self.peek(False)
+
+    def _wait_for_item(self, block: bool, timeout: float | None) -> None:
+        if timeout is not None and block:
+            check_seconds(timeout)
+        if self.is_shutdown:
+            raise ShutDown
+        if not block or not self._getters.wait(timeout, self._serve_getters):
+            raise Empty
+        if not self._qsize():
+            raise ShutDown  # drained under our feet: nothing else takes what was promised
+
+    def _serve_getters(self) -> None:
+        self._getters.serve_up_to(self._qsize(), self._serve_getters)
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        """The next item; an item that is StopIteration itself ends the iteration."""
+        item = self.get()
+        if item is StopIteration:
+            raise StopIteration
+        return item
+
+    # -- state ---------------------------------------------------------------------------------
+
+    @property
+    def maxsize(self) -> int | None:
+        """How many items fit in; None without bound."""
+        return self._maxsize or None
+
+    @maxsize.setter
+    def maxsize(self, value: int | None) -> None:
+        self._maxsize = value if value is not None and value > 0 else 0
+        self._serve_putters()
+
+    def qsize(self) -> int:
+        """How many items there are, those included that are promised to a getter."""
+        return self._qsize()
+
+    __len__ = qsize
+
+    def __bool__(self) -> bool:
+        return True
+
+    def empty(self) -> bool:
+        """Whether there is no item."""
+        return not self._qsize()
+
+    def full(self) -> bool:
+        """Whether all places are taken."""
+        return 0 < self._maxsize <= self._qsize()
+
+    def statistics(self) -> dict[str, int | None]:
+        """Size, bound, and how many wait on either side."""
+        return {
+            "qsize": self._qsize(),
+            "maxsize": self.maxsize,
+            "getters": len(self._getters.waiting),
+            "putters": len(self._putters.waiting),
+        }
+
+    def __repr__(self) -> str:
+        bound = f" maxsize={self._maxsize}" if self._maxsize else ""
+        return (
+            f"<{type(self).__name__} at {id(self):#x}{bound} size={self._qsize()} "
+            f"getters={len(self._getters.waiting)} putters={len(self._putters.waiting)}>"
+        )
+
+
+class Queue(SimpleQueue[T]):
+    """A queue that also counts what is still to be done: `task_done`, `join`, `shutdown`."""
+
+    __slots__ = ("_all_done",)
+
+    def __init__(
+        self,
+        maxsize: int | None = None,
+        items: Iterable[T] = (),
+        unfinished_tasks: int | None = None,
+    ) -> None:
+        self._all_done: Event | None = None
+        super().__init__(maxsize, items)
+        if unfinished_tasks is not None:
+            self.unfinished_tasks = unfinished_tasks
+
+    def task_done(self) -> None:
+        """Say that one item that was got has been dealt with; ValueError if said too often."""
+        if self.unfinished_tasks <= 0:
+            raise ValueError("task_done() called more often than items were put")
+        self.unfinished_tasks -= 1
+        if self.unfinished_tasks == 0 and self._all_done is not None:
+            self._all_done.set()
+            self._all_done = None
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until every item has been dealt with; False if not in ``timeout`` seconds."""
+        if not self.unfinished_tasks:
+            return True
+        if self._all_done is None:
+            self._all_done = Event()
+        return self._all_done.wait(timeout)
+
+    def shutdown(self, immediate: bool = False) -> None:
+        """Refuse further puts, and gets once empty; ``immediate``: drop the items, too."""
+        self.is_shutdown = True
+        if immediate:
+            while self._qsize():
+                self._get()
+                self.task_done()
+        self._getters.fail_all(ShutDown)
+        self._putters.fail_all(ShutDown)
+
+
+JoinableQueue = Queue
+
+
+class PriorityQueue(Queue[T]):
+    """The smallest item comes first."""
+
+    __slots__ = ()
+
+    def _init(self, maxsize: int) -> None:
+        self.queue = []
+
+    def _put(self, item: T) -> None:
+        heappush(self.queue, item)
+
+    def _get(self) -> T:
+        item: T = heappop(self.queue)
+        return item
+
+
+class LifoQueue(Queue[T]):
+    """The newest item comes first."""
+
+    __slots__ = ()
+
+    def _init(self, maxsize: int) -> None:
+        self.queue = []
+
+    def _get(self) -> T:
+        item: T = self.queue.pop()
+        return item
+
+    def _peek(self) -> T:
+        item: T = self.queue[-1]
+        return item
+
+
+class Channel(Generic[T]):
+    """A queue without a place: `put` waits until a `get` takes the item, and the reverse.
+
+    A putter that is interrupted takes its offer back, if nobody has taken it.
+    """
+
+    __slots__ = ("__weakref__", "_getters", "_offers")
+
+    __class_getitem__: Any = classmethod(GenericAlias)
+
+    def __init__(self, maxsize: int = 1) -> None:
+        if maxsize != 1:
+            raise ValueError("a channel passes one item at a time: maxsize is 1")
+        self._getters = WaitQueue()
+        self._offers: deque[_Offer[T]] = deque()
+
+    def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
+        """Pass ``item`` to a getter; Full if none waits (not ``block``) or came in time."""
+        if not block:
+            if not self._getters.waiting:
+                raise Full
+            self._offers.append(_Offer(item, Waiter()))
+            self._serve()
+            return
+        offer = _Offer(item, Waiter())
+        self._offers.append(offer)
+        self._serve()
+        try:
+            taken = offer.waiter.get_within(timeout)
+        finally:
+            if offer in self._offers:
+                self._offers.remove(offer)
+        if not taken:
+            raise Full
+
+    def put_nowait(self, item: T) -> None:
+        """`put`, without waiting."""
+        self.put(item, False)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> T:
+        """Take an item; Empty if none is offered (not ``block``) or none came in time."""
+        if len(self._offers) <= self._getters.woken:
+            self._wait_for_offer(block, timeout)
+        offer = self._offers.popleft()
+        offer.waiter.wake_soon()
+        return offer.item
+
+    def _wait_for_offer(self, block: bool, timeout: float | None) -> None:
+        clock = get_hub().loop.now
+        deadline = None if timeout is None else clock() + check_seconds(timeout)
+        first = False
+        while block:
+            rest = None if deadline is None else max(0.0, deadline - clock())
+            if not self._getters.wait(rest, self._serve, first):
+                break
+            if self._offers:
+                return
+            first = True  # the offer was taken back before we ran: we keep our place
+        raise Empty
+
+    def get_nowait(self) -> T:
+        """`get`, without waiting."""
+        return self.get(False)
+
+    def _serve(self) -> None:
+        self._getters.serve_up_to(len(self._offers), self._serve)
+
+    @property
+    def balance(self) -> int:
+        """Putters minus getters that wait."""
+        return len(self._offers) - len(self._getters.waiting)
+
+    def qsize(self) -> int:
+        """0: nothing is kept."""
+        return 0
+
+    def empty(self) -> bool:
+        """True: nothing is kept."""
+        return True
+
+    full = empty
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        """The next item; an item that is StopIteration itself ends the iteration."""
+        item = self.get()
+        if item is StopIteration:
+            raise StopIteration
+        return item
+
+    def __repr__(self) -> str:
+        return (
+            f"<Channel at {id(self):#x} putters={len(self._offers)} "
+            f"getters={len(self._getters.waiting)}>"
+        )
+
+
+class _Offer(Generic[T]):
+    """What a putter offers, and how it learns that it was taken."""
+
+    __slots__ = ("item", "waiter")
+
+    def __init__(self, item: T, waiter: Waiter) -> None:
+        self.item = item
+        self.waiter = waiter

@@ -1,0 +1,141 @@
+"""Names to addresses: numeric ones at once, others in threads, cached, one flight a name.
+
+`Network` is what the sockets of a hub are made of and what resolves its names; the simulated
+network of ``hub.testing`` takes its place by ``hub.services``.
+"""
+
+import socket
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from hub.current import get_hub
+from hub.event import AsyncResult
+from hub.hub import Hub
+from hub.threadpool import ThreadPool
+
+__all__ = ["Network", "Resolver", "is_numeric"]
+
+T = TypeVar("T")
+
+AddressInfo = tuple[Any, Any, int, str, Any]
+_Key = tuple[Any, ...]
+
+_TTL, _NEGATIVE_TTL, _MAX_NAMES = 60.0, 5.0, 10_000
+
+
+def is_numeric(host: str | bytes) -> bool:
+    """Whether ``host`` is an IPv4 or IPv6 address (with a scope, too) and needs no resolver."""
+    text = host.decode("latin-1") if isinstance(host, bytes | bytearray) else host
+    if ":" in text:
+        text = text.partition("%")[0]
+        return _parses(socket.AF_INET6, text)
+    return _parses(socket.AF_INET, text)
+
+
+def _parses(family: int, text: str) -> bool:
+    try:
+        socket.inet_pton(family, text)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+class Resolver:
+    """The system's resolver in threads, behind a cache.
+
+    ``lookup`` is the blocking function that does it. Times in seconds: ``ttl`` for answers
+    (getaddrinfo does not tell the record's own), ``negative_ttl`` for failures.
+    """
+
+    def __init__(
+        self,
+        lookup: Callable[..., list[AddressInfo]] = socket.getaddrinfo,
+        threads: int = 16,
+        ttl: float = _TTL,
+        negative_ttl: float = _NEGATIVE_TTL,
+    ) -> None:
+        self._hub = get_hub()
+        self._lookup = lookup
+        self._threads = ThreadPool(threads)
+        self._ttl = ttl
+        self._negative_ttl = negative_ttl
+        self._cache: dict[_Key, tuple[float, list[AddressInfo] | OSError]] = {}
+        self._flights: dict[_Key, AsyncResult[list[AddressInfo]]] = {}
+        self.hits = 0
+        self.misses = 0
+
+    def getaddrinfo(
+        self,
+        host: str | bytes | None,
+        port: str | bytes | int | None,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[AddressInfo]:
+        """As ``socket.getaddrinfo``; raises its OSErrors."""
+        if not host or is_numeric(host):
+            return list(self._lookup(host, port, family, type, proto, flags))
+        key = (host, port, family, type, proto, flags)
+        expires, answer = self._cache.get(key, (-1.0, []))
+        if expires > self._hub.loop.now():
+            self.hits += 1
+        else:
+            self.misses += 1
+            answer = self._fly(key)
+        if isinstance(answer, OSError):
+            raise answer.__class__(*answer.args)
+        return list(answer)
+
+    def _fly(self, key: _Key) -> list[AddressInfo] | OSError:
+        """Ask a thread, or wait for the one that has been asked already."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = self._threads.submit(self._lookup, *key)
+            flight.rawlink(lambda landed: self._land(key, landed))
+        flight.wait()
+        error = flight.exception
+        return error if isinstance(error, OSError) else flight.get()
+
+    def _land(self, key: _Key, flight: AsyncResult[list[AddressInfo]]) -> None:
+        del self._flights[key]
+        if len(self._cache) >= _MAX_NAMES:
+            self._cache.clear()
+        now = self._hub.loop.now()
+        if isinstance(flight.exception, OSError):
+            self._cache[key] = (now + self._negative_ttl, flight.exception)
+        elif flight.successful():
+            self._cache[key] = (now + self._ttl, flight.get())
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Another blocking look-up, in a thread, uncached."""
+        return self._threads.submit(function, *args).get()
+
+    def statistics(self) -> dict[str, int]:
+        """What the cache holds and did."""
+        return {
+            "names": len(self._cache),
+            "flights": len(self._flights),
+            "hits": self.hits,
+            "misses": self.misses,
+        }
+
+
+class Network:
+    """The real network: sockets of the operating system, names from `Resolver`."""
+
+    def __init__(self) -> None:
+        self.resolver = Resolver()
+
+    def socket(self, family: int, type: int, proto: int, fileno: int | None) -> socket.socket:
+        """A non-blocking socket."""
+        if fileno is None:
+            return socket.socket(family, type | socket.SOCK_NONBLOCK, proto)
+        adopted = socket.socket(family, type, proto, fileno)
+        adopted.setblocking(False)
+        return adopted
+
+
+def network_of(hub: Hub) -> Network:
+    """The network of ``hub``."""
+    return hub.service(Network)

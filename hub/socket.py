@@ -1,0 +1,195 @@
+"""The cooperative twin of the standard library's ``socket`` module.
+
+What waits is ours (socketobject.py, and the functions here); every other name is the standard
+library's, looked up there when asked for.
+"""
+
+import errno
+import socket as _standard
+from typing import Any
+
+from hub.current import get_hub
+from hub.hub import Hub
+from hub.resolver import network_of
+from hub.socketfile import SocketFile
+from hub.socketobject import Address, socket, wrap_socket
+
+SocketIO = SocketFile
+SocketType = socket
+
+_GLOBAL_TIMEOUT: Any = object()
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    value = globals()[name] = getattr(_standard, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_standard.__all__})
+
+
+# -- names and addresses ---------------------------------------------------------------------------
+
+
+def getaddrinfo(
+    host: str | bytes | None,
+    port: str | bytes | int | None,
+    family: int = 0,
+    type: int = 0,
+    proto: int = 0,
+    flags: int = 0,
+) -> list[Any]:
+    """As the standard library's; numeric addresses at once, others cached and in threads."""
+    return network_of(get_hub()).resolver.getaddrinfo(host, port, family, type, proto, flags)
+
+
+def gethostbyname(hostname: str) -> str:
+    """The first IPv4 address of ``hostname``."""
+    found = getaddrinfo(hostname, None, _standard.AF_INET, _standard.SOCK_STREAM)
+    address: str = found[0][4][0]
+    return address
+
+
+def gethostbyname_ex(hostname: str) -> tuple[str, list[str], list[str]]:
+    """Name, aliases, IPv4 addresses."""
+    return network_of(get_hub()).resolver.call(_standard.gethostbyname_ex, hostname)
+
+
+def gethostbyaddr(ip_address: str) -> tuple[str, list[str], list[str]]:
+    """Name, aliases, addresses of an address."""
+    return network_of(get_hub()).resolver.call(_standard.gethostbyaddr, ip_address)
+
+
+def getnameinfo(sockaddr: Any, flags: int) -> tuple[str, str]:
+    """Host and service of an address."""
+    return network_of(get_hub()).resolver.call(_standard.getnameinfo, sockaddr, flags)
+
+
+def getfqdn(name: str = "") -> str:
+    """The fully qualified name of ``name``, or of this machine."""
+    return network_of(get_hub()).resolver.call(_standard.getfqdn, name)
+
+
+# -- making sockets --------------------------------------------------------------------------------
+
+
+def socketpair(family: int | None = None, type: int = 1, proto: int = 0) -> tuple[socket, socket]:
+    """Two connected sockets."""
+    pair = _standard.socketpair(family, type, proto)
+    for end in pair:
+        end.setblocking(False)
+    return wrap_socket(pair[0]), wrap_socket(pair[1])
+
+
+def fromfd(fd: int, family: int, type: int, proto: int = 0) -> socket:
+    """A socket on a duplicate of descriptor ``fd``."""
+    sock = _standard.fromfd(fd, family, type, proto)
+    sock.setblocking(False)
+    return wrap_socket(sock)
+
+
+def create_connection(
+    address: Address,
+    timeout: float | None = _GLOBAL_TIMEOUT,
+    source_address: Address | None = None,
+    *,
+    all_errors: bool = False,
+) -> socket:
+    """A TCP connection to ``address`` (host, port): the first of its addresses that answers.
+
+    ``timeout`` covers each attempt. Raises the last OSError, or an ExceptionGroup of all of them.
+    """
+    host, port = address[:2]
+    errors: list[OSError] = []
+    for family, kind, proto, _, target in getaddrinfo(host, port, 0, _standard.SOCK_STREAM):
+        sock = socket(family, kind, proto)
+        try:
+            if timeout is not _GLOBAL_TIMEOUT:
+                sock.settimeout(timeout)
+            if source_address:
+                sock.bind(source_address)
+            sock.connect(target)
+            return sock
+        except OSError as error:
+            errors.append(error)
+            sock.close()
+        except BaseException:
+            sock.close()
+            raise
+    if not errors:
+        raise OSError("getaddrinfo returned no address")
+    try:
+        if all_errors:
+            raise ExceptionGroup("create_connection failed", errors)
+        raise errors[-1]
+    finally:
+        errors.clear()  # an error that holds its own traceback's locals is a cycle
+
+
+def create_server(
+    address: Address,
+    *,
+    family: int = _standard.AF_INET,
+    backlog: int | None = None,
+    reuse_port: bool = False,
+    dualstack_ipv6: bool = False,
+) -> socket:
+    """A listening socket, as the standard library's."""
+    server = _standard.create_server(
+        address,
+        family=family,
+        backlog=backlog,
+        reuse_port=reuse_port,
+        dualstack_ipv6=dualstack_ipv6,
+    )
+    server.setblocking(False)
+    return wrap_socket(server)
+
+
+# -- waiting for any descriptor --------------------------------------------------------------------
+
+
+def _wait(fd: int, events: int, timeout: float | None, timeout_exc: BaseException | None) -> None:
+    hub: Hub = get_hub()
+    error = TimeoutError("timed out") if timeout_exc is None else timeout_exc
+    with hub.loop.io(fd, events) as watcher:
+        hub.wait(watcher, timeout, error)
+
+
+def wait_read(
+    fileno: int, timeout: float | None = None, timeout_exc: BaseException | None = None
+) -> None:
+    """Wait until ``fileno`` can be read; TimeoutError (or ``timeout_exc``) after ``timeout``."""
+    _wait(fileno, 1, timeout, timeout_exc)
+
+
+def wait_write(
+    fileno: int, timeout: float | None = None, timeout_exc: BaseException | None = None
+) -> None:
+    """Wait until ``fileno`` can be written."""
+    _wait(fileno, 2, timeout, timeout_exc)
+
+
+def wait_readwrite(
+    fileno: int, timeout: float | None = None, timeout_exc: BaseException | None = None
+) -> None:
+    """Wait until ``fileno`` can be read or written."""
+    _wait(fileno, 3, timeout, timeout_exc)
+
+
+def cancel_wait(watcher: Any, error: OSError | None = None) -> None:
+    """Have whoever waits for ``watcher`` get ``error`` (EBADF) instead."""
+    default = OSError(errno.EBADF, "file descriptor was closed in another greenlet")
+    get_hub().cancel_wait(watcher, default if error is None else error)
+
+
+__all__ = [
+    *_standard.__all__,
+    "cancel_wait",
+    "wait_read",
+    "wait_readwrite",
+    "wait_write",
+]

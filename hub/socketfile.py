@@ -1,0 +1,137 @@
+"""File objects on a socket: what ``makefile`` returns.
+
+The standard library's ``SocketIO`` reaches into private parts of its socket; this one needs
+``recv_into``, ``send``, ``gettimeout`` and two calls that count the open files.
+"""
+
+import io
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+__all__ = ["FileSource", "SocketFile", "open_file"]
+
+
+class FileSource(Protocol):
+    """A socket as a file needs it."""
+
+    def recv_into(self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0) -> int: ...
+
+    def send(self, data: "ReadableBuffer", flags: int = 0) -> int: ...
+
+    def fileno(self) -> int: ...
+
+    def file_opened(self) -> None: ...
+
+    def file_closed(self) -> None: ...
+
+
+class SocketFile(io.RawIOBase):
+    """An unbuffered file on a socket, which stays open until the file is closed, too."""
+
+    def __init__(self, sock: FileSource, mode: str) -> None:
+        super().__init__()
+        if mode not in ("r", "w", "rw", "rb", "wb", "rwb"):
+            raise ValueError(f"invalid mode: {mode!r}")
+        self._sock: FileSource | None = sock
+        self._reads = "r" in mode
+        self._writes = "w" in mode
+        self._timed_out = False
+        self.mode = mode if "b" in mode else mode + "b"
+        sock.file_opened()
+
+    def _source(self) -> FileSource:
+        if self._sock is None:
+            raise ValueError("I/O operation on closed file")
+        return self._sock
+
+    def readinto(self, buffer: "WriteableBuffer") -> int | None:
+        """Read into ``buffer``; None if the socket is non-blocking and has nothing."""
+        self._check(self._reads, "readable")
+        if self._timed_out:
+            raise OSError("cannot read from timed out object")
+        try:
+            return self._source().recv_into(buffer)
+        except TimeoutError:
+            self._timed_out = True  # a buffered reader may have lost what it had
+            raise
+        except BlockingIOError:
+            return None
+
+    def write(self, data: "ReadableBuffer") -> int | None:
+        """Write some of ``data``; None if the socket is non-blocking and takes nothing."""
+        self._check(self._writes, "writable")
+        try:
+            return self._source().send(data)
+        except BlockingIOError:
+            return None
+
+    def _check(self, allowed: bool, what: str) -> None:
+        self._source()
+        if not allowed:
+            raise io.UnsupportedOperation(f"file is not {what}")
+
+    def readable(self) -> bool:
+        """Whether the mode lets it be read."""
+        self._source()
+        return self._reads
+
+    def writable(self) -> bool:
+        """Whether the mode lets it be written."""
+        self._source()
+        return self._writes
+
+    def seekable(self) -> bool:
+        """False."""
+        self._source()
+        return False
+
+    def fileno(self) -> int:
+        """The socket's descriptor."""
+        return self._source().fileno()
+
+    @property
+    def name(self) -> int:
+        """The socket's descriptor, -1 once closed."""
+        return -1 if self._sock is None else self._sock.fileno()
+
+    def close(self) -> None:
+        """Close the file, and the socket with it if that has been closed and this was the last."""
+        if not self.closed:
+            super().close()
+            if self._sock is not None:
+                self._sock.file_closed()
+                self._sock = None
+
+
+def open_file(
+    sock: FileSource,
+    mode: str,
+    buffering: int | None,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> Any:
+    """The file object that ``socket.makefile`` documents."""
+    if not set(mode) <= {"r", "w", "b"}:
+        raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
+    reading = "r" in mode or "w" not in mode
+    raw = SocketFile(sock, ("r" if reading else "") + ("w" if "w" in mode else ""))
+    size = io.DEFAULT_BUFFER_SIZE if buffering is None or buffering < 0 else buffering
+    if size == 0:
+        if "b" not in mode:
+            raise ValueError("unbuffered streams must be binary")
+        return raw
+    buffered: Any
+    if reading and "w" in mode:
+        buffered = io.BufferedRWPair(raw, raw, size)
+    elif reading:
+        buffered = io.BufferedReader(raw, size)
+    else:
+        buffered = io.BufferedWriter(raw, size)
+    if "b" in mode:
+        return buffered
+    text = io.TextIOWrapper(buffered, encoding, errors, newline)
+    text.mode = mode  # type: ignore[misc]
+    return text

@@ -1,0 +1,516 @@
+"""The cooperative socket: the standard library's calls and errors.
+
+A call that would block parks its greenlet instead. How, with `recv` as the example:
+
+1. If the socket's read flag says "not ready", go to 3 (see poller.py for the flags).
+2. Try the real call; if it works, return. On EAGAIN go to 3.
+3. ``hub.wait`` parks this greenlet until the poller reports the descriptor. Then 1.
+
+A socket's own time-out covers each wait (`sendall` and `connect`: the whole call) and raises
+TimeoutError; an enclosing ``Timeout`` is something else, and whichever ends first wins.
+
+The real socket is an attribute, not a base class: it is given by the hub's network, and the
+simulated network gives another.
+"""
+
+import errno
+import os
+import socket as _standard
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from hub.current import get_hub
+from hub.errors import ConcurrentObjectUseError
+from hub.hub import Hub
+from hub.poller import Entry, Side
+from hub.resolver import is_numeric, network_of
+from hub.socketfile import open_file
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+__all__ = ["Address", "closed_socket", "socket", "wrap_socket"]
+
+Address = Any
+_STREAMS = (_standard.SOCK_STREAM,)
+_NAMED = (_standard.AF_INET, _standard.AF_INET6)
+
+
+class socket:
+    """A socket whose calls wait cooperatively; see the standard library's for what they do."""
+
+    __slots__ = (
+        "__weakref__",
+        "_closed",
+        "_entry",
+        "_files",
+        "_reading",
+        "_shared",
+        "_sock",
+        "_stream",
+        "_timeout",
+        "_writing",
+    )
+
+    _timeout: float | None
+
+    def __init__(
+        self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
+    ) -> None:
+        if fileno is None:
+            family = _standard.AF_INET if family == -1 else family
+            type = _standard.SOCK_STREAM if type == -1 else type
+            proto = 0 if proto == -1 else proto
+        self._adopt(network_of(get_hub()).socket(family, type, proto, fileno))
+        if type != -1 and type & _standard.SOCK_NONBLOCK:
+            self._timeout = 0.0
+
+    def _adopt(self, sock: Any) -> None:
+        self._sock = sock
+        self._timeout = _standard.getdefaulttimeout()
+        self._stream = sock.type in _STREAMS
+        self._entry: Entry | None = None
+        self._reading: Side | None = None
+        self._writing: Side | None = None
+        self._files = 0
+        self._closed = False
+        self._shared = False
+
+    # -- waiting -------------------------------------------------------------------------------
+
+    def _watch(self, hub: Hub) -> Entry:
+        """Register with the poller of ``hub``, leaving another thread's."""
+        entry = self._entry
+        if entry is not None:
+            if entry.reading.callback is not None or entry.writing.callback is not None:
+                raise ConcurrentObjectUseError(f"another thread waits for {self!r}")
+            entry.poller.unregister(entry, still_open=True)
+        entry = self._entry = hub.loop.poller.register(self._sock.fileno())
+        self._reading, self._writing = entry.reading, entry.writing
+        entry.reading.ready = entry.writing.ready = True  # unknown: try
+        return entry
+
+    def _wait_readable(self) -> None:
+        """After EAGAIN, or with the flag clear: park until there is something to read."""
+        hub = get_hub()
+        entry = self._entry
+        if entry is None or entry.poller is not hub.loop.poller:
+            entry = self._watch(hub)
+        side = entry.reading
+        side.ready = False
+        if not hub.wait(side, self._timeout):
+            raise TimeoutError("timed out")
+
+    def _wait_writable(self, timeout: float | None) -> None:
+        hub = get_hub()
+        entry = self._entry
+        if entry is None or entry.poller is not hub.loop.poller:
+            entry = self._watch(hub)
+        side = entry.writing
+        side.ready = False
+        if not hub.wait(side, timeout):
+            raise TimeoutError("timed out")
+
+    def _read(self, call: Callable[..., Any], *args: Any) -> Any:
+        """``call(*args)``, as often as it takes. Only EAGAIN says that nothing is left."""
+        while True:
+            side = self._reading
+            if side is None or side.ready or self._timeout == 0.0:
+                try:
+                    return call(*args)
+                except BlockingIOError:
+                    if self._timeout == 0.0:
+                        raise
+            self._wait_readable()
+
+    def _write(self, call: Callable[..., Any], *args: Any) -> Any:
+        while True:
+            side = self._writing
+            if side is None or side.ready or self._timeout == 0.0:
+                try:
+                    return call(*args)
+                except BlockingIOError:
+                    if self._timeout == 0.0:
+                        raise
+            self._wait_writable(self._timeout)
+
+    # -- receiving -----------------------------------------------------------------------------
+
+    def recv(self, bufsize: int, flags: int = 0) -> bytes:
+        """At most ``bufsize`` bytes; b"" at the end of the stream."""
+        while True:
+            side = self._reading
+            if side is None or side.ready or self._timeout == 0.0:
+                try:
+                    data: bytes = self._sock.recv(bufsize, flags)
+                except BlockingIOError:
+                    if self._timeout == 0.0:
+                        raise
+                else:
+                    if side is not None and 0 < len(data) < bufsize:
+                        side.ready = not self._drains(flags, side)
+                    return data
+            self._wait_readable()
+
+    def recv_into(self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0) -> int:
+        """Receive into ``buffer``; the number of bytes."""
+        while True:
+            side = self._reading
+            if side is None or side.ready or self._timeout == 0.0:
+                try:
+                    count: int = self._sock.recv_into(buffer, nbytes, flags)
+                except BlockingIOError:
+                    if self._timeout == 0.0:
+                        raise
+                else:
+                    if side is not None and count and self._drains(flags, side):
+                        size = nbytes or memoryview(buffer).nbytes
+                        side.ready = count >= size
+                    return count
+            self._wait_readable()
+
+    def _drains(self, flags: int, side: Side) -> bool:
+        """Whether a short read means that nothing is left."""
+        return self._stream and not flags and not side.entry.sticky
+
+    def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Address]:
+        """Data and the sender's address."""
+        received: tuple[bytes, Address] = self._read(self._sock.recvfrom, bufsize, flags)
+        return received
+
+    def recvfrom_into(
+        self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0
+    ) -> tuple[int, Address]:
+        """As `recvfrom`, into ``buffer``."""
+        received: tuple[int, Address] = self._read(self._sock.recvfrom_into, buffer, nbytes, flags)
+        return received
+
+    def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0) -> Any:
+        """Data, ancillary data, flags, address."""
+        return self._read(self._sock.recvmsg, bufsize, ancbufsize, flags)
+
+    def recvmsg_into(
+        self, buffers: Iterable["WriteableBuffer"], ancbufsize: int = 0, flags: int = 0
+    ) -> Any:
+        """As `recvmsg`, into several buffers."""
+        return self._read(self._sock.recvmsg_into, buffers, ancbufsize, flags)
+
+    # -- sending -------------------------------------------------------------------------------
+
+    def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
+        """Send some of ``data``; how many bytes."""
+        while True:
+            side = self._writing
+            if side is None or side.ready or self._timeout == 0.0:
+                try:
+                    count: int = self._sock.send(data, flags)
+                    return count
+                except BlockingIOError:
+                    if self._timeout == 0.0:
+                        raise
+            self._wait_writable(self._timeout)
+
+    def sendall(self, data: "ReadableBuffer", flags: int = 0) -> None:
+        """Send all of ``data``. After an error nobody knows how much was sent."""
+        size = len(data) if type(data) is bytes else memoryview(data).nbytes
+        if size == 0:
+            return
+        sent = self.send(data, flags)
+        if sent < size:
+            self._send_rest(memoryview(data).cast("B"), sent, flags)
+
+    def _send_rest(self, view: memoryview, sent: int, flags: int) -> None:
+        clock = get_hub().loop.now
+        deadline = None if self._timeout is None else clock() + self._timeout
+        while sent < len(view):
+            try:
+                sent += self._sock.send(view[sent:], flags)
+            except BlockingIOError:
+                if self._timeout == 0.0:
+                    raise
+                rest = None if deadline is None else max(0.0, deadline - clock())
+                self._wait_writable(rest)
+
+    def sendto(self, data: "ReadableBuffer", *args: Any) -> int:
+        """``sendto(data[, flags], address)``."""
+        if args and self.family in _NAMED:
+            args = (*args[:-1], self._resolved(args[-1]))
+        return int(self._write(self._sock.sendto, data, *args))
+
+    def sendmsg(self, buffers: Iterable["ReadableBuffer"], *args: Any) -> int:
+        """``sendmsg(buffers[, ancdata[, flags[, address]]])``."""
+        return int(self._write(self._sock.sendmsg, buffers, *args))
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send ``file`` from ``offset``, by os.sendfile where possible; how many bytes."""
+        if not self._stream:
+            raise ValueError("only stream sockets can send a file")
+        if "b" not in getattr(file, "mode", "b"):
+            raise ValueError("the file must be opened in binary mode")
+        if count is not None and count <= 0:
+            raise ValueError(f"count must be positive, not {count!r}")
+        try:
+            source = file.fileno()
+            size = os.fstat(source).st_size
+        except (AttributeError, OSError):
+            return self._send_by_reading(file, offset, count)
+        if size == 0:
+            return 0
+        return self._send_by_kernel(file, source, offset, count)
+
+    def _send_by_kernel(self, file: Any, source: int, offset: int, count: int | None) -> int:
+        sent = 0
+        try:
+            while count is None or sent < count:
+                block = 1 << 30 if count is None else count - sent
+                done = self._write(os.sendfile, self.fileno(), source, offset + sent, block)
+                if done == 0:
+                    break
+                sent += done
+        except OSError as error:
+            if sent or error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSOCK):
+                raise
+            return self._send_by_reading(file, offset, count)
+        finally:
+            if sent and hasattr(file, "seek"):
+                file.seek(offset + sent)
+        return sent
+
+    def _send_by_reading(self, file: Any, offset: int, count: int | None) -> int:
+        if offset:
+            file.seek(offset)
+        sent = 0
+        while count is None or sent < count:
+            block = file.read(65536 if count is None else min(65536, count - sent))
+            if not block:
+                break
+            self.sendall(block)
+            sent += len(block)
+        if sent and hasattr(file, "seek"):
+            file.seek(offset + sent)
+        return sent
+
+    # -- connecting ----------------------------------------------------------------------------
+
+    def _resolved(self, address: Address) -> Address:
+        """``address`` with its host name replaced by the first address of the family."""
+        if not isinstance(address, tuple) or not address or not isinstance(address[0], str | bytes):
+            return address
+        host = address[0]
+        if not host or is_numeric(host) or host == "<broadcast>":
+            return address
+        found = network_of(get_hub()).resolver.getaddrinfo(
+            host, address[1], self.family, self.type, self.proto
+        )
+        return (found[0][4][0], *address[1:])
+
+    def connect(self, address: Address) -> None:
+        """Connect to ``address``; raises OSError, TimeoutError."""
+        if self.family in _NAMED:
+            address = self._resolved(address)
+        try:
+            self._sock.connect(address)
+        except BlockingIOError as error:
+            if self._timeout == 0.0 or error.errno == errno.EAGAIN:
+                raise
+            self._finish_connect()
+
+    def _finish_connect(self) -> None:
+        self._wait_writable(self._timeout)
+        entry = self._entry
+        if entry is not None and entry.failed:
+            code = self._sock.getsockopt(_standard.SOL_SOCKET, _standard.SO_ERROR)
+            if code:
+                raise OSError(code, os.strerror(code))
+
+    def connect_ex(self, address: Address) -> int:
+        """As `connect`; the error number returned, 0 for success."""
+        try:
+            self.connect(address)
+        except TimeoutError:
+            return errno.EAGAIN
+        except _standard.gaierror:
+            raise
+        except OSError as error:
+            return error.errno or errno.EIO
+        return 0
+
+    def accept(self) -> tuple["socket", Address]:
+        """The next connection and its peer's address."""
+        sock, address = self._read(self._sock.accept)
+        sock.setblocking(False)
+        return wrap_socket(sock), address
+
+    def bind(self, address: Address) -> None:
+        """Bind to ``address``."""
+        if self.family in _NAMED:
+            address = self._resolved(address)
+        self._sock.bind(address)
+
+    def listen(self, *backlog: int) -> None:
+        """Take connections from now on."""
+        self._sock.listen(*backlog)
+
+    def shutdown(self, how: int) -> None:
+        """End one direction or both."""
+        self._sock.shutdown(how)
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close, once all files made from it are closed. Who waits gets EBADF as OSError."""
+        self._closed = True
+        if self._files <= 0:
+            self._really_close()
+
+    def _really_close(self) -> None:
+        self._forget(still_open=self._shared)
+        self._sock.close()
+
+    def _forget(self, still_open: bool) -> None:
+        """Leave the poller; the descriptor's number means nothing to us from now on."""
+        entry = self._entry
+        if entry is not None:
+            self._entry = self._reading = self._writing = None
+            entry.poller.unregister(entry, still_open)
+            for side in (entry.reading, entry.writing):
+                if side.callback is not None:
+                    error = OSError(errno.EBADF, os.strerror(errno.EBADF))
+                    get_hub().cancel_wait(side, error)
+
+    def detach(self) -> int:
+        """Give the descriptor away; the socket counts as closed."""
+        self._closed = True
+        self._forget(still_open=True)
+        descriptor: int = self._sock.detach()
+        return descriptor
+
+    def dup(self) -> "socket":
+        """A second socket for the same connection."""
+        self._shared = True  # the kernel keeps our registration while the other one is open
+        twin = wrap_socket(self._sock.dup())
+        twin._shared = True
+        twin._timeout = self._timeout
+        return twin
+
+    def file_opened(self) -> None:
+        """A file was made from this socket."""
+        self._files += 1
+
+    def file_closed(self) -> None:
+        """One of the files was closed."""
+        self._files -= 1
+        if self._closed and self._files <= 0:
+            self._really_close()
+
+    def makefile(
+        self,
+        mode: str = "r",
+        buffering: int | None = None,
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> Any:
+        """A file object on this socket."""
+        return open_file(self, mode, buffering, encoding, errors, newline)
+
+    def __enter__(self) -> "socket":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    @property
+    def family(self) -> Any:
+        """The address family."""
+        return self._sock.family
+
+    @property
+    def type(self) -> Any:
+        """SOCK_STREAM, SOCK_DGRAM, ..."""
+        return self._sock.type
+
+    @property
+    def proto(self) -> int:
+        """The protocol."""
+        proto: int = self._sock.proto
+        return proto
+
+    @property
+    def timeout(self) -> float | None:
+        """`gettimeout`."""
+        return self._timeout
+
+    def gettimeout(self) -> float | None:
+        """Seconds a call may wait; None: no limit; 0.0: non-blocking."""
+        return self._timeout
+
+    def settimeout(self, value: float | None) -> None:
+        """Set how many seconds a call may wait."""
+        if value is not None:
+            value = float(value)
+            if not value >= 0.0:
+                raise ValueError(f"a time-out can't be {value!r} seconds")
+        self._timeout = value
+
+    def setblocking(self, flag: bool) -> None:
+        """True: wait without limit; False: never wait."""
+        self._timeout = None if flag else 0.0
+
+    def getblocking(self) -> bool:
+        """Whether calls may wait."""
+        return self._timeout != 0.0
+
+    def fileno(self) -> int:
+        """The descriptor, -1 once closed."""
+        descriptor: int = self._sock.fileno()
+        return descriptor
+
+    def getpeername(self) -> Address:
+        """The other end's address."""
+        return self._sock.getpeername()
+
+    def getsockname(self) -> Address:
+        """Our address."""
+        return self._sock.getsockname()
+
+    def getsockopt(self, *args: Any) -> Any:
+        """``getsockopt(level, option[, buflen])``."""
+        return self._sock.getsockopt(*args)
+
+    def setsockopt(self, *args: Any) -> None:
+        """``setsockopt(level, option, value[, optlen])``."""
+        self._sock.setsockopt(*args)
+
+    def get_inheritable(self) -> bool:
+        """Whether a child process gets the descriptor."""
+        return bool(self._sock.get_inheritable())
+
+    def set_inheritable(self, inheritable: bool) -> None:
+        """Say whether a child process gets the descriptor."""
+        self._sock.set_inheritable(inheritable)
+
+    def __getstate__(self) -> None:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+    def __repr__(self) -> str:
+        inner = repr(self._sock).partition(" ")[2].rstrip(">")
+        state = " [closed]" if self._closed else ""
+        return f"<hub.socket.socket{state} {inner}>"
+
+
+def wrap_socket(sock: Any) -> socket:
+    """A twin around a non-blocking socket."""
+    twin = socket.__new__(socket)
+    twin._adopt(sock)
+    return twin
+
+
+def closed_socket() -> Any:
+    """A real socket that is closed: every call on it fails with EBADF."""
+    closed = _standard.socket()
+    closed.close()
+    return closed

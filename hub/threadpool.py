@@ -1,0 +1,209 @@
+"""Blocking work in native threads, so that the hub goes on meanwhile.
+
+A worker takes tasks from a plain `queue.SimpleQueue` and posts each result to the hub it came
+from, whose loop it wakes; everything but the work itself happens in the hub's thread. Workers are
+daemon threads: abandoned work does not hold the process at exit.
+"""
+
+import concurrent.futures
+import queue
+import threading
+import weakref
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, TypeVar
+
+from hub.current import get_hub, get_hub_if_any
+from hub.event import AsyncResult
+from hub.greenlet import Greenlet
+from hub.lock import Semaphore
+
+__all__ = ["ThreadPool", "ThreadPoolExecutor"]
+
+T = TypeVar("T")
+
+Task = Callable[[], None]
+
+
+class _Crew:
+    """The threads of one pool. Knows no pool, so that a forgotten pool can end them."""
+
+    def __init__(self) -> None:
+        self.tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self.size = 0
+        self.busy = 0  # tasks given and not finished, counted in the hub's thread
+
+    def hire(self) -> None:
+        """One more thread."""
+        self.size += 1
+        name = f"hub-worker-{self.size}"
+        threading.Thread(target=_work, args=(self.tasks,), name=name, daemon=True).start()
+
+    def dismiss(self) -> None:
+        """Have all threads end after the tasks they have been given."""
+        for _ in range(self.size):
+            self.tasks.put(None)
+        self.size = 0
+
+
+def _work(tasks: "queue.SimpleQueue[Task | None]") -> None:
+    """What a worker thread does."""
+    while (task := tasks.get()) is not None:
+        task()
+        del task  # or the last task's result would live until the next task
+    if (hub := get_hub_if_any()) is not None:
+        hub.destroy()  # the work used the hub of its own thread
+
+
+class ThreadPool:
+    """At most ``maxsize`` native threads, hired when needed.
+
+    `spawn` waits while ``maxsize`` tasks are under way: back-pressure. To be used from the
+    thread that made it.
+    """
+
+    def __init__(self, maxsize: int = 10) -> None:
+        if maxsize < 1:
+            raise ValueError(f"a thread pool needs a thread at least, not {maxsize}")
+        self.maxsize = maxsize
+        self._hub = get_hub()
+        self._free = Semaphore(maxsize)
+        self._crew = _Crew()
+        weakref.finalize(self, self._crew.dismiss)
+
+    def spawn(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> AsyncResult[T]:
+        """Have ``function`` run in a thread; the result comes in the AsyncResult."""
+        self._free.acquire()
+        return self._submit(partial(function, *args, **kwargs), self._free.release)
+
+    def submit(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> AsyncResult[T]:
+        """As `spawn`, but never waits: what finds no thread free queues up."""
+        return self._submit(partial(function, *args, **kwargs), None)
+
+    def _submit(self, work: Callable[[], T], at_end: Callable[[], object] | None) -> AsyncResult[T]:
+        crew = self._crew
+        crew.busy += 1
+        if crew.busy > crew.size and crew.size < self.maxsize:
+            crew.hire()
+        result: AsyncResult[T] = AsyncResult()
+        loop = self._hub.loop
+        loop.external += 1
+
+        def finish(value: Any, error: BaseException | None) -> None:
+            """In the hub's thread."""
+            loop.external -= 1
+            crew.busy -= 1
+            if at_end is not None:
+                at_end()
+            if error is None:
+                result.set(value)
+            else:
+                result.set_exception(error)
+
+        def task() -> None:
+            """In the worker's thread."""
+            value, failure = None, None
+            try:
+                value = work()
+            except BaseException as error:
+                failure = error
+            loop.call_soon(partial(finish, value, failure))
+
+        crew.tasks.put(task)
+        return result
+
+    def apply(
+        self,
+        function: Callable[..., T],
+        args: tuple[Any, ...] = (),
+        kwds: dict[str, Any] | None = None,
+    ) -> T:
+        """``function(*args, **kwds)`` in a thread; its value returned, its error raised."""
+        return self.spawn(function, *args, **(kwds or {})).get()
+
+    def apply_async(
+        self,
+        function: Callable[..., T],
+        args: tuple[Any, ...] = (),
+        kwds: dict[str, Any] | None = None,
+        callback: Callable[[T], object] | None = None,
+    ) -> Greenlet:
+        """`apply` in a greenlet; ``callback`` gets the value."""
+
+        def run() -> T:
+            value = self.apply(function, args, kwds)
+            if callback is not None:
+                callback(value)
+            return value
+
+        return Greenlet.spawn(run)
+
+    def map(self, function: Callable[[Any], T], iterable: Iterable[Any]) -> list[T]:
+        """``[function(x) for x in iterable]``, in the threads."""
+        return [result.get() for result in [self.spawn(function, item) for item in iterable]]
+
+    def join(self) -> None:
+        """Wait until nothing is under way."""
+        for _ in range(self.maxsize):
+            self._free.acquire()
+        self._free.release(self.maxsize)
+
+    def kill(self) -> None:
+        """Let the threads end after what they have; the pool may go on with new ones."""
+        self._crew.dismiss()
+
+    @property
+    def size(self) -> int:
+        """How many threads there are."""
+        return self._crew.size
+
+    def free_count(self) -> int:
+        """How many tasks `spawn` would take without waiting."""
+        return max(0, self._free.counter)
+
+    def full(self) -> bool:
+        """Whether `spawn` would wait."""
+        return self._free.locked()
+
+    def __len__(self) -> int:
+        return self._crew.busy
+
+    def __bool__(self) -> bool:
+        return True
+
+    def statistics(self) -> dict[str, int]:
+        """Threads and tasks."""
+        return {"maxsize": self.maxsize, "threads": self.size, "tasks": len(self)}
+
+    def __repr__(self) -> str:
+        return f"<ThreadPool at {id(self):#x} tasks={len(self)} size={self.size}/{self.maxsize}>"
+
+
+class ThreadPoolExecutor(concurrent.futures.Executor):
+    """concurrent.futures' interface to a `ThreadPool`: its futures wait cooperatively."""
+
+    def __init__(self, max_workers: int = 10) -> None:
+        self._pool = ThreadPool(max_workers)
+        self._shut = False
+
+    def submit(  # type: ignore[override]
+        self, fn: Callable[..., T], /, *args: Any, **kwargs: Any
+    ) -> AsyncResult[T]:
+        """The AsyncResult has a future's ``result``, ``done``, ``exception``, ``cancel``."""
+        if self._shut:
+            raise RuntimeError("can't submit after shutdown")
+        return self._pool.submit(fn, *args, **kwargs)
+
+    def map(  # type: ignore[override]
+        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None
+    ) -> Iterable[T]:
+        """``map(fn, *iterables)`` in the threads, in order."""
+        results = [self.submit(fn, *items) for items in zip(*iterables, strict=False)]
+        return (result.get(timeout=timeout) for result in results)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more; ``wait`` for what is under way."""
+        self._shut = True
+        while wait and len(self._pool):
+            self._pool.submit(lambda: None).wait()
+        self._pool.kill()

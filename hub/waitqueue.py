@@ -1,0 +1,85 @@
+"""A fair queue of waiting greenlets, for things of which each waiter takes one (items, permits).
+
+The problem it solves once for all: a waiter is *woken* when something becomes available, and runs
+later. In between
+
+* a third greenlet may come and take it: the woken one finds nothing, and the order is lost;
+* the woken one may be interrupted by a Timeout or a kill: nobody takes what was meant for it, and
+  the next in the queue sleeps for ever (the lost wake-up).
+
+So being woken is a promise, and promises are counted (``woken``). Whoever wants to take something
+without waiting may do so only if more is available than promised. A waiter that leaves early
+gives its promise back, and its owner's ``serve`` is called, which hands it to the next one. The
+rule that every owner keeps: *the first* ``available`` *waiters are woken, no more and no less*.
+
+Feeding from another native thread is allowed: ``serve`` then runs in the waiters' own thread.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from hub.current import get_hub_if_any
+from hub.waiter import Waiter
+
+__all__ = ["WaitQueue"]
+
+
+class WaitQueue:
+    """Waiters in the order of their coming."""
+
+    __slots__ = ("waiting", "woken")
+
+    def __init__(self) -> None:
+        self.waiting: deque[Waiter] = deque()
+        """Those not woken yet."""
+        self.woken = 0
+        """How many have been promised something and have not run yet."""
+
+    def wait(self, timeout: float | None, serve: Callable[[], object], first: bool = False) -> bool:
+        """Queue up (``first``: before all others); True once woken, False after ``timeout``.
+
+        After True the caller must take what it was promised before it waits for anything else.
+        ``serve`` is the owner's method that calls `serve_up_to` with what is available.
+        """
+        waiter = Waiter()
+        if first:
+            self.waiting.appendleft(waiter)
+        else:
+            self.waiting.append(waiter)
+        try:
+            serve()  # another thread may have fed the owner between its last look and the append
+            in_time = waiter.get_within(timeout)
+        except BaseException:
+            self._leave(waiter, serve)
+            raise
+        if in_time:
+            self.woken -= 1
+        else:
+            self.waiting.remove(waiter)
+        return in_time
+
+    def _leave(self, waiter: Waiter, serve: Callable[[], object]) -> None:
+        try:
+            self.waiting.remove(waiter)
+        except ValueError:  # woken and interrupted at once
+            self.woken -= 1
+            serve()
+
+    def serve_up_to(self, available: int, serve: Callable[[], object]) -> None:
+        """Wake the first waiters until ``available`` is spoken for."""
+        waiting = self.waiting
+        while waiting and available > self.woken:
+            hub = waiting[0].hub
+            if hub is not get_hub_if_any():
+                hub.loop.call_soon(serve)
+                return
+            self.woken += 1
+            waiting.popleft().wake_soon()
+
+    def fail_all(self, error: type[BaseException]) -> None:
+        """Raise a new ``error`` in everyone who waits."""
+        while self.waiting:
+            waiter = self.waiting.popleft()
+            waiter.error = error()
+            self.woken += 1
+            waiter.wake_soon()

@@ -1,0 +1,244 @@
+"""gevent's watchers: objects with ``start(callback, *args)`` and ``stop()``, made by the loop.
+
+For programs that talk to the loop directly, and for descriptors that are not our sockets. The
+hub's own sockets wait on `poller.Side`, which has the same two methods and no more.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hub.poller import Side
+from hub.timers import Timer
+
+if TYPE_CHECKING:
+    from hub.loop import Loop
+
+__all__ = ["Async", "Callback", "Io", "TimerWatcher", "Watcher"]
+
+
+class Callback:
+    """A call on the loop's list that can still be taken back."""
+
+    __slots__ = ("args", "callback")
+
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self.callback: Callable[..., object] | None = callback
+        self.args = args
+
+    def __call__(self) -> None:
+        callback, args = self.callback, self.args
+        if callback is not None:
+            self.stop()
+            callback(*args)
+
+    @property
+    def pending(self) -> bool:
+        """Whether the call is still to come."""
+        return self.callback is not None
+
+    def stop(self) -> None:
+        """Take the call back. Idempotent."""
+        self.callback = None
+        self.args = ()
+
+    close = stop
+
+    def __bool__(self) -> bool:
+        return self.pending
+
+
+class Watcher:
+    """What all watchers share: the callback, and whether they keep the loop alive (``ref``).
+
+    ``_counts`` says what being active adds by itself to what the loop counts as a reason to go
+    on: a timer and a descriptor are counted where they are kept, a signal is not.
+    """
+
+    _counts = 1
+
+    def __init__(self, loop: "Loop", ref: bool) -> None:
+        self.loop = loop
+        self.callback: Callable[..., object] | None = None
+        self.args: tuple[Any, ...] = ()
+        self._ref = ref
+        self._balance = 0  # what this watcher has added to loop.external
+
+    @property
+    def active(self) -> bool:
+        """Whether it is started."""
+        return self.callback is not None
+
+    pending = active
+
+    @property
+    def ref(self) -> bool:
+        """Whether it keeps the loop from ending while it is active."""
+        return self._ref
+
+    @ref.setter
+    def ref(self, value: bool) -> None:
+        self._ref = bool(value)
+        self._weigh()
+
+    def _weigh(self) -> None:
+        wanted = int(self._ref) - self._counts if self.active else 0
+        self.loop.external += wanted - self._balance
+        self._balance = wanted
+
+    def start(self, callback: Callable[..., object], *args: Any) -> None:
+        """Call ``callback(*args)`` at every event from now on."""
+        if not callable(callback):
+            raise TypeError(f"{callback!r} is not callable")
+        if self.active:
+            self.stop()
+        self.callback = callback
+        self.args = args
+        self._arm()
+        self._weigh()
+
+    def stop(self) -> None:
+        """Call no more. Idempotent; it can be started again."""
+        if self.active:
+            self._disarm()
+            self.callback = None
+            self.args = ()
+            self._weigh()
+
+    def close(self) -> None:
+        """Stop, for good."""
+        self.stop()
+
+    def _arm(self) -> None:
+        raise NotImplementedError
+
+    def _disarm(self) -> None:
+        raise NotImplementedError
+
+    def _run(self) -> None:
+        if self.callback is not None:
+            self.callback(*self.args)
+
+    def __enter__(self) -> "Watcher":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "active" if self.active else "stopped"
+        return f"<{type(self).__name__} {state} callback={self.callback!r}>"
+
+
+class Io(Watcher):
+    """Calls each time a descriptor is ready."""
+
+    def __init__(self, loop: "Loop", fd: int, read: bool, write: bool, ref: bool = True) -> None:
+        super().__init__(loop, ref)
+        if fd < 0 or not (read or write):
+            raise ValueError(
+                f"can't watch descriptor {fd} for {'something' if fd < 0 else 'nothing'}"
+            )
+        self.fd = fd
+        self._read = read
+        self._write = write
+        self._sides: list[Side] = []
+        self._counts = int(read) + int(write)
+
+    def _arm(self) -> None:
+        entry = self.loop.poller.watch(self.fd)
+        wanted = [entry.reading] * self._read + [entry.writing] * self._write
+        try:
+            for side in wanted:
+                side.start(self._run)
+                self._sides.append(side)
+            self.loop.poller.rearm(entry)
+        except BaseException:
+            self._disarm()
+            self.callback = None
+            raise
+
+    def _disarm(self) -> None:
+        while self._sides:
+            self._sides.pop().stop()
+
+    def _run(self) -> None:
+        super()._run()
+        if self._sides:
+            self.loop.poller.rearm(self._sides[0].entry)
+
+
+class TimerWatcher(Watcher):
+    """Calls after a time, and then again and again if asked to."""
+
+    def __init__(self, loop: "Loop", after: float, repeat: float = 0.0, ref: bool = True) -> None:
+        super().__init__(loop, ref)
+        if repeat < 0.0:
+            raise ValueError(f"repeat is {repeat!r} seconds, and can't be negative")
+        self.after = max(0.0, after)
+        self.repeat = repeat
+        self._timer: Timer | None = None
+
+    def _arm(self) -> None:
+        self._timer = self.loop.call_later(self.after, self._run)
+
+    def start(self, callback: Callable[..., object], *args: Any, update: bool = True) -> None:
+        """Call after ``after`` seconds from now. ``update`` is gevent's, and always so here."""
+        super().start(callback, *args)
+
+    def again(self, callback: Callable[..., object], *args: Any, update: bool = True) -> None:
+        """Start over, the first call after ``repeat`` seconds."""
+        self.stop()
+        self.after = self.repeat
+        self.start(callback, *args)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self.loop.timers.cancel(self._timer)
+            self._timer = None
+
+    def _run(self) -> None:
+        callback, args = self.callback, self.args
+        if self.repeat:
+            self._timer = self.loop.call_later(self.repeat, self._run)
+        else:
+            self._end()
+        if callback is not None:
+            callback(*args)
+
+    def _end(self) -> None:
+        """After the only call: the loop has let go of the timer, so do we."""
+        self._timer = None
+        self.callback = None
+        self.args = ()
+        self._weigh()
+
+
+class Async(Watcher):
+    """Calls after `send`, once for any number of sends before the call."""
+
+    _counts = 0
+
+    def __init__(self, loop: "Loop", ref: bool = True) -> None:
+        super().__init__(loop, ref)
+        self._sent = False
+
+    def _arm(self) -> None:
+        self._sent = False
+
+    def _disarm(self) -> None:
+        self._sent = False
+
+    def send(self) -> None:
+        """Have the callback called soon. From any thread."""
+        if not self._sent:
+            self._sent = True
+            self.loop.call_soon(self._deliver)
+
+    def send_ignoring_arg(self, _ignored: object) -> None:
+        """`send`, as a link callback."""
+        self.send()
+
+    def _deliver(self) -> None:
+        if self._sent:
+            self._sent = False
+            self._run()
