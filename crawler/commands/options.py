@@ -1,0 +1,396 @@
+"""The options of the command line, as a table: what each is called, which setting it gives.
+
+The values go to the configuration as text, where they are read like those of the file: one place
+knows what a duration looks like. Options that decide something about this call of the program
+alone (`--quiet`, `--fresh`) have no key.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crawler.config_fields import Path as KeyPath
+from crawler.config_fields import keys
+from crawler.config_load import Plan, Setting, from_assignment, from_flag, load
+from crawler.errors import UsageError
+from crawler.quantities import exact_bytes, exact_seconds
+from crawler.seeds import read_seeds
+
+MAX_SEED_FILE = 64 * 2**20
+
+Convert = Callable[[str, Any], list[Setting]]
+"""(option's name, value) to settings, where an option is more than one plain value."""
+
+
+class Flag(click.Option):
+    """An option of a group in --help. With a `key` it gives a setting, `const` if it has one."""
+
+    def __init__(
+        self,
+        *names: str,
+        group: str,
+        key: str | None = None,
+        const: Any = None,
+        convert: Convert | None = None,
+        **rest: Any,
+    ) -> None:
+        if const is not None:
+            rest["is_flag"] = True
+        self.group = group
+        self.path: KeyPath | None = tuple(key.split(".")) if key else None
+        if self.path and const is None:
+            rest["help"] = f"{rest.get('help', '')}{_default(self.path)}"
+        super().__init__(list(names), default=None, **rest)
+        self._const = const
+        self._convert = convert
+
+    def settings(self, value: Any) -> list[Setting]:
+        """What a value given by the user means for the configuration."""
+        name = self.opts[-1]
+        if self._convert is not None:
+            return self._convert(name, value)
+        if self.path is None:
+            return []
+        if self._const is not None:
+            return [from_flag(self.path, self._const, name)]
+        if self.multiple:
+            return [from_flag(self.path, list(value), name, adds=True)]
+        return [from_flag(self.path, value, name)]
+
+
+def _default(path: KeyPath) -> str:
+    """What holds without the option, for --help; nothing where that is nothing."""
+    key = keys()[path]
+    value = key.default
+    if not value:
+        return ""
+    if key.unit:
+        shown = exact_bytes(value) if key.unit == "bytes" else exact_seconds(value)
+        value = f"{shown}s" if isinstance(shown, int | float) and key.unit == "seconds" else shown
+    return f"  [default: {','.join(value) if isinstance(value, tuple) else value}]"
+
+
+class GroupedCommand(click.Command):
+    """A command whose --help shows its options by subject."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        shown = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
+        shown.sort(key=lambda p: not isinstance(p, Flag))  # --help itself comes last
+        for group, members in groupby(shown, key=lambda p: getattr(p, "group", "Help")):
+            rows = [record for p in members if (record := p.get_help_record(ctx))]
+            with formatter.section(group):
+                formatter.write_dl(rows, col_max=34)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _rules_in_order(args))
+
+
+_SIGNS = {"--include": "+", "--exclude": "-"}
+
+
+def _rules_in_order(args: Sequence[str]) -> list[str]:
+    """`--include A --exclude B` as `--rule=+A --rule=-B`.
+
+    The last match wins, and click forgets how two different options stood to each other.
+    """
+    done: list[str] = []
+    rest = iter(args)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if word == "--":
+            return [*done, word, *rest]
+        if name in _SIGNS and equals:
+            done.append(f"--rule={_SIGNS[name]}{value}")
+        elif word in _SIGNS and (following := next(rest, None)) is not None:
+            done.append(f"--rule={_SIGNS[word]}{following}")
+        else:
+            done.append(word)
+    return done
+
+
+def settings_of(command: click.Command, params: Mapping[str, Any]) -> list[Setting]:
+    """All that the user's options say, in the order of the table."""
+    found: list[Setting] = []
+    for option in command.params:
+        value = params.get(option.name or "")
+        if isinstance(option, Flag) and value not in (None, False, ()):
+            found += option.settings(value)
+    return found
+
+
+def load_plan(command: click.Command, params: Mapping[str, Any], urls: Sequence[str]) -> Plan:
+    """The crawls that --config, the environment and the options ask for."""
+    file = params["config"]
+    flags = settings_of(command, params)
+    if urls:
+        flags.append(from_flag(("seeds",), list(urls), "URL", adds=True))
+    plan = load((str(file), read_text_file(file)) if file else None, os.environ, flags)
+    if len(plan.jobs) > 1 and any(setting.path == ("seeds",) for setting in flags):
+        raise UsageError(f"{file} holds {len(plan.jobs)} jobs; their URLs belong into the file")
+    return plan
+
+
+def read_text_file(path: str, limit: int = 4 * 2**20) -> str:
+    """The text of a file the user named, `-` for stdin. Raises UsageError saying what is wrong."""
+    try:
+        with sys.stdin if path == "-" else Path(path).open(encoding="utf-8-sig") as file:
+            text = file.read(limit + 1)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+    if len(text) > limit:
+        raise UsageError(f"{path}: larger than {limit} characters")
+    return text
+
+
+# ------------------------------------------------------------------ options that are more
+
+
+def _seed_file(flag: str, path: str) -> list[Setting]:
+    seeds = read_seeds(read_text_file(path, MAX_SEED_FILE))
+    if not seeds:
+        raise UsageError(f"{flag} {path}: no URL in it; one in a line is expected")
+    return [from_flag(("seeds",), seeds, f"{flag} {path}", adds=True)]
+
+
+def _headers(flag: str, values: Sequence[str]) -> list[Setting]:
+    headers = {}
+    for text in values:
+        name, colon, value = text.partition(":")
+        if not colon:
+            raise UsageError(f"{flag} {text!r}: write 'Name: value'")
+        headers[name.strip()] = value.strip()
+    return [from_flag(("http", "headers"), headers, flag)]
+
+
+def _rules(_flag: str, rules: Sequence[str]) -> list[Setting]:
+    return [from_flag(("scope", "rules"), list(rules), "--include, --exclude", adds=True)]
+
+
+def _size(flag: str, text: str) -> list[Setting]:
+    width, x, height = text.lower().partition("x")
+    if not (width.isdigit() and (height.isdigit() or not x)):
+        raise UsageError(f"{flag} {text}: write WIDTHxHEIGHT in pixels, as in 200x200")
+    return [
+        from_flag(("images", "min_width"), width, flag),
+        from_flag(("images", "min_height"), height or width, flag),
+    ]
+
+
+def _assignments(_flag: str, values: Sequence[str]) -> list[Setting]:
+    return [from_assignment(text) for text in values]
+
+
+# ------------------------------------------------------------------ the table
+
+
+def crawl_options() -> Iterator[Flag]:
+    """Everything that a crawl can be told."""
+    yield from _input_and_output()
+    yield from _scope()
+    yield from _limits()
+    yield from _manners()
+    yield from network_options()
+    yield from _images_and_records()
+    yield from general_options()
+
+
+def _input_and_output() -> Iterator[Flag]:
+    group = "Input and output"
+    yield Flag(
+        "-i", "--input-file", group=group, metavar="FILE", convert=_seed_file,
+        help="Start from the URLs in FILE, one in a line; - is stdin.",
+    )  # fmt: skip
+    yield Flag(
+        "-d", "--dir", key="dir", group=group, metavar="DIR",
+        help="The crawl's folder: records.jsonl, images/, state/.  [default: the host's name]",
+    )  # fmt: skip
+    yield Flag(
+        "-o", "--output", key="output", group=group, metavar="FILE",
+        help="Write the records to FILE instead; - is stdout.",
+    )  # fmt: skip
+    yield Flag(
+        "--fresh", is_flag=True, group=group,
+        help="Begin anew in a folder that holds a crawl; what it holds is lost.",
+    )  # fmt: skip
+
+
+def _scope() -> Iterator[Flag]:
+    group = "Which links are followed"
+    yield Flag(
+        "--scope", key="scope.within", group=group, metavar="host|domain|prefix|page|any",
+        help="How far from the seeds.",
+    )  # fmt: skip
+    yield Flag(
+        "-np", "--no-parent", key="scope.within", const="prefix", group=group,
+        help="Stay below the seeds' folders: --scope prefix.",
+    )  # fmt: skip
+    yield Flag(
+        "--span-hosts", key="scope.within", const="any", group=group,
+        help="Go to any host: --scope any. Set a limit with it.",
+    )  # fmt: skip
+    yield Flag(
+        "-D", "--domains", key="scope.domains", group=group, metavar="LIST",
+        help="Further domains that belong to the crawl.",
+    )  # fmt: skip
+    yield Flag(
+        "-l", "--depth", key="scope.depth", group=group, metavar="N", help="Links from a seed."
+    )
+    yield Flag(
+        "--include", group=group, metavar="RE", expose_value=False,
+        help="Take URLs that match; repeatable, with glob: before it a glob.",
+    )  # fmt: skip
+    yield Flag(
+        "--exclude", group=group, metavar="RE", expose_value=False,
+        help="Leave URLs that match. Of all --include and --exclude the last match wins.",
+    )  # fmt: skip
+    yield Flag("--rule", group=group, multiple=True, hidden=True, convert=_rules)
+
+
+def _limits() -> Iterator[Flag]:
+    group = "When to stop"
+    for names, key, metavar, text in (
+        (("-n", "--max-pages"), "max_pages", "N", "Pages in all."),
+        (("--max-pages-per-host",), "max_pages_per_host", "N", "Pages of one host."),
+        (("-Q", "--quota"), "max_bytes", "SIZE", "Bytes in all, as in 500M."),
+        (("--max-time",), "max_time", "TIME", "Duration, as in 2h."),
+    ):
+        yield Flag(*names, key=f"limits.{key}", group=group, metavar=metavar, help=text)
+    yield Flag(
+        "--grace", key="grace", group=group, metavar="TIME",
+        help="How long a stop waits for what is under way.",
+    )  # fmt: skip
+    yield Flag(
+        "--fail-on", key="fail_on", group=group, metavar="any|seed|N%",
+        help="End with exit code 8 if URLs failed.",
+    )  # fmt: skip
+
+
+def _manners() -> Iterator[Flag]:
+    group = "Manners"
+    yield Flag(
+        "-c", "--concurrency", key="concurrency", group=group, metavar="N",
+        help="Requests at once, over all hosts.",
+    )  # fmt: skip
+    yield Flag(
+        "--per-host", key="politeness.per_host", group=group, metavar="N",
+        help="Requests to one host at once.",
+    )  # fmt: skip
+    yield Flag(
+        "-w", "--wait", key="politeness.wait", group=group, metavar="TIME",
+        help="Between two requests to one host.",
+    )  # fmt: skip
+    yield Flag(
+        "--max-retry-after", key="politeness.max_retry_after", group=group, metavar="TIME",
+        help="The longest Retry-After that is waited for.",
+    )  # fmt: skip
+    yield Flag(
+        "-t", "--tries", key="retry.tries", group=group, metavar="N",
+        help="Attempts at one URL.",
+    )  # fmt: skip
+    yield Flag(
+        "--retry-on", key="retry.statuses", group=group, metavar="LIST",
+        help="Answers worth another attempt.",
+    )  # fmt: skip
+    yield Flag(
+        "--no-robots", key="robots.obey", const=False, group=group,
+        help="Do not obey robots.txt; said in every run record.",
+    )  # fmt: skip
+
+
+def network_options() -> Iterator[Flag]:
+    """The client's: for all commands that fetch."""
+    group = "Requests"
+    for names, key, text in (
+        (("-T", "--timeout"), "timeout", "Budget of one request."),
+        (("--connect-timeout",), "connect_timeout", "Of it, for TCP and TLS."),
+        (("--read-timeout",), "read_timeout", "Of it, the longest silence."),
+        (("--dns-timeout",), "dns_timeout", "Of it, for the name."),
+    ):
+        yield Flag(*names, key=f"http.{key}", group=group, metavar="TIME", help=text)
+    yield Flag(
+        "-H", "--header", group=group, metavar="'NAME: VALUE'", multiple=True, convert=_headers,
+        help="Send this too; repeatable. VALUE may be env:NAME or file:PATH.",
+    )  # fmt: skip
+    yield Flag(
+        "-U", "--user-agent", key="http.user_agent", group=group, metavar="TEXT", help="Who we are."
+    )
+    yield Flag(
+        "--max-body", key="http.max_body", group=group, metavar="SIZE",
+        help="The largest body that is taken.",
+    )  # fmt: skip
+    yield Flag(
+        "--max-redirects", key="limits.max_redirects", group=group, metavar="N",
+        help="In one chain.",
+    )  # fmt: skip
+    yield Flag(
+        "-k", "--insecure", key="http.verify_tls", const=False, group=group,
+        help="Accept wrong certificates; said in every run record.",
+    )  # fmt: skip
+    yield Flag(
+        "--cacert", key="http.ca_file", group=group, metavar="FILE", help="Trust these authorities."
+    )
+    yield Flag(
+        "-4", "--ipv4", key="http.address_family", const="ipv4", group=group, help="IPv4 only."
+    )
+    yield Flag(
+        "-6", "--ipv6", key="http.address_family", const="ipv6", group=group, help="IPv6 only."
+    )
+    yield Flag(
+        "--resolve", key="http.resolve", group=group, metavar="HOST:PORT:ADDR", multiple=True,
+        help="Take this address for this host; repeatable.",
+    )  # fmt: skip
+    yield Flag(
+        "--allow-net", key="http.allow_net", group=group, metavar="CIDR", multiple=True,
+        help="Private addresses that links may lead to; repeatable.",
+    )  # fmt: skip
+
+
+def _images_and_records() -> Iterator[Flag]:
+    group = "Images and records"
+    yield Flag(
+        "--no-images", key="images.fetch", const=False, group=group, help="Do not fetch images."
+    )
+    yield Flag(
+        "--min-image", group=group, metavar="WxH", convert=_size,
+        help="Do not keep smaller ones, as in 200x200.",
+    )  # fmt: skip
+    yield Flag(
+        "--image-name", key="images.name", group=group, metavar="TEMPLATE",
+        help="Their names below images/, of {host} {stem} {sha256} {ext} {format}.",
+    )  # fmt: skip
+    yield Flag(
+        "--with", "heavy", key="records.include", group=group, metavar="LIST",
+        help="Heavy fields to put in: links, images, headers.",
+    )  # fmt: skip
+    yield Flag(
+        "--record", key="records.record", group=group, metavar="LIST",
+        help="Further records to write: skips, robots.",
+    )  # fmt: skip
+    yield Flag(
+        "--schema-line", key="records.schema_line", const=True, group=group,
+        help="Begin with a typed schema line on stdout too.",
+    )  # fmt: skip
+
+
+def general_options() -> Iterator[Flag]:
+    """Configuration and noise."""
+    group = "General"
+    yield Flag(
+        "--config", group=group, metavar="FILE", help="Read the configuration from this TOML file."
+    )
+    yield Flag(
+        "-s", "--set", "assignments", group=group, metavar="KEY=VALUE", multiple=True,
+        convert=_assignments, help="Any setting, as in -s http.max_header=32K; repeatable.",
+    )  # fmt: skip
+    yield Flag(
+        "-q", "--quiet", is_flag=True, group=group, help="No progress; errors and the result only."
+    )

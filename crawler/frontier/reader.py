@@ -1,0 +1,108 @@
+"""A look at a crawl's state from outside: read only, while a crawl writes it or after its death.
+
+What is seen is the last commit. Leases live in the crawl's own process, so URLs that are being
+fetched at this moment count as queued here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+from msgspec import Struct
+
+from crawler.frontier.base import STATES, Run, State
+from crawler.frontier.database import FILE_NAME, explain, open_read_only
+from crawler.frontier.sqlite import ENDED
+
+TOP_HOSTS = 10
+
+
+class HostRow(Struct, frozen=True):
+    """A host with work: URLs queued, and since or from when it may be asked (epoch seconds)."""
+
+    name: str
+    pages: int
+    images: int
+    ready_at: float
+
+
+class Status(Struct, frozen=True):
+    """A crawl as its state tells it."""
+
+    run: Run
+    counts: dict[State, int]
+    hosts: int
+    hosts_waiting: tuple[HostRow, ...]
+    """Those with the longest queues."""
+    retries: int
+    """URLs that failed and wait for another attempt, counted in `queued` as well."""
+    next_retry: float | None
+    """When the first of them is due, epoch seconds."""
+    codes: dict[str, dict[str, int]]
+    """`error_code` of the errors and `reason` of the skips, with their numbers, largest first."""
+    pid: int | None
+    """The process that is crawling now."""
+
+
+def read_status(folder: Path) -> Status | None:
+    """The status of the state in `folder`; None if its crawl never began. Raises StateError."""
+    try:
+        with closing(open_read_only(folder)) as db:
+            db.execute("BEGIN")  # all that follows is seen at one moment
+            return _read(db, holder(folder))
+    except sqlite3.Error as error:
+        raise explain(error, FILE_NAME) from error
+
+
+def _read(db: sqlite3.Connection, pid: int | None) -> Status | None:
+    row = db.execute("SELECT run_id, config, seq FROM run").fetchone()
+    if row is None:
+        return None
+    counts: Counter[State] = Counter(dict(db.execute("SELECT name, n FROM count")))
+    retries, next_retry = db.execute("SELECT count(*), min(not_before) FROM later").fetchone()
+    hosts = db.execute(
+        "SELECT name, pages, images, ready_at FROM host WHERE pages + images > 0"
+        " ORDER BY pages + images DESC LIMIT ?",
+        (TOP_HOSTS,),
+    )
+    return Status(
+        run=Run(*row),
+        counts={state: counts[state] for state in STATES},
+        hosts=db.execute("SELECT count(*) FROM host").fetchone()[0],
+        hosts_waiting=tuple(HostRow(*host) for host in hosts),
+        retries=retries,
+        next_retry=next_retry,
+        codes=_codes(db),
+        pid=pid,
+    )
+
+
+def _codes(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    written = "SELECT code, count(*) FROM url WHERE state = ? GROUP BY code"
+    errors = Counter(dict(db.execute(written, (ENDED["error"],))))
+    skips = Counter(dict(db.execute(written, (ENDED["skip"],))))
+    skips.update(dict(db.execute("SELECT reason, count(*) FROM skip GROUP BY reason")))
+    return {"error": dict(errors.most_common()), "skip": dict(skips.most_common())}
+
+
+def holder(folder: Path) -> int | None:
+    """The process that holds the lock of the folder, or None."""
+    try:
+        fd = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.read(fd, 32).decode("ascii", "replace").strip()
+        return int(text) if text.isdigit() else 0
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return None
