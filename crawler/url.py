@@ -141,10 +141,12 @@ def _strip(url: str) -> str | None:
 def _query_encoding(label: str | None) -> Encoding | None:
     """The encoding for queries, None where that is UTF-8 ("get an output encoding")."""
     encoding = lookup(label) if label else None
-    if encoding is None or encoding.name in ("utf-8", "utf-16le", "utf-16be"):
+    if encoding is None or encoding.name in _WRITTEN_AS_UTF_8:
         return None
     return encoding
 
+
+_WRITTEN_AS_UTF_8 = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement"})
 
 # The special-query percent-encode set of the URL Standard, as a table of bytes.
 _QUERY_BYTES = tuple(
@@ -201,8 +203,7 @@ def host_key(url: str) -> str:
 
     http and https of one host share a key, because they share the machine.
     """
-    start = url.index("//") + 2
-    host = url[start : url.index("/", start)]
+    host = url.split("/", 3)[2]
     if host[-1].isdigit():
         name, _, port = host.rpartition(":")
         if name and port in _DEFAULT_PORTS:

@@ -139,6 +139,7 @@ def test_join(href: str, joined: str | None) -> None:
         ("windows-1252", "?q=é #x", "http://h/d/p?q=%E9%20"),
         ("windows-1252", "?q=\u4e2d&\n=\u00e9 ", "http://h/d/p?q=%26%2320013%3B&=%E9"),
         ("utf-16", "?é", "http://h/d/p?%C3%A9"),
+        ("hz-gb-2312", "?é", "http://h/d/p?%C3%A9"),
         ("base64", "?é", "http://h/d/p?%C3%A9"),
         (None, "?é", "http://h/d/p?%C3%A9"),
         ("x-user-defined", "?é", "http://h/d/p?%26%23233%3B"),

@@ -1,0 +1,128 @@
+"""The character set of a document, decided as browsers do (HTML Standard, section 13.2.3).
+
+A byte order mark, else the charset of the Content-Type, else what a `<meta>` or an XML declaration
+says, else windows-1252. Browsers look for it in the first 1024 bytes, and begin again when their
+parser meets it later; looking in the first 16 KiB comes to the same and needs no second start. Names are labels of the WHATWG Encoding Standard
+(`latin1` is windows-1252); Python's own registry of codecs, in which `base64` and `zip` are
+encodings too, is never asked for a name from the network.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from webencodings import Encoding, lookup
+
+_PRESCANNED = 16 * 1024
+_BYTE_ORDER_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xfe\xff", "utf-16be"),
+    (b"\xff\xfe", "utf-16le"),
+)
+_UTF_16_XML = {b"<\0?\0x\0": "utf-16le", b"\0<\0?\0x": "utf-16be"}
+
+_SPACE = r"\t\n\f\r "
+_ATTRIBUTE = (
+    rf"[^{_SPACE}/>][^{_SPACE}/>=]*+"
+    rf"""(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"[^"]*+"|'[^']*+'|(?!["'])[^{_SPACE}>]*+))?+"""
+)
+_ATTRIBUTES = rf"(?:[{_SPACE}/]*+{_ATTRIBUTE})*+[{_SPACE}/]*+"
+# The prescan knows no raw text: it reads meta elements in scripts and titles too.
+_META = re.compile(
+    r"[^<]*+(?:<(?:"
+    rf"!--(?:>|->|(?:[^-]++|-(?!->))*+-->)|[!?](?!--)[^>]*+>|/[^a-z>][^>]*+>|/>"
+    rf"|(?!meta[{_SPACE}/])/?[a-z][^{_SPACE}>]*+{_ATTRIBUTES}>|(?![a-z/!?])"
+    rf")[^<]*+)*+<meta(?=[{_SPACE}/])({_ATTRIBUTES})>",
+    re.IGNORECASE,
+).match
+_EACH_ATTRIBUTE = re.compile(
+    rf"([^{_SPACE}/>][^{_SPACE}/>=]*+)"
+    rf"""(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"([^"]*+)"|'([^']*+)'|([^{_SPACE}>]*+)))?+"""
+).findall
+_CONTENT_CHARSET = re.compile(
+    rf"charset[{_SPACE}]*=[{_SPACE}]*"
+    rf"""(?:"([^"]*)"|'([^']*)'|(?!["'])([^{_SPACE};]+))""",
+    re.IGNORECASE,
+).search
+_XML_ENCODING = re.compile(
+    r"""<\?xml[^>]*?encoding[\x00-\x20]*=[\x00-\x20]*(?:"([^">]*)"|'([^'>]*)')[^>]*>"""
+).match
+
+
+class Decoded(NamedTuple):
+    """The text of a document, and the standard's name of its encoding (`windows-1252`)."""
+
+    text: str
+    charset: str
+
+
+def decode(body: bytes, header: str | None, limit: int) -> Decoded:
+    """The text of the first `limit` bytes of a document.
+
+    `header` is the charset parameter of its Content-Type. Invalid sequences become U+FFFD.
+    """
+    encoding, mark = decide(body, header)
+    part = body[mark:limit] if mark or len(body) > limit else body
+    if encoding.name == "utf-8":
+        return Decoded(part.decode("utf-8", "replace"), "utf-8")
+    return Decoded(encoding.codec_info.decode(part, "replace")[0], encoding.name)
+
+
+def decide(body: bytes, header: str | None) -> tuple[Encoding, int]:
+    """The encoding of an HTML document, and the length of its byte order mark."""
+    for mark, name in _BYTE_ORDER_MARKS:
+        if body.startswith(mark):
+            return _standard(name), len(mark)
+    encoding = lookup(header) if header else None
+    return encoding or _prescan(body[:_PRESCANNED]) or _standard("windows-1252"), 0
+
+
+def declared_by_xml(body: bytes) -> Encoding | None:
+    """The encoding that an XML declaration names ("get an XML encoding")."""
+    found = _XML_ENCODING(body[:_PRESCANNED].decode("latin-1"))
+    return _readable(lookup(found[1] or found[2])) if found else None
+
+
+def _prescan(head: bytes) -> Encoding | None:
+    """What the document says of itself ("prescan a byte stream to determine its encoding")."""
+    if head[:6] in _UTF_16_XML:
+        return _standard(_UTF_16_XML[head[:6]])
+    text = head.decode("latin-1") if b"charset" in head.lower() else ""
+    position = 0
+    while meta := _META(text, position):
+        label = _label(meta[1])
+        encoding = lookup(label) if label else None
+        if encoding:
+            return _readable(encoding)
+        position = meta.end()
+    return declared_by_xml(head)
+
+
+def _label(attributes: str) -> str | None:
+    """The label in the attributes of one meta element."""
+    values = {
+        name.lower(): double or single or bare
+        for name, double, single, bare in reversed(_EACH_ATTRIBUTE(attributes))
+    }
+    if "charset" in values:
+        return values["charset"]
+    if values.get("http-equiv", "").lower() != "content-type":
+        return None
+    found = _CONTENT_CHARSET(values.get("content", ""))
+    return found and (found[1] or found[2] or found[3])
+
+
+def _readable(encoding: Encoding | None) -> Encoding | None:
+    """Whoever could read the declaration as ASCII does not read UTF-16."""
+    if encoding is None:
+        return None
+    if encoding.name in ("utf-16le", "utf-16be"):
+        return _standard("utf-8")
+    return _standard("windows-1252") if encoding.name == "x-user-defined" else encoding
+
+
+def _standard(name: str) -> Encoding:
+    encoding = lookup(name)
+    assert encoding is not None
+    return encoding

@@ -1,0 +1,222 @@
+"""What an HTML document says: its links, its pictures, and what it declares in its head.
+
+Collected as written first, duplicates left out, and made absolute at the end, when the one
+`<base href>` that counts is known. A URL that a page both links and shows is a picture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html import unescape
+
+from crawler.extract.pictures import Pictures, dimension, shown_in_passing
+from crawler.extract.tags import Tag, attributes, start_tags
+from crawler.records import ImageLink, Link, LinkKind, Page
+from crawler.url import Base
+
+_LONGEST_TEXT = 1000
+"""Characters of a title, a link's text and so on that are kept."""
+
+# An `<a>` as nearly all are written: the target without fragment, and nothing else of interest.
+_PLAIN_HREF = re.compile(
+    r'(?:[ \n]++(?!href|rel)[a-z:-]++="[^"]*+")*+[ \n]++href="([^"&#]*+)(?:#[^"]*+)?"'
+).match
+_REFRESH = re.compile(
+    r"[\t\n\f\r ]*(?:\d+|(?=\.))[\d.]*(?:[\t\n\f\r ]*[;,][\t\n\f\r ]*|[\t\n\f\r ]+)"
+    r"(?:url[\t\n\f\r ]*=[\t\n\f\r ]*)?"
+    r"""(?:"([^"]*)|'([^']*)|(.*))""",
+    re.IGNORECASE | re.DOTALL,
+).match
+_LINK_END = re.compile(r"</?[aA][\t\n\f\r />]").search
+_MARKUP = re.compile(r"<[^>]*>")
+_FEEDS = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json"})
+_PAGES = frozenset({"", "text/html", "application/xhtml+xml"})
+_SHARED_PICTURES = frozenset(
+    {"og:image", "og:image:url", "og:image:secure_url", "twitter:image", "twitter:image:src"}
+)
+_ICONS = frozenset({"icon", "apple-touch-icon", "apple-touch-icon-precomposed", "image_src"})
+
+
+def read_page(
+    text: str,
+    url: str,
+    charset: str,
+    content_type: str,
+    max_links: int,
+    *,
+    with_text: bool = False,
+    xml: bool = False,
+) -> Page:
+    """The Page that `text`, found at `url`, describes.
+
+    Links and images together are at most `max_links`; the rest of the document is not looked at.
+    `with_text` asks for the links' texts. `xml`: the document is XHTML.
+    """
+    document = _Document(text, with_text)
+    handlers, links, images = document.handlers, document.links, document.pictures.found
+    anchor = document.anchor
+    for tag in start_tags(text, xml=xml):
+        if tag.name == "a":
+            anchor(tag)
+        elif tag.name in handlers:
+            handlers[tag.name](tag)
+        if len(links) + len(images) >= max_links:
+            break
+    else:
+        shown_in_passing(text, document.pictures, max_links - len(links))
+    return document.page(url, charset, content_type)
+
+
+class _Document:
+    """The findings in one document, as written."""
+
+    def __init__(self, text: str, with_text: bool) -> None:
+        self.text = text
+        self.with_text = with_text
+        self.links: dict[str, tuple[LinkKind, str | None, int]] = {}
+        self.pictures = Pictures()
+        self.base: str | None = None
+        self.title: str | None = None
+        self.lang: str | None = None
+        self.canonical: str | None = None
+        self.description: str | None = None
+        self.robots: list[str] = []
+        self.handlers: dict[str, Callable[[Tag], None]] = {
+            "area": self.anchor,
+            "base": self._base,
+            "frame": self._frame,
+            "html": self._html,
+            "iframe": self._frame,
+            "link": self._link,
+            "meta": self._meta,
+            "title": self._title,
+            "style": self._style,
+            **dict.fromkeys(("img", "image", "input", "source", "video"), self._picture),
+        }
+
+    def anchor(self, tag: Tag) -> None:
+        written = tag.written
+        plain = _PLAIN_HREF(written)
+        if plain and "rel=" not in written:
+            href = plain[1]
+            if href and href not in self.links:
+                self.links[href] = ("a", None, tag.end)
+            return
+        values = attributes(written)
+        self._add(values.get("href") or values.get("xlink:href"), "a", values.get("rel"), tag.end)
+
+    def _add(
+        self, href: str | None, kind: LinkKind, rel: str | None = None, end: int = 0
+    ) -> None:
+        if href and href[0] != "#":
+            self.links.setdefault(href, (kind, rel, end))
+
+    def _base(self, tag: Tag) -> None:
+        if self.base is None:
+            self.base = attributes(tag.written).get("href")
+
+    def _frame(self, tag: Tag) -> None:
+        self._add(attributes(tag.written).get("src"), "iframe")
+
+    def _html(self, tag: Tag) -> None:
+        if self.lang is None:
+            values = attributes(tag.written)
+            self.lang = _short(values.get("lang") or values.get("xml:lang"))
+
+    def _title(self, tag: Tag) -> None:
+        if self.title is None:
+            self.title = _short(unescape(self.text[tag.end : tag.content_end][:10_000]))
+
+    def _style(self, tag: Tag) -> None:
+        self.pictures.add_style(self.text[tag.end : tag.content_end])
+
+    def _picture(self, tag: Tag) -> None:
+        self.pictures.add_element(tag.name, attributes(tag.written))
+
+    def _link(self, tag: Tag) -> None:
+        values = attributes(tag.written)
+        href = values.get("href")
+        rels = values.get("rel", "").lower().split()
+        kind = _kind_of_link(rels, values)
+        if href and kind:
+            self._add(href, kind, values.get("rel"))
+            if kind == "link_canonical" and self.canonical is None:
+                self.canonical = href
+        elif not _ICONS.isdisjoint(rels):
+            self.pictures.add(href, "icon")
+        elif "preload" in rels and values.get("as") == "image":
+            self.pictures.add_element("img", {**values, "src": href or ""})
+
+    def _meta(self, tag: Tag) -> None:
+        values = attributes(tag.written)
+        content = values.get("content", "")
+        name = (values.get("name") or values.get("property") or values.get("itemprop", "")).lower()
+        if name in _SHARED_PICTURES or name == "image":
+            self.pictures.add(content.strip(), "og")
+        elif name == "description" and self.description is None:
+            self.description = _short(content)
+        elif name == "robots" and len(self.robots) < 10:
+            self.robots.append(_short(content) or "")
+        elif values.get("http-equiv", "").lower() == "refresh" and (found := _REFRESH(content)):
+            self._add(found[1] or found[2] or found[3], "meta_refresh")
+
+    def page(self, url: str, charset: str, content_type: str) -> Page:
+        """The findings as absolute URLs."""
+        base = Base(url, charset)
+        if self.base is not None and (joined := base.join(self.base)):
+            base = Base(joined, charset)
+        images = self.pictures.absolute(base)
+        return Page(
+            content_type=content_type,
+            charset=charset,
+            links=self._absolute_links(base, images),
+            images=tuple(images.values()),
+            title=self.title or None,
+            description=self.description or None,
+            canonical_url=base.join(self.canonical) if self.canonical else None,
+            lang=self.lang or None,
+            robots_meta=", ".join(filter(None, self.robots)) or None,
+        )
+
+    def _absolute_links(self, base: Base, images: dict[str, ImageLink]) -> tuple[Link, ...]:
+        links: dict[str, Link] = {}
+        join = base.join
+        for href, (kind, rel, end) in self.links.items():
+            url = join(href)
+            if url is None or url in links or url in images:
+                continue
+            if rel is None and not self.with_text:
+                links[url] = Link(url, kind)
+            else:
+                nofollow = rel is not None and "nofollow" in rel.lower().split()
+                links[url] = Link(url, kind, self._text_at(end), _short(rel), nofollow)
+        return tuple(links.values())
+
+    def _text_at(self, end: int) -> str | None:
+        """The text of the link whose start tag ends at `end`."""
+        if not self.with_text or not end:
+            return None
+        found = _LINK_END(self.text, end, end + 4 * _LONGEST_TEXT)
+        content = self.text[end : found.start() if found else end + _LONGEST_TEXT]
+        return _short(unescape(_MARKUP.sub(" ", content))) or None
+
+
+def _kind_of_link(rels: list[str], values: dict[str, str]) -> LinkKind | None:
+    """What a `<link>` leads to, if to something that a crawler fetches as a page."""
+    if "canonical" in rels:
+        return "link_canonical"
+    if "next" in rels or "prev" in rels:
+        return "link_next"
+    if "alternate" in rels and "stylesheet" not in rels:
+        kind = values.get("type", "").partition(";")[0].strip().lower()
+        if kind in _FEEDS:
+            return "feed"
+        if kind in _PAGES:
+            return "link_alternate"
+    return None
+
+
+def _short(text: str | None) -> str | None:
+    """With its white space collapsed, and cut if longer than any sensible one."""
+    return None if text is None else " ".join(text[: 10 * _LONGEST_TEXT].split())[:_LONGEST_TEXT]

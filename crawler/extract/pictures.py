@@ -1,0 +1,120 @@
+"""The pictures that a page shows or names: in elements, in styles, and waiting for a script."""
+
+from __future__ import annotations
+
+import re
+
+from crawler.extract.srcset import parse_srcset
+from crawler.extract.tags import any_tag, attributes
+from crawler.records import ImageLink, LinkKind
+from crawler.url import Base
+
+# Where scripts that load pictures late find the address. The names are those of lazysizes,
+# lozad, WordPress's and Drupal's plug-ins, and the older jQuery ones.
+_LATE = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-url", "data-hi-res-src")
+_LATE_SETS = ("data-srcset", "data-lazy-srcset", "data-original-set")
+_LATE_BACKGROUNDS = (
+    "data-bg", "data-background", "data-background-image", "data-bg-src", "data-image", "background",
+)  # fmt: skip
+
+_CSS_URL = re.compile(
+    r"""url\([\t\n\f\r ]*(?:"([^"\n]*)"|'([^'\n]*)'|([^)"'(\t\n\f\r ]+))[\t\n\f\r ]*\)""",
+    re.IGNORECASE,
+).findall
+_NO_PICTURE = re.compile(r"\.(?:woff2?|ttf|otf|eot|css|js)(?:[?#]|$)", re.IGNORECASE).search
+_PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|svg|bmp|ico)(?:[?#]|$)", re.IGNORECASE).search
+_DIGITS = re.compile(r"[\t\n\f\r ]*\+?(\d{1,9})").match
+
+_SIGNS = ("url(", "data-bg", "data-background", "data-src", "data-image", " background=")
+_FURTHEST_SIGN = 4096
+"""Characters between the beginning of a tag and the sign in it."""
+
+
+class Pictures:
+    """The pictures found on one page, by their address as written; the first find counts."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, tuple[LinkKind, str | None, int | None, int | None]] = {}
+
+    def add(
+        self,
+        src: str | None,
+        kind: LinkKind,
+        alt: str | None = None,
+        width: int | None = None,
+        height: int | None = None,
+    ) -> None:
+        if src and src[:5].lower() != "data:" and src[0] != "#":
+            self.found.setdefault(src, (kind, alt, width, height))
+
+    def add_element(self, name: str, values: dict[str, str]) -> None:
+        """What an `img`, `image`, `input`, `source` or `video` of these attributes shows."""
+        if name == "video":
+            self.add(values.get("poster"), "img")
+            return
+        if name == "input" and values.get("type", "").lower() != "image":
+            return
+        alt = values.get("alt")
+        width, height = dimension(values.get("width")), dimension(values.get("height"))
+        if name != "source":  # there, `src` is a film's
+            self.add(values.get("src"), "img", alt, width, height)
+            for late in _LATE:
+                if late in values:
+                    self.add(values[late].strip(), "img", alt, width, height)
+        if name == "image":
+            self.add(values.get("href") or values.get("xlink:href"), "img", alt, width, height)
+        kind: LinkKind = "source" if name == "source" else "srcset"
+        for attribute in ("srcset", "imagesrcset", *_LATE_SETS):
+            if attribute in values:
+                self.add_set(values[attribute], kind, alt)
+
+    def add_set(self, srcset: str, kind: LinkKind, alt: str | None) -> None:
+        for candidate in parse_srcset(srcset):
+            self.add(candidate.url, kind, alt, candidate.width)
+
+    def add_style(self, css: str) -> None:
+        """The pictures of a style sheet or a `style` attribute; fonts and imports are none."""
+        if "url(" in css or "URL(" in css:
+            for double, single, bare in _CSS_URL(css):
+                address = double or single or bare
+                if not _NO_PICTURE(address):
+                    self.add(address.strip(), "css")
+
+    def add_late(self, values: dict[str, str]) -> None:
+        """What an element of any name shows by its style, or once a script has run."""
+        self.add_style(values.get("style", ""))
+        for attribute in _LATE_BACKGROUNDS + _LATE:
+            address = values.get(attribute, "").strip()
+            if address and _PICTURE(address):
+                self.add(address, "css")
+
+    def absolute(self, base: Base) -> dict[str, ImageLink]:
+        """By URL, in order of appearance."""
+        images: dict[str, ImageLink] = {}
+        for src, (kind, alt, width, height) in self.found.items():
+            url = base.join(src)
+            if url is not None and url not in images:
+                images[url] = ImageLink(url, kind, alt and " ".join(alt[:1000].split()), width, height)
+        return images
+
+
+def shown_in_passing(text: str, pictures: Pictures, limit: int) -> None:
+    """Adds what elements of other names show: `<div style="background: url(...)">`, `data-bg`.
+
+    Looked for backwards from the sign, since most pages have none.
+    """
+    for sign in _SIGNS:
+        position = text.find(sign)
+        while position >= 0 and len(pictures.found) < limit:
+            start = text.rfind("<", max(0, position - _FURTHEST_SIGN), position)
+            found = any_tag(text, start) if start >= 0 else None
+            if found and found.end() > position:
+                pictures.add_late(attributes(found[1]))
+                position = found.end() - len(sign)
+            position = text.find(sign, position + len(sign))
+
+
+def dimension(text: str | None) -> int | None:
+    """Pixels of a `width` or `height` attribute; a percentage is none."""
+    found = _DIGITS(text) if text and "%" not in text else None
+    return int(found[1]) if found else None
