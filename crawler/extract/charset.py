@@ -2,9 +2,10 @@
 
 A byte order mark, else the charset of the Content-Type, else what a `<meta>` or an XML declaration
 says, else windows-1252. Browsers look for it in the first 1024 bytes, and begin again when their
-parser meets it later; looking in the first 16 KiB comes to the same and needs no second start. Names are labels of the WHATWG Encoding Standard
-(`latin1` is windows-1252); Python's own registry of codecs, in which `base64` and `zip` are
-encodings too, is never asked for a name from the network.
+parser meets it later; looking in the first 16 KiB comes to the same and needs no second start.
+
+Names are labels of the WHATWG Encoding Standard (`latin1` is windows-1252). Python's own registry,
+in which `base64` and `zip` are encodings too, is never asked for a name from the network.
 """
 
 from __future__ import annotations
@@ -99,18 +100,18 @@ def _prescan(head: bytes) -> Encoding | None:
     return declared_by_xml(head)
 
 
-def _label(attributes: str) -> str | None:
-    """The label in the attributes of one meta element."""
-    values = {
+def _label(written: str) -> str | None:
+    """The label in the attributes of one meta element, of what is written in its tag."""
+    values: dict[str, str] = {
         name.lower(): double or single or bare
-        for name, double, single, bare in reversed(_EACH_ATTRIBUTE(attributes))
+        for name, double, single, bare in reversed(_EACH_ATTRIBUTE(written))
     }
     if "charset" in values:
         return values["charset"]
     if values.get("http-equiv", "").lower() != "content-type":
         return None
     found = _CONTENT_CHARSET(values.get("content", ""))
-    return found and (found[1] or found[2] or found[3])
+    return str(found[1] or found[2] or found[3] or "") if found else None
 
 
 def _readable(encoding: Encoding | None) -> Encoding | None:

@@ -9,19 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html import unescape
+from typing import NamedTuple
 
-from crawler.extract.pictures import Pictures, dimension, shown_in_passing
-from crawler.extract.tags import Tag, attributes, start_tags
+from crawler.extract.pictures import Pictures, shown_in_passing
+from crawler.extract.tags import attributes, start_tags
 from crawler.records import ImageLink, Link, LinkKind, Page
 from crawler.url import Base
 
 _LONGEST_TEXT = 1000
 """Characters of a title, a link's text and so on that are kept."""
 
-# An `<a>` as nearly all are written: the target without fragment, and nothing else of interest.
-_PLAIN_HREF = re.compile(
-    r'(?:[ \n]++(?!href|rel)[a-z:-]++="[^"]*+")*+[ \n]++href="([^"&#]*+)(?:#[^"]*+)?"'
-).match
 _REFRESH = re.compile(
     r"[\t\n\f\r ]*(?:\d+|(?=\.))[\d.]*(?:[\t\n\f\r ]*[;,][\t\n\f\r ]*|[\t\n\f\r ]+)"
     r"(?:url[\t\n\f\r ]*=[\t\n\f\r ]*)?"
@@ -54,18 +51,27 @@ def read_page(
     `with_text` asks for the links' texts. `xml`: the document is XHTML.
     """
     document = _Document(text, with_text)
-    handlers, links, images = document.handlers, document.links, document.pictures.found
-    anchor = document.anchor
-    for tag in start_tags(text, xml=xml):
-        if tag.name == "a":
-            anchor(tag)
-        elif tag.name in handlers:
-            handlers[tag.name](tag)
+    links, images = document.links, document.pictures.found
+    for name, written, href, end, content_end in start_tags(text, xml=xml):
+        if href is not None and name == "a":
+            if href and href not in links:
+                links[href] = ("a", None, end)
+        elif name in _READERS:
+            _READERS[name](document, _Tag(name, written, end, content_end))
         if len(links) + len(images) >= max_links:
             break
     else:
-        shown_in_passing(text, document.pictures, max_links - len(links))
+        shown_in_passing(text, document.scripts, document.pictures)
     return document.page(url, charset, content_type)
+
+
+class _Tag(NamedTuple):
+    """As `tags.Tag`, with names to its parts, for the tags that are fewer than links."""
+
+    name: str
+    written: str
+    end: int
+    content_end: int
 
 
 class _Document:
@@ -82,59 +88,39 @@ class _Document:
         self.canonical: str | None = None
         self.description: str | None = None
         self.robots: list[str] = []
-        self.handlers: dict[str, Callable[[Tag], None]] = {
-            "area": self.anchor,
-            "base": self._base,
-            "frame": self._frame,
-            "html": self._html,
-            "iframe": self._frame,
-            "link": self._link,
-            "meta": self._meta,
-            "title": self._title,
-            "style": self._style,
-            **dict.fromkeys(("img", "image", "input", "source", "video"), self._picture),
-        }
+        self.scripts: list[tuple[int, int]] = []
 
-    def anchor(self, tag: Tag) -> None:
-        written = tag.written
-        plain = _PLAIN_HREF(written)
-        if plain and "rel=" not in written:
-            href = plain[1]
-            if href and href not in self.links:
-                self.links[href] = ("a", None, tag.end)
-            return
-        values = attributes(written)
+    def anchor(self, tag: _Tag) -> None:
+        values = attributes(tag.written)
         self._add(values.get("href") or values.get("xlink:href"), "a", values.get("rel"), tag.end)
 
-    def _add(
-        self, href: str | None, kind: LinkKind, rel: str | None = None, end: int = 0
-    ) -> None:
-        if href and href[0] != "#":
-            self.links.setdefault(href, (kind, rel, end))
+    def _add(self, href: str | None, kind: LinkKind, rel: str | None = None, end: int = 0) -> None:
+        if href and (address := href.partition("#")[0]):
+            self.links.setdefault(address, (kind, rel, end))
 
-    def _base(self, tag: Tag) -> None:
+    def base_element(self, tag: _Tag) -> None:
         if self.base is None:
             self.base = attributes(tag.written).get("href")
 
-    def _frame(self, tag: Tag) -> None:
+    def frame(self, tag: _Tag) -> None:
         self._add(attributes(tag.written).get("src"), "iframe")
 
-    def _html(self, tag: Tag) -> None:
+    def html(self, tag: _Tag) -> None:
         if self.lang is None:
             values = attributes(tag.written)
             self.lang = _short(values.get("lang") or values.get("xml:lang"))
 
-    def _title(self, tag: Tag) -> None:
+    def title_element(self, tag: _Tag) -> None:
         if self.title is None:
             self.title = _short(unescape(self.text[tag.end : tag.content_end][:10_000]))
 
-    def _style(self, tag: Tag) -> None:
+    def style(self, tag: _Tag) -> None:
         self.pictures.add_style(self.text[tag.end : tag.content_end])
 
-    def _picture(self, tag: Tag) -> None:
+    def picture(self, tag: _Tag) -> None:
         self.pictures.add_element(tag.name, attributes(tag.written))
 
-    def _link(self, tag: Tag) -> None:
+    def link(self, tag: _Tag) -> None:
         values = attributes(tag.written)
         href = values.get("href")
         rels = values.get("rel", "").lower().split()
@@ -148,7 +134,7 @@ class _Document:
         elif "preload" in rels and values.get("as") == "image":
             self.pictures.add_element("img", {**values, "src": href or ""})
 
-    def _meta(self, tag: Tag) -> None:
+    def meta(self, tag: _Tag) -> None:
         values = attributes(tag.written)
         content = values.get("content", "")
         name = (values.get("name") or values.get("property") or values.get("itemprop", "")).lower()
@@ -160,6 +146,9 @@ class _Document:
             self.robots.append(_short(content) or "")
         elif values.get("http-equiv", "").lower() == "refresh" and (found := _REFRESH(content)):
             self._add(found[1] or found[2] or found[3], "meta_refresh")
+
+    def script(self, tag: _Tag) -> None:
+        self.scripts.append((tag.end, tag.content_end))
 
     def page(self, url: str, charset: str, content_type: str) -> Page:
         """The findings as absolute URLs."""
@@ -200,6 +189,22 @@ class _Document:
         found = _LINK_END(self.text, end, end + 4 * _LONGEST_TEXT)
         content = self.text[end : found.start() if found else end + _LONGEST_TEXT]
         return _short(unescape(_MARKUP.sub(" ", content))) or None
+
+
+_READERS: dict[str, Callable[[_Document, _Tag], None]] = {
+    "a": _Document.anchor,
+    "area": _Document.anchor,
+    "base": _Document.base_element,
+    "frame": _Document.frame,
+    "html": _Document.html,
+    "iframe": _Document.frame,
+    "link": _Document.link,
+    "meta": _Document.meta,
+    "script": _Document.script,
+    "style": _Document.style,
+    "title": _Document.title_element,
+    **dict.fromkeys(("img", "image", "input", "source", "video"), _Document.picture),
+}
 
 
 def _kind_of_link(rels: list[str], values: dict[str, str]) -> LinkKind | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 
 from crawler.extract.srcset import parse_srcset
 from crawler.extract.tags import any_tag, attributes
@@ -12,9 +13,10 @@ from crawler.url import Base
 # Where scripts that load pictures late find the address. The names are those of lazysizes,
 # lozad, WordPress's and Drupal's plug-ins, and the older jQuery ones.
 _LATE = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-url", "data-hi-res-src")
-_LATE_SETS = ("data-srcset", "data-lazy-srcset", "data-original-set")
+_SETS = ("srcset", "imagesrcset", "data-srcset", "data-lazy-srcset", "data-original-set")
+_RARE = frozenset({*_LATE, *_SETS})
 _LATE_BACKGROUNDS = (
-    "data-bg", "data-background", "data-background-image", "data-bg-src", "data-image", "background",
+    "data-bg", "data-background", "data-background-image", "data-bg-src", "data-image",
 )  # fmt: skip
 
 _CSS_URL = re.compile(
@@ -25,9 +27,10 @@ _NO_PICTURE = re.compile(r"\.(?:woff2?|ttf|otf|eot|css|js)(?:[?#]|$)", re.IGNORE
 _PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|svg|bmp|ico)(?:[?#]|$)", re.IGNORECASE).search
 _DIGITS = re.compile(r"[\t\n\f\r ]*\+?(\d{1,9})").match
 
-_SIGNS = ("url(", "data-bg", "data-background", "data-src", "data-image", " background=")
-_FURTHEST_SIGN = 4096
-"""Characters between the beginning of a tag and the sign in it."""
+_SIGNS = ("url(", "data-bg", "data-background", "data-src", "data-image")
+_SIGNS_EXAMINED = 2000
+_LONGEST_TAG = 4096
+"""Characters; together the two bound the time."""
 
 
 class Pictures:
@@ -58,19 +61,17 @@ class Pictures:
         width, height = dimension(values.get("width")), dimension(values.get("height"))
         if name != "source":  # there, `src` is a film's
             self.add(values.get("src"), "img", alt, width, height)
-            for late in _LATE:
-                if late in values:
-                    self.add(values[late].strip(), "img", alt, width, height)
         if name == "image":
             self.add(values.get("href") or values.get("xlink:href"), "img", alt, width, height)
-        kind: LinkKind = "source" if name == "source" else "srcset"
-        for attribute in ("srcset", "imagesrcset", *_LATE_SETS):
-            if attribute in values:
-                self.add_set(values[attribute], kind, alt)
-
-    def add_set(self, srcset: str, kind: LinkKind, alt: str | None) -> None:
-        for candidate in parse_srcset(srcset):
-            self.add(candidate.url, kind, alt, candidate.width)
+        if _RARE.isdisjoint(values):
+            return
+        for late in _LATE:
+            if late in values and name != "source":
+                self.add(values[late].strip(), "img", alt, width, height)
+        for attribute in _SETS:
+            for candidate in parse_srcset(values.get(attribute, "")):
+                kind: LinkKind = "source" if name == "source" else "srcset"
+                self.add(candidate.url, kind, alt, candidate.width)
 
     def add_style(self, css: str) -> None:
         """The pictures of a style sheet or a `style` attribute; fonts and imports are none."""
@@ -94,24 +95,37 @@ class Pictures:
         for src, (kind, alt, width, height) in self.found.items():
             url = base.join(src)
             if url is not None and url not in images:
-                images[url] = ImageLink(url, kind, alt and " ".join(alt[:1000].split()), width, height)
+                images[url] = ImageLink(
+                    url, kind, alt and " ".join(alt[:1000].split()), width, height
+                )
         return images
 
 
-def shown_in_passing(text: str, pictures: Pictures, limit: int) -> None:
+def shown_in_passing(text: str, scripts: list[tuple[int, int]], pictures: Pictures) -> None:
     """Adds what elements of other names show: `<div style="background: url(...)">`, `data-bg`.
 
-    Looked for backwards from the sign, since most pages have none.
+    Looked for backwards from the sign, since most pages have none. `scripts` are the places of
+    scripts in rising order, in which nothing is an element.
     """
-    for sign in _SIGNS:
+    examined = 0
+    for sign in _SIGNS if "data-" in text else _SIGNS[:1]:
         position = text.find(sign)
-        while position >= 0 and len(pictures.found) < limit:
-            start = text.rfind("<", max(0, position - _FURTHEST_SIGN), position)
-            found = any_tag(text, start) if start >= 0 else None
-            if found and found.end() > position:
+        while position >= 0 and examined < _SIGNS_EXAMINED:
+            examined += 1
+            start = text.rfind("<", max(0, position - _LONGEST_TAG), position)
+            found = any_tag(text, start, start + _LONGEST_TAG) if start >= 0 else None
+            if found and found.end() > position and not _is_hidden(text, start, scripts):
                 pictures.add_late(attributes(found[1]))
-                position = found.end() - len(sign)
             position = text.find(sign, position + len(sign))
+
+
+def _is_hidden(text: str, position: int, scripts: list[tuple[int, int]]) -> bool:
+    """In a script, or in a comment (of which only the last few thousand characters are known)."""
+    before = bisect(scripts, (position, position)) - 1
+    if before >= 0 and position < scripts[before][1]:
+        return True
+    furthest = max(0, position - _LONGEST_TAG)
+    return text.rfind("<!--", furthest, position) > text.rfind("-->", furthest, position)
 
 
 def dimension(text: str | None) -> int | None:

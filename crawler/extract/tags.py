@@ -32,23 +32,15 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from html.entities import html5
-from typing import NamedTuple
 
 _SPACE = r"\t\n\f\r "
 
 
-class Tag(NamedTuple):
-    """A start tag of a wanted name.
-
-    `written` is what stands between its name and its `>`; `attributes` reads it. `end` is the index
-    after the `>`; for raw text elements the content is `text[end:content_end]`, for all others the
-    two are equal.
-    """
-
-    name: str
-    written: str
-    end: int
-    content_end: int
+Tag = tuple[str, str, str | None, int, int]
+"""A start tag, as a plain tuple because there are so many: name in lower case; what is written
+between the name and the `>`, for `attributes` to read; its href up to the fragment, if that is
+easily seen and no rel stands beside it; the index after the `>`; the end of its raw text, which
+for all but the raw text elements is that same index."""
 
 
 _RAW_TEXT = ("iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp")
@@ -71,6 +63,8 @@ _ATTRIBUTE = rf"""[^{_SPACE}/>][^{_SPACE}/>=]*+(?:[{_SPACE}]*+=[{_SPACE}]*+
 _ATTRIBUTES = rf"(?:[{_SPACE}/]*+{_ATTRIBUTE})*+[{_SPACE}/]*+"
 # The way nearly all tags are written; anything else falls through to the full form.
 _PLAIN = r'(?:[ \n]++[a-z:-]++="[^"]*+")*+'
+_BORING = r'(?:[ \n]++(?!href=|rel=)[a-z:-]++="[^"]*+")*+'
+_PLAIN_HREF = rf'{_BORING}[ \n]++href="([^"&#]*+)(?:#[^"]*+)?+"{_BORING} ?/?(?=>)'
 _NAME = rf"[^{_SPACE}/>]*+"
 _REST = rf"(?:[a-z0-9]*+{_PLAIN} ?/?>|{_NAME}(?:[^>=]*+>|{_ATTRIBUTES}>))"
 _COMMENT = r"!--(?:-?+>|(?:[^-]++|-(?!-!?>))*+--!?>)"
@@ -93,8 +87,10 @@ _SKIPPED = (
 )
 # From any point outside tags up to and including the next wanted start tag.
 _NEXT = re.compile(
-    rf"[^<]*+(?:{_SKIPPED}[^<]*+)*+<({_WANTED})({_PLAIN} ?/?(?=>)|{_ATTRIBUTES})>"
+    rf"[^<]*+(?:{_SKIPPED}[^<]*+)*+<({_WANTED})({_PLAIN_HREF}|{_PLAIN} ?/?(?=>)|{_ATTRIBUTES})>"
 ).match
+any_tag = re.compile(rf"<[a-zA-Z]{_NAME}({_ATTRIBUTES})>").match
+"""A start tag of any name at a given place; group 1 is what is written in it."""
 _ENDS = {name: re.compile(rf"</{_any_case(name)}(?=[{_SPACE}/>])").search for name in _RAW_TEXT}
 _SCRIPT_MARKS = re.compile(rf"<!--(?!-*+>)|-->|</?{_any_case('script')}(?=[{_SPACE}/>])").finditer
 
@@ -107,7 +103,7 @@ def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
     svg = _Svg(text)
     position = 0
     while found := _NEXT(text, position):
-        name, written = found.groups()
+        name, written, href = found.groups()
         name = name.lower()
         position = content_end = found.end()
         if name in _ENDS:
@@ -115,7 +111,7 @@ def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
                 content_end = _content_end(text, name, position)
         elif name == "plaintext":
             return
-        yield Tag(name, written, position, content_end)
+        yield name, written, href, position, content_end
         position = content_end
 
 
@@ -148,7 +144,7 @@ def _script_end(text: str, start: int) -> int:
 
 
 class _Svg:
-    """Is a place inside `<svg>`? Asked rarely and in rising order, so nobody counts while reading."""
+    """Is a place inside `<svg>`? Asked rarely and in rising order, so nobody counts meanwhile."""
 
     __slots__ = ("_open", "_seen", "_text")
 
@@ -174,10 +170,13 @@ _EACH_ATTRIBUTE = re.compile(
 
 def attributes(written: str) -> dict[str, str]:
     """The attributes of a tag: names in lower case, values decoded; of two of a name the first."""
-    return {
-        name.lower(): decode_references(double or single or bare)
+    values = {
+        name.lower(): double or single or bare
         for name, double, single, bare in reversed(_EACH_ATTRIBUTE(written))
     }
+    if "&" in written:
+        return {name: decode_references(value) for name, value in values.items()}
+    return values
 
 
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|([0-9a-zA-Z]+);?)(=?)")
