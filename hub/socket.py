@@ -12,7 +12,8 @@ from hub.current import get_hub
 from hub.hub import Hub
 from hub.resolver import network_of
 from hub.socketfile import SocketFile
-from hub.socketobject import Address, socket, wrap_socket
+from hub.socketobject import Address, wrap_socket
+from hub.socketobject import socket as socket  # the name is exported
 
 SocketIO = SocketFile
 SocketType = socket

@@ -206,18 +206,14 @@ class BodyDecoder:
                 yield from self._through(level + 1, piece)
 
 
-def body_decoder(headers: list[tuple[str, str]], limit: int) -> BodyDecoder | None:
-    """The decoder for a response with these (lower-cased) headers, None for a plain body.
+def body_decoder(content_encoding: str, limit: int) -> BodyDecoder | None:
+    """The decoder for a Content-Encoding (several lines joined by commas), None for a plain body.
 
     Raises DecodeFailure for codings that are too many or not known here."""
-    names: list[str] = []
-    for name, value in headers:
-        if name == "content-encoding":
-            names += [token.strip().lower() for token in value.split(",")]
-    if not names:
-        return None
-    known = [_ALIASES.get(name, name) for name in names]
-    for name in known:
+    known = []
+    for token in content_encoding.split(","):
+        name = token.strip().lower()
+        known.append(_ALIASES.get(name, name))
         if name in _FOREIGN:
             raise DecodeFailure(f"the content coding {name} was not asked for and is not known")
     layers = [name for name in reversed(known) if name in CODINGS]

@@ -55,8 +55,8 @@ class ResponseReader:
 
     __slots__ = (
         "_allowance", "_body", "_chunked_done", "_clear", "_framing", "_head", "_head_left",
-        "_method", "_parser", "_remaining", "_room", "_tail", "done", "headers", "reason",
-        "status", "truncated", "version", "wire_bytes",
+        "_method", "_parser", "_remaining", "_room", "_searched", "_tail", "done", "headers",
+        "reason", "status", "truncated", "version", "wire_bytes",
     )  # fmt: skip
 
     status: int
@@ -74,6 +74,7 @@ class ResponseReader:
     def __init__(self, method: str, max_header: int, max_body: int) -> None:
         self._method = method
         self._head = b""
+        self._searched = 0
         self._head_left = max_header
         self._allowance = max_header
         self._room = max_body
@@ -130,38 +131,40 @@ class ResponseReader:
     # -- head ---------------------------------------------------------------------------------
 
     def _feed_head(self, data: bytes | memoryview) -> None:
-        searched = max(0, len(self._head) - 2)
         self._head += data
-        if not self._head.startswith(_START) and not _START.startswith(self._head):
-            raise ProtocolFailure(f"not an HTTP/1 response: it begins with {self._head[:20]!r}")
-        end = _HEAD_END.search(self._head, searched)
-        size = end.end() if end else len(self._head)
-        if size > self._head_left:
-            raise ProtocolFailure("the header section is longer than the limit (http.max_header)")
-        if end is not None:
+        while self._framing is None and self._head:
+            if not self._head.startswith(_START) and not _START.startswith(self._head):
+                raise ProtocolFailure(f"not an HTTP/1 response: it begins with {self._head[:20]!r}")
+            end = _HEAD_END.search(self._head, self._searched)
+            size = end.end() if end else len(self._head)
+            if size > self._head_left:
+                raise ProtocolFailure("the header section is longer than http.max_header")
+            if end is None:
+                self._searched = max(0, size - 2)
+                return
             self._end_head(size)
 
     def _end_head(self, size: int) -> None:
         head, rest = self._head[:size], self._head[size:]
-        self._head = b""
         self._head_left -= size
+        self._searched = 0
         self._parse_head(head)
         if 100 <= self.status < 200:
-            self._skip_interim(rest)
+            self._forget_interim()
+            self._head = rest
             return
+        self._head = b""
         self._choose_framing()
         if rest:
             self.feed(rest)
 
-    def _skip_interim(self, rest: bytes) -> None:
-        """A 1xx answer is dropped, whatever it announces; the final one follows (section 15.2)."""
+    def _forget_interim(self) -> None:
+        """A 1xx answer is dropped, whatever it says; the final one follows (RFC 9110, 15.2)."""
         if self.status == 101:
             raise ProtocolFailure("the server switched protocols (101) without being asked")
         self.status = 0
         self.reason = ""
         self.headers = []
-        if rest:
-            self._feed_head(rest)
 
     def _parse_head(self, head: bytes) -> None:
         self._parser = parser = HttpResponseParser(self)

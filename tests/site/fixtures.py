@@ -13,7 +13,7 @@ from tests.site.pages import handlers
 from tests.site.server import Site
 
 LIMITS = HttpConfig(
-    timeout=1.5, connect_timeout=1.0, read_timeout=0.7, dns_timeout=1.0, max_body=2**20
+    timeout=1.5, connect_timeout=1.0, read_timeout=0.7, dns_timeout=1.0, max_body=2 * 2**20
 )
 """The limits that the expectations of the pages are written for."""
 

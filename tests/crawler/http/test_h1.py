@@ -275,6 +275,11 @@ def test_endless_header_sections_end(endless: bytes) -> None:
         reader.feed(endless[100:101])
 
 
+def test_two_thousand_interim_answers_are_no_burden() -> None:
+    stream = b"HTTP/1.1 100 Continue\r\n\r\n" * 2000 + OK + b"Content-Length: 1\r\n\r\nx"
+    assert read(stream).body == b"x"
+
+
 @pytest.mark.parametrize("line", [b"0\r\n" + b"X: 1\r\n" * 100, b"1;" + b"x" * 500])
 def test_endless_chunk_framing_ends(line: bytes) -> None:
     assert read(CHUNKED + line, header=100).error == BODY_FAULT

@@ -1,0 +1,73 @@
+"""The body of one response while it arrives: collected, decoded, held to its limit. No I/O."""
+
+from __future__ import annotations
+
+from crawler.errors import DecodeFailure
+from crawler.http.codings import BodyDecoder, body_decoder
+from crawler.http.h1 import Header, ResponseReader
+
+
+class Body:
+    """At most `limit` bytes of a decoded body.
+
+    The body of a redirect or an error is a courtesy: if its coding is damaged it counts as empty,
+    because the status is the answer.
+    """
+
+    __slots__ = ("_begun", "_decoder", "_dropped", "_limit", "_pieces", "coding", "truncated")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._begun = False
+        self._dropped = False
+        self._decoder: BodyDecoder | None = None
+        self._pieces: list[bytes] = []
+        self.coding: str | None = None
+        """The value of Content-Encoding."""
+        self.truncated = False
+        """True once the decoded body went beyond the limit."""
+
+    def add(self, reader: ResponseReader) -> None:
+        """Take over what `reader`, its head complete, has of the body. Raises DecodeFailure."""
+        pieces = reader.take()
+        if self._dropped:
+            return
+        try:
+            if not self._begun:
+                self._begin(reader.headers)
+            self._decode(pieces)
+        except DecodeFailure:
+            if reader.status < 300:
+                raise
+            self._drop()
+
+    def finish(self, reader: ResponseReader) -> bytes:
+        """The whole. Raises DecodeFailure if the coding has not ended with the body."""
+        try:
+            if self._decoder is not None and not reader.truncated:
+                self._decoder.finish()
+        except DecodeFailure:
+            if reader.status < 300:
+                raise
+            self._drop()
+        return b"".join(self._pieces)
+
+    def _begin(self, headers: list[Header]) -> None:
+        self._begun = True
+        values = [value for name, value in headers if name == "content-encoding"]
+        if values:
+            self.coding = ", ".join(values)
+            self._decoder = body_decoder(self.coding, self._limit)
+
+    def _decode(self, pieces: list[bytes]) -> None:
+        if self._decoder is None:
+            self._pieces += pieces
+            return
+        for piece in pieces:
+            self._pieces += self._decoder.feed(piece)
+        self.truncated = self._decoder.truncated
+
+    def _drop(self) -> None:
+        self._dropped = True
+        self._decoder = None
+        self._pieces = []

@@ -1,0 +1,194 @@
+"""The HTTP client: one exchange at a time, within one budget, and failures with a code and a stage.
+
+    client = Client(config.http, named_hosts={"example.com"})
+    response = client.fetch(Request("https://example.com/"))
+
+Here, and nowhere else, a request's Timeout is owned: the budgets for the name, the connection,
+silence and the whole become failures of `crawler.errors`. A Timeout that is not ours (a caller's)
+passes through. Redirects are not followed: they are links, and have their own road.
+
+A kept connection may have been closed by the server while the request was on its way. If no byte of
+an answer came, the request is sent once more, at once, on a new connection; that is not an attempt.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+
+from msgspec import Struct
+
+from crawler.config import HttpConfig
+from crawler.errors import ConnectionReset, Failure, ReadTimeout, TotalTimeout
+from crawler.http.body import Body
+from crawler.http.budget import within
+from crawler.http.connection import Connection, Connector
+from crawler.http.guard import AddressGuard
+from crawler.http.h1 import ResponseReader
+from crawler.http.pool import Pool, PoolStatistics
+from crawler.http.progress import Progress
+from crawler.http.request import RequestWriter, Target, parse_target
+from crawler.http.resolve import Resolver, SystemResolver, parse_mapped
+from crawler.records import Request, Response
+
+_BUFFER = 64 * 2**10
+
+
+class ClientStatistics(Struct, frozen=True):
+    """Counts since the start."""
+
+    requests: int
+    connections: int
+    """Connections opened."""
+    retried: int
+    """Requests sent again because their kept connection was dead."""
+    wire_bytes: int
+    """Body bytes received, before decoding."""
+    pool: PoolStatistics
+
+
+class Client:
+    """Fetches URLs with the limits of `config`. For the greenlets of one hub.
+
+    `named_hosts`: hosts that the user named (the seeds'): the address guard lets them pass, and
+    only they are sent the secrets among the configured headers. `clock`: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        config: HttpConfig,
+        *,
+        named_hosts: Collection[str] = (),
+        resolver: Resolver | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        mapped = {host for host, _ in parse_mapped(config.resolve)}
+        guard = AddressGuard(config.allow_net, mapped.union(named_hosts))
+        self._connector = Connector(config, resolver or SystemResolver(config), guard, clock)
+        self._pool: Pool[Connection] = Pool(
+            config.idle_per_host, config.idle_total, config.idle_timeout, clock
+        )
+        self._writer = RequestWriter(config, frozenset(named_hosts))
+        # One buffer for all: nothing switches between a receive and the reading of its bytes.
+        self._buffer = bytearray(_BUFFER)
+        self._view = memoryview(self._buffer)
+        self._requests = self._connections = self._retried = self._wire_bytes = 0
+
+    def fetch(self, request: Request) -> Response:
+        """The final response to `request`, decoded. Raises Failure."""
+        target = parse_target(request.url)
+        head = self._writer.write(request, target)
+        progress = Progress(self._clock())
+        self._requests += 1
+        return within(
+            self._config.timeout,
+            lambda: TotalTimeout(
+                f"not complete within {self._config.timeout:g} s", stage=progress.stage
+            ),
+            self._fetch,
+            request,
+            target,
+            head,
+            progress,
+        )
+
+    def close(self) -> None:
+        """Close the idle connections; those in use are closed when their response has come."""
+        self._pool.close()
+
+    def statistics(self) -> ClientStatistics:
+        return ClientStatistics(
+            self._requests,
+            self._connections,
+            self._retried,
+            self._wire_bytes,
+            self._pool.statistics(),
+        )
+
+    def _fetch(self, request: Request, target: Target, head: bytes, progress: Progress) -> Response:
+        connection = self._pool.take(target.origin)
+        if connection is not None:
+            try:
+                return self._exchange(connection, request, head, progress, reused=True)
+            except ConnectionReset:
+                if progress.first_byte is not None:
+                    raise
+            self._retried += 1
+        connection = self._connector.connect(target, progress)
+        self._connections += 1
+        return self._exchange(connection, request, head, progress, reused=False)
+
+    def _exchange(
+        self,
+        connection: Connection,
+        request: Request,
+        head: bytes,
+        progress: Progress,
+        reused: bool,
+    ) -> Response:
+        reader = ResponseReader(request.method, self._config.max_header, self._config.max_body)
+        body = Body(self._config.max_body)
+        try:
+            self._send(connection, head, progress)
+            self._receive(connection, reader, body, progress)
+            content = body.finish(reader)
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            self._wire_bytes += reader.wire_bytes
+        if reader.reusable:
+            self._pool.give(connection)
+        else:
+            connection.close()
+        return Response(
+            url=request.url,
+            status=reader.status,
+            reason=reader.reason,
+            http_version=reader.version,
+            headers=tuple(reader.headers),
+            body=content,
+            wire_bytes=reader.wire_bytes,
+            timings=progress.timings(self._clock()),
+            remote_ip=connection.remote_ip,
+            reused_connection=reused,
+            content_encoding=body.coding,
+            truncated="length" if reader.truncated or body.truncated else None,
+        )
+
+    def _send(self, connection: Connection, head: bytes, progress: Progress) -> None:
+        progress.stage = "request"
+        try:
+            connection.send(head)
+        except OSError as error:
+            raise self._broken(error, "request") from None
+        progress.sent = self._clock()
+        progress.stage = "headers"
+
+    def _receive(
+        self, connection: Connection, reader: ResponseReader, body: Body, progress: Progress
+    ) -> None:
+        receive_into, buffer, view = connection.receive_into, self._buffer, self._view
+        while not reader.done and not body.truncated:
+            try:
+                count = receive_into(buffer)
+            except OSError as error:
+                raise self._broken(error, progress.stage) from None
+            if not count:
+                reader.feed_eof()
+                return
+            if progress.first_byte is None:
+                progress.first_byte = self._clock()
+            reader.feed(view[:count])
+            if reader.status:
+                progress.stage = "body"
+                body.add(reader)
+
+    def _broken(self, error: OSError, stage: str) -> Failure:
+        if isinstance(error, TimeoutError):
+            return ReadTimeout(
+                f"not a byte from the server for {self._config.read_timeout:g} s", stage=stage
+            )
+        return ConnectionReset(f"the connection broke: {error.strerror or error}", stage=stage)

@@ -1,0 +1,178 @@
+"""One connection: how it is made (name, guard, TCP, TLS; each timed), used and judged."""
+
+from __future__ import annotations
+
+import errno
+import socket as standard
+import ssl as standard_ssl
+from collections.abc import Callable
+
+from crawler.config import HttpConfig
+from crawler.errors import (
+    BlockedAddress,
+    ConnectFailure,
+    ConnectRefused,
+    ConnectTimeout,
+    ConnectUnreachable,
+    TlsHandshakeFailure,
+    TlsVerifyFailure,
+)
+from crawler.http.budget import within
+from crawler.http.guard import AddressGuard
+from crawler.http.progress import Progress
+from crawler.http.race import connect_first
+from crawler.http.request import Target
+from crawler.http.resolve import Resolver
+from hub import socket, ssl
+
+
+class Connection:
+    """A connected socket, plain or TLS, of one origin."""
+
+    __slots__ = ("_read_timeout", "_sock", "origin", "receive_into", "remote_ip", "send")
+
+    def __init__(
+        self,
+        sock: socket.socket | ssl.SSLSocket,
+        origin: str,
+        remote_ip: str,
+        read_timeout: float | None,
+    ) -> None:
+        self._sock = sock
+        self.origin = origin
+        self.remote_ip = remote_ip
+        self._read_timeout = read_timeout
+        sock.settimeout(read_timeout)
+        self.send = sock.sendall
+        self.receive_into = sock.recv_into
+
+    def is_quiet(self) -> bool:
+        """No byte and no end of the stream is waiting. Does not switch.
+
+        The byte read on the way to False is lost, which is no loss: bytes that nobody asked for
+        would be taken for the next response, and the connection must be closed."""
+        self._sock.settimeout(0.0)
+        try:
+            self._sock.recv(1)
+        except (BlockingIOError, standard_ssl.SSLWantReadError):
+            self._sock.settimeout(self._read_timeout)
+            return True
+        except OSError:
+            return False
+        return False
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class Connector:
+    """Makes connections. `clock` gives seconds, monotonic."""
+
+    def __init__(
+        self,
+        config: HttpConfig,
+        resolver: Resolver,
+        guard: AddressGuard,
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._resolver = resolver
+        self._guard = guard
+        self._clock = clock
+        self._tls: ssl.SSLContext | None = None
+
+    def connect(self, target: Target, progress: Progress) -> Connection:
+        """A new connection to `target`. Raises NameFailure, ConnectFailure, TlsFailure."""
+        addresses = self._find(target, progress)
+        progress.stage = "connect"
+        seconds = self._config.connect_timeout
+        return within(
+            seconds,
+            lambda: ConnectTimeout(
+                f"no connection to {target.authority} within {seconds:g} s", stage=progress.stage
+            ),
+            self._open,
+            target,
+            addresses,
+            progress,
+        )
+
+    def _find(self, target: Target, progress: Progress) -> list[str]:
+        progress.stage = "dns"
+        began = self._clock()
+        addresses = self._resolver.resolve(target.host, target.port)
+        progress.dns_ms = _ms(self._clock() - began)
+        objections = [self._guard.objection(target.host, address) for address in addresses]
+        if allowed := [a for a, why in zip(addresses, objections, strict=True) if why is None]:
+            return allowed
+        raise BlockedAddress(f"{target.host}: {objections[0]}; --allow-net lets a network pass")
+
+    def _open(self, target: Target, addresses: list[str], progress: Progress) -> Connection:
+        began = self._clock()
+        try:
+            sock, address = connect_first(addresses, lambda one: _dial(one, target.port))
+        except OSError as error:
+            raise _connect_failure(target, error) from None
+        progress.connect_ms = _ms(self._clock() - began)
+        wire = self._secure(sock, target, progress) if target.secure else sock
+        return Connection(wire, target.origin, address, self._config.read_timeout or None)
+
+    def _secure(self, sock: socket.socket, target: Target, progress: Progress) -> ssl.SSLSocket:
+        progress.stage = "tls"
+        began = self._clock()
+        try:
+            wire = self._context().wrap_socket(sock, server_hostname=target.host.rstrip("."))
+        except standard_ssl.SSLCertVerificationError as error:
+            sock.close()
+            why = error.verify_message
+            raise TlsVerifyFailure(f"the certificate of {target.host}: {why}") from None
+        except (OSError, ValueError) as error:  # ValueError: a host that can't be a server name
+            sock.close()
+            raise TlsHandshakeFailure(f"TLS with {target.authority}: {error}") from None
+        except BaseException:
+            sock.close()
+            raise
+        progress.tls_ms = _ms(self._clock() - began)
+        return wire
+
+    def _context(self) -> ssl.SSLContext:
+        """Made at the first https request: reading the system's store takes tens of ms."""
+        if self._tls is None:
+            self._tls = _tls_context(self._config)
+        return self._tls
+
+
+def _dial(address: str, port: int) -> socket.socket:
+    family = standard.AF_INET6 if ":" in address else standard.AF_INET
+    sock = socket.socket(family, standard.SOCK_STREAM)
+    try:
+        # A request is one segment, and nothing shall wait for its acknowledgement.
+        sock.setsockopt(standard.IPPROTO_TCP, standard.TCP_NODELAY, 1)
+        sock.connect((address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _tls_context(config: HttpConfig) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=config.ca_file)
+    context.minimum_version = standard_ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if not config.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = standard_ssl.CERT_NONE
+    return context
+
+
+def _connect_failure(target: Target, error: OSError) -> ConnectFailure:
+    text = f"{target.authority}: {error.strerror or error}"
+    if isinstance(error, ConnectionRefusedError):
+        return ConnectRefused(text)
+    if isinstance(error, TimeoutError) or error.errno == errno.ETIMEDOUT:
+        return ConnectTimeout(text)
+    return ConnectUnreachable(text)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

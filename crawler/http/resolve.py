@@ -1,0 +1,77 @@
+"""Host -> addresses.
+
+The hub's resolver does the work (numeric addresses at once, the system's resolver in threads, a
+cache, one flight a name). Here its answers get the crawl's meaning: a budget, the failures told
+apart, and the hosts that the user mapped by hand (`--resolve HOST:PORT:ADDRESS`).
+"""
+
+from __future__ import annotations
+
+import socket as standard
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from crawler.config import HttpConfig
+from crawler.errors import NameFailure, NameNotFound, NameServerFailure, NameTimeout
+from crawler.http.budget import within
+from hub import socket
+
+AddressInfo = tuple[Any, Any, int, str, Any]
+
+_FAMILIES = {
+    "any": standard.AF_UNSPEC,
+    "ipv4": standard.AF_INET,
+    "ipv6": standard.AF_INET6,
+}
+# EAI_NODATA is not in every C library's headers.
+_NOT_FOUND = {standard.EAI_NONAME, getattr(standard, "EAI_NODATA", standard.EAI_NONAME),
+              getattr(standard, "EAI_ADDRFAMILY", standard.EAI_NONAME)}  # fmt: skip
+
+
+class Resolver(Protocol):
+    """What the client needs of a resolver."""
+
+    def resolve(self, host: str, port: int) -> list[str]:
+        """The addresses of `host`, the preferred one first; at least one. Raises NameFailure."""
+
+
+class SystemResolver:
+    """Names as the system resolves them, hosts file included."""
+
+    def __init__(self, config: HttpConfig) -> None:
+        self._family = _FAMILIES[config.address_family]
+        self._timeout = config.dns_timeout
+        self._mapped = parse_mapped(config.resolve)
+
+    def resolve(self, host: str, port: int) -> list[str]:
+        mapped = self._mapped.get((host, port))
+        if mapped is not None:
+            return list(mapped)
+        try:
+            found = within(self._timeout, lambda: self._late(host), self._look_up, host, port)
+        except standard.gaierror as error:
+            raise _failure(host, error) from None
+        except UnicodeError:  # a label that is empty or too long
+            raise NameNotFound(f"{host} is no name that the DNS can hold") from None
+        return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+    def _look_up(self, host: str, port: int) -> list[AddressInfo]:
+        return socket.getaddrinfo(host, port, self._family, standard.SOCK_STREAM)
+
+    def _late(self, host: str) -> NameTimeout:
+        return NameTimeout(f"no address for {host} within {self._timeout:g} s")
+
+
+def parse_mapped(entries: Iterable[str]) -> dict[tuple[str, int], list[str]]:
+    """`HOST:PORT:ADDRESS` entries (checked by the configuration) by host and port."""
+    mapped: dict[tuple[str, int], list[str]] = {}
+    for entry in entries:
+        host, port, address = entry.split(":", 2)
+        mapped.setdefault((host.lower(), int(port)), []).append(address.strip("[]"))
+    return mapped
+
+
+def _failure(host: str, error: standard.gaierror) -> NameFailure:
+    if error.errno in _NOT_FOUND:
+        return NameNotFound(f"there is no address for {host}")
+    return NameServerFailure(f"the name servers could not say the address of {host}: {error}")

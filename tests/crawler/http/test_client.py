@@ -1,0 +1,475 @@
+"""The client against the fixture site: connections, budgets, failures, secrets."""
+
+from __future__ import annotations
+
+import socket as standard
+import threading
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from msgspec.structs import replace
+
+import hub
+from crawler.config import HttpConfig
+from crawler.errors import (
+    BlockedAddress,
+    ConnectRefused,
+    ConnectTimeout,
+    Failure,
+    NameNotFound,
+    NameServerFailure,
+    NameTimeout,
+    ReadTimeout,
+    TlsHandshakeFailure,
+    TlsVerifyFailure,
+    TotalTimeout,
+)
+from crawler.http.client import Client
+from crawler.http.resolve import Resolver
+from crawler.records import Request, Response
+from tests.site.fixtures import LIMITS
+from tests.site.server import Site
+
+LOOPBACK = {"127.0.0.1", "127.0.0.2", "localhost"}
+
+
+class Names:
+    """A resolver that knows what it is told, and otherwise does what it is told."""
+
+    def __init__(self, **addresses: list[str]) -> None:
+        self.addresses = addresses
+        self.asked: list[str] = []
+
+    def resolve(self, host: str, port: int) -> list[str]:
+        self.asked.append(host)
+        return self.addresses[host.partition(".")[0]]
+
+
+class Make(Protocol):
+    def __call__(
+        self,
+        config: HttpConfig = ...,
+        *,
+        named_hosts: Collection[str] = ...,
+        resolver: Resolver | None = ...,
+    ) -> Client: ...
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Makes clients, and closes them in the end."""
+    made = []
+
+    def make(
+        config: HttpConfig = LIMITS,
+        *,
+        named_hosts: Collection[str] = LOOPBACK,
+        resolver: Resolver | None = None,
+    ) -> Client:
+        made.append(Client(config, named_hosts=named_hosts, resolver=resolver))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def client(make: Make) -> Client:
+    return make()
+
+
+@contextmanager
+def server(answer: bytes | None) -> Iterator[int]:
+    """The port of a server that sends `answer` to whatever comes; None: never says a word."""
+    with standard.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(65536)
+                sock.sendall(answer or b"")
+
+        if answer is not None:
+            threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def failing(client: Client, url: str, kind: type[Failure]) -> Failure:
+    with pytest.raises(kind) as caught:
+        client.fetch(Request(url))
+    return caught.value
+
+
+# -- a response ----------------------------------------------------------------------------------
+
+
+def test_a_response_says_all_about_itself(client: Client, site: Site) -> None:
+    response = client.fetch(Request(site.base + "/gzip"))
+    assert response.url == site.base + "/gzip"
+    assert (response.status, response.reason, response.http_version) == (200, "OK", "1.1")
+    assert response.header("content-type") == "text/html"
+    assert response.body.startswith(b"<p>All the world")
+    assert response.wire_bytes == int(response.header("content-length") or 0) < len(response.body)
+    assert (response.content_encoding, response.truncated) == ("gzip", None)
+    assert (response.remote_ip, response.reused_connection) == ("127.0.0.1", False)
+
+
+def test_timings_name_the_phases(client: Client, site: Site, tls_site: Site) -> None:
+    first = client.fetch(Request(site.base + "/slow/0.1")).timings
+    assert first.fetch_ms >= 100
+    assert first.ttfb_ms is not None
+    assert first.ttfb_ms >= 100
+    assert first.dns_ms is not None
+    assert first.connect_ms is not None
+    assert first.tls_ms is None
+    second = client.fetch(Request(site.base + "/slices")).timings
+    assert (second.dns_ms, second.connect_ms) == (None, None)
+    assert second.download_ms is not None
+    assert second.download_ms > 0
+
+
+def test_head_has_no_body_and_keeps_the_connection(client: Client, site: Site) -> None:
+    head = client.fetch(Request(site.base + "/bytes/1000", method="HEAD"))
+    assert (head.status, head.body, head.header("content-length")) == (200, b"", "1000")
+    assert client.fetch(Request(site.base + "/arrived")).body == b"<p>arrived"
+    assert [hit.method for hit in site.hits()] == ["HEAD", "GET"]
+
+
+def test_what_the_server_sees(client: Client, site: Site) -> None:
+    request = Request(
+        site.base + "/echo?a=b",
+        headers=(("If-None-Match", '"x"'),),
+        accept="text/html",
+        referer=site.base + "/links",
+    )
+    lines = client.fetch(request).body.decode().split("\n")
+    assert lines[0] == "GET /echo?a=b"
+    assert f"host: 127.0.0.1:{site.port}" in lines
+    assert 'if-none-match: "x"' in lines
+    assert "accept: text/html" in lines
+    assert f"referer: {site.base}/links" in lines
+    assert "accept-encoding: gzip, deflate, br, zstd" in lines
+
+
+# -- connections ---------------------------------------------------------------------------------
+
+
+def test_one_connection_serves_many_requests(client: Client, site: Site) -> None:
+    reused = [client.fetch(Request(site.base + "/arrived")).reused_connection for _ in range(5)]
+    assert reused == [False, True, True, True, True]
+    assert site.connections == 1
+    assert client.statistics().connections == 1
+
+
+def test_origins_do_not_share_connections(client: Client, site: Site) -> None:
+    for host in ("127.0.0.1", "127.0.0.2", "127.0.0.1"):
+        assert client.fetch(Request(site.url("/arrived", host))).remote_ip == host
+    assert site.connections == 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/longer-than-length", "/response-twice", "/length-and-chunked", "/http-1.0", "/until-close",
+     "/too-long/100000000", "/gzip-bomb/gzip", "/204-with-body"],
+)  # fmt: skip
+def test_a_doubtful_connection_is_not_used_again(client: Client, site: Site, path: str) -> None:
+    client.fetch(Request(site.base + path))
+    assert client.fetch(Request(site.base + "/arrived")).body == b"<p>arrived"
+    assert [hit.connection for hit in site.hits()] == [1, 2]
+
+
+def test_a_kept_connection_that_died_is_replaced_without_a_word(client: Client, site: Site) -> None:
+    for _ in range(3):
+        response = client.fetch(Request(site.base + "/stale"))
+        assert response.body == b"<p>once per connection"
+    # Each connection but the last saw a second request, and dropped it.
+    assert [hit.connection for hit in site.hits()] == [1, 1, 2, 2, 3]
+    assert client.statistics().retried == 2
+    assert not response.reused_connection
+
+
+def test_a_drop_on_a_new_connection_is_not_retried(client: Client, site: Site) -> None:
+    failing(client, site.base + "/drop", Failure)
+    assert len(site.hits("/drop")) == 1
+
+
+def test_a_drop_after_the_first_byte_is_not_retried(client: Client, site: Site) -> None:
+    client.fetch(Request(site.base + "/arrived"))
+    failing(client, site.base + "/drop-in-status", Failure)
+    assert [hit.connection for hit in site.hits()] == [1, 1]
+
+
+def test_bytes_that_come_while_idle_are_not_taken_for_an_answer(client: Client, site: Site) -> None:
+    client.fetch(Request(site.base + "/afterthought"))
+    time.sleep(0.15)  # the server's afterthought comes after 0.05 s
+    assert client.fetch(Request(site.base + "/arrived")).body == b"<p>arrived"
+    assert client.statistics().pool.stale == 1
+
+
+def test_idle_connections_are_closed_in_the_end(make: Make, site: Site) -> None:
+    client = make()
+    client.fetch(Request(site.base + "/arrived"))
+    assert client.statistics().pool.idle == 1
+    client.close()
+    assert client.statistics().pool.idle == 0
+
+
+def test_many_greenlets_share_a_client(client: Client, site: Site) -> None:
+    def fetch(number: int) -> Response:
+        return client.fetch(Request(f"{site.base}/archive/{number}"))
+
+    jobs = [hub.spawn(fetch, number) for number in range(50)]
+    hub.joinall(jobs)
+    for number, job in enumerate(jobs):
+        assert f"Entry {number} of its own" in job.get().body.decode()
+    assert client.statistics().pool.idle <= LIMITS.idle_per_host
+
+
+# -- time ----------------------------------------------------------------------------------------
+
+
+def test_the_total_budget_names_the_stage(make: Make, site: Site) -> None:
+    client = make(replace(LIMITS, timeout=0.15))
+    assert failing(client, site.base + "/silent", TotalTimeout).at_stage == "headers"
+    assert failing(client, site.base + "/drip/1000", TotalTimeout).at_stage == "body"
+
+
+def test_zero_means_no_limit(make: Make, site: Site) -> None:
+    config = replace(LIMITS, timeout=0.0, read_timeout=0.0, connect_timeout=0.0, dns_timeout=0.0)
+    client = make(config)
+    assert client.fetch(Request(site.base + "/slow/0.1")).status == 200
+
+
+def test_a_timeout_of_the_caller_passes_through(client: Client, site: Site) -> None:
+    with pytest.raises(hub.Timeout) as caught, hub.Timeout(0.1) as outer:
+        client.fetch(Request(site.base + "/silent"))
+    assert caught.value is outer
+    assert client.fetch(Request(site.base + "/arrived")).body == b"<p>arrived"
+    assert site.connections == 2
+
+
+def test_a_killed_fetch_closes_its_connection(client: Client, site: Site) -> None:
+    job = hub.spawn(client.fetch, Request(site.base + "/silent"))
+    hub.sleep(0.1)
+    job.kill()
+    assert job.dead
+    assert client.statistics().pool.idle == 0
+
+
+def test_silence_after_accept(make: Make) -> None:
+    client = make(replace(LIMITS, read_timeout=0.1))
+    with server(None) as port:
+        failure = failing(client, f"http://127.0.0.1:{port}/", ReadTimeout)
+    assert failure.at_stage == "headers"
+    assert failure.message == "not a byte from the server for 0.1 s"
+
+
+# -- names and addresses -------------------------------------------------------------------------
+
+
+def test_a_refused_connection(make: Make) -> None:
+    with standard.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    client = make()
+    failure = failing(client, f"http://127.0.0.1:{port}/", ConnectRefused)
+    assert f"127.0.0.1:{port}" in failure.message
+
+
+def test_a_connection_that_is_never_answered(make: Make) -> None:
+    # A full backlog: the kernel drops further connection requests without a word.
+    with standard.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        fillers = []
+        for _ in range(4):
+            filler = standard.socket()
+            filler.setblocking(False)
+            filler.connect_ex(address)
+            fillers.append(filler)
+        client = make(replace(LIMITS, connect_timeout=0.2))
+        failure = failing(client, f"http://127.0.0.1:{address[1]}/", ConnectTimeout)
+        assert failure.at_stage == "connect"
+        for filler in fillers:
+            filler.close()
+
+
+def test_the_second_address_is_tried(make: Make, site: Site) -> None:
+    names = Names(two=["127.0.0.3", "127.0.0.1"])  # the site does not listen at the first
+    client = make(named_hosts={"two.test"}, resolver=names)
+    response = client.fetch(Request(f"http://two.test:{site.port}/arrived"))
+    assert response.remote_ip == "127.0.0.1"
+    assert names.asked == ["two.test"]
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [["127.0.0.1"], ["::ffff:127.0.0.1"], ["169.254.169.254"], ["10.0.0.1", "127.0.0.1"]],
+)
+def test_private_addresses_are_refused_after_resolving(
+    make: Make, addresses: list[str], site: Site
+) -> None:
+    client = make(named_hosts=(), resolver=Names(evil=addresses))
+    failure = failing(client, f"http://evil.test:{site.port}/arrived", BlockedAddress)
+    assert "evil.test" in failure.message
+    assert "--allow-net" in failure.message
+    assert not site.log
+
+
+def test_only_the_allowed_one_of_several_addresses_is_used(make: Make, site: Site) -> None:
+    config = replace(LIMITS, allow_net=("127.0.0.0/8",))
+    client = make(config, named_hosts=(), resolver=Names(mixed=["10.255.255.1", "127.0.0.1"]))
+    response = client.fetch(Request(f"http://mixed.test:{site.port}/arrived"))
+    assert response.remote_ip == "127.0.0.1"
+
+
+def test_a_host_mapped_by_hand(make: Make, site: Site) -> None:
+    config = replace(LIMITS, resolve=(f"mapped.test:{site.port}:127.0.0.1",))
+    client = make(config)
+    response = client.fetch(Request(f"http://mapped.test:{site.port}/echo"))
+    assert f"host: mapped.test:{site.port}".encode() in response.body
+
+
+def gai(code: int) -> standard.gaierror:
+    return standard.gaierror(code, standard.gaierror.__name__)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (gai(standard.EAI_NONAME), NameNotFound),
+        (gai(standard.EAI_NODATA), NameNotFound),
+        (gai(standard.EAI_AGAIN), NameServerFailure),
+        (gai(standard.EAI_FAIL), NameServerFailure),
+        (UnicodeError("label empty or too long"), NameNotFound),
+    ],
+)
+def test_failures_of_the_resolver(
+    make: Make, error: Exception, kind: type[Failure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lookup(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr("hub.socket.getaddrinfo", lookup)
+    failure = failing(make(), "http://nowhere.test/", kind)
+    assert failure.at_stage == "dns"
+    assert "nowhere.test" in failure.message
+
+
+def test_a_resolver_that_is_too_slow(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.socket.getaddrinfo", lambda *args: hub.sleep(10))
+    client = make(replace(LIMITS, dns_timeout=0.1))
+    failure = failing(client, "http://nowhere.test/", NameTimeout)
+    assert failure.message == "no address for nowhere.test within 0.1 s"
+
+
+def test_localhost_resolves_by_the_hosts_file(client: Client, site: Site) -> None:
+    assert client.fetch(Request(site.url("/arrived", "localhost"))).remote_ip == "127.0.0.1"
+
+
+# -- TLS -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trusting(ca_file: Path, tls_site: Site) -> HttpConfig:
+    names = ("good", "expired", "early", "wrong-host", "unknown-issuer")
+    resolve = tuple(f"{name}.test:{tls_site.port}:127.0.0.1" for name in names)
+    return replace(LIMITS, ca_file=str(ca_file), resolve=resolve)
+
+
+def test_tls_by_address_and_by_name(make: Make, trusting: HttpConfig, tls_site: Site) -> None:
+    client = make(trusting)
+    for host in ("127.0.0.1", "good.test"):
+        for reused in (False, True):
+            response = client.fetch(Request(tls_site.url("/arrived", host)))
+            assert (response.body, response.reused_connection) == (b"<p>arrived", reused)
+            assert (response.timings.tls_ms is None) == reused
+
+
+def test_a_large_body_over_tls(make: Make, trusting: HttpConfig, tls_site: Site) -> None:
+    client = make(trusting)
+    assert len(client.fetch(Request(tls_site.base + "/bytes/1500000")).body) == 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("expired", "expired"),
+        ("early", "not yet valid"),
+        ("wrong-host", "wrong-host.test"),
+        ("unknown-issuer", "unable to get local issuer certificate"),
+    ],
+)
+def test_refused_certificates_say_why(
+    make: Make, trusting: HttpConfig, tls_site: Site, name: str, why: str
+) -> None:
+    failure = failing(make(trusting), tls_site.url("/", f"{name}.test"), TlsVerifyFailure)
+    assert failure.at_stage == "tls"
+    assert why in failure.message
+    assert not tls_site.log
+
+
+def test_the_system_store_does_not_know_the_test_authority(make: Make, tls_site: Site) -> None:
+    client = make()
+    failing(client, tls_site.base + "/", TlsVerifyFailure)
+
+
+def test_insecure_takes_any_certificate(make: Make, trusting: HttpConfig, tls_site: Site) -> None:
+    client = make(replace(trusting, verify_tls=False))
+    for name in ("expired", "wrong-host", "unknown-issuer"):
+        assert client.fetch(Request(tls_site.url("/arrived", f"{name}.test"))).status == 200
+
+
+def test_tls_to_a_plain_server(client: Client) -> None:
+    with server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        failure = failing(client, f"https://127.0.0.1:{port}/", TlsHandshakeFailure)
+    assert failure.at_stage == "tls"
+
+
+def test_a_handshake_that_stalls(make: Make) -> None:
+    client = make(replace(LIMITS, connect_timeout=0.2))
+    with server(None) as port:
+        failure = failing(client, f"https://127.0.0.1:{port}/", ConnectTimeout)
+    assert failure.at_stage == "tls"
+
+
+@pytest.mark.parametrize("path", ["/drop-in-body", "/until-close", "/reset", "/silent"])
+def test_endings_are_the_same_over_tls(
+    make: Make, trusting: HttpConfig, site: Site, tls_site: Site, path: str
+) -> None:
+    client = make(trusting)
+    outcomes = []
+    for base in (site.base, tls_site.base):
+        try:
+            outcomes.append(client.fetch(Request(base + path)).body)
+        except Failure as failure:
+            outcomes.append(f"{failure.code} {failure.at_stage}".encode())
+    assert outcomes[0] == outcomes[1]
+
+
+# -- secrets -------------------------------------------------------------------------------------
+
+
+def test_credentials_in_the_url_let_in_and_stay_there(client: Client, site: Site) -> None:
+    url = site.base.replace("//", "//user:secret@") + "/basic"
+    assert client.fetch(Request(url)).body == b"<p>welcome"
+    assert client.fetch(Request(site.base + "/basic")).status == 401
+    assert "authorization" not in site.hits()[1].headers
+
+
+def test_configured_secrets_go_to_named_hosts_only(make: Make, site: Site) -> None:
+    config = replace(LIMITS, headers={"Cookie": "a=b", "X-Note": "hi"}, allow_net=("127.0.0.0/8",))
+    client = make(config, named_hosts={"127.0.0.1"})
+    for host in ("127.0.0.1", "127.0.0.2"):
+        client.fetch(Request(site.url("/echo", host)))
+    assert [hit.headers.get("cookie") for hit in site.hits()] == ["a=b", None]
+    assert [hit.headers.get("x-note") for hit in site.hits()] == ["hi", "hi"]
+
+
+@pytest.mark.parametrize("path", ["/drop", "/silent", "/no-status", "/gzip-cut"])
+def test_no_failure_shows_a_password(client: Client, site: Site, path: str) -> None:
+    url = site.base.replace("//", "//user:s3cr3t@") + path
+    assert "s3cr3t" not in str(failing(client, url, Failure))
