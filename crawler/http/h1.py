@@ -42,6 +42,7 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
 # "0000000f\r\n" + data + "\r\n": what the framing of the smallest honest chunk may cost.
 _OVERHEAD_PER_BODY_BYTE = 16
+_MAX_NAMES = 1024
 
 
 class ResponseReader:
@@ -193,8 +194,8 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._framing is None:
-            field = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
-            self.headers.append(field)
+            known = _names.get(name) or _remember(name)
+            self.headers.append((known, value.decode("latin-1").strip(" \t")))
 
     def on_headers_complete(self) -> None:
         if self._framing is None:
@@ -274,6 +275,17 @@ class ResponseReader:
         self.wire_bytes += len(data)
         if data:
             self._body.append(data)
+
+
+_names: dict[bytes, str] = {}
+
+
+def _remember(name: bytes) -> str:
+    """Servers use few header names, many times: each is decoded once, within bounds."""
+    decoded = name.decode("latin-1").lower()
+    if len(_names) < _MAX_NAMES and len(name) < 64:
+        _names[name] = decoded
+    return decoded
 
 
 def _unfold(head: bytes) -> bytes:
