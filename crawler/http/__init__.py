@@ -1,0 +1,17 @@
+"""The HTTP client, from a Request to a Response.
+
+    request     URL -> where it goes, and the bytes of the head         no I/O
+    h1          bytes <-> one exchange                                  no I/O
+    codings     a table of bounded decoders                             no I/O
+    body        the body while it arrives, decoded, held to its limit   no I/O
+    guard       which addresses may be connected to                     no I/O
+    pool        idle connections by origin                              no I/O
+    progress    stage and times of one request                          no I/O
+    budget      a Timeout that ends in a failure of the crawl           hub
+    resolve     host -> addresses                                       hub
+    race        the first of several addresses that answers             hub
+    connection  name, guard, TCP, TLS; one connection                   hub
+    client      the way through all of these, and the budget of all     hub
+
+`Client(config.http, named_hosts=...)` is the one way in.
+"""
