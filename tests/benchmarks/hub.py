@@ -1,0 +1,125 @@
+"""The hub against gevent: CPU time of the same work, and system calls.
+
+    python -m tests.benchmarks.hub                    # 5 rounds of everything
+    python -m tests.benchmarks.hub --rounds 3 --only sleep_0,spawn_join
+
+Each round runs both sides one after the other, in a process each, the first one in turn. Printed
+are the medians of all rounds, and the median of the rounds' ratios: the machine's speed drifts,
+a ratio within one round drifts much less. System calls are counted by strace in runs of two
+lengths, whose difference leaves out what a process does at its start and end.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.benchmarks.hub_work import WORKS
+
+SIDES = ("hub", "gevent")
+CHECKOUT = Path(__file__).resolve().parents[2]
+LIMIT = 300.0  # seconds for one process
+
+COUNTED = {"ping_pong_1": (200, 1200), "get": (100, 600)}
+"""Works whose system calls are counted, and the two lengths."""
+
+
+def _command(side: str, *names: str) -> list[str]:
+    return [sys.executable, "-m", "tests.benchmarks.hub_work", side, *names]
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=LIMIT)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+    return done.stdout
+
+
+@contextmanager
+def server() -> Iterator[None]:
+    """The server of the work `get`, for those that are started meanwhile."""
+    command = _command("server")
+    with subprocess.Popen(
+        command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        os.environ["HUB_WORK_SERVER"] = process.stdout.readline().strip()
+        yield
+        process.stdin.close()
+
+
+def rounds(count: int, names: list[str]) -> dict[str, list[dict[str, float]]]:
+    """What each side measured, a dict for each round."""
+    results: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+    for number in range(count):
+        for side in SIDES if number % 2 else reversed(SIDES):
+            found = {}
+            for name in names:  # a process each: no work inherits the memory of another
+                found |= {name: json.loads(_run(_command(side, name)))}
+            results[side].append({name: result[name] for name, result in found.items()})
+            results[side][-1]["rss"] = max(result["rss_mib"] for result in found.values())
+    return results
+
+
+def table(results: dict[str, list[dict[str, float]]]) -> str:
+    """The medians as text."""
+    lines = [f"{'CPU microseconds of one':24} {'hub':>9} {'gevent':>9} {'ratio':>6}"]
+    for name in results["hub"][0]:
+        ours, theirs = ([found[name] for found in results[side]] for side in SIDES)
+        ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
+        medians = f"{statistics.median(ours):9.2f} {statistics.median(theirs):9.2f}"
+        label = "largest process, MiB" if name == "rss" else name
+        lines.append(f"{label:24} {medians} {ratio:6.2f}")
+    return "\n".join(lines)
+
+
+def _calls(side: str, name: str, count: int) -> int:
+    """System calls of a whole process that does ``count`` operations."""
+    with tempfile.NamedTemporaryFile("r") as log:
+        _run(["strace", "-f", "-c", "-o", log.name, *_command(side, f"{name}={count}")])
+        total = re.search(r"^100\.00\s+\S+\s+(?:\d+\s+)?(\d+)\s.*total$", log.read(), re.MULTILINE)
+    if total is None:
+        raise SystemExit("strace printed no total")
+    return int(total[1])
+
+
+def system_calls(side: str, name: str) -> float:
+    """System calls of one operation."""
+    few, many = COUNTED[name]
+    return (_calls(side, name, many) - _calls(side, name, few)) / (many - few)
+
+
+def main() -> None:
+    """See the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="names of works, separated by commas")
+    chosen = parser.parse_args()
+    names = chosen.only.split(",") if chosen.only else list(WORKS)
+    with server():
+        report(chosen.rounds, names)
+
+
+def report(count: int, names: list[str]) -> None:
+    """Measure and print."""
+    print(table(rounds(count, names)), flush=True)
+    counted = [name for name in COUNTED if name in names]
+    if counted and shutil.which("strace") is None:
+        print("system calls not counted: strace is not installed")
+        return
+    for name in counted:
+        ours, theirs = (system_calls(side, name) for side in SIDES)
+        print(f"{'system calls of one':24} {ours:9.2f} {theirs:9.2f} {theirs / ours:6.2f}  {name}")
+
+
+if __name__ == "__main__":
+    main()
