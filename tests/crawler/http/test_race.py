@@ -78,9 +78,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("patient")
 def test_the_first_one_wins_if_it_answers_soon(network: Network) -> None:
     network.accept("a")
-    assert network.connect("a") == "a"
     assert network.connect("a", "b") == "a"
-    assert network.tried == ["a", "a"]
+    assert network.tried == ["a"]
 
 
 @pytest.mark.usefixtures("hasty")
