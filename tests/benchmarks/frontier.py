@@ -1,0 +1,134 @@
+"""How fast the durable frontier is, and what it costs in memory.
+
+    python -m tests.benchmarks.frontier                  one million URLs
+    python -m tests.benchmarks.frontier --urls 10000000  ten million
+
+Prints, for each tenth: new links a second (wall and CPU clock), memory of the process, size of the
+folder. Then what a duplicate costs, found in memory and found in the file; how many URLs a second
+are leased and done; how long it takes to open the folder again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from crawler.frontier.base import Store
+from crawler.frontier.sqlite import SqliteStore
+from crawler.records import Found
+
+LINKS_OF_A_PAGE = 50
+PAGES_OF_A_COMMIT = 64
+
+
+def pages(urls: int, hosts: int) -> Iterator[list[Found]]:
+    """New links page by page, a fifth of them pictures, most on the page's own host."""
+    chance = random.Random(1)
+    for page in range(urls // LINKS_OF_A_PAGE):
+        host = f"https://www.host-{page % hosts}.example"
+        parent = f"{host}/section/{page % 97}/page-{page}.html"
+        yield [
+            Found(
+                f"{host}/section/{page % 97}/{'img' if n % 5 == 0 else 'page'}-{page}-{n}.html",
+                "img" if n % 5 == 0 else "a",
+                "image" if n % 5 == 0 else "page",
+                chance.randrange(1, 8),
+                parent_url=parent,
+                seed_url=f"{host}/",
+            )
+            for n in range(LINKS_OF_A_PAGE)
+        ]
+
+
+def rss_mib() -> int:
+    resident = int(Path("/proc/self/statm").read_text().split()[1])
+    return resident * resource.getpagesize() >> 20
+
+
+def folder_mib(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir()) >> 20
+
+
+def rate(count: int, wall: float, cpu: float) -> str:
+    return f"{count / wall:9,.0f}/s wall {count / cpu:9,.0f}/s cpu"
+
+
+def fill(store: Store, folder: Path, urls: int, hosts: int) -> None:
+    source = pages(urls, hosts)
+    tenth = urls // LINKS_OF_A_PAGE // 10
+    for part in range(10):
+        batch = list(islice(source, tenth)) if urls <= 1_000_000 else islice(source, tenth)
+        wall, cpu = time.perf_counter(), time.process_time()
+        slowest = 0.0
+        for n, links in enumerate(batch):
+            store.add(links, float(n))
+            if n % PAGES_OF_A_COMMIT == PAGES_OF_A_COMMIT - 1:
+                before = time.perf_counter()
+                store.commit()
+                slowest = max(slowest, time.perf_counter() - before)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        print(
+            f"  to {(part + 1) * tenth * LINKS_OF_A_PAGE:10,}: "
+            f"{rate(tenth * LINKS_OF_A_PAGE, wall, cpu)}  slowest commit {slowest * 1000:4.0f} ms"
+            f"  rss {rss_mib()} MiB  folder {folder_mib(folder)} MiB",
+            flush=True,
+        )
+    store.commit()
+
+
+def ask_again(store: Store, urls: int, hosts: int) -> None:
+    old = [link for page in islice(pages(urls, hosts), 1000) for link in page]
+    for name in ("in the file", "in memory"):
+        sample = old[: len(old) if name == "in the file" else 20_000]
+        if name == "in memory":
+            store.add(sample, 0.0)
+        wall, cpu = time.perf_counter(), time.process_time()
+        for start in range(0, len(sample), LINKS_OF_A_PAGE):
+            store.add(sample[start : start + LINKS_OF_A_PAGE], 0.0)
+        spent = time.perf_counter() - wall, time.process_time() - cpu
+        print(f"  duplicates {name}: {rate(len(sample), *spent)}")
+
+
+def work_off(store: Store, count: int) -> None:
+    wall, cpu = time.perf_counter(), time.process_time()
+    done = 0
+    while done < count:
+        for host in store.claim(100, 1e9):
+            for lease in store.lease(host.name, "page", 8, 1e9):
+                store.done(lease, "page")
+                done += 1
+            store.unclaim(host.name, 1e9 - count + done)
+        store.commit()
+    spent = time.perf_counter() - wall, time.process_time() - cpu
+    print(f"  leased and done: {rate(done, *spent)}")
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--urls", type=int, default=1_000_000)
+    options.add_argument("--hosts", type=int, default=1000)
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = SqliteStore(folder)
+        print(f"{given.urls:,} URLs of {given.hosts:,} hosts")
+        fill(store, folder, given.urls, given.hosts)
+        ask_again(store, given.urls, given.hosts)
+        work_off(store, min(50_000, given.urls // 4))
+        store.close()
+        start = time.perf_counter()
+        store = SqliteStore(folder)
+        print(f"  opened again in {(time.perf_counter() - start) * 1000:.1f} ms")
+        store.close()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+        print(f"  peak rss {peak} MiB, folder {folder_mib(folder)} MiB")
+
+
+if __name__ == "__main__":
+    main()
