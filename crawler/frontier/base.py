@@ -133,6 +133,10 @@ class Store(Protocol):
         """When an unclaimed host with work, or a retry, falls due next; None if there is none."""
         ...
 
+    def claimed(self) -> dict[str, int]:
+        """How many URLs of each claimed host wait or are leased."""
+        ...
+
     def hosts(self) -> int:
         """How many hosts the crawl has met."""
         ...

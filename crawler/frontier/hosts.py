@@ -4,8 +4,8 @@
 that are ready it is the order. A host that comes back goes behind all that became ready before it,
 which is round robin over any number of hosts with a single index.
 
-Changes of the queues' lengths are gathered and written when somebody asks for hosts, or at a
-commit: the links of a page mostly lead to one host.
+Changes of the queues' lengths, and blocks, are gathered and written when somebody asks for hosts,
+or at a commit: the links of a page mostly lead to one host.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class HostTable:
         self._ids: dict[str, int] = {}
         self._lengths: dict[int, list[int]] = {}
         self._came: dict[int, float] = {}
+        self._blocks: dict[int, float] = {}
         self.total: int = db.execute("SELECT coalesce(max(host_id), 0) FROM host").fetchone()[0]
         db.execute("UPDATE host SET claimed = 0 WHERE claimed = 1")
 
@@ -54,7 +55,10 @@ class HostTable:
             self._came.setdefault(host_id, now)
 
     def flush(self) -> None:
-        """Write down what `count` has gathered. A host that had no work queues up behind others."""
+        """Write down what `count` and `block` have gathered.
+
+        A host that had no work queues up behind the others.
+        """
         rows = [
             (self._came.get(host_id, 0.0), pages, images, host_id)
             for host_id, (pages, images) in self._lengths.items()
@@ -64,8 +68,13 @@ class HostTable:
             " ELSE ready_at END, pages = pages + ?, images = images + ? WHERE host_id = ?",
             rows,
         )
+        self._db.executemany(
+            "UPDATE host SET ready_at = max(ready_at, ?) WHERE host_id = ?",
+            [(until, host_id) for host_id, until in self._blocks.items()],
+        )
         self._lengths.clear()
         self._came.clear()
+        self._blocks.clear()
 
     def claim(self, limit: int, now: float, images_only: bool) -> list[HostDue]:
         self.flush()
@@ -81,16 +90,15 @@ class HostTable:
         return [HostDue(name, ready_at, delay) for _, name, ready_at, delay in rows]
 
     def unclaim(self, name: str, ready_at: float) -> None:
+        self.flush()
         self._db.execute(
             "UPDATE host SET claimed = 0, ready_at = max(ready_at, ?) WHERE host_id = ?",
             (ready_at, self.id_of(name, ready_at)),
         )
 
     def block(self, name: str, until: float) -> None:
-        self._db.execute(
-            "UPDATE host SET ready_at = max(ready_at, ?) WHERE host_id = ?",
-            (until, self.id_of(name, until)),
-        )
+        host_id = self.id_of(name, until)
+        self._blocks[host_id] = max(until, self._blocks.get(host_id, until))
 
     def set_delay(self, name: str, delay: float) -> None:
         self._db.execute(
@@ -104,6 +112,11 @@ class HostTable:
             f"SELECT min(ready_at) FROM host WHERE claimed = 0 AND {_WORK[images_only]}"
         ).fetchone()[0]
         return inf if moment is None else moment
+
+    def claimed(self) -> dict[str, int]:
+        """Length of the queues of each claimed host."""
+        self.flush()
+        return dict(self._db.execute("SELECT name, pages + images FROM host WHERE claimed = 1"))
 
     def _insert(self, name: str, now: float) -> int:
         row = (name, now)

@@ -161,7 +161,15 @@ class MemoryStore:
             for host in self._hosts.values()
             if not host.claimed and host.has_work(images_only)
         ]
-        return min([*moments, *(moment for moment, _, _ in self._later[:1])], default=None)
+        moments += [
+            moment for moment, _, url in self._later if not images_only or url.found.want == "image"
+        ]
+        return min(moments, default=None)
+
+    def claimed(self) -> dict[str, int]:
+        return {
+            name: sum(host.waiting.values()) for name, host in self._hosts.items() if host.claimed
+        }
 
     def hosts(self) -> int:
         return len(self._hosts)

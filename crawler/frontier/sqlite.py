@@ -11,6 +11,7 @@ bounded cache of URLs knows at which depth.
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -76,6 +77,17 @@ class SqliteStore:
             undo.callback(self._db.close)
             self._load()
             undo.pop_all()
+
+    @staticmethod
+    def discard(folder: Path) -> None:
+        """Delete the state in `folder`, unless a crawl is using it (StateError)."""
+        lock = LockFile(folder)
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise OutputError(f"{folder} can't be deleted ({error.strerror})") from error
+        finally:
+            lock.close()
 
     @explained
     def _load(self) -> None:
@@ -347,8 +359,21 @@ class SqliteStore:
     @explained
     def next_due(self, images_only: bool = False) -> float | None:
         self._begin()
-        moment = min(self._hosts.next_due(images_only), self._next_retry)
+        retry = self._next_retry
+        if images_only and retry != inf:
+            retry = self._next_image_retry()
+        moment = min(self._hosts.next_due(images_only), retry)
         return None if moment == inf else moment
+
+    def _next_image_retry(self) -> float:
+        query = "SELECT min(not_before) FROM later JOIN url USING (seq) WHERE lane = 1"
+        moment: float = _first(self._db.execute(query), inf)
+        return moment
+
+    @explained
+    def claimed(self) -> dict[str, int]:
+        self._begin()
+        return self._hosts.claimed()
 
     def hosts(self) -> int:
         return self._hosts.total

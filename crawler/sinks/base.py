@@ -14,6 +14,9 @@ from typing import Protocol
 
 from crawler.errors import OutputError, Stop
 
+STREAM = "records"
+"""The name under which the store keeps the record stream's offset."""
+
 
 class OutputClosed(Stop):
     """Whoever read our output has gone (EPIPE), as in `orbweb crawl ... -o - | head`."""

@@ -1,0 +1,447 @@
+"""The frontier: which URL next, for which of the waiting workers.
+
+    store        all hosts, all URLs                          durable, blocking, knows no greenlet
+    frontier     up to ACTIVE hosts, a few URLs of each       here; wakes workers
+    politeness   which of these hosts may be asked now        pure
+
+Hosts are *claimed* from the store, and URLs of a claimed host are leased in small batches, so that
+a crawl of a hundred thousand hosts has a few of them in memory. Where more hosts have work than can
+be active, a host gives its place up after one batch, or when it is not due for a while: all hosts
+advance. A host that is not due holds no greenlet. Sleeping workers share one condition, and one
+timer for the moment when the next host, or the next retry, falls due.
+
+A worker's lease is *out* until it is answered by `done`, `retry` or `give_back`. Answers may come
+late, since the writer gathers outcomes; `landed` tells the host's account at once that its request
+is over. The crawl is at its end when nothing is out and nothing waits: then every worker gets None.
+
+Nothing but `lease` switches, and it does so with no work half-done.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+import hub
+from crawler.config import PolitenessConfig
+from crawler.frontier.base import STATES, Ended, Store
+from crawler.politeness import Politeness
+from crawler.records import Found, Lease, Want
+from hub.lock import Condition
+from hub.timers import Timer
+
+ACTIVE = 500
+"""Hosts in memory."""
+
+CLAIM = 32
+"""Hosts claimed at once, so that the first lease of a large crawl does not wait for all."""
+
+PREFETCH = 8
+"""URLs of each kind leased at once from one host's queue; 2 when hosts take turns."""
+
+IMAGES_PER_PAGE = 4
+"""Pictures handed out after a page before the next page: they come soon after their own page, and
+a gallery does not keep its site from being explored."""
+
+LONGEST_SLEEP_S = 60.0
+"""A wall clock may be set back; then the due time is looked at again after this."""
+
+
+class Statistics(Struct, frozen=True):
+    """The frontier at one moment; `queued` includes what waits for a retry."""
+
+    queued: int
+    leased: int
+    done: int
+    hosts: int
+    """Met in the whole crawl."""
+    hosts_active: int
+    hosts_due: int
+    """Active ones that may be asked now."""
+    next_due_s: float | None
+    """Until the next host or retry falls due, if nothing is due now; 0 if something is."""
+    by_host: Mapping[str, tuple[int, int]]
+    """(queued, in flight) of each active host."""
+
+
+class _Queue:
+    """The URLs of one active host that are at hand."""
+
+    __slots__ = ("dry", "lanes", "leaving", "name", "out", "since_page")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lanes: dict[Want, deque[tuple[Lease, float]]] = {"page": deque(), "image": deque()}
+        self.dry: dict[Want, int] = {"page": -1, "image": -1}
+        """As of which change of the store there was no more to lease."""
+        self.out = 0
+        self.leaving = False
+        self.since_page = IMAGES_PER_PAGE
+
+    def pop(self, now: float) -> Lease:
+        pages, images = self.lanes["page"], self.lanes["image"]
+        if images and (not pages or self.since_page < IMAGES_PER_PAGE):
+            self.since_page += 1
+            lease, since = images.popleft()
+        else:
+            self.since_page = 0
+            lease, since = pages.popleft()
+        waited_ms = round((now - since) * 1000)
+        return replace(lease, queued_ms=lease.queued_ms + waited_ms) if waited_ms > 0 else lease
+
+    def drain(self, want: Want) -> list[Lease]:
+        """Take out what is at hand."""
+        lane = self.lanes[want]
+        leases = [lease for lease, _ in lane]
+        lane.clear()
+        return leases
+
+
+class Frontier:
+    """Hands out leases of `store`, politely. `clock` gives seconds since the epoch."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: PolitenessConfig,
+        clock: Callable[[], float],
+        active: int = ACTIVE,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._active = active
+        self._longest_block = config.max_retry_after
+        self._politeness = Politeness(config)
+        self._queues: dict[str, _Queue] = {}
+        self._hungry: set[str] = set()
+        self._out: dict[int, bool] = {}  # url_id: is the request under way?
+        self._wants: tuple[Want, ...] = ("page", "image")
+        self._changes = 0  # of the store, that may have brought work
+        self._looked = -1  # at the store, after this many changes
+        self._store_due = -inf
+        self._crowded = False  # hosts wait in the store, and there is no room for them
+        self._closed = False
+        self._wakeup = Condition()
+        self._asleep = 0
+        self._alarm: tuple[float, Timer] | None = None
+
+    # What comes in
+
+    def add(self, found: Iterable[Found]) -> int:
+        """Take URLs in; returns how many were queued by it."""
+        new = self._store.add(found, self._clock())
+        if new:
+            self._changes += 1
+            self._notify()
+        return new
+
+    def known(self, url: str, depth: int) -> bool:
+        """Whether a find of `url` at `depth` is sure to change nothing. Cheap: asks no disk."""
+        return self._store.known(url, depth)
+
+    # Leases
+
+    def lease(self) -> Lease | None:
+        """The next URL to fetch; waits until there is one.
+
+        None when the crawl is at its end, or closed: nothing will ever come again.
+        """
+        while not self._closed:
+            now = self._clock()
+            lease = self._next(now)
+            if lease is not None:
+                if self._asleep and self._politeness.due(now):
+                    self._wake(1)  # from worker to worker, until nothing is due
+                return lease
+            if self._finished():
+                break
+            self._sleep(now)
+        self._wake(self._asleep)
+        return None
+
+    def ready(self) -> bool:
+        """Whether `lease` would not wait for a host or a URL."""
+        now = self._clock()
+        self._look(now)
+        return self._closed or self._politeness.due(now)
+
+    def landed(self, lease: Lease) -> None:
+        """The request is over, its answer will follow: the host may be asked for the next URL."""
+        if self._out.get(lease.url_id):
+            self._out[lease.url_id] = False
+            self._politeness.ended(lease.host)
+            self._notify()
+
+    def done(
+        self, lease: Lease, ended: Ended, found: Iterable[Found] = (), code: str | None = None
+    ) -> int:
+        """The URL has its terminal record. Returns how many URLs of `found` were queued by it.
+
+        `code` is the record's `error_code`, or the `reason` of a skip.
+        """
+        self._store.done(lease, ended, code)
+        new = self._store.add(found, self._clock())
+        self._changes += new > 0
+        self._answered(lease)
+        return new
+
+    def retry(self, lease: Lease, not_before: float) -> None:
+        """Fetch the URL again, from `not_before` (seconds since the epoch) on."""
+        self._store.retry(lease, not_before)
+        self._store_due = min(self._store_due, not_before)
+        self._answered(lease)
+
+    def give_back(self, lease: Lease) -> None:
+        """The URL was not asked for after all: it is its host's next."""
+        queue, now = self._queues[lease.host], self._clock()
+        if lease.want in self._wants and not queue.leaving:
+            queue.lanes[lease.want].appendleft((lease, now))
+            self._offer(queue, now)
+        else:
+            self._store.release(lease)
+        self._answered(lease)
+
+    # Hosts
+
+    def block(self, host: str, until: float) -> None:
+        """Ask `host` for nothing before `until`, or `max_retry_after` from now if that is sooner.
+
+        The store remembers it.
+        """
+        until = min(until, self._clock() + self._longest_block)
+        self._store.block(host, until)
+        if host in self._queues:
+            self._politeness.block(host, until)
+
+    def set_delay(self, host: str, delay: float) -> None:
+        """The Crawl-delay of `host`, seconds. The store remembers it."""
+        self._store.set_delay(host, delay)
+        if host in self._queues:
+            self._politeness.set_delay(host, delay)
+
+    def hold(self, host: str) -> bool:
+        """Lease nothing of `host`, of which a lease is out, until `free`; False if it is held."""
+        return self._politeness.hold(host)
+
+    def free(self, host: str) -> None:
+        """End a `hold`."""
+        self._politeness.free(host)
+        self._settle(self._queues[host])
+        self._notify()
+
+    # The crawl's end
+
+    def only_images(self) -> None:
+        """From now on lease nothing but pictures; the pages stay queued."""
+        if self._wants == ("image",):
+            return
+        self._wants = ("image",)
+        self._changes += 1
+        for queue in list(self._queues.values()):
+            self._release(queue.drain("page"))
+            self._offer(queue, self._clock())
+            self._settle(queue)
+        self._notify()
+
+    def close(self) -> None:
+        """Lease nothing more; whoever waits gets None."""
+        self._closed = True
+        self._cancel_alarm()
+        for queue in self._queues.values():
+            self._politeness.withdraw(queue.name)
+            self._release(queue.drain("page") + queue.drain("image"))
+        self._wake(self._asleep)
+
+    def statistics(self) -> Statistics:
+        """Costs a look into the store: for a few times a second."""
+        now = self._clock()
+        counts = self._store.counts()
+        leased = len(self._out)
+        queued = counts["queued"] + counts["leased"] - leased
+        in_flight = {name: self._politeness.in_flight(name) for name in self._queues}
+        waiting = self._store.claimed()
+        due = self._next_due(now)
+        return Statistics(
+            queued=queued,
+            leased=leased,
+            done=sum(counts[state] for state in STATES) - queued - leased,
+            hosts=self._store.hosts(),
+            hosts_active=len(self._queues),
+            hosts_due=self._politeness.count_due(now),
+            next_due_s=None if due == inf else max(0.0, due - now),
+            by_host={
+                name: (waiting.get(name, 0) - self._queues[name].out, n)
+                for name, n in in_flight.items()
+            },
+        )
+
+    # Which URL next
+
+    def _next(self, now: float) -> Lease | None:
+        self._look(now)
+        name = self._politeness.take(now)
+        if name is None:
+            return None
+        queue = self._queues[name]
+        self._fill(queue, now)  # a page's pictures may have come since it was last asked
+        lease = queue.pop(now)
+        queue.out += 1
+        self._out[lease.url_id] = True
+        allowed = self._politeness.next_allowed_at(name)
+        if allowed > now:
+            self._store.block(name, allowed)  # also a crash must not make us hasty
+        self._offer(queue, now)
+        return lease
+
+    def _look(self, now: float) -> None:
+        """Fetch from the store what may have come there since the last look."""
+        if self._closed:
+            return
+        if self._crowded and not self._politeness.due(now):
+            self._make_room(now)
+        due = self._store_due <= now and not self._crowded
+        if self._looked == self._changes and not due:
+            return
+        self._changes += due  # a retry may have come to a host that had run dry
+        for name in list(self._hungry):
+            self._offer(self._queues[name], now)
+        self._crowded = False
+        while (room := min(CLAIM, self._active - len(self._queues))) > 0:
+            hosts = self._store.claim(room, now, self._wants == ("image",))
+            for host in hosts:
+                queue = self._queues[host.name] = _Queue(host.name)
+                self._politeness.enter(host.name, host.ready_at, host.delay)
+                self._offer(queue, now)
+            if len(hosts) < room:
+                break
+        self._looked = self._changes
+        next_due = self._store.next_due(self._wants == ("image",))
+        self._store_due = inf if next_due is None else next_due
+        self._crowded = self._store_due <= now
+
+    def _offer(self, queue: _Queue, now: float) -> None:
+        """See to it that the host is offered if it has work at hand, and only then."""
+        at_hand = any(queue.lanes[want] for want in self._wants)
+        queue.leaving |= self._closed or (self._crowded and not at_hand)
+        if queue.leaving or not self._fill(queue, now):
+            self._politeness.withdraw(queue.name)
+            self._hungry.add(queue.name)
+        else:
+            self._politeness.offer(queue.name)
+            self._hungry.discard(queue.name)
+
+    def _fill(self, queue: _Queue, now: float) -> bool:
+        """Whether the host has work at hand, after asking the store for what has run out."""
+        limit = PREFETCH if len(self._queues) < self._active else 2
+        for want in self._wants:
+            lane = queue.lanes[want]
+            if not lane and queue.dry[want] != self._changes:
+                leases = self._store.lease(queue.name, want, limit, now)
+                lane.extend((lease, now) for lease in leases)
+                if len(leases) < limit:
+                    queue.dry[want] = self._changes
+        return any(queue.lanes[want] for want in self._wants)
+
+    # Hosts come and go
+
+    def _answered(self, lease: Lease) -> None:
+        if self._out.pop(lease.url_id):
+            self._politeness.ended(lease.host)
+        queue = self._queues[lease.host]
+        queue.out -= 1
+        self._settle(queue)
+        self._notify()
+
+    def _settle(self, queue: _Queue) -> None:
+        """Let a host go that has nothing left to do here."""
+        if queue.name not in self._hungry or queue.out or self._politeness.held(queue.name):
+            return
+        now = self._clock()
+        self._offer(queue, now)
+        if queue.name in self._hungry:
+            self._drop(queue, now)
+
+    def _drop(self, queue: _Queue, now: float) -> None:
+        self._release(queue.drain("page") + queue.drain("image"))
+        del self._queues[queue.name]
+        self._hungry.discard(queue.name)
+        self._store.unclaim(queue.name, max(now, self._politeness.leave(queue.name)))
+        self._changes += 1  # there is room now
+
+    def _make_room(self, now: float) -> None:
+        """While other hosts could be asked, drop those that can't be for the longest time."""
+        idle = [
+            queue
+            for queue in self._queues.values()
+            if not queue.out and not self._politeness.held(queue.name)
+        ]
+        idle.sort(key=lambda queue: self._politeness.next_allowed_at(queue.name), reverse=True)
+        for queue in idle[:CLAIM]:
+            self._drop(queue, now)
+        self._crowded = not idle
+
+    def _release(self, leases: list[Lease]) -> None:
+        for lease in leases:
+            self._store.release(lease)
+
+    # Sleeping and waking
+
+    def _finished(self) -> bool:
+        """Nothing is out, nothing at hand, nothing to come."""
+        return not self._out and not self._politeness.offering and self._store_due == inf
+
+    def _notify(self) -> None:
+        """Something has changed that a sleeping worker may be waiting for."""
+        if not self._asleep:
+            return
+        now = self._clock()
+        self._look(now)
+        if self._politeness.due(now):
+            self._wake(1)
+        elif self._finished():
+            self._wake(self._asleep)
+        else:
+            self._set_alarm(now)
+
+    def _sleep(self, now: float) -> None:
+        self._set_alarm(now)
+        self._asleep += 1
+        try:
+            with self._wakeup:
+                self._wakeup.wait()
+        finally:
+            self._asleep -= 1
+
+    def _wake(self, workers: int) -> None:
+        if workers:
+            with self._wakeup:
+                self._wakeup.notify(workers)
+
+    def _next_due(self, now: float) -> float:
+        moment = self._politeness.next_due()
+        return min(inf if moment is None else moment, inf if self._crowded else self._store_due)
+
+    def _set_alarm(self, now: float) -> None:
+        """Have a worker woken when the next host or retry falls due."""
+        due = self._next_due(now)
+        if self._alarm is not None:
+            if self._alarm[0] <= due:
+                return
+            self._cancel_alarm()
+        if due != inf:
+            delay = min(max(0.0, due - now), LONGEST_SLEEP_S)
+            self._alarm = due, hub.get_hub().loop.call_later(delay, self._ring)
+
+    def _cancel_alarm(self) -> None:
+        if self._alarm is not None:
+            hub.get_hub().loop.timers.cancel(self._alarm[1])
+            self._alarm = None
+
+    def _ring(self) -> None:
+        """Runs in the hub, where an error of the store would find nobody: a worker has a look."""
+        self._alarm = None
+        self._wake(1)
