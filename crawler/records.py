@@ -169,8 +169,9 @@ class Image(Struct, frozen=True):
 
 
 class File(Struct, frozen=True):
-    """A body that is neither HTML nor an image; sitemaps and feeds give links all the same."""
+    """A body that is neither HTML nor an image; sitemaps and feeds name pages and images."""
 
     content_type: str
     charset: str | None = None
     links: tuple[Link, ...] = ()
+    images: tuple[ImageLink, ...] = ()

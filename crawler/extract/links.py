@@ -1,0 +1,39 @@
+"""Links and pictures gathered from a document that is no page, each once, within a bound."""
+
+from __future__ import annotations
+
+from crawler.records import ImageLink, Link, LinkKind
+from crawler.url import Base
+
+
+class Links:
+    """`limit` is of links and pictures together. What is also a picture is no link."""
+
+    def __init__(self, base: Base, limit: int) -> None:
+        self._base = base
+        self._limit = limit
+        self._links: dict[str, Link] = {}
+        self._images: dict[str, ImageLink] = {}
+
+    @property
+    def full(self) -> bool:
+        return len(self._links) + len(self._images) >= self._limit
+
+    def add(self, href: str, kind: LinkKind) -> None:
+        """Adds the page at `href`, as written; nothing if it leads nowhere."""
+        url = self._base.join(href) if href and not self.full else None
+        if url is not None and url not in self._links:
+            self._links[url] = Link(url, kind)
+
+    def add_image(self, href: str, kind: LinkKind) -> None:
+        url = self._base.join(href) if href and not self.full else None
+        if url is not None and url not in self._images:
+            self._images[url] = ImageLink(url, kind)
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        return tuple(link for url, link in self._links.items() if url not in self._images)
+
+    @property
+    def images(self) -> tuple[ImageLink, ...]:
+        return tuple(self._images.values())

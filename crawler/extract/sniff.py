@@ -1,0 +1,161 @@
+"""What a body is: its media type by its Content-Type and its first bytes (WHATWG MIME Sniffing).
+
+The essentials of the standard: an image is what its first bytes say, whatever it is called; the
+Content-Type is believed for the rest; where there is none, HTML, XML and PDF are recognised. Plain
+text is never taken for HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_SPACE = r"\t\n\r "
+_ESSENCE = re.compile(rf"[{_SPACE}]*({_TOKEN}/{_TOKEN})[{_SPACE}]*(?:;|\Z)").match
+_PARAMETER = re.compile(
+    rf"""[{_SPACE}]*+([^;=]*+)(?:=(?:"((?:[^"\\]++|\\.|\\\Z)*+)(?:"[^;]*+|\Z)|([^;]*+)))?+(?:;|\Z)""",
+    re.DOTALL,
+).match
+_NAME = re.compile(_TOKEN).fullmatch
+_VALUE = re.compile(r"[\t -~\x80-\xff]*").fullmatch
+_LONGEST_HEADER = 1000
+
+_UNKNOWN = frozenset({"unknown/unknown", "application/unknown", "*/*"})
+
+_HTML = re.compile(
+    rb"[\t\n\f\r ]*(?:<!--|<(?:!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT|TABLE|A|STYLE"
+    rb"|TITLE|B|BODY|BR|P)[ >])",
+    re.IGNORECASE,
+).match
+# What may stand before the first element of XML; possessive, so that nobody can make it slow.
+_PROLOG = rb"(?:\xef\xbb\xbf)?(?:[\t\n\r ]|<!--.*?-->|<!(?!--)[^>]*>|<\?.*?\?>)*+"
+_FEED = re.compile(_PROLOG + rb"<(rss|feed|rdf:RDF)[\t\n\r >]", re.DOTALL).match
+_SVG = re.compile(_PROLOG + rb"<(?:\w+:)?svg[\t\n\r >/]", re.DOTALL).match
+_SNIFFED = 1445
+"""Bytes of the resource header (MIME Sniffing, section 5.2)."""
+
+
+class MediaType(NamedTuple):
+    """`essence` is type/subtype in lower case; parameters have names in lower case."""
+
+    essence: str
+    parameters: dict[str, str]
+
+
+def parse_media_type(value: str) -> MediaType | None:
+    """A Content-Type's value, or None if it is none ("parse a MIME type")."""
+    return _parse(value[:_LONGEST_HEADER])
+
+
+@lru_cache(maxsize=256)
+def _parse(value: str) -> MediaType | None:
+    found = _ESSENCE(value)
+    if not found:
+        return None
+    parameters: dict[str, str] = {}
+    position = found.end()
+    while position < len(value):
+        parameter = _PARAMETER(value, position)
+        assert parameter is not None  # it matches anything up to a semicolon
+        position = parameter.end()
+        name, quoted, bare = parameter.groups()
+        text = _unquoted(quoted) if quoted is not None else (bare or "").rstrip("\t\n\r ")
+        if _NAME(name) and _VALUE(text) and (text or quoted is not None):
+            parameters.setdefault(name.lower(), text)
+    return MediaType(found[1].lower(), parameters)
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+def sniff(declared: str | None, body: bytes) -> str:
+    """The media type of `body`, whose Content-Type declares the essence `declared`."""
+    image = image_type(body)
+    if image:
+        return image
+    if declared is None or declared in _UNKNOWN:
+        return _sniff_unknown(body[:_SNIFFED])
+    return (declared == "text/html" and _feed_type(body[:_SNIFFED])) or declared
+
+
+def _feed_type(start: bytes) -> str | None:
+    found = _FEED(start)
+    if not found:
+        return None
+    return "application/atom+xml" if found[1] == b"feed" else "application/rss+xml"
+
+
+def image_type(body: bytes) -> str | None:
+    """The image format that the first bytes tell, as a media type."""
+    start = body[:32]
+    for magic, media_type in _MAGIC:
+        if start.startswith(magic):
+            return media_type
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "image/webp"
+    if start[4:8] == b"ftyp":
+        return _iso_image(body)
+    if start[:2] == b"BM" and start[14:18] in _BMP_HEADERS:
+        return "image/bmp"
+    return None
+
+
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"\0\0\1\0", "image/x-icon"),
+    (b"\0\0\2\0", "image/x-icon"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+    (b"\xff\x0a", "image/jxl"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "image/jxl"),
+)
+# Two letters are too few to tell a bitmap from a text: the size of its second header tells too.
+_BMP_HEADERS = frozenset(n.to_bytes(4, "little") for n in (12, 16, 40, 52, 56, 64, 108, 124))
+_ISO_BRANDS = {b"avif": "image/avif", b"avis": "image/avif"} | dict.fromkeys(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "image/heic"
+)
+
+
+def _iso_image(body: bytes) -> str | None:
+    """By the brands of an ISO base media file (ISO/IEC 14496-12 section 4.3), the first known."""
+    size = min(int.from_bytes(body[:4], "big"), 256)
+    brands = [body[8:12], *(body[at : at + 4] for at in range(16, size, 4))]
+    known = [_ISO_BRANDS[brand] for brand in brands if brand in _ISO_BRANDS]
+    return "image/avif" if "image/avif" in known else next(iter(known), None)
+
+
+def _sniff_unknown(start: bytes) -> str:
+    if _HTML(start.removeprefix(b"\xef\xbb\xbf")):
+        return "text/html"
+    if feed := _feed_type(start):
+        return feed
+    if start.removeprefix(b"\xef\xbb\xbf").lstrip(b"\t\n\f\r ").startswith(b"<?xml"):
+        return "text/xml"
+    if looks_like_svg(start):
+        return "image/svg+xml"
+    if start.startswith(b"%PDF-"):
+        return "application/pdf"
+    if start.startswith(b"\x1f\x8b\x08"):
+        return "application/gzip"
+    return "application/octet-stream" if _is_binary(start) else "text/plain"
+
+
+_BINARY = frozenset([*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)])
+
+
+def _is_binary(start: bytes) -> bool:
+    """Whether the bytes hold some that no text holds ("binary data byte")."""
+    return not start.startswith((b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")) and not (
+        _BINARY.isdisjoint(start)
+    )
+
+
+def looks_like_svg(body: bytes) -> bool:
+    """Whether the first element is `<svg>`."""
+    return _SVG(body[:_SNIFFED]) is not None

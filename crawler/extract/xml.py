@@ -1,0 +1,108 @@
+"""XML, element by element, from parts of a document, without a tree.
+
+By lxml's parser, made safe: nothing is fetched, the growth of entities and the length of texts have
+libxml2's limits, and mistakes are passed over, because feeds are full of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from lxml import etree
+
+_LONGEST_TEXT = 64 * 1024
+"""Characters of the text of one element that are kept."""
+_PART = 64 * 1024
+
+
+class Element(NamedTuple):
+    """An element that has ended, or (without text and parent) the root that has begun."""
+
+    name: str
+    """Without its namespace."""
+    namespace: str
+    parent: str
+    """The parent's name without namespace; empty: none."""
+    text: str
+    """The text between its last child and its end, stripped."""
+    attributes: Mapping[str, str]
+    """Names as lxml writes them, `{namespace}name`."""
+
+
+def parts_of(body: bytes) -> Iterator[bytes]:
+    """`body` in pieces, so that whoever has seen enough can stop."""
+    return (body[at : at + _PART] for at in range(0, len(body), _PART))
+
+
+def elements(parts: Iterable[bytes], charset: str | None = None) -> Iterator[Element]:
+    """The root as soon as it begins, then each element when it ends, the root again at the end.
+
+    `charset` is what the Content-Type says; it overrides the XML declaration.
+    """
+    target = _Target()
+    parser = _parser(target, charset)
+    try:
+        for part in parts:
+            parser.feed(part)
+            yield from target.take()
+        parser.close()
+    except etree.XMLSyntaxError:
+        pass  # beyond repair from here on; what came before stands
+    yield from target.take()
+
+
+class _Parser(Protocol):
+    def feed(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _parser(target: Any, charset: str | None) -> _Parser:
+    try:
+        return etree.XMLParser(
+            encoding=charset, resolve_entities=False, no_network=True, recover=True, target=target
+        )
+    except LookupError:  # an encoding that libxml2 lacks; the document may say another
+        return _parser(target, None)
+
+
+class _Target:
+    """Takes lxml's calls, keeps what has ended."""
+
+    def __init__(self) -> None:
+        self._ended: list[Element] = []
+        self._open: list[tuple[str, str, Mapping[str, str]]] = []
+        self._text: list[str] = []
+        self._length = 0
+
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        namespace, _, name = tag.rpartition("}")
+        namespace = namespace.removeprefix("{")
+        if not self._open:
+            self._ended.append(Element(name, namespace, "", "", dict(attributes)))
+        self._open.append((name, namespace, dict(attributes)))
+        self._text.clear()
+        self._length = 0
+
+    def data(self, text: str) -> None:
+        if self._length < _LONGEST_TEXT:
+            self._text.append(text)
+            self._length += len(text)
+
+    def end(self, tag: str) -> None:
+        if not self._open:
+            return
+        name, namespace, attributes = self._open.pop()
+        parent = self._open[-1][0] if self._open else ""
+        text = "".join(self._text)[:_LONGEST_TEXT].strip()
+        self._ended.append(Element(name, namespace, parent, text, attributes))
+        self._text.clear()
+        self._length = 0
+
+    def close(self) -> None:
+        pass
+
+    def take(self) -> list[Element]:
+        ended, self._ended = self._ended, []
+        return ended
