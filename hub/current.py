@@ -11,17 +11,34 @@ from hub.errors import ForkError
 if TYPE_CHECKING:
     from hub.hub import Hub
 
-__all__ = ["get_hub", "get_hub_if_any", "set_hub", "set_hub_factory"]
+__all__ = ["get_hub", "get_hub_if_any", "set_hub", "set_hub_factory", "thread"]
 
 
-class _ThreadState(threading.local):
-    hub: "Hub | None" = None
-
-
-_state = _ThreadState()
 _factory: "Callable[[], Hub]"
 _all_hubs: "weakref.WeakSet[Hub]" = weakref.WeakSet()
 _forked_from: int | None = None
+
+
+class _Thread(threading.local):
+    """What belongs to this native thread. ``hub`` makes the hub at the first access."""
+
+    hub: "Hub"
+
+    def __getattr__(self, name: str) -> "Hub":
+        if name != "hub":
+            raise AttributeError(name)
+        if _forked_from is not None:
+            raise ForkError(
+                f"this process was forked from {_forked_from}, which uses the hub; the hub does "
+                "not survive fork(): start children with subprocess, or multiprocessing's 'spawn'"
+            )
+        hub = _factory()
+        set_hub(hub)
+        return hub
+
+
+thread = _Thread()
+"""``thread.hub`` is `get_hub` without the call, for where it is hot."""
 
 
 def get_hub() -> "Hub":
@@ -30,19 +47,20 @@ def get_hub() -> "Hub":
     Raises ForkError in a forked child: its epoll instance is shared with the parent, and what it
     does there would reach the parent's descriptors.
     """
-    hub = _state.hub
-    return _make_hub() if hub is None else hub
+    return thread.hub
 
 
 def get_hub_if_any() -> "Hub | None":
     """The hub of this thread, or None if nobody has asked for it yet."""
-    return _state.hub
+    return thread.__dict__.get("hub")
 
 
 def set_hub(hub: "Hub | None") -> None:
     """Make ``hub`` the one of this thread; None forgets the present one."""
-    _state.hub = hub
-    if hub is not None:
+    if hub is None:
+        thread.__dict__.pop("hub", None)
+    else:
+        thread.hub = hub
         _all_hubs.add(hub)
 
 
@@ -52,22 +70,11 @@ def set_hub_factory(factory: "Callable[[], Hub]") -> None:
     _factory = factory
 
 
-def _make_hub() -> "Hub":
-    if _forked_from is not None:
-        raise ForkError(
-            f"this process was forked from {_forked_from}, which uses the hub; the hub does not "
-            "survive fork(): start the child with subprocess or multiprocessing's 'spawn'"
-        )
-    hub = _factory()
-    set_hub(hub)
-    return hub
-
-
 def _after_fork_in_child() -> None:
     global _forked_from
     if _all_hubs:
         _forked_from = os.getppid()
-        _state.hub = None
+        set_hub(None)
         for hub in list(_all_hubs):
             hub.loop.abandon()
 

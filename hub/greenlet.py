@@ -19,7 +19,7 @@ from typing import Any
 from greenlet import GreenletExit, getcurrent
 from greenlet import greenlet as RawGreenlet
 
-from hub.current import get_hub
+from hub.current import get_hub, thread
 from hub.links import Linked, Notified, iwait
 from hub.timeout import Timeout, check_seconds
 
@@ -49,7 +49,7 @@ class Greenlet(RawGreenlet, Linked):
     )
 
     def __init__(self, run: Callable[..., Any] | None = None, *args: Any, **kwargs: Any) -> None:
-        hub = get_hub()
+        hub = thread.hub
         RawGreenlet.__init__(self, None, hub)
         if run is not None and not callable(run):
             raise TypeError(f"a greenlet runs a callable, not {run!r}")
@@ -73,7 +73,8 @@ class Greenlet(RawGreenlet, Linked):
         new = cls(*args, **kwargs)
         caller = sys._getframe(1)
         new._place = (caller.f_code, caller.f_lasti)
-        new.start()
+        new._scheduled = True
+        new._hub.loop.ready.append(new._begin)
         return new
 
     @classmethod
@@ -106,8 +107,22 @@ class Greenlet(RawGreenlet, Linked):
     def run(self) -> None:
         """What the greenlet does; the hub calls it."""
         self._scheduled = True
+        target, args = self._target, self.args
         try:
-            self.value = self._run(*self.args, **self.kwargs)
+            # Every switch copies the C stack, and a call with * adds to it (before Python 3.12;
+            # a plain call does not): hence the cases.
+            if target is None:
+                self.value = self._run(*args, **self.kwargs)
+            elif self.kwargs or len(args) > 3:
+                self.value = target(*args, **self.kwargs)
+            elif not args:
+                self.value = target()
+            elif len(args) == 1:
+                self.value = target(args[0])
+            elif len(args) == 2:
+                self.value = target(args[0], args[1])
+            else:
+                self.value = target(args[0], args[1], args[2])
         except GreenletExit as leaving:
             self.value = leaving
         except BaseException as error:
@@ -115,10 +130,7 @@ class Greenlet(RawGreenlet, Linked):
         self._end()
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
-        """The work; override it, or give a function to the constructor."""
-        if self._target is not None:
-            return self._target(*args, **kwargs)
-        return None
+        """The work of a subclass that was given no function."""
 
     def _fail(self, error: BaseException) -> None:
         """Keep ``error``, and report it if nobody has a claim on it."""

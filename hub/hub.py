@@ -19,7 +19,7 @@ from typing import Any, Protocol, TextIO, TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from hub.current import get_hub, set_hub, set_hub_factory
+from hub.current import get_hub, set_hub, set_hub_factory, thread
 from hub.errors import ForkError, LoopExit
 from hub.loop import Loop
 from hub.poller import EpollPoller
@@ -54,11 +54,22 @@ class Hub(greenlet):
     NOT_ERROR: ErrorClasses = (GreenletExit,)
     """Errors that are not reported."""
 
-    exception_stream: TextIO | None = None
-    """Where uncaught errors are printed; None for ``sys.stderr``."""
+    __slots__ = (
+        "_joiners",
+        "_takes_signals",
+        "exception_stream",
+        "loop",
+        "park",
+        "services",
+        "thread_ident",
+    )
 
     def __init__(self, loop: Loop | None = None) -> None:
         super().__init__(parent=_main_greenlet())
+        self.park = self.switch
+        """Give up control to the loop. For `Waiter.get` alone."""
+        self.exception_stream: TextIO | None = None
+        """Where uncaught errors are printed; None for ``sys.stderr``."""
         self.loop = _default_loop() if loop is None else loop
         self.loop.handle_error = self._loop_error
         self.thread_ident = threading.get_ident()
@@ -106,7 +117,7 @@ class Hub(greenlet):
         ConcurrentObjectUseError if another greenlet waits for this watcher.
         """
         waiter = Waiter(self)
-        watcher.start(waiter.wake)
+        watcher.start(waiter)
         try:
             if timeout is None:
                 waiter.get()
@@ -120,11 +131,9 @@ class Hub(greenlet):
 
     def cancel_wait(self, watcher: Any, error: BaseException, close_watcher: bool = False) -> None:
         """Have whoever waits for ``watcher`` get ``error`` instead."""
-        callback = watcher.callback
-        waiter = getattr(callback, "__self__", None)
+        waiter = watcher.callback
         if isinstance(waiter, Waiter):
-            waiter.error = error
-            waiter.wake_soon()
+            waiter.throw_soon(error)
         if close_watcher and hasattr(watcher, "close"):
             watcher.close()
 
@@ -243,10 +252,11 @@ def sleep(seconds: float = 0.0, ref: bool = True) -> None:
 
     ``ref=False``: this sleep alone is no reason for the program to go on.
     """
-    waiter = Waiter()
-    loop = waiter.hub.loop
+    hub = thread.hub
+    waiter = Waiter(hub)
+    loop = hub.loop
     if seconds == 0:
-        loop.call_soon(waiter.wake)
+        loop.ready.append(waiter)
         waiter.get()
     elif ref:
         timer = loop.call_later(check_seconds(seconds), waiter.wake)
@@ -255,7 +265,7 @@ def sleep(seconds: float = 0.0, ref: bool = True) -> None:
         finally:
             loop.timers.cancel(timer)
     else:
-        get_hub().wait(loop.timer(check_seconds(seconds), ref=False))
+        hub.wait(loop.timer(check_seconds(seconds), ref=False))
 
 
 def idle() -> None:

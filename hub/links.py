@@ -98,12 +98,22 @@ class Linked:
         waiter = Waiter()
         self._links.append(waiter)
         if self.ready():  # meanwhile, by another thread
-            waiter.done = True
+            waiter.wake_soon()
         try:
-            return waiter.get_within(timeout)
-        finally:
-            if waiter in self._links:
-                self._links.remove(waiter)
+            if timeout is None:
+                waiter.get()
+                return True
+            if waiter.get_within(timeout):
+                return True
+        except BaseException:
+            self._forget(waiter)
+            raise
+        self._forget(waiter)
+        return False
+
+    def _forget(self, waiter: Waiter) -> None:
+        if waiter in self._links:
+            self._links.remove(waiter)
 
 
 L = TypeVar("L", bound=Linkable)
@@ -119,7 +129,7 @@ class _Collector:
     def collect(self, source: object) -> None:
         self.found.append(source)
         if self._waiter is not None:
-            self._waiter.wake()
+            self._waiter.switch()
 
     def wait(self, timeout: float | None) -> bool:
         waiter = self._waiter = Waiter()

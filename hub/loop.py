@@ -31,6 +31,7 @@ from typing import Any
 from hub.errors import ForkError
 from hub.poller import Poller
 from hub.timers import Timer, Timers
+from hub.waiter import Waiter
 from hub.watchers import Async, Callback, Io, TimerWatcher
 
 __all__ = ["BUDGET", "READ", "WRITE", "Loop"]
@@ -69,22 +70,27 @@ class Loop:
         """Whether the loop polls (or is about to)."""
         self.poller = poller
         self.timers = Timers()
-        self.external = -1
-        """What else keeps the loop alive, beside timers and the poller's waiters: threads at work
-        and watchers count one; what must not keep it alive (the wake-up pipe) takes one off."""
+        self.external = 0
+        """What else keeps the loop alive, beside timers and who waits for a descriptor: threads
+        at work and watchers count one; a timer that must not keep it alive takes itself off."""
+        self.budget = 0
+        """How many more entries of `ready` are run before the next poll."""
         self.handle_error: ErrorHandler = _print_error
-        self._ready: deque[Callable[[], object]] = deque()
+        self.ready: deque[Callable[[], object]] = deque()
+        """What is to be called in order: waiters, and other callbacks without arguments. From
+        the loop's own thread append here; from others use `call_soon`."""
         self._wake_read, self.wake_descriptor = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        poller.watch(self._wake_read).reading.start(self._drain_wake_pipe)
+        side = poller.watch(self._wake_read).reading
+        side.ref = False
+        side.start(self._drain_wake_pipe)
 
     # -- what to do, and when ------------------------------------------------------------------
 
     def call_soon(self, callback: Callable[[], object]) -> None:
         """Have ``callback`` called in a next turn. From any thread; wakes the loop."""
-        self._ready.append(callback)
+        self.ready.append(callback)
         if self.asleep:
-            self.asleep = False
-            self._write_wake_pipe()
+            self.wake()
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
         """Have ``callback`` called in ``delay`` seconds; ``timers.cancel`` takes it back."""
@@ -119,12 +125,17 @@ class Loop:
     @property
     def alive(self) -> bool:
         """Whether anything can still happen."""
-        return bool(self._ready) or len(self.timers) + self.poller.waiting + self.external > 0
+        timers = self.timers
+        return (
+            len(timers.heap) - timers.shells + self.external > 0
+            or self.poller.waited_for()
+            or bool(self.ready)
+        )
 
     @property
     def busy(self) -> bool:
         """Whether callbacks are ready to run."""
-        return bool(self._ready)
+        return bool(self.ready)
 
     def run(self) -> None:
         """Turn until nothing can happen any more."""
@@ -140,20 +151,26 @@ class Loop:
 
     def turn(self) -> bool:
         """One turn; False if nothing can happen any more. Errors of callbacks come out."""
-        ready = self._ready
-        for _ in range(BUDGET):
-            if not ready:
-                break
-            ready.popleft()()
-        self._fire_timers()
+        ready = self.ready
+        self.budget = BUDGET
+        while ready and self.budget > 0:
+            self.budget -= 1
+            entry = ready.popleft()
+            if type(entry) is Waiter:
+                entry.wake()  # not entry(): a call through C would deepen the stack to switch
+            else:
+                entry()
+        heap = self.timers.heap
+        if heap and heap[0][0] <= self.time:
+            self._fire_timers()
         self.asleep = True
         timeout: float | None = 0.0
         if not ready:
             if not self.alive:
                 self.asleep = False
                 return False
-            deadline = self.timers.next_deadline()
-            timeout = None if deadline is None else max(0.0, deadline - self.now())
+            # The first of the heap may be a cancelled one: then we wake for nothing, once.
+            timeout = max(0.0, heap[0][0] - self.now()) if heap else None
         self.poller.poll(timeout, ready.append)
         self.asleep = False
         self.time = self.now()
@@ -167,7 +184,9 @@ class Loop:
 
     # -- being woken ---------------------------------------------------------------------------
 
-    def _write_wake_pipe(self) -> None:
+    def wake(self) -> None:
+        """Have the loop come back from polling; after appending to `ready`, from any thread."""
+        self.asleep = False
         with suppress(BlockingIOError):  # full: the loop will wake in any case
             os.write(self.wake_descriptor, b"\0")
 
@@ -190,8 +209,6 @@ class Loop:
 class _ForkedPoller:
     """Stands in for the poller in a forked child."""
 
-    waiting = 2  # never "nothing can happen": poll is to be asked, and refuses
-
     def register(self, fd: int) -> Any:
         raise ForkError("this hub belongs to the parent process")
 
@@ -207,6 +224,10 @@ class _ForkedPoller:
 
     def poll(self, timeout: float | None, schedule: object) -> None:
         raise ForkError("this hub belongs to the parent process; it can't wait in a forked child")
+
+    def waited_for(self) -> bool:
+        """True: the loop is to ask `poll`, which refuses."""
+        return True
 
     def close(self) -> None:
         """Nothing to close."""

@@ -43,12 +43,14 @@ _FAILED = select.EPOLLERR | select.EPOLLHUP
 class Side:
     """One direction of a descriptor: a watcher that ``hub.wait`` can wait for."""
 
-    __slots__ = ("callback", "entry", "name", "ready")
+    __slots__ = ("callback", "entry", "name", "ready", "ref")
 
     def __init__(self, entry: "Entry", name: str) -> None:
         self.entry = entry
         self.name = name
         self.ready = False
+        self.ref = True
+        """Whether who waits here keeps the loop alive."""
         self.callback: Callback | None = None
 
     def start(self, callback: Callback) -> None:
@@ -58,20 +60,15 @@ class Side:
                 f"another greenlet already waits to {self.name} descriptor {self.entry.fd}; "
                 "let one greenlet do it, or guard it with a Semaphore"
             )
-        entry = self.entry
-        entry.poller.waiting += 1
         self.callback = callback
-        if not entry.edge:
-            entry.poller.refresh(entry)
+        if not self.entry.edge:
+            self.entry.poller.refresh(self.entry)
 
     def stop(self) -> None:
         """Forget the callback. Idempotent."""
-        if self.callback is not None:
-            self.callback = None
-            entry = self.entry
-            entry.poller.waiting -= 1
-            if not entry.edge:
-                entry.poller.refresh(entry)
+        self.callback = None
+        if not self.entry.edge:
+            self.entry.poller.refresh(self.entry)
 
     def __repr__(self) -> str:
         return f"<{self.name} of descriptor {self.entry.fd}>"
@@ -101,29 +98,9 @@ class Entry:
             mask |= select.EPOLLOUT
         return mask
 
-    def take(self, mask: int, schedule: Callable[[Callback], object]) -> None:
-        """Keep what an event said, and schedule who waits for it."""
-        if mask & _STICKY:
-            self.sticky = True
-            if mask & _FAILED:
-                self.failed = True
-        if mask & _READ:
-            side = self.reading
-            side.ready = True
-            if side.callback is not None:
-                schedule(side.callback)
-        if mask & _WRITE:
-            side = self.writing
-            side.ready = True
-            if side.callback is not None:
-                schedule(side.callback)
-
 
 class Poller(Protocol):
     """What the loop needs of a poller; the simulated network is the other one."""
-
-    waiting: int
-    """How many sides somebody waits for."""
 
     def register(self, fd: int) -> Entry:
         """Watch a socket of ours, edge-triggered, until `unregister`."""
@@ -149,6 +126,10 @@ class Poller(Protocol):
         """Take in events, waiting for the first at most ``timeout`` seconds (None: for ever)."""
         ...
 
+    def waited_for(self) -> bool:
+        """Whether somebody waits for a descriptor (and its side has ``ref``)."""
+        ...
+
     def close(self) -> None:
         """Give back what the poller holds."""
         ...
@@ -157,12 +138,12 @@ class Poller(Protocol):
 class EpollPoller:
     """A poller on Linux's epoll."""
 
-    __slots__ = ("_entries", "_epoll", "waiting")
+    __slots__ = ("_entries", "_epoll", "_last_seen")
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._entries: dict[int, Entry] = {}
-        self.waiting = 0
+        self._last_seen: Side | None = None  # somebody waited here when we last looked
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -216,12 +197,43 @@ class EpollPoller:
                 self._forget(entry.fd)
 
     def poll(self, timeout: float | None, schedule: Callable[[Callback], object]) -> None:
-        """Take in events."""
+        """Take in events: keep what they say, and schedule who waits."""
         entries = self._entries
         for fd, mask in self._epoll.poll(timeout):
             entry = entries.get(fd)
-            if entry is not None:
-                entry.take(mask, schedule)
+            if entry is None:
+                continue
+            if mask & _STICKY:
+                entry.sticky = True
+                if mask & _FAILED:
+                    entry.failed = True
+            if mask & _READ:
+                side = entry.reading
+                side.ready = True
+                if side.callback is not None:
+                    schedule(side.callback)
+            if mask & _WRITE:
+                side = entry.writing
+                side.ready = True
+                if side.callback is not None:
+                    schedule(side.callback)
+
+    def waited_for(self) -> bool:
+        """Whether somebody waits for a descriptor.
+
+        Asked before each poll without a deadline. Counting at every start and stop would cost
+        more than looking: mostly somebody waits where somebody waited the last time.
+        """
+        seen = self._last_seen
+        if seen is not None and seen.callback is not None and seen.ref:
+            return True
+        for entry in self._entries.values():
+            for side in (entry.reading, entry.writing):
+                if side.callback is not None and side.ref:
+                    self._last_seen = side
+                    return True
+        self._last_seen = None
+        return False
 
     def close(self) -> None:
         """Close the epoll descriptor."""

@@ -4,12 +4,13 @@ Items stay in the queue until a getter runs and takes one; a getter that was wok
 promised (see waitqueue.py), which neither `get_nowait` nor a later `get` takes away. The same
 holds for putters and free places. `put` may be called from any native thread.
 
-A subclass may override ``_init``, ``_qsize``, ``_put`` and ``_get``, as in the standard library.
+A subclass may override ``_init``, ``_put`` and ``_get``, as in the standard library.
 """
 
 import queue as _standard
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from heapq import heappop, heappush
 from types import GenericAlias
 from typing import Any, Generic, TypeVar
@@ -53,9 +54,11 @@ class SimpleQueue(Generic[T]):
 
     __slots__ = (
         "__weakref__",
+        "_add",
         "_getters",
         "_maxsize",
         "_putters",
+        "_take",
         "is_shutdown",
         "queue",
         "unfinished_tasks",
@@ -69,24 +72,30 @@ class SimpleQueue(Generic[T]):
         self._putters = WaitQueue()
         self.is_shutdown = False
         self._init(self._maxsize)
+        self._add, self._take = self._operations()
+        if type(self)._put is not SimpleQueue._put:
+            self._add = self._put
+        if type(self)._get is not SimpleQueue._get:
+            self._take = self._get
         for item in items:
-            self._put(item)
-        self.unfinished_tasks = self._qsize()
+            self._add(item)
+        self.unfinished_tasks = len(self.queue)
 
     queue: Any
 
     def _init(self, maxsize: int) -> None:
+        """Make the container, ``self.queue``. May be overridden, as may `_put` and `_get`."""
         self.queue = deque()
 
-    def _qsize(self) -> int:
-        return len(self.queue)
+    def _operations(self) -> tuple[Callable[[T], object], Callable[[], T]]:
+        """How an item goes into the container and comes out: C functions, without a frame."""
+        return self.queue.append, self.queue.popleft
 
     def _put(self, item: T) -> None:
-        self.queue.append(item)
+        self._add(item)
 
     def _get(self) -> T:
-        item: T = self.queue.popleft()
-        return item
+        return self._take()
 
     def _peek(self) -> T:
         item: T = self.queue[0]
@@ -102,10 +111,10 @@ class SimpleQueue(Generic[T]):
         """
         if self.is_shutdown:
             raise ShutDown
-        if self._maxsize and self._maxsize - self._qsize() <= self._putters.woken:
+        if self._maxsize and self._maxsize - len(self.queue) <= self._putters.woken:
             self._wait_for_place(block, timeout)
         self.unfinished_tasks += 1
-        self._put(item)
+        self._add(item)
         if self._getters.waiting:
             self._serve_getters()
 
@@ -122,7 +131,7 @@ class SimpleQueue(Generic[T]):
             raise ShutDown
 
     def _serve_putters(self) -> None:
-        self._putters.serve_up_to(self._maxsize - self._qsize(), self._serve_putters)
+        self._putters.serve_up_to(self._maxsize - len(self.queue), self._serve_putters)
 
     # -- getting -------------------------------------------------------------------------------
 
@@ -132,9 +141,9 @@ class SimpleQueue(Generic[T]):
         Raises Empty if there is none (not ``block``) or none came in ``timeout`` seconds,
         ShutDown if none will come any more.
         """
-        if self._qsize() <= self._getters.woken:
+        if len(self.queue) <= self._getters.woken:
             self._wait_for_item(block, timeout)
-        item = self._get()
+        item = self._take()
         if self._putters.waiting:
             self._serve_putters()
         return item
@@ -145,7 +154,7 @@ class SimpleQueue(Generic[T]):
 
     def peek(self, block: bool = True, timeout: float | None = None) -> T:
         """The next item, left where it is."""
-        if self._qsize() <= self._getters.woken:
+        if len(self.queue) <= self._getters.woken:
             self._wait_for_item(block, timeout)
             self._serve_getters()  # it is still there, for the next
         return self._peek()
@@ -161,11 +170,11 @@ class SimpleQueue(Generic[T]):
             raise ShutDown
         if not block or not self._getters.wait(timeout, self._serve_getters):
             raise Empty
-        if not self._qsize():
+        if not len(self.queue):
             raise ShutDown  # drained under our feet: nothing else takes what was promised
 
     def _serve_getters(self) -> None:
-        self._getters.serve_up_to(self._qsize(), self._serve_getters)
+        self._getters.serve_up_to(len(self.queue), self._serve_getters)
 
     def __iter__(self) -> Iterator[T]:
         return self
@@ -191,7 +200,7 @@ class SimpleQueue(Generic[T]):
 
     def qsize(self) -> int:
         """How many items there are, those included that are promised to a getter."""
-        return self._qsize()
+        return len(self.queue)
 
     __len__ = qsize
 
@@ -200,16 +209,16 @@ class SimpleQueue(Generic[T]):
 
     def empty(self) -> bool:
         """Whether there is no item."""
-        return not self._qsize()
+        return not len(self.queue)
 
     def full(self) -> bool:
         """Whether all places are taken."""
-        return 0 < self._maxsize <= self._qsize()
+        return 0 < self._maxsize <= len(self.queue)
 
     def statistics(self) -> dict[str, int | None]:
         """Size, bound, and how many wait on either side."""
         return {
-            "qsize": self._qsize(),
+            "qsize": len(self.queue),
             "maxsize": self.maxsize,
             "getters": len(self._getters.waiting),
             "putters": len(self._putters.waiting),
@@ -218,7 +227,7 @@ class SimpleQueue(Generic[T]):
     def __repr__(self) -> str:
         bound = f" maxsize={self._maxsize}" if self._maxsize else ""
         return (
-            f"<{type(self).__name__} at {id(self):#x}{bound} size={self._qsize()} "
+            f"<{type(self).__name__} at {id(self):#x}{bound} size={len(self.queue)} "
             f"getters={len(self._getters.waiting)} putters={len(self._putters.waiting)}>"
         )
 
@@ -260,8 +269,8 @@ class Queue(SimpleQueue[T]):
         """Refuse further puts, and gets once empty; ``immediate``: drop the items, too."""
         self.is_shutdown = True
         if immediate:
-            while self._qsize():
-                self._get()
+            while len(self.queue):
+                self._take()
                 self.task_done()
         self._getters.fail_all(ShutDown)
         self._putters.fail_all(ShutDown)
@@ -278,12 +287,8 @@ class PriorityQueue(Queue[T]):
     def _init(self, maxsize: int) -> None:
         self.queue = []
 
-    def _put(self, item: T) -> None:
-        heappush(self.queue, item)
-
-    def _get(self) -> T:
-        item: T = heappop(self.queue)
-        return item
+    def _operations(self) -> tuple[Callable[[T], object], Callable[[], T]]:
+        return partial(heappush, self.queue), partial(heappop, self.queue)
 
 
 class LifoQueue(Queue[T]):
@@ -294,9 +299,8 @@ class LifoQueue(Queue[T]):
     def _init(self, maxsize: int) -> None:
         self.queue = []
 
-    def _get(self) -> T:
-        item: T = self.queue.pop()
-        return item
+    def _operations(self) -> tuple[Callable[[T], object], Callable[[], T]]:
+        return self.queue.append, self.queue.pop
 
     def _peek(self) -> T:
         item: T = self.queue[-1]

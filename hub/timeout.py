@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from hub.current import get_hub
+from hub.current import thread
 from hub.timers import Timer
 
 __all__ = ["Timeout", "check_seconds", "with_timeout"]
@@ -60,7 +60,7 @@ class Timeout(BaseException):
             raise RuntimeError(f"{self!r} has been started already; cancel it first")
         seconds = self.seconds
         if seconds is not None and seconds != math.inf:
-            loop = self._loop = get_hub().loop
+            loop = self._loop = thread.hub.loop
             self._timer = loop.call_later(seconds, partial(self._fire, getcurrent()))
 
     def _fire(self, target: greenlet) -> None:

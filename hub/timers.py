@@ -30,16 +30,18 @@ class Timer:
 class Timers:
     """A heap of timers. ``len()`` counts those that may still fire."""
 
-    __slots__ = ("_heap", "_shells", "ticket")
+    __slots__ = ("heap", "shells", "ticket")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Timer]] = []
-        self._shells = 0
+        self.heap: list[tuple[float, int, Timer]] = []
+        """(deadline, ticket, timer), the earliest first, shells among them."""
+        self.shells = 0
+        """How many of them are shells."""
         self.ticket = 0
         """The number that the next timer gets: equal deadlines fire in this order."""
 
     def __len__(self) -> int:
-        return len(self._heap) - self._shells
+        return len(self.heap) - self.shells
 
     def add(self, deadline: float, callback: Callable[[], object]) -> Timer:
         """A timer for the absolute time ``deadline``."""
@@ -48,42 +50,34 @@ class Timers:
         timer.callback = callback
         ticket = self.ticket
         self.ticket = ticket + 1
-        heappush(self._heap, (deadline, ticket, timer))
+        heappush(self.heap, (deadline, ticket, timer))
         return timer
 
     def cancel(self, timer: Timer) -> None:
         """Make sure that ``timer`` never fires. Idempotent, also after it has fired."""
         if timer.callback is not None:
             timer.callback = None
-            self._shells = shells = self._shells + 1
-            if shells > _SWEEP_FROM and shells * 2 > len(self._heap):
+            self.shells = shells = self.shells + 1
+            if shells > _SWEEP_FROM and shells * 2 > len(self.heap):
                 self._sweep()
 
     def _sweep(self) -> None:
-        self._heap = [entry for entry in self._heap if entry[2].callback is not None]
-        heapify(self._heap)
-        self._shells = 0
-
-    def next_deadline(self) -> float | None:
-        """When the earliest timer is due, None without one."""
-        heap = self._heap
-        while heap and heap[0][2].callback is None:
-            heappop(heap)
-            self._shells -= 1
-        return heap[0][0] if heap else None
+        self.heap[:] = [entry for entry in self.heap if entry[2].callback is not None]
+        heapify(self.heap)
+        self.shells = 0
 
     def pop_due(self, now: float, before: int) -> Callable[[], object] | None:
-        """End the earliest timer with a deadline up to ``now`` and return what it calls.
+        """End the earliest timer with a deadline up to ``now``; returns what it calls, or None.
 
         Timers with a ticket from ``before`` on stay: a caller that takes one after the other
         gives the ticket of when it began, so that a timer that starts a timer for "at once"
         can't keep it for ever. One at a time, because each may cancel the next.
         """
-        heap = self._heap
+        heap = self.heap
         while heap and heap[0][0] <= now:
             if (callback := heap[0][2].callback) is None:
                 heappop(heap)
-                self._shells -= 1
+                self.shells -= 1
             elif heap[0][1] >= before:
                 break
             else:

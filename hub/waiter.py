@@ -1,17 +1,22 @@
 """The one place where a greenlet gives up control.
 
 Everything in the hub that waits ends in `Waiter.get`, and `get` is the only function that
-switches to the hub. What follows from that:
+switches away from the greenlet that called. What follows from that:
 
-* **Waking is not running.** Whoever wakes (`wake_soon`) only puts a call on the loop's list; the
-  loop makes it later, from the hub, and only then does the greenlet run.
-* **Only who waits is switched to.** A waiter is used for one wait. Between being woken and
-  running, the greenlet may have left `get` by an exception (a Timeout, a kill). The wake-up then
-  finds nobody inside and does nothing, so it can never hit a later wait of the same greenlet.
-* **Nobody else may switch in.** The hub passes the waiter itself through the switch. Anything
-  else that comes out of it means that a stranger switched: InvalidSwitchError.
+* **Waking is not running.** Whoever wakes only puts the waiter on the loop's list (`wake_soon`).
+  Its turn comes later, in order, and only then does the greenlet run.
+* **Only who waits is switched to.** A waiter serves one wait. Between being woken and running,
+  the greenlet may have left `get` by an exception (a Timeout, a kill). The wake-up then finds
+  nobody inside and does nothing, so it can never hit a later wait of the same greenlet.
+* **Nobody else may switch in.** Whoever wakes sets the waiter's outcome before it switches. A
+  greenlet that runs again without an outcome was switched to by a stranger: InvalidSwitchError.
 * **A gate may stand before the wait** (`gate`): cancel scopes and ``no_switch`` look at every
   wait made under them without any other file knowing of them.
+
+Who takes over? The hub, in principle: it takes the next entry from its list, and if that is a
+waiter, switches to its greenlet. Where the next entry is a waiter `get` does just that itself and
+saves the way through the hub, a third of the cost of a switch. The hub keeps the upper hand by
+``loop.budget``, which counts such entries too and sends control back to the loop to poll.
 """
 
 from contextvars import ContextVar
@@ -19,13 +24,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from greenlet import getcurrent, greenlet
 
-from hub.current import get_hub
+from hub.current import thread
 from hub.errors import BlockingSwitchOutError, ConcurrentObjectUseError, InvalidSwitchError
 
 if TYPE_CHECKING:
     from hub.hub import Hub
 
-__all__ = ["Gate", "Waiter", "gate"]
+__all__ = ["Gate", "Waiter", "gate", "use_gates"]
 
 
 class Gate(Protocol):
@@ -41,6 +46,33 @@ class Gate(Protocol):
 
 
 gate: ContextVar[Gate | None] = ContextVar("gate", default=None)
+"""The innermost gate of this context; a greenlet inherits it from its spawner."""
+
+_gates_in_use = False  # spares every wait of a program without gates the look-up
+
+
+def use_gates() -> None:
+    """To be called before the first gate is set."""
+    global _gates_in_use
+    _gates_in_use = True
+
+
+class _Pending:
+    def __repr__(self) -> str:
+        return "<pending>"
+
+
+class _Error:
+    """An outcome that `Waiter.get` raises."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+PENDING = _Pending()
+_EXPIRED = object()
 
 
 class Waiter:
@@ -49,17 +81,15 @@ class Waiter:
     If it is let go before it parks, the value or the error is kept, and `get` does not park.
     """
 
-    __slots__ = ("__weakref__", "done", "error", "greenlet", "hub", "since", "value")
+    __slots__ = ("greenlet", "hub", "outcome", "since")
 
     claims = True  # who waits for something takes its error, too
     since: float  # when the wait began, by the loop's clock; only while it lasts
 
     def __init__(self, hub: "Hub | None" = None) -> None:
-        self.hub = get_hub() if hub is None else hub
+        self.hub = thread.hub if hub is None else hub
         self.greenlet: greenlet | None = None
-        self.done = False
-        self.value: Any = None
-        self.error: BaseException | None = None
+        self.outcome: Any = PENDING
 
     def get(self) -> Any:
         """Wait until let go; returns the value given to `switch`, raises what `throw` was given.
@@ -67,62 +97,85 @@ class Waiter:
         Raises BlockingSwitchOutError in the hub's own greenlet, ConcurrentObjectUseError if
         another greenlet is in this waiter, InvalidSwitchError if a stranger switched in.
         """
-        if not self.done:
+        if self.outcome is PENDING:
             hub = self.hub
             me = getcurrent()
-            if me is hub:
-                raise BlockingSwitchOutError("the hub itself can't wait; spawn a greenlet for it")
-            if self.greenlet is not None:
-                raise ConcurrentObjectUseError(f"this waiter is already used by {self.greenlet!r}")
-            watcher = gate.get()
-            if watcher is not None:
-                watcher.enter(self)
+            if me is hub or self.greenlet is not None:
+                self._refuse(me)
+            guard = gate.get() if _gates_in_use else None
+            if guard is not None:
+                guard.enter(self)
+            loop = hub.loop
+            self.since = loop.time
             self.greenlet = me
-            self.since = hub.loop.time
             try:
-                result = hub.switch()
+                if loop.budget > 0 and (ready := loop.ready):
+                    heir = ready.popleft()
+                    if type(heir) is Waiter and (target := heir.greenlet) is not None:
+                        loop.budget -= 1
+                        if heir.outcome is PENDING:
+                            heir.outcome = None
+                        passed = target.switch()
+                    else:
+                        ready.appendleft(heir)
+                        passed = hub.park()
+                else:
+                    passed = hub.park()
             finally:
                 self.greenlet = None
-                if watcher is not None:
-                    watcher.leave(self)
-            if result is not self:
-                raise InvalidSwitchError(f"{me!r} waited and was switched to with {result!r}")
-        if self.error is not None:
-            raise self.error
-        return self.value
+                if guard is not None:
+                    guard.leave(self)
+            if self.outcome is PENDING:
+                raise InvalidSwitchError(f"{me!r} waited and was switched to with {passed!r}")
+        outcome = self.outcome
+        if type(outcome) is _Error:
+            raise outcome.error
+        return outcome
+
+    def _refuse(self, me: greenlet) -> None:
+        if me is self.hub:
+            raise BlockingSwitchOutError("the hub itself can't wait; spawn a greenlet for it")
+        raise ConcurrentObjectUseError(f"this waiter is already used by {self.greenlet!r}")
 
     def get_within(self, timeout: float | None) -> bool:
         """Wait at most ``timeout`` seconds (None: for ever); False if the time was up first."""
-        if timeout is None or self.done:
+        if timeout is None or self.outcome is not PENDING:
             self.get()
             return True
         loop = self.hub.loop
         timer = loop.call_later(timeout, self._expire)
         try:
-            self.get()
+            return self.get() is not _EXPIRED
         finally:
             loop.timers.cancel(timer)
-        return self.value is not _EXPIRED
 
     def _expire(self) -> None:
-        if not self.done:
-            self.switch(_EXPIRED)
+        if self.outcome is PENDING:
+            self.outcome = _EXPIRED
+            self.wake()
 
     def wake(self) -> None:
         """Let the greenlet go on, now. For the loop only; others use `wake_soon`."""
-        self.done = True
+        if self.outcome is PENDING:
+            self.outcome = None
         greenlet = self.greenlet
         if greenlet is not None:
-            greenlet.switch(self)
+            greenlet.switch()
+
+    __call__ = wake
 
     def wake_soon(self) -> None:
-        """Have the greenlet go on in a next turn of its loop. From any greenlet and any thread."""
-        self.done = True
-        self.hub.loop.call_soon(self.wake)
+        """Have the greenlet go on when its turn comes. From any greenlet and any thread."""
+        if self.outcome is PENDING:
+            self.outcome = None
+        loop = self.hub.loop
+        loop.ready.append(self)
+        if loop.asleep:
+            loop.wake()
 
     def switch(self, value: Any = None) -> None:
         """Let the greenlet go on with ``value``: now if the loop calls, soon if another does."""
-        self.value = value
+        self.outcome = value
         if getcurrent() is self.hub:
             self.wake()
         else:
@@ -130,16 +183,17 @@ class Waiter:
 
     def throw(self, error: BaseException) -> None:
         """As `switch`, with an error that `get` raises."""
-        self.error = error
-        self.switch()
+        self.switch(_Error(error))
+
+    def throw_soon(self, error: BaseException) -> None:
+        """As `wake_soon`, with an error that `get` raises."""
+        self.outcome = _Error(error)
+        self.wake_soon()
 
     def ready(self) -> bool:
         """Whether it has been let go."""
-        return self.done
+        return self.outcome is not PENDING
 
     def __repr__(self) -> str:
-        state = "done" if self.done else "idle" if self.greenlet is None else "waiting"
+        state = "done" if self.ready() else "idle" if self.greenlet is None else "waiting"
         return f"<Waiter {state} greenlet={self.greenlet!r}>"
-
-
-_EXPIRED = object()

@@ -17,8 +17,9 @@ Feeding from another native thread is allowed: ``serve`` then runs in the waiter
 
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 
-from hub.current import get_hub_if_any
+from hub.current import thread
 from hub.waiter import Waiter
 
 __all__ = ["WaitQueue"]
@@ -41,22 +42,23 @@ class WaitQueue:
         After True the caller must take what it was promised before it waits for anything else.
         ``serve`` is the owner's method that calls `serve_up_to` with what is available.
         """
-        waiter = Waiter()
+        waiter = Waiter(thread.hub)
         if first:
             self.waiting.appendleft(waiter)
         else:
             self.waiting.append(waiter)
         try:
             serve()  # another thread may have fed the owner between its last look and the append
-            in_time = waiter.get_within(timeout)
+            if timeout is None:
+                waiter.get()
+            elif not waiter.get_within(timeout):
+                self.waiting.remove(waiter)
+                return False
         except BaseException:
             self._leave(waiter, serve)
             raise
-        if in_time:
-            self.woken -= 1
-        else:
-            self.waiting.remove(waiter)
-        return in_time
+        self.woken -= 1
+        return True
 
     def _leave(self, waiter: Waiter, serve: Callable[[], object]) -> None:
         try:
@@ -70,16 +72,16 @@ class WaitQueue:
         waiting = self.waiting
         while waiting and available > self.woken:
             hub = waiting[0].hub
-            if hub is not get_hub_if_any():
+            if hub.thread_ident != get_ident():
                 hub.loop.call_soon(serve)
                 return
             self.woken += 1
-            waiting.popleft().wake_soon()
+            waiter = waiting.popleft()
+            waiter.outcome = None
+            hub.loop.ready.append(waiter)
 
     def fail_all(self, error: type[BaseException]) -> None:
         """Raise a new ``error`` in everyone who waits."""
         while self.waiting:
-            waiter = self.waiting.popleft()
-            waiter.error = error()
             self.woken += 1
-            waiter.wake_soon()
+            self.waiting.popleft().throw_soon(error())

@@ -51,7 +51,7 @@ class Watcher:
     """What all watchers share: the callback, and whether they keep the loop alive (``ref``).
 
     ``_counts`` says what being active adds by itself to what the loop counts as a reason to go
-    on: a timer and a descriptor are counted where they are kept, a signal is not.
+    on: a timer is counted where it is kept, a signal is not.
     """
 
     _counts = 1
@@ -142,7 +142,6 @@ class Io(Watcher):
         self._read = read
         self._write = write
         self._sides: list[Side] = []
-        self._counts = int(read) + int(write)
 
     def _arm(self) -> None:
         entry = self.loop.poller.watch(self.fd)
@@ -157,9 +156,15 @@ class Io(Watcher):
             self.callback = None
             raise
 
+    def _weigh(self) -> None:
+        for side in self._sides:
+            side.ref = self._ref
+
     def _disarm(self) -> None:
         while self._sides:
-            self._sides.pop().stop()
+            side = self._sides.pop()
+            side.ref = True
+            side.stop()
 
     def _run(self) -> None:
         super()._run()
