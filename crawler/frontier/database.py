@@ -10,12 +10,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from crawler.errors import OutputError, StateError
 from crawler.frontier.base import STATE_VERSION
 from crawler.frontier.tables import SCHEMA
 
+F = TypeVar("F", bound="Fallible")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -55,15 +56,39 @@ def explain(error: sqlite3.Error, where: str) -> Exception:
     return kind(f"the crawl's state ({where}): {error}; {advice}")
 
 
-def explained(method: Callable[P, R]) -> Callable[P, R]:
-    """Errors of SQLite come out of the method as OutputError or StateError."""
+class Fallible:
+    """Has methods that are `explained`, and a connection with a transaction."""
+
+    _db: sqlite3.Connection
+    failure: Exception | None = None
+    """What went wrong first. SQLite may have rolled the transaction back then, of which counters
+    and caches in memory know nothing: from now on nothing may be committed."""
+
+    def _begin(self) -> None:
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN IMMEDIATE")
+
+
+def first_column(cursor: sqlite3.Cursor, otherwise: Any) -> Any:
+    """The first column of the first row, or `otherwise` if there is none or it is NULL."""
+    row = cursor.fetchone()
+    return otherwise if row is None or row[0] is None else row[0]
+
+
+def explained(
+    method: Callable[Concatenate[F, P], R],
+) -> Callable[Concatenate[F, P], R]:
+    """Errors of SQLite come out of the method as OutputError or StateError, the first for ever."""
 
     @wraps(method)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self: F, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if self.failure is not None:
+            raise type(self.failure)(*self.failure.args)
         try:
-            return method(*args, **kwargs)
+            return method(self, *args, **kwargs)
         except sqlite3.Error as error:
-            raise explain(error, FILE_NAME) from error
+            self.failure = explain(error, FILE_NAME)
+            raise self.failure from error
 
     return call
 

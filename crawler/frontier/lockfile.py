@@ -44,8 +44,11 @@ class LockFile:
             raise StateError(
                 f"{folder} can't be locked ({error.strerror}); put it on a local file system"
             ) from error
-        os.ftruncate(self._fd, 0)
-        os.write(self._fd, f"{os.getpid()}\n".encode())
+        try:
+            os.ftruncate(self._fd, 0)
+            os.write(self._fd, f"{os.getpid()}\n".encode())
+        except OSError as error:
+            raise OutputError(f"{folder}/lock can't be written ({error.strerror})") from error
 
     def close(self) -> None:
         os.close(self._fd)

@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from crawler.frontier.base import STATES, Run, State
 from crawler.frontier.database import FILE_NAME, explain, open_read_only
-from crawler.frontier.sqlite import ENDED
 
 TOP_HOSTS = 10
 
@@ -63,7 +62,7 @@ def _read(db: sqlite3.Connection, pid: int | None) -> Status | None:
     row = db.execute("SELECT run_id, config, seq FROM run").fetchone()
     if row is None:
         return None
-    counts: Counter[State] = Counter(dict(db.execute("SELECT name, n FROM count")))
+    counts: Counter[str] = Counter(dict(db.execute("SELECT name, n FROM count")))
     retries, next_retry = db.execute("SELECT count(*), min(not_before) FROM later").fetchone()
     hosts = db.execute(
         "SELECT name, pages, images, ready_at FROM host WHERE pages + images > 0"
@@ -77,17 +76,17 @@ def _read(db: sqlite3.Connection, pid: int | None) -> Status | None:
         hosts_waiting=tuple(HostRow(*host) for host in hosts),
         retries=retries,
         next_retry=next_retry,
-        codes=_codes(db),
+        codes={"error": _codes(counts, "error"), "skip": _codes(counts, "skip")},
         pid=pid,
     )
 
 
-def _codes(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
-    written = "SELECT code, count(*) FROM url WHERE state = ? GROUP BY code"
-    errors = Counter(dict(db.execute(written, (ENDED["error"],))))
-    skips = Counter(dict(db.execute(written, (ENDED["skip"],))))
-    skips.update(dict(db.execute("SELECT reason, count(*) FROM skip GROUP BY reason")))
-    return {"error": dict(errors.most_common()), "skip": dict(skips.most_common())}
+def _codes(counts: Counter[str], state: State) -> dict[str, int]:
+    return {
+        name.removeprefix(f"{state} "): n
+        for name, n in counts.most_common()
+        if n and name.startswith(f"{state} ")
+    }
 
 
 def holder(folder: Path) -> int | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from math import inf
 from pathlib import Path
@@ -22,9 +22,10 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from crawler.errors import OutputError
-from crawler.frontier.base import STATES, Content, Ended, HostDue, Run, State
-from crawler.frontier.database import explained, open_database
+from crawler.frontier.base import STATES, Ended, HostDue, State
+from crawler.frontier.database import explained, first_column, open_database
 from crawler.frontier.hosts import HostTable
+from crawler.frontier.keepsakes import Keepsakes
 from crawler.frontier.lockfile import LockFile
 from crawler.frontier.recent import SKIPPED, Recent
 from crawler.records import Found, Hop, Lease, Skip, Want
@@ -54,7 +55,7 @@ class _Leased(NamedTuple):
     rank: int
 
 
-class SqliteStore:
+class SqliteStore(Keepsakes):
     """A `Store` in `folder`, which is made if need be. Opening it takes back all leases.
 
     Raises StateError if another process has it open, or if it is of another version or damaged;
@@ -95,7 +96,7 @@ class SqliteStore:
         self._begin()
         self._hosts = HostTable(db)
         self._next_seq = db.execute("SELECT coalesce(max(seq), 0) + 1 FROM url").fetchone()[0]
-        self._next_retry = _first(db.execute("SELECT min(not_before) FROM later"), inf)
+        self._next_retry = first_column(db.execute("SELECT min(not_before) FROM later"), inf)
         self._counts: Counter[str] = Counter(dict(db.execute("SELECT name, n FROM count")))
 
     # URLs coming in
@@ -142,6 +143,7 @@ class SqliteStore:
                 self._db.execute(
                     "INSERT INTO skip VALUES (?, ?, ?)", (seq, one.skip.reason, one.skip.rule)
                 )
+                self._tally(f"skip {one.skip.reason}", 1)
         self._next_seq = first + len(fresh)
         self._db.executemany(
             "INSERT INTO url (seq, host_id, url, kind, lane, depth, origin_id, state, alt,"
@@ -183,9 +185,7 @@ class SqliteStore:
         nearer = untouched and found.depth < depth and lane == LANES.index(found.want)
         self._recent.put(found.url, _nearest(found, depth, overturned or nearer, untouched))
         if overturned:
-            self._db.execute("DELETE FROM skip WHERE seq = ?", (seq,))
-            self._tally("skip", -1)
-            self._tally("queued", 1)
+            self._overturn(seq)
         elif nearer:
             self._dequeue(_Leased(seq, host_id, lane, _place(found.want, depth)[1]))
         else:
@@ -197,6 +197,13 @@ class SqliteStore:
         )
         self._enqueue(seq, host_id, *_place(found.want, found.depth), now)
         return int(overturned)
+
+    def _overturn(self, seq: int) -> None:
+        query = "SELECT reason FROM skip WHERE seq = ?"
+        self._tally(f"skip {self._db.execute(query, (seq,)).fetchone()[0]}", -1)
+        self._db.execute("DELETE FROM skip WHERE seq = ?", (seq,))
+        self._tally("skip", -1)
+        self._tally("queued", 1)
 
     # Leases
 
@@ -236,6 +243,8 @@ class SqliteStore:
         )
         self._tally("queued", -1)
         self._tally(ended, 1)
+        if code is not None:
+            self._tally(f"{ended} {code}", 1)
 
     @explained
     def retry(self, lease: Lease, not_before: float) -> None:
@@ -290,7 +299,7 @@ class SqliteStore:
         for not_before, seq, host_id, lane, depth in due:
             self._enqueue(seq, host_id, *_place(LANES[lane], depth), not_before)
         self._db.execute("DELETE FROM later WHERE not_before <= ?", (now,))
-        self._next_retry = _first(self._db.execute("SELECT min(not_before) FROM later"), inf)
+        self._next_retry = first_column(self._db.execute("SELECT min(not_before) FROM later"), inf)
 
     # Decisions to skip
 
@@ -367,7 +376,7 @@ class SqliteStore:
 
     def _next_image_retry(self) -> float:
         query = "SELECT min(not_before) FROM later JOIN url USING (seq) WHERE lane = 1"
-        moment: float = _first(self._db.execute(query), inf)
+        moment: float = first_column(self._db.execute(query), inf)
         return moment
 
     @explained
@@ -377,61 +386,6 @@ class SqliteStore:
 
     def hosts(self) -> int:
         return self._hosts.total
-
-    # What else a crawl must not forget
-
-    @explained
-    def note(self, kind: str, key: str) -> bytes | None:
-        query = "SELECT value FROM note WHERE kind = ? AND key = ?"
-        value: bytes | None = _first(self._db.execute(query, (kind, key)), None)
-        return value
-
-    @explained
-    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
-        self._begin()
-        if value is None:
-            self._db.execute("DELETE FROM note WHERE kind = ? AND key = ?", (kind, key))
-        else:
-            self._db.execute("INSERT OR REPLACE INTO note VALUES (?, ?, ?)", (kind, key, value))
-
-    @explained
-    def notes(self, kind: str) -> Iterator[tuple[str, bytes]]:
-        query = "SELECT key, value FROM note WHERE kind = ? ORDER BY key"
-        return iter(self._db.execute(query, (kind,)).fetchall())
-
-    @explained
-    def content(self, sha256: str) -> Content | None:
-        query = "SELECT path, url FROM content WHERE sha256 = ?"
-        row = self._db.execute(query, (sha256,)).fetchone()
-        return None if row is None else Content(*row)
-
-    @explained
-    def set_content(self, sha256: str, content: Content) -> None:
-        self._begin()
-        row = (sha256, content.path, content.url)
-        self._db.execute("INSERT OR IGNORE INTO content VALUES (?, ?, ?)", row)
-
-    @explained
-    def offset(self, sink: str) -> int | None:
-        query = "SELECT offset FROM sink WHERE name = ?"
-        offset: int | None = _first(self._db.execute(query, (sink,)), None)
-        return offset
-
-    @explained
-    def set_offset(self, sink: str, offset: int) -> None:
-        self._begin()
-        self._db.execute("INSERT OR REPLACE INTO sink VALUES (?, ?)", (sink, offset))
-
-    @explained
-    def run(self) -> Run | None:
-        row = self._db.execute("SELECT run_id, config, seq FROM run").fetchone()
-        return None if row is None else Run(*row)
-
-    @explained
-    def set_run(self, run: Run) -> None:
-        self._begin()
-        row = (run.run_id, run.config, run.seq)
-        self._db.execute("INSERT OR REPLACE INTO run VALUES (1, ?, ?, ?)", row)
 
     # The transaction
 
@@ -445,21 +399,15 @@ class SqliteStore:
         self._changed.clear()
         self._db.execute("COMMIT")
 
-    @explained
     def close(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-        self._db.close()
+        self._db.close()  # which rolls back
         self._lock.close()
 
-    def _begin(self) -> None:
-        if not self._db.in_transaction:
-            self._db.execute("BEGIN IMMEDIATE")
-
-    def _tally(self, state: State, change: int) -> None:
+    def _tally(self, name: str, change: int) -> None:
+        """Count a state, or "STATE CODE" for the codes of errors and skips."""
         if change:
-            self._counts[state] += change
-            self._changed.add(state)
+            self._counts[name] += change
+            self._changed.add(name)
 
 
 def _place(want: Want, depth: int) -> tuple[int, int]:
@@ -472,9 +420,3 @@ def _nearest(found: Found, depth: int, taken: bool, untouched: bool) -> int:
     if taken:
         return found.depth
     return depth if untouched else 0
-
-
-def _first(cursor: Any, otherwise: Any) -> Any:
-    """The first column of the first row, or `otherwise` if there is none or it is NULL."""
-    row = cursor.fetchone()
-    return otherwise if row is None or row[0] is None else row[0]

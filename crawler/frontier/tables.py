@@ -9,8 +9,9 @@ What waits is in `queue`, ordered as it will be leased, or in `later`, ordered b
 to skip is in `skip` until it is overturned or written. A URL in none of the three has its record.
 A lease is not in the tables: it lives in the process that holds the lock, and dies with it.
 
-`host.pages` and `host.images` count the rows of `queue`, `count` the URLs by state, so that opening
-a folder needs to count nothing.
+`host.pages` and `host.images` count the rows of `queue`, `count` the URLs by state, and by code in
+the states "error" and "skip" (the name is then "error dns_timeout"), so that neither opening a
+folder nor looking at it needs to count anything.
 """
 
 SCHEMA = """

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -148,8 +149,13 @@ def test_damage_found_later_is_named(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[4096 * 20 :] = b"\xff" * (len(data) - 4096 * 20)
     path.write_bytes(bytes(data))
+
+    def read_all() -> None:
+        with closing(SqliteStore(tmp_path)) as store:
+            store.add([found(str(n)) for n in range(9000)], 0.0)
+
     with pytest.raises(StateError, match="damaged"):
-        SqliteStore(tmp_path).add([found(str(n)) for n in range(9000)], 0.0)
+        read_all()
 
 
 def test_a_full_disk_is_named_and_nothing_committed_is_lost(tmp_path: Path) -> None:
@@ -160,6 +166,11 @@ def test_a_full_disk_is_named_and_nothing_committed_is_lost(tmp_path: Path) -> N
     store._db.execute(f"PRAGMA max_page_count = {pages + 5}")
     with pytest.raises(OutputError, match=r"disk is full.*orbweb resume"):
         store.add([found(f"{n:0200}") for n in range(2000)], 0.0)
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    with pytest.raises(OutputError, match="disk is full"):  # too late: half a batch is lost
+        store.add([found("2")], 0.0)
+    with pytest.raises(OutputError, match="disk is full"):
+        store.commit()
     store.close()
     store = SqliteStore(tmp_path)
     assert store.counts()["queued"] == 1
