@@ -64,13 +64,13 @@ _ZEROS: dict[type, Any] = {str: "", int: 0, float: 0.0, bool: False, dict: {}}
 
 
 def schema_line(data: Mapping[str, Any] | None = None) -> bytes:
-    """`{"type":"schema", ...}`: a typed zero in every field of every type, newline included.
+    """`{"type":"schema", ...}`: a typed zero in every field of every type; no newline at the end.
 
     `data` gives zeros for what the user's selectors put under that key, where they are known.
     """
     zeros = {column.name: _zero(column) for column in all_columns()}
     zeros |= {"type": "schema", "v": SCHEMA_VERSION, "data": dict(data or {})}
-    return msgspec.json.encode(zeros) + b"\n"
+    return msgspec.json.encode(zeros)
 
 
 def _zero(column: Column) -> Any:

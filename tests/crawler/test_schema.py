@@ -82,7 +82,7 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
     encode = msgspec.json.Encoder().encode
     dull = encode(PageRecord(**fetched(0), status=200)) + b"\n"
     late = b"".join(encode(record) + b"\n" for record in LATE)
-    path.write_bytes(schema_line() + dull * (SAMPLE + 100) + late)
+    path.write_bytes(schema_line() + b"\n" + dull * (SAMPLE + 100) + late)
     return path
 
 
@@ -116,8 +116,7 @@ def test_every_field_is_explained() -> None:
 
 def test_the_schema_line_is_one_line_with_no_null_in_it() -> None:
     line = schema_line({"price": 0.0})
-    assert line.endswith(b"\n")
-    assert line.count(b"\n") == 1
+    assert b"\n" not in line
     assert b"null" not in line
     values = json.loads(line)
     assert values["type"] == "schema"
