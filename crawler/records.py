@@ -12,6 +12,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from crawler.schema import TerminalRecord
+
 Want = Literal["page", "image"]
 """On whose behalf a URL is fetched: as a page of the site, or as a picture of a page. What it
 turns out to *be* is decided by its bytes."""
@@ -175,3 +177,13 @@ class File(Struct, frozen=True):
     charset: str | None = None
     links: tuple[Link, ...] = ()
     images: tuple[ImageLink, ...] = ()
+
+
+class Outcome(Struct, frozen=True):
+    """How a lease ended: its terminal record, and what was found on the way."""
+
+    lease: Lease
+    record: TerminalRecord
+    found: tuple[Found, ...] = ()
+    picture: bytes | None = None
+    """The bytes of an image, to be kept on disk before the record is written."""

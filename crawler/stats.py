@@ -70,6 +70,8 @@ class Stats:
         self._last_errors: deque[tuple[str, str, str]] = deque(maxlen=LAST_ERRORS)
         self._top_hosts: set[str] = set()
         self._bytes = 0
+        self.seed_failures: Counter[tuple[str, int | None]] = Counter()
+        """(error_code, status) of seeds that failed, and of what seeds redirected to."""
         # (time, pages, bytes), one per snapshot, the oldest about RATE_WINDOW_S old.
         self._samples = deque([(self._started, self._by_type["page"], 0)])
 
@@ -83,6 +85,8 @@ class Stats:
             self._by_code[record.error_code] += 1
             self._by_host[record.host] += 1
             self._last_errors.append((record.url, record.error_code, record.error_message))
+            if record.depth == 0:
+                self.seed_failures[record.error_code, record.status] += 1
 
     def snapshot(
         self,

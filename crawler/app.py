@@ -1,0 +1,224 @@
+"""Builds a crawl from its configuration. The only file that knows the concrete classes.
+
+    Config -> store, sink -> frontier, client, gate, writer -> engine -> Summary
+
+A crawl is new, or it is resumed; both open the same store, and opening is what heals it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+import hub
+from crawler import __version__
+from crawler.config import Config, to_json
+from crawler.config_secrets import revealed
+from crawler.discover import Discovery
+from crawler.engine import Engine
+from crawler.folder import Mode, open_records, open_state, records_path
+from crawler.frontier.base import Run, Store
+from crawler.frontier.frontier import Frontier
+from crawler.gate import Gate
+from crawler.http.client import Client
+from crawler.limits import Limits
+from crawler.records import Found
+from crawler.schema import RunRecord
+from crawler.scope import Scope
+from crawler.sinks.base import Sink
+from crawler.sinks.files import ImageFiles
+from crawler.stats import Snapshot, Stats
+from crawler.url import host_key, hostname
+from crawler.verdict import exit_code
+from crawler.writer import Writer
+
+RunEvent = Literal["started", "checkpoint", "finished"]
+FinishReason = Literal["done", "limit_pages", "limit_time", "limit_bytes", "signal", "error"]
+
+STOPPED = 75
+STOPPED_AT_ONCE = 128
+"""Plus the signal's number, as shells have it."""
+
+WIDENED = "scope"
+"""Notes of the URLs that seeds redirected to: they are in scope, also after a resume."""
+
+
+class Summary(Struct, frozen=True):
+    """How a run ended. `counts` are URLs by state, those of earlier runs included."""
+
+    exit_code: int
+    finish_reason: FinishReason
+    counts: Mapping[str, int]
+    elapsed_s: float
+    dir: str
+    next_command: str | None
+
+
+def open_crawl(config: Config, *, mode: Mode, clock: Callable[[], float] = time.time) -> Crawl:
+    """A crawl ready to run; its seeds are in its state.
+
+    "new" refuses a folder that holds a crawl; "fresh" throws that crawl's state and records away
+    and keeps its images; "resume" goes on with it, under `config`. `clock` gives seconds since the
+    epoch. Raises UsageError, OutputError or StateError.
+    """
+    path = records_path(config)
+    if config.output and path is not None:
+        config = replace(config, output=str(path.absolute()))  # a resume may stand elsewhere
+    with ExitStack() as held:
+        store, run = open_state(config, mode, clock())
+        held.callback(store.close)
+        sink = open_records(config, store)
+        held.callback(sink.close)
+        crawl = Crawl(config, store, run, sink, clock)
+        held.callback(crawl.close_client)
+        if mode != "resume":
+            crawl.sow()
+        crawl.held = held.pop_all()
+    return crawl
+
+
+class Crawl:
+    """One crawl, from open to closed; `run` may be called once."""
+
+    held: ExitStack
+    """What has to be closed in the end."""
+
+    def __init__(
+        self, config: Config, store: Store, run: Run, sink: Sink, clock: Callable[[], float]
+    ) -> None:
+        widened = [url for url, _ in store.notes(WIDENED)]
+        self._scope = Scope(config.scope, (*config.seeds, *widened))
+        self._config = config
+        self._store = store
+        self._clock = clock
+        self._frontier = Frontier(store, config.politeness, clock)
+        self._stats = Stats(clock, self._counts())
+        self._pages_before = self._counts()["page"]
+        self._limits = Limits(config.limits, config.images, clock(), self._pages_before)
+        self._client = Client(
+            revealed(config.http, os.environ),
+            named_hosts={hostname(host_key(seed)) for seed in config.seeds},
+        )
+        self._writer = Writer(
+            run,
+            self._frontier,
+            store,
+            sink,
+            ImageFiles(Path(config.dir), config.images.name),
+            self._stats,
+            config.records,
+            clock,
+        )
+        self._engine = Engine(
+            config,
+            self._frontier,
+            Gate(config.robots, config.retry, self._client.fetch, store, clock),
+            self._client,
+            Discovery(config, self._scope, self._frontier.known, self._widen),
+            self._limits,
+            self._writer,
+            clock,
+        )
+        self._interrupted: int | None = None  # the exit code that follows
+
+    def sow(self) -> None:
+        """Put the seeds into the state, together with the run."""
+        self._frontier.add(
+            Found(url, "seed", "page", 0, None, url, skip=self._scope.judge(url, "page", 0))
+            for url in self._config.seeds
+        )
+        self._writer.commit()
+
+    def run(self) -> Summary:
+        """Crawl until done, limited or stopped. Raises Stop if the crawl can't go on."""
+        started = self._clock()
+        with self.held:
+            self._writer.put(self._run_record("started"))
+            self._engine.run()
+            reason = self._finish_reason()
+            if reason == "done" and "skips" in self._config.records.record:
+                self._writer.write_skips()
+            code = self._exit_code(reason)
+            self._writer.put(self._run_record("finished", reason, code))
+            self._writer.commit()
+            return Summary(
+                code,
+                reason,
+                self._counts(),
+                self._clock() - started,
+                self._config.dir,
+                None if reason == "done" else f"orbweb resume {self._config.dir}",
+            )
+
+    def interrupt(self, signum: int) -> None:
+        """Stop: the first time no new requests are made, the second time none is waited for."""
+        again = self._interrupted is not None
+        self._interrupted = STOPPED_AT_ONCE + signum if again else STOPPED
+        hub.spawn(self._engine.drain, 0.0 if again else self._config.grace)
+
+    def snapshot(self) -> Snapshot:
+        """The crawl at this moment; cheap."""
+        frontier = self._frontier.statistics()
+        draining = self._interrupted is not None
+        return self._stats.snapshot(frontier, frontier.by_host, draining=draining)
+
+    def close_client(self) -> None:
+        self._client.close()
+
+    def _counts(self) -> dict[str, int]:
+        """URLs by state."""
+        return dict(self._store.counts().items())
+
+    def _widen(self, url: str) -> None:
+        self._scope.widen(url)
+        self._store.set_note(WIDENED, url, b"")
+
+    def _finish_reason(self) -> FinishReason:
+        counts = self._counts()
+        if counts["queued"] + counts["leased"] == 0:
+            return "done"
+        return "signal" if self._interrupted else self._limits.reached(self._clock()) or "error"
+
+    def _exit_code(self, reason: FinishReason) -> int:
+        if self._interrupted is not None and reason == "signal":
+            return self._interrupted
+        return exit_code(self._stats.seed_failures, self._counts(), self._config.fail_on)
+
+    def _run_record(
+        self, event: RunEvent, reason: FinishReason | None = None, code: int | None = None
+    ) -> RunRecord:
+        counts = self._counts()
+        now = self.snapshot()
+        return RunRecord(
+            event=event,
+            finish_reason=reason,
+            exit_code=code,
+            pages=counts["page"],
+            images_count=counts["image"],
+            errors=counts["error"],
+            skipped=counts["skip"],
+            queued=counts["queued"],
+            leased=counts["leased"],
+            hosts=now.hosts,
+            bytes=now.bytes,
+            pages_per_s=round((counts["page"] - self._pages_before) / max(now.elapsed_s, 0.001), 3),
+            rss_bytes=_resident_bytes(),
+            config_sha256=hashlib.sha256(to_json(self._config)).hexdigest(),
+            version=__version__,
+        )
+
+
+def _resident_bytes() -> int:
+    """Memory of this process now (proc_pid_statm(5)); 0 where the system does not tell."""
+    with suppress(OSError):
+        pages = Path("/proc/self/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return 0

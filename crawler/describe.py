@@ -1,0 +1,223 @@
+"""What came of a lease, put into the words of the record stream (`schema.py`).
+
+Pure: values in, one record out. `seq`, `ts` and `run_id` are the writer's to fill in, for only it
+knows the order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from crawler.errors import Failure
+from crawler.records import File, Found, Hop, Image, Lease, Page, Response, Skip
+from crawler.robots import Robots
+from crawler.schema import (
+    ErrorRecord,
+    FileRecord,
+    HeaderRow,
+    ImageRecord,
+    ImageRow,
+    LinkRow,
+    PageRecord,
+    RedirectHop,
+    RedirectRecord,
+    RobotsRecord,
+    SkipRecord,
+    TerminalRecord,
+)
+from crawler.url import host_key, registrable_domain, url_id_hex
+
+
+def page_record(
+    lease: Lease, response: Response, page: Page, include: frozenset[str]
+) -> PageRecord:
+    """`include` names the heavy fields that the user asked for."""
+    return PageRecord(
+        **_url_fields(lease),
+        **_fetch_fields(lease, response),
+        content_type=page.content_type,
+        charset=page.charset,
+        lang=page.lang,
+        robots_meta=page.robots_meta,
+        title=page.title,
+        description=page.description,
+        canonical_url=page.canonical_url,
+        links_count=len(page.links),
+        images_count=len(page.images),
+        links=_link_rows(page) if "links" in include else None,
+        images=_image_rows(page) if "images" in include else None,
+        headers=_header_rows(response) if "headers" in include else None,
+    )
+
+
+def file_record(
+    lease: Lease, response: Response, file: File, include: frozenset[str]
+) -> FileRecord:
+    return FileRecord(
+        **_url_fields(lease),
+        **_fetch_fields(lease, response),
+        content_type=file.content_type,
+        charset=file.charset,
+        links_count=len(file.links),
+        headers=_header_rows(response) if "headers" in include else None,
+    )
+
+
+def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
+    """`path` and `dup_of` stay empty until the writer has put the bytes on disk."""
+    return ImageRecord(
+        **_url_fields(lease),
+        **_fetch_fields(lease, response),
+        content_type=image.content_type,
+        path="",
+        format=image.format,
+        width=image.width,
+        height=image.height,
+        frames=image.frames,
+        animated=None if image.frames is None else image.frames > 1,
+        alt=lease.alt,
+        page_url=lease.parent_url,
+    )
+
+
+def redirect_record(lease: Lease, response: Response, location: str) -> RedirectRecord:
+    return RedirectRecord(
+        **_url_fields(lease),
+        **_fetch_fields(lease, response),
+        content_type=response.header("content-type"),
+        location=location,
+    )
+
+
+def error_record(lease: Lease, failure: Failure, elapsed_ms: int) -> ErrorRecord:
+    """`elapsed_ms`: of the last attempt."""
+    return ErrorRecord(
+        **_url_fields(lease),
+        error_code=failure.code,
+        error_stage=failure.at_stage,
+        error_message=failure.message,
+        status=failure.status,
+        attempts=lease.attempts + 1,
+        retry_after_s=failure.retry_after_s,
+        elapsed_ms=elapsed_ms,
+        for_type=lease.want,
+    )
+
+
+def skip_record(lease: Lease, skip: Skip) -> SkipRecord:
+    return SkipRecord(**_url_fields(lease), reason=skip.reason, rule=skip.rule)
+
+
+def unfetched_skip(found: Found) -> SkipRecord:
+    """The record of a URL that was refused when it was found. `found.skip` is set."""
+    assert found.skip is not None
+    return SkipRecord(**_url_fields(found), reason=found.skip.reason, rule=found.skip.rule)
+
+
+def robots_record(url: str, response: Response, robots: Robots, expires_at: float) -> RobotsRecord:
+    """A robots.txt that was answered; `expires_at` in seconds since the epoch."""
+    parsed = 200 <= response.status < 300
+    return RobotsRecord(
+        **_site_fields(url),
+        status=response.status,
+        policy="parsed" if parsed else "allow_all",
+        agent_matched=robots.agent_matched,
+        crawl_delay_s=robots.crawl_delay,
+        rules_count=robots.rules_count,
+        sitemaps=robots.sitemaps,
+        expires_at=timestamp(expires_at),
+        fetch_ms=response.timings.fetch_ms,
+    )
+
+
+def failed_robots_record(url: str, failure: Failure) -> RobotsRecord:
+    """A robots.txt that could not be had: nothing may be asked for."""
+    return RobotsRecord(**_site_fields(url), status=failure.status, policy="deferred")
+
+
+def timestamp(moment: float) -> str:
+    """RFC 3339 in UTC with milliseconds, of seconds since the epoch."""
+    seconds = int(moment)
+    second = _second(seconds)
+    return f"{second}.{int((moment - seconds) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def code_of(record: TerminalRecord) -> str | None:
+    """Why it ended so, where it did not end well: the `error_code`, or the `reason` of a skip."""
+    if isinstance(record, ErrorRecord):
+        return record.error_code
+    return record.reason if isinstance(record, SkipRecord) else None
+
+
+def _site_fields(url: str) -> dict[str, Any]:
+    host = host_key(url)
+    return {
+        "url": url,
+        "url_id": url_id_hex(url),
+        "host": host,
+        "domain": registrable_domain(host),
+    }
+
+
+def _url_fields(lease: Lease | Found) -> dict[str, Any]:
+    return _site_fields(lease.url) | {
+        "parent_url": lease.parent_url,
+        "link_kind": lease.kind,
+        "depth": lease.depth,
+        "seed_url": lease.seed_url,
+    }
+
+
+def _fetch_fields(lease: Lease, response: Response) -> dict[str, Any]:
+    timings = response.timings
+    return {
+        "status": response.status,
+        "redirects": _hops(lease.redirects),
+        "http_version": response.http_version,
+        "remote_ip": response.remote_ip,
+        "sha256": hashlib.sha256(response.body).hexdigest(),
+        "etag": response.header("etag"),
+        "last_modified": response.header("last-modified"),
+        "attempts": lease.attempts + 1,
+        "fetch_ms": timings.fetch_ms,
+        "queue_ms": lease.queued_ms,
+        "dns_ms": timings.dns_ms,
+        "connect_ms": timings.connect_ms,
+        "tls_ms": timings.tls_ms,
+        "ttfb_ms": timings.ttfb_ms,
+        "download_ms": timings.download_ms,
+        "reused_connection": response.reused_connection,
+        "wire_bytes": response.wire_bytes,
+        "body_bytes": len(response.body),
+        "content_encoding": response.content_encoding,
+        "truncated": response.truncated,
+    }
+
+
+def _hops(redirects: tuple[Hop, ...]) -> tuple[RedirectHop, ...]:
+    return tuple(RedirectHop(hop.url, hop.status) for hop in redirects)
+
+
+def _link_rows(page: Page) -> tuple[LinkRow, ...]:
+    return tuple(
+        LinkRow(link.url, link.kind, link.text, link.rel, link.nofollow) for link in page.links
+    )
+
+
+def _image_rows(page: Page) -> tuple[ImageRow, ...]:
+    return tuple(
+        ImageRow(image.url, image.kind, image.alt, image.width, image.height)
+        for image in page.images
+    )
+
+
+def _header_rows(response: Response) -> tuple[HeaderRow, ...]:
+    return tuple(HeaderRow(name, value) for name, value in response.headers)

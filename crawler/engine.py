@@ -1,0 +1,204 @@
+"""The crawl on one page: a lease goes in, an outcome comes out.
+
+    frontier.lease -> gate -> client.fetch -> extract -> scope -> writer.put -> (frontier)
+
+A fixed number of workers run this road side by side, each in a greenlet of its own. Everything a
+worker knows of a URL is in its lease; everything it learns goes out in one `Outcome`. What fails
+goes to `retry.py`, which either sends the URL back to the frontier with a time, or lets the
+failure become the URL's record. No worker ever sleeps for a URL.
+
+What switches here: `frontier.lease`, `client.fetch` and `gate.learn`. Between two of them a worker
+is alone, so counters and the writer's batch need no lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import hub
+from crawler import describe
+from crawler.config import Config
+from crawler.discover import Discovery
+from crawler.errors import Failure, TooLarge
+from crawler.extract import extract
+from crawler.frontier.frontier import Frontier
+from crawler.gate import Gate
+from crawler.http.client import Client
+from crawler.limits import Limits
+from crawler.records import File, Lease, Outcome, Page, Request, Response
+from crawler.retry import Again, decide, refusal
+from crawler.writer import Writer
+
+ACCEPT = {
+    "page": "text/html,application/xhtml+xml,application/xml;q=0.9,image/*;q=0.8,*/*;q=0.7",
+    "image": "image/avif,image/webp,image/svg+xml,image/*,*/*;q=0.5",
+}
+TICK_S = 0.5
+"""How often the clock's limits are looked at, and the longest that a record stays unwritten."""
+
+
+class Engine:
+    """Runs the workers of one crawl until the frontier is empty, a limit is met, or `drain`."""
+
+    def __init__(
+        self,
+        config: Config,
+        frontier: Frontier,
+        gate: Gate,
+        client: Client,
+        discovery: Discovery,
+        limits: Limits,
+        writer: Writer,
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._frontier = frontier
+        self._gate = gate
+        self._client = client
+        self._discovery = discovery
+        self._limits = limits
+        self._writer = writer
+        self._clock = clock
+        self._include = frozenset(config.records.include)
+        self._workers: list[hub.Greenlet] = []
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        """Work until nothing is left to do; raises what stopped the crawl, if anything did."""
+        self._workers = [hub.spawn(self._work) for _ in range(self._config.concurrency)]
+        ticker = hub.spawn(self._tick)
+        try:
+            hub.joinall(self._workers)
+        finally:
+            ticker.kill()
+        if self._error is not None:
+            raise self._error
+        self._writer.commit()
+
+    def drain(self, grace: float) -> None:
+        """Hand out no more leases, and after `grace` seconds give up what is still under way.
+
+        A killed worker's lease stays open; the store takes it back when it is next opened, by the
+        same road as after a crash.
+        """
+        self._frontier.close()
+        hub.joinall(self._workers, timeout=grace)
+        hub.killall(self._workers)
+
+    def _work(self) -> None:
+        try:
+            while (lease := self._next()) is not None:
+                outcome = self._settle(lease)
+                if outcome is not None:
+                    self._writer.put(outcome)
+                    self._limits.take(outcome.record)
+        except Exception as error:
+            self._give_up(error)
+
+    def _tick(self) -> None:
+        try:
+            while True:
+                hub.sleep(TICK_S)
+                self._writer.commit()
+                self._obey_limits()
+        except Exception as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        """Local I/O failed, or we made a mistake: the crawl stops, and can be resumed."""
+        self._error = self._error or error
+        self._frontier.close()
+
+    def _next(self) -> Lease | None:
+        self._obey_limits()
+        if not self._frontier.ready():
+            self._writer.commit()  # what this worker would wait for may lie in the batch
+        return self._frontier.lease()
+
+    def _obey_limits(self) -> None:
+        reached = self._limits.reached(self._clock())
+        if reached == "limit_pages":
+            self._frontier.only_images()
+        elif reached is not None:
+            self._frontier.close()
+
+    def _settle(self, lease: Lease) -> Outcome | None:
+        """The outcome of one lease; None when the URL went back to the frontier instead."""
+        started = self._clock()
+        try:
+            return self._visit(lease)
+        except Failure as failure:
+            now = self._clock()
+            verdict = decide(failure, lease.attempts + 1, self._config.retry, now)
+            if verdict.host_until is not None:
+                self._frontier.block(lease.host, verdict.host_until)
+            if isinstance(verdict, Again):
+                self._frontier.retry(lease, verdict.not_before)
+                return None
+            elapsed_ms = round((now - started) * 1000)
+            return Outcome(lease, describe.error_record(lease, failure, elapsed_ms))
+
+    def _visit(self, lease: Lease) -> Outcome | None:
+        if not self._gate.knows(lease.url):
+            self._learn(lease)
+            return None
+        skip = self._gate.judge(lease.url) or self._limits.judge(lease)
+        if skip is not None:
+            return Outcome(lease, describe.skip_record(lease, skip))
+        response = self._fetch(lease)
+        if 300 <= response.status < 400 and response.header("location") is not None:
+            return self._redirect(lease, response)
+        if (failure := refusal(response, self._clock())) is not None:
+            raise failure
+        return self._read(lease, response)
+
+    def _fetch(self, lease: Lease) -> Response:
+        try:
+            return self._client.fetch(
+                Request(lease.url, accept=ACCEPT[lease.want], referer=lease.parent_url)
+            )
+        finally:
+            self._frontier.landed(lease)  # the host may be asked again while we read
+
+    def _learn(self, lease: Lease) -> None:
+        """Ask for the robots.txt of the lease's origin, instead of for the lease's URL.
+
+        It is a request like others, and the URL has to wait its turn after it.
+        """
+        if self._frontier.hold(lease.host):  # else another worker is asking
+            try:
+                learnt = self._gate.learn(lease.url)
+            finally:
+                self._frontier.free(lease.host)
+            self._writer.put(learnt.record)
+            if learnt.crawl_delay is not None:
+                self._frontier.set_delay(lease.host, learnt.crawl_delay)
+            if learnt.again_at is not None:
+                self._frontier.block(lease.host, learnt.again_at)
+        self._frontier.give_back(lease)
+
+    def _redirect(self, lease: Lease, response: Response) -> Outcome:
+        found = self._discovery.redirect(lease, response)
+        return Outcome(lease, describe.redirect_record(lease, response, found.url), (found,))
+
+    def _read(self, lease: Lease, response: Response) -> Outcome | None:
+        """What the body is, whatever it was fetched for, decides on the record."""
+        what = extract(response, lease.want, self._config.limits)  # inline: cheaper than a thread
+        if isinstance(what, Page):
+            return self._page(lease, response, what)
+        if response.truncated:
+            raise TooLarge(f"larger than http.max_body, {self._config.http.max_body} bytes")
+        if isinstance(what, File):
+            record = describe.file_record(lease, response, what, self._include)
+            return Outcome(lease, record, self._discovery.file(lease, what))
+        skip = self._limits.judge_image(what)
+        if skip is not None:
+            return Outcome(lease, describe.skip_record(lease, skip))
+        return Outcome(lease, describe.image_record(lease, response, what), (), response.body)
+
+    def _page(self, lease: Lease, response: Response, page: Page) -> Outcome | None:
+        if not self._limits.take_page(lease):
+            self._frontier.give_back(lease)
+            return None
+        record = describe.page_record(lease, response, page, self._include)
+        return Outcome(lease, record, self._discovery.page(lease, page))

@@ -1,0 +1,119 @@
+"""A crawl's folder: `state/`, `records.jsonl`, `images/`. Beginning, resuming, beginning anew.
+
+A new crawl commits its run and its seeds in one transaction (`app.py`), so that a folder holds
+either a crawl that can be resumed or nothing that counts.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from contextlib import closing
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from crawler.config import Config, from_json, to_json
+from crawler.errors import UsageError
+from crawler.frontier.base import Run
+from crawler.frontier.lockfile import LockFile
+from crawler.frontier.sqlite import SqliteStore
+from crawler.schema_forms import schema_line
+from crawler.sinks.base import STREAM, Sink, refused
+from crawler.sinks.jsonl import STDOUT, open_jsonl
+
+Mode = Literal["new", "resume", "fresh"]
+
+STATE = "state"
+RECORDS = "records.jsonl"
+
+
+def stored_config(folder: Path) -> Config:
+    """The configuration that the crawl in `folder` was begun with; UsageError if there is none."""
+    if not (folder / STATE).is_dir():
+        raise UsageError(f"{folder} holds no crawl; begin one with `orbweb crawl URL`")
+    with closing(SqliteStore(folder / STATE)) as store:
+        run = store.run()
+    if run is None:
+        raise UsageError(f"the crawl in {folder} never began; begin it with `orbweb crawl URL`")
+    return msgspec.structs.replace(from_json(run.config.encode()), dir=str(folder))
+
+
+def open_state(config: Config, mode: Mode, now: float) -> tuple[SqliteStore, Run]:
+    """The store and the run of a crawl; a new run is not committed yet.
+
+    Raises UsageError if `mode` does not fit what the folder holds, OutputError, StateError.
+    """
+    state = Path(config.dir) / STATE
+    records = records_path(config)
+    if mode == "fresh":
+        _throw_away(state, records)
+    began_here = not state.exists()
+    store = SqliteStore(state)
+    try:
+        run = store.run()
+        if mode == "resume" and run is None:
+            raise UsageError(f"{config.dir} holds no crawl; begin one with `orbweb crawl URL`")
+        if mode != "resume":
+            _refuse_to_overwrite(config.dir, run, records)
+        if run is None:
+            run = Run(ulid(now), to_json(config).decode())
+            store.set_run(run)
+    except BaseException:
+        store.close()
+        if began_here:
+            shutil.rmtree(state, ignore_errors=True)
+        raise
+    return store, run
+
+
+def open_records(config: Config, store: SqliteStore) -> Sink:
+    """The record stream, cut back to what the store knows of it."""
+    path = records_path(config)
+    wanted = config.records.schema_line
+    if wanted is None:
+        wanted = path is not None
+    first_line = schema_line() if wanted else None
+    return open_jsonl(STDOUT if path is None else str(path), store.offset(STREAM), first_line)
+
+
+def records_path(config: Config) -> Path | None:
+    """Where the records go; None for stdout. A relative `output` counts from where we stand."""
+    if config.output == STDOUT:
+        return None
+    return Path(config.output) if config.output else Path(config.dir) / RECORDS
+
+
+def _refuse_to_overwrite(folder: str, run: Run | None, records: Path | None) -> None:
+    if run is not None:
+        raise UsageError(
+            f"{folder} holds a crawl already: go on with `orbweb resume {folder}`, "
+            "begin anew with --fresh, or name another folder with --dir"
+        )
+    if records is not None and records.is_file() and records.stat().st_size > 0:
+        raise UsageError(
+            f"{records} is there already and belongs to no crawl in {folder}: move it away, "
+            "name another with --output, or overwrite it with --fresh"
+        )
+
+
+def _throw_away(state: Path, records: Path | None) -> None:
+    """State and records go; images stay, and are met again by their names."""
+    try:
+        if state.exists():
+            with closing(LockFile(state)):  # not under the feet of a running crawl
+                shutil.rmtree(state)
+        if records is not None and records.is_file():
+            records.unlink()
+    except OSError as error:
+        raise refused(error, state.parent) from error
+
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def ulid(now: float) -> str:
+    """A ULID: 48 bits of milliseconds and 80 random bits, which sorts by time (ulid/spec)."""
+    value = int(now * 1000) << 80 | secrets.randbits(80)
+    return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))

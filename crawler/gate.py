@@ -1,0 +1,173 @@
+"""May this URL be asked for? The robots.txt of its origin decides (RFC 9309).
+
+Rules are learnt once for each origin (scheme, host and port: section 2.3), by the worker that comes
+there first; meanwhile the frontier holds the host back. What was fetched is kept as a note in the
+store, so that a resume need not ask again; parsed rules are kept in a bounded cache.
+
+    2xx            the rules in the file; at most five redirects are followed to find it
+    4xx but 429    nothing is forbidden
+    5xx, 429       everything is: robots.txt is asked for again, as often as a page would be,
+                   and then the origin's URLs are skipped
+    no answer      likewise, and then the origin's URLs fail as its robots.txt did
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from crawler import describe
+from crawler.config import RetryConfig, RobotsConfig
+from crawler.errors import Failure, StatusFailure
+from crawler.records import Request, Response, Skip
+from crawler.retry import Again, decide, refusal
+from crawler.robots import Robots, parse
+from crawler.schema import RobotsRecord
+from crawler.url import join, origin
+
+NOTE = "robots"
+MAX_REDIRECTS = 5
+MAX_RULINGS = 4096
+"""Origins whose parsed rules are kept; the rest are parsed again from their notes."""
+
+
+class Notes(Protocol):
+    """What the gate needs of the store."""
+
+    def note(self, kind: str, key: str) -> bytes | None: ...
+
+    def set_note(self, kind: str, key: str, value: bytes | None) -> None: ...
+
+
+class Fetched(Struct, frozen=True):
+    """A robots.txt as it is kept in the store; no body: nothing is forbidden."""
+
+    expires_at: float
+    body: bytes | None
+
+
+class Ruling(Struct, frozen=True):
+    """What is known of an origin: its rules, or why there are none."""
+
+    expires_at: float
+    robots: Robots | None = None
+    refused: Skip | None = None
+    failed: tuple[type[Failure], str, str] | None = None
+    """Class, message and stage: one exception instance is never raised twice."""
+
+
+class Learnt(Struct, frozen=True):
+    """What came of asking for robots.txt; `again_at` (wall clock) if it has to be asked again."""
+
+    record: RobotsRecord
+    again_at: float | None
+    crawl_delay: float | None
+
+
+class Gate:
+    """Judges URLs by their origin's robots.txt. `fetch` makes one exchange and may switch."""
+
+    def __init__(
+        self,
+        config: RobotsConfig,
+        retry: RetryConfig,
+        fetch: Callable[[Request], Response],
+        notes: Notes,
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._retry = retry
+        self._fetch = fetch
+        self._notes = notes
+        self._clock = clock
+        self._rulings: OrderedDict[str, Ruling] = OrderedDict()
+        self._attempts: dict[str, int] = {}
+
+    def knows(self, url: str) -> bool:
+        """Whether `judge` can tell; if not, `learn` first."""
+        if not self._config.obey:
+            return True
+        site = origin(url)
+        ruling = self._rulings.get(site) or self._recall(site)
+        return ruling is not None and ruling.expires_at > self._clock()
+
+    def judge(self, url: str) -> Skip | None:
+        """Why `url` must not be fetched, if so. Raises the Failure that robots.txt ended in."""
+        if not self._config.obey:
+            return None
+        ruling = self._rulings[origin(url)]
+        if ruling.failed is not None:
+            kind, message, stage = ruling.failed
+            raise kind(f"robots.txt: {message}", stage=stage)
+        if ruling.robots is None:
+            return ruling.refused
+        allowed, rule = ruling.robots.allowed(url)
+        return None if allowed else Skip("robots", rule)
+
+    def learn(self, url: str) -> Learnt:
+        """Ask for the robots.txt of the origin of `url`."""
+        site = origin(url)
+        robots_url = site + "/robots.txt"
+        try:
+            response = self._follow(robots_url)
+        except Failure as failure:
+            return self._deferred(site, robots_url, failure)
+        self._attempts.pop(site, None)
+        body = response.body if 200 <= response.status < 300 else None
+        fetched = Fetched(self._clock() + self._config.max_age, body)
+        self._notes.set_note(NOTE, site, msgspec.msgpack.encode(fetched))
+        robots = self._keep(site, fetched)
+        record = describe.robots_record(robots_url, response, robots, fetched.expires_at)
+        return Learnt(record, None, robots.crawl_delay)
+
+    def _follow(self, robots_url: str) -> Response:
+        """The answer behind at most five redirects; raises a Failure for 5xx, 429 and no answer."""
+        target = robots_url
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._fetch(Request(target))
+            location = response.header("location")
+            if not 300 <= response.status < 400 or location is None:
+                break
+            target = join(target, location) or robots_url
+        failure = refusal(response, self._clock())
+        if failure is not None and (response.status >= 500 or response.status == 429):
+            raise failure
+        return response
+
+    def _deferred(self, site: str, robots_url: str, failure: Failure) -> Learnt:
+        now = self._clock()
+        attempts = self._attempts.pop(site, 0) + 1
+        record = describe.failed_robots_record(robots_url, failure)
+        verdict = decide(failure, attempts, self._retry, now)
+        if isinstance(verdict, Again):
+            self._attempts[site] = attempts
+            return Learnt(record, verdict.not_before, None)
+        expires_at = now + self._config.max_age
+        if isinstance(failure, StatusFailure):
+            refused = Skip("robots_deferred", f"robots.txt answered {failure.status}")
+            self._remember(site, Ruling(expires_at, refused=refused))
+        else:
+            why = (type(failure), failure.message, failure.at_stage)
+            self._remember(site, Ruling(expires_at, failed=why))
+        return Learnt(record, None, None)
+
+    def _recall(self, site: str) -> Ruling | None:
+        note = self._notes.note(NOTE, site)
+        if note is None:
+            return None
+        self._keep(site, msgspec.msgpack.decode(note, type=Fetched))
+        return self._rulings[site]
+
+    def _keep(self, site: str, fetched: Fetched) -> Robots:
+        robots = parse(fetched.body or b"", self._config.agent)
+        self._remember(site, Ruling(fetched.expires_at, robots))
+        return robots
+
+    def _remember(self, site: str, ruling: Ruling) -> None:
+        self._rulings[site] = ruling
+        if len(self._rulings) > MAX_RULINGS:
+            self._rulings.popitem(last=False)

@@ -1,0 +1,72 @@
+"""The user's limits: pages, bytes and seconds of a crawl, the size of a picture. No I/O.
+
+The number of pages is exact: a worker takes a place with `take_page` when it holds a page in its
+hands, and gives its URL back when no place is left.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from crawler.config import ImagesConfig, LimitsConfig
+from crawler.records import Image, Lease, Skip
+from crawler.schema import FetchRecord, Record
+
+LimitReached = Literal["limit_pages", "limit_time", "limit_bytes"]
+
+
+class Limits:
+    """Counts one crawl against its limits, from `started` on. `pages`: those of earlier runs."""
+
+    def __init__(
+        self, config: LimitsConfig, images: ImagesConfig, started: float, pages: int
+    ) -> None:
+        self._config = config
+        self._images = images
+        self._started = started
+        self._pages = pages
+        self._bytes = 0
+        self._pages_of_host: dict[str, int] = {}
+
+    def judge(self, lease: Lease) -> Skip | None:
+        """Whether the lease's host has had all its pages."""
+        limit = self._config.max_pages_per_host
+        if limit is None or lease.want != "page" or self._of_host(lease) < limit:
+            return None
+        return Skip("limit_host", f"limits.max_pages_per_host: {limit}")
+
+    def take_page(self, lease: Lease) -> bool:
+        """Take a place for one page; False when there is none left."""
+        if self._pages_full() or self.judge(lease) is not None:
+            return False
+        self._pages += 1
+        self._pages_of_host[lease.host] = self._of_host(lease) + 1
+        return True
+
+    def take(self, record: Record) -> None:
+        """Count the bytes of a record that is going to be written."""
+        if isinstance(record, FetchRecord):
+            self._bytes += record.wire_bytes
+
+    def judge_image(self, image: Image) -> Skip | None:
+        """Whether the image is too small to be kept; an image of unknown size is not."""
+        for side, least in (("width", self._images.min_width), ("height", self._images.min_height)):
+            size = getattr(image, side)
+            if size is not None and size < least:
+                return Skip("filter_dimensions", f"images.min_{side}: {least} > {size}")
+        return None
+
+    def reached(self, now: float) -> LimitReached | None:
+        """The limit that ends the crawl now, if one does. `now` on the clock of `started`."""
+        config = self._config
+        if config.max_time is not None and now - self._started >= config.max_time:
+            return "limit_time"
+        if config.max_bytes is not None and self._bytes >= config.max_bytes:
+            return "limit_bytes"
+        return "limit_pages" if self._pages_full() else None
+
+    def _pages_full(self) -> bool:
+        return self._config.max_pages is not None and self._pages >= self._config.max_pages
+
+    def _of_host(self, lease: Lease) -> int:
+        return self._pages_of_host.get(lease.host, 0)

@@ -1,0 +1,141 @@
+"""The last stage: outcomes become lines and files, and the frontier learns of them, in one commit.
+
+The order makes the promise. For a batch of outcomes:
+
+1. image bytes go to their files (temporary file, rename; the name holds the content's hash, so a
+   second write after a crash meets its own file),
+2. the frontier moves each lease to done and takes in what was found, in the open transaction,
+3. the lines go to the sink, which is flushed and says its offset,
+4. the store commits: states, new URLs, sequence number and offset in one transaction.
+
+Killed before 4, the store is as it was, and the sink is cut back to the old offset at the next
+start; killed after 4, both are done. There is no state between.
+
+Nothing here imports the hub, so nothing here can switch: a commit is atomic for all greenlets
+without a lock. Outcomes are gathered because a commit of fifty costs little more than one of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from crawler import describe
+from crawler.config import OutputConfig
+from crawler.frontier.base import Content, Ended, Run, Store
+from crawler.records import Found, Lease, Outcome
+from crawler.schema import BodyRecord, ImageRecord, Record, RobotsRecord, SkipRecord
+from crawler.sinks.base import STREAM, Sink
+from crawler.sinks.files import ImageFiles
+from crawler.stats import Stats
+
+BATCH = 64
+"""Outcomes that are not kept waiting any longer."""
+
+OPTIONAL: dict[str, type[Record]] = {"skips": SkipRecord, "robots": RobotsRecord}
+
+
+class Ending(Protocol):
+    """What the writer needs of the frontier."""
+
+    def done(self, lease: Lease, ended: Ended, found: Iterable[Found], code: str | None) -> int:
+        """The lease has its terminal record; how many URLs of `found` are queued by it."""
+        ...
+
+
+class Writer:
+    """Writes the record stream of one crawl."""
+
+    def __init__(
+        self,
+        run: Run,
+        frontier: Ending,
+        store: Store,
+        sink: Sink,
+        images: ImageFiles,
+        stats: Stats,
+        config: OutputConfig,
+        clock: Callable[[], float],
+    ) -> None:
+        self._run = run
+        self._seq = run.seq
+        self._frontier = frontier
+        self._store = store
+        self._sink = sink
+        self._images = images
+        self._stats = stats
+        self._left_out = {kind for name, kind in OPTIONAL.items() if name not in config.record}
+        self._clock = clock
+        self._encode = msgspec.json.Encoder().encode
+        self._batch: list[Outcome | Record] = []
+
+    def put(self, item: Outcome | Record) -> None:
+        """Take an outcome, or a record that ends no lease (`run`, `robots`). May commit."""
+        self._batch.append(item)
+        if len(self._batch) >= BATCH:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what was put, and make it durable with all that the frontier has noted since.
+
+        Raises OutputError; then nothing of the batch is committed.
+        """
+        batch, self._batch = self._batch, []
+        self._write([self._settle(item) for item in batch])
+        self._store.commit()
+
+    def write_skips(self) -> None:
+        """Write the decisions to skip that were made on finding a URL.
+
+        Not before the crawl is over: until then a later page may overturn them, by a shorter road
+        or because it shows as an image what another only links to.
+        """
+        while pending := self._store.pending_skips(BATCH):
+            records = [describe.unfetched_skip(found) for found in pending]
+            for record in records:
+                self._stats.count(record)
+            self._write(records)
+            self._store.skips_written(len(pending))
+            self._store.commit()
+
+    def _settle(self, item: Outcome | Record) -> Record:
+        if isinstance(item, Record):
+            return item
+        record = item.record
+        if isinstance(record, ImageRecord) and item.picture is not None:
+            self._keep(record, item.picture)
+        code = describe.code_of(record)
+        new = self._frontier.done(item.lease, record.type, item.found, code)
+        if isinstance(record, BodyRecord):
+            record.new_links_count = new
+        self._stats.count(record)
+        return record
+
+    def _keep(self, record: ImageRecord, picture: bytes) -> None:
+        """Put the bytes on disk, unless they are there already from another URL."""
+        assert record.sha256 is not None
+        known = self._store.content(record.sha256)
+        if known is not None:
+            record.path, record.dup_of, record.dup_kind = known.path, known.url, "exact"
+            return
+        record.path = self._images.write(picture, record.url, record.sha256, record.format)
+        self._store.set_content(record.sha256, Content(record.path, record.url))
+
+    def _write(self, records: Sequence[Record]) -> None:
+        lines = [self._line(record) for record in records if type(record) not in self._left_out]
+        if not lines:
+            return
+        self._sink.write(lines)
+        offset = self._sink.flush()
+        if offset is not None:
+            self._store.set_offset(STREAM, offset)
+        self._store.set_run(Run(self._run.run_id, self._run.config, self._seq))
+
+    def _line(self, record: Record) -> bytes:
+        self._seq += 1
+        record.run_id = self._run.run_id
+        record.seq = self._seq
+        record.ts = describe.timestamp(self._clock())
+        return self._encode(record)

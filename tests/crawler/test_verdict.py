@@ -1,0 +1,45 @@
+"""Exit codes of a crawl that ran to its end."""
+
+import pytest
+
+from crawler import verdict
+
+
+def counts(**known: int) -> dict[str, int]:
+    return dict.fromkeys(("page", "file", "image", "error", "skip"), 0) | known
+
+
+@pytest.mark.parametrize(
+    ("failures", "states", "code"),
+    [
+        ([], counts(page=1), verdict.DONE),
+        ([("status_5xx", 500)], counts(page=1, error=1), verdict.DONE),
+        ([("connect_refused", None)], counts(error=1), verdict.SEEDS_UNREACHABLE),
+        ([("status_4xx", 404)], counts(error=1), verdict.SEEDS_UNREACHABLE),
+        ([("tls_verify", None)], counts(error=1), verdict.SEEDS_UNTRUSTED),
+        ([("status_4xx", 401)], counts(error=1), verdict.SEEDS_FORBIDDEN),
+        ([("status_4xx", 401), ("reset", None)], counts(error=2), verdict.SEEDS_UNREACHABLE),
+        ([], counts(skip=2), verdict.SEEDS_EXCLUDED),
+        ([], counts(), verdict.SEEDS_UNREACHABLE),
+    ],
+)
+def test_code(failures, states, code):
+    assert verdict.exit_code(failures, states, fail_on="") == code
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "failures", "errors", "failed"),
+    [
+        ("", [], 9, False),
+        ("any", [], 0, False),
+        ("any", [], 1, True),
+        ("seed", [], 9, False),
+        ("seed", [("reset", None)], 1, True),
+        ("5%", [], 5, False),
+        ("5%", [], 6, True),
+        ("0%", [], 1, True),
+    ],
+)
+def test_fail_on(fail_on, failures, errors, failed):
+    code = verdict.exit_code(failures, counts(page=100 - errors, error=errors), fail_on)
+    assert code == (verdict.TOO_MANY_FAILURES if failed else verdict.DONE)
