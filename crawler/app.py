@@ -11,7 +11,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -27,12 +27,14 @@ from crawler.engine import Engine
 from crawler.folder import Mode, open_records, open_state, records_path
 from crawler.frontier.base import Run, Store
 from crawler.frontier.frontier import Frontier
+from crawler.frontier.memory import MemoryStore
 from crawler.gate import Gate
 from crawler.http.client import Client
 from crawler.limits import Limits
 from crawler.records import Found
 from crawler.schema import RunRecord
 from crawler.scope import Scope
+from crawler.single import Visit, Visitor
 from crawler.sinks.base import Sink
 from crawler.sinks.files import ImageFiles
 from crawler.stats import Snapshot, Stats
@@ -222,3 +224,11 @@ def _resident_bytes() -> int:
         pages = Path("/proc/self/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
     return 0
+
+
+def visit(config: Config, url: str) -> Visit:
+    """One URL through the client, the robots verdict and extraction, without a crawl around it."""
+    client = Client(revealed(config.http, os.environ), named_hosts={hostname(host_key(url))})
+    with closing(client):
+        gate = Gate(config.robots, config.retry, client.fetch, MemoryStore(), time.time)
+        return Visitor(config, client.fetch, gate, time.time).visit(url)

@@ -61,6 +61,8 @@ def draw(title: str, snapshot: Snapshot, seconds_left: float | None) -> Renderab
     ]
     if len(snapshot.hosts_top) > 1:
         parts += [Text(), _hosts(snapshot)]
+    if snapshot.last_urls:
+        parts += [Text(), _urls(snapshot)]
     if snapshot.last_errors:
         parts += [Text(), _errors(snapshot)]
     parts += [Text(), _foot(snapshot)]
@@ -128,13 +130,26 @@ def _hosts(snapshot: Snapshot) -> Table:
     return table
 
 
+def _urls(snapshot: Snapshot) -> Table:
+    table = _one_line_rows()
+    for kind, url in snapshot.last_urls:
+        table.add_row(Text(kind, style="green"), Text(printable(url)))
+    return table
+
+
 def _errors(snapshot: Snapshot) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, ratio=1, overflow="ellipsis")
-    for url, code, message in reversed(snapshot.last_errors[-3:]):
+    table = _one_line_rows()
+    for url, code, message in snapshot.last_errors[-3:]:
         told = Text(printable(url)).append(f"  {printable(message)}", style="dim")
         table.add_row(Text(code, style="red"), told)
+    return table
+
+
+def _one_line_rows() -> Table:
+    """Two columns of which the second is cut at the edge of the terminal."""
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    table.add_column(no_wrap=True, min_width=10)
+    table.add_column(no_wrap=True, ratio=1, overflow="ellipsis")
     return table
 
 

@@ -14,13 +14,14 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from crawler.schema import ErrorRecord, FetchRecord, Record
+from crawler.schema import ErrorRecord, FetchRecord, Record, UrlRecord
 
 RATE_WINDOW_S = 10.0
 """Rates are those of the last ten seconds: long enough to be calm, short enough to show a stall."""
 
 TOP_HOSTS = 8
 LAST_ERRORS = 5
+LAST_URLS = 4
 
 
 class FrontierStatistics(Protocol):
@@ -55,6 +56,8 @@ class Snapshot(Struct, frozen=True):
     last_errors: tuple[tuple[str, str, str], ...] = ()
     """(URL, error_code, message), the newest last."""
     errors_by_code: dict[str, int] = {}
+    last_urls: tuple[tuple[str, str], ...] = ()
+    """What was done last: (record type, URL), the newest last."""
     draining: bool = False
 
 
@@ -68,6 +71,7 @@ class Stats:
         self._by_host: Counter[str] = Counter()
         self._by_code: Counter[str] = Counter()
         self._last_errors: deque[tuple[str, str, str]] = deque(maxlen=LAST_ERRORS)
+        self._last_urls: deque[UrlRecord] = deque(maxlen=LAST_URLS)
         self._top_hosts: set[str] = set()
         self._bytes = 0
         self.seed_failures: Counter[tuple[str, int | None]] = Counter()
@@ -81,6 +85,7 @@ class Stats:
         if isinstance(record, FetchRecord):
             self._bytes += record.wire_bytes
             self._by_host[record.host] += 1
+            self._last_urls.append(record)
         elif isinstance(record, ErrorRecord):
             self._by_code[record.error_code] += 1
             self._by_host[record.host] += 1
@@ -116,6 +121,7 @@ class Stats:
             hosts_top=self._busiest(by_host or {}),
             last_errors=tuple(self._last_errors),
             errors_by_code=dict(self._by_code.most_common()),
+            last_urls=tuple((record.type, record.url) for record in self._last_urls),
             draining=draining,
         )
 
@@ -165,6 +171,7 @@ def combined(snapshots: Sequence[Snapshot]) -> Snapshot:
         hosts_top=tuple(nlargest(TOP_HOSTS, hosts, key=_by_activity)),
         last_errors=tuple(errors[-LAST_ERRORS:]),
         errors_by_code=dict(by_code.most_common()),
+        last_urls=tuple(url for snapshot in snapshots for url in snapshot.last_urls)[-LAST_URLS:],
         draining=any(snapshot.draining for snapshot in snapshots),
     )
 

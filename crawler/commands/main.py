@@ -16,9 +16,13 @@ import click
 from crawler.errors import Stop
 
 COMMANDS = {
+    "crawl": "Crawl a site: follow its links, keep records and images.",
+    "resume": "Go on with a crawl that was stopped, however it was stopped.",
     "status": "How far a crawl is, while it runs or afterwards.",
+    "fetch": "Fetch one URL and show everything about it.",
     "config": "Write, check and show configurations.",
     "schema": "Print the schema of the records, in several forms.",
+    "demo": "Crawl a small site on this machine: the place to start.",
 }
 """Name and purpose of each command; its code is the object `command` of the module of its name."""
 

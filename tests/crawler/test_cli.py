@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from crawler.commands.main import COMMANDS, run
+from crawler.commands.main import COMMANDS, commands, run
 from crawler.commands.options import Flag, crawl_options
 from crawler.config import Config
 from crawler.config_doc import example_toml
@@ -84,9 +85,17 @@ def test_mistyped_words(orbweb) -> None:  # type: ignore[no-untyped-def]
     assert result.code == 2
     assert "did you mean 'status'?" in result.err
     assert orbweb("nonsense").code == 2
-    result = orbweb("config", "show", "--dept", "3")
+    result = orbweb("crawl", "--dept", "3")
     assert result.code == 2
     assert "--depth" in result.err
+
+
+def test_a_url_alone_is_crawled() -> None:
+    context = click.Context(commands)
+    for word in ("example.com", "localhost:1", "./x"):
+        name, command, rest = commands.resolve_command(context, [word, "-l", "1"])
+        assert (name, rest) == ("crawl", [word, "-l", "1"])
+        assert command is not None
 
 
 # ------------------------------------------------------------------ options

@@ -37,6 +37,7 @@ BUSY = Snapshot(
     pages_per_s=12.44,
     bytes_per_s=1_234_567,
     hosts_top=(("docs.test", 801, 700, 2), ("cdn.test", 567, 60, 4)),
+    last_urls=(("page", "https://docs.test/now"), ("image", "https://cdn.test/i.png")),
     last_errors=(
         ("https://docs.test/missing", "status_4xx", "404 Not Found"),
         ("https://cdn.test/x.png", "read_timeout", "evil \x1b[2J\x9b31m\ntext"),
@@ -109,8 +110,11 @@ def test_the_live_view_draws_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> N
     text = live(Terminal(), {})
     assert threading.active_count() == before
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
-    for piece in ("docs.test", "12.4 pages/s", "1,905 of 2,677 known", "read 123 MB",
-                  "cdn.test", "404 Not Found", "read_timeout", "Ctrl-C"):  # fmt: skip
+    pieces = (
+        "docs.test", "https://docs.test/now", "12.4 pages/s", "1,905 of 2,677 known",
+        "read 123 MB", "cdn.test", "404 Not Found", "read_timeout", "Ctrl-C",
+    )  # fmt: skip
+    for piece in pieces:
         assert piece in plain, piece
     assert "\x9b" not in text
     assert "evil ?[2J?31m?text" in plain

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from crawler.schema import ErrorRecord, ImageRecord, PageRecord, RunRecord, SkipRecord
-from crawler.stats import LAST_ERRORS, Snapshot, Stats, combined
+from crawler.stats import LAST_ERRORS, LAST_URLS, Snapshot, Stats, combined
 
 FRONTIER = SimpleNamespace(queued=7, leased=2, hosts=3)
 
@@ -120,6 +120,15 @@ def test_only_the_last_errors_are_kept(clock: Clock) -> None:
     assert len(seen.last_errors) == LAST_ERRORS
     assert seen.last_errors[-1][0] == f"https://b.test/{LAST_ERRORS + 2}"
     assert seen.errors_by_code == {"reset": LAST_ERRORS + 3}
+
+
+def test_what_was_done_last_is_shown(clock: Clock) -> None:
+    stats = Stats(clock)
+    for number in range(LAST_URLS + 1):
+        stats.count(page(f"{number}.test"))
+    urls = stats.snapshot(FRONTIER).last_urls
+    assert len(urls) == LAST_URLS
+    assert urls[-1] == ("page", f"https://{LAST_URLS}.test/")
 
 
 def test_a_snapshot_does_not_change_afterwards(clock: Clock) -> None:

@@ -1,0 +1,166 @@
+"""Runs crawls before the user's eyes: progress while they run, one line of result at the end."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+
+import click
+from msgspec import Struct
+
+import hub
+from crawler.app import Crawl, Summary, open_crawl
+from crawler.config import Config
+from crawler.config_load import Plan
+from crawler.errors import Stop, UsageError
+from crawler.folder import Mode
+from crawler.interrupts import interruptible
+from crawler.progress import View, choose_view, follow
+from crawler.quantities import show_seconds
+from crawler.stats import Snapshot, combined
+
+_ENDINGS = {
+    "done": "Finished",
+    "limit_pages": "Stopped at the limit of pages",
+    "limit_time": "Stopped at the limit of time",
+    "limit_bytes": "Stopped at the limit of bytes",
+    "signal": "Stopped, nothing is lost",
+    "error": "Stopped by an error",
+}
+
+
+class Task(Struct, frozen=True):
+    """A crawl to run, and how to open it."""
+
+    config: Config
+    mode: Mode
+
+
+def tasks_of(plan: Plan, mode: Mode) -> list[Task]:
+    """The crawls of a plan. Raises UsageError if one of them has nowhere to start."""
+    for note in plan.notes:
+        click.echo(f"orbweb: {note}", err=True)
+    configs = [job.config for job in plan.jobs]
+    if not all(config.seeds for config in configs):
+        raise UsageError(
+            "there is no URL to start from; name one, as in `orbweb crawl https://example.com/`, "
+            "a file of them with -i, or `seeds` in the file of --config"
+        )
+    return [Task(config, mode) for config in configs]
+
+
+def run_tasks(tasks: Sequence[Task], *, side_by_side: bool, quiet: bool) -> int:
+    """Run them all; the exit code of the first that did not end well, or 0."""
+    if len(tasks) == 1:
+        (task,) = tasks
+        return run_crawl(
+            open_crawl(task.config, mode=task.mode), task.config, quiet=quiet
+        ).exit_code
+    run = _side_by_side if side_by_side else _in_order
+    return next((code for code in run(tasks, quiet) if code), 0)
+
+
+def run_crawl(crawl: Crawl, config: Config, *, quiet: bool) -> Summary:
+    """One crawl with its progress and its last line."""
+    view = _view(config.dir, [config], quiet=quiet)
+    with interruptible([crawl]), _Watched(view, crawl.snapshot):
+        summary = crawl.run()
+    view.say(result_line(summary, config))
+    return summary
+
+
+def _in_order(tasks: Sequence[Task], quiet: bool) -> list[int]:
+    """One after the other. What the user stops ends the whole row; another failure does not."""
+    codes: list[int] = []
+    for task in tasks:
+        try:
+            crawl = open_crawl(task.config, mode=task.mode)
+            summary = run_crawl(crawl, task.config, quiet=quiet)
+        except Stop as stop:
+            click.echo(f"orbweb: {task.config.dir}: {stop}", err=True)
+            codes.append(stop.exit_code)
+            continue
+        codes.append(summary.exit_code)
+        if summary.finish_reason == "signal":
+            break
+    return codes
+
+
+def _side_by_side(tasks: Sequence[Task], quiet: bool) -> list[int]:
+    """All at once in one hub, under one view of their sums."""
+    crawls = [open_crawl(task.config, mode=task.mode) for task in tasks]
+    view = _view(f"{len(crawls)} crawls", [task.config for task in tasks], quiet=quiet)
+    codes = [0] * len(crawls)
+
+    def run(number: int) -> None:
+        config = tasks[number].config
+        try:
+            summary = crawls[number].run()
+            codes[number] = summary.exit_code
+            view.say(result_line(summary, config))
+        except Stop as stop:
+            codes[number] = stop.exit_code
+            view.say(f"orbweb: {config.dir}: {stop}")
+
+    def snapshot() -> Snapshot:
+        return combined([crawl.snapshot() for crawl in crawls])
+
+    with interruptible(crawls), _Watched(view, snapshot):
+        hub.joinall([hub.spawn(run, number) for number in range(len(crawls))])
+    return codes
+
+
+def _view(title: str, configs: Sequence[Config], *, quiet: bool) -> View:
+    shared = any(config.output == "-" for config in configs) and sys.stdout.isatty()
+    return choose_view(sys.stderr, title, os.environ, quiet=quiet, shared=shared)
+
+
+class _Watched:
+    """`with _Watched(view, snapshot):` the view is fed meanwhile, and gone afterwards."""
+
+    def __init__(self, view: View, snapshot: Callable[[], Snapshot]) -> None:
+        self._view = view
+        self._snapshot = snapshot
+
+    def __enter__(self) -> None:
+        self._greenlet = hub.spawn(follow, self._view, self._snapshot)
+
+    def __exit__(self, *_error: object) -> None:
+        self._greenlet.kill()
+        self._view.close()
+
+
+_COUNTED = ("page", "image", "file", "redirect", "error", "skip")
+
+
+def counted(number: int, name: str) -> str:
+    """`1 page`, `2 pages`."""
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+
+def result_line(summary: Summary, config: Config) -> str:
+    """How it ended, where the records are, what to type next."""
+    counts = summary.counts
+    numbers = ", ".join(
+        counted(counts[state], state)
+        for state in _COUNTED
+        if counts[state] or state in ("page", "image", "error")
+    )
+    ending = f"{_ENDINGS[summary.finish_reason]}: {numbers} in {show_seconds(summary.elapsed_s)}."
+    return f"{ending} {_records(config)}Next: {_next(summary, config)}"
+
+
+def _records(config: Config) -> str:
+    if config.output == "-":
+        return ""
+    return f"Records: {config.output or f'{config.dir}/records.jsonl'}. "
+
+
+def _next(summary: Summary, config: Config) -> str:
+    if summary.next_command:
+        return summary.next_command
+    if not summary.counts["page"] and config.seeds:  # a look at the first seed tells why
+        return f"orbweb fetch {shlex.quote(config.seeds[0])}"
+    return f"orbweb status {shlex.quote(config.dir)}"

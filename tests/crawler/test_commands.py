@@ -1,0 +1,281 @@
+"""The commands as a person runs them: a process, a terminal's worth of text, an exit code.
+
+The server is the demo's: blocking sockets in a thread of this process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+
+from crawler.commands.demo import is_demo
+from crawler.demo.server import DemoServer, serving
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = [sys.executable, str(ROOT / "cli.py")]
+QUICK = ["--wait", "0", "--per-host", "8", "--exclude", "slow|busy"]
+"""Options for a crawl of the demo's site that takes no time."""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[DemoServer]:
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def orbweb(tmp_path: Path) -> Run:
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        environ = {**os.environ, "TERM": "dumb"} | options.pop("environ", {})
+        return subprocess.run(
+            [*PROGRAM, *arguments],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            **options,
+        )
+
+    return run
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def kinds(rows: list[dict[str, Any]]) -> Counter[str]:
+    return Counter(row["type"] for row in rows)
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stderr.splitlines()[-1]
+
+
+# ------------------------------------------------------------------ crawl
+
+
+def test_a_crawl_leaves_records_images_and_one_line_of_result(
+    orbweb: Run, server: DemoServer, tmp_path: Path
+) -> None:
+    done = orbweb("crawl", server.url, *QUICK, "-d", "out", "--record", "skips")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert last_line(done).startswith("Finished: ")
+    assert last_line(done).endswith("Records: out/records.jsonl. Next: orbweb status out")
+    rows = records(tmp_path / "out" / "records.jsonl")
+    found = kinds(rows)
+    assert rows[0]["type"] == "schema"
+    assert found["redirect"] == 1
+    assert found["error"] == 1
+    assert {row["format"] for row in rows if row["type"] == "image"} == {
+        "png", "jpeg", "gif", "svg", "webp"
+    }  # fmt: skip
+    assert {row["reason"] for row in rows if row["type"] == "skip"} == {"robots", "scope"}
+    cafe = next(row for row in rows if row.get("url", "").endswith("cafe.html"))
+    assert (cafe["charset"], cafe["title"][:8]) == ("windows-1252", "Le café ")
+    for row in rows:
+        if row["type"] == "image":
+            assert (tmp_path / "out" / row["path"]).is_file()
+
+
+def test_a_word_like_a_url_is_crawled_and_stdout_holds_data_only(
+    orbweb: Run, server: DemoServer
+) -> None:
+    done = orbweb(server.url, "-o", "-", "-d", "x", "-l", "0", "-q", "--no-images")
+    assert done.returncode == 0
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert kinds(rows) == {"run": 2, "page": 1}
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_that_holds_a_crawl_is_not_overwritten(orbweb: Run, server: DemoServer) -> None:
+    options = [server.url, *QUICK, "-d", "out", "-n", "2"]
+    assert orbweb(*options).returncode == 0
+    again = orbweb(*options)
+    assert again.returncode == 2
+    assert "orbweb resume out" in again.stderr
+    assert "--fresh" in again.stderr
+    assert orbweb(*options, "--fresh").returncode == 0
+
+
+def test_a_limit_is_a_good_end_and_resume_goes_on(
+    orbweb: Run, server: DemoServer, tmp_path: Path
+) -> None:
+    done = orbweb(server.url, *QUICK, "-d", "out", "-n", "3", "--no-images")
+    assert done.returncode == 0
+    assert last_line(done).startswith("Stopped at the limit of pages: 3 pages")
+    told = json.loads(orbweb("status", "out", "--json").stdout)
+    assert (told["state"], told["counts"]["page"]) == ("stopped", 3)
+    assert orbweb("resume", "out", "-q").returncode == 0
+    rows = records(tmp_path / "out" / "records.jsonl")
+    assert max(Counter(row["url"] for row in rows if row.get("url")).values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["crawl"], 2, "there is no URL to start from"),
+        (["crawl", "mailto:a@b.test"], 2, "not supported"),
+        (["crawl", "http://[::1"], 2, "is no URL"),
+        (["crawl", "a.test", "-d", "file/below"], 3, "file"),
+        (["crawl", "--config", "missing.toml"], 2, "missing.toml: No such file"),
+        (["resume", "missing"], 2, "holds no crawl"),
+        (["http://127.0.0.1:9/", "-t", "1"], 4, "Next: orbweb fetch http://127.0.0.1:9/"),
+        (["http://nowhere.invalid/", "-t", "1"], 4, "Next: orbweb fetch"),
+    ],
+)
+def test_bad_input(
+    orbweb: Run, tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = orbweb(*arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_https_is_assumed_and_said(orbweb: Run) -> None:
+    done = orbweb("127.0.0.1:9", "-t", "1")
+    assert done.stderr.startswith("orbweb: 127.0.0.1:9: no scheme given, https assumed\n")
+
+
+# ------------------------------------------------------------------ stopping
+
+
+def crawling(server: DemoServer, folder: Path, *more: str) -> subprocess.Popen[str]:
+    """A crawl that would take half a minute, under way."""
+    process = subprocess.Popen(
+        [*PROGRAM, server.url, "-d", str(folder), "--wait", "1.5", *more],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: (folder / "records.jsonl").exists() or process.poll() is not None)
+    return process
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = monotonic() + 20
+    while not condition():
+        assert monotonic() < end
+        sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_stops_and_keeps_all(
+    orbweb: Run, server: DemoServer, tmp_path: Path, number: signal.Signals
+) -> None:
+    with crawling(server, tmp_path / "out") as process:
+        process.send_signal(number)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 75
+    assert told.splitlines()[-1].startswith("Stopped, nothing is lost: ")
+    assert told.splitlines()[-1].endswith(f"Next: orbweb resume {tmp_path / 'out'}")
+    rows = records(tmp_path / "out" / "records.jsonl")
+    assert rows[-1]["finish_reason"] == "signal"
+
+
+def test_a_reader_that_goes_away_ends_the_crawl(server: DemoServer, tmp_path: Path) -> None:
+    crawl = f"{PROGRAM[0]} {PROGRAM[1]} {server.url} --wait 0 -d out -o -"
+    line = f"{crawl} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        line, shell=True, executable="/bin/bash", cwd=tmp_path, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "75"
+    assert "Traceback" not in done.stderr
+
+
+# ------------------------------------------------------------------ several crawls
+
+
+@pytest.mark.parametrize("how", ["in_order", "side_by_side"])
+def test_jobs(orbweb: Run, server: DemoServer, tmp_path: Path, how: str) -> None:
+    (tmp_path / "batch.toml").write_text(
+        f'jobs = "{how}"\nseeds = ["{server.url}"]\npoliteness.wait = 0\nlimits.max_pages = 2\n'
+        '[[job]]\nname = "one"\nimages.fetch = false\n'
+        '[[job]]\nname = "two"\nrecords.include = ["links"]\n'
+        '[[job]]\nname = "three"\nseeds = ["http://127.0.0.1:9/"]\nretry.tries = 1\n'
+    )
+    done = orbweb("crawl", "--config", "batch.toml")
+    assert done.returncode == 4
+    assert sum("Records: " in line for line in done.stderr.splitlines()) == 3
+    one, two = (records(tmp_path / name / "records.jsonl") for name in ("one", "two"))
+    assert kinds(one)["image"] == 0
+    assert kinds(two)["image"] > 0
+    assert next(row for row in two if row["type"] == "page")["links"]
+    assert orbweb("resume", "--config", "batch.toml", "-q").returncode == 4
+
+
+# ------------------------------------------------------------------ fetch
+
+
+def test_fetch_shows_all_about_a_page(orbweb: Run, server: DemoServer) -> None:
+    done = orbweb("fetch", f"{server.url}visit")
+    assert (done.returncode, done.stderr) == (0, "")
+    for piece in ("301 redirect", "200 OK", "allowed; robots.txt has 1 rules", "page, text/html",
+                  "█", "content-length: ", "links (", "Opening hours."):  # fmt: skip
+        assert piece in done.stdout, piece
+
+
+def test_fetch_shows_an_image_and_what_is_closed(orbweb: Run, server: DemoServer) -> None:
+    shown = orbweb("fetch", f"{server.url}images/funnel.gif").stdout
+    assert "240 x 160" in shown
+    closed = orbweb("fetch", f"{server.url}storeroom/index.html")
+    assert closed.returncode == 0
+    assert "a crawl would leave this out: robots.txt:2 Disallow: /storeroom/" in closed.stdout
+
+
+def test_fetch_as_json(orbweb: Run, server: DemoServer) -> None:
+    done = orbweb("fetch", "--json", server.url)
+    robots, page = map(json.loads, done.stdout.splitlines())
+    assert (robots["type"], page["type"]) == ("robots", "page")
+    assert page["links"]
+    assert page["headers"]
+
+
+def test_fetch_of_what_fails(orbweb: Run, server: DemoServer) -> None:
+    done = orbweb("fetch", f"{server.url}lost.html")
+    assert done.returncode == 4
+    assert "status_4xx" in done.stdout
+    done = orbweb("fetch", "http://127.0.0.1:9/")
+    assert done.returncode == 4
+    assert "connect_refused (connect)" in done.stdout
+
+
+# ------------------------------------------------------------------ demo
+
+
+def test_the_demo_shows_everything_and_is_quick(orbweb: Run, tmp_path: Path) -> None:
+    before = monotonic()
+    done = orbweb("demo")
+    assert done.returncode == 0
+    assert monotonic() - before < 10
+    found = kinds(records(tmp_path / "orbweb-demo" / "records.jsonl"))
+    assert found.keys() == {
+        "schema", "run", "robots", "page", "image", "file", "redirect", "error", "skip"
+    }  # fmt: skip
+    assert "jq -r" in done.stderr
+    assert "duckdb -c" in done.stderr
+
+
+def test_only_a_demo_is_replaced_by_a_demo(orbweb: Run, server: DemoServer, tmp_path: Path) -> None:
+    orbweb(server.url, *QUICK, "-d", "mine", "-l", "0", "--no-images")
+    before = (tmp_path / "mine" / "records.jsonl").read_bytes()
+    assert not is_demo(str(tmp_path / "mine"))
+    assert orbweb("demo", "-d", "mine").returncode == 2
+    assert (tmp_path / "mine" / "records.jsonl").read_bytes() == before
+    orbweb(server.url, *QUICK, "-d", "demo", "-s", "name=demo", "-l", "0", "--no-images")
+    assert is_demo(str(tmp_path / "demo"))
