@@ -4,6 +4,8 @@
     h1          bytes <-> one exchange                                  no I/O
     codings     a table of bounded decoders                             no I/O
     body        the body while it arrives, decoded, held to its limit   no I/O
+    cookies     RFC 6265bis: what is kept, and what is sent to whom     no I/O
+    netscape    cookies as a file                                       no I/O
     guard       which addresses may be connected to                     no I/O
     pool        idle connections by origin                              no I/O
     progress    stage and times of one request                          no I/O
