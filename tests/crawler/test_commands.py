@@ -162,7 +162,8 @@ def crawling(server: DemoServer, folder: Path, *more: str) -> subprocess.Popen[s
         stdout=subprocess.PIPE,
         text=True,
     )
-    wait_for(lambda: (folder / "records.jsonl").exists() or process.poll() is not None)
+    stream = folder / "records.jsonl"
+    wait_for(lambda: stream.exists() and b'"type":"page"' in stream.read_bytes())
     return process
 
 
