@@ -11,7 +11,7 @@ from crawler.config import Config
 from crawler.errors import ProtocolFailure, RedirectLoop, TooManyRedirects
 from crawler.records import File, Found, Hop, ImageLink, Lease, Link, Page, Response
 from crawler.scope import Scope
-from crawler.url import join
+from crawler.url import join_header
 
 
 class Discovery:
@@ -87,7 +87,7 @@ class Discovery:
         or, for a Location that is no URL, ProtocolFailure.
         """
         location = response.header("location") or ""
-        target = join(lease.url, location)
+        target = join_header(lease.url, location)
         if target is None:
             raise ProtocolFailure(f"the Location {location[:200]!r} is no URL to follow")
         chain = (*lease.redirects, Hop(lease.url, response.status))

@@ -27,7 +27,7 @@ from crawler.records import Request, Response, Skip
 from crawler.retry import Again, decide, refusal
 from crawler.robots import Robots, parse
 from crawler.schema import RobotsRecord
-from crawler.url import join, origin
+from crawler.url import join_header, origin
 
 NOTE = "robots"
 MAX_REDIRECTS = 5
@@ -132,7 +132,7 @@ class Gate:
             location = response.header("location")
             if not 300 <= response.status < 400 or location is None:
                 break
-            target = join(target, location) or robots_url
+            target = join_header(target, location) or robots_url
         failure = refusal(response, self._clock())
         if failure is not None and (response.status >= 500 or response.status == 429):
             raise failure

@@ -60,6 +60,17 @@ def join(base: str, href: str, encoding: str | None = None) -> str | None:
     return Base(base, encoding).join(href)
 
 
+def join_header(base: str, value: str) -> str | None:
+    """As `join`, for a Location or Link header, whose bytes came decoded as latin-1.
+
+    Browsers take them for UTF-8, and so do the servers that send such.
+    """
+    try:
+        return join(base, value.encode("latin-1").decode())
+    except UnicodeError:
+        return join(base, value)
+
+
 class Base:
     """The base URL of one document, which makes its links absolute.
 

@@ -76,10 +76,13 @@ _OTHER_NAME = (
 )
 
 
+# An <a> that leads nowhere, but can be led to: manuals are full of them.
+_PLACE = r'[aA](?:[ \n]++(?!(?:xlink:)?href=)[a-z:-]++="[^"]*+")*+ ?/?>'
+
 _SKIPPED = (
     "<(?:/[^>=]*+>"
     rf"|{_OTHER_LETTER}{_REST}"
-    rf"|{_OTHER_NAME}{_PLAIN} ?/?>"
+    rf"|{_OTHER_NAME}{_PLAIN} ?/?>|{_PLACE}"
     rf"|(?!{_WANTED})[a-zA-Z]{_REST}"
     rf"|/(?:[a-zA-Z]{_NAME}{_ATTRIBUTES}|[^a-zA-Z][^>]*+)>"
     rf"|{_COMMENT}|!(?!--)[^>]*+>|\?[^>]*+>"
@@ -96,7 +99,7 @@ _SCRIPT_MARKS = re.compile(rf"<!--(?!-*+>)|-->|</?{_any_case('script')}(?=[{_SPA
 
 
 def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
-    """The start tags of `text` with the names in `_WANTED`, in order.
+    """The start tags of `text` with the names in `_NAMES`, in order, but for links without href.
 
     With `xml`, as in SVG, an empty-element tag (`<script/>`) has no content.
     """

@@ -152,6 +152,20 @@ def test_queries_are_encoded_as_the_document(
     assert urls.join(base, href, encoding) == joined
 
 
+@pytest.mark.parametrize(
+    ("value", "joined"),
+    [
+        ("/x y", "http://h/x%20y"),
+        ("/\u00c3\u00a9", "http://h/%C3%A9"),
+        ("/\u00e9", "http://h/%C3%A9"),
+        ("/\u20ac", "http://h/%E2%82%AC"),
+        ("mailto:x", None),
+    ],
+)
+def test_headers_are_joined_as_utf_8(value: str, joined: str | None) -> None:
+    assert urls.join_header("http://h/d/p", value) == joined
+
+
 def test_the_store_of_joins_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(urls, "_directories", {})
     monkeypatch.setattr(urls, "_kept_joins", 0)
