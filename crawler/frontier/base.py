@@ -121,6 +121,13 @@ class Store(Protocol):
         """
         ...
 
+    def refilled(self) -> set[str]:
+        """Claimed hosts to which URLs have come since this was last asked.
+
+        By `add`, or by a retry that `claim` or `lease` found due.
+        """
+        ...
+
     def block(self, host: str, until: float) -> None:
         """No URL of `host` before `until`; of several such moments the latest counts."""
         ...

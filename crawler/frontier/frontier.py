@@ -1,7 +1,7 @@
 """The frontier: which URL next, for which of the waiting workers.
 
     store        all hosts, all URLs                          durable, blocking, knows no greenlet
-    frontier     up to ACTIVE hosts, a few URLs of each       here; wakes workers
+    frontier     some ACTIVE hosts, a few URLs of each        here; wakes workers
     politeness   which of these hosts may be asked now        pure
 
 Hosts are *claimed* from the store, and URLs of a claimed host are leased in small batches, so that
@@ -35,7 +35,7 @@ from hub.lock import Condition
 from hub.timers import Timer
 
 ACTIVE = 500
-"""Hosts in memory."""
+"""Hosts in memory, beside those of which a lease is out."""
 
 CLAIM = 32
 """Hosts claimed at once, so that the first lease of a large crawl does not wait for all."""
@@ -71,13 +71,14 @@ class Statistics(Struct, frozen=True):
 class _Queue:
     """The URLs of one active host that are at hand."""
 
-    __slots__ = ("dry", "lanes", "leaving", "name", "out", "since_page")
+    __slots__ = ("dry", "lanes", "leaving", "name", "offered", "out", "since_page")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.lanes: dict[Want, deque[tuple[Lease, float]]] = {"page": deque(), "image": deque()}
-        self.dry: dict[Want, int] = {"page": -1, "image": -1}
-        """As of which change of the store there was no more to lease."""
+        self.dry: set[Want] = set()
+        """Of what the store has no more, unless it says that the host was refilled."""
+        self.offered = False
         self.out = 0
         self.leaving = False
         self.since_page = IMAGES_PER_PAGE
@@ -117,12 +118,11 @@ class Frontier:
         self._longest_block = config.max_retry_after
         self._politeness = Politeness(config)
         self._queues: dict[str, _Queue] = {}
-        self._hungry: set[str] = set()
+        self._busy = 0  # hosts of which a lease is out
         self._out: dict[int, bool] = {}  # url_id: is the request under way?
         self._wants: tuple[Want, ...] = ("page", "image")
-        self._changes = 0  # of the store, that may have brought work
-        self._looked = -1  # at the store, after this many changes
-        self._store_due = -inf
+        self._stale = True  # the store may have work that was not there at the last look
+        self._store_due = inf
         self._crowded = False  # hosts wait in the store, and there is no room for them
         self._closed = False
         self._wakeup = Condition()
@@ -135,7 +135,7 @@ class Frontier:
         """Take URLs in; returns how many were queued by it."""
         new = self._store.add(found, self._clock())
         if new:
-            self._changes += 1
+            self._stale = True
             self._notify()
         return new
 
@@ -185,7 +185,7 @@ class Frontier:
         """
         self._store.done(lease, ended, code)
         new = self._store.add(found, self._clock())
-        self._changes += new > 0
+        self._stale |= new > 0
         self._answered(lease)
         return new
 
@@ -240,7 +240,7 @@ class Frontier:
         if self._wants == ("image",):
             return
         self._wants = ("image",)
-        self._changes += 1
+        self._stale = True
         for queue in list(self._queues.values()):
             self._release(queue.drain("page"))
             self._offer(queue, self._clock())
@@ -290,6 +290,7 @@ class Frontier:
         self._fill(queue, now)  # a page's pictures may have come since it was last asked
         lease = queue.pop(now)
         queue.out += 1
+        self._busy += queue.out == 1
         self._out[lease.url_id] = True
         allowed = self._politeness.next_allowed_at(name)
         if allowed > now:
@@ -303,25 +304,32 @@ class Frontier:
             return
         if self._crowded and not self._politeness.due(now):
             self._make_room(now)
-        due = self._store_due <= now and not self._crowded
-        if self._looked == self._changes and not due:
+        if not self._stale and (self._crowded or self._store_due > now):
             return
-        self._changes += due  # a retry may have come to a host that had run dry
-        for name in list(self._hungry):
-            self._offer(self._queues[name], now)
-        self._crowded = False
-        while (room := min(CLAIM, self._active - len(self._queues))) > 0:
-            hosts = self._store.claim(room, now, self._wants == ("image",))
-            for host in hosts:
-                queue = self._queues[host.name] = _Queue(host.name)
-                self._politeness.enter(host.name, host.ready_at, host.delay)
-                self._offer(queue, now)
-            if len(hosts) < room:
-                break
-        self._looked = self._changes
+        self._stale = self._crowded = False
+        while self._claim(now) == CLAIM:
+            pass
+        self._refill(now)
         next_due = self._store.next_due(self._wants == ("image",))
         self._store_due = inf if next_due is None else next_due
         self._crowded = self._store_due <= now
+
+    def _claim(self, now: float) -> int:
+        """Take hosts in, if there is room. Makes the store look for due retries in any case."""
+        room = max(0, min(CLAIM, self._room()))
+        hosts = self._store.claim(room, now, self._wants == ("image",))
+        for host in hosts:
+            queue = self._queues[host.name] = _Queue(host.name)
+            self._politeness.enter(host.name, host.ready_at, host.delay)
+            self._offer(queue, now)
+        return len(hosts)
+
+    def _refill(self, now: float) -> None:
+        """Look again into the queues that had run dry, and to which something has come."""
+        for name in self._store.refilled():
+            queue = self._queues[name]
+            queue.dry.clear()
+            self._offer(queue, now)
 
     def _offer(self, queue: _Queue, now: float) -> None:
         """See to it that the host is offered if it has work at hand, and only then."""
@@ -329,21 +337,21 @@ class Frontier:
         queue.leaving |= self._closed or (self._crowded and not at_hand)
         if queue.leaving or not self._fill(queue, now):
             self._politeness.withdraw(queue.name)
-            self._hungry.add(queue.name)
+            queue.offered = False
         else:
             self._politeness.offer(queue.name)
-            self._hungry.discard(queue.name)
+            queue.offered = True
 
     def _fill(self, queue: _Queue, now: float) -> bool:
         """Whether the host has work at hand, after asking the store for what has run out."""
-        limit = PREFETCH if len(self._queues) < self._active else 2
+        limit = PREFETCH if self._room() > 0 else 2
         for want in self._wants:
             lane = queue.lanes[want]
-            if not lane and queue.dry[want] != self._changes:
+            if not lane and want not in queue.dry:
                 leases = self._store.lease(queue.name, want, limit, now)
-                lane.extend((lease, now) for lease in leases)
+                lane.extend([(lease, now) for lease in leases])
                 if len(leases) < limit:
-                    queue.dry[want] = self._changes
+                    queue.dry.add(want)
         return any(queue.lanes[want] for want in self._wants)
 
     # Hosts come and go
@@ -353,27 +361,34 @@ class Frontier:
             self._politeness.ended(lease.host)
         queue = self._queues[lease.host]
         queue.out -= 1
+        self._busy -= queue.out == 0
         self._settle(queue)
         self._notify()
 
     def _settle(self, queue: _Queue) -> None:
         """Let a host go that has nothing left to do here."""
-        if queue.name not in self._hungry or queue.out or self._politeness.held(queue.name):
+        if queue.offered or queue.out or self._politeness.held(queue.name):
             return
         now = self._clock()
-        self._offer(queue, now)
-        if queue.name in self._hungry:
+        self._refill(now)
+        if not queue.offered:
             self._drop(queue, now)
 
     def _drop(self, queue: _Queue, now: float) -> None:
         self._release(queue.drain("page") + queue.drain("image"))
         del self._queues[queue.name]
-        self._hungry.discard(queue.name)
         self._store.unclaim(queue.name, max(now, self._politeness.leave(queue.name)))
-        self._changes += 1  # there is room now
+        self._stale = True  # there is room now
+
+    def _room(self) -> int:
+        """How many hosts more may be active; those with a lease out do not count."""
+        return self._active - len(self._queues) + self._busy
 
     def _make_room(self, now: float) -> None:
         """While other hosts could be asked, drop those that can't be for the longest time."""
+        self._crowded = self._room() <= 0
+        if not self._crowded:
+            return
         idle = [
             queue
             for queue in self._queues.values()

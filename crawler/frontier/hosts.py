@@ -30,6 +30,8 @@ class HostTable:
         self._lengths: dict[int, list[int]] = {}
         self._came: dict[int, float] = {}
         self._blocks: dict[int, float] = {}
+        self._claimed: dict[int, str] = {}
+        self._refilled: set[str] = set()
         self.total: int = db.execute("SELECT coalesce(max(host_id), 0) FROM host").fetchone()[0]
         db.execute("UPDATE host SET claimed = 0 WHERE claimed = 1")
 
@@ -53,6 +55,8 @@ class HostTable:
         lengths[lane] += change
         if change > 0:
             self._came.setdefault(host_id, now)
+            if host_id in self._claimed:
+                self._refilled.add(self._claimed[host_id])
 
     def flush(self) -> None:
         """Write down what `count` and `block` have gathered.
@@ -87,13 +91,21 @@ class HostTable:
         self._db.executemany(
             "UPDATE host SET claimed = 1 WHERE host_id = ?", [(row[0],) for row in rows]
         )
+        self._claimed.update((row[0], row[1]) for row in rows)
         return [HostDue(name, ready_at, delay) for _, name, ready_at, delay in rows]
+
+    def refilled(self) -> set[str]:
+        hosts, self._refilled = self._refilled, set()
+        return hosts
 
     def unclaim(self, name: str, ready_at: float) -> None:
         self.flush()
+        host_id = self.id_of(name, ready_at)
+        self._claimed.pop(host_id, None)
+        self._refilled.discard(name)
         self._db.execute(
             "UPDATE host SET claimed = 0, ready_at = max(ready_at, ?) WHERE host_id = ?",
-            (ready_at, self.id_of(name, ready_at)),
+            (ready_at, host_id),
         )
 
     def block(self, name: str, until: float) -> None:

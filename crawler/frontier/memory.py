@@ -78,6 +78,7 @@ class MemoryStore:
         self._urls: dict[str, _Url] = {}
         self._hosts: dict[str, _Host] = {}
         self._later: list[tuple[float, int, _Url]] = []
+        self._refilled: set[str] = set()
         self._counts: dict[State, int] = dict.fromkeys(STATES, 0)
         self._notes: dict[tuple[str, str], bytes] = {}
         self._contents: dict[str, Content] = {}
@@ -146,7 +147,12 @@ class MemoryStore:
 
     def unclaim(self, host: str, ready_at: float) -> None:
         self._hosts[host].claimed = False
+        self._refilled.discard(host)
         self.block(host, ready_at)
+
+    def refilled(self) -> set[str]:
+        hosts, self._refilled = self._refilled, set()
+        return hosts
 
     def block(self, host: str, until: float) -> None:
         known = self._host(host, until)
@@ -252,6 +258,8 @@ class MemoryStore:
         want = url.found.want
         self._push(url)
         host.waiting[want] += 1
+        if host.claimed:
+            self._refilled.add(url.host)
 
     def _push(self, url: _Url) -> None:
         heappush(self._hosts[url.host].heaps[url.found.want], (url.place, url))

@@ -186,8 +186,13 @@ class SqliteStore(Keepsakes):
         self._recent.put(found.url, _nearest(found, depth, overturned or nearer, untouched))
         if overturned:
             self._overturn(seq)
+            self._enqueue(seq, host_id, *_place(found.want, found.depth), now)
         elif nearer:
-            self._dequeue(_Leased(seq, host_id, lane, _place(found.want, depth)[1]))
+            ranks = (_place(found.want, near)[1] for near in (found.depth, depth))
+            self._db.execute(
+                "UPDATE queue SET rank = ? WHERE rank = ? AND host_id = ? AND lane = ? AND seq = ?",
+                (*ranks, host_id, lane, seq),
+            )
         else:
             return 0
         self._db.execute(
@@ -195,7 +200,6 @@ class SqliteStore(Keepsakes):
             " redirects = ? WHERE seq = ?",
             (*self._values(found, {}, now), seq),
         )
-        self._enqueue(seq, host_id, *_place(found.want, found.depth), now)
         return int(overturned)
 
     def _overturn(self, seq: int) -> None:
@@ -354,6 +358,9 @@ class SqliteStore(Keepsakes):
     def unclaim(self, host: str, ready_at: float) -> None:
         self._begin()
         self._hosts.unclaim(host, ready_at)
+
+    def refilled(self) -> set[str]:
+        return self._hosts.refilled()
 
     @explained
     def block(self, host: str, until: float) -> None:

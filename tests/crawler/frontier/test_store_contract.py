@@ -212,6 +212,23 @@ def test_a_host_that_had_no_work_queues_up_behind_the_others(store: Store) -> No
     assert [host.name for host in store.claim(9, 3.0)] == ["b.example", "a.example"]
 
 
+def test_a_claimed_host_to_which_urls_come_is_named_once(store: Store) -> None:
+    store.add([found("1"), found("1", host="b"), found("2", host="b", skip=FAR)], 0.0)
+    assert store.refilled() == set()
+    store.claim(1, 0.0)
+    store.add([found("1", depth=0), found("2"), found("3", host="b")], 0.0)
+    assert store.refilled() == {"a.example"}
+    assert store.refilled() == set()
+    (lease, *_) = store.lease("a.example", "page", 9, 0.0)
+    store.retry(lease, 5.0)
+    assert store.refilled() == set()
+    store.claim(0, 5.0)
+    assert store.refilled() == {"a.example"}
+    store.claim(1, 5.0)
+    store.add([found("2", host="b")], 6.0)
+    assert store.refilled() == {"b.example"}
+
+
 def test_a_blocked_host_is_not_claimed_before_its_time(store: Store) -> None:
     store.add([found("1"), found("1", host="b")], 0.0)
     store.block("a.example", 30.0)

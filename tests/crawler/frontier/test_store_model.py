@@ -123,6 +123,10 @@ class StoreMachine(RuleBasedStateMachine):
             store.block(f"{host}.example", self.now + seconds)
             store.set_delay(f"{host}.example", seconds)
 
+    @rule()
+    def refilled(self) -> None:
+        assert self.store.refilled() == self.model.refilled()
+
     @rule(count=st.integers(0, 3))
     def write_skips(self, count: int) -> None:
         for store in (self.store, self.model):
@@ -149,6 +153,7 @@ class StoreMachine(RuleBasedStateMachine):
                 self.model.release(url.lease(0.0))
         for host in self.model._hosts.values():
             host.claimed = False
+        self.model.refilled()
         self.open()
 
     @invariant()
