@@ -32,7 +32,7 @@ from crawler.gate import Gate
 from crawler.http.client import Client
 from crawler.limits import Limits
 from crawler.records import Found
-from crawler.schema import RunRecord
+from crawler.schema import Record, RunRecord
 from crawler.scope import Scope
 from crawler.single import Visit, Visitor
 from crawler.sinks.base import Sink
@@ -169,8 +169,16 @@ class Crawl:
     def snapshot(self) -> Snapshot:
         """The crawl at this moment; cheap."""
         frontier = self._frontier.statistics()
-        draining = self._interrupted is not None
-        return self._stats.snapshot(frontier, frontier.by_host, draining=draining)
+        return self._stats.snapshot(
+            frontier,
+            frontier.by_host,
+            skipped=self._store.counts()["skip"],
+            draining=self._interrupted is not None,
+        )
+
+    def listen(self, listener: Callable[[Record], None]) -> None:
+        """Have `listener` told of each record that ends a URL."""
+        self._stats.listener = listener
 
     def close_client(self) -> None:
         self._client.close()

@@ -12,6 +12,7 @@ from typing import Protocol, TextIO
 
 import hub
 from crawler.quantities import show_bytes, show_seconds
+from crawler.schema import ErrorRecord, FetchRecord, Record, RedirectRecord, SkipRecord, UrlRecord
 from crawler.stats import Snapshot
 
 LIVE_INTERVAL_S = 0.25
@@ -95,6 +96,21 @@ def status_line(snapshot: Snapshot) -> str:
     if snapshot.draining:
         parts.append("stopping")
     return "  ".join(parts)
+
+
+def record_line(record: Record) -> str:
+    """What became of one URL, for `-v`."""
+    url = record.url if isinstance(record, UrlRecord) else ""
+    if isinstance(record, ErrorRecord):
+        return f"{record.type:<8}  {record.error_code}  {url}  {record.error_message}"
+    if isinstance(record, SkipRecord):
+        return f"{record.type:<8}  {record.reason}  {url}  {record.rule}"
+    if not isinstance(record, FetchRecord):
+        return f"{record.type:<8}  {url}"
+    told = f"{record.type:<8}  {record.status}  {record.fetch_ms:>5} ms  {url}"
+    if isinstance(record, RedirectRecord):
+        return f"{told}  -> {record.location}"
+    return f"{told}  {show_bytes(record.body_bytes)}"
 
 
 def tallies(snapshot: Snapshot) -> list[tuple[str, int]]:

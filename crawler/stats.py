@@ -78,10 +78,14 @@ class Stats:
         """(error_code, status) of seeds that failed, and of what seeds redirected to."""
         # (time, pages, bytes), one per snapshot, the oldest about RATE_WINDOW_S old.
         self._samples = deque([(self._started, self._by_type["page"], 0)])
+        self.listener: Callable[[Record], None] | None = None
+        """Told of each record, where somebody wants to see them pass."""
 
     def count(self, record: Record) -> None:
         """Take one record of the stream into account."""
         self._by_type[record.type] += 1
+        if self.listener is not None:
+            self.listener(record)
         if isinstance(record, FetchRecord):
             self._bytes += record.wire_bytes
             self._by_host[record.host] += 1
@@ -98,9 +102,13 @@ class Stats:
         frontier: FrontierStatistics,
         by_host: Mapping[str, tuple[int, int]] | None = None,
         *,
+        skipped: int | None = None,
         draining: bool = False,
     ) -> Snapshot:
-        """The crawl now. `by_host` gives (queued, in flight) of the hosts being asked."""
+        """The crawl now. `by_host` gives (queued, in flight) of the hosts being asked.
+
+        `skipped`: decisions to skip, where somebody knows of those that are in no record yet.
+        """
         now = self._clock()
         pages_per_s, bytes_per_s = self._rates(now)
         by_type = self._by_type
@@ -111,7 +119,7 @@ class Stats:
             images=by_type["image"],
             redirects=by_type["redirect"],
             errors=by_type["error"],
-            skipped=by_type["skip"],
+            skipped=by_type["skip"] if skipped is None else skipped,
             bytes=self._bytes,
             queued=frontier.queued,
             leased=frontier.leased,

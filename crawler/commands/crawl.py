@@ -19,7 +19,8 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     Everything goes to one folder, from which orbweb resume goes on after any stop.
     """
     plan = load_plan(ctx.command, params, urls)
-    from crawler.commands.running import run_tasks, tasks_of
+    from crawler.commands.running import noise_of, run_tasks, tasks_of
 
     tasks = tasks_of(plan, "fresh" if params["fresh"] else "new")
-    return run_tasks(tasks, side_by_side=plan.side_by_side, quiet=params["quiet"])
+    noise = noise_of(params["quiet"], params["verbose"])
+    return run_tasks(tasks, side_by_side=plan.side_by_side, noise=noise)

@@ -28,7 +28,7 @@ def command(folder: str, quiet: bool) -> int:
         config = demo_config(server.url, folder)
         click.echo(f"A small site is being served at {server.url}; now it is crawled.", err=True)
         crawl = open_crawl(config, mode="fresh" if is_demo(folder) else "new")
-        summary = run_crawl(crawl, config, quiet=quiet)
+        summary = run_crawl(crawl, config, "quiet" if quiet else "normal")
     for line in what_to_see(folder, summary.counts):
         click.echo(line, err=True)
     return summary.exit_code

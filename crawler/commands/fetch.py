@@ -11,7 +11,7 @@ import msgspec
 from crawler.commands.options import (
     Flag,
     GroupedCommand,
-    general_options,
+    configuration_options,
     load_plan,
     network_options,
 )
@@ -36,7 +36,7 @@ def fetch_options() -> Iterator[Flag]:
         help=f"All links, images and headers, not only the first {_MAX_ROWS}.",
     )  # fmt: skip
     yield from network_options()
-    yield from general_options()
+    yield from configuration_options()
 
 
 @click.command("fetch", cls=GroupedCommand, params=list(fetch_options()))

@@ -200,7 +200,8 @@ def crawl_options() -> Iterator[Flag]:
     yield from _manners()
     yield from network_options()
     yield from _images_and_records()
-    yield from general_options()
+    yield from configuration_options()
+    yield from _noise()
 
 
 def _input_and_output() -> Iterator[Flag]:
@@ -381,16 +382,21 @@ def _images_and_records() -> Iterator[Flag]:
     )  # fmt: skip
 
 
-def general_options() -> Iterator[Flag]:
-    """Configuration and noise."""
-    group = "General"
-    yield Flag(
-        "--config", group=group, metavar="FILE", help="Read the configuration from this TOML file."
-    )
+def configuration_options() -> Iterator[Flag]:
+    """For all commands that work under a configuration."""
+    group = "Configuration"
+    yield Flag("--config", group=group, metavar="FILE", help="Read it from this TOML file.")
     yield Flag(
         "-s", "--set", "assignments", group=group, metavar="KEY=VALUE", multiple=True,
         convert=_assignments, help="Any setting, as in -s http.max_header=32K; repeatable.",
     )  # fmt: skip
+
+
+def _noise() -> Iterator[Flag]:
+    group = "Progress"
     yield Flag(
         "-q", "--quiet", is_flag=True, group=group, help="No progress; errors and the result only."
+    )
+    yield Flag(
+        "-v", "--verbose", is_flag=True, group=group, help="A line for each URL as it is done."
     )

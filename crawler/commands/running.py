@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import click
 from msgspec import Struct
@@ -17,7 +18,7 @@ from crawler.config_load import Plan
 from crawler.errors import Stop, UsageError
 from crawler.folder import Mode
 from crawler.interrupts import interruptible
-from crawler.progress import View, choose_view, follow
+from crawler.progress import View, choose_view, follow, record_line
 from crawler.quantities import show_seconds
 from crawler.stats import Snapshot, combined
 
@@ -29,6 +30,14 @@ _ENDINGS = {
     "signal": "Stopped, nothing is lost",
     "error": "Stopped by an error",
 }
+
+
+Noise = Literal["quiet", "normal", "verbose"]
+
+
+def noise_of(quiet: bool, verbose: bool) -> Noise:
+    """What -q and -v mean together: the one that says less."""
+    return "quiet" if quiet else "verbose" if verbose else "normal"
 
 
 class Task(Struct, frozen=True):
@@ -51,33 +60,33 @@ def tasks_of(plan: Plan, mode: Mode) -> list[Task]:
     return [Task(config, mode) for config in configs]
 
 
-def run_tasks(tasks: Sequence[Task], *, side_by_side: bool, quiet: bool) -> int:
+def run_tasks(tasks: Sequence[Task], *, side_by_side: bool, noise: Noise) -> int:
     """Run them all; the exit code of the first that did not end well, or 0."""
     if len(tasks) == 1:
         (task,) = tasks
-        return run_crawl(
-            open_crawl(task.config, mode=task.mode), task.config, quiet=quiet
-        ).exit_code
+        return run_crawl(open_crawl(task.config, mode=task.mode), task.config, noise).exit_code
     run = _side_by_side if side_by_side else _in_order
-    return next((code for code in run(tasks, quiet) if code), 0)
+    return next((code for code in run(tasks, noise) if code), 0)
 
 
-def run_crawl(crawl: Crawl, config: Config, *, quiet: bool) -> Summary:
+def run_crawl(crawl: Crawl, config: Config, noise: Noise) -> Summary:
     """One crawl with its progress and its last line."""
-    view = _view(config.dir, [config], quiet=quiet)
+    view = _view(config.dir, [config], noise)
+    if noise == "verbose":
+        crawl.listen(lambda record: view.say(record_line(record)))
     with interruptible([crawl]), _Watched(view, crawl.snapshot):
         summary = crawl.run()
     view.say(result_line(summary, config))
     return summary
 
 
-def _in_order(tasks: Sequence[Task], quiet: bool) -> list[int]:
+def _in_order(tasks: Sequence[Task], noise: Noise) -> list[int]:
     """One after the other. What the user stops ends the whole row; another failure does not."""
     codes: list[int] = []
     for task in tasks:
         try:
             crawl = open_crawl(task.config, mode=task.mode)
-            summary = run_crawl(crawl, task.config, quiet=quiet)
+            summary = run_crawl(crawl, task.config, noise)
         except Stop as stop:
             click.echo(f"orbweb: {task.config.dir}: {stop}", err=True)
             codes.append(stop.exit_code)
@@ -88,33 +97,58 @@ def _in_order(tasks: Sequence[Task], quiet: bool) -> list[int]:
     return codes
 
 
-def _side_by_side(tasks: Sequence[Task], quiet: bool) -> list[int]:
-    """All at once in one hub, under one view of their sums."""
-    crawls = [open_crawl(task.config, mode=task.mode) for task in tasks]
-    view = _view(f"{len(crawls)} crawls", [task.config for task in tasks], quiet=quiet)
-    codes = [0] * len(crawls)
+class _Side:
+    """One of several crawls that run at once."""
 
-    def run(number: int) -> None:
-        config = tasks[number].config
+    def __init__(self, task: Task, view: View, noise: Noise) -> None:
+        self.config = task.config
+        self.code = 0
+        self.crawl = open_crawl(task.config, mode=task.mode)
+        if noise == "verbose":
+            self.crawl.listen(lambda record: view.say(record_line(record)))
+        self._view = view
+        self._last: Snapshot = self.crawl.snapshot()
+        self._running = True
+
+    def run(self) -> None:
         try:
-            summary = crawls[number].run()
-            codes[number] = summary.exit_code
-            view.say(result_line(summary, config))
+            summary = self.crawl.run()
+            self.code = summary.exit_code
+            self._view.say(result_line(summary, self.config))
         except Stop as stop:
-            codes[number] = stop.exit_code
-            view.say(f"orbweb: {config.dir}: {stop}")
+            self.code = stop.exit_code
+            self._view.say(f"orbweb: {self.config.dir}: {stop}")
+        finally:
+            self._running = False
 
-    def snapshot() -> Snapshot:
-        return combined([crawl.snapshot() for crawl in crawls])
+    def snapshot(self) -> Snapshot:
+        """The crawl now, or as it was seen last before its end."""
+        if self._running:
+            self._last = self.crawl.snapshot()
+        return self._last
 
-    with interruptible(crawls), _Watched(view, snapshot):
-        hub.joinall([hub.spawn(run, number) for number in range(len(crawls))])
-    return codes
+
+def _side_by_side(tasks: Sequence[Task], noise: Noise) -> list[int]:
+    """All at once in one hub, under one view of their sums. A failure of one stops no other."""
+    view = _view(f"{len(tasks)} crawls", [task.config for task in tasks], noise)
+    sides: list[_Side] = []
+    refused: list[int] = []
+    for task in tasks:
+        try:
+            sides.append(_Side(task, view, noise))
+        except Stop as stop:
+            click.echo(f"orbweb: {task.config.dir}: {stop}", err=True)
+            refused.append(stop.exit_code)
+    if sides:
+        crawls = [side.crawl for side in sides]
+        with interruptible(crawls), _Watched(view, lambda: combined([s.snapshot() for s in sides])):
+            hub.joinall([hub.spawn(side.run) for side in sides])
+    return [*refused, *(side.code for side in sides)]
 
 
-def _view(title: str, configs: Sequence[Config], *, quiet: bool) -> View:
+def _view(title: str, configs: Sequence[Config], noise: Noise) -> View:
     shared = any(config.output == "-" for config in configs) and sys.stdout.isatty()
-    return choose_view(sys.stderr, title, os.environ, quiet=quiet, shared=shared)
+    return choose_view(sys.stderr, title, os.environ, quiet=noise == "quiet", shared=shared)
 
 
 class _Watched:

@@ -90,6 +90,19 @@ def test_a_crawl_leaves_records_images_and_one_line_of_result(
             assert (tmp_path / "out" / row["path"]).is_file()
 
 
+def test_verbose_says_what_becomes_of_each_url(orbweb: Run, server: DemoServer) -> None:
+    done = orbweb(server.url, *QUICK, "-d", "out", "--no-images", "--record", "skips", "-v")
+    lines = [" ".join(line.split()) for line in done.stderr.splitlines()]
+    for start in (
+        "page 200 {} kB",
+        "redirect 301 {}" + f" ms {server.url}visit -> {server.url}visit.html",
+        f"error status_4xx {server.url}lost.html 404 Not Found",
+        f"skip robots {server.url}storeroom/index.html robots.txt:2 Disallow: /storeroom/",
+    ):
+        head, _, tail = start.partition("{}")
+        assert any(line.startswith(head) and line.endswith(tail) for line in lines), start
+
+
 def test_a_word_like_a_url_is_crawled_and_stdout_holds_data_only(
     orbweb: Run, server: DemoServer
 ) -> None:
