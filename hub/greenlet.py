@@ -124,18 +124,20 @@ class Greenlet(RawGreenlet, Linked):
             else:
                 self.value = target(args[0], args[1], args[2])
         except GreenletExit as leaving:
+            leaving.__traceback__ = None  # nobody asks where it left, and it holds our frame
             self.value = leaving
         except BaseException as error:
             self._fail(error)
         self._end()
+        # The traceback of an error leads to this frame, and it would lead back to the error.
+        del self, target, args
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         """The work of a subclass that was given no function."""
 
     def _fail(self, error: BaseException) -> None:
-        """Keep ``error``, and report it if nobody has a claim on it."""
+        """Keep ``error`` without our own frame; report it if nobody has a claim on it."""
         if error.__traceback__ is not None:
-            # Without our own frame: its local ``self`` would tie greenlet and error to a cycle.
             error.__traceback__ = error.__traceback__.tb_next
         self._exception = error
         self._traceback = error.__traceback__

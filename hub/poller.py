@@ -201,22 +201,25 @@ class EpollPoller:
         entries = self._entries
         for fd, mask in self._epoll.poll(timeout):
             entry = entries.get(fd)
-            if entry is None:
-                continue
-            if mask & _STICKY:
-                entry.sticky = True
-                if mask & _FAILED:
-                    entry.failed = True
-            if mask & _READ:
-                side = entry.reading
-                side.ready = True
-                if side.callback is not None:
-                    schedule(side.callback)
-            if mask & _WRITE:
-                side = entry.writing
-                side.ready = True
-                if side.callback is not None:
-                    schedule(side.callback)
+            if entry is not None:
+                self.take(entry, mask, schedule)
+
+    def take(self, entry: Entry, mask: int, schedule: Callable[[Callback], object]) -> None:
+        """Keep what one event says, and schedule who waits for it."""
+        if mask & _STICKY:
+            entry.sticky = True
+            if mask & _FAILED:
+                entry.failed = True
+        if mask & _READ:
+            side = entry.reading
+            side.ready = True
+            if side.callback is not None:
+                schedule(side.callback)
+        if mask & _WRITE:
+            side = entry.writing
+            side.ready = True
+            if side.callback is not None:
+                schedule(side.callback)
 
     def waited_for(self) -> bool:
         """Whether somebody waits for a descriptor.

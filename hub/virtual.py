@@ -1,0 +1,80 @@
+"""A clock that jumps, and the poller that makes it jump: the ground of ``hub.testing``.
+
+When nothing is ready and no thread is at work, waiting would only pass time. So the poller moves
+the clock to the next deadline instead. Real descriptors still work: they are looked at before
+each jump, and waited for while a thread works or when there is no deadline at all.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hub.poller import Callback, Entry, EpollPoller
+
+if TYPE_CHECKING:
+    from hub.loop import Loop
+
+__all__ = ["VirtualClock", "VirtualPoller"]
+
+_FIRST_SIMULATED = 1 << 30  # descriptors from here on exist in no kernel
+
+
+class VirtualClock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        self.time = start
+        self.jumps = 0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+class VirtualPoller(EpollPoller):
+    """epoll for real descriptors, entries without a kernel for simulated ones, jumps for time."""
+
+    __slots__ = ("_next_simulated", "clock", "loop")
+
+    loop: "Loop"
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self.clock = clock
+        self._next_simulated = _FIRST_SIMULATED
+
+    def new_descriptor(self) -> int:
+        """A descriptor for a simulated socket."""
+        self._next_simulated += 1
+        return self._next_simulated
+
+    def register(self, fd: int) -> Entry:
+        """Watch a simulated or a real socket."""
+        if fd < _FIRST_SIMULATED:
+            return super().register(fd)
+        entry = self._entries[fd] = Entry(self, fd, edge=True)
+        return entry
+
+    def rearm(self, entry: Entry) -> None:
+        """Have the present state of a real socket reported again."""
+        if entry.fd < _FIRST_SIMULATED:
+            super().rearm(entry)
+
+    def unregister(self, entry: Entry, still_open: bool) -> None:
+        """Forget an entry."""
+        super().unregister(entry, still_open and entry.fd < _FIRST_SIMULATED)
+
+    def report(self, fd: int, mask: int) -> None:
+        """What the simulated network has to say about one of its descriptors."""
+        entry = self._entries.get(fd)
+        if entry is not None:
+            self.take(entry, mask, self.loop.call_soon)
+
+    def poll(self, timeout: float | None, schedule: Callable[[Callback], object]) -> None:
+        """Take in real events; without any, jump."""
+        super().poll(0.0, schedule)
+        if timeout == 0.0 or self.loop.busy:
+            return
+        if timeout is None or self.loop.external > 0:
+            super().poll(None, schedule)  # a thread, a signal: that is real time
+        else:
+            self.clock.time += timeout
+            self.clock.jumps += 1

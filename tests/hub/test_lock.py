@@ -1,0 +1,210 @@
+"""Semaphore, RLock, Condition."""
+
+import pytest
+
+import hub
+from hub.lock import BoundedSemaphore, Condition, RLock, Semaphore
+from hub.testing import VirtualClock
+
+
+def test_semaphore_counts() -> None:
+    semaphore = Semaphore(2)
+    assert semaphore.acquire()
+    assert not semaphore.locked()
+    assert semaphore.acquire()
+    assert semaphore.locked()
+    assert not semaphore.acquire(blocking=False)
+    semaphore.release()
+    assert semaphore.ready()
+    with semaphore:
+        assert semaphore.locked()
+    with pytest.raises(ValueError, match="-1"):
+        Semaphore(-1)
+
+
+def test_semaphore_is_fair() -> None:
+    semaphore, order = Semaphore(0), []
+
+    def take(number: int) -> None:
+        semaphore.acquire()
+        order.append(number)
+
+    greenlets = [hub.spawn(take, number) for number in range(4)]
+    hub.sleep(0)
+    semaphore.release(4)
+    hub.joinall(greenlets)
+    assert order == [0, 1, 2, 3]
+
+
+def test_who_comes_later_does_not_overtake_the_one_just_woken() -> None:
+    semaphore, order = Semaphore(0), []
+
+    def take(name: str) -> None:
+        semaphore.acquire()
+        order.append(name)
+
+    first = hub.spawn(take, "first")
+    hub.sleep(0)
+    semaphore.release()
+    assert not semaphore.acquire(blocking=False), "the permit is promised"
+    second = hub.spawn(take, "second")
+    first.join()
+    semaphore.release()
+    second.join()
+    assert order == ["first", "second"]
+
+
+def test_acquire_with_timeout(clock: VirtualClock) -> None:
+    semaphore = Semaphore(0)
+    assert semaphore.acquire(timeout=2) is False
+    assert clock.time == 2
+    hub.get_hub().loop.call_later(1, semaphore.release)
+    assert semaphore.acquire(timeout=2) is True
+    assert semaphore.counter == 0
+
+
+def test_a_promise_to_a_killed_waiter_goes_to_the_next(clock: VirtualClock) -> None:
+    """The lost wake-up: woken and killed in one turn."""
+    semaphore = Semaphore(0)
+    first, second = hub.spawn(semaphore.acquire), hub.spawn(semaphore.acquire)
+    hub.sleep(0)
+    first.kill(block=False)
+    semaphore.release()
+    assert second.get(timeout=5) is True
+    assert semaphore.counter == 0
+
+
+def test_semaphore_wait_takes_nothing() -> None:
+    semaphore = Semaphore(0)
+    assert semaphore.wait(timeout=0) is False
+    waiting = [hub.spawn(semaphore.wait) for _ in range(3)]
+    hub.sleep(0)
+    semaphore.release()
+    hub.joinall(waiting)
+    assert [greenlet.value for greenlet in waiting] == [True] * 3
+    assert semaphore.counter == 1
+    assert semaphore.wait() is True
+
+
+def test_bounded_semaphore() -> None:
+    semaphore = BoundedSemaphore(1)
+    with pytest.raises(ValueError, match="more often"):
+        semaphore.release()
+    semaphore.acquire()
+    semaphore.release()
+    assert "counter=1" in repr(semaphore)
+
+
+def test_rlock() -> None:
+    lock, log = RLock(), []
+    with lock:
+        with lock:
+            other = hub.spawn(lambda: (lock.acquire(), log.append("other"), lock.release()))
+            hub.sleep(0)
+            assert log == []
+            assert lock.owned()
+        assert lock.locked()
+        failing = hub.spawn(lock.release)
+        with pytest.raises(RuntimeError, match="only the greenlet"):
+            failing.get()
+        assert hub.spawn(lock.acquire, False).get() is False
+        assert hub.spawn(lock.acquire, True, 0).get() is False
+    other.join()
+    assert log == ["other"]
+    assert not lock.locked()
+    with pytest.raises(RuntimeError):
+        lock.release()
+
+
+def test_condition_hand_over() -> None:
+    condition, items, got = Condition(), [], []
+
+    def consume() -> None:
+        with condition:
+            condition.wait_for(lambda: items)
+            got.append(items.pop(0))
+
+    consumers = [hub.spawn(consume) for _ in range(3)]
+    hub.sleep(0)
+    for item in "abc":
+        with condition:
+            items.append(item)
+            condition.notify()
+    hub.joinall(consumers)
+    assert got == ["a", "b", "c"]
+
+
+def test_condition_wait_with_timeout(clock: VirtualClock) -> None:
+    condition = Condition()
+    with condition:
+        assert condition.wait(timeout=2) is False
+        assert condition.wait_for(lambda: None, timeout=3) is None
+    assert clock.time == 5
+
+
+def test_condition_needs_its_lock() -> None:
+    condition = Condition()
+    for call in (condition.wait, condition.notify, condition.notify_all):
+        with pytest.raises(RuntimeError, match="lock first"):
+            call()
+
+
+def test_a_notification_without_waiters_is_lost(clock: VirtualClock) -> None:
+    condition = Condition()
+    with condition:
+        condition.notify_all()
+        assert condition.wait(timeout=1) is False
+
+
+def test_a_notification_to_a_killed_waiter_goes_to_the_next(clock: VirtualClock) -> None:
+    condition = Condition()
+
+    def wait() -> bool:
+        with condition:
+            return condition.wait(timeout=50)
+
+    first, second = hub.spawn(wait), hub.spawn(wait)
+    hub.sleep(0)
+    with condition:
+        first.kill(block=False)
+        condition.notify()
+    assert second.get() is True
+    assert clock.time == 0
+    with condition:
+        assert condition.wait(timeout=1) is False, "no notification may be left over"
+
+
+def test_a_notification_to_a_killed_waiter_is_not_for_later_ones(clock: VirtualClock) -> None:
+    condition = Condition()
+
+    def wait(timeout: float) -> bool:
+        with condition:
+            return condition.wait(timeout)
+
+    first = hub.spawn(wait, 50)
+    hub.sleep(0)
+    with condition:
+        first.kill(block=False)
+        condition.notify()
+    first.join()
+    assert hub.spawn(wait, 5).get() is False
+
+
+def test_a_killed_waiter_takes_the_lock_back_first(clock: VirtualClock) -> None:
+    condition, log = Condition(), []
+
+    def wait() -> None:
+        with condition:
+            try:
+                condition.wait()
+            finally:
+                log.append(condition._lock.owned())
+
+    waiting = hub.spawn(wait)
+    hub.sleep(0)
+    with condition:
+        waiting.kill(block=False)
+        hub.sleep(1)
+        assert log == []
+    waiting.join()
+    assert log == [True]

@@ -1,0 +1,155 @@
+"""Native threads beside the hub."""
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import hub
+from hub.testing import VirtualClock
+from hub.threadpool import ThreadPool, ThreadPoolExecutor
+
+
+def fail() -> None:
+    raise KeyError("in a thread")
+
+
+def test_apply_runs_elsewhere() -> None:
+    pool = ThreadPool(2)
+    assert pool.apply(threading.get_ident) != threading.get_ident()
+    assert pool.apply(divmod, (7, 3)) == (2, 1)
+    assert pool.apply(dict, kwds={"a": 1}) == {"a": 1}
+    with pytest.raises(KeyError, match="in a thread"):
+        pool.apply(fail)
+    pool.kill()
+
+
+def test_others_run_meanwhile() -> None:
+    pool, ticks = ThreadPool(1), []
+    release = threading.Event()
+
+    def tick() -> None:
+        for _ in range(5):
+            ticks.append(1)
+            hub.sleep(0)
+        release.set()
+
+    hub.spawn(tick)
+    pool.apply(release.wait, (10,))
+    assert len(ticks) == 5
+
+
+def test_spawn_waits_when_all_are_busy() -> None:
+    pool, release = ThreadPool(2), threading.Event()
+    results = [pool.spawn(release.wait, 10) for _ in range(2)]
+    assert pool.full()
+    assert pool.free_count() == 0
+    assert len(pool) == 2
+    third = hub.spawn(pool.spawn, abs, -3)
+    hub.sleep(0)
+    assert not third.dead
+    release.set()
+    assert third.get().get() == 3
+    assert [result.get() for result in results] == [True, True]
+    pool.join()
+    assert pool.statistics() == {"maxsize": 2, "threads": 2, "tasks": 0}
+    assert "size=2/2" in repr(pool)
+
+
+def test_map_and_async() -> None:
+    pool, got = ThreadPool(3), []
+    assert pool.map(abs, [-1, -2]) == [1, 2]
+    pool.apply_async(abs, (-5,), callback=got.append).join()
+    assert got == [5]
+
+
+def test_errors_of_every_kind_come_back() -> None:
+    pool = ThreadPool(1)
+    with pytest.raises(SystemExit):
+        pool.apply(sys.exit, (3,))
+    assert pool.apply(abs, (-1,)) == 1, "the thread is still there"
+
+
+def test_an_interrupted_caller_leaves_the_work_alone() -> None:
+    pool, release, done = ThreadPool(1), threading.Event(), []
+
+    def work() -> None:
+        release.wait(10)
+        done.append(1)
+
+    with pytest.raises(hub.Timeout), hub.Timeout(0.01):
+        pool.apply(work)
+    release.set()
+    pool.join()
+    assert done == [1]
+
+
+def test_work_under_way_keeps_the_hub_alive() -> None:
+    pool = ThreadPool(1)
+    result = pool.submit(time.sleep, 0.02)
+    hub.get_hub().join()
+    assert result.ready()
+
+
+def test_virtual_time_stands_still_while_a_thread_works(clock: VirtualClock) -> None:
+    pool = ThreadPool(1)
+    with hub.Timeout(1000):
+        pool.apply(time.sleep, (0.01,))
+    assert clock.time == 0
+
+
+def test_threads_end_with_their_pool() -> None:
+    before = threading.active_count()
+    pool = ThreadPool(2)
+    pool.map(abs, [1, 2])
+    del pool
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_a_thread_may_use_a_hub_of_its_own() -> None:
+    def work() -> tuple[object, int]:
+        hub.sleep(0.001)
+        return hub.get_hub(), hub.spawn(abs, -4).get()
+
+    other, value = ThreadPool(1).apply(work)
+    assert other is not hub.get_hub()
+    assert value == 4
+
+
+def test_executor() -> None:
+    with ThreadPoolExecutor(2) as executor:
+        assert executor.submit(pow, 2, 5).result() == 32
+        assert list(executor.map(abs, [-1, -2])) == [1, 2]
+        failing = executor.submit(fail)
+        with pytest.raises(KeyError):
+            failing.result()
+    with pytest.raises(RuntimeError):
+        executor.submit(abs, 1)
+
+
+def test_sizes() -> None:
+    with pytest.raises(ValueError, match="0"):
+        ThreadPool(0)
+
+
+def test_abandoned_work_does_not_hold_the_process() -> None:
+    code = (
+        "import hub, time\n"
+        "pool = hub.threadpool.ThreadPool(2)\n"
+        "pool.submit(time.sleep, 1000)\n"
+        "hub.sleep(0.01)\n"
+        "print('bye')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "bye\n"), done.stderr

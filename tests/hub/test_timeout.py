@@ -1,0 +1,211 @@
+"""Budgets for blocks."""
+
+import gc
+import weakref
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hub
+from hub.testing import VirtualClock, virtual_time
+
+
+def test_raises_itself(clock: VirtualClock) -> None:
+    with pytest.raises(hub.Timeout) as caught, hub.Timeout(2) as budget:
+        hub.sleep(10)
+    assert caught.value is budget
+    assert clock.time == 2
+
+
+def test_is_a_base_exception(clock: VirtualClock) -> None:
+    with pytest.raises(hub.Timeout), hub.Timeout(1):
+        try:
+            hub.sleep(10)
+        except Exception:
+            pytest.fail("an except Exception must not swallow a budget")
+
+
+def test_none_never_fires(clock: VirtualClock) -> None:
+    with hub.Timeout(None) as budget:
+        assert not budget.pending
+        hub.sleep(1e6)
+
+
+def test_infinite_never_fires(clock: VirtualClock) -> None:
+    with hub.Timeout(float("inf")):
+        hub.sleep(1e6)
+
+
+def test_zero_fires_at_the_next_wait(clock: VirtualClock) -> None:
+    with pytest.raises(hub.Timeout), hub.Timeout(0):
+        hub.sleep(1)
+    assert clock.time == 0
+
+
+@pytest.mark.parametrize("seconds", [-1, -0.001, float("nan")])
+def test_negative_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="negative"):
+        hub.Timeout(seconds)
+
+
+def test_false_is_swallowed_by_its_own_block_only(clock: VirtualClock) -> None:
+    with hub.Timeout(1, False):
+        hub.sleep(10)
+    assert clock.time == 1
+    with pytest.raises(hub.Timeout) as caught, hub.Timeout(1) as outer, hub.Timeout(5, False):
+        hub.sleep(10)
+    assert caught.value is outer
+
+
+@pytest.mark.parametrize("error", [KeyError("mine"), KeyError])
+def test_raises_what_it_was_given(clock: VirtualClock, error: object) -> None:
+    with pytest.raises(KeyError), hub.Timeout(1, error):
+        hub.sleep(10)
+
+
+def test_a_string_is_part_of_the_message(clock: VirtualClock) -> None:
+    with pytest.raises(hub.Timeout, match="1 second: too slow"), hub.Timeout(1, "too slow"):
+        hub.sleep(10)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "exception", "text"),
+    [(None, None, ""), (1, None, "1 second"), (5, None, "5 seconds"), (0.1, None, "0.1 seconds"),
+     (5, False, "5 seconds (silent)"), (5, "x", "5 seconds: x")],
+)  # fmt: skip
+def test_str(seconds: float | None, exception: object, text: str) -> None:
+    assert str(hub.Timeout(seconds, exception)) == text
+
+
+def test_nested_ones_end_their_own_blocks(clock: VirtualClock) -> None:
+    ended = []
+    with hub.Timeout(5) as outer:
+        try:
+            with hub.Timeout(2) as inner:
+                hub.sleep(10)
+        except hub.Timeout as error:
+            assert error is inner
+            ended.append(("inner", clock.time))
+        try:
+            hub.sleep(10)
+        except hub.Timeout as error:
+            assert error is outer
+            ended.append(("outer", clock.time))
+    assert ended == [("inner", 2), ("outer", 5)]
+
+
+def test_cancel_is_idempotent_and_final(clock: VirtualClock) -> None:
+    budget = hub.Timeout(1)
+    budget.start()
+    budget.cancel()
+    budget.cancel()
+    budget.close()
+    hub.sleep(5)
+    assert not budget.pending
+
+
+def test_cancelled_in_the_turn_in_which_it_is_due(clock: VirtualClock) -> None:
+    """The canceller runs first in the same turn; the budget must not fire any more."""
+    slept = []
+
+    def victim() -> None:
+        budget.start()
+        hub.sleep(3)
+        slept.append(clock.time)
+
+    budget = hub.Timeout(1)
+    hub.get_hub().loop.call_later(1, budget.cancel)
+    greenlet = hub.spawn(victim)
+    greenlet.get()
+    assert slept == [3]
+
+
+def test_can_be_started_again(clock: VirtualClock) -> None:
+    budget = hub.Timeout(1)
+    for round_ in (1, 2):
+        budget.start()
+        with pytest.raises(RuntimeError, match="started already"):
+            budget.start()
+        with pytest.raises(hub.Timeout):
+            hub.sleep(10)
+        assert clock.time == round_
+
+
+def test_start_new(clock: VirtualClock) -> None:
+    budget = hub.Timeout.start_new(1)
+    assert budget.pending
+    assert hub.Timeout.start_new(budget) is budget
+    budget.cancel()
+    assert hub.Timeout.start_new(budget).pending
+    budget.cancel()
+
+
+def test_a_dead_greenlet_is_left_alone(clock: VirtualClock) -> None:
+    hub.spawn(lambda: hub.Timeout(1).start()).join()
+    hub.sleep(2)
+
+
+def test_fires_in_the_greenlet_that_started_it(clock: VirtualClock) -> None:
+    def other() -> float:
+        hub.sleep(5)
+        return clock.time
+
+    busy = hub.spawn(other)
+    with pytest.raises(hub.Timeout), hub.Timeout(1):
+        hub.sleep(9)
+    assert busy.get() == 5
+
+
+def test_with_timeout(clock: VirtualClock) -> None:
+    assert hub.with_timeout(1, lambda a, b: a + b, 1, b=2) == 3
+    assert hub.with_timeout(1, hub.sleep, 10, timeout_value="late") == "late"
+    with pytest.raises(hub.Timeout):
+        hub.with_timeout(1, hub.sleep, 10)
+    with pytest.raises(hub.Timeout) as caught, hub.Timeout(1) as outer:
+        hub.with_timeout(5, hub.sleep, 10, timeout_value="late")
+    assert caught.value is outer
+
+
+def test_does_not_keep_anything_alive(clock: VirtualClock) -> None:
+    class Thing:
+        pass
+
+    thing = Thing()
+    gone = weakref.ref(thing)
+    budget = hub.Timeout(1000)
+    budget.exception = RuntimeError(thing)
+    with budget:
+        hub.sleep(0)
+    gc.disable()
+    try:
+        del budget, thing
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=6), st.integers(0, 8))
+def test_any_nesting_ends_the_block_that_is_due_first(budgets: list[int], work: int) -> None:
+    """Of nested budgets over one sleep the earliest fires; of equal ones the outermost."""
+    with virtual_time() as clock:
+        entered: list[hub.Timeout] = []
+
+        def nest(rest: list[int]) -> None:
+            if not rest:
+                hub.sleep(work)
+                return
+            with hub.Timeout(rest[0]) as budget:
+                entered.append(budget)
+                nest(rest[1:])
+
+        earliest = min(budgets)
+        if work < earliest:
+            nest(budgets)
+            assert clock.time == work
+        elif work > earliest:
+            with pytest.raises(hub.Timeout) as caught:
+                nest(budgets)
+            assert caught.value is entered[budgets.index(earliest)]
+            assert clock.time == earliest
+        assert len(hub.get_hub().loop.timers) == 0 or work == earliest
