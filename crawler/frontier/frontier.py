@@ -113,6 +113,9 @@ class Frontier:
         active: int = ACTIVE,
     ) -> None:
         self._store = store
+        self.known: Callable[[str, int], bool] = store.known
+        """Whether a find of this URL at this depth is sure to change nothing. Asked for every link
+        of every page: the store's own method, which looks at memory only."""
         self._clock = clock
         self._active = active
         self._longest_block = config.max_retry_after
@@ -138,10 +141,6 @@ class Frontier:
             self._stale = True
             self._notify()
         return new
-
-    def known(self, url: str, depth: int) -> bool:
-        """Whether a find of `url` at `depth` is sure to change nothing. Cheap: asks no disk."""
-        return self._store.known(url, depth)
 
     # Leases
 
