@@ -61,7 +61,7 @@ class Death:
         chance = random.Random(seed)
         self.steps = chance.randrange(2, 60) if seed % 2 == 0 else 10**9
         if seed % 2:
-            signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.001, 0.06))
+            signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.001, 0.02))
 
     def step(self) -> None:
         self.steps -= 1
