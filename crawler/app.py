@@ -30,6 +30,7 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.memory import MemoryStore
 from crawler.gate import Gate
 from crawler.http.client import Client
+from crawler.identity_files import open_identity, write_jar
 from crawler.limits import Limits
 from crawler.records import Found
 from crawler.schema import Record, RunRecord
@@ -105,9 +106,12 @@ class Crawl:
         self._stats = Stats(clock, self._counts())
         self._pages_before = self._counts()["page"]
         self._limits = Limits(config.limits, config.images, clock(), self._pages_before)
+        http = revealed(config.http, os.environ)
+        self._identity = open_identity(http, config.seeds, store, clock)
         self._client = Client(
-            revealed(config.http, os.environ),
+            http,
             named_hosts={hostname(host_key(seed)) for seed in config.seeds},
+            identity=self._identity,
         )
         self._writer = Writer(
             run,
@@ -151,6 +155,7 @@ class Crawl:
             code = self._exit_code(reason)
             self._writer.put(self._run_record("finished", reason, code))
             self._writer.commit()
+            write_jar(self._config.http.cookie_jar, self._identity.jar)
             return Summary(
                 code,
                 reason,
@@ -236,7 +241,12 @@ def _resident_bytes() -> int:
 
 def visit(config: Config, url: str) -> Visit:
     """One URL through the client, the robots verdict and extraction, without a crawl around it."""
-    client = Client(revealed(config.http, os.environ), named_hosts={hostname(host_key(url))})
+    store = MemoryStore()
+    http = revealed(config.http, os.environ)
+    identity = open_identity(http, (url,), store, time.time)
+    client = Client(http, named_hosts={hostname(host_key(url))}, identity=identity)
     with closing(client):
-        gate = Gate(config.robots, config.retry, client.fetch, MemoryStore(), time.time)
-        return Visitor(config, client.fetch, gate, time.time).visit(url)
+        gate = Gate(config.robots, config.retry, client.fetch, store, time.time)
+        seen = Visitor(config, client.fetch, gate, time.time).visit(url)
+        write_jar(http.cookie_jar, identity.jar)
+        return seen

@@ -27,6 +27,21 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     headers: dict[str, str] = {}
     """Sent with every request. A secret is written `env:NAME` or `file:PATH`, and read only when
     the crawl starts; it reaches neither the state nor a log."""
+    auth: str = ""
+    """`USER:PASSWORD` for the origins of the seeds, by Basic or Digest as they ask for it; written
+    `env:NAME` or `file:PATH`."""
+    netrc: str = ""
+    """File with the credentials of hosts, such as `~/.netrc`; used over https, and for seeds."""
+    cookies: str = ""
+    """File in Netscape's format with the cookies to begin with."""
+    cookie_jar: str = ""
+    """File for the cookies there are in the end. They are kept in the state in any case."""
+    proxy: str = ""
+    """`http://HOST:PORT` or `socks5h://HOST:PORT`, for all requests; with `USER:PASSWORD@` it is
+    written `env:NAME`. Empty: as the environment says (`http_proxy`, `https_proxy`, `all_proxy`);
+    `direct`: none."""
+    no_proxy: tuple[str, ...] = ()
+    """Hosts, domains and networks to be reached without it; empty: as the environment says."""
     timeout: Seconds = 60.0
     """Total budget of one request, seconds."""
     dns_timeout: Seconds = 10.0

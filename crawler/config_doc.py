@@ -106,9 +106,7 @@ def show(job: Job) -> str:
         if path[:-1] != section:
             section = path[:-1]
             lines += ["", f"[{'.'.join(section)}]"]
-        value = written(key, _value(job.config, path))
-        if path == ("http", "headers"):
-            value = hidden(value)
+        value = hidden(path, written(key, _value(job.config, path)))
         pair = f"{path[-1]} = {toml_value(value)}"
         lines.append(f"{pair:<44}  # {job.origins.get(path, 'default')}")
     return "\n".join(lines) + "\n"

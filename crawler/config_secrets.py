@@ -21,6 +21,9 @@ SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "api-key"}
 )
 
+AUTH, PROXY = ("http", "auth"), ("http", "proxy")
+_DOTS = "•••"
+
 
 def is_secret(header: str) -> bool:
     return header.lower() in SECRET_HEADERS
@@ -31,33 +34,50 @@ def is_reference(value: str) -> bool:
 
 
 def refuse_literal_secrets(path: tuple[str, ...], value: Any) -> None:
-    """Raises ValueError if a header of the file holds a secret in so many words."""
-    if path != ("http", "headers") or not isinstance(value, dict):
+    """Raises ValueError if a value of the file holds a secret in so many words."""
+    if path == ("http", "headers") and isinstance(value, dict):
+        literal = [n for n, text in value.items() if is_secret(n) and _is_literal(text)]
+    elif path in (AUTH, PROXY) and _is_literal(value):
+        literal = [path[-1]] if path == AUTH or "@" in value else []
+    else:
         return
-    for name, text in value.items():
-        if is_secret(name) and isinstance(text, str) and not is_reference(text):
-            raise ValueError(f'a secret does not belong in this file; write {name} = "env:NAME"')
+    if literal:
+        raise ValueError(f'a secret does not belong in this file; write {literal[0]} = "env:NAME"')
 
 
-def hidden(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers fit to be shown: references as they are, literal secrets as dots."""
-    return {
-        name: "•••" if is_secret(name) and not is_reference(text) else text
-        for name, text in headers.items()
-    }
+def _is_literal(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and not is_reference(value)
+
+
+def hidden(path: tuple[str, ...], value: Any) -> Any:
+    """A value fit to be shown: references as they are, literal secrets as dots."""
+    if path == ("http", "headers"):
+        return {
+            name: _DOTS if is_secret(name) and _is_literal(text) else text
+            for name, text in value.items()
+        }
+    if path == AUTH and _is_literal(value):
+        return _DOTS
+    if path == PROXY and _is_literal(value) and "@" in value:
+        return f"{_DOTS}@{value.rpartition('@')[2]}"
+    return value
 
 
 def revealed(http: HttpConfig, environ: Mapping[str, str]) -> HttpConfig:
     """The same configuration with the secrets themselves. Raises UsageError if one is missing."""
-    headers = {name: _read(name, text, environ) for name, text in http.headers.items()}
-    return msgspec.structs.replace(http, headers=headers)
+    return msgspec.structs.replace(
+        http,
+        headers={n: _read(f"header {n}", text, environ) for n, text in http.headers.items()},
+        auth=_read("http.auth", http.auth, environ),
+        proxy=_read("http.proxy", http.proxy, environ),
+    )
 
 
 def _read(name: str, text: str, environ: Mapping[str, str]) -> str:
     kind, _, where = text.partition(":")
     if kind == "env":
         if where not in environ:
-            raise UsageError(f"header {name}: the environment holds no {where}; export it")
+            raise UsageError(f"{name}: the environment holds no {where}; export it")
         return environ[where]
     return _read_file(name, where) if kind == "file" else text
 
@@ -67,7 +87,7 @@ def _read_file(name: str, where: str) -> str:
         with Path(where).expanduser().open(encoding="utf-8") as file:
             secret = file.read(MAX_SECRET).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"header {name}: can't read {where}: {error}") from error
+        raise UsageError(f"{name}: can't read {where}: {error}") from error
     if "\n" in secret or "\r" in secret:
-        raise UsageError(f"header {name}: {where} holds more than one line")
+        raise UsageError(f"{name}: {where} holds more than one line")
     return secret

@@ -180,7 +180,7 @@ def _fetch_fields(lease: Lease, response: Response) -> dict[str, Any]:
     timings = response.timings
     return {
         "status": response.status,
-        "redirects": _hops(lease.redirects),
+        "redirects": _hops(lease.redirects + response.redirects),
         "http_version": response.http_version,
         "remote_ip": response.remote_ip,
         "sha256": hashlib.sha256(response.body).hexdigest(),

@@ -90,7 +90,7 @@ class Discovery:
         target = join_header(lease.url, location)
         if target is None:
             raise ProtocolFailure(f"the Location {location[:200]!r} is no URL to follow")
-        chain = (*lease.redirects, Hop(lease.url, response.status))
+        chain = (*lease.redirects, *response.redirects, Hop(response.url, response.status))
         if any(hop.url == target for hop in chain):
             raise RedirectLoop(f"{target} leads back to itself over {len(chain)} redirects")
         if len(chain) > self._max_redirects:

@@ -155,7 +155,13 @@ class Engine:
     def _fetch(self, lease: Lease) -> Response:
         try:
             return self._client.fetch(
-                Request(lease.url, accept=ACCEPT[lease.want], referer=lease.parent_url)
+                Request(
+                    lease.url,
+                    accept=ACCEPT[lease.want],
+                    referer=lease.parent_url,
+                    subresource=lease.want == "image",
+                    chain=tuple(hop.url for hop in lease.redirects),
+                )
             )
         finally:
             self._frontier.landed(lease)  # the host may be asked again while we read

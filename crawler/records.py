@@ -84,6 +84,11 @@ class Request(Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     accept: str = "*/*"
     referer: str | None = None
+    """The page that led here."""
+    subresource: bool = False
+    """A picture in that page, not a page of its own."""
+    chain: tuple[str, ...] = ()
+    """The URLs that redirected here, the first one first."""
 
 
 class Timings(Struct, frozen=True):
@@ -116,6 +121,9 @@ class Response(Struct, frozen=True):
     content_encoding: str | None = None
     truncated: Literal["length"] | None = None
     """"length": the body went on beyond the size limit, and was cut there."""
+    redirects: tuple[Hop, ...] = ()
+    """Followed by the client itself: back to a URL of its own chain, after a cookie was set. Then
+    `url` is where they led."""
 
     def header(self, name: str) -> str | None:
         """The first value of the header `name` (lower case), or None."""

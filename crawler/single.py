@@ -63,7 +63,8 @@ class Visitor:
             started = self._clock()
             robots, verdict = self._ask_gate(url)
             try:
-                response = self._fetch(Request(url, accept=ACCEPT["page"]))
+                chain = tuple(hop.url for hop in hops)
+                response = self._fetch(Request(url, accept=ACCEPT["page"], chain=chain))
                 target = self._target(response, hops)
                 if target is None:
                     return Visit(self._read(lease, response), robots, verdict, response)

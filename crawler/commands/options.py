@@ -19,6 +19,7 @@ import click
 from crawler.config_fields import Path as KeyPath
 from crawler.config_fields import keys
 from crawler.config_load import Plan, Setting, from_assignment, from_flag, load
+from crawler.config_secrets import AUTH
 from crawler.errors import UsageError
 from crawler.quantities import exact_bytes, exact_seconds
 from crawler.seeds import read_seeds
@@ -169,6 +170,14 @@ def _headers(flag: str, values: Sequence[str]) -> list[Setting]:
             raise UsageError(f"{flag} {text!r}: write 'Name: value'")
         headers[name.strip()] = value.strip()
     return [from_flag(("http", "headers"), headers, flag)]
+
+
+def _user(flag: str, text: str) -> list[Setting]:
+    """A password that was left out is asked for: a command line can be seen by others."""
+    if ":" not in text:
+        password = click.prompt(f"Password of {text}", hide_input=True, err=True)
+        text = f"{text}:{password}"
+    return [from_flag(AUTH, text, flag)]
 
 
 def _rules(_flag: str, rules: Sequence[str]) -> list[Setting]:
@@ -324,6 +333,7 @@ def network_options() -> Iterator[Flag]:
     yield Flag(
         "-U", "--user-agent", key="http.user_agent", group=group, metavar="TEXT", help="Who we are."
     )
+    yield from _identity()
     yield Flag(
         "--max-body", key="http.max_body", group=group, metavar="SIZE",
         help="The largest body that is taken.",
@@ -352,6 +362,26 @@ def network_options() -> Iterator[Flag]:
     yield Flag(
         "--allow-net", key="http.allow_net", group=group, metavar="CIDR", multiple=True,
         help="Private addresses that links may lead to; repeatable.",
+    )  # fmt: skip
+
+
+def _identity() -> Iterator[Flag]:
+    group = "Requests"
+    yield Flag(
+        "-u", "--user", group=group, metavar="USER[:PASS]", convert=_user,
+        help="For the origins of the seeds, when they ask (Basic, Digest); or env:NAME.",
+    )  # fmt: skip
+    yield Flag(
+        "--netrc", key="http.netrc", const="~/.netrc", group=group,
+        help="Take the credentials of hosts from ~/.netrc.",
+    )  # fmt: skip
+    yield Flag(
+        "-b", "--cookies", key="http.cookies", group=group, metavar="FILE",
+        help="Begin with the cookies in FILE (Netscape's format).",
+    )  # fmt: skip
+    yield Flag(
+        "--cookie-jar", key="http.cookie_jar", group=group, metavar="FILE",
+        help="Write the cookies there are in the end.",
     )  # fmt: skip
 
 

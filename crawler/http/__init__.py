@@ -6,6 +6,9 @@
     body        the body while it arrives, decoded, held to its limit   no I/O
     cookies     RFC 6265bis: what is kept, and what is sent to whom     no I/O
     netscape    cookies as a file                                       no I/O
+    credentials Basic and Digest: challenges and proofs                 no I/O
+    netrc       credentials as a file                                   no I/O
+    identity    cookies and credentials: who we are to whom             no I/O
     guard       which addresses may be connected to                     no I/O
     pool        idle connections by origin                              no I/O
     progress    stage and times of one request                          no I/O

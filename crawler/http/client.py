@@ -5,7 +5,9 @@
 
 Here, and nowhere else, a request's Timeout is owned: the budgets for the name, the connection,
 silence and the whole become failures of `crawler.errors`. A Timeout that is not ours (a caller's)
-passes through. Redirects are not followed: they are links, and have their own road.
+passes through. Redirects are not followed: they are links, and have their own road. The exception
+is a redirect back to a URL of its own chain after a cookie was set: that URL is known and done, and
+only here it is known that the answer will be another.
 
 A kept connection may have been closed by the server while the request was on its way. If no byte of
 an answer came, the request is sent once more, at once, on a new connection; that is not an attempt.
@@ -15,22 +17,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from secrets import token_hex
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.config import HttpConfig
 from crawler.errors import ConnectionReset, Failure, ReadTimeout, TotalTimeout
 from crawler.http.body import Body
 from crawler.http.budget import within
 from crawler.http.connection import Connection, Connector
+from crawler.http.cookies import CookieJar
 from crawler.http.guard import AddressGuard
-from crawler.http.h1 import ResponseReader
+from crawler.http.h1 import Header, ResponseReader
+from crawler.http.identity import Identity
 from crawler.http.pool import Pool, PoolStatistics
 from crawler.http.progress import Progress
 from crawler.http.request import RequestWriter, Target, parse_target
 from crawler.http.resolve import Resolver, SystemResolver, parse_mapped
-from crawler.records import Request, Response
+from crawler.records import Hop, Request, Response
 
+MAX_EXCHANGES = 5
+"""Of one fetch: with credentials, and back along the redirects."""
 _BUFFER = 64 * 2**10
 
 
@@ -50,8 +58,9 @@ class ClientStatistics(Struct, frozen=True):
 class Client:
     """Fetches URLs with the limits of `config`. For the greenlets of one hub.
 
-    `named_hosts`: hosts that the user named (the seeds'): the address guard lets them pass, and
-    only they are sent the secrets among the configured headers. `clock`: seconds, monotonic.
+    `named_hosts`: hosts that the user named (the seeds'): the address guard lets them pass.
+    `identity`: cookies and credentials, and the origins that may see secrets; without one there
+    are none but the cookies that servers set. `clock`: seconds, monotonic.
     """
 
     def __init__(
@@ -59,18 +68,20 @@ class Client:
         config: HttpConfig,
         *,
         named_hosts: Collection[str] = (),
+        identity: Identity | None = None,
         resolver: Resolver | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._clock = clock
+        self._identity = identity or Identity(CookieJar(), (), None, {}, time.time, token_hex)
         mapped = {host for host, _ in parse_mapped(config.resolve)}
         guard = AddressGuard(config.allow_net, mapped.union(named_hosts))
         self._connector = Connector(config, resolver or SystemResolver(config), guard, clock)
         self._pool: Pool[Connection] = Pool(
             config.idle_per_host, config.idle_total, config.idle_timeout, clock
         )
-        self._writer = RequestWriter(config, frozenset(named_hosts))
+        self._writer = RequestWriter(config, self._identity.trusted)
         # One buffer for all: nothing switches between a receive and the reading of its bytes.
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
@@ -79,18 +90,15 @@ class Client:
     def fetch(self, request: Request) -> Response:
         """The final response to `request`, decoded. Raises Failure."""
         target = parse_target(request.url)
-        head = self._writer.write(request, target)
         progress = Progress(self._clock())
-        self._requests += 1
         return within(
             self._config.timeout,
             lambda: TotalTimeout(
                 f"not complete within {self._config.timeout:g} s", stage=progress.stage
             ),
-            self._fetch,
+            self._converse,
             request,
             target,
-            head,
             progress,
         )
 
@@ -107,7 +115,33 @@ class Client:
             self._pool.statistics(),
         )
 
-    def _fetch(self, request: Request, target: Target, head: bytes, progress: Progress) -> Response:
+    def _converse(self, request: Request, target: Target, progress: Progress) -> Response:
+        """One exchange; more where the server asks who we are, or sends us back with a cookie."""
+        identity = self._identity
+        hops: tuple[Hop, ...] = ()
+        for left in reversed(range(MAX_EXCHANGES)):
+            proofs = identity.headers(request, target)
+            response = self._ask(request, target, proofs, progress)
+            identity.learn(request, target, response)
+            if response.status < 300 or not left:
+                break
+            if 300 <= response.status < 400:
+                goal = identity.way_back(request, response, proofs)
+                if goal is None:
+                    break
+                hops = (*hops, Hop(request.url, response.status))
+                request = replace(request, url=goal, chain=(*request.chain, request.url))
+                target = parse_target(goal)
+            elif response.status != 401 or not identity.can_answer(target, response, proofs):
+                break
+            progress.again()
+        return replace(response, redirects=hops) if hops else response
+
+    def _ask(
+        self, request: Request, target: Target, proofs: list[Header], progress: Progress
+    ) -> Response:
+        head = self._writer.write(request, target, proofs)
+        self._requests += 1
         connection = self._pool.take(target.origin)
         if connection is not None:
             try:

@@ -19,7 +19,7 @@ header values here, so that the bytes sent are the bytes received.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -80,17 +80,26 @@ class Site(NamedTuple):
 
 
 class CookieJar:
-    """All cookies of one crawl. `now` is always seconds since the epoch."""
+    """All cookies of one crawl. `now` is always seconds since the epoch.
 
-    def __init__(self, *, per_domain: int = MAX_PER_DOMAIN, total: int = MAX_TOTAL) -> None:
+    `keep` is called with a domain and all its cookies when some of them have changed.
+    """
+
+    def __init__(
+        self,
+        keep: Callable[[str, list[Cookie]], None] | None = None,
+        *,
+        per_domain: int = MAX_PER_DOMAIN,
+        total: int = MAX_TOTAL,
+    ) -> None:
+        self._keep = keep
         self._per_domain = per_domain
         self._total = total
         # By the domain that somebody registered, because no cookie matches a host of another; the
         # domain that was asked for last is the last.
         self._kept: dict[str, dict[_Identity, _Kept]] = {}
         self._count = 0
-        self.changed: set[str] = set()
-        """Domains whose cookies were changed; whoever keeps them elsewhere empties it."""
+        self._changed: set[str] = set()
 
     def __len__(self) -> int:
         return self._count
@@ -99,8 +108,7 @@ class CookieJar:
         for group in self._kept.values():
             yield from (kept.cookie for kept in group.values())
 
-    def of(self, domain: str) -> list[Cookie]:
-        """The cookies kept under one of the names in `changed`."""
+    def _of(self, domain: str) -> list[Cookie]:
         return [kept.cookie for kept in self._kept.get(domain, {}).values()]
 
     def receive(self, values: Iterable[str], site: Site, now: float) -> None:
@@ -108,13 +116,18 @@ class CookieJar:
         for value in islice(values, MAX_PER_DOMAIN):
             cookie = parse_set_cookie(value, site, now)
             if cookie is not None and not self._overshadows(cookie, site):
-                self.put(cookie, now)
+                self._put(cookie, now)
+        self._tell()
 
     def put(self, cookie: Cookie, now: float) -> None:
         """Keep `cookie` in the place of the one with the same name, domain and path.
 
         If it has expired, that one is only taken away.
         """
+        self._put(cookie, now)
+        self._tell()
+
+    def _put(self, cookie: Cookie, now: float) -> None:
         domain = _group(cookie.domain)
         group = self._kept.pop(domain, {})
         before = group.get(_identity(cookie))
@@ -122,12 +135,14 @@ class CookieJar:
             if before is not None:
                 self._remove(domain, group, before)
         elif before is not None:
-            before.cookie, before.used = replace(cookie, created=before.cookie.created), now
-            self.changed.add(domain)
+            cookie = replace(cookie, created=before.cookie.created)
+            if cookie != before.cookie:
+                self._changed.add(domain)
+            before.cookie, before.used = cookie, now
         else:
             group[_identity(cookie)] = _Kept(cookie, now)
             self._count += 1
-            self.changed.add(domain)
+            self._changed.add(domain)
         if group:
             self._kept[domain] = group
             self._make_room(domain, group, now)
@@ -148,6 +163,12 @@ class CookieJar:
             kept.used = now
         return "; ".join(_pair(kept.cookie) for kept in found) or None
 
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, set()
+        if self._keep is not None:
+            for domain in sorted(changed):
+                self._keep(domain, self._of(domain))
+
     def _overshadows(self, cookie: Cookie, site: Site) -> bool:
         """Whether a cookie set without TLS would hide one set with it ("leave them alone")."""
         if cookie.secure or site.secure:
@@ -157,7 +178,7 @@ class CookieJar:
             and other.secure
             and (_covers(other.domain, cookie.domain) or _covers(cookie.domain, other.domain))
             and path_matches(cookie.path, other.path)
-            for other in self.of(_group(cookie.domain))
+            for other in self._of(_group(cookie.domain))
         )
 
     def _make_room(self, domain: str, group: dict[_Identity, _Kept], now: float) -> None:
@@ -183,7 +204,7 @@ class CookieJar:
     def _remove(self, domain: str, group: dict[_Identity, _Kept], kept: _Kept) -> None:
         del group[_identity(kept.cookie)]
         self._count -= 1
-        self.changed.add(domain)
+        self._changed.add(domain)
 
 
 _Identity = tuple[str, str, bool, str]

@@ -20,6 +20,12 @@ class Progress:
         self.connect_ms: int | None = None
         self.tls_ms: int | None = None
 
+    def again(self) -> None:
+        """Another exchange for the same request begins."""
+        self.stage = "request"
+        self.sent = self.first_byte = None
+        self.dns_ms = self.connect_ms = self.tls_ms = None
+
     def timings(self, now: float) -> Timings:
         """The phases of a request that has ended."""
         return Timings(

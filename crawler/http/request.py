@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
-from collections.abc import Collection
-from urllib.parse import unquote_to_bytes
+from collections.abc import Collection, Sequence
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -13,6 +12,8 @@ from crawler import __version__
 from crawler.config import HttpConfig
 from crawler.errors import ProtocolFailure
 from crawler.http.codings import ACCEPT_ENCODING
+from crawler.http.credentials import Credentials, basic
+from crawler.http.h1 import Header
 from crawler.records import Request
 
 USER_AGENT = f"orbweb/{__version__} (+https://pypi.org/project/orbweb/)"
@@ -25,7 +26,9 @@ _URL = re.compile(
 )
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
-_SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
+SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Headers that are for nobody but whom they are meant for."""
+_MAX_FIXED = 1024
 
 
 class Target(Struct, frozen=True):
@@ -69,38 +72,63 @@ def parse_target(url: str) -> Target:
 
 
 class RequestWriter:
-    """Writes request heads; what all requests share is made once.
+    """Writes request heads. What all requests to an origin share is made once.
 
-    Secrets among the configured headers (Authorization, Cookie) go to `named_hosts` only: a page
-    may link to anybody.
+    Secrets among the configured headers (Authorization, Cookie) go to the `trusted` origins only:
+    a page may link to anybody.
     """
 
-    def __init__(self, config: HttpConfig, named_hosts: Collection[str]) -> None:
+    def __init__(self, config: HttpConfig, trusted: Collection[str]) -> None:
         shared = {
             "user-agent": _line("User-Agent", config.user_agent or USER_AGENT),
             "accept-encoding": _line("Accept-Encoding", ACCEPT_ENCODING),
         }
-        self._named_hosts = named_hosts
+        self._trusted = trusted
         own = {name.lower(): _line(name, value) for name, value in config.headers.items()}
-        self._for_named = shared | own
-        self._for_others = {k: v for k, v in self._for_named.items() if k not in _SECRET}
+        self._for_trusted = shared | own
+        self._for_others = {k: v for k, v in self._for_trusted.items() if k not in SECRET}
+        self._cookie = next((v for k, v in config.headers.items() if k.lower() == "cookie"), None)
+        self._fixed: dict[tuple[str, str], str] = {}
 
-    def write(self, request: Request, target: Target) -> bytes:
+    def write(self, request: Request, target: Target, proofs: Sequence[Header] = ()) -> bytes:
         """The head of `request`, empty line included.
 
-        Headers of the request replace those of the configuration, and these the client's own.
+        Headers of the request replace `proofs` (Cookie, Authorization of the crawl), these those of
+        the configuration, and these the client's own; only cookies are added to cookies.
         Raises ProtocolFailure (stage request) for a header that can't be sent."""
-        lines = {"host": f"Host: {target.authority}\r\n", "accept": f"Accept: {request.accept}\r\n"}
-        named = target.host in self._named_hosts
-        lines.update(self._for_named if named else self._for_others)
+        if request.headers or proofs or target.userinfo:
+            fields = "".join(self._lines(request, target, proofs).values())
+        else:
+            fields = self._fixed.get((target.origin, request.accept)) or self._fix(request, target)
+            if request.referer is not None and (referer := _referer(request.referer, target)):
+                fields += f"Referer: {referer}\r\n"
+        return f"{request.method} {target.path} HTTP/1.1\r\n{fields}\r\n".encode("latin-1")
+
+    def _fix(self, request: Request, target: Target) -> str:
+        if len(self._fixed) >= _MAX_FIXED:
+            self._fixed.clear()
+        lines = self._shared(request, target)
+        fixed = self._fixed[target.origin, request.accept] = "".join(lines.values())
+        return fixed
+
+    def _shared(self, request: Request, target: Target) -> dict[str, str]:
+        lines = {"host": f"Host: {target.authority}\r\n", "accept": _line("Accept", request.accept)}
+        trusted = target.origin in self._trusted
+        return lines | (self._for_trusted if trusted else self._for_others)
+
+    def _lines(self, request: Request, target: Target, proofs: Sequence[Header]) -> dict[str, str]:
+        lines = self._shared(request, target)
         if request.referer is not None and (referer := _referer(request.referer, target)):
             lines["referer"] = _line("Referer", referer)
         if target.userinfo:
             lines["authorization"] = _line("Authorization", _basic(target.userinfo))
+        for name, value in proofs:
+            if name == "Cookie" and "cookie" in lines:
+                value = f"{self._cookie}; {value}"
+            lines[name.lower()] = _line(name, value)
         for name, value in request.headers:
             lines[name.lower()] = _line(name, value)
-        head = f"{request.method} {target.path} HTTP/1.1\r\n{''.join(lines.values())}\r\n"
-        return head.encode("latin-1")
+        return lines
 
 
 def _line(name: str, value: str) -> str:
@@ -120,7 +148,6 @@ def _referer(url: str, target: Target) -> str | None:
 
 
 def _basic(userinfo: str) -> str:
-    """Basic credentials of a URL (RFC 7617); its percent-encoding is of the URL, not of them."""
+    """Basic credentials of a URL; its percent-encoding is of the URL, not of them."""
     user, _, password = userinfo.partition(":")
-    pair = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
-    return "Basic " + b64encode(pair).decode("ascii")
+    return basic(Credentials(unquote(user), unquote(password)))

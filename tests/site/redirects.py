@@ -33,6 +33,25 @@ def cookie_gate(exchange: Exchange) -> None:
         exchange.reply(status=302, headers=headers)
 
 
+def cookie_loop(exchange: Exchange) -> None:
+    """Sets another cookie each time, and never lets in."""
+    cookie = ("Set-Cookie", f"try={len(exchange.site.log)}")
+    exchange.reply(status=302, headers=[cookie, ("Location", "/cookie-loop")])
+
+
+def bounce(exchange: Exchange) -> None:
+    """Sends strangers to a page that gives them a cookie and sends them back."""
+    if "known=yes" in exchange.hit.headers.get("cookie", ""):
+        exchange.reply("<p>welcome back")
+    else:
+        exchange.reply(status=302, headers=[("Location", "/bounce-login")])
+
+
+def bounce_login(exchange: Exchange) -> None:
+    headers = [("Set-Cookie", "known=yes"), ("Location", "/bounce")]
+    exchange.reply(status=302, headers=headers)
+
+
 def redirect_other_host(exchange: Exchange) -> None:
     """To the same port of another loopback address, another host to a client."""
     location = exchange.site.url("/arrived", "127.0.0.2")
@@ -59,7 +78,11 @@ PAGES = [
     Page("/loop", to("/loop"), SEE),
     Page("/loop-a", to("/loop-b"), SEE),
     Page("/loop-b", to("/loop-a"), SEE),
-    Page("/cookie-gate", cookie_gate, SEE),
+    Page("/cookie-gate", cookie_gate, ok(b"<p>welcome")),
+    Page("/cookie-loop", cookie_loop, SEE),
+    Page("/bounce", bounce),
+    Page("/bounce-login", bounce_login, SEE),
+    Page("/set-cookie", reply("<p>set", headers=(("Set-Cookie", "visit=1; Path=/"),)), ok()),
     Page("/redirect-relative", to("arrived"), SEE),
     Page("/redirect-scheme-relative", to("//127.0.0.2/arrived"), SEE),
     Page("/redirect-fragment", to("/arrived#here"), SEE),

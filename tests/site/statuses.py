@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import time
+from collections.abc import Sequence
 from email.utils import formatdate
 
 from tests.site.page import Page, ok, reply
-from tests.site.server import Exchange
+from tests.site.server import Exchange, Hit
 
 ETAG = '"v1"'
 MODIFIED = "Wed, 01 Jan 2025 00:00:00 GMT"
@@ -69,6 +72,54 @@ def basic(exchange: Exchange) -> None:
         exchange.reply(status=401, headers=[("WWW-Authenticate", 'Basic realm="site"')])
 
 
+def digest(exchange: Exchange) -> None:
+    """The same by Digest; the path says which algorithm, "old" is that of RFC 2069."""
+    _digest(exchange, exchange.arg("md5"), "n0nce")
+
+
+def digest_once(exchange: Exchange) -> None:
+    """A nonce is good for one request."""
+    used = len(exchange.site.hits("/digest-once")) - 1
+    _digest(exchange, "md5", f"nonce-{used // 2}")
+
+
+def digest_or_basic(exchange: Exchange) -> None:
+    """Asks for either, the weaker one first."""
+    basic_too = ("WWW-Authenticate", 'Basic realm="site", Negotiate')
+    _digest(exchange, "md5", "n0nce", [basic_too])
+
+
+def _digest(
+    exchange: Exchange, algorithm: str, nonce: str, more: Sequence[tuple[str, str]] = ()
+) -> None:
+    old = algorithm == "old"
+    sent = exchange.hit.headers.get("authorization", "")
+    fields = dict(re.findall(r'(\w+)="?([^",]*)', sent))
+    if sent.startswith("Digest") and fields["nonce"] == nonce:
+        proof = _proof(exchange.hit, fields, "md5" if old else algorithm)
+        if fields["response"] == proof:
+            exchange.reply("<p>welcome")
+            return
+    challenge = f'Digest realm="the site", nonce="{nonce}", opaque="x"'
+    challenge += "" if old else f', qop="auth-int, auth", algorithm={algorithm.upper()}'
+    challenge += ", stale=true" if sent and fields.get("nonce") != nonce else ""
+    exchange.reply(status=401, headers=[*more, ("WWW-Authenticate", challenge)])
+
+
+def _proof(hit: Hit, fields: dict[str, str], algorithm: str) -> str:
+    """RFC 7616 section 3.4.1, for the user "user" with the password "secret"."""
+    name = algorithm.removesuffix("-sess").replace("-", "")
+
+    def h(*parts: str) -> str:
+        return hashlib.new(name, ":".join(parts).encode()).hexdigest()
+
+    first = h("user", "the site", "secret")
+    if algorithm.endswith("-sess"):
+        first = h(first, fields["nonce"], fields["cnonce"])
+    middle = [fields[key] for key in ("nonce", "nc", "cnonce", "qop") if key in fields]
+    return h(first, *middle, h(hit.method, hit.target))
+
+
 PAGES = [
     *[Page(f"/status/{code}", status, ok(None, code))
       for code in (204, 304, 400, 401, 403, 404, 410, 418, 429, 451, 500, 502, 503, 504, 599)],
@@ -79,4 +130,8 @@ PAGES = [
     Page("/cached", cached, ok(b"<p>cached")),
     Page("/ranges", ranges, ok(WHOLE)),
     Page("/basic", basic, ok(b"", 401)),
+    *[Page(f"/digest/{name}", digest, ok(b"", 401))
+      for name in ("md5", "sha-256", "md5-sess", "old")],
+    Page("/digest-once", digest_once),
+    Page("/digest-or-basic", digest_or_basic, ok(b"", 401)),
 ]  # fmt: skip

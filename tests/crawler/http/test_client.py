@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from msgspec.structs import replace
@@ -28,7 +29,10 @@ from crawler.errors import (
     TlsVerifyFailure,
     TotalTimeout,
 )
-from crawler.http.client import Client
+from crawler.http.client import MAX_EXCHANGES, Client
+from crawler.http.cookies import CookieJar
+from crawler.http.credentials import Credentials
+from crawler.http.identity import Identity, trusted_origins
 from crawler.http.resolve import Resolver
 from crawler.records import Request, Response
 from tests.site.fixtures import LIMITS
@@ -55,6 +59,7 @@ class Make(Protocol):
         config: HttpConfig = ...,
         *,
         named_hosts: Collection[str] = ...,
+        identity: Identity | None = ...,
         resolver: Resolver | None = ...,
     ) -> Client: ...
 
@@ -68,9 +73,10 @@ def make() -> Iterator[Make]:
         config: HttpConfig = LIMITS,
         *,
         named_hosts: Collection[str] = LOOPBACK,
+        identity: Identity | None = None,
         resolver: Resolver | None = None,
     ) -> Client:
-        made.append(Client(config, named_hosts=named_hosts, resolver=resolver))
+        made.append(Client(config, named_hosts=named_hosts, identity=identity, resolver=resolver))
         return made[-1]
 
     yield make
@@ -97,6 +103,15 @@ def server(answer: bytes | None) -> Iterator[int]:
         if answer is not None:
             threading.Thread(target=serve, daemon=True).start()
         yield listener.getsockname()[1]
+
+
+def known_at(*origins: str, **rest: Any) -> Identity:
+    """Somebody with the credentials user:secret at `origins`, or with those of `rest`."""
+    given = {"credentials": Credentials("user", "secret"), "netrc": {}} | rest
+    nonces = (f"nonce{number}" for number in count())
+    return Identity(
+        CookieJar(), trusted_origins(origins), clock=time.time, nonce=nonces.__next__, **given
+    )
 
 
 def failing(client: Client, url: str, kind: type[Failure]) -> Failure:
@@ -460,9 +475,9 @@ def test_credentials_in_the_url_let_in_and_stay_there(client: Client, site: Site
     assert "authorization" not in site.hits()[1].headers
 
 
-def test_configured_secrets_go_to_named_hosts_only(make: Make, site: Site) -> None:
-    config = replace(LIMITS, headers={"Cookie": "a=b", "X-Note": "hi"}, allow_net=("127.0.0.0/8",))
-    client = make(config, named_hosts={"127.0.0.1"})
+def test_configured_secrets_go_to_trusted_origins_only(make: Make, site: Site) -> None:
+    config = replace(LIMITS, headers={"Cookie": "a=b", "X-Note": "hi"})
+    client = make(config, identity=known_at(site.base))
     for host in ("127.0.0.1", "127.0.0.2"):
         client.fetch(Request(site.url("/echo", host)))
     assert [hit.headers.get("cookie") for hit in site.hits()] == ["a=b", None]
@@ -473,3 +488,89 @@ def test_configured_secrets_go_to_named_hosts_only(make: Make, site: Site) -> No
 def test_no_failure_shows_a_password(client: Client, site: Site, path: str) -> None:
     url = site.base.replace("//", "//user:s3cr3t@") + path
     assert "s3cr3t" not in str(failing(client, url, Failure))
+
+
+# -- cookies and credentials -----------------------------------------------------------------------
+
+
+def test_cookies_come_back_to_the_host_that_set_them(client: Client, site: Site) -> None:
+    client.fetch(Request(site.base + "/set-cookie"))
+    for host in ("127.0.0.1", "127.0.0.2"):
+        client.fetch(Request(site.url("/echo", host)))
+    assert [hit.headers.get("cookie") for hit in site.hits("/echo")] == ["visit=1", None]
+
+
+def test_a_redirect_to_itself_with_a_cookie_is_followed_in_place(
+    client: Client, site: Site
+) -> None:
+    response = client.fetch(Request(site.base + "/cookie-gate"))
+    assert (response.status, response.body) == (200, b"<p>welcome")
+    assert [(hop.url, hop.status) for hop in response.redirects] == [
+        (site.base + "/cookie-gate", 302)
+    ]
+
+
+def test_a_redirect_back_along_its_chain_with_a_cookie_is_followed_in_place(
+    client: Client, site: Site
+) -> None:
+    first = client.fetch(Request(site.base + "/bounce"))
+    assert (first.status, first.redirects) == (302, ())
+    second = client.fetch(Request(site.base + "/bounce-login", chain=(site.base + "/bounce",)))
+    assert second.url == site.base + "/bounce"
+    assert second.body == b"<p>welcome back"
+    assert [hop.url for hop in second.redirects] == [site.base + "/bounce-login"]
+
+
+@pytest.mark.parametrize("path", ["/loop", "/loop-a", "/cookie-loop"])
+def test_redirects_in_place_are_bounded(client: Client, site: Site, path: str) -> None:
+    assert client.fetch(Request(site.base + path)).status == 302
+    assert len(site.log) == (MAX_EXCHANGES if path == "/cookie-loop" else 1)
+
+
+@pytest.mark.parametrize(
+    "path", ["/basic", "/digest/md5", "/digest/sha-256", "/digest/md5-sess", "/digest/old",
+             "/digest-or-basic"],
+)  # fmt: skip
+def test_credentials_are_shown_when_asked_for(make: Make, site: Site, path: str) -> None:
+    client = make(identity=known_at(site.base))
+    for _ in range(2):
+        assert client.fetch(Request(site.base + path)).body == b"<p>welcome"
+    shown = ["authorization" in hit.headers for hit in site.log]
+    assert shown == [False, True, True]
+    assert ("Digest" in site.log[-1].headers["authorization"]) == path.startswith("/digest")
+
+
+def test_a_stale_nonce_is_not_a_wrong_password(make: Make, site: Site) -> None:
+    client = make(identity=known_at(site.base))
+    for _ in range(3):
+        assert client.fetch(Request(site.base + "/digest-once")).body == b"<p>welcome"
+    assert len(site.log) == 6  # but for the first, each request meets a used nonce
+
+
+@pytest.mark.parametrize("path", ["/basic", "/digest/md5"])
+def test_wrong_credentials_are_shown_once(make: Make, site: Site, path: str) -> None:
+    client = make(identity=known_at(site.base, credentials=Credentials("user", "wrong")))
+    assert client.fetch(Request(site.base + path)).status == 401
+    assert len(site.log) == 2
+
+
+def test_credentials_never_cross_an_origin(make: Make, site: Site, tls_site: Site) -> None:
+    client = make(identity=known_at(site.base))
+    assert client.fetch(Request(site.base + "/basic")).status == 200
+    picture = Request(site.url("/basic", "127.0.0.2"), referer=site.base + "/", subresource=True)
+    assert client.fetch(picture).status == 401
+    assert client.fetch(Request(site.url("/basic", "localhost"))).status == 401
+    others = [hit for hit in site.log if not hit.host.startswith("127.0.0.1")]
+    assert len(others) == 2
+    assert not any("authorization" in hit.headers for hit in others)
+
+
+def test_netrc_serves_https_and_trusted_origins(make: Make, site: Site) -> None:
+    secret = Credentials("user", "secret")
+    someone = {"credentials": None, "netrc": {"127.0.0.1": secret}}
+    assert make(identity=known_at(**someone)).fetch(Request(site.base + "/basic")).status == 401
+    trusted = make(identity=known_at(site.base, **someone))
+    assert trusted.fetch(Request(site.base + "/basic")).status == 200
+    default = make(identity=known_at(site.base, credentials=None, netrc={"": secret}))
+    assert default.fetch(Request(site.base + "/basic")).status == 200
+    assert default.fetch(Request(site.url("/basic", "127.0.0.2"))).status == 401

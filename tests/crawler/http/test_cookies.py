@@ -432,10 +432,22 @@ def test_name_domain_and_path_make_a_cookie() -> None:
 def test_one_that_has_expired_takes_the_other_away() -> None:
     jar = jar_of("a=1", "b=2", "a=x; Max-Age=0")
     assert sent(jar, "https://a.example/") == "b=2"
-    assert jar.changed == {"a.example"}
-    jar.changed.clear()
-    jar.receive(["c=x; Max-Age=0"], at("https://a.example/"), NOW)
-    assert jar.changed == set()
+
+
+def test_every_change_is_told_once() -> None:
+    told: list[tuple[str, list[str]]] = []
+    jar = CookieJar(lambda domain, cookies: told.append((domain, [c.value for c in cookies])))
+
+    def receive(*values: str) -> list[tuple[str, list[str]]]:
+        told.clear()
+        jar.receive(values, at("https://x.a.example/"), NOW)
+        return told
+
+    assert receive("a=1", "b=2; Domain=a.example") == [("a.example", ["1", "2"])]
+    assert receive("a=1") == []
+    assert receive("a=3") == [("a.example", ["3", "2"])]
+    assert receive("c=x; Max-Age=0") == []
+    assert receive("a=; Max-Age=0", "b=; Domain=a.example; Max-Age=0") == [("a.example", [])]
 
 
 def test_the_least_used_of_a_domain_goes_first() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from crawler.config import HttpConfig
 from crawler.errors import ProtocolFailure
@@ -87,12 +88,42 @@ def test_a_header_can_not_smuggle_another(header: tuple[str, str]) -> None:
     assert caught.value.at_stage == "request"
 
 
-def test_secrets_go_to_named_hosts_only() -> None:
+def test_secrets_go_to_trusted_origins_only() -> None:
     config = HttpConfig(headers={"Authorization": "Bearer t", "cookie": "a=b", "X-Note": "hi"})
-    named = headers(Request("http://a.example:8080/"), config, ("a.example",))
-    assert (named["authorization"], named["cookie"]) == ("Bearer t", "a=b")
-    other = headers(Request("http://b.example/"), config, ("a.example",))
-    assert set(other) == {"", "host", "user-agent", "accept", "accept-encoding", "x-note"}
+    trusted = ("http://a.example:8080", "https://a.example")
+    for origin in trusted:
+        named = headers(Request(origin + "/"), config, trusted)
+        assert (named["authorization"], named["cookie"]) == ("Bearer t", "a=b")
+    for origin in ("http://b.example", "http://a.example", "https://a.example:8080"):
+        other = headers(Request(origin + "/"), config, trusted)
+        assert set(other) == {"", "host", "user-agent", "accept", "accept-encoding", "x-note"}
+
+
+def test_what_is_made_once_is_no_different() -> None:
+    writer = RequestWriter(HttpConfig(headers={"X-Note": "hi"}), ())
+    page = Request("http://a.example/x", referer="http://b.example/y")
+    target = parse_target(page.url)
+    once = writer.write(page, target)
+    assert once == writer.write(page, target)
+    assert set(once.split(b"\r\n")) == set(
+        writer.write(replace(page, headers=(("X-Note", "hi"),)), target).split(b"\r\n")
+    )
+    image = replace(page, accept="image/*", referer=None)
+    assert b"Accept: image/*\r\n" in writer.write(image, target)
+    assert b"Referer" not in writer.write(image, target)
+    assert b"Host: c.example\r\n" in writer.write(page, parse_target("http://c.example/"))
+
+
+def test_proofs_go_behind_the_request_and_cookies_are_added() -> None:
+    config = HttpConfig(headers={"Cookie": "mine=1", "Authorization": "Bearer t"})
+    writer = RequestWriter(config, ("http://a.example",))
+    target = parse_target("http://a.example/")
+    proofs = [("Cookie", "theirs=2"), ("Authorization", "Basic x")]
+    head = writer.write(Request("http://a.example/"), target, proofs)
+    assert b"Cookie: mine=1; theirs=2\r\n" in head
+    assert b"Authorization: Basic x\r\n" in head
+    own = Request("http://a.example/", headers=(("Cookie", "own=3"),))
+    assert b"Cookie: own=3\r\n" in writer.write(own, target, proofs)
 
 
 def test_credentials_of_the_url_become_basic_authentication() -> None:
