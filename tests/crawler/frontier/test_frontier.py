@@ -18,16 +18,19 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite import SqliteStore
 from crawler.records import Found, Lease
+from hub.testing import virtual_time
 from tests.crawler.frontier.support import FAR, found, paths
-from tests.crawler.frontier.virtual import START, virtual_time
 
 Clock = Callable[[], float]
+
+START = 1_000_000.0
+"""The hub's clock serves as wall clock as well."""
 
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    with virtual_time() as now:
-        yield now
+    with virtual_time(START) as clock:
+        yield clock
 
 
 @pytest.fixture(params=["memory", "sqlite"])
