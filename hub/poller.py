@@ -62,7 +62,11 @@ class Side:
             )
         self.callback = callback
         if not self.entry.edge:
-            self.entry.poller.refresh(self.entry)
+            try:
+                self.entry.poller.refresh(self.entry)
+            except OSError:  # not open, or nothing to be polled
+                self.callback = None
+                raise
 
     def stop(self) -> None:
         """Forget the callback. Idempotent."""

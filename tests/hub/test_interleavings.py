@@ -59,10 +59,9 @@ def patiently(step: Step, call: Callable[[float | None], object]) -> object:
     """``call(timeout)`` under the step's patience; None if that ran out."""
     if not step.by_budget or step.patience is None:
         return call(step.patience)
-    result = None
     with hub.Timeout(step.patience, False):
-        result = call(None)
-    return result
+        return call(None)
+    return None
 
 
 def run(program: Program, do: Callable[[int, Step], None]) -> list[hub.Greenlet]:
@@ -441,7 +440,7 @@ def test_a_storm_on_a_condition(events: list[str | int]) -> None:
 
             hub.spawn(notify)
 
-        got, left = storm(events, wait, give)
+        got, _ = storm(events, wait, give)
         assert got <= events.count("give")
         assert condition._notified == condition._waiters.woken == 0
         assert not condition._lock.locked()
