@@ -30,6 +30,7 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.memory import MemoryStore
 from crawler.gate import Gate
 from crawler.http.client import Client
+from crawler.http.proxy import Proxies
 from crawler.identity_files import open_identity, write_jar
 from crawler.limits import Limits
 from crawler.records import Found
@@ -112,6 +113,7 @@ class Crawl:
             http,
             named_hosts={hostname(host_key(seed)) for seed in config.seeds},
             identity=self._identity,
+            proxies=Proxies(http.proxy, http.no_proxy, os.environ),
         )
         self._writer = Writer(
             run,
@@ -244,7 +246,12 @@ def visit(config: Config, url: str) -> Visit:
     store = MemoryStore()
     http = revealed(config.http, os.environ)
     identity = open_identity(http, (url,), store, time.time)
-    client = Client(http, named_hosts={hostname(host_key(url))}, identity=identity)
+    client = Client(
+        http,
+        named_hosts={hostname(host_key(url))},
+        identity=identity,
+        proxies=Proxies(http.proxy, http.no_proxy, os.environ),
+    )
     with closing(client):
         gate = Gate(config.robots, config.retry, client.fetch, store, time.time)
         seen = Visitor(config, client.fetch, gate, time.time).visit(url)

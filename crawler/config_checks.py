@@ -91,10 +91,22 @@ def _headers(headers: Mapping[str, str]) -> None:
             raise ValueError(f"the value of {name} holds a line break or a control character")
 
 
+def _proxy(text: str) -> None:
+    from crawler.http.proxy import DIRECT, parse_proxy
+
+    if text == DIRECT or text.startswith(("env:", "file:")):
+        return
+    try:
+        parse_proxy(text, "proxy")
+    except UsageError as error:
+        raise ValueError(str(error).removeprefix("proxy: ")) from error
+
+
 CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("fail_on",): _fail_on,
     ("http", "allow_net"): _networks,
     ("http", "headers"): _headers,
+    ("http", "proxy"): _proxy,
     ("http", "resolve"): _resolve,
     ("images", "name"): _image_name,
     ("retry", "statuses"): _statuses,

@@ -335,6 +335,14 @@ def network_options() -> Iterator[Flag]:
     )
     yield from _identity()
     yield Flag(
+        "-x", "--proxy", key="http.proxy", group=group, metavar="URL",
+        help="http:// or socks5h://; direct: none, whatever the environment says.",
+    )  # fmt: skip
+    yield Flag(
+        "--no-proxy", key="http.no_proxy", group=group, metavar="LIST",
+        help="Hosts, domains and networks to be reached without it.",
+    )  # fmt: skip
+    yield Flag(
         "--max-body", key="http.max_body", group=group, metavar="SIZE",
         help="The largest body that is taken.",
     )  # fmt: skip

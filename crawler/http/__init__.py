@@ -10,11 +10,13 @@
     netrc       credentials as a file                                   no I/O
     identity    cookies and credentials: who we are to whom             no I/O
     guard       which addresses may be connected to                     no I/O
+    proxy       which proxy for which URL, and what it is told          no I/O
     pool        idle connections by origin                              no I/O
     progress    stage and times of one request                          no I/O
     budget      a Timeout that ends in a failure of the crawl           hub
     resolve     host -> addresses                                       hub
     race        the first of several addresses that answers             hub
+    tunnel      through a proxy: CONNECT, SOCKS5                        hub
     connection  name, guard, TCP, TLS; one connection                   hub
     client      the way through all of these, and the budget of all     hub
 

@@ -23,7 +23,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.config import HttpConfig
-from crawler.errors import ConnectionReset, Failure, ReadTimeout, TotalTimeout
+from crawler.errors import ConnectionReset, Failure, ProtocolFailure, ReadTimeout, TotalTimeout
 from crawler.http.body import Body
 from crawler.http.budget import within
 from crawler.http.connection import Connection, Connector
@@ -33,8 +33,10 @@ from crawler.http.h1 import Header, ResponseReader
 from crawler.http.identity import Identity
 from crawler.http.pool import Pool, PoolStatistics
 from crawler.http.progress import Progress
+from crawler.http.proxy import Proxies, Proxy, proxy_authorization
 from crawler.http.request import RequestWriter, Target, parse_target
 from crawler.http.resolve import Resolver, SystemResolver, parse_mapped
+from crawler.http.tunnel import refusal
 from crawler.records import Hop, Request, Response
 
 MAX_EXCHANGES = 5
@@ -60,7 +62,8 @@ class Client:
 
     `named_hosts`: hosts that the user named (the seeds'): the address guard lets them pass.
     `identity`: cookies and credentials, and the origins that may see secrets; without one there
-    are none but the cookies that servers set. `clock`: seconds, monotonic.
+    are none but the cookies that servers set. `proxies`: the ways that are not straight. `clock`:
+    seconds, monotonic.
     """
 
     def __init__(
@@ -69,12 +72,14 @@ class Client:
         *,
         named_hosts: Collection[str] = (),
         identity: Identity | None = None,
+        proxies: Proxies | None = None,
         resolver: Resolver | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._clock = clock
         self._identity = identity or Identity(CookieJar(), (), None, {}, time.time, token_hex)
+        self._proxies = proxies or None  # most crawls have none, and never ask
         mapped = {host for host, _ in parse_mapped(config.resolve)}
         guard = AddressGuard(config.allow_net, mapped.union(named_hosts))
         self._connector = Connector(config, resolver or SystemResolver(config), guard, clock)
@@ -122,6 +127,8 @@ class Client:
         for left in reversed(range(MAX_EXCHANGES)):
             proofs = identity.headers(request, target)
             response = self._ask(request, target, proofs, progress)
+            if response.status == 407:
+                raise self._refused(target, response)
             identity.learn(request, target, response)
             if response.status < 300 or not left:
                 break
@@ -137,12 +144,19 @@ class Client:
             progress.again()
         return replace(response, redirects=hops) if hops else response
 
+    def _refused(self, target: Target, response: Response) -> Failure:
+        proxy = self._proxies.choose(target) if self._proxies is not None else None
+        if proxy is None:
+            return ProtocolFailure("the server answered like a proxy (407)", stage="headers")
+        return refusal(proxy, response.status, response.reason)
+
     def _ask(
         self, request: Request, target: Target, proofs: list[Header], progress: Progress
     ) -> Response:
-        head = self._writer.write(request, target, proofs)
+        proxy = self._proxies.choose(target) if self._proxies is not None else None
+        head = self._head(request, target, proofs, proxy)
         self._requests += 1
-        connection = self._pool.take(target.origin)
+        connection = self._pool.take(target.origin if proxy is None else proxy.pool_key(target))
         if connection is not None:
             try:
                 return self._exchange(connection, request, head, progress, reused=True)
@@ -150,9 +164,19 @@ class Client:
                 if progress.first_byte is not None:
                     raise
             self._retried += 1
-        connection = self._connector.connect(target, progress)
+        connection = self._connector.connect(target, proxy, progress)
         self._connections += 1
         return self._exchange(connection, request, head, progress, reused=False)
+
+    def _head(
+        self, request: Request, target: Target, proofs: list[Header], proxy: Proxy | None
+    ) -> bytes:
+        if proxy is None or proxy.tunnels(target):
+            return self._writer.write(request, target, proofs)
+        proof = proxy_authorization(proxy)
+        if proof is not None:
+            proofs = [*proofs, ("Proxy-Authorization", proof)]
+        return self._writer.write(request, target, proofs, absolute=True)
 
     def _exchange(
         self,

@@ -1,4 +1,4 @@
-"""One connection: how it is made (name, guard, TCP, TLS; each timed), used and judged."""
+"""One connection: how it is made (name, guard, TCP, proxy, TLS; each timed), used and judged."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import socket as standard
 import ssl as standard_ssl
 from collections.abc import Callable
 
+from msgspec import Struct
+
 from crawler.config import HttpConfig
 from crawler.errors import (
     BlockedAddress,
@@ -14,32 +16,38 @@ from crawler.errors import (
     ConnectRefused,
     ConnectTimeout,
     ConnectUnreachable,
+    Failure,
+    NameFailure,
+    ProxyFailure,
     TlsHandshakeFailure,
     TlsVerifyFailure,
 )
 from crawler.http.budget import within
 from crawler.http.guard import AddressGuard
 from crawler.http.progress import Progress
+from crawler.http.proxy import Proxy
 from crawler.http.race import connect_first
-from crawler.http.request import Target
+from crawler.http.request import USER_AGENT, Target
 from crawler.http.resolve import Resolver
+from crawler.http.tunnel import open_tunnel
 from hub import socket, ssl
+from hub.resolver import is_numeric
 
 
 class Connection:
-    """A connected socket, plain or TLS, of one origin."""
+    """A connected socket, plain or TLS. `key` says for whom it may be used again."""
 
-    __slots__ = ("_read_timeout", "_sock", "origin", "receive_into", "remote_ip", "send")
+    __slots__ = ("_read_timeout", "_sock", "key", "receive_into", "remote_ip", "send")
 
     def __init__(
         self,
         sock: socket.socket | ssl.SSLSocket,
-        origin: str,
-        remote_ip: str,
+        key: str,
+        remote_ip: str | None,
         read_timeout: float | None,
     ) -> None:
         self._sock = sock
-        self.origin = origin
+        self.key = key
         self.remote_ip = remote_ip
         self._read_timeout = read_timeout
         sock.settimeout(read_timeout)
@@ -65,6 +73,16 @@ class Connection:
         self._sock.close()
 
 
+class Route(Struct, frozen=True):
+    """Where to connect: to the target, or to a proxy, which leads to `where`."""
+
+    addresses: list[str]
+    port: int
+    key: str
+    proxy: Proxy | None = None
+    where: str = ""
+
+
 class Connector:
     """Makes connections. `clock` gives seconds, monotonic."""
 
@@ -81,21 +99,43 @@ class Connector:
         self._clock = clock
         self._tls: ssl.SSLContext | None = None
 
-    def connect(self, target: Target, progress: Progress) -> Connection:
-        """A new connection to `target`. Raises NameFailure, ConnectFailure, TlsFailure."""
-        addresses = self._find(target, progress)
-        progress.stage = "connect"
-        seconds = self._config.connect_timeout
+    def connect(self, target: Target, proxy: Proxy | None, progress: Progress) -> Connection:
+        """A new connection to `target`. Raises NameFailure, ConnectFailure, TlsFailure,
+        ProxyFailure."""
+        route = self._direct(target, progress) if proxy is None else self._proxied(target, proxy)
+        progress.stage = "connect" if proxy is None else "proxy"
         return within(
-            seconds,
-            lambda: ConnectTimeout(
-                f"no connection to {target.authority} within {seconds:g} s", stage=progress.stage
-            ),
+            self._config.connect_timeout,
+            lambda: self._late(target, proxy, progress),
             self._open,
             target,
-            addresses,
+            route,
             progress,
         )
+
+    def _late(self, target: Target, proxy: Proxy | None, progress: Progress) -> Failure:
+        seconds = self._config.connect_timeout
+        if proxy is not None and progress.stage == "proxy":
+            return ProxyFailure(f"{proxy.key}: no way to {target.authority} within {seconds:g} s")
+        return ConnectTimeout(
+            f"no connection to {target.authority} within {seconds:g} s", stage=progress.stage
+        )
+
+    def _direct(self, target: Target, progress: Progress) -> Route:
+        return Route(self._find(target, progress), target.port, target.origin)
+
+    def _proxied(self, target: Target, proxy: Proxy) -> Route:
+        """By way of the proxy: its addresses, and the target as the proxy is told of it."""
+        where = target.host
+        if not proxy.resolves:
+            where = self._find(target, Progress(self._clock()))[0]
+        elif is_numeric(where) and (why := self._guard.objection(where, where)) is not None:
+            raise BlockedAddress(f"{where}: {why}; --allow-net lets a network pass")
+        try:
+            addresses = self._resolver.resolve(proxy.host, proxy.port)
+        except NameFailure as failure:
+            raise ProxyFailure(f"{proxy.key}: {failure.message}") from None
+        return Route(addresses, proxy.port, proxy.pool_key(target), proxy, where)
 
     def _find(self, target: Target, progress: Progress) -> list[str]:
         progress.stage = "dns"
@@ -107,15 +147,30 @@ class Connector:
             return allowed
         raise BlockedAddress(f"{target.host}: {objections[0]}; --allow-net lets a network pass")
 
-    def _open(self, target: Target, addresses: list[str], progress: Progress) -> Connection:
+    def _open(self, target: Target, route: Route, progress: Progress) -> Connection:
         began = self._clock()
+        proxy = route.proxy
         try:
-            sock, address = connect_first(addresses, lambda one: _dial(one, target.port))
+            sock, address = connect_first(route.addresses, lambda one: _dial(one, route.port))
         except OSError as error:
+            if proxy is not None:
+                raise ProxyFailure(f"{proxy.key}: {error.strerror or error}") from None
             raise _connect_failure(target, error) from None
+        if proxy is not None and proxy.tunnels(target):
+            self._tunnel(sock, target, route)
         progress.connect_ms = _ms(self._clock() - began)
         wire = self._secure(sock, target, progress) if target.secure else sock
-        return Connection(wire, target.origin, address, self._config.read_timeout or None)
+        remote_ip = address if proxy is None else None
+        return Connection(wire, route.key, remote_ip, self._config.read_timeout or None)
+
+    def _tunnel(self, sock: socket.socket, target: Target, route: Route) -> None:
+        assert route.proxy is not None
+        try:
+            agent = self._config.user_agent or USER_AGENT
+            open_tunnel(sock, route.proxy, route.where, target.port, agent)
+        except BaseException:
+            sock.close()
+            raise
 
     def _secure(self, sock: socket.socket, target: Target, progress: Progress) -> ssl.SSLSocket:
         progress.stage = "tls"

@@ -1,4 +1,5 @@
-"""Idle connections, by origin. Imports no hub: taking and giving are atomic.
+"""Idle connections, by key: the origin, and the proxy on the way to it. Imports no hub, so taking
+and giving are atomic.
 
 A connection is in one place at a time: here, or with the one greenlet that took it. Its state
 changes in `take` and `give` themselves, not when some other greenlet runs, so that a connection can
@@ -16,10 +17,10 @@ from msgspec import Struct
 
 
 class Poolable(Protocol):
-    """What is kept: it has an origin, can be closed, and knows whether it is still good."""
+    """What is kept: it has a key, can be closed, and knows whether it is still good."""
 
     @property
-    def origin(self) -> str: ...
+    def key(self) -> str: ...
 
     def is_quiet(self) -> bool:
         """No byte and no end of the stream has come while it was idle."""
@@ -56,15 +57,15 @@ class Pool(Generic[C]):
         self._clock = clock
         # All idle connections with the time they were given, the oldest first ...
         self._since: OrderedDict[C, float] = OrderedDict()
-        # ... and the same ones by origin.
-        self._by_origin: dict[str, list[C]] = {}
+        # ... and the same ones by key.
+        self._by_key: dict[str, list[C]] = {}
         self._closed = False
         self._taken = self._expired = self._stale = self._crowded_out = 0
 
-    def take(self, origin: str) -> C | None:
-        """An idle connection to `origin` that is still quiet, now the caller's; or None."""
+    def take(self, key: str) -> C | None:
+        """An idle connection of `key` that is still quiet, now the caller's; or None."""
         self._expire()
-        while idle := self._by_origin.get(origin):
+        while idle := self._by_key.get(key):
             connection = idle[-1]
             self._remove(connection)
             if connection.is_quiet():
@@ -80,7 +81,7 @@ class Pool(Generic[C]):
             connection.close()
             return
         self._expire()
-        idle = self._by_origin.setdefault(connection.origin, [])
+        idle = self._by_key.setdefault(connection.key, [])
         idle.append(connection)
         self._since[connection] = self._clock()
         if len(idle) > self._per_origin:
@@ -119,7 +120,7 @@ class Pool(Generic[C]):
 
     def _remove(self, connection: C) -> None:
         del self._since[connection]
-        idle = self._by_origin[connection.origin]
+        idle = self._by_key[connection.key]
         idle.remove(connection)
         if not idle:
-            del self._by_origin[connection.origin]
+            del self._by_key[connection.key]

@@ -90,9 +90,16 @@ class RequestWriter:
         self._cookie = next((v for k, v in config.headers.items() if k.lower() == "cookie"), None)
         self._fixed: dict[tuple[str, str], str] = {}
 
-    def write(self, request: Request, target: Target, proofs: Sequence[Header] = ()) -> bytes:
+    def write(
+        self,
+        request: Request,
+        target: Target,
+        proofs: Sequence[Header] = (),
+        absolute: bool = False,
+    ) -> bytes:
         """The head of `request`, empty line included.
 
+        `absolute`: the request target in absolute form, as a proxy wants it.
         Headers of the request replace `proofs` (Cookie, Authorization of the crawl), these those of
         the configuration, and these the client's own; only cookies are added to cookies.
         Raises ProtocolFailure (stage request) for a header that can't be sent."""
@@ -102,7 +109,8 @@ class RequestWriter:
             fields = self._fixed.get((target.origin, request.accept)) or self._fix(request, target)
             if request.referer is not None and (referer := _referer(request.referer, target)):
                 fields += f"Referer: {referer}\r\n"
-        return f"{request.method} {target.path} HTTP/1.1\r\n{fields}\r\n".encode("latin-1")
+        where = f"http://{target.authority}{target.path}" if absolute else target.path
+        return f"{request.method} {where} HTTP/1.1\r\n{fields}\r\n".encode("latin-1")
 
     def _fix(self, request: Request, target: Target) -> str:
         if len(self._fixed) >= _MAX_FIXED:

@@ -13,7 +13,7 @@ class Wire:
     """A connection that only remembers."""
 
     def __init__(self, origin: str) -> None:
-        self.origin = origin
+        self.key = origin
         self.quiet = True
         self.closed = False
 
@@ -110,7 +110,7 @@ class PoolMachine(RuleBasedStateMachine):
             wire = Wire(origin)
             self.all.append(wire)
         assert wire not in self.out
-        assert wire.origin == origin
+        assert wire.key == origin
         assert not wire.closed
         assert wire.quiet
         self.out.append(wire)
@@ -135,7 +135,7 @@ class PoolMachine(RuleBasedStateMachine):
         idle = [w for w in self.all if w not in self.out and not w.closed]
         assert not any(wire.closed for wire in self.out)
         assert self.pool.statistics().idle == len(idle) <= 3
-        assert all(sum(w.origin == o for w in idle) <= 2 for o in "abc")
+        assert all(sum(w.key == o for w in idle) <= 2 for o in "abc")
 
 
 TestPoolMachine = PoolMachine.TestCase
