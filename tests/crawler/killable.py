@@ -2,9 +2,9 @@
 
     python -m tests.crawler.killable FOLDER SEED
 
-It keeps the writer's order (files, frontier, lines, commit). With an even SEED it is killed at one
-of the steps of a commit, even in the middle of a line; with an odd one by a timer, wherever it is
-then, SQLite included. Exits with 0 once nothing is left to do.
+Writer, frontier, store and sinks are the real ones; only the network is not there. With an even
+SEED it is killed at one of the steps of a commit, even in the middle of a line; with an odd one by
+a timer, wherever it is then, SQLite included. Exits with 0 once nothing is left to do.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-import msgspec
-
-from crawler.config import ImagesConfig, PolitenessConfig
-from crawler.frontier.base import Content, Run
+from crawler.config import ImagesConfig, OutputConfig, PolitenessConfig
+from crawler.frontier.base import Run
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.sqlite import SqliteStore
-from crawler.records import Found, Lease, Skip
+from crawler.records import Found, Lease, Outcome, Skip
+from crawler.schema import ImageRecord, PageRecord
 from crawler.sinks.base import STREAM
 from crawler.sinks.files import ImageFiles
 from crawler.sinks.jsonl import open_jsonl
+from crawler.stats import Stats
+from crawler.writer import Writer
 
 PAGES = 600
 IMAGES = 200
-BATCH = 16
 
 
 def links(url: str) -> list[Found]:
@@ -79,57 +80,56 @@ class Death:
 WRITE = os.write
 
 
+class DyingStore(SqliteStore):
+    death: Death
+
+    def commit(self) -> None:
+        self.death.step()
+        super().commit()
+        self.death.step()
+
+
+class DyingFiles(ImageFiles):
+    death: Death
+
+    def write(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
+        path = super().write(data, url, sha256, image_format)
+        self.death.step()
+        return path
+
+
+def outcome(lease: Lease) -> Outcome:
+    fields: dict[str, Any] = {"url": lease.url, "url_id": "", "host": lease.host, "status": 200}
+    if lease.want == "page":
+        return Outcome(lease, PageRecord(**fields), tuple(links(lease.url)))
+    data = picture(lease.url)
+    fields |= {"path": "", "format": "png", "sha256": hashlib.sha256(data).hexdigest()}
+    return Outcome(lease, ImageRecord(**fields), (), data)
+
+
 def crawl(folder: Path, seed: int) -> None:
-    store = SqliteStore(folder / "state")
+    store = DyingStore(folder / "state")
     sink = open_jsonl(str(folder / "records.jsonl"), store.offset(STREAM), b'{"url":null,"seq":0}')
-    images = ImageFiles(folder, ImagesConfig().name)
+    files = DyingFiles(folder, ImagesConfig().name)
+    store.death = files.death = death = Death(seed)
+    os.write = death.write  # type: ignore[assignment]
     frontier = Frontier(store, PolitenessConfig(per_host=9, wait=0.0), time.time)
-    if store.run() is None:
-        store.set_run(Run("run", "{}"))
+    run = store.run() or Run("run", "{}")
+    config = OutputConfig(record=("skips",))
+    writer = Writer(run, frontier, store, sink, files, Stats(time.time), config, time.time)
+    if run.seq == 0:
+        store.set_run(run)
         frontier.add([Found("https://h0.example/0", "seed", "page", 0)])
         store.commit()
-    death = Death(seed)
-    os.write = death.write  # type: ignore[assignment]
-    batch: list[Lease] = []
-
-    def commit() -> None:
-        run = store.run()
-        assert run is not None
-        lines = []
-        for lease in batch:
-            if lease.want == "image":
-                data = picture(lease.url)
-                sha256 = hashlib.sha256(data).hexdigest()
-                if store.content(sha256) is None:
-                    path = images.write(data, lease.url, sha256, "png")
-                    store.set_content(sha256, Content(path, lease.url))
-                death.step()
-            frontier.done(lease, lease.want, links(lease.url) if lease.want == "page" else ())
-            lines.append({"url": lease.url, "seq": run.seq + len(lines) + 1})
-        skips = [] if lines else store.pending_skips(BATCH)
-        lines += [{"url": s.url, "seq": run.seq + n} for n, s in enumerate(skips, start=1)]
-        sink.write([msgspec.json.encode(line) for line in lines])
-        death.step()
-        offset = sink.flush()
-        assert offset is not None
-        store.set_offset(STREAM, offset)
-        store.set_run(Run(run.run_id, run.config, run.seq + len(lines)))
-        store.skips_written(len(skips))
-        death.step()
-        store.commit()
-        death.step()
-        batch.clear()
-
     while (lease := frontier.lease()) is not None:
         if lease.attempts < int(lease.url.rsplit("/", 1)[1]) % 11 - 8:
             frontier.retry(lease, 0.0)
             continue
         frontier.landed(lease)
-        batch.append(lease)
-        if len(batch) == BATCH or not frontier.ready():
-            commit()
-    while store.pending_skips(1):
-        commit()
+        writer.put(outcome(lease))
+        if not frontier.ready():
+            writer.commit()
+    writer.write_skips()
     signal.setitimer(signal.ITIMER_REAL, 0)
     sink.close()
     store.close()

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("first_seed", [0, 1000])
 def test_no_url_is_lost_and_none_is_written_twice(tmp_path: Path, first_seed: int) -> None:
     killed = 0
-    for seed in range(first_seed, first_seed + 120):
+    for seed in range(first_seed, first_seed + 200):
         ended = subprocess.run(
             [sys.executable, "-m", "tests.crawler.killable", str(tmp_path), str(seed)],
             cwd=ROOT,

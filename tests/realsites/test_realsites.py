@@ -1,0 +1,93 @@
+"""Real sites, whole: what the crawl recorded against the files themselves and the server's log."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.realsites import nginx
+from tests.realsites.sites import SITES, Site
+from tests.realsites.walk import Inventory, walk
+
+PROGRAM = (sys.executable, str(Path(__file__).parents[2] / "cli.py"))
+TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
+
+
+@dataclass(frozen=True)
+class Crawled:
+    """One finished crawl and its two witnesses: the files, and the server's log."""
+
+    site: Site
+    folder: Path
+    origin: str
+    inventory: Inventory
+    hits: list[nginx.Hit]
+    records: list[dict[str, Any]]
+
+    def urls(self, kind: str) -> Counter[str]:
+        """The URLs on this host in records of that type."""
+        urls = (record["url"] for record in self.records if record["type"] == kind)
+        return Counter(url for url in urls if url.startswith(self.origin))
+
+
+@pytest.fixture(scope="module", params=["postgres", "gimp", "python"])
+def crawled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Crawled:
+    site = SITES[request.param]
+    if reason := nginx.missing() or site.missing():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp(site.name) / "crawl"
+    with nginx.serve(site.root) as server:
+        seed = server.url + site.index
+        options = ["-d", str(folder), "-w", "0", "-c", "16", "--per-host", "16"]
+        subprocess.run(
+            [*PROGRAM, "crawl", seed, *options], check=True, timeout=120, stdin=subprocess.DEVNULL
+        )
+    return Crawled(
+        site=site,
+        folder=folder,
+        origin=server.url,
+        inventory=walk(site.root, seed),
+        hits=server.hits,
+        records=[json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()],
+    )
+
+
+def test_every_page_is_recorded_once(crawled: Crawled) -> None:
+    assert crawled.urls("page") == Counter(crawled.inventory.pages)
+
+
+def test_every_image_is_recorded_once(crawled: Crawled) -> None:
+    assert crawled.urls("image") == Counter(crawled.inventory.images)
+
+
+def test_every_other_url_has_one_record_too(crawled: Crawled) -> None:
+    assert crawled.urls("file") == Counter(crawled.inventory.files)
+    assert crawled.urls("redirect") == Counter(crawled.inventory.redirects)
+    assert crawled.urls("error") == Counter(crawled.inventory.dead)
+
+
+def test_the_server_was_asked_for_each_url_once(crawled: Crawled) -> None:
+    asked = Counter(crawled.origin + hit.target.removeprefix("/") for hit in crawled.hits)
+    assert asked == Counter(crawled.inventory.everything())
+
+
+def test_each_image_is_on_disk_byte_for_byte(crawled: Crawled) -> None:
+    for record in crawled.records:
+        if record["type"] == "image":
+            original = crawled.site.root / unquote(urlsplit(record["url"]).path).lstrip("/")
+            assert (crawled.folder / record["path"]).read_bytes() == original.read_bytes()
+
+
+def test_no_picture_is_on_disk_twice(crawled: Crawled) -> None:
+    files = [path for path in (crawled.folder / "images").rglob("*") if path.is_file()]
+    kept = Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+    assert set(kept.values()) <= {1}
+    named = {record["path"] for record in crawled.records if record["type"] == "image"}
+    assert {str(path.relative_to(crawled.folder)) for path in files} == named
