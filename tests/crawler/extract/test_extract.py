@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 import crawler.extract
 from crawler.config import LimitsConfig
@@ -105,8 +106,7 @@ def test_what_is_wanted_as_a_picture_must_be_one() -> None:
 
 
 def test_a_picture_over_the_size_limit() -> None:
-    cut = response(GIF[:30])
-    cut = Response(*[getattr(cut, f) for f in cut.__struct_fields__[:-1]], truncated="length")
+    cut = replace(response(GIF[:30]), truncated="length")
     with pytest.raises(TooLarge):
         extract(cut, "page", LimitsConfig())
 
