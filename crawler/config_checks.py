@@ -79,6 +79,17 @@ def _fail_on(limit: str) -> None:
         raise ValueError(f"{limit!r} is neither any nor seed nor a share such as 5%")
 
 
+def _ca_file(path: str) -> None:
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError as error:
+        raise ValueError(f"{path} holds no certificates in PEM form") from error
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from error
+
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name, RFC 9110 section 5.6.2."""
 
@@ -105,6 +116,7 @@ def _proxy(text: str) -> None:
 CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("fail_on",): _fail_on,
     ("http", "allow_net"): _networks,
+    ("http", "ca_file"): _ca_file,
     ("http", "headers"): _headers,
     ("http", "proxy"): _proxy,
     ("http", "resolve"): _resolve,

@@ -15,11 +15,13 @@ import hub
 from crawler.app import Crawl, Summary, open_crawl
 from crawler.config import Config
 from crawler.config_load import Plan
+from crawler.config_secrets import revealed
 from crawler.errors import Stop, UsageError
 from crawler.folder import Mode
 from crawler.interrupts import interruptible
 from crawler.progress import View, choose_view, follow, record_line
 from crawler.quantities import show_seconds
+from crawler.schema import ErrorRecord, Record
 from crawler.stats import Snapshot, combined
 
 _ENDINGS = {
@@ -30,7 +32,14 @@ _ENDINGS = {
     "signal": "Stopped, nothing is lost",
     "error": "Stopped by an error",
 }
-
+_FAILURES = {
+    4: "Failed, no seed could be fetched",
+    5: "Failed, no seed's certificate could be verified",
+    6: "Failed, no seed let us in",
+    8: "Finished with more failures than --fail-on allows",
+    9: "Failed, every seed is excluded by robots.txt or by the scope",
+}
+"""By exit code; see `verdict.py`."""
 
 Noise = Literal["quiet", "normal", "verbose"]
 
@@ -62,6 +71,8 @@ def tasks_of(plan: Plan, mode: Mode) -> list[Task]:
 
 def run_tasks(tasks: Sequence[Task], *, side_by_side: bool, noise: Noise) -> int:
     """Run them all; the exit code of the first that did not end well, or 0."""
+    for task in tasks:
+        revealed(task.config.http, os.environ)  # a missing secret ends it before a folder is made
     if len(tasks) == 1:
         (task,) = tasks
         return run_crawl(open_crawl(task.config, mode=task.mode), task.config, noise).exit_code
@@ -72,12 +83,27 @@ def run_tasks(tasks: Sequence[Task], *, side_by_side: bool, noise: Noise) -> int
 def run_crawl(crawl: Crawl, config: Config, noise: Noise) -> Summary:
     """One crawl with its progress and its last line."""
     view = _view(config.dir, [config], noise)
-    if noise == "verbose":
-        crawl.listen(lambda record: view.say(record_line(record)))
+    listener = _Listener(crawl, view, noise)
     with interruptible([crawl]), _Watched(view, crawl.snapshot):
         summary = crawl.run()
-    view.say(result_line(summary, config))
+    view.say(result_line(summary, config, listener.last_error))
     return summary
+
+
+class _Listener:
+    """Sees the records of a crawl pass: shows them with `-v`, and keeps the last failure."""
+
+    def __init__(self, crawl: Crawl, view: View, noise: Noise) -> None:
+        self.last_error = ""
+        self._view = view
+        self._verbose = noise == "verbose"
+        crawl.listen(self._see)
+
+    def _see(self, record: Record) -> None:
+        if isinstance(record, ErrorRecord):
+            self.last_error = record.error_message
+        if self._verbose:
+            self._view.say(record_line(record))
 
 
 def _in_order(tasks: Sequence[Task], noise: Noise) -> list[int]:
@@ -104,8 +130,7 @@ class _Side:
         self.config = task.config
         self.code = 0
         self.crawl = open_crawl(task.config, mode=task.mode)
-        if noise == "verbose":
-            self.crawl.listen(lambda record: view.say(record_line(record)))
+        self._listener = _Listener(self.crawl, view, noise)
         self._view = view
         self._last: Snapshot = self.crawl.snapshot()
         self._running = True
@@ -114,7 +139,7 @@ class _Side:
         try:
             summary = self.crawl.run()
             self.code = summary.exit_code
-            self._view.say(result_line(summary, self.config))
+            self._view.say(result_line(summary, self.config, self._listener.last_error))
         except Stop as stop:
             self.code = stop.exit_code
             self._view.say(f"orbweb: {self.config.dir}: {stop}")
@@ -174,7 +199,7 @@ def counted(number: int, name: str) -> str:
     return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
-def result_line(summary: Summary, config: Config) -> str:
+def result_line(summary: Summary, config: Config, last_error: str = "") -> str:
     """How it ended, where the records are, what to type next."""
     counts = summary.counts
     numbers = ", ".join(
@@ -182,8 +207,11 @@ def result_line(summary: Summary, config: Config) -> str:
         for state in _COUNTED
         if counts[state] or state in ("page", "image", "error")
     )
-    ending = f"{_ENDINGS[summary.finish_reason]}: {numbers} in {show_seconds(summary.elapsed_s)}."
-    return f"{ending} {_records(config)}Next: {_next(summary, config)}"
+    ending = _FAILURES.get(summary.exit_code) or _ENDINGS[summary.finish_reason]
+    if summary.exit_code in (4, 5, 6) and last_error:
+        ending += f" ({last_error})"
+    took = show_seconds(summary.elapsed_s)
+    return f"{ending}: {numbers} in {took}. {_records(config)}Next: {_next(summary, config)}"
 
 
 def _records(config: Config) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+import trustme
 
 from crawler.commands.main import COMMANDS, commands, run
 from crawler.commands.options import Flag, crawl_options
@@ -101,6 +102,7 @@ def test_a_url_alone_is_crawled() -> None:
 # ------------------------------------------------------------------ options
 
 SAMPLES = {
+    "http.ca_file": "ca.pem",
     "scope.within": "any", "images.name": "{sha256}.{ext}", "records.include": "links,images",
     "records.record": "skips", "scope.domains": "a.test,b.test", "retry.statuses": "429,5xx",
     "fail_on": "5%", "http.resolve": "a.test:443:127.0.0.1", "http.allow_net": "127.0.0.0/8",
@@ -113,6 +115,8 @@ SAMPLES = {
 )
 def test_each_option_sets_its_key(orbweb, flag: Flag) -> None:  # type: ignore[no-untyped-def]
     assert flag.path in keys()
+    if flag.path == ("http", "ca_file"):
+        trustme.CA().cert_pem.write_to_path("ca.pem")
     before = values(orbweb)
     for name in flag.opts:
         value = [] if flag.is_flag else [SAMPLES.get(".".join(flag.path), "7")]

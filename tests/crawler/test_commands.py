@@ -143,10 +143,16 @@ def test_a_limit_is_a_good_end_and_resume_goes_on(
         (["crawl", "mailto:a@b.test"], 2, "not supported"),
         (["crawl", "http://[::1"], 2, "is no URL"),
         (["crawl", "a.test", "-d", "file/below"], 3, "file"),
+        (
+            ["a.test", "-d", "new", "-H", "Cookie: env:NO_SUCH"],
+            2,
+            "the environment holds no NO_SUCH",
+        ),
         (["crawl", "--config", "missing.toml"], 2, "missing.toml: No such file"),
         (["resume", "missing"], 2, "holds no crawl"),
         (["http://127.0.0.1:9/", "-t", "1"], 4, "Next: orbweb fetch http://127.0.0.1:9/"),
-        (["http://nowhere.invalid/", "-t", "1"], 4, "Next: orbweb fetch"),
+        (["http://nowhere.invalid/", "-t", "1"], 4, "Failed, no seed could be fetched ("),
+        (["http://127.0.0.1:9/", "--exclude", "."], 9, "every seed is excluded by robots.txt or"),
     ],
 )
 def test_bad_input(
@@ -157,6 +163,7 @@ def test_bad_input(
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "new").exists()
 
 
 def test_https_is_assumed_and_said(orbweb: Run) -> None:
