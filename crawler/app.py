@@ -230,6 +230,8 @@ class Crawl:
             rss_bytes=_resident_bytes(),
             config_sha256=hashlib.sha256(to_json(self._config)).hexdigest(),
             version=__version__,
+            obey_robots=self._config.robots.obey,
+            verify_tls=self._config.http.verify_tls,
         )
 
 

@@ -58,6 +58,10 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Refuse servers whose certificate is wrong."""
     ca_file: str | None = None
     """PEM file of the authorities to trust instead of the system's."""
+    client_cert: str = ""
+    """PEM file of our own certificate, shown to the seeds' origins only."""
+    client_key: str = ""
+    """PEM file of its key; empty: in the same file."""
     address_family: Literal["any", "ipv4", "ipv6"] = "any"
     """Which addresses of a name are used."""
     resolve: tuple[str, ...] = ()

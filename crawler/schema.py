@@ -304,6 +304,10 @@ class RunRecord(Record, kw_only=True):
     """Of the configuration as kept in the state."""
     version: str = ""
     """Of the program."""
+    obey_robots: bool = True
+    """False: `--no-robots`."""
+    verify_tls: bool = True
+    """False: `--insecure`, wrong certificates were accepted."""
 
 
 TerminalRecord = PageRecord | FileRecord | ImageRecord | RedirectRecord | ErrorRecord | SkipRecord

@@ -2,9 +2,9 @@
 
 from hypothesis import settings
 
-from tests.site.fixtures import ca_file, running_site, running_tls_site, site, tls_site
+from tests.site.fixtures import authority, ca_file, running_site, running_tls_site, site, tls_site
 
-__all__ = ["ca_file", "running_site", "running_tls_site", "site", "tls_site"]
+__all__ = ["authority", "ca_file", "running_site", "running_tls_site", "site", "tls_site"]
 
 # A loaded machine is no failure, and a failure has to come again.
 settings.register_profile("orbweb", deadline=None, derandomize=True)

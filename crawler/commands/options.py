@@ -358,6 +358,14 @@ def network_options() -> Iterator[Flag]:
         "--cacert", key="http.ca_file", group=group, metavar="FILE", help="Trust these authorities."
     )
     yield Flag(
+        "--cert", key="http.client_cert", group=group, metavar="FILE",
+        help="Our own certificate (PEM), for the origins of the seeds.",
+    )  # fmt: skip
+    yield Flag(
+        "--key", key="http.client_key", group=group, metavar="FILE",
+        help="Its key, if that is in another file.",
+    )  # fmt: skip
+    yield Flag(
         "-4", "--ipv4", key="http.address_family", const="ipv4", group=group, help="IPv4 only."
     )
     yield Flag(

@@ -16,6 +16,7 @@
     budget      a Timeout that ends in a failure of the crawl           hub
     resolve     host -> addresses                                       hub
     race        the first of several addresses that answers             hub
+    tls         trust, our certificate, sessions, failures in words     hub
     tunnel      through a proxy: CONNECT, SOCKS5                        hub
     connection  name, guard, TCP, TLS; one connection                   hub
     client      the way through all of these, and the budget of all     hub

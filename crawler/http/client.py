@@ -18,12 +18,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from secrets import token_hex
+from ssl import SSLError
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.config import HttpConfig
-from crawler.errors import ConnectionReset, Failure, ProtocolFailure, ReadTimeout, TotalTimeout
+from crawler.errors import (
+    ConnectionReset,
+    Failure,
+    ProtocolFailure,
+    ReadTimeout,
+    TlsHandshakeFailure,
+    TotalTimeout,
+)
 from crawler.http.body import Body
 from crawler.http.budget import within
 from crawler.http.connection import Connection, Connector
@@ -36,6 +44,7 @@ from crawler.http.progress import Progress
 from crawler.http.proxy import Proxies, Proxy, proxy_authorization
 from crawler.http.request import RequestWriter, Target, parse_target
 from crawler.http.resolve import Resolver, SystemResolver, parse_mapped
+from crawler.http.tls import Tls, explain
 from crawler.http.tunnel import refusal
 from crawler.records import Hop, Request, Response
 
@@ -81,12 +90,15 @@ class Client:
         self._identity = identity or Identity(CookieJar(), (), None, {}, time.time, token_hex)
         self._proxies = proxies or None  # most crawls have none, and never ask
         mapped = {host for host, _ in parse_mapped(config.resolve)}
-        guard = AddressGuard(config.allow_net, mapped.union(named_hosts))
-        self._connector = Connector(config, resolver or SystemResolver(config), guard, clock)
+        trusted = self._identity.trusted
+        guard = AddressGuard(config.allow_net, mapped.union(named_hosts), trusted)
+        self._connector = Connector(
+            config, resolver or SystemResolver(config), guard, Tls(config, trusted), clock
+        )
         self._pool: Pool[Connection] = Pool(
             config.idle_per_host, config.idle_total, config.idle_timeout, clock
         )
-        self._writer = RequestWriter(config, self._identity.trusted)
+        self._writer = RequestWriter(config, trusted)
         # One buffer for all: nothing switches between a receive and the reading of its bytes.
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
@@ -249,4 +261,6 @@ class Client:
             return ReadTimeout(
                 f"not a byte from the server for {self._config.read_timeout:g} s", stage=stage
             )
+        if isinstance(error, SSLError) and "CERTIFICATE_REQUIRED" in (error.reason or ""):
+            return TlsHandshakeFailure(explain(error))  # TLS 1.3 says it after the handshake
         return ConnectionReset(f"the connection broke: {error.strerror or error}", stage=stage)

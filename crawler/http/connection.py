@@ -19,8 +19,6 @@ from crawler.errors import (
     Failure,
     NameFailure,
     ProxyFailure,
-    TlsHandshakeFailure,
-    TlsVerifyFailure,
 )
 from crawler.http.budget import within
 from crawler.http.guard import AddressGuard
@@ -29,6 +27,7 @@ from crawler.http.proxy import Proxy
 from crawler.http.race import connect_first
 from crawler.http.request import USER_AGENT, Target
 from crawler.http.resolve import Resolver
+from crawler.http.tls import Tls
 from crawler.http.tunnel import open_tunnel
 from hub import socket, ssl
 from hub.resolver import is_numeric
@@ -73,6 +72,30 @@ class Connection:
         self._sock.close()
 
 
+class TlsConnection(Connection):
+    """The same over TLS; in the end its session is kept for the next one."""
+
+    __slots__ = ("_origin", "_tls")
+
+    def __init__(
+        self,
+        sock: ssl.SSLSocket,
+        key: str,
+        remote_ip: str | None,
+        read_timeout: float | None,
+        tls: Tls,
+        origin: str,
+    ) -> None:
+        super().__init__(sock, key, remote_ip, read_timeout)
+        self._tls = tls
+        self._origin = origin
+
+    def close(self) -> None:
+        assert isinstance(self._sock, ssl.SSLSocket)
+        self._tls.remember(self._sock, self._origin)
+        self._sock.close()
+
+
 class Route(Struct, frozen=True):
     """Where to connect: to the target, or to a proxy, which leads to `where`."""
 
@@ -91,17 +114,20 @@ class Connector:
         config: HttpConfig,
         resolver: Resolver,
         guard: AddressGuard,
+        tls: Tls,
         clock: Callable[[], float],
     ) -> None:
         self._config = config
         self._resolver = resolver
         self._guard = guard
         self._clock = clock
-        self._tls: ssl.SSLContext | None = None
+        self._tls = tls
 
     def connect(self, target: Target, proxy: Proxy | None, progress: Progress) -> Connection:
         """A new connection to `target`. Raises NameFailure, ConnectFailure, TlsFailure,
         ProxyFailure."""
+        if (why := self._guard.port_objection(target.origin, target.port)) is not None:
+            raise BlockedAddress(f"{target.authority}: {why}")
         route = self._direct(target, progress) if proxy is None else self._proxied(target, proxy)
         progress.stage = "connect" if proxy is None else "proxy"
         return within(
@@ -159,9 +185,12 @@ class Connector:
         if proxy is not None and proxy.tunnels(target):
             self._tunnel(sock, target, route)
         progress.connect_ms = _ms(self._clock() - began)
-        wire = self._secure(sock, target, progress) if target.secure else sock
         remote_ip = address if proxy is None else None
-        return Connection(wire, route.key, remote_ip, self._config.read_timeout or None)
+        read_timeout = self._config.read_timeout or None
+        if not target.secure:
+            return Connection(sock, route.key, remote_ip, read_timeout)
+        wire = self._secure(sock, target, progress)
+        return TlsConnection(wire, route.key, remote_ip, read_timeout, self._tls, target.origin)
 
     def _tunnel(self, sock: socket.socket, target: Target, route: Route) -> None:
         assert route.proxy is not None
@@ -175,26 +204,9 @@ class Connector:
     def _secure(self, sock: socket.socket, target: Target, progress: Progress) -> ssl.SSLSocket:
         progress.stage = "tls"
         began = self._clock()
-        try:
-            wire = self._context().wrap_socket(sock, server_hostname=target.host.rstrip("."))
-        except standard_ssl.SSLCertVerificationError as error:
-            sock.close()
-            why = error.verify_message
-            raise TlsVerifyFailure(f"the certificate of {target.host}: {why}") from None
-        except (OSError, ValueError) as error:  # ValueError: a host that can't be a server name
-            sock.close()
-            raise TlsHandshakeFailure(f"TLS with {target.authority}: {error}") from None
-        except BaseException:
-            sock.close()
-            raise
+        wire = self._tls.wrap(sock, target)
         progress.tls_ms = _ms(self._clock() - began)
         return wire
-
-    def _context(self) -> ssl.SSLContext:
-        """Made at the first https request: reading the system's store takes tens of ms."""
-        if self._tls is None:
-            self._tls = _tls_context(self._config)
-        return self._tls
 
 
 def _dial(address: str, port: int) -> socket.socket:
@@ -208,16 +220,6 @@ def _dial(address: str, port: int) -> socket.socket:
         sock.close()
         raise
     return sock
-
-
-def _tls_context(config: HttpConfig) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=config.ca_file)
-    context.minimum_version = standard_ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    if not config.verify_tls:
-        context.check_hostname = False
-        context.verify_mode = standard_ssl.CERT_NONE
-    return context
 
 
 def _connect_failure(target: Target, error: OSError) -> ConnectFailure:

@@ -51,13 +51,38 @@ _NAT64 = ip_network("64:ff9b::/96")
 _KEPT = 4096
 
 
-class AddressGuard:
-    """Decides by host name and resolved address; see the module for the rule."""
+BAD_PORTS = frozenset({
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101,
+    102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427,
+    465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990,
+    993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667,
+    6668, 6669, 6679, 6697, 10080,
+})  # fmt: skip
+"""Of other protocols, whose servers might do what a request says (Fetch Standard, section 2.9)."""
 
-    def __init__(self, allow_net: Iterable[str], named_hosts: Collection[str]) -> None:
+
+class AddressGuard:
+    """Decides by host name and resolved address; see the module for the rule.
+
+    `named_origins`: those that the user named, whose port is not looked at.
+    """
+
+    def __init__(
+        self,
+        allow_net: Iterable[str],
+        named_hosts: Collection[str],
+        named_origins: Collection[str] = (),
+    ) -> None:
+        self._named_origins = named_origins
         self._allowed = [ip_network(network, strict=False) for network in allow_net]
         self._named_hosts = named_hosts
         self._known: dict[str, str | None] = {}
+
+    def port_objection(self, origin: str, port: int) -> str | None:
+        """Why no request may go to `port`, None if one may."""
+        if port not in BAD_PORTS or origin in self._named_origins:
+            return None
+        return f"port {port} is of another protocol, and no link may lead there"
 
     def objection(self, host: str, address: str) -> str | None:
         """Why `host` may not be reached at `address`, None if it may."""

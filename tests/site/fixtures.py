@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from crawler.config import HttpConfig
 from tests.site import certificates
@@ -41,10 +42,14 @@ def ca_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def running_tls_site(ca_file: Path) -> Iterator[Site]:
-    trusted = certificates.authority()
-    trusted.cert_pem.write_to_path(str(ca_file))
-    site = Site(handlers(), tls=certificates.contexts(trusted))
+def authority() -> trustme.CA:
+    return certificates.authority()
+
+
+@pytest.fixture(scope="session")
+def running_tls_site(authority: trustme.CA, ca_file: Path) -> Iterator[Site]:
+    authority.cert_pem.write_to_path(str(ca_file))
+    site = Site(handlers(), tls=certificates.contexts(authority))
     yield site
     site.stop()
 

@@ -118,6 +118,8 @@ class Site:
         self.log: list[Hit] = []
         self.stopping = threading.Event()
         self.connections = 0
+        self.resumed = 0
+        """TLS connections that went on with the session of an earlier one."""
         self._tls = _server_context(tls) if tls else None
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -145,7 +147,7 @@ class Site:
         """Empty the log and close the connections, so that the next test starts anew."""
         self._close_connections()
         self.log.clear()
-        self.connections = 0
+        self.connections = self.resumed = 0
 
     def stop(self) -> None:
         self.stopping.set()
@@ -187,7 +189,9 @@ class Site:
     def _wrapped(self, sock: socket.socket) -> socket.socket:
         if self._tls is None:
             return sock
-        return self._tls.wrap_socket(sock, server_side=True)
+        wire = self._tls.wrap_socket(sock, server_side=True)
+        self.resumed += bool(wire.session_reused)
+        return wire
 
     def _converse(self, sock: socket.socket, number: int) -> None:
         reader = sock.makefile("rb")

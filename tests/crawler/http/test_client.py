@@ -8,7 +8,6 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -25,8 +24,6 @@ from crawler.errors import (
     NameServerFailure,
     NameTimeout,
     ReadTimeout,
-    TlsHandshakeFailure,
-    TlsVerifyFailure,
     TotalTimeout,
 )
 from crawler.http.client import MAX_EXCHANGES, Client
@@ -383,86 +380,6 @@ def test_a_resolver_that_is_too_slow(make: Make, monkeypatch: pytest.MonkeyPatch
 
 def test_localhost_resolves_by_the_hosts_file(client: Client, site: Site) -> None:
     assert client.fetch(Request(site.url("/arrived", "localhost"))).remote_ip == "127.0.0.1"
-
-
-# -- TLS -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def trusting(ca_file: Path, tls_site: Site) -> HttpConfig:
-    names = ("good", "expired", "early", "wrong-host", "unknown-issuer")
-    resolve = tuple(f"{name}.test:{tls_site.port}:127.0.0.1" for name in names)
-    return replace(LIMITS, ca_file=str(ca_file), resolve=resolve)
-
-
-def test_tls_by_address_and_by_name(make: Make, trusting: HttpConfig, tls_site: Site) -> None:
-    client = make(trusting)
-    for host in ("127.0.0.1", "good.test"):
-        for reused in (False, True):
-            response = client.fetch(Request(tls_site.url("/arrived", host)))
-            assert (response.body, response.reused_connection) == (b"<p>arrived", reused)
-            assert (response.timings.tls_ms is None) == reused
-
-
-def test_a_large_body_over_tls(make: Make, trusting: HttpConfig, tls_site: Site) -> None:
-    client = make(trusting)
-    assert len(client.fetch(Request(tls_site.base + "/bytes/1500000")).body) == 1_500_000
-
-
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("expired", "expired"),
-        ("early", "not yet valid"),
-        ("wrong-host", "wrong-host.test"),
-        ("unknown-issuer", "unable to get local issuer certificate"),
-    ],
-)
-def test_refused_certificates_say_why(
-    make: Make, trusting: HttpConfig, tls_site: Site, name: str, why: str
-) -> None:
-    failure = failing(make(trusting), tls_site.url("/", f"{name}.test"), TlsVerifyFailure)
-    assert failure.at_stage == "tls"
-    assert why in failure.message
-    assert not tls_site.log
-
-
-def test_the_system_store_does_not_know_the_test_authority(make: Make, tls_site: Site) -> None:
-    client = make()
-    failing(client, tls_site.base + "/", TlsVerifyFailure)
-
-
-def test_insecure_takes_any_certificate(make: Make, trusting: HttpConfig, tls_site: Site) -> None:
-    client = make(replace(trusting, verify_tls=False))
-    for name in ("expired", "wrong-host", "unknown-issuer"):
-        assert client.fetch(Request(tls_site.url("/arrived", f"{name}.test"))).status == 200
-
-
-def test_tls_to_a_plain_server(client: Client) -> None:
-    with server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
-        failure = failing(client, f"https://127.0.0.1:{port}/", TlsHandshakeFailure)
-    assert failure.at_stage == "tls"
-
-
-def test_a_handshake_that_stalls(make: Make) -> None:
-    client = make(replace(LIMITS, connect_timeout=0.2))
-    with server(None) as port:
-        failure = failing(client, f"https://127.0.0.1:{port}/", ConnectTimeout)
-    assert failure.at_stage == "tls"
-
-
-@pytest.mark.parametrize("path", ["/drop-in-body", "/until-close", "/reset", "/silent"])
-def test_endings_are_the_same_over_tls(
-    make: Make, trusting: HttpConfig, site: Site, tls_site: Site, path: str
-) -> None:
-    client = make(trusting)
-    outcomes = []
-    for base in (site.base, tls_site.base):
-        try:
-            outcomes.append(client.fetch(Request(base + path)).body)
-        except Failure as failure:
-            outcomes.append(f"{failure.code} {failure.at_stage}".encode())
-    assert outcomes[0] == outcomes[1]
 
 
 # -- secrets -------------------------------------------------------------------------------------

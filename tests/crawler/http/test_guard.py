@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from crawler.errors import BlockedAddress
+from crawler.http.client import Client
 from crawler.http.guard import REFUSED, AddressGuard
+from crawler.records import Request
+from tests.site.fixtures import LIMITS
+from tests.site.server import Site
 
 PUBLIC = ["93.184.216.34", "8.8.8.8", "172.32.0.1", "192.169.0.1", "100.128.0.1", "2606:4700::1",
           "2a00:1450::200e", "64:ff9b::808:808", "2002:808:808::1", "::ffff:8.8.8.8"]  # fmt: skip
@@ -54,3 +59,14 @@ def test_the_answer_is_the_same_when_asked_again() -> None:
     guard = AddressGuard((), ())
     asked = [guard.objection("a.example", address) for address in PUBLIC + PRIVATE]
     assert [guard.objection("a.example", address) for address in PUBLIC + PRIVATE] == asked
+
+
+@pytest.mark.parametrize("port", [22, 25, 110, 6667, 10080])
+def test_ports_of_other_protocols(port: int, site: Site) -> None:
+    guard = AddressGuard((), (), {f"http://a.example:{port}"})
+    assert guard.port_objection(f"http://a.example:{port}", port) is None
+    assert str(port) in (guard.port_objection(f"https://a.example:{port}", port) or "")
+    assert AddressGuard((), ()).port_objection("http://a.example:8080", 8080) is None
+    client = Client(LIMITS, named_hosts={"127.0.0.1"})
+    with pytest.raises(BlockedAddress, match=f"port {port} "):
+        client.fetch(Request(f"http://127.0.0.1:{port}/"))
