@@ -22,9 +22,9 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("file", default="crawl.toml")
+@click.argument("file", default="-", metavar="[FILE]")
 def init(file: str) -> None:
-    """Write a commented configuration with all defaults to FILE (crawl.toml; - is stdout)."""
+    """Write a commented configuration with all defaults to FILE (default: stdout)."""
     if file == "-":
         click.echo(example_toml(), nl=False)
         return

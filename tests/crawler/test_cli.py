@@ -169,15 +169,15 @@ def test_mistakes_are_told(orbweb, arguments: list[str], message: str) -> None: 
 
 
 def test_config_init_check_show(orbweb, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    result = orbweb("config", "init")
+    result = orbweb("config", "init", "crawl.toml")
     assert (result.code, result.out) == (0, "")
     assert (tmp_path / "crawl.toml").read_text() == example_toml()
     assert "orbweb config check crawl.toml" in result.err
-    result = orbweb("config", "init")
+    result = orbweb("config", "init", "crawl.toml")
     assert result.code == 2
     assert "exists" in result.err
     assert orbweb("config", "init", "no/such/folder.toml").code == 3
-    assert orbweb("config", "init", "-").out == example_toml()
+    assert orbweb("config", "init").out == orbweb("config", "init", "-").out == example_toml()
     result = orbweb("config", "check", "crawl.toml")
     assert result.code == 0
     assert "1 job(s)" in result.err
