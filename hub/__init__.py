@@ -31,6 +31,7 @@ from hub.errors import (
 from hub.greenlet import Greenlet, joinall, kill, killall
 from hub.hub import Hub, idle, sleep, spawn_raw
 from hub.links import iwait, wait
+from hub.scope import CancelScope, Nursery, no_switch
 from hub.signal import signal_handler
 from hub.timeout import Timeout, with_timeout
 from hub.waiter import Waiter
@@ -40,6 +41,7 @@ spawn_later = Greenlet.spawn_later
 
 __all__ = [
     "BlockingSwitchOutError",
+    "CancelScope",
     "Cancelled",
     "ConcurrentObjectUseError",
     "ForkError",
@@ -50,6 +52,7 @@ __all__ = [
     "InvalidSwitchError",
     "LoopExit",
     "NoSwitchError",
+    "Nursery",
     "Timeout",
     "Waiter",
     "event",
@@ -62,6 +65,7 @@ __all__ = [
     "killall",
     "local",
     "lock",
+    "no_switch",
     "pool",
     "queue",
     "signal",

@@ -17,15 +17,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from greenlet import getcurrent
-
 from hub.current import get_hub, get_hub_if_any, set_hub
 from hub.errors import NoSwitchError
 from hub.hub import Hub
 from hub.loop import Loop
 from hub.report import greenlets_of
+from hub.scope import no_switch
 from hub.virtual import VirtualClock, VirtualPoller
-from hub.waiter import Gate, Waiter, gate, use_gates
 
 __all__ = [
     "Census",
@@ -34,7 +32,6 @@ __all__ = [
     "census",
     "fresh_hub",
     "no_leaks",
-    "no_switch",
     "virtual_time",
 ]
 
@@ -63,38 +60,6 @@ def virtual_time(start: float = 0.0) -> Iterator[VirtualClock]:
     loop = poller.loop = Loop(clock, poller)
     with fresh_hub(Hub(loop)):
         yield clock
-
-
-class _NoSwitch:
-    """A gate that lets its own greenlet wait for nothing; others go on to the gate outside."""
-
-    def __init__(self, outer: Gate | None) -> None:
-        self._owner = getcurrent()
-        self._outer = outer
-
-    def enter(self, waiter: Waiter) -> None:
-        if getcurrent() is self._owner:
-            raise NoSwitchError("a call that waits was made where no_switch() forbids it")
-        if self._outer is not None:
-            self._outer.enter(waiter)
-
-    def leave(self, waiter: Waiter) -> None:
-        if self._outer is not None:
-            self._outer.leave(waiter)
-
-
-@contextmanager
-def no_switch() -> Iterator[None]:
-    """Inside, a call that would wait raises NoSwitchError instead: for critical parts.
-
-    Greenlets that are spawned inside may wait.
-    """
-    use_gates()
-    token = gate.set(_NoSwitch(gate.get()))
-    try:
-        yield
-    finally:
-        gate.reset(token)
 
 
 @contextmanager
