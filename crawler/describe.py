@@ -157,6 +157,17 @@ def code_of(record: TerminalRecord) -> str | None:
     return record.reason if isinstance(record, SkipRecord) else None
 
 
+def why_of(record: TerminalRecord) -> str | None:
+    """The same in words: message of an error, rule of a skip; of a picture, whose double it is."""
+    if isinstance(record, ErrorRecord):
+        return record.error_message
+    if isinstance(record, SkipRecord):
+        return record.rule
+    if isinstance(record, ImageRecord) and record.dup_of is not None:
+        return f"the same bytes as {record.dup_of}"
+    return None
+
+
 def _site_fields(url: str) -> dict[str, Any]:
     host = host_key(url)
     return {

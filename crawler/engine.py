@@ -133,7 +133,7 @@ class Engine:
             if verdict.host_until is not None:
                 self._frontier.block(lease.host, verdict.host_until)
             if isinstance(verdict, Again):
-                self._frontier.retry(lease, verdict.not_before)
+                self._frontier.retry(lease, verdict.not_before, failure.code, failure.message)
                 return None
             elapsed_ms = round((now - started) * 1000)
             return Outcome(lease, describe.error_record(lease, failure, elapsed_ms))

@@ -44,7 +44,14 @@ OPTIONAL: dict[str, type[Record]] = {"skips": SkipRecord, "robots": RobotsRecord
 class Ending(Protocol):
     """What the writer needs of the frontier."""
 
-    def done(self, lease: Lease, ended: Ended, found: Iterable[Found], code: str | None) -> int:
+    def done(
+        self,
+        lease: Lease,
+        ended: Ended,
+        found: Iterable[Found],
+        code: str | None,
+        why: str | None,
+    ) -> int:
         """The lease has its terminal record; how many URLs of `found` are queued by it."""
         ...
 
@@ -114,8 +121,8 @@ class Writer:
         record = item.record
         if isinstance(record, ImageRecord) and item.picture is not None:
             self._keep(record, _hash(record), item.picture)
-        code = describe.code_of(record)
-        new = self._frontier.done(item.lease, record.type, item.found, code)
+        code, why = describe.code_of(record), describe.why_of(record)
+        new = self._frontier.done(item.lease, record.type, item.found, code, why)
         if isinstance(record, BodyRecord):
             record.new_links_count = new
         self._stats.count(record)

@@ -35,7 +35,7 @@ State = Literal["queued", "leased", "page", "file", "image", "redirect", "error"
 
 STATES: tuple[State, ...] = get_args(State)
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 """Of the folder's format. A store refuses to open any other."""
 
 
@@ -84,12 +84,22 @@ class Store(Protocol):
         """The next URLs of one host: pages by depth and then by discovery, images by discovery."""
         ...
 
-    def done(self, lease: Lease, ended: Ended, code: str | None = None) -> None:
-        """The URL has its terminal record. `code`: its `error_code`, or `reason` of a skip."""
+    def done(
+        self, lease: Lease, ended: Ended, code: str | None = None, why: str | None = None
+    ) -> None:
+        """The URL has its terminal record. `code`: its `error_code`, or `reason` of a skip.
+
+        `why` is the code in words, for whoever asks later: message, rule, or double of what.
+        """
         ...
 
-    def retry(self, lease: Lease, not_before: float) -> None:
-        """Queue the URL again, from `not_before` on, with one attempt more on its account."""
+    def retry(
+        self, lease: Lease, not_before: float, code: str | None = None, why: str | None = None
+    ) -> None:
+        """Queue the URL again, from `not_before` on, with one attempt more on its account.
+
+        `code` and `why` say what became of this attempt.
+        """
         ...
 
     def release(self, lease: Lease) -> None:

@@ -176,21 +176,31 @@ class Frontier:
             self._notify()
 
     def done(
-        self, lease: Lease, ended: Ended, found: Iterable[Found] = (), code: str | None = None
+        self,
+        lease: Lease,
+        ended: Ended,
+        found: Iterable[Found] = (),
+        code: str | None = None,
+        why: str | None = None,
     ) -> int:
         """The URL has its terminal record. Returns how many URLs of `found` were queued by it.
 
-        `code` is the record's `error_code`, or the `reason` of a skip.
+        `code` is the record's `error_code`, or the `reason` of a skip; `why` says it in words.
         """
-        self._store.done(lease, ended, code)
+        self._store.done(lease, ended, code, why)
         new = self._store.add(found, self._clock())
         self._stale |= new > 0
         self._answered(lease)
         return new
 
-    def retry(self, lease: Lease, not_before: float) -> None:
-        """Fetch the URL again, from `not_before` (seconds since the epoch) on."""
-        self._store.retry(lease, not_before)
+    def retry(
+        self, lease: Lease, not_before: float, code: str | None = None, why: str | None = None
+    ) -> None:
+        """Fetch the URL again, from `not_before` (seconds since the epoch) on.
+
+        `code` and `why` are of the failure that this follows from.
+        """
+        self._store.retry(lease, not_before, code, why)
         self._store_due = min(self._store_due, not_before)
         self._answered(lease)
 

@@ -103,13 +103,17 @@ class MemoryStore:
                 leases.append(url.lease(now))
         return leases
 
-    def done(self, lease: Lease, ended: Ended, code: str | None = None) -> None:
+    def done(
+        self, lease: Lease, ended: Ended, code: str | None = None, why: str | None = None
+    ) -> None:
         url = self._leased(lease)
         self._hosts[url.host].waiting[url.found.want] -= 1
         url.written = True
         self._turn(url, ended)
 
-    def retry(self, lease: Lease, not_before: float) -> None:
+    def retry(
+        self, lease: Lease, not_before: float, code: str | None = None, why: str | None = None
+    ) -> None:
         url = self._leased(lease)
         self._hosts[url.host].waiting[url.found.want] -= 1
         self._turn(url, "queued")

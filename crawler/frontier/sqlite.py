@@ -38,6 +38,8 @@ WAITING = 0  # in `queue` or in `later`, leased or not
 DECIDED = 1  # in `skip`: not to be fetched, unless it is found by a better road
 ENDED: dict[Ended, int] = {ended: n for n, ended in enumerate(get_args(Ended), start=2)}
 
+_LONGEST_WHY = 500
+
 _ROW = """
 SELECT url, kind, depth, attempts, coalesce(due, at), parent_url, seed_url, alt, redirects
 FROM url JOIN origin USING (origin_id) WHERE seq = ?
@@ -238,12 +240,15 @@ class SqliteStore(Keepsakes):
         )
 
     @explained
-    def done(self, lease: Lease, ended: Ended, code: str | None = None) -> None:
+    def done(
+        self, lease: Lease, ended: Ended, code: str | None = None, why: str | None = None
+    ) -> None:
         self._begin()
         place = self._answer(lease)
         self._dequeue(place)
         self._db.execute(
-            "UPDATE url SET state = ?, code = ? WHERE seq = ?", (ENDED[ended], code, place.seq)
+            "UPDATE url SET state = ?, code = ?, why = ? WHERE seq = ?",
+            (ENDED[ended], code, _short(why), place.seq),
         )
         self._tally("queued", -1)
         self._tally(ended, 1)
@@ -251,12 +256,15 @@ class SqliteStore(Keepsakes):
             self._tally(f"{ended} {code}", 1)
 
     @explained
-    def retry(self, lease: Lease, not_before: float) -> None:
+    def retry(
+        self, lease: Lease, not_before: float, code: str | None = None, why: str | None = None
+    ) -> None:
         self._begin()
         place = self._answer(lease)
         self._dequeue(place)
         self._db.execute(
-            "UPDATE url SET attempts = attempts + 1, due = ? WHERE seq = ?", (not_before, place.seq)
+            "UPDATE url SET attempts = attempts + 1, due = ?, code = ?, why = ? WHERE seq = ?",
+            (not_before, code, _short(why), place.seq),
         )
         self._db.execute("INSERT INTO later VALUES (?, ?)", (not_before, place.seq))
         self._next_retry = min(self._next_retry, not_before)
@@ -332,9 +340,10 @@ class SqliteStore(Keepsakes):
     @explained
     def skips_written(self, count: int) -> None:
         self._begin()
-        rows = self._db.execute("SELECT reason, seq FROM skip ORDER BY seq LIMIT ?", (count,))
+        rows = self._db.execute("SELECT reason, rule, seq FROM skip ORDER BY seq LIMIT ?", (count,))
         self._db.executemany(
-            f"UPDATE url SET state = {ENDED['skip']}, code = ? WHERE seq = ?", rows.fetchall()
+            f"UPDATE url SET state = {ENDED['skip']}, code = ?, why = ? WHERE seq = ?",
+            rows.fetchall(),
         )
         self._db.execute(
             "DELETE FROM skip WHERE seq IN (SELECT seq FROM skip ORDER BY seq LIMIT ?)", (count,)
@@ -420,6 +429,11 @@ class SqliteStore(Keepsakes):
 def _place(want: Want, depth: int) -> tuple[int, int]:
     """Lane and rank: pages go by depth and then by discovery, images by discovery alone."""
     return (0, depth) if want == "page" else (1, 0)
+
+
+def _short(why: str | None) -> str | None:
+    """A stranger's server has a say in what messages hold."""
+    return why and why[:_LONGEST_WHY].encode("utf-8", "replace").decode()
 
 
 def _nearest(found: Found, depth: int, taken: bool, untouched: bool) -> int:

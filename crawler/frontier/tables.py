@@ -30,7 +30,8 @@ CREATE TABLE url (
     due REAL,                       -- of a retry; otherwise origin.at
     alt TEXT,
     redirects TEXT,                 -- JSON: [[url, status], ...]
-    code TEXT                       -- error_code, or reason of a skip
+    code TEXT,                      -- error_code (of the last attempt), or reason of a skip
+    why TEXT                        -- the same in words: message, rule, double of what
 );
 CREATE TABLE origin (
     origin_id INTEGER PRIMARY KEY, parent_url TEXT, seed_url TEXT, at REAL NOT NULL
