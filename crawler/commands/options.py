@@ -350,6 +350,10 @@ def network_options() -> Iterator[Flag]:
         "--max-redirects", key="limits.max_redirects", group=group, metavar="N",
         help="In one chain.",
     )  # fmt: skip
+    yield from _addresses_and_trust(group)
+
+
+def _addresses_and_trust(group: str) -> Iterator[Flag]:
     yield Flag(
         "-k", "--insecure", key="http.verify_tls", const=False, group=group,
         help="Accept wrong certificates; said in every run record.",

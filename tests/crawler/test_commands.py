@@ -106,10 +106,13 @@ def test_verbose_says_what_becomes_of_each_url(orbweb: Run, server: DemoServer) 
 def test_a_word_like_a_url_is_crawled_and_stdout_holds_data_only(
     orbweb: Run, server: DemoServer
 ) -> None:
-    done = orbweb(server.url, "-o", "-", "-d", "x", "-l", "0", "-q", "--no-images")
+    options = ["-o", "-", "-d", "x", "-l", "0", "-q", "--no-images", "--no-robots", "-k"]
+    done = orbweb(server.url, *options)
     assert done.returncode == 0
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert kinds(rows) == {"run": 2, "page": 1}
+    runs = [row for row in rows if row["type"] == "run"]
+    assert [(run["robots_obeyed"], run["tls_verified"]) for run in runs] == [(False, False)] * 2
     assert done.stderr.count("\n") == 1
 
 
