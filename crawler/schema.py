@@ -300,10 +300,8 @@ class RunRecord(Record, kw_only=True):
     """Over the whole run."""
     rss_bytes: int = 0
     """Memory of the process."""
-    robots_obeyed: bool = True
+    obey_robots: bool = True
     """False: the user chose not to obey robots.txt."""
-    tls_verified: bool = True
-    """False: the user chose to accept wrong certificates."""
     config_sha256: str = ""
     """Of the configuration as kept in the state."""
     version: str = ""

@@ -112,7 +112,7 @@ def test_a_word_like_a_url_is_crawled_and_stdout_holds_data_only(
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert kinds(rows) == {"run": 2, "page": 1}
     runs = [row for row in rows if row["type"] == "run"]
-    assert [(run["robots_obeyed"], run["tls_verified"]) for run in runs] == [(False, False)] * 2
+    assert [(run["obey_robots"], run["verify_tls"]) for run in runs] == [(False, False)] * 2
     assert done.stderr.count("\n") == 1
 
 
