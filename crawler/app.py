@@ -228,7 +228,6 @@ class Crawl:
             bytes=now.bytes,
             pages_per_s=round((counts["page"] - self._pages_before) / max(now.elapsed_s, 0.001), 3),
             rss_bytes=_resident_bytes(),
-            obey_robots=self._config.robots.obey,
             config_sha256=hashlib.sha256(to_json(self._config)).hexdigest(),
             version=__version__,
             obey_robots=self._config.robots.obey,

@@ -300,8 +300,6 @@ class RunRecord(Record, kw_only=True):
     """Over the whole run."""
     rss_bytes: int = 0
     """Memory of the process."""
-    obey_robots: bool = True
-    """False: the user chose not to obey robots.txt."""
     config_sha256: str = ""
     """Of the configuration as kept in the state."""
     version: str = ""
