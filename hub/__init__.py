@@ -16,7 +16,7 @@ waits. What is in which file stands in README.md.
 
 from greenlet import GreenletExit, getcurrent
 
-from hub import event, local, lock, pool, queue, signal, socket, ssl, threadpool
+from hub import debug, event, local, lock, pool, queue, select, signal, socket, ssl, threadpool
 from hub.current import get_hub
 from hub.errors import (
     BlockingSwitchOutError,
@@ -55,6 +55,7 @@ __all__ = [
     "Nursery",
     "Timeout",
     "Waiter",
+    "debug",
     "event",
     "get_hub",
     "getcurrent",
@@ -68,6 +69,7 @@ __all__ = [
     "no_switch",
     "pool",
     "queue",
+    "select",
     "signal",
     "signal_handler",
     "sleep",

@@ -44,6 +44,7 @@ class Greenlet(RawGreenlet, Linked):
         "_target",
         "_traceback",
         "args",
+        "born",
         "kwargs",
         "value",
     )
@@ -54,6 +55,8 @@ class Greenlet(RawGreenlet, Linked):
         if run is not None and not callable(run):
             raise TypeError(f"a greenlet runs a callable, not {run!r}")
         self._hub = hub
+        self.born = hub.loop.time
+        """When it was made, by the loop's clock."""
         self._target = run
         self.args = args
         self.kwargs = kwargs

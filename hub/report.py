@@ -1,83 +1,103 @@
 """What the greenlets of a hub wait for, read off their stacks.
 
 Nothing is recorded while greenlets run: a waiting one stands in `Waiter.get`, and the frames
-above it hold the waiter, the watcher or the queue as locals. Looking is slow, and free otherwise.
+around it hold the waiter, the watcher or the queue as locals. Looking is slow; not looking is free.
 """
 
 import gc
 import traceback
+from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from greenlet import greenlet
 
 from hub.waiter import Waiter
 
-__all__ = ["describe_greenlets", "greenlets_of", "waits_for"]
+if TYPE_CHECKING:
+    from hub.hub import Hub
+
+__all__ = ["Wait", "describe_greenlets", "greenlets_of", "wait_of"]
 
 _PARKED = Waiter.get.__code__
 
 
+@dataclass(frozen=True)
+class Wait:
+    """What a greenlet waits for: ``kind`` is the call (``Queue.get``, ``sleep``, ``read``),
+    ``subject`` shows the object or descriptor, ``since`` is by the loop's clock, ``place`` is the
+    line outside the hub that made the call."""
+
+    kind: str
+    subject: str
+    since: float
+    place: str
+
+    def __str__(self) -> str:
+        return f"waits for {self.kind}{self.subject and ' of '}{self.subject} at {self.place}"
+
+
 def greenlets_of(hub: greenlet) -> list[greenlet]:
-    """The hub's thread's greenlets that have begun and not ended, the main one first."""
-    main = hub.parent
-    found = [
-        thing
-        for thing in gc.get_objects()
-        if isinstance(thing, greenlet) and thing is not hub and (thing is main or bool(thing))
-    ]
-    mine = [g for g in found if g is main or _root(g) is main]
-    mine.sort(key=lambda g: g is not main)
+    """The greenlets of the hub's thread that have begun and not ended, the main one first."""
+    everything = (thing for thing in gc.get_objects() if isinstance(thing, greenlet))
+    mine = [g for g in everything if greenlet.__bool__(g) and _belongs(g, hub)]
+    mine.sort(key=lambda g: g is not hub.parent)
     return mine
 
 
-def _root(start: greenlet) -> greenlet:
-    while start.parent is not None:
-        start = start.parent
-    return start
+def _belongs(target: greenlet, hub: greenlet) -> bool:
+    """Whether it would end into ``hub``, or into its main greenlet without a hub in between."""
+    node: greenlet | None = target
+    while node is not None and node is not hub.parent and type(node) is not type(hub):
+        node = node.parent
+    return target is not hub and (node is hub or node is hub.parent)
 
 
-def waits_for(target: greenlet) -> str:
-    """One phrase: what ``target`` waits for and where, by its stack."""
+def wait_of(target: greenlet) -> Wait | None:
+    """What ``target`` waits for; None if it runs, or does not stand in a wait of the hub."""
     frame = target.gr_frame
+    while frame is not None and frame.f_code is not _PARKED:
+        frame = frame.f_back
     if frame is None:
-        return "runs"
-    while frame.f_back is not None and frame.f_code is not _PARKED:
-        frame = frame.f_back
-    if frame.f_code is not _PARKED:
-        return f"switched away at {_place(target.gr_frame)}"
-    return _phrase(frame)
+        return None
+    waiter = frame.f_locals["self"]
+    kind, subject = "a switch", ""
+    caller = frame.f_back
+    while caller is not None and _is_ours(caller):
+        kind, subject = _described(caller) or (kind, subject)
+        frame, caller = caller, caller.f_back
+    return Wait(kind, subject, waiter.since, _place(caller or frame))
 
 
-def _phrase(parked: FrameType) -> str:
-    """Walk from `Waiter.get` outwards: the first object that is not the hub's own is the answer."""
-    kind = "a switch"
-    frame: FrameType | None = parked
-    while frame is not None and _is_ours(frame):
-        subject = frame.f_locals.get("watcher") or frame.f_locals.get("self")
-        name = frame.f_code.co_name
-        if name == "sleep":
-            kind = "sleep"
-        elif subject is not None and not isinstance(subject, Waiter | greenlet):
-            kind = f"{type(subject).__name__}.{name} of {subject!r}"
-        elif isinstance(subject, greenlet) and name in ("join", "get"):
-            kind = f"{name} of {subject!r}"
-        frame = frame.f_back
-    return f"waits for {kind} at {_place(frame or parked)}"
+def _described(frame: FrameType) -> tuple[str, str] | None:
+    """One call on the way to the wait; the outermost that says anything is what counts."""
+    name = frame.f_code.co_name
+    if name == "sleep":
+        return "sleep", f"{frame.f_locals['seconds']} s"
+    if "watcher" in frame.f_locals:
+        watcher = frame.f_locals["watcher"]
+        return getattr(watcher, "name", type(watcher).__name__), repr(watcher)
+    subject = frame.f_locals.get("self")
+    if subject is None or isinstance(subject, Waiter) or name.startswith("_"):
+        return None
+    return f"{type(subject).__name__}.{name}", repr(subject)
 
 
 def _is_ours(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "hub"
+    """Whether it is the hub's code; `Greenlet.run` is where a greenlet's own begins."""
+    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return package == __package__ and frame.f_code.co_name != "run"
 
 
-def _place(frame: FrameType | None) -> str:
-    if frame is None:
-        return "an unknown place"
+def _place(frame: FrameType) -> str:
     entry = traceback.extract_stack(frame, limit=1)[0]
     return f"{entry.filename}:{entry.lineno} in {entry.name}"
 
 
-def describe_greenlets(hub: greenlet) -> str:
+def describe_greenlets(hub: "Hub") -> str:
     """The text of a LoopExit."""
     lines = ["nothing can happen any more: no callback, timer, descriptor or thread is left"]
-    lines += [f"  {target!r} {waits_for(target)}" for target in greenlets_of(hub)]
+    for target in greenlets_of(hub):
+        name = "the main greenlet" if target is hub.parent else repr(target)
+        lines.append(f"  {name} {wait_of(target) or 'does not wait in the hub'}")
     return "\n".join(lines)

@@ -1,0 +1,251 @@
+"""The cooperative twins of ``select`` and ``selectors``.
+
+An epoll descriptor can itself be polled: it is readable when one of its own is ready. So each of
+these asks the real thing without waiting, and if nothing is ready, waits in the hub for an epoll
+descriptor that holds the same set. Nothing here takes the places in which sockets wait, so any
+number of greenlets may select on one descriptor, beside one that reads it.
+
+``epoll`` and ``EpollSelector`` have such a descriptor; for ``select`` and ``poll`` one is made for
+the time of the wait.
+"""
+
+import errno
+import select as _standard
+import selectors as _selectors
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from hub.current import get_hub
+from hub.loop import READ
+
+__all__ = [
+    "DefaultSelector",
+    "EpollSelector",
+    "PollSelector",
+    "SelectSelector",
+    "epoll",
+    "poll",
+    "select",
+]
+
+T = TypeVar("T")
+
+_READABLE = _standard.EPOLLIN | _standard.EPOLLPRI
+_WRITABLE = _standard.EPOLLOUT
+
+
+def _descriptor(thing: Any) -> int:
+    number = thing if isinstance(thing, int) else thing.fileno()
+    if not isinstance(number, int):
+        raise TypeError("fileno() returned a non-integer")
+    if number < 0:
+        raise ValueError(f"file descriptor cannot be a negative integer ({number})")
+    return number
+
+
+def _until(ask: Callable[[], T], waited: "Callable[[], int]", timeout: float | None) -> T:
+    """``ask()`` until it says something or ``timeout`` is over, waiting for descriptor ``waited``
+    in between: an event may be gone again when we come to look."""
+    found = ask()
+    if found or (timeout is not None and timeout <= 0):
+        return found
+    hub = get_hub()
+    deadline = None if timeout is None else hub.loop.now() + timeout
+    while not found:
+        rest = None if deadline is None else deadline - hub.loop.now()
+        if rest is not None and rest <= 0:
+            break
+        with hub.loop.io(waited(), READ) as watcher:
+            hub.wait(watcher, rest)
+        found = ask()
+    return found
+
+
+class _Set:
+    """An epoll descriptor for the time of one wait."""
+
+    def __init__(self, masks: Mapping[int, int]) -> None:
+        self._masks = masks
+        self._real: _standard.epoll | None = None
+
+    def fileno(self) -> int:
+        """The descriptor, made when first asked for."""
+        if self._real is None:
+            self._real = _standard.epoll()
+            for fd, mask in self._masks.items():
+                self._real.register(fd, mask)
+        return self._real.fileno()
+
+    def __enter__(self) -> "_Set":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._real is not None:
+            self._real.close()
+
+
+def _ask_poll(masks: Mapping[int, int]) -> list[tuple[int, int]]:
+    asked = _standard.poll()
+    for fd, mask in masks.items():
+        asked.register(fd, mask)
+    return asked.poll(0)
+
+
+def select(
+    rlist: Iterable[Any], wlist: Iterable[Any], xlist: Iterable[Any], timeout: float | None = None
+) -> tuple[list[Any], list[Any], list[Any]]:
+    """Those of the three lists that are ready; empty lists after ``timeout`` seconds."""
+    if timeout is not None and timeout < 0:
+        raise ValueError("timeout must be non-negative")
+    wanted = [[(thing, _descriptor(thing)) for thing in things] for things in (rlist, wlist, xlist)]
+    masks: dict[int, int] = {}
+    for things, mask in zip(
+        wanted, (_standard.POLLIN, _standard.POLLOUT, _standard.POLLPRI), strict=True
+    ):
+        for _, fd in things:
+            masks[fd] = masks.get(fd, 0) | mask
+
+    with _Set(masks) as waited:
+        events = dict(_until(lambda: _ask_poll(masks), waited.fileno, timeout))
+    if any(mask & _standard.POLLNVAL for mask in events.values()):
+        raise OSError(errno.EBADF, "Bad file descriptor")
+    broken = _standard.POLLERR | _standard.POLLHUP
+    hits = (_standard.POLLIN | broken, _standard.POLLOUT | broken, _standard.POLLPRI)
+    ready = [
+        [thing for thing, fd in things if events.get(fd, 0) & hit]
+        for things, hit in zip(wanted, hits, strict=True)
+    ]
+    return ready[0], ready[1], ready[2]
+
+
+class poll:
+    """select.poll's meaning."""
+
+    def __init__(self) -> None:
+        self._real = _standard.poll()
+        self._masks: dict[int, int] = {}
+
+    def register(
+        self, fd: Any, eventmask: int = _standard.POLLIN | _standard.POLLPRI | _standard.POLLOUT
+    ) -> None:
+        """Ask for ``eventmask`` of ``fd``."""
+        self._real.register(fd, eventmask)
+        self._masks[_descriptor(fd)] = eventmask
+
+    def modify(self, fd: Any, eventmask: int) -> None:
+        """Ask for other events; FileNotFoundError if it was not registered."""
+        self._real.modify(fd, eventmask)
+        self._masks[_descriptor(fd)] = eventmask
+
+    def unregister(self, fd: Any) -> None:
+        """Ask no more; KeyError if it was not registered."""
+        self._real.unregister(fd)
+        del self._masks[_descriptor(fd)]
+
+    def poll(self, timeout: float | None = None) -> list[tuple[int, int]]:
+        """(descriptor, events) of those that are ready; ``timeout`` in milliseconds."""
+        seconds = None if timeout is None or timeout < 0 else timeout / 1000
+        with _Set(self._masks) as waited:
+            return _until(lambda: self._real.poll(0), waited.fileno, seconds)
+
+
+class epoll:
+    """select.epoll's meaning."""
+
+    def __init__(self, sizehint: int = -1, flags: int = 0) -> None:
+        self._real = _standard.epoll(sizehint, flags)
+
+    @classmethod
+    def fromfd(cls, fd: int) -> "epoll":
+        """One on an existing epoll descriptor."""
+        self = cls.__new__(cls)
+        self._real = _standard.epoll.fromfd(fd)
+        return self
+
+    def register(self, fd: Any, eventmask: int = _READABLE | _WRITABLE) -> None:
+        """Ask for ``eventmask`` of ``fd``."""
+        self._real.register(fd, eventmask)
+
+    def modify(self, fd: Any, eventmask: int) -> None:
+        """Ask for other events."""
+        self._real.modify(fd, eventmask)
+
+    def unregister(self, fd: Any) -> None:
+        """Ask no more."""
+        self._real.unregister(fd)
+
+    def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:
+        """(descriptor, events) of those that are ready; ``timeout`` in seconds."""
+        seconds = None if timeout is None or timeout < 0 else timeout
+        return _until(lambda: self._real.poll(0, maxevents), self._real.fileno, seconds)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        self._real.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._real.closed
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._real.fileno()
+
+    def __enter__(self) -> "epoll":
+        if self.closed:
+            raise ValueError("I/O operation on closed epoll object")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+# -- selectors -------------------------------------------------------------------------------------
+
+_Ready = list[tuple[_selectors.SelectorKey, int]]
+
+
+class EpollSelector(_selectors.EpollSelector):
+    """selectors.EpollSelector's meaning."""
+
+    def select(self, timeout: float | None = None) -> _Ready:
+        """(key, events) of those that are ready."""
+        return _until(lambda: super(EpollSelector, self).select(0), self.fileno, timeout)
+
+
+def _masks_of(selector: _selectors.BaseSelector) -> dict[int, int]:
+    masks = {}
+    for key in (selector.get_map() or {}).values():
+        read = _standard.POLLIN if key.events & _selectors.EVENT_READ else 0
+        masks[key.fd] = read | (_standard.POLLOUT if key.events & _selectors.EVENT_WRITE else 0)
+    return masks
+
+
+class PollSelector(_selectors.PollSelector):
+    """selectors.PollSelector's meaning."""
+
+    def select(self, timeout: float | None = None) -> _Ready:
+        """(key, events) of those that are ready."""
+        with _Set(_masks_of(self)) as waited:
+            return _until(lambda: super(PollSelector, self).select(0), waited.fileno, timeout)
+
+
+class SelectSelector(_selectors.SelectSelector):
+    """selectors.SelectSelector's meaning."""
+
+    def select(self, timeout: float | None = None) -> _Ready:
+        """(key, events) of those that are ready."""
+        with _Set(_masks_of(self)) as waited:
+            return _until(lambda: super(SelectSelector, self).select(0), waited.fileno, timeout)
+
+
+DefaultSelector = EpollSelector
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    source = _standard if hasattr(_standard, name) else _selectors
+    value = globals()[name] = getattr(source, name)
+    return value

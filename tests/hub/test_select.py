@@ -1,0 +1,155 @@
+"""The twins of select and selectors against pipes and sockets, and against the real ones."""
+
+import os
+import select as plain
+import selectors as plain_selectors
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hub
+from hub import select, socket
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    read, write = os.pipe()
+    yield read, write
+    os.close(read)
+    os.close(write)
+
+
+def test_select_what_is_ready_at_once(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    with hub.testing.assert_no_switch():
+        assert select.select([read], [write], [], None) == ([], [write], [])
+        assert select.select([read], [], [], 0) == ([], [], [])
+
+
+def test_select_waits_and_others_run(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    waiting = [hub.spawn(select.select, [read], [], []) for _ in range(3)]
+    hub.sleep(0.001)
+    assert not any(greenlet.dead for greenlet in waiting)
+    os.write(write, b"x")
+    hub.joinall(waiting)
+    assert [greenlet.value for greenlet in waiting] == [([read], [], [])] * 3
+    assert select.select([read], [], [], 0.001)[0] == [read]
+    os.read(read, 1)
+    assert select.select([read], [], [], 0.001) == ([], [], [])
+
+
+def test_select_on_a_socket_that_another_greenlet_reads() -> None:
+    left, right = socket.socketpair()
+    reading = hub.spawn(left.recv, 1)
+    selecting = hub.spawn(select.select, [left], [], [])
+    hub.sleep(0.001)
+    right.sendall(b"ab")
+    assert reading.get() == b"a"
+    assert selecting.get()[0] == [left]
+    left.close()
+    right.close()
+
+
+def test_select_returns_the_objects_it_was_given(tmp_path: Path) -> None:
+    left, right = socket.socketpair()
+    with (tmp_path / "regular").open("w+") as regular:
+        assert select.select([regular, left], [right], [regular], 1) == ([regular], [right], [])
+    left.close()
+    right.close()
+
+
+def test_select_misuse() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    os.close(write)
+    with pytest.raises(OSError, match="Bad file"):
+        select.select([read], [], [], 1)
+    with pytest.raises(ValueError, match="non-negative"):
+        select.select([], [], [], -1)
+    with pytest.raises(ValueError, match="negative"):
+        select.select([-1], [], [])
+    with pytest.raises((TypeError, AttributeError)):
+        select.select(["x"], [], [])
+    assert select.select([], [], [], 0.001) == ([], [], [])
+
+
+def test_exceptional_condition() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        peer, _ = server.accept()
+    waiting = hub.spawn(select.select, [], [], [client])
+    hub.sleep(0.001)
+    peer.send(b"!", socket.MSG_OOB)
+    assert waiting.get()[2] == [client]
+    client.close()
+    peer.close()
+
+
+def test_poll(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    poller = select.poll()
+    poller.register(read, select.POLLIN)
+    assert poller.poll(1) == []
+    waiting = hub.spawn(poller.poll)
+    hub.sleep(0.001)
+    os.write(write, b"x")
+    assert waiting.get() == [(read, select.POLLIN)]
+    poller.modify(read, 0)
+    assert poller.poll(0) == []
+    poller.unregister(read)
+    with pytest.raises(KeyError):
+        poller.unregister(read)
+    with pytest.raises(FileNotFoundError):
+        poller.modify(read, 0)
+    poller.register(write)
+    assert poller.poll(-1) == [(write, select.POLLOUT)]
+
+
+def test_epoll(pipe: tuple[int, int]) -> None:
+    read, write = pipe
+    with select.epoll() as poller:
+        poller.register(read, select.EPOLLIN)
+        assert poller.poll(0.001) == []
+        waiting = hub.spawn(poller.poll)
+        hub.sleep(0.001)
+        os.write(write, b"x")
+        assert waiting.get() == [(read, select.EPOLLIN)]
+        poller.modify(read, select.EPOLLIN | select.EPOLLET)
+        twin = select.epoll.fromfd(os.dup(poller.fileno()))
+        assert twin.poll(-1, 1) == [(read, select.EPOLLIN)]
+        twin.close()
+        poller.unregister(read)
+        assert not poller.closed
+    assert poller.closed
+    with pytest.raises(ValueError, match="closed"):
+        poller.__enter__()
+
+
+@pytest.mark.parametrize("kind", [select.EpollSelector, select.PollSelector, select.SelectSelector])
+def test_selectors(kind: type[plain_selectors.BaseSelector]) -> None:
+    left, right = socket.socketpair()
+    with kind() as selector:
+        assert selector.select(0.001) == []
+        key = selector.register(left, select.EVENT_READ, data="mine")
+        selector.register(right, select.EVENT_READ)
+        assert selector.select(0.001) == []
+        waiting = hub.spawn(selector.select)
+        hub.sleep(0.001)
+        right.sendall(b"x")
+        assert waiting.get() == [(key, select.EVENT_READ)]
+        selector.modify(left, select.EVENT_WRITE)
+        assert [events for _, events in selector.select()] == [select.EVENT_WRITE]
+        selector.unregister(left)
+        assert selector.select(-1) == []
+    left.close()
+    right.close()
+
+
+def test_the_standard_names_are_there() -> None:
+    assert select.POLLIN == plain.POLLIN
+    assert select.EVENT_READ == plain_selectors.EVENT_READ
+    assert select.DefaultSelector is select.EpollSelector
+    with pytest.raises(AttributeError):
+        select.no_such_thing  # noqa: B018
