@@ -29,7 +29,7 @@ def test_dump_says_who_waits_for_what_where_and_since_when(clock: VirtualClock) 
     assert "fetcher, 5.000 s old: waits" in text
     assert "Queue.get of <Queue" in text
     assert "for 5.000 s" in text
-    assert f"read of <read of descriptor {left.fileno()}>" in text
+    assert f"socket.recv of <hub.socket.socket fd={left.fileno()}," in text
     assert "sleep of 60 s" in text
     assert "Event.wait" in text
     assert "queue.py" in text, "the stack"
