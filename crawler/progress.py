@@ -18,6 +18,8 @@ from crawler.stats import Snapshot
 LIVE_INTERVAL_S = 0.25
 LINE_INTERVAL_S = 10.0
 
+STOPPING = "stopping: finishing what is under way; Ctrl-C again stops at once, nothing is lost"
+
 
 class View(Protocol):
     """Draws snapshots, one every `interval_s` seconds."""
@@ -28,6 +30,10 @@ class View(Protocol):
 
     def say(self, text: str) -> None:
         """One line of text for the user, at once."""
+        ...
+
+    def stopping(self) -> None:
+        """The user wants an end, and what is under way is being finished."""
         ...
 
     def close(self) -> None:
@@ -48,6 +54,9 @@ class NoView:
 
     def say(self, text: str) -> None:
         write_line(self._stream, text)
+
+    def stopping(self) -> None:
+        self.say(f"orbweb: {STOPPING}")
 
     def close(self) -> None:
         pass

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from crawler.progress import LIVE_INTERVAL_S, Forecast, printable, tallies
+from crawler.progress import LIVE_INTERVAL_S, STOPPING, Forecast, printable, tallies
 from crawler.quantities import show_bytes, show_seconds
 from crawler.stats import Snapshot
 
@@ -47,6 +47,9 @@ class LiveView:
 
     def say(self, text: str) -> None:
         self._console.print(Text(printable(text)), soft_wrap=True)
+
+    def stopping(self) -> None:
+        """The next picture shows it."""
 
     def close(self) -> None:
         self._live.stop()
@@ -155,6 +158,5 @@ def _one_line_rows() -> Table:
 
 def _foot(snapshot: Snapshot) -> Text:
     if snapshot.draining:
-        text = "stopping: finishing what is under way; Ctrl-C again stops at once, nothing is lost"
-        return Text(text, style="bold yellow")
+        return Text(STOPPING, style="bold yellow")
     return Text("Ctrl-C stops; orbweb resume goes on where it stopped", style="dim")

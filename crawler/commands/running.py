@@ -84,10 +84,23 @@ def run_crawl(crawl: Crawl, config: Config, noise: Noise) -> Summary:
     """One crawl with its progress and its last line."""
     view = _view(config.dir, [config], noise)
     listener = _Listener(crawl, view, noise)
-    with interruptible([crawl]), _Watched(view, crawl.snapshot):
+    with interruptible([crawl, _Announcer(view)]), _Watched(view, crawl.snapshot):
         summary = crawl.run()
     view.say(result_line(summary, config, listener.last_error))
     return summary
+
+
+class _Announcer:
+    """Is interrupted along with the crawls, and says so the first time."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._said = False
+
+    def interrupt(self, signum: int) -> None:
+        if not self._said:
+            self._said = True
+            self._view.stopping()
 
 
 class _Listener:
@@ -165,8 +178,11 @@ def _side_by_side(tasks: Sequence[Task], noise: Noise) -> list[int]:
             click.echo(f"orbweb: {task.config.dir}: {stop}", err=True)
             refused.append(stop.exit_code)
     if sides:
-        crawls = [side.crawl for side in sides]
-        with interruptible(crawls), _Watched(view, lambda: combined([s.snapshot() for s in sides])):
+        stoppable = [*(side.crawl for side in sides), _Announcer(view)]
+        with (
+            interruptible(stoppable),
+            _Watched(view, lambda: combined([side.snapshot() for side in sides])),
+        ):
             hub.joinall([hub.spawn(side.run) for side in sides])
     return [*refused, *(side.code for side in sides)]
 

@@ -211,6 +211,21 @@ def test_one_signal_stops_and_keeps_all(
     assert rows[-1]["finish_reason"] == "signal"
 
 
+def test_a_second_signal_does_not_wait(orbweb: Run, server: DemoServer, tmp_path: Path) -> None:
+    slow = f"{server.url}slow.html"
+    with crawling(server, tmp_path / "out", slow, "--wait", "0", "-l", "0") as process:
+        assert process.stderr is not None
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline().startswith("orbweb: stopping: ")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 130
+    stream = tmp_path / "out" / "records.jsonl"
+    assert slow not in {row.get("url") for row in records(stream)}
+    assert orbweb("resume", "out", "-q").returncode == 0
+    assert slow in {row.get("url") for row in records(stream)}
+
+
 def test_a_reader_that_goes_away_ends_the_crawl(server: DemoServer, tmp_path: Path) -> None:
     crawl = f"{PROGRAM[0]} {PROGRAM[1]} {server.url} --wait 0 -d out -o -"
     line = f"{crawl} | head -1; echo ${{PIPESTATUS[0]}}"
