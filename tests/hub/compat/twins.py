@@ -1,0 +1,186 @@
+"""The standard library's modules with the hub's twins in place, for this process.
+
+`replace` enters them into ``sys.modules``, and into the modules that have imported the originals
+already. What the hub itself uses stays as it was: it has imported the originals before.
+
+The hub has no twin of ``threading``: a program that moves to greenlets spawns them. Tests that
+are written for threads get one here, just large enough for them.
+"""
+
+import importlib
+import sys
+import threading as _threading
+import time as _time
+import types
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import hub
+from hub import local, lock, queue, socket, ssl
+from hub.event import Event
+from hub.greenlet import Greenlet
+
+_numbers = count(1)
+
+
+class Thread:
+    """threading.Thread on a greenlet."""
+
+    def __init__(
+        self,
+        group: None = None,
+        target: Callable[..., object] | None = None,
+        name: str | None = None,
+        args: Any = (),
+        kwargs: Any = None,
+        *,
+        daemon: bool | None = None,
+    ) -> None:
+        self.name = name or f"Thread-{next(_numbers)}"
+        self.daemon = bool(daemon)
+        self.ident: int | None = None
+        self._target, self._args, self._kwargs = target, args, kwargs or {}
+        self._greenlet: Greenlet | None = None
+
+    native_id = None
+
+    def start(self) -> None:
+        if self._greenlet is not None:
+            raise RuntimeError("threads can only be started once")
+        self._greenlet = Greenlet(self._bootstrap)
+        self.ident = id(self._greenlet)
+        self._greenlet.start()
+        hub.sleep(0)
+
+    def _bootstrap(self) -> None:
+        _threads[hub.getcurrent()] = self
+        try:
+            self.run()
+        except SystemExit:
+            pass
+        except BaseException as error:
+            hook = sys.modules["threading"].excepthook
+            hook(_threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
+        finally:
+            del _threads[hub.getcurrent()]
+
+    def run(self) -> None:
+        if self._target is not None:
+            self._target(*self._args, **self._kwargs)
+
+    def join(self, timeout: float | None = None) -> None:
+        if self._greenlet is None:
+            raise RuntimeError("cannot join thread before it is started")
+        self._greenlet.join(timeout)
+
+    def is_alive(self) -> bool:
+        return self._greenlet is not None and not self._greenlet.dead
+
+
+_threads: dict[Any, Thread] = {}
+
+
+def _current_thread() -> Any:
+    return _threads.get(hub.getcurrent()) or _threading.main_thread()
+
+
+def _enumerate() -> list[Any]:
+    return [_threading.main_thread(), *_threads.values()]
+
+
+def _get_ident() -> int:
+    return id(hub.getcurrent())
+
+
+def _start_new_thread(function: Callable[..., object], args: Any, kwargs: Any = None) -> int:
+    started = Greenlet.spawn(function, *args, **(kwargs or {}))
+    return id(started)
+
+
+class _Lock(lock.Semaphore):
+    """threading.Lock: as its `acquire`, -1 is no time-out, and a release too many is an error."""
+
+    def acquire(self, blocking: bool = True, timeout: float | None = -1) -> bool:
+        return super().acquire(blocking, None if timeout == -1 else timeout)
+
+    def release(self, n: int = 1) -> None:
+        if self.counter:
+            raise RuntimeError("release unlocked lock")
+        super().release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+
+def module(name: str, original: types.ModuleType, **names: Any) -> types.ModuleType:
+    """A module with ``names``, and otherwise what ``original`` has."""
+    made = types.ModuleType(name)
+    made.__file__ = getattr(original, "__file__", None)
+    made.__getattr__ = lambda item: getattr(original, item)
+    made.__dir__ = lambda: sorted({*dir(original), *names})
+    vars(made).update(names)
+    return made
+
+
+threading = module(
+    "threading",
+    _threading,
+    Thread=Thread,
+    Event=Event,
+    Lock=_Lock,
+    RLock=lock.RLock,
+    Condition=lock.Condition,
+    Semaphore=lock.Semaphore,
+    BoundedSemaphore=lock.BoundedSemaphore,
+    local=local.local,
+    current_thread=_current_thread,
+    enumerate=_enumerate,
+    get_ident=_get_ident,
+    active_count=lambda: len(_enumerate()),
+    excepthook=_threading.excepthook,
+)
+_thread = module(
+    "_thread",
+    importlib.import_module("_thread"),
+    start_new_thread=_start_new_thread,
+    allocate_lock=_Lock,
+    get_ident=_get_ident,
+)
+time = module("time", _time, sleep=hub.sleep)
+
+TWINS: dict[str, types.ModuleType] = {
+    "_thread": _thread,
+    "queue": queue,
+    "socket": socket,
+    "ssl": ssl,
+    "threading": threading,
+    "time": time,
+}
+try:
+    TWINS["select"] = importlib.import_module("hub.select")
+except ModuleNotFoundError:
+    pass
+
+_USERS = ("selectors", "socketserver", "subprocess", "http.client", "http.server")
+"""Modules of the standard library that are loaded again, on the twins."""
+
+_KEPT = ("hub", "tests.hub.compat", "greenlet", "importlib", "test.support.socket_helper")
+
+
+def replace() -> None:
+    """Put the twins in place."""
+    originals = {id(sys.modules[name]): twin for name, twin in TWINS.items() if name in sys.modules}
+    for loaded in list(sys.modules.values()):
+        if not isinstance(loaded, types.ModuleType) or _is_kept(loaded.__name__):
+            continue
+        for name, value in list(vars(loaded).items()):
+            if id(value) in originals and isinstance(value, types.ModuleType):
+                setattr(loaded, name, originals[id(value)])
+    sys.modules.update(TWINS)
+    for name in _USERS:
+        sys.modules.pop(name, None)
+
+
+def _is_kept(name: str) -> bool:
+    return any(name == kept or name.startswith(f"{kept}.") for kept in _KEPT)
