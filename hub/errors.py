@@ -10,6 +10,7 @@
     Cancelled (GreenletExit)      the enclosing cancel scope has ended: leave, cleaning up
 
 Each is a bug of the caller, except Cancelled, which is how a scope speaks to what runs in it.
+Those about switching are AssertionErrors too, as gevent's are.
 """
 
 from greenlet import GreenletExit
@@ -37,7 +38,7 @@ class LoopExit(HubError):
     """
 
 
-class BlockingSwitchOutError(HubError):
+class BlockingSwitchOutError(HubError, AssertionError):
     """The hub's own greenlet called something that waits."""
 
 
@@ -45,11 +46,11 @@ class NoSwitchError(BlockingSwitchOutError):
     """A call that waits was made where ``no_switch()`` forbids it."""
 
 
-class InvalidSwitchError(HubError):
+class InvalidSwitchError(HubError, AssertionError):
     """A greenlet was switched to by somebody other than what it waits for."""
 
 
-class ConcurrentObjectUseError(HubError):
+class ConcurrentObjectUseError(HubError, AssertionError):
     """Two greenlets wait for the same thing, which can only serve one."""
 
 

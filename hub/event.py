@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from hub.links import Linked, Notified
-from hub.timeout import Timeout
+from hub.timeout import Limit, expired
 
 __all__ = ["AsyncResult", "Event"]
 
@@ -44,7 +44,7 @@ class Event(Linked):
         """The flag."""
         return self._flag
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: Limit = None) -> bool:
         """Wait for the flag; False if it did not come in ``timeout`` seconds."""
         return self._flag or self._wait_ready(timeout)
 
@@ -119,10 +119,10 @@ class AsyncResult(Linked, Generic[T]):
         error = self._error
         return () if error is None else (type(error), error, self._traceback)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> T:
+    def get(self, block: bool = True, timeout: Limit = None) -> T:
         """The value, or the error raised; Timeout if it did not come in ``timeout`` seconds."""
         if self._value is _PENDING and not (block and self._wait_ready(timeout)):
-            raise Timeout(timeout if block else 0)
+            raise expired(timeout if block else 0)
         if self._error is not None:
             # With the traceback it came with: each raise would add to it otherwise.
             raise self._error.with_traceback(self._traceback)
@@ -132,7 +132,7 @@ class AsyncResult(Linked, Generic[T]):
         """`get`, without waiting."""
         return self.get(block=False)
 
-    def wait(self, timeout: float | None = None) -> T | None:
+    def wait(self, timeout: Limit = None) -> T | None:
         """Wait; the value, or None if it is an error or did not come in time."""
         if self._value is _PENDING:
             self._wait_ready(timeout)

@@ -21,7 +21,8 @@ from greenlet import greenlet as RawGreenlet
 
 from hub.current import get_hub, thread
 from hub.links import Linked, Notified, iwait
-from hub.timeout import Timeout, check_seconds
+from hub.timeout import Limit, Timeout, check_seconds, expired
+from hub.timers import Timer
 
 __all__ = ["Greenlet", "joinall", "kill", "killall"]
 
@@ -63,7 +64,7 @@ class Greenlet(RawGreenlet, Linked):
         self.value: Any = None
         self._exception: BaseException | None = None
         self._links: list[Notified] = []
-        self._scheduled = False
+        self._scheduled: bool | Timer = False
         self._ended = False
         self._traceback: TracebackType | None = None
         self._name: str | None = None
@@ -100,8 +101,7 @@ class Greenlet(RawGreenlet, Linked):
     def start_later(self, seconds: float) -> None:
         """Have it run in ``seconds``."""
         if not self._scheduled:
-            self._scheduled = True
-            self._hub.loop.call_later(check_seconds(seconds), self._begin)
+            self._scheduled = self._hub.loop.call_later(check_seconds(seconds), self._begin)
 
     def _begin(self) -> None:
         if not self._ended:
@@ -161,7 +161,7 @@ class Greenlet(RawGreenlet, Linked):
     @property
     def started(self) -> bool:
         """Whether it has been started, and has not ended."""
-        return self._scheduled and not self._ended
+        return bool(self._scheduled) and not self._ended
 
     @property
     def dead(self) -> bool:
@@ -182,10 +182,10 @@ class Greenlet(RawGreenlet, Linked):
         return self._exception
 
     @property
-    def exc_info(self) -> tuple[Any, ...]:
-        """(type, value, traceback) of `exception`, or ()."""
+    def exc_info(self) -> tuple[Any, ...] | None:
+        """(type, value, traceback) of `exception`, or None."""
         error = self._exception
-        return () if error is None else (type(error), error, self._traceback)
+        return None if error is None else (type(error), error, self._traceback)
 
     @property
     def loop(self) -> Any:
@@ -204,7 +204,7 @@ class Greenlet(RawGreenlet, Linked):
         self._name = value
 
     def __bool__(self) -> bool:
-        return self._scheduled and not self._ended
+        return self.started
 
     def _state(self) -> str:
         if self._ended:
@@ -219,16 +219,16 @@ class Greenlet(RawGreenlet, Linked):
 
     # -- waiting for it ------------------------------------------------------------------------
 
-    def join(self, timeout: float | None = None) -> bool:
+    def join(self, timeout: Limit = None) -> bool:
         """Wait until it has ended; False if ``timeout`` seconds were not enough."""
         if getcurrent() is self:
             raise RuntimeError("a greenlet can't wait for its own end")
         return self._ended or self._wait_ready(timeout)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+    def get(self, block: bool = True, timeout: Limit = None) -> Any:
         """Its value, or its error raised; Timeout if it is not there in ``timeout`` seconds."""
         if not self._ended and not (block and self.join(timeout)):
-            raise Timeout(timeout if block else 0)
+            raise expired(timeout if block else 0)
         if self._exception is not None:
             # With the traceback it came with: each raise would add to it otherwise.
             raise self._exception.with_traceback(self._traceback)
@@ -256,7 +256,7 @@ class Greenlet(RawGreenlet, Linked):
         return RawGreenlet.throw(self, *args)
 
     def kill(
-        self, exception: Killer = GreenletExit, block: bool = True, timeout: float | None = None
+        self, exception: Killer = GreenletExit, block: bool = True, timeout: Limit = None
     ) -> None:
         """Raise ``exception`` in it, and wait until it has ended (``block``).
 
@@ -264,6 +264,8 @@ class Greenlet(RawGreenlet, Linked):
         """
         if self._ended:
             return
+        if not isinstance(exception, BaseException | type):
+            exception = TypeError(f"killed with {exception!r}, which is no exception")
         if not RawGreenlet.__bool__(self):
             self._die_unborn(exception)
         elif getcurrent() is self and block:
@@ -271,9 +273,11 @@ class Greenlet(RawGreenlet, Linked):
         else:
             self._hub.loop.call_soon(partial(self._interrupt, exception))
             if block:
-                self._wait_ready(timeout)
+                self.join(timeout)
 
     def _die_unborn(self, exception: Killer) -> None:
+        if isinstance(self._scheduled, Timer):
+            self._hub.loop.timers.cancel(self._scheduled)
         error = exception() if isinstance(exception, type) else exception
         if isinstance(error, GreenletExit):
             self.value = error
@@ -289,11 +293,14 @@ class Greenlet(RawGreenlet, Linked):
     def __enter__(self) -> "Greenlet":
         return self
 
-    def __exit__(self, kind: object, value: object, trace: object) -> None:
-        """Wait for its end; if the block failed, kill it first."""
-        if kind is None:
+    def __exit__(self, kind: object, value: BaseException | None, trace: object) -> None:
+        """Wait for its end; if the block failed, kill it with the same error."""
+        if value is not None:
+            self.kill(value)
+            return
+        try:
             self.join()
-        else:
+        finally:
             self.kill()
 
 
@@ -309,8 +316,10 @@ class _SpawnedLink:
         self.wanted = wanted
 
     def __call__(self, source: Greenlet) -> None:
+        """Runs in the hub; the callback runs at once, so before whoever waits since later."""
         if self.wanted():
-            Greenlet.spawn(self.callback, source)
+            runner = Greenlet(self.callback, source)
+            runner.switch()
 
     def __eq__(self, other: object) -> bool:
         """So that ``unlink(callback)`` finds it."""

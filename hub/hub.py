@@ -279,6 +279,8 @@ def idle() -> None:
 
 def spawn_raw(function: Callable[..., object], *args: Any, **kwargs: Any) -> greenlet:
     """A plain greenlet that calls ``function`` in the next turn: cheaper, without the extras."""
+    if not callable(function):
+        raise TypeError(f"a greenlet runs a callable, not {function!r}")
     hub = get_hub()
     raw = greenlet(function, hub)
     hub.loop.call_soon(partial(raw.switch, *args, **kwargs))

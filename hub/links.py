@@ -5,10 +5,11 @@ whatever has ``wake_soon()``: a waiter, or a `Link` to a callback.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from hub.current import get_hub
+from hub.timeout import Limit
 from hub.waiter import Waiter
 
 __all__ = ["Linkable", "Linked", "Notified", "iwait", "wait"]
@@ -34,23 +35,33 @@ class Linkable(Protocol):
 
 
 class _Link:
-    """A callback that gets the source, in the loop of the thread that linked it."""
+    """A callback that gets the source, in the loop of the thread that linked it.
 
-    __slots__ = ("callback", "claims", "hub", "source")
+    It stays in the source's list until it is called, so that it can be taken back until then.
+    """
+
+    __slots__ = ("callback", "claims", "due", "hub", "source")
 
     def __init__(
-        self, callback: Callable[[Any], object], source: object, claims: bool = True
+        self, callback: Callable[[Any], object], source: "Linked", claims: bool = True
     ) -> None:
         self.hub = get_hub()
-        self.callback = callback
+        self.callback: Callable[[Any], object] | None = callback
         self.source = source
         self.claims = claims
+        self.due = False
 
     def wake_soon(self) -> None:
-        self.hub.loop.call_soon(self._call)
+        self.source._links.append(self)
+        if not self.due:
+            self.due = True
+            self.hub.loop.call_soon(self._call)
 
     def _call(self) -> None:
-        self.callback(self.source)
+        callback, self.callback = self.callback, None
+        if callback is not None:
+            self.source._forget(self)
+            callback(self.source)
 
 
 class Linked:
@@ -85,15 +96,31 @@ class Linked:
         """Take back the first `rawlink` of ``callback``, if it has not been called."""
         for link in self._links:
             if isinstance(link, _Link) and link.callback == callback:
+                link.callback = None
                 self._links.remove(link)
                 return
+
+    def unlink_all(self) -> None:
+        """Take back every `rawlink` that has not been called."""
+        for link in list(self._links):
+            if isinstance(link, _Link):
+                link.callback = None
+                self._links.remove(link)
+
+    def linkcount(self) -> int:
+        """How many wait for this, or are linked to it and not called yet."""
+        return len(self._links)
+
+    def has_links(self) -> bool:
+        """Whether `linkcount` is not 0."""
+        return bool(self._links)
 
     def _notify(self) -> None:
         links, self._links = self._links, []
         for link in links:
             link.wake_soon()
 
-    def _wait_ready(self, timeout: float | None) -> bool:
+    def _wait_ready(self, timeout: Limit) -> bool:
         """Wait until told; False after ``timeout`` seconds."""
         waiter = Waiter()
         self._links.append(waiter)
@@ -111,9 +138,9 @@ class Linked:
         self._forget(waiter)
         return False
 
-    def _forget(self, waiter: Waiter) -> None:
-        if waiter in self._links:
-            self._links.remove(waiter)
+    def _forget(self, link: Notified) -> None:
+        if link in self._links:
+            self._links.remove(link)
 
 
 L = TypeVar("L", bound=Linkable)
@@ -139,13 +166,36 @@ class _Collector:
             self._waiter = None
 
 
+class _Ready(Iterator[L]):
+    """The iterator of `iwait`. ``with``, or `close`, unlinks what has not been waited for."""
+
+    def __init__(self, found: Generator[L, None, None]) -> None:
+        self._found = found
+        self.close = found.close
+
+    def __next__(self) -> L:
+        return next(self._found)
+
+    def __enter__(self) -> Iterator[L]:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._found.close()
+
+
 def iwait(
     objects: Iterable[L], timeout: float | None = None, count: int | None = None
-) -> Iterator[L]:
-    """Yield ``objects`` as they become ready: at most ``count`` of them, within ``timeout``.
+) -> _Ready[L]:
+    """Iterate over ``objects`` as they become ready: at most ``count``, within ``timeout`` seconds.
 
     Several ready ones are yielded without waiting in between. Objects: what has ``rawlink``.
     """
+    return _Ready(_iwait(objects, timeout, count))
+
+
+def _iwait(
+    objects: Iterable[L], timeout: float | None, count: int | None
+) -> Generator[L, None, None]:
     everything = list(objects)
     left = len(everything) if count is None else min(count, len(everything))
     loop = get_hub().loop

@@ -10,6 +10,8 @@ from typing import TypeVar
 from greenlet import getcurrent, greenlet
 
 from hub.current import get_hub
+from hub.links import Linked, Notified
+from hub.timeout import Limit
 from hub.waiter import gate
 from hub.waitqueue import WaitQueue
 
@@ -18,10 +20,13 @@ __all__ = ["BoundedSemaphore", "Condition", "RLock", "Semaphore"]
 T = TypeVar("T")
 
 
-class Semaphore:
-    """``value`` permits; `acquire` takes one, waiting for it, `release` gives it back."""
+class Semaphore(Linked):
+    """``value`` permits; `acquire` takes one, waiting for it, `release` gives it back.
 
-    __slots__ = ("__weakref__", "_waiters", "counter")
+    Links (`rawlink`) are told when a permit is free, and take none.
+    """
+
+    __slots__ = ("__weakref__", "_links", "_waiters", "counter")
 
     def __init__(self, value: int = 1) -> None:
         if value < 0:
@@ -29,8 +34,9 @@ class Semaphore:
         self.counter = value
         """Permits there are, those included that are promised to a waiter."""
         self._waiters = WaitQueue()
+        self._links: list[Notified] = []
 
-    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+    def acquire(self, blocking: bool = True, timeout: Limit = None) -> bool:
         """Take a permit; False if none is free (not ``blocking``) or became so in time."""
         waiters = self._waiters
         if self.counter <= waiters.woken and not (blocking and waiters.wait(timeout, self._serve)):
@@ -43,11 +49,13 @@ class Semaphore:
         self.counter += n
         if self._waiters.waiting:
             self._serve()
+        if self._links and not self.locked():
+            self._notify()
 
     def _serve(self) -> None:
         self._waiters.serve_up_to(self.counter, self._serve)
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: Limit = None) -> bool:
         """Wait until a permit could be taken, without taking it; False if none came in time."""
         if self.counter > self._waiters.woken:
             return True
@@ -103,7 +111,7 @@ class RLock:
         self._owner: greenlet | None = None
         self._count = 0
 
-    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+    def acquire(self, blocking: bool = True, timeout: Limit = None) -> bool:
         """Take it; False if it is another's and not ``blocking``, or stays so for ``timeout``."""
         me = getcurrent()
         if self._owner is not me:
@@ -175,7 +183,7 @@ class Condition:
         self._waiters = WaitQueue()
         self._notified = 0  # notifications given and not yet taken by the greenlet they woke
 
-    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+    def acquire(self, blocking: bool = True, timeout: Limit = None) -> bool:
         """Take the lock."""
         return self._lock.acquire(blocking, timeout)
 
@@ -195,7 +203,7 @@ class Condition:
         else:  # a notification is for those who wait now, not for later ones
             self._notified = self._waiters.woken
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: Limit = None) -> bool:
         """Give the lock up, wait to be notified, take it again; False after ``timeout``."""
         self._check_owned()
         count = self._lock.give_up()

@@ -28,6 +28,7 @@ class Group:
 
     def __init__(self, greenlets: Iterable[Greenlet] = ()) -> None:
         self.greenlets: set[Greenlet] = set()
+        self._dying: set[Greenlet] = set()  # killed by us, and not ended yet
         self._empty = Event()
         self._empty.set()
         for member in greenlets:
@@ -46,6 +47,7 @@ class Group:
         """Let ``member`` go; nothing happens to it."""
         if member in self.greenlets:
             self.greenlets.remove(member)
+            self._dying.discard(member)
             member.unlink(self.discard)
             self._left()
 
@@ -66,9 +68,6 @@ class Group:
 
     def __len__(self) -> int:
         return len(self.greenlets)
-
-    def __bool__(self) -> bool:
-        return True
 
     def __contains__(self, member: object) -> bool:
         return member in self.greenlets
@@ -94,10 +93,11 @@ class Group:
         block: bool = True,
         timeout: float | None = None,
     ) -> None:
-        """Kill all members, also those that come meanwhile (``block``)."""
+        """Kill all members, also those that come meanwhile (``block``); each of them once."""
         with Timeout(timeout, False):
             while self.greenlets:
-                for member in list(self.greenlets):
+                for member in self.greenlets - self._dying:
+                    self._dying.add(member)
                     member.kill(exception, block=False)
                 if not block:
                     return
@@ -112,9 +112,12 @@ class Group:
         block: bool = True,
         timeout: float | None = None,
     ) -> None:
-        """Kill ``member``, if it is one."""
-        if member in self.greenlets:
-            member.kill(exception, block, timeout)
+        """Kill ``member``, if it is one and has not been killed by the group before."""
+        if member in self.greenlets - self._dying:
+            self._dying.add(member)
+            member.kill(exception, block=False)
+        if block and member in self.greenlets:
+            member.join(timeout)
 
     def full(self) -> bool:
         """Whether `spawn` would wait: never."""

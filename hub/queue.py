@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from hub.current import get_hub
 from hub.event import Event
-from hub.timeout import check_seconds
+from hub.timeout import Limit, Timeout, check_seconds
 from hub.waiter import Waiter
 from hub.waitqueue import WaitQueue
 
@@ -103,7 +103,7 @@ class SimpleQueue(Generic[T]):
 
     # -- putting -------------------------------------------------------------------------------
 
-    def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
+    def put(self, item: T, block: bool = True, timeout: Limit = None) -> None:
         """Add ``item``, waiting for a free place.
 
         Raises Full if there is none (not ``block``) or none became free in ``timeout`` seconds,
@@ -122,7 +122,7 @@ class SimpleQueue(Generic[T]):
         """`put`, without waiting."""
         self.put(item, False)
 
-    def _wait_for_place(self, block: bool, timeout: float | None) -> None:
+    def _wait_for_place(self, block: bool, timeout: Limit) -> None:
         if timeout is not None and block:
             check_seconds(timeout)
         if not block or not self._putters.wait(timeout, self._serve_putters):
@@ -135,7 +135,7 @@ class SimpleQueue(Generic[T]):
 
     # -- getting -------------------------------------------------------------------------------
 
-    def get(self, block: bool = True, timeout: float | None = None) -> T:
+    def get(self, block: bool = True, timeout: Limit = None) -> T:
         """Take the next item, waiting for it.
 
         Raises Empty if there is none (not ``block``) or none came in ``timeout`` seconds,
@@ -152,7 +152,7 @@ class SimpleQueue(Generic[T]):
         """`get`, without waiting."""
         return self.get(False)
 
-    def peek(self, block: bool = True, timeout: float | None = None) -> T:
+    def peek(self, block: bool = True, timeout: Limit = None) -> T:
         """The next item, left where it is."""
         if len(self.queue) <= self._getters.woken:
             self._wait_for_item(block, timeout)
@@ -163,7 +163,7 @@ class SimpleQueue(Generic[T]):
         """`peek`, without waiting."""
         return self.peek(False)
 
-    def _wait_for_item(self, block: bool, timeout: float | None) -> None:
+    def _wait_for_item(self, block: bool, timeout: Limit) -> None:
         if timeout is not None and block:
             check_seconds(timeout)
         if self.is_shutdown:
@@ -257,7 +257,7 @@ class Queue(SimpleQueue[T]):
             self._all_done.set()
             self._all_done = None
 
-    def join(self, timeout: float | None = None) -> bool:
+    def join(self, timeout: Limit = None) -> bool:
         """Wait until every item has been dealt with; False if not in ``timeout`` seconds."""
         if not self.unfinished_tasks:
             return True
@@ -323,7 +323,7 @@ class Channel(Generic[T]):
         self._getters = WaitQueue()
         self._offers: deque[_Offer[T]] = deque()
 
-    def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:
+    def put(self, item: T, block: bool = True, timeout: Limit = None) -> None:
         """Pass ``item`` to a getter; Full if none waits (not ``block``) or came in time."""
         if not block:
             if not self._getters.waiting:
@@ -346,7 +346,7 @@ class Channel(Generic[T]):
         """`put`, without waiting."""
         self.put(item, False)
 
-    def get(self, block: bool = True, timeout: float | None = None) -> T:
+    def get(self, block: bool = True, timeout: Limit = None) -> T:
         """Take an item; Empty if none is offered (not ``block``) or none came in time."""
         if len(self._offers) <= self._getters.woken:
             self._wait_for_offer(block, timeout)
@@ -354,7 +354,11 @@ class Channel(Generic[T]):
         offer.waiter.wake_soon()
         return offer.item
 
-    def _wait_for_offer(self, block: bool, timeout: float | None) -> None:
+    def _wait_for_offer(self, block: bool, timeout: Limit) -> None:
+        if isinstance(timeout, Timeout):
+            with Timeout.start_new(timeout):
+                return self._wait_for_offer(block, None)
+            raise Empty
         clock = get_hub().loop.now
         deadline = None if timeout is None else clock() + check_seconds(timeout)
         first = False
@@ -363,7 +367,7 @@ class Channel(Generic[T]):
             if not self._getters.wait(rest, self._serve, first):
                 break
             if self._offers:
-                return
+                return None
             first = True  # the offer was taken back before we ran: we keep our place
         raise Empty
 

@@ -56,7 +56,14 @@ class SignalHandler:
         self._watcher.start(self._spawn)
 
     def _spawn(self) -> None:
-        Greenlet.spawn(self.handler, *self.args, **self.kwargs)
+        Greenlet.spawn(self._handle)
+
+    def _handle(self) -> None:
+        """As with Python's own handlers, an error goes to the main thread's main greenlet."""
+        try:
+            self.handler(*self.args, **self.kwargs)
+        except Exception as error:
+            get_hub().handle_system_error(error)
 
     @property
     def ref(self) -> bool:

@@ -306,6 +306,9 @@ class socket:
 
     def connect(self, address: Address) -> None:
         """Connect to ``address``; raises OSError, TimeoutError."""
+        self._connect(address)
+
+    def _connect(self, address: Address) -> None:
         if self.family in _NAMED:
             address = self._resolved(address)
         try:
@@ -326,7 +329,7 @@ class socket:
     def connect_ex(self, address: Address) -> int:
         """As `connect`; the error number returned, 0 for success."""
         try:
-            self.connect(address)
+            self._connect(address)
         except TimeoutError:
             return errno.EAGAIN
         except _standard.gaierror:

@@ -223,19 +223,23 @@ class SSLSocket(socket):
             raise ValueError("not allowed on a TLS socket: datagrams and messages bypass TLS")
         return super()._write(call, *args)
 
+    def _really_close(self) -> None:
+        self._tls = None
+        super()._really_close()
+
     def pending(self) -> int:
         """How many decrypted bytes are there without reading from the network."""
         return 0 if self._tls is None else self._tls.pending()
 
     # -- connecting and ending -----------------------------------------------------------------
 
-    def connect(self, address: Address) -> None:
+    def _connect(self, address: Address) -> None:
         """Connect, and do the handshake."""
         if self.server_side:
             raise ValueError("can't connect in server-side mode")
         if self._tls is not None:
             raise ValueError("attempt to connect already-connected SSLSocket!")
-        super().connect(address)
+        super()._connect(address)
         self._begin_tls()
 
     def accept(self) -> tuple["SSLSocket", Address]:

@@ -22,16 +22,16 @@ from greenlet import getcurrent, greenlet
 from hub.current import thread
 from hub.timers import Timer
 
-__all__ = ["Timeout", "check_seconds", "with_timeout"]
+__all__ = ["Limit", "Timeout", "check_seconds", "expired", "with_timeout"]
 
 T = TypeVar("T")
 
 Raisable = BaseException | type[BaseException]
 
 
-def check_seconds(seconds: float) -> float:
+def check_seconds(seconds: "float | Timeout") -> Any:
     """``seconds`` if it is a length of time; raises ValueError if negative or not a number."""
-    if not seconds >= 0:
+    if not isinstance(seconds, Timeout) and not seconds >= 0:
         raise ValueError(f"{seconds!r} seconds: a time-out can't be negative; None means no limit")
     return seconds
 
@@ -127,6 +127,16 @@ class Timeout(BaseException):
         state = " pending" if self.pending else ""
         error = "" if self.exception is None else f" exception={self.exception!r}"
         return f"<{type(self).__name__} at {id(self):#x} seconds={self.seconds}{error}{state}>"
+
+
+Limit = float | Timeout | None
+"""What a ``timeout`` parameter takes: seconds, None for no limit, or a Timeout, which is started
+for the wait and raises itself (or what it was made to raise) when it fires."""
+
+
+def expired(timeout: Limit) -> Timeout:
+    """What to raise when a wait has ended by ``timeout``."""
+    return timeout if isinstance(timeout, Timeout) else Timeout(timeout)
 
 
 _NO_VALUE: Any = object()

@@ -26,6 +26,7 @@ from greenlet import getcurrent, greenlet
 
 from hub.current import thread
 from hub.errors import BlockingSwitchOutError, ConcurrentObjectUseError, InvalidSwitchError
+from hub.timeout import Limit, Timeout
 
 if TYPE_CHECKING:
     from hub.hub import Hub
@@ -126,7 +127,7 @@ class Waiter:
                 if guard is not None:
                     guard.leave(self)
             if self.outcome is PENDING:
-                raise InvalidSwitchError(f"{me!r} waited and was switched to with {passed!r}")
+                raise InvalidSwitchError(f"Invalid switch into {me!r}, which waits: {passed!r}")
         outcome = self.outcome
         if type(outcome) is _Error:
             raise outcome.error
@@ -137,11 +138,16 @@ class Waiter:
             raise BlockingSwitchOutError("the hub itself can't wait; spawn a greenlet for it")
         raise ConcurrentObjectUseError(f"this waiter is already used by {self.greenlet!r}")
 
-    def get_within(self, timeout: float | None) -> bool:
+    def get_within(self, timeout: Limit) -> bool:
         """Wait at most ``timeout`` seconds (None: for ever); False if the time was up first."""
         if timeout is None or self.outcome is not PENDING:
             self.get()
             return True
+        if isinstance(timeout, Timeout):
+            with Timeout.start_new(timeout):
+                self.get()
+                return True
+            return False
         loop = self.hub.loop
         timer = loop.call_later(timeout, self._expire)
         try:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from threading import get_ident
 
 from hub.current import thread
+from hub.timeout import Limit
 from hub.waiter import Waiter
 
 __all__ = ["WaitQueue"]
@@ -36,7 +37,7 @@ class WaitQueue:
         self.woken = 0
         """How many have been promised something and have not run yet."""
 
-    def wait(self, timeout: float | None, serve: Callable[[], object], first: bool = False) -> bool:
+    def wait(self, timeout: Limit, serve: Callable[[], object], first: bool = False) -> bool:
         """Queue up (``first``: before all others); True once woken, False after ``timeout``.
 
         After True the caller must take what it was promised before it waits for anything else.

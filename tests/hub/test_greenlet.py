@@ -54,7 +54,7 @@ def test_value_and_state() -> None:
     assert greenlet.ready()
     assert greenlet.successful()
     assert greenlet.exception is None
-    assert greenlet.exc_info == ()
+    assert greenlet.exc_info is None
     assert not greenlet
 
 
