@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from hub.current import get_hub, get_hub_if_any
 from hub.event import AsyncResult
-from hub.greenlet import Greenlet
 from hub.lock import Semaphore
+from hub.mapping import Mapper
 
 __all__ = ["ThreadPool", "ThreadPoolExecutor"]
 
@@ -55,7 +55,7 @@ def _work(tasks: "queue.SimpleQueue[Task | None]") -> None:
         hub.destroy()  # the work used the hub of its own thread
 
 
-class ThreadPool:
+class ThreadPool(Mapper):
     """At most ``maxsize`` native threads, hired when needed.
 
     `spawn` waits while ``maxsize`` tasks are under way: back-pressure. To be used from the
@@ -111,36 +111,6 @@ class ThreadPool:
 
         crew.tasks.put(task)
         return result
-
-    def apply(
-        self,
-        function: Callable[..., T],
-        args: tuple[Any, ...] = (),
-        kwds: dict[str, Any] | None = None,
-    ) -> T:
-        """``function(*args, **kwds)`` in a thread; its value returned, its error raised."""
-        return self.spawn(function, *args, **(kwds or {})).get()
-
-    def apply_async(
-        self,
-        function: Callable[..., T],
-        args: tuple[Any, ...] = (),
-        kwds: dict[str, Any] | None = None,
-        callback: Callable[[T], object] | None = None,
-    ) -> Greenlet:
-        """`apply` in a greenlet; ``callback`` gets the value."""
-
-        def run() -> T:
-            value = self.apply(function, args, kwds)
-            if callback is not None:
-                callback(value)
-            return value
-
-        return Greenlet.spawn(run)
-
-    def map(self, function: Callable[[Any], T], iterable: Iterable[Any]) -> list[T]:
-        """``[function(x) for x in iterable]``, in the threads."""
-        return [result.get() for result in [self.spawn(function, item) for item in iterable]]
 
     def join(self) -> None:
         """Wait until nothing is under way."""

@@ -240,3 +240,7 @@ def install() -> None:
     package.config = importlib.import_module("gevent._config").config
     testcase: Any = importlib.import_module("gevent.testing.testcase")
     testcase.TestTimeout = _NoTimeout
+    socket: Any = hub.socket
+    socket.__implements__ = [
+        name for name, value in vars(socket).items() if isinstance(value, types.FunctionType)
+    ]

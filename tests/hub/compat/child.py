@@ -7,21 +7,52 @@ file that gets one line of JSON a test, as it ends, so that what was known befor
 hangs is not lost. LEFT_OUT: tests that shall not even start.
 """
 
+import faulthandler
 import importlib
 import json
 import os
+import signal
 import sys
+import threading
 import unittest
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TextIO
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+
+LIMIT = 15.0  # seconds for one test; gevent's own limit is the same on slow machines
+
+
+class Watchdog:
+    """Interrupts a test that takes too long; ends the process if that does not help."""
+
+    def __init__(self, interrupt: Callable[[], object]) -> None:
+        self._interrupt = interrupt
+        self._next_test = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            if self._next_test.wait(LIMIT):
+                self._next_test.clear()
+                continue
+            self._interrupt()
+            if not self._next_test.wait(LIMIT / 3):
+                faulthandler.dump_traceback(all_threads=True)
+                os._exit(1)
+
+    def next_test(self) -> None:
+        """A test begins."""
+        self._next_test.set()
 
 
 class Outcomes(unittest.TestResult):
     """Writes each test's name and how it ended."""
 
-    def __init__(self, stream: TextIO, prefix: str) -> None:
+    def __init__(self, stream: TextIO, prefix: str, watchdog: Watchdog) -> None:
         super().__init__()
+        self._watchdog = watchdog
         self._stream = stream
         self._prefix = prefix
         self._told: dict[str, str] = {}
@@ -35,6 +66,7 @@ class Outcomes(unittest.TestResult):
         print(json.dumps(line), file=self._stream, flush=True)
 
     def startTest(self, test: Any) -> None:
+        self._watchdog.next_test()
         self._write(test, "started")
         super().startTest(test)
 
@@ -71,23 +103,45 @@ def chosen(suite: Any, prefix: str, left_out: set[str]) -> unittest.TestSuite:
     return kept
 
 
-def prepare(side: str, module: str) -> None:
-    """Put the modules of ``side`` in place."""
+def prepare(side: str, module: str) -> Callable[[], object]:
+    """Put the modules of ``side`` in place; returns what interrupts a test that hangs."""
     if side == "hub":
         from tests.hub.compat import alias, twins
 
         alias.install()
         if not module.startswith("gevent."):
             twins.replace()
-    elif not module.startswith("gevent."):
+        signal.signal(signal.SIGUSR2, _interrupted)
+        return lambda: signal.pthread_kill(_MAIN_THREAD, signal.SIGUSR2)
+    if not module.startswith("gevent."):
         from gevent import monkey
 
         monkey.patch_all()
+    return lambda: None
+
+
+class TestHangs(Exception):
+    """A test took longer than LIMIT."""
+
+
+_MAIN_THREAD = threading.get_ident()
+
+
+def _interrupted(signum: int, frame: object) -> None:
+    """Raise in the main greenlet: at once, or from the loop if that runs."""
+    import hub
+    from hub.current import get_hub_if_any
+
+    current = get_hub_if_any()
+    if current is None or hub.getcurrent() is not current:
+        raise TestHangs
+    assert current.parent is not None
+    current.loop.call_soon(partial(current.parent.throw, TestHangs))
 
 
 def main(side: str, module: str, result: str, *left_out: str) -> None:
     """See the module's docstring."""
-    prepare(side, module)
+    watchdog = Watchdog(prepare(side, module))
     sys.argv[1:] = []
     if module.startswith("test."):
         from test import support
@@ -97,7 +151,7 @@ def main(side: str, module: str, result: str, *left_out: str) -> None:
     with open(result, "w", encoding="utf-8") as stream:
         loaded = importlib.import_module(module)
         suite = unittest.defaultTestLoader.loadTestsFromModule(loaded)
-        chosen(suite, prefix, set(left_out)).run(Outcomes(stream, prefix))
+        chosen(suite, prefix, set(left_out)).run(Outcomes(stream, prefix, watchdog))
         print(json.dumps({"test": "", "outcome": "end", "text": ""}), file=stream, flush=True)
     os._exit(0)  # threads and greenlets that a test left behind are not waited for
 

@@ -93,7 +93,7 @@ def _get_ident() -> int:
     return id(hub.getcurrent())
 
 
-def _start_new_thread(function: Callable[..., object], args: Any, kwargs: Any = None) -> int:
+def _start_new_thread(function: Callable[..., object], args: Any = (), kwargs: Any = None) -> int:
     started = Greenlet.spawn(function, *args, **(kwargs or {}))
     return id(started)
 
