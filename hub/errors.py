@@ -6,6 +6,7 @@
         NoSwitchError             a call that waits, made inside ``with no_switch()``
       InvalidSwitchError          a waiting greenlet was switched to by a stranger
       ConcurrentObjectUseError    a second greenlet waits where only one may
+      InvalidThreadUseError       an object used in another thread than the one it belongs to
       ForkError                   a hub inherited through fork()
     Cancelled (GreenletExit)      the enclosing cancel scope has ended: leave, cleaning up
 
@@ -22,6 +23,7 @@ __all__ = [
     "ForkError",
     "HubError",
     "InvalidSwitchError",
+    "InvalidThreadUseError",
     "LoopExit",
     "NoSwitchError",
 ]
@@ -52,6 +54,10 @@ class InvalidSwitchError(HubError, AssertionError):
 
 class ConcurrentObjectUseError(HubError, AssertionError):
     """Two greenlets wait for the same thing, which can only serve one."""
+
+
+class InvalidThreadUseError(HubError):
+    """An object that belongs to one native thread was used in another."""
 
 
 class ForkError(HubError):

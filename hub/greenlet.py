@@ -84,6 +84,8 @@ class Greenlet(RawGreenlet, Linked):
     @classmethod
     def spawn_later(cls, seconds: float, *args: Any, **kwargs: Any) -> "Greenlet":
         """As `spawn`, to be started in ``seconds``."""
+        if cls is Greenlet and not args:
+            raise TypeError("spawn_later(seconds, function, ...) needs a function")
         new = cls(*args, **kwargs)
         caller = sys._getframe(1)
         new._place = (caller.f_code, caller.f_lasti)
@@ -215,7 +217,7 @@ class Greenlet(RawGreenlet, Linked):
     def __repr__(self) -> str:
         work = "" if self._target is None else f": {_call_text(self._target, self.args)}"
         place = "" if self._place is None else f", spawned at {_line(*self._place)}"
-        return f"<Greenlet {self.name!r} {self._state()}{work}{place}>"
+        return f"<{type(self).__name__} {self.name!r} {self._state()}{work}{place}>"
 
     # -- waiting for it ------------------------------------------------------------------------
 

@@ -46,7 +46,9 @@ class local:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "local":
         if (args or kwargs) and cls.__init__ is object.__init__:
-            raise TypeError("local takes no arguments unless a subclass has an __init__")
+            raise TypeError(
+                "Initialization arguments are not supported, unless a subclass has an __init__"
+            )
         self = super().__new__(cls)
         object.__setattr__(self, "_key", _Key(args, kwargs))
         key = object.__getattribute__(self, "_key")
@@ -70,6 +72,13 @@ class local:
             object.__setattr__(self, name, value)
         else:
             values[name] = value
+
+    def __copy__(self) -> "local":
+        """Another one, with the current greenlet's values."""
+        key: _Key = object.__getattribute__(self, "_key")
+        twin = type(self).__new__(type(self), *key.args, **key.kwargs)
+        _values(twin).update(_values(self))
+        return twin
 
     def __delattr__(self, name: str) -> None:
         if name == "__dict__":

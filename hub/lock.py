@@ -64,6 +64,14 @@ class Semaphore(Linked):
         self._serve()  # the permit is still there, for the next
         return True
 
+    def linkcount(self) -> int:
+        """How many wait for this, or are linked to it and not called yet."""
+        return len(self._links) + len(self._waiters.waiting)
+
+    def has_links(self) -> bool:
+        """Whether `linkcount` is not 0."""
+        return self.linkcount() > 0
+
     def locked(self) -> bool:
         """Whether `acquire` would have to wait."""
         return self.counter <= self._waiters.woken

@@ -79,10 +79,11 @@ class Group(Mapper):
 
         ``raise_error``: raise the first error of those who are members now.
         """
-        if raise_error:
-            with Timeout(timeout, False):
+        with Timeout.start_new(timeout, False):
+            if raise_error:
                 joinall(self.greenlets, raise_error=True)
-        return self._empty.wait(timeout)
+            self._empty.wait()
+        return not self.greenlets
 
     def kill(
         self,
@@ -112,9 +113,7 @@ class Group(Mapper):
         """Kill ``member``, if it is one and has not been killed by the group before."""
         if member in self.greenlets - self._dying:
             self._dying.add(member)
-            member.kill(exception, block=False)
-        if block and member in self.greenlets:
-            member.join(timeout)
+            member.kill(exception, block, timeout)
 
     def full(self) -> bool:
         """Whether `spawn` would wait: never."""

@@ -72,16 +72,18 @@ class SimpleQueue(Generic[T]):
         self._putters = WaitQueue()
         self.is_shutdown = False
         self._init(self._maxsize)
-        self._add, self._take = self._operations()
-        if type(self)._put is not SimpleQueue._put:
-            self._add = self._put
-        if type(self)._get is not SimpleQueue._get:
-            self._take = self._get
+        self._add, self._take = (self._put, self._get) if self._overridden else self._operations()
         for item in items:
             self._add(item)
         self.unfinished_tasks = len(self.queue)
 
     queue: Any
+    _overridden = False  # whether a user's subclass has its own container or ways to it
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__ != __name__ and not {"_init", "_put", "_get"}.isdisjoint(vars(cls)):
+            cls._overridden = True
 
     def _init(self, maxsize: int) -> None:
         """Make the container, ``self.queue``. May be overridden, as may `_put` and `_get`."""
@@ -92,10 +94,10 @@ class SimpleQueue(Generic[T]):
         return self.queue.append, self.queue.popleft
 
     def _put(self, item: T) -> None:
-        self._add(item)
+        self._operations()[0](item)
 
     def _get(self) -> T:
-        return self._take()
+        return self._operations()[1]()
 
     def _peek(self) -> T:
         item: T = self.queue[0]

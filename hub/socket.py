@@ -9,7 +9,7 @@ import socket as _standard
 from typing import Any
 
 from hub.current import get_hub
-from hub.hub import Hub
+from hub.hub import Waitable
 from hub.resolver import network_of
 from hub.socketfile import SocketFile
 from hub.socketobject import Address, wrap_socket
@@ -154,10 +154,16 @@ def create_server(
 
 
 def _wait(fd: int, events: int, timeout: float | None, timeout_exc: BaseException | None) -> None:
-    hub: Hub = get_hub()
+    with get_hub().loop.io(fd, events) as watcher:
+        wait(watcher, timeout, timeout_exc)
+
+
+def wait(
+    io: Waitable, timeout: float | None = None, timeout_exc: BaseException | None = None
+) -> None:
+    """Wait for the watcher ``io``; TimeoutError (or ``timeout_exc``) after ``timeout``."""
     error = TimeoutError("timed out") if timeout_exc is None else timeout_exc
-    with hub.loop.io(fd, events) as watcher:
-        hub.wait(watcher, timeout, error)
+    get_hub().wait(io, timeout, error)
 
 
 def wait_read(
@@ -190,6 +196,7 @@ def cancel_wait(watcher: Any, error: OSError | None = None) -> None:
 __all__ = [
     *_standard.__all__,
     "cancel_wait",
+    "wait",
     "wait_read",
     "wait_readwrite",
     "wait_write",

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from hub.current import get_hub, get_hub_if_any
+from hub.errors import InvalidThreadUseError
 from hub.event import AsyncResult
 from hub.lock import Semaphore
 from hub.mapping import Mapper
@@ -81,6 +82,8 @@ class ThreadPool(Mapper):
         return self._submit(partial(function, *args, **kwargs), None)
 
     def _submit(self, work: Callable[[], T], at_end: Callable[[], object] | None) -> AsyncResult[T]:
+        if get_hub() is not self._hub:
+            raise InvalidThreadUseError(f"{self!r} belongs to another thread: make one for this")
         crew = self._crew
         crew.busy += 1
         if crew.busy > crew.size and crew.size < self.maxsize:

@@ -126,8 +126,7 @@ def _get_original(module: str, name: Any) -> Any:
 
 _ORIGINALS = {
     name: importlib.import_module(name)
-    for name in ("socket", "ssl", "select", "threading", "_thread", "time", "queue", "os", "sys")
-    + ("signal", "subprocess", "selectors")
+    for name in (*twins.TWINS, "select", "os", "sys", "signal", "subprocess", "selectors")
 }
 
 
@@ -184,7 +183,7 @@ def _hub_local() -> types.ModuleType:
 
 def _exceptions() -> types.ModuleType:
     errors = {name: getattr(hub.errors, name) for name in hub.errors.__all__}
-    return _made("exceptions", **errors, InvalidThreadUseError=hub.errors.HubError)
+    return _made("exceptions", **errors)
 
 
 def _modules() -> dict[str, types.ModuleType]:
@@ -242,5 +241,7 @@ def install() -> None:
     testcase.TestTimeout = _NoTimeout
     socket: Any = hub.socket
     socket.__implements__ = [
-        name for name, value in vars(socket).items() if isinstance(value, types.FunctionType)
+        name
+        for name, value in vars(socket).items()
+        if isinstance(value, types.FunctionType) and name in _ORIGINALS["socket"].__all__
     ]
