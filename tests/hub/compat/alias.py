@@ -199,7 +199,7 @@ def _modules() -> dict[str, types.ModuleType]:
         "monkey": _monkey(),
         "pool": hub.pool,
         "queue": hub.queue,
-        "select": twins.TWINS.get("select", _made("select")),
+        "select": hub.select,
         "signal": hub.signal,
         "socket": hub.socket,
         "ssl": hub.ssl,

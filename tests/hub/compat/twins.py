@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 
 import hub
-from hub import local, lock, queue, socket, ssl
+from hub import local, lock, queue, select, socket, ssl
 from hub.event import Event
 from hub.greenlet import Greenlet
 
@@ -152,15 +152,12 @@ time = module("time", _time, sleep=hub.sleep)
 TWINS: dict[str, types.ModuleType] = {
     "_thread": _thread,
     "queue": queue,
+    "select": select,
     "socket": socket,
     "ssl": ssl,
     "threading": threading,
     "time": time,
 }
-try:
-    TWINS["select"] = importlib.import_module("hub.select")
-except ModuleNotFoundError:
-    pass
 
 _USERS = ("selectors", "socketserver", "subprocess", "http.client", "http.server")
 """Modules of the standard library that are loaded again, on the twins."""
