@@ -24,7 +24,7 @@ from crawler.config import Config, to_json
 from crawler.config_secrets import revealed
 from crawler.discover import Discovery
 from crawler.engine import Engine
-from crawler.folder import Mode, open_records, open_state, records_path
+from crawler.folder import Mode, open_images, open_records, open_state, records_path
 from crawler.frontier.base import Run, Store
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.memory import MemoryStore
@@ -81,7 +81,9 @@ def open_crawl(config: Config, *, mode: Mode, clock: Callable[[], float] = time.
         held.callback(store.close)
         sink = open_records(config, store)
         held.callback(sink.close)
-        crawl = Crawl(config, store, run, sink, clock)
+        images = open_images(config)
+        held.callback(images.close)
+        crawl = Crawl(config, store, run, sink, images, clock)
         held.callback(crawl.close_client)
         if mode != "resume":
             crawl.sow()
@@ -96,7 +98,13 @@ class Crawl:
     """What has to be closed in the end."""
 
     def __init__(
-        self, config: Config, store: Store, run: Run, sink: Sink, clock: Callable[[], float]
+        self,
+        config: Config,
+        store: Store,
+        run: Run,
+        sink: Sink,
+        images: ImageFiles,
+        clock: Callable[[], float],
     ) -> None:
         widened = [url for url, _ in store.notes(WIDENED)]
         self._scope = Scope(config.scope, (*config.seeds, *widened))
@@ -120,7 +128,7 @@ class Crawl:
             self._frontier,
             store,
             sink,
-            ImageFiles(Path(config.dir), config.images.name),
+            images,
             self._stats,
             config.records,
             clock,

@@ -33,12 +33,11 @@ def _ask_scope(config: ScopeConfig, prefix: str) -> None:
 
 
 def _image_name(template: str) -> None:
-    from pathlib import Path
 
-    from crawler.sinks.files import ImageFiles
+    from crawler.sinks.files import check_template
 
     try:
-        ImageFiles(Path(), template)
+        check_template(template)
     except UsageError as error:
         raise ValueError(str(error).removeprefix("images.name: ")) from error
 

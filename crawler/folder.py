@@ -21,12 +21,15 @@ from crawler.frontier.lockfile import LockFile
 from crawler.frontier.sqlite import SqliteStore
 from crawler.schema_forms import schema_line
 from crawler.sinks.base import STREAM, Sink, refused
+from crawler.sinks.files import ImageFiles
+from crawler.sinks.journal import Journal
 from crawler.sinks.jsonl import STDOUT, open_jsonl
 
 Mode = Literal["new", "resume", "fresh"]
 
 STATE = "state"
 RECORDS = "records.jsonl"
+JOURNAL = "pictures"
 
 
 def stored_config(folder: Path) -> Config:
@@ -76,6 +79,12 @@ def open_records(config: Config, store: SqliteStore) -> Sink:
         wanted = path is not None
     first_line = schema_line() if wanted else None
     return open_jsonl(STDOUT if path is None else str(path), store.offset(STREAM), first_line)
+
+
+def open_images(config: Config) -> ImageFiles:
+    """Where the pictures go. Raises UsageError if `images.name` can't be used."""
+    folder = Path(config.dir)
+    return ImageFiles(folder, config.images.name, Journal(folder / STATE / JOURNAL))
 
 
 def records_path(config: Config) -> Path | None:

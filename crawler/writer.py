@@ -2,15 +2,13 @@
 
 The order makes the promise. For a batch of outcomes:
 
-1. the store notes and commits which URL gives each new picture its name,
-2. image bytes go to their files (temporary file, rename); a second write after a crash, even on
-   behalf of another URL that has the same picture, finds the note and so meets its own file,
-3. the frontier moves each lease to done and takes in what was found, in the open transaction,
-4. the lines go to the sink, which is flushed and says its offset,
-5. the store commits: states, new URLs, sequence number and offset in one transaction.
+1. image bytes go to their files (name noted in a journal, temporary file, rename),
+2. the frontier moves each lease to done and takes in what was found, in the open transaction,
+3. the lines go to the sink, which is flushed and says its offset,
+4. the store commits: states, new URLs, sequence number and offset in one transaction.
 
-Killed before 5, the store is as it was, and the sink is cut back to the old offset at the next
-start; killed after 5, both are done. There is no state between.
+Killed before 4, the store is as it was; at the next start the sink is cut back to the old offset,
+and the pictures of the journal are removed. Killed after 4, all is done. There is no state between.
 
 Nothing here imports the hub, so nothing here can switch: a commit is atomic for all greenlets
 without a lock. Outcomes are gathered because a commit of fifty costs little more than one of one.
@@ -34,9 +32,6 @@ from crawler.stats import Stats
 
 BATCH = 64
 """Outcomes that are not kept waiting any longer."""
-
-NAMING = "naming"
-"""Note of the pictures that may be on disk without a record: hash -> URL that names the file."""
 
 OPTIONAL: dict[str, type[Record]] = {"skips": SkipRecord, "robots": RobotsRecord}
 
@@ -81,7 +76,7 @@ class Writer:
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
         self._batch: list[Outcome | Record] = []
-        self._naming: dict[str, str] = msgspec.json.decode(store.note(NAMING, "") or b"{}")
+        images.recover(self._is_recorded)
 
     def put(self, item: Outcome | Record) -> None:
         """Take an outcome, or a record that ends no lease (`run`, `robots`). May commit."""
@@ -95,11 +90,9 @@ class Writer:
         Raises OutputError; then nothing of the batch is committed.
         """
         batch, self._batch = self._batch, []
-        named = self._name_pictures(batch)
         self._write([self._settle(item) for item in batch])
-        if named:
-            self._note_naming()
         self._store.commit()
+        self._images.settle()
 
     def write_skips(self) -> None:
         """Write the decisions to skip that were made on finding a URL.
@@ -120,7 +113,7 @@ class Writer:
             return item
         record = item.record
         if isinstance(record, ImageRecord) and item.picture is not None:
-            self._keep(record, _hash(record), item.picture)
+            self._keep(record, item.picture)
         code, why = describe.code_of(record), describe.why_of(record)
         new = self._frontier.done(item.lease, record.type, item.found, code, why)
         if isinstance(record, BodyRecord):
@@ -128,32 +121,19 @@ class Writer:
         self._stats.count(record)
         return record
 
-    def _name_pictures(self, batch: Sequence[Outcome | Record]) -> bool:
-        """Make durable which URL names each new picture, before any is on disk; whether any is."""
-        before = len(self._naming)
-        for item in batch:
-            if isinstance(item, Outcome) and item.picture is not None:
-                sha256 = _hash(item.record)
-                if sha256 not in self._naming and not self._store.content(sha256):
-                    self._naming[sha256] = item.record.url
-        if len(self._naming) == before:
-            return False
-        self._note_naming()
-        self._store.commit()
-        return True
-
-    def _keep(self, record: ImageRecord, sha256: str, picture: bytes) -> None:
+    def _keep(self, record: ImageRecord, picture: bytes) -> None:
         """Put the bytes on disk, unless they are there already from another URL."""
-        known = self._store.content(sha256)
+        assert record.sha256 is not None
+        known = self._store.content(record.sha256)
         if known is not None:
             record.path, record.dup_of, record.dup_kind = known.path, known.url, "exact"
             return
-        namer = self._naming.pop(sha256)
-        record.path = self._images.write(picture, namer, sha256, record.format)
-        self._store.set_content(sha256, Content(record.path, record.url))
+        record.path = self._images.write(picture, record.url, record.sha256, record.format)
+        self._store.set_content(record.sha256, Content(record.path, record.url))
 
-    def _note_naming(self) -> None:
-        self._store.set_note(NAMING, "", msgspec.json.encode(self._naming))
+    def _is_recorded(self, sha256: str, path: str) -> bool:
+        known = self._store.content(sha256)
+        return known is not None and known.path == path
 
     def _write(self, records: Sequence[Record]) -> None:
         lines = [self._line(record) for record in records if type(record) not in self._left_out]
@@ -171,10 +151,3 @@ class Writer:
         record.seq = self._seq
         record.ts = describe.timestamp(self._clock())
         return self._encode(record)
-
-
-def _hash(record: Record) -> str:
-    """Content hash of a picture's record."""
-    assert isinstance(record, ImageRecord)
-    assert record.sha256 is not None
-    return record.sha256

@@ -16,18 +16,23 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
 from urllib.parse import unquote
 
 from crawler.errors import UsageError
 from crawler.sinks.base import refused
+from crawler.sinks.journal import Journal
 from crawler.url import host_key
 
 FOLDER = "images"
 
 _FIELDS = {"host", "stem", "sha256", "ext", "format"}
 _EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
+
+_PART = ".part"
+"""A picture in the making; one at a time in a folder."""
 
 _MAX_STEM = 80
 _MAX_HOST = 100
@@ -44,19 +49,39 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|clock\$|com\d|lpt\d|conin\$|conout\$
 class ImageFiles:
     """Writes pictures below `folder`/images. Raises UsageError if the template can't be used."""
 
-    def __init__(self, folder: Path, template: str) -> None:
+    def __init__(self, folder: Path, template: str, journal: Journal) -> None:
         self._folder = folder
         self._template = template
-        self._made: set[Path] = set()
-        _check(template)
+        self._journal = journal
+        self._made: set[str] = set()
+        check_template(template)
+
+    def recover(self, recorded: Callable[[str, str], bool]) -> None:
+        """Remove what an earlier run left behind: files of which `recorded(sha256, name)` is false.
+
+        A name without its file is one that the run did not get to.
+        """
+        for sha256, name in self._journal.read():
+            path = self._folder / name
+            path.with_name(_PART).unlink(missing_ok=True)
+            if not recorded(sha256, name):
+                path.unlink(missing_ok=True)
+        self._journal.clear()
+
+    def settle(self) -> None:
+        """Everything written so far has its record."""
+        self._journal.clear()
+
+    def close(self) -> None:
+        self._journal.close()
 
     def write(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
         """Keep `data`, whose hash is `sha256`; the path relative to the crawl's folder."""
         name = self._name(url, sha256, image_format)
-        if not self._settled(name, data):
+        if not self._settled(name, data, sha256):
             base, dot, extension = name.rpartition(".")
             name = f"{base}-{sha256}{dot}{extension}" if base else f"{name}-{sha256}"
-            self._settled(name, data)
+            self._settled(name, data, sha256)
         return name
 
     def _name(self, url: str, sha256: str, image_format: str) -> str:
@@ -70,32 +95,36 @@ class ImageFiles:
         }
         return f"{FOLDER}/{self._template.format(**values)}"
 
-    def _settled(self, name: str, data: bytes) -> bool:
+    def _settled(self, name: str, data: bytes, sha256: str) -> bool:
         """Write `data` under `name`; False if other bytes are there already."""
-        path = self._folder / name
+        path = os.path.join(self._folder, name)
         try:
-            if path.exists():
-                return path.read_bytes() == data
-            if path.parent not in self._made:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._made.add(path.parent)
-            _replace(path, data)
+            if os.path.exists(path):
+                return Path(path).read_bytes() == data
+            self._journal.note(sha256, name)
+            parent = os.path.dirname(path)
+            if parent not in self._made:
+                os.makedirs(parent, exist_ok=True)
+                self._made.add(parent)
+            _replace(path, f"{parent}/{_PART}", data)
         except OSError as error:
             raise refused(error, path) from error
         return True
 
 
-def _replace(path: Path, data: bytes) -> None:
-    part = path.with_name(".part")
+def _replace(path: str, part: str, data: bytes) -> None:
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        with open(part, "wb", buffering=0) as file:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+        os.replace(part, path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        Path(part).unlink(missing_ok=True)
         raise
 
 
-def _check(template: str) -> None:
+def check_template(template: str) -> None:
     """Refuse a template that leads out of the folder, or whose names may become too long."""
     try:
         fields = {field for _, field, _, _ in Formatter().parse(template) if field is not None}

@@ -18,6 +18,7 @@ from crawler.records import Found, Lease, Outcome
 from crawler.schema import ImageRecord
 from crawler.sinks.base import STREAM, Sink
 from crawler.sinks.files import ImageFiles
+from crawler.sinks.journal import Journal
 from crawler.sinks.jsonl import open_jsonl
 from crawler.stats import Stats
 from crawler.writer import Writer
@@ -54,7 +55,7 @@ def image(lease: Lease) -> Outcome:
 def write(store: SqliteStore, folder: Path, sink: Sink, order: slice) -> None:
     """One run that commits the pictures in the given order, one batch each."""
     frontier = Frontier(store, PolitenessConfig(per_host=9, wait=0.0), time.time)
-    files = ImageFiles(folder, "{host}/{stem}-{sha256:.8}.{ext}")
+    files = ImageFiles(folder, "{host}/{stem}-{sha256:.8}.{ext}", Journal(folder / "journal"))
     run = store.run() or Run("run", "{}")
     stats = Stats(time.time)
     writer = Writer(run, frontier, store, sink, files, stats, OutputConfig(), time.time)

@@ -14,13 +14,22 @@ from hypothesis import strategies as st
 
 from crawler.config import ImagesConfig
 from crawler.errors import OutputError, UsageError
-from crawler.sinks.files import ImageFiles
+from crawler.sinks.files import ImageFiles, check_template
+from crawler.sinks.journal import Journal
 
 TEMPLATE = ImagesConfig().name
 
 
+def open_files(folder: Path, template: str = TEMPLATE) -> ImageFiles:
+    return ImageFiles(folder, template, Journal(folder.with_suffix(".journal")))
+
+
 def keep(folder: Path, data: bytes, url: str, template: str = TEMPLATE, kind: str = "png") -> str:
-    return ImageFiles(folder, template).write(data, url, hashlib.sha256(data).hexdigest(), kind)
+    images = open_files(folder, template)
+    try:
+        return images.write(data, url, hashlib.sha256(data).hexdigest(), kind)
+    finally:
+        images.close()
 
 
 def files(folder: Path) -> list[str]:
@@ -134,7 +143,7 @@ def test_no_name_leads_astray(
 )
 def test_templates_that_can_not_work_are_refused(tmp_path: Path, template: str) -> None:
     with pytest.raises(UsageError, match=r"images\.name"):
-        ImageFiles(tmp_path, template)
+        check_template(template)
 
 
 def test_a_disk_that_refuses_is_named(tmp_path: Path) -> None:
@@ -144,11 +153,50 @@ def test_a_disk_that_refuses_is_named(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_no_part_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, data: bytes) -> int:
-        path.touch()
+    (tmp_path / "crawl").mkdir()
+
+    def full(part: str, path: str) -> None:
+        assert Path(part).exists()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OutputError, match="the disk is full"):
-        keep(tmp_path, b"1", "https://a.example/1.png")
-    assert files(tmp_path) == []
+        keep(tmp_path / "crawl", b"1", "https://a.example/1.png")
+    assert files(tmp_path / "crawl") == []
+
+
+def test_what_has_no_record_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    folder = tmp_path / "crawl"
+    kept = keep(folder, b"recorded", "https://a.example/1.png")
+    lost = keep(folder, b"not recorded", "https://a.example/2.png")
+    (folder / lost).with_name(".part").write_bytes(b"half of a third")
+    asked: list[tuple[str, str]] = []
+
+    def recorded(sha256: str, name: str) -> bool:
+        asked.append((sha256, name))
+        return name == kept
+
+    open_files(folder).recover(recorded)
+    assert files(folder) == [kept]
+    assert asked[1] == (hashlib.sha256(b"not recorded").hexdigest(), lost)
+    open_files(folder).recover(lambda sha256, name: False)
+    assert files(folder) == [kept]
+
+
+def test_a_settled_picture_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "crawl"
+    folder.mkdir()
+    images = open_files(folder)
+    name = images.write(b"x", "https://a.example/1.png", "0" * 64, "png")
+    images.settle()
+    images.close()
+    open_files(folder).recover(lambda sha256, name: False)
+    assert files(folder) == [name]
+
+
+def test_a_note_that_was_cut_is_of_a_file_that_was_not_made(tmp_path: Path) -> None:
+    folder = tmp_path / "crawl"
+    name = keep(folder, b"x", "https://a.example/1.png")
+    folder.with_suffix(".journal").write_text("0" * 64 + f" {name}")
+    open_files(folder).recover(lambda sha256, name: False)
+    assert files(folder) == [name]
