@@ -135,7 +135,7 @@ def test_thirty_kills_lose_and_repeat_nothing(site: GeneratedSite, tmp_path: Pat
 def test_ten_polite_stops_lose_and_repeat_nothing(site: GeneratedSite, tmp_path: Path) -> None:
     crawl = Crawl(site, tmp_path / "crawl", seed=3)
     for _ in range(10):
-        assert crawl.run_until(signal.SIGTERM, step=330) == STOPPED_EARLY
+        assert crawl.run_until(signal.SIGTERM, step=200) == STOPPED_EARLY
     crawl.finish()
     check(crawl)
     asked = Counter(site.asked)

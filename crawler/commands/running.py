@@ -18,7 +18,7 @@ from crawler.config_load import Plan
 from crawler.config_secrets import revealed
 from crawler.errors import Stop, UsageError
 from crawler.folder import Mode
-from crawler.interrupts import interruptible
+from crawler.interrupts import Interruptible, interruptible
 from crawler.progress import View, choose_view, follow, record_line
 from crawler.quantities import show_seconds
 from crawler.schema import ErrorRecord, Record
@@ -178,7 +178,7 @@ def _side_by_side(tasks: Sequence[Task], noise: Noise) -> list[int]:
             click.echo(f"orbweb: {task.config.dir}: {stop}", err=True)
             refused.append(stop.exit_code)
     if sides:
-        stoppable = [*(side.crawl for side in sides), _Announcer(view)]
+        stoppable: list[Interruptible] = [*(side.crawl for side in sides), _Announcer(view)]
         with (
             interruptible(stoppable),
             _Watched(view, lambda: combined([side.snapshot() for side in sides])),
