@@ -64,6 +64,9 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """PEM file of its key; empty: in the same file."""
     address_family: Literal["any", "ipv4", "ipv6"] = "any"
     """Which addresses of a name are used."""
+    dns_servers: tuple[str, ...] = ()
+    """Name servers to ask, `ADDRESS` or `ADDRESS:PORT`; empty: those of the system; `system`: leave
+    names to the system altogether."""
     resolve: tuple[str, ...] = ()
     """`HOST:PORT:ADDR`, as in curl."""
     allow_net: tuple[str, ...] = ()

@@ -112,10 +112,19 @@ def _proxy(text: str) -> None:
         raise ValueError(str(error).removeprefix("proxy: ")) from error
 
 
+def _dns_servers(servers: tuple[str, ...]) -> None:
+    from crawler.http.dns_files import parse_server
+
+    if servers != ("system",):
+        for server in servers:
+            parse_server(server)
+
+
 CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("fail_on",): _fail_on,
     ("http", "allow_net"): _networks,
     ("http", "ca_file"): _ca_file,
+    ("http", "dns_servers"): _dns_servers,
     ("http", "headers"): _headers,
     ("http", "proxy"): _proxy,
     ("http", "resolve"): _resolve,

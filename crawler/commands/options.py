@@ -376,6 +376,10 @@ def _addresses_and_trust(group: str) -> Iterator[Flag]:
         "-6", "--ipv6", key="http.address_family", const="ipv6", group=group, help="IPv6 only."
     )
     yield Flag(
+        "--dns-servers", key="http.dns_servers", group=group, metavar="LIST",
+        help="Ask these for names; system: leave that to the system.",
+    )  # fmt: skip
+    yield Flag(
         "--resolve", key="http.resolve", group=group, metavar="HOST:PORT:ADDR", multiple=True,
         help="Take this address for this host; repeatable.",
     )  # fmt: skip

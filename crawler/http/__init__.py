@@ -14,7 +14,9 @@
     pool        idle connections by origin                              no I/O
     progress    stage and times of one request                          no I/O
     budget      a Timeout that ends in a failure of the crawl           hub
-    resolve     host -> addresses                                       hub
+    dns_message, dns_cache, dns_files: questions, answers, what is kept no I/O
+    dns         host -> addresses by the DNS itself                     hub
+    resolve     host -> addresses by the system                         hub
     race        the first of several addresses that answers             hub
     tls         trust, our certificate, sessions, failures in words     hub
     tunnel      through a proxy: CONNECT, SOCKS5                        hub

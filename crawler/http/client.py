@@ -36,6 +36,7 @@ from crawler.http.body import Body
 from crawler.http.budget import within
 from crawler.http.connection import Connection, Connector
 from crawler.http.cookies import CookieJar
+from crawler.http.dns import open_resolver
 from crawler.http.guard import AddressGuard
 from crawler.http.h1 import Header, ResponseReader
 from crawler.http.identity import Identity
@@ -43,7 +44,7 @@ from crawler.http.pool import Pool, PoolStatistics
 from crawler.http.progress import Progress
 from crawler.http.proxy import Proxies, Proxy, proxy_authorization
 from crawler.http.request import RequestWriter, Target, parse_target
-from crawler.http.resolve import Resolver, SystemResolver, parse_mapped
+from crawler.http.resolve import Resolver, parse_mapped
 from crawler.http.tls import Tls, explain
 from crawler.http.tunnel import refusal
 from crawler.records import Hop, Request, Response
@@ -93,7 +94,7 @@ class Client:
         trusted = self._identity.trusted
         guard = AddressGuard(config.allow_net, mapped.union(named_hosts), trusted)
         self._connector = Connector(
-            config, resolver or SystemResolver(config), guard, Tls(config, trusted), clock
+            config, resolver or open_resolver(config, clock), guard, Tls(config, trusted), clock
         )
         self._pool: Pool[Connection] = Pool(
             config.idle_per_host, config.idle_total, config.idle_timeout, clock

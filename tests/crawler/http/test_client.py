@@ -30,7 +30,7 @@ from crawler.http.client import MAX_EXCHANGES, Client
 from crawler.http.cookies import CookieJar
 from crawler.http.credentials import Credentials
 from crawler.http.identity import Identity, trusted_origins
-from crawler.http.resolve import Resolver
+from crawler.http.resolve import Resolver, SystemResolver
 from crawler.records import Request, Response
 from tests.site.fixtures import LIMITS
 from tests.site.server import Site
@@ -366,14 +366,15 @@ def test_failures_of_the_resolver(
         raise error
 
     monkeypatch.setattr("hub.socket.getaddrinfo", lookup)
-    failure = failing(make(), "http://nowhere.test/", kind)
+    client = make(resolver=SystemResolver(LIMITS))
+    failure = failing(client, "http://nowhere.test/", kind)
     assert failure.at_stage == "dns"
     assert "nowhere.test" in failure.message
 
 
 def test_a_resolver_that_is_too_slow(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub.socket.getaddrinfo", lambda *args: hub.sleep(10))
-    client = make(replace(LIMITS, dns_timeout=0.1))
+    client = make(resolver=SystemResolver(replace(LIMITS, dns_timeout=0.1)))
     failure = failing(client, "http://nowhere.test/", NameTimeout)
     assert failure.message == "no address for nowhere.test within 0.1 s"
 
