@@ -25,7 +25,7 @@ from crawler.config_secrets import revealed
 from crawler.discover import Discovery
 from crawler.engine import Engine
 from crawler.folder import Mode, open_images, open_records, open_state, records_path
-from crawler.frontier.base import Run, Store
+from crawler.frontier.base import Parked, Run, Store
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.memory import MemoryStore
 from crawler.gate import Gate
@@ -33,6 +33,7 @@ from crawler.http.client import Client
 from crawler.http.proxy import Proxies
 from crawler.identity_files import open_identity, write_jar
 from crawler.limits import Limits
+from crawler.pace import ROBOTS
 from crawler.records import Found
 from crawler.schema import Record, RunRecord
 from crawler.scope import Scope
@@ -45,7 +46,9 @@ from crawler.verdict import exit_code
 from crawler.writer import Writer
 
 RunEvent = Literal["started", "checkpoint", "finished"]
-FinishReason = Literal["done", "limit_pages", "limit_time", "limit_bytes", "signal", "error"]
+FinishReason = Literal[
+    "done", "parked", "limit_pages", "limit_time", "limit_bytes", "signal", "error"
+]
 
 STOPPED = 75
 STOPPED_AT_ONCE = 128
@@ -64,6 +67,8 @@ class Summary(Struct, frozen=True):
     elapsed_s: float
     dir: str
     next_command: str | None
+    parked: tuple[Parked, ...] = ()
+    """The hosts whose URLs wait, since they did not answer."""
 
 
 def open_crawl(config: Config, *, mode: Mode, clock: Callable[[], float] = time.time) -> Crawl:
@@ -136,7 +141,7 @@ class Crawl:
         self._engine = Engine(
             config,
             self._frontier,
-            Gate(config.robots, config.retry, self._client.fetch, store, clock),
+            Gate(config.robots, self._client.fetch, store, clock),
             self._client,
             Discovery(config, self._scope, self._frontier.known, self._widen),
             self._limits,
@@ -173,6 +178,7 @@ class Crawl:
                 self._clock() - started,
                 self._config.dir,
                 None if reason == "done" else f"orbweb resume {self._config.dir}",
+                self._parked(),
             )
 
     def interrupt(self, signum: int) -> None:
@@ -210,12 +216,19 @@ class Crawl:
         counts = self._counts()
         if counts["queued"] + counts["leased"] == 0:
             return "done"
-        return "signal" if self._interrupted else self._limits.reached(self._clock()) or "error"
+        if self._interrupted:
+            return "signal"
+        return self._limits.reached(self._clock()) or ("parked" if self._parked() else "error")
 
     def _exit_code(self, reason: FinishReason) -> int:
         if self._interrupted is not None and reason == "signal":
             return self._interrupted
-        return exit_code(self._stats.seed_failures, self._counts(), self._config.fail_on)
+        parked = self._parked()
+        deferred = bool(parked) and all(hosts.trouble == ROBOTS for hosts in parked)
+        return exit_code(self._stats.seed_failures, self._counts(), self._config.fail_on, deferred)
+
+    def _parked(self) -> tuple[Parked, ...]:
+        return tuple(self._store.parked())
 
     def _run_record(
         self, event: RunEvent, reason: FinishReason | None = None, code: int | None = None
@@ -263,7 +276,7 @@ def visit(config: Config, url: str) -> Visit:
         proxies=Proxies(http.proxy, http.no_proxy, os.environ),
     )
     with closing(client):
-        gate = Gate(config.robots, config.retry, client.fetch, store, time.time)
+        gate = Gate(config.robots, client.fetch, store, time.time)
         seen = Visitor(config, client.fetch, gate, time.time).visit(url)
         write_jar(http.cookie_jar, identity.jar)
         return seen

@@ -99,8 +99,24 @@ class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Requests to one host at once."""
     wait: Seconds = 0.5
     """Between the starts of two requests to one host, seconds."""
+    wait_most: Seconds = 0.0
+    """If more than `wait`: each wait is drawn by chance from between the two, seconds."""
     max_retry_after: Seconds = 3600.0
     """The longest Retry-After that is waited for, seconds; a longer one counts as this."""
+    adaptive: bool = True
+    """Ask more slowly than `wait` says where a host answers slowly, or with 429 or 503."""
+    adaptive_max: Seconds = 60.0
+    """The longest wait that comes of it, seconds."""
+    host_backoff: Seconds = 1.0
+    """How long a host is left alone that could not be reached, seconds; doubled by each further
+    failure in a row."""
+    park_after: Count = 3
+    """Failures in a row after which a host is parked: its URLs wait, and a crawl that has nothing
+    else left to do ends without them."""
+    park_time: Seconds = 1800.0
+    """How long a host is parked, seconds; doubled each time, up to a day."""
+    parkings: Count = 3
+    """How often a host is parked before its URLs end with the error `host_parked`."""
 
 
 class RetryConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -25,6 +25,7 @@ from crawler.frontier.frontier import Frontier
 from crawler.gate import Gate
 from crawler.http.client import Client
 from crawler.limits import Limits
+from crawler.pace import reply_of, reply_of_failure
 from crawler.records import File, Lease, Outcome, Page, Request, Response
 from crawler.retry import Again, decide, refusal
 from crawler.writer import Writer
@@ -139,10 +140,11 @@ class Engine:
             return Outcome(lease, describe.error_record(lease, failure, elapsed_ms))
 
     def _visit(self, lease: Lease) -> Outcome | None:
-        if not self._gate.knows(lease.url):
+        skip = self._frontier.judge(lease)
+        if skip is None and not self._gate.knows(lease.url):
             self._learn(lease)
             return None
-        skip = self._gate.judge(lease.url) or self._limits.judge(lease)
+        skip = skip or self._gate.judge(lease.url) or self._limits.judge(lease)
         if skip is not None:
             return Outcome(lease, describe.skip_record(lease, skip))
         response = self._fetch(lease)
@@ -153,34 +155,42 @@ class Engine:
         return self._read(lease, response)
 
     def _fetch(self, lease: Lease) -> Response:
+        request = Request(
+            lease.url,
+            accept=ACCEPT[lease.want],
+            referer=lease.parent_url,
+            subresource=lease.want == "image",
+            chain=tuple(hop.url for hop in lease.redirects),
+        )
+        sent_at = self._clock()
         try:
-            return self._client.fetch(
-                Request(
-                    lease.url,
-                    accept=ACCEPT[lease.want],
-                    referer=lease.parent_url,
-                    subresource=lease.want == "image",
-                    chain=tuple(hop.url for hop in lease.redirects),
-                )
-            )
-        finally:
-            self._frontier.landed(lease)  # the host may be asked again while we read
+            response = self._client.fetch(request)
+        except Failure as failure:
+            self._frontier.landed(lease, reply_of_failure(failure, sent_at))
+            raise
+        self._frontier.landed(lease, reply_of(response, sent_at))  # may be asked while we read
+        return response
 
     def _learn(self, lease: Lease) -> None:
         """Ask for the robots.txt of the lease's origin, instead of for the lease's URL.
 
-        It is a request like others, and the URL has to wait its turn after it.
+        It is a request like others, and the URL has to wait its turn after it. Where nobody
+        answers, that was an attempt at the URL: raises the Failure.
         """
         if self._frontier.hold(lease.host):  # else another worker is asking
+            sent_at = self._clock()
             try:
                 learnt = self._gate.learn(lease.url)
+                self._frontier.landed(lease, learnt.reply(sent_at))
             finally:
                 self._frontier.free(lease.host)
             self._writer.put(learnt.record)
             if learnt.crawl_delay is not None:
                 self._frontier.set_delay(lease.host, learnt.crawl_delay)
-            if learnt.again_at is not None:
-                self._frontier.block(lease.host, learnt.again_at)
+            if learnt.not_before is not None:
+                self._frontier.block(lease.host, learnt.not_before)
+            if learnt.unanswered is not None:
+                raise learnt.unanswered
         self._frontier.give_back(lease)
 
     def _redirect(self, lease: Lease, response: Response) -> Outcome:

@@ -6,9 +6,10 @@ store, so that a resume need not ask again; parsed rules are kept in a bounded c
 
     2xx            the rules in the file; at most five redirects are followed to find it
     4xx but 429    nothing is forbidden
-    5xx, 429       everything is: robots.txt is asked for again, as often as a page would be,
-                   and then the origin's URLs are skipped
-    no answer      likewise, and then the origin's URLs fail as its robots.txt did
+    5xx, 429       everything is: the host is left alone for a while, and robots.txt is asked for
+                   again; a host that goes on so is parked like one that does not answer (pace.py)
+    no answer      everything is: that was a failed attempt at the URL that asked, and the next URL
+                   asks again; what no later attempt could change fails all the origin's URLs
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ import msgspec
 from msgspec import Struct
 
 from crawler import describe
-from crawler.config import RetryConfig, RobotsConfig
+from crawler.config import RobotsConfig
 from crawler.errors import Failure, StatusFailure
+from crawler.pace import ROBOTS, Reply, reply_of_failure
 from crawler.records import Request, Response, Skip
-from crawler.retry import Again, decide, refusal
+from crawler.retry import refusal
 from crawler.robots import Robots, parse
 from crawler.schema import RobotsRecord
 from crawler.url import join_header, origin
@@ -55,17 +57,31 @@ class Ruling(Struct, frozen=True):
 
     expires_at: float
     robots: Robots | None = None
-    refused: Skip | None = None
     failed: tuple[type[Failure], str, str] | None = None
     """Class, message and stage: one exception instance is never raised twice."""
 
 
 class Learnt(Struct, frozen=True):
-    """What came of asking for robots.txt; `again_at` (wall clock) if it has to be asked again."""
+    """What came of asking for robots.txt."""
 
     record: RobotsRecord
-    again_at: float | None
-    crawl_delay: float | None
+    crawl_delay: float | None = None
+    deferred: bool = False
+    """It answered 5xx or 429: the origin's URLs wait, and it has to be asked again."""
+    not_before: float | None = None
+    """When, if the answer said so; seconds since the epoch."""
+    unanswered: Failure | None = None
+    """Nobody answered, but somebody may the next time."""
+
+    def reply(self, sent_at: float) -> Reply | None:
+        """What that says about the host."""
+        if self.deferred:
+            return Reply(sent_at, "failed", trouble=ROBOTS)
+        if self.unanswered is not None:
+            return reply_of_failure(self.unanswered, sent_at)
+        if self.record.status is None:
+            return None
+        return Reply(sent_at, "served", self.record.fetch_ms / 1000)
 
 
 class Gate:
@@ -74,18 +90,15 @@ class Gate:
     def __init__(
         self,
         config: RobotsConfig,
-        retry: RetryConfig,
         fetch: Callable[[Request], Response],
         notes: Notes,
         clock: Callable[[], float],
     ) -> None:
         self._config = config
-        self._retry = retry
         self._fetch = fetch
         self._notes = notes
         self._clock = clock
         self._rulings: OrderedDict[str, Ruling] = OrderedDict()
-        self._attempts: dict[str, int] = {}
 
     def knows(self, url: str) -> bool:
         """Whether `judge` can tell; if not, `learn` first."""
@@ -102,9 +115,8 @@ class Gate:
         ruling = self._rulings[origin(url)]
         if ruling.failed is not None:
             kind, message, stage = ruling.failed
-            raise kind(f"robots.txt: {message}", stage=stage)
-        if ruling.robots is None:
-            return ruling.refused
+            raise kind(message, stage=stage)
+        assert ruling.robots is not None
         allowed, rule = ruling.robots.allowed(url)
         return None if allowed else Skip("robots", rule)
 
@@ -115,14 +127,13 @@ class Gate:
         try:
             response = self._follow(robots_url)
         except Failure as failure:
-            return self._deferred(site, robots_url, failure)
-        self._attempts.pop(site, None)
+            return self._failed(site, robots_url, failure)
         body = response.body if 200 <= response.status < 300 else None
         fetched = Fetched(self._clock() + self._config.max_age, body)
         self._notes.set_note(NOTE, site, msgspec.msgpack.encode(fetched))
         robots = self._keep(site, fetched)
         record = describe.robots_record(robots_url, response, robots, fetched.expires_at)
-        return Learnt(record, None, robots.crawl_delay)
+        return Learnt(record, robots.crawl_delay)
 
     def _follow(self, robots_url: str) -> Response:
         """The answer behind at most five redirects; raises a Failure for 5xx, 429 and no answer."""
@@ -138,22 +149,17 @@ class Gate:
             raise failure
         return response
 
-    def _deferred(self, site: str, robots_url: str, failure: Failure) -> Learnt:
+    def _failed(self, site: str, robots_url: str, failure: Failure) -> Learnt:
         now = self._clock()
-        attempts = self._attempts.pop(site, 0) + 1
         record = describe.failed_robots_record(robots_url, failure)
-        verdict = decide(failure, attempts, self._retry, now)
-        if isinstance(verdict, Again):
-            self._attempts[site] = attempts
-            return Learnt(record, verdict.not_before, None)
-        expires_at = now + self._config.max_age
         if isinstance(failure, StatusFailure):
-            refused = Skip("robots_deferred", f"robots.txt answered {failure.status}")
-            self._remember(site, Ruling(expires_at, refused=refused))
-        else:
-            why = (type(failure), failure.message, failure.at_stage)
-            self._remember(site, Ruling(expires_at, failed=why))
-        return Learnt(record, None, None)
+            after = failure.retry_after_s
+            return Learnt(record, deferred=True, not_before=None if after is None else now + after)
+        why = (type(failure), f"robots.txt: {failure.message}", failure.at_stage)
+        if failure.retry:
+            return Learnt(record, unanswered=why[0](why[1], stage=why[2]))
+        self._remember(site, Ruling(now + self._config.max_age, failed=why))
+        return Learnt(record)
 
     def _recall(self, site: str) -> Ruling | None:
         note = self._notes.note(NOTE, site)

@@ -275,7 +275,8 @@ class RunRecord(Record, kw_only=True):
     event: Literal["started", "checkpoint", "finished"]
     """What happened to the run."""
     finish_reason: (
-        Literal["done", "limit_pages", "limit_time", "limit_bytes", "signal", "error"] | None
+        Literal["done", "parked", "limit_pages", "limit_time", "limit_bytes", "signal", "error"]
+        | None
     ) = None
     """Why it ended."""
     exit_code: int | None = None

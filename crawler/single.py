@@ -80,7 +80,7 @@ class Visitor:
         if not self._gate.knows(url):
             learnt = self._gate.learn(url)
             self._learnt[site] = learnt.record
-            if learnt.again_at is not None:
+            if learnt.deferred or learnt.unanswered is not None:
                 again = Skip("robots_deferred", "robots.txt would be asked for again")
                 return learnt.record, again
         try:

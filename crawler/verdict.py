@@ -17,22 +17,25 @@ SEEDS_EXCLUDED = 9
 _AUTHENTICATION = frozenset({401, 403, 407})
 
 
-def exit_code(seed_failures: SeedFailures, counts: Mapping[str, int], fail_on: str) -> int:
+def exit_code(
+    seed_failures: SeedFailures, counts: Mapping[str, int], fail_on: str, deferred: bool = False
+) -> int:
     """The code of the list in the README, section "Exit codes".
 
     `counts` are URLs by state over the whole crawl; `fail_on` is the user's measure of failure:
-    "any", "seed", a share such as "5%", or "" for none.
+    "any", "seed", a share such as "5%", or "" for none; `deferred`: what still waits, waits for a
+    robots.txt.
     """
     fetched = counts["page"] + counts["file"] + counts["image"]
     if fetched == 0:
-        return _of_nothing(seed_failures, counts["skip"])
+        return _of_nothing(seed_failures, counts["skip"] > 0 or deferred)
     return TOO_MANY_FAILURES if _failed(seed_failures, counts["error"], fetched, fail_on) else DONE
 
 
-def _of_nothing(seed_failures: SeedFailures, skips: int) -> int:
+def _of_nothing(seed_failures: SeedFailures, excluded: bool) -> int:
     """Zero pages are never a success; the seeds tell why there are none."""
     if not seed_failures:
-        return SEEDS_EXCLUDED if skips else SEEDS_UNREACHABLE
+        return SEEDS_EXCLUDED if excluded else SEEDS_UNREACHABLE
     if any(code == "tls_verify" for code, _ in seed_failures):
         return SEEDS_UNTRUSTED
     if all(status in _AUTHENTICATION for _, status in seed_failures):

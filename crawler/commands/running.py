@@ -26,6 +26,7 @@ from crawler.stats import Snapshot, combined
 
 _ENDINGS = {
     "done": "Finished",
+    "parked": "Finished, but for hosts that do not answer",
     "limit_pages": "Stopped at the limit of pages",
     "limit_time": "Stopped at the limit of time",
     "limit_bytes": "Stopped at the limit of bytes",
@@ -226,6 +227,10 @@ def result_line(summary: Summary, config: Config, last_error: str = "") -> str:
     ending = _FAILURES.get(summary.exit_code) or _ENDINGS[summary.finish_reason]
     if summary.exit_code in (4, 5, 6) and last_error:
         ending += f" ({last_error})"
+    if summary.parked:
+        hosts = counted(sum(hosts.hosts for hosts in summary.parked), "host")
+        urls = counted(sum(hosts.urls for hosts in summary.parked), "URL")
+        numbers += f", {urls} of {hosts} waiting"
     took = show_seconds(summary.elapsed_s)
     return f"{ending}: {numbers} in {took}. {_records(config)}Next: {_next(summary, config)}"
 

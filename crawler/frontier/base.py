@@ -25,6 +25,7 @@ from typing import Literal, Protocol, get_args
 
 from msgspec import Struct
 
+from crawler.pace import NEW, Pace
 from crawler.records import Found, Lease, Want
 
 Ended = Literal["page", "file", "image", "redirect", "error", "skip"]
@@ -50,11 +51,21 @@ class Run(Struct, frozen=True):
 
 
 class HostDue(Struct, frozen=True):
-    """A host handed to the scheduler: when it may be asked next, and its Crawl-delay (seconds)."""
+    """A host handed to the scheduler: when it may be asked next, and what it has taught us."""
 
     name: str
     ready_at: float
-    delay: float
+    pace: Pace = NEW
+
+
+class Parked(Struct, frozen=True):
+    """Hosts that failed alike too often: how many, with how many URLs, and until when at least."""
+
+    trouble: str
+    """`error_code` of the last failure, or "robots_deferred"."""
+    hosts: int
+    urls: int
+    until: float
 
 
 class Content(Struct, frozen=True):
@@ -142,12 +153,27 @@ class Store(Protocol):
         """No URL of `host` before `until`; of several such moments the latest counts."""
         ...
 
-    def set_delay(self, host: str, delay: float) -> None:
-        """Remember the Crawl-delay of a host, seconds."""
+    def set_pace(self, host: str, pace: Pace) -> None:
+        """Remember what a host has taught us."""
+        ...
+
+    def park(self, host: str, until: float) -> None:
+        """No URL of `host` before `until`, and no crawl is kept from its end by them."""
+        ...
+
+    def parked(self) -> list[Parked]:
+        """The parked hosts that have work, by what ails them."""
         ...
 
     def next_due(self, images_only: bool = False) -> float | None:
-        """When an unclaimed host with work, or a retry, falls due next; None if there is none."""
+        """When an unclaimed host with work, or a retry, falls due next; None if there is none.
+
+        Hosts that are parked do not count.
+        """
+        ...
+
+    def next_parked(self) -> float | None:
+        """When the next host has been parked long enough; None if none is parked."""
         ...
 
     def claimed(self) -> dict[str, int]:

@@ -29,8 +29,9 @@ from msgspec.structs import replace
 import hub
 from crawler.config import PolitenessConfig
 from crawler.frontier.base import STATES, Ended, Store
+from crawler.pace import Reply, judge
 from crawler.politeness import Politeness
-from crawler.records import Found, Lease, Want
+from crawler.records import Found, Lease, Skip, Want
 from hub.lock import Condition
 from hub.timers import Timer
 
@@ -71,7 +72,7 @@ class Statistics(Struct, frozen=True):
 class _Queue:
     """The URLs of one active host that are at hand."""
 
-    __slots__ = ("dry", "lanes", "leaving", "name", "offered", "out", "since_page")
+    __slots__ = ("dry", "lanes", "leaving", "name", "offered", "out", "parked", "since_page")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -81,6 +82,7 @@ class _Queue:
         self.offered = False
         self.out = 0
         self.leaving = False
+        self.parked = False
         self.since_page = IMAGES_PER_PAGE
 
     def pop(self, now: float) -> Lease:
@@ -126,6 +128,7 @@ class Frontier:
         self._wants: tuple[Want, ...] = ("page", "image")
         self._stale = True  # the store may have work that was not there at the last look
         self._store_due = inf
+        self._parked_due = inf
         self._crowded = False  # hosts wait in the store, and there is no room for them
         self._closed = False
         self._wakeup = Condition()
@@ -159,6 +162,7 @@ class Frontier:
             if self._finished():
                 break
             self._sleep(now)
+        self._cancel_alarm()
         self._wake(self._asleep)
         return None
 
@@ -168,11 +172,16 @@ class Frontier:
         self._look(now)
         return self._closed or self._politeness.due(now)
 
-    def landed(self, lease: Lease) -> None:
-        """The request is over, its answer will follow: the host may be asked for the next URL."""
+    def landed(self, lease: Lease, reply: Reply | None = None) -> None:
+        """The request is over, its answer will follow: the host may be asked for the next URL.
+
+        `reply`: how the host took it, if that is known.
+        """
         if self._out.get(lease.url_id):
             self._out[lease.url_id] = False
             self._politeness.ended(lease.host)
+            if reply is not None:
+                self._heed(lease.host, reply)
             self._notify()
 
     def done(
@@ -200,6 +209,8 @@ class Frontier:
 
         `code` and `why` are of the failure that this follows from.
         """
+        if self._queues[lease.host].parked:
+            not_before = self._clock()  # the host waits longer, and nobody for it
         self._store.retry(lease, not_before, code, why)
         self._store_due = min(self._store_due, not_before)
         self._answered(lease)
@@ -227,10 +238,14 @@ class Frontier:
             self._politeness.block(host, until)
 
     def set_delay(self, host: str, delay: float) -> None:
-        """The Crawl-delay of `host`, seconds. The store remembers it."""
-        self._store.set_delay(host, delay)
-        if host in self._queues:
-            self._politeness.set_delay(host, delay)
+        """The Crawl-delay of `host`, of which a lease is out, seconds. The store remembers it."""
+        self._store.set_pace(host, self._politeness.set_delay(host, delay))
+        self._store.block(host, self._politeness.next_allowed_at(host))
+
+    def judge(self, lease: Lease) -> Skip | None:
+        """Why the lease's host is not asked any more, if so; or raises HostParked."""
+        pace = self._politeness.given_up(lease.host)
+        return None if pace is None else judge(pace)
 
     def hold(self, host: str) -> bool:
         """Lease nothing of `host`, of which a lease is out, until `free`; False if it is held."""
@@ -313,7 +328,7 @@ class Frontier:
             return
         if self._crowded and not self._politeness.due(now):
             self._make_room(now)
-        if not self._stale and (self._crowded or self._store_due > now):
+        if not self._stale and (self._crowded or min(self._store_due, self._parked_due) > now):
             return
         self._stale = self._crowded = False
         while self._claim(now) == CLAIM:
@@ -321,6 +336,8 @@ class Frontier:
         self._refill(now)
         next_due = self._store.next_due(self._wants == ("image",))
         self._store_due = inf if next_due is None else next_due
+        next_parked = self._store.next_parked()
+        self._parked_due = inf if next_parked is None else next_parked
         self._crowded = self._store_due <= now
 
     def _claim(self, now: float) -> int:
@@ -329,7 +346,7 @@ class Frontier:
         hosts = self._store.claim(room, now, self._wants == ("image",))
         for host in hosts:
             queue = self._queues[host.name] = _Queue(host.name)
-            self._politeness.enter(host.name, host.ready_at, host.delay)
+            self._politeness.enter(host.name, host.ready_at, host.pace)
             self._offer(queue, now)
         return len(hosts)
 
@@ -364,6 +381,21 @@ class Frontier:
         return any(queue.lanes[want] for want in self._wants)
 
     # Hosts come and go
+
+    def _heed(self, host: str, reply: Reply) -> None:
+        """Let the host's answers decide how it is asked, and remember it."""
+        pace = self._politeness.heed(host, reply, self._clock())
+        if pace is None:
+            return
+        self._store.set_pace(host, pace)
+        allowed = self._politeness.next_allowed_at(host)
+        if reply.kind == "failed" and self._politeness.parked(host):
+            self._store.park(host, allowed)
+            queue = self._queues[host]
+            queue.parked = queue.leaving = True
+            self._offer(queue, self._clock())
+        elif reply.kind != "served":
+            self._store.block(host, allowed)
 
     def _answered(self, lease: Lease) -> None:
         if self._out.pop(lease.url_id):
@@ -415,7 +447,7 @@ class Frontier:
     # Sleeping and waking
 
     def _finished(self) -> bool:
-        """Nothing is out, nothing at hand, nothing to come."""
+        """Nothing is out, nothing at hand, nothing to come: parked hosts are not waited for."""
         return not self._out and not self._politeness.offering and self._store_due == inf
 
     def _notify(self) -> None:
@@ -447,7 +479,8 @@ class Frontier:
 
     def _next_due(self, now: float) -> float:
         moment = self._politeness.next_due()
-        return min(inf if moment is None else moment, inf if self._crowded else self._store_due)
+        in_store = inf if self._crowded else min(self._store_due, self._parked_due)
+        return min(inf if moment is None else moment, in_store)
 
     def _set_alarm(self, now: float) -> None:
         """Have a worker woken when the next host or retry falls due."""

@@ -13,12 +13,27 @@ from __future__ import annotations
 import sqlite3
 from math import inf
 
-from crawler.frontier.base import HostDue
+from msgspec.structs import astuple
+
+from crawler.frontier.base import HostDue, Parked
+from crawler.frontier.database import first_column
+from crawler.pace import Pace
 
 _KEPT = 1 << 16
 """Host numbers kept in memory; all are forgotten when there are more."""
 
-_WORK = {False: "pages + images > 0", True: "images > 0"}
+_WORK = {
+    False: "claimed = 0 AND parked = 0 AND pages + images > 0",
+    True: "claimed = 0 AND parked = 0 AND images > 0",
+}
+
+_PACE = "crawl_delay, latency, slowdown, failures, parkings, trouble"
+
+
+PARKED = """
+SELECT trouble, count(*), sum(pages + images), min(ready_at) FROM host
+WHERE parked = 1 AND pages + images > 0 GROUP BY trouble ORDER BY trouble
+"""
 
 
 class HostTable:
@@ -30,10 +45,13 @@ class HostTable:
         self._lengths: dict[int, list[int]] = {}
         self._came: dict[int, float] = {}
         self._blocks: dict[int, float] = {}
+        self._paces: dict[int, Pace] = {}
         self._claimed: dict[int, str] = {}
         self._refilled: set[str] = set()
         self.total: int = db.execute("SELECT coalesce(max(host_id), 0) FROM host").fetchone()[0]
         db.execute("UPDATE host SET claimed = 0 WHERE claimed = 1")
+        self.next_parked = self._first_parked()
+        """When the next host has been parked long enough; infinite if none is parked."""
 
     def id_of(self, name: str, now: float) -> int:
         """The host's number; a new host is ready `now`."""
@@ -59,7 +77,7 @@ class HostTable:
                 self._refilled.add(self._claimed[host_id])
 
     def flush(self) -> None:
-        """Write down what `count` and `block` have gathered.
+        """Write down what `count`, `block` and `set_pace` have gathered.
 
         A host that had no work queues up behind the others.
         """
@@ -76,15 +94,22 @@ class HostTable:
             "UPDATE host SET ready_at = max(ready_at, ?) WHERE host_id = ?",
             [(until, host_id) for host_id, until in self._blocks.items()],
         )
+        self._db.executemany(
+            "UPDATE host SET crawl_delay = ?, latency = ?, slowdown = ?, failures = ?,"
+            " parkings = ?, trouble = ? WHERE host_id = ?",
+            [(*astuple(pace), host_id) for host_id, pace in self._paces.items()],
+        )
+        self._paces.clear()
         self._lengths.clear()
         self._came.clear()
         self._blocks.clear()
 
     def claim(self, limit: int, now: float, images_only: bool) -> list[HostDue]:
         self.flush()
+        self._unpark(now)
         rows = self._db.execute(
-            "SELECT host_id, name, ready_at, delay FROM host"
-            f" WHERE claimed = 0 AND {_WORK[images_only]} AND ready_at <= ?"
+            f"SELECT host_id, name, ready_at, {_PACE} FROM host"
+            f" WHERE {_WORK[images_only]} AND ready_at <= ?"
             " ORDER BY ready_at, host_id LIMIT ?",
             (now, limit),
         ).fetchall()
@@ -92,7 +117,7 @@ class HostTable:
             "UPDATE host SET claimed = 1 WHERE host_id = ?", [(row[0],) for row in rows]
         )
         self._claimed.update((row[0], row[1]) for row in rows)
-        return [HostDue(name, ready_at, delay) for _, name, ready_at, delay in rows]
+        return [HostDue(name, ready_at, Pace(*pace)) for _, name, ready_at, *pace in rows]
 
     def refilled(self) -> set[str]:
         hosts, self._refilled = self._refilled, set()
@@ -112,16 +137,26 @@ class HostTable:
         host_id = self.id_of(name, until)
         self._blocks[host_id] = max(until, self._blocks.get(host_id, until))
 
-    def set_delay(self, name: str, delay: float) -> None:
-        self._db.execute(
-            "UPDATE host SET delay = ? WHERE host_id = ?", (delay, self.id_of(name, 0.0))
-        )
+    def set_pace(self, name: str, pace: Pace) -> None:
+        self._paces[self.id_of(name, 0.0)] = pace
+
+    def park(self, name: str, until: float) -> None:
+        self.block(name, until)
+        self.flush()
+        query = "UPDATE host SET parked = 1 WHERE host_id = ? RETURNING ready_at"
+        row = self._db.execute(query, (self.id_of(name, until),)).fetchone()
+        self.next_parked = min(self.next_parked, row[0])
+
+    def parked(self) -> list[Parked]:
+        self.flush()
+        rows = self._db.execute(PARKED)
+        return [Parked(*row) for row in rows]
 
     def next_due(self, images_only: bool) -> float:
         """Infinite if no unclaimed host has work."""
         self.flush()
         moment: float | None = self._db.execute(
-            f"SELECT min(ready_at) FROM host WHERE claimed = 0 AND {_WORK[images_only]}"
+            f"SELECT min(ready_at) FROM host WHERE {_WORK[images_only]}"
         ).fetchone()[0]
         return inf if moment is None else moment
 
@@ -129,6 +164,17 @@ class HostTable:
         """Length of the queues of each claimed host."""
         self.flush()
         return dict(self._db.execute("SELECT name, pages + images FROM host WHERE claimed = 1"))
+
+    def _unpark(self, now: float) -> None:
+        if now < self.next_parked:
+            return
+        self._db.execute("UPDATE host SET parked = 0 WHERE parked = 1 AND ready_at <= ?", (now,))
+        self.next_parked = self._first_parked()
+
+    def _first_parked(self) -> float:
+        query = "SELECT min(ready_at) FROM host WHERE parked = 1"
+        moment: float = first_column(self._db.execute(query), inf)
+        return moment
 
     def _insert(self, name: str, now: float) -> int:
         row = (name, now)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from operator import itemgetter
 
-from crawler.frontier.base import STATES, Content, Ended, HostDue, Run, State
+from crawler.frontier.base import STATES, Content, Ended, HostDue, Parked, Run, State
+from crawler.pace import NEW, Pace
 from crawler.records import Found, Lease, Want
 from crawler.url import host_key, url_id
 
@@ -58,12 +59,13 @@ class _Url:
 class _Host:
     """One host's queues, and how many URLs of each are queued and not put off, leased included."""
 
-    __slots__ = ("claimed", "delay", "heaps", "ready_at", "waiting")
+    __slots__ = ("claimed", "heaps", "pace", "parked", "ready_at", "waiting")
 
     def __init__(self, now: float) -> None:
         self.ready_at = now
-        self.delay = 0.0
+        self.pace = NEW
         self.claimed = False
+        self.parked = False
         self.heaps: dict[Want, list[tuple[Place, _Url]]] = {"page": [], "image": []}
         self.waiting: dict[Want, int] = {"page": 0, "image": 0}
 
@@ -138,6 +140,8 @@ class MemoryStore:
 
     def claim(self, limit: int, now: float, images_only: bool = False) -> list[HostDue]:
         self._promote(now)
+        for host in self._hosts.values():
+            host.parked &= host.ready_at > now
         due = [
             (host.ready_at, name)
             for name, host in self._hosts.items()
@@ -147,7 +151,7 @@ class MemoryStore:
         claimed = [name for _, name in due[:limit]]
         for name in claimed:
             self._hosts[name].claimed = True
-        return [HostDue(n, self._hosts[n].ready_at, self._hosts[n].delay) for n in claimed]
+        return [HostDue(n, self._hosts[n].ready_at, self._hosts[n].pace) for n in claimed]
 
     def unclaim(self, host: str, ready_at: float) -> None:
         self._hosts[host].claimed = False
@@ -162,14 +166,36 @@ class MemoryStore:
         known = self._host(host, until)
         known.ready_at = max(known.ready_at, until)
 
-    def set_delay(self, host: str, delay: float) -> None:
-        self._host(host, 0.0).delay = delay
+    def set_pace(self, host: str, pace: Pace) -> None:
+        self._host(host, 0.0).pace = pace
+
+    def park(self, host: str, until: float) -> None:
+        self.block(host, until)
+        self._hosts[host].parked = True
+
+    def parked(self) -> list[Parked]:
+        hosts: dict[str, list[_Host]] = {}
+        for host in self._hosts.values():
+            if host.parked and host.has_work(images_only=False):
+                hosts.setdefault(host.pace.trouble, []).append(host)
+        return [
+            Parked(
+                trouble,
+                len(group),
+                sum(sum(host.waiting.values()) for host in group),
+                min(host.ready_at for host in group),
+            )
+            for trouble, group in sorted(hosts.items())
+        ]
+
+    def next_parked(self) -> float | None:
+        return min((host.ready_at for host in self._hosts.values() if host.parked), default=None)
 
     def next_due(self, images_only: bool = False) -> float | None:
         moments = [
             host.ready_at
             for host in self._hosts.values()
-            if not host.claimed and host.has_work(images_only)
+            if not host.claimed and not host.parked and host.has_work(images_only)
         ]
         moments += [
             moment for moment, _, url in self._later if not images_only or url.found.want == "image"

@@ -22,12 +22,13 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from crawler.errors import OutputError
-from crawler.frontier.base import STATES, Ended, HostDue, State
+from crawler.frontier.base import STATES, Ended, HostDue, Parked, State
 from crawler.frontier.database import explained, first_column, open_database
 from crawler.frontier.hosts import HostTable
 from crawler.frontier.keepsakes import Keepsakes
 from crawler.frontier.lockfile import LockFile
 from crawler.frontier.recent import SKIPPED, Recent
+from crawler.pace import Pace
 from crawler.records import Found, Hop, Lease, Skip, Want
 from crawler.url import host_key, url_id
 
@@ -377,9 +378,23 @@ class SqliteStore(Keepsakes):
         self._hosts.block(host, until)
 
     @explained
-    def set_delay(self, host: str, delay: float) -> None:
+    def set_pace(self, host: str, pace: Pace) -> None:
         self._begin()
-        self._hosts.set_delay(host, delay)
+        self._hosts.set_pace(host, pace)
+
+    @explained
+    def park(self, host: str, until: float) -> None:
+        self._begin()
+        self._hosts.park(host, until)
+
+    @explained
+    def parked(self) -> list[Parked]:
+        self._begin()
+        return self._hosts.parked()
+
+    def next_parked(self) -> float | None:
+        moment = self._hosts.next_parked
+        return None if moment == inf else moment
 
     @explained
     def next_due(self, images_only: bool = False) -> float | None:

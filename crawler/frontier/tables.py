@@ -50,12 +50,20 @@ CREATE TABLE host (
     pages INTEGER NOT NULL DEFAULT 0,
     images INTEGER NOT NULL DEFAULT 0,
     ready_at REAL NOT NULL,
-    delay REAL NOT NULL DEFAULT 0,
-    claimed INTEGER NOT NULL DEFAULT 0
+    claimed INTEGER NOT NULL DEFAULT 0,
+    parked INTEGER NOT NULL DEFAULT 0,
+    crawl_delay REAL NOT NULL DEFAULT 0,        -- this and the following: pace.py
+    latency REAL NOT NULL DEFAULT 0,
+    slowdown REAL NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    parkings INTEGER NOT NULL DEFAULT 0,
+    trouble TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX host_work ON host (ready_at) WHERE claimed = 0 AND pages + images > 0;
-CREATE INDEX host_images ON host (ready_at) WHERE claimed = 0 AND images > 0;
+CREATE INDEX host_work ON host (ready_at)
+    WHERE claimed = 0 AND parked = 0 AND pages + images > 0;
+CREATE INDEX host_images ON host (ready_at) WHERE claimed = 0 AND parked = 0 AND images > 0;
 CREATE INDEX host_claimed ON host (host_id) WHERE claimed = 1;
+CREATE INDEX host_parked ON host (ready_at) WHERE parked = 1;
 
 CREATE TABLE count (name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE note (kind TEXT, key TEXT, value BLOB, PRIMARY KEY (kind, key)) WITHOUT ROWID;

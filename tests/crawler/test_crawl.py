@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ from crawler.folder import stored_config
 from tests.site.page import reply
 from tests.site.server import Exchange, Handler, Site
 
-HASTY = PolitenessConfig(per_host=8, wait=0.0)
+HASTY = PolitenessConfig(per_host=8, wait=0.0, host_backoff=0.01)
 TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
 
 
@@ -227,13 +228,27 @@ def test_no_page_is_asked_for_until_robots_txt_has_recovered(serve, tmp_path):
     assert [hit.target for hit in site.log][:2] == ["/robots.txt", "/robots.txt"]
 
 
-def test_robots_txt_that_stays_broken_excludes_the_seeds(serve, tmp_path):
+def test_robots_txt_that_stays_broken_parks_the_host(serve, tmp_path):
     site = serve(robots=reply(status=503), index=page())
-    summary = crawl(config(site, tmp_path, records=OutputConfig(record=("skips",))))
-    assert summary.exit_code == 9
-    (skip,) = of(tmp_path, "skip")
-    assert (skip["reason"], skip["rule"]) == ("robots_deferred", "robots.txt answered 503")
-    assert site.hits("/")[2:] == []
+    summary = crawl(config(site, tmp_path))
+    assert (summary.exit_code, summary.finish_reason) == (9, "parked")
+    (parked,) = summary.parked
+    assert (parked.trouble, parked.hosts, parked.urls) == ("robots_deferred", 1, 1)
+    assert [hit.target for hit in site.log] == ["/robots.txt"] * 3
+    assert endings(tmp_path, site) == {}
+
+
+def test_a_broken_robots_txt_ends_in_skips_when_there_is_no_hope_left(serve, tmp_path):
+    site = serve(robots=reply(status=503), index=page())
+    manners = replace(HASTY, park_time=0.01, parkings=2)
+    skips = OutputConfig(record=("skips",))
+    crawl(config(site, tmp_path, politeness=manners, records=skips))
+    for _ in range(2):
+        time.sleep(0.05)
+        summary = crawl(stored_config(tmp_path), "resume")
+    assert (summary.exit_code, summary.finish_reason) == (9, "done")
+    assert endings(tmp_path, site) == {"/": "skip"}
+    assert [hit.target for hit in site.log] == ["/robots.txt"] * 5
 
 
 def test_a_redirect_loop_and_a_chain_that_is_too_long_end_in_records(serve, tmp_path):

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 import pytest
 
-from crawler.config import RetryConfig, RobotsConfig
+from crawler.config import RobotsConfig
 from crawler.errors import ConnectRefused, Failure, NameNotFound
 from crawler.gate import Gate
-from crawler.records import Request, Response, Skip, Timings
+from crawler.pace import Reply
+from crawler.records import Request, Response, Timings
 
 URL = "http://a.example/private/x"
 
@@ -66,7 +67,6 @@ def gate(
     origin = Origin(answers)
     subject = Gate(
         RobotsConfig(**config),
-        RetryConfig(tries=3),
         origin.fetch,
         notes if notes is not None else Notes(),
         clock or Clock(),
@@ -78,7 +78,7 @@ def test_rules_are_learnt_once_for_an_origin():
     subject, origin = gate(answer(200, b"User-agent: *\nDisallow: /private\nCrawl-delay: 3\n"))
     assert not subject.knows(URL)
     learnt = subject.learn(URL)
-    assert (learnt.again_at, learnt.crawl_delay) == (None, 3.0)
+    assert (learnt.deferred, learnt.crawl_delay) == (False, 3.0)
     assert subject.knows("http://a.example/other")
     assert not subject.knows("https://a.example/other")
     assert not subject.knows("http://a.example:81/other")
@@ -104,43 +104,44 @@ def test_4xx_forbids_nothing(status):
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_5xx_and_429_defer_and_in_the_end_forbid(status):
-    subject, _ = gate(*[answer(status)] * 3)
-    for _ in range(2):
+def test_5xx_and_429_defer_for_as_long_as_they_last(status):
+    subject, _ = gate(*[answer(status)] * 9, answer(200))
+    for _ in range(9):
         learnt = subject.learn(URL)
         assert learnt.record.policy == "deferred"
-        assert learnt.again_at is not None
-        assert learnt.again_at > Clock.now
+        assert learnt.deferred
+        assert learnt.reply(7.0) == Reply(7.0, "failed", trouble="robots_deferred")
         assert not subject.knows(URL)
-    assert subject.learn(URL).again_at is None
-    assert subject.knows(URL)
-    assert subject.judge(URL) == Skip("robots_deferred", f"robots.txt answered {status}")
-
-
-def test_a_recovery_counts():
-    subject, _ = gate(answer(503), answer(200, b"User-agent: *\nDisallow:\n"))
-    assert subject.learn(URL).again_at is not None
-    assert subject.learn(URL).again_at is None
+    assert not subject.learn(URL).deferred
     assert subject.judge(URL) is None
 
 
-def test_no_answer_in_the_end_fails_the_urls_alike_with_a_new_exception_each():
-    subject, _ = gate(*[ConnectRefused("nobody listens")] * 3)
-    for _ in range(3):
-        learnt = subject.learn(URL)
-    assert learnt.again_at is None
-    with pytest.raises(ConnectRefused, match="nobody listens") as first:
-        subject.judge(URL)
-    with pytest.raises(ConnectRefused) as second:
-        subject.judge(URL)
-    assert first.value is not second.value
+def test_retry_after_says_when_to_ask_again():
+    subject, _ = gate(answer(503, headers=(("retry-after", "30"),)), answer(503))
+    assert subject.learn(URL).not_before == Clock.now + 30
+    assert subject.learn(URL).not_before is None
+
+
+def test_no_answer_is_a_failed_attempt_at_the_url_that_asked():
+    subject, _ = gate(ConnectRefused("nobody listens"), answer(404))
+    learnt = subject.learn(URL)
+    assert isinstance(learnt.unanswered, ConnectRefused)
+    assert learnt.unanswered.message == "robots.txt: nobody listens"
+    assert learnt.reply(7.0) == Reply(7.0, "failed", trouble="connect_refused")
+    assert not subject.knows(URL)
+    assert subject.learn(URL).unanswered is None
+    assert subject.judge(URL) is None
 
 
 def test_a_name_that_does_not_exist_is_not_asked_twice():
     subject, origin = gate(NameNotFound("no such name"))
-    assert subject.learn(URL).again_at is None
-    with pytest.raises(NameNotFound):
+    learnt = subject.learn(URL)
+    assert (learnt.deferred, learnt.unanswered, learnt.reply(7.0)) == (False, None, None)
+    with pytest.raises(NameNotFound, match="no such name") as first:
         subject.judge(URL)
+    with pytest.raises(NameNotFound) as second:
+        subject.judge(URL)
+    assert first.value is not second.value
     assert len(origin.asked) == 1
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.config import PolitenessConfig
+from crawler.pace import Pace
 from crawler.politeness import Politeness
 
 
@@ -44,7 +45,7 @@ def test_hosts_take_turns() -> None:
 
 def test_a_new_host_waits_for_its_moment() -> None:
     politeness = hosts("a")
-    politeness.enter("b", 5.0, delay=3.0)
+    politeness.enter("b", 5.0, Pace(crawl_delay=3.0))
     politeness.offer("b")
     politeness.withdraw("a")
     assert politeness.take(4.9) is None

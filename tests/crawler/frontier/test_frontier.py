@@ -387,8 +387,8 @@ def test_a_crash_does_not_make_us_hasty(tmp_path: Path, clock: Clock) -> None:
     store = SqliteStore(tmp_path)
     frontier = frontier_of(store, clock, wait=30.0)
     frontier.add([found("1"), found("2")])
-    frontier.set_delay("a.example", 40.0)
     assert frontier.lease() is not None
+    frontier.set_delay("a.example", 40.0)
     store.commit()
     store.close()
     store = SqliteStore(tmp_path)

@@ -10,6 +10,7 @@ import pytest
 from crawler.frontier.base import Content, HostDue, Run, Store
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite import SqliteStore
+from crawler.pace import Pace
 from crawler.records import Hop, Skip
 from tests.crawler.frontier.support import FAR, found, lease_all, paths
 
@@ -233,18 +234,18 @@ def test_a_blocked_host_is_not_claimed_before_its_time(store: Store) -> None:
     store.add([found("1"), found("1", host="b")], 0.0)
     store.block("a.example", 30.0)
     store.block("a.example", 10.0)
-    store.set_delay("a.example", 2.5)
-    assert store.claim(9, 29.0) == [HostDue("b.example", 0.0, 0.0)]
+    store.set_pace("a.example", Pace(crawl_delay=2.5))
+    assert store.claim(9, 29.0) == [HostDue("b.example", 0.0)]
     assert store.next_due() == 30.0
-    assert store.claim(9, 30.0) == [HostDue("a.example", 30.0, 2.5)]
+    assert store.claim(9, 30.0) == [HostDue("a.example", 30.0, Pace(crawl_delay=2.5))]
 
 
 def test_a_host_may_be_blocked_before_anything_of_it_is_known(store: Store) -> None:
     store.block("a.example", 30.0)
-    store.set_delay("a.example", 2.0)
+    store.set_pace("a.example", Pace(crawl_delay=2.0))
     store.add([found("1")], 0.0)
     assert store.next_due() == 30.0
-    assert store.claim(9, 30.0) == [HostDue("a.example", 30.0, 2.0)]
+    assert store.claim(9, 30.0) == [HostDue("a.example", 30.0, Pace(crawl_delay=2.0))]
 
 
 def test_only_images(store: Store) -> None:

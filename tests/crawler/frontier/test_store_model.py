@@ -24,6 +24,7 @@ from crawler.frontier.base import Content
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.recent import Recent
 from crawler.frontier.sqlite import SqliteStore
+from crawler.pace import Pace
 from crawler.records import Found, Lease
 from tests.crawler.frontier.support import FAR, found
 
@@ -121,7 +122,7 @@ class StoreMachine(RuleBasedStateMachine):
     def block(self, host: str, seconds: float) -> None:
         for store in (self.store, self.model):
             store.block(f"{host}.example", self.now + seconds)
-            store.set_delay(f"{host}.example", seconds)
+            store.set_pace(f"{host}.example", Pace(crawl_delay=seconds))
 
     @rule()
     def refilled(self) -> None:
