@@ -47,6 +47,7 @@ class Greenlet(RawGreenlet, Linked):
         "args",
         "born",
         "kwargs",
+        "locals",
         "value",
     )
 
@@ -61,6 +62,7 @@ class Greenlet(RawGreenlet, Linked):
         self._target = run
         self.args = args
         self.kwargs = kwargs
+        self.locals: Any = None  # what `hub.local` keeps for it
         self.value: Any = None
         self._exception: BaseException | None = None
         self._links: list[Notified] = []
@@ -155,6 +157,7 @@ class Greenlet(RawGreenlet, Linked):
         self._target = None
         self.args = ()
         self.kwargs = {}
+        self.locals = None
         if self._links:
             self._notify()
 

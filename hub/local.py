@@ -4,14 +4,19 @@ The values hang on the greenlet, keyed weakly by the `local`: they end with whic
 ends first, without a cycle.
 """
 
+from types import MemberDescriptorType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from greenlet import getcurrent
 
+from hub.greenlet import Greenlet
+
 __all__ = ["local"]
 
 _ATTRIBUTE = "_hub_locals"
+
+_Spaces = WeakKeyDictionary["_Key", dict[str, Any]]
 
 
 class _Key:
@@ -24,14 +29,22 @@ class _Key:
         self.kwargs = kwargs
 
 
+def _spaces() -> _Spaces:
+    """The current greenlet's values of every `local`. A Greenlet drops them when it ends."""
+    me = getcurrent()
+    found: _Spaces | None
+    if isinstance(me, Greenlet):
+        if (found := me.locals) is None:
+            found = me.locals = WeakKeyDictionary()
+    elif (found := me.__dict__.get(_ATTRIBUTE)) is None:
+        found = me.__dict__[_ATTRIBUTE] = WeakKeyDictionary()
+    return found
+
+
 def _values(instance: "local") -> dict[str, Any]:
     """The current greenlet's values; a subclass's ``__init__`` runs once a greenlet."""
     key: _Key = object.__getattribute__(instance, "_key")
-    spaces: WeakKeyDictionary[_Key, dict[str, Any]]
-    attributes = getcurrent().__dict__
-    if (found := attributes.get(_ATTRIBUTE)) is None:
-        found = attributes[_ATTRIBUTE] = WeakKeyDictionary()
-    spaces = found
+    spaces = _spaces()
     values = spaces.get(key)
     if values is None:
         values = spaces[key] = {}
@@ -51,9 +64,7 @@ class local:
             )
         self = super().__new__(cls)
         object.__setattr__(self, "_key", _Key(args, kwargs))
-        key = object.__getattribute__(self, "_key")
-        attributes = getcurrent().__dict__
-        attributes.setdefault(_ATTRIBUTE, WeakKeyDictionary())[key] = {}
+        _spaces()[object.__getattribute__(self, "_key")] = {}
         return self
 
     def __getattribute__(self, name: str) -> Any:
@@ -78,6 +89,10 @@ class local:
         key: _Key = object.__getattribute__(self, "_key")
         twin = type(self).__new__(type(self), *key.args, **key.kwargs)
         _values(twin).update(_values(self))
+        for base in type(self).__mro__[: type(self).__mro__.index(local)]:
+            for name, value in vars(base).items():
+                if isinstance(value, MemberDescriptorType) and hasattr(self, name):
+                    object.__setattr__(twin, name, getattr(self, name))
         return twin
 
     def __delattr__(self, name: str) -> None:

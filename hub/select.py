@@ -35,6 +35,8 @@ _WRITABLE = _standard.EPOLLOUT
 
 
 def _descriptor(thing: Any) -> int:
+    if not isinstance(thing, int) and not hasattr(thing, "fileno"):
+        raise TypeError("argument must be an int, or have a fileno() method")
     number = thing if isinstance(thing, int) else thing.fileno()
     if not isinstance(number, int):
         raise TypeError("fileno() returned a non-integer")

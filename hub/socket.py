@@ -6,6 +6,7 @@ library's, looked up there when asked for.
 
 import errno
 import socket as _standard
+from inspect import signature
 from typing import Any
 
 from hub.current import get_hub
@@ -18,7 +19,8 @@ from hub.socketobject import socket as socket  # the name is exported
 SocketIO = SocketFile
 SocketType = socket
 
-_GLOBAL_TIMEOUT: Any = object()
+_GLOBAL_TIMEOUT: Any = signature(_standard.create_connection).parameters["timeout"].default
+"""Stands for `getdefaulttimeout`; the standard library's own, which http.client hands to us."""
 
 
 def __getattr__(name: str) -> Any:

@@ -115,6 +115,9 @@ class ThreadPool(Mapper):
         crew.tasks.put(task)
         return result
 
+    def _inside(self) -> bool:
+        return get_hub_if_any() is not self._hub
+
     def join(self) -> None:
         """Wait until nothing is under way."""
         for _ in range(self.maxsize):
@@ -173,6 +176,10 @@ class ThreadPoolExecutor(concurrent.futures.Executor):
         """``map(fn, *iterables)`` in the threads, in order."""
         results = [self.submit(fn, *items) for items in zip(*iterables, strict=False)]
         return (result.get(timeout=timeout) for result in results)
+
+    def kill(self) -> None:
+        """Let the threads end after what they have."""
+        self._pool.kill()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more; ``wait`` for what is under way."""

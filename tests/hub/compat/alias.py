@@ -31,7 +31,6 @@ _REAL = (
     "gevent._util",
     "gevent.baseserver",
     "gevent.events",
-    "gevent.os",
     "gevent.pywsgi",
     "gevent.selectors",
     "gevent.server",
@@ -170,6 +169,10 @@ def _hub_module() -> types.ModuleType:
     )
 
 
+def _os() -> types.ModuleType:
+    return twins.module("gevent.os", os, make_nonblocking=lambda fd: os.set_blocking(fd, False))
+
+
 def _hub_local() -> types.ModuleType:
     return _made(
         "_hub_local",
@@ -195,6 +198,7 @@ def _modules() -> dict[str, types.ModuleType]:
         "hub": _hub_module(),
         "_hub_local": _hub_local(),
         "local": hub.local,
+        "os": _os(),
         "lock": hub.lock,
         "monkey": _monkey(),
         "pool": hub.pool,

@@ -109,6 +109,8 @@ class _Lock(lock.Semaphore):
             raise RuntimeError("release unlocked lock")
         super().release()
 
+    def _at_fork_reinit(self) -> None: ...
+
     def __enter__(self) -> bool:
         return self.acquire()
 

@@ -1,0 +1,320 @@
+"""A TLS connection on two memory buffers.
+
+OpenSSL works on two memory buffers (``SSLContext.wrap_bio``), and this file moves bytes between
+them and our own socket. Against the other way, an SSL object on the descriptor itself:
+
+* Nothing here depends on a descriptor, so TLS runs over the simulated network as well.
+* What blocks is our plain `recv` and `send`, so there is one place for readiness, time-outs and
+  ConcurrentObjectUseError; "the TLS layer holds data that epoll doesn't know of" can't happen.
+* One ``recv`` brings many records, where OpenSSL on a descriptor makes two calls for each.
+
+What has been encrypted must be sent, in order, whatever happens to the greenlet that was about
+to: `_flush` keeps the rest of an interrupted send in ``_unsent``, and goes on with it next time.
+"""
+
+import ssl as _standard
+from collections.abc import Callable
+from contextlib import suppress
+from ssl import MemoryBIO, SSLError, SSLObject, SSLWantReadError, SSLWantWriteError
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from hub.lock import Semaphore
+from hub.socketobject import Address, closed_socket, socket
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+    from hub.ssl import SSLContext
+
+__all__ = ["SSLSocket"]
+
+T = TypeVar("T")
+
+_RECORDS = 65536  # bytes asked of the socket at once: several records of at most 16 KiB
+_WRITE = 65536  # bytes encrypted before they are sent
+
+
+class SSLSocket(socket):
+    """A TLS connection, made by `SSLContext.wrap_socket`. Before and after TLS a plain socket."""
+
+    __slots__ = (
+        "_context",
+        "_incoming",
+        "_outgoing",
+        "_sending",
+        "_session",
+        "_tls",
+        "_unsent",
+        "do_handshake_on_connect",
+        "server_hostname",
+        "server_side",
+        "suppress_ragged_eofs",
+    )
+
+    do_handshake_on_connect: bool
+    server_hostname: str | None
+    server_side: bool
+    suppress_ragged_eofs: bool
+    _session: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise TypeError("an SSLSocket is made by SSLContext.wrap_socket()")
+
+    def _take_over(self, plain: socket, context: "SSLContext") -> None:
+        """Become the owner of the descriptor; ``plain`` is a closed socket from now on."""
+        self._adopt(plain._sock)
+        self._timeout = plain._timeout
+        self._entry, self._reading, self._writing = plain._entry, plain._reading, plain._writing
+        self._shared = plain._shared
+        plain._sock = closed_socket()
+        plain._entry = plain._reading = plain._writing = None
+        plain._closed = True
+        self._context = context
+        self._tls: SSLObject | None = None
+        self._incoming = MemoryBIO()
+        self._outgoing = MemoryBIO()
+        self._unsent = b""
+        self._sending = Semaphore(1)
+
+    def _begin_tls(self) -> None:
+        self._tls = self._context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_side=self.server_side,
+            server_hostname=self.server_hostname,
+            session=self._session,
+        )
+        self._context.owners[self._tls] = self
+        if self.do_handshake_on_connect:
+            if self._timeout == 0.0:
+                raise ValueError("do_handshake_on_connect is no use on a non-blocking socket")
+            self.do_handshake()
+
+    @property
+    def _object(self) -> SSLObject:
+        if self._tls is None:
+            raise ValueError("no TLS on this socket (not connected, or unwrapped)")
+        return self._tls
+
+    # -- moving bytes --------------------------------------------------------------------------
+
+    def _run(self, call: Callable[..., T], *args: Any) -> T:
+        """Have OpenSSL do one thing, feeding it until it can, and send what comes of it."""
+        while True:
+            try:
+                result = call(*args)
+            except SSLWantReadError:
+                self._flush()
+                self._feed()
+            except BaseException:
+                self._flush_alert()
+                raise
+            else:
+                if self._outgoing.pending:
+                    self._flush()
+                return result
+
+    def _feed(self) -> None:
+        try:
+            data = super().recv(_RECORDS)
+        except BlockingIOError:
+            raise SSLWantReadError(
+                _standard.SSL_ERROR_WANT_READ, "The operation did not complete (read)"
+            ) from None
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+    def _flush(self) -> None:
+        """Send all that has been encrypted."""
+        with self._sending:
+            while self._unsent or self._outgoing.pending:
+                self._unsent = self._unsent or self._outgoing.read()
+                try:
+                    sent = super().send(self._unsent)
+                except BlockingIOError:
+                    raise SSLWantWriteError(
+                        _standard.SSL_ERROR_WANT_WRITE, "The operation did not complete (write)"
+                    ) from None
+                self._unsent = self._unsent[sent:]
+
+    def _flush_alert(self) -> None:
+        """Tell the peer why the handshake failed, if it takes it at once."""
+        if self._outgoing.pending and not self._unsent:
+            try:
+                self._sock.send(self._outgoing.read())
+            except OSError:
+                return  # it is gone; the error that brought us here says more
+
+    # -- reading and writing -------------------------------------------------------------------
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Agree on keys and check the peer's certificate; raises SSLError."""
+        self._run(self._object.do_handshake)
+
+    def read(self, len: int = 1024, buffer: "WriteableBuffer | None" = None) -> Any:
+        """Up to ``len`` decrypted bytes, or how many were put into ``buffer``."""
+        tls = self._object
+        try:
+            if buffer is None:
+                return self._run(tls.read, len)
+            return self._run(tls.read, len, buffer)
+        except SSLError as error:
+            if error.args[0] == _standard.SSL_ERROR_EOF and self.suppress_ragged_eofs:
+                return b"" if buffer is None else 0
+            raise
+
+    def write(self, data: "ReadableBuffer") -> int:
+        """Encrypt and send some of ``data``; how many bytes."""
+        view = memoryview(data).cast("B")[:_WRITE]
+        if self._unsent:
+            self._flush()  # non-blocking before: nothing new until the old is out
+        count = self._object.write(view) if view else 0
+        with suppress(SSLWantWriteError):  # then it is on its way, as far as the caller knows
+            self._flush()
+        return count
+
+    def recv(self, bufsize: int = 1024, flags: int = 0) -> bytes:
+        """At most ``bufsize`` bytes; b"" at the end."""
+        if self._tls is None:
+            return super().recv(bufsize, flags)
+        _refuse_flags(flags)
+        return b"" if bufsize == 0 else cast(bytes, self.read(bufsize))
+
+    def recv_into(self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0) -> int:
+        """Receive into ``buffer``."""
+        if self._tls is None:
+            return super().recv_into(buffer, nbytes, flags)
+        _refuse_flags(flags)
+        size = nbytes or memoryview(buffer).nbytes
+        return cast(int, self.read(size, buffer)) if size else 0
+
+    def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
+        """Send some of ``data``."""
+        if self._tls is None:
+            return super().send(data, flags)
+        _refuse_flags(flags)
+        return self.write(data)
+
+    def sendall(self, data: "ReadableBuffer", flags: int = 0) -> None:
+        """Send all of ``data``."""
+        if self._tls is None:
+            super().sendall(data, flags)
+            return
+        _refuse_flags(flags)
+        view = memoryview(data).cast("B")
+        while view:
+            view = view[self.write(view) :]
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send ``file`` by reading it: the kernel can't encrypt."""
+        if self._tls is None:
+            return super().sendfile(file, offset, count)
+        return self._send_by_reading(file, offset, count)
+
+    def _read(self, call: Callable[..., Any], *args: Any) -> Any:
+        if self._tls is not None:
+            raise ValueError("not allowed on a TLS socket: datagrams and messages bypass TLS")
+        return super()._read(call, *args)
+
+    def _write(self, call: Callable[..., Any], *args: Any) -> Any:
+        if self._tls is not None:
+            raise ValueError("not allowed on a TLS socket: datagrams and messages bypass TLS")
+        return super()._write(call, *args)
+
+    def _really_close(self) -> None:
+        self._tls = None
+        super()._really_close()
+
+    def pending(self) -> int:
+        """How many decrypted bytes are there without reading from the network."""
+        return 0 if self._tls is None else self._tls.pending()
+
+    # -- connecting and ending -----------------------------------------------------------------
+
+    def _connect(self, address: Address) -> None:
+        """Connect, and do the handshake."""
+        if self.server_side:
+            raise ValueError("can't connect in server-side mode")
+        if self._tls is not None:
+            raise ValueError("attempt to connect already-connected SSLSocket!")
+        super()._connect(address)
+        self._begin_tls()
+
+    def accept(self) -> tuple["SSLSocket", Address]:
+        """The next connection, its handshake done."""
+        plain, address = super().accept()
+        return self._context.wrap_socket(
+            plain,
+            server_side=True,
+            do_handshake_on_connect=self.do_handshake_on_connect,
+            suppress_ragged_eofs=self.suppress_ragged_eofs,
+        ), address
+
+    def unwrap(self) -> socket:
+        """End TLS on both sides; the socket goes on without it."""
+        self._run(self._object.unwrap)
+        self._tls = None
+        return self
+
+    def shutdown(self, how: int) -> None:
+        """End the connection below TLS."""
+        self._tls = None
+        super().shutdown(how)
+
+    def __enter__(self) -> "SSLSocket":
+        return self
+
+    def dup(self) -> socket:
+        """Not possible: the TLS state can't be in two places."""
+        raise NotImplementedError("can't dup() an SSLSocket")
+
+    # -- what was agreed on --------------------------------------------------------------------
+
+    @property
+    def context(self) -> "SSLContext":
+        """The context; a server-name callback may set another."""
+        return self._context
+
+    @context.setter
+    def context(self, value: "SSLContext") -> None:
+        self._context = value
+        self._object.context = value
+
+    @property
+    def session(self) -> Any:
+        """The session, for `SSLContext.wrap_socket` of a later connection."""
+        return self._session if self._tls is None else self._tls.session
+
+    @session.setter
+    def session(self, value: Any) -> None:
+        self._object.session = value
+
+    @property
+    def session_reused(self) -> bool | None:
+        """Whether the handshake was shortened by a session."""
+        return None if self._tls is None else self._tls.session_reused
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        """The peer's certificate, as a dict or DER."""
+        return self._object.getpeercert(binary_form)
+
+    def cipher(self) -> tuple[str, str, int] | None:
+        """Name, protocol and secret bits of the cipher."""
+        return None if self._tls is None else self._tls.cipher()
+
+    def version(self) -> str | None:
+        """ "TLSv1.3" and the like; None without TLS."""
+        return None if self._tls is None else self._tls.version()
+
+    def __getattr__(self, name: str) -> Any:
+        """selected_alpn_protocol, compression, ...: what OpenSSL knows about the connection."""
+        if name.startswith("_") or not hasattr(SSLObject, name):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._object, name)
+
+
+def _refuse_flags(flags: int) -> None:
+    if flags:
+        raise ValueError("non-zero flags are not allowed on a TLS socket")
