@@ -31,6 +31,7 @@ from crawler.frontier.memory import MemoryStore
 from crawler.gate import Gate
 from crawler.http.client import Client
 from crawler.http.proxy import Proxies
+from crawler.http.trace import Exchange
 from crawler.identity_files import open_identity, write_jar
 from crawler.limits import Limits
 from crawler.pace import ROBOTS
@@ -264,8 +265,11 @@ def _resident_bytes() -> int:
     return 0
 
 
-def visit(config: Config, url: str) -> Visit:
-    """One URL through the client, the robots verdict and extraction, without a crawl around it."""
+def visit(config: Config, url: str, trace: Callable[[Exchange], None] | None = None) -> Visit:
+    """One URL through the client, the robots verdict and extraction, without a crawl around it.
+
+    `trace` is told of each exchange with a server.
+    """
     store = MemoryStore()
     http = revealed(config.http, os.environ)
     identity = open_identity(http, (url,), store, time.time)
@@ -274,6 +278,7 @@ def visit(config: Config, url: str) -> Visit:
         named_hosts={hostname(host_key(url))},
         identity=identity,
         proxies=Proxies(http.proxy, http.no_proxy, os.environ),
+        trace=trace,
     )
     with closing(client):
         gate = Gate(config.robots, client.fetch, store, time.time)

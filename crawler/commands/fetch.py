@@ -35,6 +35,10 @@ def fetch_options() -> Iterator[Flag]:
         "-a", "--all", "everything", is_flag=True, group="Output",
         help=f"All links, images and headers, not only the first {_MAX_ROWS}.",
     )  # fmt: skip
+    yield Flag(
+        "-v", "--verbose", is_flag=True, group="Output",
+        help="Each exchange with a server as it was (on stderr), like curl -v; no secrets.",
+    )  # fmt: skip
     yield from network_options()
     yield from configuration_options()
 
@@ -50,9 +54,13 @@ def command(ctx: click.Context, /, url: str, **params: Any) -> int:
     for note in plan.notes:
         click.echo(f"orbweb: {note}", err=True)
     from crawler.app import visit
+    from crawler.http.trace import Exchange, render
+
+    def show(exchange: Exchange) -> None:
+        click.echo("\n".join([*map(printable, render(exchange)), ""]), err=True)
 
     config = plan.jobs[0].config
-    seen = visit(config, config.seeds[-1])
+    seen = visit(config, config.seeds[-1], show if params["verbose"] else None)
     if params["as_json"]:
         for record in filter(None, (seen.robots, seen.record)):
             click.echo(msgspec.json.encode(record))

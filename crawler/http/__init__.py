@@ -12,6 +12,7 @@
     guard       which addresses may be connected to                     no I/O
     proxy       which proxy for which URL, and what it is told          no I/O
     pool        idle connections by origin                              no I/O
+    trace       one exchange as text, without its secrets               no I/O
     progress    stage and times of one request                          no I/O
     budget      a Timeout that ends in a failure of the crawl           hub
     dns_message, dns_cache, dns_files: questions, answers, what is kept no I/O

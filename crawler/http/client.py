@@ -46,6 +46,7 @@ from crawler.http.proxy import Proxies, Proxy, proxy_authorization
 from crawler.http.request import RequestWriter, Target, parse_target
 from crawler.http.resolve import Resolver, parse_mapped
 from crawler.http.tls import Tls, explain
+from crawler.http.trace import Exchange
 from crawler.http.tunnel import refusal
 from crawler.records import Hop, Request, Response
 
@@ -72,8 +73,8 @@ class Client:
 
     `named_hosts`: hosts that the user named (the seeds'): the address guard lets them pass.
     `identity`: cookies and credentials, and the origins that may see secrets; without one there
-    are none but the cookies that servers set. `proxies`: the ways that are not straight. `clock`:
-    seconds, monotonic.
+    are none but the cookies that servers set. `proxies`: the ways that are not straight. `trace`:
+    is told of each exchange. `clock`: seconds, monotonic.
     """
 
     def __init__(
@@ -83,12 +84,14 @@ class Client:
         named_hosts: Collection[str] = (),
         identity: Identity | None = None,
         proxies: Proxies | None = None,
+        trace: Callable[[Exchange], None] | None = None,
         resolver: Resolver | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._clock = clock
         self._identity = identity or Identity(CookieJar(), (), None, {}, time.time, token_hex)
+        self._trace = trace
         self._proxies = proxies or None  # most crawls have none, and never ask
         mapped = {host for host, _ in parse_mapped(config.resolve)}
         trusted = self._identity.trusted
@@ -136,10 +139,11 @@ class Client:
     def _converse(self, request: Request, target: Target, progress: Progress) -> Response:
         """One exchange; more where the server asks who we are, or sends us back with a cookie."""
         identity = self._identity
+        ask = self._ask if self._trace is None else self._ask_and_tell
         hops: tuple[Hop, ...] = ()
         for left in reversed(range(MAX_EXCHANGES)):
             proofs = identity.headers(request, target)
-            response = self._ask(request, target, proofs, progress)
+            response = ask(request, target, proofs, progress)
             if response.status == 407:
                 raise self._refused(target, response)
             identity.learn(request, target, response)
@@ -163,6 +167,23 @@ class Client:
             return ProtocolFailure("the server answered like a proxy (407)", stage="headers")
         return refusal(proxy, response.status, response.reason)
 
+    def _ask_and_tell(
+        self, request: Request, target: Target, proofs: list[Header], progress: Progress
+    ) -> Response:
+        response: Response | None = None
+        failure: Failure | None = None
+        try:
+            response = self._ask(request, target, proofs, progress)
+            return response
+        except Failure as error:
+            failure = error
+            raise
+        finally:
+            assert self._trace is not None
+            times = progress.timings(self._clock())
+            told = Exchange(target.origin, progress.head, progress.peer, times, response, failure)
+            self._trace(told)
+
     def _ask(
         self, request: Request, target: Target, proofs: list[Header], progress: Progress
     ) -> Response:
@@ -172,14 +193,14 @@ class Client:
         connection = self._pool.take(target.origin if proxy is None else proxy.pool_key(target))
         if connection is not None:
             try:
-                return self._exchange(connection, request, head, progress, reused=True)
+                return self._exchange(connection, request, head, progress, proxy, reused=True)
             except ConnectionReset:
                 if progress.first_byte is not None:
                     raise
             self._retried += 1
         connection = self._connector.connect(target, proxy, progress)
         self._connections += 1
-        return self._exchange(connection, request, head, progress, reused=False)
+        return self._exchange(connection, request, head, progress, proxy, reused=False)
 
     def _head(
         self, request: Request, target: Target, proofs: list[Header], proxy: Proxy | None
@@ -197,8 +218,11 @@ class Client:
         request: Request,
         head: bytes,
         progress: Progress,
+        proxy: Proxy | None,
         reused: bool,
     ) -> Response:
+        if self._trace is not None:
+            progress.head, progress.peer = head, connection.peer(proxy, reused)
         reader = ResponseReader(request.method, self._config.max_header, self._config.max_body)
         body = Body(self._config.max_body)
         try:

@@ -28,6 +28,7 @@ from crawler.http.race import connect_first
 from crawler.http.request import USER_AGENT, Target
 from crawler.http.resolve import Resolver
 from crawler.http.tls import Tls
+from crawler.http.trace import Peer, certificate_lines
 from crawler.http.tunnel import open_tunnel
 from hub import socket, ssl
 from hub.resolver import is_numeric
@@ -68,6 +69,14 @@ class Connection:
             return False
         return False
 
+    def peer(self, proxy: Proxy | None, reused: bool) -> Peer:
+        """Who is at the other end, for a trace."""
+        host, port = self._sock.getpeername()[:2]
+        return Peer(f"{host} port {port}", proxy.key if proxy else None, reused, self._tls_facts())
+
+    def _tls_facts(self) -> tuple[str, ...]:
+        return ()
+
     def close(self) -> None:
         self._sock.close()
 
@@ -89,6 +98,17 @@ class TlsConnection(Connection):
         super().__init__(sock, key, remote_ip, read_timeout)
         self._tls = tls
         self._origin = origin
+
+    def _tls_facts(self) -> tuple[str, ...]:
+        sock = self._sock
+        assert isinstance(sock, ssl.SSLSocket)
+        cipher = sock.cipher()
+        return certificate_lines(
+            sock.version() or "",
+            cipher[0] if cipher else "",
+            bool(sock.session_reused),
+            sock.getpeercert(),
+        )
 
     def close(self) -> None:
         assert isinstance(self._sock, ssl.SSLSocket)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from crawler.http.trace import Peer
 from crawler.records import Timings
 
 
 class Progress:
     """Filled in along the way. Times of `clock`, in seconds; phases in milliseconds."""
 
-    __slots__ = ("connect_ms", "dns_ms", "first_byte", "sent", "stage", "started", "tls_ms")
+    __slots__ = (
+        "connect_ms", "dns_ms", "first_byte", "head", "peer", "sent", "stage", "started", "tls_ms",
+    )  # fmt: skip
 
     def __init__(self, now: float) -> None:
         self.stage = "request"
@@ -19,12 +22,16 @@ class Progress:
         self.dns_ms: int | None = None
         self.connect_ms: int | None = None
         self.tls_ms: int | None = None
+        self.head = b""
+        self.peer: Peer | None = None
+        """Both are filled in for a trace only."""
 
     def again(self) -> None:
         """Another exchange for the same request begins."""
         self.stage = "request"
         self.sent = self.first_byte = None
         self.dns_ms = self.connect_ms = self.tls_ms = None
+        self.peer = None
 
     def timings(self, now: float) -> Timings:
         """The phases of a request that has ended."""

@@ -277,6 +277,16 @@ def test_fetch_shows_an_image_and_what_is_closed(orbweb: Run, server: DemoServer
     assert "a crawl would leave this out: robots.txt:2 Disallow: /storeroom/" in closed.stdout
 
 
+def test_fetch_shows_each_exchange(orbweb: Run, server: DemoServer) -> None:
+    result = orbweb("fetch", server.url, "-v", "-H", "Cookie: sid=s3cr3t")
+    assert result.returncode == 0
+    assert "> GET /robots.txt HTTP/1.1" in result.stderr
+    assert "> GET / HTTP/1.1" in result.stderr
+    assert "< HTTP/1." in result.stderr
+    assert "> Cookie: sid=" in result.stderr
+    assert "s3cr3t" not in result.stderr + result.stdout
+
+
 def test_fetch_as_json(orbweb: Run, server: DemoServer) -> None:
     done = orbweb("fetch", "--json", server.url)
     robots, page = map(json.loads, done.stdout.splitlines())
