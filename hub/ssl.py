@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from hub.socket import create_connection
 from hub.socketobject import socket
-from hub.sslsocket import SSLSocket
+from hub.sslsocket import SSLSocket as SSLSocket  # a name of ours in this module too
 
 
 class SSLContext(_standard.SSLContext):
