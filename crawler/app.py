@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -24,25 +24,27 @@ from crawler.config import Config, to_json
 from crawler.config_secrets import revealed
 from crawler.discover import Discovery
 from crawler.engine import Engine
+from crawler.explain import Verdict
 from crawler.folder import Mode, open_images, open_records, open_state, records_path
 from crawler.frontier.base import Parked, Run, Store
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.memory import MemoryStore
-from crawler.gate import Gate
+from crawler.gate import Gate, recorded
 from crawler.http.client import Client
 from crawler.http.proxy import Proxies
 from crawler.http.trace import Exchange
 from crawler.identity_files import open_identity, write_jar
 from crawler.limits import Limits
+from crawler.notes import ROBOTS_TXT, WIDENED
 from crawler.pace import ROBOTS
 from crawler.records import Found
-from crawler.schema import Record, RunRecord
+from crawler.schema import Record, RobotsRecord, RunRecord
 from crawler.scope import Scope
 from crawler.single import Visit, Visitor
 from crawler.sinks.base import Sink
 from crawler.sinks.files import ImageFiles
 from crawler.stats import Snapshot, Stats
-from crawler.url import host_key, hostname
+from crawler.url import host_key, hostname, origin
 from crawler.verdict import exit_code
 from crawler.writer import Writer
 
@@ -54,9 +56,6 @@ FinishReason = Literal[
 STOPPED = 75
 STOPPED_AT_ONCE = 128
 """Plus the signal's number, as shells have it."""
-
-WIDENED = "scope"
-"""Notes of the URLs that seeds redirected to: they are in scope, also after a resume."""
 
 
 class Summary(Struct, frozen=True):
@@ -120,7 +119,7 @@ class Crawl:
         self._frontier = Frontier(store, config.politeness, clock)
         self._stats = Stats(clock, self._counts())
         self._pages_before = self._counts()["page"]
-        self._limits = Limits(config.limits, config.images, clock(), self._pages_before)
+        self._limits = Limits(config.limits, config.images, store, clock(), self._pages_before)
         http = revealed(config.http, os.environ)
         self._identity = open_identity(http, config.seeds, store, clock)
         self._client = Client(
@@ -270,18 +269,53 @@ def visit(config: Config, url: str, trace: Callable[[Exchange], None] | None = N
 
     `trace` is told of each exchange with a server.
     """
+    with _lone_client(config, (url,), trace) as (client, store):
+        gate = Gate(config.robots, client.fetch, store, time.time)
+        return Visitor(config, client.fetch, gate, time.time).visit(url)
+
+
+class RobotsAnswer(Struct, frozen=True):
+    """The robots.txt of a URL's origin, and what it says of the URL."""
+
+    url: str
+    record: RobotsRecord
+    verdict: Verdict
+
+
+def ask_robots(config: Config, urls: Sequence[str]) -> list[RobotsAnswer]:
+    """Fetch the robots.txt of the origin of each canonical URL, and ask it."""
+    answers: list[RobotsAnswer] = []
+    records: dict[str, RobotsRecord] = {}
+    with _lone_client(config, urls) as (client, store):
+        gate = Gate(config.robots, client.fetch, store, time.time)
+        for url in urls:
+            site = origin(url)
+            if site not in records:
+                records[site] = gate.learn(url).record
+            note = store.note(ROBOTS_TXT, site)
+            if note is None:
+                verdict = Verdict(False, "robots.txt can't be had: nothing may be asked for")
+            else:
+                verdict = Verdict(*recorded(note, url, config.robots.agent)[:2])
+            answers.append(RobotsAnswer(url, records[site], verdict))
+    return answers
+
+
+@contextmanager
+def _lone_client(
+    config: Config, urls: Sequence[str], trace: Callable[[Exchange], None] | None = None
+) -> Iterator[tuple[Client, MemoryStore]]:
+    """A client outside of a crawl, for `urls`, and a store that will be forgotten."""
     store = MemoryStore()
     http = revealed(config.http, os.environ)
-    identity = open_identity(http, (url,), store, time.time)
+    identity = open_identity(http, tuple(urls), store, time.time)
     client = Client(
         http,
-        named_hosts={hostname(host_key(url))},
+        named_hosts={hostname(host_key(url)) for url in urls},
         identity=identity,
         proxies=Proxies(http.proxy, http.no_proxy, os.environ),
         trace=trace,
     )
     with closing(client):
-        gate = Gate(config.robots, client.fetch, store, time.time)
-        seen = Visitor(config, client.fetch, gate, time.time).visit(url)
+        yield client, store
         write_jar(http.cookie_jar, identity.jar)
-        return seen

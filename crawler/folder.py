@@ -71,6 +71,17 @@ def open_state(config: Config, mode: Mode, now: float) -> tuple[SqliteStore, Run
     return store, run
 
 
+def requeue(
+    folder: Path, codes: tuple[str, ...], hosts: tuple[str, ...], *, now: float, dry_run: bool
+) -> int:
+    """Put failed URLs of the crawl in `folder` back, by code and host; how many there are."""
+    with closing(SqliteStore(folder / STATE)) as store:
+        count = store.requeue(codes, hosts, now)
+        if not dry_run:
+            store.commit()
+    return count
+
+
 def open_records(config: Config, store: SqliteStore) -> Sink:
     """The record stream, cut back to what the store knows of it."""
     path = records_path(config)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +23,7 @@ from msgspec import Struct
 from crawler import describe
 from crawler.config import RobotsConfig
 from crawler.errors import Failure, StatusFailure
+from crawler.notes import ROBOTS_TXT, Notes
 from crawler.pace import ROBOTS, Reply, reply_of_failure
 from crawler.records import Request, Response, Skip
 from crawler.retry import refusal
@@ -31,18 +31,9 @@ from crawler.robots import Robots, parse
 from crawler.schema import RobotsRecord
 from crawler.url import join_header, origin
 
-NOTE = "robots"
 MAX_REDIRECTS = 5
 MAX_RULINGS = 4096
 """Origins whose parsed rules are kept; the rest are parsed again from their notes."""
-
-
-class Notes(Protocol):
-    """What the gate needs of the store."""
-
-    def note(self, kind: str, key: str) -> bytes | None: ...
-
-    def set_note(self, kind: str, key: str, value: bytes | None) -> None: ...
 
 
 class Fetched(Struct, frozen=True):
@@ -50,6 +41,14 @@ class Fetched(Struct, frozen=True):
 
     expires_at: float
     body: bytes | None
+
+
+def recorded(note: bytes, url: str, agent: str) -> tuple[bool, str, float]:
+    """What a note of the gate says of `url`: allowed or not, by which line, until when."""
+    fetched = msgspec.msgpack.decode(note, type=Fetched)
+    if fetched.body is None:
+        return True, "robots.txt: there is none", fetched.expires_at
+    return *parse(fetched.body, agent).allowed(url), fetched.expires_at
 
 
 class Ruling(Struct, frozen=True):
@@ -130,7 +129,7 @@ class Gate:
             return self._failed(site, robots_url, failure)
         body = response.body if 200 <= response.status < 300 else None
         fetched = Fetched(self._clock() + self._config.max_age, body)
-        self._notes.set_note(NOTE, site, msgspec.msgpack.encode(fetched))
+        self._notes.set_note(ROBOTS_TXT, site, msgspec.msgpack.encode(fetched))
         robots = self._keep(site, fetched)
         record = describe.robots_record(robots_url, response, robots, fetched.expires_at)
         return Learnt(record, robots.crawl_delay)
@@ -162,7 +161,7 @@ class Gate:
         return Learnt(record)
 
     def _recall(self, site: str) -> Ruling | None:
-        note = self._notes.note(NOTE, site)
+        note = self._notes.note(ROBOTS_TXT, site)
         if note is None:
             return None
         self._keep(site, msgspec.msgpack.decode(note, type=Fetched))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from crawler.config import ImagesConfig, LimitsConfig
+from crawler.notes import PAGES_OF_HOST, Notes
 from crawler.records import Image, Lease, Skip
 from crawler.schema import FetchRecord, Record
 
@@ -16,17 +17,25 @@ LimitReached = Literal["limit_pages", "limit_time", "limit_bytes"]
 
 
 class Limits:
-    """Counts one crawl against its limits, from `started` on. `pages`: those of earlier runs."""
+    """Counts one crawl against its limits, from `started` on. `pages`: those of earlier runs.
+
+    The pages of each host are counted in `notes`, if they are limited at all.
+    """
 
     def __init__(
-        self, config: LimitsConfig, images: ImagesConfig, started: float, pages: int
+        self,
+        config: LimitsConfig,
+        images: ImagesConfig,
+        notes: Notes,
+        started: float,
+        pages: int,
     ) -> None:
         self._config = config
         self._images = images
         self._started = started
         self._pages = pages
         self._bytes = 0
-        self._pages_of_host: dict[str, int] = {}
+        self._notes = notes
 
     def judge(self, lease: Lease) -> Skip | None:
         """Whether the lease's host has had all its pages."""
@@ -40,7 +49,8 @@ class Limits:
         if self._pages_full() or self.judge(lease) is not None:
             return False
         self._pages += 1
-        self._pages_of_host[lease.host] = self._of_host(lease) + 1
+        if self._config.max_pages_per_host is not None:
+            self._notes.set_note(PAGES_OF_HOST, lease.host, b"%d" % (self._of_host(lease) + 1))
         return True
 
     def take(self, record: Record) -> None:
@@ -69,4 +79,4 @@ class Limits:
         return self._config.max_pages is not None and self._pages >= self._config.max_pages
 
     def _of_host(self, lease: Lease) -> int:
-        return self._pages_of_host.get(lease.host, 0)
+        return int(self._notes.note(PAGES_OF_HOST, lease.host) or 0)

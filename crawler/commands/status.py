@@ -13,6 +13,8 @@ import click
 import msgspec
 from msgspec import Struct
 
+from crawler.blocking import Blocking, blocking
+from crawler.commands.asking import open_state
 from crawler.config import from_json
 from crawler.errors import UsageError
 from crawler.frontier.base import State
@@ -38,19 +40,43 @@ class Speed(Struct, frozen=True):
 
 @click.command("status")
 @click.argument("folder", default=".", metavar="[DIR]")
+@click.option("--why", is_flag=True, help="What holds it back, with the URLs of each reason.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
-def command(folder: str, as_json: bool) -> None:
+def command(folder: str, why: bool, as_json: bool) -> None:
     """How far the crawl in DIR (default: here) is, while it runs or afterwards."""
     status = read_status(Path(folder) / STATE) if (Path(folder) / STATE).is_dir() else None
     if status is None:
         raise UsageError(f"{folder} holds no crawl; begin one with `orbweb crawl URL`")
     records = _records_of(Path(folder), status)
     speed = read_speed(records) if records is not None else None
+    now = time.time()
+    reasons = _reasons(Path(folder), status, now) if why else None
     if as_json:
-        click.echo(msgspec.json.encode(_as_json(folder, status, records, speed)))
+        found = _as_json(folder, status, records, speed)
+        if reasons is not None:
+            found["why"] = reasons
+        click.echo(msgspec.json.encode(found))
     else:
-        for line in _as_text(folder, status, records, speed, time.time()):
+        for line in _as_text(folder, status, records, speed, now):
             click.echo(printable(line))
+        for line in _reason_lines(reasons):
+            click.echo(printable(line))
+
+
+def _reasons(folder: Path, status: Status, now: float) -> list[Blocking]:
+    with open_state(folder) as (state, config):
+        return blocking(state, status, config, now)
+
+
+def _reason_lines(reasons: list[Blocking] | None) -> Iterator[str]:
+    if reasons is None:
+        return
+    yield "  why"
+    for one in reasons:
+        name = one.reason if one.kind == "waits" else f"{one.kind} {one.reason}"
+        yield f"    {name:<24} {one.urls:>9,}  {one.detail}"
+    if not reasons:
+        yield "    nothing holds it back, and nothing was left out"
 
 
 def _records_of(folder: Path, status: Status) -> Path | None:

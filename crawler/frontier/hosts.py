@@ -27,7 +27,7 @@ _WORK = {
     True: "claimed = 0 AND parked = 0 AND images > 0",
 }
 
-_PACE = "crawl_delay, latency, slowdown, failures, parkings, trouble"
+PACE = "crawl_delay, latency, slowdown, failures, parkings, trouble"
 
 
 PARKED = """
@@ -108,7 +108,7 @@ class HostTable:
         self.flush()
         self._unpark(now)
         rows = self._db.execute(
-            f"SELECT host_id, name, ready_at, {_PACE} FROM host"
+            f"SELECT host_id, name, ready_at, {PACE} FROM host"
             f" WHERE {_WORK[images_only]} AND ready_at <= ?"
             " ORDER BY ready_at, host_id LIMIT ?",
             (now, limit),

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -28,16 +28,10 @@ from crawler.frontier.hosts import HostTable
 from crawler.frontier.keepsakes import Keepsakes
 from crawler.frontier.lockfile import LockFile
 from crawler.frontier.recent import SKIPPED, Recent
+from crawler.frontier.tables import DECIDED, ENDED, LANES, WAITING
 from crawler.pace import Pace
 from crawler.records import Found, Hop, Lease, Skip, Want
 from crawler.url import host_key, url_id
-
-LANES: tuple[Want, ...] = ("page", "image")
-
-# url.state
-WAITING = 0  # in `queue` or in `later`, leased or not
-DECIDED = 1  # in `skip`: not to be fetched, unless it is found by a better road
-ENDED: dict[Ended, int] = {ended: n for n, ended in enumerate(get_args(Ended), start=2)}
 
 _LONGEST_WHY = 500
 
@@ -313,6 +307,39 @@ class SqliteStore(Keepsakes):
             self._enqueue(seq, host_id, *_place(LANES[lane], depth), not_before)
         self._db.execute("DELETE FROM later WHERE not_before <= ?", (now,))
         self._next_retry = first_column(self._db.execute("SELECT min(not_before) FROM later"), inf)
+
+    @explained
+    def requeue(self, codes: tuple[str, ...], hosts: tuple[str, ...], now: float) -> int:
+        """Queue failed URLs again, as if they had never been asked for; how many there are.
+
+        Those with one of these `error_code`s (or `reason`s of skips), of these hosts; with no code
+        named, all errors. Reads all URLs.
+        """
+        self._begin()
+        rows = self._db.execute(
+            "SELECT seq, host_id, lane, depth, state, code, url, name"
+            " FROM url JOIN host USING (host_id) WHERE state IN (?, ?)",
+            (ENDED["error"], ENDED["skip"]),
+        ).fetchall()
+        count = 0
+        for seq, host_id, lane, depth, state, code, url, name in rows:
+            wanted = code in codes if codes else state == ENDED["error"]
+            if wanted and (not hosts or name in hosts):
+                self._reopen(seq, "error" if state == ENDED["error"] else "skip", code, now)
+                self._enqueue(seq, host_id, *_place(LANES[lane], depth), now)
+                self._recent.put(url, 0)
+                count += 1
+        return count
+
+    def _reopen(self, seq: int, ended: Ended, code: str | None, now: float) -> None:
+        self._db.execute(
+            f"UPDATE url SET state = {WAITING}, attempts = 0, due = ?, code = NULL, why = NULL"
+            " WHERE seq = ?",
+            (now, seq),
+        )
+        self._tally("queued", 1)
+        self._tally(ended, -1)
+        self._tally(f"{ended} {code}", -1)
 
     # Decisions to skip
 

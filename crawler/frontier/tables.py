@@ -14,6 +14,18 @@ the states "error" and "skip" (the name is then "error dns_timeout"), so that ne
 folder nor looking at it needs to count anything.
 """
 
+from typing import get_args
+
+from crawler.frontier.base import Ended
+from crawler.records import Want
+
+LANES: tuple[Want, ...] = ("page", "image")
+
+# url.state
+WAITING = 0  # in `queue` or in `later`, leased or not
+DECIDED = 1  # in `skip`: not to be fetched, unless it is found by a better road
+ENDED: dict[Ended, int] = {ended: n for n, ended in enumerate(get_args(Ended), start=2)}
+
 SCHEMA = """
 CREATE TABLE seen (url_id INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
 
@@ -25,7 +37,7 @@ CREATE TABLE url (
     lane INTEGER NOT NULL,          -- 0 page, 1 image
     depth INTEGER NOT NULL,
     origin_id INTEGER NOT NULL,
-    state INTEGER NOT NULL,         -- sqlite.py: WAITING, DECIDED, or 2 + index in Ended
+    state INTEGER NOT NULL,         -- above: WAITING, DECIDED, or 2 + index in Ended
     attempts INTEGER NOT NULL DEFAULT 0,
     due REAL,                       -- of a retry; otherwise origin.at
     alt TEXT,

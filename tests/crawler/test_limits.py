@@ -1,6 +1,7 @@
 """Limits: exact page counts, and which limit ends the crawl."""
 
 from crawler.config import ImagesConfig, LimitsConfig
+from crawler.frontier.memory import MemoryStore
 from crawler.limits import Limits
 from crawler.records import Image, Lease, Skip
 from crawler.schema import FileRecord
@@ -11,7 +12,9 @@ def lease(host: str = "a.example") -> Lease:
 
 
 def limits(pages: int = 0, images: ImagesConfig | None = None, **config) -> Limits:
-    return Limits(LimitsConfig(**config), images or ImagesConfig(), started=100.0, pages=pages)
+    return Limits(
+        LimitsConfig(**config), images or ImagesConfig(), MemoryStore(), started=100.0, pages=pages
+    )
 
 
 def test_pages_are_counted_exactly_and_across_runs():

@@ -1,0 +1,22 @@
+"""What stages keep in the store beside URLs: small values under (kind, key), in its transaction."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+ROBOTS_TXT = "robots"
+"""By origin: its robots.txt (`gate.Fetched`)."""
+WIDENED = "scope"
+"""By URL that a seed redirected to: it is in scope, also after a resume."""
+PAGES_OF_HOST = "pages"
+"""By host: how many of its pages count against `limits.max_pages_per_host`, in decimal."""
+
+
+class Notes(Protocol):
+    """What a stage needs of the store."""
+
+    def note(self, kind: str, key: str) -> bytes | None: ...
+
+    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+        """None deletes it."""
+        ...

@@ -1,0 +1,348 @@
+"""`orbweb explain`: the right reason for each way in which a URL can end, and for each it waits."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler.app import open_crawl
+from crawler.blocking import blocking
+from crawler.commands.asking import open_state
+from crawler.commands.main import run
+from crawler.config import (
+    Config,
+    HttpConfig,
+    ImagesConfig,
+    LimitsConfig,
+    PolitenessConfig,
+    RetryConfig,
+    ScopeConfig,
+)
+from crawler.explain import Explanation, explain
+from crawler.frontier.reader import read_status
+from crawler.frontier.sqlite import SqliteStore
+from crawler.records import Found
+from tests.crawler.test_crawl import link, page, picture, png
+from tests.site.fixtures import LIMITS
+from tests.site.page import reply
+from tests.site.pages import PAGES
+from tests.site.server import Site
+
+NOW = 1e9
+
+
+def ask(folder: Path, url: str, now: float = NOW) -> Explanation:
+    with open_state(folder) as (state, config):
+        return explain(state, config, url, now)
+
+
+# ------------------------------------------------------------------ every error_code
+
+CODES = {
+    expected.expect.code: expected.path
+    for expected in reversed(PAGES)
+    if expected.expect is not None and expected.expect.code is not None
+}
+ELSEWHERE = {
+    "connect_refused": "http://127.0.0.1:{closed}/",
+    "connect_timeout": "https://127.0.0.1:{silent}/",
+    "tls_handshake": "https://127.0.0.1:{rude}/",
+    "tls_verify": "https://127.0.0.1:{tls}/",
+    "blocked_address": "http://169.254.169.254/latest/meta-data/",
+    "too_many_redirects": "/chain/0",
+    "redirect_loop": "/round/1",
+    "status_4xx": "/gone",
+    "status_5xx": "/down",
+    "rate_limited": "/busy",
+    "image_decode": "/broken.png",
+}
+
+
+@pytest.fixture(scope="module")
+def failures(
+    tmp_path_factory: Any, running_tls_site: Site
+) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A crawl of one URL for each error_code, and which URL has which."""
+
+    def chain(exchange: Any) -> None:
+        onward = f"/chain/{int(exchange.arg('0')) + 1}"
+        exchange.reply(status=302, headers=(("Location", onward),))
+
+    def round_(exchange: Any) -> None:
+        onward = "/round/1" if exchange.arg("0") == "2" else "/round/2"
+        exchange.reply(status=302, headers=(("Location", onward),))
+
+    handlers: dict[str, Any] = {entry.name: entry.answer for entry in PAGES}
+    handlers |= {
+        "chain": chain, "round": round_,
+        "gone": reply(status=410), "down": reply(status=500), "busy": reply(status=429),
+        "broken.png": reply(b"no picture", "image/png"),
+        "robots.txt": reply(status=404),
+    }  # fmt: skip
+    site = Site(handlers)
+    rude = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=hang_up_on_all, args=(rude,), daemon=True).start()
+    ports = {"closed": free_port(), "silent": site.port, "tls": running_tls_site.port}
+    ports["rude"] = rude.getsockname()[1]
+    elsewhere = [path.format(**ports) for path in ELSEWHERE.values()]
+    site.pages[""] = page(  # type: ignore[index]
+        link(*CODES.values(), *(url for url in elsewhere if "png" not in url)),
+        picture("/broken.png"),
+    )
+    folder = tmp_path_factory.mktemp("failures")
+    config = Config(
+        seeds=(site.url("/"),),
+        dir=str(folder),
+        http=LIMITS,
+        politeness=PolitenessConfig(per_host=32, wait=0.0, max_retry_after=0.0),
+        retry=RetryConfig(tries=1),
+        scope=ScopeConfig(within="any", depth=1),
+        limits=LimitsConfig(max_redirects=2),
+    )
+    open_crawl(config, mode="new").run()
+    with open_state(folder) as (state, _):
+        urls = {row.code or "": row.url for row in state.urls(("error",), (), ())}
+    yield folder, urls
+    site.stop()
+    rude.close()
+
+
+def hang_up_on_all(listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            visitor, _ = listener.accept()
+            visitor.sendall(b"no TLS here\r\n")
+            visitor.close()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("code", sorted({*CODES, *ELSEWHERE}))
+def test_each_error_code_is_told_with_its_message(failures: Any, code: str) -> None:
+    folder, urls = failures
+    found = ask(folder, urls[code])
+    assert found.known is not None
+    assert (found.known.state, found.known.code, found.attempts) == ("error", code, 1)
+    assert found.answer.startswith(f"failed: {code}, ")
+    assert found.known.why
+    assert found.answer.endswith("; tried once")
+    assert found.scope.allowed
+
+
+def test_a_proxy_that_is_not_there(tmp_path: Path) -> None:
+    config = Config(
+        seeds=("http://127.0.0.2/",),
+        dir=str(tmp_path),
+        http=HttpConfig(proxy=f"http://127.0.0.1:{free_port()}"),
+        retry=RetryConfig(tries=1),
+    )
+    open_crawl(config, mode="new").run()
+    assert ask(tmp_path, "http://127.0.0.2/").answer.startswith("failed: proxy, ")
+
+
+# ------------------------------------------------------------------ every reason of a skip
+
+
+@pytest.fixture(scope="module")
+def skips(tmp_path_factory: Any) -> Iterator[tuple[Path, Site]]:
+    site = Site(
+        {
+            "": page(link("/a", "/b/1", "/secret/1", "/moved", "http://elsewhere.example/"),
+                     picture("/small.png")),
+            "a": page(link("/deep")),
+            "deep": page(link("/deeper")),
+            "b": page(),
+            "moved": reply(status=302, headers=(("Location", "ftp://127.0.0.1/x"),)),
+            "small.png": reply(png(), "image/png"),
+            "robots.txt": reply("User-agent: *\n\nDisallow: /secret/\n", "text/plain"),
+        }
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("skips")
+    config = Config(
+        seeds=(site.url("/"),),
+        dir=str(folder),
+        politeness=PolitenessConfig(per_host=1, wait=0.0),
+        scope=ScopeConfig(depth=2, rules=("-/b/",)),
+        limits=LimitsConfig(max_pages_per_host=2),
+        images=ImagesConfig(min_width=100),
+    )
+    open_crawl(config, mode="new").run()
+    yield folder, site
+    site.stop()
+
+
+@pytest.mark.parametrize(
+    ("path", "reason", "rule"),
+    [
+        ("http://elsewhere.example/", "scope", "scope.within: host"),
+        ("/b/1", "scope", "scope.rules[0]: -/b/"),
+        ("/secret/1", "robots", "robots.txt:3 Disallow: /secret/"),
+        ("/deep", "limit_host", "limits.max_pages_per_host: 2"),
+        ("/small.png", "filter_dimensions", "images.min_width: 100 > 3"),
+    ],
+)
+def test_each_reason_of_a_skip_is_told_with_its_rule(
+    skips: tuple[Path, Site], path: str, reason: str, rule: str
+) -> None:
+    folder, site = skips
+    found = ask(folder, path if "://" in path else site.url(path))
+    assert found.known is not None
+    assert (found.known.state, found.known.code, found.known.why) == ("skip", reason, rule)
+    assert found.answer == f"left out: {reason}, by {rule}"
+    assert (found.scope.allowed is False) == (reason == "scope")
+    assert (found.robots.allowed is False) == (reason == "robots")
+
+
+def test_what_was_never_met(skips: tuple[Path, Site]) -> None:
+    folder, site = skips
+    assert ask(folder, site.url("/unheard-of")).answer == (
+        "never met: nothing that was read leads to it"
+    )
+    found = ask(folder, site.url("/secret/2"))
+    assert (found.robots.allowed, found.robots.rule) == (False, "robots.txt:3 Disallow: /secret/")
+    away = ask(folder, "http://unheard.example/")
+    assert away.answer == "never met; it would be left out by scope.within: host"
+    assert (away.robots.allowed, away.host) == (None, None)
+
+
+def test_depth_and_a_robots_txt_that_can_not_be_had(tmp_path: Path) -> None:
+    broken = Site({"robots.txt": reply(status=503)})
+    site = Site({"": page(link("/a", broken.url("/x"))), "a": page(link("/b"))})
+    config = Config(
+        seeds=(site.url("/"),),
+        dir=str(tmp_path),
+        politeness=PolitenessConfig(wait=0.0, max_retry_after=0.0),
+        retry=RetryConfig(tries=1),
+        scope=ScopeConfig(within="any", depth=1),
+    )
+    open_crawl(config, mode="new").run()
+    assert ask(tmp_path, site.url("/b")).answer == "left out: depth, by scope.depth: 1"
+    site.stop()
+    broken.stop()
+
+
+# ------------------------------------------------------------------ what waits
+
+
+def waiting(tmp_path: Path, now: float, **changes: Any) -> SqliteStore:
+    """A crawl at rest: one page done, one retry, two URLs queued; its host rests for a minute."""
+    config = Config(seeds=("http://a.example/",), dir=str(tmp_path), **changes)
+    crawl = open_crawl(config, mode="new")
+    crawl.close_client()
+    crawl.held.close()
+    store = SqliteStore(tmp_path / "state")
+    found = [Found(f"http://a.example/{n}", "a", "page", 1, "http://a.example/") for n in range(3)]
+    store.add(found, now)
+    store.claim(1, now)
+    seed, first = store.lease("a.example", "page", 2, now)
+    store.done(seed, "page")
+    store.retry(first, now + 30, "connect_refused", "nobody listens")
+    store.unclaim("a.example", now + 60)
+    store.commit()
+    return store
+
+
+def test_what_waits_says_for_what(tmp_path: Path) -> None:
+    now = time.time()
+    waiting(tmp_path, now).close()
+    found = ask(tmp_path, "http://a.example/0", now)
+    assert found.answer == "waits 30 s for attempt 2: connect_refused, nobody listens"
+    assert found.attempts == 1
+    queued = ask(tmp_path, "http://a.example/2", now)
+    assert queued.answer == ("queued: a.example may be asked in 1:00; 1 of its host come before it")
+    assert (queued.next_allowed_at, queued.ahead) == (pytest.approx(now + 60), 1)
+    assert ask(tmp_path, "http://a.example/2", now + 61).answer == (
+        "queued; 1 of its host come before it"
+    )
+
+
+def test_a_limit_that_is_reached_is_the_reason(tmp_path: Path) -> None:
+    now = time.time()
+    waiting(tmp_path, now, limits=LimitsConfig(max_pages=1)).close()
+    found = ask(tmp_path, "http://a.example/1", now)
+    assert found.answer == "queued, but limits.max_pages: 1 is reached"
+
+
+def test_status_why_names_the_reasons_while_it_runs_and_after_its_death(tmp_path: Path) -> None:
+    now = time.time()
+    store = waiting(tmp_path, now)
+    running = reasons(tmp_path, now)
+    store.close()
+    assert running == {"retry connect_refused": 1, "host_cooling": 2}
+    assert reasons(tmp_path, now) == {"stopped": 3, **running}
+    assert reasons(tmp_path, now + 61) == {"stopped": 3, "retry connect_refused": 1, "pace": 2}
+
+
+def reasons(folder: Path, now: float) -> dict[str, int]:
+    status = read_status(folder / "state")
+    assert status is not None
+    with open_state(folder) as (state, config):
+        return {one.reason: one.urls for one in blocking(state, status, config, now)}
+
+
+# ------------------------------------------------------------------ as commands
+
+
+def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(arguments) == 0
+    return capsys.readouterr().out
+
+
+def test_the_commands_that_ask(
+    skips: tuple[Path, Site], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, site = str(skips[0]), skips[1]
+    text = output(capsys, "explain", site.url("/secret/1"), folder)
+    assert "left out: robots, by robots.txt:3 Disallow: /secret/" in text
+    parsed = json.loads(output(capsys, "explain", site.url("/secret/1"), folder, "--json"))
+    assert (parsed["known"]["code"], parsed["robots"]["allowed"]) == ("robots", False)
+    lines = output(capsys, "urls", folder, "--state", "skip", "--code", "scope,robots").splitlines()
+    assert [line.split()[-1] for line in lines] == [
+        site.url("/b/1"), site.url("/secret/1"), "http://elsewhere.example/"
+    ]  # fmt: skip
+    rows = output(capsys, "urls", folder, "--json", "-n", "2").splitlines()
+    assert [json.loads(row)["state"] for row in rows] == ["page", "skip"]
+    (own, *_) = output(capsys, "hosts", folder, "--json").splitlines()
+    assert json.loads(own)["ended"]["page"] == 2
+    assert "skip limit_host" in output(capsys, "status", folder, "--why")
+
+
+def test_robots_shows_the_line_that_decides(
+    skips: tuple[Path, Site], capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = skips[1]
+    assert run(["robots", site.base, "--test", "/secret/x", "--test", "/open"]) == 9
+    text = capsys.readouterr().out
+    assert f"refuses {site.url('/secret/x')}  (robots.txt:3 Disallow: /secret/)" in text
+    assert f"allows  {site.url('/open')}  (robots.txt: no rule matches)" in text
+    assert run(["robots", site.base, "--test", "/open", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["record"]["rules_count"] == 1
+
+
+def test_retry_puts_failed_urls_back(tmp_path: Path) -> None:
+    site = Site({"": page(link("/gone", "/down")), "gone": reply(status=404),
+                 "down": reply(status=500), "robots.txt": reply(status=404)})  # fmt: skip
+    config = Config(seeds=(site.url("/"),), dir=str(tmp_path), retry=RetryConfig(tries=1),
+                    politeness=PolitenessConfig(wait=0.0))  # fmt: skip
+    open_crawl(config, mode="new").run()
+    site.pages["down"] = page()  # type: ignore[index]
+    assert run(["retry", str(tmp_path), "--code", "status_5xx", "-q", "--dry-run"]) == 0
+    assert len(site.hits("/down")) == 1
+    assert run(["retry", str(tmp_path), "--code", "status_5xx", "-q"]) == 0
+    assert (len(site.hits("/down")), len(site.hits("/gone"))) == (2, 1)
+    assert ask(tmp_path, site.url("/down")).answer == "fetched: page"
+    status = read_status(tmp_path / "state")
+    assert status is not None
+    assert status.codes["error"] == {"status_4xx": 1}
+    site.stop()
