@@ -4,6 +4,8 @@
     page.py          what a page is, and what a right client makes of it
     transport.py ... the pages, a table for each subject
     pages.py         all of them, and the index that links to all
+    names.py         name servers: answers, denials, silence
+    proxies.py       a proxy, HTTP and SOCKS5
     certificates.py  TLS, right and wrong
     fixtures.py      `site` and `tls_site` for pytest
 

@@ -31,6 +31,8 @@ class Page:
     answer: Handler
     expect: Expect | None = None
     """None: not for a single fetch (an endless game, or a matter of extraction)."""
+    listed: bool = True
+    """Whether the index links to it."""
 
     @property
     def name(self) -> str:

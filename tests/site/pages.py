@@ -28,7 +28,8 @@ def index() -> str:
     parts = ["<!doctype html><title>The fixture site</title>"]
     for subject in SUBJECTS:
         parts.append(f"<h2>{subject.__name__.rpartition('.')[2]}</h2><p>{subject.__doc__}</p><ul>")
-        parts += [f'<li><a href="{page.path}">{page.path}</a>' for page in subject.PAGES]
+        listed = [page.path for page in subject.PAGES if page.listed]
+        parts += [f'<li><a href="{path}">{path}</a>' for path in listed]
         parts.append("</ul>")
     return "\n".join(parts)
 

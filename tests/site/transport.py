@@ -89,7 +89,7 @@ PAGES = [
     Page("/reset-in-body", reset_in_body, fails("reset", "body")),
     Page("/stale", stale, ok(b"<p>once per connection")),
     Page("/closes-after", closes_after, ok(b"<p>and goes")),
-    Page("/afterthought", afterthought),
+    Page("/afterthought", afterthought, listed=False),
     Page("/until-close", raw(OK + b"\r\n<p>until the end"), ok(b"<p>until the end")),
     Page("/keep-alive-1.0", kept(b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n"
                                  b"Content-Length: 2\r\n\r\nhi"), ok(b"hi")),

@@ -22,35 +22,7 @@ from crawler.http.dns_files import Server, parse_server, read_hosts, read_resolv
 from crawler.http.dns_message import Question
 from hub import socket
 from hub.testing import VirtualClock, virtual_time
-
-A, AAAA = 1, 28
-Reply = Callable[[str, int], bytes | None]
-
-
-def records(*addresses: str, ttl: int = 300, rcode: int = 0) -> bytes:
-    """Flags, counts and answers of a response, to be put around the question."""
-    body = b""
-    for address in addresses:
-        family = standard.AF_INET6 if ":" in address else standard.AF_INET
-        packed = standard.inet_pton(family, address)
-        kind = AAAA if ":" in address else A
-        body += b"\xc0\x0c" + kind.to_bytes(2, "big") + b"\0\1" + ttl.to_bytes(4, "big")
-        body += len(packed).to_bytes(2, "big") + packed
-    flags = (0x8180 | rcode).to_bytes(2, "big")
-    return flags + b"\0\1" + len(addresses).to_bytes(2, "big") + bytes(4) + b"|" + body
-
-
-def respond(query: bytes, reply: Reply) -> bytes | None:
-    end = query.index(b"\0", 12) + 5
-    labels, position = [], 12
-    while size := query[position]:
-        labels.append(query[position + 1 : position + 1 + size].decode())
-        position += size + 1
-    said = reply(".".join(labels), int.from_bytes(query[end - 4 : end - 2], "big"))
-    if said is None:
-        return None
-    head, _, answers = said.partition(b"|")
-    return query[:2] + head + query[12:end] + answers
+from tests.site.names import AAAA, A, Reply, records, respond
 
 
 def _one_port() -> tuple[socket.socket, socket.socket]:

@@ -1,0 +1,225 @@
+"""Every misbehaviour that we know of, in one crawl from one page.
+
+The index of the fixture site, and beyond it hosts whose names, addresses, ports or certificates are
+wrong. The crawl has to end by itself, in time and in memory; each URL has to end as it should, and
+what is good among all the bad has to be fetched.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import trustme
+from msgspec.structs import replace
+
+from crawler.app import Summary, open_crawl
+from crawler.config import Config, LimitsConfig, PolitenessConfig, RetryConfig, ScopeConfig
+from tests.site import certificates
+from tests.site.fixtures import LIMITS
+from tests.site.names import NameServer, records
+from tests.site.page import Expect, reply
+from tests.site.pages import PAGES, handlers, index
+from tests.site.server import Site
+
+SECONDS = 30.0
+MEGABYTES = 120
+
+NAMES = {
+    "gone.example": records(rcode=3),
+    "bare.example": records(),
+    "broken.example": records(rcode=2),
+    "refused.example": records(rcode=5),
+    "silent.example": None,
+    "private.example": records("10.0.0.1"),
+    "inside.example": records("127.0.0.1"),
+    "metadata.example": records("169.254.169.254"),
+    "mixed.example": records("192.168.1.1", "10.0.0.1"),
+}
+TLS_FAULTS = ("expired", "early", "wrong-host", "unknown-issuer", "self-signed")
+
+
+class Run(NamedTuple):
+    """The crawl, when it is over."""
+
+    summary: Summary
+    seconds: float
+    megabytes: float
+    by_url: dict[str, list[dict[str, Any]]]
+    """Terminal records; of the site itself by path."""
+    elsewhere: dict[str, tuple[str, str]]
+    """What has to become of the URLs of other hosts: type, and error_code if it is an error."""
+
+
+@pytest.fixture(scope="module")
+def run(
+    running_tls_site: Site, authority: trustme.CA, ca_file: Path, tmp_path_factory: Any
+) -> Iterator[Run]:
+    folder = tmp_path_factory.mktemp("hostile")
+    names = NameServer(lambda name, kind: NAMES[name])
+    ancient = Site(handlers(), tls={"": certificates.ancient(authority)})
+    strict = Site(handlers(), tls={"": certificates.strict(authority)})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        closed = free.getsockname()[1]
+    site = Site({}, addresses=("127.0.0.1", "127.0.0.2"))
+    elsewhere = _elsewhere(site, running_tls_site, ancient, strict, closed)
+    links = "".join(f"<a href='{url}'>{url}</a>" for url in elsewhere)
+    site.pages = handlers() | {"": reply(index() + links)}
+    port = running_tls_site.port
+    http = replace(
+        LIMITS,
+        dns_servers=(names.address,),
+        resolve=tuple(f"{name}.test:{port}:127.0.0.1" for name in (*TLS_FAULTS, "good")),
+        ca_file=str(ca_file),
+    )
+    config = Config(
+        seeds=(site.base + "/",),
+        dir=str(folder / "crawl"),
+        concurrency=24,
+        http=http,
+        politeness=PolitenessConfig(per_host=24, wait=0.0, host_backoff=0.001),
+        retry=RetryConfig(tries=1),
+        scope=ScopeConfig(within="any", depth=3),
+        limits=LimitsConfig(max_links=400),
+    )
+    before = _peak_megabytes()
+    began = time.monotonic()
+    summary = open_crawl(config, mode="new").run()
+    seconds = time.monotonic() - began
+    by_url: dict[str, list[dict[str, Any]]] = {}
+    for line in (folder / "crawl" / "records.jsonl").read_bytes().splitlines():
+        record = json.loads(line)
+        if record["type"] not in ("run", "robots", "schema"):
+            by_url.setdefault(record["url"].removeprefix(site.base), []).append(record)
+    yield Run(summary, seconds, _peak_megabytes() - before, by_url, elsewhere)
+    for server in (site, ancient, strict):
+        server.stop()
+    names.stop()
+
+
+def _elsewhere(
+    site: Site, tls_site: Site, ancient: Site, strict: Site, closed: int
+) -> dict[str, tuple[str, str]]:
+    faults = {tls_site.url("/arrived", f"{name}.test"): "tls_verify" for name in TLS_FAULTS}
+    faults |= {
+        "http://gone.example/": "dns_nxdomain",
+        "http://bare.example/": "dns_nxdomain",
+        "http://none.invalid/": "dns_nxdomain",
+        "http://broken.example/": "dns_servfail",
+        "http://refused.example/": "dns_servfail",
+        "http://silent.example/": "dns_timeout",
+        "http://private.example/": "blocked_address",
+        f"http://inside.example:{site.port}/": "blocked_address",
+        "http://metadata.example/": "blocked_address",
+        "http://mixed.example/": "blocked_address",
+        "http://169.254.169.254/latest/meta-data/": "blocked_address",
+        "http://[::ffff:a00:1]/": "blocked_address",
+        "http://127.0.0.1:25/": "blocked_address",
+        f"http://127.0.0.1:{closed}/": "connect_refused",
+        f"https://127.0.0.1:{site.port}/": "tls_handshake",
+        f"https://127.0.0.1:{ancient.port}/": "tls_handshake",
+        f"https://127.0.0.1:{strict.port}/": "tls_handshake",
+    }
+    good = {tls_site.url("/arrived", "good.test"): ("page", "")}
+    return {url: ("error", code) for url, code in faults.items()} | good
+
+
+def _peak_megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_it_ends_by_itself_within_its_bounds(run: Run) -> None:
+    assert run.summary.finish_reason == "done"
+    assert run.summary.counts["queued"] == run.summary.counts["leased"] == 0
+    assert run.seconds < SECONDS
+    assert run.megabytes < MEGABYTES
+
+
+def test_it_is_a_long_list() -> None:
+    assert sum(page.listed for page in PAGES) + len(NAMES) + len(TLS_FAULTS) >= 120
+
+
+def test_every_url_has_one_terminal_record(run: Run) -> None:
+    assert [url for url, found in run.by_url.items() if len(found) > 1] == []
+    assert sum(run.summary.counts.values()) - run.summary.counts["skip"] == len(run.by_url)
+
+
+# What the engine makes of an answer that the client is content with. A redirect without a way to go
+# and a not modified that nobody asked about are answers like others, without a body.
+ENDINGS: dict[str, tuple[str, str | None]] = {
+    "/loop": ("error", "redirect_loop"),
+    "/cookie-loop": ("error", "redirect_loop"),
+    "/redirect-empty": ("error", "redirect_loop"),
+    "/redirect-javascript": ("error", "protocol"),
+    "/redirect-file": ("error", "protocol"),
+    "/redirect-data": ("error", "protocol"),
+    "/redirect-long": ("error", "protocol"),
+    "/redirect-nowhere": ("page", None),
+    "/status/304": ("page", None),
+    "/event-stream": ("error", "total_timeout"),
+    "/image/cut.png": ("error", "image_decode"),
+    "/image/cut.jpg": ("error", "image_decode"),
+    "/image/empty.png": ("error", "image_decode"),
+    "/image/html.png": ("error", "image_decode"),
+    "/image/zero-size.png": ("error", "image_decode"),
+    "/image/huge-size.png": ("error", "image_decode"),
+    "/image-drop.png": ("error", "reset"),
+}
+FETCHED = {"page", "file", "image"}
+
+
+def ending(path: str, expect: Expect) -> tuple[set[str], str | None]:
+    """The types of record that are right, and the error_code if it is an error."""
+    if path in ENDINGS:
+        kind, code = ENDINGS[path]
+        return {kind}, code
+    if expect.code is not None:
+        return {"error"}, expect.code
+    assert expect.status is not None
+    if expect.status < 300:
+        return FETCHED, None
+    if expect.status < 400:
+        return {"redirect"}, None
+    if expect.status == 429:
+        return {"error"}, "rate_limited"
+    return {"error"}, f"status_{expect.status // 100}xx"
+
+
+LISTED = [page for page in PAGES if page.listed and (page.expect or page.path in ENDINGS)]
+
+
+@pytest.mark.parametrize("page", LISTED, ids=lambda page: page.path)
+def test_each_page_ends_as_it_should(page: Any, run: Run) -> None:
+    if page.path == "/private/secret":
+        assert page.path not in run.by_url  # robots.txt closes it
+        return
+    (record,) = run.by_url[page.path]
+    kinds, code = ending(page.path, page.expect)
+    assert (record["type"] in kinds, record.get("error_code")) == (True, code), record
+    if code is not None:
+        assert record["error_message"]
+
+
+def test_each_url_elsewhere_ends_as_it_should(run: Run) -> None:
+    found = {
+        url: (run.by_url[url][0]["type"], run.by_url[url][0].get("error_code") or "")
+        for url in run.elsewhere
+    }
+    assert found == run.elsewhere
+
+
+def test_every_kind_of_failure_is_met(run: Run) -> None:
+    codes = Counter(found[0].get("error_code") for found in run.by_url.values())
+    assert set(codes) - {None} >= {
+        "dns_nxdomain", "dns_servfail", "dns_timeout", "connect_refused", "blocked_address",
+        "tls_verify", "tls_handshake", "read_timeout", "total_timeout", "reset", "protocol",
+        "decode", "redirect_loop", "too_many_redirects", "rate_limited", "status_4xx",
+        "status_5xx", "image_decode",
+    }  # fmt: skip
