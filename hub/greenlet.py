@@ -8,6 +8,7 @@ Killing is an edge: the exception is raised once, at the wait where the greenlet
 scope is a level: it raises again at each wait. See scope.py.)
 """
 
+import reprlib
 import sys
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
@@ -335,7 +336,7 @@ class _SpawnedLink:
 
 def _call_text(target: Callable[..., object], args: tuple[object, ...]) -> str:
     name = getattr(target, "__qualname__", None) or repr(target)
-    return f"{name}({', '.join(map(repr, args))})"
+    return f"{name}({', '.join(map(reprlib.repr, args))})"
 
 
 def _line(code: CodeType, instruction: int) -> str:

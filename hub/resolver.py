@@ -1,19 +1,27 @@
 """Names to addresses: numeric ones at once, others in threads, cached, one flight a name.
 
 `Network` is what the sockets of a hub are made of and what resolves its names; the simulated
-network of ``hub.testing`` takes its place by ``hub.services``.
+network of ``hub.testing`` takes the place of the system's by `use_network`.
 """
 
 import socket
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from hub.current import get_hub
 from hub.event import AsyncResult
 from hub.hub import Hub
 from hub.threadpool import ThreadPool
 
-__all__ = ["Network", "Resolver", "is_numeric"]
+__all__ = [
+    "Names",
+    "Network",
+    "Resolver",
+    "SystemNetwork",
+    "is_numeric",
+    "network_of",
+    "use_network",
+]
 
 T = TypeVar("T")
 
@@ -121,11 +129,37 @@ class Resolver:
         }
 
 
-class Network:
+class Names(Protocol):
+    """What resolves a network's names."""
+
+    def getaddrinfo(
+        self,
+        host: str | bytes | None,
+        port: str | bytes | int | None,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[AddressInfo]: ...
+
+    def call(self, function: Callable[..., T], *args: Any) -> T: ...
+
+
+class Network(Protocol):
+    """What a hub's sockets are made of, and what resolves its names."""
+
+    resolver: Names
+
+    def socket(self, family: int, type: int, proto: int, fileno: int | None) -> Any:
+        """A non-blocking socket: the operating system's, or something just like it."""
+        ...
+
+
+class SystemNetwork:
     """The real network: sockets of the operating system, names from `Resolver`."""
 
     def __init__(self) -> None:
-        self.resolver = Resolver()
+        self.resolver: Names = Resolver()
 
     def socket(self, family: int, type: int, proto: int, fileno: int | None) -> socket.socket:
         """A non-blocking socket."""
@@ -137,5 +171,10 @@ class Network:
 
 
 def network_of(hub: Hub) -> Network:
-    """The network of ``hub``."""
-    return hub.service(Network)
+    """The network of ``hub``: the system's, unless `use_network` has given another."""
+    return hub.service(SystemNetwork)
+
+
+def use_network(hub: Hub, network: Network) -> None:
+    """Have the sockets of ``hub`` that are made from now on belong to ``network``."""
+    hub.services[SystemNetwork] = network

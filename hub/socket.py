@@ -141,15 +141,22 @@ def create_server(
     dualstack_ipv6: bool = False,
 ) -> socket:
     """A listening socket, as the standard library's."""
-    server = _standard.create_server(
-        address,
-        family=family,
-        backlog=backlog,
-        reuse_port=reuse_port,
-        dualstack_ipv6=dualstack_ipv6,
-    )
-    server.setblocking(False)
-    return wrap_socket(server)
+    if dualstack_ipv6 and not (_standard.has_dualstack_ipv6() and family == _standard.AF_INET6):
+        raise ValueError("dualstack_ipv6 needs AF_INET6, and a platform that has it")
+    server = socket(family, _standard.SOCK_STREAM)
+    try:
+        server.setsockopt(_standard.SOL_SOCKET, _standard.SO_REUSEADDR, 1)
+        if reuse_port:
+            server.setsockopt(_standard.SOL_SOCKET, _standard.SO_REUSEPORT, 1)
+        if family == _standard.AF_INET6:
+            only_v6 = 0 if dualstack_ipv6 else 1
+            server.setsockopt(_standard.IPPROTO_IPV6, _standard.IPV6_V6ONLY, only_v6)
+        server.bind(address)
+        server.listen(*([] if backlog is None else [backlog]))
+    except BaseException:
+        server.close()
+        raise
+    return server
 
 
 # -- waiting for any descriptor --------------------------------------------------------------------

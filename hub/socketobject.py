@@ -330,8 +330,8 @@ class socket:
         """As `connect`; the error number returned, 0 for success."""
         try:
             self._connect(address)
-        except TimeoutError:
-            return errno.EAGAIN
+        except TimeoutError as error:  # ours has no number; the network's own is ETIMEDOUT
+            return error.errno or errno.EAGAIN
         except _standard.gaierror:
             raise
         except OSError as error:

@@ -107,12 +107,26 @@ class SSLSocket(socket):
                 self._flush()
                 self._feed()
             except BaseException:
-                self._flush_alert()
+                self._flush_at_once()
                 raise
             else:
                 if self._outgoing.pending:
                     self._flush()
                 return result
+
+    def _run_read(self, call: Callable[..., T], *args: Any) -> T:
+        """As `_run`, but a reader never waits for room to send.
+
+        If it did while both ends have full buffers, neither would read: a deadlock. What it
+        leaves unsent goes out with the next write; there rarely is any (a key update).
+        """
+        while True:
+            try:
+                return call(*args)
+            except SSLWantReadError:
+                if self._unsent or self._outgoing.pending:
+                    self._flush_at_once()
+                self._feed()
 
     def _feed(self) -> None:
         try:
@@ -139,13 +153,14 @@ class SSLSocket(socket):
                     ) from None
                 self._unsent = self._unsent[sent:]
 
-    def _flush_alert(self) -> None:
-        """Tell the peer why the handshake failed, if it takes it at once."""
-        if self._outgoing.pending and not self._unsent:
-            try:
-                self._sock.send(self._outgoing.read())
-            except OSError:
-                return  # it is gone; the error that brought us here says more
+    def _flush_at_once(self) -> None:
+        """Send what the kernel takes without waiting. Errors are left to those who write."""
+        if self._sending.locked():
+            return  # whoever sends will send ours, too
+        with suppress(OSError):
+            while self._unsent or self._outgoing.pending:
+                self._unsent = self._unsent or self._outgoing.read()
+                self._unsent = self._unsent[self._sock.send(self._unsent) :]
 
     # -- reading and writing -------------------------------------------------------------------
 
@@ -158,8 +173,8 @@ class SSLSocket(socket):
         tls = self._object
         try:
             if buffer is None:
-                return self._run(tls.read, len)
-            return self._run(tls.read, len, buffer)
+                return self._run_read(tls.read, len)
+            return self._run_read(tls.read, len, buffer)
         except SSLError as error:
             if error.args[0] == _standard.SSL_ERROR_EOF and self.suppress_ragged_eofs:
                 return b"" if buffer is None else 0

@@ -22,16 +22,21 @@ from hub.errors import NoSwitchError
 from hub.hub import Hub
 from hub.loop import Loop
 from hub.report import greenlets_of
+from hub.resolver import use_network
 from hub.scope import no_switch
+from hub.simnet import Host, SimulatedNetwork
 from hub.virtual import VirtualClock, VirtualPoller
 
 __all__ = [
     "Census",
+    "Host",
+    "SimulatedNetwork",
     "VirtualClock",
     "assert_no_switch",
     "census",
     "fresh_hub",
     "no_leaks",
+    "simulated_network",
     "virtual_time",
 ]
 
@@ -60,6 +65,22 @@ def virtual_time(start: float = 0.0) -> Iterator[VirtualClock]:
     loop = poller.loop = Loop(clock, poller)
     with fresh_hub(Hub(loop)):
         yield clock
+
+
+@contextmanager
+def simulated_network(seed: int = 0, start: float = 0.0) -> Iterator[SimulatedNetwork]:
+    """Virtual time and a network in memory; the same ``seed`` gives the same run.
+
+    Inside, ``hub.socket`` makes simulated sockets: declare hosts with ``network.host``, start
+    servers on their addresses as greenlets, connect by name.
+    """
+    with virtual_time(start):
+        hub = get_hub()
+        poller = hub.loop.poller
+        assert isinstance(poller, VirtualPoller)
+        network = SimulatedNetwork(hub.loop, poller, seed)
+        use_network(hub, network)
+        yield network
 
 
 @contextmanager

@@ -68,6 +68,15 @@ class VirtualPoller(EpollPoller):
         if entry is not None:
             self.take(entry, mask, self.loop.call_soon)
 
+    def waited_for(self) -> bool:
+        """Whether somebody waits for a real descriptor: a simulated one needs a timer to stir."""
+        return any(
+            side.callback is not None and side.ref
+            for entry in self._entries.values()
+            if entry.fd < _FIRST_SIMULATED
+            for side in (entry.reading, entry.writing)
+        )
+
     def poll(self, timeout: float | None, schedule: Callable[[Callback], object]) -> None:
         """Take in real events; without any, jump."""
         super().poll(0.0, schedule)
