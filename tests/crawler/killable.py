@@ -26,6 +26,7 @@ from crawler.records import Found, Lease, Outcome, Skip
 from crawler.schema import ImageRecord, PageRecord
 from crawler.sinks.base import STREAM
 from crawler.sinks.files import ImageFiles
+from crawler.sinks.journal import Journal
 from crawler.sinks.jsonl import open_jsonl
 from crawler.stats import Stats
 from crawler.writer import Writer
@@ -110,7 +111,7 @@ def outcome(lease: Lease) -> Outcome:
 def crawl(folder: Path, seed: int) -> None:
     store = DyingStore(folder / "state")
     sink = open_jsonl(str(folder / "records.jsonl"), store.offset(STREAM), b'{"url":null,"seq":0}')
-    files = DyingFiles(folder, ImagesConfig().name)
+    files = DyingFiles(folder, ImagesConfig().name, Journal(folder / "journal"))
     store.death = files.death = death = Death(seed)
     os.write = death.write  # type: ignore[assignment]
     frontier = Frontier(store, PolitenessConfig(per_host=9, wait=0.0), time.time)
