@@ -214,7 +214,7 @@ class _ForkedPoller:
 
     watch = register
 
-    def refresh(self, entry: object) -> None:
+    def refresh(self, fd: int) -> None:
         raise ForkError("this hub belongs to the parent process")
 
     rearm = refresh

@@ -43,10 +43,10 @@ _FAILED = select.EPOLLERR | select.EPOLLHUP
 class Side:
     """One direction of a descriptor: a watcher that ``hub.wait`` can wait for."""
 
-    __slots__ = ("callback", "entry", "name", "ready", "ref")
+    __slots__ = ("callback", "fd", "name", "ready", "ref")
 
-    def __init__(self, entry: "Entry", name: str) -> None:
-        self.entry = entry
+    def __init__(self, fd: int, name: str) -> None:
+        self.fd = fd
         self.name = name
         self.ready = False
         self.ref = True
@@ -57,29 +57,45 @@ class Side:
         """Have ``callback`` scheduled at the next event; raises ConcurrentObjectUseError."""
         if self.callback is not None:
             raise ConcurrentObjectUseError(
-                f"another greenlet already waits to {self.name} descriptor {self.entry.fd}; "
+                f"another greenlet already waits to {self.name} descriptor {self.fd}; "
                 "let one greenlet do it, or guard it with a Semaphore"
             )
         self.callback = callback
-        if not self.entry.edge:
-            try:
-                self.entry.poller.refresh(self.entry)
-            except OSError:  # not open, or nothing to be polled
-                self.callback = None
-                raise
 
     def stop(self) -> None:
         """Forget the callback. Idempotent."""
         self.callback = None
-        if not self.entry.edge:
-            self.entry.poller.refresh(self.entry)
 
     def __repr__(self) -> str:
-        return f"<{self.name} of descriptor {self.entry.fd}>"
+        return f"<{self.name} of descriptor {self.fd}>"
+
+
+class LevelSide(Side):
+    """A direction that is registered only while somebody waits."""
+
+    __slots__ = ("poller",)
+
+    def __init__(self, fd: int, name: str, poller: "Poller") -> None:
+        super().__init__(fd, name)
+        self.poller = poller
+
+    def start(self, callback: Callback) -> None:
+        """As `Side.start`; OSError if the descriptor is not open or can't be polled."""
+        super().start(callback)
+        try:
+            self.poller.refresh(self.fd)
+        except OSError:
+            self.callback = None
+            raise
+
+    def stop(self) -> None:
+        """Forget the callback. Idempotent."""
+        self.callback = None
+        self.poller.refresh(self.fd)
 
 
 class Entry:
-    """What is known about one watched descriptor."""
+    """What is known about one watched descriptor. Sides don't know it: that would be a cycle."""
 
     __slots__ = ("edge", "failed", "fd", "mask", "poller", "reading", "sticky", "writing")
 
@@ -90,8 +106,8 @@ class Entry:
         self.mask = 0
         self.sticky = False
         self.failed = False
-        self.reading = Side(self, "read")
-        self.writing = Side(self, "write")
+        self.reading = Side(fd, "read") if edge else LevelSide(fd, "read", poller)
+        self.writing = Side(fd, "write") if edge else LevelSide(fd, "write", poller)
 
     def wanted(self) -> int:
         """The events somebody waits for, for a level-triggered registration."""
@@ -114,12 +130,12 @@ class Poller(Protocol):
         """The entry of any descriptor, level-triggered unless it is one of our sockets."""
         ...
 
-    def refresh(self, entry: Entry) -> None:
-        """Who waits for a level-triggered entry has changed."""
+    def refresh(self, fd: int) -> None:
+        """Who waits for a descriptor given to `watch` has changed."""
         ...
 
-    def rearm(self, entry: Entry) -> None:
-        """Have the present state of an edge-triggered entry reported again."""
+    def rearm(self, fd: int) -> None:
+        """If ``fd`` is edge-triggered, have its present state reported again."""
         ...
 
     def unregister(self, entry: Entry, still_open: bool) -> None:
@@ -170,23 +186,24 @@ class EpollPoller:
             entry = self._entries[fd] = Entry(self, fd, edge=False)
         return entry
 
-    def rearm(self, entry: Entry) -> None:
-        """Have the present state of one of our sockets reported again, as an edge."""
-        if entry.edge:
-            self._epoll.modify(entry.fd, _EDGE)
+    def rearm(self, fd: int) -> None:
+        """If ``fd`` is one of our sockets, have its present state reported again, as an edge."""
+        entry = self._entries.get(fd)
+        if entry is not None and entry.edge:
+            self._epoll.modify(fd, _EDGE)
 
-    def refresh(self, entry: Entry) -> None:
+    def refresh(self, fd: int) -> None:
         """Register a level-triggered entry for just what is waited for."""
-        mask = entry.wanted()
-        if mask == entry.mask:
+        entry = self._entries.get(fd)
+        if entry is None or entry.edge or (mask := entry.wanted()) == entry.mask:
             return
         if not mask:
-            self._entries.pop(entry.fd, None)
-            self._forget(entry.fd)
+            del self._entries[fd]
+            self._forget(fd)
         elif entry.mask:
-            self._epoll.modify(entry.fd, mask)
+            self._epoll.modify(fd, mask)
         else:
-            self._epoll.register(entry.fd, mask)
+            self._epoll.register(fd, mask)
         entry.mask = mask
 
     def _forget(self, fd: int) -> None:

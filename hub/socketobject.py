@@ -148,7 +148,7 @@ class socket:
                         raise
                 else:
                     if side is not None and 0 < len(data) < bufsize:
-                        side.ready = not self._drains(flags, side)
+                        side.ready = not self._drains(flags)
                     return data
             self._wait_readable()
 
@@ -163,15 +163,15 @@ class socket:
                     if self._timeout == 0.0:
                         raise
                 else:
-                    if side is not None and count and self._drains(flags, side):
+                    if side is not None and count and self._drains(flags):
                         size = nbytes or memoryview(buffer).nbytes
                         side.ready = count >= size
                     return count
             self._wait_readable()
 
-    def _drains(self, flags: int, side: Side) -> bool:
+    def _drains(self, flags: int) -> bool:
         """Whether a short read means that nothing is left."""
-        return self._stream and not flags and not side.entry.sticky
+        return self._stream and not flags and self._entry is not None and not self._entry.sticky
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Address]:
         """Data and the sender's address."""

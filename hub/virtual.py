@@ -53,10 +53,10 @@ class VirtualPoller(EpollPoller):
         entry = self._entries[fd] = Entry(self, fd, edge=True)
         return entry
 
-    def rearm(self, entry: Entry) -> None:
+    def rearm(self, fd: int) -> None:
         """Have the present state of a real socket reported again."""
-        if entry.fd < _FIRST_SIMULATED:
-            super().rearm(entry)
+        if fd < _FIRST_SIMULATED:
+            super().rearm(fd)
 
     def unregister(self, entry: Entry, still_open: bool) -> None:
         """Forget an entry."""

@@ -150,7 +150,7 @@ class Io(Watcher):
             for side in wanted:
                 side.start(self._run)
                 self._sides.append(side)
-            self.loop.poller.rearm(entry)
+            self.loop.poller.rearm(self.fd)
         except BaseException:
             self._disarm()
             self.callback = None
@@ -169,7 +169,7 @@ class Io(Watcher):
     def _run(self) -> None:
         super()._run()
         if self._sides:
-            self.loop.poller.rearm(self._sides[0].entry)
+            self.loop.poller.rearm(self.fd)
 
 
 class TimerWatcher(Watcher):

@@ -1,0 +1,151 @@
+"""Nothing is kept once it is over, and what lives is small."""
+
+import gc
+import os
+import tracemalloc
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+
+import hub
+from hub import socket
+from hub.testing import no_leaks
+
+
+@pytest.fixture(autouse=True)
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def spawn_and_join() -> None:
+    hub.spawn(lambda: None).join()
+
+
+def fail_and_get() -> None:
+    greenlet = hub.spawn(lambda: 1 // 0)
+    with suppress(ZeroDivisionError):
+        greenlet.get()
+    assert greenlet.exception is not None
+    greenlet.exception.__traceback__ = None  # it leads to this very frame, as any would
+
+
+def time_out() -> None:
+    with suppress(hub.Timeout), hub.Timeout(0):
+        hub.sleep(1)
+
+
+def cancel_a_budget() -> None:
+    with hub.Timeout(1000):
+        hub.sleep(0)
+
+
+def kill() -> None:
+    greenlet = hub.spawn(hub.sleep, 1000)
+    hub.sleep(0)
+    greenlet.kill()
+
+
+def wait_for_an_event() -> None:
+    event = hub.event.Event()
+    waiting = hub.spawn(event.wait, 1000)
+    hub.sleep(0)
+    event.set()
+    waiting.join()
+
+
+def pass_through_a_queue() -> None:
+    queue: hub.queue.Queue[int] = hub.queue.Queue(1)
+    getting = hub.spawn(queue.get)
+    hub.sleep(0)
+    queue.put(1)
+    getting.join()
+
+
+def a_nursery() -> None:
+    with hub.Nursery() as nursery:
+        nursery.spawn(hub.sleep, 0)
+
+
+def a_scope() -> None:
+    with hub.CancelScope(1000) as scope:
+        scope.cancel()
+        hub.sleep(1)
+
+
+def connect() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        accepting = hub.spawn(server.accept)
+        with socket.create_connection(server.getsockname()) as client:
+            peer, _ = accepting.get()
+            reading = hub.spawn(client.recv, 1)
+            hub.sleep(0)
+            peer.sendall(b"x")
+            reading.join()
+            peer.close()
+
+
+CYCLES = [spawn_and_join, fail_and_get, time_out, cancel_a_budget, kill, wait_for_an_event,
+          pass_through_a_queue, a_nursery, a_scope, connect]  # fmt: skip
+
+
+@pytest.mark.parametrize("cycle", CYCLES)
+def test_many_cycles_end_with_what_was_there_at_the_beginning(cycle: Callable[[], None]) -> None:
+    """Without the help of the collector: it is off, so a cycle of references would pile up."""
+    for _ in range(50):
+        cycle()
+    hub.sleep(0)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(200):
+            cycle()
+        hub.sleep(0)
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 200 * 60, f"{grown / 200:.0f} bytes a cycle are kept"
+
+
+def test_no_greenlet_timer_or_descriptor_is_left() -> None:
+    with no_leaks():
+        for cycle in CYCLES:
+            cycle()
+
+
+def test_waiters_and_timers_go_with_their_wait() -> None:
+    class Thing:
+        pass
+
+    thing = Thing()
+    gone = weakref.ref(thing)
+
+    def wait(kept: Thing) -> None:
+        with hub.Timeout(1000), suppress(hub.GreenletExit):
+            hub.event.Event().wait(timeout=500)
+
+    greenlet = hub.spawn(wait, thing)
+    del thing
+    hub.sleep(0)
+    assert gone() is not None
+    greenlet.kill()
+    assert gone() is None
+
+
+def resident() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_parked_greenlet_is_small() -> None:
+    """100,000 fit in 1 GB: at most 10 kB each, all told."""
+    before = resident()
+    greenlets = [hub.spawn(hub.sleep, 1000) for _ in range(10_000)]
+    hub.sleep(0)
+    each = (resident() - before) / 10_000
+    hub.killall(greenlets)
+    assert each < 10_000, f"{each:.0f} bytes"
