@@ -4,6 +4,7 @@
     h1          bytes <-> one exchange                                  no I/O
     codings     a table of bounded decoders                             no I/O
     body        the body while it arrives, decoded, held to its limit   no I/O
+    conditional what changed, and the rest: validators, ranges          no I/O
     cookies     RFC 6265bis: what is kept, and what is sent to whom     no I/O
     netscape    cookies as a file                                       no I/O
     credentials Basic and Digest: challenges and proofs                 no I/O

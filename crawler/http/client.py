@@ -258,7 +258,7 @@ class Client:
         try:
             connection.send(head)
         except OSError as error:
-            raise self._broken(error, "request") from None
+            raise self._broken(connection.last_word(error), "request") from None
         progress.sent = self._clock()
         progress.stage = "headers"
 

@@ -69,6 +69,10 @@ class Connection:
             return False
         return False
 
+    def last_word(self, error: OSError) -> OSError:
+        """Why sending failed, if the server has said more than that it did. Does not switch."""
+        return error
+
     def peer(self, proxy: Proxy | None, reused: bool) -> Peer:
         """Who is at the other end, for a trace."""
         host, port = self._sock.getpeername()[:2]
@@ -98,6 +102,18 @@ class TlsConnection(Connection):
         super().__init__(sock, key, remote_ip, read_timeout)
         self._tls = tls
         self._origin = origin
+
+    def last_word(self, error: OSError) -> OSError:
+        self._sock.settimeout(0.0)
+        try:
+            self._sock.recv(1)
+        except standard_ssl.SSLWantReadError:
+            pass
+        except standard_ssl.SSLError as alert:
+            return alert
+        except OSError:
+            pass
+        return error
 
     def _tls_facts(self) -> tuple[str, ...]:
         sock = self._sock

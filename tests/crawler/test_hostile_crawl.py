@@ -64,11 +64,12 @@ def run(
 ) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("hostile")
     names = NameServer(lambda name, kind: NAMES[name])
+    strict = Site(handlers(), tls={"": certificates.strict(authority)})
     ancient = Site(handlers(), tls={"": certificates.ancient(authority)})
     with socket.create_server(("127.0.0.1", 0)) as free:
         closed = free.getsockname()[1]
     site = Site({}, addresses=("127.0.0.1", "127.0.0.2"))
-    elsewhere = _elsewhere(site, running_tls_site, ancient, closed)
+    elsewhere = _elsewhere(site, running_tls_site, ancient, strict, closed)
     links = "".join(f"<a href='{url}'>{url}</a>" for url in elsewhere)
     site.pages = handlers() | {"": reply(index() + links)}
     port = running_tls_site.port
@@ -98,13 +99,13 @@ def run(
         if record["type"] not in ("run", "robots", "schema"):
             by_url.setdefault(record["url"].removeprefix(site.base), []).append(record)
     yield Run(summary, seconds, _peak_megabytes() - before, by_url, elsewhere)
-    for server in (site, ancient):
+    for server in (site, ancient, strict):
         server.stop()
     names.stop()
 
 
 def _elsewhere(
-    site: Site, tls_site: Site, ancient: Site, closed: int
+    site: Site, tls_site: Site, ancient: Site, strict: Site, closed: int
 ) -> dict[str, tuple[str, str]]:
     faults = {tls_site.url("/arrived", f"{name}.test"): "tls_verify" for name in TLS_FAULTS}
     faults |= {
@@ -123,6 +124,7 @@ def _elsewhere(
         "http://127.0.0.1:25/": "blocked_address",
         f"http://127.0.0.1:{closed}/": "connect_refused",
         f"https://127.0.0.1:{ancient.port}/": "tls_handshake",
+        f"https://127.0.0.1:{strict.port}/": "tls_handshake",
     }
     good = {tls_site.url("/arrived", "good.test"): ("page", "")}
     return {url: ("error", code) for url, code in faults.items()} | good
