@@ -194,6 +194,16 @@ def _size(flag: str, text: str) -> list[Setting]:
     ]
 
 
+def _wait(flag: str, text: str) -> list[Setting]:
+    least, dash, most = text.partition("-")
+    if not dash:
+        return [from_flag(("politeness", "wait"), text, flag)]
+    return [
+        from_flag(("politeness", "wait"), least, flag),
+        from_flag(("politeness", "wait_most"), most, flag),
+    ]
+
+
 def _assignments(_flag: str, values: Sequence[str]) -> list[Setting]:
     return [from_assignment(text) for text in values]
 
@@ -295,8 +305,8 @@ def _manners() -> Iterator[Flag]:
         help="Requests to one host at once.",
     )  # fmt: skip
     yield Flag(
-        "-w", "--wait", key="politeness.wait", group=group, metavar="TIME",
-        help="Between two requests to one host.",
+        "-w", "--wait", key="politeness.wait", group=group, metavar="TIME[-TIME]", convert=_wait,
+        help="Between two requests to one host; of two times, by chance from between them.",
     )  # fmt: skip
     yield Flag(
         "--max-retry-after", key="politeness.max_retry_after", group=group, metavar="TIME",

@@ -130,12 +130,13 @@ def test_options_that_are_more_than_a_value(orbweb) -> None:  # type: ignore[no-
     found = values(
         orbweb, "c.test", "-i", "seeds.txt", "-H", "X-A: 1", "-H", "Cookie: a=b",
         "--min-image", "200x100", "--exclude", "x", "--include=glob:*.html", "--exclude", "y",
-        "-s", "http.max_header=1M",
+        "-s", "http.max_header=1M", "-w", "0.5-2m",
     )  # fmt: skip
     assert json.loads(found["seeds"]) == ["https://a.test/", "https://b.test/x", "https://c.test/"]
     assert found["rules"] == '["-x", "+glob:*.html", "-y"]'
     assert found["headers"] == '{ "X-A" = "1", "Cookie" = "•••" }'
     assert (found["min_width"], found["min_height"]) == ("200", "100")
+    assert (found["wait"], found["wait_most"]) == ("0.5", '"2m"')
     assert found["max_header"] == '"1M"'
 
 
@@ -143,6 +144,7 @@ def test_options_that_are_more_than_a_value(orbweb) -> None:  # type: ignore[no-
     ("arguments", "message"),
     [
         (["--timeout", "soon"], "--timeout: 'soon' is no duration"),
+        (["-w", "1-soon"], "--wait: 'soon' is no duration"),
         (["-l", "-1"], "--depth: expected a whole number >= 0"),
         (["--scope", "hots"], "did you mean 'host'?"),
         (["-H", "nonsense"], "write 'Name: value'"),
