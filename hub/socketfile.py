@@ -1,16 +1,19 @@
-"""File objects on a socket: what ``makefile`` returns.
+"""Files and sockets: what ``makefile`` returns, and what ``sendfile`` does.
 
 The standard library's ``SocketIO`` reaches into private parts of its socket; this one needs
 ``recv_into``, ``send``, ``gettimeout`` and two calls that count the open files.
 """
 
+import errno
 import io
+import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["FileSource", "SocketFile", "open_file"]
+__all__ = ["FileSource", "SocketFile", "open_file", "send_by_kernel", "send_by_reading"]
 
 
 class FileSource(Protocol):
@@ -135,3 +138,59 @@ def open_file(
     text = io.TextIOWrapper(buffered, encoding, errors, newline)
     text.mode = mode  # type: ignore[misc]
     return text
+
+
+class FileTarget(Protocol):
+    """A socket as sendfile needs it."""
+
+    def sendall(self, data: "ReadableBuffer") -> None: ...
+
+    def fileno(self) -> int: ...
+
+    def wait_and_call(self, call: Callable[..., Any], *args: Any) -> Any: ...
+
+
+def send_by_kernel(sock: FileTarget, file: Any, offset: int, count: int | None) -> int:
+    """Send ``file`` by os.sendfile, or by reading it if that can't be; how many bytes."""
+    try:
+        source = file.fileno()
+        if os.fstat(source).st_size == 0:
+            return 0
+    except (AttributeError, OSError):
+        return send_by_reading(sock, file, offset, count)
+    sent = 0
+    try:
+        while count is None or sent < count:
+            block = 1 << 30 if count is None else count - sent
+            done = sock.wait_and_call(os.sendfile, sock.fileno(), source, offset + sent, block)
+            if done == 0:
+                break
+            sent += done
+    except OSError as error:
+        if sent or error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSOCK):
+            raise
+        return send_by_reading(sock, file, offset, count)
+    finally:
+        _leave_behind(file, offset, sent)
+    return sent
+
+
+def send_by_reading(sock: FileTarget, file: Any, offset: int, count: int | None) -> int:
+    """Send ``file`` block by block; how many bytes."""
+    if offset:
+        file.seek(offset)
+    sent = 0
+    while count is None or sent < count:
+        block = file.read(65536 if count is None else min(65536, count - sent))
+        if not block:
+            break
+        sock.sendall(block)
+        sent += len(block)
+    _leave_behind(file, offset, sent)
+    return sent
+
+
+def _leave_behind(file: Any, offset: int, sent: int) -> None:
+    """The file's position is behind what was sent, as the standard library has it."""
+    if sent and hasattr(file, "seek"):
+        file.seek(offset + sent)

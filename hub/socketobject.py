@@ -24,7 +24,7 @@ from hub.errors import ConcurrentObjectUseError
 from hub.hub import Hub
 from hub.poller import Entry, Side
 from hub.resolver import is_numeric, network_of
-from hub.socketfile import open_file
+from hub.socketfile import open_file, send_by_kernel
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -249,46 +249,11 @@ class socket:
             raise ValueError("the file must be opened in binary mode")
         if count is not None and count <= 0:
             raise ValueError(f"count must be positive, not {count!r}")
-        try:
-            source = file.fileno()
-            size = os.fstat(source).st_size
-        except (AttributeError, OSError):
-            return self._send_by_reading(file, offset, count)
-        if size == 0:
-            return 0
-        return self._send_by_kernel(file, source, offset, count)
+        return send_by_kernel(self, file, offset, count)
 
-    def _send_by_kernel(self, file: Any, source: int, offset: int, count: int | None) -> int:
-        sent = 0
-        try:
-            while count is None or sent < count:
-                block = 1 << 30 if count is None else count - sent
-                done = self._write(os.sendfile, self.fileno(), source, offset + sent, block)
-                if done == 0:
-                    break
-                sent += done
-        except OSError as error:
-            if sent or error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSOCK):
-                raise
-            return self._send_by_reading(file, offset, count)
-        finally:
-            if sent and hasattr(file, "seek"):
-                file.seek(offset + sent)
-        return sent
-
-    def _send_by_reading(self, file: Any, offset: int, count: int | None) -> int:
-        if offset:
-            file.seek(offset)
-        sent = 0
-        while count is None or sent < count:
-            block = file.read(65536 if count is None else min(65536, count - sent))
-            if not block:
-                break
-            self.sendall(block)
-            sent += len(block)
-        if sent and hasattr(file, "seek"):
-            file.seek(offset + sent)
-        return sent
+    def wait_and_call(self, call: Callable[..., Any], *args: Any) -> Any:
+        """``call(*args)``, waiting until we can be written as often as it says EAGAIN."""
+        return self._write(call, *args)
 
     # -- connecting ----------------------------------------------------------------------------
 

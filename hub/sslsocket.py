@@ -19,6 +19,7 @@ from ssl import MemoryBIO, SSLError, SSLObject, SSLWantReadError, SSLWantWriteEr
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from hub.lock import Semaphore
+from hub.socketfile import send_by_reading
 from hub.socketobject import Address, closed_socket, socket
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ class SSLSocket(socket):
         """Send ``file`` by reading it: the kernel can't encrypt."""
         if self._tls is None:
             return super().sendfile(file, offset, count)
-        return self._send_by_reading(file, offset, count)
+        return send_by_reading(self, file, offset, count)
 
     def _read(self, call: Callable[..., Any], *args: Any) -> Any:
         if self._tls is not None:
