@@ -61,7 +61,7 @@ class SqliteStore(Keepsakes):
 
     def __init__(self, folder: Path) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds cookies
         except OSError as error:
             raise OutputError(f"{folder} can't be made ({error.strerror})") from error
         self._lock = LockFile(folder)

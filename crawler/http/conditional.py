@@ -19,6 +19,7 @@ from crawler.http.h1 import Header
 from crawler.records import Response
 
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+_DATE = re.compile(r"[A-Za-z0-9 ,:+-]{8,60}")
 _RANGE = re.compile(r"bytes[ \t]+(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.IGNORECASE)
 _SETTLED_S = 60.0
 
@@ -99,8 +100,10 @@ def _strong(validators: Validators) -> str | None:
 
 def _date(text: str | None) -> str | None:
     """`text` if it is a date with a time zone, as all dates of HTTP are."""
+    if text is None or not _DATE.fullmatch(text):
+        return None
     try:
-        parsed = parsedate_to_datetime(text or "")
+        parsed = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
     return text if parsed.tzinfo is not None else None

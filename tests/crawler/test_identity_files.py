@@ -67,4 +67,5 @@ def test_a_crawl_lets_itself_in_and_remembers(tmp_path: Path, site: Server) -> N
     crawl.sow()
     crawl.run()
     assert "visit=1" in site.hits("/echo")[0].headers["cookie"]
+    assert (tmp_path / "crawl" / "state").stat().st_mode & 0o777 == 0o700
     assert "user:secret" not in (tmp_path / "crawl" / "records.jsonl").read_text()

@@ -1,0 +1,204 @@
+"""The client against httpbin, a real application by others, served by the standard library."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIServer as Server
+
+import pytest
+from msgspec.structs import replace
+
+from crawler.config import HttpConfig
+from crawler.errors import Failure
+from crawler.http.client import Client
+from crawler.http.conditional import if_changed, validators_of
+from crawler.http.credentials import Credentials
+from crawler.records import Request, Response
+from crawler.url import join
+from tests.crawler.http.test_client import known_at
+
+httpbin = pytest.importorskip("httpbin", reason="httpbin is not installed (extra httpbin)")
+
+CONFIG = HttpConfig(timeout=10.0, read_timeout=5.0)
+
+
+class _Threads(Server):
+    daemon_threads = True
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        threading.Thread(target=self._serve, args=(request, client_address), daemon=True).start()
+
+    def _serve(self, request: Any, client_address: Any) -> None:
+        try:
+            self.finish_request(request, client_address)
+        except OSError:
+            pass
+        finally:
+            self.shutdown_request(request)
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def get_stderr(self) -> Any:
+        return io.StringIO()
+
+
+@pytest.fixture(scope="module")
+def base() -> Iterator[str]:
+    with make_server("127.0.0.1", 0, httpbin.app, _Threads, _Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class Browser:
+    """A client that follows redirects the way the engine does: one after the other."""
+
+    def __init__(self, base: str, config: HttpConfig = CONFIG) -> None:
+        self.base = base
+        identity = known_at(base, credentials=Credentials("ann", "s3cr3t"))
+        self.client = Client(config, named_hosts={"127.0.0.1"}, identity=identity)
+
+    def get(self, path: str, *headers: tuple[str, str], method: Any = "GET") -> Response:
+        return self.client.fetch(Request(self.base + path, method=method, headers=headers))
+
+    def json(self, path: str, *headers: tuple[str, str]) -> Any:
+        return json.loads(self.get(path, *headers).body)
+
+    def follow(self, path: str) -> tuple[Response, int]:
+        url, chain = self.base + path, ()
+        while True:
+            response = self.client.fetch(Request(url, chain=chain))
+            location = response.header("location")
+            if location is None:
+                return response, len(chain)
+            chain = (*chain, url)
+            url = join(response.url, location) or ""
+
+
+@pytest.fixture
+def browser(base: str) -> Iterator[Browser]:
+    browser = Browser(base)
+    yield browser
+    browser.client.close()
+
+
+def test_what_is_sent(browser: Browser) -> None:
+    seen = browser.json("/get?a=b%20c")
+    assert seen["args"] == {"a": "b c"}
+    assert seen["headers"]["Host"] == browser.base.removeprefix("http://")
+    assert browser.json("/user-agent")["user-agent"].startswith("orbweb/")
+    assert browser.json("/headers", ("X-Note", "hi"))["headers"]["X-Note"] == "hi"
+    assert browser.get("/get", method="HEAD").body == b""
+
+
+@pytest.mark.parametrize("kind", ["redirect", "relative-redirect", "absolute-redirect"])
+@pytest.mark.parametrize("number", [1, 5])
+def test_redirects(browser: Browser, kind: str, number: int) -> None:
+    response, hops = browser.follow(f"/{kind}/{number}")
+    assert (response.status, hops) == (200, number)
+    assert json.loads(response.body)["url"] == browser.base + "/get"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_of_each_status(browser: Browser, status: int) -> None:
+    response, hops = browser.follow(f"/redirect-to?url=/get&status_code={status}")
+    assert (response.status, hops) == (200, 1)
+
+
+def test_cookies(browser: Browser) -> None:
+    response, hops = browser.follow("/cookies/set?a=1&b=2")
+    assert (json.loads(response.body)["cookies"], hops) == ({"a": "1", "b": "2"}, 1)
+    browser.follow("/cookies/delete?a")
+    assert browser.json("/cookies")["cookies"] == {"b": "2"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/basic-auth/ann/s3cr3t",
+     "/digest-auth/auth/ann/s3cr3t/MD5", "/digest-auth/auth/ann/s3cr3t/SHA-256",
+     "/digest-auth/auth/ann/s3cr3t/MD5/never"],
+)  # fmt: skip
+def test_authentication(browser: Browser, path: str) -> None:
+    response = browser.get(path)
+    assert response.status == 200
+    assert json.loads(response.body)["authenticated"]
+    assert json.loads(response.body)["user"] == "ann"
+
+
+@pytest.mark.parametrize("path", ["/basic-auth/ann/other", "/digest-auth/auth/ann/other"])
+def test_the_wrong_password(browser: Browser, path: str) -> None:
+    assert browser.get(path).status == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "coding", "key"),
+    [("/gzip", "gzip", "gzipped"), ("/deflate", "deflate", "deflated"),
+     ("/brotli", "br", "brotli")],
+)  # fmt: skip
+def test_codings(browser: Browser, path: str, coding: str, key: str) -> None:
+    response = browser.get(path)
+    assert response.content_encoding == coding
+    assert json.loads(response.body)[key] is True
+
+
+def test_ranges(browser: Browser) -> None:
+    whole = browser.get("/range/1000").body
+    part = browser.get("/range/1000", ("Range", "bytes=100-299"))
+    assert (part.status, part.body) == (206, whole[100:300])
+    assert browser.get("/range/1000", ("Range", "bytes=2000-")).status == 416
+
+
+def test_etag_and_cache(browser: Browser) -> None:
+    assert browser.get("/etag/abc", ("If-None-Match", '"abc"')).status == 304
+    assert browser.get("/etag/abc", ("If-None-Match", '"other"')).status == 200
+    first = browser.get("/cache")
+    assert first.status == 200
+    assert browser.get("/cache", *if_changed(validators_of(first))).status == 304
+
+
+def test_streams(browser: Browser) -> None:
+    assert len(browser.get("/stream/20").body.splitlines()) == 20
+    assert browser.get("/stream-bytes/5000?seed=1&chunk_size=100").wire_bytes == 5000
+    assert browser.get("/bytes/5000?seed=1").body == browser.get("/bytes/5000?seed=1").body
+    assert browser.get("/drip?numbytes=5&duration=0.2&delay=0").body == b"*****"
+
+
+def test_delays(base: str) -> None:
+    patient = Browser(base)
+    assert patient.get("/delay/0.2").timings.fetch_ms >= 200
+    hasty = Browser(base, replace(CONFIG, read_timeout=0.1))
+    with pytest.raises(Failure) as caught:
+        hasty.get("/delay/2")
+    assert caught.value.code == "read_timeout"
+    patient.client.close()
+    hasty.client.close()
+
+
+def test_encodings(browser: Browser) -> None:
+    assert "∮ E⋅da = Q" in browser.get("/encoding/utf8").body.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "magic"),
+    [("/image/png", b"\x89PNG"), ("/image/jpeg", b"\xff\xd8\xff"), ("/image/webp", b"RIFF"),
+     ("/image/svg", b"<svg")],
+)  # fmt: skip
+def test_images(browser: Browser, path: str, magic: bytes) -> None:
+    response = browser.get(path)
+    assert response.body.startswith(magic)
+    assert (response.header("content-type") or "").startswith("image/")
+
+
+@pytest.mark.parametrize("status", [200, 204, 304, 400, 404, 418, 429, 500, 503])
+def test_statuses(browser: Browser, status: int) -> None:
+    assert browser.get(f"/status/{status}").status == status

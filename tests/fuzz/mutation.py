@@ -1,0 +1,39 @@
+"""Inputs out of inputs: bytes flipped, runs cut, doubled, moved, numbers and words put in."""
+
+from __future__ import annotations
+
+import random
+
+WORDS = [
+    b"\r\n", b"\n\n", b"\0", b"\xff", b"\x7f", b";", b"=", b",", b'"', b"\\", b"<", b">", b"&",
+    b"%", b"#", b"//", b"..", b"0", b"-1", b"4294967296", b"9" * 25, b"\xc0\x0c", b"<!--", b"]]>",
+    b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"HTTP/1.1 100 \r\n\r\n",
+    b"; Domain=", b"; Path=", b"; Max-Age=", b"<a href=", b"<img srcset=", b"<!DOCTYPE ",
+    "\u00e9\u2028\U0001f578".encode(), b"\x1f\x8b\x08", b"(\xb5/\xfd",
+]  # fmt: skip
+MAX = 4096
+
+
+def mutate(data: bytes, other: bytes, chance: random.Random) -> bytes:
+    """A few changes to `data`; `other` is what pieces are taken from."""
+    out = bytearray(data)
+    for _ in range(chance.choice((1, 1, 2, 3, 8))):
+        at = chance.randrange(len(out) + 1)
+        end = min(len(out), at + chance.choice((1, 1, 2, 4, 16, 64)))
+        match chance.randrange(7):
+            case 0 if at < len(out):
+                out[at] ^= 1 << chance.randrange(8)
+            case 1 if at < len(out):
+                out[at] = chance.randrange(256)
+            case 2:
+                del out[at:end]
+            case 3:
+                out[at:at] = out[at:end] * chance.choice((1, 2, 50))
+            case 4:
+                out[at:at] = chance.choice(WORDS)
+            case 5 if other:
+                start = chance.randrange(len(other))
+                out[at:end] = other[start : start + chance.choice((1, 4, 32, 200))]
+            case _:
+                out[at:end] = chance.choice(WORDS)
+    return bytes(out[:MAX])

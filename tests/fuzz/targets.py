@@ -1,0 +1,216 @@
+"""The targets: each takes any bytes, and raises AssertionError (or anything else) if it breaks.
+
+Failures of the crawl (`Failure`, `UsageError`) are right answers to wrong input.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+
+import brotli
+
+from crawler.config import LimitsConfig
+from crawler.errors import BodyFailure, ExtractFailure, Failure, UsageError
+from crawler.extract import extract
+from crawler.http.codings import body_decoder
+from crawler.http.conditional import if_changed, the_rest, validators_of
+from crawler.http.cookies import CookieJar, Site
+from crawler.http.credentials import Credentials, Login, parse_challenges
+from crawler.http.dns_files import read_hosts, read_resolv_conf
+from crawler.http.dns_message import MAX_ADDRESSES, Question
+from crawler.http.h1 import ResponseReader
+from crawler.http.netscape import read_netscape, write_netscape
+from crawler.http.proxy import parse_proxy
+from crawler.http.request import parse_target
+from crawler.records import Response, Timings
+from crawler.robots import parse
+from crawler.url import canonical, join
+from tests.site.codings import BODIES, zstd
+from tests.site.names import records, respond
+from tests.site.syntax import MESSAGES
+
+LIMIT = 64 * 2**10
+LIMITS = LimitsConfig(max_links=500)
+
+
+def h1(data: bytes) -> None:
+    """The same events for any cut; never more than was allowed."""
+    method = "HEAD" if data[:1] == b"H" else "GET"
+    step = data[1] % 7 + 1 if len(data) > 1 else 1
+    whole, pieces = _read(data[2:], method, len(data) or 1), _read(data[2:], method, step)
+    assert whole == pieces
+
+
+def _read(data: bytes, method: str, step: int) -> tuple[object, ...]:
+    reader = ResponseReader(method, 4096, LIMIT)
+    body = b""
+    try:
+        for start in range(0, len(data), step):
+            reader.feed(data[start : start + step])
+            body += b"".join(reader.take())
+        reader.feed_eof()
+    except Failure as failure:
+        assert not reader.reusable
+        return failure.code, failure.at_stage
+    body += b"".join(reader.take())
+    assert len(body) == reader.wire_bytes <= LIMIT
+    assert 200 <= reader.status < 1000
+    assert not any("\n" in value or "\0" in value for _, value in reader.headers)
+    return reader.status, tuple(reader.headers), body, reader.truncated
+
+
+CODINGS = ("gzip", "deflate", "br", "zstd", "gzip, gzip", "br, gzip", "deflate, zstd")
+
+
+def codings(data: bytes) -> None:
+    """Whole or in pieces the same; never more than the limit."""
+    coding = CODINGS[data[0] % len(CODINGS)] if data else "gzip"
+    found = {_decode(data[1:], coding, step) for step in (1 << 20, 7)}
+    assert len(found) == 1
+
+
+def _decode(data: bytes, coding: str, step: int) -> bytes | str:
+    decoder = body_decoder(coding, LIMIT)
+    size = 0
+    digest = 0
+    try:
+        for start in range(0, len(data), step):
+            for piece in decoder.feed(data[start : start + step]):
+                size += len(piece)
+                digest = zlib.crc32(piece, digest)
+                assert size <= LIMIT
+            if decoder.truncated:
+                return f"cut {size} {digest}"
+        decoder.finish()
+    except Failure as failure:
+        return failure.code
+    return f"{size} {digest}"
+
+
+def cookies(data: bytes) -> None:
+    jar = CookieJar(per_domain=5, total=8)
+    values = data.decode("latin-1").split("\n")
+    for host in ("a.example", "x.a.example", "127.0.0.1"):
+        site = Site(host, "/x/y", True)
+        jar.receive(values, site, 1e9)
+        header = jar.header(site, 1e9)
+        assert len(jar) <= 8
+        assert header is None or not set(header) & set("\r\n\0")
+    kept = [c for c in jar if "\t" not in c.name + c.value + c.path]
+    with suppress(UsageError):
+        again = read_netscape(write_netscape(kept), "jar")
+        assert {(c.name, c.value, c.path) for c in again} == {
+            (c.name, c.value, c.path) for c in kept
+        }
+
+
+def files(data: bytes) -> None:
+    """Files of the user's: cookies, resolv.conf, hosts, a proxy's URL."""
+    text = data.decode("utf-8", "replace")
+    with suppress(UsageError):
+        read_netscape(data, "jar")
+    with suppress(UsageError):
+        parse_proxy(text, "proxy")
+    assert len(read_resolv_conf(text)) <= 3
+    read_hosts(text)
+
+
+def credentials(data: bytes) -> None:
+    values = data.decode("latin-1").split("\n")
+    assert len(parse_challenges(values)) <= 16
+    login = Login(Credentials('us"er', "p\u00e4ss"), lambda: "nonce")
+    if login.challenged(values, None):
+        proof = login.proof("GET", "/") or ""
+        assert "p\u00e4ss" not in proof
+
+
+def urls(data: bytes) -> None:
+    """Canonical is final, and what is canonical can be asked for."""
+    text = data.decode("utf-8", "replace")
+    for url in (canonical(text), join("https://a.example/b/c?d", text)):
+        if url is not None:
+            assert canonical(url) == url
+            target = parse_target(url)
+            assert not set(target.path + target.authority) & set(" \r\n\0#")
+
+
+def _response(body: bytes, *headers: tuple[str, str]) -> Response:
+    return Response("https://a.example/", 200, "", "1.1", headers, body, 0, Timings(0), None, False)
+
+
+def _extracted(body: bytes, media_type: str) -> None:
+    for want in ("page", "image"):
+        with suppress(*set(BodyFailure.__subclasses__()) - {ExtractFailure}):  # that is our mistake
+            found = extract(_response(body, ("content-type", media_type)), want, LIMITS)  # type: ignore[arg-type]
+            links = [*getattr(found, "links", ()), *getattr(found, "images", ())]
+            assert len(links) <= 2 * LIMITS.max_links
+            assert all(canonical(link.url) == link.url for link in links)
+
+
+def html(data: bytes) -> None:
+    _extracted(data, "text/html")
+
+
+def xml(data: bytes) -> None:
+    _extracted(data, "application/xml")
+
+
+def pictures(data: bytes) -> None:
+    _extracted(data, "image/png")
+
+
+def robots(data: bytes) -> None:
+    rules = parse(data, "orbweb")
+    rules.allowed("https://a.example/x?y")
+
+
+def dns(data: bytes) -> None:
+    for kind in ("A", "AAAA"):
+        answer = Question("a.example", kind, lambda: 7).answer(data)  # type: ignore[arg-type]
+        assert answer is None or len(answer.addresses) <= MAX_ADDRESSES
+
+
+def conditional(data: bytes) -> None:
+    etag, _, date = data.decode("latin-1").partition("\n")
+    response = _response(b"", ("etag", etag), ("last-modified", date), ("date", date))
+    validators = validators_of(response)
+    for _, value in [*if_changed(validators), *(the_rest(validators, 5) or [])]:
+        assert not set(value) & set("\r\n")
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target
+    for target in (h1, codings, cookies, files, credentials, urls, html, xml, pictures, robots, dns,
+                   conditional)
+}  # fmt: skip
+
+_TEXT = b"All the world is a stage. " * 9
+_QUERY = Question("a.example", "A", lambda: 7).wire
+
+STARTS: dict[str, list[bytes]] = {
+    "h1": [b"G\3" + message for message, _ in MESSAGES.values()],
+    "codings": [b"\0" + gzip.compress(_TEXT), b"\1" + zlib.compress(_TEXT),
+                b"\2" + brotli.compress(_TEXT), b"\3" + zstd.compress(_TEXT),
+                *(b"\0" + body for _, body, _ in BODIES.values())],
+    "cookies": [b"a=b; Path=/; Domain=a.example; Max-Age=60; Secure; SameSite=None\n__Host-x=y",
+                b"a=b; Expires=Sun, 06 Nov 1994 08:49:37 GMT\n=c\nd"],
+    "files": [b".a.example\tTRUE\t/\tFALSE\t1700000000\tlang\tde\n", b"nameserver 192.0.2.1\n",
+              b"127.0.0.1 localhost\n", b"socks5h://user:pass@[::1]:1080"],
+    "credentials": [b'Digest realm="a", nonce="b", qop="auth", algorithm=SHA-256\nBasic realm=c'],
+    "urls": [b"https://user@a.example:443/b/../c d?e f#g", b"//b.example/\xc3\xa9", b"?q=\xff"],
+    "html": [b"<base href=/x><a href='y?z'>t</a><img srcset='a 1x, b 2x'><meta charset=big5>",
+             b"<meta http-equiv=refresh content='0;url=/x'>"
+             b"<script>if (a < b) '<a href=q>'</script>"],
+    "xml": [b'<?xml version="1.0"?><urlset><url><loc>http://a.example/b</loc></url></urlset>',
+            b"<!DOCTYPE x [<!ENTITY a 'b'>]>"
+            b"<rss><channel><item><link>/x</link></item></channel></rss>"],
+    "pictures": [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x08\0\0\0\x06", b"GIF89a\x08\0\x06\0\0\0\0;",
+                 b"\xff\xd8\xff\xc0\0\x11\x08\0\x06\0\x08", b"RIFF\x16\0\0\0WEBPVP8L", b"<svg/>"],
+    "robots": [b"User-agent: *\nDisallow: /x*$\nAllow: /\nCrawl-delay: 2\nSitemap: /s.xml\n"],
+    "dns": [respond(_QUERY, lambda name, kind: records("192.0.2.1")) or b"", _QUERY],
+    "conditional": [b'W/"a"\nWed, 01 Jan 2025 00:00:00 GMT'],
+}  # fmt: skip
+"""What the first mutations start from."""

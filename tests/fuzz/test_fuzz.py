@@ -1,0 +1,49 @@
+"""The seeds, and a bounded run of mutations. ORBWEB_FUZZ_EXAMPLES makes it longer."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.mutation import mutate
+from tests.fuzz.targets import STARTS, TARGETS
+
+EXAMPLES = int(os.environ.get("ORBWEB_FUZZ_EXAMPLES", "150"))
+SECONDS = 2.0
+"""For one input of at most 4 KB, on a machine that may be busy."""
+SEEDS = Path(__file__).parent / "seeds"
+
+
+def seeds_of(name: str) -> list[bytes]:
+    return STARTS[name] + [file.read_bytes() for file in sorted((SEEDS / name).glob("*"))]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds(name: str) -> None:
+    for data in [b"", *seeds_of(name)]:
+        began = time.process_time()
+        TARGETS[name](data)
+        assert time.process_time() - began < SECONDS
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_mutations(name: str) -> None:
+    seeds = seeds_of(name)
+
+    @settings(
+        max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES == 150,
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(st.sampled_from(seeds), st.sampled_from(seeds), st.integers(0, 2**32))
+    def hold(data: bytes, other: bytes, number: int) -> None:
+        began = time.process_time()
+        TARGETS[name](mutate(data, other, random.Random(number)))
+        assert time.process_time() - began < SECONDS
+
+    hold()
