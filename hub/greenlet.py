@@ -24,6 +24,7 @@ from hub.current import get_hub, thread
 from hub.links import Linked, Notified, iwait
 from hub.timeout import Limit, Timeout, check_seconds, expired
 from hub.timers import Timer
+from hub.waiter import Waiter
 
 __all__ = ["Greenlet", "joinall", "kill", "killall"]
 
@@ -356,12 +357,47 @@ def joinall(
 
     ``raise_error``: raise the first error that one of them ended with.
     """
+    if not raise_error and count is None:
+        return _join_at_once(list(greenlets), timeout)
     done = []
     for ended in iwait(greenlets, timeout, count):
         if raise_error and ended.exception is not None:
             ended.get()
         done.append(ended)
     return done
+
+
+class _Latch:
+    """One link for many greenlets: wakes its waiter when the last has ended."""
+
+    __slots__ = ("left", "waiter")
+
+    claims = True
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.waiter = Waiter()
+
+    def wake_soon(self) -> None:
+        self.left -= 1
+        if not self.left:
+            self.waiter.wake_soon()
+
+
+def _join_at_once(greenlets: list[Greenlet], timeout: float | None) -> list[Greenlet]:
+    """`joinall` without looking at each as it ends, which is what costs."""
+    alive = {each for each in greenlets if not each.dead}
+    if alive:
+        latch = _Latch(len(alive))
+        for each in alive:
+            each._links.append(latch)
+        try:
+            latch.waiter.get_within(timeout)
+        finally:
+            if latch.left:
+                for each in alive:
+                    each._forget(latch)
+    return [each for each in greenlets if each.dead]
 
 
 def kill(target: RawGreenlet, exception: Killer = GreenletExit) -> None:

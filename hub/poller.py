@@ -23,7 +23,7 @@ descriptor can be closed and its number be reused half-way through a batch.
 """
 
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Protocol
 
@@ -218,29 +218,32 @@ class EpollPoller:
                 self._forget(entry.fd)
 
     def poll(self, timeout: float | None, schedule: Callable[[Callback], object]) -> None:
-        """Take in events: keep what they say, and schedule who waits."""
-        entries = self._entries
-        for fd, mask in self._epoll.poll(timeout):
-            entry = entries.get(fd)
-            if entry is not None:
-                self.take(entry, mask, schedule)
+        """Take in events."""
+        self.take(self._epoll.poll(timeout), schedule)
 
-    def take(self, entry: Entry, mask: int, schedule: Callable[[Callback], object]) -> None:
-        """Keep what one event says, and schedule who waits for it."""
-        if mask & _STICKY:
-            entry.sticky = True
-            if mask & _FAILED:
-                entry.failed = True
-        if mask & _READ:
-            side = entry.reading
-            side.ready = True
-            if side.callback is not None:
-                schedule(side.callback)
-        if mask & _WRITE:
-            side = entry.writing
-            side.ready = True
-            if side.callback is not None:
-                schedule(side.callback)
+    def take(
+        self, events: Iterable[tuple[int, int]], schedule: Callable[[Callback], object]
+    ) -> None:
+        """Keep what (descriptor, mask) of each event says, and schedule who waits for it."""
+        entries = self._entries
+        for fd, mask in events:
+            entry = entries.get(fd)
+            if entry is None:
+                continue
+            if mask & _STICKY:
+                entry.sticky = True
+                if mask & _FAILED:
+                    entry.failed = True
+            if mask & _READ:
+                side = entry.reading
+                side.ready = True
+                if side.callback is not None:
+                    schedule(side.callback)
+            if mask & _WRITE:
+                side = entry.writing
+                side.ready = True
+                if side.callback is not None:
+                    schedule(side.callback)
 
     def waited_for(self) -> bool:
         """Whether somebody waits for a descriptor.

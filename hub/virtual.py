@@ -64,9 +64,7 @@ class VirtualPoller(EpollPoller):
 
     def report(self, fd: int, mask: int) -> None:
         """What the simulated network has to say about one of its descriptors."""
-        entry = self._entries.get(fd)
-        if entry is not None:
-            self.take(entry, mask, self.loop.call_soon)
+        self.take([(fd, mask)], self.loop.call_soon)
 
     def waited_for(self) -> bool:
         """Whether somebody waits for a real descriptor: a simulated one needs a timer to stir."""

@@ -129,7 +129,7 @@ class Waiter:
             if self.outcome is PENDING:
                 raise InvalidSwitchError(f"Invalid switch into {me!r}, which waits: {passed!r}")
         outcome = self.outcome
-        if type(outcome) is _Error:
+        if outcome is not None and type(outcome) is _Error:
             raise outcome.error
         return outcome
 
