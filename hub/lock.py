@@ -47,8 +47,9 @@ class Semaphore(Linked):
     def release(self, n: int = 1) -> None:
         """Give ``n`` permits back."""
         self.counter += n
-        if self._waiters.waiting:
-            self._serve()
+        waiters = self._waiters
+        if waiters.waiting:
+            waiters.serve_up_to(self.counter, self._serve)
         if self._links and not self.locked():
             self._notify()
 

@@ -68,7 +68,7 @@ class SimpleQueue(Generic[T]):
 
     def __init__(self, maxsize: int | None = None, items: Iterable[T] = ()) -> None:
         self._maxsize = maxsize if maxsize is not None and maxsize > 0 else 0
-        self._getters = WaitQueue()
+        self._getters = WaitQueue(shared=True)
         self._putters = WaitQueue()
         self.is_shutdown = False
         self._init(self._maxsize)
@@ -322,7 +322,7 @@ class Channel(Generic[T]):
     def __init__(self, maxsize: int = 1) -> None:
         if maxsize != 1:
             raise ValueError("a channel passes one item at a time: maxsize is 1")
-        self._getters = WaitQueue()
+        self._getters = WaitQueue(shared=True)
         self._offers: deque[_Offer[T]] = deque()
 
     def put(self, item: T, block: bool = True, timeout: Limit = None) -> None:

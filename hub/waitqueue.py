@@ -27,11 +27,12 @@ __all__ = ["WaitQueue"]
 
 
 class WaitQueue:
-    """Waiters in the order of their coming."""
+    """Waiters in the order of their coming. ``shared``: other threads may feed the owner."""
 
-    __slots__ = ("waiting", "woken")
+    __slots__ = ("_shared", "waiting", "woken")
 
-    def __init__(self) -> None:
+    def __init__(self, shared: bool = False) -> None:
+        self._shared = shared
         self.waiting: deque[Waiter] = deque()
         """Those not woken yet."""
         self.woken = 0
@@ -49,7 +50,8 @@ class WaitQueue:
         else:
             self.waiting.append(waiter)
         try:
-            serve()  # another thread may have fed the owner between its last look and the append
+            if self._shared:
+                serve()  # a thread may have fed the owner between its last look and the append
             if timeout is None:
                 waiter.get()
             elif not waiter.get_within(timeout):
