@@ -33,7 +33,7 @@ from crawler.errors import (
     TotalTimeout,
 )
 from crawler.http.body import Body
-from crawler.http.budget import within
+from crawler.http.budget import Budget
 from crawler.http.connection import Connection, Connector
 from crawler.http.cookies import CookieJar
 from crawler.http.dns import open_resolver
@@ -112,16 +112,12 @@ class Client:
         """The final response to `request`, decoded. Raises Failure."""
         target = parse_target(request.url)
         progress = Progress(self._clock())
-        return within(
-            self._config.timeout,
-            lambda: TotalTimeout(
-                f"not complete within {self._config.timeout:g} s", stage=progress.stage
-            ),
-            self._converse,
-            request,
-            target,
-            progress,
-        )
+        with Budget(self._config.timeout, lambda: self._late(progress)):
+            return self._converse(request, target, progress)
+
+    def _late(self, progress: Progress) -> TotalTimeout:
+        seconds = self._config.timeout
+        return TotalTimeout(f"not complete within {seconds:g} s", stage=progress.stage)
 
     def close(self) -> None:
         """Close the idle connections; those in use are closed when their response has come."""

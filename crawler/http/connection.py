@@ -20,7 +20,7 @@ from crawler.errors import (
     NameFailure,
     ProxyFailure,
 )
-from crawler.http.budget import within
+from crawler.http.budget import Budget
 from crawler.http.guard import AddressGuard
 from crawler.http.progress import Progress
 from crawler.http.proxy import Proxy
@@ -166,14 +166,9 @@ class Connector:
             raise BlockedAddress(f"{target.authority}: {why}")
         route = self._direct(target, progress) if proxy is None else self._proxied(target, proxy)
         progress.stage = "connect" if proxy is None else "proxy"
-        return within(
-            self._config.connect_timeout,
-            lambda: self._late(target, proxy, progress),
-            self._open,
-            target,
-            route,
-            progress,
-        )
+        seconds = self._config.connect_timeout
+        with Budget(seconds, lambda: self._late(target, proxy, progress)):
+            return self._open(target, route, progress)
 
     def _late(self, target: Target, proxy: Proxy | None, progress: Progress) -> Failure:
         seconds = self._config.connect_timeout

@@ -26,7 +26,7 @@ from msgspec import Struct
 import hub
 from crawler.config import HttpConfig
 from crawler.errors import NameFailure, NameNotFound, NameServerFailure, NameTimeout
-from crawler.http.budget import within
+from crawler.http.budget import Budget
 from crawler.http.dns_cache import Known, NameCache
 from crawler.http.dns_files import Server, parse_server, read_hosts, read_resolv_conf
 from crawler.http.resolve import Resolver, SystemResolver, parse_mapped
@@ -148,7 +148,8 @@ class DnsResolver:
         elif (local := self._local(name)) is not None:
             return local
         elif not self._is_for_the_system(name):
-            known = within(self._timeout, lambda: self._late(host), self._fly, name)
+            with Budget(self._timeout, lambda: self._late(host)):
+                known = self._fly(name)
         if known is None or (known.failure is not None and not self._servers.hopeful):
             self.statistics.system += 1
             return self._system.resolve(host, port)

@@ -59,19 +59,26 @@ class Pool(Generic[C]):
         self._since: OrderedDict[C, float] = OrderedDict()
         # ... and the same ones by key.
         self._by_key: dict[str, list[C]] = {}
+        self._look_again = 0.0
         self._closed = False
         self._taken = self._expired = self._stale = self._crowded_out = 0
 
     def take(self, key: str) -> C | None:
         """An idle connection of `key` that is still quiet, now the caller's; or None."""
-        self._expire()
-        while idle := self._by_key.get(key):
+        idle = self._by_key.get(key)
+        if idle is None:
+            return None
+        oldest_allowed = self._clock() - self._idle_s
+        while idle:
             connection = idle[-1]
-            self._remove(connection)
-            if connection.is_quiet():
+            since = self._remove(connection)
+            if since <= oldest_allowed:
+                self._expired += 1
+            elif connection.is_quiet():
                 self._taken += 1
                 return connection
-            self._stale += 1
+            else:
+                self._stale += 1
             connection.close()
         return None
 
@@ -80,10 +87,12 @@ class Pool(Generic[C]):
         if self._closed:
             connection.close()
             return
-        self._expire()
+        now = self._clock()
+        if now >= self._look_again:
+            self._expire(now)
         idle = self._by_key.setdefault(connection.key, [])
         idle.append(connection)
-        self._since[connection] = self._clock()
+        self._since[connection] = now
         if len(idle) > self._per_origin:
             self._crowd_out(idle[0])
         elif len(self._since) > self._total:
@@ -101,13 +110,12 @@ class Pool(Generic[C]):
             len(self._since), self._taken, self._expired, self._stale, self._crowded_out
         )
 
-    def _expire(self) -> None:
-        if not self._since:
-            return
-        oldest_allowed = self._clock() - self._idle_s
+    def _expire(self, now: float) -> None:
+        """Close what has grown too old. Now and then is enough: `take` looks for itself."""
+        self._look_again = now + self._idle_s / 4
         while self._since:
             connection, since = next(iter(self._since.items()))
-            if since > oldest_allowed:
+            if since > now - self._idle_s:
                 return
             self._remove(connection)
             self._expired += 1
@@ -118,9 +126,10 @@ class Pool(Generic[C]):
         self._crowded_out += 1
         connection.close()
 
-    def _remove(self, connection: C) -> None:
-        del self._since[connection]
+    def _remove(self, connection: C) -> float:
+        """Forget it; when it was given."""
         idle = self._by_key[connection.key]
         idle.remove(connection)
         if not idle:
             del self._by_key[connection.key]
+        return self._since.pop(connection)

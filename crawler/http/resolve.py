@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import socket as standard
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
 from crawler.config import HttpConfig
 from crawler.errors import NameFailure, NameNotFound, NameServerFailure, NameTimeout
-from crawler.http.budget import within
+from crawler.http.budget import Budget
 from hub import socket
-
-AddressInfo = tuple[Any, Any, int, str, Any]
 
 _FAMILIES = {
     "any": standard.AF_UNSPEC,
@@ -48,15 +46,13 @@ class SystemResolver:
         if mapped is not None:
             return list(mapped)
         try:
-            found = within(self._timeout, lambda: self._late(host), self._look_up, host, port)
+            with Budget(self._timeout, lambda: self._late(host)):
+                found = socket.getaddrinfo(host, port, self._family, standard.SOCK_STREAM)
         except standard.gaierror as error:
             raise _failure(host, error) from None
         except UnicodeError:  # a label that is empty or too long
             raise NameNotFound(f"{host} is no name that the DNS can hold") from None
         return list(dict.fromkeys(str(info[4][0]) for info in found))
-
-    def _look_up(self, host: str, port: int) -> list[AddressInfo]:
-        return socket.getaddrinfo(host, port, self._family, standard.SOCK_STREAM)
 
     def _late(self, host: str) -> NameTimeout:
         return NameTimeout(f"no address for {host} within {self._timeout:g} s")
