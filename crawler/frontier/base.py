@@ -173,7 +173,7 @@ class Store(Protocol):
         ...
 
     def next_parked(self) -> float | None:
-        """When the next host has been parked long enough; None if none is parked."""
+        """When the next host has been parked long enough, or earlier; None if none is parked."""
         ...
 
     def claimed(self) -> dict[str, int]:

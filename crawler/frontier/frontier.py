@@ -41,7 +41,7 @@ ACTIVE = 500
 CLAIM = 32
 """Hosts claimed at once, so that the first lease of a large crawl does not wait for all."""
 
-PREFETCH = 8
+PREFETCH = 16
 """URLs of each kind leased at once from one host's queue; 2 when hosts take turns."""
 
 IMAGES_PER_PAGE = 4
@@ -197,7 +197,7 @@ class Frontier:
         `code` is the record's `error_code`, or the `reason` of a skip; `why` says it in words.
         """
         self._store.done(lease, ended, code, why)
-        new = self._store.add(found, self._clock())
+        new = self._store.add(found, self._clock()) if found else 0
         self._stale |= new > 0
         self._answered(lease)
         return new

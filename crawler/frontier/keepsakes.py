@@ -11,6 +11,9 @@ from crawler.frontier.database import Fallible, explained, first_column
 class Keepsakes(Fallible):
     """The part of the durable store that is keys and values, in the store's transaction."""
 
+    _contents: dict[str, Content]
+    """What was remembered since the last commit."""
+
     @explained
     def note(self, kind: str, key: str) -> bytes | None:
         query = "SELECT value FROM note WHERE kind = ? AND key = ?"
@@ -34,13 +37,17 @@ class Keepsakes(Fallible):
     def content(self, sha256: str) -> Content | None:
         query = "SELECT path, url FROM content WHERE sha256 = ?"
         row = self._db.execute(query, (sha256,)).fetchone()
-        return None if row is None else Content(*row)
+        return self._contents.get(sha256) if row is None else Content(*row)
 
     @explained
     def set_content(self, sha256: str, content: Content) -> None:
         self._begin()
-        row = (sha256, content.path, content.url)
-        self._db.execute("INSERT OR IGNORE INTO content VALUES (?, ?, ?)", row)
+        self._contents.setdefault(sha256, content)
+
+    def _write_contents(self) -> None:
+        rows = [(sha256, one.path, one.url) for sha256, one in self._contents.items()]
+        self._db.executemany("INSERT OR IGNORE INTO content VALUES (?, ?, ?)", rows)
+        self._contents.clear()
 
     @explained
     def offset(self, sink: str) -> int | None:

@@ -17,13 +17,14 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from crawler.errors import OutputError
-from crawler.frontier.base import STATES, Ended, HostDue, Parked, State
+from crawler.frontier.base import STATES, Content, Ended, HostDue, Parked, State
 from crawler.frontier.database import explained, first_column, open_database
+from crawler.frontier.endings import Endings, Place
 from crawler.frontier.hosts import HostTable
 from crawler.frontier.keepsakes import Keepsakes
 from crawler.frontier.lockfile import LockFile
@@ -35,21 +36,12 @@ from crawler.url import host_key, url_id
 
 _LONGEST_WHY = 500
 
-_ROW = """
-SELECT url, kind, depth, attempts, coalesce(due, at), parent_url, seed_url, alt, redirects
-FROM url JOIN origin USING (origin_id) WHERE seq = ?
+_ROWS = """
+SELECT seq, url, kind, depth, attempts, coalesce(due, at), parent_url, seed_url, alt, redirects
+FROM url JOIN origin USING (origin_id) WHERE seq IN (%s)
 """
 
 _hops = msgspec.json.Decoder(tuple[Hop, ...])
-
-
-class _Leased(NamedTuple):
-    """Where the row of a leased URL stands."""
-
-    seq: int
-    host_id: int
-    lane: int
-    rank: int
 
 
 class SqliteStore(Keepsakes):
@@ -66,9 +58,10 @@ class SqliteStore(Keepsakes):
             raise OutputError(f"{folder} can't be made ({error.strerror})") from error
         self._lock = LockFile(folder)
         self._recent = Recent()
-        self._leased: dict[int, _Leased] = {}
+        self._leased: dict[int, Place] = {}
         self._leased_seqs: dict[tuple[int, int], set[int]] = {}
         self._changed: set[str] = set()
+        self._contents: dict[str, Content] = {}
         with ExitStack() as undo:
             undo.callback(self._lock.close)
             self._db = open_database(folder)
@@ -92,6 +85,7 @@ class SqliteStore(Keepsakes):
         db = self._db
         self._begin()
         self._hosts = HostTable(db)
+        self._endings = Endings(db)
         self._next_seq = db.execute("SELECT coalesce(max(seq), 0) + 1 FROM url").fetchone()[0]
         self._next_retry = first_column(db.execute("SELECT min(not_before) FROM later"), inf)
         self._counts: Counter[str] = Counter(dict(db.execute("SELECT name, n FROM count")))
@@ -172,6 +166,7 @@ class SqliteStore(Keepsakes):
 
     def _find_again(self, found: Found, now: float) -> int:
         """A URL that is known was found without `skip`: does it take the place of the old find?"""
+        self._endings.flush()
         seq, host_id, state, attempts, lane, depth = self._db.execute(
             "SELECT seq, host_id, state, attempts, lane, depth FROM url WHERE seq ="
             " (SELECT seq FROM seen WHERE url_id = ?)",
@@ -211,19 +206,24 @@ class SqliteStore(Keepsakes):
     @explained
     def lease(self, host: str, want: Want, limit: int, now: float) -> list[Lease]:
         self._promote(now)
+        self._endings.flush()
         host_id, lane = self._hosts.id_of(host, now), LANES.index(want)
         leased = self._seqs(host_id, lane)
         rows = self._db.execute(
             "SELECT seq, rank FROM queue WHERE host_id = ? AND lane = ? ORDER BY rank, seq LIMIT ?",
             (host_id, lane, limit + len(leased)),
         ).fetchall()
-        places = [_Leased(seq, host_id, lane, rank) for seq, rank in rows if seq not in leased]
-        return [self._lease(host, want, place, now) for place in places[:limit]]
+        places = [Place(host_id, lane, rank, seq) for seq, rank in rows if seq not in leased]
+        del places[limit:]
+        query = _ROWS % ",".join("?" * len(places))
+        found = self._db.execute(query, [place.seq for place in places])
+        by_seq = {row[0]: row for row in found}
+        return [self._lease(host, want, place, by_seq[place.seq], now) for place in places]
 
-    def _lease(self, host: str, want: Want, place: _Leased, now: float) -> Lease:
-        url, kind, depth, attempts, due, parent, seed, alt, redirects = self._db.execute(
-            _ROW, (place.seq,)
-        ).fetchone()
+    def _lease(
+        self, host: str, want: Want, place: Place, row: tuple[Any, ...], now: float
+    ) -> Lease:
+        _, url, kind, depth, attempts, due, parent, seed, alt, redirects = row
         identity = url_id(url)
         self._leased[identity] = place
         self._leased_seqs.setdefault((place.host_id, place.lane), set()).add(place.seq)
@@ -240,11 +240,8 @@ class SqliteStore(Keepsakes):
     ) -> None:
         self._begin()
         place = self._answer(lease)
-        self._dequeue(place)
-        self._db.execute(
-            "UPDATE url SET state = ?, code = ?, why = ? WHERE seq = ?",
-            (ENDED[ended], code, _short(why), place.seq),
-        )
+        self._endings.put(place, ENDED[ended], code, _short(why))
+        self._hosts.count(place.host_id, place.lane, -1, 0.0)
         self._tally("queued", -1)
         self._tally(ended, 1)
         if code is not None:
@@ -256,7 +253,9 @@ class SqliteStore(Keepsakes):
     ) -> None:
         self._begin()
         place = self._answer(lease)
-        self._dequeue(place)
+        query = "DELETE FROM queue WHERE host_id = ? AND lane = ? AND rank = ? AND seq = ?"
+        self._db.execute(query, place)
+        self._hosts.count(place.host_id, place.lane, -1, 0.0)
         self._db.execute(
             "UPDATE url SET attempts = attempts + 1, due = ?, code = ?, why = ? WHERE seq = ?",
             (not_before, code, _short(why), place.seq),
@@ -268,7 +267,7 @@ class SqliteStore(Keepsakes):
         self._answer(lease)
         self._recent.put(lease.url, lease.depth if lease.attempts == 0 else 0)
 
-    def _answer(self, lease: Lease) -> _Leased:
+    def _answer(self, lease: Lease) -> Place:
         """Take the lease back from its holder."""
         place = self._leased.pop(lease.url_id, None)
         if place is None:
@@ -285,13 +284,6 @@ class SqliteStore(Keepsakes):
     def _enqueue(self, seq: int, host_id: int, lane: int, rank: int, now: float) -> None:
         self._db.execute("INSERT INTO queue VALUES (?, ?, ?, ?)", (host_id, lane, rank, seq))
         self._hosts.count(host_id, lane, 1, now)
-
-    def _dequeue(self, place: _Leased) -> None:
-        self._db.execute(
-            "DELETE FROM queue WHERE host_id = ? AND lane = ? AND rank = ? AND seq = ?",
-            (place.host_id, place.lane, place.rank, place.seq),
-        )
-        self._hosts.count(place.host_id, place.lane, -1, 0.0)
 
     def _promote(self, now: float) -> None:
         """Put the retries that are due back into their hosts' queues."""
@@ -313,9 +305,10 @@ class SqliteStore(Keepsakes):
         """Queue failed URLs again, as if they had never been asked for; how many there are.
 
         Those with one of these `error_code`s (or `reason`s of skips), of these hosts; with no code
-        named, all errors. Reads all URLs.
+        named, all errors. Their hosts are no longer parked or given up. Reads all URLs.
         """
         self._begin()
+        self._endings.flush()
         rows = self._db.execute(
             "SELECT seq, host_id, lane, depth, state, code, url, name"
             " FROM url JOIN host USING (host_id) WHERE state IN (?, ?)",
@@ -327,6 +320,7 @@ class SqliteStore(Keepsakes):
             if wanted and (not hosts or name in hosts):
                 self._reopen(seq, "error" if state == ENDED["error"] else "skip", code, now)
                 self._enqueue(seq, host_id, *_place(LANES[lane], depth), now)
+                self._hosts.forgive(host_id, now)
                 self._recent.put(url, 0)
                 count += 1
         return count
@@ -451,6 +445,8 @@ class SqliteStore(Keepsakes):
     def commit(self) -> None:
         if not self._db.in_transaction:
             return
+        self._endings.flush()
+        self._write_contents()
         self._hosts.flush()
         rows = [(name, self._counts[name]) for name in self._changed]
         self._db.executemany("INSERT OR REPLACE INTO count VALUES (?, ?)", rows)

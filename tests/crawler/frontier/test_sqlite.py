@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from crawler.errors import OutputError, StateError
-from crawler.frontier.base import STATE_VERSION, Content, Run
+from crawler.frontier.base import STATE_VERSION, Content, HostDue, Run
 from crawler.frontier.database import FILE_NAME
 from crawler.frontier.recent import Recent
 from crawler.frontier.sqlite import SqliteStore
+from crawler.pace import Pace
 from tests.crawler.frontier.support import FAR, found, lease_all, paths
 
 
@@ -206,3 +207,17 @@ def test_contents_survive(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path)
     assert store.content("aa") == Content("images/1.png", "u")
     store.close()
+
+
+def test_a_retry_forgives_the_host(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path)) as store:
+        store.add([found("1")], 0.0)
+        store.claim(1, 0.0)
+        (lease,) = store.lease("a.example", "page", 1, 0.0)
+        store.done(lease, "error", "host_parked")
+        store.set_pace("a.example", Pace(crawl_delay=2.0, failures=9, parkings=4, trouble="reset"))
+        store.park("a.example", 1e9)
+        store.unclaim("a.example", 1e9)
+        store.commit()
+        assert store.requeue(("host_parked",), (), 5.0) == 1
+        assert store.claim(1, 5.0) == [HostDue("a.example", 5.0, Pace(crawl_delay=2.0))]

@@ -124,6 +124,12 @@ class StoreMachine(RuleBasedStateMachine):
             store.block(f"{host}.example", self.now + seconds)
             store.set_pace(f"{host}.example", Pace(crawl_delay=seconds))
 
+    @rule(host=st.sampled_from(HOSTS), seconds=st.sampled_from([-1.0, 1.0, 4.0]))
+    def park(self, host: str, seconds: float) -> None:
+        for store in (self.store, self.model):
+            store.set_pace(f"{host}.example", Pace(failures=3, trouble=host))
+            store.park(f"{host}.example", self.now + seconds)
+
     @rule()
     def refilled(self) -> None:
         assert self.store.refilled() == self.model.refilled()
@@ -165,6 +171,9 @@ class StoreMachine(RuleBasedStateMachine):
         assert store.pending_skips(99) == model.pending_skips(99)
         for images_only in (False, True):
             assert store.next_due(images_only) == model.next_due(images_only)
+        assert store.parked() == model.parked()
+        early, due = store.next_parked(), model.next_parked()
+        assert early == due or (early is not None and due is not None and early < due)
         assert list(store.notes("robots")) == list(model.notes("robots"))
         assert store.offset("records") == model.offset("records")
         assert store.content("x") == model.content("x")

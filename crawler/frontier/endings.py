@@ -1,0 +1,44 @@
+"""What ended since the last look: gathered, and written in two statements for all of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Where the row of a leased URL stands: the key of `queue`."""
+
+    host_id: int
+    lane: int
+    rank: int
+    seq: int
+
+
+class Endings:
+    """Speaks with `url` and `queue` inside the store's transaction, which must be open.
+
+    Until `flush` the tables still say that these URLs wait: whoever reads there flushes first.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._places: list[Place] = []
+        self._states: list[tuple[int, str | None, str | None, int]] = []
+
+    def put(self, place: Place, state: int, code: str | None, why: str | None) -> None:
+        self._places.append(place)
+        self._states.append((state, code, why, place.seq))
+
+    def flush(self) -> None:
+        if not self._places:
+            return
+        self._db.executemany(
+            "DELETE FROM queue WHERE host_id = ? AND lane = ? AND rank = ? AND seq = ?",
+            self._places,
+        )
+        self._db.executemany(
+            "UPDATE url SET state = ?, code = ?, why = ? WHERE seq = ?", self._states
+        )
+        self._places.clear()
+        self._states.clear()
