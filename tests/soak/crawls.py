@@ -1,0 +1,66 @@
+"""One crawl after the other through the faults."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from crawler.app import open_crawl
+from crawler.config import Config, HttpConfig, PolitenessConfig, RetryConfig, ScopeConfig
+from hub.testing import Census, census
+
+ROOT = Path(__file__).parents[2]
+TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
+
+
+class Weighed(NamedTuple):
+    """A crawl when it is over, and what is there after it."""
+
+    endings: Counter[str]
+    census: Census
+    resident_kb: int
+
+
+@contextmanager
+def faults(seed: int) -> Iterator[str]:
+    """The URL of the first page behind the faults."""
+    command = [sys.executable, "-m", "tests.soak.faults", str(seed)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/page/0"
+        finally:
+            process.kill()
+
+
+def crawl(url: str, folder: Path) -> Weighed:
+    """Crawl from `url`; the folder is gone afterwards. Every URL has to be terminal."""
+    config = Config(
+        seeds=(url,),
+        dir=str(folder),
+        concurrency=16,
+        http=HttpConfig(timeout=1.5, connect_timeout=0.5, read_timeout=0.3, max_body=2**20),
+        politeness=PolitenessConfig(per_host=16, wait=0.0, host_backoff=0.001, park_after=1000),
+        retry=RetryConfig(tries=4, backoff=0.01),
+        scope=ScopeConfig(depth=30),
+    )
+    summary = open_crawl(config, mode="new").run()
+    assert summary.finish_reason == "done"
+    assert summary.counts["queued"] == summary.counts["leased"] == 0
+    records = [json.loads(line) for line in (folder / "records.jsonl").read_bytes().splitlines()]
+    endings = Counter(record["url"] for record in records if record["type"] in TERMINAL)
+    assert set(endings.values()) == {1}
+    shutil.rmtree(folder)
+    kinds = Counter(record["type"] for record in records)
+    return Weighed(kinds, census(), _resident_kb())
+
+
+def _resident_kb() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4

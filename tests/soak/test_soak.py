@@ -1,0 +1,18 @@
+"""A few crawls through faults: as many greenlets, timers and descriptors after each as before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.soak.crawls import crawl, faults
+from tests.soak.faults import PAGES
+
+
+def test_nothing_is_left_over(tmp_path: Path) -> None:
+    with faults(7) as url:
+        runs = [crawl(url, tmp_path / str(number)) for number in range(4)]
+    assert len({run.census for run in runs[1:]}) == 1
+    for run in runs:
+        assert run.endings["page"] >= PAGES * 0.8
+        assert run.endings["image"] >= PAGES * 2
+    assert runs[-1].resident_kb - runs[1].resident_kb < 8_000
