@@ -25,7 +25,7 @@ from crawler.config_secrets import revealed
 from crawler.discover import Discovery
 from crawler.engine import Engine
 from crawler.explain import Verdict
-from crawler.folder import Mode, open_images, open_records, open_state, records_path
+from crawler.folder import Mode, open_images, open_records, open_state, records_path, traceless
 from crawler.frontier.base import Parked, Run, Store
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.memory import MemoryStore
@@ -81,7 +81,7 @@ def open_crawl(config: Config, *, mode: Mode, clock: Callable[[], float] = time.
     path = records_path(config)
     if config.output and path is not None:
         config = replace(config, output=str(path.absolute()))  # a resume may stand elsewhere
-    with ExitStack() as held:
+    with traceless(config), ExitStack() as held:
         store, run = open_state(config, mode, clock())
         held.callback(store.close)
         sink = open_records(config, store)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -52,7 +53,6 @@ def open_state(config: Config, mode: Mode, now: float) -> tuple[SqliteStore, Run
     records = records_path(config)
     if mode == "fresh":
         _throw_away(state, records)
-    began_here = not state.exists()
     store = SqliteStore(state)
     try:
         run = store.run()
@@ -65,10 +65,23 @@ def open_state(config: Config, mode: Mode, now: float) -> tuple[SqliteStore, Run
             store.set_run(run)
     except BaseException:
         store.close()
-        if began_here:
-            shutil.rmtree(state, ignore_errors=True)
         raise
     return store, run
+
+
+@contextmanager
+def traceless(config: Config) -> Iterator[None]:
+    """If what is done inside fails, the crawl's folder holds no state that was not there before."""
+    folder = Path(config.dir)
+    began_here = not (folder / STATE).exists()
+    try:
+        yield
+    except BaseException:
+        if began_here:
+            shutil.rmtree(folder / STATE, ignore_errors=True)
+            with suppress(OSError):  # somebody's files are in it
+                folder.rmdir()
+        raise
 
 
 def requeue(
