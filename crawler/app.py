@@ -44,6 +44,7 @@ from crawler.single import Visit, Visitor
 from crawler.sinks.base import Sink
 from crawler.sinks.files import ImageFiles
 from crawler.stats import Snapshot, Stats
+from crawler.traps import Traps
 from crawler.url import host_key, hostname, origin
 from crawler.verdict import exit_code
 from crawler.writer import Writer
@@ -138,13 +139,15 @@ class Crawl:
             config.records,
             clock,
         )
+        traps = Traps(config.limits, store)
         self._engine = Engine(
             config,
             self._frontier,
             Gate(config.robots, self._client.fetch, store, clock),
             self._client,
-            Discovery(config, self._scope, self._frontier.known, self._widen),
+            Discovery(config, self._scope, traps, self._frontier.known, self._widen),
             self._limits,
+            traps,
             self._writer,
             clock,
         )

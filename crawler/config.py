@@ -156,6 +156,10 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Pages fetched in all."""
     max_pages_per_host: Count | None = None
     """Pages fetched from one host."""
+    max_pages_per_template: Count | None = None
+    """Pages of one host whose paths differ in nothing but numbers, and in their query's values."""
+    traps: bool = True
+    """Cut what goes on for ever without a new word: calendars, session ids, orders of one list."""
     max_bytes: Bytes | None = None
     """Body bytes received in all."""
     max_time: Seconds | None = None

@@ -9,8 +9,20 @@ from collections.abc import Callable, Iterable
 
 from crawler.config import Config
 from crawler.errors import ProtocolFailure, RedirectLoop, TooManyRedirects
-from crawler.records import File, Found, Hop, ImageLink, Lease, Link, Page, Response
+from crawler.records import (
+    File,
+    Found,
+    Hop,
+    ImageLink,
+    Lease,
+    Link,
+    LinkKind,
+    Page,
+    Response,
+    Skip,
+)
 from crawler.scope import Scope
+from crawler.traps import Traps
 from crawler.url import join_header
 
 
@@ -25,10 +37,12 @@ class Discovery:
         self,
         config: Config,
         scope: Scope,
+        traps: Traps,
         known: Callable[[str, int], bool],
         widen: Callable[[str], None],
     ) -> None:
         self._scope = scope
+        self._traps = traps
         self._known = known
         self._widen = widen
         self._max_redirects = config.limits.max_redirects
@@ -47,21 +61,29 @@ class Discovery:
         images = self._images(lease, file.images) if self._fetch_images else []
         return (*images, *self._links(lease, file.links))
 
-    def _links(self, lease: Lease, links: Iterable[Link]) -> tuple[Found, ...]:
-        depth = lease.depth + 1
-        return tuple(
-            Found(
-                link.url,
-                link.kind,
-                "page",
-                depth,
-                lease.url,
-                lease.seed_url,
-                skip=self._scope.judge(link.url, "page", depth),
-            )
-            for link in links
-            if not self._known(link.url, depth) and not (self._obey_nofollow and link.nofollow)
-        )
+    def instead(self, lease: Lease) -> tuple[Found, ...]:
+        """What takes the place of a lease that turned out to lead into a trap."""
+        url = self._traps.instead(lease.url, lease.parent_url, lease.depth)
+        if url is None or self._known(url, lease.depth):
+            return ()
+        skip = self._scope.judge(url, "page", lease.depth)
+        parent, seed = lease.parent_url, lease.seed_url
+        return (Found(url, lease.kind, "page", lease.depth, parent, seed, skip=skip),)
+
+    def _links(self, lease: Lease, links: Iterable[Link]) -> list[Found]:
+        depth, known, found = lease.depth + 1, self._known, []
+        for link in links:
+            url = link.url
+            if known(url, depth) or (self._obey_nofollow and link.nofollow):
+                continue
+            skip = self._scope.judge(url, "page", depth)
+            if skip is None and (skip := self._traps.judge(url, lease.url, depth)) is not None:
+                instead = self._traps.instead(url, lease.url, depth)
+                if instead is not None and not known(instead, depth):
+                    judged = self._scope.judge(instead, "page", depth)
+                    found.append(_link(lease, instead, link.kind, judged))
+            found.append(_link(lease, url, link.kind, skip))
+        return found
 
     def _images(self, lease: Lease, images: Iterable[ImageLink]) -> list[Found]:
         depth = lease.depth + 1
@@ -108,3 +130,8 @@ class Discovery:
             chain,
             self._scope.judge(target, lease.want, lease.depth),
         )
+
+
+def _link(lease: Lease, url: str, kind: LinkKind, skip: Skip | None) -> Found:
+    """A page that the page of `lease` links to."""
+    return Found(url, kind, "page", lease.depth + 1, lease.url, lease.seed_url, skip=skip)

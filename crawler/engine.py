@@ -28,6 +28,7 @@ from crawler.limits import Limits
 from crawler.pace import reply_of, reply_of_failure
 from crawler.records import File, Lease, Outcome, Page, Request, Response
 from crawler.retry import Again, decide, refusal
+from crawler.traps import Traps
 from crawler.writer import Writer
 
 ACCEPT = {
@@ -49,6 +50,7 @@ class Engine:
         client: Client,
         discovery: Discovery,
         limits: Limits,
+        traps: Traps,
         writer: Writer,
         clock: Callable[[], float],
     ) -> None:
@@ -58,6 +60,7 @@ class Engine:
         self._client = client
         self._discovery = discovery
         self._limits = limits
+        self._traps = traps
         self._writer = writer
         self._clock = clock
         self._include = frozenset(config.records.include)
@@ -147,6 +150,9 @@ class Engine:
         skip = skip or self._gate.judge(lease.url) or self._limits.judge(lease)
         if skip is not None:
             return Outcome(lease, describe.skip_record(lease, skip))
+        if (skip := self._traps.judge_lease(lease)) is not None:
+            found = self._discovery.instead(lease)
+            return Outcome(lease, describe.skip_record(lease, skip), found)
         response = self._fetch(lease)
         if 300 <= response.status < 400 and response.header("location") is not None:
             return self._redirect(lease, response)
@@ -216,5 +222,6 @@ class Engine:
         if not self._limits.take_page(lease):
             self._frontier.give_back(lease)
             return None
+        self._traps.learn(lease, response.body, page.images)
         record = describe.page_record(lease, response, page, self._include)
         return Outcome(lease, record, self._discovery.page(lease, page))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 ROBOTS_TXT = "robots"
@@ -10,6 +11,11 @@ WIDENED = "scope"
 """By URL that a seed redirected to: it is in scope, also after a resume."""
 PAGES_OF_HOST = "pages"
 """By host: how many of its pages count against `limits.max_pages_per_host`, in decimal."""
+
+PAGES_OF_TEMPLATE = "template"
+"""By host and template: its pages against `limits.max_pages_per_template`, in decimal."""
+TRAPS = "traps"
+"""By host: the templates that were cut (`traps.Cut` by name)."""
 
 
 class Notes(Protocol):
@@ -20,3 +26,5 @@ class Notes(Protocol):
     def set_note(self, kind: str, key: str, value: bytes | None) -> None:
         """None deletes it."""
         ...
+
+    def notes(self, kind: str) -> Iterable[tuple[str, bytes]]: ...

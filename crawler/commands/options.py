@@ -280,10 +280,20 @@ def _limits() -> Iterator[Flag]:
     for names, key, metavar, text in (
         (("-n", "--max-pages"), "max_pages", "N", "Pages in all."),
         (("--max-pages-per-host",), "max_pages_per_host", "N", "Pages of one host."),
+        (
+            ("--max-pages-per-template",),
+            "max_pages_per_template",
+            "N",
+            "Pages of one host whose addresses differ in numbers alone.",
+        ),
         (("-Q", "--quota"), "max_bytes", "SIZE", "Bytes in all, as in 500M."),
         (("--max-time",), "max_time", "TIME", "Duration, as in 2h."),
     ):
         yield Flag(*names, key=f"limits.{key}", group=group, metavar=metavar, help=text)
+    yield Flag(
+        "--no-traps", key="limits.traps", const=False, group=group,
+        help="Follow calendars and session ids for ever.",
+    )  # fmt: skip
     yield Flag(
         "--grace", key="grace", group=group, metavar="TIME",
         help="How long a stop waits for what is under way.",

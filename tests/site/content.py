@@ -1,4 +1,4 @@
-"""Documents: character sets, links, depth, traps."""
+"""Documents: character sets, links, depth."""
 
 from __future__ import annotations
 
@@ -29,33 +29,6 @@ def charset_meta(exchange: Exchange) -> None:
     codec = CHARSETS[label]
     page = f"<meta charset={label}><title>{WORDS[codec]}</title>"
     exchange.reply(page.encode(codec), "text/html")
-
-
-def calendar(exchange: Exchange) -> None:
-    """A trap: every month links to the next."""
-    month = int(exchange.arg("0"))
-    page = f"<title>Month {month}</title><a href='/calendar/{month + 1}'>next</a>"
-    exchange.reply(page)
-
-
-def deeper(exchange: Exchange) -> None:
-    """A trap: a relative link that repeats its path segment."""
-    exchange.reply("<a href='deeper/'>deeper</a>")
-
-
-def session(exchange: Exchange) -> None:
-    """A trap: each request makes new session ids."""
-    number = len(exchange.site.log)
-    exchange.reply(f"<title>Session</title><a href='/session?sid={number:08x}'>again</a>")
-
-
-def archive(exchange: Exchange) -> None:
-    """No trap: as many different pages as the path of the index says."""
-    number = exchange.arg("")
-    if number:
-        exchange.reply(f"<title>Entry {number}</title><p>Entry {number} of its own.")
-    else:
-        exchange.reply("".join(f"<a href='/archive/{n}'>{n}</a> " for n in range(100)))
 
 
 LINKS = """<!doctype html><html lang=en><title>Links</title><base href="/base/">
@@ -94,10 +67,6 @@ PAGES = [
     Page("/text", reply("just words", "text/plain"), ok(b"just words")),
     Page("/json", reply('{"a": 1}', "application/json"), ok(b'{"a": 1}')),
     Page("/pdf", reply(b"%PDF-1.4\n%%EOF", "application/pdf"), ok()),
-    Page("/calendar/0", calendar, ok()),
-    Page("/deeper/", deeper, ok()),
-    Page("/session", session, ok()),
-    Page("/archive", archive, ok()),
     Page("/event-stream", endless(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n",
                                   b"data: tick\n\n", 0.05)),
 ]  # fmt: skip

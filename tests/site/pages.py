@@ -14,12 +14,13 @@ from tests.site import (
     statuses,
     syntax,
     transport,
+    traps,
 )
 from tests.site.page import Page, reply
 from tests.site.server import Handler
 
 SUBJECTS: tuple[ModuleType, ...] = (
-    transport, syntax, sizes, codings, redirects, statuses, content, images, robots,
+    transport, syntax, sizes, codings, redirects, statuses, content, images, robots, traps,
 )  # fmt: skip
 PAGES: list[Page] = [page for subject in SUBJECTS for page in subject.PAGES]
 

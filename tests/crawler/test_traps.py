@@ -1,0 +1,187 @@
+"""Traps end by themselves, and what only looks like one is crawled whole."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.app import Summary, open_crawl
+from crawler.config import (
+    Config,
+    ImagesConfig,
+    LimitsConfig,
+    OutputConfig,
+    PolitenessConfig,
+    RobotsConfig,
+)
+from crawler.frontier.memory import MemoryStore
+from crawler.records import ImageLink, Lease, Skip
+from crawler.traps import CREDIT, FREE, Traps
+from crawler.url import canonical
+from tests.site.page import Page
+from tests.site.server import Site
+from tests.site.traps import PAGES
+
+SAFE = ";/?=&,.:"
+COST = 200
+"""Requests that a trap may cost beyond its true content."""
+HANDLERS = {entry.name: entry.answer for entry in PAGES}
+
+
+def crawl(site: Site, folder: Path, path: str, **limits: Any) -> Summary:
+    config = Config(
+        seeds=(site.url(path),),
+        dir=str(folder),
+        politeness=PolitenessConfig(per_host=8, wait=0.0, adaptive=False),
+        limits=LimitsConfig(max_pages=limits.pop("max_pages", 1500), **limits),
+        images=ImagesConfig(fetch=False),
+        robots=RobotsConfig(obey=False),
+        records=OutputConfig(record=("skips",)),
+        concurrency=8,
+    )
+    return open_crawl(config, mode="new").run()
+
+
+@pytest.fixture(scope="module")
+def traps() -> Any:
+    site = Site(HANDLERS)
+    yield site
+    site.stop()
+
+
+# What is worth a request, as a pattern for it, and how many there are.
+CONTENT = {
+    "calendar": (r"/calendar/2024/5$", 1),
+    "chain": (r"/chain/0$", 1),
+    "query": (r"/query\?w=0$", 1),
+    "deeper": (r"/deeper/$", 1),
+    "cycle": (r"/cycle/$", 1),
+    "session": (r"/session/(\d+)", 24),
+    "matrix": (r"/matrix/(\d+)", 24),
+    "shop": (r"/shop$", 1),
+    "facets": (r"/facets/$", 1),
+    "archive": (r"/archive/((?:page/)?\d+)$", 5050),
+    "thin": (r"/thin(/\d+)?$", 1001),
+    "wide": (r"/wide/(\d+)", 60),
+    "catalogue": (r"/catalogue\?id=(\d+)", 1000),
+    "serial": (r"/serial/(\d+)$", 600),
+    "readings": (r"/readings/(\d+)$", 300),
+}
+
+
+@pytest.mark.parametrize("entry", PAGES, ids=lambda entry: entry.name)
+def test_a_trap_costs_little_and_its_true_content_is_there(
+    traps: Site, tmp_path: Path, entry: Page
+) -> None:
+    traps.forget()
+    summary = crawl(traps, tmp_path, entry.path, max_pages=7000)
+    pattern, true = CONTENT[entry.name]
+    found = (re.match(pattern, hit.target) for hit in traps.log)
+    read = {match.groups() for match in found if match}
+    assert summary.finish_reason == "done"
+    assert len(traps.log) - true < COST
+    assert len(read) == true
+
+
+# ------------------------------------------------------------------ by itself
+
+
+def lease(url: str, parent: str | None, depth: int) -> Lease:
+    return Lease(url, 1, "a.example", "a", "page", depth, 0, 0, parent)
+
+
+def walk(subject: Traps, count: int, text: str = "<p>the same", start: int = 0) -> None:
+    """Pages of a chain, each of which leads to the next."""
+    for n in range(start, start + count):
+        subject.learn(lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n), text.encode(), ())
+
+
+CHAIN = "http://a.example/month/"
+
+
+def test_a_cut_names_its_template_and_survives_a_resume() -> None:
+    notes = MemoryStore()
+    subject = Traps(LimitsConfig(), notes)
+    walk(subject, FREE + CREDIT)
+    assert subject.judge(f"{CHAIN}50", f"{CHAIN}49", 50) is None
+    walk(subject, 2, start=FREE + CREDIT)
+    skip = Skip("trap", "limits.traps: /month/# gave nothing new, after 41 pages")
+    for one in (subject, Traps(LimitsConfig(), notes)):
+        assert one.judge(f"{CHAIN}50", f"{CHAIN}49", 50) == skip
+        assert one.judge_lease(lease(f"{CHAIN}50", f"{CHAIN}49", 50)) == skip
+        assert one.judge(f"{CHAIN}50", "http://a.example/news", 50) is None  # from elsewhere
+        assert one.judge(f"{CHAIN}50", "http://b.example/month/1", 50) is None
+        assert one.judge("http://a.example/month", f"{CHAIN}49", 50) is None
+        assert one.instead(f"{CHAIN}50", f"{CHAIN}49", 50) is None
+        assert one.judge_lease(lease(f"{CHAIN}50", None, 0)) is None  # a seed
+
+
+def test_a_picture_or_numbers_of_its_own_make_a_page_new() -> None:
+    for text, picture in (("<p>{n}.25 <p>{n}.5 <p>{n}.75 <p>{n}.125", "x"), ("", "{n}.jpg?{n}")):
+        subject = Traps(LimitsConfig(), MemoryStore())
+        for n in range(3 * CREDIT):
+            images = [ImageLink(f"http://a.example/{picture.format(n=n)}", "img")]
+            page = lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n)
+            subject.learn(page, text.format(n=n).encode(), images)
+        assert subject.judge(f"{CHAIN}999", f"{CHAIN}998", 999) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<p>Month {n}, {n}/2024 at 12:{n}",
+        "<p class='{n}' id=a{n}>Month",
+        "<!-- made in {n}.5 ms --><script>var n = 'word{n}'</script><p>Month",
+        "<p>Visitor {n}.55<p>Session 0af{n}c",
+    ],
+)
+def test_dates_counters_markup_and_scripts_make_none(text: str) -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    for n in range(FREE + CREDIT + 3):
+        walk(subject, 1, text.format(n=n), start=n)
+    assert subject.judge(f"{CHAIN}99", f"{CHAIN}98", 99) is not None
+
+
+def test_traps_can_be_switched_off() -> None:
+    subject = Traps(LimitsConfig(traps=False), MemoryStore())
+    walk(subject, 200)
+    assert subject.judge(f"{CHAIN}50", f"{CHAIN}49", 50) is None
+
+
+def test_a_limit_for_each_template_counts_across_a_resume() -> None:
+    config, notes = LimitsConfig(traps=False, max_pages_per_template=3), MemoryStore()
+    walk(Traps(config, notes), 2)
+    subject = Traps(config, notes)
+    assert subject.judge_lease(lease(f"{CHAIN}9", f"{CHAIN}1", 1)) is None
+    walk(subject, 1, start=2)
+    assert subject.judge_lease(lease(f"{CHAIN}9", f"{CHAIN}1", 1)) == Skip(
+        "trap", "limits.max_pages_per_template: 3 of /month/#"
+    )
+    assert subject.judge_lease(lease("http://a.example/week/9", f"{CHAIN}1", 1)) is None
+
+
+def test_text_made_to_be_slow_takes_no_time() -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    started = time.process_time()
+    for part in ("<", "<!--", "<script>", "<script", "<p", "0", "a0", "0.", "<template></"):
+        walk(subject, FREE + 3, part * (300_000 // len(part)))
+    assert time.process_time() - started < 5
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_any_address_has_templates(path: str, parent: str) -> None:
+    urls = [canonical(f"http://a.example/{quote(text, safe=SAFE)}") for text in (path, parent)]
+    url, other = (one or CHAIN for one in urls)
+    subject = Traps(LimitsConfig(max_pages_per_template=9), MemoryStore())
+    for n in range(FREE + CREDIT + 2):
+        subject.learn(lease(url, other, n), b"x", ())
+        subject.judge_lease(lease(url, other, n))
+        subject.instead(url, other, n)

@@ -1,0 +1,223 @@
+"""Parts of a site that never end, and an archive that only looks like one.
+
+What a page says depends on its number alone. How much of it is worth a request stands in the test.
+"""
+
+from __future__ import annotations
+
+import random
+
+from tests.site.page import Page, ok
+from tests.site.server import Exchange
+
+WORDS = [
+    "amber",
+    "birch",
+    "cedar",
+    "dune",
+    "ember",
+    "fjord",
+    "grove",
+    "heath",
+    "islet",
+    "juniper",
+    "knoll",
+    "larch",
+    "moor",
+    "nook",
+]
+MONTHS = "January February March April May June July August September October November December"
+ARCHIVE = 5000
+ITEMS = 24
+FOLDERS = [f"/wide/{n}" for n in range(60)]
+
+
+def sentence(number: int) -> str:
+    """A text of its own for each number."""
+    chance = random.Random(number)
+    return " ".join(chance.choice(WORDS) for _ in range(12))
+
+
+def menu() -> str:
+    return "<title>A site</title><ul><li>Home<li>About us<li>Contact</ul>"
+
+
+def say(exchange: Exchange, *parts: str) -> None:
+    exchange.reply(menu() + "".join(parts))
+
+
+def links(*paths: str) -> str:
+    return "".join(f"<a href='{path}'>more</a> " for path in paths)
+
+
+def calendar(exchange: Exchange) -> None:
+    """Every month links to its days, to the months beside it, and to those of the next year."""
+    year, month, day = (int(part) for part in [*exchange.args, "1", "1", "1"][:3])
+    if len(exchange.args) == 3:
+        say(exchange, f"<h1>{day} {MONTHS.split()[month - 1]} {year}</h1>No events on this day")
+        return
+    days = "".join(f"<td><a href='/calendar/{year}/{month}/{d}'>{d}</a>" for d in range(1, 29))
+    after = (year, month + 1) if month < 12 else (year + 1, 1)
+    before = (year, month - 1) if month > 1 else (year - 1, 12)
+    say(
+        exchange,
+        f"<h1>{MONTHS.split()[month - 1]} {year}</h1><table>{days}</table>",
+        links(*(f"/calendar/{y}/{m}" for y, m in (after, before, (year + 1, month)))),
+    )
+
+
+def chain(exchange: Exchange) -> None:
+    """Every month links to the next, by the number of the month alone."""
+    month = int(exchange.arg("0"))
+    say(exchange, f"<h1>Month {month}</h1>", links(f"/chain/{month + 1}"))
+
+
+def query(exchange: Exchange) -> None:
+    """The same by a parameter."""
+    month = int(exchange.query.partition("=")[2] or 0)
+    say(exchange, f"<h1>Week {month}</h1>", links(f"/query?w={month + 1}", f"/query?w={month - 1}"))
+
+
+def deeper(exchange: Exchange) -> None:
+    """A relative link that repeats its folder, and a trail that shows it."""
+    trail = " / ".join(exchange.args)
+    say(
+        exchange,
+        f"<p>You are here: {trail}<p>{exchange.hit.target}",
+        "<a href='deeper/'>deeper</a>",
+    )
+
+
+def cycle(exchange: Exchange) -> None:
+    """Two folders in turn."""
+    onward = "cycle/" if exchange.hit.target.endswith("news/") else "news/"
+    say(exchange, f"<a href='{onward}'>on</a>")
+
+
+def session(exchange: Exchange) -> None:
+    """Each request makes a new session id, in all links of a small shop."""
+    sid = f"{len(exchange.site.log):08x}"
+    item = int(exchange.arg("0"))
+    others = (f"/session/{(item + step) % ITEMS}?sid={sid}" for step in range(1, 4))
+    say(exchange, f"<p>{sentence(item)}", links(*others))
+
+
+def matrix(exchange: Exchange) -> None:
+    """The same as a path parameter."""
+    sid = f"{len(exchange.site.log):08x}"
+    item = int(exchange.arg("0").partition(";")[0])
+    others = (f"/matrix/{(item + step) % ITEMS};jsessionid={sid}" for step in range(1, 4))
+    say(exchange, f"<p>{sentence(item)}", links(*others))
+
+
+FACETS = {"sort": 5, "colour": 6, "size": 5, "brand": 6, "page": 3}
+
+
+def shop(exchange: Exchange) -> None:
+    """One list in all orders, and all of its parts: filters that can be put together."""
+    chosen = dict(pair.split("=") for pair in exchange.query.split("&") if pair)
+    keep = [n for n in range(ITEMS) if all(
+        n % FACETS[key] == int(value) for key, value in chosen.items() if key in ("colour", "size")
+    )]  # fmt: skip
+    random.Random(chosen.get("sort", 0)).shuffle(keep)
+    others = []
+    for key, count in FACETS.items():
+        for value in range(count):
+            wanted = {**chosen, key: str(value)}
+            others.append("/shop?" + "&".join(f"{k}={v}" for k, v in wanted.items()))
+    say(exchange, "".join(f"<li>{sentence(n)}" for n in keep), links(*others))
+
+
+def facets(exchange: Exchange) -> None:
+    """The same as folders, in any order."""
+    chosen = [name for name in exchange.args if name]
+    others = [name for name in WORDS[:8] if name not in chosen]
+    say(exchange, "".join(f"<li>{sentence(n)}" for n in range(8)),
+        links(*(f"/facets/{'/'.join([*chosen, name])}" for name in others)))  # fmt: skip
+
+
+def archive(exchange: Exchange) -> None:
+    """No trap: 5,000 different pages under one template, in lists each of which names the next."""
+    if exchange.args and exchange.args[0] == "page":
+        number = int(exchange.args[1])
+        entries = range(number * 100, min(ARCHIVE, number * 100 + 100))
+        onward = [f"/archive/page/{number + 1}"] if entries.stop < ARCHIVE else []
+        say(exchange, f"<h1>Entries, page {number}</h1>",
+            links(*(f"/archive/{n}" for n in entries), *onward))  # fmt: skip
+    else:
+        number = int(exchange.arg("0"))
+        others = links(f"/archive/{(number + 1) % ARCHIVE}", "/archive/page/0")
+        say(exchange, f"<h1>Entry {number}</h1><p>{sentence(number)}", others)
+
+
+def thin(exchange: Exchange) -> None:
+    """No trap either: one long list of entries that have nothing but a number."""
+    if exchange.args:
+        say(exchange, f"<p>Entry {exchange.args[0]}", links("/thin"))
+    else:
+        say(exchange, links(*(f"/thin/{n}" for n in range(1000))))
+
+
+def serial(exchange: Exchange) -> None:
+    """Nor this: 600 chapters, each of which leads to the next."""
+    number = int(exchange.arg("0"))
+    say(exchange, f"<p>{sentence(number)}",
+        links(f"/serial/{number + 1}") if number < 599 else "")  # fmt: skip
+
+
+def readings(exchange: Exchange) -> None:
+    """Nor this: 300 days of measurements, in which only the numbers are different."""
+    day = int(exchange.arg("0"))
+    chance = random.Random(day)
+    rows = "".join(f"<td>{chance.random() * 40:.2f}" for _ in range(8))
+    say(exchange, f"<table>{rows}</table>", links(f"/readings/{day + 1}") if day < 299 else "")
+
+
+def wide(exchange: Exchange) -> None:
+    """A site of 60 pages in as many folders, with a new session id in all links."""
+    sid = f"{len(exchange.site.log):08x}"
+    number = int(exchange.arg("0"))
+    others = (f"{FOLDERS[(number * 3 + step) % len(FOLDERS)]}?sid={sid}" for step in range(1, 9))
+    say(exchange, f"<p>{sentence(number)}", links(*others))
+
+
+def catalogue(exchange: Exchange) -> None:
+    """No trap: 1,000 entries that are told apart by a query alone, in lists that can be sorted."""
+    chosen = dict(pair.split("=") for pair in exchange.query.split("&") if pair)
+    if "id" in chosen:
+        number = int(chosen["id"])
+        say(
+            exchange,
+            f"<h1>{sentence(number)}</h1>{sentence(number + ARCHIVE)}",
+            links("/catalogue"),
+        )
+        return
+    number, order = int(chosen.get("page", 0)), chosen.get("sort", "name")
+    entries = list(range(number * 20, number * 20 + 20))
+    random.Random(order).shuffle(entries)
+    onward = [number + 1] if number < 49 else []
+    say(
+        exchange,
+        "".join(f"<li><a href='/catalogue?id={n}'>{sentence(n)}</a>" for n in entries),
+        links(*(f"/catalogue?page={n}&sort={order}" for n in onward)),
+        links(*(f"/catalogue?page={number}&sort={by}" for by in ("name", "price", "date"))),
+    )
+
+
+PAGES = [
+    Page("/calendar/2024/5", calendar, ok()),
+    Page("/chain/0", chain, ok()),
+    Page("/query?w=0", query, ok()),
+    Page("/deeper/", deeper, ok()),
+    Page("/cycle/", cycle, ok()),
+    Page("/session/0", session, ok()),
+    Page("/matrix/0", matrix, ok()),
+    Page("/shop", shop, ok()),
+    Page("/facets/", facets, ok()),
+    Page("/archive/page/0", archive, ok()),
+    Page("/thin", thin, ok()),
+    Page("/serial/0", serial, ok()),
+    Page("/wide/0", wide, ok()),
+    Page("/catalogue", catalogue, ok()),
+    Page("/readings/0", readings, ok()),
+]
