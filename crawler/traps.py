@@ -30,7 +30,7 @@ template is too new to pay, its part of the site does, from the second folder on
 Only what feeds itself pays: pages found on pages of the same part (or with the same key), a link
 deeper than the template was first met, and not the first FREE. So whatever an index lists is read,
 however alike its entries are, and however many. Ordinary pages are not even looked at; a template
-that yields is looked at more and more rarely, down to every 16th page.
+that yields is looked at more and more rarely, down to every 32nd page.
 
 What this can't see: text made up by the server for each request. Limits are for that
 (`limits.max_pages_per_host`, `limits.max_pages_per_template`).
@@ -55,8 +55,8 @@ GAIN = 4
 FREE = 8
 WIDE = 2 * CREDIT
 """Credit of a key on the whole host, and of a part of the site where no single template fails."""
-RARELY = 16
-STREAK = 32
+RARELY = 32
+STREAK = 16
 """A template is looked at half as often after each so many pages that were new, down to RARELY."""
 MOST_NAMES = 32
 """Of a folder; beyond, any name is `*`."""
@@ -65,7 +65,7 @@ MOST_UNITS = 4096
 """Of one host, and folders of it that are watched."""
 MOST_BLOCKS = 8192
 """Of one host, in each of two halves: when the newer one is full the older one is forgotten."""
-MOST_TEXT = 256 * 1024
+MOST_TEXT = 128 * 1024
 NUMBERS = 4
 
 _PARAMETER = re.compile(r"(;[^/;=?]+=)[^/;?]*")
@@ -76,12 +76,18 @@ class _Shape(NamedTuple):
     """What a URL has in common with others."""
 
     path: str
+    first: str
+    """The first folder, masked but as it is written."""
     part: str
+    """The same, or `/*`."""
     keys: tuple[str, ...]
     """`?name=`, and `;name=` of path parameters."""
     repeats: bool
     combined: bool
     """It has two folders or more below its part: one of many ways to put them together."""
+
+
+_NOWHERE = _Shape("", "", "", (), False, False)
 
 
 class _Unit:
@@ -153,6 +159,7 @@ class Traps:
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
         self._cuts: dict[str, dict[str, Cut]] = {}
         self._stripped: set[str] = set()
+        self._parent = "", _NOWHERE
         if config.traps:
             for host, value in notes.notes(TRAPS):
                 self._cuts[host] = msgspec.msgpack.decode(value, type=dict[str, Cut])
@@ -223,18 +230,19 @@ class Traps:
                 likely.append((unit, kind))
         if not likely:
             return []
-        fed = self._fed_by(lease.url, lease.parent_url, host)
+        fed = self._fed_by(shape, lease.url, lease.parent_url)
         return [unit for unit, kind in likely if kind in fed]
 
-    @staticmethod
-    def _fed_by(url: str, parent_url: str | None, host: _Host | None) -> frozenset[str]:
+    def _fed_by(self, shape: _Shape, url: str, parent_url: str | None) -> frozenset[str]:
         """Which of a URL's templates the page it was found on has too: "/" stands for its part."""
         if parent_url is None or host_key(parent_url) != host_key(url):
             return frozenset()
-        folders = host.folders if host else {}
-        parent = _shape(parent_url, folders, learn=False)
-        same = _shape(url, folders, learn=False).part == parent.part
-        return frozenset((*parent.keys, "/")) if same else frozenset(parent.keys)
+        if parent_url != self._parent[0]:  # most often it is the one that was asked for last
+            self._parent = parent_url, _shape(parent_url, {}, learn=False)
+        parent = self._parent[1]
+        if shape.first == parent.first:
+            return frozenset((*parent.keys, "/"))
+        return frozenset(parent.keys)
 
     def _blame(self, name: str, host: _Host, shape: _Shape, suspects: list[_Unit]) -> None:
         """Nothing new: the likeliest cause pays, and what is at its end is cut."""
@@ -273,9 +281,10 @@ class Traps:
         if not cuts or parent_url is None:
             return None
         host = self._hosts.get(name)
-        fed = self._fed_by(url, parent_url, host)
+        shape = _shape(url, host.folders if host else {}, learn=False)
+        fed = self._fed_by(shape, url, parent_url)
         again = parent_url in self._stripped  # which has no key any more, to be fed by
-        for unit, _, kind, pays in _units(_shape(url, host.folders if host else {}, learn=False)):
+        for unit, _, kind, pays in _units(shape):
             cut = cuts.get(unit)
             if cut is not None and pays and (kind in fed or again) and depth > cut.entry:
                 return unit, cut
@@ -376,7 +385,7 @@ def _shape(url: str, folders: dict[str, set[str] | None], *, learn: bool) -> _Sh
     keys = [_masked(key) for key in (*keys, *parameters)]
     part = f"/{shape.split('/', 2)[1]}"
     path = f"{shape}+" if repeats else shape
-    return _Shape(path, part, tuple(dict.fromkeys(keys)), repeats, len(names) > 2)
+    return _Shape(path, names[0], part, tuple(dict.fromkeys(keys)), repeats, len(names) > 2)
 
 
 def _name_in(folders: dict[str, set[str] | None], folder: str, name: str, *, learn: bool) -> str:
@@ -406,13 +415,16 @@ def _units(shape: _Shape) -> list[tuple[str, int, str, bool]]:
 # ------------------------------------------------------------------ what is new
 
 # Each alternative eats what it has seen, closed or not: linear in the text.
+_ELEMENT = b"[sS][cC][rR][iI][pP][tT]|[sS][tT][yY][lL][eE]|[tT][eE][mM][pP][lL][aA][tT][eE]"
 _MARKUP = re.compile(
-    rb"<!--.*?(?:-->|\Z)|<(script|style|template|noscript)\b.*?(?:</\1|\Z)|<[^<>]*>?",
-    re.DOTALL | re.IGNORECASE,
+    rb"<(?:[^<>!sStT][^<>]*+>?|!--.*?(?:-->|\Z)|(" + _ELEMENT + rb")\b.*?(?:</\1|\Z)|[^<>]*+>?)",
+    re.DOTALL,
 )
-_WITH_DIGITS = re.compile(rb"[0-9A-Za-z]*[0-9][0-9A-Za-z]*")
+_DIGITS_AS_HASHES = bytes.maketrans(b"0123456789", b"##########")
+_NUMBER = re.compile(rb"#[0-9A-Za-z#]*")
 _NO_DATES = re.compile(rb"[0-9]+[.,][0-9]+|[0-9]{5,}")
 _WORDS = re.compile(rb"[^\W_]+")
+_QUERY = re.compile(r"[?;]").split
 _VALUE = re.compile(r"=([^&#%+]{3,64})")
 
 
@@ -429,17 +441,22 @@ def _is_new(host: _Host, text: bytes, images: Iterable[ImageLink], *, bag: bool)
 
     `bag`: of each block only the set of its words counts, as where a trail repeats itself.
     """
-    lines = {line.strip() for line in _WITH_DIGITS.sub(b"#", text).split(b"\n")}
-    blocks: Iterable[object] = lines
+    masked = _NUMBER.sub(b"#", text.translate(_DIGITS_AS_HASHES))
+    blocks: set[object] = set(masked.split(b"\n"))
     if bag:
-        blocks = {frozenset(_WORDS.findall(line)) for line in lines}
-    pictures = {re.split(r"[?;]", image.url, maxsplit=1)[0] for image in images}
-    words = {hash(block) for block in (*blocks, *pictures)}
+        blocks = {frozenset(_WORDS.findall(block)) for block in masked.split(b"\n")}
+    blocks.update(_QUERY(image.url, 1)[0] for image in images)
+    if _remember(host, {hash(block) for block in blocks}):
+        return True
     numbers = {hash((b"#", number)) for number in _NO_DATES.findall(text)}
-    new_words = words - host.blocks - host.old_blocks
-    new_numbers = numbers - host.blocks - host.old_blocks
+    return _remember(host, numbers) >= NUMBERS
+
+
+def _remember(host: _Host, hashes: set[int]) -> int:
+    """How many of them were not known; from now on they are."""
+    new = hashes - host.blocks
+    new -= host.old_blocks
     if len(host.blocks) > MOST_BLOCKS:
         host.old_blocks, host.blocks = host.blocks, set()
-    host.blocks |= words
-    host.blocks |= numbers
-    return bool(new_words) or len(new_numbers) >= NUMBERS
+    host.blocks |= hashes
+    return len(new)
