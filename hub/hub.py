@@ -170,11 +170,12 @@ class Hub(greenlet):
     ) -> None:
         """An error that nobody has a claim on. May be replaced on the instance.
 
-        ``context`` says where it came from: a greenlet, a callback or None.
+        ``context`` says where it came from: a greenlet, the loop, or None for a signal's handler,
+        whose error belongs to the main greenlet.
         """
         if issubclass(kind, self.NOT_ERROR):
             return
-        if issubclass(kind, self.SYSTEM_ERROR):
+        if context is None or issubclass(kind, self.SYSTEM_ERROR):
             self.handle_system_error(value)
         else:
             self.print_exception(context, kind, value, trace)

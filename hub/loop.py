@@ -147,7 +147,9 @@ class Loop:
             except ForkError:
                 raise
             except BaseException as error:
-                self.handle_error(None, type(error), error, error.__traceback__)
+                # While polling only a signal handler can raise: nobody's callback is to blame.
+                context, self.asleep = None if self.asleep else self, False
+                self.handle_error(context, type(error), error, error.__traceback__)
 
     def turn(self) -> bool:
         """One turn; False if nothing can happen any more. Errors of callbacks come out."""

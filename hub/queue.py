@@ -113,6 +113,8 @@ class SimpleQueue(Generic[T]):
         """
         if self.is_shutdown:
             raise ShutDown
+        if timeout is not None and block:
+            check_seconds(timeout)
         if self._maxsize and self._maxsize - len(self.queue) <= self._putters.woken:
             self._wait_for_place(block, timeout)
         self.unfinished_tasks += 1
@@ -125,8 +127,6 @@ class SimpleQueue(Generic[T]):
         self.put(item, False)
 
     def _wait_for_place(self, block: bool, timeout: Limit) -> None:
-        if timeout is not None and block:
-            check_seconds(timeout)
         if not block or not self._putters.wait(timeout, self._serve_putters):
             raise Full
         if self.is_shutdown:
@@ -143,6 +143,8 @@ class SimpleQueue(Generic[T]):
         Raises Empty if there is none (not ``block``) or none came in ``timeout`` seconds,
         ShutDown if none will come any more.
         """
+        if timeout is not None and block:
+            check_seconds(timeout)
         if len(self.queue) <= self._getters.woken:
             self._wait_for_item(block, timeout)
         item = self._take()
@@ -156,6 +158,8 @@ class SimpleQueue(Generic[T]):
 
     def peek(self, block: bool = True, timeout: Limit = None) -> T:
         """The next item, left where it is."""
+        if timeout is not None and block:
+            check_seconds(timeout)
         if len(self.queue) <= self._getters.woken:
             self._wait_for_item(block, timeout)
             self._serve_getters()  # it is still there, for the next
@@ -166,8 +170,6 @@ class SimpleQueue(Generic[T]):
         return self.peek(False)
 
     def _wait_for_item(self, block: bool, timeout: Limit) -> None:
-        if timeout is not None and block:
-            check_seconds(timeout)
         if self.is_shutdown:
             raise ShutDown
         if not block or not self._getters.wait(timeout, self._serve_getters):

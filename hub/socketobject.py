@@ -33,6 +33,7 @@ __all__ = ["Address", "closed_socket", "socket", "wrap_socket"]
 
 Address = Any
 _STREAMS = (_standard.SOCK_STREAM,)
+_DONT_WAIT = _standard.MSG_DONTWAIT
 _NAMED = (_standard.AF_INET, _standard.AF_INET6)
 
 
@@ -111,26 +112,26 @@ class socket:
         if not hub.wait(side, timeout):
             raise TimeoutError("timed out")
 
-    def _read(self, call: Callable[..., Any], *args: Any) -> Any:
+    def _read(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
         """``call(*args)``, as often as it takes. Only EAGAIN says that nothing is left."""
         while True:
             side = self._reading
-            if side is None or side.ready or self._timeout == 0.0:
+            if side is None or side.ready or flags or self._timeout == 0.0:
                 try:
                     return call(*args)
                 except BlockingIOError:
-                    if self._timeout == 0.0:
+                    if self._timeout == 0.0 or flags & _DONT_WAIT:
                         raise
             self._wait_readable()
 
-    def _write(self, call: Callable[..., Any], *args: Any) -> Any:
+    def _write(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
         while True:
             side = self._writing
-            if side is None or side.ready or self._timeout == 0.0:
+            if side is None or side.ready or flags or self._timeout == 0.0:
                 try:
                     return call(*args)
                 except BlockingIOError:
-                    if self._timeout == 0.0:
+                    if self._timeout == 0.0 or flags & _DONT_WAIT:
                         raise
             self._wait_writable(self._timeout)
 
@@ -140,11 +141,11 @@ class socket:
         """At most ``bufsize`` bytes; b"" at the end of the stream."""
         while True:
             side = self._reading
-            if side is None or side.ready or self._timeout == 0.0:
+            if side is None or side.ready or flags or self._timeout == 0.0:
                 try:
                     data: bytes = self._sock.recv(bufsize, flags)
                 except BlockingIOError:
-                    if self._timeout == 0.0:
+                    if self._timeout == 0.0 or flags & _DONT_WAIT:
                         raise
                 else:
                     if side is not None and 0 < len(data) < bufsize:
@@ -156,11 +157,11 @@ class socket:
         """Receive into ``buffer``; the number of bytes."""
         while True:
             side = self._reading
-            if side is None or side.ready or self._timeout == 0.0:
+            if side is None or side.ready or flags or self._timeout == 0.0:
                 try:
                     count: int = self._sock.recv_into(buffer, nbytes, flags)
                 except BlockingIOError:
-                    if self._timeout == 0.0:
+                    if self._timeout == 0.0 or flags & _DONT_WAIT:
                         raise
                 else:
                     if side is not None and count and self._drains(flags):
@@ -175,25 +176,29 @@ class socket:
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Address]:
         """Data and the sender's address."""
-        received: tuple[bytes, Address] = self._read(self._sock.recvfrom, bufsize, flags)
+        received: tuple[bytes, Address] = self._read(
+            self._sock.recvfrom, bufsize, flags, flags=flags
+        )
         return received
 
     def recvfrom_into(
         self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0
     ) -> tuple[int, Address]:
         """As `recvfrom`, into ``buffer``."""
-        received: tuple[int, Address] = self._read(self._sock.recvfrom_into, buffer, nbytes, flags)
+        received: tuple[int, Address] = self._read(
+            self._sock.recvfrom_into, buffer, nbytes, flags, flags=flags
+        )
         return received
 
     def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0) -> Any:
         """Data, ancillary data, flags, address."""
-        return self._read(self._sock.recvmsg, bufsize, ancbufsize, flags)
+        return self._read(self._sock.recvmsg, bufsize, ancbufsize, flags, flags=flags)
 
     def recvmsg_into(
         self, buffers: Iterable["WriteableBuffer"], ancbufsize: int = 0, flags: int = 0
     ) -> Any:
         """As `recvmsg`, into several buffers."""
-        return self._read(self._sock.recvmsg_into, buffers, ancbufsize, flags)
+        return self._read(self._sock.recvmsg_into, buffers, ancbufsize, flags, flags=flags)
 
     # -- sending -------------------------------------------------------------------------------
 
@@ -201,12 +206,12 @@ class socket:
         """Send some of ``data``; how many bytes."""
         while True:
             side = self._writing
-            if side is None or side.ready or self._timeout == 0.0:
+            if side is None or side.ready or flags or self._timeout == 0.0:
                 try:
                     count: int = self._sock.send(data, flags)
                     return count
                 except BlockingIOError:
-                    if self._timeout == 0.0:
+                    if self._timeout == 0.0 or flags & _DONT_WAIT:
                         raise
             self._wait_writable(self._timeout)
 
@@ -226,7 +231,7 @@ class socket:
             try:
                 sent += self._sock.send(view[sent:], flags)
             except BlockingIOError:
-                if self._timeout == 0.0:
+                if self._timeout == 0.0 or flags & _DONT_WAIT:
                     raise
                 rest = None if deadline is None else max(0.0, deadline - clock())
                 self._wait_writable(rest)
@@ -235,20 +240,26 @@ class socket:
         """``sendto(data[, flags], address)``."""
         if args and self.family in _NAMED:
             args = (*args[:-1], self._resolved(args[-1]))
-        return int(self._write(self._sock.sendto, data, *args))
+        flags = args[0] if len(args) > 1 else 0
+        return int(self._write(self._sock.sendto, data, *args, flags=flags))
 
     def sendmsg(self, buffers: Iterable["ReadableBuffer"], *args: Any) -> int:
         """``sendmsg(buffers[, ancdata[, flags[, address]]])``."""
-        return int(self._write(self._sock.sendmsg, buffers, *args))
+        flags = args[1] if len(args) > 1 else 0
+        return int(self._write(self._sock.sendmsg, buffers, *args, flags=flags))
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send ``file`` from ``offset``, by os.sendfile where possible; how many bytes."""
         if not self._stream:
-            raise ValueError("only stream sockets can send a file")
+            raise ValueError("only SOCK_STREAM sockets can send a file")
+        if self._timeout == 0.0:
+            raise ValueError("non-blocking sockets are not supported")
         if "b" not in getattr(file, "mode", "b"):
             raise ValueError("the file must be opened in binary mode")
+        if count is not None and not isinstance(count, int):
+            raise TypeError(f"count must be a positive integer, not {count!r}")
         if count is not None and count <= 0:
-            raise ValueError(f"count must be positive, not {count!r}")
+            raise ValueError(f"count must be a positive integer, not {count!r}")
         return send_by_kernel(self, file, offset, count)
 
     def wait_and_call(self, call: Callable[..., Any], *args: Any) -> Any:
@@ -265,7 +276,7 @@ class socket:
         if not host or is_numeric(host) or host == "<broadcast>":
             return address
         found = network_of(get_hub()).resolver.getaddrinfo(
-            host, address[1], self.family, self.type, self.proto
+            host, None, self.family, self.type, self.proto
         )
         return (found[0][4][0], *address[1:])
 

@@ -7,7 +7,7 @@ here is the standard library's, looked up there when asked for.
 import errno
 import ssl as _standard
 from socket import SOCK_STREAM
-from ssl import Purpose, SSLObject
+from ssl import Purpose, SSLError, SSLObject
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -19,6 +19,7 @@ from hub.sslsocket import SSLSocket as SSLSocket  # a name of ours in this modul
 class SSLContext(_standard.SSLContext):
     """The standard library's context, whose `wrap_socket` takes and gives our sockets."""
 
+    sslsocket_class: type[SSLSocket] = SSLSocket  # type: ignore[assignment]
     _owners: "WeakKeyDictionary[SSLObject, SSLSocket]"
 
     @property
@@ -36,7 +37,7 @@ class SSLContext(_standard.SSLContext):
         server_side: bool = False,
         do_handshake_on_connect: bool = True,
         suppress_ragged_eofs: bool = True,
-        server_hostname: str | None = None,
+        server_hostname: str | bytes | None = None,
         session: Any = None,
     ) -> SSLSocket:
         """Take over ``sock``, which is closed for others then, and do the handshake."""
@@ -49,10 +50,12 @@ class SSLContext(_standard.SSLContext):
         if self.check_hostname and not server_side and not server_hostname:
             raise ValueError("check_hostname requires server_hostname")
         connected = _is_connected(sock)
-        tls = SSLSocket.__new__(SSLSocket)
+        if not connected:
+            _refuse_early_data(sock)
+        tls = self.sslsocket_class.__new__(self.sslsocket_class)
         tls._take_over(sock, self)
         tls.server_side = server_side
-        tls.server_hostname = server_hostname
+        tls.server_hostname = _ascii_name(server_hostname)
         tls.do_handshake_on_connect = do_handshake_on_connect
         tls.suppress_ragged_eofs = suppress_ragged_eofs
         tls._session = session
@@ -89,6 +92,30 @@ def _is_connected(sock: socket) -> bool:
             raise
         return False
     return True
+
+
+def _refuse_early_data(sock: socket) -> None:
+    """Raise if something came before TLS on a connection that is closed by now.
+
+    Whoever reads from what looks like a TLS socket would take it for authentic (CVE-2023-40217).
+    """
+    try:
+        early = sock._sock.recv(1)
+    except OSError:
+        return  # never connected, or nothing came
+    if early:
+        sock.close()
+        reason = "Closed before TLS handshake with data in recv buffer."
+        error = SSLError(errno.ENOTCONN, reason)
+        error.reason, error.library = reason, None  # type: ignore[assignment]
+        raise error
+
+
+def _ascii_name(host: str | bytes | None) -> str | None:
+    """``host`` as it goes into the handshake: internationalised names by IDNA."""
+    if isinstance(host, bytes):
+        return host.decode("ascii")
+    return host if host is None or host.isascii() else host.encode("idna").decode("ascii")
 
 
 def create_default_context(

@@ -59,7 +59,9 @@ class SSLSocket(socket):
     _session: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise TypeError("an SSLSocket is made by SSLContext.wrap_socket()")
+        raise TypeError(
+            "an SSLSocket has no public constructor: it is made by SSLContext.wrap_socket()"
+        )
 
     def _take_over(self, plain: socket, context: "SSLContext") -> None:
         """Become the owner of the descriptor; ``plain`` is a closed socket from now on."""
@@ -78,6 +80,13 @@ class SSLSocket(socket):
         self._sending = Semaphore(1)
 
     def _begin_tls(self) -> None:
+        self._make_tls()
+        if self.do_handshake_on_connect:
+            if self._timeout == 0.0:
+                raise ValueError("do_handshake_on_connect is no use on a non-blocking socket")
+            self.do_handshake()
+
+    def _make_tls(self) -> None:
         self._tls = self._context.wrap_bio(
             self._incoming,
             self._outgoing,
@@ -86,16 +95,16 @@ class SSLSocket(socket):
             session=self._session,
         )
         self._context.owners[self._tls] = self
-        if self.do_handshake_on_connect:
-            if self._timeout == 0.0:
-                raise ValueError("do_handshake_on_connect is no use on a non-blocking socket")
-            self.do_handshake()
 
     @property
     def _object(self) -> SSLObject:
         if self._tls is None:
-            raise ValueError("no TLS on this socket (not connected, or unwrapped)")
+            raise ValueError("no TLS on this socket: it was unwrapped, or TLS has not begun")
         return self._tls
+
+    def _check_connected(self) -> None:
+        if self._tls is None:
+            self.getpeername()  # which raises ENOTCONN
 
     # -- moving bytes --------------------------------------------------------------------------
 
@@ -167,6 +176,7 @@ class SSLSocket(socket):
 
     def do_handshake(self, block: bool = False) -> None:
         """Agree on keys and check the peer's certificate; raises SSLError."""
+        self._check_connected()
         self._run(self._object.do_handshake)
 
     def read(self, len: int = 1024, buffer: "WriteableBuffer | None" = None) -> Any:
@@ -229,15 +239,27 @@ class SSLSocket(socket):
             return super().sendfile(file, offset, count)
         return send_by_reading(self, file, offset, count)
 
-    def _read(self, call: Callable[..., Any], *args: Any) -> Any:
-        if self._tls is not None:
-            raise ValueError("not allowed on a TLS socket: datagrams and messages bypass TLS")
-        return super()._read(call, *args)
+    def sendmsg(self, buffers: object, *args: object) -> int:
+        """Not possible: messages bypass TLS."""
+        raise NotImplementedError("sendmsg not allowed on a TLS socket")
 
-    def _write(self, call: Callable[..., Any], *args: Any) -> Any:
+    def recvmsg(self, *args: object) -> Any:
+        """Not possible: messages bypass TLS."""
+        raise NotImplementedError("recvmsg not allowed on a TLS socket")
+
+    def recvmsg_into(self, *args: object) -> Any:
+        """Not possible: messages bypass TLS."""
+        raise NotImplementedError("recvmsg_into not allowed on a TLS socket")
+
+    def _read(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
         if self._tls is not None:
-            raise ValueError("not allowed on a TLS socket: datagrams and messages bypass TLS")
-        return super()._write(call, *args)
+            raise ValueError(f"{call.__name__} not allowed on a TLS socket: it would bypass TLS")
+        return super()._read(call, *args, flags=flags)
+
+    def _write(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
+        if self._tls is not None:
+            raise ValueError(f"{call.__name__} not allowed on a TLS socket: it would bypass TLS")
+        return super()._write(call, *args, flags=flags)
 
     def _really_close(self) -> None:
         self._tls = None
@@ -255,7 +277,11 @@ class SSLSocket(socket):
             raise ValueError("can't connect in server-side mode")
         if self._tls is not None:
             raise ValueError("attempt to connect already-connected SSLSocket!")
-        super()._connect(address)
+        try:
+            super()._connect(address)
+        except BlockingIOError:
+            self._make_tls()  # a non-blocking connect: `do_handshake` finishes it
+            raise
         self._begin_tls()
 
     def accept(self) -> tuple["SSLSocket", Address]:
@@ -305,7 +331,10 @@ class SSLSocket(socket):
 
     @session.setter
     def session(self, value: Any) -> None:
-        self._object.session = value
+        if self._tls is None:
+            self._session = value
+        else:
+            self._tls.session = value
 
     @property
     def session_reused(self) -> bool | None:
@@ -314,6 +343,7 @@ class SSLSocket(socket):
 
     def getpeercert(self, binary_form: bool = False) -> Any:
         """The peer's certificate, as a dict or DER."""
+        self._check_connected()
         return self._object.getpeercert(binary_form)
 
     def cipher(self) -> tuple[str, str, int] | None:
@@ -328,7 +358,11 @@ class SSLSocket(socket):
         """selected_alpn_protocol, compression, ...: what OpenSSL knows about the connection."""
         if name.startswith("_") or not hasattr(SSLObject, name):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(self._object, name)
+        return _nothing if self._tls is None else getattr(self._tls, name)
+
+
+def _nothing(*args: object, **kwargs: object) -> None:
+    """What is known about a connection that is not there yet."""
 
 
 def _refuse_flags(flags: int) -> None:

@@ -125,7 +125,7 @@ def _get_original(module: str, name: Any) -> Any:
 
 _ORIGINALS = {
     name: importlib.import_module(name)
-    for name in (*twins.TWINS, "select", "os", "sys", "signal", "subprocess", "selectors")
+    for name in (*twins.TWINS, "os", "sys", "signal", "subprocess")
 }
 
 

@@ -16,8 +16,12 @@ import sys
 import threading
 import unittest
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
+from time import monotonic
 from typing import Any, TextIO
+
+from test import support
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
@@ -62,7 +66,7 @@ class Outcomes(unittest.TestResult):
         return name.removeprefix(self._prefix)
 
     def _write(self, test: Any, outcome: str, text: str = "") -> None:
-        line = {"test": self._name(test), "outcome": outcome, "text": text}
+        line = {"test": self._name(test), "outcome": outcome, "text": text, "at": monotonic()}
         print(json.dumps(line), file=self._stream, flush=True)
 
     def startTest(self, test: Any) -> None:
@@ -101,6 +105,19 @@ def chosen(suite: Any, prefix: str, left_out: set[str]) -> unittest.TestSuite:
         elif each.id().removeprefix(prefix) not in left_out:
             kept.addTest(each)
     return kept
+
+
+def prepare_stdlib_tests() -> None:
+    """What gevent's own runner of these tests does, too: no fresh copies of modules, no counting
+    of threads."""
+    from test.support import import_helper, threading_helper
+
+    support.use_resources = []
+    support.verbose = False
+    import_helper.import_fresh_module = lambda name, *rest, **more: importlib.import_module(name)
+    threading_helper.threading_setup = lambda: ()
+    threading_helper.threading_cleanup = lambda *values: None
+    threading_helper.wait_threads_exit = lambda timeout=None: nullcontext()
 
 
 def prepare(side: str, module: str) -> Callable[[], object]:
@@ -144,9 +161,7 @@ def main(side: str, module: str, result: str, *left_out: str) -> None:
     watchdog = Watchdog(prepare(side, module))
     sys.argv[1:] = []
     if module.startswith("test."):
-        from test import support
-
-        support.use_resources = []
+        prepare_stdlib_tests()
     prefix = f"{module}."
     with open(result, "w", encoding="utf-8") as stream:
         loaded = importlib.import_module(module)

@@ -13,6 +13,7 @@ import threading as _threading
 import time as _time
 import types
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -94,8 +95,11 @@ def _get_ident() -> int:
 
 
 def _start_new_thread(function: Callable[..., object], args: Any = (), kwargs: Any = None) -> int:
-    started = Greenlet.spawn(function, *args, **(kwargs or {}))
-    return id(started)
+    def run() -> None:
+        with suppress(SystemExit):  # which ends a thread, and no more
+            function(*args, **(kwargs or {}))
+
+    return id(Greenlet.spawn(run))
 
 
 class _Lock(lock.Semaphore):
@@ -155,16 +159,24 @@ TWINS: dict[str, types.ModuleType] = {
     "_thread": _thread,
     "queue": queue,
     "select": select,
+    "selectors": select,
     "socket": socket,
     "ssl": ssl,
     "threading": threading,
     "time": time,
 }
 
-_USERS = ("selectors", "socketserver", "subprocess", "http.client", "http.server")
+_USERS = ("socketserver", "subprocess", "http.client", "http.server")
 """Modules of the standard library that are loaded again, on the twins."""
 
-_KEPT = ("hub", "tests.hub.compat", "greenlet", "importlib", "test.support.socket_helper")
+_KEPT = (
+    "__main__",
+    "hub",
+    "tests.hub.compat",
+    "greenlet",
+    "importlib",
+    "test.support.socket_helper",
+)
 
 
 def replace() -> None:
@@ -177,8 +189,25 @@ def replace() -> None:
             if id(value) in originals and isinstance(value, types.ModuleType):
                 setattr(loaded, name, originals[id(value)])
     sys.modules.update(TWINS)
+    _name_private_parts()
     for name in _USERS:
         sys.modules.pop(name, None)
+
+
+class _Unnumbered:
+    """A file that can't be sent by the kernel."""
+
+    def __init__(self, file: Any) -> None:
+        self.read, self.seek, self.mode = file.read, file.seek, getattr(file, "mode", "b")
+
+
+def _name_private_parts() -> None:
+    """Private names of the standard library that its tests call, and what we have instead."""
+    there: Any = queue
+    there._PySimpleQueue = queue.SimpleQueue
+    kind: Any = socket.socket
+    kind._sendfile_use_sendfile = kind.sendfile
+    kind._sendfile_use_send = lambda sock, file, **rest: sock.sendfile(_Unnumbered(file), **rest)
 
 
 def _is_kept(name: str) -> bool:
