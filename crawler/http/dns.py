@@ -44,6 +44,8 @@ ATTEMPTS = 4
 """At least; twice for each server if there are more than two."""
 SECOND_ANSWER = 0.05
 """How long the other kind of address is awaited once there is one ("Resolution Delay")."""
+HOPE = 3
+"""Attempts without an answer from anybody, ever, after which the system is asked instead."""
 REST, MAX_REST = 2.0, 60.0
 
 _RESOLV_CONF, _HOSTS = Path("/etc/resolv.conf"), Path("/etc/hosts")
@@ -69,7 +71,7 @@ class Servers:
     def hopeful(self) -> bool:
         """False if there are none, or if not one of many questions was ever answered."""
         silences = sum(self._silences.values())
-        return self._ever_answered or (bool(self._servers) and silences < ATTEMPTS)
+        return self._ever_answered or (bool(self._servers) and silences < HOPE)
 
     def order(self) -> list[Server]:
         """As configured, but those that rest come last, first of them who is back first."""
@@ -148,8 +150,7 @@ class DnsResolver:
         elif (local := self._local(name)) is not None:
             return local
         elif not self._is_for_the_system(name):
-            with Budget(self._timeout, lambda: self._late(host)):
-                known = self._fly(name)
+            known = self._fly_in_time(name)
         if known is None or (known.failure is not None and not self._servers.hopeful):
             self.statistics.system += 1
             return self._system.resolve(host, port)
@@ -172,6 +173,16 @@ class DnsResolver:
 
     def _late(self, host: str) -> NameTimeout:
         return NameTimeout(f"no address for {host} within {self._timeout:g} s")
+
+    def _fly_in_time(self, name: str) -> Known | None:
+        """None if that took too long, and no server has ever answered."""
+        try:
+            with Budget(self._timeout, lambda: self._late(name)):
+                return self._fly(name)
+        except NameTimeout:
+            if self._servers.hopeful:
+                raise
+        return None
 
     def _fly(self, name: str) -> Known:
         """Look `name` up, or wait for who is at it."""
