@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from random import Random
 from typing import Literal
 
 from msgspec import Struct
@@ -72,24 +73,45 @@ class Summary(Struct, frozen=True):
     """The hosts whose URLs wait, since they did not answer."""
 
 
-def open_crawl(config: Config, *, mode: Mode, clock: Callable[[], float] = time.time) -> Crawl:
+def resident_bytes() -> int:
+    """Memory of this process now (proc_pid_statm(5)); 0 where the system does not tell."""
+    with suppress(OSError):
+        pages = Path("/proc/self/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def open_crawl(
+    config: Config,
+    *,
+    mode: Mode,
+    clock: Callable[[], float] = time.time,
+    random: Random | None = None,
+    memory: Callable[[], int] = resident_bytes,
+) -> Crawl:
     """A crawl ready to run; its seeds are in its state.
 
     "new" refuses a folder that holds a crawl; "fresh" throws that crawl's state and records away
-    and keeps its images; "resume" goes on with it, under `config`. `clock` gives seconds since the
-    epoch. Raises UsageError, OutputError or StateError.
+    and keeps its images; "resume" goes on with it, under `config`. Raises UsageError, OutputError
+    or StateError.
+
+    What a run's records depend on beside `config` and the servers' answers: `clock`, seconds since
+    the epoch; `random`, which draws run_id and jitter; `memory`, bytes that the process has now;
+    and the hub's own clock, by which the client measures. With all of them simulated, two runs
+    write the same bytes.
     """
+    random = random or Random()
     path = records_path(config)
     if config.output and path is not None:
         config = replace(config, output=str(path.absolute()))  # a resume may stand elsewhere
     with traceless(config), ExitStack() as held:
-        store, run = open_state(config, mode, clock())
+        store, run = open_state(config, mode, clock(), random)
         held.callback(store.close)
         sink = open_records(config, store)
         held.callback(sink.close)
         images = open_images(config)
         held.callback(images.close)
-        crawl = Crawl(config, store, run, sink, images, clock)
+        crawl = Crawl(config, store, run, sink, images, clock, random, memory)
         held.callback(crawl.close_client)
         if mode != "resume":
             crawl.sow()
@@ -111,13 +133,16 @@ class Crawl:
         sink: Sink,
         images: ImageFiles,
         clock: Callable[[], float],
+        random: Random,
+        memory: Callable[[], int],
     ) -> None:
         widened = [url for url, _ in store.notes(WIDENED)]
         self._scope = Scope(config.scope, (*config.seeds, *widened))
         self._config = config
         self._store = store
         self._clock = clock
-        self._frontier = Frontier(store, config.politeness, clock)
+        self._memory = memory
+        self._frontier = Frontier(store, config.politeness, clock, jitter=random.random)
         self._stats = Stats(clock, self._counts())
         self._pages_before = self._counts()["page"]
         self._limits = Limits(config.limits, config.images, store, clock(), self._pages_before)
@@ -128,6 +153,7 @@ class Crawl:
             named_hosts={hostname(host_key(seed)) for seed in config.seeds},
             identity=self._identity,
             proxies=Proxies(http.proxy, http.no_proxy, os.environ),
+            clock=hub.get_hub().loop.now,
         )
         self._writer = Writer(
             run,
@@ -150,6 +176,7 @@ class Crawl:
             traps,
             self._writer,
             clock,
+            random.random,
         )
         self._interrupted: int | None = None  # the exit code that follows
 
@@ -251,20 +278,12 @@ class Crawl:
             hosts=now.hosts,
             bytes=now.bytes,
             pages_per_s=round((counts["page"] - self._pages_before) / max(now.elapsed_s, 0.001), 3),
-            rss_bytes=_resident_bytes(),
+            rss_bytes=self._memory(),
             config_sha256=hashlib.sha256(to_json(self._config)).hexdigest(),
             version=__version__,
             obey_robots=self._config.robots.obey,
             verify_tls=self._config.http.verify_tls,
         )
-
-
-def _resident_bytes() -> int:
-    """Memory of this process now (proc_pid_statm(5)); 0 where the system does not tell."""
-    with suppress(OSError):
-        pages = Path("/proc/self/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-    return 0
 
 
 def visit(config: Config, url: str, trace: Callable[[Exchange], None] | None = None) -> Visit:

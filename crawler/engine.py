@@ -53,6 +53,7 @@ class Engine:
         traps: Traps,
         writer: Writer,
         clock: Callable[[], float],
+        jitter: Callable[[], float],
     ) -> None:
         self._config = config
         self._frontier = frontier
@@ -63,6 +64,7 @@ class Engine:
         self._traps = traps
         self._writer = writer
         self._clock = clock
+        self._jitter = jitter
         self._include = frozenset(config.records.include)
         self._workers: list[hub.Greenlet] = []
         self._error: Exception | None = None
@@ -133,7 +135,8 @@ class Engine:
             return self._visit(lease)
         except Failure as failure:
             now = self._clock()
-            verdict = decide(failure, lease.attempts + 1, self._config.retry, now)
+            attempts = lease.attempts + 1
+            verdict = decide(failure, attempts, self._config.retry, now, self._jitter)
             if verdict.host_until is not None:
                 self._frontier.block(lease.host, verdict.host_until)
             if isinstance(verdict, Again):

@@ -6,11 +6,11 @@ either a crawl that can be resumed or nothing that counts.
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from random import Random
 from typing import Literal
 
 import msgspec
@@ -44,7 +44,7 @@ def stored_config(folder: Path) -> Config:
     return msgspec.structs.replace(from_json(run.config.encode()), dir=str(folder))
 
 
-def open_state(config: Config, mode: Mode, now: float) -> tuple[SqliteStore, Run]:
+def open_state(config: Config, mode: Mode, now: float, random: Random) -> tuple[SqliteStore, Run]:
     """The store and the run of a crawl; a new run is not committed yet.
 
     Raises UsageError if `mode` does not fit what the folder holds, OutputError, StateError.
@@ -61,7 +61,7 @@ def open_state(config: Config, mode: Mode, now: float) -> tuple[SqliteStore, Run
         if mode != "resume":
             _refuse_to_overwrite(config.dir, run, records)
         if run is None:
-            run = Run(ulid(now), to_json(config).decode())
+            run = Run(ulid(now, random), to_json(config).decode())
             store.set_run(run)
     except BaseException:
         store.close()
@@ -146,7 +146,7 @@ def _throw_away(state: Path, records: Path | None) -> None:
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def ulid(now: float) -> str:
+def ulid(now: float, random: Random) -> str:
     """A ULID: 48 bits of milliseconds and 80 random bits, which sorts by time (ulid/spec)."""
-    value = int(now * 1000) << 80 | secrets.randbits(80)
+    value = int(now * 1000) << 80 | random.getrandbits(80)
     return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
+from random import random
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -113,6 +114,7 @@ class Frontier:
         config: PolitenessConfig,
         clock: Callable[[], float],
         active: int = ACTIVE,
+        jitter: Callable[[], float] = random,
     ) -> None:
         self._store = store
         self.known: Callable[[str, int], bool] = store.known
@@ -121,7 +123,7 @@ class Frontier:
         self._clock = clock
         self._active = active
         self._longest_block = config.max_retry_after
-        self._politeness = Politeness(config)
+        self._politeness = Politeness(config, jitter)
         self._queues: dict[str, _Queue] = {}
         self._busy = 0  # hosts of which a lease is out
         self._out: dict[int, bool] = {}  # url_id: is the request under way?

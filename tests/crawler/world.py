@@ -162,8 +162,10 @@ def crawl(
     config = msgspec.structs.replace(config, seeds=seeds, dir=str(folder))
     images = ImageFiles(folder, config.images.name, Journal(folder / "journal"))
     with in_place_of_the_client(world):
-        run = Run("R", "")
-        subject = Crawl(config, store or MemoryStore(), run, sink, images, world.clock)
+        subject = Crawl(
+            config, store or MemoryStore(), Run("R", ""), sink, images, world.clock,
+            random.Random(0), lambda: 0,
+        )  # fmt: skip
     subject.held = ExitStack()
     subject.sow()
     return subject.run(), sink.records
