@@ -41,6 +41,9 @@ _MAX_NAME = 255
 
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
+# Most are harmless as they stand, but for their length and the reserved ones.
+_HARMLESS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+
 # Forbidden in names on Windows or a burden in shells; control characters are found by category.
 _UNSAFE = re.compile(r"""[/\\:*?"'<>|\s`$&;!#%~^{}()\[\]]+""")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|clock\$|com\d|lpt\d|conin\$|conout\$)(?:\.|$)", re.I)
@@ -51,6 +54,7 @@ class ImageFiles:
 
     def __init__(self, folder: Path, template: str, journal: Journal) -> None:
         self._folder = folder
+        self._root = str(folder)
         self._template = template
         self._journal = journal
         self._made: set[str] = set()
@@ -97,7 +101,7 @@ class ImageFiles:
 
     def _settled(self, name: str, data: bytes, sha256: str) -> bool:
         """Write `data` under `name`; False if other bytes are there already."""
-        path = os.path.join(self._folder, name)
+        path = f"{self._root}/{name}"
         try:
             if os.path.exists(path):
                 return Path(path).read_bytes() == data
@@ -114,10 +118,13 @@ class ImageFiles:
 
 def _replace(path: str, part: str, data: bytes) -> None:
     try:
-        with open(part, "wb", buffering=0) as file:
-            rest = memoryview(data)
+        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            rest = data
             while rest:
-                rest = rest[file.write(rest) :]
+                rest = rest[os.write(fd, rest) :]
+        finally:
+            os.close(fd)
         os.replace(part, path)
     except BaseException:
         Path(part).unlink(missing_ok=True)
@@ -160,8 +167,13 @@ def _harmless(text: str, limit: int) -> str:
     because it turns some characters into unsafe ones (U+037E into a semicolon), and last because
     what stood between two others may have gone.
     """
+    if len(text) > limit or not _HARMLESS.fullmatch(text):
+        text = _made_harmless(text, limit)
+    return f"_{text}" if _RESERVED.match(text) else text
+
+
+def _made_harmless(text: str, limit: int) -> str:
     text = _UNSAFE.sub("_", unicodedata.normalize("NFC", text))
     text = "".join(c for c in text if unicodedata.category(c)[0] not in "CZ" and c != "\ufffd")
     text = unicodedata.normalize("NFC", text)
-    text = text.encode("utf-8", "ignore")[:limit].decode("utf-8", "ignore").strip("._- ")
-    return f"_{text}" if _RESERVED.match(text) else text
+    return text.encode("utf-8", "ignore")[:limit].decode("utf-8", "ignore").strip("._- ")
