@@ -6,7 +6,6 @@ either a crawl that can be resumed or nothing that counts.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -78,7 +77,7 @@ def traceless(config: Config) -> Iterator[None]:
         yield
     except BaseException:
         if began_here:
-            shutil.rmtree(folder / STATE, ignore_errors=True)
+            _remove(folder / STATE, ignore_errors=True)
             with suppress(OSError):  # somebody's files are in it
                 folder.rmdir()
         raise
@@ -131,12 +130,18 @@ def _refuse_to_overwrite(folder: str, run: Run | None, records: Path | None) -> 
         )
 
 
+def _remove(folder: Path, ignore_errors: bool = False) -> None:
+    import shutil  # with all its archive formats, at every start, for what is rare
+
+    shutil.rmtree(folder, ignore_errors=ignore_errors)
+
+
 def _throw_away(state: Path, records: Path | None) -> None:
     """State and records go; images stay, and are met again by their names."""
     try:
         if state.exists():
             with closing(LockFile(state)):  # not under the feet of a running crawl
-                shutil.rmtree(state)
+                _remove(state)
         if records is not None and records.is_file():
             records.unlink()
     except OSError as error:

@@ -8,7 +8,6 @@ every type; the printed readers answer it with the types spelt out.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
@@ -179,7 +178,7 @@ def jsonschema() -> str:
         "oneOf": [*references, line],
         "$defs": definitions,
     }
-    return json.dumps(whole, indent=2) + "\n"
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
 
 
 def markdown() -> str:

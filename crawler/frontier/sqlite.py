@@ -11,7 +11,6 @@ bounded cache of URLs knows at which depth.
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -68,17 +67,6 @@ class SqliteStore(Keepsakes):
             undo.callback(self._db.close)
             self._load()
             undo.pop_all()
-
-    @staticmethod
-    def discard(folder: Path) -> None:
-        """Delete the state in `folder`, unless a crawl is using it (StateError)."""
-        lock = LockFile(folder)
-        try:
-            shutil.rmtree(folder)
-        except OSError as error:
-            raise OutputError(f"{folder} can't be deleted ({error.strerror})") from error
-        finally:
-            lock.close()
 
     @explained
     def _load(self) -> None:

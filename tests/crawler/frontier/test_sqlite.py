@@ -184,21 +184,6 @@ def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
         SqliteStore(tmp_path / "file" / "state")
 
 
-def test_a_state_is_thrown_away_unless_it_is_in_use(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
-    store = SqliteStore(folder)
-    with pytest.raises(StateError, match="in use"):
-        SqliteStore.discard(folder)
-    store.add([found("1")], 0.0)
-    store.commit()
-    store.close()
-    SqliteStore.discard(folder)
-    assert not folder.exists()
-    store = SqliteStore(folder)
-    assert store.hosts() == 0
-    store.close()
-
-
 def test_contents_survive(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path)
     store.set_content("aa", Content("images/1.png", "u"))
