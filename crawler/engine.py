@@ -7,7 +7,7 @@ worker knows of a URL is in its lease; everything it learns goes out in one `Out
 goes to `retry.py`, which either sends the URL back to the frontier with a time, or lets the
 failure become the URL's record. No worker ever sleeps for a URL.
 
-What switches here: `frontier.lease`, `client.fetch` and `gate.learn`. Between two of them a worker
+What switches here: `frontier.lease`, `client.fetch` and `gate.step`. Between two of them a worker
 is alone, so counters and the writer's batch need no lock.
 """
 
@@ -22,7 +22,7 @@ from crawler.discover import Discovery
 from crawler.errors import Failure, TooLarge
 from crawler.extract import extract
 from crawler.frontier.frontier import Frontier
-from crawler.gate import Gate
+from crawler.gate import Gate, Learnt
 from crawler.http.client import Client
 from crawler.limits import Limits
 from crawler.pace import reply_of, reply_of_failure
@@ -189,18 +189,23 @@ class Engine:
         if self._frontier.hold(lease.host):  # else another worker is asking
             sent_at = self._clock()
             try:
-                learnt = self._gate.learn(lease.url)
-                self._frontier.landed(lease, learnt.reply(sent_at))
+                learnt = self._gate.step(lease.url)
+                reply = None if learnt is None else learnt.reply(sent_at)
+                self._frontier.landed(lease, reply)
             finally:
                 self._frontier.free(lease.host)
-            self._writer.put(learnt.record)
-            if learnt.crawl_delay is not None:
-                self._frontier.set_delay(lease.host, learnt.crawl_delay)
-            if learnt.not_before is not None:
-                self._frontier.block(lease.host, learnt.not_before)
-            if learnt.unanswered is not None:
-                raise learnt.unanswered
+            if learnt is not None:
+                self._take_in(lease, learnt)
         self._frontier.give_back(lease)
+
+    def _take_in(self, lease: Lease, learnt: Learnt) -> None:
+        self._writer.put(learnt.record)
+        if learnt.crawl_delay is not None:
+            self._frontier.set_delay(lease.host, learnt.crawl_delay)
+        if learnt.not_before is not None:
+            self._frontier.block(lease.host, learnt.not_before)
+        if learnt.unanswered is not None:
+            raise learnt.unanswered
 
     def _redirect(self, lease: Lease, response: Response) -> Outcome:
         found = self._discovery.redirect(lease, response)

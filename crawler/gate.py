@@ -4,7 +4,8 @@ Rules are learnt once for each origin (scheme, host and port: section 2.3), by t
 there first; meanwhile the frontier holds the host back. What was fetched is kept as a note in the
 store, so that a resume need not ask again; parsed rules are kept in a bounded cache.
 
-    2xx            the rules in the file; at most five redirects are followed to find it
+    2xx            the rules in the file; at most five redirects are followed to find it, each at
+                   the origin's next turn (only another host that it leads to is not waited for)
     4xx but 429    nothing is forbidden
     5xx, 429       everything is: the host is left alone for a while, and robots.txt is asked for
                    again; a host that goes on so is parked like one that does not answer (pace.py)
@@ -97,6 +98,7 @@ class Gate:
         self._fetch = fetch
         self._notes = notes
         self._clock = clock
+        self._on_the_way: dict[str, tuple[str, int]] = {}  # where a redirect led, and which it was
         self._rulings: OrderedDict[str, Ruling] = OrderedDict()
 
     def knows(self, url: str) -> bool:
@@ -120,11 +122,26 @@ class Gate:
         return None if allowed else Skip("robots", rule)
 
     def learn(self, url: str) -> Learnt:
-        """Ask for the robots.txt of the origin of `url`."""
+        """Ask for the robots.txt of the origin of `url`, redirects and all, at once."""
+        while (learnt := self.step(url)) is None:
+            pass
+        return learnt
+
+    def step(self, url: str) -> Learnt | None:
+        """Make one request towards the robots.txt of the origin of `url`.
+
+        None if that redirected: the next step goes on there, and the host has its rest in between.
+        """
         site = origin(url)
         robots_url = site + "/robots.txt"
+        target, hops = self._on_the_way.pop(site, (robots_url, 0))
         try:
-            response = self._follow(robots_url)
+            response = self._fetch(Request(target))
+            location = response.header("location")
+            if 300 <= response.status < 400 and location is not None and hops < MAX_REDIRECTS:
+                self._on_the_way[site] = (join_header(target, location) or robots_url, hops + 1)
+                return None
+            _refuse(response, self._clock())
         except Failure as failure:
             return self._failed(site, robots_url, failure)
         body = response.body if 200 <= response.status < 300 else None
@@ -133,20 +150,6 @@ class Gate:
         robots = self._keep(site, fetched)
         record = describe.robots_record(robots_url, response, robots, fetched.expires_at)
         return Learnt(record, robots.crawl_delay)
-
-    def _follow(self, robots_url: str) -> Response:
-        """The answer behind at most five redirects; raises a Failure for 5xx, 429 and no answer."""
-        target = robots_url
-        for _ in range(MAX_REDIRECTS + 1):
-            response = self._fetch(Request(target))
-            location = response.header("location")
-            if not 300 <= response.status < 400 or location is None:
-                break
-            target = join_header(target, location) or robots_url
-        failure = refusal(response, self._clock())
-        if failure is not None and (response.status >= 500 or response.status == 429):
-            raise failure
-        return response
 
     def _failed(self, site: str, robots_url: str, failure: Failure) -> Learnt:
         now = self._clock()
@@ -176,3 +179,10 @@ class Gate:
         self._rulings[site] = ruling
         if len(self._rulings) > MAX_RULINGS:
             self._rulings.popitem(last=False)
+
+
+def _refuse(response: Response, now: float) -> None:
+    """Raise the Failure that 5xx and 429 are."""
+    failure = refusal(response, now)
+    if failure is not None and (response.status >= 500 or response.status == 429):
+        raise failure

@@ -69,6 +69,7 @@ class Host:
         self.recovers_at = float("inf")  # from then on a dead host, or robots.txt, is well
         self.robots_status = 200
         self.robots_retry_after: str | None = None
+        self.robots_redirects = 0
         self.refusals: dict[int, tuple[int, str | None]] = {}
         """By number of the request: status, and Retry-After."""
         self.log: list[Seen] = []
@@ -79,10 +80,15 @@ class Host:
 
     def asked(self) -> list[float]:
         """When pages were asked for, since START."""
-        return [seen.at - START for seen in self.log if seen.path != "/robots.txt"]
+        return [seen.at - START for seen in self.log if not seen.path.startswith("/robots")]
 
     def answer(self, path: str, now: float) -> Answer:
-        if path == "/robots.txt":
+        moved = f"/robots-{self.robots_redirects}"
+        if path == "/robots.txt" and self.robots_redirects:
+            return 301, b"", (("location", "/robots-1"),)
+        if path.startswith("/robots-") and path != moved:
+            return 301, b"", (("location", f"/robots-{int(path[8:]) + 1}"),)
+        if path.startswith("/robots"):
             well = self.robots_status == 200 or now >= self.recovers_at
             delay = "" if self.crawl_delay is None else f"Crawl-delay: {self.crawl_delay}\n"
             text = f"User-agent: *\n{delay}Disallow: /private\n"
@@ -176,7 +182,7 @@ def breaches(host: Host, config: PolitenessConfig) -> list[str]:
     found: list[str] = []
     for number, seen in enumerate(host.log):
         over = [one for one in host.log[:number] if one.over_turn < seen.turn]
-        robots = any(one.path == "/robots.txt" and one.status == 200 for one in over)
+        robots = any(one.path.startswith("/robots") and one.status == 200 for one in over)
         least = max(config.wait, (host.crawl_delay or 0.0) if robots else 0.0)
         if number and seen.at < host.log[number - 1].at + least - 1e-6:
             found.append(f"{host.name}{seen.path}: sooner than {least} s after the one before")
@@ -184,7 +190,7 @@ def breaches(host: Host, config: PolitenessConfig) -> list[str]:
             found.append(f"{host.name}{seen.path}: too many at once")
         if seen.at < max(map(_until(config), over), default=0.0) - 1e-6:
             found.append(f"{host.name}{seen.path}: before its Retry-After")
-        if seen.path != "/robots.txt" and not robots:
+        if not seen.path.startswith("/robots") and not robots:
             found.append(f"{host.name}{seen.path}: before its robots.txt")
         if _in_a_row(over) >= config.park_after and seen.at < over[-1].over + config.park_time:
             found.append(f"{host.name}{seen.path}: while it was parked")
@@ -200,7 +206,9 @@ def _in_a_row(over: list[Seen]) -> int:
     """Failures since the last answer, not counting those that were under way together."""
     failures, since = 0, float("-inf")
     for one in over:
-        failed = one.status == 0 or (one.path == "/robots.txt" and one.status in (429, 500, 503))
+        failed = one.status == 0 or (
+            one.path.startswith("/robots") and one.status in (429, 500, 503)
+        )
         if not failed:
             failures = 0
         elif one.at >= since:
@@ -224,6 +232,8 @@ def some_host(chance: random.Random, name: str) -> Host:
     elif kind < 0.5:
         for n in chance.sample(range(1, 8), chance.randrange(1, 4)):
             host.refusals[n] = chance.choice([(429, None), (429, "3"), (503, "7"), (503, None)])
+    if chance.random() < 0.2:
+        host.robots_redirects = chance.randrange(1, 4)
     if chance.random() < 0.3:
         host.crawl_delay = chance.choice([0.5, 2.0, 5.0])
     return host
