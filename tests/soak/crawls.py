@@ -59,8 +59,8 @@ def crawl(url: str, folder: Path) -> Weighed:
     assert set(endings.values()) == {1}
     shutil.rmtree(folder)
     kinds = Counter(record["type"] for record in records)
-    return Weighed(kinds, census(), _resident_kb())
+    return Weighed(kinds, census(), resident_kb())
 
 
-def _resident_kb() -> int:
+def resident_kb() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4

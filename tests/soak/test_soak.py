@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from tests.soak import day
 from tests.soak.crawls import crawl, faults
 from tests.soak.faults import PAGES
 
@@ -16,3 +19,8 @@ def test_nothing_is_left_over(tmp_path: Path) -> None:
         assert run.endings["page"] >= PAGES * 0.8
         assert run.endings["image"] >= PAGES * 2
     assert runs[-1].resident_kb - runs[1].resident_kb < 8_000
+
+
+def test_half_an_hour_of_virtual_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert day.main(0.5) == 0

@@ -1,0 +1,82 @@
+"""`python -m tests.soak.day [HOURS]`: a crawl of a day of virtual time, on the simulated network.
+
+Twenty hosts with the faults of `tests.crawler.simulated_web`, a request a minute to each. Every
+hour of virtual time what is alive is counted; in the end every URL must be terminal, and nothing
+may be left of what the crawl has made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import hub
+from crawler.app import open_crawl
+from crawler.config import Config, HttpConfig, PolitenessConfig, RetryConfig, ScopeConfig
+from hub.testing import Census, census, simulated_network
+from tests.crawler.simulated_web import NAME_SERVER, SimulatedWeb
+from tests.soak.crawls import TERMINAL, resident_kb
+
+HOSTS = 20
+WAIT = 60.0
+HOUR = 3600.0
+
+
+def config(seed: str) -> Config:
+    return Config(
+        seeds=(seed,),
+        dir="crawl",
+        concurrency=16,
+        http=HttpConfig(
+            dns_servers=(NAME_SERVER,),
+            address_family="ipv4",
+            allow_net=("10.0.0.0/8",),
+            proxy="direct",
+            timeout=20.0,
+            read_timeout=5.0,
+        ),
+        politeness=PolitenessConfig(wait=WAIT, park_after=1000),
+        retry=RetryConfig(tries=4),
+        scope=ScopeConfig(within="any"),
+    )
+
+
+def watch(counts: list[tuple[Census, int]]) -> None:
+    while True:
+        hub.sleep(HOUR)
+        counts.append((census(), resident_kb()))
+        print(f"hour {len(counts):>2}  {counts[-1][0]}  {counts[-1][1]} kB", flush=True)
+
+
+def main(hours: float) -> int:
+    counts: list[tuple[Census, int]] = []
+    with simulated_network(1, start=1.8e9) as network:
+        before = census()
+        web = SimulatedWeb(network, HOSTS, pages=round(hours * HOUR / WAIT))
+        watcher = hub.spawn(watch, counts)
+        crawl = open_crawl(
+            config(web.seed), mode="new", clock=network.loop.now, random=Random(1), memory=lambda: 0
+        )
+        summary = crawl.run()
+        seconds = network.loop.now() - 1.8e9
+        watcher.kill()
+        web.stop()
+        hub.sleep(60)  # what was told to end, ends
+        after = census()
+    records = [json.loads(line) for line in Path("crawl/records.jsonl").read_bytes().splitlines()]
+    endings = Counter(record["url"] for record in records if record["type"] in TERMINAL)
+    print(f"{seconds / HOUR:.1f} hours of virtual time: {dict(summary.counts)}")
+    print(f"before {before}\nafter  {after}")
+    whole = summary.counts["queued"] == summary.counts["leased"] == 0
+    return int(not (whole and set(endings.values()) == {1} and after == before))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 24.0))
