@@ -88,8 +88,12 @@ class RobotsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Product token looked for in the groups of robots.txt."""
     max_age: Seconds = 86400.0
     """How long a robots.txt is believed, seconds (RFC 9309: at most a day)."""
-    nofollow: bool = False
-    """Obey `rel=nofollow` and `meta robots nofollow`."""
+    nofollow: Literal["ignore", "page", "link"] = "page"
+    """`page`: follow no link of a page that says so to crawlers (`meta robots`, `X-Robots-Tag`);
+    `link`: nor a link with `rel=nofollow`, by which a site does not vouch for where it leads."""
+    noai: bool = False
+    """Leave pages and pictures that are not to be used for machine learning: `noai`, `noimageai`
+    in `meta robots` or `X-Robots-Tag`."""
 
 
 class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,6 +147,8 @@ class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     rules: tuple[str, ...] = ()
     """`+PATTERN` or `-PATTERN`, regular expressions over the whole URL (`glob:` prefix for globs);
     the last match wins."""
+    sitemaps: bool = False
+    """Start also from the sitemaps that robots.txt names; their pages count as one link away."""
     depth: Annotated[int, Meta(ge=0)] | None = None
     """Links from a seed; none: no limit."""
     images_within: Literal["host", "domain", "any"] = "any"

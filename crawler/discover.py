@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from crawler.config import Config
+from crawler.directives import Said
 from crawler.errors import ProtocolFailure, RedirectLoop, TooManyRedirects
 from crawler.records import (
     File,
@@ -23,7 +24,9 @@ from crawler.records import (
 )
 from crawler.scope import Scope
 from crawler.traps import Traps
-from crawler.url import join_header
+from crawler.url import join_header, origin
+
+SITEMAPS: tuple[LinkKind, ...] = ("robots_sitemap", "sitemap_index", "sitemap")
 
 
 class Discovery:
@@ -47,19 +50,44 @@ class Discovery:
         self._widen = widen
         self._max_redirects = config.limits.max_redirects
         self._fetch_images = config.images.fetch
-        self._obey_nofollow = config.robots.nofollow
+        self._obey_rel = config.robots.nofollow == "link"
 
-    def page(self, lease: Lease, page: Page) -> tuple[Found, ...]:
-        """Everything of a page that may enter the frontier."""
-        images = self._images(lease, page.images) if self._fetch_images else []
-        if self._obey_nofollow and "nofollow" in (page.robots_meta or "").lower():
-            return tuple(images)
-        return (*images, *self._links(lease, page.links))
+    def page(self, lease: Lease, page: Page, said: Said) -> tuple[Found, ...]:
+        """Everything of a page that may enter the frontier; `said`: what it says to crawlers."""
+        images = self._images(lease, page.images, said.noimageai) if self._fetch_images else []
+        return (*images, *self._links(lease, page.links, said.nofollow))
 
     def file(self, lease: Lease, file: File) -> tuple[Found, ...]:
-        """What a sitemap or a feed names."""
-        images = self._images(lease, file.images) if self._fetch_images else []
-        return (*images, *self._links(lease, file.links))
+        """What a sitemap or a feed names. What sitemaps name is as far away as they are."""
+        images = self._images(lease, file.images, None) if self._fetch_images else []
+        depth = lease.depth + (lease.kind not in SITEMAPS)
+        links = [
+            _link(lease, link.url, link.kind, depth, self._judge_listed(link, depth))
+            for link in file.links
+            if not self._known(link.url, depth)
+        ]
+        return (*images, *links)
+
+    def sitemaps(self, lease: Lease, urls: Iterable[str]) -> list[Found]:
+        """The sitemaps that the robots.txt of the lease's origin names: one link away."""
+        robots = f"{origin(lease.url)}/robots.txt"
+        return [
+            Found(
+                url,
+                "robots_sitemap",
+                "page",
+                1,
+                robots,
+                lease.seed_url,
+                skip=self._scope.judge_sitemap(url),
+            )
+            for url in urls
+        ]
+
+    def _judge_listed(self, link: Link, depth: int) -> Skip | None:
+        if link.kind == "sitemap_index":
+            return self._scope.judge_sitemap(link.url)
+        return self._scope.judge(link.url, "page", depth)
 
     def instead(self, lease: Lease) -> tuple[Found, ...]:
         """What takes the place of a lease that turned out to lead into a trap."""
@@ -70,22 +98,26 @@ class Discovery:
         parent, seed = lease.parent_url, lease.seed_url
         return (Found(url, lease.kind, "page", lease.depth, parent, seed, skip=skip),)
 
-    def _links(self, lease: Lease, links: Iterable[Link]) -> list[Found]:
+    def _links(self, lease: Lease, links: Iterable[Link], nofollow: Skip | None) -> list[Found]:
         depth, known, found = lease.depth + 1, self._known, []
         for link in links:
             url = link.url
-            if known(url, depth) or (self._obey_nofollow and link.nofollow):
+            if known(url, depth):
                 continue
-            skip = self._scope.judge(url, "page", depth)
+            skip = nofollow or self._scope.judge(url, "page", depth)
+            if skip is None and link.nofollow and self._obey_rel:
+                skip = Skip("nofollow", f"rel: {link.rel}")
             if skip is None and (skip := self._traps.judge(url, lease.url, depth)) is not None:
                 instead = self._traps.instead(url, lease.url, depth)
                 if instead is not None and not known(instead, depth):
                     judged = self._scope.judge(instead, "page", depth)
-                    found.append(_link(lease, instead, link.kind, judged))
-            found.append(_link(lease, url, link.kind, skip))
+                    found.append(_link(lease, instead, link.kind, depth, judged))
+            found.append(_link(lease, url, link.kind, depth, skip))
         return found
 
-    def _images(self, lease: Lease, images: Iterable[ImageLink]) -> list[Found]:
+    def _images(
+        self, lease: Lease, images: Iterable[ImageLink], noimageai: Skip | None
+    ) -> list[Found]:
         depth = lease.depth + 1
         return [
             Found(
@@ -96,7 +128,7 @@ class Discovery:
                 lease.url,
                 lease.seed_url,
                 image.alt,
-                skip=self._scope.judge(image.url, "image", depth),
+                skip=noimageai or self._scope.judge(image.url, "image", depth),
             )
             for image in images
             if not self._known(image.url, depth)
@@ -132,6 +164,6 @@ class Discovery:
         )
 
 
-def _link(lease: Lease, url: str, kind: LinkKind, skip: Skip | None) -> Found:
-    """A page that the page of `lease` links to."""
-    return Found(url, kind, "page", lease.depth + 1, lease.url, lease.seed_url, skip=skip)
+def _link(lease: Lease, url: str, kind: LinkKind, depth: int, skip: Skip | None) -> Found:
+    """A page that the document of `lease` links to."""
+    return Found(url, kind, "page", depth, lease.url, lease.seed_url, skip=skip)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import hub
 from crawler import describe
 from crawler.config import Config
+from crawler.directives import Directives, Said
 from crawler.discover import Discovery
 from crawler.errors import Failure, TooLarge
 from crawler.extract import extract
@@ -26,7 +27,7 @@ from crawler.gate import Gate, Learnt
 from crawler.http.client import Client
 from crawler.limits import Limits
 from crawler.pace import reply_of, reply_of_failure
-from crawler.records import File, Lease, Outcome, Page, Request, Response
+from crawler.records import File, Image, Lease, Outcome, Page, Request, Response
 from crawler.retry import Again, decide, refusal
 from crawler.traps import Traps
 from crawler.writer import Writer
@@ -62,6 +63,7 @@ class Engine:
         self._discovery = discovery
         self._limits = limits
         self._traps = traps
+        self._directives = Directives(config.robots)
         self._writer = writer
         self._clock = clock
         self._jitter = jitter
@@ -199,6 +201,8 @@ class Engine:
         self._frontier.give_back(lease)
 
     def _take_in(self, lease: Lease, learnt: Learnt) -> None:
+        if self._config.scope.sitemaps:  # before anything commits the gate's note
+            self._frontier.add(self._discovery.sitemaps(lease, learnt.record.sitemaps))
         self._writer.put(learnt.record)
         if learnt.crawl_delay is not None:
             self._frontier.set_delay(lease.host, learnt.crawl_delay)
@@ -214,10 +218,15 @@ class Engine:
     def _read(self, lease: Lease, response: Response) -> Outcome | None:
         """What the body is, whatever it was fetched for, decides on the record."""
         what = extract(response, lease.want, self._config.limits)  # inline: cheaper than a thread
+        meta = what.robots_meta if isinstance(what, Page) else None
+        said = self._directives.read(meta, response.headers)
         if isinstance(what, Page):
-            return self._page(lease, response, what)
+            return self._page(lease, response, what, said)
         if response.truncated:
             raise TooLarge(f"larger than http.max_body, {self._config.http.max_body} bytes")
+        unwanted = said.noimageai if isinstance(what, Image) else said.noai
+        if unwanted is not None:
+            return Outcome(lease, describe.skip_record(lease, unwanted))
         if isinstance(what, File):
             record = describe.file_record(lease, response, what, self._include)
             return Outcome(lease, record, self._discovery.file(lease, what))
@@ -226,10 +235,13 @@ class Engine:
             return Outcome(lease, describe.skip_record(lease, skip))
         return Outcome(lease, describe.image_record(lease, response, what), (), response.body)
 
-    def _page(self, lease: Lease, response: Response, page: Page) -> Outcome | None:
+    def _page(self, lease: Lease, response: Response, page: Page, said: Said) -> Outcome | None:
+        if said.noai is not None:
+            found = self._discovery.page(lease, page, said)
+            return Outcome(lease, describe.skip_record(lease, said.noai), found)
         if not self._limits.take_page(lease):
             self._frontier.give_back(lease)
             return None
         self._traps.learn(lease, response.body, page.images)
         record = describe.page_record(lease, response, page, self._include)
-        return Outcome(lease, record, self._discovery.page(lease, page))
+        return Outcome(lease, record, self._discovery.page(lease, page, said))

@@ -20,7 +20,8 @@ turns out to *be* is decided by its bytes."""
 
 LinkKind = Literal[
     "seed", "a", "img", "srcset", "source", "css", "iframe", "meta_refresh", "link_canonical",
-    "link_next", "link_alternate", "icon", "json_ld", "og", "sitemap", "feed", "robots_sitemap",
+    "link_next", "link_alternate", "icon", "json_ld", "og", "sitemap", "sitemap_index", "feed",
+    "robots_sitemap",
     "redirect", "api",
 ]  # fmt: skip
 

@@ -68,6 +68,12 @@ class Scope:
             return skip
         return self._too_deep if depth > self._max_depth else None
 
+    def judge_sitemap(self, url: str) -> Skip | None:
+        """The same for a sitemap that a site names: it may lie on any host, as pictures may."""
+        if not url.startswith(("https://", "http://")):
+            return Skip("scheme", f"scheme: {scheme(url)}")
+        return self._rules.judge(url, strict=False) if self._rules else None
+
     def widen(self, url: str) -> None:
         """Takes in a seed, or the URL that a seed redirected to."""
         self._pages.add(url)

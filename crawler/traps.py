@@ -60,6 +60,8 @@ STREAK = 16
 """A template is looked at half as often after each so many pages that were new, down to RARELY."""
 MOST_NAMES = 32
 """Of a folder; beyond, any name is `*`."""
+LISTED = ("seed", "sitemap", "sitemap_index", "robots_sitemap", "feed")
+"""How URLs are found that somebody has named on purpose."""
 MOST_HOSTS = 512
 MOST_UNITS = 4096
 """Of one host, and folders of it that are watched."""
@@ -187,7 +189,7 @@ class Traps:
 
     def judge_lease(self, lease: Lease) -> Skip | None:
         """The same at the last moment, and the user's own limit for each template."""
-        if lease.want != "page" or lease.parent_url is None:
+        if lease.want != "page" or lease.kind in LISTED:
             return None
         skip = self.judge(lease.url, lease.parent_url, lease.depth)
         return skip or self._judge_count(lease)
@@ -229,6 +231,8 @@ class Traps:
             if pays and unit.feeds_itself(lease.depth):
                 likely.append((unit, kind))
         if not likely:
+            return []
+        if lease.kind in LISTED:
             return []
         fed = self._fed_by(shape, lease.url, lease.parent_url)
         return [unit for unit, kind in likely if kind in fed]

@@ -12,10 +12,11 @@ import click
 import msgspec
 
 from crawler.commands.asking import open_state
+from crawler.errors import UsageError
 from crawler.explain import Explanation, Verdict
 from crawler.progress import printable
 from crawler.quantities import show_seconds
-from crawler.url import parse_seed
+from crawler.url import canonical, parse_seed
 
 
 @click.command("explain")
@@ -30,7 +31,9 @@ def command(url: str, folder: str, as_json: bool, ask_robots: bool) -> None:
     """
     from crawler.explain import explain
 
-    address = parse_seed(url).url
+    address = canonical(url) if "://" in url else parse_seed(url).url
+    if address is None:
+        raise UsageError(f"{url[:200]} is no URL; give one such as https://example.com/")
     now = time.time()
     with open_state(Path(folder)) as (state, config):
         found = explain(state, config, address, now)

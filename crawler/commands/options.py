@@ -262,6 +262,10 @@ def _scope() -> Iterator[Flag]:
         help="Further domains that belong to the crawl.",
     )  # fmt: skip
     yield Flag(
+        "--sitemaps", key="scope.sitemaps", const=True, group=group,
+        help="Start also from the sitemaps that robots.txt names.",
+    )  # fmt: skip
+    yield Flag(
         "-l", "--depth", key="scope.depth", group=group, metavar="N", help="Links from a seed."
     )
     yield Flag(
@@ -329,6 +333,14 @@ def _manners() -> Iterator[Flag]:
     yield Flag(
         "--retry-on", key="retry.statuses", group=group, metavar="LIST",
         help="Answers worth another attempt.",
+    )  # fmt: skip
+    yield Flag(
+        "--nofollow", key="robots.nofollow", group=group, metavar="WHOSE",
+        help="Obey it of a `page` for its links, of each `link` too, or `ignore` it.",
+    )  # fmt: skip
+    yield Flag(
+        "--noai", key="robots.noai", const=True, group=group,
+        help="Leave what is not to be used for machine learning.",
     )  # fmt: skip
     yield Flag(
         "--no-robots", key="robots.obey", const=False, group=group,

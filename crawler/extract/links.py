@@ -7,7 +7,7 @@ from crawler.url import Base
 
 
 class Links:
-    """`limit` is of links and pictures together. What is also a picture is no link."""
+    """`limit` is of links, and again of pictures. What is also a picture is no link."""
 
     def __init__(self, base: Base, limit: int) -> None:
         self._base = base
@@ -17,7 +17,8 @@ class Links:
 
     @property
     def full(self) -> bool:
-        return len(self._links) + len(self._images) >= self._limit
+        """Whether there are as many links as there may be."""
+        return len(self._links) >= self._limit
 
     def add(self, href: str, kind: LinkKind) -> None:
         """Adds the page at `href`, as written; nothing if it leads nowhere."""
@@ -26,7 +27,8 @@ class Links:
             self._links[url] = Link(url, kind)
 
     def add_image(self, href: str, kind: LinkKind) -> None:
-        url = self._base.join(href) if href and not self.full else None
+        room = len(self._images) < self._limit
+        url = self._base.join(href) if href and room else None
         if url is not None and url not in self._images:
             self._images[url] = ImageLink(url, kind)
 

@@ -21,8 +21,10 @@ def read_sitemap(elements: Iterable[Element], links: Links) -> None:
         if element.name == "loc":
             if element.namespace == _IMAGES or element.parent == "image":
                 links.add_image(element.text, "sitemap")
-            elif element.parent in ("url", "sitemap"):
+            elif element.parent == "url":
                 links.add(element.text, "sitemap")
+            elif element.parent == "sitemap":
+                links.add(element.text, "sitemap_index")
         elif element.name == "link" and element.attributes.get("rel") == "alternate":
             links.add(element.attributes.get("href", ""), "sitemap")
         if links.full:

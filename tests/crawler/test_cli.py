@@ -104,7 +104,8 @@ def test_a_url_alone_is_crawled() -> None:
 SAMPLES = {
     "http.ca_file": "ca.pem",
     "http.dns_servers": "127.0.0.1",
-    "scope.within": "any", "images.name": "{sha256}.{ext}", "records.include": "links,images",
+    "scope.within": "any", "robots.nofollow": "link",
+    "images.name": "{sha256}.{ext}", "records.include": "links,images",
     "records.record": "skips", "scope.domains": "a.test,b.test", "retry.statuses": "429,5xx",
     "fail_on": "5%", "http.resolve": "a.test:443:127.0.0.1", "http.allow_net": "127.0.0.0/8",
     "limits.max_bytes": "5M", "http.max_body": "1M",

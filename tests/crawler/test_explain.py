@@ -24,6 +24,7 @@ from crawler.config import (
     LimitsConfig,
     PolitenessConfig,
     RetryConfig,
+    RobotsConfig,
     ScopeConfig,
 )
 from crawler.explain import Explanation, explain
@@ -159,7 +160,9 @@ def skips(tmp_path_factory: Any) -> Iterator[tuple[Path, Site]]:
     site = Site(
         {
             "": page(link("/a", "/b/1", "/secret/1", "/moved", "http://elsewhere.example/"),
-                     picture("/small.png")),
+                     '<a rel="nofollow" href="/unsure">x</a>',
+                     picture("/small.png", "/kept.png")),
+            "kept.png": reply(png(200), "image/png", headers=(("X-Robots-Tag", "noai"),)),
             "a": page(link("/deep")),
             "deep": page(link("/deeper")),
             "b": page(),
@@ -176,6 +179,7 @@ def skips(tmp_path_factory: Any) -> Iterator[tuple[Path, Site]]:
         scope=ScopeConfig(depth=2, rules=("-/b/",)),
         limits=LimitsConfig(max_pages_per_host=2),
         images=ImagesConfig(min_width=100),
+        robots=RobotsConfig(nofollow="link", noai=True),
     )
     open_crawl(config, mode="new").run()
     yield folder, site
@@ -189,6 +193,8 @@ def skips(tmp_path_factory: Any) -> Iterator[tuple[Path, Site]]:
         ("/b/1", "scope", "scope.rules[0]: -/b/"),
         ("/secret/1", "robots", "robots.txt:3 Disallow: /secret/"),
         ("/deep", "limit_host", "limits.max_pages_per_host: 2"),
+        ("/unsure", "nofollow", "rel: nofollow"),
+        ("/kept.png", "noai", "X-Robots-Tag: noai"),
         ("/small.png", "filter_dimensions", "images.min_width: 100 > 3"),
     ],
 )
@@ -216,20 +222,66 @@ def test_what_was_never_met(skips: tuple[Path, Site]) -> None:
     assert (away.robots.allowed, away.host) == (None, None)
 
 
-def test_depth_and_a_robots_txt_that_can_not_be_had(tmp_path: Path) -> None:
-    broken = Site({"robots.txt": reply(status=503)})
-    site = Site({"": page(link("/a", broken.url("/x"))), "a": page(link("/b"))})
+def test_depth_and_a_scheme_that_nobody_fetches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = reply(status=302, headers=(("Location", "ftp://127.0.0.1/x"),))
+    site = Site({"": page(link("/a", "/moved")), "a": page(link("/b")), "moved": moved})
     config = Config(
         seeds=(site.url("/"),),
         dir=str(tmp_path),
-        politeness=PolitenessConfig(wait=0.0, max_retry_after=0.0),
-        retry=RetryConfig(tries=1),
-        scope=ScopeConfig(within="any", depth=1),
+        politeness=PolitenessConfig(wait=0.0),
+        scope=ScopeConfig(depth=1),
     )
     open_crawl(config, mode="new").run()
     assert ask(tmp_path, site.url("/b")).answer == "left out: depth, by scope.depth: 1"
+    assert ask(tmp_path, site.url("/moved")).answer == "fetched: redirect"
+    assert run(["explain", "ftp://127.0.0.1/x", str(tmp_path)]) == 0
+    assert "left out: scheme, by scheme: ftp" in capsys.readouterr().out
+    site.stop()
+
+
+def test_hosts_that_were_given_up(tmp_path: Path) -> None:
+    broken = Site({"robots.txt": reply(status=503)})
+    closed = f"http://127.0.0.1:{free_port()}/x"
+    site = Site({"": page(link(closed, broken.url("/x")))})
+    config = Config(
+        seeds=(site.url("/"),),
+        dir=str(tmp_path),
+        politeness=PolitenessConfig(
+            wait=0.0, park_after=1, park_time=0.01, parkings=1, host_backoff=0.01
+        ),
+        retry=RetryConfig(tries=9, backoff=0.01),
+        scope=ScopeConfig(within="any"),
+    )
+    open_crawl(config, mode="new").run()
+    assert ask(tmp_path, broken.url("/x"), 0.0).answer.startswith(
+        f"queued: 127.0.0.1:{broken.port} is parked (robots_deferred), and asked again in "
+    )
+    for _ in range(3):
+        open_crawl(config, mode="resume").run()
+    assert ask(tmp_path, broken.url("/x")).answer.startswith(
+        "left out: robots_deferred, by robots.txt of the host can't be had; it was parked "
+    )
+    assert ask(tmp_path, closed).answer.startswith("failed: host_parked, the host was given up; ")
     site.stop()
     broken.stop()
+
+
+def test_a_trap_names_its_template(tmp_path: Path) -> None:
+    def month(exchange: Any) -> None:
+        exchange.reply(f"Month {exchange.arg('0')}" + link(f"/month/{int(exchange.arg('0')) + 1}"))
+
+    site = Site({"month": month, "robots.txt": reply(status=404)})
+    config = Config(
+        seeds=(site.url("/month/0"),), dir=str(tmp_path), politeness=PolitenessConfig(wait=0.0)
+    )
+    open_crawl(config, mode="new").run()
+    with open_state(tmp_path) as (state, _):
+        (row,) = state.urls(("skip",), (), ("trap",))
+    found = ask(tmp_path, row.url)
+    assert found.answer.startswith("left out: trap, by limits.traps: /month/# gave nothing new")
+    site.stop()
 
 
 # ------------------------------------------------------------------ what waits

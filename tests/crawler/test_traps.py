@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crawler.app import Summary, open_crawl
 from crawler.config import (
@@ -120,7 +121,7 @@ def test_a_cut_names_its_template_and_survives_a_resume() -> None:
         assert one.judge(f"{CHAIN}50", "http://b.example/month/1", 50) is None
         assert one.judge("http://a.example/month", f"{CHAIN}49", 50) is None
         assert one.instead(f"{CHAIN}50", f"{CHAIN}49", 50) is None
-        assert one.judge_lease(lease(f"{CHAIN}50", None, 0)) is None  # a seed
+        assert one.judge_lease(replace(lease(f"{CHAIN}50", None, 0), kind="seed")) is None  # a seed
 
 
 def test_a_picture_or_numbers_of_its_own_make_a_page_new() -> None:

@@ -165,7 +165,7 @@ def test_sitemap(body: bytes, content_type: str | None) -> None:
 
 def test_sitemap_index_and_text() -> None:
     index = f"<sitemapindex {SITEMAP}><sitemap><loc>http://h/1.xml</loc></sitemap></sitemapindex>"
-    assert said(index.encode(), "text/xml") == (["sitemap 1.xml"], [])
+    assert said(index.encode(), "text/xml") == (["sitemap_index 1.xml"], [])
     text = b"http://h/1\r\n\nhttps://h/2\nftp://h/3\nnothing\n"
     assert said(text, "text/plain", url="http://h/sitemap.txt")[0] == [
         "sitemap 1",
