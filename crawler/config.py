@@ -147,6 +147,11 @@ class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     rules: tuple[str, ...] = ()
     """`+PATTERN` or `-PATTERN`, regular expressions over the whole URL (`glob:` prefix for globs);
     the last match wins."""
+    strip_params: tuple[str, ...] = (
+        "utm_*", "gclid", "gbraid", "wbraid", "dclid", "fbclid", "msclkid", "yclid", "mc_eid",
+    )  # fmt: skip
+    """Parameters that are taken off the addresses of links: those by which advertisers count, which
+    change no page. Add a site's session ids. Seeds and redirects stay as they are."""
     sitemaps: bool = False
     """Start also from the sitemaps that robots.txt names; their pages count as one link away."""
     depth: Annotated[int, Meta(ge=0)] | None = None

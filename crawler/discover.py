@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from crawler.config import Config
 from crawler.directives import Said
 from crawler.errors import ProtocolFailure, RedirectLoop, TooManyRedirects
+from crawler.parameters import Parameters
 from crawler.records import (
     File,
     Found,
@@ -50,6 +51,7 @@ class Discovery:
         self._widen = widen
         self._max_redirects = config.limits.max_redirects
         self._fetch_images = config.images.fetch
+        self._strip = Parameters(config.scope.strip_params).stripped
         self._obey_rel = config.robots.nofollow == "link"
 
     def page(self, lease: Lease, page: Page, said: Said) -> tuple[Found, ...]:
@@ -101,7 +103,7 @@ class Discovery:
     def _links(self, lease: Lease, links: Iterable[Link], nofollow: Skip | None) -> list[Found]:
         depth, known, found = lease.depth + 1, self._known, []
         for link in links:
-            url = link.url
+            url = self._strip(link.url) if "?" in link.url else link.url
             if known(url, depth):
                 continue
             skip = nofollow or self._scope.judge(url, "page", depth)

@@ -13,6 +13,7 @@ from crawler.frontier.base import State
 from crawler.frontier.lookup import HostInfo, Lookup, UrlRow
 from crawler.gate import recorded
 from crawler.notes import PAGES_OF_HOST, ROBOTS_TXT, WIDENED
+from crawler.parameters import Parameters
 from crawler.quantities import show_seconds
 from crawler.records import Want
 from crawler.scope import Scope
@@ -58,6 +59,9 @@ class Explanation(Struct, frozen=True):
 def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
     """What became of the canonical `url`, and why. `now`: seconds since the epoch."""
     row = state.url(url)
+    if row is None:  # a link to it would have been read so
+        url = Parameters(config.scope.strip_params).stripped(url)
+        row = state.url(url)
     host = state.host(host_key(url))
     robots, expires_at = _robots(state, config, url)
     scope = _scope(state, config, url, row)

@@ -262,6 +262,10 @@ def _scope() -> Iterator[Flag]:
         help="Further domains that belong to the crawl.",
     )  # fmt: skip
     yield Flag(
+        "--strip-params", key="scope.strip_params", group=group, metavar="LIST",
+        help="Take these parameters off links; utm_* is all that begin so.",
+    )  # fmt: skip
+    yield Flag(
         "--sitemaps", key="scope.sitemaps", const=True, group=group,
         help="Start also from the sitemaps that robots.txt names.",
     )  # fmt: skip
