@@ -5,13 +5,14 @@ import os
 import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
 import hub
 from hub import socket
 from hub.testing import no_leaks
+from tests.benchmarks.leaks import EchoServer, cycles, held, leaks
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +116,15 @@ def test_no_greenlet_timer_or_descriptor_is_left() -> None:
     with no_leaks():
         for cycle in CYCLES:
             cycle()
+
+
+def test_all_of_it_side_by_side_leaves_nothing() -> None:
+    """The small one of `tests.benchmarks.leaks`, which does a million."""
+    with closing(EchoServer()) as server:
+        cycles(server, 200)
+        before = held()
+        cycles(server, 2000)
+        assert leaks(before, held()) == []
 
 
 def test_waiters_and_timers_go_with_their_wait() -> None:
