@@ -44,6 +44,7 @@ class SimulatedWeb:
         """By host: when each request came, and its path."""
         self.questions: Counter[str] = Counter()
         """By name: how often the name server was asked."""
+        self._asked: Counter[tuple[int, str]] = Counter()  # by host and path
         self._addresses: dict[str, str] = {}
         self._greenlets = [hub.spawn(self._serve_names), hub.spawn(self._cut_and_heal)]
         network.host(DARK[0], DARK[1], unreachable=True)
@@ -116,6 +117,7 @@ class SimulatedWeb:
                     head, _, pending = pending.partition(b"\r\n\r\n")
                     path = head.split(b" ", 2)[1].decode()
                     self.hits[name_of(number)].append((self._network.loop.now(), path))
+                    self._asked[number, path] += 1
                     answer = self._answer(number, path)
                     connection.sendall(answer)
                     if number % CYCLE == SHORT and _strikes(path, 10):
@@ -136,7 +138,7 @@ class SimulatedWeb:
     def _troubled(self, number: int, path: str) -> bytes | None:
         """What comes instead of the page, the first time or always."""
         trouble = number % CYCLE
-        first = sum(asked == path for _, asked in self.hits[name_of(number)]) == 1
+        first = self._asked[number, path] == 1
         if trouble == SLOW and first and _strikes(path, 12):
             hub.sleep(STUCK)
         if trouble == BUSY and first and _strikes(path, 8):
