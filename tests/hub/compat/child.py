@@ -1,23 +1,19 @@
 """Run one test module in this process and write how each of its tests ended.
 
-    python -m tests.hub.compat.child SIDE MODULE RESULT [LEFT_OUT ...]
-
-SIDE: ``hub`` or ``gevent``. MODULE: ``gevent.tests.test__queue``, ``test.test_queue``. RESULT: a
-file that gets one line of JSON a test, as it ends, so that what was known before a test that
-hangs is not lost. LEFT_OUT: tests that shall not even start.
+Started by runs.py, with an order on standard input, a JSON object: ``side`` (``hub`` or
+``gevent``); ``module`` (``gevent.tests.test__queue``, ``test.test_queue``); ``left_out`` and
+``only``, the tests that shall not even start or that alone shall; ``result``, a file that gets
+one line of JSON a test, as it ends, so that what was known before a test that hangs is not lost.
 """
 
 import faulthandler
 import importlib
 import json
 import os
-import signal
 import sys
-import threading
 import unittest
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 from time import monotonic
 from typing import Any, TextIO
 
@@ -25,38 +21,14 @@ from test import support
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
-LIMIT = 15.0  # seconds for one test; gevent's own limit is the same on slow machines
-
-
-class Watchdog:
-    """Interrupts a test that takes too long; ends the process if that does not help."""
-
-    def __init__(self, interrupt: Callable[[], object]) -> None:
-        self._interrupt = interrupt
-        self._next_test = threading.Event()
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def _watch(self) -> None:
-        while True:
-            if self._next_test.wait(LIMIT):
-                self._next_test.clear()
-                continue
-            self._interrupt()
-            if not self._next_test.wait(LIMIT / 3):
-                faulthandler.dump_traceback(all_threads=True)
-                os._exit(1)
-
-    def next_test(self) -> None:
-        """A test begins."""
-        self._next_test.set()
+LIMIT = 15.0  # seconds for one test, gevent's own on slow machines; then the process is ended
 
 
 class Outcomes(unittest.TestResult):
     """Writes each test's name and how it ended."""
 
-    def __init__(self, stream: TextIO, prefix: str, watchdog: Watchdog) -> None:
+    def __init__(self, stream: TextIO, prefix: str) -> None:
         super().__init__()
-        self._watchdog = watchdog
         self._stream = stream
         self._prefix = prefix
         self._told: dict[str, str] = {}
@@ -70,7 +42,7 @@ class Outcomes(unittest.TestResult):
         print(json.dumps(line), file=self._stream, flush=True)
 
     def startTest(self, test: Any) -> None:
-        self._watchdog.next_test()
+        faulthandler.dump_traceback_later(LIMIT, exit=True)
         self._write(test, "started")
         super().startTest(test)
 
@@ -96,13 +68,13 @@ class Outcomes(unittest.TestResult):
         self._write(test, FAILED, "unexpected success")
 
 
-def chosen(suite: Any, prefix: str, left_out: set[str]) -> unittest.TestSuite:
-    """``suite`` without those left out."""
+def chosen(suite: Any, wanted: Callable[[str], bool]) -> unittest.TestSuite:
+    """Those tests of ``suite`` that are wanted by their names."""
     kept = unittest.TestSuite()
     for each in suite:
         if isinstance(each, unittest.TestSuite):
-            kept.addTest(chosen(each, prefix, left_out))
-        elif each.id().removeprefix(prefix) not in left_out:
+            kept.addTest(chosen(each, wanted))
+        elif wanted(each.id()):
             kept.addTest(each)
     return kept
 
@@ -120,56 +92,38 @@ def prepare_stdlib_tests() -> None:
     threading_helper.wait_threads_exit = lambda timeout=None: nullcontext()
 
 
-def prepare(side: str, module: str) -> Callable[[], object]:
-    """Put the modules of ``side`` in place; returns what interrupts a test that hangs."""
+def prepare(side: str, module: str) -> None:
+    """Put the modules of ``side`` in place."""
     if side == "hub":
         from tests.hub.compat import alias, twins
 
         alias.install()
         if not module.startswith("gevent."):
             twins.replace()
-        signal.signal(signal.SIGUSR2, _interrupted)
-        return lambda: signal.pthread_kill(_MAIN_THREAD, signal.SIGUSR2)
-    if not module.startswith("gevent."):
+    elif not module.startswith("gevent."):
         from gevent import monkey
 
         monkey.patch_all()
-    return lambda: None
 
 
-class TestHangs(Exception):
-    """A test took longer than LIMIT."""
-
-
-_MAIN_THREAD = threading.get_ident()
-
-
-def _interrupted(signum: int, frame: object) -> None:
-    """Raise in the main greenlet: at once, or from the loop if that runs."""
-    import hub
-    from hub.current import get_hub_if_any
-
-    current = get_hub_if_any()
-    if current is None or hub.getcurrent() is not current:
-        raise TestHangs
-    assert current.parent is not None
-    current.loop.call_soon(partial(current.parent.throw, TestHangs))
-
-
-def main(side: str, module: str, result: str, *left_out: str) -> None:
+def main(side: str, module: str, result: str, left_out: list[str], only: list[str]) -> None:
     """See the module's docstring."""
-    watchdog = Watchdog(prepare(side, module))
-    sys.argv[1:] = []
+    prepare(side, module)
     if module.startswith("test."):
         prepare_stdlib_tests()
     prefix = f"{module}."
+
+    def wanted(name: str) -> bool:
+        name = name.removeprefix(prefix)
+        return name in only if only else name not in left_out
+
     with open(result, "w", encoding="utf-8") as stream:
         loaded = importlib.import_module(module)
         suite = unittest.defaultTestLoader.loadTestsFromModule(loaded)
-        chosen(suite, prefix, set(left_out)).run(Outcomes(stream, prefix, watchdog))
+        chosen(suite, wanted).run(Outcomes(stream, prefix))
         print(json.dumps({"test": "", "outcome": "end", "text": ""}), file=stream, flush=True)
     os._exit(0)  # threads and greenlets that a test left behind are not waited for
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(**json.load(sys.stdin))

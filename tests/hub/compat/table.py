@@ -1,0 +1,42 @@
+"""What is run, what is known to fail, and how it ended on gevent."""
+
+import sys
+import tomllib
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+RECORDED = _HERE / "recorded" / f"{sys.version_info.major}.{sys.version_info.minor}.toml"
+
+GEVENT = [
+    f"gevent.tests.test__{name}"
+    for names in (
+        "api api_timeout contextvars core_callback event exc_info greenio greenlet greenletset hub",
+        "hub_join hub_join_timeout issue230 issue330 issue467 issue600 issue607 issue639",
+        "issue1864 issue2013 issues461_471 iwait joinall local lock loop_callback makefile_ref",
+        "monkey_queue monkey_select order pool queue real_greenlet refcount select semaphore",
+        "server signal socket socket_close socket_errors socket_ex socket_send_memoryview",
+        "socket_timeout socketpair ssl systemerror threadpool timeout",
+    )
+    for name in names.split()
+]
+CPYTHON = [f"test.test_{name}" for name in ("queue", "select", "selectors", "socket", "ssl")]
+MODULES = [*GEVENT, *CPYTHON]
+
+
+def listed(kind: str, module: str) -> dict[str, str]:
+    """Test name: reason, of those tests of ``module`` that are ``left_out`` or in ``fails``."""
+    reasons = tomllib.loads((_HERE / "table.toml").read_text())[kind].get(module, {})
+    return {name: reason for reason, names in reasons.items() for name in names}
+
+
+class Recorded:
+    """How the tests of one module ended on gevent."""
+
+    def __init__(self, module: str) -> None:
+        self._found = tomllib.loads(RECORDED.read_text())[module]
+        self.passed: int = self._found["passed"]
+
+    def others(self) -> set[str]:
+        """Those that did not pass."""
+        return {name for key, names in self._found.items() if key != "passed" for name in names}

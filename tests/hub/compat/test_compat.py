@@ -1,0 +1,111 @@
+"""What passes on gevent passes on the hub; what does not is in table.toml, with its reason.
+
+A failure that the table does not know is tried once more, alone: these tests measure time and
+run here several at once. A pass that the table calls a failure is a failure of the table.
+"""
+
+import importlib.util
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from tests.hub.compat.child import FAILED, PASSED
+from tests.hub.compat.runs import HUNG, Outcomes, run
+from tests.hub.compat.table import CPYTHON, GEVENT, MODULES, RECORDED, Recorded, listed
+
+pytestmark = [
+    pytest.mark.skipif(
+        importlib.util.find_spec("gevent") is None, reason="gevent is not installed"
+    ),
+    pytest.mark.skipif(
+        importlib.util.find_spec("test.test_socket") is None,
+        reason="this Python has no test package",
+    ),
+    pytest.mark.skipif(
+        not RECORDED.exists(), reason="how gevent does on this version of Python is not recorded"
+    ),
+]
+
+_AT_ONCE = 4  # they sleep most of the time
+_LONGEST = ("test.test_socket", "gevent.tests.test__pool", "gevent.tests.test__threadpool")
+
+
+@dataclass
+class Result:
+    """The tests of one module on the hub."""
+
+    outcomes: Outcomes
+    unexpected: dict[str, str]
+    """Name: what is wrong with it."""
+
+    @property
+    def passed(self) -> set[str]:
+        return self.outcomes.named(PASSED)
+
+
+def _judged(module: str) -> Result:
+    left_out, fails = listed("left_out", module), listed("fails", module)
+    outcomes = run("hub", module, left_out=left_out)
+    again = (outcomes.named(FAILED) | outcomes.named(HUNG)) - fails.keys()
+    if again and outcomes.complete:
+        retried = run("hub", module, only=again)
+        outcomes.update(retried)
+        outcomes.texts |= retried.texts
+    wrong = {
+        name: outcomes.texts.get(name, outcome)
+        for name, outcome in outcomes.items()
+        if outcome in (FAILED, HUNG) and name not in fails
+    }
+    wrong |= {
+        name: f"passes, but table.toml has it as failing: {fails[name]}"
+        for name in outcomes.named(PASSED) & fails.keys()
+    }
+    if not outcomes.complete:
+        wrong[module] = outcomes.texts[""]
+    return Result(outcomes, wrong)
+
+
+@pytest.fixture(scope="module")
+def results() -> Iterator[dict[str, "Future[Result]"]]:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        order = sorted(MODULES, key=lambda module: module not in _LONGEST)
+        yield {module: pool.submit(_judged, module) for module in order}
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.timeout(180)
+def test_module(module: str, results: "dict[str, Future[Result]]") -> None:
+    wrong = results[module].result().unexpected
+    assert not wrong, "\n\n".join(f"{name}: {text}" for name, text in wrong.items())
+
+
+def test_of_what_passes_on_gevent_nearly_all_passes(
+    results: "dict[str, Future[Result]]",
+) -> None:
+    """97 % at least, not counting what is left out by name."""
+    asked = passed = 0
+    for module in GEVENT:
+        ours = results[module].result()
+        theirs = ours.outcomes.keys() - Recorded(module).others()
+        asked += len(theirs)
+        passed += len(theirs & ours.passed)
+    print(f"{passed} of {asked} tests that pass on gevent pass on the hub")
+    assert passed >= 0.97 * asked
+
+
+@pytest.mark.parametrize("module", CPYTHON)
+def test_of_cpythons_tests_as_many_pass_as_on_gevent(
+    module: str, results: "dict[str, Future[Result]]"
+) -> None:
+    passed, theirs = len(results[module].result().passed), Recorded(module).passed
+    print(f"{module}: {passed} pass on the hub, {theirs} on gevent")
+    assert passed >= theirs
+
+
+def test_the_table_names_tests_that_exist(results: "dict[str, Future[Result]]") -> None:
+    """A name that no version of Python and gevent has would hide nothing, and mislead."""
+    for module in GEVENT:
+        known = results[module].result().outcomes.keys() | listed("left_out", module).keys()
+        assert listed("fails", module).keys() <= known
