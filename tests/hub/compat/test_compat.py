@@ -75,7 +75,6 @@ def results() -> Iterator[dict[str, "Future[Result]"]]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-@pytest.mark.timeout(180)
 def test_module(module: str, results: "dict[str, Future[Result]]") -> None:
     wrong = results[module].result().unexpected
     assert not wrong, "\n\n".join(f"{name}: {text}" for name, text in wrong.items())
