@@ -1,0 +1,108 @@
+"""The standard library's http.server and http.client, unchanged, with the twins in place."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REQUESTS = 1000
+SLOW = 0.5  # seconds that each answer takes
+
+PROGRAM = f"""
+import json, resource
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
+
+from tests.hub.compat import twins
+twins.replace()
+
+import http.client, http.server, socket, sys, threading, time
+import hub
+assert socket is hub.socket and http.client.socket is hub.socket and time.sleep is hub.sleep
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        time.sleep({SLOW})
+        body = self.path.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 2048
+
+server = Server(("127.0.0.1", 0), Handler)
+port = server.server_address[1]
+threading.Thread(target=server.serve_forever, daemon=True).start()
+
+def get(number):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", f"/{{number}}")
+    body = connection.getresponse().read()
+    connection.close()
+    return body.decode()
+
+def post(size):
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    sizes = []
+    for _ in range(3):
+        connection.request("POST", "/", b"x" * size)
+        sizes.append(len(connection.getresponse().read()))
+    connection.close()
+    return sizes
+
+def thousand():
+    start = time.monotonic()
+    jobs = [hub.spawn(get, number) for number in range({REQUESTS})]
+    hub.joinall(jobs, raise_error=True)
+    bodies = [job.value for job in jobs]
+    right = sum(body == f"/{{number}}" for number, body in enumerate(bodies))
+    return right, time.monotonic() - start
+
+right, seconds = thousand()
+sizes = hub.spawn(post, 3_000_000).get()
+server.shutdown()
+server.server_close()
+json.dump(dict(right=right, seconds=seconds, sizes=sizes), sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def said() -> dict[str, Any]:
+    """What a process of its own found: the twins stay in place for its whole life."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def test_a_thousand_slow_requests_take_the_time_of_a_few(said: dict[str, Any]) -> None:
+    assert said["right"] == REQUESTS
+    assert said["seconds"] < 20 * SLOW  # one after the other: 500 seconds
+
+
+def test_large_bodies_on_a_connection_that_is_kept(said: dict[str, Any]) -> None:
+    assert said["sizes"] == [3_000_000] * 3
