@@ -7,8 +7,9 @@ worker knows of a URL is in its lease; everything it learns goes out in one `Out
 goes to `retry.py`, which either sends the URL back to the frontier with a time, or lets the
 failure become the URL's record. No worker ever sleeps for a URL.
 
-What switches here: `frontier.lease`, `client.fetch` and `gate.step`. Between two of them a worker
-is alone, so counters and the writer's batch need no lock.
+What switches here: `frontier.lease`, `client.fetch`, `gate.step` and the `sleep(0)` after a URL
+that was not asked for. Between two of them a worker is alone, so counters and the writer's batch
+need no lock.
 """
 
 from __future__ import annotations
@@ -97,9 +98,12 @@ class Engine:
         try:
             while (lease := self._next()) is not None:
                 outcome = self._settle(lease)
+                unasked = self._frontier.unasked(lease)
                 if outcome is not None:
                     self._writer.put(outcome)
                     self._limits.take(outcome.record)
+                if unasked:
+                    hub.sleep(0)  # nobody was waited for: let the others run
         except Exception as error:
             self._give_up(error)
 

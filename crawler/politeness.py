@@ -37,11 +37,13 @@ _NOWHERE = 0
 
 class _Host:
     __slots__ = (
-        "held", "in_flight", "interval", "next_allowed_at", "offers", "pace", "ticket", "worse_at"
+        "before", "held", "in_flight", "interval", "next_allowed_at", "offers", "pace", "ticket",
+        "worse_at",
     )  # fmt: skip
 
     def __init__(self, ready_at: float, pace: Pace, interval: float) -> None:
         self.next_allowed_at = ready_at
+        self.before = ready_at  # next_allowed_at before the last request
         self.pace = pace
         self.interval = interval
         self.worse_at = 0.0  # when the pace last changed for the worse
@@ -100,9 +102,20 @@ class Politeness:
         name = heappop(self._heap)[2]
         host = self._hosts[name]
         host.in_flight += 1
+        host.before = host.next_allowed_at
         host.next_allowed_at = now + self._gap(host)
         self._place(name, host)
         return name
+
+    def untaken(self, name: str) -> None:
+        """The last `take` led to no request: the host's turn is not spent.
+
+        To be said at once, before another `take`.
+        """
+        host = self._hosts[name]
+        host.in_flight -= 1
+        host.next_allowed_at = host.before
+        self._place(name, host)
 
     def ended(self, name: str) -> None:
         """One request to the host has ended."""

@@ -19,17 +19,16 @@ Nothing but `lease` switches, and it does so with no work half-done.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from random import random
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 import hub
 from crawler.config import PolitenessConfig
 from crawler.frontier.base import STATES, Ended, Store
+from crawler.frontier.queue import HostQueue
 from crawler.pace import Reply, judge
 from crawler.politeness import Politeness
 from crawler.records import Found, Lease, Skip, Want
@@ -44,10 +43,6 @@ CLAIM = 32
 
 PREFETCH = 16
 """URLs of each kind leased at once from one host's queue; 2 when hosts take turns."""
-
-IMAGES_PER_PAGE = 4
-"""Pictures handed out after a page before the next page: they come soon after their own page, and
-a gallery does not keep its site from being explored."""
 
 LONGEST_SLEEP_S = 60.0
 """A wall clock may be set back; then the due time is looked at again after this."""
@@ -70,41 +65,6 @@ class Statistics(Struct, frozen=True):
     """(queued, in flight) of each active host."""
 
 
-class _Queue:
-    """The URLs of one active host that are at hand."""
-
-    __slots__ = ("dry", "lanes", "leaving", "name", "offered", "out", "parked", "since_page")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.lanes: dict[Want, deque[tuple[Lease, float]]] = {"page": deque(), "image": deque()}
-        self.dry: set[Want] = set()
-        """Of what the store has no more, unless it says that the host was refilled."""
-        self.offered = False
-        self.out = 0
-        self.leaving = False
-        self.parked = False
-        self.since_page = IMAGES_PER_PAGE
-
-    def pop(self, now: float) -> Lease:
-        pages, images = self.lanes["page"], self.lanes["image"]
-        if images and (not pages or self.since_page < IMAGES_PER_PAGE):
-            self.since_page += 1
-            lease, since = images.popleft()
-        else:
-            self.since_page = 0
-            lease, since = pages.popleft()
-        waited_ms = round((now - since) * 1000)
-        return replace(lease, queued_ms=lease.queued_ms + waited_ms) if waited_ms > 0 else lease
-
-    def drain(self, want: Want) -> list[Lease]:
-        """Take out what is at hand."""
-        lane = self.lanes[want]
-        leases = [lease for lease, _ in lane]
-        lane.clear()
-        return leases
-
-
 class Frontier:
     """Hands out leases of `store`, politely. `clock` gives seconds since the epoch."""
 
@@ -124,7 +84,7 @@ class Frontier:
         self._active = active
         self._longest_block = config.max_retry_after
         self._politeness = Politeness(config, jitter)
-        self._queues: dict[str, _Queue] = {}
+        self._queues: dict[str, HostQueue] = {}
         self._busy = 0  # hosts of which a lease is out
         self._out: dict[int, bool] = {}  # url_id: is the request under way?
         self._wants: tuple[Want, ...] = ("page", "image")
@@ -173,6 +133,17 @@ class Frontier:
         now = self._clock()
         self._look(now)
         return self._closed or self._politeness.due(now)
+
+    def unasked(self, lease: Lease) -> bool:
+        """Whether no request was made for the lease just got: then its host is owed no pause.
+
+        A site whose robots.txt forbids a thousand links would cost a thousand pauses.
+        """
+        if not self._out.get(lease.url_id):
+            return False
+        self._out[lease.url_id] = False
+        self._politeness.untaken(lease.host)
+        return True
 
     def landed(self, lease: Lease, reply: Reply | None = None) -> None:
         """The request is over, its answer will follow: the host may be asked for the next URL.
@@ -347,7 +318,7 @@ class Frontier:
         room = max(0, min(CLAIM, self._room()))
         hosts = self._store.claim(room, now, self._wants == ("image",))
         for host in hosts:
-            queue = self._queues[host.name] = _Queue(host.name)
+            queue = self._queues[host.name] = HostQueue(host.name)
             self._politeness.enter(host.name, host.ready_at, host.pace)
             self._offer(queue, now)
         return len(hosts)
@@ -359,7 +330,7 @@ class Frontier:
             queue.dry.clear()
             self._offer(queue, now)
 
-    def _offer(self, queue: _Queue, now: float) -> None:
+    def _offer(self, queue: HostQueue, now: float) -> None:
         """See to it that the host is offered if it has work at hand, and only then."""
         at_hand = any(queue.lanes[want] for want in self._wants)
         queue.leaving |= self._closed or (self._crowded and not at_hand)
@@ -370,7 +341,7 @@ class Frontier:
             self._politeness.offer(queue.name)
             queue.offered = True
 
-    def _fill(self, queue: _Queue, now: float) -> bool:
+    def _fill(self, queue: HostQueue, now: float) -> bool:
         """Whether the host has work at hand, after asking the store for what has run out."""
         limit = PREFETCH if self._room() > 0 else 2
         for want in self._wants:
@@ -408,7 +379,7 @@ class Frontier:
         self._settle(queue)
         self._notify()
 
-    def _settle(self, queue: _Queue) -> None:
+    def _settle(self, queue: HostQueue) -> None:
         """Let a host go that has nothing left to do here."""
         if queue.offered or queue.out or self._politeness.held(queue.name):
             return
@@ -417,7 +388,7 @@ class Frontier:
         if not queue.offered:
             self._drop(queue, now)
 
-    def _drop(self, queue: _Queue, now: float) -> None:
+    def _drop(self, queue: HostQueue, now: float) -> None:
         self._release(queue.drain("page") + queue.drain("image"))
         del self._queues[queue.name]
         self._store.unclaim(queue.name, max(now, self._politeness.leave(queue.name)))

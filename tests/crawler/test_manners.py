@@ -232,3 +232,11 @@ def test_no_host_is_ever_asked_faster_than_allowed(tmp_path, part):
             assert waiting == summary.counts["queued"], seed
             known = sum(summary.counts.values())
             assert len(endings) + waiting == known, seed
+
+
+def test_what_is_not_asked_for_costs_no_pause(clock, tmp_path):
+    host = Host("a.example", pages=3)
+    host.links = [f"http://a.example/private/{n}" for n in range(500)]
+    summary, _ = crawl(World(clock, [host]), tmp_path, config(ONE_A_SECOND))
+    assert (summary.counts["skip"], summary.counts["page"]) == (500, 3)
+    assert [seen.at - START for seen in host.log] == pytest.approx([0.0, 1.0, 2.0, 3.0])

@@ -72,6 +72,8 @@ class Host:
         self.robots_redirects = 0
         self.refusals: dict[int, tuple[int, str | None]] = {}
         """By number of the request: status, and Retry-After."""
+        self.links: list[str] = []
+        """Of /0, beside its own pages."""
         self.log: list[Seen] = []
 
     @property
@@ -99,7 +101,7 @@ class Host:
         if refusal is not None:
             status, after = refusal
             return status, b"", () if after is None else (("retry-after", after),)
-        links = self.urls[1:] if path == "/0" else []
+        links = self.links + self.urls[1:] if path == "/0" else []
         body = "<title>x</title>" + "".join(f'<a href="{url}">x</a>' for url in links)
         return 200, body.encode(), (("content-type", "text/html"),)
 
