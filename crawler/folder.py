@@ -19,6 +19,7 @@ from crawler.errors import UsageError
 from crawler.frontier.base import Run
 from crawler.frontier.lockfile import LockFile
 from crawler.frontier.sqlite import SqliteStore
+from crawler.notes import TRAPS
 from crawler.schema_forms import schema_line
 from crawler.sinks.base import STREAM, Sink, refused
 from crawler.sinks.files import ImageFiles
@@ -26,6 +27,9 @@ from crawler.sinks.journal import Journal
 from crawler.sinks.jsonl import STDOUT, open_jsonl
 
 Mode = Literal["new", "resume", "fresh"]
+
+DECIDED_FOR_GOOD = frozenset({"scope", "depth", "scheme", "nofollow"})
+"""Reasons of skips that are not judged again when a URL is leased."""
 
 STATE = "state"
 RECORDS = "records.jsonl"
@@ -86,9 +90,20 @@ def traceless(config: Config) -> Iterator[None]:
 def requeue(
     folder: Path, codes: tuple[str, ...], hosts: tuple[str, ...], *, now: float, dry_run: bool
 ) -> int:
-    """Put failed URLs of the crawl in `folder` back, by code and host; how many there are."""
+    """Put failed URLs of the crawl in `folder` back, by code and host; how many there are.
+
+    UsageError for the reason of a skip that nobody would look at again.
+    """
+    if fixed := DECIDED_FOR_GOOD.intersection(codes):
+        raise UsageError(
+            f"--code {', '.join(sorted(fixed))}: decided where the URL was found, by the "
+            "configuration; change that and begin anew with --fresh"
+        )
     with closing(SqliteStore(folder / STATE)) as store:
         count = store.requeue(codes, hosts, now)
+        if "trap" in codes:
+            for host, _ in store.notes(TRAPS):
+                store.set_note(TRAPS, host, None)  # else they would be cut again at once
         if not dry_run:
             store.commit()
     return count

@@ -298,9 +298,10 @@ class SqliteStore(Keepsakes):
         self._begin()
         self._endings.flush()
         rows = self._db.execute(
-            "SELECT seq, host_id, lane, depth, state, code, url, name"
-            " FROM url JOIN host USING (host_id) WHERE state IN (?, ?)",
-            (ENDED["error"], ENDED["skip"]),
+            "SELECT seq, host_id, lane, depth, state, coalesce(reason, code), url, name"
+            " FROM url JOIN host USING (host_id) LEFT JOIN skip USING (seq)"
+            " WHERE state IN (?, ?, ?)",
+            (ENDED["error"], ENDED["skip"], DECIDED),
         ).fetchall()
         count = 0
         for seq, host_id, lane, depth, state, code, url, name in rows:
@@ -314,6 +315,7 @@ class SqliteStore(Keepsakes):
         return count
 
     def _reopen(self, seq: int, ended: Ended, code: str | None, now: float) -> None:
+        self._db.execute("DELETE FROM skip WHERE seq = ?", (seq,))
         self._db.execute(
             f"UPDATE url SET state = {WAITING}, attempts = 0, due = ?, code = NULL, why = NULL"
             " WHERE seq = ?",

@@ -200,6 +200,15 @@ def test_the_number_of_pages_is_exact_and_their_pictures_come(serve, tmp_path):
     assert len(endings(tmp_path, site)) == 16
 
 
+def test_the_pages_of_a_host_are_counted_across_a_resume(serve, tmp_path):
+    site = serve(index=page(link("/a", "/b", "/c", "/d")), a=page(), b=page(), c=page(), d=page())
+    limits = LimitsConfig(max_pages=2, max_pages_per_host=3)
+    crawl(config(site, tmp_path, limits=limits, concurrency=1))
+    more = replace(stored_config(tmp_path), limits=replace(limits, max_pages=None))
+    summary = crawl(more, "resume")
+    assert (summary.finish_reason, summary.counts["page"], summary.counts["skip"]) == ("done", 3, 2)
+
+
 def test_what_fails_is_tried_again_and_then_recorded(serve, tmp_path):
     answers = iter([503, 200])
 

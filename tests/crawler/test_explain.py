@@ -281,6 +281,10 @@ def test_a_trap_names_its_template(tmp_path: Path) -> None:
         (row,) = state.urls(("skip",), (), ("trap",))
     found = ask(tmp_path, row.url)
     assert found.answer.startswith("left out: trap, by limits.traps: /month/# gave nothing new")
+    asked = len(site.hits("/month"))
+    assert run(["retry", str(tmp_path), "--code", "trap", "-q"]) == 0
+    assert run(["retry", str(tmp_path), "--code", "scope"]) == 2
+    assert len(site.hits("/month")) > asked + 10  # it has its credit again
     site.stop()
 
 
