@@ -153,7 +153,8 @@ class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters that are taken off the addresses of links: those by which advertisers count, which
     change no page. Add a site's session ids. Seeds and redirects stay as they are."""
     sitemaps: bool = False
-    """Start also from the sitemaps that robots.txt names; their pages count as one link away."""
+    """Start also from the sitemaps that robots.txt names, where that is read (`robots.obey`); their
+    pages count as one link away."""
     depth: Annotated[int, Meta(ge=0)] | None = None
     """Links from a seed; none: no limit."""
     images_within: Literal["host", "domain", "any"] = "any"
