@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from crawler.app import open_crawl
 from crawler.blocking import blocking
@@ -33,6 +34,7 @@ from crawler.frontier.sqlite import SqliteStore
 from crawler.records import Found
 from tests.crawler.test_crawl import link, page, picture, png
 from tests.site.fixtures import LIMITS
+from tests.site.names import NameServer, records
 from tests.site.page import reply
 from tests.site.pages import PAGES
 from tests.site.server import Site
@@ -64,7 +66,12 @@ ELSEWHERE = {
     "status_5xx": "/down",
     "rate_limited": "/busy",
     "image_decode": "/broken.png",
+    "too_large": "/big",
+    "dns_nxdomain": "http://missing.test/",
+    "dns_servfail": "http://failing.test/",
+    "dns_timeout": "http://silent.test/",
 }
+NAMES = {"missing.test": records(rcode=3), "failing.test": records(rcode=2), "silent.test": None}
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +93,11 @@ def failures(
         "chain": chain, "round": round_,
         "gone": reply(status=410), "down": reply(status=500), "busy": reply(status=429),
         "broken.png": reply(b"no picture", "image/png"),
+        "big": reply(bytes(LIMITS.max_body + 1), "application/octet-stream"),
         "robots.txt": reply(status=404),
     }  # fmt: skip
     site = Site(handlers)
+    names = NameServer(lambda name, kind: NAMES[name])
     rude = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=hang_up_on_all, args=(rude,), daemon=True).start()
     ports = {"closed": free_port(), "silent": site.port, "tls": running_tls_site.port}
@@ -102,7 +111,7 @@ def failures(
     config = Config(
         seeds=(site.url("/"),),
         dir=str(folder),
-        http=LIMITS,
+        http=replace(LIMITS, dns_servers=(names.address,)),
         politeness=PolitenessConfig(per_host=32, wait=0.0, max_retry_after=0.0),
         retry=RetryConfig(tries=1),
         scope=ScopeConfig(within="any", depth=1),
@@ -113,6 +122,7 @@ def failures(
         urls = {row.code or "": row.url for row in state.urls(("error",), (), ())}
     yield folder, urls
     site.stop()
+    names.stop()
     rude.close()
 
 
