@@ -38,8 +38,12 @@ _LIBRARY_ERRORS = (zlib.error, brotli.error, zstd.ZstdError, EOFError, ValueErro
 class Decoder(Protocol):
     """Undoes one coding, incrementally. The libraries' own errors pass through."""
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Decode `data` (not empty), in non-empty pieces of about STEP bytes."""
+    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+        """Decode `data` (not empty), in non-empty pieces of about STEP bytes.
+
+        `room`: how many bytes are still allowed. One more is asked for and then no further, so that
+        damage behind the limit stays unseen, however the input is cut.
+        """
 
     def finished(self) -> bool:
         """Whether the input may end here."""
@@ -54,13 +58,15 @@ class _Gzip:
         self._gap = b""
         self._trailer = False
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        while data and not self._trailer:
+    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+        while data and not self._trailer and room >= 0:
             member = self._member or self._next_member(data)
             if member is None:
                 return
             data, self._gap = self._gap + data, b""
-            yield from _inflate(member, data)
+            for piece in _inflate(member, data, room):
+                room -= len(piece)
+                yield piece
             data = member.unused_data
             if member.eof:
                 self._member = None
@@ -88,7 +94,7 @@ class _Deflate:
         self._stream: zlib._Decompress | None = None
         self._start = b""
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
         if self._stream is None:
             self._start += data
             if len(self._start) < 2:
@@ -96,7 +102,7 @@ class _Deflate:
             data, self._start = self._start, b""
             self._stream = zlib.decompressobj(15 if _has_zlib_header(data) else -15)
         if not self._stream.eof:
-            yield from _inflate(self._stream, data)
+            yield from _inflate(self._stream, data, room)
 
     def finished(self) -> bool:
         return self._stream.eof if self._stream is not None else not self._start
@@ -109,15 +115,16 @@ class _Brotli:
         self._stream = brotli.Decompressor()
         self._fed = False
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
         self._fed = True
         stream = self._stream
-        piece = stream.process(data, output_buffer_limit=STEP)
+        piece = stream.process(data, output_buffer_limit=_step(room))
         while piece:
+            room -= len(piece)
             yield piece
             # `can_accept_more_data` may be true with output left inside: ask until there is none.
-            done = stream.is_finished()
-            piece = b"" if done else stream.process(b"", output_buffer_limit=STEP)
+            done = room < 0 or stream.is_finished()
+            piece = b"" if done else stream.process(b"", output_buffer_limit=_step(room))
 
     def finished(self) -> bool:
         return not self._fed or bool(self._stream.is_finished())
@@ -130,17 +137,19 @@ class _Zstd:
         self._frame: zstd.ZstdDecompressor | None = None
         self._frames = 0
 
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        while data:
+    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+        while data and room >= 0:
             frame = self._frame
             if frame is None:
                 self._frames += 1
                 _check_members(self._frames)
                 self._frame = frame = zstd.ZstdDecompressor(options=_ZSTD_OPTIONS)
-            piece = frame.decompress(data, STEP)
+            piece = frame.decompress(data, _step(room))
             while piece:
+                room -= len(piece)
                 yield piece
-                piece = b"" if frame.needs_input or frame.eof else frame.decompress(b"", STEP)
+                done = room < 0 or frame.needs_input or frame.eof
+                piece = b"" if done else frame.decompress(b"", _step(room))
             data = b""
             if frame.eof:
                 data = frame.unused_data
@@ -195,7 +204,7 @@ class BodyDecoder:
         if level == len(self._layers):
             yield data
             return
-        for piece in self._layers[level].feed(data):
+        for piece in self._layers[level].feed(data, self._room[level]):
             if self.truncated:
                 return
             if len(piece) > self._room[level]:
@@ -222,13 +231,22 @@ def body_decoder(content_encoding: str, limit: int) -> BodyDecoder | None:
     return BodyDecoder(layers, limit) if layers else None
 
 
-def _inflate(stream: zlib._Decompress, data: bytes) -> Iterator[bytes]:
-    piece = stream.decompress(data, STEP)
-    while piece:
-        yield piece
+def _inflate(stream: zlib._Decompress, data: bytes, room: int) -> Iterator[bytes]:
+    more = True
+    while more:
+        asked = _step(room)
+        piece = stream.decompress(data, asked)
+        if piece:
+            room -= len(piece)
+            yield piece
+        data = stream.unconsumed_tail
         # A full piece may have left output inside zlib even if all the input is consumed.
-        more = stream.unconsumed_tail or (len(piece) == STEP and not stream.eof)
-        piece = stream.decompress(stream.unconsumed_tail, STEP) if more else b""
+        more = room >= 0 and bool(data or (len(piece) == asked and not stream.eof))
+
+
+def _step(room: int) -> int:
+    """How much to ask for at once: more than the limit by one byte, to see that it is passed."""
+    return min(STEP, room + 1)
 
 
 def _has_zlib_header(data: bytes) -> bool:

@@ -211,3 +211,50 @@ def test_hostile_rules_cost_linear_time(rules: str) -> None:
     started = time.process_time()
     robots.allowed("http://h/" + "a" * 8000)
     assert time.process_time() - started < 1
+
+
+SIMPLE = b"""User-Agent: *
+Disallow: *.gif$
+Disallow: /example/
+Allow: /publications/
+
+User-Agent: foobot
+Disallow:/
+Allow:/example/page.html
+Allow:/example/allowed.gif
+
+User-Agent: barbot
+User-Agent: bazbot
+Disallow: /example/page.html
+
+User-Agent: quxbot
+"""
+"""RFC 9309 section 5.1."""
+
+
+@pytest.mark.parametrize(
+    ("agent", "path", "allowed"),
+    [
+        ("otherbot", "/publications/", True),
+        ("otherbot", "/example/page.html", False),
+        ("otherbot", "/anywhere/picture.gif", False),
+        ("otherbot", "/anywhere/picture.gif?x", True),
+        ("foobot", "/example/page.html", True),
+        ("foobot", "/example/allowed.gif", True),
+        ("foobot", "/publications/", False),
+        ("barbot", "/example/page.html", False),
+        ("bazbot", "/example/page.html", False),
+        ("bazbot", "/example/other.html", True),
+        ("quxbot", "/example/page.html", True),
+    ],
+)
+def test_the_simple_example_of_the_standard(agent: str, path: str, allowed: bool) -> None:
+    assert parse(SIMPLE, agent).allowed(f"http://example.com{path}")[0] is allowed
+
+
+def test_the_longest_match_of_the_standard() -> None:
+    """RFC 9309 section 5.2."""
+    rules = b"User-Agent: foobot\nAllow: /example/page/\nDisallow: /example/page/disallowed.gif\n"
+    robots = parse(rules, "foobot")
+    assert robots.allowed("http://example.com/example/page/")[0]
+    assert not robots.allowed("http://example.com/example/page/disallowed.gif")[0]

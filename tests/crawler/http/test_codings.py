@@ -280,7 +280,7 @@ def test_damage_is_decoded_or_refused(coding: str, noise: bytes, at: int) -> Non
 @pytest.mark.parametrize("coding", ENCODERS)
 def test_long_output_arrives_in_steps(coding: str) -> None:
     decoder = CODINGS[coding]()
-    pieces = list(decoder.feed(ENCODERS[coding](bytes(10 * STEP))))
+    pieces = list(decoder.feed(ENCODERS[coding](bytes(10 * STEP)), 20 * STEP))
     assert sum(map(len, pieces)) == 10 * STEP
     assert max(map(len, pieces)) <= 4 * STEP
     assert decoder.finished()
