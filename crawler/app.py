@@ -22,7 +22,6 @@ from msgspec.structs import replace
 import hub
 from crawler import __version__
 from crawler.config import Config, to_json
-from crawler.config_secrets import revealed
 from crawler.discover import Discovery
 from crawler.engine import Engine
 from crawler.explain import Verdict
@@ -41,6 +40,7 @@ from crawler.pace import ROBOTS
 from crawler.records import Found
 from crawler.schema import Record, RobotsRecord, RunRecord
 from crawler.scope import Scope
+from crawler.settings.secrets import revealed
 from crawler.single import Visit, Visitor
 from crawler.sinks.base import Sink
 from crawler.sinks.files import ImageFiles

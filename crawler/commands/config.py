@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from crawler.commands.options import GroupedCommand, crawl_options, load_plan, read_text_file
-from crawler.config_doc import example_toml, json_schema, show
-from crawler.config_load import load
 from crawler.errors import OutputError, UsageError
+from crawler.settings.doc import example_toml, json_schema, show
+from crawler.settings.load import load
 
 
 @click.group()

@@ -16,13 +16,13 @@ from typing import Any
 
 import click
 
-from crawler.config_fields import Path as KeyPath
-from crawler.config_fields import keys
-from crawler.config_load import Plan, Setting, from_assignment, from_flag, load
-from crawler.config_secrets import AUTH
 from crawler.errors import UsageError
 from crawler.quantities import exact_bytes, exact_seconds
 from crawler.seeds import read_seeds
+from crawler.settings.fields import Path as KeyPath
+from crawler.settings.fields import keys
+from crawler.settings.load import Plan, Setting, from_assignment, from_flag, load
+from crawler.settings.secrets import AUTH
 
 MAX_SEED_FILE = 64 * 2**20
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from crawler.commands.options import read_text_file
-from crawler.config_load import load
 from crawler.errors import UsageError
+from crawler.settings.load import load
 
 
 @click.command("resume")

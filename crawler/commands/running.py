@@ -14,14 +14,14 @@ from msgspec import Struct
 import hub
 from crawler.app import Crawl, Summary, open_crawl
 from crawler.config import Config
-from crawler.config_load import Plan
-from crawler.config_secrets import revealed
 from crawler.errors import Stop, UsageError
 from crawler.folder import Mode
 from crawler.interrupts import Interruptible, interruptible
 from crawler.progress import View, choose_view, follow, record_line
 from crawler.quantities import show_seconds
 from crawler.schema import ErrorRecord, Record
+from crawler.settings.load import Plan
+from crawler.settings.secrets import revealed
 from crawler.stats import Snapshot, combined
 
 _ENDINGS = {

@@ -14,9 +14,9 @@ import trustme
 from crawler.commands.main import COMMANDS, commands, run
 from crawler.commands.options import Flag, crawl_options
 from crawler.config import Config
-from crawler.config_doc import example_toml
-from crawler.config_fields import keys
 from crawler.schema_forms import FORMS
+from crawler.settings.doc import example_toml
+from crawler.settings.fields import keys
 
 ROOT = Path(__file__).resolve().parents[2]
 

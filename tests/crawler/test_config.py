@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.config import Config, CrawlFile, from_json, to_json
-from crawler.config_doc import example_toml, json_schema, show, toml_value
-from crawler.config_fields import keys, read, read_text
-from crawler.config_load import Plan, find_line, from_assignment, from_environ, from_flag, load
-from crawler.config_secrets import revealed
 from crawler.errors import StateError, UsageError
 from crawler.quantities import exact_bytes, exact_seconds, parse_bytes, parse_seconds
 from crawler.seeds import default_name, read_seeds
+from crawler.settings.doc import example_toml, json_schema, show, toml_value
+from crawler.settings.fields import keys, read, read_text
+from crawler.settings.load import Plan, find_line, from_assignment, from_environ, from_flag, load
+from crawler.settings.secrets import revealed
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -17,11 +17,11 @@ from msgspec import Struct
 
 from crawler import config as config_module
 from crawler.config import Config, CrawlFile
-from crawler.config_fields import Key, Path, choices, keys
-from crawler.config_load import Job
-from crawler.config_secrets import hidden
 from crawler.docstrings import field_doc
 from crawler.quantities import exact_bytes, exact_seconds
+from crawler.settings.fields import Key, Path, choices, keys
+from crawler.settings.load import Job
+from crawler.settings.secrets import hidden
 
 _WIDTH = 96
 
@@ -137,7 +137,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _widen(struct: str, properties: Mapping[str, dict[str, Any]]) -> None:
-    """Explain each property, and let in what `config_fields.read` accepts beyond the type."""
+    """Explain each property, and let in what `fields.read` accepts beyond the type."""
     owner = getattr(config_module, struct)
     known = keys(owner)
     for name, shape in properties.items():

@@ -22,10 +22,10 @@ import msgspec
 from msgspec import Struct
 
 from crawler.config import Config, CrawlFile
-from crawler.config_fields import Key, Path, keys, read, read_text, spell, suggest
-from crawler.config_secrets import refuse_literal_secrets
 from crawler.errors import UsageError
 from crawler.seeds import default_name
+from crawler.settings.fields import Key, Path, keys, read, read_text, spell, suggest
+from crawler.settings.secrets import refuse_literal_secrets
 from crawler.url import parse_seed
 
 MAX_FILE = 4 * 2**20

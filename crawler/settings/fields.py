@@ -18,8 +18,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from crawler.config import Config
-from crawler.config_checks import CHECKS
 from crawler.quantities import parse_bytes, parse_seconds
+from crawler.settings.checks import CHECKS
 
 Path = tuple[str, ...]
 """`("http", "timeout")`, or `("seeds",)` at the top."""
