@@ -19,14 +19,13 @@ _all_hubs: "weakref.WeakSet[Hub]" = weakref.WeakSet()
 _forked_from: int | None = None
 
 
-class _Thread(threading.local):
-    """What belongs to this native thread. ``hub`` makes the hub at the first access."""
+class _Made:
+    """Makes the hub at the first access. No data descriptor: what the thread has comes first.
 
-    hub: "Hub"
+    (A ``__getattr__`` would do, but its mere presence makes every access four times as slow.)
+    """
 
-    def __getattr__(self, name: str) -> "Hub":
-        if name != "hub":
-            raise AttributeError(name)
+    def __get__(self, instance: "_Thread", owner: "type[_Thread]") -> "Hub":
         if _forked_from is not None:
             raise ForkError(
                 f"this process was forked from {_forked_from}, which uses the hub; the hub does "
@@ -35,6 +34,15 @@ class _Thread(threading.local):
         hub = _factory()
         set_hub(hub)
         return hub
+
+
+class _Thread(threading.local):
+    """What belongs to this native thread."""
+
+    if TYPE_CHECKING:
+        hub: Hub
+    else:
+        hub = _Made()
 
 
 thread = _Thread()

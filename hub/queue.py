@@ -2,15 +2,16 @@
 
 Items stay in the queue until a getter runs and takes one; a getter that was woken has one item
 promised (see waitqueue.py), which neither `get_nowait` nor a later `get` takes away. The same
-holds for putters and free places. `put` may be called from any native thread.
+holds for putters and free places. A `put` that finds room may come from any native thread; one
+that waits belongs, like everything else, to the thread of its hub.
 
 A subclass may override ``_init``, ``_put`` and ``_get``, as in the standard library.
 """
 
 import queue as _standard
+import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from types import GenericAlias
 from typing import Any, Generic, TypeVar
@@ -54,11 +55,11 @@ class SimpleQueue(Generic[T]):
 
     __slots__ = (
         "__weakref__",
-        "_add",
+        "_bound",
         "_getters",
         "_maxsize",
+        "_plain",
         "_putters",
-        "_take",
         "is_shutdown",
         "queue",
         "unfinished_tasks",
@@ -67,37 +68,34 @@ class SimpleQueue(Generic[T]):
     __class_getitem__: Any = classmethod(GenericAlias)
 
     def __init__(self, maxsize: int | None = None, items: Iterable[T] = ()) -> None:
-        self._maxsize = maxsize if maxsize is not None and maxsize > 0 else 0
+        self.is_shutdown = False
+        self._set_bound(maxsize)
         self._getters = WaitQueue(shared=True)
         self._putters = WaitQueue()
-        self.is_shutdown = False
+        kind = type(self)
+        self._plain = kind._put is SimpleQueue._put and kind._get is SimpleQueue._get
         self._init(self._maxsize)
-        self._add, self._take = (self._put, self._get) if self._overridden else self._operations()
         for item in items:
-            self._add(item)
+            self._put(item)
         self.unfinished_tasks = len(self.queue)
 
     queue: Any
-    _overridden = False  # whether a user's subclass has its own container or ways to it
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if cls.__module__ != __name__ and not {"_init", "_put", "_get"}.isdisjoint(vars(cls)):
-            cls._overridden = True
+    def _set_bound(self, maxsize: int | None) -> None:
+        self._maxsize = maxsize if maxsize is not None and maxsize > 0 else 0
+        # What `put` compares with, one look for three questions.
+        self._bound = 0 if self.is_shutdown else self._maxsize or sys.maxsize
 
     def _init(self, maxsize: int) -> None:
         """Make the container, ``self.queue``. May be overridden, as may `_put` and `_get`."""
         self.queue = deque()
 
-    def _operations(self) -> tuple[Callable[[T], object], Callable[[], T]]:
-        """How an item goes into the container and comes out: C functions, without a frame."""
-        return self.queue.append, self.queue.popleft
-
     def _put(self, item: T) -> None:
-        self._operations()[0](item)
+        self.queue.append(item)
 
     def _get(self) -> T:
-        return self._operations()[1]()
+        item: T = self.queue.popleft()
+        return item
 
     def _peek(self) -> T:
         item: T = self.queue[0]
@@ -111,14 +109,16 @@ class SimpleQueue(Generic[T]):
         Raises Full if there is none (not ``block``) or none became free in ``timeout`` seconds,
         ShutDown after `shutdown`.
         """
-        if self.is_shutdown:
-            raise ShutDown
         if timeout is not None and block:
             check_seconds(timeout)
-        if self._maxsize and self._maxsize - len(self.queue) <= self._putters.woken:
+        queue = self.queue
+        if len(queue) + self._putters.woken >= self._bound:
             self._wait_for_place(block, timeout)
         self.unfinished_tasks += 1
-        self._add(item)
+        if self._plain:
+            queue.append(item)
+        else:
+            self._put(item)
         if self._getters.waiting:
             self._serve_getters()
 
@@ -127,13 +127,15 @@ class SimpleQueue(Generic[T]):
         self.put(item, False)
 
     def _wait_for_place(self, block: bool, timeout: Limit) -> None:
+        if self.is_shutdown:
+            raise ShutDown
         if not block or not self._putters.wait(timeout, self._serve_putters):
             raise Full
         if self.is_shutdown:
             raise ShutDown
 
     def _serve_putters(self) -> None:
-        self._putters.serve_up_to(self._maxsize - len(self.queue), self._serve_putters)
+        self._putters.serve_up_to(self._bound - len(self.queue), self._serve_putters)
 
     # -- getting -------------------------------------------------------------------------------
 
@@ -145,9 +147,10 @@ class SimpleQueue(Generic[T]):
         """
         if timeout is not None and block:
             check_seconds(timeout)
-        if len(self.queue) <= self._getters.woken:
+        queue = self.queue
+        if len(queue) <= self._getters.woken:
             self._wait_for_item(block, timeout)
-        item = self._take()
+        item: T = queue.popleft() if self._plain else self._get()
         if self._putters.waiting:
             self._serve_putters()
         return item
@@ -199,7 +202,7 @@ class SimpleQueue(Generic[T]):
 
     @maxsize.setter
     def maxsize(self, value: int | None) -> None:
-        self._maxsize = value if value is not None and value > 0 else 0
+        self._set_bound(value)
         self._serve_putters()
 
     def qsize(self) -> int:
@@ -272,9 +275,10 @@ class Queue(SimpleQueue[T]):
     def shutdown(self, immediate: bool = False) -> None:
         """Refuse further puts, and gets once empty; ``immediate``: drop the items, too."""
         self.is_shutdown = True
+        self._set_bound(self._maxsize)
         if immediate:
             while len(self.queue):
-                self._take()
+                self._get()
                 self.task_done()
         self._getters.fail_all(ShutDown)
         self._putters.fail_all(ShutDown)
@@ -291,8 +295,12 @@ class PriorityQueue(Queue[T]):
     def _init(self, maxsize: int) -> None:
         self.queue = []
 
-    def _operations(self) -> tuple[Callable[[T], object], Callable[[], T]]:
-        return partial(heappush, self.queue), partial(heappop, self.queue)
+    def _put(self, item: T) -> None:
+        heappush(self.queue, item)
+
+    def _get(self) -> T:
+        item: T = heappop(self.queue)
+        return item
 
 
 class LifoQueue(Queue[T]):
@@ -303,8 +311,9 @@ class LifoQueue(Queue[T]):
     def _init(self, maxsize: int) -> None:
         self.queue = []
 
-    def _operations(self) -> tuple[Callable[[T], object], Callable[[], T]]:
-        return self.queue.append, self.queue.pop
+    def _get(self) -> T:
+        item: T = self.queue.pop()
+        return item
 
     def _peek(self) -> T:
         item: T = self.queue[-1]

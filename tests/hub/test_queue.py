@@ -158,6 +158,15 @@ def test_maxsize_can_grow() -> None:
     assert queue.statistics() == {"qsize": 2, "maxsize": 2, "getters": 0, "putters": 0}
 
 
+def test_who_waits_for_a_place_gets_one_when_the_bound_is_lifted() -> None:
+    queue: Queue[int] = Queue(1, items=[0])
+    waiting = [hub.spawn(queue.put, number) for number in (1, 2, 3)]
+    hub.sleep(0)
+    queue.maxsize = None
+    hub.joinall(waiting, timeout=1, raise_error=True)
+    assert [queue.get_nowait() for _ in range(4)] == [0, 1, 2, 3]
+
+
 def test_a_queue_fed_from_a_thread_wakes_the_hub() -> None:
     queue: Queue[int] = Queue()
     thread = threading.Thread(target=lambda: [queue.put(number) for number in range(1000)])
