@@ -36,7 +36,7 @@ from hub.watchers import Async, Callback, Io, TimerWatcher
 
 __all__ = ["BUDGET", "READ", "WRITE", "Loop"]
 
-BUDGET = 48
+BUDGET = 100
 """Callbacks in one turn."""
 
 READ, WRITE = 1, 2
