@@ -17,11 +17,12 @@ _LIMIT = 150.0  # seconds for one module; each test in it has its own limit
 
 
 class Outcomes(dict[str, str]):
-    """Test name: how it ended. ``texts``: why those that failed did."""
+    """Test name: how it ended. ``texts``: why those that failed did; ``dropped``: not started."""
 
     def __init__(self) -> None:
         super().__init__()
         self.texts: dict[str, str] = {}
+        self.dropped: set[str] = set()
         self.complete = False
 
     def take(self, line: str) -> None:
@@ -30,6 +31,7 @@ class Outcomes(dict[str, str]):
         name, outcome = said["test"], said["outcome"]
         if outcome == "end":
             self.complete = True
+            self.dropped = set(said["dropped"])
         elif outcome == "started":
             self[name] = HUNG  # until it says otherwise
         elif self.get(name) != FAILED:  # a failed subtest or thread is not mended by the rest
