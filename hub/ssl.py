@@ -49,13 +49,14 @@ class SSLContext(_standard.SSLContext):
             raise ValueError("server_hostname and session are for the client's side only")
         if self.check_hostname and not server_side and not server_hostname:
             raise ValueError("check_hostname requires server_hostname")
+        name = _ascii_name(server_hostname)  # while ``sock`` is still its owner's to close
         connected = _is_connected(sock)
         if not connected:
             _refuse_early_data(sock)
         tls = self.sslsocket_class.__new__(self.sslsocket_class)
         tls._take_over(sock, self)
         tls.server_side = server_side
-        tls.server_hostname = _ascii_name(server_hostname)
+        tls.server_hostname = name
         tls.do_handshake_on_connect = do_handshake_on_connect
         tls.suppress_ragged_eofs = suppress_ragged_eofs
         tls._session = session
@@ -112,7 +113,10 @@ def _refuse_early_data(sock: socket) -> None:
 
 
 def _ascii_name(host: str | bytes | None) -> str | None:
-    """``host`` as it goes into the handshake: internationalised names by IDNA."""
+    """``host`` as it goes into the handshake: internationalised names by IDNA.
+
+    Raises UnicodeError, a ValueError, if there is no such form.
+    """
     if isinstance(host, bytes):
         return host.decode("ascii")
     return host if host is None or host.isascii() else host.encode("idna").decode("ascii")

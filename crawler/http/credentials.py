@@ -23,8 +23,11 @@ _SCHEME = re.compile(rf"({_TOKEN})(?:[ \t]+|(?=,|$))")
 _TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)")
 _GAP = re.compile(r"[ \t,]*")
 
-# The strongest first (RFC 7616 section 3.3); MD5 is what most servers still have.
+# The strongest first (RFC 7616 section 3.3); MD5 is what most servers still have, and SHA-512 what
+# some have that is in no standard.
 _HASHES: dict[str, Callable[[bytes], Any]] = {
+    "sha-512": hashlib.sha512,
+    "sha-512-256": lambda data: hashlib.new("sha512_256", data),
     "sha-256": hashlib.sha256,
     "md5": lambda data: hashlib.md5(data, usedforsecurity=False),
 }

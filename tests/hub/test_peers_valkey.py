@@ -44,12 +44,19 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     assert SERVER is not None
     command = [SERVER, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        for _ in range(200):
-            with contextlib.suppress(OSError), plain_socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.05)
-        yield port
-        process.terminate()
+        try:
+            _wait_for(port)
+            yield port
+        finally:
+            process.terminate()
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(200):
+        with contextlib.suppress(OSError), plain_socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{SERVER} did not listen on port {port} within 10 seconds")
 
 
 @pytest.fixture

@@ -375,6 +375,17 @@ def test_makefile_and_sendfile(ours: Callable[..., tuple[str, int]], tmp_path: P
         assert client.pending() >= 0
 
 
+@pytest.mark.parametrize("name", ["ä..b", b"k\xf6nig.example"])
+def test_a_name_that_cannot_be_sent_leaves_the_socket_to_its_owner(name: str | bytes) -> None:
+    ours, peer = socket.socketpair()
+    with ours, peer:
+        with pytest.raises(UnicodeError):
+            client_context().wrap_socket(ours, server_hostname=name)  # type: ignore[arg-type]
+        assert ours.fileno() >= 0
+        peer.sendall(b"plain")
+        assert ours.recv(10) == b"plain"
+
+
 def test_misuse(ours: Callable[..., tuple[str, int]]) -> None:
     context = client_context()
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

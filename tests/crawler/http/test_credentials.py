@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 import pytest
 
 from crawler.errors import UsageError
@@ -72,11 +75,31 @@ def test_the_examples_of_rfc_7616(algorithm: str, response: str) -> None:
     assert "nc=00000002" in (mufasa.proof("GET", "/") or "")
 
 
-def test_the_strongest_is_answered() -> None:
-    offers = ["Basic realm=a", RFC_7616 % "MD5", RFC_7616 % "SHA-256"]
+@pytest.mark.parametrize(
+    ("algorithm", "hash_name"), [("SHA-512", "sha512"), ("SHA-512-256", "sha512_256")]
+)
+def test_the_longer_hashes(algorithm: str, hash_name: str) -> None:
+    def digest(*parts: str) -> str:
+        return hashlib.new(hash_name, ":".join(parts).encode()).hexdigest()
+
+    mufasa = login()
+    assert mufasa.challenged([RFC_7616 % algorithm], None)
+    found = dict(re.findall(r'(\w+)="?([^",]*)', mufasa.proof("GET", "/dir") or ""))
+    secret = digest("Mufasa", "http-auth@example.org", "Circle of Life")
+    middle = (found["nonce"], found["nc"], found["cnonce"], "auth")
+    assert found["algorithm"] == algorithm
+    assert found["response"] == digest(secret, *middle, digest("GET", "/dir"))
+
+
+@pytest.mark.parametrize(
+    ("algorithms", "taken"),
+    [(["MD5", "SHA-256"], "SHA-256"), (["SHA-512", "MD5", "SHA-512-256", "SHA-256"], "SHA-512")],
+)
+def test_the_strongest_is_answered(algorithms: list[str], taken: str) -> None:
+    offers = ["Basic realm=a", *(RFC_7616 % algorithm for algorithm in algorithms)]
     someone = login()
     assert someone.challenged(offers, None)
-    assert "SHA-256" in (someone.proof("GET", "/") or "")
+    assert f"algorithm={taken}," in (someone.proof("GET", "/") or "")
 
 
 @pytest.mark.parametrize(

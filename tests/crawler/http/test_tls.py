@@ -87,6 +87,14 @@ def test_tls_to_a_plain_server(make: Make) -> None:
     assert "does not speak TLS on this port" in failure.message
 
 
+@pytest.mark.parametrize("host", ["a..b", ".example", f"{'x' * 64}.example"])
+def test_a_host_that_cannot_be_a_server_name(make: Make, tls_site: Site, host: str) -> None:
+    port = tls_site.port
+    client = make(replace(LIMITS, resolve=(f"{host}:{port}:127.0.0.1",)))
+    failure = failing(client, f"https://{host}:{port}/", TlsHandshakeFailure)
+    assert "label" in str(failure)
+
+
 def test_a_handshake_that_stalls(make: Make) -> None:
     client = make(replace(LIMITS, connect_timeout=0.2))
     with server(None) as port:

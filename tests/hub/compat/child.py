@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import unittest
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import nullcontext
 from time import monotonic
 from typing import Any, TextIO
@@ -68,15 +68,13 @@ class Outcomes(unittest.TestResult):
         self._write(test, FAILED, "unexpected success")
 
 
-def chosen(suite: Any, wanted: Callable[[str], bool]) -> unittest.TestSuite:
-    """Those tests of ``suite`` that are wanted by their names."""
-    kept = unittest.TestSuite()
+def single(suite: Any) -> Iterator[unittest.TestCase]:
+    """The tests of ``suite``, one by one."""
     for each in suite:
         if isinstance(each, unittest.TestSuite):
-            kept.addTest(chosen(each, wanted))
-        elif wanted(each.id()):
-            kept.addTest(each)
-    return kept
+            yield from single(each)
+        else:
+            yield each
 
 
 def prepare_stdlib_tests() -> None:
@@ -119,9 +117,12 @@ def main(side: str, module: str, result: str, left_out: list[str], only: list[st
 
     with open(result, "w", encoding="utf-8") as stream:
         loaded = importlib.import_module(module)
-        suite = unittest.defaultTestLoader.loadTestsFromModule(loaded)
-        chosen(suite, wanted).run(Outcomes(stream, prefix))
-        print(json.dumps({"test": "", "outcome": "end", "text": ""}), file=stream, flush=True)
+        tests = list(single(unittest.defaultTestLoader.loadTestsFromModule(loaded)))
+        dropped = [test.id().removeprefix(prefix) for test in tests if not wanted(test.id())]
+        unittest.TestSuite(test for test in tests if wanted(test.id())).run(
+            Outcomes(stream, prefix)
+        )
+        print(json.dumps({"test": "", "outcome": "end", "dropped": dropped}), file=stream)
     os._exit(0)  # threads and greenlets that a test left behind are not waited for
 
 

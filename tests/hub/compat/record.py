@@ -14,18 +14,15 @@ from tests.hub.compat.child import PASSED
 from tests.hub.compat.runs import HUNG, Outcomes, run
 from tests.hub.compat.table import MODULES, RECORDED
 
-_TRIES = 8
-
 
 def on_gevent(module: str) -> Outcomes:
     """All tests of ``module``; those that hang are `HUNG`."""
     hung: set[str] = set()
-    for _ in range(_TRIES):
-        outcomes = run("gevent", module, left_out=hung)
-        if outcomes.complete:
-            break
+    while not (outcomes := run("gevent", module, left_out=hung)).complete:
         found = outcomes.named(HUNG)
-        print(f"{module}: hung in {found or outcomes.texts[''][-200:]}", flush=True)
+        if not found:
+            raise RuntimeError(outcomes.texts[""])
+        print(f"{module}: hung in {found}", flush=True)
         hung |= found
     outcomes.update(dict.fromkeys(hung, HUNG))
     return outcomes

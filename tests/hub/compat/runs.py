@@ -1,6 +1,7 @@
 """Starting child.py, and what came out of it."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,11 +17,12 @@ _LIMIT = 150.0  # seconds for one module; each test in it has its own limit
 
 
 class Outcomes(dict[str, str]):
-    """Test name: how it ended. ``texts``: why those that failed did."""
+    """Test name: how it ended. ``texts``: why those that failed did; ``dropped``: not started."""
 
     def __init__(self) -> None:
         super().__init__()
         self.texts: dict[str, str] = {}
+        self.dropped: set[str] = set()
         self.complete = False
 
     def take(self, line: str) -> None:
@@ -29,6 +31,7 @@ class Outcomes(dict[str, str]):
         name, outcome = said["test"], said["outcome"]
         if outcome == "end":
             self.complete = True
+            self.dropped = set(said["dropped"])
         elif outcome == "started":
             self[name] = HUNG  # until it says otherwise
         elif self.get(name) != FAILED:  # a failed subtest or thread is not mended by the rest
@@ -44,27 +47,36 @@ class Outcomes(dict[str, str]):
 def run(
     side: str, module: str, left_out: Collection[str] = (), only: Collection[str] = ()
 ) -> Outcomes:
-    """The tests of ``module`` on ``side``, in a process of its own."""
+    """The tests of ``module`` on ``side``, in a process and a working directory of its own."""
     outcomes = Outcomes()
-    with tempfile.NamedTemporaryFile("r", suffix=".json") as result:
-        order = {"side": side, "module": module, "result": result.name}
+    # CPython's tests write where they are, up to 10 MB, and leave it there when they are ended.
+    with tempfile.TemporaryDirectory(prefix="compat-") as folder:
+        result = Path(folder, "result.json")
+        result.touch()
+        order = {"side": side, "module": module, "result": str(result)}
         order |= {"left_out": sorted(left_out), "only": sorted(only)}
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "tests.hub.compat.child"],
-                input=json.dumps(order),
-                text=True,
-                cwd=_ROOT,
-                timeout=_LIMIT,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                check=False,
-            )
-            said = done.stderr
-        except subprocess.TimeoutExpired as error:
-            said = str(error)
-        for line in result:
+        said = _child(json.dumps(order), folder)
+        for line in result.read_text(encoding="utf-8").splitlines():
             outcomes.take(line)
     if not outcomes.complete:
         outcomes.texts[""] = f"{module} did not come to its end: {said[-4000:]}"
     return outcomes
+
+
+def _child(order: str, folder: str) -> str:
+    """Have child.py carry out ``order`` in ``folder``; what it wrote to standard error."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.hub.compat.child"],
+            input=order,
+            text=True,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(_ROOT), "TMPDIR": folder},
+            timeout=_LIMIT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        return str(error)
+    return done.stderr

@@ -6,7 +6,9 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 
-RECORDED = _HERE / "recorded" / f"{sys.version_info.major}.{sys.version_info.minor}.toml"
+_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+RECORDED = _HERE / "recorded" / f"{_VERSION}.toml"
 
 GEVENT = [
     f"gevent.tests.test__{name}"
@@ -26,8 +28,13 @@ MODULES = [*GEVENT, *CPYTHON]
 
 def listed(kind: str, module: str) -> dict[str, str]:
     """Test name: reason, of those tests of ``module`` that are ``left_out`` or in ``fails``."""
-    reasons = tomllib.loads((_HERE / "table.toml").read_text())[kind].get(module, {})
-    return {name: reason for reason, names in reasons.items() for name in names}
+    table = tomllib.loads((_HERE / "table.toml").read_text())
+    return {
+        name: reason
+        for part in (table, table.get(_VERSION, {}))
+        for reason, names in part.get(kind, {}).get(module, {}).items()
+        for name in names
+    }
 
 
 class Recorded:

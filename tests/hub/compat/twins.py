@@ -8,6 +8,7 @@ are written for threads get one here, just large enough for them.
 """
 
 import importlib
+import socket as _socket
 import sys
 import threading as _threading
 import time as _time
@@ -208,6 +209,17 @@ def _name_private_parts() -> None:
     kind: Any = socket.socket
     kind._sendfile_use_sendfile = kind.sendfile
     kind._sendfile_use_send = lambda sock, file, **rest: sock.sendfile(_Unnumbered(file), **rest)
+    secure: Any = ssl.SSLSocket
+    secure._sslobj = property(lambda sock: sock._tls and sock._tls._sslobj)
+    if hasattr(_socket, "_fallback_socketpair"):  # from Python 3.13 on
+        sockets: Any = socket
+        sockets._fallback_socketpair = _on_the_twin(_socket._fallback_socketpair)
+
+
+def _on_the_twin(function: types.FunctionType) -> types.FunctionType:
+    """A function of the standard library's socket module, with our sockets."""
+    names = vars(_socket) | vars(socket)
+    return types.FunctionType(function.__code__, names, None, function.__defaults__)
 
 
 def _is_kept(name: str) -> bool:
