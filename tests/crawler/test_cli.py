@@ -75,7 +75,7 @@ def test_help_loads_no_machinery() -> None:
 
 
 def test_a_crawl_loads_only_what_it_meets() -> None:
-    """A crawl of plain http, with no rules, no XML and no terminal; half of its start was imports."""
+    """Plain http, no rules, no XML, no terminal: half of a crawl's start was imports."""
     script = (
         "import sys; from crawler.commands import crawl, running;"
         "print(sorted({'rich', 'lxml', 'ssl', 'logging', 'email', 'dns', 're2', 'publicsuffixlist',"
