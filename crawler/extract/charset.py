@@ -37,7 +37,7 @@ _META = re.compile(
     rf"!--(?:>|->|(?:[^-]++|-(?!->))*+-->)|[!?](?!--)[^>]*+>|/[^a-z>][^>]*+>|/>"
     rf"|(?!meta[{_SPACE}/])/?[a-z][^{_SPACE}>]*+{_ATTRIBUTES}>|(?![a-z/!?])"
     rf")[^<]*+)*+<meta(?=[{_SPACE}/])({_ATTRIBUTES})>",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 ).match
 _EACH_ATTRIBUTE = re.compile(
     rf"([^{_SPACE}/>][^{_SPACE}/>=]*+)"
@@ -46,7 +46,7 @@ _EACH_ATTRIBUTE = re.compile(
 _CONTENT_CHARSET = re.compile(
     rf"charset[{_SPACE}]*=[{_SPACE}]*"
     rf"""(?:"([^"]*)"|'([^']*)'|(?!["'])([^{_SPACE};]+))""",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 ).search
 _XML_ENCODING = re.compile(
     r"""<\?xml[^>]*?encoding[\x00-\x20]*=[\x00-\x20]*(?:"([^">]*)"|'([^'>]*)')[^>]*>"""
