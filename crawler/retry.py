@@ -25,7 +25,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from msgspec import Struct
 
@@ -98,6 +97,8 @@ def retry_after(value: str | None, now: float) -> float | None:
     value = value.strip()
     if value.isascii() and value.isdigit():
         return float(value)
+    from email.utils import parsedate_to_datetime  # with calendars and locales: for few answers
+
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

@@ -5,7 +5,7 @@ names; only lists of fixed structs nest. `seq` and `ts` are set by the writer, w
 the order. The rules and their reasons are in the README, section "Records".
 """
 
-from __future__ import annotations
+# Annotations are values here: `schema_forms` reads all of them at the start of each crawl.
 
 from typing import Any, Literal
 

@@ -11,24 +11,20 @@ A URL passes when all of these let it pass, asked in this order:
    by a `-` that matches them: someone who asks for `+/docs/` still wants to start at the front
    page, and wants the pictures in those pages wherever they are stored;
 4. `scope.depth`, for pages: an image belongs to the page that shows it.
-
-The rules are the user's, the URLs are a stranger's. A backtracking matcher can be made to run for
-years by a URL written for it, so rules are compiled by RE2, which takes time linear in the URL's
-length and matches all rules in one pass. It has no lookaround and no backreferences; a second
-rule with the other sign does what a lookahead would.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
-
-import re2
+from typing import TYPE_CHECKING, Protocol
 
 from crawler.config import ScopeConfig
 from crawler.errors import UsageError
 from crawler.records import Skip, Want
 from crawler.url import canonical, host_key, hostname, registrable_domain, scheme
+
+if TYPE_CHECKING:
+    from crawler.rules import Rules
 
 _HOSTS_REMEMBERED = 10_000
 
@@ -43,7 +39,7 @@ class Scope:
         domains = tuple(map(_domain, config.domains))
         self._pages = _area(config.within, domains)
         self._images = _area(config.images_within, domains)
-        self._rules = _Rules(config.rules) if config.rules else None
+        self._rules = _compiled(config.rules) if config.rules else None
         self._max_depth = float("inf") if config.depth is None else config.depth
         self._not_within = Skip("scope", f"scope.within: {config.within}")
         self._not_images_within = Skip("scope", f"scope.images_within: {config.images_within}")
@@ -165,48 +161,7 @@ def _domain(entry: str) -> str:
     return "." + hostname(host_key(url))
 
 
-class _Rules:
-    """The list of `+PATTERN` and `-PATTERN`; the last that matches a URL decides."""
+def _compiled(rules: tuple[str, ...]) -> Rules:
+    from crawler.rules import Rules  # with RE2, which a crawl without rules does not need
 
-    def __init__(self, rules: tuple[str, ...]) -> None:
-        options = re2.Options()
-        options.log_errors = False  # we say it ourselves
-        self._set = re2.Set.SearchSet(options)
-        self._skips: list[Skip | None] = []
-        for index, rule in enumerate(rules):
-            self._set.Add(_pattern(index, rule, options))
-            refuses = rule[0] == "-"
-            self._skips.append(Skip("scope", f"scope.rules[{index}]: {rule}") if refuses else None)
-        self._set.Compile()
-        self._unmatched = Skip("scope", "scope.rules: matches no + rule")
-        self._wanted_only = self._skips[0] is None
-
-    def judge(self, url: str, strict: bool) -> Skip | None:
-        matching: list[int] = self._set.Match(url)
-        if matching:
-            return self._skips[max(matching)]
-        return self._unmatched if strict and self._wanted_only else None
-
-
-def _pattern(index: int, rule: str, options: re2.Options) -> str:
-    sign, pattern = rule[:1], rule[1:]
-    if sign not in ("+", "-") or not pattern:
-        raise UsageError(
-            f"scope.rules[{index}]: {rule!r} must be + (take) or - (leave) followed by a pattern"
-        )
-    if pattern.startswith("glob:"):
-        return _glob(pattern.removeprefix("glob:"))
-    try:
-        re2.compile(pattern, options)
-    except re2.error as error:
-        raise UsageError(
-            f"scope.rules[{index}]: {rule!r} is no RE2 expression: {error.args[0].decode()}; "
-            "RE2 has no lookaround and no backreferences"
-        ) from None
-    return pattern
-
-
-def _glob(pattern: str) -> str:
-    """The glob as a pattern for the whole URL: `*` any characters, `?` one."""
-    wild = {"*": ".*", "?": "."}
-    return rf"\A(?s:{''.join(wild.get(char) or re2.escape(char) for char in pattern)})\z"
+    return Rules(rules)

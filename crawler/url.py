@@ -16,13 +16,15 @@ import codecs
 import re
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import ada_url
-from publicsuffixlist import PublicSuffixList
 from webencodings import Encoding, lookup
 
 from crawler.errors import UsageError
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
 
 MAX_URL = 8192
 """Characters of a URL; RFC 9110 section 4.1 asks for 8000 at least. A longer one is no URL here."""
@@ -232,6 +234,8 @@ def hostname(host: str) -> str:
 
 @lru_cache(maxsize=1)
 def _suffixes() -> PublicSuffixList:
+    from publicsuffixlist import PublicSuffixList
+
     return PublicSuffixList()  # 75 ms and 3 MB: not before the first question
 
 

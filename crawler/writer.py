@@ -2,8 +2,8 @@
 
 The order makes the promise. For a batch of outcomes:
 
-1. image bytes go to their files (name noted in a journal, temporary file, rename),
-2. the frontier moves each lease to done and takes in what was found, in the open transaction,
+1. the frontier moves each lease to done and takes in what was found, in the open transaction,
+2. image bytes go to their files (the names to a journal first),
 3. the lines go to the sink, which is flushed and says its offset,
 4. the store commits: states, new URLs, sequence number and offset in one transaction.
 
@@ -30,8 +30,9 @@ from crawler.sinks.base import STREAM, Sink
 from crawler.sinks.files import ImageFiles
 from crawler.stats import Stats
 
-BATCH = 64
-"""Outcomes that are not kept waiting any longer."""
+BATCH = 256
+HELD = 8 * 2**20
+"""So many outcomes, or bytes of pictures, are not kept waiting any longer."""
 
 OPTIONAL: dict[str, type[Record]] = {"skips": SkipRecord, "robots": RobotsRecord}
 
@@ -76,12 +77,15 @@ class Writer:
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
         self._batch: list[Outcome | Record] = []
+        self._held = 0
         images.recover(self._is_recorded)
 
     def put(self, item: Outcome | Record) -> None:
         """Take an outcome, or a record that ends no lease (`run`, `robots`). May commit."""
         self._batch.append(item)
-        if len(self._batch) >= BATCH:
+        if isinstance(item, Outcome) and item.picture is not None:
+            self._held += len(item.picture)
+        if len(self._batch) >= BATCH or self._held >= HELD:
             self.commit()
 
     def commit(self) -> None:
@@ -89,8 +93,10 @@ class Writer:
 
         Raises OutputError; then nothing of the batch is committed.
         """
-        batch, self._batch = self._batch, []
-        self._write([self._settle(item) for item in batch])
+        batch, self._batch, self._held = self._batch, [], 0
+        records = [self._settle(item) for item in batch]
+        self._images.flush()
+        self._write(records)
         self._store.commit()
         self._images.settle()
 
@@ -128,7 +134,7 @@ class Writer:
         if known is not None:
             record.path, record.dup_of, record.dup_kind = known.path, known.url, "exact"
             return
-        record.path = self._images.write(picture, record.url, record.sha256, record.format)
+        record.path = self._images.put(picture, record.url, record.sha256, record.format)
         self._store.set_content(record.sha256, Content(record.path, record.url))
 
     def _is_recorded(self, sha256: str, path: str) -> bool:

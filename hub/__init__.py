@@ -14,9 +14,12 @@ Greenlets look like threads and share one native thread. Control changes hands o
 waits. What is in which file stands in README.md.
 """
 
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from greenlet import GreenletExit, getcurrent
 
-from hub import debug, event, local, lock, pool, queue, select, signal, socket, ssl, threadpool
 from hub.current import get_hub
 from hub.errors import (
     BlockingSwitchOutError,
@@ -36,8 +39,24 @@ from hub.signal import signal_handler
 from hub.timeout import Timeout, with_timeout
 from hub.waiter import Waiter
 
+if TYPE_CHECKING:
+    from hub import debug, event, local, lock, pool, queue, select, signal, socket, ssl, threadpool
+
 spawn = Greenlet.spawn
 spawn_later = Greenlet.spawn_later
+
+_MODULES = {
+    "debug", "event", "local", "lock", "pool", "queue", "select", "signal", "socket", "ssl",
+    "threadpool",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> ModuleType:
+    """The modules, loaded when first named: a program without TLS does not pay for OpenSSL."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f"{__name__}.{name}")
+
 
 __all__ = [
     "BlockingSwitchOutError",

@@ -23,7 +23,6 @@ from hub.current import get_hub, set_hub, set_hub_factory, thread
 from hub.errors import ForkError, LoopExit
 from hub.loop import Loop
 from hub.poller import EpollPoller
-from hub.report import describe_greenlets
 from hub.timeout import check_seconds
 from hub.waiter import Waiter
 
@@ -101,6 +100,8 @@ class Hub(greenlet):
             for waiter in joiners:
                 waiter.switch(True)
         else:
+            from hub.report import describe_greenlets  # it reads stacks: rarely wanted
+
             self._main.throw(LoopExit(describe_greenlets(self)))
 
     # -- waiting -------------------------------------------------------------------------------

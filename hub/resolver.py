@@ -6,12 +6,15 @@ network of ``hub.testing`` takes the place of the system's by `use_network`.
 
 import socket
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from hub.current import get_hub
 from hub.event import AsyncResult
 from hub.hub import Hub
-from hub.threadpool import ThreadPool
+
+if TYPE_CHECKING:
+    from hub.threadpool import ThreadPool
 
 __all__ = [
     "Names",
@@ -64,13 +67,19 @@ class Resolver:
     ) -> None:
         self._hub = get_hub()
         self._lookup = lookup
-        self._threads = ThreadPool(threads)
+        self._most_threads = threads
         self._ttl = ttl
         self._negative_ttl = negative_ttl
         self._cache: dict[_Key, tuple[float, list[AddressInfo] | OSError]] = {}
         self._flights: dict[_Key, AsyncResult[list[AddressInfo]]] = {}
         self.hits = 0
         self.misses = 0
+
+    @cached_property
+    def _threads(self) -> "ThreadPool":
+        from hub.threadpool import ThreadPool  # with concurrent.futures: not for addresses
+
+        return ThreadPool(self._most_threads)
 
     def getaddrinfo(
         self,

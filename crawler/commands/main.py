@@ -5,6 +5,7 @@ A first word that is no command and holds a dot, a colon or a slash is a URL to 
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -110,6 +111,14 @@ def _reader_gone() -> int:
     return 0
 
 
+YOUNG_OBJECTS = 20_000
+"""More of them than this, and the garbage collector looks at them (CPython: 700). Nothing that is
+over forms a cycle here, but what is loaded is looked through again and again."""
+
+
 def main() -> None:
     """What the `orbweb` script calls."""
-    sys.exit(run(sys.argv[1:]))
+    gc.set_threshold(YOUNG_OBJECTS)
+    code = run(sys.argv[1:])
+    gc.freeze()  # Python's end looks for garbage among all that there is, twice
+    sys.exit(code)

@@ -13,7 +13,7 @@ from webencodings import lookup
 
 from crawler.config import LimitsConfig
 from crawler.errors import BodyFailure, ExtractFailure, ImageDecodeFailure, TooLarge
-from crawler.extract.charset import declared_by_xml, decode
+from crawler.extract.charset import declared_by_xml, markup
 from crawler.extract.html import read_page
 from crawler.extract.image import PICTURES, Picture, read_picture
 from crawler.extract.sniff import MediaType, looks_like_svg, parse_media_type, sniff
@@ -80,17 +80,15 @@ def _is_picture(media_type: str) -> bool:
 
 
 def _read_html(body: _Body) -> Page:
-    text, charset = decode(body.content, body.charset, _MOST_MARKUP)
-    return read_page(
-        text, body.url, charset, body.media_type, body.max_links, with_text=body.with_text
-    )
+    document = markup(body.content, body.charset, _MOST_MARKUP)
+    return read_page(document, body.url, body.media_type, body.max_links, with_text=body.with_text)
 
 
 def _read_xhtml(body: _Body) -> Page:
     declared = lookup(body.charset) if body.charset else declared_by_xml(body.content)
-    text, charset = decode(body.content, declared.name if declared else "utf-8", _MOST_MARKUP)
+    document = markup(body.content, declared.name if declared else "utf-8", _MOST_MARKUP)
     return read_page(
-        text, body.url, charset, body.media_type, body.max_links, with_text=body.with_text, xml=True
+        document, body.url, body.media_type, body.max_links, with_text=body.with_text, xml=True
     )
 
 

@@ -11,6 +11,8 @@ in which `base64` and `zip` are encodings too, is never asked for a name from th
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 from webencodings import Encoding, lookup
@@ -35,7 +37,7 @@ _META = re.compile(
     rf"!--(?:>|->|(?:[^-]++|-(?!->))*+-->)|[!?](?!--)[^>]*+>|/[^a-z>][^>]*+>|/>"
     rf"|(?!meta[{_SPACE}/])/?[a-z][^{_SPACE}>]*+{_ATTRIBUTES}>|(?![a-z/!?])"
     rf")[^<]*+)*+<meta(?=[{_SPACE}/])({_ATTRIBUTES})>",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 ).match
 _EACH_ATTRIBUTE = re.compile(
     rf"([^{_SPACE}/>][^{_SPACE}/>=]*+)"
@@ -44,30 +46,51 @@ _EACH_ATTRIBUTE = re.compile(
 _CONTENT_CHARSET = re.compile(
     rf"charset[{_SPACE}]*=[{_SPACE}]*"
     rf"""(?:"([^"]*)"|'([^']*)'|(?!["'])([^{_SPACE};]+))""",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 ).search
 _XML_ENCODING = re.compile(
     r"""<\?xml[^>]*?encoding[\x00-\x20]*=[\x00-\x20]*(?:"([^">]*)"|'([^'>]*)')[^>]*>"""
 ).match
 
 
-class Decoded(NamedTuple):
-    """The text of a document, and the standard's name of its encoding (`windows-1252`)."""
+class Markup(NamedTuple):
+    """A document for who looks for its tags. In most encodings a byte of ASCII is that character
+    wherever it stands, so tags are found in the bytes, and only the parts that matter are decoded;
+    the whole would cost as much as half of finding the tags.
+    """
 
     text: str
+    """A character for each byte, or all of it decoded where the encoding is not of that kind."""
     charset: str
+    """The standard's name of the encoding (`windows-1252`)."""
+    said: Callable[[str], str]
+    """From a part of `text` to what it says. Invalid sequences become U+FFFD."""
 
 
-def decode(body: bytes, header: str | None, limit: int) -> Decoded:
-    """The text of the first `limit` bytes of a document.
+_OF_SEVERAL_BYTES = {
+    "big5", "euc-jp", "euc-kr", "gb18030", "gbk", "iso-2022-jp", "replacement", "shift_jis",
+    "utf-16be", "utf-16le",
+}  # fmt: skip
+"""In these an ASCII byte may be part of another character."""
 
-    `header` is the charset parameter of its Content-Type. Invalid sequences become U+FFFD.
-    """
+
+def markup(body: bytes, header: str | None, limit: int) -> Markup:
+    """The first `limit` bytes of a document; `header`: the charset of its Content-Type."""
     encoding, mark = decide(body, header)
     part = body[mark:limit] if mark or len(body) > limit else body
-    if encoding.name == "utf-8":
-        return Decoded(part.decode("utf-8", "replace"), "utf-8")
-    return Decoded(encoding.codec_info.decode(part, "replace")[0], encoding.name)
+    if encoding.name in _OF_SEVERAL_BYTES:
+        return Markup(encoding.codec_info.decode(part, "replace")[0], encoding.name, str)
+    return Markup(part.decode("latin-1"), encoding.name, _decoder(encoding))
+
+
+@cache
+def _decoder(encoding: Encoding) -> Callable[[str], str]:
+    decode = encoding.codec_info.decode
+
+    def said(text: str) -> str:
+        return text if text.isascii() else decode(text.encode("latin-1"), "replace")[0]
+
+    return said
 
 
 def decide(body: bytes, header: str | None) -> tuple[Encoding, int]:
@@ -89,7 +112,8 @@ def _prescan(head: bytes) -> Encoding | None:
     """What the document says of itself ("prescan a byte stream to determine its encoding")."""
     if head[:6] in _UTF_16_XML:
         return _standard(_UTF_16_XML[head[:6]])
-    text = head.decode("latin-1") if b"charset" in head.lower() else ""
+    named = b"charset" in head or b"charset" in head.lower()
+    text = head.decode("latin-1") if named else ""
     position = 0
     while meta := _META(text, position):
         label = _label(meta[1])

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from html import unescape
 from typing import NamedTuple
 
+from crawler.extract.charset import Markup
 from crawler.extract.pictures import Pictures, shown_in_passing
 from crawler.extract.tags import attributes, start_tags
 from crawler.records import ImageLink, Link, LinkKind, Page
@@ -36,33 +37,32 @@ _ICONS = frozenset({"icon", "apple-touch-icon", "apple-touch-icon-precomposed", 
 
 
 def read_page(
-    text: str,
+    markup: Markup,
     url: str,
-    charset: str,
     content_type: str,
     max_links: int,
     *,
     with_text: bool = False,
     xml: bool = False,
 ) -> Page:
-    """The Page that `text`, found at `url`, describes.
+    """The Page that `markup`, found at `url`, describes.
 
     Links and images together are at most `max_links`; the rest of the document is not looked at.
     `with_text` asks for the links' texts. `xml`: the document is XHTML.
     """
-    document = _Document(text, with_text)
+    document = _Document(markup, with_text)
     links, images = document.links, document.pictures.found
-    for name, written, href, end, content_end in start_tags(text, xml=xml):
+    for name, written, href, end, content_end in start_tags(markup.text, xml=xml):
         if href is not None and name == "a":
             if href and href not in links:
-                links[href] = ("a", None, end)
+                links.setdefault(markup.said(href), ("a", None, end))
         elif name in _READERS:
             _READERS[name](document, _Tag(name, written, end, content_end))
         if len(links) + len(images) >= max_links:
             break
     else:
-        shown_in_passing(text, document.scripts, document.pictures)
-    return document.page(url, charset, content_type)
+        shown_in_passing(markup, document.scripts, document.pictures)
+    return document.page(url, content_type)
 
 
 class _Tag(NamedTuple):
@@ -77,8 +77,8 @@ class _Tag(NamedTuple):
 class _Document:
     """The findings in one document, as written."""
 
-    def __init__(self, text: str, with_text: bool) -> None:
-        self.text = text
+    def __init__(self, markup: Markup, with_text: bool) -> None:
+        self.text, self.charset, self.said = markup
         self.with_text = with_text
         self.links: dict[str, tuple[LinkKind, str | None, int]] = {}
         self.pictures = Pictures()
@@ -90,8 +90,11 @@ class _Document:
         self.robots: list[str] = []
         self.scripts: list[tuple[int, int]] = []
 
+    def attributes(self, tag: _Tag) -> dict[str, str]:
+        return attributes(self.said(tag.written))
+
     def anchor(self, tag: _Tag) -> None:
-        values = attributes(tag.written)
+        values = self.attributes(tag)
         self._add(values.get("href") or values.get("xlink:href"), "a", values.get("rel"), tag.end)
 
     def _add(self, href: str | None, kind: LinkKind, rel: str | None = None, end: int = 0) -> None:
@@ -100,28 +103,29 @@ class _Document:
 
     def base_element(self, tag: _Tag) -> None:
         if self.base is None:
-            self.base = attributes(tag.written).get("href")
+            self.base = self.attributes(tag).get("href")
 
     def frame(self, tag: _Tag) -> None:
-        self._add(attributes(tag.written).get("src"), "iframe")
+        self._add(self.attributes(tag).get("src"), "iframe")
 
     def html(self, tag: _Tag) -> None:
         if self.lang is None:
-            values = attributes(tag.written)
+            values = self.attributes(tag)
             self.lang = _short(values.get("lang") or values.get("xml:lang"))
 
     def title_element(self, tag: _Tag) -> None:
         if self.title is None:
-            self.title = _short(unescape(self.text[tag.end : tag.content_end][:10_000]))
+            title = self.said(self.text[tag.end : tag.content_end][:10_000])
+            self.title = _short(unescape(title))
 
     def style(self, tag: _Tag) -> None:
-        self.pictures.add_style(self.text[tag.end : tag.content_end])
+        self.pictures.add_style(self.said(self.text[tag.end : tag.content_end]))
 
     def picture(self, tag: _Tag) -> None:
-        self.pictures.add_element(tag.name, attributes(tag.written))
+        self.pictures.add_element(tag.name, self.attributes(tag))
 
     def link(self, tag: _Tag) -> None:
-        values = attributes(tag.written)
+        values = self.attributes(tag)
         href = values.get("href")
         rels = values.get("rel", "").lower().split()
         kind = _kind_of_link(rels, values)
@@ -135,7 +139,7 @@ class _Document:
             self.pictures.add_element("img", {**values, "src": href or ""})
 
     def meta(self, tag: _Tag) -> None:
-        values = attributes(tag.written)
+        values = self.attributes(tag)
         content = values.get("content", "")
         name = (values.get("name") or values.get("property") or values.get("itemprop", "")).lower()
         if name in _SHARED_PICTURES or name == "image":
@@ -150,15 +154,15 @@ class _Document:
     def script(self, tag: _Tag) -> None:
         self.scripts.append((tag.end, tag.content_end))
 
-    def page(self, url: str, charset: str, content_type: str) -> Page:
+    def page(self, url: str, content_type: str) -> Page:
         """The findings as absolute URLs."""
-        base = Base(url, charset)
+        base = Base(url, self.charset)
         if self.base is not None and (joined := base.join(self.base)):
-            base = Base(joined, charset)
+            base = Base(joined, self.charset)
         images = self.pictures.absolute(base)
         return Page(
             content_type=content_type,
-            charset=charset,
+            charset=self.charset,
             links=self._absolute_links(base, images),
             images=tuple(images.values()),
             title=self.title or None,
@@ -187,7 +191,7 @@ class _Document:
         if not self.with_text or not end:
             return None
         found = _LINK_END(self.text, end, end + 4 * _LONGEST_TEXT)
-        content = self.text[end : found.start() if found else end + _LONGEST_TEXT]
+        content = self.said(self.text[end : found.start() if found else end + _LONGEST_TEXT])
         return _short(unescape(_MARKUP.sub(" ", content))) or None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect
 
+from crawler.extract.charset import Markup
 from crawler.extract.srcset import parse_srcset
 from crawler.extract.tags import any_tag, attributes
 from crawler.records import ImageLink, LinkKind
@@ -101,13 +102,13 @@ class Pictures:
         return images
 
 
-def shown_in_passing(text: str, scripts: list[tuple[int, int]], pictures: Pictures) -> None:
+def shown_in_passing(markup: Markup, scripts: list[tuple[int, int]], pictures: Pictures) -> None:
     """Adds what elements of other names show: `<div style="background: url(...)">`, `data-bg`.
 
     Looked for backwards from the sign, since most pages have none. `scripts` are the places of
     scripts in rising order, in which nothing is an element.
     """
-    examined = 0
+    examined, text = 0, markup.text
     for sign in _SIGNS if "data-" in text else _SIGNS[:1]:
         position = text.find(sign)
         while position >= 0 and examined < _SIGNS_EXAMINED:
@@ -115,7 +116,7 @@ def shown_in_passing(text: str, scripts: list[tuple[int, int]], pictures: Pictur
             start = text.rfind("<", max(0, position - _LONGEST_TAG), position)
             found = any_tag(text, start, start + _LONGEST_TAG) if start >= 0 else None
             if found and found.end() > position and not _is_hidden(text, start, scripts):
-                pictures.add_late(attributes(found[1]))
+                pictures.add_late(attributes(markup.said(found[1])))
             position = text.find(sign, position + len(sign))
 
 

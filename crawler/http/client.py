@@ -18,7 +18,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from secrets import token_hex
-from ssl import SSLError
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -29,7 +28,6 @@ from crawler.errors import (
     Failure,
     ProtocolFailure,
     ReadTimeout,
-    TlsHandshakeFailure,
     TotalTimeout,
 )
 from crawler.http.body import Body
@@ -45,7 +43,6 @@ from crawler.http.progress import Progress
 from crawler.http.proxy import Proxies, Proxy, proxy_authorization
 from crawler.http.request import RequestWriter, Target, parse_target
 from crawler.http.resolve import Resolver, parse_mapped
-from crawler.http.tls import Tls, explain
 from crawler.http.trace import Exchange
 from crawler.http.tunnel import refusal
 from crawler.records import Hop, Request, Response
@@ -97,7 +94,7 @@ class Client:
         trusted = self._identity.trusted
         guard = AddressGuard(config.allow_net, mapped.union(named_hosts), trusted)
         self._connector = Connector(
-            config, resolver or open_resolver(config, clock), guard, Tls(config, trusted), clock
+            config, resolver or open_resolver(config, clock), guard, trusted, clock
         )
         self._pool: Pool[Connection] = Pool(
             config.idle_per_host, config.idle_total, config.idle_timeout, clock
@@ -254,7 +251,7 @@ class Client:
         try:
             connection.send(head)
         except OSError as error:
-            raise self._broken(connection.last_word(error), "request") from None
+            raise self._broken(connection, connection.last_word(error), "request") from None
         progress.sent = self._clock()
         progress.stage = "headers"
 
@@ -266,7 +263,7 @@ class Client:
             try:
                 count = receive_into(buffer)
             except OSError as error:
-                raise self._broken(error, progress.stage) from None
+                raise self._broken(connection, error, progress.stage) from None
             if not count:
                 reader.feed_eof()
                 return
@@ -277,11 +274,10 @@ class Client:
                 progress.stage = "body"
                 body.add(reader)
 
-    def _broken(self, error: OSError, stage: str) -> Failure:
+    def _broken(self, connection: Connection, error: OSError, stage: str) -> Failure:
         if isinstance(error, TimeoutError):
             return ReadTimeout(
                 f"not a byte from the server for {self._config.read_timeout:g} s", stage=stage
             )
-        if isinstance(error, SSLError) and "CERTIFICATE_REQUIRED" in (error.reason or ""):
-            return TlsHandshakeFailure(explain(error))  # TLS 1.3 says it after the handshake
-        return ConnectionReset(f"the connection broke: {error.strerror or error}", stage=stage)
+        broken = ConnectionReset(f"the connection broke: {error.strerror or error}", stage=stage)
+        return connection.refusal(error) or broken

@@ -15,28 +15,23 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 import brotli
 
 from crawler.errors import DecodeFailure
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
 STEP = 64 * 2**10
 MAX_LAYERS = 5
 MAX_MEMBERS = 10_000
 _ZSTD_WINDOW_LOG = 23  # 8 MB: more need not be supported (RFC 8878 section 3.1.1.1.2)
-_ZSTD_OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
 _GZIP_MAGIC = b"\x1f\x8b"
-_LIBRARY_ERRORS = (zlib.error, brotli.error, zstd.ZstdError, EOFError, ValueError)
+_LIBRARY_ERRORS = (zlib.error, brotli.error, EOFError, ValueError)
 
 
 class Decoder(Protocol):
-    """Undoes one coding, incrementally. The libraries' own errors pass through."""
+    """Undoes one coding, incrementally. Raises one of _LIBRARY_ERRORS."""
 
     def feed(self, data: bytes, room: int) -> Iterator[bytes]:
         """Decode `data` (not empty), in non-empty pieces of about STEP bytes.
@@ -131,19 +126,32 @@ class _Brotli:
 
 
 class _Zstd:
-    """zstd (RFC 8878), any number of frames."""
+    """zstd (RFC 8878), any number of frames. The library is loaded by the first such body."""
 
     def __init__(self) -> None:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+        self._error = zstd.ZstdError
+        options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+        self._open = partial(zstd.ZstdDecompressor, options=options)
         self._frame: zstd.ZstdDecompressor | None = None
         self._frames = 0
 
     def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+        try:
+            yield from self._decoded(data, room)
+        except self._error as error:
+            raise ValueError(str(error)) from None
+
+    def _decoded(self, data: bytes, room: int) -> Iterator[bytes]:
         while data and room >= 0:
             frame = self._frame
             if frame is None:
                 self._frames += 1
                 _check_members(self._frames)
-                self._frame = frame = zstd.ZstdDecompressor(options=_ZSTD_OPTIONS)
+                self._frame = frame = self._open()
             piece = frame.decompress(data, _step(room))
             while piece:
                 room -= len(piece)

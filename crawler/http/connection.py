@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import socket as standard
-import ssl as standard_ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -27,21 +28,24 @@ from crawler.http.proxy import Proxy
 from crawler.http.race import connect_first
 from crawler.http.request import USER_AGENT, Target
 from crawler.http.resolve import Resolver
-from crawler.http.tls import Tls
-from crawler.http.trace import Peer, certificate_lines
+from crawler.http.trace import Peer
 from crawler.http.tunnel import open_tunnel
-from hub import socket, ssl
+from hub import socket
 from hub.resolver import is_numeric
+
+if TYPE_CHECKING:
+    from crawler.http.tls import Tls
+    from hub.ssl import SSLSocket
 
 
 class Connection:
     """A connected socket, plain or TLS. `key` says for whom it may be used again."""
 
-    __slots__ = ("_read_timeout", "_sock", "key", "receive_into", "remote_ip", "send")
+    __slots__ = ("_sock", "key", "receive_into", "remote_ip", "send")
 
     def __init__(
         self,
-        sock: socket.socket | ssl.SSLSocket,
+        sock: socket.socket | SSLSocket,
         key: str,
         remote_ip: str | None,
         read_timeout: float | None,
@@ -49,7 +53,6 @@ class Connection:
         self._sock = sock
         self.key = key
         self.remote_ip = remote_ip
-        self._read_timeout = read_timeout
         sock.settimeout(read_timeout)
         self.send = sock.sendall
         self.receive_into = sock.recv_into
@@ -59,11 +62,9 @@ class Connection:
 
         The byte read on the way to False is lost, which is no loss: bytes that nobody asked for
         would be taken for the next response, and the connection must be closed."""
-        self._sock.settimeout(0.0)
         try:
-            self._sock.recv(1)
-        except (BlockingIOError, standard_ssl.SSLWantReadError):
-            self._sock.settimeout(self._read_timeout)
+            self._sock.recv(1, standard.MSG_DONTWAIT)
+        except BlockingIOError:
             return True
         except OSError:
             return False
@@ -72,6 +73,10 @@ class Connection:
     def last_word(self, error: OSError) -> OSError:
         """Why sending failed, if the server has said more than that it did. Does not switch."""
         return error
+
+    def refusal(self, error: OSError) -> Failure | None:
+        """What the server says by breaking off with `error`, where that is more than an end."""
+        return None
 
     def peer(self, proxy: Proxy | None, reused: bool) -> Peer:
         """Who is at the other end, for a trace."""
@@ -82,53 +87,6 @@ class Connection:
         return ()
 
     def close(self) -> None:
-        self._sock.close()
-
-
-class TlsConnection(Connection):
-    """The same over TLS; in the end its session is kept for the next one."""
-
-    __slots__ = ("_origin", "_tls")
-
-    def __init__(
-        self,
-        sock: ssl.SSLSocket,
-        key: str,
-        remote_ip: str | None,
-        read_timeout: float | None,
-        tls: Tls,
-        origin: str,
-    ) -> None:
-        super().__init__(sock, key, remote_ip, read_timeout)
-        self._tls = tls
-        self._origin = origin
-
-    def last_word(self, error: OSError) -> OSError:
-        self._sock.settimeout(0.0)
-        try:
-            self._sock.recv(1)
-        except standard_ssl.SSLWantReadError:
-            pass
-        except standard_ssl.SSLError as alert:
-            return alert
-        except OSError:
-            pass
-        return error
-
-    def _tls_facts(self) -> tuple[str, ...]:
-        sock = self._sock
-        assert isinstance(sock, ssl.SSLSocket)
-        cipher = sock.cipher()
-        return certificate_lines(
-            sock.version() or "",
-            cipher[0] if cipher else "",
-            bool(sock.session_reused),
-            sock.getpeercert(),
-        )
-
-    def close(self) -> None:
-        assert isinstance(self._sock, ssl.SSLSocket)
-        self._tls.remember(self._sock, self._origin)
         self._sock.close()
 
 
@@ -143,21 +101,33 @@ class Route(Struct, frozen=True):
 
 
 class Connector:
-    """Makes connections. `clock` gives seconds, monotonic."""
+    """Makes connections. `clock` gives seconds, monotonic.
+
+    `trusted`: origins that are shown the client certificate. Raises UsageError if the files of
+    `config` are of no use.
+    """
 
     def __init__(
         self,
         config: HttpConfig,
         resolver: Resolver,
         guard: AddressGuard,
-        tls: Tls,
+        trusted: Collection[str],
         clock: Callable[[], float],
     ) -> None:
         self._config = config
         self._resolver = resolver
         self._guard = guard
         self._clock = clock
-        self._tls = tls
+        self._trusted = trusted
+        if config.client_cert or config.ca_file:
+            assert self._tls  # that they are of no use is said before anything is fetched
+
+    @cached_property
+    def _tls(self) -> Tls:
+        from crawler.http.tls import Tls  # with OpenSSL: not before the first https URL
+
+        return Tls(self._config, self._trusted)
 
     def connect(self, target: Target, proxy: Proxy | None, progress: Progress) -> Connection:
         """A new connection to `target`. Raises NameFailure, ConnectFailure, TlsFailure,
@@ -220,8 +190,11 @@ class Connector:
         read_timeout = self._config.read_timeout or None
         if not target.secure:
             return Connection(sock, route.key, remote_ip, read_timeout)
-        wire = self._secure(sock, target, progress)
-        return TlsConnection(wire, route.key, remote_ip, read_timeout, self._tls, target.origin)
+        progress.stage = "tls"
+        began = self._clock()
+        connection = self._tls.connect(sock, target, route.key, remote_ip, read_timeout)
+        progress.tls_ms = _ms(self._clock() - began)
+        return connection
 
     def _tunnel(self, sock: socket.socket, target: Target, route: Route) -> None:
         assert route.proxy is not None
@@ -231,13 +204,6 @@ class Connector:
         except BaseException:
             sock.close()
             raise
-
-    def _secure(self, sock: socket.socket, target: Target, progress: Progress) -> ssl.SSLSocket:
-        progress.stage = "tls"
-        began = self._clock()
-        wire = self._tls.wrap(sock, target)
-        progress.tls_ms = _ms(self._clock() - began)
-        return wire
 
 
 def _dial(address: str, port: int) -> socket.socket:

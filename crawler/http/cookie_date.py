@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from calendar import timegm
-from datetime import date
+from datetime import UTC, datetime
 
 _DELIMITER = re.compile(r"[\t -/;-@\[-`{-~]+")
 _TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\D.*)?", re.ASCII | re.DOTALL)
@@ -49,7 +48,7 @@ def _moment(year: int, month: int, day: int, time: tuple[int, ...]) -> int | Non
     if year < 1601 or hour > 23 or minute > 59 or second > 59:
         return None
     try:
-        date(year, month, day)
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
-    return timegm((year, month, day, hour, minute, second))
+    return int(moment.timestamp())

@@ -12,6 +12,7 @@ differs between the Python versions we run on.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -46,7 +47,6 @@ REFUSED: dict[str, str] = {
     "fec0::/10": "site-local",
     "ff00::/8": "multicast",
 }
-_REFUSED = [(ip_network(network), why) for network, why in REFUSED.items()]
 _NAT64 = ip_network("64:ff9b::/96")
 _KEPT = 4096
 
@@ -98,10 +98,15 @@ class AddressGuard:
         reached = _reached(address)
         if any(_within(reached, network) for network in self._allowed):
             return None
-        for network, why in _REFUSED:
+        for network, why in _refused():
             if _within(reached, network):
                 return f"{address} is not a public address ({why}, {network})"
         return None
+
+
+@cache
+def _refused() -> list[tuple[Network, str]]:
+    return [(ip_network(network), why) for network, why in REFUSED.items()]
 
 
 def _reached(address: Address) -> Address:

@@ -31,7 +31,7 @@ DIRECT = "direct"
 _PORTS: dict[str, int] = {"http": 3128, "socks5": 1080, "socks5h": 1080}
 _URL = re.compile(
     r"(?:([a-z0-9]+)://)?(?:([!-.0->A-~]*)@)?(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?/?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 

@@ -1,5 +1,7 @@
 """TLS: whom we trust, who we are, sessions that are resumed, and what a failure means.
 
+Loaded with the first https URL (`connection.py`), and OpenSSL with it.
+
 Server certificates are checked against the system's store, at least TLS 1.2 is spoken, and the
 server is told the name that it is asked for. A client certificate is a credential like others: it
 is shown to the origins that the user named and to nobody else, so there are two contexts.
@@ -17,11 +19,81 @@ from pathlib import Path
 from typing import Any
 
 from crawler.config import HttpConfig
-from crawler.errors import TlsFailure, TlsHandshakeFailure, TlsVerifyFailure, UsageError
+from crawler.errors import Failure, TlsFailure, TlsHandshakeFailure, TlsVerifyFailure, UsageError
+from crawler.http.connection import Connection
 from crawler.http.request import Target
+from crawler.http.trace import certificate_lines
 from hub import socket, ssl
 
 MAX_SESSIONS = 1024
+
+
+class TlsConnection(Connection):
+    """A connection over TLS; in the end its session is kept for the next one."""
+
+    __slots__ = ("_origin", "_read_timeout", "_tls")
+
+    _sock: ssl.SSLSocket
+
+    def __init__(
+        self,
+        sock: ssl.SSLSocket,
+        key: str,
+        remote_ip: str | None,
+        read_timeout: float | None,
+        tls: Tls,
+        origin: str,
+    ) -> None:
+        super().__init__(sock, key, remote_ip, read_timeout)
+        self._read_timeout = read_timeout
+        self._tls = tls
+        self._origin = origin
+
+    def is_quiet(self) -> bool:
+        self._sock.settimeout(0.0)
+        try:
+            self._sock.recv(1)
+        except standard.SSLWantReadError:
+            self._sock.settimeout(self._read_timeout)
+            return True
+        except OSError:
+            return False
+        return False
+
+    def last_word(self, error: OSError) -> OSError:
+        self._sock.settimeout(0.0)
+        try:
+            self._sock.recv(1)
+        except standard.SSLWantReadError:
+            pass
+        except standard.SSLError as alert:
+            return alert
+        except OSError:
+            pass
+        return error
+
+    def refusal(self, error: OSError) -> Failure | None:
+        """TLS 1.3 says only after the handshake that it wants to know who we are."""
+        reason = error.reason if isinstance(error, standard.SSLError) else None
+        return (
+            TlsHandshakeFailure(explain(error))
+            if "CERTIFICATE_REQUIRED" in (reason or "")
+            else None
+        )
+
+    def _tls_facts(self) -> tuple[str, ...]:
+        sock = self._sock
+        cipher = sock.cipher()
+        return certificate_lines(
+            sock.version() or "",
+            cipher[0] if cipher else "",
+            bool(sock.session_reused),
+            sock.getpeercert(),
+        )
+
+    def close(self) -> None:
+        self._tls.remember(self._sock, self._origin)
+        self._sock.close()
 
 
 class Tls:
@@ -38,8 +110,20 @@ class Tls:
         if config.client_cert or config.ca_file:
             self._context(False), self._context(True)
 
-    def wrap(self, sock: socket.socket, target: Target) -> ssl.SSLSocket:
-        """Shake hands. Raises TlsFailure; closes `sock` whenever it raises."""
+    def connect(
+        self,
+        sock: socket.socket,
+        target: Target,
+        key: str,
+        remote_ip: str | None,
+        read_timeout: float | None,
+    ) -> TlsConnection:
+        """The connection over `sock`. Raises TlsFailure; closes `sock` whenever it raises."""
+        wire = self._wrap(sock, target)
+        return TlsConnection(wire, key, remote_ip, read_timeout, self, target.origin)
+
+    def _wrap(self, sock: socket.socket, target: Target) -> ssl.SSLSocket:
+        """Shake hands."""
         try:
             context = self._context(target.origin in self._trusted)
             session = self._sessions.get(target.origin)

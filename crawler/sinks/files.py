@@ -7,8 +7,11 @@ device of some other system on which the folder is unpacked. The hash in the nam
 differs, also where a file system takes `A.png` and `a.png` for one; where the template has too
 little of it, the whole hash is added.
 
-A picture is written to a temporary file in its own folder and then renamed. A second write of the
-same bytes, as after a crash between file and commit, finds its own file and leaves it alone.
+The pictures of a batch are written together (`flush`): their names go to the journal in one call,
+then each is written once, under its own name. Whoever reads a record finds its picture whole, since
+records come later; what a kill leaves behind, half written or whole, is in the journal and removed
+at the next start. A second write of the same bytes finds its own file and leaves it alone; a file
+that is only their beginning takes its place.
 """
 
 from __future__ import annotations
@@ -30,9 +33,6 @@ FOLDER = "images"
 
 _FIELDS = {"host", "stem", "sha256", "ext", "format"}
 _EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
-
-_PART = ".part"
-"""A picture in the making; one at a time in a folder."""
 
 _MAX_STEM = 80
 _MAX_HOST = 100
@@ -57,7 +57,7 @@ class ImageFiles:
         self._root = str(folder)
         self._template = template
         self._journal = journal
-        self._made: set[str] = set()
+        self._waiting: dict[str, tuple[str, bytes]] = {}  # hash and bytes by name
         check_template(template)
 
     def recover(self, recorded: Callable[[str, str], bool]) -> None:
@@ -66,10 +66,8 @@ class ImageFiles:
         A name without its file is one that the run did not get to.
         """
         for sha256, name in self._journal.read():
-            path = self._folder / name
-            path.with_name(_PART).unlink(missing_ok=True)
             if not recorded(sha256, name):
-                path.unlink(missing_ok=True)
+                (self._folder / name).unlink(missing_ok=True)
         self._journal.clear()
 
     def settle(self) -> None:
@@ -79,14 +77,30 @@ class ImageFiles:
     def close(self) -> None:
         self._journal.close()
 
-    def write(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
-        """Keep `data`, whose hash is `sha256`; the path relative to the crawl's folder."""
+    def put(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
+        """Keep `data`, whose hash is `sha256`; the path relative to the crawl's folder.
+
+        It is there after the next `flush`.
+        """
         name = self._name(url, sha256, image_format)
-        if not self._settled(name, data, sha256):
+        if not self._takes(name, data, sha256):
             base, dot, extension = name.rpartition(".")
             name = f"{base}-{sha256}{dot}{extension}" if base else f"{name}-{sha256}"
-            self._settled(name, data, sha256)
+            self._takes(name, data, sha256)
         return name
+
+    def flush(self) -> None:
+        """Write what was put. Raises OutputError."""
+        if not self._waiting:
+            return
+        self._journal.note((sha256, name) for name, (sha256, _) in self._waiting.items())
+        for name, (_, data) in self._waiting.items():
+            path = f"{self._root}/{name}"
+            try:
+                _create(path, data)
+            except OSError as error:
+                raise refused(error, path) from error
+        self._waiting.clear()
 
     def _name(self, url: str, sha256: str, image_format: str) -> str:
         image_format = _harmless(image_format, 10) or "bin"
@@ -99,36 +113,39 @@ class ImageFiles:
         }
         return f"{FOLDER}/{self._template.format(**values)}"
 
-    def _settled(self, name: str, data: bytes, sha256: str) -> bool:
-        """Write `data` under `name`; False if other bytes are there already."""
+    def _takes(self, name: str, data: bytes, sha256: str) -> bool:
+        """Whether `data` is under `name`, or will be; False if other bytes are."""
+        if name in self._waiting:
+            return self._waiting[name][1] == data
         path = f"{self._root}/{name}"
-        try:
-            if os.path.exists(path):
-                return Path(path).read_bytes() == data
-            self._journal.note(sha256, name)
-            parent = os.path.dirname(path)
-            if parent not in self._made:
-                os.makedirs(parent, exist_ok=True)
-                self._made.add(parent)
-            _replace(path, f"{parent}/{_PART}", data)
-        except OSError as error:
-            raise refused(error, path) from error
+        if os.access(path, os.F_OK):
+            try:
+                there = Path(path).read_bytes()
+                if there == data or not data.startswith(there):
+                    return there == data
+                os.unlink(path)  # a run was killed while writing it
+            except OSError as error:
+                raise refused(error, path) from error
+        self._waiting[name] = sha256, data
         return True
 
 
-def _replace(path: str, part: str, data: bytes) -> None:
+def _create(path: str, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        try:
-            rest = data
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-        finally:
-            os.close(fd)
-        os.replace(part, path)
+        fd = os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        fd = os.open(path, flags, 0o666)
+    try:
+        rest = data
+        while rest:
+            rest = rest[os.write(fd, rest) :]
     except BaseException:
-        Path(part).unlink(missing_ok=True)
+        os.unlink(path)
         raise
+    finally:
+        os.close(fd)
 
 
 def check_template(template: str) -> None:

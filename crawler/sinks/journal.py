@@ -9,6 +9,7 @@ when the commit is done; what is still noted at the next start, and in no record
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from crawler.sinks.base import refused
@@ -22,13 +23,15 @@ class Journal:
         self._fd: int | None = None
         self._empty = False
 
-    def note(self, sha256: str, name: str) -> None:
-        """A file `name` with these contents is about to be made."""
+    def note(self, files: Iterable[tuple[str, str]]) -> None:
+        """Files of this hash and name are about to be made."""
         try:
             if self._fd is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 self._fd = os.open(self._path, flags, 0o644)
-            os.write(self._fd, f"{sha256} {name}\n".encode())
+            rest = "".join(f"{sha256} {name}\n" for sha256, name in files).encode()
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
         except OSError as error:
             raise refused(error, self._path) from error
         self._empty = False

@@ -1,7 +1,7 @@
 """Pages per CPU second of a whole crawl, against the peers, on a real site.
 
-    python -m tests.benchmarks.crawl                          # postgres and gimp, 3 rounds
-    python -m tests.benchmarks.crawl cppref --rounds 5 --only orbweb,scrapy
+    python -m tests.benchmarks.crawl                          # postgres, gimp, cppref, 3 rounds
+    python -m tests.benchmarks.crawl boost --rounds 5 --only orbweb,scrapy
 
 nginx serves the site on loopback from the first core, each crawler runs on the second, one after
 the other, for some rounds. What counts is user plus system CPU time of the whole process: wall
@@ -178,7 +178,7 @@ def warm_up(peers: dict[str, Peer], parent: Path) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.crawl", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("sites", nargs="*", default=["postgres", "gimp"], metavar="site")
+    parser.add_argument("sites", nargs="*", default=["postgres", "gimp", "cppref"], metavar="site")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default=",".join(PEERS), help="peers, with commas between them")
     memory = Path("/dev/shm")

@@ -28,7 +28,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from crawler.config import LimitsConfig
 from crawler.extract import extract
-from crawler.extract.charset import decide, decode
+from crawler.extract.charset import decide, markup
 from crawler.extract.image import read_picture
 from crawler.extract.tags import start_tags
 from crawler.records import Response, Timings
@@ -77,8 +77,7 @@ def whole(url: str, body: bytes, **options: Any) -> None:
 
 STAGES: dict[str, Callable[[str, bytes], Any]] = {
     "decide the charset": lambda url, body: decide(body, None),
-    "... and decode": lambda url, body: decode(body, None, 2**24),
-    "... and find the tags": lambda url, body: list(start_tags(decode(body, None, 2**24).text)),
+    "... and find the tags": lambda url, body: list(start_tags(markup(body, None, 2**24).text)),
     "extract, all of it": whole,
     "extract with the links' texts": lambda url, body: whole(url, body, with_text=True),
     "Lexbor: tree, tags, attributes": with_lexbor,

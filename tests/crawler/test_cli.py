@@ -74,6 +74,19 @@ def test_help_loads_no_machinery() -> None:
     assert done.stderr.strip() == "[]"
 
 
+def test_a_crawl_loads_only_what_it_meets() -> None:
+    """Plain http, no rules, no XML, no terminal: half of a crawl's start was imports."""
+    script = (
+        "import sys; from crawler.commands import crawl, running;"
+        "print(sorted({'rich', 'lxml', 'ssl', 'logging', 'email', 'dns', 're2', 'publicsuffixlist',"
+        " 'backports.zstd', 'dataclasses', 'asyncio'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
 def test_python_cli_py_is_the_same() -> None:
     done = subprocess.run(
         [sys.executable, "cli.py", "-V"], cwd=ROOT, capture_output=True, text=True, timeout=60

@@ -32,5 +32,8 @@ SITES = {
             Path("/usr/share/cppreference/doc/html"),
             "en/index.html",
         ),
+        Site(
+            "boost", "libboost-doc", Path("/usr/share/doc/libboost1.74-doc"), "doc/html/index.html"
+        ),
     )
 }

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from webencodings import LABELS, lookup
 
-from crawler.extract.charset import decide, decode
+from crawler.extract.charset import decide, markup
 from tests.crawler.corpora import corpus
 
 CASE = re.compile(rb"#data\n(.*?)\n#encoding\n(\S+)\n", re.DOTALL)
@@ -56,6 +56,12 @@ def test_order_of_sources(body: bytes, header: str | None, name: str, mark: int)
     assert (encoding.name, length) == (name, mark)
 
 
+def decode(body: bytes, header: str | None, limit: int) -> tuple[str, str]:
+    """The whole text, and the name of its encoding."""
+    document = markup(body, header, limit)
+    return document.said(document.text), document.charset
+
+
 def test_decoded_text() -> None:
     assert decode(b"\xef\xbb\xbfh\xc3\xa9\xff", None, 99) == ("hé\ufffd", "utf-8")
     assert decode(b"\x80\xe9", None, 99) == ("€é", "windows-1252")
@@ -86,10 +92,32 @@ def test_any_bytes_have_a_charset(body: bytes) -> None:
         text.encode()  # no lone surrogates
 
 
+@pytest.mark.parametrize("label", sorted(set(LABELS.values())))
+def test_tags_in_bytes_are_tags(label: str) -> None:
+    """Where a document is not decoded, no byte of ASCII is part of another character."""
+    document = markup(bytes(range(256)), label, 999)
+    if document.text == bytes(range(256)).decode("latin-1"):
+        assert document.said(document.text)[:128] == document.text[:128]
+        for lead in range(128, 256):
+            for byte in range(128):
+                assert document.said(chr(lead) + chr(byte))[-1] == chr(byte)
+    else:
+        assert document.said("é<") == "é<"
+
+
+@given(st.text("<a href='é日&#;\x85>\xa0"), st.sampled_from(["utf-8", "windows-1252", "gb18030"]))
+def test_parts_say_what_the_whole_says(text: str, label: str) -> None:
+    body = text.encode(label, "replace")
+    document = markup(body, label, 999)
+    whole, name = decode(body, label, 999)
+    assert (name, whole) == (label, body.decode(label))
+    assert [document.said(part) for part in document.text.split("<")] == whole.split("<")
+
+
 @given(st.binary(max_size=60))
 def test_every_encoding_decodes_anything(body: bytes) -> None:
     for label in sorted(set(LABELS.values())):
-        decode(body, label, 4096).text.encode()
+        decode(body, label, 4096)[0].encode()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crawler.extract.charset import markup
 from crawler.extract.html import read_page
 from crawler.records import Page
 
@@ -17,7 +18,9 @@ URL = "http://h/d/p?q"
 
 def read(text: str, **options: Any) -> Page:
     settings: dict[str, Any] = {"max_links": 1000, **options}
-    return read_page(text, URL, settings.pop("charset", "utf-8"), "text/html", **settings)
+    charset = settings.pop("charset", "utf-8")
+    document = markup(text.encode(charset, "replace"), charset, 2**24)
+    return read_page(document, URL, "text/html", **settings)
 
 
 def links(text: str, **options: Any) -> list[tuple[str, str]]:

@@ -27,7 +27,9 @@ def open_files(folder: Path, template: str = TEMPLATE) -> ImageFiles:
 def keep(folder: Path, data: bytes, url: str, template: str = TEMPLATE, kind: str = "png") -> str:
     images = open_files(folder, template)
     try:
-        return images.write(data, url, hashlib.sha256(data).hexdigest(), kind)
+        name = images.put(data, url, hashlib.sha256(data).hexdigest(), kind)
+        images.flush()
+        return name
     finally:
         images.close()
 
@@ -52,10 +54,12 @@ def test_a_second_write_of_the_same_bytes_changes_nothing(tmp_path: Path) -> Non
 
 
 def test_what_a_crash_left_half_written_is_no_obstacle(tmp_path: Path) -> None:
-    name = keep(tmp_path, b"one", "https://a.example/1.png")
-    (tmp_path / name).with_name(".part").write_bytes(b"tw")
-    second = keep(tmp_path, b"two", "https://a.example/2.png")
-    assert files(tmp_path) == sorted([name, second])
+    name = keep(tmp_path, b"picture", "https://a.example/1.png")
+    for half in (b"pict", b""):
+        (tmp_path / name).write_bytes(half)
+        assert keep(tmp_path, b"picture", "https://a.example/1.png") == name
+        assert (tmp_path / name).read_bytes() == b"picture"
+        assert files(tmp_path) == [name]
 
 
 def test_different_bytes_never_share_a_name(tmp_path: Path) -> None:
@@ -65,6 +69,19 @@ def test_different_bytes_never_share_a_name(tmp_path: Path) -> None:
     }
     assert len(names) == 3
     assert {(tmp_path / name).read_bytes() for name in names} == {b"1", b"2", b"3"}
+
+
+def test_different_bytes_of_one_batch_never_share_a_name(tmp_path: Path) -> None:
+    images = open_files(tmp_path, "{host}/{stem}.{ext}")
+    hashes = {data: hashlib.sha256(data).hexdigest() for data in (b"1", b"2")}
+    url = "https://a.example/1.png"
+    names = [images.put(data, url, hashes[data], "png") for data in (b"1", b"2", b"1", b"2")]
+    assert files(tmp_path) == []
+    images.flush()
+    images.close()
+    assert names == ["images/a.example/1.png", f"images/a.example/1-{hashes[b'2']}.png"] * 2
+    assert [(tmp_path / name).read_bytes() for name in names] == [b"1", b"2"] * 2
+    assert files(tmp_path) == sorted({*names})
 
 
 @pytest.mark.parametrize(
@@ -155,11 +172,13 @@ def test_a_disk_that_refuses_is_named(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_no_part_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "crawl").mkdir()
 
-    def full(part: str, path: str) -> None:
-        assert Path(part).exists()
-        raise OSError(28, "No space left on device")
+    def full(fd: int, data: bytes) -> int:
+        if data == b"1":
+            raise OSError(28, "No space left on device")
+        return write(fd, data)
 
-    monkeypatch.setattr(os, "replace", full)
+    write = os.write
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(OutputError, match="the disk is full"):
         keep(tmp_path / "crawl", b"1", "https://a.example/1.png")
     assert files(tmp_path / "crawl") == []
@@ -169,7 +188,7 @@ def test_what_has_no_record_is_removed_at_the_next_start(tmp_path: Path) -> None
     folder = tmp_path / "crawl"
     kept = keep(folder, b"recorded", "https://a.example/1.png")
     lost = keep(folder, b"not recorded", "https://a.example/2.png")
-    (folder / lost).with_name(".part").write_bytes(b"half of a third")
+    (folder / lost).write_bytes(b"not rec")
     asked: list[tuple[str, str]] = []
 
     def recorded(sha256: str, name: str) -> bool:
@@ -187,7 +206,8 @@ def test_a_settled_picture_stays(tmp_path: Path) -> None:
     folder = tmp_path / "crawl"
     folder.mkdir()
     images = open_files(folder)
-    name = images.write(b"x", "https://a.example/1.png", "0" * 64, "png")
+    name = images.put(b"x", "https://a.example/1.png", "0" * 64, "png")
+    images.flush()
     images.settle()
     images.close()
     open_files(folder).recover(lambda sha256, name: False)
