@@ -71,6 +71,8 @@ class Summary(Struct, frozen=True):
     next_command: str | None
     parked: tuple[Parked, ...] = ()
     """The hosts whose URLs wait, since they did not answer."""
+    changes: Mapping[str, int] = {}
+    """Of a crawl that compares itself with one before: what was new, changed and unchanged."""
 
 
 def resident_bytes() -> int:
@@ -92,8 +94,8 @@ def open_crawl(
     """A crawl ready to run; its seeds are in its state.
 
     "new" refuses a folder that holds a crawl; "fresh" throws that crawl's state and records away
-    and keeps its images; "resume" goes on with it, under `config`. Raises UsageError, OutputError
-    or StateError.
+    and keeps its images; "resume" goes on with it, under `config`; "newer" asks again for all that
+    it has met, and is as "new" where there is none. Raises UsageError, OutputError or StateError.
 
     What a run's records depend on beside `config` and the servers' answers: `clock`, seconds since
     the epoch; `random`, which draws run_id and jitter; `memory`, bytes that the process has now;
@@ -139,6 +141,7 @@ class Crawl:
         widened = [url for url, _ in store.notes(WIDENED)]
         self._scope = Scope(config.scope, (*config.seeds, *widened))
         self._config = config
+        self._run = run
         self._store = store
         self._clock = clock
         self._memory = memory
@@ -209,6 +212,7 @@ class Crawl:
                 self._config.dir,
                 None if reason == "done" else f"orbweb resume {self._config.dir}",
                 self._parked(),
+                self._store.changes(),
             )
 
     def interrupt(self, signum: int) -> None:
@@ -283,6 +287,7 @@ class Crawl:
             version=__version__,
             obey_robots=self._config.robots.obey,
             verify_tls=self._config.http.verify_tls,
+            recrawl_of=self._run.before,
         )
 
 

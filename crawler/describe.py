@@ -36,8 +36,7 @@ def page_record(
 ) -> PageRecord:
     """`include` names the heavy fields that the user asked for."""
     return PageRecord(
-        **_url_fields(lease),
-        **_fetch_fields(lease, response),
+        **fetched(lease, response),
         content_type=page.content_type,
         charset=page.charset,
         lang=page.lang,
@@ -57,8 +56,7 @@ def file_record(
     lease: Lease, response: Response, file: File, include: frozenset[str]
 ) -> FileRecord:
     return FileRecord(
-        **_url_fields(lease),
-        **_fetch_fields(lease, response),
+        **fetched(lease, response),
         content_type=file.content_type,
         charset=file.charset,
         links_count=len(file.links),
@@ -69,8 +67,7 @@ def file_record(
 def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
     """`path` and `dup_of` stay empty until the writer has put the bytes on disk."""
     return ImageRecord(
-        **_url_fields(lease),
-        **_fetch_fields(lease, response),
+        **fetched(lease, response),
         content_type=image.content_type,
         path="",
         format=image.format,
@@ -80,13 +77,13 @@ def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
         animated=None if image.frames is None else image.frames > 1,
         alt=lease.alt,
         page_url=lease.parent_url,
+        source="resumed" if response.resumed else "new",
     )
 
 
 def redirect_record(lease: Lease, response: Response, location: str) -> RedirectRecord:
     return RedirectRecord(
-        **_url_fields(lease),
-        **_fetch_fields(lease, response),
+        **fetched(lease, response),
         content_type=response.header("content-type"),
         location=location,
     )
@@ -151,10 +148,10 @@ def _second(seconds: int) -> str:
 
 
 def code_of(record: TerminalRecord) -> str | None:
-    """Why it ended so, where it did not end well: the `error_code`, or the `reason` of a skip."""
+    """`error_code` of an error, `reason` of a skip; of what was fetched again, how it changed."""
     if isinstance(record, ErrorRecord):
         return record.error_code
-    return record.reason if isinstance(record, SkipRecord) else None
+    return record.reason if isinstance(record, SkipRecord) else record.changed
 
 
 def why_of(record: TerminalRecord) -> str | None:
@@ -187,9 +184,10 @@ def _url_fields(lease: Lease | Found) -> dict[str, Any]:
     }
 
 
-def _fetch_fields(lease: Lease, response: Response) -> dict[str, Any]:
+def fetched(lease: Lease, response: Response) -> dict[str, Any]:
+    """The fields of every record about an answer."""
     timings = response.timings
-    return {
+    return _url_fields(lease) | {
         "status": response.status,
         "redirects": _hops(lease.redirects + response.redirects),
         "http_version": response.http_version,

@@ -309,6 +309,8 @@ class RunRecord(Record, kw_only=True):
     """False: `--no-robots`."""
     verify_tls: bool = True
     """False: `--insecure`, wrong certificates were accepted."""
+    recrawl_of: str | None = None
+    """run_id of the crawl that this one compares itself with (`changed`)."""
 
 
 TerminalRecord = PageRecord | FileRecord | ImageRecord | RedirectRecord | ErrorRecord | SkipRecord

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from crawler.commands.options import GroupedCommand, crawl_options, load_plan
+from crawler.errors import UsageError
 
 
 @click.command("crawl", cls=GroupedCommand, params=list(crawl_options()))
@@ -20,7 +21,11 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     """
     plan = load_plan(ctx.command, params, urls)
     from crawler.commands.running import noise_of, run_tasks, tasks_of
+    from crawler.folder import Mode
 
-    tasks = tasks_of(plan, "fresh" if params["fresh"] else "new")
+    if params["fresh"] and params["newer"]:
+        raise UsageError("--fresh throws away what -N would compare with; name one of them")
+    mode: Mode = "fresh" if params["fresh"] else "newer" if params["newer"] else "new"
+    tasks = tasks_of(plan, mode)
     noise = noise_of(params["quiet"], params["verbose"])
     return run_tasks(tasks, side_by_side=plan.side_by_side, noise=noise)

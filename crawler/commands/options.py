@@ -238,6 +238,10 @@ def _input_and_output() -> Iterator[Flag]:
         help="Write the records to FILE instead; - is stdout.",
     )  # fmt: skip
     yield Flag(
+        "-N", "--newer", is_flag=True, group=group,
+        help="In a folder that holds a crawl: ask for what has changed since.",
+    )  # fmt: skip
+    yield Flag(
         "--fresh", is_flag=True, group=group,
         help="Begin anew in a folder that holds a crawl; what it holds is lost.",
     )  # fmt: skip

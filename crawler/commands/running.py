@@ -208,6 +208,7 @@ class _Watched:
         self._view.close()
 
 
+_CHANGES = ("new", "changed", "unchanged")
 _COUNTED = ("page", "image", "file", "redirect", "error", "skip")
 
 
@@ -231,6 +232,9 @@ def result_line(summary: Summary, config: Config, last_error: str = "") -> str:
         hosts = counted(sum(hosts.hosts for hosts in summary.parked), "host")
         urls = counted(sum(hosts.urls for hosts in summary.parked), "URL")
         numbers += f", {urls} of {hosts} waiting"
+    if summary.changes:
+        told = ", ".join(f"{summary.changes.get(how, 0):,} {how}" for how in _CHANGES)
+        numbers += f" ({told})"
     took = show_seconds(summary.elapsed_s)
     return f"{ending}: {numbers} in {took}. {_records(config)}Next: {_next(summary, config)}"
 

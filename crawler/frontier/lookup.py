@@ -98,7 +98,7 @@ class Lookup:
 
     def run(self) -> Run | None:
         """The crawl it belongs to; None if that never began."""
-        row = self._db.execute("SELECT run_id, config, seq FROM run").fetchone()
+        row = self._db.execute("SELECT run_id, config, seq, before FROM run").fetchone()
         return None if row is None else Run(*row)
 
     def url(self, url: str) -> UrlRow | None:

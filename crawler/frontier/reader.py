@@ -59,7 +59,7 @@ def read_status(folder: Path) -> Status | None:
 
 
 def _read(db: sqlite3.Connection, pid: int | None) -> Status | None:
-    row = db.execute("SELECT run_id, config, seq FROM run").fetchone()
+    row = db.execute("SELECT run_id, config, seq, before FROM run").fetchone()
     if row is None:
         return None
     counts: Counter[str] = Counter(dict(db.execute("SELECT name, n FROM count")))

@@ -11,6 +11,11 @@ only here it is known that the answer will be another.
 
 A kept connection may have been closed by the server while the request was on its way. If no byte of
 an answer came, the request is sent once more, at once, on a new connection; that is not an attempt.
+
+A connection that breaks in the middle of a large body is not the end of it either: the rest is asked
+for at once, where the server has given a strong validator, a few times and within the same budget.
+What had come lives as long as the fetch and nowhere else; whatever does not fit to the byte is
+thrown away, and the whole is asked for instead (`conditional.py`).
 """
 
 from __future__ import annotations
@@ -34,6 +39,7 @@ from crawler.errors import (
 )
 from crawler.http.body import Body
 from crawler.http.budget import Budget
+from crawler.http.conditional import Part, broken_off, joined, longer, the_rest
 from crawler.http.connection import Connection, Connector
 from crawler.http.cookies import CookieJar
 from crawler.http.dns import open_resolver
@@ -52,6 +58,8 @@ from crawler.records import Hop, Request, Response
 
 MAX_EXCHANGES = 5
 """Of one fetch: with credentials, and back along the redirects."""
+MAX_RESUMES = 3
+"""Of one body, each of which must have brought it on."""
 _BUFFER = 64 * 2**10
 
 
@@ -135,11 +143,10 @@ class Client:
     def _converse(self, request: Request, target: Target, progress: Progress) -> Response:
         """One exchange; more where the server asks who we are, or sends us back with a cookie."""
         identity = self._identity
-        ask = self._ask if self._trace is None else self._ask_and_tell
         hops: tuple[Hop, ...] = ()
         for left in reversed(range(MAX_EXCHANGES)):
             proofs = identity.headers(request, target)
-            response = ask(request, target, proofs, progress)
+            response = self._ask_for_all(request, target, proofs, progress)
             if response.status == 407:
                 raise self._refused(target, response)
             identity.learn(request, target, response)
@@ -163,13 +170,59 @@ class Client:
             return ProtocolFailure("the server answered like a proxy (407)", stage="headers")
         return refusal(proxy, response.status, response.reason)
 
+    def _ask_for_all(
+        self, request: Request, target: Target, proofs: list[Header], progress: Progress
+    ) -> Response:
+        """One exchange, and if its body breaks off as many as it takes to get the rest."""
+        try:
+            return self._ask(request, target, proofs, progress)
+        except (ConnectionReset, ReadTimeout) as failure:
+            part = None if progress.broken is None else broken_off(progress.broken)
+            if part is None:
+                raise
+            return self._go_on(request, target, progress, part, failure)
+
+    def _go_on(
+        self, request: Request, target: Target, progress: Progress, part: Part, failure: Failure
+    ) -> Response:
+        """The whole that `part` is the beginning of, or that has taken its place since."""
+        for _ in range(MAX_RESUMES):
+            rest = replace(request, headers=the_rest(part, request.headers))
+            try:
+                answer = self._ask_again(rest, target, progress)
+            except (ConnectionReset, ReadTimeout) as again:
+                more = None if progress.broken is None else longer(part, progress.broken)
+                if more is None:
+                    raise
+                part, failure = more, again
+                continue
+            if answer.status == 200:
+                return answer
+            if (whole := joined(part, answer, self._config.max_body)) is not None:
+                return whole
+            if answer.status not in (206, 416):
+                break
+            return self._ask_again(request, target, progress)
+        raise failure
+
+    def _ask_again(self, request: Request, target: Target, progress: Progress) -> Response:
+        progress.again()
+        return self._ask(request, target, self._identity.headers(request, target), progress)
+
+    def _ask(
+        self, request: Request, target: Target, proofs: list[Header], progress: Progress
+    ) -> Response:
+        if self._trace is None:
+            return self._ask_once(request, target, proofs, progress)
+        return self._ask_and_tell(request, target, proofs, progress)
+
     def _ask_and_tell(
         self, request: Request, target: Target, proofs: list[Header], progress: Progress
     ) -> Response:
         response: Response | None = None
         failure: Failure | None = None
         try:
-            response = self._ask(request, target, proofs, progress)
+            response = self._ask_once(request, target, proofs, progress)
             return response
         except Failure as error:
             failure = error
@@ -180,7 +233,7 @@ class Client:
             told = Exchange(target.origin, progress.head, progress.peer, times, response, failure)
             self._trace(told)
 
-    def _ask(
+    def _ask_once(
         self, request: Request, target: Target, proofs: list[Header], progress: Progress
     ) -> Response:
         proxy = self._proxies.choose(target) if self._proxies is not None else None
@@ -225,8 +278,12 @@ class Client:
             self._send(connection, head, progress)
             self._receive(connection, reader, body, progress)
             content = body.finish(reader)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if isinstance(error, (ConnectionReset, ReadTimeout)) and reader.status:
+                progress.broken = self._response(
+                    request, reader, body, body.so_far(), connection, progress, reused
+                )
             raise
         finally:
             self._wire_bytes += reader.wire_bytes
@@ -234,6 +291,18 @@ class Client:
             self._pool.give(connection)
         else:
             connection.close()
+        return self._response(request, reader, body, content, connection, progress, reused)
+
+    def _response(
+        self,
+        request: Request,
+        reader: ResponseReader,
+        body: Body,
+        content: bytes,
+        connection: Connection,
+        progress: Progress,
+        reused: bool,
+    ) -> Response:
         return Response(
             url=request.url,
             status=reader.status,

@@ -79,6 +79,10 @@ class ImageFiles:
     def close(self) -> None:
         self._journal.close()
 
+    def holds(self, name: str) -> bool:
+        """Whether the file `name`, as `write` gave it, is still there."""
+        return os.path.exists(f"{self._root}/{name}")
+
     def write(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
         """Keep `data`, whose hash is `sha256`; the path relative to the crawl's folder."""
         name = self._name(url, sha256, image_format)
