@@ -64,7 +64,13 @@ class Discovery:
         images = self._images(lease, file.images, None) if self._fetch_images else []
         depth = lease.depth + (lease.kind not in SITEMAPS)
         links = [
-            _link(lease, link.url, link.kind, depth, self._scope.judge_found(link.url, link.kind, "page", depth))
+            _link(
+                lease,
+                link.url,
+                link.kind,
+                depth,
+                self._scope.judge_found(link.url, link.kind, "page", depth),
+            )
             for link in file.links
             if not self._known(link.url, depth)
         ]

@@ -116,7 +116,7 @@ class Writer:
         record = item.record
         if isinstance(record, ImageRecord):
             self._keep(record, item.picture)
-        kept = self._remember(item, record) if isinstance(record, FetchRecord) else None
+        kept = self._remember(item)
         code, why = describe.code_of(record), describe.why_of(record)
         new = self._frontier.done(item.lease, record.type, item.found, code, why, kept)
         if isinstance(record, BodyRecord):
@@ -129,24 +129,36 @@ class Writer:
         crawl before. Without `picture` they are, as the server says (304)."""
         assert record.sha256 is not None
         known = self._store.content(record.sha256)
-        if known is not None and (picture is None or self._images.holds(known.path)):
+        is_there = known is not None and (picture is None or self._images.holds(known.path))
+        if known is not None and is_there:
             record.path = known.path
         elif picture is not None:
             record.path = self._images.write(picture, record.url, record.sha256, record.format)
         first = record.url if known is None or known.url is None else known.url
         if first != record.url:
             record.dup_of, record.dup_kind = first, "exact"
-        elif known is not None and known.path == record.path:
+        elif is_there:
             record.source = "existing"
         if known != (now := Content(record.path, first)):
             self._store.set_content(record.sha256, now)
 
-    def _remember(self, item: Outcome, record: FetchRecord) -> Kept:
+    def _remember(self, item: Outcome) -> Kept | None:
         """What the next crawl needs of it; says how it stands against the one before."""
-        kept = revisit.kept_of(record, item.validators)
-        if self._run.before is not None:
-            record.changed = revisit.change(item.lease.kept, kept)
+        record, before = item.record, item.lease.kept
+        kept = None
+        if isinstance(record, FetchRecord):
+            kept = revisit.kept_of(record, item.validators)
+            if self._run.before is not None:
+                record.changed = revisit.change(before, kept)
+        if before is not None and (kept is None or kept.digest != before.digest):
+            self._let_go(before.digest.hex(), record.url)
         return kept
+
+    def _let_go(self, sha256: str, url: str) -> None:
+        """The URL no longer has these bytes: whoever has them is nobody's double."""
+        known = self._store.content(sha256)
+        if known is not None and known.url == url:
+            self._store.set_content(sha256, replace(known, url=None))
 
     def holds(self, path: str) -> bool:
         """Whether the picture is still in its file."""

@@ -73,7 +73,7 @@ class Parked(Struct, frozen=True):
 class Content(Struct, frozen=True):
     """The file with certain bytes: its path in the crawl's folder, and the first URL with them.
 
-    None where this crawl has not met them, but one before into the same folder.
+    None where that URL has other bytes by now, and no other has been met with these.
     """
 
     path: str

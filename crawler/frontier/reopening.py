@@ -39,7 +39,6 @@ INSERT INTO skip SELECT seq, code, why FROM url
 UPDATE url SET state = {DECIDED}, code = NULL, why = NULL WHERE seq IN (SELECT seq FROM skip);
 UPDATE url SET state = {WAITING}, code = NULL, why = NULL, attempts = 0, due = :now
     WHERE state != {DECIDED};
-UPDATE content SET url = NULL;
 UPDATE host SET failures = 0, parkings = 0, trouble = '', parked = 0, ready_at = :now
     WHERE failures > 0 OR parked = 1;
 """

@@ -222,7 +222,19 @@ class SqliteStore(Keepsakes):
         hops = _hops.decode(redirects) if redirects else ()
         kept = None if digest is None else Kept(digest, answer)
         return Lease(
-            url, identity, host, kind, want, depth, attempts, queued_ms, parent, seed, alt, hops, kept
+            url,
+            identity,
+            host,
+            kind,
+            want,
+            depth,
+            attempts,
+            queued_ms,
+            parent,
+            seed,
+            alt,
+            hops,
+            kept,
         )
 
     @explained

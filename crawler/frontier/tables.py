@@ -9,9 +9,9 @@ What waits is in `queue`, ordered as it will be leased, or in `later`, ordered b
 to skip is in `skip` until it is overturned or written. A URL in none of the three has its record.
 A lease is not in the tables: it lives in the process that holds the lock, and dies with it.
 
-`host.pages` and `host.images` count the rows of `queue`, `count` the URLs by state, and by state and
-code where there is one (the name is then "error dns_timeout", or "page changed"), so that neither
-opening a folder nor looking at it needs to count anything.
+`host.pages` and `host.images` count the rows of `queue`, `count` the URLs by state, and by state
+and code where there is one (the name is then "error dns_timeout", or "page changed"), so that
+neither opening a folder nor looking at it needs to count anything.
 """
 
 from typing import get_args

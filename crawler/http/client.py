@@ -12,10 +12,10 @@ only here it is known that the answer will be another.
 A kept connection may have been closed by the server while the request was on its way. If no byte of
 an answer came, the request is sent once more, at once, on a new connection; that is not an attempt.
 
-A connection that breaks in the middle of a large body is not the end of it either: the rest is asked
-for at once, where the server has given a strong validator, a few times and within the same budget.
-What had come lives as long as the fetch and nowhere else; whatever does not fit to the byte is
-thrown away, and the whole is asked for instead (`conditional.py`).
+A connection that breaks in the middle of a large body is not the end of it either: the rest is
+asked for at once, where the server has given a strong validator, a few times and within the same
+budget. What had come lives as long as the fetch and nowhere else; whatever does not fit to the byte
+is thrown away, and the whole is asked for instead (`conditional.py`).
 """
 
 from __future__ import annotations

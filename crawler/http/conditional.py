@@ -11,7 +11,8 @@ would never be noticed (section 8.8.2.2).
 A part fits only a body that has not changed by a byte, so the rest is asked for with a *strong*
 validator or not at all (section 13.1.5): a weak ETag says "as good as", and a date does not tell
 two versions of one second apart. And what comes must say itself that it belongs there: the same
-validator, a range that begins where ours ends and goes to the end that was announced.
+validator, a range that goes to the end that was announced. Servers err about that too; so we ask
+for a little that is here already, and it has to be the same.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ _SETTLED_S = 60.0
 
 LEAST_PART = 64 * 2**10
 """Bytes that a broken connection must have brought: below, the whole is as quickly asked again."""
+OVERLAP = 1024
+"""Bytes that are asked for again, to see that the rest is of the same body and begins there."""
 
 
 def validators_of(response: Response) -> Validators:
@@ -51,7 +54,8 @@ def validators_of(response: Response) -> Validators:
 
 
 def if_changed(validators: Validators) -> list[Header]:
-    """Headers of a request that is answered with 304 if nothing has changed; none: can't be asked."""
+    """Headers of a request that is answered with 304 if nothing has changed; [] if there are no
+    validators to ask with."""
     headers = []
     if validators.etag is not None:
         headers.append(("If-None-Match", validators.etag))
@@ -110,7 +114,7 @@ def the_rest(part: Part, headers: tuple[Header, ...] = ()) -> tuple[Header, ...]
     """The request's `headers`, its conditions taken off, and those that ask for the rest."""
     return (
         *((name, value) for name, value in headers if name.lower() not in CONDITIONS),
-        ("Range", f"bytes={len(part.head.body)}-"),
+        ("Range", f"bytes={_resumed_at(part)}-"),
         ("If-Range", part.validator),
         ("Accept-Encoding", "identity"),
     )
@@ -162,11 +166,17 @@ def _fitted(part: Part, answer: Response) -> tuple[bytes, int] | None:
     lengths = {end, *([int(match[3])] if match[3] != "*" else [])}
     lengths |= {part.length} if part.length is not None else set()
     known = match[3] != "*" or part.length is not None
-    if not known or len(lengths) > 1 or not first <= len(part.head.body) < end:
+    if not known or len(lengths) > 1 or first > _resumed_at(part) or end <= len(part.head.body):
         return None
     if len(answer.body) > end - first or not _same_version(part, answer):
         return None
+    if not answer.body.startswith(part.head.body[first:]):
+        return None
     return part.head.body[:first] + answer.body, end
+
+
+def _resumed_at(part: Part) -> int:
+    return max(0, len(part.head.body) - OVERLAP)
 
 
 def _same_version(part: Part, answer: Response) -> bool:

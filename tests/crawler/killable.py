@@ -1,10 +1,11 @@
 """A crawl without a network that dies at a moment of its own choosing.
 
-    python -m tests.crawler.killable FOLDER SEED
+    python -m tests.crawler.killable FOLDER SEED [ROUND]
 
-Writer, frontier, store and sinks are the real ones; only the network is not there. With an even
-SEED it is killed at one of the steps of a commit, even in the middle of a line; with an odd one by
-a timer, wherever it is then, SQLite included. Exits with 0 once nothing is left to do.
+Writer, frontier, store and sinks are the real ones; only the network is not there. ROUND counts the
+crawls into the same folder: each asks again for everything, and finds some of it unchanged. With an
+even SEED it is killed at one of the steps of a commit, even in the middle of a line; with an odd
+one by a timer, wherever it is then, SQLite included. Exits with 0 once nothing is left to do.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from crawler.config import ImagesConfig, OutputConfig, PolitenessConfig
 from crawler.frontier.base import Run
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.sqlite import SqliteStore
-from crawler.records import Found, Lease, Outcome, Skip
+from crawler.records import Found, Lease, Outcome, Response, Skip, Timings, Validators
+from crawler.revisit import answer_of, unmodified_record
 from crawler.schema import ImageRecord, PageRecord
 from crawler.sinks.base import STREAM
 from crawler.sinks.files import ImageFiles
@@ -33,6 +35,9 @@ from crawler.writer import Writer
 
 PAGES = 600
 IMAGES = 200
+
+
+TOO_DEEP = Skip("depth", "scope.depth: 8")
 
 
 def links(url: str) -> list[Found]:
@@ -46,7 +51,14 @@ def links(url: str) -> list[Found]:
     if number % 3 == 0:
         found.append(Found(f"https://img.example/{number // 3}", "img", "image", 1, url))
     found.append(
-        Found(f"https://h0.example/{PAGES + number % 50}", "a", "page", 9, url, skip=Skip("d", "r"))
+        Found(
+            f"https://h0.example/{PAGES + number % 50}",
+            "a",
+            "page",
+            9,
+            url,
+            skip=TOO_DEEP,
+        )
     )
     return found
 
@@ -99,27 +111,48 @@ class DyingFiles(ImageFiles):
         return path
 
 
+NO_ANSWER = Response("", 304, "", "1.1", (), b"", 0, Timings(0), None, False)
+
+
 def outcome(lease: Lease) -> Outcome:
+    number = int(lease.url.rsplit("/", 1)[1])
+    version = Validators('"1"')
+    answer = answer_of(lease)
+    if answer is not None and number % 4:
+        return Outcome(lease, unmodified_record(lease, NO_ANSWER, answer), validators=version)
     fields: dict[str, Any] = {"url": lease.url, "url_id": "", "host": lease.host, "status": 200}
     if lease.want == "page":
-        return Outcome(lease, PageRecord(**fields), tuple(links(lease.url)))
+        fields["sha256"] = hashlib.sha256(lease.url.encode()).hexdigest()
+        return Outcome(lease, PageRecord(**fields), tuple(links(lease.url)), validators=version)
     data = picture(lease.url)
     fields |= {"path": "", "format": "png", "sha256": hashlib.sha256(data).hexdigest()}
-    return Outcome(lease, ImageRecord(**fields), (), data)
+    return Outcome(lease, ImageRecord(**fields), (), data, version)
 
 
-def crawl(folder: Path, seed: int) -> None:
+def run_of(store: SqliteStore, number: int) -> Run:
+    """The run of this round: one that goes on, or one that begins."""
+    run = store.run()
+    if run is None:
+        run = Run("0", "{}")
+        store.set_run(run)
+    elif run.run_id != str(number):
+        store.start_over(time.time(), None, keep_answers=True)
+        run = Run(str(number), "{}", run.seq, run.run_id)
+        store.set_run(run)
+    return run
+
+
+def crawl(folder: Path, seed: int, number: int) -> None:
     store = DyingStore(folder / "state")
     sink = open_jsonl(str(folder / "records.jsonl"), store.offset(STREAM), b'{"url":null,"seq":0}')
     files = DyingFiles(folder, ImagesConfig().name, Journal(folder / "journal"))
     store.death = files.death = death = Death(seed)
     os.write = death.write  # type: ignore[assignment]
     frontier = Frontier(store, PolitenessConfig(per_host=9, wait=0.0), time.time)
-    run = store.run() or Run("run", "{}")
+    run = run_of(store, number)
     config = OutputConfig(record=("skips",))
     writer = Writer(run, frontier, store, sink, files, Stats(time.time), config, time.time)
     if run.seq == 0:
-        store.set_run(run)
         frontier.add([Found("https://h0.example/0", "seed", "page", 0)])
         store.commit()
     while (lease := frontier.lease()) is not None:
@@ -137,4 +170,4 @@ def crawl(folder: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    crawl(Path(sys.argv[1]), int(sys.argv[2]))
+    crawl(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else 0)

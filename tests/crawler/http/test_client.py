@@ -6,7 +6,7 @@ import socket as standard
 import threading
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ import hub
 from crawler.config import HttpConfig
 from crawler.errors import (
     BlockedAddress,
+    ConnectionReset,
     ConnectRefused,
     ConnectTimeout,
     Failure,
@@ -27,11 +28,13 @@ from crawler.errors import (
     TotalTimeout,
 )
 from crawler.http.client import MAX_EXCHANGES, Client
+from crawler.http.conditional import OVERLAP
 from crawler.http.cookies import CookieJar
 from crawler.http.credentials import Credentials
 from crawler.http.identity import Identity, trusted_origins
 from crawler.http.resolve import Resolver, SystemResolver
 from crawler.records import Request, Response
+from tests.site import downloads
 from tests.site.fixtures import LIMITS
 from tests.site.server import Site
 
@@ -492,3 +495,58 @@ def test_netrc_serves_https_and_trusted_origins(make: Make, site: Site) -> None:
     default = make(identity=known_at(site.base, credentials=None, netrc={"": secret}))
     assert default.fetch(Request(site.base + "/basic")).status == 200
     assert default.fetch(Request(site.url("/basic", "127.0.0.2"))).status == 401
+
+
+@pytest.mark.parametrize(
+    ("rest", "ranges"),
+    [
+        ("honest", ["", "bytes=101376-"]),
+        ("in-parts", ["", "bytes=101376-", "bytes=182272-", "bytes=263168-"]),
+        ("other", ["", "bytes=101376-"]),
+        ("unsatisfied", ["", "bytes=101376-", ""]),
+        ("no-ranges", ["", "bytes=101376-"]),
+        # What can't be had is left to another attempt.
+        ("weak", [""]),
+        ("deaf", ["", "bytes=101376-"]),
+        ("refused", ["", "bytes=101376-"]),
+        ("crumbs", ["", "bytes=101376-"]),
+        ("shifted", ["", "bytes=101376-", ""]),
+        ("other-part", ["", "bytes=101376-", ""]),
+        ("steps", ["", "bytes=101376-", "bytes=167936-", "bytes=234496-"]),
+    ],
+)
+def test_a_download_that_breaks_goes_on(
+    make: Make, site: Site, rest: str, ranges: list[str]
+) -> None:
+    client = make(LIMITS)
+    response = None
+    with suppress(ConnectionReset):
+        response = client.fetch(Request(f"{site.base}/download/{rest}"))
+    assert [hit.headers.get("range", "") for hit in site.log] == ranges
+    if response is not None:
+        sent = downloads.OTHER if rest == "other" else downloads.WHOLE
+        assert (response.status, response.body) == (200, sent)
+        assert response.resumed is (rest in ("honest", "in-parts"))
+    assert client.statistics().requests == len(ranges)
+
+
+def test_a_silent_download_goes_on(make: Make, site: Site) -> None:
+    response = make(LIMITS).fetch(Request(f"{site.base}/download/silent"))
+    assert (response.body, response.resumed) == (downloads.WHOLE, True)
+    assert response.wire_bytes == len(downloads.WHOLE) + OVERLAP
+    assert response.timings.fetch_ms >= LIMITS.read_timeout * 1000
+
+
+def test_a_download_that_goes_on_stays_within_its_limit(make: Make, site: Site) -> None:
+    limit = 150 * 1024
+    response = make(replace(LIMITS, max_body=limit)).fetch(Request(f"{site.base}/download/honest"))
+    assert (response.truncated, response.body) == ("length", downloads.WHOLE[:limit])
+
+
+def test_a_download_that_goes_on_stays_within_its_budget(make: Make, site: Site) -> None:
+    """Each time the server falls silent costs the read timeout, and the whole is not longer."""
+    limits = replace(LIMITS, timeout=1.0)
+    began = time.monotonic()
+    with pytest.raises(TotalTimeout):
+        make(replace(limits, read_timeout=0.6)).fetch(Request(f"{site.base}/download/silent-twice"))
+    assert time.monotonic() - began < 2.0
