@@ -40,7 +40,7 @@ from crawler.pace import ROBOTS
 from crawler.records import Found
 from crawler.schema import Record, RobotsRecord, RunRecord
 from crawler.scope import Scope
-from crawler.settings.secrets import revealed
+from crawler.settings.secrets import revealed, secret_headers
 from crawler.single import Visit, Visitor
 from crawler.sinks.base import Sink
 from crawler.sinks.files import ImageFiles
@@ -156,6 +156,7 @@ class Crawl:
             named_hosts={hostname(host_key(seed)) for seed in config.seeds},
             identity=self._identity,
             proxies=Proxies(http.proxy, http.no_proxy, os.environ),
+            secret_headers=secret_headers(config.http),
             clock=hub.get_hub().loop.now,
         )
         self._writer = Writer(
@@ -234,6 +235,10 @@ class Crawl:
     def listen(self, listener: Callable[[Record], None]) -> None:
         """Have `listener` told of each record that ends a URL."""
         self._stats.listener = listener
+
+    def trace(self, told: Callable[[Exchange], None]) -> None:
+        """Have `told` be told of each exchange with a server."""
+        self._client.trace = told
 
     def close_client(self) -> None:
         self._client.close()
@@ -341,6 +346,7 @@ def _lone_client(
         named_hosts={hostname(host_key(url)) for url in urls},
         identity=identity,
         proxies=Proxies(http.proxy, http.no_proxy, os.environ),
+        secret_headers=secret_headers(config.http),
         trace=trace,
     )
     with closing(client):

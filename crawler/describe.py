@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from crawler.errors import Failure
+from crawler.http.trace import blanked
 from crawler.records import File, Found, Hop, Image, Lease, Page, Response, Skip
 from crawler.robots import Robots
 from crawler.schema import (
@@ -229,4 +230,5 @@ def _image_rows(page: Page) -> tuple[ImageRow, ...]:
 
 
 def _header_rows(response: Response) -> tuple[HeaderRow, ...]:
-    return tuple(HeaderRow(name, value) for name, value in response.headers)
+    """Without the secrets in them: a cookie that we were given is one."""
+    return tuple(HeaderRow(name, blanked(name, value)) for name, value in response.headers)

@@ -27,6 +27,7 @@ from crawler.frontier.endings import Endings, Place
 from crawler.frontier.hosts import HostTable
 from crawler.frontier.keepsakes import Keepsakes
 from crawler.frontier.lockfile import LockFile
+from crawler.frontier.reader import changes_in
 from crawler.frontier.recent import SKIPPED, Recent
 from crawler.frontier.reopening import Judge, reopen, requeue
 from crawler.frontier.tables import DECIDED, ENDED, LANES, WAITING
@@ -332,12 +333,7 @@ class SqliteStore(Keepsakes):
 
     def changes(self) -> dict[str, int]:
         """Of what this crawl has fetched again: how many are new, changed and unchanged."""
-        changes: Counter[str] = Counter()
-        for name, count in self._counts.items():
-            state, _, code = name.partition(" ")
-            if code and state not in ("error", "skip"):
-                changes[code] += count
-        return dict(changes)
+        return changes_in(self._counts)
 
     # Decisions to skip
 

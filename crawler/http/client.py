@@ -81,8 +81,9 @@ class Client:
 
     `named_hosts`: hosts that the user named (the seeds'): the address guard lets them pass.
     `identity`: cookies and credentials, and the origins that may see secrets; without one there
-    are none but the cookies that servers set. `proxies`: the ways that are not straight. `trace`:
-    is told of each exchange. `clock`: seconds, monotonic.
+    are none but the cookies that servers set. `proxies`: the ways that are not straight.
+    `secret_headers`: of the configuration, in lower case, beside those that are secret by name.
+    `trace`: is told of each exchange, may be set later. `clock`: seconds, monotonic.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Client:
         named_hosts: Collection[str] = (),
         identity: Identity | None = None,
         proxies: Proxies | None = None,
+        secret_headers: Collection[str] = (),
         trace: Callable[[Exchange], None] | None = None,
         resolver: Resolver | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -99,7 +101,8 @@ class Client:
         self._config = config
         self._clock = clock
         self._identity = identity or Identity(CookieJar(), (), None, {}, time.time, token_hex)
-        self._trace = trace
+        self._secret_headers = secret_headers
+        self.trace = trace
         self._proxies = proxies or None  # most crawls have none, and never ask
         mapped = {host for host, _ in parse_mapped(config.resolve)}
         trusted = self._identity.trusted
@@ -110,7 +113,7 @@ class Client:
         self._pool: Pool[Connection] = Pool(
             config.idle_per_host, config.idle_total, config.idle_timeout, clock
         )
-        self._writer = RequestWriter(config, trusted)
+        self._writer = RequestWriter(config, trusted, secret_headers)
         # One buffer for all: nothing switches between a receive and the reading of its bytes.
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
@@ -212,7 +215,7 @@ class Client:
     def _ask(
         self, request: Request, target: Target, proofs: list[Header], progress: Progress
     ) -> Response:
-        if self._trace is None:
+        if self.trace is None:
             return self._ask_once(request, target, proofs, progress)
         return self._ask_and_tell(request, target, proofs, progress)
 
@@ -228,16 +231,16 @@ class Client:
             failure = error
             raise
         finally:
-            assert self._trace is not None
-            times = progress.timings(self._clock())
-            told = Exchange(target.origin, progress.head, progress.peer, times, response, failure)
-            self._trace(told)
+            if self.trace is not None and progress.head:
+                times = progress.timings(self._clock())
+                head, peer, secret = progress.head, progress.peer, self._secret_headers
+                self.trace(Exchange(target.origin, head, peer, times, response, failure, secret))
 
     def _ask_once(
         self, request: Request, target: Target, proofs: list[Header], progress: Progress
     ) -> Response:
         proxy = self._proxies.choose(target) if self._proxies is not None else None
-        head = self._head(request, target, proofs, proxy)
+        progress.head = head = self._head(request, target, proofs, proxy)
         self._requests += 1
         connection = self._pool.take(target.origin if proxy is None else proxy.pool_key(target))
         if connection is not None:
@@ -270,8 +273,8 @@ class Client:
         proxy: Proxy | None,
         reused: bool,
     ) -> Response:
-        if self._trace is not None:
-            progress.head, progress.peer = head, connection.peer(proxy, reused)
+        if self.trace is not None:
+            progress.peer = connection.peer(proxy, reused)
         reader = ResponseReader(request.method, self._config.max_header, self._config.max_body)
         body = Body(self._config.max_body)
         try:

@@ -27,7 +27,7 @@ class Progress:
         self.tls_ms: int | None = None
         self.head = b""
         self.peer: Peer | None = None
-        """Both are filled in for a trace only."""
+        """For a trace only."""
 
     def again(self) -> None:
         """Another exchange for the same request begins."""
@@ -35,6 +35,7 @@ class Progress:
         self.broken = None
         self.sent = self.first_byte = None
         self.dns_ms = self.connect_ms = self.tls_ms = None
+        self.head = b""
         self.peer = None
 
     def timings(self, now: float) -> Timings:

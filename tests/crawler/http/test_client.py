@@ -61,6 +61,7 @@ class Make(Protocol):
         named_hosts: Collection[str] = ...,
         identity: Identity | None = ...,
         resolver: Resolver | None = ...,
+        secret_headers: Collection[str] = ...,
     ) -> Client: ...
 
 
@@ -70,13 +71,9 @@ def make() -> Iterator[Make]:
     made = []
 
     def make(
-        config: HttpConfig = LIMITS,
-        *,
-        named_hosts: Collection[str] = LOOPBACK,
-        identity: Identity | None = None,
-        resolver: Resolver | None = None,
+        config: HttpConfig = LIMITS, *, named_hosts: Collection[str] = LOOPBACK, **more: Any
     ) -> Client:
-        made.append(Client(config, named_hosts=named_hosts, identity=identity, resolver=resolver))
+        made.append(Client(config, named_hosts=named_hosts, **more))
         return made[-1]
 
     yield make
@@ -397,11 +394,12 @@ def test_credentials_in_the_url_let_in_and_stay_there(client: Client, site: Site
 
 
 def test_configured_secrets_go_to_trusted_origins_only(make: Make, site: Site) -> None:
-    config = replace(LIMITS, headers={"Cookie": "a=b", "X-Note": "hi"})
-    client = make(config, identity=known_at(site.base))
+    config = replace(LIMITS, headers={"Cookie": "a=b", "X-Note": "hi", "X-Mine": "k"})
+    client = make(config, identity=known_at(site.base), secret_headers={"x-mine"})
     for host in ("127.0.0.1", "127.0.0.2"):
         client.fetch(Request(site.url("/echo", host)))
     assert [hit.headers.get("cookie") for hit in site.hits()] == ["a=b", None]
+    assert [hit.headers.get("x-mine") for hit in site.hits()] == ["k", None]
     assert [hit.headers.get("x-note") for hit in site.hits()] == ["hi", "hi"]
 
 
