@@ -7,8 +7,8 @@ text of the web can't steer a terminal.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal, Protocol, TextIO
 
 import msgspec
@@ -169,22 +169,29 @@ def to_stream(stream: TextIO) -> Write:
     return write
 
 
-def to_file(path: str) -> Write:
-    """Appends to the file. Raises OutputError if that is not possible, then or later."""
+class LogFile:
+    """Appends lines to the file at `path`. Raises OutputError where that fails, now or later.
 
-    def refused(error: OSError) -> OutputError:
-        return OutputError(f"--log-file {path}: {error.strerror or error}")
+    Each call is one write, so that several programs may share the file.
+    """
 
-    try:
-        file = Path(path).open("a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
-    except OSError as error:
-        raise refused(error) from error
-    write = to_stream(file)
-
-    def guarded(lines: list[str]) -> None:
+    def __init__(self, path: str) -> None:
+        self._path = path
         try:
-            write(lines)
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise refused(error) from error
+            raise self._refused(error) from error
 
-    return guarded
+    def __call__(self, lines: list[str]) -> None:
+        data = "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _refused(self, error: OSError) -> OutputError:
+        return OutputError(f"--log-file {self._path}: {error.strerror or error}")

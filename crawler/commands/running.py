@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from msgspec import Struct
 
@@ -17,7 +18,7 @@ from crawler.config import Config
 from crawler.errors import Stop, UsageError
 from crawler.folder import Mode
 from crawler.interrupts import Interruptible, interruptible
-from crawler.log import JsonLog, JsonView, Log, TextLog, to_file, to_stream
+from crawler.log import JsonLog, JsonView, Log, LogFile, TextLog, to_stream
 from crawler.progress import View, choose_view, follow
 from crawler.quantities import show_seconds
 from crawler.schema import ErrorRecord, Record
@@ -72,18 +73,18 @@ def run_tasks(
     for task in tasks:
         revealed(task.config.http, os.environ)  # a missing secret ends it before a folder is made
     title = tasks[0].config.dir if len(tasks) == 1 else f"{len(tasks)} crawls"
-    speaker = Speaker(voice, title, [task.config for task in tasks])
-    for note in notes:
-        speaker.say(f"orbweb: {note}")
-    try:
-        if len(tasks) == 1:
-            return run_crawl(tasks[0], speaker).exit_code
-        run = _side_by_side if side_by_side else _in_order
-        return next((code for code in run(tasks, speaker) if code), 0)
-    except Stop as stop:
-        if not speaker.complains(f"orbweb: {stop}"):
-            raise
-        return stop.exit_code
+    with closing(Speaker(voice, title, [task.config for task in tasks])) as speaker:
+        for note in notes:
+            speaker.say(f"orbweb: {note}")
+        try:
+            if len(tasks) == 1:
+                return run_crawl(tasks[0], speaker).exit_code
+            run = _side_by_side if side_by_side else _in_order
+            return next((code for code in run(tasks, speaker) if code), 0)
+        except Stop as stop:
+            if not speaker.complains(f"orbweb: {stop}"):
+                raise
+            return stop.exit_code
 
 
 class Speaker:
@@ -98,7 +99,8 @@ class Speaker:
         else:
             shared = any(config.output == "-" for config in configs) and sys.stdout.isatty()
             self.view = choose_view(sys.stderr, title, os.environ, quiet=voice.quiet, shared=shared)
-        self._file = _log_file(voice)
+        self._out = LogFile(voice.file) if voice.file else None
+        self._file = None if self._out is None else _log_into(self._out, voice.as_json)
         self._log = self._file or self._json or TextLog(self.view.write)
         self._tells = voice.verbose and (not voice.quiet or self._file is not None)
 
@@ -116,6 +118,11 @@ class Speaker:
             self._json.message(text, "error")
         return self._json is not None
 
+    def close(self) -> None:
+        """Nothing more will be said."""
+        if self._out is not None:
+            self._out.close()
+
     def hears(self, crawl: Crawl, seen: Callable[[Record], None]) -> None:
         """Have the crawl tell what happens."""
         if self._tells:
@@ -129,11 +136,8 @@ class Speaker:
         crawl.listen(listen)
 
 
-def _log_file(voice: Voice) -> Log | None:
-    if not voice.file:
-        return None
-    write = to_file(voice.file)
-    return JsonLog(write, time.time) if voice.as_json else TextLog(write, time.time)
+def _log_into(file: LogFile, as_json: bool) -> Log:
+    return JsonLog(file, time.time) if as_json else TextLog(file, time.time)
 
 
 def run_crawl(task: Task, speaker: Speaker) -> Summary:

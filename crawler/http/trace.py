@@ -90,11 +90,13 @@ def brief(exchange: Exchange) -> list[str]:
 
     Of an exchange that was none, one line.
     """
-    peer, response, failure = exchange.peer, exchange.response, exchange.failure
-    ends = [_failure(failure)] if response is None else [_status(response), _size(response)]
-    ways = [] if peer is None else [_way(peer), *peer.tls[:1]]
-    about = "; ".join([*ends, *ways, _times(exchange.timings)])
-    lines = [f"* {exchange.request_line.partition(' ')[0]} {exchange.url}: {about}"]
+    peer, response = exchange.peer, exchange.response
+    about = [_failure(exchange.failure)] if response is None else _came(response)
+    if peer is not None:
+        about += [_way_briefly(peer), *peer.tls[:1]]
+    about.append(_times_briefly(exchange.timings))
+    method = exchange.request_line.partition(" ")[0]
+    lines = [f"* {method} {exchange.url}  {'; '.join(about)}"]
     if peer is not None:
         lines.append(f"> {_in_one_line(exchange.request_headers)}")
     if response is not None:
@@ -104,6 +106,18 @@ def brief(exchange: Exchange) -> list[str]:
 
 def _in_one_line(headers: list[Header]) -> str:
     return "  ".join(f"{name}: {value}" for name, value in headers)
+
+
+def _came(response: Response) -> list[str]:
+    size = f"{response.wire_bytes:,} bytes"
+    if len(response.body) != response.wire_bytes:
+        size += f", {len(response.body):,} decoded"
+    return [_status(response), f"{size}, cut there" if response.truncated else size]
+
+
+def _way_briefly(peer: Peer) -> str:
+    by = f" by {peer.proxy}" if peer.proxy else ""
+    return f"{peer.address}{by}, {'used before' if peer.reused else 'new connection'}"
 
 
 def _way(peer: Peer) -> str:
@@ -153,16 +167,26 @@ def _cookie(pair: str) -> str:
     return f"{name.strip()}={DOTS}" if equals else DOTS
 
 
-def _times(timings: Timings) -> str:
+def _phases(timings: Timings) -> dict[str, int]:
+    """Those that took place, milliseconds."""
     phases = {
         "name": timings.dns_ms,
         "connect": timings.connect_ms,
         "tls": timings.tls_ms,
         "first byte": timings.ttfb_ms,
         "download": timings.download_ms,
-        "total": timings.fetch_ms,
     }
-    return ", ".join(f"{name} {took} ms" for name, took in phases.items() if took is not None)
+    return {name: took for name, took in phases.items() if took is not None}
+
+
+def _times(timings: Timings) -> str:
+    phases = _phases(timings) | {"total": timings.fetch_ms}
+    return ", ".join(f"{name} {took} ms" for name, took in phases.items())
+
+
+def _times_briefly(timings: Timings) -> str:
+    phases = ", ".join(f"{name} {took}" for name, took in _phases(timings).items())
+    return f"{timings.fetch_ms} ms ({phases})" if phases else f"{timings.fetch_ms} ms"
 
 
 def certificate_lines(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -136,26 +137,40 @@ def test_secrets_are_blanked(line: str, shown: str) -> None:
 
 
 def test_in_brief(traced: Traced, site: Site) -> None:
-    traced.lines(site.base + "/gzip")
-    about, sent, received = brief(traced.exchanges[0])
-    assert about.startswith(f"* GET {site.base}/gzip: 200 OK; ")
-    assert " bytes of body, " in about
-    assert f"; a new connection to 127.0.0.1 port {site.port}; name 0 ms, connect " in about
-    assert sent.startswith(f"> Host: 127.0.0.1:{site.port}  Accept: */*  User-Agent: orbweb/")
-    assert received.startswith("< content-type: text/html  content-length: ")
+    for how in ("new connection; [0-9]+ ms \\(name 0, connect ", "used before; [0-9]+ ms \\(first"):
+        traced.lines(site.base + "/gzip")
+        about, sent, received = brief(traced.exchanges[0])
+        assert re.match(
+            rf"\* GET {site.base}/gzip  200 OK; [0-9,]+ bytes, [0-9,]+ decoded; "
+            rf"127.0.0.1 port {site.port}, {how}",
+            about,
+        ), about
+        assert sent.startswith(f"> Host: 127.0.0.1:{site.port}  Accept: */*  User-Agent: orbweb/")
+        assert received.startswith("< content-type: text/html  content-length: ")
+    traced.lines(site.base + "/arrived")
+    assert "; 10 bytes; 127.0.0.1" in brief(traced.exchanges[0])[0]
 
 
 def test_in_brief_what_was_no_exchange(traced: Traced, site: Site) -> None:
     traced.lines("http://169.254.169.254/x?y")
     (about,) = brief(traced.exchanges[0])
-    assert about.startswith("* GET http://169.254.169.254/x?y: failed (blocked_address, ")
+    assert about.startswith("* GET http://169.254.169.254/x?y  failed (blocked_address, ")
     traced.lines(site.base + "/drop")
     about, sent = brief(traced.exchanges[0])
-    assert f"* GET {site.base}/drop: failed (reset, headers): " in about
+    assert f"* GET {site.base}/drop  failed (reset, headers): " in about
     assert sent.startswith("> Host: ")
     traced.lines(site.base + "/drip-endless")
     about, _sent = brief(traced.exchanges[0])
-    assert f"* GET {site.base}/drip-endless: given up before its end; " in about
+    assert f"* GET {site.base}/drip-endless  given up before its end; " in about
+
+
+def test_in_brief_over_tls(tls_site: Site, ca_file: Path) -> None:
+    traced = Traced(tls_site, replace(LIMITS, ca_file=str(ca_file)))
+    traced.lines(tls_site.url("/arrived", "127.0.0.1"))
+    assert re.search(
+        r", new connection; TLSv1.3, TLS_\w+; \d+ ms \(.*tls", brief(traced.exchanges[0])[0]
+    )
+    traced.client.close()
 
 
 def test_no_exchange_without_a_head(site: Site) -> None:
