@@ -422,8 +422,8 @@ def _addresses_and_trust(group: str) -> Iterator[Flag]:
         help="Ask these for names; system: leave that to the system.",
     )  # fmt: skip
     yield Flag(
-        "--resolve", key="http.resolve", group=group, metavar="HOST:PORT:ADDR", multiple=True,
-        help="Take this address for this host; repeatable.",
+        "--resolve", key="http.resolve", group=group, metavar="HOST:PORT:ADDR[,ADDR]",
+        multiple=True, help="Take this address for this host, or for any (*); repeatable.",
     )  # fmt: skip
     yield Flag(
         "--allow-net", key="http.allow_net", group=group, metavar="CIDR", multiple=True,

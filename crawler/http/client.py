@@ -50,7 +50,7 @@ from crawler.http.pool import Pool, PoolStatistics
 from crawler.http.progress import Progress
 from crawler.http.proxy import Proxies, Proxy, proxy_authorization
 from crawler.http.request import RequestWriter, Target, parse_target
-from crawler.http.resolve import Resolver, parse_mapped
+from crawler.http.resolve import Mapped, Resolver
 from crawler.http.tls import Tls, explain
 from crawler.http.trace import Exchange
 from crawler.http.tunnel import refusal
@@ -104,9 +104,10 @@ class Client:
         self._secret_headers = secret_headers
         self.trace = trace
         self._proxies = proxies or None  # most crawls have none, and never ask
-        mapped = {host for host, _ in parse_mapped(config.resolve)}
+        mapped = Mapped(config.resolve)
         trusted = self._identity.trusted
-        guard = AddressGuard(config.allow_net, mapped.union(named_hosts), trusted)
+        allowed = (*config.allow_net, *mapped.of_all)
+        guard = AddressGuard(allowed, mapped.hosts.union(named_hosts), trusted)
         self._connector = Connector(
             config, resolver or open_resolver(config, clock), guard, Tls(config, trusted), clock
         )

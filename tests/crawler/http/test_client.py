@@ -21,9 +21,11 @@ from crawler.errors import (
     ConnectRefused,
     ConnectTimeout,
     Failure,
+    NameFailure,
     NameNotFound,
     NameServerFailure,
     NameTimeout,
+    ProtocolFailure,
     ReadTimeout,
     TotalTimeout,
 )
@@ -187,12 +189,22 @@ def test_origins_do_not_share_connections(client: Client, site: Site) -> None:
 @pytest.mark.parametrize(
     "path",
     ["/longer-than-length", "/response-twice", "/length-and-chunked", "/http-1.0", "/until-close",
-     "/too-long/100000000", "/gzip-bomb/gzip", "/204-with-body"],
+     "/too-long/100000000", "/gzip-bomb/gzip", "/204-with-body",
+     "/left-open/longer-than-length", "/left-open/response-twice", "/left-open/length-and-chunked",
+     "/left-open/204-with-body", "/left-open/bad-chunk", "/left-open/two-lengths"],
 )  # fmt: skip
 def test_a_doubtful_connection_is_not_used_again(client: Client, site: Site, path: str) -> None:
-    client.fetch(Request(site.base + path))
+    with suppress(ProtocolFailure):
+        client.fetch(Request(site.base + path))
     assert client.fetch(Request(site.base + "/arrived")).body == b"<p>arrived"
     assert [hit.connection for hit in site.hits()] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["lone-lf", "chunk-extension", "trailers"])
+def test_what_is_odd_but_clear_is_no_reason_to_close(client: Client, site: Site, name: str) -> None:
+    for path in (f"/left-open/{name}", "/arrived"):
+        client.fetch(Request(site.base + path))
+    assert [hit.connection for hit in site.hits()] == [1, 1]
 
 
 def test_a_kept_connection_that_died_is_replaced_without_a_word(client: Client, site: Site) -> None:
@@ -347,6 +359,26 @@ def test_a_host_mapped_by_hand(make: Make, site: Site) -> None:
 
 def gai(code: int) -> standard.gaierror:
     return standard.gaierror(code, standard.gaierror.__name__)
+
+
+def test_hosts_mapped_as_in_curl(make: Make, site: Site) -> None:
+    """Several addresses, of which the first is dead; `*` for all hosts that are not named."""
+    port = site.port
+    entries = (f"two.test:{port}:127.0.0.3,[127.0.0.1]", f"*:{port}:127.0.0.2")
+    client = make(replace(LIMITS, resolve=entries), named_hosts=())
+    assert client.fetch(Request(site.url("/arrived", "two.test"))).remote_ip == "127.0.0.1"
+    assert client.fetch(Request(site.url("/arrived", "any.test"))).remote_ip == "127.0.0.2"
+    failing(client, f"http://any.test:{port + 1}/", NameFailure)  # of this port alone
+    failing(client, site.url("/arrived", "127.0.0.1"), BlockedAddress)
+
+
+def test_each_connection_is_judged_by_what_the_name_leads_to_now(make: Make, site: Site) -> None:
+    """A name that is public at first and private later ("rebinding") gains nothing by it."""
+    names = Names(turncoat=["127.0.0.1"])
+    client = make(replace(LIMITS, allow_net=("127.0.0.0/8",)), named_hosts=(), resolver=names)
+    assert client.fetch(Request(site.url("/closes-after", "turncoat.test"))).status == 200
+    names.addresses["turncoat"] = ["10.0.0.1", "169.254.169.254"]
+    failing(client, site.url("/arrived", "turncoat.test"), BlockedAddress)
 
 
 @pytest.mark.parametrize(
