@@ -40,7 +40,7 @@ from crawler.pace import ROBOTS
 from crawler.records import Found
 from crawler.schema import Record, RobotsRecord, RunRecord
 from crawler.scope import Scope
-from crawler.settings.secrets import revealed
+from crawler.settings.secrets import revealed, secret_headers
 from crawler.single import Visit, Visitor
 from crawler.sinks.base import Sink
 from crawler.sinks.files import ImageFiles
@@ -71,6 +71,8 @@ class Summary(Struct, frozen=True):
     next_command: str | None
     parked: tuple[Parked, ...] = ()
     """The hosts whose URLs wait, since they did not answer."""
+    changes: Mapping[str, int] = {}
+    """Of a crawl that compares itself with one before: what was new, changed and unchanged."""
 
 
 def resident_bytes() -> int:
@@ -92,8 +94,8 @@ def open_crawl(
     """A crawl ready to run; its seeds are in its state.
 
     "new" refuses a folder that holds a crawl; "fresh" throws that crawl's state and records away
-    and keeps its images; "resume" goes on with it, under `config`. Raises UsageError, OutputError
-    or StateError.
+    and keeps its images; "resume" goes on with it, under `config`; "newer" asks again for all that
+    it has met, and is as "new" where there is none. Raises UsageError, OutputError or StateError.
 
     What a run's records depend on beside `config` and the servers' answers: `clock`, seconds since
     the epoch; `random`, which draws run_id and jitter; `memory`, bytes that the process has now;
@@ -139,6 +141,7 @@ class Crawl:
         widened = [url for url, _ in store.notes(WIDENED)]
         self._scope = Scope(config.scope, (*config.seeds, *widened))
         self._config = config
+        self._run = run
         self._store = store
         self._clock = clock
         self._memory = memory
@@ -153,6 +156,7 @@ class Crawl:
             named_hosts={hostname(host_key(seed)) for seed in config.seeds},
             identity=self._identity,
             proxies=Proxies(http.proxy, http.no_proxy, os.environ),
+            secret_headers=secret_headers(config.http),
             clock=hub.get_hub().loop.now,
         )
         self._writer = Writer(
@@ -209,6 +213,7 @@ class Crawl:
                 self._config.dir,
                 None if reason == "done" else f"orbweb resume {self._config.dir}",
                 self._parked(),
+                self._store.changes(),
             )
 
     def interrupt(self, signum: int) -> None:
@@ -230,6 +235,10 @@ class Crawl:
     def listen(self, listener: Callable[[Record], None]) -> None:
         """Have `listener` told of each record that ends a URL."""
         self._stats.listener = listener
+
+    def trace(self, told: Callable[[Exchange], None]) -> None:
+        """Have `told` be told of each exchange with a server."""
+        self._client.trace = told
 
     def close_client(self) -> None:
         self._client.close()
@@ -283,6 +292,7 @@ class Crawl:
             version=__version__,
             obey_robots=self._config.robots.obey,
             verify_tls=self._config.http.verify_tls,
+            recrawl_of=self._run.before,
         )
 
 
@@ -336,6 +346,7 @@ def _lone_client(
         named_hosts={hostname(host_key(url)) for url in urls},
         identity=identity,
         proxies=Proxies(http.proxy, http.no_proxy, os.environ),
+        secret_headers=secret_headers(config.http),
         trace=trace,
     )
     with closing(client):

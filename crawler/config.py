@@ -68,7 +68,7 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Name servers to ask, `ADDRESS` or `ADDRESS:PORT`; empty: those of the system; `system`: leave
     names to the system altogether."""
     resolve: tuple[str, ...] = ()
-    """`HOST:PORT:ADDR`, as in curl."""
+    """`HOST:PORT:ADDR[,ADDR]`, as in curl; `*` stands for all hosts."""
     allow_net: tuple[str, ...] = ()
     """Networks that the address guard lets pass (CIDR). Hosts named by a seed always pass."""
     idle_per_host: Count = 8

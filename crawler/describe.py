@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from crawler.errors import Failure
+from crawler.http.trace import blanked
 from crawler.records import File, Found, Hop, Image, Lease, Page, Response, Skip
 from crawler.robots import Robots
 from crawler.schema import (
@@ -36,8 +37,7 @@ def page_record(
 ) -> PageRecord:
     """`include` names the heavy fields that the user asked for."""
     return PageRecord(
-        **_url_fields(lease),
-        **_fetch_fields(lease, response),
+        **fetched(lease, response),
         content_type=page.content_type,
         charset=page.charset,
         lang=page.lang,
@@ -57,8 +57,7 @@ def file_record(
     lease: Lease, response: Response, file: File, include: frozenset[str]
 ) -> FileRecord:
     return FileRecord(
-        **_url_fields(lease),
-        **_fetch_fields(lease, response),
+        **fetched(lease, response),
         content_type=file.content_type,
         charset=file.charset,
         links_count=len(file.links),
@@ -69,8 +68,7 @@ def file_record(
 def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
     """`path` and `dup_of` stay empty until the writer has put the bytes on disk."""
     return ImageRecord(
-        **_url_fields(lease),
-        **_fetch_fields(lease, response),
+        **fetched(lease, response),
         content_type=image.content_type,
         path="",
         format=image.format,
@@ -80,13 +78,13 @@ def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
         animated=None if image.frames is None else image.frames > 1,
         alt=lease.alt,
         page_url=lease.parent_url,
+        source="resumed" if response.resumed else "new",
     )
 
 
 def redirect_record(lease: Lease, response: Response, location: str) -> RedirectRecord:
     return RedirectRecord(
-        **_url_fields(lease),
-        **_fetch_fields(lease, response),
+        **fetched(lease, response),
         content_type=response.header("content-type"),
         location=location,
     )
@@ -151,10 +149,10 @@ def _second(seconds: int) -> str:
 
 
 def code_of(record: TerminalRecord) -> str | None:
-    """Why it ended so, where it did not end well: the `error_code`, or the `reason` of a skip."""
+    """`error_code` of an error, `reason` of a skip; of what was fetched again, how it changed."""
     if isinstance(record, ErrorRecord):
         return record.error_code
-    return record.reason if isinstance(record, SkipRecord) else None
+    return record.reason if isinstance(record, SkipRecord) else record.changed
 
 
 def why_of(record: TerminalRecord) -> str | None:
@@ -187,9 +185,10 @@ def _url_fields(lease: Lease | Found) -> dict[str, Any]:
     }
 
 
-def _fetch_fields(lease: Lease, response: Response) -> dict[str, Any]:
+def fetched(lease: Lease, response: Response) -> dict[str, Any]:
+    """The fields of every record about an answer."""
     timings = response.timings
-    return {
+    return _url_fields(lease) | {
         "status": response.status,
         "redirects": _hops(lease.redirects + response.redirects),
         "http_version": response.http_version,
@@ -231,4 +230,5 @@ def _image_rows(page: Page) -> tuple[ImageRow, ...]:
 
 
 def _header_rows(response: Response) -> tuple[HeaderRow, ...]:
-    return tuple(HeaderRow(name, value) for name, value in response.headers)
+    """Without the secrets in them: a cookie that we were given is one."""
+    return tuple(HeaderRow(name, blanked(name, value)) for name, value in response.headers)

@@ -64,7 +64,13 @@ class Discovery:
         images = self._images(lease, file.images, None) if self._fetch_images else []
         depth = lease.depth + (lease.kind not in SITEMAPS)
         links = [
-            _link(lease, link.url, link.kind, depth, self._judge_listed(link, depth))
+            _link(
+                lease,
+                link.url,
+                link.kind,
+                depth,
+                self._scope.judge_found(link.url, link.kind, "page", depth),
+            )
             for link in file.links
             if not self._known(link.url, depth)
         ]
@@ -85,11 +91,6 @@ class Discovery:
             )
             for url in urls
         ]
-
-    def _judge_listed(self, link: Link, depth: int) -> Skip | None:
-        if link.kind == "sitemap_index":
-            return self._scope.judge_sitemap(link.url)
-        return self._scope.judge(link.url, "page", depth)
 
     def instead(self, lease: Lease) -> tuple[Found, ...]:
         """What takes the place of a lease that turned out to lead into a trap."""

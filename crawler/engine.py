@@ -26,10 +26,13 @@ from crawler.extract import extract
 from crawler.frontier.frontier import Frontier
 from crawler.gate import Gate, Learnt
 from crawler.http.client import Client
+from crawler.http.conditional import confirms, if_changed, renewed, validators_of
 from crawler.limits import Limits
 from crawler.pace import reply_of, reply_of_failure
-from crawler.records import File, Image, Lease, Outcome, Page, Request, Response
-from crawler.retry import Again, decide, refusal
+from crawler.records import File, Image, Lease, Outcome, Page, Request, Response, Validators
+from crawler.retry import Again, decide, redirects, refusal
+from crawler.revisit import Answer, answer_of, unmodified_record
+from crawler.schema import ImageRecord, PageRecord
 from crawler.traps import Traps
 from crawler.writer import Writer
 
@@ -162,16 +165,28 @@ class Engine:
         if (skip := self._traps.judge_lease(lease)) is not None:
             found = self._discovery.instead(lease)
             return Outcome(lease, describe.skip_record(lease, skip), found)
-        response = self._fetch(lease)
-        if 300 <= response.status < 400 and response.header("location") is not None:
-            return self._redirect(lease, response)
+        answer = self._known(lease)
+        response = self._fetch(lease, answer)
+        if response.status == 304 and answer is not None:
+            return self._unmodified(lease, response, answer)
         if (failure := refusal(response, self._clock())) is not None:
             raise failure
+        if redirects(response):
+            return self._redirect(lease, response)
         return self._read(lease, response)
 
-    def _fetch(self, lease: Lease) -> Response:
+    def _known(self, lease: Lease) -> Answer | None:
+        """What an earlier crawl was told of the URL, if the server can be asked whether it is still
+        so. A picture whose file is gone has to come again."""
+        answer = answer_of(lease)
+        if answer is None or answer.path is None or self._writer.holds(answer.path):
+            return answer
+        return None
+
+    def _fetch(self, lease: Lease, known: Answer | None) -> Response:
         request = Request(
             lease.url,
+            headers=() if known is None else tuple(if_changed(known.validators)),
             accept=ACCEPT[lease.want],
             referer=lease.parent_url,
             subresource=lease.want == "image",
@@ -215,6 +230,28 @@ class Engine:
         if learnt.unanswered is not None:
             raise learnt.unanswered
 
+    def _unmodified(self, lease: Lease, response: Response, answer: Answer) -> Outcome | None:
+        """The server says that what we know is still right. What it links to is asked by itself."""
+        if not confirms(response, answer.validators):  # of another version: asked plainly then
+            self._frontier.retry(lease, self._clock(), "protocol", "304 about another version")
+            return None
+        record = unmodified_record(lease, response, answer)
+        if isinstance(record, PageRecord) and not self._take_page(lease):
+            return None
+        if isinstance(record, ImageRecord):
+            skip = self._limits.judge_image(record)
+            if skip is not None:
+                return Outcome(lease, describe.skip_record(lease, skip))
+        return Outcome(lease, record, validators=renewed(response, answer.validators))
+
+    def _take_page(self, lease: Lease) -> bool:
+        """Whether there is room for one page more; if not, the URL stays queued."""
+        if self._limits.take_page(lease):
+            self._traps.count(lease)
+            return True
+        self._frontier.give_back(lease)
+        return False
+
     def _redirect(self, lease: Lease, response: Response) -> Outcome:
         found = self._discovery.redirect(lease, response)
         return Outcome(lease, describe.redirect_record(lease, response, found.url), (found,))
@@ -231,21 +268,28 @@ class Engine:
         unwanted = said.noimageai if isinstance(what, Image) else said.noai
         if unwanted is not None:
             return Outcome(lease, describe.skip_record(lease, unwanted))
+        validators = _validators(response)
         if isinstance(what, File):
             record = describe.file_record(lease, response, what, self._include)
-            return Outcome(lease, record, self._discovery.file(lease, what))
+            return Outcome(lease, record, self._discovery.file(lease, what), validators=validators)
         skip = self._limits.judge_image(what)
         if skip is not None:
             return Outcome(lease, describe.skip_record(lease, skip))
-        return Outcome(lease, describe.image_record(lease, response, what), (), response.body)
+        image = describe.image_record(lease, response, what)
+        return Outcome(lease, image, (), response.body, validators)
 
     def _page(self, lease: Lease, response: Response, page: Page, said: Said) -> Outcome | None:
         if said.noai is not None:
             found = self._discovery.page(lease, page, said)
             return Outcome(lease, describe.skip_record(lease, said.noai), found)
-        if not self._limits.take_page(lease):
-            self._frontier.give_back(lease)
+        if not self._take_page(lease):
             return None
         self._traps.learn(lease, response.body, page.images)
         record = describe.page_record(lease, response, page, self._include)
-        return Outcome(lease, record, self._discovery.page(lease, page, said))
+        found = self._discovery.page(lease, page, said)
+        return Outcome(lease, record, found, validators=_validators(response))
+
+
+def _validators(response: Response) -> Validators | None:
+    """What the next crawl may ask with: a 304 stands for a 200 and for nothing else."""
+    return validators_of(response) if response.status == 200 else None

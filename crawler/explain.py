@@ -140,7 +140,8 @@ def _answer(
     if row.state == "error":
         tries = "once" if row.attempts == 0 else f"{row.attempts + 1} times"
         return f"failed: {row.code}, {row.why}; tried {tries}"
-    return f"fetched: {row.state}" + (f", {row.why}" if row.why else "")
+    told = [row.state, *([f"{row.code} since the crawl before"] if row.code else [])]
+    return f"fetched: {', '.join([*told, *([row.why] if row.why else [])])}"
 
 
 def _waits(

@@ -1,5 +1,9 @@
 """A crawl's folder: `state/`, `records.jsonl`, `images/`. Beginning, resuming, beginning anew.
 
+A crawl of mode "newer" goes into a state that holds one: it asks again for everything, and only for
+what has changed where the server lets it (`revisit.py`). Its records come behind the old ones under
+a run_id of their own, numbered on, so that of two records of a URL the later counts in any case.
+
 A new crawl commits its run and its seeds in one transaction (`app.py`), so that a folder holds
 either a crawl that can be resumed or nothing that counts.
 """
@@ -19,14 +23,16 @@ from crawler.errors import UsageError
 from crawler.frontier.base import Run
 from crawler.frontier.lockfile import LockFile
 from crawler.frontier.sqlite import SqliteStore
-from crawler.notes import TRAPS
+from crawler.notes import READING, TRAPS, WIDENED
+from crawler.revisit import reading
 from crawler.schema_forms import schema_line
+from crawler.scope import Scope
 from crawler.sinks.base import STREAM, Sink, refused
 from crawler.sinks.files import ImageFiles
 from crawler.sinks.journal import Journal
 from crawler.sinks.jsonl import STDOUT, open_jsonl
 
-Mode = Literal["new", "resume", "fresh"]
+Mode = Literal["new", "resume", "fresh", "newer"]
 
 DECIDED_FOR_GOOD = frozenset({"scope", "depth", "scheme", "nofollow"})
 """Reasons of skips that are not judged again when a URL is leased."""
@@ -54,6 +60,7 @@ def open_state(config: Config, mode: Mode, now: float, random: Random) -> tuple[
     """
     state = Path(config.dir) / STATE
     records = records_path(config)
+    run: Run | None
     if mode == "fresh":
         _throw_away(state, records)
     store = SqliteStore(state)
@@ -61,15 +68,52 @@ def open_state(config: Config, mode: Mode, now: float, random: Random) -> tuple[
         run = store.run()
         if mode == "resume" and run is None:
             raise UsageError(f"{config.dir} holds no crawl; begin one with `orbweb crawl URL`")
-        if mode != "resume":
+        if run is None or mode in ("new", "fresh"):
             _refuse_to_overwrite(config.dir, run, records)
-        if run is None:
-            run = Run(ulid(now, random), to_json(config).decode())
-            store.set_run(run)
+            run = _begin(store, Run(ulid(now, random), to_json(config).decode()), config)
+        elif mode == "newer":
+            _ask_again(store, run, config, now)
+            anew = Run(ulid(now, random), to_json(config).decode(), run.seq, run.run_id)
+            run = _begin(store, anew, config)
     except BaseException:
         store.close()
         raise
     return store, run
+
+
+def _begin(store: SqliteStore, run: Run, config: Config) -> Run:
+    store.set_run(run)
+    store.set_note(READING, "", reading(config))
+    return run
+
+
+def _ask_again(store: SqliteStore, before: Run, config: Config, now: float) -> None:
+    """Queue what the crawl `before` has met, for one that compares itself with it."""
+    old = from_json(before.config.encode())
+    _find_place(store, old, config)
+    judge = None
+    if (old.scope, old.seeds) != (config.scope, config.seeds):
+        widened = [url for url, _ in store.notes(WIDENED)]
+        judge = Scope(config.scope, (*config.seeds, *widened)).judge_found
+    store.start_over(now, judge, keep_answers=store.note(READING, "") == reading(config))
+
+
+def _find_place(store: SqliteStore, old: Config, config: Config) -> None:
+    """Go on at the end of the old records, or at the beginning of a file that holds nothing yet.
+
+    So records may be moved away between two crawls, or go elsewhere from now on.
+    """
+    records = records_path(config)
+    if records is None:
+        return
+    size = records.stat().st_size if records.is_file() else 0
+    if size == 0:
+        store.set_offset(STREAM, 0)
+    elif old.output != config.output and size != store.offset(STREAM):
+        raise UsageError(
+            f"{records} is there already, and is not what the crawl before has written: move it "
+            "away, or name another with --output"
+        )
 
 
 @contextmanager
@@ -135,8 +179,9 @@ def records_path(config: Config) -> Path | None:
 def _refuse_to_overwrite(folder: str, run: Run | None, records: Path | None) -> None:
     if run is not None:
         raise UsageError(
-            f"{folder} holds a crawl already: go on with `orbweb resume {folder}`, "
-            "begin anew with --fresh, or name another folder with --dir"
+            f"{folder} holds a crawl already: go on with `orbweb resume {folder}`, ask for what "
+            f"has changed with `orbweb recrawl {folder}`, begin anew with --fresh, or name another "
+            "folder with --dir"
         )
     if records is not None and records.is_file() and records.stat().st_size > 0:
         raise UsageError(

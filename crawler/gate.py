@@ -27,7 +27,7 @@ from crawler.errors import Failure, StatusFailure
 from crawler.notes import ROBOTS_TXT, Notes
 from crawler.pace import ROBOTS, Reply, reply_of_failure
 from crawler.records import Request, Response, Skip
-from crawler.retry import refusal
+from crawler.retry import redirects, refusal
 from crawler.robots import Robots, parse
 from crawler.schema import RobotsRecord
 from crawler.url import join_header, origin
@@ -138,7 +138,7 @@ class Gate:
         try:
             response = self._fetch(Request(target))
             location = response.header("location")
-            if 300 <= response.status < 400 and location is not None and hops < MAX_REDIRECTS:
+            if location is not None and redirects(response) and hops < MAX_REDIRECTS:
                 self._on_the_way[site] = (join_header(target, location) or robots_url, hops + 1)
                 return None
             _refuse(response, self._clock())

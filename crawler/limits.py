@@ -6,14 +6,23 @@ hands, and gives its URL back when no place is left.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from crawler.config import ImagesConfig, LimitsConfig
 from crawler.notes import PAGES_OF_HOST, Notes
-from crawler.records import Image, Lease, Skip
+from crawler.records import Lease, Skip
 from crawler.schema import FetchRecord, Record
 
 LimitReached = Literal["limit_pages", "limit_time", "limit_bytes"]
+
+
+class Sized(Protocol):
+    """An image as it was read, or its record. Pixels."""
+
+    @property
+    def width(self) -> int | None: ...
+    @property
+    def height(self) -> int | None: ...
 
 
 class Limits:
@@ -58,7 +67,7 @@ class Limits:
         if isinstance(record, FetchRecord):
             self._bytes += record.wire_bytes
 
-    def judge_image(self, image: Image) -> Skip | None:
+    def judge_image(self, image: Sized) -> Skip | None:
         """Whether the image is too small to be kept; an image of unknown size is not."""
         for side, least in (("width", self._images.min_width), ("height", self._images.min_height)):
             size = getattr(image, side)

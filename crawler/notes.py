@@ -17,6 +17,12 @@ PAGES_OF_TEMPLATE = "template"
 TRAPS = "traps"
 """By host: the templates that were cut (`traps.Cut` by name)."""
 
+READING = "reading"
+"""Under "": under which settings the answers of this state were read (`revisit.reading`)."""
+
+OF_ONE_CRAWL = (PAGES_OF_HOST, PAGES_OF_TEMPLATE)
+"""What a further crawl into the same state counts anew."""
+
 
 class Notes(Protocol):
     """What a stage needs of the store."""

@@ -32,6 +32,10 @@ class View(Protocol):
         """One line of text for the user, at once."""
         ...
 
+    def write(self, lines: list[str]) -> None:
+        """Printable lines that belong together, at once."""
+        ...
+
     def stopping(self) -> None:
         """The user wants an end, and what is under way is being finished."""
         ...
@@ -53,7 +57,11 @@ class NoView:
         pass
 
     def say(self, text: str) -> None:
-        write_line(self._stream, text)
+        self.write([printable(text)])
+
+    def write(self, lines: list[str]) -> None:
+        self._stream.write("".join(f"{line}\n" for line in lines))
+        self._stream.flush()
 
     def stopping(self) -> None:
         self.say(f"orbweb: {STOPPING}")
@@ -161,12 +169,6 @@ class Forecast:
         if span < self._window_s / 2 or shrunk <= 0 or waiting == 0:
             return None
         return waiting * span / shrunk
-
-
-def write_line(stream: TextIO, text: str) -> None:
-    """A line of text that may hold pieces of the web: no control character reaches a terminal."""
-    stream.write(printable(text) + "\n")
-    stream.flush()
 
 
 def printable(text: str) -> str:

@@ -46,7 +46,10 @@ class LiveView:
         self._live.update(picture, refresh=True)
 
     def say(self, text: str) -> None:
-        self._console.print(Text(printable(text)), soft_wrap=True)
+        self.write([printable(text)])
+
+    def write(self, lines: list[str]) -> None:
+        self._console.print(Text("\n".join(lines)), soft_wrap=True)
 
     def stopping(self) -> None:
         """The next picture shows it."""

@@ -56,6 +56,26 @@ class Found(Struct, frozen=True):
     and a later find by a better road (nearer, or as an image) may overturn it."""
 
 
+class Validators(Struct, frozen=True):
+    """What a response says of the version that it is (RFC 9110 section 8.8), as the server sent it;
+    what is malformed counts as not sent."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+    date: str | None = None
+    """When the response was made; tells whether `last_modified` is old enough to be strong."""
+
+
+class Kept(Struct, frozen=True):
+    """What the state holds of the last good answer of a URL, for the next crawl of it."""
+
+    digest: bytes
+    """SHA-256 of the decoded body; of a redirect, of the address where it leads."""
+    answer: bytes | None = None
+    """What makes a record out of "304 Not Modified" (`revisit.Answer`); None if the server gave
+    nothing to ask with."""
+
+
 class Lease(Struct, frozen=True):
     """A URL handed out to exactly one worker, who owes an Outcome or gives it back."""
 
@@ -75,6 +95,8 @@ class Lease(Struct, frozen=True):
     seed_url: str | None = None
     alt: str | None = None
     redirects: tuple[Hop, ...] = ()
+    kept: Kept | None = None
+    """Of an earlier crawl into the same state."""
 
 
 class Request(Struct, frozen=True):
@@ -122,6 +144,8 @@ class Response(Struct, frozen=True):
     content_encoding: str | None = None
     truncated: Literal["length"] | None = None
     """"length": the body went on beyond the size limit, and was cut there."""
+    resumed: bool = False
+    """The connection broke, and the rest was asked for on another."""
     redirects: tuple[Hop, ...] = ()
     """Followed by the client itself: back to a URL of its own chain, after a cookie was set. Then
     `url` is where they led."""
@@ -196,3 +220,5 @@ class Outcome(Struct, frozen=True):
     found: tuple[Found, ...] = ()
     picture: bytes | None = None
     """The bytes of an image, to be kept on disk before the record is written."""
+    validators: Validators | None = None
+    """What the next crawl can ask with, of an answer that it may ask about."""

@@ -29,7 +29,14 @@ from datetime import UTC
 from msgspec import Struct
 
 from crawler.config import RetryConfig
-from crawler.errors import ClientErrorStatus, Failure, RateLimited, ServerErrorStatus, StatusFailure
+from crawler.errors import (
+    ClientErrorStatus,
+    Failure,
+    ProtocolFailure,
+    RateLimited,
+    ServerErrorStatus,
+    StatusFailure,
+)
 from crawler.records import Response
 
 
@@ -71,11 +78,35 @@ def backoff(attempts: int, config: RetryConfig, jitter: Callable[[], float]) -> 
     return longest * (0.5 + jitter() / 2)
 
 
+_NO_REDIRECTS = {
+    304: "nothing was known that could be unchanged",
+    305: "a server does not choose our proxy",
+    306: "that status means nothing",
+}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+def redirects(response: Response) -> bool:
+    """Whether the answer's Location is to be followed (RFC 9110 section 15.4).
+
+    An unknown status of the class is read as 300 is: as a redirect if it says where to.
+    """
+    status = response.status
+    return 300 <= status < 400 and status not in _NO_REDIRECTS and bool(_locations(response))
+
+
 def refusal(response: Response, now: float) -> Failure | None:
-    """The failure that a status of 400 and above stands for; None for all others."""
+    """The failure that an answer stands for by its status; None if it is content, or a redirect.
+
+    300 without Location is content: a page that names its alternatives. A redirect that does not
+    say where to, or says two things, is an error, and so is a part (206) or "not modified" (304)
+    where nobody asked for it.
+    """
     status = response.status
     if status < 400:
-        return None
+        why = _objection(response)
+        said = f"{status} {response.reason}".rstrip()
+        return None if why is None else ProtocolFailure(f"{said}: {why}", status=status)
     if status == 429:
         kind: type[StatusFailure] = RateLimited
     else:
@@ -85,6 +116,21 @@ def refusal(response: Response, now: float) -> Failure | None:
         status=status,
         retry_after_s=retry_after(response.header("retry-after"), now),
     )
+
+
+def _objection(response: Response) -> str | None:
+    status, locations = response.status, _locations(response)
+    if status == 206:
+        return "a part, and the whole was asked for"
+    if status in _NO_REDIRECTS:
+        return _NO_REDIRECTS[status]
+    if status in _REDIRECTS and not locations:
+        return "without a Location"
+    return "several Locations" if status >= 300 and len(locations) > 1 else None
+
+
+def _locations(response: Response) -> set[str]:
+    return {value for name, value in response.headers if name == "location"}
 
 
 def retry_after(value: str | None, now: float) -> float | None:

@@ -120,9 +120,10 @@ class FetchRecord(UrlRecord, kw_only=True):
     reused_connection: bool = False
     """A kept-alive connection served it."""
     from_cache: Literal["miss", "not_modified"] = "miss"
-    """not_modified: the server said that what we have is still right."""
+    """not_modified: the server said that what an earlier crawl had is still right (304)."""
     changed: Literal["new", "changed", "unchanged"] | None = None
-    """Against the crawl before."""
+    """Against the crawl before, by the body's hash (of a redirect, by where it leads); null in a
+    first crawl."""
     wire_bytes: int = 0
     """Body bytes as they came."""
     body_bytes: int = 0
@@ -157,7 +158,7 @@ class BodyRecord(FetchRecord, kw_only=True):
     markdown: str | None = None
     """The readable text, as Markdown."""
     headers: tuple[HeaderRow, ...] | None = None
-    """The response headers, with `--with headers`."""
+    """The response headers, with `--with headers`; values of cookies are blanked."""
     data: dict[str, Any] | None = None
     """What your own selectors found."""
     body_path: str | None = None
@@ -309,6 +310,8 @@ class RunRecord(Record, kw_only=True):
     """False: `--no-robots`."""
     verify_tls: bool = True
     """False: `--insecure`, wrong certificates were accepted."""
+    recrawl_of: str | None = None
+    """run_id of the crawl that this one compares itself with (`changed`)."""
 
 
 TerminalRecord = PageRecord | FileRecord | ImageRecord | RedirectRecord | ErrorRecord | SkipRecord

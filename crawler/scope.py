@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from crawler.config import ScopeConfig
 from crawler.errors import UsageError
-from crawler.records import Skip, Want
+from crawler.records import LinkKind, Skip, Want
 from crawler.url import canonical, host_key, hostname, registrable_domain, scheme
 
 if TYPE_CHECKING:
@@ -63,6 +63,12 @@ class Scope:
         if self._rules and (skip := self._rules.judge(url, strict=depth > 0)):
             return skip
         return self._too_deep if depth > self._max_depth else None
+
+    def judge_found(self, url: str, kind: LinkKind, want: Want, depth: int) -> Skip | None:
+        """The same, going by how it was found too."""
+        if kind in ("robots_sitemap", "sitemap_index"):
+            return self.judge_sitemap(url)
+        return self.judge(url, want, depth)
 
     def judge_sitemap(self, url: str) -> Skip | None:
         """The same for a sitemap that a site names: it may lie on any host, as pictures may."""

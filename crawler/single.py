@@ -18,9 +18,9 @@ from crawler.errors import Failure, ProtocolFailure, RedirectLoop, TooManyRedire
 from crawler.extract import extract
 from crawler.gate import Gate
 from crawler.records import File, Hop, Lease, Page, Request, Response, Skip
-from crawler.retry import refusal
+from crawler.retry import redirects, refusal
 from crawler.schema import RobotsRecord, TerminalRecord
-from crawler.url import host_key, join, origin, url_id
+from crawler.url import host_key, join_header, origin, url_id
 
 HEAVY = frozenset({"links", "images", "headers"})
 
@@ -89,11 +89,13 @@ class Visitor:
             return self._learnt.get(site), Skip("robots_deferred", failure.message)
 
     def _target(self, response: Response, hops: list[Hop]) -> str | None:
-        """Where a redirect leads; None if the response is none."""
-        location = response.header("location")
-        if location is None or not 300 <= response.status < 400:
+        """Where a redirect leads; None if the response is none. Raises the Failure that it is."""
+        if (failure := refusal(response, self._clock())) is not None:
+            raise failure
+        if not redirects(response):
             return None
-        target = join(response.url, location)
+        location = response.header("location") or ""
+        target = join_header(response.url, location)
         if target is None:
             raise ProtocolFailure(f"redirected to what is no URL: {location[:200]!r}")
         if target == response.url or any(hop.url == target for hop in hops):
@@ -103,9 +105,6 @@ class Visitor:
         return target
 
     def _read(self, lease: Lease, response: Response) -> TerminalRecord:
-        failure = refusal(response, self._clock())
-        if failure is not None:
-            raise failure
         what = extract(response, lease.want, self._config.limits)
         if isinstance(what, Page):
             return describe.page_record(lease, response, what, HEAVY)

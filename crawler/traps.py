@@ -193,14 +193,19 @@ class Traps:
         """The same at the last moment, and the user's own limit for each template."""
         if lease.want != "page" or lease.kind in LISTED:
             return None
-        skip = self.judge(lease.url, lease.parent_url, lease.depth)
+        skip = None
+        if lease.kept is None:  # what was worth a request in the crawl before is asked again
+            skip = self.judge(lease.url, lease.parent_url, lease.depth)
         return skip or self._judge_count(lease)
 
-    def learn(self, lease: Lease, body: bytes, images: Iterable[ImageLink]) -> None:
-        """A page was fetched; `body` is what it says, its content codings undone."""
+    def count(self, lease: Lease) -> None:
+        """A page was fetched, or is as it was."""
         if self._config.max_pages_per_template is not None:
             key = self._template(lease)
             self._notes.set_note(PAGES_OF_TEMPLATE, key, b"%d" % (self._pages_of(key) + 1))
+
+    def learn(self, lease: Lease, body: bytes, images: Iterable[ImageLink]) -> None:
+        """A page was fetched; `body` is what it says, its content codings undone."""
         if not self._config.traps:
             return
         host = self._host(lease.host)

@@ -283,10 +283,12 @@ def parse_seed(text: str) -> Seed:
     if parts.username or parts.password:
         raise UsageError(
             f"{_shown(url)} was given with a user name, which would end up in records and logs; "
-            "leave it out and send it as a header"
+            "leave it out and give it with -u USER:PASSWORD"
         )
     return Seed(url, assumed_https=not written)
 
 
 def _shown(text: str) -> str:
+    """Short, and without a password that may be in it."""
+    text = re.sub(r"//[^/?#]*@", "//", text)
     return repr(text if len(text) <= 200 else text[:200] + "...")

@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
-from crawler import describe
+from crawler import describe, revisit
 from crawler.config import OutputConfig
 from crawler.frontier.base import Content, Ended, Run, Store
-from crawler.records import Found, Lease, Outcome
-from crawler.schema import BodyRecord, ImageRecord, Record, RobotsRecord, SkipRecord
+from crawler.records import Found, Kept, Lease, Outcome
+from crawler.schema import BodyRecord, FetchRecord, ImageRecord, Record, RobotsRecord, SkipRecord
 from crawler.sinks.base import STREAM, Sink
 from crawler.sinks.files import ImageFiles
 from crawler.stats import Stats
@@ -47,6 +48,7 @@ class Ending(Protocol):
         found: Iterable[Found],
         code: str | None,
         why: str | None,
+        kept: Kept | None,
     ) -> int:
         """The lease has its terminal record; how many URLs of `found` are queued by it."""
         ...
@@ -118,24 +120,55 @@ class Writer:
         if isinstance(item, Record):
             return item
         record = item.record
-        if isinstance(record, ImageRecord) and item.picture is not None:
+        if isinstance(record, ImageRecord):
             self._keep(record, item.picture)
+        kept = self._remember(item)
         code, why = describe.code_of(record), describe.why_of(record)
-        new = self._frontier.done(item.lease, record.type, item.found, code, why)
+        new = self._frontier.done(item.lease, record.type, item.found, code, why, kept)
         if isinstance(record, BodyRecord):
             record.new_links_count = new
         self._stats.count(record)
         return record
 
-    def _keep(self, record: ImageRecord, picture: bytes) -> None:
-        """Put the bytes on disk, unless they are there already from another URL."""
+    def _keep(self, record: ImageRecord, picture: bytes | None) -> None:
+        """Put the bytes on disk, unless they are there already: from another URL, or since the
+        crawl before. Without `picture` they are, as the server says (304)."""
         assert record.sha256 is not None
         known = self._store.content(record.sha256)
-        if known is not None:
-            record.path, record.dup_of, record.dup_kind = known.path, known.url, "exact"
-            return
-        record.path = self._images.put(picture, record.url, record.sha256, record.format)
-        self._store.set_content(record.sha256, Content(record.path, record.url))
+        is_there = known is not None and (picture is None or self._images.holds(known.path))
+        if known is not None and is_there:
+            record.path = known.path
+        elif picture is not None:
+            record.path = self._images.put(picture, record.url, record.sha256, record.format)
+        first = record.url if known is None or known.url is None else known.url
+        if first != record.url:
+            record.dup_of, record.dup_kind = first, "exact"
+        elif is_there:
+            record.source = "existing"
+        if known != (now := Content(record.path, first)):
+            self._store.set_content(record.sha256, now)
+
+    def _remember(self, item: Outcome) -> Kept | None:
+        """What the next crawl needs of it; says how it stands against the one before."""
+        record, before = item.record, item.lease.kept
+        kept = None
+        if isinstance(record, FetchRecord):
+            kept = revisit.kept_of(record, item.validators)
+            if self._run.before is not None:
+                record.changed = revisit.change(before, kept)
+        if before is not None and (kept is None or kept.digest != before.digest):
+            self._let_go(before.digest.hex(), record.url)
+        return kept
+
+    def _let_go(self, sha256: str, url: str) -> None:
+        """The URL no longer has these bytes: whoever has them is nobody's double."""
+        known = self._store.content(sha256)
+        if known is not None and known.url == url:
+            self._store.set_content(sha256, replace(known, url=None))
+
+    def holds(self, path: str) -> bool:
+        """Whether the picture is still in its file."""
+        return self._images.holds(path)
 
     def _is_recorded(self, sha256: str, path: str) -> bool:
         known = self._store.content(sha256)
@@ -149,7 +182,7 @@ class Writer:
         offset = self._sink.flush()
         if offset is not None:
             self._store.set_offset(STREAM, offset)
-        self._store.set_run(Run(self._run.run_id, self._run.config, self._seq))
+        self._store.set_run(replace(self._run, seq=self._seq))
 
     def _line(self, record: Record) -> bytes:
         self._seq += 1

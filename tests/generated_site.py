@@ -106,18 +106,24 @@ class GeneratedSite:
                             return
                         received += data
                     request, _, received = received.partition(b"\r\n\r\n")
-                    connection.sendall(self._answer(request.split(b" ", 2)[1].decode()))
+                    connection.sendall(self._answer(request.decode("latin-1")))
                 except OSError:  # the client was killed, as planned
                     return
 
-    def _answer(self, target: str) -> bytes:
+    def _answer(self, request: str) -> bytes:
+        target = request.split(" ", 2)[1]
         self.asked.append(target)
         if self.on_request is not None:
             self.on_request(target)
         status, kind, body = self.answers.get(target, (404, "text/plain", b"not here"))
         named = "Location" if status == 301 else "Content-Type"
-        head = f"HTTP/1.1 {status} X\r\n{named}: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-        return head.encode() + body
+        head = f"{named}: {kind}\r\nContent-Length: {len(body)}\r\n"
+        if status == 200:
+            etag = f'ETag: "{zlib.crc32(body):x}"\r\n'
+            if f"If-None-Match: {etag[6:]}" in request + "\r\n":
+                return f"HTTP/1.1 304 X\r\n{etag}\r\n".encode()
+            head += etag
+        return f"HTTP/1.1 {status} X\r\n{head}\r\n".encode() + body
 
 
 def _page(number: int) -> str:

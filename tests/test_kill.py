@@ -61,14 +61,16 @@ class Crawl:
         return [json.loads(line) for line in text.splitlines()]
 
     def _start(self) -> subprocess.Popen[bytes]:
-        words = ["resume", str(self.folder)]
-        if not self.folder.exists():
-            words = ["crawl", self.site.url, "-d", str(self.folder)]
-            words += ["-w", "0", "-c", "16", "--per-host", "16"]
         with self._log().open("wb") as log:
             return subprocess.Popen(
-                [*PROGRAM, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*PROGRAM, *self._words()], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    def _words(self) -> list[str]:
+        if self.folder.exists():
+            return ["resume", str(self.folder)]
+        words = ["crawl", self.site.url, "-d", str(self.folder)]
+        return [*words, "-w", "0", "-c", "16", "--per-host", "16"]
 
     def _requests(self, amount: int) -> Callable[[], bool]:
         goal = len(self.site.asked) + amount
@@ -86,6 +88,22 @@ class Crawl:
 
     def _messages(self) -> str:
         return self._log().read_text(errors="replace")
+
+
+class Recrawl(Crawl):
+    """The same for the crawl that follows in the same folder."""
+
+    begun = False
+
+    def _words(self) -> list[str]:
+        words = ["resume" if self.begun else "recrawl", str(self.folder)]
+        self.begun = True
+        return words
+
+    def lines(self) -> list[dict[str, Any]]:
+        first, *lines = super().lines()
+        last = lines[-1]["run_id"]
+        return [first, *(line for line in lines if line["run_id"] == last)]
 
 
 @pytest.fixture
@@ -141,3 +159,25 @@ def test_ten_polite_stops_lose_and_repeat_nothing(site: GeneratedSite, tmp_path:
     asked = Counter(site.asked)
     del asked["/robots.txt"]
     assert [target for target, count in asked.items() if count > 1] == []  # drained, not dropped
+
+
+def test_ten_kills_of_a_recrawl_lose_and_repeat_nothing(
+    site: GeneratedSite, tmp_path: Path
+) -> None:
+    """Some of the site has changed meanwhile; what has not is known without its bytes."""
+    Crawl(site, tmp_path / "crawl", seed=0).finish()
+    old = [target for target, answer in site.answers.items() if answer[:2] == (200, "text/html")]
+    for target in old[::7]:
+        status, kind, body = site.answers[target]
+        site.answers[target] = (status, kind, body + b"<p>changed")
+    crawl = Recrawl(site, tmp_path / "crawl", seed=4)
+    for _ in range(10):
+        assert crawl.run_until(signal.SIGKILL, step=300) == -signal.SIGKILL
+    crawl.finish()
+    check(crawl)
+    ends = [line for line in crawl.lines() if line["type"] in ("page", "image", "redirect")]
+    changed = {end["url"] for end in ends if end["changed"] == "changed"}
+    assert changed == {site.url + target for target in old[::7]}
+    cached = Counter((end["type"], end["from_cache"]) for end in ends)
+    assert cached["page", "miss"] == len(changed)
+    assert cached["image", "miss"] == 0

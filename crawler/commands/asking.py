@@ -70,7 +70,7 @@ host_option = click.option(
 )
 code_option = click.option(
     "--code", "codes", type=Many(), multiple=True,
-    help="With this error_code, or reason of a skip; repeatable.",
+    help="With this error_code, reason of a skip, or new, changed, unchanged; repeatable.",
 )  # fmt: skip
 state_option = click.option(
     "--state", "states", type=Many(tuple(s for s in STATES if s != "leased")), multiple=True,

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from crawler.commands.options import GroupedCommand, crawl_options, load_plan
+from crawler.commands.voice import voice_of
+from crawler.errors import UsageError
 
 
 @click.command("crawl", cls=GroupedCommand, params=list(crawl_options()))
@@ -19,8 +21,12 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     Everything goes to one folder, from which orbweb resume goes on after any stop.
     """
     plan = load_plan(ctx.command, params, urls)
-    from crawler.commands.running import noise_of, run_tasks, tasks_of
+    from crawler.commands.running import run_tasks, tasks_of
+    from crawler.folder import Mode
 
-    tasks = tasks_of(plan, "fresh" if params["fresh"] else "new")
-    noise = noise_of(params["quiet"], params["verbose"])
-    return run_tasks(tasks, side_by_side=plan.side_by_side, noise=noise)
+    if params["fresh"] and params["newer"]:
+        raise UsageError("--fresh throws away what -N would compare with; name one of them")
+    mode: Mode = "fresh" if params["fresh"] else "newer" if params["newer"] else "new"
+    tasks = tasks_of(plan, mode)
+    voice = voice_of(params)
+    return run_tasks(tasks, voice, side_by_side=plan.side_by_side, notes=plan.notes)

@@ -21,14 +21,14 @@ PACE_S = 0.12
 @click.option("-q", "--quiet", is_flag=True, help="No progress; the result only.")
 def command(folder: str, quiet: bool) -> int:
     """Crawl a small site on this machine, and say what to look at next. Needs no internet."""
-    from crawler.app import open_crawl
-    from crawler.commands.running import run_crawl
+    from crawler.commands.running import Speaker, Task, run_crawl
+    from crawler.commands.voice import Voice
 
     with serving() as server:
         config = demo_config(server.url, folder)
         click.echo(f"A small site is being served at {server.url}; now it is crawled.", err=True)
-        crawl = open_crawl(config, mode="fresh" if is_demo(folder) else "new")
-        summary = run_crawl(crawl, config, "quiet" if quiet else "normal")
+        task = Task(config, "fresh" if is_demo(folder) else "new")
+        summary = run_crawl(task, Speaker(Voice(quiet=quiet), folder, [config]))
     for line in what_to_see(folder, summary.counts):
         click.echo(line, err=True)
     return summary.exit_code

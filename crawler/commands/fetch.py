@@ -16,6 +16,7 @@ from crawler.commands.options import (
     network_options,
 )
 from crawler.errors import UsageError
+from crawler.http.trace import blanked
 from crawler.progress import printable
 from crawler.quantities import show_bytes
 from crawler.schema import BodyRecord, ErrorRecord, FetchRecord, ImageRecord
@@ -177,7 +178,8 @@ def waterfall(record: FetchRecord) -> Iterator[str]:
 def _lists(seen: Visit, rows: int | None) -> Iterator[str]:
     record = seen.record
     headers = seen.response.headers if seen.response is not None else ()
-    yield from _list("headers", [f"{name}: {value}" for name, value in headers], rows)
+    told = [f"{name}: {blanked(name, value)}" for name, value in headers]
+    yield from _list("headers", told, rows)
     if isinstance(record, BodyRecord):
         links = [_link(link.url, link.kind, link.text) for link in record.links or ()]
         images = [_link(image.url, image.kind, image.alt) for image in record.images or ()]

@@ -19,6 +19,7 @@ from crawler.errors import Stop
 COMMANDS = {
     "crawl": "Crawl a site: follow its links, keep records and images.",
     "resume": "Go on with a crawl that was stopped, however it was stopped.",
+    "recrawl": "Crawl it again: only what has changed since.",
     "status": "How far a crawl is, while it runs or afterwards.",
     "explain": "Why a URL was or was not crawled.",
     "hosts": "The hosts of a crawl, and what waits for each.",

@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from crawler.commands.voice import OPTIONS as VOICE_OPTIONS
 from crawler.errors import UsageError
 from crawler.quantities import exact_bytes, exact_seconds
 from crawler.seeds import read_seeds
@@ -220,7 +221,8 @@ def crawl_options() -> Iterator[Flag]:
     yield from network_options()
     yield from _images_and_records()
     yield from configuration_options()
-    yield from _noise()
+    for names, attributes in VOICE_OPTIONS:
+        yield Flag(*names, group="Progress", **attributes)
 
 
 def _input_and_output() -> Iterator[Flag]:
@@ -236,6 +238,10 @@ def _input_and_output() -> Iterator[Flag]:
     yield Flag(
         "-o", "--output", key="output", group=group, metavar="FILE",
         help="Write the records to FILE instead; - is stdout.",
+    )  # fmt: skip
+    yield Flag(
+        "-N", "--newer", is_flag=True, group=group,
+        help="In a folder that holds a crawl: ask for what has changed since.",
     )  # fmt: skip
     yield Flag(
         "--fresh", is_flag=True, group=group,
@@ -416,8 +422,8 @@ def _addresses_and_trust(group: str) -> Iterator[Flag]:
         help="Ask these for names; system: leave that to the system.",
     )  # fmt: skip
     yield Flag(
-        "--resolve", key="http.resolve", group=group, metavar="HOST:PORT:ADDR", multiple=True,
-        help="Take this address for this host; repeatable.",
+        "--resolve", key="http.resolve", group=group, metavar="HOST:PORT:ADDR[,ADDR]",
+        multiple=True, help="Take this address for this host, or for any (*); repeatable.",
     )  # fmt: skip
     yield Flag(
         "--allow-net", key="http.allow_net", group=group, metavar="CIDR", multiple=True,
@@ -480,13 +486,3 @@ def configuration_options() -> Iterator[Flag]:
         "-s", "--set", "assignments", group=group, metavar="KEY=VALUE", multiple=True,
         convert=_assignments, help="Any setting, as in -s http.max_header=32K; repeatable.",
     )  # fmt: skip
-
-
-def _noise() -> Iterator[Flag]:
-    group = "Progress"
-    yield Flag(
-        "-q", "--quiet", is_flag=True, group=group, help="No progress; errors and the result only."
-    )
-    yield Flag(
-        "-v", "--verbose", is_flag=True, group=group, help="A line for each URL as it is done."
-    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
 from crawler.commands.options import read_text_file
+from crawler.commands.voice import voice_of, voice_options
 from crawler.errors import UsageError
 from crawler.settings.load import load
 
@@ -16,17 +18,16 @@ from crawler.settings.load import load
 @click.argument("folder", required=False, metavar="[DIR]")
 @click.option("--config", "file", metavar="FILE",
               help="All jobs of this file; those that never began are begun.")  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="No progress; errors and the result only.")
-@click.option("-v", "--verbose", is_flag=True, help="A line for each URL as it is done.")
-def command(folder: str | None, file: str | None, quiet: bool, verbose: bool) -> int:
+@voice_options
+def command(folder: str | None, file: str | None, **said: Any) -> int:
     """Go on with the crawl in DIR (default: here), under the configuration it was begun with."""
-    from crawler.commands.running import Task, noise_of, run_tasks, tasks_of
+    from crawler.commands.running import Task, run_tasks, tasks_of
     from crawler.folder import STATE, stored_config
 
-    noise = noise_of(quiet, verbose)
+    voice = voice_of(said)
     if file is None:
         task = Task(stored_config(Path(folder or ".")), "resume")
-        return run_tasks([task], side_by_side=False, noise=noise)
+        return run_tasks([task], voice)
     if folder is not None:
         raise UsageError("name a folder or a file of jobs, not both")
     plan = load((file, read_text_file(file)), os.environ, [])
@@ -36,4 +37,4 @@ def command(folder: str | None, file: str | None, quiet: bool, verbose: bool) ->
         else task
         for task in tasks_of(plan, "new")
     ]
-    return run_tasks(tasks, side_by_side=plan.side_by_side, noise=noise)
+    return run_tasks(tasks, voice, side_by_side=plan.side_by_side, notes=plan.notes)

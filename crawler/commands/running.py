@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Sequence
-from typing import Literal
+from contextlib import closing
 
-import click
 from msgspec import Struct
 
 import hub
 from crawler.app import Crawl, Summary, open_crawl
+from crawler.commands.voice import Voice
 from crawler.config import Config
 from crawler.errors import Stop, UsageError
 from crawler.folder import Mode
 from crawler.interrupts import Interruptible, interruptible
-from crawler.progress import View, choose_view, follow, record_line
+from crawler.log import JsonLog, JsonView, Log, LogFile, TextLog, to_stream
+from crawler.progress import View, choose_view, follow
 from crawler.quantities import show_seconds
 from crawler.schema import ErrorRecord, Record
 from crawler.settings.load import Plan
@@ -42,13 +44,6 @@ _FAILURES = {
 }
 """By exit code; see `verdict.py`."""
 
-Noise = Literal["quiet", "normal", "verbose"]
-
-
-def noise_of(quiet: bool, verbose: bool) -> Noise:
-    """What -q and -v mean together: the one that says less."""
-    return "quiet" if quiet else "verbose" if verbose else "normal"
-
 
 class Task(Struct, frozen=True):
     """A crawl to run, and how to open it."""
@@ -59,8 +54,6 @@ class Task(Struct, frozen=True):
 
 def tasks_of(plan: Plan, mode: Mode) -> list[Task]:
     """The crawls of a plan. Raises UsageError if one of them has nowhere to start."""
-    for note in plan.notes:
-        click.echo(f"orbweb: {note}", err=True)
     configs = [job.config for job in plan.jobs]
     if not all(config.seeds for config in configs):
         raise UsageError(
@@ -70,24 +63,94 @@ def tasks_of(plan: Plan, mode: Mode) -> list[Task]:
     return [Task(config, mode) for config in configs]
 
 
-def run_tasks(tasks: Sequence[Task], *, side_by_side: bool, noise: Noise) -> int:
-    """Run them all; the exit code of the first that did not end well, or 0."""
+def run_tasks(
+    tasks: Sequence[Task], voice: Voice, *, side_by_side: bool = False, notes: Sequence[str] = ()
+) -> int:
+    """Run them all; the exit code of the first that did not end well, or 0.
+
+    `notes`: what the user should know before they begin.
+    """
     for task in tasks:
         revealed(task.config.http, os.environ)  # a missing secret ends it before a folder is made
-    if len(tasks) == 1:
-        (task,) = tasks
-        return run_crawl(open_crawl(task.config, mode=task.mode), task.config, noise).exit_code
-    run = _side_by_side if side_by_side else _in_order
-    return next((code for code in run(tasks, noise) if code), 0)
+    title = tasks[0].config.dir if len(tasks) == 1 else f"{len(tasks)} crawls"
+    with closing(Speaker(voice, title, [task.config for task in tasks])) as speaker:
+        for note in notes:
+            speaker.say(f"orbweb: {note}")
+        try:
+            if len(tasks) == 1:
+                return run_crawl(tasks[0], speaker).exit_code
+            run = _side_by_side if side_by_side else _in_order
+            return next((code for code in run(tasks, speaker) if code), 0)
+        except Stop as stop:
+            if not speaker.complains(f"orbweb: {stop}"):
+                raise
+            return stop.exit_code
 
 
-def run_crawl(crawl: Crawl, config: Config, noise: Noise) -> Summary:
-    """One crawl with its progress and its last line."""
-    view = _view(config.dir, [config], noise)
-    listener = _Listener(crawl, view, noise)
-    with interruptible([crawl, _Announcer(view)]), _Watched(view, crawl.snapshot):
-        summary = crawl.run()
-    view.say(result_line(summary, config, listener.last_error))
+class Speaker:
+    """All that a command says while it runs: the view, and the log of exchanges and endings."""
+
+    def __init__(self, voice: Voice, title: str, configs: Sequence[Config]) -> None:
+        self._json: JsonLog | None = None
+        self.log: Log
+        if voice.as_json and not voice.file:
+            self._json = JsonLog(to_stream(sys.stderr), time.time)
+            self.view: View = JsonView(self._json, quiet=voice.quiet)
+        else:
+            shared = any(config.output == "-" for config in configs) and sys.stdout.isatty()
+            self.view = choose_view(sys.stderr, title, os.environ, quiet=voice.quiet, shared=shared)
+        self._out = LogFile(voice.file) if voice.file else None
+        self._file = None if self._out is None else _log_into(self._out, voice.as_json)
+        self._log = self._file or self._json or TextLog(self.view.write)
+        self._tells = voice.verbose and (not voice.quiet or self._file is not None)
+
+    def say(self, text: str) -> None:
+        """To the user, and into the log's file."""
+        self.view.say(text)
+        if self._file is not None:
+            self._file.message(text)
+
+    def complains(self, text: str) -> bool:
+        """Say why it can't go on, if that is for a program to read."""
+        if self._file is not None:
+            self._file.message(text, "error")
+        if self._json is not None:
+            self._json.message(text, "error")
+        return self._json is not None
+
+    def close(self) -> None:
+        """Nothing more will be said."""
+        if self._out is not None:
+            self._out.close()
+
+    def hears(self, crawl: Crawl, seen: Callable[[Record], None]) -> None:
+        """Have the crawl tell what happens."""
+        if self._tells:
+            crawl.trace(self._log.exchange)
+
+        def listen(record: Record) -> None:
+            seen(record)
+            if self._tells:
+                self._log.record(record)
+
+        crawl.listen(listen)
+
+
+def _log_into(file: LogFile, as_json: bool) -> Log:
+    return JsonLog(file, time.time) if as_json else TextLog(file, time.time)
+
+
+def run_crawl(task: Task, speaker: Speaker) -> Summary:
+    """Open one crawl and run it, with its progress and its last line."""
+    stoppable: list[Interruptible] = [_Announcer(speaker.view)]
+    with interruptible(stoppable):
+        crawl = open_crawl(task.config, mode=task.mode)
+        stoppable.append(crawl)
+        last_error = _LastError()
+        speaker.hears(crawl, last_error.see)
+        with _Watched(speaker.view, crawl.snapshot):
+            summary = crawl.run()
+    speaker.say(result_line(summary, task.config, last_error.message))
     return summary
 
 
@@ -104,31 +167,24 @@ class _Announcer:
             self._view.stopping()
 
 
-class _Listener:
-    """Sees the records of a crawl pass: shows them with `-v`, and keeps the last failure."""
+class _LastError:
+    """Why the URL failed that failed last."""
 
-    def __init__(self, crawl: Crawl, view: View, noise: Noise) -> None:
-        self.last_error = ""
-        self._view = view
-        self._verbose = noise == "verbose"
-        crawl.listen(self._see)
+    message = ""
 
-    def _see(self, record: Record) -> None:
+    def see(self, record: Record) -> None:
         if isinstance(record, ErrorRecord):
-            self.last_error = record.error_message
-        if self._verbose:
-            self._view.say(record_line(record))
+            self.message = record.error_message
 
 
-def _in_order(tasks: Sequence[Task], noise: Noise) -> list[int]:
+def _in_order(tasks: Sequence[Task], speaker: Speaker) -> list[int]:
     """One after the other. What the user stops ends the whole row; another failure does not."""
     codes: list[int] = []
     for task in tasks:
         try:
-            crawl = open_crawl(task.config, mode=task.mode)
-            summary = run_crawl(crawl, task.config, noise)
+            summary = run_crawl(task, speaker)
         except Stop as stop:
-            click.echo(f"orbweb: {task.config.dir}: {stop}", err=True)
+            speaker.say(f"orbweb: {task.config.dir}: {stop}")
             codes.append(stop.exit_code)
             continue
         codes.append(summary.exit_code)
@@ -140,12 +196,13 @@ def _in_order(tasks: Sequence[Task], noise: Noise) -> list[int]:
 class _Side:
     """One of several crawls that run at once."""
 
-    def __init__(self, task: Task, view: View, noise: Noise) -> None:
+    def __init__(self, task: Task, speaker: Speaker) -> None:
         self.config = task.config
         self.code = 0
         self.crawl = open_crawl(task.config, mode=task.mode)
-        self._listener = _Listener(self.crawl, view, noise)
-        self._view = view
+        self._last_error = _LastError()
+        speaker.hears(self.crawl, self._last_error.see)
+        self._speaker = speaker
         self._last: Snapshot = self.crawl.snapshot()
         self._running = True
 
@@ -153,10 +210,10 @@ class _Side:
         try:
             summary = self.crawl.run()
             self.code = summary.exit_code
-            self._view.say(result_line(summary, self.config, self._listener.last_error))
+            self._speaker.say(result_line(summary, self.config, self._last_error.message))
         except Stop as stop:
             self.code = stop.exit_code
-            self._view.say(f"orbweb: {self.config.dir}: {stop}")
+            self._speaker.say(f"orbweb: {self.config.dir}: {stop}")
         finally:
             self._running = False
 
@@ -167,30 +224,23 @@ class _Side:
         return self._last
 
 
-def _side_by_side(tasks: Sequence[Task], noise: Noise) -> list[int]:
+def _side_by_side(tasks: Sequence[Task], speaker: Speaker) -> list[int]:
     """All at once in one hub, under one view of their sums. A failure of one stops no other."""
-    view = _view(f"{len(tasks)} crawls", [task.config for task in tasks], noise)
     sides: list[_Side] = []
     refused: list[int] = []
-    for task in tasks:
-        try:
-            sides.append(_Side(task, view, noise))
-        except Stop as stop:
-            click.echo(f"orbweb: {task.config.dir}: {stop}", err=True)
-            refused.append(stop.exit_code)
-    if sides:
-        stoppable: list[Interruptible] = [*(side.crawl for side in sides), _Announcer(view)]
-        with (
-            interruptible(stoppable),
-            _Watched(view, lambda: combined([side.snapshot() for side in sides])),
-        ):
-            hub.joinall([hub.spawn(side.run) for side in sides])
+    stoppable: list[Interruptible] = [_Announcer(speaker.view)]
+    with interruptible(stoppable):
+        for task in tasks:
+            try:
+                sides.append(_Side(task, speaker))
+                stoppable.append(sides[-1].crawl)
+            except Stop as stop:
+                speaker.say(f"orbweb: {task.config.dir}: {stop}")
+                refused.append(stop.exit_code)
+        if sides:
+            with _Watched(speaker.view, lambda: combined([side.snapshot() for side in sides])):
+                hub.joinall([hub.spawn(side.run) for side in sides])
     return [*refused, *(side.code for side in sides)]
-
-
-def _view(title: str, configs: Sequence[Config], noise: Noise) -> View:
-    shared = any(config.output == "-" for config in configs) and sys.stdout.isatty()
-    return choose_view(sys.stderr, title, os.environ, quiet=noise == "quiet", shared=shared)
 
 
 class _Watched:
@@ -208,6 +258,7 @@ class _Watched:
         self._view.close()
 
 
+_CHANGES = ("new", "changed", "unchanged")
 _COUNTED = ("page", "image", "file", "redirect", "error", "skip")
 
 
@@ -231,6 +282,9 @@ def result_line(summary: Summary, config: Config, last_error: str = "") -> str:
         hosts = counted(sum(hosts.hosts for hosts in summary.parked), "host")
         urls = counted(sum(hosts.urls for hosts in summary.parked), "URL")
         numbers += f", {urls} of {hosts} waiting"
+    if summary.changes:
+        told = ", ".join(f"{summary.changes.get(how, 0):,} {how}" for how in _CHANGES)
+        numbers += f" ({told})"
     took = show_seconds(summary.elapsed_s)
     return f"{ending}: {numbers} in {took}. {_records(config)}Next: {_next(summary, config)}"
 

@@ -145,6 +145,7 @@ def _as_json(
         "next_retry_at": status.next_retry and datetime.fromtimestamp(status.next_retry, UTC),
         "errors_by_code": status.codes["error"],
         "skips_by_reason": status.codes["skip"],
+        "changes": status.changes,
         "records": str(records) if records else None,
         "records_bytes": records.stat().st_size if records else None,
         "speed": speed,
@@ -167,6 +168,8 @@ def _as_text(
     yield f"  begun    {when}, {show_seconds(max(0, now - begun))} ago"
     done = (f"{name} {counts[state]:,}" for state, name in _NAMES if counts[state])
     yield f"  urls     {', '.join(done) or 'none'}"
+    if status.changes:
+        yield f"  since    {', '.join(f'{how} {n:,}' for how, n in status.changes.items())}"
     if status.pid is not None and speed is not None:
         yield f"  speed    {_speed_text(status, speed, now)}"
     if status.retries and status.next_retry is not None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from zlib import crc32
 
 SITE = Path(__file__).parent / "site"
 
@@ -51,8 +52,13 @@ class Handler(BaseHTTPRequestHandler):
         file = self.server.files.get(path)
         if file is None:
             self._answer(404, b"There is no such room.")
+            return
+        body = file.read_bytes()
+        etag = f'"{crc32(body):08x}"'
+        if self.headers.get("If-None-Match") == etag:
+            self._answer(304, b"", ETag=etag)
         else:
-            self._answer(200, file.read_bytes(), **{"Content-Type": MEDIA_TYPES[file.suffix]})
+            self._answer(200, body, ETag=etag, **{"Content-Type": MEDIA_TYPES[file.suffix]})
 
     def _answer(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)

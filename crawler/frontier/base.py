@@ -26,7 +26,7 @@ from typing import Literal, Protocol, get_args
 from msgspec import Struct
 
 from crawler.pace import NEW, Pace
-from crawler.records import Found, Lease, Want
+from crawler.records import Found, Kept, Lease, Want
 
 Ended = Literal["page", "file", "image", "redirect", "error", "skip"]
 """How a URL ended: the `type` of its terminal record."""
@@ -36,7 +36,7 @@ State = Literal["queued", "leased", "page", "file", "image", "redirect", "error"
 
 STATES: tuple[State, ...] = get_args(State)
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 """Of the folder's format. A store refuses to open any other."""
 
 
@@ -48,6 +48,8 @@ class Run(Struct, frozen=True):
     """The configuration it was started with, as JSON."""
     seq: int = 0
     """Number of the last record written."""
+    before: str | None = None
+    """run_id of the crawl into the same state that this one compares itself with."""
 
 
 class HostDue(Struct, frozen=True):
@@ -69,10 +71,13 @@ class Parked(Struct, frozen=True):
 
 
 class Content(Struct, frozen=True):
-    """The first file with certain bytes: its path in the crawl's folder, and its URL."""
+    """The file with certain bytes: its path in the crawl's folder, and the first URL with them.
+
+    None where that URL has other bytes by now, and no other has been met with these.
+    """
 
     path: str
-    url: str
+    url: str | None
 
 
 class Store(Protocol):
@@ -96,11 +101,18 @@ class Store(Protocol):
         ...
 
     def done(
-        self, lease: Lease, ended: Ended, code: str | None = None, why: str | None = None
+        self,
+        lease: Lease,
+        ended: Ended,
+        code: str | None = None,
+        why: str | None = None,
+        kept: Kept | None = None,
     ) -> None:
-        """The URL has its terminal record. `code`: its `error_code`, or `reason` of a skip.
+        """The URL has its terminal record. `code`: its `error_code`, `reason` of a skip, or of what
+        was fetched again how it has changed.
 
-        `why` is the code in words, for whoever asks later: message, rule, or double of what.
+        `why` is the code in words, for whoever asks later: message, rule, or double of what. `kept`
+        is for the next crawl; without one, what is kept already stays.
         """
         ...
 
@@ -127,6 +139,10 @@ class Store(Protocol):
 
     def counts(self) -> dict[State, int]:
         """URLs in each state; kept, not counted."""
+        ...
+
+    def changes(self) -> dict[str, int]:
+        """Of what a further crawl has fetched, how many URLs are new, changed and unchanged."""
         ...
 
     # Hosts
@@ -197,7 +213,7 @@ class Store(Protocol):
     def content(self, sha256: str) -> Content | None: ...
 
     def set_content(self, sha256: str, content: Content) -> None:
-        """Remember where these bytes are; the first one stays."""
+        """Remember where these bytes are."""
         ...
 
     def offset(self, sink: str) -> int | None: ...

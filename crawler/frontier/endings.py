@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
+from crawler.records import Kept
+
 
 class Place(NamedTuple):
     """Where the row of a leased URL stands: the key of `queue`."""
@@ -13,6 +15,14 @@ class Place(NamedTuple):
     lane: int
     rank: int
     seq: int
+
+
+_Row = tuple[int, str | None, str | None, bytes | None, bytes | None, int]
+_END = """
+UPDATE url SET state = ?1, code = ?2, why = ?3, digest = coalesce(?4, digest),
+    answer = iif(?4 IS NULL, answer, ?5)
+WHERE seq = ?6
+"""
 
 
 class Endings:
@@ -24,11 +34,14 @@ class Endings:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._places: list[Place] = []
-        self._states: list[tuple[int, str | None, str | None, int]] = []
+        self._states: list[_Row] = []
 
-    def put(self, place: Place, state: int, code: str | None, why: str | None) -> None:
+    def put(
+        self, place: Place, state: int, code: str | None, why: str | None, kept: Kept | None
+    ) -> None:
+        digest, answer = (None, None) if kept is None else (kept.digest, kept.answer)
         self._places.append(place)
-        self._states.append((state, code, why, place.seq))
+        self._states.append((state, code, why, digest, answer, place.seq))
 
     def flush(self) -> None:
         if not self._places:
@@ -37,8 +50,6 @@ class Endings:
             "DELETE FROM queue WHERE host_id = ? AND lane = ? AND rank = ? AND seq = ?",
             self._places,
         )
-        self._db.executemany(
-            "UPDATE url SET state = ?, code = ?, why = ? WHERE seq = ?", self._states
-        )
+        self._db.executemany(_END, self._states)
         self._places.clear()
         self._states.clear()

@@ -31,7 +31,7 @@ from crawler.frontier.base import STATES, Ended, Store
 from crawler.frontier.queue import HostQueue
 from crawler.pace import Reply, judge
 from crawler.politeness import Politeness
-from crawler.records import Found, Lease, Skip, Want
+from crawler.records import Found, Kept, Lease, Skip, Want
 from hub.lock import Condition
 from hub.timers import Timer
 
@@ -164,12 +164,13 @@ class Frontier:
         found: Iterable[Found] = (),
         code: str | None = None,
         why: str | None = None,
+        kept: Kept | None = None,
     ) -> int:
         """The URL has its terminal record. Returns how many URLs of `found` were queued by it.
 
-        `code` is the record's `error_code`, or the `reason` of a skip; `why` says it in words.
+        `code`, `why` and `kept` are as the store has them.
         """
-        self._store.done(lease, ended, code, why)
+        self._store.done(lease, ended, code, why, kept)
         new = self._store.add(found, self._clock()) if found else 0
         self._stale |= new > 0
         self._answered(lease)

@@ -147,15 +147,6 @@ class HostTable:
         row = self._db.execute(query, (self.id_of(name, until),)).fetchone()
         self.next_parked = min(self.next_parked, row[0])
 
-    def forgive(self, host_id: int, now: float) -> None:
-        """Forget that the host has failed."""
-        self.flush()
-        self._db.execute(
-            "UPDATE host SET failures = 0, parkings = 0, trouble = '', parked = 0, ready_at = ?"
-            " WHERE host_id = ? AND failures > 0",
-            (now, host_id),
-        )
-
     def parked(self) -> list[Parked]:
         self.flush()
         rows = self._db.execute(PARKED)

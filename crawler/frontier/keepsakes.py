@@ -35,18 +35,20 @@ class Keepsakes(Fallible):
 
     @explained
     def content(self, sha256: str) -> Content | None:
+        if (fresh := self._contents.get(sha256)) is not None:
+            return fresh
         query = "SELECT path, url FROM content WHERE sha256 = ?"
         row = self._db.execute(query, (sha256,)).fetchone()
-        return self._contents.get(sha256) if row is None else Content(*row)
+        return None if row is None else Content(*row)
 
     @explained
     def set_content(self, sha256: str, content: Content) -> None:
         self._begin()
-        self._contents.setdefault(sha256, content)
+        self._contents[sha256] = content
 
     def _write_contents(self) -> None:
         rows = [(sha256, one.path, one.url) for sha256, one in self._contents.items()]
-        self._db.executemany("INSERT OR IGNORE INTO content VALUES (?, ?, ?)", rows)
+        self._db.executemany("INSERT OR REPLACE INTO content VALUES (?, ?, ?)", rows)
         self._contents.clear()
 
     @explained
@@ -62,11 +64,11 @@ class Keepsakes(Fallible):
 
     @explained
     def run(self) -> Run | None:
-        row = self._db.execute("SELECT run_id, config, seq FROM run").fetchone()
+        row = self._db.execute("SELECT run_id, config, seq, before FROM run").fetchone()
         return None if row is None else Run(*row)
 
     @explained
     def set_run(self, run: Run) -> None:
         self._begin()
-        row = (run.run_id, run.config, run.seq)
-        self._db.execute("INSERT OR REPLACE INTO run VALUES (1, ?, ?, ?)", row)
+        row = (run.run_id, run.config, run.seq, run.before)
+        self._db.execute("INSERT OR REPLACE INTO run VALUES (1, ?, ?, ?, ?)", row)

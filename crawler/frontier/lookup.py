@@ -56,7 +56,8 @@ class UrlRow(Struct, frozen=True):
     retry_at: float | None
     """Of a URL that failed and waits for another attempt: from when on, epoch seconds."""
     code: str | None
-    """`error_code` (of one that waits: of its last attempt), or `reason` of a skip."""
+    """`error_code` (of one that waits: of its last attempt), `reason` of a skip, or of what was
+    fetched in a further crawl whether it is new, changed or unchanged."""
     why: str | None
     """The same in words: message, rule, double of what."""
     redirects: tuple[Hop, ...]
@@ -98,7 +99,7 @@ class Lookup:
 
     def run(self) -> Run | None:
         """The crawl it belongs to; None if that never began."""
-        row = self._db.execute("SELECT run_id, config, seq FROM run").fetchone()
+        row = self._db.execute("SELECT run_id, config, seq, before FROM run").fetchone()
         return None if row is None else Run(*row)
 
     def url(self, url: str) -> UrlRow | None:

@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from crawler.frontier.base import STATES, Content, Ended, HostDue, Parked, Run, State
 from crawler.pace import NEW, Pace
-from crawler.records import Found, Lease, Want
+from crawler.records import Found, Kept, Lease, Want
 from crawler.url import host_key, url_id
 
 Place = tuple[int, int]
@@ -106,7 +106,12 @@ class MemoryStore:
         return leases
 
     def done(
-        self, lease: Lease, ended: Ended, code: str | None = None, why: str | None = None
+        self,
+        lease: Lease,
+        ended: Ended,
+        code: str | None = None,
+        why: str | None = None,
+        kept: Kept | None = None,
     ) -> None:
         url = self._leased(lease)
         self._hosts[url.host].waiting[url.found.want] -= 1
@@ -137,6 +142,9 @@ class MemoryStore:
 
     def counts(self) -> dict[State, int]:
         return dict(self._counts)
+
+    def changes(self) -> dict[str, int]:
+        return {}  # nothing was fetched before
 
     def claim(self, limit: int, now: float, images_only: bool = False) -> list[HostDue]:
         self._promote(now)
@@ -226,7 +234,7 @@ class MemoryStore:
         return self._contents.get(sha256)
 
     def set_content(self, sha256: str, content: Content) -> None:
-        self._contents.setdefault(sha256, content)
+        self._contents[sha256] = content
 
     def offset(self, sink: str) -> int | None:
         return self._offsets.get(sink)

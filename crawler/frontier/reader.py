@@ -44,6 +44,8 @@ class Status(Struct, frozen=True):
     """When the first of them is due, epoch seconds."""
     codes: dict[str, dict[str, int]]
     """`error_code` of the errors and `reason` of the skips, with their numbers, largest first."""
+    changes: dict[str, int]
+    """Of what a further crawl has fetched: new, changed, unchanged; empty in a first crawl."""
     pid: int | None
     """The process that is crawling now."""
 
@@ -59,7 +61,7 @@ def read_status(folder: Path) -> Status | None:
 
 
 def _read(db: sqlite3.Connection, pid: int | None) -> Status | None:
-    row = db.execute("SELECT run_id, config, seq FROM run").fetchone()
+    row = db.execute("SELECT run_id, config, seq, before FROM run").fetchone()
     if row is None:
         return None
     counts: Counter[str] = Counter(dict(db.execute("SELECT name, n FROM count")))
@@ -77,8 +79,19 @@ def _read(db: sqlite3.Connection, pid: int | None) -> Status | None:
         retries=retries,
         next_retry=next_retry,
         codes={"error": _codes(counts, "error"), "skip": _codes(counts, "skip")},
+        changes=changes_in(counts),
         pid=pid,
     )
+
+
+def changes_in(counts: Counter[str]) -> dict[str, int]:
+    """The counts by state and code, of those whose code says how they have changed."""
+    changes: Counter[str] = Counter()
+    for name, count in counts.items():
+        state, _, code = name.partition(" ")
+        if code and state not in ("error", "skip"):
+            changes[code] += count
+    return {how: n for how, n in changes.items() if n}
 
 
 def _codes(counts: Counter[str], state: State) -> dict[str, int]:

@@ -27,16 +27,19 @@ from crawler.frontier.endings import Endings, Place
 from crawler.frontier.hosts import HostTable
 from crawler.frontier.keepsakes import Keepsakes
 from crawler.frontier.lockfile import LockFile
+from crawler.frontier.reader import changes_in
 from crawler.frontier.recent import SKIPPED, Recent
+from crawler.frontier.reopening import Judge, reopen, requeue
 from crawler.frontier.tables import DECIDED, ENDED, LANES, WAITING
 from crawler.pace import Pace
-from crawler.records import Found, Hop, Lease, Skip, Want
+from crawler.records import Found, Hop, Kept, Lease, Skip, Want
 from crawler.url import host_key, url_id
 
 _LONGEST_WHY = 500
 
 _ROWS = """
-SELECT seq, url, kind, depth, attempts, coalesce(due, at), parent_url, seed_url, alt, redirects
+SELECT seq, url, kind, depth, attempts, coalesce(due, at), parent_url, seed_url, alt, redirects,
+    digest, answer
 FROM url JOIN origin USING (origin_id) WHERE seq IN (%s)
 """
 
@@ -56,7 +59,6 @@ class SqliteStore(Keepsakes):
         except OSError as error:
             raise OutputError(f"{folder} can't be made ({error.strerror})") from error
         self._lock = LockFile(folder)
-        self._recent = Recent()
         self._leased: dict[int, Place] = {}
         self._leased_seqs: dict[tuple[int, int], set[int]] = {}
         self._changed: set[str] = set()
@@ -72,6 +74,7 @@ class SqliteStore(Keepsakes):
     def _load(self) -> None:
         db = self._db
         self._begin()
+        self._recent = Recent()
         self._hosts = HostTable(db)
         self._endings = Endings(db)
         self._next_seq = db.execute("SELECT coalesce(max(seq), 0) + 1 FROM url").fetchone()[0]
@@ -211,24 +214,42 @@ class SqliteStore(Keepsakes):
     def _lease(
         self, host: str, want: Want, place: Place, row: tuple[Any, ...], now: float
     ) -> Lease:
-        _, url, kind, depth, attempts, due, parent, seed, alt, redirects = row
+        _, url, kind, depth, attempts, due, parent, seed, alt, redirects, digest, answer = row
         identity = url_id(url)
         self._leased[identity] = place
         self._leased_seqs.setdefault((place.host_id, place.lane), set()).add(place.seq)
         self._recent.put(url, 0)  # nothing that is found from now on can change it
         queued_ms = max(0, round((now - due) * 1000))
         hops = _hops.decode(redirects) if redirects else ()
+        kept = None if digest is None else Kept(digest, answer)
         return Lease(
-            url, identity, host, kind, want, depth, attempts, queued_ms, parent, seed, alt, hops
+            url,
+            identity,
+            host,
+            kind,
+            want,
+            depth,
+            attempts,
+            queued_ms,
+            parent,
+            seed,
+            alt,
+            hops,
+            kept,
         )
 
     @explained
     def done(
-        self, lease: Lease, ended: Ended, code: str | None = None, why: str | None = None
+        self,
+        lease: Lease,
+        ended: Ended,
+        code: str | None = None,
+        why: str | None = None,
+        kept: Kept | None = None,
     ) -> None:
         self._begin()
         place = self._answer(lease)
-        self._endings.put(place, ENDED[ended], code, _short(why))
+        self._endings.put(place, ENDED[ended], code, _short(why), kept)
         self._hosts.count(place.host_id, place.lane, -1, 0.0)
         self._tally("queued", -1)
         self._tally(ended, 1)
@@ -288,42 +309,31 @@ class SqliteStore(Keepsakes):
         self._db.execute("DELETE FROM later WHERE not_before <= ?", (now,))
         self._next_retry = first_column(self._db.execute("SELECT min(not_before) FROM later"), inf)
 
+    # Asking again
+
     @explained
     def requeue(self, codes: tuple[str, ...], hosts: tuple[str, ...], now: float) -> int:
         """Queue failed URLs again, as if they had never been asked for; how many there are.
 
         Those with one of these `error_code`s (or `reason`s of skips), of these hosts; with no code
-        named, all errors. Their hosts are no longer parked or given up. Reads all URLs.
+        named, all errors. Their hosts are no longer parked or given up. Reads all URLs. Just after
+        opening, as `start_over`.
         """
         self._begin()
-        self._endings.flush()
-        rows = self._db.execute(
-            "SELECT seq, host_id, lane, depth, state, coalesce(reason, code), url, name"
-            " FROM url JOIN host USING (host_id) LEFT JOIN skip USING (seq)"
-            " WHERE state IN (?, ?, ?)",
-            (ENDED["error"], ENDED["skip"], DECIDED),
-        ).fetchall()
-        count = 0
-        for seq, host_id, lane, depth, state, code, url, name in rows:
-            wanted = code in codes if codes else state == ENDED["error"]
-            if wanted and (not hosts or name in hosts):
-                self._reopen(seq, "error" if state == ENDED["error"] else "skip", code, now)
-                self._enqueue(seq, host_id, *_place(LANES[lane], depth), now)
-                self._hosts.forgive(host_id, now)
-                self._recent.put(url, 0)
-                count += 1
+        count = requeue(self._db, codes, hosts, now)
+        self._load()
         return count
 
-    def _reopen(self, seq: int, ended: Ended, code: str | None, now: float) -> None:
-        self._db.execute("DELETE FROM skip WHERE seq = ?", (seq,))
-        self._db.execute(
-            f"UPDATE url SET state = {WAITING}, attempts = 0, due = ?, code = NULL, why = NULL"
-            " WHERE seq = ?",
-            (now, seq),
-        )
-        self._tally("queued", 1)
-        self._tally(ended, -1)
-        self._tally(f"{ended} {code}", -1)
+    @explained
+    def start_over(self, now: float, judge: Judge | None, *, keep_answers: bool) -> None:
+        """Queue every URL again, for another crawl (see `reopening.py`). Just after opening."""
+        self._begin()
+        reopen(self._db, now, judge, keep_answers=keep_answers)
+        self._load()
+
+    def changes(self) -> dict[str, int]:
+        """Of what this crawl has fetched again: how many are new, changed and unchanged."""
+        return changes_in(self._counts)
 
     # Decisions to skip
 

@@ -9,9 +9,9 @@ What waits is in `queue`, ordered as it will be leased, or in `later`, ordered b
 to skip is in `skip` until it is overturned or written. A URL in none of the three has its record.
 A lease is not in the tables: it lives in the process that holds the lock, and dies with it.
 
-`host.pages` and `host.images` count the rows of `queue`, `count` the URLs by state, and by code in
-the states "error" and "skip" (the name is then "error dns_timeout"), so that neither opening a
-folder nor looking at it needs to count anything.
+`host.pages` and `host.images` count the rows of `queue`, `count` the URLs by state, and by state
+and code where there is one (the name is then "error dns_timeout", or "page changed"), so that
+neither opening a folder nor looking at it needs to count anything.
 """
 
 from typing import get_args
@@ -42,8 +42,10 @@ CREATE TABLE url (
     due REAL,                       -- of a retry; otherwise origin.at
     alt TEXT,
     redirects TEXT,                 -- JSON: [[url, status], ...]
-    code TEXT,                      -- error_code (of the last attempt), or reason of a skip
-    why TEXT                        -- the same in words: message, rule, double of what
+    code TEXT,                      -- error_code (of the last attempt), reason of a skip, change
+    why TEXT,                       -- the same in words: message, rule, double of what
+    digest BLOB,                    -- of the last good answer (`records.Kept`), for the next crawl
+    answer BLOB
 );
 CREATE TABLE origin (
     origin_id INTEGER PRIMARY KEY, parent_url TEXT, seed_url TEXT, at REAL NOT NULL
@@ -85,6 +87,7 @@ CREATE TABLE run (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     run_id TEXT NOT NULL,
     config TEXT NOT NULL,
-    seq INTEGER NOT NULL
+    seq INTEGER NOT NULL,
+    before TEXT
 );
 """

@@ -52,6 +52,10 @@ class Body:
             self._drop()
         return b"".join(self._pieces)
 
+    def so_far(self) -> bytes:
+        """What there is of a body that broke off."""
+        return b"".join(self._pieces)
+
     def _begin(self, headers: list[Header]) -> None:
         self._begun = True
         values = [value for name, value in headers if name == "content-encoding"]

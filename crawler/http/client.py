@@ -11,6 +11,11 @@ only here it is known that the answer will be another.
 
 A kept connection may have been closed by the server while the request was on its way. If no byte of
 an answer came, the request is sent once more, at once, on a new connection; that is not an attempt.
+
+A connection that breaks in the middle of a large body is not the end of it either: the rest is
+asked for at once, where the server has given a strong validator, a few times and within the same
+budget. What had come lives as long as the fetch and nowhere else; whatever does not fit to the byte
+is thrown away, and the whole is asked for instead (`conditional.py`).
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ from crawler.errors import (
 )
 from crawler.http.body import Body
 from crawler.http.budget import Budget
+from crawler.http.conditional import Part, broken_off, joined, longer, the_rest
 from crawler.http.connection import Connection, Connector
 from crawler.http.cookies import CookieJar
 from crawler.http.dns import open_resolver
@@ -42,13 +48,15 @@ from crawler.http.pool import Pool, PoolStatistics
 from crawler.http.progress import Progress
 from crawler.http.proxy import Proxies, Proxy, proxy_authorization
 from crawler.http.request import RequestWriter, Target, parse_target
-from crawler.http.resolve import Resolver, parse_mapped
+from crawler.http.resolve import Mapped, Resolver
 from crawler.http.trace import Exchange
 from crawler.http.tunnel import refusal
 from crawler.records import Hop, Request, Response
 
 MAX_EXCHANGES = 5
 """Of one fetch: with credentials, and back along the redirects."""
+MAX_RESUMES = 3
+"""Of one body, each of which must have brought it on."""
 _BUFFER = 64 * 2**10
 
 
@@ -70,8 +78,9 @@ class Client:
 
     `named_hosts`: hosts that the user named (the seeds'): the address guard lets them pass.
     `identity`: cookies and credentials, and the origins that may see secrets; without one there
-    are none but the cookies that servers set. `proxies`: the ways that are not straight. `trace`:
-    is told of each exchange. `clock`: seconds, monotonic.
+    are none but the cookies that servers set. `proxies`: the ways that are not straight.
+    `secret_headers`: of the configuration, in lower case, beside those that are secret by name.
+    `trace`: is told of each exchange, may be set later. `clock`: seconds, monotonic.
     """
 
     def __init__(
@@ -81,6 +90,7 @@ class Client:
         named_hosts: Collection[str] = (),
         identity: Identity | None = None,
         proxies: Proxies | None = None,
+        secret_headers: Collection[str] = (),
         trace: Callable[[Exchange], None] | None = None,
         resolver: Resolver | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -88,18 +98,20 @@ class Client:
         self._config = config
         self._clock = clock
         self._identity = identity or Identity(CookieJar(), (), None, {}, time.time, token_hex)
-        self._trace = trace
+        self._secret_headers = secret_headers
+        self.trace = trace
         self._proxies = proxies or None  # most crawls have none, and never ask
-        mapped = {host for host, _ in parse_mapped(config.resolve)}
+        mapped = Mapped(config.resolve)
         trusted = self._identity.trusted
-        guard = AddressGuard(config.allow_net, mapped.union(named_hosts), trusted)
+        allowed = (*config.allow_net, *mapped.of_all)
+        guard = AddressGuard(allowed, mapped.hosts.union(named_hosts), trusted)
         self._connector = Connector(
             config, resolver or open_resolver(config, clock), guard, trusted, clock
         )
         self._pool: Pool[Connection] = Pool(
             config.idle_per_host, config.idle_total, config.idle_timeout, clock
         )
-        self._writer = RequestWriter(config, trusted)
+        self._writer = RequestWriter(config, trusted, secret_headers)
         # One buffer for all: nothing switches between a receive and the reading of its bytes.
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
@@ -132,11 +144,10 @@ class Client:
     def _converse(self, request: Request, target: Target, progress: Progress) -> Response:
         """One exchange; more where the server asks who we are, or sends us back with a cookie."""
         identity = self._identity
-        ask = self._ask if self._trace is None else self._ask_and_tell
         hops: tuple[Hop, ...] = ()
         for left in reversed(range(MAX_EXCHANGES)):
             proofs = identity.headers(request, target)
-            response = ask(request, target, proofs, progress)
+            response = self._ask_for_all(request, target, proofs, progress)
             if response.status == 407:
                 raise self._refused(target, response)
             identity.learn(request, target, response)
@@ -160,28 +171,74 @@ class Client:
             return ProtocolFailure("the server answered like a proxy (407)", stage="headers")
         return refusal(proxy, response.status, response.reason)
 
+    def _ask_for_all(
+        self, request: Request, target: Target, proofs: list[Header], progress: Progress
+    ) -> Response:
+        """One exchange, and if its body breaks off as many as it takes to get the rest."""
+        try:
+            return self._ask(request, target, proofs, progress)
+        except (ConnectionReset, ReadTimeout) as failure:
+            part = None if progress.broken is None else broken_off(progress.broken)
+            if part is None:
+                raise
+            return self._go_on(request, target, progress, part, failure)
+
+    def _go_on(
+        self, request: Request, target: Target, progress: Progress, part: Part, failure: Failure
+    ) -> Response:
+        """The whole that `part` is the beginning of, or that has taken its place since."""
+        for _ in range(MAX_RESUMES):
+            rest = replace(request, headers=the_rest(part, request.headers))
+            try:
+                answer = self._ask_again(rest, target, progress)
+            except (ConnectionReset, ReadTimeout) as again:
+                more = None if progress.broken is None else longer(part, progress.broken)
+                if more is None:
+                    raise
+                part, failure = more, again
+                continue
+            if answer.status == 200:
+                return answer
+            if (whole := joined(part, answer, self._config.max_body)) is not None:
+                return whole
+            if answer.status not in (206, 416):
+                break
+            return self._ask_again(request, target, progress)
+        raise failure
+
+    def _ask_again(self, request: Request, target: Target, progress: Progress) -> Response:
+        progress.again()
+        return self._ask(request, target, self._identity.headers(request, target), progress)
+
+    def _ask(
+        self, request: Request, target: Target, proofs: list[Header], progress: Progress
+    ) -> Response:
+        if self.trace is None:
+            return self._ask_once(request, target, proofs, progress)
+        return self._ask_and_tell(request, target, proofs, progress)
+
     def _ask_and_tell(
         self, request: Request, target: Target, proofs: list[Header], progress: Progress
     ) -> Response:
         response: Response | None = None
         failure: Failure | None = None
         try:
-            response = self._ask(request, target, proofs, progress)
+            response = self._ask_once(request, target, proofs, progress)
             return response
         except Failure as error:
             failure = error
             raise
         finally:
-            assert self._trace is not None
-            times = progress.timings(self._clock())
-            told = Exchange(target.origin, progress.head, progress.peer, times, response, failure)
-            self._trace(told)
+            if self.trace is not None and progress.head:
+                times = progress.timings(self._clock())
+                head, peer, secret = progress.head, progress.peer, self._secret_headers
+                self.trace(Exchange(target.origin, head, peer, times, response, failure, secret))
 
-    def _ask(
+    def _ask_once(
         self, request: Request, target: Target, proofs: list[Header], progress: Progress
     ) -> Response:
         proxy = self._proxies.choose(target) if self._proxies is not None else None
-        head = self._head(request, target, proofs, proxy)
+        progress.head = head = self._head(request, target, proofs, proxy)
         self._requests += 1
         connection = self._pool.take(target.origin if proxy is None else proxy.pool_key(target))
         if connection is not None:
@@ -214,16 +271,20 @@ class Client:
         proxy: Proxy | None,
         reused: bool,
     ) -> Response:
-        if self._trace is not None:
-            progress.head, progress.peer = head, connection.peer(proxy, reused)
+        if self.trace is not None:
+            progress.peer = connection.peer(proxy, reused)
         reader = ResponseReader(request.method, self._config.max_header, self._config.max_body)
         body = Body(self._config.max_body)
         try:
             self._send(connection, head, progress)
             self._receive(connection, reader, body, progress)
             content = body.finish(reader)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if isinstance(error, (ConnectionReset, ReadTimeout)) and reader.status:
+                progress.broken = self._response(
+                    request, reader, body, body.so_far(), connection, progress, reused
+                )
             raise
         finally:
             self._wire_bytes += reader.wire_bytes
@@ -231,6 +292,18 @@ class Client:
             self._pool.give(connection)
         else:
             connection.close()
+        return self._response(request, reader, body, content, connection, progress, reused)
+
+    def _response(
+        self,
+        request: Request,
+        reader: ResponseReader,
+        body: Body,
+        content: bytes,
+        connection: Connection,
+        progress: Progress,
+        reused: bool,
+    ) -> Response:
         return Response(
             url=request.url,
             status=reader.status,

@@ -29,7 +29,7 @@ from crawler.errors import NameFailure, NameNotFound, NameServerFailure, NameTim
 from crawler.http.budget import Budget
 from crawler.http.dns_cache import Known, NameCache
 from crawler.http.dns_files import Server, parse_server, read_hosts, read_resolv_conf
-from crawler.http.resolve import Resolver, SystemResolver, parse_mapped
+from crawler.http.resolve import Mapped, Resolver, SystemResolver
 from hub import socket
 from hub.event import AsyncResult
 from hub.resolver import is_numeric
@@ -121,7 +121,7 @@ class DnsResolver:
         has_ipv6: bool | None = None,
     ) -> None:
         self._timeout = config.dns_timeout
-        self._mapped = parse_mapped(config.resolve)
+        self._mapped = Mapped(config.resolve)
         self._has_ipv6 = _reaches_ipv6() if has_ipv6 is None else has_ipv6
         # Without a way to any IPv6 address half of the questions would be for nothing.
         lacking = config.address_family == "any" and not self._has_ipv6
@@ -138,9 +138,8 @@ class DnsResolver:
 
     def resolve(self, host: str, port: int) -> list[str]:
         """See `Resolver`."""
-        mapped = self._mapped.get((host, port))
-        if mapped is not None:
-            return list(mapped)
+        if (mapped := self._mapped.find(host, port)) is not None:
+            return mapped
         if is_numeric(host):
             return [host]
         name = host.rstrip(".").lower()

@@ -18,7 +18,7 @@ from crawler.http.credentials import Credentials, Login
 from crawler.http.h1 import Header
 from crawler.http.request import Target, parse_target
 from crawler.records import Request, Response
-from crawler.url import join
+from crawler.url import join_header
 
 MAX_LOGINS = 1024
 
@@ -91,7 +91,7 @@ class Identity:
         is known and done; so it is asked for again in place.
         """
         location = response.header("location")
-        goal = join(response.url, location) if location is not None else None
+        goal = join_header(response.url, location) if location is not None else None
         if goal is None or goal not in (request.url, *request.chain):
             return None
         cookies = self.jar.header(_site(request, parse_target(goal)), self._clock())

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from crawler.http.trace import Peer
-from crawler.records import Timings
+from crawler.records import Response, Timings
 
 
 class Progress:
     """Filled in along the way. Times of `clock`, in seconds; phases in milliseconds."""
 
     __slots__ = (
-        "connect_ms", "dns_ms", "first_byte", "head", "peer", "sent", "stage", "started", "tls_ms",
+        "broken", "connect_ms", "dns_ms", "first_byte", "head", "peer", "sent", "stage",
+        "started", "tls_ms",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
+        self.broken: Response | None = None
+        """What had come of a response when its connection broke in the body."""
         self.stage = "request"
         """One of dns, connect, tls, request, headers, body."""
         self.started = now
@@ -24,13 +27,15 @@ class Progress:
         self.tls_ms: int | None = None
         self.head = b""
         self.peer: Peer | None = None
-        """Both are filled in for a trace only."""
+        """For a trace only."""
 
     def again(self) -> None:
         """Another exchange for the same request begins."""
         self.stage = "request"
+        self.broken = None
         self.sent = self.first_byte = None
         self.dns_ms = self.connect_ms = self.tls_ms = None
+        self.head = b""
         self.peer = None
 
     def timings(self, now: float) -> Timings:

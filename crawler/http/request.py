@@ -15,6 +15,7 @@ from crawler.http.codings import ACCEPT_ENCODING
 from crawler.http.credentials import Credentials, basic
 from crawler.http.h1 import Header
 from crawler.records import Request
+from crawler.secrecy import is_secret
 
 USER_AGENT = f"orbweb/{__version__} (+https://pypi.org/project/orbweb/)"
 
@@ -26,8 +27,6 @@ _URL = re.compile(
 )
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
-SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
-"""Headers that are for nobody but whom they are meant for."""
 _MAX_FIXED = 1024
 
 
@@ -74,11 +73,13 @@ def parse_target(url: str) -> Target:
 class RequestWriter:
     """Writes request heads. What all requests to an origin share is made once.
 
-    Secrets among the configured headers (Authorization, Cookie) go to the `trusted` origins only:
-    a page may link to anybody.
+    Secrets among the configured headers (Authorization, Cookie, X-Api-Key, those named in `secret`
+    in lower case) go to the `trusted` origins only: a page may link to anybody.
     """
 
-    def __init__(self, config: HttpConfig, trusted: Collection[str]) -> None:
+    def __init__(
+        self, config: HttpConfig, trusted: Collection[str], secret: Collection[str] = ()
+    ) -> None:
         shared = {
             "user-agent": _line("User-Agent", config.user_agent or USER_AGENT),
             "accept-encoding": _line("Accept-Encoding", ACCEPT_ENCODING),
@@ -86,7 +87,11 @@ class RequestWriter:
         self._trusted = trusted
         own = {name.lower(): _line(name, value) for name, value in config.headers.items()}
         self._for_trusted = shared | own
-        self._for_others = {k: v for k, v in self._for_trusted.items() if k not in SECRET}
+        self._for_others = {
+            name: line
+            for name, line in self._for_trusted.items()
+            if not (name in secret or is_secret(name))
+        }
         self._cookie = next((v for k, v in config.headers.items() if k.lower() == "cookie"), None)
         self._fixed: dict[tuple[str, str], str] = {}
 

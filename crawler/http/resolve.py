@@ -15,6 +15,7 @@ from crawler.config import HttpConfig
 from crawler.errors import NameFailure, NameNotFound, NameServerFailure, NameTimeout
 from crawler.http.budget import Budget
 from hub import socket
+from hub.resolver import is_numeric
 
 _FAMILIES = {
     "any": standard.AF_UNSPEC,
@@ -39,12 +40,11 @@ class SystemResolver:
     def __init__(self, config: HttpConfig) -> None:
         self._family = _FAMILIES[config.address_family]
         self._timeout = config.dns_timeout
-        self._mapped = parse_mapped(config.resolve)
+        self._mapped = Mapped(config.resolve)
 
     def resolve(self, host: str, port: int) -> list[str]:
-        mapped = self._mapped.get((host, port))
-        if mapped is not None:
-            return list(mapped)
+        if (mapped := self._mapped.find(host, port)) is not None:
+            return mapped
         try:
             with Budget(self._timeout, lambda: self._late(host)):
                 found = socket.getaddrinfo(host, port, self._family, standard.SOCK_STREAM)
@@ -58,13 +58,39 @@ class SystemResolver:
         return NameTimeout(f"no address for {host} within {self._timeout:g} s")
 
 
-def parse_mapped(entries: Iterable[str]) -> dict[tuple[str, int], list[str]]:
-    """`HOST:PORT:ADDRESS` entries (checked by the configuration) by host and port."""
-    mapped: dict[tuple[str, int], list[str]] = {}
-    for entry in entries:
-        host, port, address = entry.split(":", 2)
-        mapped.setdefault((host.lower(), int(port)), []).append(address.strip("[]"))
-    return mapped
+class Mapped:
+    """The hosts that the user mapped by hand, as curl has it: `HOST:PORT:ADDRESS[,ADDRESS]...`.
+
+    `*` stands for every name that is not there itself. The entries were checked by the
+    configuration.
+    """
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        self._addresses: dict[tuple[str, int], list[str]] = {}
+        for entry in entries:
+            host, port, addresses = entry.split(":", 2)
+            found = self._addresses.setdefault((host.lower(), int(port)), [])
+            found += [address.strip("[]") for address in addresses.split(",")]
+
+    def find(self, host: str, port: int) -> list[str] | None:
+        """The addresses of `host` for connections to `port`, the preferred one first."""
+        if not self._addresses:
+            return None
+        found = self._addresses.get((host, port))
+        if found is None and not is_numeric(host):
+            found = self._addresses.get(("*", port))
+        return None if found is None else list(found)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Those that are named."""
+        return frozenset(host for host, _ in self._addresses if host != "*")
+
+    @property
+    def of_all(self) -> tuple[str, ...]:
+        """The addresses to which any host may lead."""
+        everywhere = [found for (host, _), found in self._addresses.items() if host == "*"]
+        return tuple(address for found in everywhere for address in found)
 
 
 def _failure(host: str, error: standard.gaierror) -> NameFailure:

@@ -55,7 +55,7 @@ def _resolve(entries: tuple[str, ...]) -> None:
         host, _, rest = entry.partition(":")
         port, _, address = rest.partition(":")
         whole = host and port.isascii() and port.isdigit() and 0 < int(port) < 65536
-        if not (whole and _is_address(address.strip("[]"))):
+        if not (whole and all(_is_address(one.strip("[]")) for one in address.split(","))):
             raise ValueError(f"{entry!r} is not HOST:PORT:ADDR, as in example.com:443:127.0.0.1")
 
 

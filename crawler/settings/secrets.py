@@ -14,23 +14,21 @@ import msgspec
 
 from crawler.config import HttpConfig
 from crawler.errors import UsageError
+from crawler.secrecy import DOTS, is_secret
 
 MAX_SECRET = 64 * 2**10
 
-SECRET_HEADERS = frozenset(
-    {"authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "api-key"}
-)
-
 AUTH, PROXY = ("http", "auth"), ("http", "proxy")
-_DOTS = "•••"
-
-
-def is_secret(header: str) -> bool:
-    return header.lower() in SECRET_HEADERS
 
 
 def is_reference(value: str) -> bool:
     return value.startswith(("env:", "file:"))
+
+
+def secret_headers(http: HttpConfig) -> frozenset[str]:
+    """The headers of the configuration, as it is kept, that hold secrets; in lower case."""
+    named = http.headers.items()
+    return frozenset(n.lower() for n, text in named if is_secret(n) or is_reference(text))
 
 
 def refuse_literal_secrets(path: tuple[str, ...], value: Any) -> None:
@@ -53,13 +51,13 @@ def hidden(path: tuple[str, ...], value: Any) -> Any:
     """A value fit to be shown: references as they are, literal secrets as dots."""
     if path == ("http", "headers"):
         return {
-            name: _DOTS if is_secret(name) and _is_literal(text) else text
+            name: DOTS if is_secret(name) and _is_literal(text) else text
             for name, text in value.items()
         }
     if path == AUTH and _is_literal(value):
-        return _DOTS
+        return DOTS
     if path == PROXY and _is_literal(value) and "@" in value:
-        return f"{_DOTS}@{value.rpartition('@')[2]}"
+        return f"{DOTS}@{value.rpartition('@')[2]}"
     return value
 
 

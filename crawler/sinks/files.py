@@ -77,6 +77,10 @@ class ImageFiles:
     def close(self) -> None:
         self._journal.close()
 
+    def holds(self, name: str) -> bool:
+        """Whether the file `name`, as `put` gave it, is still there, or will be."""
+        return name in self._waiting or os.path.exists(f"{self._root}/{name}")
+
     def put(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
         """Keep `data`, whose hash is `sha256`; the path relative to the crawl's folder.
 

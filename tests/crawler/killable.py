@@ -1,11 +1,12 @@
 """A crawl without a network that dies at a moment of its own choosing.
 
-    python -m tests.crawler.killable FOLDER SEED
+    python -m tests.crawler.killable FOLDER SEED [ROUND]
 
-Writer, frontier, store and sinks are the real ones; only the network is not there. With an even
-SEED it is killed at one of the steps of a commit, even in the middle of a line; with an odd one by
-a timer, wherever it is then, SQLite included: one of CPU time, so that a machine with other work to
-do lets it come as far. Exits with 0 once nothing is left to do.
+Writer, frontier, store and sinks are the real ones; only the network is not there. ROUND counts the
+crawls into the same folder: each asks again for everything, and finds some of it unchanged. With an
+even SEED it is killed at one of the steps of a commit, even in the middle of a line; with an odd
+one by a timer, wherever it is then, SQLite included: one of CPU time, so that a machine with other
+work to do lets it come as far. Exits with 0 once nothing is left to do.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import crawler.writer
 from crawler.config import ImagesConfig, OutputConfig, PolitenessConfig
 from crawler.frontier.base import Run
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.sqlite import SqliteStore
-from crawler.records import Found, Lease, Outcome, Skip
+from crawler.records import Found, Lease, Outcome, Response, Skip, Timings, Validators
+from crawler.revisit import answer_of, unmodified_record
 from crawler.schema import ImageRecord, PageRecord
 from crawler.sinks.base import STREAM
 from crawler.sinks.files import ImageFiles
@@ -34,6 +37,10 @@ from crawler.writer import Writer
 
 PAGES = 600
 IMAGES = 200
+
+crawler.writer.BATCH = 32  # more commits, so more moments to die at
+
+TOO_DEEP = Skip("depth", "scope.depth: 8")
 
 
 def links(url: str) -> list[Found]:
@@ -47,7 +54,14 @@ def links(url: str) -> list[Found]:
     if number % 3 == 0:
         found.append(Found(f"https://img.example/{number // 3}", "img", "image", 1, url))
     found.append(
-        Found(f"https://h0.example/{PAGES + number % 50}", "a", "page", 9, url, skip=Skip("d", "r"))
+        Found(
+            f"https://h0.example/{PAGES + number % 50}",
+            "a",
+            "page",
+            9,
+            url,
+            skip=TOO_DEEP,
+        )
     )
     return found
 
@@ -94,33 +108,53 @@ class DyingStore(SqliteStore):
 class DyingFiles(ImageFiles):
     death: Death
 
-    def write(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
-        path = super().write(data, url, sha256, image_format)
+    def flush(self) -> None:
+        super().flush()
         self.death.step()
-        return path
+
+
+NO_ANSWER = Response("", 304, "", "1.1", (), b"", 0, Timings(0), None, False)
 
 
 def outcome(lease: Lease) -> Outcome:
+    number = int(lease.url.rsplit("/", 1)[1])
+    version = Validators('"1"')
+    answer = answer_of(lease)
+    if answer is not None and number % 4:
+        return Outcome(lease, unmodified_record(lease, NO_ANSWER, answer), validators=version)
     fields: dict[str, Any] = {"url": lease.url, "url_id": "", "host": lease.host, "status": 200}
     if lease.want == "page":
-        return Outcome(lease, PageRecord(**fields), tuple(links(lease.url)))
+        fields["sha256"] = hashlib.sha256(lease.url.encode()).hexdigest()
+        return Outcome(lease, PageRecord(**fields), tuple(links(lease.url)), validators=version)
     data = picture(lease.url)
     fields |= {"path": "", "format": "png", "sha256": hashlib.sha256(data).hexdigest()}
-    return Outcome(lease, ImageRecord(**fields), (), data)
+    return Outcome(lease, ImageRecord(**fields), (), data, version)
 
 
-def crawl(folder: Path, seed: int) -> None:
+def run_of(store: SqliteStore, number: int) -> Run:
+    """The run of this round: one that goes on, or one that begins."""
+    run = store.run()
+    if run is None:
+        run = Run("0", "{}")
+        store.set_run(run)
+    elif run.run_id != str(number):
+        store.start_over(time.time(), None, keep_answers=True)
+        run = Run(str(number), "{}", run.seq, run.run_id)
+        store.set_run(run)
+    return run
+
+
+def crawl(folder: Path, seed: int, number: int) -> None:
     store = DyingStore(folder / "state")
     sink = open_jsonl(str(folder / "records.jsonl"), store.offset(STREAM), b'{"url":null,"seq":0}')
     files = DyingFiles(folder, ImagesConfig().name, Journal(folder / "journal"))
     store.death = files.death = death = Death(seed)
     os.write = death.write  # type: ignore[assignment]
     frontier = Frontier(store, PolitenessConfig(per_host=9, wait=0.0), time.time)
-    run = store.run() or Run("run", "{}")
+    run = run_of(store, number)
     config = OutputConfig(record=("skips",))
     writer = Writer(run, frontier, store, sink, files, Stats(time.time), config, time.time)
     if run.seq == 0:
-        store.set_run(run)
         frontier.add([Found("https://h0.example/0", "seed", "page", 0)])
         store.commit()
     while (lease := frontier.lease()) is not None:
@@ -138,4 +172,4 @@ def crawl(folder: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    crawl(Path(sys.argv[1]), int(sys.argv[2]))
+    crawl(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else 0)

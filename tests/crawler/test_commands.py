@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -101,6 +102,67 @@ def test_verbose_says_what_becomes_of_each_url(orbweb: Run, server: DemoServer) 
     ):
         head, _, tail = start.partition("{}")
         assert any(line.startswith(head) and line.endswith(tail) for line in lines), start
+
+
+def test_verbose_shows_each_exchange_and_no_secret(orbweb: Run, server: DemoServer) -> None:
+    options = [server.url, *QUICK, "-l", "0", "--no-images", "-H", "Cookie: sid=s3cr3t"]
+    done = orbweb(*options, "-d", "out", "-v")
+    assert done.returncode == 0
+    assert f"* GET {server.url}robots.txt  200 OK; " in done.stderr
+    assert f"* GET {server.url}  200 OK; " in done.stderr
+    assert "  Cookie: sid=•••" in done.stderr
+    assert "< server: " in done.stderr
+    assert "s3cr3t" not in done.stderr
+    assert "* GET" not in orbweb(*options, "-d", "quiet", "-v", "-q").stderr
+    assert "* GET" not in orbweb(*options, "-d", "normal").stderr
+
+
+def test_a_log_in_a_file(orbweb: Run, server: DemoServer, tmp_path: Path) -> None:
+    options = [server.url, *QUICK, "-l", "0", "--no-images", "--log-file", "log"]
+    done = orbweb(*options, "-d", "a", "-v", "-q")
+    assert done.stderr.count("\n") == 1
+    log = (tmp_path / "log").read_text()
+    assert f" * GET {server.url}  200 OK; " in log
+    assert log.splitlines()[-1].endswith(done.stderr.strip())
+    done = orbweb(*options, "-d", "b", "-v", "--log-format", "json")
+    assert "Finished: 1 page" in done.stderr
+    events = [json.loads(line) for line in (tmp_path / "log").read_text()[len(log) :].splitlines()]
+    assert [event["event"] for event in events] == ["exchange", "exchange", "record", "message"]
+    assert orbweb(*options[:-1], "no/log", "-d", "c").returncode == 3
+    assert not (tmp_path / "c").exists()
+
+
+def test_all_that_is_said_as_json(orbweb: Run, server: DemoServer, tmp_path: Path) -> None:
+    done = orbweb(server.url, *QUICK, "-d", "out", "-v", "--log-format", "json")
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert Counter(event["event"] for event in events) >= Counter(exchange=20, record=20, message=1)
+    assert events[-1]["message"].startswith("Finished: ")
+    again = orbweb(server.url, "-d", "out", "--log-format", "json")
+    (refused,) = map(json.loads, again.stderr.splitlines())
+    assert (again.returncode, refused["level"]) == (2, "error")
+    assert "orbweb recrawl out" in refused["message"]
+
+
+def test_a_crawl_is_crawled_again(orbweb: Run, server: DemoServer, tmp_path: Path) -> None:
+    options = [server.url, *QUICK, "-d", "out"]
+    assert orbweb(*options, "-N").returncode == 0  # there is nothing to compare with yet
+    for words in (["recrawl", "out"], [*options, "-N"]):
+        done = orbweb(*words)
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"\(0 new, 0 changed, \d\d unchanged\)", last_line(done))
+        told = orbweb("status", "out").stdout
+        assert re.search(r"\n  since    unchanged \d\d\n", told)
+    rows = [row for row in records(tmp_path / "out" / "records.jsonl") if row["type"] == "page"]
+    assert Counter((row["from_cache"], row["changed"]) for row in rows) == {
+        ("miss", None): len(rows) // 3,
+        ("not_modified", "unchanged"): len(rows) // 3 * 2,
+    }
+    shown = orbweb("urls", "out", "--code", "unchanged", "--state", "page").stdout
+    assert len(shown.splitlines()) == len(rows) // 3
+    assert "unchanged since the crawl before" in orbweb("explain", server.url, "out").stdout
+    assert orbweb("recrawl", "nowhere").returncode == 2
+    both = orbweb(*options, "-N", "--fresh")
+    assert (both.returncode, "name one of them" in both.stderr) == (2, True)
 
 
 def test_a_word_like_a_url_is_crawled_and_stdout_holds_data_only(
@@ -209,6 +271,34 @@ def test_one_signal_stops_and_keeps_all(
     assert told.splitlines()[-1].endswith(f"Next: orbweb resume {tmp_path / 'out'}")
     rows = records(tmp_path / "out" / "records.jsonl")
     assert rows[-1]["finish_reason"] == "signal"
+
+
+def test_a_signal_before_the_first_request_is_heeded(
+    orbweb: Run, server: DemoServer, tmp_path: Path
+) -> None:
+    """The state is open, and nothing has begun: even then it is a stop like others."""
+    program = f"""
+import os, signal, sys
+from crawler.commands import main, running
+opened = running.open_crawl
+def interrupted(*args, **more):
+    crawl = opened(*args, **more)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return crawl
+running.open_crawl = interrupted
+sys.exit(main.run(["crawl", {server.url!r}, "-d", "out", "-w", "0"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 75, done.stderr
+    assert "Stopped, nothing is lost" in done.stderr
+    assert orbweb("resume", "out", "-q").returncode == 0
 
 
 def test_a_second_signal_does_not_wait(orbweb: Run, server: DemoServer, tmp_path: Path) -> None:

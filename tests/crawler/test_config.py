@@ -164,6 +164,7 @@ MISTAKES = [
     ("scope.domains = ['a b']", "'a b' is no domain; write it as example.com"),
     ("http.allow_net = ['10/8/8']", "'10/8/8' is no network"),
     ("http.resolve = ['a:443']", "'a:443' is not HOST:PORT:ADDR"),
+    ("http.resolve = ['a:443:1.2.3.4,b']", "'a:443:1.2.3.4,b' is not HOST:PORT:ADDR"),
     ("http.ca_file = '/no/such.pem'", "/no/such.pem can't be read: No such file"),
     ("http.ca_file = '/dev/null'", "/dev/null holds no certificates in PEM form"),
     ("retry.statuses = ['6xx']", "'6xx' is no status"),

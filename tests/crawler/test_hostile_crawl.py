@@ -150,8 +150,7 @@ def test_every_url_has_one_terminal_record(run: Run) -> None:
     assert sum(run.summary.counts.values()) - run.summary.counts["skip"] == len(run.by_url)
 
 
-# What the engine makes of an answer that the client is content with. A redirect without a way to go
-# and a not modified that nobody asked about are answers like others, without a body.
+# What the engine makes of an answer that the client is content with.
 ENDINGS: dict[str, tuple[str, str | None]] = {
     "/loop": ("error", "redirect_loop"),
     "/cookie-loop": ("error", "redirect_loop"),
@@ -160,8 +159,16 @@ ENDINGS: dict[str, tuple[str, str | None]] = {
     "/redirect-file": ("error", "protocol"),
     "/redirect-data": ("error", "protocol"),
     "/redirect-long": ("error", "protocol"),
-    "/redirect-nowhere": ("page", None),
-    "/status/304": ("page", None),
+    "/redirect-nowhere": ("error", "protocol"),
+    "/redirect-twice": ("error", "protocol"),
+    "/redirect-as-304": ("error", "protocol"),
+    "/redirect-as-305": ("error", "protocol"),
+    "/redirect-as-306": ("error", "protocol"),
+    **{f"/redirect-nowhere-as-{n}": ("error", "protocol") for n in (301, 303, 305, 306, 307, 308)},
+    "/redirect-nowhere-as-300": ("page", None),
+    "/redirect-nowhere-as-399": ("page", None),
+    "/status/304": ("error", "protocol"),
+    "/part-unasked": ("error", "protocol"),
     "/event-stream": ("error", "total_timeout"),
     "/image/cut.png": ("error", "image_decode"),
     "/image/cut.jpg": ("error", "image_decode"),

@@ -7,12 +7,13 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crawler import errors, retry
 from crawler.config import RetryConfig
 from crawler.errors import Failure
 from crawler.records import Response, Timings
-from crawler.retry import Again, Final, decide, refusal, retry_after
+from crawler.retry import Again, Final, decide, redirects, refusal, retry_after
 
 CONFIG = RetryConfig(tries=3, backoff=1.0, max_backoff=10.0)
 NOW = 1_000_000.0
@@ -109,7 +110,6 @@ def test_other_answers_leave_the_host_alone() -> None:
 
 def test_refusal() -> None:
     assert refusal(answer(200), NOW) is None
-    assert refusal(answer(304), NOW) is None
     codes = {status: refusal(answer(status), NOW) for status in (400, 429, 499, 500, 599)}
     assert [failure.code for failure in codes.values() if failure] == [
         "status_4xx", "rate_limited", "status_4xx", "status_5xx", "status_5xx",
@@ -117,6 +117,52 @@ def test_refusal() -> None:
     assert str(codes[400]) == "400 Reason"
     assert codes[400] is not None
     assert codes[400].status == 400
+
+
+# Status, Locations -> a redirect to follow, content, or an error (RFC 9110 section 15.4).
+ANSWERS = {
+    (200, ()): "content",
+    (200, ("/a",)): "content",
+    (201, ("/a",)): "content",
+    (203, ()): "content",
+    (204, ()): "content",
+    (206, ()): "error",
+    (300, ()): "content",
+    (300, ("/a",)): "redirect",
+    (301, ("/a",)): "redirect",
+    (301, ("",)): "redirect",
+    (301, ()): "error",
+    (302, ("/a",)): "redirect",
+    (302, ("/a", "/a")): "redirect",
+    (302, ("/a", "/b")): "error",
+    (302, ()): "error",
+    (303, ("/a",)): "redirect",
+    (303, ()): "error",
+    (304, ()): "error",
+    (304, ("/a",)): "error",
+    (305, ()): "error",
+    (305, ("http://proxy.example/",)): "error",
+    (306, ("/a",)): "error",
+    (307, ("/a",)): "redirect",
+    (307, ()): "error",
+    (308, ("/a",)): "redirect",
+    (308, ()): "error",
+    (310, ("/a",)): "redirect",
+    (399, ()): "content",
+    (399, ("/a", "/b")): "error",
+}
+
+
+@pytest.mark.parametrize(("status", "locations"), ANSWERS)
+def test_what_a_redirection_stands_for(status: int, locations: tuple[str, ...]) -> None:
+    fields = tuple(("location", where) for where in locations)
+    response = replace(answer(status), headers=fields)
+    failure = refusal(response, NOW)
+    kind = "error" if failure else "redirect" if redirects(response) else "content"
+    assert kind == ANSWERS[status, locations]
+    if failure is not None:
+        assert (failure.code, failure.status, failure.retry) == ("protocol", status, False)
+        assert str(failure).startswith(f"{status} Reason: ")
 
 
 @pytest.mark.parametrize(

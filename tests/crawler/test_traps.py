@@ -101,7 +101,9 @@ def lease(url: str, parent: str | None, depth: int) -> Lease:
 def walk(subject: Traps, count: int, text: str = "<p>the same", start: int = 0) -> None:
     """Pages of a chain, each of which leads to the next."""
     for n in range(start, start + count):
-        subject.learn(lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n), text.encode(), ())
+        page = lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n)
+        subject.count(page)
+        subject.learn(page, text.encode(), ())
 
 
 CHAIN = "http://a.example/month/"

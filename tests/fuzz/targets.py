@@ -6,17 +6,28 @@ Failures of the crawl (`Failure`, `UsageError`) are right answers to wrong input
 from __future__ import annotations
 
 import gzip
+import random
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
 
 import brotli
+from msgspec.structs import replace
 
 from crawler.config import LimitsConfig
 from crawler.errors import BodyFailure, ExtractFailure, Failure, UsageError
 from crawler.extract import extract
 from crawler.http.codings import body_decoder
-from crawler.http.conditional import if_changed, the_rest, validators_of
+from crawler.http.conditional import (
+    LEAST_PART,
+    OVERLAP,
+    broken_off,
+    if_changed,
+    joined,
+    longer,
+    the_rest,
+    validators_of,
+)
 from crawler.http.cookies import CookieJar, Site
 from crawler.http.credentials import Credentials, Login, parse_challenges
 from crawler.http.dns_files import read_hosts, read_resolv_conf
@@ -173,11 +184,27 @@ def dns(data: bytes) -> None:
         assert answer is None or len(answer.addresses) <= MAX_ADDRESSES
 
 
+WHOLE = random.Random(3).randbytes(LEAST_PART + 4096)
+PART = WHOLE[:-4000]
+
+
 def conditional(data: bytes) -> None:
-    etag, _, date = data.decode("latin-1").partition("\n")
-    response = _response(b"", ("etag", etag), ("last-modified", date), ("date", date))
-    validators = validators_of(response)
-    for _, value in [*if_changed(validators), *(the_rest(validators, 5) or [])]:
+    """Lines: ETag, Last-Modified and Date, Content-Range and ETag of the rest. No wrong byte."""
+    etag, modified, date, length, ranged, later, *_ = data.decode("latin-1").split("\n") + [""] * 6
+    head = ("etag", etag), ("last-modified", modified), ("date", date), ("content-length", length)
+    start = _response(PART, *head)
+    sent = [*if_changed(validators_of(start))]
+    part = broken_off(start)
+    if part is not None:
+        sent += the_rest(part)
+        for status in (200, 206, 416):
+            for first in (len(PART) - OVERLAP, len(PART)):
+                rest = _response(WHOLE[first:], ("content-range", ranged), ("etag", later))
+                answer = replace(rest, status=status)
+                whole, more = joined(part, answer, LIMIT * 2), longer(part, answer)
+                assert whole is None or whole.body == WHOLE
+                assert more is None or WHOLE.startswith(more.head.body)
+    for _, value in sent:
         assert not set(value) & set("\r\n")
 
 
@@ -211,6 +238,12 @@ STARTS: dict[str, list[bytes]] = {
                  b"\xff\xd8\xff\xc0\0\x11\x08\0\x06\0\x08", b"RIFF\x16\0\0\0WEBPVP8L", b"<svg/>"],
     "robots": [b"User-agent: *\nDisallow: /x*$\nAllow: /\nCrawl-delay: 2\nSitemap: /s.xml\n"],
     "dns": [respond(_QUERY, lambda name, kind: records("192.0.2.1")) or b"", _QUERY],
-    "conditional": [b'W/"a"\nWed, 01 Jan 2025 00:00:00 GMT'],
+    "conditional": [
+        b'W/"a"\nWed, 01 Jan 2025 00:00:00 GMT',
+        b'"a"\n\n\n%d\nbytes %d-%d/%d\n"a"'
+        % (len(WHOLE), len(PART) - OVERLAP, len(WHOLE) - 1, len(WHOLE)),
+        b"\nWed, 01 Jan 2025 00:00:00 GMT\nWed, 01 Jan 2026 00:00:00 GMT\n\nbytes %d-%d/*\n"
+        % (len(PART) - OVERLAP, len(WHOLE) - 1),
+    ],
 }  # fmt: skip
 """What the first mutations start from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 import zlib
 from base64 import b64decode
@@ -12,8 +13,18 @@ from tests.site.server import Exchange
 
 def png(width: int = 8, height: int = 6, pixel: bytes = b"\xc8\x1e\x1e") -> bytes:
     """A PNG in one colour."""
+    return _png(width, height, (b"\0" + pixel * width) * height)
+
+
+def noise(width: int, height: int) -> bytes:
+    """A PNG in all colours, which does not shrink."""
+    chance = random.Random(width)
+    return _png(width, height, b"".join(b"\0" + chance.randbytes(3 * width) for _ in range(height)))
+
+
+def _png(width: int, height: int, rows: bytes) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    rows = zlib.compress((b"\0" + pixel * width) * height)
+    rows = zlib.compress(rows)
     parts = (b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in parts)
 

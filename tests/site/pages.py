@@ -7,6 +7,7 @@ from types import ModuleType
 from tests.site import (
     codings,
     content,
+    downloads,
     images,
     redirects,
     robots,
@@ -20,7 +21,8 @@ from tests.site.page import Page, reply
 from tests.site.server import Handler
 
 SUBJECTS: tuple[ModuleType, ...] = (
-    transport, syntax, sizes, codings, redirects, statuses, content, images, robots, traps,
+    transport, syntax, sizes, codings, redirects, statuses, content, downloads, images, robots,
+    traps,
 )  # fmt: skip
 PAGES: list[Page] = [page for subject in SUBJECTS for page in subject.PAGES]
 

@@ -100,6 +100,12 @@ PAGES = [
     Page("/redirect-long", to("/" + "a" * 20_000), SEE),
     Page("/redirect-twice", reply(status=302, headers=(("Location", "/arrived"),
                                                        ("Location", "/loop"))), SEE),
+    Page("/redirect-twice-the-same", reply(status=302, headers=(("Location", "/arrived"),
+                                                                ("Location", "/arrived"))), SEE),
+    *[Page(f"/redirect-as-{status}", to("/arrived", status), ok(b"", status))
+      for status in (300, 304, 305, 306, 399)],
+    *[Page(f"/redirect-nowhere-as-{status}", reply("<p>choose", status=status), ok(status=status))
+      for status in (300, 301, 303, 305, 306, 307, 308, 399)],
     Page("/redirect-with-body", reply("<a href=/arrived>go</a>", status=302,
                                       headers=(("Location", "/arrived"),)),
          ok(b"<a href=/arrived>go</a>", 302)),

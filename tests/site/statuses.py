@@ -129,6 +129,8 @@ PAGES = [
     Page("/flaky/2", flaky, ok(b"<p>not yet", 503)),
     Page("/cached", cached, ok(b"<p>cached")),
     Page("/ranges", ranges, ok(WHOLE)),
+    Page("/part-unasked", reply(b"<p>a part", status=206,
+                                headers=(("Content-Range", "bytes 0-8/100"),)), ok(status=206)),
     Page("/basic", basic, ok(b"", 401)),
     *[Page(f"/digest/{name}", digest, ok(b"", 401))
       for name in ("md5", "sha-256", "md5-sess", "old")],

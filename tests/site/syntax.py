@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.site.page import Expect, Page, fails, ok, raw
+from tests.site.server import Exchange
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -63,4 +64,16 @@ MESSAGES: dict[str, tuple[bytes, Expect]] = {
     "random": (bytes(range(128, 256)) * 4, HEAD_FAULT),
 }  # fmt: skip
 
+
+def left_open(exchange: Exchange) -> None:
+    """The message that the path names, on a connection that goes on: who takes it for a good one
+    is wrong about the next response."""
+    exchange.raw(MESSAGES[exchange.arg("")][0])
+
+
 PAGES = [Page("/" + name, raw(message), expect) for name, (message, expect) in MESSAGES.items()]
+PAGES += [
+    Page("/left-open/" + name, left_open, MESSAGES[name][1])
+    for name in ("longer-than-length", "response-twice", "length-and-chunked", "204-with-body",
+                 "bad-chunk", "two-lengths", "lone-lf", "chunk-extension", "trailers")
+]  # fmt: skip

@@ -6,7 +6,7 @@ import socket as standard
 import threading
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any, Protocol
 
@@ -17,21 +17,26 @@ import hub
 from crawler.config import HttpConfig
 from crawler.errors import (
     BlockedAddress,
+    ConnectionReset,
     ConnectRefused,
     ConnectTimeout,
     Failure,
+    NameFailure,
     NameNotFound,
     NameServerFailure,
     NameTimeout,
+    ProtocolFailure,
     ReadTimeout,
     TotalTimeout,
 )
 from crawler.http.client import MAX_EXCHANGES, Client
+from crawler.http.conditional import OVERLAP
 from crawler.http.cookies import CookieJar
 from crawler.http.credentials import Credentials
 from crawler.http.identity import Identity, trusted_origins
 from crawler.http.resolve import Resolver, SystemResolver
 from crawler.records import Request, Response
+from tests.site import downloads
 from tests.site.fixtures import LIMITS
 from tests.site.server import Site
 
@@ -58,6 +63,7 @@ class Make(Protocol):
         named_hosts: Collection[str] = ...,
         identity: Identity | None = ...,
         resolver: Resolver | None = ...,
+        secret_headers: Collection[str] = ...,
     ) -> Client: ...
 
 
@@ -67,13 +73,9 @@ def make() -> Iterator[Make]:
     made = []
 
     def make(
-        config: HttpConfig = LIMITS,
-        *,
-        named_hosts: Collection[str] = LOOPBACK,
-        identity: Identity | None = None,
-        resolver: Resolver | None = None,
+        config: HttpConfig = LIMITS, *, named_hosts: Collection[str] = LOOPBACK, **more: Any
     ) -> Client:
-        made.append(Client(config, named_hosts=named_hosts, identity=identity, resolver=resolver))
+        made.append(Client(config, named_hosts=named_hosts, **more))
         return made[-1]
 
     yield make
@@ -187,12 +189,22 @@ def test_origins_do_not_share_connections(client: Client, site: Site) -> None:
 @pytest.mark.parametrize(
     "path",
     ["/longer-than-length", "/response-twice", "/length-and-chunked", "/http-1.0", "/until-close",
-     "/too-long/100000000", "/gzip-bomb/gzip", "/204-with-body"],
+     "/too-long/100000000", "/gzip-bomb/gzip", "/204-with-body",
+     "/left-open/longer-than-length", "/left-open/response-twice", "/left-open/length-and-chunked",
+     "/left-open/204-with-body", "/left-open/bad-chunk", "/left-open/two-lengths"],
 )  # fmt: skip
 def test_a_doubtful_connection_is_not_used_again(client: Client, site: Site, path: str) -> None:
-    client.fetch(Request(site.base + path))
+    with suppress(ProtocolFailure):
+        client.fetch(Request(site.base + path))
     assert client.fetch(Request(site.base + "/arrived")).body == b"<p>arrived"
     assert [hit.connection for hit in site.hits()] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["lone-lf", "chunk-extension", "trailers"])
+def test_what_is_odd_but_clear_is_no_reason_to_close(client: Client, site: Site, name: str) -> None:
+    for path in (f"/left-open/{name}", "/arrived"):
+        client.fetch(Request(site.base + path))
+    assert [hit.connection for hit in site.hits()] == [1, 1]
 
 
 def test_a_kept_connection_that_died_is_replaced_without_a_word(client: Client, site: Site) -> None:
@@ -349,6 +361,26 @@ def gai(code: int) -> standard.gaierror:
     return standard.gaierror(code, standard.gaierror.__name__)
 
 
+def test_hosts_mapped_as_in_curl(make: Make, site: Site) -> None:
+    """Several addresses, of which the first is dead; `*` for all hosts that are not named."""
+    port = site.port
+    entries = (f"two.test:{port}:127.0.0.3,[127.0.0.1]", f"*:{port}:127.0.0.2")
+    client = make(replace(LIMITS, resolve=entries), named_hosts=())
+    assert client.fetch(Request(site.url("/arrived", "two.test"))).remote_ip == "127.0.0.1"
+    assert client.fetch(Request(site.url("/arrived", "any.test"))).remote_ip == "127.0.0.2"
+    failing(client, f"http://any.test:{port + 1}/", NameFailure)  # of this port alone
+    failing(client, site.url("/arrived", "127.0.0.1"), BlockedAddress)
+
+
+def test_each_connection_is_judged_by_what_the_name_leads_to_now(make: Make, site: Site) -> None:
+    """A name that is public at first and private later ("rebinding") gains nothing by it."""
+    names = Names(turncoat=["127.0.0.1"])
+    client = make(replace(LIMITS, allow_net=("127.0.0.0/8",)), named_hosts=(), resolver=names)
+    assert client.fetch(Request(site.url("/closes-after", "turncoat.test"))).status == 200
+    names.addresses["turncoat"] = ["10.0.0.1", "169.254.169.254"]
+    failing(client, site.url("/arrived", "turncoat.test"), BlockedAddress)
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
@@ -394,11 +426,12 @@ def test_credentials_in_the_url_let_in_and_stay_there(client: Client, site: Site
 
 
 def test_configured_secrets_go_to_trusted_origins_only(make: Make, site: Site) -> None:
-    config = replace(LIMITS, headers={"Cookie": "a=b", "X-Note": "hi"})
-    client = make(config, identity=known_at(site.base))
+    config = replace(LIMITS, headers={"Cookie": "a=b", "X-Note": "hi", "X-Mine": "k"})
+    client = make(config, identity=known_at(site.base), secret_headers={"x-mine"})
     for host in ("127.0.0.1", "127.0.0.2"):
         client.fetch(Request(site.url("/echo", host)))
     assert [hit.headers.get("cookie") for hit in site.hits()] == ["a=b", None]
+    assert [hit.headers.get("x-mine") for hit in site.hits()] == ["k", None]
     assert [hit.headers.get("x-note") for hit in site.hits()] == ["hi", "hi"]
 
 
@@ -492,3 +525,58 @@ def test_netrc_serves_https_and_trusted_origins(make: Make, site: Site) -> None:
     default = make(identity=known_at(site.base, credentials=None, netrc={"": secret}))
     assert default.fetch(Request(site.base + "/basic")).status == 200
     assert default.fetch(Request(site.url("/basic", "127.0.0.2"))).status == 401
+
+
+@pytest.mark.parametrize(
+    ("rest", "ranges"),
+    [
+        ("honest", ["", "bytes=101376-"]),
+        ("in-parts", ["", "bytes=101376-", "bytes=182272-", "bytes=263168-"]),
+        ("other", ["", "bytes=101376-"]),
+        ("unsatisfied", ["", "bytes=101376-", ""]),
+        ("no-ranges", ["", "bytes=101376-"]),
+        # What can't be had is left to another attempt.
+        ("weak", [""]),
+        ("deaf", ["", "bytes=101376-"]),
+        ("refused", ["", "bytes=101376-"]),
+        ("crumbs", ["", "bytes=101376-"]),
+        ("shifted", ["", "bytes=101376-", ""]),
+        ("other-part", ["", "bytes=101376-", ""]),
+        ("steps", ["", "bytes=101376-", "bytes=167936-", "bytes=234496-"]),
+    ],
+)
+def test_a_download_that_breaks_goes_on(
+    make: Make, site: Site, rest: str, ranges: list[str]
+) -> None:
+    client = make(LIMITS)
+    response = None
+    with suppress(ConnectionReset):
+        response = client.fetch(Request(f"{site.base}/download/{rest}"))
+    assert [hit.headers.get("range", "") for hit in site.log] == ranges
+    if response is not None:
+        sent = downloads.OTHER if rest == "other" else downloads.WHOLE
+        assert (response.status, response.body) == (200, sent)
+        assert response.resumed is (rest in ("honest", "in-parts"))
+    assert client.statistics().requests == len(ranges)
+
+
+def test_a_silent_download_goes_on(make: Make, site: Site) -> None:
+    response = make(LIMITS).fetch(Request(f"{site.base}/download/silent"))
+    assert (response.body, response.resumed) == (downloads.WHOLE, True)
+    assert response.wire_bytes == len(downloads.WHOLE) + OVERLAP
+    assert response.timings.fetch_ms >= LIMITS.read_timeout * 1000
+
+
+def test_a_download_that_goes_on_stays_within_its_limit(make: Make, site: Site) -> None:
+    limit = 150 * 1024
+    response = make(replace(LIMITS, max_body=limit)).fetch(Request(f"{site.base}/download/honest"))
+    assert (response.truncated, response.body) == ("length", downloads.WHOLE[:limit])
+
+
+def test_a_download_that_goes_on_stays_within_its_budget(make: Make, site: Site) -> None:
+    """Each time the server falls silent costs the read timeout, and the whole is not longer."""
+    limits = replace(LIMITS, timeout=1.0)
+    began = time.monotonic()
+    with pytest.raises(TotalTimeout):
+        make(replace(limits, read_timeout=0.6)).fetch(Request(f"{site.base}/download/silent-twice"))
+    assert time.monotonic() - began < 2.0

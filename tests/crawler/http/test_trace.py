@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,10 +11,10 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.config import HttpConfig
-from crawler.errors import Failure
+from crawler.errors import Failure, ProtocolFailure
 from crawler.http.client import Client
 from crawler.http.proxy import Proxies
-from crawler.http.trace import Exchange, blanked, render
+from crawler.http.trace import Exchange, blanked, brief, render
 from crawler.records import Request
 from tests.crawler.http.test_client import known_at
 from tests.site.fixtures import LIMITS
@@ -116,14 +117,84 @@ def test_nobody_there(traced: Traced) -> None:
     [
         ("Cookie: sid=s3cr3t; theme=dark", "Cookie: sid=•••; theme=•••"),
         ("set-cookie: sid=s3cr3t; Path=/; Secure", "set-cookie: sid=•••; Path=/; Secure"),
-        ("set-cookie: s3cr3t=", "set-cookie: s3cr3t=•••"),
+        ("set-cookie: s3cr3t; Path=/", "set-cookie: •••; Path=/"),
+        ("set-cookie: =s3cr3t", "set-cookie: =•••"),
+        ("Cookie: s3cr3t; a=b", "Cookie: •••; a=•••"),
         ("Authorization: Bearer s3cr3t", "Authorization: Bearer •••"),
         ("Authorization: s3cr3t", "Authorization: •••"),
         ('Authorization: Digest username="a", response="s3cr3t"', "Authorization: Digest •••"),
         ("X-API-Key: s3cr3t", "X-API-Key: •••"),
+        ("PRIVATE-TOKEN: s3cr3t s3cr3t", "PRIVATE-TOKEN: •••"),
+        ("x-csrf-token: s3cr3t", "x-csrf-token: •••"),
+        ("X-Mine: s3cr3t", "X-Mine: •••"),
         ("Accept: */*", "Accept: */*"),
-        ("GET /x HTTP/1.1", "GET /x HTTP/1.1"),
+        ("X-Author: me", "X-Author: me"),
     ],
 )
 def test_secrets_are_blanked(line: str, shown: str) -> None:
-    assert blanked(line) == shown
+    name, _, value = line.partition(": ")
+    assert f"{name}: {blanked(name, value, {'x-mine'})}" == shown
+
+
+def test_in_brief(traced: Traced, site: Site) -> None:
+    for how in ("new connection; [0-9]+ ms \\(name 0, connect ", "used before; [0-9]+ ms \\(first"):
+        traced.lines(site.base + "/gzip")
+        about, sent, received = brief(traced.exchanges[0])
+        assert re.match(
+            rf"\* GET {site.base}/gzip  200 OK; [0-9,]+ bytes, [0-9,]+ decoded; "
+            rf"127.0.0.1 port {site.port}, {how}",
+            about,
+        ), about
+        assert sent.startswith(f"> Host: 127.0.0.1:{site.port}  Accept: */*  User-Agent: orbweb/")
+        assert received.startswith("< content-type: text/html  content-length: ")
+    traced.lines(site.base + "/arrived")
+    assert "; 10 bytes; 127.0.0.1" in brief(traced.exchanges[0])[0]
+
+
+def test_in_brief_what_was_no_exchange(traced: Traced, site: Site) -> None:
+    traced.lines("http://169.254.169.254/x?y")
+    (about,) = brief(traced.exchanges[0])
+    assert about.startswith("* GET http://169.254.169.254/x?y  failed (blocked_address, ")
+    traced.lines(site.base + "/drop")
+    about, sent = brief(traced.exchanges[0])
+    assert f"* GET {site.base}/drop  failed (reset, headers): " in about
+    assert sent.startswith("> Host: ")
+    traced.lines(site.base + "/drip-endless")
+    about, _sent = brief(traced.exchanges[0])
+    assert f"* GET {site.base}/drip-endless  given up before its end; " in about
+
+
+def test_in_brief_over_tls(tls_site: Site, ca_file: Path) -> None:
+    traced = Traced(tls_site, replace(LIMITS, ca_file=str(ca_file)))
+    traced.lines(tls_site.url("/arrived", "127.0.0.1"))
+    assert re.search(
+        r", new connection; TLSv1.3, TLS_\w+; \d+ ms \(.*tls", brief(traced.exchanges[0])[0]
+    )
+    traced.client.close()
+
+
+def test_no_exchange_without_a_head(site: Site) -> None:
+    traced = Traced(site)
+    traced.exchanges.clear()
+    with pytest.raises(ProtocolFailure):
+        traced.client.fetch(Request(site.base + "/arrived", headers=(("X", "line\nbreak"),)))
+    assert traced.exchanges == []
+    traced.client.close()
+
+
+def test_a_secret_by_reference_is_shown_by_nobody(site: Site) -> None:
+    """Whatever its name: the file of settings says that it is one."""
+    exchanges: list[Exchange] = []
+    config = replace(LIMITS, headers={"X-Mine": "s3cr3t"})
+    client = Client(
+        config,
+        named_hosts={"127.0.0.1"},
+        identity=known_at(site.base),
+        secret_headers={"x-mine"},
+        trace=exchanges.append,
+    )
+    client.fetch(Request(site.base + "/arrived"))
+    client.close()
+    text = "\n".join([*render(exchanges[0]), *brief(exchanges[0])])
+    assert "X-Mine: •••" in text
+    assert "s3cr3t" not in text

@@ -1,0 +1,133 @@
+"""What a crawl keeps of each answer, so that the next one asks only for what has changed. No I/O.
+
+    record + validators -> Kept       into the state, in the commit of the record
+    Kept -> Answer                    when the URL is leased in a later crawl: what to ask with
+    Answer + "304" -> record          of the same type, with all that a 304 does not repeat
+    Kept + record -> changed          where the server sent the whole again: by its hash
+
+A 304 has no body, so the record's facts about it (title, size, pixels, ...) come from here, and no
+link is found on it. None is lost: every URL of the crawl before is asked again by itself.
+
+What is kept is the reading of a body under a configuration. Where that would be another today
+(`reading`), the answers are forgotten, and each URL is asked for whole once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from crawler import __version__, describe
+from crawler.config import Config
+from crawler.http.conditional import if_changed, renewed
+from crawler.records import Kept, Lease, Response, Validators
+from crawler.schema import FetchRecord, FileRecord, ImageRecord, PageRecord, RedirectRecord
+
+Change = Literal["new", "changed", "unchanged"]
+
+MAX_ANSWER = 16 * 2**10
+"""Bytes; what takes more is not kept, and asked for whole."""
+
+_OF_ALL = ("content_type", "body_bytes", "truncated")
+_OF_BODIES = (*_OF_ALL, "charset", "lang", "robots_meta", "title", "description", "canonical_url",
+              "links_count", "images_count", "data")  # fmt: skip
+_OF_IMAGES = (*_OF_ALL, "path", "format", "width", "height", "frames", "animated", "phash",
+              "exif_datetime", "exif_make", "exif_model", "exif_gps", "thumb_paths")  # fmt: skip
+
+_FACTS: dict[type[FetchRecord], tuple[str, ...]] = {
+    PageRecord: _OF_BODIES,
+    FileRecord: _OF_BODIES,
+    ImageRecord: _OF_IMAGES,
+}
+"""The fields that say what the body is, not how it was fetched."""
+
+
+class Answer(Struct, frozen=True, array_like=True):
+    """A good answer, to make a record of when the server says that nothing has changed."""
+
+    type: Literal["page", "file", "image"]
+    sha256: str
+    validators: Validators
+    facts: dict[str, Any]
+    """Fields of its record, but for those that are empty."""
+
+    @property
+    def path(self) -> str | None:
+        """Of a picture, the file that must still be there."""
+        return self.facts.get("path")
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Answer).decode
+
+
+def kept_of(record: FetchRecord, validators: Validators | None) -> Kept:
+    """What to keep of an answer; `validators` are None where the next crawl can't ask about it."""
+    digest = _digest(record)
+    facts = _FACTS.get(type(record))
+    if facts is None or validators is None or not if_changed(validators):
+        return Kept(digest)
+    known = {name: value for name in facts if (value := getattr(record, name)) is not None}
+    answer = _encode(Answer(record.type, record.sha256, _lasting(validators), known))  # type: ignore[arg-type]
+    return Kept(digest, answer if len(answer) <= MAX_ANSWER else None)
+
+
+def answer_of(lease: Lease) -> Answer | None:
+    """What the lease's URL may be asked with. An attempt that failed is followed by a plain one."""
+    if lease.kept is None or lease.kept.answer is None or lease.attempts:
+        return None
+    return _decode(lease.kept.answer)
+
+
+def unmodified_record(
+    lease: Lease, response: Response, answer: Answer
+) -> PageRecord | FileRecord | ImageRecord:
+    """The record of a 304 that is about what `answer` was."""
+    asked = renewed(response, answer.validators)
+    fields = describe.fetched(lease, response) | answer.facts
+    fields |= {
+        "sha256": answer.sha256,
+        "etag": asked.etag,
+        "last_modified": asked.last_modified,
+        "from_cache": "not_modified",
+    }
+    if answer.type == "image":
+        return ImageRecord(**fields, alt=lease.alt, page_url=lease.parent_url)
+    return PageRecord(**fields) if answer.type == "page" else FileRecord(**fields)
+
+
+def change(before: Kept | None, now: Kept) -> Change:
+    """How a URL stands against the crawl before."""
+    if before is None:
+        return "new"
+    return "unchanged" if before.digest == now.digest else "changed"
+
+
+def reading(config: Config) -> bytes:
+    """Whatever decides what is asked for and what is seen in it; equal where it is the same."""
+    http, robots = config.http, config.robots
+    return hashlib.sha256(
+        msgspec.json.encode(
+            (
+                __version__,
+                (http.user_agent, http.headers, http.max_body),
+                (robots.nofollow, robots.noai, robots.agent),
+                (config.scope.strip_params, config.limits.max_links, config.images.fetch),
+            )
+        )
+    ).digest()
+
+
+def _digest(record: FetchRecord) -> bytes:
+    if isinstance(record, RedirectRecord):
+        return hashlib.sha256(record.location.encode()).digest()
+    return bytes.fromhex(record.sha256 or "")
+
+
+def _lasting(validators: Validators) -> Validators:
+    """Without the date, which has no say in a later question."""
+    asked = dict(if_changed(validators))
+    return Validators(asked.get("If-None-Match"), asked.get("If-Modified-Since"))
