@@ -41,7 +41,8 @@ def until_operator(words: Iterator[str]) -> list[str]:
 
 def mistakes(words: list[str]) -> Iterator[str]:
     """What is wrong with a call of the program, going by its own tables."""
-    context = click.Context(commands, info_name="orbweb")
+    # With its settings: click keeps the help option that it makes for the first context.
+    context = click.Context(commands, info_name="orbweb", **commands.context_settings)
     command: click.Command | None = commands
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         name, *rest = words

@@ -14,9 +14,9 @@ import msgspec
 from crawler.commands.asking import open_state
 from crawler.errors import UsageError
 from crawler.explain import Explanation, Verdict
-from crawler.progress import printable
 from crawler.quantities import show_seconds
 from crawler.url import canonical, parse_seed
+from crawler.view.figures import printable
 
 
 @click.command("explain")

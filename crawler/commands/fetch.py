@@ -17,10 +17,10 @@ from crawler.commands.options import (
 )
 from crawler.errors import UsageError
 from crawler.http.trace import blanked
-from crawler.progress import printable
 from crawler.quantities import show_bytes
 from crawler.schema import BodyRecord, ErrorRecord, FetchRecord, ImageRecord
 from crawler.single import Visit
+from crawler.view.figures import printable
 
 _BAR = 36
 _MAX_ROWS = 20

@@ -11,8 +11,8 @@ import msgspec
 
 from crawler.commands.asking import open_state
 from crawler.frontier.lookup import HostInfo
-from crawler.progress import printable
 from crawler.quantities import show_seconds
+from crawler.view.figures import printable
 
 
 @click.command("hosts")

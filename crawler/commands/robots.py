@@ -16,9 +16,9 @@ from crawler.commands.options import (
     network_options,
 )
 from crawler.errors import UsageError
-from crawler.progress import printable
 from crawler.schema import RobotsRecord
 from crawler.url import join
+from crawler.view.figures import printable
 
 REFUSED = 9
 """As of a crawl whose seeds are all excluded."""

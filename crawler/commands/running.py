@@ -18,13 +18,13 @@ from crawler.config import Config
 from crawler.errors import Stop, UsageError
 from crawler.folder import Mode
 from crawler.interrupts import Interruptible, interruptible
-from crawler.log import JsonLog, JsonView, Log, LogFile, TextLog, to_stream
-from crawler.progress import View, choose_view, follow
 from crawler.quantities import show_seconds
 from crawler.schema import ErrorRecord, Record
 from crawler.settings.load import Plan
 from crawler.settings.secrets import revealed
 from crawler.stats import Snapshot, combined
+from crawler.view.log import JsonLog, JsonView, Log, LogFile, TextLog, to_stream
+from crawler.view.views import View, choose_view, follow
 
 _ENDINGS = {
     "done": "Finished",

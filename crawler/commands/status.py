@@ -19,8 +19,8 @@ from crawler.config import from_json
 from crawler.errors import UsageError
 from crawler.frontier.base import State
 from crawler.frontier.reader import Status, read_status
-from crawler.progress import printable
 from crawler.quantities import show_bytes, show_seconds
+from crawler.view.figures import printable
 
 RECORDS = "records.jsonl"
 STATE = "state"

@@ -19,7 +19,7 @@ from crawler.commands.asking import (
 )
 from crawler.frontier.base import State
 from crawler.frontier.lookup import UrlRow
-from crawler.progress import printable
+from crawler.view.figures import printable
 
 
 @click.command("urls")

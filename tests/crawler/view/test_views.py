@@ -11,17 +11,10 @@ import pytest
 
 import hub
 import hub.event
-from crawler.progress import (
-    Forecast,
-    LineView,
-    NoView,
-    choose_view,
-    follow,
-    printable,
-    status_line,
-)
 from crawler.quantities import show_bytes, show_seconds
 from crawler.stats import Snapshot
+from crawler.view.figures import Forecast, printable, status_line
+from crawler.view.views import LineView, NoView, choose_view, follow
 
 BUSY = Snapshot(
     elapsed_s=102.3,

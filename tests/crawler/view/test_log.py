@@ -12,11 +12,11 @@ import pytest
 
 from crawler.errors import ConnectRefused, OutputError
 from crawler.http.trace import Exchange, Peer
-from crawler.log import JsonLog, JsonView, LogFile, TextLog, to_stream
-from crawler.progress import LineView
 from crawler.records import Response, Timings
 from crawler.schema import ErrorRecord, PageRecord, SkipRecord
 from crawler.stats import Snapshot
+from crawler.view.log import JsonLog, JsonView, LogFile, TextLog, to_stream
+from crawler.view.views import LineView
 
 NOW = 1_800_000_000.25
 STAMP = "2027-01-15T08:00:00.250Z"

@@ -16,9 +16,9 @@ import msgspec
 from crawler.describe import timestamp
 from crawler.errors import OutputError
 from crawler.http.trace import Exchange, brief
-from crawler.progress import LINE_INTERVAL_S, STOPPING, printable, record_line
 from crawler.schema import ErrorRecord, FetchRecord, Record, SkipRecord, UrlRecord
 from crawler.stats import Snapshot
+from crawler.view.figures import LINE_INTERVAL_S, STOPPING, printable, record_line
 
 Write = Callable[[list[str]], None]
 """Takes lines, without their ends, that belong together."""

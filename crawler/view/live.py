@@ -14,9 +14,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from crawler.progress import LIVE_INTERVAL_S, STOPPING, Forecast, printable, tallies
 from crawler.quantities import show_bytes, show_seconds
 from crawler.stats import Snapshot
+from crawler.view.figures import STOPPING, Forecast, printable, tallies
+
+LIVE_INTERVAL_S = 0.25
 
 _STYLES = {"errors": "red", "skipped": "yellow", "queued": "cyan", "in flight": "cyan"}
 
