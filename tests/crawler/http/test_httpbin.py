@@ -26,7 +26,9 @@ from crawler.records import Request, Response
 from crawler.url import join
 from tests.crawler.http.test_client import known_at
 
-httpbin = pytest.importorskip("httpbin", reason="httpbin is not installed (extra httpbin)")
+httpbin = pytest.importorskip(
+    "httpbin", reason="the extra httpbin (Python 3.12 or later) is not installed"
+)
 
 CONFIG = HttpConfig(timeout=10.0, read_timeout=5.0)
 
