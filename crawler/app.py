@@ -37,6 +37,7 @@ from crawler.identity_files import open_identity, write_jar
 from crawler.limits import Limits
 from crawler.notes import ROBOTS_TXT, WIDENED
 from crawler.pace import ROBOTS
+from crawler.places import Places
 from crawler.records import Found
 from crawler.schema import Record, RobotsRecord, RunRecord
 from crawler.scope import Scope
@@ -145,7 +146,10 @@ class Crawl:
         self._store = store
         self._clock = clock
         self._memory = memory
-        self._frontier = Frontier(store, config.politeness, clock, jitter=random.random)
+        places = Places(config.concurrency, config.slow_concurrency)
+        self._frontier = Frontier(
+            store, config.politeness, clock, jitter=random.random, places=places
+        )
         self._stats = Stats(clock, self._counts())
         self._pages_before = self._counts()["page"]
         self._limits = Limits(config.limits, config.images, store, clock(), self._pages_before)

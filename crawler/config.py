@@ -220,6 +220,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The record stream; empty: `records.jsonl` in the folder; `-`: stdout."""
     concurrency: Count = 32
     """Requests at once, over all hosts."""
+    slow_concurrency: Annotated[int, Meta(ge=0)] = 64
+    """Further ones to hosts that keep us waiting for more than a second, one to each, so that they
+    keep no place from others."""
     grace: Seconds = 10.0
     """How long a stop waits for the requests that are under way, seconds."""
     fail_on: str = ""

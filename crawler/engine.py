@@ -2,8 +2,9 @@
 
     frontier.lease -> gate -> client.fetch -> extract -> scope -> writer.put -> (frontier)
 
-A fixed number of workers run this road side by side, each in a greenlet of its own. Everything a
-worker knows of a URL is in its lease; everything it learns goes out in one `Outcome`. What fails
+Workers run this road side by side, each in a greenlet of its own: `concurrency` of them, and one
+for each place that is lent to a host that keeps us waiting (`places.py`). Everything a worker
+knows of a URL is in its lease; everything it learns goes out in one `Outcome`. What fails
 goes to `retry.py`, which either sends the URL back to the frontier with a time, or lets the
 failure become the URL's record. No worker ever sleeps for a URL.
 
@@ -35,6 +36,7 @@ from crawler.revisit import Answer, answer_of, unmodified_record
 from crawler.schema import ImageRecord, PageRecord
 from crawler.traps import Traps
 from crawler.writer import Writer
+from hub.pool import Group
 
 ACCEPT = {
     "page": "text/html,application/xhtml+xml,application/xml;q=0.9,image/*;q=0.8,*/*;q=0.7",
@@ -42,6 +44,8 @@ ACCEPT = {
 }
 TICK_S = 0.5
 """How often the clock's limits are looked at, and the longest that a record stays unwritten."""
+LEND_S = 0.25
+"""How often it is looked for hosts that keep us waiting."""
 
 
 class Engine:
@@ -72,17 +76,18 @@ class Engine:
         self._clock = clock
         self._jitter = jitter
         self._include = frozenset(config.records.include)
-        self._workers: list[hub.Greenlet] = []
+        self._workers = Group()
+        self._at_work = 0  # those who have left the group may still be counted there
         self._error: Exception | None = None
 
     def run(self) -> None:
         """Work until nothing is left to do; raises what stopped the crawl, if anything did."""
-        self._workers = [hub.spawn(self._work) for _ in range(self._config.concurrency)]
-        ticker = hub.spawn(self._tick)
+        self._hire(0)
+        tickers = [hub.spawn(self._tick), hub.spawn(self._lend)]
         try:
-            hub.joinall(self._workers)
+            self._workers.join()
         finally:
-            ticker.kill()
+            hub.killall(tickers)
         if self._error is not None:
             raise self._error
         self._writer.commit()
@@ -94,12 +99,30 @@ class Engine:
         same road as after a crash.
         """
         self._frontier.close()
-        hub.joinall(self._workers, timeout=grace)
-        hub.killall(self._workers)
+        self._workers.join(timeout=grace)
+        self._workers.kill()
+
+    def _hire(self, more: int) -> None:
+        """See to it that there is a worker for each place, and `more`."""
+        for _ in range(self._surplus(), more):
+            self._at_work += 1
+            self._workers.spawn(self._work)
+
+    def _surplus(self) -> int:
+        return self._at_work - self._config.concurrency - self._frontier.lent
+
+    def _lend(self) -> None:
+        try:
+            while True:
+                hub.sleep(LEND_S)
+                self._hire(self._frontier.lend())
+        except Exception as error:
+            self._give_up(error)
 
     def _work(self) -> None:
         try:
             while (lease := self._next()) is not None:
+                self._hire(0)
                 outcome = self._settle(lease)
                 unasked = self._frontier.unasked(lease)
                 if outcome is not None:
@@ -107,8 +130,12 @@ class Engine:
                     self._limits.take(outcome.record)
                 if unasked:
                     hub.sleep(0)  # nobody was waited for: let the others run
+                if self._surplus() > 0:
+                    return
         except Exception as error:
             self._give_up(error)
+        finally:
+            self._at_work -= 1
 
     def _tick(self) -> None:
         try:
