@@ -78,6 +78,7 @@ class Engine:
         self._include = frozenset(config.records.include)
         self._workers = Group()
         self._at_work = 0  # those who have left the group may still be counted there
+        self._held: set[str] = set()  # hosts of which a page waits for what is under way
         self._error: Exception | None = None
 
     def run(self) -> None:
@@ -192,6 +193,18 @@ class Engine:
         if (skip := self._traps.judge_lease(lease)) is not None:
             found = self._discovery.instead(lease)
             return Outcome(lease, describe.skip_record(lease, skip), found)
+        if not self._traps.admit(lease):
+            self._held |= {lease.host} if self._frontier.postpone(lease) else set()
+            return None
+        try:
+            return self._ask(lease)
+        finally:
+            self._traps.settle(lease)
+            if lease.host in self._held:
+                self._held.remove(lease.host)
+                self._frontier.free(lease.host)
+
+    def _ask(self, lease: Lease) -> Outcome | None:
         answer = self._known(lease)
         response = self._fetch(lease, answer)
         if response.status == 304 and answer is not None:
@@ -281,6 +294,8 @@ class Engine:
 
     def _redirect(self, lease: Lease, response: Response) -> Outcome:
         found = self._discovery.redirect(lease, response)
+        if found.skip is not None or self._frontier.known(found.url, found.depth):
+            self._traps.learn_nothing(lease)
         return Outcome(lease, describe.redirect_record(lease, response, found.url), (found,))
 
     def _read(self, lease: Lease, response: Response) -> Outcome | None:
@@ -311,7 +326,7 @@ class Engine:
             return Outcome(lease, describe.skip_record(lease, said.noai), found)
         if not self._take_page(lease):
             return None
-        self._traps.learn(lease, response.body, page.images)
+        self._traps.learn(lease, response.body, page)
         record = describe.page_record(lease, response, page, self._include)
         found = self._discovery.page(lease, page, said)
         return Outcome(lease, record, found, validators=_validators(response))

@@ -211,6 +211,16 @@ class Frontier:
         self._notify()
         return wanted
 
+    def postpone(self, lease: Lease) -> bool:
+        """Give the URL back unasked, and hold its host until `free`; False if it is held already.
+
+        Something of the host must be under way, after which it is freed.
+        """
+        self.unasked(lease)
+        held = self.hold(lease.host)
+        self.give_back(lease)
+        return held
+
     # Hosts
 
     def block(self, host: str, until: float) -> None:
