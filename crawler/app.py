@@ -172,6 +172,7 @@ class Crawl:
             self._stats,
             config.records,
             clock,
+            config.scope.dedupe_content,
         )
         traps = Traps(config.limits, store)
         self._engine = Engine(

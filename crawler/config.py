@@ -152,6 +152,9 @@ class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     )  # fmt: skip
     """Parameters that are taken off the addresses of links: those by which advertisers count, which
     change no page. Add a site's session ids. Seeds and redirects stay as they are."""
+    dedupe_content: bool = False
+    """Write a page or a file once: what has the same bytes under another URL ends as a skip. Its
+    links are followed all the same, for where they lead depends on the URL."""
     sitemaps: bool = False
     """Start also from the sitemaps that robots.txt names, where that is read (`robots.obey`); their
     pages count as one link away."""

@@ -12,6 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from crawler.codes import SkipReason
 from crawler.schema import TerminalRecord
 
 Want = Literal["page", "image"]
@@ -36,7 +37,7 @@ class Hop(Struct, frozen=True):
 class Skip(Struct, frozen=True):
     """A decision not to fetch: `reason` of the closed list, and the exact rule that decided."""
 
-    reason: str
+    reason: SkipReason
     rule: str
 
 
