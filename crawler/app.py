@@ -269,7 +269,9 @@ class Crawl:
             return self._interrupted
         parked = self._parked()
         deferred = bool(parked) and all(hosts.trouble == ROBOTS for hosts in parked)
-        return exit_code(self._stats.seed_failures, self._counts(), self._config.fail_on, deferred)
+        seeds = len(set(self._config.seeds))
+        failures, fail_on = self._stats.seed_failures, self._config.fail_on
+        return exit_code(failures, self._counts(), fail_on, deferred, seeds)
 
     def _parked(self) -> tuple[Parked, ...]:
         return tuple(self._store.parked())

@@ -86,7 +86,7 @@ class RobotsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Off is said in every run record."""
     agent: str = "orbweb"
     """Product token looked for in the groups of robots.txt."""
-    max_age: Seconds = 86400.0
+    max_age: Annotated[float, Meta(ge=0, le=86400, extra={"unit": "seconds"})] = 86400.0
     """How long a robots.txt is believed, seconds (RFC 9309: at most a day)."""
     nofollow: Literal["ignore", "page", "link"] = "page"
     """`page`: follow no link of a page that says so to crawlers (`meta robots`, `X-Robots-Tag`);

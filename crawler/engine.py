@@ -44,6 +44,8 @@ ACCEPT = {
 }
 TICK_S = 0.5
 """How often the clock's limits are looked at, and the longest that a record stays unwritten."""
+REST_S = 1.0
+"""A connection is worth keeping for as long."""
 LEND_S = 0.25
 """How often it is looked for hosts that keep us waiting."""
 
@@ -175,7 +177,7 @@ class Engine:
             attempts = lease.attempts + 1
             verdict = decide(failure, attempts, self._config.retry, now, self._jitter)
             if verdict.host_until is not None:
-                self._frontier.block(lease.host, verdict.host_until)
+                self._rest(lease, verdict.host_until)
             if isinstance(verdict, Again):
                 self._frontier.retry(lease, verdict.not_before, failure.code, failure.message)
                 return None
@@ -266,9 +268,15 @@ class Engine:
         if learnt.crawl_delay is not None:
             self._frontier.set_delay(lease.host, learnt.crawl_delay)
         if learnt.not_before is not None:
-            self._frontier.block(lease.host, learnt.not_before)
+            self._rest(lease, learnt.not_before)
         if learnt.unanswered is not None:
             raise learnt.unanswered
+
+    def _rest(self, lease: Lease, until: float) -> None:
+        """Leave the lease's host alone; for longer than REST_S without a connection to it."""
+        self._frontier.block(lease.host, until)
+        if until > self._clock() + REST_S:
+            self._client.let_go(lease.url)
 
     def _unmodified(self, lease: Lease, response: Response, answer: Answer) -> Outcome | None:
         """The server says that what we know is still right. What it links to is asked by itself."""

@@ -113,6 +113,8 @@ class Request(Struct, frozen=True):
     """A picture in that page, not a page of its own."""
     chain: tuple[str, ...] = ()
     """The URLs that redirected here, the first one first."""
+    max_body: int | None = None
+    """Bytes of the body that are wanted, if that is another number than the client's own."""
 
 
 class Timings(Struct, frozen=True):
