@@ -37,6 +37,7 @@ from crawler.identity_files import open_identity, write_jar
 from crawler.limits import Limits
 from crawler.notes import ROBOTS_TXT, WIDENED
 from crawler.pace import ROBOTS
+from crawler.places import Places
 from crawler.records import Found
 from crawler.schema import Record, RobotsRecord, RunRecord
 from crawler.scope import Scope
@@ -145,7 +146,10 @@ class Crawl:
         self._store = store
         self._clock = clock
         self._memory = memory
-        self._frontier = Frontier(store, config.politeness, clock, jitter=random.random)
+        places = Places(config.concurrency, config.slow_concurrency)
+        self._frontier = Frontier(
+            store, config.politeness, clock, jitter=random.random, places=places
+        )
         self._stats = Stats(clock, self._counts())
         self._pages_before = self._counts()["page"]
         self._limits = Limits(config.limits, config.images, store, clock(), self._pages_before)
@@ -168,6 +172,7 @@ class Crawl:
             self._stats,
             config.records,
             clock,
+            config.scope.dedupe_content,
         )
         traps = Traps(config.limits, store)
         self._engine = Engine(
@@ -264,7 +269,9 @@ class Crawl:
             return self._interrupted
         parked = self._parked()
         deferred = bool(parked) and all(hosts.trouble == ROBOTS for hosts in parked)
-        return exit_code(self._stats.seed_failures, self._counts(), self._config.fail_on, deferred)
+        seeds = len(set(self._config.seeds))
+        failures, fail_on = self._stats.seed_failures, self._config.fail_on
+        return exit_code(failures, self._counts(), fail_on, deferred, seeds)
 
     def _parked(self) -> tuple[Parked, ...]:
         return tuple(self._store.parked())

@@ -86,7 +86,7 @@ class RobotsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Off is said in every run record."""
     agent: str = "orbweb"
     """Product token looked for in the groups of robots.txt."""
-    max_age: Seconds = 86400.0
+    max_age: Annotated[float, Meta(ge=0, le=86400, extra={"unit": "seconds"})] = 86400.0
     """How long a robots.txt is believed, seconds (RFC 9309: at most a day)."""
     nofollow: Literal["ignore", "page", "link"] = "page"
     """`page`: follow no link of a page that says so to crawlers (`meta robots`, `X-Robots-Tag`);
@@ -152,6 +152,9 @@ class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     )  # fmt: skip
     """Parameters that are taken off the addresses of links: those by which advertisers count, which
     change no page. Add a site's session ids. Seeds and redirects stay as they are."""
+    dedupe_content: bool = False
+    """Write a page or a file once: what has the same bytes under another URL ends as a skip. Its
+    links are followed all the same, for where they lead depends on the URL."""
     sitemaps: bool = False
     """Start also from the sitemaps that robots.txt names, where that is read (`robots.obey`); their
     pages count as one link away."""
@@ -220,6 +223,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The record stream; empty: `records.jsonl` in the folder; `-`: stdout."""
     concurrency: Count = 32
     """Requests at once, over all hosts."""
+    slow_concurrency: Annotated[int, Meta(ge=0)] = 64
+    """Further ones to hosts that keep us waiting for more than a second, one to each, so that they
+    keep no place from others."""
     grace: Seconds = 10.0
     """How long a stop waits for the requests that are under way, seconds."""
     fail_on: str = ""

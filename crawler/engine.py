@@ -2,8 +2,9 @@
 
     frontier.lease -> gate -> client.fetch -> extract -> scope -> writer.put -> (frontier)
 
-A fixed number of workers run this road side by side, each in a greenlet of its own. Everything a
-worker knows of a URL is in its lease; everything it learns goes out in one `Outcome`. What fails
+Workers run this road side by side, each in a greenlet of its own: `concurrency` of them, and one
+for each place that is lent to a host that keeps us waiting (`places.py`). Everything a worker
+knows of a URL is in its lease; everything it learns goes out in one `Outcome`. What fails
 goes to `retry.py`, which either sends the URL back to the frontier with a time, or lets the
 failure become the URL's record. No worker ever sleeps for a URL.
 
@@ -35,6 +36,7 @@ from crawler.revisit import Answer, answer_of, unmodified_record
 from crawler.schema import ImageRecord, PageRecord
 from crawler.traps import Traps
 from crawler.writer import Writer
+from hub.pool import Group
 
 ACCEPT = {
     "page": "text/html,application/xhtml+xml,application/xml;q=0.9,image/*;q=0.8,*/*;q=0.7",
@@ -42,6 +44,10 @@ ACCEPT = {
 }
 TICK_S = 0.5
 """How often the clock's limits are looked at, and the longest that a record stays unwritten."""
+REST_S = 1.0
+"""A connection is worth keeping for as long."""
+LEND_S = 0.25
+"""How often it is looked for hosts that keep us waiting."""
 
 
 class Engine:
@@ -72,17 +78,19 @@ class Engine:
         self._clock = clock
         self._jitter = jitter
         self._include = frozenset(config.records.include)
-        self._workers: list[hub.Greenlet] = []
+        self._workers = Group()
+        self._at_work = 0  # those who have left the group may still be counted there
+        self._held: set[str] = set()  # hosts of which a page waits for what is under way
         self._error: Exception | None = None
 
     def run(self) -> None:
         """Work until nothing is left to do; raises what stopped the crawl, if anything did."""
-        self._workers = [hub.spawn(self._work) for _ in range(self._config.concurrency)]
-        ticker = hub.spawn(self._tick)
+        self._hire(0)
+        tickers = [hub.spawn(self._tick), hub.spawn(self._lend)]
         try:
-            hub.joinall(self._workers)
+            self._workers.join()
         finally:
-            ticker.kill()
+            hub.killall(tickers)
         if self._error is not None:
             raise self._error
         self._writer.commit()
@@ -94,12 +102,30 @@ class Engine:
         same road as after a crash.
         """
         self._frontier.close()
-        hub.joinall(self._workers, timeout=grace)
-        hub.killall(self._workers)
+        self._workers.join(timeout=grace)
+        self._workers.kill()
+
+    def _hire(self, more: int) -> None:
+        """See to it that there is a worker for each place, and `more`."""
+        for _ in range(self._surplus(), more):
+            self._at_work += 1
+            self._workers.spawn(self._work)
+
+    def _surplus(self) -> int:
+        return self._at_work - self._config.concurrency - self._frontier.lent
+
+    def _lend(self) -> None:
+        try:
+            while True:
+                hub.sleep(LEND_S)
+                self._hire(self._frontier.lend())
+        except Exception as error:
+            self._give_up(error)
 
     def _work(self) -> None:
         try:
             while (lease := self._next()) is not None:
+                self._hire(0)
                 outcome = self._settle(lease)
                 unasked = self._frontier.unasked(lease)
                 if outcome is not None:
@@ -107,8 +133,12 @@ class Engine:
                     self._limits.take(outcome.record)
                 if unasked:
                     hub.sleep(0)  # nobody was waited for: let the others run
+                if self._surplus() > 0:
+                    return
         except Exception as error:
             self._give_up(error)
+        finally:
+            self._at_work -= 1
 
     def _tick(self) -> None:
         try:
@@ -147,7 +177,7 @@ class Engine:
             attempts = lease.attempts + 1
             verdict = decide(failure, attempts, self._config.retry, now, self._jitter)
             if verdict.host_until is not None:
-                self._frontier.block(lease.host, verdict.host_until)
+                self._rest(lease, verdict.host_until)
             if isinstance(verdict, Again):
                 self._frontier.retry(lease, verdict.not_before, failure.code, failure.message)
                 return None
@@ -165,6 +195,18 @@ class Engine:
         if (skip := self._traps.judge_lease(lease)) is not None:
             found = self._discovery.instead(lease)
             return Outcome(lease, describe.skip_record(lease, skip), found)
+        if not self._traps.admit(lease):
+            self._held |= {lease.host} if self._frontier.postpone(lease) else set()
+            return None
+        try:
+            return self._ask(lease)
+        finally:
+            self._traps.settle(lease)
+            if lease.host in self._held:
+                self._held.remove(lease.host)
+                self._frontier.free(lease.host)
+
+    def _ask(self, lease: Lease) -> Outcome | None:
         answer = self._known(lease)
         response = self._fetch(lease, answer)
         if response.status == 304 and answer is not None:
@@ -226,9 +268,15 @@ class Engine:
         if learnt.crawl_delay is not None:
             self._frontier.set_delay(lease.host, learnt.crawl_delay)
         if learnt.not_before is not None:
-            self._frontier.block(lease.host, learnt.not_before)
+            self._rest(lease, learnt.not_before)
         if learnt.unanswered is not None:
             raise learnt.unanswered
+
+    def _rest(self, lease: Lease, until: float) -> None:
+        """Leave the lease's host alone; for longer than REST_S without a connection to it."""
+        self._frontier.block(lease.host, until)
+        if until > self._clock() + REST_S:
+            self._client.let_go(lease.url)
 
     def _unmodified(self, lease: Lease, response: Response, answer: Answer) -> Outcome | None:
         """The server says that what we know is still right. What it links to is asked by itself."""
@@ -254,6 +302,8 @@ class Engine:
 
     def _redirect(self, lease: Lease, response: Response) -> Outcome:
         found = self._discovery.redirect(lease, response)
+        if found.skip is not None or self._frontier.known(found.url, found.depth):
+            self._traps.learn_nothing(lease)
         return Outcome(lease, describe.redirect_record(lease, response, found.url), (found,))
 
     def _read(self, lease: Lease, response: Response) -> Outcome | None:
@@ -284,7 +334,7 @@ class Engine:
             return Outcome(lease, describe.skip_record(lease, said.noai), found)
         if not self._take_page(lease):
             return None
-        self._traps.learn(lease, response.body, page.images)
+        self._traps.learn(lease, response.body, page)
         record = describe.page_record(lease, response, page, self._include)
         found = self._discovery.page(lease, page, said)
         return Outcome(lease, record, found, validators=_validators(response))

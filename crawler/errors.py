@@ -21,11 +21,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from crawler.codes import ErrorCode
+
 
 class Failure(Exception):
     """One URL could not be fetched or kept. Terminal only once `retry.py` has said so."""
 
-    code: ClassVar[str]
+    code: ClassVar[ErrorCode]
     stage: ClassVar[str]
     retry: ClassVar[bool] = True
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from crawler.codes import SkipReason
 from crawler.config import Config
 from crawler.frontier.base import State
 from crawler.frontier.lookup import HostInfo, Lookup, UrlRow
@@ -21,6 +22,8 @@ from crawler.url import host_key, origin, url_id_hex
 
 FETCHED: tuple[State, ...] = ("page", "file", "image", "redirect", "error")
 """How a URL ends that was asked for."""
+JUDGED_BY_BODY: tuple[SkipReason, ...] = ("filter_dimensions", "duplicate_content")
+"""And a skip, if it was for one of these."""
 
 
 class Verdict(Struct, frozen=True):
@@ -86,7 +89,9 @@ def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
 
 
 def _attempts(row: UrlRow | None) -> int:
-    return 0 if row is None else row.attempts + (row.state in FETCHED)
+    if row is None:
+        return 0
+    return row.attempts + (row.state in FETCHED or row.code in JUDGED_BY_BODY)
 
 
 def _scope(state: Lookup, config: Config, url: str, row: UrlRow | None) -> Verdict:

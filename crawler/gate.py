@@ -28,7 +28,7 @@ from crawler.notes import ROBOTS_TXT, Notes
 from crawler.pace import ROBOTS, Reply, reply_of_failure
 from crawler.records import Request, Response, Skip
 from crawler.retry import redirects, refusal
-from crawler.robots import Robots, parse
+from crawler.robots import MAX_BYTES, Robots, parse
 from crawler.schema import RobotsRecord
 from crawler.url import join_header, origin
 
@@ -136,7 +136,7 @@ class Gate:
         robots_url = site + "/robots.txt"
         target, hops = self._on_the_way.pop(site, (robots_url, 0))
         try:
-            response = self._fetch(Request(target))
+            response = self._fetch(Request(target, max_body=MAX_BYTES))
             location = response.header("location")
             if location is not None and redirects(response) and hops < MAX_REDIRECTS:
                 self._on_the_way[site] = (join_header(target, location) or robots_url, hops + 1)

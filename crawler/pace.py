@@ -31,7 +31,7 @@ moment make ten failures.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -61,7 +61,7 @@ GAIN = 1 / 8
 LONGEST_PARK_S = 86_400.0
 _DOUBLINGS = 30  # beyond, any pause has passed any limit
 
-ROBOTS = "robots_deferred"
+ROBOTS: Final = "robots_deferred"
 """`trouble` of a host whose robots.txt answers 5xx or 429."""
 
 

@@ -5,6 +5,7 @@ A host may be asked when all of this is true:
 - it has something to be asked for (`offer`),
 - nobody holds it, as while its robots.txt is fetched (`hold`),
 - fewer than `per_host` requests to it are under way (one, while it fails),
+- a place is free for it (`places.py`),
 - its time has come. `next_allowed_at` is the latest of: the last request's start plus the host's
   interval (the user's `wait`, the site's Crawl-delay, and what it can bear: see `pace.py`), the
   end of a pause after a failure, and every moment that it was blocked until (Retry-After).
@@ -12,10 +13,11 @@ A host may be asked when all of this is true:
 A request starts when it is handed out, and a moment later, when it was really sent, its reply says
 so: the interval counts from there.
 
-The hosts of which the first three are true stand in a heap by `next_allowed_at`. That is also the
-order of fairness: whoever has been free to be asked for longest is next, and a host that was just
-asked goes behind all others that are due: round robin, without a ring. A host that changes gets a
-new place in the heap, and its old one, whose ticket is out of date, is passed over.
+The hosts of which the first three are true stand in a heap by `next_allowed_at`, one heap for each
+lane of `places.py`. That is also the order of fairness: whoever has been free to be asked for
+longest is next, and a host that was just asked goes behind all others that are due: round robin,
+without a ring. A host that changes gets a new place in a heap, and its old one, whose ticket is out
+of date, is passed over.
 
 Times are seconds since the epoch, given by the caller.
 """
@@ -25,11 +27,24 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
+from math import inf
 
 from msgspec.structs import replace
 
 from crawler.config import PolitenessConfig
 from crawler.pace import NEW, Controller, Pace, Reply
+from crawler.places import (
+    DOUBT_S,
+    FURTHER,
+    LANES,
+    PROMPT,
+    SLOW,
+    SLOW_S,
+    UNPROVEN,
+    Kind,
+    Lane,
+    Places,
+)
 
 _NOWHERE = 0
 """The ticket of a host that does not stand in the heap."""
@@ -37,8 +52,8 @@ _NOWHERE = 0
 
 class _Host:
     __slots__ = (
-        "before", "held", "in_flight", "interval", "next_allowed_at", "offers", "pace", "ticket",
-        "worse_at",
+        "before", "held", "in_flight", "interval", "kind", "lent", "next_allowed_at", "offers",
+        "pace", "since", "ticket", "worse_at",
     )  # fmt: skip
 
     def __init__(self, ready_at: float, pace: Pace, interval: float) -> None:
@@ -47,7 +62,10 @@ class _Host:
         self.pace = pace
         self.interval = interval
         self.worse_at = 0.0  # when the pace last changed for the worse
+        self.kind = _kind_of(pace)
         self.in_flight = 0
+        self.since = 0.0  # of the requests under way: since when it has not ended any
+        self.lent = False  # one of them holds a place that was lent
         self.offers = False
         self.held = False
         self.ticket = _NOWHERE
@@ -57,18 +75,32 @@ class Politeness:
     """The hosts that are being crawled now. Every method names a host that `enter` has brought."""
 
     def __init__(
-        self, config: PolitenessConfig, jitter: Callable[[], float] = random.random
+        self,
+        config: PolitenessConfig,
+        jitter: Callable[[], float] = random.random,
+        places: Places | None = None,
     ) -> None:
+        """`places`: how many requests at once; None: no bound."""
         self._per_host = config.per_host
         self._wait = config.wait
         self._spread = max(0.0, config.wait_most - config.wait)
         self._jitter = jitter
         self._controller = Controller(config)
         self._hosts: dict[str, _Host] = {}
-        self._heap: list[tuple[float, int, str]] = []
+        self._heaps: tuple[list[tuple[float, int, str]], ...] = tuple([] for _ in LANES)
         self._tickets = 0
-        self.offering = 0
+        self._places = places or Places(inf, 0)
+        self._offering = [0, 0, 0]  # hosts of each kind
+
+    @property
+    def offering(self) -> int:
         """Hosts that have something to be asked for, whether they may be asked or not."""
+        return sum(self._offering)
+
+    @property
+    def lent(self) -> int:
+        """Requests under way that keep no place from others."""
+        return self._places.lent
 
     def enter(self, name: str, ready_at: float, pace: Pace = NEW) -> None:
         """Take a host in, not to be asked before `ready_at`."""
@@ -84,7 +116,7 @@ class Politeness:
         host = self._hosts[name]
         if not host.offers:
             host.offers = True
-            self.offering += 1
+            self._offering[host.kind] += 1
             self._place(name, host)
 
     def withdraw(self, name: str) -> None:
@@ -92,15 +124,19 @@ class Politeness:
         host = self._hosts[name]
         if host.offers:
             host.offers = False
-            self.offering -= 1
+            self._offering[host.kind] -= 1
             host.ticket = _NOWHERE
 
     def take(self, now: float) -> str | None:
         """The host to be asked now, with one request more on its account; None if none is due."""
-        if not self.due(now):
+        moment, lane = self._first()
+        if moment > now:
             return None
-        name = heappop(self._heap)[2]
+        name = heappop(self._heaps[lane])[2]
         host = self._hosts[name]
+        host.lent |= self._places.take(lane)
+        if not host.in_flight:
+            host.since = now
         host.in_flight += 1
         host.before = host.next_allowed_at
         host.next_allowed_at = now + self._gap(host)
@@ -113,16 +149,37 @@ class Politeness:
         To be said at once, before another `take`.
         """
         host = self._hosts[name]
-        host.in_flight -= 1
+        self._leave_place(host)
         host.next_allowed_at = host.before
         self._place(name, host)
 
-    def ended(self, name: str) -> None:
-        """One request to the host has ended."""
+    def ended(self, name: str, now: float | None = None, sent_at: float = 0.0) -> None:
+        """One request to the host has ended, and `now` if that tells how quick the host is."""
         host = self._hosts[name]
-        host.in_flight -= 1
+        self._leave_place(host)
+        if now is not None:
+            host.since = now
+            self._become(host, SLOW if now - sent_at >= SLOW_S else PROMPT)
         if host.ticket == _NOWHERE:
             self._place(name, host)
+
+    def lend(self, now: float) -> int:
+        """Lend places to the hosts that keep us waiting. Returns how many more could be put to use.
+
+        By slow hosts that are due.
+        """
+        due = 0
+        for name, host in self._hosts.items():
+            if host.lent:
+                continue
+            patience = DOUBT_S if host.kind == UNPROVEN else SLOW_S
+            if host.in_flight and host.since + patience <= now:
+                host.lent = self._places.lend(host.kind)
+                self._become(host, SLOW)
+                self._place(name, host)
+            waits = host.ticket != _NOWHERE and host.next_allowed_at <= now
+            due += host.kind == SLOW and waits and not host.lent
+        return int(min(due, self._places.left_to_lend))
 
     def block(self, name: str, until: float) -> None:
         """Do not ask the host before `until`."""
@@ -181,19 +238,12 @@ class Politeness:
 
     def due(self, now: float) -> bool:
         """Whether `take` would name a host."""
-        moment = self.next_due()
-        return moment is not None and moment <= now
+        return self._first()[0] <= now
 
     def next_due(self) -> float | None:
         """When the next host may be asked; None if all wait for something else than time."""
-        heap, hosts = self._heap, self._hosts
-        while heap:
-            moment, ticket, name = heap[0]
-            host = hosts.get(name)
-            if host is not None and host.ticket == ticket:
-                return moment
-            heappop(heap)
-        return None
+        moment, _ = self._first()
+        return None if moment == inf else moment
 
     def next_allowed_at(self, name: str) -> float:
         return self._hosts[name].next_allowed_at
@@ -221,6 +271,52 @@ class Politeness:
             return host.interval
         return max(host.interval, self._wait + self._spread * self._jitter())
 
+    def _first(self) -> tuple[float, Lane]:
+        """Which of the hosts for which there is a place is due first, and when; or infinity."""
+        first, its_lane = inf, FURTHER
+        for lane in LANES:
+            heap = self._heaps[lane]
+            if heap and (moment := self._head(heap)) < first and self._free(lane):
+                first, its_lane = moment, lane
+        return first, its_lane
+
+    def _free(self, lane: Lane) -> bool:
+        """Whether there is a place for a host of this lane."""
+        rivals = lane > PROMPT and self._offering[PROMPT] > 0
+        rivals |= lane > UNPROVEN and self._offering[UNPROVEN] > 0
+        return self._places.free(lane, rivals)
+
+    def _head(self, heap: list[tuple[float, int, str]]) -> float:
+        """When the first host of the heap is due; infinity if there is none."""
+        hosts = self._hosts
+        while heap:
+            moment, ticket, name = heap[0]
+            host = hosts.get(name)
+            if host is not None and host.ticket == ticket:
+                return moment
+            heappop(heap)
+        return inf
+
+    def _leave_place(self, host: _Host) -> None:
+        """One request less is under way. The place that was lent is the last to be given back."""
+        lent = host.lent and host.in_flight == 1
+        self._places.end(host.kind, lent)
+        host.in_flight -= 1
+        if lent:
+            host.lent = False
+            host.ticket = _NOWHERE  # another lane
+
+    def _become(self, host: _Host, kind: Kind) -> None:
+        if kind == host.kind:
+            return
+        if host.offers:
+            self._offering[host.kind] -= 1
+            self._offering[kind] += 1
+        if host.kind == UNPROVEN:
+            self._places.unproven -= host.in_flight - host.lent
+        host.kind = kind
+        host.ticket = _NOWHERE  # another lane
+
     def _place(self, name: str, host: _Host) -> None:
         """Let the host stand in the heap where it belongs now, if anywhere."""
         host.ticket = _NOWHERE
@@ -229,12 +325,21 @@ class Politeness:
             return
         self._tickets += 1
         host.ticket = self._tickets
-        heappush(self._heap, (host.next_allowed_at, host.ticket, name))
-        if len(self._heap) > 2 * len(self._hosts) + 64:
-            self._sweep()
+        heap = self._heaps[FURTHER if host.lent else host.kind]
+        heappush(heap, (host.next_allowed_at, host.ticket, name))
+        if len(heap) > 2 * len(self._hosts) + 64:
+            self._sweep(heap)
 
-    def _sweep(self) -> None:
+    def _sweep(self, heap: list[tuple[float, int, str]]) -> None:
         """Drop the places that are out of date."""
-        valid = {host.ticket for host in self._hosts.values()}
-        self._heap = [place for place in self._heap if place[1] in valid]
-        heapify(self._heap)
+        hosts = self._hosts.values()
+        valid = {host.ticket for host in hosts}
+        heap[:] = [place for place in heap if place[1] in valid]
+        heapify(heap)
+
+
+def _kind_of(pace: Pace) -> Kind:
+    """What a host is to begin with, by what it has taught us earlier."""
+    if pace.failures or pace.latency >= SLOW_S:
+        return SLOW
+    return PROMPT if pace.latency else UNPROVEN

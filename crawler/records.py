@@ -12,6 +12,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from crawler.codes import SkipReason
 from crawler.schema import TerminalRecord
 
 Want = Literal["page", "image"]
@@ -36,7 +37,7 @@ class Hop(Struct, frozen=True):
 class Skip(Struct, frozen=True):
     """A decision not to fetch: `reason` of the closed list, and the exact rule that decided."""
 
-    reason: str
+    reason: SkipReason
     rule: str
 
 
@@ -112,6 +113,8 @@ class Request(Struct, frozen=True):
     """A picture in that page, not a page of its own."""
     chain: tuple[str, ...] = ()
     """The URLs that redirected here, the first one first."""
+    max_body: int | None = None
+    """Bytes of the body that are wanted, if that is another number than the client's own."""
 
 
 class Timings(Struct, frozen=True):

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from crawler.codes import ErrorCode, SkipReason
+
 SCHEMA_VERSION = 1
 
 
@@ -225,8 +227,8 @@ class RedirectRecord(FetchRecord, kw_only=True):
 
 class ErrorRecord(UrlRecord, kw_only=True):
     type: Literal["error"] = "error"
-    error_code: str
-    """What went wrong, of a closed list: dns_nxdomain, connect_timeout, status_4xx, ..."""
+    error_code: ErrorCode
+    """What went wrong."""
     error_stage: str
     """How far it got: dns, connect, tls, request, headers, body, decode, parse, ..."""
     error_message: str
@@ -245,8 +247,8 @@ class ErrorRecord(UrlRecord, kw_only=True):
 
 class SkipRecord(UrlRecord, kw_only=True):
     type: Literal["skip"] = "skip"
-    reason: str
-    """Why it was left out, of a closed list: robots, scope, depth, limit_pages, ..."""
+    reason: SkipReason
+    """Why it was left out."""
     rule: str
     """The exact rule that decided."""
 

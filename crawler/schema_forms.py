@@ -27,6 +27,8 @@ class Column(Struct, frozen=True):
     kind: type
     repeated: bool
     nullable: bool
+    choices: tuple[str, ...] = ()
+    """Of a text of a closed list."""
 
 
 @cache
@@ -42,9 +44,8 @@ def _column(name: str, hint: Any) -> Column:
     repeated = get_origin(kind) is tuple
     if repeated:
         kind = get_args(kind)[0]
-    if get_origin(kind) is Literal:
-        kind = str
-    return Column(name, get_origin(kind) or kind, repeated, nullable)
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    return Column(name, str if choices else get_origin(kind) or kind, repeated, nullable, choices)
 
 
 @cache
@@ -191,6 +192,8 @@ def _markdown_table(name: str) -> Iterator[str]:
     yield f"## {name}\n\n| field | type | meaning |\n|---|---|---|"
     for column in columns(record):
         text = " ".join(field_doc(schema_module, record, column.name).split())
+        if len(column.choices) > 1:
+            text += f" One of {', '.join(column.choices)}."
         yield f"| `{column.name}` | {_plain_type(column)} | {text.replace('|', '&#124;')} |"
     yield ""
 

@@ -18,18 +18,29 @@ _AUTHENTICATION = frozenset({401, 403, 407})
 
 
 def exit_code(
-    seed_failures: SeedFailures, counts: Mapping[str, int], fail_on: str, deferred: bool = False
+    seed_failures: SeedFailures,
+    counts: Mapping[str, int],
+    fail_on: str,
+    deferred: bool = False,
+    seeds: int = 1,
 ) -> int:
     """The code of the list in the README, section "Exit codes".
 
     `counts` are URLs by state over the whole crawl; `fail_on` is the user's measure of failure:
     "any", "seed", a share such as "5%", or "" for none; `deferred`: what still waits, waits for a
-    robots.txt.
+    robots.txt; `seeds`: how many there are.
     """
     fetched = counts["page"] + counts["file"] + counts["image"]
-    if fetched == 0:
+    if not counts["page"] and (fetched == 0 or _led_on(counts, seeds)):
         return _of_nothing(seed_failures, counts["skip"] > 0 or deferred)
     return TOO_MANY_FAILURES if _failed(seed_failures, counts["error"], fetched, fail_on) else DONE
+
+
+def _led_on(counts: Mapping[str, int], seeds: int) -> bool:
+    """Whether the seeds were sitemaps, or other files that lead to pages; not such as are wanted
+    for themselves, as pictures and papers are."""
+    known = sum(counts.values()) - counts["image"] - counts.get("redirect", 0)
+    return known > seeds
 
 
 def _of_nothing(seed_failures: SeedFailures, excluded: bool) -> int:

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from crawler import describe, revisit
 from crawler.config import OutputConfig
 from crawler.frontier.base import Content, Ended, Run, Store
-from crawler.records import Found, Kept, Lease, Outcome
+from crawler.records import Found, Kept, Lease, Outcome, Skip
 from crawler.schema import BodyRecord, FetchRecord, ImageRecord, Record, RobotsRecord, SkipRecord
 from crawler.sinks.base import STREAM, Sink
 from crawler.sinks.files import ImageFiles
@@ -67,6 +67,7 @@ class Writer:
         stats: Stats,
         config: OutputConfig,
         clock: Callable[[], float],
+        dedupe_content: bool = False,
     ) -> None:
         self._run = run
         self._seq = run.seq
@@ -76,6 +77,7 @@ class Writer:
         self._images = images
         self._stats = stats
         self._left_out = {kind for name, kind in OPTIONAL.items() if name not in config.record}
+        self._dedupe_content = dedupe_content
         self._clock = clock
         self._encode = msgspec.json.Encoder().encode
         self._batch: list[Outcome | Record] = []
@@ -123,6 +125,8 @@ class Writer:
         if isinstance(record, ImageRecord):
             self._keep(record, item.picture)
         kept = self._remember(item)
+        if self._dedupe_content and isinstance(record, BodyRecord):
+            record = self._double(item.lease, record) or record
         code, why = describe.code_of(record), describe.why_of(record)
         new = self._frontier.done(item.lease, record.type, item.found, code, why, kept)
         if isinstance(record, BodyRecord):
@@ -169,6 +173,22 @@ class Writer:
     def holds(self, path: str) -> bool:
         """Whether the picture is still in its file."""
         return self._images.holds(path)
+
+    def _double(self, lease: Lease, record: BodyRecord) -> SkipRecord | None:
+        """What the record becomes if the same body was written under another URL.
+
+        A body without a byte is nobody's double, nor is one that was cut off.
+        """
+        if record.sha256 is None or not record.body_bytes or record.truncated:
+            return None
+        known = self._store.content(record.sha256)
+        if known is None or known.url is None:
+            self._store.set_content(record.sha256, Content("", record.url))
+            return None
+        if known.url == record.url:
+            return None
+        rule = f"scope.dedupe_content: the same bytes as {known.url}"
+        return describe.skip_record(lease, Skip("duplicate_content", rule))
 
     def _is_recorded(self, sha256: str, path: str) -> bool:
         known = self._store.content(sha256)

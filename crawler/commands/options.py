@@ -272,6 +272,10 @@ def _scope() -> Iterator[Flag]:
         help="Take these parameters off links; utm_* is all that begin so.",
     )  # fmt: skip
     yield Flag(
+        "--dedupe-content", key="scope.dedupe_content", const=True, group=group,
+        help="Write what has the same bytes under several URLs once.",
+    )  # fmt: skip
+    yield Flag(
         "--sitemaps", key="scope.sitemaps", const=True, group=group,
         help="Start also from the sitemaps that robots.txt names.",
     )  # fmt: skip

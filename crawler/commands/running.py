@@ -276,6 +276,8 @@ def result_line(summary: Summary, config: Config, last_error: str = "") -> str:
         if counts[state] or state in ("page", "image", "error")
     )
     ending = _FAILURES.get(summary.exit_code) or _ENDINGS[summary.finish_reason]
+    if summary.exit_code == 4 and counts["file"]:
+        ending = "Failed, the seeds led to no page"
     if summary.exit_code in (4, 5, 6) and last_error:
         ending += f" ({last_error})"
     if summary.parked:

@@ -3,12 +3,12 @@
     store        all hosts, all URLs                          durable, blocking, knows no greenlet
     frontier     some ACTIVE hosts, a few URLs of each        here; wakes workers
     politeness   which of these hosts may be asked now        pure
+    waiting      workers for which there is nothing to do     asleep
 
 Hosts are *claimed* from the store, and URLs of a claimed host are leased in small batches, so that
 a crawl of a hundred thousand hosts has a few of them in memory. Where more hosts have work than can
 be active, a host gives its place up after one batch, or when it is not due for a while: all hosts
-advance. A host that is not due holds no greenlet. Sleeping workers share one condition, and one
-timer for the moment when the next host, or the next retry, falls due.
+advance. A host that is not due holds no greenlet, no socket and no place.
 
 A worker's lease is *out* until it is answered by `done`, `retry` or `give_back`. Answers may come
 late, since the writer gathers outcomes; `landed` tells the host's account at once that its request
@@ -25,15 +25,14 @@ from random import random
 
 from msgspec import Struct
 
-import hub
 from crawler.config import PolitenessConfig
 from crawler.frontier.base import STATES, Ended, Store
 from crawler.frontier.queue import HostQueue
+from crawler.frontier.waiting import WaitingRoom
 from crawler.pace import Reply, judge
+from crawler.places import Places
 from crawler.politeness import Politeness
 from crawler.records import Found, Kept, Lease, Skip, Want
-from hub.lock import Condition
-from hub.timers import Timer
 
 ACTIVE = 500
 """Hosts in memory, beside those of which a lease is out."""
@@ -43,9 +42,6 @@ CLAIM = 32
 
 PREFETCH = 16
 """URLs of each kind leased at once from one host's queue; 2 when hosts take turns."""
-
-LONGEST_SLEEP_S = 60.0
-"""A wall clock may be set back; then the due time is looked at again after this."""
 
 
 class Statistics(Struct, frozen=True):
@@ -75,6 +71,7 @@ class Frontier:
         clock: Callable[[], float],
         active: int = ACTIVE,
         jitter: Callable[[], float] = random,
+        places: Places | None = None,
     ) -> None:
         self._store = store
         self.known: Callable[[str, int], bool] = store.known
@@ -83,7 +80,7 @@ class Frontier:
         self._clock = clock
         self._active = active
         self._longest_block = config.max_retry_after
-        self._politeness = Politeness(config, jitter)
+        self._politeness = Politeness(config, jitter, places)
         self._queues: dict[str, HostQueue] = {}
         self._busy = 0  # hosts of which a lease is out
         self._out: dict[int, bool] = {}  # url_id: is the request under way?
@@ -93,9 +90,7 @@ class Frontier:
         self._parked_due = inf
         self._crowded = False  # hosts wait in the store, and there is no room for them
         self._closed = False
-        self._wakeup = Condition()
-        self._asleep = 0
-        self._alarm: tuple[float, Timer] | None = None
+        self._waiting = WaitingRoom()
 
     # What comes in
 
@@ -118,14 +113,15 @@ class Frontier:
             now = self._clock()
             lease = self._next(now)
             if lease is not None:
-                if self._asleep and self._politeness.due(now):
-                    self._wake(1)  # from worker to worker, until nothing is due
+                if self._waiting.asleep and self._politeness.due(now):
+                    self._waiting.wake(1)  # from worker to worker, until nothing is due
                 return lease
             if self._finished():
                 break
-            self._sleep(now)
-        self._cancel_alarm()
-        self._wake(self._asleep)
+            self._waiting.set_alarm(self._next_due(now), now)
+            self._waiting.sleep()
+        self._waiting.cancel_alarm()
+        self._waiting.wake(self._waiting.asleep)
         return None
 
     def ready(self) -> bool:
@@ -152,8 +148,10 @@ class Frontier:
         """
         if self._out.get(lease.url_id):
             self._out[lease.url_id] = False
-            self._politeness.ended(lease.host)
-            if reply is not None:
+            if reply is None:
+                self._politeness.ended(lease.host)
+            else:
+                self._politeness.ended(lease.host, self._clock(), reply.sent_at)
                 self._heed(lease.host, reply)
             self._notify()
 
@@ -198,6 +196,30 @@ class Frontier:
         else:
             self._store.release(lease)
         self._answered(lease)
+
+    @property
+    def lent(self) -> int:
+        """Requests under way that keep no place from others; each holds a worker."""
+        return self._politeness.lent
+
+    def lend(self) -> int:
+        """Lend places to the hosts that keep us waiting: for a few times a second.
+
+        Returns how many workers beside those that hold a lent place could have work at once.
+        """
+        wanted = self._politeness.lend(self._clock())
+        self._notify()
+        return wanted
+
+    def postpone(self, lease: Lease) -> bool:
+        """Give the URL back unasked, and hold its host until `free`; False if it is held already.
+
+        Something of the host must be under way, after which it is freed.
+        """
+        self.unasked(lease)
+        held = self.hold(lease.host)
+        self.give_back(lease)
+        return held
 
     # Hosts
 
@@ -248,11 +270,11 @@ class Frontier:
     def close(self) -> None:
         """Lease nothing more; whoever waits gets None."""
         self._closed = True
-        self._cancel_alarm()
+        self._waiting.cancel_alarm()
         for queue in self._queues.values():
             self._politeness.withdraw(queue.name)
             self._release(queue.drain("page") + queue.drain("image"))
-        self._wake(self._asleep)
+        self._waiting.wake(self._waiting.asleep)
 
     def statistics(self) -> Statistics:
         """Costs a look into the store: for a few times a second."""
@@ -426,53 +448,18 @@ class Frontier:
 
     def _notify(self) -> None:
         """Something has changed that a sleeping worker may be waiting for."""
-        if not self._asleep:
+        if not self._waiting.asleep:
             return
         now = self._clock()
         self._look(now)
         if self._politeness.due(now):
-            self._wake(1)
+            self._waiting.wake(1)
         elif self._finished():
-            self._wake(self._asleep)
+            self._waiting.wake(self._waiting.asleep)
         else:
-            self._set_alarm(now)
-
-    def _sleep(self, now: float) -> None:
-        self._set_alarm(now)
-        self._asleep += 1
-        try:
-            with self._wakeup:
-                self._wakeup.wait()
-        finally:
-            self._asleep -= 1
-
-    def _wake(self, workers: int) -> None:
-        if workers:
-            with self._wakeup:
-                self._wakeup.notify(workers)
+            self._waiting.set_alarm(self._next_due(now), now)
 
     def _next_due(self, now: float) -> float:
         moment = self._politeness.next_due()
         in_store = inf if self._crowded else min(self._store_due, self._parked_due)
         return min(inf if moment is None else moment, in_store)
-
-    def _set_alarm(self, now: float) -> None:
-        """Have a worker woken when the next host or retry falls due."""
-        due = self._next_due(now)
-        if self._alarm is not None:
-            if self._alarm[0] <= due:
-                return
-            self._cancel_alarm()
-        if due != inf:
-            delay = min(max(0.0, due - now), LONGEST_SLEEP_S)
-            self._alarm = due, hub.get_hub().loop.call_later(delay, self._ring)
-
-    def _cancel_alarm(self) -> None:
-        if self._alarm is not None:
-            hub.get_hub().loop.timers.cancel(self._alarm[1])
-            self._alarm = None
-
-    def _ring(self) -> None:
-        """Runs in the hub, where an error of the store would find nobody: a worker has a look."""
-        self._alarm = None
-        self._wake(1)

@@ -128,6 +128,12 @@ class Client:
         seconds = self._config.timeout
         return TotalTimeout(f"not complete within {seconds:g} s", stage=progress.stage)
 
+    def let_go(self, url: str) -> None:
+        """Close the idle connections to the origin of `url`: it will not be asked for a while."""
+        target = parse_target(url)
+        proxy = self._proxies.choose(target) if self._proxies is not None else None
+        self._pool.drop(target.origin if proxy is None else proxy.pool_key(target))
+
     def close(self) -> None:
         """Close the idle connections; those in use are closed when their response has come."""
         self._pool.close()
@@ -273,8 +279,9 @@ class Client:
     ) -> Response:
         if self.trace is not None:
             progress.peer = connection.peer(proxy, reused)
-        reader = ResponseReader(request.method, self._config.max_header, self._config.max_body)
-        body = Body(self._config.max_body)
+        max_body = request.max_body or self._config.max_body
+        reader = ResponseReader(request.method, self._config.max_header, max_body)
+        body = Body(max_body)
         try:
             self._send(connection, head, progress)
             self._receive(connection, reader, body, progress)

@@ -98,6 +98,12 @@ class Pool(Generic[C]):
         elif len(self._since) > self._total:
             self._crowd_out(next(iter(self._since)))
 
+    def drop(self, key: str) -> None:
+        """Close all idle connections of `key`."""
+        for connection in list(self._by_key.get(key, ())):
+            self._remove(connection)
+            connection.close()
+
     def close(self) -> None:
         """Close all, and everything that is given from now on."""
         self._closed = True

@@ -39,7 +39,7 @@ def clock() -> Iterator[VirtualClock]:
 
 def config(politeness: PolitenessConfig, **more: Any) -> Config:
     skips = OutputConfig(record=("skips",))
-    return Config(politeness=politeness, records=skips, concurrency=64, **more)
+    return Config(politeness=politeness, records=skips, **more)
 
 
 def ended(records: list[dict[str, Any]]) -> Counter[str]:
@@ -170,45 +170,6 @@ def test_a_host_parked_too_often_is_given_up(clock, tmp_path):
     assert len(dead.log) == 5
 
 
-def test_10_000_pages_of_500_hosts_take_no_longer_than_they_must(clock, tmp_path):
-    """5 % of the hosts dead, one request a second a host.
-
-    The bound: robots.txt and 22 pages are 22 intervals. The last dead host is parked after three
-    times the connect timeout, when all pages have long been fetched.
-    """
-    hosts = [Host(f"h{n}.example", pages=22) for n in range(500)]
-    for n, host in enumerate(hosts):
-        if n % 20 == 0:
-            host.dead = ("refused", "silent", "nxdomain", "servfail", "refused")[n // 20 % 5]
-    world = World(clock, hosts)
-    summary, records = crawl(world, tmp_path, config(ONE_A_SECOND))
-    living = [host for host in hosts if host.dead is None]
-    assert summary.counts["page"] == 22 * len(living) == 10_450
-    assert 22.0 <= max(max(host.asked()) for host in living) < 22.0 * 1.1
-    assert clock() - START < 45.0
-    assert [breach for host in hosts for breach in breaches(host, ONE_A_SECOND)] == []
-    assert set(ended(records).values()) == {1}
-
-
-def test_a_mixed_crowd_is_crawled_politely_and_alike_each_time(tmp_path):
-    """500 hosts: 10 % dead, 10 % slow, 10 % without robots.txt, 20 % saying 429 or 503 at times,
-    30 % with a Crawl-delay.
-    """
-    manners = PolitenessConfig(wait=1.0)
-    logs = []
-    for _ in range(2):
-        random.seed(7)  # of the back-off's jitter
-        chance = random.Random(5)
-        hosts = [some_host(chance, f"h{n}.example") for n in range(500)]
-        with virtual_time(START) as clock:
-            summary, records = crawl(World(clock, hosts), tmp_path, config(manners))
-        assert [breach for host in hosts for breach in breaches(host, manners)] == []
-        assert set(ended(records).values()) == {1}
-        assert summary.counts["page"] > 1000
-        logs.append([(seen.at, seen.path, seen.status) for host in hosts for seen in host.log])
-    assert logs[0] == logs[1]
-
-
 @pytest.mark.parametrize("part", range(10))
 def test_no_host_is_ever_asked_faster_than_allowed(tmp_path, part):
     """Small crawls with every trouble there is."""
@@ -223,7 +184,11 @@ def test_no_host_is_ever_asked_faster_than_allowed(tmp_path, part):
                 max_retry_after=chance.choice([5.0, 3600.0]),
                 park_time=chance.choice([5.0, 1800.0]),
             )
-            settings = replace(config(manners), concurrency=chance.choice([2, 8, 32]))
+            settings = replace(
+                config(manners),
+                concurrency=chance.choice([1, 2, 8, 32]),
+                slow_concurrency=chance.choice([0, 1, 64]),
+            )
             summary, records = crawl(World(clock, hosts), tmp_path, settings)
             assert [b for host in hosts for b in breaches(host, manners)] == [], seed
             endings = ended(records)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from crawler.config import PolitenessConfig
 from crawler.pace import Pace
+from crawler.places import UNPROVEN
 from crawler.politeness import Politeness
 
 
@@ -111,7 +112,7 @@ def test_places_out_of_date_do_not_pile_up() -> None:
     politeness = hosts("abc")
     for n in range(10_000):
         politeness.block("a", float(n))
-    assert len(politeness._heap) < 100
+    assert len(politeness._heaps[UNPROVEN]) < 100
     assert [politeness.take(10_000.0) for _ in range(3)] == ["b", "c", "a"]
 
 

@@ -75,7 +75,6 @@ def config(seed: str) -> Config:
     return Config(
         seeds=(seed,),
         dir="crawl",
-        concurrency=64,
         http=HttpConfig(
             dns_servers=(NAME_SERVER,),
             address_family="ipv4",

@@ -23,29 +23,33 @@ from crawler.config import (
     RobotsConfig,
 )
 from crawler.frontier.memory import MemoryStore
-from crawler.records import ImageLink, Lease, Skip
-from crawler.traps import CREDIT, FREE, Traps
+from crawler.records import ImageLink, Lease, Link, Page, Skip
+from crawler.traps import Traps
+from crawler.traps.ledger import CREDIT, FREE
 from crawler.url import canonical
-from tests.site.page import Page
+from tests.site import archives, views
+from tests.site import traps as endless
+from tests.site.page import Page as Entry
 from tests.site.server import Site
-from tests.site.traps import PAGES
+from tests.site.traps import WORDS, sentence
 
 SAFE = ";/?=&,.:"
 COST = 200
 """Requests that a trap may cost beyond its true content."""
+PAGES = [*endless.PAGES, *views.PAGES, *archives.PAGES]
 HANDLERS = {entry.name: entry.answer for entry in PAGES}
 
 
-def crawl(site: Site, folder: Path, path: str, **limits: Any) -> Summary:
+def crawl(site: Site, folder: Path, path: str, at_once: int) -> Summary:
     config = Config(
         seeds=(site.url(path),),
         dir=str(folder),
-        politeness=PolitenessConfig(per_host=8, wait=0.0, adaptive=False),
-        limits=LimitsConfig(max_pages=limits.pop("max_pages", 1500), **limits),
+        politeness=PolitenessConfig(per_host=at_once, wait=0.0, adaptive=False),
+        limits=LimitsConfig(max_pages=7000),
         images=ImagesConfig(fetch=False),
         robots=RobotsConfig(obey=False),
         records=OutputConfig(record=("skips",)),
-        concurrency=8,
+        concurrency=at_once,
     )
     return open_crawl(config, mode="new").run()
 
@@ -74,15 +78,30 @@ CONTENT = {
     "catalogue": (r"/catalogue\?id=(\d+)", 1000),
     "serial": (r"/serial/(\d+)$", 600),
     "readings": (r"/readings/(\d+)$", 300),
+    "slipped": (r"/slipped/(?:about/team/|news/today/|help/|)$", 1),
+    "exhausted": (r"/exhausted\?page=(\d|1\d|20)$", 20),
+    "cookieless": (r"/cookieless/.*/(\d+)$", 24),
+    "tags": (r"/tags/$", 1),
+    "search": (r"/search\?q=amber$", 1),
+    "blog": (r"/blog/(\d*)$", views.POSTS + 1),
+    "shelf": (r"/shelf/(\d+)", 24),
+    "spelling": (r"/spelling/.*/(\d+)$", views.SPELT),
+    "planner": (r"/planner", 1),
+    "leaves": (r"/leaves\?page=(\d+)$", archives.LEAVES),
+    "wiki": (r"/wiki/(\w+)$", archives.ARTICLES),
+    "forum": (r"/forum(.*)", archives.forum_pages()),
 }
 
 
-@pytest.mark.parametrize("entry", PAGES, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("at_once", [8, 32])
+@pytest.mark.parametrize(
+    "entry", [entry for entry in PAGES if entry.listed], ids=lambda entry: entry.name
+)
 def test_a_trap_costs_little_and_its_true_content_is_there(
-    traps: Site, tmp_path: Path, entry: Page
+    traps: Site, tmp_path: Path, entry: Entry, at_once: int
 ) -> None:
     traps.forget()
-    summary = crawl(traps, tmp_path, entry.path, max_pages=7000)
+    summary = crawl(traps, tmp_path, entry.path, at_once)
     pattern, true = CONTENT[entry.name]
     found = (re.match(pattern, hit.target) for hit in traps.log)
     read = {match.groups() for match in found if match}
@@ -94,16 +113,21 @@ def test_a_trap_costs_little_and_its_true_content_is_there(
 # ------------------------------------------------------------------ by itself
 
 
-def lease(url: str, parent: str | None, depth: int) -> Lease:
-    return Lease(url, 1, "a.example", "a", "page", depth, 0, 0, parent)
+def lease(url: str, parent: str | None, depth: int, number: int = 1) -> Lease:
+    return Lease(url, number, "a.example", "a", "page", depth, 0, 0, parent)
+
+
+def fetch(subject: Traps, page: Lease, text: str, **more: Any) -> None:
+    assert subject.admit(page)
+    subject.count(page)
+    subject.learn(page, text.encode(), Page("text/html", "utf-8", **more))
+    subject.settle(page)
 
 
 def walk(subject: Traps, count: int, text: str = "<p>the same", start: int = 0) -> None:
     """Pages of a chain, each of which leads to the next."""
     for n in range(start, start + count):
-        page = lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n)
-        subject.count(page)
-        subject.learn(page, text.encode(), ())
+        fetch(subject, lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n), text)
 
 
 CHAIN = "http://a.example/month/"
@@ -130,9 +154,9 @@ def test_a_picture_or_numbers_of_its_own_make_a_page_new() -> None:
     for text, picture in (("<p>{n}.25 <p>{n}.5 <p>{n}.75 <p>{n}.125", "x"), ("", "{n}.jpg?{n}")):
         subject = Traps(LimitsConfig(), MemoryStore())
         for n in range(3 * CREDIT):
-            images = [ImageLink(f"http://a.example/{picture.format(n=n)}", "img")]
+            image = ImageLink(f"http://a.example/{picture.format(n=n)}", "img")
             page = lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n)
-            subject.learn(page, text.format(n=n).encode(), images)
+            fetch(subject, page, text.format(n=n), images=(image,))
         assert subject.judge(f"{CHAIN}999", f"{CHAIN}998", 999) is None
 
 
@@ -150,6 +174,82 @@ def test_dates_counters_markup_and_scripts_make_none(text: str) -> None:
     for n in range(FREE + CREDIT + 3):
         walk(subject, 1, text.format(n=n), start=n)
     assert subject.judge(f"{CHAIN}99", f"{CHAIN}98", 99) is not None
+
+
+def test_no_more_of_a_suspect_are_under_way_than_it_has_credit() -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    walk(subject, FREE + CREDIT - 3)
+    leases = [lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n, n) for n in range(100, 110)]
+    admitted = [one for one in leases if subject.admit(one)]
+    assert len(admitted) == 4  # the first one that is looked at is new
+    assert subject.admit(lease("http://a.example/other", CHAIN, 9, 99))
+    for one in admitted[:2]:
+        subject.learn(one, b"<p>the same", Page("text/html", "utf-8"))
+        subject.settle(one)
+    assert not subject.admit(leases[8])
+    subject.settle(admitted[2])  # it failed
+    assert subject.admit(leases[8])
+
+
+def test_a_template_that_yields_is_not_held_up() -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    for n in range(3 * CREDIT):
+        walk(subject, 1, f"<p>{chr(97 + n % 26) * (n // 26 + 1)}", start=n)
+    assert all(
+        subject.admit(lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n, n)) for n in range(100, 200)
+    )
+
+
+def test_a_view_that_says_more_is_worth_it_and_one_that_does_not_is_cut() -> None:
+    answer, further = "<p>Reply to {n}", "<p>" + "more of {n} " * 20
+    for more, ends in (("", True), (answer, True), (further, False)):
+        subject = Traps(LimitsConfig(), MemoryStore())
+        for n in range(60):
+            url = f"http://a.example/post/{n}"
+            text = "".join(f"<p>{sentence(n * 9 + k)}" for k in range(9))
+            links = (Link(f"{url}?view=1", "a"),)
+            fetch(subject, lease(url, "http://a.example/", 1, n), text, links=links)
+            other = text + more.format(n=WORDS[n % 14] + WORDS[n // 14])
+            if subject.judge(f"{url}?view=1", url, 2) is None:
+                fetch(subject, lease(f"{url}?view=1", url, 2, 1000 + n), other)
+        assert (subject.judge(f"{url}?view=1", url, 2) is not None) is ends
+        assert subject.judge(f"{url}?view=1", "http://a.example/news", 2) is None
+
+
+def test_redirects_that_lead_nowhere_new_end_too() -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    for n in range(FREE + CREDIT):
+        url = f"http://a.example/post/{n}"
+        page = lease(f"{url}?share=x", url, 2)
+        assert subject.judge_lease(page) is None
+        assert subject.admit(page)
+        subject.learn_nothing(page)
+        subject.settle(page)
+    rule = "limits.traps: /post?share= gave nothing new, after 40 pages"
+    assert subject.judge_lease(page) == Skip("trap", rule)
+
+
+def test_another_spelling_is_asked_for_until_it_is_known_to_be_in_vain() -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    for n in range(CREDIT):
+        for path in (f"/Item/{n}", f"/item/{n}"):
+            page = lease(f"http://a.example{path}", "http://a.example/", 1)
+            assert subject.judge_lease(page) is None
+            fetch(subject, page, f"<p>item {n}")
+    fetch(subject, lease("http://a.example/Last", "http://a.example/", 1), "<p>the last")
+    skip = Skip("trap", "limits.traps: another case of letters gave nothing new, after 32 pages")
+    assert subject.judge("http://a.example/LAST", "http://a.example/", 1) == skip
+    assert subject.judge("http://a.example/Last", "http://a.example/", 1) is None
+    assert subject.judge("http://a.example/NEW", "http://a.example/", 1) is None
+
+
+def test_where_case_counts_every_spelling_is_asked_for() -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    for n in range(3 * CREDIT):
+        for name, title in (("Item", "one"), ("item", "other")):
+            page = lease(f"http://a.example/{name}/{n}", "http://a.example/", 1)
+            assert subject.judge_lease(page) is None
+            fetch(subject, page, "<p>item", title=title)
 
 
 def test_traps_can_be_switched_off() -> None:
@@ -185,6 +285,6 @@ def test_any_address_has_templates(path: str, parent: str) -> None:
     url, other = (one or CHAIN for one in urls)
     subject = Traps(LimitsConfig(max_pages_per_template=9), MemoryStore())
     for n in range(FREE + CREDIT + 2):
-        subject.learn(lease(url, other, n), b"x", ())
+        fetch(subject, lease(url, other, n), "x")
         subject.judge_lease(lease(url, other, n))
         subject.instead(url, other, n)

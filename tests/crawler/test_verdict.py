@@ -21,6 +21,12 @@ def counts(**known: int) -> dict[str, int]:
         ([("status_4xx", 401), ("reset", None)], counts(error=2), verdict.SEEDS_UNREACHABLE),
         ([], counts(skip=2), verdict.SEEDS_EXCLUDED),
         ([], counts(), verdict.SEEDS_UNREACHABLE),
+        ([], counts(image=1), verdict.DONE),  # pictures and papers may be what is wanted
+        ([], counts(file=1), verdict.DONE),
+        ([], counts(file=1, image=9, redirect=3), verdict.DONE),
+        ([], counts(file=1, error=5), verdict.SEEDS_UNREACHABLE),  # a sitemap without a page
+        ([], counts(file=1, skip=5), verdict.SEEDS_EXCLUDED),
+        ([], counts(file=1, queued=5), verdict.SEEDS_UNREACHABLE),
     ],
 )
 def test_code(failures, states, code):

@@ -113,6 +113,8 @@ class World:
         self.clock = clock
         self.hosts = {host.name: host for host in hosts}
         self._turns = count()
+        self.rested: list[str] = []
+        """Hosts to which no connection was to be kept."""
 
     def fetch(self, request: Request) -> Response:
         host = self.hosts[host_key(request.url)]
@@ -135,8 +137,11 @@ class World:
             Timings(took_ms, ttfb_ms=took_ms), "192.0.2.1", True,
         )  # fmt: skip
 
+    def let_go(self, url: str) -> None:
+        self.rested.append(host_key(url))
+
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""
 
 
 class Lines:

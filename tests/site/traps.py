@@ -204,6 +204,49 @@ def catalogue(exchange: Exchange) -> None:
     )
 
 
+SECTIONS = ["about/team", "news/today", "help"]
+
+
+def slipped(exchange: Exchange) -> None:
+    """A menu of relative links without a base, on a server that answers to any folder."""
+    last = "/".join(exchange.hit.target.rstrip("/").split("/")[-2:])
+    text = SECTIONS.index(last) if last in SECTIONS else 2 if last.endswith("help") else 9
+    say(exchange, f"<p>{sentence(text)}",
+        "".join(f"<a href='{section}/'>{section}</a>" for section in SECTIONS))  # fmt: skip
+
+
+def exhausted(exchange: Exchange) -> None:
+    """A list of 20 leaves, after which empty ones follow for ever."""
+    number = int(exchange.query.partition("=")[2] or 1)
+    entries = "".join(f"<li>{sentence(number * 5 + n)}" for n in range(5)) if number <= 20 else ""
+    say(exchange, f"<h1>Page {number}</h1>{entries or 'Nothing was found'}",
+        links(f"/exhausted?page={number + 1}"))  # fmt: skip
+
+
+def cookieless(exchange: Exchange) -> None:
+    """A session id as a folder, as old ASP.NET has it, and another one for each request."""
+    sid = f"{len(exchange.site.log) * 2654435761 % 2**32:08x}"
+    item = int(exchange.args[-1])
+    others = (f"/cookieless/(S({sid}))/item/{(item + step) % ITEMS}" for step in range(1, 4))
+    say(exchange, f"<p>{sentence(item)}", links(*others))
+
+
+def tags(exchange: Exchange) -> None:
+    """What has all of these tags: each may be added to those chosen."""
+    chosen = [name for name in exchange.arg("").split("+") if name]
+    others = [name for name in WORDS[:10] if name not in chosen]
+    keep = [n for n in range(ITEMS) if all(name in sentence(n) for name in chosen)]
+    say(exchange, "".join(f"<li>{sentence(n)}" for n in keep),
+        links(*(f"/tags/{'+'.join([*chosen, name])}" for name in others)))  # fmt: skip
+
+
+def search(exchange: Exchange) -> None:
+    """Words to search for, each of which finds nothing and leads to further ones."""
+    words = exchange.query.partition("=")[2].split("+")
+    more = (f"/search?q={'+'.join([*words[-2:], word])}" for word in WORDS)
+    say(exchange, f"<h1>{' '.join(words)}</h1>Nothing was found. Try:", links(*more))
+
+
 PAGES = [
     Page("/calendar/2024/5", calendar, ok()),
     Page("/chain/0", chain, ok()),
@@ -220,4 +263,9 @@ PAGES = [
     Page("/wide/0", wide, ok()),
     Page("/catalogue", catalogue, ok()),
     Page("/readings/0", readings, ok()),
+    Page("/slipped/", slipped, ok()),
+    Page("/exhausted?page=1", exhausted, ok()),
+    Page("/cookieless/(S(0))/item/0", cookieless, ok()),
+    Page("/tags/", tags, ok()),
+    Page("/search?q=amber", search, ok()),
 ]

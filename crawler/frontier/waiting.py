@@ -1,0 +1,59 @@
+"""Workers that wait for a lease: how they sleep, and who wakes them.
+
+All sleep on one condition, with one timer between them, for the moment when the next host or the
+next retry falls due. Who is woken looks for itself.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+import hub
+from hub.lock import Condition
+from hub.timers import Timer
+
+LONGEST_SLEEP_S = 60.0
+"""A wall clock may be set back; then the due time is looked at again after this."""
+
+
+class WaitingRoom:
+    """The workers that have nothing to do. Only `sleep` switches."""
+
+    def __init__(self) -> None:
+        self.asleep = 0
+        self._wakeup = Condition()
+        self._alarm: tuple[float, Timer] | None = None
+
+    def sleep(self) -> None:
+        """Wait until woken."""
+        self.asleep += 1
+        try:
+            with self._wakeup:
+                self._wakeup.wait()
+        finally:
+            self.asleep -= 1
+
+    def wake(self, workers: int) -> None:
+        if workers:
+            with self._wakeup:
+                self._wakeup.notify(workers)
+
+    def set_alarm(self, due: float, now: float) -> None:
+        """Have a worker woken when it is `due`, or earlier if that was asked for before."""
+        if self._alarm is not None:
+            if self._alarm[0] <= due:
+                return
+            self.cancel_alarm()
+        if due != inf:
+            delay = min(max(0.0, due - now), LONGEST_SLEEP_S)
+            self._alarm = due, hub.get_hub().loop.call_later(delay, self._ring)
+
+    def cancel_alarm(self) -> None:
+        if self._alarm is not None:
+            hub.get_hub().loop.timers.cancel(self._alarm[1])
+            self._alarm = None
+
+    def _ring(self) -> None:
+        """Runs in the hub, where an error of the store would find nobody: a worker has a look."""
+        self._alarm = None
+        self.wake(1)

@@ -1,0 +1,313 @@
+"""Traps: parts of a site that go on for ever and say nothing new. No I/O, no clock.
+
+Theory. A trap makes its own links: a calendar's month leads to the next month, a page with a
+session id to pages with newer ids, a list sorted by price to the same list sorted by name. How long
+a chain is proves nothing, for archives are long too. What tells them apart is *yield*: a fetch that
+brings nothing which was not on the pages before it was for nothing. So three things are learnt:
+which URLs belong together (`templates.py`: `?sort=`, `?page=` and `?sid=` each by itself, for one
+may be worth following), what of a page is new (`novelty.py`), and what each template has earned and
+cost (`ledger.py`).
+
+At the end of its credit a template is *cut*: its URLs are skipped, where a page of that same part
+leads to them. Where a query is to blame (or a `;jsessionid=`), the key with the least credit pays.
+A cut quarters the credit of the part's other keys, since orders and filters come together; and the
+URL without its keys takes the place of the one skipped, so that a site whose links all carry a
+session id is still read whole (which is why a key earns 1 and not GAIN: to cut one early is no
+loss). Where the page's own template is too new to pay, its part of the site does, from the second
+folder on: `/shop/red/small`.
+
+Only what feeds itself pays, and not the first FREE:
+
+- pages found on pages of the same part (or with the same key), a link deeper than the template was
+  first met. So whatever an index lists is read, however alike its entries are, and however many;
+- what is told where a reader comes from: `/login?from=/the/page`;
+- another view of the page that leads to it: `?print=1`, `?replytocom=7`, `/reply`. It has to say a
+  twentieth more than that page; to know that, a quarter of the pages that have views are read;
+- redirects of these that lead nowhere new, and pages under another spelling (`spelling.py`).
+
+Ordinary pages are not even looked at; a template that yields is looked at more and more rarely,
+down to every 32nd page. No more pages of a suspect template are under way at once than it has
+credit left; beyond that its host waits for them. So a trap costs some 40 to 150 requests, whatever
+`per_host` is.
+
+What this can't see: text made up by the server for each request. Limits are for that
+(`limits.max_pages_per_host`, `limits.max_pages_per_template`).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import msgspec
+
+from crawler.config import LimitsConfig
+from crawler.notes import PAGES_OF_TEMPLATE, TRAPS, Notes
+from crawler.records import Lease, Page, Skip
+from crawler.traps.ledger import CREDIT, SAMPLE, Flight, Ledger, Unit, suspects, views
+from crawler.traps.spelling import NAME as SPELLING
+from crawler.traps.templates import (
+    NOWHERE,
+    STRANGERS,
+    Kinship,
+    Shape,
+    is_key,
+    kinship,
+    roles_of,
+    shape_of,
+    varies,
+    without,
+)
+from crawler.url import host_key
+
+LISTED = ("seed", "sitemap", "sitemap_index", "robots_sitemap", "feed")
+"""How URLs are found that somebody has named on purpose."""
+MOST_HOSTS = 512
+MOST_STRIPPED = 4096
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """The end of a template: the rule that says so, and the depth where it was first met."""
+
+    rule: str
+    entry: int
+
+
+class Traps:
+    """Learns the traps of one crawl. What is cut is kept in `notes`, for a resume."""
+
+    def __init__(self, config: LimitsConfig, notes: Notes) -> None:
+        self._config = config
+        self._notes = notes
+        self._ledgers: OrderedDict[str, Ledger] = OrderedDict()
+        self._flights: dict[int, Flight] = {}
+        self._cuts: dict[str, dict[str, Cut]] = {}
+        self._stripped: set[str] = set()
+        self._parent = "", NOWHERE
+        self._last = "", Ledger()
+        if config.traps:
+            for host, value in notes.notes(TRAPS):
+                self._cuts[host] = msgspec.msgpack.decode(value, type=dict[str, Cut])
+
+    # What is left out
+
+    def judge(self, url: str, parent_url: str | None, depth: int) -> Skip | None:
+        """Why `url`, found on `parent_url`, leads nowhere, if so."""
+        found = self._cut(url, parent_url, depth) if self._cuts else None
+        return None if found is None else Skip("trap", found[1].rule)
+
+    def instead(self, url: str, parent_url: str | None, depth: int) -> str | None:
+        """The URL to look at in place of one that `judge` refuses: the same without such keys."""
+        found = self._cut(url, parent_url, depth)
+        if found is None or not is_key(found[0]):
+            return None
+        cuts = self._cuts[host_key(url)]
+        shape = shape_of(url, {}, learn=False)
+        stripped = url
+        for key in shape.keys:
+            if key in cuts or shape.part + key in cuts:
+                stripped = without(stripped, key)
+        if len(self._stripped) >= MOST_STRIPPED:
+            self._stripped.clear()
+        self._stripped.add(stripped)
+        return stripped
+
+    def judge_lease(self, lease: Lease) -> Skip | None:
+        """The same at the last moment, and the user's own limit for each template."""
+        if lease.want != "page" or lease.kind in LISTED:
+            return None
+        skip = None
+        if lease.kept is None:  # what was worth a request in the crawl before is asked again
+            skip = self.judge(lease.url, lease.parent_url, lease.depth)
+        return skip or self._judge_count(lease)
+
+    # What is asked for, and what comes of it
+
+    def admit(self, lease: Lease) -> bool:
+        """Whether the page may be asked for now; `settle` then says that this is over.
+
+        False where others have to come first, since they may end its template.
+        """
+        if lease.want != "page" or not self._config.traps:
+            return True
+        ledger = self._ledger(lease.host)
+        shape = shape_of(lease.url, ledger.folders, learn=True)
+        units = ledger.units_of(shape, lease.depth)
+        flight = self._flight(lease, ledger, shape, units)
+        if any(unit.full() for unit in flight.suspects):
+            return False
+        ledger.spellings.meet(lease.url)
+        for unit in units:
+            unit.fetched += 1
+        for unit in flight.suspects:
+            unit.under_way += 1
+        self._flights[lease.url_id] = flight
+        return True
+
+    def _flight(self, lease: Lease, ledger: Ledger, shape: Shape, units: list[Unit]) -> Flight:
+        """Whether asking for the page may be in vain, and who would pay for it."""
+        if lease.kind in LISTED:
+            return Flight(ledger, shape, [], "")
+        if ledger.spellings.respells(lease.url):
+            units.append(ledger.respelt)
+            return Flight(ledger, shape, [ledger.respelt], "respelt")
+        kin = self._kin(lease.url, shape, lease.parent_url)
+        if fed := suspects(units, shape, lease.depth, kin):
+            return Flight(ledger, shape, fed, "fed")
+        return Flight(ledger, shape, views(units, kin), "view")
+
+    def settle(self, lease: Lease) -> None:
+        """The page has come, or has not."""
+        flight = self._flights.pop(lease.url_id, None)
+        if flight is not None:
+            for unit in flight.suspects:
+                unit.under_way -= 1
+
+    def count(self, lease: Lease) -> None:
+        """A page was fetched, or is as it was."""
+        if self._config.max_pages_per_template is not None:
+            key = self._template(lease)
+            self._notes.set_note(PAGES_OF_TEMPLATE, key, b"%d" % (self._pages_of(key) + 1))
+
+    def learn(self, lease: Lease, body: bytes, page: Page) -> None:
+        """An admitted page has come; `body` is what it says, its content codings undone."""
+        flight = self._flights.get(lease.url_id)
+        if flight is None:
+            return
+        new = self._look(lease, flight, body, page)
+        if flight.suspicion != "respelt":
+            flight.ledger.spellings.read(lease.url, page)
+        if new:
+            for unit in flight.suspects:
+                unit.earn()
+            self._reward(lease, flight.ledger)
+        elif new is not None:
+            self._blame(lease.host, flight, SAMPLE if flight.suspicion == "view" else 1)
+
+    def learn_nothing(self, lease: Lease) -> None:
+        """An admitted URL leads nowhere but to what was known, or is out of scope."""
+        flight = self._flights.get(lease.url_id)
+        if flight is not None and flight.suspects:
+            self._blame(lease.host, flight, 1)
+
+    def _look(self, lease: Lease, flight: Flight, body: bytes, page: Page) -> bool | None:
+        """Whether the page says anything new; None where that is not looked at, or not known."""
+        ledger, url = flight.ledger, lease.url
+        if flight.suspicion == "respelt":
+            return ledger.spellings.is_another(url, page)
+        memory = ledger.memory
+        if not flight.suspects:
+            if ("?" in url or varies(flight.shape.path)) and ledger.sample(url, page):
+                memory.is_another(url, body, page.images)
+            return True
+        if flight.suspicion == "view":
+            read = hash(lease.parent_url) in ledger.read
+            return memory.is_another(url, body, page.images) if read else None
+        if not sum(unit.due() for unit in flight.suspects):
+            return None
+        if memory.is_new(url, body, page.images, bag=flight.shape.repeats):
+            return True
+        if url in self._stripped and ledger.patience:
+            ledger.patience -= 1  # it says what was read under another address: to be expected
+            return None
+        return False
+
+    def _reward(self, lease: Lease, ledger: Ledger) -> None:
+        parent = lease.parent_url
+        if ledger.paid and parent is not None and host_key(parent) == lease.host:
+            ledger.reward(shape_of(parent, ledger.folders, learn=False))
+
+    def _blame(self, host: str, flight: Flight, price: int) -> None:
+        """Nothing new: the likeliest cause pays, and what is at its end is cut."""
+        ledger, shape, _, _ = flight
+        by_name = {unit.name: unit for unit in flight.suspects}
+        keys = [key for key in shape.keys if shape.part + key in by_name]
+        narrow = wide = None
+        if keys:
+            key = min(keys, key=lambda key: by_name[shape.part + key].credit)
+            narrow, wide = by_name[shape.part + key], by_name.get(key)
+        elif not shape.keys:
+            narrow, wide = by_name.get(shape.path), by_name.get(f"{shape.part}/...")
+        if flight.suspicion == "respelt":
+            narrow = ledger.respelt
+        ledger.paid = True
+        if narrow is not None and narrow.pay(price) and self._end(host, narrow):
+            if keys:
+                ledger.distrust(shape.part)
+            if wide is not None:  # the cause is found: it need not be looked for any wider
+                wide.credit = min(wide.limit, wide.credit + CREDIT)
+                wide.cuts += 1
+        if wide is not None and (wide.pay(price) or wide.cuts >= 3):
+            self._end(host, wide)
+
+    def _end(self, host: str, unit: Unit) -> bool:
+        """Cut the template; False if it is cut already, and this page was still on its way."""
+        cuts = self._cuts.setdefault(host, {})
+        if unit.name in cuts:
+            return False
+        rule = f"limits.traps: {unit.name} gave nothing new, after {unit.fetched} pages"
+        cuts[unit.name] = Cut(rule, unit.entry)
+        self._notes.set_note(TRAPS, host, msgspec.msgpack.encode(cuts))
+        return True
+
+    def _cut(self, url: str, parent_url: str | None, depth: int) -> tuple[str, Cut] | None:
+        """The template of the URL that is cut, if it leads on from itself."""
+        name = host_key(url)
+        cuts = self._cuts.get(name)
+        if not cuts or parent_url is None:
+            return None
+        ledger = self._ledgers.get(name)
+        if ledger and SPELLING in cuts and ledger.spellings.respells(url):
+            return SPELLING, cuts[SPELLING]
+        shape = shape_of(url, ledger.folders if ledger else {}, learn=False)
+        fed, back, view = self._kin(url, shape, parent_url)
+        again = parent_url in self._stripped  # which has no key any more, to be fed by
+        for role in roles_of(shape):
+            cut = cuts.get(role.name)
+            if cut is None or (role.level == "part" and not shape.combined):
+                continue
+            if role.key in back or (role.key in view and role.level != "part"):
+                return role.name, cut
+            if (role.key in fed or again) and depth > cut.entry:
+                return role.name, cut
+        return None
+
+    def _kin(self, url: str, shape: Shape, parent_url: str | None) -> Kinship:
+        """How the URL is related to the page that it was found on."""
+        if parent_url is None or host_key(parent_url) != host_key(url):
+            return STRANGERS
+        if parent_url != self._parent[0]:  # most often it is the one that was asked for last
+            self._parent = parent_url, shape_of(parent_url, {}, learn=False)
+        return kinship(url, shape, parent_url, self._parent[1])
+
+    def _ledger(self, name: str) -> Ledger:
+        if name == self._last[0]:  # most often
+            return self._last[1]
+        ledger = self._ledgers.get(name)
+        if ledger is None:
+            ledger = self._ledgers[name] = Ledger()
+            if len(self._ledgers) > MOST_HOSTS:
+                self._ledgers.popitem(last=False)
+        else:
+            self._ledgers.move_to_end(name)
+        self._last = name, ledger
+        return ledger
+
+    # The user's limit
+
+    def _judge_count(self, lease: Lease) -> Skip | None:
+        limit = self._config.max_pages_per_template
+        if limit is None:
+            return None
+        key = self._template(lease)
+        if self._pages_of(key) < limit:
+            return None
+        template = key.partition(" ")[2]
+        return Skip("trap", f"limits.max_pages_per_template: {limit} of {template}")
+
+    def _template(self, lease: Lease) -> str:
+        """Host and template; the folders that were learnt do not count, lest it change."""
+        shape = shape_of(lease.url, {}, learn=False)
+        return f"{lease.host} {shape.path}{''.join(sorted(shape.keys))}"
+
+    def _pages_of(self, key: str) -> int:
+        return int(self._notes.note(PAGES_OF_TEMPLATE, key) or 0)

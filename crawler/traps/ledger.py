@@ -1,0 +1,192 @@
+"""What the templates, keys and parts of one host have earned, and what they have cost. No I/O.
+
+Each unit begins with CREDIT fetches. One that brings nothing new costs one; one that does earns
+GAIN, up to CREDIT, for itself and for the list that led to it. No more are under way at once than
+could end it, so that a trap costs the same however many requests a host is asked at once.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from crawler.records import Page
+from crawler.traps.novelty import Memory
+from crawler.traps.spelling import NAME, Spellings
+from crawler.traps.templates import Folders, Kinship, Role, Shape, roles_of
+
+CREDIT = 32
+GAIN = 4
+FREE = 8
+WIDE = 2 * CREDIT
+"""Credit of a key on the whole host, and of a part of the site where no single template fails."""
+RARELY = 32
+STREAK = 16
+"""A template is looked at half as often after each so many pages that were new, down to RARELY."""
+MOST_UNITS = 4096
+"""Of one host."""
+SAMPLE = 4
+"""Of the pages that have other views, one in so many is read, to be compared with these."""
+MOST_READ = 8192
+
+
+class Unit:
+    """A template, a key or a part of the site, and what it has earned."""
+
+    __slots__ = (
+        "countdown", "credit", "cuts", "entry", "fetched", "gain", "key", "level", "limit", "name",
+        "streak", "under_way",
+    )  # fmt: skip
+
+    def __init__(self, role: Role, depth: int) -> None:
+        self.name, self.level, self.key = role
+        self.gain = GAIN if self.key == "/" else 1
+        self.limit = self.credit = CREDIT if role.level in ("path", "key") else WIDE
+        self.entry = depth
+        self.fetched = 0
+        self.under_way = 0
+        self.cuts = 0
+        self.countdown = 1
+        self.streak = 0
+        """Pages in a row that were looked at and were new."""
+
+    def full(self) -> bool:
+        """Whether one more under way would be one too many, if all of them bring nothing new."""
+        return self.streak < STREAK and self.under_way >= max(1, self.credit)
+
+    def due(self) -> bool:
+        self.countdown -= 1
+        return self.countdown <= 0
+
+    def earn(self) -> None:
+        self.credit = min(self.limit, self.credit + self.gain)
+        self.streak += 1
+        self.countdown = min(RARELY, 1 << self.streak // STREAK)
+
+    def pay(self, price: int) -> bool:
+        """Whether that was the last of it."""
+        self.streak = 0
+        self.countdown = 1
+        self.credit -= price
+        return self.credit <= 0
+
+
+Suspicion = Literal["", "fed", "view", "respelt"]
+"""Why a page may be in vain: its templates feed themselves with it, it is another view of the page
+that it was found on, or it was read under another spelling."""
+
+
+class Flight(NamedTuple):
+    """A page that is being asked for: which units would have to pay for it, and why."""
+
+    ledger: Ledger
+    shape: Shape
+    suspects: list[Unit]
+    suspicion: Suspicion
+
+
+class Ledger:
+    """One host's units."""
+
+    __slots__ = (
+        "_sample", "folders", "memory", "paid", "patience", "read", "respelt", "spellings", "units",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.units: dict[str, Unit] = {}
+        self.folders: Folders = {}
+        self.memory = Memory()
+        self.read: set[int] = set()
+        """Pages that were read to be compared with their other views; hashes of URLs."""
+        self.patience = CREDIT // 2
+        """For pages that took the place of others, and are old."""
+        self.paid = False
+        """Some unit has less than its whole credit, or had."""
+        self.spellings = Spellings()
+        self.respelt = Unit(Role(NAME, "path", ""), 0)
+        self._sample = 0
+
+    def units_of(self, shape: Shape, depth: int) -> list[Unit]:
+        """The units of a URL; new ones are met at this depth."""
+        units = self.units
+        names = [shape.path, f"{shape.part}/..."]
+        for key in shape.keys:
+            names += [shape.part + key, key]
+        if not all(name in units for name in names):
+            self._open(shape, depth)
+        found = [units[name] for name in names]
+        for unit in found:
+            if depth < unit.entry:
+                unit.entry = depth
+        return found
+
+    def _open(self, shape: Shape, depth: int) -> None:
+        """Begin to count what was not met before."""
+        if len(self.units) >= MOST_UNITS:
+            self._forget()
+        for role in roles_of(shape):
+            self.units.setdefault(role.name, Unit(role, depth))
+
+    def reward(self, shape: Shape) -> None:
+        """A page was new: that speaks for the list of this shape, however dull, that led to it."""
+        for role in roles_of(shape):
+            unit = self.units.get(role.name)
+            if unit is not None:
+                unit.credit = min(unit.limit, unit.credit + unit.gain)
+
+    def distrust(self, part: str) -> None:
+        """One key of this part was cut: the others have less credit."""
+        for name, unit in self.units.items():
+            if name.startswith((f"{part}?", f"{part};")):
+                unit.limit = max(GAIN, unit.limit // 4)
+                unit.credit = min(unit.credit, unit.limit)
+
+    def sample(self, url: str, page: Page) -> bool:
+        """Whether this page is one of those that are read to be compared with their views."""
+        self._sample += 1
+        if self._sample % SAMPLE or not any(_may_be_view(link.url, url) for link in page.links):
+            return False
+        if len(self.read) >= MOST_READ:
+            self.read.clear()
+        self.read.add(hash(url))
+        return True
+
+    def _forget(self) -> None:
+        """Drop the units that were met once or twice, or else all."""
+        for name in [name for name, unit in self.units.items() if unit.fetched <= 2]:
+            del self.units[name]
+        if len(self.units) > MOST_UNITS // 2:
+            self.units.clear()
+
+
+def suspects(units: list[Unit], shape: Shape, depth: int, kin: Kinship) -> list[Unit]:
+    """The units that would feed themselves with a page."""
+    return [
+        unit
+        for unit in units
+        if unit.fetched >= FREE
+        and (unit.key in kin.back or (depth > unit.entry and unit.key in kin.fed))
+        and _may_pay(unit, shape, kin)
+    ]
+
+
+def _may_pay(unit: Unit, shape: Shape, kin: Kinship) -> bool:
+    """Where a URL has keys, one of them pays; a part needs folders, and no better cause."""
+    if shape.keys:
+        return unit.key != "/"
+    return unit.level != "part" or (shape.combined and not kin.view)
+
+
+def views(units: list[Unit], kin: Kinship) -> list[Unit]:
+    """The units by which a page would be another view of the one that it was found on."""
+    if not kin.view:
+        return []
+    return [
+        unit
+        for unit in units
+        if unit.fetched >= FREE and unit.key in kin.view and unit.level != "part"
+    ]
+
+
+def _may_be_view(url: str, page_url: str) -> bool:
+    """Whether a link of a page may lead to another view of it."""
+    return len(url) > len(page_url) and url.startswith(page_url.rstrip("/"))
