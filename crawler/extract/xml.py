@@ -14,6 +14,8 @@ from lxml import etree
 _LONGEST_TEXT = 64 * 1024
 """Characters of the text of one element that are kept."""
 _PART = 64 * 1024
+_MOST_ELEMENTS = 400_000
+"""Eight for each of the 50,000 URLs that a sitemap may have; what follows is not looked at."""
 
 
 class Element(NamedTuple):
@@ -46,6 +48,8 @@ def elements(parts: Iterable[bytes], charset: str | None = None) -> Iterator[Ele
         for part in parts:
             parser.feed(part)
             yield from target.take()
+            if target.ended > _MOST_ELEMENTS:
+                return
         parser.close()
     except etree.XMLSyntaxError:
         pass  # beyond repair from here on; what came before stands
@@ -71,6 +75,7 @@ class _Target:
     """Takes lxml's calls, keeps what has ended."""
 
     def __init__(self) -> None:
+        self.ended = 0
         self._ended: list[Element] = []
         self._open: list[tuple[str, str, Mapping[str, str]]] = []
         self._text: list[str] = []
@@ -93,6 +98,7 @@ class _Target:
     def end(self, tag: str) -> None:
         if not self._open:
             return
+        self.ended += 1
         name, namespace, attributes = self._open.pop()
         parent = self._open[-1][0] if self._open else ""
         text = "".join(self._text)[:_LONGEST_TEXT].strip()
