@@ -167,7 +167,7 @@ class _Svg:
         return self._open
 
 
-_LONGEST_TAG = 2**20
+_LONGEST_TAG = 2**18
 """Characters of a start tag that are taken apart: with `data-` some have hundreds of thousands."""
 
 _EACH_ATTRIBUTE = re.compile(
