@@ -52,6 +52,9 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Longest silence of the server, seconds."""
     max_body: Bytes = 50 * 2**20
     """Of one body, on the wire and decoded alike, bytes."""
+    max_in_flight: Bytes = 256 * 2**20
+    """Of all bodies of more than a megabyte that are being received, together, bytes; what goes
+    beyond waits."""
     max_header: Bytes = 64 * 2**10
     """Of a response's header section in total, 1xx responses included, bytes."""
     verify_tls: bool = True

@@ -35,6 +35,8 @@ from crawler.url import join_header, origin
 MAX_REDIRECTS = 5
 MAX_RULINGS = 4096
 """Origins whose parsed rules are kept; the rest are parsed again from their notes."""
+MAX_RULES = 200_000
+"""Of all of them together: one file may have 45,000, some 15 MB once they are parsed."""
 
 
 class Fetched(Struct, frozen=True):
@@ -59,6 +61,11 @@ class Ruling(Struct, frozen=True):
     robots: Robots | None = None
     failed: tuple[type[Failure], str, str] | None = None
     """Class, message and stage: one exception instance is never raised twice."""
+
+    @property
+    def weight(self) -> int:
+        """How many rules it holds."""
+        return 0 if self.robots is None else self.robots.rules_count
 
 
 class Learnt(Struct, frozen=True):
@@ -100,6 +107,7 @@ class Gate:
         self._clock = clock
         self._on_the_way: dict[str, tuple[str, int]] = {}  # where a redirect led, and which it was
         self._rulings: OrderedDict[str, Ruling] = OrderedDict()
+        self._rules = 0
 
     def knows(self, url: str) -> bool:
         """Whether `judge` can tell; if not, `learn` first."""
@@ -176,9 +184,13 @@ class Gate:
         return robots
 
     def _remember(self, site: str, ruling: Ruling) -> None:
+        before = self._rulings.pop(site, None)
         self._rulings[site] = ruling
-        if len(self._rulings) > MAX_RULINGS:
-            self._rulings.popitem(last=False)
+        self._rules += ruling.weight - (before.weight if before else 0)
+        while len(self._rulings) > 1 and (
+            len(self._rulings) > MAX_RULINGS or self._rules > MAX_RULES
+        ):
+            self._rules -= self._rulings.popitem(last=False)[1].weight
 
 
 def _refuse(response: Response, now: float) -> None:

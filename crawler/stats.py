@@ -22,6 +22,8 @@ RATE_WINDOW_S = 10.0
 TOP_HOSTS = 8
 LAST_ERRORS = 5
 LAST_URLS = 4
+MOST_HOSTS = 20_000
+"""Counted apart; beyond, those with the fewest URLs are forgotten."""
 
 
 class FrontierStatistics(Protocol):
@@ -84,6 +86,8 @@ class Stats:
     def count(self, record: Record) -> None:
         """Take one record of the stream into account."""
         self._by_type[record.type] += 1
+        if len(self._by_host) > MOST_HOSTS:
+            self._by_host = Counter(dict(self._by_host.most_common(MOST_HOSTS // 2)))
         if self.listener is not None:
             self.listener(record)
         if isinstance(record, FetchRecord):

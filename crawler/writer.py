@@ -33,7 +33,8 @@ from crawler.stats import Stats
 
 BATCH = 256
 HELD = 8 * 2**20
-"""So many outcomes, or bytes of pictures, are not kept waiting any longer."""
+"""So many outcomes, or bytes of pictures and characters of addresses found, are not kept waiting
+any longer."""
 
 OPTIONAL: dict[str, type[Record]] = {"skips": SkipRecord, "robots": RobotsRecord}
 
@@ -87,8 +88,8 @@ class Writer:
     def put(self, item: Outcome | Record) -> None:
         """Take an outcome, or a record that ends no lease (`run`, `robots`). May commit."""
         self._batch.append(item)
-        if isinstance(item, Outcome) and item.picture is not None:
-            self._held += len(item.picture)
+        if isinstance(item, Outcome):
+            self._held += len(item.picture or b"") + sum([len(one.url) for one in item.found])
         if len(self._batch) >= BATCH or self._held >= HELD:
             self.commit()
 

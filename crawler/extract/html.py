@@ -12,6 +12,7 @@ from html import unescape
 from typing import NamedTuple
 
 from crawler.extract.charset import Markup
+from crawler.extract.links import MOST_CHARACTERS
 from crawler.extract.pictures import Pictures, shown_in_passing
 from crawler.extract.tags import attributes, start_tags
 from crawler.records import ImageLink, Link, LinkKind, Page
@@ -50,7 +51,7 @@ def read_page(
     Links and images together are at most `max_links`; the rest of the document is not looked at.
     `with_text` asks for the links' texts. `xml`: the document is XHTML.
     """
-    document = _Document(markup, with_text)
+    document = _Document(markup, with_text, max_links)
     links, images = document.links, document.pictures.found
     for name, written, href, end, content_end in start_tags(markup.text, xml=xml):
         if href is not None and name == "a":
@@ -77,11 +78,11 @@ class _Tag(NamedTuple):
 class _Document:
     """The findings in one document, as written."""
 
-    def __init__(self, markup: Markup, with_text: bool) -> None:
+    def __init__(self, markup: Markup, with_text: bool, max_links: int) -> None:
         self.text, self.charset, self.said = markup
         self.with_text = with_text
         self.links: dict[str, tuple[LinkKind, str | None, int]] = {}
-        self.pictures = Pictures()
+        self.pictures = Pictures(max_links)
         self.base: str | None = None
         self.title: str | None = None
         self.lang: str | None = None
@@ -159,11 +160,12 @@ class _Document:
         base = Base(url, self.charset)
         if self.base is not None and (joined := base.join(self.base)):
             base = Base(joined, self.charset)
-        images = self.pictures.absolute(base)
+        images = self.pictures.absolute(base, MOST_CHARACTERS)
+        room = MOST_CHARACTERS - sum(map(len, images))
         return Page(
             content_type=content_type,
             charset=self.charset,
-            links=self._absolute_links(base, images),
+            links=self._absolute_links(base, images, room),
             images=tuple(images.values()),
             title=self.title or None,
             description=self.description or None,
@@ -172,13 +174,18 @@ class _Document:
             robots_meta=", ".join(filter(None, self.robots)) or None,
         )
 
-    def _absolute_links(self, base: Base, images: dict[str, ImageLink]) -> tuple[Link, ...]:
+    def _absolute_links(
+        self, base: Base, images: dict[str, ImageLink], room: int
+    ) -> tuple[Link, ...]:
         links: dict[str, Link] = {}
         join = base.join
         for href, (kind, rel, end) in self.links.items():
             url = join(href)
             if url is None or url in links or url in images:
                 continue
+            room -= len(url)
+            if room < 0:
+                break
             if rel is None and not self.with_text:
                 links[url] = Link(url, kind)
             else:

@@ -23,7 +23,7 @@ _LATE_BACKGROUNDS = (
 _CSS_URL = re.compile(
     r"""url\([\t\n\f\r ]*(?:"([^"\n]*)"|'([^'\n]*)'|([^)"'(\t\n\f\r ]+))[\t\n\f\r ]*\)""",
     re.IGNORECASE,
-).findall
+).finditer
 _NO_PICTURE = re.compile(r"\.(?:woff2?|ttf|otf|eot|css|js)(?:[?#]|$)", re.IGNORECASE).search
 _PICTURE = re.compile(r"\.(?:jpe?g|png|gif|webp|avif|svg|bmp|ico)(?:[?#]|$)", re.IGNORECASE).search
 _DIGITS = re.compile(r"[\t\n\f\r ]*\+?(\d{1,9})").match
@@ -35,10 +35,18 @@ _LONGEST_TAG = 4096
 
 
 class Pictures:
-    """The pictures found on one page, by their address as written; the first find counts."""
+    """The pictures found on one page, by their address as written; the first find counts.
 
-    def __init__(self) -> None:
+    At most `limit` of them; whoever adds many at once looks whether it is `full`.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self.found: dict[str, tuple[LinkKind, str | None, int | None, int | None]] = {}
+
+    @property
+    def full(self) -> bool:
+        return len(self.found) >= self._limit
 
     def add(
         self,
@@ -48,7 +56,7 @@ class Pictures:
         width: int | None = None,
         height: int | None = None,
     ) -> None:
-        if src and src[:5].lower() != "data:" and src[0] != "#":
+        if src and src[:5].lower() != "data:" and src[0] != "#" and not self.full:
             self.found.setdefault(src, (kind, alt, width, height))
 
     def add_element(self, name: str, values: dict[str, str]) -> None:
@@ -77,10 +85,12 @@ class Pictures:
     def add_style(self, css: str) -> None:
         """The pictures of a style sheet or a `style` attribute; fonts and imports are none."""
         if "url(" in css or "URL(" in css:
-            for double, single, bare in _CSS_URL(css):
-                address = double or single or bare
+            for found in _CSS_URL(css):
+                address = found[1] or found[2] or found[3] or ""
                 if not _NO_PICTURE(address):
                     self.add(address.strip(), "css")
+                if self.full:
+                    return
 
     def add_late(self, values: dict[str, str]) -> None:
         """What an element of any name shows by its style, or once a script has run."""
@@ -90,12 +100,15 @@ class Pictures:
             if address and _PICTURE(address):
                 self.add(address, "css")
 
-    def absolute(self, base: Base) -> dict[str, ImageLink]:
-        """By URL, in order of appearance."""
+    def absolute(self, base: Base, room: int) -> dict[str, ImageLink]:
+        """By URL, in order of appearance, with at most `room` characters in all addresses."""
         images: dict[str, ImageLink] = {}
         for src, (kind, alt, width, height) in self.found.items():
             url = base.join(src)
             if url is not None and url not in images:
+                room -= len(url)
+                if room < 0:
+                    break
                 images[url] = ImageLink(
                     url, kind, alt and " ".join(alt[:1000].split()), width, height
                 )

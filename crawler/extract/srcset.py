@@ -19,11 +19,15 @@ class Candidate(NamedTuple):
     width: int | None
 
 
+MOST_CANDIDATES = 1000
+"""Of one attribute; what follows is not looked at."""
+
+
 def parse_srcset(value: str) -> list[Candidate]:
     """The candidates of `value`, in order, without those whose descriptors are in error."""
-    candidates = []
+    candidates: list[Candidate] = []
     position = 0
-    while found := _URL(value, position):
+    while len(candidates) < MOST_CANDIDATES and (found := _URL(value, position)):
         url, position = found[1], found.end()
         if url.endswith(","):
             candidates.append(Candidate(url.rstrip(","), None))

@@ -167,14 +167,21 @@ class _Svg:
         return self._open
 
 
+_LONGEST_TAG = 2**18
+"""Characters of a start tag that are taken apart: with `data-` some have hundreds of thousands."""
+
 _EACH_ATTRIBUTE = re.compile(
     rf"""([^{_SPACE}/>][^{_SPACE}/>=]*+)(?:[{_SPACE}]*+=[{_SPACE}]*+"""
-    rf"""(?:"([^"]*+)"|'([^']*+)'|([^{_SPACE}>]*+)))?+"""
+    rf"""(?:"([^"]*+)(?:"|\Z)|'([^']*+)(?:'|\Z)|([^{_SPACE}>]*+)))?+"""
 ).findall
 
 
 def attributes(written: str) -> dict[str, str]:
-    """The attributes of a tag: names in lower case, values decoded; of two of a name the first."""
+    """The attributes of a tag: names in lower case, values decoded; of two of a name the first.
+
+    Of a tag longer than any sensible one those at its beginning.
+    """
+    written = written[:_LONGEST_TAG]
     values = {
         name.lower(): double or single or bare
         for name, double, single, bare in reversed(_EACH_ATTRIBUTE(written))

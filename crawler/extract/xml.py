@@ -14,6 +14,12 @@ from lxml import etree
 _LONGEST_TEXT = 64 * 1024
 """Characters of the text of one element that are kept."""
 _PART = 64 * 1024
+_MOST_ELEMENTS = 400_000
+"""Eight for each of the 50,000 URLs that a sitemap may have; what follows is not looked at."""
+
+
+_DEEPEST = 256
+"""Elements in each other; what is deeper is not looked at, and a document much deeper is left."""
 
 
 class Element(NamedTuple):
@@ -46,6 +52,8 @@ def elements(parts: Iterable[bytes], charset: str | None = None) -> Iterator[Ele
         for part in parts:
             parser.feed(part)
             yield from target.take()
+            if target.ended > _MOST_ELEMENTS or target.too_deep > _DEEPEST:
+                return
         parser.close()
     except etree.XMLSyntaxError:
         pass  # beyond repair from here on; what came before stands
@@ -71,12 +79,17 @@ class _Target:
     """Takes lxml's calls, keeps what has ended."""
 
     def __init__(self) -> None:
+        self.ended = 0
+        self.too_deep = 0
         self._ended: list[Element] = []
         self._open: list[tuple[str, str, Mapping[str, str]]] = []
         self._text: list[str] = []
         self._length = 0
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        if len(self._open) >= _DEEPEST:
+            self.too_deep += 1
+            return
         namespace, _, name = tag.rpartition("}")
         namespace = namespace.removeprefix("{")
         if not self._open:
@@ -91,8 +104,12 @@ class _Target:
             self._length += len(text)
 
     def end(self, tag: str) -> None:
+        if self.too_deep:
+            self.too_deep -= 1
+            return
         if not self._open:
             return
+        self.ended += 1
         name, namespace, attributes = self._open.pop()
         parent = self._open[-1][0] if self._open else ""
         text = "".join(self._text)[:_LONGEST_TEXT].strip()

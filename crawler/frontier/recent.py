@@ -12,6 +12,8 @@ SKIPPED = 1 << 30
 
 GENERATION = 1 << 16
 """URLs in one generation: about 12 MB each with URLs of the usual length."""
+CHARACTERS = 8 * 2**20
+"""Of all URLs of one generation: some are a hundred times as long as usual."""
 
 
 class Recent:
@@ -19,6 +21,7 @@ class Recent:
 
     def __init__(self, generation: int = GENERATION) -> None:
         self._generation = generation
+        self._room = CHARACTERS
         self._young: dict[str, int] = {}
         self._old: dict[str, int] = {}
 
@@ -31,10 +34,12 @@ class Recent:
         return depth
 
     def put(self, url: str, depth: int) -> None:
-        if len(self._young) >= self._generation:
+        if len(self._young) >= self._generation or self._room <= 0:
             self._old = self._young
             self._young = {}
+            self._room = CHARACTERS
         self._young[url] = depth
+        self._room -= len(url)
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)

@@ -16,6 +16,7 @@
     trace       one exchange as text, without its secrets               no I/O
     progress    stage and times of one request                          no I/O
     budget      a Timeout that ends in a failure of the crawl           hub
+    room        what all large bodies may hold together                 hub
     dns_message, dns_cache, dns_files: questions, answers, what is kept no I/O
     dns         host -> addresses by the DNS itself                     hub
     resolve     host -> addresses by the system                         hub

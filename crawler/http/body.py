@@ -14,7 +14,9 @@ class Body:
     because the status is the answer.
     """
 
-    __slots__ = ("_begun", "_decoder", "_dropped", "_limit", "_pieces", "coding", "truncated")
+    __slots__ = (
+        "_begun", "_decoder", "_dropped", "_limit", "_pieces", "coding", "size", "truncated",
+    )  # fmt: skip
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -22,6 +24,8 @@ class Body:
         self._dropped = False
         self._decoder: BodyDecoder | None = None
         self._pieces: list[bytes] = []
+        self.size = 0
+        """Bytes that are here, decoded."""
         self.coding: str | None = None
         """The value of Content-Encoding."""
         self.truncated = False
@@ -64,14 +68,14 @@ class Body:
             self._decoder = body_decoder(self.coding, self._limit)
 
     def _decode(self, pieces: list[bytes]) -> None:
-        if self._decoder is None:
-            self._pieces += pieces
-            return
-        for piece in pieces:
-            self._pieces += self._decoder.feed(piece)
-        self.truncated = self._decoder.truncated
+        if self._decoder is not None:
+            pieces = [out for piece in pieces for out in self._decoder.feed(piece)]
+            self.truncated = self._decoder.truncated
+        self._pieces += pieces
+        self.size += sum(map(len, pieces))
 
     def _drop(self) -> None:
         self._dropped = True
         self._decoder = None
         self._pieces = []
+        self.size = 0

@@ -49,6 +49,7 @@ from crawler.http.progress import Progress
 from crawler.http.proxy import Proxies, Proxy, proxy_authorization
 from crawler.http.request import RequestWriter, Target, parse_target
 from crawler.http.resolve import Mapped, Resolver
+from crawler.http.room import LARGE, Room
 from crawler.http.trace import Exchange
 from crawler.http.tunnel import refusal
 from crawler.records import Hop, Request, Response
@@ -112,6 +113,7 @@ class Client:
             config.idle_per_host, config.idle_total, config.idle_timeout, clock
         )
         self._writer = RequestWriter(config, trusted, secret_headers)
+        self._room = Room(config.max_in_flight)
         # One buffer for all: nothing switches between a receive and the reading of its bytes.
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
@@ -121,8 +123,11 @@ class Client:
         """The final response to `request`, decoded. Raises Failure."""
         target = parse_target(request.url)
         progress = Progress(self._clock())
-        with Budget(self._config.timeout, lambda: self._late(progress)):
-            return self._converse(request, target, progress)
+        try:
+            with Budget(self._config.timeout, lambda: self._late(progress)):
+                return self._converse(request, target, progress)
+        finally:
+            self._room.leave(progress)
 
     def _late(self, progress: Progress) -> TotalTimeout:
         seconds = self._config.timeout
@@ -195,6 +200,7 @@ class Client:
         """The whole that `part` is the beginning of, or that has taken its place since."""
         for _ in range(MAX_RESUMES):
             rest = replace(request, headers=the_rest(part, request.headers))
+            progress.held = len(part.head.body)
             try:
                 answer = self._ask_again(rest, target, progress)
             except (ConnectionReset, ReadTimeout) as again:
@@ -209,6 +215,7 @@ class Client:
                 return whole
             if answer.status not in (206, 416):
                 break
+            progress.held = 0
             return self._ask_again(request, target, progress)
         raise failure
 
@@ -353,6 +360,8 @@ class Client:
             if reader.status:
                 progress.stage = "body"
                 body.add(reader)
+                if not reader.done and (body.size >= LARGE or progress.held):
+                    self._room.take(progress, progress.held + body.size)
 
     def _broken(self, connection: Connection, error: OSError, stage: str) -> Failure:
         if isinstance(error, TimeoutError):

@@ -10,11 +10,13 @@ class Progress:
     """Filled in along the way. Times of `clock`, in seconds; phases in milliseconds."""
 
     __slots__ = (
-        "broken", "connect_ms", "dns_ms", "first_byte", "head", "peer", "sent", "stage",
+        "broken", "connect_ms", "dns_ms", "first_byte", "head", "held", "peer", "sent", "stage",
         "started", "tls_ms",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
+        self.held = 0
+        """Bytes of the body that have come on earlier connections."""
         self.broken: Response | None = None
         """What had come of a response when its connection broke in the body."""
         self.stage = "request"

@@ -16,6 +16,7 @@ that is only their beginning takes its place.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import unicodedata
@@ -61,13 +62,15 @@ class ImageFiles:
         check_template(template)
 
     def recover(self, recorded: Callable[[str, str], bool]) -> None:
-        """Remove what an earlier run left behind: files of which `recorded(sha256, name)` is false.
+        """Remove what an earlier run left behind: files of which `recorded(sha256, name)` is false,
+        and those that it was killed over: a later crawl may write a recorded file once more.
 
         A name without its file is one that the run did not get to.
         """
         for sha256, name in self._journal.read():
-            if not recorded(sha256, name):
-                (self._folder / name).unlink(missing_ok=True)
+            path = self._folder / name
+            if path.is_file() and not (recorded(sha256, name) and _hash(path) == sha256):
+                path.unlink()
         self._journal.clear()
 
     def settle(self) -> None:
@@ -132,6 +135,10 @@ class ImageFiles:
                 raise refused(error, path) from error
         self._waiting[name] = sha256, data
         return True
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _create(path: str, data: bytes) -> None:

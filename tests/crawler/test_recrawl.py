@@ -408,6 +408,26 @@ def test_a_known_page_is_no_trap(serve, tmp_path):
     assert Counter(r["from_cache"] for r in of_run(tmp_path).values())["not_modified"] == 121
 
 
+def test_a_trap_that_was_cut_is_asked_for_what_it_gave(serve, tmp_path):
+    """Its pages of then are known and asked again; where it was cut, it stays cut."""
+
+    def month(exchange: Exchange) -> None:
+        Version("<p>Nothing this month" + link(f"/month/{int(exchange.arg('0')) + 1}"))(exchange)
+
+    site = serve(index=page(link("/month/0")), month=month)
+    skips = config(site, tmp_path, records=OutputConfig(record=("skips",)))
+    crawl(skips)
+    first = of_run(tmp_path)
+    assert {record["reason"] for record in first.values() if record["type"] == "skip"} == {"trap"}
+    site.forget()
+    crawl(skips, "newer")
+    again = of_run(tmp_path)
+    kinds = {path: record["type"] for path, record in first.items()}
+    assert {path: record["type"] for path, record in again.items()} == kinds
+    pages = [path for path, kind in kinds.items() if kind == "page"]
+    assert sorted(hit.target for hit in site.log) == sorted(pages)
+
+
 def test_records_may_be_moved_away_in_between(site, tmp_path):
     crawl(config(site, tmp_path))
     (tmp_path / "records.jsonl").rename(tmp_path / "yesterday.jsonl")

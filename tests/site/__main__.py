@@ -12,7 +12,7 @@ from tests.site.server import Site
 def main() -> None:
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
     site = Site(handlers(), port=port)
-    print(f"{len(PAGES)} pages at {site.base}/ (Ctrl-C stops)")
+    print(f"{len(PAGES)} pages at {site.base}/ (Ctrl-C stops)", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         site.stopping.wait()
     site.stop()

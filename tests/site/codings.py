@@ -27,6 +27,13 @@ def raw_deflate(data: bytes) -> bytes:
     return compressor.compress(data) + compressor.flush()
 
 
+def layered(count: int) -> bytes:
+    body = TEXT
+    for _ in range(count):
+        body = gzip.compress(body)
+    return body
+
+
 def coded(coding: str, body: bytes, status: int = 200) -> Handler:
     return reply(body, status=status, headers=(("Content-Encoding", coding),))
 
@@ -68,7 +75,8 @@ BODIES: dict[str, tuple[str, bytes, Expect]] = {
     "zstd-frames": ("zstd", zstd.compress(TEXT) * 2, ok(TEXT * 2)),
     "zstd-cut": ("zstd", zstd.compress(TEXT)[:-3], BAD),
     "gzip-in-br": ("gzip, br", brotli.compress(GZ), ok(TEXT)),
-    "six-layers": (", ".join(["gzip"] * 6), GZ, BAD),
+    "five-layers": (", ".join(["gzip"] * 5), layered(5), ok(TEXT)),
+    "six-layers": (", ".join(["gzip"] * 6), layered(6), BAD),
     "compress": ("compress", TEXT, BAD),
     "coding-utf-8": ("utf-8", TEXT, ok(TEXT)),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.site.page import Page, endless, ok, reply
+import zlib
+
+from tests.site.page import Expect, Page, endless, ok, reply
 from tests.site.server import Exchange
 
 CHARSETS = {  # label: codec
@@ -43,7 +45,61 @@ scheme</a> <a href="?query">query</a> <a href="#fragment">fragment</a> <a href="
 <img src="/image/red.png" alt="Red"><img srcset="/image/red.gif 1x, /image/red.jpg 2x">
 """
 
+# Documents that try to become much more in memory than they are on the wire.
+
+
+def long_base(exchange: Exchange) -> None:
+    """Sixty thousand short links that are long ones by the document's base."""
+    base = f"<base href='/{'d/' * 4000}'>"
+    exchange.reply(base + "".join(f"<a href={n}>" for n in range(60_000)))
+
+
+def endless_srcset(exchange: Exchange) -> None:
+    sizes = ", ".join(f"{n} 1w" for n in range(140_000))
+    exchange.reply(f"<img src=/image/red.png srcset='{sizes}'>")
+
+
+def endless_style(exchange: Exchange) -> None:
+    exchange.reply("<style>" + "".join(f"url({n})" for n in range(150_000)) + "</style>")
+
+
+def endless_attributes(exchange: Exchange) -> None:
+    exchange.reply("<a href=/arrived " + " ".join(f"a{n}=1" for n in range(180_000)) + ">x</a>")
+
+
+def endless_references(exchange: Exchange) -> None:
+    exchange.reply("<a href='/arrived'>x</a><a title='" + "&amp;" * 350_000 + "' href=/arrived>")
+
+
+def endless_sitemap(exchange: Exchange) -> None:
+    """A hundred times as large when it is unpacked, and all of it the same address."""
+    packer = zlib.compressobj(wbits=31)
+    entries = b"<url><loc>/arrived</loc></url>" * 10_000
+    parts = [packer.compress(b"<urlset>"), *(packer.compress(entries) for _ in range(150))]
+    exchange.reply(b"".join([*parts, packer.flush()]), "application/gzip")
+
+
+def deep_feed(exchange: Exchange) -> None:
+    exchange.reply("<rss><channel>" + "<item>" * 200_000, "application/rss+xml")
+
+
+def billion_laughs(exchange: Exchange) -> None:
+    entities = "".join(f"<!ENTITY x{n} '{f'&x{n - 1};' * 9 if n else 'ha'}'>" for n in range(12))
+    text = f"<?xml version='1.0'?><!DOCTYPE rss [{entities}]>"
+    exchange.reply(text + "<rss><item><link>&x11;</link></item></rss>", "application/rss+xml")
+
+
+HOSTILE = {
+    "long-base": long_base, "endless-srcset": endless_srcset, "endless-style": endless_style,
+    "endless-attributes": endless_attributes, "endless-references": endless_references,
+    "endless-sitemap": endless_sitemap, "deep-feed": deep_feed, "billion-laughs": billion_laughs,
+}  # fmt: skip
+
+HEAVY = Expect(megabytes=40.0)
+"""As many links or pictures as a page may have."""
+
 PAGES = [
+    *[Page(f"/{name}", answer, HEAVY) for name, answer in HOSTILE.items()],
     Page("/links", reply(LINKS), ok(LINKS.encode())),
     *[Page(f"/charset/{label}", charset, ok()) for label in CHARSETS],
     *[Page(f"/charset-meta/{label}", charset_meta, ok()) for label in CHARSETS],
@@ -56,7 +112,7 @@ PAGES = [
     Page("/empty", reply(""), ok(b"")),
     Page("/nul", reply(b"<p>a\0b<a href='/arrived'>x</a>"), ok()),
     Page("/deep", reply("<div>" * 100_000 + "<a href='/arrived'>bottom</a>"), ok()),
-    Page("/many-links", reply("".join(f"<a href='/arrived?{n}'>" for n in range(60_000))), ok()),
+    Page("/many-links", reply("".join(f"<a href='/arrived?{n}'>" for n in range(60_000))), HEAVY),
     Page("/many-attributes", reply("<a " + "x=y " * 50_000 + "href=/arrived>"), ok()),
     Page("/long-url", reply(f"<a href='/{'a' * 100_000}'>long</a>"), ok()),
     Page("/unclosed", reply("<title>never<a href=/arrived"), ok()),

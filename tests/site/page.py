@@ -21,6 +21,8 @@ class Expect:
     stage: str | None = None
     seconds: float = 2.0
     """It takes no longer."""
+    megabytes: float = 12.0
+    """It takes no more of them, with a body of 2 MB and all that is read in it."""
 
 
 @dataclass(frozen=True)

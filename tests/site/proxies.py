@@ -20,6 +20,7 @@ class Proxy:
 
     def __init__(self, *, wants_credentials: bool = False, mischief: bytes | None = None) -> None:
         self.log: list[str] = []
+        self.connections = 0
         self._wants_credentials = wants_credentials
         self._mischief = mischief
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -40,6 +41,7 @@ class Proxy:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from crawler.extract.charset import markup
 from crawler.extract.html import read_page
+from crawler.extract.links import MOST_CHARACTERS
+from crawler.extract.srcset import MOST_CANDIDATES
 from crawler.records import Page
 
 URL = "http://h/d/p?q"
@@ -197,3 +199,39 @@ def test_time_is_linear(piece: str) -> None:
     started = time.process_time()
     read(text, with_text=True)
     assert time.process_time() - started < 3
+
+
+# -- bounds ----------------------------------------------------------------------------------------
+
+MANY = 300_000
+LONG_BASE = f"<base href='http://h/{'d/' * 4000}'>"
+
+
+def test_a_long_base_makes_no_more_of_many_links_than_may_be() -> None:
+    """700 kB of links would become 400 MB of addresses."""
+    page = read(LONG_BASE + "".join(f"<a href={n}>" for n in range(50_000)), max_links=50_000)
+    assert 1000 < len(page.links) <= MOST_CHARACTERS // 8000
+    page = read(LONG_BASE + "".join(f"<img src={n}><a href=a{n}>" for n in range(9999)),
+                max_links=50_000)  # fmt: skip
+    assert sum(len(one.url) for one in (*page.links, *page.images)) <= MOST_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ("<style>" + "".join(f"url({n})" for n in range(MANY)) + "</style>", 1000),
+        ("<img srcset='" + ", ".join(f"{n} 1w" for n in range(MANY)) + "'>", MOST_CANDIDATES),
+        ("<img src=x " + " ".join(f"a{n}=1" for n in range(MANY)) + ">", 1),
+        ("<img src=x>" * MANY, 1),
+    ],
+)
+def test_pictures_without_end(text: str, most: int) -> None:
+    began = time.process_time()
+    assert len(read(text).images) == most
+    assert time.process_time() - began < 3
+
+
+def test_what_a_tag_says_first_is_read_however_long_it_is() -> None:
+    data = "x" * 2**20
+    assert links(f"<a href=y data-x='{data}'>") == [("a", "d/y")]
+    assert read(f"<link rel=next href=y title='{data}'>").links[0].url == "http://h/d/y"

@@ -6,7 +6,6 @@ virtual time passes only where somebody waits for one that was lost.
 
 from __future__ import annotations
 
-import random
 import socket as standard
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -446,30 +445,3 @@ def test_resolv_conf() -> None:
 
 def test_hosts_lines_that_make_no_sense() -> None:
     assert read_hosts("nonsense a\n\n# 10.0.0.1 b\n10.0.0.1\n10.0.0.2 c") == {"c": ("10.0.0.2",)}
-
-
-# -- many ----------------------------------------------------------------------------------------
-
-
-def test_no_name_waits_for_another(world: World) -> None:
-    """10,000 names at 100 a second, of whose packets one in twenty is lost."""
-    chance = random.Random(4)
-    world.serve(lambda name, kind: None if chance.random() < 0.05 else records("192.0.2.1"))
-    resolver = world.resolver(address_family="ipv4", dns_timeout=30.0)
-    took: list[float] = []
-
-    def look_up(number: int) -> None:
-        began = world.clock()
-        assert resolver.resolve(f"{number}.example", 80) == ["192.0.2.1"]
-        took.append(world.clock() - began)
-
-    jobs = []
-    for number in range(10_000):
-        jobs.append(hub.spawn(look_up, number))
-        hub.sleep(0.01)
-    hub.joinall(jobs, raise_error=True)
-    assert len(took) == 10_000
-    at_once = sum(seconds == 0 for seconds in took)
-    assert 9_350 < at_once < 9_650
-    waits = sorted({round(seconds, 3) for seconds in took})
-    assert waits == [0, 1, 3, 7][: len(waits)]  # its own lost packets, and nobody else's

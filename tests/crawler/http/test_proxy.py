@@ -208,27 +208,45 @@ def test_private_addresses_stay_refused(scheme: str) -> None:
     assert proxy.log == []
 
 
-MISCHIEF: list[tuple[str, str, bytes]] = [
-    ("http", "https://a.test/", b""),
-    ("http", "https://a.test/", b"HTTP/1.1 20"),
-    ("http", "https://a.test/", b"HTTP/1.1 502 Bad Gateway\r\n\r\n"),
-    ("http", "https://a.test/", b"nonsense\r\n\r\n"),
-    ("http", "https://a.test/", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 5000),
-    ("socks5h", "http://a.test/", b""),
-    ("socks5h", "http://a.test/", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
-    ("socks5h", "http://a.test/", b"\x05\xff"),
-    ("socks5h", "http://a.test/", b"\x05\x02"),
-    ("socks5h", "http://a.test/", b"\x05\x00\x05\x03\x00\x01"),
-    ("socks5h", "http://a.test/", b"\x05\x00\x05\x00\x00\x03"),
+MISCHIEF: list[tuple[str, str, bytes, str]] = [
+    ("http", "https://a.test/", b"", "closed the connection"),
+    ("http", "https://a.test/", b"HTTP/1.1 20", "closed the connection"),
+    ("http", "https://a.test/", b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "answered 502 Bad Gateway"),
+    ("http", "https://a.test/", b"nonsense\r\n\r\n", "not an HTTP/1 response"),
+    ("http", "https://a.test/", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 5000, "without end"),
+    ("socks5h", "http://a.test/", b"", "closed the connection"),
+    ("socks5h", "http://a.test/", b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak SOCKS5"),
+    ("socks5h", "http://a.test/", b"\x05\xff", "wants credentials"),
+    ("socks5h", "http://a.test/", b"\x05\x02", "wants credentials"),
+    ("socks5h", "http://a.test/", b"\x05\x00\x05\x03\x00\x01", "network unreachable"),
+    ("socks5h", "http://a.test/", b"\x05\x00\x05\x00\x00\x03", "closed the connection"),
 ]
 
 
-@pytest.mark.parametrize(("scheme", "url", "answer"), MISCHIEF)
-def test_a_proxy_that_is_none(scheme: str, url: str, answer: bytes) -> None:
-    with Proxy(mischief=answer) as proxy, pytest.raises(ProxyFailure) as caught:
+@pytest.mark.parametrize(("scheme", "url", "answer", "why"), MISCHIEF)
+def test_a_proxy_that_is_none(scheme: str, url: str, answer: bytes, why: str) -> None:
+    with Proxy(mischief=answer) as proxy, pytest.raises(ProxyFailure, match=why) as caught:
         client_by(proxy, scheme).fetch(Request(url))
     assert (caught.value.code, caught.value.at_stage) == ("proxy", "proxy")
     assert str(proxy.port) in caught.value.message
+
+
+@pytest.mark.parametrize(("scheme", "connections"), [("http", 1), ("socks5h", 2)])
+def test_what_shares_a_connection(scheme: str, connections: int, site: Site) -> None:
+    """A tunnel leads to one origin; a proxy that answers by itself does so for all."""
+    with Proxy() as proxy:
+        client = client_by(proxy, scheme)
+        for host in ("a.test", "b.test", "a.test", "b.test"):
+            assert f"host: {host}:".encode() in client.fetch(Request(site.url("/echo", host))).body
+        assert proxy.connections == connections
+
+
+def test_a_connection_by_a_proxy_is_for_nobody_else(site: Site) -> None:
+    target = parse_target(site.base + "/")
+    ways = ("http://a.test:1", "http://a.test:2", "http://u:p@a.test:1", "socks5h://a.test:1")
+    keys = [parse_proxy(way, "x").pool_key(target) for way in ways]
+    assert len({*keys, target.origin}) == 5
+    assert not any("u:p" in key for key in keys)
 
 
 def test_what_the_proxy_can_not_reach() -> None:
