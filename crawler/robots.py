@@ -98,6 +98,8 @@ class Robots(Struct, frozen=True):
 
     def allowed(self, url: str) -> tuple[bool, str]:
         """Whether the canonical `url` may be fetched, and the rule that says so."""
+        if not self.rules:
+            return True, "robots.txt: no rule matches"
         path = _common_form("/" + url.split("/", 3)[3]).replace("*", "%2A").replace("$", "%24")
         if path != "/robots.txt":
             for rule in self.rules:

@@ -132,32 +132,37 @@ class ResponseReader:
     # -- head ---------------------------------------------------------------------------------
 
     def _feed_head(self, data: bytes | memoryview) -> None:
-        self._head += data
-        while self._framing is None and self._head:
-            if not self._head.startswith(_START) and not _START.startswith(self._head):
-                raise ProtocolFailure(f"not an HTTP/1 response: it begins with {self._head[:20]!r}")
-            end = _HEAD_END.search(self._head, self._searched)
-            size = end.end() if end else len(self._head)
-            if size > self._head_left:
-                raise ProtocolFailure("the header section is longer than http.max_header")
-            if end is None:
-                self._searched = max(0, size - 2)
+        if self._head:
+            data, self._head = self._head + bytes(data), b""
+        while data:
+            size = self._find_head(data)
+            if not size:
+                self._head = bytes(data)
                 return
-            self._end_head(size)
+            self._parse_head(bytes(data[:size]))
+            data = data[size:]
+            if not 100 <= self.status < 200:
+                self._choose_framing()
+                break
+            self._forget_interim()
+        if data:
+            self.feed(data)
 
-    def _end_head(self, size: int) -> None:
-        head, rest = self._head[:size], self._head[size:]
+    def _find_head(self, data: bytes | memoryview) -> int:
+        """Where the head ends that `data` begins with; 0 while that is not known."""
+        start = bytes(data[: len(_START)])
+        if not _START.startswith(start):
+            raise ProtocolFailure(f"not an HTTP/1 response: it begins with {bytes(data[:20])!r}")
+        end = _HEAD_END.search(data, self._searched)
+        size = end.end() if end else len(data)
+        if size > self._head_left:
+            raise ProtocolFailure("the header section is longer than http.max_header")
+        if end is None:
+            self._searched = max(0, size - 2)
+            return 0
         self._head_left -= size
         self._searched = 0
-        self._parse_head(head)
-        if 100 <= self.status < 200:
-            self._forget_interim()
-            self._head = rest
-            return
-        self._head = b""
-        self._choose_framing()
-        if rest:
-            self.feed(rest)
+        return size
 
     def _forget_interim(self) -> None:
         """A 1xx answer is dropped, whatever it says; the final one follows (RFC 9110, 15.2)."""
@@ -277,6 +282,7 @@ class ResponseReader:
             self._body.append(data)
 
 
+_FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 _names: dict[bytes, str] = {}
 
 
@@ -304,11 +310,13 @@ def _framing(
     codings: list[str] = []
     connection: list[str] = []
     for name, value in headers:
+        if name not in _FRAMING:
+            continue
         if name == "content-length":
             length = int(value)  # llhttp has refused all but one row of digits
         elif name == "transfer-encoding":
             codings += _tokens(value)
-        elif name == "connection":
+        else:
             connection += _tokens(value)
     persists = "close" not in connection and (version == "1.1" or "keep-alive" in connection)
     if method == "HEAD" or status in (204, 304):

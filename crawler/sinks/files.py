@@ -21,6 +21,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from string import Formatter
 from urllib.parse import unquote
@@ -110,15 +111,15 @@ class ImageFiles:
         self._waiting.clear()
 
     def _name(self, url: str, sha256: str, image_format: str) -> str:
-        image_format = _harmless(image_format, 10) or "bin"
-        values = {
-            "host": _harmless(host_key(url), _MAX_HOST) or "host",
-            "stem": _harmless(_stem(url), _MAX_STEM) or "image",
-            "sha256": sha256,
-            "format": image_format,
-            "ext": _EXTENSIONS.get(image_format, image_format),
-        }
-        return f"{FOLDER}/{self._template.format(**values)}"
+        image_format = _label(image_format, 10) or "bin"
+        name = self._template.format(
+            host=_label(host_key(url), _MAX_HOST) or "host",
+            stem=_harmless(_stem(url), _MAX_STEM) or "image",
+            sha256=sha256,
+            format=image_format,
+            ext=_EXTENSIONS.get(image_format, image_format),
+        )
+        return f"{FOLDER}/{name}"
 
     def _takes(self, name: str, data: bytes, sha256: str) -> bool:
         """Whether `data` is under `name`, or will be; False if other bytes are."""
@@ -184,8 +185,14 @@ def check_template(template: str) -> None:
 def _stem(url: str) -> str:
     """The last segment of the URL's path, decoded, without extension."""
     path = url.partition("://")[2].partition("?")[0].partition("/")[2]
-    name = unquote(path.rstrip("/").rpartition("/")[2], errors="replace")
-    return _EXTENSION.sub("", name)
+    name = path.rstrip("/").rpartition("/")[2]
+    return _EXTENSION.sub("", unquote(name, errors="replace") if "%" in name else name)
+
+
+@lru_cache(maxsize=256)
+def _label(text: str, limit: int) -> str:
+    """`_harmless` of a host or a format: a few of them are in nearly all names."""
+    return _harmless(text, limit)
 
 
 def _harmless(text: str, limit: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import ada_url
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,6 +100,23 @@ def test_a_remembered_join_is_the_join(hrefs: list[str], path: str) -> None:
     for href in (href.replace("\ud800", "") for href in hrefs * 2):
         fresh = base._parse(href)
         assert base.join(href) == fresh
+
+
+STEPS = ["..", ".", "", "a", "B.html", ".x", "%2e", "~u", "a:b", "-", "con", "a.", "..."]
+
+
+@given(
+    st.lists(st.sampled_from(STEPS), min_size=1, max_size=7).map("/".join),
+    st.sampled_from(["", "p", "d/", "d/e/p", "d//e//p", "d/e/p?q/r", "d/p/?/"]),
+)
+def test_a_plain_link_is_what_the_parser_makes_of_it(href: str, path: str) -> None:
+    base = f"http://h:8080/{path}"
+    try:
+        parsed = ada_url.join_url(base, href)
+    except ValueError:
+        parsed = None
+    if href:
+        assert urls.join(base, href) == (parsed if parsed and parsed.startswith("http:") else None)
 
 
 @pytest.mark.parametrize(
