@@ -15,6 +15,7 @@ What is kept is the reading of a body under a configuration. Where that would be
 from __future__ import annotations
 
 import hashlib
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -22,7 +23,7 @@ from msgspec import Struct
 
 from crawler import __version__, describe
 from crawler.config import Config
-from crawler.http.conditional import if_changed, renewed
+from crawler.http.conditional import is_askable, renewed
 from crawler.records import Kept, Lease, Response, Validators
 from crawler.schema import FetchRecord, FileRecord, ImageRecord, PageRecord, RedirectRecord
 
@@ -37,27 +38,34 @@ _OF_BODIES = (*_OF_ALL, "charset", "lang", "robots_meta", "title", "description"
 _OF_IMAGES = (*_OF_ALL, "path", "format", "width", "height", "frames", "animated", "phash",
               "exif_datetime", "exif_make", "exif_model", "exif_gps", "thumb_paths")  # fmt: skip
 
-_FACTS: dict[type[FetchRecord], tuple[str, ...]] = {
-    PageRecord: _OF_BODIES,
-    FileRecord: _OF_BODIES,
-    ImageRecord: _OF_IMAGES,
-}
-"""The fields that say what the body is, not how it was fetched."""
+FACTS: dict[str, tuple[str, ...]] = {"page": _OF_BODIES, "file": _OF_BODIES, "image": _OF_IMAGES}
+"""The fields that say what the body is, not how it was fetched, by type of record. Kept without
+their names; another version of the program asks for all of it anew (`reading`)."""
+_read = {kind: attrgetter(*names) for kind, names in FACTS.items()}
 
 
 class Answer(Struct, frozen=True, array_like=True):
     """A good answer, to make a record of when the server says that nothing has changed."""
 
     type: Literal["page", "file", "image"]
-    sha256: str
-    validators: Validators
-    facts: dict[str, Any]
-    """Fields of its record, but for those that are empty."""
+    etag: str | None
+    last_modified: str | None
+    facts: tuple[Any, ...]
+    """Fields of its record."""
+
+    @property
+    def validators(self) -> Validators:
+        return Validators(self.etag, self.last_modified)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The facts by name."""
+        return dict(zip(FACTS[self.type], self.facts, strict=True))
 
     @property
     def path(self) -> str | None:
         """Of a picture, the file that must still be there."""
-        return self.facts.get("path")
+        return self.fields["path"] if self.type == "image" else None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -67,11 +75,13 @@ _decode = msgspec.msgpack.Decoder(Answer).decode
 def kept_of(record: FetchRecord, validators: Validators | None) -> Kept:
     """What to keep of an answer; `validators` are None where the next crawl can't ask about it."""
     digest = _digest(record)
-    facts = _FACTS.get(type(record))
-    if facts is None or validators is None or not if_changed(validators):
+    if validators is None or not is_askable(validators):
         return Kept(digest)
-    known = {name: value for name in facts if (value := getattr(record, name)) is not None}
-    answer = _encode(Answer(record.type, record.sha256, _lasting(validators), known))  # type: ignore[arg-type]
+    etag, modified = validators.etag, validators.last_modified
+    if modified == validators.date:
+        modified = None
+    facts = _read[record.type](record)
+    answer = _encode(Answer(record.type, etag, modified, facts))  # type: ignore[arg-type]
     return Kept(digest, answer if len(answer) <= MAX_ANSWER else None)
 
 
@@ -86,10 +96,11 @@ def unmodified_record(
     lease: Lease, response: Response, answer: Answer
 ) -> PageRecord | FileRecord | ImageRecord:
     """The record of a 304 that is about what `answer` was."""
+    assert lease.kept is not None
     asked = renewed(response, answer.validators)
-    fields = describe.fetched(lease, response) | answer.facts
+    fields = describe.fetched(lease, response) | answer.fields
     fields |= {
-        "sha256": answer.sha256,
+        "sha256": lease.kept.digest.hex(),
         "etag": asked.etag,
         "last_modified": asked.last_modified,
         "from_cache": "not_modified",
@@ -125,9 +136,3 @@ def _digest(record: FetchRecord) -> bytes:
     if isinstance(record, RedirectRecord):
         return hashlib.sha256(record.location.encode()).digest()
     return bytes.fromhex(record.sha256 or "")
-
-
-def _lasting(validators: Validators) -> Validators:
-    """Without the date, which has no say in a later question."""
-    asked = dict(if_changed(validators))
-    return Validators(asked.get("If-None-Match"), asked.get("If-Modified-Since"))

@@ -7,7 +7,7 @@ from itertools import chain
 
 from crawler.extract import feed, sitemap
 from crawler.extract.links import Links
-from crawler.extract.xml import Element, elements
+from crawler.extract.xml import MOST_ELEMENTS, Element, elements
 from crawler.records import File
 from crawler.url import Base
 
@@ -15,6 +15,9 @@ _READERS: dict[str, Callable[[Iterable[Element], Links], None]] = {
     **dict.fromkeys(sitemap.ROOTS, sitemap.read_sitemap),
     **dict.fromkeys(feed.ROOTS, feed.read_feed),
 }
+
+_ELEMENTS_A_LINK = 8
+"""In a sitemap: the entry, its address, what else is said of it, its pictures."""
 
 
 def read_listing(
@@ -24,7 +27,8 @@ def read_listing(
 
     An empty name: it is no XML.
     """
-    found: Iterator[Element] = elements(parts, charset)
+    most = min(_ELEMENTS_A_LINK * max_links, MOST_ELEMENTS)
+    found: Iterator[Element] = elements(parts, charset, most)
     root = next(found, None)
     if root is None or root.name not in _READERS:
         return root.name if root else ""

@@ -14,8 +14,8 @@ from lxml import etree
 _LONGEST_TEXT = 64 * 1024
 """Characters of the text of one element that are kept."""
 _PART = 64 * 1024
-_MOST_ELEMENTS = 400_000
-"""Eight for each of the 50,000 URLs that a sitemap may have; what follows is not looked at."""
+MOST_ELEMENTS = 400_000
+"""Of one document; what follows is not looked at."""
 
 
 _DEEPEST = 256
@@ -41,9 +41,12 @@ def parts_of(body: bytes) -> Iterator[bytes]:
     return (body[at : at + _PART] for at in range(0, len(body), _PART))
 
 
-def elements(parts: Iterable[bytes], charset: str | None = None) -> Iterator[Element]:
+def elements(
+    parts: Iterable[bytes], charset: str | None = None, most: int = MOST_ELEMENTS
+) -> Iterator[Element]:
     """The root as soon as it begins, then each element when it ends, the root again at the end.
 
+    After `most` elements, or a little more, it is left where it is.
     `charset` is what the Content-Type says; it overrides the XML declaration.
     """
     target = _Target()
@@ -52,7 +55,7 @@ def elements(parts: Iterable[bytes], charset: str | None = None) -> Iterator[Ele
         for part in parts:
             parser.feed(part)
             yield from target.take()
-            if target.ended > _MOST_ELEMENTS or target.too_deep > _DEEPEST:
+            if target.ended > most or target.too_deep > _DEEPEST:
                 return
         parser.close()
     except etree.XMLSyntaxError:

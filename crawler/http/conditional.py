@@ -44,12 +44,23 @@ OVERLAP = 1024
 
 def validators_of(response: Response) -> Validators:
     """Those that may be sent back; malformed ones count as none."""
-    etag = response.header("etag")
+    etag = modified = date = None
+    for name, value in reversed(response.headers):  # of several the first counts
+        if name == "etag":
+            etag = value
+        elif name == "last-modified":
+            modified = value
+        elif name == "date":
+            date = value
     return Validators(
-        etag if etag and _ETAG.fullmatch(etag) else None,
-        _date(response.header("last-modified")),
-        _date(response.header("date")),
+        etag if etag and _ETAG.fullmatch(etag) else None, _date(modified), _date(date)
     )
+
+
+def is_askable(validators: Validators) -> bool:
+    """Whether there is anything to ask with."""
+    modified = validators.last_modified
+    return validators.etag is not None or (modified is not None and modified != validators.date)
 
 
 def if_changed(validators: Validators) -> list[Header]:
