@@ -107,6 +107,8 @@ class Engine:
 
     def _hire(self, more: int) -> None:
         """See to it that there is a worker for each place, and `more`."""
+        if self._frontier.closed:
+            return
         for _ in range(self._surplus(), more):
             self._at_work += 1
             self._workers.spawn(self._work)

@@ -11,7 +11,8 @@ place back and holds one of `slow_concurrency` others, one for each host. Three 
                                                            stay free whatever it turns out to be
     SLOW        it took longer, or is taking longer now    a lent place; a further request to the
                                                            same host, or where none is left to lend,
-                                                           one of half of the places
+                                                           one of half of the places. To one host
+                                                           there are never more than `concurrency`
 
 Where no host of a better kind has anything to ask for, all places are for the others, too. What a
 host is changes with each answer, so one that becomes quick is quick again.
@@ -58,12 +59,13 @@ class Places:
         """Whether a host of this lane may have a place. `rivals`: better ones want one, too."""
         if lane == SLOW and self.lent < self._slow:
             return True
+        taken = self.taken + (lane == FURTHER)  # beside those taken the host holds a lent one
         if lane == PROMPT or not rivals:
-            return self.taken < self._all
+            return taken < self._all
         if lane == UNPROVEN:
             lost = self.lent + self.unproven  # if none of them answers
-            return lost < self._slow + self._half and self.taken < self._all
-        return self.taken < self._half
+            return lost < self._slow + self._half and taken < self._all
+        return taken < self._half
 
     def take(self, lane: Lane) -> bool:
         """Give a place to a host of this lane; whether it is a lent one."""

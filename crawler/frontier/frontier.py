@@ -89,7 +89,8 @@ class Frontier:
         self._store_due = inf
         self._parked_due = inf
         self._crowded = False  # hosts wait in the store, and there is no room for them
-        self._closed = False
+        self.closed = False
+        """No lease is given any more."""
         self._waiting = WaitingRoom()
 
     # What comes in
@@ -109,7 +110,7 @@ class Frontier:
 
         None when the crawl is at its end, or closed: nothing will ever come again.
         """
-        while not self._closed:
+        while not self.closed:
             now = self._clock()
             lease = self._next(now)
             if lease is not None:
@@ -128,7 +129,7 @@ class Frontier:
         """Whether `lease` would not wait for a host or a URL."""
         now = self._clock()
         self._look(now)
-        return self._closed or self._politeness.due(now)
+        return self.closed or self._politeness.due(now)
 
     def unasked(self, lease: Lease) -> bool:
         """Whether no request was made for the lease just got: then its host is owed no pause.
@@ -269,7 +270,7 @@ class Frontier:
 
     def close(self) -> None:
         """Lease nothing more; whoever waits gets None."""
-        self._closed = True
+        self.closed = True
         self._waiting.cancel_alarm()
         for queue in self._queues.values():
             self._politeness.withdraw(queue.name)
@@ -320,7 +321,7 @@ class Frontier:
 
     def _look(self, now: float) -> None:
         """Fetch from the store what may have come there since the last look."""
-        if self._closed:
+        if self.closed:
             return
         if self._crowded and not self._politeness.due(now):
             self._make_room(now)
@@ -356,7 +357,7 @@ class Frontier:
     def _offer(self, queue: HostQueue, now: float) -> None:
         """See to it that the host is offered if it has work at hand, and only then."""
         at_hand = any(queue.lanes[want] for want in self._wants)
-        queue.leaving |= self._closed or (self._crowded and not at_hand)
+        queue.leaving |= self.closed or (self._crowded and not at_hand)
         if queue.leaving or not self._fill(queue, now):
             self._politeness.withdraw(queue.name)
             queue.offered = False

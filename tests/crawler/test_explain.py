@@ -156,6 +156,15 @@ def test_what_waits_says_for_what(tmp_path: Path) -> None:
     )
 
 
+def test_a_url_is_known_by_its_canonical_form(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting(tmp_path, time.time()).close()
+    for spelt in ("HTTP://A.Example:80/x/../2#top", "http://a.example/./2?utm_source=feed"):
+        text = output(capsys, "explain", spelt, str(tmp_path))
+        assert text.startswith("http://a.example/2\n  queued: a.example may be asked in ")
+
+
 def test_a_limit_that_is_reached_is_the_reason(tmp_path: Path) -> None:
     now = time.time()
     waiting(tmp_path, now, limits=LimitsConfig(max_pages=1)).close()

@@ -10,7 +10,8 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, NoReturn, get_args
+from unittest.mock import patch
 
 import pytest
 from msgspec.structs import replace
@@ -31,6 +32,7 @@ from crawler.config import (
 )
 from crawler.errors import Failure
 from crawler.explain import Explanation, explain
+from crawler.extract import _READERS as readers
 from tests.crawler.test_crawl import link, page, picture, png
 from tests.site.fixtures import LIMITS
 from tests.site.names import NameServer, records
@@ -41,9 +43,8 @@ from tests.site.traps import chain
 
 NOT_PROVOKED = {
     "parse": "no reader gives a document up: it takes what it can (extract/tags.py)",
-    "extract": "there are no selectors of the user that could fail",
 }
-"""Error codes that nothing raises so far, and why."""
+"""Error codes that nothing raises, and why."""
 
 
 class Case(NamedTuple):
@@ -163,6 +164,20 @@ def failing_proxy(folder: Path) -> Case:
     return Case(folder, "http://127.0.0.2/", "failed: proxy, ")
 
 
+def broken_reader(folder: Path) -> Case:
+    """A document that one of our readers breaks down over: none such is known."""
+
+    def breaks_down(_body: object) -> NoReturn:
+        raise RecursionError("too deep")
+
+    site = Site({"": reply("x", "application/x-deep"), "robots.txt": reply(status=404)})
+    with patch.dict(readers, {"application/x-deep": breaks_down}):
+        crawl(folder, site.url("/"))
+    site.stop()
+    said = "failed: extract, application/x-deep: RecursionError: too deep"
+    return Case(folder, site.url("/"), said)
+
+
 def given_up(folder: Path) -> tuple[Case, Case]:
     """A host that is not there, and one without a robots.txt; both are parked too often."""
     broken = Site({"robots.txt": reply(status=503)})
@@ -192,6 +207,7 @@ def failures(tmp_path_factory: Any, running_tls_site: Site) -> dict[str, Case]:
     found = most_failures(folder, running_tls_site.port)
     cases = {code: Case(folder, url, f"failed: {code}, ") for code, url in found.items()}
     cases["proxy"] = failing_proxy(tmp_path_factory.mktemp("proxy"))
+    cases["extract"] = broken_reader(tmp_path_factory.mktemp("broken"))
     cases["host_parked"], _ = given_up(tmp_path_factory.mktemp("parked"))
     return cases
 

@@ -59,9 +59,16 @@ def test_one_place_is_lent_to_each_host() -> None:
     politeness = crowd("ab", 2, 9)
     assert takes(politeness, 0.0) == "ab"
     politeness.lend(1.0)
-    assert takes(politeness, 1.0) == "ab"  # nobody else is there: the places are theirs
+    assert takes(politeness, 1.0) == "a"  # nobody else is there: the places are theirs
     politeness.lend(3.0)
     assert politeness.lent == 2
+
+
+def test_one_host_gets_as_many_as_the_user_says_and_not_one_more() -> None:
+    politeness = Politeness(PolitenessConfig(per_host=99, wait=0.0), places=Places(5, 64))
+    politeness.enter("a", 0.0, Pace(latency=9.0))
+    politeness.offer("a")
+    assert takes(politeness, 0.0) == "aaaaa"
 
 
 def test_slow_hosts_leave_half_of_the_places_to_the_prompt_ones() -> None:

@@ -34,6 +34,8 @@ CONNECT_TIMEOUT_S = 10.0
 Answer = tuple[int, bytes, tuple[tuple[str, str], ...]]
 """Status, body, further headers."""
 
+_WORDS = str.maketrans("0123456789", "abcdefghij")
+
 DEATHS: dict[str, tuple[type[Failure], float]] = {
     "refused": (ConnectRefused, 0.001),
     "silent": (ConnectTimeout, CONNECT_TIMEOUT_S),
@@ -102,7 +104,8 @@ class Host:
             status, after = refusal
             return status, b"", () if after is None else (("retry-after", after),)
         links = self.links + self.urls[1:] if path == "/0" else []
-        body = "<title>x</title>" + "".join(f'<a href="{url}">x</a>' for url in links)
+        body = f"<title>x</title><p>{path.translate(_WORDS)}</p>"  # what is alike is a trap
+        body += "".join(f'<a href="{url}">x</a>' for url in links)
         return 200, body.encode(), (("content-type", "text/html"),)
 
 

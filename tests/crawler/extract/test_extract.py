@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import crawler.extract
 from crawler.config import LimitsConfig
 from crawler.errors import BodyFailure, ExtractFailure, ImageDecodeFailure, TooLarge
 from crawler.extract import extract
+from crawler.extract.listing import read_listing
 from crawler.records import File, Image, Page, Response, Timings, Want
 
 GIF = b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
@@ -161,6 +163,28 @@ def test_sitemap(body: bytes, content_type: str | None) -> None:
     links, images = said(body, content_type)
     assert links == ["sitemap a?b&c", "sitemap de", "sitemap e"]
     assert images == ["i.png"]
+
+
+def test_a_sitemap_of_news() -> None:
+    news = f"""<urlset {SITEMAP} xmlns:news="http://www.google.com/schemas/sitemap-news/0.9">
+        <url><loc>http://h/story</loc><news:news><news:publication><news:name>The Times
+        </news:name><news:language>en</news:language></news:publication><news:title>It rains
+        </news:title><news:loc>http://h/no</news:loc></news:news></url></urlset>"""
+    assert said(news.encode(), "application/xml") == (["sitemap story"], [])
+
+
+def test_a_sitemap_is_read_part_by_part_and_no_further_than_its_links_may_go() -> None:
+    def parts() -> Iterator[bytes]:
+        yield f"<urlset {SITEMAP}>".encode()
+        for number in range(10**9):
+            asked.append(number)
+            yield f"<url><loc>http://h/{number}</loc></url>".encode()
+
+    asked: list[int] = []
+    listing = read_listing(parts(), "http://h/", "text/xml", None, max_links=1000)
+    assert isinstance(listing, File)
+    assert len(listing.links) == 1000
+    assert len(asked) < 1100
 
 
 def test_sitemap_index_and_text() -> None:

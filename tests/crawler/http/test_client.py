@@ -235,6 +235,23 @@ def test_bytes_that_come_while_idle_are_not_taken_for_an_answer(client: Client, 
     assert client.statistics().pool.stale == 1
 
 
+def test_a_host_is_let_go(client: Client, site: Site) -> None:
+    for path in ("/arrived", "/arrived"):
+        client.fetch(Request(site.url(path)))
+    client.let_go(site.url("/any"))
+    assert client.statistics().pool.idle == 0
+    client.fetch(Request(site.url("/arrived")))
+    assert site.connections == 2
+
+
+def test_a_request_may_want_another_size_than_the_client(make: Make, site: Site) -> None:
+    client = make(replace(LIMITS, max_body=3))
+    whole = client.fetch(Request(site.url("/arrived"), max_body=10_000))
+    cut = client.fetch(Request(site.url("/arrived")))
+    assert (len(whole.body) > 3, whole.truncated) == (True, None)
+    assert (len(cut.body), cut.truncated) == (3, "length")
+
+
 def test_idle_connections_are_closed_in_the_end(make: Make, site: Site) -> None:
     client = make()
     client.fetch(Request(site.base + "/arrived"))

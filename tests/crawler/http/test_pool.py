@@ -84,6 +84,17 @@ def test_the_oldest_makes_room() -> None:
     assert p.statistics().crowded_out == 2
 
 
+def test_what_is_dropped_is_closed_and_nothing_else() -> None:
+    p, a, b, other = pool(), Wire("o"), Wire("o"), Wire("other")
+    for one in (a, b, other):
+        p.give(one)
+    p.drop("o")
+    p.drop("unknown")
+    assert (a.closed, b.closed, other.closed) == (True, True, False)
+    assert p.take("o") is None
+    assert p.take("other") is other
+
+
 def test_after_close_nothing_is_kept() -> None:
     p, a, b = pool(), Wire("a"), Wire("a")
     p.give(a)

@@ -1,0 +1,178 @@
+"""What a crawl remembers of its hosts: across resumes, and while they are left alone."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+import hub
+from crawler.app import Summary, open_crawl
+from crawler.config import Config, LimitsConfig, PolitenessConfig
+from crawler.folder import stored_config
+from hub.testing import VirtualClock, virtual_time
+from tests.crawler.world import START, Host, World, breaches, in_place_of_the_client
+
+ONE_A_SECOND = PolitenessConfig(per_host=1, wait=1.0)
+
+
+@pytest.fixture
+def clock() -> Iterator[VirtualClock]:
+    with virtual_time(START) as clock:
+        yield clock
+
+
+def run(world: World, folder: Path, mode: Any, **changes: Any) -> Summary:
+    """Crawl all hosts of the world from the first one; a resume goes on under the same settings."""
+    if mode == "new":
+        seeds = tuple(host.urls[0] for host in world.hosts.values())
+        config = Config(seeds=seeds, dir=str(folder), politeness=ONE_A_SECOND)
+    else:
+        config = stored_config(folder)
+    with in_place_of_the_client(world):
+        return open_crawl(replace(config, **changes), mode=mode, clock=world.clock).run()
+
+
+def in_short_runs(world: World, folder: Path, pages: int) -> int:
+    """Crawl page by page, each in a run of its own; how many runs that took."""
+    runs = 0
+    while runs < 2 * pages:
+        mode = "resume" if runs else "new"
+        runs += 1
+        limits = LimitsConfig(max_pages=runs)
+        if run(world, folder, mode, limits=limits).finish_reason == "done":
+            break
+    return runs
+
+
+# ------------------------------------------------------------------ a resume forgets none
+
+
+def test_a_crawl_delay_is_kept_by_a_crawl_that_is_resumed_after_each_page(clock, tmp_path):
+    host = Host("a.example", pages=6)
+    host.crawl_delay = 7.0
+    in_short_runs(World(clock, [host]), tmp_path, host.pages)
+    assert len(host.log) == 7
+    assert all(later.at - one.at >= 7.0 for one, later in pairwise(host.log))
+    assert breaches(host, ONE_A_SECOND) == []
+
+
+def test_a_retry_after_outlives_the_run(clock, tmp_path):
+    host, other = Host("a.example", pages=3), Host("b.example", pages=30)
+    host.refusals[1] = (429, "100")
+    world = World(clock, [host, other])
+    run(world, tmp_path, "new", limits=LimitsConfig(max_time=5.0))
+    refused = host.log[-1]
+    assert refused.status == 429
+    run(world, tmp_path, "resume", limits=LimitsConfig())
+    assert min(seen.at for seen in host.log if seen.at > refused.at) >= refused.over + 100.0
+    assert breaches(host, ONE_A_SECOND) == []
+
+
+def test_the_slower_pace_after_a_429_outlives_the_run(clock, tmp_path):
+    host = Host("a.example", pages=40)
+    host.refusals[3] = (429, None)
+    in_short_runs(World(clock, [host]), tmp_path, host.pages)
+    gaps = [later.at - one.at for one, later in pairwise(host.log)]
+    assert gaps[3] == pytest.approx(2.0)
+    assert gaps[4:12] == sorted(gaps[4:12], reverse=True)
+    assert gaps[6] > 1.2
+    assert gaps[-1] == pytest.approx(1.0)
+
+
+def test_a_slow_host_is_known_as_slow_to_the_next_run(clock, tmp_path):
+    host = Host("a.example", pages=6, latency=4.0)
+    in_short_runs(World(clock, [host]), tmp_path, host.pages)
+    assert all(later.at - one.at >= 4.0 - 1e-6 for one, later in pairwise(host.log))
+
+
+def test_failures_in_a_row_are_counted_across_runs(clock, tmp_path):
+    dead, live = Host("dead.example"), Host("live.example", pages=40)
+    dead.dead = "silent"
+    world = World(clock, [dead, live])
+    run(world, tmp_path, "new", limits=LimitsConfig(max_time=15.0))
+    assert len(dead.log) == 2  # the second attempt is given up by the limit, or has failed
+    summary = run(world, tmp_path, "resume", limits=LimitsConfig())
+    assert breaches(dead, ONE_A_SECOND) == []
+    assert summary.counts["page"] == 40
+
+
+def test_a_parked_host_is_asked_again_on_the_next_day_under_the_default_settings(clock, tmp_path):
+    dead, live = Host("dead.example", pages=9), Host("live.example", pages=3)
+    world = World(clock, [dead, live])
+    dead.dead = "silent"
+    config = Config(seeds=(*live.urls, *dead.urls), dir=str(tmp_path))
+    with in_place_of_the_client(world):
+        summary = open_crawl(config, mode="new", clock=clock).run()
+        assert (summary.finish_reason, summary.exit_code) == ("parked", 0)
+        assert (summary.counts["queued"], summary.counts["error"]) == (9, 0)
+        clock.time += 86_400.0
+        dead.dead = None
+        summary = open_crawl(stored_config(tmp_path), mode="resume", clock=clock).run()
+    assert (summary.finish_reason, summary.counts["page"]) == ("done", 3 + 9)
+
+
+# ------------------------------------------------------------------ who cools down holds nothing
+
+
+def test_a_host_that_cools_down_holds_no_place_no_greenlet_and_no_connection(clock, tmp_path):
+    """With one place for all, nine hosts rest for an hour, and the tenth goes on at its full rate.
+
+    Workers are the only greenlets of a crawl: there is one for the place, and none for a pause.
+    """
+    resting = [Host(f"h{n}.example", pages=2) for n in range(9)]
+    for host in resting:
+        host.refusals[1] = (503, "3600")
+    live = Host("live.example", pages=200)
+    world = World(clock, [*resting, live])
+    most = 0
+
+    def watch() -> None:
+        nonlocal most
+        while True:
+            hub.sleep(50.0)
+            if len(world.rested) == 9:
+                alive = [one for one in gc.get_objects() if type(one) is hub.Greenlet]
+                most = max(most, sum(not one.dead for one in alive if one is not watcher))
+
+    watcher = hub.spawn(watch)
+    summary = run(world, tmp_path, "new", concurrency=1)
+    watcher.kill()
+    assert summary.counts["page"] == 200 + 9 * 2
+    assert max(live.asked()) < 200 * 1.0 * 1.1
+    assert sorted(world.rested) == sorted(host.name for host in resting)
+    assert 0 < most <= 3  # the worker and the two tickers
+    for host in resting:
+        assert breaches(host, ONE_A_SECOND) == []
+
+
+# ------------------------------------------------------------------ limits of a whole crawl
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [({"max_time": 20.0}, "limit_time"), ({"max_bytes": 2_000}, "limit_bytes")],
+)
+def test_a_limit_ends_the_run_well_and_a_resume_goes_on(clock, tmp_path, limit, reason):
+    host = Host("a.example", pages=60)
+    world = World(clock, [host])
+    summary = run(world, tmp_path, "new", limits=LimitsConfig(**limit))
+    assert (summary.finish_reason, summary.exit_code) == (reason, 0)
+    assert 0 < summary.counts["page"] < 60
+    assert summary.counts["queued"] == 60 - summary.counts["page"]
+    assert clock() - START < 25
+    summary = run(world, tmp_path, "resume", limits=LimitsConfig())
+    assert (summary.finish_reason, summary.counts["page"]) == ("done", 60)
+    assert len(host.log) == 61
+
+
+def test_templates_have_their_own_limit(clock, tmp_path):
+    host = Host("a.example", pages=30)
+    limits = LimitsConfig(max_pages_per_template=7)
+    summary = run(World(clock, [host]), tmp_path, "new", limits=limits)
+    assert (summary.counts["page"], summary.counts["skip"]) == (7, 23)
