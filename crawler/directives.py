@@ -14,7 +14,7 @@ a crawler that publishes nothing:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -48,12 +48,12 @@ class Directives:
         self._nofollow = config.nofollow != "ignore"
         self._noai = config.noai
 
-    def read(self, meta: str | None, headers: Iterable[tuple[str, str]]) -> Said:
-        """`meta`: the content of `<meta name=robots>`, if the document has one."""
-        lines = [(meta, "meta robots")] if meta else []
-        lines += [(value, "X-Robots-Tag") for name, value in headers if name == HEADER]
-        if not lines:
+    def read(self, meta: str | None, tags: Sequence[str]) -> Said:
+        """`meta`: the content of `<meta name=robots>`, if there is one; `tags`: of HEADER."""
+        if not (meta or tags):
             return SILENCE
+        lines = [(meta, "meta robots")] if meta else []
+        lines += [(tag, "X-Robots-Tag") for tag in tags]
         rules: dict[str, str] = {}
         for line, source in lines:
             for word in self._words(line[:_LONGEST], source == "X-Robots-Tag"):

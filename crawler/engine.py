@@ -20,7 +20,7 @@ from collections.abc import Callable
 import hub
 from crawler import describe
 from crawler.config import Config
-from crawler.directives import Directives, Said
+from crawler.directives import HEADER, Directives, Said
 from crawler.discover import Discovery
 from crawler.errors import Failure, TooLarge
 from crawler.extract import extract
@@ -312,7 +312,7 @@ class Engine:
         """What the body is, whatever it was fetched for, decides on the record."""
         what = extract(response, lease.want, self._config.limits)  # inline: cheaper than a thread
         meta = what.robots_meta if isinstance(what, Page) else None
-        said = self._directives.read(meta, response.headers)
+        said = self._directives.read(meta, response.values(HEADER))
         if isinstance(what, Page):
             return self._page(lease, response, what, said)
         if response.truncated:

@@ -8,6 +8,7 @@ written for users (the JSON Lines) is in `schema.py`.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
@@ -128,7 +129,7 @@ class Timings(Struct, frozen=True):
     download_ms: int | None = None
 
 
-class Response(Struct, frozen=True):
+class Response(Struct, frozen=True, dict=True):
     """One final (non-1xx) response, its content codings undone."""
 
     url: str
@@ -155,10 +156,16 @@ class Response(Struct, frozen=True):
 
     def header(self, name: str) -> str | None:
         """The first value of the header `name` (lower case), or None."""
-        for key, value in self.headers:
-            if key == name:
-                return value
-        return None
+        return self._first.get(name)
+
+    def values(self, name: str) -> list[str]:
+        """All values of the header `name`, in order."""
+        return [v for n, v in self.headers if n == name] if name in self._first else []
+
+    @cached_property
+    def _first(self) -> dict[str, str]:
+        """Each response is asked for a dozen headers, most of which it does not have."""
+        return dict(reversed(self.headers))
 
 
 class Link(Struct, frozen=True):

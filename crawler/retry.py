@@ -130,7 +130,7 @@ def _objection(response: Response) -> str | None:
 
 
 def _locations(response: Response) -> set[str]:
-    return {value for name, value in response.headers if name == "location"}
+    return {*response.values("location")}
 
 
 def retry_after(value: str | None, now: float) -> float | None:

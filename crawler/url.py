@@ -165,6 +165,7 @@ def _strip(url: str) -> str | None:
     return url
 
 
+@lru_cache(maxsize=64)
 def _query_encoding(label: str | None) -> Encoding | None:
     """The encoding for queries, None where that is UTF-8 ("get an output encoding")."""
     encoding = lookup(label) if label else None

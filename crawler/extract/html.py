@@ -7,7 +7,7 @@ Collected as written first, duplicates left out, and made absolute at the end, w
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import unescape
 from typing import NamedTuple
 
@@ -54,11 +54,12 @@ def read_page(
     document = _Document(markup, with_text, max_links)
     links, images = document.links, document.pictures.found
     for name, written, href, end, content_end in start_tags(markup.text, xml=xml):
-        if href is not None and name == "a":
-            if href and href not in links:
-                links.setdefault(markup.said(href), ("a", None, end))
-        elif name in _READERS:
-            _READERS[name](document, _Tag(name, written, end, content_end))
+        if href is not None:
+            if not href or href in links:
+                continue
+            links.setdefault(markup.said(href), ("a", None, end))
+        elif (read := _READERS.get(name)) is not None:
+            read(document, _Tag(name, written, end, content_end))
         if len(links) + len(images) >= max_links:
             break
     else:
@@ -91,7 +92,7 @@ class _Document:
         self.robots: list[str] = []
         self.scripts: list[tuple[int, int]] = []
 
-    def attributes(self, tag: _Tag) -> dict[str, str]:
+    def attributes(self, tag: _Tag) -> Mapping[str, str]:
         return attributes(self.said(tag.written))
 
     def anchor(self, tag: _Tag) -> None:
@@ -218,7 +219,7 @@ _READERS: dict[str, Callable[[_Document, _Tag], None]] = {
 }
 
 
-def _kind_of_link(rels: list[str], values: dict[str, str]) -> LinkKind | None:
+def _kind_of_link(rels: list[str], values: Mapping[str, str]) -> LinkKind | None:
     """What a `<link>` leads to, if to something that a crawler fetches as a page."""
     if "canonical" in rels:
         return "link_canonical"

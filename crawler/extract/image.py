@@ -60,20 +60,22 @@ def _need(body: bytes, length: int, media_type: str) -> None:
 
 _U16 = Struct("<H").unpack_from
 _PNG_CHUNK = Struct(">I4s").unpack_from
+_U32 = Struct(">I").unpack_from
 _U32_PAIR = Struct(">II").unpack_from
 _U16_PAIR = Struct(">HH").unpack_from
 
 
 def _png(body: bytes) -> Picture:
     """PNG, third edition (W3C): chunks of length, type, data and CRC; acTL counts frames."""
-    view = memoryview(body)
+    view, size, checksum = memoryview(body), len(body), zlib.crc32
     position, frames, pixels = 8, 1, False
     for _ in range(_MOST_PARTS):
         length, kind = _PNG_CHUNK(body, position)
         end = position + 12 + length
-        _need(body, end, "image/png")
+        if end > size:
+            raise _cut_short("image/png")
         critical = not kind[0] & 0x20
-        if critical and zlib.crc32(view[position + 4 : end - 4]) != _U32_PAIR(body, end - 8)[1]:
+        if critical and checksum(view[position + 4 : end - 4]) != _U32(body, end - 4)[0]:
             raise ImageDecodeFailure(f"image/png: wrong checksum in chunk {kind!r} at {position}")
         if kind == b"IDAT":
             pixels = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
+from collections.abc import Mapping
 
 from crawler.extract.charset import Markup
 from crawler.extract.srcset import parse_srcset
@@ -59,7 +60,7 @@ class Pictures:
         if src and src[:5].lower() != "data:" and src[0] != "#" and not self.full:
             self.found.setdefault(src, (kind, alt, width, height))
 
-    def add_element(self, name: str, values: dict[str, str]) -> None:
+    def add_element(self, name: str, values: Mapping[str, str]) -> None:
         """What an `img`, `image`, `input`, `source` or `video` of these attributes shows."""
         if name == "video":
             self.add(values.get("poster"), "img")
@@ -92,7 +93,7 @@ class Pictures:
                 if self.full:
                     return
 
-    def add_late(self, values: dict[str, str]) -> None:
+    def add_late(self, values: Mapping[str, str]) -> None:
         """What an element of any name shows by its style, or once a script has run."""
         self.add_style(values.get("style", ""))
         for attribute in _LATE_BACKGROUNDS + _LATE:

@@ -90,33 +90,22 @@ def _feed_type(start: bytes) -> str | None:
 
 def image_type(body: bytes) -> str | None:
     """The image format that the first bytes tell, as a media type."""
-    start = body[:32]
-    for magic, media_type in _MAGIC:
-        if start.startswith(magic):
-            return media_type
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "image/webp"
-    if start[4:8] == b"ftyp":
+    found = _MAGIC(body)
+    if not found:
+        return None
+    kind = found.lastgroup
+    if kind == "iso":
         return _iso_image(body)
-    if start[:2] == b"BM" and start[14:18] in _BMP_HEADERS:
-        return "image/bmp"
-    return None
+    return "image/x-icon" if kind == "icon" else f"image/{kind}"
 
 
-_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-    (b"\0\0\1\0", "image/x-icon"),
-    (b"\0\0\2\0", "image/x-icon"),
-    (b"II*\0", "image/tiff"),
-    (b"MM\0*", "image/tiff"),
-    (b"\xff\x0a", "image/jxl"),
-    (b"\0\0\0\x0cJXL \r\n\x87\n", "image/jxl"),
-)
-# Two letters are too few to tell a bitmap from a text: the size of its second header tells too.
-_BMP_HEADERS = frozenset(n.to_bytes(4, "little") for n in (12, 16, 40, 52, 56, 64, 108, 124))
+# The two letters of a bitmap could be a text: the size of its second header tells too.
+_MAGIC = re.compile(
+    rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8[79]a)|(?P<webp>RIFF.{4}WEBP)"
+    rb"|(?P<icon>\0\0[\1\2]\0)|(?P<tiff>II\*\0|MM\0\*)|(?P<jxl>\xff\n|\0\0\0\x0cJXL \r\n\x87\n)"
+    rb"|(?P<iso>.{4}ftyp)|(?P<bmp>BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0)",
+    re.DOTALL,
+).match
 _ISO_BRANDS = {b"avif": "image/avif", b"avis": "image/avif"} | dict.fromkeys(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "image/heic"
 )

@@ -31,7 +31,8 @@ Not followed, for want of a tree: `<plaintext>` or `<title>` inside SVG or a sel
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from html import unescape
 from html.entities import html5
 
@@ -40,9 +41,9 @@ _SPACE = r"\t\n\f\r "
 
 Tag = tuple[str, str, str | None, int, int]
 """A start tag, as a plain tuple because there are so many: name in lower case; what is written
-between the name and the `>`, for `attributes` to read; its href up to the fragment, if that is
-easily seen and no rel stands beside it; the index after the `>`; the end of its raw text, which
-for all but the raw text elements is that same index."""
+between the name and the `>`, for `attributes` to read; of an `<a>` the href up to the fragment, if
+that is easily seen and no rel stands beside it; the index after the `>`; the end of its raw text,
+which for all but the raw text elements is that same index."""
 
 
 _RAW_TEXT = ("iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp")
@@ -65,6 +66,7 @@ _ATTRIBUTE = rf"""[^{_SPACE}/>][^{_SPACE}/>=]*+(?:[{_SPACE}]*+=[{_SPACE}]*+
 _ATTRIBUTES = rf"(?:[{_SPACE}/]*+{_ATTRIBUTE})*+[{_SPACE}/]*+"
 # The way nearly all tags are written; anything else falls through to the full form.
 _PLAIN = r'(?:[ \n]++[a-z:-]++="[^"]*+")*+'
+_CLASS = r'(?: class="[^"]*+")?+'
 _BORING = r'(?:[ \n]++(?!href=|rel=)[a-z:-]++="[^"]*+")*+'
 _PLAIN_HREF = rf'{_BORING}[ \n]++href="([^"&#]*+)(?:#[^"]*+)?+"{_BORING} ?/?(?=>)'
 _NAME = rf"[^{_SPACE}/>]*+"
@@ -84,7 +86,7 @@ _PLACE = r'[aA](?:[ \n]++(?!(?:xlink:)?href=)[a-z:-]++="[^"]*+")*+ ?/?>'
 _SKIPPED = (
     "<(?:/[^>=]*+>"
     rf"|{_OTHER_LETTER}{_REST}"
-    rf"|{_OTHER_NAME}{_PLAIN} ?/?>|{_PLACE}"
+    rf"|{_OTHER_NAME}(?:{_CLASS}>|{_PLAIN} ?/?>)|{_PLACE}"
     rf"|(?!{_WANTED})[a-zA-Z]{_REST}"
     rf"|/(?:[a-zA-Z]{_NAME}{_ATTRIBUTES}|[^a-zA-Z][^>]*+)>"
     rf"|{_COMMENT}|!(?!--)[^>]*+>|\?[^>]*+>"
@@ -92,7 +94,8 @@ _SKIPPED = (
 )
 # From any point outside tags up to and including the next wanted start tag.
 _NEXT = re.compile(
-    rf"[^<]*+(?:{_SKIPPED}[^<]*+)*+<({_WANTED})({_PLAIN_HREF}|{_PLAIN} ?/?(?=>)|{_ATTRIBUTES})>"
+    rf"[^<]*+(?:{_SKIPPED}[^<]*+)*+"
+    rf"<(?:[aA]({_PLAIN_HREF})|({_WANTED})({_PLAIN} ?/?(?=>)|{_ATTRIBUTES}))>"
 ).match
 any_tag = re.compile(rf"<[a-zA-Z]{_NAME}({_ATTRIBUTES})>").match
 """A start tag of any name at a given place; group 1 is what is written in it."""
@@ -108,15 +111,18 @@ def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
     svg = _Svg(text)
     position = 0
     while found := _NEXT(text, position):
-        name, written, href = found.groups()
-        name = name.lower()
+        link, href, name, written = found.groups()
         position = content_end = found.end()
+        if link is not None:
+            yield "a", link, href, position, position
+            continue
+        name = name.lower()
         if name in _ENDS:
             if not (written.endswith("/") and (xml or svg.is_open(position))):
                 content_end = _content_end(text, name, position)
         elif name == "plaintext":
             return
-        yield name, written, href, position, content_end
+        yield name, written, None, position, content_end
         position = content_end
 
 
@@ -176,12 +182,15 @@ _EACH_ATTRIBUTE = re.compile(
 ).findall
 
 
-def attributes(written: str) -> dict[str, str]:
+def attributes(written: str) -> Mapping[str, str]:
     """The attributes of a tag: names in lower case, values decoded; of two of a name the first.
 
     Of a tag longer than any sensible one those at its beginning.
     """
-    written = written[:_LONGEST_TAG]
+    return _kept(written) if len(written) <= _KEPT_LENGTH else _read(written[:_LONGEST_TAG])
+
+
+def _read(written: str) -> dict[str, str]:
     values = {
         name.lower(): double or single or bare
         for name, double, single, bare in reversed(_EACH_ATTRIBUTE(written))
@@ -189,6 +198,11 @@ def attributes(written: str) -> dict[str, str]:
     if "&" in written:
         return {name: decode_references(value) for name, value in values.items()}
     return values
+
+
+# A site's style sheets, icons and ways on are written alike on each of its pages.
+_KEPT_LENGTH = 200
+_kept = lru_cache(maxsize=512)(_read)
 
 
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|([0-9a-zA-Z]+);?)(=?)")

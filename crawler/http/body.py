@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crawler.errors import DecodeFailure
 from crawler.http.codings import BodyDecoder, body_decoder
-from crawler.http.h1 import Header, ResponseReader
+from crawler.http.h1 import ResponseReader
 
 
 class Body:
@@ -38,7 +38,7 @@ class Body:
             return
         try:
             if not self._begun:
-                self._begin(reader.headers)
+                self._begin(reader.values("content-encoding"))
             self._decode(pieces)
         except DecodeFailure:
             if reader.status < 300:
@@ -60,11 +60,10 @@ class Body:
         """What there is of a body that broke off."""
         return b"".join(self._pieces)
 
-    def _begin(self, headers: list[Header]) -> None:
+    def _begin(self, codings: list[str]) -> None:
         self._begun = True
-        values = [value for name, value in headers if name == "content-encoding"]
-        if values:
-            self.coding = ", ".join(values)
+        if codings:
+            self.coding = ", ".join(codings)
             self._decoder = body_decoder(self.coding, self._limit)
 
     def _decode(self, pieces: list[bytes]) -> None:

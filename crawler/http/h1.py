@@ -56,8 +56,8 @@ class ResponseReader:
 
     __slots__ = (
         "_allowance", "_body", "_chunked_done", "_clear", "_framing", "_head", "_head_left",
-        "_method", "_parser", "_remaining", "_room", "_searched", "_tail", "done", "headers",
-        "reason", "status", "truncated", "version", "wire_bytes",
+        "_method", "_names", "_parser", "_remaining", "_room", "_searched", "_tail", "done",
+        "headers", "reason", "status", "truncated", "version", "wire_bytes",
     )  # fmt: skip
 
     status: int
@@ -121,6 +121,10 @@ class ResponseReader:
                 stage="body",
             )
         self.done = True
+
+    def values(self, name: str) -> list[str]:
+        """All values of the header `name` (lower case), once the head is complete."""
+        return [v for n, v in self.headers if n == name] if name in self._names else []
 
     def take(self) -> list[bytes]:
         """The body pieces since the last call, and forget them."""
@@ -217,13 +221,34 @@ class ResponseReader:
     # -- body ---------------------------------------------------------------------------------
 
     def _choose_framing(self) -> None:
-        framing, length, clear = _framing(self._method, self.status, self.version, self.headers)
+        self._names = dict(self.headers)
+        framing, length, clear = self._read_framing()
         self._framing = framing
         self._remaining = length
         self._clear = clear and framing != "close"
         self.done = framing == "none" or (framing == "length" and not length)
         if framing != "chunked":
             del self._parser  # it holds this reader: a cycle for every response otherwise
+
+    def _read_framing(self) -> tuple[Framing, int, bool]:
+        """How the body ends (RFC 9112 section 6.3), its length, and whether the connection
+        persists."""
+        version, connection = self.version, self._tokens("connection")
+        persists = "close" not in connection and (version == "1.1" or "keep-alive" in connection)
+        if self._method == "HEAD" or self.status in (204, 304):
+            return "none", 0, persists
+        length = self._names.get("content-length")
+        if codings := self._tokens("transfer-encoding"):
+            if codings != ["chunked"]:
+                raise ProtocolFailure(f"unknown Transfer-Encoding: {', '.join(codings)}")
+            return "chunked", 0, persists and version == "1.1" and length is None
+        if length is not None:
+            return "length", int(length), persists  # llhttp has refused all but one row of digits
+        return "close", 0, False
+
+    def _tokens(self, name: str) -> list[str]:
+        parts = ",".join(self.values(name)).split(",") if name in self._names else ()
+        return [word for part in parts if (word := part.strip().lower())]
 
     def _feed_body(self, data: bytes | memoryview) -> None:
         if self._framing == "chunked":
@@ -282,7 +307,6 @@ class ResponseReader:
             self._body.append(data)
 
 
-_FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 _names: dict[bytes, str] = {}
 
 
@@ -300,35 +324,3 @@ def _unfold(head: bytes) -> bytes:
     # A fold right after the status line has nothing to continue: left as it is, and refused.
     first = head.index(b"\n") + 1
     return head[:first] + _FOLD.sub(b" ", head[first:])
-
-
-def _framing(
-    method: str, status: int, version: str, headers: list[Header]
-) -> tuple[Framing, int, bool]:
-    """How the body ends (RFC 9112 section 6.3), its length, and whether the connection persists."""
-    length: int | None = None
-    codings: list[str] = []
-    connection: list[str] = []
-    for name, value in headers:
-        if name not in _FRAMING:
-            continue
-        if name == "content-length":
-            length = int(value)  # llhttp has refused all but one row of digits
-        elif name == "transfer-encoding":
-            codings += _tokens(value)
-        else:
-            connection += _tokens(value)
-    persists = "close" not in connection and (version == "1.1" or "keep-alive" in connection)
-    if method == "HEAD" or status in (204, 304):
-        return "none", 0, persists
-    if codings:
-        if codings != ["chunked"]:
-            raise ProtocolFailure(f"unknown Transfer-Encoding: {', '.join(codings)}")
-        return "chunked", 0, persists and version == "1.1" and length is None
-    if length is not None:
-        return "length", length, persists
-    return "close", 0, False
-
-
-def _tokens(value: str) -> list[str]:
-    return [token for part in value.split(",") if (token := part.strip().lower())]

@@ -71,7 +71,7 @@ class Identity:
 
     def learn(self, request: Request, target: Target, response: Response) -> None:
         """Take in the cookies of a response."""
-        values = [value for name, value in response.headers if name == "set-cookie"]
+        values = response.values("set-cookie")
         if values:
             self.jar.receive(values, _site(request, target), self._clock())
 
@@ -80,7 +80,7 @@ class Identity:
         login = self._logins.get(target.origin) or self._new_login(target)
         if login is None:
             return False
-        values = [value for name, value in response.headers if name == "www-authenticate"]
+        values = response.values("www-authenticate")
         proof = next((value for name, value in sent if name == "Authorization"), None)
         return login.challenged(values, proof)
 

@@ -12,7 +12,7 @@ from crawler.records import Skip
 def read(meta: str | None = None, *tags: str, **config: object) -> tuple[str | None, ...]:
     """The rules for: links, document, pictures."""
     subject = Directives(RobotsConfig(**{"noai": True, **config}))  # type: ignore[arg-type]
-    said = subject.read(meta, [("content-type", "x"), *(("x-robots-tag", tag) for tag in tags)])
+    said = subject.read(meta, tags)
     return tuple(skip and skip.rule for skip in (said.nofollow, said.noai, said.noimageai))
 
 
