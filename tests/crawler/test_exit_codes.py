@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def an_untrusted_certificate(run: Session) -> int:
 
 def a_damaged_state(run: Session) -> int:
     run.crawl("/", "-n", "1")
-    with sqlite3.connect(run.folder / "out" / "state" / FILE_NAME) as db:
+    with closing(sqlite3.connect(run.folder / "out" / "state" / FILE_NAME)) as db:
         db.execute("PRAGMA user_version = 99")
     return run("resume", "out", "-q")
 
