@@ -120,6 +120,8 @@ class Site:
         self.connections = 0
         self.resumed = 0
         """TLS connections that went on with the session of an earlier one."""
+        self.protocols: list[str | None] = []
+        """What was agreed on by ALPN, connection by connection."""
         self._tls = _server_context(tls) if tls else None
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -191,6 +193,7 @@ class Site:
             return sock
         wire = self._tls.wrap_socket(sock, server_side=True)
         self.resumed += bool(wire.session_reused)
+        self.protocols.append(wire.selected_alpn_protocol())
         return wire
 
     def _converse(self, sock: socket.socket, number: int) -> None:
