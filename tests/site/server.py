@@ -127,10 +127,11 @@ class Site:
         self._lock = threading.Lock()
         self._listeners: list[socket.socket] = []
         for address in addresses:
-            listener = socket.create_server((address, port), backlog=512)
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            listener = socket.create_server((address, port), backlog=512, family=family)
             port = listener.getsockname()[1]
             self._listeners.append(listener)
-        self.address = addresses[0]
+        self.address = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
         self.port = port
         scheme = "https" if tls else "http"
         self.base = f"{scheme}://{self.address}:{self.port}"
