@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,17 @@ LIMITS = HttpConfig(
     timeout=1.5, connect_timeout=1.0, read_timeout=0.7, dns_timeout=1.0, max_body=2 * 2**20
 )
 """The limits that the expectations of the pages are written for."""
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6, not even ::1")
 
 _LOOPBACK = ("127.0.0.1", "127.0.0.2")
 

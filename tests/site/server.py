@@ -120,15 +120,18 @@ class Site:
         self.connections = 0
         self.resumed = 0
         """TLS connections that went on with the session of an earlier one."""
+        self.protocols: list[str | None] = []
+        """What was agreed on by ALPN, connection by connection."""
         self._tls = _server_context(tls) if tls else None
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listeners: list[socket.socket] = []
         for address in addresses:
-            listener = socket.create_server((address, port), backlog=512)
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            listener = socket.create_server((address, port), backlog=512, family=family)
             port = listener.getsockname()[1]
             self._listeners.append(listener)
-        self.address = addresses[0]
+        self.address = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
         self.port = port
         scheme = "https" if tls else "http"
         self.base = f"{scheme}://{self.address}:{self.port}"
@@ -191,6 +194,7 @@ class Site:
             return sock
         wire = self._tls.wrap_socket(sock, server_side=True)
         self.resumed += bool(wire.session_reused)
+        self.protocols.append(wire.selected_alpn_protocol())
         return wire
 
     def _converse(self, sock: socket.socket, number: int) -> None:

@@ -37,7 +37,8 @@ from crawler.http.identity import Identity, trusted_origins
 from crawler.http.resolve import Resolver, SystemResolver
 from crawler.records import Request, Response
 from tests.site import downloads
-from tests.site.fixtures import LIMITS
+from tests.site.fixtures import LIMITS, needs_ipv6
+from tests.site.pages import handlers
 from tests.site.server import Site
 
 LOOPBACK = {"127.0.0.1", "127.0.0.2", "localhost"}
@@ -344,6 +345,42 @@ def test_the_second_address_is_tried(make: Make, site: Site) -> None:
     response = client.fetch(Request(f"http://two.test:{site.port}/arrived"))
     assert response.remote_ip == "127.0.0.1"
     assert names.asked == ["two.test"]
+
+
+@pytest.fixture
+def six() -> Iterator[Site]:
+    """The site at the IPv6 loopback address, and at nothing else."""
+    site = Site(handlers(), addresses=("::1",))
+    yield site
+    site.stop()
+
+
+@needs_ipv6
+def test_by_ipv6(make: Make, six: Site) -> None:
+    client = make(named_hosts={"::1"})
+    for reused in (False, True):
+        response = client.fetch(Request(six.base + "/echo"))
+        assert (response.remote_ip, response.reused_connection) == ("::1", reused)
+    assert f"host: [::1]:{six.port}".encode() in response.body
+    failing(make(named_hosts=()), six.base + "/echo", BlockedAddress)
+
+
+@needs_ipv6
+@pytest.mark.parametrize("order", [["::1", "127.0.0.1"], ["127.0.0.1", "::1"]])
+def test_the_family_that_answers_is_taken(make: Make, six: Site, order: list[str]) -> None:
+    client = make(named_hosts={"both.test"}, resolver=Names(both=order))
+    assert client.fetch(Request(six.url("/arrived", "both.test"))).remote_ip == "::1"
+
+
+@needs_ipv6
+@pytest.mark.parametrize(("family", "kind"), [("ipv6", None), ("ipv4", ConnectRefused)])
+def test_one_family_alone(make: Make, six: Site, family: Any, kind: type[Failure] | None) -> None:
+    client = make(replace(LIMITS, address_family=family), named_hosts={"x.localhost"})
+    url = six.url("/arrived", "x.localhost")
+    if kind is None:
+        assert client.fetch(Request(url)).remote_ip == "::1"
+    else:
+        failing(client, url, kind)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from crawler.http.identity import Identity
 from crawler.records import Request
 from tests.crawler.http.test_client import Make, failing, known_at, make, server
 from tests.site import certificates
-from tests.site.fixtures import LIMITS
+from tests.site.fixtures import LIMITS, needs_ipv6
 from tests.site.pages import handlers
 from tests.site.server import Site
 
@@ -176,3 +176,30 @@ def test_files_that_are_no_certificates(tmp_path: Path, certified: HttpConfig) -
         with pytest.raises(UsageError, match=r"^http\.(ca_file|client_cert): ") as caught:
             Client(config)
         assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_server_that_would_rather_speak_http_2(
+    make: Make, trusting: HttpConfig, authority: trustme.CA
+) -> None:
+    """It is told in the handshake that we speak HTTP/1.1, or it might not."""
+    context = certificates.contexts(authority)[""]
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    modern = Site(handlers(), tls={"": context})
+    assert make(trusting).fetch(Request(modern.base + "/arrived")).status == 200
+    assert modern.protocols == ["http/1.1"]
+    modern.stop()
+
+
+def test_a_name_with_a_dot_at_its_end(make: Make, trusting: HttpConfig, tls_site: Site) -> None:
+    """It is the name without one that certificates are made out for."""
+    name = "good.test."
+    config = replace(trusting, resolve=(f"{name}:{tls_site.port}:127.0.0.1",))
+    assert make(config).fetch(Request(tls_site.url("/arrived", name))).status == 200
+
+
+@needs_ipv6
+def test_tls_to_an_ipv6_address(make: Make, trusting: HttpConfig, authority: trustme.CA) -> None:
+    six = Site(handlers(), addresses=("::1",), tls={"": certificates.contexts(authority)[""]})
+    response = make(trusting, named_hosts={"::1"}).fetch(Request(six.base + "/arrived"))
+    assert (response.status, response.remote_ip) == (200, "::1")
+    six.stop()
