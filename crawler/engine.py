@@ -67,6 +67,7 @@ class Engine:
         jitter: Callable[[], float],
     ) -> None:
         self._config = config
+        self._concurrency = config.concurrency
         self._frontier = frontier
         self._gate = gate
         self._client = client
@@ -114,7 +115,7 @@ class Engine:
             self._workers.spawn(self._work)
 
     def _surplus(self) -> int:
-        return self._at_work - self._config.concurrency - self._frontier.lent
+        return self._at_work - self._concurrency - self._frontier.lent
 
     def _lend(self) -> None:
         try:
@@ -127,7 +128,8 @@ class Engine:
     def _work(self) -> None:
         try:
             while (lease := self._next()) is not None:
-                self._hire(0)
+                if self._surplus() < 0:
+                    self._hire(0)
                 outcome = self._settle(lease)
                 unasked = self._frontier.unasked(lease)
                 if outcome is not None:
@@ -158,9 +160,11 @@ class Engine:
 
     def _next(self) -> Lease | None:
         self._obey_limits()
-        if not self._frontier.ready():
+        lease = self._frontier.lease_now()
+        if lease is None:
             self._writer.commit()  # what this worker would wait for may lie in the batch
-        return self._frontier.lease()
+            lease = self._frontier.lease()
+        return lease
 
     def _obey_limits(self) -> None:
         reached = self._limits.reached(self._clock())

@@ -8,7 +8,6 @@ written for users (the JSON Lines) is in `schema.py`.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
@@ -156,16 +155,16 @@ class Response(Struct, frozen=True, dict=True):
 
     def header(self, name: str) -> str | None:
         """The first value of the header `name` (lower case), or None."""
-        return self._first.get(name)
+        first: str | None = self.__dict__["first"].get(name)
+        return first
 
     def values(self, name: str) -> list[str]:
         """All values of the header `name`, in order."""
-        return [v for n, v in self.headers if n == name] if name in self._first else []
+        return [v for n, v in self.headers if n == name] if name in self.__dict__["first"] else []
 
-    @cached_property
-    def _first(self) -> dict[str, str]:
-        """Each response is asked for a dozen headers, most of which it does not have."""
-        return dict(reversed(self.headers))
+    def __post_init__(self) -> None:
+        # Each response is asked for a dozen headers, most of which it does not have.
+        self.__dict__["first"] = dict(reversed(self.headers))
 
 
 class Link(Struct, frozen=True):

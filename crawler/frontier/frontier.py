@@ -40,8 +40,12 @@ ACTIVE = 500
 CLAIM = 32
 """Hosts claimed at once, so that the first lease of a large crawl does not wait for all."""
 
-PREFETCH = 16
-"""URLs of each kind leased at once from one host's queue; 2 when hosts take turns."""
+PREFETCH, MOST_AT_ONCE = 16, 64
+"""URLs of each kind leased at once from one host's queue; 2 when hosts take turns. Where no other
+host waits for its place, each batch of a host is twice as large as the last one, up to the most."""
+
+AT_HAND = 2048
+"""URLs at hand in all, beyond which there are no larger batches."""
 
 
 class Statistics(Struct, frozen=True):
@@ -80,7 +84,8 @@ class Frontier:
         self._clock = clock
         self._active = active
         self._longest_block = config.max_retry_after
-        self._politeness = Politeness(config, jitter, places)
+        self._places = places or Places(inf, 0)
+        self._politeness = Politeness(config, jitter, self._places)
         self._queues: dict[str, HostQueue] = {}
         self._busy = 0  # hosts of which a lease is out
         self._out: dict[int, bool] = {}  # url_id: is the request under way?
@@ -111,25 +116,25 @@ class Frontier:
         None when the crawl is at its end, or closed: nothing will ever come again.
         """
         while not self.closed:
-            now = self._clock()
-            lease = self._next(now)
+            lease = self.lease_now()
             if lease is not None:
-                if self._waiting.asleep and self._politeness.due(now):
-                    self._waiting.wake(1)  # from worker to worker, until nothing is due
                 return lease
             if self._finished():
                 break
+            now = self._clock()
             self._waiting.set_alarm(self._next_due(now), now)
             self._waiting.sleep()
         self._waiting.cancel_alarm()
         self._waiting.wake(self._waiting.asleep)
         return None
 
-    def ready(self) -> bool:
-        """Whether `lease` would not wait for a host or a URL."""
+    def lease_now(self) -> Lease | None:
+        """The same, but None also where `lease` would wait. Does not switch."""
         now = self._clock()
-        self._look(now)
-        return self.closed or self._politeness.due(now)
+        lease = None if self.closed else self._next(now)
+        if lease is not None and self._waiting.asleep and self._politeness.due(now):
+            self._waiting.wake(1)  # from worker to worker, until nothing is due
+        return lease
 
     def unasked(self, lease: Lease) -> bool:
         """Whether no request was made for the lease just got: then its host is owed no pause.
@@ -201,7 +206,7 @@ class Frontier:
     @property
     def lent(self) -> int:
         """Requests under way that keep no place from others; each holds a worker."""
-        return self._politeness.lent
+        return self._places.lent
 
     def lend(self) -> int:
         """Lend places to the hosts that keep us waiting: for a few times a second.
@@ -308,7 +313,6 @@ class Frontier:
         if name is None:
             return None
         queue = self._queues[name]
-        self._fill(queue, now)  # a page's pictures may have come since it was last asked
         lease = queue.pop(now)
         queue.out += 1
         self._busy += queue.out == 1
@@ -316,7 +320,8 @@ class Frontier:
         allowed = self._politeness.next_allowed_at(name)
         if allowed > now:
             self._store.block(name, allowed)  # also a crash must not make us hasty
-        self._offer(queue, now)
+        if queue.short:
+            self._offer(queue, now)
         return lease
 
     def _look(self, now: float) -> None:
@@ -342,7 +347,7 @@ class Frontier:
         room = max(0, min(CLAIM, self._room()))
         hosts = self._store.claim(room, now, self._wants == ("image",))
         for host in hosts:
-            queue = self._queues[host.name] = HostQueue(host.name)
+            queue = self._queues[host.name] = HostQueue(host.name, PREFETCH)
             self._politeness.enter(host.name, host.ready_at, host.pace)
             self._offer(queue, now)
         return len(hosts)
@@ -356,8 +361,8 @@ class Frontier:
 
     def _offer(self, queue: HostQueue, now: float) -> None:
         """See to it that the host is offered if it has work at hand, and only then."""
-        at_hand = any(queue.lanes[want] for want in self._wants)
-        queue.leaving |= self.closed or (self._crowded and not at_hand)
+        if self.closed or (self._crowded and not any(queue.lanes[w] for w in self._wants)):
+            queue.leaving = True
         if queue.leaving or not self._fill(queue, now):
             self._politeness.withdraw(queue.name)
             queue.offered = False
@@ -367,15 +372,27 @@ class Frontier:
 
     def _fill(self, queue: HostQueue, now: float) -> bool:
         """Whether the host has work at hand, after asking the store for what has run out."""
-        limit = PREFETCH if self._room() > 0 else 2
+        at_hand = False
         for want in self._wants:
             lane = queue.lanes[want]
             if not lane and want not in queue.dry:
+                limit = self._batch(queue)
                 leases = self._store.lease(queue.name, want, limit, now)
                 lane.extend([(lease, now) for lease in leases])
                 if len(leases) < limit:
                     queue.dry.add(want)
-        return any(queue.lanes[want] for want in self._wants)
+            at_hand |= bool(lane)
+        return at_hand
+
+    def _batch(self, queue: HostQueue) -> int:
+        """How many URLs of a host to lease at once."""
+        if self._room() <= 0:
+            return 2
+        if self._crowded or len(self._queues) > AT_HAND // MOST_AT_ONCE:
+            return PREFETCH
+        batch = queue.batch
+        queue.batch = min(2 * batch, MOST_AT_ONCE)
+        return batch
 
     # Hosts come and go
 

@@ -16,10 +16,14 @@ a gallery does not keep its site from being explored."""
 class HostQueue:
     """The URLs of one active host that are at hand."""
 
-    __slots__ = ("dry", "lanes", "leaving", "name", "offered", "out", "parked", "since_page")
+    __slots__ = (
+        "batch", "dry", "lanes", "leaving", "name", "offered", "out", "parked", "since_page",
+    )  # fmt: skip
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, batch: int) -> None:
         self.name = name
+        self.batch = batch
+        """URLs to be leased the next time."""
         self.lanes: dict[Want, deque[tuple[Lease, float]]] = {"page": deque(), "image": deque()}
         self.dry: set[Want] = set()
         """Of what the store has no more, unless it says that the host was refilled."""
@@ -28,6 +32,12 @@ class HostQueue:
         self.leaving = False
         self.parked = False
         self.since_page = IMAGES_PER_PAGE
+
+    @property
+    def short(self) -> bool:
+        """Whether a lane is empty of which the store may have more, or both are."""
+        empty = [want for want, lane in self.lanes.items() if not lane]
+        return len(empty) == len(self.lanes) or not self.dry.issuperset(empty)
 
     def pop(self, now: float) -> Lease:
         pages, images = self.lanes["page"], self.lanes["image"]

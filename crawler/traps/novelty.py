@@ -25,12 +25,20 @@ OWN_SHARE = 20
 """A view of another page has to say so much that is new, one part of so many: who is answered
 (`?replytocom=`) stands in it, too."""
 
-# Each alternative eats what it has seen, closed or not: linear in the text.
-_ELEMENT = b"[sS][cC][rR][iI][pP][tT]|[sS][tT][yY][lL][eE]|[tT][eE][mM][pP][lL][aA][tT][eE]"
-_MARKUP = re.compile(
-    rb"<(?:[^<>!sStT][^<>]*+>?|!--.*?(?:-->|\Z)|(" + _ELEMENT + rb")\b.*?(?:</\1|\Z)|[^<>]*+>?)",
-    re.DOTALL,
+
+def _element(name: str) -> bytes:
+    """An element in which nothing is text, after its `<`."""
+    name = "".join(f"[{char}{char.upper()}]" for char in name)
+    return rf"|{name}\b[^<]*+(?:<(?!/{name})[^<]*+)*+".encode()
+
+
+# All of it is possessive, and eats what it has seen, closed or not: linear in the text.
+_HIDDEN = re.compile(
+    rb"<(?:!--[^-]*+(?:-(?!->)[^-]*+)*+(?:-->)?"
+    + b"".join(map(_element, ("script", "style", "template")))
+    + b")"
 )
+_BETWEEN_TAGS = re.compile(rb">([^<]+)").findall
 _DIGITS_AS_HASHES = bytes.maketrans(b"0123456789", b"##########")
 _NUMBER = re.compile(rb"#[0-9A-Za-z#]*")
 _NO_DATES = re.compile(rb"[0-9]+[.,][0-9]+|[0-9]{5,}")
@@ -83,7 +91,7 @@ class Memory:
 
 def _text(body: bytes, url: str) -> bytes:
     """The text of a document, a block a line, without what the URL's own query says."""
-    text = _MARKUP.sub(b"\n", body[:MOST_TEXT])
+    text = b"\n".join(_BETWEEN_TAGS(_HIDDEN.sub(b"<>", b">" + body[:MOST_TEXT])))
     said = " ".join(map(unquote, _VALUE.findall(url)[:16]))
     for word in sorted(set(_WORD.findall(said)), key=len, reverse=True)[:16]:
         text = text.replace(word.encode(), b"#")

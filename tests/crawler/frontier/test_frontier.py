@@ -107,11 +107,10 @@ def test_a_landed_request_makes_room_before_its_answer(store: Store, clock: Cloc
     frontier.add([found(str(n)) for n in range(3)])
     leases = []
     for _ in range(3):
-        assert frontier.ready()
-        lease = frontier.lease()
+        lease = frontier.lease_now()
         assert lease is not None
         leases.append(lease)
-        assert not frontier.ready()
+        assert frontier.lease_now() is None
         frontier.landed(lease)
         frontier.landed(lease)
     for lease in leases:
@@ -311,7 +310,7 @@ def test_close_wakes_everybody_and_leaves_nothing_leased(store: Store, clock: Cl
     hub.sleep(0.5)
     frontier.close()
     assert frontier.lease() is None
-    assert frontier.ready()
+    assert frontier.lease_now() is None
     frontier.done(lease, "page", [found("new")])
     hub.joinall(workers)
     assert crawl.log == []
