@@ -144,6 +144,15 @@ def run_of(store: SqliteStore, number: int) -> Run:
     return run
 
 
+def next_lease(frontier: Frontier, writer: Writer) -> Lease | None:
+    """As the engine does it: what would be waited for may lie in the batch."""
+    lease = frontier.lease_now()
+    if lease is None:
+        writer.commit()
+        lease = frontier.lease()
+    return lease
+
+
 def crawl(folder: Path, seed: int, number: int) -> None:
     store = DyingStore(folder / "state")
     sink = open_jsonl(str(folder / "records.jsonl"), store.offset(STREAM), b'{"url":null,"seq":0}')
@@ -157,14 +166,12 @@ def crawl(folder: Path, seed: int, number: int) -> None:
     if run.seq == 0:
         frontier.add([Found("https://h0.example/0", "seed", "page", 0)])
         store.commit()
-    while (lease := frontier.lease()) is not None:
+    while (lease := next_lease(frontier, writer)) is not None:
         if lease.attempts < int(lease.url.rsplit("/", 1)[1]) % 11 - 8:
             frontier.retry(lease, 0.0)
             continue
         frontier.landed(lease)
         writer.put(outcome(lease))
-        if not frontier.ready():
-            writer.commit()
     writer.write_skips()
     signal.setitimer(signal.ITIMER_PROF, 0)
     sink.close()
