@@ -22,9 +22,9 @@ _LONGEST_TEXT = 1000
 """Characters of a title, a link's text and so on that are kept."""
 
 _REFRESH = re.compile(
-    r"[\t\n\f\r ]*(?:\d+|(?=\.))[\d.]*(?:[\t\n\f\r ]*[;,][\t\n\f\r ]*|[\t\n\f\r ]+)"
-    r"(?:url[\t\n\f\r ]*=[\t\n\f\r ]*)?"
-    r"""(?:"([^"]*)|'([^']*)|(.*))""",
+    r"[\t\n\f\r ]*+(?:\d++|(?=\.))[\d.]*+(?:[\t\n\f\r ]*+[;,][\t\n\f\r ]*+|[\t\n\f\r ]++)"
+    r"(?:url[\t\n\f\r ]*+=[\t\n\f\r ]*+)?+"
+    r"""(?:"([^"]*+)|'([^']*+)|(.*+))""",
     re.IGNORECASE | re.DOTALL,
 ).match
 _LINK_END = re.compile(r"</?[aA][\t\n\f\r />]").search

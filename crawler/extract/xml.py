@@ -6,6 +6,7 @@ libxml2's limits, and mistakes are passed over, because feeds are full of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -13,11 +14,13 @@ from lxml import etree
 
 _LONGEST_TEXT = 64 * 1024
 """Characters of the text of one element that are kept."""
-_PART = 64 * 1024
+_PART = 16 * 1024
 MOST_ELEMENTS = 400_000
 """Of one document; what follows is not looked at."""
-
-
+_MOST_OPEN = 200
+"""Signs `<` in a row without a `>`. For each of them libxml2 looks for the `>` anew, so that a
+megabyte of `<a<a<a` would take minutes."""
+_TANGLE = re.compile(rb"<(?:[^<>]*+<){%d}" % _MOST_OPEN).search
 _DEEPEST = 256
 """Elements in each other; what is deeper is not looked at, and a document much deeper is left."""
 
@@ -46,13 +49,17 @@ def elements(
 ) -> Iterator[Element]:
     """The root as soon as it begins, then each element when it ends, the root again at the end.
 
-    After `most` elements, or a little more, it is left where it is.
+    After `most` elements, or a little more, it is left where it is, and so is what is no XML.
     `charset` is what the Content-Type says; it overrides the XML declaration.
     """
     target = _Target()
     parser = _parser(target, charset)
+    opened = 0
     try:
         for part in parts:
+            opened = _opened(part, opened)
+            if opened > _MOST_OPEN:
+                break
             parser.feed(part)
             yield from target.take()
             if target.ended > most or target.too_deep > _DEEPEST:
@@ -61,6 +68,19 @@ def elements(
     except etree.XMLSyntaxError:
         pass  # beyond repair from here on; what came before stands
     yield from target.take()
+
+
+def _opened(part: bytes, before: int) -> int:
+    """How many `<` stand at the end of `part` after the last `>`; `before`: and at its beginning.
+
+    More than _MOST_OPEN if that are so many anywhere in it.
+    """
+    first = part.find(b">")
+    if first < 0:
+        return before + part.count(b"<")
+    if before + part.count(b"<", 0, first) > _MOST_OPEN or _TANGLE(part):
+        return _MOST_OPEN + 1
+    return part.count(b"<", part.rfind(b">"))
 
 
 class _Parser(Protocol):

@@ -22,7 +22,8 @@ _PARAMETER = re.compile(r"(;[^/;=?]+=)[^/;?]*")
 _COOKIELESS = re.compile(r"(?<=/)\((?:[A-Za-z]\([0-9A-Za-z]+\))+\)/")
 """Session of an ASP.NET site without cookies: `/(S(lit3py55t21z5v55vlm25s55))/orders.aspx`."""
 _COOKIELESS_KEY = ";(S())="
-_DIGITS = re.compile(r"[0-9A-Za-z]*[0-9][0-9A-Za-z]*")
+# From the beginning of a row of letters and digits only: else a long one without digits is slow.
+_DIGITS = re.compile(r"(?<![0-9A-Za-z])[A-Za-z]*+[0-9][0-9A-Za-z]*+")
 is_key = re.compile(r"[^?;]*[?;][^=]*=").fullmatch
 """Whether the name of a unit is one of a key."""
 

@@ -428,6 +428,24 @@ def test_a_trap_that_was_cut_is_asked_for_what_it_gave(serve, tmp_path):
     assert sorted(hit.target for hit in site.log) == sorted(pages)
 
 
+def test_doubles_stay_doubles_until_they_differ(serve, tmp_path):
+    twins = {name: Version("<p>the same") for name in ("a", "b")}
+    site = serve(index=page(link("/a", "/b")), **twins)
+    once = config(site, tmp_path, concurrency=1, scope=ScopeConfig(dedupe_content=True),
+                  records=OutputConfig(record=("skips",)))  # fmt: skip
+    crawl(once)
+    for _ in range(2):
+        crawl(once, "newer")
+        found = of_run(tmp_path)
+        assert (found["/a"]["type"], found["/a"]["status"]) == ("page", 304)
+        assert found["/b"]["reason"] == "duplicate_content"
+    site.pages["a"] = Version("<p>another", etag='"2"')
+    crawl(once, "newer")
+    found = of_run(tmp_path)
+    assert found["/a"]["changed"] == "changed"
+    assert (found["/b"]["type"], found["/b"]["changed"]) == ("page", "unchanged")
+
+
 def test_records_may_be_moved_away_in_between(site, tmp_path):
     crawl(config(site, tmp_path))
     (tmp_path / "records.jsonl").rename(tmp_path / "yesterday.jsonl")

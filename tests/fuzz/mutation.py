@@ -1,4 +1,8 @@
-"""Inputs out of inputs: bytes flipped, runs cut, doubled, moved, numbers and words put in."""
+"""Inputs out of inputs: bytes flipped, runs cut, doubled, moved, numbers and words put in.
+
+Now and then a piece is repeated until the input is long: what takes the square of its length in
+time shows itself there, and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,15 @@ WORDS = [
     "\u00e9\u2028\U0001f578".encode(), b"\x1f\x8b\x08", b"(\xb5/\xfd",
 ]  # fmt: skip
 MAX = 4096
+LONG = 64 * 2**10
+SELDOM = 200
+"""Of so many inputs one is long."""
 
 
 def mutate(data: bytes, other: bytes, chance: random.Random) -> bytes:
     """A few changes to `data`; `other` is what pieces are taken from."""
+    if chance.randrange(SELDOM) == 0:
+        return _long(data, chance)
     out = bytearray(data)
     for _ in range(chance.choice((1, 1, 2, 3, 8))):
         at = chance.randrange(len(out) + 1)
@@ -37,3 +46,12 @@ def mutate(data: bytes, other: bytes, chance: random.Random) -> bytes:
             case _:
                 out[at:end] = chance.choice(WORDS)
     return bytes(out[:MAX])
+
+
+def _long(data: bytes, chance: random.Random) -> bytes:
+    """A piece of `data`, or a word, many times, with the rest around it."""
+    at = chance.randrange(len(data) + 1)
+    piece = data[at : at + chance.choice((1, 1, 2, 3, 8))] if chance.randrange(2) else b""
+    piece = piece or chance.choice((*WORDS, b" ", b"\t", b"1", b"a", b"(", b"a=", b"<a", b"\n "))
+    kept = data[:at][:MAX], data[at:][:MAX]
+    return kept[0] + piece * (LONG // len(piece)) + kept[1]

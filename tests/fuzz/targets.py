@@ -14,9 +14,11 @@ from contextlib import suppress
 import brotli
 from msgspec.structs import replace
 
-from crawler.config import LimitsConfig
+from crawler.config import LimitsConfig, RobotsConfig
+from crawler.directives import Directives
 from crawler.errors import BodyFailure, ExtractFailure, Failure, UsageError
 from crawler.extract import extract
+from crawler.extract.sniff import parse_media_type
 from crawler.http.codings import body_decoder
 from crawler.http.conditional import (
     LEAST_PART,
@@ -36,9 +38,11 @@ from crawler.http.h1 import ResponseReader
 from crawler.http.netscape import read_netscape, write_netscape
 from crawler.http.proxy import parse_proxy
 from crawler.http.request import parse_target
+from crawler.http.trace import blanked
 from crawler.records import Response, Timings
+from crawler.retry import redirects, refusal, retry_after
 from crawler.robots import parse
-from crawler.url import canonical, join
+from crawler.url import canonical, join, join_header
 from tests.site.codings import BODIES, zstd
 from tests.site.names import records, respond
 from tests.site.syntax import MESSAGES
@@ -56,7 +60,7 @@ def h1(data: bytes) -> None:
 
 
 def _read(data: bytes, method: str, step: int) -> tuple[object, ...]:
-    reader = ResponseReader(method, 4096, LIMIT)
+    reader = ResponseReader(method, 2 * LIMIT, LIMIT)
     body = b""
     try:
         for start in range(0, len(data), step):
@@ -138,6 +142,22 @@ def credentials(data: bytes) -> None:
         assert "p\u00e4ss" not in proof
 
 
+def fields(data: bytes) -> None:
+    """Values of headers, as whoever reads them sees them."""
+    value = data.decode("latin-1")
+    media_type = parse_media_type(value)
+    assert media_type is None or "/" in media_type.essence
+    seconds = retry_after(value, 1e9)
+    assert seconds is None or seconds >= 0
+    Directives(RobotsConfig(noai=True)).read(value, [value])
+    answer = replace(_response(b"", ("location", value)), status=302)
+    if redirects(answer) and refusal(answer, 1e9) is None:
+        target = join_header("https://a.example/b", value)
+        assert target is None or canonical(target) == target
+    for name in ("set-cookie", "cookie", "authorization", "x-api-key", "server"):
+        assert len(blanked(name, value)) <= 3000
+
+
 def urls(data: bytes) -> None:
     """Canonical is final, and what is canonical can be asked for."""
     text = data.decode("utf-8", "replace")
@@ -210,8 +230,8 @@ def conditional(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (h1, codings, cookies, files, credentials, urls, html, xml, pictures, robots, dns,
-                   conditional)
+    for target in (h1, codings, cookies, files, credentials, fields, urls, html, xml, pictures,
+                   robots, dns, conditional)
 }  # fmt: skip
 
 _TEXT = b"All the world is a stage. " * 9
@@ -227,6 +247,9 @@ STARTS: dict[str, list[bytes]] = {
     "files": [b".a.example\tTRUE\t/\tFALSE\t1700000000\tlang\tde\n", b"nameserver 192.0.2.1\n",
               b"127.0.0.1 localhost\n", b"socks5h://user:pass@[::1]:1080"],
     "credentials": [b'Digest realm="a", nonce="b", qop="auth", algorithm=SHA-256\nBasic realm=c'],
+    "fields": [b'text/html; charset="utf-8"; q=\\"x', b"Wed, 01 Jan 2025 00:00:00 GMT", b"120",
+               b"orbweb: noai, nofollow; unavailable_after: 1", b"sid=1; Path=/; Secure",
+               b"//b.example/\xc3\xa9 x?y#z"],
     "urls": [b"https://user@a.example:443/b/../c d?e f#g", b"//b.example/\xc3\xa9", b"?q=\xff"],
     "html": [b"<base href=/x><a href='y?z'>t</a><img srcset='a 1x, b 2x'><meta charset=big5>",
              b"<meta http-equiv=refresh content='0;url=/x'>"

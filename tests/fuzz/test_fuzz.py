@@ -16,7 +16,7 @@ from tests.fuzz.targets import STARTS, TARGETS
 
 EXAMPLES = int(os.environ.get("ORBWEB_FUZZ_EXAMPLES", "150"))
 SECONDS = 2.0
-"""For one input of at most 4 KB, on a machine that may be busy."""
+"""Of CPU, for one input of at most 72 KB."""
 SEEDS = Path(__file__).parent / "seeds"
 
 
