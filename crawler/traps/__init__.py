@@ -30,8 +30,10 @@ down to every 32nd page. No more pages of a suspect template are under way at on
 credit left; beyond that its host waits for them. So a trap costs some 40 to 150 requests, whatever
 `per_host` is.
 
-What this can't see: text made up by the server for each request. Limits are for that
-(`limits.max_pages_per_host`, `limits.max_pages_per_template`).
+What this can't see: text made up by the server for each request, and a site that puts a new word at
+the top of each address (`/amber-birch`, `/cedar-dune/5`), where no part leads on to itself: to read
+every page of all sites that have their pages at the top would cost 4 % of a crawl. Limits are for
+that (`limits.max_pages_per_host`, `limits.max_pages_per_template`).
 """
 
 from __future__ import annotations

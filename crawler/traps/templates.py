@@ -1,9 +1,9 @@
 """What URLs have in common: templates of paths, keys of queries, parts of a site. No I/O.
 
 The path with digits as `#`, what is put together (`red+small`, `red,small`) as `+`, and with `*`
-where a folder has shown more than 32 names; a folder that repeats counts once (`/a/b/a/b` is
-`/a/b~`). Beside the path each key of the query stands for
-itself, in its part of the site (the first folder) and in the whole host.
+where a folder has shown more than 32 names (at the top 128); a folder that repeats counts once
+(`/a/b/a/b` is `/a/b~`). Beside the path each key of the query stands for itself, in its part of the
+site (the first folder) and in the whole host.
 """
 
 from __future__ import annotations
@@ -14,9 +14,14 @@ from urllib.parse import unquote
 
 MOST_NAMES = 32
 """Of a folder; beyond, any name is `*`."""
+MOST_PARTS = 128
+"""Folders at the top, and pages there that take a query: a site has more of these, each with its
+own affairs, and a trap in one of them says nothing about the others."""
 MOST_FOLDERS = 4096
 """Of one host, that are watched."""
 _MOST_KEYS = 16
+_DEEPEST = 32
+"""Names of a path that are looked at; others may have thousands."""
 
 _PARAMETER = re.compile(r"(;[^/;=?]+=)[^/;?]*")
 _COOKIELESS = re.compile(r"(?<=/)\((?:[A-Za-z]\([0-9A-Za-z]+\))+\)/")
@@ -81,17 +86,19 @@ def shape_of(url: str, folders: Folders, *, learn: bool) -> Shape:
     shape = ""
     known: set[str] = set()
     repeats = False
-    names = masked(path).split("/")
+    names = masked(path).split("/", _DEEPEST)[:_DEEPEST]
+    folder, most = ("/", MOST_PARTS) if query or len(names) > 1 else ("", MOST_NAMES)
     for name in names:
         if "+" in name or "," in name:
             name = "+"
         elif name and "#" not in name:
-            name = _name_in(folders, shape, name, learn=learn)
+            name = _name_in(folders, shape or folder, name, most, learn=learn)
             if name in known and name != "*":
                 repeats = True
                 continue
             known.add(name)
         shape += f"/{name}"
+        most = MOST_NAMES
     pairs = query.split("&")[:_MOST_KEYS] if query else []
     keys = [*map(_key_of, pairs), *parameters]
     part = f"/{shape.split('/', 2)[1]}"
@@ -147,7 +154,7 @@ def _key_of(pair: str) -> str:
     return f"?{masked(pair.partition('=')[0])}="
 
 
-def _name_in(folders: Folders, folder: str, name: str, *, learn: bool) -> str:
+def _name_in(folders: Folders, folder: str, name: str, most: int, *, learn: bool) -> str:
     if folder not in folders:
         if learn and len(folders) < MOST_FOLDERS:
             folders[folder] = {name}
@@ -157,7 +164,7 @@ def _name_in(folders: Folders, folder: str, name: str, *, learn: bool) -> str:
         return "*"
     if learn:
         names.add(name)
-        if len(names) > MOST_NAMES:
+        if len(names) > most:
             folders[folder] = None
     return name
 

@@ -38,6 +38,21 @@ def test_a_folder_with_many_names_stands_for_any() -> None:
     assert shape_of(f"{HOST}/wiki/never-seen/talk", folders, learn=False).path == "/wiki/*/talk"
 
 
+def test_at_the_top_a_site_has_more_folders_than_that() -> None:
+    folders: Folders = {}
+    words = [one + other for one in "abcdefghijkl" for other in "abcdefghijkl"]
+    for name in words[:128]:
+        assert shape_of(f"{HOST}/{name}/5", folders, learn=True).path == f"/{name}/#"
+    for name in words[:32]:
+        assert shape_of(f"{HOST}/{name}", folders, learn=True).path == f"/{name}"
+    assert shape_of(f"{HOST}/zz", folders, learn=True).path == "/zz"
+    assert shape_of(f"{HOST}/aa", folders, learn=True).path == "/*"
+    assert shape_of(f"{HOST}/aa/5", folders, learn=True).path == "/aa/#"
+    assert shape_of(f"{HOST}/aa?id=5", folders, learn=True).path == "/aa"
+    assert shape_of(f"{HOST}/zz/5", folders, learn=True).path == "/zz/#"
+    assert shape_of(f"{HOST}/aa/5", folders, learn=True).path == "/*/#"
+
+
 @pytest.mark.parametrize(
     ("url", "key", "left"),
     [

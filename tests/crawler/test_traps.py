@@ -30,8 +30,9 @@ from crawler.url import canonical
 from tests.site import archives, views
 from tests.site import traps as endless
 from tests.site.page import Page as Entry
+from tests.site.page import reply
 from tests.site.server import Site
-from tests.site.traps import WORDS, sentence
+from tests.site.traps import WORDS, links, sentence
 
 SAFE = ";/?=&,.:"
 COST = 200
@@ -95,7 +96,7 @@ CONTENT = {
 
 @pytest.mark.parametrize("at_once", [8, 32])
 @pytest.mark.parametrize(
-    "entry", [entry for entry in PAGES if entry.listed], ids=lambda entry: entry.name
+    "entry", [entry for entry in PAGES if entry.name in CONTENT], ids=lambda entry: entry.name
 )
 def test_a_trap_costs_little_and_its_true_content_is_there(
     traps: Site, tmp_path: Path, entry: Entry, at_once: int
@@ -108,6 +109,24 @@ def test_a_trap_costs_little_and_its_true_content_is_there(
     assert summary.finish_reason == "done"
     assert len(traps.log) - true < COST
     assert len(read) == true
+
+
+TOGETHER = [entry for entry in PAGES if entry.name in CONTENT.keys() - {"archive", "wiki"}]
+
+
+def test_what_one_part_of_a_site_does_says_nothing_about_the_others(tmp_path: Path) -> None:
+    """All of them on one host, beside so many other pages that their names are not told apart."""
+    words = [f"{one}-{other}" for one in WORDS for other in WORDS[:5]]
+    index = links(*words, *(entry.path for entry in TOGETHER))
+    site = Site({"": reply(index), **HANDLERS, **dict.fromkeys(words, reply("<p>a page"))})
+    crawl(site, tmp_path, "/", 8)
+    site.stop()
+    for entry in TOGETHER:
+        pattern, true = CONTENT[entry.name]
+        hits = [hit.target for hit in site.log if re.match(rf"/{entry.name}\b", hit.target)]
+        assert len(hits) - true < COST, entry.name
+        read = {match.groups() for target in hits if (match := re.match(pattern, target))}
+        assert len(read) == true, entry.name
 
 
 # ------------------------------------------------------------------ by itself

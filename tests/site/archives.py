@@ -19,7 +19,7 @@ SHOWN = 20
 def leaves(exchange: Exchange) -> None:
     """A list in 800 leaves, and every leaf names things that no other does."""
     number = int(dict(parse_qsl(exchange.query)).get("page", 1))
-    entries = "".join(f"<li>{sentence(number * 5 + n)}" for n in range(5))
+    entries = "".join(f"<li>{sentence(number * 5 + n, 'leaves')}" for n in range(5))
     onward = [n for n in (number - 1, number + 1) if 1 <= n <= LEAVES]
     say(exchange, f"<h1>Page {number}</h1>{entries}", links(*(f"/leaves?page={n}" for n in onward)))
 
@@ -39,8 +39,8 @@ def wiki(exchange: Exchange) -> None:
     nearby = [2 * number + 1, 2 * number + 2, number * 7 % ARTICLES, (number + 1) % ARTICLES]
     others = [f"/wiki/{article(n)}" for n in nearby if n < ARTICLES]
     name = article(number).replace("_", " ")
-    say(exchange, f"<h1>{name}</h1><p>{sentence(number)}. {sentence(number + ARTICLES)}.",
-        links(*others))  # fmt: skip
+    text = ". ".join(sentence(n, "wiki") for n in (number, number + ARTICLES))
+    say(exchange, f"<h1>{name}</h1><p>{text}.", links(*others))
 
 
 def forum(exchange: Exchange) -> None:
@@ -54,14 +54,14 @@ def forum(exchange: Exchange) -> None:
         onward = [f"/forum?t={thread}&start={start + 10}"] if shown.stop < posts else []
         others = [f"/forum?t={thread - BOARDS}"] if thread >= BOARDS else []
         say(exchange, f"<h1>Thread {thread}</h1>",
-            "".join(f"<p>{sentence(thread * 100 + n)}" for n in shown),
+            "".join(f"<p>{sentence(thread * 100 + n, 'forum')}" for n in shown),
             links(*onward, *others, f"/forum?f={thread % BOARDS}"))  # fmt: skip
     elif "f" in chosen:
         threads = range(chosen["f"], THREADS, BOARDS)
         shown = threads[start : start + SHOWN]
         last = shown[-1] == threads[-1]
         onward = [] if last else [f"/forum?f={chosen['f']}&start={start + SHOWN}"]
-        say(exchange, "".join(f"<li>{sentence(n)}" for n in shown),
+        say(exchange, "".join(f"<li>{sentence(n, 'forum')}" for n in shown),
             links(*(f"/forum?t={n}" for n in shown), *onward))  # fmt: skip
     else:
         say(exchange, links(*(f"/forum?f={n}" for n in range(BOARDS))))

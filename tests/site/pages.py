@@ -16,14 +16,13 @@ from tests.site import (
     syntax,
     transport,
     traps,
-    views,
 )
 from tests.site.page import Page, reply
 from tests.site.server import Handler
 
 SUBJECTS: tuple[ModuleType, ...] = (
     transport, syntax, sizes, codings, redirects, statuses, content, downloads, images, robots,
-    traps, views,
+    traps,
 )  # fmt: skip
 PAGES: list[Page] = [page for subject in SUBJECTS for page in subject.PAGES]
 

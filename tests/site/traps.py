@@ -32,9 +32,9 @@ ITEMS = 24
 FOLDERS = [f"/wide/{n}" for n in range(60)]
 
 
-def sentence(number: int) -> str:
-    """A text of its own for each number."""
-    chance = random.Random(number)
+def sentence(number: int, of: str = "") -> str:
+    """A text of its own for each number, and for each part of a site."""
+    chance = random.Random(f"{of}{number}" if of else number)
     return " ".join(chance.choice(WORDS) for _ in range(12))
 
 
@@ -99,7 +99,7 @@ def session(exchange: Exchange) -> None:
     sid = f"{len(exchange.site.log):08x}"
     item = int(exchange.arg("0"))
     others = (f"/session/{(item + step) % ITEMS}?sid={sid}" for step in range(1, 4))
-    say(exchange, f"<p>{sentence(item)}", links(*others))
+    say(exchange, f"<p>{sentence(item, 'session')}", links(*others))
 
 
 def matrix(exchange: Exchange) -> None:
@@ -107,7 +107,7 @@ def matrix(exchange: Exchange) -> None:
     sid = f"{len(exchange.site.log):08x}"
     item = int(exchange.arg("0").partition(";")[0])
     others = (f"/matrix/{(item + step) % ITEMS};jsessionid={sid}" for step in range(1, 4))
-    say(exchange, f"<p>{sentence(item)}", links(*others))
+    say(exchange, f"<p>{sentence(item, 'matrix')}", links(*others))
 
 
 FACETS = {"sort": 5, "colour": 6, "size": 5, "brand": 6, "page": 3}
@@ -125,14 +125,14 @@ def shop(exchange: Exchange) -> None:
         for value in range(count):
             wanted = {**chosen, key: str(value)}
             others.append("/shop?" + "&".join(f"{k}={v}" for k, v in wanted.items()))
-    say(exchange, "".join(f"<li>{sentence(n)}" for n in keep), links(*others))
+    say(exchange, "".join(f"<li>{sentence(n, 'shop')}" for n in keep), links(*others))
 
 
 def facets(exchange: Exchange) -> None:
     """The same as folders, in any order."""
     chosen = [name for name in exchange.args if name]
     others = [name for name in WORDS[:8] if name not in chosen]
-    say(exchange, "".join(f"<li>{sentence(n)}" for n in range(8)),
+    say(exchange, "".join(f"<li>{sentence(n, 'facets')}" for n in range(8)),
         links(*(f"/facets/{'/'.join([*chosen, name])}" for name in others)))  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def thin(exchange: Exchange) -> None:
 def serial(exchange: Exchange) -> None:
     """Nor this: 600 chapters, each of which leads to the next."""
     number = int(exchange.arg("0"))
-    say(exchange, f"<p>{sentence(number)}",
+    say(exchange, f"<p>{sentence(number, 'serial')}",
         links(f"/serial/{number + 1}") if number < 599 else "")  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def wide(exchange: Exchange) -> None:
     sid = f"{len(exchange.site.log):08x}"
     number = int(exchange.arg("0"))
     others = (f"{FOLDERS[(number * 3 + step) % len(FOLDERS)]}?sid={sid}" for step in range(1, 9))
-    say(exchange, f"<p>{sentence(number)}", links(*others))
+    say(exchange, f"<p>{sentence(number, 'wide')}", links(*others))
 
 
 def catalogue(exchange: Exchange) -> None:
@@ -188,7 +188,7 @@ def catalogue(exchange: Exchange) -> None:
         number = int(chosen["id"])
         say(
             exchange,
-            f"<h1>{sentence(number)}</h1>{sentence(number + ARCHIVE)}",
+            f"<h1>{sentence(number, 'catalogue')}</h1>{sentence(number + ARCHIVE, 'catalogue')}",
             links("/catalogue"),
         )
         return
@@ -198,7 +198,7 @@ def catalogue(exchange: Exchange) -> None:
     onward = [number + 1] if number < 49 else []
     say(
         exchange,
-        "".join(f"<li><a href='/catalogue?id={n}'>{sentence(n)}</a>" for n in entries),
+        "".join(f"<li><a href='/catalogue?id={n}'>{sentence(n, 'catalogue')}</a>" for n in entries),
         links(*(f"/catalogue?page={n}&sort={order}" for n in onward)),
         links(*(f"/catalogue?page={number}&sort={by}" for by in ("name", "price", "date"))),
     )
@@ -211,14 +211,18 @@ def slipped(exchange: Exchange) -> None:
     """A menu of relative links without a base, on a server that answers to any folder."""
     last = "/".join(exchange.hit.target.rstrip("/").split("/")[-2:])
     text = SECTIONS.index(last) if last in SECTIONS else 2 if last.endswith("help") else 9
-    say(exchange, f"<p>{sentence(text)}",
+    say(exchange, f"<p>{sentence(text, 'slipped')}",
         "".join(f"<a href='{section}/'>{section}</a>" for section in SECTIONS))  # fmt: skip
 
 
 def exhausted(exchange: Exchange) -> None:
     """A list of 20 leaves, after which empty ones follow for ever."""
     number = int(exchange.query.partition("=")[2] or 1)
-    entries = "".join(f"<li>{sentence(number * 5 + n)}" for n in range(5)) if number <= 20 else ""
+    entries = (
+        "".join(f"<li>{sentence(number * 5 + n, 'exhausted')}" for n in range(5))
+        if number <= 20
+        else ""
+    )
     say(exchange, f"<h1>Page {number}</h1>{entries or 'Nothing was found'}",
         links(f"/exhausted?page={number + 1}"))  # fmt: skip
 
@@ -228,15 +232,15 @@ def cookieless(exchange: Exchange) -> None:
     sid = f"{len(exchange.site.log) * 2654435761 % 2**32:08x}"
     item = int(exchange.args[-1])
     others = (f"/cookieless/(S({sid}))/item/{(item + step) % ITEMS}" for step in range(1, 4))
-    say(exchange, f"<p>{sentence(item)}", links(*others))
+    say(exchange, f"<p>{sentence(item, 'cookieless')}", links(*others))
 
 
 def tags(exchange: Exchange) -> None:
     """What has all of these tags: each may be added to those chosen."""
     chosen = [name for name in exchange.arg("").split("+") if name]
     others = [name for name in WORDS[:10] if name not in chosen]
-    keep = [n for n in range(ITEMS) if all(name in sentence(n) for name in chosen)]
-    say(exchange, "".join(f"<li>{sentence(n)}" for n in keep),
+    keep = [n for n in range(ITEMS) if all(name in sentence(n, "tags") for name in chosen)]
+    say(exchange, "".join(f"<li>{sentence(n, 'tags')}" for n in keep),
         links(*(f"/tags/{'+'.join([*chosen, name])}" for name in others)))  # fmt: skip
 
 
@@ -247,6 +251,7 @@ def search(exchange: Exchange) -> None:
     say(exchange, f"<h1>{' '.join(words)}</h1>Nothing was found. Try:", links(*more))
 
 
+# The long ones are not for the index: whoever follows it has a thousand other things to do.
 PAGES = [
     Page("/calendar/2024/5", calendar, ok()),
     Page("/chain/0", chain, ok()),
@@ -257,15 +262,15 @@ PAGES = [
     Page("/matrix/0", matrix, ok()),
     Page("/shop", shop, ok()),
     Page("/facets/", facets, ok()),
-    Page("/archive/page/0", archive, ok()),
-    Page("/thin", thin, ok()),
+    Page("/archive/page/0", archive, ok(), listed=False),
+    Page("/thin", thin, ok(), listed=False),
     Page("/serial/0", serial, ok()),
     Page("/wide/0", wide, ok()),
     Page("/catalogue", catalogue, ok()),
     Page("/readings/0", readings, ok()),
-    Page("/slipped/", slipped, ok()),
-    Page("/exhausted?page=1", exhausted, ok()),
-    Page("/cookieless/(S(0))/item/0", cookieless, ok()),
-    Page("/tags/", tags, ok()),
-    Page("/search?q=amber", search, ok()),
+    Page("/slipped/", slipped, ok(), listed=False),
+    Page("/exhausted?page=1", exhausted, ok(), listed=False),
+    Page("/cookieless/(S(0))/item/0", cookieless, ok(), listed=False),
+    Page("/tags/", tags, ok(), listed=False),
+    Page("/search?q=amber", search, ok(), listed=False),
 ]

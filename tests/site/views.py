@@ -17,8 +17,7 @@ SPELT = 40
 
 def post(number: int) -> str:
     """Some paragraphs, as long as those of a blog."""
-    return "".join(f"<p>{sentence(number * 100 + n)}. {sentence(number * 100 + n + 50)}."
-                   for n in range(8))  # fmt: skip
+    return "".join(f"<p>{sentence(number * 100 + n, 'blog')}" for n in range(16))
 
 
 def blog(exchange: Exchange) -> None:
@@ -46,7 +45,7 @@ def shelf(exchange: Exchange) -> None:
     """24 items; each leads to a login that says where one came from, and so does the login."""
     item = exchange.arg("0")
     here = quote(exchange.hit.target, safe="")
-    say(exchange, f"<p>{sentence(int(item))}",
+    say(exchange, f"<p>{sentence(int(item), 'shelf')}",
         links(*(f"/shelf/{(int(item) + step) % ITEMS}" for step in range(1, 4)),
               f"/login?returnTo={here}", f"/account/orders?from={here}"))  # fmt: skip
 
@@ -67,7 +66,7 @@ def spelling(exchange: Exchange) -> None:
     """A server that takes any case, and pages that do not agree on one."""
     number = int(exchange.args[-1])
     others = (f"/spelling/{anyhow('products/item')}/{(number + step) % SPELT}" for step in range(8))
-    say(exchange, f"<title>Item {number}</title><p>{sentence(number)}", links(*others))
+    say(exchange, f"<title>Item {number}</title><p>{sentence(number, 'spelling')}", links(*others))
 
 
 def anyhow(word: str) -> str:
