@@ -13,6 +13,8 @@ from tests.hub.compat.child import FAILED
 HUNG = "hung"
 
 _ROOT = Path(__file__).resolve().parents[3]
+# Made once, because modules run in threads here, and pytest changes the environment with each test.
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(_ROOT)}
 _LIMIT = 150.0  # seconds for one module; each test in it has its own limit
 
 
@@ -71,7 +73,7 @@ def _child(order: str, folder: str) -> str:
             input=order,
             text=True,
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(_ROOT), "TMPDIR": folder},
+            env={**_ENVIRONMENT, "TMPDIR": folder},
             timeout=_LIMIT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
