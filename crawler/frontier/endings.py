@@ -17,11 +17,12 @@ class Place(NamedTuple):
     seq: int
 
 
-_Row = tuple[int, str | None, str | None, bytes | None, bytes | None, int]
+_Row = tuple[int, str | None, str | None, bytes | None, bytes | None, bytes | None, int]
+# The digest comes twice: Python 3.12 takes numbered placeholders for names, and warns.
 _END = """
-UPDATE url SET state = ?1, code = ?2, why = ?3, digest = coalesce(?4, digest),
-    answer = iif(?4 IS NULL, answer, ?5)
-WHERE seq = ?6
+UPDATE url SET state = ?, code = ?, why = ?, digest = coalesce(?, digest),
+    answer = iif(? IS NULL, answer, ?)
+WHERE seq = ?
 """
 
 
@@ -41,7 +42,7 @@ class Endings:
     ) -> None:
         digest, answer = (None, None) if kept is None else (kept.digest, kept.answer)
         self._places.append(place)
-        self._states.append((state, code, why, digest, answer, place.seq))
+        self._states.append((state, code, why, digest, digest, answer, place.seq))
 
     def flush(self) -> None:
         if not self._places:
