@@ -211,13 +211,17 @@ class Client:
                 continue
             if answer.status == 200:
                 return answer
-            if (whole := joined(part, answer, self._config.max_body)) is not None:
+            if (whole := joined(part, answer, self._most_of(request))) is not None:
                 return whole
             if answer.status not in (206, 416):
                 break
             progress.held = 0
             return self._ask_again(request, target, progress)
         raise failure
+
+    def _most_of(self, request: Request) -> int:
+        """Bytes that its body may have."""
+        return request.max_body or self._config.max_body
 
     def _ask_again(self, request: Request, target: Target, progress: Progress) -> Response:
         progress.again()
@@ -286,7 +290,7 @@ class Client:
     ) -> Response:
         if self.trace is not None:
             progress.peer = connection.peer(proxy, reused)
-        max_body = request.max_body or self._config.max_body
+        max_body = self._most_of(request)
         reader = ResponseReader(request.method, self._config.max_header, max_body)
         body = Body(max_body)
         try:
