@@ -29,7 +29,7 @@ from crawler.schema import (
     SkipRecord,
     TerminalRecord,
 )
-from crawler.url import host_key, registrable_domain, url_id_hex
+from crawler.url import host_key, id_to_hex, registrable_domain, url_id_hex
 
 
 def page_record(
@@ -112,7 +112,12 @@ def skip_record(lease: Lease, skip: Skip) -> SkipRecord:
 def unfetched_skip(found: Found) -> SkipRecord:
     """The record of a URL that was refused when it was found. `found.skip` is set."""
     assert found.skip is not None
-    return SkipRecord(**_url_fields(found), reason=found.skip.reason, rule=found.skip.rule)
+    return SkipRecord(
+        **_site_fields(found.url),
+        **_road_fields(found),
+        reason=found.skip.reason,
+        rule=found.skip.rule,
+    )
 
 
 def robots_record(url: str, response: Response, robots: Robots, expires_at: float) -> RobotsRecord:
@@ -148,22 +153,17 @@ def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def code_of(record: TerminalRecord) -> str | None:
-    """`error_code` of an error, `reason` of a skip; of what was fetched again, how it changed."""
-    if isinstance(record, ErrorRecord):
-        return record.error_code
-    return record.reason if isinstance(record, SkipRecord) else record.changed
+def ending_of(record: TerminalRecord) -> tuple[str | None, str | None]:
+    """`error_code` of an error, `reason` of a skip; of what was fetched again, how it changed.
 
-
-def why_of(record: TerminalRecord) -> str | None:
-    """The same in words: message of an error, rule of a skip; of a picture, whose double it is."""
+    And the same in words: message of an error, rule of a skip; of a picture, whose double it is.
+    """
     if isinstance(record, ErrorRecord):
-        return record.error_message
+        return record.error_code, record.error_message
     if isinstance(record, SkipRecord):
-        return record.rule
-    if isinstance(record, ImageRecord) and record.dup_of is not None:
-        return f"the same bytes as {record.dup_of}"
-    return None
+        return record.reason, record.rule
+    double_of = record.dup_of if isinstance(record, ImageRecord) else None
+    return record.changed, None if double_of is None else f"the same bytes as {double_of}"
 
 
 def _site_fields(url: str) -> dict[str, Any]:
@@ -176,19 +176,31 @@ def _site_fields(url: str) -> dict[str, Any]:
     }
 
 
-def _url_fields(lease: Lease | Found) -> dict[str, Any]:
-    return _site_fields(lease.url) | {
-        "parent_url": lease.parent_url,
-        "link_kind": lease.kind,
-        "depth": lease.depth,
-        "seed_url": lease.seed_url,
+def _url_fields(lease: Lease) -> dict[str, Any]:
+    return {
+        "url": lease.url,
+        "url_id": id_to_hex(lease.url_id),
+        "host": lease.host,
+        "domain": registrable_domain(lease.host),
+        **_road_fields(lease),
+    }
+
+
+def _road_fields(url: Lease | Found) -> dict[str, Any]:
+    """How it was found."""
+    return {
+        "parent_url": url.parent_url,
+        "link_kind": url.kind,
+        "depth": url.depth,
+        "seed_url": url.seed_url,
     }
 
 
 def fetched(lease: Lease, response: Response) -> dict[str, Any]:
     """The fields of every record about an answer."""
     timings = response.timings
-    return _url_fields(lease) | {
+    return {
+        **_url_fields(lease),
         "status": response.status,
         "redirects": _hops(lease.redirects + response.redirects),
         "http_version": response.http_version,
@@ -213,7 +225,7 @@ def fetched(lease: Lease, response: Response) -> dict[str, Any]:
 
 
 def _hops(redirects: tuple[Hop, ...]) -> tuple[RedirectHop, ...]:
-    return tuple(RedirectHop(hop.url, hop.status) for hop in redirects)
+    return tuple([RedirectHop(hop.url, hop.status) for hop in redirects])
 
 
 def _link_rows(page: Page) -> tuple[LinkRow, ...]:

@@ -69,10 +69,11 @@ class Limits:
 
     def judge_image(self, image: Sized) -> Skip | None:
         """Whether the image is too small to be kept; an image of unknown size is not."""
-        for side, least in (("width", self._images.min_width), ("height", self._images.min_height)):
-            size = getattr(image, side)
-            if size is not None and size < least:
-                return Skip("filter_dimensions", f"images.min_{side}: {least} > {size}")
+        least = self._images
+        if image.width is not None and image.width < least.min_width:
+            return _too_small("width", image.width, least.min_width)
+        if image.height is not None and image.height < least.min_height:
+            return _too_small("height", image.height, least.min_height)
         return None
 
     def reached(self, now: float) -> LimitReached | None:
@@ -89,3 +90,7 @@ class Limits:
 
     def _of_host(self, lease: Lease) -> int:
         return int(self._notes.note(PAGES_OF_HOST, lease.host) or 0)
+
+
+def _too_small(side: str, size: int, least: int) -> Skip:
+    return Skip("filter_dimensions", f"images.min_{side}: {least} > {size}")

@@ -128,7 +128,7 @@ class Writer:
         kept = self._remember(item)
         if self._dedupe_content and isinstance(record, BodyRecord):
             record = self._double(item.lease, record) or record
-        code, why = describe.code_of(record), describe.why_of(record)
+        code, why = describe.ending_of(record)
         new = self._frontier.done(item.lease, record.type, item.found, code, why, kept)
         if isinstance(record, BodyRecord):
             record.new_links_count = new

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from html import unescape
-from typing import NamedTuple
 
 from crawler.extract.charset import Markup
 from crawler.extract.links import MOST_CHARACTERS
-from crawler.extract.pictures import Pictures, shown_in_passing
+from crawler.extract.pictures import ELEMENTS, Pictures, shown_in_passing
 from crawler.extract.tags import attributes, start_tags
 from crawler.records import ImageLink, Link, LinkKind, Page
 from crawler.url import Base
@@ -52,28 +51,25 @@ def read_page(
     `with_text` asks for the links' texts. `xml`: the document is XHTML.
     """
     document = _Document(markup, with_text, max_links)
-    links, images = document.links, document.pictures.found
+    links, pictures, said = document.links, document.pictures, markup.said
     for name, written, href, end, content_end in start_tags(markup.text, xml=xml):
         if href is not None:
             if not href or href in links:
                 continue
-            links.setdefault(markup.said(href), ("a", None, end))
-        elif (read := _READERS.get(name)) is not None:
-            read(document, _Tag(name, written, end, content_end))
-        if len(links) + len(images) >= max_links:
+            links.setdefault(href if href.isascii() else said(href), ("a", None, end))
+        elif name in _TEXTS:
+            _TEXTS[name](document, end, content_end)
+        else:
+            values = attributes(written if written.isascii() else said(written))
+            if name in ELEMENTS:
+                ELEMENTS[name](pictures, values)
+            elif name in _TAGS:
+                _TAGS[name](document, values, end)
+        if len(links) + len(pictures.found) >= max_links:
             break
     else:
         shown_in_passing(markup, document.scripts, document.pictures)
     return document.page(url, content_type)
-
-
-class _Tag(NamedTuple):
-    """As `tags.Tag`, with names to its parts, for the tags that are fewer than links."""
-
-    name: str
-    written: str
-    end: int
-    content_end: int
 
 
 class _Document:
@@ -92,42 +88,27 @@ class _Document:
         self.robots: list[str] = []
         self.scripts: list[tuple[int, int]] = []
 
-    def attributes(self, tag: _Tag) -> Mapping[str, str]:
-        return attributes(self.said(tag.written))
+    # What tags say by their attributes; `end` is the index after them.
 
-    def anchor(self, tag: _Tag) -> None:
-        values = self.attributes(tag)
-        self._add(values.get("href") or values.get("xlink:href"), "a", values.get("rel"), tag.end)
+    def anchor(self, values: Mapping[str, str], end: int) -> None:
+        self._add(values.get("href") or values.get("xlink:href"), "a", values.get("rel"), end)
 
     def _add(self, href: str | None, kind: LinkKind, rel: str | None = None, end: int = 0) -> None:
         if href and (address := href.partition("#")[0]):
             self.links.setdefault(address, (kind, rel, end))
 
-    def base_element(self, tag: _Tag) -> None:
+    def base_element(self, values: Mapping[str, str], _end: int) -> None:
         if self.base is None:
-            self.base = self.attributes(tag).get("href")
+            self.base = values.get("href")
 
-    def frame(self, tag: _Tag) -> None:
-        self._add(self.attributes(tag).get("src"), "iframe")
+    def frame(self, values: Mapping[str, str], _end: int) -> None:
+        self._add(values.get("src"), "iframe")
 
-    def html(self, tag: _Tag) -> None:
+    def html(self, values: Mapping[str, str], _end: int) -> None:
         if self.lang is None:
-            values = self.attributes(tag)
             self.lang = _short(values.get("lang") or values.get("xml:lang"))
 
-    def title_element(self, tag: _Tag) -> None:
-        if self.title is None:
-            title = self.said(self.text[tag.end : tag.content_end][:10_000])
-            self.title = _short(unescape(title))
-
-    def style(self, tag: _Tag) -> None:
-        self.pictures.add_style(self.said(self.text[tag.end : tag.content_end]))
-
-    def picture(self, tag: _Tag) -> None:
-        self.pictures.add_element(tag.name, self.attributes(tag))
-
-    def link(self, tag: _Tag) -> None:
-        values = self.attributes(tag)
+    def link(self, values: Mapping[str, str], _end: int) -> None:
         href = values.get("href")
         rels = values.get("rel", "").lower().split()
         kind = _kind_of_link(rels, values)
@@ -138,10 +119,9 @@ class _Document:
         elif not _ICONS.isdisjoint(rels):
             self.pictures.add(href, "icon")
         elif "preload" in rels and values.get("as") == "image":
-            self.pictures.add_element("img", {**values, "src": href or ""})
+            self.pictures.img({**values, "src": href or ""})
 
-    def meta(self, tag: _Tag) -> None:
-        values = self.attributes(tag)
+    def meta(self, values: Mapping[str, str], _end: int) -> None:
         content = values.get("content", "")
         name = (values.get("name") or values.get("property") or values.get("itemprop", "")).lower()
         if name in _SHARED_PICTURES or name == "image":
@@ -153,8 +133,18 @@ class _Document:
         elif values.get("http-equiv", "").lower() == "refresh" and (found := _REFRESH(content)):
             self._add(found[1] or found[2] or found[3], "meta_refresh")
 
-    def script(self, tag: _Tag) -> None:
-        self.scripts.append((tag.end, tag.content_end))
+    # What elements say by the text in them, from `start` to `end`.
+
+    def title_element(self, start: int, end: int) -> None:
+        if self.title is None:
+            title = self.said(self.text[start:end][:10_000])
+            self.title = _short(unescape(title))
+
+    def style(self, start: int, end: int) -> None:
+        self.pictures.add_style(self.said(self.text[start:end]))
+
+    def script(self, start: int, end: int) -> None:
+        self.scripts.append((start, end))
 
     def page(self, url: str, content_type: str) -> Page:
         """The findings as absolute URLs."""
@@ -203,7 +193,7 @@ class _Document:
         return _short(unescape(_MARKUP.sub(" ", content))) or None
 
 
-_READERS: dict[str, Callable[[_Document, _Tag], None]] = {
+_TAGS: dict[str, Callable[[_Document, Mapping[str, str], int], None]] = {
     "a": _Document.anchor,
     "area": _Document.anchor,
     "base": _Document.base_element,
@@ -212,10 +202,11 @@ _READERS: dict[str, Callable[[_Document, _Tag], None]] = {
     "iframe": _Document.frame,
     "link": _Document.link,
     "meta": _Document.meta,
+}
+_TEXTS: dict[str, Callable[[_Document, int, int], None]] = {
     "script": _Document.script,
     "style": _Document.style,
     "title": _Document.title_element,
-    **dict.fromkeys(("img", "image", "input", "source", "video"), _Document.picture),
 }
 
 

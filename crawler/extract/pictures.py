@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from crawler.extract.charset import Markup
 from crawler.extract.srcset import parse_srcset
@@ -60,27 +60,39 @@ class Pictures:
         if src and src[:5].lower() != "data:" and src[0] != "#" and not self.full:
             self.found.setdefault(src, (kind, alt, width, height))
 
-    def add_element(self, name: str, values: Mapping[str, str]) -> None:
-        """What an `img`, `image`, `input`, `source` or `video` of these attributes shows."""
-        if name == "video":
-            self.add(values.get("poster"), "img")
-            return
-        if name == "input" and values.get("type", "").lower() != "image":
-            return
-        alt = values.get("alt")
-        width, height = dimension(values.get("width")), dimension(values.get("height"))
-        if name != "source":  # there, `src` is a film's
-            self.add(values.get("src"), "img", alt, width, height)
-        if name == "image":
-            self.add(values.get("href") or values.get("xlink:href"), "img", alt, width, height)
-        if _RARE.isdisjoint(values):
-            return
+    # What elements show by their attributes
+
+    def img(self, values: Mapping[str, str]) -> None:
+        alt, width, height = _described(values)
+        self.add(values.get("src"), "img", alt, width, height)
+        if not _RARE.isdisjoint(values):
+            self._add_late(values, alt, width, height)
+            self._add_sets(values, "srcset", alt)
+
+    def input(self, values: Mapping[str, str]) -> None:
+        if values.get("type", "").lower() == "image":
+            self.img(values)
+
+    def svg_image(self, values: Mapping[str, str]) -> None:
+        self.img(values)
+        self.add(values.get("href") or values.get("xlink:href"), "img", *_described(values))
+
+    def source(self, values: Mapping[str, str]) -> None:
+        self._add_sets(values, "source", values.get("alt"))  # `src` is a film's
+
+    def video(self, values: Mapping[str, str]) -> None:
+        self.add(values.get("poster"), "img")
+
+    def _add_late(
+        self, values: Mapping[str, str], alt: str | None, width: int | None, height: int | None
+    ) -> None:
         for late in _LATE:
-            if late in values and name != "source":
+            if late in values:
                 self.add(values[late].strip(), "img", alt, width, height)
+
+    def _add_sets(self, values: Mapping[str, str], kind: LinkKind, alt: str | None) -> None:
         for attribute in _SETS:
             for candidate in parse_srcset(values.get(attribute, "")):
-                kind: LinkKind = "source" if name == "source" else "srcset"
                 self.add(candidate.url, kind, alt, candidate.width)
 
     def add_style(self, css: str) -> None:
@@ -116,6 +128,15 @@ class Pictures:
         return images
 
 
+ELEMENTS: dict[str, Callable[[Pictures, Mapping[str, str]], None]] = {
+    "img": Pictures.img,
+    "image": Pictures.svg_image,
+    "input": Pictures.input,
+    "source": Pictures.source,
+    "video": Pictures.video,
+}
+
+
 def shown_in_passing(markup: Markup, scripts: list[tuple[int, int]], pictures: Pictures) -> None:
     """Adds what elements of other names show: `<div style="background: url(...)">`, `data-bg`.
 
@@ -143,7 +164,17 @@ def _is_hidden(text: str, position: int, scripts: list[tuple[int, int]]) -> bool
     return text.rfind("<!--", furthest, position) > text.rfind("-->", furthest, position)
 
 
-def dimension(text: str | None) -> int | None:
+def dimension(text: str) -> int | None:
     """Pixels of a `width` or `height` attribute; a percentage is none."""
-    found = _DIGITS(text) if text and "%" not in text else None
+    found = None if "%" in text else _DIGITS(text)
     return int(found[1]) if found else None
+
+
+def _described(values: Mapping[str, str]) -> tuple[str | None, int | None, int | None]:
+    """alt, width and height."""
+    width, height = values.get("width"), values.get("height")
+    return (
+        values.get("alt"),
+        dimension(width) if width else None,
+        dimension(height) if height else None,
+    )

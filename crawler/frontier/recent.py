@@ -22,11 +22,11 @@ class Recent:
     def __init__(self, generation: int = GENERATION) -> None:
         self._generation = generation
         self._room = CHARACTERS
-        self._young: dict[str, int] = {}
+        self.young: dict[str, int] = {}
         self._old: dict[str, int] = {}
 
     def get(self, url: str) -> int | None:
-        depth = self._young.get(url)
+        depth = self.young.get(url)
         if depth is None:
             depth = self._old.get(url)
             if depth is not None:
@@ -34,12 +34,12 @@ class Recent:
         return depth
 
     def put(self, url: str, depth: int) -> None:
-        if len(self._young) >= self._generation or self._room <= 0:
-            self._old = self._young
-            self._young = {}
+        if len(self.young) >= self._generation or self._room <= 0:
+            self._old = self.young
+            self.young = {}
             self._room = CHARACTERS
-        self._young[url] = depth
+        self.young[url] = depth
         self._room -= len(url)
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+        return len(self.young) + len(self._old)

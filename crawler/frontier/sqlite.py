@@ -102,7 +102,9 @@ class SqliteStore(Keepsakes):
         return sum(one.skip is None for one in fresh) + sum(self._find_again(o, now) for o in again)
 
     def known(self, url: str, depth: int) -> bool:
-        known = self._recent.get(url)
+        known = self._recent.young.get(url)  # most often; asked for every link of every page
+        if known is None:
+            known = self._recent.get(url)
         return known is not None and known <= depth
 
     def _see(self, url: str, seq: int) -> bool:
@@ -113,19 +115,19 @@ class SqliteStore(Keepsakes):
     def _insert(self, fresh: list[Found], first: int, now: float) -> None:
         origins: dict[tuple[str | None, str | None], int] = {}
         rows: list[tuple[Any, ...]] = []
-        queued: list[tuple[int, int, int, int]] = []
+        queued: list[Place] = []
         for seq, one in enumerate(fresh, start=first):
             host_id = self._hosts.id_of(host_key(one.url), now)
             rows.append((seq, host_id, one.url, *self._values(one, origins, now)))
             if one.skip is None:
-                lane, rank = _place(one.want, one.depth)
-                queued.append((host_id, lane, rank, seq))
-                self._hosts.count(host_id, lane, 1, now)
+                queued.append(Place(host_id, *_place(one.want, one.depth), seq))
             else:
                 self._db.execute(
                     "INSERT INTO skip VALUES (?, ?, ?)", (seq, one.skip.reason, one.skip.rule)
                 )
                 self._tally(f"skip {one.skip.reason}", 1)
+        for (host_id, lane), came in Counter([place[:2] for place in queued]).items():
+            self._hosts.count(host_id, lane, came, now)
         self._next_seq = first + len(fresh)
         self._db.executemany(
             "INSERT INTO url (seq, host_id, url, kind, lane, depth, origin_id, state, alt,"
@@ -206,8 +208,11 @@ class SqliteStore(Keepsakes):
         ).fetchall()
         places = [Place(host_id, lane, rank, seq) for seq, rank in rows if seq not in leased]
         del places[limit:]
-        query = _ROWS % ",".join("?" * len(places))
-        found = self._db.execute(query, [place.seq for place in places])
+        if not places:
+            return []
+        seqs = [place.seq for place in places]
+        self._leased_seqs.setdefault((host_id, lane), set()).update(seqs)
+        found = self._db.execute(_ROWS % ",".join("?" * len(seqs)), seqs)
         by_seq = {row[0]: row for row in found}
         return [self._lease(host, want, place, by_seq[place.seq], now) for place in places]
 
@@ -217,26 +222,14 @@ class SqliteStore(Keepsakes):
         _, url, kind, depth, attempts, due, parent, seed, alt, redirects, digest, answer = row
         identity = url_id(url)
         self._leased[identity] = place
-        self._leased_seqs.setdefault((place.host_id, place.lane), set()).add(place.seq)
         self._recent.put(url, 0)  # nothing that is found from now on can change it
         queued_ms = max(0, round((now - due) * 1000))
         hops = _hops.decode(redirects) if redirects else ()
         kept = None if digest is None else Kept(digest, answer)
         return Lease(
-            url,
-            identity,
-            host,
-            kind,
-            want,
-            depth,
-            attempts,
-            queued_ms,
-            parent,
-            seed,
-            alt,
-            hops,
+            url, identity, host, kind, want, depth, attempts, queued_ms, parent, seed, alt, hops,
             kept,
-        )
+        )  # fmt: skip
 
     @explained
     def done(
@@ -251,8 +244,9 @@ class SqliteStore(Keepsakes):
         place = self._answer(lease)
         self._endings.put(place, ENDED[ended], code, _short(why), kept)
         self._hosts.count(place.host_id, place.lane, -1, 0.0)
-        self._tally("queued", -1)
-        self._tally(ended, 1)
+        self._counts["queued"] -= 1
+        self._counts[ended] += 1
+        self._changed.update(("queued", ended))
         if code is not None:
             self._tally(f"{ended} {code}", 1)
 

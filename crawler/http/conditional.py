@@ -44,16 +44,11 @@ OVERLAP = 1024
 
 def validators_of(response: Response) -> Validators:
     """Those that may be sent back; malformed ones count as none."""
-    etag = modified = date = None
-    for name, value in reversed(response.headers):  # of several the first counts
-        if name == "etag":
-            etag = value
-        elif name == "last-modified":
-            modified = value
-        elif name == "date":
-            date = value
+    etag = response.header("etag")
     return Validators(
-        etag if etag and _ETAG.fullmatch(etag) else None, _date(modified), _date(date)
+        etag if etag and _ETAG.fullmatch(etag) else None,
+        _date(response.header("last-modified")),
+        _date(response.header("date")),
     )
 
 
