@@ -39,6 +39,7 @@ _START = b"HTTP/1."
 _HEAD_END = re.compile(rb"\n\r?\n")
 # A line that begins with white space continues the one before (obs-fold); a user agent replaces
 # the fold by spaces before it interprets the value (RFC 9112 section 5.2).
+_FOLDED = re.compile(rb"\n[ \t]").search
 _FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
 # "0000000f\r\n" + data + "\r\n": what the framing of the smallest honest chunk may cost.
 _OVERHEAD_PER_BODY_BYTE = 16
@@ -319,7 +320,7 @@ def _remember(name: bytes) -> str:
 
 
 def _unfold(head: bytes) -> bytes:
-    if b"\n " not in head and b"\n\t" not in head:
+    if not _FOLDED(head):
         return head
     # A fold right after the status line has nothing to continue: left as it is, and refused.
     first = head.index(b"\n") + 1
