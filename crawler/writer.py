@@ -196,7 +196,9 @@ class Writer:
         return known is not None and known.path == path
 
     def _write(self, records: Sequence[Record]) -> None:
-        lines = [self._line(record) for record in records if type(record) not in self._left_out]
+        now = describe.timestamp(self._clock())
+        wanted = [record for record in records if type(record) not in self._left_out]
+        lines = [self._line(record, now) for record in wanted]
         if not lines:
             return
         self._sink.write(lines)
@@ -205,9 +207,9 @@ class Writer:
             self._store.set_offset(STREAM, offset)
         self._store.set_run(replace(self._run, seq=self._seq))
 
-    def _line(self, record: Record) -> bytes:
+    def _line(self, record: Record, now: str) -> bytes:
         self._seq += 1
         record.run_id = self._run.run_id
         record.seq = self._seq
-        record.ts = describe.timestamp(self._clock())
+        record.ts = now
         return self._encode(record)

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from webencodings import Encoding, lookup
 
+_USUAL = 1024
 _PRESCANNED = 16 * 1024
 _BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -99,7 +100,7 @@ def decide(body: bytes, header: str | None) -> tuple[Encoding, int]:
         if body.startswith(mark):
             return _standard(name), len(mark)
     encoding = lookup(header) if header else None
-    return encoding or _prescan(body[:_PRESCANNED]) or _standard("windows-1252"), 0
+    return encoding or _prescan(body) or _standard("windows-1252"), 0
 
 
 def declared_by_xml(body: bytes) -> Encoding | None:
@@ -108,10 +109,15 @@ def declared_by_xml(body: bytes) -> Encoding | None:
     return _readable(lookup(found[1] or found[2])) if found else None
 
 
-def _prescan(head: bytes) -> Encoding | None:
+def _prescan(body: bytes) -> Encoding | None:
     """What the document says of itself ("prescan a byte stream to determine its encoding")."""
-    if head[:6] in _UTF_16_XML:
-        return _standard(_UTF_16_XML[head[:6]])
+    if body[:6] in _UTF_16_XML:
+        return _standard(_UTF_16_XML[body[:6]])
+    declared = _declared_by_meta(body[:_USUAL]) or _declared_by_meta(body[:_PRESCANNED])
+    return _readable(declared) if declared else declared_by_xml(body)
+
+
+def _declared_by_meta(head: bytes) -> Encoding | None:
     named = b"charset" in head or b"charset" in head.lower()
     text = head.decode("latin-1") if named else ""
     position = 0
@@ -119,11 +125,12 @@ def _prescan(head: bytes) -> Encoding | None:
         label = _label(meta[1])
         encoding = lookup(label) if label else None
         if encoding:
-            return _readable(encoding)
+            return encoding
         position = meta.end()
-    return declared_by_xml(head)
+    return None
 
 
+@lru_cache(maxsize=32)
 def _label(written: str) -> str | None:
     """The label in the attributes of one meta element, of what is written in its tag."""
     values: dict[str, str] = {

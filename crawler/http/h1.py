@@ -41,6 +41,7 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 # the fold by spaces before it interprets the value (RFC 9112 section 5.2). Only the first of a row
 # of spaces is tried as a beginning: a line of 60,000 would else cost twenty seconds.
 _FOLD = re.compile(rb"(?<![ \t])[ \t]*+\r?\n[ \t]++")
+_FOLDED = re.compile(rb"\n[ \t]").search
 # "0000000f\r\n" + data + "\r\n": what the framing of the smallest honest chunk may cost.
 _OVERHEAD_PER_BODY_BYTE = 16
 _MAX_NAMES = 1024
@@ -320,7 +321,7 @@ def _remember(name: bytes) -> str:
 
 
 def _unfold(head: bytes) -> bytes:
-    if b"\n " not in head and b"\n\t" not in head:
+    if not _FOLDED(head):
         return head
     # A fold right after the status line has nothing to continue: left as it is, and refused.
     first = head.index(b"\n") + 1
