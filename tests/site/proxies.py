@@ -48,8 +48,10 @@ class Proxy:
         with contextlib.suppress(OSError, ValueError), sock:
             first = sock.recv(1, socket.MSG_PEEK)
             if self._mischief is not None:
-                sock.recv(4096)
                 sock.sendall(self._mischief)
+                sock.shutdown(socket.SHUT_WR)
+                while sock.recv(4096):  # what is unread at close() makes it a reset
+                    pass
             elif first == b"\x05":
                 self._socks(sock)
             else:
