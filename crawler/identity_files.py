@@ -17,10 +17,10 @@ import msgspec
 from crawler.config import HttpConfig
 from crawler.errors import OutputError, UsageError
 from crawler.http.cookies import Cookie, CookieJar
+from crawler.http.cookies.netscape import read_netscape, write_netscape
 from crawler.http.credentials import Credentials, parse_credentials
 from crawler.http.identity import Identity, trusted_origins
 from crawler.http.netrc import read_netrc
-from crawler.http.netscape import read_netscape, write_netscape
 from crawler.url import origin
 
 NOTE = "cookies"

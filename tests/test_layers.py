@@ -22,6 +22,7 @@ SINS = {
     "hub-knows-no-crawler": ("hub/timers.py", "import crawler.url"),
     "hub-rungs": ("hub/timers.py", "import hub.socket"),
     "rooms": ("crawler/extract/__init__.py", "import crawler.http.h1"),
+    "client": ("crawler/http/h1.py", "import crawler.http.pool"),
     "view": ("crawler/view/figures.py", "import crawler.view.live"),
     "settings": ("crawler/settings/checks.py", "import crawler.settings.load"),
     "stages": ("crawler/records.py", "import crawler.engine"),

@@ -5,8 +5,7 @@
     codings     a table of bounded decoders                             no I/O
     body        the body while it arrives, decoded, held to its limit   no I/O
     conditional what changed, and the rest: validators, ranges          no I/O
-    cookies     RFC 6265bis: what is kept, and what is sent to whom     no I/O
-    netscape    cookies as a file                                       no I/O
+    cookies/    RFC 6265bis: what is kept, and what is sent to whom     no I/O
     credentials Basic and Digest: challenges and proofs                 no I/O
     netrc       credentials as a file                                   no I/O
     identity    cookies and credentials: who we are to whom             no I/O
@@ -17,9 +16,7 @@
     progress    stage and times of one request                          no I/O
     budget      a Timeout that ends in a failure of the crawl           hub
     room        what all large bodies may hold together                 hub
-    dns_message, dns_cache, dns_files: questions, answers, what is kept no I/O
-    dns         host -> addresses by the DNS itself                     hub
-    resolve     host -> addresses by the system                         hub
+    names/      host -> addresses, by the DNS itself or by the system   hub
     race        the first of several addresses that answers             hub
     tls         trust, our certificate, sessions, failures in words     hub
     tunnel      through a proxy: CONNECT, SOCKS5                        hub

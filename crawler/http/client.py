@@ -40,15 +40,15 @@ from crawler.http.budget import Budget
 from crawler.http.conditional import Part, broken_off, joined, longer, the_rest
 from crawler.http.connection import Connection, Connector
 from crawler.http.cookies import CookieJar
-from crawler.http.dns import open_resolver
 from crawler.http.guard import AddressGuard
 from crawler.http.h1 import Header, ResponseReader
 from crawler.http.identity import Identity
+from crawler.http.names.dns import open_resolver
+from crawler.http.names.system import Mapped, Resolver
 from crawler.http.pool import Pool, PoolStatistics
 from crawler.http.progress import Progress
 from crawler.http.proxy import Proxies, Proxy, proxy_authorization
 from crawler.http.request import RequestWriter, Target, parse_target
-from crawler.http.resolve import Mapped, Resolver
 from crawler.http.room import LARGE, Room
 from crawler.http.trace import Exchange
 from crawler.http.tunnel import refusal

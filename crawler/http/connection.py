@@ -23,11 +23,11 @@ from crawler.errors import (
 )
 from crawler.http.budget import Budget
 from crawler.http.guard import AddressGuard
+from crawler.http.names.system import Resolver
 from crawler.http.progress import Progress
 from crawler.http.proxy import Proxy
 from crawler.http.race import connect_first
 from crawler.http.request import USER_AGENT, Target
-from crawler.http.resolve import Resolver
 from crawler.http.trace import Peer
 from crawler.http.tunnel import open_tunnel
 from hub import socket

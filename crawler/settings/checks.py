@@ -113,7 +113,7 @@ def _proxy(text: str) -> None:
 
 
 def _dns_servers(servers: tuple[str, ...]) -> None:
-    from crawler.http.dns_files import parse_server
+    from crawler.http.names.files import parse_server
 
     if servers != ("system",):
         for server in servers:

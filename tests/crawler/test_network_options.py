@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from crawler.app import open_crawl
 from crawler.config import Config, HttpConfig, PolitenessConfig, ScopeConfig
-from crawler.http.dns import DnsResolver, open_resolver
-from crawler.http.resolve import SystemResolver
+from crawler.http.names.dns import DnsResolver, open_resolver
+from crawler.http.names.system import SystemResolver
 from tests.site import certificates
 from tests.site.images import PNG
 from tests.site.names import NameServer, records

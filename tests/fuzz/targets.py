@@ -31,11 +31,11 @@ from crawler.http.conditional import (
     validators_of,
 )
 from crawler.http.cookies import CookieJar, Site
+from crawler.http.cookies.netscape import read_netscape, write_netscape
 from crawler.http.credentials import Credentials, Login, parse_challenges
-from crawler.http.dns_files import read_hosts, read_resolv_conf
-from crawler.http.dns_message import MAX_ADDRESSES, Question
 from crawler.http.h1 import ResponseReader
-from crawler.http.netscape import read_netscape, write_netscape
+from crawler.http.names.files import read_hosts, read_resolv_conf
+from crawler.http.names.message import MAX_ADDRESSES, Question
 from crawler.http.proxy import parse_proxy
 from crawler.http.request import parse_target
 from crawler.http.trace import blanked

@@ -21,7 +21,7 @@ from crawler.errors import (
     NameTimeout,
 )
 from crawler.http.client import Client
-from crawler.http.resolve import SystemResolver
+from crawler.http.names.system import SystemResolver
 from crawler.records import Request
 from tests.crawler.http.test_client import Make, Names, client, failing, make
 from tests.site.fixtures import LIMITS, needs_ipv6

@@ -25,7 +25,7 @@ from crawler.http.client import MAX_EXCHANGES, Client
 from crawler.http.cookies import CookieJar
 from crawler.http.credentials import Credentials
 from crawler.http.identity import Identity, trusted_origins
-from crawler.http.resolve import Resolver
+from crawler.http.names.system import Resolver
 from crawler.records import Request, Response
 from tests.site.fixtures import LIMITS
 from tests.site.server import Site

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.http.cookie_date import parse_date
 from crawler.http.cookies import MAX_AGE_S, MAX_COOKIE, CookieJar, Site, default_path, path_matches
+from crawler.http.cookies.date import parse_date
 
 NOW = 1_700_000_000.0
 DAY = 86400

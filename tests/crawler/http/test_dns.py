@@ -15,10 +15,10 @@ import pytest
 import hub
 from crawler.config import HttpConfig
 from crawler.errors import NameFailure, NameNotFound, NameServerFailure, NameTimeout
-from crawler.http.dns import ATTEMPTS, PATIENCE, SECOND_ANSWER, DnsResolver
-from crawler.http.dns_cache import MAX_NEGATIVE, STALE_AGAIN, STALE_FOR, NameCache
-from crawler.http.dns_files import Server, parse_server, read_hosts, read_resolv_conf
-from crawler.http.dns_message import Question
+from crawler.http.names.cache import MAX_NEGATIVE, STALE_AGAIN, STALE_FOR, NameCache
+from crawler.http.names.dns import ATTEMPTS, PATIENCE, SECOND_ANSWER, DnsResolver
+from crawler.http.names.files import Server, parse_server, read_hosts, read_resolv_conf
+from crawler.http.names.message import Question
 from hub import socket
 from hub.testing import VirtualClock, virtual_time
 from tests.site.names import AAAA, A, Reply, records, respond

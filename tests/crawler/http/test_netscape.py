@@ -6,7 +6,7 @@ import pytest
 
 from crawler.errors import UsageError
 from crawler.http.cookies import Cookie
-from crawler.http.netscape import read_netscape, write_netscape
+from crawler.http.cookies.netscape import read_netscape, write_netscape
 
 FILE = b"""# Netscape HTTP Cookie File
 .a.example\tTRUE\t/\tFALSE\t1700000000\tlang\tde

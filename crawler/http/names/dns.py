@@ -27,15 +27,15 @@ import hub
 from crawler.config import HttpConfig
 from crawler.errors import NameFailure, NameNotFound, NameServerFailure, NameTimeout
 from crawler.http.budget import Budget
-from crawler.http.dns_cache import Known, NameCache
-from crawler.http.dns_files import Server, parse_server, read_hosts, read_resolv_conf
-from crawler.http.resolve import Mapped, Resolver, SystemResolver
+from crawler.http.names.cache import Known, NameCache
+from crawler.http.names.files import Server, parse_server, read_hosts, read_resolv_conf
+from crawler.http.names.system import Mapped, Resolver, SystemResolver
 from hub import socket
 from hub.event import AsyncResult
 from hub.resolver import is_numeric
 
 if TYPE_CHECKING:
-    from crawler.http.dns_message import Answer, Kind, Question
+    from crawler.http.names.message import Answer, Kind, Question
 
 SYSTEM = "system"
 PATIENCE = 1.0
@@ -203,7 +203,7 @@ class DnsResolver:
             del self._flights[name]
 
     def _look_up(self, name: str) -> Known:
-        from crawler.http.dns_message import Question  # dnspython: 50 ms that few commands need
+        from crawler.http.names.message import Question  # dnspython: 50 ms that few commands need
 
         try:
             questions = [Question(name, kind, lambda: randbits(16)) for kind in self._kinds]

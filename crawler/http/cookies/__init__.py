@@ -26,7 +26,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.http.cookie_date import parse_date
+from crawler.http.cookies.date import parse_date
 from crawler.url import registrable_domain
 
 SameSite = Literal["default", "none", "lax", "strict"]
