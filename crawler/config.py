@@ -55,6 +55,9 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_in_flight: Bytes = 256 * 2**20
     """Of all bodies of more than a megabyte that are being received, together, bytes; what goes
     beyond waits."""
+    max_rate: Bytes | None = None
+    """Bytes a second that are received, all requests together; none: no limit. What a request waits
+    for it counts as its own time."""
     max_header: Bytes = 64 * 2**10
     """Of a response's header section in total, 1xx responses included, bytes."""
     verify_tls: bool = True

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from crawler.commands.options import GroupedCommand, crawl_options, load_plan, read_text_file
+from crawler.commands.flags import GroupedCommand
+from crawler.commands.options import crawl_options, load_plan, read_text_file
 from crawler.errors import OutputError, UsageError
 from crawler.settings.doc import example_toml, json_schema, show
 from crawler.settings.load import load

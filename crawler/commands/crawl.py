@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from crawler.commands.options import GroupedCommand, crawl_options, load_plan
+from crawler.commands.flags import GroupedCommand
+from crawler.commands.options import crawl_options, load_plan
 from crawler.commands.voice import voice_of
 from crawler.errors import UsageError
 

@@ -8,9 +8,8 @@ from typing import Any
 import click
 import msgspec
 
+from crawler.commands.flags import Flag, GroupedCommand
 from crawler.commands.options import (
-    Flag,
-    GroupedCommand,
     configuration_options,
     load_plan,
     network_options,

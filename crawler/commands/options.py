@@ -9,122 +9,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import click
 
+from crawler.commands.flags import Flag, settings_of
 from crawler.commands.voice import OPTIONS as VOICE_OPTIONS
 from crawler.errors import UsageError
-from crawler.quantities import exact_bytes, exact_seconds
 from crawler.seeds import read_seeds
-from crawler.settings.fields import Path as KeyPath
-from crawler.settings.fields import keys
 from crawler.settings.load import Plan, Setting, from_assignment, from_flag, load
 from crawler.settings.secrets import AUTH
 
 MAX_SEED_FILE = 64 * 2**20
-
-Convert = Callable[[str, Any], list[Setting]]
-"""(option's name, value) to settings, where an option is more than one plain value."""
-
-
-class Flag(click.Option):
-    """An option of a group in --help. With a `key` it gives a setting, `const` if it has one."""
-
-    def __init__(
-        self,
-        *names: str,
-        group: str,
-        key: str | None = None,
-        const: Any = None,
-        convert: Convert | None = None,
-        **rest: Any,
-    ) -> None:
-        if const is not None:
-            rest["is_flag"] = True
-        self.group = group
-        self.path: KeyPath | None = tuple(key.split(".")) if key else None
-        if self.path and const is None:
-            rest["help"] = f"{rest.get('help', '')}{_default(self.path)}"
-        super().__init__(list(names), default=None, **rest)
-        self._const = const
-        self._convert = convert
-
-    def settings(self, value: Any) -> list[Setting]:
-        """What a value given by the user means for the configuration."""
-        name = self.opts[-1]
-        if self._convert is not None:
-            return self._convert(name, value)
-        if self.path is None:
-            return []
-        if self._const is not None:
-            return [from_flag(self.path, self._const, name)]
-        if self.multiple:
-            return [from_flag(self.path, list(value), name, adds=True)]
-        return [from_flag(self.path, value, name)]
-
-
-def _default(path: KeyPath) -> str:
-    """What holds without the option, for --help; nothing where that is nothing."""
-    key = keys()[path]
-    value = key.default
-    if not value:
-        return ""
-    if key.unit:
-        shown = exact_bytes(value) if key.unit == "bytes" else exact_seconds(value)
-        value = f"{shown}s" if isinstance(shown, int | float) and key.unit == "seconds" else shown
-    return f"  [default: {','.join(value) if isinstance(value, tuple) else value}]"
-
-
-class GroupedCommand(click.Command):
-    """A command whose --help shows its options by subject."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        shown = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
-        shown.sort(key=lambda p: not isinstance(p, Flag))  # --help itself comes last
-        for group, members in groupby(shown, key=lambda p: getattr(p, "group", "Help")):
-            rows = [record for p in members if (record := p.get_help_record(ctx))]
-            with formatter.section(group):
-                formatter.write_dl(rows, col_max=34)
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, _rules_in_order(args))
-
-
-_SIGNS = {"--include": "+", "--exclude": "-"}
-
-
-def _rules_in_order(args: Sequence[str]) -> list[str]:
-    """`--include A --exclude B` as `--rule=+A --rule=-B`.
-
-    The last match wins, and click forgets how two different options stood to each other.
-    """
-    done: list[str] = []
-    rest = iter(args)
-    for word in rest:
-        name, equals, value = word.partition("=")
-        if word == "--":
-            return [*done, word, *rest]
-        if name in _SIGNS and equals:
-            done.append(f"--rule={_SIGNS[name]}{value}")
-        elif word in _SIGNS and (following := next(rest, None)) is not None:
-            done.append(f"--rule={_SIGNS[word]}{following}")
-        else:
-            done.append(word)
-    return done
-
-
-def settings_of(command: click.Command, params: Mapping[str, Any]) -> list[Setting]:
-    """All that the user's options say, in the order of the table."""
-    found: list[Setting] = []
-    for option in command.params:
-        value = params.get(option.name or "")
-        if isinstance(option, Flag) and value not in (None, False, ()):
-            found += option.settings(value)
-    return found
 
 
 def load_plan(command: click.Command, params: Mapping[str, Any], urls: Sequence[str]) -> Plan:
@@ -203,6 +102,23 @@ def _wait(flag: str, text: str) -> list[Setting]:
         from_flag(("politeness", "wait"), least, flag),
         from_flag(("politeness", "wait_most"), most, flag),
     ]
+
+
+def _rate(flag: str, text: str) -> list[Setting]:
+    """So many requests in a time are a wait between two."""
+    number, slash, unit = text.partition("/")
+    seconds = {"s": 1, "m": 60, "h": 3600}.get(unit if slash else "s")
+    try:
+        wait = (seconds or 0) / float(number)
+    except (ValueError, ZeroDivisionError):
+        wait = 0.0
+    if not 0 < wait < inf:
+        raise UsageError(f"{flag} {text}: write how many in a time, as in 5/s, 30/m or 100/h")
+    return [from_flag(("politeness", "wait"), wait, flag)]
+
+
+def _referer(flag: str, url: str) -> list[Setting]:
+    return [from_flag(("http", "headers"), {"Referer": url}, flag)]
 
 
 def _assignments(_flag: str, values: Sequence[str]) -> list[Setting]:
@@ -337,6 +253,14 @@ def _manners() -> Iterator[Flag]:
         help="Between two requests to one host; of two times, by chance from between them.",
     )  # fmt: skip
     yield Flag(
+        "--rate", group=group, metavar="N/s|m|h", convert=_rate,
+        help="The same, said as requests in a time: 5/s is --wait 0.2.",
+    )  # fmt: skip
+    yield Flag(
+        "--limit-rate", key="http.max_rate", group=group, metavar="SIZE",
+        help="Bytes a second, all hosts together, as in 2M.",
+    )  # fmt: skip
+    yield Flag(
         "--max-retry-after", key="politeness.max_retry_after", group=group, metavar="TIME",
         help="The longest Retry-After that is waited for.",
     )  # fmt: skip
@@ -379,6 +303,10 @@ def network_options() -> Iterator[Flag]:
     yield Flag(
         "-U", "--user-agent", key="http.user_agent", group=group, metavar="TEXT", help="Who we are."
     )
+    yield Flag(
+        "--referer", group=group, metavar="URL", convert=_referer,
+        help="Sent for what no page has led to: the seeds.",
+    )  # fmt: skip
     yield from _identity()
     yield Flag(
         "-x", "--proxy", key="http.proxy", group=group, metavar="URL",

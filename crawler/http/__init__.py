@@ -16,6 +16,7 @@
     progress    stage and times of one request                          no I/O
     budget      a Timeout that ends in a failure of the crawl           hub
     room        what all large bodies may hold together                 hub
+    rate        how fast all bodies together may come                   hub
     names/      host -> addresses, by the DNS itself or by the system   hub
     race        the first of several addresses that answers             hub
     tls         trust, our certificate, sessions, failures in words     hub

@@ -48,6 +48,7 @@ from crawler.http.names.system import Mapped, Resolver
 from crawler.http.pool import Pool, PoolStatistics
 from crawler.http.progress import Progress
 from crawler.http.proxy import Proxies, Proxy, proxy_authorization
+from crawler.http.rate import Rate
 from crawler.http.request import RequestWriter, Target, parse_target
 from crawler.http.room import LARGE, Room
 from crawler.http.trace import Exchange
@@ -114,8 +115,9 @@ class Client:
         )
         self._writer = RequestWriter(config, trusted, secret_headers)
         self._room = Room(config.max_in_flight)
+        self._rate = None if config.max_rate is None else Rate(config.max_rate, clock)
         # One buffer for all: nothing switches between a receive and the reading of its bytes.
-        self._buffer = bytearray(_BUFFER)
+        self._buffer = bytearray(_BUFFER if self._rate is None else self._rate.piece)
         self._view = memoryview(self._buffer)
         self._requests = self._connections = self._retried = self._wire_bytes = 0
 
@@ -366,6 +368,8 @@ class Client:
                 body.add(reader)
                 if not reader.done and (body.size >= LARGE or progress.held):
                     self._room.take(progress, progress.held + body.size)
+            if self._rate is not None:
+                self._rate.pay(count)
 
     def _broken(self, connection: Connection, error: OSError, stage: str) -> Failure:
         if isinstance(error, TimeoutError):

@@ -92,6 +92,7 @@ class RequestWriter:
             for name, line in self._for_trusted.items()
             if not (name in secret or is_secret(name))
         }
+        self._has_referer = "referer" in own  # for what no page has led to
         self._cookie = next((v for k, v in config.headers.items() if k.lower() == "cookie"), None)
         self._fixed: dict[tuple[str, str], str] = {}
 
@@ -108,7 +109,8 @@ class RequestWriter:
         Headers of the request replace `proofs` (Cookie, Authorization of the crawl), these those of
         the configuration, and these the client's own; only cookies are added to cookies.
         Raises ProtocolFailure (stage request) for a header that can't be sent."""
-        if request.headers or proofs or target.userinfo:
+        replaces = self._has_referer and request.referer is not None
+        if request.headers or proofs or target.userinfo or replaces:
             fields = "".join(self._lines(request, target, proofs).values())
         else:
             fields = self._fixed.get((target.origin, request.accept)) or self._fix(request, target)

@@ -11,8 +11,9 @@ import click
 import pytest
 import trustme
 
+from crawler.commands.flags import Flag
 from crawler.commands.main import COMMANDS, commands, run
-from crawler.commands.options import Flag, crawl_options
+from crawler.commands.options import crawl_options
 from crawler.config import Config
 from crawler.schema_forms import FORMS
 from crawler.settings.doc import example_toml
@@ -144,14 +145,21 @@ def test_options_that_are_more_than_a_value(orbweb) -> None:  # type: ignore[no-
     found = values(
         orbweb, "c.test", "-i", "seeds.txt", "-H", "X-A: 1", "-H", "Cookie: a=b",
         "--min-image", "200x100", "--exclude", "x", "--include=glob:*.html", "--exclude", "y",
-        "-s", "http.max_header=1M", "-w", "0.5-2m",
+        "-s", "http.max_header=1M", "-w", "0.5-2m", "--referer", "https://d.test/",
     )  # fmt: skip
     assert json.loads(found["seeds"]) == ["https://a.test/", "https://b.test/x", "https://c.test/"]
     assert found["rules"] == '["-x", "+glob:*.html", "-y"]'
-    assert found["headers"] == '{ "X-A" = "1", "Cookie" = "•••" }'
+    assert found["headers"] == '{ "X-A" = "1", "Cookie" = "•••", "Referer" = "https://d.test/" }'
     assert (found["min_width"], found["min_height"]) == ("200", "100")
     assert (found["wait"], found["wait_most"]) == ("0.5", '"2m"')
     assert found["max_header"] == '"1M"'
+
+
+@pytest.mark.parametrize(
+    ("rate", "wait"), [("4/s", "0.25"), ("2", "0.5"), ("30/m", "2"), ("90/h", "40")]
+)
+def test_a_rate_is_a_wait(orbweb, rate: str, wait: str) -> None:  # type: ignore[no-untyped-def]
+    assert values(orbweb, "--rate", rate)["wait"] == wait
 
 
 @pytest.mark.parametrize(
@@ -159,6 +167,10 @@ def test_options_that_are_more_than_a_value(orbweb) -> None:  # type: ignore[no-
     [
         (["--timeout", "soon"], "--timeout: 'soon' is no duration"),
         (["-w", "1-soon"], "--wait: 'soon' is no duration"),
+        *[
+            (["--rate", text], "write how many in a time")
+            for text in ("0/s", "-1/s", "5/x", "x", "inf/s", "5/")
+        ],
         (["-l", "-1"], "--depth: expected a whole number >= 0"),
         (["--scope", "hots"], "did you mean 'host'?"),
         (["-H", "nonsense"], "write 'Name: value'"),

@@ -149,3 +149,10 @@ def test_credentials_of_the_url_become_basic_authentication() -> None:
 )
 def test_who_learns_of_the_page_that_led_there(page: str, url: str, referer: str | None) -> None:
     assert headers(Request(url, referer=page)).get("referer") == referer
+
+
+def test_a_configured_referer_is_for_what_no_page_led_to() -> None:
+    config = HttpConfig(headers={"referer": "http://start.example/"})
+    assert headers(Request("http://a.example/"), config)["referer"] == "http://start.example/"
+    led = Request("http://a.example/x", referer="http://a.example/")
+    assert headers(led, config)["referer"] == "http://a.example/"
