@@ -21,11 +21,20 @@ from msgspec.structs import replace
 
 import hub
 from crawler import __version__
+from crawler.black_box import BlackBox
 from crawler.config import Config, to_json
 from crawler.discover import Discovery
 from crawler.engine import Engine
 from crawler.explain import Verdict
-from crawler.folder import Mode, open_images, open_records, open_state, records_path, traceless
+from crawler.folder import (
+    Mode,
+    open_black_box,
+    open_images,
+    open_records,
+    open_state,
+    records_path,
+    traceless,
+)
 from crawler.frontier.base import Parked, Run, Store
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.memory import MemoryStore
@@ -114,7 +123,9 @@ def open_crawl(
         held.callback(sink.close)
         images = open_images(config)
         held.callback(images.close)
-        crawl = Crawl(config, store, run, sink, images, clock, random, memory)
+        black_box = open_black_box(config, store)
+        held.callback(black_box.close)
+        crawl = Crawl(config, store, run, sink, images, black_box, clock, random, memory)
         held.callback(crawl.close_client)
         if mode != "resume":
             crawl.sow()
@@ -135,6 +146,7 @@ class Crawl:
         run: Run,
         sink: Sink,
         images: ImageFiles,
+        black_box: BlackBox,
         clock: Callable[[], float],
         random: Random,
         memory: Callable[[], int],
@@ -183,6 +195,7 @@ class Crawl:
             Discovery(config, self._scope, traps, self._frontier.known, self._widen),
             self._limits,
             traps,
+            black_box,
             self._writer,
             clock,
             random.random,

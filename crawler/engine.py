@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 import hub
 from crawler import describe
+from crawler.black_box import BlackBox
 from crawler.config import Config
 from crawler.directives import HEADER, Directives, Said
 from crawler.discover import Discovery
@@ -62,6 +63,7 @@ class Engine:
         discovery: Discovery,
         limits: Limits,
         traps: Traps,
+        black_box: BlackBox,
         writer: Writer,
         clock: Callable[[], float],
         jitter: Callable[[], float],
@@ -74,6 +76,7 @@ class Engine:
         self._discovery = discovery
         self._limits = limits
         self._traps = traps
+        self._black_box = black_box
         self._directives = Directives(config.robots)
         self._writer = writer
         self._clock = clock
@@ -213,6 +216,7 @@ class Engine:
                 self._frontier.free(lease.host)
 
     def _ask(self, lease: Lease) -> Outcome | None:
+        self._black_box.judge(lease.url)
         answer = self._known(lease)
         response = self._fetch(lease, answer)
         if response.status == 304 and answer is not None:
@@ -314,7 +318,7 @@ class Engine:
 
     def _read(self, lease: Lease, response: Response) -> Outcome | None:
         """What the body is, whatever it was fetched for, decides on the record."""
-        what = extract(response, lease.want, self._config.limits)  # inline: cheaper than a thread
+        what = self._extract(lease, response)
         meta = what.robots_meta if isinstance(what, Page) else None
         said = self._directives.read(meta, response.values(HEADER))
         if isinstance(what, Page):
@@ -333,6 +337,13 @@ class Engine:
             return Outcome(lease, describe.skip_record(lease, skip))
         image = describe.image_record(lease, response, what)
         return Outcome(lease, image, (), response.body, validators)
+
+    def _extract(self, lease: Lease, response: Response) -> Page | Image | File:
+        self._black_box.reads(lease.url)
+        try:
+            return extract(response, lease.want, self._config.limits)  # cheaper than in a thread
+        finally:
+            self._black_box.has_read()
 
     def _page(self, lease: Lease, response: Response, page: Page, said: Said) -> Outcome | None:
         if said.noai is not None:

@@ -18,12 +18,13 @@ from typing import Literal
 
 import msgspec
 
+from crawler.black_box import BlackBox
 from crawler.config import Config, from_json, to_json
 from crawler.errors import UsageError
 from crawler.frontier.base import Run
 from crawler.frontier.lockfile import LockFile
 from crawler.frontier.sqlite import SqliteStore
-from crawler.notes import READING, TRAPS, WIDENED
+from crawler.notes import DEADLY, READING, TRAPS, WIDENED
 from crawler.revisit import reading
 from crawler.schema_forms import schema_line
 from crawler.scope import Scope
@@ -40,6 +41,7 @@ DECIDED_FOR_GOOD = frozenset({"scope", "depth", "scheme", "nofollow"})
 STATE = "state"
 RECORDS = "records.jsonl"
 JOURNAL = "pictures"
+BLACK_BOX = "reading"
 
 
 def stored_config(folder: Path) -> Config:
@@ -146,11 +148,17 @@ def requeue(
     with closing(SqliteStore(folder / STATE)) as store:
         count = store.requeue(codes, hosts, now)
         if "trap" in codes:
-            for host, _ in store.notes(TRAPS):
-                store.set_note(TRAPS, host, None)  # else they would be cut again at once
+            _forget(store, TRAPS)  # else they would be cut again at once
+        if not codes or "parse" in codes:
+            _forget(store, DEADLY)
         if not dry_run:
             store.commit()
     return count
+
+
+def _forget(store: SqliteStore, kind: str) -> None:
+    for key, _ in store.notes(kind):
+        store.set_note(kind, key, None)
 
 
 def open_records(config: Config, store: SqliteStore) -> Sink:
@@ -167,6 +175,11 @@ def open_images(config: Config) -> ImageFiles:
     """Where the pictures go. Raises UsageError if `images.name` can't be used."""
     folder = Path(config.dir)
     return ImageFiles(folder, config.images.name, Journal(folder / STATE / JOURNAL))
+
+
+def open_black_box(config: Config, store: SqliteStore) -> BlackBox:
+    """What was being read when the run before died, if it did."""
+    return BlackBox(Path(config.dir) / STATE / BLACK_BOX, store)
 
 
 def records_path(config: Config) -> Path | None:

@@ -17,10 +17,12 @@ PAGES_OF_TEMPLATE = "template"
 TRAPS = "traps"
 """By host: the templates that were cut (`traps.Cut` by name)."""
 
+DEADLY = "deadly"
+"""By URL: how often the process died while it read what came of it, in decimal."""
 READING = "reading"
 """Under "": under which settings the answers of this state were read (`revisit.reading`)."""
 
-OF_ONE_CRAWL = (PAGES_OF_HOST, PAGES_OF_TEMPLATE)
+OF_ONE_CRAWL = (PAGES_OF_HOST, PAGES_OF_TEMPLATE, DEADLY)
 """What a further crawl into the same state counts anew."""
 
 

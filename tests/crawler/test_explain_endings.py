@@ -17,6 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.app import open_crawl
+from crawler.black_box import DEATHS
 from crawler.codes import ErrorCode, SkipReason
 from crawler.commands.asking import open_state
 from crawler.commands.main import run
@@ -33,6 +34,7 @@ from crawler.config import (
 from crawler.errors import Failure
 from crawler.explain import Explanation, explain
 from crawler.extract import _READERS as readers
+from tests.crawler.deadly import DEADLY, crawl_on
 from tests.crawler.test_crawl import link, page, picture, png
 from tests.site.fixtures import LIMITS
 from tests.site.names import NameServer, records
@@ -40,11 +42,6 @@ from tests.site.page import reply
 from tests.site.pages import PAGES
 from tests.site.server import Exchange, Site
 from tests.site.traps import chain
-
-NOT_PROVOKED = {
-    "parse": "no reader gives a document up: it takes what it can (extract/tags.py)",
-}
-"""Error codes that nothing raises, and why."""
 
 
 class Case(NamedTuple):
@@ -178,6 +175,14 @@ def broken_reader(folder: Path) -> Case:
     return Case(folder, site.url("/"), said)
 
 
+def deadly_page(folder: Path) -> Case:
+    """A document that kills whoever reads it."""
+    site = Site({"": page(link("/x")), "x": reply("x", DEADLY), "robots.txt": reply(status=404)})
+    assert [crawl_on(folder, site.url("/")) for _ in range(DEATHS + 1)][-1] == 0
+    site.stop()
+    return Case(folder, site.url("/x"), "failed: parse, the process died 3 times while it read")
+
+
 def given_up(folder: Path) -> tuple[Case, Case]:
     """A host that is not there, and one without a robots.txt; both are parked too often."""
     broken = Site({"robots.txt": reply(status=503)})
@@ -207,12 +212,13 @@ def failures(tmp_path_factory: Any, running_tls_site: Site) -> dict[str, Case]:
     found = most_failures(folder, running_tls_site.port)
     cases = {code: Case(folder, url, f"failed: {code}, ") for code, url in found.items()}
     cases["proxy"] = failing_proxy(tmp_path_factory.mktemp("proxy"))
+    cases["parse"] = deadly_page(tmp_path_factory.mktemp("deadly") / "crawl")
     cases["extract"] = broken_reader(tmp_path_factory.mktemp("broken"))
     cases["host_parked"], _ = given_up(tmp_path_factory.mktemp("parked"))
     return cases
 
 
-@pytest.mark.parametrize("code", [one for one in get_args(ErrorCode) if one not in NOT_PROVOKED])
+@pytest.mark.parametrize("code", get_args(ErrorCode))
 def test_each_error_code_is_told_with_its_message(failures: dict[str, Case], code: str) -> None:
     case = failures[code]
     found = ask(case)
