@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from crawler.codes import SkipReason
 from crawler.config import Config
-from crawler.frontier.base import State
 from crawler.frontier.lookup import HostInfo, Lookup, UrlRow
 from crawler.gate import recorded
 from crawler.notes import PAGES_OF_HOST, ROBOTS_TXT, WIDENED
@@ -19,11 +17,6 @@ from crawler.quantities import show_seconds
 from crawler.records import Want
 from crawler.scope import Scope
 from crawler.url import host_key, origin, url_id_hex
-
-FETCHED: tuple[State, ...] = ("page", "file", "image", "redirect", "error")
-"""How a URL ends that was asked for."""
-JUDGED_BY_BODY: tuple[SkipReason, ...] = ("filter_dimensions", "duplicate_content")
-"""And a skip, if it was for one of these."""
 
 
 class Verdict(Struct, frozen=True):
@@ -43,8 +36,6 @@ class Explanation(Struct, frozen=True):
     """In one sentence."""
     known: UrlRow | None
     """What the state has of it; None if the crawl has not met it."""
-    attempts: int
-    """Requests made for it."""
     scope: Verdict
     robots: Verdict
     robots_expire_at: float | None
@@ -76,7 +67,6 @@ def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
         url_id=url_id_hex(url),
         answer=_answer(row, host, scope, budget, ahead, now),
         known=row,
-        attempts=_attempts(row),
         scope=scope,
         robots=robots,
         robots_expire_at=expires_at,
@@ -86,12 +76,6 @@ def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
         ahead=ahead,
         path=kept.path if kept else None,
     )
-
-
-def _attempts(row: UrlRow | None) -> int:
-    if row is None:
-        return 0
-    return row.attempts + (row.state in FETCHED or row.code in JUDGED_BY_BODY)
 
 
 def _scope(state: Lookup, config: Config, url: str, row: UrlRow | None) -> Verdict:
@@ -143,7 +127,7 @@ def _answer(
     if row.state == "skip":
         return f"left out: {row.code}, by {row.why}"
     if row.state == "error":
-        tries = "once" if row.attempts == 0 else f"{row.attempts + 1} times"
+        tries = "once" if row.attempts == 1 else f"{row.attempts} times"
         return f"failed: {row.code}, {row.why}; tried {tries}"
     told = [row.state, *([f"{row.code} since the crawl before"] if row.code else [])]
     return f"fetched: {', '.join([*told, *([row.why] if row.why else [])])}"

@@ -82,7 +82,7 @@ def _of_the_state(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
         return
     yield "state", f"{row.state}{f' ({row.code})' if row.code else ''}"
     yield "why", row.why
-    yield "attempts", found.attempts
+    yield "attempts", row.attempts
     if row.retry_at is not None:
         yield "again", _moment(row.retry_at, now)
     yield "found", f"{row.kind} at depth {row.depth}, wanted as {row.want}"

@@ -115,7 +115,7 @@ def _verdict(seen: Visit) -> str:
         return "not asked"
     if seen.robots.policy == "allow_all":
         return f"allowed; robots.txt answered {seen.robots.status}"
-    return f"allowed; robots.txt has {seen.robots.rules_count} rules for us"
+    return f"allowed; rules for us in robots.txt: {seen.robots.rules_count}"
 
 
 def _facts(record: FetchRecord) -> list[tuple[str, Any]]:

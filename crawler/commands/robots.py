@@ -86,7 +86,7 @@ def _site(record: RobotsRecord) -> str:
         return f"{record.url}  {why}: a crawl asks again, and for nothing else"
     if record.policy == "allow_all":
         return f"{record.url}  answered {record.status}: everything is allowed"
-    facts = [f"group {record.agent_matched or 'none'}", f"{record.rules_count} rules"]
+    facts = [f"group {record.agent_matched or 'none'}", f"rules: {record.rules_count}"]
     if record.crawl_delay_s:
         facts.append(f"Crawl-delay {record.crawl_delay_s:g} s")
     facts += [f"Sitemap {sitemap}" for sitemap in record.sitemaps]

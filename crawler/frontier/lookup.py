@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from crawler.codes import SkipReason
 from crawler.frontier.base import Content, Run, State
 from crawler.frontier.database import FILE_NAME, explain, first_column, open_read_only
 from crawler.frontier.hosts import PACE
@@ -28,6 +29,10 @@ _STATES: dict[int, State] = {
     DECIDED: "skip",
     **{number: ended for ended, number in ENDED.items()},
 }
+_FETCHED: tuple[State, ...] = ("page", "file", "image", "redirect", "error")
+"""How a URL ends that was asked for ..."""
+_JUDGED_BY_BODY: tuple[SkipReason, ...] = ("filter_dimensions", "duplicate_content")
+"""... and a skip, if it was for one of these. `url.attempts` are those before the last one."""
 _NUMBERS = {state: [n for n, s in _STATES.items() if s == state] for state in _STATES.values()}
 
 _URL = """
@@ -52,7 +57,7 @@ class UrlRow(Struct, frozen=True):
     state: State
     """`skip` also while a later find may still overturn it; what is being fetched is queued."""
     attempts: int
-    """That failed before the last one."""
+    """Requests made for it."""
     retry_at: float | None
     """Of a URL that failed and waits for another attempt: from when on, epoch seconds."""
     code: str | None
@@ -227,7 +232,7 @@ def _url_row(row: tuple[Any, ...]) -> UrlRow:
         LANES[lane],
         depth,
         _STATES[state],
-        attempts,
+        attempts + (_STATES[state] in _FETCHED or code in _JUDGED_BY_BODY),
         due if state == WAITING else None,
         code,
         why,

@@ -147,7 +147,8 @@ def test_what_waits_says_for_what(tmp_path: Path) -> None:
     waiting(tmp_path, now).close()
     found = ask(tmp_path, "http://a.example/0", now)
     assert found.answer == "waits 30 s for attempt 2: connect_refused, nobody listens"
-    assert found.attempts == 1
+    assert found.known is not None
+    assert found.known.attempts == 1
     queued = ask(tmp_path, "http://a.example/2", now)
     assert queued.answer == ("queued: a.example may be asked in 1:00; 1 of its host come before it")
     assert (queued.next_allowed_at, queued.ahead) == (pytest.approx(now + 60), 1)
@@ -210,7 +211,8 @@ def test_the_commands_that_ask(
         site.url("/b/1"), site.url("/secret/1"), "http://elsewhere.example/"
     ]  # fmt: skip
     rows = output(capsys, "urls", folder, "--json", "-n", "2").splitlines()
-    assert [json.loads(row)["state"] for row in rows] == ["page", "skip"]
+    told = [json.loads(row) for row in rows]
+    assert [(one["state"], one["attempts"]) for one in told] == [("page", 1), ("skip", 0)]
     (own, *_) = output(capsys, "hosts", folder, "--json").splitlines()
     assert json.loads(own)["ended"]["page"] == 2
     assert "skip limit_host" in output(capsys, "status", folder, "--why")

@@ -342,7 +342,7 @@ def test_each_reason_of_a_skip_is_told_with_its_rule(
         assert found.known is not None
         assert (found.known.state, found.known.code) == ("skip", reason)
         assert found.answer.startswith(case.says)
-        assert found.attempts == case.attempts or reason == "robots_deferred"
+        assert found.known.attempts == case.attempts or reason == "robots_deferred"
         assert (found.scope.allowed is False) == (reason in ("scope", "scheme", "depth"))
         assert (found.robots.allowed is False) == (reason == "robots")
         assert run(["explain", case.url, str(case.folder)]) == 0
