@@ -212,7 +212,7 @@ def test_the_commands_that_ask(
     ]  # fmt: skip
     rows = output(capsys, "urls", folder, "--json", "-n", "2").splitlines()
     told = [json.loads(row) for row in rows]
-    assert [(one["state"], one["attempts"]) for one in told] == [("page", 1), ("skip", 0)]
+    assert [(one["state"], one["attempts"]) for one in told] == [("page", 1), ("skip", 1)]
     (own, *_) = output(capsys, "hosts", folder, "--json").splitlines()
     assert json.loads(own)["ended"]["page"] == 2
     assert "skip limit_host" in output(capsys, "status", folder, "--why")
