@@ -5,7 +5,9 @@ A first word that is no command and holds a dot, a colon or a slash is a URL to 
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -14,7 +16,8 @@ from typing import Any
 
 import click
 
-from crawler.errors import Stop
+from crawler.commands.descriptors import take_places
+from crawler.errors import OutputError, Stop
 
 COMMANDS = {
     "crawl": "Crawl a site: follow its links, keep records and images.",
@@ -87,6 +90,9 @@ def commands() -> None:
     """A web crawler and image collector. stdout carries data only; all else goes to stderr."""
 
 
+_NO_WAY_OUT = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC})
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code."""
     try:
@@ -100,16 +106,20 @@ def run(arguments: Sequence[str]) -> int:
         click.echo(f"orbweb: {stop}", err=True)
         return stop.exit_code
     except BrokenPipeError:
-        return _reader_gone()
+        _give_up_stdout()
+        return 0  # whoever read our output has what they wanted (`| head`)
+    except OSError as error:
+        if error.errno not in _NO_WAY_OUT:
+            raise
+        _give_up_stdout()
+        click.echo(f"orbweb: stdout can't be written: {error.strerror}", err=True)
+        return OutputError.exit_code
     return code if isinstance(code, int) else 0
 
 
-def _reader_gone() -> int:
-    """Whoever read our output has gone (`| head`): no cause for a complaint at exit."""
-    import os
-
+def _give_up_stdout() -> None:
+    """What is still to be written there is lost; Python would complain about it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 YOUNG_OBJECTS = 20_000
@@ -119,6 +129,7 @@ over forms a cycle here, but what is loaded is looked through again and again.""
 
 def main() -> None:
     """What the `orbweb` script calls."""
+    take_places()
     gc.set_threshold(YOUNG_OBJECTS)
     code = run(sys.argv[1:])
     gc.freeze()  # Python's end looks for garbage among all that there is, twice

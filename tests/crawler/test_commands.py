@@ -418,3 +418,38 @@ def test_only_a_demo_is_replaced_by_a_demo(orbweb: Run, server: DemoServer, tmp_
     assert (tmp_path / "mine" / "records.jsonl").read_bytes() == before
     orbweb(server.url, *QUICK, "-d", "demo", "-s", "name=demo", "-l", "0", "--no-images")
     assert is_demo(str(tmp_path / "demo"))
+
+
+# ------------------------------------------------------------------ closed descriptors
+
+
+def without(redirection: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """The program, started by a shell that closes one of its standard descriptors."""
+    command = ["sh", "-c", f'exec "$@" {redirection}', "sh", *PROGRAM, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_descriptor_is_no_file_of_ours(
+    server: DemoServer, tmp_path: Path, redirection: str
+) -> None:
+    """Its number must not go to the state or the records, for what is then said would be there."""
+    done = without(redirection, tmp_path, "crawl", server.url, *QUICK, "-d", "out", "-v")
+    assert done.returncode == 0
+    rows = records(tmp_path / "out" / "records.jsonl")
+    assert kinds(rows)["page"] > 5
+    asked = without(redirection, tmp_path, "urls", "out")
+    assert asked.returncode == (3 if ">&-" in redirection.replace("2>&-", "") else 0)
+
+
+@pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
+def test_an_answer_that_can_not_be_written_is_an_error(tmp_path: Path, redirection: str) -> None:
+    done = without(redirection, tmp_path, "schema")
+    assert done.returncode == 3
+    assert re.fullmatch(rb"orbweb: stdout can't be written: [ \w]+\n", done.stderr)
+
+
+def test_records_for_a_closed_stdout_are_an_error(server: DemoServer, tmp_path: Path) -> None:
+    done = without(">&-", tmp_path, "crawl", server.url, *QUICK, "-d", "out", "-o", "-")
+    assert done.returncode == 3
+    assert b"stdout can't be written" in done.stderr
