@@ -17,9 +17,9 @@ def take_places() -> None:
     for fd, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         if _is_closed(fd):
             os.open(os.devnull, flags)  # the lowest number that is free: this one
-    sys.stdin = sys.stdin or open(0, encoding="utf-8")
-    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")
-    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")
+    sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8")
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
 
 
 def _is_closed(fd: int) -> bool:
