@@ -354,8 +354,16 @@ def test_jobs(orbweb: Run, server: DemoServer, tmp_path: Path, how: str) -> None
 def test_fetch_shows_all_about_a_page(orbweb: Run, server: DemoServer) -> None:
     done = orbweb("fetch", f"{server.url}visit")
     assert (done.returncode, done.stderr) == (0, "")
-    for piece in ("301 redirect", "200 OK", "allowed; rules for us in robots.txt: 1",
-                  "page, text/html", "█", "content-length: ", "links (", "Opening hours."):  # fmt: skip
+    for piece in (
+        "301 redirect",
+        "200 OK",
+        "allowed; rules for us in robots.txt: 1",
+        "page, text/html",
+        "█",
+        "content-length: ",
+        "links (",
+        "Opening hours.",
+    ):
         assert piece in done.stdout, piece
 
 
