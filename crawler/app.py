@@ -40,11 +40,12 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.memory import MemoryStore
 from crawler.gate import Gate, recorded
 from crawler.http.client import Client
+from crawler.http.identity import Identity
 from crawler.http.proxy import Proxies
 from crawler.http.trace import Exchange
 from crawler.identity_files import open_identity, write_jar
 from crawler.limits import Limits
-from crawler.notes import ROBOTS_TXT, WIDENED
+from crawler.notes import ROBOTS_TXT, WIDENED, Notes
 from crawler.pace import ROBOTS
 from crawler.places import Places
 from crawler.records import Found
@@ -116,13 +117,15 @@ def open_crawl(
     path = records_path(config)
     if config.output and path is not None:
         config = replace(config, output=str(path.absolute()))  # a resume may stand elsewhere
+    if mode == "fresh":  # nothing is thrown away for a crawl that can't begin
+        _open_client(config, config.seeds, MemoryStore(), clock)[0].close()
     with traceless(config), ExitStack() as held:
+        images = open_images(config)
+        held.callback(images.close)
         store, run = open_state(config, mode, clock(), random)
         held.callback(store.close)
         sink = open_records(config, store)
         held.callback(sink.close)
-        images = open_images(config)
-        held.callback(images.close)
         black_box = open_black_box(config, store)
         held.callback(black_box.close)
         crawl = Crawl(config, store, run, sink, images, black_box, clock, random, memory)
@@ -165,16 +168,7 @@ class Crawl:
         self._stats = Stats(clock, self._counts())
         self._pages_before = self._counts()["page"]
         self._limits = Limits(config.limits, config.images, store, clock(), self._pages_before)
-        http = revealed(config.http, os.environ)
-        self._identity = open_identity(http, config.seeds, store, clock)
-        self._client = Client(
-            http,
-            named_hosts={hostname(host_key(seed)) for seed in config.seeds},
-            identity=self._identity,
-            proxies=Proxies(http.proxy, http.no_proxy, os.environ),
-            secret_headers=secret_headers(config.http),
-            clock=hub.get_hub().loop.now,
-        )
+        self._client, self._identity = _open_client(config, config.seeds, store, clock)
         self._writer = Writer(
             run,
             self._frontier,
@@ -316,6 +310,26 @@ class Crawl:
         )
 
 
+def _open_client(
+    config: Config, named: Sequence[str], notes: Notes, clock: Callable[[], float]
+) -> tuple[Client, Identity]:
+    """A client for whom the user has named these URLs; `notes` hold its cookies.
+
+    Raises UsageError if a file of `config.http` can't be used.
+    """
+    http = revealed(config.http, os.environ)
+    identity = open_identity(http, named, notes, clock)
+    client = Client(
+        http,
+        named_hosts={hostname(host_key(url)) for url in named},
+        identity=identity,
+        proxies=Proxies(http.proxy, http.no_proxy, os.environ),
+        secret_headers=secret_headers(config.http),
+        clock=hub.get_hub().loop.now,
+    )
+    return client, identity
+
+
 def visit(config: Config, url: str, trace: Callable[[Exchange], None] | None = None) -> Visit:
     """One URL through the client, the robots verdict and extraction, without a crawl around it.
 
@@ -359,16 +373,8 @@ def _lone_client(
 ) -> Iterator[tuple[Client, MemoryStore]]:
     """A client outside of a crawl, for `urls`, and a store that will be forgotten."""
     store = MemoryStore()
-    http = revealed(config.http, os.environ)
-    identity = open_identity(http, tuple(urls), store, time.time)
-    client = Client(
-        http,
-        named_hosts={hostname(host_key(url)) for url in urls},
-        identity=identity,
-        proxies=Proxies(http.proxy, http.no_proxy, os.environ),
-        secret_headers=secret_headers(config.http),
-        trace=trace,
-    )
+    client, identity = _open_client(config, urls, store, time.time)
+    client.trace = trace
     with closing(client):
         yield client, store
-        write_jar(http.cookie_jar, identity.jar)
+        write_jar(config.http.cookie_jar, identity.jar)

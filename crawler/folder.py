@@ -120,16 +120,20 @@ def _find_place(store: SqliteStore, old: Config, config: Config) -> None:
 
 @contextmanager
 def traceless(config: Config) -> Iterator[None]:
-    """If what is done inside fails, the crawl's folder holds no state that was not there before."""
-    folder = Path(config.dir)
-    began_here = not (folder / STATE).exists()
+    """If what is done inside fails, there is no state and no record that was not there before."""
+    state, records = Path(config.dir) / STATE, records_path(config)
+    new_state = not state.exists()
+    new_records = records is not None and not records.exists()
     try:
         yield
     except BaseException:
-        if began_here:
-            _remove(folder / STATE, ignore_errors=True)
+        if records is not None and new_records:
+            with suppress(OSError):
+                records.unlink()
+        if new_state:
+            _remove(state, ignore_errors=True)
             with suppress(OSError):  # somebody's files are in it
-                folder.rmdir()
+                state.parent.rmdir()
         raise
 
 

@@ -7,10 +7,9 @@ resume goes on with them. The file of `--cookies` is read only where there are n
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from secrets import token_hex
-from typing import Protocol
 
 import msgspec
 
@@ -21,24 +20,19 @@ from crawler.http.cookies.netscape import read_netscape, write_netscape
 from crawler.http.credentials import Credentials, parse_credentials
 from crawler.http.identity import Identity, trusted_origins
 from crawler.http.netrc import read_netrc
+from crawler.notes import COOKIES, Notes
 from crawler.url import origin
 
-NOTE = "cookies"
 MAX_FILE = 16 * 2**20
-
-
-class Notes(Protocol):
-    """What is needed of the store."""
-
-    def set_note(self, kind: str, key: str, value: bytes | None) -> None: ...
-
-    def notes(self, kind: str) -> Iterator[tuple[str, bytes]]: ...
 
 
 def open_identity(
     http: HttpConfig, seeds: Iterable[str], notes: Notes, clock: Callable[[], float]
 ) -> Identity:
     """The cookies and credentials of a crawl, its secrets revealed. Raises UsageError."""
+    jar = Path(http.cookie_jar).expanduser()
+    if not jar.parent.is_dir():
+        raise UsageError(f"{jar}: there is no folder {jar.parent} to write the cookies to")
     return Identity(
         open_jar(http.cookies, notes, clock()),
         trusted_origins([origin(seed) for seed in seeds]),
@@ -53,10 +47,10 @@ def open_jar(file: str, notes: Notes, now: float) -> CookieJar:
     """The cookies of the notes, or where there are none those of `file` (none if empty)."""
 
     def keep(domain: str, cookies: list[Cookie]) -> None:
-        notes.set_note(NOTE, domain, msgspec.msgpack.encode(cookies) if cookies else None)
+        notes.set_note(COOKIES, domain, msgspec.msgpack.encode(cookies) if cookies else None)
 
     jar = CookieJar(keep)
-    kept = [msgspec.msgpack.decode(value, type=list[Cookie]) for _, value in notes.notes(NOTE)]
+    kept = [msgspec.msgpack.decode(value, type=list[Cookie]) for _, value in notes.notes(COOKIES)]
     if file and not kept:
         kept = [read_netscape(_read(file), file)]
     for cookies in kept:

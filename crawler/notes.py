@@ -7,6 +7,8 @@ from typing import Protocol
 
 ROBOTS_TXT = "robots"
 """By origin: its robots.txt (`gate.Fetched`)."""
+COOKIES = "cookies"
+"""By domain: its cookies."""
 WIDENED = "scope"
 """By URL that a seed redirected to: it is in scope, also after a resume."""
 PAGES_OF_HOST = "pages"

@@ -20,6 +20,7 @@ from crawler.app import Crawl, Summary, open_crawl
 from crawler.config import (
     Config,
     HttpConfig,
+    ImagesConfig,
     LimitsConfig,
     OutputConfig,
     PolitenessConfig,
@@ -362,6 +363,26 @@ def test_an_output_that_can_not_be_written_leaves_no_trace(serve, tmp_path):
             config(site, tmp_path / "out", output=str(tmp_path / "file" / "x.jsonl")), mode="new"
         )
     assert not (tmp_path / "out").exists()
+
+
+def test_a_setting_that_can_not_be_used_leaves_no_trace(serve, tmp_path):
+    unusable = config(serve(index=page()), tmp_path / "out", http=HttpConfig(cookies="missing"))
+    with pytest.raises(UsageError, match="missing: No such file"):
+        open_crawl(unusable, mode="new")
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_thrown_away_for_a_crawl_that_can_not_begin(serve, tmp_path):
+    site = serve(index=page())
+    crawl(config(site, tmp_path))
+    before = (tmp_path / "records.jsonl").read_bytes()
+    for http in (HttpConfig(cookies="missing"), HttpConfig(client_cert="missing")):
+        with pytest.raises(UsageError, match="missing: No such file"):
+            open_crawl(config(site, tmp_path, http=http), mode="fresh")
+    with pytest.raises(UsageError, match=r"images\.name"):
+        open_crawl(config(site, tmp_path, images=ImagesConfig(name="{x}")), mode="fresh")
+    assert (tmp_path / "records.jsonl").read_bytes() == before
+    assert stored_config(tmp_path).seeds == (site.url("/"),)
 
 
 def test_a_running_crawl_keeps_others_out(serve, tmp_path):

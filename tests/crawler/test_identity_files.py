@@ -47,6 +47,8 @@ def test_files_that_can_not_be_used(tmp_path: Path) -> None:
     for http in (HttpConfig(cookies=missing), HttpConfig(netrc=missing)):
         with pytest.raises(UsageError, match="missing: No such file"):
             open_identity(http, [], MemoryStore(), lambda: NOW)
+    with pytest.raises(UsageError, match="missing/jar: there is no folder "):
+        open_identity(HttpConfig(cookie_jar=f"{missing}/jar"), [], MemoryStore(), lambda: NOW)
     with pytest.raises(OutputError, match="missing/jar: No such file"):
         write_jar(f"{missing}/jar", CookieJar())
 

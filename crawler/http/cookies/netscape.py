@@ -44,7 +44,9 @@ def _cookie(line: str, http_only: bool) -> Cookie:
     if len(fields) == 6:  # an empty value, and an editor that cuts line ends
         fields.append("")
     if len(fields) != 7:
-        raise ValueError(f"{len(fields)} fields; seven are expected, with tabs between")
+        raise ValueError(
+            "no line of a cookie file in Netscape's format: seven fields with tabs between"
+        )
     domain, subdomains, path, secure, expires, name, value = fields
     if len(name) + len(value) > MAX_COOKIE or not domain:
         raise ValueError(f"no domain, or a cookie longer than {MAX_COOKIE} bytes")
