@@ -122,7 +122,7 @@ def open_crawl(
     with traceless(config), ExitStack() as held:
         images = open_images(config)
         held.callback(images.close)
-        store, run = open_state(config, mode, clock(), random)
+        store, run, lost = open_state(config, mode, clock(), random)
         held.callback(store.close)
         sink = open_records(config, store)
         held.callback(sink.close)
@@ -130,6 +130,7 @@ def open_crawl(
         held.callback(black_box.close)
         crawl = Crawl(config, store, run, sink, images, black_box, clock, random, memory)
         held.callback(crawl.close_client)
+        crawl.lost = lost
         if mode != "resume":
             crawl.sow()
         crawl.held = held.pop_all()
@@ -141,6 +142,8 @@ class Crawl:
 
     held: ExitStack
     """What has to be closed in the end."""
+    lost: int
+    """URLs that are asked for again, since a power cut took their records or pictures."""
 
     def __init__(
         self,

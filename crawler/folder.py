@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-import msgspec
+from msgspec.structs import replace
 
 from crawler.black_box import BlackBox
 from crawler.config import Config, from_json, to_json
@@ -24,7 +24,8 @@ from crawler.errors import UsageError
 from crawler.frontier.base import Run
 from crawler.frontier.lockfile import LockFile
 from crawler.frontier.sqlite import SqliteStore
-from crawler.notes import DEADLY, READING, TRAPS, WIDENED
+from crawler.notes import BOOT, DEADLY, READING, TRAPS, WIDENED
+from crawler.power_cut import boot_id, mend
 from crawler.revisit import reading
 from crawler.schema_forms import schema_line
 from crawler.scope import Scope
@@ -52,17 +53,21 @@ def stored_config(folder: Path) -> Config:
         run = store.run()
     if run is None:
         raise UsageError(f"the crawl in {folder} never began; begin it with `orbweb crawl URL`")
-    return msgspec.structs.replace(from_json(run.config.encode()), dir=str(folder))
+    return replace(from_json(run.config.encode()), dir=str(folder))
 
 
-def open_state(config: Config, mode: Mode, now: float, random: Random) -> tuple[SqliteStore, Run]:
-    """The store and the run of a crawl; a new run is not committed yet.
+def open_state(
+    config: Config, mode: Mode, now: float, random: Random
+) -> tuple[SqliteStore, Run, int]:
+    """The store and the run of a crawl, and how many URLs a power cut has made it ask for again.
 
+    Nothing of that is committed yet.
     Raises UsageError if `mode` does not fit what the folder holds, OutputError, StateError.
     """
     state = Path(config.dir) / STATE
     records = records_path(config)
     run: Run | None
+    lost = 0
     if mode == "fresh":
         _throw_away(state, records)
     store = SqliteStore(state)
@@ -73,25 +78,28 @@ def open_state(config: Config, mode: Mode, now: float, random: Random) -> tuple[
         if run is None or mode in ("new", "fresh"):
             _refuse_to_overwrite(config.dir, run, records)
             run = _begin(store, Run(ulid(now, random), to_json(config).decode()), config)
-        elif mode == "newer":
-            _ask_again(store, run, config, now)
-            anew = Run(ulid(now, random), to_json(config).decode(), run.seq, run.run_id)
-            run = _begin(store, anew, config)
+        else:
+            old = replace(from_json(run.config.encode()), dir=config.dir)
+            lost = mend(store, Path(config.dir), records_path(old), now)
+            if mode == "newer":
+                _ask_again(store, old, config, now)
+                anew = Run(ulid(now, random), to_json(config).decode(), run.seq, run.run_id)
+                run = _begin(store, anew, config)
     except BaseException:
         store.close()
         raise
-    return store, run
+    return store, run, lost
 
 
 def _begin(store: SqliteStore, run: Run, config: Config) -> Run:
     store.set_run(run)
     store.set_note(READING, "", reading(config))
+    store.set_note(BOOT, "", boot_id())
     return run
 
 
-def _ask_again(store: SqliteStore, before: Run, config: Config, now: float) -> None:
-    """Queue what the crawl `before` has met, for one that compares itself with it."""
-    old = from_json(before.config.encode())
+def _ask_again(store: SqliteStore, old: Config, config: Config, now: float) -> None:
+    """Queue what the crawl under `old` has met, for one that compares itself with it."""
     _find_place(store, old, config)
     judge = None
     if (old.scope, old.seeds) != (config.scope, config.seeds):

@@ -21,6 +21,8 @@ TRAPS = "traps"
 
 DEADLY = "deadly"
 """By URL: how often the process died while it read what came of it, in decimal."""
+BOOT = "boot"
+"""Under "": the machine's boot id when the state was last opened for a run (`power_cut.py`)."""
 READING = "reading"
 """Under "": under which settings the answers of this state were read (`revisit.reading`)."""
 

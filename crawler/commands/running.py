@@ -125,6 +125,9 @@ class Speaker:
 
     def hears(self, crawl: Crawl, seen: Callable[[Record], None]) -> None:
         """Have the crawl tell what happens."""
+        if crawl.lost:
+            urls = counted(crawl.lost, "URL")
+            self.say(f"orbweb: the machine has stopped since; asking again for {urls} it lost")
         if self._tells:
             crawl.trace(self._log.exchange)
 

@@ -1,7 +1,8 @@
-"""Asking again for URLs that have ended: all of them for another crawl, or some that failed.
+"""Asking again for URLs that have ended: all for another crawl, those that failed, those whose
+records were lost.
 
-Both are one transaction, which the caller commits: killed before that, the state is what it was.
-They speak with the tables of a store that was just opened, and whose memory is read anew after it.
+Each is one transaction, which the caller commits: killed before that, the state is what it was.
+It speaks with the tables of a store that was just opened, and whose memory is read anew after it.
 
 For another crawl everything that was ever to be fetched is queued, as if found a moment ago. So the
 links of a page that has not changed need not be kept anywhere, for the URLs they lead to are here.
@@ -13,8 +14,9 @@ are what the new crawl compares with, and asks with.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from crawler.frontier.base import Ended
 from crawler.frontier.tables import DECIDED, ENDED, LANES, WAITING
 from crawler.notes import OF_ONE_CRAWL
 from crawler.records import LinkKind, Skip, Want
@@ -48,26 +50,38 @@ INSERT INTO queue SELECT host_id, lane, iif(lane = 0, depth, 0), seq FROM url
     WHERE state = {WAITING};
 """
 
+_NAME = (
+    f"CASE state WHEN {WAITING} THEN 'queued' WHEN {DECIDED} THEN 'skip' "
+    + " ".join(f"WHEN {number} THEN '{ended}'" for ended, number in ENDED.items())
+    + " END"
+)
+"""Of `count`, for a URL's state."""
+
 _COUNT = f"""
 UPDATE host SET pages = 0, images = 0, claimed = 0;
 UPDATE host SET pages = n FROM
     (SELECT host_id AS h, count(*) AS n FROM queue WHERE lane = 0 GROUP BY 1) WHERE host_id = h;
 UPDATE host SET images = n FROM
     (SELECT host_id AS h, count(*) AS n FROM queue WHERE lane = 1 GROUP BY 1) WHERE host_id = h;
-DELETE FROM count WHERE name IN ('queued', 'skip', 'error')
-    OR name LIKE 'skip %' OR name LIKE 'error %';
-INSERT INTO count SELECT 'queued', count(*) FROM url WHERE state = {WAITING};
-INSERT INTO count SELECT 'error', count(*) FROM url WHERE state = {ENDED["error"]};
-INSERT INTO count SELECT 'skip', count(*) FROM url WHERE state IN ({DECIDED}, {ENDED["skip"]});
-INSERT INTO count SELECT 'error ' || code, count(*) FROM url
-    WHERE state = {ENDED["error"]} GROUP BY 1;
-INSERT INTO count SELECT 'skip ' || coalesce(reason, code), count(*) FROM url
-    LEFT JOIN skip USING (seq) WHERE state IN ({DECIDED}, {ENDED["skip"]}) GROUP BY 1;
+DELETE FROM count;
+INSERT INTO count SELECT {_NAME}, count(*) FROM url GROUP BY 1;
+INSERT INTO count SELECT {_NAME} || ' ' || coalesce(reason, code), count(*) FROM url
+    LEFT JOIN skip USING (seq)
+    WHERE state != {WAITING} AND coalesce(reason, code) IS NOT NULL GROUP BY 1;
 """
 
 _FAILED = f"""
 SELECT seq, host_id FROM url JOIN host USING (host_id) LEFT JOIN skip USING (seq)
 WHERE state IN ({ENDED["error"]}, {ENDED["skip"]}, {DECIDED})
+"""
+
+
+_UNWRITTEN = f"""
+SELECT seq, host_id FROM url
+WHERE state NOT IN ({WAITING}, {DECIDED}, {ENDED["skip"]}) AND seq NOT IN (
+    SELECT seq FROM written JOIN seen USING (url_id) JOIN url USING (seq)
+    WHERE url.state = written.state
+)
 """
 
 
@@ -83,7 +97,6 @@ def reopen(db: sqlite3.Connection, now: float, judge: Judge | None, *, keep_answ
     if judge is not None:
         _judge_again(db, judge)
     _run(db, _QUEUE, now)
-    db.execute("DELETE FROM count")
     _run(db, _COUNT, now)
     db.executemany("DELETE FROM note WHERE kind = ?", [(kind,) for kind in OF_ONE_CRAWL])
 
@@ -98,7 +111,28 @@ def requeue(
     )  # fmt: skip
     if hosts:
         query, values = f"{query} AND name IN ({_marks(hosts)})", [*values, *hosts]
-    rows = db.execute(query, values).fetchall()
+    return _put_back(db, db.execute(query, values).fetchall(), now)
+
+
+def requeue_unwritten(
+    db: sqlite3.Connection, written: Iterable[tuple[int, Ended]], now: float
+) -> int:
+    """Queue those that have ended, but not in a record of `written`: (url_id, type), in order.
+
+    Skips are left as they are.
+    """
+    db.execute("CREATE TEMP TABLE written (url_id INTEGER PRIMARY KEY, state INTEGER NOT NULL)")
+    db.executemany(
+        "INSERT OR REPLACE INTO written VALUES (?, ?)",
+        ((identity, ENDED[kind]) for identity, kind in written),
+    )
+    lost = db.execute(_UNWRITTEN).fetchall()
+    db.execute("DROP TABLE written")
+    return _put_back(db, lost, now)
+
+
+def _put_back(db: sqlite3.Connection, rows: list[tuple[int, int]], now: float) -> int:
+    """Queue these URLs, (seq, host_id), as if they had never been asked for."""
     seqs = [(seq,) for seq, _ in rows]
     db.executemany("DELETE FROM skip WHERE seq = ?", seqs)
     db.executemany(

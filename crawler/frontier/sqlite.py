@@ -29,7 +29,7 @@ from crawler.frontier.keepsakes import Keepsakes
 from crawler.frontier.lockfile import LockFile
 from crawler.frontier.reader import changes_in
 from crawler.frontier.recent import SKIPPED, Recent
-from crawler.frontier.reopening import Judge, reopen, requeue
+from crawler.frontier.reopening import Judge, reopen, requeue, requeue_unwritten
 from crawler.frontier.tables import DECIDED, ENDED, LANES, WAITING
 from crawler.pace import Pace
 from crawler.records import Found, Hop, Kept, Lease, Skip, Want
@@ -315,6 +315,17 @@ class SqliteStore(Keepsakes):
         """
         self._begin()
         count = requeue(self._db, codes, hosts, now)
+        self._load()
+        return count
+
+    @explained
+    def requeue_unwritten(self, written: Iterable[tuple[int, Ended]], now: float) -> int:
+        """Queue the URLs again of which the state knows more than the records do: (url_id, type).
+
+        How many there are. Reads all URLs. Just after opening, as `start_over`.
+        """
+        self._begin()
+        count = requeue_unwritten(self._db, written, now)
         self._load()
         return count
 

@@ -1,0 +1,204 @@
+"""power_cut: what the disk never got is made again, and nothing is there twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from crawler import power_cut
+from crawler.app import Summary, open_crawl
+from crawler.config import Config, LimitsConfig, OutputConfig, PolitenessConfig
+from crawler.errors import StateError
+from crawler.folder import STATE
+from crawler.frontier.sqlite import SqliteStore
+from tests.crawler.test_crawl import TERMINAL, link, page, picture, png
+from tests.site.page import reply
+from tests.site.server import Site
+
+PAGES = 12
+COLOURS = ("red", "green", "blue")
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """Pages in a row, each with a picture; of the pictures some are the same."""
+    numbers = range(PAGES)
+    pictures = {f"p{n}.png": reply(png(colour=COLOURS[n % 3]), "image/png") for n in numbers}
+    pages = {
+        f"{n}": page(f"<p>{n}", link(f"/{n + 1}"), picture(f"/p{n}.png")) for n in range(PAGES)
+    }
+    site = Site({"": page(link("/0", "/moved")), **pages, **pictures,
+                 "moved": reply(status=301, headers=(("Location", "/1"),)),
+                 "robots.txt": reply(status=404)})  # fmt: skip
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def crawled(site: Site, tmp_path: Path) -> Config:
+    """A crawl that is over; the machine has stopped since."""
+    config = Config(
+        seeds=(site.url("/"),),
+        dir=str(tmp_path),
+        politeness=PolitenessConfig(per_host=8, wait=0.0),
+        records=OutputConfig(include=("links",)),
+    )
+    open_crawl(config, mode="new").run()
+    return config
+
+
+def restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(power_cut, "boot_id", lambda: b"another")
+
+
+def resume(config: Config) -> tuple[int, Summary]:
+    """How many URLs were found lost, and how it ended."""
+    crawl = open_crawl(config, mode="resume")
+    return crawl.lost, crawl.run()
+
+
+def endings(config: Config) -> list[dict[str, Any]]:
+    """The records that end a URL."""
+    lines = (Path(config.dir) / "records.jsonl").read_bytes().splitlines()
+    return [record for record in map(json.loads, lines) if record["type"] in TERMINAL]
+
+
+def assert_whole(config: Config, summary: Summary) -> None:
+    """Each URL has one record, each picture's file is what the record says, and all agree."""
+    ended = endings(config)
+    assert max(Counter(record["url"] for record in ended).values()) == 1
+    kinds = Counter(record["type"] for record in ended)
+    assert kinds == {"page": PAGES + 1, "image": PAGES, "redirect": 1, "error": 1}
+    assert {kind: summary.counts[kind] for kind in kinds} == kinds
+    assert summary.counts["queued"] == 0
+    for record in ended:
+        if record["type"] == "image":
+            data = (Path(config.dir) / record["path"]).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == record["sha256"]
+
+
+def cut(path: Path, left: int) -> None:
+    with path.open("r+b") as file:
+        file.truncate(left)
+
+
+def blank(path: Path, left: int) -> None:
+    """The file has its length, but what came last never reached the disk."""
+    size = path.stat().st_size
+    cut(path, left)
+    cut(path, size)
+
+
+@pytest.mark.parametrize("damage", [cut, blank])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.5, 0.77, 0.999, 1.0])
+def test_records_that_are_missing_are_written_again(
+    crawled: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    share: float,
+    damage: Callable[[Path, int], None],
+) -> None:
+    before = len(endings(crawled))
+    stream = Path(crawled.dir) / "records.jsonl"
+    damage(stream, int(share * stream.stat().st_size))
+    left = stream.read_bytes().rpartition(b"}\n")[0].count(b'"parent_url":') - (share > 0.01)
+    restarted(monkeypatch)
+    lost, summary = resume(crawled)
+    assert lost == before - left
+    assert_whole(crawled, summary)
+    assert resume(crawled)[0] == 0
+
+
+@pytest.mark.parametrize("left", [None, 0, 9], ids=["gone", "empty", "cut"])
+def test_pictures_that_are_missing_are_fetched_again(
+    crawled: Config, monkeypatch: pytest.MonkeyPatch, left: int | None
+) -> None:
+    name = next(record["path"] for record in endings(crawled) if record["type"] == "image")
+    path = Path(crawled.dir) / name
+    path.unlink() if left is None else cut(path, left)
+    restarted(monkeypatch)
+    lost, summary = resume(crawled)
+    assert lost == PAGES / len(COLOURS)  # all that have these bytes
+    ended = Counter(record["url"] for record in endings(crawled))
+    assert sorted(ended.values())[-lost - 1 :] == [1] + [2] * lost
+    latest = {record["url"]: record for record in endings(crawled)}
+    for record in latest.values():
+        if record["type"] == "image":
+            data = (Path(crawled.dir) / record["path"]).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == record["sha256"]
+    assert summary.counts["image"] == PAGES
+
+
+def test_a_crawl_that_was_under_way_goes_on(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(
+        seeds=(site.url("/"),),
+        dir=str(tmp_path),
+        politeness=PolitenessConfig(per_host=1, wait=0.0),
+        limits=LimitsConfig(max_pages=6),
+    )
+    open_crawl(config, mode="new").run()
+    stream = tmp_path / "records.jsonl"
+    cut(stream, stream.stat().st_size // 2)
+    restarted(monkeypatch)
+    lost, summary = resume(replace(config, limits=LimitsConfig()))
+    assert lost > 0
+    assert_whole(config, summary)
+
+
+def test_what_came_after_the_last_commit_is_not_believed(
+    crawled: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Path(crawled.dir) / "records.jsonl"
+    last = stream.read_bytes().splitlines(keepends=True)[-1]
+    with stream.open("ab") as file:
+        file.write(last)
+    restarted(monkeypatch)
+    lost, summary = resume(crawled)
+    assert lost == 0
+    assert_whole(crawled, summary)
+
+
+def test_a_recrawl_asks_again_anyway(crawled: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Path(crawled.dir) / "records.jsonl"
+    cut(stream, stream.stat().st_size // 2)
+    restarted(monkeypatch)
+    summary = open_crawl(crawled, mode="newer").run()
+    assert summary.counts["page"] == PAGES + 1
+    ended = endings(crawled)
+    latest = Counter(one["type"] for one in ended if one["run_id"] == ended[-1]["run_id"])
+    assert latest == {"page": PAGES + 1, "image": PAGES, "redirect": 1, "error": 1}
+
+
+def test_without_a_restart_a_short_stream_is_somebodys_doing(crawled: Config) -> None:
+    stream = Path(crawled.dir) / "records.jsonl"
+    cut(stream, stream.stat().st_size // 2)
+    with pytest.raises(StateError, match="put the file back"):
+        open_crawl(crawled, mode="resume")
+
+
+def test_a_stream_that_was_moved_away_is_no_power_cut(
+    crawled: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (Path(crawled.dir) / "records.jsonl").unlink()
+    restarted(monkeypatch)
+    with pytest.raises(StateError, match="put the file back"):
+        open_crawl(crawled, mode="resume")
+
+
+def test_where_no_boot_id_is_known_nothing_is_asked_again(
+    crawled: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(power_cut, "boot_id", lambda: b"")
+    with closing(SqliteStore(Path(crawled.dir) / STATE)) as store:
+        store.set_note("boot", "", b"")
+        store.commit()
+    assert resume(crawled)[0] == 0
