@@ -1,7 +1,11 @@
 """Fixtures for all tests, and the same examples in every run."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
+from hub.testing import SteadyClock, steady_time
 from tests.site.fixtures import authority, ca_file, running_site, running_tls_site, site, tls_site
 
 __all__ = ["authority", "ca_file", "running_site", "running_tls_site", "site", "tls_site"]
@@ -9,3 +13,10 @@ __all__ = ["authority", "ca_file", "running_site", "running_tls_site", "site", "
 # A loaded machine is no failure, and a failure has to come again.
 settings.register_profile("orbweb", deadline=None, derandomize=True)
 settings.load_profile("orbweb")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def steady() -> Iterator[SteadyClock]:
+    """What does not ask for a hub of its own has one that no stall of the machine trips."""
+    with steady_time() as clock:
+        yield clock
