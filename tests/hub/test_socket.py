@@ -407,16 +407,17 @@ def test_nothing_keeps_a_forgotten_socket() -> None:
 
 
 def test_refused() -> None:
-    with plain.create_server((HOST, 0)) as server:
-        address = server.getsockname()
-    with socket.socket() as sock, pytest.raises(ConnectionRefusedError):
-        sock.connect(address)
-    with socket.socket() as sock:
-        assert sock.connect_ex(address) == errno.ECONNREFUSED
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(address)
-    with pytest.raises(ExceptionGroup):
-        socket.create_connection(address, all_errors=True)
+    with plain.socket() as bound:  # and not listening: so nobody else can be given its port
+        bound.bind((HOST, 0))
+        address = bound.getsockname()
+        with socket.socket() as sock, pytest.raises(ConnectionRefusedError):
+            sock.connect(address)
+        with socket.socket() as sock:
+            assert sock.connect_ex(address) == errno.ECONNREFUSED
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        with pytest.raises(ExceptionGroup):
+            socket.create_connection(address, all_errors=True)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -145,18 +145,18 @@ class Site:
         """Set when the present connections are to end."""
         self._mark: object = None
         self._reached = threading.Event()
-        self._listeners: list[socket.socket] = []
-        for address in addresses:
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            listener = socket.create_server((address, port), backlog=512, family=family)
-            port = listener.getsockname()[1]
-            self._listeners.append(listener)
+        self._listeners = _listeners(addresses, port)
+        port = self._listeners[0].getsockname()[1]
         self.address = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
         self.port = port
         scheme = "https" if tls else "http"
         self.base = f"{scheme}://{self.address}:{self.port}"
-        for listener in self._listeners:
-            threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        self._acceptors = [
+            threading.Thread(target=self._accept, args=(listener,), daemon=True)
+            for listener in self._listeners
+        ]
+        for acceptor in self._acceptors:
+            acceptor.start()
 
     def url(self, path: str, host: str | None = None) -> str:
         """The URL of `path`, at another host name or address if given."""
@@ -181,6 +181,8 @@ class Site:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
+        for acceptor in self._acceptors:
+            acceptor.join(PATIENCE)
         self._end_connections()
 
     def _come_up_to_now(self, listener: socket.socket) -> None:
@@ -257,6 +259,31 @@ class Site:
                 exchange.reply("<p>no such page", status=404)
             else:
                 handler(exchange)
+
+
+def _listeners(addresses: Sequence[str], port: int) -> list[socket.socket]:
+    """One for each address, all on the same port: a free one if it is 0."""
+    while True:
+        made: list[socket.socket] = []
+        try:
+            for address in addresses:
+                family = socket.AF_INET6 if ":" in address else socket.AF_INET
+                chosen = made[0].getsockname()[1] if made else port
+                made.append(socket.create_server((address, chosen), backlog=512, family=family))
+            return made
+        except OSError:
+            for listener in made:
+                listener.close()
+            if port or not made:  # else somebody else has it at another address
+                raise
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[int]:
+    """A port of 127.0.0.1 at which connections are refused, and that nobody else can be given."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 def _read_request(reader: object, number: int) -> Hit | None:
