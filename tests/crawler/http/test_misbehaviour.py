@@ -47,6 +47,7 @@ def outcomes(running_site: Site) -> dict[str, Outcome]:
     pages: list[Page] = [page for page in PAGES if page.expect is not None]
     found = Pool(20).map(lambda page: fetch(client, running_site.base + page.path), pages)
     client.close()
+    running_site.forget()
     return {page.path: outcome for page, outcome in zip(pages, found, strict=True)}
 
 
