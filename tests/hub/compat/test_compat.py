@@ -32,7 +32,7 @@ pytestmark = [
 
 _ROOT = Path(__file__).resolve().parents[3]
 _AT_ONCE = 4  # they sleep most of the time
-_AGAIN = (2.0, 4.0, 8.0)  # how patient each further try is
+_AGAIN = (1.0, 2.0, 4.0, 8.0, 8.0)  # how patient each further try is
 _LONGEST = ("test.test_socket", "gevent.tests.test__pool", "gevent.tests.test__threadpool")
 
 
