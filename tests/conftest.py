@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from hub.testing import SteadyClock, steady_time
 from tests.site.fixtures import authority, ca_file, running_site, running_tls_site, site, tls_site
@@ -11,7 +11,12 @@ from tests.site.fixtures import authority, ca_file, running_site, running_tls_si
 __all__ = ["authority", "ca_file", "running_site", "running_tls_site", "site", "tls_site"]
 
 # A loaded machine is no failure, and a failure has to come again.
-settings.register_profile("orbweb", deadline=None, derandomize=True)
+settings.register_profile(
+    "orbweb",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("orbweb")
 
 
