@@ -1,8 +1,11 @@
-"""For tests of programs on the hub: virtual time, a simulated network, checks.
+"""For tests of programs on the hub: virtual and steady time, a simulated network, checks.
 
 with virtual_time() as clock:
     hub.sleep(3600)             # takes no time
     assert clock.time == 3600
+
+with steady_time():             # real time, but a stopped process trips no time-out
+    ...
 
 with assert_no_switch():        # the block must not have waited
     queue.put(1)
@@ -25,18 +28,20 @@ from hub.report import greenlets_of
 from hub.resolver import use_network
 from hub.scope import no_switch
 from hub.simnet import Host, SimulatedNetwork
-from hub.virtual import VirtualClock, VirtualPoller
+from hub.virtual import SteadyClock, SteadyPoller, VirtualClock, VirtualPoller
 
 __all__ = [
     "Census",
     "Host",
     "SimulatedNetwork",
+    "SteadyClock",
     "VirtualClock",
     "assert_no_switch",
     "census",
     "fresh_hub",
     "no_leaks",
     "simulated_network",
+    "steady_time",
     "virtual_time",
 ]
 
@@ -64,6 +69,19 @@ def virtual_time(start: float = 0.0) -> Iterator[VirtualClock]:
     poller = VirtualPoller(clock)
     loop = poller.loop = Loop(clock, poller)
     with fresh_hub(Hub(loop)):
+        yield clock
+
+
+@contextmanager
+def steady_time() -> Iterator[SteadyClock]:
+    """A hub on real descriptors whose clock leaves out the times in which the process stood still.
+
+    For tests against servers in threads of this process: however busy the machine, time-outs tell
+    who was silent, not who got no CPU. What runs for long without looking at the clock counts
+    for next to nothing, too.
+    """
+    clock = SteadyClock()
+    with fresh_hub(Hub(Loop(clock, SteadyPoller()))):
         yield clock
 
 

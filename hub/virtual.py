@@ -1,11 +1,19 @@
-"""A clock that jumps, and the poller that makes it jump: the ground of ``hub.testing``.
+"""Clocks for tests, and the pollers that go with them: the ground of ``hub.testing``.
+
+One clock jumps.
 
 When nothing is ready and no thread is at work, waiting would only pass time. So the poller moves
 the clock to the next deadline instead. Real descriptors still work: they are looked at before
 each jump, and waited for while a thread works or when there is no deadline at all.
+
+The other one is real time without the machine's stalls. Where the process was stopped, or got no
+CPU for a while, real time-outs expire that nobody would have seen otherwise. So this clock is read
+often, by polls of at most `STALL` seconds, and takes what lies between two looks for no more than
+that.
 """
 
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from hub.poller import Callback, Entry, EpollPoller
@@ -13,7 +21,10 @@ from hub.poller import Callback, Entry, EpollPoller
 if TYPE_CHECKING:
     from hub.loop import Loop
 
-__all__ = ["VirtualClock", "VirtualPoller"]
+__all__ = ["STALL", "SteadyClock", "SteadyPoller", "VirtualClock", "VirtualPoller"]
+
+STALL = 0.02
+"""Seconds between two looks at a steady clock that count; what is more is a stall."""
 
 _FIRST_SIMULATED = 1 << 30  # descriptors from here on exist in no kernel
 
@@ -85,3 +96,27 @@ class VirtualPoller(EpollPoller):
         else:
             self.clock.time += timeout
             self.clock.jumps += 1
+
+
+class SteadyClock:
+    """Monotonic seconds, of which no more than `STALL` pass from one look to the next."""
+
+    def __init__(self, real: Callable[[], float] = monotonic) -> None:
+        self._real = real
+        self._seen = self.time = real()
+
+    def __call__(self) -> float:
+        now = self._real()
+        self.time += min(now - self._seen, STALL)
+        self._seen = now
+        return self.time
+
+
+class SteadyPoller(EpollPoller):
+    """epoll, for no longer than `STALL` while somebody waits for a time."""
+
+    __slots__ = ()
+
+    def poll(self, timeout: float | None, schedule: Callable[[Callback], object]) -> None:
+        """Take in events; without any the loop looks at its clock and comes back."""
+        super().poll(timeout if timeout is None else min(timeout, STALL), schedule)

@@ -1,11 +1,27 @@
 """Fixtures for all tests, and the same examples in every run."""
 
-from hypothesis import settings
+from collections.abc import Iterator
 
+import pytest
+from hypothesis import HealthCheck, settings
+
+from hub.testing import SteadyClock, steady_time
 from tests.site.fixtures import authority, ca_file, running_site, running_tls_site, site, tls_site
 
 __all__ = ["authority", "ca_file", "running_site", "running_tls_site", "site", "tls_site"]
 
 # A loaded machine is no failure, and a failure has to come again.
-settings.register_profile("orbweb", deadline=None, derandomize=True)
+settings.register_profile(
+    "orbweb",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("orbweb")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def steady() -> Iterator[SteadyClock]:
+    """What does not ask for a hub of its own has one that no stall of the machine trips."""
+    with steady_time() as clock:
+        yield clock

@@ -27,7 +27,7 @@ class GeneratedSite:
 
     def __init__(self, pages: int, seed: int) -> None:
         self.asked: list[str] = []
-        self.on_request: Callable[[str], None] | None = None
+        self.on_request: Callable[[str], object] | None = None
         self._pages = pages
         self._seed = seed
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -113,8 +113,9 @@ class GeneratedSite:
     def _answer(self, request: str) -> bytes:
         target = request.split(" ", 2)[1]
         self.asked.append(target)
-        if self.on_request is not None:
-            self.on_request(target)
+        on_request = self.on_request
+        if on_request is not None:
+            on_request(target)
         status, kind, body = self.answers.get(target, (404, "text/plain", b"not here"))
         named = "Location" if status == 301 else "Content-Type"
         head = f"{named}: {kind}\r\nContent-Length: {len(body)}\r\n"

@@ -3,7 +3,9 @@
 The moments are random but not luck: each signal waits for an amount of *progress* drawn from a
 seed, counted in requests that reached the server or in bytes that reached the record stream (the
 second falls between the flush of a batch and its commit, where a careless writer repeats itself).
-So the signals are spread over the whole crawl on any machine, however fast.
+So the signals are spread over the whole crawl on any machine, however fast; and from that amount
+on the site holds its answers back until the signal is sent, so that no crawl runs away from its
+signals on a machine that is slow to send them.
 """
 
 import hashlib
@@ -12,9 +14,11 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +31,8 @@ PAGES = 2000
 RECORD_BYTES = 1000  # about, to draw amounts of bytes alike to amounts of requests
 TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
 STOPPED_EARLY = 75
-PATIENCE = 60.0
+PATIENCE = 300.0
+"""Seconds for what takes a few; beyond it is a hang."""
 
 
 class Crawl:
@@ -43,13 +48,25 @@ class Crawl:
         """Run, signal after up to `2 * step` requests or records, and return the exit code."""
         reached = self.dice.choice([self._requests, self._bytes])(self.dice.randint(1, 2 * step))
         process = self._start()
-        deadline = time.monotonic() + PATIENCE
-        while not reached():
-            assert process.poll() is None, f"it ended before its signal:\n{self._messages()}"
-            assert time.monotonic() < deadline, f"no progress:\n{self._messages()}"
-            time.sleep(0.0005)
-        process.send_signal(sign)
+        with self._held_back(reached):
+            deadline = time.monotonic() + PATIENCE
+            while not reached():
+                assert process.poll() is None, f"it ended before its signal:\n{self._messages()}"
+                assert time.monotonic() < deadline, f"no progress:\n{self._messages()}"
+                time.sleep(0.0005)
+            process.send_signal(sign)
         return process.wait(PATIENCE)
+
+    @contextmanager
+    def _held_back(self, reached: Callable[[], bool]) -> Iterator[None]:
+        """No request is answered from then on, until the block is over."""
+        over = threading.Event()
+        self.site.on_request = lambda target: reached() and over.wait(PATIENCE)
+        try:
+            yield
+        finally:
+            self.site.on_request = None
+            over.set()
 
     def finish(self) -> None:
         """Run to the end."""

@@ -22,7 +22,7 @@ def server() -> Iterator[DemoServer]:
 def get(server: DemoServer, path: str) -> tuple[int, str, bytes]:
     """Status, final path, body."""
     try:
-        with urllib.request.urlopen(server.url + path.lstrip("/"), timeout=10) as answer:
+        with urllib.request.urlopen(server.url + path.lstrip("/"), timeout=120) as answer:
             final = answer.url.removeprefix(server.url)
             return answer.status, final, answer.read()
     except urllib.error.HTTPError as error:

@@ -29,7 +29,7 @@ CODES = re.search(r"\nExit codes: (.*?)\n\n", (ROOT / "README.md").read_text("ut
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     def slow(exchange: Exchange) -> None:
-        exchange.sleep(30.0)
+        exchange.sleep(300.0)
         exchange.reply("late")
 
     site = Site(
@@ -59,7 +59,7 @@ class Session:
     def __call__(self, *words: str, program: list[str] = PROGRAM) -> int:
         environ = os.environ | {"PYTHONPATH": str(ROOT)}
         done = subprocess.run(
-            [*program, *words], cwd=self.folder, env=environ, capture_output=True, timeout=60
+            [*program, *words], cwd=self.folder, env=environ, capture_output=True, timeout=300
         )
         self.told = done.stderr.decode()
         return done.returncode
@@ -84,12 +84,12 @@ class Session:
                     if line.startswith(b"orbweb: stopping"):
                         process.send_signal(second)
                         break
-            self.told = process.communicate(timeout=30)[1].decode()
+            self.told = process.communicate(timeout=300)[1].decode()
         return process.returncode
 
 
 def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)

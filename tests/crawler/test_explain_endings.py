@@ -40,7 +40,7 @@ from tests.site.fixtures import LIMITS
 from tests.site.names import NameServer, records
 from tests.site.page import reply
 from tests.site.pages import PAGES
-from tests.site.server import Exchange, Site
+from tests.site.server import Exchange, Site, part, refusing
 from tests.site.traps import chain
 
 
@@ -67,11 +67,6 @@ def crawl(folder: Path, seed: str, **changes: Any) -> Config:
     config = Config(seeds=(seed,), dir=str(folder), **settings)
     open_crawl(config, mode="new").run()
     return config
-
-
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 # ------------------------------------------------------------------ every error_code
@@ -117,7 +112,7 @@ def hang_up_on_all(listener: socket.socket) -> None:
         while True:
             visitor, _ = listener.accept()
             visitor.sendall(b"no TLS here\r\n")
-            visitor.close()
+            part(visitor)
 
 
 def most_failures(folder: Path, tls_port: int) -> dict[str, str]:
@@ -134,20 +129,21 @@ def most_failures(folder: Path, tls_port: int) -> dict[str, str]:
     names = NameServer(lambda name, kind: NAMES[name])
     rude = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=hang_up_on_all, args=(rude,), daemon=True).start()
-    ports = {"closed": closed_port(), "silent": site.port, "tls": tls_port}
-    ports["rude"] = rude.getsockname()[1]
-    elsewhere = [path.format(**ports) for path in ELSEWHERE.values()]
-    site.pages[""] = page(  # type: ignore[index]
-        link(*ON_THE_SITE.values(), *(url for url in elsewhere if "png" not in url)),
-        picture("/broken.png"),
-    )
-    crawl(
-        folder,
-        site.url("/"),
-        http=replace(LIMITS, dns_servers=(names.address,), allow_net=("224.0.0.0/4",)),
-        scope=ScopeConfig(within="any", depth=1),
-        limits=LimitsConfig(max_redirects=2),
-    )
+    ports = {"silent": site.port, "tls": tls_port, "rude": rude.getsockname()[1]}
+    with refusing() as closed:
+        ports["closed"] = closed
+        elsewhere = [path.format(**ports) for path in ELSEWHERE.values()]
+        site.pages[""] = page(  # type: ignore[index]
+            link(*ON_THE_SITE.values(), *(url for url in elsewhere if "png" not in url)),
+            picture("/broken.png"),
+        )
+        crawl(
+            folder,
+            site.url("/"),
+            http=replace(LIMITS, dns_servers=(names.address,), allow_net=("224.0.0.0/4",)),
+            scope=ScopeConfig(within="any", depth=1),
+            limits=LimitsConfig(max_redirects=2),
+        )
     for server in (site, names):
         server.stop()
     rude.close()
@@ -156,8 +152,9 @@ def most_failures(folder: Path, tls_port: int) -> dict[str, str]:
 
 
 def failing_proxy(folder: Path) -> Case:
-    proxy = f"http://127.0.0.1:{closed_port()}"
-    crawl(folder, "http://127.0.0.2/", http=HttpConfig(proxy=proxy))
+    with refusing() as closed:
+        http = HttpConfig(proxy=f"http://127.0.0.1:{closed}")
+        crawl(folder, "http://127.0.0.2/", http=http)
     return Case(folder, "http://127.0.0.2/", "failed: proxy, ")
 
 
@@ -186,19 +183,20 @@ def deadly_page(folder: Path) -> Case:
 def given_up(folder: Path) -> tuple[Case, Case]:
     """A host that is not there, and one without a robots.txt; both are parked too often."""
     broken = Site({"robots.txt": reply(status=503)})
-    closed = f"http://127.0.0.1:{closed_port()}/x"
-    site = Site({"": page(link(closed, broken.url("/x")))})
-    config = crawl(
-        folder,
-        site.url("/"),
-        politeness=PolitenessConfig(
-            wait=0.0, park_after=1, park_time=0.01, parkings=1, host_backoff=0.01
-        ),
-        retry=RetryConfig(tries=9, backoff=0.01),
-        scope=ScopeConfig(within="any"),
-    )
-    for _ in range(3):
-        open_crawl(config, mode="resume").run()
+    with refusing() as port:
+        closed = f"http://127.0.0.1:{port}/x"
+        site = Site({"": page(link(closed, broken.url("/x")))})
+        config = crawl(
+            folder,
+            site.url("/"),
+            politeness=PolitenessConfig(
+                wait=0.0, park_after=1, park_time=0.01, parkings=1, host_backoff=0.01
+            ),
+            retry=RetryConfig(tries=9, backoff=0.01),
+            scope=ScopeConfig(within="any"),
+        )
+        for _ in range(3):
+            open_crawl(config, mode="resume").run()
     for server in (site, broken):
         server.stop()
     parked = Case(folder, closed, "failed: host_parked, the host was given up; ", 3)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 import trustme
 
+import hub
 from crawler.app import Summary, open_crawl
 from crawler.config import Config, LimitsConfig, PolitenessConfig, RetryConfig, ScopeConfig
 from tests.site.content import HOSTILE
@@ -68,9 +69,10 @@ def _crawl(site: Site, others: Elsewhere, folder: Path) -> Run:
         limits=LimitsConfig(max_links=400),
     )
     before = _peak_megabytes()
-    began = time.monotonic()
-    summary = open_crawl(config, mode="new").run()
-    seconds = time.monotonic() - began
+    now, wall = hub.get_hub().loop.now, time.time()
+    began = now()
+    summary = open_crawl(config, mode="new", clock=lambda: wall + now() - began).run()
+    seconds = now() - began
     by_url: dict[str, list[dict[str, Any]]] = {}
     for line in (folder / "crawl" / "records.jsonl").read_bytes().splitlines():
         record = json.loads(line)
@@ -170,8 +172,8 @@ def test_each_page_ends_as_it_should(page: Any, run: Run) -> None:
     assert _milliseconds(record) < (page.expect.seconds if page.expect else 2) * 1000 + SLACK_MS
 
 
-SLACK_MS = 3000
-"""For a machine that does other things; what never ends goes beyond any."""
+SLACK_MS = 1000
+"""For the other 23 that are under way; the machine's stalls are left out by the hub's clock."""
 
 
 def _milliseconds(record: dict[str, Any]) -> int:

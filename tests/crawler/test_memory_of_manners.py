@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +14,7 @@ import hub
 from crawler.app import Summary, open_crawl
 from crawler.config import Config, LimitsConfig, PolitenessConfig
 from crawler.folder import stored_config
+from hub import debug
 from hub.testing import VirtualClock, virtual_time
 from tests.crawler.world import START, Host, World, breaches, in_place_of_the_client
 
@@ -121,8 +121,8 @@ def test_a_parked_host_is_asked_again_on_the_next_day_under_the_default_settings
 
 
 def greenlets() -> int:
-    """How many of the hub's are alive in this process."""
-    return sum(type(one) is hub.Greenlet and not one.dead for one in gc.get_objects())
+    """How many are alive on this hub."""
+    return debug.statistics().greenlets
 
 
 def test_a_host_that_cools_down_holds_no_place_no_greenlet_and_no_connection(clock, tmp_path):

@@ -35,7 +35,7 @@ def orbweb(tmp_path: Path) -> Orbweb:
     def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*PROGRAM, *words], cwd=tmp_path, env=os.environ | environ, capture_output=True,
-            text=True, timeout=60, check=False,
+            text=True, timeout=300, check=False,
         )  # fmt: skip
 
     return run

@@ -96,7 +96,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         env=os.environ | {"MINE": MINE},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -3,13 +3,18 @@
 import io
 import os
 import signal
+import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
 import hub
 from hub import debug
-from hub.testing import VirtualClock
+from hub.hub import Hub
+from hub.loop import Loop
+from hub.poller import EpollPoller
+from hub.testing import VirtualClock, fresh_hub
 
 
 def test_dump_says_who_waits_for_what_where_and_since_when(clock: VirtualClock) -> None:
@@ -48,7 +53,9 @@ def test_dump_on_signal() -> None:
     handler = debug.dump_on_signal(file=out)
     waiting = hub.spawn(hub.event.Event().wait)
     os.kill(os.getpid(), signal.SIGUSR1)
-    hub.sleep(0.01)
+    with hub.Timeout(60):
+        while not out.getvalue():
+            hub.sleep(0.001)
     handler.cancel()
     assert "Event.wait" in out.getvalue()
     waiting.kill()
@@ -72,32 +79,66 @@ def test_a_greenlet_that_switched_away_by_itself() -> None:
     partner.switch()
 
 
-def spin(seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        pass
+def spin(seen: Callable[[], bool]) -> None:
+    """Block the loop until the watchdog has seen it."""
+    end = time.monotonic() + 60
+    while not seen():
+        assert time.monotonic() < end
 
 
 def test_the_watchdog_names_who_blocks_once() -> None:
     reports: list[str] = []
+
+    def of_spin() -> list[str]:
+        return [report for report in reports if "in spin" in report]
+
+    def block() -> None:
+        spin(lambda: bool(of_spin()))
+        time.sleep(4 * watchdog.threshold)  # long enough to be reported again
+
     with debug.Watchdog(threshold=0.02, report=reports.append) as watchdog:
-        hub.spawn(spin, 0.12).join()
-        hub.sleep(0.001)
-    assert watchdog.reports == len(reports) == 1
-    assert "in spin" in reports[0]
+        hub.spawn(block).join()
+    assert watchdog.reports == len(reports)
+    assert len([report for report in reports if "in block" in report]) == 1
 
 
-def test_the_watchdog_is_quiet_when_all_is_well() -> None:
-    reports: list[str] = []
-    watchdog = debug.Watchdog(threshold=0.05, report=reports.append)
-    watchdog.start()
-    hub.sleep(0.15)  # asleep for longer than the threshold
-    watchdog.stop()
-    watchdog.stop()
+class WatchedClock:
+    """Stands still unless it is told to go on, and counts the looks of the watchdog."""
+
+    def __init__(self) -> None:
+        self.time, self.looks = 0.0, 0
+
+    def __call__(self) -> float:
+        self.looks += threading.current_thread().name == "hub-watchdog"
+        return self.time
+
+
+def test_the_watchdog_is_quiet_while_the_loop_sleeps() -> None:
+    clock, reports = WatchedClock(), list[str]()
+    with fresh_hub(Hub(Loop(clock, EpollPoller()))) as own:
+        watchdog = debug.Watchdog(threshold=0.004, report=reports.append)
+        watchdog.start()
+        morning = own.loop.async_()
+
+        def night() -> None:
+            while not own.loop.asleep:
+                time.sleep(0.001)
+            clock.time += 3600
+            until = clock.looks + 3
+            while clock.looks < until:
+                time.sleep(0.001)
+            morning.send()
+
+        sleeping = threading.Thread(target=night)
+        sleeping.start()
+        own.wait(morning)
+        sleeping.join()
+        watchdog.stop()
+        watchdog.stop()
     assert reports == []
 
 
 def test_the_watchdog_prints_by_default(capsys: pytest.CaptureFixture[str]) -> None:
-    with debug.Watchdog(threshold=0.02):
-        spin(0.08)
+    with debug.Watchdog(threshold=0.02) as watchdog:
+        spin(lambda: watchdog.reports > 0)
     assert "has not polled" in capsys.readouterr().err

@@ -20,7 +20,7 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
 
@@ -132,7 +132,7 @@ def test_ready_work_starves_neither_descriptors_nor_timers() -> None:
     hub.sleep(0)
     right.sendall(b"x")
     hub.get_hub().loop.call_later(0, lambda: got.append("timer"))
-    with hub.Timeout(10):
+    with hub.Timeout(60):
         hub.joinall([hub.spawn(spin) for _ in range(3)])
     assert sorted(got) == ["data", "timer"]
     assert spins < 20 * BUDGET
@@ -327,18 +327,19 @@ def test_wait_for_any_watcher_with_timeout(clock: VirtualClock) -> None:
 
 
 def test_a_callback_from_a_thread_wakes_the_hub_at_once(own_hub: Hub) -> None:
-    posted: list[float] = []
+    """And not when it wakes for another reason: the next would be a minute later."""
     woken = hub.event.Event()
 
     def post() -> None:
-        time.sleep(0.02)
-        posted.append(time.monotonic())
+        while not own_hub.loop.asleep:
+            time.sleep(0.001)
         own_hub.loop.run_callback_threadsafe(woken.set)
 
     thread = threading.Thread(target=post)
+    began = time.monotonic()
     thread.start()
-    assert woken.wait(timeout=10)
-    assert time.monotonic() - posted[0] < 1
+    assert woken.wait(timeout=60)
+    assert time.monotonic() - began < 50
     thread.join()
 
 
@@ -360,7 +361,7 @@ def test_many_posts_from_many_threads() -> None:
     threads = [threading.Thread(target=post) for _ in range(4)]
     for thread in threads:
         thread.start()
-    assert done.wait(timeout=20)
+    assert done.wait(timeout=60)
     for thread in threads:
         thread.join()
 
@@ -375,7 +376,7 @@ def test_one_hub_a_thread() -> None:
 
     thread = threading.Thread(target=other)
     thread.start()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert seen
     assert seen[0] is not hub.get_hub()
 

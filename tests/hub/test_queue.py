@@ -171,7 +171,7 @@ def test_a_queue_fed_from_a_thread_wakes_the_hub() -> None:
     queue: Queue[int] = Queue()
     thread = threading.Thread(target=lambda: [queue.put(number) for number in range(1000)])
     thread.start()
-    assert [queue.get(timeout=10) for _ in range(1000)] == list(range(1000))
+    assert [queue.get(timeout=60) for _ in range(1000)] == list(range(1000))
     thread.join()
 
 

@@ -22,7 +22,7 @@ class Names:
 
     def __call__(self, host: str, *args: object) -> list[object]:
         self.asked.append(host)
-        self.go.wait(10)
+        self.go.wait(60)
         if isinstance(self.answer, BaseException):
             raise self.answer
         assert isinstance(self.answer, list)
@@ -40,11 +40,11 @@ def test_is_numeric(host: str | bytes, numeric: bool) -> None:
 
 
 def test_numeric_addresses_need_no_thread() -> None:
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     for host in ("127.0.0.1", "::1", None):
         found = socket.getaddrinfo(host, 80, type=socket.SOCK_STREAM)
         assert found == plain.getaddrinfo(host, 80, type=plain.SOCK_STREAM)
-    assert threading.active_count() == threads
+    assert set(threading.enumerate()) <= threads
 
 
 def test_answers_are_kept_for_a_while(clock: VirtualClock) -> None:

@@ -63,7 +63,7 @@ def plain_server() -> Iterator[Callable[[Callable[[plain.socket], object]], tupl
 
     yield start
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     server.close()
 
 
@@ -112,7 +112,7 @@ def test_end_of_stream_right_behind_a_short_read(
             connection.sendall(b"bye")
             time.sleep(pause)
 
-        with socket.create_connection(plain_server(close_at_once)) as client, hub.Timeout(10):
+        with socket.create_connection(plain_server(close_at_once)) as client, hub.Timeout(60):
             assert client.recv(100) == b"bye"
             assert client.recv(100) == b""
             assert client.recv(100) == b""
@@ -133,7 +133,7 @@ def test_any_read_size_gets_every_byte(
 
     sending = hub.spawn(send)
     received = b""
-    with hub.Timeout(10):
+    with hub.Timeout(60):
         while piece := left.recv(length):
             received += piece
     sending.join()
@@ -178,7 +178,7 @@ def test_urgent_data_does_not_hide_what_comes_after(
     peer.send(b"!", socket.MSG_OOB)
     peer.sendall(b"three")
     received = b""
-    with hub.Timeout(10):
+    with hub.Timeout(60):
         while len(received) < 8:
             received += client.recv(100)
     assert received == b"twothree"
@@ -222,9 +222,9 @@ def test_own_timeout_and_budget_are_two_things(
 ) -> None:
     left, _ = pair
     left.settimeout(0.005)
-    with pytest.raises(TimeoutError), hub.Timeout(10):
+    with pytest.raises(TimeoutError), hub.Timeout(60):
         left.recv(1)
-    left.settimeout(10)
+    left.settimeout(60)
     with pytest.raises(hub.Timeout), hub.Timeout(0.005):
         left.recv(1)
     assert hub.spawn(left.recv, 1).join(0) is False  # the slot is free again
@@ -407,16 +407,17 @@ def test_nothing_keeps_a_forgotten_socket() -> None:
 
 
 def test_refused() -> None:
-    with plain.create_server((HOST, 0)) as server:
-        address = server.getsockname()
-    with socket.socket() as sock, pytest.raises(ConnectionRefusedError):
-        sock.connect(address)
-    with socket.socket() as sock:
-        assert sock.connect_ex(address) == errno.ECONNREFUSED
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(address)
-    with pytest.raises(ExceptionGroup):
-        socket.create_connection(address, all_errors=True)
+    with plain.socket() as bound:  # and not listening: so nobody else can be given its port
+        bound.bind((HOST, 0))
+        address = bound.getsockname()
+        with socket.socket() as sock, pytest.raises(ConnectionRefusedError):
+            sock.connect(address)
+        with socket.socket() as sock:
+            assert sock.connect_ex(address) == errno.ECONNREFUSED
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        with pytest.raises(ExceptionGroup):
+            socket.create_connection(address, all_errors=True)
 
 
 @pytest.fixture
@@ -469,7 +470,7 @@ def test_connect_by_name_and_dual_stack() -> None:
     with socket.create_server((HOST, 0)) as server:
         port = server.getsockname()[1]
         accepting = hub.spawn(server.accept)
-        with socket.create_connection(("localhost", port), timeout=5) as client:
+        with socket.create_connection(("localhost", port), timeout=60) as client:
             assert client.getpeername()[1] == port
             accepting.get()[0].close()
     if socket.has_dualstack_ipv6():
@@ -509,7 +510,7 @@ def test_many_connections_at_once() -> None:
 
     with socket.create_server((HOST, 0), backlog=500) as server:
         serving = hub.spawn(serve)
-        with hub.Timeout(20):
+        with hub.Timeout(60):
             assert all(hub.pool.Pool(100).map(ask, range(500)))
         serving.kill()
 
@@ -609,7 +610,7 @@ def test_wait_read_on_any_descriptor() -> None:
         os.write(write, b"x")
         waiting.get()
         for _ in range(3):  # nobody has read it, so it is still readable
-            socket.wait_read(read, timeout=5)
+            socket.wait_read(read, timeout=60)
         socket.wait_write(write)
         os.read(read, 1)
         with pytest.raises(TimeoutError):
@@ -630,8 +631,8 @@ def test_wait_read_on_one_of_our_sockets(pair: tuple[socket.socket, socket.socke
         left.recv(1)  # registered from now on
     right.sendall(b"y")
     for _ in range(3):
-        socket.wait_read(left.fileno(), timeout=5)
-    socket.wait_readwrite(left.fileno(), timeout=5)
+        socket.wait_read(left.fileno(), timeout=60)
+    socket.wait_readwrite(left.fileno(), timeout=60)
     assert left.recv(1) == b"y"
     with pytest.raises(TimeoutError):
         socket.wait_read(left.fileno(), timeout=0.001)
@@ -679,12 +680,12 @@ def test_a_socket_moves_to_another_thread() -> None:
     left.settimeout(0.001)
     with pytest.raises(TimeoutError):
         left.recv(1)
-    left.settimeout(10)
+    left.settimeout(60)
     got = []
     thread = threading.Thread(target=lambda: [got.append(left.recv(1)), hub.get_hub().destroy()])
     thread.start()
     right.sendall(b"x")
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert got == [b"x"]
     left.close()
     right.close()

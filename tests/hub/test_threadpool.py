@@ -39,13 +39,13 @@ def test_others_run_meanwhile() -> None:
         release.set()
 
     hub.spawn(tick)
-    pool.apply(release.wait, (10,))
+    pool.apply(release.wait, (60,))
     assert len(ticks) == 5
 
 
 def test_spawn_waits_when_all_are_busy() -> None:
     pool, release = ThreadPool(2), threading.Event()
-    results = [pool.spawn(release.wait, 10) for _ in range(2)]
+    results = [pool.spawn(release.wait, 60) for _ in range(2)]
     assert pool.full()
     assert pool.free_count() == 0
     assert len(pool) == 2
@@ -78,7 +78,7 @@ def test_an_interrupted_caller_leaves_the_work_alone() -> None:
     pool, release, done = ThreadPool(1), threading.Event(), []
 
     def work() -> None:
-        release.wait(10)
+        release.wait(60)
         done.append(1)
 
     with pytest.raises(hub.Timeout), hub.Timeout(0.01):
@@ -103,13 +103,13 @@ def test_virtual_time_stands_still_while_a_thread_works(clock: VirtualClock) -> 
 
 
 def test_threads_end_with_their_pool() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     pool = ThreadPool(2)
     pool.map(abs, [1, 2])
     del pool
     gc.collect()
-    deadline = time.monotonic() + 10
-    while threading.active_count() > before:
+    deadline = time.monotonic() + 60
+    while set(threading.enumerate()) - before:
         assert time.monotonic() < deadline
         time.sleep(0.001)
 
@@ -149,7 +149,7 @@ def test_abandoned_work_does_not_hold_the_process() -> None:
         "print('bye')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30,
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "bye\n"), done.stderr

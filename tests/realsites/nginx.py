@@ -92,7 +92,7 @@ class Nginx:
         """End gracefully: the last lines of the log are written on the way out."""
         self._process.send_signal(signal.SIGQUIT)
         try:
-            self._process.wait(timeout=5)
+            self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:  # a client still holds a connection open
             self._process.terminate()
             self._process.wait()

@@ -47,7 +47,7 @@ def crawled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         seed = server.url + site.index
         options = ["-d", str(folder), "-w", "0", "-c", "16", "--per-host", "16"]
         subprocess.run(
-            [*PROGRAM, "crawl", seed, *options], check=True, timeout=120, stdin=subprocess.DEVNULL
+            [*PROGRAM, "crawl", seed, *options], check=True, timeout=500, stdin=subprocess.DEVNULL
         )
     return Crawled(
         site=site,

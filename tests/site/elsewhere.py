@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from tests.site import certificates
 from tests.site.fixtures import LIMITS
 from tests.site.names import NameServer, records
 from tests.site.pages import handlers
-from tests.site.server import Site
+from tests.site.server import Site, refusing
 
 NAMES = {
     "gone.example": records(rcode=3),
@@ -47,8 +46,6 @@ def elsewhere(
     names = NameServer(lambda name, kind: NAMES[name])
     strict = Site(handlers(), tls={"": certificates.strict(authority)})
     ancient = Site(handlers(), tls={"": certificates.ancient(authority)})
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        closed = free.getsockname()[1]
     hosts = (*TLS_FAULTS, "good")
     http = replace(
         LIMITS,
@@ -56,7 +53,8 @@ def elsewhere(
         resolve=tuple(f"{name}.test:{tls_site.port}:127.0.0.1" for name in hosts),
         ca_file=str(ca_file),
     )
-    yield Elsewhere(http, _endings(site, tls_site, ancient, strict, closed))
+    with refusing() as closed:
+        yield Elsewhere(http, _endings(site, tls_site, ancient, strict, closed))
     for server in (ancient, strict):
         server.stop()
     names.stop()

@@ -41,10 +41,11 @@ def running_site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(running_site: Site) -> Site:
-    """The fixture site with an empty log and no open connection."""
+def site(running_site: Site) -> Iterator[Site]:
+    """The fixture site with an empty log and no open connection, before the test and after it."""
     running_site.forget()
-    return running_site
+    yield running_site
+    running_site.forget()
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +68,8 @@ def running_tls_site(authority: trustme.CA, ca_file: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def tls_site(running_tls_site: Site) -> Site:
+def tls_site(running_tls_site: Site) -> Iterator[Site]:
     """The same over TLS; trust `ca_file`."""
     running_tls_site.forget()
-    return running_tls_site
+    yield running_tls_site
+    running_tls_site.forget()

@@ -11,6 +11,8 @@ import socket
 import threading
 from base64 import b64encode
 
+from tests.site.server import part
+
 USER, PASSWORD = b"user", b"pr0xy"
 _BASIC = b"Basic " + b64encode(USER + b":" + PASSWORD)
 
@@ -45,17 +47,15 @@ class Proxy:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError, ValueError), sock:
+        with contextlib.suppress(OSError, ValueError):
             first = sock.recv(1, socket.MSG_PEEK)
             if self._mischief is not None:
                 sock.sendall(self._mischief)
-                sock.shutdown(socket.SHUT_WR)
-                while sock.recv(4096):  # what is unread at close() makes it a reset
-                    pass
             elif first == b"\x05":
                 self._socks(sock)
             else:
                 self._http(sock)
+        part(sock)
 
     def _http(self, sock: socket.socket) -> None:
         reader = sock.makefile("rb", buffering=0)

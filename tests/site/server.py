@@ -13,11 +13,14 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
 
 Headers = Sequence[tuple[str, str]]
+
+PATIENCE = 60.0
+"""Seconds that threads of ours have to come to an end."""
 
 
 class Hit(NamedTuple):
@@ -38,13 +41,27 @@ class Hangup(Exception):
     """Raised by a page to end the connection without a further word."""
 
 
+class Reset(Hangup):
+    """The same, but not in good order."""
+
+
+def part(sock: socket.socket) -> None:
+    """Close in good order: what is unread at close() would make a TCP reset of it, and what the
+    other side has not read by then would be lost to it."""
+    with contextlib.suppress(OSError), sock:
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(65536):
+            pass
+
+
 class Exchange:
     """One request, and all ways to answer it."""
 
-    def __init__(self, site: Site, sock: socket.socket, hit: Hit) -> None:
+    def __init__(self, site: Site, sock: socket.socket, hit: Hit, over: threading.Event) -> None:
         self.site = site
         self.sock = sock
         self.hit = hit
+        self._over = over
         path, _, self.query = hit.target.partition("?")
         self.name, *self.args = unquote(path).lstrip("/").split("/")
 
@@ -76,8 +93,8 @@ class Exchange:
         self.raw(head if self.hit.method == "HEAD" else head + data)
 
     def sleep(self, seconds: float) -> None:
-        """Wait, but not longer than the site stands."""
-        if self.site.stopping.wait(seconds):
+        """Wait, but not longer than the site knows of this connection."""
+        if self._over.wait(seconds):
             raise Hangup
 
     def hang_up(self) -> None:
@@ -87,8 +104,7 @@ class Exchange:
     def reset(self) -> None:
         """End the connection with a TCP reset."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
-        raise Hangup
+        raise Reset
 
 
 Handler = Callable[[Exchange], None]
@@ -123,20 +139,24 @@ class Site:
         self.protocols: list[str | None] = []
         """What was agreed on by ALPN, connection by connection."""
         self._tls = _server_context(tls) if tls else None
-        self._open: set[socket.socket] = set()
+        self._open: dict[threading.Thread, socket.socket] = {}
         self._lock = threading.Lock()
-        self._listeners: list[socket.socket] = []
-        for address in addresses:
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            listener = socket.create_server((address, port), backlog=512, family=family)
-            port = listener.getsockname()[1]
-            self._listeners.append(listener)
+        self._over = threading.Event()
+        """Set when the present connections are to end."""
+        self._mark: object = None
+        self._reached = threading.Event()
+        self._listeners = _listeners(addresses, port)
+        port = self._listeners[0].getsockname()[1]
         self.address = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
         self.port = port
         scheme = "https" if tls else "http"
         self.base = f"{scheme}://{self.address}:{self.port}"
-        for listener in self._listeners:
-            threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        self._acceptors = [
+            threading.Thread(target=self._accept, args=(listener,), daemon=True)
+            for listener in self._listeners
+        ]
+        for acceptor in self._acceptors:
+            acceptor.start()
 
     def url(self, path: str, host: str | None = None) -> str:
         """The URL of `path`, at another host name or address if given."""
@@ -147,8 +167,11 @@ class Site:
         return [hit for hit in list(self.log) if hit.target.startswith(path)]
 
     def forget(self) -> None:
-        """Empty the log and close the connections, so that the next test starts anew."""
-        self._close_connections()
+        """End the connections and empty the log, so that the next test starts anew: what is still
+        under way is awaited, and not counted among what comes."""
+        for listener in self._listeners:
+            self._come_up_to_now(listener)
+        self._end_connections()
         self.log.clear()
         self.connections = self.resumed = 0
 
@@ -158,36 +181,65 @@ class Site:
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
-        self._close_connections()
+        for acceptor in self._acceptors:
+            acceptor.join(PATIENCE)
+        self._end_connections()
 
-    def _close_connections(self) -> None:
+    def _come_up_to_now(self, listener: socket.socket) -> None:
+        """Have everything accepted that waits for it, by coming last."""
+        self._reached.clear()
+        with socket.socket(listener.family) as last:
+            last.bind((listener.getsockname()[0], 0))
+            self._mark = last.getsockname()
+            last.connect(listener.getsockname())
+            if not self._reached.wait(PATIENCE):
+                raise RuntimeError("the site does not accept connections")
+
+    def _end_connections(self) -> None:
         with self._lock:
-            for sock in self._open:
-                with contextlib.suppress(OSError):
-                    sock.shutdown(socket.SHUT_RDWR)
+            ending, self._open = self._open, {}
+            over, self._over = self._over, threading.Event()
+        over.set()
+        for sock in ending.values():
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in ending:
+            thread.join(PATIENCE)
 
     def _accept(self, listener: socket.socket) -> None:
         while not self.stopping.is_set():
             try:
-                sock, _ = listener.accept()
+                sock, peer = listener.accept()
             except OSError:
                 return
+            if peer == self._mark:
+                self._mark = None
+                sock.close()
+                self._reached.set()
+                continue
             self.connections += 1
-            threading.Thread(target=self._serve, args=(sock, self.connections), daemon=True).start()
+            self._begin(sock, self.connections)
 
-    def _serve(self, sock: socket.socket, number: int) -> None:
+    def _begin(self, sock: socket.socket, number: int) -> None:
         with self._lock:
-            self._open.add(sock)
+            job = threading.Thread(target=self._serve, args=(sock, number, self._over), daemon=True)
+            self._open[job] = sock
+        job.start()
+
+    def _serve(self, sock: socket.socket, number: int, over: threading.Event) -> None:
+        end = part
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self._wrapped(sock) as wire:
-                self._converse(wire, number)
+            with self._wrapped(sock.dup()) as wire:
+                self._converse(wire, number, over)
+        except Reset:
+            end = socket.socket.close
         except (OSError, Hangup):
             pass
         finally:
+            end(sock)
             with self._lock:
-                self._open.discard(sock)
-            sock.close()
+                self._open.pop(threading.current_thread(), None)
 
     def _wrapped(self, sock: socket.socket) -> socket.socket:
         if self._tls is None:
@@ -197,16 +249,41 @@ class Site:
         self.protocols.append(wire.selected_alpn_protocol())
         return wire
 
-    def _converse(self, sock: socket.socket, number: int) -> None:
+    def _converse(self, sock: socket.socket, number: int, over: threading.Event) -> None:
         reader = sock.makefile("rb")
         while (hit := _read_request(reader, number)) is not None:
             self.log.append(hit)
-            exchange = Exchange(self, sock, hit)
+            exchange = Exchange(self, sock, hit, over)
             handler = self.pages.get(exchange.name)
             if handler is None:
                 exchange.reply("<p>no such page", status=404)
             else:
                 handler(exchange)
+
+
+def _listeners(addresses: Sequence[str], port: int) -> list[socket.socket]:
+    """One for each address, all on the same port: a free one if it is 0."""
+    while True:
+        made: list[socket.socket] = []
+        try:
+            for address in addresses:
+                family = socket.AF_INET6 if ":" in address else socket.AF_INET
+                chosen = made[0].getsockname()[1] if made else port
+                made.append(socket.create_server((address, chosen), backlog=512, family=family))
+            return made
+        except OSError:
+            for listener in made:
+                listener.close()
+            if port or not made:  # else somebody else has it at another address
+                raise
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[int]:
+    """A port of 127.0.0.1 at which connections are refused, and that nobody else can be given."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 def _read_request(reader: object, number: int) -> Hit | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 from tests.site.page import Page, endless, fails, kept, ok, raw
 from tests.site.server import Exchange
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 TEN = OK + b"Content-Length: 10\r\n\r\n"
+POISONED = threading.Event()
+"""An afterthought has been sent."""
 
 
 def slow(exchange: Exchange) -> None:
@@ -62,6 +66,7 @@ def afterthought(exchange: Exchange) -> None:
     exchange.reply("<p>first")
     exchange.sleep(0.05)
     exchange.raw(OK + b"Content-Length: 6\r\n\r\npoison")
+    POISONED.set()
 
 
 def echo(exchange: Exchange) -> None:

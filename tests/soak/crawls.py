@@ -46,7 +46,8 @@ def crawl(url: str, folder: Path) -> Weighed:
         seeds=(url,),
         dir=str(folder),
         concurrency=16,
-        http=HttpConfig(timeout=1.5, connect_timeout=0.5, read_timeout=0.3, max_body=2**20),
+        # With four tries a page outlives a stall of the other process for up to four seconds.
+        http=HttpConfig(timeout=4.0, connect_timeout=2.0, read_timeout=1.0, max_body=2**20),
         politeness=PolitenessConfig(per_host=16, wait=0.0, host_backoff=0.001, park_after=1000),
         retry=RetryConfig(tries=4, backoff=0.01),
         scope=ScopeConfig(depth=30),

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from hub.testing import steady_time
 from tests.soak import day
 from tests.soak.crawls import crawl, faults
 from tests.soak.faults import PAGES
 
 
 def test_nothing_is_left_over(tmp_path: Path) -> None:
-    with faults(7) as url:
+    with steady_time(), faults(7) as url:
         runs = [crawl(url, tmp_path / str(number)) for number in range(4)]
     assert len({run.census for run in runs[1:]}) == 1
     for run in runs:

@@ -26,16 +26,14 @@ from crawler.records import Request
 from tests.crawler.http.test_client import Make, Names, client, failing, make
 from tests.site.fixtures import LIMITS, needs_ipv6
 from tests.site.pages import handlers
-from tests.site.server import Site
+from tests.site.server import Site, refusing
 
 __all__ = ["client", "make"]
 
 
 def test_a_refused_connection(make: Make) -> None:
-    with standard.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    client = make()
-    failure = failing(client, f"http://127.0.0.1:{port}/", ConnectRefused)
+    with refusing() as port:
+        failure = failing(make(), f"http://127.0.0.1:{port}/", ConnectRefused)
     assert f"127.0.0.1:{port}" in failure.message
 
 

@@ -28,7 +28,8 @@ from crawler.http.identity import Identity, trusted_origins
 from crawler.http.names.system import Resolver
 from crawler.records import Request, Response
 from tests.site.fixtures import LIMITS
-from tests.site.server import Site
+from tests.site.server import Site, part
+from tests.site.transport import POISONED
 
 LOOPBACK = {"127.0.0.1", "127.0.0.2", "localhost"}
 
@@ -85,9 +86,9 @@ def server(answer: bytes | None) -> Iterator[int]:
 
         def serve() -> None:
             sock, _ = listener.accept()
-            with sock:
-                sock.recv(65536)
-                sock.sendall(answer or b"")
+            sock.recv(1)
+            sock.sendall(answer or b"")
+            part(sock)
 
         if answer is not None:
             threading.Thread(target=serve, daemon=True).start()
@@ -219,8 +220,9 @@ def test_a_drop_after_the_first_byte_is_not_retried(client: Client, site: Site) 
 
 
 def test_bytes_that_come_while_idle_are_not_taken_for_an_answer(client: Client, site: Site) -> None:
+    POISONED.clear()
     client.fetch(Request(site.base + "/afterthought"))
-    time.sleep(0.15)  # the server's afterthought comes after 0.05 s
+    assert POISONED.wait(60)
     assert client.fetch(Request(site.base + "/arrived")).body == b"<p>arrived"
     assert client.statistics().pool.stale == 1
 

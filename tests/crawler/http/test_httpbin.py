@@ -236,7 +236,7 @@ def test_delays(base: str) -> None:
     assert patient.get("/delay/0.2").timings.fetch_ms >= 200
     hasty = Browser(base, replace(CONFIG, read_timeout=0.1))
     with pytest.raises(Failure) as caught:
-        hasty.get("/delay/2")
+        hasty.get("/delay/10")
     assert caught.value.code == "read_timeout"
     patient.client.close()
     hasty.client.close()

@@ -1,4 +1,4 @@
-"""Every page of the fixture site by itself: what it costs in memory, to fetch and to read.
+"""Every page of the fixture site by itself: what it costs to fetch and to read, in memory and CPU.
 
 The site is a process of its own, so that what it prepares is not counted. What is measured is the
 peak of the resident memory, which counts what C libraries take; the kernel can be told to begin
@@ -23,6 +23,7 @@ from crawler.errors import Failure
 from crawler.extract import extract
 from crawler.http.client import Client
 from crawler.records import Request
+from tests.cpu import cpu_within
 from tests.site.elsewhere import elsewhere
 from tests.site.fixtures import LIMITS
 from tests.site.page import Expect, Page
@@ -32,6 +33,8 @@ from tests.site.server import Site
 ROOT = Path(__file__).parents[3]
 CLEAR_REFS = Path("/proc/self/clear_refs")
 FORGET_PEAK = "5"
+CPU_S = 5.0
+"""Of one page. What is read in other than linear time takes minutes."""
 
 
 def _can_forget() -> bool:
@@ -75,7 +78,7 @@ def cost(client: Client, url: str) -> float:
         ctypes.CDLL(None).malloc_trim(0)
     CLEAR_REFS.write_text(FORGET_PEAK)
     before = kilobytes("VmRSS")
-    with suppress(Failure):
+    with cpu_within(CPU_S), suppress(Failure):
         response = client.fetch(Request(url))
         for want in ("page", "image"):
             with suppress(Failure):

@@ -16,7 +16,7 @@ from crawler.http.request import parse_target
 from crawler.records import Request
 from tests.site.fixtures import LIMITS
 from tests.site.proxies import Proxy
-from tests.site.server import Site
+from tests.site.server import Site, refusing
 
 # -- which proxy ---------------------------------------------------------------------------------
 
@@ -139,9 +139,10 @@ def _close() -> Iterator[None]:
 
 
 def client_by(
-    proxy: Proxy, scheme: str, config: HttpConfig = LIMITS, credentials: str = ""
+    proxy: Proxy | int, scheme: str, config: HttpConfig = LIMITS, credentials: str = ""
 ) -> Client:
-    url = f"{scheme}://{credentials}127.0.0.1:{proxy.port}"
+    port = proxy if isinstance(proxy, int) else proxy.port
+    url = f"{scheme}://{credentials}127.0.0.1:{port}"
     made.append(Client(config, named_hosts={"127.0.0.1"}, proxies=Proxies(url, (), {})))
     return made[-1]
 
@@ -255,11 +256,11 @@ def test_what_the_proxy_can_not_reach() -> None:
 
 
 def test_a_proxy_that_is_not_there() -> None:
-    with Proxy() as proxy:
-        client = client_by(proxy, "http")
-    for url in ("http://a.test/", "https://a.test/"):
-        with pytest.raises(ProxyFailure, match="refused"):
-            client.fetch(Request(url))
+    with refusing() as port:
+        client = client_by(port, "http")
+        for url in ("http://a.test/", "https://a.test/"):
+            with pytest.raises(ProxyFailure, match="refused"):
+                client.fetch(Request(url))
 
 
 def test_a_server_that_answers_like_a_proxy(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -12,10 +13,8 @@ from crawler.errors import ConnectionReset, TotalTimeout
 from crawler.http.client import Client
 from crawler.http.room import LARGE, Room
 from crawler.records import Request
-from hub.event import Event
 from tests.site import downloads
 from tests.site.fixtures import LIMITS
-from tests.site.page import reply
 from tests.site.server import Exchange, Site
 
 
@@ -68,18 +67,24 @@ COUNT = 8
 
 
 class Faucet:
-    """A site of large files, which sends as fast as it may and counts what it could send."""
+    """A site of large files, which sends as fast as it may; but the ends of all of them only when
+    something small has been answered."""
 
     def __init__(self) -> None:
-        self.sent: dict[str, int] = {}
-        self.site = Site({"file": self._send, "small": reply(b"small")})
+        self.site = Site({"file": self._send, "small": self._answer})
+        self._answered = threading.Event()
+
+    def _answer(self, exchange: Exchange) -> None:
+        exchange.reply(b"small")
+        self._answered.set()
 
     def _send(self, exchange: Exchange) -> None:
         size = MEGABYTES * 2**20
         exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
-        for _ in range(size // 2**16):
+        for _ in range(size // 2**16 - 1):
             exchange.raw(b"x" * 2**16)
-            self.sent[exchange.name] = self.sent.get(exchange.name, 0) + 2**16
+        self._answered.wait(60)
+        exchange.raw(b"x" * 2**16)
 
 
 @pytest.fixture
@@ -89,30 +94,34 @@ def faucet() -> Iterator[Faucet]:
     faucet.site.stop()
 
 
+class Watched(Room):
+    """Remembers how much was taken at most."""
+
+    most = now = 0
+
+    @property
+    def _taken(self) -> int:
+        return self.now
+
+    @_taken.setter
+    def _taken(self, taken: int) -> None:
+        self.now = taken
+        self.most = max(self.most, taken)
+
+
 def test_many_large_bodies_hold_no_more_than_one_and_the_limit(faucet: Faucet) -> None:
     limit = 8 * 2**20
-    config = replace(LIMITS, max_body=10 * 2**20, max_in_flight=limit, timeout=20.0)
+    config = replace(LIMITS, max_body=10 * 2**20, max_in_flight=limit, timeout=60, read_timeout=60)
     client = Client(config, named_hosts={"127.0.0.1"})
-    most = 0
-    done = Event()
-
-    def watch() -> None:
-        nonlocal most
-        while not done.is_set():
-            most = max(most, client._room.taken)
-            hub.sleep(0.0005)
-
-    watcher = hub.spawn(watch)
+    room = client._room = Watched(limit)
     jobs = [hub.spawn(client.fetch, Request(f"{faucet.site.base}/file/{n}")) for n in range(COUNT)]
     small = client.fetch(Request(faucet.site.base + "/small"))  # which waits for none of them
-    assert not all(job.ready() for job in jobs)
     hub.joinall(jobs, raise_error=True)
-    done.set()
-    watcher.join()
     assert small.body == b"small"
     assert all(len(job.get().body) == MEGABYTES * 2**20 for job in jobs)
-    assert LARGE < most <= limit + COUNT * LARGE + MEGABYTES * 2**20 < COUNT * MEGABYTES * 2**20
-    assert client._room.taken == 0
+    assert LARGE < room.most <= limit + COUNT * LARGE + MEGABYTES * 2**20
+    assert room.most < COUNT * MEGABYTES * 2**20
+    assert room.taken == 0
     client.close()
 
 

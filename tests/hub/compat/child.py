@@ -2,8 +2,9 @@
 
 Started by runs.py, with an order on standard input, a JSON object: ``side`` (``hub`` or
 ``gevent``); ``module`` (``gevent.tests.test__queue``, ``test.test_queue``); ``left_out`` and
-``only``, the tests that shall not even start or that alone shall; ``result``, a file that gets
-one line of JSON a test, as it ends, so that what was known before a test that hangs is not lost.
+``only``, the tests that shall not even start or that alone shall; ``limit``, seconds for one test,
+after which the process is ended; ``result``, a file that gets one line of JSON a test, as it ends,
+so that what was known before a test that hangs is not lost.
 """
 
 import faulthandler
@@ -21,16 +22,15 @@ from test import support
 
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
-LIMIT = 15.0  # seconds for one test, gevent's own on slow machines; then the process is ended
-
 
 class Outcomes(unittest.TestResult):
     """Writes each test's name and how it ended."""
 
-    def __init__(self, stream: TextIO, prefix: str) -> None:
+    def __init__(self, stream: TextIO, prefix: str, limit: float) -> None:
         super().__init__()
         self._stream = stream
         self._prefix = prefix
+        self._limit = limit
         self._told: dict[str, str] = {}
 
     def _name(self, test: Any) -> str:
@@ -42,7 +42,7 @@ class Outcomes(unittest.TestResult):
         print(json.dumps(line), file=self._stream, flush=True)
 
     def startTest(self, test: Any) -> None:
-        faulthandler.dump_traceback_later(LIMIT, exit=True)
+        faulthandler.dump_traceback_later(self._limit, exit=True)
         self._write(test, "started")
         super().startTest(test)
 
@@ -104,7 +104,9 @@ def prepare(side: str, module: str) -> None:
         monkey.patch_all()
 
 
-def main(side: str, module: str, result: str, left_out: list[str], only: list[str]) -> None:
+def main(
+    side: str, module: str, result: str, left_out: list[str], only: list[str], limit: float
+) -> None:
     """See the module's docstring."""
     prepare(side, module)
     if module.startswith("test."):
@@ -120,7 +122,7 @@ def main(side: str, module: str, result: str, left_out: list[str], only: list[st
         tests = list(single(unittest.defaultTestLoader.loadTestsFromModule(loaded)))
         dropped = [test.id().removeprefix(prefix) for test in tests if not wanted(test.id())]
         unittest.TestSuite(test for test in tests if wanted(test.id())).run(
-            Outcomes(stream, prefix)
+            Outcomes(stream, prefix, limit)
         )
         print(json.dumps({"test": "", "outcome": "end", "dropped": dropped}), file=stream)
     os._exit(0)  # threads and greenlets that a test left behind are not waited for

@@ -15,7 +15,8 @@ HUNG = "hung"
 _ROOT = Path(__file__).resolve().parents[3]
 # Made once, because modules run in threads here, and pytest changes the environment with each test.
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(_ROOT)}
-_LIMIT = 150.0  # seconds for one module; each test in it has its own limit
+_ONE_TEST = 15.0  # seconds, gevent's own on slow machines
+_ONE_MODULE = 150.0
 
 
 class Outcomes(dict[str, str]):
@@ -47,17 +48,23 @@ class Outcomes(dict[str, str]):
 
 
 def run(
-    side: str, module: str, left_out: Collection[str] = (), only: Collection[str] = ()
+    side: str,
+    module: str,
+    left_out: Collection[str] = (),
+    only: Collection[str] = (),
+    patience: float = 1.0,
 ) -> Outcomes:
-    """The tests of ``module`` on ``side``, in a process and a working directory of its own."""
+    """The tests of ``module`` on ``side``, in a process and a working directory of its own;
+    ``patience`` times as long as usual."""
     outcomes = Outcomes()
     # CPython's tests write where they are, up to 10 MB, and leave it there when they are ended.
     with tempfile.TemporaryDirectory(prefix="compat-") as folder:
         result = Path(folder, "result.json")
         result.touch()
-        order = {"side": side, "module": module, "result": str(result)}
+        order: dict[str, object] = {"side": side, "module": module, "result": str(result)}
         order |= {"left_out": sorted(left_out), "only": sorted(only)}
-        said = _child(json.dumps(order), folder)
+        order |= {"limit": _ONE_TEST * patience}
+        said = _child(json.dumps(order), folder, _ONE_MODULE * patience)
         for line in result.read_text(encoding="utf-8").splitlines():
             outcomes.take(line)
     if not outcomes.complete:
@@ -65,7 +72,7 @@ def run(
     return outcomes
 
 
-def _child(order: str, folder: str) -> str:
+def _child(order: str, folder: str, limit: float) -> str:
     """Have child.py carry out ``order`` in ``folder``; what it wrote to standard error."""
     try:
         done = subprocess.run(
@@ -74,7 +81,7 @@ def _child(order: str, folder: str) -> str:
             text=True,
             cwd=folder,
             env={**_ENVIRONMENT, "TMPDIR": folder},
-            timeout=_LIMIT,
+            timeout=limit,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             check=False,

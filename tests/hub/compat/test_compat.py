@@ -1,13 +1,13 @@
 """What passes on gevent passes on the hub; what does not is in table.toml, with its reason.
 
-A failure that the table does not know is tried once more, alone: these tests measure time and
-run here several at once. A pass that the table calls a failure is a failure of the table.
+These tests measure time and run here several at once: so a failure that the table does not know is
+tried again when nothing else of ours runs, with more patience each time, and counts if it fails
+each time. A pass that the table calls a failure is a failure of the table.
 """
 
 import importlib.util
 import os
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,7 @@ pytestmark = [
 
 _ROOT = Path(__file__).resolve().parents[3]
 _AT_ONCE = 4  # they sleep most of the time
+_AGAIN = (1.0, 2.0, 4.0, 8.0, 8.0)  # how patient each further try is
 _LONGEST = ("test.test_socket", "gevent.tests.test__pool", "gevent.tests.test__threadpool")
 
 
@@ -48,14 +49,19 @@ class Result:
         return self.outcomes.named(PASSED)
 
 
-def _judged(module: str) -> Result:
-    left_out, fails = listed("left_out", module), listed("fails", module)
-    outcomes = run("hub", module, left_out=left_out)
-    again = (outcomes.named(FAILED) | outcomes.named(HUNG)) - fails.keys()
-    if again and outcomes.complete:
-        retried = run("hub", module, only=again)
-        outcomes.update(retried)
-        outcomes.texts |= retried.texts
+def _first(module: str) -> Outcomes:
+    return run("hub", module, left_out=listed("left_out", module))
+
+
+def _judged(module: str, outcomes: Outcomes) -> Result:
+    fails = listed("fails", module)
+    for patience in _AGAIN:
+        if not outcomes.complete:
+            outcomes = run("hub", module, listed("left_out", module), patience=patience)
+        elif again := (outcomes.named(FAILED) | outcomes.named(HUNG)) - fails.keys():
+            retried = run("hub", module, only=again, patience=patience)
+            outcomes.update(retried)
+            outcomes.texts |= retried.texts
     wrong = {
         name: outcomes.texts.get(name, outcome)
         for name, outcome in outcomes.items()
@@ -81,25 +87,26 @@ def files_before() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def results(files_before: set[str]) -> Iterator[dict[str, "Future[Result]"]]:
+def results(files_before: set[str]) -> dict[str, Result]:
+    order = sorted(MODULES, key=lambda module: module not in _LONGEST)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        order = sorted(MODULES, key=lambda module: module not in _LONGEST)
-        yield {module: pool.submit(_judged, module) for module in order}
+        found = dict(zip(order, pool.map(_first, order), strict=True))
+    return {module: _judged(module, outcomes) for module, outcomes in found.items()}
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_module(module: str, results: "dict[str, Future[Result]]") -> None:
-    wrong = results[module].result().unexpected
+def test_module(module: str, results: dict[str, Result]) -> None:
+    wrong = results[module].unexpected
     assert not wrong, "\n\n".join(f"{name}: {text}" for name, text in wrong.items())
 
 
 def test_of_what_passes_on_gevent_nearly_all_passes(
-    results: "dict[str, Future[Result]]",
+    results: dict[str, Result],
 ) -> None:
     """97 % at least, not counting what is left out by name."""
     asked = passed = 0
     for module in GEVENT:
-        ours = results[module].result()
+        ours = results[module]
         theirs = ours.outcomes.keys() - Recorded(module).others()
         asked += len(theirs)
         passed += len(theirs & ours.passed)
@@ -109,26 +116,23 @@ def test_of_what_passes_on_gevent_nearly_all_passes(
 
 @pytest.mark.parametrize("module", CPYTHON)
 def test_of_cpythons_tests_as_many_pass_as_on_gevent(
-    module: str, results: "dict[str, Future[Result]]"
+    module: str, results: dict[str, Result]
 ) -> None:
-    passed, theirs = len(results[module].result().passed), Recorded(module).passed
+    passed, theirs = len(results[module].passed), Recorded(module).passed
     print(f"{module}: {passed} pass on the hub, {theirs} on gevent")
     assert passed >= theirs
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_table_names_tests_that_exist(
-    module: str, results: "dict[str, Future[Result]]"
-) -> None:
+def test_the_table_names_tests_that_exist(module: str, results: dict[str, Result]) -> None:
     """A name that this version of Python and gevent does not have hides nothing, and misleads."""
-    outcomes = results[module].result().outcomes
+    outcomes = results[module].outcomes
     assert listed("fails", module).keys() <= outcomes.keys()
     assert listed("left_out", module).keys() == outcomes.dropped
 
 
 def test_nothing_is_left_in_the_checkout(
-    files_before: set[str], results: "dict[str, Future[Result]]"
+    files_before: set[str], results: dict[str, Result]
 ) -> None:
     """CPython's tests write files where they run, and leave those of tests that hang."""
-    wait(results.values())
     assert _files() <= files_before
