@@ -20,6 +20,7 @@ import msgspec
 import hub
 from crawler import app
 from crawler.app import Crawl, Summary
+from crawler.black_box import BlackBox
 from crawler.config import Config, PolitenessConfig
 from crawler.errors import ConnectRefused, ConnectTimeout, Failure, NameNotFound, NameServerFailure
 from crawler.frontier.base import Run, Store
@@ -177,9 +178,11 @@ def crawl(
     seeds = tuple(host.urls[0] for host in world.hosts.values())
     config = msgspec.structs.replace(config, seeds=seeds, dir=str(folder))
     images = ImageFiles(folder, config.images.name, Journal(folder / "journal"))
+    store = store or MemoryStore()
+    black_box = BlackBox(folder / "reading", store)
     with in_place_of_the_client(world):
         subject = Crawl(
-            config, store or MemoryStore(), Run("R", ""), sink, images, world.clock,
+            config, store, Run("R", ""), sink, images, black_box, world.clock,
             random.Random(0), lambda: 0,
         )  # fmt: skip
     subject.held = ExitStack()
