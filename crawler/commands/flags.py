@@ -7,10 +7,11 @@ from itertools import groupby
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from crawler.quantities import exact_bytes, exact_seconds
 from crawler.settings.fields import Path as KeyPath
-from crawler.settings.fields import keys
+from crawler.settings.fields import choices, keys
 from crawler.settings.load import Setting, from_flag
 
 Convert = Callable[[str, Any], list[Setting]]
@@ -38,6 +39,14 @@ class Flag(click.Option):
         super().__init__(list(names), default=None, **rest)
         self._const = const
         self._convert = convert
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The values it can have, or files, where that is what it takes."""
+        kind = {"FILE": "file", "DIR": "dir"}.get(self.metavar or "")
+        if kind is not None:
+            return [CompletionItem(incomplete, kind)]
+        values = choices(keys()[self.path].type) if self.path else ()
+        return [CompletionItem(value) for value in values if value.startswith(incomplete)]
 
     def settings(self, value: Any) -> list[Setting]:
         """What a value given by the user means for the configuration."""

@@ -32,6 +32,7 @@ COMMANDS = {
     "fetch": "Fetch one URL and show everything about it.",
     "config": "Write, check and show configurations.",
     "schema": "Print the schema of the records, in several forms.",
+    "completion": "Make the shell complete our commands and options.",
     "demo": "Crawl a small site on this machine: the place to start.",
 }
 """Name and purpose of each command; its code is the object `command` of the module of its name."""
@@ -90,13 +91,20 @@ def commands() -> None:
     """A web crawler and image collector. stdout carries data only; all else goes to stderr."""
 
 
+COMPLETION_VARIABLE = "_ORBWEB_COMPLETE"
+"""By which the shell asks for completions (click)."""
 _NO_WAY_OUT = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC})
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code."""
     try:
-        code: Any = commands.main(list(arguments), prog_name="orbweb", standalone_mode=False)
+        code: Any = commands.main(
+            list(arguments),
+            prog_name="orbweb",
+            complete_var=COMPLETION_VARIABLE,
+            standalone_mode=False,
+        )
     except click.ClickException as error:
         error.show()
         return error.exit_code
