@@ -126,6 +126,21 @@ def _find_place(store: SqliteStore, old: Config, config: Config) -> None:
         )
 
 
+def try_out(folder: Path) -> None:
+    """Make, lock and commit a state in `folder`, and take it away again.
+
+    Raises OSError, OutputError or StateError if no crawl could be kept there.
+    """
+    from tempfile import TemporaryDirectory  # with what only this command needs
+
+    with (
+        TemporaryDirectory(prefix=".orbweb-", dir=folder) as place,
+        closing(SqliteStore(Path(place) / STATE)) as store,
+    ):
+        store.set_note(BOOT, "", boot_id())
+        store.commit()
+
+
 @contextmanager
 def traceless(config: Config) -> Iterator[None]:
     """If what is done inside fails, there is no state and no record that was not there before."""

@@ -32,6 +32,7 @@ COMMANDS = {
     "fetch": "Fetch one URL and show everything about it.",
     "config": "Write, check and show configurations.",
     "schema": "Print the schema of the records, in several forms.",
+    "doctor": "Look whether this machine is fit for a crawl.",
     "completion": "Make the shell complete our commands and options.",
     "demo": "Crawl a small site on this machine: the place to start.",
 }

@@ -48,7 +48,7 @@ HOPE = 3
 """Attempts without an answer from anybody, ever, after which the system is asked instead."""
 REST, MAX_REST = 2.0, 60.0
 
-_RESOLV_CONF, _HOSTS = Path("/etc/resolv.conf"), Path("/etc/hosts")
+RESOLV_CONF, _HOSTS = Path("/etc/resolv.conf"), Path("/etc/hosts")
 _KINDS: dict[str, tuple[Kind, ...]] = {
     "any": ("A", "AAAA"),
     "ipv4": ("A",),
@@ -115,7 +115,7 @@ class DnsResolver:
         clock: Callable[[], float],
         system: Resolver,
         *,
-        resolv_conf: Path = _RESOLV_CONF,
+        resolv_conf: Path = RESOLV_CONF,
         hosts: Path = _HOSTS,
         patience: float = PATIENCE,
         has_ipv6: bool | None = None,
