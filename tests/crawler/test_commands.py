@@ -287,7 +287,7 @@ def interrupted(*args, **more):
     os.kill(os.getpid(), signal.SIGTERM)
     return crawl
 running.open_crawl = interrupted
-sys.exit(main.run(["crawl", {server.url!r}, "-d", "out", "-w", "0"]))
+sys.exit(main.run(["crawl", {server.url!r}, "-d", "out", *{QUICK!r}]))
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -314,7 +314,7 @@ def test_a_second_signal_does_not_wait(
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=300)
     assert process.returncode == 130
-    monkeypatch.undo()
+    monkeypatch.setattr("crawler.demo.server.SLOW_S", 0.0)
     stream = tmp_path / "out" / "records.jsonl"
     assert slow not in {row.get("url") for row in records(stream)}
     assert orbweb("resume", "out", "-q").returncode == 0

@@ -31,9 +31,15 @@ pytestmark = [
 ]
 
 _ROOT = Path(__file__).resolve().parents[3]
-_AT_ONCE = 4  # they sleep most of the time
+_AT_ONCE = 6  # they sleep most of the time
 _AGAIN = (1.0, 2.0, 4.0, 8.0, 8.0)  # how patient each further try is
-_LONGEST = ("test.test_socket", "gevent.tests.test__pool", "gevent.tests.test__threadpool")
+_LONGEST = (
+    "test.test_socket",
+    "gevent.tests.test__pool",
+    "gevent.tests.test__makefile_ref",
+    "gevent.tests.test__threadpool",
+    "gevent.tests.test__ssl",
+)
 
 
 @dataclass
