@@ -439,7 +439,7 @@ def test_only_a_demo_is_replaced_by_a_demo(orbweb: Run, server: DemoServer, tmp_
 def without(redirection: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """The program, started by a shell that closes one of its standard descriptors."""
     command = ["sh", "-c", f'exec "$@" {redirection}', "sh", *PROGRAM, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, timeout=60)
+    return subprocess.run(command, cwd=folder, capture_output=True, timeout=300)
 
 
 @pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
@@ -493,7 +493,7 @@ def test_bash_completes_commands_options_and_values(
         _orbweb_completion {program}
         printf '%s\\n' "${{COMPREPLY[@]}}"
     """
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
     assert set(done.stdout.split()) == expected, done.stderr
 
 
