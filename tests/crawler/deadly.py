@@ -27,7 +27,9 @@ def die(_body: object) -> NoReturn:
 
 def crawl_on(folder: Path, url: str) -> int:
     """Begin the crawl, or go on with it, in a process of its own; its return code."""
-    return subprocess.run([sys.executable, "-m", __name__, str(folder), url], timeout=300).returncode
+    return subprocess.run(
+        [sys.executable, "-m", __name__, str(folder), url], timeout=300
+    ).returncode
 
 
 def main(folder: str, url: str) -> None:
