@@ -1,7 +1,7 @@
 """One turn after the other: callbacks, timers that are due, poll.
 
     turn:   1. run up to BUDGET ready callbacks (each may resume a greenlet)
-            2. run the timers that are due
+            2. run the timers that are due, behind all that was ready before them
             3. poll: not waiting if anything is ready, else until the next deadline, else for ever
 
 The loop knows neither greenlets nor sockets. Clock and poller are given to it, so that time and
@@ -153,18 +153,25 @@ class Loop:
 
     def turn(self) -> bool:
         """One turn; False if nothing can happen any more. Errors of callbacks come out."""
-        ready = self.ready
+        ready, heap = self.ready, self.timers.heap
         self.budget = BUDGET
-        while ready and self.budget > 0:
-            self.budget -= 1
-            entry = ready.popleft()
-            if type(entry) is Waiter:
-                entry.wake()  # not entry(): a call through C would deepen the stack to switch
-            else:
-                entry()
-        heap = self.timers.heap
-        if heap and heap[0][0] <= self.time:
-            self._fire_timers()
+        due = False
+        while True:
+            while ready and self.budget > 0:
+                self.budget -= 1
+                entry = ready.popleft()
+                if type(entry) is Waiter:
+                    entry.wake()  # not entry(): a call through C would deepen the stack to switch
+                else:
+                    entry()
+            if not heap or heap[0][0] > self.time:
+                break
+            if due or not ready:
+                self._fire_timers()
+                break
+            # What epoll has reported goes first, though it be beyond the budget: or where the
+            # process stood still, who was answered in time would be told that time is up.
+            due, self.budget = True, len(ready)
         self.asleep = True
         timeout: float | None = 0.0
         if not ready:

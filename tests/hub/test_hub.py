@@ -11,8 +11,9 @@ import pytest
 
 import hub
 from hub.hub import Hub
-from hub.loop import BUDGET, READ, WRITE
-from hub.testing import VirtualClock
+from hub.loop import BUDGET, READ, WRITE, Loop
+from hub.poller import EpollPoller
+from hub.testing import VirtualClock, fresh_hub
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
@@ -138,6 +139,29 @@ def test_ready_work_starves_neither_descriptors_nor_timers() -> None:
     assert spins < 20 * BUDGET
     left.close()
     right.close()
+
+
+def test_what_came_in_time_is_not_late_because_the_process_stood_still() -> None:
+    """Stopped and continued, or busy with one thing for long: what is there goes before time-outs,
+    however many wait for it."""
+    moment = 0.0
+    with fresh_hub(Hub(Loop(lambda: moment, EpollPoller()))):
+        pairs = [hub.socket.socketpair() for _ in range(2 * BUDGET)]
+
+        def read(sock: hub.socket.socket) -> bytes:
+            with hub.Timeout(60):
+                return sock.recv(1)
+
+        reading = [hub.spawn(read, left) for left, _ in pairs]
+        hub.sleep(0)
+        for _, right in pairs:
+            right.sendall(b"x")
+        moment = 3600.0
+        hub.joinall(reading)
+        assert [job.value for job in reading] == [b"x"] * len(pairs)
+        for pair in pairs:
+            for end in pair:
+                end.close()
 
 
 def test_callbacks_that_add_callbacks_do_not_starve_timers(own_hub: Hub) -> None:
