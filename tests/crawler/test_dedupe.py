@@ -64,7 +64,8 @@ def test_the_second_one_is_a_skip_that_names_the_first(twins: Site, tmp_path: Pa
     assert answer.answer == (
         f"left out: duplicate_content, by scope.dedupe_content: the same bytes as {twins.url('/a')}"
     )
-    assert answer.attempts == 1
+    assert answer.known is not None
+    assert answer.known.attempts == 1
 
 
 def test_it_is_off_by_default(twins: Site, tmp_path: Path) -> None:
