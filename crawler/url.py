@@ -38,8 +38,11 @@ _DEFAULT_PORTS = frozenset({"80", "443"})
 
 _SPACE = "".join(map(chr, range(0x21)))
 """What the parser strips from both ends of a link."""
-# From the page's directory, or from one above it, down to a file: nothing of it is rewritten.
-_PLAIN = re.compile(r"((?:\.\./)*+)((?:[A-Za-z0-9_~-][A-Za-z0-9_~.-]*+/?+)++)").fullmatch
+# What is written so is not rewritten by the parser: from the page's directory, or from one above
+# it, down to a file; and from the root of a host whose name is neither a number nor punycode.
+_STEP = "[A-Za-z0-9_~-][A-Za-z0-9_~.-]*+/?+"
+_PLAIN = re.compile(rf"((?:\.\./)*+)((?:{_STEP})++)").fullmatch
+_WHOLE = re.compile(rf"https?://(?:(?!xn--)[a-z0-9-]++\.)++[a-z]++/(?:{_STEP})*+").fullmatch
 # A link that begins so means something else on each page of a directory.
 _OF_THE_PAGE = frozenset(_SPACE) | {"?", "#"}
 
@@ -114,6 +117,8 @@ class Base:
             return None
         if (plain := _PLAIN(href)) is not None:
             return self._below(len(plain[1]) // 3, plain[2])
+        if _WHOLE(href):
+            return href
         if self._encoding is not None and not href.isascii():
             href = _encode_query(href, self._encoding)
         try:

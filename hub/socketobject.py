@@ -33,7 +33,7 @@ __all__ = ["Address", "closed_socket", "socket", "wrap_socket"]
 
 Address = Any
 _STREAMS = (_standard.SOCK_STREAM,)
-_DONT_WAIT = _standard.MSG_DONTWAIT
+_DONT_WAIT = int(_standard.MSG_DONTWAIT)  # as an enum each `&` is seven calls
 _NAMED = (_standard.AF_INET, _standard.AF_INET6)
 
 

@@ -70,13 +70,14 @@ _CLASS = r'(?: class="[^"]*+")?+'
 _BORING = r'(?:[ \n]++(?!href=|rel=)[a-z:-]++="[^"]*+")*+'
 _PLAIN_HREF = rf'{_BORING}[ \n]++href="([^"&#]*+)(?:#[^"]*+)?+"{_BORING} ?/?(?=>)'
 _NAME = rf"[^{_SPACE}/>]*+"
-_REST = rf"(?:[a-z0-9]*+{_PLAIN} ?/?>|{_NAME}(?:[^>=]*+>|{_ATTRIBUTES}>))"
+_SIMPLE = rf"(?:{_CLASS}>|{_PLAIN} ?/?>)"
+_REST = rf"(?:[a-z0-9]*+{_SIMPLE}|{_NAME}(?:[^>=]*+>|{_ATTRIBUTES}>))"
 _COMMENT = r"!--(?:-?+>|(?:[^-]++|-(?!-!?>))*+--!?>)"
 # Shortcuts past the test for wanted names: first letters that none of them has, frequent names.
 _OTHER_LETTER = "[cdgjkoqruwyzCDGJKOQRUWYZ]"
 _OTHER_NAME = (
     "(?:span|p|td|tr|th|table|tbody|thead|li|b|i|em|strong|pre|tt|nav|section|sup|sub|var|small"
-    "|footer|article|abbr|h[1-6])"
+    "|footer|article|abbr|br|hr|h[1-6])"
 )
 
 
@@ -86,7 +87,7 @@ _PLACE = r'[aA](?:[ \n]++(?!(?:xlink:)?href=)[a-z:-]++="[^"]*+")*+ ?/?>'
 _SKIPPED = (
     "<(?:/[^>=]*+>"
     rf"|{_OTHER_LETTER}{_REST}"
-    rf"|{_OTHER_NAME}(?:{_CLASS}>|{_PLAIN} ?/?>)|{_PLACE}"
+    rf"|{_OTHER_NAME}{_SIMPLE}|{_PLACE}"
     rf"|(?!{_WANTED})[a-zA-Z]{_REST}"
     rf"|/(?:[a-zA-Z]{_NAME}{_ATTRIBUTES}|[^a-zA-Z][^>]*+)>"
     rf"|{_COMMENT}|!(?!--)[^>]*+>|\?[^>]*+>"

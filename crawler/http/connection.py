@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from crawler.http.tls import Tls
     from hub.ssl import SSLSocket
 
+_DONT_WAIT = int(standard.MSG_DONTWAIT)  # a plain number: an enum costs more than the call
+
 
 class Connection:
     """A connected socket, plain or TLS. `key` says for whom it may be used again."""
@@ -63,7 +65,7 @@ class Connection:
         The byte read on the way to False is lost, which is no loss: bytes that nobody asked for
         would be taken for the next response, and the connection must be closed."""
         try:
-            self._sock.recv(1, standard.MSG_DONTWAIT)
+            self._sock.recv(1, _DONT_WAIT)
         except BlockingIOError:
             return True
         except OSError:

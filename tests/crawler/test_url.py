@@ -119,6 +119,29 @@ def test_a_plain_link_is_what_the_parser_makes_of_it(href: str, path: str) -> No
         assert urls.join(base, href) == (parsed if parsed and parsed.startswith("http:") else None)
 
 
+HOSTS = ["a.example", "A.example", "www.a-b.org", "-.org", "1.2.3.4", "1.2.com", "0x7f.a", "a.0x7f"]
+HOSTS += [
+    "xn--bcher-kva.example",
+    "xn--a.org",
+    "b.xn--x",
+    "a..b",
+    ".org",
+    "a.b.",
+    "h",
+    "l" * 70 + ".a",
+]
+
+
+@given(
+    st.sampled_from(["http://", "https://", "HTTP://", "ftp://"]),
+    st.sampled_from([*HOSTS, "a.example:80", "a.example:81", "u@a.example", "a_b.example"]),
+    st.lists(st.sampled_from(STEPS), max_size=5).map("/".join),
+)
+def test_a_plain_address_is_what_the_parser_makes_of_it(start: str, host: str, path: str) -> None:
+    for href in (f"{start}{host}/{path}", f"{start}{host}{path}"):
+        assert urls.join("http://h/a", href) == urls.canonical(href)
+
+
 @pytest.mark.parametrize(
     ("href", "joined"),
     [
