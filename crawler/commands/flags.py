@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from crawler.quantities import exact_bytes, exact_seconds
 from crawler.settings.fields import Path as KeyPath
 from crawler.settings.fields import choices, keys
 from crawler.settings.load import Setting, from_flag
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Convert = Callable[[str, Any], list[Setting]]
 """(option's name, value) to settings, where an option is more than one plain value."""
@@ -42,6 +44,8 @@ class Flag(click.Option):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The values it can have, or files, where that is what it takes."""
+        from click.shell_completion import CompletionItem  # when a shell asks, and no sooner
+
         kind = {"FILE": "file", "DIR": "dir"}.get(self.metavar or "")
         if kind is not None:
             return [CompletionItem(incomplete, kind)]
