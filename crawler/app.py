@@ -170,7 +170,9 @@ class Crawl:
         )
         self._stats = Stats(clock, self._counts())
         self._pages_before = self._counts()["page"]
-        self._limits = Limits(config.limits, config.images, store, clock(), self._pages_before)
+        self._limits = Limits(
+            config.limits, config.images, store, clock(), self._pages_before, store.received()
+        )
         self._client, self._identity = _open_client(config, config.seeds, store, clock)
         self._writer = Writer(
             run,

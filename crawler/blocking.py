@@ -15,8 +15,9 @@ from msgspec import Struct
 from crawler.config import Config
 from crawler.frontier.lookup import HostInfo, Lookup
 from crawler.frontier.reader import Status
+from crawler.limits import is_reached
 from crawler.pace import Controller
-from crawler.quantities import show_seconds
+from crawler.quantities import exact_bytes, show_seconds
 
 TOP = 5
 """Of each kind of reason."""
@@ -48,10 +49,13 @@ def _nobody(status: Status) -> Iterator[Blocking]:
 
 
 def _limits(status: Status, config: Config) -> Iterator[Blocking]:
-    limit = config.limits.max_pages
-    if limit is not None and status.counts["page"] >= limit and status.counts["queued"]:
-        rule = f"limits.max_pages: {limit} is reached; pictures are still fetched"
-        yield Blocking("waits", "limit_pages", status.counts["queued"], rule)
+    limits, queued = config.limits, status.counts["queued"]
+    if queued and is_reached(status.counts["page"], limits.max_pages):
+        rule = f"limits.max_pages: {limits.max_pages} is reached; pictures are still fetched"
+        yield Blocking("waits", "limit_pages", queued, rule)
+    if queued and limits.max_bytes is not None and status.received >= limits.max_bytes:
+        rule = f"limits.max_bytes: {exact_bytes(limits.max_bytes)} is reached"
+        yield Blocking("waits", "limit_bytes", queued, rule)
 
 
 def _retries(state: Lookup, now: float) -> Iterator[Blocking]:

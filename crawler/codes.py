@@ -14,6 +14,6 @@ ErrorCode = Literal[
 
 SkipReason = Literal[
     "scheme", "scope", "depth", "nofollow", "noai", "robots", "robots_deferred",
-    "limit_host", "trap", "filter_dimensions", "duplicate_content",
+    "limit_host", "limit_template", "trap", "filter_dimensions", "duplicate_content",
 ]  # fmt: skip
 """A limit of the whole crawl leaves its URLs queued, for a resume with a higher one."""

@@ -176,13 +176,20 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_pages: Count | None = None
     """Pages fetched in all."""
     max_pages_per_host: Count | None = None
-    """Pages fetched from one host."""
+    """Pages fetched from one host; its further ones end as `skip`, and the crawl goes on."""
+    max_bytes_per_host: Bytes | None = None
+    """Body bytes received from one host, bytes; then its further URLs end as `skip`."""
+    max_time_per_host: Seconds | None = None
+    """Time of one host's requests, and of the pauses it is owed after them, seconds, over all runs;
+    then its further URLs end as `skip`. Where it waits for others, or is parked, none passes."""
     max_pages_per_template: Count | None = None
-    """Pages of one host whose paths differ in nothing but numbers, and in their query's values."""
+    """Pages of one host whose paths differ in nothing but numbers, and in their query's values;
+    further ones end as `skip`."""
     traps: bool = True
     """Cut what goes on for ever without a new word: calendars, session ids, orders of one list."""
     max_bytes: Bytes | None = None
-    """Body bytes received in all."""
+    """Body bytes received in all; a resume counts on. No request begins after that, and what is
+    under way is kept."""
     max_time: Seconds | None = None
     """Duration of the crawl, seconds; each resume starts anew."""
     max_redirects: Annotated[int, Meta(ge=0)] = 10

@@ -30,7 +30,7 @@ from crawler.gate import Gate, Learnt
 from crawler.http.client import Client
 from crawler.http.conditional import confirms, if_changed, renewed, validators_of
 from crawler.limits import Limits
-from crawler.pace import reply_of, reply_of_failure
+from crawler.pace import Reply, reply_of, reply_of_failure
 from crawler.records import File, Image, Lease, Outcome, Page, Request, Response, Validators
 from crawler.retry import Again, decide, redirects, refusal
 from crawler.revisit import Answer, answer_of, unmodified_record
@@ -137,7 +137,6 @@ class Engine:
                 unasked = self._frontier.unasked(lease)
                 if outcome is not None:
                     self._writer.put(outcome)
-                    self._limits.take(outcome.record)
                 if unasked:
                     hub.sleep(0)  # nobody was waited for: let the others run
                 if self._surplus() > 0:
@@ -196,8 +195,10 @@ class Engine:
     def _visit(self, lease: Lease) -> Outcome | None:
         skip = self._frontier.judge(lease)
         if skip is None and not self._gate.knows(lease.url):
-            self._learn(lease)
-            return None
+            skip = self._limits.judge(lease)  # nor is robots.txt asked for in vain
+            if skip is None:
+                self._learn(lease)
+                return None
         skip = skip or self._gate.judge(lease.url) or self._limits.judge(lease)
         if skip is not None:
             return Outcome(lease, describe.skip_record(lease, skip))
@@ -248,10 +249,20 @@ class Engine:
         try:
             response = self._client.fetch(request)
         except Failure as failure:
-            self._frontier.landed(lease, reply_of_failure(failure, sent_at))
+            self._landed(lease, reply_of_failure(failure, sent_at), sent_at, failure.wire_bytes)
             raise
-        self._frontier.landed(lease, reply_of(response, sent_at))  # may be asked while we read
+        # The host may be asked while we read.
+        self._landed(lease, reply_of(response, sent_at), sent_at, response.wire_bytes)
         return response
+
+    def _landed(self, lease: Lease, reply: Reply | None, sent_at: float, wire_bytes: int) -> None:
+        """A request is over."""
+        self._frontier.landed(lease, reply)
+        self._book(lease, sent_at, wire_bytes)
+
+    def _book(self, lease: Lease, since: float, wire_bytes: int) -> None:
+        """Put on its host's account what the lease has cost: until the end of the host's pause."""
+        self._limits.book(lease.host, since, self._frontier.busy_until(lease.host), wire_bytes)
 
     def _learn(self, lease: Lease) -> None:
         """Ask for the robots.txt of the lease's origin, instead of for the lease's URL.
@@ -264,7 +275,7 @@ class Engine:
             try:
                 learnt = self._gate.step(lease.url)
                 reply = None if learnt is None else learnt.reply(sent_at)
-                self._frontier.landed(lease, reply)
+                self._landed(lease, reply, sent_at, 0 if learnt is None else learnt.wire_bytes)
             finally:
                 self._frontier.free(lease.host)
             if learnt is not None:
@@ -277,6 +288,7 @@ class Engine:
         self._writer.put(learnt.record)
         if learnt.crawl_delay is not None:
             self._frontier.set_delay(lease.host, learnt.crawl_delay)
+            self._book(lease, self._clock(), 0)
         if learnt.not_before is not None:
             self._rest(lease, learnt.not_before)
         if learnt.unanswered is not None:
@@ -285,6 +297,7 @@ class Engine:
     def _rest(self, lease: Lease, until: float) -> None:
         """Leave the lease's host alone; for longer than REST_S without a connection to it."""
         self._frontier.block(lease.host, until)
+        self._book(lease, self._clock(), 0)
         if until > self._clock() + REST_S:
             self._client.let_go(lease.url)
 
@@ -305,7 +318,6 @@ class Engine:
     def _take_page(self, lease: Lease) -> bool:
         """Whether there is room for one page more; if not, the URL stays queued."""
         if self._limits.take_page(lease):
-            self._traps.count(lease)
             return True
         self._frontier.give_back(lease)
         return False

@@ -45,6 +45,8 @@ class Failure(Exception):
         self.at_stage = stage or self.stage
         self.status = status
         self.retry_after_s = retry_after_s
+        self.wire_bytes = 0
+        """Body bytes that were received all the same; told by the client."""
 
 
 class NameFailure(Failure):

@@ -6,14 +6,17 @@ again under the configuration that the crawl is run with, so that a changed rule
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 
 from crawler.config import Config
 from crawler.frontier.lookup import HostInfo, Lookup, UrlRow
 from crawler.gate import recorded
-from crawler.notes import PAGES_OF_HOST, ROBOTS_TXT, WIDENED
+from crawler.limits import cost_reached, is_reached, template_reached
+from crawler.notes import ROBOTS_TXT, WIDENED
 from crawler.parameters import Parameters
-from crawler.quantities import show_seconds
+from crawler.quantities import exact_bytes, show_seconds
 from crawler.records import Want
 from crawler.scope import Scope
 from crawler.url import host_key, origin, url_id_hex
@@ -40,7 +43,7 @@ class Explanation(Struct, frozen=True):
     robots: Verdict
     robots_expire_at: float | None
     budget: tuple[str, ...]
-    """Limits that keep more pages from being fetched."""
+    """Limits that keep such a URL from being fetched now."""
     host: HostInfo | None
     next_allowed_at: float | None
     """When its host may be asked next; None for now."""
@@ -59,7 +62,7 @@ def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
     host = state.host(host_key(url))
     robots, expires_at = _robots(state, config, url)
     scope = _scope(state, config, url, row)
-    budget = tuple(_budget(state, config, host_key(url)))
+    budget = tuple(_budget(state, config, url, host, row.want if row else "page"))
     ahead = state.ahead(row) if row and row.state == "queued" and row.retry_at is None else None
     kept = state.kept(url) if row and row.state == "image" else None
     return Explanation(
@@ -100,14 +103,21 @@ def _robots(state: Lookup, config: Config, url: str) -> tuple[Verdict, float | N
     return Verdict(allowed, rule), expires_at
 
 
-def _budget(state: Lookup, config: Config, host: str) -> list[str]:
-    limits, reached = config.limits, []
-    if limits.max_pages is not None and state.count("page") >= limits.max_pages:
-        reached.append(f"limits.max_pages: {limits.max_pages}")
-    pages = int(state.note(PAGES_OF_HOST, host) or 0)
-    if limits.max_pages_per_host is not None and pages >= limits.max_pages_per_host:
-        reached.append(f"limits.max_pages_per_host: {limits.max_pages_per_host}")
-    return reached
+def _budget(
+    state: Lookup, config: Config, url: str, host: HostInfo | None, want: Want
+) -> Iterator[str]:
+    """Of the whole crawl, of the host, and of its template."""
+    limits = config.limits
+    if want == "page" and is_reached(state.count("page"), limits.max_pages):
+        yield f"limits.max_pages: {limits.max_pages}"
+    if limits.max_bytes is not None and state.received() >= limits.max_bytes:
+        yield f"limits.max_bytes: {exact_bytes(limits.max_bytes)}"
+    if host is None:
+        return
+    if (rule := cost_reached(limits, host.cost, want)) is not None:
+        yield rule
+    if want == "page" and (rule := template_reached(limits, state, host.name, url)) is not None:
+        yield rule
 
 
 def _answer(
@@ -139,7 +149,7 @@ def _waits(
     if row.retry_at is not None and row.retry_at > now:
         due = show_seconds(row.retry_at - now)
         return f"waits {due} for attempt {row.attempts + 1}: {row.code}, {row.why}"
-    if budget and row.want == "page":
+    if budget:
         return f"queued, but {budget[0]} is reached"
     before = f"; {ahead:,} of its host come before it" if ahead else ""
     if host is not None and host.parked:

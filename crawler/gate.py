@@ -79,6 +79,7 @@ class Learnt(Struct, frozen=True):
     """When, if the answer said so; seconds since the epoch."""
     unanswered: Failure | None = None
     """Nobody answered, but somebody may the next time."""
+    wire_bytes: int = 0
 
     def reply(self, sent_at: float) -> Reply | None:
         """What that says about the host."""
@@ -157,7 +158,7 @@ class Gate:
         self._notes.set_note(ROBOTS_TXT, site, msgspec.msgpack.encode(fetched))
         robots = self._keep(site, fetched)
         record = describe.robots_record(robots_url, response, robots, fetched.expires_at)
-        return Learnt(record, robots.crawl_delay)
+        return Learnt(record, robots.crawl_delay, wire_bytes=response.wire_bytes)
 
     def _failed(self, site: str, robots_url: str, failure: Failure) -> Learnt:
         now = self._clock()

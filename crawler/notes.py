@@ -11,9 +11,6 @@ COOKIES = "cookies"
 """By domain: its cookies."""
 WIDENED = "scope"
 """By URL that a seed redirected to: it is in scope, also after a resume."""
-PAGES_OF_HOST = "pages"
-"""By host: how many of its pages count against `limits.max_pages_per_host`, in decimal."""
-
 PAGES_OF_TEMPLATE = "template"
 """By host and template: its pages against `limits.max_pages_per_template`, in decimal."""
 TRAPS = "traps"
@@ -26,7 +23,7 @@ BOOT = "boot"
 READING = "reading"
 """Under "": under which settings the answers of this state were read (`revisit.reading`)."""
 
-OF_ONE_CRAWL = (PAGES_OF_HOST, PAGES_OF_TEMPLATE, DEADLY)
+OF_ONE_CRAWL = (PAGES_OF_TEMPLATE, DEADLY)
 """What a further crawl into the same state counts anew."""
 
 

@@ -14,7 +14,7 @@ import msgspec
 from crawler.commands.asking import open_state
 from crawler.errors import UsageError
 from crawler.explain import Explanation, Verdict
-from crawler.quantities import show_seconds
+from crawler.quantities import show_bytes, show_seconds
 from crawler.url import canonical, parse_seed
 from crawler.view.figures import printable
 
@@ -97,6 +97,15 @@ def _of_the_host(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
     if host is None:
         return
     yield "host", f"{host.name}: {host.pages:,} pages, {host.images:,} images queued"
+    cost = host.cost
+    yield (
+        "cost",
+        (
+            f"{cost.pages:,} pages, {show_bytes(cost.wire_bytes)}, {show_seconds(cost.seconds)}"
+            if cost.seconds
+            else None
+        ),
+    )
     if found.ahead is not None:
         yield "ahead", f"{found.ahead:,} URLs of this host"
     if found.next_allowed_at is not None:

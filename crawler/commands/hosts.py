@@ -11,8 +11,10 @@ import msgspec
 
 from crawler.commands.asking import open_state
 from crawler.frontier.lookup import HostInfo
-from crawler.quantities import show_seconds
+from crawler.quantities import show_bytes, show_seconds
 from crawler.view.figures import printable
+
+COLUMNS = ("queued", "done", "errors", "skipped", "bytes", "time", "next")
 
 
 @click.command("hosts")
@@ -25,7 +27,7 @@ def command(folder: str, limit: int | None, as_json: bool) -> None:
     encode = msgspec.json.Encoder().encode
     with open_state(Path(folder)) as (state, _config):
         if not as_json:
-            click.echo(_line("host", "queued", "done", "errors", "skipped", "next"))
+            click.echo(_line("host", *COLUMNS))
         for host in islice(state.hosts(), limit):
             click.echo(encode(host) if as_json else printable(_row(host, now)))
 
@@ -40,6 +42,8 @@ def _row(host: HostInfo, now: float) -> str:
         f"{sum(ended.values()) - failed - skipped:,}",
         f"{failed:,}",
         f"{skipped:,}",
+        show_bytes(host.cost.wire_bytes),
+        show_seconds(host.cost.seconds),
         f"in {show_seconds(wait)}" if wait > 0 and host.pages + host.images else "-",
     )
 

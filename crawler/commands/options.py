@@ -214,6 +214,8 @@ def _limits() -> Iterator[Flag]:
     for names, key, metavar, text in (
         (("-n", "--max-pages"), "max_pages", "N", "Pages in all."),
         (("--max-pages-per-host",), "max_pages_per_host", "N", "Pages of one host."),
+        (("--max-bytes-per-host",), "max_bytes_per_host", "SIZE", "Bytes of one host."),
+        (("--max-time-per-host",), "max_time_per_host", "TIME", "Its requests and pauses."),
         (
             ("--max-pages-per-template",),
             "max_pages_per_template",

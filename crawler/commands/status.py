@@ -139,6 +139,7 @@ def _as_json(
         "run_id": status.run.run_id,
         "began_at": datetime.fromtimestamp(began_at(status.run.run_id), UTC),
         "counts": status.counts,
+        "bytes": status.received,
         "hosts": status.hosts,
         "hosts_waiting": status.hosts_waiting,
         "retries": status.retries,
@@ -168,6 +169,8 @@ def _as_text(
     yield f"  begun    {when}, {show_seconds(max(0, now - begun))} ago"
     done = (f"{name} {counts[state]:,}" for state, name in _NAMES if counts[state])
     yield f"  urls     {', '.join(done) or 'none'}"
+    if status.received:
+        yield f"  bodies   {show_bytes(status.received)}"
     if status.changes:
         yield f"  since    {', '.join(f'{how} {n:,}' for how, n in status.changes.items())}"
     if status.pid is not None and speed is not None:

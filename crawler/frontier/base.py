@@ -25,6 +25,7 @@ from typing import Literal, Protocol, get_args
 
 from msgspec import Struct
 
+from crawler.costs import Cost
 from crawler.pace import NEW, Pace
 from crawler.records import Found, Kept, Lease, Want
 
@@ -36,7 +37,7 @@ State = Literal["queued", "leased", "page", "file", "image", "redirect", "error"
 
 STATES: tuple[State, ...] = get_args(State)
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 """Of the folder's format. A store refuses to open any other."""
 
 
@@ -171,6 +172,16 @@ class Store(Protocol):
 
     def set_pace(self, host: str, pace: Pace) -> None:
         """Remember what a host has taught us."""
+        ...
+
+    def cost(self, host: str) -> Cost:
+        """What a host has cost so far."""
+        ...
+
+    def set_cost(self, host: str, cost: Cost) -> None: ...
+
+    def received(self) -> int:
+        """Body bytes of all hosts. Reads all hosts: for the beginning of a run."""
         ...
 
     def park(self, host: str, until: float) -> None:

@@ -244,6 +244,16 @@ class Frontier:
         self._store.set_pace(host, self._politeness.set_delay(host, delay))
         self._store.block(host, self._politeness.next_allowed_at(host))
 
+    def busy_until(self, host: str) -> float:
+        """Until when `host`, of which a lease is out, is owed a pause; now, if it is not.
+
+        That a host is parked is no such pause: nobody waits for it.
+        """
+        now = self._clock()
+        if self._queues[host].parked:
+            return now
+        return max(now, self._politeness.next_allowed_at(host))
+
     def judge(self, lease: Lease) -> Skip | None:
         """Why the lease's host is not asked any more, if so; or raises HostParked."""
         pace = self._politeness.given_up(lease.host)

@@ -15,6 +15,7 @@ from math import inf
 
 from msgspec.structs import astuple
 
+from crawler.costs import Cost
 from crawler.frontier.base import HostDue, Parked
 from crawler.frontier.database import first_column
 from crawler.pace import Pace
@@ -28,7 +29,7 @@ _WORK = {
 }
 
 PACE = "crawl_delay, latency, slowdown, failures, parkings, trouble"
-
+COST = "cost_pages, cost_bytes, cost_seconds, cost_until"
 
 PARKED = """
 SELECT trouble, count(*), sum(pages + images), min(ready_at) FROM host
@@ -46,6 +47,7 @@ class HostTable:
         self._came: dict[int, float] = {}
         self._blocks: dict[int, float] = {}
         self._paces: dict[int, Pace] = {}
+        self._costs: dict[int, Cost] = {}
         self._claimed: dict[int, str] = {}
         self._refilled: set[str] = set()
         self.total: int = db.execute("SELECT coalesce(max(host_id), 0) FROM host").fetchone()[0]
@@ -77,7 +79,7 @@ class HostTable:
                 self._refilled.add(self._claimed[host_id])
 
     def flush(self) -> None:
-        """Write down what `count`, `block` and `set_pace` have gathered.
+        """Write down what `count`, `block`, `set_pace` and `set_cost` have gathered.
 
         A host that had no work queues up behind the others.
         """
@@ -99,6 +101,7 @@ class HostTable:
             " parkings = ?, trouble = ? WHERE host_id = ?",
             [(*astuple(pace), host_id) for host_id, pace in self._paces.items()],
         )
+        self._write_costs()
         self._paces.clear()
         self._lengths.clear()
         self._came.clear()
@@ -139,6 +142,30 @@ class HostTable:
 
     def set_pace(self, name: str, pace: Pace) -> None:
         self._paces[self.id_of(name, 0.0)] = pace
+
+    def cost(self, name: str) -> Cost:
+        host_id = self.id_of(name, 0.0)
+        cost = self._costs.get(host_id)
+        if cost is None:
+            query = f"SELECT {COST} FROM host WHERE host_id = ?"
+            cost = Cost(*self._db.execute(query, (host_id,)).fetchone())
+        return cost
+
+    def set_cost(self, name: str, cost: Cost) -> None:
+        self._costs[self.id_of(name, 0.0)] = cost
+
+    def received(self) -> int:
+        self.flush()
+        total: int = first_column(self._db.execute("SELECT sum(cost_bytes) FROM host"), 0)
+        return total
+
+    def _write_costs(self) -> None:
+        self._db.executemany(
+            "UPDATE host SET cost_pages = ?, cost_bytes = ?, cost_seconds = ?, cost_until = ?"
+            " WHERE host_id = ?",
+            [(*astuple(cost), host_id) for host_id, cost in self._costs.items()],
+        )
+        self._costs.clear()
 
     def park(self, name: str, until: float) -> None:
         self.block(name, until)

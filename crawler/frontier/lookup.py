@@ -16,9 +16,10 @@ import msgspec
 from msgspec import Struct
 
 from crawler.codes import SkipReason
+from crawler.costs import NOTHING, Cost
 from crawler.frontier.base import Content, Run, State
 from crawler.frontier.database import FILE_NAME, explain, first_column, open_read_only
-from crawler.frontier.hosts import PACE
+from crawler.frontier.hosts import COST, PACE
 from crawler.frontier.tables import DECIDED, ENDED, LANES, WAITING
 from crawler.pace import Pace
 from crawler.records import Hop, LinkKind, Want
@@ -41,7 +42,7 @@ SELECT url.url, host.name, url.kind, url.lane, url.depth, url.state, url.attempt
     origin.parent_url, origin.seed_url, origin.at
 FROM url JOIN host USING (host_id) JOIN origin USING (origin_id) LEFT JOIN skip USING (seq)
 """
-_HOST = f"name, pages, images, ready_at, parked, {PACE}"
+_HOST = f"name, pages, images, ready_at, parked, {COST}, {PACE}"
 _CODE = "coalesce(skip.reason, url.code)"
 
 
@@ -84,6 +85,8 @@ class HostInfo(Struct, frozen=True):
     """It did not answer, and is left alone until `ready_at`."""
     pace: Pace
     """What it has taught us: Crawl-delay, slowdown, failures in a row."""
+    cost: Cost = NOTHING
+    """What it has cost so far."""
     ended: dict[State, int] = {}
 
 
@@ -137,6 +140,10 @@ class Lookup:
         """URLs in this state; kept, not counted."""
         count = self._db.execute("SELECT n FROM count WHERE name = ?", (state,))
         return int(first_column(count, 0))
+
+    def received(self) -> int:
+        """Body bytes of all hosts. Reads all hosts."""
+        return int(first_column(self._db.execute("SELECT sum(cost_bytes) FROM host"), 0))
 
     def host(self, name: str) -> HostInfo | None:
         query = f"SELECT {_HOST} FROM host WHERE name = ?"
@@ -215,8 +222,9 @@ def lookup(folder: Path) -> Iterator[Lookup]:
 
 
 def _host(row: Sequence[Any], ended: dict[State, int] | None = None) -> HostInfo:
-    name, pages, images, ready_at, parked, *pace = row
-    return HostInfo(name, pages, images, ready_at, bool(parked), Pace(*pace), ended or {})
+    name, pages, images, ready_at, parked, *more = row
+    cost, pace = Cost(*more[:4]), Pace(*more[4:])
+    return HostInfo(name, pages, images, ready_at, bool(parked), pace, cost, ended or {})
 
 
 _hops = msgspec.json.Decoder(tuple[Hop, ...])

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from operator import itemgetter
 
+from crawler.costs import NOTHING, Cost
 from crawler.frontier.base import STATES, Content, Ended, HostDue, Parked, Run, State
 from crawler.pace import NEW, Pace
 from crawler.records import Found, Kept, Lease, Want
@@ -59,11 +60,12 @@ class _Url:
 class _Host:
     """One host's queues, and how many URLs of each are queued and not put off, leased included."""
 
-    __slots__ = ("claimed", "heaps", "pace", "parked", "ready_at", "waiting")
+    __slots__ = ("claimed", "cost", "heaps", "pace", "parked", "ready_at", "waiting")
 
     def __init__(self, now: float) -> None:
         self.ready_at = now
         self.pace = NEW
+        self.cost = NOTHING
         self.claimed = False
         self.parked = False
         self.heaps: dict[Want, list[tuple[Place, _Url]]] = {"page": [], "image": []}
@@ -176,6 +178,16 @@ class MemoryStore:
 
     def set_pace(self, host: str, pace: Pace) -> None:
         self._host(host, 0.0).pace = pace
+
+    def cost(self, host: str) -> Cost:
+        known = self._hosts.get(host)
+        return NOTHING if known is None else known.cost
+
+    def set_cost(self, host: str, cost: Cost) -> None:
+        self._host(host, 0.0).cost = cost
+
+    def received(self) -> int:
+        return sum(host.cost.wire_bytes for host in self._hosts.values())
 
     def park(self, host: str, until: float) -> None:
         self.block(host, until)

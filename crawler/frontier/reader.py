@@ -36,6 +36,8 @@ class Status(Struct, frozen=True):
     run: Run
     counts: dict[State, int]
     hosts: int
+    received: int
+    """Body bytes, of all hosts."""
     hosts_waiting: tuple[HostRow, ...]
     """Those with the longest queues."""
     retries: int
@@ -66,6 +68,8 @@ def _read(db: sqlite3.Connection, pid: int | None) -> Status | None:
         return None
     counts: Counter[str] = Counter(dict(db.execute("SELECT name, n FROM count")))
     retries, next_retry = db.execute("SELECT count(*), min(not_before) FROM later").fetchone()
+    query = "SELECT count(*), coalesce(sum(cost_bytes), 0) FROM host"
+    known, received = db.execute(query).fetchone()
     hosts = db.execute(
         "SELECT name, pages, images, ready_at FROM host WHERE pages + images > 0"
         " ORDER BY pages + images DESC LIMIT ?",
@@ -74,7 +78,8 @@ def _read(db: sqlite3.Connection, pid: int | None) -> Status | None:
     return Status(
         run=Run(*row),
         counts={state: counts[state] for state in STATES},
-        hosts=db.execute("SELECT count(*) FROM host").fetchone()[0],
+        hosts=known,
+        received=received,
         hosts_waiting=tuple(HostRow(*host) for host in hosts),
         retries=retries,
         next_retry=next_retry,

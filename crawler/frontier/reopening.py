@@ -43,6 +43,7 @@ UPDATE url SET state = {WAITING}, code = NULL, why = NULL, attempts = 0, due = :
     WHERE state != {DECIDED};
 UPDATE host SET failures = 0, parkings = 0, trouble = '', parked = 0, ready_at = :now
     WHERE failures > 0 OR parked = 1;
+UPDATE host SET cost_pages = 0, cost_bytes = 0, cost_seconds = 0, cost_until = 0;
 """
 
 _QUEUE = f"""

@@ -21,9 +21,10 @@ from typing import Any
 import msgspec
 
 from crawler.errors import OutputError
-from crawler.frontier.base import STATES, Content, Ended, HostDue, Parked, State
+from crawler.frontier.base import STATES, Content, Ended, HostDue, State
 from crawler.frontier.database import explained, first_column, open_database
 from crawler.frontier.endings import Endings, Place
+from crawler.frontier.host_part import HostPart
 from crawler.frontier.hosts import HostTable
 from crawler.frontier.keepsakes import Keepsakes
 from crawler.frontier.lockfile import LockFile
@@ -31,7 +32,6 @@ from crawler.frontier.reader import changes_in
 from crawler.frontier.recent import SKIPPED, Recent
 from crawler.frontier.reopening import Judge, reopen, requeue, requeue_unwritten
 from crawler.frontier.tables import DECIDED, ENDED, LANES, WAITING
-from crawler.pace import Pace
 from crawler.records import Found, Hop, Kept, Lease, Skip, Want
 from crawler.url import host_key, url_id
 
@@ -46,7 +46,7 @@ FROM url JOIN origin USING (origin_id) WHERE seq IN (%s)
 _hops = msgspec.json.Decoder(tuple[Hop, ...])
 
 
-class SqliteStore(Keepsakes):
+class SqliteStore(Keepsakes, HostPart):
     """A `Store` in `folder`, which is made if need be. Opening it takes back all leases.
 
     Raises StateError if another process has it open, or if it is of another version or damaged;
@@ -391,38 +391,6 @@ class SqliteStore(Keepsakes):
         return self._hosts.claim(limit, now, images_only)
 
     @explained
-    def unclaim(self, host: str, ready_at: float) -> None:
-        self._begin()
-        self._hosts.unclaim(host, ready_at)
-
-    def refilled(self) -> set[str]:
-        return self._hosts.refilled()
-
-    @explained
-    def block(self, host: str, until: float) -> None:
-        self._begin()
-        self._hosts.block(host, until)
-
-    @explained
-    def set_pace(self, host: str, pace: Pace) -> None:
-        self._begin()
-        self._hosts.set_pace(host, pace)
-
-    @explained
-    def park(self, host: str, until: float) -> None:
-        self._begin()
-        self._hosts.park(host, until)
-
-    @explained
-    def parked(self) -> list[Parked]:
-        self._begin()
-        return self._hosts.parked()
-
-    def next_parked(self) -> float | None:
-        moment = self._hosts.next_parked
-        return None if moment == inf else moment
-
-    @explained
     def next_due(self, images_only: bool = False) -> float | None:
         self._begin()
         retry = self._next_retry
@@ -435,14 +403,6 @@ class SqliteStore(Keepsakes):
         query = "SELECT min(not_before) FROM later JOIN url USING (seq) WHERE lane = 1"
         moment: float = first_column(self._db.execute(query), inf)
         return moment
-
-    @explained
-    def claimed(self) -> dict[str, int]:
-        self._begin()
-        return self._hosts.claimed()
-
-    def hosts(self) -> int:
-        return self._hosts.total
 
     # The transaction
 

@@ -71,7 +71,11 @@ CREATE TABLE host (
     slowdown REAL NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0,
     parkings INTEGER NOT NULL DEFAULT 0,
-    trouble TEXT NOT NULL DEFAULT ''
+    trouble TEXT NOT NULL DEFAULT '',
+    cost_pages INTEGER NOT NULL DEFAULT 0,      -- this and the following: costs.py
+    cost_bytes INTEGER NOT NULL DEFAULT 0,
+    cost_seconds REAL NOT NULL DEFAULT 0,
+    cost_until REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX host_work ON host (ready_at)
     WHERE claimed = 0 AND parked = 0 AND pages + images > 0;

@@ -128,6 +128,9 @@ class Client:
         try:
             with Budget(self._config.timeout, lambda: self._late(progress)):
                 return self._converse(request, target, progress)
+        except Failure as failure:
+            failure.wire_bytes = progress.wire_bytes
+            raise
         finally:
             self._room.leave(progress)
 
@@ -308,6 +311,7 @@ class Client:
             raise
         finally:
             self._wire_bytes += reader.wire_bytes
+            progress.wire_bytes += reader.wire_bytes
         if reader.reusable:
             self._pool.give(connection)
         else:

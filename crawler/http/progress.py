@@ -11,7 +11,7 @@ class Progress:
 
     __slots__ = (
         "broken", "connect_ms", "dns_ms", "first_byte", "head", "held", "peer", "sent", "stage",
-        "started", "tls_ms",
+        "started", "tls_ms", "wire_bytes",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
@@ -19,6 +19,8 @@ class Progress:
         """Bytes of the body that have come on earlier connections."""
         self.broken: Response | None = None
         """What had come of a response when its connection broke in the body."""
+        self.wire_bytes = 0
+        """Body bytes that have come in all exchanges."""
         self.stage = "request"
         """One of dns, connect, tls, request, headers, body."""
         self.started = now

@@ -43,7 +43,7 @@ from collections import OrderedDict
 import msgspec
 
 from crawler.config import LimitsConfig
-from crawler.notes import PAGES_OF_TEMPLATE, TRAPS, Notes
+from crawler.notes import TRAPS, Notes
 from crawler.records import Lease, Page, Skip
 from crawler.traps.ledger import CREDIT, SAMPLE, Flight, Ledger, Unit, suspects, views
 from crawler.traps.spelling import NAME as SPELLING
@@ -114,13 +114,12 @@ class Traps:
         return stripped
 
     def judge_lease(self, lease: Lease) -> Skip | None:
-        """The same at the last moment, and the user's own limit for each template."""
+        """The same at the last moment."""
         if lease.want != "page" or lease.kind in LISTED:
             return None
-        skip = None
-        if lease.kept is None:  # what was worth a request in the crawl before is asked again
-            skip = self.judge(lease.url, lease.parent_url, lease.depth)
-        return skip or self._judge_count(lease)
+        if lease.kept is not None:  # what was worth a request in the crawl before is asked again
+            return None
+        return self.judge(lease.url, lease.parent_url, lease.depth)
 
     # What is asked for, and what comes of it
 
@@ -163,12 +162,6 @@ class Traps:
         if flight is not None:
             for unit in flight.suspects:
                 unit.under_way -= 1
-
-    def count(self, lease: Lease) -> None:
-        """A page was fetched, or is as it was."""
-        if self._config.max_pages_per_template is not None:
-            key = self._template(lease)
-            self._notes.set_note(PAGES_OF_TEMPLATE, key, b"%d" % (self._pages_of(key) + 1))
 
     def learn(self, lease: Lease, body: bytes, page: Page) -> None:
         """An admitted page has come; `body` is what it says, its content codings undone."""
@@ -293,23 +286,3 @@ class Traps:
             self._ledgers.move_to_end(name)
         self._last = name, ledger
         return ledger
-
-    # The user's limit
-
-    def _judge_count(self, lease: Lease) -> Skip | None:
-        limit = self._config.max_pages_per_template
-        if limit is None:
-            return None
-        key = self._template(lease)
-        if self._pages_of(key) < limit:
-            return None
-        template = key.partition(" ")[2]
-        return Skip("trap", f"limits.max_pages_per_template: {limit} of {template}")
-
-    def _template(self, lease: Lease) -> str:
-        """Host and template; the folders that were learnt do not count, lest it change."""
-        shape = shape_of(lease.url, {}, learn=False)
-        return f"{lease.host} {shape.path}{''.join(sorted(shape.keys))}"
-
-    def _pages_of(self, key: str) -> int:
-        return int(self._notes.note(PAGES_OF_TEMPLATE, key) or 0)

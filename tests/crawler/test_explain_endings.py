@@ -312,6 +312,30 @@ def further_skips(folder: Path) -> dict[str, list[Case]]:
     }
 
 
+def of_limits(folder: Path) -> dict[str, list[Case]]:
+    """Each limit of a host, and of a template, by itself."""
+    site = Site({"": page(link("/1", "/2")), **{f"{n}": page(str(n)) for n in (1, 2)}})
+    rules = {
+        "max_bytes_per_host": (1, "1", "/1"),
+        "max_time_per_host": (0.001, "0.001", "/1"),
+        "max_pages_per_template": (1, "1 of /#", "/2"),
+    }
+    cases: dict[str, list[Case]] = {"limit_host": [], "limit_template": []}
+    for name, (limit, told, path) in rules.items():
+        crawl(
+            folder / name,
+            site.url("/"),
+            politeness=PolitenessConfig(per_host=1, wait=0.0),
+            limits=LimitsConfig(**{name: limit}),
+            robots=RobotsConfig(obey=False),
+        )
+        reason = "limit_host" if name.endswith("host") else "limit_template"
+        said = f"left out: {reason}, by limits.{name}: {told}"
+        cases[reason].append(Case(folder / name, site.url(path), said, 0))
+    site.stop()
+    return cases
+
+
 def trap(folder: Path) -> Case:
     site = Site({"chain": chain, "robots.txt": reply(status=404)})
     crawl(folder, site.url("/chain/0"))
@@ -326,6 +350,8 @@ def trap(folder: Path) -> Case:
 def skips(tmp_path_factory: Any) -> dict[str, list[Case]]:
     cases = most_skips(tmp_path_factory.mktemp("skips"))
     cases |= further_skips(tmp_path_factory.mktemp("further"))
+    for reason, more in of_limits(tmp_path_factory.mktemp("limits")).items():
+        cases.setdefault(reason, []).extend(more)
     cases["robots_deferred"] = [given_up(tmp_path_factory.mktemp("deferred"))[1]]
     cases["trap"] = [trap(tmp_path_factory.mktemp("trap"))]
     return cases

@@ -173,10 +173,3 @@ def test_a_limit_ends_the_run_well_and_a_resume_goes_on(clock, tmp_path, limit, 
     summary = run(world, tmp_path, "resume", limits=LimitsConfig())
     assert (summary.finish_reason, summary.counts["page"]) == ("done", 60)
     assert len(host.log) == 61
-
-
-def test_templates_have_their_own_limit(clock, tmp_path):
-    host = Host("a.example", pages=30)
-    limits = LimitsConfig(max_pages_per_template=7)
-    summary = run(World(clock, [host]), tmp_path, "new", limits=limits)
-    assert (summary.counts["page"], summary.counts["skip"]) == (7, 23)

@@ -138,7 +138,6 @@ def lease(url: str, parent: str | None, depth: int, number: int = 1) -> Lease:
 
 def fetch(subject: Traps, page: Lease, text: str, **more: Any) -> None:
     assert subject.admit(page)
-    subject.count(page)
     subject.learn(page, text.encode(), Page("text/html", "utf-8", **more))
     subject.settle(page)
 
@@ -277,18 +276,6 @@ def test_traps_can_be_switched_off() -> None:
     assert subject.judge(f"{CHAIN}50", f"{CHAIN}49", 50) is None
 
 
-def test_a_limit_for_each_template_counts_across_a_resume() -> None:
-    config, notes = LimitsConfig(traps=False, max_pages_per_template=3), MemoryStore()
-    walk(Traps(config, notes), 2)
-    subject = Traps(config, notes)
-    assert subject.judge_lease(lease(f"{CHAIN}9", f"{CHAIN}1", 1)) is None
-    walk(subject, 1, start=2)
-    assert subject.judge_lease(lease(f"{CHAIN}9", f"{CHAIN}1", 1)) == Skip(
-        "trap", "limits.max_pages_per_template: 3 of /month/#"
-    )
-    assert subject.judge_lease(lease("http://a.example/week/9", f"{CHAIN}1", 1)) is None
-
-
 def test_text_made_to_be_slow_takes_no_time() -> None:
     subject = Traps(LimitsConfig(), MemoryStore())
     with cpu_within(5):
@@ -301,7 +288,7 @@ def test_text_made_to_be_slow_takes_no_time() -> None:
 def test_any_address_has_templates(path: str, parent: str) -> None:
     urls = [canonical(f"http://a.example/{quote(text, safe=SAFE)}") for text in (path, parent)]
     url, other = (one or CHAIN for one in urls)
-    subject = Traps(LimitsConfig(max_pages_per_template=9), MemoryStore())
+    subject = Traps(LimitsConfig(), MemoryStore())
     for n in range(FREE + CREDIT + 2):
         fetch(subject, lease(url, other, n), "x")
         subject.judge_lease(lease(url, other, n))

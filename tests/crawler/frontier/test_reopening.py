@@ -13,10 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crawler.costs import NOTHING, Cost
 from crawler.frontier.base import Content, Run
 from crawler.frontier.database import FILE_NAME
 from crawler.frontier.sqlite import SqliteStore
 from crawler.frontier.tables import DECIDED, ENDED, WAITING
+from crawler.notes import PAGES_OF_TEMPLATE
 from crawler.pace import Pace
 from crawler.records import Found, Kept, Lease, Skip
 from tests.crawler.frontier.support import FAR, found, lease_all, paths
@@ -123,7 +125,8 @@ def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) ->
     store.set_pace("a.example", Pace(crawl_delay=7.0, failures=9, parkings=3, trouble="reset"))
     store.park("a.example", 9e9)
     store.block("b.example", 500.0)  # it said so itself
-    store.set_note("pages", "a.example", b"7")
+    store.set_note(PAGES_OF_TEMPLATE, "a.example /#", b"7")
+    store.set_cost("a.example", Cost(7, 7000, 7.0, 90.0))
     store.set_note("robots", "https://a.example", b"x")
     store.set_content("aa", Content("images/1", "https://a.example/1"))
     store.commit()
@@ -131,7 +134,8 @@ def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) ->
     (host,) = store.claim(9, 100.0)
     assert (host.name, host.ready_at, host.pace) == ("a.example", 100.0, Pace(crawl_delay=7.0))
     assert store.parked() == []
-    assert store.note("pages", "a.example") is None
+    assert store.note(PAGES_OF_TEMPLATE, "a.example /#") is None
+    assert (store.cost("a.example"), store.received()) == (NOTHING, 0)
     assert store.note("robots", "https://a.example") == b"x"
     assert store.content("aa") == Content("images/1", "https://a.example/1")
 

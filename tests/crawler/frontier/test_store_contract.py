@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from crawler.costs import NOTHING, Cost
 from crawler.frontier.base import Content, HostDue, Run, Store
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite import SqliteStore
@@ -289,3 +290,14 @@ def test_run_and_offsets(store: Store) -> None:
     assert store.run() == Run("01J", "{}", 7)
     assert store.offset("records") == 1 << 40
     assert store.offset("warc") is None
+
+
+def test_a_host_has_an_account(store: Store) -> None:
+    store.add([found("1"), found("2", host="b")], 0.0)
+    assert (store.cost("a.example"), store.received()) == (NOTHING, 0)
+    store.set_cost("a.example", Cost(1, 100, 2.5, 9.0))
+    assert store.cost("a.example") == Cost(1, 100, 2.5, 9.0)
+    store.commit()
+    store.set_cost("a.example", Cost(2, 150, 3.5, 10.0))
+    store.set_cost("b.example", Cost(0, 7, 0.5, 10.0))
+    assert (store.cost("a.example"), store.received()) == (Cost(2, 150, 3.5, 10.0), 157)
