@@ -185,7 +185,7 @@ class Crawl:
             clock,
             config.scope.dedupe_content,
         )
-        traps = Traps(config.limits, store)
+        self._traps = traps = Traps(config.limits, store)
         self._engine = Engine(
             config,
             self._frontier,
@@ -216,7 +216,9 @@ class Crawl:
             self._writer.put(self._run_record("started"))
             self._engine.run()
             reason = self._finish_reason()
-            if reason == "done" and "skips" in self._config.records.record:
+            if reason != "done":
+                self._traps.put_away()
+            elif "skips" in self._config.records.record:
                 self._writer.write_skips()
             code = self._exit_code(reason)
             self._writer.put(self._run_record("finished", reason, code))

@@ -24,7 +24,7 @@ from crawler.errors import UsageError
 from crawler.frontier.base import Run
 from crawler.frontier.lockfile import LockFile
 from crawler.frontier.sqlite import SqliteStore
-from crawler.notes import BOOT, DEADLY, READING, TRAPS, WIDENED
+from crawler.notes import BOOT, DEADLY, READING, TRAPS, TRAPS_OUT_OF_MEMORY, WIDENED
 from crawler.power_cut import boot_id, mend
 from crawler.revisit import reading
 from crawler.schema_forms import schema_line
@@ -176,6 +176,7 @@ def requeue(
         count = store.requeue(codes, hosts, now)
         if "trap" in codes:
             _forget(store, TRAPS)  # else they would be cut again at once
+            _forget(store, TRAPS_OUT_OF_MEMORY)
         if not codes or "parse" in codes:
             _forget(store, DEADLY)
         if not dry_run:

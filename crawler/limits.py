@@ -146,7 +146,7 @@ def template_reached(config: LimitsConfig, notes: Counts, host: str, url: str) -
 def template_of(host: str, url: str) -> str:
     """Host and template. Folders in which any name will do are no part of it: they are learnt, and
     it must not change."""
-    shape = shape_of(url, {}, learn=False)
+    shape = shape_of(url)
     return f"{host} {shape.path}{''.join(sorted(shape.keys))}"
 
 

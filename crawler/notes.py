@@ -15,6 +15,8 @@ PAGES_OF_TEMPLATE = "template"
 """By host and template: its pages against `limits.max_pages_per_template`, in decimal."""
 TRAPS = "traps"
 """By host: the templates that were cut (`traps.Cut` by name)."""
+TRAPS_OUT_OF_MEMORY = "traps out of memory"
+"""By host for which there was no room: what else was learnt of its templates (`traps.ledger`)."""
 
 DEADLY = "deadly"
 """By URL: how often the process died while it read what came of it, in decimal."""
@@ -23,7 +25,7 @@ BOOT = "boot"
 READING = "reading"
 """Under "": under which settings the answers of this state were read (`revisit.reading`)."""
 
-OF_ONE_CRAWL = (PAGES_OF_TEMPLATE, DEADLY)
+OF_ONE_CRAWL = (PAGES_OF_TEMPLATE, TRAPS_OUT_OF_MEMORY, DEADLY)
 """What a further crawl into the same state counts anew."""
 
 

@@ -30,6 +30,10 @@ down to every 32nd page. No more pages of a suspect template are under way at on
 credit left; beyond that its host waits for them. So a trap costs some 40 to 150 requests, whatever
 `per_host` is.
 
+What is learnt is in memory for as many hosts as there is room for, and else in the store, so that a
+trap is none the cheaper for hosts that take turns, nor for a run that is stopped and resumed. After
+a kill what was in memory begins anew; what was cut stays cut in any case.
+
 What this can't see: text made up by the server for each request, and a site that puts a new word at
 the top of each address (`/amber-birch`, `/cedar-dune/5`), where no part leads on to itself: to read
 every page of all sites that have their pages at the top would cost 4 % of a crawl. Limits are for
@@ -43,9 +47,9 @@ from collections import OrderedDict
 import msgspec
 
 from crawler.config import LimitsConfig
-from crawler.notes import TRAPS, Notes
+from crawler.notes import TRAPS, TRAPS_OUT_OF_MEMORY, Notes
 from crawler.records import Lease, Page, Skip
-from crawler.traps.ledger import CREDIT, SAMPLE, Flight, Ledger, Unit, suspects, views
+from crawler.traps.ledger import CREDIT, SAMPLE, Cut, Flight, Ledger, Unit, suspects, views
 from crawler.traps.spelling import NAME as SPELLING
 from crawler.traps.templates import (
     NOWHERE,
@@ -59,42 +63,48 @@ from crawler.traps.templates import (
     varies,
     without,
 )
-from crawler.url import host_key
+from crawler.url import host_key, url_id
 
 LISTED = ("seed", "sitemap", "sitemap_index", "robots_sitemap", "feed")
 """How URLs are found that somebody has named on purpose."""
-MOST_HOSTS = 512
+MOST_REMEMBERED = 2**20
+"""Of all hosts together, in checksums of some 64 bytes. What is beyond goes to the store, the hosts
+first that were left alone for longest, and comes back with them."""
 MOST_STRIPPED = 4096
 
-
-class Cut(msgspec.Struct, frozen=True):
-    """The end of a template: the rule that says so, and the depth where it was first met."""
-
-    rule: str
-    entry: int
+_cuts_of = msgspec.msgpack.Decoder(dict[str, Cut]).decode
 
 
 class Traps:
-    """Learns the traps of one crawl. What is cut is kept in `notes`, for a resume."""
+    """Learns the traps of one crawl. What is cut is kept in `notes`, for a resume, and so is what
+    was learnt of hosts for which there is no room in memory."""
 
     def __init__(self, config: LimitsConfig, notes: Notes) -> None:
         self._config = config
         self._notes = notes
         self._ledgers: OrderedDict[str, Ledger] = OrderedDict()
         self._flights: dict[int, Flight] = {}
-        self._cuts: dict[str, dict[str, Cut]] = {}
+        self._weight = 0
         self._stripped: set[str] = set()
         self._parent = "", NOWHERE
+        self._page = "", ""
         self._last = "", Ledger()
-        if config.traps:
-            for host, value in notes.notes(TRAPS):
-                self._cuts[host] = msgspec.msgpack.decode(value, type=dict[str, Cut])
 
     # What is left out
 
     def judge(self, url: str, parent_url: str | None, depth: int) -> Skip | None:
-        """Why `url`, found on `parent_url`, leads nowhere, if so."""
-        found = self._cut(url, parent_url, depth) if self._cuts else None
+        """Why `url`, found on `parent_url`, leads nowhere, if so.
+
+        Of another host than that of `parent_url` only `judge_lease` can tell.
+        """
+        if parent_url is None or not self._config.traps:
+            return None
+        if parent_url != self._page[0]:  # most often its links are judged in a row
+            self._page = parent_url, host_key(parent_url)
+        host = self._page[1]
+        if not self._ledger(host).cuts or host_key(url) != host:  # most often
+            return None
+        found = self._cut(url, parent_url, depth)
         return None if found is None else Skip("trap", found[1].rule)
 
     def instead(self, url: str, parent_url: str | None, depth: int) -> str | None:
@@ -102,8 +112,8 @@ class Traps:
         found = self._cut(url, parent_url, depth)
         if found is None or not is_key(found[0]):
             return None
-        cuts = self._cuts[host_key(url)]
-        shape = shape_of(url, {}, learn=False)
+        cuts = self._ledger(host_key(url)).cuts
+        shape = shape_of(url)
         stripped = url
         for key in shape.keys:
             if key in cuts or shape.part + key in cuts:
@@ -119,7 +129,15 @@ class Traps:
             return None
         if lease.kept is not None:  # what was worth a request in the crawl before is asked again
             return None
-        return self.judge(lease.url, lease.parent_url, lease.depth)
+        if not self._config.traps or not self._ledger(lease.host).cuts:
+            return None
+        found = self._cut(lease.url, lease.parent_url, lease.depth)
+        return None if found is None else Skip("trap", found[1].rule)
+
+    def put_away(self) -> None:
+        """Keep what was learnt for a resume."""
+        for name, ledger in self._ledgers.items():
+            self._put_away(name, ledger)
 
     # What is asked for, and what comes of it
 
@@ -136,6 +154,8 @@ class Traps:
         flight = self._flight(lease, ledger, shape, units)
         if any(unit.full() for unit in flight.suspects):
             return False
+        ledger.changed = True
+        ledger.under_way += 1
         ledger.spellings.meet(lease.url)
         for unit in units:
             unit.fetched += 1
@@ -160,6 +180,7 @@ class Traps:
         """The page has come, or has not."""
         flight = self._flights.pop(lease.url_id, None)
         if flight is not None:
+            flight.ledger.under_way -= 1
             for unit in flight.suspects:
                 unit.under_way -= 1
 
@@ -195,7 +216,7 @@ class Traps:
                 memory.is_another(url, body, page.images)
             return True
         if flight.suspicion == "view":
-            read = hash(lease.parent_url) in ledger.read
+            read = url_id(lease.parent_url or "") in ledger.read
             return memory.is_another(url, body, page.images) if read else None
         if not sum(unit.due() for unit in flight.suspects):
             return None
@@ -209,7 +230,7 @@ class Traps:
     def _reward(self, lease: Lease, ledger: Ledger) -> None:
         parent = lease.parent_url
         if ledger.paid and parent is not None and host_key(parent) == lease.host:
-            ledger.reward(shape_of(parent, ledger.folders, learn=False))
+            ledger.reward(shape_of(parent, ledger.folders))
 
     def _blame(self, host: str, flight: Flight, price: int) -> None:
         """Nothing new: the likeliest cause pays, and what is at its end is cut."""
@@ -225,18 +246,18 @@ class Traps:
         if flight.suspicion == "respelt":
             narrow = ledger.respelt
         ledger.paid = True
-        if narrow is not None and narrow.pay(price) and self._end(host, narrow):
+        if narrow is not None and narrow.pay(price) and self._end(host, ledger, narrow):
             if keys:
                 ledger.distrust(shape.part)
             if wide is not None:  # the cause is found: it need not be looked for any wider
                 wide.credit = min(wide.limit, wide.credit + CREDIT)
                 wide.cuts += 1
         if wide is not None and (wide.pay(price) or wide.cuts >= 3):
-            self._end(host, wide)
+            self._end(host, ledger, wide)
 
-    def _end(self, host: str, unit: Unit) -> bool:
+    def _end(self, host: str, ledger: Ledger, unit: Unit) -> bool:
         """Cut the template; False if it is cut already, and this page was still on its way."""
-        cuts = self._cuts.setdefault(host, {})
+        cuts = ledger.cuts
         if unit.name in cuts:
             return False
         rule = f"limits.traps: {unit.name} gave nothing new, after {unit.fetched} pages"
@@ -246,14 +267,13 @@ class Traps:
 
     def _cut(self, url: str, parent_url: str | None, depth: int) -> tuple[str, Cut] | None:
         """The template of the URL that is cut, if it leads on from itself."""
-        name = host_key(url)
-        cuts = self._cuts.get(name)
+        ledger = self._ledger(host_key(url))
+        cuts = ledger.cuts
         if not cuts or parent_url is None:
             return None
-        ledger = self._ledgers.get(name)
-        if ledger and SPELLING in cuts and ledger.spellings.respells(url):
+        if SPELLING in cuts and ledger.spellings.respells(url):
             return SPELLING, cuts[SPELLING]
-        shape = shape_of(url, ledger.folders if ledger else {}, learn=False)
+        shape = shape_of(url, ledger.folders)
         fed, back, view = self._kin(url, shape, parent_url)
         again = parent_url in self._stripped  # which has no key any more, to be fed by
         for role in roles_of(shape):
@@ -271,18 +291,44 @@ class Traps:
         if parent_url is None or host_key(parent_url) != host_key(url):
             return STRANGERS
         if parent_url != self._parent[0]:  # most often it is the one that was asked for last
-            self._parent = parent_url, shape_of(parent_url, {}, learn=False)
+            self._parent = parent_url, shape_of(parent_url)
         return kinship(url, shape, parent_url, self._parent[1])
 
     def _ledger(self, name: str) -> Ledger:
         if name == self._last[0]:  # most often
             return self._last[1]
+        self._weight += self._last[1].weigh()
         ledger = self._ledgers.get(name)
         if ledger is None:
-            ledger = self._ledgers[name] = Ledger()
-            if len(self._ledgers) > MOST_HOSTS:
-                self._ledgers.popitem(last=False)
+            ledger = self._ledgers[name] = self._recalled(name)
+            self._weight += ledger.weigh()
         else:
             self._ledgers.move_to_end(name)
         self._last = name, ledger
+        if self._weight > MOST_REMEMBERED:
+            self._make_room()
         return ledger
+
+    def _recalled(self, name: str) -> Ledger:
+        """What the store has of a host that is not in memory."""
+        note = self._notes.note(TRAPS, name) if self._config.traps else None
+        cuts = {} if note is None else _cuts_of(note)
+        saved = self._notes.note(TRAPS_OUT_OF_MEMORY, name)
+        return Ledger(cuts) if saved is None else Ledger.restored(saved, cuts)
+
+    def _make_room(self) -> None:
+        """Put the hosts away that were left alone for longest, but for those being asked."""
+        for _ in range(len(self._ledgers)):
+            if self._weight <= MOST_REMEMBERED:
+                break
+            name, ledger = self._ledgers.popitem(last=False)
+            if ledger.under_way or name == self._last[0]:
+                self._ledgers[name] = ledger
+                continue
+            self._weight -= ledger.weighed
+            self._put_away(name, ledger)
+
+    def _put_away(self, name: str, ledger: Ledger) -> None:
+        if ledger.changed:
+            self._notes.set_note(TRAPS_OUT_OF_MEMORY, name, ledger.saved())
+            ledger.changed = False

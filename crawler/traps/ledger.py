@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from crawler.records import Page
+from crawler.traps.folders import Folders
+from crawler.traps.folders import Saved as SavedFolders
 from crawler.traps.novelty import Memory
-from crawler.traps.spelling import NAME, Spellings
-from crawler.traps.templates import Folders, Kinship, Role, Shape, roles_of
+from crawler.traps.spelling import NAME, Met, Spellings
+from crawler.traps.templates import Kinship, Level, Role, Shape, roles_of
+from crawler.url import url_id
 
 CREDIT = 32
 GAIN = 4
@@ -27,6 +32,52 @@ MOST_UNITS = 4096
 SAMPLE = 4
 """Of the pages that have other views, one in so many is read, to be compared with these."""
 MOST_READ = 8192
+
+EMPTY, UNIT, CUT = 40, 7, 8
+"""What a ledger weighs without anything in it, and what a unit and a cut do: checksums of the same
+size, some 64 bytes each."""
+MOST_SAVED = 1024
+"""Units, folders, addresses and pages read, of each, that are kept of a host out of memory: the
+blocks of its text are kept all."""
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """The end of a template: the rule that says so, and the depth where it was first met."""
+
+    rule: str
+    entry: int
+
+
+class SavedUnit(msgspec.Struct, frozen=True, array_like=True):
+    """A unit that is out of memory."""
+
+    name: str
+    level: Level
+    key: str
+    entry: int
+    fetched: int
+    limit: int
+    credit: int
+    cuts: int
+    streak: int
+    countdown: int
+
+
+class Saved(msgspec.Struct, frozen=True, array_like=True):
+    """A ledger that is out of memory. What was cut is kept by itself, for it counts for ever."""
+
+    units: list[SavedUnit]
+    respelt: SavedUnit
+    folders: SavedFolders
+    memory: list[int]
+    spellings: list[Met]
+    read: list[int]
+    patience: int
+    paid: bool
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Saved).decode
 
 
 class Unit:
@@ -48,6 +99,20 @@ class Unit:
         self.countdown = 1
         self.streak = 0
         """Pages in a row that were looked at and were new."""
+
+    @classmethod
+    def restored(cls, saved: SavedUnit) -> Unit:
+        unit = cls(Role(saved.name, saved.level, saved.key), saved.entry)
+        unit.fetched, unit.limit, unit.credit = saved.fetched, saved.limit, saved.credit
+        unit.cuts, unit.streak, unit.countdown = saved.cuts, saved.streak, saved.countdown
+        return unit
+
+    def saved(self) -> SavedUnit:
+        """All but the pages that are under way."""
+        return SavedUnit(
+            self.name, self.level, self.key, self.entry, self.fetched, self.limit, self.credit,
+            self.cuts, self.streak, self.countdown,
+        )  # fmt: skip
 
     def full(self) -> bool:
         """Whether one more under way would be one too many, if all of them bring nothing new."""
@@ -88,15 +153,23 @@ class Ledger:
     """One host's units."""
 
     __slots__ = (
-        "_sample", "folders", "memory", "paid", "patience", "read", "respelt", "spellings", "units",
+        "_sample", "changed", "cuts", "folders", "memory", "paid", "patience", "read", "respelt",
+        "spellings", "under_way", "units", "weighed",
     )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, cuts: dict[str, Cut] | None = None) -> None:
+        self.cuts = cuts or {}
+        """By name of the template."""
+        self.changed = False
+        """Since it was last brought back."""
+        self.under_way = 0
+        self.weighed = 0
+        """What it weighed when somebody last asked."""
         self.units: dict[str, Unit] = {}
-        self.folders: Folders = {}
+        self.folders = Folders()
         self.memory = Memory()
         self.read: set[int] = set()
-        """Pages that were read to be compared with their other views; hashes of URLs."""
+        """Pages that were read to be compared with their other views (`url_id`)."""
         self.patience = CREDIT // 2
         """For pages that took the place of others, and are old."""
         self.paid = False
@@ -104,6 +177,44 @@ class Ledger:
         self.spellings = Spellings()
         self.respelt = Unit(Role(NAME, "path", ""), 0)
         self._sample = 0
+
+    @classmethod
+    def restored(cls, data: bytes, cuts: dict[str, Cut]) -> Ledger:
+        saved, ledger = _decode(data), cls(cuts)
+        ledger.units = {unit.name: Unit.restored(unit) for unit in saved.units}
+        ledger.respelt = Unit.restored(saved.respelt)
+        ledger.folders = Folders(saved.folders)
+        ledger.memory = Memory(saved.memory)
+        ledger.spellings = Spellings(saved.spellings)
+        ledger.read = set(saved.read)
+        ledger.patience, ledger.paid = saved.patience, saved.paid
+        return ledger
+
+    def saved(self) -> bytes:
+        """What the store keeps while the host is out of memory: some 60 bytes for each unit, five
+        for each block; of more than MOST_SAVED units those that were fetched most."""
+        units = sorted(self.units.values(), key=lambda unit: -unit.fetched)[:MOST_SAVED]
+        return _encode(
+            Saved(
+                [unit.saved() for unit in units],
+                self.respelt.saved(),
+                self.folders.saved(MOST_SAVED),
+                self.memory.saved(),
+                self.spellings.saved(MOST_SAVED),
+                [*self.read][:MOST_SAVED],
+                self.patience,
+                self.paid,
+            )
+        )
+
+    def weigh(self) -> int:
+        """How much heavier it is than when this was last asked, in checksums."""
+        before = self.weighed
+        self.weighed = (
+            EMPTY + UNIT * len(self.units) + CUT * len(self.cuts) + len(self.read)
+            + self.folders.weight + self.memory.weight + self.spellings.weight
+        )  # fmt: skip
+        return self.weighed - before
 
     def units_of(self, shape: Shape, depth: int) -> list[Unit]:
         """The units of a URL; new ones are met at this depth."""
@@ -147,7 +258,7 @@ class Ledger:
             return False
         if len(self.read) >= MOST_READ:
             self.read.clear()
-        self.read.add(hash(url))
+        self.read.add(url_id(url))
         return True
 
     def _forget(self) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from urllib.parse import unquote
+from zlib import crc32
 
 from crawler.records import ImageLink
 
@@ -49,13 +50,22 @@ _WORD = re.compile(r"[^\W_]{3,64}")
 
 
 class Memory:
-    """What one host has said so far."""
+    """What one host has said so far, as checksums: a chance of one in 2^32 for each to be taken for
+    another costs nobody a page, and they mean the same to the next process."""
 
     __slots__ = ("_new", "_old")
 
-    def __init__(self) -> None:
-        self._new: set[int] = set()
+    def __init__(self, saved: Iterable[int] = ()) -> None:
+        self._new: set[int] = set(saved)
         self._old: set[int] = set()
+
+    @property
+    def weight(self) -> int:
+        return len(self._new) + len(self._old)
+
+    def saved(self) -> list[int]:
+        """As the constructor takes it: the newest, MOST_BLOCKS or somewhat more."""
+        return [*self._new, *self._old][: max(MOST_BLOCKS, len(self._new))]
 
     def is_new(self, url: str, body: bytes, images: Iterable[ImageLink], *, bag: bool) -> bool:
         """Whether a page has what this host has not shown before; from now on it has.
@@ -63,19 +73,18 @@ class Memory:
         `bag`: of each block only the set of its words counts, as where a trail repeats itself.
         """
         text = _text(body, url)
-        blocks: set[object] = set(_blocks(text))
+        blocks = set(_blocks(text))
         if bag:
-            blocks = {frozenset(_WORDS.findall(block)) for block in _blocks(text)}
-        blocks.update(_QUERY(image.url, 1)[0] for image in images)
-        if self._take({hash(block) for block in blocks}):
+            blocks = {b" ".join(sorted({*_WORDS.findall(block)})) for block in blocks}
+        if self._take({crc32(block) for block in blocks} | _pictures(images)):
             return True
-        numbers = {hash((b"#", number)) for number in _NO_DATES.findall(text)}
+        numbers = {crc32(b"##" + number) for number in _NO_DATES.findall(text)}
         return len(self._take(numbers)) >= NUMBERS
 
     def is_another(self, url: str, body: bytes, images: Iterable[ImageLink]) -> bool:
         """Whether a view of a page that was read has more to say than that page, and others."""
-        blocks: dict[int, int] = {hash(block): len(block) for block in _blocks(_text(body, url))}
-        pictures = {hash(_QUERY(image.url, 1)[0]) for image in images}
+        blocks: dict[int, int] = {crc32(block): len(block) for block in _blocks(_text(body, url))}
+        pictures = _pictures(images)
         new = sum(blocks[one] for one in self._take(set(blocks)))
         return bool(self._take(pictures)) or new * OWN_SHARE > sum(blocks.values())
 
@@ -87,6 +96,10 @@ class Memory:
             self._old, self._new = self._new, set()
         self._new |= hashes
         return new
+
+
+def _pictures(images: Iterable[ImageLink]) -> set[int]:
+    return {crc32(_QUERY(image.url, 1)[0].encode()) for image in images}
 
 
 def _text(body: bytes, url: str) -> bytes:

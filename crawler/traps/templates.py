@@ -12,13 +12,13 @@ import re
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
+from crawler.traps.folders import NO_FOLDERS, Folders
+
 MOST_NAMES = 32
 """Of a folder; beyond, any name is `*`."""
 MOST_PARTS = 128
 """Folders at the top, and pages there that take a query: a site has more of these, each with its
 own affairs, and a trap in one of them says nothing about the others."""
-MOST_FOLDERS = 4096
-"""Of one host, that are watched."""
 _MOST_KEYS = 16
 _DEEPEST = 32
 """Names of a path that are looked at; others may have thousands."""
@@ -31,9 +31,6 @@ _COOKIELESS_KEY = ";(S())="
 _DIGITS = re.compile(r"(?<![0-9A-Za-z])[A-Za-z]*+[0-9][0-9A-Za-z]*+")
 is_key = re.compile(r"[^?;]*[?;][^=]*=").fullmatch
 """Whether the name of a unit is one of a key."""
-
-Folders = dict[str, set[str] | None]
-"""Names in each folder; None where any name will do."""
 
 
 class Shape(NamedTuple):
@@ -79,8 +76,8 @@ STRANGERS = Kinship((), (), ())
 NOWHERE = Shape("", "", "", (), False, False)
 
 
-def shape_of(url: str, folders: Folders, *, learn: bool) -> Shape:
-    """The templates of a canonical URL. `folders` says where any name will do, and learns it."""
+def shape_of(url: str, folders: Folders = NO_FOLDERS, *, learn: bool = False) -> Shape:
+    """The templates of a canonical URL. `folders` says where any name will do, and may learn it."""
     path, _, query = url.split("/", 3)[3].partition("?")
     path, parameters = _parameters(path.lower())
     shape = ""
@@ -92,7 +89,8 @@ def shape_of(url: str, folders: Folders, *, learn: bool) -> Shape:
         if "+" in name or "," in name:
             name = "+"
         elif name and "#" not in name:
-            name = _name_in(folders, shape or folder, name, most, learn=learn)
+            above = shape or folder
+            name = folders.learn(above, name, most) if learn else folders.name_in(above, name)
             if name in known and name != "*":
                 repeats = True
                 continue
@@ -152,21 +150,6 @@ def _parameters(path: str) -> tuple[str, list[str]]:
 
 def _key_of(pair: str) -> str:
     return f"?{masked(pair.partition('=')[0])}="
-
-
-def _name_in(folders: Folders, folder: str, name: str, most: int, *, learn: bool) -> str:
-    if folder not in folders:
-        if learn and len(folders) < MOST_FOLDERS:
-            folders[folder] = {name}
-        return name
-    names = folders[folder]
-    if names is None:
-        return "*"
-    if learn:
-        names.add(name)
-        if len(names) > most:
-            folders[folder] = None
-    return name
 
 
 def _added(url: str, shape: Shape, parent_url: str) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.traps.templates import Folders, kinship, roles_of, shape_of, without
+from crawler.traps.folders import Folders
+from crawler.traps.templates import kinship, roles_of, shape_of, without
 
 HOST = "http://a.example"
 
@@ -26,12 +27,12 @@ HOST = "http://a.example"
     ],
 )
 def test_templates(path: str, template: str, keys: tuple[str, ...]) -> None:
-    shape = shape_of(HOST + path, {}, learn=True)
+    shape = shape_of(HOST + path, Folders(), learn=True)
     assert (shape.path, shape.keys) == (template, keys)
 
 
 def test_a_folder_with_many_names_stands_for_any() -> None:
-    folders: Folders = {}
+    folders = Folders()
     for n in range(33):
         name = "".join(chr(97 + int(digit)) for digit in str(n))
         assert shape_of(f"{HOST}/wiki/{name}", folders, learn=True).path == f"/wiki/{name}"
@@ -39,7 +40,7 @@ def test_a_folder_with_many_names_stands_for_any() -> None:
 
 
 def test_at_the_top_a_site_has_more_folders_than_that() -> None:
-    folders: Folders = {}
+    folders = Folders()
     words = [one + other for one in "abcdefghijkl" for other in "abcdefghijkl"]
     for name in words[:128]:
         assert shape_of(f"{HOST}/{name}/5", folders, learn=True).path == f"/{name}/#"
@@ -91,12 +92,12 @@ def test_a_key_is_taken_off(url: str, key: str, left: str) -> None:
     ],
 )
 def test_kinship(url: str, parent: str, fed: str, back: str, view: str) -> None:
-    shapes = [shape_of(HOST + one, {}, learn=False) for one in (url, parent)]
+    shapes = [shape_of(HOST + one) for one in (url, parent)]
     found = kinship(HOST + url, shapes[0], HOST + parent, shapes[1])
     assert sorted(found.fed) == fed.split()
     assert (list(found.back), list(found.view)) == (back.split(), view.split())
 
 
 def test_a_url_counts_for_its_path_its_part_and_its_keys() -> None:
-    roles = roles_of(shape_of(f"{HOST}/shop/red/5?sort=1", {}, learn=True))
+    roles = roles_of(shape_of(f"{HOST}/shop/red/5?sort=1", Folders(), learn=True))
     assert [role.name for role in roles] == ["/shop/red/#", "/shop/...", "/shop?sort=", "?sort="]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from crawler import traps as traps_module
 from crawler.app import Summary, open_crawl
 from crawler.config import (
     Config,
@@ -24,7 +28,8 @@ from crawler.config import (
 from crawler.frontier.memory import MemoryStore
 from crawler.records import ImageLink, Lease, Link, Page, Skip
 from crawler.traps import Traps
-from crawler.traps.ledger import CREDIT, FREE
+from crawler.traps.ledger import CREDIT, FREE, Ledger
+from crawler.traps.templates import shape_of
 from crawler.url import canonical
 from tests.cpu import cpu_within
 from tests.site import archives, views
@@ -293,3 +298,118 @@ def test_any_address_has_templates(path: str, parent: str) -> None:
         fetch(subject, lease(url, other, n), "x")
         subject.judge_lease(lease(url, other, n))
         subject.instead(url, other, n)
+
+
+# ------------------------------------------------------------------ many hosts
+
+
+def month(host: int, n: int) -> Lease:
+    """A page of the chain of one of many hosts."""
+    chain = f"http://h{host}.example/month/"
+    return Lease(f"{chain}{n}", host, f"h{host}.example", "a", "page", n, 0, 0, f"{chain}{n - 1}")
+
+
+def in_turn(subject: Traps, hosts: int, pages: int) -> list[int]:
+    """Ask hosts in turn for two pages each, as the frontier does; how many each was asked for."""
+    asked = [0] * hosts
+    for n in range(0, pages, 2):
+        for host in range(hosts):
+            for page in (month(host, n), month(host, n + 1)):
+                if subject.judge_lease(page) is None:
+                    fetch(subject, page, f"<p>Month {n} of host {host}")
+                    asked[host] += 1
+    return asked
+
+
+def test_a_trap_is_none_the_cheaper_for_hosts_that_take_turns() -> None:
+    with patch.object(traps_module, "MOST_REMEMBERED", 300):
+        subject = Traps(LimitsConfig(), MemoryStore())
+        assert in_turn(subject, 40, 60) == in_turn(Traps(LimitsConfig(), MemoryStore()), 1, 60) * 40
+        assert len(subject._ledgers) < 8
+
+
+def test_what_was_learnt_is_there_after_a_stop() -> None:
+    notes = MemoryStore()
+    first = Traps(LimitsConfig(), notes)
+    walk(first, FREE + CREDIT // 2)
+    first.put_away()
+    second = Traps(LimitsConfig(), notes)
+    walk(second, CREDIT - CREDIT // 2 + 1, start=FREE + CREDIT // 2)
+    assert second.judge(f"{CHAIN}99", f"{CHAIN}98", 99) is not None
+
+
+def test_a_host_that_is_being_asked_is_not_put_away() -> None:
+    with patch.object(traps_module, "MOST_REMEMBERED", 300):
+        subject = Traps(LimitsConfig(), MemoryStore())
+        walk(subject, FREE + CREDIT + 1)
+        page = lease(f"{CHAIN}50", f"{CHAIN}49", 50, 1000)
+        assert subject.admit(page)
+        in_turn(subject, 40, 2)
+        subject.learn(page, b"<p>the same", Page("text/html", "utf-8"))
+        subject.settle(page)
+        assert subject.judge_lease(lease(f"{CHAIN}99", f"{CHAIN}98", 99)) is not None
+
+
+def in_order(saved: bytes) -> list[Any]:
+    """What was saved, its sets sorted."""
+    units, respelt, folders, memory, spellings, read, *rest = msgspec.msgpack.decode(saved)
+    names = {folder: some and sorted(some) for folder, some in folders.items()}
+    return [units, respelt, names, sorted(memory), spellings, sorted(read), *rest]
+
+
+def test_all_that_a_ledger_knows_comes_back_with_it() -> None:
+    ledger = Ledger()
+    for n in range(3 * FREE):
+        for path in (f"/a{n}/b{n}/c?x={n}", f"/A{n}/b{n}/c", f"/{'n' * n}/x"):
+            url = f"http://a.example{path}"
+            shape = shape_of(url, ledger.folders, learn=True)
+            for unit in ledger.units_of(shape, n):
+                unit.fetched += 1
+                unit.earn() if n % 3 else unit.pay(1)
+            ledger.memory.is_new(url, f"<p>{sentence(n)}".encode(), (), bag=False)
+            ledger.spellings.meet(url)
+            ledger.read.add(n)
+    ledger.patience, ledger.paid = 3, True
+    ledger.respelt.pay(5)
+    again = Ledger.restored(ledger.saved(), {})
+    assert in_order(again.saved()) == in_order(ledger.saved())
+    assert again.weigh() == ledger.weigh()
+    assert again.respelt.credit == CREDIT - 5
+    url = "http://a.example/nnn/other"
+    assert shape_of(url, again.folders) == shape_of(url, ledger.folders)
+    assert again.spellings.respells("http://a.example/a1/B1/C")
+    assert not again.memory.is_new(url, f"<p>{sentence(2)}".encode(), (), bag=False)
+
+
+def test_a_large_ledger_is_small_in_the_store() -> None:
+    ledger = Ledger()
+    for n in range(9000):
+        url = f"http://a.example/{sentence(n).replace(' ', '/')}?{n}={n}"
+        ledger.units_of(shape_of(url, ledger.folders, learn=True), 1)
+        ledger.memory.is_new(url, f"<p>{n}<p>{sentence(n)}".encode(), (), bag=False)
+        ledger.spellings.meet(url)
+    assert len(ledger.saved()) < 300_000
+    assert ledger.weigh() < 200_000
+
+
+class Forgetful(MemoryStore):
+    """Keeps no notes, so that only what `Traps` holds is measured."""
+
+    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+        pass
+
+
+def test_what_is_remembered_of_all_hosts_has_a_bound() -> None:
+    """Hosts that all look like traps, and hosts with a whole ledger each."""
+    room = 15_000
+    tracemalloc.start()
+    with patch.object(traps_module, "MOST_REMEMBERED", room):
+        for hosts, pages in ((800, 4), (15, 200)):
+            subject = Traps(LimitsConfig(), Forgetful())
+            for host in range(hosts):
+                for n in range(pages):
+                    fetch(subject, month(host, n), f"<p>{sentence(n)}<p>{sentence(host * 997 + n)}")
+            assert room / 2 < subject._weight <= room
+            assert tracemalloc.get_traced_memory()[0] < 100 * room
+            del subject
+    tracemalloc.stop()
