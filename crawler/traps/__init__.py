@@ -34,10 +34,11 @@ What is learnt is in memory for as many hosts as there is room for, and else in 
 trap is none the cheaper for hosts that take turns, nor for a run that is stopped and resumed. After
 a kill what was in memory begins anew; what was cut stays cut in any case.
 
-What this can't see: text made up by the server for each request, and a site that puts a new word at
-the top of each address (`/amber-birch`, `/cedar-dune/5`), where no part leads on to itself: to read
-every page of all sites that have their pages at the top would cost 4 % of a crawl. Limits are for
-that (`limits.max_pages_per_host`, `limits.max_pages_per_template`).
+A site that puts a new word at the top of each address (`/amber-birch`, `/cedar-dune/5`) has no part
+that leads on to itself; for these there is a rule of its own (`tops.py`).
+
+What this can't see: text made up by the server for each request. Limits are for that
+(`limits.max_pages_per_host`, `limits.max_pages_per_template`).
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ import msgspec
 from crawler.config import LimitsConfig
 from crawler.notes import TRAPS, TRAPS_OUT_OF_MEMORY, Notes
 from crawler.records import Lease, Page, Skip
-from crawler.traps.ledger import CREDIT, SAMPLE, Cut, Flight, Ledger, Unit, suspects, views
+from crawler.traps.ledger import CREDIT, FREE, SAMPLE, Cut, Flight, Ledger, Unit, suspects, views
 from crawler.traps.spelling import NAME as SPELLING
 from crawler.traps.templates import (
     NOWHERE,
@@ -63,6 +64,8 @@ from crawler.traps.templates import (
     varies,
     without,
 )
+from crawler.traps.tops import NAME as OPENING
+from crawler.traps.tops import names_of, top_of
 from crawler.url import host_key, url_id
 
 LISTED = ("seed", "sitemap", "sitemap_index", "robots_sitemap", "feed")
@@ -87,7 +90,7 @@ class Traps:
         self._weight = 0
         self._stripped: set[str] = set()
         self._parent = "", NOWHERE
-        self._page = "", ""
+        self._page = "", "", ""  # URL, host, and what all URLs of its origin begin with
         self._last = "", Ledger()
 
     # What is left out
@@ -95,14 +98,20 @@ class Traps:
     def judge(self, url: str, parent_url: str | None, depth: int) -> Skip | None:
         """Why `url`, found on `parent_url`, leads nowhere, if so.
 
-        Of another host than that of `parent_url` only `judge_lease` can tell.
+        Of another origin than that of `parent_url` only `judge_lease` can tell.
         """
         if parent_url is None or not self._config.traps:
             return None
         if parent_url != self._page[0]:  # most often its links are judged in a row
-            self._page = parent_url, host_key(parent_url)
-        host = self._page[1]
-        if not self._ledger(host).cuts or host_key(url) != host:  # most often
+            site = parent_url[: parent_url.index("/", 8) + 1]
+            self._page = parent_url, host_key(parent_url), site
+        _, host, site = self._page
+        ledger = self._ledger(host)
+        if not url.startswith(site):
+            return None
+        if "?" not in url:
+            ledger.tops.meet(url)
+        if not ledger.cuts:  # most often
             return None
         found = self._cut(url, parent_url, depth)
         return None if found is None else Skip("trap", found[1].rule)
@@ -157,6 +166,9 @@ class Traps:
         ledger.changed = True
         ledger.under_way += 1
         ledger.spellings.meet(lease.url)
+        if not shape.keys and not ledger.tops.is_open(shape.first):
+            ledger.tops.open(shape.first)
+            ledger.opening.fetched += 1
         for unit in units:
             unit.fetched += 1
         for unit in flight.suspects:
@@ -174,7 +186,22 @@ class Traps:
         kin = self._kin(lease.url, shape, lease.parent_url)
         if fed := suspects(units, shape, lease.depth, kin):
             return Flight(ledger, shape, fed, "fed")
-        return Flight(ledger, shape, views(units, kin), "view")
+        if seen := views(units, kin):
+            return Flight(ledger, shape, seen, "view")
+        opening = ledger.opening.fetched >= FREE and self._opens(
+            ledger, lease.url, shape, lease.parent_url, lease.depth
+        )
+        return Flight(ledger, shape, [ledger.opening] if opening else [], "opening")
+
+    def _opens(
+        self, ledger: Ledger, url: str, shape: Shape, parent_url: str | None, depth: int
+    ) -> bool:
+        """Whether the URL opens a new name at the top, and is not one that is read in any case."""
+        if depth <= ledger.opening.entry or shape.keys or ledger.tops.is_open(shape.first):
+            return False
+        if parent_url is None or host_key(parent_url) != host_key(url):
+            return False
+        return top_of(parent_url.partition("?")[0]) not in ("", shape.first)
 
     def settle(self, lease: Lease) -> None:
         """The page has come, or has not."""
@@ -220,6 +247,10 @@ class Traps:
             return memory.is_another(url, body, page.images) if read else None
         if not sum(unit.due() for unit in flight.suspects):
             return None
+        if flight.suspicion == "opening":
+            names = names_of(url, page)
+            new = memory.is_new(url, body, page.images, bag=False, names=names)
+            return True if new else (False if ledger.tops.lead_on(page, url) else None)
         if memory.is_new(url, body, page.images, bag=flight.shape.repeats):
             return True
         if url in self._stripped and ledger.patience:
@@ -245,6 +276,8 @@ class Traps:
             narrow, wide = by_name.get(shape.path), by_name.get(f"{shape.part}/...")
         if flight.suspicion == "respelt":
             narrow = ledger.respelt
+        elif flight.suspicion == "opening":
+            narrow, wide = ledger.opening, None
         ledger.paid = True
         if narrow is not None and narrow.pay(price) and self._end(host, ledger, narrow):
             if keys:
@@ -263,6 +296,8 @@ class Traps:
         rule = f"limits.traps: {unit.name} gave nothing new, after {unit.fetched} pages"
         cuts[unit.name] = Cut(rule, unit.entry)
         self._notes.set_note(TRAPS, host, msgspec.msgpack.encode(cuts))
+        if unit is ledger.opening:  # with it belongs what is open
+            self._put_away(host, ledger)
         return True
 
     def _cut(self, url: str, parent_url: str | None, depth: int) -> tuple[str, Cut] | None:
@@ -274,6 +309,8 @@ class Traps:
         if SPELLING in cuts and ledger.spellings.respells(url):
             return SPELLING, cuts[SPELLING]
         shape = shape_of(url, ledger.folders)
+        if OPENING in cuts and self._opens(ledger, url, shape, parent_url, depth):
+            return OPENING, cuts[OPENING]
         fed, back, view = self._kin(url, shape, parent_url)
         again = parent_url in self._stripped  # which has no key any more, to be fed by
         for role in roles_of(shape):

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from crawler.records import Page
+from crawler.traps import tops
 from crawler.traps.folders import Folders
 from crawler.traps.folders import Saved as SavedFolders
 from crawler.traps.novelty import Memory
@@ -72,6 +73,8 @@ class Saved(msgspec.Struct, frozen=True, array_like=True):
     memory: list[int]
     spellings: list[Met]
     read: list[int]
+    tops: dict[int, bool]
+    opening: SavedUnit
     patience: int
     paid: bool
 
@@ -135,9 +138,9 @@ class Unit:
         return self.credit <= 0
 
 
-Suspicion = Literal["", "fed", "view", "respelt"]
+Suspicion = Literal["", "fed", "view", "respelt", "opening"]
 """Why a page may be in vain: its templates feed themselves with it, it is another view of the page
-that it was found on, or it was read under another spelling."""
+that it was found on, it was read under another spelling, or it opens a new name at the top."""
 
 
 class Flight(NamedTuple):
@@ -153,8 +156,21 @@ class Ledger:
     """One host's units."""
 
     __slots__ = (
-        "_sample", "changed", "cuts", "folders", "memory", "paid", "patience", "read", "respelt",
-        "spellings", "under_way", "units", "weighed",
+        "_sample",
+        "changed",
+        "cuts",
+        "folders",
+        "memory",
+        "opening",
+        "paid",
+        "patience",
+        "read",
+        "respelt",
+        "spellings",
+        "tops",
+        "under_way",
+        "units",
+        "weighed",
     )  # fmt: skip
 
     def __init__(self, cuts: dict[str, Cut] | None = None) -> None:
@@ -176,6 +192,8 @@ class Ledger:
         """Some unit has less than its whole credit, or had."""
         self.spellings = Spellings()
         self.respelt = Unit(Role(NAME, "path", ""), 0)
+        self.tops = tops.Tops()
+        self.opening = Unit(tops.ROLE, tops.LISTED_DEPTH)
         self._sample = 0
 
     @classmethod
@@ -187,6 +205,8 @@ class Ledger:
         ledger.memory = Memory(saved.memory)
         ledger.spellings = Spellings(saved.spellings)
         ledger.read = set(saved.read)
+        ledger.tops = tops.Tops(saved.tops)
+        ledger.opening = Unit.restored(saved.opening)
         ledger.patience, ledger.paid = saved.patience, saved.paid
         return ledger
 
@@ -202,6 +222,8 @@ class Ledger:
                 self.memory.saved(),
                 self.spellings.saved(MOST_SAVED),
                 [*self.read][:MOST_SAVED],
+                self.tops.saved(),
+                self.opening.saved(),
                 self.patience,
                 self.paid,
             )
@@ -213,6 +235,7 @@ class Ledger:
         self.weighed = (
             EMPTY + UNIT * len(self.units) + CUT * len(self.cuts) + len(self.read)
             + self.folders.weight + self.memory.weight + self.spellings.weight
+            + self.tops.weight
         )  # fmt: skip
         return self.weighed - before
 

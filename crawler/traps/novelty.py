@@ -44,6 +44,7 @@ _DIGITS_AS_HASHES = bytes.maketrans(b"0123456789", b"##########")
 _NUMBER = re.compile(rb"#[0-9A-Za-z#]*")
 _NO_DATES = re.compile(rb"[0-9]+[.,][0-9]+|[0-9]{5,}")
 _WORDS = re.compile(rb"[^\W_]+")
+_ANY_WORDS = re.compile(rb"[0-9A-Za-z\x80-\xff]+")
 _QUERY = re.compile(r"[?;]").split
 _VALUE = re.compile(r"=([^&#]{3,200})")
 _WORD = re.compile(r"[^\W_]{3,64}")
@@ -67,13 +68,24 @@ class Memory:
         """As the constructor takes it: the newest, MOST_BLOCKS or somewhat more."""
         return [*self._new, *self._old][: max(MOST_BLOCKS, len(self._new))]
 
-    def is_new(self, url: str, body: bytes, images: Iterable[ImageLink], *, bag: bool) -> bool:
+    def is_new(
+        self,
+        url: str,
+        body: bytes,
+        images: Iterable[ImageLink],
+        *,
+        bag: bool,
+        names: frozenset[bytes] = frozenset(),
+    ) -> bool:
         """Whether a page has what this host has not shown before; from now on it has.
 
         `bag`: of each block only the set of its words counts, as where a trail repeats itself.
+        `names`: words in small letters that say nothing.
         """
         text = _text(body, url)
         blocks = set(_blocks(text))
+        if names:
+            blocks = _without(names, blocks)
         if bag:
             blocks = {b" ".join(sorted({*_WORDS.findall(block)})) for block in blocks}
         if self._take({crc32(block) for block in blocks} | _pictures(images)):
@@ -96,6 +108,15 @@ class Memory:
             self._old, self._new = self._new, set()
         self._new |= hashes
         return new
+
+
+def _without(names: frozenset[bytes], blocks: set[bytes]) -> set[bytes]:
+    """The blocks that have other words than these, without them."""
+    kept = (
+        b" ".join([word for word in _ANY_WORDS.findall(block) if word.lower() not in names])
+        for block in blocks
+    )
+    return {block for block in kept if block}
 
 
 def _pictures(images: Iterable[ImageLink]) -> set[int]:

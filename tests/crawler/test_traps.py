@@ -32,7 +32,7 @@ from crawler.traps.ledger import CREDIT, FREE, Ledger
 from crawler.traps.templates import shape_of
 from crawler.url import canonical
 from tests.cpu import cpu_within
-from tests.site import archives, views
+from tests.site import archives, tops, views
 from tests.site import traps as endless
 from tests.site.page import Page as Entry
 from tests.site.page import reply
@@ -132,6 +132,30 @@ def test_what_one_part_of_a_site_does_says_nothing_about_the_others(tmp_path: Pa
         assert len(hits) - true < COST, entry.name
         read = {match.groups() for target in hits if (match := re.match(pattern, target))}
         assert len(read) == true, entry.name
+
+
+# ------------------------------------------------------------------ names at the top
+
+
+@pytest.mark.parametrize("branches", [2, 6, 50])
+@pytest.mark.parametrize("form", tops.FORMS)
+def test_a_maze_of_words_at_the_top_costs_little(tmp_path: Path, form: str, branches: int) -> None:
+    site = Site(tops.maze(form, branches))
+    summary = crawl(site, tmp_path, "/", 8)
+    site.stop()
+    assert summary.finish_reason == "done"
+    assert len(site.log) < COST
+
+
+@pytest.mark.parametrize("name", tops.TRUE)
+def test_a_site_with_its_pages_at_the_top_is_read_whole(tmp_path: Path, name: str) -> None:
+    handler, pattern, true = tops.TRUE[name]
+    site = Site(tops.AnyName(handler))
+    crawl(site, tmp_path, "/", 8)
+    site.stop()
+    found = (re.match(pattern, hit.target) for hit in site.log)
+    read = {match[1] for match in found if match and match[1] not in ("", "robots", "members")}
+    assert len(read) >= true - 1  # the home page may be one of them
 
 
 # ------------------------------------------------------------------ by itself
