@@ -28,7 +28,7 @@ from crawler.notes import ROBOTS_TXT, Notes
 from crawler.pace import ROBOTS, Reply, reply_of_failure
 from crawler.records import Request, Response, Skip
 from crawler.retry import redirects, refusal
-from crawler.robots import MAX_BYTES, Robots, parse
+from crawler.robots import MAX_BYTES, Robots, parse, whole_lines
 from crawler.schema import RobotsRecord
 from crawler.url import join_header, origin
 
@@ -154,6 +154,8 @@ class Gate:
         except Failure as failure:
             return self._failed(site, robots_url, failure)
         body = response.body if 200 <= response.status < 300 else None
+        if body is not None and response.truncated is not None:
+            body = whole_lines(body)
         fetched = Fetched(self._clock() + self._config.max_age, body)
         self._notes.set_note(ROBOTS_TXT, site, msgspec.msgpack.encode(fetched))
         robots = self._keep(site, fetched)

@@ -116,6 +116,12 @@ class _Group(Struct):
     crawl_delay: float | None = None
 
 
+def whole_lines(body: bytes) -> bytes:
+    """What was cut somewhere, without the rest of a line at its end: of `Disallow: /x` may be left
+    `Disallow: /`, which forbids everything."""
+    return body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]
+
+
 def parse(body: bytes, agent: str) -> Robots:
     """What the robots.txt `body` says to the crawler with the product token `agent`."""
     ours, all_others = _Group(), _Group()
@@ -166,8 +172,10 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 def _lines(body: bytes) -> Iterator[tuple[int, str, str]]:
     """Number, known key and value of each line that has them."""
+    if len(body) > MAX_BYTES:
+        body = whole_lines(body[:MAX_BYTES])
     # utf-8-sig drops the byte order mark; a part of one, as Google also forgives, is dropped here.
-    text = body[:MAX_BYTES].lstrip(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    text = body.lstrip(b"\xef\xbb\xbf").decode("utf-8", "replace")
     for number, line in enumerate(_LINE_END.split(text), 1):
         line = line[:_LONGEST_LINE].partition("#")[0].strip()
         key, colon, value = line.partition(":")

@@ -153,6 +153,7 @@ MISTAKES = [
     ("http = 3", "crawl.toml:1: http is a section: write [http]"),
     ("job = 3", "crawl.toml:1: a job is a table: write [[job]]"),
     ("http.timeout = 'soon'", "crawl.toml:1: [http] timeout: 'soon' is no duration; write seconds"),
+    ("robots.max_age = '25h'", "[robots] max_age: expected a number <= 86400.0 (90000.0)"),
     ("http.max_body = '1X'", "crawl.toml:1: [http] max_body: '1X' is no size; write bytes"),
     ("scope.within = 'hots'", "crawl.toml:1: [scope] within: 'hots' is none of host, domain,"),
     (

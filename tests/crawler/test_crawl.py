@@ -285,6 +285,17 @@ def test_a_seeds_redirect_widens_the_scope_also_after_a_resume(serve, tmp_path):
     assert summary.counts["page"] == 3
 
 
+def test_no_other_redirect_widens_it(serve, tmp_path):
+    other = serve(index=page(link("/deep")), deep=page())
+    site = serve(
+        index=page(link("/moved", other.url("/deep"))),
+        moved=reply(status=301, headers=(("Location", other.url("/")),)),
+    )
+    crawl(config(site, tmp_path))
+    assert endings(tmp_path, site) == {"/": "page", "/moved": "redirect"}
+    assert other.log == []
+
+
 def test_depth_counts_links_from_the_seed(serve, tmp_path):
     def chain(exchange: Exchange) -> None:
         n = int(exchange.arg("0"))
@@ -319,7 +330,8 @@ def test_an_interrupt_drains_and_a_resume_completes(serve, tmp_path):
         n = int(exchange.arg("0"))
         if n == 20 and running:
             hub_loop.run_callback_threadsafe(running.pop().interrupt, signal.SIGINT)
-        exchange.reply(link(*(f"/n/{i}" for i in range(n + 1, min(n + 4, 60)))))
+        others = link(*(f"/n/{i}" for i in range(n + 1, min(n + 4, 60))))
+        exchange.reply(f"<p>{'abcdef'[n // 10]} {'abcdefghij'[n % 10]}{others}")
 
     hub_loop = hub.get_hub().loop
     site = serve(n=numbered)

@@ -230,6 +230,19 @@ def test_robots_shows_the_line_that_decides(
     assert json.loads(capsys.readouterr().out)["record"]["rules_count"] == 1
 
 
+def test_retry_takes_only_the_hosts_that_are_named(tmp_path: Path) -> None:
+    sites = [Site({"down": reply(status=500), "robots.txt": reply(status=404)}) for _ in range(2)]
+    seeds = tuple(site.url("/down") for site in sites)
+    config = Config(seeds=seeds, dir=str(tmp_path), retry=RetryConfig(tries=1),
+                    politeness=PolitenessConfig(wait=0.0))  # fmt: skip
+    open_crawl(config, mode="new").run()
+    host = f"127.0.0.1:{sites[1].port}"
+    run(["retry", str(tmp_path), "--host", host, "-q"])
+    assert [len(site.hits("/down")) for site in sites] == [1, 2]
+    for site in sites:
+        site.stop()
+
+
 def test_retry_puts_failed_urls_back(tmp_path: Path) -> None:
     site = Site({"": page(link("/gone", "/down")), "gone": reply(status=404),
                  "down": reply(status=500), "robots.txt": reply(status=404)})  # fmt: skip

@@ -18,8 +18,8 @@ from crawler.errors import (
     ReadTimeout,
     TotalTimeout,
 )
-from crawler.pace import NEW, ROBOTS, Controller, Pace, Reply, judge, reply_of_failure
-from crawler.records import Skip
+from crawler.pace import NEW, ROBOTS, Controller, Pace, Reply, judge, reply_of, reply_of_failure
+from crawler.records import Response, Skip, Timings
 
 CONFIG = PolitenessConfig(wait=1.0, park_after=3, park_time=100.0, parkings=2, host_backoff=2.0)
 OVERLOADED = Reply(0.0, "overloaded")
@@ -134,6 +134,19 @@ def test_a_robots_txt_that_never_came_is_a_skip() -> None:
 def test_which_failures_speak_of_their_host(failure: Failure, trouble: str | None) -> None:
     reply = reply_of_failure(failure, 5.0)
     assert reply == (None if trouble is None else Reply(5.0, "failed", trouble=trouble))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(200, "served"), (404, "served"), (500, "served"), (429, "overloaded"), (503, "overloaded")],
+)
+def test_which_answers_ask_for_less(status: int, kind: str) -> None:
+    response = Response(
+        "http://a/", status, "", "1.1", (), b"", 0, Timings(700, ttfb_ms=300), None, False
+    )
+    reply = reply_of(response, 5.0)
+    assert (reply.sent_at, reply.kind) == (5.0, kind)
+    assert reply.latency == (0.3 if kind == "served" else 0.0)
 
 
 replies = st.builds(

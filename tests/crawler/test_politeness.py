@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.config import PolitenessConfig
-from crawler.pace import Pace
+from crawler.pace import Pace, Reply
 from crawler.places import UNPROVEN
 from crawler.politeness import Politeness
 
@@ -37,6 +37,17 @@ def test_no_more_at_once_than_per_host() -> None:
     politeness.ended("a")
     assert politeness.take(0.0) == "a"
     assert politeness.in_flight("a") == 2
+
+
+def test_a_host_that_failed_is_asked_one_thing_at_a_time_until_it_answers() -> None:
+    politeness = hosts("a", wait=0.0, per_host=3)
+    assert politeness.take(0.0) == "a"
+    politeness.heed("a", Reply(0.0, "failed", trouble="reset"), 1.0)
+    politeness.ended("a")
+    assert [politeness.take(50.0) for _ in range(2)] == ["a", None]
+    politeness.heed("a", Reply(50.0, "served", 0.1), 51.0)
+    politeness.ended("a")
+    assert [politeness.take(52.0) for _ in range(4)] == ["a", "a", "a", None]
 
 
 def test_hosts_take_turns() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.robots import MAX_BYTES, parse
+from crawler.robots import parse
 from crawler.url import canonical
 from tests.cpu import cpu_within
 from tests.crawler.corpora import ROOT, corpus
@@ -165,9 +165,15 @@ def test_sitemaps() -> None:
     assert parse(rules, "orbweb").sitemaps == ("http://h/s.xml", "https://x/")
 
 
-def test_half_a_mebibyte_counts() -> None:
-    rules = b"user-agent: *\n" + b"#" * MAX_BYTES + b"\ndisallow: /"
-    assert parse(rules, "orbweb").allowed("http://h/x")[0]
+def test_500_kib_count_and_no_byte_more() -> None:
+    """RFC 9309 section 2.5."""
+    head, rule = b"user-agent: *\n", b"\ndisallow: /x\n"
+    room = 500 * 1024 - len(head) - len(rule)
+    for comment, allowed in ((room, False), (room + 1, True), (room + 2, True), (room + 9, True)):
+        body = head + b"#" * comment + rule
+        assert parse(body, "orbweb").allowed("http://h/x") == (
+            allowed, "robots.txt: no rule matches" if allowed else "robots.txt:3 Disallow: /x"
+        )  # fmt: skip
     assert parse(b"", "orbweb").allowed("http://h/x") == (True, "robots.txt: no rule matches")
 
 

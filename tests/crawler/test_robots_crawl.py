@@ -9,11 +9,17 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.app import open_crawl
-from crawler.config import Config, HttpConfig, OutputConfig, PolitenessConfig, RetryConfig
+from crawler.config import (
+    Config,
+    HttpConfig,
+    OutputConfig,
+    PolitenessConfig,
+    RetryConfig,
+    RobotsConfig,
+)
 from crawler.folder import stored_config
 from crawler.frontier.sqlite import SqliteStore
 from crawler.notes import ROBOTS_TXT
-from crawler.robots import MAX_BYTES
 from hub.testing import virtual_time
 from tests.crawler.test_crawl import config, crawl, endings, link, page, picture, png, serve
 from tests.crawler.world import START, Host, World, in_place_of_the_client
@@ -23,6 +29,7 @@ __all__ = ["serve"]
 
 HOUR = 3600.0
 DAY = 24 * HOUR
+KIB_500 = 500 * 1024
 
 
 def text(rules: str) -> Any:
@@ -80,7 +87,8 @@ def test_500_kib_are_read_and_kept_whatever_a_page_may_have(
 ) -> None:
     before, after = b"Disallow: /a\n", b"Disallow: /b\n"
     head = b"User-agent: *\n"
-    comment = b"#" * (MAX_BYTES - len(head) - len(before) - 1) + b"\n"
+    # What is left of the rule behind is "Disallow: /", which would forbid everything.
+    comment = b"#" * (KIB_500 - len(head) - len(before) - len(b"Disallow: /") - 1) + b"\n"
     robots = reply(head + comment + before + after + b"#" * 10_000_000, "text/plain")
     site = serve(robots=robots, index=page(link("/a", "/b")), a=page(), b=page())
     crawl(config(site, tmp_path, http=HttpConfig(max_body=max_body)))
@@ -88,8 +96,44 @@ def test_500_kib_are_read_and_kept_whatever_a_page_may_have(
     store = SqliteStore(tmp_path / "state")
     note = store.note(ROBOTS_TXT, site.base)
     assert note is not None
-    assert MAX_BYTES <= len(note) < MAX_BYTES + 100
+    assert KIB_500 - 100 <= len(note) < KIB_500 + 100
     store.close()
+
+
+# ------------------------------------------------------------------ what pages say themselves
+
+META = "<meta name=robots content=nofollow>"
+FOR_US = {"headers": (("X-Robots-Tag", "orbweb: nofollow"),)}
+FOR_ANOTHER = {"headers": (("X-Robots-Tag", "otherbot: nofollow"),)}
+REL = "<a rel=nofollow href=/rel>x</a>"
+
+
+@pytest.mark.parametrize(
+    ("nofollow", "read"),
+    [
+        ("page", {"/another", "/c", "/rel"}),
+        ("link", {"/another", "/c"}),
+        ("ignore", {"/a", "/another", "/b", "/c", "/rel"}),
+    ],
+)
+def test_nofollow_of_pages_and_links(
+    serve: Any, tmp_path: Path, nofollow: Any, read: set[str]
+) -> None:
+    site = serve(
+        index=page(link("/meta", "/header", "/another"), REL),
+        meta=reply(META + link("/a")),
+        header=reply(link("/b"), **FOR_US),
+        another=reply(link("/c"), **FOR_ANOTHER),
+        **dict.fromkeys(("a", "b", "c", "rel"), page()),
+    )
+    crawl(config(site, tmp_path, robots=RobotsConfig(nofollow=nofollow)))
+    assert endings(tmp_path, site).keys() == {"/", "/meta", "/header", *read, "/another"}
+
+
+def test_by_default_pages_are_obeyed_and_links_are_not(serve: Any, tmp_path: Path) -> None:
+    site = serve(index=page(link("/meta"), REL), meta=reply(META + link("/a")), rel=page())
+    crawl(config(site, tmp_path))
+    assert endings(tmp_path, site).keys() == {"/", "/meta", "/rel"}
 
 
 # ------------------------------------------------------------------ how long it is believed

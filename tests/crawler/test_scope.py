@@ -38,11 +38,20 @@ def judged(
         ("prefix", "http://www.site.example.evil.example/docs/", False),
         ("page", SEED, True),
         ("page", "http://www.site.example/docs/", False),
+        ("page", f"{SEED}/below", False),
+        ("page", f"{SEED}?page=2", False),
         ("any", "http://elsewhere.example/", True),
     ],
 )
 def test_within(within: str, url: str, inside: bool) -> None:
     assert judged(url, within=within) == (None if inside else f"scope | scope.within: {within}")
+
+
+def test_a_domain_is_what_somebody_could_register() -> None:
+    """By the public suffix list: `co.uk` is nobody's."""
+    seeds = ("https://www.shop.co.uk/",)
+    assert judged("https://img.shop.co.uk/x", seeds=seeds, within="domain") is None
+    assert judged("https://other.co.uk/x", seeds=seeds, within="domain") is not None
 
 
 def test_domain_of_an_address_is_the_address() -> None:
@@ -100,6 +109,7 @@ SITE = "http://www.site.example"
         ((r"-\.pdf$", "+/docs/"), "/other", None),
         (("-glob:*/private/*",), "/a/private/b", "scope.rules[0]: -glob:*/private/*"),
         (("-glob:*/private",), "/private/b", None),
+        (("-glob:private/*",), "/private/b", None),
         (("-glob:*.p?f",), "/x.pdf", "scope.rules[0]: -glob:*.p?f"),
         (("-glob:*[x](*",), "/a[x](b", "scope.rules[0]: -glob:*[x](*"),
         (("-(?i)/CaL/",), "/cal/", "scope.rules[0]: -(?i)/CaL/"),

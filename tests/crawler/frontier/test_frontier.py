@@ -382,6 +382,20 @@ def test_hosts_that_wait_do_not_keep_others_from_being_asked(store: Store, clock
     assert max(crawl.times()) < 9.5
 
 
+def test_a_crash_after_a_lease_does_not_make_us_hasty(tmp_path: Path, clock: Clock) -> None:
+    store = SqliteStore(tmp_path)
+    frontier = frontier_of(store, clock, wait=30.0)
+    frontier.add([found("1"), found("2")])
+    assert frontier.lease() is not None
+    store.commit()
+    store.close()
+    store = SqliteStore(tmp_path)
+    crawl = Crawl(frontier_of(store, clock, wait=30.0), clock)
+    crawl.run(1)
+    assert crawl.times() == [30, 60]
+    store.close()
+
+
 def test_a_crash_does_not_make_us_hasty(tmp_path: Path, clock: Clock) -> None:
     store = SqliteStore(tmp_path)
     frontier = frontier_of(store, clock, wait=30.0)
