@@ -15,7 +15,6 @@ from crawler.config import (
     OutputConfig,
     PolitenessConfig,
     RetryConfig,
-    RobotsConfig,
 )
 from crawler.folder import stored_config
 from crawler.frontier.sqlite import SqliteStore
@@ -98,42 +97,6 @@ def test_500_kib_are_read_and_kept_whatever_a_page_may_have(
     assert note is not None
     assert KIB_500 - 100 <= len(note) < KIB_500 + 100
     store.close()
-
-
-# ------------------------------------------------------------------ what pages say themselves
-
-META = "<meta name=robots content=nofollow>"
-FOR_US = {"headers": (("X-Robots-Tag", "orbweb: nofollow"),)}
-FOR_ANOTHER = {"headers": (("X-Robots-Tag", "otherbot: nofollow"),)}
-REL = "<a rel=nofollow href=/rel>x</a>"
-
-
-@pytest.mark.parametrize(
-    ("nofollow", "read"),
-    [
-        ("page", {"/another", "/c", "/rel"}),
-        ("link", {"/another", "/c"}),
-        ("ignore", {"/a", "/another", "/b", "/c", "/rel"}),
-    ],
-)
-def test_nofollow_of_pages_and_links(
-    serve: Any, tmp_path: Path, nofollow: Any, read: set[str]
-) -> None:
-    site = serve(
-        index=page(link("/meta", "/header", "/another"), REL),
-        meta=reply(META + link("/a")),
-        header=reply(link("/b"), **FOR_US),
-        another=reply(link("/c"), **FOR_ANOTHER),
-        **dict.fromkeys(("a", "b", "c", "rel"), page()),
-    )
-    crawl(config(site, tmp_path, robots=RobotsConfig(nofollow=nofollow)))
-    assert endings(tmp_path, site).keys() == {"/", "/meta", "/header", *read, "/another"}
-
-
-def test_by_default_pages_are_obeyed_and_links_are_not(serve: Any, tmp_path: Path) -> None:
-    site = serve(index=page(link("/meta"), REL), meta=reply(META + link("/a")), rel=page())
-    crawl(config(site, tmp_path))
-    assert endings(tmp_path, site).keys() == {"/", "/meta", "/rel"}
 
 
 # ------------------------------------------------------------------ how long it is believed
