@@ -178,16 +178,18 @@ def test_status_why_names_the_reasons_while_it_runs_and_after_its_death(tmp_path
     store = waiting(tmp_path, now)
     running = reasons(tmp_path, now)
     store.close()
-    assert running == {"retry connect_refused": 1, "host_cooling": 2}
-    assert reasons(tmp_path, now) == {"stopped": 3, **running}
-    assert reasons(tmp_path, now + 61) == {"stopped": 3, "retry connect_refused": 1, "pace": 2}
+    assert running == [("host_cooling", 2), ("retry connect_refused", 1)]
+    assert reasons(tmp_path, now) == [("stopped", 3), *running]
+    later = [("stopped", 3), ("pace", 2), ("retry connect_refused", 1)]
+    assert reasons(tmp_path, now + 61) == later
 
 
-def reasons(folder: Path, now: float) -> dict[str, int]:
+def reasons(folder: Path, now: float) -> list[tuple[str, int]]:
+    """Those that hold back the most URLs come first."""
     status = read_status(folder / "state")
     assert status is not None
     with open_state(folder) as (state, config):
-        return {one.reason: one.urls for one in blocking(state, status, config, now)}
+        return [(one.reason, one.urls) for one in blocking(state, status, config, now)]
 
 
 # ------------------------------------------------------------------ as commands
