@@ -253,9 +253,8 @@ class Traps:
             return True if new else (False if ledger.tops.lead_on(page, url) else None)
         if memory.is_new(url, body, page.images, bag=flight.shape.repeats):
             return True
-        if url in self._stripped and ledger.patience:
-            ledger.patience -= 1  # it says what was read under another address: to be expected
-            return None
+        if url in self._stripped and ledger.expects_doubles(flight.shape):
+            return None  # it says what was read under another address
         return False
 
     def _reward(self, lease: Lease, ledger: Ledger) -> None:

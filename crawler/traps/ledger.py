@@ -156,21 +156,8 @@ class Ledger:
     """One host's units."""
 
     __slots__ = (
-        "_sample",
-        "changed",
-        "cuts",
-        "folders",
-        "memory",
-        "opening",
-        "paid",
-        "patience",
-        "read",
-        "respelt",
-        "spellings",
-        "tops",
-        "under_way",
-        "units",
-        "weighed",
+        "_sample", "changed", "cuts", "doubles", "folders", "memory", "opening", "paid", "patience",
+        "read", "respelt", "spellings", "tops", "under_way", "units", "weighed",
     )  # fmt: skip
 
     def __init__(self, cuts: dict[str, Cut] | None = None) -> None:
@@ -188,6 +175,8 @@ class Ledger:
         """Pages that were read to be compared with their other views (`url_id`)."""
         self.patience = CREDIT // 2
         """For pages that took the place of others, and are old."""
+        self.doubles: dict[str, int] = {}
+        """Those met when the patience was at its end, by part of the site."""
         self.paid = False
         """Some unit has less than its whole credit, or had."""
         self.spellings = Spellings()
@@ -273,6 +262,26 @@ class Ledger:
             if name.startswith((f"{part}?", f"{part};")):
                 unit.limit = max(GAIN, unit.limit // 4)
                 unit.credit = min(unit.credit, unit.limit)
+
+    def expects_doubles(self, shape: Shape) -> bool:
+        """Whether one page more may take the place of others and say what they said.
+
+        Where no key is left, as many as were read under the keys that were cut, beside the first
+        few: each of these may be the double of one that takes its place.
+        """
+        if self.patience:
+            self.patience -= 1
+            return True
+        if shape.keys:
+            return False
+        read = sum(
+            unit.fetched
+            for name, unit in self.units.items()
+            if name.startswith((f"{shape.part}?", f"{shape.part};"))
+            and (name in self.cuts or unit.key in self.cuts)
+        )
+        self.doubles[shape.part] = self.doubles.get(shape.part, 0) + 1
+        return self.doubles[shape.part] <= read
 
     def sample(self, url: str, page: Page) -> bool:
         """Whether this page is one of those that are read to be compared with their views."""

@@ -263,6 +263,29 @@ def test_a_view_that_says_more_is_worth_it_and_one_that_does_not_is_cut() -> Non
         assert subject.judge(f"{url}?view=1", "http://a.example/news", 2) is None
 
 
+def test_pages_that_take_the_place_of_others_may_say_what_these_said() -> None:
+    """100 pages are read with a session id before it is cut, and all of them once more without."""
+    subject = Traps(LimitsConfig(), MemoryStore())
+    item = "http://a.example/shop/item"
+    parent = f"{item}/0?sid=x"
+
+    def say(url: str, depth: int, n: int) -> None:
+        page = lease(url, parent, depth)
+        assert subject.judge_lease(page) is None
+        fetch(subject, page, f"<p>{WORDS[n % 14]} {WORDS[n // 14]}")
+
+    n = 0
+    while subject.judge(f"{item}/{n}?sid=last", parent, 3) is None:
+        say(f"{item}/{n % 100}?sid={n}", 1 + min(n, 2), n % 100)
+        n += 1
+    assert n < 400
+    for n in range(100):
+        url = f"{item}/{n}?sid=last"
+        assert subject.judge(url, parent, 4) is not None
+        assert subject.instead(url, parent, 4) == f"{item}/{n}"
+        say(f"{item}/{n}", 4, n)
+
+
 def test_redirects_that_lead_nowhere_new_end_too() -> None:
     subject = Traps(LimitsConfig(), MemoryStore())
     for n in range(FREE + CREDIT):
