@@ -388,12 +388,15 @@ def test_what_was_learnt_is_there_after_a_stop() -> None:
 def test_a_host_that_is_being_asked_is_not_put_away() -> None:
     with patch.object(traps_module, "MOST_REMEMBERED", 300):
         subject = Traps(LimitsConfig(), MemoryStore())
-        walk(subject, FREE + CREDIT + 1)
+        walk(subject, FREE + CREDIT - 1)
         page = lease(f"{CHAIN}50", f"{CHAIN}49", 50, 1000)
         assert subject.admit(page)
         in_turn(subject, 40, 2)
         subject.learn(page, b"<p>the same", Page("text/html", "utf-8"))
         subject.settle(page)
+        in_turn(subject, 40, 2)
+        assert subject.judge_lease(lease(f"{CHAIN}99", f"{CHAIN}98", 99)) is None
+        walk(subject, 1, start=60)
         assert subject.judge_lease(lease(f"{CHAIN}99", f"{CHAIN}98", 99)) is not None
 
 
