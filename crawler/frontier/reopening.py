@@ -136,6 +136,11 @@ def _put_back(db: sqlite3.Connection, rows: list[tuple[int, int]], now: float) -
     """Queue these URLs, (seq, host_id), as if they had never been asked for."""
     seqs = [(seq,) for seq, _ in rows]
     db.executemany("DELETE FROM skip WHERE seq = ?", seqs)
+    db.executemany(  # pages that are lost are no longer on their host's account
+        "UPDATE host SET cost_pages = cost_pages - 1 WHERE cost_pages > 0 AND host_id ="
+        f" (SELECT host_id FROM url WHERE seq = ? AND state = {ENDED['page']})",
+        seqs,
+    )
     db.executemany(
         f"UPDATE url SET state = {WAITING}, attempts = 0, due = ?, code = NULL, why = NULL"
         " WHERE seq = ?",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from crawler.config import (
 from crawler.explain import Explanation, explain
 from crawler.frontier.reader import read_status
 from crawler.frontier.sqlite import SqliteStore
+from crawler.notes import TRAPS_OUT_OF_MEMORY
 from crawler.records import Found
+from crawler.traps.ledger import Ledger
 from tests.crawler.test_crawl import link, page, picture, png
 from tests.site.page import reply
 from tests.site.server import Site
@@ -111,6 +114,10 @@ def test_retry_gives_a_trap_its_credit_again(tmp_path: Path) -> None:
         seeds=(site.url("/month/0"),), dir=str(tmp_path), politeness=PolitenessConfig(wait=0.0)
     )
     open_crawl(config, mode="new").run()
+    host = f"127.0.0.1:{site.port}"
+    with closing(SqliteStore(tmp_path / "state")) as store:
+        store.set_note(TRAPS_OUT_OF_MEMORY, host, Ledger().saved())
+        store.commit()
     with open_state(tmp_path) as (state, _):
         (row,) = state.urls(("skip",), (), ("trap",))
     assert ask(tmp_path, row.url).answer.startswith("left out: trap, by ")
@@ -118,6 +125,8 @@ def test_retry_gives_a_trap_its_credit_again(tmp_path: Path) -> None:
     assert run(["retry", str(tmp_path), "--code", "trap", "-q"]) == 0
     assert run(["retry", str(tmp_path), "--code", "scope"]) == 2
     assert len(site.hits("/month")) > asked + 10  # it has its credit again
+    with open_state(tmp_path) as (state, _):
+        assert state.note(TRAPS_OUT_OF_MEMORY, host) is None
     site.stop()
 
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from crawler import power_cut
 from crawler.app import Summary, open_crawl
+from crawler.commands.asking import open_state
 from crawler.config import Config, LimitsConfig, OutputConfig, PolitenessConfig
 from crawler.errors import StateError
 from crawler.folder import STATE
@@ -79,6 +80,8 @@ def assert_whole(config: Config, summary: Summary) -> None:
     assert kinds == {"page": PAGES + 1, "image": PAGES, "redirect": 1, "error": 1}
     assert {kind: summary.counts[kind] for kind in kinds} == kinds
     assert summary.counts["queued"] == 0
+    with open_state(Path(config.dir)) as (state, _):
+        assert sum(host.cost.pages for host in state.hosts()) == PAGES + 1
     for record in ended:
         if record["type"] == "image":
             data = (Path(config.dir) / record["path"]).read_bytes()

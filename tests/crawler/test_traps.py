@@ -25,6 +25,7 @@ from crawler.config import (
     PolitenessConfig,
     RobotsConfig,
 )
+from crawler.folder import stored_config
 from crawler.frontier.memory import MemoryStore
 from crawler.records import ImageLink, Lease, Link, Page, Skip
 from crawler.traps import Traps
@@ -114,6 +115,19 @@ def test_a_trap_costs_little_and_its_true_content_is_there(
     assert summary.finish_reason == "done"
     assert len(traps.log) - true < COST
     assert len(read) == true
+
+
+def test_a_run_that_is_stopped_begins_no_trap_anew(traps: Site, tmp_path: Path) -> None:
+    traps.forget()
+    crawl(traps, tmp_path / "whole", "/chain/0", 1)
+    asked = len(traps.log)
+    traps.forget()
+    config = stored_config(tmp_path / "whole")
+    for pages in (20, 35, 7000):
+        limits = replace(config.limits, max_pages=pages)
+        part = replace(config, dir=str(tmp_path / "parts"), limits=limits)
+        open_crawl(part, mode="new" if pages == 20 else "resume").run()
+    assert len({hit.target for hit in traps.log}) == asked
 
 
 TOGETHER = [entry for entry in PAGES if entry.name in CONTENT.keys() - {"archive", "wiki"}]

@@ -18,7 +18,7 @@ from crawler.frontier.base import Content, Run
 from crawler.frontier.database import FILE_NAME
 from crawler.frontier.sqlite import SqliteStore
 from crawler.frontier.tables import DECIDED, ENDED, WAITING
-from crawler.notes import PAGES_OF_TEMPLATE
+from crawler.notes import PAGES_OF_TEMPLATE, TRAPS_OUT_OF_MEMORY
 from crawler.pace import Pace
 from crawler.records import Found, Kept, Lease, Skip
 from tests.crawler.frontier.support import FAR, found, lease_all, paths
@@ -127,6 +127,7 @@ def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) ->
     store.block("b.example", 500.0)  # it said so itself
     store.set_note(PAGES_OF_TEMPLATE, "a.example /#", b"7")
     store.set_cost("a.example", Cost(7, 7000, 7.0, 90.0))
+    store.set_note(TRAPS_OUT_OF_MEMORY, "a.example", b"all of it would be old")
     store.set_note("robots", "https://a.example", b"x")
     store.set_content("aa", Content("images/1", "https://a.example/1"))
     store.commit()
@@ -135,6 +136,7 @@ def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) ->
     assert (host.name, host.ready_at, host.pace) == ("a.example", 100.0, Pace(crawl_delay=7.0))
     assert store.parked() == []
     assert store.note(PAGES_OF_TEMPLATE, "a.example /#") is None
+    assert store.note(TRAPS_OUT_OF_MEMORY, "a.example") is None
     assert (store.cost("a.example"), store.received()) == (NOTHING, 0)
     assert store.note("robots", "https://a.example") == b"x"
     assert store.content("aa") == Content("images/1", "https://a.example/1")
