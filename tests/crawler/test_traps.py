@@ -361,6 +361,50 @@ def test_any_address_has_templates(path: str, parent: str) -> None:
         subject.instead(url, other, n)
 
 
+# ------------------------------------------------------------------ names at the top, by itself
+
+
+def open_names(subject: Traps, parent: str, depth: int) -> None:
+    """Pages found on `parent` that say nothing, and lead on to names that nobody has met."""
+    for n in range(FREE + CREDIT + 1):
+        page = lease(f"http://a.example/{tops.word(n)}/", parent, depth)
+        if subject.judge_lease(page) is None:
+            onward = (Link(f"http://a.example/{tops.word(1000 + n)}", "a"),)
+            fetch(subject, page, f"<h1>{tops.word(n)}</h1>", links=onward)
+
+
+SECTION = "http://a.example/section/"
+UNOPENED = "http://a.example/unopened/5"
+
+
+@pytest.mark.parametrize(
+    ("parent", "depth", "ends"),
+    [(SECTION, 2, True), (SECTION, 1, False), ("http://a.example/", 2, False)],
+)
+def test_names_that_a_seed_or_the_home_page_lists_are_read(
+    parent: str, depth: int, ends: bool
+) -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    open_names(subject, parent, depth)
+    rule = "limits.traps: new names at the top of the site gave nothing new, after 40 pages"
+    found = subject.judge(UNOPENED, SECTION, 9)
+    assert found == (Skip("trap", rule) if ends else None)
+
+
+def test_below_a_name_that_is_open_all_is_read_also_by_the_next_run() -> None:
+    notes = MemoryStore()
+    first = Traps(LimitsConfig(), notes)
+    open_names(first, SECTION, 2)
+    for subject in (first, Traps(LimitsConfig(), notes)):  # killed: nothing was put away
+        assert subject.judge(UNOPENED, SECTION, 9) is not None
+        assert subject.judge_lease(lease(UNOPENED, SECTION, 9)) is not None
+        assert subject.judge(f"http://a.example/{tops.word(3)}/new", SECTION, 9) is None
+        assert subject.judge("http://a.example/unopened/6", UNOPENED, 9) is None
+        assert subject.judge(UNOPENED, "http://b.example/", 9) is None
+        assert subject.judge_lease(lease(UNOPENED, "http://b.example/x", 9)) is None
+        assert subject.judge_lease(replace(lease(UNOPENED, SECTION, 9), kind="sitemap")) is None
+
+
 # ------------------------------------------------------------------ many hosts
 
 
