@@ -151,10 +151,13 @@ class Watchdog:
     def _watch(self) -> None:
         reported = None
         loop = self._hub.loop
+        awake_since = loop.now()
         while not self._stopped.wait(self.threshold / 4):
-            stamp = loop.time
-            blocked = loop.now() - stamp
-            if not loop.asleep and blocked > self.threshold and stamp != reported:
+            stamp, now = loop.time, loop.now()
+            # Woken, it is awake at once, and knows the time only once it has come back.
+            awake_since = now if loop.asleep else max(awake_since, stamp)
+            blocked = now - awake_since
+            if blocked > self.threshold and stamp != reported:
                 frame = sys._current_frames().get(self._hub.thread_ident)
                 if loop.time == stamp:  # still the same turn, so the stack belongs to it
                     reported = stamp

@@ -120,13 +120,19 @@ def test_the_watchdog_is_quiet_while_the_loop_sleeps() -> None:
         watchdog.start()
         morning = own.loop.async_()
 
+        def await_looks(count: int) -> None:
+            until = clock.looks + count
+            while clock.looks < until:
+                time.sleep(0.001)
+
         def night() -> None:
             while not own.loop.asleep:
                 time.sleep(0.001)
             clock.time += 3600
-            until = clock.looks + 3
-            while clock.looks < until:
-                time.sleep(0.001)
+            await_looks(3)
+            own.loop.asleep = False  # as `wake` says; that it is awake the loop has yet to notice
+            await_looks(3)
+            own.loop.asleep = True
             morning.send()
 
         sleeping = threading.Thread(target=night)
