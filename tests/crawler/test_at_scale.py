@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,6 @@ HOSTS, PAGES = 500, 22
 ONE_A_SECOND = PolitenessConfig(per_host=1, wait=1.0)
 DEAD_S = 3 * CONNECT_TIMEOUT_S + 1.0 + 2.0
 LEEWAY = 1.1
-
-
-@pytest.fixture
-def clock() -> Iterator[VirtualClock]:
-    with virtual_time(START) as clock:
-        yield clock
 
 
 def sites(change: Callable[[int, Host], None]) -> list[Host]:

@@ -7,14 +7,12 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from crawler.app import Summary, open_crawl
+from crawler.app import open_crawl
 from crawler.commands.asking import open_state
 from crawler.commands.main import run as command
 from crawler.config import (
@@ -28,31 +26,17 @@ from crawler.config import (
 )
 from crawler.explain import explain
 from crawler.folder import stored_config
-from hub.testing import VirtualClock, virtual_time
 from tests.crawler.test_crawl import link, page, picture, png
-from tests.crawler.world import START, Host, World, in_place_of_the_client
+from tests.crawler.world import (
+    START,
+    Host,
+    World,
+    crawl_into,
+)
 from tests.site.page import reply
 from tests.site.server import Exchange, Site
 
 FAST = PolitenessConfig(per_host=32, wait=0.0, adaptive=False)
-ONE_A_SECOND = PolitenessConfig(per_host=1, wait=1.0)
-
-
-@pytest.fixture
-def clock() -> Iterator[VirtualClock]:
-    with virtual_time(START) as clock:
-        yield clock
-
-
-def run(world: World, folder: Path, mode: Any, **changes: Any) -> Summary:
-    """Crawl all hosts of the world; a resume goes on under the same settings."""
-    if mode == "new":
-        seeds = tuple(host.urls[0] for host in world.hosts.values())
-        config = Config(seeds=seeds, dir=str(folder), politeness=ONE_A_SECOND)
-    else:
-        config = stored_config(folder)
-    with in_place_of_the_client(world):
-        return open_crawl(replace(config, **changes), mode=mode, clock=world.clock).run()
 
 
 def ended(folder: Path) -> Counter[tuple[str, str, str | None]]:
@@ -82,7 +66,7 @@ def test_pages_of_a_host_are_exact_with_many_workers(clock, tmp_path, workers):
     hosts = [Host(f"h{n}.example", pages=60, latency=0.3) for n in range(3)]
     limits = LimitsConfig(max_pages_per_host=17)
     manners = replace(FAST, per_host=workers)
-    summary = run(World(clock, hosts), tmp_path, "new", limits=limits, politeness=manners)
+    summary = crawl_into(World(clock, hosts), tmp_path, "new", limits=limits, politeness=manners)
     assert (summary.finish_reason, summary.exit_code) == ("done", 0)
     rule = "limits.max_pages_per_host: 17"
     assert ended(tmp_path) == {
@@ -97,7 +81,7 @@ def test_pages_of_a_template_are_exact_with_many_workers(clock, tmp_path, worker
     hosts = [Host(f"h{n}.example", pages=60, latency=0.3) for n in range(2)]
     limits = LimitsConfig(max_pages_per_template=9)
     manners = replace(FAST, per_host=workers)
-    summary = run(World(clock, hosts), tmp_path, "new", limits=limits, politeness=manners)
+    summary = crawl_into(World(clock, hosts), tmp_path, "new", limits=limits, politeness=manners)
     assert (summary.finish_reason, summary.exit_code) == ("done", 0)
     rule = "limits.max_pages_per_template: 9 of /#"
     assert ended(tmp_path) == {
@@ -109,7 +93,7 @@ def test_pages_of_a_template_are_exact_with_many_workers(clock, tmp_path, worker
 def test_no_request_begins_once_a_host_has_had_its_bytes(clock, tmp_path):
     host, other = Host("a.example", pages=40), Host("b.example", pages=40)
     limits = LimitsConfig(max_bytes_per_host=size_of(host, 0, 1, 2, 3))
-    summary = run(World(clock, [host, other]), tmp_path, "new", limits=limits)
+    summary = crawl_into(World(clock, [host, other]), tmp_path, "new", limits=limits)
     assert (summary.finish_reason, summary.exit_code) == ("done", 0)
     assert requests(host) == requests(other) == 4
     assert summary.counts["page"] == 8
@@ -120,7 +104,7 @@ def test_what_is_under_way_when_the_bytes_are_spent_is_kept(clock, tmp_path):
     host = Host("a.example", pages=90, latency=0.3)
     limits = LimitsConfig(max_bytes_per_host=size_of(host, 0, 1))
     manners = replace(FAST, per_host=8)
-    summary = run(World(clock, [host]), tmp_path, "new", limits=limits, politeness=manners)
+    summary = crawl_into(World(clock, [host]), tmp_path, "new", limits=limits, politeness=manners)
     assert summary.counts["page"] == requests(host) == 1 + 8
     assert summary.counts["skip"] == 81
 
@@ -134,7 +118,7 @@ def test_time_of_a_host_is_that_of_its_requests_and_pauses(clock, tmp_path):
     patient.crawl_delay, slow.latency = 10.0, 20.0
     limits = LimitsConfig(max_time_per_host=60.0)
     world = World(clock, [patient, slow, quick])
-    summary = run(world, tmp_path, "new", limits=limits)
+    summary = crawl_into(world, tmp_path, "new", limits=limits)
     assert (summary.finish_reason, summary.exit_code) == ("done", 0)
     assert [len(host.log) for host in (patient, slow, quick)] == [6, 3, 51]
     rule = "limits.max_time_per_host: 60"
@@ -147,19 +131,19 @@ def test_time_of_a_host_is_that_of_its_requests_and_pauses(clock, tmp_path):
 def test_a_retry_after_is_on_the_account_of_its_host(clock, tmp_path):
     host = Host("a.example", pages=20)
     host.refusals[2] = (429, "100")
-    run(World(clock, [host]), tmp_path, "new", limits=LimitsConfig(max_time_per_host=90.0))
+    crawl_into(World(clock, [host]), tmp_path, "new", limits=LimitsConfig(max_time_per_host=90.0))
     assert len(host.log) == 3
 
 
 def test_a_host_that_is_parked_spends_no_time(clock, tmp_path):
     host = Host("a.example", pages=9)
     world = World(clock, [host])
-    run(world, tmp_path, "new", limits=LimitsConfig(max_pages=3))
+    crawl_into(world, tmp_path, "new", limits=LimitsConfig(max_pages=3))
     host.dead, host.recovers_at = "refused", clock() + 3600.0
     limits = LimitsConfig(max_time_per_host=120.0)
-    assert run(world, tmp_path, "resume", limits=limits).finish_reason == "parked"
+    assert crawl_into(world, tmp_path, "resume", limits=limits).finish_reason == "parked"
     clock.time += 7200.0
-    assert run(world, tmp_path, "resume", limits=limits).counts["page"] == 9
+    assert crawl_into(world, tmp_path, "resume", limits=limits).counts["page"] == 9
 
 
 def test_hosts_that_wait_for_their_turn_spend_no_time(clock, tmp_path):
@@ -167,7 +151,7 @@ def test_hosts_that_wait_for_their_turn_spend_no_time(clock, tmp_path):
     hosts = [Host(f"h{n}.example", pages=12, latency=1.0) for n in range(20)]
     limits = LimitsConfig(max_time_per_host=30.0)
     world = World(clock, hosts)
-    summary = run(
+    summary = crawl_into(
         world, tmp_path, "new", limits=limits, concurrency=1, slow_concurrency=0,
         politeness=PolitenessConfig(per_host=1, wait=1.0, adaptive=False),
     )  # fmt: skip
@@ -178,10 +162,10 @@ def test_hosts_that_wait_for_their_turn_spend_no_time(clock, tmp_path):
 def test_of_a_host_that_has_had_all_not_even_robots_txt_is_asked_for(clock, tmp_path):
     host = Host("a.example", pages=9)
     world = World(clock, [host])
-    run(world, tmp_path, "new", limits=LimitsConfig(max_pages=3))
+    crawl_into(world, tmp_path, "new", limits=LimitsConfig(max_pages=3))
     asked = len(host.log)
     clock.time += 100_000.0  # what it said is out of date
-    summary = run(world, tmp_path, "resume", limits=LimitsConfig(max_pages_per_host=3))
+    summary = crawl_into(world, tmp_path, "resume", limits=LimitsConfig(max_pages_per_host=3))
     assert (summary.counts["page"], summary.counts["skip"]) == (3, 6)
     assert len(host.log) == asked
 
@@ -260,9 +244,9 @@ def test_what_a_host_has_had_is_known_to_the_next_run(clock, tmp_path, name):
     world = World(clock, [host])
     for run_number in range(1, 8):
         mode = "new" if run_number == 1 else "resume"
-        run(world, tmp_path, mode, limits=replace(limits, max_pages=run_number))
+        crawl_into(world, tmp_path, mode, limits=replace(limits, max_pages=run_number))
         clock.time += 600.0
-    summary = run(world, tmp_path, "resume", limits=limits)
+    summary = crawl_into(world, tmp_path, "resume", limits=limits)
     assert (summary.finish_reason, summary.counts["page"]) == ("done", 8)
     assert requests(host) <= 8 + 7  # one each that came over the limit of its run
 
@@ -270,7 +254,7 @@ def test_what_a_host_has_had_is_known_to_the_next_run(clock, tmp_path, name):
 def test_a_limit_that_is_set_later_knows_what_was_spent_before(clock, tmp_path):
     host = Host("a.example", pages=30)
     world = World(clock, [host])
-    run(world, tmp_path, "new", limits=LimitsConfig(max_pages=8))
+    crawl_into(world, tmp_path, "new", limits=LimitsConfig(max_pages=8))
     for limits in (
         LimitsConfig(max_pages_per_host=8),
         LimitsConfig(max_bytes_per_host=size_of(host, *range(8))),
@@ -287,8 +271,8 @@ def test_a_limit_that_is_set_later_knows_what_was_spent_before(clock, tmp_path):
 def test_a_higher_limit_on_a_resume_lets_a_host_have_more(clock, tmp_path):
     host = Host("a.example", pages=30)
     world = World(clock, [host])
-    run(world, tmp_path, "new", limits=LimitsConfig(max_pages=5, max_pages_per_host=8))
-    summary = run(world, tmp_path, "resume", limits=LimitsConfig(max_pages_per_host=12))
+    crawl_into(world, tmp_path, "new", limits=LimitsConfig(max_pages=5, max_pages_per_host=8))
+    summary = crawl_into(world, tmp_path, "resume", limits=LimitsConfig(max_pages_per_host=12))
     assert (summary.counts["page"], summary.counts["skip"]) == (12, 18)
 
 
@@ -296,9 +280,9 @@ def test_the_bytes_of_a_crawl_are_counted_over_all_its_runs(clock, tmp_path):
     host = Host("a.example", pages=30)
     limits = LimitsConfig(max_bytes=size_of(host, *range(8)))
     world = World(clock, [host])
-    run(world, tmp_path, "new", limits=replace(limits, max_pages=5))
+    crawl_into(world, tmp_path, "new", limits=replace(limits, max_pages=5))
     for _ in range(2):
-        summary = run(world, tmp_path, "resume", limits=limits)
+        summary = crawl_into(world, tmp_path, "resume", limits=limits)
         assert (summary.finish_reason, summary.exit_code) == ("limit_bytes", 0)
     assert requests(host) <= 9
     assert summary.counts["queued"] == 30 - summary.counts["page"]
@@ -308,9 +292,9 @@ def test_a_further_crawl_into_the_same_state_counts_anew(clock, tmp_path):
     host = Host("a.example", pages=30)
     limits = LimitsConfig(max_pages_per_host=8)
     world = World(clock, [host])
-    run(world, tmp_path, "new", limits=limits)
+    crawl_into(world, tmp_path, "new", limits=limits)
     asked = requests(host)
-    assert run(world, tmp_path, "newer", limits=limits).counts["page"] == 8
+    assert crawl_into(world, tmp_path, "newer", limits=limits).counts["page"] == 8
     assert requests(host) == asked + 8
 
 
@@ -412,7 +396,7 @@ def test_a_limit_of_bytes_is_why_a_stopped_crawl_does_not_go_on(
 ) -> None:
     host = Host("a.example", pages=30)
     limits = LimitsConfig(max_bytes=1000)
-    run(World(clock, [host]), tmp_path, "new", limits=limits)
+    crawl_into(World(clock, [host]), tmp_path, "new", limits=limits)
     url = host.urls[-1]
     assert command(["status", str(tmp_path), "--why"]) == 0
     assert "limits.max_bytes: 1000 is reached" in capsys.readouterr().out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +13,7 @@ from msgspec.structs import replace
 from crawler.app import open_crawl
 from crawler.config import Config, OutputConfig, PolitenessConfig, RetryConfig
 from crawler.folder import stored_config
-from hub.testing import VirtualClock, virtual_time
+from hub.testing import virtual_time
 from tests.crawler.world import (
     START,
     Host,
@@ -29,12 +28,6 @@ TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
 ONE_A_SECOND = PolitenessConfig(per_host=1, wait=1.0)
 SEEDS = 1000
 """Crawls of the property test."""
-
-
-@pytest.fixture
-def clock() -> Iterator[VirtualClock]:
-    with virtual_time(START) as clock:
-        yield clock
 
 
 def config(politeness: PolitenessConfig, **more: Any) -> Config:

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 import hub
-from crawler.app import Summary, open_crawl
-from crawler.config import Config, LimitsConfig, PolitenessConfig
+from crawler.app import open_crawl
+from crawler.config import Config, LimitsConfig
 from crawler.folder import stored_config
 from hub import debug
-from hub.testing import VirtualClock, virtual_time
-from tests.crawler.world import START, Host, World, breaches, in_place_of_the_client
-
-ONE_A_SECOND = PolitenessConfig(per_host=1, wait=1.0)
-
-
-@pytest.fixture
-def clock() -> Iterator[VirtualClock]:
-    with virtual_time(START) as clock:
-        yield clock
-
-
-def run(world: World, folder: Path, mode: Any, **changes: Any) -> Summary:
-    """Crawl all hosts of the world from the first one; a resume goes on under the same settings."""
-    if mode == "new":
-        seeds = tuple(host.urls[0] for host in world.hosts.values())
-        config = Config(seeds=seeds, dir=str(folder), politeness=ONE_A_SECOND)
-    else:
-        config = stored_config(folder)
-    with in_place_of_the_client(world):
-        return open_crawl(replace(config, **changes), mode=mode, clock=world.clock).run()
+from tests.crawler.world import (
+    ONE_A_SECOND,
+    START,
+    Host,
+    World,
+    breaches,
+    crawl_into,
+    in_place_of_the_client,
+)
 
 
 def in_short_runs(world: World, folder: Path, pages: int) -> int:
@@ -45,7 +30,7 @@ def in_short_runs(world: World, folder: Path, pages: int) -> int:
         mode = "resume" if runs else "new"
         runs += 1
         limits = LimitsConfig(max_pages=runs)
-        if run(world, folder, mode, limits=limits).finish_reason == "done":
+        if crawl_into(world, folder, mode, limits=limits).finish_reason == "done":
             break
     return runs
 
@@ -66,10 +51,10 @@ def test_a_retry_after_outlives_the_run(clock, tmp_path):
     host, other = Host("a.example", pages=3), Host("b.example", pages=30)
     host.refusals[1] = (429, "100")
     world = World(clock, [host, other])
-    run(world, tmp_path, "new", limits=LimitsConfig(max_time=5.0))
+    crawl_into(world, tmp_path, "new", limits=LimitsConfig(max_time=5.0))
     refused = host.log[-1]
     assert refused.status == 429
-    run(world, tmp_path, "resume", limits=LimitsConfig())
+    crawl_into(world, tmp_path, "resume", limits=LimitsConfig())
     assert min(seen.at for seen in host.log if seen.at > refused.at) >= refused.over + 100.0
     assert breaches(host, ONE_A_SECOND) == []
 
@@ -95,9 +80,9 @@ def test_failures_in_a_row_are_counted_across_runs(clock, tmp_path):
     dead, live = Host("dead.example"), Host("live.example", pages=40)
     dead.dead = "silent"
     world = World(clock, [dead, live])
-    run(world, tmp_path, "new", limits=LimitsConfig(max_time=15.0))
+    crawl_into(world, tmp_path, "new", limits=LimitsConfig(max_time=15.0))
     assert len(dead.log) == 2  # the second attempt is given up by the limit, or has failed
-    summary = run(world, tmp_path, "resume", limits=LimitsConfig())
+    summary = crawl_into(world, tmp_path, "resume", limits=LimitsConfig())
     assert breaches(dead, ONE_A_SECOND) == []
     assert summary.counts["page"] == 40
 
@@ -145,7 +130,7 @@ def test_a_host_that_cools_down_holds_no_place_no_greenlet_and_no_connection(clo
                 most = max(most, greenlets() - before)
 
     watcher = hub.spawn(watch)
-    summary = run(world, tmp_path, "new", concurrency=1)
+    summary = crawl_into(world, tmp_path, "new", concurrency=1)
     watcher.kill()
     assert summary.counts["page"] == 200 + 9 * 2
     assert max(live.asked()) < 200 * 1.0 * 1.1
@@ -165,11 +150,11 @@ def test_a_host_that_cools_down_holds_no_place_no_greenlet_and_no_connection(clo
 def test_a_limit_ends_the_run_well_and_a_resume_goes_on(clock, tmp_path, limit, reason):
     host = Host("a.example", pages=60)
     world = World(clock, [host])
-    summary = run(world, tmp_path, "new", limits=LimitsConfig(**limit))
+    summary = crawl_into(world, tmp_path, "new", limits=LimitsConfig(**limit))
     assert (summary.finish_reason, summary.exit_code) == (reason, 0)
     assert 0 < summary.counts["page"] < 60
     assert summary.counts["queued"] == 60 - summary.counts["page"]
     assert clock() - START < 25
-    summary = run(world, tmp_path, "resume", limits=LimitsConfig())
+    summary = crawl_into(world, tmp_path, "resume", limits=LimitsConfig())
     assert (summary.finish_reason, summary.counts["page"]) == ("done", 60)
     assert len(host.log) == 61

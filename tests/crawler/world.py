@@ -19,10 +19,11 @@ import msgspec
 
 import hub
 from crawler import app
-from crawler.app import Crawl, Summary
+from crawler.app import Crawl, Summary, open_crawl
 from crawler.black_box import BlackBox
 from crawler.config import Config, PolitenessConfig
 from crawler.errors import ConnectRefused, ConnectTimeout, Failure, NameNotFound, NameServerFailure
+from crawler.folder import Mode, stored_config
 from crawler.frontier.base import Run, Store
 from crawler.frontier.memory import MemoryStore
 from crawler.records import Request, Response, Timings
@@ -31,6 +32,7 @@ from crawler.sinks.journal import Journal
 from crawler.url import host_key
 
 START = 1_800_000_000.0
+ONE_A_SECOND = PolitenessConfig(per_host=1, wait=1.0)
 CONNECT_TIMEOUT_S = 10.0
 Answer = tuple[int, bytes, tuple[tuple[str, str], ...]]
 """Status, body, further headers."""
@@ -188,6 +190,18 @@ def crawl(
     subject.held = ExitStack()
     subject.sow()
     return subject.run(), sink.records
+
+
+def crawl_into(world: World, folder: Path, mode: Mode, **changes: Any) -> Summary:
+    """Crawl all hosts of the world from the first; what follows goes on under the same settings."""
+    if mode == "new":
+        seeds = tuple(host.urls[0] for host in world.hosts.values())
+        config = Config(seeds=seeds, dir=str(folder), politeness=ONE_A_SECOND)
+    else:
+        config = stored_config(folder)
+    config = msgspec.structs.replace(config, **changes)
+    with in_place_of_the_client(world):
+        return open_crawl(config, mode=mode, clock=world.clock).run()
 
 
 def breaches(host: Host, config: PolitenessConfig) -> list[str]:

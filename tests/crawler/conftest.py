@@ -1,0 +1,15 @@
+"""Fixtures for the tests of the crawler."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from hub.testing import VirtualClock, virtual_time
+from tests.crawler.world import START
+
+
+@pytest.fixture
+def clock() -> Iterator[VirtualClock]:
+    """Virtual time, from START on."""
+    with virtual_time(START) as clock:
+        yield clock
