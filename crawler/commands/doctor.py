@@ -148,7 +148,7 @@ def _certificates() -> Finding:
     paths = ssl.get_default_verify_paths()
     here = [path for path in (paths.cafile, paths.capath) if path is not None]
     count = ssl.create_default_context().cert_store_stats()["x509_ca"]
-    if count or (paths.capath and any(os.scandir(paths.capath))):
+    if count or (paths.capath and os.listdir(paths.capath)):
         return Finding("certificates", "good", f"authorities in {' and '.join(here)}")
     advice = "install the package ca-certificates, or name a file with --cacert"
     return Finding("certificates", "bad", "the system knows no authority", advice)
