@@ -26,8 +26,9 @@ FREE = 8
 WIDE = 2 * CREDIT
 """Credit of a key on the whole host, and of a part of the site where no single template fails."""
 RARELY = 32
-STREAK = 16
-"""A template is looked at half as often after each so many pages that were new, down to RARELY."""
+STREAK, STREAK_OF_TOPS = 16, 4
+"""A template is looked at half as often after each so many pages that were new, down to RARELY; new
+names at the top sooner, for all pages of a site may have one."""
 MOST_UNITS = 4096
 """Of one host."""
 SAMPLE = 4
@@ -88,7 +89,7 @@ class Unit:
 
     __slots__ = (
         "countdown", "credit", "cuts", "entry", "fetched", "gain", "key", "level", "limit", "name",
-        "streak", "under_way",
+        "needs", "streak", "under_way",
     )  # fmt: skip
 
     def __init__(self, role: Role, depth: int) -> None:
@@ -102,6 +103,7 @@ class Unit:
         self.countdown = 1
         self.streak = 0
         """Pages in a row that were looked at and were new."""
+        self.needs = STREAK_OF_TOPS if role == tops.ROLE else STREAK
 
     @classmethod
     def restored(cls, saved: SavedUnit) -> Unit:
@@ -119,7 +121,7 @@ class Unit:
 
     def full(self) -> bool:
         """Whether one more under way would be one too many, if all of them bring nothing new."""
-        return self.streak < STREAK and self.under_way >= max(1, self.credit)
+        return self.streak < self.needs and self.under_way >= max(1, self.credit)
 
     def due(self) -> bool:
         self.countdown -= 1
@@ -128,7 +130,7 @@ class Unit:
     def earn(self) -> None:
         self.credit = min(self.limit, self.credit + self.gain)
         self.streak += 1
-        self.countdown = min(RARELY, 1 << self.streak // STREAK)
+        self.countdown = min(RARELY, 1 << self.streak // self.needs)
 
     def pay(self, price: int) -> bool:
         """Whether that was the last of it."""

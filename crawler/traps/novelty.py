@@ -44,7 +44,7 @@ _DIGITS_AS_HASHES = bytes.maketrans(b"0123456789", b"##########")
 _NUMBER = re.compile(rb"#[0-9A-Za-z#]*")
 _NO_DATES = re.compile(rb"[0-9]+[.,][0-9]+|[0-9]{5,}")
 _WORDS = re.compile(rb"[^\W_]+")
-_ANY_WORDS = re.compile(rb"[0-9A-Za-z\x80-\xff]+")
+_WORDS_AND_ENDS = re.compile(rb"[0-9a-z\x80-\xff]+|\n").findall
 _QUERY = re.compile(r"[?;]").split
 _VALUE = re.compile(r"=([^&#]{3,200})")
 _WORD = re.compile(r"[^\W_]{3,64}")
@@ -110,13 +110,11 @@ class Memory:
         return new
 
 
-def _without(names: frozenset[bytes], blocks: set[bytes]) -> set[bytes]:
-    """The blocks that have other words than these, without them."""
-    kept = (
-        b" ".join([word for word in _ANY_WORDS.findall(block) if word.lower() not in names])
-        for block in blocks
-    )
-    return {block for block in kept if block}
+def _without(names: frozenset[bytes], blocks: Iterable[bytes]) -> set[bytes]:
+    """The blocks that have other words than these, without them; in small letters."""
+    words = _WORDS_AND_ENDS(b"\n".join(blocks).lower())  # all at once: a block has few words
+    kept = b" ".join([word for word in words if word not in names])
+    return {block for part in kept.split(b"\n") if (block := part.strip())}
 
 
 def _pictures(images: Iterable[ImageLink]) -> set[int]:
