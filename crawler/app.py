@@ -45,7 +45,7 @@ from crawler.http.proxy import Proxies
 from crawler.http.trace import Exchange
 from crawler.identity_files import open_identity, write_jar
 from crawler.limits import Limits
-from crawler.notes import ROBOTS_TXT, WIDENED, Notes
+from crawler.notes import BOOT, ROBOTS_TXT, WIDENED, Notes
 from crawler.pace import ROBOTS
 from crawler.places import Places
 from crawler.records import Found
@@ -222,6 +222,7 @@ class Crawl:
                 self._writer.write_skips()
             code = self._exit_code(reason)
             self._writer.put(self._run_record("finished", reason, code))
+            self._store.set_note(BOOT, "", None)
             self._writer.commit()
             write_jar(self._config.http.cookie_jar, self._identity.jar)
             return Summary(

@@ -21,7 +21,7 @@ TRAPS_OUT_OF_MEMORY = "traps out of memory"
 DEADLY = "deadly"
 """By URL: how often the process died while it read what came of it, in decimal."""
 BOOT = "boot"
-"""Under "": the machine's boot id when the state was last opened for a run (`power_cut.py`)."""
+"""Under "", while a run is under way: the machine's boot id (`power_cut.py`)."""
 READING = "reading"
 """Under "": under which settings the answers of this state were read (`revisit.reading`)."""
 

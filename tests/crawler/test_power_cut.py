@@ -20,6 +20,7 @@ from crawler.config import Config, LimitsConfig, OutputConfig, PolitenessConfig
 from crawler.errors import StateError
 from crawler.folder import STATE
 from crawler.frontier.sqlite import SqliteStore
+from crawler.notes import BOOT
 from tests.crawler.test_crawl import TERMINAL, link, page, picture, png
 from tests.site.page import reply
 from tests.site.server import Site
@@ -45,7 +46,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def crawled(site: Site, tmp_path: Path) -> Config:
-    """A crawl that is over; the machine has stopped since."""
+    """A crawl that is over."""
     config = Config(
         seeds=(site.url("/"),),
         dir=str(tmp_path),
@@ -56,8 +57,11 @@ def crawled(site: Site, tmp_path: Path) -> Config:
     return config
 
 
-def restarted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(power_cut, "boot_id", lambda: b"another")
+def restarted(config: Config) -> None:
+    """The machine has stopped while the crawl was under way."""
+    with closing(SqliteStore(Path(config.dir) / STATE)) as store:
+        store.set_note(BOOT, "", b"an earlier one")
+        store.commit()
 
 
 def resume(config: Config) -> tuple[int, Summary]:
@@ -104,7 +108,6 @@ def blank(path: Path, left: int) -> None:
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.5, 0.77, 0.999, 1.0])
 def test_records_that_are_missing_are_written_again(
     crawled: Config,
-    monkeypatch: pytest.MonkeyPatch,
     share: float,
     damage: Callable[[Path, int], None],
 ) -> None:
@@ -112,7 +115,7 @@ def test_records_that_are_missing_are_written_again(
     stream = Path(crawled.dir) / "records.jsonl"
     damage(stream, int(share * stream.stat().st_size))
     left = stream.read_bytes().rpartition(b"}\n")[0].count(b'"parent_url":') - (share > 0.01)
-    restarted(monkeypatch)
+    restarted(crawled)
     lost, summary = resume(crawled)
     assert lost == before - left
     assert_whole(crawled, summary)
@@ -120,13 +123,11 @@ def test_records_that_are_missing_are_written_again(
 
 
 @pytest.mark.parametrize("left", [None, 0, 9], ids=["gone", "empty", "cut"])
-def test_pictures_that_are_missing_are_fetched_again(
-    crawled: Config, monkeypatch: pytest.MonkeyPatch, left: int | None
-) -> None:
+def test_pictures_that_are_missing_are_fetched_again(crawled: Config, left: int | None) -> None:
     name = next(record["path"] for record in endings(crawled) if record["type"] == "image")
     path = Path(crawled.dir) / name
     path.unlink() if left is None else cut(path, left)
-    restarted(monkeypatch)
+    restarted(crawled)
     lost, summary = resume(crawled)
     assert lost == PAGES / len(COLOURS)  # all that have these bytes
     ended = Counter(record["url"] for record in endings(crawled))
@@ -139,9 +140,7 @@ def test_pictures_that_are_missing_are_fetched_again(
     assert summary.counts["image"] == PAGES
 
 
-def test_a_crawl_that_was_under_way_goes_on(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_crawl_that_was_under_way_goes_on(site: Site, tmp_path: Path) -> None:
     config = Config(
         seeds=(site.url("/"),),
         dir=str(tmp_path),
@@ -151,29 +150,27 @@ def test_a_crawl_that_was_under_way_goes_on(
     open_crawl(config, mode="new").run()
     stream = tmp_path / "records.jsonl"
     cut(stream, stream.stat().st_size // 2)
-    restarted(monkeypatch)
+    restarted(config)
     lost, summary = resume(replace(config, limits=LimitsConfig()))
     assert lost > 0
     assert_whole(config, summary)
 
 
-def test_what_came_after_the_last_commit_is_not_believed(
-    crawled: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_came_after_the_last_commit_is_not_believed(crawled: Config) -> None:
     stream = Path(crawled.dir) / "records.jsonl"
     last = stream.read_bytes().splitlines(keepends=True)[-1]
     with stream.open("ab") as file:
         file.write(last)
-    restarted(monkeypatch)
+    restarted(crawled)
     lost, summary = resume(crawled)
     assert lost == 0
     assert_whole(crawled, summary)
 
 
-def test_a_recrawl_asks_again_anyway(crawled: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recrawl_asks_again_anyway(crawled: Config) -> None:
     stream = Path(crawled.dir) / "records.jsonl"
     cut(stream, stream.stat().st_size // 2)
-    restarted(monkeypatch)
+    restarted(crawled)
     summary = open_crawl(crawled, mode="newer").run()
     assert summary.counts["page"] == PAGES + 1
     ended = endings(crawled)
@@ -188,13 +185,21 @@ def test_without_a_restart_a_short_stream_is_somebodys_doing(crawled: Config) ->
         open_crawl(crawled, mode="resume")
 
 
-def test_a_stream_that_was_moved_away_is_no_power_cut(
-    crawled: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stream_that_was_moved_away_is_no_power_cut(crawled: Config) -> None:
     (Path(crawled.dir) / "records.jsonl").unlink()
-    restarted(monkeypatch)
+    restarted(crawled)
     with pytest.raises(StateError, match="put the file back"):
         open_crawl(crawled, mode="resume")
+
+
+def test_a_crawl_that_had_ended_is_left_alone(crawled: Config) -> None:
+    """What somebody has made of its pictures since is theirs, however often the machine starts."""
+    with closing(SqliteStore(Path(crawled.dir) / STATE)) as store:
+        assert store.note(BOOT, "") is None
+    name = next(record["path"] for record in endings(crawled) if record["type"] == "image")
+    (Path(crawled.dir) / name).write_bytes(b"smaller")
+    assert resume(crawled)[0] == 0
+    assert (Path(crawled.dir) / name).read_bytes() == b"smaller"
 
 
 def test_where_no_boot_id_is_known_nothing_is_asked_again(
@@ -202,6 +207,6 @@ def test_where_no_boot_id_is_known_nothing_is_asked_again(
 ) -> None:
     monkeypatch.setattr(power_cut, "boot_id", lambda: b"")
     with closing(SqliteStore(Path(crawled.dir) / STATE)) as store:
-        store.set_note("boot", "", b"")
+        store.set_note(BOOT, "", b"")
         store.commit()
     assert resume(crawled)[0] == 0
