@@ -10,9 +10,9 @@ disk at each commit would prevent that, and stop every fetch meanwhile; it is me
     a URL            that has ended, but not in a record that is there, is queued again
     a picture        whose file has not the size that its record tells is asked for again
 
-That the machine was started anew while a run was under way is told by its boot id (random(4)); a
-run that ended by itself takes it back, and what somebody makes of the pictures then is theirs. Skips
-are not looked at: most are never written.
+That the machine was started anew while a run was under way is told by its boot id (random(4)). A
+run that ended by itself takes it back: what somebody makes of the pictures then is theirs. Skips
+are not looked at, since most are never written.
 """
 
 from __future__ import annotations
