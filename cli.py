@@ -1,6 +1,6 @@
 """`orbweb`, and `python cli.py` from a checkout."""
 
-from crawler.commands.main import main
+from crawler.cli import main
 
 if __name__ == "__main__":
     main()

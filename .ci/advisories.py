@@ -43,7 +43,9 @@ def main() -> None:
     try:
         _cli.audit()
     except (requests.RequestException, ServiceError) as error:
-        sys.exit(f"pip-audit: the advisory service does not answer, nothing is known: {error!r}")
+        sys.exit(
+            f"pip-audit: the advisory service does not answer, nothing is known: {error!r}"
+        )
 
 
 if __name__ == "__main__":

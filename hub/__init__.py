@@ -40,7 +40,19 @@ from hub.timeout import Timeout, with_timeout
 from hub.waiter import Waiter
 
 if TYPE_CHECKING:
-    from hub import debug, event, local, lock, pool, queue, select, signal, socket, ssl, threadpool
+    from hub import (
+        debug,
+        event,
+        local,
+        lock,
+        pool,
+        queue,
+        select,
+        signal,
+        socket,
+        ssl,
+        threadpool,
+    )
 
 spawn = Greenlet.spawn
 spawn_later = Greenlet.spawn_later

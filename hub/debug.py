@@ -23,7 +23,7 @@ from greenlet import greenlet
 from hub.current import get_hub
 from hub.greenlet import Greenlet
 from hub.hub import Hub
-from hub.report import Wait, greenlets_of, wait_of
+from hub.introspect import Wait, greenlets_of, wait_of
 from hub.signal import SignalHandler, signal_handler
 
 __all__ = [
@@ -60,11 +60,17 @@ def _state(target: greenlet, hub: Hub) -> GreenletState:
     running = target.gr_frame is None
     return GreenletState(
         name=name,
-        state="runs" if running else "waits" if wait is not None else "has switched away",
+        state="runs"
+        if running
+        else "waits"
+        if wait is not None
+        else "has switched away",
         age=age,
         wait=wait,
         waiting_for=None if wait is None else now - wait.since,
-        stack=[] if running else traceback.format_list(traceback.extract_stack(target.gr_frame)),
+        stack=[]
+        if running
+        else traceback.format_list(traceback.extract_stack(target.gr_frame)),
     )
 
 
@@ -87,7 +93,9 @@ def dump(file: TextIO | None = None, hub: Hub | None = None) -> None:
     print("\n".join(lines), file=sys.stderr if file is None else file)
 
 
-def dump_on_signal(signum: int = signal.SIGUSR1, file: TextIO | None = None) -> SignalHandler:
+def dump_on_signal(
+    signum: int = signal.SIGUSR1, file: TextIO | None = None
+) -> SignalHandler:
     """`dump` whenever ``signum`` arrives, until the result's ``cancel()``."""
     return signal_handler(signum, dump, file)
 
@@ -138,7 +146,9 @@ class Watchdog:
     def start(self) -> None:
         """Begin to look."""
         self._stopped.clear()
-        self._thread = threading.Thread(target=self._watch, name="hub-watchdog", daemon=True)
+        self._thread = threading.Thread(
+            target=self._watch, name="hub-watchdog", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -159,11 +169,15 @@ class Watchdog:
             blocked = now - awake_since
             if blocked > self.threshold and stamp != reported:
                 frame = sys._current_frames().get(self._hub.thread_ident)
-                if loop.time == stamp:  # still the same turn, so the stack belongs to it
+                if (
+                    loop.time == stamp
+                ):  # still the same turn, so the stack belongs to it
                     reported = stamp
                     self.reports += 1
                     stack = "".join(traceback.format_stack(frame))
-                    self._report(f"the loop has not polled for {blocked:.3f} s; it runs:\n{stack}")
+                    self._report(
+                        f"the loop has not polled for {blocked:.3f} s; it runs:\n{stack}"
+                    )
 
     def __enter__(self) -> "Watchdog":
         self.start()

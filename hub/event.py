@@ -162,5 +162,9 @@ class AsyncResult(Linked, Generic[T]):
     def __repr__(self) -> str:
         state = "pending"
         if self.ready():
-            state = f"value={self._value!r}" if self._error is None else f"error={self._error!r}"
+            state = (
+                f"value={self._value!r}"
+                if self._error is None
+                else f"error={self._error!r}"
+            )
         return f"<AsyncResult at {id(self):#x} {state} links[{len(self._links)}]>"

@@ -53,7 +53,9 @@ class Greenlet(RawGreenlet, Linked):
         "value",
     )
 
-    def __init__(self, run: Callable[..., Any] | None = None, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, run: Callable[..., Any] | None = None, *args: Any, **kwargs: Any
+    ) -> None:
         hub = thread.hub
         RawGreenlet.__init__(self, None, hub)
         if run is not None and not callable(run):
@@ -107,7 +109,9 @@ class Greenlet(RawGreenlet, Linked):
     def start_later(self, seconds: float) -> None:
         """Have it run in ``seconds``."""
         if not self._scheduled:
-            self._scheduled = self._hub.loop.call_later(check_seconds(seconds), self._begin)
+            self._scheduled = self._hub.loop.call_later(
+                check_seconds(seconds), self._begin
+            )
 
     def _begin(self) -> None:
         if not self._ended:
@@ -133,7 +137,9 @@ class Greenlet(RawGreenlet, Linked):
             else:
                 self.value = target(args[0], args[1], args[2])
         except GreenletExit as leaving:
-            leaving.__traceback__ = None  # nobody asks where it left, and it holds our frame
+            leaving.__traceback__ = (
+                None  # nobody asks where it left, and it holds our frame
+            )
             self.value = leaving
         except BaseException as error:
             self._fail(error)
@@ -151,7 +157,9 @@ class Greenlet(RawGreenlet, Linked):
         self._exception = error
         self._traceback = error.__traceback__
         hub = self._hub
-        if isinstance(error, hub.SYSTEM_ERROR) or not any(link.claims for link in self._links):
+        if isinstance(error, hub.SYSTEM_ERROR) or not any(
+            link.claims for link in self._links
+        ):
             hub.handle_error(self, type(error), error, error.__traceback__)
 
     def _end(self) -> None:
@@ -220,7 +228,9 @@ class Greenlet(RawGreenlet, Linked):
         return "new" if not self._scheduled else "started"
 
     def __repr__(self) -> str:
-        work = "" if self._target is None else f": {_call_text(self._target, self.args)}"
+        work = (
+            "" if self._target is None else f": {_call_text(self._target, self.args)}"
+        )
         place = "" if self._place is None else f", spawned at {_line(*self._place)}"
         return f"<{type(self).__name__} {self.name!r} {self._state()}{work}{place}>"
 
@@ -253,7 +263,9 @@ class Greenlet(RawGreenlet, Linked):
         """As `link`, if it ends by an error."""
         self._link(callback, lambda: self._exception is not None)
 
-    def _link(self, callback: Callable[["Greenlet"], object], wanted: Callable[[], bool]) -> None:
+    def _link(
+        self, callback: Callable[["Greenlet"], object], wanted: Callable[[], bool]
+    ) -> None:
         self.rawlink(_SpawnedLink(callback, wanted))
 
     def throw(self, *args: Any) -> Any:
@@ -263,7 +275,10 @@ class Greenlet(RawGreenlet, Linked):
         return RawGreenlet.throw(self, *args)
 
     def kill(
-        self, exception: Killer = GreenletExit, block: bool = True, timeout: Limit = None
+        self,
+        exception: Killer = GreenletExit,
+        block: bool = True,
+        timeout: Limit = None,
     ) -> None:
         """Raise ``exception`` in it, and wait until it has ended (``block``).
 
@@ -300,7 +315,9 @@ class Greenlet(RawGreenlet, Linked):
     def __enter__(self) -> "Greenlet":
         return self
 
-    def __exit__(self, kind: object, value: BaseException | None, trace: object) -> None:
+    def __exit__(
+        self, kind: object, value: BaseException | None, trace: object
+    ) -> None:
         """Wait for its end; if the block failed, kill it with the same error."""
         if value is not None:
             self.kill(value)
@@ -316,7 +333,9 @@ class _SpawnedLink:
 
     __slots__ = ("callback", "wanted")
 
-    def __init__(self, callback: Callable[[Greenlet], object], wanted: Callable[[], bool]) -> None:
+    def __init__(
+        self, callback: Callable[[Greenlet], object], wanted: Callable[[], bool]
+    ) -> None:
         if not callable(callback):
             raise TypeError(f"{callback!r} is not callable")
         self.callback = callback
@@ -330,7 +349,9 @@ class _SpawnedLink:
 
     def __eq__(self, other: object) -> bool:
         """So that ``unlink(callback)`` finds it."""
-        return self.callback == (other.callback if isinstance(other, _SpawnedLink) else other)
+        return self.callback == (
+            other.callback if isinstance(other, _SpawnedLink) else other
+        )
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -100,7 +100,9 @@ class Hub(greenlet):
             for waiter in joiners:
                 waiter.switch(True)
         else:
-            from hub.report import describe_greenlets  # it reads stacks: rarely wanted
+            from hub.introspect import (
+                describe_greenlets,  # it reads stacks: rarely wanted
+            )
 
             self._main.throw(LoopExit(describe_greenlets(self)))
 
@@ -130,7 +132,9 @@ class Hub(greenlet):
             raise error
         return in_time
 
-    def cancel_wait(self, watcher: Any, error: BaseException, close_watcher: bool = False) -> None:
+    def cancel_wait(
+        self, watcher: Any, error: BaseException, close_watcher: bool = False
+    ) -> None:
         """Have whoever waits for ``watcher`` get ``error`` instead."""
         waiter = watcher.callback
         if isinstance(waiter, Waiter):
@@ -206,7 +210,9 @@ class Hub(greenlet):
         trace: TracebackType | None,
     ) -> None:
         """Print one error with where it came from."""
-        stream = self.exception_stream if self.exception_stream is not None else sys.stderr
+        stream = (
+            self.exception_stream if self.exception_stream is not None else sys.stderr
+        )
         if stream is None:
             return  # the interpreter is going down, or has no standard error
         lines = traceback.format_exception(kind, value, trace)
@@ -220,7 +226,9 @@ class Hub(greenlet):
         """Have Python's signal handler wake our loop, if nobody else wants that."""
         if threading.current_thread() is not threading.main_thread():
             return
-        previous = signal.set_wakeup_fd(self.loop.wake_descriptor, warn_on_full_buffer=False)
+        previous = signal.set_wakeup_fd(
+            self.loop.wake_descriptor, warn_on_full_buffer=False
+        )
         if previous == -1:
             self._takes_signals = True
         else:

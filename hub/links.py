@@ -216,7 +216,9 @@ def _iwait(
 
 
 def wait(
-    objects: Sequence[L] | None = None, timeout: float | None = None, count: int | None = None
+    objects: Sequence[L] | None = None,
+    timeout: float | None = None,
+    count: int | None = None,
 ) -> list[L] | bool:
     """The objects that became ready, in that order; `iwait` explains the arguments.
 

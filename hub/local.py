@@ -104,7 +104,9 @@ class local:
         elif name in values:
             del values[name]
         else:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}"
+            )
 
 
 def _is_data_descriptor(kind: type, name: str) -> bool:

@@ -39,7 +39,9 @@ class Semaphore(Linked):
     def acquire(self, blocking: bool = True, timeout: Limit = None) -> bool:
         """Take a permit; False if none is free (not ``blocking``) or became so in time."""
         waiters = self._waiters
-        if self.counter <= waiters.woken and not (blocking and waiters.wait(timeout, self._serve)):
+        if self.counter <= waiters.woken and not (
+            blocking and waiters.wait(timeout, self._serve)
+        ):
             return False
         self.counter -= 1
         return True
@@ -190,7 +192,9 @@ class Condition:
     def __init__(self, lock: RLock | None = None) -> None:
         self._lock = RLock() if lock is None else lock
         self._waiters = WaitQueue()
-        self._notified = 0  # notifications given and not yet taken by the greenlet they woke
+        self._notified = (
+            0  # notifications given and not yet taken by the greenlet they woke
+        )
 
     def acquire(self, blocking: bool = True, timeout: Limit = None) -> bool:
         """Take the lock."""

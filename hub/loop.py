@@ -42,7 +42,9 @@ BUDGET = 100
 READ, WRITE = 1, 2
 """Events of `Loop.io`, to be or-ed."""
 
-ErrorHandler = Callable[[object, type[BaseException], BaseException, TracebackType | None], object]
+ErrorHandler = Callable[
+    [object, type[BaseException], BaseException, TracebackType | None], object
+]
 
 
 def _print_error(
@@ -108,7 +110,9 @@ class Loop:
         """A watcher that calls each time ``fd`` is ready for READ, WRITE or either."""
         return Io(self, fd, bool(events & READ), bool(events & WRITE), ref)
 
-    def timer(self, after: float, repeat: float = 0.0, ref: bool = True) -> TimerWatcher:
+    def timer(
+        self, after: float, repeat: float = 0.0, ref: bool = True
+    ) -> TimerWatcher:
         """A watcher that calls ``after`` seconds after its start, then every ``repeat``."""
         return TimerWatcher(self, after, repeat, ref)
 
@@ -232,7 +236,9 @@ class _ForkedPoller:
         """Nothing to forget."""
 
     def poll(self, timeout: float | None, schedule: object) -> None:
-        raise ForkError("this hub belongs to the parent process; it can't wait in a forked child")
+        raise ForkError(
+            "this hub belongs to the parent process; it can't wait in a forked child"
+        )
 
     def waited_for(self) -> bool:
         """True: the loop is to ask `poll`, which refuses."""

@@ -36,7 +36,13 @@ Callback = Callable[[], object]
 _READ = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _WRITE = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 _STICKY = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR | select.EPOLLPRI
-_EDGE = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLPRI | select.EPOLLET
+_EDGE = (
+    select.EPOLLIN
+    | select.EPOLLOUT
+    | select.EPOLLRDHUP
+    | select.EPOLLPRI
+    | select.EPOLLET
+)
 _FAILED = select.EPOLLERR | select.EPOLLHUP
 
 
@@ -97,7 +103,16 @@ class LevelSide(Side):
 class Entry:
     """What is known about one watched descriptor. Sides don't know it: that would be a cycle."""
 
-    __slots__ = ("edge", "failed", "fd", "mask", "poller", "reading", "sticky", "writing")
+    __slots__ = (
+        "edge",
+        "failed",
+        "fd",
+        "mask",
+        "poller",
+        "reading",
+        "sticky",
+        "writing",
+    )
 
     def __init__(self, poller: "Poller", fd: int, edge: bool) -> None:
         self.poller = poller
@@ -142,7 +157,9 @@ class Poller(Protocol):
         """Forget ``entry``; ``still_open`` if the kernel would keep its registration."""
         ...
 
-    def poll(self, timeout: float | None, schedule: Callable[[Callback], object]) -> None:
+    def poll(
+        self, timeout: float | None, schedule: Callable[[Callback], object]
+    ) -> None:
         """Take in events, waiting for the first at most ``timeout`` seconds (None: for ever)."""
         ...
 
@@ -172,7 +189,9 @@ class EpollPoller:
         """Watch a socket of ours; raises OSError if the descriptor can't be polled."""
         known = self._entries.get(fd)
         if known is not None and known.mask:
-            known.edge = True  # somebody waits for it with `watch`; they share the entry
+            known.edge = (
+                True  # somebody waits for it with `watch`; they share the entry
+            )
             self._epoll.modify(fd, _EDGE)
             return known
         self._epoll.register(fd, _EDGE)
@@ -207,7 +226,9 @@ class EpollPoller:
         entry.mask = mask
 
     def _forget(self, fd: int) -> None:
-        with suppress(OSError):  # closed by its owner already: unregistered by the kernel
+        with suppress(
+            OSError
+        ):  # closed by its owner already: unregistered by the kernel
             self._epoll.unregister(fd)
 
     def unregister(self, entry: Entry, still_open: bool) -> None:
@@ -217,7 +238,9 @@ class EpollPoller:
             if still_open:
                 self._forget(entry.fd)
 
-    def poll(self, timeout: float | None, schedule: Callable[[Callback], object]) -> None:
+    def poll(
+        self, timeout: float | None, schedule: Callable[[Callback], object]
+    ) -> None:
         """Take in events."""
         self.take(self._epoll.poll(timeout), schedule)
 

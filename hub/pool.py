@@ -7,8 +7,8 @@ from greenlet import GreenletExit, getcurrent
 
 from hub.event import Event
 from hub.greenlet import Greenlet, joinall
+from hub.imap import Mapper
 from hub.lock import Semaphore
-from hub.mapping import Mapper
 from hub.timeout import Timeout
 
 __all__ = ["Group", "Pool", "PoolFull"]
@@ -145,15 +145,21 @@ class Pool(Group):
         if greenlet_class is not None:
             self.greenlet_class = greenlet_class
 
-    def add(self, member: Greenlet, blocking: bool = True, timeout: float | None = None) -> None:
+    def add(
+        self, member: Greenlet, blocking: bool = True, timeout: float | None = None
+    ) -> None:
         """As `Group.add`, waiting for a free place; PoolFull if there is none (in time)."""
         if member in self.greenlets:
             return
-        if self._semaphore is not None and not self._semaphore.acquire(blocking, timeout):
+        if self._semaphore is not None and not self._semaphore.acquire(
+            blocking, timeout
+        ):
             raise PoolFull(f"all {self.size} places are taken")
         super().add(member)
 
-    def start(self, member: Greenlet, blocking: bool = True, timeout: float | None = None) -> None:
+    def start(
+        self, member: Greenlet, blocking: bool = True, timeout: float | None = None
+    ) -> None:
         """Start ``member`` as one of the pool."""
         self.add(member, blocking, timeout)
         member.start()

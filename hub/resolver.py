@@ -77,7 +77,9 @@ class Resolver:
 
     @cached_property
     def _threads(self) -> "ThreadPool":
-        from hub.threadpool import ThreadPool  # with concurrent.futures: not for addresses
+        from hub.threadpool import (
+            ThreadPool,  # with concurrent.futures: not for addresses
+        )
 
         return ThreadPool(self._most_threads)
 
@@ -170,7 +172,9 @@ class SystemNetwork:
     def __init__(self) -> None:
         self.resolver: Names = Resolver()
 
-    def socket(self, family: int, type: int, proto: int, fileno: int | None) -> socket.socket:
+    def socket(
+        self, family: int, type: int, proto: int, fileno: int | None
+    ) -> socket.socket:
         """A non-blocking socket."""
         if fileno is None:
             return socket.socket(family, type | socket.SOCK_NONBLOCK, proto)

@@ -125,7 +125,11 @@ class CancelScope:
         if self._timer is not None:
             get_hub().loop.timers.cancel(self._timer)
             self._timer = None
-        if isinstance(value, Cancelled) and self.cancel_called and not self._cancelled_outside():
+        if (
+            isinstance(value, Cancelled)
+            and self.cancel_called
+            and not self._cancelled_outside()
+        ):
             self.cancelled_caught = True
             return True
         return False
@@ -149,7 +153,9 @@ class _NoSwitch:
     def check(self) -> None:
         """Raises NoSwitchError in the greenlet that made it."""
         if getcurrent() is self._owner:
-            raise NoSwitchError("a call that waits was made where no_switch() forbids it")
+            raise NoSwitchError(
+                "a call that waits was made where no_switch() forbids it"
+            )
         if isinstance(self._outer, _NoSwitch):
             self._outer.check()
 
@@ -204,7 +210,9 @@ class Nursery:
         self._closed = False
         return self
 
-    def spawn(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Greenlet:
+    def spawn(
+        self, function: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Greenlet:
         """A child that runs ``function(*args, **kwargs)``; waits for a place (``limit``).
 
         May be called by anybody, until the last child has ended; RuntimeError after that.
@@ -252,7 +260,9 @@ class Nursery:
         else:
             order = order or value
         if order is None and self.scope.cancelled:
-            order = Cancelled()  # the block as a whole was, though it waited for its children
+            order = (
+                Cancelled()
+            )  # the block as a whole was, though it waited for its children
         return self._leave(order)
 
     def _wait_for_children(self) -> BaseException | None:
@@ -292,4 +302,6 @@ class Nursery:
         return {"children": len(self._children), "free": free}
 
     def __repr__(self) -> str:
-        return f"<Nursery at {id(self):#x} children={len(self._children)} {self.scope!r}>"
+        return (
+            f"<Nursery at {id(self):#x} children={len(self._children)} {self.scope!r}>"
+        )

@@ -45,7 +45,9 @@ def _descriptor(thing: Any) -> int:
     return number
 
 
-def _until(ask: Callable[[], T], waited: "Callable[[], int]", timeout: float | None) -> T:
+def _until(
+    ask: Callable[[], T], waited: "Callable[[], int]", timeout: float | None
+) -> T:
     """``ask()`` until it says something or ``timeout`` is over, waiting for descriptor ``waited``
     in between: an event may be gone again when we come to look."""
     found = ask()
@@ -94,12 +96,18 @@ def _ask_poll(masks: Mapping[int, int]) -> list[tuple[int, int]]:
 
 
 def select(
-    rlist: Iterable[Any], wlist: Iterable[Any], xlist: Iterable[Any], timeout: float | None = None
+    rlist: Iterable[Any],
+    wlist: Iterable[Any],
+    xlist: Iterable[Any],
+    timeout: float | None = None,
 ) -> tuple[list[Any], list[Any], list[Any]]:
     """Those of the three lists that are ready; empty lists after ``timeout`` seconds."""
     if timeout is not None and timeout < 0:
         raise ValueError("timeout must be non-negative")
-    wanted = [[(thing, _descriptor(thing)) for thing in things] for things in (rlist, wlist, xlist)]
+    wanted = [
+        [(thing, _descriptor(thing)) for thing in things]
+        for things in (rlist, wlist, xlist)
+    ]
     masks: dict[int, int] = {}
     for things, mask in zip(
         wanted, (_standard.POLLIN, _standard.POLLOUT, _standard.POLLPRI), strict=True
@@ -128,7 +136,9 @@ class poll:
         self._masks: dict[int, int] = {}
 
     def register(
-        self, fd: Any, eventmask: int = _standard.POLLIN | _standard.POLLPRI | _standard.POLLOUT
+        self,
+        fd: Any,
+        eventmask: int = _standard.POLLIN | _standard.POLLPRI | _standard.POLLOUT,
     ) -> None:
         """Ask for ``eventmask`` of ``fd``."""
         self._real.register(fd, eventmask)
@@ -176,7 +186,9 @@ class epoll:
         """Ask no more."""
         self._real.unregister(fd)
 
-    def poll(self, timeout: float | None = None, maxevents: int = -1) -> list[tuple[int, int]]:
+    def poll(
+        self, timeout: float | None = None, maxevents: int = -1
+    ) -> list[tuple[int, int]]:
         """(descriptor, events) of those that are ready; ``timeout`` in seconds."""
         seconds = None if timeout is None or timeout < 0 else timeout
         return _until(lambda: self._real.poll(0, maxevents), self._real.fileno, seconds)
@@ -213,14 +225,18 @@ class EpollSelector(_selectors.EpollSelector):
 
     def select(self, timeout: float | None = None) -> _Ready:
         """(key, events) of those that are ready."""
-        return _until(lambda: super(EpollSelector, self).select(0), self.fileno, timeout)
+        return _until(
+            lambda: super(EpollSelector, self).select(0), self.fileno, timeout
+        )
 
 
 def _masks_of(selector: _selectors.BaseSelector) -> dict[int, int]:
     masks = {}
     for key in (selector.get_map() or {}).values():
         read = _standard.POLLIN if key.events & _selectors.EVENT_READ else 0
-        masks[key.fd] = read | (_standard.POLLOUT if key.events & _selectors.EVENT_WRITE else 0)
+        masks[key.fd] = read | (
+            _standard.POLLOUT if key.events & _selectors.EVENT_WRITE else 0
+        )
     return masks
 
 
@@ -230,7 +246,9 @@ class PollSelector(_selectors.PollSelector):
     def select(self, timeout: float | None = None) -> _Ready:
         """(key, events) of those that are ready."""
         with _Set(_masks_of(self)) as waited:
-            return _until(lambda: super(PollSelector, self).select(0), waited.fileno, timeout)
+            return _until(
+                lambda: super(PollSelector, self).select(0), waited.fileno, timeout
+            )
 
 
 class SelectSelector(_selectors.SelectSelector):
@@ -239,7 +257,9 @@ class SelectSelector(_selectors.SelectSelector):
     def select(self, timeout: float | None = None) -> _Ready:
         """(key, events) of those that are ready."""
         with _Set(_masks_of(self)) as waited:
-            return _until(lambda: super(SelectSelector, self).select(0), waited.fileno, timeout)
+            return _until(
+                lambda: super(SelectSelector, self).select(0), waited.fileno, timeout
+            )
 
 
 DefaultSelector = EpollSelector

@@ -19,7 +19,9 @@ from hub.socketobject import socket as socket  # the name is exported
 SocketIO = SocketFile
 SocketType = socket
 
-_GLOBAL_TIMEOUT: Any = signature(_standard.create_connection).parameters["timeout"].default
+_GLOBAL_TIMEOUT: Any = (
+    signature(_standard.create_connection).parameters["timeout"].default
+)
 """Stands for `getdefaulttimeout`; the standard library's own, which http.client hands to us."""
 
 
@@ -46,7 +48,9 @@ def getaddrinfo(
     flags: int = 0,
 ) -> list[Any]:
     """As the standard library's; numeric addresses at once, others cached and in threads."""
-    return network_of(get_hub()).resolver.getaddrinfo(host, port, family, type, proto, flags)
+    return network_of(get_hub()).resolver.getaddrinfo(
+        host, port, family, type, proto, flags
+    )
 
 
 def gethostbyname(hostname: str) -> str:
@@ -79,7 +83,9 @@ def getfqdn(name: str = "") -> str:
 # -- making sockets --------------------------------------------------------------------------------
 
 
-def socketpair(family: int | None = None, type: int = 1, proto: int = 0) -> tuple[socket, socket]:
+def socketpair(
+    family: int | None = None, type: int = 1, proto: int = 0
+) -> tuple[socket, socket]:
     """Two connected sockets."""
     pair = _standard.socketpair(family, type, proto)
     for end in pair:
@@ -107,7 +113,9 @@ def create_connection(
     """
     host, port = address[:2]
     errors: list[OSError] = []
-    for family, kind, proto, _, target in getaddrinfo(host, port, 0, _standard.SOCK_STREAM):
+    for family, kind, proto, _, target in getaddrinfo(
+        host, port, 0, _standard.SOCK_STREAM
+    ):
         sock = socket(family, kind, proto)
         try:
             if timeout is not _GLOBAL_TIMEOUT:
@@ -141,7 +149,9 @@ def create_server(
     dualstack_ipv6: bool = False,
 ) -> socket:
     """A listening socket, as the standard library's."""
-    if dualstack_ipv6 and not (_standard.has_dualstack_ipv6() and family == _standard.AF_INET6):
+    if dualstack_ipv6 and not (
+        _standard.has_dualstack_ipv6() and family == _standard.AF_INET6
+    ):
         raise ValueError("dualstack_ipv6 needs AF_INET6, and a platform that has it")
     server = socket(family, _standard.SOCK_STREAM)
     try:
@@ -162,7 +172,9 @@ def create_server(
 # -- waiting for any descriptor --------------------------------------------------------------------
 
 
-def _wait(fd: int, events: int, timeout: float | None, timeout_exc: BaseException | None) -> None:
+def _wait(
+    fd: int, events: int, timeout: float | None, timeout_exc: BaseException | None
+) -> None:
     with get_hub().loop.io(fd, events) as watcher:
         wait(watcher, timeout, timeout_exc)
 

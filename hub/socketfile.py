@@ -19,7 +19,9 @@ __all__ = ["FileSource", "SocketFile", "open_file", "send_by_kernel", "send_by_r
 class FileSource(Protocol):
     """A socket as a file needs it."""
 
-    def recv_into(self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0) -> int: ...
+    def recv_into(
+        self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0
+    ) -> int: ...
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int: ...
 
@@ -162,7 +164,9 @@ def send_by_kernel(sock: FileTarget, file: Any, offset: int, count: int | None) 
     try:
         while count is None or sent < count:
             block = 1 << 30 if count is None else count - sent
-            done = sock.wait_and_call(os.sendfile, sock.fileno(), source, offset + sent, block)
+            done = sock.wait_and_call(
+                os.sendfile, sock.fileno(), source, offset + sent, block
+            )
             if done == 0:
                 break
             sent += done

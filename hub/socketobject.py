@@ -56,7 +56,11 @@ class socket:
     _timeout: float | None
 
     def __init__(
-        self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
+        self,
+        family: int = -1,
+        type: int = -1,
+        proto: int = -1,
+        fileno: int | None = None,
     ) -> None:
         if fileno is None:
             family = _standard.AF_INET if family == -1 else family
@@ -153,7 +157,9 @@ class socket:
                     return data
             self._wait_readable()
 
-    def recv_into(self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0) -> int:
+    def recv_into(
+        self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0
+    ) -> int:
         """Receive into ``buffer``; the number of bytes."""
         while True:
             side = self._reading
@@ -172,7 +178,12 @@ class socket:
 
     def _drains(self, flags: int) -> bool:
         """Whether a short read means that nothing is left."""
-        return self._stream and not flags and self._entry is not None and not self._entry.sticky
+        return (
+            self._stream
+            and not flags
+            and self._entry is not None
+            and not self._entry.sticky
+        )
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Address]:
         """Data and the sender's address."""
@@ -198,7 +209,9 @@ class socket:
         self, buffers: Iterable["WriteableBuffer"], ancbufsize: int = 0, flags: int = 0
     ) -> Any:
         """As `recvmsg`, into several buffers."""
-        return self._read(self._sock.recvmsg_into, buffers, ancbufsize, flags, flags=flags)
+        return self._read(
+            self._sock.recvmsg_into, buffers, ancbufsize, flags, flags=flags
+        )
 
     # -- sending -------------------------------------------------------------------------------
 
@@ -270,7 +283,11 @@ class socket:
 
     def _resolved(self, address: Address) -> Address:
         """``address`` with its host name replaced by the first address of the family."""
-        if not isinstance(address, tuple) or not address or not isinstance(address[0], str | bytes):
+        if (
+            not isinstance(address, tuple)
+            or not address
+            or not isinstance(address[0], str | bytes)
+        ):
             return address
         host = address[0]
         if not host or is_numeric(host) or host == "<broadcast>":
@@ -306,7 +323,9 @@ class socket:
         """As `connect`; the error number returned, 0 for success."""
         try:
             self._connect(address)
-        except TimeoutError as error:  # ours has no number; the network's own is ETIMEDOUT
+        except (
+            TimeoutError
+        ) as error:  # ours has no number; the network's own is ETIMEDOUT
             return error.errno or errno.EAGAIN
         except _standard.gaierror:
             raise
@@ -366,7 +385,9 @@ class socket:
 
     def dup(self) -> "socket":
         """A second socket for the same connection."""
-        self._shared = True  # the kernel keeps our registration while the other one is open
+        self._shared = (
+            True  # the kernel keeps our registration while the other one is open
+        )
         twin = wrap_socket(self._sock.dup())
         twin._shared = True
         twin._timeout = self._timeout

@@ -42,14 +42,20 @@ class SSLContext(_standard.SSLContext):
     ) -> SSLSocket:
         """Take over ``sock``, which is closed for others then, and do the handshake."""
         if not isinstance(sock, socket):
-            raise TypeError(f"the hub's ssl wraps the hub's sockets, not {type(sock).__name__}")
+            raise TypeError(
+                f"the hub's ssl wraps the hub's sockets, not {type(sock).__name__}"
+            )
         if sock.type != SOCK_STREAM:
             raise NotImplementedError("only stream sockets are supported")
         if server_side and (server_hostname or session is not None):
-            raise ValueError("server_hostname and session are for the client's side only")
+            raise ValueError(
+                "server_hostname and session are for the client's side only"
+            )
         if self.check_hostname and not server_side and not server_hostname:
             raise ValueError("check_hostname requires server_hostname")
-        name = _ascii_name(server_hostname)  # while ``sock`` is still its owner's to close
+        name = _ascii_name(
+            server_hostname
+        )  # while ``sock`` is still its owner's to close
         connected = _is_connected(sock)
         if not connected:
             _refuse_early_data(sock)
@@ -119,7 +125,9 @@ def _ascii_name(host: str | bytes | None) -> str | None:
     """
     if isinstance(host, bytes):
         return host.decode("ascii")
-    return host if host is None or host.isascii() else host.encode("idna").decode("ascii")
+    return (
+        host if host is None or host.isascii() else host.encode("idna").decode("ascii")
+    )
 
 
 def create_default_context(
@@ -130,8 +138,12 @@ def create_default_context(
     cadata: Any = None,
 ) -> SSLContext:
     """The standard library's default settings: certificates and host names are verified."""
-    context = _standard.create_default_context(purpose, cafile=cafile, capath=capath, cadata=cadata)
-    context.__class__ = SSLContext  # the settings are its, version by version; wrap_socket is ours
+    context = _standard.create_default_context(
+        purpose, cafile=cafile, capath=capath, cadata=cadata
+    )
+    context.__class__ = (
+        SSLContext  # the settings are its, version by version; wrap_socket is ours
+    )
     return cast(SSLContext, context)
 
 
@@ -153,7 +165,9 @@ def _create_unverified_context(
     """The standard library's unofficial way around the verification, for those who use it."""
     if protocol is None:
         client = purpose is Purpose.SERVER_AUTH
-        protocol = _standard.PROTOCOL_TLS_CLIENT if client else _standard.PROTOCOL_TLS_SERVER
+        protocol = (
+            _standard.PROTOCOL_TLS_CLIENT if client else _standard.PROTOCOL_TLS_SERVER
+        )
     context = SSLContext(protocol)
     context.check_hostname = check_hostname
     context.verify_mode = _standard.VerifyMode(cert_reqs)

@@ -67,7 +67,11 @@ class SSLSocket(socket):
         """Become the owner of the descriptor; ``plain`` is a closed socket from now on."""
         self._adopt(plain._sock)
         self._timeout = plain._timeout
-        self._entry, self._reading, self._writing = plain._entry, plain._reading, plain._writing
+        self._entry, self._reading, self._writing = (
+            plain._entry,
+            plain._reading,
+            plain._writing,
+        )
         self._shared = plain._shared
         plain._sock = closed_socket()
         plain._entry = plain._reading = plain._writing = None
@@ -83,7 +87,9 @@ class SSLSocket(socket):
         self._make_tls()
         if self.do_handshake_on_connect:
             if self._timeout == 0.0:
-                raise ValueError("do_handshake_on_connect is no use on a non-blocking socket")
+                raise ValueError(
+                    "do_handshake_on_connect is no use on a non-blocking socket"
+                )
             self.do_handshake()
 
     def _make_tls(self) -> None:
@@ -99,7 +105,9 @@ class SSLSocket(socket):
     @property
     def _object(self) -> SSLObject:
         if self._tls is None:
-            raise ValueError("no TLS on this socket: it was unwrapped, or TLS has not begun")
+            raise ValueError(
+                "no TLS on this socket: it was unwrapped, or TLS has not begun"
+            )
         return self._tls
 
     def _check_connected(self) -> None:
@@ -159,7 +167,8 @@ class SSLSocket(socket):
                     sent = super().send(self._unsent)
                 except BlockingIOError:
                     raise SSLWantWriteError(
-                        _standard.SSL_ERROR_WANT_WRITE, "The operation did not complete (write)"
+                        _standard.SSL_ERROR_WANT_WRITE,
+                        "The operation did not complete (write)",
                     ) from None
                 self._unsent = self._unsent[sent:]
 
@@ -197,7 +206,9 @@ class SSLSocket(socket):
         if self._unsent:
             self._flush()  # non-blocking before: nothing new until the old is out
         count = self._object.write(view) if view else 0
-        with suppress(SSLWantWriteError):  # then it is on its way, as far as the caller knows
+        with suppress(
+            SSLWantWriteError
+        ):  # then it is on its way, as far as the caller knows
             self._flush()
         return count
 
@@ -208,7 +219,9 @@ class SSLSocket(socket):
         _refuse_flags(flags)
         return b"" if bufsize == 0 else cast(bytes, self.read(bufsize))
 
-    def recv_into(self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0) -> int:
+    def recv_into(
+        self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0
+    ) -> int:
         """Receive into ``buffer``."""
         if self._tls is None:
             return super().recv_into(buffer, nbytes, flags)
@@ -253,12 +266,16 @@ class SSLSocket(socket):
 
     def _read(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
         if self._tls is not None:
-            raise ValueError(f"{call.__name__} not allowed on a TLS socket: it would bypass TLS")
+            raise ValueError(
+                f"{call.__name__} not allowed on a TLS socket: it would bypass TLS"
+            )
         return super()._read(call, *args, flags=flags)
 
     def _write(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
         if self._tls is not None:
-            raise ValueError(f"{call.__name__} not allowed on a TLS socket: it would bypass TLS")
+            raise ValueError(
+                f"{call.__name__} not allowed on a TLS socket: it would bypass TLS"
+            )
         return super()._write(call, *args, flags=flags)
 
     def _really_close(self) -> None:
@@ -357,7 +374,9 @@ class SSLSocket(socket):
     def __getattr__(self, name: str) -> Any:
         """selected_alpn_protocol, compression, ...: what OpenSSL knows about the connection."""
         if name.startswith("_") or not hasattr(SSLObject, name):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}"
+            )
         return _nothing if self._tls is None else getattr(self._tls, name)
 
 

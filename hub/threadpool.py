@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from hub.current import get_hub, get_hub_if_any
 from hub.errors import InvalidThreadUseError
 from hub.event import AsyncResult
+from hub.imap import Mapper
 from hub.lock import Semaphore
-from hub.mapping import Mapper
 
 __all__ = ["ThreadPool", "ThreadPoolExecutor"]
 
@@ -38,7 +38,9 @@ class _Crew:
         """One more thread."""
         self.size += 1
         name = f"hub-worker-{self.size}"
-        threading.Thread(target=_work, args=(self.tasks,), name=name, daemon=True).start()
+        threading.Thread(
+            target=_work, args=(self.tasks,), name=name, daemon=True
+        ).start()
 
     def dismiss(self) -> None:
         """Have all threads end after the tasks they have been given."""
@@ -72,18 +74,26 @@ class ThreadPool(Mapper):
         self._crew = _Crew()
         weakref.finalize(self, self._crew.dismiss)
 
-    def spawn(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> AsyncResult[T]:
+    def spawn(
+        self, function: Callable[..., T], *args: Any, **kwargs: Any
+    ) -> AsyncResult[T]:
         """Have ``function`` run in a thread; the result comes in the AsyncResult."""
         self._free.acquire()
         return self._submit(partial(function, *args, **kwargs), self._free.release)
 
-    def submit(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> AsyncResult[T]:
+    def submit(
+        self, function: Callable[..., T], *args: Any, **kwargs: Any
+    ) -> AsyncResult[T]:
         """As `spawn`, but never waits: what finds no thread free queues up."""
         return self._submit(partial(function, *args, **kwargs), None)
 
-    def _submit(self, work: Callable[[], T], at_end: Callable[[], object] | None) -> AsyncResult[T]:
+    def _submit(
+        self, work: Callable[[], T], at_end: Callable[[], object] | None
+    ) -> AsyncResult[T]:
         if get_hub() is not self._hub:
-            raise InvalidThreadUseError(f"{self!r} belongs to another thread: make one for this")
+            raise InvalidThreadUseError(
+                f"{self!r} belongs to another thread: make one for this"
+            )
         crew = self._crew
         crew.busy += 1
         if crew.busy > crew.size and crew.size < self.maxsize:
@@ -171,7 +181,10 @@ class ThreadPoolExecutor(concurrent.futures.Executor):
         return self._pool.submit(fn, *args, **kwargs)
 
     def map(  # type: ignore[override]
-        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
     ) -> Iterable[T]:
         """``map(fn, *iterables)`` in the threads, in order."""
         results = [self.submit(fn, *items) for items in zip(*iterables, strict=False)]

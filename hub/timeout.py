@@ -32,7 +32,9 @@ Raisable = BaseException | type[BaseException]
 def check_seconds(seconds: "float | Timeout") -> Any:
     """``seconds`` if it is a length of time; raises ValueError if negative or not a number."""
     if not isinstance(seconds, Timeout) and not seconds >= 0:
-        raise ValueError(f"{seconds!r} seconds: a time-out can't be negative; None means no limit")
+        raise ValueError(
+            f"{seconds!r} seconds: a time-out can't be negative; None means no limit"
+        )
     return seconds
 
 
@@ -46,7 +48,9 @@ class Timeout(BaseException):
     __slots__ = ("_loop", "_timer", "exception", "seconds")
 
     def __init__(
-        self, seconds: float | None = None, exception: Raisable | str | bool | None = None
+        self,
+        seconds: float | None = None,
+        exception: Raisable | str | bool | None = None,
     ) -> None:
         if seconds is not None and not seconds >= 0:
             check_seconds(seconds)
@@ -121,7 +125,11 @@ class Timeout(BaseException):
         text = f"{self.seconds} second" + ("" if self.seconds == 1 else "s")
         if self.exception is None:
             return text
-        return f"{text} (silent)" if self.exception is False else f"{text}: {self.exception}"
+        return (
+            f"{text} (silent)"
+            if self.exception is False
+            else f"{text}: {self.exception}"
+        )
 
     def __repr__(self) -> str:
         state = " pending" if self.pending else ""

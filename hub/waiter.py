@@ -25,7 +25,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from greenlet import getcurrent, greenlet
 
 from hub.current import thread
-from hub.errors import BlockingSwitchOutError, ConcurrentObjectUseError, InvalidSwitchError
+from hub.errors import (
+    BlockingSwitchOutError,
+    ConcurrentObjectUseError,
+    InvalidSwitchError,
+)
 from hub.timeout import Limit, Timeout
 
 if TYPE_CHECKING:
@@ -127,7 +131,9 @@ class Waiter:
                 if guard is not None:
                     guard.leave(self)
             if self.outcome is PENDING:
-                raise InvalidSwitchError(f"Invalid switch into {me!r}, which waits: {passed!r}")
+                raise InvalidSwitchError(
+                    f"Invalid switch into {me!r}, which waits: {passed!r}"
+                )
         outcome = self.outcome
         if outcome is not None and type(outcome) is _Error:
             raise outcome.error
@@ -135,8 +141,12 @@ class Waiter:
 
     def _refuse(self, me: greenlet) -> None:
         if me is self.hub:
-            raise BlockingSwitchOutError("the hub itself can't wait; spawn a greenlet for it")
-        raise ConcurrentObjectUseError(f"this waiter is already used by {self.greenlet!r}")
+            raise BlockingSwitchOutError(
+                "the hub itself can't wait; spawn a greenlet for it"
+            )
+        raise ConcurrentObjectUseError(
+            f"this waiter is already used by {self.greenlet!r}"
+        )
 
     def get_within(self, timeout: Limit) -> bool:
         """Wait at most ``timeout`` seconds (None: for ever); False if the time was up first."""
@@ -201,5 +211,7 @@ class Waiter:
         return self.outcome is not PENDING
 
     def __repr__(self) -> str:
-        state = "done" if self.ready() else "idle" if self.greenlet is None else "waiting"
+        state = (
+            "done" if self.ready() else "idle" if self.greenlet is None else "waiting"
+        )
         return f"<Waiter {state} greenlet={self.greenlet!r}>"

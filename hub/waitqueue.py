@@ -38,7 +38,9 @@ class WaitQueue:
         self.woken = 0
         """How many have been promised something and have not run yet."""
 
-    def wait(self, timeout: Limit, serve: Callable[[], object], first: bool = False) -> bool:
+    def wait(
+        self, timeout: Limit, serve: Callable[[], object], first: bool = False
+    ) -> bool:
         """Queue up (``first``: before all others); True once woken, False after ``timeout``.
 
         After True the caller must take what it was promised before it waits for anything else.

@@ -132,7 +132,9 @@ class Watcher:
 class Io(Watcher):
     """Calls each time a descriptor is ready."""
 
-    def __init__(self, loop: "Loop", fd: int, read: bool, write: bool, ref: bool = True) -> None:
+    def __init__(
+        self, loop: "Loop", fd: int, read: bool, write: bool, ref: bool = True
+    ) -> None:
         super().__init__(loop, ref)
         if fd < 0 or not (read or write):
             raise ValueError(
@@ -175,7 +177,9 @@ class Io(Watcher):
 class TimerWatcher(Watcher):
     """Calls after a time, and then again and again if asked to."""
 
-    def __init__(self, loop: "Loop", after: float, repeat: float = 0.0, ref: bool = True) -> None:
+    def __init__(
+        self, loop: "Loop", after: float, repeat: float = 0.0, ref: bool = True
+    ) -> None:
         super().__init__(loop, ref)
         if repeat < 0.0:
             raise ValueError(f"repeat is {repeat!r} seconds, and can't be negative")
@@ -186,11 +190,15 @@ class TimerWatcher(Watcher):
     def _arm(self) -> None:
         self._timer = self.loop.call_later(self.after, self._run)
 
-    def start(self, callback: Callable[..., object], *args: Any, update: bool = True) -> None:
+    def start(
+        self, callback: Callable[..., object], *args: Any, update: bool = True
+    ) -> None:
         """Call after ``after`` seconds from now. ``update`` is gevent's, and always so here."""
         super().start(callback, *args)
 
-    def again(self, callback: Callable[..., object], *args: Any, update: bool = True) -> None:
+    def again(
+        self, callback: Callable[..., object], *args: Any, update: bool = True
+    ) -> None:
         """Start over, the first call after ``repeat`` seconds."""
         self.stop()
         self.after = self.repeat

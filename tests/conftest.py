@@ -6,9 +6,23 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from hub.testing import SteadyClock, steady_time
-from tests.site.fixtures import authority, ca_file, running_site, running_tls_site, site, tls_site
+from tests.site.fixtures import (
+    authority,
+    ca_file,
+    running_site,
+    running_tls_site,
+    site,
+    tls_site,
+)
 
-__all__ = ["authority", "ca_file", "running_site", "running_tls_site", "site", "tls_site"]
+__all__ = [
+    "authority",
+    "ca_file",
+    "running_site",
+    "running_tls_site",
+    "site",
+    "tls_site",
+]
 
 # A loaded machine is no failure, and a failure has to come again.
 settings.register_profile(

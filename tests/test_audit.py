@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from tests.helpers.paths import ROOT
+
 pytest.importorskip("pip_audit", reason="pip-audit is in the extra 'dev'")
 
-PROGRAM = Path(__file__).parents[1] / ".ci" / "advisories.py"
+PROGRAM = ROOT / ".ci" / "advisories.py"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,9 @@ class Index:
 
 
 def ask(advisories: ModuleType, index: Index, release: str) -> Any:
-    return advisories.OrLatest(index).get(f"https://index.example/lxml/{release}/json", 1.0)
+    return advisories.OrLatest(index).get(
+        f"https://index.example/lxml/{release}/json", 1.0
+    )
 
 
 def test_a_page_of_the_release_is_enough(advisories: ModuleType) -> None:
@@ -57,13 +60,17 @@ def test_a_page_of_the_release_is_enough(advisories: ModuleType) -> None:
     assert index.asked == ["lxml/2"]
 
 
-def test_the_projects_page_answers_for_its_latest_release(advisories: ModuleType) -> None:
+def test_the_projects_page_answers_for_its_latest_release(
+    advisories: ModuleType,
+) -> None:
     index = Index(lxml=Page(200, "2"))
     assert ask(advisories, index, "2").ok
     assert index.asked == ["lxml/2", "lxml"]
 
 
-@pytest.mark.parametrize("index", [Index(lxml=Page(200, "3")), Index(lxml=Page(503)), Index()])
+@pytest.mark.parametrize(
+    "index", [Index(lxml=Page(200, "3")), Index(lxml=Page(503)), Index()]
+)
 def test_nobody_answers_for_another(advisories: ModuleType, index: Index) -> None:
     assert ask(advisories, index, "2").status_code == 404
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
-from crawler.commands.main import COMMANDS, commands
+from crawler.cli import COMMANDS, commands
+from tests.helpers.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
     path for path in (ROOT / "README.md", *ROOT.glob("*/README.md")) if path.is_file()
 )
@@ -22,7 +22,9 @@ def command_lines(text: str) -> Iterator[list[str]]:
     """The words of each call of the program in the text's code, shell operators left out."""
     for code in re.findall(r"```\w*\n(.*?)```|`(orbweb [^`]+)`", text, re.DOTALL):
         for line in "".join(code).replace("\\\n", " ").splitlines():
-            found = re.search(r"(?:^|[|;&]\s*|\$ )(?:orbweb|python cli\.py) (.*)", line.strip())
+            found = re.search(
+                r"(?:^|[|;&]\s*|\$ )(?:orbweb|python cli\.py) (.*)", line.strip()
+            )
             if found:
                 lexer = shlex.shlex(found[1], posix=True, punctuation_chars=True)
                 lexer.whitespace_split = True
@@ -62,16 +64,24 @@ def mistakes(words: list[str]) -> Iterator[str]:
                 yield f"{command.name} has no option {name}"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_commands_and_options_exist(document: Path) -> None:
     calls = list(command_lines(document.read_text(encoding="utf-8")))
-    found = [f"{shlex.join(call)}: {wrong}" for call in calls for wrong in mistakes(call)]
+    found = [
+        f"{shlex.join(call)}: {wrong}" for call in calls for wrong in mistakes(call)
+    ]
     assert found == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_linked_files_exist(document: Path) -> None:
-    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", document.read_text(encoding="utf-8"))
+    links = re.findall(
+        r"\]\((?!https?:|#|mailto:)([^)#\s]+)", document.read_text(encoding="utf-8")
+    )
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 

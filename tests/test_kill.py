@@ -13,7 +13,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -24,9 +23,9 @@ from typing import Any
 
 import pytest
 
-from tests.generated_site import GeneratedSite
+from tests.helpers.generated_site import GeneratedSite
+from tests.helpers.paths import PROGRAM
 
-PROGRAM = (sys.executable, str(Path(__file__).parents[1] / "cli.py"))
 PAGES = 2000
 RECORD_BYTES = 1000  # about, to draw amounts of bytes alike to amounts of requests
 TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
@@ -46,12 +45,16 @@ class Crawl:
 
     def run_until(self, sign: signal.Signals, step: int) -> int:
         """Run, signal after up to `2 * step` requests or records, and return the exit code."""
-        reached = self.dice.choice([self._requests, self._bytes])(self.dice.randint(1, 2 * step))
+        reached = self.dice.choice([self._requests, self._bytes])(
+            self.dice.randint(1, 2 * step)
+        )
         process = self._start()
         with self._held_back(reached):
             deadline = time.monotonic() + PATIENCE
             while not reached():
-                assert process.poll() is None, f"it ended before its signal:\n{self._messages()}"
+                assert process.poll() is None, (
+                    f"it ended before its signal:\n{self._messages()}"
+                )
                 assert time.monotonic() < deadline, f"no progress:\n{self._messages()}"
                 time.sleep(0.0005)
             process.send_signal(sign)
@@ -80,7 +83,10 @@ class Crawl:
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log().open("wb") as log:
             return subprocess.Popen(
-                [*PROGRAM, *self._words()], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*PROGRAM, *self._words()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
 
     def _words(self) -> list[str]:
@@ -139,8 +145,12 @@ def check(crawl: Crawl) -> None:
     assert [line["event"] for line in lines if line["type"] == "run"][-1] == "finished"
 
     ends = [line for line in lines if line["type"] in TERMINAL]
-    assert [url for url, count in Counter(end["url"] for end in ends).items() if count > 1] == []
-    found = {kind: {end["url"] for end in ends if end["type"] == kind} for kind in TERMINAL}
+    assert [
+        url for url, count in Counter(end["url"] for end in ends).items() if count > 1
+    ] == []
+    found = {
+        kind: {end["url"] for end in ends if end["type"] == kind} for kind in TERMINAL
+    }
     pictures = crawl.site.expected("image/png")
     assert found == {
         "page": {*crawl.site.expected("text/html")} - crawl.site.urls(404),
@@ -153,13 +163,17 @@ def check(crawl: Crawl) -> None:
 
     files = [path for path in (crawl.folder / "images").rglob("*") if path.is_file()]
     kept = Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
-    assert kept == Counter({hashlib.sha256(picture).hexdigest() for picture in pictures.values()})
+    assert kept == Counter(
+        {hashlib.sha256(picture).hexdigest() for picture in pictures.values()}
+    )
     for end in ends:
         if end["type"] == "image":
             assert (crawl.folder / end["path"]).read_bytes() == pictures[end["url"]]
 
 
-def test_thirty_kills_lose_and_repeat_nothing(site: GeneratedSite, tmp_path: Path) -> None:
+def test_thirty_kills_lose_and_repeat_nothing(
+    site: GeneratedSite, tmp_path: Path
+) -> None:
     crawl = Crawl(site, tmp_path / "crawl", seed=2)
     for _ in range(30):
         assert crawl.run_until(signal.SIGKILL, step=110) == -signal.SIGKILL
@@ -167,7 +181,9 @@ def test_thirty_kills_lose_and_repeat_nothing(site: GeneratedSite, tmp_path: Pat
     check(crawl)
 
 
-def test_ten_polite_stops_lose_and_repeat_nothing(site: GeneratedSite, tmp_path: Path) -> None:
+def test_ten_polite_stops_lose_and_repeat_nothing(
+    site: GeneratedSite, tmp_path: Path
+) -> None:
     crawl = Crawl(site, tmp_path / "crawl", seed=3)
     for _ in range(10):
         assert crawl.run_until(signal.SIGTERM, step=200) == STOPPED_EARLY
@@ -175,7 +191,9 @@ def test_ten_polite_stops_lose_and_repeat_nothing(site: GeneratedSite, tmp_path:
     check(crawl)
     asked = Counter(site.asked)
     del asked["/robots.txt"]
-    assert [target for target, count in asked.items() if count > 1] == []  # drained, not dropped
+    assert [
+        target for target, count in asked.items() if count > 1
+    ] == []  # drained, not dropped
 
 
 def test_ten_kills_of_a_recrawl_lose_and_repeat_nothing(
@@ -183,7 +201,11 @@ def test_ten_kills_of_a_recrawl_lose_and_repeat_nothing(
 ) -> None:
     """Some of the site has changed meanwhile; what has not is known without its bytes."""
     Crawl(site, tmp_path / "crawl", seed=0).finish()
-    old = [target for target, answer in site.answers.items() if answer[:2] == (200, "text/html")]
+    old = [
+        target
+        for target, answer in site.answers.items()
+        if answer[:2] == (200, "text/html")
+    ]
     for target in old[::7]:
         status, kind, body = site.answers[target]
         site.answers[target] = (status, kind, body + b"<p>changed")
@@ -192,7 +214,9 @@ def test_ten_kills_of_a_recrawl_lose_and_repeat_nothing(
         assert crawl.run_until(signal.SIGKILL, step=300) == -signal.SIGKILL
     crawl.finish()
     check(crawl)
-    ends = [line for line in crawl.lines() if line["type"] in ("page", "image", "redirect")]
+    ends = [
+        line for line in crawl.lines() if line["type"] in ("page", "image", "redirect")
+    ]
     changed = {end["url"] for end in ends if end["changed"] == "changed"}
     assert changed == {site.url + target for target in old[::7]}
     cached = Counter((end["type"], end["from_cache"]) for end in ends)

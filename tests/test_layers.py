@@ -12,29 +12,36 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.paths import ROOT
+
 pytest.importorskip("importlinter", reason="import-linter is in the extra 'dev'")
 
-ROOT = Path(__file__).parents[1]
 LINTER = Path(sysconfig.get_path("scripts")) / "lint-imports"
 
 # Contract -> the module that sins, and how.
 SINS = {
-    "hub-knows-no-crawler": ("hub/timers.py", "import crawler.url"),
+    "hub-knows-no-crawler": ("hub/timers.py", "import crawler.model.url"),
     "hub-rungs": ("hub/timers.py", "import hub.socket"),
-    "rooms": ("crawler/extract/__init__.py", "import crawler.http.h1"),
-    "client": ("crawler/http/h1.py", "import crawler.http.pool"),
-    "view": ("crawler/view/figures.py", "import crawler.view.live"),
+    "rooms": ("crawler/extract/__init__.py", "import crawler.fetch.http1.parser"),
+    "client": ("crawler/fetch/http1/parser.py", "import crawler.fetch.connect.pool"),
+    "view": ("crawler/cli/terminal/formatting.py", "import crawler.cli.terminal.live"),
     "settings": ("crawler/settings/checks.py", "import crawler.settings.load"),
-    "stages": ("crawler/records.py", "import crawler.engine"),
-    "concrete-classes": ("crawler/engine.py", "import crawler.frontier.sqlite"),
-    "who-may-switch": ("crawler/writer.py", "import hub"),
-    "no-io": ("crawler/url.py", "import time"),
+    "stages": ("crawler/model/crawl.py", "import crawler.engine.engine"),
+    "concrete-classes": (
+        "crawler/engine/engine.py",
+        "import crawler.frontier.sqlite.store",
+    ),
+    "who-may-switch": ("crawler/engine/committer.py", "import hub"),
+    "no-io": ("crawler/model/url.py", "import time"),
 }
 
 
 def lint(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [LINTER, "--no-logo", "--no-cache", *options], cwd=folder, capture_output=True, text=True
+        [LINTER, "--no-logo", "--no-cache", *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
 
 

@@ -58,7 +58,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("If-None-Match") == etag:
             self._answer(304, b"", ETag=etag)
         else:
-            self._answer(200, body, ETag=etag, **{"Content-Type": MEDIA_TYPES[file.suffix]})
+            self._answer(
+                200, body, ETag=etag, **{"Content-Type": MEDIA_TYPES[file.suffix]}
+            )
 
     def _answer(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
@@ -105,7 +107,9 @@ class DemoServer(ThreadingHTTPServer):
 def serving() -> Iterator[DemoServer]:
     """The site, up and running inside the `with`."""
     with DemoServer() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, args=(0.05,), daemon=True
+        )
         thread.start()
         try:
             yield server

@@ -11,13 +11,20 @@ from typing import NamedTuple
 
 from webencodings import lookup
 
-from crawler.config import LimitsConfig
-from crawler.errors import BodyFailure, ExtractFailure, ImageDecodeFailure, TooLarge
 from crawler.extract.charset import declared_by_xml, markup
-from crawler.extract.html import read_page
-from crawler.extract.image import PICTURES, Picture, read_picture
+from crawler.extract.html.page import read_page
+from crawler.extract.images.formats import PICTURES, Picture, read_picture
 from crawler.extract.sniff import MediaType, looks_like_svg, parse_media_type, sniff
-from crawler.records import File, Image, Page, Response, Want
+from crawler.model.config import LimitsConfig
+from crawler.model.crawl import Want
+from crawler.model.documents import File, Image, Page
+from crawler.model.errors import (
+    BodyFailure,
+    ExtractFailure,
+    ImageDecodeFailure,
+    TooLarge,
+)
+from crawler.model.http import Response
 
 __all__ = ["extract"]
 
@@ -57,20 +64,30 @@ def extract(
         with_text,
     )
     if want == "image" and not _is_picture(media_type):
-        raise ImageDecodeFailure(f"{media_type}: the bytes are no image of a known kind")
+        raise ImageDecodeFailure(
+            f"{media_type}: the bytes are no image of a known kind"
+        )
     if response.truncated and _is_picture(media_type):
-        raise TooLarge(f"{media_type}: longer than the {len(response.body)} bytes allowed")
+        raise TooLarge(
+            f"{media_type}: longer than the {len(response.body)} bytes allowed"
+        )
     try:
         return _READERS.get(media_type, _read_other)(body)
     except BodyFailure:
         raise
     except Exception as error:  # one document takes one record with it, never the crawl
-        raise ExtractFailure(f"{media_type}: {type(error).__name__}: {error}") from error
+        raise ExtractFailure(
+            f"{media_type}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _media_type(response: Response, want: Want, declared: MediaType | None) -> str:
     media_type = sniff(declared.essence if declared else None, response.body)
-    if want == "image" and not _is_picture(media_type) and looks_like_svg(response.body):
+    if (
+        want == "image"
+        and not _is_picture(media_type)
+        and looks_like_svg(response.body)
+    ):
         return "image/svg+xml"
     return media_type
 
@@ -81,14 +98,23 @@ def _is_picture(media_type: str) -> bool:
 
 def _read_html(body: _Body) -> Page:
     document = markup(body.content, body.charset, _MOST_MARKUP)
-    return read_page(document, body.url, body.media_type, body.max_links, with_text=body.with_text)
+    return read_page(
+        document, body.url, body.media_type, body.max_links, with_text=body.with_text
+    )
 
 
 def _read_xhtml(body: _Body) -> Page:
     declared = lookup(body.charset) if body.charset else declared_by_xml(body.content)
-    document = markup(body.content, declared.name if declared else "utf-8", _MOST_MARKUP)
+    document = markup(
+        body.content, declared.name if declared else "utf-8", _MOST_MARKUP
+    )
     return read_page(
-        document, body.url, body.media_type, body.max_links, with_text=body.with_text, xml=True
+        document,
+        body.url,
+        body.media_type,
+        body.max_links,
+        with_text=body.with_text,
+        xml=True,
     )
 
 
@@ -97,18 +123,22 @@ def _read_picture(body: _Body) -> Image:
 
 
 def _image(body: _Body, picture: Picture) -> Image:
-    return Image(body.media_type, picture.format, picture.width, picture.height, picture.frames)
+    return Image(
+        body.media_type, picture.format, picture.width, picture.height, picture.frames
+    )
 
 
 def _read_svg(body: _Body) -> Image:
-    from crawler.extract.svg import read_svg  # lxml is 7 MB that a crawl without XML can do without
+    from crawler.extract.images.svg import (
+        read_svg,  # lxml is 7 MB that a crawl without XML can do without
+    )
 
     return _image(body._replace(media_type="image/svg+xml"), read_svg(body.content))
 
 
 def _read_xml(body: _Body) -> Page | Image | File:
-    from crawler.extract.listing import read_listing
-    from crawler.extract.xml import parts_of
+    from crawler.extract.xml.listing import read_listing
+    from crawler.extract.xml.parser import parts_of
 
     listing = read_listing(
         parts_of(body.content), body.url, body.media_type, body.charset, body.max_links
@@ -120,14 +150,16 @@ def _read_xml(body: _Body) -> Page | Image | File:
 
 def _read_gzip(body: _Body) -> File:
     """A packed sitemap, if the first kilobytes say so, or just a file."""
-    from crawler.extract.listing import read_listing
-    from crawler.extract.sitemap import unpacked
+    from crawler.extract.xml.listing import read_listing
+    from crawler.extract.xml.sitemap import unpacked
 
     if b"<urlset" not in (start := next(unpacked(body.content), b"")) and (
         b"<sitemapindex" not in start
     ):
         return _read_other(body)
-    listing = read_listing(unpacked(body.content), body.url, body.media_type, None, body.max_links)
+    listing = read_listing(
+        unpacked(body.content), body.url, body.media_type, None, body.max_links
+    )
     return listing if isinstance(listing, File) else _read_other(body)
 
 
@@ -135,7 +167,7 @@ def _read_text(body: _Body) -> File:
     """A sitemap in plain text, if its name says so, or just a file."""
     if "sitemap" not in body.url.rpartition("/")[2]:
         return _read_other(body)
-    from crawler.extract.listing import read_text_listing
+    from crawler.extract.xml.listing import read_text_listing
 
     text = body.content[:_MOST_MARKUP].decode("utf-8", "replace")
     return read_text_listing(text, body.url, body.charset, body.max_links)
@@ -152,7 +184,9 @@ _READERS: dict[str, _Reader] = {
     **dict.fromkeys(PICTURES, _read_picture),
     "image/svg+xml": _read_svg,
     **dict.fromkeys(("text/xml", "application/xml"), _read_xml),
-    **dict.fromkeys((f"application/{name}+xml" for name in ("rss", "atom", "rdf")), _read_xml),
+    **dict.fromkeys(
+        (f"application/{name}+xml" for name in ("rss", "atom", "rdf")), _read_xml
+    ),
     **dict.fromkeys(("application/gzip", "application/x-gzip"), _read_gzip),
     "text/plain": _read_text,
 }

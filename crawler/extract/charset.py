@@ -80,7 +80,9 @@ def markup(body: bytes, header: str | None, limit: int) -> Markup:
     encoding, mark = decide(body, header)
     part = body[mark:limit] if mark or len(body) > limit else body
     if encoding.name in _OF_SEVERAL_BYTES:
-        return Markup(encoding.codec_info.decode(part, "replace")[0], encoding.name, str)
+        return Markup(
+            encoding.codec_info.decode(part, "replace")[0], encoding.name, str
+        )
     return Markup(part.decode("latin-1"), encoding.name, _decoder(encoding))
 
 

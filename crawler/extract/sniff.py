@@ -61,7 +61,9 @@ def _parse(value: str) -> MediaType | None:
         assert parameter is not None  # it matches anything up to a semicolon
         position = parameter.end()
         name, quoted, bare = parameter.groups()
-        text = _unquoted(quoted) if quoted is not None else (bare or "").rstrip("\t\n\r ")
+        text = (
+            _unquoted(quoted) if quoted is not None else (bare or "").rstrip("\t\n\r ")
+        )
         if _NAME(name) and _VALUE(text) and (text or quoted is not None):
             parameters.setdefault(name.lower(), text)
     return MediaType(found[1].lower(), parameters)
@@ -107,7 +109,8 @@ _MAGIC = re.compile(
     re.DOTALL,
 ).match
 _ISO_BRANDS = {b"avif": "image/avif", b"avis": "image/avif"} | dict.fromkeys(
-    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "image/heic"
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"),
+    "image/heic",
 )
 
 

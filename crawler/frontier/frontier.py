@@ -25,14 +25,14 @@ from random import random
 
 from msgspec import Struct
 
-from crawler.config import PolitenessConfig
-from crawler.frontier.base import STATES, Ended, Store
-from crawler.frontier.queue import HostQueue
-from crawler.frontier.waiting import WaitingRoom
-from crawler.pace import Reply, judge
-from crawler.places import Places
-from crawler.politeness import Politeness
-from crawler.records import Found, Kept, Lease, Skip, Want
+from crawler.frontier.host_queue import HostQueue
+from crawler.frontier.idle_workers import WaitingRoom
+from crawler.frontier.politeness import Politeness
+from crawler.frontier.slots import Places
+from crawler.frontier.store import STATES, Ended, Store
+from crawler.frontier.throttle import Reply, judge
+from crawler.model.config import PolitenessConfig
+from crawler.model.crawl import Found, Kept, Lease, Skip, Want
 
 ACTIVE = 500
 """Hosts in memory, beside those of which a lease is out."""
@@ -90,7 +90,9 @@ class Frontier:
         self._busy = 0  # hosts of which a lease is out
         self._out: dict[int, bool] = {}  # url_id: is the request under way?
         self._wants: tuple[Want, ...] = ("page", "image")
-        self._stale = True  # the store may have work that was not there at the last look
+        self._stale = (
+            True  # the store may have work that was not there at the last look
+        )
         self._store_due = inf
         self._parked_due = inf
         self._crowded = False  # hosts wait in the store, and there is no room for them
@@ -181,7 +183,11 @@ class Frontier:
         return new
 
     def retry(
-        self, lease: Lease, not_before: float, code: str | None = None, why: str | None = None
+        self,
+        lease: Lease,
+        not_before: float,
+        code: str | None = None,
+        why: str | None = None,
     ) -> None:
         """Fetch the URL again, from `not_before` (seconds since the epoch) on.
 
@@ -340,7 +346,9 @@ class Frontier:
             return
         if self._crowded and not self._politeness.due(now):
             self._make_room(now)
-        if not self._stale and (self._crowded or min(self._store_due, self._parked_due) > now):
+        if not self._stale and (
+            self._crowded or min(self._store_due, self._parked_due) > now
+        ):
             return
         self._stale = self._crowded = False
         while self._claim(now) == CLAIM:
@@ -371,7 +379,9 @@ class Frontier:
 
     def _offer(self, queue: HostQueue, now: float) -> None:
         """See to it that the host is offered if it has work at hand, and only then."""
-        if self.closed or (self._crowded and not any(queue.lanes[w] for w in self._wants)):
+        if self.closed or (
+            self._crowded and not any(queue.lanes[w] for w in self._wants)
+        ):
             queue.leaving = True
         if queue.leaving or not self._fill(queue, now):
             self._politeness.withdraw(queue.name)
@@ -459,7 +469,9 @@ class Frontier:
             for queue in self._queues.values()
             if not queue.out and not self._politeness.held(queue.name)
         ]
-        idle.sort(key=lambda queue: self._politeness.next_allowed_at(queue.name), reverse=True)
+        idle.sort(
+            key=lambda queue: self._politeness.next_allowed_at(queue.name), reverse=True
+        )
         for queue in idle[:CLAIM]:
             self._drop(queue, now)
         self._crowded = not idle
@@ -472,7 +484,9 @@ class Frontier:
 
     def _finished(self) -> bool:
         """Nothing is out, nothing at hand, nothing to come: parked hosts are not waited for."""
-        return not self._out and not self._politeness.offering and self._store_due == inf
+        return (
+            not self._out and not self._politeness.offering and self._store_due == inf
+        )
 
     def _notify(self) -> None:
         """Something has changed that a sleeping worker may be waiting for."""

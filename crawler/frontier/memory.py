@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from operator import itemgetter
 
-from crawler.costs import NOTHING, Cost
-from crawler.frontier.base import STATES, Content, Ended, HostDue, Parked, Run, State
-from crawler.pace import NEW, Pace
-from crawler.records import Found, Kept, Lease, Want
-from crawler.url import host_key, url_id
+from crawler.frontier.store import STATES, Content, Ended, HostDue, Parked, Run, State
+from crawler.frontier.throttle import NEW, Pace
+from crawler.model.crawl import Found, Kept, Lease, Want
+from crawler.model.host import NOTHING, Cost
+from crawler.model.url import host_key, url_id
 
 Place = tuple[int, int]
 """Rank (depth of a page, 0 of an image) and order of discovery."""
@@ -72,7 +72,9 @@ class _Host:
         self.waiting: dict[Want, int] = {"page": 0, "image": 0}
 
     def has_work(self, images_only: bool) -> bool:
-        return self.waiting["image"] > 0 or (not images_only and self.waiting["page"] > 0)
+        return self.waiting["image"] > 0 or (
+            not images_only and self.waiting["page"] > 0
+        )
 
 
 class MemoryStore:
@@ -121,7 +123,11 @@ class MemoryStore:
         self._turn(url, ended)
 
     def retry(
-        self, lease: Lease, not_before: float, code: str | None = None, why: str | None = None
+        self,
+        lease: Lease,
+        not_before: float,
+        code: str | None = None,
+        why: str | None = None,
     ) -> None:
         url = self._leased(lease)
         self._hosts[url.host].waiting[url.found.want] -= 1
@@ -161,7 +167,9 @@ class MemoryStore:
         claimed = [name for _, name in due[:limit]]
         for name in claimed:
             self._hosts[name].claimed = True
-        return [HostDue(n, self._hosts[n].ready_at, self._hosts[n].pace) for n in claimed]
+        return [
+            HostDue(n, self._hosts[n].ready_at, self._hosts[n].pace) for n in claimed
+        ]
 
     def unclaim(self, host: str, ready_at: float) -> None:
         self._hosts[host].claimed = False
@@ -209,7 +217,10 @@ class MemoryStore:
         ]
 
     def next_parked(self) -> float | None:
-        return min((host.ready_at for host in self._hosts.values() if host.parked), default=None)
+        return min(
+            (host.ready_at for host in self._hosts.values() if host.parked),
+            default=None,
+        )
 
     def next_due(self, images_only: bool = False) -> float | None:
         moments = [
@@ -218,13 +229,17 @@ class MemoryStore:
             if not host.claimed and not host.parked and host.has_work(images_only)
         ]
         moments += [
-            moment for moment, _, url in self._later if not images_only or url.found.want == "image"
+            moment
+            for moment, _, url in self._later
+            if not images_only or url.found.want == "image"
         ]
         return min(moments, default=None)
 
     def claimed(self) -> dict[str, int]:
         return {
-            name: sum(host.waiting.values()) for name, host in self._hosts.items() if host.claimed
+            name: sum(host.waiting.values())
+            for name, host in self._hosts.items()
+            if host.claimed
         }
 
     def hosts(self) -> int:
@@ -240,7 +255,9 @@ class MemoryStore:
             self._notes[kind, key] = value
 
     def notes(self, kind: str) -> Iterator[tuple[str, bytes]]:
-        return iter(sorted((key, value) for (k, key), value in self._notes.items() if k == kind))
+        return iter(
+            sorted((key, value) for (k, key), value in self._notes.items() if k == kind)
+        )
 
     def content(self, sha256: str) -> Content | None:
         return self._contents.get(sha256)
@@ -332,4 +349,8 @@ class MemoryStore:
         url.state = state
 
     def _skips(self) -> list[_Url]:
-        return [url for url in self._urls.values() if url.state == "skip" and not url.written]
+        return [
+            url
+            for url in self._urls.values()
+            if url.state == "skip" and not url.written
+        ]

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from crawler.config import ScopeConfig
-from crawler.errors import UsageError
+from crawler.model.config import ScopeConfig
+from crawler.model.errors import UsageError
 
 
 def _rules(rules: tuple[str, ...]) -> None:
@@ -24,7 +24,7 @@ def _domains(domains: tuple[str, ...]) -> None:
 
 
 def _ask_scope(config: ScopeConfig, prefix: str) -> None:
-    from crawler.scope import Scope
+    from crawler.policy.scope import Scope
 
     try:
         Scope(config)
@@ -34,7 +34,7 @@ def _ask_scope(config: ScopeConfig, prefix: str) -> None:
 
 def _image_name(template: str) -> None:
 
-    from crawler.sinks.files import check_template
+    from crawler.output.images import check_template
 
     try:
         check_template(template)
@@ -47,7 +47,9 @@ def _networks(networks: tuple[str, ...]) -> None:
         try:
             ipaddress.ip_network(network, strict=False)
         except ValueError as error:
-            raise ValueError(f"{network!r} is no network; write 127.0.0.0/8 or fd00::/8") from error
+            raise ValueError(
+                f"{network!r} is no network; write 127.0.0.0/8 or fd00::/8"
+            ) from error
 
 
 def _resolve(entries: tuple[str, ...]) -> None:
@@ -55,8 +57,12 @@ def _resolve(entries: tuple[str, ...]) -> None:
         host, _, rest = entry.partition(":")
         port, _, address = rest.partition(":")
         whole = host and port.isascii() and port.isdigit() and 0 < int(port) < 65536
-        if not (whole and all(_is_address(one.strip("[]")) for one in address.split(","))):
-            raise ValueError(f"{entry!r} is not HOST:PORT:ADDR, as in example.com:443:127.0.0.1")
+        if not (
+            whole and all(_is_address(one.strip("[]")) for one in address.split(","))
+        ):
+            raise ValueError(
+                f"{entry!r} is not HOST:PORT:ADDR, as in example.com:443:127.0.0.1"
+            )
 
 
 def _is_address(text: str) -> bool:
@@ -98,11 +104,13 @@ def _headers(headers: Mapping[str, str]) -> None:
         if not _TOKEN.fullmatch(name):
             raise ValueError(f"{name!r} is no header name")
         if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
-            raise ValueError(f"the value of {name} holds a line break or a control character")
+            raise ValueError(
+                f"the value of {name} holds a line break or a control character"
+            )
 
 
 def _proxy(text: str) -> None:
-    from crawler.http.proxy import DIRECT, parse_proxy
+    from crawler.fetch.connect.proxy import DIRECT, parse_proxy
 
     if text == DIRECT or text.startswith(("env:", "file:")):
         return
@@ -113,7 +121,7 @@ def _proxy(text: str) -> None:
 
 
 def _dns_servers(servers: tuple[str, ...]) -> None:
-    from crawler.http.names.files import parse_server
+    from crawler.fetch.dns.files import parse_server
 
     if servers != ("system",):
         for server in servers:

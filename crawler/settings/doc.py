@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from crawler import config as config_module
-from crawler.config import Config, CrawlFile
-from crawler.docstrings import field_doc
-from crawler.quantities import exact_bytes, exact_seconds
+from crawler.model import config as config_module
+from crawler.model.config import Config, CrawlFile
+from crawler.model.field_docs import field_doc
+from crawler.model.units import exact_bytes, exact_seconds
 from crawler.settings.fields import Key, Path, choices, keys
 from crawler.settings.load import Job
 from crawler.settings.secrets import hidden
@@ -55,7 +55,12 @@ def example_toml() -> str:
     for field in msgspec.structs.fields(Config):
         if isinstance(field.type, type) and issubclass(field.type, Struct):
             title = (inspect.getdoc(field.type) or "").partition(": ")[2]
-            parts += ["", f"[{field.name}]", _comment(title[:1].upper() + title[1:]), ""]
+            parts += [
+                "",
+                f"[{field.name}]",
+                _comment(title[:1].upper() + title[1:]),
+                "",
+            ]
             parts += _section(field.type, (field.name,))
     return "\n".join([*parts, "", _comment(_JOBS)]) + "\n"
 
@@ -90,7 +95,9 @@ def written(key: Key, value: Any) -> Any:
 def toml_value(value: Any) -> str:
     """One TOML value; tables are written in line."""
     if isinstance(value, dict):
-        pairs = (f"{toml_value(name)} = {toml_value(item)}" for name, item in value.items())
+        pairs = (
+            f"{toml_value(name)} = {toml_value(item)}" for name, item in value.items()
+        )
         return f"{{ {', '.join(pairs)} }}" if value else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml_value, value))}]"

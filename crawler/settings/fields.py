@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Meta, Struct
 
-from crawler.config import Config
-from crawler.quantities import parse_bytes, parse_seconds
+from crawler.model.config import Config
+from crawler.model.units import parse_bytes, parse_seconds
 from crawler.settings.checks import CHECKS
 
 Path = tuple[str, ...]
@@ -58,7 +58,11 @@ def _keys(struct: type[Struct], above: Path) -> Iterator[Key]:
         if isinstance(field.type, type) and issubclass(field.type, Struct):
             yield from _keys(field.type, path)
         else:
-            default = field.default_factory() if callable(field.default_factory) else field.default
+            default = (
+                field.default_factory()
+                if callable(field.default_factory)
+                else field.default
+            )
             bare = _without_none(field.type)
             yield Key(path, field.type, default, _unit(bare), bare is not field.type)
 
@@ -85,7 +89,9 @@ def suggest(path: Path, struct: type[Struct] = Config) -> str:
     sections = {other[:-1] for other in known if other[:-1]}
     siblings = [other for other in known if other[:-1] == path[:-1]]
     siblings += [section for section in sections if section[:-1] == path[:-1]]
-    near = get_close_matches(path[-1], [other[-1] for other in siblings], n=1, cutoff=0.6)
+    near = get_close_matches(
+        path[-1], [other[-1] for other in siblings], n=1, cutoff=0.6
+    )
     if near:
         return f"; did you mean {near[0]!r}?"
     elsewhere = [other for other in known if other[-1] == path[-1]]
@@ -156,7 +162,9 @@ def _explain(key: Key, value: Any, message: str) -> str:
     message = re.sub(r" - at `.*`$", "", message)
     message = re.sub(
         r"`([^`]*)`",
-        lambda m: " or ".join(_TYPE_NAMES.get(part, part) for part in m[1].split(" | ")),
+        lambda m: " or ".join(
+            _TYPE_NAMES.get(part, part) for part in m[1].split(" | ")
+        ),
         message,
     )
     shown = f" ({value!r})" if isinstance(value, str | int | float) else ""

@@ -21,12 +21,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from crawler.config import Config, CrawlFile
-from crawler.errors import UsageError
-from crawler.seeds import default_name
+from crawler.model.config import Config, CrawlFile
+from crawler.model.errors import UsageError
+from crawler.model.url import parse_seed
 from crawler.settings.fields import Key, Path, keys, read, read_text, spell, suggest
 from crawler.settings.secrets import refuse_literal_secrets
-from crawler.url import parse_seed
+from crawler.settings.seed_input import default_name
 
 MAX_FILE = 4 * 2**20
 
@@ -185,7 +185,9 @@ def _setting(key: Key, value: Any, origin: str, *, adds: bool = False) -> Settin
 
 def _parse(name: str, text: str) -> dict[str, Any]:
     if len(text) > MAX_FILE:
-        raise UsageError(f"{name}: larger than {MAX_FILE} characters; seeds go in a file of -i")
+        raise UsageError(
+            f"{name}: larger than {MAX_FILE} characters; seeds go in a file of -i"
+        )
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -201,15 +203,23 @@ def _settings_of_file(
     problems: list[Problem] = []
     shared = list(_walk(tree, CrawlFile, (), name, problems))
     tables = tree.get("job", [])
-    if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
+    if not (
+        isinstance(tables, list) and all(isinstance(table, dict) for table in tables)
+    ):
         problems.append(Problem(("job",), "a job is a table: write [[job]]"))
         tables = []
     jobs = [
-        list(_walk(table, Config, ("job", index), f"{name} [[job]] {index + 1}", problems))
+        list(
+            _walk(
+                table, Config, ("job", index), f"{name} [[job]] {index + 1}", problems
+            )
+        )
         for index, table in enumerate(tables)
     ]
     if problems:
-        raise UsageError("\n".join(_report(name, text, problem) for problem in problems))
+        raise UsageError(
+            "\n".join(_report(name, text, problem) for problem in problems)
+        )
     own = {("jobs",), ("job",)}
     return [setting for setting in shared if setting.path not in own], jobs
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from crawler.config import HttpConfig
-from crawler.errors import UsageError
-from crawler.secrecy import DOTS, is_secret
+from crawler.model.config import HttpConfig
+from crawler.model.errors import UsageError
+from crawler.model.redact import DOTS, is_secret
 
 MAX_SECRET = 64 * 2**10
 
@@ -28,7 +28,9 @@ def is_reference(value: str) -> bool:
 def secret_headers(http: HttpConfig) -> frozenset[str]:
     """The headers of the configuration, as it is kept, that hold secrets; in lower case."""
     named = http.headers.items()
-    return frozenset(n.lower() for n, text in named if is_secret(n) or is_reference(text))
+    return frozenset(
+        n.lower() for n, text in named if is_secret(n) or is_reference(text)
+    )
 
 
 def refuse_literal_secrets(path: tuple[str, ...], value: Any) -> None:
@@ -40,7 +42,9 @@ def refuse_literal_secrets(path: tuple[str, ...], value: Any) -> None:
     else:
         return
     if literal:
-        raise ValueError(f'a secret does not belong in this file; write {literal[0]} = "env:NAME"')
+        raise ValueError(
+            f'a secret does not belong in this file; write {literal[0]} = "env:NAME"'
+        )
 
 
 def _is_literal(value: Any) -> bool:
@@ -65,7 +69,9 @@ def revealed(http: HttpConfig, environ: Mapping[str, str]) -> HttpConfig:
     """The same configuration with the secrets themselves. Raises UsageError if one is missing."""
     return msgspec.structs.replace(
         http,
-        headers={n: _read(f"header {n}", text, environ) for n, text in http.headers.items()},
+        headers={
+            n: _read(f"header {n}", text, environ) for n, text in http.headers.items()
+        },
         auth=_read("http.auth", http.auth, environ),
         proxy=_read("http.proxy", http.proxy, environ),
     )

@@ -24,11 +24,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.realsites import nginx
-from tests.realsites.sites import SITES, Site
+from tests.helpers import nginx
+from tests.helpers.paths import ROOT
+from tests.helpers.sites import SITES, Site
 
 _LIMIT = 300.0  # seconds for one crawl; the slowest known, Scrapy on cppref, takes 65
-_CHECKOUT = Path(__file__).resolve().parents[2]
+_CHECKOUT = ROOT
 
 
 def _module(name: str) -> Callable[[str, str], list[str]]:
@@ -61,7 +62,9 @@ class Peer:
         return bool(shutil.which(self.needs) or importlib.util.find_spec(self.needs))
 
 
-_DEAD_LINKS_ARE_FINE = frozenset({0, 8})  # 8: the server answered some request with an error
+_DEAD_LINKS_ARE_FINE = frozenset(
+    {0, 8}
+)  # 8: the server answered some request with an error
 PEERS = {
     "orbweb": Peer(_orbweb, "crawler"),
     "uvloop lean": Peer(_module("lean_uvloop"), "uvloop"),
@@ -111,7 +114,9 @@ def crawl(peer: Peer, site: Site, parent: Path) -> Run:
         rss_mb=rss_mb,
         pages=sum(media_type == "text/html" for _, media_type in good),
         images=sum(media_type.startswith("image/") for _, media_type in good),
-        asked_twice=sum(count > 1 for count in Counter(hit.target for hit in server.hits).values()),
+        asked_twice=sum(
+            count > 1 for count in Counter(hit.target for hit in server.hits).values()
+        ),
         failed=exit_code not in peer.passes,
     )
 
@@ -120,7 +125,11 @@ def _measure(command: list[str], log: Path) -> tuple[float, float, float, int]:
     began = time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command,
+            cwd=_CHECKOUT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
         watchdog = threading.Timer(_LIMIT, process.kill)
         watchdog.start()
@@ -128,7 +137,12 @@ def _measure(command: list[str], log: Path) -> tuple[float, float, float, int]:
         watchdog.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - began
-    return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, process.returncode
+    return (
+        usage.ru_utime + usage.ru_stime,
+        wall,
+        usage.ru_maxrss / 1024,
+        process.returncode,
+    )
 
 
 def _tail(log: Path) -> str:
@@ -176,14 +190,22 @@ def warm_up(peers: dict[str, Peer], parent: Path) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.crawl", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.crawl", description=__doc__
+    )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("sites", nargs="*", default=["postgres", "gimp", "cppref"], metavar="site")
+    parser.add_argument(
+        "sites", nargs="*", default=["postgres", "gimp", "cppref"], metavar="site"
+    )
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default=",".join(PEERS), help="peers, with commas between them")
+    parser.add_argument(
+        "--only", default=",".join(PEERS), help="peers, with commas between them"
+    )
     memory = Path("/dev/shm")
     fastest = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-    parser.add_argument("--folder", type=Path, default=fastest, help="write below this folder")
+    parser.add_argument(
+        "--folder", type=Path, default=fastest, help="write below this folder"
+    )
     return parser.parse_args()
 
 
@@ -193,7 +215,11 @@ def main() -> int:
     if unknown:
         print(f"unknown: {unknown}; sites: {[*SITES]}; peers: {[*PEERS]}")
         return 2
-    peers = {name: PEERS[name] for name in arguments.only.split(",") if PEERS[name].available()}
+    peers = {
+        name: PEERS[name]
+        for name in arguments.only.split(",")
+        if PEERS[name].available()
+    }
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         return 0 if _run(arguments.sites, peers, arguments.rounds, Path(folder)) else 1
 

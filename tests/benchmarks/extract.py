@@ -26,12 +26,12 @@ from lxml import etree
 from PIL import Image
 from selectolax.lexbor import LexborHTMLParser
 
-from crawler.config import LimitsConfig
 from crawler.extract import extract
 from crawler.extract.charset import decide, markup
-from crawler.extract.image import read_picture
-from crawler.extract.tags import start_tags
-from crawler.records import Response, Timings
+from crawler.extract.html.tags import start_tags
+from crawler.extract.images.formats import read_picture
+from crawler.model.config import LimitsConfig
+from crawler.model.http import Response, Timings
 
 SITES = (
     "/usr/share/doc/postgresql-doc-15/html",
@@ -40,7 +40,19 @@ SITES = (
     "/usr/share/doc/python3.11/html",
 )
 PICTURES = "/usr/share/doc/gimp-help-en/html/en/images"
-TAGS = ("a", "area", "base", "title", "meta", "link", "img", "source", "iframe", "frame", "video")
+TAGS = (
+    "a",
+    "area",
+    "base",
+    "title",
+    "meta",
+    "link",
+    "img",
+    "source",
+    "iframe",
+    "frame",
+    "video",
+)
 ROUNDS = 5
 
 
@@ -50,7 +62,8 @@ def sample(folder: Path, pattern: str, pages: int = 200) -> list[tuple[str, byte
     random.Random(1).shuffle(files)
     chosen = islice(files, pages)
     return [
-        (f"http://127.0.0.1:8080/{file.relative_to(folder)}", file.read_bytes()) for file in chosen
+        (f"http://127.0.0.1:8080/{file.relative_to(folder)}", file.read_bytes())
+        for file in chosen
     ]
 
 
@@ -77,7 +90,9 @@ def whole(url: str, body: bytes, **options: Any) -> None:
 
 STAGES: dict[str, Callable[[str, bytes], Any]] = {
     "decide the charset": lambda url, body: decide(body, None),
-    "... and find the tags": lambda url, body: list(start_tags(markup(body, None, 2**24).text)),
+    "... and find the tags": lambda url, body: list(
+        start_tags(markup(body, None, 2**24).text)
+    ),
     "extract, all of it": whole,
     "extract with the links' texts": lambda url, body: whole(url, body, with_text=True),
     "Lexbor: tree, tags, attributes": with_lexbor,
@@ -110,7 +125,9 @@ def measure(
     return {name: seconds / len(pages) * 1e6 for name, seconds in best.items()}
 
 
-def report(folder: Path, pattern: str, stages: dict[str, Callable[[str, bytes], Any]]) -> None:
+def report(
+    folder: Path, pattern: str, stages: dict[str, Callable[[str, bytes], Any]]
+) -> None:
     pages = sample(folder, pattern)
     if not pages:
         print(f"{folder}: no {pattern} there, left out")

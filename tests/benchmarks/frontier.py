@@ -21,11 +21,11 @@ from itertools import islice
 from pathlib import Path
 
 import hub
-from crawler.config import PolitenessConfig
-from crawler.frontier.base import Store
 from crawler.frontier.frontier import Frontier
-from crawler.frontier.sqlite import SqliteStore
-from crawler.records import Found
+from crawler.frontier.sqlite.store import SqliteStore
+from crawler.frontier.store import Store
+from crawler.model.config import PolitenessConfig
+from crawler.model.crawl import Found
 
 LINKS_OF_A_PAGE = 50
 PAGES_OF_A_COMMIT = 64
@@ -67,7 +67,9 @@ def fill(store: Store, folder: Path, urls: int, hosts: int) -> None:
     source = pages(urls, hosts)
     tenth = urls // LINKS_OF_A_PAGE // 10
     for part in range(10):
-        batch = list(islice(source, tenth)) if urls <= 1_000_000 else islice(source, tenth)
+        batch = (
+            list(islice(source, tenth)) if urls <= 1_000_000 else islice(source, tenth)
+        )
         wall, cpu = time.perf_counter(), time.process_time()
         slowest = 0.0
         for n, links in enumerate(batch):

@@ -20,12 +20,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from tests.benchmarks.hub_work import WORKS
+from tests.helpers.paths import ROOT
 
 SIDES = ("hub", "gevent")
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = ROOT
 LIMIT = 300.0  # seconds for one process
 
 COUNTED = {"ping_pong_1": (200, 1200), "get": (100, 600)}
@@ -37,7 +37,9 @@ def _command(side: str, *names: str) -> list[str]:
 
 
 def _run(command: list[str]) -> str:
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=LIMIT)
+    done = subprocess.run(
+        command, cwd=CHECKOUT, capture_output=True, text=True, timeout=LIMIT
+    )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
     return done.stdout
@@ -66,7 +68,9 @@ def rounds(count: int, names: list[str]) -> dict[str, list[dict[str, float]]]:
             for name in names:  # a process each: no work inherits the memory of another
                 found |= {name: json.loads(_run(_command(side, name)))}
             results[side].append({name: result[name] for name, result in found.items()})
-            results[side][-1]["rss"] = max(result["rss_mib"] for result in found.values())
+            results[side][-1]["rss"] = max(
+                result["rss_mib"] for result in found.values()
+            )
     return results
 
 
@@ -86,7 +90,9 @@ def _calls(side: str, name: str, count: int) -> int:
     """System calls of a whole process that does ``count`` operations."""
     with tempfile.NamedTemporaryFile("r") as log:
         _run(["strace", "-f", "-c", "-o", log.name, *_command(side, f"{name}={count}")])
-        total = re.search(r"^100\.00\s+\S+\s+(?:\d+\s+)?(\d+)\s.*total$", log.read(), re.MULTILINE)
+        total = re.search(
+            r"^100\.00\s+\S+\s+(?:\d+\s+)?(\d+)\s.*total$", log.read(), re.MULTILINE
+        )
     if total is None:
         raise SystemExit("strace printed no total")
     return int(total[1])
@@ -102,7 +108,9 @@ def main() -> None:
     """See the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", help="names of works, separated by commas")
+    parser.add_argument(
+        "--only", default="", help="names of works, separated by commas"
+    )
     chosen = parser.parse_args()
     names = chosen.only.split(",") if chosen.only else list(WORKS)
     with server():
@@ -118,7 +126,9 @@ def report(count: int, names: list[str]) -> None:
         return
     for name in counted:
         ours, theirs = (system_calls(side, name) for side in SIDES)
-        print(f"{'system calls of one':24} {ours:9.2f} {theirs:9.2f} {theirs / ours:6.2f}  {name}")
+        print(
+            f"{'system calls of one':24} {ours:9.2f} {theirs:9.2f} {theirs / ours:6.2f}  {name}"
+        )
 
 
 if __name__ == "__main__":

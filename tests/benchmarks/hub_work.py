@@ -36,9 +36,13 @@ RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok
 def side(name: str) -> Side:
     """The names that both have, from one of them."""
     package = import_module(name)
-    modules = {part: import_module(f"{name}.{part}") for part in ("event", "queue", "socket")}
+    modules = {
+        part: import_module(f"{name}.{part}") for part in ("event", "queue", "socket")
+    }
     names = ("spawn", "sleep", "joinall", "Timeout")
-    return SimpleNamespace(**modules, **{each: getattr(package, each) for each in names})
+    return SimpleNamespace(
+        **modules, **{each: getattr(package, each) for each in names}
+    )
 
 
 def work(count: int) -> Callable[[Work], Work]:
@@ -171,7 +175,9 @@ def server() -> None:
 
     def accept() -> None:
         while True:
-            threading.Thread(target=_respond, args=[listener.accept()[0]], daemon=True).start()
+            threading.Thread(
+                target=_respond, args=[listener.accept()[0]], daemon=True
+            ).start()
 
     threading.Thread(target=accept, daemon=True).start()
     sys.stdin.read()
@@ -231,7 +237,9 @@ def event_set(side: Side, count: int) -> None:
 @work(100_000)
 def sleepers(side: Side, count: int) -> None:
     """As many greenlets asleep at once."""
-    side.joinall([side.spawn(side.sleep, 1 + number % 100 / 1000) for number in range(count)])
+    side.joinall(
+        [side.spawn(side.sleep, 1 + number % 100 / 1000) for number in range(count)]
+    )
 
 
 @work(5_000)

@@ -114,7 +114,9 @@ def cycles(server: EchoServer, count: int) -> None:
         for _ in range(share):
             cycle(server.address)
 
-    shares = [count // WORKERS + (number < count % WORKERS) for number in range(WORKERS)]
+    shares = [
+        count // WORKERS + (number < count % WORKERS) for number in range(WORKERS)
+    ]
     hub.joinall([hub.spawn(work, share) for share in shares], raise_error=True)
     server.connections.join()
 
@@ -143,7 +145,9 @@ def main() -> None:
     parser.add_argument("--cycles", type=int, default=1_000_000)
     count: int = parser.parse_args().cycles
     began = time.monotonic()
-    print("   cycles    blocks  RSS, MiB  greenlets  timers  callbacks  descriptors  seconds")
+    print(
+        "   cycles    blocks  RSS, MiB  greenlets  timers  callbacks  descriptors  seconds"
+    )
     with closing(EchoServer()) as server, no_collector():
         cycles(server, count // 100)
         before = after = held()
@@ -151,7 +155,9 @@ def main() -> None:
         for tenth in range(1, 11):
             cycles(server, count // 10)
             after = held()
-            print(_row(tenth * count // 10, after, time.monotonic() - began), flush=True)
+            print(
+                _row(tenth * count // 10, after, time.monotonic() - began), flush=True
+            )
     if found := leaks(before, after):
         raise SystemExit("\n".join(found))
     print("nothing is left over")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from hub.testing import VirtualClock, virtual_time
-from tests.crawler.world import START
+from tests.helpers.simulated_hosts import START
 
 
 @pytest.fixture

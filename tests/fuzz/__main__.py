@@ -11,15 +11,15 @@ import hashlib
 import random
 import sys
 import time
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from tests.fuzz.mutation import mutate
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.test_fuzz import SEEDS, seeds_of
+from tests.helpers.paths import ROOT
 
-OURS = str(Path(__file__).parents[2] / "crawler")
+OURS = str(ROOT / "crawler")
 SLICE_S = 10.0
 SLOW_S = 2.0
 KEPT = 40
@@ -45,7 +45,10 @@ class Target:
     def run(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            data, other = self._chance.choice(self._pool), self._chance.choice(self._pool)
+            data, other = (
+                self._chance.choice(self._pool),
+                self._chance.choice(self._pool),
+            )
             self._feed(mutate(data, other, self._chance))
 
     def _feed(self, data: bytes) -> None:
@@ -86,7 +89,9 @@ class Target:
 
     def __str__(self) -> str:
         found = f"{len(self._pool)} inputs, {len(self._arcs)} arcs"
-        return f"{self.name:<12} {self.runs:>9} runs, {found}, {len(self.broken)} broken"
+        return (
+            f"{self.name:<12} {self.runs:>9} runs, {found}, {len(self.broken)} broken"
+        )
 
 
 def _tracer(reached: set[tuple[str, int, int]]) -> Any:

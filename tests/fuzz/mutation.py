@@ -51,7 +51,11 @@ def mutate(data: bytes, other: bytes, chance: random.Random) -> bytes:
 def _long(data: bytes, chance: random.Random) -> bytes:
     """A piece of `data`, or a word, many times, with the rest around it."""
     at = chance.randrange(len(data) + 1)
-    piece = data[at : at + chance.choice((1, 1, 2, 3, 8))] if chance.randrange(2) else b""
-    piece = piece or chance.choice((*WORDS, b" ", b"\t", b"1", b"a", b"(", b"a=", b"<a", b"\n "))
+    piece = (
+        data[at : at + chance.choice((1, 1, 2, 3, 8))] if chance.randrange(2) else b""
+    )
+    piece = piece or chance.choice(
+        (*WORDS, b" ", b"\t", b"1", b"a", b"(", b"a=", b"<a", b"\n ")
+    )
     kept = data[:at][:MAX], data[at:][:MAX]
     return kept[0] + piece * (LONG // len(piece)) + kept[1]

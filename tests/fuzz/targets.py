@@ -14,13 +14,10 @@ from contextlib import suppress
 import brotli
 from msgspec.structs import replace
 
-from crawler.config import LimitsConfig, RobotsConfig
-from crawler.directives import Directives
-from crawler.errors import BodyFailure, ExtractFailure, Failure, UsageError
 from crawler.extract import extract
 from crawler.extract.sniff import parse_media_type
-from crawler.http.codings import body_decoder
-from crawler.http.conditional import (
+from crawler.fetch.auth.credentials import Credentials, Login, parse_challenges
+from crawler.fetch.conditional import (
     LEAST_PART,
     OVERLAP,
     broken_off,
@@ -30,19 +27,22 @@ from crawler.http.conditional import (
     the_rest,
     validators_of,
 )
-from crawler.http.cookies import CookieJar, Site
-from crawler.http.cookies.netscape import read_netscape, write_netscape
-from crawler.http.credentials import Credentials, Login, parse_challenges
-from crawler.http.h1 import ResponseReader
-from crawler.http.names.files import read_hosts, read_resolv_conf
-from crawler.http.names.message import MAX_ADDRESSES, Question
-from crawler.http.proxy import parse_proxy
-from crawler.http.request import parse_target
-from crawler.http.trace import blanked
-from crawler.records import Response, Timings
-from crawler.retry import redirects, refusal, retry_after
-from crawler.robots import parse
-from crawler.url import canonical, join, join_header
+from crawler.fetch.connect.proxy import parse_proxy
+from crawler.fetch.cookies import CookieJar, Site
+from crawler.fetch.cookies.netscape import read_netscape, write_netscape
+from crawler.fetch.dns.files import read_hosts, read_resolv_conf
+from crawler.fetch.dns.message import MAX_ADDRESSES, Question
+from crawler.fetch.http1.codings import body_decoder
+from crawler.fetch.http1.parser import ResponseReader
+from crawler.fetch.http1.request import parse_target
+from crawler.fetch.trace import blanked
+from crawler.model.config import LimitsConfig, RobotsConfig
+from crawler.model.errors import BodyFailure, ExtractFailure, Failure, UsageError
+from crawler.model.http import Response, Timings
+from crawler.model.url import canonical, join, join_header
+from crawler.policy.retry import redirects, refusal, retry_after
+from crawler.policy.robots_meta import Directives
+from crawler.policy.robots_txt import parse
 from tests.site.codings import BODIES, zstd
 from tests.site.names import records, respond
 from tests.site.syntax import MESSAGES
@@ -55,7 +55,10 @@ def h1(data: bytes) -> None:
     """The same events for any cut; never more than was allowed."""
     method = "HEAD" if data[:1] == b"H" else "GET"
     step = data[1] % 7 + 1 if len(data) > 1 else 1
-    whole, pieces = _read(data[2:], method, len(data) or 1), _read(data[2:], method, step)
+    whole, pieces = (
+        _read(data[2:], method, len(data) or 1),
+        _read(data[2:], method, step),
+    )
     assert whole == pieces
 
 
@@ -169,12 +172,16 @@ def urls(data: bytes) -> None:
 
 
 def _response(body: bytes, *headers: tuple[str, str]) -> Response:
-    return Response("https://a.example/", 200, "", "1.1", headers, body, 0, Timings(0), None, False)
+    return Response(
+        "https://a.example/", 200, "", "1.1", headers, body, 0, Timings(0), None, False
+    )
 
 
 def _extracted(body: bytes, media_type: str) -> None:
     for want in ("page", "image"):
-        with suppress(*set(BodyFailure.__subclasses__()) - {ExtractFailure}):  # that is our mistake
+        with suppress(
+            *set(BodyFailure.__subclasses__()) - {ExtractFailure}
+        ):  # that is our mistake
             found = extract(_response(body, ("content-type", media_type)), want, LIMITS)  # type: ignore[arg-type]
             links = [*getattr(found, "links", ()), *getattr(found, "images", ())]
             assert len(links) <= 2 * LIMITS.max_links
@@ -210,8 +217,15 @@ PART = WHOLE[:-4000]
 
 def conditional(data: bytes) -> None:
     """Lines: ETag, Last-Modified and Date, Content-Range and ETag of the rest. No wrong byte."""
-    etag, modified, date, length, ranged, later, *_ = data.decode("latin-1").split("\n") + [""] * 6
-    head = ("etag", etag), ("last-modified", modified), ("date", date), ("content-length", length)
+    etag, modified, date, length, ranged, later, *_ = (
+        data.decode("latin-1").split("\n") + [""] * 6
+    )
+    head = (
+        ("etag", etag),
+        ("last-modified", modified),
+        ("date", date),
+        ("content-length", length),
+    )
     start = _response(PART, *head)
     sent = [*if_changed(validators_of(start))]
     part = broken_off(start)
@@ -219,7 +233,9 @@ def conditional(data: bytes) -> None:
         sent += the_rest(part)
         for status in (200, 206, 416):
             for first in (len(PART) - OVERLAP, len(PART)):
-                rest = _response(WHOLE[first:], ("content-range", ranged), ("etag", later))
+                rest = _response(
+                    WHOLE[first:], ("content-range", ranged), ("etag", later)
+                )
                 answer = replace(rest, status=status)
                 whole, more = joined(part, answer, LIMIT * 2), longer(part, answer)
                 assert whole is None or whole.body == WHOLE

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cpu import cpu_within
 from tests.fuzz.mutation import mutate
 from tests.fuzz.targets import STARTS, TARGETS
+from tests.helpers.cpu import cpu_within
 
 EXAMPLES = int(os.environ.get("ORBWEB_FUZZ_EXAMPLES", "150"))
 SECONDS = 2.0
@@ -21,7 +21,9 @@ SEEDS = Path(__file__).parent / "seeds"
 
 
 def seeds_of(name: str) -> list[bytes]:
-    return STARTS[name] + [file.read_bytes() for file in sorted((SEEDS / name).glob("*"))]
+    return STARTS[name] + [
+        file.read_bytes() for file in sorted((SEEDS / name).glob("*"))
+    ]
 
 
 @pytest.mark.parametrize("name", TARGETS)

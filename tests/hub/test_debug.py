@@ -130,7 +130,9 @@ def test_the_watchdog_is_quiet_while_the_loop_sleeps() -> None:
                 time.sleep(0.001)
             clock.time += 3600
             await_looks(3)
-            own.loop.asleep = False  # as `wake` says; that it is awake the loop has yet to notice
+            own.loop.asleep = (
+                False  # as `wake` says; that it is awake the loop has yet to notice
+            )
             await_looks(3)
             own.loop.asleep = True
             morning.send()

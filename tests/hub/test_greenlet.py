@@ -21,7 +21,9 @@ def fail(error: BaseException | None = None) -> None:
 def reports(own_hub: Hub) -> list[tuple[object, BaseException]]:
     """What was reported as an error that nobody has a claim on."""
     seen: list[tuple[object, BaseException]] = []
-    own_hub.handle_error = lambda context, kind, value, trace: seen.append((context, value))
+    own_hub.handle_error = lambda context, kind, value, trace: seen.append(
+        (context, value)
+    )
     return seen
 
 
@@ -38,7 +40,10 @@ def test_starts_in_the_next_turn_in_spawn_order() -> None:
 def test_arguments(count: int) -> None:
     values = tuple(range(count))
     assert hub.spawn(lambda *args: args, *values).get() == values
-    assert hub.spawn(lambda *args, **kw: (args, kw), *values, key=1).get() == (values, {"key": 1})
+    assert hub.spawn(lambda *args, **kw: (args, kw), *values, key=1).get() == (
+        values,
+        {"key": 1},
+    )
 
 
 def test_value_and_state() -> None:
@@ -368,7 +373,9 @@ def test_link_kinds(reports: object) -> None:
     for name, greenlet in (("good", good), ("bad", bad)):
         greenlet.link(lambda source, name=name: called.append(f"{name} link"))
         greenlet.link_value(lambda source, name=name: called.append(f"{name} value"))
-        greenlet.link_exception(lambda source, name=name: called.append(f"{name} exception"))
+        greenlet.link_exception(
+            lambda source, name=name: called.append(f"{name} exception")
+        )
     hub.get_hub().join()
     assert sorted(called) == ["bad exception", "bad link", "good link", "good value"]
 
@@ -459,7 +466,9 @@ def test_the_report_names_greenlet_and_spawn_place(own_hub: Hub) -> None:
     assert "test_greenlet.py:" in text.rpartition("ValueError in")[2]
 
 
-def test_greenlet_exit_is_not_reported(reports: list[tuple[object, BaseException]]) -> None:
+def test_greenlet_exit_is_not_reported(
+    reports: list[tuple[object, BaseException]],
+) -> None:
     hub.spawn(fail, hub.GreenletExit())
     hub.get_hub().join()
     assert reports == []
@@ -503,7 +512,9 @@ def test_context_variables_are_inherited_and_separate() -> None:
 
 
 @pytest.mark.parametrize("ending", ["returns", "fails", "is killed"])
-def test_a_dead_greenlet_is_freed_without_the_collector(reports: object, ending: str) -> None:
+def test_a_dead_greenlet_is_freed_without_the_collector(
+    reports: object, ending: str
+) -> None:
     gc.collect()
     gc.disable()
     try:

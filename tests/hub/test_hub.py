@@ -42,7 +42,15 @@ def test_loop_exit_lists_who_waits_for_what() -> None:
     with pytest.raises(hub.LoopExit) as caught:
         hub.event.Event().wait()
     text = str(caught.value)
-    for part in ("main", "Event", "Queue", "Semaphore", "AsyncResult", "Channel", "test_hub.py:"):
+    for part in (
+        "main",
+        "Event",
+        "Queue",
+        "Semaphore",
+        "AsyncResult",
+        "Channel",
+        "test_hub.py:",
+    ):
         assert part in text, text
     assert text.count("waits for") == 6
     hub.killall(stuck)
@@ -409,7 +417,14 @@ def test_one_hub_a_thread() -> None:
 
 
 @pytest.mark.parametrize(
-    "use", ["hub.sleep(0)", "hub.sleep(1)", "hub.spawn(print)", "event.wait()", "left.recv(1)"]
+    "use",
+    [
+        "hub.sleep(0)",
+        "hub.sleep(1)",
+        "hub.spawn(print)",
+        "event.wait()",
+        "left.recv(1)",
+    ],
 )
 def test_a_forked_child_is_refused(use: str) -> None:
     code = f"""

@@ -73,7 +73,9 @@ def run(program: Program, do: Callable[[int, Step], None]) -> list[hub.Greenlet]
             hub.sleep(step.pause)
             do(number, step)
 
-    actors = [hub.spawn(act, number, steps) for number, steps in enumerate(program.actors)]
+    actors = [
+        hub.spawn(act, number, steps) for number, steps in enumerate(program.actors)
+    ]
     for moment, victim in program.kills:
         interrupt = actors[victim % len(actors)]._interrupt
         hub.get_hub().loop.call_later(moment, partial(interrupt, hub.GreenletExit))
@@ -129,7 +131,9 @@ def test_queue(program: Program, kind: type[SimpleQueue[int]]) -> None:
         assert len(rest) <= program.size
         waiting = queue.statistics()
         assert not (rest and waiting["getters"]), "a getter sleeps beside an item"
-        assert not (len(rest) < program.size and waiting["putters"]), "a putter sleeps beside room"
+        assert not (len(rest) < program.size and waiting["putters"]), (
+            "a putter sleeps beside room"
+        )
         assert len(left) == waiting["getters"] + waiting["putters"]
         assert queue._getters.woken == queue._putters.woken == 0
         finish(left)
@@ -149,7 +153,9 @@ def test_priority_queue(program: Program) -> None:
                     patiently(step, lambda timeout: [queue.put(item, timeout=timeout),
                                                      put.append(item)])  # fmt: skip
                 else:
-                    patiently(step, lambda timeout: got.append(queue.get(timeout=timeout)))
+                    patiently(
+                        step, lambda timeout: got.append(queue.get(timeout=timeout))
+                    )
             except (Empty, Full):
                 return
 
@@ -233,14 +239,18 @@ def test_channel(program: Program) -> None:
                     patiently(step, lambda timeout: [channel.put(item, timeout=timeout),
                                                      passed.append(item)])  # fmt: skip
                 else:
-                    patiently(step, lambda timeout: got.append(channel.get(timeout=timeout)))
+                    patiently(
+                        step, lambda timeout: got.append(channel.get(timeout=timeout))
+                    )
             except (Empty, Full):
                 return
 
         left = run(program, do)
         assert len(set(got)) == len(got), "an item was passed twice"
         assert set(passed) <= set(got), "an item was lost"
-        assert abs(channel.balance) == len(left), "getters and putters wait for each other"
+        assert abs(channel.balance) == len(left), (
+            "getters and putters wait for each other"
+        )
         finish(left)
 
 
@@ -315,7 +325,9 @@ def test_everybody_learns_of_a_greenlets_end(program: Program, life: int) -> Non
 
         def do(actor: int, step: Step) -> None:
             nonlocal links
-            if step.op == "join" and patiently(step, lambda timeout: subject.join(timeout)):
+            if step.op == "join" and patiently(
+                step, lambda timeout: subject.join(timeout)
+            ):
                 assert subject.dead
             elif step.op == "get":
                 patiently(step, lambda timeout: hub.iwait([subject], timeout))
@@ -335,7 +347,9 @@ def test_everybody_learns_of_a_greenlets_end(program: Program, life: int) -> Non
 # that moment were made, which is the order in which they fire, is the order drawn.
 storms = st.lists(
     st.one_of(
-        st.sampled_from(["wait", "wait for one second", "wait within a budget", "give", "give"]),
+        st.sampled_from(
+            ["wait", "wait for one second", "wait within a budget", "give", "give"]
+        ),
         st.integers(0, 5),  # kill that waiter
     ),
     min_size=3,
@@ -399,7 +413,9 @@ def test_a_storm_on_a_queue(events: list[str | int]) -> None:
 def test_a_storm_on_a_semaphore(events: list[str | int]) -> None:
     with virtual_time():
         semaphore = Semaphore(0)
-        got, left = storm(events, lambda limit: semaphore.acquire(timeout=limit), semaphore.release)
+        got, left = storm(
+            events, lambda limit: semaphore.acquire(timeout=limit), semaphore.release
+        )
         assert got + semaphore.counter == events.count("give")
         assert not (left and semaphore.counter), "somebody sleeps beside a permit"
 
@@ -417,9 +433,13 @@ def test_a_storm_on_a_channel(events: list[str | int]) -> None:
             except Empty:
                 return False
 
-        got, left = storm(events, wait, lambda: putters.append(hub.spawn(channel.put, 1)))
+        got, left = storm(
+            events, wait, lambda: putters.append(hub.spawn(channel.put, 1))
+        )
         assert got == sum(putter.dead for putter in putters)
-        assert not (left and got < len(putters)), "a getter and a putter sleep side by side"
+        assert not (left and got < len(putters)), (
+            "a getter and a putter sleep side by side"
+        )
         finish([putter for putter in putters if not putter.dead])
 
 

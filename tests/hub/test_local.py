@@ -68,7 +68,10 @@ def test_properties_and_slots_of_a_subclass() -> None:
     both = Both()
     both.shared, both.double = "for all", 8
     assert both.own == 4
-    assert hub.spawn(lambda: (both.shared, hasattr(both, "own"))).get() == ("for all", False)
+    assert hub.spawn(lambda: (both.shared, hasattr(both, "own"))).get() == (
+        "for all",
+        False,
+    )
     del both.shared
     assert not hasattr(both, "shared")
 

@@ -99,7 +99,9 @@ def test_rlock() -> None:
     lock, log = RLock(), []
     with lock:
         with lock:
-            other = hub.spawn(lambda: (lock.acquire(), log.append("other"), lock.release()))
+            other = hub.spawn(
+                lambda: (lock.acquire(), log.append("other"), lock.release())
+            )
             hub.sleep(0)
             assert log == []
             assert lock.owned()
@@ -156,7 +158,9 @@ def test_a_notification_without_waiters_is_lost(clock: VirtualClock) -> None:
         assert condition.wait(timeout=1) is False
 
 
-def test_a_notification_to_a_killed_waiter_goes_to_the_next(clock: VirtualClock) -> None:
+def test_a_notification_to_a_killed_waiter_goes_to_the_next(
+    clock: VirtualClock,
+) -> None:
     condition = Condition()
 
     def wait() -> bool:
@@ -174,7 +178,9 @@ def test_a_notification_to_a_killed_waiter_goes_to_the_next(clock: VirtualClock)
         assert condition.wait(timeout=1) is False, "no notification may be left over"
 
 
-def test_a_notification_to_a_killed_waiter_is_not_for_later_ones(clock: VirtualClock) -> None:
+def test_a_notification_to_a_killed_waiter_is_not_for_later_ones(
+    clock: VirtualClock,
+) -> None:
     condition = Condition()
 
     def wait(timeout: float) -> bool:

@@ -95,7 +95,9 @@ CYCLES = [spawn_and_join, fail_and_get, time_out, cancel_a_budget, kill, wait_fo
 
 
 @pytest.mark.parametrize("cycle", CYCLES)
-def test_many_cycles_end_with_what_was_there_at_the_beginning(cycle: Callable[[], None]) -> None:
+def test_many_cycles_end_with_what_was_there_at_the_beginning(
+    cycle: Callable[[], None],
+) -> None:
     """Without the help of the collector: it is off, so a cycle of references would pile up."""
     for _ in range(50):
         cycle()

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ twins.replace()
 
 import http.client, http.server, socket, sys, threading, time
 import hub
+from tests.helpers.paths import ROOT
 assert socket is hub.socket and http.client.socket is hub.socket and time.sleep is hub.sleep
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -88,7 +88,7 @@ def said() -> dict[str, Any]:
     """What a process of its own found: the twins stay in place for its whole life."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,
@@ -101,7 +101,9 @@ def said() -> dict[str, Any]:
 
 def test_a_thousand_slow_requests_take_the_time_of_a_few(said: dict[str, Any]) -> None:
     assert said["right"] == REQUESTS
-    assert said["seconds"] < REQUESTS * SLOW / 20  # what they would take one after the other
+    assert (
+        said["seconds"] < REQUESTS * SLOW / 20
+    )  # what they would take one after the other
 
 
 def test_large_bodies_on_a_connection_that_is_kept(said: dict[str, Any]) -> None:

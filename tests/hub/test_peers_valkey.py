@@ -30,7 +30,9 @@ class HubConnection(Connection):  # type: ignore[misc]
     """All that valkey-py needs: where its connections come from."""
 
     def _connect(self) -> socket.socket:
-        sock = socket.create_connection((self.host, self.port), self.socket_connect_timeout)
+        sock = socket.create_connection(
+            (self.host, self.port), self.socket_connect_timeout
+        )
         sock.settimeout(self.socket_timeout)
         return sock
 
@@ -52,7 +54,17 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @contextlib.contextmanager
 def _started(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     assert SERVER is not None
-    command = [SERVER, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+    command = [
+        SERVER,
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        folder,
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
             yield process
@@ -64,7 +76,10 @@ def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
     """False if it ended: somebody else was given the port meanwhile."""
     end = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < end:
-        with contextlib.suppress(OSError, valkey.ConnectionError), valkey.Valkey(port=port) as ours:
+        with (
+            contextlib.suppress(OSError, valkey.ConnectionError),
+            valkey.Valkey(port=port) as ours,
+        ):
             if ours.info("server")["process_id"] == process.pid:
                 return True
         time.sleep(0.05)
@@ -151,7 +166,9 @@ def test_publish_and_subscribe(client: Any) -> None:
     assert all(found == [b"%d" % n for n in range(100)] for found in heard.values())
 
 
-def test_a_time_out_interrupts_a_blocking_call_and_the_client_goes_on(client: Any) -> None:
+def test_a_time_out_interrupts_a_blocking_call_and_the_client_goes_on(
+    client: Any,
+) -> None:
     with pytest.raises(hub.Timeout), hub.Timeout(0.05):
         client.blpop("never", 120)
     assert client.ping()

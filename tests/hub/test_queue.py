@@ -59,7 +59,8 @@ def test_getters_are_served_in_order() -> None:
     queue: Queue[int] = Queue()
     order: list[tuple[int, int]] = []
     greenlets = [
-        hub.spawn(lambda number=number: order.append((number, queue.get()))) for number in range(4)
+        hub.spawn(lambda number=number: order.append((number, queue.get())))
+        for number in range(4)
     ]
     hub.sleep(0)
     for item in range(4):
@@ -169,7 +170,9 @@ def test_who_waits_for_a_place_gets_one_when_the_bound_is_lifted() -> None:
 
 def test_a_queue_fed_from_a_thread_wakes_the_hub() -> None:
     queue: Queue[int] = Queue()
-    thread = threading.Thread(target=lambda: [queue.put(number) for number in range(1000)])
+    thread = threading.Thread(
+        target=lambda: [queue.put(number) for number in range(1000)]
+    )
     thread.start()
     assert [queue.get(timeout=60) for _ in range(1000)] == list(range(1000))
     thread.join()

@@ -1,11 +1,11 @@
 """The examples of hub/README.md run, and its table names every file."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.paths import ROOT
+
 TEXT = (ROOT / "hub" / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 

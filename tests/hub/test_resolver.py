@@ -18,7 +18,9 @@ class Names:
         self.asked: list[str] = []
         self.go = threading.Event()
         self.go.set()
-        self.answer: object = [(plain.AF_INET, plain.SOCK_STREAM, 6, "", ("192.0.2.1", 80))]
+        self.answer: object = [
+            (plain.AF_INET, plain.SOCK_STREAM, 6, "", ("192.0.2.1", 80))
+        ]
 
     def __call__(self, host: str, *args: object) -> list[object]:
         self.asked.append(host)
@@ -120,5 +122,7 @@ def test_the_functions() -> None:
     assert socket.gethostbyname("localhost") == "127.0.0.1"
     assert "127.0.0.1" in socket.gethostbyname_ex("localhost")[2]
     assert socket.gethostbyaddr("127.0.0.1")[0]
-    assert socket.getnameinfo(("127.0.0.1", 80), 0) == plain.getnameinfo(("127.0.0.1", 80), 0)
+    assert socket.getnameinfo(("127.0.0.1", 80), 0) == plain.getnameinfo(
+        ("127.0.0.1", 80), 0
+    )
     assert socket.getfqdn("localhost") == plain.getfqdn("localhost")

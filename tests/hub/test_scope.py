@@ -199,7 +199,9 @@ def test_a_promise_to_a_cancelled_waiter_goes_to_the_next(clock: VirtualClock) -
     first.join()
 
 
-def test_condition_takes_its_lock_back_in_a_cancelled_scope(clock: VirtualClock) -> None:
+def test_condition_takes_its_lock_back_in_a_cancelled_scope(
+    clock: VirtualClock,
+) -> None:
     condition, log = hub.lock.Condition(), []
 
     def hold() -> None:
@@ -237,7 +239,9 @@ def test_nothing_is_kept(clock: VirtualClock) -> None:
         gc.enable()
 
 
-def test_a_scope_outlives_its_block_for_the_greenlets_inside(clock: VirtualClock) -> None:
+def test_a_scope_outlives_its_block_for_the_greenlets_inside(
+    clock: VirtualClock,
+) -> None:
     with CancelScope() as outer:
         with CancelScope():
             left_behind = hub.spawn(hub.sleep, 100)
@@ -357,7 +361,11 @@ def test_supervised_reports_and_goes_on(clock: VirtualClock) -> None:
 
 
 def test_a_timeout_comes_out_as_it_is(clock: VirtualClock) -> None:
-    with pytest.raises(hub.Timeout) as caught, hub.Timeout(2) as budget, Nursery() as nursery:
+    with (
+        pytest.raises(hub.Timeout) as caught,
+        hub.Timeout(2) as budget,
+        Nursery() as nursery,
+    ):
         child = nursery.spawn(hub.sleep, 100)
     assert caught.value is budget
     assert child.dead
@@ -418,7 +426,9 @@ def test_a_scope_around_cancels_the_children(clock: VirtualClock) -> None:
     assert child.dead
 
 
-def test_a_child_spawned_from_elsewhere_belongs_to_the_nursery(clock: VirtualClock) -> None:
+def test_a_child_spawned_from_elsewhere_belongs_to_the_nursery(
+    clock: VirtualClock,
+) -> None:
     """The scope of a child is the nursery's, not that of whoever called spawn."""
     ready = hub.event.AsyncResult()
 
@@ -437,7 +447,9 @@ def test_a_child_spawned_from_elsewhere_belongs_to_the_nursery(clock: VirtualClo
 @settings(max_examples=150)
 @given(
     st.lists(
-        st.tuples(st.integers(0, 3), st.sampled_from(["ends", "fails", "cleans up", "spawns"])),
+        st.tuples(
+            st.integers(0, 3), st.sampled_from(["ends", "fails", "cleans up", "spawns"])
+        ),
         max_size=6,
     ),
     st.sampled_from(["", "fails", "cancels", "is timed out", "is cancelled"]),
@@ -466,7 +478,10 @@ def test_whatever_happens_no_child_is_left(
         with suppress(ExceptionGroup, hub.Timeout), CancelScope() as scope:
             if block == "is cancelled":
                 hub.get_hub().loop.call_later(when, scope.cancel)
-            with hub.Timeout(when if block == "is timed out" else None), Nursery() as nursery:
+            with (
+                hub.Timeout(when if block == "is timed out" else None),
+                Nursery() as nursery,
+            ):
                 for number, (seconds, kind) in enumerate(children):
                     nursery.spawn(run, number, seconds, kind)
                 if block in ("fails", "cancels"):

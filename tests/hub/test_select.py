@@ -55,7 +55,11 @@ def test_select_on_a_socket_that_another_greenlet_reads() -> None:
 def test_select_returns_the_objects_it_was_given(tmp_path: Path) -> None:
     left, right = socket.socketpair()
     with (tmp_path / "regular").open("w+") as regular:
-        assert select.select([regular, left], [right], [regular], 1) == ([regular], [right], [])
+        assert select.select([regular, left], [right], [regular], 1) == (
+            [regular],
+            [right],
+            [],
+        )
     left.close()
     right.close()
 
@@ -127,7 +131,9 @@ def test_epoll(pipe: tuple[int, int]) -> None:
         poller.__enter__()
 
 
-@pytest.mark.parametrize("kind", [select.EpollSelector, select.PollSelector, select.SelectSelector])
+@pytest.mark.parametrize(
+    "kind", [select.EpollSelector, select.PollSelector, select.SelectSelector]
+)
 def test_selectors(kind: type[plain_selectors.BaseSelector]) -> None:
     left, right = socket.socketpair()
     with kind() as selector:

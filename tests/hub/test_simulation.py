@@ -18,7 +18,7 @@ from hub.testing import (
     steady_time,
     virtual_time,
 )
-from hub.virtual import STALL, SteadyClock
+from hub.testing.clock import STALL, SteadyClock
 
 SERVER = "10.0.0.1"
 
@@ -187,7 +187,9 @@ def test_refused_unreachable_and_silent() -> None:
             assert sock.connect_ex(("10.0.0.2", 80)) == errno.ETIMEDOUT
         with pytest.raises(socket.gaierror):
             socket.create_connection(("unknown.example", 80))
-        network.names.table["broken.example"] = socket.gaierror(socket.EAI_AGAIN, "try again")
+        network.names.table["broken.example"] = socket.gaierror(
+            socket.EAI_AGAIN, "try again"
+        )
         with pytest.raises(socket.gaierror, match="try again"):
             socket.getaddrinfo("broken.example", 80)
         with pytest.raises(socket.gaierror, match="not simulated"):
@@ -368,7 +370,11 @@ def test_the_same_seed_gives_the_same_run() -> None:
     first, again, other = fetch_all(7), fetch_all(7), fetch_all(8)
     assert first == again
     assert first != other
-    assert {outcome for _, outcome, _ in first} >= {"ok", "ConnectionRefusedError", "Timeout"}
+    assert {outcome for _, outcome, _ in first} >= {
+        "ok",
+        "ConnectionRefusedError",
+        "Timeout",
+    }
 
 
 @settings(max_examples=40)

@@ -45,7 +45,9 @@ def tcp() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.fixture
-def plain_server() -> Iterator[Callable[[Callable[[plain.socket], object]], tuple[str, int]]]:
+def plain_server() -> Iterator[
+    Callable[[Callable[[plain.socket], object]], tuple[str, int]]
+]:
     """Starts a thread that handles one connection with blocking sockets."""
     threads = []
     server = plain.create_server((HOST, 0))
@@ -112,7 +114,10 @@ def test_end_of_stream_right_behind_a_short_read(
             connection.sendall(b"bye")
             time.sleep(pause)
 
-        with socket.create_connection(plain_server(close_at_once)) as client, hub.Timeout(60):
+        with (
+            socket.create_connection(plain_server(close_at_once)) as client,
+            hub.Timeout(60),
+        ):
             assert client.recv(100) == b"bye"
             assert client.recv(100) == b""
             assert client.recv(100) == b""
@@ -232,7 +237,9 @@ def test_own_timeout_and_budget_are_two_things(
     hub.sleep(0)
 
 
-def test_sendall_timeout_covers_the_whole_call(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_sendall_timeout_covers_the_whole_call(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     left, right = pair
     left.settimeout(0.05)
 
@@ -274,7 +281,9 @@ def test_default_timeout() -> None:
 # -- closing ---------------------------------------------------------------------------------------
 
 
-def test_close_wakes_who_reads_with_ebadf(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_close_wakes_who_reads_with_ebadf(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     left, _ = pair
     reading = hub.spawn(left.recv, 1)
     hub.sleep(0)
@@ -342,7 +351,9 @@ def test_two_readers_are_refused(pair: tuple[socket.socket, socket.socket]) -> N
     assert reading.get() == b"x"
 
 
-def test_detach_gives_the_descriptor_away(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_detach_gives_the_descriptor_away(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     left, right = pair
     left.settimeout(0.001)
     with pytest.raises(TimeoutError):
@@ -407,7 +418,9 @@ def test_nothing_keeps_a_forgotten_socket() -> None:
 
 
 def test_refused() -> None:
-    with plain.socket() as bound:  # and not listening: so nobody else can be given its port
+    with (
+        plain.socket() as bound
+    ):  # and not listening: so nobody else can be given its port
         bound.bind((HOST, 0))
         address = bound.getsockname()
         with socket.socket() as sock, pytest.raises(ConnectionRefusedError):
@@ -474,7 +487,9 @@ def test_connect_by_name_and_dual_stack() -> None:
             assert client.getpeername()[1] == port
             accepting.get()[0].close()
     if socket.has_dualstack_ipv6():
-        with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
+        with socket.create_server(
+            ("::", 0), family=socket.AF_INET6, dualstack_ipv6=True
+        ) as server:
             port = server.getsockname()[1]
             for host in ("127.0.0.1", "::1"):
                 accepting = hub.spawn(server.accept)
@@ -483,7 +498,10 @@ def test_connect_by_name_and_dual_stack() -> None:
 
 
 def test_unix_sockets(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+    with (
+        socket.socket(socket.AF_UNIX) as server,
+        socket.socket(socket.AF_UNIX) as client,
+    ):
         server.bind(str(tmp_path / "s"))
         server.listen()
         accepting = hub.spawn(server.accept)
@@ -556,7 +574,9 @@ def test_the_socket_closes_with_its_last_file() -> None:
     right.close()
 
 
-def test_a_file_is_no_use_after_a_timeout(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_file_is_no_use_after_a_timeout(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     left, right = pair
     left.settimeout(0.001)
     with left.makefile("rb") as reader:
@@ -567,7 +587,9 @@ def test_a_file_is_no_use_after_a_timeout(pair: tuple[socket.socket, socket.sock
             reader.read(1)
 
 
-def test_a_file_on_a_non_blocking_socket(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_file_on_a_non_blocking_socket(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     left, _ = pair
     left.setblocking(False)
     with left.makefile("rb", buffering=0) as reader:
@@ -575,9 +597,14 @@ def test_a_file_on_a_non_blocking_socket(pair: tuple[socket.socket, socket.socke
 
 
 @pytest.mark.parametrize("real", [True, False])
-@pytest.mark.parametrize(("offset", "count"), [(0, None), (5, None), (0, 100_000), (7, 3)])
+@pytest.mark.parametrize(
+    ("offset", "count"), [(0, None), (5, None), (0, 100_000), (7, 3)]
+)
 def test_sendfile(
-    pair: tuple[socket.socket, socket.socket], real: bool, offset: int, count: int | None
+    pair: tuple[socket.socket, socket.socket],
+    real: bool,
+    offset: int,
+    count: int | None,
 ) -> None:
     left, right = pair
     data = os.urandom(300_000)
@@ -622,7 +649,9 @@ def test_wait_read_on_any_descriptor() -> None:
         os.close(write)
 
 
-def test_wait_read_on_one_of_our_sockets(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_wait_read_on_one_of_our_sockets(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     left, right = pair
     right.sendall(b"x")
     left.settimeout(0.001)
@@ -638,7 +667,9 @@ def test_wait_read_on_one_of_our_sockets(pair: tuple[socket.socket, socket.socke
         socket.wait_read(left.fileno(), timeout=0.001)
 
 
-def test_recv_beside_a_wait_for_writing(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_recv_beside_a_wait_for_writing(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
     """A socket that is first waited for by number, then used as one of ours."""
     left, right = pair
     filler = hub.spawn(socket.wait_read, left.fileno())
@@ -682,7 +713,9 @@ def test_a_socket_moves_to_another_thread() -> None:
         left.recv(1)
     left.settimeout(60)
     got = []
-    thread = threading.Thread(target=lambda: [got.append(left.recv(1)), hub.get_hub().destroy()])
+    thread = threading.Thread(
+        target=lambda: [got.append(left.recv(1)), hub.get_hub().destroy()]
+    )
     thread.start()
     right.sendall(b"x")
     thread.join(timeout=60)

@@ -18,19 +18,25 @@ CA = trustme.CA()
 CERTIFICATE = CA.issue_cert("localhost", "other.example")
 
 
-def server_context(kind: type[plain_ssl.SSLContext] = ssl.SSLContext) -> plain_ssl.SSLContext:
+def server_context(
+    kind: type[plain_ssl.SSLContext] = ssl.SSLContext,
+) -> plain_ssl.SSLContext:
     context = kind(plain_ssl.PROTOCOL_TLS_SERVER)
     CERTIFICATE.configure_cert(context)
     return context
 
 
-def client_context(kind: type[plain_ssl.SSLContext] = ssl.SSLContext) -> plain_ssl.SSLContext:
+def client_context(
+    kind: type[plain_ssl.SSLContext] = ssl.SSLContext,
+) -> plain_ssl.SSLContext:
     context = kind(plain_ssl.PROTOCOL_TLS_CLIENT)
     CA.configure_trust(context)
     return context
 
 
-def connect(address: tuple[str, int], context: ssl.SSLContext | None = None, **kw: object):  # type: ignore[no-untyped-def]
+def connect(
+    address: tuple[str, int], context: ssl.SSLContext | None = None, **kw: object
+):  # type: ignore[no-untyped-def]
     context = client_context() if context is None else context
     kw.setdefault("server_hostname", "localhost")
     return context.wrap_socket(socket.create_connection(address), **kw)
@@ -42,7 +48,8 @@ def ours() -> Iterator[Callable[..., tuple[str, int]]]:
     serving, servers = [], []
 
     def start(
-        handle: Callable[[ssl.SSLSocket], object], context: plain_ssl.SSLContext | None = None
+        handle: Callable[[ssl.SSLSocket], object],
+        context: plain_ssl.SSLContext | None = None,
     ) -> tuple[str, int]:
         tls = context or server_context()
         server = socket.create_server((HOST, 0))
@@ -70,7 +77,9 @@ def ours() -> Iterator[Callable[..., tuple[str, int]]]:
 
 
 @pytest.fixture
-def plain_server() -> Iterator[Callable[[Callable[[plain_ssl.SSLSocket], object]], object]]:
+def plain_server() -> Iterator[
+    Callable[[Callable[[plain_ssl.SSLSocket], object]], object]
+]:
     """Starts a thread that handles one TLS connection with the standard library."""
     server = plain_socket.create_server((HOST, 0))
     threads = []
@@ -118,7 +127,9 @@ def test_echo_both_ways_at_once(ours: Callable[..., tuple[str, int]]) -> None:
         exchange(client)
 
 
-def test_echo_with_the_standard_library(plain_server: Callable[..., tuple[str, int]]) -> None:
+def test_echo_with_the_standard_library(
+    plain_server: Callable[..., tuple[str, int]],
+) -> None:
     with connect(plain_server(echo)) as client:
         exchange(client)
 
@@ -153,7 +164,9 @@ def test_verification_fails(ours: Callable[..., tuple[str, int]]) -> None:
     address = ours(echo)
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         connect(address, server_hostname="wrong.example")
-    with pytest.raises(ssl.SSLCertVerificationError, match=r"self-signed|unable to get local"):
+    with pytest.raises(
+        ssl.SSLCertVerificationError, match=r"self-signed|unable to get local"
+    ):
         connect(address, ssl.create_default_context())
 
 
@@ -197,7 +210,9 @@ def test_read_timeout(ours: Callable[..., tuple[str, int]]) -> None:
         assert client.recv(100) == b"still fine"
 
 
-def test_an_interrupted_send_keeps_the_stream_whole(ours: Callable[..., tuple[str, int]]) -> None:
+def test_an_interrupted_send_keeps_the_stream_whole(
+    ours: Callable[..., tuple[str, int]],
+) -> None:
     """A budget ends a send half-way through a record; what comes later must still decrypt."""
     gate = hub.event.Event()
     received = bytearray()
@@ -227,7 +242,9 @@ def test_non_blocking(ours: Callable[..., tuple[str, int]]) -> None:
     plain.setblocking(False)
     with pytest.raises(ValueError, match="non-blocking"):
         context.wrap_socket(plain.dup(), server_hostname="localhost")
-    client = context.wrap_socket(plain, server_hostname="localhost", do_handshake_on_connect=False)
+    client = context.wrap_socket(
+        plain, server_hostname="localhost", do_handshake_on_connect=False
+    )
     waits = 0
     while True:
         try:
@@ -313,13 +330,17 @@ def test_client_certificate(ours: Callable[..., tuple[str, int]]) -> None:
     context = client_context()
     CA.issue_cert("client@example").configure_cert(context)
     names = []
-    with connect(ours(lambda tls: names.append(tls.getpeercert()), server), context) as client:
+    with connect(
+        ours(lambda tls: names.append(tls.getpeercert()), server), context
+    ) as client:
         assert client.recv(1) == b""
     assert names[0]["subjectAltName"]
 
 
 def test_accept_of_a_wrapped_listener() -> None:
-    listener = server_context().wrap_socket(socket.create_server((HOST, 0)), server_side=True)
+    listener = server_context().wrap_socket(
+        socket.create_server((HOST, 0)), server_side=True
+    )
     accepting = hub.spawn(listener.accept)
     with connect(listener.getsockname()) as client:
         peer, address = accepting.get()
@@ -363,7 +384,9 @@ def test_close_wakes_who_reads(ours: Callable[..., tuple[str, int]]) -> None:
         reading.get()
 
 
-def test_makefile_and_sendfile(ours: Callable[..., tuple[str, int]], tmp_path: Path) -> None:
+def test_makefile_and_sendfile(
+    ours: Callable[..., tuple[str, int]], tmp_path: Path
+) -> None:
     (tmp_path / "f").write_bytes(b"line one\nline two\n")
     with connect(ours(echo)) as client, client.makefile("rwb") as stream:
         stream.write(b"hello\n")
@@ -376,7 +399,9 @@ def test_makefile_and_sendfile(ours: Callable[..., tuple[str, int]], tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["ä..b", b"k\xf6nig.example"])
-def test_a_name_that_cannot_be_sent_leaves_the_socket_to_its_owner(name: str | bytes) -> None:
+def test_a_name_that_cannot_be_sent_leaves_the_socket_to_its_owner(
+    name: str | bytes,
+) -> None:
     ours, peer = socket.socketpair()
     with ours, peer:
         with pytest.raises(UnicodeError):
@@ -391,7 +416,10 @@ def test_misuse(ours: Callable[..., tuple[str, int]]) -> None:
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with datagrams, pytest.raises(NotImplementedError):
         context.wrap_socket(datagrams, server_hostname="x")
-    with plain_socket.socket() as plain, pytest.raises(TypeError, match="hub's sockets"):
+    with (
+        plain_socket.socket() as plain,
+        pytest.raises(TypeError, match="hub's sockets"),
+    ):
         context.wrap_socket(plain, server_hostname="x")  # type: ignore[arg-type]
     with socket.socket() as sock, pytest.raises(ValueError, match="check_hostname"):
         context.wrap_socket(sock)

@@ -51,7 +51,11 @@ def test_false_is_swallowed_by_its_own_block_only(clock: VirtualClock) -> None:
     with hub.Timeout(1, False):
         hub.sleep(10)
     assert clock.time == 1
-    with pytest.raises(hub.Timeout) as caught, hub.Timeout(1) as outer, hub.Timeout(5, False):
+    with (
+        pytest.raises(hub.Timeout) as caught,
+        hub.Timeout(1) as outer,
+        hub.Timeout(5, False),
+    ):
         hub.sleep(10)
     assert caught.value is outer
 
@@ -63,7 +67,10 @@ def test_raises_what_it_was_given(clock: VirtualClock, error: object) -> None:
 
 
 def test_a_string_is_part_of_the_message(clock: VirtualClock) -> None:
-    with pytest.raises(hub.Timeout, match="1 second: too slow"), hub.Timeout(1, "too slow"):
+    with (
+        pytest.raises(hub.Timeout, match="1 second: too slow"),
+        hub.Timeout(1, "too slow"),
+    ):
         hub.sleep(10)
 
 
@@ -179,7 +186,9 @@ def test_does_not_keep_anything_alive(clock: VirtualClock) -> None:
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=6), st.integers(0, 8))
-def test_any_nesting_ends_the_block_that_is_due_first(budgets: list[int], work: int) -> None:
+def test_any_nesting_ends_the_block_that_is_due_first(
+    budgets: list[int], work: int
+) -> None:
     """Of nested budgets over one sleep the earliest fires; of equal ones the outermost."""
     with virtual_time() as clock:
         entered: list[hub.Timeout] = []

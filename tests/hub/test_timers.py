@@ -24,7 +24,9 @@ def test_equals_a_sorted_list(ops: list[Op]) -> None:
     for number, (op, amount) in enumerate(ops):
         if op == "add":
             key = (now + amount, number)
-            handles.append((timers.add(now + amount, lambda key=key: fired.append(key)), key))
+            handles.append(
+                (timers.add(now + amount, lambda key=key: fired.append(key)), key)
+            )
             model.append(key)
         elif op == "cancel" and handles:
             timer, key = handles[amount % len(handles)]

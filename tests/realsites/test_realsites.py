@@ -3,7 +3,6 @@
 import hashlib
 import json
 import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,11 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.realsites import nginx
-from tests.realsites.sites import SITES, Site
-from tests.realsites.walk import Inventory, walk
+from tests.helpers import nginx
+from tests.helpers.paths import PROGRAM
+from tests.helpers.sites import SITES, Site
+from tests.helpers.walk import Inventory, walk
 
-PROGRAM = (sys.executable, str(Path(__file__).parents[2] / "cli.py"))
 TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
 
 
@@ -38,7 +37,9 @@ class Crawled:
 
 
 @pytest.fixture(scope="module", params=["postgres", "gimp", "python"])
-def crawled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Crawled:
+def crawled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Crawled:
     site = SITES[request.param]
     if reason := nginx.missing() or site.missing():
         pytest.skip(reason)
@@ -47,7 +48,10 @@ def crawled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         seed = server.url + site.index
         options = ["-d", str(folder), "-w", "0", "-c", "16", "--per-host", "16"]
         subprocess.run(
-            [*PROGRAM, "crawl", seed, *options], check=True, timeout=500, stdin=subprocess.DEVNULL
+            [*PROGRAM, "crawl", seed, *options],
+            check=True,
+            timeout=500,
+            stdin=subprocess.DEVNULL,
         )
     return Crawled(
         site=site,
@@ -55,7 +59,10 @@ def crawled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         origin=server.url,
         inventory=walk(site.root, seed),
         hits=server.hits,
-        records=[json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()],
+        records=[
+            json.loads(line)
+            for line in (folder / "records.jsonl").read_text().splitlines()
+        ],
     )
 
 
@@ -74,15 +81,21 @@ def test_every_other_url_has_one_record_too(crawled: Crawled) -> None:
 
 
 def test_the_server_was_asked_for_each_url_once(crawled: Crawled) -> None:
-    asked = Counter(crawled.origin + hit.target.removeprefix("/") for hit in crawled.hits)
+    asked = Counter(
+        crawled.origin + hit.target.removeprefix("/") for hit in crawled.hits
+    )
     assert asked == Counter(crawled.inventory.everything())
 
 
 def test_each_image_is_on_disk_byte_for_byte(crawled: Crawled) -> None:
     for record in crawled.records:
         if record["type"] == "image":
-            original = crawled.site.root / unquote(urlsplit(record["url"]).path).lstrip("/")
-            assert (crawled.folder / record["path"]).read_bytes() == original.read_bytes()
+            original = crawled.site.root / unquote(urlsplit(record["url"]).path).lstrip(
+                "/"
+            )
+            assert (
+                crawled.folder / record["path"]
+            ).read_bytes() == original.read_bytes()
 
 
 def test_no_picture_is_on_disk_twice(crawled: Crawled) -> None:

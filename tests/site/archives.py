@@ -21,13 +21,19 @@ def leaves(exchange: Exchange) -> None:
     number = int(dict(parse_qsl(exchange.query)).get("page", 1))
     entries = "".join(f"<li>{sentence(number * 5 + n, 'leaves')}" for n in range(5))
     onward = [n for n in (number - 1, number + 1) if 1 <= n <= LEAVES]
-    say(exchange, f"<h1>Page {number}</h1>{entries}", links(*(f"/leaves?page={n}" for n in onward)))
+    say(
+        exchange,
+        f"<h1>Page {number}</h1>{entries}",
+        links(*(f"/leaves?page={n}" for n in onward)),
+    )
 
 
 def article(number: int) -> str:
     """The name of an article, in capitals as wikis have them."""
     chance = random.Random(number)
-    return "_".join([*(chance.choice(WORDS).title() for _ in range(2)), f"{number:x}".upper()])
+    return "_".join(
+        [*(chance.choice(WORDS).title() for _ in range(2)), f"{number:x}".upper()]
+    )
 
 
 ARTICLE_OF = {article(number): number for number in range(ARTICLES)}
@@ -36,7 +42,12 @@ ARTICLE_OF = {article(number): number for number in range(ARTICLES)}
 def wiki(exchange: Exchange) -> None:
     """3,000 articles, reached from each other alone."""
     number = ARTICLE_OF[exchange.arg(article(0))]
-    nearby = [2 * number + 1, 2 * number + 2, number * 7 % ARTICLES, (number + 1) % ARTICLES]
+    nearby = [
+        2 * number + 1,
+        2 * number + 2,
+        number * 7 % ARTICLES,
+        (number + 1) % ARTICLES,
+    ]
     others = [f"/wiki/{article(n)}" for n in nearby if n < ARTICLES]
     name = article(number).replace("_", " ")
     text = ". ".join(sentence(n, "wiki") for n in (number, number + ARTICLES))

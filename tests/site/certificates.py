@@ -11,7 +11,11 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 GOOD = ("127.0.0.1", "::1", "localhost", "good.test")
 DAY = timedelta(days=1)
@@ -61,9 +65,13 @@ def _self_signed(name: str) -> ssl.SSLContext:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(subject, subject, key.public_key(), 1, now, now + DAY)
+    builder = x509.CertificateBuilder(
+        subject, subject, key.public_key(), 1, now, now + DAY
+    )
     names = x509.SubjectAlternativeName([x509.DNSName(name)])
-    certificate = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    certificate = builder.add_extension(names, critical=False).sign(
+        key, hashes.SHA256()
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile() as file:
         file.write(certificate.public_bytes(Encoding.PEM))

@@ -82,7 +82,8 @@ BODIES: dict[str, tuple[str, bytes, Expect]] = {
 }
 
 PAGES = [
-    Page("/" + name, coded(coding, body), expect) for name, (coding, body, expect) in BODIES.items()
+    Page("/" + name, coded(coding, body), expect)
+    for name, (coding, body, expect) in BODIES.items()
 ]
 PAGES += [
     Page("/gzip-bomb/gzip", explode, cut()),

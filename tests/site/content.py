@@ -60,15 +60,21 @@ def endless_srcset(exchange: Exchange) -> None:
 
 
 def endless_style(exchange: Exchange) -> None:
-    exchange.reply("<style>" + "".join(f"url({n})" for n in range(150_000)) + "</style>")
+    exchange.reply(
+        "<style>" + "".join(f"url({n})" for n in range(150_000)) + "</style>"
+    )
 
 
 def endless_attributes(exchange: Exchange) -> None:
-    exchange.reply("<a href=/arrived " + " ".join(f"a{n}=1" for n in range(180_000)) + ">x</a>")
+    exchange.reply(
+        "<a href=/arrived " + " ".join(f"a{n}=1" for n in range(180_000)) + ">x</a>"
+    )
 
 
 def endless_references(exchange: Exchange) -> None:
-    exchange.reply("<a href='/arrived'>x</a><a title='" + "&amp;" * 350_000 + "' href=/arrived>")
+    exchange.reply(
+        "<a href='/arrived'>x</a><a title='" + "&amp;" * 350_000 + "' href=/arrived>"
+    )
 
 
 def endless_sitemap(exchange: Exchange) -> None:
@@ -77,7 +83,9 @@ def endless_sitemap(exchange: Exchange) -> None:
     start = packer.compress(b"<urlset>") + packer.flush(zlib.Z_FULL_FLUSH)
     block = packer.compress(b"<url><loc>/arrived</loc></url>" * 10_000)
     block += packer.flush(zlib.Z_FULL_FLUSH)
-    exchange.reply(start + block * 150, "application/gzip")  # nobody gets as far as its end
+    exchange.reply(
+        start + block * 150, "application/gzip"
+    )  # nobody gets as far as its end
 
 
 def deep_feed(exchange: Exchange) -> None:
@@ -85,9 +93,13 @@ def deep_feed(exchange: Exchange) -> None:
 
 
 def billion_laughs(exchange: Exchange) -> None:
-    entities = "".join(f"<!ENTITY x{n} '{f'&x{n - 1};' * 9 if n else 'ha'}'>" for n in range(12))
+    entities = "".join(
+        f"<!ENTITY x{n} '{f'&x{n - 1};' * 9 if n else 'ha'}'>" for n in range(12)
+    )
     text = f"<?xml version='1.0'?><!DOCTYPE rss [{entities}]>"
-    exchange.reply(text + "<rss><item><link>&x11;</link></item></rss>", "application/rss+xml")
+    exchange.reply(
+        text + "<rss><item><link>&x11;</link></item></rss>", "application/rss+xml"
+    )
 
 
 HOSTILE = {

@@ -35,7 +35,11 @@ def _asked_from(exchange: Exchange) -> int | None:
 
 
 def _broken(
-    exchange: Exchange, etag: str = ETAG, *, body: bytes = WHOLE, content_type: str = "x/y"
+    exchange: Exchange,
+    etag: str = ETAG,
+    *,
+    body: bytes = WHOLE,
+    content_type: str = "x/y",
 ) -> None:
     """The whole is announced, and a third of it is sent."""
     exchange.raw(
@@ -74,7 +78,11 @@ def _then_whole(status: int | None) -> Rest:
     """A ranged request is refused, or ignored; a second plain one gets the whole."""
 
     def answer(exchange: Exchange, first: int | None) -> None:
-        plain = [h for h in exchange.site.hits(exchange.hit.target) if "range" not in h.headers]
+        plain = [
+            h
+            for h in exchange.site.hits(exchange.hit.target)
+            if "range" not in h.headers
+        ]
         if first is not None and status is not None:
             exchange.reply(status=status)
         elif first is None and len(plain) % 2:

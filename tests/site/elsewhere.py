@@ -10,7 +10,7 @@ from typing import NamedTuple
 import trustme
 from msgspec.structs import replace
 
-from crawler.config import HttpConfig
+from crawler.model.config import HttpConfig
 from tests.site import certificates
 from tests.site.fixtures import LIMITS
 from tests.site.names import NameServer, records
@@ -63,7 +63,9 @@ def elsewhere(
 def _endings(
     site: Site, tls_site: Site, ancient: Site, strict: Site, closed: int
 ) -> dict[str, tuple[str, str]]:
-    faults = {tls_site.url("/arrived", f"{name}.test"): "tls_verify" for name in TLS_FAULTS}
+    faults = {
+        tls_site.url("/arrived", f"{name}.test"): "tls_verify" for name in TLS_FAULTS
+    }
     faults |= {
         "http://gone.example/": "dns_nxdomain",
         "http://bare.example/": "dns_nxdomain",

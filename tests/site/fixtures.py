@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 import trustme
 
-from crawler.config import HttpConfig
+from crawler.model.config import HttpConfig
 from tests.site import certificates
 from tests.site.pages import handlers
 from tests.site.server import Site
 
 LIMITS = HttpConfig(
-    timeout=1.5, connect_timeout=1.0, read_timeout=0.7, dns_timeout=1.0, max_body=2 * 2**20
+    timeout=1.5,
+    connect_timeout=1.0,
+    read_timeout=0.7,
+    dns_timeout=1.0,
+    max_body=2 * 2**20,
 )
 """The limits that the expectations of the pages are written for."""
 
@@ -28,7 +32,9 @@ def _has_ipv6() -> bool:
         return False
 
 
-needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6, not even ::1")
+needs_ipv6 = pytest.mark.skipif(
+    not _has_ipv6(), reason="this machine has no IPv6, not even ::1"
+)
 
 _LOOPBACK = ("127.0.0.1", "127.0.0.2")
 

@@ -19,7 +19,11 @@ def png(width: int = 8, height: int = 6, pixel: bytes = b"\xc8\x1e\x1e") -> byte
 def noise(width: int, height: int) -> bytes:
     """A PNG in all colours, which does not shrink."""
     chance = random.Random(width)
-    return _png(width, height, b"".join(b"\0" + chance.randbytes(3 * width) for _ in range(height)))
+    return _png(
+        width,
+        height,
+        b"".join(b"\0" + chance.randbytes(3 * width) for _ in range(height)),
+    )
 
 
 def _png(width: int, height: int, rows: bytes) -> bytes:
@@ -35,7 +39,9 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 PNG = png()
-GIF = b64decode("R0lGODdhCAAGAIEAAMgeHgAAAAAAAAAAACwAAAAACAAGAAAIDgABCBxIsKDBgwgTDgwIADs=")
+GIF = b64decode(
+    "R0lGODdhCAAGAIEAAMgeHgAAAAAAAAAAACwAAAAACAAGAAAIDgABCBxIsKDBgwgTDgwIADs="
+)
 JPEG = b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4"
     "UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2Nj"
@@ -96,7 +102,9 @@ def image(exchange: Exchange) -> None:
     exchange.reply(data, content_type)
 
 
-GALLERY = "<title>Gallery</title>" + "".join(f'<img src="/image/{name}">' for name in PICTURES)
+GALLERY = "<title>Gallery</title>" + "".join(
+    f'<img src="/image/{name}">' for name in PICTURES
+)
 
 PAGES = [
     *[Page(f"/image/{name}", image, ok(data)) for name, (data, _) in PICTURES.items()],

@@ -30,7 +30,9 @@ PAGES: list[Page] = [page for subject in SUBJECTS for page in subject.PAGES]
 def index() -> str:
     parts = ["<!doctype html><title>The fixture site</title>"]
     for subject in SUBJECTS:
-        parts.append(f"<h2>{subject.__name__.rpartition('.')[2]}</h2><p>{subject.__doc__}</p><ul>")
+        parts.append(
+            f"<h2>{subject.__name__.rpartition('.')[2]}</h2><p>{subject.__doc__}</p><ul>"
+        )
         listed = [page.path for page in subject.PAGES if page.listed]
         parts += [f'<li><a href="{path}">{path}</a>' for path in listed]
         parts.append("</ul>")

@@ -20,7 +20,9 @@ _BASIC = b"Basic " + b64encode(USER + b":" + PASSWORD)
 class Proxy:
     """`log` holds what was asked for: "CONNECT good.test:443", "GET http://...", "SOCKS ..."."""
 
-    def __init__(self, *, wants_credentials: bool = False, mischief: bytes | None = None) -> None:
+    def __init__(
+        self, *, wants_credentials: bool = False, mischief: bytes | None = None
+    ) -> None:
         self.log: list[str] = []
         self.connections = 0
         self._wants_credentials = wants_credentials
@@ -80,7 +82,9 @@ class Proxy:
 
     def _forward(self, sock: socket.socket, target: str, head: list[bytes]) -> None:
         authority, _, path = target.removeprefix("http://").partition("/")
-        head[0] = b" ".join([head[0].split(b" ")[0], b"/" + path.encode(), b"HTTP/1.1\r\n"])
+        head[0] = b" ".join(
+            [head[0].split(b" ")[0], b"/" + path.encode(), b"HTTP/1.1\r\n"]
+        )
         kept = [line for line in head[:-1] if not line.lower().startswith(b"proxy-")]
         port = int(authority.partition(":")[2] or 80)
         with socket.create_connection(("127.0.0.1", port)) as server:

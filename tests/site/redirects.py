@@ -21,7 +21,9 @@ def redirect_status(exchange: Exchange) -> None:
 def redirect_endless(exchange: Exchange) -> None:
     """Each hop leads to a new one."""
     number = int(exchange.arg("0"))
-    exchange.reply(status=302, headers=[("Location", f"/redirect-endless/{number + 1}")])
+    exchange.reply(
+        status=302, headers=[("Location", f"/redirect-endless/{number + 1}")]
+    )
 
 
 def cookie_gate(exchange: Exchange) -> None:
@@ -63,7 +65,11 @@ def to(location: str, status: int = 302) -> Handler:
 
 
 def location_raw(location: bytes) -> Handler:
-    return raw(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n")
+    return raw(
+        b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
+        + location
+        + b"\r\n\r\n"
+    )
 
 
 SEE = ok(b"", 302)

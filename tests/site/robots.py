@@ -46,7 +46,9 @@ def private(exchange: Exchange) -> None:
 
 def sitemap(exchange: Exchange) -> None:
     host = exchange.hit.host
-    urls = "".join(f"<url><loc>http://{host}/{name}</loc></url>" for name in ("arrived", "text"))
+    urls = "".join(
+        f"<url><loc>http://{host}/{name}</loc></url>" for name in ("arrived", "text")
+    )
     exchange.reply(f'<?xml version="1.0"?><urlset>{urls}</urlset>', "application/xml")
 
 

@@ -57,7 +57,9 @@ def part(sock: socket.socket) -> None:
 class Exchange:
     """One request, and all ways to answer it."""
 
-    def __init__(self, site: Site, sock: socket.socket, hit: Hit, over: threading.Event) -> None:
+    def __init__(
+        self, site: Site, sock: socket.socket, hit: Hit, over: threading.Event
+    ) -> None:
         self.site = site
         self.sock = sock
         self.hit = hit
@@ -103,7 +105,9 @@ class Exchange:
 
     def reset(self) -> None:
         """End the connection with a TCP reset."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
         raise Reset
 
 
@@ -222,7 +226,9 @@ class Site:
 
     def _begin(self, sock: socket.socket, number: int) -> None:
         with self._lock:
-            job = threading.Thread(target=self._serve, args=(sock, number, self._over), daemon=True)
+            job = threading.Thread(
+                target=self._serve, args=(sock, number, self._over), daemon=True
+            )
             self._open[job] = sock
         job.start()
 
@@ -249,7 +255,9 @@ class Site:
         self.protocols.append(wire.selected_alpn_protocol())
         return wire
 
-    def _converse(self, sock: socket.socket, number: int, over: threading.Event) -> None:
+    def _converse(
+        self, sock: socket.socket, number: int, over: threading.Event
+    ) -> None:
         reader = sock.makefile("rb")
         while (hit := _read_request(reader, number)) is not None:
             self.log.append(hit)
@@ -269,7 +277,9 @@ def _listeners(addresses: Sequence[str], port: int) -> list[socket.socket]:
             for address in addresses:
                 family = socket.AF_INET6 if ":" in address else socket.AF_INET
                 chosen = made[0].getsockname()[1] if made else port
-                made.append(socket.create_server((address, chosen), backlog=512, family=family))
+                made.append(
+                    socket.create_server((address, chosen), backlog=512, family=family)
+                )
             return made
         except OSError:
             for listener in made:
@@ -298,7 +308,9 @@ def _read_request(reader: object, number: int) -> Hit | None:
     method, target, _ = lines[0].split(" ")
     fields = [line.partition(":") for line in lines[1:]]
     headers = {name.lower(): value.strip() for name, _, value in fields}
-    return Hit(time.monotonic(), number, method, headers.get("host", ""), target, headers)
+    return Hit(
+        time.monotonic(), number, method, headers.get("host", ""), target, headers
+    )
 
 
 def _server_context(contexts: Mapping[str, ssl.SSLContext]) -> ssl.SSLContext:

@@ -71,7 +71,10 @@ def left_open(exchange: Exchange) -> None:
     exchange.raw(MESSAGES[exchange.arg("")][0])
 
 
-PAGES = [Page("/" + name, raw(message), expect) for name, (message, expect) in MESSAGES.items()]
+PAGES = [
+    Page("/" + name, raw(message), expect)
+    for name, (message, expect) in MESSAGES.items()
+]
 PAGES += [
     Page("/left-open/" + name, left_open, MESSAGES[name][1])
     for name in ("longer-than-length", "response-twice", "length-and-chunked", "204-with-body",

@@ -39,7 +39,9 @@ def word(number: int) -> str:
     return "".join(syllables)
 
 
-NUMBER_OF = {word(number): number for number in range(max(ARTICLES, MEMBERS, ENTRIES) + 1)}
+NUMBER_OF = {
+    word(number): number for number in range(max(ARTICLES, MEMBERS, ENTRIES) + 1)
+}
 
 
 def new_words(of: str, count: int) -> list[str]:
@@ -54,7 +56,9 @@ FORMS: dict[str, Callable[[str], str]] = {
     "pairs": lambda one: f"/{one}-{one[::-1]}",
     "below": lambda one: f"/{one}/{len(one)}",
     "deep": lambda one: f"/{one}/{one[::-1]}/",
-    "mixed": lambda one: f"/{one}" + ("", "/", f"/{len(one)}", f"/{one[:4]}/x")[len(one) % 4],
+    "mixed": lambda one: (
+        f"/{one}" + ("", "/", f"/{len(one)}", f"/{one[:4]}/x")[len(one) % 4]
+    ),
 }
 
 
@@ -73,9 +77,16 @@ def maze(form: str, branches: int = 6) -> AnyName:
 def encyclopedia(exchange: Exchange) -> None:
     """5,000 articles at the top, reached from each other alone; a third says a single sentence."""
     number = NUMBER_OF[exchange.name] if exchange.name else 0
-    nearby = [2 * number + 1, 2 * number + 2, number * 7 % ARTICLES, (number + 1) % ARTICLES]
+    nearby = [
+        2 * number + 1,
+        2 * number + 2,
+        number * 7 % ARTICLES,
+        (number + 1) % ARTICLES,
+    ]
     others = [f"/{word(n)}" for n in nearby if n < ARTICLES]
-    text = ". ".join(sentence(n, "tops") for n in range(number, number + 1 + 2 * (number % 3)))
+    text = ". ".join(
+        sentence(n, "tops") for n in range(number, number + 1 + 2 * (number % 3))
+    )
     say(exchange, f"<h1>{word(number)}</h1><p>{text}.", links(*others))
 
 

@@ -32,7 +32,9 @@ def drip(exchange: Exchange) -> None:
 
 def slices(exchange: Exchange) -> None:
     """A whole response, cut everywhere."""
-    message = OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n, site\r\n0\r\n\r\n"
+    message = (
+        OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n, site\r\n0\r\n\r\n"
+    )
     exchange.raw(*(message[i : i + 1] for i in range(len(message))), pause=0.001)
 
 
@@ -48,7 +50,11 @@ def reset_in_body(exchange: Exchange) -> None:
 
 def stale(exchange: Exchange) -> None:
     """Answers, promises to keep the connection, and drops it when it is used again."""
-    earlier = [hit for hit in exchange.site.log[:-1] if hit.connection == exchange.hit.connection]
+    earlier = [
+        hit
+        for hit in exchange.site.log[:-1]
+        if hit.connection == exchange.hit.connection
+    ]
     if earlier:
         exchange.hang_up()
     exchange.reply("<p>once per connection")

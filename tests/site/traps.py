@@ -54,9 +54,14 @@ def calendar(exchange: Exchange) -> None:
     """Every month links to its days, to the months beside it, and to those of the next year."""
     year, month, day = (int(part) for part in [*exchange.args, "1", "1", "1"][:3])
     if len(exchange.args) == 3:
-        say(exchange, f"<h1>{day} {MONTHS.split()[month - 1]} {year}</h1>No events on this day")
+        say(
+            exchange,
+            f"<h1>{day} {MONTHS.split()[month - 1]} {year}</h1>No events on this day",
+        )
         return
-    days = "".join(f"<td><a href='/calendar/{year}/{month}/{d}'>{d}</a>" for d in range(1, 29))
+    days = "".join(
+        f"<td><a href='/calendar/{year}/{month}/{d}'>{d}</a>" for d in range(1, 29)
+    )
     after = (year, month + 1) if month < 12 else (year + 1, 1)
     before = (year, month - 1) if month > 1 else (year - 1, 12)
     say(
@@ -75,7 +80,11 @@ def chain(exchange: Exchange) -> None:
 def query(exchange: Exchange) -> None:
     """The same by a parameter."""
     month = int(exchange.query.partition("=")[2] or 0)
-    say(exchange, f"<h1>Week {month}</h1>", links(f"/query?w={month + 1}", f"/query?w={month - 1}"))
+    say(
+        exchange,
+        f"<h1>Week {month}</h1>",
+        links(f"/query?w={month + 1}", f"/query?w={month - 1}"),
+    )
 
 
 def deeper(exchange: Exchange) -> None:
@@ -106,7 +115,9 @@ def matrix(exchange: Exchange) -> None:
     """The same as a path parameter."""
     sid = f"{len(exchange.site.log):08x}"
     item = int(exchange.arg("0").partition(";")[0])
-    others = (f"/matrix/{(item + step) % ITEMS};jsessionid={sid}" for step in range(1, 4))
+    others = (
+        f"/matrix/{(item + step) % ITEMS};jsessionid={sid}" for step in range(1, 4)
+    )
     say(exchange, f"<p>{sentence(item, 'matrix')}", links(*others))
 
 
@@ -170,14 +181,21 @@ def readings(exchange: Exchange) -> None:
     day = int(exchange.arg("0"))
     chance = random.Random(day)
     rows = "".join(f"<td>{chance.random() * 40:.2f}" for _ in range(8))
-    say(exchange, f"<table>{rows}</table>", links(f"/readings/{day + 1}") if day < 299 else "")
+    say(
+        exchange,
+        f"<table>{rows}</table>",
+        links(f"/readings/{day + 1}") if day < 299 else "",
+    )
 
 
 def wide(exchange: Exchange) -> None:
     """A site of 60 pages in as many folders, with a new session id in all links."""
     sid = f"{len(exchange.site.log):08x}"
     number = int(exchange.arg("0"))
-    others = (f"{FOLDERS[(number * 3 + step) % len(FOLDERS)]}?sid={sid}" for step in range(1, 9))
+    others = (
+        f"{FOLDERS[(number * 3 + step) % len(FOLDERS)]}?sid={sid}"
+        for step in range(1, 9)
+    )
     say(exchange, f"<p>{sentence(number, 'wide')}", links(*others))
 
 
@@ -198,9 +216,14 @@ def catalogue(exchange: Exchange) -> None:
     onward = [number + 1] if number < 49 else []
     say(
         exchange,
-        "".join(f"<li><a href='/catalogue?id={n}'>{sentence(n, 'catalogue')}</a>" for n in entries),
+        "".join(
+            f"<li><a href='/catalogue?id={n}'>{sentence(n, 'catalogue')}</a>"
+            for n in entries
+        ),
         links(*(f"/catalogue?page={n}&sort={order}" for n in onward)),
-        links(*(f"/catalogue?page={number}&sort={by}" for by in ("name", "price", "date"))),
+        links(
+            *(f"/catalogue?page={number}&sort={by}" for by in ("name", "price", "date"))
+        ),
     )
 
 
@@ -210,7 +233,9 @@ SECTIONS = ["about/team", "news/today", "help"]
 def slipped(exchange: Exchange) -> None:
     """A menu of relative links without a base, on a server that answers to any folder."""
     last = "/".join(exchange.hit.target.rstrip("/").split("/")[-2:])
-    text = SECTIONS.index(last) if last in SECTIONS else 2 if last.endswith("help") else 9
+    text = (
+        SECTIONS.index(last) if last in SECTIONS else 2 if last.endswith("help") else 9
+    )
     say(exchange, f"<p>{sentence(text, 'slipped')}",
         "".join(f"<a href='{section}/'>{section}</a>" for section in SECTIONS))  # fmt: skip
 
@@ -231,7 +256,9 @@ def cookieless(exchange: Exchange) -> None:
     """A session id as a folder, as old ASP.NET has it, and another one for each request."""
     sid = f"{len(exchange.site.log) * 2654435761 % 2**32:08x}"
     item = int(exchange.args[-1])
-    others = (f"/cookieless/(S({sid}))/item/{(item + step) % ITEMS}" for step in range(1, 4))
+    others = (
+        f"/cookieless/(S({sid}))/item/{(item + step) % ITEMS}" for step in range(1, 4)
+    )
     say(exchange, f"<p>{sentence(item, 'cookieless')}", links(*others))
 
 
@@ -239,7 +266,9 @@ def tags(exchange: Exchange) -> None:
     """What has all of these tags: each may be added to those chosen."""
     chosen = [name for name in exchange.arg("").split("+") if name]
     others = [name for name in WORDS[:10] if name not in chosen]
-    keep = [n for n in range(ITEMS) if all(name in sentence(n, "tags") for name in chosen)]
+    keep = [
+        n for n in range(ITEMS) if all(name in sentence(n, "tags") for name in chosen)
+    ]
     say(exchange, "".join(f"<li>{sentence(n, 'tags')}" for n in keep),
         links(*(f"/tags/{'+'.join([*chosen, name])}" for name in others)))  # fmt: skip
 

@@ -34,7 +34,11 @@ def blog(exchange: Exchange) -> None:
     title = f"Print of post {number}" if "print" in chosen or view else f"Post {number}"
     answers = [number * COMMENTS + n for n in range(COMMENTS)]
     to = int(chosen.get("replytocom", 0))
-    head = f"<h2>Leave a reply to {NAMES[to % len(NAMES)]}</h2>" if to else "<h2>Leave a reply</h2>"
+    head = (
+        f"<h2>Leave a reply to {NAMES[to % len(NAMES)]}</h2>"
+        if to
+        else "<h2>Leave a reply</h2>"
+    )
     here = f"/blog/{number}"
     say(exchange, f"<h1>{title}</h1>", post(number), head,
         links(f"{here}?print=1", f"{here}/amp", f"{here}?share=twitter", f"{here}?share=mail",
@@ -65,8 +69,15 @@ def account(exchange: Exchange) -> None:
 def spelling(exchange: Exchange) -> None:
     """A server that takes any case, and pages that do not agree on one."""
     number = int(exchange.args[-1])
-    others = (f"/spelling/{anyhow('products/item')}/{(number + step) % SPELT}" for step in range(8))
-    say(exchange, f"<title>Item {number}</title><p>{sentence(number, 'spelling')}", links(*others))
+    others = (
+        f"/spelling/{anyhow('products/item')}/{(number + step) % SPELT}"
+        for step in range(8)
+    )
+    say(
+        exchange,
+        f"<title>Item {number}</title><p>{sentence(number, 'spelling')}",
+        links(*others),
+    )
 
 
 def anyhow(word: str) -> str:
@@ -79,7 +90,10 @@ def planner(exchange: Exchange) -> None:
     year, month, day = (int(part) for part in chosen["date"].split("-"))
     after = f"{year + month // 12}-{month % 12 + 1:02}-{day:02}"
     before = f"{year - (month == 1)}-{(month - 2) % 12 + 1:02}-{day:02}"
-    views = (f"/planner?view={view}&date={chosen['date']}" for view in ("week", "month", "list"))
+    views = (
+        f"/planner?view={view}&date={chosen['date']}"
+        for view in ("week", "month", "list")
+    )
     days = (f"/planner?view=day&date={year}-{month:02}-{n:02}" for n in range(1, 29))
     say(exchange, f"<h1>{chosen['view']} of {chosen['date']}</h1>Nothing is planned",
         links(f"/planner?view={chosen['view']}&date={after}",

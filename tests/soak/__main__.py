@@ -16,14 +16,21 @@ def main(seconds: float) -> int:
     endings: Counter[str] = Counter()
     runs: list[Weighed] = []
     end = time.monotonic() + seconds
-    with tempfile.TemporaryDirectory() as folder, faults(time.time_ns() % 10_000) as url:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        faults(time.time_ns() % 10_000) as url,
+    ):
         for number in count():
             runs.append(crawl(url, Path(folder) / str(number)))
             endings += runs[-1].endings
             if time.monotonic() >= end:
                 break
     print(f"{len(runs)} crawls: {dict(endings)}")
-    for name, run in (("first", runs[0]), ("second", runs[min(1, number)]), ("last", runs[-1])):
+    for name, run in (
+        ("first", runs[0]),
+        ("second", runs[min(1, number)]),
+        ("last", runs[-1]),
+    ):
         print(f"{name:<7} {run.census} {run.resident_kb} kB")
     return int(len({run.census for run in runs[1:]}) > 1)
 

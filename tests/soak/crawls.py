@@ -12,11 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from crawler.app import open_crawl
-from crawler.config import Config, HttpConfig, PolitenessConfig, RetryConfig, ScopeConfig
+from crawler.engine.builder import open_crawl
+from crawler.model.config import (
+    Config,
+    HttpConfig,
+    PolitenessConfig,
+    RetryConfig,
+    ScopeConfig,
+)
 from hub.testing import Census, census
+from tests.helpers.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
 
 
@@ -32,7 +38,9 @@ class Weighed(NamedTuple):
 def faults(seed: int) -> Iterator[str]:
     """The URL of the first page behind the faults."""
     command = [sys.executable, "-m", "tests.soak.faults", str(seed)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             yield f"http://127.0.0.1:{int(process.stdout.readline())}/page/0"
@@ -47,15 +55,22 @@ def crawl(url: str, folder: Path) -> Weighed:
         dir=str(folder),
         concurrency=16,
         # With four tries a page outlives a stall of the other process for up to four seconds.
-        http=HttpConfig(timeout=4.0, connect_timeout=2.0, read_timeout=1.0, max_body=2**20),
-        politeness=PolitenessConfig(per_host=16, wait=0.0, host_backoff=0.001, park_after=1000),
+        http=HttpConfig(
+            timeout=4.0, connect_timeout=2.0, read_timeout=1.0, max_body=2**20
+        ),
+        politeness=PolitenessConfig(
+            per_host=16, wait=0.0, host_backoff=0.001, park_after=1000
+        ),
         retry=RetryConfig(tries=4, backoff=0.01),
         scope=ScopeConfig(depth=30),
     )
     summary = open_crawl(config, mode="new").run()
     assert summary.finish_reason == "done"
     assert summary.counts["queued"] == summary.counts["leased"] == 0
-    records = [json.loads(line) for line in (folder / "records.jsonl").read_bytes().splitlines()]
+    records = [
+        json.loads(line)
+        for line in (folder / "records.jsonl").read_bytes().splitlines()
+    ]
     endings = Counter(record["url"] for record in records if record["type"] in TERMINAL)
     assert set(endings.values()) == {1}
     shutil.rmtree(folder)

@@ -1,6 +1,6 @@
 """`python -m tests.soak.day [HOURS]`: a crawl of a day of virtual time, on the simulated network.
 
-Twenty hosts with the faults of `tests.crawler.simulated_web`, a request a minute to each. Every
+Twenty hosts with the faults of `tests.helpers.simulated_web`, a request a minute to each. Every
 hour of virtual time what is alive is counted; in the end every URL must be terminal, and nothing
 may be left of what the crawl has made.
 """
@@ -16,10 +16,16 @@ from pathlib import Path
 from random import Random
 
 import hub
-from crawler.app import open_crawl
-from crawler.config import Config, HttpConfig, PolitenessConfig, RetryConfig, ScopeConfig
+from crawler.engine.builder import open_crawl
+from crawler.model.config import (
+    Config,
+    HttpConfig,
+    PolitenessConfig,
+    RetryConfig,
+    ScopeConfig,
+)
 from hub.testing import Census, census, simulated_network
-from tests.crawler.simulated_web import NAME_SERVER, SimulatedWeb
+from tests.helpers.simulated_web import NAME_SERVER, SimulatedWeb
 from tests.soak.crawls import TERMINAL, resident_kb
 
 HOSTS = 20
@@ -60,7 +66,11 @@ def main(hours: float) -> int:
         web = SimulatedWeb(network, HOSTS, pages=round(hours * HOUR / WAIT))
         watcher = hub.spawn(watch, counts)
         crawl = open_crawl(
-            config(web.seed), mode="new", clock=network.loop.now, random=Random(1), memory=lambda: 0
+            config(web.seed),
+            mode="new",
+            clock=network.loop.now,
+            random=Random(1),
+            memory=lambda: 0,
         )
         summary = crawl.run()
         seconds = network.loop.now() - 1.8e9
@@ -68,7 +78,10 @@ def main(hours: float) -> int:
         web.stop()
         hub.sleep(60)  # what was told to end, ends
         after = census()
-    records = [json.loads(line) for line in Path("crawl/records.jsonl").read_bytes().splitlines()]
+    records = [
+        json.loads(line)
+        for line in Path("crawl/records.jsonl").read_bytes().splitlines()
+    ]
     endings = Counter(record["url"] for record in records if record["type"] in TERMINAL)
     print(f"{seconds / HOUR:.1f} hours of virtual time: {dict(summary.counts)}")
     print(f"before {before}\nafter  {after}")

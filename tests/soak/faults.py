@@ -26,7 +26,9 @@ FAULTS = ("none",) * 8 + ("late", "slices", "reset", "end", "hole", "corrupt")
 def page(exchange: Exchange) -> None:
     written = exchange.arg("0")
     number = int(written) if written.isdecimal() else 0  # links are corrupted, too
-    links = "".join(f"<a href='/page/{(number * 3 + n) % PAGES}'>on</a>" for n in range(1, 6))
+    links = "".join(
+        f"<a href='/page/{(number * 3 + n) % PAGES}'>on</a>" for n in range(1, 6)
+    )
     pictures = "".join(f"<img src='/{name}?{number}'>" for name, _ in PICTURES)
     exchange.reply(f"<title>Page {number}</title>{links}{pictures}" + "<p>text " * 500)
 
@@ -44,7 +46,9 @@ class Faults:
         while True:
             sock, _ = self._listener.accept()
             fault, seed = self._chance.choice(FAULTS), self._chance.random()
-            job = threading.Thread(target=self._serve, args=(sock, fault, seed), daemon=True)
+            job = threading.Thread(
+                target=self._serve, args=(sock, fault, seed), daemon=True
+            )
             job.start()
 
     def _serve(self, sock: socket.socket, fault: str, seed: float) -> None:
@@ -56,7 +60,9 @@ class Faults:
                     pass
                 return
             with socket.create_connection(("127.0.0.1", self._target)) as server:
-                threading.Thread(target=_forward, args=(sock, server), daemon=True).start()
+                threading.Thread(
+                    target=_forward, args=(sock, server), daemon=True
+                ).start()
                 left = chance.randrange(20_000)
                 while data := server.recv(4096):
                     left -= len(data)

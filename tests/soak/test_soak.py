@@ -23,6 +23,8 @@ def test_nothing_is_left_over(tmp_path: Path) -> None:
     assert runs[-1].resident_kb - runs[1].resident_kb < 8_000
 
 
-def test_half_an_hour_of_virtual_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_an_hour_of_virtual_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert day.main(0.5) == 0

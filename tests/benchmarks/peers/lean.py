@@ -66,7 +66,14 @@ class LeanCrawl:
             if found not in self._seen and found.startswith(self.origin):
                 self._seen.add(found)
                 self.todo.append(found)
-        self._write({"url": url, "title": _TITLE(tree), "links": len(links), "images": len(images)})
+        self._write(
+            {
+                "url": url,
+                "title": _TITLE(tree),
+                "links": len(links),
+                "images": len(images),
+            }
+        )
 
     def _write(self, record: dict[str, object]) -> None:
         self._pages.write(json.dumps(record) + "\n")

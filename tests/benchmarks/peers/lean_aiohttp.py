@@ -8,7 +8,9 @@ from tests.benchmarks.peers import CONCURRENCY
 from tests.benchmarks.peers.lean import LeanCrawl
 
 
-async def work(session: aiohttp.ClientSession, lean: LeanCrawl, todo: "asyncio.Queue[str]") -> None:
+async def work(
+    session: aiohttp.ClientSession, lean: LeanCrawl, todo: "asyncio.Queue[str]"
+) -> None:
     while True:
         url = await todo.get()
         async with session.get(url, allow_redirects=False) as answer:
@@ -24,9 +26,12 @@ async def main() -> None:
     todo: asyncio.Queue[str] = asyncio.Queue()
     todo.put_nowait(lean.todo.popleft())
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONCURRENCY), skip_auto_headers=["Accept-Encoding"]
+        connector=aiohttp.TCPConnector(limit=CONCURRENCY),
+        skip_auto_headers=["Accept-Encoding"],
     ) as session:
-        workers = [asyncio.create_task(work(session, lean, todo)) for _ in range(CONCURRENCY)]
+        workers = [
+            asyncio.create_task(work(session, lean, todo)) for _ in range(CONCURRENCY)
+        ]
         await todo.join()
         for worker in workers:
             worker.cancel()

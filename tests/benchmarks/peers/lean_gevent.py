@@ -59,7 +59,10 @@ class Crawl:
             connection = connection or self.connect()
             answer = self.fetch(connection, url)
             self.lean.take(
-                url, answer.parser.get_status_code(), answer.content_type, b"".join(answer.body)
+                url,
+                answer.parser.get_status_code(),
+                answer.content_type,
+                b"".join(answer.body),
             )
             if not answer.keep_alive:
                 connection.close()

@@ -17,7 +17,9 @@ class Crawl:
         self.lean = lean
         self.busy = 0
         self.idle: list[Connection] = []
-        self.connecting: asyncio.Future[None] | None = None  # kept: the loop holds tasks weakly
+        self.connecting: asyncio.Future[None] | None = (
+            None  # kept: the loop holds tasks weakly
+        )
         self.finished = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -28,7 +30,9 @@ class Crawl:
 
     async def connect(self) -> None:
         loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: Connection(self), self.lean.host, self.lean.port)
+        await loop.create_connection(
+            lambda: Connection(self), self.lean.host, self.lean.port
+        )
 
     def hand_out(self) -> None:
         while self.idle and self.lean.todo:

@@ -24,7 +24,9 @@ class SiteSpider(scrapy.Spider):
         # Not allow_domains: that compares names without ports, and this site is on a port.
         here = "^" + re.escape("{0.scheme}://{0.netloc}/".format(urlsplit(seed)))
         self.links = LinkExtractor(allow=here, tags=("a",), attrs=("href",))
-        self.images = LinkExtractor(allow=here, tags=("img",), attrs=("src",), deny_extensions=())
+        self.images = LinkExtractor(
+            allow=here, tags=("img",), attrs=("src",), deny_extensions=()
+        )
 
     def parse(self, response: Response) -> Iterator[Any]:
         if not isinstance(response, HtmlResponse):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from webencodings import LABELS, lookup
 
 from crawler.extract.charset import decide, markup
-from tests.cpu import cpu_within
-from tests.crawler.corpora import corpus
+from tests.helpers.corpora import corpus
+from tests.helpers.cpu import cpu_within
 
 CASE = re.compile(rb"#data\n(.*?)\n#encoding\n(\S+)\n", re.DOTALL)
 
@@ -41,17 +41,29 @@ def test_html5lib(name: str) -> None:
         (b"<meta charset=utf-7>", None, "windows-1252", 0),
         (b"<meta charset=x-user-defined>", None, "windows-1252", 0),
         (b"<?xml version='1.0' encoding='koi8-r'?><p>", None, "koi8-r", 0),
-        (b"<?xml version='1.0' encoding='koi8-r'?><meta charset=utf-8>", None, "utf-8", 0),
+        (
+            b"<?xml version='1.0' encoding='koi8-r'?><meta charset=utf-8>",
+            None,
+            "utf-8",
+            0,
+        ),
         (b"<\0?\0x\0m\0l\0", None, "utf-16le", 0),
         (b"<!--><meta charset=koi8-r>", None, "koi8-r", 0),
         (b"<p title='<meta charset=koi8-r>'>", None, "windows-1252", 0),
         (b"<meta name=x content='text/html; charset=koi8-r'>", None, "windows-1252", 0),
-        (b"<META HTTP-EQUIV=Content-Type CONTENT='a; charset = \"koi8-r\" '>", None, "koi8-r", 0),
+        (
+            b"<META HTTP-EQUIV=Content-Type CONTENT='a; charset = \"koi8-r\" '>",
+            None,
+            "koi8-r",
+            0,
+        ),
         (b"<meta charset=koi8-r", None, "windows-1252", 0),
         (b"", None, "windows-1252", 0),
     ],
 )
-def test_order_of_sources(body: bytes, header: str | None, name: str, mark: int) -> None:
+def test_order_of_sources(
+    body: bytes, header: str | None, name: str, mark: int
+) -> None:
     encoding, length = decide(body, header)
     assert (encoding.name, length) == (name, mark)
 
@@ -84,7 +96,9 @@ PIECES = [
 ]
 
 
-@given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=4), max_size=20).map(b"".join))
+@given(
+    st.lists(st.sampled_from(PIECES) | st.binary(max_size=4), max_size=20).map(b"".join)
+)
 def test_any_bytes_have_a_charset(body: bytes) -> None:
     for label in (None, "utf-8", "iso-2022-jp", "gb18030", "utf-16", "hz-gb-2312"):
         text, charset = decode(body, label, 4096)
@@ -105,13 +119,18 @@ def test_tags_in_bytes_are_tags(label: str) -> None:
         assert document.said("é<") == "é<"
 
 
-@given(st.text("<a href='é日&#;\x85>\xa0"), st.sampled_from(["utf-8", "windows-1252", "gb18030"]))
+@given(
+    st.text("<a href='é日&#;\x85>\xa0"),
+    st.sampled_from(["utf-8", "windows-1252", "gb18030"]),
+)
 def test_parts_say_what_the_whole_says(text: str, label: str) -> None:
     body = text.encode(label, "replace")
     document = markup(body, label, 999)
     whole, name = decode(body, label, 999)
     assert (name, whole) == (label, body.decode(label))
-    assert [document.said(part) for part in document.text.split("<")] == whole.split("<")
+    assert [document.said(part) for part in document.text.split("<")] == whole.split(
+        "<"
+    )
 
 
 @given(st.binary(max_size=60))

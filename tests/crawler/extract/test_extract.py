@@ -12,18 +12,27 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import crawler.extract
-from crawler.config import LimitsConfig
-from crawler.errors import BodyFailure, ExtractFailure, ImageDecodeFailure, TooLarge
 from crawler.extract import extract
-from crawler.extract.listing import read_listing
-from crawler.records import File, Image, Page, Response, Timings, Want
-from tests.cpu import cpu_within
+from crawler.extract.xml.listing import read_listing
+from crawler.model.config import LimitsConfig
+from crawler.model.crawl import Want
+from crawler.model.documents import File, Image, Page
+from crawler.model.errors import (
+    BodyFailure,
+    ExtractFailure,
+    ImageDecodeFailure,
+    TooLarge,
+)
+from crawler.model.http import Response, Timings
+from tests.helpers.cpu import cpu_within
 
 GIF = b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 SITEMAP = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
 
 
-def response(body: bytes, content_type: str | None = None, url: str = "http://h/d/p") -> Response:
+def response(
+    body: bytes, content_type: str | None = None, url: str = "http://h/d/p"
+) -> Response:
     headers = (("content-type", content_type),) if content_type else ()
     return Response(
         url, 200, "OK", "1.1", headers, body, len(body), Timings(1), remote_ip=None,
@@ -38,10 +47,14 @@ def read(
     return extract(response(body, content_type, url), want, LimitsConfig(**options))
 
 
-def said(body: bytes, content_type: str | None, **options: Any) -> tuple[list[str], list[str]]:
+def said(
+    body: bytes, content_type: str | None, **options: Any
+) -> tuple[list[str], list[str]]:
     found = read(body, content_type, **options)
     assert not isinstance(found, Image)
-    links = [f"{link.kind} {link.url.removeprefix('http://h/')}" for link in found.links]
+    links = [
+        f"{link.kind} {link.url.removeprefix('http://h/')}" for link in found.links
+    ]
     return links, [image.url.removeprefix("http://h/") for image in found.images]
 
 
@@ -68,7 +81,9 @@ def said(body: bytes, content_type: str | None, **options: Any) -> tuple[list[st
         (b"\x1f\x8b\x08damaged", "application/gzip", File, "application/gzip"),
     ],
 )
-def test_who_reads_what(body: bytes, content_type: str | None, kind: type, media_type: str) -> None:
+def test_who_reads_what(
+    body: bytes, content_type: str | None, kind: type, media_type: str
+) -> None:
     found = read(body, content_type)
     assert type(found) is kind
     assert found.content_type == media_type
@@ -80,8 +95,16 @@ def test_who_reads_what(body: bytes, content_type: str | None, kind: type, media
         ("text/html; charset=latin1", b"<title>\xe9", "windows-1252"),
         ("text/html", b"<meta charset=koi8-r><title>\xe9", "koi8-r"),
         ("application/xhtml+xml", "<title>é".encode(), "utf-8"),
-        ("application/xhtml+xml", b"<?xml version='1.0' encoding='koi8-r'?><title>", "koi8-r"),
-        ("application/xhtml+xml; charset=koi8-u", b"<?xml encoding='koi8-r'?>", "koi8-u"),
+        (
+            "application/xhtml+xml",
+            b"<?xml version='1.0' encoding='koi8-r'?><title>",
+            "koi8-r",
+        ),
+        (
+            "application/xhtml+xml; charset=koi8-u",
+            b"<?xml encoding='koi8-r'?>",
+            "koi8-u",
+        ),
     ],
 )
 def test_charset_of_a_page(content_type: str, body: bytes, charset: str) -> None:
@@ -92,7 +115,10 @@ def test_charset_of_a_page(content_type: str, body: bytes, charset: str) -> None
 
 def test_texts_of_links() -> None:
     page = extract(
-        response(b"<a href=x>X</a>", "text/html"), "page", LimitsConfig(), with_text=True
+        response(b"<a href=x>X</a>", "text/html"),
+        "page",
+        LimitsConfig(),
+        with_text=True,
     )
     assert isinstance(page, Page)
     assert page.links[0].text == "X"
@@ -122,8 +148,16 @@ def test_a_picture_over_the_size_limit() -> None:
         ('<svg viewBox="0,0,1e2,.6e2"/>', 100, 60),
         ('<svg width="30"/>', 30, None),
         ('<svg viewBox="0 0 1e99 0"/>', None, None),
-        ('<s:svg xmlns:s="http://www.w3.org/2000/svg" viewBox="0 0 1 2"></s:svg>', 1, 2),
-        ('<!DOCTYPE svg [<!ENTITY a "x">]><svg viewBox="0 0 1 2">&a;</svg><!-- -->', 1, 2),
+        (
+            '<s:svg xmlns:s="http://www.w3.org/2000/svg" viewBox="0 0 1 2"></s:svg>',
+            1,
+            2,
+        ),
+        (
+            '<!DOCTYPE svg [<!ENTITY a "x">]><svg viewBox="0 0 1 2">&a;</svg><!-- -->',
+            1,
+            2,
+        ),
     ],
 )
 def test_svg(svg: str, width: int | None, height: int | None) -> None:
@@ -219,7 +253,9 @@ def test_listings_are_bounded() -> None:
     many = "".join(f"<url><loc>http://h/{n}</loc></url>" for n in range(5000))
     body = f"<urlset {SITEMAP}>{many}</urlset>".encode()
     assert len(said(body, "text/xml", max_links=100)[0]) == 100
-    bomb = gzip.compress(b"<urlset>" + b" " * 60_000_000 + b"<url><loc>http://h/x</loc></url>")
+    bomb = gzip.compress(
+        b"<urlset>" + b" " * 60_000_000 + b"<url><loc>http://h/x</loc></url>"
+    )
     assert said(bomb, "application/gzip") == ([], [])
 
 
@@ -253,9 +289,7 @@ def test_hostile_xml(body: bytes) -> None:
 def test_external_entities_are_not_read(tmp_path: Any) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")
-    body = (
-        f'<!DOCTYPE x [<!ENTITY s SYSTEM "{secret.as_uri()}">]><urlset><url><loc>http://h/&s;</loc>'
-    )
+    body = f'<!DOCTYPE x [<!ENTITY s SYSTEM "{secret.as_uri()}">]><urlset><url><loc>http://h/&s;</loc>'
     assert "secret" not in str(read(body.encode(), "text/xml"))
 
 
@@ -275,8 +309,15 @@ STARTS = st.sampled_from([
 
 
 @settings(max_examples=400)
-@given(st.none() | TYPES, STARTS, st.binary(max_size=80), st.sampled_from(["page", "image"]))
-def test_any_body(content_type: str | None, start: bytes, rest: bytes, want: Want) -> None:
+@given(
+    st.none() | TYPES,
+    STARTS,
+    st.binary(max_size=80),
+    st.sampled_from(["page", "image"]),
+)
+def test_any_body(
+    content_type: str | None, start: bytes, rest: bytes, want: Want
+) -> None:
     try:
         found = read(start + rest, content_type, want, url="http://h/sitemap")
     except ExtractFailure:
@@ -286,7 +327,9 @@ def test_any_body(content_type: str | None, start: bytes, rest: bytes, want: Wan
     assert isinstance(found, Image if want == "image" else (Page, Image, File))
 
 
-def test_a_reader_that_breaks_takes_one_record_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_breaks_takes_one_record_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def broken(body: Any) -> Page:
         raise RecursionError("too deep")
 

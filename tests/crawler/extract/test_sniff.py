@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from webencodings import lookup
 
 from crawler.extract.sniff import MediaType, parse_media_type, sniff
-from tests.crawler.corpora import corpus
+from tests.helpers.corpora import corpus
 
 
 def serialized(media_type: MediaType | None) -> str | None:
@@ -61,8 +61,16 @@ PNG = b"\x89PNG\r\n\x1a\n"
         (None, b"\0\0\0\x18ftypisom\0\0\0\0isomiso2", "application/octet-stream"),
         ("text/html", b"GIF", "text/html"),
         ("text/plain", b"<!doctype html><p>", "text/plain"),
-        ("text/html", b"<?xml version='1.0'?>\n<!-- x --><rss version=2>", "application/rss+xml"),
-        ("text/html", b"<feed xmlns='http://www.w3.org/2005/Atom'>", "application/atom+xml"),
+        (
+            "text/html",
+            b"<?xml version='1.0'?>\n<!-- x --><rss version=2>",
+            "application/rss+xml",
+        ),
+        (
+            "text/html",
+            b"<feed xmlns='http://www.w3.org/2005/Atom'>",
+            "application/atom+xml",
+        ),
         ("text/html", b"<html><rss>", "text/html"),
         (None, b"  <!DOCTYPE html>", "text/html"),
         (None, b"\xef\xbb\xbf<html>", "text/html"),

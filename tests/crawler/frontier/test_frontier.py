@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 import hub
-from crawler.config import PolitenessConfig
-from crawler.errors import OutputError
-from crawler.frontier.base import Store
 from crawler.frontier.frontier import PREFETCH, Frontier
 from crawler.frontier.memory import MemoryStore
-from crawler.frontier.sqlite import SqliteStore
-from crawler.records import Found, Lease
+from crawler.frontier.sqlite.store import SqliteStore
+from crawler.frontier.store import Store
+from crawler.model.config import PolitenessConfig
+from crawler.model.crawl import Found, Lease
+from crawler.model.errors import OutputError
 from hub.testing import virtual_time
-from tests.crawler.frontier.support import FAR, found, paths
+from tests.helpers.frontier import FAR, found, paths
 
 Clock = Callable[[], float]
 
@@ -43,7 +43,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 def frontier_of(
     store: Store, clock: Clock, wait: float = 1.0, per_host: int = 2, active: int = 500
 ) -> Frontier:
-    return Frontier(store, PolitenessConfig(per_host=per_host, wait=wait), clock, active)
+    return Frontier(
+        store, PolitenessConfig(per_host=per_host, wait=wait), clock, active
+    )
 
 
 class Crawl:
@@ -102,7 +104,9 @@ def test_no_more_requests_at_once_than_per_host(store: Store, clock: Clock) -> N
     assert crawl.times() == [0, 0, 3, 3, 6, 6]
 
 
-def test_a_landed_request_makes_room_before_its_answer(store: Store, clock: Clock) -> None:
+def test_a_landed_request_makes_room_before_its_answer(
+    store: Store, clock: Clock
+) -> None:
     frontier = frontier_of(store, clock, wait=0.0, per_host=1)
     frontier.add([found(str(n)) for n in range(3)])
     leases = []
@@ -142,7 +146,9 @@ def test_pictures_come_soon_after_their_page_and_pages_are_not_starved(
     frontier.add([found(f"p{n}", depth=n) for n in range(10)])
     crawl = Crawl(frontier, clock)
     for n in range(10):
-        crawl.links[found(f"p{n}").url] = [found(f"i{n}-{k}", "image") for k in range(8)]
+        crawl.links[found(f"p{n}").url] = [
+            found(f"i{n}-{k}", "image") for k in range(8)
+        ]
     crawl.run(1)
     order = crawl.paths()
     assert len(order) == 90
@@ -171,7 +177,9 @@ def test_a_retry_comes_at_its_moment(store: Store, clock: Clock) -> None:
     assert crawl.log[-1][1].queued_ms == 0
 
 
-def test_a_retry_wakes_the_sleepers_earlier_than_they_meant_to(store: Store, clock: Clock) -> None:
+def test_a_retry_wakes_the_sleepers_earlier_than_they_meant_to(
+    store: Store, clock: Clock
+) -> None:
     frontier = frontier_of(store, clock)
     frontier.add([found("1"), found("2", host="b")])
     first = frontier.lease()
@@ -186,7 +194,9 @@ def test_a_retry_wakes_the_sleepers_earlier_than_they_meant_to(store: Store, clo
 
 
 def test_a_block_is_kept_to_and_has_a_limit(store: Store, clock: Clock) -> None:
-    frontier = Frontier(store, PolitenessConfig(per_host=2, wait=1.0, max_retry_after=60.0), clock)
+    frontier = Frontier(
+        store, PolitenessConfig(per_host=2, wait=1.0, max_retry_after=60.0), clock
+    )
     frontier.add([found("1"), found("2"), found("1", host="b"), found("1", host="c")])
     frontier.block("a.example", clock() + 30.0)
     frontier.block("c.example", clock() + 1e6)
@@ -237,7 +247,9 @@ def test_a_host_comes_back_no_sooner_than_it_may(store: Store, clock: Clock) -> 
     assert crawl.times() == [0, 5]
 
 
-def test_a_held_host_gives_nothing_and_the_crawl_waits_for_it(store: Store, clock: Clock) -> None:
+def test_a_held_host_gives_nothing_and_the_crawl_waits_for_it(
+    store: Store, clock: Clock
+) -> None:
     frontier = frontier_of(store, clock, wait=0.0)
     frontier.add([found("1"), found("2"), found("1", host="b")])
     lease = frontier.lease()
@@ -255,7 +267,9 @@ def test_a_held_host_gives_nothing_and_the_crawl_waits_for_it(store: Store, cloc
     assert crawl.times() == [0, 8, 8]
 
 
-def test_a_host_held_while_its_last_url_is_answered_is_let_go(store: Store, clock: Clock) -> None:
+def test_a_host_held_while_its_last_url_is_answered_is_let_go(
+    store: Store, clock: Clock
+) -> None:
     frontier = frontier_of(store, clock, wait=0.0)
     frontier.add([found("1")])
     lease = frontier.lease()
@@ -300,7 +314,9 @@ def test_only_images(store: Store, clock: Clock) -> None:
     assert frontier.statistics().hosts_active == 0
 
 
-def test_close_wakes_everybody_and_leaves_nothing_leased(store: Store, clock: Clock) -> None:
+def test_close_wakes_everybody_and_leaves_nothing_leased(
+    store: Store, clock: Clock
+) -> None:
     frontier = frontier_of(store, clock)
     frontier.add([found(str(n)) for n in range(20)])
     lease = frontier.lease()
@@ -369,10 +385,15 @@ def test_more_hosts_than_can_be_active_all_advance(store: Store, clock: Clock) -
     done: Counter[str] = Counter()
     for _, lease in crawl.log:
         done[lease.host] += 1
-        assert done[lease.host] - min(done[f"{name}.example"] for name in names) <= PREFETCH + 2
+        assert (
+            done[lease.host] - min(done[f"{name}.example"] for name in names)
+            <= PREFETCH + 2
+        )
 
 
-def test_hosts_that_wait_do_not_keep_others_from_being_asked(store: Store, clock: Clock) -> None:
+def test_hosts_that_wait_do_not_keep_others_from_being_asked(
+    store: Store, clock: Clock
+) -> None:
     """Ten hosts at one request a second, with room for four: as fast as if there were room."""
     frontier = frontier_of(store, clock, wait=1.0, active=4)
     frontier.add([found(str(k), host=f"h{n}") for k in range(10) for n in range(10)])
@@ -382,7 +403,9 @@ def test_hosts_that_wait_do_not_keep_others_from_being_asked(store: Store, clock
     assert max(crawl.times()) < 9.5
 
 
-def test_a_crash_after_a_lease_does_not_make_us_hasty(tmp_path: Path, clock: Clock) -> None:
+def test_a_crash_after_a_lease_does_not_make_us_hasty(
+    tmp_path: Path, clock: Clock
+) -> None:
     store = SqliteStore(tmp_path)
     frontier = frontier_of(store, clock, wait=30.0)
     frontier.add([found("1"), found("2")])
@@ -430,7 +453,9 @@ def test_statistics(store: Store, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_every_url_ends_once_whatever_happens(tmp_path: Path, clock: Clock, seed: int) -> None:
+def test_every_url_ends_once_whatever_happens(
+    tmp_path: Path, clock: Clock, seed: int
+) -> None:
     """Workers that fail, give back, retry, block and die; crashes that lose the last commits."""
     chance = random.Random(seed)
     wait = chance.choice([0.0, 0.0, 0.7])
@@ -482,9 +507,13 @@ def test_every_url_ends_once_whatever_happens(tmp_path: Path, clock: Clock, seed
     for life in range(6):
         last.clear()  # a crash forgets the requests since the last commit
         store = SqliteStore(tmp_path)
-        frontier = frontier_of(store, clock, wait, chance.choice([1, 2, 5]), chance.choice([2, 9]))
+        frontier = frontier_of(
+            store, clock, wait, chance.choice([1, 2, 5]), chance.choice([2, 9])
+        )
         frontier.add([found("0"), found("0", host="b")])
-        workers = [hub.spawn(work, frontier, store) for _ in range(chance.choice([1, 4]))]
+        workers = [
+            hub.spawn(work, frontier, store) for _ in range(chance.choice([1, 4]))
+        ]
         hub.joinall(workers, timeout=None if life == 5 else 20, raise_error=True)
         if life == 5:
             store.commit()
@@ -507,7 +536,9 @@ def test_every_url_ends_once_whatever_happens(tmp_path: Path, clock: Clock, seed
     assert set(ended) == reachable
 
 
-def test_ten_thousand_pages_of_500_hosts_take_no_longer_than_they_must(clock: Clock) -> None:
+def test_ten_thousand_pages_of_500_hosts_take_no_longer_than_they_must(
+    clock: Clock,
+) -> None:
     """One request a second a host, 5 % of the hosts slow to answer and then refusing."""
     store = MemoryStore()
     frontier = frontier_of(store, clock, wait=1.0, per_host=1)

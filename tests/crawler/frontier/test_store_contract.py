@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from crawler.costs import NOTHING, Cost
-from crawler.frontier.base import Content, HostDue, Run, Store
 from crawler.frontier.memory import MemoryStore
-from crawler.frontier.sqlite import SqliteStore
-from crawler.pace import Pace
-from crawler.records import Hop, Skip
-from tests.crawler.frontier.support import FAR, found, lease_all, paths
+from crawler.frontier.sqlite.store import SqliteStore
+from crawler.frontier.store import Content, HostDue, Run, Store
+from crawler.frontier.throttle import Pace
+from crawler.model.crawl import Skip
+from crawler.model.host import NOTHING, Cost
+from crawler.model.http import Hop
+from tests.helpers.frontier import FAR, found, lease_all, paths
 
 MAKERS: dict[str, Callable[[Path], Store]] = {
     "memory": lambda folder: MemoryStore(),
@@ -43,12 +44,20 @@ def test_a_lease_carries_all_that_was_found(store: Store) -> None:
         parent_url="https://a.example/",
         seed_url="https://a.example/seed",
         alt="a \N{CAT} and \ud800",
-        redirects=(Hop("https://a.example/old", 301), Hop("https://a.example/older", 302)),
+        redirects=(
+            Hop("https://a.example/old", 301),
+            Hop("https://a.example/older", 302),
+        ),
     )
     store.add([one], 10.0)
     store.claim(1, 11.5)
     (lease,) = store.lease("a.example", "image", 5, 11.5)
-    assert (lease.url, lease.host, lease.kind, lease.want) == (one.url, "a.example", "img", "image")
+    assert (lease.url, lease.host, lease.kind, lease.want) == (
+        one.url,
+        "a.example",
+        "img",
+        "image",
+    )
     assert (lease.depth, lease.attempts, lease.queued_ms) == (4, 0, 1500)
     assert (lease.parent_url, lease.seed_url) == (one.parent_url, one.seed_url)
     assert lease.redirects == one.redirects
@@ -58,8 +67,13 @@ def test_a_lease_carries_all_that_was_found(store: Store) -> None:
 
 
 def test_pages_by_depth_then_discovery_images_by_discovery(store: Store) -> None:
-    store.add([found("deep", depth=3), found("i1", "image", depth=9), found("b", depth=1)], 0.0)
-    store.add([found("c", depth=1), found("i2", "image", depth=2), found("top", depth=0)], 0.0)
+    store.add(
+        [found("deep", depth=3), found("i1", "image", depth=9), found("b", depth=1)],
+        0.0,
+    )
+    store.add(
+        [found("c", depth=1), found("i2", "image", depth=2), found("top", depth=0)], 0.0
+    )
     store.claim(1, 0.0)
     assert paths(store.lease("a.example", "page", 3, 0.0)) == ["top", "b", "c"]
     assert paths(store.lease("a.example", "page", 3, 0.0)) == ["deep"]
@@ -74,7 +88,12 @@ def test_done_is_for_ever(store: Store) -> None:
     store.done(two, "error", "status_5xx")
     assert store.add([found("1"), found("2", depth=0)], 1.0) == 0
     counts = store.counts()
-    assert (counts["queued"], counts["leased"], counts["page"], counts["error"]) == (0, 0, 1, 1)
+    assert (counts["queued"], counts["leased"], counts["page"], counts["error"]) == (
+        0,
+        0,
+        1,
+        1,
+    )
     assert store.lease("a.example", "page", 5, 2.0) == []
     with pytest.raises(ValueError, match="not leased"):
         store.done(one, "page")
@@ -113,12 +132,17 @@ def test_a_retry_of_a_claimed_host_can_be_leased_when_due(store: Store) -> None:
 
 
 def test_a_skip_is_overturned_by_a_better_find(store: Store) -> None:
-    assert store.add([found("1", depth=4, skip=FAR), found("2", depth=4, skip=FAR)], 0.0) == 0
+    assert (
+        store.add([found("1", depth=4, skip=FAR), found("2", depth=4, skip=FAR)], 0.0)
+        == 0
+    )
     assert store.counts()["skip"] == 2
     assert store.claim(1, 0.0) == []
     assert not store.known(found("1").url, 4)
     assert store.add([found("1", depth=4, skip=FAR)], 1.0) == 0
-    assert store.add([found("1", depth=3, parent_url="https://a.example/near")], 2.0) == 1
+    assert (
+        store.add([found("1", depth=3, parent_url="https://a.example/near")], 2.0) == 1
+    )
     assert store.counts()["skip"] == 1
     assert store.counts()["queued"] == 1
     (lease,) = lease_all(store, 2.0)
@@ -143,7 +167,9 @@ def test_written_skips_are_terminal(store: Store) -> None:
     parent = "https://a.example/p"
     store.add([found(str(n), skip=skip, parent_url=parent) for n in range(3)], 0.0)
     pending = store.pending_skips(2)
-    assert [(one.url, one.skip) for one in pending] == [(found(p).url, skip) for p in "01"]
+    assert [(one.url, one.skip) for one in pending] == [
+        (found(p).url, skip) for p in "01"
+    ]
     assert pending[0] == found("0", skip=skip, parent_url=parent)
     store.skips_written(2)
     assert [one.url for one in store.pending_skips(5)] == [found("2").url]
@@ -152,18 +178,27 @@ def test_written_skips_are_terminal(store: Store) -> None:
 
 
 def test_one_fetch_for_a_url_wanted_as_page_and_as_image(store: Store) -> None:
-    assert store.add([found("1"), found("1", "image"), found("2", "image"), found("2")], 0.0) == 2
+    assert (
+        store.add(
+            [found("1"), found("1", "image"), found("2", "image"), found("2")], 0.0
+        )
+        == 2
+    )
     assert sorted(paths(lease_all(store, 0.0))) == ["1", "2"]
 
 
 def test_what_waits_takes_the_smaller_depth(store: Store) -> None:
-    store.add([found("1", depth=5), found("2", depth=4), found("3", "image", depth=5)], 0.0)
+    store.add(
+        [found("1", depth=5), found("2", depth=4), found("3", "image", depth=5)], 0.0
+    )
     assert not store.known(found("1").url, 2)
     assert store.add([found("1", depth=2), found("3", "image", depth=3)], 0.0) == 0
     assert store.known(found("1").url, 2)
     assert store.add([found("2", "image", depth=0)], 0.0) == 0
     leases = lease_all(store, 0.0)
-    assert [(p, lease.depth) for p, lease in zip(paths(leases), leases, strict=True)] == [
+    assert [
+        (p, lease.depth) for p, lease in zip(paths(leases), leases, strict=True)
+    ] == [
         ("1", 2),
         ("2", 4),
         ("3", 3),
@@ -254,7 +289,9 @@ def test_only_images(store: Store) -> None:
     store.block("b.example", 4.0)
     assert store.next_due(images_only=True) == 4.0
     assert store.claim(9, 3.0, images_only=True) == []
-    assert [host.name for host in store.claim(9, 4.0, images_only=True)] == ["b.example"]
+    assert [host.name for host in store.claim(9, 4.0, images_only=True)] == [
+        "b.example"
+    ]
     assert [host.name for host in store.claim(9, 4.0)] == ["a.example"]
 
 

@@ -20,13 +20,13 @@ from hypothesis.stateful import (
     rule,
 )
 
-from crawler.frontier.base import Content
 from crawler.frontier.memory import MemoryStore
-from crawler.frontier.recent import Recent
-from crawler.frontier.sqlite import SqliteStore
-from crawler.pace import Pace
-from crawler.records import Found, Lease
-from tests.crawler.frontier.support import FAR, found
+from crawler.frontier.sqlite.recent import Recent
+from crawler.frontier.sqlite.store import SqliteStore
+from crawler.frontier.store import Content
+from crawler.frontier.throttle import Pace
+from crawler.model.crawl import Found, Lease
+from tests.helpers.frontier import FAR, found
 
 HOSTS = ("a", "b", "c")
 
@@ -78,7 +78,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.claimed.update(host.name for host in hosts)
 
     @precondition(lambda self: self.claimed)
-    @rule(data=st.data(), want=st.sampled_from(["page", "image"]), limit=st.integers(1, 4))
+    @rule(
+        data=st.data(), want=st.sampled_from(["page", "image"]), limit=st.integers(1, 4)
+    )
     def lease(self, data: st.DataObject, want: str, limit: int) -> None:
         host = data.draw(st.sampled_from(sorted(self.claimed)))
         leases = self.store.lease(host, want, limit, self.now)
@@ -113,7 +115,9 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(host=st.sampled_from(HOSTS), seconds=st.sampled_from([0.0, 2.0]))
     def unclaim(self, host: str, seconds: float) -> None:
         name = f"{host}.example"
-        if name in self.claimed and not any(lease.host == name for lease in self.leases):
+        if name in self.claimed and not any(
+            lease.host == name for lease in self.leases
+        ):
             self.claimed.remove(name)
             for store in (self.store, self.model):
                 store.unclaim(name, self.now + seconds)

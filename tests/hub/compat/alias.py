@@ -44,7 +44,10 @@ class _OnlyTests:
     """Finds the real modules named in _REAL, and keeps the rest of gevent out."""
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+        self,
+        name: str,
+        path: Sequence[str] | None,
+        target: types.ModuleType | None = None,
     ) -> importlib.machinery.ModuleSpec | None:
         if not name.startswith("gevent."):
             return None
@@ -58,7 +61,9 @@ class AliasHub(Hub):
 
     name = ""
 
-    def _normalize_exception(self, kind: Any, value: Any, trace: Any) -> tuple[Any, Any, Any]:
+    def _normalize_exception(
+        self, kind: Any, value: Any, trace: Any
+    ) -> tuple[Any, Any, Any]:
         if isinstance(value, type):
             value = value()
         return kind, value, trace
@@ -95,7 +100,9 @@ def _made(name: str, **names: Any) -> types.ModuleType:
 
 
 def _accept_ref(method: Callable[..., Any]) -> Callable[..., Any]:
-    def accepting(*args: Any, ref: bool = True, priority: int = -1, **kwargs: Any) -> Any:
+    def accepting(
+        *args: Any, ref: bool = True, priority: int = -1, **kwargs: Any
+    ) -> Any:
         return method(*args, **kwargs)
 
     return accepting
@@ -130,9 +137,21 @@ _ORIGINALS = {
 
 
 def _monkey() -> types.ModuleType:
-    parts = ("socket", "ssl", "select", "selectors", "thread", "time", "queue", "os", "signal")
+    parts = (
+        "socket",
+        "ssl",
+        "select",
+        "selectors",
+        "thread",
+        "time",
+        "queue",
+        "os",
+        "signal",
+    )
     every = {*parts, "threading", "_thread"}
-    patches = {f"patch_{part}": _patch(part) for part in (*parts, "sys", "subprocess", "dns")}
+    patches = {
+        f"patch_{part}": _patch(part) for part in (*parts, "sys", "subprocess", "dns")
+    }
     return _made(
         "monkey",
         patch_all=_patch(*every),
@@ -170,7 +189,9 @@ def _hub_module() -> types.ModuleType:
 
 
 def _os() -> types.ModuleType:
-    return twins.module("gevent.os", os, make_nonblocking=lambda fd: os.set_blocking(fd, False))
+    return twins.module(
+        "gevent.os", os, make_nonblocking=lambda fd: os.set_blocking(fd, False)
+    )
 
 
 def _hub_local() -> types.ModuleType:
@@ -224,7 +245,11 @@ def _package(parts: dict[str, types.ModuleType]) -> types.ModuleType:
     package.__file__ = os.path.join(package.__path__[0], "__init__.py")
     names = {name: getattr(hub, name) for name in hub.__all__ if name not in parts}
     vars(package).update(
-        names, **parts, fork=os.fork, reinit=lambda: None, version_info=(26, 9, 0, "", 0)
+        names,
+        **parts,
+        fork=os.fork,
+        reinit=lambda: None,
+        version_info=(26, 9, 0, "", 0),
     )
     return package
 
@@ -247,5 +272,6 @@ def install() -> None:
     socket.__implements__ = [
         name
         for name, value in vars(socket).items()
-        if isinstance(value, types.FunctionType) and name in _ORIGINALS["socket"].__all__
+        if isinstance(value, types.FunctionType)
+        and name in _ORIGINALS["socket"].__all__
     ]

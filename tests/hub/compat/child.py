@@ -38,7 +38,12 @@ class Outcomes(unittest.TestResult):
         return name.removeprefix(self._prefix)
 
     def _write(self, test: Any, outcome: str, text: str = "") -> None:
-        line = {"test": self._name(test), "outcome": outcome, "text": text, "at": monotonic()}
+        line = {
+            "test": self._name(test),
+            "outcome": outcome,
+            "text": text,
+            "at": monotonic(),
+        }
         print(json.dumps(line), file=self._stream, flush=True)
 
     def startTest(self, test: Any) -> None:
@@ -84,7 +89,9 @@ def prepare_stdlib_tests() -> None:
 
     support.use_resources = []
     support.verbose = False
-    import_helper.import_fresh_module = lambda name, *rest, **more: importlib.import_module(name)
+    import_helper.import_fresh_module = lambda name, *rest, **more: (
+        importlib.import_module(name)
+    )
     threading_helper.threading_setup = lambda: ()
     threading_helper.threading_cleanup = lambda *values: None
     threading_helper.wait_threads_exit = lambda timeout=None: nullcontext()
@@ -105,7 +112,12 @@ def prepare(side: str, module: str) -> None:
 
 
 def main(
-    side: str, module: str, result: str, left_out: list[str], only: list[str], limit: float
+    side: str,
+    module: str,
+    result: str,
+    left_out: list[str],
+    only: list[str],
+    limit: float,
 ) -> None:
     """See the module's docstring."""
     prepare(side, module)
@@ -120,11 +132,15 @@ def main(
     with open(result, "w", encoding="utf-8") as stream:
         loaded = importlib.import_module(module)
         tests = list(single(unittest.defaultTestLoader.loadTestsFromModule(loaded)))
-        dropped = [test.id().removeprefix(prefix) for test in tests if not wanted(test.id())]
+        dropped = [
+            test.id().removeprefix(prefix) for test in tests if not wanted(test.id())
+        ]
         unittest.TestSuite(test for test in tests if wanted(test.id())).run(
             Outcomes(stream, prefix, limit)
         )
-        print(json.dumps({"test": "", "outcome": "end", "dropped": dropped}), file=stream)
+        print(
+            json.dumps({"test": "", "outcome": "end", "dropped": dropped}), file=stream
+        )
     os._exit(0)  # threads and greenlets that a test left behind are not waited for
 
 

@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
+from tests.helpers.paths import ROOT
 from tests.hub.compat.child import FAILED
 
 HUNG = "hung"
 
-_ROOT = Path(__file__).resolve().parents[3]
+_ROOT = ROOT
 # Made once, because modules run in threads here, and pytest changes the environment with each test.
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(_ROOT)}
 _ONE_TEST = 15.0  # seconds, gevent's own on slow machines
@@ -37,7 +38,9 @@ class Outcomes(dict[str, str]):
             self.dropped = set(said["dropped"])
         elif outcome == "started":
             self[name] = HUNG  # until it says otherwise
-        elif self.get(name) != FAILED:  # a failed subtest or thread is not mended by the rest
+        elif (
+            self.get(name) != FAILED
+        ):  # a failed subtest or thread is not mended by the rest
             self[name] = outcome
         if outcome == FAILED:
             self.texts[name] = said["text"]
@@ -61,7 +64,11 @@ def run(
     with tempfile.TemporaryDirectory(prefix="compat-") as folder:
         result = Path(folder, "result.json")
         result.touch()
-        order: dict[str, object] = {"side": side, "module": module, "result": str(result)}
+        order: dict[str, object] = {
+            "side": side,
+            "module": module,
+            "result": str(result),
+        }
         order |= {"left_out": sorted(left_out), "only": sorted(only)}
         order |= {"limit": _ONE_TEST * patience}
         said = _child(json.dumps(order), folder, _ONE_MODULE * patience)

@@ -22,7 +22,9 @@ GEVENT = [
     )
     for name in names.split()
 ]
-CPYTHON = [f"test.test_{name}" for name in ("queue", "select", "selectors", "socket", "ssl")]
+CPYTHON = [
+    f"test.test_{name}" for name in ("queue", "select", "selectors", "socket", "ssl")
+]
 MODULES = [*GEVENT, *CPYTHON]
 
 
@@ -46,4 +48,9 @@ class Recorded:
 
     def others(self) -> set[str]:
         """Those that did not pass."""
-        return {name for key, names in self._found.items() if key != "passed" for name in names}
+        return {
+            name
+            for key, names in self._found.items()
+            if key != "passed"
+            for name in names
+        }

@@ -9,10 +9,10 @@ import importlib.util
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests.helpers.paths import ROOT
 from tests.hub.compat.child import FAILED, PASSED
 from tests.hub.compat.runs import HUNG, Outcomes, run
 from tests.hub.compat.table import CPYTHON, GEVENT, MODULES, RECORDED, Recorded, listed
@@ -26,11 +26,12 @@ pytestmark = [
         reason="this Python has no test package",
     ),
     pytest.mark.skipif(
-        not RECORDED.exists(), reason="how gevent does on this version of Python is not recorded"
+        not RECORDED.exists(),
+        reason="how gevent does on this version of Python is not recorded",
     ),
 ]
 
-_ROOT = Path(__file__).resolve().parents[3]
+_ROOT = ROOT
 _AT_ONCE = 6  # they sleep most of the time
 _AGAIN = (1.0, 2.0, 4.0, 8.0, 8.0)  # how patient each further try is
 _LONGEST = (
@@ -130,7 +131,9 @@ def test_of_cpythons_tests_as_many_pass_as_on_gevent(
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_table_names_tests_that_exist(module: str, results: dict[str, Result]) -> None:
+def test_the_table_names_tests_that_exist(
+    module: str, results: dict[str, Result]
+) -> None:
     """A name that this version of Python and gevent does not have hides nothing, and misleads."""
     outcomes = results[module].outcomes
     assert listed("fails", module).keys() <= outcomes.keys()

@@ -63,7 +63,11 @@ class Thread:
             pass
         except BaseException as error:
             hook = sys.modules["threading"].excepthook
-            hook(_threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
+            hook(
+                _threading.ExceptHookArgs(
+                    (type(error), error, error.__traceback__, None)
+                )
+            )
         finally:
             del _threads[hub.getcurrent()]
 
@@ -95,7 +99,9 @@ def _get_ident() -> int:
     return id(hub.getcurrent())
 
 
-def _start_new_thread(function: Callable[..., object], args: Any = (), kwargs: Any = None) -> int:
+def _start_new_thread(
+    function: Callable[..., object], args: Any = (), kwargs: Any = None
+) -> int:
     def run() -> None:
         with suppress(SystemExit):  # which ends a thread, and no more
             function(*args, **(kwargs or {}))
@@ -182,7 +188,11 @@ _KEPT = (
 
 def replace() -> None:
     """Put the twins in place."""
-    originals = {id(sys.modules[name]): twin for name, twin in TWINS.items() if name in sys.modules}
+    originals = {
+        id(sys.modules[name]): twin
+        for name, twin in TWINS.items()
+        if name in sys.modules
+    }
     for loaded in list(sys.modules.values()):
         if not isinstance(loaded, types.ModuleType) or _is_kept(loaded.__name__):
             continue
@@ -199,7 +209,11 @@ class _Unnumbered:
     """A file that can't be sent by the kernel."""
 
     def __init__(self, file: Any) -> None:
-        self.read, self.seek, self.mode = file.read, file.seek, getattr(file, "mode", "b")
+        self.read, self.seek, self.mode = (
+            file.read,
+            file.seek,
+            getattr(file, "mode", "b"),
+        )
 
 
 def _name_private_parts() -> None:
@@ -208,7 +222,9 @@ def _name_private_parts() -> None:
     there._PySimpleQueue = queue.SimpleQueue
     kind: Any = socket.socket
     kind._sendfile_use_sendfile = kind.sendfile
-    kind._sendfile_use_send = lambda sock, file, **rest: sock.sendfile(_Unnumbered(file), **rest)
+    kind._sendfile_use_send = lambda sock, file, **rest: sock.sendfile(
+        _Unnumbered(file), **rest
+    )
     secure: Any = ssl.SSLSocket
     secure._sslobj = property(lambda sock: sock._tls and sock._tls._sslobj)
     if hasattr(_socket, "_fallback_socketpair"):  # from Python 3.13 on

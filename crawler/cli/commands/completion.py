@@ -1,0 +1,30 @@
+"""`orbweb completion SHELL`: what a shell needs to complete our words."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+from crawler.cli import COMPLETION_VARIABLE, commands
+from crawler.model.errors import UsageError
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command("completion")
+@click.argument("shell", required=False, type=click.Choice(SHELLS))
+def command(shell: str | None) -> None:
+    """Print what makes SHELL (default: yours) complete commands, options and their values.
+
+    \b
+    bash, zsh: eval "$(orbweb completion)"     in ~/.bashrc or ~/.zshrc
+    fish:      orbweb completion | source      in ~/.config/fish/config.fish
+    """
+    shell = shell or Path(os.environ.get("SHELL", "")).name
+    kind = get_completion_class(shell) if shell in SHELLS else None
+    if kind is None:
+        raise UsageError(f"which shell is it? name one of {', '.join(SHELLS)}")
+    click.echo(kind(commands, {}, "orbweb", COMPLETION_VARIABLE).source())

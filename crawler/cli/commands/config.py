@@ -1,0 +1,72 @@
+"""`orbweb config init|check|show|schema`."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crawler.cli.flags import GroupedCommand
+from crawler.cli.options import crawl_options, load_plan, read_text_file
+from crawler.model.errors import OutputError, UsageError
+from crawler.settings.doc import example_toml, json_schema, show
+from crawler.settings.load import load
+
+
+@click.group()
+def command() -> None:
+    """Write, check and show configurations."""
+
+
+@command.command()
+@click.argument("file", default="-", metavar="[FILE]")
+def init(file: str) -> None:
+    """Write a commented configuration with all defaults to FILE (default: stdout)."""
+    if file == "-":
+        click.echo(example_toml(), nl=False)
+        return
+    try:
+        with Path(file).open("x", encoding="utf-8") as out:
+            out.write(example_toml())
+    except FileExistsError:
+        raise UsageError(f"{file} exists; name another file, or move it away") from None
+    except OSError as error:
+        raise OutputError(f"{file} can't be written: {error.strerror}") from error
+    click.echo(f"Wrote {file}. Edit it, then: orbweb config check {file}", err=True)
+
+
+@command.command()
+@click.argument("file")
+def check(file: str) -> None:
+    """Find the mistakes in FILE, with their lines."""
+    plan = load((file, read_text_file(file)), os.environ, [])
+    for note in plan.notes:
+        click.echo(note, err=True)
+    seeds = sum(len(job.config.seeds) for job in plan.jobs)
+    click.echo(
+        f"{file} is right: {len(plan.jobs)} job(s), {seeds} seed(s). "
+        f"Next: orbweb crawl --config {file}",
+        err=True,
+    )
+
+
+@command.command("show", cls=GroupedCommand, params=list(crawl_options()))
+@click.argument("urls", nargs=-1, metavar="[URL]...")
+@click.pass_context
+def show_(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> None:
+    """The values that a crawl with these options would use, and where each comes from."""
+    plan = load_plan(ctx.command, params, urls)
+    for number, job in enumerate(plan.jobs, 1):
+        if len(plan.jobs) > 1:
+            click.echo(f"# [[job]] {number}: {job.config.dir}")
+        click.echo(show(job).lstrip("\n"))
+
+
+@command.command()
+def schema() -> None:
+    """The JSON Schema of the configuration file, for editors."""
+    click.echo(json.dumps(json_schema(), indent=2))

@@ -1,0 +1,35 @@
+"""`orbweb crawl`: a new crawl, or several from one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from crawler.cli.flags import GroupedCommand
+from crawler.cli.options import crawl_options, load_plan
+from crawler.cli.terminal.verbosity import voice_of
+from crawler.model.errors import UsageError
+
+
+@click.command("crawl", cls=GroupedCommand, params=list(crawl_options()))
+@click.argument("urls", nargs=-1, metavar="[URL]...")
+@click.pass_context
+def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
+    """Crawl from the URLs: follow links, write one record for each URL, keep images.
+
+    Everything goes to one folder, from which orbweb resume goes on after any stop.
+    """
+    plan = load_plan(ctx.command, params, urls)
+    from crawler.cli.running import run_tasks, tasks_of
+    from crawler.workspace.folder import Mode
+
+    if params["fresh"] and params["newer"]:
+        raise UsageError(
+            "--fresh throws away what -N would compare with; name one of them"
+        )
+    mode: Mode = "fresh" if params["fresh"] else "newer" if params["newer"] else "new"
+    tasks = tasks_of(plan, mode)
+    voice = voice_of(params)
+    return run_tasks(tasks, voice, side_by_side=plan.side_by_side, notes=plan.notes)

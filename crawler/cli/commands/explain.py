@@ -1,0 +1,132 @@
+"""`orbweb explain URL`: why it was or was not crawled, from a crawl's state and configuration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from crawler.cli.asking import open_state
+from crawler.cli.terminal.formatting import printable
+from crawler.inspect.explain import Explanation, Verdict
+from crawler.model.errors import UsageError
+from crawler.model.units import show_bytes, show_seconds
+from crawler.model.url import canonical, parse_seed
+
+
+@click.command("explain")
+@click.argument("url")
+@click.argument("folder", default=".", metavar="[DIR]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@click.option(
+    "--ask-robots", is_flag=True, help="Fetch robots.txt now instead of remembering it."
+)
+def command(url: str, folder: str, as_json: bool, ask_robots: bool) -> None:
+    """Why URL was or was not crawled, by the crawl in DIR (default: here).
+
+    Nothing is fetched, unless --ask-robots is given.
+    """
+    from crawler.inspect.explain import explain
+
+    address = canonical(url) if "://" in url else parse_seed(url).url
+    if address is None:
+        raise UsageError(
+            f"{url[:200]} is no URL; give one such as https://example.com/"
+        )
+    now = time.time()
+    with open_state(Path(folder)) as (state, config):
+        found = explain(state, config, address, now)
+    if ask_robots:
+        found = msgspec.structs.replace(found, robots=_asked(config, address))
+    if as_json:
+        click.echo(msgspec.json.encode(found))
+    else:
+        for line in report(found, now):
+            click.echo(printable(line))
+
+
+def _asked(config: Any, url: str) -> Verdict:
+    from crawler.engine.builder import ask_robots
+
+    (answer,) = ask_robots(config, [url])
+    return answer.verdict
+
+
+def report(found: Explanation, now: float) -> Iterator[str]:
+    """The explanation as lines of text."""
+    yield found.url
+    yield f"  {found.answer}"
+    yield ""
+    rows: list[tuple[str, Any]] = [
+        *_of_the_state(found, now),
+        ("scope", _verdict(found.scope)),
+        ("robots", _verdict(found.robots)),
+        *(("budget", f"{limit}, reached") for limit in found.budget),
+        *_of_the_host(found, now),
+        ("url_id", found.url_id),
+    ]
+    for name, value in rows:
+        if value:
+            yield f"  {name:<9} {value}"
+
+
+def _verdict(verdict: Verdict) -> str:
+    words = {True: "allows it", False: "refuses it", None: "unknown"}
+    return f"{words[verdict.allowed]}: {verdict.rule}"
+
+
+def _of_the_state(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
+    row = found.known
+    if row is None:
+        return
+    yield "state", f"{row.state}{f' ({row.code})' if row.code else ''}"
+    yield "why", row.why
+    yield "attempts", row.attempts
+    if row.retry_at is not None:
+        yield "again", _moment(row.retry_at, now)
+    yield "found", f"{row.kind} at depth {row.depth}, wanted as {row.want}"
+    yield "on", row.parent_url
+    yield "from seed", row.seed_url
+    yield "redirects", " -> ".join(f"{hop.url} {hop.status}" for hop in row.redirects)
+    yield "file", found.path
+
+
+def _of_the_host(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
+    host = found.host
+    if host is None:
+        return
+    yield "host", f"{host.name}: {host.pages:,} pages, {host.images:,} images queued"
+    if (cost := host.cost).seconds:
+        spent = f"{show_bytes(cost.wire_bytes)}, {show_seconds(cost.seconds)}"
+        yield "cost", f"{cost.pages:,} pages, {spent}"
+    if found.ahead is not None:
+        yield "ahead", f"{found.ahead:,} URLs of this host"
+    if found.next_allowed_at is not None:
+        yield (
+            "next",
+            f"the host may be asked again {_moment(found.next_allowed_at, now)}",
+        )
+    if host.parked:
+        yield (
+            "parked",
+            f"after {host.pace.failures} failures in a row, {host.pace.trouble}",
+        )
+    if host.pace.crawl_delay:
+        yield "delay", f"Crawl-delay {show_seconds(host.pace.crawl_delay)}"
+    if host.pace.slowdown:
+        yield (
+            "slowed",
+            f"to a request in {show_seconds(host.pace.slowdown)}, by its 429 and 503",
+        )
+
+
+def _moment(at: float, now: float) -> str:
+    when = datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
+    return (
+        f"{when}, in {show_seconds(at - now)}" if at > now else f"{when}, which is past"
+    )

@@ -1,0 +1,202 @@
+"""`orbweb fetch URL`: everything about one URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import msgspec
+
+from crawler.cli.flags import Flag, GroupedCommand
+from crawler.cli.options import configuration_options, load_plan, network_options
+from crawler.cli.terminal.formatting import printable
+from crawler.engine.single import Visit
+from crawler.fetch.trace import blanked
+from crawler.model.errors import UsageError
+from crawler.model.records import BodyRecord, ErrorRecord, FetchRecord, ImageRecord
+from crawler.model.units import show_bytes
+
+_BAR = 36
+_MAX_ROWS = 20
+
+
+def fetch_options() -> Iterator[Flag]:
+    """Those of a crawl that make sense for one URL, and how to show it."""
+    yield Flag(
+        "--json", "as_json", is_flag=True, group="Output",
+        help="Records as JSON lines, for programs: robots, then what the URL is.",
+    )  # fmt: skip
+    yield Flag(
+        "-a", "--all", "everything", is_flag=True, group="Output",
+        help=f"All links, images and headers, not only the first {_MAX_ROWS}.",
+    )  # fmt: skip
+    yield Flag(
+        "-v", "--verbose", is_flag=True, group="Output",
+        help="Each exchange with a server as it was (on stderr), like curl -v; no secrets.",
+    )  # fmt: skip
+    yield from network_options()
+    yield from configuration_options()
+
+
+@click.command("fetch", cls=GroupedCommand, params=list(fetch_options()))
+@click.argument("url")
+@click.pass_context
+def command(ctx: click.Context, /, url: str, **params: Any) -> int:
+    """Fetch one URL as a crawl would, and show what came: robots, timings, fields, links."""
+    plan = load_plan(ctx.command, params, [url])
+    if len(plan.jobs) > 1:
+        raise UsageError(
+            f"{params['config']} holds several jobs; fetch takes a file with one"
+        )
+    for note in plan.notes:
+        click.echo(f"orbweb: {note}", err=True)
+    from crawler.engine.builder import visit
+    from crawler.fetch.trace import Exchange, render
+
+    def show(exchange: Exchange) -> None:
+        click.echo("\n".join([*map(printable, render(exchange)), ""]), err=True)
+
+    config = plan.jobs[0].config
+    seen = visit(config, config.seeds[-1], show if params["verbose"] else None)
+    if params["as_json"]:
+        for record in filter(None, (seen.robots, seen.record)):
+            click.echo(msgspec.json.encode(record))
+    else:
+        for line in report(seen, None if params["everything"] else _MAX_ROWS):
+            click.echo(printable(line).rstrip())
+    return _exit_code(seen)
+
+
+def _exit_code(seen: Visit) -> int:
+    """As of a crawl with this one seed."""
+    from crawler.engine.exit_status import exit_code
+
+    record = seen.record
+    failures = (
+        [(record.error_code, record.status)] if isinstance(record, ErrorRecord) else []
+    )
+    fetched = {"page": 0, "file": 0, "image": 0, "skip": 0, "error": len(failures)}
+    return exit_code(failures, fetched | {record.type: 1}, "")
+
+
+# ------------------------------------------------------------------ for eyes
+
+
+def report(seen: Visit, rows: int | None) -> Iterator[str]:
+    """The visit as lines of text; long lists are cut after `rows`."""
+    record = seen.record
+    for hop in getattr(record, "redirects", ()):
+        yield f"{hop.url}  {hop.status} redirect"
+    if isinstance(record, ErrorRecord):
+        yield f"{record.url}  failed"
+        yield from _table([("error", f"{record.error_code} ({record.error_stage})"),
+                           ("message", record.error_message)])  # fmt: skip
+    elif isinstance(record, FetchRecord):
+        yield f"{record.url}  {record.status} {seen.response.reason if seen.response else ''}"
+    yield from _table([("robots", _verdict(seen))])
+    if isinstance(record, FetchRecord):
+        yield from _table(_facts(record))
+        yield ""
+        yield from waterfall(record)
+    yield from _lists(seen, rows)
+
+
+def _table(pairs: list[tuple[str, Any]]) -> Iterator[str]:
+    for name, value in pairs:
+        if value not in (None, ""):
+            yield f"  {name:<13} {value}"
+
+
+def _verdict(seen: Visit) -> str:
+    if seen.verdict is not None:
+        return f"a crawl would leave this out: {seen.verdict.rule}"
+    if seen.robots is None:
+        return "not asked"
+    if seen.robots.policy == "allow_all":
+        return f"allowed; robots.txt answered {seen.robots.status}"
+    return f"allowed; rules for us in robots.txt: {seen.robots.rules_count}"
+
+
+def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
+    size = show_bytes(record.body_bytes)
+    if record.content_encoding:
+        size += f" ({show_bytes(record.wire_bytes)} as {record.content_encoding})"
+    if record.truncated:
+        size += ", cut"
+    facts: list[tuple[str, Any]] = [
+        ("type", f"{record.type}, {record.content_type}"),
+        ("size", size),
+        ("from", f"{record.remote_ip}, HTTP/{record.http_version}"),
+        ("charset", record.charset),
+        ("language", record.lang),
+        ("etag", record.etag),
+        ("last modified", record.last_modified),
+        ("meta robots", record.robots_meta),
+        ("sha256", record.sha256),
+    ]
+    if isinstance(record, BodyRecord):
+        facts += [
+            ("title", record.title),
+            ("description", record.description),
+            ("canonical", record.canonical_url),
+        ]
+    elif isinstance(record, ImageRecord):
+        facts += [
+            ("format", record.format),
+            ("pixels", f"{record.width} x {record.height}"),
+            ("frames", record.frames),
+        ]
+    return facts
+
+
+_PHASES = (
+    ("name", "dns_ms"),
+    ("connect", "connect_ms"),
+    ("tls", "tls_ms"),
+    ("first byte", "ttfb_ms"),
+    ("download", "download_ms"),
+)
+
+
+def waterfall(record: FetchRecord) -> Iterator[str]:
+    """The phases of the exchange one below the other, each bar where its time was."""
+    whole = max(record.fetch_ms, 1)
+    begun = 0
+    for name, field in _PHASES:
+        took = getattr(record, field)
+        if took is not None:
+            start = min(_BAR - 1, round(begun / whole * _BAR))
+            length = max(1, min(_BAR - start, round(took / whole * _BAR)))
+            bar = " " * start + "█" * length
+            yield f"  {name:<13} {bar:<{_BAR}} {took:>6} ms"
+            begun += took
+    yield f"  {'total':<13} {'':<{_BAR}} {record.fetch_ms:>6} ms"
+
+
+def _lists(seen: Visit, rows: int | None) -> Iterator[str]:
+    record = seen.record
+    headers = seen.response.headers if seen.response is not None else ()
+    told = [f"{name}: {blanked(name, value)}" for name, value in headers]
+    yield from _list("headers", told, rows)
+    if isinstance(record, BodyRecord):
+        links = [_link(link.url, link.kind, link.text) for link in record.links or ()]
+        images = [
+            _link(image.url, image.kind, image.alt) for image in record.images or ()
+        ]
+        yield from _list("links", links, rows)
+        yield from _list("images", images, rows)
+
+
+def _link(url: str, kind: str, text: str | None) -> str:
+    shown = " ".join((text or "").split())
+    return f"{kind:<10} {url}  {shown[:80]}"
+
+
+def _list(title: str, lines: list[str], rows: int | None) -> Iterator[str]:
+    if lines:
+        yield ""
+        yield f"{title} ({len(lines)})"
+        yield from (f"  {line}" for line in lines[:rows])
+        if rows is not None and len(lines) > rows:
+            yield f"  ... and {len(lines) - rows} more (--all)"

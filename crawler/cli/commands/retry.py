@@ -1,0 +1,40 @@
+"""`orbweb retry [DIR]`: put failed URLs back."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crawler.cli.asking import code_option, flat, host_option, hosts_of
+from crawler.cli.terminal.verbosity import voice_of, voice_options
+
+
+@click.command("retry")
+@click.argument("folder", default=".", metavar="[DIR]")
+@code_option
+@host_option
+@click.option(
+    "--dry-run", is_flag=True, help="Say how many there are, and change nothing."
+)
+@voice_options
+def command(folder: str, codes: Any, hosts: Any, dry_run: bool, **said: Any) -> int:
+    """Put the failed URLs of the crawl in DIR (default: here) back, and go on with it.
+
+    Each is fetched as if for the first time and gets a second record; the later one counts.
+    """
+    from crawler.cli.running import Task, run_tasks
+    from crawler.workspace.folder import requeue, stored_config
+
+    path = Path(folder)
+    config = stored_config(path)
+    count = requeue(
+        path, flat(codes), hosts_of(hosts), now=time.time(), dry_run=dry_run
+    )
+    note = f"{count:,} failed URLs {'would be' if dry_run else 'are'} put back"
+    if dry_run or not count:
+        click.echo(f"orbweb: {note}", err=True)
+        return 0
+    return run_tasks([Task(config, "resume")], voice_of(said), notes=[note])

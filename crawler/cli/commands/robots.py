@@ -1,0 +1,95 @@
+"""`orbweb robots URL...`: a site's robots.txt, and the line of it that decides about a URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import msgspec
+
+from crawler.cli.flags import Flag, GroupedCommand
+from crawler.cli.options import configuration_options, load_plan, network_options
+from crawler.cli.terminal.formatting import printable
+from crawler.model.errors import UsageError
+from crawler.model.records import RobotsRecord
+from crawler.model.url import join
+
+REFUSED = 9
+"""As of a crawl whose seeds are all excluded."""
+
+
+def robots_options() -> Iterator[Flag]:
+    yield Flag(
+        "--test", "paths", group="Question", metavar="PATH", multiple=True,
+        help="Ask about this path or URL instead; repeatable.",
+    )  # fmt: skip
+    yield Flag(
+        "--agent", key="robots.agent", group="Question", metavar="TOKEN",
+        help="Ask for this crawler.",
+    )  # fmt: skip
+    yield Flag(
+        "--json",
+        "as_json",
+        is_flag=True,
+        group="Question",
+        help="JSON lines, for programs.",
+    )
+    yield from network_options()
+    yield from configuration_options()
+
+
+@click.command("robots", cls=GroupedCommand, params=list(robots_options()))
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@click.pass_context
+def command(ctx: click.Context, /, urls: tuple[str, ...], **params: Any) -> int:
+    """Fetch the robots.txt of each URL's site, and say which line decides about the URL.
+
+    The exit code is 9 if anything that was asked about is refused.
+    """
+    from crawler.engine.builder import ask_robots
+
+    plan = load_plan(ctx.command, params, urls)
+    if len(plan.jobs) > 1:
+        raise UsageError(
+            f"{params['config']} holds several jobs; robots takes a file with one"
+        )
+    config = plan.jobs[0].config
+    answers = ask_robots(config, _questions(config.seeds, params["paths"]))
+    shown: set[str] = set()
+    for answer in answers:
+        if params["as_json"]:
+            click.echo(msgspec.json.encode(answer))
+            continue
+        if answer.record.url not in shown:
+            click.echo(printable(_site(answer.record)))
+            shown.add(answer.record.url)
+        word = "allows " if answer.verdict.allowed else "refuses"
+        click.echo(printable(f"  {word} {answer.url}  ({answer.verdict.rule})"))
+    return 0 if all(answer.verdict.allowed for answer in answers) else REFUSED
+
+
+def _questions(urls: tuple[str, ...], paths: tuple[str, ...] | None) -> list[str]:
+    """Each path at the site of each URL; the URLs themselves if no path is given."""
+    if not paths:
+        return list(urls)
+    found = []
+    for url in urls:
+        for path in paths:
+            if (address := join(url, path)) is None:
+                raise UsageError(f"--test {path}: neither a path nor a URL")
+            found.append(address)
+    return found
+
+
+def _site(record: RobotsRecord) -> str:
+    if record.policy == "deferred":
+        why = f"answered {record.status}" if record.status else "could not be reached"
+        return f"{record.url}  {why}: a crawl asks again, and for nothing else"
+    if record.policy == "allow_all":
+        return f"{record.url}  answered {record.status}: everything is allowed"
+    facts = [f"group {record.agent_matched or 'none'}", f"rules: {record.rules_count}"]
+    if record.crawl_delay_s:
+        facts.append(f"Crawl-delay {record.crawl_delay_s:g} s")
+    facts += [f"Sitemap {sitemap}" for sitemap in record.sitemaps]
+    return f"{record.url}  {', '.join(facts)}"

@@ -1,0 +1,17 @@
+"""`orbweb schema`: the record schema in the language of its reader."""
+
+from __future__ import annotations
+
+import click
+
+from crawler.output.schema_export import FORMS
+
+
+@click.command("schema")
+@click.option(
+    "-f", "--format", "form", type=click.Choice(list(FORMS)), default="md", show_default=True,
+    help="jsonschema; typed views for DuckDB; a reader for polars; SQL tables; Markdown.",
+)  # fmt: skip
+def command(form: str) -> None:
+    """Print the schema of the records: every field of every record type."""
+    click.echo(FORMS[form](), nl=False)

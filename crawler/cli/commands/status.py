@@ -1,0 +1,229 @@
+"""`orbweb status`: how far a crawl is, read from its folder while it runs or after its death."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from msgspec import Struct
+
+from crawler.cli.asking import open_state
+from crawler.cli.terminal.formatting import printable
+from crawler.frontier.sqlite.status import Status, read_status
+from crawler.frontier.store import State
+from crawler.inspect.why_waiting import Blocking, blocking
+from crawler.model.config import from_json
+from crawler.model.errors import UsageError
+from crawler.model.units import show_bytes, show_seconds
+
+RECORDS = "records.jsonl"
+STATE = "state"
+
+_TAIL = 512 * 1024
+_RATE_WINDOW_S = 10.0
+
+
+class Speed(Struct, frozen=True):
+    """What the end of the record stream tells about the last ten seconds of writing."""
+
+    last_at: float
+    """Time of the last record, epoch seconds."""
+    pages_per_s: float
+    urls_per_s: float
+
+
+@click.command("status")
+@click.argument("folder", default=".", metavar="[DIR]")
+@click.option(
+    "--why", is_flag=True, help="What holds it back, with the URLs of each reason."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+def command(folder: str, why: bool, as_json: bool) -> None:
+    """How far the crawl in DIR (default: here) is, while it runs or afterwards."""
+    status = (
+        read_status(Path(folder) / STATE) if (Path(folder) / STATE).is_dir() else None
+    )
+    if status is None:
+        raise UsageError(f"{folder} holds no crawl; begin one with `orbweb crawl URL`")
+    records = _records_of(Path(folder), status)
+    speed = read_speed(records) if records is not None else None
+    now = time.time()
+    reasons = _reasons(Path(folder), status, now) if why else None
+    if as_json:
+        found = _as_json(folder, status, records, speed)
+        if reasons is not None:
+            found["why"] = reasons
+        click.echo(msgspec.json.encode(found))
+    else:
+        for line in _as_text(folder, status, records, speed, now):
+            click.echo(printable(line))
+        for line in _reason_lines(reasons):
+            click.echo(printable(line))
+
+
+def _reasons(folder: Path, status: Status, now: float) -> list[Blocking]:
+    with open_state(folder) as (state, config):
+        return blocking(state, status, config, now)
+
+
+def _reason_lines(reasons: list[Blocking] | None) -> Iterator[str]:
+    if reasons is None:
+        return
+    yield "  why"
+    for one in reasons:
+        name = one.reason if one.kind == "waits" else f"{one.kind} {one.reason}"
+        yield f"    {name:<24} {one.urls:>9,}  {one.detail}"
+    if not reasons:
+        yield "    nothing holds it back, and nothing was left out"
+
+
+def _records_of(folder: Path, status: Status) -> Path | None:
+    """The file of the records, if they went to one that is still there."""
+    output = from_json(status.run.config.encode()).output
+    if output == "-":
+        return None
+    path = Path(output) if output else folder / RECORDS
+    return path if path.is_file() else None
+
+
+class _Line(Struct):
+    type: str
+    ts: str
+
+
+def read_speed(path: Path) -> Speed | None:
+    """From the last records of the stream; None where there are too few."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        lines = file.read(_TAIL).split(b"\n")
+    decode = msgspec.json.Decoder(_Line).decode
+    found: list[tuple[float, str]] = []
+    for line in lines:
+        try:
+            record = decode(line)
+            found.append((datetime.fromisoformat(record.ts).timestamp(), record.type))
+        except (msgspec.DecodeError, ValueError):
+            continue  # the first line may be cut, the last one half-written
+    return _speed([(at, kind) for at, kind in found if kind != "run"])
+
+
+def _speed(records: list[tuple[float, str]]) -> Speed | None:
+    if not records:
+        return None
+    last = records[-1][0]
+    recent = [(at, kind) for at, kind in records if at > last - _RATE_WINDOW_S]
+    span = last - recent[0][0]
+    if span < 1:
+        return Speed(last, 0.0, 0.0)
+    pages = sum(kind == "page" for _, kind in recent)
+    return Speed(last, pages / span, len(recent) / span)
+
+
+def began_at(run_id: str) -> float:
+    """The time in a ULID, epoch seconds: 48 bits of milliseconds in Crockford's base 32."""
+    number = 0
+    for char in run_id[:10].upper():
+        number = number * 32 + max(0, "0123456789ABCDEFGHJKMNPQRSTVWXYZ".find(char))
+    return number / 1000
+
+
+def _as_json(
+    folder: str, status: Status, records: Path | None, speed: Speed | None
+) -> dict[str, Any]:
+    return {
+        "dir": folder,
+        "state": _state(status),
+        "pid": status.pid,
+        "run_id": status.run.run_id,
+        "began_at": datetime.fromtimestamp(began_at(status.run.run_id), UTC),
+        "counts": status.counts,
+        "bytes": status.received,
+        "hosts": status.hosts,
+        "hosts_waiting": status.hosts_waiting,
+        "retries": status.retries,
+        "next_retry_at": status.next_retry
+        and datetime.fromtimestamp(status.next_retry, UTC),
+        "errors_by_code": status.codes["error"],
+        "skips_by_reason": status.codes["skip"],
+        "changes": status.changes,
+        "records": str(records) if records else None,
+        "records_bytes": records.stat().st_size if records else None,
+        "speed": speed,
+    }
+
+
+def _state(status: Status) -> str:
+    if status.pid is not None:
+        return "running"
+    return "stopped" if status.counts["queued"] else "finished"
+
+
+def _as_text(
+    folder: str, status: Status, records: Path | None, speed: Speed | None, now: float
+) -> Iterator[str]:
+    counts = status.counts
+    begun = began_at(status.run.run_id)
+    when = datetime.fromtimestamp(begun).strftime("%Y-%m-%d %H:%M:%S")
+    yield f"{folder}: {_headline(folder, status)}"
+    yield f"  begun    {when}, {show_seconds(max(0, now - begun))} ago"
+    done = (f"{name} {counts[state]:,}" for state, name in _NAMES if counts[state])
+    yield f"  urls     {', '.join(done) or 'none'}"
+    if status.received:
+        yield f"  bodies   {show_bytes(status.received)}"
+    if status.changes:
+        yield f"  since    {', '.join(f'{how} {n:,}' for how, n in status.changes.items())}"
+    if status.pid is not None and speed is not None:
+        yield f"  speed    {_speed_text(status, speed, now)}"
+    if status.retries and status.next_retry is not None:
+        due = max(0.0, status.next_retry - now)
+        yield f"  retries  {status.retries:,}, the next in {show_seconds(due)}"
+    for title, name in (("errors", "error"), ("skipped", "skip")):
+        if status.codes[name]:
+            rows = (f"{code} {number:,}" for code, number in status.codes[name].items())
+            yield f"  {title:<7}  {', '.join(rows)}"
+    if status.hosts_waiting:
+        yield f"  hosts    {status.hosts:,}; most work:"
+        for host in status.hosts_waiting:
+            wait = host.ready_at - now
+            note = f", from {show_seconds(wait)} on" if wait > 1 else ""
+            yield f"    {host.name}  {host.pages:,} pages, {host.images:,} images{note}"
+    if records is not None:
+        yield f"  records  {records} ({show_bytes(records.stat().st_size)})"
+
+
+_NAMES: tuple[tuple[State, str], ...] = (
+    ("page", "pages"),
+    ("image", "images"),
+    ("file", "files"),
+    ("redirect", "redirects"),
+    ("error", "errors"),
+    ("skip", "skipped"),
+    ("queued", "queued"),
+)
+
+
+def _headline(folder: str, status: Status) -> str:
+    state = _state(status)
+    if state == "running":
+        return f"running, process {status.pid or 'unknown'}"
+    if state == "stopped":
+        return f"stopped; `orbweb resume {shlex.quote(folder)}` goes on"
+    return "finished"
+
+
+def _speed_text(status: Status, speed: Speed, now: float) -> str:
+    """Rates, and how long the queue takes at this rate: less, if it still grows, is a guess."""
+    silence = now - speed.last_at
+    if silence > _RATE_WINDOW_S:
+        return f"nothing for {show_seconds(silence)}"
+    text = f"{speed.pages_per_s:.1f} pages/s"
+    if speed.urls_per_s and status.counts["queued"]:
+        left = status.counts["queued"] / speed.urls_per_s
+        text += f"; what is known now takes about {show_seconds(left)} more"
+    return text

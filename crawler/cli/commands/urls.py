@@ -1,0 +1,51 @@
+"""`orbweb urls [DIR]`: the URLs of a crawl, with what became of each."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import click
+import msgspec
+
+from crawler.cli.asking import (
+    code_option,
+    flat,
+    host_option,
+    hosts_of,
+    open_state,
+    state_option,
+)
+from crawler.cli.terminal.formatting import printable
+from crawler.frontier.sqlite.lookup import UrlRow
+from crawler.frontier.store import State
+
+
+@click.command("urls")
+@click.argument("folder", default=".", metavar="[DIR]")
+@state_option
+@host_option
+@code_option
+@click.option(
+    "-n", "--limit", type=click.IntRange(min=1), metavar="N", help="The first N only."
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON lines, for programs.")
+def command(
+    folder: str, states: Any, hosts: Any, codes: Any, limit: int | None, as_json: bool
+) -> None:
+    """The URLs of the crawl in DIR (default: here), in the order in which they were found.
+
+    Columns: state, attempts, code, URL.
+    """
+    encode = msgspec.json.Encoder().encode
+    with open_state(Path(folder)) as (state, _config):
+        rows = state.urls(
+            cast(tuple[State, ...], flat(states)), hosts_of(hosts), flat(codes)
+        )
+        for row in islice(rows, limit):
+            click.echo(encode(row) if as_json else printable(_line(row)))
+
+
+def _line(row: UrlRow) -> str:
+    return f"{row.state:<8} {row.attempts:>2}  {row.code or '-':<16} {row.url}"

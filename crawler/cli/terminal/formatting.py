@@ -1,0 +1,97 @@
+"""The figures of a running crawl in words: what every view and every log says alike. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from crawler.engine.stats import Snapshot
+from crawler.model.records import (
+    ErrorRecord,
+    FetchRecord,
+    Record,
+    RedirectRecord,
+    SkipRecord,
+    UrlRecord,
+)
+from crawler.model.units import show_bytes, show_seconds
+
+LINE_INTERVAL_S = 10.0
+"""Between two status lines, where nothing can be drawn."""
+
+STOPPING = (
+    "stopping: finishing what is under way; Ctrl-C again stops at once, nothing is lost"
+)
+
+
+def status_line(snapshot: Snapshot) -> str:
+    """All that matters of a crawl, in one line."""
+    parts = [
+        show_seconds(snapshot.elapsed_s),
+        *(f"{name} {number:,}" for name, number in tallies(snapshot)),
+        f"{snapshot.pages_per_s:.1f} pages/s",
+        f"{show_bytes(snapshot.bytes_per_s)}/s",
+    ]
+    if snapshot.draining:
+        parts.append("stopping")
+    return "  ".join(parts)
+
+
+def record_line(record: Record) -> str:
+    """What became of one URL, for `-v`."""
+    url = record.url if isinstance(record, UrlRecord) else ""
+    if isinstance(record, ErrorRecord):
+        return f"{record.type:<8}  {record.error_code}  {url}  {record.error_message}"
+    if isinstance(record, SkipRecord):
+        return f"{record.type:<8}  {record.reason}  {url}  {record.rule}"
+    if not isinstance(record, FetchRecord):
+        return f"{record.type:<8}  {url}"
+    told = f"{record.type:<8}  {record.status}  {record.fetch_ms:>5} ms  {url}"
+    if isinstance(record, RedirectRecord):
+        return f"{told}  -> {record.location}"
+    return f"{told}  {show_bytes(record.body_bytes)}"
+
+
+def tallies(snapshot: Snapshot) -> list[tuple[str, int]]:
+    """Names and numbers; files and redirects only where there are any."""
+    rows = [
+        ("pages", snapshot.pages),
+        ("images", snapshot.images),
+        ("files", snapshot.files),
+        ("redirects", snapshot.redirects),
+        ("errors", snapshot.errors),
+        ("skipped", snapshot.skipped),
+        ("queued", snapshot.queued),
+        ("in flight", snapshot.leased),
+    ]
+    return [(name, n) for name, n in rows if n or name not in ("files", "redirects")]
+
+
+class Forecast:
+    """How long until the queue is empty; None where nobody can say.
+
+    A crawl finds links while it works, so the length of its queue divided by its speed is a lie as
+    long as the queue grows. Here the queue must have shrunk over the last 20 s; then the speed of
+    its shrinking is what counts.
+    """
+
+    def __init__(self, window_s: float = 20.0) -> None:
+        self._window_s = window_s
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def update(self, snapshot: Snapshot) -> float | None:
+        """Seconds left, as of this snapshot."""
+        now, waiting = snapshot.elapsed_s, snapshot.queued + snapshot.leased
+        seen = self._seen
+        seen.append((now, waiting))
+        while len(seen) > 1 and seen[1][0] <= now - self._window_s:
+            seen.popleft()
+        then, before = seen[0]
+        span, shrunk = now - then, before - waiting
+        if span < self._window_s / 2 or shrunk <= 0 or waiting == 0:
+            return None
+        return waiting * span / shrunk
+
+
+def printable(text: str) -> str:
+    """`text` with control characters, escape sequences among them, as question marks."""
+    return "".join(char if char.isprintable() else "?" for char in text)

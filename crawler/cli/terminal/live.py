@@ -1,0 +1,176 @@
+"""The live view of a crawl on a terminal, drawn with rich; it leaves nothing behind.
+
+Every piece of text goes through `Text` objects without markup and without control characters, for
+URLs and messages of servers are among them.
+"""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from crawler.cli.terminal.formatting import STOPPING, Forecast, printable, tallies
+from crawler.engine.stats import Snapshot
+from crawler.model.units import show_bytes, show_seconds
+
+LIVE_INTERVAL_S = 0.25
+
+_STYLES = {"errors": "red", "skipped": "yellow", "queued": "cyan", "in flight": "cyan"}
+
+
+class LiveView:
+    """Draws over its own last picture, 4 times a second."""
+
+    interval_s = LIVE_INTERVAL_S
+
+    def __init__(self, stream: TextIO, title: str, *, colour: bool) -> None:
+        self._title = title
+        self._forecast = Forecast()
+        self._console = Console(file=stream, no_color=not colour, highlight=False)
+        # auto_refresh would start a thread; redirecting would put our data on stderr.
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def update(self, snapshot: Snapshot) -> None:
+        if not self._live.is_started:
+            self._live.start()
+        picture = draw(self._title, snapshot, self._forecast.update(snapshot))
+        self._live.update(picture, refresh=True)
+
+    def say(self, text: str) -> None:
+        self.write([printable(text)])
+
+    def write(self, lines: list[str]) -> None:
+        self._console.print(Text("\n".join(lines)), soft_wrap=True)
+
+    def stopping(self) -> None:
+        """The next picture shows it."""
+
+    def close(self) -> None:
+        self._live.stop()
+
+
+def draw(title: str, snapshot: Snapshot, seconds_left: float | None) -> RenderableType:
+    """The whole picture of one moment."""
+    parts: list[RenderableType] = [
+        _head(title, snapshot, seconds_left),
+        _bar(snapshot),
+        _Numbers(snapshot),
+    ]
+    if len(snapshot.hosts_top) > 1:
+        parts += [Text(), _hosts(snapshot)]
+    if snapshot.last_urls:
+        parts += [Text(), _urls(snapshot)]
+    if snapshot.last_errors:
+        parts += [Text(), _errors(snapshot)]
+    parts += [Text(), _foot(snapshot)]
+    return Group(*parts)
+
+
+def _head(title: str, snapshot: Snapshot, seconds_left: float | None) -> Table:
+    speed = Text(
+        f"{snapshot.pages_per_s:.1f} pages/s  {show_bytes(snapshot.bytes_per_s)}/s  ",
+        style="dim",
+    )
+    speed.append(show_seconds(snapshot.elapsed_s), style="bold not dim")
+    if seconds_left is not None:
+        speed.append(f"  about {show_seconds(seconds_left)} left")
+    row = Table.grid(expand=True, padding=(0, 2, 0, 0))
+    row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    row.add_column(justify="right", no_wrap=True)
+    name = Text("orbweb ", style="bold magenta").append(printable(title), style="bold")
+    row.add_row(name, speed)
+    return row
+
+
+def _bar(snapshot: Snapshot) -> Table:
+    """What is done of what is known. While the queue grows, so does the whole."""
+    done = sum(
+        n for name, n in tallies(snapshot) if name not in ("queued", "in flight")
+    )
+    known = done + snapshot.queued + snapshot.leased
+    row = Table.grid(expand=True, padding=(0, 2, 0, 0))
+    row.add_column(ratio=1)
+    row.add_column(no_wrap=True)
+    share = Text(f"{done:,} of {known:,} known", style="dim")
+    row.add_row(ProgressBar(total=max(known, 1), completed=done), share)
+    return row
+
+
+class _Numbers:
+    """Names and numbers side by side; a line breaks between two pairs, never inside one."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._pairs = [
+            Text(f"{name} ", style="dim").append(
+                f"{number:,}", style=_STYLES.get(name, "green") if number else ""
+            )
+            for name, number in tallies(snapshot)
+        ]
+        self._pairs.append(
+            Text("read ", style="dim").append(show_bytes(snapshot.bytes))
+        )
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> RenderResult:
+        line = Text()
+        for pair in self._pairs:
+            if line and len(line) + len(pair) > options.max_width:
+                yield line
+                line = Text()
+            line.append_text(pair).append("   ")
+        yield line
+
+
+def _hosts(snapshot: Snapshot) -> Table:
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    table.add_column(
+        "host" if snapshot.hosts == 1 else f"hosts ({snapshot.hosts:,})", max_width=40
+    )
+    for name in ("done", "queued", "in flight"):
+        table.add_column(name, justify="right", min_width=8)
+    for host, done, queued, in_flight in snapshot.hosts_top:
+        shown = Text(printable(host), no_wrap=True, overflow="ellipsis")
+        busy = Text(f"{in_flight:,}", style="cyan" if in_flight else "dim")
+        table.add_row(shown, f"{done:,}", f"{queued:,}", busy)
+    return table
+
+
+def _urls(snapshot: Snapshot) -> Table:
+    table = _one_line_rows()
+    for kind, url in snapshot.last_urls:
+        table.add_row(Text(kind, style="green"), Text(printable(url)))
+    return table
+
+
+def _errors(snapshot: Snapshot) -> Table:
+    table = _one_line_rows()
+    for url, code, message in snapshot.last_errors[-3:]:
+        told = Text(printable(url)).append(f"  {printable(message)}", style="dim")
+        table.add_row(Text(code, style="red"), told)
+    return table
+
+
+def _one_line_rows() -> Table:
+    """Two columns of which the second is cut at the edge of the terminal."""
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    table.add_column(no_wrap=True, min_width=10)
+    table.add_column(no_wrap=True, ratio=1, overflow="ellipsis")
+    return table
+
+
+def _foot(snapshot: Snapshot) -> Text:
+    if snapshot.draining:
+        return Text(STOPPING, style="bold yellow")
+    return Text("Ctrl-C stops; orbweb resume goes on where it stopped", style="dim")

@@ -1,0 +1,212 @@
+"""What a crawl tells beside its records: messages, and with `-v` each exchange and each ending.
+
+As text, for eyes and `grep`, or as JSON lines, for programs; on stderr, where a view may be drawn
+at the same time, or in a file. No secret is in an exchange once it is shown (`http/trace.py`), and
+text of the web can't steer a terminal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Literal, Protocol, TextIO
+
+import msgspec
+
+from crawler.cli.terminal.formatting import (
+    LINE_INTERVAL_S,
+    STOPPING,
+    printable,
+    record_line,
+)
+from crawler.engine.record_builder import timestamp
+from crawler.engine.stats import Snapshot
+from crawler.fetch.trace import Exchange, brief
+from crawler.model.errors import OutputError
+from crawler.model.records import (
+    ErrorRecord,
+    FetchRecord,
+    Record,
+    SkipRecord,
+    UrlRecord,
+)
+
+Write = Callable[[list[str]], None]
+"""Takes lines, without their ends, that belong together."""
+Level = Literal["debug", "info", "error"]
+
+
+class Log(Protocol):
+    """Is told what happens."""
+
+    def message(self, text: str, level: Level = "info") -> None:
+        """One line for the user."""
+        ...
+
+    def exchange(self, exchange: Exchange) -> None:
+        """A request, and what came of it."""
+        ...
+
+    def record(self, record: Record) -> None:
+        """What became of a URL."""
+        ...
+
+
+class TextLog:
+    """Lines to be read. With a `clock` (seconds since the epoch) each begins with the time."""
+
+    def __init__(self, write: Write, clock: Callable[[], float] | None = None) -> None:
+        self._out = write
+        self._clock = clock
+
+    def message(self, text: str, level: Level = "info") -> None:
+        self._write([text])
+
+    def exchange(self, exchange: Exchange) -> None:
+        self._write(brief(exchange))
+
+    def record(self, record: Record) -> None:
+        self._write([record_line(record)])
+
+    def _write(self, lines: list[str]) -> None:
+        start = "" if self._clock is None else f"{timestamp(self._clock())} "
+        self._out([start + printable(line) for line in lines])
+
+
+class JsonLog:
+    """One JSON object in a line for each event, its kind in `event`."""
+
+    def __init__(self, write: Write, clock: Callable[[], float]) -> None:
+        self._write = write
+        self._clock = clock
+        self._encode = msgspec.json.Encoder().encode
+
+    def message(self, text: str, level: Level = "info") -> None:
+        self._tell("message", level, {"message": text})
+
+    def exchange(self, exchange: Exchange) -> None:
+        self._tell("exchange", "debug", _exchange(exchange))
+
+    def record(self, record: Record) -> None:
+        self._tell("record", "info", _record(record))
+
+    def progress(self, snapshot: Snapshot) -> None:
+        numbers = {n: getattr(snapshot, n) for n in _PROGRESS}
+        self._tell("progress", "info", numbers)
+
+    def _tell(self, event: str, level: Level, fields: dict[str, Any]) -> None:
+        first = {"ts": timestamp(self._clock()), "level": level, "event": event}
+        self._write([self._encode(first | fields).decode()])
+
+
+_PROGRESS = ("elapsed_s", "pages", "files", "images", "redirects", "errors", "skipped", "bytes",
+             "queued", "leased", "hosts", "pages_per_s", "bytes_per_s", "draining")  # fmt: skip
+
+
+def _exchange(exchange: Exchange) -> dict[str, Any]:
+    peer, response, failure = exchange.peer, exchange.response, exchange.failure
+    return {
+        "method": exchange.request_line.partition(" ")[0],
+        "url": exchange.url,
+        "address": peer and peer.address,
+        "proxy": peer and peer.proxy,
+        "reused_connection": peer and peer.reused,
+        "tls": peer and peer.tls,
+        "request_headers": [_header(*pair) for pair in exchange.request_headers],
+        "status": response and response.status,
+        "reason": response and response.reason,
+        "response_headers": [_header(*pair) for pair in exchange.response_headers],
+        "wire_bytes": response and response.wire_bytes,
+        "body_bytes": response and len(response.body),
+        "error_code": failure and failure.code,
+        "error_stage": failure and failure.at_stage,
+        "error_message": failure and failure.message,
+        **msgspec.structs.asdict(exchange.timings),
+    }
+
+
+def _header(name: str, value: str) -> dict[str, str]:
+    return {"name": name, "value": value}
+
+
+def _record(record: Record) -> dict[str, Any]:
+    """In short; all of it is in the record stream."""
+    told: dict[str, Any] = {"type": record.type}
+    if isinstance(record, UrlRecord):
+        told["url"] = record.url
+    if isinstance(record, FetchRecord):
+        told |= {"status": record.status, "fetch_ms": record.fetch_ms}
+        told |= {"body_bytes": record.body_bytes, "changed": record.changed}
+    elif isinstance(record, ErrorRecord):
+        told |= {"error_code": record.error_code, "error_message": record.error_message}
+    elif isinstance(record, SkipRecord):
+        told |= {"reason": record.reason, "rule": record.rule}
+    return told
+
+
+class JsonView:
+    """A view that is no picture: progress and messages are events of the log, also with `-q`."""
+
+    def __init__(self, log: JsonLog, *, quiet: bool) -> None:
+        self.interval_s = LINE_INTERVAL_S
+        self._log = log
+        self._quiet = quiet
+
+    def update(self, snapshot: Snapshot) -> None:
+        if not self._quiet and snapshot.elapsed_s >= self.interval_s:
+            self._log.progress(snapshot)
+
+    def say(self, text: str) -> None:
+        self._log.message(text)
+
+    def write(self, lines: list[str]) -> None:
+        for line in lines:
+            self._log.message(line)
+
+    def stopping(self) -> None:
+        self._log.message(STOPPING)
+
+    def close(self) -> None:
+        """There is nothing to take away."""
+
+
+def to_stream(stream: TextIO) -> Write:
+    """Writes lines together, at once."""
+
+    def write(lines: list[str]) -> None:
+        stream.write("".join(f"{line}\n" for line in lines))
+        stream.flush()
+
+    return write
+
+
+class LogFile:
+    """Appends lines to the file at `path`. Raises OutputError where that fails, now or later.
+
+    Each call is one write, so that several programs may share the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        try:
+            self._fd = os.open(
+                path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666
+            )
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def __call__(self, lines: list[str]) -> None:
+        data = "".join(f"{line}\n" for line in lines).encode(
+            "utf-8", "backslashreplace"
+        )
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _refused(self, error: OSError) -> OutputError:
+        return OutputError(f"--log-file {self._path}: {error.strerror or error}")

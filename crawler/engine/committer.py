@@ -1,0 +1,230 @@
+"""The last stage: outcomes become lines and files, and the frontier learns of them, in one commit.
+
+The order makes the promise. For a batch of outcomes:
+
+1. the frontier moves each lease to done and takes in what was found, in the open transaction,
+2. image bytes go to their files (the names to a journal first),
+3. the lines go to the sink, which is flushed and says its offset,
+4. the store commits: states, new URLs, sequence number and offset in one transaction.
+
+Killed before 4, the store is as it was; at the next start the sink is cut back to the old offset,
+and the pictures of the journal are removed. Killed after 4, all is done. There is no state between.
+
+Nothing here imports the hub, so nothing here can switch: a commit is atomic for all greenlets
+without a lock. Outcomes are gathered because a commit of fifty costs little more than one of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from crawler.engine import record_builder, revalidation
+from crawler.engine.stats import Stats
+from crawler.frontier.store import Content, Ended, Run, Store
+from crawler.model.config import OutputConfig
+from crawler.model.crawl import Found, Kept, Lease, Outcome, Skip
+from crawler.model.records import (
+    BodyRecord,
+    FetchRecord,
+    ImageRecord,
+    Record,
+    RobotsRecord,
+    SkipRecord,
+)
+from crawler.output.images import ImageFiles
+from crawler.output.sink import STREAM, Sink
+
+BATCH = 256
+HELD = 8 * 2**20
+"""So many outcomes, or bytes of pictures and characters of addresses found, are not kept waiting
+any longer."""
+
+OPTIONAL: dict[str, type[Record]] = {"skips": SkipRecord, "robots": RobotsRecord}
+
+
+class Ending(Protocol):
+    """What the writer needs of the frontier."""
+
+    def done(
+        self,
+        lease: Lease,
+        ended: Ended,
+        found: Iterable[Found],
+        code: str | None,
+        why: str | None,
+        kept: Kept | None,
+    ) -> int:
+        """The lease has its terminal record; how many URLs of `found` are queued by it."""
+        ...
+
+
+class Writer:
+    """Writes the record stream of one crawl."""
+
+    def __init__(
+        self,
+        run: Run,
+        frontier: Ending,
+        store: Store,
+        sink: Sink,
+        images: ImageFiles,
+        stats: Stats,
+        config: OutputConfig,
+        clock: Callable[[], float],
+        dedupe_content: bool = False,
+    ) -> None:
+        self._run = run
+        self._seq = run.seq
+        self._frontier = frontier
+        self._store = store
+        self._sink = sink
+        self._images = images
+        self._stats = stats
+        self._left_out = {
+            kind for name, kind in OPTIONAL.items() if name not in config.record
+        }
+        self._dedupe_content = dedupe_content
+        self._clock = clock
+        self._encode = msgspec.json.Encoder().encode
+        self._batch: list[Outcome | Record] = []
+        self._held = 0
+        images.recover(self._is_recorded)
+
+    def put(self, item: Outcome | Record) -> None:
+        """Take an outcome, or a record that ends no lease (`run`, `robots`). May commit."""
+        self._batch.append(item)
+        if isinstance(item, Outcome):
+            self._held += len(item.picture or b"") + sum(
+                [len(one.url) for one in item.found]
+            )
+        if len(self._batch) >= BATCH or self._held >= HELD:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what was put, and make it durable with all that the frontier has noted since.
+
+        Raises OutputError; then nothing of the batch is committed.
+        """
+        batch, self._batch, self._held = self._batch, [], 0
+        records = [self._settle(item) for item in batch]
+        self._images.flush()
+        self._write(records)
+        self._store.commit()
+        self._images.settle()
+
+    def write_skips(self) -> None:
+        """Write the decisions to skip that were made on finding a URL.
+
+        Not before the crawl is over: until then a later page may overturn them, by a shorter road
+        or because it shows as an image what another only links to.
+        """
+        while pending := self._store.pending_skips(BATCH):
+            records = [record_builder.unfetched_skip(found) for found in pending]
+            for record in records:
+                self._stats.count(record)
+            self._write(records)
+            self._store.skips_written(len(pending))
+            self._store.commit()
+
+    def _settle(self, item: Outcome | Record) -> Record:
+        if isinstance(item, Record):
+            return item
+        record = item.record
+        if isinstance(record, ImageRecord):
+            self._keep(record, item.picture)
+        kept = self._remember(item)
+        if self._dedupe_content and isinstance(record, BodyRecord):
+            record = self._double(item.lease, record) or record
+        code, why = record_builder.ending_of(record)
+        new = self._frontier.done(item.lease, record.type, item.found, code, why, kept)
+        if isinstance(record, BodyRecord):
+            record.new_links_count = new
+        self._stats.count(record)
+        return record
+
+    def _keep(self, record: ImageRecord, picture: bytes | None) -> None:
+        """Put the bytes on disk, unless they are there already: from another URL, or since the
+        crawl before. Without `picture` they are, as the server says (304)."""
+        assert record.sha256 is not None
+        known = self._store.content(record.sha256)
+        is_there = known is not None and (
+            picture is None or self._images.holds(known.path)
+        )
+        if known is not None and is_there:
+            record.path = known.path
+        elif picture is not None:
+            record.path = self._images.put(
+                picture, record.url, record.sha256, record.format
+            )
+        first = record.url if known is None or known.url is None else known.url
+        if first != record.url:
+            record.dup_of, record.dup_kind = first, "exact"
+        elif is_there:
+            record.source = "existing"
+        if known != (now := Content(record.path, first)):
+            self._store.set_content(record.sha256, now)
+
+    def _remember(self, item: Outcome) -> Kept | None:
+        """What the next crawl needs of it; says how it stands against the one before."""
+        record, before = item.record, item.lease.kept
+        kept = None
+        if isinstance(record, FetchRecord):
+            kept = revalidation.kept_of(record, item.validators)
+            if self._run.before is not None:
+                record.changed = revalidation.change(before, kept)
+        if before is not None and (kept is None or kept.digest != before.digest):
+            self._let_go(before.digest.hex(), record.url)
+        return kept
+
+    def _let_go(self, sha256: str, url: str) -> None:
+        """The URL no longer has these bytes: whoever has them is nobody's double."""
+        known = self._store.content(sha256)
+        if known is not None and known.url == url:
+            self._store.set_content(sha256, replace(known, url=None))
+
+    def holds(self, path: str) -> bool:
+        """Whether the picture is still in its file."""
+        return self._images.holds(path)
+
+    def _double(self, lease: Lease, record: BodyRecord) -> SkipRecord | None:
+        """What the record becomes if the same body was written under another URL.
+
+        A body without a byte is nobody's double, nor is one that was cut off.
+        """
+        if record.sha256 is None or not record.body_bytes or record.truncated:
+            return None
+        known = self._store.content(record.sha256)
+        if known is None or known.url is None:
+            self._store.set_content(record.sha256, Content("", record.url))
+            return None
+        if known.url == record.url:
+            return None
+        rule = f"scope.dedupe_content: the same bytes as {known.url}"
+        return record_builder.skip_record(lease, Skip("duplicate_content", rule))
+
+    def _is_recorded(self, sha256: str, path: str) -> bool:
+        known = self._store.content(sha256)
+        return known is not None and known.path == path
+
+    def _write(self, records: Sequence[Record]) -> None:
+        now = record_builder.timestamp(self._clock())
+        wanted = [record for record in records if type(record) not in self._left_out]
+        lines = [self._line(record, now) for record in wanted]
+        if not lines:
+            return
+        self._sink.write(lines)
+        offset = self._sink.flush()
+        if offset is not None:
+            self._store.set_offset(STREAM, offset)
+        self._store.set_run(replace(self._run, seq=self._seq))
+
+    def _line(self, record: Record, now: str) -> bytes:
+        self._seq += 1
+        record.run_id = self._run.run_id
+        record.seq = self._seq
+        record.ts = now
+        return self._encode(record)

@@ -1,0 +1,406 @@
+"""The crawl on one page: a lease goes in, an outcome comes out.
+
+    frontier.lease -> gate -> client.fetch -> extract -> scope -> writer.put -> (frontier)
+
+Workers run this road side by side, each in a greenlet of its own: `concurrency` of them, and one
+for each place that is lent to a host that keeps us waiting (`places.py`). Everything a worker
+knows of a URL is in its lease; everything it learns goes out in one `Outcome`. What fails
+goes to `retry.py`, which either sends the URL back to the frontier with a time, or lets the
+failure become the URL's record. No worker ever sleeps for a URL.
+
+What switches here: `frontier.lease`, `client.fetch`, `gate.step` and the `sleep(0)` after a URL
+that was not asked for. Between two of them a worker is alone, so counters and the writer's batch
+need no lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import hub
+from crawler.engine import record_builder
+from crawler.engine.candidates import Discovery
+from crawler.engine.committer import Writer
+from crawler.engine.revalidation import Answer, answer_of, unmodified_record
+from crawler.engine.robots_cache import Gate, Learnt
+from crawler.extract import extract
+from crawler.fetch.client import Client
+from crawler.fetch.conditional import confirms, if_changed, renewed, validators_of
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.throttle import Reply, reply_of, reply_of_failure
+from crawler.model.config import Config
+from crawler.model.crawl import Lease, Outcome
+from crawler.model.documents import File, Image, Page
+from crawler.model.errors import Failure, TooLarge
+from crawler.model.http import Request, Response, Validators
+from crawler.model.records import ImageRecord, PageRecord
+from crawler.policy.quotas import Limits
+from crawler.policy.retry import Again, decide, redirects, refusal
+from crawler.policy.robots_meta import HEADER, Directives, Said
+from crawler.policy.traps import Traps
+from crawler.workspace.crash_guard import BlackBox
+from hub.pool import Group
+
+ACCEPT = {
+    "page": "text/html,application/xhtml+xml,application/xml;q=0.9,image/*;q=0.8,*/*;q=0.7",
+    "image": "image/avif,image/webp,image/svg+xml,image/*,*/*;q=0.5",
+}
+TICK_S = 0.5
+"""How often the clock's limits are looked at, and the longest that a record stays unwritten."""
+REST_S = 1.0
+"""A connection is worth keeping for as long."""
+LEND_S = 0.25
+"""How often it is looked for hosts that keep us waiting."""
+
+
+class Engine:
+    """Runs the workers of one crawl until the frontier is empty, a limit is met, or `drain`."""
+
+    def __init__(
+        self,
+        config: Config,
+        frontier: Frontier,
+        gate: Gate,
+        client: Client,
+        discovery: Discovery,
+        limits: Limits,
+        traps: Traps,
+        black_box: BlackBox,
+        writer: Writer,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._concurrency = config.concurrency
+        self._frontier = frontier
+        self._gate = gate
+        self._client = client
+        self._discovery = discovery
+        self._limits = limits
+        self._traps = traps
+        self._black_box = black_box
+        self._directives = Directives(config.robots)
+        self._writer = writer
+        self._clock = clock
+        self._jitter = jitter
+        self._include = frozenset(config.records.include)
+        self._workers = Group()
+        self._at_work = 0  # those who have left the group may still be counted there
+        self._held: set[str] = (
+            set()
+        )  # hosts of which a page waits for what is under way
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        """Work until nothing is left to do; raises what stopped the crawl, if anything did."""
+        self._hire(0)
+        tickers = [hub.spawn(self._tick), hub.spawn(self._lend)]
+        try:
+            self._workers.join()
+        finally:
+            hub.killall(tickers)
+        if self._error is not None:
+            raise self._error
+        self._writer.commit()
+
+    def drain(self, grace: float) -> None:
+        """Hand out no more leases, and after `grace` seconds give up what is still under way.
+
+        A killed worker's lease stays open; the store takes it back when it is next opened, by the
+        same road as after a crash.
+        """
+        self._frontier.close()
+        self._workers.join(timeout=grace)
+        self._workers.kill()
+
+    def _hire(self, more: int) -> None:
+        """See to it that there is a worker for each place, and `more`."""
+        if self._frontier.closed:
+            return
+        for _ in range(self._surplus(), more):
+            self._at_work += 1
+            self._workers.spawn(self._work)
+
+    def _surplus(self) -> int:
+        return self._at_work - self._concurrency - self._frontier.lent
+
+    def _lend(self) -> None:
+        try:
+            while True:
+                hub.sleep(LEND_S)
+                self._hire(self._frontier.lend())
+        except Exception as error:
+            self._give_up(error)
+
+    def _work(self) -> None:
+        try:
+            while (lease := self._next()) is not None:
+                if self._surplus() < 0:
+                    self._hire(0)
+                outcome = self._settle(lease)
+                unasked = self._frontier.unasked(lease)
+                if outcome is not None:
+                    self._writer.put(outcome)
+                if unasked:
+                    hub.sleep(0)  # nobody was waited for: let the others run
+                if self._surplus() > 0:
+                    return
+        except Exception as error:
+            self._give_up(error)
+        finally:
+            self._at_work -= 1
+
+    def _tick(self) -> None:
+        try:
+            while True:
+                hub.sleep(TICK_S)
+                self._writer.commit()
+                self._obey_limits()
+        except Exception as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        """Local I/O failed, or we made a mistake: the crawl stops, and can be resumed."""
+        self._error = self._error or error
+        self._frontier.close()
+
+    def _next(self) -> Lease | None:
+        self._obey_limits()
+        lease = self._frontier.lease_now()
+        if lease is None:
+            self._writer.commit()  # what this worker would wait for may lie in the batch
+            lease = self._frontier.lease()
+        return lease
+
+    def _obey_limits(self) -> None:
+        reached = self._limits.reached(self._clock())
+        if reached == "limit_pages":
+            self._frontier.only_images()
+        elif reached is not None:
+            self._frontier.close()
+
+    def _settle(self, lease: Lease) -> Outcome | None:
+        """The outcome of one lease; None when the URL went back to the frontier instead."""
+        started = self._clock()
+        try:
+            return self._visit(lease)
+        except Failure as failure:
+            now = self._clock()
+            attempts = lease.attempts + 1
+            verdict = decide(failure, attempts, self._config.retry, now, self._jitter)
+            if verdict.host_until is not None:
+                self._rest(lease, verdict.host_until)
+            if isinstance(verdict, Again):
+                self._frontier.retry(
+                    lease, verdict.not_before, failure.code, failure.message
+                )
+                return None
+            elapsed_ms = round((now - started) * 1000)
+            return Outcome(
+                lease, record_builder.error_record(lease, failure, elapsed_ms)
+            )
+
+    def _visit(self, lease: Lease) -> Outcome | None:
+        skip = self._frontier.judge(lease)
+        if skip is None and not self._gate.knows(lease.url):
+            skip = self._limits.judge(lease)  # nor is robots.txt asked for in vain
+            if skip is None:
+                self._learn(lease)
+                return None
+        skip = skip or self._gate.judge(lease.url) or self._limits.judge(lease)
+        if skip is not None:
+            return Outcome(lease, record_builder.skip_record(lease, skip))
+        if (skip := self._traps.judge_lease(lease)) is not None:
+            found = self._discovery.instead(lease)
+            return Outcome(lease, record_builder.skip_record(lease, skip), found)
+        if not self._traps.admit(lease):
+            self._held |= {lease.host} if self._frontier.postpone(lease) else set()
+            return None
+        try:
+            return self._ask(lease)
+        finally:
+            self._traps.settle(lease)
+            if lease.host in self._held:
+                self._held.remove(lease.host)
+                self._frontier.free(lease.host)
+
+    def _ask(self, lease: Lease) -> Outcome | None:
+        self._black_box.judge(lease.url)
+        answer = self._known(lease)
+        response = self._fetch(lease, answer)
+        if response.status == 304 and answer is not None:
+            return self._unmodified(lease, response, answer)
+        if (failure := refusal(response, self._clock())) is not None:
+            raise failure
+        if redirects(response):
+            return self._redirect(lease, response)
+        return self._read(lease, response)
+
+    def _known(self, lease: Lease) -> Answer | None:
+        """What an earlier crawl was told of the URL, if the server can be asked whether it is still
+        so. A picture whose file is gone has to come again."""
+        answer = answer_of(lease)
+        if answer is None or answer.path is None or self._writer.holds(answer.path):
+            return answer
+        return None
+
+    def _fetch(self, lease: Lease, known: Answer | None) -> Response:
+        request = Request(
+            lease.url,
+            headers=() if known is None else tuple(if_changed(known.validators)),
+            accept=ACCEPT[lease.want],
+            referer=lease.parent_url,
+            subresource=lease.want == "image",
+            chain=tuple(hop.url for hop in lease.redirects),
+        )
+        sent_at = self._clock()
+        try:
+            response = self._client.fetch(request)
+        except Failure as failure:
+            self._landed(
+                lease, reply_of_failure(failure, sent_at), sent_at, failure.wire_bytes
+            )
+            raise
+        # The host may be asked while we read.
+        self._landed(lease, reply_of(response, sent_at), sent_at, response.wire_bytes)
+        return response
+
+    def _landed(
+        self, lease: Lease, reply: Reply | None, sent_at: float, wire_bytes: int
+    ) -> None:
+        """A request is over."""
+        self._frontier.landed(lease, reply)
+        self._book(lease, sent_at, wire_bytes)
+
+    def _book(self, lease: Lease, since: float, wire_bytes: int) -> None:
+        """Put on its host's account what the lease has cost: until the end of the host's pause."""
+        self._limits.book(
+            lease.host, since, self._frontier.busy_until(lease.host), wire_bytes
+        )
+
+    def _learn(self, lease: Lease) -> None:
+        """Ask for the robots.txt of the lease's origin, instead of for the lease's URL.
+
+        It is a request like others, and the URL has to wait its turn after it. Where nobody
+        answers, that was an attempt at the URL: raises the Failure.
+        """
+        if self._frontier.hold(lease.host):  # else another worker is asking
+            sent_at = self._clock()
+            try:
+                learnt = self._gate.step(lease.url)
+                reply = None if learnt is None else learnt.reply(sent_at)
+                self._landed(
+                    lease, reply, sent_at, 0 if learnt is None else learnt.wire_bytes
+                )
+            finally:
+                self._frontier.free(lease.host)
+            if learnt is not None:
+                self._take_in(lease, learnt)
+        self._frontier.give_back(lease)
+
+    def _take_in(self, lease: Lease, learnt: Learnt) -> None:
+        if self._config.scope.sitemaps:  # before anything commits the gate's note
+            self._frontier.add(self._discovery.sitemaps(lease, learnt.record.sitemaps))
+        self._writer.put(learnt.record)
+        if learnt.crawl_delay is not None:
+            self._frontier.set_delay(lease.host, learnt.crawl_delay)
+            self._book(lease, self._clock(), 0)
+        if learnt.not_before is not None:
+            self._rest(lease, learnt.not_before)
+        if learnt.unanswered is not None:
+            raise learnt.unanswered
+
+    def _rest(self, lease: Lease, until: float) -> None:
+        """Leave the lease's host alone; for longer than REST_S without a connection to it."""
+        self._frontier.block(lease.host, until)
+        self._book(lease, self._clock(), 0)
+        if until > self._clock() + REST_S:
+            self._client.let_go(lease.url)
+
+    def _unmodified(
+        self, lease: Lease, response: Response, answer: Answer
+    ) -> Outcome | None:
+        """The server says that what we know is still right. What it links to is asked by itself."""
+        if not confirms(
+            response, answer.validators
+        ):  # of another version: asked plainly then
+            self._frontier.retry(
+                lease, self._clock(), "protocol", "304 about another version"
+            )
+            return None
+        record = unmodified_record(lease, response, answer)
+        if isinstance(record, PageRecord) and not self._take_page(lease):
+            return None
+        if isinstance(record, ImageRecord):
+            skip = self._limits.judge_image(record)
+            if skip is not None:
+                return Outcome(lease, record_builder.skip_record(lease, skip))
+        return Outcome(lease, record, validators=renewed(response, answer.validators))
+
+    def _take_page(self, lease: Lease) -> bool:
+        """Whether there is room for one page more; if not, the URL stays queued."""
+        if self._limits.take_page(lease):
+            return True
+        self._frontier.give_back(lease)
+        return False
+
+    def _redirect(self, lease: Lease, response: Response) -> Outcome:
+        found = self._discovery.redirect(lease, response)
+        if found.skip is not None or self._frontier.known(found.url, found.depth):
+            self._traps.learn_nothing(lease)
+        return Outcome(
+            lease, record_builder.redirect_record(lease, response, found.url), (found,)
+        )
+
+    def _read(self, lease: Lease, response: Response) -> Outcome | None:
+        """What the body is, whatever it was fetched for, decides on the record."""
+        what = self._extract(lease, response)
+        meta = what.robots_meta if isinstance(what, Page) else None
+        said = self._directives.read(meta, response.values(HEADER))
+        if isinstance(what, Page):
+            return self._page(lease, response, what, said)
+        if response.truncated:
+            raise TooLarge(
+                f"larger than http.max_body, {self._config.http.max_body} bytes"
+            )
+        unwanted = said.noimageai if isinstance(what, Image) else said.noai
+        if unwanted is not None:
+            return Outcome(lease, record_builder.skip_record(lease, unwanted))
+        validators = _validators(response)
+        if isinstance(what, File):
+            record = record_builder.file_record(lease, response, what, self._include)
+            return Outcome(
+                lease, record, self._discovery.file(lease, what), validators=validators
+            )
+        skip = self._limits.judge_image(what)
+        if skip is not None:
+            return Outcome(lease, record_builder.skip_record(lease, skip))
+        image = record_builder.image_record(lease, response, what)
+        return Outcome(lease, image, (), response.body, validators)
+
+    def _extract(self, lease: Lease, response: Response) -> Page | Image | File:
+        self._black_box.reads(lease.url)
+        try:
+            return extract(
+                response, lease.want, self._config.limits
+            )  # cheaper than in a thread
+        finally:
+            self._black_box.has_read()
+
+    def _page(
+        self, lease: Lease, response: Response, page: Page, said: Said
+    ) -> Outcome | None:
+        if said.noai is not None:
+            found = self._discovery.page(lease, page, said)
+            return Outcome(lease, record_builder.skip_record(lease, said.noai), found)
+        if not self._take_page(lease):
+            return None
+        self._traps.learn(lease, response.body, page)
+        record = record_builder.page_record(lease, response, page, self._include)
+        found = self._discovery.page(lease, page, said)
+        return Outcome(lease, record, found, validators=_validators(response))
+
+
+def _validators(response: Response) -> Validators | None:
+    """What the next crawl may ask with: a 304 stands for a 200 and for nothing else."""
+    return validators_of(response) if response.status == 200 else None

@@ -1,0 +1,68 @@
+"""The exit code of a crawl that ran to its end: was it worth calling a success? No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+SeedFailures = Collection[tuple[str, int | None]]
+"""(error_code, status) of each seed that failed."""
+
+DONE = 0
+SEEDS_UNREACHABLE = 4
+SEEDS_UNTRUSTED = 5
+SEEDS_FORBIDDEN = 6
+TOO_MANY_FAILURES = 8
+SEEDS_EXCLUDED = 9
+
+_AUTHENTICATION = frozenset({401, 403, 407})
+
+
+def exit_code(
+    seed_failures: SeedFailures,
+    counts: Mapping[str, int],
+    fail_on: str,
+    deferred: bool = False,
+    seeds: int = 1,
+) -> int:
+    """The code of the list in the README, section "Exit codes".
+
+    `counts` are URLs by state over the whole crawl; `fail_on` is the user's measure of failure:
+    "any", "seed", a share such as "5%", or "" for none; `deferred`: what still waits, waits for a
+    robots.txt; `seeds`: how many there are.
+    """
+    fetched = counts["page"] + counts["file"] + counts["image"]
+    if not counts["page"] and (fetched == 0 or _led_on(counts, seeds)):
+        return _of_nothing(seed_failures, counts["skip"] > 0 or deferred)
+    return (
+        TOO_MANY_FAILURES
+        if _failed(seed_failures, counts["error"], fetched, fail_on)
+        else DONE
+    )
+
+
+def _led_on(counts: Mapping[str, int], seeds: int) -> bool:
+    """Whether the seeds were sitemaps, or other files that lead to pages; not such as are wanted
+    for themselves, as pictures and papers are."""
+    known = sum(counts.values()) - counts["image"] - counts.get("redirect", 0)
+    return known > seeds
+
+
+def _of_nothing(seed_failures: SeedFailures, excluded: bool) -> int:
+    """Zero pages are never a success; the seeds tell why there are none."""
+    if not seed_failures:
+        return SEEDS_EXCLUDED if excluded else SEEDS_UNREACHABLE
+    if any(code == "tls_verify" for code, _ in seed_failures):
+        return SEEDS_UNTRUSTED
+    if all(status in _AUTHENTICATION for _, status in seed_failures):
+        return SEEDS_FORBIDDEN
+    return SEEDS_UNREACHABLE
+
+
+def _failed(
+    seed_failures: SeedFailures, errors: int, fetched: int, fail_on: str
+) -> bool:
+    if fail_on == "seed":
+        return bool(seed_failures)
+    if fail_on.endswith("%"):
+        return errors * 100 > float(fail_on[:-1]) * (errors + fetched)
+    return fail_on == "any" and errors > 0

@@ -1,0 +1,256 @@
+"""What came of a lease, put into the words of the record stream (`schema.py`).
+
+Pure: values in, one record out. `seq`, `ts` and `run_id` are the writer's to fill in, for only it
+knows the order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from crawler.fetch.trace import blanked
+from crawler.model.crawl import Found, Lease, Skip
+from crawler.model.documents import File, Image, Page
+from crawler.model.errors import Failure
+from crawler.model.http import Hop, Response
+from crawler.model.records import (
+    ErrorRecord,
+    FileRecord,
+    HeaderRow,
+    ImageRecord,
+    ImageRow,
+    LinkRow,
+    PageRecord,
+    RedirectHop,
+    RedirectRecord,
+    RobotsRecord,
+    SkipRecord,
+    TerminalRecord,
+)
+from crawler.model.url import host_key, id_to_hex, registrable_domain, url_id_hex
+from crawler.policy.robots_txt import Robots
+
+
+def page_record(
+    lease: Lease, response: Response, page: Page, include: frozenset[str]
+) -> PageRecord:
+    """`include` names the heavy fields that the user asked for."""
+    return PageRecord(
+        **fetched(lease, response),
+        content_type=page.content_type,
+        charset=page.charset,
+        lang=page.lang,
+        robots_meta=page.robots_meta,
+        title=page.title,
+        description=page.description,
+        canonical_url=page.canonical_url,
+        links_count=len(page.links),
+        images_count=len(page.images),
+        links=_link_rows(page) if "links" in include else None,
+        images=_image_rows(page) if "images" in include else None,
+        headers=_header_rows(response) if "headers" in include else None,
+    )
+
+
+def file_record(
+    lease: Lease, response: Response, file: File, include: frozenset[str]
+) -> FileRecord:
+    return FileRecord(
+        **fetched(lease, response),
+        content_type=file.content_type,
+        charset=file.charset,
+        links_count=len(file.links),
+        headers=_header_rows(response) if "headers" in include else None,
+    )
+
+
+def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
+    """`path` and `dup_of` stay empty until the writer has put the bytes on disk."""
+    return ImageRecord(
+        **fetched(lease, response),
+        content_type=image.content_type,
+        path="",
+        format=image.format,
+        width=image.width,
+        height=image.height,
+        frames=image.frames,
+        animated=None if image.frames is None else image.frames > 1,
+        alt=lease.alt,
+        page_url=lease.parent_url,
+        source="resumed" if response.resumed else "new",
+    )
+
+
+def redirect_record(lease: Lease, response: Response, location: str) -> RedirectRecord:
+    return RedirectRecord(
+        **fetched(lease, response),
+        content_type=response.header("content-type"),
+        location=location,
+    )
+
+
+def error_record(lease: Lease, failure: Failure, elapsed_ms: int) -> ErrorRecord:
+    """`elapsed_ms`: of the last attempt."""
+    return ErrorRecord(
+        **_url_fields(lease),
+        error_code=failure.code,
+        error_stage=failure.at_stage,
+        error_message=failure.message,
+        status=failure.status,
+        attempts=lease.attempts + 1,
+        retry_after_s=failure.retry_after_s,
+        elapsed_ms=elapsed_ms,
+        for_type=lease.want,
+    )
+
+
+def skip_record(lease: Lease, skip: Skip) -> SkipRecord:
+    return SkipRecord(**_url_fields(lease), reason=skip.reason, rule=skip.rule)
+
+
+def unfetched_skip(found: Found) -> SkipRecord:
+    """The record of a URL that was refused when it was found. `found.skip` is set."""
+    assert found.skip is not None
+    return SkipRecord(
+        **_site_fields(found.url),
+        **_road_fields(found),
+        reason=found.skip.reason,
+        rule=found.skip.rule,
+    )
+
+
+def robots_record(
+    url: str, response: Response, robots: Robots, expires_at: float
+) -> RobotsRecord:
+    """A robots.txt that was answered; `expires_at` in seconds since the epoch."""
+    parsed = 200 <= response.status < 300
+    return RobotsRecord(
+        **_site_fields(url),
+        status=response.status,
+        policy="parsed" if parsed else "allow_all",
+        agent_matched=robots.agent_matched,
+        crawl_delay_s=robots.crawl_delay,
+        rules_count=robots.rules_count,
+        sitemaps=robots.sitemaps,
+        expires_at=timestamp(expires_at),
+        fetch_ms=response.timings.fetch_ms,
+    )
+
+
+def failed_robots_record(url: str, failure: Failure) -> RobotsRecord:
+    """A robots.txt that could not be had: nothing may be asked for."""
+    return RobotsRecord(**_site_fields(url), status=failure.status, policy="deferred")
+
+
+def timestamp(moment: float) -> str:
+    """RFC 3339 in UTC with milliseconds, of seconds since the epoch."""
+    seconds = int(moment)
+    second = _second(seconds)
+    return f"{second}.{int((moment - seconds) * 1000):03d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def ending_of(record: TerminalRecord) -> tuple[str | None, str | None]:
+    """`error_code` of an error, `reason` of a skip; of what was fetched again, how it changed.
+
+    And the same in words: message of an error, rule of a skip; of a picture, whose double it is.
+    """
+    if isinstance(record, ErrorRecord):
+        return record.error_code, record.error_message
+    if isinstance(record, SkipRecord):
+        return record.reason, record.rule
+    double_of = record.dup_of if isinstance(record, ImageRecord) else None
+    return (
+        record.changed,
+        None if double_of is None else f"the same bytes as {double_of}",
+    )
+
+
+def _site_fields(url: str) -> dict[str, Any]:
+    host = host_key(url)
+    return {
+        "url": url,
+        "url_id": url_id_hex(url),
+        "host": host,
+        "domain": registrable_domain(host),
+    }
+
+
+def _url_fields(lease: Lease) -> dict[str, Any]:
+    return {
+        "url": lease.url,
+        "url_id": id_to_hex(lease.url_id),
+        "host": lease.host,
+        "domain": registrable_domain(lease.host),
+        **_road_fields(lease),
+    }
+
+
+def _road_fields(url: Lease | Found) -> dict[str, Any]:
+    """How it was found."""
+    return {
+        "parent_url": url.parent_url,
+        "link_kind": url.kind,
+        "depth": url.depth,
+        "seed_url": url.seed_url,
+    }
+
+
+def fetched(lease: Lease, response: Response) -> dict[str, Any]:
+    """The fields of every record about an answer."""
+    timings = response.timings
+    return {
+        **_url_fields(lease),
+        "status": response.status,
+        "redirects": _hops(lease.redirects + response.redirects),
+        "http_version": response.http_version,
+        "remote_ip": response.remote_ip,
+        "sha256": hashlib.sha256(response.body).hexdigest(),
+        "etag": response.header("etag"),
+        "last_modified": response.header("last-modified"),
+        "attempts": lease.attempts + 1,
+        "fetch_ms": timings.fetch_ms,
+        "queue_ms": lease.queued_ms,
+        "dns_ms": timings.dns_ms,
+        "connect_ms": timings.connect_ms,
+        "tls_ms": timings.tls_ms,
+        "ttfb_ms": timings.ttfb_ms,
+        "download_ms": timings.download_ms,
+        "reused_connection": response.reused_connection,
+        "wire_bytes": response.wire_bytes,
+        "body_bytes": len(response.body),
+        "content_encoding": response.content_encoding,
+        "truncated": response.truncated,
+    }
+
+
+def _hops(redirects: tuple[Hop, ...]) -> tuple[RedirectHop, ...]:
+    return tuple([RedirectHop(hop.url, hop.status) for hop in redirects])
+
+
+def _link_rows(page: Page) -> tuple[LinkRow, ...]:
+    return tuple(
+        LinkRow(link.url, link.kind, link.text, link.rel, link.nofollow)
+        for link in page.links
+    )
+
+
+def _image_rows(page: Page) -> tuple[ImageRow, ...]:
+    return tuple(
+        ImageRow(image.url, image.kind, image.alt, image.width, image.height)
+        for image in page.images
+    )
+
+
+def _header_rows(response: Response) -> tuple[HeaderRow, ...]:
+    """Without the secrets in them: a cookie that we were given is one."""
+    return tuple(
+        HeaderRow(name, blanked(name, value)) for name, value in response.headers
+    )

@@ -1,0 +1,154 @@
+"""What a crawl keeps of each answer, so that the next one asks only for what has changed. No I/O.
+
+    record + validators -> Kept       into the state, in the commit of the record
+    Kept -> Answer                    when the URL is leased in a later crawl: what to ask with
+    Answer + "304" -> record          of the same type, with all that a 304 does not repeat
+    Kept + record -> changed          where the server sent the whole again: by its hash
+
+A 304 has no body, so the record's facts about it (title, size, pixels, ...) come from here, and no
+link is found on it. None is lost: every URL of the crawl before is asked again by itself.
+
+What is kept is the reading of a body under a configuration. Where that would be another today
+(`reading`), the answers are forgotten, and each URL is asked for whole once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from operator import attrgetter
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from crawler import __version__
+from crawler.engine import record_builder
+from crawler.fetch.conditional import is_askable, renewed
+from crawler.model.config import Config
+from crawler.model.crawl import Kept, Lease
+from crawler.model.http import Response, Validators
+from crawler.model.records import (
+    FetchRecord,
+    FileRecord,
+    ImageRecord,
+    PageRecord,
+    RedirectRecord,
+)
+
+Change = Literal["new", "changed", "unchanged"]
+
+MAX_ANSWER = 16 * 2**10
+"""Bytes; what takes more is not kept, and asked for whole."""
+
+_OF_ALL = ("content_type", "body_bytes", "truncated")
+_OF_BODIES = (*_OF_ALL, "charset", "lang", "robots_meta", "title", "description", "canonical_url",
+              "links_count", "images_count", "data")  # fmt: skip
+_OF_IMAGES = (*_OF_ALL, "path", "format", "width", "height", "frames", "animated", "phash",
+              "exif_datetime", "exif_make", "exif_model", "exif_gps", "thumb_paths")  # fmt: skip
+
+FACTS: dict[str, tuple[str, ...]] = {
+    "page": _OF_BODIES,
+    "file": _OF_BODIES,
+    "image": _OF_IMAGES,
+}
+"""The fields that say what the body is, not how it was fetched, by type of record. Kept without
+their names; another version of the program asks for all of it anew (`reading`)."""
+_read = {kind: attrgetter(*names) for kind, names in FACTS.items()}
+
+
+class Answer(Struct, frozen=True, array_like=True):
+    """A good answer, to make a record of when the server says that nothing has changed."""
+
+    type: Literal["page", "file", "image"]
+    etag: str | None
+    last_modified: str | None
+    facts: tuple[Any, ...]
+    """Fields of its record."""
+
+    @property
+    def validators(self) -> Validators:
+        return Validators(self.etag, self.last_modified)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The facts by name."""
+        return dict(zip(FACTS[self.type], self.facts, strict=True))
+
+    @property
+    def path(self) -> str | None:
+        """Of a picture, the file that must still be there."""
+        return self.fields["path"] if self.type == "image" else None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Answer).decode
+
+
+def kept_of(record: FetchRecord, validators: Validators | None) -> Kept:
+    """What to keep of an answer; `validators` are None where the next crawl can't ask about it."""
+    digest = _digest(record)
+    if validators is None or not is_askable(validators):
+        return Kept(digest)
+    etag, modified = validators.etag, validators.last_modified
+    if modified == validators.date:
+        modified = None
+    facts = _read[record.type](record)
+    answer = _encode(Answer(record.type, etag, modified, facts))  # type: ignore[arg-type]
+    return Kept(digest, answer if len(answer) <= MAX_ANSWER else None)
+
+
+def answer_of(lease: Lease) -> Answer | None:
+    """What the lease's URL may be asked with. An attempt that failed is followed by a plain one."""
+    if lease.kept is None or lease.kept.answer is None or lease.attempts:
+        return None
+    return _decode(lease.kept.answer)
+
+
+def unmodified_record(
+    lease: Lease, response: Response, answer: Answer
+) -> PageRecord | FileRecord | ImageRecord:
+    """The record of a 304 that is about what `answer` was."""
+    assert lease.kept is not None
+    asked = renewed(response, answer.validators)
+    fields = record_builder.fetched(lease, response) | answer.fields
+    fields |= {
+        "sha256": lease.kept.digest.hex(),
+        "etag": asked.etag,
+        "last_modified": asked.last_modified,
+        "from_cache": "not_modified",
+    }
+    if answer.type == "image":
+        return ImageRecord(**fields, alt=lease.alt, page_url=lease.parent_url)
+    return PageRecord(**fields) if answer.type == "page" else FileRecord(**fields)
+
+
+def change(before: Kept | None, now: Kept) -> Change:
+    """How a URL stands against the crawl before."""
+    if before is None:
+        return "new"
+    return "unchanged" if before.digest == now.digest else "changed"
+
+
+def reading(config: Config) -> bytes:
+    """Whatever decides what is asked for and what is seen in it; equal where it is the same."""
+    http, robots = config.http, config.robots
+    return hashlib.sha256(
+        msgspec.json.encode(
+            (
+                __version__,
+                (http.user_agent, http.headers, http.max_body),
+                (robots.nofollow, robots.noai, robots.agent),
+                (
+                    config.scope.strip_params,
+                    config.limits.max_links,
+                    config.images.fetch,
+                ),
+            )
+        )
+    ).digest()
+
+
+def _digest(record: FetchRecord) -> bytes:
+    if isinstance(record, RedirectRecord):
+        return hashlib.sha256(record.location.encode()).digest()
+    return bytes.fromhex(record.sha256 or "")

@@ -1,0 +1,200 @@
+"""What a crawl has done so far: counters fed by the writer, frozen snapshots for whoever looks.
+
+Counting lies on the path of every record and is a few additions. All else (rates, the busiest
+hosts) is worked out when a snapshot is taken, a few times a second at most. This module does not
+import the hub, so that nobody sees it half-counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from heapq import nlargest
+from typing import Protocol
+
+from msgspec import Struct
+
+from crawler.model.records import ErrorRecord, FetchRecord, Record, UrlRecord
+
+RATE_WINDOW_S = 10.0
+"""Rates are those of the last ten seconds: long enough to be calm, short enough to show a stall."""
+
+TOP_HOSTS = 8
+LAST_ERRORS = 5
+LAST_URLS = 4
+MOST_HOSTS = 20_000
+"""Counted apart; beyond, those with the fewest URLs are forgotten."""
+
+
+class FrontierStatistics(Protocol):
+    """What a snapshot needs of the frontier: URLs waiting, URLs handed out, hosts known."""
+
+    @property
+    def queued(self) -> int: ...
+    @property
+    def leased(self) -> int: ...
+    @property
+    def hosts(self) -> int: ...
+
+
+class Snapshot(Struct, frozen=True):
+    """A crawl at one moment. `bytes` are body bytes on the wire; rates are per second."""
+
+    elapsed_s: float
+    pages: int = 0
+    files: int = 0
+    images: int = 0
+    redirects: int = 0
+    errors: int = 0
+    skipped: int = 0
+    bytes: int = 0
+    queued: int = 0
+    leased: int = 0
+    hosts: int = 0
+    pages_per_s: float = 0.0
+    bytes_per_s: float = 0.0
+    hosts_top: tuple[tuple[str, int, int, int], ...] = ()
+    """The busiest hosts: (host, done, queued, in flight)."""
+    last_errors: tuple[tuple[str, str, str], ...] = ()
+    """(URL, error_code, message), the newest last."""
+    errors_by_code: dict[str, int] = {}
+    last_urls: tuple[tuple[str, str], ...] = ()
+    """What was done last: (record type, URL), the newest last."""
+    draining: bool = False
+
+
+class Stats:
+    """The counters of one crawl. `done` are the counts by record type to go on from (a resume)."""
+
+    def __init__(
+        self, clock: Callable[[], float], done: Mapping[str, int] | None = None
+    ) -> None:
+        self._clock = clock
+        self._started = clock()
+        self._by_type: Counter[str] = Counter(done or {})
+        self._by_host: Counter[str] = Counter()
+        self._by_code: Counter[str] = Counter()
+        self._last_errors: deque[tuple[str, str, str]] = deque(maxlen=LAST_ERRORS)
+        self._last_urls: deque[UrlRecord] = deque(maxlen=LAST_URLS)
+        self._top_hosts: set[str] = set()
+        self._bytes = 0
+        self.seed_failures: Counter[tuple[str, int | None]] = Counter()
+        """(error_code, status) of seeds that failed, and of what seeds redirected to."""
+        # (time, pages, bytes), one per snapshot, the oldest about RATE_WINDOW_S old.
+        self._samples = deque([(self._started, self._by_type["page"], 0)])
+        self.listener: Callable[[Record], None] | None = None
+        """Told of each record, where somebody wants to see them pass."""
+
+    def count(self, record: Record) -> None:
+        """Take one record of the stream into account."""
+        self._by_type[record.type] += 1
+        if len(self._by_host) > MOST_HOSTS:
+            self._by_host = Counter(dict(self._by_host.most_common(MOST_HOSTS // 2)))
+        if self.listener is not None:
+            self.listener(record)
+        if isinstance(record, FetchRecord):
+            self._bytes += record.wire_bytes
+            self._by_host[record.host] += 1
+            self._last_urls.append(record)
+        elif isinstance(record, ErrorRecord):
+            self._by_code[record.error_code] += 1
+            self._by_host[record.host] += 1
+            self._last_errors.append(
+                (record.url, record.error_code, record.error_message)
+            )
+            if record.depth == 0:
+                self.seed_failures[record.error_code, record.status] += 1
+
+    def snapshot(
+        self,
+        frontier: FrontierStatistics,
+        by_host: Mapping[str, tuple[int, int]] | None = None,
+        *,
+        skipped: int | None = None,
+        draining: bool = False,
+    ) -> Snapshot:
+        """The crawl now. `by_host` gives (queued, in flight) of the hosts being asked.
+
+        `skipped`: decisions to skip, where somebody knows of those that are in no record yet.
+        """
+        now = self._clock()
+        pages_per_s, bytes_per_s = self._rates(now)
+        by_type = self._by_type
+        return Snapshot(
+            elapsed_s=now - self._started,
+            pages=by_type["page"],
+            files=by_type["file"],
+            images=by_type["image"],
+            redirects=by_type["redirect"],
+            errors=by_type["error"],
+            skipped=by_type["skip"] if skipped is None else skipped,
+            bytes=self._bytes,
+            queued=frontier.queued,
+            leased=frontier.leased,
+            hosts=frontier.hosts,
+            pages_per_s=pages_per_s,
+            bytes_per_s=bytes_per_s,
+            hosts_top=self._busiest(by_host or {}),
+            last_errors=tuple(self._last_errors),
+            errors_by_code=dict(self._by_code.most_common()),
+            last_urls=tuple((record.type, record.url) for record in self._last_urls),
+            draining=draining,
+        )
+
+    def _busiest(
+        self, by_host: Mapping[str, tuple[int, int]]
+    ) -> tuple[tuple[str, int, int, int], ...]:
+        """The busiest hosts.
+
+        Only the hosts given and those of the last snapshot are looked at: a crawl of a million
+        hosts pays no more for this than one of ten.
+        """
+        rows = [
+            (host, self._by_host[host], *by_host.get(host, (0, 0)))
+            for host in by_host.keys() | self._top_hosts
+        ]
+        top = nlargest(TOP_HOSTS, rows, key=_by_activity)
+        self._top_hosts = {row[0] for row in top}
+        return tuple(top)
+
+    def _rates(self, now: float) -> tuple[float, float]:
+        pages, received = self._by_type["page"], self._bytes
+        samples = self._samples
+        while len(samples) > 1 and samples[1][0] <= now - RATE_WINDOW_S:
+            samples.popleft()
+        then, pages_then, received_then = samples[0]
+        samples.append((now, pages, received))
+        span = now - then
+        if span <= 0:
+            return 0.0, 0.0
+        return (pages - pages_then) / span, (received - received_then) / span
+
+
+def combined(snapshots: Sequence[Snapshot]) -> Snapshot:
+    """Several crawls side by side, seen as one. Hosts that two of them ask are counted twice."""
+    sums = {
+        name: sum(getattr(snapshot, name) for snapshot in snapshots)
+        for name in Snapshot.__struct_fields__
+        if isinstance(getattr(snapshots[0], name), int | float) and name != "draining"
+    }
+    errors = [error for snapshot in snapshots for error in snapshot.last_errors]
+    by_code: Counter[str] = Counter()
+    for snapshot in snapshots:
+        by_code.update(snapshot.errors_by_code)
+    hosts = (host for snapshot in snapshots for host in snapshot.hosts_top)
+    return Snapshot(
+        **{**sums, "elapsed_s": max(snapshot.elapsed_s for snapshot in snapshots)},
+        hosts_top=tuple(nlargest(TOP_HOSTS, hosts, key=_by_activity)),
+        last_errors=tuple(errors[-LAST_ERRORS:]),
+        errors_by_code=dict(by_code.most_common()),
+        last_urls=tuple(url for snapshot in snapshots for url in snapshot.last_urls)[
+            -LAST_URLS:
+        ],
+        draining=any(snapshot.draining for snapshot in snapshots),
+    )
+
+
+def _by_activity(row: tuple[str, int, int, int]) -> tuple[int, int, int]:
+    """Hosts with requests in flight first, then by what is done."""
+    _, done, queued, in_flight = row
+    return in_flight, done, queued

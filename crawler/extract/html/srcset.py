@@ -1,0 +1,61 @@
+"""The `srcset` attribute (HTML Standard, section 4.8.4.3.11 "parsing a srcset attribute")."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_SPACE = r"\t\n\f\r "
+_URL = re.compile(rf"[{_SPACE},]*+([^{_SPACE}]++)").match
+# Descriptors end at a comma that no parenthesis holds; an open one holds all the rest.
+_DESCRIPTORS = re.compile(r"(?:[^,(]++|\([^)]*+(?:\)|\Z))*+,?+").match
+_DESCRIPTOR = re.compile(
+    r"(\d+)([wh])|(-?)(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?x"
+).fullmatch
+
+
+class Candidate(NamedTuple):
+    """One picture of several: its URL as written, its width in pixels where that is said."""
+
+    url: str
+    width: int | None
+
+
+MOST_CANDIDATES = 1000
+"""Of one attribute; what follows is not looked at."""
+
+
+def parse_srcset(value: str) -> list[Candidate]:
+    """The candidates of `value`, in order, without those whose descriptors are in error."""
+    candidates: list[Candidate] = []
+    position = 0
+    while len(candidates) < MOST_CANDIDATES and (found := _URL(value, position)):
+        url, position = found[1], found.end()
+        if url.endswith(","):
+            candidates.append(Candidate(url.rstrip(","), None))
+            continue
+        descriptors = _DESCRIPTORS(value, position)
+        assert descriptors is not None  # it matches the empty string too
+        position = descriptors.end()
+        valid, width = _read(descriptors[0].rstrip(",").split())
+        if valid:
+            candidates.append(Candidate(url, width))
+    return [candidate for candidate in candidates if candidate.url]
+
+
+def _read(descriptors: list[str]) -> tuple[bool, int | None]:
+    """Whether the descriptors may stand together, and the width they name."""
+    width: int | None = None
+    seen: set[str] = set()
+    for text in descriptors:
+        found = _DESCRIPTOR(text)
+        if not found or found[3] or not text.isascii():
+            return False, None
+        unit = text[-1]
+        if unit in seen or (unit != "x" and int(found[1][:12]) == 0):
+            return False, None
+        seen.add(unit)
+        if unit == "w":
+            width = int(found[1][:12])
+    together = seen <= {"w", "h"} or seen == {"x"}
+    return together and not ("h" in seen and "w" not in seen), width

@@ -1,0 +1,250 @@
+"""TLS: whom we trust, who we are, sessions that are resumed, and what a failure means.
+
+Loaded with the first https URL (`connection.py`), and OpenSSL with it.
+
+Server certificates are checked against the system's store, at least TLS 1.2 is spoken, and the
+server is told the name that it is asked for. A client certificate is a credential like others: it
+is shown to the origins that the user named and to nobody else, so there are two contexts.
+
+A session is kept for each origin when a connection ends, because only then have the server's
+tickets arrived (TLS 1.3 sends them after the handshake).
+"""
+
+from __future__ import annotations
+
+import ssl as standard
+from collections import OrderedDict
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from crawler.fetch.connect.connection import Connection
+from crawler.fetch.http1.request import Target
+from crawler.fetch.trace import certificate_lines
+from crawler.model.config import HttpConfig
+from crawler.model.errors import (
+    Failure,
+    TlsFailure,
+    TlsHandshakeFailure,
+    TlsVerifyFailure,
+    UsageError,
+)
+from hub import socket, ssl
+
+MAX_SESSIONS = 1024
+
+
+class TlsConnection(Connection):
+    """A connection over TLS; in the end its session is kept for the next one."""
+
+    __slots__ = ("_origin", "_read_timeout", "_tls")
+
+    _sock: ssl.SSLSocket
+
+    def __init__(
+        self,
+        sock: ssl.SSLSocket,
+        key: str,
+        remote_ip: str | None,
+        read_timeout: float | None,
+        tls: Tls,
+        origin: str,
+    ) -> None:
+        super().__init__(sock, key, remote_ip, read_timeout)
+        self._read_timeout = read_timeout
+        self._tls = tls
+        self._origin = origin
+
+    def is_quiet(self) -> bool:
+        self._sock.settimeout(0.0)
+        try:
+            self._sock.recv(1)
+        except standard.SSLWantReadError:
+            self._sock.settimeout(self._read_timeout)
+            return True
+        except OSError:
+            return False
+        return False
+
+    def last_word(self, error: OSError) -> OSError:
+        self._sock.settimeout(0.0)
+        try:
+            self._sock.recv(1)
+        except standard.SSLWantReadError:
+            pass
+        except standard.SSLError as alert:
+            return alert
+        except OSError:
+            pass
+        return error
+
+    def refusal(self, error: OSError) -> Failure | None:
+        """TLS 1.3 says only after the handshake that it wants to know who we are."""
+        reason = error.reason if isinstance(error, standard.SSLError) else None
+        return (
+            TlsHandshakeFailure(explain(error))
+            if "CERTIFICATE_REQUIRED" in (reason or "")
+            else None
+        )
+
+    def _tls_facts(self) -> tuple[str, ...]:
+        sock = self._sock
+        cipher = sock.cipher()
+        return certificate_lines(
+            sock.version() or "",
+            cipher[0] if cipher else "",
+            bool(sock.session_reused),
+            sock.getpeercert(),
+        )
+
+    def close(self) -> None:
+        self._tls.remember(self._sock, self._origin)
+        self._sock.close()
+
+
+class Tls:
+    """Makes TLS connections. Raises UsageError if the files of `config` are of no use.
+
+    `trusted`: origins that are shown the client certificate.
+    """
+
+    def __init__(self, config: HttpConfig, trusted: Collection[str]) -> None:
+        self._config = config
+        self._trusted = trusted
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._sessions: OrderedDict[str, Any] = OrderedDict()
+        if config.client_cert or config.ca_file:
+            self._context(False), self._context(True)
+
+    def connect(
+        self,
+        sock: socket.socket,
+        target: Target,
+        key: str,
+        remote_ip: str | None,
+        read_timeout: float | None,
+    ) -> TlsConnection:
+        """The connection over `sock`. Raises TlsFailure; closes `sock` whenever it raises."""
+        wire = self._wrap(sock, target)
+        return TlsConnection(wire, key, remote_ip, read_timeout, self, target.origin)
+
+    def _wrap(self, sock: socket.socket, target: Target) -> ssl.SSLSocket:
+        """Shake hands."""
+        try:
+            context = self._context(target.origin in self._trusted)
+            session = self._sessions.get(target.origin)
+            return context.wrap_socket(
+                sock, server_hostname=target.host.rstrip("."), session=session
+            )
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # ValueError: a host that can't be a server name
+            sock.close()
+            raise _failure(target, error) from None
+        except BaseException:
+            sock.close()
+            raise
+
+    def remember(self, wire: ssl.SSLSocket, origin: str) -> None:
+        """Keep the session of a connection that is about to be closed."""
+        session = wire.session
+        if session is None or not session.has_ticket:
+            return
+        self._sessions[origin] = session
+        self._sessions.move_to_end(origin)
+        if len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+
+    def _context(self, trusted: bool) -> ssl.SSLContext:
+        """Made when first needed: reading the system's store takes tens of milliseconds."""
+        trusted = trusted and bool(self._config.client_cert)
+        if trusted not in self._contexts:
+            self._contexts[trusted] = _context(self._config, with_certificate=trusted)
+        return self._contexts[trusted]
+
+
+def _context(config: HttpConfig, *, with_certificate: bool) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=_path(config.ca_file))
+    except OSError as error:
+        raise UsageError(f"http.ca_file: {config.ca_file}: {_why(error)}") from error
+    context.minimum_version = standard.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if not config.verify_tls:
+        context.check_hostname = False
+        context.verify_mode = standard.CERT_NONE
+    if with_certificate:
+        try:
+            context.load_cert_chain(
+                str(_path(config.client_cert)),
+                _path(config.client_key),
+                password=_no_password,
+            )
+        except OSError as error:
+            raise UsageError(
+                f"http.client_cert: {config.client_cert}: {_why(error)}"
+            ) from error
+    return context
+
+
+def _path(file: str | None) -> str | None:
+    return str(Path(file).expanduser()) if file else None
+
+
+def _no_password() -> str:
+    """Instead of a question on the terminal, in the middle of a crawl."""
+    raise OSError("the key is encrypted; give one that is not (openssl pkey -in KEY)")
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, standard.SSLError):
+        return f"no PEM file with a certificate, or with a key that fits it ({error.reason})"
+    return error.strerror or str(error)
+
+
+# -- failures ---------------------------------------------------------------------------------
+
+# X509_V_ERR_... (openssl/x509_vfy.h)
+_VERIFY = {
+    9: "is not yet valid",
+    10: "has expired",
+    18: "is self-signed",
+    19: "was issued by an authority that is unknown and self-signed",
+    20: "was issued by an unknown authority",
+    21: "was issued by an unknown authority",
+    23: "was revoked",
+    26: "is not meant for servers",
+    62: "is for another host",
+    64: "is for another address",
+    66: "has too short a key",
+    68: "is signed with too weak an algorithm",
+}
+_HANDSHAKE = {
+    "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port",
+    "UNSUPPORTED_PROTOCOL": "the server speaks nothing newer than TLS 1.1",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks nothing newer than TLS 1.1",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server found nothing in common with us",
+    "TLSV1_UNRECOGNIZED_NAME": "the server does not know this name",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server wants a client certificate (--cert)",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "the server did not accept our certificate",
+    "TLSV1_ALERT_UNKNOWN_CA": "the server does not know who issued our certificate",
+    "UNEXPECTED_EOF_WHILE_READING": "the server closed the connection",
+}
+
+
+def _failure(target: Target, error: OSError | ValueError) -> TlsFailure:
+    if isinstance(error, standard.SSLCertVerificationError):
+        why = _VERIFY.get(error.verify_code, "is not valid")
+        return TlsVerifyFailure(
+            f"the certificate of {target.host} {why} ({error.verify_message.strip()})"
+        )
+    return TlsHandshakeFailure(f"TLS with {target.authority}: {explain(error)}")
+
+
+def explain(error: Exception) -> str:
+    """A failure of TLS in words, with OpenSSL's own name for it."""
+    if isinstance(error, standard.SSLError) and error.reason:
+        known = _HANDSHAKE.get(error.reason)
+        return f"{known} ({error.reason})" if known else error.reason
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,276 @@
+"""Content codings (RFC 9110 section 8.4): a table of bounded decoders. No I/O.
+
+A few kilobytes can decode to gigabytes, and with stacked codings (`gzip, gzip`) it is an inner
+layer that explodes. So every layer gives its output in pieces of about STEP bytes, on demand, and
+has its own limit: what lies beyond is never produced. The limits are on size; the number of gzip
+members and zstd frames is limited too, because empty ones cost time and produce nothing.
+
+A decoder takes any cut of its input. `finished` tells whether the coding came to its end: a stream
+cut short is an error, never a shorter page. Bytes after the end are ignored for gzip and deflate,
+as browsers do (servers pad), and are an error for br and zstd.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Protocol
+
+import brotli
+
+from crawler.model.errors import DecodeFailure
+
+STEP = 64 * 2**10
+MAX_LAYERS = 5
+MAX_MEMBERS = 10_000
+_ZSTD_WINDOW_LOG = 23  # 8 MB: more need not be supported (RFC 8878 section 3.1.1.1.2)
+_GZIP_MAGIC = b"\x1f\x8b"
+_LIBRARY_ERRORS = (zlib.error, brotli.error, EOFError, ValueError)
+
+
+class Decoder(Protocol):
+    """Undoes one coding, incrementally. Raises one of _LIBRARY_ERRORS."""
+
+    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+        """Decode `data` (not empty), in non-empty pieces of about STEP bytes.
+
+        `room`: how many bytes are still allowed. One more is asked for and then no further, so that
+        damage behind the limit stays unseen, however the input is cut.
+        """
+
+    def finished(self) -> bool:
+        """Whether the input may end here."""
+
+
+class _Gzip:
+    """gzip (RFC 1952), any number of members."""
+
+    def __init__(self) -> None:
+        self._member: zlib._Decompress | None = None
+        self._members = 0
+        self._gap = b""
+        self._trailer = False
+
+    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+        while data and not self._trailer and room >= 0:
+            member = self._member or self._next_member(data)
+            if member is None:
+                return
+            data, self._gap = self._gap + data, b""
+            for piece in _inflate(member, data, room):
+                room -= len(piece)
+                yield piece
+            data = member.unused_data
+            if member.eof:
+                self._member = None
+
+    def _next_member(self, data: bytes) -> zlib._Decompress | None:
+        start = self._gap + data[:2]
+        if self._members and not start.startswith(_GZIP_MAGIC):
+            # One byte of the magic number may be here, and the other in the next piece.
+            self._trailer = start != _GZIP_MAGIC[:1]
+            self._gap = start
+            return None
+        self._members += 1
+        _check_members(self._members)
+        self._member = zlib.decompressobj(31)
+        return self._member
+
+    def finished(self) -> bool:
+        return self._member is None
+
+
+class _Deflate:
+    """deflate: zlib's format (RFC 1950), or what many servers send instead, the bare RFC 1951."""
+
+    def __init__(self) -> None:
+        self._stream: zlib._Decompress | None = None
+        self._start = b""
+
+    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+        if self._stream is None:
+            self._start += data
+            if len(self._start) < 2:
+                return
+            data, self._start = self._start, b""
+            self._stream = zlib.decompressobj(15 if _has_zlib_header(data) else -15)
+        if not self._stream.eof:
+            yield from _inflate(self._stream, data, room)
+
+    def finished(self) -> bool:
+        return self._stream.eof if self._stream is not None else not self._start
+
+
+class _Brotli:
+    """br (RFC 7932)."""
+
+    def __init__(self) -> None:
+        self._stream = brotli.Decompressor()
+        self._fed = False
+
+    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+        self._fed = True
+        stream = self._stream
+        piece = stream.process(data, output_buffer_limit=_step(room))
+        while piece:
+            room -= len(piece)
+            yield piece
+            # `can_accept_more_data` may be true with output left inside: ask until there is none.
+            done = room < 0 or stream.is_finished()
+            piece = (
+                b"" if done else stream.process(b"", output_buffer_limit=_step(room))
+            )
+
+    def finished(self) -> bool:
+        return not self._fed or bool(self._stream.is_finished())
+
+
+class _Zstd:
+    """zstd (RFC 8878), any number of frames. The library is loaded by the first such body."""
+
+    def __init__(self) -> None:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+        self._error = zstd.ZstdError
+        options: dict[int, int] = {
+            zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG
+        }
+        self._open = partial(zstd.ZstdDecompressor, options=options)
+        self._frame: zstd.ZstdDecompressor | None = None
+        self._frames = 0
+
+    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+        try:
+            yield from self._decoded(data, room)
+        except self._error as error:
+            raise ValueError(str(error)) from None
+
+    def _decoded(self, data: bytes, room: int) -> Iterator[bytes]:
+        while data and room >= 0:
+            frame = self._frame
+            if frame is None:
+                self._frames += 1
+                _check_members(self._frames)
+                self._frame = frame = self._open()
+            piece = frame.decompress(data, _step(room))
+            while piece:
+                room -= len(piece)
+                yield piece
+                done = room < 0 or frame.needs_input or frame.eof
+                piece = b"" if done else frame.decompress(b"", _step(room))
+            data = b""
+            if frame.eof:
+                data = frame.unused_data
+                self._frame = None
+
+    def finished(self) -> bool:
+        return self._frame is None
+
+
+CODINGS: dict[str, Callable[[], Decoder]] = {
+    "gzip": _Gzip,
+    "deflate": _Deflate,
+    "br": _Brotli,
+    "zstd": _Zstd,
+}
+"""The codings asked for, in order of preference."""
+
+_ALIASES = {"x-gzip": "gzip"}
+# Registered by IANA and not undone here. Any other word ("utf-8", "none", "binary") is a server's
+# mistake and names no coding: such a body is taken as it is, as browsers do.
+_FOREIGN = frozenset(
+    {"aes128gcm", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip"}
+)
+
+ACCEPT_ENCODING = ", ".join(CODINGS)
+
+
+class BodyDecoder:
+    """The codings of one body, applied in turn, each layer held to `limit` bytes of output."""
+
+    def __init__(self, names: list[str], limit: int) -> None:
+        self._names = names
+        self._layers = [CODINGS[name]() for name in names]
+        self._room = [limit] * len(names)
+        self.truncated = False
+        """True once a layer went beyond its limit; nothing is decoded after that."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Decode the next body bytes. Raises DecodeFailure."""
+        if self.truncated:
+            return []
+        try:
+            return list(self._through(0, data))
+        except _LIBRARY_ERRORS as error:
+            raise DecodeFailure(
+                f"malformed {', '.join(self._names)} body: {error}"
+            ) from None
+
+    def finish(self) -> None:
+        """The body has ended. Raises DecodeFailure if a coding has not."""
+        for name, layer in zip(self._names, self._layers, strict=True):
+            if not self.truncated and not layer.finished():
+                raise DecodeFailure(f"the {name} body is cut short")
+
+    def _through(self, level: int, data: bytes) -> Iterator[bytes]:
+        if level == len(self._layers):
+            yield data
+            return
+        for piece in self._layers[level].feed(data, self._room[level]):
+            if self.truncated:
+                return
+            if len(piece) > self._room[level]:
+                piece = piece[: self._room[level]]
+                self.truncated = True
+            self._room[level] -= len(piece)
+            if piece:
+                yield from self._through(level + 1, piece)
+
+
+def body_decoder(content_encoding: str, limit: int) -> BodyDecoder | None:
+    """The decoder for a Content-Encoding (several lines joined by commas), None for a plain body.
+
+    Raises DecodeFailure for codings that are too many or not known here."""
+    known = []
+    for token in content_encoding.split(","):
+        name = token.strip().lower()
+        known.append(_ALIASES.get(name, name))
+        if name in _FOREIGN:
+            raise DecodeFailure(
+                f"the content coding {name} was not asked for and is not known"
+            )
+    layers = [name for name in reversed(known) if name in CODINGS]
+    if len(layers) > MAX_LAYERS:
+        raise DecodeFailure(f"{len(layers)} content codings on top of each other")
+    return BodyDecoder(layers, limit) if layers else None
+
+
+def _inflate(stream: zlib._Decompress, data: bytes, room: int) -> Iterator[bytes]:
+    more = True
+    while more:
+        asked = _step(room)
+        piece = stream.decompress(data, asked)
+        if piece:
+            room -= len(piece)
+            yield piece
+        data = stream.unconsumed_tail
+        # A full piece may have left output inside zlib even if all the input is consumed.
+        more = room >= 0 and bool(data or (len(piece) == asked and not stream.eof))
+
+
+def _step(room: int) -> int:
+    """How much to ask for at once: more than the limit by one byte, to see that it is passed."""
+    return min(STEP, room + 1)
+
+
+def _has_zlib_header(data: bytes) -> bool:
+    return data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
+
+
+def _check_members(count: int) -> None:
+    if count > MAX_MEMBERS:
+        raise DecodeFailure(f"more than {MAX_MEMBERS} members or frames in one body")

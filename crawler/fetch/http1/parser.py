@@ -1,0 +1,350 @@
+"""Bytes <-> one HTTP/1.1 exchange (RFC 9112). No I/O: bytes go in, the response comes out.
+
+Theory. A response is a head, which ends at an empty line, and a body, whose end the head announces.
+Whoever is wrong about that end reads the next response from the middle of this one, so the framing
+is never guessed:
+
+* The reader cuts the stream at the empty line itself and gives llhttp (through httptools) each head
+  whole. llhttp judges the syntax, and must agree that the head ends where the reader cut; if not,
+  the response is refused. One cap counts all head bytes, those of 1xx answers included.
+* The head then says which of the four framings of RFC 9112 section 6.3 holds (`_framing`). Bodies
+  by length and bodies until close are counted here, not parsed, so that it is known to the byte
+  where they end. Chunked ones go through llhttp.
+* Chunk extensions and trailers are read and dropped, under a budget that grows with the body: a
+  server may send tiny chunks, not endless extensions.
+* After anything odd (bytes after the end, both framings at once, a cut, HTTP/1.0 chunked) the
+  response may be good, but `reusable` is false and the connection must be closed.
+
+The result does not depend on how the network cut the bytes into pieces. A head is parsed once, when
+it is whole; a body is only counted; and the budget of a chunked body is spent byte by byte, because
+no more than what is left of it is fed at once.
+
+Rejected: feeding llhttp the raw stream. It knows no end of file and no HEAD, reports 1xx answers as
+messages, does not say where in a piece a message ended, and accepts RTSP.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from crawler.model.errors import ConnectionReset, ProtocolFailure
+
+Framing = Literal["none", "length", "chunked", "close"]
+Header = tuple[str, str]
+
+_START = b"HTTP/1."
+_HEAD_END = re.compile(rb"\n\r?\n")
+# A line that begins with white space continues the one before (obs-fold); a user agent replaces
+# the fold by spaces before it interprets the value (RFC 9112 section 5.2). Only the first of a row
+# of spaces is tried as a beginning: a line of 60,000 would else cost twenty seconds.
+_FOLD = re.compile(rb"(?<![ \t])[ \t]*+\r?\n[ \t]++")
+_FOLDED = re.compile(rb"\n[ \t]").search
+# "0000000f\r\n" + data + "\r\n": what the framing of the smallest honest chunk may cost.
+_OVERHEAD_PER_BODY_BYTE = 16
+_MAX_NAMES = 1024
+
+
+class ResponseReader:
+    """Reads the one final response to a request of `method`.
+
+    Feed it the received bytes until `done`. `max_header` bounds the head section in total,
+    `max_body` the body as it is on the wire, both in bytes; a longer body is cut there
+    (`truncated`). `feed` and `feed_eof` raise ProtocolFailure and ConnectionReset; after that the
+    reader is of no use.
+    """
+
+    __slots__ = (
+        "_allowance", "_body", "_chunked_done", "_clear", "_framing", "_head", "_head_left",
+        "_method", "_names", "_parser", "_remaining", "_room", "_searched", "_tail", "done",
+        "headers", "reason", "status", "truncated", "version", "wire_bytes",
+    )  # fmt: skip
+
+    status: int
+    """0 until the final head is complete."""
+    reason: str
+    version: str
+    """"1.0" or "1.1"."""
+    headers: list[Header]
+    """In order of arrival; names lower-cased, values as latin-1."""
+    wire_bytes: int
+    """Body bytes received, the chunked framing taken off."""
+    done: bool
+    truncated: bool
+
+    def __init__(self, method: str, max_header: int, max_body: int) -> None:
+        self._method = method
+        self._head = b""
+        self._searched = 0
+        self._head_left = max_header
+        self._allowance = max_header
+        self._room = max_body
+        self._remaining = 0
+        self._framing: Framing | None = None
+        self._body: list[bytes] = []
+        self._chunked_done = False
+        self._tail = b""
+        self.status = 0
+        self.reason = ""
+        self.version = ""
+        self.headers = []
+        self.wire_bytes = 0
+        self.done = False
+        self._clear = False
+        self.truncated = False
+
+    @property
+    def reusable(self) -> bool:
+        """True if the connection stands at the end of this response, with nothing in doubt."""
+        return self.done and self._clear
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take the next received bytes (not empty; the end of the stream is `feed_eof`)."""
+        if self.done:
+            self._clear = False
+        elif self._framing is None:
+            self._feed_head(data)
+        else:
+            self._feed_body(data)
+
+    def feed_eof(self) -> None:
+        """The server closed its side."""
+        self._clear = False
+        if self.done:
+            return
+        if self._framing is None:
+            what = (
+                "in the middle of the header section"
+                if self._head
+                else "without a response"
+            )
+            raise ConnectionReset(f"connection closed {what}", stage="headers")
+        if self._framing != "close":
+            raise ConnectionReset(
+                f"connection closed after {self.wire_bytes} bytes of an unfinished body",
+                stage="body",
+            )
+        self.done = True
+
+    def values(self, name: str) -> list[str]:
+        """All values of the header `name` (lower case), once the head is complete."""
+        return [v for n, v in self.headers if n == name] if name in self._names else []
+
+    def take(self) -> list[bytes]:
+        """The body pieces since the last call, and forget them."""
+        body = self._body
+        if body:
+            self._body = []
+        return body
+
+    # -- head ---------------------------------------------------------------------------------
+
+    def _feed_head(self, data: bytes | memoryview) -> None:
+        if self._head:
+            data, self._head = self._head + bytes(data), b""
+        while data:
+            size = self._find_head(data)
+            if not size:
+                self._head = bytes(data)
+                return
+            self._parse_head(bytes(data[:size]))
+            data = data[size:]
+            if not 100 <= self.status < 200:
+                self._choose_framing()
+                break
+            self._forget_interim()
+        if data:
+            self.feed(data)
+
+    def _find_head(self, data: bytes | memoryview) -> int:
+        """Where the head ends that `data` begins with; 0 while that is not known."""
+        start = bytes(data[: len(_START)])
+        if not _START.startswith(start):
+            raise ProtocolFailure(
+                f"not an HTTP/1 response: it begins with {bytes(data[:20])!r}"
+            )
+        end = _HEAD_END.search(data, self._searched)
+        size = end.end() if end else len(data)
+        if size > self._head_left:
+            raise ProtocolFailure("the header section is longer than http.max_header")
+        if end is None:
+            self._searched = max(0, size - 2)
+            return 0
+        self._head_left -= size
+        self._searched = 0
+        return size
+
+    def _forget_interim(self) -> None:
+        """A 1xx answer is dropped, whatever it says; the final one follows (RFC 9110, 15.2)."""
+        if self.status == 101:
+            raise ProtocolFailure(
+                "the server switched protocols (101) without being asked"
+            )
+        self.status = 0
+        self.reason = ""
+        self.headers = []
+
+    def _parse_head(self, head: bytes) -> None:
+        self._parser = parser = HttpResponseParser(self)
+        # Two leniencies are the RFC's own: a lone LF may end a line (2.2), and Transfer-Encoding
+        # overrides Content-Length (6.3), after which the connection is closed. The third is old
+        # servers' habit to pad chunk sizes with spaces; it leaves no doubt about the size.
+        parser.set_dangerous_leniencies(
+            lenient_optional_cr_before_lf=True,
+            lenient_chunked_length=True,
+            lenient_spaces_after_chunk_size=True,
+        )
+        try:
+            parser.feed_data(_unfold(head))
+        except HttpParserUpgrade:
+            pass  # 101, refused by the caller
+        except HttpParserError as error:
+            raise ProtocolFailure(f"malformed response head: {error}") from None
+        if self.status < 100:
+            raise ProtocolFailure("malformed response head: no valid status")
+
+    # -- llhttp's callbacks; what follows the head may be trailers, or bytes after the end ------
+
+    def on_status(self, reason: bytes) -> None:
+        if self._framing is None:
+            self.reason = reason.decode("latin-1")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._framing is None:
+            known = _names.get(name) or _remember(name)
+            self.headers.append((known, value.decode("latin-1").strip(" \t")))
+
+    def on_headers_complete(self) -> None:
+        if self._framing is None:
+            self.status = self._parser.get_status_code()
+            self.version = self._parser.get_http_version()
+
+    def on_body(self, data: bytes) -> None:
+        if not self._chunked_done:
+            self._keep(data)
+
+    def on_message_complete(self) -> None:
+        self._chunked_done = self._framing == "chunked"
+
+    # -- body ---------------------------------------------------------------------------------
+
+    def _choose_framing(self) -> None:
+        self._names = dict(self.headers)
+        framing, length, clear = self._read_framing()
+        self._framing = framing
+        self._remaining = length
+        self._clear = clear and framing != "close"
+        self.done = framing == "none" or (framing == "length" and not length)
+        if framing != "chunked":
+            del (
+                self._parser
+            )  # it holds this reader: a cycle for every response otherwise
+
+    def _read_framing(self) -> tuple[Framing, int, bool]:
+        """How the body ends (RFC 9112 section 6.3), its length, and whether the connection
+        persists."""
+        version, connection = self.version, self._tokens("connection")
+        persists = "close" not in connection and (
+            version == "1.1" or "keep-alive" in connection
+        )
+        if self._method == "HEAD" or self.status in (204, 304):
+            return "none", 0, persists
+        length = self._names.get("content-length")
+        if codings := self._tokens("transfer-encoding"):
+            if codings != ["chunked"]:
+                raise ProtocolFailure(
+                    f"unknown Transfer-Encoding: {', '.join(codings)}"
+                )
+            return "chunked", 0, persists and version == "1.1" and length is None
+        if length is not None:
+            return (
+                "length",
+                int(length),
+                persists,
+            )  # llhttp has refused all but one row of digits
+        return "close", 0, False
+
+    def _tokens(self, name: str) -> list[str]:
+        parts = ",".join(self.values(name)).split(",") if name in self._names else ()
+        return [word for part in parts if (word := part.strip().lower())]
+
+    def _feed_body(self, data: bytes | memoryview) -> None:
+        if self._framing == "chunked":
+            self._feed_chunked(data)
+            return
+        if self._framing == "length":
+            if len(data) > self._remaining:
+                self._clear = False
+                data = data[: self._remaining]
+            self._remaining -= len(data)
+            self.done = not self._remaining
+        self._keep(bytes(data))
+
+    def _feed_chunked(self, data: bytes | memoryview) -> None:
+        while data and not self.done:
+            piece = data[: self._allowance]
+            data = data[len(piece) :]
+            self._tail = self._tail[-4:] + bytes(piece[-5:])
+            received = self.wire_bytes
+            self._parse_chunks(piece)
+            body = self.wire_bytes - received
+            self._allowance += body * (1 + _OVERHEAD_PER_BODY_BYTE) - len(piece)
+            if self._chunked_done:
+                self._end_chunked()
+            elif not self._allowance and not self.done:
+                raise ProtocolFailure(
+                    "chunk extensions or trailers without end", stage="body"
+                )
+        if data:
+            self._clear = False
+        if self.done:
+            del self._parser
+
+    def _parse_chunks(self, piece: bytes | memoryview) -> None:
+        try:
+            self._parser.feed_data(piece)
+        except HttpParserError as error:
+            if self._chunked_done:  # bytes after the end; the response itself is whole
+                self._clear = False
+            elif not self.done:
+                raise ProtocolFailure(
+                    f"malformed chunked body: {error}", stage="body"
+                ) from None
+
+    def _end_chunked(self) -> None:
+        self.done = True
+        # llhttp skips line ends after a message without a word; these are bytes after the end too.
+        tail = self._tail[-5:]
+        if tail[1:] != b"\r\n\r\n" or tail[:1] in b"\r\n":
+            self._clear = False
+
+    def _keep(self, data: bytes) -> None:
+        if len(data) > self._room:
+            data = data[: self._room]
+            self.truncated = self.done = True
+            self._clear = False
+        self._room -= len(data)
+        self.wire_bytes += len(data)
+        if data:
+            self._body.append(data)
+
+
+_names: dict[bytes, str] = {}
+
+
+def _remember(name: bytes) -> str:
+    """Servers use few header names, many times: each is decoded once, within bounds."""
+    decoded = name.decode("latin-1").lower()
+    if len(_names) < _MAX_NAMES and len(name) < 64:
+        _names[name] = decoded
+    return decoded
+
+
+def _unfold(head: bytes) -> bytes:
+    if not _FOLDED(head):
+        return head
+    # A fold right after the status line has nothing to continue: left as it is, and refused.
+    first = head.index(b"\n") + 1
+    return head[:first] + _FOLD.sub(b" ", head[first:])

@@ -1,0 +1,185 @@
+"""A Request -> where it goes and the bytes of its head (RFC 9112 section 3). No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from urllib.parse import unquote
+
+from msgspec import Struct
+
+from crawler import __version__
+from crawler.fetch.auth.credentials import Credentials, basic
+from crawler.fetch.http1.codings import ACCEPT_ENCODING
+from crawler.fetch.http1.parser import Header
+from crawler.model.config import HttpConfig
+from crawler.model.errors import ProtocolFailure
+from crawler.model.http import Request
+from crawler.model.redact import is_secret
+
+USER_AGENT = f"orbweb/{__version__} (+https://pypi.org/project/orbweb/)"
+
+# Serialised URLs only (WHATWG): ASCII, lower-case host, no default port. Nothing outside of the
+# visible characters may reach the request line, where a space or line end would split it.
+_URL = re.compile(
+    r"(https?)://(?:([!-.0->A-~]*)@)?((\[[0-9a-f:.]+\]|[!-.0-9;-?A-Z^-~]+)(?::(\d{1,5}))?)"
+    r"(/[!-\"$-~]*)(?:#.*)?"
+)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+_MAX_FIXED = 1024
+
+
+class Target(Struct, frozen=True):
+    """Where a request goes."""
+
+    origin: str
+    """`scheme://host[:port]`: the key of connections that may be used again."""
+    secure: bool
+    host: str
+    """Name or address, an IPv6 address without its brackets."""
+    port: int
+    authority: str
+    """As in the Host header."""
+    path: str
+    """With the query: the request target in origin form."""
+    userinfo: str | None
+
+
+def parse_target(url: str) -> Target:
+    """Take the serialised http(s) URL apart. Raises ProtocolFailure (stage request) if it is none.
+
+    >>> parse_target("http://a.example:8080/x?y").authority
+    'a.example:8080'
+    """
+    match = _URL.fullmatch(url)
+    if match is None:  # nothing of the URL is shown: it may hold a password
+        raise ProtocolFailure("not a serialised http or https URL", stage="request")
+    scheme, userinfo, authority, host, port, path = match.groups()
+    if port and int(port) > 65535:
+        raise ProtocolFailure(f"there is no port {port}", stage="request")
+    secure = scheme == "https"
+    return Target(
+        f"{scheme}://{authority}",
+        secure,
+        host.strip("[]"),
+        int(port) if port else 443 if secure else 80,
+        authority,
+        path,
+        userinfo,
+    )
+
+
+class RequestWriter:
+    """Writes request heads. What all requests to an origin share is made once.
+
+    Secrets among the configured headers (Authorization, Cookie, X-Api-Key, those named in `secret`
+    in lower case) go to the `trusted` origins only: a page may link to anybody.
+    """
+
+    def __init__(
+        self, config: HttpConfig, trusted: Collection[str], secret: Collection[str] = ()
+    ) -> None:
+        shared = {
+            "user-agent": _line("User-Agent", config.user_agent or USER_AGENT),
+            "accept-encoding": _line("Accept-Encoding", ACCEPT_ENCODING),
+        }
+        self._trusted = trusted
+        own = {
+            name.lower(): _line(name, value) for name, value in config.headers.items()
+        }
+        self._for_trusted = shared | own
+        self._for_others = {
+            name: line
+            for name, line in self._for_trusted.items()
+            if not (name in secret or is_secret(name))
+        }
+        self._has_referer = "referer" in own  # for what no page has led to
+        self._cookie = next(
+            (v for k, v in config.headers.items() if k.lower() == "cookie"), None
+        )
+        self._fixed: dict[tuple[str, str], str] = {}
+
+    def write(
+        self,
+        request: Request,
+        target: Target,
+        proofs: Sequence[Header] = (),
+        absolute: bool = False,
+    ) -> bytes:
+        """The head of `request`, empty line included.
+
+        `absolute`: the request target in absolute form, as a proxy wants it.
+        Headers of the request replace `proofs` (Cookie, Authorization of the crawl), these those of
+        the configuration, and these the client's own; only cookies are added to cookies.
+        Raises ProtocolFailure (stage request) for a header that can't be sent."""
+        replaces = self._has_referer and request.referer is not None
+        if request.headers or proofs or target.userinfo or replaces:
+            fields = "".join(self._lines(request, target, proofs).values())
+        else:
+            fields = self._fixed.get((target.origin, request.accept)) or self._fix(
+                request, target
+            )
+            if request.referer is not None and (
+                referer := _referer(request.referer, target)
+            ):
+                fields += f"Referer: {referer}\r\n"
+        where = f"http://{target.authority}{target.path}" if absolute else target.path
+        return f"{request.method} {where} HTTP/1.1\r\n{fields}\r\n".encode("latin-1")
+
+    def _fix(self, request: Request, target: Target) -> str:
+        if len(self._fixed) >= _MAX_FIXED:
+            self._fixed.clear()
+        lines = self._shared(request, target)
+        fixed = self._fixed[target.origin, request.accept] = "".join(lines.values())
+        return fixed
+
+    def _shared(self, request: Request, target: Target) -> dict[str, str]:
+        lines = {
+            "host": f"Host: {target.authority}\r\n",
+            "accept": _line("Accept", request.accept),
+        }
+        trusted = target.origin in self._trusted
+        return lines | (self._for_trusted if trusted else self._for_others)
+
+    def _lines(
+        self, request: Request, target: Target, proofs: Sequence[Header]
+    ) -> dict[str, str]:
+        lines = self._shared(request, target)
+        if request.referer is not None and (
+            referer := _referer(request.referer, target)
+        ):
+            lines["referer"] = _line("Referer", referer)
+        if target.userinfo:
+            lines["authorization"] = _line("Authorization", _basic(target.userinfo))
+        for name, value in proofs:
+            if name == "Cookie" and "cookie" in lines:
+                value = f"{self._cookie}; {value}"
+            lines[name.lower()] = _line(name, value)
+        for name, value in request.headers:
+            lines[name.lower()] = _line(name, value)
+        return lines
+
+
+def _line(name: str, value: str) -> str:
+    if not (_TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
+        raise ProtocolFailure(
+            f"the header {name!r} holds what can't be sent", stage="request"
+        )
+    return f"{name}: {value}\r\n"
+
+
+def _referer(url: str, target: Target) -> str | None:
+    """What `target` may know of the page that led there: strict-origin-when-cross-origin, the
+    browsers' default (W3C Referrer Policy section 3.7). Queries of other origins may be secret."""
+    match = _URL.fullmatch(url)
+    if match is None or (match[1] == "https" and not target.secure):
+        return None
+    origin = f"{match[1]}://{match[3]}"
+    return origin + (match[6] if origin == target.origin else "/")
+
+
+def _basic(userinfo: str) -> str:
+    """Basic credentials of a URL; its percent-encoding is of the URL, not of them."""
+    user, _, password = userinfo.partition(":")
+    return basic(Credentials(unquote(user), unquote(password)))

@@ -1,0 +1,58 @@
+"""How far one request has come: its stage, for errors, and the time of each phase. No I/O."""
+
+from __future__ import annotations
+
+from crawler.fetch.trace import Peer
+from crawler.model.http import Response, Timings
+
+
+class Progress:
+    """Filled in along the way. Times of `clock`, in seconds; phases in milliseconds."""
+
+    __slots__ = (
+        "broken", "connect_ms", "dns_ms", "first_byte", "head", "held", "peer", "sent", "stage",
+        "started", "tls_ms", "wire_bytes",
+    )  # fmt: skip
+
+    def __init__(self, now: float) -> None:
+        self.held = 0
+        """Bytes of the body that have come on earlier connections."""
+        self.broken: Response | None = None
+        """What had come of a response when its connection broke in the body."""
+        self.wire_bytes = 0
+        """Body bytes that have come in all exchanges."""
+        self.stage = "request"
+        """One of dns, connect, tls, request, headers, body."""
+        self.started = now
+        self.sent: float | None = None
+        self.first_byte: float | None = None
+        self.dns_ms: int | None = None
+        self.connect_ms: int | None = None
+        self.tls_ms: int | None = None
+        self.head = b""
+        self.peer: Peer | None = None
+        """For a trace only."""
+
+    def again(self) -> None:
+        """Another exchange for the same request begins."""
+        self.stage = "request"
+        self.broken = None
+        self.sent = self.first_byte = None
+        self.dns_ms = self.connect_ms = self.tls_ms = None
+        self.head = b""
+        self.peer = None
+
+    def timings(self, now: float) -> Timings:
+        """The phases of a request that has ended."""
+        return Timings(
+            _ms(self.started, now) or 0,
+            self.dns_ms,
+            self.connect_ms,
+            self.tls_ms,
+            _ms(self.sent, self.first_byte),
+            _ms(self.first_byte, now),
+        )
+
+
+def _ms(start: float | None, end: float | None) -> int | None:
+    return None if start is None or end is None else round((end - start) * 1000)

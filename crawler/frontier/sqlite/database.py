@@ -1,0 +1,166 @@
+"""Opening the SQLite file, and saying in words what is wrong with it.
+
+A file is ours if its `application_id` says so, and readable if its `user_version` is ours too.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from crawler.frontier.sqlite.tables import SCHEMA
+from crawler.frontier.store import STATE_VERSION
+from crawler.model.errors import OutputError, StateError
+
+F = TypeVar("F", bound="Fallible")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+FILE_NAME = "frontier.sqlite3"
+APPLICATION_ID = 0x4F726277  # "Orbw"
+
+_CACHE_KIB = 32 * 1024
+_CHECKPOINT_PAGES = 4096
+_BUSY_S = 10.0
+
+_FULL = "the disk is full; make room, then `orbweb resume`"
+_REFUSED = "it can't be written; check its owner and mode, then `orbweb resume`"
+_FAILED = "reading or writing it failed; check the disk, then `orbweb resume`"
+_DAMAGED = "it is damaged; restore the folder from a copy, or begin anew with --fresh"
+_BUSY = "another program keeps it locked; end that, then `orbweb resume`"
+
+# Primary result codes (https://www.sqlite.org/rescode.html), whose fault they are, and what to do.
+_EXPLANATIONS: dict[int, tuple[type[OutputError] | type[StateError], str]] = {
+    sqlite3.SQLITE_FULL: (OutputError, _FULL),
+    sqlite3.SQLITE_READONLY: (OutputError, _REFUSED),
+    sqlite3.SQLITE_CANTOPEN: (OutputError, _REFUSED),
+    sqlite3.SQLITE_PERM: (OutputError, _REFUSED),
+    sqlite3.SQLITE_IOERR: (OutputError, _FAILED),
+    sqlite3.SQLITE_CORRUPT: (StateError, _DAMAGED),
+    sqlite3.SQLITE_NOTADB: (StateError, _DAMAGED),
+    sqlite3.SQLITE_BUSY: (StateError, _BUSY),
+    sqlite3.SQLITE_LOCKED: (StateError, _BUSY),
+}
+
+
+def explain(error: sqlite3.Error, where: str) -> Exception:
+    """The failure behind `error`; `error` itself if it can only be a mistake of ours."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None or code & 0xFF not in _EXPLANATIONS:
+        return error
+    kind, advice = _EXPLANATIONS[code & 0xFF]
+    return kind(f"the crawl's state ({where}): {error}; {advice}")
+
+
+class Fallible:
+    """Has methods that are `explained`, and a connection with a transaction."""
+
+    _db: sqlite3.Connection
+    failure: Exception | None = None
+    """What went wrong first. SQLite may have rolled the transaction back then, of which counters
+    and caches in memory know nothing: from now on nothing may be committed."""
+
+    def _begin(self) -> None:
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN IMMEDIATE")
+
+
+def first_column(cursor: sqlite3.Cursor, otherwise: Any) -> Any:
+    """The first column of the first row, or `otherwise` if there is none or it is NULL."""
+    row = cursor.fetchone()
+    return otherwise if row is None or row[0] is None else row[0]
+
+
+def explained(
+    method: Callable[Concatenate[F, P], R],
+) -> Callable[Concatenate[F, P], R]:
+    """Errors of SQLite come out of the method as OutputError or StateError, the first for ever."""
+
+    @wraps(method)
+    def call(self: F, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if self.failure is not None:
+            raise type(self.failure)(*self.failure.args)
+        try:
+            return method(self, *args, **kwargs)
+        except sqlite3.Error as error:
+            self.failure = explain(error, FILE_NAME)
+            raise self.failure from error
+
+    return call
+
+
+def open_database(folder: Path) -> sqlite3.Connection:
+    """The database of `folder`, made if it is not there, ready for use by any thread at a time.
+
+    Raises StateError if it is of another version, of another program or damaged, OutputError if
+    the folder can't be written.
+    """
+    path = folder / FILE_NAME
+    return _open(path, path.absolute().as_uri(), _prepare)
+
+
+def open_read_only(folder: Path) -> sqlite3.Connection:
+    """The database of `folder` as of its last commit, also while a crawl is writing it."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        raise StateError(f"{folder} holds no crawl: there is no {FILE_NAME} in it")
+    return _open(path, f"{path.absolute().as_uri()}?mode=ro", _check)
+
+
+def _open(
+    path: Path, address: str, prepare: Callable[[sqlite3.Connection, Path], None]
+) -> sqlite3.Connection:
+    with ExitStack() as undo:
+        try:
+            db = sqlite3.connect(
+                address,
+                timeout=_BUSY_S,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
+            )
+            undo.callback(db.close)
+            prepare(db, path)
+        except sqlite3.Error as error:
+            raise explain(error, str(path)) from error
+        undo.pop_all()
+        return db
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("PRAGMA synchronous = NORMAL")
+    if _is_empty(db):
+        db.execute("PRAGMA journal_mode = WAL")
+        _create(db)
+    _check(db, path)
+    db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
+
+def _is_empty(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+
+
+def _create(db: sqlite3.Connection) -> None:
+    """All tables in one transaction: a crash leaves an empty file or a whole one."""
+    db.executescript(
+        f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+        f"PRAGMA user_version = {STATE_VERSION}; COMMIT;"
+    )
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise StateError(
+            f"{path} was not made by orbweb; name another folder with --dir"
+        )
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != STATE_VERSION:
+        raise StateError(
+            f"{path} has state version {version}, this orbweb has {STATE_VERSION}; "
+            "go on with the orbweb that began this crawl, or begin anew with --fresh"
+        )

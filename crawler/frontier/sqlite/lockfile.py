@@ -1,0 +1,56 @@
+"""One process at a time: the lock of a state folder.
+
+`flock(2)` belongs to the open file, so the kernel lets go of it when the process ends, however it
+ends: a lock left behind by a crash does not exist. The number in the file is for people only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from crawler.model.errors import OutputError, StateError
+
+
+class LockFile:
+    """Holds the lock of `folder` until `close`.
+
+    Raises StateError naming the process that has it, OutputError if there is no writing here.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "lock"
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise OutputError(f"{path} can't be written ({error.strerror})") from error
+        try:
+            self._take(folder)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def _take(self, folder: Path) -> None:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            pid = os.read(self._fd, 32).decode("ascii", "replace").strip()
+            raise StateError(
+                f"{folder} is in use by a running crawl, process {pid or '?'}; "
+                "wait for its end, or stop it"
+            ) from error
+        except OSError as error:
+            raise StateError(
+                f"{folder} can't be locked ({error.strerror}); put it on a local file system"
+            ) from error
+        try:
+            os.ftruncate(self._fd, 0)
+            os.write(self._fd, f"{os.getpid()}\n".encode())
+        except OSError as error:
+            raise OutputError(
+                f"{folder}/lock can't be written ({error.strerror})"
+            ) from error
+
+    def close(self) -> None:
+        os.close(self._fd)

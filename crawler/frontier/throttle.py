@@ -1,0 +1,215 @@
+"""How fast may one host be asked? The controller of a single host: no I/O, no clock, no state.
+
+A host's `Pace` is what it has taught us, a frozen value that the store keeps, so that a resume, or
+a host that leaves memory and comes back, begins where it stopped. Each `Reply` makes a new Pace of
+the old one, and from a Pace follow two numbers:
+
+`interval`: seconds between the starts of two requests, the longest of
+
+    wait         what the user says
+    crawl_delay  what the site's robots.txt says
+    latency      what the host can bear: the smoothed time to its first byte, so that a host which
+                 takes longer than `wait` to answer is asked for one thing at a time, on average.
+                 Smoothed as TCP does with round trips (RFC 6298, gain 1/8); the idea is Heritrix's
+                 and AutoThrottle's. Not where `wait` is 0: who says that wants full speed.
+    slowdown     what it has told us by 429 and 503
+
+`pause`: seconds to leave a host alone that did not answer at all: `host_backoff`, doubled by each
+further failure in a row. After `park_after` of them the host is *parked*: its URLs stay queued, it
+is asked again after `park_time` (doubled each time), and a crawl that has nothing else left to do
+ends without it. A host that was parked `parkings` times and still does not answer is given up.
+
+Slowdown is additive increase and multiplicative decrease of the *rate* (D.-M. Chiu, R. Jain,
+"Analysis of the Increase and Decrease Algorithms for Congestion Avoidance in Computer Networks",
+1989: of the four linear combinations the only one by which users of one resource, each knowing no
+more than yes or no, come to use it fairly and fully). A 429 or 503 halves the rate; each answer
+after that adds a sixteenth of the full rate back; at the full rate the slowdown is gone. As in TCP
+what was under way together counts once: a reply to a request sent before the last change says
+nothing about the pace since (`politeness.py` sees to that), nor do ten connections that fail at one
+moment make ten failures.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from crawler.model.config import PolitenessConfig
+from crawler.model.crawl import Skip
+from crawler.model.errors import (
+    ConnectFailure,
+    Failure,
+    HostParked,
+    NameFailure,
+    ReadTimeout,
+    TlsHandshakeFailure,
+    TotalTimeout,
+)
+from crawler.model.http import Response
+
+LEAST_S = 0.1
+"""For the sake of recovery the full rate is at most ten a second: without `wait` it has no end."""
+
+FIRST_S = 1.0
+"""The interval after the first 429, at least."""
+
+RECOVERY = 16
+"""Answers from no rate to the full one; half as many after one 429."""
+
+GAIN = 1 / 8
+LONGEST_PARK_S = 86_400.0
+_DOUBLINGS = 30  # beyond, any pause has passed any limit
+
+ROBOTS: Final = "robots_deferred"
+"""`trouble` of a host whose robots.txt answers 5xx or 429."""
+
+
+class Pace(Struct, frozen=True):
+    """What one host has taught us; times in seconds."""
+
+    crawl_delay: float = 0.0
+    latency: float = 0.0
+    slowdown: float = 0.0
+    failures: int = 0
+    """In a row."""
+    parkings: int = 0
+    """Since it last answered."""
+    trouble: str = ""
+    """Of the last failure: its `error_code`, or ROBOTS."""
+
+
+class Reply(Struct, frozen=True):
+    """How a host took a request: it served, it said that we ask too much, or nobody answered."""
+
+    sent_at: float
+    kind: Literal["served", "overloaded", "failed"]
+    latency: float = 0.0
+    trouble: str = ""
+
+
+NEW = Pace()
+
+
+def reply_of(response: Response, sent_at: float) -> Reply:
+    """What an answer says about its host."""
+    if response.status in (429, 503):
+        return Reply(sent_at, "overloaded")
+    timings = response.timings
+    latency_ms = timings.fetch_ms if timings.ttfb_ms is None else timings.ttfb_ms
+    return Reply(sent_at, "served", latency_ms / 1000)
+
+
+def reply_of_failure(failure: Failure, sent_at: float) -> Reply | None:
+    """What a failure says about its host: None for one that another URL would not meet.
+
+    A name that does not exist, a wrong certificate: each URL fails at once, and need not wait. A
+    connection that breaks off, or a body that never ends: somebody was there.
+    """
+    silent = isinstance(failure, NameFailure | ConnectFailure | TlsHandshakeFailure)
+    timed_out = isinstance(failure, ReadTimeout | TotalTimeout)
+    timed_out &= failure.at_stage != "body"
+    if not failure.retry or not (silent or timed_out):
+        return None
+    return Reply(sent_at, "failed", trouble=failure.code)
+
+
+def judge(pace: Pace) -> Skip:
+    """The end of a URL of a host that was given up: a skip, or HostParked is raised."""
+    why = f"it was parked {pace.parkings - 1} times, and the next time still: {pace.trouble}"
+    if pace.trouble == ROBOTS:
+        return Skip(ROBOTS, f"robots.txt of the host can't be had; {why}")
+    raise HostParked(f"the host was given up; {why}")
+
+
+class Controller:
+    """From one Pace to the next."""
+
+    def __init__(self, config: PolitenessConfig) -> None:
+        self._config = config
+
+    def interval(self, pace: Pace) -> float:
+        """Seconds between the starts of two requests. A host given up is asked for nothing."""
+        config = self._config
+        if self.given_up(pace):
+            return 0.0
+        least = max(config.wait, pace.crawl_delay)
+        if not config.adaptive:
+            return least
+        latency = pace.latency if config.wait else 0.0
+        return max(least, min(max(latency, pace.slowdown), config.adaptive_max))
+
+    def pause(self, pace: Pace) -> float:
+        """Seconds to leave a failing host alone."""
+        config = self._config
+        if not pace.failures or self.given_up(pace):
+            return 0.0
+        if self.parked(pace):
+            doublings = min(pace.parkings - 1, _DOUBLINGS)
+            return min(
+                config.park_time * 2.0**doublings, max(config.park_time, LONGEST_PARK_S)
+            )
+        return min(config.host_backoff * 2.0 ** (pace.failures - 1), config.park_time)
+
+    def parked(self, pace: Pace) -> bool:
+        """Whether the last failure is one too many."""
+        return pace.failures >= self._config.park_after and not self.given_up(pace)
+
+    def given_up(self, pace: Pace) -> bool:
+        return pace.parkings > self._config.parkings
+
+    def after(self, pace: Pace, reply: Reply, recent: bool) -> Pace:
+        """What is known of the host after a reply.
+
+        `recent`: the request was sent after the last change for the worse, so that the reply to it
+        says something about the pace since.
+        """
+        if reply.kind == "served":
+            return self._served(pace, reply.latency, recent)
+        if not recent:
+            return pace
+        return (
+            self._failed(pace, reply)
+            if reply.kind == "failed"
+            else self._overloaded(pace)
+        )
+
+    def _served(self, pace: Pace, latency: float, recent: bool) -> Pace:
+        pace = _alive(pace)
+        if not self._config.adaptive:
+            return pace
+        if pace.slowdown and recent:
+            pace = replace(pace, slowdown=self._recovered(pace))
+        if self._config.wait:
+            pace = replace(pace, latency=_smoothed(pace.latency, latency))
+        return pace
+
+    def _overloaded(self, pace: Pace) -> Pace:
+        if not self._config.adaptive:
+            return _alive(pace)
+        longer = max(2 * self.interval(pace), FIRST_S)
+        return replace(_alive(pace), slowdown=min(longer, self._config.adaptive_max))
+
+    def _failed(self, pace: Pace, reply: Reply) -> Pace:
+        failures = pace.failures + 1
+        parkings = pace.parkings + (failures >= self._config.park_after)
+        return replace(
+            pace, failures=failures, parkings=parkings, trouble=reply.trouble
+        )
+
+    def _recovered(self, pace: Pace) -> float:
+        full = 1 / max(self._config.wait, pace.crawl_delay, LEAST_S)
+        rate = 1 / pace.slowdown + full / RECOVERY
+        return 1 / rate if rate < full else 0.0
+
+
+def _alive(pace: Pace) -> Pace:
+    """It answers."""
+    if not pace.failures:
+        return pace
+    return replace(pace, failures=0, parkings=0, trouble="")
+
+
+def _smoothed(latency: float, sample: float) -> float:
+    return latency + GAIN * (sample - latency) if latency else sample

@@ -1,0 +1,122 @@
+"""What keeps a crawl from being finished: the reasons, with the URLs that each holds back.
+
+Work in the queue is held back by time (a retry, a host that is not to be asked yet, the interval
+between two requests), by a limit, or because nobody is working. What was left out or failed for
+good holds nothing back, and is counted after it: it is why a finished crawl is smaller than hoped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from crawler.frontier.sqlite.lookup import HostInfo, Lookup
+from crawler.frontier.sqlite.status import Status
+from crawler.frontier.throttle import Controller
+from crawler.model.config import Config
+from crawler.model.units import exact_bytes, show_seconds
+from crawler.policy.quotas import is_reached
+
+TOP = 5
+"""Of each kind of reason."""
+
+
+class Blocking(Struct, frozen=True):
+    """One reason. `kind` is `waits` for URLs that are still to come, else how they ended."""
+
+    kind: Literal["waits", "error", "skip"]
+    reason: str
+    urls: int
+    detail: str
+    until: float | None = None
+    """When it passes, epoch seconds, where that is known."""
+
+
+def blocking(
+    state: Lookup, status: Status, config: Config, now: float
+) -> list[Blocking]:
+    """The reasons, those that hold back the most URLs first."""
+    waits = [*_nobody(status), *_limits(status, config), *_retries(state, now)]
+    waits += [*_cooling(state, now), *_interval(state, config, now)]
+    waits.sort(key=lambda one: -one.urls)
+    return [*waits, *_ended(status)]
+
+
+def _nobody(status: Status) -> Iterator[Blocking]:
+    queued = status.counts["queued"]
+    if queued and status.pid is None:
+        yield Blocking(
+            "waits", "stopped", queued, "no process works on it: orbweb resume"
+        )
+
+
+def _limits(status: Status, config: Config) -> Iterator[Blocking]:
+    limits, queued = config.limits, status.counts["queued"]
+    if queued and is_reached(status.counts["page"], limits.max_pages):
+        rule = f"limits.max_pages: {limits.max_pages} is reached; pictures are still fetched"
+        yield Blocking("waits", "limit_pages", queued, rule)
+    if queued and limits.max_bytes is not None and status.received >= limits.max_bytes:
+        rule = f"limits.max_bytes: {exact_bytes(limits.max_bytes)} is reached"
+        yield Blocking("waits", "limit_bytes", queued, rule)
+
+
+def _retries(state: Lookup, now: float) -> Iterator[Blocking]:
+    for row in state.waiting(TOP):
+        due = show_seconds(max(0.0, row.next_at - now))
+        detail = f"{row.host}: another attempt, the next in {due}"
+        yield Blocking(
+            "waits", f"retry {row.code or ''}".rstrip(), row.urls, detail, row.next_at
+        )
+
+
+def _cooling(state: Lookup, now: float) -> Iterator[Blocking]:
+    """Hosts that are longer in coming than the next request of a crawl at work would be."""
+    hosts, _urls, top = state.cooling(now + 1, TOP)
+    for host in top:
+        due = show_seconds(host.ready_at - now)
+        if host.parked:
+            reason = f"host_parked {host.pace.trouble}"
+            detail = f"{host.name} failed {host.pace.failures} times in a row, is asked in {due}"
+        else:
+            reason = "host_cooling"
+            detail = f"{host.name} may be asked again in {due}"
+        yield Blocking("waits", reason, _work(host), detail, host.ready_at)
+    if hosts > TOP:
+        yield Blocking("waits", "host_cooling", 0, f"and {hosts - TOP:,} hosts more")
+
+
+def _interval(state: Lookup, config: Config, now: float) -> Iterator[Blocking]:
+    """Hosts whose queue takes long at the pace that manners allow."""
+    controller = Controller(config.politeness)
+    for host in state.busiest(TOP):
+        interval = controller.interval(host.pace)
+        if interval and host.ready_at <= now + 1 and _work(host) > 1:
+            cause = _cause(host, config, interval)
+            whole = show_seconds(_work(host) * interval)
+            detail = f"{host.name}: a request in {show_seconds(interval)} ({cause}), in all {whole}"
+            yield Blocking("waits", "pace", _work(host), detail)
+
+
+def _cause(host: HostInfo, config: Config, interval: float) -> str:
+    if interval == config.politeness.wait:
+        return "politeness.wait"
+    if interval == host.pace.crawl_delay:
+        return "Crawl-delay of its robots.txt"
+    return (
+        "its 429 and 503"
+        if host.pace.slowdown >= interval
+        else "the time it takes to answer"
+    )
+
+
+def _ended(status: Status) -> Iterator[Blocking]:
+    for code, urls in list(status.codes["error"].items())[:TOP]:
+        yield Blocking("error", code, urls, f"orbweb urls --code {code} names them")
+    for code, urls in list(status.codes["skip"].items())[:TOP]:
+        yield Blocking("skip", code, urls, f"orbweb urls --code {code} names them")
+
+
+def _work(host: HostInfo) -> int:
+    return host.pages + host.images

@@ -1,0 +1,239 @@
+"""The tree of failures.
+
+Two families, told apart by whose day they spoil:
+
+    Failure            one URL fails; the crawl goes on          code, stage, retry
+    +-- NameFailure       dns_nxdomain dns_timeout dns_servfail
+    +-- ConnectFailure    connect_refused connect_timeout connect_unreachable blocked_address
+    +-- TlsFailure        tls_verify tls_handshake
+    +-- ExchangeFailure   read_timeout total_timeout reset protocol proxy
+    +-- RedirectFailure   too_many_redirects redirect_loop
+    +-- BodyFailure       decode too_large parse extract image_decode
+    +-- StatusFailure     status_4xx status_5xx rate_limited host_parked
+    Stop               the program ends with an exit code of the command line
+    +-- UsageError  2   +-- OutputError  3   +-- StateError  7
+
+A class carries what follows from it: `code` is for counting (`error_code` of the record stream, a
+closed list), `retry` is for deciding (may a later attempt at the same URL end otherwise?).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from crawler.model.reasons import ErrorCode
+
+
+class Failure(Exception):
+    """One URL could not be fetched or kept. Terminal only once `retry.py` has said so."""
+
+    code: ClassVar[ErrorCode]
+    stage: ClassVar[str]
+    retry: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        stage: str | None = None,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        # A reset may come while sending the request or while reading the body: the instance knows.
+        self.at_stage = stage or self.stage
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.wire_bytes = 0
+        """Body bytes that were received all the same; told by the client."""
+
+
+class NameFailure(Failure):
+    """The host's name has no address (RFC 1034)."""
+
+    stage = "dns"
+
+
+class NameNotFound(NameFailure):
+    code = "dns_nxdomain"
+    retry = False
+
+
+class NameTimeout(NameFailure):
+    code = "dns_timeout"
+
+
+class NameServerFailure(NameFailure):
+    code = "dns_servfail"
+
+
+class ConnectFailure(Failure):
+    """No connection to any address of the host."""
+
+    stage = "connect"
+
+
+class ConnectRefused(ConnectFailure):
+    code = "connect_refused"
+
+
+class ConnectTimeout(ConnectFailure):
+    code = "connect_timeout"
+
+
+class ConnectUnreachable(ConnectFailure):
+    code = "connect_unreachable"
+
+
+class BlockedAddress(ConnectFailure):
+    """The address guard refused: a private, loopback or link-local address nobody asked for."""
+
+    code = "blocked_address"
+    retry = False
+
+
+class TlsFailure(Failure):
+    stage = "tls"
+
+
+class TlsVerifyFailure(TlsFailure):
+    code = "tls_verify"
+    retry = False
+
+
+class TlsHandshakeFailure(TlsFailure):
+    code = "tls_handshake"
+
+
+class ExchangeFailure(Failure):
+    """The exchange of request and response broke off."""
+
+    stage = "headers"
+
+
+class ReadTimeout(ExchangeFailure):
+    """The server sent no byte for the read timeout."""
+
+    code = "read_timeout"
+
+
+class TotalTimeout(ExchangeFailure):
+    """The request's whole budget ran out."""
+
+    code = "total_timeout"
+
+
+class ConnectionReset(ExchangeFailure):
+    """The server closed or reset the connection before the response was complete."""
+
+    code = "reset"
+
+
+class ProtocolFailure(ExchangeFailure):
+    """What the server sent is not HTTP/1.1 (RFC 9112), or its framing is in doubt."""
+
+    code = "protocol"
+    retry = False
+
+
+class ProxyFailure(ExchangeFailure):
+    code = "proxy"
+    stage = "proxy"
+
+
+class RedirectFailure(Failure):
+    stage = "headers"
+    retry = False
+
+
+class TooManyRedirects(RedirectFailure):
+    code = "too_many_redirects"
+
+
+class RedirectLoop(RedirectFailure):
+    code = "redirect_loop"
+
+
+class BodyFailure(Failure):
+    """The response came whole, and its body is of no use."""
+
+    stage = "body"
+    retry = False
+
+
+class DecodeFailure(BodyFailure):
+    code = "decode"
+    stage = "decode"
+
+
+class TooLarge(BodyFailure):
+    code = "too_large"
+
+
+class ParseFailure(BodyFailure):
+    code = "parse"
+    stage = "parse"
+
+
+class ExtractFailure(BodyFailure):
+    code = "extract"
+    stage = "extract"
+
+
+class ImageDecodeFailure(BodyFailure):
+    """The bytes are no image of a known kind."""
+
+    code = "image_decode"
+    stage = "extract"
+
+
+class StatusFailure(Failure):
+    """The server answered, and its answer is a refusal (RFC 9110 section 15)."""
+
+    stage = "headers"
+
+
+class ClientErrorStatus(StatusFailure):
+    code = "status_4xx"
+    retry = False
+
+
+class ServerErrorStatus(StatusFailure):
+    code = "status_5xx"
+
+
+class RateLimited(StatusFailure):
+    code = "rate_limited"
+
+
+class HostParked(StatusFailure):
+    """The host failed too often in a row; its URLs wait for a later run."""
+
+    code = "host_parked"
+    stage = "connect"
+    retry = False
+
+
+class Stop(Exception):
+    """The program can't go on; `exit_code` is of the list in the command line's documentation."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(Stop):
+    """The command line or the configuration is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class OutputError(Stop):
+    """Local I/O failed: disk full, output or state not writable."""
+
+    exit_code = 3
+
+
+class StateError(Stop):
+    """The state folder is locked, incompatible or damaged."""
+
+    exit_code = 7

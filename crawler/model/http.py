@@ -1,0 +1,95 @@
+"""What is asked of a server, and what it answers (RFC 9110)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+
+class Hop(Struct, frozen=True):
+    """One redirect on the way to a URL: the URL that answered, and its status."""
+
+    url: str
+    status: int
+
+
+class Validators(Struct, frozen=True):
+    """What a response says of the version that it is (RFC 9110 section 8.8), as the server sent it;
+    what is malformed counts as not sent."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+    date: str | None = None
+    """When the response was made; tells whether `last_modified` is old enough to be strong."""
+
+
+class Request(Struct, frozen=True):
+    """What the client is asked to send. Headers are added to the client's own, names as given."""
+
+    url: str
+    method: Literal["GET", "HEAD"] = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    accept: str = "*/*"
+    referer: str | None = None
+    """The page that led here."""
+    subresource: bool = False
+    """A picture in that page, not a page of its own."""
+    chain: tuple[str, ...] = ()
+    """The URLs that redirected here, the first one first."""
+    max_body: int | None = None
+    """Bytes of the body that are wanted, if that is another number than the client's own."""
+
+
+class Timings(Struct, frozen=True):
+    """Milliseconds of the phases of one exchange; None where the phase did not take place."""
+
+    fetch_ms: int
+    dns_ms: int | None = None
+    connect_ms: int | None = None
+    tls_ms: int | None = None
+    ttfb_ms: int | None = None
+    download_ms: int | None = None
+
+
+class Response(Struct, frozen=True, dict=True):
+    """One final (non-1xx) response, its content codings undone."""
+
+    url: str
+    status: int
+    reason: str
+    http_version: str
+    """"1.0" or "1.1"."""
+    headers: tuple[tuple[str, str], ...]
+    """In order of arrival, names lower-cased, values decoded as latin-1 (RFC 9110 section 5.5)."""
+    body: bytes
+    wire_bytes: int
+    """Body bytes received, before decoding."""
+    timings: Timings
+    remote_ip: str | None
+    reused_connection: bool
+    content_encoding: str | None = None
+    truncated: Literal["length"] | None = None
+    """"length": the body went on beyond the size limit, and was cut there."""
+    resumed: bool = False
+    """The connection broke, and the rest was asked for on another."""
+    redirects: tuple[Hop, ...] = ()
+    """Followed by the client itself: back to a URL of its own chain, after a cookie was set. Then
+    `url` is where they led."""
+
+    def header(self, name: str) -> str | None:
+        """The first value of the header `name` (lower case), or None."""
+        first: str | None = self.__dict__["first"].get(name)
+        return first
+
+    def values(self, name: str) -> list[str]:
+        """All values of the header `name`, in order."""
+        return (
+            [v for n, v in self.headers if n == name]
+            if name in self.__dict__["first"]
+            else []
+        )
+
+    def __post_init__(self) -> None:
+        # Each response is asked for a dozen headers, most of which it does not have.
+        self.__dict__["first"] = dict(reversed(self.headers))

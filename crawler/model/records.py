@@ -1,0 +1,340 @@
+"""The record stream (JSON Lines), version 1: one struct per record type, one field per key.
+
+Every record carries every key of its type (null when unknown), flat scalars with units in their
+names; only lists of fixed structs nest. `seq` and `ts` are set by the writer, which alone knows
+the order. The rules and their reasons are in the README, section "Records".
+"""
+
+# Annotations are values here: `schema_forms` reads all of them at the start of each crawl.
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from crawler.model.reasons import ErrorCode, SkipReason
+
+SCHEMA_VERSION = 1
+
+
+class RedirectHop(Struct, frozen=True):
+    url: str
+    status: int
+
+
+class LinkRow(Struct, frozen=True):
+    url: str
+    kind: str
+    text: str | None
+    rel: str | None
+    nofollow: bool
+
+
+class ImageRow(Struct, frozen=True):
+    url: str
+    kind: str
+    alt: str | None
+    width: int | None
+    height: int | None
+
+
+class HeaderRow(Struct, frozen=True):
+    name: str
+    value: str
+
+
+class Record(Struct, kw_only=True):
+    """What all records have in common."""
+
+    type: str
+    """What the record is about; decides which other fields it has."""
+    v: int = SCHEMA_VERSION
+    """Version of this schema."""
+    run_id: str = ""
+    """ULID of the crawl, kept by a resume."""
+    seq: int = 0
+    """Strictly increasing in a run."""
+    ts: str = ""
+    """When the record was written: RFC 3339, UTC, milliseconds, `Z`."""
+
+
+class UrlRecord(Record, kw_only=True):
+    """A record about one URL."""
+
+    url: str
+    """WHATWG serialisation, no fragment."""
+    url_id: str
+    """16 hexadecimal digits: 64-bit hash of the URL, the key to join by."""
+    host: str
+    """Host, with its port where that is unusual."""
+    domain: str | None = None
+    """Registrable domain by the public suffix list; null for an address."""
+    parent_url: str | None = None
+    """The page where the URL was found first."""
+    link_kind: str | None = None
+    """How it was found: seed, a, img, srcset, redirect, ..."""
+    depth: int = 0
+    """Links from a seed."""
+    seed_url: str | None = None
+    """The seed that it goes back to."""
+
+
+class FetchRecord(UrlRecord, kw_only=True):
+    """A record about one URL that answered."""
+
+    status: int
+    """HTTP status of the answer."""
+    redirects: tuple[RedirectHop, ...] = ()
+    """The chain of redirects that led here."""
+    http_version: str = "1.1"
+    """`1.0` or `1.1`."""
+    remote_ip: str | None = None
+    """Address that answered."""
+    content_type: str | None = None
+    """Media type without parameters, as decided from header and bytes."""
+    charset: str | None = None
+    """Character set, as decided the way browsers do."""
+    lang: str | None = None
+    """Language that the document claims."""
+    sha256: str | None = None
+    """Of the decoded body, hexadecimal."""
+    etag: str | None = None
+    """As the server sent it."""
+    last_modified: str | None = None
+    """As the server sent it."""
+    robots_meta: str | None = None
+    """Directives of `<meta name=robots>`."""
+    attempts: int = 1
+    """Requests made for this URL, this one included."""
+    fetch_ms: int = 0
+    """The whole exchange."""
+    queue_ms: int | None = None
+    """From being due to being asked for."""
+    dns_ms: int | None = None
+    """Looking up the name; null if it was known or the connection reused."""
+    connect_ms: int | None = None
+    """TCP connect."""
+    tls_ms: int | None = None
+    """TLS handshake."""
+    ttfb_ms: int | None = None
+    """From the request sent to the first byte of the answer."""
+    download_ms: int | None = None
+    """From the first byte to the last."""
+    reused_connection: bool = False
+    """A kept-alive connection served it."""
+    from_cache: Literal["miss", "not_modified"] = "miss"
+    """not_modified: the server said that what an earlier crawl had is still right (304)."""
+    changed: Literal["new", "changed", "unchanged"] | None = None
+    """Against the crawl before, by the body's hash (of a redirect, by where it leads); null in a
+    first crawl."""
+    wire_bytes: int = 0
+    """Body bytes as they came."""
+    body_bytes: int = 0
+    """Body bytes after decoding."""
+    content_encoding: str | None = None
+    """As the server sent it: gzip, br, ..."""
+    truncated: Literal["length", "time", "disconnect"] | None = None
+    """Why the body is not whole."""
+
+
+class BodyRecord(FetchRecord, kw_only=True):
+    """A page, or a file: a body that is neither HTML nor an image."""
+
+    title: str | None = None
+    """Text of `<title>`."""
+    description: str | None = None
+    """`<meta name=description>`."""
+    canonical_url: str | None = None
+    """`<link rel=canonical>`."""
+    links_count: int = 0
+    """Links on the page."""
+    images_count: int = 0
+    """Images on the page."""
+    new_links_count: int = 0
+    """Links that the crawl had not seen before."""
+    links: tuple[LinkRow, ...] | None = None
+    """The links, with `--with links`."""
+    images: tuple[ImageRow, ...] | None = None
+    """The images, with `--with images`."""
+    text: str | None = None
+    """The readable text."""
+    markdown: str | None = None
+    """The readable text, as Markdown."""
+    headers: tuple[HeaderRow, ...] | None = None
+    """The response headers, with `--with headers`; values of cookies are blanked."""
+    data: dict[str, Any] | None = None
+    """What your own selectors found."""
+    body_path: str | None = None
+    """The kept body, relative to the crawl's folder."""
+    warc_filename: str | None = None
+    """The WARC file that holds the exchange."""
+    warc_offset: int | None = None
+    """Where it begins there, bytes."""
+    warc_length: int | None = None
+    """How long it is there, bytes."""
+
+
+class PageRecord(BodyRecord, kw_only=True):
+    type: Literal["page"] = "page"
+
+
+class FileRecord(BodyRecord, kw_only=True):
+    type: Literal["file"] = "file"
+
+
+class ImageRecord(FetchRecord, kw_only=True):
+    type: Literal["image"] = "image"
+    path: str
+    """The file, relative to the crawl's folder."""
+    format: str
+    """By the bytes, not by the name: jpeg, png, gif, webp, avif, svg, ..."""
+    width: int | None = None
+    """Pixels."""
+    height: int | None = None
+    """Pixels."""
+    frames: int | None = None
+    """1 for a still image."""
+    animated: bool | None = None
+    """More than one frame."""
+    alt: str | None = None
+    """Alternative text where it was found first."""
+    page_url: str | None = None
+    """The page that shows it."""
+    phash: str | None = None
+    """Perceptual hash, 16 hexadecimal digits."""
+    dup_of: str | None = None
+    """`url_id` of the image that has the same content."""
+    dup_kind: Literal["exact", "perceptual"] | None = None
+    """How alike they are."""
+    exif_datetime: str | None = None
+    """When the picture was taken."""
+    exif_make: str | None = None
+    """Maker of the camera."""
+    exif_model: str | None = None
+    """Model of the camera."""
+    exif_gps: bool | None = None
+    """The file says where it was taken."""
+    thumb_paths: tuple[str, ...] = ()
+    """Smaller copies."""
+    source: Literal["new", "existing", "resumed"] = "new"
+    """Where the file on disk comes from."""
+
+
+class RedirectRecord(FetchRecord, kw_only=True):
+    type: Literal["redirect"] = "redirect"
+    location: str
+    """Where it points to, absolute."""
+
+
+class ErrorRecord(UrlRecord, kw_only=True):
+    type: Literal["error"] = "error"
+    error_code: ErrorCode
+    """What went wrong."""
+    error_stage: str
+    """How far it got: dns, connect, tls, request, headers, body, decode, parse, ..."""
+    error_message: str
+    """In words."""
+    status: int | None = None
+    """HTTP status, if there was an answer."""
+    attempts: int = 1
+    """Requests made for this URL."""
+    retry_after_s: float | None = None
+    """What the server asked for."""
+    elapsed_ms: int = 0
+    """The last attempt."""
+    for_type: Literal["page", "image"] = "page"
+    """What it was fetched for."""
+
+
+class SkipRecord(UrlRecord, kw_only=True):
+    type: Literal["skip"] = "skip"
+    reason: SkipReason
+    """Why it was left out."""
+    rule: str
+    """The exact rule that decided."""
+
+
+class RobotsRecord(UrlRecord, kw_only=True):
+    type: Literal["robots"] = "robots"
+    status: int | None = None
+    """HTTP status of robots.txt."""
+    policy: Literal["parsed", "allow_all", "disallow_all", "deferred"] = "parsed"
+    """What follows from it."""
+    agent_matched: str | None = None
+    """The group that speaks to us."""
+    crawl_delay_s: float | None = None
+    """What it asks for."""
+    rules_count: int = 0
+    """Lines that allow or disallow."""
+    sitemaps: tuple[str, ...] = ()
+    """Sitemaps that it names."""
+    expires_at: str = ""
+    """When it is asked for again."""
+    fetch_ms: int = 0
+    """The whole exchange."""
+
+
+class RunRecord(Record, kw_only=True):
+    type: Literal["run"] = "run"
+    event: Literal["started", "checkpoint", "finished"]
+    """What happened to the run."""
+    finish_reason: (
+        Literal[
+            "done",
+            "parked",
+            "limit_pages",
+            "limit_time",
+            "limit_bytes",
+            "signal",
+            "error",
+        ]
+        | None
+    ) = None
+    """Why it ended."""
+    exit_code: int | None = None
+    """That the program ended with."""
+    pages: int = 0
+    """Pages fetched."""
+    images_count: int = 0
+    """Not `images`: a name has one type in the whole stream, and pages have a list of that name."""
+    errors: int = 0
+    """URLs that failed for good."""
+    skipped: int = 0
+    """URLs left out by a rule."""
+    queued: int = 0
+    """URLs waiting."""
+    leased: int = 0
+    """URLs being fetched."""
+    hosts: int = 0
+    """Hosts seen."""
+    bytes: int = 0
+    """Body bytes received."""
+    pages_per_s: float = 0.0
+    """Over the whole run."""
+    rss_bytes: int = 0
+    """Memory of the process."""
+    config_sha256: str = ""
+    """Of the configuration as kept in the state."""
+    version: str = ""
+    """Of the program."""
+    obey_robots: bool = True
+    """False: `--no-robots`."""
+    verify_tls: bool = True
+    """False: `--insecure`, wrong certificates were accepted."""
+    recrawl_of: str | None = None
+    """run_id of the crawl that this one compares itself with (`changed`)."""
+
+
+TerminalRecord = (
+    PageRecord | FileRecord | ImageRecord | RedirectRecord | ErrorRecord | SkipRecord
+)
+
+RECORD_TYPES: dict[str, type[Record]] = {
+    "page": PageRecord,
+    "file": FileRecord,
+    "image": ImageRecord,
+    "redirect": RedirectRecord,
+    "error": ErrorRecord,
+    "skip": SkipRecord,
+    "robots": RobotsRecord,
+    "run": RunRecord,
+}

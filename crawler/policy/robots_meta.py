@@ -1,0 +1,83 @@
+"""What a response says to crawlers about itself: `<meta name=robots>` and X-Robots-Tag. No I/O.
+
+There is no standard; the words are those of Google ("Robots meta tag, data-nosnippet, and
+X-Robots-Tag specifications"), and DeviantArt's `noai` and `noimageai` of 2022. A line of
+X-Robots-Tag may begin with the crawler that it is meant for. Of the words, these mean something to
+a crawler that publishes nothing:
+
+    nofollow, none     the page's links are not to be followed
+    noai               its content is not to be used for machine learning
+    noimageai          nor are its pictures, or this picture
+
+`noindex` and its kin are about search results, and are left to who reads the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from crawler.model.config import RobotsConfig
+from crawler.model.crawl import Skip
+
+HEADER = "x-robots-tag"
+_WITH_VALUE = (
+    "unavailable_after",
+    "max-snippet",
+    "max-image-preview",
+    "max-video-preview",
+)
+_LONGEST = 1000
+
+
+class Said(Struct, frozen=True):
+    """What follows from it, under the configuration; None: nothing."""
+
+    nofollow: Skip | None = None
+    """For the links of the page."""
+    noai: Skip | None = None
+    """For the document itself."""
+    noimageai: Skip | None = None
+    """For its pictures, or for the picture that it is."""
+
+
+SILENCE = Said()
+
+
+class Directives:
+    """Reads responses for one crawler."""
+
+    def __init__(self, config: RobotsConfig) -> None:
+        self._agent = config.agent.lower()
+        self._nofollow = config.nofollow != "ignore"
+        self._noai = config.noai
+
+    def read(self, meta: str | None, tags: Sequence[str]) -> Said:
+        """`meta`: the content of `<meta name=robots>`, if there is one; `tags`: of HEADER."""
+        if not (meta or tags):
+            return SILENCE
+        lines = [(meta, "meta robots")] if meta else []
+        lines += [(tag, "X-Robots-Tag") for tag in tags]
+        rules: dict[str, str] = {}
+        for line, source in lines:
+            for word in self._words(line[:_LONGEST], source == "X-Robots-Tag"):
+                rules.setdefault(word, f"{source}: {word}")
+        follow = rules.get("nofollow") or rules.get("none")
+        ai = rules.get("noai")
+        image = rules.get("noimageai") or ai
+        return Said(
+            Skip("nofollow", follow) if follow and self._nofollow else None,
+            Skip("noai", ai) if ai and self._noai else None,
+            Skip("noai", image) if image and self._noai else None,
+        )
+
+    def _words(self, line: str, header: bool) -> Iterator[str]:
+        before, colon, after = line.partition(":")
+        agent = before.strip().lower()
+        if header and colon and "," not in before and agent not in _WITH_VALUE:
+            if agent not in (self._agent, "*"):
+                return
+            line = after
+        for word in line.lower().replace(";", ",").split(","):
+            yield word.strip()

@@ -1,0 +1,77 @@
+"""What was being read when the process died.
+
+A body can kill whoever reads it: by a defect in a library written in C, or by so much memory that
+the kernel ends the process. Nothing is left to be caught then, and a resume would begin with the
+same bytes and die again. So while a body is read, its URL stands in a file that is mapped into
+memory: no system call, and the kernel keeps it whatever becomes of the process. The next run finds
+it there and counts a death; after DEATHS of them the URL ends as an error and the crawl goes on.
+
+Somebody's `kill -9` in that very moment looks the same, which is why the first ones are forgiven.
+"""
+
+from __future__ import annotations
+
+import os
+from mmap import mmap
+from pathlib import Path
+
+from crawler.model.errors import ParseFailure
+from crawler.model.metadata import DEADLY, Notes
+from crawler.model.url import MAX_URL
+from crawler.output.sink import refused
+
+DEATHS = 3
+_LENGTH = 4
+"""Bytes in front of the URL that say how long it is; written last."""
+_NOTHING = bytes(_LENGTH)
+
+
+class BlackBox:
+    """The file at `path`, made if need be. Counts the death that it tells of, in `notes`.
+
+    For a reader that does not switch, so that one URL at most is being read. Raises OutputError.
+    """
+
+    def __init__(self, path: Path, notes: Notes) -> None:
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(
+                    fd, 0, _LENGTH + MAX_URL
+                )  # else a full disk would end us later
+                self._map = mmap(fd, _LENGTH + MAX_URL)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise refused(error, path) from error
+        if (url := self._last()) is not None:
+            notes.set_note(DEADLY, url, b"%d" % (int(notes.note(DEADLY, url) or 0) + 1))
+            self.has_read()
+        self._deaths = {url: int(count) for url, count in notes.notes(DEADLY)}
+
+    def _last(self) -> str | None:
+        length = int.from_bytes(self._map[:_LENGTH], "big")
+        return (
+            self._map[_LENGTH : _LENGTH + length].decode("ascii", "replace")
+            if length
+            else None
+        )
+
+    def judge(self, url: str) -> None:
+        """Raises ParseFailure if reading `url` has killed the process too often."""
+        deaths = self._deaths.get(url, 0)
+        if deaths >= DEATHS:
+            raise ParseFailure(f"the process died {deaths} times while it read this")
+
+    def reads(self, url: str) -> None:
+        """The body of `url` is about to be read."""
+        written = url.encode()
+        self._map[_LENGTH : _LENGTH + len(written)] = written
+        self._map[:_LENGTH] = len(written).to_bytes(_LENGTH, "big")
+
+    def has_read(self) -> None:
+        """Nobody has died of it."""
+        self._map[:_LENGTH] = _NOTHING
+
+    def close(self) -> None:
+        self._map.close()

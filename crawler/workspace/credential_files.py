@@ -1,0 +1,96 @@
+"""The files and notes that hold who we are: cookies, .netrc. Opens an `Identity`, writes it back.
+
+Cookies are notes of the store: they become durable with the record of the page that set them, and a
+resume goes on with them. The file of `--cookies` is read only where there are no notes yet.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from secrets import token_hex
+
+import msgspec
+
+from crawler.fetch.auth.credentials import Credentials, parse_credentials
+from crawler.fetch.auth.netrc import read_netrc
+from crawler.fetch.auth.session_auth import Identity, trusted_origins
+from crawler.fetch.cookies import Cookie, CookieJar
+from crawler.fetch.cookies.netscape import read_netscape, write_netscape
+from crawler.model.config import HttpConfig
+from crawler.model.errors import OutputError, UsageError
+from crawler.model.metadata import COOKIES, Notes
+from crawler.model.url import origin
+
+MAX_FILE = 16 * 2**20
+
+
+def open_identity(
+    http: HttpConfig, seeds: Iterable[str], notes: Notes, clock: Callable[[], float]
+) -> Identity:
+    """The cookies and credentials of a crawl, its secrets revealed. Raises UsageError."""
+    jar = Path(http.cookie_jar).expanduser()
+    if not jar.parent.is_dir():
+        raise UsageError(
+            f"{jar}: there is no folder {jar.parent} to write the cookies to"
+        )
+    return Identity(
+        open_jar(http.cookies, notes, clock()),
+        trusted_origins([origin(seed) for seed in seeds]),
+        parse_credentials(http.auth) if http.auth else None,
+        _netrc(http.netrc),
+        clock,
+        lambda: token_hex(16),
+    )
+
+
+def open_jar(file: str, notes: Notes, now: float) -> CookieJar:
+    """The cookies of the notes, or where there are none those of `file` (none if empty)."""
+
+    def keep(domain: str, cookies: list[Cookie]) -> None:
+        notes.set_note(
+            COOKIES, domain, msgspec.msgpack.encode(cookies) if cookies else None
+        )
+
+    jar = CookieJar(keep)
+    kept = [
+        msgspec.msgpack.decode(value, type=list[Cookie])
+        for _, value in notes.notes(COOKIES)
+    ]
+    if file and not kept:
+        kept = [read_netscape(_read(file), file)]
+    for cookies in kept:
+        for cookie in cookies:
+            jar.put(cookie, now)
+    return jar
+
+
+def write_jar(file: str, jar: CookieJar) -> None:
+    """Write all cookies to `file` (to none if empty), for its owner only. Raises OutputError."""
+    if not file:
+        return
+    path = Path(file).expanduser()
+    draft = path.with_name(path.name + ".part")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "wb") as out:
+            out.write(write_netscape(jar))
+        draft.replace(path)
+    except OSError as error:
+        raise OutputError(f"{file}: {error.strerror or error}") from error
+
+
+def _netrc(file: str) -> dict[str, Credentials]:
+    return read_netrc(_read(file).decode("utf-8", "replace"), file) if file else {}
+
+
+def _read(file: str) -> bytes:
+    try:
+        with Path(file).expanduser().open("rb") as data:
+            content = data.read(MAX_FILE + 1)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror or error}") from error
+    if len(content) > MAX_FILE:
+        raise UsageError(f"{file}: larger than {MAX_FILE} bytes")
+    return content

@@ -1,0 +1,282 @@
+"""A crawl's folder: `state/`, `records.jsonl`, `images/`. Beginning, resuming, beginning anew.
+
+A crawl of mode "newer" goes into a state that holds one: it asks again for everything, and only for
+what has changed where the server lets it (`revisit.py`). Its records come behind the old ones under
+a run_id of their own, numbered on, so that of two records of a URL the later counts in any case.
+
+A new crawl commits its run and its seeds in one transaction (`app.py`), so that a folder holds
+either a crawl that can be resumed or nothing that counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from msgspec.structs import replace
+
+from crawler.engine.revalidation import reading
+from crawler.frontier.sqlite.lockfile import LockFile
+from crawler.frontier.sqlite.store import SqliteStore
+from crawler.frontier.store import Run
+from crawler.model.config import Config, from_json, to_json
+from crawler.model.errors import UsageError
+from crawler.model.metadata import (
+    BOOT,
+    DEADLY,
+    READING,
+    TRAPS,
+    TRAPS_OUT_OF_MEMORY,
+    WIDENED,
+)
+from crawler.output.images import ImageFiles
+from crawler.output.journal import Journal
+from crawler.output.jsonl import STDOUT, open_jsonl
+from crawler.output.schema_export import schema_line
+from crawler.output.sink import STREAM, Sink, refused
+from crawler.policy.scope import Scope
+from crawler.workspace.crash_guard import BlackBox
+from crawler.workspace.recovery import boot_id, mend
+
+Mode = Literal["new", "resume", "fresh", "newer"]
+
+DECIDED_FOR_GOOD = frozenset({"scope", "depth", "scheme", "nofollow"})
+"""Reasons of skips that are not judged again when a URL is leased."""
+
+STATE = "state"
+RECORDS = "records.jsonl"
+JOURNAL = "pictures"
+BLACK_BOX = "reading"
+
+
+def stored_config(folder: Path) -> Config:
+    """The configuration that the crawl in `folder` was begun with; UsageError if there is none."""
+    if not (folder / STATE).is_dir():
+        raise UsageError(f"{folder} holds no crawl; begin one with `orbweb crawl URL`")
+    with closing(SqliteStore(folder / STATE)) as store:
+        run = store.run()
+    if run is None:
+        raise UsageError(
+            f"the crawl in {folder} never began; begin it with `orbweb crawl URL`"
+        )
+    return replace(from_json(run.config.encode()), dir=str(folder))
+
+
+def open_state(
+    config: Config, mode: Mode, now: float, random: Random
+) -> tuple[SqliteStore, Run, int]:
+    """The store and the run of a crawl, and how many URLs a power cut has made it ask for again.
+
+    Nothing of that is committed yet.
+    Raises UsageError if `mode` does not fit what the folder holds, OutputError, StateError.
+    """
+    state = Path(config.dir) / STATE
+    records = records_path(config)
+    run: Run | None
+    lost = 0
+    if mode == "fresh":
+        _throw_away(state, records)
+    store = SqliteStore(state)
+    try:
+        run = store.run()
+        if mode == "resume" and run is None:
+            raise UsageError(
+                f"{config.dir} holds no crawl; begin one with `orbweb crawl URL`"
+            )
+        if run is None or mode in ("new", "fresh"):
+            _refuse_to_overwrite(config.dir, run, records)
+            run = _begin(
+                store, Run(ulid(now, random), to_json(config).decode()), config
+            )
+        else:
+            old = replace(from_json(run.config.encode()), dir=config.dir)
+            lost = mend(store, Path(config.dir), records_path(old), now)
+            if mode == "newer":
+                _ask_again(store, old, config, now)
+                anew = Run(
+                    ulid(now, random), to_json(config).decode(), run.seq, run.run_id
+                )
+                run = _begin(store, anew, config)
+    except BaseException:
+        store.close()
+        raise
+    return store, run, lost
+
+
+def _begin(store: SqliteStore, run: Run, config: Config) -> Run:
+    store.set_run(run)
+    store.set_note(READING, "", reading(config))
+    store.set_note(BOOT, "", boot_id())
+    return run
+
+
+def _ask_again(store: SqliteStore, old: Config, config: Config, now: float) -> None:
+    """Queue what the crawl under `old` has met, for one that compares itself with it."""
+    _find_place(store, old, config)
+    judge = None
+    if (old.scope, old.seeds) != (config.scope, config.seeds):
+        widened = [url for url, _ in store.notes(WIDENED)]
+        judge = Scope(config.scope, (*config.seeds, *widened)).judge_found
+    store.start_over(
+        now, judge, keep_answers=store.note(READING, "") == reading(config)
+    )
+
+
+def _find_place(store: SqliteStore, old: Config, config: Config) -> None:
+    """Go on at the end of the old records, or at the beginning of a file that holds nothing yet.
+
+    So records may be moved away between two crawls, or go elsewhere from now on.
+    """
+    records = records_path(config)
+    if records is None:
+        return
+    size = records.stat().st_size if records.is_file() else 0
+    if size == 0:
+        store.set_offset(STREAM, 0)
+    elif old.output != config.output and size != store.offset(STREAM):
+        raise UsageError(
+            f"{records} is there already, and is not what the crawl before has written: move it "
+            "away, or name another with --output"
+        )
+
+
+def try_out(folder: Path) -> None:
+    """Make, lock and commit a state in `folder`, and take it away again.
+
+    Raises OSError, OutputError or StateError if no crawl could be kept there.
+    """
+    from tempfile import TemporaryDirectory  # with what only this command needs
+
+    with (
+        TemporaryDirectory(prefix=".orbweb-", dir=folder) as place,
+        closing(SqliteStore(Path(place) / STATE)) as store,
+    ):
+        store.set_note(BOOT, "", boot_id())
+        store.commit()
+
+
+@contextmanager
+def traceless(config: Config) -> Iterator[None]:
+    """If what is done inside fails, there is no state and no record that was not there before."""
+    state, records = Path(config.dir) / STATE, records_path(config)
+    new_state = not state.exists()
+    new_records = records is not None and not records.exists()
+    try:
+        yield
+    except BaseException:
+        if records is not None and new_records:
+            with suppress(OSError):
+                records.unlink()
+        if new_state:
+            _remove(state, ignore_errors=True)
+            with suppress(OSError):  # somebody's files are in it
+                state.parent.rmdir()
+        raise
+
+
+def requeue(
+    folder: Path,
+    codes: tuple[str, ...],
+    hosts: tuple[str, ...],
+    *,
+    now: float,
+    dry_run: bool,
+) -> int:
+    """Put failed URLs of the crawl in `folder` back, by code and host; how many there are.
+
+    UsageError for the reason of a skip that nobody would look at again.
+    """
+    if fixed := DECIDED_FOR_GOOD.intersection(codes):
+        raise UsageError(
+            f"--code {', '.join(sorted(fixed))}: decided where the URL was found, by the "
+            "configuration; change that and begin anew with --fresh"
+        )
+    with closing(SqliteStore(folder / STATE)) as store:
+        count = store.requeue(codes, hosts, now)
+        if "trap" in codes:
+            _forget(store, TRAPS)  # else they would be cut again at once
+            _forget(store, TRAPS_OUT_OF_MEMORY)
+        if not codes or "parse" in codes:
+            _forget(store, DEADLY)
+        if not dry_run:
+            store.commit()
+    return count
+
+
+def _forget(store: SqliteStore, kind: str) -> None:
+    for key, _ in store.notes(kind):
+        store.set_note(kind, key, None)
+
+
+def open_records(config: Config, store: SqliteStore) -> Sink:
+    """The record stream, cut back to what the store knows of it."""
+    path = records_path(config)
+    wanted = config.records.schema_line
+    if wanted is None:
+        wanted = path is not None
+    first_line = schema_line() if wanted else None
+    return open_jsonl(
+        STDOUT if path is None else str(path), store.offset(STREAM), first_line
+    )
+
+
+def open_images(config: Config) -> ImageFiles:
+    """Where the pictures go. Raises UsageError if `images.name` can't be used."""
+    folder = Path(config.dir)
+    return ImageFiles(folder, config.images.name, Journal(folder / STATE / JOURNAL))
+
+
+def open_black_box(config: Config, store: SqliteStore) -> BlackBox:
+    """What was being read when the run before died, if it did."""
+    return BlackBox(Path(config.dir) / STATE / BLACK_BOX, store)
+
+
+def records_path(config: Config) -> Path | None:
+    """Where the records go; None for stdout. A relative `output` counts from where we stand."""
+    if config.output == STDOUT:
+        return None
+    return Path(config.output) if config.output else Path(config.dir) / RECORDS
+
+
+def _refuse_to_overwrite(folder: str, run: Run | None, records: Path | None) -> None:
+    if run is not None:
+        raise UsageError(
+            f"{folder} holds a crawl already: go on with `orbweb resume {folder}`, ask for what "
+            f"has changed with `orbweb recrawl {folder}`, begin anew with --fresh, or name another "
+            "folder with --dir"
+        )
+    if records is not None and records.is_file() and records.stat().st_size > 0:
+        raise UsageError(
+            f"{records} is there already and belongs to no crawl in {folder}: move it away, "
+            "name another with --output, or overwrite it with --fresh"
+        )
+
+
+def _remove(folder: Path, ignore_errors: bool = False) -> None:
+    import shutil  # with all its archive formats, at every start, for what is rare
+
+    shutil.rmtree(folder, ignore_errors=ignore_errors)
+
+
+def _throw_away(state: Path, records: Path | None) -> None:
+    """State and records go; images stay, and are met again by their names."""
+    try:
+        if state.exists():
+            with closing(LockFile(state)):  # not under the feet of a running crawl
+                _remove(state)
+        if records is not None and records.is_file():
+            records.unlink()
+    except OSError as error:
+        raise refused(error, state.parent) from error
+
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def ulid(now: float, random: Random) -> str:
+    """A ULID: 48 bits of milliseconds and 80 random bits, which sorts by time (ulid/spec)."""
+    value = int(now * 1000) << 80 | random.getrandbits(80)
+    return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))

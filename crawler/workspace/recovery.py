@@ -1,0 +1,123 @@
+"""After a power cut: records and pictures that never reached the disk are made again.
+
+A killed process loses nothing that it has written: the kernel has it. A machine that stops loses
+what the kernel had not written yet, some thirty seconds of it, and in no order. SQLite keeps the
+state whole (`frontier/sqlite.py`), but the state may then know of records that are missing at the
+end of the stream, or are nothing but zeros, and of pictures that are empty or cut. To wait for the
+disk at each commit would prevent that, and stop every fetch meanwhile; it is mended instead:
+
+    the stream       is read once, and cut behind its last whole line
+    a URL            that has ended, but not in a record that is there, is queued again
+    a picture        whose file has not the size that its record tells is asked for again
+
+That the machine was started anew while a run was under way is told by its boot id (random(4)). A
+run that ended by itself takes it back: what somebody makes of the pictures then is theirs. Skips
+are not looked at, since most are never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast, get_args
+
+import msgspec
+from msgspec import Struct
+
+from crawler.frontier.store import Ended, Store
+from crawler.model.metadata import BOOT
+from crawler.model.url import url_id
+from crawler.output.sink import STREAM
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_LONGEST_LINE = 256 * 2**20
+_TYPES = frozenset(get_args(Ended))
+
+
+class State(Store, Protocol):
+    """A store that can ask again for what has ended."""
+
+    def requeue_unwritten(
+        self, written: Iterable[tuple[int, Ended]], now: float
+    ) -> int: ...
+
+
+class _Line(Struct):
+    """What of a record tells whether it is whole, and what it is about."""
+
+    type: str
+    run_id: str = ""
+    url: str = ""
+    path: str | None = None
+    body_bytes: int | None = None
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+def boot_id() -> bytes:
+    """Another one each time that the machine starts; empty where the system does not tell."""
+    with suppress(OSError):
+        return _BOOT_ID.read_bytes().strip()
+    return b""
+
+
+def mend(store: State, folder: Path, records: Path | None, now: float) -> int:
+    """If the machine was started anew while a run was under way: how many URLs are queued again.
+
+    `records` is None where the stream is a pipe. Not committed yet.
+    """
+    boot = boot_id()
+    before = store.note(BOOT, "")
+    if before == boot:
+        return 0
+    store.set_note(BOOT, "", boot)
+    run = store.run()
+    if before is None or run is None or records is None or not records.is_file():
+        return 0
+    with records.open("rb") as stream:
+        whole = _Whole(stream, store.offset(STREAM) or 0)
+        written = (
+            (url_id(line.url), cast(Ended, line.type))
+            for line in whole
+            if line.run_id == run.run_id
+            and line.type in _TYPES
+            and _is_there(folder, line)
+        )
+        lost = store.requeue_unwritten(written, now)
+        store.set_offset(STREAM, whole.end)
+    return lost
+
+
+class _Whole:
+    """The whole lines of a stream up to `limit` bytes; `end` is behind the last one."""
+
+    def __init__(self, stream: BinaryIO, limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+        self.end = 0
+
+    def __iter__(self) -> Iterator[_Line]:
+        while data := self._stream.readline(_LONGEST_LINE):
+            end = self.end + len(data)
+            if end > self._limit or not data.endswith(b"\n"):
+                return
+            try:
+                line = _decode(data)
+            except msgspec.DecodeError:
+                return
+            self.end = end
+            yield line
+
+
+def _is_there(folder: Path, line: _Line) -> bool:
+    """Whether the picture of a record is in its file; other records have none."""
+    if line.type != "image" or not line.path:
+        return True
+    path = folder / line.path
+    with suppress(OSError):
+        if path.stat().st_size == line.body_bytes:
+            return True
+        path.unlink()
+    return False

@@ -1,0 +1,169 @@
+"""apply, map, imap: one function over many arguments, for whatever spawns workers.
+
+Shared by greenlet pools and thread pools, which differ in what `spawn` returns: a Greenlet or an
+AsyncResult. Both have ``get`` and ``rawlink``, and no more is needed here.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from hub.greenlet import Greenlet
+from hub.links import wait
+from hub.lock import Semaphore
+from hub.queue import SimpleQueue
+
+__all__ = ["IMap", "Mapper", "Work"]
+
+Work = Callable[..., Any]
+
+
+class _Task(Protocol):
+    def get(self) -> Any: ...
+
+    def rawlink(self, callback: Callable[[Any], object], /) -> object: ...
+
+    def unlink(self, callback: Callable[[Any], object], /) -> object: ...
+
+
+class Mapper:
+    """A mixin for a class with `spawn` and `full`."""
+
+    def spawn(self, func: Work, /, *args: Any, **kwargs: Any) -> Any:
+        """A worker that runs ``func(*args, **kwargs)``; waits for a free place."""
+        raise NotImplementedError
+
+    def full(self) -> bool:
+        """Whether `spawn` would wait."""
+        raise NotImplementedError
+
+    def _inside(self) -> bool:
+        """Whether a worker of ours asks, which must not wait for a place: it has one."""
+        return False
+
+    def apply(
+        self, func: Work, args: tuple[Any, ...] = (), kwds: dict[str, Any] | None = None
+    ) -> Any:
+        """``func(*args, **kwds)`` in a worker; the caller itself, if it is one, does it."""
+        if self._inside():
+            return func(*args, **(kwds or {}))
+        return self.spawn(func, *args, **(kwds or {})).get()
+
+    def apply_async(
+        self,
+        func: Work,
+        args: tuple[Any, ...] = (),
+        kwds: dict[str, Any] | None = None,
+        callback: Callable[[Any], object] | None = None,
+    ) -> Any:
+        """`apply` in the background; ``callback`` gets the value. Never waits for a place.
+
+        Returns what has ``get``.
+        """
+        if callback is not None or self.full() or self._inside():
+            return Greenlet.spawn(_tell, callback, self.apply, func, args, kwds)
+        return self.spawn(func, *args, **(kwds or {}))
+
+    def map(self, func: Work, iterable: Iterable[Any]) -> list[Any]:
+        """``[func(x) for x in iterable]``, in workers; the first error, in that order, raised."""
+        tasks = [self.spawn(func, item) for item in iterable]
+        wait(tasks)
+        return [task.get() for task in tasks]
+
+    def map_async(
+        self,
+        func: Work,
+        iterable: Iterable[Any],
+        callback: Callable[[list[Any]], object] | None = None,
+    ) -> Greenlet:
+        """`map` in the background; ``callback`` gets the list."""
+        return Greenlet.spawn(_tell, callback, self.map, func, iterable)
+
+    def imap(
+        self, func: Work, *iterables: Iterable[Any], maxsize: int | None = None
+    ) -> "IMap":
+        """An iterator over ``map(func, *iterables)``, computed in workers ahead of its reader.
+
+        ``maxsize`` bounds how far ahead.
+        """
+        return IMap(self.spawn, func, iterables, maxsize, ordered=True)
+
+    def imap_unordered(
+        self, func: Work, *iterables: Iterable[Any], maxsize: int | None = None
+    ) -> "IMap":
+        """As `imap`, in the order in which they end."""
+        return IMap(self.spawn, func, iterables, maxsize, ordered=False)
+
+
+def _tell(callback: Callable[[Any], object] | None, work: Work, *args: Any) -> Any:
+    value = work(*args)
+    if callback is not None:
+        callback(value)
+    return value
+
+
+class IMap:
+    """The iterator of imap: a feeder spawns workers ahead of the reader.
+
+    The queue holds tasks in the order in which they are to be read; for ``ordered`` that is the
+    order of spawning, otherwise of ending. None ends it, an error of the iterables too.
+    """
+
+    def __init__(
+        self,
+        spawn: Work,
+        function: Work,
+        iterables: tuple[Iterable[Any], ...],
+        maxsize: int | None,
+        ordered: bool,
+    ) -> None:
+        self.queue: SimpleQueue[_Task | BaseException | None] = SimpleQueue()
+        self._ahead = Semaphore(maxsize) if maxsize else None
+        self._ordered = ordered
+        self._open = 1  # tasks that have not ended, and the feeder
+        self._end: BaseException | None = None
+        self._read = False
+        self._feeder = Greenlet.spawn(self._feed, spawn, function, iterables)
+
+    def _feed(
+        self, spawn: Work, function: Work, iterables: tuple[Iterable[Any], ...]
+    ) -> None:
+        try:
+            for items in zip(*iterables, strict=False):
+                if self._ahead is not None:
+                    self._ahead.acquire()
+                task = spawn(function, *items)
+                self._open += 1
+                if self._ordered:
+                    self.queue.put(task)
+                task.rawlink(
+                    self._ended
+                )  # a claim, too: whoever reads us gets the error
+        except BaseException as error:
+            self._end = error
+        self._ended(None)
+
+    def _ended(self, task: _Task | None) -> None:
+        if task is not None and not self._ordered:
+            self.queue.put(task)
+        self._open -= 1
+        if not self._open:
+            self.queue.put(self._end)
+
+    def __iter__(self) -> "IMap":
+        return self
+
+    def __next__(self) -> Any:
+        """The next value, or the error of that call raised; the iteration can go on after it."""
+        if self._read:
+            raise StopIteration
+        task = self.queue.get()
+        if task is not None and not isinstance(task, BaseException):
+            if self._ahead is not None:
+                self._ahead.release()
+            return task.get()
+        self._read = True
+        if task is None:
+            raise StopIteration
+        raise task
+
+    next = __next__

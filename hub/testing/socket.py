@@ -1,0 +1,380 @@
+"""The sockets of the simulated network: a non-blocking socket's calls and errors, in memory."""
+
+import errno
+import os
+import socket as _standard
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+    from hub.testing.network import SimulatedNetwork
+
+__all__ = ["CLIENT", "WINDOW", "SimulatedSocket"]
+
+Endpoint = tuple[str, int]
+
+CLIENT = "198.51.100.1"
+"""Where sockets stand that are bound to no host (an address of RFC 5737)."""
+
+WINDOW = 65536
+"""Bytes that may be on the way or unread in one direction."""
+
+_RETRY, _GIVE_UP = 1.0, 127.0  # seconds; Linux gives up connecting after 127
+
+
+def _os_error(code: int) -> OSError:
+    return OSError(code, os.strerror(code))
+
+
+class SimulatedSocket:
+    """One end of a simulated connection: a non-blocking socket's calls and errors."""
+
+    def __init__(
+        self, network: "SimulatedNetwork", family: int, type: int, proto: int
+    ) -> None:
+        self.network = network
+        self.family = family
+        self.type = type & ~(_standard.SOCK_NONBLOCK | _standard.SOCK_CLOEXEC)
+        self.proto = proto
+        self._fd = network.poller.new_descriptor()
+        self._name: Endpoint | None = None
+        self._peer_name: Endpoint | None = None
+        self._peer: SimulatedSocket | None = None
+        self._received: deque[bytes] = deque()
+        self._unread = 0  # bytes in it
+        self._on_the_way = 0  # bytes sent to the peer that have not arrived
+        self._line: deque[Callable[[], object]] = deque()  # arrivals to come, in order
+        self._free_at = 0.0  # when the last byte sent has left
+        self._last_arrival = 0.0
+        self._backlog: deque[SimulatedSocket] | None = None
+        self._datagrams: deque[tuple[bytes, Endpoint]] = deque()
+        self._end_of_stream = False
+        self._shut_down = False
+        self._error = 0
+        self._options: dict[tuple[int, int], Any] = {}
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def bind(self, address: Any) -> None:
+        """Take a local address; port 0 chooses one."""
+        host, port = address[:2]
+        port = port or self.network.free_port()
+        if self.network.bound.setdefault((self.type, host, port), self) is not self:
+            raise _os_error(errno.EADDRINUSE)
+        self._name = (host or "0.0.0.0", port)
+
+    def _bind_if_needed(self) -> Endpoint:
+        if self._name is None:
+            self.bind((CLIENT, 0))
+        assert self._name is not None
+        return self._name
+
+    def getsockname(self) -> Endpoint:
+        """Our address."""
+        return self._name or ("0.0.0.0", 0)
+
+    def getpeername(self) -> Endpoint:
+        """The other end's; ENOTCONN without one."""
+        if self._peer_name is None or self._peer is None:
+            raise _os_error(errno.ENOTCONN)
+        return self._peer_name
+
+    # -- connecting ----------------------------------------------------------------------------
+
+    def listen(self, backlog: int = 128) -> None:
+        """Take connections."""
+        self._backlog = deque()
+
+    def connect(self, address: Any) -> None:
+        """Begin to connect; always EINPROGRESS, or EISCONN."""
+        self._check_open()
+        if self._peer is not None:
+            raise _os_error(errno.EISCONN)
+        name, target = self._bind_if_needed(), (address[0], int(address[1]))
+        self._peer_name = target
+        if self.type == _standard.SOCK_DGRAM:
+            return
+        self._knock(target, name, deadline=self.network.loop.now() + _GIVE_UP)
+        raise _os_error(errno.EINPROGRESS)
+
+    def _knock(self, target: Endpoint, name: Endpoint, deadline: float) -> None:
+        """Send a connection request, and again while it does not get through."""
+        network = self.network
+        if self._fd < 0:
+            return
+        if network.loop.now() >= deadline:
+            self._fail(errno.ETIMEDOUT)
+        elif (
+            not network.reachable(name[0], target[0]) and target[0] not in network.hosts
+        ):
+            network.loop.call_later(0, partial(self._fail, errno.EHOSTUNREACH))
+        elif network.cut(name[0], target[0]) or not network.reachable(
+            name[0], target[0]
+        ):
+            network.loop.call_later(
+                _RETRY, partial(self._knock, target, name, deadline)
+            )
+        else:
+            there = network.delay(name[0], target[0])
+            network.loop.call_later(there, partial(self._arrive, target, name))
+
+    def _arrive(self, target: Endpoint, name: Endpoint) -> None:
+        """The request is at the other host: a new socket there, or a refusal back."""
+        network = self.network
+        back = network.delay(target[0], name[0])
+        listener = network.listener(_standard.SOCK_STREAM, target)
+        if listener is None or listener._backlog is None:
+            network.loop.call_later(back, partial(self._fail, errno.ECONNREFUSED))
+            return
+        if self._fd < 0:
+            return
+        served = SimulatedSocket(network, self.family, self.type, self.proto)
+        served._name, served._peer_name, served._peer = target, name, self
+        listener._backlog.append(served)
+        listener._report(EPOLLIN)
+        network.loop.call_later(back, partial(self._connected, served))
+
+    def _connected(self, served: "SimulatedSocket") -> None:
+        if self._fd >= 0 and not self._error:
+            self._peer = served
+            self._report(EPOLLOUT)
+
+    def accept(self) -> tuple["SimulatedSocket", Endpoint]:
+        """The next connection."""
+        self._check_open()
+        if self._backlog is None:
+            raise _os_error(errno.EINVAL)
+        if not self._backlog:
+            raise _os_error(errno.EAGAIN)
+        served = self._backlog.popleft()
+        assert served._peer_name is not None
+        return served, served._peer_name
+
+    def _fail(self, code: int) -> None:
+        """The connection is broken: both directions end with an error."""
+        if self._fd >= 0 and not self._error:
+            self._error = code
+            self._report(EPOLLERR | EPOLLHUP | EPOLLIN | EPOLLOUT)
+
+    # -- sending -------------------------------------------------------------------------------
+
+    def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
+        """Send some of ``data``; EAGAIN while the peer is a window behind."""
+        self._check_open()
+        self._raise_error()
+        peer = self._peer
+        if self.type == _standard.SOCK_DGRAM:
+            return self.sendto(data, self._peer_name)
+        if self._shut_down:
+            raise _os_error(errno.EPIPE)
+        if peer is None:
+            raise _os_error(errno.ENOTCONN)
+        room = WINDOW - peer._unread - self._on_the_way
+        if room <= 0:
+            raise _os_error(errno.EAGAIN)
+        segment = bytes(memoryview(data).cast("B")[:room])
+        self._on_the_way += len(segment)
+        self._transmit(partial(self._deliver, segment), len(segment))
+        return len(segment)
+
+    def _transmit(self, arrival: Callable[[], object], size: int) -> None:
+        """Have ``arrival`` called at the other end, after what was sent before."""
+        network, (here, there) = self.network, self._ends()
+        network.segments += 1
+        rates = [end.bandwidth for end in network.path(here, there) if end.bandwidth]
+        now = network.loop.now()
+        self._free_at = max(self._free_at, now) + (size / min(rates) if rates else 0.0)
+        arrives = max(self._free_at + network.delay(here, there), self._last_arrival)
+        self._last_arrival = arrives
+        self._line.append(arrival)
+        network.loop.call_later(arrives - now, self._advance)
+
+    def _ends(self) -> tuple[str, str]:
+        assert self._name is not None
+        assert self._peer_name is not None
+        return self._name[0], self._peer_name[0]
+
+    def _advance(self) -> None:
+        """The first of the line arrives, unless the way is cut (then later) or a reset comes."""
+        network, (here, there) = self.network, self._ends()
+        if network.cut(here, there):
+            network.loop.call_later(_RETRY, self._advance)
+            return
+        arrival = self._line.popleft()
+        resets = [end.reset for end in network.path(here, there) if end.reset]
+        if any(network.random.random() < reset for reset in resets):
+            self._break()
+        else:
+            arrival()
+
+    def _deliver(self, segment: bytes) -> None:
+        self._on_the_way -= len(segment)
+        peer = self._peer
+        if peer is None or peer._fd < 0:
+            self._fail(errno.ECONNRESET)  # nobody there: the answer is a reset
+            return
+        peer._received.append(segment)
+        peer._unread += len(segment)
+        peer._report(EPOLLIN)
+
+    def _break(self) -> None:
+        for end in (self, self._peer):
+            if end is not None:
+                end._fail(errno.ECONNRESET)
+
+    def sendto(self, data: "ReadableBuffer", *args: Any) -> int:
+        """Send a datagram; nobody knows whether it arrives."""
+        self._check_open()
+        network, name = self.network, self._bind_if_needed()
+        payload, target = bytes(data), args[-1][:2]
+        network.segments += 1
+        ends = network.path(name[0], target[0])
+        lost = network.cut(name[0], target[0]) or any(
+            end.unreachable or (end.loss and network.random.random() < end.loss)
+            for end in ends
+        )
+        if not lost:
+            latency = sum(end.latency for end in ends)
+            network.loop.call_later(
+                latency, partial(self._drop_in, payload, name, target)
+            )
+        return len(payload)
+
+    def _drop_in(self, payload: bytes, name: Endpoint, target: Endpoint) -> None:
+        receiver = self.network.listener(_standard.SOCK_DGRAM, target)
+        if receiver is not None and receiver._fd >= 0:
+            receiver._datagrams.append((payload, name))
+            receiver._report(EPOLLIN)
+
+    # -- receiving -----------------------------------------------------------------------------
+
+    def recv(self, bufsize: int, flags: int = 0) -> bytes:
+        """At most ``bufsize`` bytes of what has arrived; b"" at the end of the stream."""
+        self._check_open()
+        if self.type == _standard.SOCK_DGRAM:
+            return self.recvfrom(bufsize, flags)[0]
+        taken = self._take(bufsize, peek=bool(flags & _standard.MSG_PEEK))
+        if taken or bufsize == 0 or self._end_of_stream:
+            return taken
+        self._raise_error()
+        if self._peer is None:
+            raise _os_error(errno.ENOTCONN)
+        raise _os_error(errno.EAGAIN)
+
+    def _take(self, size: int, peek: bool) -> bytes:
+        taken = bytearray()
+        while self._received and len(taken) < size:
+            segment = self._received.popleft()
+            room = size - len(taken)
+            taken += segment[:room]
+            if len(segment) > room:
+                self._received.appendleft(segment[room:])
+        if peek and taken:
+            self._received.appendleft(bytes(taken))
+        elif taken:
+            self._unread -= len(taken)
+            if self._peer is not None:
+                self._peer._report(EPOLLOUT)  # there is room again
+        return bytes(taken)
+
+    def recv_into(
+        self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0
+    ) -> int:
+        """Receive into ``buffer``."""
+        view = memoryview(buffer).cast("B")
+        data = self.recv(nbytes or len(view), flags)
+        view[: len(data)] = data
+        return len(data)
+
+    def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
+        """A datagram and its sender, or bytes of the stream and None."""
+        self._check_open()
+        if self.type != _standard.SOCK_DGRAM:
+            return self.recv(bufsize, flags), None
+        if not self._datagrams:
+            raise _os_error(errno.EAGAIN)
+        payload, sender = self._datagrams.popleft()
+        return payload[:bufsize], sender
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def shutdown(self, how: int) -> None:
+        """End one direction or both."""
+        if self._peer is None:
+            raise _os_error(errno.ENOTCONN)
+        if how in (_standard.SHUT_RD, _standard.SHUT_RDWR):
+            self._end_of_stream = True
+            self._report(EPOLLIN | EPOLLRDHUP)
+        if how in (_standard.SHUT_WR, _standard.SHUT_RDWR) and not self._shut_down:
+            self._shut_down = True
+            self._transmit(partial(_finish, self._peer), 0)
+
+    def close(self) -> None:
+        """Close; unread data makes it a reset, as with the real ones."""
+        if self._fd < 0:
+            return
+        self._fd = -1
+        if (
+            self._name is not None
+            and self.network.bound.get((self.type, *self._name)) is self
+        ):
+            del self.network.bound[(self.type, *self._name)]
+        for waiting in self._backlog or ():
+            waiting.close()
+        peer = self._peer
+        if peer is not None and not self._error:
+            if self._unread:
+                self._transmit(partial(peer._fail, errno.ECONNRESET), 0)
+            elif not self._shut_down:
+                self._transmit(partial(_finish, peer), 0)
+
+    def detach(self) -> int:
+        """Not possible: nobody else could use the descriptor."""
+        raise _os_error(errno.EOPNOTSUPP)
+
+    dup = detach
+
+    # -- the rest ------------------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if self._fd < 0:
+            raise _os_error(errno.EBADF)
+
+    def _raise_error(self) -> None:
+        if self._error:
+            raise _os_error(self._error)
+
+    def _report(self, mask: int) -> None:
+        if self._fd >= 0:
+            self.network.poller.report(self._fd, mask)
+
+    def fileno(self) -> int:
+        """A descriptor no kernel knows; -1 once closed."""
+        return self._fd
+
+    def getsockopt(self, level: int, option: int, *buflen: int) -> Any:
+        """SO_ERROR, or what was set."""
+        if (level, option) == (_standard.SOL_SOCKET, _standard.SO_ERROR):
+            return self._error
+        return self._options.get((level, option), 0)
+
+    def setsockopt(self, level: int, option: int, value: Any, *optlen: int) -> None:
+        """Kept, without effect."""
+        self._options[(level, option)] = value
+
+    def setblocking(self, flag: bool) -> None:
+        """It never blocks."""
+
+    def __repr__(self) -> str:
+        return f"<SimulatedSocket fd={self._fd}, {self._name} -> {self._peer_name}>"
+
+
+def _finish(peer: SimulatedSocket) -> None:
+    """The end of the stream has arrived at ``peer``."""
+    peer._end_of_stream = True
+    peer._report(EPOLLIN | EPOLLRDHUP)

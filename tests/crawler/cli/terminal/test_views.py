@@ -1,0 +1,195 @@
+"""The views: what they draw, when they keep quiet, and that they clean up."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from typing import ClassVar
+
+import pytest
+
+import hub
+import hub.event
+from crawler.cli.terminal.formatting import Forecast, printable, status_line
+from crawler.cli.terminal.views import LineView, NoView, choose_view, follow
+from crawler.engine.stats import Snapshot
+from crawler.model.units import show_bytes, show_seconds
+
+BUSY = Snapshot(
+    elapsed_s=102.3,
+    pages=1234,
+    images=567,
+    redirects=12,
+    errors=4,
+    skipped=88,
+    bytes=123_456_789,
+    queued=766,
+    leased=6,
+    hosts=2,
+    pages_per_s=12.44,
+    bytes_per_s=1_234_567,
+    hosts_top=(("docs.test", 801, 700, 2), ("cdn.test", 567, 60, 4)),
+    last_urls=(("page", "https://docs.test/now"), ("image", "https://cdn.test/i.png")),
+    last_errors=(
+        ("https://docs.test/missing", "status_4xx", "404 Not Found"),
+        ("https://cdn.test/x.png", "read_timeout", "evil \x1b[2J\x9b31m\ntext"),
+    ),
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "environ", "options", "view"),
+    [
+        (Terminal(), {"TERM": "xterm"}, {}, "LiveView"),
+        (Terminal(), {"TERM": "xterm"}, {"quiet": True}, "NoView"),
+        (Terminal(), {"TERM": "xterm"}, {"shared": True}, "LineView"),
+        (Terminal(), {"TERM": "dumb"}, {}, "LineView"),
+        (Terminal(), {}, {}, "LineView"),
+        (io.StringIO(), {"TERM": "xterm"}, {}, "LineView"),
+    ],
+)
+def test_the_view_suits_the_stream(
+    stream: io.StringIO, environ: dict[str, str], options: dict[str, bool], view: str
+) -> None:
+    chosen = choose_view(stream, "t", environ, **{"quiet": False, **options})
+    assert type(chosen).__name__ == view
+
+
+def test_a_status_line_holds_what_matters() -> None:
+    line = status_line(BUSY)
+    assert line.startswith(
+        "1:42  pages 1,234  images 567  redirects 12  errors 4  skipped 88"
+    )
+    assert "queued 766  in flight 6  12.4 pages/s  1.23 MB/s" in line
+    assert "files" not in line
+
+
+def test_lines_come_after_the_first_ten_seconds() -> None:
+    stream = io.StringIO()
+    view = LineView(stream, "docs.test")
+    view.update(Snapshot(elapsed_s=0.0))
+    assert stream.getvalue() == ""
+    view.update(BUSY)
+    assert stream.getvalue() == f"docs.test: {status_line(BUSY)}\n"
+
+
+def test_quiet_says_only_what_must_be_said() -> None:
+    stream = io.StringIO()
+    view = NoView(stream)
+    view.update(BUSY)
+    view.close()
+    view.say("done\x1b[31m")
+    assert stream.getvalue() == "done?[31m\n"
+
+
+def live(stream: io.StringIO, environ: dict[str, str]) -> str:
+    """What is sent to the terminal for one picture and a clean end."""
+    view = choose_view(stream, "docs.test", {"TERM": "xterm", **environ}, quiet=False)
+    view.update(BUSY)
+    view.update(BUSY)
+    view.close()
+    view.say("done")
+    return stream.getvalue()
+
+
+def test_the_live_view_draws_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
+    before = set(threading.enumerate())
+    text = live(Terminal(), {})
+    assert set(threading.enumerate()) <= before
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+    pieces = (
+        "docs.test", "https://docs.test/now", "12.4 pages/s", "1,905 of 2,677 known",
+        "read 123 MB", "cdn.test", "404 Not Found", "read_timeout", "Ctrl-C",
+    )  # fmt: skip
+    for piece in pieces:
+        assert piece in plain, piece
+    assert "\x9b" not in text
+    assert "evil ?[2J?31m?text" in plain
+    # Cursor hidden while drawing, shown at the end; the last picture is erased line by line.
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+    assert text[text.rindex("docs.test") :].count("\x1b[2K") >= 8
+    assert text.endswith("done\n")
+
+
+def test_no_color_means_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert re.search(r"\x1b\[[0-9;]*3[1-6]m", live(Terminal(), {}))
+    assert not re.search(r"\x1b\[[0-9;]*3[1-6]m", live(Terminal(), {"NO_COLOR": "1"}))
+
+
+def test_stopping_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    from msgspec.structs import replace
+
+    stream = Terminal()
+    monkeypatch.setenv("COLUMNS", "120")
+    view = choose_view(stream, "t", {"TERM": "xterm"}, quiet=False)
+    view.update(replace(BUSY, draining=True))
+    view.close()
+    assert "nothing is lost" in stream.getvalue()
+    assert status_line(replace(BUSY, draining=True)).endswith("stopping")
+
+
+# ------------------------------------------------------------------ forecast
+
+
+def waiting(elapsed_s: float, queued: int) -> Snapshot:
+    return Snapshot(elapsed_s=elapsed_s, queued=queued)
+
+
+def test_no_forecast_while_the_queue_grows() -> None:
+    forecast = Forecast()
+    assert [forecast.update(waiting(t, 10 * t)) for t in range(60)] == [None] * 60
+
+
+def test_a_shrinking_queue_is_forecast_from_its_shrinking() -> None:
+    forecast = Forecast()
+    seen = [forecast.update(waiting(t, 600 - 6 * t)) for t in range(60)]
+    assert seen[5] is None
+    assert seen[50] == pytest.approx(50)
+
+
+def test_no_forecast_for_an_empty_queue() -> None:
+    forecast = Forecast()
+    forecast.update(waiting(0, 10))
+    assert forecast.update(waiting(30, 0)) is None
+
+
+# ------------------------------------------------------------------ text
+
+
+def test_what_people_read() -> None:
+    assert [show_bytes(n) for n in (0, 999, 1000, 123_456, 999_600, 5e13)] == [
+        "0 B", "999 B", "1 kB", "123 kB", "1 MB", "50 TB"
+    ]  # fmt: skip
+    assert [show_seconds(n) for n in (0.04, 9.94, 9.96, 59.4, 60, 3661, 90061)] == [
+        "0.0 s", "9.9 s", "10 s", "59 s", "1:00", "1:01:01", "1 d 01:01"
+    ]  # fmt: skip
+    assert printable("a\x00\x1b\x85\u202eb ä") == "a????b ä"
+
+
+# ------------------------------------------------------------------ the greenlet
+
+
+def test_follow_feeds_the_view_until_it_is_killed() -> None:
+    class Recorder(NoView):
+        interval_s = 0.01
+        seen: ClassVar[list[Snapshot]] = []
+
+        def update(self, snapshot: Snapshot) -> None:
+            self.seen.append(snapshot)
+            if len(self.seen) == 3:
+                enough.set()
+
+    enough = hub.event.Event()
+    greenlet = hub.spawn(follow, Recorder(io.StringIO()), lambda: BUSY)
+    assert enough.wait(timeout=60)
+    greenlet.kill()
+    assert Recorder.seen == [BUSY] * 3

@@ -1,0 +1,281 @@
+"""The command line without a network: parsing, help, configuration, schema, mistakes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import trustme
+
+from crawler.cli import COMMANDS, commands, run
+from crawler.cli.flags import Flag
+from crawler.cli.options import crawl_options
+from crawler.model.config import Config
+from crawler.output.schema_export import FORMS
+from crawler.settings.doc import example_toml
+from crawler.settings.fields import keys
+from tests.helpers.paths import ROOT
+
+
+class Result:
+    """Exit code, stdout, stderr of one call of the program in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+        self.code = run(arguments)
+        self.out, self.err = capsys.readouterr()
+
+
+@pytest.fixture
+def orbweb(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: Result(capsys, *arguments)
+
+
+def values(orbweb, *arguments: str) -> dict[str, str]:  # type: ignore[no-untyped-def]
+    """The effective configuration as `config show` tells it."""
+    result = orbweb("config", "show", *arguments)
+    assert result.code == 0, result.err
+    rows = (
+        line.partition("  #")[0].partition(" = ") for line in result.out.splitlines()
+    )
+    return {name: value.strip() for name, _, value in rows if value}
+
+
+# ------------------------------------------------------------------ the front door
+
+
+def test_help_and_version(orbweb) -> None:  # type: ignore[no-untyped-def]
+    for word in ("--help", "-h"):
+        result = orbweb(word)
+        assert result.code == 0
+        assert all(command in result.out for command in COMMANDS)
+    assert orbweb("-V").out.startswith("orbweb ")
+
+
+def test_every_command_explains_itself(orbweb) -> None:  # type: ignore[no-untyped-def]
+    for name in COMMANDS:
+        result = orbweb(name, "--help")
+        assert result.code == 0
+        assert result.out.startswith(f"Usage: orbweb {name}")
+
+
+def test_help_loads_no_machinery() -> None:
+    """Startup stays fast because what is heavy is not imported for it."""
+    script = (
+        "import sys; from crawler.cli import run; run(['--help']);"
+        "print(sorted({'rich', 'lxml', 'hub.hub', 'ada_url', 'msgspec'} & sys.modules.keys()),"
+        " file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stderr.strip() == "[]"
+
+
+def test_a_crawl_loads_only_what_it_meets() -> None:
+    """Plain http, no rules, no XML, no terminal: half of a crawl's start was imports."""
+    script = (
+        "import sys; from crawler.cli.commands import crawl, running;"
+        "print(sorted({'rich', 'lxml', 'ssl', 'logging', 'email', 'dns', 're2', 'publicsuffixlist',"
+        " 'backports.zstd', 'dataclasses', 'asyncio'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+def test_python_cli_py_is_the_same() -> None:
+    done = subprocess.run(
+        [sys.executable, "cli.py", "-V"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.returncode, done.stdout[:7]) == (0, "orbweb ")
+
+
+def test_mistyped_words(orbweb) -> None:  # type: ignore[no-untyped-def]
+    result = orbweb("staus")
+    assert result.code == 2
+    assert "did you mean 'status'?" in result.err
+    assert orbweb("nonsense").code == 2
+    result = orbweb("crawl", "--dept", "3")
+    assert result.code == 2
+    assert "--depth" in result.err
+
+
+def test_a_url_alone_is_crawled() -> None:
+    context = click.Context(commands)
+    for word in ("example.com", "localhost:1", "./x"):
+        name, command, rest = commands.resolve_command(context, [word, "-l", "1"])
+        assert (name, rest) == ("crawl", [word, "-l", "1"])
+        assert command is not None
+
+
+# ------------------------------------------------------------------ options
+
+SAMPLES = {
+    "http.ca_file": "ca.pem",
+    "http.dns_servers": "127.0.0.1",
+    "scope.within": "any", "robots.nofollow": "link",
+    "images.name": "{sha256}.{ext}", "records.include": "links,images",
+    "records.record": "skips", "scope.domains": "a.test,b.test", "retry.statuses": "429,5xx",
+    "fail_on": "5%", "http.resolve": "a.test:443:127.0.0.1", "http.allow_net": "127.0.0.0/8",
+    "limits.max_bytes": "5M", "http.max_body": "1M",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [flag for flag in crawl_options() if flag.path],
+    ids=lambda flag: flag.opts[-1],
+)
+def test_each_option_sets_its_key(orbweb, flag: Flag) -> None:  # type: ignore[no-untyped-def]
+    assert flag.path in keys()
+    if flag.path == ("http", "ca_file"):
+        trustme.CA().cert_pem.write_to_path("ca.pem")
+    before = values(orbweb)
+    for name in flag.opts:
+        value = [] if flag.is_flag else [SAMPLES.get(".".join(flag.path), "7")]
+        changed = values(orbweb, name, *value).items() - before.items()
+        assert [key for key, _ in changed] == [flag.path[-1]]
+
+
+def test_options_that_are_more_than_a_value(orbweb) -> None:  # type: ignore[no-untyped-def]
+    Path("seeds.txt").write_text("# mine\na.test\n\nhttps://b.test/x\n")
+    found = values(
+        orbweb, "c.test", "-i", "seeds.txt", "-H", "X-A: 1", "-H", "Cookie: a=b",
+        "--min-image", "200x100", "--exclude", "x", "--include=glob:*.html", "--exclude", "y",
+        "-s", "http.max_header=1M", "-w", "0.5-2m", "--referer", "https://d.test/",
+    )  # fmt: skip
+    assert json.loads(found["seeds"]) == [
+        "https://a.test/",
+        "https://b.test/x",
+        "https://c.test/",
+    ]
+    assert found["rules"] == '["-x", "+glob:*.html", "-y"]'
+    assert (
+        found["headers"]
+        == '{ "X-A" = "1", "Cookie" = "•••", "Referer" = "https://d.test/" }'
+    )
+    assert (found["min_width"], found["min_height"]) == ("200", "100")
+    assert (found["wait"], found["wait_most"]) == ("0.5", '"2m"')
+    assert found["max_header"] == '"1M"'
+
+
+@pytest.mark.parametrize(
+    ("rate", "wait"), [("4/s", "0.25"), ("2", "0.5"), ("30/m", "2"), ("90/h", "40")]
+)
+def test_a_rate_is_a_wait(orbweb, rate: str, wait: str) -> None:  # type: ignore[no-untyped-def]
+    assert values(orbweb, "--rate", rate)["wait"] == wait
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--timeout", "soon"], "--timeout: 'soon' is no duration"),
+        (["-w", "1-soon"], "--wait: 'soon' is no duration"),
+        *[
+            (["--rate", text], "write how many in a time")
+            for text in ("0/s", "-1/s", "5/x", "x", "inf/s", "5/")
+        ],
+        (["-l", "-1"], "--depth: expected a whole number >= 0"),
+        (["--scope", "hots"], "did you mean 'host'?"),
+        (["-H", "nonsense"], "write 'Name: value'"),
+        (["--min-image", "big"], "write WIDTHxHEIGHT"),
+        (["--exclude", "("], "--include, --exclude: "),
+        (["-i", "missing.txt"], "missing.txt: No such file"),
+        (["-i", "empty.txt"], "no URL in it"),
+        (["--config", "latin.toml"], "latin.toml: not UTF-8 text"),
+        (["-s", "http.timout=1"], "did you mean 'timeout'?"),
+        (["ftp://a.test"], "not supported"),
+        (["--config", "jobs.toml", "a.test"], "their URLs belong into the file"),
+    ],
+)
+def test_mistakes_are_told(orbweb, arguments: list[str], message: str) -> None:  # type: ignore[no-untyped-def]
+    Path("empty.txt").write_text("\n# nothing\n")
+    Path("latin.toml").write_bytes(b'name = "\xe4"')
+    Path("jobs.toml").write_text('[[job]]\nname = "a"\n[[job]]\nname = "b"\n')
+    result = orbweb("config", "show", *arguments)
+    assert result.code == 2
+    assert message in result.err
+    assert result.out == ""
+
+
+# ------------------------------------------------------------------ config and schema
+
+
+def test_config_init_check_show(orbweb, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    result = orbweb("config", "init", "crawl.toml")
+    assert (result.code, result.out) == (0, "")
+    assert (tmp_path / "crawl.toml").read_text() == example_toml()
+    assert "orbweb config check crawl.toml" in result.err
+    result = orbweb("config", "init", "crawl.toml")
+    assert result.code == 2
+    assert "exists" in result.err
+    assert orbweb("config", "init", "no/such/folder.toml").code == 3
+    assert (
+        orbweb("config", "init").out
+        == orbweb("config", "init", "-").out
+        == example_toml()
+    )
+    result = orbweb("config", "check", "crawl.toml")
+    assert result.code == 0
+    assert "1 job(s)" in result.err
+    (tmp_path / "crawl.toml").write_text("[http]\ntimout = 1")
+    result = orbweb("config", "check", "crawl.toml")
+    assert result.code == 2
+    assert (
+        "crawl.toml:2: there is no [http] timout; did you mean 'timeout'?" in result.err
+    )
+
+
+def test_config_show_names_origins(orbweb, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("CRAWL_RETRY_TRIES", "5")
+    Path("c.toml").write_text(
+        "concurrency = 3\n[[job]]\nname = 'a'\n[[job]]\nname = 'b'\n"
+    )
+    out = orbweb("config", "show", "--config", "c.toml", "-T", "9").out
+    assert out.count("# [[job]]") == 2
+    for end in ("# c.toml", "# c.toml [[job]] 2", "# CRAWL_RETRY_TRIES", "# --timeout"):
+        assert end in out
+
+
+def test_config_schema_is_json(orbweb) -> None:  # type: ignore[no-untyped-def]
+    assert json.loads(orbweb("config", "schema").out)["$defs"]["HttpConfig"]
+
+
+def test_schema_in_every_form(orbweb) -> None:  # type: ignore[no-untyped-def]
+    for name, form in FORMS.items():
+        assert orbweb("schema", "-f", name).out == form()
+    assert orbweb("schema", "-f", "xml").code == 2
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    done = subprocess.run(
+        f"{sys.executable} cli.py schema -f duckdb | head -1; echo ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "0"
+
+
+def test_defaults_are_those_of_the_configuration(orbweb) -> None:  # type: ignore[no-untyped-def]
+    out = orbweb("config", "show", "-h").out
+    assert f"[default: {Config().concurrency}]" in out

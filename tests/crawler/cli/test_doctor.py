@@ -1,0 +1,106 @@
+"""orbweb doctor: what would keep a crawl from working is seen and told, each thing by itself."""
+
+from __future__ import annotations
+
+import json
+import resource
+from pathlib import Path
+
+import pytest
+
+from crawler.cli import run
+from crawler.cli.commands import doctor
+from crawler.cli.commands.doctor import Finding, findings
+from crawler.fetch.dns import resolver
+
+
+def finding(subject: str, folder: Path) -> Finding:
+    return next(one for one in findings(folder) if one.subject == subject)
+
+
+def test_a_machine_that_passes_these_tests_is_fit(
+    tmp_path: Path,
+    ca_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(
+        "SSL_CERT_FILE", str(ca_file)
+    )  # a system without authorities may pass
+    assert run(["doctor", str(tmp_path)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in told if not line.startswith(" ")].count(
+        "bad"
+    ) == 0
+    assert list(tmp_path.iterdir()) == []
+    assert run(["doctor", str(tmp_path / "not" / "yet"), "--json"]) == 0
+    subjects = [one["subject"] for one in json.loads(capsys.readouterr().out)]
+    assert {"program", "libraries", "folder", "disk", "descriptors", "clock"} < set(
+        subjects
+    )
+
+
+def test_a_folder_that_takes_no_crawl(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    assert run(["doctor", str(file)]) == 3
+    assert "no crawl can be kept here: Not a directory" in capsys.readouterr().out
+
+
+def test_a_library_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(doctor.LIBRARIES, "no_such_module", "something")
+    found = finding("libraries", tmp_path)
+    assert found.state == "bad"
+    assert found.said == "can't be loaded: something (No module named 'no_such_module')"
+
+
+def test_too_few_descriptors(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (250, before[1]))
+    try:
+        found = finding("descriptors", tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert (found.state, found.said[:20]) == ("poor", "250 may be open, 416")
+
+
+def test_a_system_that_trusts_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = tmp_path / "nothing.pem"
+    nothing.write_text("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(nothing))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nowhere"))
+    assert finding("certificates", tmp_path).state == "bad"
+
+
+def test_a_system_without_name_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf = tmp_path / "resolv.conf"
+    monkeypatch.setattr(resolver, "RESOLV_CONF", conf)
+    assert finding("name servers", tmp_path).state == "poor"
+    conf.write_text("nameserver 10.0.0.53\nnameserver fd00::53\n")
+    found = finding("name servers", tmp_path)
+    assert (found.state, found.said) == ("good", "10.0.0.53, [fd00::53]")
+
+
+def test_proxies_are_shown_without_their_passwords(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://ann:s3cr3t@p.example:8080")
+    found = finding("proxies", tmp_path)
+    assert found.said == "https_proxy http://ann@p.example:8080"
+    monkeypatch.setenv("all_proxy", "ftp://ann:s3cr3t@p.example")
+    found = finding("proxies", tmp_path)
+    assert found.state == "bad"
+    assert "s3cr3t" not in found.said + found.advice
+
+
+def test_a_clock_that_can_not_be_right() -> None:
+    assert doctor._clock(0.0).state == "bad"
+    assert doctor._clock(2e9).state == "good"

@@ -1,0 +1,128 @@
+"""`orbweb status`: a crawl's folder told in words and in JSON, at every stage of its life."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crawler.cli import run
+from crawler.cli.commands.status import began_at, read_speed
+from crawler.frontier.sqlite.store import SqliteStore
+from crawler.frontier.store import Run
+from crawler.model.config import Config, to_json
+from crawler.model.records import PageRecord, RunRecord
+from tests.helpers.frontier import FAR, found, lease_all
+
+ULID = "01HZ0000000000000000000000"
+
+
+def stamp(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + ".000Z"
+
+
+def records(path: Path, moments: list[float]) -> None:
+    """A stream with a page at each moment, whose last line is cut."""
+    lines = [
+        msgspec.json.encode(
+            PageRecord(url="u", url_id="0", host="h", status=200, ts=stamp(moment))
+        )
+        for moment in moments
+    ]
+    lines.append(
+        msgspec.json.encode(RunRecord(event="checkpoint", ts=stamp(moments[-1] + 60)))
+    )
+    path.write_bytes(b"\n".join(lines) + b'\n{"type":"pa')
+
+
+@pytest.fixture
+def store(tmp_path: Path):  # type: ignore[no-untyped-def]
+    """A running crawl with one page done, one failed, one to be tried again, one waiting."""
+    with_crawl = SqliteStore(tmp_path / "state")
+    with_crawl.set_run(Run(ULID, to_json(Config(dir=str(tmp_path))).decode(), 3))
+    with_crawl.add([found(name) for name in "1234"] + [found("5", skip=FAR)], 0.0)
+    one, two, three, _ = lease_all(with_crawl, 0.0)
+    with_crawl.done(one, "page")
+    with_crawl.done(two, "error", "reset")
+    with_crawl.retry(three, time.time() + 100)
+    with_crawl.commit()
+    with closing(with_crawl):
+        yield with_crawl
+
+
+def test_a_running_crawl(store: SqliteStore, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    now = time.time()
+    records(tmp_path / "records.jsonl", [now - 5 + n / 10 for n in range(50)])
+    assert run(["status", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "running, process" in out
+    assert "urls     pages 1, errors 1, skipped 1, queued 2" in out
+    assert "pages/s; what is known now takes about" in out
+    assert "retries  1, the next in 1:" in out
+    assert "errors   reset 1" in out
+    assert "skipped  depth 1" in out
+    assert "a.example  1 pages, 0 images" in out
+    assert "records.jsonl (" in out
+
+
+def test_a_stopped_crawl_names_the_way_on(
+    store: SqliteStore, tmp_path: Path, capsys
+) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "copy").mkdir()  # as the crawl would leave it if it died now
+    shutil.copytree(tmp_path / "state", tmp_path / "copy" / "state")
+    tmp_path /= "copy"
+    assert run(["status", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert f"stopped; `orbweb resume {tmp_path}` goes on" in out
+    assert "pages/s" not in out
+
+
+def test_json_for_programs(store: SqliteStore, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    assert run(["status", "--json", str(tmp_path)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["state"] == "running"
+    assert told["counts"]["queued"] == 2
+    assert told["errors_by_code"] == {"reset": 1}
+    assert told["skips_by_reason"] == {"depth": 1}
+    assert told["run_id"] == ULID
+    assert told["began_at"].startswith("2024-05-")
+    assert told["hosts_waiting"][0]["name"] == "a.example"
+
+
+def test_a_finished_crawl(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    store = SqliteStore(tmp_path / "state")
+    store.set_run(Run(ULID, to_json(Config(output="-")).decode(), 3))
+    store.commit()
+    store.close()
+    assert run(["status", str(tmp_path)]) == 0
+    assert ": finished\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", [".", "missing", "began"])
+def test_no_crawl(folder: str, tmp_path: Path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    SqliteStore(tmp_path / "began" / "state").close()
+    assert run(["status", folder]) == 2
+    assert f"{folder} holds no crawl; begin one" in capsys.readouterr().err
+
+
+def test_speed_is_that_of_the_last_ten_seconds_written(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    records(path, [1000.0, 2000.0, *(5000.0 + n for n in range(11))])
+    speed = read_speed(path)
+    assert speed is not None
+    assert (speed.last_at, speed.pages_per_s) == (5010.0, pytest.approx(10 / 9))
+    path.write_bytes(b"")
+    assert read_speed(path) is None
+
+
+def test_the_time_in_a_run_id() -> None:
+    assert (
+        began_at("01ARYZ6S41TSV4RRFFQ69G5FAV") == 1469918176.385
+    )  # the example of ulid/spec

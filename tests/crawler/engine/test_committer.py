@@ -1,0 +1,93 @@
+"""The writer when it dies inside a batch: what the next run makes of the half that is on disk."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from crawler.engine.committer import Writer
+from crawler.engine.stats import Stats
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.sqlite.store import SqliteStore
+from crawler.frontier.store import Run
+from crawler.model.config import OutputConfig, PolitenessConfig
+from crawler.model.crawl import Found, Lease, Outcome
+from crawler.model.errors import OutputError
+from crawler.model.records import ImageRecord
+from crawler.output.images import ImageFiles
+from crawler.output.journal import Journal
+from crawler.output.jsonl import open_jsonl
+from crawler.output.sink import STREAM, Sink
+
+PICTURE = b"the same picture under two URLs"
+URLS = ("https://a.example/first.png", "https://a.example/second.png")
+
+
+class Dying:
+    """A sink that fails at the moment at which a kill hurts most: the files are written."""
+
+    def write(self, lines: Sequence[bytes]) -> None:
+        raise OutputError("died")
+
+    def flush(self) -> int | None:
+        return None
+
+    def close(self) -> None: ...
+
+
+def image(lease: Lease) -> Outcome:
+    record = ImageRecord(
+        url=lease.url,
+        url_id="",
+        host=lease.host,
+        status=200,
+        path="",
+        format="png",
+        sha256=hashlib.sha256(PICTURE).hexdigest(),
+    )
+    return Outcome(lease, record, (), PICTURE)
+
+
+def write(store: SqliteStore, folder: Path, sink: Sink, order: slice) -> None:
+    """One run that commits the pictures in the given order, one batch each."""
+    frontier = Frontier(store, PolitenessConfig(per_host=9, wait=0.0), time.time)
+    files = ImageFiles(
+        folder, "{host}/{stem}-{sha256:.8}.{ext}", Journal(folder / "journal")
+    )
+    run = store.run() or Run("run", "{}")
+    stats = Stats(time.time)
+    writer = Writer(run, frontier, store, sink, files, stats, OutputConfig(), time.time)
+    leases = sorted(
+        (lease for _ in URLS if (lease := frontier.lease())), key=lambda x: x.url
+    )
+    for lease in leases[order]:
+        frontier.landed(lease)
+        writer.put(image(lease))
+        writer.commit()
+
+
+def test_a_picture_left_behind_is_found_again_by_another_url(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "state")) as store:
+        store.add([Found(url, "img", "image", 1) for url in URLS], time.time())
+        store.set_run(Run("run", "{}"))
+        store.commit()
+        with pytest.raises(OutputError, match="died"):
+            write(store, tmp_path, Dying(), slice(None))
+    assert len([*(tmp_path / "images").rglob("*.png")]) == 1
+
+    records = tmp_path / "records.jsonl"
+    with (
+        closing(SqliteStore(tmp_path / "state")) as store,
+        closing(open_jsonl(str(records), store.offset(STREAM))) as sink,
+    ):
+        write(store, tmp_path, sink, slice(None, None, -1))
+    lines = [json.loads(line) for line in records.read_bytes().splitlines()]
+    assert [line["url"] for line in lines] == [*reversed(URLS)]
+    assert [line["dup_of"] for line in lines] == [None, URLS[1]]
+    (file,) = (tmp_path / "images").rglob("*.png")
+    assert {line["path"] for line in lines} == {str(file.relative_to(tmp_path))}
+    assert file.read_bytes() == PICTURE

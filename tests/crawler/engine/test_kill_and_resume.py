@@ -1,0 +1,91 @@
+"""Killed at any moment and opened again: every URL in one record, every picture once on disk."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.helpers.killable import IMAGES, PAGES
+from tests.helpers.paths import ROOT
+
+
+def run_until_done(folder: Path, first_seed: int, number: int) -> int:
+    """One round, killed as often as it takes; how often that was."""
+    killed = 0
+    for seed in range(first_seed, first_seed + 200):
+        ended = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "tests.helpers.killable",
+                str(folder),
+                str(seed),
+                str(number),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            check=False,
+        )
+        if ended.returncode == 0:
+            break
+        assert ended.returncode in (-signal.SIGKILL, -signal.SIGPROF), (
+            ended.stderr.decode()
+        )
+        killed += 1
+    assert ended.returncode == 0
+    return killed
+
+
+def records_of(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "records.jsonl").read_bytes().splitlines(keepends=True)
+    assert all(line.endswith(b"\n") for line in lines)
+    records = [msgspec.json.decode(line) for line in lines]
+    assert [record["seq"] for record in records] == list(range(len(records)))
+    return records[1:]
+
+
+def assert_each_url_once(records: list[dict[str, Any]]) -> None:
+    urls = Counter(record["url"] for record in records)
+    assert set(urls.values()) == {1}
+    assert len(urls) == PAGES + IMAGES + 50
+
+
+def assert_each_picture_once(folder: Path) -> None:
+    pictures = [
+        path.read_bytes() for path in (folder / "images").rglob("*") if path.is_file()
+    ]
+    assert len(pictures) == len(set(pictures)) == IMAGES // 2
+
+
+@pytest.mark.parametrize("first_seed", [0, 1000])
+def test_no_url_is_lost_and_none_is_written_twice(
+    tmp_path: Path, first_seed: int
+) -> None:
+    assert run_until_done(
+        tmp_path, first_seed, 0
+    )  # the first always; how many more depends on
+    assert_each_url_once(records_of(tmp_path))  # the machine's speed
+    assert_each_picture_once(tmp_path)
+
+
+def test_neither_when_it_is_crawled_again(tmp_path: Path) -> None:
+    for number in range(2):
+        assert run_until_done(tmp_path, 2000 + 200 * number, number)
+    found = records_of(tmp_path)
+    for number in range(2):
+        ours = [record for record in found if record["run_id"] == str(number)]
+        assert_each_url_once(ours)
+        changes = Counter(
+            record.get("changed") for record in ours if record["type"] != "skip"
+        )
+        assert changes == {"unchanged" if number else None: PAGES + IMAGES}
+        cached = Counter(record.get("from_cache") for record in ours)
+        assert (cached["not_modified"] > 0) is (number > 0)
+    assert_each_picture_once(tmp_path)

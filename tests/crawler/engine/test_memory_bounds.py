@@ -1,0 +1,179 @@
+"""What grows with what servers send, and where it ends: one test for each place that keeps."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler.engine import robots_cache as gates
+from crawler.engine.committer import BATCH, HELD, Writer
+from crawler.engine.robots_cache import Gate
+from crawler.engine.stats import MOST_HOSTS, Stats
+from crawler.extract import extract
+from crawler.frontier.memory import MemoryStore
+from crawler.frontier.sqlite import recent
+from crawler.frontier.sqlite.recent import Recent
+from crawler.frontier.store import Run
+from crawler.model.config import LimitsConfig, OutputConfig, RobotsConfig
+from crawler.model.crawl import Found, Lease, Outcome
+from crawler.model.documents import File
+from crawler.model.http import Request, Response, Timings
+from crawler.model.records import ImageRecord, PageRecord
+from crawler.output.images import ImageFiles
+from crawler.output.journal import Journal
+from tests.helpers.cpu import cpu_within
+from tests.helpers.simulated_hosts import Lines
+
+
+def response(url: str, body: bytes, content_type: str = "text/plain") -> Response:
+    return Response(
+        url, 200, "", "1.1", (("content-type", content_type),), body, len(body), Timings(0), None,
+        False,
+    )  # fmt: skip
+
+
+# -- a batch of the writer -------------------------------------------------------------------------
+
+
+class Ending:
+    def done(self, lease: Lease, *_rest: Any) -> int:
+        return 0
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Writer:
+    files = ImageFiles(tmp_path, "{sha256}", Journal(tmp_path / "journal"))
+    store, stats = MemoryStore(), Stats(time.time)
+    return Writer(
+        Run("R", ""), Ending(), store, Lines(), files, stats, OutputConfig(), time.time
+    )
+
+
+def lease(number: int) -> Lease:
+    return Lease(f"http://a/{number}", number, "a", "a", "page", 0, 0, 0)
+
+
+def page(number: int, found: Iterable[Found]) -> Outcome:
+    one = lease(number)
+    return Outcome(
+        one, PageRecord(url=one.url, url_id="", host="a", status=200), tuple(found)
+    )
+
+
+def test_a_batch_holds_few_pictures_if_they_are_large(writer: Writer) -> None:
+    for number in range(9):
+        record = ImageRecord(
+            url="http://a/", url_id="", host="a", status=200, path="", format="png",
+            sha256=f"{number:064}",
+        )  # fmt: skip
+        writer.put(Outcome(lease(number), record, (), bytes(HELD // 2 + number)))
+        assert writer._held < HELD
+
+
+def test_a_batch_holds_few_pages_if_they_have_many_links(writer: Writer) -> None:
+    found = [Found("http://a/" + "x" * 8000, "a", "page", 1)] * 1000
+    for number in range(9):
+        writer.put(page(number, found))
+        assert writer._held < HELD
+    for number in range(BATCH):
+        writer.put(page(number, []))
+    assert writer._held == 0
+
+
+# -- what is remembered ----------------------------------------------------------------------------
+
+
+def test_long_addresses_are_remembered_for_a_shorter_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recent, "CHARACTERS", 10_000)
+    subject = Recent()
+    for number in range(1000):
+        subject.put(f"http://a/{number:04}{'x' * 87}", 1)
+    assert 100 <= len(subject) <= 202
+    assert subject.get(f"http://a/0999{'x' * 87}") == 1
+
+
+def test_rules_of_robots_txt_are_kept_within_bounds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gates, "MAX_RULES", 1000)
+    text = b"User-agent: *\n" + b"".join(b"Disallow: /%d\n" % n for n in range(300))
+    asked: list[str] = []
+
+    def fetch(request: Request) -> Response:
+        asked.append(request.url)
+        return response(request.url, text)
+
+    subject = Gate(RobotsConfig(), fetch, MemoryStore(), lambda: 0.0)
+    for number in range(10):
+        subject.learn(f"http://h{number}/")
+        assert sum(ruling.weight for ruling in subject._rulings.values()) <= 1000
+    for number in range(10):  # what was forgotten is read again from its note
+        url = f"http://h{number}/299"
+        assert subject.knows(url)
+        assert subject.judge(url) is not None
+    assert len(asked) == 10
+
+
+def test_one_file_beyond_all_bounds_is_kept_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gates, "MAX_RULES", 10)
+    text = b"User-agent: *\n" + b"Disallow: /x\n" * 300
+    subject = Gate(
+        RobotsConfig(),
+        lambda request: response(request.url, text),
+        MemoryStore(),
+        lambda: 0.0,
+    )
+    subject.learn("http://a/")
+    assert subject.judge("http://a/x") is not None
+
+
+def test_hosts_are_counted_apart_within_bounds() -> None:
+    stats = Stats(time.time)
+    for number in range(2 * MOST_HOSTS):
+        for host in (f"h{number}.example", "busy.example"):
+            stats.count(PageRecord(url="", url_id="", host=host, status=200))
+    assert len(stats._by_host) <= MOST_HOSTS + 1
+    assert stats._by_host["busy.example"] == 2 * MOST_HOSTS
+
+
+# -- documents that list links ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (gzip.compress(b"<urlset>" + b"<url><loc>http://a/x</loc></url>" * 1_500_000),
+         "application/gzip"),
+        (b"<urlset>" + b"<url><loc>/x</loc></url>" * 900_000, "application/xml"),
+        (b"<rss>" + b"<a>" * 900_000, "application/rss+xml"),
+        (b"<urlset " + b" ".join(b"a%d='1'" % n for n in range(300_000)) + b">", "text/xml"),
+    ],
+)  # fmt: skip
+def test_lists_without_end(body: bytes, content_type: str) -> None:
+    """An address that comes again and again is one link, and still the reading ends."""
+    with cpu_within(20):
+        found = extract(
+            response("http://a/s.xml", body, content_type), "page", LimitsConfig()
+        )
+        assert isinstance(found, File)
+        assert len(found.links) <= 1
+
+
+def test_a_sitemap_with_a_long_address() -> None:
+    """Its relative entries would each be as long."""
+    urls = b"".join(b"<url><loc>%d</loc></url>" % n for n in range(20_000))
+    url = "http://a/" + "d/" * 4000
+    found = extract(
+        response(url, b"<urlset>" + urls, "application/xml"), "page", LimitsConfig()
+    )
+    assert isinstance(found, File)
+    assert sum(len(link.url) for link in found.links) < 9 * 2**20

@@ -1,0 +1,183 @@
+"""The gate: what each answer to a request for robots.txt means (RFC 9309 section 2.3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from crawler.engine.robots_cache import Gate
+from crawler.frontier.throttle import Reply
+from crawler.model.config import RobotsConfig
+from crawler.model.errors import ConnectRefused, Failure, NameNotFound
+from crawler.model.http import Request, Response, Timings
+
+URL = "http://a.example/private/x"
+
+
+def answer(
+    status: int, body: bytes = b"", headers: tuple[tuple[str, str], ...] = ()
+) -> Response:
+    return Response(
+        url="http://a.example/robots.txt",
+        status=status,
+        reason="",
+        http_version="1.1",
+        headers=headers,
+        body=body,
+        wire_bytes=len(body),
+        timings=Timings(1),
+        remote_ip=None,
+        reused_connection=False,
+    )
+
+
+class Origin:
+    """Gives the planned answers one after the other, and remembers what was asked."""
+
+    def __init__(self, answers: Iterable[Response | Failure]) -> None:
+        self._answers = iter(answers)
+        self.asked: list[str] = []
+
+    def fetch(self, request: Request) -> Response:
+        self.asked.append(request.url)
+        planned = next(self._answers)
+        if isinstance(planned, Failure):
+            raise planned
+        return planned
+
+
+class Notes(dict[tuple[str, str], bytes]):
+    def note(self, kind: str, key: str) -> bytes | None:
+        return self.get((kind, key))
+
+    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+        assert value is not None
+        self[kind, key] = value
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def gate(
+    *answers: Response | Failure,
+    notes: Notes | None = None,
+    clock: Clock | None = None,
+    **config,
+) -> tuple[Gate, Origin]:
+    origin = Origin(answers)
+    subject = Gate(
+        RobotsConfig(**config),
+        origin.fetch,
+        notes if notes is not None else Notes(),
+        clock or Clock(),
+    )
+    return subject, origin
+
+
+def test_rules_are_learnt_once_for_an_origin():
+    subject, origin = gate(
+        answer(200, b"User-agent: *\nDisallow: /private\nCrawl-delay: 3\n")
+    )
+    assert not subject.knows(URL)
+    learnt = subject.learn(URL)
+    assert (learnt.deferred, learnt.crawl_delay) == (False, 3.0)
+    assert subject.knows("http://a.example/other")
+    assert not subject.knows("https://a.example/other")
+    assert not subject.knows("http://a.example:81/other")
+    skip = subject.judge(URL)
+    assert skip is not None
+    assert (skip.reason, skip.rule) == ("robots", "robots.txt:2 Disallow: /private")
+    assert subject.judge("http://a.example/other") is None
+    assert origin.asked == ["http://a.example/robots.txt"]
+
+
+def test_off_means_that_nothing_is_asked():
+    subject, origin = gate(obey=False)
+    assert subject.knows(URL)
+    assert subject.judge(URL) is None
+    assert origin.asked == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+def test_4xx_forbids_nothing(status):
+    subject, _ = gate(answer(status, b"User-agent: *\nDisallow: /"))
+    assert subject.learn(URL).record.policy == "allow_all"
+    assert subject.judge(URL) is None
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_5xx_and_429_defer_for_as_long_as_they_last(status):
+    subject, _ = gate(*[answer(status)] * 9, answer(200))
+    for _ in range(9):
+        learnt = subject.learn(URL)
+        assert learnt.record.policy == "deferred"
+        assert learnt.deferred
+        assert learnt.reply(7.0) == Reply(7.0, "failed", trouble="robots_deferred")
+        assert not subject.knows(URL)
+    assert not subject.learn(URL).deferred
+    assert subject.judge(URL) is None
+
+
+def test_retry_after_says_when_to_ask_again():
+    subject, _ = gate(answer(503, headers=(("retry-after", "30"),)), answer(503))
+    assert subject.learn(URL).not_before == Clock.now + 30
+    assert subject.learn(URL).not_before is None
+
+
+def test_no_answer_is_a_failed_attempt_at_the_url_that_asked():
+    subject, _ = gate(ConnectRefused("nobody listens"), answer(404))
+    learnt = subject.learn(URL)
+    assert isinstance(learnt.unanswered, ConnectRefused)
+    assert learnt.unanswered.message == "robots.txt: nobody listens"
+    assert learnt.reply(7.0) == Reply(7.0, "failed", trouble="connect_refused")
+    assert not subject.knows(URL)
+    assert subject.learn(URL).unanswered is None
+    assert subject.judge(URL) is None
+
+
+def test_a_name_that_does_not_exist_is_not_asked_twice():
+    subject, origin = gate(NameNotFound("no such name"))
+    learnt = subject.learn(URL)
+    assert (learnt.deferred, learnt.unanswered, learnt.reply(7.0)) == (
+        False,
+        None,
+        None,
+    )
+    with pytest.raises(NameNotFound, match="no such name") as first:
+        subject.judge(URL)
+    with pytest.raises(NameNotFound) as second:
+        subject.judge(URL)
+    assert first.value is not second.value
+    assert len(origin.asked) == 1
+
+
+def test_five_redirects_are_followed_and_not_six():
+    def hops(count: int) -> list[Response]:
+        return [answer(301, headers=(("location", f"/{i}"),)) for i in range(count)]
+
+    rules = answer(200, b"User-agent: *\nDisallow: /private\n")
+    subject, origin = gate(*hops(5), rules)
+    subject.learn(URL)
+    assert subject.judge(URL) is not None
+    assert origin.asked[-1] == "http://a.example/4"
+    subject, origin = gate(*hops(6), rules)
+    assert subject.learn(URL).record.policy == "allow_all"
+    assert subject.judge(URL) is None
+
+
+def test_notes_carry_the_rules_over_a_resume_until_they_expire():
+    notes, clock = Notes(), Clock()
+    rules = answer(200, b"User-agent: *\nDisallow: /private\n")
+    subject, _ = gate(rules, notes=notes, clock=clock)
+    subject.learn(URL)
+    again, origin = gate(notes=notes, clock=clock, max_age=60.0)
+    assert again.knows(URL)
+    assert again.judge(URL) is not None
+    assert origin.asked == []
+    clock.now += 86_400
+    assert not again.knows(URL)

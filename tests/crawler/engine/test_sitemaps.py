@@ -1,0 +1,164 @@
+"""Sitemaps, feeds and directives in whole crawls: what becomes a page, and what is left out."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+from crawler.model.config import ImagesConfig, OutputConfig, RobotsConfig, ScopeConfig
+from tests.crawler.engine.test_crawl import (
+    config,
+    crawl,
+    endings,
+    link,
+    of,
+    page,
+    picture,
+    png,
+    serve,
+)
+from tests.site.page import Handler, reply
+
+__all__ = ["serve"]
+
+XML = "application/xml"
+NAMESPACES = (
+    'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" '
+    'xmlns:image="http://www.google.com/schemas/sitemap-image/1.1"'
+)
+
+
+def urlset(*entries: str) -> str:
+    return f"<?xml version='1.0'?><urlset {NAMESPACES}>{''.join(entries)}</urlset>"
+
+
+def entry(url: str, *images: str) -> str:
+    pictures = "".join(
+        f"<image:image><image:loc>{i}</image:loc></image:image>" for i in images
+    )
+    return f"<url><loc>{url}</loc>{pictures}</url>"
+
+
+def index(*urls: str) -> Handler:
+    sitemaps = "".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in urls)
+    return reply(f"<sitemapindex {NAMESPACES}>{sitemaps}</sitemapindex>", XML)
+
+
+def sitemapped(serve: Any) -> Any:
+    """A site whose robots.txt names an index on another host, with a list and a packed list."""
+    site = serve(index=page(link("/linked")), linked=page(), a=page(link("/b")), b=page(),
+                 packed=page(), picture=reply(png(), "image/png"))  # fmt: skip
+    other = serve()
+    site.pages["robots.txt"] = reply(
+        f"Sitemap: {other.url('/index.xml')}\n", "text/plain"
+    )
+    other.pages["index.xml"] = index(other.url("/list.xml"), site.url("/list.xml.gz"))
+    listed = urlset(
+        entry(site.url("/a"), site.url("/picture")), entry("http://far.example/")
+    )
+    other.pages["list.xml"] = reply(listed, XML)
+    packed = gzip.compress(urlset(entry(site.url("/packed"))).encode())
+    site.pages["list.xml.gz"] = reply(packed, "application/gzip")
+    return site
+
+
+def test_sitemaps_are_a_source_on_request(serve: Any, tmp_path: Path) -> None:
+    site = sitemapped(serve)
+    start = config(site, tmp_path, scope=ScopeConfig(sitemaps=True, depth=1),
+                   records=OutputConfig(record=("skips",)))  # fmt: skip
+    crawl(start)
+    found = {
+        url: kind
+        for url, kind in endings(tmp_path, site).items()
+        if url.startswith("/")
+    }
+    assert found == {
+        "/": "page", "/linked": "page", "/a": "page", "/packed": "page", "/b": "skip",
+        "/picture": "image", "/list.xml.gz": "file",
+    }  # fmt: skip
+    depths = {record["link_kind"]: record["depth"] for record in of(tmp_path, "file")}
+    assert depths == {"robots_sitemap": 1, "sitemap_index": 1}
+    (far,) = [r for r in of(tmp_path, "skip") if r["host"] == "far.example"]
+    assert (far["rule"], far["link_kind"]) == ("scope.within: host", "sitemap")
+
+
+def test_sitemaps_are_left_alone_by_default(serve: Any, tmp_path: Path) -> None:
+    site = sitemapped(serve)
+    crawl(config(site, tmp_path))
+    assert endings(tmp_path, site) == {"/": "page", "/linked": "page"}
+
+
+def test_fifty_thousand_urls_with_their_pictures(serve: Any, tmp_path: Path) -> None:
+    site = serve(index=page())
+    entries = (entry(site.url(f"/n/{n}"), site.url(f"/p/{n}")) for n in range(50_000))
+    site.pages["map.xml"] = reply(urlset(*entries), XML)
+    start = config(site, tmp_path, "/map.xml", scope=ScopeConfig(depth=0),
+                   images=ImagesConfig(fetch=False))  # fmt: skip
+    summary = crawl(start)
+    assert (summary.counts["file"], summary.counts["skip"]) == (1, 50_000)
+    (record,) = of(tmp_path, "file")
+    assert record["links_count"] == 50_000
+
+
+def test_a_feed_names_pages(serve: Any, tmp_path: Path) -> None:
+    feed = (
+        "<rss version='2.0'><channel><item><link>/story</link></item></channel></rss>"
+    )
+    alternate = '<link rel="alternate" type="application/rss+xml" href="/feed">'
+    site = serve(
+        index=page(alternate), feed=reply(feed, "application/rss+xml"), story=page()
+    )
+    crawl(config(site, tmp_path))
+    assert endings(tmp_path, site) == {"/": "page", "/feed": "file", "/story": "page"}
+
+
+# ------------------------------------------------------------------ directives
+
+
+def skipped(serve: Any, folder: Path, **robots: Any) -> dict[str, str]:
+    """The rule of each skip, on a site that says everything there is to say."""
+    site = serve(
+        index=page(
+            link("/meta", "/header", "/ai", "/noimage"),
+            '<a rel="nofollow ugc" href="/rel">x</a>',
+        ),
+        meta=page('<meta name="robots" content="noindex, nofollow">', link("/from-meta")),
+        header=reply(link("/from-header"), headers=(("X-Robots-Tag", "nofollow"),)),
+        ai=page('<meta name="robots" content="noai">', link("/from-ai")),
+        noimage=page('<meta name="robots" content="noimageai">', picture("/shown")),
+        shown=reply(png(), "image/png"), rel=page(), **{"from-ai": page(picture("/tagged"))},
+        tagged=reply(png(), "image/png", headers=(("X-Robots-Tag", "noimageai"),)),
+        **{"from-meta": page(), "from-header": page()},
+    )  # fmt: skip
+    crawl(config(site, folder, robots=RobotsConfig(**robots),
+                 records=OutputConfig(record=("skips",))))  # fmt: skip
+    endings(folder, site)
+    return {
+        r["url"].removeprefix(site.base): f"{r['reason']} {r['rule']}"
+        for r in of(folder, "skip")
+    }
+
+
+def test_a_page_speaks_for_its_links_by_default(serve: Any, tmp_path: Path) -> None:
+    assert skipped(serve, tmp_path) == {
+        "/from-meta": "nofollow meta robots: nofollow",
+        "/from-header": "nofollow X-Robots-Tag: nofollow",
+    }
+
+
+def test_links_speak_for_themselves_and_ai_is_kept_out_on_request(
+    serve: Any, tmp_path: Path
+) -> None:
+    assert skipped(serve, tmp_path, nofollow="link", noai=True) == {
+        "/from-meta": "nofollow meta robots: nofollow",
+        "/from-header": "nofollow X-Robots-Tag: nofollow",
+        "/rel": "nofollow rel: nofollow ugc",
+        "/ai": "noai meta robots: noai",
+        "/shown": "noai meta robots: noimageai",
+        "/tagged": "noai X-Robots-Tag: noimageai",
+    }
+
+
+def test_nobody_is_listened_to_if_the_user_says_so(serve: Any, tmp_path: Path) -> None:
+    assert skipped(serve, tmp_path, nofollow="ignore") == {}

@@ -1,0 +1,215 @@
+"""credentials, netrc, identity: challenges, proofs, and who is shown them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import pytest
+
+from crawler.fetch.auth.credentials import (
+    Challenge,
+    Credentials,
+    Login,
+    basic,
+    parse_challenges,
+)
+from crawler.fetch.auth.netrc import read_netrc
+from crawler.fetch.auth.session_auth import page_origin, trusted_origins
+from crawler.model.errors import UsageError
+
+CHALLENGES: list[tuple[list[str], list[Challenge]]] = [
+    (["Basic"], [Challenge("basic")]),
+    (['Basic realm="a"'], [Challenge("basic", {"realm": "a"})]),
+    (["BASIC Realm=a"], [Challenge("basic", {"realm": "a"})]),
+    (['Basic realm = "a" , charset="UTF-8"'],
+     [Challenge("basic", {"realm": "a", "charset": "UTF-8"})]),
+    (['Basic realm="a, b=c"'], [Challenge("basic", {"realm": "a, b=c"})]),
+    ([r'Basic realm="say \"hi\" \\o/"'], [Challenge("basic", {"realm": 'say "hi" \\o/'})]),
+    (['Basic realm="a", Digest realm="b", nonce="n"'],
+     [Challenge("basic", {"realm": "a"}), Challenge("digest", {"realm": "b", "nonce": "n"})]),
+    (["Negotiate", 'Basic realm="a"'],
+     [Challenge("negotiate"), Challenge("basic", {"realm": "a"})]),
+    (["Negotiate a87421000492aa874209af8bc028==, Basic"],
+     [Challenge("negotiate"), Challenge("basic")]),
+    (['Newauth realm="apps", type=1, title="Login to \\"apps\\"", Basic realm="simple"'],
+     [Challenge("newauth", {"realm": "apps", "type": "1", "title": 'Login to "apps"'}),
+      Challenge("basic", {"realm": "simple"})]),
+    (['Basic realm="a", realm="b"'], [Challenge("basic", {"realm": "a"})]),
+    ([" , ,Basic , "], [Challenge("basic")]),
+    (['Basic realm="unclosed'], [Challenge("basic")]),
+    (['realm="a"'], []),
+    (["", "???"], []),
+    (["Basic " * 100], [Challenge("basic")] * 16),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "expected"), CHALLENGES)
+def test_challenges(values: list[str], expected: list[Challenge]) -> None:
+    assert parse_challenges(values) == expected
+
+
+def login(user: str = "Mufasa", password: str = "Circle of Life") -> Login:
+    return Login(
+        Credentials(user, password),
+        lambda: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
+    )
+
+
+RFC_7616 = (
+    'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm=%s, '
+    'nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", '
+    'opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"'
+)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "response"),
+    [
+        ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
+        ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+    ],
+)
+def test_the_examples_of_rfc_7616(algorithm: str, response: str) -> None:
+    mufasa = login()
+    assert mufasa.challenged([RFC_7616 % algorithm], None)
+    proof = mufasa.proof("GET", "/dir/index.html") or ""
+    assert f'response="{response}"' in proof
+    assert 'username="Mufasa"' in proof
+    assert "nc=00000001" in proof
+    assert f"algorithm={algorithm}" in proof
+    assert "Circle" not in proof
+    assert "nc=00000002" in (mufasa.proof("GET", "/") or "")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "hash_name"), [("SHA-512", "sha512"), ("SHA-512-256", "sha512_256")]
+)
+def test_the_longer_hashes(algorithm: str, hash_name: str) -> None:
+    def digest(*parts: str) -> str:
+        return hashlib.new(hash_name, ":".join(parts).encode()).hexdigest()
+
+    mufasa = login()
+    assert mufasa.challenged([RFC_7616 % algorithm], None)
+    found = dict(re.findall(r'(\w+)="?([^",]*)', mufasa.proof("GET", "/dir") or ""))
+    secret = digest("Mufasa", "http-auth@example.org", "Circle of Life")
+    middle = (found["nonce"], found["nc"], found["cnonce"], "auth")
+    assert found["algorithm"] == algorithm
+    assert found["response"] == digest(secret, *middle, digest("GET", "/dir"))
+
+
+@pytest.mark.parametrize(
+    ("algorithms", "taken"),
+    [
+        (["MD5", "SHA-256"], "SHA-256"),
+        (["SHA-512", "MD5", "SHA-512-256", "SHA-256"], "SHA-512"),
+    ],
+)
+def test_the_strongest_is_answered(algorithms: list[str], taken: str) -> None:
+    offers = ["Basic realm=a", *(RFC_7616 % algorithm for algorithm in algorithms)]
+    someone = login()
+    assert someone.challenged(offers, None)
+    assert f"algorithm={taken}," in (someone.proof("GET", "/") or "")
+
+
+@pytest.mark.parametrize(
+    "offer",
+    ["Negotiate", "Digest realm=a", 'Digest realm=a, nonce=b, qop="auth-int"',
+     "Digest realm=a, nonce=b, algorithm=MD2", "Bearer realm=a", ""],
+)  # fmt: skip
+def test_what_is_not_known_is_not_answered(offer: str) -> None:
+    someone = login()
+    assert not someone.challenged([offer], None)
+    assert someone.proof("GET", "/") is None
+
+
+def test_nothing_is_shown_unasked_and_nothing_wrong_twice() -> None:
+    someone = login()
+    assert someone.proof("GET", "/") is None
+    assert someone.challenged(["Basic realm=a"], None)
+    proof = someone.proof("GET", "/")
+    assert not someone.challenged(["Basic realm=a"], proof)
+    assert not someone.challenged(["Basic realm=a, stale=true"], proof)
+    assert not someone.challenged([RFC_7616 % "MD5"], proof)
+    assert someone.challenged([RFC_7616 % "MD5" + ", stale=TRUE"], proof)
+
+
+def test_names_beyond_ascii() -> None:
+    assert (
+        basic(Credentials("Aladdin", "open sesame"))
+        == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+    )
+    assert (
+        basic(Credentials("test", "123£")) == "Basic dGVzdDoxMjPCow=="
+    )  # RFC 7617 section 2.1
+    someone = login("J\xe4s\xf8n")
+    someone.challenged([RFC_7616 % "MD5"], None)
+    assert "J\xe4s\xf8n".encode() in (someone.proof("GET", "/") or "").encode("latin-1")
+
+
+def test_a_quote_in_a_name_can_not_break_out() -> None:
+    someone = login('x", realm="y')
+    someone.challenged([RFC_7616 % "MD5"], None)
+    assert r'username="x\", realm=\"y"' in (someone.proof("GET", "/") or "")
+
+
+def test_a_password_is_not_shown() -> None:
+    assert "s3cr3t" not in repr(Credentials("user", "s3cr3t"))
+
+
+# -- .netrc ----------------------------------------------------------------------------------------
+
+NETRC = """
+# somebody's, isn't it
+machine a.example login ann password "two words"
+machine B.example
+    login bob
+    password p#1
+    account ignored
+machine a.example login second password x
+macdef init
+machine evil login nobody
+put it
+
+machine c.example password only
+default login anonymous password guest
+"""
+
+
+def test_a_netrc() -> None:
+    assert read_netrc(NETRC, "netrc") == {
+        "a.example": Credentials("ann", "two words"),
+        "b.example": Credentials("bob", "p#1"),
+        "": Credentials("anonymous", "guest"),
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["s3cr3t", "\nlogin s3cr3t", "machine a\nlogin 's3cr3t", "x y"]
+)
+def test_a_mistake_in_a_netrc_is_not_shown(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^netrc:\d: ") as caught:
+        read_netrc(text, "netrc")
+    assert "s3cr3t" not in str(caught.value)
+
+
+# -- who is trusted --------------------------------------------------------------------------------
+
+
+def test_trusted_origins() -> None:
+    named = [
+        "http://a.example",
+        "http://b.example:81",
+        "https://c.example",
+        "http://[::1]",
+    ]
+    assert trusted_origins(named) == {*named, "https://a.example", "https://[::1]"}
+
+
+@pytest.mark.parametrize(
+    ("page", "origin"),
+    [("http://a.example:81/x", "http://a.example"), ("https://[::1]/", "https://::1"),
+     ("file:///etc/passwd", ""), ("nonsense", "")],
+)  # fmt: skip
+def test_where_a_page_is(page: str, origin: str) -> None:
+    assert page_origin(page) == origin

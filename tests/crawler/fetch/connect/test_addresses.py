@@ -1,0 +1,214 @@
+"""The client, names and addresses: which are tried, which refused, and what the failures mean."""
+
+from __future__ import annotations
+
+import socket as standard
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+import hub
+from crawler.fetch.client import Client
+from crawler.fetch.dns.system import SystemResolver
+from crawler.model.errors import (
+    BlockedAddress,
+    ConnectRefused,
+    ConnectTimeout,
+    Failure,
+    NameFailure,
+    NameNotFound,
+    NameServerFailure,
+    NameTimeout,
+)
+from crawler.model.http import Request
+from tests.crawler.fetch.test_client import Make, Names, client, failing, make
+from tests.site.fixtures import LIMITS, needs_ipv6
+from tests.site.pages import handlers
+from tests.site.server import Site, refusing
+
+__all__ = ["client", "make"]
+
+
+def test_a_refused_connection(make: Make) -> None:
+    with refusing() as port:
+        failure = failing(make(), f"http://127.0.0.1:{port}/", ConnectRefused)
+    assert f"127.0.0.1:{port}" in failure.message
+
+
+def test_a_connection_that_is_never_answered(make: Make) -> None:
+    # A full backlog: the kernel drops further connection requests without a word.
+    with standard.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        fillers = []
+        for _ in range(4):
+            filler = standard.socket()
+            filler.setblocking(False)
+            filler.connect_ex(address)
+            fillers.append(filler)
+        client = make(replace(LIMITS, connect_timeout=0.2))
+        failure = failing(client, f"http://127.0.0.1:{address[1]}/", ConnectTimeout)
+        assert failure.at_stage == "connect"
+        for filler in fillers:
+            filler.close()
+
+
+def test_the_second_address_is_tried(make: Make, site: Site) -> None:
+    names = Names(
+        two=["127.0.0.3", "127.0.0.1"]
+    )  # the site does not listen at the first
+    client = make(named_hosts={"two.test"}, resolver=names)
+    response = client.fetch(Request(f"http://two.test:{site.port}/arrived"))
+    assert response.remote_ip == "127.0.0.1"
+    assert names.asked == ["two.test"]
+
+
+@pytest.fixture
+def six() -> Iterator[Site]:
+    """The site at the IPv6 loopback address, and at nothing else."""
+    site = Site(handlers(), addresses=("::1",))
+    yield site
+    site.stop()
+
+
+@needs_ipv6
+def test_by_ipv6(make: Make, six: Site) -> None:
+    client = make(named_hosts={"::1"})
+    for reused in (False, True):
+        response = client.fetch(Request(six.base + "/echo"))
+        assert (response.remote_ip, response.reused_connection) == ("::1", reused)
+    assert f"host: [::1]:{six.port}".encode() in response.body
+    failing(make(named_hosts=()), six.base + "/echo", BlockedAddress)
+
+
+@needs_ipv6
+@pytest.mark.parametrize("order", [["::1", "127.0.0.1"], ["127.0.0.1", "::1"]])
+def test_the_family_that_answers_is_taken(
+    make: Make, six: Site, order: list[str]
+) -> None:
+    client = make(named_hosts={"both.test"}, resolver=Names(both=order))
+    assert client.fetch(Request(six.url("/arrived", "both.test"))).remote_ip == "::1"
+
+
+@needs_ipv6
+@pytest.mark.parametrize(("family", "kind"), [("ipv6", None), ("ipv4", ConnectRefused)])
+def test_one_family_alone(
+    make: Make, six: Site, family: Any, kind: type[Failure] | None
+) -> None:
+    client = make(replace(LIMITS, address_family=family), named_hosts={"x.localhost"})
+    url = six.url("/arrived", "x.localhost")
+    if kind is None:
+        assert client.fetch(Request(url)).remote_ip == "::1"
+    else:
+        failing(client, url, kind)
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["127.0.0.1"],
+        ["::ffff:127.0.0.1"],
+        ["169.254.169.254"],
+        ["10.0.0.1", "127.0.0.1"],
+    ],
+)
+def test_private_addresses_are_refused_after_resolving(
+    make: Make, addresses: list[str], site: Site
+) -> None:
+    client = make(named_hosts=(), resolver=Names(evil=addresses))
+    failure = failing(client, f"http://evil.test:{site.port}/arrived", BlockedAddress)
+    assert "evil.test" in failure.message
+    assert "--allow-net" in failure.message
+    assert not site.log
+
+
+def test_only_the_allowed_one_of_several_addresses_is_used(
+    make: Make, site: Site
+) -> None:
+    config = replace(LIMITS, allow_net=("127.0.0.0/8",))
+    client = make(
+        config, named_hosts=(), resolver=Names(mixed=["10.255.255.1", "127.0.0.1"])
+    )
+    response = client.fetch(Request(f"http://mixed.test:{site.port}/arrived"))
+    assert response.remote_ip == "127.0.0.1"
+
+
+def test_a_host_mapped_by_hand(make: Make, site: Site) -> None:
+    config = replace(LIMITS, resolve=(f"mapped.test:{site.port}:127.0.0.1",))
+    client = make(config)
+    response = client.fetch(Request(f"http://mapped.test:{site.port}/echo"))
+    assert f"host: mapped.test:{site.port}".encode() in response.body
+
+
+def gai(code: int) -> standard.gaierror:
+    return standard.gaierror(code, standard.gaierror.__name__)
+
+
+def test_hosts_mapped_as_in_curl(make: Make, site: Site) -> None:
+    """Several addresses, of which the first is dead; `*` for all hosts that are not named."""
+    port = site.port
+    entries = (f"two.test:{port}:127.0.0.3,[127.0.0.1]", f"*:{port}:127.0.0.2")
+    client = make(replace(LIMITS, resolve=entries), named_hosts=())
+    assert (
+        client.fetch(Request(site.url("/arrived", "two.test"))).remote_ip == "127.0.0.1"
+    )
+    assert (
+        client.fetch(Request(site.url("/arrived", "any.test"))).remote_ip == "127.0.0.2"
+    )
+    failing(client, f"http://any.test:{port + 1}/", NameFailure)  # of this port alone
+    failing(client, site.url("/arrived", "127.0.0.1"), BlockedAddress)
+
+
+def test_each_connection_is_judged_by_what_the_name_leads_to_now(
+    make: Make, site: Site
+) -> None:
+    """A name that is public at first and private later ("rebinding") gains nothing by it."""
+    names = Names(turncoat=["127.0.0.1"])
+    client = make(
+        replace(LIMITS, allow_net=("127.0.0.0/8",)), named_hosts=(), resolver=names
+    )
+    assert (
+        client.fetch(Request(site.url("/closes-after", "turncoat.test"))).status == 200
+    )
+    names.addresses["turncoat"] = ["10.0.0.1", "169.254.169.254"]
+    failing(client, site.url("/arrived", "turncoat.test"), BlockedAddress)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (gai(standard.EAI_NONAME), NameNotFound),
+        (gai(standard.EAI_NODATA), NameNotFound),
+        (gai(standard.EAI_AGAIN), NameServerFailure),
+        (gai(standard.EAI_FAIL), NameServerFailure),
+        (UnicodeError("label empty or too long"), NameNotFound),
+    ],
+)
+def test_failures_of_the_resolver(
+    make: Make, error: Exception, kind: type[Failure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lookup(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr("hub.socket.getaddrinfo", lookup)
+    client = make(resolver=SystemResolver(LIMITS))
+    failure = failing(client, "http://nowhere.test/", kind)
+    assert failure.at_stage == "dns"
+    assert "nowhere.test" in failure.message
+
+
+def test_a_resolver_that_is_too_slow(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.socket.getaddrinfo", lambda *args: hub.sleep(10))
+    client = make(resolver=SystemResolver(replace(LIMITS, dns_timeout=0.1)))
+    failure = failing(client, "http://nowhere.test/", NameTimeout)
+    assert failure.message == "no address for nowhere.test within 0.1 s"
+
+
+def test_localhost_resolves_by_the_hosts_file(client: Client, site: Site) -> None:
+    assert (
+        client.fetch(Request(site.url("/arrived", "localhost"))).remote_ip
+        == "127.0.0.1"
+    )

@@ -1,0 +1,148 @@
+"""room: large bodies wait for each other, small ones for nobody, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from msgspec.structs import replace
+
+import hub
+from crawler.fetch.body_memory import LARGE, Room
+from crawler.fetch.client import Client
+from crawler.model.errors import ConnectionReset, TotalTimeout
+from crawler.model.http import Request
+from tests.site import downloads
+from tests.site.fixtures import LIMITS
+from tests.site.server import Exchange, Site
+
+
+def test_small_bodies_are_not_counted() -> None:
+    room = Room(LARGE)
+    for number in range(9):
+        room.take(number, LARGE - 1)
+        assert room.taken == 0
+        room.leave(number)
+
+
+def test_the_oldest_goes_on_and_the_others_wait_for_it() -> None:
+    room = Room(3 * LARGE)
+    order: list[str] = []
+
+    def grow(name: str, size: int) -> None:
+        room.take(name, size)
+        order.append(name)
+
+    room.take("old", 2 * LARGE)
+    waiting = [hub.spawn(grow, name, 2 * LARGE) for name in ("a", "b")]
+    hub.sleep(0)
+    assert order == []
+    room.take("old", 5 * LARGE)  # beyond the limit, and not kept from its end
+    assert room.taken == 9 * LARGE
+    room.leave("old")
+    hub.sleep(0)
+    assert order == ["a"]  # the next in age
+    waiting[1].kill()
+    room.leave("b")
+    room.leave("a")
+    hub.joinall(waiting)
+    assert room.taken == 0
+
+
+def test_who_gives_up_leaves_no_trace() -> None:
+    room = Room(LARGE)
+    room.take("old", LARGE)
+    late = hub.spawn(room.take, "late", LARGE)
+    hub.sleep(0)
+    late.kill()
+    room.leave("late")
+    assert room.taken == LARGE
+
+
+# -- the client ------------------------------------------------------------------------------------
+
+MEGABYTES = 6
+COUNT = 8
+
+
+class Faucet:
+    """A site of large files, which sends as fast as it may; but the ends of all of them only when
+    something small has been answered."""
+
+    def __init__(self) -> None:
+        self.site = Site({"file": self._send, "small": self._answer})
+        self._answered = threading.Event()
+
+    def _answer(self, exchange: Exchange) -> None:
+        exchange.reply(b"small")
+        self._answered.set()
+
+    def _send(self, exchange: Exchange) -> None:
+        size = MEGABYTES * 2**20
+        exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        for _ in range(size // 2**16 - 1):
+            exchange.raw(b"x" * 2**16)
+        self._answered.wait(60)
+        exchange.raw(b"x" * 2**16)
+
+
+@pytest.fixture
+def faucet() -> Iterator[Faucet]:
+    faucet = Faucet()
+    yield faucet
+    faucet.site.stop()
+
+
+class Watched(Room):
+    """Remembers how much was taken at most."""
+
+    most = now = 0
+
+    @property
+    def _taken(self) -> int:
+        return self.now
+
+    @_taken.setter
+    def _taken(self, taken: int) -> None:
+        self.now = taken
+        self.most = max(self.most, taken)
+
+
+def test_many_large_bodies_hold_no_more_than_one_and_the_limit(faucet: Faucet) -> None:
+    limit = 8 * 2**20
+    config = replace(
+        LIMITS, max_body=10 * 2**20, max_in_flight=limit, timeout=60, read_timeout=60
+    )
+    client = Client(config, named_hosts={"127.0.0.1"})
+    room = client._room = Watched(limit)
+    jobs = [
+        hub.spawn(client.fetch, Request(f"{faucet.site.base}/file/{n}"))
+        for n in range(COUNT)
+    ]
+    small = client.fetch(
+        Request(faucet.site.base + "/small")
+    )  # which waits for none of them
+    hub.joinall(jobs, raise_error=True)
+    assert small.body == b"small"
+    assert all(len(job.get().body) == MEGABYTES * 2**20 for job in jobs)
+    assert LARGE < room.most <= limit + COUNT * LARGE + MEGABYTES * 2**20
+    assert room.most < COUNT * MEGABYTES * 2**20
+    assert room.taken == 0
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/download/crumbs", ConnectionReset), ("/download/silent-twice", TotalTimeout)],
+)
+def test_what_ends_badly_holds_nothing(
+    site: Site, path: str, kind: type[Exception]
+) -> None:
+    """What had come on an earlier connection counts as well, until it is given up."""
+    client = Client(replace(LIMITS, timeout=0.9), named_hosts={"127.0.0.1"})
+    with pytest.raises(kind):
+        client.fetch(Request(site.base + path))
+    assert client._room.taken == 0
+    assert len(downloads.WHOLE) < LARGE
+    client.close()

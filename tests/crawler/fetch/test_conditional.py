@@ -1,0 +1,267 @@
+"""conditional: what changed, and the rest, by table and against the fixture site."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.fetch.client import Client
+from crawler.fetch.conditional import (
+    LEAST_PART,
+    OVERLAP,
+    Part,
+    broken_off,
+    confirms,
+    if_changed,
+    joined,
+    longer,
+    renewed,
+    the_rest,
+    validators_of,
+)
+from crawler.model.http import Request, Response, Timings, Validators
+from tests.site.fixtures import LIMITS
+from tests.site.server import Site
+from tests.site.statuses import ETAG
+
+OLD, NEW = "Wed, 01 Jan 2025 00:00:00 GMT", "Wed, 01 Jan 2025 00:00:59 GMT"
+LATER = "Wed, 01 Jan 2025 00:01:00 GMT"
+
+
+def response(status: int = 200, body: bytes = b"", **headers: str) -> Response:
+    fields = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    coding = headers.get("content_encoding")
+    return Response("http://a.example/", status, "", "1.1", fields, body, 0, Timings(0), None,
+                    False, coding)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, Validators()),
+        ({"etag": '"a"'}, Validators('"a"')),
+        ({"etag": 'W/"a"'}, Validators('W/"a"')),
+        ({"etag": '""'}, Validators('""')),
+        ({"etag": "bare"}, Validators()),
+        ({"etag": '"a" b"'}, Validators()),
+        ({"etag": 'w/"a"'}, Validators()),
+        ({"last_modified": OLD}, Validators(None, OLD)),
+        ({"last_modified": "yesterday"}, Validators()),
+        ({"last_modified": "0"}, Validators()),
+        ({"last_modified": "Wed, 01 Jan 2025 00:00:00"}, Validators()),
+        ({"last_modified": "Wed, 01 Jan 99999 00:00:00 GMT"}, Validators()),
+    ],
+)
+def test_validators(headers: dict[str, str], expected: Validators) -> None:
+    assert validators_of(response(**headers)) == expected
+
+
+@pytest.mark.parametrize(
+    ("validators", "expected"),
+    [
+        (Validators(), {}),
+        (Validators('"a"'), {"If-None-Match": '"a"'}),
+        (Validators('W/"a"'), {"If-None-Match": 'W/"a"'}),
+        (Validators(None, OLD), {"If-Modified-Since": OLD}),
+        (Validators(None, OLD, LATER), {"If-Modified-Since": OLD}),
+        (Validators('"a"', OLD), {"If-None-Match": '"a"', "If-Modified-Since": OLD}),
+        # Made in the second of its last change: what came later in it would never be noticed.
+        (Validators(None, OLD, OLD), {}),
+        (Validators('"a"', OLD, OLD), {"If-None-Match": '"a"'}),
+    ],
+)
+def test_what_has_changed_may_be_asked_with_weak_validators(
+    validators: Validators, expected: dict[str, str]
+) -> None:
+    assert dict(if_changed(validators)) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "expected"),
+    [
+        (Validators('"a"'), '"a"', True),
+        (Validators('W/"a"'), '"a"', True),
+        (Validators('"a"'), 'W/"a"', True),
+        (Validators('"a"'), None, True),
+        (Validators(None, OLD), '"b"', True),
+        (Validators('"a"'), '"b"', False),
+    ],
+)
+def test_a_304_about_another_version(
+    asked: Validators, said: str | None, expected: bool
+) -> None:
+    headers = {} if said is None else {"etag": said}
+    assert confirms(response(304, **headers), asked) is expected
+
+
+def test_a_304_may_bring_better_validators() -> None:
+    asked = Validators('W/"a"', OLD)
+    assert renewed(response(304), asked) == asked
+    assert renewed(response(304, etag='"b"', date=NEW), asked) == Validators(
+        '"b"', OLD, NEW
+    )
+
+
+START = bytes(range(256)) * (LEAST_PART // 256)
+N = len(START)
+
+
+def part(length: int | None = N + 3, start: bytes = START, **headers: str) -> Part:
+    found = broken_off(response(200, start, **({"etag": '"a"'} | headers)))
+    assert found is not None
+    return msgspec.structs.replace(found, length=length)
+
+
+@pytest.mark.parametrize(
+    ("headers", "if_range"),
+    [
+        ({}, None),
+        ({"etag": '"a"'}, '"a"'),
+        ({"etag": 'W/"a"'}, None),
+        ({"etag": 'W/"a"', "last_modified": OLD, "date": LATER}, None),
+        ({"last_modified": OLD}, None),
+        ({"last_modified": OLD, "date": NEW}, None),
+        ({"last_modified": OLD, "date": LATER}, OLD),
+        ({"last_modified": "Wed, 31 Feb 2025 00:00:00 GMT", "date": LATER}, None),
+        ({"etag": '"a"', "accept_ranges": "none"}, None),
+        ({"etag": '"a"', "accept_ranges": "bytes"}, '"a"'),
+        ({"etag": '"a"', "content_encoding": "gzip"}, None),
+    ],
+)
+def test_the_rest_is_asked_for_by_a_strong_validator(
+    headers: dict[str, str], if_range: str | None
+) -> None:
+    found = broken_off(response(200, START, **headers))
+    assert (found and found.validator) == if_range
+    assert broken_off(response(200, START[1:], **headers)) is None
+    assert broken_off(response(404, START, **headers)) is None
+
+
+def test_how_the_rest_is_asked_for() -> None:
+    conditions = (("If-None-Match", '"z"'), ("X-Own", "1"))
+    assert the_rest(part(), conditions) == (
+        ("X-Own", "1"),
+        ("Range", f"bytes={N - OVERLAP}-"),
+        ("If-Range", '"a"'),
+        ("Accept-Encoding", "identity"),
+    )
+
+
+def ranged(
+    first: int, last: int, total: int | str, body: bytes, **more: str
+) -> Response:
+    return response(206, body, content_range=f"bytes {first}-{last}/{total}", **more)
+
+
+M = N - OVERLAP
+"""From here on the rest is asked for."""
+REST = START[M:] + b"def"
+
+
+@pytest.mark.parametrize(
+    ("length", "answer", "fits"),
+    [
+        (N + 3, ranged(M, N + 2, N + 3, REST), True),
+        (N + 3, ranged(M - 1, N + 2, N + 3, START[M - 1 : M] + REST), True),
+        (N + 3, ranged(0, N + 2, N + 3, START + b"def"), True),
+        (N + 3, ranged(M, N + 2, "*", REST), True),
+        (None, ranged(M, N + 2, N + 3, REST), True),
+        (N + 3, ranged(M, N + 2, N + 3, REST, etag='"a"'), True),
+        # A byte late, a byte short, one too many, another length, the end unknown.
+        (N + 3, ranged(M + 1, N + 3, N + 4, REST), False),
+        (N + 3, ranged(M, N + 2, N + 3, REST[:-1]), False),
+        (N + 3, ranged(M, N + 2, N + 3, REST + b"g"), False),
+        (N + 3, ranged(M, N + 2, N + 9, REST), False),
+        (N + 9, ranged(M, N + 2, N + 3, REST), False),
+        (None, ranged(M, N + 2, "*", REST), False),
+        (N + 3, ranged(0, 2, 3, b"def"), False),
+        # It begins elsewhere than it says, or is of another body.
+        (N + 3, ranged(M, N + 2, N + 3, REST[1:] + b"g"), False),
+        (N + 3, ranged(M, N + 2, N + 3, b"x" + REST[1:]), False),
+        # Other units, no range, a coding, another version, another answer.
+        (N + 3, response(206, REST, content_range=f"lines {M}-{N + 2}/{N + 3}"), False),
+        (N + 3, response(206, REST, content_range=f"bytes */{N + 3}"), False),
+        (N + 3, response(206, REST), False),
+        (N + 3, ranged(M, N + 2, N + 3, REST, content_encoding="gzip"), False),
+        (N + 3, ranged(M, N + 2, N + 3, REST, etag='"b"'), False),
+        (N + 3, ranged(M, N + 2, N + 3, REST, etag='W/"a"'), False),
+        (N + 3, response(200, b"whole"), False),
+        (N + 3, response(416, b"", content_range="bytes */3"), False),
+    ],
+)
+def test_parts_are_joined_if_they_fit(
+    length: int | None, answer: Response, fits: bool
+) -> None:
+    whole = joined(part(length), answer, 2 * N)
+    assert (whole and whole.body) == (START + b"def" if fits else None)
+    if whole is not None:
+        assert (whole.status, whole.resumed, whole.truncated) == (200, True, None)
+
+
+def test_a_whole_beyond_the_limit_is_cut() -> None:
+    whole = joined(part(), ranged(M, N + 2, N + 3, REST), N + 1)
+    assert whole is not None
+    assert (whole.body, whole.truncated) == (START + b"d", "length")
+
+
+def test_a_rest_that_breaks_off_too() -> None:
+    little = ranged(M, 3 * N - 1, 3 * N, START[M:] + START[:-1])
+    assert longer(part(3 * N), little) is None
+    more = longer(part(None), ranged(M, 3 * N - 1, 3 * N, START[M:] + START + b"x"))
+    assert more is not None
+    assert (more.head.body, more.length) == (START + START + b"x", 3 * N)
+    assert longer(part(3 * N), response(200, START * 2)) is None
+
+
+@given(
+    cuts=st.lists(st.integers(0, 3 * N), max_size=3),
+    back=st.integers(0, 5),
+    lie=st.integers(-2, 2),
+)
+def test_never_a_wrong_byte(cuts: list[int], back: int, lie: int) -> None:
+    """Whatever a server says and wherever it breaks off: the whole as it is, or nothing."""
+    body = random.Random(1).randbytes(4 * N)
+    found = broken_off(response(200, body[:N], etag='"a"'))
+    assert found is not None
+    for cut in cuts:
+        asked = dict(the_rest(found))["Range"]
+        first = int(asked.removeprefix("bytes=").removesuffix("-")) - back
+        answer = ranged(
+            first, len(body) - 1, len(body), body[first + lie : first + cut]
+        )
+        whole = joined(found, answer, 5 * N)
+        assert whole is None or whole.body == body
+        found = longer(found, answer) or found
+        assert body.startswith(found.head.body)
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    client = Client(LIMITS, named_hosts={"127.0.0.1"})
+    yield client
+    client.close()
+
+
+def test_what_has_not_changed_is_not_sent_again(client: Client, site: Site) -> None:
+    url = site.base + "/cached"
+    first = client.fetch(Request(url))
+    again = client.fetch(Request(url, headers=tuple(if_changed(validators_of(first)))))
+    assert (first.status, again.status, again.body) == (200, 304, b"")
+
+
+def test_the_rest_of_a_body(client: Client, site: Site) -> None:
+    url = site.base + "/ranges"
+    first = client.fetch(Request(url))
+    known = Part(
+        msgspec.structs.replace(first, body=first.body[:100]), ETAG, len(first.body)
+    )
+    rest = client.fetch(Request(url, headers=the_rest(known)))
+    whole = joined(known, rest, 2**20)
+    assert (rest.status, whole and whole.body) == (206, first.body)
+    other = msgspec.structs.replace(known, validator='"another"')
+    assert client.fetch(Request(url, headers=the_rest(other))).body == first.body

@@ -1,0 +1,112 @@
+"""Every page of the fixture site by itself: what it costs to fetch and to read, in memory and CPU.
+
+The site is a process of its own, so that what it prepares is not counted. What is measured is the
+peak of the resident memory, which counts what C libraries take; the kernel can be told to begin
+anew with it (proc(5), `clear_refs`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import trustme
+from msgspec.structs import replace
+
+from crawler.extract import extract
+from crawler.fetch.client import Client
+from crawler.model.config import HttpConfig, LimitsConfig
+from crawler.model.errors import Failure
+from crawler.model.http import Request
+from tests.helpers.cpu import cpu_within
+from tests.helpers.paths import ROOT
+from tests.site.elsewhere import elsewhere
+from tests.site.fixtures import LIMITS
+from tests.site.page import Expect, Page
+from tests.site.pages import PAGES
+from tests.site.server import Site
+
+CLEAR_REFS = Path("/proc/self/clear_refs")
+FORGET_PEAK = "5"
+CPU_S = 5.0
+"""Of one page. What is read in other than linear time takes minutes."""
+
+
+def _can_forget() -> bool:
+    try:
+        CLEAR_REFS.write_text(FORGET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
+pytestmark = pytest.mark.skipif(
+    not _can_forget(), reason="the kernel does not forget peaks"
+)
+
+
+def kilobytes(name: str) -> int:
+    """`VmHWM` (the peak) or `VmRSS` (now) of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1])
+
+
+@pytest.fixture(scope="module")
+def base() -> Iterator[str]:
+    """The URL of the site, in its own process."""
+    command = [sys.executable, "-m", "tests.site", "0"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[3].rstrip("/")
+        process.kill()
+
+
+TIME_OUTS = {"read_timeout", "total_timeout"}
+HASTY = replace(LIMITS, timeout=0.5, read_timeout=0.2)
+"""For pages that would only be waited for."""
+
+
+def limits(page: Page) -> HttpConfig:
+    silent = page.expect is None or page.expect.code in TIME_OUTS
+    return HASTY if silent or page.path == "/download/silent" else LIMITS
+
+
+def cost(client: Client, url: str) -> float:
+    """Megabytes that were needed at most, beyond those that were there before."""
+    gc.collect()
+    with suppress(AttributeError):  # of the GNU C library: what was freed is given back
+        ctypes.CDLL(None).malloc_trim(0)
+    CLEAR_REFS.write_text(FORGET_PEAK)
+    before = kilobytes("VmRSS")
+    with cpu_within(CPU_S), suppress(Failure):
+        response = client.fetch(Request(url))
+        for want in ("page", "image"):
+            with suppress(Failure):
+                extract(response, want, LimitsConfig())  # type: ignore[arg-type]
+    return (kilobytes("VmHWM") - before) / 1024
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path)
+def test_page(page: Page, base: str) -> None:
+    expect = page.expect or Expect()
+    client = Client(limits(page), named_hosts={"127.0.0.1"})
+    assert cost(client, base + page.path) < expect.megabytes
+    client.close()
+
+
+def test_names_and_certificates(
+    running_site: Site, running_tls_site: Site, authority: trustme.CA, ca_file: Path
+) -> None:
+    with elsewhere(running_site, running_tls_site, authority, ca_file) as others:
+        client = Client(others.http, named_hosts={"127.0.0.1"})
+        costs = {url: cost(client, url) for url in others.endings}
+        client.close()
+    assert {url: megabytes for url, megabytes in costs.items() if megabytes > 12} == {}

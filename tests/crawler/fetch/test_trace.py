@@ -1,0 +1,220 @@
+"""trace: an exchange as people see it, and what they must not see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from crawler.fetch.client import Client
+from crawler.fetch.connect.proxy import Proxies
+from crawler.fetch.trace import Exchange, blanked, brief, render
+from crawler.model.config import HttpConfig
+from crawler.model.errors import Failure, ProtocolFailure
+from crawler.model.http import Request
+from tests.crawler.fetch.test_client import known_at
+from tests.site.fixtures import LIMITS
+from tests.site.proxies import Proxy
+from tests.site.server import Site
+
+
+class Traced:
+    """A client whose exchanges are kept as lines."""
+
+    def __init__(
+        self, site: Site, config: HttpConfig = LIMITS, proxies: Proxies | None = None
+    ):
+        self.exchanges: list[Exchange] = []
+        self.client = Client(
+            config,
+            named_hosts={"127.0.0.1"},
+            identity=known_at(site.base),
+            proxies=proxies,
+            trace=self.exchanges.append,
+        )
+
+    def lines(self, url: str) -> list[str]:
+        """Of the exchanges for `url`."""
+        self.exchanges.clear()
+        with suppress(Failure):
+            self.client.fetch(Request(url))
+        return [line for exchange in self.exchanges for line in render(exchange)]
+
+
+@pytest.fixture
+def traced(site: Site) -> Iterator[Traced]:
+    traced = Traced(site)
+    yield traced
+    traced.client.close()
+
+
+def test_an_exchange(traced: Traced, site: Site) -> None:
+    lines = traced.lines(site.base + "/gzip")
+    assert lines[:4] == [
+        f"* {site.base}",
+        f"* a new connection to 127.0.0.1 port {site.port}",
+        "> GET /gzip HTTP/1.1",
+        f"> Host: 127.0.0.1:{site.port}",
+    ]
+    assert "< HTTP/1.1 200 OK" in lines
+    assert "< content-encoding: gzip" in lines
+    assert any(line.endswith("decoded") for line in lines)
+    assert re.match(r"\* name \d+ ms, connect \d+ ms, ", lines[-1])
+    assert "* the connection used before" in traced.lines(site.base + "/gzip")[1]
+
+
+def test_a_login_shows_two_exchanges_and_no_secret(traced: Traced, site: Site) -> None:
+    lines = traced.lines(site.base + "/basic")
+    assert [line for line in lines if line.startswith("< HTTP")] == [
+        "< HTTP/1.1 401 Status", "< HTTP/1.1 200 OK",
+    ]  # fmt: skip
+    assert "> Authorization: Basic •••" in lines
+    assert not any("dXNlcjpzZWNyZXQ" in line for line in lines)
+
+
+def test_tls(tls_site: Site, ca_file: Path) -> None:
+    traced = Traced(tls_site, replace(LIMITS, ca_file=str(ca_file)))
+    text = "\n".join(traced.lines(tls_site.url("/arrived", "127.0.0.1")))
+    assert "* TLSv1.3, TLS_" in text
+    assert "* certificate of " in text
+    assert "* valid until " in text
+    assert ", tls " in text
+    traced.client.close()
+    insecure = Traced(tls_site, replace(LIMITS, verify_tls=False))
+    assert "* its certificate was not verified" in insecure.lines(
+        tls_site.base + "/arrived"
+    )
+    insecure.client.close()
+
+
+def test_a_proxy_is_named(site: Site) -> None:
+    with Proxy(wants_credentials=True) as proxy:
+        proxies = Proxies(f"http://user:pr0xy@127.0.0.1:{proxy.port}", (), {})
+        traced = Traced(site, proxies=proxies)
+        text = "\n".join(traced.lines(site.url("/arrived", "far.test")))
+        traced.client.close()
+    assert f"by the proxy http://user@127.0.0.1:{proxy.port}" in text
+    assert "> Proxy-Authorization: Basic •••" in text
+    assert f"> GET http://far.test:{site.port}/arrived HTTP/1.1" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "last"),
+    [("/drop", "* failed (reset, headers): "), ("/silent", "* failed (read_timeout")],
+)  # fmt: skip
+def test_failures(traced: Traced, site: Site, path: str, last: str) -> None:
+    assert traced.lines(site.base + path)[-2].startswith(last)
+
+
+def test_nobody_there(traced: Traced) -> None:
+    lines = traced.lines("http://169.254.169.254/")
+    assert len(lines) == 3
+    assert "blocked_address, dns" in lines[1] or "blocked_address, connect" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("Cookie: sid=s3cr3t; theme=dark", "Cookie: sid=•••; theme=•••"),
+        (
+            "set-cookie: sid=s3cr3t; Path=/; Secure",
+            "set-cookie: sid=•••; Path=/; Secure",
+        ),
+        ("set-cookie: s3cr3t; Path=/", "set-cookie: •••; Path=/"),
+        ("set-cookie: =s3cr3t", "set-cookie: =•••"),
+        ("Cookie: s3cr3t; a=b", "Cookie: •••; a=•••"),
+        ("Authorization: Bearer s3cr3t", "Authorization: Bearer •••"),
+        ("Authorization: s3cr3t", "Authorization: •••"),
+        (
+            'Authorization: Digest username="a", response="s3cr3t"',
+            "Authorization: Digest •••",
+        ),
+        ("X-API-Key: s3cr3t", "X-API-Key: •••"),
+        ("PRIVATE-TOKEN: s3cr3t s3cr3t", "PRIVATE-TOKEN: •••"),
+        ("x-csrf-token: s3cr3t", "x-csrf-token: •••"),
+        ("X-Mine: s3cr3t", "X-Mine: •••"),
+        ("Accept: */*", "Accept: */*"),
+        ("X-Author: me", "X-Author: me"),
+    ],
+)
+def test_secrets_are_blanked(line: str, shown: str) -> None:
+    name, _, value = line.partition(": ")
+    assert f"{name}: {blanked(name, value, {'x-mine'})}" == shown
+
+
+def test_in_brief(traced: Traced, site: Site) -> None:
+    for how in (
+        "new connection; [0-9]+ ms \\(name [0-9]+, connect ",
+        "used before; [0-9]+ ms \\(first",
+    ):
+        traced.lines(site.base + "/gzip")
+        about, sent, received = brief(traced.exchanges[0])
+        assert re.match(
+            rf"\* GET {site.base}/gzip  200 OK; [0-9,]+ bytes, [0-9,]+ decoded; "
+            rf"127.0.0.1 port {site.port}, {how}",
+            about,
+        ), about
+        assert sent.startswith(
+            f"> Host: 127.0.0.1:{site.port}  Accept: */*  User-Agent: orbweb/"
+        )
+        assert received.startswith("< content-type: text/html  content-length: ")
+    traced.lines(site.base + "/arrived")
+    assert "; 10 bytes; 127.0.0.1" in brief(traced.exchanges[0])[0]
+
+
+def test_in_brief_what_was_no_exchange(traced: Traced, site: Site) -> None:
+    traced.lines("http://169.254.169.254/x?y")
+    (about,) = brief(traced.exchanges[0])
+    assert about.startswith(
+        "* GET http://169.254.169.254/x?y  failed (blocked_address, "
+    )
+    traced.lines(site.base + "/drop")
+    about, sent = brief(traced.exchanges[0])
+    assert f"* GET {site.base}/drop  failed (reset, headers): " in about
+    assert sent.startswith("> Host: ")
+    traced.lines(site.base + "/drip-endless")
+    about, _sent = brief(traced.exchanges[0])
+    assert f"* GET {site.base}/drip-endless  given up before its end; " in about
+
+
+def test_in_brief_over_tls(tls_site: Site, ca_file: Path) -> None:
+    traced = Traced(tls_site, replace(LIMITS, ca_file=str(ca_file)))
+    traced.lines(tls_site.url("/arrived", "127.0.0.1"))
+    assert re.search(
+        r", new connection; TLSv1.3, TLS_\w+; \d+ ms \(.*tls",
+        brief(traced.exchanges[0])[0],
+    )
+    traced.client.close()
+
+
+def test_no_exchange_without_a_head(site: Site) -> None:
+    traced = Traced(site)
+    traced.exchanges.clear()
+    with pytest.raises(ProtocolFailure):
+        traced.client.fetch(
+            Request(site.base + "/arrived", headers=(("X", "line\nbreak"),))
+        )
+    assert traced.exchanges == []
+    traced.client.close()
+
+
+def test_a_secret_by_reference_is_shown_by_nobody(site: Site) -> None:
+    """Whatever its name: the file of settings says that it is one."""
+    exchanges: list[Exchange] = []
+    config = replace(LIMITS, headers={"X-Mine": "s3cr3t"})
+    client = Client(
+        config,
+        named_hosts={"127.0.0.1"},
+        identity=known_at(site.base),
+        secret_headers={"x-mine"},
+        trace=exchanges.append,
+    )
+    client.fetch(Request(site.base + "/arrived"))
+    client.close()
+    text = "\n".join([*render(exchanges[0]), *brief(exchanges[0])])
+    assert "X-Mine: •••" in text
+    assert "s3cr3t" not in text

@@ -1,0 +1,217 @@
+"""What only the durable store can do, and what can happen to its folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from crawler.frontier.sqlite.database import FILE_NAME
+from crawler.frontier.sqlite.recent import Recent
+from crawler.frontier.sqlite.store import SqliteStore
+from crawler.frontier.store import STATE_VERSION, Content, HostDue, Run
+from crawler.frontier.throttle import Pace
+from crawler.model.errors import OutputError, StateError
+from tests.helpers.frontier import FAR, found, lease_all, paths
+from tests.helpers.paths import ROOT
+
+
+def crash(store: SqliteStore) -> None:
+    """What a kill leaves behind: nothing since the last commit, and no lock."""
+    store.close()
+
+
+def test_opening_takes_back_leases_and_forgets_what_was_not_committed(
+    tmp_path: Path,
+) -> None:
+    store = SqliteStore(tmp_path)
+    store.add([found("1"), found("2"), found("3")], 0.0)
+    one, two, _three = lease_all(store, 0.0)
+    store.retry(one, 5.0)
+    store.block("b.example", 9.0)
+    store.set_note("robots", "x", b"y")
+    store.set_run(Run("r", "{}", 3))
+    store.commit()
+    store.done(two, "page")
+    store.add([found("4")], 1.0)
+    store.set_offset("records", 100)
+    crash(store)
+
+    store = SqliteStore(tmp_path)
+    assert (store.counts()["queued"], store.counts()["page"]) == (3, 0)
+    assert store.offset("records") is None
+    assert store.note("robots", "x") == b"y"
+    assert store.run() == Run("r", "{}", 3)
+    assert store.add([found("4"), found("2")], 2.0) == 1
+    leases = lease_all(store, 6.0)
+    assert [(p, le.attempts) for p, le in zip(paths(leases), leases, strict=True)] == [
+        ("1", 1),
+        ("2", 0),
+        ("3", 0),
+        ("4", 0),
+    ]
+    store.close()
+
+
+def test_an_overturned_skip_survives(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    store.add([found("1", skip=FAR), found("2", skip=FAR)], 0.0)
+    store.commit()
+    store.close()
+    store = SqliteStore(tmp_path)
+    assert store.add([found("1"), found("2", skip=FAR)], 1.0) == 1
+    store.commit()
+    store.close()
+    store = SqliteStore(tmp_path)
+    assert [one.url for one in store.pending_skips(9)] == [found("2").url]
+    assert paths(lease_all(store, 1.0)) == ["1"]
+    store.close()
+
+
+def test_what_has_left_the_memory_is_still_known(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    store._recent = Recent(generation=4)
+    urls = [found(str(n), depth=9) for n in range(50)]
+    assert store.add(urls, 0.0) == 50
+    assert store.add(urls, 0.0) == 0
+    assert store.add([found("0", depth=3)], 0.0) == 0
+    assert len(store._recent) <= 8
+    assert paths(lease_all(store, 0.0))[0] == "0"
+    store.close()
+
+
+def test_a_second_process_is_told_who_has_the_folder(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    with pytest.raises(StateError, match=f"process {os.getpid()}"):
+        SqliteStore(tmp_path)
+    store.close()
+    SqliteStore(tmp_path).close()
+
+
+def test_the_lock_of_a_killed_process_is_gone_and_its_commits_are_there(
+    tmp_path: Path,
+) -> None:
+    program = """
+        import os, signal, sys
+        from pathlib import Path
+        from crawler.frontier.sqlite.store import SqliteStore
+        from crawler.model.crawl import Found
+        store = SqliteStore(Path(sys.argv[1]))
+        for n in range(10):
+            store.add([Found(f"https://a.example/{n}", "a", "page", 1)], 0.0)
+            store.commit()
+        store.add([Found("https://a.example/lost", "a", "page", 1)], 0.0)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)],
+        cwd=ROOT,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGKILL
+    store = SqliteStore(tmp_path)
+    assert paths(lease_all(store, 0.0)) == [str(n) for n in range(10)]
+    store.close()
+
+
+def test_another_version_is_refused(tmp_path: Path) -> None:
+    SqliteStore(tmp_path).close()
+    db = sqlite3.connect(tmp_path / FILE_NAME)
+    db.execute(f"PRAGMA user_version = {STATE_VERSION + 1}")
+    db.close()
+    with pytest.raises(StateError, match=f"state version {STATE_VERSION + 1}.*--fresh"):
+        SqliteStore(tmp_path)
+    with pytest.raises(StateError, match="state version"):  # not: in use
+        SqliteStore(tmp_path)
+
+
+def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / FILE_NAME)
+    db.execute("CREATE TABLE mine (x)")
+    db.close()
+    with pytest.raises(StateError, match="not made by orbweb"):
+        SqliteStore(tmp_path)
+
+
+def test_damage_is_named(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"no database at all" * 1000)
+    with pytest.raises(StateError, match="damaged"):
+        SqliteStore(tmp_path)
+
+
+def test_damage_found_later_is_named(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    store.add([found(str(n)) for n in range(5000)], 0.0)
+    store.commit()
+    store.close()
+    path = tmp_path / FILE_NAME
+    data = bytearray(path.read_bytes())
+    data[4096 * 20 :] = b"\xff" * (len(data) - 4096 * 20)
+    path.write_bytes(bytes(data))
+
+    def read_all() -> None:
+        with closing(SqliteStore(tmp_path)) as store:
+            store.add([found(str(n)) for n in range(9000)], 0.0)
+
+    with pytest.raises(StateError, match="damaged"):
+        read_all()
+
+
+def test_a_full_disk_is_named_and_nothing_committed_is_lost(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    store.add([found("1")], 0.0)
+    store.commit()
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count = {pages + 5}")
+    with pytest.raises(OutputError, match=r"disk is full.*orbweb resume"):
+        store.add([found(f"{n:0200}") for n in range(2000)], 0.0)
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    with pytest.raises(
+        OutputError, match="disk is full"
+    ):  # too late: half a batch is lost
+        store.add([found("2")], 0.0)
+    with pytest.raises(OutputError, match="disk is full"):
+        store.commit()
+    store.close()
+    store = SqliteStore(tmp_path)
+    assert store.counts()["queued"] == 1
+    store.close()
+
+
+def test_a_folder_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file/state can't be made"):
+        SqliteStore(tmp_path / "file" / "state")
+
+
+def test_contents_survive(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    store.set_content("aa", Content("images/1.png", "u"))
+    store.commit()
+    store.close()
+    store = SqliteStore(tmp_path)
+    assert store.content("aa") == Content("images/1.png", "u")
+    store.close()
+
+
+def test_a_retry_forgives_the_host(tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path)) as store:
+        store.add([found("1")], 0.0)
+        store.claim(1, 0.0)
+        (lease,) = store.lease("a.example", "page", 1, 0.0)
+        store.done(lease, "error", "host_parked")
+        store.set_pace(
+            "a.example", Pace(crawl_delay=2.0, failures=9, parkings=4, trouble="reset")
+        )
+        store.park("a.example", 1e9)
+        store.unclaim("a.example", 1e9)
+        store.commit()
+        assert store.requeue(("host_parked",), (), 5.0) == 1
+        assert store.claim(1, 5.0) == [HostDue("a.example", 5.0, Pace(crawl_delay=2.0))]

@@ -1,0 +1,182 @@
+"""Who may hold the places: hosts that keep us waiting keep none from the others."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.frontier.politeness import Politeness
+from crawler.frontier.slots import DOUBT_S, SLOW_S, Places
+from crawler.frontier.throttle import Pace
+from crawler.model.config import PolitenessConfig
+
+EAGER = PolitenessConfig(per_host=2, wait=0.0)
+
+
+def crowd(names: str, concurrency: int, slow: int, pace: Pace = Pace()) -> Politeness:  # noqa: B008
+    politeness = Politeness(EAGER, places=Places(concurrency, slow))
+    for name in names:
+        politeness.enter(name, 0.0, pace)
+        politeness.offer(name)
+    return politeness
+
+
+def takes(politeness: Politeness, now: float) -> str:
+    return "".join(iter(lambda: politeness.take(now) or "", ""))
+
+
+def answer(politeness: Politeness, names: str, after: float, now: float) -> None:
+    for name in names:
+        politeness.ended(name, now, now - after)
+
+
+def test_there_are_no_more_places_than_these() -> None:
+    politeness = crowd("abc", 4, 0, Pace(latency=0.1))
+    assert takes(politeness, 0.0) == "abca"
+    assert not politeness.due(0.0)
+    answer(politeness, "b", 0.1, 0.1)
+    assert politeness.due(0.1)
+    assert takes(politeness, 0.1) == "b"
+
+
+def test_a_silent_host_gives_its_place_back() -> None:
+    politeness = crowd("abcd", 2, 2)
+    assert takes(politeness, 0.0) == "ab"
+    politeness.lend(DOUBT_S - 0.1)
+    assert (politeness.lent, takes(politeness, 0.4)) == (0, "")
+    politeness.lend(DOUBT_S)
+    assert (politeness.lent, takes(politeness, DOUBT_S)) == (2, "cd")
+    politeness.lend(9.0)  # no place is left to lend
+    assert (politeness.lent, takes(politeness, 9.0)) == (2, "")
+    answer(politeness, "a", 10.0, 10.0)
+    politeness.lend(10.0)  # what c holds is lent now
+    assert politeness.lent == 2
+
+
+def test_one_place_is_lent_to_each_host() -> None:
+    politeness = crowd("ab", 2, 9)
+    assert takes(politeness, 0.0) == "ab"
+    politeness.lend(1.0)
+    assert takes(politeness, 1.0) == "a"  # nobody else is there: the places are theirs
+    politeness.lend(3.0)
+    assert politeness.lent == 2
+
+
+def test_one_host_gets_as_many_as_the_user_says_and_not_one_more() -> None:
+    politeness = Politeness(
+        PolitenessConfig(per_host=99, wait=0.0), places=Places(5, 64)
+    )
+    politeness.enter("a", 0.0, Pace(latency=9.0))
+    politeness.offer("a")
+    assert takes(politeness, 0.0) == "aaaaa"
+
+
+def test_slow_hosts_leave_half_of_the_places_to_the_prompt_ones() -> None:
+    politeness = crowd("abcdefgh", 4, 2, Pace(latency=2 * SLOW_S))
+    politeness.enter("z", 1.0, Pace(latency=0.1))
+    politeness.offer("z")
+    assert takes(politeness, 0.0) == "abcd"  # two are lent, two taken
+    assert takes(politeness, 1.0) == "zz"
+    politeness.withdraw("z")
+    answer(politeness, "zz", 0.1, 1.1)
+    assert takes(politeness, 1.1) == "ef"  # nobody wants them
+
+
+def test_unproven_hosts_leave_half_of_the_places_if_they_all_may_be_silent() -> None:
+    politeness = crowd("abcdefgh", 4, 0)
+    assert takes(politeness, 0.0) == "abcd"
+    answer(politeness, "ab", 0.1, 0.1)
+    assert takes(politeness, 0.1) == "ab"  # c and d may be lost, so only the sure ones
+    politeness.withdraw("a")
+    politeness.withdraw("b")
+    answer(politeness, "ab", 0.1, 0.2)
+    assert takes(politeness, 0.2) == "ef"  # nobody wants them
+
+
+def test_who_becomes_quick_is_quick() -> None:
+    politeness = crowd("a", 1, 1, Pace(latency=9.0))
+    assert politeness.take(0.0) == "a"
+    assert politeness.lent == 1
+    answer(politeness, "a", 0.1, 0.1)
+    assert politeness.take(0.1) == "a"
+    assert politeness.lent == 0
+
+
+def test_a_host_that_failed_is_not_trusted() -> None:
+    politeness = crowd("a", 1, 1, Pace(failures=1))
+    assert politeness.take(0.0) == "a"
+    assert politeness.lent == 1
+
+
+def test_it_is_told_how_many_more_could_be_asked_at_once() -> None:
+    politeness = crowd("abcde", 1, 3, Pace(latency=9.0))
+    politeness.enter("z", 0.0, Pace(latency=0.1))
+    politeness.offer("z")
+    assert politeness.lend(0.0) == 3
+    assert takes(politeness, 0.0) == "zabc"
+
+
+def test_what_was_not_asked_for_leaves_its_place() -> None:
+    for pace in (Pace(), Pace(latency=9.0), Pace(latency=0.1)):
+        politeness = crowd("a", 1, 1, pace)
+        for _ in range(3):
+            assert politeness.take(0.0) == "a"
+            politeness.untaken("a")
+        assert (
+            politeness.lent,
+            politeness._places.taken,
+            politeness._places.unproven,
+        ) == (0, 0, 0)
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["take", "take", "take", "untaken", "ended", "unknown", "lend", "withdraw"]
+        ),
+        st.sampled_from("abcdef"),
+        st.floats(0, 1.5),
+    ),
+    max_size=80,
+)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(steps, st.integers(1, 4), st.integers(0, 4))
+def test_the_account_is_right_whatever_happens(
+    steps: list[tuple[str, str, float]], concurrency: int, slow: int
+) -> None:
+    politeness = crowd("abcdef", concurrency, slow)
+    places, hosts = politeness._places, politeness._hosts
+    flying: dict[str, deque[float]] = {name: deque() for name in "abcdef"}
+    now = 0.0
+    for step, name, value in steps:
+        now += value
+        if step in ("take", "untaken"):
+            taken = politeness.take(now)
+            if taken is None:  # somebody could be asked if nobody were waited for
+                assert any(flying.values()) or not politeness.offering
+            elif step == "untaken":
+                politeness.untaken(taken)
+            else:
+                flying[taken].append(now)
+        elif step in ("ended", "unknown") and flying[name]:
+            sent_at = flying[name].popleft()
+            politeness.ended(*((name, now, sent_at) if step == "ended" else (name,)))
+        elif step == "lend":
+            more = politeness.lend(now)
+            assert 0 <= more <= places.left_to_lend
+        elif step == "withdraw":
+            (politeness.withdraw if hosts[name].offers else politeness.offer)(name)
+        under_way = sum(map(len, flying.values()))
+        assert places.taken + places.lent == under_way
+        assert places.taken <= concurrency
+        assert places.lent == sum(host.lent for host in hosts.values()) <= slow
+        doubtful = [host for host in hosts.values() if host.kind == 1]
+        assert places.unproven == sum(host.in_flight - host.lent for host in doubtful)
+        assert politeness._offering == [
+            sum(host.offers and host.kind == kind for host in hosts.values())
+            for kind in range(3)
+        ]

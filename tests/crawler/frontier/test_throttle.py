@@ -1,0 +1,205 @@
+"""One host's controller: what each reply teaches, and what follows from it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.frontier.throttle import (
+    NEW,
+    ROBOTS,
+    Controller,
+    Pace,
+    Reply,
+    judge,
+    reply_of,
+    reply_of_failure,
+)
+from crawler.model.config import PolitenessConfig
+from crawler.model.crawl import Skip
+from crawler.model.errors import (
+    BlockedAddress,
+    ConnectionReset,
+    ConnectRefused,
+    Failure,
+    HostParked,
+    NameNotFound,
+    NameServerFailure,
+    ReadTimeout,
+    TotalTimeout,
+)
+from crawler.model.http import Response, Timings
+
+CONFIG = PolitenessConfig(
+    wait=1.0, park_after=3, park_time=100.0, parkings=2, host_backoff=2.0
+)
+OVERLOADED = Reply(0.0, "overloaded")
+FAILED = Reply(0.0, "failed", trouble="connect_refused")
+
+
+def served(latency: float = 0.1) -> Reply:
+    return Reply(0.0, "served", latency)
+
+
+def after(*replies: Reply, config: PolitenessConfig = CONFIG, pace: Pace = NEW) -> Pace:
+    controller = Controller(config)
+    for reply in replies:
+        pace = controller.after(pace, reply, recent=True)
+    return pace
+
+
+def interval(
+    *replies: Reply, config: PolitenessConfig = CONFIG, pace: Pace = NEW
+) -> float:
+    return Controller(config).interval(after(*replies, config=config, pace=pace))
+
+
+def test_the_longest_of_all_delays_counts() -> None:
+    assert interval() == 1.0
+    assert interval(pace=Pace(crawl_delay=3.0)) == 3.0
+    assert interval(pace=Pace(crawl_delay=3.0, latency=5.0)) == 5.0
+    assert interval(pace=Pace(crawl_delay=3.0, latency=5.0, slowdown=7.0)) == 7.0
+
+
+def test_what_adapts_has_an_end_and_a_crawl_delay_has_none() -> None:
+    assert interval(pace=Pace(latency=500.0)) == CONFIG.adaptive_max
+    assert interval(*[OVERLOADED] * 50) == CONFIG.adaptive_max
+    assert interval(pace=Pace(crawl_delay=500.0)) == 500.0
+
+
+def test_a_429_halves_the_rate_and_answers_add_to_it() -> None:
+    assert interval(OVERLOADED) == 2.0
+    assert interval(OVERLOADED, OVERLOADED) == 4.0
+    rates = [1 / interval(OVERLOADED, *[served()] * n) for n in range(9)]
+    assert rates == pytest.approx([0.5 + n / 16 for n in range(9)])
+
+
+def test_without_a_wait_a_429_still_slows_down_and_latency_does_not() -> None:
+    hasty = PolitenessConfig(wait=0.0)
+    assert interval(served(9.0), config=hasty) == 0.0
+    assert interval(OVERLOADED, config=hasty) == 1.0
+    assert interval(OVERLOADED, *[served()] * 20, config=hasty) == 0.0
+    assert after(served(9.0), config=hasty) is NEW
+
+
+def test_latency_is_smoothed() -> None:
+    assert after(served(8.0)).latency == 8.0
+    assert after(served(8.0), served(0.0)).latency == 7.0
+
+
+def test_off_means_the_wait_and_the_crawl_delay_alone() -> None:
+    off = PolitenessConfig(wait=1.0, adaptive=False)
+    assert interval(OVERLOADED, served(9.0), config=off) == 1.0
+
+
+def test_what_was_under_way_together_counts_once() -> None:
+    controller = Controller(CONFIG)
+    for reply in (OVERLOADED, FAILED):
+        pace = after(reply)
+        assert controller.after(pace, reply, recent=False) == pace
+    slow = after(OVERLOADED)
+    assert controller.after(slow, served(), recent=False).slowdown == slow.slowdown
+
+
+def test_pauses_grow_until_the_host_is_parked_and_then_given_up() -> None:
+    controller = Controller(CONFIG)
+    paces = [after(*[FAILED] * n) for n in range(6)]
+    assert [controller.pause(pace) for pace in paces] == [0, 2, 4, 100, 200, 0]
+    assert [controller.parked(pace) for pace in paces] == [False] * 3 + [True] * 2 + [
+        False
+    ]
+    assert [controller.given_up(pace) for pace in paces] == [False] * 5 + [True]
+    assert controller.interval(paces[5]) == 0.0
+    with pytest.raises(HostParked, match="parked 2 times"):
+        judge(paces[5])
+
+
+def test_a_pause_has_an_end() -> None:
+    patient = PolitenessConfig(park_after=1, parkings=99)
+    assert Controller(patient).pause(after(*[FAILED] * 60, config=patient)) == 86_400.0
+    slow = PolitenessConfig(park_after=99)
+    assert Controller(slow).pause(after(*[FAILED] * 60, config=slow)) == slow.park_time
+
+
+def test_who_answers_is_forgiven() -> None:
+    for reply in (served(), OVERLOADED):
+        pace = after(*[FAILED] * 4, reply)
+        assert (pace.failures, pace.parkings, pace.trouble) == (0, 0, "")
+
+
+def test_a_robots_txt_that_never_came_is_a_skip() -> None:
+    skip = judge(Pace(failures=5, parkings=3, trouble=ROBOTS))
+    assert isinstance(skip, Skip)
+    assert skip.reason == "robots_deferred"
+
+
+@pytest.mark.parametrize(
+    ("failure", "trouble"),
+    [
+        (ConnectRefused("x"), "connect_refused"),
+        (NameServerFailure("x"), "dns_servfail"),
+        (ReadTimeout("x"), "read_timeout"),
+        (TotalTimeout("x"), "total_timeout"),
+        (TotalTimeout("x", stage="body"), None),
+        (ConnectionReset("x"), None),
+        (NameNotFound("x"), None),
+        (BlockedAddress("x"), None),
+    ],
+)
+def test_which_failures_speak_of_their_host(
+    failure: Failure, trouble: str | None
+) -> None:
+    reply = reply_of_failure(failure, 5.0)
+    assert reply == (None if trouble is None else Reply(5.0, "failed", trouble=trouble))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (200, "served"),
+        (404, "served"),
+        (500, "served"),
+        (429, "overloaded"),
+        (503, "overloaded"),
+    ],
+)
+def test_which_answers_ask_for_less(status: int, kind: str) -> None:
+    response = Response(
+        "http://a/",
+        status,
+        "",
+        "1.1",
+        (),
+        b"",
+        0,
+        Timings(700, ttfb_ms=300),
+        None,
+        False,
+    )
+    reply = reply_of(response, 5.0)
+    assert (reply.sent_at, reply.kind) == (5.0, kind)
+    assert reply.latency == (0.3 if kind == "served" else 0.0)
+
+
+replies = st.builds(
+    Reply,
+    st.just(0.0),
+    st.sampled_from(["served", "overloaded", "failed"]),
+    st.floats(0, 1e6),
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.lists(replies, max_size=60), st.floats(0, 100), st.floats(0, 100))
+def test_no_history_makes_a_host_asked_faster_than_the_wait(
+    history: list[Reply], wait: float, crawl_delay: float
+) -> None:
+    config = PolitenessConfig(wait=wait, parkings=1000)
+    controller = Controller(config)
+    pace = Pace(crawl_delay=crawl_delay)
+    for reply in history:
+        pace = controller.after(pace, reply, recent=True)
+        least = max(wait, crawl_delay)
+        assert least <= controller.interval(pace) <= max(least, config.adaptive_max)
+        assert controller.pause(pace) <= 86_400.0

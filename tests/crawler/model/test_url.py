@@ -1,0 +1,320 @@
+"""crawler/model/url.py against the data of web-platform-tests and of the public suffix list."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import ada_url
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.model import url as urls
+from crawler.model.errors import UsageError
+from tests.helpers.corpora import corpus
+
+NETWORK = ("http:", "https:", "ftp:", "ws:", "wss:")
+
+
+def expected(row: dict[str, str]) -> str | None:
+    """A row's href as our canonical form: network schemes only, no fragment, no credentials."""
+    if row.get("failure") or row["protocol"] not in NETWORK:
+        return None
+    href = row["href"].partition("#")[0]
+    user = row["username"] + (":" + row["password"] if row["password"] else "")
+    return href.replace(f"//{user}@", "//", 1) if user else href
+
+
+def test_web_platform_tests() -> None:
+    rows = json.loads(corpus("url", "urltestdata.json").read_text())
+    wrong, ran = [], 0
+    for row in rows:
+        if isinstance(row, str):
+            continue
+        base = row.get("base")
+        if base and urls.canonical(base) is None:
+            continue  # no document of ours can have such a base
+        ran += 1
+        got = urls.join(urls.canonical(base) or "", row["input"]) if base else None
+        got = got if base else urls.canonical(row["input"])
+        if got != expected(row):
+            wrong.append((row["input"], base, expected(row), got))
+    assert ran > 700
+    assert wrong == []
+
+
+def test_public_suffix_list() -> None:
+    text = corpus("psl", "test_psl.txt").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^checkPublicSuffix\('([^']+)', (?:'([^']+)'|null)\);", text, re.M
+    )
+    assert len(rows) > 70
+    wrong = []
+    for name, domain in rows:
+        url = urls.canonical(f"http://{name}/")
+        want = urls.canonical(f"http://{domain}/") if domain else None
+        if url is None or name.startswith("."):
+            continue  # an empty label is no host
+        got = urls.registrable_domain(urls.host_key(url))
+        if got != (want and urls.host_key(want)):
+            wrong.append((name, domain, got))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        ("127.0.0.1", None),
+        ("127.0.0.1:8080", None),
+        ("[::1]", None),
+        ("[::1]:8080", None),
+        ("localhost", None),
+        ("www.example.co.uk:8443", "example.co.uk"),
+        ("a.github.io", "a.github.io"),
+        ("www.example.com.", "example.com"),
+    ],
+)
+def test_registrable_domain(host: str, domain: str | None) -> None:
+    assert urls.registrable_domain(host) == domain
+
+
+PARTS = st.text(alphabet="ab/.?#%:@\\ \t\n[]é中~^|\ud800&=;0", max_size=30)
+
+
+@given(
+    PARTS | st.text(max_size=30),
+    st.sampled_from(["http://", "HTTPS://u:p@", "ftp://", "", "http://h/"]),
+)
+def test_canonical_is_idempotent(text: str, start: str) -> None:
+    url = urls.canonical(start + text)
+    if url is not None:
+        assert urls.canonical(url) == url
+        assert "#" not in url
+        assert urls.join("http://elsewhere/x/y?z", url) == url
+        assert url.startswith(urls.origin(url) + "/")
+        assert urls.hostname(urls.host_key(url))
+
+
+@given(
+    st.lists(PARTS, max_size=5), st.sampled_from(["d/p", "d/q?r", "d/", "?x/y", "%zz/"])
+)
+def test_a_remembered_join_is_the_join(hrefs: list[str], path: str) -> None:
+    base = urls.Base("http://h/" + path)
+    for href in (href.replace("\ud800", "") for href in hrefs * 2):
+        fresh = base._parse(href)
+        assert base.join(href) == fresh
+
+
+STEPS = [
+    "..",
+    ".",
+    "",
+    "a",
+    "B.html",
+    ".x",
+    "%2e",
+    "~u",
+    "a:b",
+    "-",
+    "con",
+    "a.",
+    "...",
+]
+
+
+@given(
+    st.lists(st.sampled_from(STEPS), min_size=1, max_size=7).map("/".join),
+    st.sampled_from(["", "p", "d/", "d/e/p", "d//e//p", "d/e/p?q/r", "d/p/?/"]),
+)
+def test_a_plain_link_is_what_the_parser_makes_of_it(href: str, path: str) -> None:
+    base = f"http://h:8080/{path}"
+    try:
+        parsed = ada_url.join_url(base, href)
+    except ValueError:
+        parsed = None
+    if href:
+        assert urls.join(base, href) == (
+            parsed if parsed and parsed.startswith("http:") else None
+        )
+
+
+HOSTS = [
+    "a.example",
+    "A.example",
+    "www.a-b.org",
+    "-.org",
+    "1.2.3.4",
+    "1.2.com",
+    "0x7f.a",
+    "a.0x7f",
+]
+HOSTS += [
+    "xn--bcher-kva.example",
+    "xn--a.org",
+    "b.xn--x",
+    "a..b",
+    ".org",
+    "a.b.",
+    "h",
+    "l" * 70 + ".a",
+]
+
+
+@given(
+    st.sampled_from(["http://", "https://", "HTTP://", "ftp://"]),
+    st.sampled_from(
+        [*HOSTS, "a.example:80", "a.example:81", "u@a.example", "a_b.example"]
+    ),
+    st.lists(st.sampled_from(STEPS), max_size=5).map("/".join),
+)
+def test_a_plain_address_is_what_the_parser_makes_of_it(
+    start: str, host: str, path: str
+) -> None:
+    for href in (f"{start}{host}/{path}", f"{start}{host}{path}"):
+        assert urls.join("http://h/a", href) == urls.canonical(href)
+
+
+@pytest.mark.parametrize(
+    ("href", "joined"),
+    [
+        ("", "http://h/a/b?c"),
+        ("#x", "http://h/a/b?c"),
+        ("?d", "http://h/a/b?d"),
+        (" ?d\n", "http://h/a/b?d"),
+        ("e", "http://h/a/e"),
+        ("../e#f", "http://h/e"),
+        ("//k/e", "http://k/e"),
+        ("http://user:secret@k/@e", "http://k/@e"),
+        ("HTTP://K:80/%7e", "http://k/%7e"),
+        ("ftp://k/e", "ftp://k/e"),
+        ("mailto:a@b", None),
+        ("javascript:void(0)", None),
+        ("data:,x", None),
+        ("file:///etc/passwd", None),
+        ("http://[", None),
+        ("x" * 9000, None),
+        ("é" * 3000, None),
+    ],
+)
+def test_join(href: str, joined: str | None) -> None:
+    base = urls.Base("http://h/a/b?c")
+    assert base.join(href) == joined
+    assert base.join(href) == joined  # remembered
+
+
+@pytest.mark.parametrize(
+    ("encoding", "href", "joined"),
+    [
+        ("windows-1252", "é?q=é", "http://h/%C3%A9?q=%E9"),
+        ("latin1", "?q=\u20ac \"'<>#é", "http://h/d/p?q=%80%20%22%27%3C%3E"),
+        ("shift_jis", "?q=\u8868", "http://h/d/p?q=%95\\"),
+        ("iso-2022-jp", "?\u8868", "http://h/d/p?%1B$BI=%1B(B"),
+        ("windows-1252", "?q=é #x", "http://h/d/p?q=%E9%20"),
+        ("windows-1252", "?q=\u4e2d&\n=\u00e9 ", "http://h/d/p?q=%26%2320013%3B&=%E9"),
+        ("utf-16", "?é", "http://h/d/p?%C3%A9"),
+        ("hz-gb-2312", "?é", "http://h/d/p?%C3%A9"),
+        ("base64", "?é", "http://h/d/p?%C3%A9"),
+        (None, "?é", "http://h/d/p?%C3%A9"),
+        ("x-user-defined", "?é", "http://h/d/p?%26%23233%3B"),
+    ],
+)
+def test_queries_are_encoded_as_the_document(
+    encoding: str | None, href: str, joined: str | None
+) -> None:
+    base = "http://h/d/p" if href.startswith("?") else "http://h/"
+    assert urls.join(base, href, encoding) == joined
+
+
+@pytest.mark.parametrize(
+    ("value", "joined"),
+    [
+        ("/x y", "http://h/x%20y"),
+        ("/\u00c3\u00a9", "http://h/%C3%A9"),
+        ("/\u00e9", "http://h/%C3%A9"),
+        ("/\u20ac", "http://h/%E2%82%AC"),
+        ("mailto:x", None),
+    ],
+)
+def test_headers_are_joined_as_utf_8(value: str, joined: str | None) -> None:
+    assert urls.join_header("http://h/d/p", value) == joined
+
+
+def test_the_store_of_joins_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(urls, "_directories", {})
+    monkeypatch.setattr(urls, "_kept_joins", 0)
+    monkeypatch.setattr(urls, "_KEPT_JOINS", 100)
+    for directory in range(200):
+        base = urls.Base(f"http://h/{directory}/")
+        for page in range(7):
+            assert base.join(str(page)) == f"http://h/{directory}/{page}"
+        base.join("x" * 2000)
+        kept = sum(map(len, urls._directories.values())) + len(urls._directories)
+        assert kept <= 107
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "name", "origin"),
+    [
+        ("http://h/", "h", "h", "http://h"),
+        ("https://h/x?y//z", "h", "h", "https://h"),
+        ("http://h:443/", "h", "h", "http://h:443"),
+        ("http://h:8080/", "h:8080", "h", "http://h:8080"),
+        ("http://127.0.0.1/", "127.0.0.1", "127.0.0.1", "http://127.0.0.1"),
+        ("http://[::80]/", "[::80]", "[::80]", "http://[::80]"),
+        ("http://[::1]:81/", "[::1]:81", "[::1]", "http://[::1]:81"),
+        ("http://host1/", "host1", "host1", "http://host1"),
+    ],
+)
+def test_keys(url: str, key: str, name: str, origin: str) -> None:
+    assert urls.canonical(url) == url
+    assert (urls.host_key(url), urls.origin(url)) == (key, origin)
+    assert urls.hostname(key) == name
+
+
+def test_identity() -> None:
+    # The values are written down because state on disk depends on them.
+    assert urls.url_id("http://example.com/") == int.from_bytes(
+        bytes.fromhex(urls.url_id_hex("http://example.com/")), "big", signed=True
+    )
+    assert urls.url_id_hex("http://example.com/") == "fb2241160c9dad06"
+    for url in ("http://a/", "http://b/", "http://c/", "http://d/"):
+        assert urls.id_to_hex(urls.url_id(url)) == urls.url_id_hex(url)
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "assumed"),
+    [
+        ("https://example.com", "https://example.com/", False),
+        ("HTTP://example.com/a#b", "http://example.com/a", False),
+        ("example.com/x", "https://example.com/x", True),
+        (" //example.com/x ", "https://example.com/x", True),
+        ("localhost:8000", "https://localhost:8000/", True),
+        ("localhost:8000/x", "https://localhost:8000/x", True),
+        ("bücher.example", "https://xn--bcher-kva.example/", True),
+    ],
+)
+def test_seed(text: str, url: str, assumed: bool) -> None:
+    assert urls.parse_seed(text) == (url, assumed)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("ftp://example.com/", "the scheme ftp is not supported"),
+        ("mailto:a@b", "the scheme mailto is not supported"),
+        ("", "is no URL"),
+        ("   ", "is no URL"),
+        ("http://", "is no URL"),
+        ("https://[::", "is no URL"),
+        ("exa mple.com", "is no URL"),
+        ("h\udcff.example", "is no URL"),
+        ("http://me:secret@example.com/", "with a user name"),
+        ("x" * 9000, "is no URL"),
+    ],
+)
+def test_refused_seed(text: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        urls.parse_seed(text)
+    assert "secret" not in str(caught.value)
+    assert len(str(caught.value)) < 400

@@ -1,0 +1,193 @@
+"""crawler/policy/scope.py: each rule, its exact words, and hostile URLs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crawler.model.config import ScopeConfig
+from crawler.model.crawl import Want
+from crawler.model.errors import UsageError
+from crawler.policy.scope import Scope
+
+SEED = "http://www.site.example/docs/index.html"
+
+
+def judged(
+    url: str,
+    want: Want = "page",
+    depth: int = 1,
+    seeds: tuple[str, ...] = (SEED,),
+    **config: Any,
+) -> str | None:
+    skip = Scope(ScopeConfig(**config), seeds).judge(url, want, depth)
+    return None if skip is None else f"{skip.reason} | {skip.rule}"
+
+
+@pytest.mark.parametrize(
+    ("within", "url", "inside"),
+    [
+        ("host", "http://www.site.example/x", True),
+        ("host", "https://www.site.example/x", True),
+        ("host", "http://www.site.example:8080/x", False),
+        ("host", "http://site.example/x", False),
+        ("domain", "https://site.example:8080/x", True),
+        ("domain", "http://img.site.example/x", True),
+        ("domain", "http://notsite.example/x", False),
+        ("domain", "http://127.0.0.1/x", False),
+        ("prefix", "https://www.site.example/docs/a/b", True),
+        ("prefix", "http://www.site.example/docs/", True),
+        ("prefix", "http://www.site.example/docsx", False),
+        ("prefix", "http://www.site.example.evil.example/docs/", False),
+        ("page", SEED, True),
+        ("page", "http://www.site.example/docs/", False),
+        ("page", f"{SEED}/below", False),
+        ("page", f"{SEED}?page=2", False),
+        ("any", "http://elsewhere.example/", True),
+    ],
+)
+def test_within(within: str, url: str, inside: bool) -> None:
+    assert judged(url, within=within) == (
+        None if inside else f"scope | scope.within: {within}"
+    )
+
+
+def test_a_domain_is_what_somebody_could_register() -> None:
+    """By the public suffix list: `co.uk` is nobody's."""
+    seeds = ("https://www.shop.co.uk/",)
+    assert judged("https://img.shop.co.uk/x", seeds=seeds, within="domain") is None
+    assert judged("https://other.co.uk/x", seeds=seeds, within="domain") is not None
+
+
+def test_domain_of_an_address_is_the_address() -> None:
+    seeds = ("http://127.0.0.1:8000/",)
+    assert judged("http://127.0.0.1:9000/", seeds=seeds, within="domain") is None
+    assert judged("http://127.0.0.2:8000/", seeds=seeds, within="domain") is not None
+
+
+@pytest.mark.parametrize("within", ["host", "domain", "prefix", "page"])
+@pytest.mark.parametrize("entry", ["cdn.example", ".cdn.example", "*.CDN.example"])
+def test_domains(within: str, entry: str) -> None:
+    config: dict[str, Any] = {"within": within, "domains": (entry,)}
+    assert judged("http://a.cdn.example/x", **config) is None
+    assert judged("http://cdn.example:81/x", **config) is None
+    assert judged("http://xcdn.example/", **config) == f"scope | scope.within: {within}"
+
+
+def test_images_have_their_own_surroundings() -> None:
+    image = "http://pictures.example/a.png"
+    assert (
+        Scope(ScopeConfig(within="page", depth=2), [SEED]).judge(image, "image", 9)
+        is None
+    )
+    refused = "scope | scope.images_within: host"
+    assert judged(image, "image", images_within="host", within="any") == refused
+    assert judged("http://i.site.example/a", "image", images_within="domain") is None
+    assert judged("http://www.site.example/a", "image", images_within="host") is None
+
+
+def test_scheme() -> None:
+    assert judged("ftp://www.site.example/x") == "scheme | scheme: ftp"
+    assert judged("ws://www.site.example/x", within="any") == "scheme | scheme: ws"
+
+
+def test_depth_is_of_pages() -> None:
+    scope = Scope(ScopeConfig(depth=3), [SEED])
+    assert scope.judge(SEED, "page", 3) is None
+    skip = scope.judge(SEED, "page", 4)
+    assert skip is not None
+    assert (skip.reason, skip.rule) == ("depth", "scope.depth: 3")
+    assert scope.judge(SEED, "image", 4) is None
+
+
+SITE = "http://www.site.example"
+
+
+@pytest.mark.parametrize(
+    ("rules", "path", "rule"),
+    [
+        ((r"-\/calendar\/",), "/calendar/1", r"scope.rules[0]: -\/calendar\/"),
+        ((r"-\/calendar\/",), "/other", None),
+        (("-/calendar/", "+/calendar/2024"), "/calendar/2024/1", None),
+        (
+            ("-/calendar/", "+/calendar/2024"),
+            "/calendar/2025/1",
+            "scope.rules[0]: -/calendar/",
+        ),
+        (("+/docs/",), "/docs/x", None),
+        (("+/docs/",), "/other", "scope.rules: matches no + rule"),
+        (("+/docs/", r"-\.pdf$"), "/docs/x.pdf", r"scope.rules[1]: -\.pdf$"),
+        ((r"-\.pdf$", "+/docs/"), "/docs/x.pdf", None),
+        ((r"-\.pdf$", "+/docs/"), "/other", None),
+        (("-glob:*/private/*",), "/a/private/b", "scope.rules[0]: -glob:*/private/*"),
+        (("-glob:*/private",), "/private/b", None),
+        (("-glob:private/*",), "/private/b", None),
+        (("-glob:*.p?f",), "/x.pdf", "scope.rules[0]: -glob:*.p?f"),
+        (("-glob:*[x](*",), "/a[x](b", "scope.rules[0]: -glob:*[x](*"),
+        (("-(?i)/CaL/",), "/cal/", "scope.rules[0]: -(?i)/CaL/"),
+    ],
+)
+def test_rules(rules: tuple[str, ...], path: str, rule: str | None) -> None:
+    assert judged(SITE + path, rules=rules) == (rule and f"scope | {rule}")
+
+
+def test_rules_do_not_let_in_what_is_outside() -> None:
+    outside = judged("http://elsewhere.example/docs/", rules=("+/docs/",))
+    assert outside == "scope | scope.within: host"
+
+
+def test_a_list_of_wants_spares_seeds_and_images() -> None:
+    rules = ("+/docs/", r"-\.gif$")
+    assert judged(SITE + "/", depth=0, rules=rules) is None
+    assert judged(SITE + "/logo.png", "image", rules=rules) is None
+    assert (
+        judged(SITE + "/logo.gif", "image", rules=rules)
+        == r"scope | scope.rules[1]: -\.gif$"
+    )
+    assert (
+        judged(SITE + "/x.gif", depth=0, rules=rules)
+        == r"scope | scope.rules[1]: -\.gif$"
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (
+            {"rules": ("-ok", "-(")},
+            r"scope.rules\[1\]: '-\(' is no RE2 expression: missing \)",
+        ),
+        ({"rules": ("+(?!x)",)}, "no lookaround"),
+        ({"rules": ("docs",)}, r"scope.rules\[0\]: 'docs' must be \+"),
+        ({"rules": ("-",)}, "must be"),
+        ({"rules": ("",)}, "must be"),
+        ({"domains": ("a b",)}, "scope.domains: 'a b' is no domain"),
+        ({"domains": ("http://a/",)}, "is no domain"),
+    ],
+)
+def test_refused_configuration(config: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        Scope(ScopeConfig(**config))
+
+
+def test_a_redirected_seed_widens_the_scope() -> None:
+    scope = Scope(ScopeConfig(), ["http://site.example/"])
+    url = "http://www.site.example/x"
+    assert scope.judge(url, "page", 1) is not None
+    scope.widen("https://www.site.example/")
+    assert scope.judge(url, "page", 1) is None
+    assert scope.judge("http://site.example/x", "page", 1) is None
+
+
+def test_no_url_can_hang_a_rule() -> None:
+    # Python's own matcher would need 2**4000 steps.
+    scope = Scope(ScopeConfig(rules=("-(a+)+$", "-(.*a){12}x")), [SEED])
+    assert scope.judge(SITE + "/" + "a" * 4000 + "!", "page", 1) is None
+
+
+def test_the_memory_of_hosts_is_bounded() -> None:
+    scope = Scope(ScopeConfig(), [SEED])
+    for n in range(10_050):
+        assert scope.judge(f"http://{n}.example/", "page", 1) is not None
+    assert scope.judge(SEED, "page", 1) is None

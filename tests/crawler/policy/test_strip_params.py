@@ -1,0 +1,67 @@
+"""Parameters that say who sent a reader, not what to show: taken off, and nothing else is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler.cli.asking import open_state
+from crawler.inspect.explain import explain
+from crawler.model.config import Config, ScopeConfig
+from crawler.model.errors import UsageError
+from crawler.policy.strip_params import Parameters
+from tests.crawler.engine.test_crawl import config, crawl, endings, link, page, serve
+
+__all__ = ["serve"]
+
+DEFAULT = Config().scope.strip_params
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        ("", ""),
+        ("?a=1", "?a=1"),
+        ("?utm_source=x", ""),
+        ("?utm_source=x&a=1&utm_medium=y", "?a=1"),
+        ("?a=1&fbclid=z&b", "?a=1&b"),
+        ("?gclid", ""),
+        ("?gclids=1&my_utm_x=2&a=utm_b", "?gclids=1&my_utm_x=2&a=utm_b"),
+        ("?", "?"),
+        ("?&&", "?&&"),
+    ],
+)
+def test_what_is_taken_off(query: str, left: str) -> None:
+    assert (
+        Parameters(DEFAULT).stripped(f"http://a.example/p{query}")
+        == f"http://a.example/p{left}"
+    )
+
+
+def test_none_and_wrong_names() -> None:
+    assert (
+        Parameters(()).stripped("http://a.example/?utm_a=1")
+        == "http://a.example/?utm_a=1"
+    )
+    assert (
+        Parameters(("s.d*",))
+        .stripped("http://a.example/?sxd=1&s.dx=2")
+        .endswith("/?sxd=1")
+    )
+    for wrong in ("", "*", "a=b", "a*b", "a b"):
+        with pytest.raises(UsageError, match="strip_params"):
+            Parameters((wrong,))
+
+
+def test_links_lose_them_and_explain_knows(serve: Any, tmp_path: Path) -> None:
+    site = serve(
+        index=page(link("/a?utm_source=x", "/a?sid=1&b=2", "/a?sid=2&b=2")), a=page()
+    )
+    start = config(site, tmp_path, scope=ScopeConfig(strip_params=("utm_*", "sid")))
+    crawl(start)
+    assert endings(tmp_path, site) == {"/": "page", "/a": "page", "/a?b=2": "page"}
+    with open_state(tmp_path) as (state, _):
+        found = explain(state, start, site.url("/a?sid=77&b=2"), 0.0)
+    assert (found.url, found.answer) == (site.url("/a?b=2"), "fetched: page")

@@ -1,0 +1,586 @@
+"""Traps end by themselves, and what only looks like one is crawled whole."""
+
+from __future__ import annotations
+
+import re
+import tracemalloc
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from crawler.engine.builder import Summary, open_crawl
+from crawler.frontier.memory import MemoryStore
+from crawler.model.config import (
+    Config,
+    ImagesConfig,
+    LimitsConfig,
+    OutputConfig,
+    PolitenessConfig,
+    RobotsConfig,
+)
+from crawler.model.crawl import Lease, Skip
+from crawler.model.documents import ImageLink, Link, Page
+from crawler.model.url import canonical
+from crawler.policy import traps as traps_module
+from crawler.policy.traps import Traps
+from crawler.policy.traps.scores import CREDIT, FREE, Ledger
+from crawler.policy.traps.templates import shape_of
+from crawler.workspace.folder import stored_config
+from tests.helpers.cpu import cpu_within
+from tests.site import archives, tops, views
+from tests.site import traps as endless
+from tests.site.page import Page as Entry
+from tests.site.page import reply
+from tests.site.server import Site
+from tests.site.traps import WORDS, links, sentence
+
+SAFE = ";/?=&,.:"
+COST = 200
+"""Requests that a trap may cost beyond its true content."""
+PAGES = [*endless.PAGES, *views.PAGES, *archives.PAGES]
+HANDLERS = {entry.name: entry.answer for entry in PAGES}
+
+
+def crawl(site: Site, folder: Path, path: str, at_once: int) -> Summary:
+    config = Config(
+        seeds=(site.url(path),),
+        dir=str(folder),
+        politeness=PolitenessConfig(per_host=at_once, wait=0.0, adaptive=False),
+        limits=LimitsConfig(max_pages=7000),
+        images=ImagesConfig(fetch=False),
+        robots=RobotsConfig(obey=False),
+        records=OutputConfig(record=("skips",)),
+        concurrency=at_once,
+    )
+    return open_crawl(config, mode="new").run()
+
+
+@pytest.fixture(scope="module")
+def traps() -> Any:
+    site = Site(HANDLERS)
+    yield site
+    site.stop()
+
+
+# What is worth a request, as a pattern for it, and how many there are.
+CONTENT = {
+    "calendar": (r"/calendar/2024/5$", 1),
+    "chain": (r"/chain/0$", 1),
+    "query": (r"/query\?w=0$", 1),
+    "deeper": (r"/deeper/$", 1),
+    "cycle": (r"/cycle/$", 1),
+    "session": (r"/session/(\d+)", 24),
+    "matrix": (r"/matrix/(\d+)", 24),
+    "shop": (r"/shop$", 1),
+    "facets": (r"/facets/$", 1),
+    "archive": (r"/archive/((?:page/)?\d+)$", 5050),
+    "thin": (r"/thin(/\d+)?$", 1001),
+    "wide": (r"/wide/(\d+)", 60),
+    "catalogue": (r"/catalogue\?id=(\d+)", 1000),
+    "serial": (r"/serial/(\d+)$", 600),
+    "readings": (r"/readings/(\d+)$", 300),
+    "slipped": (r"/slipped/(?:about/team/|news/today/|help/|)$", 1),
+    "exhausted": (r"/exhausted\?page=(\d|1\d|20)$", 20),
+    "cookieless": (r"/cookieless/.*/(\d+)$", 24),
+    "tags": (r"/tags/$", 1),
+    "search": (r"/search\?q=amber$", 1),
+    "blog": (r"/blog/(\d*)$", views.POSTS + 1),
+    "shelf": (r"/shelf/(\d+)", 24),
+    "spelling": (r"/spelling/.*/(\d+)$", views.SPELT),
+    "planner": (r"/planner", 1),
+    "leaves": (r"/leaves\?page=(\d+)$", archives.LEAVES),
+    "wiki": (r"/wiki/(\w+)$", archives.ARTICLES),
+    "forum": (r"/forum(.*)", archives.forum_pages()),
+}
+
+
+@pytest.mark.parametrize("at_once", [8, 32])
+@pytest.mark.parametrize(
+    "entry",
+    [entry for entry in PAGES if entry.name in CONTENT],
+    ids=lambda entry: entry.name,
+)
+def test_a_trap_costs_little_and_its_true_content_is_there(
+    traps: Site, tmp_path: Path, entry: Entry, at_once: int
+) -> None:
+    traps.forget()
+    summary = crawl(traps, tmp_path, entry.path, at_once)
+    pattern, true = CONTENT[entry.name]
+    found = (re.match(pattern, hit.target) for hit in traps.log)
+    read = {match.groups() for match in found if match}
+    assert summary.finish_reason == "done"
+    assert len(traps.log) - true < COST
+    assert len(read) == true
+
+
+def test_a_run_that_is_stopped_begins_no_trap_anew(traps: Site, tmp_path: Path) -> None:
+    traps.forget()
+    crawl(traps, tmp_path / "whole", "/chain/0", 1)
+    asked = len(traps.log)
+    traps.forget()
+    config = stored_config(tmp_path / "whole")
+    for pages in (20, 35, 7000):
+        limits = replace(config.limits, max_pages=pages)
+        part = replace(config, dir=str(tmp_path / "parts"), limits=limits)
+        open_crawl(part, mode="new" if pages == 20 else "resume").run()
+    assert len({hit.target for hit in traps.log}) == asked
+
+
+TOGETHER = [
+    entry for entry in PAGES if entry.name in CONTENT.keys() - {"archive", "wiki"}
+]
+
+
+def test_what_one_part_of_a_site_does_says_nothing_about_the_others(
+    tmp_path: Path,
+) -> None:
+    """All of them on one host, beside so many other pages that their names are not told apart."""
+    words = [f"{one}-{other}" for one in WORDS for other in WORDS[:5]]
+    index = links(*words, *(entry.path for entry in TOGETHER))
+    site = Site(
+        {"": reply(index), **HANDLERS, **dict.fromkeys(words, reply("<p>a page"))}
+    )
+    crawl(site, tmp_path, "/", 8)
+    site.stop()
+    for entry in TOGETHER:
+        pattern, true = CONTENT[entry.name]
+        hits = [
+            hit.target for hit in site.log if re.match(rf"/{entry.name}\b", hit.target)
+        ]
+        assert len(hits) - true < COST, entry.name
+        read = {
+            match.groups() for target in hits if (match := re.match(pattern, target))
+        }
+        assert len(read) == true, entry.name
+
+
+# ------------------------------------------------------------------ names at the top
+
+
+@pytest.mark.parametrize("branches", [2, 6, 50])
+@pytest.mark.parametrize("form", tops.FORMS)
+def test_a_maze_of_words_at_the_top_costs_little(
+    tmp_path: Path, form: str, branches: int
+) -> None:
+    site = Site(tops.maze(form, branches))
+    summary = crawl(site, tmp_path, "/", 8)
+    site.stop()
+    assert summary.finish_reason == "done"
+    assert len(site.log) < COST
+
+
+@pytest.mark.parametrize("name", tops.TRUE)
+def test_a_site_with_its_pages_at_the_top_is_read_whole(
+    tmp_path: Path, name: str
+) -> None:
+    handler, pattern, true = tops.TRUE[name]
+    site = Site(tops.AnyName(handler))
+    crawl(site, tmp_path, "/", 8)
+    site.stop()
+    found = (re.match(pattern, hit.target) for hit in site.log)
+    read = {
+        match[1]
+        for match in found
+        if match and match[1] not in ("", "robots", "members")
+    }
+    assert len(read) >= true - 1  # the home page may be one of them
+
+
+# ------------------------------------------------------------------ by itself
+
+
+def lease(url: str, parent: str | None, depth: int, number: int = 1) -> Lease:
+    return Lease(url, number, "a.example", "a", "page", depth, 0, 0, parent)
+
+
+def fetch(subject: Traps, page: Lease, text: str, **more: Any) -> None:
+    assert subject.admit(page)
+    subject.learn(page, text.encode(), Page("text/html", "utf-8", **more))
+    subject.settle(page)
+
+
+def walk(subject: Traps, count: int, text: str = "<p>the same", start: int = 0) -> None:
+    """Pages of a chain, each of which leads to the next."""
+    for n in range(start, start + count):
+        fetch(subject, lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n), text)
+
+
+CHAIN = "http://a.example/month/"
+
+
+def test_a_cut_names_its_template_and_survives_a_resume() -> None:
+    notes = MemoryStore()
+    subject = Traps(LimitsConfig(), notes)
+    walk(subject, FREE + CREDIT)
+    assert subject.judge(f"{CHAIN}50", f"{CHAIN}49", 50) is None
+    walk(subject, 2, start=FREE + CREDIT)
+    skip = Skip("trap", "limits.traps: /month/# gave nothing new, after 41 pages")
+    for one in (subject, Traps(LimitsConfig(), notes)):
+        assert one.judge(f"{CHAIN}50", f"{CHAIN}49", 50) == skip
+        assert one.judge_lease(lease(f"{CHAIN}50", f"{CHAIN}49", 50)) == skip
+        assert (
+            one.judge(f"{CHAIN}50", "http://a.example/news", 50) is None
+        )  # from elsewhere
+        assert one.judge(f"{CHAIN}50", "http://b.example/month/1", 50) is None
+        assert one.judge("http://a.example/month", f"{CHAIN}49", 50) is None
+        assert one.instead(f"{CHAIN}50", f"{CHAIN}49", 50) is None
+        assert (
+            one.judge_lease(replace(lease(f"{CHAIN}50", None, 0), kind="seed")) is None
+        )  # a seed
+
+
+def test_a_picture_or_numbers_of_its_own_make_a_page_new() -> None:
+    for text, picture in (
+        ("<p>{n}.25 <p>{n}.5 <p>{n}.75 <p>{n}.125", "x"),
+        ("", "{n}.jpg?{n}"),
+    ):
+        subject = Traps(LimitsConfig(), MemoryStore())
+        for n in range(3 * CREDIT):
+            image = ImageLink(f"http://a.example/{picture.format(n=n)}", "img")
+            page = lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n)
+            fetch(subject, page, text.format(n=n), images=(image,))
+        assert subject.judge(f"{CHAIN}999", f"{CHAIN}998", 999) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<p>Month {n}, {n}/2024 at 12:{n}",
+        "<p class='{n}' id=a{n}>Month",
+        "<!-- made in {n}.5 ms --><script>var n = 'word{n}'</script><p>Month",
+        "<p>Visitor {n}.55<p>Session 0af{n}c",
+    ],
+)
+def test_dates_counters_markup_and_scripts_make_none(text: str) -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    for n in range(FREE + CREDIT + 3):
+        walk(subject, 1, text.format(n=n), start=n)
+    assert subject.judge(f"{CHAIN}99", f"{CHAIN}98", 99) is not None
+
+
+def test_no_more_of_a_suspect_are_under_way_than_it_has_credit() -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    walk(subject, FREE + CREDIT - 3)
+    leases = [lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n, n) for n in range(100, 110)]
+    admitted = [one for one in leases if subject.admit(one)]
+    assert len(admitted) == 4  # the first one that is looked at is new
+    assert subject.admit(lease("http://a.example/other", CHAIN, 9, 99))
+    for one in admitted[:2]:
+        subject.learn(one, b"<p>the same", Page("text/html", "utf-8"))
+        subject.settle(one)
+    assert not subject.admit(leases[8])
+    subject.settle(admitted[2])  # it failed
+    assert subject.admit(leases[8])
+
+
+def test_a_template_that_yields_is_not_held_up() -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    for n in range(3 * CREDIT):
+        walk(subject, 1, f"<p>{chr(97 + n % 26) * (n // 26 + 1)}", start=n)
+    assert all(
+        subject.admit(lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n, n))
+        for n in range(100, 200)
+    )
+
+
+def test_a_view_that_says_more_is_worth_it_and_one_that_does_not_is_cut() -> None:
+    answer, further = "<p>Reply to {n}", "<p>" + "more of {n} " * 20
+    for more, ends in (("", True), (answer, True), (further, False)):
+        subject = Traps(LimitsConfig(), MemoryStore())
+        for n in range(60):
+            url = f"http://a.example/post/{n}"
+            text = "".join(f"<p>{sentence(n * 9 + k)}" for k in range(9))
+            links = (Link(f"{url}?view=1", "a"),)
+            fetch(subject, lease(url, "http://a.example/", 1, n), text, links=links)
+            other = text + more.format(n=WORDS[n % 14] + WORDS[n // 14])
+            if subject.judge(f"{url}?view=1", url, 2) is None:
+                fetch(subject, lease(f"{url}?view=1", url, 2, 1000 + n), other)
+        assert (subject.judge(f"{url}?view=1", url, 2) is not None) is ends
+        assert subject.judge(f"{url}?view=1", "http://a.example/news", 2) is None
+
+
+def test_pages_that_take_the_place_of_others_may_say_what_these_said() -> None:
+    """100 pages are read with a session id before it is cut, and all of them once more without."""
+    subject = Traps(LimitsConfig(), MemoryStore())
+    item = "http://a.example/shop/item"
+    parent = f"{item}/0?sid=x"
+
+    def say(url: str, depth: int, n: int) -> None:
+        page = lease(url, parent, depth)
+        assert subject.judge_lease(page) is None
+        fetch(subject, page, f"<p>{WORDS[n % 14]} {WORDS[n // 14]}")
+
+    n = 0
+    while subject.judge(f"{item}/{n}?sid=last", parent, 3) is None:
+        say(f"{item}/{n % 100}?sid={n}", 1 + min(n, 2), n % 100)
+        n += 1
+    assert n < 400
+    for n in range(100):
+        url = f"{item}/{n}?sid=last"
+        assert subject.judge(url, parent, 4) is not None
+        assert subject.instead(url, parent, 4) == f"{item}/{n}"
+        say(f"{item}/{n}", 4, n)
+
+
+def test_redirects_that_lead_nowhere_new_end_too() -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    for n in range(FREE + CREDIT):
+        url = f"http://a.example/post/{n}"
+        page = lease(f"{url}?share=x", url, 2)
+        assert subject.judge_lease(page) is None
+        assert subject.admit(page)
+        subject.learn_nothing(page)
+        subject.settle(page)
+    rule = "limits.traps: /post?share= gave nothing new, after 40 pages"
+    assert subject.judge_lease(page) == Skip("trap", rule)
+
+
+def test_another_spelling_is_asked_for_until_it_is_known_to_be_in_vain() -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    for n in range(CREDIT):
+        for path in (f"/Item/{n}", f"/item/{n}"):
+            page = lease(f"http://a.example{path}", "http://a.example/", 1)
+            assert subject.judge_lease(page) is None
+            fetch(subject, page, f"<p>item {n}")
+    fetch(
+        subject, lease("http://a.example/Last", "http://a.example/", 1), "<p>the last"
+    )
+    skip = Skip(
+        "trap", "limits.traps: another case of letters gave nothing new, after 32 pages"
+    )
+    assert subject.judge("http://a.example/LAST", "http://a.example/", 1) == skip
+    assert subject.judge("http://a.example/Last", "http://a.example/", 1) is None
+    assert subject.judge("http://a.example/NEW", "http://a.example/", 1) is None
+
+
+def test_where_case_counts_every_spelling_is_asked_for() -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    for n in range(3 * CREDIT):
+        for name, title in (("Item", "one"), ("item", "other")):
+            page = lease(f"http://a.example/{name}/{n}", "http://a.example/", 1)
+            assert subject.judge_lease(page) is None
+            fetch(subject, page, "<p>item", title=title)
+
+
+def test_traps_can_be_switched_off() -> None:
+    subject = Traps(LimitsConfig(traps=False), MemoryStore())
+    walk(subject, 200)
+    assert subject.judge(f"{CHAIN}50", f"{CHAIN}49", 50) is None
+
+
+def test_text_made_to_be_slow_takes_no_time() -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    with cpu_within(5):
+        for part in (
+            "<",
+            "<!--",
+            "<script>",
+            "<script",
+            "<p",
+            "0",
+            "a0",
+            "0.",
+            "<template></",
+        ):
+            walk(subject, FREE + 3, part * (300_000 // len(part)))
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_any_address_has_templates(path: str, parent: str) -> None:
+    urls = [
+        canonical(f"http://a.example/{quote(text, safe=SAFE)}")
+        for text in (path, parent)
+    ]
+    url, other = (one or CHAIN for one in urls)
+    subject = Traps(LimitsConfig(), MemoryStore())
+    for n in range(FREE + CREDIT + 2):
+        fetch(subject, lease(url, other, n), "x")
+        subject.judge_lease(lease(url, other, n))
+        subject.instead(url, other, n)
+
+
+# ------------------------------------------------------------------ names at the top, by itself
+
+
+def open_names(subject: Traps, parent: str, depth: int) -> None:
+    """Pages found on `parent` that say nothing, and lead on to names that nobody has met."""
+    for n in range(FREE + CREDIT + 1):
+        page = lease(f"http://a.example/{tops.word(n)}/", parent, depth)
+        if subject.judge_lease(page) is None:
+            onward = (Link(f"http://a.example/{tops.word(1000 + n)}", "a"),)
+            fetch(subject, page, f"<h1>{tops.word(n)}</h1>", links=onward)
+
+
+SECTION = "http://a.example/section/"
+UNOPENED = "http://a.example/unopened/5"
+
+
+@pytest.mark.parametrize(
+    ("parent", "depth", "ends"),
+    [(SECTION, 2, True), (SECTION, 1, False), ("http://a.example/", 2, False)],
+)
+def test_names_that_a_seed_or_the_home_page_lists_are_read(
+    parent: str, depth: int, ends: bool
+) -> None:
+    subject = Traps(LimitsConfig(), MemoryStore())
+    open_names(subject, parent, depth)
+    rule = "limits.traps: new names at the top of the site gave nothing new, after 40 pages"
+    found = subject.judge(UNOPENED, SECTION, 9)
+    assert found == (Skip("trap", rule) if ends else None)
+
+
+def test_below_a_name_that_is_open_all_is_read_also_by_the_next_run() -> None:
+    notes = MemoryStore()
+    first = Traps(LimitsConfig(), notes)
+    open_names(first, SECTION, 2)
+    for subject in (
+        first,
+        Traps(LimitsConfig(), notes),
+    ):  # killed: nothing was put away
+        assert subject.judge(UNOPENED, SECTION, 9) is not None
+        assert subject.judge_lease(lease(UNOPENED, SECTION, 9)) is not None
+        assert subject.judge(f"http://a.example/{tops.word(3)}/new", SECTION, 9) is None
+        assert subject.judge("http://a.example/unopened/6", UNOPENED, 9) is None
+        assert subject.judge(UNOPENED, "http://b.example/", 9) is None
+        assert subject.judge_lease(lease(UNOPENED, "http://b.example/x", 9)) is None
+        assert (
+            subject.judge_lease(replace(lease(UNOPENED, SECTION, 9), kind="sitemap"))
+            is None
+        )
+
+
+# ------------------------------------------------------------------ many hosts
+
+
+def month(host: int, n: int) -> Lease:
+    """A page of the chain of one of many hosts."""
+    chain = f"http://h{host}.example/month/"
+    return Lease(
+        f"{chain}{n}", host, f"h{host}.example", "a", "page", n, 0, 0, f"{chain}{n - 1}"
+    )
+
+
+def in_turn(subject: Traps, hosts: int, pages: int) -> list[int]:
+    """Ask hosts in turn for two pages each, as the frontier does; how many each was asked for."""
+    asked = [0] * hosts
+    for n in range(0, pages, 2):
+        for host in range(hosts):
+            for page in (month(host, n), month(host, n + 1)):
+                if subject.judge_lease(page) is None:
+                    fetch(subject, page, f"<p>Month {n} of host {host}")
+                    asked[host] += 1
+    return asked
+
+
+def test_a_trap_is_none_the_cheaper_for_hosts_that_take_turns() -> None:
+    with patch.object(traps_module, "MOST_REMEMBERED", 300):
+        subject = Traps(LimitsConfig(), MemoryStore())
+        assert (
+            in_turn(subject, 40, 60)
+            == in_turn(Traps(LimitsConfig(), MemoryStore()), 1, 60) * 40
+        )
+        assert len(subject._ledgers) < 8
+
+
+def test_what_was_learnt_is_there_after_a_stop() -> None:
+    notes = MemoryStore()
+    first = Traps(LimitsConfig(), notes)
+    walk(first, FREE + CREDIT // 2)
+    first.put_away()
+    second = Traps(LimitsConfig(), notes)
+    walk(second, CREDIT - CREDIT // 2 + 1, start=FREE + CREDIT // 2)
+    assert second.judge(f"{CHAIN}99", f"{CHAIN}98", 99) is not None
+
+
+def test_a_host_that_is_being_asked_is_not_put_away() -> None:
+    with patch.object(traps_module, "MOST_REMEMBERED", 300):
+        subject = Traps(LimitsConfig(), MemoryStore())
+        walk(subject, FREE + CREDIT - 1)
+        page = lease(f"{CHAIN}50", f"{CHAIN}49", 50, 1000)
+        assert subject.admit(page)
+        in_turn(subject, 40, 2)
+        subject.learn(page, b"<p>the same", Page("text/html", "utf-8"))
+        subject.settle(page)
+        in_turn(subject, 40, 2)
+        assert subject.judge_lease(lease(f"{CHAIN}99", f"{CHAIN}98", 99)) is None
+        walk(subject, 1, start=60)
+        assert subject.judge_lease(lease(f"{CHAIN}99", f"{CHAIN}98", 99)) is not None
+
+
+def in_order(saved: bytes) -> list[Any]:
+    """What was saved, its sets sorted."""
+    units, respelt, folders, memory, spellings, read, *rest = msgspec.msgpack.decode(
+        saved
+    )
+    names = {folder: some and sorted(some) for folder, some in folders.items()}
+    return [units, respelt, names, sorted(memory), spellings, sorted(read), *rest]
+
+
+def test_all_that_a_ledger_knows_comes_back_with_it() -> None:
+    ledger = Ledger()
+    for n in range(3 * FREE):
+        for path in (f"/a{n}/b{n}/c?x={n}", f"/A{n}/b{n}/c", f"/{'n' * n}/x"):
+            url = f"http://a.example{path}"
+            shape = shape_of(url, ledger.folders, learn=True)
+            for unit in ledger.units_of(shape, n):
+                unit.fetched += 1
+                unit.earn() if n % 3 else unit.pay(1)
+            ledger.memory.is_new(url, f"<p>{sentence(n)}".encode(), (), bag=False)
+            ledger.spellings.meet(url)
+            ledger.read.add(n)
+    ledger.patience, ledger.paid = 3, True
+    ledger.respelt.pay(5)
+    again = Ledger.restored(ledger.saved(), {})
+    assert in_order(again.saved()) == in_order(ledger.saved())
+    assert again.weigh() == ledger.weigh()
+    assert again.respelt.credit == CREDIT - 5
+    url = "http://a.example/nnn/other"
+    assert shape_of(url, again.folders) == shape_of(url, ledger.folders)
+    assert again.spellings.respells("http://a.example/a1/B1/C")
+    assert not again.memory.is_new(url, f"<p>{sentence(2)}".encode(), (), bag=False)
+
+
+def test_a_large_ledger_is_small_in_the_store() -> None:
+    ledger = Ledger()
+    for n in range(9000):
+        url = f"http://a.example/{sentence(n).replace(' ', '/')}?{n}={n}"
+        ledger.units_of(shape_of(url, ledger.folders, learn=True), 1)
+        ledger.memory.is_new(url, f"<p>{n}<p>{sentence(n)}".encode(), (), bag=False)
+        ledger.spellings.meet(url)
+    assert len(ledger.saved()) < 300_000
+    assert ledger.weigh() < 200_000
+
+
+class Forgetful(MemoryStore):
+    """Keeps no notes, so that only what `Traps` holds is measured."""
+
+    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+        pass
+
+
+def test_what_is_remembered_of_all_hosts_has_a_bound() -> None:
+    """Hosts that all look like traps, and hosts with a whole ledger each."""
+    room = 15_000
+    tracemalloc.start()
+    with patch.object(traps_module, "MOST_REMEMBERED", room):
+        for hosts, pages in ((800, 4), (15, 200)):
+            subject = Traps(LimitsConfig(), Forgetful())
+            for host in range(hosts):
+                for n in range(pages):
+                    fetch(
+                        subject,
+                        month(host, n),
+                        f"<p>{sentence(n)}<p>{sentence(host * 997 + n)}",
+                    )
+            assert room / 2 < subject._weight <= room
+            assert tracemalloc.get_traced_memory()[0] < 100 * room
+            del subject
+    tracemalloc.stop()

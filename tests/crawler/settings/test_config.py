@@ -1,0 +1,413 @@
+"""Configuration: where values come from, who wins, and what a mistake is told."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crawler.model.config import Config, CrawlFile, from_json, to_json
+from crawler.model.errors import StateError, UsageError
+from crawler.model.units import exact_bytes, exact_seconds, parse_bytes, parse_seconds
+from crawler.settings.doc import example_toml, json_schema, show, toml_value
+from crawler.settings.fields import keys, read, read_text
+from crawler.settings.load import (
+    Plan,
+    find_line,
+    from_assignment,
+    from_environ,
+    from_flag,
+    load,
+)
+from crawler.settings.secrets import revealed
+from crawler.settings.seed_input import default_name, read_seeds
+from tests.helpers.paths import ROOT
+
+
+def plan(text: str, environ: dict[str, str] | None = None, *assignments: str) -> Plan:
+    return load(
+        ("crawl.toml", text), environ or {}, [from_assignment(a) for a in assignments]
+    )
+
+
+def only(text: str, environ: dict[str, str] | None = None, *assignments: str) -> Config:
+    (job,) = plan(text, environ, *assignments).jobs
+    return job.config
+
+
+def complaint(text: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        plan(text)
+    return str(caught.value)
+
+
+# ------------------------------------------------------------------ the example
+
+
+def test_the_example_file_is_the_one_we_print() -> None:
+    assert (ROOT / "config.example.toml").read_text(encoding="utf-8") == example_toml()
+
+
+def test_the_example_equals_the_defaults_and_holds_every_key() -> None:
+    assert only(example_toml()) == Config()
+    named = set(keys(CrawlFile)) - {("job",)}
+    tree = tomllib.loads(example_toml())
+    found = {
+        (name, *rest)
+        for name, value in tree.items()
+        for rest in (
+            [(key,) for key in value] if isinstance(value, dict) and value else [()]
+        )
+    }
+    assert found == named
+
+
+def test_the_jobs_of_the_example_run_when_uncommented() -> None:
+    head, _, jobs = example_toml().partition("# [[job]]")
+    live = "\n".join(
+        line.removeprefix("# ") for line in f"# [[job]]{jobs}".splitlines()
+    )
+    names = [job.config.dir for job in plan(head + live.replace("\n#\n", "\n")).jobs]
+    assert names == ["docs", "blog"]
+
+
+def test_every_key_is_explained() -> None:
+    for section in json_schema()["$defs"].values():
+        for name, shape in section["properties"].items():
+            assert shape.get("description") or "$ref" in shape, name
+
+
+def test_the_json_schema_accepts_the_example_and_refuses_mistakes() -> None:
+    validator = jsonschema.Draft202012Validator(json_schema())
+    validator.check_schema(json_schema())
+    assert not list(validator.iter_errors(tomllib.loads(example_toml())))
+    for wrong in (
+        {"concurency": 1},
+        {"http": {"timeout": "soon"}},
+        {"concurrency": "32"},
+    ):
+        assert list(validator.iter_errors(wrong))
+
+
+# ------------------------------------------------------------------ who wins
+
+
+def test_order_of_values() -> None:
+    text = (
+        "concurrency = 1\n[retry]\ntries = 1\n[http]\ntimeout = 1\nread_timeout = 1\n"
+    )
+    environ = {"CRAWL_RETRY_TRIES": "2", "CRAWL_HTTP_TIMEOUT": "2m"}
+    config = only(text, environ, "http.timeout=3s")
+    assert config.concurrency == 1
+    assert config.retry.tries == 2
+    assert config.http.timeout == 3
+    assert config.http.read_timeout == 1
+    assert config.http.connect_timeout == Config().http.connect_timeout
+
+
+def test_show_names_the_origin_and_is_itself_a_configuration() -> None:
+    (job,) = plan(
+        "concurrency = 1", {"CRAWL_RETRY_TRIES": "2"}, "http.timeout=90m"
+    ).jobs
+    text = show(job)
+    rows = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
+    assert rows["concurrency"].split() == ["1", "#", "crawl.toml"]
+    assert rows["tries"].split() == ["2", "#", "CRAWL_RETRY_TRIES"]
+    assert rows["timeout"].split() == ['"90m"', "#", "-s", "http.timeout"]
+    assert rows["backoff"].split() == ["1", "#", "default"]
+    assert only(text) == job.config
+
+
+def test_headers_merge_and_added_rules_come_last() -> None:
+    text = 'http.headers = { A = "1", B = "1" }\nscope.rules = ["-/a"]'
+    flags = [
+        from_flag(("http", "headers"), {"B": "2"}, "-H"),
+        from_flag(("scope", "rules"), ["+/b"], "--include", adds=True),
+    ]
+    (job,) = load(("f", text), {}, flags).jobs
+    assert job.config.http.headers == {"A": "1", "B": "2"}
+    assert job.config.scope.rules == ("-/a", "+/b")
+
+
+def test_jobs_share_the_top_and_override_it() -> None:
+    made = plan(
+        'jobs = "side_by_side"\nconcurrency = 4\nscope.depth = 3\n'
+        '[[job]]\nname = "a"\nseeds = ["https://a.test/"]\nscope.depth = "none"\n'
+        '[[job]]\nseeds = ["https://b.test:8000/x"]\nlimits.max_bytes = "1M"\n'
+    )
+    first, second = (job.config for job in made.jobs)
+    assert made.side_by_side
+    assert (first.dir, first.scope.depth, first.concurrency) == ("a", None, 4)
+    assert (second.dir, second.scope.depth) == ("b.test_8000", 3)
+    assert second.limits.max_bytes == 2**20
+
+
+def test_two_jobs_may_not_share_a_folder() -> None:
+    with pytest.raises(UsageError, match=r"1 and 2 both write to 'x'"):
+        plan('[[job]]\ndir = "x"\n[[job]]\ndir = "x"\n')
+
+
+def test_nothing_given_is_the_default() -> None:
+    assert load(None, {}, []) == load(("f", ""), {"PATH": "/bin"}, [])
+    assert load(None, {}, []).jobs[0].config == Config()
+
+
+# ------------------------------------------------------------------ mistakes
+
+MISTAKES = [
+    (
+        "concurency = 3",
+        "crawl.toml:1: there is no concurency; did you mean 'concurrency'?",
+    ),
+    ("\n\n[htp]\ntimeout = 3", "crawl.toml:3: there is no htp; did you mean 'http'?"),
+    ("timeout = 3", "crawl.toml:1: there is no timeout; did you mean [http] timeout?"),
+    (
+        "[http]\n# x\ntimout = 3",
+        "crawl.toml:3: there is no [http] timout; did you mean 'timeout'?",
+    ),
+    (
+        "concurrency = '9'",
+        "crawl.toml:1: concurrency: expected a whole number, got a string ('9')",
+    ),
+    ("concurrency = 0", "crawl.toml:1: concurrency: expected a whole number >= 1 (0)"),
+    ("seeds = 'x'", "crawl.toml:1: seeds: expected a list, got a string ('x')"),
+    ("http = 3", "crawl.toml:1: http is a section: write [http]"),
+    ("job = 3", "crawl.toml:1: a job is a table: write [[job]]"),
+    (
+        "http.timeout = 'soon'",
+        "crawl.toml:1: [http] timeout: 'soon' is no duration; write seconds",
+    ),
+    (
+        "robots.max_age = '25h'",
+        "[robots] max_age: expected a number <= 86400.0 (90000.0)",
+    ),
+    (
+        "http.max_body = '1X'",
+        "crawl.toml:1: [http] max_body: '1X' is no size; write bytes",
+    ),
+    (
+        "scope.within = 'hots'",
+        "crawl.toml:1: [scope] within: 'hots' is none of host, domain,",
+    ),
+    (
+        "records.record = ['robots', 'skip']",
+        "'skip' is none of skips, robots; did you mean 'skips'?",
+    ),
+    (
+        "scope.rules = ['+a', '-(']",
+        "[scope] rules: [1]: '-(' is no RE2 expression: missing )",
+    ),
+    (
+        "scope.rules = ['/x']",
+        "'/x' must be + (take) or - (leave) followed by a pattern",
+    ),
+    ("scope.domains = ['a b']", "'a b' is no domain; write it as example.com"),
+    ("http.allow_net = ['10/8/8']", "'10/8/8' is no network"),
+    ("http.resolve = ['a:443']", "'a:443' is not HOST:PORT:ADDR"),
+    ("http.resolve = ['a:443:1.2.3.4,b']", "'a:443:1.2.3.4,b' is not HOST:PORT:ADDR"),
+    ("http.ca_file = '/no/such.pem'", "/no/such.pem can't be read: No such file"),
+    ("http.ca_file = '/dev/null'", "/dev/null holds no certificates in PEM form"),
+    ("retry.statuses = ['6xx']", "'6xx' is no status"),
+    ("images.name = '{hots}'", "[images] name: '{hots}' is no template"),
+    ("images.name = '../{sha256}'", "must be a relative path without '.' and '..'"),
+    ("fail_on = '5'", "'5' is neither any nor seed nor a share such as 5%"),
+    ('http.headers = {"a b" = "1"}', "'a b' is no header name"),
+    ('http.headers = {A = "1\\n2"}', "the value of A holds a line break"),
+    ('http.headers = {Cookie = "a=b"}', 'write Cookie = "env:NAME"'),
+    ("seeds = ['ftp://a.test']", "the scheme ftp is not supported"),
+    ("a = ", "crawl.toml: not TOML: Invalid value (at"),
+    ("[[job]]\n[[job]]\nx = 1", "crawl.toml:3: there is no x"),
+    ("[[job]]\njobs = 'in_order'", "crawl.toml:2: there is no jobs"),
+    ("concurrency = 2001-01-01", "expected a whole number, got a date"),
+    (
+        "images.fetch = 1",
+        "crawl.toml:1: [images] fetch: expected true or false, got a whole number",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES)
+def test_a_mistake_is_told_with_its_place(text: str, message: str) -> None:
+    assert message in complaint(text)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    lines = complaint(
+        "x = 1\n\n[http]\ntimeout = 'x'\n[[job]]\nscope.depth = -1"
+    ).splitlines()
+    assert [line.split(":")[1] for line in lines] == ["1", "4", "6"]
+
+
+def test_mistakes_outside_the_file() -> None:
+    for environ, message in (
+        ({"CRAWL_HTTP_TIMEOUT": "soon"}, "CRAWL_HTTP_TIMEOUT: 'soon' is no duration"),
+        ({"CRAWL_HTTP_TIMOUT": "1"}, "did you mean CRAWL_HTTP_TIMEOUT?"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            from_environ(environ)
+        assert message in str(caught.value)
+    assert from_environ({"CRAWL_HOME": "/srv"}) == []
+    with pytest.raises(UsageError, match="did you mean 'timeout'"):
+        from_assignment("http.timout=3")
+    with pytest.raises(UsageError, match="KEY=VALUE"):
+        from_assignment("http.timeout")
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "# a comment",
+                "",
+                "a{n} = 1",
+                'b{n} = """\nx = 1\n[y]\n"""',
+                "c{n} = [\n  1, # [\n  2,\n]",
+                "d{n} = { e = 1 }",
+                "'f.{n}' = 1",
+                "g{n}.h = 'x'",
+                "[t{n}]",
+                "[[job]]",
+            ]
+        ),
+        max_size=12,
+    ),
+    st.sampled_from(
+        ["wanted = 1", "wanted = [\n\n1\n]", "wanted.x = 1", "[wanted]\nq=1"]
+    ),
+    st.lists(
+        st.sampled_from(["# end", "z = '''\nwanted = 1\n'''", "y = 1"]), unique=True
+    ),
+)
+@settings(max_examples=150, deadline=None)
+def test_the_line_of_any_statement_is_found(
+    before: list[str], wanted: str, after: list[str]
+) -> None:
+    head = "\n".join(text.replace("{n}", str(n)) for n, text in enumerate(before))
+    text = "\n".join([head, wanted, *after])
+    tables = [f"t{n}" for n, part in enumerate(before) if part.startswith("[t")]
+    path: list[str | int] = []
+    last = next((part for part in reversed(before) if part.startswith("[")), "")
+    if not wanted.startswith("[") and last == "[[job]]":
+        path = ["job", before.count("[[job]]") - 1]
+    elif not wanted.startswith("[") and last:
+        path = [tables[-1]]
+    assert find_line(text, (*path, "wanted")) == head.count("\n") + 2
+    assert find_line(text, ("never",)) is None
+
+
+# ------------------------------------------------------------------ quantities and texts
+
+
+def test_quantities() -> None:
+    assert [parse_bytes(t) for t in ("0", "10", "1k", "50M", "1.5G", "2 MiB", "1T", "7b")] == [
+        0, 10, 1024, 50 * 2**20, 3 * 2**29, 2 * 2**20, 2**40, 7
+    ]  # fmt: skip
+    assert [parse_seconds(t) for t in ("0", "90", ".5", "500ms", "2h30m", "1 d", "1m 1.5s")] == [
+        0, 90, 0.5, 0.5, 9000, 86400, 61.5
+    ]  # fmt: skip
+    for wrong in ("", "-1", "x", "1e9", "5 apples", "9" * 100, "1h-1m"):
+        for parse in (parse_bytes, parse_seconds):
+            with pytest.raises(ValueError, match="write"):
+                parse(wrong)
+
+
+@given(st.integers(0, 2**45))
+def test_written_quantities_are_exact(number: int) -> None:
+    assert parse_bytes(str(exact_bytes(number))) == number
+    assert parse_seconds(str(exact_seconds(float(number)))) == number
+
+
+@given(
+    st.recursive(
+        st.text() | st.booleans() | st.integers(-(2**53), 2**53),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+        ),
+        max_leaves=5,
+    )
+)
+@settings(max_examples=80)
+def test_what_we_write_is_toml(value: object) -> None:
+    assert tomllib.loads(f"x = {toml_value(value)}")["x"] == value
+
+
+def test_text_from_flags_and_environment() -> None:
+    at = keys()
+    assert read_text(at["http", "allow_net"], "10.0.0.0/8, ::1") == (
+        "10.0.0.0/8",
+        "::1",
+    )
+    assert read_text(at["scope", "rules"], '["-a,b"]') == ("-a,b",)
+    assert read_text(at["http", "headers"], '{ A = "1" }') == {"A": "1"}
+    assert read_text(at["records", "schema_line"], "True") is True
+    assert read_text(at["scope", "depth"], "none") is None
+    assert read_text(at["name",], "7") == "7"
+    assert read(at["limits", "max_time"], 90) == 90.0
+
+
+# ------------------------------------------------------------------ seeds
+
+
+def test_seeds() -> None:
+    assert default_name("https://a.test:8080/x/y") == "a.test_8080"
+    assert default_name("http://[::1]/") == "___1_"
+    assert read_seeds("\ufeffa.test\r\n\n# no\n  b.test\n") == ["a.test", "b.test"]
+
+
+def test_seeds_are_made_whole_once_and_the_user_is_told() -> None:
+    made = plan('seeds = ["a.test", "https://b.test", "a.test"]')
+    assert made.jobs[0].config.seeds == ("https://a.test/", "https://b.test/")
+    assert made.jobs[0].config.dir == "a.test"
+    assert made.notes == ("a.test: no scheme given, https assumed",)
+
+
+# ------------------------------------------------------------------ secrets, state
+
+
+def test_secrets_are_named_in_the_state_and_revealed_for_the_client(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "key").write_text("s3cret\n")
+    config = only(
+        f'http.headers = {{ Authorization = "env:TOKEN", X-Api-Key = "file:{tmp_path}/key" }}'
+    )
+    assert b"s3cret" not in to_json(config)
+    assert revealed(config.http, {"TOKEN": "t0ken"}).headers == {
+        "Authorization": "t0ken",
+        "X-Api-Key": "s3cret",
+    }
+    with pytest.raises(UsageError, match="the environment holds no TOKEN"):
+        revealed(config.http, {})
+    (tmp_path / "key").unlink()
+    with pytest.raises(UsageError, match="can't read"):
+        revealed(config.http, {"TOKEN": "x"})
+
+
+def test_show_hides_literal_secrets() -> None:
+    flag = from_flag(("http", "headers"), {"Authorization": "t0ken", "X-A": "1"}, "-H")
+    (job,) = load(None, {}, [flag]).jobs
+    assert "t0ken" not in show(job)
+    assert '"X-A" = "1"' in show(job)
+
+
+def test_the_state_keeps_the_whole_configuration() -> None:
+    config = only(
+        'seeds = ["https://a.test/"]\nscope.rules = ["-x"]\nlimits.max_time = "2h"\n'
+        'http.headers = { A = "1" }'
+    )
+    assert from_json(to_json(config)) == config
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"unknown":1}', b'{"concurrency":0}'])
+def test_a_state_of_another_version_is_refused(data: bytes) -> None:
+    with pytest.raises(StateError, match="another version"):
+        from_json(data)
+
+
+def test_configurations_are_values() -> None:
+    assert msgspec.structs.replace(Config(), name="x") != Config()

@@ -1,0 +1,98 @@
+"""black_box: a body that kills its reader takes one record with it, and not the crawl."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from crawler.frontier.memory import MemoryStore
+from crawler.model.errors import OutputError, ParseFailure
+from crawler.model.url import MAX_URL
+from crawler.workspace.crash_guard import DEATHS, BlackBox
+from crawler.workspace.folder import requeue
+from tests.crawler.engine.test_crawl import link, page
+from tests.helpers.deadly import DEADLY, crawl_on
+from tests.site.page import reply
+from tests.site.server import Site
+
+URL = "http://a.example/x"
+
+
+def died_reading(path: Path, store: MemoryStore, url: str) -> None:
+    BlackBox(path, store).reads(url)  # and never more
+
+
+@pytest.mark.parametrize(
+    "url", [URL, "http://a.example/" + "x" * (MAX_URL - 17)], ids=["", "long"]
+)
+def test_so_many_deaths_and_no_more(tmp_path: Path, url: str) -> None:
+    store, path = MemoryStore(), tmp_path / "reading"
+    for _ in range(DEATHS):
+        died_reading(path, store, url)
+        BlackBox(path, store).judge(URL + "/another")
+    with pytest.raises(ParseFailure, match=f"died {DEATHS} times"):
+        BlackBox(path, store).judge(url)
+
+
+def test_what_was_read_and_survived_does_not_count(tmp_path: Path) -> None:
+    store, path = MemoryStore(), tmp_path / "reading"
+    for _ in range(2 * DEATHS):
+        box = BlackBox(path, store)
+        box.judge(URL)
+        box.reads(URL)
+        box.has_read()
+
+
+def test_each_death_counts_once(tmp_path: Path) -> None:
+    store, path = MemoryStore(), tmp_path / "reading"
+    died_reading(path, store, URL)
+    for _ in range(2 * DEATHS):  # runs that end otherwise
+        BlackBox(path, store).judge(URL)
+
+
+def test_a_box_that_can_not_be_made(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="reading"):
+        BlackBox(tmp_path / "missing" / "reading", MemoryStore())
+
+
+def test_a_crawl_survives_what_kills_it(tmp_path: Path) -> None:
+    site = Site(
+        {
+            "": page(link("/deadly", *(f"/{n}" for n in range(5)))),
+            "deadly": reply(b"...", DEADLY),
+            **{f"{n}": page(f"<p>{n}", link(f"/later/{n}")) for n in range(5)},
+            "later": page("<p>later"),
+            "robots.txt": reply(status=404),
+        }
+    )
+    folder = tmp_path / "crawl"
+    url = site.url("/")
+    deaths = [crawl_on(folder, url) for _ in range(DEATHS)]
+    over = crawl_on(folder, url)
+    asked = len(site.hits("/deadly"))
+    put_back = requeue(folder, ("parse",), (), now=0.0, dry_run=False)
+    again = crawl_on(folder, url)
+    site.stop()
+    assert (deaths, over) == ([-signal.SIGKILL] * DEATHS, 0)
+    assert asked == DEATHS
+    records = [
+        json.loads(line)
+        for line in (folder / "records.jsonl").read_bytes().splitlines()
+    ]
+    ends = Counter(
+        record["type"] for record in records if record["type"] in ("page", "error")
+    )
+    assert ends == {"page": 11, "error": 1}
+    (error,) = [record for record in records if record["type"] == "error"]
+    assert (error["url"], error["error_code"]) == (site.url("/deadly"), "parse")
+    assert (
+        error["error_message"] == f"the process died {DEATHS} times while it read this"
+    )
+    assert (put_back, again) == (
+        1,
+        -signal.SIGKILL,
+    )  # retried by hand, it gets its chances again

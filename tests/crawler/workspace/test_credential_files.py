@@ -1,0 +1,75 @@
+"""identity_files: cookies and credentials from files and notes, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from crawler.engine.builder import open_crawl
+from crawler.fetch.cookies import CookieJar, Site
+from crawler.frontier.memory import MemoryStore
+from crawler.model.config import Config, HttpConfig, PolitenessConfig
+from crawler.model.errors import OutputError, UsageError
+from crawler.workspace.credential_files import open_identity, open_jar, write_jar
+from tests.site.server import Site as Server
+
+NOW = 1_700_000_000.0
+A = Site("a.example", "/", True)
+FILE = "a.example\tFALSE\t/\tFALSE\t0\tfrom\tfile\n"
+
+
+def test_cookies_are_kept_in_the_notes(tmp_path: Path) -> None:
+    file = tmp_path / "cookies.txt"
+    file.write_text(FILE)
+    notes = MemoryStore()
+    jar = open_jar(str(file), notes, NOW)
+    jar.receive(["b=2", "c=3; Max-Age=60"], A, NOW)
+    again = open_jar(str(file), notes, NOW + 30)
+    assert again.header(A, NOW + 30) == "from=file; b=2; c=3"
+    again.receive(["from=; Max-Age=0"], A, NOW + 30)
+    assert open_jar(str(file), notes, NOW + 100).header(A, NOW + 100) == "b=2"
+
+
+def test_a_jar_is_for_its_owner(tmp_path: Path) -> None:
+    jar = CookieJar()
+    jar.receive(["a=1"], A, NOW)
+    path = tmp_path / "jar.txt"
+    write_jar(str(path), jar)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert open_jar(str(path), MemoryStore(), NOW).header(A, NOW) == "a=1"
+    assert [file.name for file in tmp_path.iterdir()] == ["jar.txt"]
+
+
+def test_files_that_can_not_be_used(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    for http in (HttpConfig(cookies=missing), HttpConfig(netrc=missing)):
+        with pytest.raises(UsageError, match="missing: No such file"):
+            open_identity(http, [], MemoryStore(), lambda: NOW)
+    with pytest.raises(UsageError, match="missing/jar: there is no folder "):
+        open_identity(
+            HttpConfig(cookie_jar=f"{missing}/jar"), [], MemoryStore(), lambda: NOW
+        )
+    with pytest.raises(OutputError, match="missing/jar: No such file"):
+        write_jar(f"{missing}/jar", CookieJar())
+
+
+def test_a_crawl_lets_itself_in_and_remembers(tmp_path: Path, site: Server) -> None:
+    config = Config(
+        seeds=(site.base + "/bounce", site.base + "/set-cookie", site.base + "/basic"),
+        dir=str(tmp_path / "crawl"),
+        http=HttpConfig(cookie_jar=str(tmp_path / "jar.txt"), auth="user:secret"),
+        politeness=PolitenessConfig(wait=0.0),
+    )
+    counts = open_crawl(config, mode="new").run().counts
+    assert (counts["page"], counts["redirect"], counts["error"]) == (3, 1, 0)
+    assert "known\tyes" in (tmp_path / "jar.txt").read_text()
+    site.forget()
+    more = replace(config, seeds=(*config.seeds, site.base + "/echo"))
+    crawl = open_crawl(more, mode="resume")
+    crawl.sow()
+    crawl.run()
+    assert "visit=1" in site.hits("/echo")[0].headers["cookie"]
+    assert (tmp_path / "crawl" / "state").stat().st_mode & 0o777 == 0o700
+    assert "user:secret" not in (tmp_path / "crawl" / "records.jsonl").read_text()

@@ -1,0 +1,225 @@
+"""power_cut: what the disk never got is made again, and nothing is there twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from crawler.cli.asking import open_state
+from crawler.engine.builder import Summary, open_crawl
+from crawler.frontier.sqlite.store import SqliteStore
+from crawler.model.config import Config, LimitsConfig, OutputConfig, PolitenessConfig
+from crawler.model.errors import StateError
+from crawler.model.metadata import BOOT
+from crawler.workspace import recovery
+from crawler.workspace.folder import STATE
+from tests.crawler.engine.test_crawl import TERMINAL, link, page, picture, png
+from tests.site.page import reply
+from tests.site.server import Site
+
+PAGES = 12
+COLOURS = ("red", "green", "blue")
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """Pages in a row, each with a picture; of the pictures some are the same."""
+    numbers = range(PAGES)
+    pictures = {
+        f"p{n}.png": reply(png(colour=COLOURS[n % 3]), "image/png") for n in numbers
+    }
+    pages = {
+        f"{n}": page(f"<p>{n}", link(f"/{n + 1}"), picture(f"/p{n}.png"))
+        for n in range(PAGES)
+    }
+    site = Site({"": page(link("/0", "/moved")), **pages, **pictures,
+                 "moved": reply(status=301, headers=(("Location", "/1"),)),
+                 "robots.txt": reply(status=404)})  # fmt: skip
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def crawled(site: Site, tmp_path: Path) -> Config:
+    """A crawl that is over."""
+    config = Config(
+        seeds=(site.url("/"),),
+        dir=str(tmp_path),
+        politeness=PolitenessConfig(per_host=8, wait=0.0),
+        records=OutputConfig(include=("links",)),
+    )
+    open_crawl(config, mode="new").run()
+    return config
+
+
+def restarted(config: Config) -> None:
+    """The machine has stopped while the crawl was under way."""
+    with closing(SqliteStore(Path(config.dir) / STATE)) as store:
+        store.set_note(BOOT, "", b"an earlier one")
+        store.commit()
+
+
+def resume(config: Config) -> tuple[int, Summary]:
+    """How many URLs were found lost, and how it ended."""
+    crawl = open_crawl(config, mode="resume")
+    return crawl.lost, crawl.run()
+
+
+def endings(config: Config) -> list[dict[str, Any]]:
+    """The records that end a URL."""
+    lines = (Path(config.dir) / "records.jsonl").read_bytes().splitlines()
+    return [record for record in map(json.loads, lines) if record["type"] in TERMINAL]
+
+
+def assert_whole(config: Config, summary: Summary) -> None:
+    """Each URL has one record, each picture's file is what the record says, and all agree."""
+    ended = endings(config)
+    assert max(Counter(record["url"] for record in ended).values()) == 1
+    kinds = Counter(record["type"] for record in ended)
+    assert kinds == {"page": PAGES + 1, "image": PAGES, "redirect": 1, "error": 1}
+    assert {kind: summary.counts[kind] for kind in kinds} == kinds
+    assert summary.counts["queued"] == 0
+    with open_state(Path(config.dir)) as (state, _):
+        assert sum(host.cost.pages for host in state.hosts()) == PAGES + 1
+    for record in ended:
+        if record["type"] == "image":
+            data = (Path(config.dir) / record["path"]).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == record["sha256"]
+
+
+def cut(path: Path, left: int) -> None:
+    with path.open("r+b") as file:
+        file.truncate(left)
+
+
+def blank(path: Path, left: int) -> None:
+    """The file has its length, but what came last never reached the disk."""
+    size = path.stat().st_size
+    cut(path, left)
+    cut(path, size)
+
+
+@pytest.mark.parametrize("damage", [cut, blank])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.5, 0.77, 0.999, 1.0])
+def test_records_that_are_missing_are_written_again(
+    crawled: Config,
+    share: float,
+    damage: Callable[[Path, int], None],
+) -> None:
+    before = len(endings(crawled))
+    stream = Path(crawled.dir) / "records.jsonl"
+    damage(stream, int(share * stream.stat().st_size))
+    left = stream.read_bytes().rpartition(b"}\n")[0].count(b'"parent_url":') - (
+        share > 0.01
+    )
+    restarted(crawled)
+    lost, summary = resume(crawled)
+    assert lost == before - left
+    assert_whole(crawled, summary)
+    assert resume(crawled)[0] == 0
+
+
+@pytest.mark.parametrize("left", [None, 0, 9], ids=["gone", "empty", "cut"])
+def test_pictures_that_are_missing_are_fetched_again(
+    crawled: Config, left: int | None
+) -> None:
+    name = next(
+        record["path"] for record in endings(crawled) if record["type"] == "image"
+    )
+    path = Path(crawled.dir) / name
+    path.unlink() if left is None else cut(path, left)
+    restarted(crawled)
+    lost, summary = resume(crawled)
+    assert lost == PAGES / len(COLOURS)  # all that have these bytes
+    ended = Counter(record["url"] for record in endings(crawled))
+    assert sorted(ended.values())[-lost - 1 :] == [1] + [2] * lost
+    latest = {record["url"]: record for record in endings(crawled)}
+    for record in latest.values():
+        if record["type"] == "image":
+            data = (Path(crawled.dir) / record["path"]).read_bytes()
+            assert hashlib.sha256(data).hexdigest() == record["sha256"]
+    assert summary.counts["image"] == PAGES
+
+
+def test_a_crawl_that_was_under_way_goes_on(site: Site, tmp_path: Path) -> None:
+    config = Config(
+        seeds=(site.url("/"),),
+        dir=str(tmp_path),
+        politeness=PolitenessConfig(per_host=1, wait=0.0),
+        limits=LimitsConfig(max_pages=6),
+    )
+    open_crawl(config, mode="new").run()
+    stream = tmp_path / "records.jsonl"
+    cut(stream, stream.stat().st_size // 2)
+    restarted(config)
+    lost, summary = resume(replace(config, limits=LimitsConfig()))
+    assert lost > 0
+    assert_whole(config, summary)
+
+
+def test_what_came_after_the_last_commit_is_not_believed(crawled: Config) -> None:
+    stream = Path(crawled.dir) / "records.jsonl"
+    last = stream.read_bytes().splitlines(keepends=True)[-1]
+    with stream.open("ab") as file:
+        file.write(last)
+    restarted(crawled)
+    lost, summary = resume(crawled)
+    assert lost == 0
+    assert_whole(crawled, summary)
+
+
+def test_a_recrawl_asks_again_anyway(crawled: Config) -> None:
+    stream = Path(crawled.dir) / "records.jsonl"
+    cut(stream, stream.stat().st_size // 2)
+    restarted(crawled)
+    summary = open_crawl(crawled, mode="newer").run()
+    assert summary.counts["page"] == PAGES + 1
+    ended = endings(crawled)
+    latest = Counter(
+        one["type"] for one in ended if one["run_id"] == ended[-1]["run_id"]
+    )
+    assert latest == {"page": PAGES + 1, "image": PAGES, "redirect": 1, "error": 1}
+
+
+def test_without_a_restart_a_short_stream_is_somebodys_doing(crawled: Config) -> None:
+    stream = Path(crawled.dir) / "records.jsonl"
+    cut(stream, stream.stat().st_size // 2)
+    with pytest.raises(StateError, match="put the file back"):
+        open_crawl(crawled, mode="resume")
+
+
+def test_a_stream_that_was_moved_away_is_no_power_cut(crawled: Config) -> None:
+    (Path(crawled.dir) / "records.jsonl").unlink()
+    restarted(crawled)
+    with pytest.raises(StateError, match="put the file back"):
+        open_crawl(crawled, mode="resume")
+
+
+def test_a_crawl_that_had_ended_is_left_alone(crawled: Config) -> None:
+    """What somebody has made of its pictures since is theirs, however often the machine starts."""
+    with closing(SqliteStore(Path(crawled.dir) / STATE)) as store:
+        assert store.note(BOOT, "") is None
+    name = next(
+        record["path"] for record in endings(crawled) if record["type"] == "image"
+    )
+    (Path(crawled.dir) / name).write_bytes(b"smaller")
+    assert resume(crawled)[0] == 0
+    assert (Path(crawled.dir) / name).read_bytes() == b"smaller"
+
+
+def test_where_no_boot_id_is_known_nothing_is_asked_again(
+    crawled: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "boot_id", lambda: b"")
+    with closing(SqliteStore(Path(crawled.dir) / STATE)) as store:
+        store.set_note(BOOT, "", b"")
+        store.commit()
+    assert resume(crawled)[0] == 0

@@ -1,0 +1,46 @@
+"""A crawl that dies of what it reads: `python -m tests.helpers.deadly FOLDER URL`.
+
+What has the type `application/x-deadly` kills the process, as a defect in a C library would.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+from unittest.mock import patch
+
+from crawler.engine.builder import open_crawl
+from crawler.extract import _READERS as readers
+from crawler.model.config import Config, PolitenessConfig
+
+DEADLY = "application/x-deadly"
+
+
+def die(_body: object) -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("unreachable")
+
+
+def crawl_on(folder: Path, url: str) -> int:
+    """Begin the crawl, or go on with it, in a process of its own; its return code."""
+    return subprocess.run(
+        [sys.executable, "-m", __name__, str(folder), url], timeout=300
+    ).returncode
+
+
+def main(folder: str, url: str) -> None:
+    config = Config(
+        seeds=(url,), dir=folder, politeness=PolitenessConfig(per_host=8, wait=0.0)
+    )
+    with patch.dict(readers, {DEADLY: die}):
+        open_crawl(
+            config, mode="resume" if (Path(folder) / "state").is_dir() else "new"
+        ).run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

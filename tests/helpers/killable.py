@@ -1,0 +1,205 @@
+"""A crawl without a network that dies at a moment of its own choosing.
+
+    python -m tests.helpers.killable FOLDER SEED [ROUND]
+
+Writer, frontier, store and sinks are the real ones; only the network is not there. ROUND counts the
+crawls into the same folder: each asks again for everything, and finds some of it unchanged. With an
+even SEED it is killed at one of the steps of a commit, even in the middle of a line; with an odd
+one by a timer, wherever it is then, SQLite included: one of CPU time, so that a machine with other
+work to do lets it come as far. Exits with 0 once nothing is left to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import crawler.engine.committer
+from crawler.engine.committer import Writer
+from crawler.engine.revalidation import answer_of, unmodified_record
+from crawler.engine.stats import Stats
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.sqlite.store import SqliteStore
+from crawler.frontier.store import Run
+from crawler.model.config import ImagesConfig, OutputConfig, PolitenessConfig
+from crawler.model.crawl import Found, Lease, Outcome, Skip
+from crawler.model.http import Response, Timings, Validators
+from crawler.model.records import ImageRecord, PageRecord
+from crawler.output.images import ImageFiles
+from crawler.output.journal import Journal
+from crawler.output.jsonl import open_jsonl
+from crawler.output.sink import STREAM
+
+PAGES = 600
+IMAGES = 200
+
+crawler.engine.committer.BATCH = 32  # more commits, so more moments to die at
+
+TOO_DEEP = Skip("depth", "scope.depth: 8")
+
+
+def links(url: str) -> list[Found]:
+    """Pages form a graph that leads everywhere; every third shows a picture, some are too deep."""
+    number = int(url.rsplit("/", 1)[1])
+    chance = random.Random(number)
+    targets = [
+        2 * number + 1,
+        2 * number + 2,
+        chance.randrange(PAGES),
+        chance.randrange(PAGES),
+    ]
+    found = [
+        Found(f"https://h{n % 7}.example/{n}", "a", "page", 1, url)
+        for n in targets
+        if n < PAGES
+    ]
+    if number % 3 == 0:
+        found.append(
+            Found(f"https://img.example/{number // 3}", "img", "image", 1, url)
+        )
+    found.append(
+        Found(
+            f"https://h0.example/{PAGES + number % 50}",
+            "a",
+            "page",
+            9,
+            url,
+            skip=TOO_DEEP,
+        )
+    )
+    return found
+
+
+def picture(url: str) -> bytes:
+    """Of every two pictures one is the other's double."""
+    return b"picture %d" % (int(url.rsplit("/", 1)[1]) // 2) * 50
+
+
+class Death:
+    """Comes at one step, or by the clock."""
+
+    def __init__(self, seed: int) -> None:
+        chance = random.Random(seed)
+        self.steps = chance.randrange(2, 60) if seed % 2 == 0 else 10**9
+        if seed % 2:
+            signal.setitimer(signal.ITIMER_PROF, chance.uniform(0.001, 0.02))
+
+    def step(self) -> None:
+        self.steps -= 1
+        if self.steps == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def write(self, fd: int, data: bytes) -> int:
+        self.steps -= 1
+        if self.steps == 0:
+            WRITE(fd, data[: len(data) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        return WRITE(fd, data)
+
+
+WRITE = os.write
+
+
+class DyingStore(SqliteStore):
+    death: Death
+
+    def commit(self) -> None:
+        self.death.step()
+        super().commit()
+        self.death.step()
+
+
+class DyingFiles(ImageFiles):
+    death: Death
+
+    def flush(self) -> None:
+        super().flush()
+        self.death.step()
+
+
+NO_ANSWER = Response("", 304, "", "1.1", (), b"", 0, Timings(0), None, False)
+
+
+def outcome(lease: Lease) -> Outcome:
+    number = int(lease.url.rsplit("/", 1)[1])
+    version = Validators('"1"')
+    answer = answer_of(lease)
+    if answer is not None and number % 4:
+        return Outcome(
+            lease, unmodified_record(lease, NO_ANSWER, answer), validators=version
+        )
+    fields: dict[str, Any] = {
+        "url": lease.url,
+        "url_id": "",
+        "host": lease.host,
+        "status": 200,
+    }
+    if lease.want == "page":
+        fields["sha256"] = hashlib.sha256(lease.url.encode()).hexdigest()
+        return Outcome(
+            lease, PageRecord(**fields), tuple(links(lease.url)), validators=version
+        )
+    data = picture(lease.url)
+    fields |= {"path": "", "format": "png", "sha256": hashlib.sha256(data).hexdigest()}
+    return Outcome(lease, ImageRecord(**fields), (), data, version)
+
+
+def run_of(store: SqliteStore, number: int) -> Run:
+    """The run of this round: one that goes on, or one that begins."""
+    run = store.run()
+    if run is None:
+        run = Run("0", "{}")
+        store.set_run(run)
+    elif run.run_id != str(number):
+        store.start_over(time.time(), None, keep_answers=True)
+        run = Run(str(number), "{}", run.seq, run.run_id)
+        store.set_run(run)
+    return run
+
+
+def next_lease(frontier: Frontier, writer: Writer) -> Lease | None:
+    """As the engine does it: what would be waited for may lie in the batch."""
+    lease = frontier.lease_now()
+    if lease is None:
+        writer.commit()
+        lease = frontier.lease()
+    return lease
+
+
+def crawl(folder: Path, seed: int, number: int) -> None:
+    store = DyingStore(folder / "state")
+    sink = open_jsonl(
+        str(folder / "records.jsonl"), store.offset(STREAM), b'{"url":null,"seq":0}'
+    )
+    files = DyingFiles(folder, ImagesConfig().name, Journal(folder / "journal"))
+    store.death = files.death = death = Death(seed)
+    os.write = death.write  # type: ignore[assignment]
+    frontier = Frontier(store, PolitenessConfig(per_host=9, wait=0.0), time.time)
+    run = run_of(store, number)
+    config = OutputConfig(record=("skips",))
+    writer = Writer(
+        run, frontier, store, sink, files, Stats(time.time), config, time.time
+    )
+    if run.seq == 0:
+        frontier.add([Found("https://h0.example/0", "seed", "page", 0)])
+        store.commit()
+    while (lease := next_lease(frontier, writer)) is not None:
+        if lease.attempts < int(lease.url.rsplit("/", 1)[1]) % 11 - 8:
+            frontier.retry(lease, 0.0)
+            continue
+        frontier.landed(lease)
+        writer.put(outcome(lease))
+    writer.write_skips()
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    sink.close()
+    store.close()
+
+
+if __name__ == "__main__":
+    crawl(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else 0)
