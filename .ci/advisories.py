@@ -1,8 +1,10 @@
-"""pip-audit of what the project depends on; whatever could not be asked about is a failure.
+"""pip-audit of what the project depends on; whatever could not be asked about is a
+failure.
 
-The package index keeps the advisories of each release. Mirrors often have no pages of single
-releases ("not found"), but a page of the project, which holds those of its latest release: this
-is asked then, if the latest release is the one that would be installed.
+The package index keeps the advisories of each release. Mirrors often have no pages of
+single releases ("not found"), but a page of the project, which holds those of its
+latest release: this is asked then, if the latest release is the one that would be
+installed.
 """
 
 import sys
@@ -14,7 +16,8 @@ from pip_audit._service import PyPIService, ServiceError
 
 
 class OrLatest:
-    """A session that answers for a release with the project's page, where that is the same."""
+    """A session that answers for a release with the project's page, where that is the
+    same."""
 
     def __init__(self, session: Any) -> None:
         self._session = session

@@ -10,8 +10,8 @@
     jobs = [hub.spawn(fetch, host) for host in hosts]
     hub.joinall(jobs)
 
-Greenlets look like threads and share one native thread. Control changes hands only where a call
-waits. What is in which file stands in README.md.
+Greenlets look like threads and share one native thread. Control changes hands only
+where a call waits. What is in which file stands in README.md.
 """
 
 from importlib import import_module
@@ -64,7 +64,8 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> ModuleType:
-    """The modules, loaded when first named: a program without TLS does not pay for OpenSSL."""
+    """The modules, loaded when first named: a program without TLS does not pay for
+    OpenSSL."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module(f"{__name__}.{name}")

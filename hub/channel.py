@@ -17,7 +17,8 @@ T = TypeVar("T")
 
 
 class Channel(Generic[T]):
-    """A queue without a place: `put` waits until a `get` takes the item, and the reverse.
+    """A queue without a place: `put` waits until a `get` takes the item, and the
+    reverse.
 
     A putter that is interrupted takes its offer back, if nobody has taken it.
     """
@@ -33,7 +34,8 @@ class Channel(Generic[T]):
         self._offers: deque[_Offer[T]] = deque()
 
     def put(self, item: T, block: bool = True, timeout: Limit = None) -> None:
-        """Pass ``item`` to a getter; Full if none waits (not ``block``) or came in time."""
+        """Pass ``item`` to a getter; Full if none waits (not ``block``) or came in
+        time."""
         if not block:
             if not self._getters.waiting:
                 raise Full
@@ -56,7 +58,8 @@ class Channel(Generic[T]):
         self.put(item, False)
 
     def get(self, block: bool = True, timeout: Limit = None) -> T:
-        """Take an item; Empty if none is offered (not ``block``) or none came in time."""
+        """Take an item; Empty if none is offered (not ``block``) or none came in
+        time."""
         if len(self._offers) <= self._getters.woken:
             self._wait_for_offer(block, timeout)
         offer = self._offers.popleft()

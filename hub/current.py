@@ -1,4 +1,5 @@
-"""Which hub belongs to this native thread. One hub a thread, made when first asked for."""
+"""Which hub belongs to this native thread. One hub a thread, made when first asked
+for."""
 
 import os
 import threading
@@ -20,9 +21,11 @@ _forked_from: int | None = None
 
 
 class _Made:
-    """Makes the hub at the first access. No data descriptor: what the thread has comes first.
+    """Makes the hub at the first access. No data descriptor: what the thread has comes
+    first.
 
-    (A ``__getattr__`` would do, but its mere presence makes every access four times as slow.)
+    (A ``__getattr__`` would do, but its mere presence makes every access four times as
+    slow.)
     """
 
     def __get__(self, instance: "_Thread", owner: "type[_Thread]") -> "Hub":
@@ -52,8 +55,8 @@ thread = _Thread()
 def get_hub() -> "Hub":
     """The hub of this thread.
 
-    Raises ForkError in a forked child: its epoll instance is shared with the parent, and what it
-    does there would reach the parent's descriptors.
+    Raises ForkError in a forked child: its epoll instance is shared with the parent,
+    and what it does there would reach the parent's descriptors.
     """
     return thread.hub
 

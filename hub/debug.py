@@ -4,9 +4,10 @@
     hub.debug.dump_on_signal()  does so at every SIGUSR1
     with hub.debug.Watchdog():  reports, once each time, code that keeps the loop from polling
 
-None of it costs anything while greenlets switch. The dump reads stacks (report.py). The watchdog
-is a thread that looks at the time stamp which the loop writes anyway when it comes back from
-polling: an old stamp on a loop that is not asleep means that something computes, or blocks.
+None of it costs anything while greenlets switch. The dump reads stacks (report.py). The
+watchdog is a thread that looks at the time stamp which the loop writes anyway when it
+comes back from polling: an old stamp on a loop that is not asleep means that something
+computes, or blocks.
 """
 
 import signal
@@ -39,7 +40,8 @@ __all__ = [
 
 @dataclass(frozen=True)
 class GreenletState:
-    """One greenlet as `snapshot` found it. ``age`` in seconds, None if nobody noted its birth."""
+    """One greenlet as `snapshot` found it. ``age`` in seconds, None if nobody noted its
+    birth."""
 
     name: str
     state: str
@@ -75,13 +77,15 @@ def _state(target: greenlet, hub: Hub) -> GreenletState:
 
 
 def snapshot(hub: Hub | None = None) -> list[GreenletState]:
-    """The state of every greenlet of this thread's hub (or ``hub``), the main one first."""
+    """The state of every greenlet of this thread's hub (or ``hub``), the main one
+    first."""
     own = get_hub() if hub is None else hub
     return [_state(target, own) for target in greenlets_of(own)]
 
 
 def dump(file: TextIO | None = None, hub: Hub | None = None) -> None:
-    """Print every greenlet: name, age, state, what it waits for since when, its stack."""
+    """Print every greenlet: name, age, state, what it waits for since when, its
+    stack."""
     own = get_hub() if hub is None else hub
     lines = [f"{own!r}: {statistics(own)}"]
     for each in snapshot(own):
@@ -111,7 +115,8 @@ class Statistics:
 
 
 def statistics(hub: Hub | None = None) -> Statistics:
-    """Count the greenlets, ready callbacks, timers, and threads' tasks of this thread's hub."""
+    """Count the greenlets, ready callbacks, timers, and threads' tasks of this thread's
+    hub."""
     own = get_hub() if hub is None else hub
     loop = own.loop
     return Statistics(
@@ -127,10 +132,11 @@ def _print_blocked(text: str) -> None:
 
 
 class Watchdog:
-    """A thread that reports, once each time, when the loop has not polled for ``threshold`` s.
+    """A thread that reports, once each time, when the loop has not polled for
+    ``threshold`` s.
 
-    ``report`` gets a text with the stack of what runs instead; it is called in the watchdog's
-    thread. No alarm while the loop sleeps.
+    ``report`` gets a text with the stack of what runs instead; it is called in the
+    watchdog's thread. No alarm while the loop sleeps.
     """
 
     def __init__(

@@ -10,8 +10,8 @@
       ForkError                   a hub inherited through fork()
     Cancelled (GreenletExit)      the enclosing cancel scope has ended: leave, cleaning up
 
-Each is a bug of the caller, except Cancelled, which is how a scope speaks to what runs in it.
-Those about switching are AssertionErrors too, as gevent's are.
+Each is a bug of the caller, except Cancelled, which is how a scope speaks to what runs
+in it. Those about switching are AssertionErrors too, as gevent's are.
 """
 
 from greenlet import GreenletExit
@@ -34,7 +34,8 @@ class HubError(RuntimeError):
 
 
 class LoopExit(HubError):
-    """The main greenlet waits, and no timer, descriptor, thread or callback can wake anyone.
+    """The main greenlet waits, and no timer, descriptor, thread or callback can wake
+    anyone.
 
     The text lists every greenlet of the hub with what it waits for.
     """
@@ -65,4 +66,5 @@ class ForkError(HubError):
 
 
 class Cancelled(GreenletExit):
-    """Raised at every wait inside a cancelled ``CancelScope``, until the scope is left."""
+    """Raised at every wait inside a cancelled ``CancelScope``, until the scope is
+    left."""

@@ -65,7 +65,8 @@ _NOTHING: Any = None
 
 
 class AsyncResult(Linked, Generic[T]):
-    """A value that is set once, by `set` or `set_exception`, and that many may wait for.
+    """A value that is set once, by `set` or `set_exception`, and that many may wait
+    for.
 
     An instance is a link too: ``greenlet.link(result)`` hands on value or error.
     """
@@ -120,7 +121,8 @@ class AsyncResult(Linked, Generic[T]):
         return () if error is None else (type(error), error, self._traceback)
 
     def get(self, block: bool = True, timeout: Limit = None) -> T:
-        """The value, or the error raised; Timeout if it did not come in ``timeout`` seconds."""
+        """The value, or the error raised; Timeout if it did not come in ``timeout``
+        seconds."""
         if self._value is _PENDING and not (block and self._wait_ready(timeout)):
             raise expired(timeout if block else 0)
         if self._error is not None:

@@ -1,11 +1,12 @@
 """Greenlets that the hub runs: spawn, join, get, kill, links.
 
-A `Greenlet` starts in the next turn, in spawn order. It ends by returning (`value`), by an error
-(`exception`), or by GreenletExit, which counts as success and becomes the value. An error that
-nobody has a claim on is reported once: a claim is a join, a get, a link or a nursery.
+A `Greenlet` starts in the next turn, in spawn order. It ends by returning (`value`), by
+an error (`exception`), or by GreenletExit, which counts as success and becomes the
+value. An error that nobody has a claim on is reported once: a claim is a join, a get, a
+link or a nursery.
 
-Killing is an edge: the exception is raised once, at the wait where the greenlet is. (A cancel
-scope is a level: it raises again at each wait. See scope.py.)
+Killing is an edge: the exception is raised once, at the wait where the greenlet is. (A
+cancel scope is a level: it raises again at each wait. See scope.py.)
 """
 
 import reprlib
@@ -98,7 +99,8 @@ class Greenlet(RawGreenlet, Linked):
         new.start_later(seconds)
         return new
 
-    # -- life ----------------------------------------------------------------------------------
+    # -- life
+    # ----------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Have it run in the next turn. Does nothing the second time."""
@@ -122,8 +124,8 @@ class Greenlet(RawGreenlet, Linked):
         self._scheduled = True
         target, args = self._target, self.args
         try:
-            # Every switch copies the C stack, and a call with * adds to it (before Python 3.12;
-            # a plain call does not): hence the cases.
+            # Every switch copies the C stack, and a call with * adds to it (before
+            # Python 3.12; a plain call does not): hence the cases.
             if target is None:
                 self.value = self._run(*args, **self.kwargs)
             elif self.kwargs or len(args) > 3:
@@ -144,14 +146,16 @@ class Greenlet(RawGreenlet, Linked):
         except BaseException as error:
             self._fail(error)
         self._end()
-        # The traceback of an error leads to this frame, and it would lead back to the error.
+        # The traceback of an error leads to this frame, and it would lead back to the
+        # error.
         del self, target, args
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         """The work of a subclass that was given no function."""
 
     def _fail(self, error: BaseException) -> None:
-        """Keep ``error`` without our own frame; report it if nobody has a claim on it."""
+        """Keep ``error`` without our own frame; report it if nobody has a claim on
+        it."""
         if error.__traceback__ is not None:
             error.__traceback__ = error.__traceback__.tb_next
         self._exception = error
@@ -171,7 +175,8 @@ class Greenlet(RawGreenlet, Linked):
         if self._links:
             self._notify()
 
-    # -- being asked ---------------------------------------------------------------------------
+    # -- being asked
+    # ---------------------------------------------------------------------------
 
     @property
     def started(self) -> bool:
@@ -234,7 +239,8 @@ class Greenlet(RawGreenlet, Linked):
         place = "" if self._place is None else f", spawned at {_line(*self._place)}"
         return f"<{type(self).__name__} {self.name!r} {self._state()}{work}{place}>"
 
-    # -- waiting for it ------------------------------------------------------------------------
+    # -- waiting for it
+    # ------------------------------------------------------------------------
 
     def join(self, timeout: Limit = None) -> bool:
         """Wait until it has ended; False if ``timeout`` seconds were not enough."""
@@ -243,7 +249,8 @@ class Greenlet(RawGreenlet, Linked):
         return self._ended or self._wait_ready(timeout)
 
     def get(self, block: bool = True, timeout: Limit = None) -> Any:
-        """Its value, or its error raised; Timeout if it is not there in ``timeout`` seconds."""
+        """Its value, or its error raised; Timeout if it is not there in ``timeout``
+        seconds."""
         if not self._ended and not (block and self.join(timeout)):
             raise expired(timeout if block else 0)
         if self._exception is not None:
@@ -342,7 +349,8 @@ class _SpawnedLink:
         self.wanted = wanted
 
     def __call__(self, source: Greenlet) -> None:
-        """Runs in the hub; the callback runs at once, so before whoever waits since later."""
+        """Runs in the hub; the callback runs at once, so before whoever waits since
+        later."""
         if self.wanted():
             runner = Greenlet(self.callback, source)
             runner.switch()

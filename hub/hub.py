@@ -1,10 +1,11 @@
 """The Hub: the greenlet that runs the loop while all others wait.
 
-It is made by the first call that waits in a native thread, with that thread's main greenlet as
-its parent, and every spawned greenlet is its child: a greenlet that ends, ends into the hub.
+It is made by the first call that waits in a native thread, with that thread's main
+greenlet as its parent, and every spawned greenlet is its child: a greenlet that ends,
+ends into the hub.
 
-Errors come here if nobody else has a claim on them (`Hub.handle_error`): those that end the
-program are thrown into the main greenlet, the others are printed.
+Errors come here if nobody else has a claim on them (`Hub.handle_error`): those that end
+the program are thrown into the main greenlet, the others are printed.
 """
 
 import signal
@@ -73,13 +74,15 @@ class Hub(greenlet):
         self.loop.handle_error = self._loop_error
         self.thread_ident = threading.get_ident()
         self.services: dict[Any, Any] = {}
-        """One object a kind that belongs to this hub, such as its network; see `service`."""
+        """One object a kind that belongs to this hub, such as its network; see
+        `service`."""
         self._joiners: list[Waiter] = []
         self._takes_signals = False
         self._take_signals()
 
     def run(self) -> None:
-        """Run the loop; when nothing can happen any more, tell those who wait for that."""
+        """Run the loop; when nothing can happen any more, tell those who wait for
+        that."""
         while True:
             try:
                 self.loop.run()
@@ -106,7 +109,8 @@ class Hub(greenlet):
 
             self._main.throw(LoopExit(describe_greenlets(self)))
 
-    # -- waiting -------------------------------------------------------------------------------
+    # -- waiting
+    # -------------------------------------------------------------------------------
 
     def wait(
         self,
@@ -116,8 +120,8 @@ class Hub(greenlet):
     ) -> bool:
         """Park the current greenlet until ``watcher`` calls; True then.
 
-        After ``timeout`` seconds ``error`` is raised, or False returned without one. Raises
-        ConcurrentObjectUseError if another greenlet waits for this watcher.
+        After ``timeout`` seconds ``error`` is raised, or False returned without one.
+        Raises ConcurrentObjectUseError if another greenlet waits for this watcher.
         """
         waiter = Waiter(self)
         watcher.start(waiter)
@@ -143,7 +147,8 @@ class Hub(greenlet):
             watcher.close()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until nothing is left to do: no greenlet, timer or descriptor. True if so."""
+        """Wait until nothing is left to do: no greenlet, timer or descriptor. True if
+        so."""
         waiter = Waiter(self)
         self._joiners.append(waiter)
         timer = None if timeout is None else self.loop.timer(timeout, ref=False)
@@ -164,7 +169,8 @@ class Hub(greenlet):
             found = self.services[kind] = kind()
         return found
 
-    # -- errors --------------------------------------------------------------------------------
+    # -- errors
+    # --------------------------------------------------------------------------------
 
     def handle_error(
         self,
@@ -175,8 +181,8 @@ class Hub(greenlet):
     ) -> None:
         """An error that nobody has a claim on. May be replaced on the instance.
 
-        ``context`` says where it came from: a greenlet, the loop, or None for a signal's handler,
-        whose error belongs to the main greenlet.
+        ``context`` says where it came from: a greenlet, the loop, or None for a
+        signal's handler, whose error belongs to the main greenlet.
         """
         if issubclass(kind, self.NOT_ERROR):
             return
@@ -195,7 +201,8 @@ class Hub(greenlet):
         self.handle_error(context, kind, value, trace)
 
     def handle_system_error(self, value: BaseException) -> None:
-        """Raise ``value`` in the main greenlet, and come back here when that waits again."""
+        """Raise ``value`` in the main greenlet, and come back here when that waits
+        again."""
         current = getcurrent()
         if current is self or current is self._main:
             self._main.throw(value)
@@ -220,7 +227,8 @@ class Hub(greenlet):
             lines.append(f"{kind.__name__} in {context!r}\n\n")
         stream.write("".join(lines))
 
-    # -- signals and the end -------------------------------------------------------------------
+    # -- signals and the end
+    # -------------------------------------------------------------------
 
     def _take_signals(self) -> None:
         """Have Python's signal handler wake our loop, if nobody else wants that."""
@@ -288,7 +296,8 @@ def idle() -> None:
 
 
 def spawn_raw(function: Callable[..., object], *args: Any, **kwargs: Any) -> greenlet:
-    """A plain greenlet that calls ``function`` in the next turn: cheaper, without the extras."""
+    """A plain greenlet that calls ``function`` in the next turn: cheaper, without the
+    extras."""
     if not callable(function):
         raise TypeError(f"a greenlet runs a callable, not {function!r}")
     hub = get_hub()

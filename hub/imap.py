@@ -1,7 +1,8 @@
 """apply, map, imap: one function over many arguments, for whatever spawns workers.
 
-Shared by greenlet pools and thread pools, which differ in what `spawn` returns: a Greenlet or an
-AsyncResult. Both have ``get`` and ``rawlink``, and no more is needed here.
+Shared by greenlet pools and thread pools, which differ in what `spawn` returns: a
+Greenlet or an AsyncResult. Both have ``get`` and ``rawlink``, and no more is needed
+here.
 """
 
 from collections.abc import Callable, Iterable
@@ -37,13 +38,15 @@ class Mapper:
         raise NotImplementedError
 
     def _inside(self) -> bool:
-        """Whether a worker of ours asks, which must not wait for a place: it has one."""
+        """Whether a worker of ours asks, which must not wait for a place: it has
+        one."""
         return False
 
     def apply(
         self, func: Work, args: tuple[Any, ...] = (), kwds: dict[str, Any] | None = None
     ) -> Any:
-        """``func(*args, **kwds)`` in a worker; the caller itself, if it is one, does it."""
+        """``func(*args, **kwds)`` in a worker; the caller itself, if it is one, does
+        it."""
         if self._inside():
             return func(*args, **(kwds or {}))
         return self.spawn(func, *args, **(kwds or {})).get()
@@ -55,7 +58,8 @@ class Mapper:
         kwds: dict[str, Any] | None = None,
         callback: Callable[[Any], object] | None = None,
     ) -> Any:
-        """`apply` in the background; ``callback`` gets the value. Never waits for a place.
+        """`apply` in the background; ``callback`` gets the value. Never waits for a
+        place.
 
         Returns what has ``get``.
         """
@@ -64,7 +68,8 @@ class Mapper:
         return self.spawn(func, *args, **(kwds or {}))
 
     def map(self, func: Work, iterable: Iterable[Any]) -> list[Any]:
-        """``[func(x) for x in iterable]``, in workers; the first error, in that order, raised."""
+        """``[func(x) for x in iterable]``, in workers; the first error, in that order,
+        raised."""
         tasks = [self.spawn(func, item) for item in iterable]
         wait(tasks)
         return [task.get() for task in tasks]
@@ -81,7 +86,8 @@ class Mapper:
     def imap(
         self, func: Work, *iterables: Iterable[Any], maxsize: int | None = None
     ) -> "IMap":
-        """An iterator over ``map(func, *iterables)``, computed in workers ahead of its reader.
+        """An iterator over ``map(func, *iterables)``, computed in workers ahead of its
+        reader.
 
         ``maxsize`` bounds how far ahead.
         """
@@ -104,8 +110,9 @@ def _tell(callback: Callable[[Any], object] | None, work: Work, *args: Any) -> A
 class IMap:
     """The iterator of imap: a feeder spawns workers ahead of the reader.
 
-    The queue holds tasks in the order in which they are to be read; for ``ordered`` that is the
-    order of spawning, otherwise of ending. None ends it, an error of the iterables too.
+    The queue holds tasks in the order in which they are to be read; for ``ordered``
+    that is the order of spawning, otherwise of ending. None ends it, an error of the
+    iterables too.
     """
 
     def __init__(
@@ -153,7 +160,8 @@ class IMap:
         return self
 
     def __next__(self) -> Any:
-        """The next value, or the error of that call raised; the iteration can go on after it."""
+        """The next value, or the error of that call raised; the iteration can go on
+        after it."""
         if self._read:
             raise StopIteration
         task = self.queue.get()

@@ -1,7 +1,8 @@
 """What the greenlets of a hub wait for, read off their stacks.
 
-Nothing is recorded while greenlets run: a waiting one stands in `Waiter.get`, and the frames
-around it hold the waiter, the watcher or the queue as locals. Looking is slow; not looking is free.
+Nothing is recorded while greenlets run: a waiting one stands in `Waiter.get`, and the
+frames around it hold the waiter, the watcher or the queue as locals. Looking is slow;
+not looking is free.
 """
 
 import gc
@@ -24,9 +25,9 @@ _PARKED = Waiter.get.__code__
 
 @dataclass(frozen=True)
 class Wait:
-    """What a greenlet waits for: ``kind`` is the call (``Queue.get``, ``sleep``, ``read``),
-    ``subject`` shows the object or descriptor, ``since`` is by the loop's clock, ``place`` is the
-    line outside the hub that made the call."""
+    """What a greenlet waits for: ``kind`` is the call (``Queue.get``, ``sleep``,
+    ``read``), ``subject`` shows the object or descriptor, ``since`` is by the loop's
+    clock, ``place`` is the line outside the hub that made the call."""
 
     kind: str
     subject: str
@@ -38,7 +39,8 @@ class Wait:
 
 
 def greenlets_of(hub: greenlet) -> list[greenlet]:
-    """The greenlets of the hub's thread that have begun and not ended, the main one first."""
+    """The greenlets of the hub's thread that have begun and not ended, the main one
+    first."""
     everything = (thing for thing in gc.get_objects() if isinstance(thing, greenlet))
     mine = [g for g in everything if greenlet.__bool__(g) and _belongs(g, hub)]
     mine.sort(key=lambda g: g is not hub.parent)
@@ -46,7 +48,8 @@ def greenlets_of(hub: greenlet) -> list[greenlet]:
 
 
 def _belongs(target: greenlet, hub: greenlet) -> bool:
-    """Whether it would end into ``hub``, or into its main greenlet without a hub in between."""
+    """Whether it would end into ``hub``, or into its main greenlet without a hub in
+    between."""
     node: greenlet | None = target
     while node is not None and node is not hub.parent and type(node) is not type(hub):
         node = node.parent
@@ -54,7 +57,8 @@ def _belongs(target: greenlet, hub: greenlet) -> bool:
 
 
 def wait_of(target: greenlet) -> Wait | None:
-    """What ``target`` waits for; None if it runs, or does not stand in a wait of the hub."""
+    """What ``target`` waits for; None if it runs, or does not stand in a wait of the
+    hub."""
     frame = target.gr_frame
     while frame is not None and frame.f_code is not _PARKED:
         frame = frame.f_back
@@ -70,7 +74,8 @@ def wait_of(target: greenlet) -> Wait | None:
 
 
 def _described(frame: FrameType) -> tuple[str, str] | None:
-    """One call on the way to the wait; the outermost that says anything is what counts."""
+    """One call on the way to the wait; the outermost that says anything is what
+    counts."""
     name = frame.f_code.co_name
     if name == "sleep":
         return "sleep", f"{frame.f_locals['seconds']} s"

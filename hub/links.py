@@ -1,7 +1,8 @@
-"""Things that become ready, once or again, and tell everybody: Event, AsyncResult, Greenlet.
+"""Things that become ready, once or again, and tell everybody: Event, AsyncResult,
+Greenlet.
 
-Nothing is handed out here, so nothing can be lost: all that are linked are told. A link is
-whatever has ``wake_soon()``: a waiter, or a `Link` to a callback.
+Nothing is handed out here, so nothing can be lost: all that are linked are told. A link
+is whatever has ``wake_soon()``: a waiter, or a `Link` to a callback.
 """
 
 from collections import deque
@@ -37,7 +38,8 @@ class Linkable(Protocol):
 class _Link:
     """A callback that gets the source, in the loop of the thread that linked it.
 
-    It stays in the source's list until it is called, so that it can be taken back until then.
+    It stays in the source's list until it is called, so that it can be taken back until
+    then.
     """
 
     __slots__ = ("callback", "claims", "due", "hub", "source")
@@ -65,7 +67,8 @@ class _Link:
 
 
 class Linked:
-    """The links of one object; a mixin for a class with ``ready()`` and the slot ``_links``."""
+    """The links of one object; a mixin for a class with ``ready()`` and the slot
+    ``_links``."""
 
     __slots__ = ()
 
@@ -82,7 +85,8 @@ class Linked:
         raise NotImplementedError
 
     def rawlink(self, callback: Callable[[Any], object], /) -> None:
-        """Have ``callback(self)`` called by the hub, once; also if it is ready already."""
+        """Have ``callback(self)`` called by the hub, once; also if it is ready
+        already."""
         self._add_link(callback, claims=True)
 
     def _add_link(self, callback: Callable[[Any], object], claims: bool) -> None:
@@ -147,7 +151,8 @@ L = TypeVar("L", bound=Linkable)
 
 
 class _Collector:
-    """Gathers what becomes ready, for one greenlet that waits for any of several things."""
+    """Gathers what becomes ready, for one greenlet that waits for any of several
+    things."""
 
     def __init__(self) -> None:
         self.found: deque[Any] = deque()
@@ -167,7 +172,8 @@ class _Collector:
 
 
 class _Ready(Iterator[L]):
-    """The iterator of `iwait`. ``with``, or `close`, unlinks what has not been waited for."""
+    """The iterator of `iwait`. ``with``, or `close`, unlinks what has not been waited
+    for."""
 
     def __init__(self, found: Generator[L, None, None]) -> None:
         self._found = found
@@ -186,9 +192,11 @@ class _Ready(Iterator[L]):
 def iwait(
     objects: Iterable[L], timeout: float | None = None, count: int | None = None
 ) -> _Ready[L]:
-    """Iterate over ``objects`` as they become ready: at most ``count``, within ``timeout`` seconds.
+    """Iterate over ``objects`` as they become ready: at most ``count``, within
+    ``timeout`` seconds.
 
-    Several ready ones are yielded without waiting in between. Objects: what has ``rawlink``.
+    Several ready ones are yielded without waiting in between. Objects: what has
+    ``rawlink``.
     """
     return _Ready(_iwait(objects, timeout, count))
 
@@ -222,7 +230,8 @@ def wait(
 ) -> list[L] | bool:
     """The objects that became ready, in that order; `iwait` explains the arguments.
 
-    Without ``objects``: wait until the hub has nothing left to do; True if that came to pass.
+    Without ``objects``: wait until the hub has nothing left to do; True if that came to
+    pass.
     """
     if objects is None:
         return get_hub().join(timeout)

@@ -1,7 +1,7 @@
 """Values of their own for every greenlet: threading.local's meaning.
 
-The values hang on the greenlet, keyed weakly by the `local`: they end with whichever of the two
-ends first, without a cycle.
+The values hang on the greenlet, keyed weakly by the `local`: they end with whichever of
+the two ends first, without a cycle.
 """
 
 from types import MemberDescriptorType
@@ -30,7 +30,8 @@ class _Key:
 
 
 def _spaces() -> _Spaces:
-    """The current greenlet's values of every `local`. A Greenlet drops them when it ends."""
+    """The current greenlet's values of every `local`. A Greenlet drops them when it
+    ends."""
     me = getcurrent()
     found: _Spaces | None
     if isinstance(me, Greenlet):

@@ -1,7 +1,7 @@
 """Semaphore, BoundedSemaphore, RLock, Condition: fair, in the order of asking.
 
-A released permit is promised to the first waiter at once (see waitqueue.py); who comes later
-queues up behind, even if the promised one has not run yet.
+A released permit is promised to the first waiter at once (see waitqueue.py); who comes
+later queues up behind, even if the promised one has not run yet.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,8 @@ class Semaphore(Linked):
         self._links: list[Notified] = []
 
     def acquire(self, blocking: bool = True, timeout: Limit = None) -> bool:
-        """Take a permit; False if none is free (not ``blocking``) or became so in time."""
+        """Take a permit; False if none is free (not ``blocking``) or became so in
+        time."""
         waiters = self._waiters
         if self.counter <= waiters.woken and not (
             blocking and waiters.wait(timeout, self._serve)
@@ -59,7 +60,8 @@ class Semaphore(Linked):
         self._waiters.serve_up_to(self.counter, self._serve)
 
     def wait(self, timeout: Limit = None) -> bool:
-        """Wait until a permit could be taken, without taking it; False if none came in time."""
+        """Wait until a permit could be taken, without taking it; False if none came in
+        time."""
         if self.counter > self._waiters.woken:
             return True
         if not self._waiters.wait(timeout, self._serve):
@@ -123,7 +125,8 @@ class RLock:
         self._count = 0
 
     def acquire(self, blocking: bool = True, timeout: Limit = None) -> bool:
-        """Take it; False if it is another's and not ``blocking``, or stays so for ``timeout``."""
+        """Take it; False if it is another's and not ``blocking``, or stays so for
+        ``timeout``."""
         me = getcurrent()
         if self._owner is not me:
             if not self._block.acquire(blocking, timeout):
@@ -185,7 +188,8 @@ class RLock:
 
 
 class Condition:
-    """threading.Condition's meaning: wait for a notification, giving the lock up meanwhile."""
+    """threading.Condition's meaning: wait for a notification, giving the lock up
+    meanwhile."""
 
     __slots__ = ("__weakref__", "_lock", "_notified", "_waiters")
 
@@ -217,7 +221,8 @@ class Condition:
             self._notified = self._waiters.woken
 
     def wait(self, timeout: Limit = None) -> bool:
-        """Give the lock up, wait to be notified, take it again; False after ``timeout``."""
+        """Give the lock up, wait to be notified, take it again; False after
+        ``timeout``."""
         self._check_owned()
         count = self._lock.give_up()
         try:
@@ -229,7 +234,8 @@ class Condition:
             self._lock.take_back(count)
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
-        """`wait` until ``predicate()`` is true, or ``timeout`` is over; its last value."""
+        """`wait` until ``predicate()`` is true, or ``timeout`` is over; its last
+        value."""
         clock = get_hub().loop.now
         deadline = None if timeout is None else clock() + timeout
         result = predicate()

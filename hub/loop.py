@@ -2,22 +2,24 @@
 
     turn:   1. run up to BUDGET ready callbacks (each may resume a greenlet)
             2. run the timers that are due, behind all that was ready before them
-            3. poll: not waiting if anything is ready, else until the next deadline, else for ever
+            3. poll: not waiting if anything is ready, else until the next deadline,
+               else for ever
 
-The loop knows neither greenlets nor sockets. Clock and poller are given to it, so that time and
-network can be simulated (``hub.testing``).
+The loop knows neither greenlets nor sockets. Clock and poller are given to it, so that
+time and network can be simulated (``hub.testing``).
 
-The budget keeps ready work from starving descriptors: after that many callbacks epoll is asked,
-without waiting, and what it reports goes to the end of the same list. It is a count and not a
-time, because an epoll_wait that does not wait costs a third of a microsecond, less than asking
-the clock after each callback would.
+The budget keeps ready work from starving descriptors: after that many callbacks epoll
+is asked, without waiting, and what it reports goes to the end of the same list. It is a
+count and not a time, because an epoll_wait that does not wait costs a third of a
+microsecond, less than asking the clock after each callback would.
 
-`call_soon` may be called from any native thread: appending to a deque is atomic. The loop sets
-``asleep`` before it looks at the list for the last time; who appends looks at ``asleep``
-afterwards. So either the loop sees the callback, or the caller sees the sleeper and writes one
-byte to the wake-up pipe. While the loop is awake a wake-up costs no system call. Python's C-level
-signal handler writes to the same pipe (``signal.set_wakeup_fd``), which closes the gap between
-the last look and epoll_wait, in which a Ctrl-C would otherwise stay unnoticed.
+`call_soon` may be called from any native thread: appending to a deque is atomic. The
+loop sets ``asleep`` before it looks at the list for the last time; who appends looks at
+``asleep`` afterwards. So either the loop sees the callback, or the caller sees the
+sleeper and writes one byte to the wake-up pipe. While the loop is awake a wake-up costs
+no system call. Python's C-level signal handler writes to the same pipe
+(``signal.set_wakeup_fd``), which closes the gap between the last look and epoll_wait,
+in which a Ctrl-C would otherwise stay unnoticed.
 """
 
 import os
@@ -59,8 +61,8 @@ def _print_error(
 class Loop:
     """Callbacks, timers and descriptors of one native thread.
 
-    ``clock`` gives monotonic seconds. ``handle_error`` is called with (context, type, value,
-    traceback) when a callback raises; the loop goes on.
+    ``clock`` gives monotonic seconds. ``handle_error`` is called with (context, type,
+    value, traceback) when a callback raises; the loop goes on.
     """
 
     def __init__(self, clock: Callable[[], float], poller: Poller) -> None:
@@ -73,20 +75,23 @@ class Loop:
         self.poller = poller
         self.timers = Timers()
         self.external = 0
-        """What else keeps the loop alive, beside timers and who waits for a descriptor: threads
-        at work and watchers count one; a timer that must not keep it alive takes itself off."""
+        """What else keeps the loop alive, beside timers and who waits for a descriptor:
+        threads at work and watchers count one; a timer that must not keep it alive
+        takes itself off."""
         self.budget = 0
         """How many more entries of `ready` are run before the next poll."""
         self.handle_error: ErrorHandler = _print_error
         self.ready: deque[Callable[[], object]] = deque()
-        """What is to be called in order: waiters, and other callbacks without arguments. From
-        the loop's own thread append here; from others use `call_soon`."""
+        """What is to be called in order: waiters, and other callbacks without
+        arguments. From the loop's own thread append here; from others use
+        `call_soon`."""
         self._wake_read, self.wake_descriptor = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         side = poller.watch(self._wake_read).reading
         side.ref = False
         side.start(self._drain_wake_pipe)
 
-    # -- what to do, and when ------------------------------------------------------------------
+    # -- what to do, and when
+    # ------------------------------------------------------------------
 
     def call_soon(self, callback: Callable[[], object]) -> None:
         """Have ``callback`` called in a next turn. From any thread; wakes the loop."""
@@ -95,11 +100,13 @@ class Loop:
             self.wake()
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
-        """Have ``callback`` called in ``delay`` seconds; ``timers.cancel`` takes it back."""
+        """Have ``callback`` called in ``delay`` seconds; ``timers.cancel`` takes it
+        back."""
         return self.timers.add(self.now() + delay, callback)
 
     def run_callback(self, callback: Callable[..., object], *args: Any) -> Callback:
-        """As `call_soon`, with arguments, and an object with ``stop`` to take it back."""
+        """As `call_soon`, with arguments, and an object with ``stop`` to take it
+        back."""
         call = Callback(callback, args)
         self.call_soon(call)
         return call
@@ -113,7 +120,8 @@ class Loop:
     def timer(
         self, after: float, repeat: float = 0.0, ref: bool = True
     ) -> TimerWatcher:
-        """A watcher that calls ``after`` seconds after its start, then every ``repeat``."""
+        """A watcher that calls ``after`` seconds after its start, then every
+        ``repeat``."""
         return TimerWatcher(self, after, repeat, ref)
 
     def async_(self, ref: bool = True) -> Async:
@@ -124,7 +132,8 @@ class Loop:
         """Bring ``time`` up to date."""
         self.time = self.now()
 
-    # -- doing it ------------------------------------------------------------------------------
+    # -- doing it
+    # ------------------------------------------------------------------------------
 
     @property
     def alive(self) -> bool:
@@ -151,12 +160,14 @@ class Loop:
             except ForkError:
                 raise
             except BaseException as error:
-                # While polling only a signal handler can raise: nobody's callback is to blame.
+                # While polling only a signal handler can raise: nobody's callback is to
+                # blame.
                 context, self.asleep = None if self.asleep else self, False
                 self.handle_error(context, type(error), error, error.__traceback__)
 
     def turn(self) -> bool:
-        """One turn; False if nothing can happen any more. Errors of callbacks come out."""
+        """One turn; False if nothing can happen any more. Errors of callbacks come
+        out."""
         ready, heap = self.ready, self.timers.heap
         self.budget = BUDGET
         due = False
@@ -165,7 +176,8 @@ class Loop:
                 self.budget -= 1
                 entry = ready.popleft()
                 if type(entry) is Waiter:
-                    entry.wake()  # not entry(): a call through C would deepen the stack to switch
+                    # not entry(): a call through C would deepen the stack to switch
+                    entry.wake()
                 else:
                     entry()
             if not heap or heap[0][0] > self.time:
@@ -173,8 +185,9 @@ class Loop:
             if due or not ready:
                 self._fire_timers()
                 break
-            # What epoll has reported goes first, though it be beyond the budget: or where the
-            # process stood still, who was answered in time would be told that time is up.
+            # What epoll has reported goes first, though it be beyond the budget: or
+            # where the process stood still, who was answered in time would be told that
+            # time is up.
             due, self.budget = True, len(ready)
         self.asleep = True
         timeout: float | None = 0.0
@@ -182,7 +195,8 @@ class Loop:
             if not self.alive:
                 self.asleep = False
                 return False
-            # The first of the heap may be a cancelled one: then we wake for nothing, once.
+            # The first of the heap may be a cancelled one: then we wake for nothing,
+            # once.
             timeout = max(0.0, heap[0][0] - self.now()) if heap else None
         self.poller.poll(timeout, ready.append)
         self.asleep = False
@@ -195,10 +209,12 @@ class Loop:
         while (callback := timers.pop_due(self.time, before)) is not None:
             callback()
 
-    # -- being woken ---------------------------------------------------------------------------
+    # -- being woken
+    # ---------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Have the loop come back from polling; after appending to `ready`, from any thread."""
+        """Have the loop come back from polling; after appending to `ready`, from any
+        thread."""
         self.asleep = False
         with suppress(BlockingIOError):  # full: the loop will wake in any case
             os.write(self.wake_descriptor, b"\0")

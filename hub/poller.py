@@ -1,22 +1,26 @@
 """Which descriptors are watched, and what epoll says about them.
 
-A socket is registered once, for both directions and edge-triggered, when a call on it would
-first have blocked; it is never unregistered before close. epoll then speaks only when something
-*changes*, so what it said is kept: each direction (`Side`) has a ``ready`` flag. The rules:
+A socket is registered once, for both directions and edge-triggered, when a call on it
+would first have blocked; it is never unregistered before close. epoll then speaks only
+when something *changes*, so what it said is kept: each direction (`Side`) has a
+``ready`` flag. The rules:
 
 * epoll reports a direction: its flag is set, and whoever waits for it is scheduled.
 * A call said EAGAIN: the flag is cleared. That is the only sure sign of "drained".
-* A short read of a stream (fewer bytes than asked for) means drained as well, which saves the
-  EAGAIN; but not once the peer has closed or sent urgent data (the entry is ``sticky`` then),
-  or the end of file would be missed: nothing changes any more after it.
-* Flag clear: wait without trying. Flag set: try. A flag that is set wrongly costs one EAGAIN; one
-  that is cleared wrongly would hang a greenlet, so in doubt it stays set.
+* A short read of a stream (fewer bytes than asked for) means drained as well, which
+  saves the EAGAIN; but not once the peer has closed or sent urgent data (the entry is
+  ``sticky`` then), or the end of file would be missed: nothing changes any more after
+  it.
+* Flag clear: wait without trying. Flag set: try. A flag that is set wrongly costs one
+  EAGAIN; one that is cleared wrongly would hang a greenlet, so in doubt it stays set.
 
-Descriptors that are not ours (`watch`: a pipe, a C library's socket) are read by code which
-doesn't tell us about EAGAIN. They are registered level-triggered, only while somebody waits.
+Descriptors that are not ours (`watch`: a pipe, a C library's socket) are read by code
+which doesn't tell us about EAGAIN. They are registered level-triggered, only while
+somebody waits.
 
-Each side has one place for a waiter. That the place is taken *is* the ConcurrentObjectUseError
-check: two greenlets reading one stream would each get a part at random.
+Each side has one place for a waiter. That the place is taken *is* the
+ConcurrentObjectUseError check: two greenlets reading one stream would each get a part
+at random.
 
 Nothing runs while events are taken in: callbacks are handed to ``schedule``, and so no
 descriptor can be closed and its number be reused half-way through a batch.
@@ -60,7 +64,8 @@ class Side:
         self.callback: Callback | None = None
 
     def start(self, callback: Callback) -> None:
-        """Have ``callback`` scheduled at the next event; raises ConcurrentObjectUseError."""
+        """Have ``callback`` scheduled at the next event; raises
+        ConcurrentObjectUseError."""
         if self.callback is not None:
             raise ConcurrentObjectUseError(
                 f"another greenlet already waits to {self.name} descriptor {self.fd}; "
@@ -101,7 +106,8 @@ class LevelSide(Side):
 
 
 class Entry:
-    """What is known about one watched descriptor. Sides don't know it: that would be a cycle."""
+    """What is known about one watched descriptor. Sides don't know it: that would be a
+    cycle."""
 
     __slots__ = (
         "edge",
@@ -142,7 +148,8 @@ class Poller(Protocol):
         ...
 
     def watch(self, fd: int) -> Entry:
-        """The entry of any descriptor, level-triggered unless it is one of our sockets."""
+        """The entry of any descriptor, level-triggered unless it is one of our
+        sockets."""
         ...
 
     def refresh(self, fd: int) -> None:
@@ -154,13 +161,15 @@ class Poller(Protocol):
         ...
 
     def unregister(self, entry: Entry, still_open: bool) -> None:
-        """Forget ``entry``; ``still_open`` if the kernel would keep its registration."""
+        """Forget ``entry``; ``still_open`` if the kernel would keep its
+        registration."""
         ...
 
     def poll(
         self, timeout: float | None, schedule: Callable[[Callback], object]
     ) -> None:
-        """Take in events, waiting for the first at most ``timeout`` seconds (None: for ever)."""
+        """Take in events, waiting for the first at most ``timeout`` seconds (None: for
+        ever)."""
         ...
 
     def waited_for(self) -> bool:
@@ -206,7 +215,8 @@ class EpollPoller:
         return entry
 
     def rearm(self, fd: int) -> None:
-        """If ``fd`` is one of our sockets, have its present state reported again, as an edge."""
+        """If ``fd`` is one of our sockets, have its present state reported again, as an
+        edge."""
         entry = self._entries.get(fd)
         if entry is not None and entry.edge:
             self._epoll.modify(fd, _EDGE)
@@ -232,7 +242,8 @@ class EpollPoller:
             self._epoll.unregister(fd)
 
     def unregister(self, entry: Entry, still_open: bool) -> None:
-        """Forget ``entry`` before its descriptor is closed, duplicated or given away."""
+        """Forget ``entry`` before its descriptor is closed, duplicated or given
+        away."""
         if self._entries.get(entry.fd) is entry:
             del self._entries[entry.fd]
             if still_open:
@@ -247,7 +258,8 @@ class EpollPoller:
     def take(
         self, events: Iterable[tuple[int, int]], schedule: Callable[[Callback], object]
     ) -> None:
-        """Keep what (descriptor, mask) of each event says, and schedule who waits for it."""
+        """Keep what (descriptor, mask) of each event says, and schedule who waits for
+        it."""
         entries = self._entries
         for fd, mask in events:
             entry = entries.get(fd)
@@ -271,8 +283,9 @@ class EpollPoller:
     def waited_for(self) -> bool:
         """Whether somebody waits for a descriptor.
 
-        Asked before each poll without a deadline. Counting at every start and stop would cost
-        more than looking: mostly somebody waits where somebody waited the last time.
+        Asked before each poll without a deadline. Counting at every start and stop
+        would cost more than looking: mostly somebody waits where somebody waited the
+        last time.
         """
         seen = self._last_seen
         if seen is not None and seen.callback is not None and seen.ref:

@@ -1,4 +1,5 @@
-"""Group: greenlets that belong together. Pool: a Group of bounded size, whose spawn waits."""
+"""Group: greenlets that belong together. Pool: a Group of bounded size, whose spawn
+waits."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -31,7 +32,8 @@ class Group(Mapper):
         for member in greenlets:
             self.add(member)
 
-    # -- members -------------------------------------------------------------------------------
+    # -- members
+    # -------------------------------------------------------------------------------
 
     def add(self, member: Greenlet) -> None:
         """Make ``member`` one of the group until it ends."""
@@ -72,7 +74,8 @@ class Group(Mapper):
     def __iter__(self) -> Iterator[Greenlet]:
         return iter(list(self.greenlets))
 
-    # -- waiting and killing -------------------------------------------------------------------
+    # -- waiting and killing
+    # -------------------------------------------------------------------
 
     def join(self, timeout: float | None = None, raise_error: bool = False) -> bool:
         """Wait until the group is empty; False if it isn't in ``timeout`` seconds.
@@ -91,7 +94,8 @@ class Group(Mapper):
         block: bool = True,
         timeout: float | None = None,
     ) -> None:
-        """Kill all members, also those that come meanwhile (``block``); each of them once."""
+        """Kill all members, also those that come meanwhile (``block``); each of them
+        once."""
         with Timeout(timeout, False):
             while self.greenlets:
                 for member in self.greenlets - self._dying:
@@ -132,7 +136,8 @@ class Group(Mapper):
 
 
 class Pool(Group):
-    """A Group of at most ``size`` members; `spawn` waits for a free place. None: no bound."""
+    """A Group of at most ``size`` members; `spawn` waits for a free place. None: no
+    bound."""
 
     def __init__(
         self, size: int | None = None, greenlet_class: type[Greenlet] | None = None
@@ -148,7 +153,8 @@ class Pool(Group):
     def add(
         self, member: Greenlet, blocking: bool = True, timeout: float | None = None
     ) -> None:
-        """As `Group.add`, waiting for a free place; PoolFull if there is none (in time)."""
+        """As `Group.add`, waiting for a free place; PoolFull if there is none (in
+        time)."""
         if member in self.greenlets:
             return
         if self._semaphore is not None and not self._semaphore.acquire(

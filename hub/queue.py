@@ -1,9 +1,11 @@
-"""Queues between greenlets: the standard library's names and meaning, fair on both sides.
+"""Queues between greenlets: the standard library's names and meaning, fair on both
+sides.
 
-Items stay in the queue until a getter runs and takes one; a getter that was woken has one item
-promised (see waitqueue.py), which neither `get_nowait` nor a later `get` takes away. The same
-holds for putters and free places. A `put` that finds room may come from any native thread; one
-that waits belongs, like everything else, to the thread of its hub.
+Items stay in the queue until a getter runs and takes one; a getter that was woken has
+one item promised (see waitqueue.py), which neither `get_nowait` nor a later `get` takes
+away. The same holds for putters and free places. A `put` that finds room may come from
+any native thread; one that waits belongs, like everything else, to the thread of its
+hub.
 
 A subclass may override ``_init``, ``_put`` and ``_get``, as in the standard library.
 """
@@ -49,7 +51,8 @@ ShutDown: type[Exception] = getattr(_standard, "ShutDown", _ShutDown)
 class SimpleQueue(Generic[T]):
     """A first-in first-out queue. ``maxsize`` None or 0: no bound.
 
-    ``items`` are put in at the start. A queue is always true, however many items it has.
+    ``items`` are put in at the start. A queue is always true, however many items it
+    has.
     """
 
     __slots__ = (
@@ -86,7 +89,8 @@ class SimpleQueue(Generic[T]):
         self._bound = 0 if self.is_shutdown else self._maxsize or sys.maxsize
 
     def _init(self, maxsize: int) -> None:
-        """Make the container, ``self.queue``. May be overridden, as may `_put` and `_get`."""
+        """Make the container, ``self.queue``. May be overridden, as may `_put` and
+        `_get`."""
         self.queue = deque()
 
     def _put(self, item: T) -> None:
@@ -100,13 +104,14 @@ class SimpleQueue(Generic[T]):
         item: T = self.queue[0]
         return item
 
-    # -- putting -------------------------------------------------------------------------------
+    # -- putting
+    # -------------------------------------------------------------------------------
 
     def put(self, item: T, block: bool = True, timeout: Limit = None) -> None:
         """Add ``item``, waiting for a free place.
 
-        Raises Full if there is none (not ``block``) or none became free in ``timeout`` seconds,
-        ShutDown after `shutdown`.
+        Raises Full if there is none (not ``block``) or none became free in ``timeout``
+        seconds, ShutDown after `shutdown`.
         """
         if timeout is not None and block:
             check_seconds(timeout)
@@ -136,13 +141,14 @@ class SimpleQueue(Generic[T]):
     def _serve_putters(self) -> None:
         self._putters.serve_up_to(self._bound - len(self.queue), self._serve_putters)
 
-    # -- getting -------------------------------------------------------------------------------
+    # -- getting
+    # -------------------------------------------------------------------------------
 
     def get(self, block: bool = True, timeout: Limit = None) -> T:
         """Take the next item, waiting for it.
 
-        Raises Empty if there is none (not ``block``) or none came in ``timeout`` seconds,
-        ShutDown if none will come any more.
+        Raises Empty if there is none (not ``block``) or none came in ``timeout``
+        seconds, ShutDown if none will come any more.
         """
         if timeout is not None and block:
             check_seconds(timeout)
@@ -177,7 +183,8 @@ class SimpleQueue(Generic[T]):
         if not block or not self._getters.wait(timeout, self._serve_getters):
             raise Empty
         if not len(self.queue):
-            raise ShutDown  # drained under our feet: nothing else takes what was promised
+            # drained under our feet: nothing else takes what was promised
+            raise ShutDown
 
     def _serve_getters(self) -> None:
         self._getters.serve_up_to(len(self.queue), self._serve_getters)
@@ -192,7 +199,8 @@ class SimpleQueue(Generic[T]):
             raise StopIteration
         return item
 
-    # -- state ---------------------------------------------------------------------------------
+    # -- state
+    # ---------------------------------------------------------------------------------
 
     @property
     def maxsize(self) -> int | None:
@@ -239,7 +247,8 @@ class SimpleQueue(Generic[T]):
 
 
 class Queue(SimpleQueue[T]):
-    """A queue that also counts what is still to be done: `task_done`, `join`, `shutdown`."""
+    """A queue that also counts what is still to be done: `task_done`, `join`,
+    `shutdown`."""
 
     __slots__ = ("_all_done",)
 
@@ -255,7 +264,8 @@ class Queue(SimpleQueue[T]):
             self.unfinished_tasks = unfinished_tasks
 
     def task_done(self) -> None:
-        """Say that one item that was got has been dealt with; ValueError if said too often."""
+        """Say that one item that was got has been dealt with; ValueError if said too
+        often."""
         if self.unfinished_tasks <= 0:
             raise ValueError("task_done() called more often than items were put")
         self.unfinished_tasks -= 1
@@ -264,7 +274,8 @@ class Queue(SimpleQueue[T]):
             self._all_done = None
 
     def join(self, timeout: Limit = None) -> bool:
-        """Wait until every item has been dealt with; False if not in ``timeout`` seconds."""
+        """Wait until every item has been dealt with; False if not in ``timeout``
+        seconds."""
         if not self.unfinished_tasks:
             return True
         if self._all_done is None:
@@ -272,7 +283,8 @@ class Queue(SimpleQueue[T]):
         return self._all_done.wait(timeout)
 
     def shutdown(self, immediate: bool = False) -> None:
-        """Refuse further puts, and gets once empty; ``immediate``: drop the items, too."""
+        """Refuse further puts, and gets once empty; ``immediate``: drop the items,
+        too."""
         self.is_shutdown = True
         self._set_bound(self._maxsize)
         if immediate:

@@ -1,7 +1,8 @@
-"""Names to addresses: numeric ones at once, others in threads, cached, one flight a name.
+"""Names to addresses: numeric ones at once, others in threads, cached, one flight a
+name.
 
-`Network` is what the sockets of a hub are made of and what resolves its names; the simulated
-network of ``hub.testing`` takes the place of the system's by `use_network`.
+`Network` is what the sockets of a hub are made of and what resolves its names; the
+simulated network of ``hub.testing`` takes the place of the system's by `use_network`.
 """
 
 import socket
@@ -35,7 +36,8 @@ _TTL, _NEGATIVE_TTL, _MAX_NAMES = 60.0, 5.0, 10_000
 
 
 def is_numeric(host: str | bytes) -> bool:
-    """Whether ``host`` is an IPv4 or IPv6 address (with a scope, too) and needs no resolver."""
+    """Whether ``host`` is an IPv4 or IPv6 address (with a scope, too) and needs no
+    resolver."""
     text = host.decode("latin-1") if isinstance(host, bytes | bytearray) else host
     if ":" in text:
         text = text.partition("%")[0]
@@ -54,8 +56,8 @@ def _parses(family: int, text: str) -> bool:
 class Resolver:
     """The system's resolver in threads, behind a cache.
 
-    ``lookup`` is the blocking function that does it. Times in seconds: ``ttl`` for answers
-    (getaddrinfo does not tell the record's own), ``negative_ttl`` for failures.
+    ``lookup`` is the blocking function that does it. Times in seconds: ``ttl`` for
+    answers (getaddrinfo does not tell the record's own), ``negative_ttl`` for failures.
     """
 
     def __init__(

@@ -8,18 +8,21 @@
         for url in urls:
             nursery.spawn(fetch, url)   # waits while 8 are under way
 
-A Timeout and a kill are *edges*: they raise once, and a bare ``except:`` swallows them for good. A
-cancelled scope is a *level*: every wait inside it raises Cancelled, until the scope has been left.
-It covers every greenlet started inside it, too: the scope in force is a context variable
-(waiter.py's `gate`), which a greenlet inherits from its spawner.
+A Timeout and a kill are *edges*: they raise once, and a bare ``except:`` swallows them
+for good. A cancelled scope is a *level*: every wait inside it raises Cancelled, until
+the scope has been left. It covers every greenlet started inside it, too: the scope in
+force is a context variable (waiter.py's `gate`), which a greenlet inherits from its
+spawner.
 
-How it works. Before a greenlet parks, the gate looks whether the scope or one around it has been
-cancelled. If not, the waiter is noted with its scope, so that `cancel` can reach those who are
-parked already. A scope that is ``shield``ed looks no further outwards: for cleaning up.
+How it works. Before a greenlet parks, the gate looks whether the scope or one around it
+has been cancelled. If not, the waiter is noted with its scope, so that `cancel` can
+reach those who are parked already. A scope that is ``shield``ed looks no further
+outwards: for cleaning up.
 
-Errors of a nursery always come out as an ExceptionGroup, also a single one: code that handles
-them needs to be written once. What is not an error but an order to leave (a Timeout, a kill,
-Ctrl-C) comes out as it is, because who gave it recognises it by identity.
+Errors of a nursery always come out as an ExceptionGroup, also a single one: code that
+handles them needs to be written once. What is not an error but an order to leave (a
+Timeout, a kill, Ctrl-C) comes out as it is, because who gave it recognises it by
+identity.
 """
 
 import math
@@ -62,7 +65,8 @@ class CancelScope:
         self._timer: Timer | None = None
 
     def cancel(self) -> None:
-        """Have every wait inside raise Cancelled, those that are under way too. Idempotent."""
+        """Have every wait inside raise Cancelled, those that are under way too.
+        Idempotent."""
         if not self.cancel_called:
             self.cancel_called = True
             self._interrupt()
@@ -76,7 +80,8 @@ class CancelScope:
 
     @property
     def cancelled(self) -> bool:
-        """Whether a wait inside would raise: it, or an unshielded scope around it, is cancelled."""
+        """Whether a wait inside would raise: it, or an unshielded scope around it, is
+        cancelled."""
         scope: CancelScope | None = self
         while scope is not None:
             if scope.cancel_called:
@@ -84,7 +89,8 @@ class CancelScope:
             scope = None if scope.shield else scope._parent
         return False
 
-    # -- the gate ------------------------------------------------------------------------------
+    # -- the gate
+    # ------------------------------------------------------------------------------
 
     def enter(self, waiter: Waiter) -> None:
         """A greenlet is about to wait in this scope."""
@@ -98,7 +104,8 @@ class CancelScope:
         """It has stopped waiting."""
         self._parked.pop(waiter, None)
 
-    # -- the block -----------------------------------------------------------------------------
+    # -- the block
+    # -----------------------------------------------------------------------------
 
     def __enter__(self) -> "CancelScope":
         if self._token is not None:
@@ -143,7 +150,8 @@ class CancelScope:
 
 
 class _NoSwitch:
-    """A gate through which its own greenlet can't go; others ask the scope around it."""
+    """A gate through which its own greenlet can't go; others ask the scope around
+    it."""
 
     def __init__(self, outer: Gate | None) -> None:
         self._owner = getcurrent()
@@ -191,8 +199,9 @@ def no_switch() -> Iterator[None]:
 class Nursery:
     """A block that ends when the greenlets spawned in it have ended.
 
-    The first error, of a child or of the block itself, cancels all others. ``supervised``: an
-    error of a child is reported, and the others go on. ``limit``: how many may be under way.
+    The first error, of a child or of the block itself, cancels all others.
+    ``supervised``: an error of a child is reported, and the others go on. ``limit``:
+    how many may be under way.
     """
 
     def __init__(self, limit: int | None = None, *, supervised: bool = False) -> None:
@@ -213,9 +222,11 @@ class Nursery:
     def spawn(
         self, function: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Greenlet:
-        """A child that runs ``function(*args, **kwargs)``; waits for a place (``limit``).
+        """A child that runs ``function(*args, **kwargs)``; waits for a place
+        (``limit``).
 
-        May be called by anybody, until the last child has ended; RuntimeError after that.
+        May be called by anybody, until the last child has ended; RuntimeError after
+        that.
         """
         self._check_open()
         if self._places is not None:
@@ -266,7 +277,8 @@ class Nursery:
         return self._leave(order)
 
     def _wait_for_children(self) -> BaseException | None:
-        """Wait for all, whatever happens; returns the order to leave that came meanwhile."""
+        """Wait for all, whatever happens; returns the order to leave that came
+        meanwhile."""
         order = None
         while self._children:
             try:
@@ -278,7 +290,8 @@ class Nursery:
         return order
 
     def _leave(self, order: BaseException | None) -> bool:
-        """Raise what is to be raised; True if the block's exception has been dealt with."""
+        """Raise what is to be raised; True if the block's exception has been dealt
+        with."""
         errors, self._errors = self._errors, []
         group = BaseExceptionGroup("errors in a nursery", errors) if errors else None
         if group is not None and (order is None or isinstance(order, Cancelled)):

@@ -1,12 +1,13 @@
 """The cooperative twins of ``select`` and ``selectors``.
 
-An epoll descriptor can itself be polled: it is readable when one of its own is ready. So each of
-these asks the real thing without waiting, and if nothing is ready, waits in the hub for an epoll
-descriptor that holds the same set. Nothing here takes the places in which sockets wait, so any
-number of greenlets may select on one descriptor, beside one that reads it.
+An epoll descriptor can itself be polled: it is readable when one of its own is ready.
+So each of these asks the real thing without waiting, and if nothing is ready, waits in
+the hub for an epoll descriptor that holds the same set. Nothing here takes the places
+in which sockets wait, so any number of greenlets may select on one descriptor, beside
+one that reads it.
 
-``epoll`` and ``EpollSelector`` have such a descriptor; for ``select`` and ``poll`` one is made for
-the time of the wait.
+``epoll`` and ``EpollSelector`` have such a descriptor; for ``select`` and ``poll`` one
+is made for the time of the wait.
 """
 
 import errno
@@ -48,8 +49,8 @@ def _descriptor(thing: Any) -> int:
 def _until(
     ask: Callable[[], T], waited: "Callable[[], int]", timeout: float | None
 ) -> T:
-    """``ask()`` until it says something or ``timeout`` is over, waiting for descriptor ``waited``
-    in between: an event may be gone again when we come to look."""
+    """``ask()`` until it says something or ``timeout`` is over, waiting for descriptor
+    ``waited`` in between: an event may be gone again when we come to look."""
     found = ask()
     if found or (timeout is not None and timeout <= 0):
         return found
@@ -101,7 +102,8 @@ def select(
     xlist: Iterable[Any],
     timeout: float | None = None,
 ) -> tuple[list[Any], list[Any], list[Any]]:
-    """Those of the three lists that are ready; empty lists after ``timeout`` seconds."""
+    """Those of the three lists that are ready; empty lists after ``timeout``
+    seconds."""
     if timeout is not None and timeout < 0:
         raise ValueError("timeout must be non-negative")
     wanted = [
@@ -215,7 +217,8 @@ class epoll:
         self.close()
 
 
-# -- selectors -------------------------------------------------------------------------------------
+# -- selectors
+# -------------------------------------------------------------------------------------
 
 _Ready = list[tuple[_selectors.SelectorKey, int]]
 

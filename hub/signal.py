@@ -1,9 +1,10 @@
 """Signals as callbacks in the hub, and Ctrl-C while it sleeps.
 
-Python runs a signal's handler in the main thread, between two bytecodes of whatever runs there.
-Here that handler does no more than to put the callback on the loop's list; the callback then runs
-in a greenlet of its own and may wait. That the loop wakes up for a signal is arranged by the hub
-(``signal.set_wakeup_fd``), so that Ctrl-C is never noticed late.
+Python runs a signal's handler in the main thread, between two bytecodes of whatever
+runs there. Here that handler does no more than to put the callback on the loop's list;
+the callback then runs in a greenlet of its own and may wait. That the loop wakes up for
+a signal is arranged by the hub (``signal.set_wakeup_fd``), so that Ctrl-C is never
+noticed late.
 """
 
 import signal as _standard
@@ -42,7 +43,8 @@ class _SignalWatcher(Watcher):
 
 
 class SignalHandler:
-    """A callback for one signal, until `cancel`. ``ref``: whether it keeps the hub going."""
+    """A callback for one signal, until `cancel`. ``ref``: whether it keeps the hub
+    going."""
 
     def __init__(
         self, signum: int, handler: Callable[..., object], *args: Any, **kwargs: Any
@@ -59,7 +61,8 @@ class SignalHandler:
         Greenlet.spawn(self._handle)
 
     def _handle(self) -> None:
-        """As with Python's own handlers, an error goes to the main thread's main greenlet."""
+        """As with Python's own handlers, an error goes to the main thread's main
+        greenlet."""
         try:
             self.handler(*self.args, **self.kwargs)
         except Exception as error:

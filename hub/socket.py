@@ -1,7 +1,7 @@
 """The cooperative twin of the standard library's ``socket`` module.
 
-What waits is ours (socketobject.py, and the functions here); every other name is the standard
-library's, looked up there when asked for.
+What waits is ours (socketobject.py, and the functions here); every other name is the
+standard library's, looked up there when asked for.
 """
 
 import errno
@@ -22,7 +22,8 @@ SocketType = socket
 _GLOBAL_TIMEOUT: Any = (
     signature(_standard.create_connection).parameters["timeout"].default
 )
-"""Stands for `getdefaulttimeout`; the standard library's own, which http.client hands to us."""
+"""Stands for `getdefaulttimeout`; the standard library's own, which http.client hands
+to us."""
 
 
 def __getattr__(name: str) -> Any:
@@ -36,7 +37,8 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_standard.__all__})
 
 
-# -- names and addresses ---------------------------------------------------------------------------
+# -- names and addresses
+# ---------------------------------------------------------------------------
 
 
 def getaddrinfo(
@@ -47,7 +49,8 @@ def getaddrinfo(
     proto: int = 0,
     flags: int = 0,
 ) -> list[Any]:
-    """As the standard library's; numeric addresses at once, others cached and in threads."""
+    """As the standard library's; numeric addresses at once, others cached and in
+    threads."""
     return network_of(get_hub()).resolver.getaddrinfo(
         host, port, family, type, proto, flags
     )
@@ -80,7 +83,8 @@ def getfqdn(name: str = "") -> str:
     return network_of(get_hub()).resolver.call(_standard.getfqdn, name)
 
 
-# -- making sockets --------------------------------------------------------------------------------
+# -- making sockets
+# --------------------------------------------------------------------------------
 
 
 def socketpair(
@@ -107,9 +111,11 @@ def create_connection(
     *,
     all_errors: bool = False,
 ) -> socket:
-    """A TCP connection to ``address`` (host, port): the first of its addresses that answers.
+    """A TCP connection to ``address`` (host, port): the first of its addresses that
+    answers.
 
-    ``timeout`` covers each attempt. Raises the last OSError, or an ExceptionGroup of all of them.
+    ``timeout`` covers each attempt. Raises the last OSError, or an ExceptionGroup of
+    all of them.
     """
     host, port = address[:2]
     errors: list[OSError] = []
@@ -169,7 +175,8 @@ def create_server(
     return server
 
 
-# -- waiting for any descriptor --------------------------------------------------------------------
+# -- waiting for any descriptor
+# --------------------------------------------------------------------
 
 
 def _wait(
@@ -182,7 +189,8 @@ def _wait(
 def wait(
     io: Waitable, timeout: float | None = None, timeout_exc: BaseException | None = None
 ) -> None:
-    """Wait for the watcher ``io``; TimeoutError (or ``timeout_exc``) after ``timeout``."""
+    """Wait for the watcher ``io``; TimeoutError (or ``timeout_exc``) after
+    ``timeout``."""
     error = TimeoutError("timed out") if timeout_exc is None else timeout_exc
     get_hub().wait(io, timeout, error)
 
@@ -190,7 +198,8 @@ def wait(
 def wait_read(
     fileno: int, timeout: float | None = None, timeout_exc: BaseException | None = None
 ) -> None:
-    """Wait until ``fileno`` can be read; TimeoutError (or ``timeout_exc``) after ``timeout``."""
+    """Wait until ``fileno`` can be read; TimeoutError (or ``timeout_exc``) after
+    ``timeout``."""
     _wait(fileno, 1, timeout, timeout_exc)
 
 

@@ -1,7 +1,7 @@
 """Files and sockets: what ``makefile`` returns, and what ``sendfile`` does.
 
-The standard library's ``SocketIO`` reaches into private parts of its socket; this one needs
-``recv_into``, ``send``, ``gettimeout`` and two calls that count the open files.
+The standard library's ``SocketIO`` reaches into private parts of its socket; this one
+needs ``recv_into``, ``send``, ``gettimeout`` and two calls that count the open files.
 """
 
 import errno
@@ -33,7 +33,8 @@ class FileSource(Protocol):
 
 
 class SocketFile(io.RawIOBase):
-    """An unbuffered file on a socket, which stays open until the file is closed, too."""
+    """An unbuffered file on a socket, which stays open until the file is closed,
+    too."""
 
     def __init__(self, sock: FileSource, mode: str) -> None:
         super().__init__()
@@ -65,7 +66,8 @@ class SocketFile(io.RawIOBase):
             return None
 
     def write(self, data: "ReadableBuffer") -> int | None:
-        """Write some of ``data``; None if the socket is non-blocking and takes nothing."""
+        """Write some of ``data``; None if the socket is non-blocking and takes
+        nothing."""
         self._check(self._writes, "writable")
         try:
             return self._source().send(data)
@@ -102,7 +104,8 @@ class SocketFile(io.RawIOBase):
         return -1 if self._sock is None else self._sock.fileno()
 
     def close(self) -> None:
-        """Close the file, and the socket with it if that has been closed and this was the last."""
+        """Close the file, and the socket with it if that has been closed and this was
+        the last."""
         if not self.closed:
             super().close()
             if self._sock is not None:
@@ -153,7 +156,8 @@ class FileTarget(Protocol):
 
 
 def send_by_kernel(sock: FileTarget, file: Any, offset: int, count: int | None) -> int:
-    """Send ``file`` by os.sendfile, or by reading it if that can't be; how many bytes."""
+    """Send ``file`` by os.sendfile, or by reading it if that can't be; how many
+    bytes."""
     try:
         source = file.fileno()
         if os.fstat(source).st_size == 0:

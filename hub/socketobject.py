@@ -6,11 +6,12 @@ A call that would block parks its greenlet instead. How, with `recv` as the exam
 2. Try the real call; if it works, return. On EAGAIN go to 3.
 3. ``hub.wait`` parks this greenlet until the poller reports the descriptor. Then 1.
 
-A socket's own time-out covers each wait (`sendall` and `connect`: the whole call) and raises
-TimeoutError; an enclosing ``Timeout`` is something else, and whichever ends first wins.
+A socket's own time-out covers each wait (`sendall` and `connect`: the whole call) and
+raises TimeoutError; an enclosing ``Timeout`` is something else, and whichever ends
+first wins.
 
-The real socket is an attribute, not a base class: it is given by the hub's network, and the
-simulated network gives another.
+The real socket is an attribute, not a base class: it is given by the hub's network, and
+the simulated network gives another.
 """
 
 import errno
@@ -38,7 +39,8 @@ _NAMED = (_standard.AF_INET, _standard.AF_INET6)
 
 
 class socket:
-    """A socket whose calls wait cooperatively; see the standard library's for what they do."""
+    """A socket whose calls wait cooperatively; see the standard library's for what they
+    do."""
 
     __slots__ = (
         "__weakref__",
@@ -81,7 +83,8 @@ class socket:
         self._closed = False
         self._shared = False
 
-    # -- waiting -------------------------------------------------------------------------------
+    # -- waiting
+    # -------------------------------------------------------------------------------
 
     def _watch(self, hub: Hub) -> Entry:
         """Register with the poller of ``hub``, leaving another thread's."""
@@ -96,7 +99,8 @@ class socket:
         return entry
 
     def _wait_readable(self) -> None:
-        """After EAGAIN, or with the flag clear: park until there is something to read."""
+        """After EAGAIN, or with the flag clear: park until there is something to
+        read."""
         hub = get_hub()
         entry = self._entry
         if entry is None or entry.poller is not hub.loop.poller:
@@ -117,7 +121,8 @@ class socket:
             raise TimeoutError("timed out")
 
     def _read(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
-        """``call(*args)``, as often as it takes. Only EAGAIN says that nothing is left."""
+        """``call(*args)``, as often as it takes. Only EAGAIN says that nothing is
+        left."""
         while True:
             side = self._reading
             if side is None or side.ready or flags or self._timeout == 0.0:
@@ -139,7 +144,8 @@ class socket:
                         raise
             self._wait_writable(self._timeout)
 
-    # -- receiving -----------------------------------------------------------------------------
+    # -- receiving
+    # -----------------------------------------------------------------------------
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
         """At most ``bufsize`` bytes; b"" at the end of the stream."""
@@ -213,7 +219,8 @@ class socket:
             self._sock.recvmsg_into, buffers, ancbufsize, flags, flags=flags
         )
 
-    # -- sending -------------------------------------------------------------------------------
+    # -- sending
+    # -------------------------------------------------------------------------------
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
         """Send some of ``data``; how many bytes."""
@@ -262,7 +269,8 @@ class socket:
         return int(self._write(self._sock.sendmsg, buffers, *args, flags=flags))
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send ``file`` from ``offset``, by os.sendfile where possible; how many bytes."""
+        """Send ``file`` from ``offset``, by os.sendfile where possible; how many
+        bytes."""
         if not self._stream:
             raise ValueError("only SOCK_STREAM sockets can send a file")
         if self._timeout == 0.0:
@@ -276,13 +284,16 @@ class socket:
         return send_by_kernel(self, file, offset, count)
 
     def wait_and_call(self, call: Callable[..., Any], *args: Any) -> Any:
-        """``call(*args)``, waiting until we can be written as often as it says EAGAIN."""
+        """``call(*args)``, waiting until we can be written as often as it says
+        EAGAIN."""
         return self._write(call, *args)
 
-    # -- connecting ----------------------------------------------------------------------------
+    # -- connecting
+    # ----------------------------------------------------------------------------
 
     def _resolved(self, address: Address) -> Address:
-        """``address`` with its host name replaced by the first address of the family."""
+        """``address`` with its host name replaced by the first address of the
+        family."""
         if (
             not isinstance(address, tuple)
             or not address
@@ -353,10 +364,12 @@ class socket:
         """End one direction or both."""
         self._sock.shutdown(how)
 
-    # -- the end -------------------------------------------------------------------------------
+    # -- the end
+    # -------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close, once all files made from it are closed. Who waits gets EBADF as OSError."""
+        """Close, once all files made from it are closed. Who waits gets EBADF as
+        OSError."""
         self._closed = True
         if self._files <= 0:
             self._really_close()
@@ -421,7 +434,8 @@ class socket:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    # -- what it is ----------------------------------------------------------------------------
+    # -- what it is
+    # ----------------------------------------------------------------------------
 
     @property
     def family(self) -> Any:

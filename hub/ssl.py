@@ -1,7 +1,7 @@
 """The cooperative twin of the standard library's ``ssl`` module.
 
-Contexts and functions; what happens on a connection is in sslsocket.py. Every name that is not
-here is the standard library's, looked up there when asked for.
+Contexts and functions; what happens on a connection is in sslsocket.py. Every name that
+is not here is the standard library's, looked up there when asked for.
 """
 
 import errno
@@ -17,7 +17,8 @@ from hub.sslsocket import SSLSocket as SSLSocket  # a name of ours in this modul
 
 
 class SSLContext(_standard.SSLContext):
-    """The standard library's context, whose `wrap_socket` takes and gives our sockets."""
+    """The standard library's context, whose `wrap_socket` takes and gives our
+    sockets."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket  # type: ignore[assignment]
     _owners: "WeakKeyDictionary[SSLObject, SSLSocket]"
@@ -76,7 +77,8 @@ class SSLContext(_standard.SSLContext):
 
     @property
     def sni_callback(self) -> Any:
-        """Called with (SSLSocket, server name, context) when a client has named its host."""
+        """Called with (SSLSocket, server name, context) when a client has named its
+        host."""
         return super().sni_callback
 
     @sni_callback.setter
@@ -104,7 +106,8 @@ def _is_connected(sock: socket) -> bool:
 def _refuse_early_data(sock: socket) -> None:
     """Raise if something came before TLS on a connection that is closed by now.
 
-    Whoever reads from what looks like a TLS socket would take it for authentic (CVE-2023-40217).
+    Whoever reads from what looks like a TLS socket would take it for authentic
+    (CVE-2023-40217).
     """
     try:
         early = sock._sock.recv(1)
@@ -137,7 +140,8 @@ def create_default_context(
     capath: Any = None,
     cadata: Any = None,
 ) -> SSLContext:
-    """The standard library's default settings: certificates and host names are verified."""
+    """The standard library's default settings: certificates and host names are
+    verified."""
     context = _standard.create_default_context(
         purpose, cafile=cafile, capath=capath, cadata=cadata
     )
@@ -162,7 +166,8 @@ def _create_unverified_context(
     capath: Any = None,
     cadata: Any = None,
 ) -> SSLContext:
-    """The standard library's unofficial way around the verification, for those who use it."""
+    """The standard library's unofficial way around the verification, for those who use
+    it."""
     if protocol is None:
         client = purpose is Purpose.SERVER_AUTH
         protocol = (
@@ -217,7 +222,8 @@ def get_server_certificate(
     ca_certs: str | None = None,
     timeout: float | None = None,
 ) -> str:
-    """The certificate of the server at ``addr``, as PEM; verified only if ``ca_certs`` is given."""
+    """The certificate of the server at ``addr``, as PEM; verified only if ``ca_certs``
+    is given."""
     context = SSLContext(ssl_version)
     context.check_hostname = False
     context.verify_mode = _standard.CERT_NONE

@@ -1,15 +1,19 @@
 """A TLS connection on two memory buffers.
 
-OpenSSL works on two memory buffers (``SSLContext.wrap_bio``), and this file moves bytes between
-them and our own socket. Against the other way, an SSL object on the descriptor itself:
+OpenSSL works on two memory buffers (``SSLContext.wrap_bio``), and this file moves bytes
+between them and our own socket. Against the other way, an SSL object on the descriptor
+itself:
 
 * Nothing here depends on a descriptor, so TLS runs over the simulated network as well.
-* What blocks is our plain `recv` and `send`, so there is one place for readiness, time-outs and
-  ConcurrentObjectUseError; "the TLS layer holds data that epoll doesn't know of" can't happen.
-* One ``recv`` brings many records, where OpenSSL on a descriptor makes two calls for each.
+* What blocks is our plain `recv` and `send`, so there is one place for readiness,
+  time-outs and ConcurrentObjectUseError; "the TLS layer holds data that epoll doesn't
+  know of" can't happen.
+* One ``recv`` brings many records, where OpenSSL on a descriptor makes two calls for
+  each.
 
-What has been encrypted must be sent, in order, whatever happens to the greenlet that was about
-to: `_flush` keeps the rest of an interrupted send in ``_unsent``, and goes on with it next time.
+What has been encrypted must be sent, in order, whatever happens to the greenlet that
+was about to: `_flush` keeps the rest of an interrupted send in ``_unsent``, and goes on
+with it next time.
 """
 
 import ssl as _standard
@@ -36,7 +40,8 @@ _WRITE = 65536  # bytes encrypted before they are sent
 
 
 class SSLSocket(socket):
-    """A TLS connection, made by `SSLContext.wrap_socket`. Before and after TLS a plain socket."""
+    """A TLS connection, made by `SSLContext.wrap_socket`. Before and after TLS a plain
+    socket."""
 
     __slots__ = (
         "_context",
@@ -64,7 +69,8 @@ class SSLSocket(socket):
         )
 
     def _take_over(self, plain: socket, context: "SSLContext") -> None:
-        """Become the owner of the descriptor; ``plain`` is a closed socket from now on."""
+        """Become the owner of the descriptor; ``plain`` is a closed socket from now
+        on."""
         self._adopt(plain._sock)
         self._timeout = plain._timeout
         self._entry, self._reading, self._writing = (
@@ -114,10 +120,12 @@ class SSLSocket(socket):
         if self._tls is None:
             self.getpeername()  # which raises ENOTCONN
 
-    # -- moving bytes --------------------------------------------------------------------------
+    # -- moving bytes
+    # --------------------------------------------------------------------------
 
     def _run(self, call: Callable[..., T], *args: Any) -> T:
-        """Have OpenSSL do one thing, feeding it until it can, and send what comes of it."""
+        """Have OpenSSL do one thing, feeding it until it can, and send what comes of
+        it."""
         while True:
             try:
                 result = call(*args)
@@ -135,8 +143,9 @@ class SSLSocket(socket):
     def _run_read(self, call: Callable[..., T], *args: Any) -> T:
         """As `_run`, but a reader never waits for room to send.
 
-        If it did while both ends have full buffers, neither would read: a deadlock. What it
-        leaves unsent goes out with the next write; there rarely is any (a key update).
+        If it did while both ends have full buffers, neither would read: a deadlock.
+        What it leaves unsent goes out with the next write; there rarely is any (a key
+        update).
         """
         while True:
             try:
@@ -173,7 +182,8 @@ class SSLSocket(socket):
                 self._unsent = self._unsent[sent:]
 
     def _flush_at_once(self) -> None:
-        """Send what the kernel takes without waiting. Errors are left to those who write."""
+        """Send what the kernel takes without waiting. Errors are left to those who
+        write."""
         if self._sending.locked():
             return  # whoever sends will send ours, too
         with suppress(OSError):
@@ -181,7 +191,8 @@ class SSLSocket(socket):
                 self._unsent = self._unsent or self._outgoing.read()
                 self._unsent = self._unsent[self._sock.send(self._unsent) :]
 
-    # -- reading and writing -------------------------------------------------------------------
+    # -- reading and writing
+    # -------------------------------------------------------------------
 
     def do_handshake(self, block: bool = False) -> None:
         """Agree on keys and check the peer's certificate; raises SSLError."""
@@ -286,7 +297,8 @@ class SSLSocket(socket):
         """How many decrypted bytes are there without reading from the network."""
         return 0 if self._tls is None else self._tls.pending()
 
-    # -- connecting and ending -----------------------------------------------------------------
+    # -- connecting and ending
+    # -----------------------------------------------------------------
 
     def _connect(self, address: Address) -> None:
         """Connect, and do the handshake."""
@@ -329,7 +341,8 @@ class SSLSocket(socket):
         """Not possible: the TLS state can't be in two places."""
         raise NotImplementedError("can't dup() an SSLSocket")
 
-    # -- what was agreed on --------------------------------------------------------------------
+    # -- what was agreed on
+    # --------------------------------------------------------------------
 
     @property
     def context(self) -> "SSLContext":
@@ -372,7 +385,8 @@ class SSLSocket(socket):
         return None if self._tls is None else self._tls.version()
 
     def __getattr__(self, name: str) -> Any:
-        """selected_alpn_protocol, compression, ...: what OpenSSL knows about the connection."""
+        """selected_alpn_protocol, compression, ...: what OpenSSL knows about the
+        connection."""
         if name.startswith("_") or not hasattr(SSLObject, name):
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}"

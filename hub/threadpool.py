@@ -1,8 +1,8 @@
 """Blocking work in native threads, so that the hub goes on meanwhile.
 
-A worker takes tasks from a plain `queue.SimpleQueue` and posts each result to the hub it came
-from, whose loop it wakes; everything but the work itself happens in the hub's thread. Workers are
-daemon threads: abandoned work does not hold the process at exit.
+A worker takes tasks from a plain `queue.SimpleQueue` and posts each result to the hub
+it came from, whose loop it wakes; everything but the work itself happens in the hub's
+thread. Workers are daemon threads: abandoned work does not hold the process at exit.
 """
 
 import concurrent.futures
@@ -61,8 +61,8 @@ def _work(tasks: "queue.SimpleQueue[Task | None]") -> None:
 class ThreadPool(Mapper):
     """At most ``maxsize`` native threads, hired when needed.
 
-    `spawn` waits while ``maxsize`` tasks are under way: back-pressure. To be used from the
-    thread that made it.
+    `spawn` waits while ``maxsize`` tasks are under way: back-pressure. To be used from
+    the thread that made it.
     """
 
     def __init__(self, maxsize: int = 10) -> None:
@@ -135,7 +135,8 @@ class ThreadPool(Mapper):
         self._free.release(self.maxsize)
 
     def kill(self) -> None:
-        """Let the threads end after what they have; the pool may go on with new ones."""
+        """Let the threads end after what they have; the pool may go on with new
+        ones."""
         self._crew.dismiss()
 
     @property
@@ -166,7 +167,8 @@ class ThreadPool(Mapper):
 
 
 class ThreadPoolExecutor(concurrent.futures.Executor):
-    """concurrent.futures' interface to a `ThreadPool`: its futures wait cooperatively."""
+    """concurrent.futures' interface to a `ThreadPool`: its futures wait
+    cooperatively."""
 
     def __init__(self, max_workers: int = 10) -> None:
         self._pool = ThreadPool(max_workers)
@@ -175,7 +177,8 @@ class ThreadPoolExecutor(concurrent.futures.Executor):
     def submit(  # type: ignore[override]
         self, fn: Callable[..., T], /, *args: Any, **kwargs: Any
     ) -> AsyncResult[T]:
-        """The AsyncResult has a future's ``result``, ``done``, ``exception``, ``cancel``."""
+        """The AsyncResult has a future's ``result``, ``done``, ``exception``,
+        ``cancel``."""
         if self._shut:
             raise RuntimeError("can't submit after shutdown")
         return self._pool.submit(fn, *args, **kwargs)

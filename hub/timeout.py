@@ -4,9 +4,9 @@
     with Timeout(10, False):    leaves the block silently
     with Timeout(10, error):    raises ``error``, an instance or a class
 
-Budgets raise; a single wait takes ``timeout=`` and returns. A Timeout is a BaseException, so that
-``except Exception`` inside the block does not swallow it. Nested ones end their own block each;
-a handler tells which by ``is``.
+Budgets raise; a single wait takes ``timeout=`` and returns. A Timeout is a
+BaseException, so that ``except Exception`` inside the block does not swallow it. Nested
+ones end their own block each; a handler tells which by ``is``.
 
 It fires only when control reaches the loop: code that computes can't be interrupted.
 """
@@ -30,7 +30,8 @@ Raisable = BaseException | type[BaseException]
 
 
 def check_seconds(seconds: "float | Timeout") -> Any:
-    """``seconds`` if it is a length of time; raises ValueError if negative or not a number."""
+    """``seconds`` if it is a length of time; raises ValueError if negative or not a
+    number."""
     if not isinstance(seconds, Timeout) and not seconds >= 0:
         raise ValueError(
             f"{seconds!r} seconds: a time-out can't be negative; None means no limit"
@@ -39,10 +40,11 @@ def check_seconds(seconds: "float | Timeout") -> Any:
 
 
 class Timeout(BaseException):
-    """Raises in the greenlet that started it, ``seconds`` after `start`; None means never.
+    """Raises in the greenlet that started it, ``seconds`` after `start`; None means
+    never.
 
-    ``exception``: None raises the Timeout itself, False likewise, but ``with`` swallows it; a
-    string is shown in the message; an exception or a class is raised instead.
+    ``exception``: None raises the Timeout itself, False likewise, but ``with`` swallows
+    it; a string is shown in the message; an exception or a class is raised instead.
     """
 
     __slots__ = ("_loop", "_timer", "exception", "seconds")
@@ -68,7 +70,8 @@ class Timeout(BaseException):
             self._timer = loop.call_later(seconds, partial(self._fire, getcurrent()))
 
     def _fire(self, target: greenlet) -> None:
-        """Interrupt ``target``. Runs in the hub; only here and in greenlet.py is that done."""
+        """Interrupt ``target``. Runs in the hub; only here and in greenlet.py is that
+        done."""
         if not target.dead:
             error = self.exception
             raised = self if error is None or isinstance(error, bool | str) else error
@@ -80,7 +83,8 @@ class Timeout(BaseException):
         timeout: "float | Timeout | None" = None,
         exception: Raisable | str | bool | None = None,
     ) -> "Timeout":
-        """A started Timeout; one that is given is started if it isn't yet, and returned."""
+        """A started Timeout; one that is given is started if it isn't yet, and
+        returned."""
         budget = timeout if isinstance(timeout, Timeout) else cls(timeout, exception)
         if not budget.pending:
             budget.start()
@@ -138,8 +142,9 @@ class Timeout(BaseException):
 
 
 Limit = float | Timeout | None
-"""What a ``timeout`` parameter takes: seconds, None for no limit, or a Timeout, which is started
-for the wait and raises itself (or what it was made to raise) when it fires."""
+"""What a ``timeout`` parameter takes: seconds, None for no limit, or a Timeout, which
+is started for the wait and raises itself (or what it was made to raise) when it
+fires."""
 
 
 def expired(timeout: Limit) -> Timeout:
@@ -157,7 +162,8 @@ def with_timeout(
     timeout_value: T = _NO_VALUE,
     **kwargs: Any,
 ) -> T:
-    """``function(*args, **kwargs)`` under a Timeout; ``timeout_value``, if given, instead of it."""
+    """``function(*args, **kwargs)`` under a Timeout; ``timeout_value``, if given,
+    instead of it."""
     budget = Timeout(seconds)
     budget.start()
     try:

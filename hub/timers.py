@@ -1,13 +1,15 @@
-"""Deadlines in order. Knows no clock, no greenlet, no loop: times are plain numbers given to it.
+"""Deadlines in order. Knows no clock, no greenlet, no loop: times are plain numbers
+given to it.
 
-Nearly all timers are cancelled: a time-out guards something that works. So `cancel` must cost
-next to nothing, and must not wait for the deadline to free what the timer would have called.
-Here it empties the timer and leaves its shell in the heap; when more than half of the heap is
-shells, they are swept out together. That is O(1) a cancel, and no heap pop.
+Nearly all timers are cancelled: a time-out guards something that works. So `cancel`
+must cost next to nothing, and must not wait for the deadline to free what the timer
+would have called. Here it empties the timer and leaves its shell in the heap; when more
+than half of the heap is shells, they are swept out together. That is O(1) a cancel, and
+no heap pop.
 
-An insertion is O(1) too in the common case: a heap compares a new entry with its parent first,
-and a new deadline is mostly the latest. That is why there is no second structure (a FIFO for
-each duration) beside the heap; the README has the measurement.
+An insertion is O(1) too in the common case: a heap compares a new entry with its parent
+first, and a new deadline is mostly the latest. That is why there is no second structure
+(a FIFO for each duration) beside the heap; the README has the measurement.
 """
 
 from collections.abc import Callable
@@ -19,7 +21,8 @@ _SWEEP_FROM = 64  # shells; below this many a sweep is not worth its call
 
 
 class Timer:
-    """One deadline and what to call then; ``callback`` is None once cancelled or fired."""
+    """One deadline and what to call then; ``callback`` is None once cancelled or
+    fired."""
 
     __slots__ = ("callback", "deadline")
 
@@ -67,11 +70,13 @@ class Timers:
         self.shells = 0
 
     def pop_due(self, now: float, before: int) -> Callable[[], object] | None:
-        """End the earliest timer with a deadline up to ``now``; returns what it calls, or None.
+        """End the earliest timer with a deadline up to ``now``; returns what it calls,
+        or None.
 
-        Timers with a ticket from ``before`` on stay: a caller that takes one after the other
-        gives the ticket of when it began, so that a timer that starts a timer for "at once"
-        can't keep it for ever. One at a time, because each may cancel the next.
+        Timers with a ticket from ``before`` on stay: a caller that takes one after the
+        other gives the ticket of when it began, so that a timer that starts a timer for
+        "at once" can't keep it for ever. One at a time, because each may cancel the
+        next.
         """
         heap = self.heap
         while heap and heap[0][0] <= now:

@@ -1,22 +1,25 @@
 """The one place where a greenlet gives up control.
 
-Everything in the hub that waits ends in `Waiter.get`, and `get` is the only function that
-switches away from the greenlet that called. What follows from that:
+Everything in the hub that waits ends in `Waiter.get`, and `get` is the only function
+that switches away from the greenlet that called. What follows from that:
 
-* **Waking is not running.** Whoever wakes only puts the waiter on the loop's list (`wake_soon`).
-  Its turn comes later, in order, and only then does the greenlet run.
-* **Only who waits is switched to.** A waiter serves one wait. Between being woken and running,
-  the greenlet may have left `get` by an exception (a Timeout, a kill). The wake-up then finds
-  nobody inside and does nothing, so it can never hit a later wait of the same greenlet.
-* **Nobody else may switch in.** Whoever wakes sets the waiter's outcome before it switches. A
-  greenlet that runs again without an outcome was switched to by a stranger: InvalidSwitchError.
-* **A gate may stand before the wait** (`gate`): cancel scopes and ``no_switch`` look at every
-  wait made under them without any other file knowing of them.
+* **Waking is not running.** Whoever wakes only puts the waiter on the loop's list
+  (`wake_soon`). Its turn comes later, in order, and only then does the greenlet run.
+* **Only who waits is switched to.** A waiter serves one wait. Between being woken and
+  running, the greenlet may have left `get` by an exception (a Timeout, a kill). The
+  wake-up then finds nobody inside and does nothing, so it can never hit a later wait of
+  the same greenlet.
+* **Nobody else may switch in.** Whoever wakes sets the waiter's outcome before it
+  switches. A greenlet that runs again without an outcome was switched to by a stranger:
+  InvalidSwitchError.
+* **A gate may stand before the wait** (`gate`): cancel scopes and ``no_switch`` look at
+  every wait made under them without any other file knowing of them.
 
-Who takes over? The hub, in principle: it takes the next entry from its list, and if that is a
-waiter, switches to its greenlet. Where the next entry is a waiter `get` does just that itself and
-saves the way through the hub, a third of the cost of a switch. The hub keeps the upper hand by
-``loop.budget``, which counts such entries too and sends control back to the loop to poll.
+Who takes over? The hub, in principle: it takes the next entry from its list, and if
+that is a waiter, switches to its greenlet. Where the next entry is a waiter `get` does
+just that itself and saves the way through the hub, a third of the cost of a switch. The
+hub keeps the upper hand by ``loop.budget``, which counts such entries too and sends
+control back to the loop to poll.
 """
 
 from contextvars import ContextVar
@@ -83,7 +86,8 @@ _EXPIRED = object()
 class Waiter:
     """One wait of one greenlet: `get` parks it, `switch` or `throw` let it go on.
 
-    If it is let go before it parks, the value or the error is kept, and `get` does not park.
+    If it is let go before it parks, the value or the error is kept, and `get` does not
+    park.
     """
 
     __slots__ = ("greenlet", "hub", "outcome", "since")
@@ -97,10 +101,12 @@ class Waiter:
         self.outcome: Any = PENDING
 
     def get(self) -> Any:
-        """Wait until let go; returns the value given to `switch`, raises what `throw` was given.
+        """Wait until let go; returns the value given to `switch`, raises what `throw`
+        was given.
 
-        Raises BlockingSwitchOutError in the hub's own greenlet, ConcurrentObjectUseError if
-        another greenlet is in this waiter, InvalidSwitchError if a stranger switched in.
+        Raises BlockingSwitchOutError in the hub's own greenlet,
+        ConcurrentObjectUseError if another greenlet is in this waiter,
+        InvalidSwitchError if a stranger switched in.
         """
         if self.outcome is PENDING:
             hub = self.hub
@@ -149,7 +155,8 @@ class Waiter:
         )
 
     def get_within(self, timeout: Limit) -> bool:
-        """Wait at most ``timeout`` seconds (None: for ever); False if the time was up first."""
+        """Wait at most ``timeout`` seconds (None: for ever); False if the time was up
+        first."""
         if timeout is None or self.outcome is not PENDING:
             self.get()
             return True
@@ -181,7 +188,8 @@ class Waiter:
     __call__ = wake
 
     def wake_soon(self) -> None:
-        """Have the greenlet go on when its turn comes. From any greenlet and any thread."""
+        """Have the greenlet go on when its turn comes. From any greenlet and any
+        thread."""
         if self.outcome is PENDING:
             self.outcome = None
         loop = self.hub.loop
@@ -190,7 +198,8 @@ class Waiter:
             loop.wake()
 
     def switch(self, value: Any = None) -> None:
-        """Let the greenlet go on with ``value``: now if the loop calls, soon if another does."""
+        """Let the greenlet go on with ``value``: now if the loop calls, soon if another
+        does."""
         self.outcome = value
         if getcurrent() is self.hub:
             self.wake()

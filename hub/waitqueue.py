@@ -1,18 +1,22 @@
-"""A fair queue of waiting greenlets, for things of which each waiter takes one (items, permits).
+"""A fair queue of waiting greenlets, for things of which each waiter takes one (items,
+permits).
 
-The problem it solves once for all: a waiter is *woken* when something becomes available, and runs
-later. In between
+The problem it solves once for all: a waiter is *woken* when something becomes
+available, and runs later. In between
 
-* a third greenlet may come and take it: the woken one finds nothing, and the order is lost;
-* the woken one may be interrupted by a Timeout or a kill: nobody takes what was meant for it, and
-  the next in the queue sleeps for ever (the lost wake-up).
+* a third greenlet may come and take it: the woken one finds nothing, and the order is
+  lost;
+* the woken one may be interrupted by a Timeout or a kill: nobody takes what was meant
+  for it, and the next in the queue sleeps for ever (the lost wake-up).
 
-So being woken is a promise, and promises are counted (``woken``). Whoever wants to take something
-without waiting may do so only if more is available than promised. A waiter that leaves early
-gives its promise back, and its owner's ``serve`` is called, which hands it to the next one. The
-rule that every owner keeps: *the first* ``available`` *waiters are woken, no more and no less*.
+So being woken is a promise, and promises are counted (``woken``). Whoever wants to take
+something without waiting may do so only if more is available than promised. A waiter
+that leaves early gives its promise back, and its owner's ``serve`` is called, which
+hands it to the next one. The rule that every owner keeps: *the first* ``available``
+*waiters are woken, no more and no less*.
 
-Feeding from another native thread is allowed: ``serve`` then runs in the waiters' own thread.
+Feeding from another native thread is allowed: ``serve`` then runs in the waiters' own
+thread.
 """
 
 from collections import deque
@@ -27,7 +31,8 @@ __all__ = ["WaitQueue"]
 
 
 class WaitQueue:
-    """Waiters in the order of their coming. ``shared``: other threads may feed the owner."""
+    """Waiters in the order of their coming. ``shared``: other threads may feed the
+    owner."""
 
     __slots__ = ("_shared", "waiting", "woken")
 
@@ -41,10 +46,12 @@ class WaitQueue:
     def wait(
         self, timeout: Limit, serve: Callable[[], object], first: bool = False
     ) -> bool:
-        """Queue up (``first``: before all others); True once woken, False after ``timeout``.
+        """Queue up (``first``: before all others); True once woken, False after
+        ``timeout``.
 
-        After True the caller must take what it was promised before it waits for anything else.
-        ``serve`` is the owner's method that calls `serve_up_to` with what is available.
+        After True the caller must take what it was promised before it waits for
+        anything else. ``serve`` is the owner's method that calls `serve_up_to` with
+        what is available.
         """
         waiter = Waiter(thread.hub)
         if first:
@@ -53,7 +60,8 @@ class WaitQueue:
             self.waiting.append(waiter)
         try:
             if self._shared:
-                serve()  # a thread may have fed the owner between its last look and the append
+                # a thread may have fed the owner between its last look and the append
+                serve()
             if timeout is None:
                 waiter.get()
             elif not waiter.get_within(timeout):

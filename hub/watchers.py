@@ -1,7 +1,9 @@
-"""gevent's watchers: objects with ``start(callback, *args)`` and ``stop()``, made by the loop.
+"""gevent's watchers: objects with ``start(callback, *args)`` and ``stop()``, made by
+the loop.
 
-For programs that talk to the loop directly, and for descriptors that are not our sockets. The
-hub's own sockets wait on `poller.Side`, which has the same two methods and no more.
+For programs that talk to the loop directly, and for descriptors that are not our
+sockets. The hub's own sockets wait on `poller.Side`, which has the same two methods and
+no more.
 """
 
 from collections.abc import Callable
@@ -48,10 +50,11 @@ class Callback:
 
 
 class Watcher:
-    """What all watchers share: the callback, and whether they keep the loop alive (``ref``).
+    """What all watchers share: the callback, and whether they keep the loop alive
+    (``ref``).
 
-    ``_counts`` says what being active adds by itself to what the loop counts as a reason to go
-    on: a timer is counted where it is kept, a signal is not.
+    ``_counts`` says what being active adds by itself to what the loop counts as a
+    reason to go on: a timer is counted where it is kept, a signal is not.
     """
 
     _counts = 1
@@ -193,7 +196,8 @@ class TimerWatcher(Watcher):
     def start(
         self, callback: Callable[..., object], *args: Any, update: bool = True
     ) -> None:
-        """Call after ``after`` seconds from now. ``update`` is gevent's, and always so here."""
+        """Call after ``after`` seconds from now. ``update`` is gevent's, and always so
+        here."""
         super().start(callback, *args)
 
     def again(

@@ -36,6 +36,7 @@ settings.load_profile("orbweb")
 
 @pytest.fixture(scope="session", autouse=True)
 def steady() -> Iterator[SteadyClock]:
-    """What does not ask for a hub of its own has one that no stall of the machine trips."""
+    """What does not ask for a hub of its own has one that no stall of the machine
+    trips."""
     with steady_time() as clock:
         yield clock

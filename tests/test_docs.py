@@ -1,4 +1,5 @@
-"""The documents say nothing that is not so: commands, options and files named in them exist."""
+"""The documents say nothing that is not so: commands, options and files named in them
+exist."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from crawler.cli import COMMANDS, commands
+from crawler.cli import COMMANDS, orbweb
 from tests.helpers.paths import ROOT
 
 DOCUMENTS = sorted(
@@ -19,7 +20,8 @@ DOCUMENTS = sorted(
 
 
 def command_lines(text: str) -> Iterator[list[str]]:
-    """The words of each call of the program in the text's code, shell operators left out."""
+    """The words of each call of the program in the text's code, shell operators left
+    out."""
     for code in re.findall(r"```\w*\n(.*?)```|`(orbweb [^`]+)`", text, re.DOTALL):
         for line in "".join(code).replace("\\\n", " ").splitlines():
             found = re.search(
@@ -43,14 +45,15 @@ def until_operator(words: Iterator[str]) -> list[str]:
 
 def mistakes(words: list[str]) -> Iterator[str]:
     """What is wrong with a call of the program, going by its own tables."""
-    # With its settings: click keeps the help option that it makes for the first context.
-    context = click.Context(commands, info_name="orbweb", **commands.context_settings)
-    command: click.Command | None = commands
+    # With its settings: click keeps the help option that it makes for the first
+    # context.
+    context = click.Context(orbweb, info_name="orbweb", **orbweb.context_settings)
+    command: click.Command | None = orbweb
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         name, *rest = words
         found = command.get_command(context, name)
-        if found is None and command is commands and re.search(r"[.:/]", name):
-            found, rest = commands.get_command(context, "crawl"), words
+        if found is None and command is orbweb and re.search(r"[.:/]", name):
+            found, rest = orbweb.get_command(context, "crawl"), words
         if found is None:
             yield f"there is no command {name!r}"
             return

@@ -1,11 +1,12 @@
 """Killed at any moment and resumed, a crawl loses nothing and repeats nothing.
 
-The moments are random but not luck: each signal waits for an amount of *progress* drawn from a
-seed, counted in requests that reached the server or in bytes that reached the record stream (the
-second falls between the flush of a batch and its commit, where a careless writer repeats itself).
-So the signals are spread over the whole crawl on any machine, however fast; and from that amount
-on the site holds its answers back until the signal is sent, so that no crawl runs away from its
-signals on a machine that is slow to send them.
+The moments are random but not luck: each signal waits for an amount of *progress* drawn
+from a seed, counted in requests that reached the server or in bytes that reached the
+record stream (the second falls between the flush of a batch and its commit, where a
+careless writer repeats itself). So the signals are spread over the whole crawl on any
+machine, however fast; and from that amount on the site holds its answers back until the
+signal is sent, so that no crawl runs away from its signals on a machine that is slow to
+send them.
 """
 
 import hashlib
@@ -44,7 +45,8 @@ class Crawl:
         self.dice = random.Random(seed)
 
     def run_until(self, sign: signal.Signals, step: int) -> int:
-        """Run, signal after up to `2 * step` requests or records, and return the exit code."""
+        """Run, signal after up to `2 * step` requests or records, and return the exit
+        code."""
         reached = self.dice.choice([self._requests, self._bytes])(
             self.dice.randint(1, 2 * step)
         )
@@ -136,7 +138,8 @@ def site() -> Iterator[GeneratedSite]:
 
 
 def check(crawl: Crawl) -> None:
-    """Every URL of the site in one record of the right type, and every picture in one file."""
+    """Every URL of the site in one record of the right type, and every picture in one
+    file."""
     lines = crawl.lines()
     assert [line["type"] for line in lines].count("schema") == 1
     lines = lines[1:]
@@ -199,7 +202,8 @@ def test_ten_polite_stops_lose_and_repeat_nothing(
 def test_ten_kills_of_a_recrawl_lose_and_repeat_nothing(
     site: GeneratedSite, tmp_path: Path
 ) -> None:
-    """Some of the site has changed meanwhile; what has not is known without its bytes."""
+    """Some of the site has changed meanwhile; what has not is known without its
+    bytes."""
     Crawl(site, tmp_path / "crawl", seed=0).finish()
     old = [
         target

@@ -1,4 +1,5 @@
-"""The program's front door: finds the command, loads only that, and turns errors into exit codes.
+"""The program's front door: finds the command, loads only that, and turns errors into
+exit codes.
 
 A first word that is no command and holds a dot, a colon or a slash is a URL to crawl.
 """
@@ -36,7 +37,8 @@ COMMANDS = {
     "completion": "Make the shell complete our commands and options.",
     "demo": "Crawl a small site on this machine: the place to start.",
 }
-"""Name and purpose of each command; its code is the object `command` of the module of its name."""
+"""Name and purpose of each command; its code is the object `command` of the module of
+its name."""
 
 
 class Commands(click.Group):
@@ -90,8 +92,9 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
     "-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
     help="Show the version and exit.",
 )  # fmt: skip
-def commands() -> None:
-    """A web crawler and image collector. stdout carries data only; all else goes to stderr."""
+def orbweb() -> None:
+    """A web crawler and image collector. stdout carries data only; all else goes to
+    stderr."""
 
 
 COMPLETION_VARIABLE = "_ORBWEB_COMPLETE"
@@ -104,7 +107,7 @@ _NO_WAY_OUT = frozenset(
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code."""
     try:
-        code: Any = commands.main(
+        code: Any = orbweb.main(
             list(arguments),
             prog_name="orbweb",
             complete_var=COMPLETION_VARIABLE,
@@ -131,13 +134,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _give_up_stdout() -> None:
-    """What is still to be written there is lost; Python would complain about it at exit."""
+    """What is still to be written there is lost; Python would complain about it at
+    exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 YOUNG_OBJECTS = 20_000
-"""More of them than this, and the garbage collector looks at them (CPython: 700). Nothing that is
-over forms a cycle here, but what is loaded is looked through again and again."""
+"""More of them than this, and the garbage collector looks at them (CPython: 700).
+Nothing that is over forms a cycle here, but what is loaded is looked through again and
+again."""
 
 
 def main() -> None:

@@ -1,4 +1,5 @@
-"""What the commands that ask a crawl's state have in common: opening it, and their filters."""
+"""What the commands that ask a crawl's state have in common: opening it, and their
+filters."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ STATE = "state"
 
 @contextmanager
 def open_state(folder: Path) -> Iterator[tuple[Lookup, Config]]:
-    """The state of the crawl in `folder`, and its configuration. UsageError if there is none."""
+    """The state of the crawl in `folder`, and its configuration. UsageError if there is
+    none."""
     run = None
     if (folder / STATE).is_dir():
         with lookup(folder / STATE) as state:

@@ -1,9 +1,10 @@
-"""The three descriptors that a program is started with, where somebody has closed one (`2>&-`).
+"""The three descriptors that a program is started with, where somebody has closed one
+(`2>&-`).
 
-The first file that we open would get its number, and what is then said on stderr would be written
-into the state. So its place is taken before anything else is opened. What is said on a closed
-stderr is lost, as was wished; what is written to a closed stdout fails, because nobody wishes to
-lose data. As GNU's `stdopen` does.
+The first file that we open would get its number, and what is then said on stderr would
+be written into the state. So its place is taken before anything else is opened. What is
+said on a closed stderr is lost, as was wished; what is written to a closed stdout
+fails, because nobody wishes to lose data. As GNU's `stdopen` does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What an option of the command line is: its name, its group in --help, the setting it gives."""
+"""What an option of the command line is: its name, its group in --help, the setting it
+gives."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ Convert = Callable[[str, Any], list[Setting]]
 
 
 class Flag(click.Option):
-    """An option of a group in --help. With a `key` it gives a setting, `const` if it has one."""
+    """An option of a group in --help. With a `key` it gives a setting, `const` if it
+    has one."""
 
     def __init__(
         self,
@@ -111,7 +113,8 @@ _SIGNS = {"--include": "+", "--exclude": "-"}
 def _rules_in_order(args: Sequence[str]) -> list[str]:
     """`--include A --exclude B` as `--rule=+A --rule=-B`.
 
-    The last match wins, and click forgets how two different options stood to each other.
+    The last match wins, and click forgets how two different options stood to each
+    other.
     """
     done: list[str] = []
     rest = iter(args)

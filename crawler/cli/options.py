@@ -1,8 +1,9 @@
-"""The options of the command line, as a table: what each is called, which setting it gives.
+"""The options of the command line, as a table: what each is called, which setting it
+gives.
 
-The values go to the configuration as text, where they are read like those of the file: one place
-knows what a duration looks like. Options that decide something about this call of the program
-alone (`--quiet`, `--fresh`) have no key.
+The values go to the configuration as text, where they are read like those of the file:
+one place knows what a duration looks like. Options that decide something about this
+call of the program alone (`--quiet`, `--fresh`) have no key.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def load_plan(
 
 
 def read_text_file(path: str, limit: int = 4 * 2**20) -> str:
-    """The text of a file the user named, `-` for stdin. Raises UsageError saying what is wrong."""
+    """The text of a file the user named, `-` for stdin. Raises UsageError saying what
+    is wrong."""
     try:
         with (
             sys.stdin if path == "-" else Path(path).open(encoding="utf-8-sig") as file
@@ -58,7 +60,8 @@ def read_text_file(path: str, limit: int = 4 * 2**20) -> str:
     return text
 
 
-# ------------------------------------------------------------------ options that are more
+# ------------------------------------------------------------------ options that are
+# more
 
 
 def _seed_file(flag: str, path: str) -> list[Setting]:
@@ -79,7 +82,8 @@ def _headers(flag: str, values: Sequence[str]) -> list[Setting]:
 
 
 def _user(flag: str, text: str) -> list[Setting]:
-    """A password that was left out is asked for: a command line can be seen by others."""
+    """A password that was left out is asked for: a command line can be seen by
+    others."""
     if ":" not in text:
         password = click.prompt(f"Password of {text}", hide_input=True, err=True)
         text = f"{text}:{password}"

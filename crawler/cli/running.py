@@ -1,4 +1,5 @@
-"""Runs crawls before the user's eyes: progress while they run, one line of result at the end."""
+"""Runs crawls before the user's eyes: progress while they run, one line of result at
+the end."""
 
 from __future__ import annotations
 
@@ -94,7 +95,8 @@ def run_tasks(
 
 
 class Speaker:
-    """All that a command says while it runs: the view, and the log of exchanges and endings."""
+    """All that a command says while it runs: the view, and the log of exchanges and
+    endings."""
 
     def __init__(self, voice: Voice, title: str, configs: Sequence[Config]) -> None:
         self._json: JsonLog | None = None
@@ -193,7 +195,8 @@ class _LastError:
 
 
 def _in_order(tasks: Sequence[Task], speaker: Speaker) -> list[int]:
-    """One after the other. What the user stops ends the whole row; another failure does not."""
+    """One after the other. What the user stops ends the whole row; another failure does
+    not."""
     codes: list[int] = []
     for task in tasks:
         try:
@@ -242,7 +245,8 @@ class _Side:
 
 
 def _side_by_side(tasks: Sequence[Task], speaker: Speaker) -> list[int]:
-    """All at once in one hub, under one view of their sums. A failure of one stops no other."""
+    """All at once in one hub, under one view of their sums. A failure of one stops no
+    other."""
     sides: list[_Side] = []
     refused: list[int] = []
     stoppable: list[Interruptible] = [_Announcer(speaker.view)]
@@ -263,7 +267,8 @@ def _side_by_side(tasks: Sequence[Task], speaker: Speaker) -> list[int]:
 
 
 class _Watched:
-    """`with _Watched(view, snapshot):` the view is fed meanwhile, and gone afterwards."""
+    """`with _Watched(view, snapshot):` the view is fed meanwhile, and gone
+    afterwards."""
 
     def __init__(self, view: View, snapshot: Callable[[], Snapshot]) -> None:
         self._view = view

@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM: once to drain, twice to stop at once. Either way the state is saved."""
+"""Ctrl-C and SIGTERM: once to drain, twice to stop at once. Either way the state is
+saved."""
 
 from __future__ import annotations
 

@@ -1,1 +1,2 @@
-"""A small site to crawl on this machine: its pages in `site/`, its server in `server.py`."""
+"""A small site to crawl on this machine: its pages in `site/`, its server in
+`server.py`."""

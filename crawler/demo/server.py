@@ -1,7 +1,7 @@
 """The demo's web server: blocking sockets and native threads, a stranger to the hub.
 
-Most of the site is files. A few addresses misbehave on purpose, each in one way that a crawler
-meets every day.
+Most of the site is files. A few addresses misbehave on purpose, each in one way that a
+crawler meets every day.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ class DemoServer(ThreadingHTTPServer):
         return first
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A crawl that is stopped breaks connections off; that is no error of the server's."""
+        """A crawl that is stopped breaks connections off; that is no error of the
+        server's."""
 
 
 @contextmanager

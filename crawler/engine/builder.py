@@ -2,7 +2,8 @@
 
     Config -> store, sink -> frontier, client, gate, writer -> engine -> Summary
 
-A crawl is new, or it is resumed; both open the same store, and opening is what heals it.
+A crawl is new, or it is resumed; both open the same store, and opening is what heals
+it.
 """
 
 from __future__ import annotations
@@ -21,35 +22,36 @@ from msgspec.structs import replace
 
 import hub
 from crawler import __version__
-from crawler.engine.candidates import Discovery
-from crawler.engine.committer import Writer
+from crawler.engine.candidates import CandidateBuilder
+from crawler.engine.committer import Committer
 from crawler.engine.engine import Engine
 from crawler.engine.exit_status import exit_code
-from crawler.engine.robots_cache import Gate, recorded
+from crawler.engine.robots_cache import RobotsCache
 from crawler.engine.single import Visit, Visitor
 from crawler.engine.stats import Snapshot, Stats
-from crawler.fetch.auth.session_auth import Identity
+from crawler.fetch.auth.session_auth import SessionAuth
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
 from crawler.fetch.trace import Exchange
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.memory import MemoryStore
-from crawler.frontier.slots import Places
+from crawler.frontier.slots import Slots
 from crawler.frontier.store import Parked, Run, Store
 from crawler.frontier.throttle import ROBOTS
 from crawler.inspect.explain import Verdict
 from crawler.model.config import Config, to_json
-from crawler.model.crawl import Found
-from crawler.model.metadata import BOOT, ROBOTS_TXT, WIDENED, Notes
+from crawler.model.crawl import Discovered
+from crawler.model.metadata import BOOT, ROBOTS_TXT, WIDENED, KeyValue
 from crawler.model.records import Record, RobotsRecord, RunRecord
 from crawler.model.url import host_key, hostname, origin
 from crawler.output.images import ImageFiles
 from crawler.output.sink import Sink
-from crawler.policy.quotas import Limits
+from crawler.policy.quotas import Quotas
+from crawler.policy.robots_cache import recorded
 from crawler.policy.scope import Scope
 from crawler.policy.traps import Traps
 from crawler.settings.secrets import revealed, secret_headers
-from crawler.workspace.crash_guard import BlackBox
+from crawler.workspace.crash_guard import CrashGuard
 from crawler.workspace.credential_files import open_identity, write_jar
 from crawler.workspace.folder import (
     Mode,
@@ -83,11 +85,13 @@ class Summary(Struct, frozen=True):
     parked: tuple[Parked, ...] = ()
     """The hosts whose URLs wait, since they did not answer."""
     changes: Mapping[str, int] = {}
-    """Of a crawl that compares itself with one before: what was new, changed and unchanged."""
+    """Of a crawl that compares itself with one before: what was new, changed and
+    unchanged."""
 
 
 def resident_bytes() -> int:
-    """Memory of this process now (proc_pid_statm(5)); 0 where the system does not tell."""
+    """Memory of this process now (proc_pid_statm(5)); 0 where the system does not
+    tell."""
     with suppress(OSError):
         pages = Path("/proc/self/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
@@ -104,14 +108,15 @@ def open_crawl(
 ) -> Crawl:
     """A crawl ready to run; its seeds are in its state.
 
-    "new" refuses a folder that holds a crawl; "fresh" throws that crawl's state and records away
-    and keeps its images; "resume" goes on with it, under `config`; "newer" asks again for all that
-    it has met, and is as "new" where there is none. Raises UsageError, OutputError or StateError.
+    "new" refuses a folder that holds a crawl; "fresh" throws that crawl's state and
+    records away and keeps its images; "resume" goes on with it, under `config`; "newer"
+    asks again for all that it has met, and is as "new" where there is none. Raises
+    UsageError, OutputError or StateError.
 
-    What a run's records depend on beside `config` and the servers' answers: `clock`, seconds since
-    the epoch; `random`, which draws run_id and jitter; `memory`, bytes that the process has now;
-    and the hub's own clock, by which the client measures. With all of them simulated, two runs
-    write the same bytes.
+    What a run's records depend on beside `config` and the servers' answers: `clock`,
+    seconds since the epoch; `random`, which draws run_id and jitter; `memory`, bytes
+    that the process has now; and the hub's own clock, by which the client measures.
+    With all of them simulated, two runs write the same bytes.
     """
     random = random or Random()
     path = records_path(config)
@@ -147,7 +152,8 @@ class Crawl:
     held: ExitStack
     """What has to be closed in the end."""
     lost: int
-    """URLs that are asked for again, since a power cut took their records or pictures."""
+    """URLs that are asked for again, since a power cut took their records or
+    pictures."""
 
     def __init__(
         self,
@@ -156,7 +162,7 @@ class Crawl:
         run: Run,
         sink: Sink,
         images: ImageFiles,
-        black_box: BlackBox,
+        black_box: CrashGuard,
         clock: Callable[[], float],
         random: Random,
         memory: Callable[[], int],
@@ -168,13 +174,13 @@ class Crawl:
         self._store = store
         self._clock = clock
         self._memory = memory
-        places = Places(config.concurrency, config.slow_concurrency)
+        places = Slots(config.concurrency, config.slow_concurrency)
         self._frontier = Frontier(
             store, config.politeness, clock, jitter=random.random, places=places
         )
         self._stats = Stats(clock, self._counts())
         self._pages_before = self._counts()["page"]
-        self._limits = Limits(
+        self._limits = Quotas(
             config.limits,
             config.images,
             store,
@@ -183,7 +189,7 @@ class Crawl:
             store.received(),
         )
         self._client, self._identity = _open_client(config, config.seeds, store, clock)
-        self._writer = Writer(
+        self._writer = Committer(
             run,
             self._frontier,
             store,
@@ -198,9 +204,11 @@ class Crawl:
         self._engine = Engine(
             config,
             self._frontier,
-            Gate(config.robots, self._client.fetch, store, clock),
+            RobotsCache(config.robots, self._client.fetch, store, clock),
             self._client,
-            Discovery(config, self._scope, traps, self._frontier.known, self._widen),
+            CandidateBuilder(
+                config, self._scope, traps, self._frontier.known, self._widen
+            ),
             self._limits,
             traps,
             black_box,
@@ -213,21 +221,22 @@ class Crawl:
     def sow(self) -> None:
         """Put the seeds into the state, together with the run."""
         self._frontier.add(
-            Found(
+            Discovered(
                 url,
                 "seed",
                 "page",
                 0,
                 None,
                 url,
-                skip=self._scope.judge(url, "page", 0),
+                skip=self._scope.check(url, "page", 0),
             )
             for url in self._config.seeds
         )
         self._writer.commit()
 
     def run(self) -> Summary:
-        """Crawl until done, limited or stopped. Raises Stop if the crawl can't go on."""
+        """Crawl until done, limited or stopped. Raises Stop if the crawl can't go
+        on."""
         started = self._clock()
         with self.held:
             self._writer.put(self._run_record("started"))
@@ -254,7 +263,8 @@ class Crawl:
             )
 
     def interrupt(self, signum: int) -> None:
-        """Stop: the first time no new requests are made, the second time none is waited for."""
+        """Stop: the first time no new requests are made, the second time none is waited
+        for."""
         again = self._interrupted is not None
         self._interrupted = STOPPED_AT_ONCE + signum if again else STOPPED
         hub.spawn(self._engine.drain, 0.0 if again else self._config.grace)
@@ -343,8 +353,8 @@ class Crawl:
 
 
 def _open_client(
-    config: Config, named: Sequence[str], notes: Notes, clock: Callable[[], float]
-) -> tuple[Client, Identity]:
+    config: Config, named: Sequence[str], notes: KeyValue, clock: Callable[[], float]
+) -> tuple[Client, SessionAuth]:
     """A client for whom the user has named these URLs; `notes` hold its cookies.
 
     Raises UsageError if a file of `config.http` can't be used.
@@ -365,12 +375,13 @@ def _open_client(
 def visit(
     config: Config, url: str, trace: Callable[[Exchange], None] | None = None
 ) -> Visit:
-    """One URL through the client, the robots verdict and extraction, without a crawl around it.
+    """One URL through the client, the robots verdict and extraction, without a crawl
+    around it.
 
     `trace` is told of each exchange with a server.
     """
     with _lone_client(config, (url,), trace) as (client, store):
-        gate = Gate(config.robots, client.fetch, store, time.time)
+        gate = RobotsCache(config.robots, client.fetch, store, time.time)
         return Visitor(config, client.fetch, gate, time.time).visit(url)
 
 
@@ -387,7 +398,7 @@ def ask_robots(config: Config, urls: Sequence[str]) -> list[RobotsAnswer]:
     answers: list[RobotsAnswer] = []
     records: dict[str, RobotsRecord] = {}
     with _lone_client(config, urls) as (client, store):
-        gate = Gate(config.robots, client.fetch, store, time.time)
+        gate = RobotsCache(config.robots, client.fetch, store, time.time)
         for url in urls:
             site = origin(url)
             if site not in records:

@@ -1,17 +1,21 @@
-"""The last stage: outcomes become lines and files, and the frontier learns of them, in one commit.
+"""The last stage: outcomes become lines and files, and the frontier learns of them, in
+one commit.
 
 The order makes the promise. For a batch of outcomes:
 
-1. the frontier moves each lease to done and takes in what was found, in the open transaction,
+1. the frontier moves each lease to done and takes in what was found, in the open
+   transaction,
 2. image bytes go to their files (the names to a journal first),
 3. the lines go to the sink, which is flushed and says its offset,
 4. the store commits: states, new URLs, sequence number and offset in one transaction.
 
-Killed before 4, the store is as it was; at the next start the sink is cut back to the old offset,
-and the pictures of the journal are removed. Killed after 4, all is done. There is no state between.
+Killed before 4, the store is as it was; at the next start the sink is cut back to the
+old offset, and the pictures of the journal are removed. Killed after 4, all is done.
+There is no state between.
 
-Nothing here imports the hub, so nothing here can switch: a commit is atomic for all greenlets
-without a lock. Outcomes are gathered because a commit of fifty costs little more than one of one.
+Nothing here imports the hub, so nothing here can switch: a commit is atomic for all
+greenlets without a lock. Outcomes are gathered because a commit of fifty costs little
+more than one of one.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from crawler.engine import record_builder, revalidation
 from crawler.engine.stats import Stats
 from crawler.frontier.store import Content, Ended, Run, Store
 from crawler.model.config import OutputConfig
-from crawler.model.crawl import Found, Kept, Lease, Outcome, Skip
+from crawler.model.crawl import Discovered, Lease, Outcome, Skip, StoredResponse
 from crawler.model.records import (
     BodyRecord,
     FetchRecord,
@@ -40,8 +44,8 @@ from crawler.output.sink import STREAM, Sink
 
 BATCH = 256
 HELD = 8 * 2**20
-"""So many outcomes, or bytes of pictures and characters of addresses found, are not kept waiting
-any longer."""
+"""So many outcomes, or bytes of pictures and characters of addresses found, are not
+kept waiting any longer."""
 
 OPTIONAL: dict[str, type[Record]] = {"skips": SkipRecord, "robots": RobotsRecord}
 
@@ -53,16 +57,17 @@ class Ending(Protocol):
         self,
         lease: Lease,
         ended: Ended,
-        found: Iterable[Found],
+        found: Iterable[Discovered],
         code: str | None,
         why: str | None,
-        kept: Kept | None,
+        kept: StoredResponse | None,
     ) -> int:
-        """The lease has its terminal record; how many URLs of `found` are queued by it."""
+        """The lease has its terminal record; how many URLs of `found` are queued by
+        it."""
         ...
 
 
-class Writer:
+class Committer:
     """Writes the record stream of one crawl."""
 
     def __init__(
@@ -95,7 +100,8 @@ class Writer:
         images.recover(self._is_recorded)
 
     def put(self, item: Outcome | Record) -> None:
-        """Take an outcome, or a record that ends no lease (`run`, `robots`). May commit."""
+        """Take an outcome, or a record that ends no lease (`run`, `robots`). May
+        commit."""
         self._batch.append(item)
         if isinstance(item, Outcome):
             self._held += len(item.picture or b"") + sum(
@@ -105,7 +111,8 @@ class Writer:
             self.commit()
 
     def commit(self) -> None:
-        """Write what was put, and make it durable with all that the frontier has noted since.
+        """Write what was put, and make it durable with all that the frontier has noted
+        since.
 
         Raises OutputError; then nothing of the batch is committed.
         """
@@ -119,8 +126,8 @@ class Writer:
     def write_skips(self) -> None:
         """Write the decisions to skip that were made on finding a URL.
 
-        Not before the crawl is over: until then a later page may overturn them, by a shorter road
-        or because it shows as an image what another only links to.
+        Not before the crawl is over: until then a later page may overturn them, by a
+        shorter road or because it shows as an image what another only links to.
         """
         while pending := self._store.pending_skips(BATCH):
             records = [record_builder.unfetched_skip(found) for found in pending]
@@ -147,8 +154,8 @@ class Writer:
         return record
 
     def _keep(self, record: ImageRecord, picture: bytes | None) -> None:
-        """Put the bytes on disk, unless they are there already: from another URL, or since the
-        crawl before. Without `picture` they are, as the server says (304)."""
+        """Put the bytes on disk, unless they are there already: from another URL, or
+        since the crawl before. Without `picture` they are, as the server says (304)."""
         assert record.sha256 is not None
         known = self._store.content(record.sha256)
         is_there = known is not None and (
@@ -168,8 +175,9 @@ class Writer:
         if known != (now := Content(record.path, first)):
             self._store.set_content(record.sha256, now)
 
-    def _remember(self, item: Outcome) -> Kept | None:
-        """What the next crawl needs of it; says how it stands against the one before."""
+    def _remember(self, item: Outcome) -> StoredResponse | None:
+        """What the next crawl needs of it; says how it stands against the one
+        before."""
         record, before = item.record, item.lease.kept
         kept = None
         if isinstance(record, FetchRecord):

@@ -1,16 +1,18 @@
 """The crawl on one page: a lease goes in, an outcome comes out.
 
-    frontier.lease -> gate -> client.fetch -> extract -> scope -> writer.put -> (frontier)
+    frontier.lease -> gate -> client.fetch -> extract -> scope -> writer.put ->
+    (frontier)
 
-Workers run this road side by side, each in a greenlet of its own: `concurrency` of them, and one
-for each place that is lent to a host that keeps us waiting (`places.py`). Everything a worker
-knows of a URL is in its lease; everything it learns goes out in one `Outcome`. What fails
-goes to `retry.py`, which either sends the URL back to the frontier with a time, or lets the
-failure become the URL's record. No worker ever sleeps for a URL.
+Workers run this road side by side, each in a greenlet of its own: `concurrency` of
+them, and one for each place that is lent to a host that keeps us waiting (`places.py`).
+Everything a worker knows of a URL is in its lease; everything it learns goes out in one
+`Outcome`. What fails goes to `retry.py`, which either sends the URL back to the
+frontier with a time, or lets the failure become the URL's record. No worker ever sleeps
+for a URL.
 
-What switches here: `frontier.lease`, `client.fetch`, `gate.step` and the `sleep(0)` after a URL
-that was not asked for. Between two of them a worker is alone, so counters and the writer's batch
-need no lock.
+What switches here: `frontier.lease`, `client.fetch`, `gate.step` and the `sleep(0)`
+after a URL that was not asked for. Between two of them a worker is alone, so counters
+and the writer's batch need no lock.
 """
 
 from __future__ import annotations
@@ -19,26 +21,26 @@ from collections.abc import Callable
 
 import hub
 from crawler.engine import record_builder
-from crawler.engine.candidates import Discovery
-from crawler.engine.committer import Writer
-from crawler.engine.revalidation import Answer, answer_of, unmodified_record
-from crawler.engine.robots_cache import Gate, Learnt
+from crawler.engine.candidates import CandidateBuilder
+from crawler.engine.committer import Committer
+from crawler.engine.revalidation import CachedFields, answer_of, unmodified_record
+from crawler.engine.robots_cache import RobotsCache, RobotsFetch
 from crawler.extract import extract
 from crawler.fetch.client import Client
 from crawler.fetch.conditional import confirms, if_changed, renewed, validators_of
 from crawler.frontier.frontier import Frontier
-from crawler.frontier.throttle import Reply, reply_of, reply_of_failure
+from crawler.frontier.throttle import HostFeedback, feedback_of, feedback_of_failure
 from crawler.model.config import Config
 from crawler.model.crawl import Lease, Outcome
 from crawler.model.documents import File, Image, Page
 from crawler.model.errors import Failure, TooLarge
 from crawler.model.http import Request, Response, Validators
 from crawler.model.records import ImageRecord, PageRecord
-from crawler.policy.quotas import Limits
+from crawler.policy.quotas import Quotas
 from crawler.policy.retry import Again, decide, redirects, refusal
-from crawler.policy.robots_meta import HEADER, Directives, Said
+from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
 from crawler.policy.traps import Traps
-from crawler.workspace.crash_guard import BlackBox
+from crawler.workspace.crash_guard import CrashGuard
 from hub.pool import Group
 
 ACCEPT = {
@@ -46,7 +48,8 @@ ACCEPT = {
     "image": "image/avif,image/webp,image/svg+xml,image/*,*/*;q=0.5",
 }
 TICK_S = 0.5
-"""How often the clock's limits are looked at, and the longest that a record stays unwritten."""
+"""How often the clock's limits are looked at, and the longest that a record stays
+unwritten."""
 REST_S = 1.0
 """A connection is worth keeping for as long."""
 LEND_S = 0.25
@@ -54,19 +57,20 @@ LEND_S = 0.25
 
 
 class Engine:
-    """Runs the workers of one crawl until the frontier is empty, a limit is met, or `drain`."""
+    """Runs the workers of one crawl until the frontier is empty, a limit is met, or
+    `drain`."""
 
     def __init__(
         self,
         config: Config,
         frontier: Frontier,
-        gate: Gate,
+        gate: RobotsCache,
         client: Client,
-        discovery: Discovery,
-        limits: Limits,
+        discovery: CandidateBuilder,
+        limits: Quotas,
         traps: Traps,
-        black_box: BlackBox,
-        writer: Writer,
+        black_box: CrashGuard,
+        writer: Committer,
         clock: Callable[[], float],
         jitter: Callable[[], float],
     ) -> None:
@@ -79,7 +83,7 @@ class Engine:
         self._limits = limits
         self._traps = traps
         self._black_box = black_box
-        self._directives = Directives(config.robots)
+        self._directives = RobotsMetaReader(config.robots)
         self._writer = writer
         self._clock = clock
         self._jitter = jitter
@@ -92,7 +96,8 @@ class Engine:
         self._error: Exception | None = None
 
     def run(self) -> None:
-        """Work until nothing is left to do; raises what stopped the crawl, if anything did."""
+        """Work until nothing is left to do; raises what stopped the crawl, if anything
+        did."""
         self._hire(0)
         tickers = [hub.spawn(self._tick), hub.spawn(self._lend)]
         try:
@@ -104,10 +109,11 @@ class Engine:
         self._writer.commit()
 
     def drain(self, grace: float) -> None:
-        """Hand out no more leases, and after `grace` seconds give up what is still under way.
+        """Hand out no more leases, and after `grace` seconds give up what is still
+        under way.
 
-        A killed worker's lease stays open; the store takes it back when it is next opened, by the
-        same road as after a crash.
+        A killed worker's lease stays open; the store takes it back when it is next
+        opened, by the same road as after a crash.
         """
         self._frontier.close()
         self._workers.join(timeout=grace)
@@ -160,7 +166,8 @@ class Engine:
             self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
-        """Local I/O failed, or we made a mistake: the crawl stops, and can be resumed."""
+        """Local I/O failed, or we made a mistake: the crawl stops, and can be
+        resumed."""
         self._error = self._error or error
         self._frontier.close()
 
@@ -168,7 +175,8 @@ class Engine:
         self._obey_limits()
         lease = self._frontier.lease_now()
         if lease is None:
-            self._writer.commit()  # what this worker would wait for may lie in the batch
+            # what this worker would wait for may lie in the batch
+            self._writer.commit()
             lease = self._frontier.lease()
         return lease
 
@@ -180,7 +188,8 @@ class Engine:
             self._frontier.close()
 
     def _settle(self, lease: Lease) -> Outcome | None:
-        """The outcome of one lease; None when the URL went back to the frontier instead."""
+        """The outcome of one lease; None when the URL went back to the frontier
+        instead."""
         started = self._clock()
         try:
             return self._visit(lease)
@@ -201,16 +210,16 @@ class Engine:
             )
 
     def _visit(self, lease: Lease) -> Outcome | None:
-        skip = self._frontier.judge(lease)
+        skip = self._frontier.check(lease)
         if skip is None and not self._gate.knows(lease.url):
-            skip = self._limits.judge(lease)  # nor is robots.txt asked for in vain
+            skip = self._limits.check(lease)  # nor is robots.txt asked for in vain
             if skip is None:
                 self._learn(lease)
                 return None
-        skip = skip or self._gate.judge(lease.url) or self._limits.judge(lease)
+        skip = skip or self._gate.check(lease.url) or self._limits.check(lease)
         if skip is not None:
             return Outcome(lease, record_builder.skip_record(lease, skip))
-        if (skip := self._traps.judge_lease(lease)) is not None:
+        if (skip := self._traps.check_lease(lease)) is not None:
             found = self._discovery.instead(lease)
             return Outcome(lease, record_builder.skip_record(lease, skip), found)
         if not self._traps.admit(lease):
@@ -225,7 +234,7 @@ class Engine:
                 self._frontier.free(lease.host)
 
     def _ask(self, lease: Lease) -> Outcome | None:
-        self._black_box.judge(lease.url)
+        self._black_box.check(lease.url)
         answer = self._known(lease)
         response = self._fetch(lease, answer)
         if response.status == 304 and answer is not None:
@@ -236,21 +245,21 @@ class Engine:
             return self._redirect(lease, response)
         return self._read(lease, response)
 
-    def _known(self, lease: Lease) -> Answer | None:
-        """What an earlier crawl was told of the URL, if the server can be asked whether it is still
-        so. A picture whose file is gone has to come again."""
+    def _known(self, lease: Lease) -> CachedFields | None:
+        """What an earlier crawl was told of the URL, if the server can be asked whether
+        it is still so. A picture whose file is gone has to come again."""
         answer = answer_of(lease)
         if answer is None or answer.path is None or self._writer.holds(answer.path):
             return answer
         return None
 
-    def _fetch(self, lease: Lease, known: Answer | None) -> Response:
+    def _fetch(self, lease: Lease, known: CachedFields | None) -> Response:
         request = Request(
             lease.url,
             headers=() if known is None else tuple(if_changed(known.validators)),
-            accept=ACCEPT[lease.want],
+            accept=ACCEPT[lease.destination],
             referer=lease.parent_url,
-            subresource=lease.want == "image",
+            subresource=lease.destination == "image",
             chain=tuple(hop.url for hop in lease.redirects),
         )
         sent_at = self._clock()
@@ -258,31 +267,37 @@ class Engine:
             response = self._client.fetch(request)
         except Failure as failure:
             self._landed(
-                lease, reply_of_failure(failure, sent_at), sent_at, failure.wire_bytes
+                lease,
+                feedback_of_failure(failure, sent_at),
+                sent_at,
+                failure.wire_bytes,
             )
             raise
         # The host may be asked while we read.
-        self._landed(lease, reply_of(response, sent_at), sent_at, response.wire_bytes)
+        self._landed(
+            lease, feedback_of(response, sent_at), sent_at, response.wire_bytes
+        )
         return response
 
     def _landed(
-        self, lease: Lease, reply: Reply | None, sent_at: float, wire_bytes: int
+        self, lease: Lease, reply: HostFeedback | None, sent_at: float, wire_bytes: int
     ) -> None:
         """A request is over."""
         self._frontier.landed(lease, reply)
-        self._book(lease, sent_at, wire_bytes)
+        self._charge(lease, sent_at, wire_bytes)
 
-    def _book(self, lease: Lease, since: float, wire_bytes: int) -> None:
-        """Put on its host's account what the lease has cost: until the end of the host's pause."""
-        self._limits.book(
+    def _charge(self, lease: Lease, since: float, wire_bytes: int) -> None:
+        """Put on its host's account what the lease has cost: until the end of the
+        host's pause."""
+        self._limits.charge(
             lease.host, since, self._frontier.busy_until(lease.host), wire_bytes
         )
 
     def _learn(self, lease: Lease) -> None:
         """Ask for the robots.txt of the lease's origin, instead of for the lease's URL.
 
-        It is a request like others, and the URL has to wait its turn after it. Where nobody
-        answers, that was an attempt at the URL: raises the Failure.
+        It is a request like others, and the URL has to wait its turn after it. Where
+        nobody answers, that was an attempt at the URL: raises the Failure.
         """
         if self._frontier.hold(lease.host):  # else another worker is asking
             sent_at = self._clock()
@@ -298,29 +313,31 @@ class Engine:
                 self._take_in(lease, learnt)
         self._frontier.give_back(lease)
 
-    def _take_in(self, lease: Lease, learnt: Learnt) -> None:
+    def _take_in(self, lease: Lease, learnt: RobotsFetch) -> None:
         if self._config.scope.sitemaps:  # before anything commits the gate's note
             self._frontier.add(self._discovery.sitemaps(lease, learnt.record.sitemaps))
         self._writer.put(learnt.record)
         if learnt.crawl_delay is not None:
             self._frontier.set_delay(lease.host, learnt.crawl_delay)
-            self._book(lease, self._clock(), 0)
+            self._charge(lease, self._clock(), 0)
         if learnt.not_before is not None:
             self._rest(lease, learnt.not_before)
         if learnt.unanswered is not None:
             raise learnt.unanswered
 
     def _rest(self, lease: Lease, until: float) -> None:
-        """Leave the lease's host alone; for longer than REST_S without a connection to it."""
+        """Leave the lease's host alone; for longer than REST_S without a connection to
+        it."""
         self._frontier.block(lease.host, until)
-        self._book(lease, self._clock(), 0)
+        self._charge(lease, self._clock(), 0)
         if until > self._clock() + REST_S:
-            self._client.let_go(lease.url)
+            self._client.close_idle(lease.url)
 
     def _unmodified(
-        self, lease: Lease, response: Response, answer: Answer
+        self, lease: Lease, response: Response, answer: CachedFields
     ) -> Outcome | None:
-        """The server says that what we know is still right. What it links to is asked by itself."""
+        """The server says that what we know is still right. What it links to is asked
+        by itself."""
         if not confirms(
             response, answer.validators
         ):  # of another version: asked plainly then
@@ -329,17 +346,17 @@ class Engine:
             )
             return None
         record = unmodified_record(lease, response, answer)
-        if isinstance(record, PageRecord) and not self._take_page(lease):
+        if isinstance(record, PageRecord) and not self._reserve_page(lease):
             return None
         if isinstance(record, ImageRecord):
-            skip = self._limits.judge_image(record)
+            skip = self._limits.check_image(record)
             if skip is not None:
                 return Outcome(lease, record_builder.skip_record(lease, skip))
         return Outcome(lease, record, validators=renewed(response, answer.validators))
 
-    def _take_page(self, lease: Lease) -> bool:
+    def _reserve_page(self, lease: Lease) -> bool:
         """Whether there is room for one page more; if not, the URL stays queued."""
-        if self._limits.take_page(lease):
+        if self._limits.reserve_page(lease):
             return True
         self._frontier.give_back(lease)
         return False
@@ -372,7 +389,7 @@ class Engine:
             return Outcome(
                 lease, record, self._discovery.file(lease, what), validators=validators
             )
-        skip = self._limits.judge_image(what)
+        skip = self._limits.check_image(what)
         if skip is not None:
             return Outcome(lease, record_builder.skip_record(lease, skip))
         image = record_builder.image_record(lease, response, what)
@@ -382,18 +399,18 @@ class Engine:
         self._black_box.reads(lease.url)
         try:
             return extract(
-                response, lease.want, self._config.limits
+                response, lease.destination, self._config.limits
             )  # cheaper than in a thread
         finally:
             self._black_box.has_read()
 
     def _page(
-        self, lease: Lease, response: Response, page: Page, said: Said
+        self, lease: Lease, response: Response, page: Page, said: RobotsMeta
     ) -> Outcome | None:
         if said.noai is not None:
             found = self._discovery.page(lease, page, said)
             return Outcome(lease, record_builder.skip_record(lease, said.noai), found)
-        if not self._take_page(lease):
+        if not self._reserve_page(lease):
             return None
         self._traps.learn(lease, response.body, page)
         record = record_builder.page_record(lease, response, page, self._include)

@@ -1,4 +1,5 @@
-"""The exit code of a crawl that ran to its end: was it worth calling a success? No I/O."""
+"""The exit code of a crawl that ran to its end: was it worth calling a success? No
+I/O."""
 
 from __future__ import annotations
 
@@ -26,9 +27,9 @@ def exit_code(
 ) -> int:
     """The code of the list in the README, section "Exit codes".
 
-    `counts` are URLs by state over the whole crawl; `fail_on` is the user's measure of failure:
-    "any", "seed", a share such as "5%", or "" for none; `deferred`: what still waits, waits for a
-    robots.txt; `seeds`: how many there are.
+    `counts` are URLs by state over the whole crawl; `fail_on` is the user's measure of
+    failure: "any", "seed", a share such as "5%", or "" for none; `deferred`: what still
+    waits, waits for a robots.txt; `seeds`: how many there are.
     """
     fetched = counts["page"] + counts["file"] + counts["image"]
     if not counts["page"] and (fetched == 0 or _led_on(counts, seeds)):
@@ -41,8 +42,8 @@ def exit_code(
 
 
 def _led_on(counts: Mapping[str, int], seeds: int) -> bool:
-    """Whether the seeds were sitemaps, or other files that lead to pages; not such as are wanted
-    for themselves, as pictures and papers are."""
+    """Whether the seeds were sitemaps, or other files that lead to pages; not such as
+    are wanted for themselves, as pictures and papers are."""
     known = sum(counts.values()) - counts["image"] - counts.get("redirect", 0)
     return known > seeds
 

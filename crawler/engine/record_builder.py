@@ -1,7 +1,7 @@
 """What came of a lease, put into the words of the record stream (`schema.py`).
 
-Pure: values in, one record out. `seq`, `ts` and `run_id` are the writer's to fill in, for only it
-knows the order.
+Pure: values in, one record out. `seq`, `ts` and `run_id` are the writer's to fill in,
+for only it knows the order.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from crawler.fetch.trace import blanked
-from crawler.model.crawl import Found, Lease, Skip
+from crawler.fetch.trace import redact
+from crawler.model.crawl import Discovered, Lease, Skip
 from crawler.model.documents import File, Image, Page
 from crawler.model.errors import Failure
 from crawler.model.http import Hop, Response
@@ -103,7 +103,7 @@ def error_record(lease: Lease, failure: Failure, elapsed_ms: int) -> ErrorRecord
         attempts=lease.attempts + 1,
         retry_after_s=failure.retry_after_s,
         elapsed_ms=elapsed_ms,
-        for_type=lease.want,
+        for_type=lease.destination,
     )
 
 
@@ -111,7 +111,7 @@ def skip_record(lease: Lease, skip: Skip) -> SkipRecord:
     return SkipRecord(**_url_fields(lease), reason=skip.reason, rule=skip.rule)
 
 
-def unfetched_skip(found: Found) -> SkipRecord:
+def unfetched_skip(found: Discovered) -> SkipRecord:
     """The record of a URL that was refused when it was found. `found.skip` is set."""
     assert found.skip is not None
     return SkipRecord(
@@ -158,9 +158,11 @@ def _second(seconds: int) -> str:
 
 
 def ending_of(record: TerminalRecord) -> tuple[str | None, str | None]:
-    """`error_code` of an error, `reason` of a skip; of what was fetched again, how it changed.
+    """`error_code` of an error, `reason` of a skip; of what was fetched again, how it
+    changed.
 
-    And the same in words: message of an error, rule of a skip; of a picture, whose double it is.
+    And the same in words: message of an error, rule of a skip; of a picture, whose
+    double it is.
     """
     if isinstance(record, ErrorRecord):
         return record.error_code, record.error_message
@@ -193,7 +195,7 @@ def _url_fields(lease: Lease) -> dict[str, Any]:
     }
 
 
-def _road_fields(url: Lease | Found) -> dict[str, Any]:
+def _road_fields(url: Lease | Discovered) -> dict[str, Any]:
     """How it was found."""
     return {
         "parent_url": url.parent_url,
@@ -252,5 +254,5 @@ def _image_rows(page: Page) -> tuple[ImageRow, ...]:
 def _header_rows(response: Response) -> tuple[HeaderRow, ...]:
     """Without the secrets in them: a cookie that we were given is one."""
     return tuple(
-        HeaderRow(name, blanked(name, value)) for name, value in response.headers
+        HeaderRow(name, redact(name, value)) for name, value in response.headers
     )

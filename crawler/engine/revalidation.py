@@ -1,15 +1,17 @@
-"""What a crawl keeps of each answer, so that the next one asks only for what has changed. No I/O.
+"""What a crawl keeps of each answer, so that the next one asks only for what has
+changed. No I/O.
 
     record + validators -> Kept       into the state, in the commit of the record
     Kept -> Answer                    when the URL is leased in a later crawl: what to ask with
     Answer + "304" -> record          of the same type, with all that a 304 does not repeat
     Kept + record -> changed          where the server sent the whole again: by its hash
 
-A 304 has no body, so the record's facts about it (title, size, pixels, ...) come from here, and no
-link is found on it. None is lost: every URL of the crawl before is asked again by itself.
+A 304 has no body, so the record's facts about it (title, size, pixels, ...) come from
+here, and no link is found on it. None is lost: every URL of the crawl before is asked
+again by itself.
 
-What is kept is the reading of a body under a configuration. Where that would be another today
-(`reading`), the answers are forgotten, and each URL is asked for whole once more.
+What is kept is the reading of a body under a configuration. Where that would be another
+today (`reading`), the answers are forgotten, and each URL is asked for whole once more.
 """
 
 from __future__ import annotations
@@ -21,11 +23,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from crawler import __version__
 from crawler.engine import record_builder
 from crawler.fetch.conditional import is_askable, renewed
-from crawler.model.config import Config
-from crawler.model.crawl import Kept, Lease
+from crawler.model.crawl import Lease, StoredResponse
 from crawler.model.http import Response, Validators
 from crawler.model.records import (
     FetchRecord,
@@ -51,13 +51,15 @@ FACTS: dict[str, tuple[str, ...]] = {
     "file": _OF_BODIES,
     "image": _OF_IMAGES,
 }
-"""The fields that say what the body is, not how it was fetched, by type of record. Kept without
-their names; another version of the program asks for all of it anew (`reading`)."""
+"""The fields that say what the body is, not how it was fetched, by type of record. Kept
+without their names; another version of the program asks for all of it anew
+(`reading`)."""
 _read = {kind: attrgetter(*names) for kind, names in FACTS.items()}
 
 
-class Answer(Struct, frozen=True, array_like=True):
-    """A good answer, to make a record of when the server says that nothing has changed."""
+class CachedFields(Struct, frozen=True, array_like=True):
+    """A good answer, to make a record of when the server says that nothing has
+    changed."""
 
     type: Literal["page", "file", "image"]
     etag: str | None
@@ -81,31 +83,33 @@ class Answer(Struct, frozen=True, array_like=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Answer).decode
+_decode = msgspec.msgpack.Decoder(CachedFields).decode
 
 
-def kept_of(record: FetchRecord, validators: Validators | None) -> Kept:
-    """What to keep of an answer; `validators` are None where the next crawl can't ask about it."""
+def kept_of(record: FetchRecord, validators: Validators | None) -> StoredResponse:
+    """What to keep of an answer; `validators` are None where the next crawl can't ask
+    about it."""
     digest = _digest(record)
     if validators is None or not is_askable(validators):
-        return Kept(digest)
+        return StoredResponse(digest)
     etag, modified = validators.etag, validators.last_modified
     if modified == validators.date:
         modified = None
     facts = _read[record.type](record)
-    answer = _encode(Answer(record.type, etag, modified, facts))  # type: ignore[arg-type]
-    return Kept(digest, answer if len(answer) <= MAX_ANSWER else None)
+    answer = _encode(CachedFields(record.type, etag, modified, facts))  # type: ignore[arg-type]
+    return StoredResponse(digest, answer if len(answer) <= MAX_ANSWER else None)
 
 
-def answer_of(lease: Lease) -> Answer | None:
-    """What the lease's URL may be asked with. An attempt that failed is followed by a plain one."""
+def answer_of(lease: Lease) -> CachedFields | None:
+    """What the lease's URL may be asked with. An attempt that failed is followed by a
+    plain one."""
     if lease.kept is None or lease.kept.answer is None or lease.attempts:
         return None
     return _decode(lease.kept.answer)
 
 
 def unmodified_record(
-    lease: Lease, response: Response, answer: Answer
+    lease: Lease, response: Response, answer: CachedFields
 ) -> PageRecord | FileRecord | ImageRecord:
     """The record of a 304 that is about what `answer` was."""
     assert lease.kept is not None
@@ -122,30 +126,11 @@ def unmodified_record(
     return PageRecord(**fields) if answer.type == "page" else FileRecord(**fields)
 
 
-def change(before: Kept | None, now: Kept) -> Change:
+def change(before: StoredResponse | None, now: StoredResponse) -> Change:
     """How a URL stands against the crawl before."""
     if before is None:
         return "new"
     return "unchanged" if before.digest == now.digest else "changed"
-
-
-def reading(config: Config) -> bytes:
-    """Whatever decides what is asked for and what is seen in it; equal where it is the same."""
-    http, robots = config.http, config.robots
-    return hashlib.sha256(
-        msgspec.json.encode(
-            (
-                __version__,
-                (http.user_agent, http.headers, http.max_body),
-                (robots.nofollow, robots.noai, robots.agent),
-                (
-                    config.scope.strip_params,
-                    config.limits.max_links,
-                    config.images.fetch,
-                ),
-            )
-        )
-    ).digest()
 
 
 def _digest(record: FetchRecord) -> bytes:

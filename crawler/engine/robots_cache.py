@@ -1,8 +1,9 @@
 """May this URL be asked for? The robots.txt of its origin decides (RFC 9309).
 
-Rules are learnt once for each origin (scheme, host and port: section 2.3), by the worker that comes
-there first; meanwhile the frontier holds the host back. What was fetched is kept as a note in the
-store, so that a resume need not ask again; parsed rules are kept in a bounded cache.
+Rules are learnt once for each origin (scheme, host and port: section 2.3), by the
+worker that comes there first; meanwhile the frontier holds the host back. What was
+fetched is kept as a note in the store, so that a resume need not ask again; parsed
+rules are kept in a bounded cache.
 
     2xx            the rules in the file; at most five redirects are followed to find it, each at
                    the origin's next turn (only another host that it leads to is not waited for)
@@ -22,37 +23,24 @@ import msgspec
 from msgspec import Struct
 
 from crawler.engine import record_builder
-from crawler.frontier.throttle import ROBOTS, Reply, reply_of_failure
+from crawler.frontier.throttle import ROBOTS, HostFeedback, feedback_of_failure
 from crawler.model.config import RobotsConfig
 from crawler.model.crawl import Skip
 from crawler.model.errors import Failure, StatusFailure
 from crawler.model.http import Request, Response
-from crawler.model.metadata import ROBOTS_TXT, Notes
+from crawler.model.metadata import ROBOTS_TXT, KeyValue
 from crawler.model.records import RobotsRecord
 from crawler.model.url import join_header, origin
 from crawler.policy.retry import redirects, refusal
+from crawler.policy.robots_cache import Fetched
 from crawler.policy.robots_txt import MAX_BYTES, Robots, parse, whole_lines
 
 MAX_REDIRECTS = 5
 MAX_RULINGS = 4096
 """Origins whose parsed rules are kept; the rest are parsed again from their notes."""
 MAX_RULES = 200_000
-"""Of all of them together: one file may have 45,000, some 15 MB once they are parsed."""
-
-
-class Fetched(Struct, frozen=True):
-    """A robots.txt as it is kept in the store; no body: nothing is forbidden."""
-
-    expires_at: float
-    body: bytes | None
-
-
-def recorded(note: bytes, url: str, agent: str) -> tuple[bool, str, float]:
-    """What a note of the gate says of `url`: allowed or not, by which line, until when."""
-    fetched = msgspec.msgpack.decode(note, type=Fetched)
-    if fetched.body is None:
-        return True, "robots.txt: there is none", fetched.expires_at
-    return *parse(fetched.body, agent).allowed(url), fetched.expires_at
+"""Of all of them together: one file may have 45,000, some 15 MB once they are
+parsed."""
 
 
 class Ruling(Struct, frozen=True):
@@ -69,7 +57,7 @@ class Ruling(Struct, frozen=True):
         return 0 if self.robots is None else self.robots.rules_count
 
 
-class Learnt(Struct, frozen=True):
+class RobotsFetch(Struct, frozen=True):
     """What came of asking for robots.txt."""
 
     record: RobotsRecord
@@ -82,25 +70,26 @@ class Learnt(Struct, frozen=True):
     """Nobody answered, but somebody may the next time."""
     wire_bytes: int = 0
 
-    def reply(self, sent_at: float) -> Reply | None:
+    def reply(self, sent_at: float) -> HostFeedback | None:
         """What that says about the host."""
         if self.deferred:
-            return Reply(sent_at, "failed", trouble=ROBOTS)
+            return HostFeedback(sent_at, "failed", trouble=ROBOTS)
         if self.unanswered is not None:
-            return reply_of_failure(self.unanswered, sent_at)
+            return feedback_of_failure(self.unanswered, sent_at)
         if self.record.status is None:
             return None
-        return Reply(sent_at, "served", self.record.fetch_ms / 1000)
+        return HostFeedback(sent_at, "served", self.record.fetch_ms / 1000)
 
 
-class Gate:
-    """Judges URLs by their origin's robots.txt. `fetch` makes one exchange and may switch."""
+class RobotsCache:
+    """Judges URLs by their origin's robots.txt. `fetch` makes one exchange and may
+    switch."""
 
     def __init__(
         self,
         config: RobotsConfig,
         fetch: Callable[[Request], Response],
-        notes: Notes,
+        notes: KeyValue,
         clock: Callable[[], float],
     ) -> None:
         self._config = config
@@ -114,15 +103,16 @@ class Gate:
         self._rules = 0
 
     def knows(self, url: str) -> bool:
-        """Whether `judge` can tell; if not, `learn` first."""
+        """Whether `check` can tell; if not, `learn` first."""
         if not self._config.obey:
             return True
         site = origin(url)
         ruling = self._rulings.get(site) or self._recall(site)
         return ruling is not None and ruling.expires_at > self._clock()
 
-    def judge(self, url: str) -> Skip | None:
-        """Why `url` must not be fetched, if so. Raises the Failure that robots.txt ended in."""
+    def check(self, url: str) -> Skip | None:
+        """Why `url` must not be fetched, if so. Raises the Failure that robots.txt
+        ended in."""
         if not self._config.obey:
             return None
         ruling = self._rulings[origin(url)]
@@ -133,16 +123,17 @@ class Gate:
         allowed, rule = ruling.robots.allowed(url)
         return None if allowed else Skip("robots", rule)
 
-    def learn(self, url: str) -> Learnt:
+    def learn(self, url: str) -> RobotsFetch:
         """Ask for the robots.txt of the origin of `url`, redirects and all, at once."""
         while (learnt := self.step(url)) is None:
             pass
         return learnt
 
-    def step(self, url: str) -> Learnt | None:
+    def step(self, url: str) -> RobotsFetch | None:
         """Make one request towards the robots.txt of the origin of `url`.
 
-        None if that redirected: the next step goes on there, and the host has its rest in between.
+        None if that redirected: the next step goes on there, and the host has its rest
+        in between.
         """
         site = origin(url)
         robots_url = site + "/robots.txt"
@@ -168,21 +159,21 @@ class Gate:
         record = record_builder.robots_record(
             robots_url, response, robots, fetched.expires_at
         )
-        return Learnt(record, robots.crawl_delay, wire_bytes=response.wire_bytes)
+        return RobotsFetch(record, robots.crawl_delay, wire_bytes=response.wire_bytes)
 
-    def _failed(self, site: str, robots_url: str, failure: Failure) -> Learnt:
+    def _failed(self, site: str, robots_url: str, failure: Failure) -> RobotsFetch:
         now = self._clock()
         record = record_builder.failed_robots_record(robots_url, failure)
         if isinstance(failure, StatusFailure):
             after = failure.retry_after_s
-            return Learnt(
+            return RobotsFetch(
                 record, deferred=True, not_before=None if after is None else now + after
             )
         why = (type(failure), f"robots.txt: {failure.message}", failure.at_stage)
         if failure.retry:
-            return Learnt(record, unanswered=why[0](why[1], stage=why[2]))
+            return RobotsFetch(record, unanswered=why[0](why[1], stage=why[2]))
         self._remember(site, Ruling(now + self._config.max_age, failed=why))
-        return Learnt(record)
+        return RobotsFetch(record)
 
     def _recall(self, site: str) -> Ruling | None:
         note = self._notes.note(ROBOTS_TXT, site)

@@ -1,8 +1,9 @@
-"""One URL through the stack of a crawl, without a crawl: nothing is remembered, nothing retried.
+"""One URL through the stack of a crawl, without a crawl: nothing is remembered, nothing
+retried.
 
-The same client, robots verdict, extraction and records as in `engine.py`. A page that robots.txt
-closes to crawls is fetched all the same: a person asked for this one address, as with a browser,
-and is told what a crawl would do.
+The same client, robots verdict, extraction and records as in `engine.py`. A page that
+robots.txt closes to crawls is fetched all the same: a person asked for this one
+address, as with a browser, and is told what a crawl would do.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from msgspec import Struct
 
 from crawler.engine import record_builder
 from crawler.engine.engine import ACCEPT
-from crawler.engine.robots_cache import Gate
+from crawler.engine.robots_cache import RobotsCache
 from crawler.extract import extract
 from crawler.model.config import Config
 from crawler.model.crawl import Lease, Skip
@@ -36,7 +37,8 @@ class Visit(Struct, frozen=True):
     """All that came of one URL."""
 
     record: TerminalRecord
-    """What a crawl would write of the last URL of the chain; an image is described, not kept."""
+    """What a crawl would write of the last URL of the chain; an image is described, not
+    kept."""
     robots: RobotsRecord | None
     """The robots.txt of that URL's origin; None if it is not to be obeyed."""
     verdict: Skip | None
@@ -46,13 +48,14 @@ class Visit(Struct, frozen=True):
 
 
 class Visitor:
-    """Makes visits. `fetch` makes one exchange and may switch; `clock` is wall clock, seconds."""
+    """Makes visits. `fetch` makes one exchange and may switch; `clock` is wall clock,
+    seconds."""
 
     def __init__(
         self,
         config: Config,
         fetch: Callable[[Request], Response],
-        gate: Gate,
+        gate: RobotsCache,
         clock: Callable[[], float],
     ) -> None:
         self._config = config
@@ -91,12 +94,13 @@ class Visitor:
                 again = Skip("robots_deferred", "robots.txt would be asked for again")
                 return learnt.record, again
         try:
-            return self._learnt.get(site), self._gate.judge(url)
+            return self._learnt.get(site), self._gate.check(url)
         except Failure as failure:
             return self._learnt.get(site), Skip("robots_deferred", failure.message)
 
     def _target(self, response: Response, hops: list[Hop]) -> str | None:
-        """Where a redirect leads; None if the response is none. Raises the Failure that it is."""
+        """Where a redirect leads; None if the response is none. Raises the Failure that
+        it is."""
         if (failure := refusal(response, self._clock())) is not None:
             raise failure
         if not redirects(response):
@@ -114,7 +118,7 @@ class Visitor:
         return target
 
     def _read(self, lease: Lease, response: Response) -> TerminalRecord:
-        what = extract(response, lease.want, self._config.limits)
+        what = extract(response, lease.destination, self._config.limits)
         if isinstance(what, Page):
             return record_builder.page_record(lease, response, what, HEAVY)
         if isinstance(what, File):

@@ -1,8 +1,9 @@
-"""What a crawl has done so far: counters fed by the writer, frozen snapshots for whoever looks.
+"""What a crawl has done so far: counters fed by the writer, frozen snapshots for
+whoever looks.
 
-Counting lies on the path of every record and is a few additions. All else (rates, the busiest
-hosts) is worked out when a snapshot is taken, a few times a second at most. This module does not
-import the hub, so that nobody sees it half-counted.
+Counting lies on the path of every record and is a few additions. All else (rates, the
+busiest hosts) is worked out when a snapshot is taken, a few times a second at most.
+This module does not import the hub, so that nobody sees it half-counted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from msgspec import Struct
 from crawler.model.records import ErrorRecord, FetchRecord, Record, UrlRecord
 
 RATE_WINDOW_S = 10.0
-"""Rates are those of the last ten seconds: long enough to be calm, short enough to show a stall."""
+"""Rates are those of the last ten seconds: long enough to be calm, short enough to show
+a stall."""
 
 TOP_HOSTS = 8
 LAST_ERRORS = 5
@@ -27,7 +29,8 @@ MOST_HOSTS = 20_000
 
 
 class FrontierStatistics(Protocol):
-    """What a snapshot needs of the frontier: URLs waiting, URLs handed out, hosts known."""
+    """What a snapshot needs of the frontier: URLs waiting, URLs handed out, hosts
+    known."""
 
     @property
     def queued(self) -> int: ...
@@ -38,7 +41,8 @@ class FrontierStatistics(Protocol):
 
 
 class Snapshot(Struct, frozen=True):
-    """A crawl at one moment. `bytes` are body bytes on the wire; rates are per second."""
+    """A crawl at one moment. `bytes` are body bytes on the wire; rates are per
+    second."""
 
     elapsed_s: float
     pages: int = 0
@@ -64,7 +68,8 @@ class Snapshot(Struct, frozen=True):
 
 
 class Stats:
-    """The counters of one crawl. `done` are the counts by record type to go on from (a resume)."""
+    """The counters of one crawl. `done` are the counts by record type to go on from (a
+    resume)."""
 
     def __init__(
         self, clock: Callable[[], float], done: Mapping[str, int] | None = None
@@ -79,7 +84,8 @@ class Stats:
         self._top_hosts: set[str] = set()
         self._bytes = 0
         self.seed_failures: Counter[tuple[str, int | None]] = Counter()
-        """(error_code, status) of seeds that failed, and of what seeds redirected to."""
+        """(error_code, status) of seeds that failed, and of what seeds redirected
+        to."""
         # (time, pages, bytes), one per snapshot, the oldest about RATE_WINDOW_S old.
         self._samples = deque([(self._started, self._by_type["page"], 0)])
         self.listener: Callable[[Record], None] | None = None
@@ -115,7 +121,8 @@ class Stats:
     ) -> Snapshot:
         """The crawl now. `by_host` gives (queued, in flight) of the hosts being asked.
 
-        `skipped`: decisions to skip, where somebody knows of those that are in no record yet.
+        `skipped`: decisions to skip, where somebody knows of those that are in no
+        record yet.
         """
         now = self._clock()
         pages_per_s, bytes_per_s = self._rates(now)
@@ -146,8 +153,8 @@ class Stats:
     ) -> tuple[tuple[str, int, int, int], ...]:
         """The busiest hosts.
 
-        Only the hosts given and those of the last snapshot are looked at: a crawl of a million
-        hosts pays no more for this than one of ten.
+        Only the hosts given and those of the last snapshot are looked at: a crawl of a
+        million hosts pays no more for this than one of ten.
         """
         rows = [
             (host, self._by_host[host], *by_host.get(host, (0, 0)))
@@ -171,7 +178,8 @@ class Stats:
 
 
 def combined(snapshots: Sequence[Snapshot]) -> Snapshot:
-    """Several crawls side by side, seen as one. Hosts that two of them ask are counted twice."""
+    """Several crawls side by side, seen as one. Hosts that two of them ask are counted
+    twice."""
     sums = {
         name: sum(getattr(snapshot, name) for snapshot in snapshots)
         for name in Snapshot.__struct_fields__

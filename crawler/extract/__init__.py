@@ -1,7 +1,8 @@
 """From a response to what it says: a Page, an Image or a File.
 
-Pure: bytes and headers in, values out, so that it may run in any thread. What a body is, its bytes
-and its Content-Type decide together (`sniff.py`); the table below says who reads it.
+Pure: bytes and headers in, values out, so that it may run in any thread. What a body
+is, its bytes and its Content-Type decide together (`sniff.py`); the table below says
+who reads it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from crawler.extract.html.page import read_page
 from crawler.extract.images.formats import PICTURES, Picture, read_picture
 from crawler.extract.sniff import MediaType, looks_like_svg, parse_media_type, sniff
 from crawler.model.config import LimitsConfig
-from crawler.model.crawl import Want
+from crawler.model.crawl import Destination
 from crawler.model.documents import File, Image, Page
 from crawler.model.errors import (
     BodyFailure,
@@ -29,7 +30,8 @@ from crawler.model.http import Response
 __all__ = ["extract"]
 
 _MOST_MARKUP = 16 * 2**20
-"""Bytes of a document that are read for its links; what lies beyond is kept, but not looked at."""
+"""Bytes of a document that are read for its links; what lies beyond is kept, but not
+looked at."""
 
 
 class _Body(NamedTuple):
@@ -45,16 +47,21 @@ class _Body(NamedTuple):
 
 
 def extract(
-    response: Response, want: Want, limits: LimitsConfig, *, with_text: bool = False
+    response: Response,
+    destination: Destination,
+    limits: LimitsConfig,
+    *,
+    with_text: bool = False,
 ) -> Page | Image | File:
-    """What the body of `response` says; `with_text` asks for the texts of a page's links.
+    """What the body of `response` says; `with_text` asks for the texts of a page's
+    links.
 
-    With `want` "image" the result is an Image. Raises ImageDecodeFailure where it can be none,
-    TooLarge for a picture that was cut at the size limit, ExtractFailure where a reader broke
-    down; nothing else.
+    With `destination` "image" the result is an Image. Raises ImageDecodeFailure where it can
+    be none, TooLarge for a picture that was cut at the size limit, ExtractFailure where
+    a reader broke down; nothing else.
     """
     declared = parse_media_type(response.header("content-type") or "")
-    media_type = _media_type(response, want, declared)
+    media_type = _media_type(response, destination, declared)
     body = _Body(
         response.url,
         response.body,
@@ -63,7 +70,7 @@ def extract(
         limits.max_links,
         with_text,
     )
-    if want == "image" and not _is_picture(media_type):
+    if destination == "image" and not _is_picture(media_type):
         raise ImageDecodeFailure(
             f"{media_type}: the bytes are no image of a known kind"
         )
@@ -81,10 +88,12 @@ def extract(
         ) from error
 
 
-def _media_type(response: Response, want: Want, declared: MediaType | None) -> str:
+def _media_type(
+    response: Response, destination: Destination, declared: MediaType | None
+) -> str:
     media_type = sniff(declared.essence if declared else None, response.body)
     if (
-        want == "image"
+        destination == "image"
         and not _is_picture(media_type)
         and looks_like_svg(response.body)
     ):

@@ -1,11 +1,14 @@
-"""The character set of a document, decided as browsers do (HTML Standard, section 13.2.3).
+"""The character set of a document, decided as browsers do (HTML Standard, section
+13.2.3).
 
-A byte order mark, else the charset of the Content-Type, else what a `<meta>` or an XML declaration
-says, else windows-1252. Browsers look for it in the first 1024 bytes, and begin again when their
-parser meets it later; looking in the first 16 KiB comes to the same and needs no second start.
+A byte order mark, else the charset of the Content-Type, else what a `<meta>` or an XML
+declaration says, else windows-1252. Browsers look for it in the first 1024 bytes, and
+begin again when their parser meets it later; looking in the first 16 KiB comes to the
+same and needs no second start.
 
-Names are labels of the WHATWG Encoding Standard (`latin1` is windows-1252). Python's own registry,
-in which `base64` and `zip` are encodings too, is never asked for a name from the network.
+Names are labels of the WHATWG Encoding Standard (`latin1` is windows-1252). Python's
+own registry, in which `base64` and `zip` are encodings too, is never asked for a name
+from the network.
 """
 
 from __future__ import annotations
@@ -55,13 +58,14 @@ _XML_ENCODING = re.compile(
 
 
 class Markup(NamedTuple):
-    """A document for who looks for its tags. In most encodings a byte of ASCII is that character
-    wherever it stands, so tags are found in the bytes, and only the parts that matter are decoded;
-    the whole would cost as much as half of finding the tags.
+    """A document for who looks for its tags. In most encodings a byte of ASCII is that
+    character wherever it stands, so tags are found in the bytes, and only the parts
+    that matter are decoded; the whole would cost as much as half of finding the tags.
     """
 
     text: str
-    """A character for each byte, or all of it decoded where the encoding is not of that kind."""
+    """A character for each byte, or all of it decoded where the encoding is not of that
+    kind."""
     charset: str
     """The standard's name of the encoding (`windows-1252`)."""
     said: Callable[[str], str]
@@ -76,7 +80,8 @@ _OF_SEVERAL_BYTES = {
 
 
 def markup(body: bytes, header: str | None, limit: int) -> Markup:
-    """The first `limit` bytes of a document; `header`: the charset of its Content-Type."""
+    """The first `limit` bytes of a document; `header`: the charset of its
+    Content-Type."""
     encoding, mark = decide(body, header)
     part = body[mark:limit] if mark or len(body) > limit else body
     if encoding.name in _OF_SEVERAL_BYTES:
@@ -112,7 +117,8 @@ def declared_by_xml(body: bytes) -> Encoding | None:
 
 
 def _prescan(body: bytes) -> Encoding | None:
-    """What the document says of itself ("prescan a byte stream to determine its encoding")."""
+    """What the document says of itself ("prescan a byte stream to determine its
+    encoding")."""
     if body[:6] in _UTF_16_XML:
         return _standard(_UTF_16_XML[body[:6]])
     declared = _declared_by_meta(body[:_USUAL]) or _declared_by_meta(body[:_PRESCANNED])
@@ -134,7 +140,8 @@ def _declared_by_meta(head: bytes) -> Encoding | None:
 
 @lru_cache(maxsize=32)
 def _label(written: str) -> str | None:
-    """The label in the attributes of one meta element, of what is written in its tag."""
+    """The label in the attributes of one meta element, of what is written in its
+    tag."""
     values: dict[str, str] = {
         name.lower(): double or single or bare
         for name, double, single, bare in reversed(_EACH_ATTRIBUTE(written))

@@ -1,8 +1,9 @@
-"""What a body is: its media type by its Content-Type and its first bytes (WHATWG MIME Sniffing).
+"""What a body is: its media type by its Content-Type and its first bytes (WHATWG MIME
+Sniffing).
 
-The essentials of the standard: an image is what its first bytes say, whatever it is called; the
-Content-Type is believed for the rest; where there is none, HTML, XML and PDF are recognised. Plain
-text is never taken for HTML.
+The essentials of the standard: an image is what its first bytes say, whatever it is
+called; the Content-Type is believed for the rest; where there is none, HTML, XML and
+PDF are recognised. Plain text is never taken for HTML.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _HTML = re.compile(
     rb"|TITLE|B|BODY|BR|P)[ >])",
     re.IGNORECASE,
 ).match
-# What may stand before the first element of XML; possessive, so that nobody can make it slow.
+# What may stand before the first element of XML; possessive, so that nobody can make it
+# slow.
 _PROLOG = rb"(?:\xef\xbb\xbf)?(?:[\t\n\r ]|<!--.*?-->|<!(?!--)[^>]*>|<\?.*?\?>)*+"
 _FEED = re.compile(_PROLOG + rb"<(rss|feed|rdf:RDF)[\t\n\r >]", re.DOTALL).match
 _SVG = re.compile(_PROLOG + rb"<(?:\w+:)?svg[\t\n\r >/]", re.DOTALL).match
@@ -115,7 +117,8 @@ _ISO_BRANDS = {b"avif": "image/avif", b"avis": "image/avif"} | dict.fromkeys(
 
 
 def _iso_image(body: bytes) -> str | None:
-    """By the brands of an ISO base media file (ISO/IEC 14496-12 section 4.3), the first known."""
+    """By the brands of an ISO base media file (ISO/IEC 14496-12 section 4.3), the first
+    known."""
     size = min(int.from_bytes(body[:4], "big"), 256)
     brands = [body[8:12], *(body[at : at + 4] for at in range(16, size, 4))]
     known = [_ISO_BRANDS[brand] for brand in brands if brand in _ISO_BRANDS]

@@ -1,10 +1,11 @@
 """How fast all requests together may receive.
 
-Theory. Each piece that has come is paid for with time: at `limit` bytes a second a piece of n bytes
-takes n/limit seconds, and whoever received it waits until that time is over before it receives
-again. The times of all pieces stand in one row, so that the sum keeps the limit however many
-receive, and each waits its turn. A waiting receiver lets TCP's window fill, which slows its server
-down. Time in which nobody received is not saved up, for a limit is one of every second.
+Theory. Each piece that has come is paid for with time: at `limit` bytes a second a
+piece of n bytes takes n/limit seconds, and whoever received it waits until that time is
+over before it receives again. The times of all pieces stand in one row, so that the sum
+keeps the limit however many receive, and each waits its turn. A waiting receiver lets
+TCP's window fill, which slows its server down. Time in which nobody received is not
+saved up, for a limit is one of every second.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _PIECES_A_SECOND = 20
 _SMALLEST, _LARGEST = 512, 64 * 2**10
 
 
-class Rate:
+class BandwidthLimiter:
     """Holds what is received to `limit` bytes a second. `clock`: seconds, monotonic."""
 
     def __init__(self, limit: int, clock: Callable[[], float]) -> None:

@@ -1,9 +1,10 @@
 """How much the bodies that are under way may hold together.
 
-`max_body` bounds each, and so many are read at once that their sum would be gigabytes. So a body
-that has grown large goes on only while all large ones together have room; until then nothing more
-is read of it, and TCP makes its server wait. The one that has been large for the longest always
-goes on: it will end, and then there is room. Small bodies never wait for anybody.
+`max_body` bounds each, and so many are read at once that their sum would be gigabytes.
+So a body that has grown large goes on only while all large ones together have room;
+until then nothing more is read of it, and TCP makes its server wait. The one that has
+been large for the longest always goes on: it will end, and then there is room. Small
+bodies never wait for anybody.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ LARGE = 2**20
 """Bytes, from which on a body counts."""
 
 
-class Room:
-    """Holds the large bodies of one client to `limit` bytes in all, and one body more."""
+class BodyMemory:
+    """Holds the large bodies of one client to `limit` bytes in all, and one body
+    more."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -29,7 +31,8 @@ class Room:
         return self._taken
 
     def take(self, body: object, size: int) -> None:
-        """`body` has grown to `size` bytes: note it, and wait until it may grow further."""
+        """`body` has grown to `size` bytes: note it, and wait until it may grow
+        further."""
         if size < LARGE:
             return
         self._taken += size - self._sizes.get(body, 0)

@@ -1,21 +1,25 @@
-"""The HTTP client: one exchange at a time, within one budget, and failures with a code and a stage.
+"""The HTTP client: one exchange at a time, within one budget, and failures with a code
+and a stage.
 
     client = Client(config.http, named_hosts={"example.com"})
     response = client.fetch(Request("https://example.com/"))
 
-Here, and nowhere else, a request's Timeout is owned: the budgets for the name, the connection,
-silence and the whole become failures of `crawler.model.errors`. A Timeout that is not ours (a caller's)
-passes through. Redirects are not followed: they are links, and have their own road. The exception
-is a redirect back to a URL of its own chain after a cookie was set: that URL is known and done, and
-only here it is known that the answer will be another.
+Here, and nowhere else, a request's Timeout is owned: the budgets for the name, the
+connection, silence and the whole become failures of `crawler.model.errors`. A Timeout
+that is not ours (a caller's) passes through. Redirects are not followed: they are
+links, and have their own road. The exception is a redirect back to a URL of its own
+chain after a cookie was set: that URL is known and done, and only here it is known that
+the answer will be another.
 
-A kept connection may have been closed by the server while the request was on its way. If no byte of
-an answer came, the request is sent once more, at once, on a new connection; that is not an attempt.
+A kept connection may have been closed by the server while the request was on its way.
+If no byte of an answer came, the request is sent once more, at once, on a new
+connection; that is not an attempt.
 
-A connection that breaks in the middle of a large body is not the end of it either: the rest is
-asked for at once, where the server has given a strong validator, a few times and within the same
-budget. What had come lives as long as the fetch and nowhere else; whatever does not fit to the byte
-is thrown away, and the whole is asked for instead (`conditional.py`).
+A connection that breaks in the middle of a large body is not the end of it either: the
+rest is asked for at once, where the server has given a strong validator, a few times
+and within the same budget. What had come lives as long as the fetch and nowhere else;
+whatever does not fit to the byte is thrown away, and the whole is asked for instead
+(`conditional.py`).
 """
 
 from __future__ import annotations
@@ -27,9 +31,9 @@ from secrets import token_hex
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.fetch.auth.session_auth import Identity
-from crawler.fetch.bandwidth import Rate
-from crawler.fetch.body_memory import LARGE, Room
+from crawler.fetch.auth.session_auth import SessionAuth
+from crawler.fetch.bandwidth import BandwidthLimiter
+from crawler.fetch.body_memory import LARGE, BodyMemory
 from crawler.fetch.conditional import Part, broken_off, joined, longer, the_rest
 from crawler.fetch.connect.connection import Connection, Connector
 from crawler.fetch.connect.guard import AddressGuard
@@ -37,13 +41,14 @@ from crawler.fetch.connect.pool import Pool, PoolStatistics
 from crawler.fetch.connect.proxy import Proxies, Proxy, proxy_authorization
 from crawler.fetch.connect.tunnel import refusal
 from crawler.fetch.cookies import CookieJar
-from crawler.fetch.deadline import Budget
+from crawler.fetch.deadline import Deadline
 from crawler.fetch.dns.resolver import open_resolver
 from crawler.fetch.dns.system import Mapped, Resolver
 from crawler.fetch.http1.body import Body
-from crawler.fetch.http1.parser import Header, ResponseReader
-from crawler.fetch.http1.request import RequestWriter, Target, parse_target
-from crawler.fetch.timeline import Progress
+from crawler.fetch.http1.parser import ResponseReader
+from crawler.fetch.http1.request import RequestWriter
+from crawler.fetch.target import Target, parse_target
+from crawler.fetch.timeline import RequestTimeline
 from crawler.fetch.trace import Exchange
 from crawler.model.config import HttpConfig
 from crawler.model.errors import (
@@ -53,7 +58,7 @@ from crawler.model.errors import (
     ReadTimeout,
     TotalTimeout,
 )
-from crawler.model.http import Hop, Request, Response
+from crawler.model.http import Header, Hop, Request, Response
 
 MAX_EXCHANGES = 5
 """Of one fetch: with credentials, and back along the redirects."""
@@ -78,11 +83,12 @@ class ClientStatistics(Struct, frozen=True):
 class Client:
     """Fetches URLs with the limits of `config`. For the greenlets of one hub.
 
-    `named_hosts`: hosts that the user named (the seeds'): the address guard lets them pass.
-    `identity`: cookies and credentials, and the origins that may see secrets; without one there
-    are none but the cookies that servers set. `proxies`: the ways that are not straight.
-    `secret_headers`: of the configuration, in lower case, beside those that are secret by name.
-    `trace`: is told of each exchange, may be set later. `clock`: seconds, monotonic.
+    `named_hosts`: hosts that the user named (the seeds'): the address guard lets them
+    pass. `identity`: cookies and credentials, and the origins that may see secrets;
+    without one there are none but the cookies that servers set. `proxies`: the ways
+    that are not straight. `secret_headers`: of the configuration, in lower case, beside
+    those that are secret by name. `trace`: is told of each exchange, may be set later.
+    `clock`: seconds, monotonic.
     """
 
     def __init__(
@@ -90,7 +96,7 @@ class Client:
         config: HttpConfig,
         *,
         named_hosts: Collection[str] = (),
-        identity: Identity | None = None,
+        identity: SessionAuth | None = None,
         proxies: Proxies | None = None,
         secret_headers: Collection[str] = (),
         trace: Callable[[Exchange], None] | None = None,
@@ -99,7 +105,7 @@ class Client:
     ) -> None:
         self._config = config
         self._clock = clock
-        self._identity = identity or Identity(
+        self._identity = identity or SessionAuth(
             CookieJar(), (), None, {}, time.time, token_hex
         )
         self._secret_headers = secret_headers
@@ -116,9 +122,14 @@ class Client:
             config.idle_per_host, config.idle_total, config.idle_timeout, clock
         )
         self._writer = RequestWriter(config, trusted, secret_headers)
-        self._room = Room(config.max_in_flight)
-        self._rate = None if config.max_rate is None else Rate(config.max_rate, clock)
-        # One buffer for all: nothing switches between a receive and the reading of its bytes.
+        self._room = BodyMemory(config.max_in_flight)
+        self._rate = (
+            None
+            if config.max_rate is None
+            else BandwidthLimiter(config.max_rate, clock)
+        )
+        # One buffer for all: nothing switches between a receive and the reading of its
+        # bytes.
         self._buffer = bytearray(_BUFFER if self._rate is None else self._rate.piece)
         self._view = memoryview(self._buffer)
         self._requests = self._connections = self._retried = self._wire_bytes = 0
@@ -126,9 +137,9 @@ class Client:
     def fetch(self, request: Request) -> Response:
         """The final response to `request`, decoded. Raises Failure."""
         target = parse_target(request.url)
-        progress = Progress(self._clock())
+        progress = RequestTimeline(self._clock())
         try:
-            with Budget(self._config.timeout, lambda: self._late(progress)):
+            with Deadline(self._config.timeout, lambda: self._late(progress)):
                 return self._converse(request, target, progress)
         except Failure as failure:
             failure.wire_bytes = progress.wire_bytes
@@ -136,18 +147,20 @@ class Client:
         finally:
             self._room.leave(progress)
 
-    def _late(self, progress: Progress) -> TotalTimeout:
+    def _late(self, progress: RequestTimeline) -> TotalTimeout:
         seconds = self._config.timeout
         return TotalTimeout(f"not complete within {seconds:g} s", stage=progress.stage)
 
-    def let_go(self, url: str) -> None:
-        """Close the idle connections to the origin of `url`: it will not be asked for a while."""
+    def close_idle(self, url: str) -> None:
+        """Close the idle connections to the origin of `url`: it will not be asked for a
+        while."""
         target = parse_target(url)
         proxy = self._proxies.choose(target) if self._proxies is not None else None
         self._pool.drop(target.origin if proxy is None else proxy.pool_key(target))
 
     def close(self) -> None:
-        """Close the idle connections; those in use are closed when their response has come."""
+        """Close the idle connections; those in use are closed when their response has
+        come."""
         self._pool.close()
 
     def statistics(self) -> ClientStatistics:
@@ -160,9 +173,10 @@ class Client:
         )
 
     def _converse(
-        self, request: Request, target: Target, progress: Progress
+        self, request: Request, target: Target, progress: RequestTimeline
     ) -> Response:
-        """One exchange; more where the server asks who we are, or sends us back with a cookie."""
+        """One exchange; more where the server asks who we are, or sends us back with a
+        cookie."""
         identity = self._identity
         hops: tuple[Hop, ...] = ()
         for left in reversed(range(MAX_EXCHANGES)):
@@ -198,9 +212,14 @@ class Client:
         return refusal(proxy, response.status, response.reason)
 
     def _ask_for_all(
-        self, request: Request, target: Target, proofs: list[Header], progress: Progress
+        self,
+        request: Request,
+        target: Target,
+        proofs: list[Header],
+        progress: RequestTimeline,
     ) -> Response:
-        """One exchange, and if its body breaks off as many as it takes to get the rest."""
+        """One exchange, and if its body breaks off as many as it takes to get the
+        rest."""
         try:
             return self._ask(request, target, proofs, progress)
         except (ConnectionReset, ReadTimeout) as failure:
@@ -213,11 +232,12 @@ class Client:
         self,
         request: Request,
         target: Target,
-        progress: Progress,
+        progress: RequestTimeline,
         part: Part,
         failure: Failure,
     ) -> Response:
-        """The whole that `part` is the beginning of, or that has taken its place since."""
+        """The whole that `part` is the beginning of, or that has taken its place
+        since."""
         for _ in range(MAX_RESUMES):
             rest = replace(request, headers=the_rest(part, request.headers))
             progress.held = len(part.head.body)
@@ -246,7 +266,7 @@ class Client:
         return request.max_body or self._config.max_body
 
     def _ask_again(
-        self, request: Request, target: Target, progress: Progress
+        self, request: Request, target: Target, progress: RequestTimeline
     ) -> Response:
         progress.again()
         return self._ask(
@@ -254,14 +274,22 @@ class Client:
         )
 
     def _ask(
-        self, request: Request, target: Target, proofs: list[Header], progress: Progress
+        self,
+        request: Request,
+        target: Target,
+        proofs: list[Header],
+        progress: RequestTimeline,
     ) -> Response:
         if self.trace is None:
             return self._ask_once(request, target, proofs, progress)
         return self._ask_and_tell(request, target, proofs, progress)
 
     def _ask_and_tell(
-        self, request: Request, target: Target, proofs: list[Header], progress: Progress
+        self,
+        request: Request,
+        target: Target,
+        proofs: list[Header],
+        progress: RequestTimeline,
     ) -> Response:
         response: Response | None = None
         failure: Failure | None = None
@@ -282,7 +310,11 @@ class Client:
                 )
 
     def _ask_once(
-        self, request: Request, target: Target, proofs: list[Header], progress: Progress
+        self,
+        request: Request,
+        target: Target,
+        proofs: list[Header],
+        progress: RequestTimeline,
     ) -> Response:
         proxy = self._proxies.choose(target) if self._proxies is not None else None
         progress.head = head = self._head(request, target, proofs, proxy)
@@ -322,7 +354,7 @@ class Client:
         connection: Connection,
         request: Request,
         head: bytes,
-        progress: Progress,
+        progress: RequestTimeline,
         proxy: Proxy | None,
         reused: bool,
     ) -> Response:
@@ -360,7 +392,7 @@ class Client:
         body: Body,
         content: bytes,
         connection: Connection,
-        progress: Progress,
+        progress: RequestTimeline,
         reused: bool,
     ) -> Response:
         return Response(
@@ -378,7 +410,9 @@ class Client:
             truncated="length" if reader.truncated or body.truncated else None,
         )
 
-    def _send(self, connection: Connection, head: bytes, progress: Progress) -> None:
+    def _send(
+        self, connection: Connection, head: bytes, progress: RequestTimeline
+    ) -> None:
         progress.stage = "request"
         try:
             connection.send(head)
@@ -394,7 +428,7 @@ class Client:
         connection: Connection,
         reader: ResponseReader,
         body: Body,
-        progress: Progress,
+        progress: RequestTimeline,
     ) -> None:
         receive_into, buffer, view = connection.receive_into, self._buffer, self._view
         while not reader.done and not body.truncated:

@@ -3,16 +3,17 @@
     changed since?   If-None-Match, If-Modified-Since    -> 304, or the whole
     the rest?        Range, If-Range                     -> 206, or the whole, or 416
 
-Whether something has changed may be asked with any validator: "as good as" (a weak ETag) is what a
-crawl wants to know, and a server that is told both looks at the ETag alone (section 13.2.2). Only
-a date of the very second in which the answer was made is not used: what came later in that second
-would never be noticed (section 8.8.2.2).
+Whether something has changed may be asked with any validator: "as good as" (a weak
+ETag) is what a crawl wants to know, and a server that is told both looks at the ETag
+alone (section 13.2.2). Only a date of the very second in which the answer was made is
+not used: what came later in that second would never be noticed (section 8.8.2.2).
 
-A part fits only a body that has not changed by a byte, so the rest is asked for with a *strong*
-validator or not at all (section 13.1.5): a weak ETag says "as good as", and a date does not tell
-two versions of one second apart. And what comes must say itself that it belongs there: the same
-validator, a range that goes to the end that was announced. Servers err about that too; so we ask
-for a little that is here already, and it has to be the same.
+A part fits only a body that has not changed by a byte, so the rest is asked for with a
+*strong* validator or not at all (section 13.1.5): a weak ETag says "as good as", and a
+date does not tell two versions of one second apart. And what comes must say itself that
+it belongs there: the same validator, a range that goes to the end that was announced.
+Servers err about that too; so we ask for a little that is here already, and it has to
+be the same.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.fetch.http1.parser import Header
-from crawler.model.http import Response, Validators
+from crawler.model.http import Header, Response, Validators
 
 CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
 
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-# The form that servers must send (RFC 9110 section 5.6.7), and the letters of all others.
+# The form that servers must send (RFC 9110 section 5.6.7), and the letters of all
+# others.
 _USUAL = re.compile(
     r"[A-Z][a-z]{2}, [0-3]\d [A-Z][a-z]{2} \d{4} [0-2]\d:[0-5]\d:[0-5]\d GMT"
 )
@@ -39,9 +40,11 @@ _LENGTH = re.compile(r"\d{1,18}")
 _SETTLED_S = 60.0
 
 LEAST_PART = 64 * 2**10
-"""Bytes that a broken connection must have brought: below, the whole is as quickly asked again."""
+"""Bytes that a broken connection must have brought: below, the whole is as quickly
+asked again."""
 OVERLAP = 1024
-"""Bytes that are asked for again, to see that the rest is of the same body and begins there."""
+"""Bytes that are asked for again, to see that the rest is of the same body and begins
+there."""
 
 
 def validators_of(response: Response) -> Validators:
@@ -63,8 +66,8 @@ def is_askable(validators: Validators) -> bool:
 
 
 def if_changed(validators: Validators) -> list[Header]:
-    """Headers of a request that is answered with 304 if nothing has changed; [] if there are no
-    validators to ask with."""
+    """Headers of a request that is answered with 304 if nothing has changed; [] if
+    there are no validators to ask with."""
     headers = []
     if validators.etag is not None:
         headers.append(("If-None-Match", validators.etag))
@@ -75,7 +78,8 @@ def if_changed(validators: Validators) -> list[Header]:
 
 
 def confirms(response: Response, asked: Validators) -> bool:
-    """Whether the 304 is about the version that was asked about (RFC 9111 section 4.3.4).
+    """Whether the 304 is about the version that was asked about (RFC 9111 section
+    4.3.4).
 
     A server behind which several stand may answer for another one.
     """
@@ -86,7 +90,8 @@ def confirms(response: Response, asked: Validators) -> bool:
 
 
 def renewed(response: Response, asked: Validators) -> Validators:
-    """What to ask with the next time: what the 304 says, or else what was asked with."""
+    """What to ask with the next time: what the 304 says, or else what was asked
+    with."""
     said = validators_of(response)
     return Validators(
         said.etag or asked.etag, said.last_modified or asked.last_modified, said.date
@@ -94,7 +99,8 @@ def renewed(response: Response, asked: Validators) -> Validators:
 
 
 class Part(Struct, frozen=True):
-    """A response whose connection broke in the middle of its body: `head.body` is what came."""
+    """A response whose connection broke in the middle of its body: `head.body` is what
+    came."""
 
     head: Response
     validator: str
@@ -104,9 +110,11 @@ class Part(Struct, frozen=True):
 
 
 def broken_off(response: Response) -> Part | None:
-    """The beginning of a whole, if the rest of it is worth asking for and can be; else None.
+    """The beginning of a whole, if the rest of it is worth asking for and can be; else
+    None.
 
-    Parts of a coded body do not join: one would have to go on in the middle of its coding.
+    Parts of a coded body do not join: one would have to go on in the middle of its
+    coding.
     """
     validator = _strong(validators_of(response))
     if (
@@ -126,7 +134,8 @@ def broken_off(response: Response) -> Part | None:
 
 
 def the_rest(part: Part, headers: tuple[Header, ...] = ()) -> tuple[Header, ...]:
-    """The request's `headers`, its conditions taken off, and those that ask for the rest."""
+    """The request's `headers`, its conditions taken off, and those that ask for the
+    rest."""
     return (
         *((name, value) for name, value in headers if name.lower() not in CONDITIONS),
         ("Range", f"bytes={_resumed_at(part)}-"),
@@ -136,9 +145,11 @@ def the_rest(part: Part, headers: tuple[Header, ...] = ()) -> tuple[Header, ...]
 
 
 def joined(part: Part, answer: Response, limit: int) -> Response | None:
-    """The whole, of a part and the answer to `the_rest`; None if they do not fit to the byte.
+    """The whole, of a part and the answer to `the_rest`; None if they do not fit to the
+    byte.
 
-    A server may send from an earlier byte on. A whole of more than `limit` bytes is cut there.
+    A server may send from an earlier byte on. A whole of more than `limit` bytes is cut
+    there.
     """
     fitted = _fitted(part, answer)
     if fitted is None:
@@ -151,7 +162,8 @@ def joined(part: Part, answer: Response, limit: int) -> Response | None:
 
 
 def longer(part: Part, answer: Response) -> Part | None:
-    """The part with what came of an answer whose connection broke too; None if it is no use."""
+    """The part with what came of an answer whose connection broke too; None if it is no
+    use."""
     fitted = _fitted(part, answer)
     if fitted is None or len(fitted[0]) < len(part.head.body) + LEAST_PART:
         return None
@@ -200,7 +212,8 @@ def _resumed_at(part: Part) -> int:
 
 
 def _same_version(part: Part, answer: Response) -> bool:
-    """No validator in the answer is another than that of the part (section 15.3.7.3)."""
+    """No validator in the answer is another than that of the part (section
+    15.3.7.3)."""
     for name in ("etag", "last-modified"):
         ours, theirs = part.head.header(name), answer.header(name)
         if theirs is not None and theirs != ours:

@@ -9,11 +9,13 @@ from crawler.model.errors import Failure
 from hub import Timeout
 
 
-class Budget:
-    """`with Budget(seconds, late):` raises `late()` if the block takes longer (0: no limit).
+class Deadline:
+    """`with Budget(seconds, late):` raises `late()` if the block takes longer (0: no
+    limit).
 
-    Timeouts of others, around this one or inside, pass through as they are. A block and not a call:
-    each call through `*args` is one more piece of C stack to copy whenever the greenlet waits.
+    Timeouts of others, around this one or inside, pass through as they are. A block and
+    not a call: each call through `*args` is one more piece of C stack to copy whenever
+    the greenlet waits.
     """
 
     __slots__ = ("_late", "_timeout")

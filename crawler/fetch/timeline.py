@@ -1,4 +1,5 @@
-"""How far one request has come: its stage, for errors, and the time of each phase. No I/O."""
+"""How far one request has come: its stage, for errors, and the time of each phase. No
+I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from crawler.fetch.trace import Peer
 from crawler.model.http import Response, Timings
 
 
-class Progress:
+class RequestTimeline:
     """Filled in along the way. Times of `clock`, in seconds; phases in milliseconds."""
 
     __slots__ = (

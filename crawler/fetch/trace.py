@@ -1,7 +1,8 @@
-"""One exchange as people want to see it, like `curl -v`: what was sent, to whom, what came, when.
+"""One exchange as people want to see it, like `curl -v`: what was sent, to whom, what
+came, when.
 
-No I/O. Secrets are blanked before anything leaves this file: credentials and cookies, in both
-directions.
+No I/O. Secrets are blanked before anything leaves this file: credentials and cookies,
+in both directions.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from crawler.fetch.http1.parser import Header
 from crawler.model.errors import Failure
-from crawler.model.http import Response, Timings
-from crawler.model.redact import DOTS, is_secret
+from crawler.model.http import Header, Response, Timings
+from crawler.model.redact import REDACTED, is_secret
 
 _MAX_VALUE = 2000
 
@@ -66,7 +66,7 @@ class Exchange(Struct, frozen=True):
         return [] if self.response is None else self._blanked(self.response.headers)
 
     def _blanked(self, headers: Iterable[Header]) -> list[Header]:
-        return [(name, blanked(name, value, self.secret)) for name, value in headers]
+        return [(name, redact(name, value, self.secret)) for name, value in headers]
 
 
 def render(exchange: Exchange) -> Iterator[str]:
@@ -88,7 +88,8 @@ def render(exchange: Exchange) -> Iterator[str]:
 
 
 def brief(exchange: Exchange) -> list[str]:
-    """The exchange in three lines, for where there are many: all about it, all sent, all received.
+    """The exchange in three lines, for where there are many: all about it, all sent,
+    all received.
 
     Of an exchange that was none, one line.
     """
@@ -143,8 +144,9 @@ def _failure(failure: Failure | None) -> str:
     return f"failed ({failure.code}, {failure.at_stage}): {failure.message}"
 
 
-def blanked(name: str, value: str, secret: Collection[str] = ()) -> str:
-    """The value of a header without its secrets: schemes of credentials, names of cookies stay.
+def redact(name: str, value: str, secret: Collection[str] = ()) -> str:
+    """The value of a header without its secrets: schemes of credentials, names of
+    cookies stay.
 
     `secret`: further names that hold one, in lower case.
     """
@@ -157,7 +159,7 @@ def blanked(name: str, value: str, secret: Collection[str] = ()) -> str:
     elif kind in secret or is_secret(kind):
         words = value.split(maxsplit=1)
         scheme = kind.endswith("authorization") and len(words) > 1
-        shown = f"{words[0]} {DOTS}" if scheme else DOTS
+        shown = f"{words[0]} {REDACTED}" if scheme else REDACTED
     else:
         shown = value
     return shown[:_MAX_VALUE]
@@ -166,7 +168,7 @@ def blanked(name: str, value: str, secret: Collection[str] = ()) -> str:
 def _cookie(pair: str) -> str:
     """A cookie without a name is all value."""
     name, equals, _ = pair.partition("=")
-    return f"{name.strip()}={DOTS}" if equals else DOTS
+    return f"{name.strip()}={REDACTED}" if equals else REDACTED
 
 
 def _phases(timings: Timings) -> dict[str, int]:
@@ -194,7 +196,8 @@ def _times_briefly(timings: Timings) -> str:
 def certificate_lines(
     version: str, cipher: str, resumed: bool, certificate: Any
 ) -> tuple[str, ...]:
-    """What is worth telling of a TLS connection; `certificate` as `getpeercert()` gives it."""
+    """What is worth telling of a TLS connection; `certificate` as `getpeercert()` gives
+    it."""
     again = ", session resumed" if resumed else ""
     lines = [f"{version}, {cipher}{again}"]
     if certificate:

@@ -5,14 +5,16 @@
     politeness   which of these hosts may be asked now        pure
     waiting      workers for which there is nothing to do     asleep
 
-Hosts are *claimed* from the store, and URLs of a claimed host are leased in small batches, so that
-a crawl of a hundred thousand hosts has a few of them in memory. Where more hosts have work than can
-be active, a host gives its place up after one batch, or when it is not due for a while: all hosts
-advance. A host that is not due holds no greenlet, no socket and no place.
+Hosts are *claimed* from the store, and URLs of a claimed host are leased in small
+batches, so that a crawl of a hundred thousand hosts has a few of them in memory. Where
+more hosts have work than can be active, a host gives its place up after one batch, or
+when it is not due for a while: all hosts advance. A host that is not due holds no
+greenlet, no socket and no place.
 
-A worker's lease is *out* until it is answered by `done`, `retry` or `give_back`. Answers may come
-late, since the writer gathers outcomes; `landed` tells the host's account at once that its request
-is over. The crawl is at its end when nothing is out and nothing waits: then every worker gets None.
+A worker's lease is *out* until it is answered by `done`, `retry` or `give_back`.
+Answers may come late, since the writer gathers outcomes; `landed` tells the host's
+account at once that its request is over. The crawl is at its end when nothing is out
+and nothing waits: then every worker gets None.
 
 Nothing but `lease` switches, and it does so with no work half-done.
 """
@@ -26,23 +28,25 @@ from random import random
 from msgspec import Struct
 
 from crawler.frontier.host_queue import HostQueue
-from crawler.frontier.idle_workers import WaitingRoom
+from crawler.frontier.idle_workers import IdleWorkers
 from crawler.frontier.politeness import Politeness
-from crawler.frontier.slots import Places
+from crawler.frontier.slots import Slots
 from crawler.frontier.store import STATES, Ended, Store
-from crawler.frontier.throttle import Reply, judge
+from crawler.frontier.throttle import HostFeedback, check
 from crawler.model.config import PolitenessConfig
-from crawler.model.crawl import Found, Kept, Lease, Skip, Want
+from crawler.model.crawl import Destination, Discovered, Lease, Skip, StoredResponse
 
 ACTIVE = 500
 """Hosts in memory, beside those of which a lease is out."""
 
 CLAIM = 32
-"""Hosts claimed at once, so that the first lease of a large crawl does not wait for all."""
+"""Hosts claimed at once, so that the first lease of a large crawl does not wait for
+all."""
 
 PREFETCH, MOST_AT_ONCE = 16, 64
-"""URLs of each kind leased at once from one host's queue; 2 when hosts take turns. Where no other
-host waits for its place, each batch of a host is twice as large as the last one, up to the most."""
+"""URLs of each kind leased at once from one host's queue; 2 when hosts take turns.
+Where no other host waits for its place, each batch of a host is twice as large as the
+last one, up to the most."""
 
 AT_HAND = 2048
 """URLs at hand in all, beyond which there are no larger batches."""
@@ -60,7 +64,8 @@ class Statistics(Struct, frozen=True):
     hosts_due: int
     """Active ones that may be asked now."""
     next_due_s: float | None
-    """Until the next host or retry falls due, if nothing is due now; 0 if something is."""
+    """Until the next host or retry falls due, if nothing is due now; 0 if something
+    is."""
     by_host: Mapping[str, tuple[int, int]]
     """(queued, in flight) of each active host."""
 
@@ -75,21 +80,21 @@ class Frontier:
         clock: Callable[[], float],
         active: int = ACTIVE,
         jitter: Callable[[], float] = random,
-        places: Places | None = None,
+        places: Slots | None = None,
     ) -> None:
         self._store = store
         self.known: Callable[[str, int], bool] = store.known
-        """Whether a find of this URL at this depth is sure to change nothing. Asked for every link
-        of every page: the store's own method, which looks at memory only."""
+        """Whether a find of this URL at this depth is sure to change nothing. Asked for
+        every link of every page: the store's own method, which looks at memory only."""
         self._clock = clock
         self._active = active
         self._longest_block = config.max_retry_after
-        self._places = places or Places(inf, 0)
+        self._places = places or Slots(inf, 0)
         self._politeness = Politeness(config, jitter, self._places)
         self._queues: dict[str, HostQueue] = {}
         self._busy = 0  # hosts of which a lease is out
         self._out: dict[int, bool] = {}  # url_id: is the request under way?
-        self._wants: tuple[Want, ...] = ("page", "image")
+        self._wants: tuple[Destination, ...] = ("page", "image")
         self._stale = (
             True  # the store may have work that was not there at the last look
         )
@@ -98,11 +103,11 @@ class Frontier:
         self._crowded = False  # hosts wait in the store, and there is no room for them
         self.closed = False
         """No lease is given any more."""
-        self._waiting = WaitingRoom()
+        self._waiting = IdleWorkers()
 
     # What comes in
 
-    def add(self, found: Iterable[Found]) -> int:
+    def add(self, found: Iterable[Discovered]) -> int:
         """Take URLs in; returns how many were queued by it."""
         new = self._store.add(found, self._clock())
         if new:
@@ -139,7 +144,8 @@ class Frontier:
         return lease
 
     def unasked(self, lease: Lease) -> bool:
-        """Whether no request was made for the lease just got: then its host is owed no pause.
+        """Whether no request was made for the lease just got: then its host is owed no
+        pause.
 
         A site whose robots.txt forbids a thousand links would cost a thousand pauses.
         """
@@ -149,8 +155,9 @@ class Frontier:
         self._politeness.untaken(lease.host)
         return True
 
-    def landed(self, lease: Lease, reply: Reply | None = None) -> None:
-        """The request is over, its answer will follow: the host may be asked for the next URL.
+    def landed(self, lease: Lease, reply: HostFeedback | None = None) -> None:
+        """The request is over, its answer will follow: the host may be asked for the
+        next URL.
 
         `reply`: how the host took it, if that is known.
         """
@@ -160,19 +167,20 @@ class Frontier:
                 self._politeness.ended(lease.host)
             else:
                 self._politeness.ended(lease.host, self._clock(), reply.sent_at)
-                self._heed(lease.host, reply)
+                self._apply(lease.host, reply)
             self._notify()
 
     def done(
         self,
         lease: Lease,
         ended: Ended,
-        found: Iterable[Found] = (),
+        found: Iterable[Discovered] = (),
         code: str | None = None,
         why: str | None = None,
-        kept: Kept | None = None,
+        kept: StoredResponse | None = None,
     ) -> int:
-        """The URL has its terminal record. Returns how many URLs of `found` were queued by it.
+        """The URL has its terminal record. Returns how many URLs of `found` were queued
+        by it.
 
         `code`, `why` and `kept` are as the store has them.
         """
@@ -202,8 +210,8 @@ class Frontier:
     def give_back(self, lease: Lease) -> None:
         """The URL was not asked for after all: it is its host's next."""
         queue, now = self._queues[lease.host], self._clock()
-        if lease.want in self._wants and not queue.leaving:
-            queue.lanes[lease.want].appendleft((lease, now))
+        if lease.destination in self._wants and not queue.leaving:
+            queue.lanes[lease.destination].appendleft((lease, now))
             self._offer(queue, now)
         else:
             self._store.release(lease)
@@ -217,14 +225,16 @@ class Frontier:
     def lend(self) -> int:
         """Lend places to the hosts that keep us waiting: for a few times a second.
 
-        Returns how many workers beside those that hold a lent place could have work at once.
+        Returns how many workers beside those that hold a lent place could have work at
+        once.
         """
         wanted = self._politeness.lend(self._clock())
         self._notify()
         return wanted
 
     def postpone(self, lease: Lease) -> bool:
-        """Give the URL back unasked, and hold its host until `free`; False if it is held already.
+        """Give the URL back unasked, and hold its host until `free`; False if it is
+        held already.
 
         Something of the host must be under way, after which it is freed.
         """
@@ -236,7 +246,8 @@ class Frontier:
     # Hosts
 
     def block(self, host: str, until: float) -> None:
-        """Ask `host` for nothing before `until`, or `max_retry_after` from now if that is sooner.
+        """Ask `host` for nothing before `until`, or `max_retry_after` from now if that
+        is sooner.
 
         The store remembers it.
         """
@@ -246,12 +257,14 @@ class Frontier:
             self._politeness.block(host, until)
 
     def set_delay(self, host: str, delay: float) -> None:
-        """The Crawl-delay of `host`, of which a lease is out, seconds. The store remembers it."""
+        """The Crawl-delay of `host`, of which a lease is out, seconds. The store
+        remembers it."""
         self._store.set_pace(host, self._politeness.set_delay(host, delay))
         self._store.block(host, self._politeness.next_allowed_at(host))
 
     def busy_until(self, host: str) -> float:
-        """Until when `host`, of which a lease is out, is owed a pause; now, if it is not.
+        """Until when `host`, of which a lease is out, is owed a pause; now, if it is
+        not.
 
         That a host is parked is no such pause: nobody waits for it.
         """
@@ -260,13 +273,14 @@ class Frontier:
             return now
         return max(now, self._politeness.next_allowed_at(host))
 
-    def judge(self, lease: Lease) -> Skip | None:
+    def check(self, lease: Lease) -> Skip | None:
         """Why the lease's host is not asked any more, if so; or raises HostParked."""
         pace = self._politeness.given_up(lease.host)
-        return None if pace is None else judge(pace)
+        return None if pace is None else check(pace)
 
     def hold(self, host: str) -> bool:
-        """Lease nothing of `host`, of which a lease is out, until `free`; False if it is held."""
+        """Lease nothing of `host`, of which a lease is out, until `free`; False if it
+        is held."""
         return self._politeness.hold(host)
 
     def free(self, host: str) -> None:
@@ -361,7 +375,8 @@ class Frontier:
         self._crowded = self._store_due <= now
 
     def _claim(self, now: float) -> int:
-        """Take hosts in, if there is room. Makes the store look for due retries in any case."""
+        """Take hosts in, if there is room. Makes the store look for due retries in any
+        case."""
         room = max(0, min(CLAIM, self._room()))
         hosts = self._store.claim(room, now, self._wants == ("image",))
         for host in hosts:
@@ -371,7 +386,8 @@ class Frontier:
         return len(hosts)
 
     def _refill(self, now: float) -> None:
-        """Look again into the queues that had run dry, and to which something has come."""
+        """Look again into the queues that had run dry, and to which something has
+        come."""
         for name in self._store.refilled():
             queue = self._queues[name]
             queue.dry.clear()
@@ -391,16 +407,17 @@ class Frontier:
             queue.offered = True
 
     def _fill(self, queue: HostQueue, now: float) -> bool:
-        """Whether the host has work at hand, after asking the store for what has run out."""
+        """Whether the host has work at hand, after asking the store for what has run
+        out."""
         at_hand = False
-        for want in self._wants:
-            lane = queue.lanes[want]
-            if not lane and want not in queue.dry:
+        for destination in self._wants:
+            lane = queue.lanes[destination]
+            if not lane and destination not in queue.dry:
                 limit = self._batch(queue)
-                leases = self._store.lease(queue.name, want, limit, now)
+                leases = self._store.lease(queue.name, destination, limit, now)
                 lane.extend([(lease, now) for lease in leases])
                 if len(leases) < limit:
-                    queue.dry.add(want)
+                    queue.dry.add(destination)
             at_hand |= bool(lane)
         return at_hand
 
@@ -416,9 +433,9 @@ class Frontier:
 
     # Hosts come and go
 
-    def _heed(self, host: str, reply: Reply) -> None:
+    def _apply(self, host: str, reply: HostFeedback) -> None:
         """Let the host's answers decide how it is asked, and remember it."""
-        pace = self._politeness.heed(host, reply, self._clock())
+        pace = self._politeness.apply(host, reply, self._clock())
         if pace is None:
             return
         self._store.set_pace(host, pace)
@@ -460,7 +477,8 @@ class Frontier:
         return self._active - len(self._queues) + self._busy
 
     def _make_room(self, now: float) -> None:
-        """While other hosts could be asked, drop those that can't be for the longest time."""
+        """While other hosts could be asked, drop those that can't be for the longest
+        time."""
         self._crowded = self._room() <= 0
         if not self._crowded:
             return
@@ -483,7 +501,8 @@ class Frontier:
     # Sleeping and waking
 
     def _finished(self) -> bool:
-        """Nothing is out, nothing at hand, nothing to come: parked hosts are not waited for."""
+        """Nothing is out, nothing at hand, nothing to come: parked hosts are not waited
+        for."""
         return (
             not self._out and not self._politeness.offering and self._store_due == inf
         )

@@ -6,11 +6,11 @@ from collections import deque
 
 from msgspec.structs import replace
 
-from crawler.model.crawl import Lease, Want
+from crawler.model.crawl import Destination, Lease
 
 IMAGES_PER_PAGE = 4
-"""Pictures handed out after a page before the next page: they come soon after their own page, and
-a gallery does not keep its site from being explored."""
+"""Pictures handed out after a page before the next page: they come soon after their own
+page, and a gallery does not keep its site from being explored."""
 
 
 class HostQueue:
@@ -24,11 +24,11 @@ class HostQueue:
         self.name = name
         self.batch = batch
         """URLs to be leased the next time."""
-        self.lanes: dict[Want, deque[tuple[Lease, float]]] = {
+        self.lanes: dict[Destination, deque[tuple[Lease, float]]] = {
             "page": deque(),
             "image": deque(),
         }
-        self.dry: set[Want] = set()
+        self.dry: set[Destination] = set()
         """Of what the store has no more, unless it says that the host was refilled."""
         self.offered = False
         self.out = 0
@@ -39,7 +39,7 @@ class HostQueue:
     @property
     def short(self) -> bool:
         """Whether a lane is empty of which the store may have more, or both are."""
-        empty = [want for want, lane in self.lanes.items() if not lane]
+        empty = [destination for destination, lane in self.lanes.items() if not lane]
         return len(empty) == len(self.lanes) or not self.dry.issuperset(empty)
 
     def pop(self, now: float) -> Lease:
@@ -57,9 +57,9 @@ class HostQueue:
             else lease
         )
 
-    def drain(self, want: Want) -> list[Lease]:
+    def drain(self, destination: Destination) -> list[Lease]:
         """Take out what is at hand."""
-        lane = self.lanes[want]
+        lane = self.lanes[destination]
         leases = [lease for lease, _ in lane]
         lane.clear()
         return leases

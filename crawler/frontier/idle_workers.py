@@ -1,7 +1,7 @@
 """Workers that wait for a lease: how they sleep, and who wakes them.
 
-All sleep on one condition, with one timer between them, for the moment when the next host or the
-next retry falls due. Who is woken looks for itself.
+All sleep on one condition, with one timer between them, for the moment when the next
+host or the next retry falls due. Who is woken looks for itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LONGEST_SLEEP_S = 60.0
 """A wall clock may be set back; then the due time is looked at again after this."""
 
 
-class WaitingRoom:
+class IdleWorkers:
     """The workers that have nothing to do. Only `sleep` switches."""
 
     def __init__(self) -> None:
@@ -39,7 +39,8 @@ class WaitingRoom:
                 self._wakeup.notify(workers)
 
     def set_alarm(self, due: float, now: float) -> None:
-        """Have a worker woken when it is `due`, or earlier if that was asked for before."""
+        """Have a worker woken when it is `due`, or earlier if that was asked for
+        before."""
         if self._alarm is not None:
             if self._alarm[0] <= due:
                 return
@@ -54,6 +55,7 @@ class WaitingRoom:
             self._alarm = None
 
     def _ring(self) -> None:
-        """Runs in the hub, where an error of the store would find nobody: a worker has a look."""
+        """Runs in the hub, where an error of the store would find nobody: a worker has
+        a look."""
         self._alarm = None
         self.wake(1)

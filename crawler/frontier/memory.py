@@ -1,7 +1,8 @@
-"""The store that forgets: for crawls without a folder, and as the measure for the durable one.
+"""The store that forgets: for crawls without a folder, and as the measure for the
+durable one.
 
-Everything is a dict or a heap. Entries that have moved leave their old place in a heap behind; an
-entry's `place` says which one is true.
+Everything is a dict or a heap. Entries that have moved leave their old place in a heap
+behind; an entry's `place` says which one is true.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from heapq import heappop, heappush
 from operator import itemgetter
 
 from crawler.frontier.store import STATES, Content, Ended, HostDue, Parked, Run, State
-from crawler.frontier.throttle import NEW, Pace
-from crawler.model.crawl import Found, Kept, Lease, Want
-from crawler.model.host import NOTHING, Cost
+from crawler.frontier.throttle import NEW, HostThrottle
+from crawler.model.crawl import Destination, Discovered, Lease, StoredResponse
+from crawler.model.host import NOTHING, HostUsage
 from crawler.model.url import host_key, url_id
 
 Place = tuple[int, int]
@@ -21,23 +22,27 @@ Place = tuple[int, int]
 
 
 class _Url:
-    """What became of one URL. `state` is "skip" also before that is written; see `written`."""
+    """What became of one URL. `state` is "skip" also before that is written; see
+    `written`."""
 
     __slots__ = ("attempts", "due", "found", "host", "place", "seq", "state", "written")
 
-    def __init__(self, found: Found, seq: int, now: float, host: str) -> None:
+    def __init__(self, found: Discovered, seq: int, now: float, host: str) -> None:
         self.seq = seq
         self.host = host
         self.attempts = 0
         self.written = False
         self.take(found, now)
 
-    def take(self, found: Found, now: float) -> None:
+    def take(self, found: Discovered, now: float) -> None:
         """Follow this find from now on."""
         self.found = found
         self.due = now
         self.state: State = "queued" if found.skip is None else "skip"
-        self.place: Place = (found.depth if found.want == "page" else 0, self.seq)
+        self.place: Place = (
+            found.depth if found.destination == "page" else 0,
+            self.seq,
+        )
 
     def lease(self, now: float) -> Lease:
         found = self.found
@@ -46,7 +51,7 @@ class _Url:
             url_id=url_id(found.url),
             host=self.host,
             kind=found.kind,
-            want=found.want,
+            destination=found.destination,
             depth=found.depth,
             attempts=self.attempts,
             queued_ms=max(0, round((now - self.due) * 1000)),
@@ -58,7 +63,8 @@ class _Url:
 
 
 class _Host:
-    """One host's queues, and how many URLs of each are queued and not put off, leased included."""
+    """One host's queues, and how many URLs of each are queued and not put off, leased
+    included."""
 
     __slots__ = ("claimed", "cost", "heaps", "pace", "parked", "ready_at", "waiting")
 
@@ -68,8 +74,11 @@ class _Host:
         self.cost = NOTHING
         self.claimed = False
         self.parked = False
-        self.heaps: dict[Want, list[tuple[Place, _Url]]] = {"page": [], "image": []}
-        self.waiting: dict[Want, int] = {"page": 0, "image": 0}
+        self.heaps: dict[Destination, list[tuple[Place, _Url]]] = {
+            "page": [],
+            "image": [],
+        }
+        self.waiting: dict[Destination, int] = {"page": 0, "image": 0}
 
     def has_work(self, images_only: bool) -> bool:
         return self.waiting["image"] > 0 or (
@@ -91,20 +100,26 @@ class MemoryStore:
         self._offsets: dict[str, int] = {}
         self._run: Run | None = None
 
-    def add(self, found: Iterable[Found], now: float) -> int:
+    def add(self, found: Iterable[Discovered], now: float) -> int:
         return sum(self._add(one, now) for one in found)
 
     def known(self, url: str, depth: int) -> bool:
         known = self._urls.get(url)
         return known is not None and not self._yields(known, depth)
 
-    def lease(self, host: str, want: Want, limit: int, now: float) -> list[Lease]:
+    def lease(
+        self, host: str, destination: Destination, limit: int, now: float
+    ) -> list[Lease]:
         self._promote(now)
         known = self._hosts.get(host)
         leases: list[Lease] = []
-        while known is not None and known.heaps[want] and len(leases) < limit:
-            place, url = heappop(known.heaps[want])
-            if url.state == "queued" and url.place == place and url.found.want == want:
+        while known is not None and known.heaps[destination] and len(leases) < limit:
+            place, url = heappop(known.heaps[destination])
+            if (
+                url.state == "queued"
+                and url.place == place
+                and url.found.destination == destination
+            ):
                 self._turn(url, "leased")
                 leases.append(url.lease(now))
         return leases
@@ -115,10 +130,10 @@ class MemoryStore:
         ended: Ended,
         code: str | None = None,
         why: str | None = None,
-        kept: Kept | None = None,
+        kept: StoredResponse | None = None,
     ) -> None:
         url = self._leased(lease)
-        self._hosts[url.host].waiting[url.found.want] -= 1
+        self._hosts[url.host].waiting[url.found.destination] -= 1
         url.written = True
         self._turn(url, ended)
 
@@ -130,7 +145,7 @@ class MemoryStore:
         why: str | None = None,
     ) -> None:
         url = self._leased(lease)
-        self._hosts[url.host].waiting[url.found.want] -= 1
+        self._hosts[url.host].waiting[url.found.destination] -= 1
         self._turn(url, "queued")
         url.attempts += 1
         url.due = not_before
@@ -141,7 +156,7 @@ class MemoryStore:
         self._turn(url, "queued")
         self._push(url)
 
-    def pending_skips(self, limit: int) -> list[Found]:
+    def pending_skips(self, limit: int) -> list[Discovered]:
         return [url.found for url in self._skips()][:limit]
 
     def skips_written(self, count: int) -> None:
@@ -184,14 +199,14 @@ class MemoryStore:
         known = self._host(host, until)
         known.ready_at = max(known.ready_at, until)
 
-    def set_pace(self, host: str, pace: Pace) -> None:
+    def set_pace(self, host: str, pace: HostThrottle) -> None:
         self._host(host, 0.0).pace = pace
 
-    def cost(self, host: str) -> Cost:
+    def cost(self, host: str) -> HostUsage:
         known = self._hosts.get(host)
         return NOTHING if known is None else known.cost
 
-    def set_cost(self, host: str, cost: Cost) -> None:
+    def set_cost(self, host: str, cost: HostUsage) -> None:
         self._host(host, 0.0).cost = cost
 
     def received(self) -> int:
@@ -231,7 +246,7 @@ class MemoryStore:
         moments += [
             moment
             for moment, _, url in self._later
-            if not images_only or url.found.want == "image"
+            if not images_only or url.found.destination == "image"
         ]
         return min(moments, default=None)
 
@@ -283,14 +298,14 @@ class MemoryStore:
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def _add(self, found: Found, now: float) -> int:
+    def _add(self, found: Discovered, now: float) -> int:
         url = self._urls.get(found.url)
         if url is None:
             host = host_key(found.url)
             url = self._urls[found.url] = _Url(found, len(self._urls), now, host)
             self._counts[url.state] += 1
             self._host(host, now)
-        elif found.skip is None and self._yields(url, found.depth, found.want):
+        elif found.skip is None and self._yields(url, found.depth, found.destination):
             nearer = url.state == "queued"
             self._counts[url.state] -= 1
             self._counts["queued"] += 1
@@ -305,10 +320,11 @@ class MemoryStore:
         return int(url.state == "queued")
 
     @staticmethod
-    def _yields(url: _Url, depth: int, want: Want | None = None) -> bool:
-        """Whether a find at `depth` (None: of either kind) takes the place of what is known."""
+    def _yields(url: _Url, depth: int, destination: Destination | None = None) -> bool:
+        """Whether a find at `depth` (None: of either kind) takes the place of what is
+        known."""
         if url.state == "queued":
-            same = want in (None, url.found.want)
+            same = destination in (None, url.found.destination)
             return same and not url.attempts and depth < url.found.depth
         return url.state == "skip" and not url.written
 
@@ -322,14 +338,14 @@ class MemoryStore:
         host = self._hosts[url.host]
         if not host.has_work(images_only=False):
             host.ready_at = max(host.ready_at, now)
-        want = url.found.want
+        destination = url.found.destination
         self._push(url)
-        host.waiting[want] += 1
+        host.waiting[destination] += 1
         if host.claimed:
             self._refilled.add(url.host)
 
     def _push(self, url: _Url) -> None:
-        heappush(self._hosts[url.host].heaps[url.found.want], (url.place, url))
+        heappush(self._hosts[url.host].heaps[url.found.destination], (url.place, url))
 
     def _promote(self, now: float) -> None:
         """Put the retries that are due back into their hosts' queues."""

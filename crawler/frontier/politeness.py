@@ -1,4 +1,5 @@
-"""Which host may be asked next? The scheduling decision, without I/O and without a clock.
+"""Which host may be asked next? The scheduling decision, without I/O and without a
+clock.
 
 A host may be asked when all of this is true:
 
@@ -6,18 +7,19 @@ A host may be asked when all of this is true:
 - nobody holds it, as while its robots.txt is fetched (`hold`),
 - fewer than `per_host` requests to it are under way (one, while it fails),
 - a place is free for it (`places.py`),
-- its time has come. `next_allowed_at` is the latest of: the last request's start plus the host's
-  interval (the user's `wait`, the site's Crawl-delay, and what it can bear: see `pace.py`), the
-  end of a pause after a failure, and every moment that it was blocked until (Retry-After).
+- its time has come. `next_allowed_at` is the latest of: the last request's start plus
+  the host's interval (the user's `wait`, the site's Crawl-delay, and what it can bear:
+  see `pace.py`), the end of a pause after a failure, and every moment that it was
+  blocked until (Retry-After).
 
-A request starts when it is handed out, and a moment later, when it was really sent, its reply says
-so: the interval counts from there.
+A request starts when it is handed out, and a moment later, when it was really sent, its
+reply says so: the interval counts from there.
 
-The hosts of which the first three are true stand in a heap by `next_allowed_at`, one heap for each
-lane of `places.py`. That is also the order of fairness: whoever has been free to be asked for
-longest is next, and a host that was just asked goes behind all others that are due: round robin,
-without a ring. A host that changes gets a new place in a heap, and its old one, whose ticket is out
-of date, is passed over.
+The hosts of which the first three are true stand in a heap by `next_allowed_at`, one
+heap for each lane of `places.py`. That is also the order of fairness: whoever has been
+free to be asked for longest is next, and a host that was just asked goes behind all
+others that are due: round robin, without a ring. A host that changes gets a new place
+in a heap, and its old one, whose ticket is out of date, is passed over.
 
 Times are seconds since the epoch, given by the caller.
 """
@@ -41,9 +43,9 @@ from crawler.frontier.slots import (
     UNPROVEN,
     Kind,
     Lane,
-    Places,
+    Slots,
 )
-from crawler.frontier.throttle import NEW, Controller, Pace, Reply
+from crawler.frontier.throttle import NEW, Controller, HostFeedback, HostThrottle
 from crawler.model.config import PolitenessConfig
 
 _NOWHERE = 0
@@ -56,7 +58,7 @@ class _Host:
         "pace", "since", "ticket", "worse_at",
     )  # fmt: skip
 
-    def __init__(self, ready_at: float, pace: Pace, interval: float) -> None:
+    def __init__(self, ready_at: float, pace: HostThrottle, interval: float) -> None:
         self.next_allowed_at = ready_at
         self.before = ready_at  # next_allowed_at before the last request
         self.pace = pace
@@ -72,13 +74,14 @@ class _Host:
 
 
 class Politeness:
-    """The hosts that are being crawled now. Every method names a host that `enter` has brought."""
+    """The hosts that are being crawled now. Every method names a host that `enter` has
+    brought."""
 
     def __init__(
         self,
         config: PolitenessConfig,
         jitter: Callable[[], float] = random.random,
-        places: Places | None = None,
+        places: Slots | None = None,
     ) -> None:
         """`places`: how many requests at once; None: no bound."""
         self._per_host = config.per_host
@@ -89,12 +92,13 @@ class Politeness:
         self._hosts: dict[str, _Host] = {}
         self._heaps: tuple[list[tuple[float, int, str]], ...] = tuple([] for _ in LANES)
         self._tickets = 0
-        self._places = places or Places(inf, 0)
+        self._places = places or Slots(inf, 0)
         self._offering = [0, 0, 0]  # hosts of each kind
 
     @property
     def offering(self) -> int:
-        """Hosts that have something to be asked for, whether they may be asked or not."""
+        """Hosts that have something to be asked for, whether they may be asked or
+        not."""
         return sum(self._offering)
 
     @property
@@ -102,7 +106,7 @@ class Politeness:
         """Requests under way that keep no place from others."""
         return self._places.lent
 
-    def enter(self, name: str, ready_at: float, pace: Pace = NEW) -> None:
+    def enter(self, name: str, ready_at: float, pace: HostThrottle = NEW) -> None:
         """Take a host in, not to be asked before `ready_at`."""
         self._hosts[name] = _Host(ready_at, pace, self._controller.interval(pace))
 
@@ -128,7 +132,8 @@ class Politeness:
             host.ticket = _NOWHERE
 
     def take(self, now: float) -> str | None:
-        """The host to be asked now, with one request more on its account; None if none is due."""
+        """The host to be asked now, with one request more on its account; None if none
+        is due."""
         moment, lane = self._first()
         if moment > now:
             return None
@@ -154,7 +159,8 @@ class Politeness:
         self._place(name, host)
 
     def ended(self, name: str, now: float | None = None, sent_at: float = 0.0) -> None:
-        """One request to the host has ended, and `now` if that tells how quick the host is."""
+        """One request to the host has ended, and `now` if that tells how quick the host
+        is."""
         host = self._hosts[name]
         self._leave_place(host)
         if now is not None:
@@ -164,7 +170,8 @@ class Politeness:
             self._place(name, host)
 
     def lend(self, now: float) -> int:
-        """Lend places to the hosts that keep us waiting. Returns how many more could be put to use.
+        """Lend places to the hosts that keep us waiting. Returns how many more could be
+        put to use.
 
         By slow hosts that are due.
         """
@@ -188,13 +195,14 @@ class Politeness:
             host.next_allowed_at = until
             self._place(name, host)
 
-    def set_delay(self, name: str, delay: float) -> Pace:
-        """The host's Crawl-delay, seconds. It holds from the last request on, not the next one."""
+    def set_delay(self, name: str, delay: float) -> HostThrottle:
+        """The host's Crawl-delay, seconds. It holds from the last request on, not the
+        next one."""
         host = self._hosts[name]
         self._learn(name, host, replace(host.pace, crawl_delay=delay))
         return host.pace
 
-    def heed(self, name: str, reply: Reply, now: float) -> Pace | None:
+    def apply(self, name: str, reply: HostFeedback, now: float) -> HostThrottle | None:
         """Take in how the host took a request. Returns its pace if that has changed."""
         host = self._hosts[name]
         if host.interval:
@@ -215,7 +223,7 @@ class Politeness:
         """Whether the host has failed so often that it is to be left alone for long."""
         return self._controller.parked(self._hosts[name].pace)
 
-    def given_up(self, name: str) -> Pace | None:
+    def given_up(self, name: str) -> HostThrottle | None:
         """The pace of a host that was parked too often; None if there is hope."""
         pace = self._hosts[name].pace
         return pace if self._controller.given_up(pace) else None
@@ -243,7 +251,8 @@ class Politeness:
         return self._first()[0] <= now
 
     def next_due(self) -> float | None:
-        """When the next host may be asked; None if all wait for something else than time."""
+        """When the next host may be asked; None if all wait for something else than
+        time."""
         moment, _ = self._first()
         return None if moment == inf else moment
 
@@ -260,7 +269,7 @@ class Politeness:
             host.ticket != _NOWHERE and host.next_allowed_at <= now for host in hosts
         )
 
-    def _learn(self, name: str, host: _Host, pace: Pace) -> None:
+    def _learn(self, name: str, host: _Host, pace: HostThrottle) -> None:
         """Follow this pace from the last request on."""
         interval = self._controller.interval(pace)
         longer = interval - host.interval
@@ -276,7 +285,8 @@ class Politeness:
         return max(host.interval, self._wait + self._spread * self._jitter())
 
     def _first(self) -> tuple[float, Lane]:
-        """Which of the hosts for which there is a place is due first, and when; or infinity."""
+        """Which of the hosts for which there is a place is due first, and when; or
+        infinity."""
         first, its_lane = inf, FURTHER
         for lane in LANES:
             heap = self._heaps[lane]
@@ -302,7 +312,8 @@ class Politeness:
         return inf
 
     def _leave_place(self, host: _Host) -> None:
-        """One request less is under way. The place that was lent is the last to be given back."""
+        """One request less is under way. The place that was lent is the last to be
+        given back."""
         lent = host.lent and host.in_flight == 1
         self._places.end(host.kind, lent)
         host.in_flight -= 1
@@ -342,7 +353,7 @@ class Politeness:
         heapify(heap)
 
 
-def _kind_of(pace: Pace) -> Kind:
+def _kind_of(pace: HostThrottle) -> Kind:
     """What a host is to begin with, by what it has taught us earlier."""
     if pace.failures or pace.latency >= SLOW_S:
         return SLOW

@@ -1,10 +1,11 @@
 """How many requests at once, and who may hold how many of the places: no I/O, no clock.
 
-Theory. A server that does not answer costs a socket and nothing else, but while it is waited for,
-ten seconds and more, it holds a place; a twentieth of the hosts can so hold most of the places, and
-hosts that would answer at once wait for those that never will. No rule can tell beforehand which
-host is silent. So a place is *lent*: a host that keeps us waiting longer than SLOW_S gives its
-place back and holds one of `slow_concurrency` others, one for each host. Three kinds of hosts:
+Theory. A server that does not answer costs a socket and nothing else, but while it is
+waited for, ten seconds and more, it holds a place; a twentieth of the hosts can so hold
+most of the places, and hosts that would answer at once wait for those that never will.
+No rule can tell beforehand which host is silent. So a place is *lent*: a host that
+keeps us waiting longer than SLOW_S gives its place back and holds one of
+`slow_concurrency` others, one for each host. Three kinds of hosts:
 
     PROMPT      it took less than SLOW_S the last time     one of the places
     UNPROVEN    nothing was asked yet                      the same, as long as half of the places
@@ -14,8 +15,8 @@ place back and holds one of `slow_concurrency` others, one for each host. Three 
                                                            one of half of the places. To one host
                                                            there are never more than `concurrency`
 
-Where no host of a better kind has anything to ask for, all places are for the others, too. What a
-host is changes with each answer, so one that becomes quick is quick again.
+Where no host of a better kind has anything to ask for, all places are for the others,
+too. What a host is changes with each answer, so one that becomes quick is quick again.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from __future__ import annotations
 from typing import Literal
 
 SLOW_S = 1.0
-"""Longer than this, from the start of a request to its end, is slow: the nine in ten of the web's
-pages that come sooner should not queue behind the tenth."""
+"""Longer than this, from the start of a request to its end, is slow: the nine in ten of
+the web's pages that come sooner should not queue behind the tenth."""
 DOUBT_S = 0.5
-"""The same for a host that has not answered yet: it is more likely than others not to."""
+"""The same for a host that has not answered yet: it is more likely than others not
+to."""
 
 Kind = Literal[0, 1, 2]
 PROMPT: Kind = 0
@@ -34,13 +36,15 @@ UNPROVEN: Kind = 1
 SLOW: Kind = 2
 
 Lane = Literal[0, 1, 2, 3]
-"""Hosts of one kind wait in one lane; those that hold a lent place wait apart, in FURTHER."""
+"""Hosts of one kind wait in one lane; those that hold a lent place wait apart, in
+FURTHER."""
 FURTHER: Lane = 3
 LANES: tuple[Lane, ...] = (PROMPT, UNPROVEN, SLOW, FURTHER)
 
 
-class Places:
-    """The places of one crawl: `concurrency`, and `slow` ones that can be lent beside them."""
+class Slots:
+    """The places of one crawl: `concurrency`, and `slow` ones that can be lent beside
+    them."""
 
     def __init__(self, concurrency: float, slow: float) -> None:
         self._all = concurrency
@@ -56,7 +60,8 @@ class Places:
         return self._slow - self.lent
 
     def free(self, lane: Lane, rivals: bool) -> bool:
-        """Whether a host of this lane may have a place. `rivals`: better ones want one, too."""
+        """Whether a host of this lane may have a place. `rivals`: better ones want one,
+        too."""
         if lane == SLOW and self.lent < self._slow:
             return True
         taken = self.taken + (
@@ -87,7 +92,8 @@ class Places:
             self.unproven -= kind == UNPROVEN
 
     def lend(self, kind: Kind) -> bool:
-        """Change a place that a host of this kind has taken for a lent one, if one is left."""
+        """Change a place that a host of this kind has taken for a lent one, if one is
+        left."""
         if self.lent >= self._slow:
             return False
         self.end(kind, lent=False)

@@ -1,21 +1,23 @@
 """What a store of the frontier must do.
 
-The store knows every URL of the crawl and what became of it. Its promise: **each URL that enters
-ends in exactly one terminal record**, also when the process dies at any moment. Three rules make
-that possible, and every implementation keeps them:
+The store knows every URL of the crawl and what became of it. Its promise: **each URL
+that enters ends in exactly one terminal record**, also when the process dies at any
+moment. Three rules make that possible, and every implementation keeps them:
 
-- Nothing is durable before `commit`, and everything before it becomes durable at once: states, new
-  URLs, retries, blocks, notes, the sequence number and the offset of the output.
-- A lease is not durable. When the store is opened again, what was leased is queued: nobody is left
-  who could answer for it. So opening is all that a resume has to do.
-- A URL has one row for ever. `add` of a URL that is known does nothing, with two exceptions, which
-  make the outcome of a crawl depend less on the order in which pages arrive: a decision to skip it
-  is overturned by a find that is not skipped, and a URL that still waits takes the smaller depth.
+- Nothing is durable before `commit`, and everything before it becomes durable at once:
+  states, new URLs, retries, blocks, notes, the sequence number and the offset of the
+  output.
+- A lease is not durable. When the store is opened again, what was leased is queued:
+  nobody is left who could answer for it. So opening is all that a resume has to do.
+- A URL has one row for ever. `add` of a URL that is known does nothing, with two
+  exceptions, which make the outcome of a crawl depend less on the order in which pages
+  arrive: a decision to skip it is overturned by a find that is not skipped, and a URL
+  that still waits takes the smaller depth.
 
-Stores are plain blocking Python and do not know the time: `now` and all moments are seconds since
-the epoch, given by the caller. Hosts are *claimed* by the scheduler in small numbers, so that
-neither it nor the store has to look at a hundred thousand of them; URLs are leased from claimed
-hosts.
+Stores are plain blocking Python and do not know the time: `now` and all moments are
+seconds since the epoch, given by the caller. Hosts are *claimed* by the scheduler in
+small numbers, so that neither it nor the store has to look at a hundred thousand of
+them; URLs are leased from claimed hosts.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ from typing import Literal, Protocol, get_args
 
 from msgspec import Struct
 
-from crawler.frontier.throttle import NEW, Pace
-from crawler.model.crawl import Found, Kept, Lease, Want
-from crawler.model.host import Cost
+from crawler.frontier.throttle import NEW, HostThrottle
+from crawler.model.crawl import Destination, Discovered, Lease, StoredResponse
+from crawler.model.host import HostUsage
 
 Ended = Literal["page", "file", "image", "redirect", "error", "skip"]
 """How a URL ended: the `type` of its terminal record."""
@@ -56,15 +58,17 @@ class Run(Struct, frozen=True):
 
 
 class HostDue(Struct, frozen=True):
-    """A host handed to the scheduler: when it may be asked next, and what it has taught us."""
+    """A host handed to the scheduler: when it may be asked next, and what it has taught
+    us."""
 
     name: str
     ready_at: float
-    pace: Pace = NEW
+    pace: HostThrottle = NEW
 
 
 class Parked(Struct, frozen=True):
-    """Hosts that failed alike too often: how many, with how many URLs, and until when at least."""
+    """Hosts that failed alike too often: how many, with how many URLs, and until when
+    at least."""
 
     trouble: str
     """`error_code` of the last failure, or "robots_deferred"."""
@@ -74,7 +78,8 @@ class Parked(Struct, frozen=True):
 
 
 class Content(Struct, frozen=True):
-    """The file with certain bytes: its path in the crawl's folder, and the first URL with them.
+    """The file with certain bytes: its path in the crawl's folder, and the first URL
+    with them.
 
     None where that URL has other bytes by now, and no other has been met with these.
     """
@@ -84,23 +89,29 @@ class Content(Struct, frozen=True):
 
 
 class Store(Protocol):
-    """One crawl's memory. Every method may raise OutputError (disk) or StateError (damage)."""
+    """One crawl's memory. Every method may raise OutputError (disk) or StateError
+    (damage)."""
 
     # URLs
 
-    def add(self, found: Iterable[Found], now: float) -> int:
-        """Take URLs in. Returns how many were queued by this call: new ones, and skips overturned.
+    def add(self, found: Iterable[Discovered], now: float) -> int:
+        """Take URLs in. Returns how many were queued by this call: new ones, and skips
+        overturned.
 
         Decisions to skip are kept, and not counted.
         """
         ...
 
     def known(self, url: str, depth: int) -> bool:
-        """Whether a find of `url` at `depth` is sure to change nothing; looks at memory only."""
+        """Whether a find of `url` at `depth` is sure to change nothing; looks at memory
+        only."""
         ...
 
-    def lease(self, host: str, want: Want, limit: int, now: float) -> list[Lease]:
-        """The next URLs of one host: pages by depth and then by discovery, images by discovery."""
+    def lease(
+        self, host: str, destination: Destination, limit: int, now: float
+    ) -> list[Lease]:
+        """The next URLs of one host: pages by depth and then by discovery, images by
+        discovery."""
         ...
 
     def done(
@@ -109,13 +120,13 @@ class Store(Protocol):
         ended: Ended,
         code: str | None = None,
         why: str | None = None,
-        kept: Kept | None = None,
+        kept: StoredResponse | None = None,
     ) -> None:
-        """The URL has its terminal record. `code`: its `error_code`, `reason` of a skip, or of what
-        was fetched again how it has changed.
+        """The URL has its terminal record. `code`: its `error_code`, `reason` of a
+        skip, or of what was fetched again how it has changed.
 
-        `why` is the code in words, for whoever asks later: message, rule, or double of what. `kept`
-        is for the next crawl; without one, what is kept already stays.
+        `why` is the code in words, for whoever asks later: message, rule, or double of
+        what. `kept` is for the next crawl; without one, what is kept already stays.
         """
         ...
 
@@ -126,7 +137,8 @@ class Store(Protocol):
         code: str | None = None,
         why: str | None = None,
     ) -> None:
-        """Queue the URL again, from `not_before` on, with one attempt more on its account.
+        """Queue the URL again, from `not_before` on, with one attempt more on its
+        account.
 
         `code` and `why` say what became of this attempt.
         """
@@ -136,12 +148,14 @@ class Store(Protocol):
         """Queue the URL again as if it had not been leased: no attempt was made."""
         ...
 
-    def pending_skips(self, limit: int) -> list[Found]:
-        """The oldest decisions to skip that are in no record yet (`skip` is set in each)."""
+    def pending_skips(self, limit: int) -> list[Discovered]:
+        """The oldest decisions to skip that are in no record yet (`skip` is set in
+        each)."""
         ...
 
     def skips_written(self, count: int) -> None:
-        """The first `count` of `pending_skips` are in the output: they are terminal now."""
+        """The first `count` of `pending_skips` are in the output: they are terminal
+        now."""
         ...
 
     def counts(self) -> dict[State, int]:
@@ -149,13 +163,15 @@ class Store(Protocol):
         ...
 
     def changes(self) -> dict[str, int]:
-        """Of what a further crawl has fetched, how many URLs are new, changed and unchanged."""
+        """Of what a further crawl has fetched, how many URLs are new, changed and
+        unchanged."""
         ...
 
     # Hosts
 
     def claim(self, limit: int, now: float, images_only: bool = False) -> list[HostDue]:
-        """Up to `limit` hosts that have work and may be asked now, longest-waiting first."""
+        """Up to `limit` hosts that have work and may be asked now, longest-waiting
+        first."""
         ...
 
     def unclaim(self, host: str, ready_at: float) -> None:
@@ -173,25 +189,27 @@ class Store(Protocol):
         ...
 
     def block(self, host: str, until: float) -> None:
-        """No URL of `host` before `until`; of several such moments the latest counts."""
+        """No URL of `host` before `until`; of several such moments the latest
+        counts."""
         ...
 
-    def set_pace(self, host: str, pace: Pace) -> None:
+    def set_pace(self, host: str, pace: HostThrottle) -> None:
         """Remember what a host has taught us."""
         ...
 
-    def cost(self, host: str) -> Cost:
+    def cost(self, host: str) -> HostUsage:
         """What a host has cost so far."""
         ...
 
-    def set_cost(self, host: str, cost: Cost) -> None: ...
+    def set_cost(self, host: str, cost: HostUsage) -> None: ...
 
     def received(self) -> int:
         """Body bytes of all hosts. Reads all hosts: for the beginning of a run."""
         ...
 
     def park(self, host: str, until: float) -> None:
-        """No URL of `host` before `until`, and no crawl is kept from its end by them."""
+        """No URL of `host` before `until`, and no crawl is kept from its end by
+        them."""
         ...
 
     def parked(self) -> list[Parked]:
@@ -199,14 +217,16 @@ class Store(Protocol):
         ...
 
     def next_due(self, images_only: bool = False) -> float | None:
-        """When an unclaimed host with work, or a retry, falls due next; None if there is none.
+        """When an unclaimed host with work, or a retry, falls due next; None if there
+        is none.
 
         Hosts that are parked do not count.
         """
         ...
 
     def next_parked(self) -> float | None:
-        """When the next host has been parked long enough, or earlier; None if none is parked."""
+        """When the next host has been parked long enough, or earlier; None if none is
+        parked."""
         ...
 
     def claimed(self) -> dict[str, int]:

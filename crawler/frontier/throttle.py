@@ -1,8 +1,9 @@
-"""How fast may one host be asked? The controller of a single host: no I/O, no clock, no state.
+"""How fast may one host be asked? The controller of a single host: no I/O, no clock, no
+state.
 
-A host's `Pace` is what it has taught us, a frozen value that the store keeps, so that a resume, or
-a host that leaves memory and comes back, begins where it stopped. Each `Reply` makes a new Pace of
-the old one, and from a Pace follow two numbers:
+A host's `HostThrottle` is what it has taught us, a frozen value that the store keeps, so that a
+resume, or a host that leaves memory and comes back, begins where it stopped. Each
+`HostFeedback` makes a new Pace of the old one, and from a Pace follow two numbers:
 
 `interval`: seconds between the starts of two requests, the longest of
 
@@ -14,18 +15,20 @@ the old one, and from a Pace follow two numbers:
                  and AutoThrottle's. Not where `wait` is 0: who says that wants full speed.
     slowdown     what it has told us by 429 and 503
 
-`pause`: seconds to leave a host alone that did not answer at all: `host_backoff`, doubled by each
-further failure in a row. After `park_after` of them the host is *parked*: its URLs stay queued, it
-is asked again after `park_time` (doubled each time), and a crawl that has nothing else left to do
-ends without it. A host that was parked `parkings` times and still does not answer is given up.
+`pause`: seconds to leave a host alone that did not answer at all: `host_backoff`,
+doubled by each further failure in a row. After `park_after` of them the host is
+*parked*: its URLs stay queued, it is asked again after `park_time` (doubled each time),
+and a crawl that has nothing else left to do ends without it. A host that was parked
+`parkings` times and still does not answer is given up.
 
-Slowdown is additive increase and multiplicative decrease of the *rate* (D.-M. Chiu, R. Jain,
-"Analysis of the Increase and Decrease Algorithms for Congestion Avoidance in Computer Networks",
-1989: of the four linear combinations the only one by which users of one resource, each knowing no
-more than yes or no, come to use it fairly and fully). A 429 or 503 halves the rate; each answer
-after that adds a sixteenth of the full rate back; at the full rate the slowdown is gone. As in TCP
-what was under way together counts once: a reply to a request sent before the last change says
-nothing about the pace since (`politeness.py` sees to that), nor do ten connections that fail at one
+Slowdown is additive increase and multiplicative decrease of the *rate* (D.-M. Chiu, R.
+Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance in
+Computer Networks", 1989: of the four linear combinations the only one by which users of
+one resource, each knowing no more than yes or no, come to use it fairly and fully). A
+429 or 503 halves the rate; each answer after that adds a sixteenth of the full rate
+back; at the full rate the slowdown is gone. As in TCP what was under way together
+counts once: a reply to a request sent before the last change says nothing about the
+pace since (`politeness.py` sees to that), nor do ten connections that fail at one
 moment make ten failures.
 """
 
@@ -50,7 +53,8 @@ from crawler.model.errors import (
 from crawler.model.http import Response
 
 LEAST_S = 0.1
-"""For the sake of recovery the full rate is at most ten a second: without `wait` it has no end."""
+"""For the sake of recovery the full rate is at most ten a second: without `wait` it has
+no end."""
 
 FIRST_S = 1.0
 """The interval after the first 429, at least."""
@@ -66,7 +70,7 @@ ROBOTS: Final = "robots_deferred"
 """`trouble` of a host whose robots.txt answers 5xx or 429."""
 
 
-class Pace(Struct, frozen=True):
+class HostThrottle(Struct, frozen=True):
     """What one host has taught us; times in seconds."""
 
     crawl_delay: float = 0.0
@@ -80,8 +84,9 @@ class Pace(Struct, frozen=True):
     """Of the last failure: its `error_code`, or ROBOTS."""
 
 
-class Reply(Struct, frozen=True):
-    """How a host took a request: it served, it said that we ask too much, or nobody answered."""
+class HostFeedback(Struct, frozen=True):
+    """How a host took a request: it served, it said that we ask too much, or nobody
+    answered."""
 
     sent_at: float
     kind: Literal["served", "overloaded", "failed"]
@@ -89,33 +94,34 @@ class Reply(Struct, frozen=True):
     trouble: str = ""
 
 
-NEW = Pace()
+NEW = HostThrottle()
 
 
-def reply_of(response: Response, sent_at: float) -> Reply:
+def feedback_of(response: Response, sent_at: float) -> HostFeedback:
     """What an answer says about its host."""
     if response.status in (429, 503):
-        return Reply(sent_at, "overloaded")
+        return HostFeedback(sent_at, "overloaded")
     timings = response.timings
     latency_ms = timings.fetch_ms if timings.ttfb_ms is None else timings.ttfb_ms
-    return Reply(sent_at, "served", latency_ms / 1000)
+    return HostFeedback(sent_at, "served", latency_ms / 1000)
 
 
-def reply_of_failure(failure: Failure, sent_at: float) -> Reply | None:
+def feedback_of_failure(failure: Failure, sent_at: float) -> HostFeedback | None:
     """What a failure says about its host: None for one that another URL would not meet.
 
-    A name that does not exist, a wrong certificate: each URL fails at once, and need not wait. A
-    connection that breaks off, or a body that never ends: somebody was there.
+    A name that does not exist, a wrong certificate: each URL fails at once, and need
+    not wait. A connection that breaks off, or a body that never ends: somebody was
+    there.
     """
     silent = isinstance(failure, NameFailure | ConnectFailure | TlsHandshakeFailure)
     timed_out = isinstance(failure, ReadTimeout | TotalTimeout)
     timed_out &= failure.at_stage != "body"
     if not failure.retry or not (silent or timed_out):
         return None
-    return Reply(sent_at, "failed", trouble=failure.code)
+    return HostFeedback(sent_at, "failed", trouble=failure.code)
 
 
-def judge(pace: Pace) -> Skip:
+def check(pace: HostThrottle) -> Skip:
     """The end of a URL of a host that was given up: a skip, or HostParked is raised."""
     why = f"it was parked {pace.parkings - 1} times, and the next time still: {pace.trouble}"
     if pace.trouble == ROBOTS:
@@ -129,8 +135,9 @@ class Controller:
     def __init__(self, config: PolitenessConfig) -> None:
         self._config = config
 
-    def interval(self, pace: Pace) -> float:
-        """Seconds between the starts of two requests. A host given up is asked for nothing."""
+    def interval(self, pace: HostThrottle) -> float:
+        """Seconds between the starts of two requests. A host given up is asked for
+        nothing."""
         config = self._config
         if self.given_up(pace):
             return 0.0
@@ -140,7 +147,7 @@ class Controller:
         latency = pace.latency if config.wait else 0.0
         return max(least, min(max(latency, pace.slowdown), config.adaptive_max))
 
-    def pause(self, pace: Pace) -> float:
+    def pause(self, pace: HostThrottle) -> float:
         """Seconds to leave a failing host alone."""
         config = self._config
         if not pace.failures or self.given_up(pace):
@@ -152,18 +159,20 @@ class Controller:
             )
         return min(config.host_backoff * 2.0 ** (pace.failures - 1), config.park_time)
 
-    def parked(self, pace: Pace) -> bool:
+    def parked(self, pace: HostThrottle) -> bool:
         """Whether the last failure is one too many."""
         return pace.failures >= self._config.park_after and not self.given_up(pace)
 
-    def given_up(self, pace: Pace) -> bool:
+    def given_up(self, pace: HostThrottle) -> bool:
         return pace.parkings > self._config.parkings
 
-    def after(self, pace: Pace, reply: Reply, recent: bool) -> Pace:
+    def after(
+        self, pace: HostThrottle, reply: HostFeedback, recent: bool
+    ) -> HostThrottle:
         """What is known of the host after a reply.
 
-        `recent`: the request was sent after the last change for the worse, so that the reply to it
-        says something about the pace since.
+        `recent`: the request was sent after the last change for the worse, so that the
+        reply to it says something about the pace since.
         """
         if reply.kind == "served":
             return self._served(pace, reply.latency, recent)
@@ -175,7 +184,7 @@ class Controller:
             else self._overloaded(pace)
         )
 
-    def _served(self, pace: Pace, latency: float, recent: bool) -> Pace:
+    def _served(self, pace: HostThrottle, latency: float, recent: bool) -> HostThrottle:
         pace = _alive(pace)
         if not self._config.adaptive:
             return pace
@@ -185,26 +194,26 @@ class Controller:
             pace = replace(pace, latency=_smoothed(pace.latency, latency))
         return pace
 
-    def _overloaded(self, pace: Pace) -> Pace:
+    def _overloaded(self, pace: HostThrottle) -> HostThrottle:
         if not self._config.adaptive:
             return _alive(pace)
         longer = max(2 * self.interval(pace), FIRST_S)
         return replace(_alive(pace), slowdown=min(longer, self._config.adaptive_max))
 
-    def _failed(self, pace: Pace, reply: Reply) -> Pace:
+    def _failed(self, pace: HostThrottle, reply: HostFeedback) -> HostThrottle:
         failures = pace.failures + 1
         parkings = pace.parkings + (failures >= self._config.park_after)
         return replace(
             pace, failures=failures, parkings=parkings, trouble=reply.trouble
         )
 
-    def _recovered(self, pace: Pace) -> float:
+    def _recovered(self, pace: HostThrottle) -> float:
         full = 1 / max(self._config.wait, pace.crawl_delay, LEAST_S)
         rate = 1 / pace.slowdown + full / RECOVERY
         return 1 / rate if rate < full else 0.0
 
 
-def _alive(pace: Pace) -> Pace:
+def _alive(pace: HostThrottle) -> HostThrottle:
     """It answers."""
     if not pace.failures:
         return pace

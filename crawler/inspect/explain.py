@@ -1,7 +1,9 @@
-"""Why a URL was or was not crawled: what the state remembers, beside what the rules say today.
+"""Why a URL was or was not crawled: what the state remembers, beside what the rules say
+today.
 
-The state's word comes first: it is what happened. Scope, robots.txt and budget are then asked
-again under the configuration that the crawl is run with, so that a changed rule shows.
+The state's word comes first: it is what happened. Scope, robots.txt and budget are then
+asked again under the configuration that the crawl is run with, so that a changed rule
+shows.
 """
 
 from __future__ import annotations
@@ -10,16 +12,16 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from crawler.engine.robots_cache import recorded
 from crawler.frontier.sqlite.lookup import HostInfo, Lookup, UrlRow
 from crawler.model.config import Config
-from crawler.model.crawl import Want
+from crawler.model.crawl import Destination
 from crawler.model.metadata import ROBOTS_TXT, WIDENED
 from crawler.model.units import exact_bytes, show_seconds
 from crawler.model.url import host_key, origin, url_id_hex
 from crawler.policy.quotas import cost_reached, is_reached, template_reached
+from crawler.policy.robots_cache import recorded
 from crawler.policy.scope import Scope
-from crawler.policy.strip_params import Parameters
+from crawler.policy.strip_params import ParamStripper
 
 
 class Verdict(Struct, frozen=True):
@@ -57,12 +59,14 @@ def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
     """What became of the canonical `url`, and why. `now`: seconds since the epoch."""
     row = state.url(url)
     if row is None:  # a link to it would have been read so
-        url = Parameters(config.scope.strip_params).stripped(url)
+        url = ParamStripper(config.scope.strip_params).stripped(url)
         row = state.url(url)
     host = state.host(host_key(url))
     robots, expires_at = _robots(state, config, url)
     scope = _scope(state, config, url, row)
-    budget = tuple(_budget(state, config, url, host, row.want if row else "page"))
+    budget = tuple(
+        _budget(state, config, url, host, row.destination if row else "page")
+    )
     ahead = (
         state.ahead(row)
         if row and row.state == "queued" and row.retry_at is None
@@ -89,13 +93,16 @@ def _scope(state: Lookup, config: Config, url: str, row: UrlRow | None) -> Verdi
     """For a URL that was not met: as if a seed linked to it."""
     widened = (seed for seed, _ in state.notes(WIDENED))
     scope = Scope(config.scope, (*config.seeds, *widened))
-    want: Want = row.want if row else "page"
-    skip = scope.judge(url, want, row.depth if row else 1)
+    destination: Destination = row.destination if row else "page"
+    skip = scope.check(url, destination, row.depth if row else 1)
     if skip is not None:
         return Verdict(False, skip.rule)
-    within = config.scope.within if want == "page" else config.scope.images_within
+    within = (
+        config.scope.within if destination == "page" else config.scope.images_within
+    )
     return Verdict(
-        True, f"scope.{'within' if want == 'page' else 'images_within'}: {within}"
+        True,
+        f"scope.{'within' if destination == 'page' else 'images_within'}: {within}",
     )
 
 
@@ -110,20 +117,24 @@ def _robots(state: Lookup, config: Config, url: str) -> tuple[Verdict, float | N
 
 
 def _budget(
-    state: Lookup, config: Config, url: str, host: HostInfo | None, want: Want
+    state: Lookup,
+    config: Config,
+    url: str,
+    host: HostInfo | None,
+    destination: Destination,
 ) -> Iterator[str]:
     """Of the whole crawl, of the host, and of its template."""
     limits = config.limits
-    if want == "page" and is_reached(state.count("page"), limits.max_pages):
+    if destination == "page" and is_reached(state.count("page"), limits.max_pages):
         yield f"limits.max_pages: {limits.max_pages}"
     if limits.max_bytes is not None and state.received() >= limits.max_bytes:
         yield f"limits.max_bytes: {exact_bytes(limits.max_bytes)}"
     if host is None:
         return
-    if (rule := cost_reached(limits, host.cost, want)) is not None:
+    if (rule := cost_reached(limits, host.cost, destination)) is not None:
         yield rule
     if (
-        want == "page"
+        destination == "page"
         and (rule := template_reached(limits, state, host.name, url)) is not None
     ):
         yield rule

@@ -1,8 +1,10 @@
-"""What keeps a crawl from being finished: the reasons, with the URLs that each holds back.
+"""What keeps a crawl from being finished: the reasons, with the URLs that each holds
+back.
 
-Work in the queue is held back by time (a retry, a host that is not to be asked yet, the interval
-between two requests), by a limit, or because nobody is working. What was left out or failed for
-good holds nothing back, and is counted after it: it is why a finished crawl is smaller than hoped.
+Work in the queue is held back by time (a retry, a host that is not to be asked yet, the
+interval between two requests), by a limit, or because nobody is working. What was left
+out or failed for good holds nothing back, and is counted after it: it is why a finished
+crawl is smaller than hoped.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ TOP = 5
 
 
 class Blocking(Struct, frozen=True):
-    """One reason. `kind` is `waits` for URLs that are still to come, else how they ended."""
+    """One reason. `kind` is `waits` for URLs that are still to come, else how they
+    ended."""
 
     kind: Literal["waits", "error", "skip"]
     reason: str
@@ -72,7 +75,8 @@ def _retries(state: Lookup, now: float) -> Iterator[Blocking]:
 
 
 def _cooling(state: Lookup, now: float) -> Iterator[Blocking]:
-    """Hosts that are longer in coming than the next request of a crawl at work would be."""
+    """Hosts that are longer in coming than the next request of a crawl at work would
+    be."""
     hosts, _urls, top = state.cooling(now + 1, TOP)
     for host in top:
         due = show_seconds(host.ready_at - now)

@@ -1,7 +1,8 @@
-"""The configuration: one frozen struct per stage, each value with its default and its unit.
+"""The configuration: one frozen struct per stage, each value with its default and its
+unit.
 
-A stage is built from its own struct and sees no other. `config.example.toml` shows every key with
-its default, and a test holds the two together.
+A stage is built from its own struct and sees no other. `config.example.toml` shows
+every key with its default, and a test holds the two together.
 """
 
 from __future__ import annotations
@@ -23,25 +24,29 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[http]`: the client."""
 
     user_agent: str = ""
-    """Empty: `orbweb/VERSION`. Name a way to reach you: a site's owner who can ask does not ban."""
+    """Empty: `orbweb/VERSION`. Name a way to reach you: a site's owner who can ask does
+    not ban."""
     headers: dict[str, str] = {}
-    """Sent with every request. A secret is written `env:NAME` or `file:PATH`, and read only when
-    the crawl starts; it reaches neither the state nor a log."""
+    """Sent with every request. A secret is written `env:NAME` or `file:PATH`, and read
+    only when the crawl starts; it reaches neither the state nor a log."""
     auth: str = ""
-    """`USER:PASSWORD` for the origins of the seeds, by Basic or Digest as they ask for it; written
-    `env:NAME` or `file:PATH`."""
+    """`USER:PASSWORD` for the origins of the seeds, by Basic or Digest as they ask for
+    it; written `env:NAME` or `file:PATH`."""
     netrc: str = ""
-    """File with the credentials of hosts, such as `~/.netrc`; used over https, and for seeds."""
+    """File with the credentials of hosts, such as `~/.netrc`; used over https, and for
+    seeds."""
     cookies: str = ""
     """File in Netscape's format with the cookies to begin with."""
     cookie_jar: str = ""
-    """File for the cookies there are in the end. They are kept in the state in any case."""
+    """File for the cookies there are in the end. They are kept in the state in any
+    case."""
     proxy: str = ""
-    """`http://HOST:PORT` or `socks5h://HOST:PORT`, for all requests; with `USER:PASSWORD@` it is
-    written `env:NAME`. Empty: as the environment says (`http_proxy`, `https_proxy`, `all_proxy`);
-    `direct`: none."""
+    """`http://HOST:PORT` or `socks5h://HOST:PORT`, for all requests; with
+    `USER:PASSWORD@` it is written `env:NAME`. Empty: as the environment says
+    (`http_proxy`, `https_proxy`, `all_proxy`); `direct`: none."""
     no_proxy: tuple[str, ...] = ()
-    """Hosts, domains and networks to be reached without it; empty: as the environment says."""
+    """Hosts, domains and networks to be reached without it; empty: as the environment
+    says."""
     timeout: Seconds = 60.0
     """Total budget of one request, seconds."""
     dns_timeout: Seconds = 10.0
@@ -53,11 +58,11 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_body: Bytes = 50 * 2**20
     """Of one body, on the wire and decoded alike, bytes."""
     max_in_flight: Bytes = 256 * 2**20
-    """Of all bodies of more than a megabyte that are being received, together, bytes; what goes
-    beyond waits."""
+    """Of all bodies of more than a megabyte that are being received, together, bytes;
+    what goes beyond waits."""
     max_rate: Bytes | None = None
-    """Bytes a second that are received, all requests together; none: no limit. What a request waits
-    for it counts as its own time."""
+    """Bytes a second that are received, all requests together; none: no limit. What a
+    request waits for it counts as its own time."""
     max_header: Bytes = 64 * 2**10
     """Of a response's header section in total, 1xx responses included, bytes."""
     verify_tls: bool = True
@@ -71,12 +76,13 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     address_family: Literal["any", "ipv4", "ipv6"] = "any"
     """Which addresses of a name are used."""
     dns_servers: tuple[str, ...] = ()
-    """Name servers to ask, `ADDRESS` or `ADDRESS:PORT`; empty: those of the system; `system`: leave
-    names to the system altogether."""
+    """Name servers to ask, `ADDRESS` or `ADDRESS:PORT`; empty: those of the system;
+    `system`: leave names to the system altogether."""
     resolve: tuple[str, ...] = ()
     """`HOST:PORT:ADDR[,ADDR]`, as in curl; `*` stands for all hosts."""
     allow_net: tuple[str, ...] = ()
-    """Networks that the address guard lets pass (CIDR). Hosts named by a seed always pass."""
+    """Networks that the address guard lets pass (CIDR). Hosts named by a seed always
+    pass."""
     idle_per_host: Count = 8
     """Idle connections kept for one origin."""
     idle_total: Count = 256
@@ -95,11 +101,12 @@ class RobotsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_age: Annotated[float, Meta(ge=0, le=86400, extra={"unit": "seconds"})] = 86400.0
     """How long a robots.txt is believed, seconds (RFC 9309: at most a day)."""
     nofollow: Literal["ignore", "page", "link"] = "page"
-    """`page`: follow no link of a page that says so to crawlers (`meta robots`, `X-Robots-Tag`);
-    `link`: nor a link with `rel=nofollow`, by which a site does not vouch for where it leads."""
+    """`page`: follow no link of a page that says so to crawlers (`meta robots`,
+    `X-Robots-Tag`); `link`: nor a link with `rel=nofollow`, by which a site does not
+    vouch for where it leads."""
     noai: bool = False
-    """Leave pages and pictures that are not to be used for machine learning: `noai`, `noimageai`
-    in `meta robots` or `X-Robots-Tag`."""
+    """Leave pages and pictures that are not to be used for machine learning: `noai`,
+    `noimageai` in `meta robots` or `X-Robots-Tag`."""
 
 
 class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,19 +117,22 @@ class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True):
     wait: Seconds = 0.5
     """Between the starts of two requests to one host, seconds."""
     wait_most: Seconds = 0.0
-    """If more than `wait`: each wait is drawn by chance from between the two, seconds."""
+    """If more than `wait`: each wait is drawn by chance from between the two,
+    seconds."""
     max_retry_after: Seconds = 3600.0
-    """The longest Retry-After that is waited for, seconds; a longer one counts as this."""
+    """The longest Retry-After that is waited for, seconds; a longer one counts as
+    this."""
     adaptive: bool = True
-    """Ask more slowly than `wait` says where a host answers slowly, or with 429 or 503."""
+    """Ask more slowly than `wait` says where a host answers slowly, or with 429 or
+    503."""
     adaptive_max: Seconds = 60.0
     """The longest wait that comes of it, seconds."""
     host_backoff: Seconds = 1.0
-    """How long a host is left alone that could not be reached, seconds; doubled by each further
-    failure in a row."""
+    """How long a host is left alone that could not be reached, seconds; doubled by each
+    further failure in a row."""
     park_after: Count = 3
-    """Failures in a row after which a host is parked: its URLs wait, and a crawl that has nothing
-    else left to do ends without them."""
+    """Failures in a row after which a host is parked: its URLs wait, and a crawl that
+    has nothing else left to do ends without them."""
     park_time: Seconds = 1800.0
     """How long a host is parked, seconds; doubled each time, up to a day."""
     parkings: Count = 3
@@ -146,28 +156,31 @@ class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[scope]`: which links are followed."""
 
     within: Literal["host", "domain", "prefix", "page", "any"] = "host"
-    """Measured from the seeds: their hosts, their registrable domains, their folders, nothing
-    but the seeds themselves, or the whole web."""
+    """Measured from the seeds: their hosts, their registrable domains, their folders,
+    nothing but the seeds themselves, or the whole web."""
     domains: tuple[str, ...] = ()
     """Further domains whose pages belong to the crawl."""
     rules: tuple[str, ...] = ()
-    """`+PATTERN` or `-PATTERN`, regular expressions over the whole URL (`glob:` prefix for globs);
-    the last match wins."""
+    """`+PATTERN` or `-PATTERN`, regular expressions over the whole URL (`glob:` prefix
+    for globs); the last match wins."""
     strip_params: tuple[str, ...] = (
         "utm_*", "gclid", "gbraid", "wbraid", "dclid", "fbclid", "msclkid", "yclid", "mc_eid",
     )  # fmt: skip
-    """Parameters that are taken off the addresses of links: those by which advertisers count, which
-    change no page. Add a site's session ids. Seeds and redirects stay as they are."""
+    """Parameters that are taken off the addresses of links: those by which advertisers
+    count, which change no page. Add a site's session ids. Seeds and redirects stay as
+    they are."""
     dedupe_content: bool = False
-    """Write a page or a file once: what has the same bytes under another URL ends as a skip. Its
-    links are followed all the same, for where they lead depends on the URL."""
+    """Write a page or a file once: what has the same bytes under another URL ends as a
+    skip. Its links are followed all the same, for where they lead depends on the
+    URL."""
     sitemaps: bool = False
-    """Start also from the sitemaps that robots.txt names, where that is read (`robots.obey`); their
-    pages count as one link away."""
+    """Start also from the sitemaps that robots.txt names, where that is read
+    (`robots.obey`); their pages count as one link away."""
     depth: Annotated[int, Meta(ge=0)] | None = None
     """Links from a seed; none: no limit."""
     images_within: Literal["host", "domain", "any"] = "any"
-    """Whose images are fetched for a page in scope: many sites keep theirs on another host."""
+    """Whose images are fetched for a page in scope: many sites keep theirs on another
+    host."""
 
 
 class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -176,20 +189,23 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_pages: Count | None = None
     """Pages fetched in all."""
     max_pages_per_host: Count | None = None
-    """Pages fetched from one host; its further ones end as `skip`, and the crawl goes on."""
+    """Pages fetched from one host; its further ones end as `skip`, and the crawl goes
+    on."""
     max_bytes_per_host: Bytes | None = None
     """Body bytes received from one host, bytes; then its further URLs end as `skip`."""
     max_time_per_host: Seconds | None = None
-    """Time of one host's requests, and of the pauses it is owed after them, seconds, over all runs;
-    then its further URLs end as `skip`. Where it waits for others, or is parked, none passes."""
+    """Time of one host's requests, and of the pauses it is owed after them, seconds,
+    over all runs; then its further URLs end as `skip`. Where it waits for others, or is
+    parked, none passes."""
     max_pages_per_template: Count | None = None
-    """Pages of one host whose paths differ in nothing but numbers, and in their query's values;
-    further ones end as `skip`."""
+    """Pages of one host whose paths differ in nothing but numbers, and in their query's
+    values; further ones end as `skip`."""
     traps: bool = True
-    """Cut what goes on for ever without a new word: calendars, session ids, orders of one list."""
+    """Cut what goes on for ever without a new word: calendars, session ids, orders of
+    one list."""
     max_bytes: Bytes | None = None
-    """Body bytes received in all; a resume counts on. No request begins after that, and what is
-    under way is kept."""
+    """Body bytes received in all; a resume counts on. No request begins after that, and
+    what is under way is kept."""
     max_time: Seconds | None = None
     """Duration of the crawl, seconds; each resume starts anew."""
     max_redirects: Annotated[int, Meta(ge=0)] = 10
@@ -219,8 +235,8 @@ class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
     include: tuple[Literal["links", "images", "headers"], ...] = ()
     """Heavy fields: `links`, `images`, `headers`."""
     schema_line: bool | None = None
-    """Begin with a typed `{"type":"schema"}` line, so that DuckDB and others know every column;
-    none: in files yes, on stdout no."""
+    """Begin with a typed `{"type":"schema"}` line, so that DuckDB and others know every
+    column; none: in files yes, on stdout no."""
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -229,7 +245,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     seeds: tuple[str, ...] = ()
     """Where to start: URLs. Without a scheme, https is assumed."""
     name: str = ""
-    """Of the crawl, for people; a job without `dir` keeps its files in a folder of this name."""
+    """Of the crawl, for people; a job without `dir` keeps its files in a folder of this
+    name."""
     dir: str = ""
     """The crawl's folder; empty: named after the first seed's host."""
     output: str = ""
@@ -237,13 +254,13 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     concurrency: Count = 32
     """Requests at once, over all hosts."""
     slow_concurrency: Annotated[int, Meta(ge=0)] = 64
-    """Further ones to hosts that keep us waiting for more than a second, one to each, so that they
-    keep no place from others."""
+    """Further ones to hosts that keep us waiting for more than a second, one to each,
+    so that they keep no place from others."""
     grace: Seconds = 10.0
     """How long a stop waits for the requests that are under way, seconds."""
     fail_on: str = ""
-    """End with exit code 8 if URLs failed: `any`, `seed` (one of the seeds) or a share of all
-    fetches, `5%`. Empty: never."""
+    """End with exit code 8 if URLs failed: `any`, `seed` (one of the seeds) or a share
+    of all fetches, `5%`. Empty: never."""
     http: HttpConfig = HttpConfig()
     robots: RobotsConfig = RobotsConfig()
     politeness: PolitenessConfig = PolitenessConfig()
@@ -260,16 +277,19 @@ class CrawlFile(Config, frozen=True, forbid_unknown_fields=True):
     jobs: Literal["in_order", "side_by_side"] = "in_order"
     """How the `[[job]]` tables are run."""
     job: tuple[Config, ...] = ()
-    """Each `[[job]]` is a crawl of its own; what it says overrides the top of the file."""
+    """Each `[[job]]` is a crawl of its own; what it says overrides the top of the
+    file."""
 
 
 def to_json(config: Config) -> bytes:
-    """The form kept in the state of a crawl. Secrets stay as they are named (`env:NAME`)."""
+    """The form kept in the state of a crawl. Secrets stay as they are named
+    (`env:NAME`)."""
     return msgspec.json.encode(config)
 
 
 def from_json(data: bytes) -> Config:
-    """Back from the state. Raises StateError if another version of the program wrote it."""
+    """Back from the state. Raises StateError if another version of the program wrote
+    it."""
     try:
         return msgspec.json.decode(data, type=Config)
     except msgspec.DecodeError as error:

@@ -1,9 +1,10 @@
 """The vocabulary of the program: the frozen values that pass between the stages.
 
-    Found -> (frontier) -> Lease -> Request -> Response -> Page | Image | File -> Outcome
+    Found -> (frontier) -> Lease -> Request -> Response -> Page | Image | File ->
+    Outcome
 
-Each stage takes one of these and gives back another; none holds a reference to a service. What is
-written for users (the JSON Lines) is in `schema.py`.
+Each stage takes one of these and gives back another; none holds a reference to a
+service. What is written for users (the JSON Lines) is in `schema.py`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from crawler.model.http import Hop, Validators
 from crawler.model.reasons import SkipReason
 from crawler.model.records import TerminalRecord
 
-Want = Literal["page", "image"]
-"""On whose behalf a URL is fetched: as a page of the site, or as a picture of a page. What it
-turns out to *be* is decided by its bytes."""
+Destination = Literal["page", "image"]
+"""On whose behalf a URL is fetched: as a page of the site, or as a picture of a page.
+What it turns out to *be* is decided by its bytes."""
 
 LinkKind = Literal[
     "seed", "a", "img", "srcset", "source", "css", "iframe", "meta_refresh", "link_canonical",
@@ -29,36 +30,40 @@ LinkKind = Literal[
 
 
 class Skip(Struct, frozen=True):
-    """A decision not to fetch: `reason` of the closed list, and the exact rule that decided."""
+    """A decision not to fetch: `reason` of the closed list, and the exact rule that
+    decided."""
 
     reason: SkipReason
     rule: str
 
 
-class Found(Struct, frozen=True):
-    """A URL on its way into the frontier: canonical, judged, not yet known to be new."""
+class Discovered(Struct, frozen=True):
+    """A URL on its way into the frontier: canonical, judged, not yet known to be
+    new."""
 
     url: str
     kind: LinkKind
-    want: Want
+    destination: Destination
     depth: int
     parent_url: str | None = None
     seed_url: str | None = None
     alt: str | None = None
     redirects: tuple[Hop, ...] = ()
     skip: Skip | None = None
-    """Set when the scope refused it: it enters the frontier as a decision, to be explained later,
-    and a later find by a better road (nearer, or as an image) may overturn it."""
+    """Set when the scope refused it: it enters the frontier as a decision, to be
+    explained later, and a later find by a better road (nearer, or as an image) may
+    overturn it."""
 
 
-class Kept(Struct, frozen=True):
-    """What the state holds of the last good answer of a URL, for the next crawl of it."""
+class StoredResponse(Struct, frozen=True):
+    """What the state holds of the last good answer of a URL, for the next crawl of
+    it."""
 
     digest: bytes
     """SHA-256 of the decoded body; of a redirect, of the address where it leads."""
     answer: bytes | None = None
-    """What makes a record out of "304 Not Modified" (`revisit.Answer`); None if the server gave
-    nothing to ask with."""
+    """What makes a record out of "304 Not Modified" (`revisit.Answer`); None if the
+    server gave nothing to ask with."""
 
 
 class Lease(Struct, frozen=True):
@@ -70,7 +75,7 @@ class Lease(Struct, frozen=True):
     host: str
     """The politeness key (`url.host_key`)."""
     kind: LinkKind
-    want: Want
+    destination: Destination
     depth: int
     attempts: int
     """Attempts made before this one."""
@@ -80,7 +85,7 @@ class Lease(Struct, frozen=True):
     seed_url: str | None = None
     alt: str | None = None
     redirects: tuple[Hop, ...] = ()
-    kept: Kept | None = None
+    kept: StoredResponse | None = None
     """Of an earlier crawl into the same state."""
 
 
@@ -89,7 +94,7 @@ class Outcome(Struct, frozen=True):
 
     lease: Lease
     record: TerminalRecord
-    found: tuple[Found, ...] = ()
+    found: tuple[Discovered, ...] = ()
     picture: bytes | None = None
     """The bytes of an image, to be kept on disk before the record is written."""
     validators: Validators | None = None

@@ -53,7 +53,8 @@ class Image(Struct, frozen=True):
 
 
 class File(Struct, frozen=True):
-    """A body that is neither HTML nor an image; sitemaps and feeds name pages and images."""
+    """A body that is neither HTML nor an image; sitemaps and feeds name pages and
+    images."""
 
     content_type: str
     charset: str | None = None

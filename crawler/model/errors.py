@@ -13,8 +13,9 @@ Two families, told apart by whose day they spoil:
     Stop               the program ends with an exit code of the command line
     +-- UsageError  2   +-- OutputError  3   +-- StateError  7
 
-A class carries what follows from it: `code` is for counting (`error_code` of the record stream, a
-closed list), `retry` is for deciding (may a later attempt at the same URL end otherwise?).
+A class carries what follows from it: `code` is for counting (`error_code` of the record
+stream, a closed list), `retry` is for deciding (may a later attempt at the same URL end
+otherwise?).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from crawler.model.reasons import ErrorCode
 
 
 class Failure(Exception):
-    """One URL could not be fetched or kept. Terminal only once `retry.py` has said so."""
+    """One URL could not be fetched or kept. Terminal only once `retry.py` has said
+    so."""
 
     code: ClassVar[ErrorCode]
     stage: ClassVar[str]
@@ -41,7 +43,8 @@ class Failure(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        # A reset may come while sending the request or while reading the body: the instance knows.
+        # A reset may come while sending the request or while reading the body: the
+        # instance knows.
         self.at_stage = stage or self.stage
         self.status = status
         self.retry_after_s = retry_after_s
@@ -87,7 +90,8 @@ class ConnectUnreachable(ConnectFailure):
 
 
 class BlockedAddress(ConnectFailure):
-    """The address guard refused: a private, loopback or link-local address nobody asked for."""
+    """The address guard refused: a private, loopback or link-local address nobody asked
+    for."""
 
     code = "blocked_address"
     retry = False
@@ -216,7 +220,8 @@ class HostParked(StatusFailure):
 
 
 class Stop(Exception):
-    """The program can't go on; `exit_code` is of the list in the command line's documentation."""
+    """The program can't go on; `exit_code` is of the list in the command line's
+    documentation."""
 
     exit_code: ClassVar[int] = 1
 

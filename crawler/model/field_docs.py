@@ -1,4 +1,5 @@
-"""Field docstrings: the string below a field of a struct, which Python itself throws away."""
+"""Field docstrings: the string below a field of a struct, which Python itself throws
+away."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def field_docs(module: ModuleType) -> dict[tuple[str, str], str]:
 
 
 def field_doc(module: ModuleType, owner: type, field: str) -> str:
-    """The explanation of one field, where the class or one it is derived from gives it, or ""."""
+    """The explanation of one field, where the class or one it is derived from gives it,
+    or ""."""
     docs = field_docs(module)
     names = ((base.__name__, field) for base in owner.__mro__)
     return next((docs[name] for name in names if name in docs), "")

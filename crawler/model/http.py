@@ -6,6 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+Header = tuple[str, str]
+"""Name and value."""
+
 
 class Hop(Struct, frozen=True):
     """One redirect on the way to a URL: the URL that answered, and its status."""
@@ -15,17 +18,19 @@ class Hop(Struct, frozen=True):
 
 
 class Validators(Struct, frozen=True):
-    """What a response says of the version that it is (RFC 9110 section 8.8), as the server sent it;
-    what is malformed counts as not sent."""
+    """What a response says of the version that it is (RFC 9110 section 8.8), as the
+    server sent it; what is malformed counts as not sent."""
 
     etag: str | None = None
     last_modified: str | None = None
     date: str | None = None
-    """When the response was made; tells whether `last_modified` is old enough to be strong."""
+    """When the response was made; tells whether `last_modified` is old enough to be
+    strong."""
 
 
 class Request(Struct, frozen=True):
-    """What the client is asked to send. Headers are added to the client's own, names as given."""
+    """What the client is asked to send. Headers are added to the client's own, names as
+    given."""
 
     url: str
     method: Literal["GET", "HEAD"] = "GET"
@@ -38,11 +43,13 @@ class Request(Struct, frozen=True):
     chain: tuple[str, ...] = ()
     """The URLs that redirected here, the first one first."""
     max_body: int | None = None
-    """Bytes of the body that are wanted, if that is another number than the client's own."""
+    """Bytes of the body that are wanted, if that is another number than the client's
+    own."""
 
 
 class Timings(Struct, frozen=True):
-    """Milliseconds of the phases of one exchange; None where the phase did not take place."""
+    """Milliseconds of the phases of one exchange; None where the phase did not take
+    place."""
 
     fetch_ms: int
     dns_ms: int | None = None
@@ -61,7 +68,8 @@ class Response(Struct, frozen=True, dict=True):
     http_version: str
     """"1.0" or "1.1"."""
     headers: tuple[tuple[str, str], ...]
-    """In order of arrival, names lower-cased, values decoded as latin-1 (RFC 9110 section 5.5)."""
+    """In order of arrival, names lower-cased, values decoded as latin-1 (RFC 9110
+    section 5.5)."""
     body: bytes
     wire_bytes: int
     """Body bytes received, before decoding."""
@@ -74,8 +82,8 @@ class Response(Struct, frozen=True, dict=True):
     resumed: bool = False
     """The connection broke, and the rest was asked for on another."""
     redirects: tuple[Hop, ...] = ()
-    """Followed by the client itself: back to a URL of its own chain, after a cookie was set. Then
-    `url` is where they led."""
+    """Followed by the client itself: back to a URL of its own chain, after a cookie was
+    set. Then `url` is where they led."""
 
     def header(self, name: str) -> str | None:
         """The first value of the header `name` (lower case), or None."""

@@ -1,4 +1,5 @@
-"""What stages keep in the store beside URLs: small values under (kind, key), in its transaction."""
+"""What stages keep in the store beside URLs: small values under (kind, key), in its
+transaction."""
 
 from __future__ import annotations
 
@@ -12,24 +13,27 @@ COOKIES = "cookies"
 WIDENED = "scope"
 """By URL that a seed redirected to: it is in scope, also after a resume."""
 PAGES_OF_TEMPLATE = "template"
-"""By host and template: its pages against `limits.max_pages_per_template`, in decimal."""
+"""By host and template: its pages against `limits.max_pages_per_template`, in
+decimal."""
 TRAPS = "traps"
 """By host: the templates that were cut (`traps.Cut` by name)."""
 TRAPS_OUT_OF_MEMORY = "traps out of memory"
-"""By host for which there was no room: what else was learnt of its templates (`traps.ledger`)."""
+"""By host for which there was no room: what else was learnt of its templates
+(`traps.ledger`)."""
 
 DEADLY = "deadly"
 """By URL: how often the process died while it read what came of it, in decimal."""
 BOOT = "boot"
 """Under "", while a run is under way: the machine's boot id (`power_cut.py`)."""
 READING = "reading"
-"""Under "": under which settings the answers of this state were read (`revisit.reading`)."""
+"""Under "": under which settings the answers of this state were read
+(`revisit.reading`)."""
 
 OF_ONE_CRAWL = (PAGES_OF_TEMPLATE, TRAPS_OUT_OF_MEMORY, DEADLY)
 """What a further crawl into the same state counts anew."""
 
 
-class Notes(Protocol):
+class KeyValue(Protocol):
     """What a stage needs of the store."""
 
     def note(self, kind: str, key: str) -> bytes | None: ...

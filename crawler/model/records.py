@@ -1,11 +1,14 @@
-"""The record stream (JSON Lines), version 1: one struct per record type, one field per key.
+"""The record stream (JSON Lines), version 1: one struct per record type, one field per
+key.
 
-Every record carries every key of its type (null when unknown), flat scalars with units in their
-names; only lists of fixed structs nest. `seq` and `ts` are set by the writer, which alone knows
-the order. The rules and their reasons are in the README, section "Records".
+Every record carries every key of its type (null when unknown), flat scalars with units
+in their names; only lists of fixed structs nest. `seq` and `ts` are set by the writer,
+which alone knows the order. The rules and their reasons are in the README, section
+"Records".
 """
 
-# Annotations are values here: `schema_forms` reads all of them at the start of each crawl.
+# Annotations are values here: `schema_forms` reads all of them at the start of each
+# crawl.
 
 from typing import Any, Literal
 
@@ -122,10 +125,11 @@ class FetchRecord(UrlRecord, kw_only=True):
     reused_connection: bool = False
     """A kept-alive connection served it."""
     from_cache: Literal["miss", "not_modified"] = "miss"
-    """not_modified: the server said that what an earlier crawl had is still right (304)."""
+    """not_modified: the server said that what an earlier crawl had is still right
+    (304)."""
     changed: Literal["new", "changed", "unchanged"] | None = None
-    """Against the crawl before, by the body's hash (of a redirect, by where it leads); null in a
-    first crawl."""
+    """Against the crawl before, by the body's hash (of a redirect, by where it leads);
+    null in a first crawl."""
     wire_bytes: int = 0
     """Body bytes as they came."""
     body_bytes: int = 0
@@ -295,7 +299,8 @@ class RunRecord(Record, kw_only=True):
     pages: int = 0
     """Pages fetched."""
     images_count: int = 0
-    """Not `images`: a name has one type in the whole stream, and pages have a list of that name."""
+    """Not `images`: a name has one type in the whole stream, and pages have a list of
+    that name."""
     errors: int = 0
     """URLs that failed for good."""
     skipped: int = 0

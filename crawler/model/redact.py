@@ -1,13 +1,13 @@
 """Which headers hold a secret, going by their names.
 
-What is named so is sent to the origins of the seeds and to nobody else, is no literal in a file of
-settings, and is shown as dots. What such a file names by reference (`env:`, `file:`) counts as one
-too, whatever its name.
+What is named so is sent to the origins of the seeds and to nobody else, is no literal
+in a file of settings, and is shown as dots. What such a file names by reference
+(`env:`, `file:`) counts as one too, whatever its name.
 """
 
 from __future__ import annotations
 
-DOTS = "•••"
+REDACTED = "•••"
 
 _WORDS = frozenset(
     {"auth", "authorization", "authentication", "cookie", "cookie2", "credential", "credentials",

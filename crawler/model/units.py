@@ -1,7 +1,8 @@
 """Sizes and durations as people write them, to numbers and back. No I/O.
 
-Sizes are those of wget and curl: K, M, G, T are powers of 1024, with or without a B or iB behind.
-Durations are seconds, or numbers with ms, s, m, h, d behind, in a row: `90`, `1.5s`, `2h30m`.
+Sizes are those of wget and curl: K, M, G, T are powers of 1024, with or without a B or
+iB behind. Durations are seconds, or numbers with ms, s, m, h, d behind, in a row: `90`,
+`1.5s`, `2h30m`.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def exact_seconds(number: float) -> float | int | str:
 
 
 def show_bytes(number: float) -> str:
-    """For eyes: three digits and a unit, `1.23 MB`, `456 kB`; decimal, as file managers show."""
+    """For eyes: three digits and a unit, `1.23 MB`, `456 kB`; decimal, as file managers
+    show."""
     for unit in ("B", "kB", "MB", "GB"):
         if number < 999.5:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.3g} {unit}"

@@ -1,13 +1,15 @@
 """URLs: the canonical form, joining, and the keys made of them.
 
-The canonical form is the serialisation of the WHATWG URL Standard (what a browser shows after
-parsing), without fragment and without user name and password: the first never reaches a server,
-the others must never reach a record. Everything that is said here of "a URL" means this form, and
-the cheap functions (`host_key`, `origin`, `scheme`) cut it by position instead of parsing it again.
+The canonical form is the serialisation of the WHATWG URL Standard (what a browser shows
+after parsing), without fragment and without user name and password: the first never
+reaches a server, the others must never reach a record. Everything that is said here of
+"a URL" means this form, and the cheap functions (`host_key`, `origin`, `scheme`) cut it
+by position instead of parsing it again.
 
-Joining is the most frequent thing a crawler does with URLs: a page of cppreference carries 80
-links, and eight of nine were seen before in the same directory. So `Base.join` keeps what it
-learnt for each directory, in one store bounded for the whole process.
+Joining is the most frequent thing a crawler does with URLs: a page of cppreference
+carries 80 links, and eight of nine were seen before in the same directory. So
+`Base.join` keeps what it learnt for each directory, in one store bounded for the whole
+process.
 """
 
 from __future__ import annotations
@@ -27,19 +29,21 @@ if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
 MAX_URL = 8192
-"""Characters of a URL; RFC 9110 section 4.1 asks for 8000 at least. A longer one is no URL here."""
+"""Characters of a URL; RFC 9110 section 4.1 asks for 8000 at least. A longer one is no
+URL here."""
 
 FETCHABLE = frozenset({"http", "https"})
 
-# Of the schemes with a host, the ones that a page may name; the rest (mailto:, javascript:, data:,
-# file:) do not lead anywhere on the network and are no links to us.
+# Of the schemes with a host, the ones that a page may name; the rest (mailto:,
+# javascript:, data:, file:) do not lead anywhere on the network and are no links to us.
 _NETWORK = re.compile(r"(?:https?|ftp|wss?)://")
 _DEFAULT_PORTS = frozenset({"80", "443"})
 
 _SPACE = "".join(map(chr, range(0x21)))
 """What the parser strips from both ends of a link."""
-# What is written so is not rewritten by the parser: from the page's directory, or from one above
-# it, down to a file; and from the root of a host whose name is neither a number nor punycode.
+# What is written so is not rewritten by the parser: from the page's directory, or from
+# one above it, down to a file; and from the root of a host whose name is neither a
+# number nor punycode.
 _STEP = "[A-Za-z0-9_~-][A-Za-z0-9_~.-]*+/?+"
 _PLAIN = re.compile(rf"((?:\.\./)*+)((?:{_STEP})++)").fullmatch
 _WHOLE = re.compile(
@@ -55,7 +59,8 @@ _kept_joins = 0
 
 
 def canonical(text: str) -> str | None:
-    """The canonical form of the absolute URL `text`, or None if it is none of a network scheme."""
+    """The canonical form of the absolute URL `text`, or None if it is none of a network
+    scheme."""
     if len(text) > MAX_URL:
         return None
     try:
@@ -83,8 +88,8 @@ def join_header(base: str, value: str) -> str | None:
 class Base:
     """The base URL of one document, which makes its links absolute.
 
-    `url` is canonical. `encoding` is the document's character set (a label of the WHATWG Encoding
-    Standard): the query of a link is percent-encoded in it.
+    `url` is canonical. `encoding` is the document's character set (a label of the
+    WHATWG Encoding Standard): the query of a link is percent-encoded in it.
     """
 
     __slots__ = ("_encoding", "_folder", "_known", "url")
@@ -96,7 +101,8 @@ class Base:
         self._known = _directory(self._folder, self._encoding)
 
     def join(self, href: str) -> str | None:
-        """The canonical form of `href` seen from here; None if it leads to no network address."""
+        """The canonical form of `href` seen from here; None if it leads to no network
+        address."""
         if "#" in href:
             href = href.partition("#")[0]
             if href and href[-1] in _SPACE:
@@ -139,7 +145,8 @@ class Base:
 
 
 def _directory(path: str, encoding: Encoding | None) -> dict[str, str | None]:
-    """What is known of the links in one directory: they mean the same on each of its pages."""
+    """What is known of the links in one directory: they mean the same on each of its
+    pages."""
     if encoding is not None:
         path = f"{encoding.name} {path}"  # ... whose queries are encoded alike
     known = _directories.get(path)
@@ -152,7 +159,8 @@ def _directory(path: str, encoding: Encoding | None) -> dict[str, str | None]:
 
 
 def _count_join() -> None:
-    """Keeps the store bounded: when full, it forgets all, and soon knows again what matters."""
+    """Keeps the store bounded: when full, it forgets all, and soon knows again what
+    matters."""
     global _kept_joins
     if _kept_joins >= _KEPT_JOINS:
         _directories.clear()
@@ -161,7 +169,8 @@ def _count_join() -> None:
 
 
 def _strip(url: str) -> str | None:
-    """Without fragment and credentials; None for other schemes and for what has grown too long."""
+    """Without fragment and credentials; None for other schemes and for what has grown
+    too long."""
     url = url.partition("#")[0]
     if len(url) > MAX_URL or not _NETWORK.match(url):
         return None
@@ -192,7 +201,8 @@ _TAB_OR_NEWLINE = {9: None, 10: None, 13: None}
 
 
 def _encode_query(href: str, encoding: Encoding) -> str:
-    """`href` with its query percent-encoded in `encoding` ("percent-encode after encoding")."""
+    """`href` with its query percent-encoded in `encoding` ("percent-encode after
+    encoding")."""
     before, mark, query = href.rstrip(_SPACE).removesuffix("#").partition("?")
     encoded = encoding.codec_info.encode(query.translate(_TAB_OR_NEWLINE), _REFERENCES)[
         0
@@ -212,7 +222,8 @@ codecs.register_error(_REFERENCES, _reference)
 
 
 def url_id(url: str) -> int:
-    """The URL's identity in the store: 64 bits of BLAKE2b, as a signed integer for SQLite."""
+    """The URL's identity in the store: 64 bits of BLAKE2b, as a signed integer for
+    SQLite."""
     return int.from_bytes(
         blake2b(url.encode(), digest_size=8).digest(), "big", signed=True
     )
@@ -268,10 +279,11 @@ def _suffixes() -> PublicSuffixList:
 
 @lru_cache(maxsize=4096)
 def registrable_domain(host: str) -> str | None:
-    """The name that somebody registered (`bbc.co.uk` of `www.bbc.co.uk`) of a host name or key.
+    """The name that somebody registered (`bbc.co.uk` of `www.bbc.co.uk`) of a host name
+    or key.
 
-    None for an IP address and for a public suffix itself. By the public suffix list, private
-    section included: `a.github.io` and `b.github.io` are two.
+    None for an IP address and for a public suffix itself. By the public suffix list,
+    private section included: `a.github.io` and `b.github.io` are two.
     """
     name = hostname(host).rstrip(".")
     if not name or name.startswith("[") or name.rpartition(".")[2].isdigit():
@@ -281,7 +293,8 @@ def registrable_domain(host: str) -> str | None:
 
 
 class Seed(NamedTuple):
-    """A URL that the user named; `assumed_https` if the user did not write the scheme."""
+    """A URL that the user named; `assumed_https` if the user did not write the
+    scheme."""
 
     url: str
     assumed_https: bool

@@ -1,17 +1,20 @@
-"""Pictures on disk: names that the network can't misuse, contents that are whole or not there.
+"""Pictures on disk: names that the network can't misuse, contents that are whole or not
+there.
 
-The name is made from the user's template and from three things of the network: the host, the last
-segment of the URL's path, and the picture's format. Each is made harmless *before* it is put into
-the template, so that nothing of the network can reach another folder, hide a file, or end up as a
-device of some other system on which the folder is unpacked. The hash in the name keeps apart what
-differs, also where a file system takes `A.png` and `a.png` for one; where the template has too
-little of it, the whole hash is added.
+The name is made from the user's template and from three things of the network: the
+host, the last segment of the URL's path, and the picture's format. Each is made
+harmless *before* it is put into the template, so that nothing of the network can reach
+another folder, hide a file, or end up as a device of some other system on which the
+folder is unpacked. The hash in the name keeps apart what differs, also where a file
+system takes `A.png` and `a.png` for one; where the template has too little of it, the
+whole hash is added.
 
-The pictures of a batch are written together (`flush`): their names go to the journal in one call,
-then each is written once, under its own name. Whoever reads a record finds its picture whole, since
-records come later; what a kill leaves behind, half written or whole, is in the journal and removed
-at the next start. A second write of the same bytes finds its own file and leaves it alone; a file
-that is only their beginning takes its place.
+The pictures of a batch are written together (`flush`): their names go to the journal in
+one call, then each is written once, under its own name. Whoever reads a record finds
+its picture whole, since records come later; what a kill leaves behind, half written or
+whole, is in the journal and removed at the next start. A second write of the same bytes
+finds its own file and leaves it alone; a file that is only their beginning takes its
+place.
 """
 
 from __future__ import annotations
@@ -46,7 +49,8 @@ _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 # Most are harmless as they stand, but for their length and the reserved ones.
 _HARMLESS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
-# Forbidden in names on Windows or a burden in shells; control characters are found by category.
+# Forbidden in names on Windows or a burden in shells; control characters are found by
+# category.
 _UNSAFE = re.compile(r"""[/\\:*?"'<>|\s`$&;!#%~^{}()\[\]]+""")
 _RESERVED = re.compile(
     r"(?:con|prn|aux|nul|clock\$|com\d|lpt\d|conin\$|conout\$)(?:\.|$)", re.I
@@ -54,7 +58,8 @@ _RESERVED = re.compile(
 
 
 class ImageFiles:
-    """Writes pictures below `folder`/images. Raises UsageError if the template can't be used."""
+    """Writes pictures below `folder`/images. Raises UsageError if the template can't be
+    used."""
 
     def __init__(self, folder: Path, template: str, journal: Journal) -> None:
         self._folder = folder
@@ -65,8 +70,9 @@ class ImageFiles:
         check_template(template)
 
     def recover(self, recorded: Callable[[str, str], bool]) -> None:
-        """Remove what an earlier run left behind: files of which `recorded(sha256, name)` is false,
-        and those that it was killed over: a later crawl may write a recorded file once more.
+        """Remove what an earlier run left behind: files of which `recorded(sha256,
+        name)` is false, and those that it was killed over: a later crawl may write a
+        recorded file once more.
 
         A name without its file is one that the run did not get to.
         """
@@ -167,7 +173,8 @@ def _create(path: str, data: bytes) -> None:
 
 
 def check_template(template: str) -> None:
-    """Refuse a template that leads out of the folder, or whose names may become too long."""
+    """Refuse a template that leads out of the folder, or whose names may become too
+    long."""
     try:
         fields = {
             field for _, field, _, _ in Formatter().parse(template) if field is not None
@@ -210,11 +217,12 @@ def _label(text: str, limit: int) -> str:
 
 
 def _harmless(text: str, limit: int) -> str:
-    """`text` as part of a file name: NFC, printable, `limit` bytes at most; "" if none is left.
+    """`text` as part of a file name: NFC, printable, `limit` bytes at most; "" if none
+    is left.
 
-    A leading dot would hide the file, a leading dash would make it an option. NFC comes first
-    because it turns some characters into unsafe ones (U+037E into a semicolon), and last because
-    what stood between two others may have gone.
+    A leading dot would hide the file, a leading dash would make it an option. NFC comes
+    first because it turns some characters into unsafe ones (U+037E into a semicolon),
+    and last because what stood between two others may have gone.
     """
     if len(text) > limit or not _HARMLESS.fullmatch(text):
         text = _made_harmless(text, limit)

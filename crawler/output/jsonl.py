@@ -19,9 +19,9 @@ def open_jsonl(
 ) -> Sink:
     """The sink for `output`, a path or "-" for stdout.
 
-    `offset` is what the state says (None: nothing was committed yet). `first_line`, the schema
-    line, is written where the stream begins. A path that is no regular file (a FIFO, /dev/null) is
-    written like stdout.
+    `offset` is what the state says (None: nothing was committed yet). `first_line`, the
+    schema line, is written where the stream begins. A path that is no regular file (a
+    FIFO, /dev/null) is written like stdout.
     """
     if output == STDOUT:
         return JsonlStream(1, "stdout", first_line)

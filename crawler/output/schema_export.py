@@ -1,9 +1,11 @@
-"""The record schema in the languages of those who read the records, all made from `schema.py`.
+"""The record schema in the languages of those who read the records, all made from
+`schema.py`.
 
-A column's type must not depend on what a reader happens to see first: DuckDB types a column that
-is null in its first 20,480 lines as NULL and then fails on, or drops, what comes later; polars
-looks at 100. `schema_line` answers that with a first line that has a typed value in every field of
-every type; the printed readers answer it with the types spelt out.
+A column's type must not depend on what a reader happens to see first: DuckDB types a
+column that is null in its first 20,480 lines as NULL and then fails on, or drops, what
+comes later; polars looks at 100. `schema_line` answers that with a first line that has
+a typed value in every field of every type; the printed readers answer it with the types
+spelt out.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from crawler.model.records import RECORD_TYPES, SCHEMA_VERSION
 
 
 class Column(Struct, frozen=True):
-    """One field as a column: `kind` is str, int, float, bool or dict, or the struct of a list."""
+    """One field as a column: `kind` is str, int, float, bool or dict, or the struct of
+    a list."""
 
     name: str
     kind: type
@@ -68,9 +71,11 @@ _ZEROS: dict[type, Any] = {str: "", int: 0, float: 0.0, bool: False, dict: {}}
 
 
 def schema_line(data: Mapping[str, Any] | None = None) -> bytes:
-    """`{"type":"schema", ...}`: a typed zero in every field of every type; no newline at the end.
+    """`{"type":"schema", ...}`: a typed zero in every field of every type; no newline
+    at the end.
 
-    `data` gives zeros for what the user's selectors put under that key, where they are known.
+    `data` gives zeros for what the user's selectors put under that key, where they are
+    known.
     """
     zeros = {column.name: _zero(column) for column in all_columns()}
     zeros |= {"type": "schema", "v": SCHEMA_VERSION, "data": dict(data or {})}
@@ -116,7 +121,8 @@ _PLAIN = {
     dict: "object",
 }
 
-# In the stream times are text, so that no reader needs a time zone library to look at them.
+# In the stream times are text, so that no reader needs a time zone library to look at
+# them.
 _TIMES = ("ts", "expires_at")
 
 
@@ -137,7 +143,8 @@ def _quoted(name: str) -> str:
 
 
 def duckdb() -> str:
-    """A view over records.jsonl with every column typed, and a view for each record type."""
+    """A view over records.jsonl with every column typed, and a view for each record
+    type."""
     pairs = ",\n".join(f"      {c.name}: '{_duckdb_type(c)}'" for c in all_columns())
     times = ", ".join(f"try_cast({name} AS TIMESTAMP) AS {name}" for name in _TIMES)
     views = (

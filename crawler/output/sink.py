@@ -1,8 +1,8 @@
 """Where records go.
 
-A sink takes whole lines and says up to which byte they have reached it. That offset is stored in
-the frontier's transaction; on the next start the sink is cut back to it, so that what was written
-but not committed is written again instead of twice.
+A sink takes whole lines and says up to which byte they have reached it. That offset is
+stored in the frontier's transaction; on the next start the sink is cut back to it, so
+that what was written but not committed is written again instead of twice.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ STREAM = "records"
 
 
 class OutputClosed(Stop):
-    """Whoever read our output has gone (EPIPE), as in `orbweb crawl ... -o - | head`."""
+    """Whoever read our output has gone (EPIPE), as in `orbweb crawl ... -o - |
+    head`."""
 
     exit_code = 75
 
@@ -32,7 +33,8 @@ class Sink(Protocol):
         ...
 
     def flush(self) -> int | None:
-        """Hand everything to the operating system; the offset after the last line, in bytes.
+        """Hand everything to the operating system; the offset after the last line, in
+        bytes.
 
         None for what can't be cut back: a pipe, a terminal.
         """

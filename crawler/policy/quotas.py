@@ -1,12 +1,13 @@
-"""The user's limits: pages, bytes and seconds of a crawl and of a host; sizes of pictures. No I/O.
+"""The user's limits: pages, bytes and seconds of a crawl and of a host; sizes of
+pictures. No I/O.
 
-A limit of the whole crawl ends the run, and leaves its URLs queued, for a resume with a higher one.
-A limit of a host, or of a template of its paths, is about that URL, which ends as a skip: the crawl
-goes on without it, and could not come to its end otherwise.
+A limit of the whole crawl ends the run, and leaves its URLs queued, for a resume with a
+higher one. A limit of a host, or of a template of its paths, is about that URL, which
+ends as a skip: the crawl goes on without it, and could not come to its end otherwise.
 
-Numbers of pages are exact: a worker takes a place with `take_page` when it holds a page in its
-hands, and gives its URL back when no place is left. Bytes and seconds are known when a request is
-over: none begins after that, and what is under way then is kept.
+Numbers of pages are exact: a worker takes a place with `reserve_page` when it holds a page
+in its hands, and gives its URL back when no place is left. Bytes and seconds are known
+when a request is over: none begins after that, and what is under way then is kept.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 from crawler.model.config import ImagesConfig, LimitsConfig
-from crawler.model.crawl import Lease, Skip, Want
-from crawler.model.host import Cost
-from crawler.model.metadata import PAGES_OF_TEMPLATE, Notes
+from crawler.model.crawl import Destination, Lease, Skip
+from crawler.model.host import HostUsage
+from crawler.model.metadata import PAGES_OF_TEMPLATE, KeyValue
 from crawler.model.units import exact_bytes, exact_seconds
 from crawler.policy.traps.templates import shape_of
 
-LimitReached = Literal["limit_pages", "limit_time", "limit_bytes"]
+QuotaReached = Literal["limit_pages", "limit_time", "limit_bytes"]
 
 
 class Sized(Protocol):
@@ -32,24 +33,26 @@ class Sized(Protocol):
     def height(self) -> int | None: ...
 
 
-class Accounts(Notes, Protocol):
+class Accounts(KeyValue, Protocol):
     """What is kept in the store for the limits."""
 
-    def cost(self, host: str) -> Cost: ...
-    def set_cost(self, host: str, cost: Cost) -> None: ...
+    def cost(self, host: str) -> HostUsage: ...
+    def set_cost(self, host: str, cost: HostUsage) -> None: ...
 
 
 class Counts(Protocol):
-    """Where the pages of templates are counted: a store, or a look at it from outside."""
+    """Where the pages of templates are counted: a store, or a look at it from
+    outside."""
 
     def note(self, kind: str, key: str) -> bytes | None: ...
 
 
-class Limits:
+class Quotas:
     """Counts one crawl against its limits, from `started` on.
 
-    `pages` and `received` are those of earlier runs, `received` in bytes. What each host has cost
-    is counted in `accounts`, whether it is limited or not; templates are where they are.
+    `pages` and `received` are those of earlier runs, `received` in bytes. What each
+    host has cost is counted in `accounts`, whether it is limited or not; templates are
+    where they are.
     """
 
     def __init__(
@@ -68,26 +71,27 @@ class Limits:
         self._bytes = received
         self._accounts = accounts
 
-    def judge(self, lease: Lease) -> Skip | None:
-        """Whether the lease's host, or the template of its path, has had all that it may have."""
+    def check(self, lease: Lease) -> Skip | None:
+        """Whether the lease's host, or the template of its path, has had all that it
+        may have."""
         cost = self._accounts.cost(lease.host)
-        if (rule := cost_reached(self._config, cost, lease.want)) is not None:
+        if (rule := cost_reached(self._config, cost, lease.destination)) is not None:
             return Skip("limit_host", rule)
-        return self._judge_template(lease) if lease.want == "page" else None
+        return self._check_template(lease) if lease.destination == "page" else None
 
-    def book(self, host: str, sent_at: float, until: float, wire_bytes: int) -> None:
+    def charge(self, host: str, sent_at: float, until: float, wire_bytes: int) -> None:
         """One request is over. It kept its host busy from `sent_at` to `until`."""
         self._bytes += wire_bytes
         cost = self._accounts.cost(host).booked(sent_at, until, wire_bytes)
         self._accounts.set_cost(host, cost)
 
-    def take_page(self, lease: Lease) -> bool:
+    def reserve_page(self, lease: Lease) -> bool:
         """Take a place for one page; False when there is none left."""
         cost = self._accounts.cost(lease.host)
         full = self._pages_full() or is_reached(
             cost.pages, self._config.max_pages_per_host
         )
-        if full or self._judge_template(lease) is not None:
+        if full or self._check_template(lease) is not None:
             return False
         self._pages += 1
         self._accounts.set_cost(lease.host, cost.with_page())
@@ -97,8 +101,9 @@ class Limits:
             self._accounts.set_note(PAGES_OF_TEMPLATE, key, b"%d" % count)
         return True
 
-    def judge_image(self, image: Sized) -> Skip | None:
-        """Whether the image is too small to be kept; an image of unknown size is not."""
+    def check_image(self, image: Sized) -> Skip | None:
+        """Whether the image is too small to be kept; an image of unknown size is
+        not."""
         least = self._images
         if image.width is not None and image.width < least.min_width:
             return _too_small("width", image.width, least.min_width)
@@ -106,8 +111,9 @@ class Limits:
             return _too_small("height", image.height, least.min_height)
         return None
 
-    def reached(self, now: float) -> LimitReached | None:
-        """The limit that ends the crawl now, if one does. `now` on the clock of `started`."""
+    def reached(self, now: float) -> QuotaReached | None:
+        """The limit that ends the crawl now, if one does. `now` on the clock of
+        `started`."""
         config = self._config
         if config.max_time is not None and now - self._started >= config.max_time:
             return "limit_time"
@@ -118,14 +124,17 @@ class Limits:
     def _pages_full(self) -> bool:
         return is_reached(self._pages, self._config.max_pages)
 
-    def _judge_template(self, lease: Lease) -> Skip | None:
+    def _check_template(self, lease: Lease) -> Skip | None:
         rule = template_reached(self._config, self._accounts, lease.host, lease.url)
         return None if rule is None else Skip("limit_template", rule)
 
 
-def cost_reached(config: LimitsConfig, cost: Cost, want: Want) -> str | None:
-    """The limit by which a host that has cost so much is asked for no more of `want`, if one is."""
-    if want == "page" and is_reached(cost.pages, config.max_pages_per_host):
+def cost_reached(
+    config: LimitsConfig, cost: HostUsage, destination: Destination
+) -> str | None:
+    """The limit by which a host that has cost so much is asked for no more of `destination`,
+    if one is."""
+    if destination == "page" and is_reached(cost.pages, config.max_pages_per_host):
         return f"limits.max_pages_per_host: {config.max_pages_per_host}"
     if (size := config.max_bytes_per_host) is not None and cost.wire_bytes >= size:
         return f"limits.max_bytes_per_host: {exact_bytes(size)}"
@@ -137,7 +146,8 @@ def cost_reached(config: LimitsConfig, cost: Cost, want: Want) -> str | None:
 def template_reached(
     config: LimitsConfig, notes: Counts, host: str, url: str
 ) -> str | None:
-    """The limit by which no page more is asked for whose address is like `url`, if there is one."""
+    """The limit by which no page more is asked for whose address is like `url`, if
+    there is one."""
     limit = config.max_pages_per_template
     if limit is None:
         return None
@@ -148,8 +158,8 @@ def template_reached(
 
 
 def template_of(host: str, url: str) -> str:
-    """Host and template. Folders in which any name will do are no part of it: they are learnt, and
-    it must not change."""
+    """Host and template. Folders in which any name will do are no part of it: they are
+    learnt, and it must not change."""
     shape = shape_of(url)
     return f"{host} {shape.path}{''.join(sorted(shape.keys))}"
 

@@ -1,6 +1,8 @@
-"""May a failed URL be tried again, and when? No I/O; the store remembers, no greenlet sleeps.
+"""May a failed URL be tried again, and when? No I/O; the store remembers, no greenlet
+sleeps.
 
-What a failure's class says (`errors.py`) decides, and for answers the user's list of statuses:
+What a failure's class says (`errors.py`) decides, and for answers the user's list of
+statuses:
 
     dns_timeout, dns_servfail                                again
     connect_refused, connect_timeout, connect_unreachable    again
@@ -12,12 +14,13 @@ What a failure's class says (`errors.py`) decides, and for answers the user's li
     decode, too_large, parse, extract, image_decode          final, likewise
     host_parked                                              final for this run
 
-Between attempts lies exponential back-off with equal jitter: half of the wait is certain, half is
-chance, so that what failed together does not come back together (M. Brooker, "Exponential Backoff
-And Jitter", AWS Architecture Blog, 2015).
+Between attempts lies exponential back-off with equal jitter: half of the wait is
+certain, half is chance, so that what failed together does not come back together (M.
+Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 
-A server that says 429, or names a time (Retry-After, RFC 9110 section 10.2.3), means all our
-requests and not one URL: the verdict then says until when the whole host is to be left alone.
+A server that says 429, or names a time (Retry-After, RFC 9110 section 10.2.3), means
+all our requests and not one URL: the verdict then says until when the whole host is to
+be left alone.
 """
 
 from __future__ import annotations
@@ -43,7 +46,8 @@ from crawler.model.http import Response
 class Again(Struct, frozen=True):
     """Another attempt, not before this moment (seconds since the epoch).
 
-    `host_until`: when the host may be asked again for anything; None: whenever manners allow.
+    `host_until`: when the host may be asked again for anything; None: whenever manners
+    allow.
     """
 
     not_before: float
@@ -63,7 +67,8 @@ def decide(
     now: float,
     jitter: Callable[[], float] = random.random,
 ) -> Again | Final:
-    """What follows from a failure. `attempts` counts this one; `jitter` gives 0 to 1."""
+    """What follows from a failure. `attempts` counts this one; `jitter` gives 0 to
+    1."""
     not_before = now + backoff(attempts, config, jitter)
     host_until = _host_until(failure, not_before, now)
     if attempts >= config.tries or not _retried(failure, config):
@@ -100,11 +105,12 @@ def redirects(response: Response) -> bool:
 
 
 def refusal(response: Response, now: float) -> Failure | None:
-    """The failure that an answer stands for by its status; None if it is content, or a redirect.
+    """The failure that an answer stands for by its status; None if it is content, or a
+    redirect.
 
-    300 without Location is content: a page that names its alternatives. A redirect that does not
-    say where to, or says two things, is an error, and so is a part (206) or "not modified" (304)
-    where nobody asked for it.
+    300 without Location is content: a page that names its alternatives. A redirect that
+    does not say where to, or says two things, is an error, and so is a part (206) or
+    "not modified" (304) where nobody asked for it.
     """
     status = response.status
     if status < 400:
@@ -138,7 +144,8 @@ def _locations(response: Response) -> set[str]:
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds from now that a Retry-After field asks for; None if there is no sense in it.
+    """Seconds from now that a Retry-After field asks for; None if there is no sense in
+    it.
 
     A date that is past is 0: the time has come.
     """

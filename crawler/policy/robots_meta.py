@@ -1,9 +1,10 @@
-"""What a response says to crawlers about itself: `<meta name=robots>` and X-Robots-Tag. No I/O.
+"""What a response says to crawlers about itself: `<meta name=robots>` and X-Robots-Tag.
+No I/O.
 
-There is no standard; the words are those of Google ("Robots meta tag, data-nosnippet, and
-X-Robots-Tag specifications"), and DeviantArt's `noai` and `noimageai` of 2022. A line of
-X-Robots-Tag may begin with the crawler that it is meant for. Of the words, these mean something to
-a crawler that publishes nothing:
+There is no standard; the words are those of Google ("Robots meta tag, data-nosnippet,
+and X-Robots-Tag specifications"), and DeviantArt's `noai` and `noimageai` of 2022. A
+line of X-Robots-Tag may begin with the crawler that it is meant for. Of the words,
+these mean something to a crawler that publishes nothing:
 
     nofollow, none     the page's links are not to be followed
     noai               its content is not to be used for machine learning
@@ -31,7 +32,7 @@ _WITH_VALUE = (
 _LONGEST = 1000
 
 
-class Said(Struct, frozen=True):
+class RobotsMeta(Struct, frozen=True):
     """What follows from it, under the configuration; None: nothing."""
 
     nofollow: Skip | None = None
@@ -42,10 +43,10 @@ class Said(Struct, frozen=True):
     """For its pictures, or for the picture that it is."""
 
 
-SILENCE = Said()
+NO_DIRECTIVES = RobotsMeta()
 
 
-class Directives:
+class RobotsMetaReader:
     """Reads responses for one crawler."""
 
     def __init__(self, config: RobotsConfig) -> None:
@@ -53,10 +54,11 @@ class Directives:
         self._nofollow = config.nofollow != "ignore"
         self._noai = config.noai
 
-    def read(self, meta: str | None, tags: Sequence[str]) -> Said:
-        """`meta`: the content of `<meta name=robots>`, if there is one; `tags`: of HEADER."""
+    def read(self, meta: str | None, tags: Sequence[str]) -> RobotsMeta:
+        """`meta`: the content of `<meta name=robots>`, if there is one; `tags`: of
+        HEADER."""
         if not (meta or tags):
-            return SILENCE
+            return NO_DIRECTIVES
         lines = [(meta, "meta robots")] if meta else []
         lines += [(tag, "X-Robots-Tag") for tag in tags]
         rules: dict[str, str] = {}
@@ -66,7 +68,7 @@ class Directives:
         follow = rules.get("nofollow") or rules.get("none")
         ai = rules.get("noai")
         image = rules.get("noimageai") or ai
-        return Said(
+        return RobotsMeta(
             Skip("nofollow", follow) if follow and self._nofollow else None,
             Skip("noai", ai) if ai and self._noai else None,
             Skip("noai", image) if image and self._noai else None,

@@ -1,18 +1,21 @@
 """robots.txt: what a site asks of crawlers (Robots Exclusion Protocol, RFC 9309).
 
-Why no parser library: of Google's 140 published cases Protego fails 12, nine of them by taking the
-wrong group (it overlooks rules meant for us), the standard library 54. robotspy fails 4, the ones
-that we fail too, but undoes all percent-encoding (`/a%2Fb` is `/a/b` to it), knows no Crawl-delay
-and has six releases in five years. None tells the line that decided. The protocol is small.
+Why no parser library: of Google's 140 published cases Protego fails 12, nine of them by
+taking the wrong group (it overlooks rules meant for us), the standard library 54.
+robotspy fails 4, the ones that we fail too, but undoes all percent-encoding (`/a%2Fb`
+is `/a/b` to it), knows no Crawl-delay and has six releases in five years. None tells
+the line that decided. The protocol is small.
 
-How a rule is found: the groups whose product token is ours, case aside, count together; if there
-are none, those for `*`. Of their rules the longest pattern that matches decides, Allow before
-Disallow. Lines that are not understood are passed over and end no group.
+How a rule is found: the groups whose product token is ours, case aside, count together;
+if there are none, those for `*`. Of their rules the longest pattern that matches
+decides, Allow before Disallow. Lines that are not understood are passed over and end no
+group.
 
-How a pattern is matched: cut at its wildcards, its pieces are looked for one after the other, each
-from where the last one ended. Taking the first place is always right, so the time is that of one
-pass over the URL. Both sides are brought to one form first: unreserved characters bare, all others
-percent-encoded in upper case (RFC 9309 section 2.2.2); `*` and `$` that are meant literally too.
+How a pattern is matched: cut at its wildcards, its pieces are looked for one after the
+other, each from where the last one ended. Taking the first place is always right, so
+the time is that of one pass over the URL. Both sides are brought to one form first:
+unreserved characters bare, all others percent-encoded in upper case (RFC 9309 section
+2.2.2); `*` and `$` that are meant literally too.
 """
 
 from __future__ import annotations
@@ -28,9 +31,11 @@ from msgspec import Struct
 from crawler.model.url import canonical
 
 MAX_BYTES = 500 * 1024
-"""Of a robots.txt that are read (RFC 9309 section 2.5: at least these); the rest is ignored."""
+"""Of a robots.txt that are read (RFC 9309 section 2.5: at least these); the rest is
+ignored."""
 _LONGEST_LINE = 16_664
-"""Characters of a line that count; Google's limit, eight times the longest URL it knows."""
+"""Characters of a line that count; Google's limit, eight times the longest URL it
+knows."""
 _MOST_SITEMAPS = 1000
 
 # Keys as they are written, and misspelt (Google's list).
@@ -60,7 +65,8 @@ class Rule(NamedTuple):
     written: str
 
     def matches(self, path: str) -> bool:
-        """Whether the pattern matches `path`, a URL's path and query in the common form."""
+        """Whether the pattern matches `path`, a URL's path and query in the common
+        form."""
         first, *further = self.pieces
         if not path.startswith(first):
             return False
@@ -84,7 +90,8 @@ class Robots(Struct, frozen=True):
     """What one robots.txt says to one crawler."""
 
     rules: tuple[Rule, ...]
-    """The longest first, and of equal ones Allow first: the first that matches decides."""
+    """The longest first, and of equal ones Allow first: the first that matches
+    decides."""
     agent_matched: str | None
     """The product token whose groups apply, as written, or "*"; None: no group does."""
     crawl_delay: float | None
@@ -122,8 +129,8 @@ class _Group(Struct):
 
 
 def whole_lines(body: bytes) -> bytes:
-    """What was cut somewhere, without the rest of a line at its end: of `Disallow: /x` may be left
-    `Disallow: /`, which forbids everything."""
+    """What was cut somewhere, without the rest of a line at its end: of `Disallow: /x`
+    may be left `Disallow: /`, which forbids everything."""
     return body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]
 
 
@@ -181,7 +188,8 @@ def _lines(body: bytes) -> Iterator[tuple[int, str, str]]:
     """Number, known key and value of each line that has them."""
     if len(body) > MAX_BYTES:
         body = whole_lines(body[:MAX_BYTES])
-    # utf-8-sig drops the byte order mark; a part of one, as Google also forgives, is dropped here.
+    # utf-8-sig drops the byte order mark; a part of one, as Google also forgives, is
+    # dropped here.
     text = body.lstrip(b"\xef\xbb\xbf").decode("utf-8", "replace")
     for number, line in enumerate(_LINE_END.split(text), 1):
         line = line[:_LONGEST_LINE].partition("#")[0].strip()

@@ -3,13 +3,14 @@
 A URL passes when all of these let it pass, asked in this order:
 
 1. its scheme is http or https;
-2. `scope.within` (for an image: `scope.images_within`), measured against the seeds and against
-   the hosts that a seed redirected to; `scope.domains` adds further ones;
-3. `scope.rules`, of which the last that matches decides. Rules narrow; none lets in what `within`
-   keeps out. When no rule matches, the first rule tells what the list is for: a list that begins
-   with `+` names what is wanted, and other pages are refused. Seeds and images are refused only
-   by a `-` that matches them: someone who asks for `+/docs/` still wants to start at the front
-   page, and wants the pictures in those pages wherever they are stored;
+2. `scope.within` (for an image: `scope.images_within`), measured against the seeds and
+   against the hosts that a seed redirected to; `scope.domains` adds further ones;
+3. `scope.rules`, of which the last that matches decides. Rules narrow; none lets in
+   what `within` keeps out. When no rule matches, the first rule tells what the list is
+   for: a list that begins with `+` names what is wanted, and other pages are refused.
+   Seeds and images are refused only by a `-` that matches them: someone who asks for
+   `+/docs/` still wants to start at the front page, and wants the pictures in those
+   pages wherever they are stored;
 4. `scope.depth`, for pages: an image belongs to the page that shows it.
 """
 
@@ -19,12 +20,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from crawler.model.config import ScopeConfig
-from crawler.model.crawl import LinkKind, Skip, Want
+from crawler.model.crawl import Destination, LinkKind, Skip
 from crawler.model.errors import UsageError
 from crawler.model.url import canonical, host_key, hostname, registrable_domain, scheme
 
 if TYPE_CHECKING:
-    from crawler.policy.url_filters import Rules
+    from crawler.policy.url_filters import UrlFilters
 
 _HOSTS_REMEMBERED = 10_000
 
@@ -49,36 +50,37 @@ class Scope:
         for seed in seeds:
             self.widen(seed)
 
-    def judge(self, url: str, want: Want, depth: int) -> Skip | None:
+    def check(self, url: str, destination: Destination, depth: int) -> Skip | None:
         """None if the canonical `url` may be fetched, else why not.
 
         `depth` counts links from a seed; 0 means a seed, or what it redirected to.
         """
         if not url.startswith(("https://", "http://")):
             return Skip("scheme", f"scheme: {scheme(url)}")
-        if want == "image":
+        if destination == "image":
             if not self._images.holds(url):
                 return self._not_images_within
-            return self._rules.judge(url, strict=False) if self._rules else None
+            return self._rules.check(url, strict=False) if self._rules else None
         if not self._pages.holds(url):
             return self._not_within
-        if self._rules and (skip := self._rules.judge(url, strict=depth > 0)):
+        if self._rules and (skip := self._rules.check(url, strict=depth > 0)):
             return skip
         return self._too_deep if depth > self._max_depth else None
 
-    def judge_found(
-        self, url: str, kind: LinkKind, want: Want, depth: int
+    def check_found(
+        self, url: str, kind: LinkKind, destination: Destination, depth: int
     ) -> Skip | None:
         """The same, going by how it was found too."""
         if kind in ("robots_sitemap", "sitemap_index"):
             return self.judge_sitemap(url)
-        return self.judge(url, want, depth)
+        return self.check(url, destination, depth)
 
     def judge_sitemap(self, url: str) -> Skip | None:
-        """The same for a sitemap that a site names: it may lie on any host, as pictures may."""
+        """The same for a sitemap that a site names: it may lie on any host, as pictures
+        may."""
         if not url.startswith(("https://", "http://")):
             return Skip("scheme", f"scheme: {scheme(url)}")
-        return self._rules.judge(url, strict=False) if self._rules else None
+        return self._rules.check(url, strict=False) if self._rules else None
 
     def widen(self, url: str) -> None:
         """Takes in a seed, or the URL that a seed redirected to."""
@@ -135,7 +137,8 @@ class _Hosts:
 
 
 class _Paths:
-    """The seeds' folders and what lies below them, or just the seeds (`whole`), scheme aside."""
+    """The seeds' folders and what lies below them, or just the seeds (`whole`), scheme
+    aside."""
 
     def __init__(self, domains: tuple[str, ...], whole: bool) -> None:
         self._domains = domains
@@ -173,9 +176,9 @@ def _domain(entry: str) -> str:
     return "." + hostname(host_key(url))
 
 
-def _compiled(rules: tuple[str, ...]) -> Rules:
+def _compiled(rules: tuple[str, ...]) -> UrlFilters:
     from crawler.policy.url_filters import (
-        Rules,  # with RE2, which a crawl without rules does not need
+        UrlFilters,  # with RE2, which a crawl without rules does not need
     )
 
-    return Rules(rules)
+    return UrlFilters(rules)

@@ -1,4 +1,5 @@
-"""Query parameters that are taken off addresses before anybody looks at them. No I/O."""
+"""Query parameters that are taken off addresses before anybody looks at them. No
+I/O."""
 
 from __future__ import annotations
 
@@ -10,8 +11,9 @@ from crawler.model.errors import UsageError
 _NAME = re.compile(r"[^\s=&#?*]+\*?").fullmatch
 
 
-class Parameters:
-    """Strips the parameters with these names; `utm_*` stands for all that begin with `utm_`."""
+class ParamStripper:
+    """Strips the parameters with these names; `utm_*` stands for all that begin with
+    `utm_`."""
 
     def __init__(self, names: Iterable[str]) -> None:
         patterns = []

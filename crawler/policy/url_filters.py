@@ -1,9 +1,9 @@
 """The user's rules about URLs: the list `scope.rules` of `+PATTERN` and `-PATTERN`.
 
-The rules are the user's, the URLs are a stranger's. A backtracking matcher can be made to run for
-years by a URL written for it, so rules are compiled by RE2, which takes time linear in the URL's
-length and matches all rules in one pass. It has no lookaround and no backreferences; a second
-rule with the other sign does what a lookahead would.
+The rules are the user's, the URLs are a stranger's. A backtracking matcher can be made
+to run for years by a URL written for it, so rules are compiled by RE2, which takes time
+linear in the URL's length and matches all rules in one pass. It has no lookaround and
+no backreferences; a second rule with the other sign does what a lookahead would.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from crawler.model.crawl import Skip
 from crawler.model.errors import UsageError
 
 
-class Rules:
-    """The last rule that matches a URL decides. Raises UsageError for one that is no rule."""
+class UrlFilters:
+    """The last rule that matches a URL decides. Raises UsageError for one that is no
+    rule."""
 
     def __init__(self, rules: tuple[str, ...]) -> None:
         options = re2.Options()
@@ -32,7 +33,7 @@ class Rules:
         self._unmatched = Skip("scope", "scope.rules: matches no + rule")
         self._wanted_only = self._skips[0] is None
 
-    def judge(self, url: str, strict: bool) -> Skip | None:
+    def check(self, url: str, strict: bool) -> Skip | None:
         matching: list[int] = self._set.Match(url)
         if matching:
             return self._skips[max(matching)]

@@ -1,7 +1,8 @@
 """What the type of a setting can't say: is this a rule, a network, a template?
 
-Where a stage of the crawl checks its own settings, it is asked, so that a file is refused for
-exactly what a crawl would be refused for. These modules are loaded only when such a key is set.
+Where a stage of the crawl checks its own settings, it is asked, so that a file is
+refused for exactly what a crawl would be refused for. These modules are loaded only
+when such a key is set.
 """
 
 from __future__ import annotations
@@ -141,4 +142,5 @@ CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("scope", "domains"): _domains,
     ("scope", "rules"): _rules,
 }
-"""Each raises ValueError with a sentence for the user. Empty values are not asked about."""
+"""Each raises ValueError with a sentence for the user. Empty values are not asked
+about."""

@@ -1,7 +1,8 @@
-"""The configuration written out: the commented example, the effective values, the JSON Schema.
+"""The configuration written out: the commented example, the effective values, the JSON
+Schema.
 
-All three are made from the structs of `config.py`; the words of the example are the docstrings
-that stand below the fields there.
+All three are made from the structs of `config.py`; the words of the example are the
+docstrings that stand below the fields there.
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ def toml_value(value: Any) -> str:
 
 
 def show(job: Job) -> str:
-    """The effective configuration as TOML, each value with who set it; secrets are not shown."""
+    """The effective configuration as TOML, each value with who set it; secrets are not
+    shown."""
     lines = []
     section: Path = ()
     for path, key in keys().items():

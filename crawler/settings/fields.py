@@ -1,8 +1,9 @@
 """What is known about each key of the configuration, and how a value for it is read.
 
-The structs of `config.py` are the only source: the keys, their types and limits come from the
-fields, the explanations from the docstrings below them. A value arrives either as TOML gave it
-(`read`) or as text from the environment or a flag (`read_text`); both end in the same checks.
+The structs of `config.py` are the only source: the keys, their types and limits come
+from the fields, the explanations from the docstrings below them. A value arrives either
+as TOML gave it (`read`) or as text from the environment or a flag (`read_text`); both
+end in the same checks.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def spell(path: Path) -> str:
 
 @cache
 def keys(struct: type[Struct] = Config) -> dict[Path, Key]:
-    """All keys of a struct and of the structs in it, in the order of their definition."""
+    """All keys of a struct and of the structs in it, in the order of their
+    definition."""
     return {key.path: key for key in _keys(struct, ())}
 
 
@@ -84,7 +86,8 @@ def _unit(hint: Any) -> Any:
 
 
 def suggest(path: Path, struct: type[Struct] = Config) -> str:
-    """`did you mean ...?` for a key that does not exist, or nothing where none is near."""
+    """`did you mean ...?` for a key that does not exist, or nothing where none is
+    near."""
     known = keys(struct)
     sections = {other[:-1] for other in known if other[:-1]}
     siblings = [other for other in known if other[:-1] == path[:-1]]
@@ -99,7 +102,8 @@ def suggest(path: Path, struct: type[Struct] = Config) -> str:
 
 
 def read(key: Key, value: Any) -> Any:
-    """A TOML value as the key's own type. Raises ValueError with a sentence for the user."""
+    """A TOML value as the key's own type. Raises ValueError with a sentence for the
+    user."""
     if key.optional and value == "none":
         return None
     if key.unit and isinstance(value, str):
@@ -114,7 +118,8 @@ def read(key: Key, value: Any) -> Any:
 
 
 def read_text(key: Key, text: str) -> Any:
-    """A value from the environment or the command line. Lists: TOML, or split at commas."""
+    """A value from the environment or the command line. Lists: TOML, or split at
+    commas."""
     bare = _without_none(key.type)
     kind = get_origin(bare)
     if kind is tuple and not text.startswith("["):

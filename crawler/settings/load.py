@@ -1,12 +1,13 @@
 """From a TOML file, the environment and the command line to the crawls they ask for.
 
-Every value becomes a `Setting`: which key, what value, and where it was said. Later settings
-override earlier ones (defaults < file < `[[job]]` < environment < flags), so that the origin of
-each effective value is known without a second pass, and a mistake is reported at its place. All
-mistakes of a file are reported at once.
+Every value becomes a `Setting`: which key, what value, and where it was said. Later
+settings override earlier ones (defaults < file < `[[job]]` < environment < flags), so
+that the origin of each effective value is known without a second pass, and a mistake is
+reported at its place. All mistakes of a file are reported at once.
 
-tomllib gives no line numbers. They are found afterwards, and only for mistakes: the statement that
-holds a key is the first after which the parsed beginning of the file holds the key too.
+tomllib gives no line numbers. They are found afterwards, and only for mistakes: the
+statement that holds a key is the first after which the parsed beginning of the file
+holds the key too.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ MAX_FILE = 4 * 2**20
 
 
 class Setting(Struct, frozen=True):
-    """One value that somebody gave. Tables merge by key; lists do where `adds` is set."""
+    """One value that somebody gave. Tables merge by key; lists do where `adds` is
+    set."""
 
     path: Path
     value: Any
@@ -67,7 +69,8 @@ def load(
     environ: Mapping[str, str],
     flags: Sequence[Setting],
 ) -> Plan:
-    """The plan of (name, text) of a file, the environment and the flags. Raises UsageError."""
+    """The plan of (name, text) of a file, the environment and the flags. Raises
+    UsageError."""
     tree = _parse(*file) if file else {}
     shared: list[Setting] = []
     jobs: list[list[Setting]] = []
@@ -131,11 +134,13 @@ def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
                 )
 
 
-# ------------------------------------------------------------------ environment and flags
+# ------------------------------------------------------------------ environment and
+# flags
 
 
 def from_environ(environ: Mapping[str, str]) -> list[Setting]:
-    """`CRAWL_CONCURRENCY`, `CRAWL_HTTP_TIMEOUT`, ... A name near to one of them is a mistake."""
+    """`CRAWL_CONCURRENCY`, `CRAWL_HTTP_TIMEOUT`, ... A name near to one of them is a
+    mistake."""
     by_name = {f"CRAWL_{'_'.join(path).upper()}": key for path, key in keys().items()}
     return [
         _setting(_named(name, by_name), text, name)
@@ -168,7 +173,8 @@ def from_assignment(text: str) -> Setting:
 
 
 def from_flag(path: Path, value: Any, flag: str, *, adds: bool = False) -> Setting:
-    """What a command line option says: text as typed, or a value of the key's own kind."""
+    """What a command line option says: text as typed, or a value of the key's own
+    kind."""
     return _setting(keys()[path], value, flag, adds=adds)
 
 
@@ -272,14 +278,15 @@ _STATEMENT = re.compile(r"""\s*(\[|([\w-]+|"[^"]*"|'[^']*')\s*[.=])""")
 
 
 def find_line(text: str, path: tuple[str | int, ...]) -> int | None:
-    """Number of the line where the statement that sets `path` begins, counted from 1."""
+    """Number of the line where the statement that sets `path` begins, counted from
+    1."""
     lines = text.splitlines(keepends=True)
     starts = [number for number, line in enumerate(lines) if _STATEMENT.match(line)]
     ends = [*starts[1:], len(lines)]
 
     def set_by(statement: int) -> bool:
-        # A line inside a long string or list may look like a statement: what ends there is no
-        # TOML, and the next end decides.
+        # A line inside a long string or list may look like a statement: what ends there
+        # is no TOML, and the next end decides.
         for end in ends[statement:]:
             try:
                 return _holds(tomllib.loads("".join(lines[:end])), path)

@@ -1,7 +1,8 @@
-"""Secrets in the configuration: named there (`env:NAME`, `file:PATH`), read at the last moment.
+"""Secrets in the configuration: named there (`env:NAME`, `file:PATH`), read at the last
+moment.
 
-What is kept in the state, shown by `config show` and hashed for the run records is the name. Only
-`revealed`, called when the client is built, reads the secret itself.
+What is kept in the state, shown by `config show` and hashed for the run records is the
+name. Only `revealed`, called when the client is built, reads the secret itself.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import msgspec
 
 from crawler.model.config import HttpConfig
 from crawler.model.errors import UsageError
-from crawler.model.redact import DOTS, is_secret
+from crawler.model.redact import REDACTED, is_secret
 
 MAX_SECRET = 64 * 2**10
 
@@ -26,7 +27,8 @@ def is_reference(value: str) -> bool:
 
 
 def secret_headers(http: HttpConfig) -> frozenset[str]:
-    """The headers of the configuration, as it is kept, that hold secrets; in lower case."""
+    """The headers of the configuration, as it is kept, that hold secrets; in lower
+    case."""
     named = http.headers.items()
     return frozenset(
         n.lower() for n, text in named if is_secret(n) or is_reference(text)
@@ -55,18 +57,19 @@ def hidden(path: tuple[str, ...], value: Any) -> Any:
     """A value fit to be shown: references as they are, literal secrets as dots."""
     if path == ("http", "headers"):
         return {
-            name: DOTS if is_secret(name) and _is_literal(text) else text
+            name: REDACTED if is_secret(name) and _is_literal(text) else text
             for name, text in value.items()
         }
     if path == AUTH and _is_literal(value):
-        return DOTS
+        return REDACTED
     if path == PROXY and _is_literal(value) and "@" in value:
-        return f"{DOTS}@{value.rpartition('@')[2]}"
+        return f"{REDACTED}@{value.rpartition('@')[2]}"
     return value
 
 
 def revealed(http: HttpConfig, environ: Mapping[str, str]) -> HttpConfig:
-    """The same configuration with the secrets themselves. Raises UsageError if one is missing."""
+    """The same configuration with the secrets themselves. Raises UsageError if one is
+    missing."""
     return msgspec.structs.replace(
         http,
         headers={

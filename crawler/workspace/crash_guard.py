@@ -1,12 +1,14 @@
 """What was being read when the process died.
 
-A body can kill whoever reads it: by a defect in a library written in C, or by so much memory that
-the kernel ends the process. Nothing is left to be caught then, and a resume would begin with the
-same bytes and die again. So while a body is read, its URL stands in a file that is mapped into
-memory: no system call, and the kernel keeps it whatever becomes of the process. The next run finds
-it there and counts a death; after DEATHS of them the URL ends as an error and the crawl goes on.
+A body can kill whoever reads it: by a defect in a library written in C, or by so much
+memory that the kernel ends the process. Nothing is left to be caught then, and a resume
+would begin with the same bytes and die again. So while a body is read, its URL stands
+in a file that is mapped into memory: no system call, and the kernel keeps it whatever
+becomes of the process. The next run finds it there and counts a death; after DEATHS of
+them the URL ends as an error and the crawl goes on.
 
-Somebody's `kill -9` in that very moment looks the same, which is why the first ones are forgiven.
+Somebody's `kill -9` in that very moment looks the same, which is why the first ones are
+forgiven.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from mmap import mmap
 from pathlib import Path
 
 from crawler.model.errors import ParseFailure
-from crawler.model.metadata import DEADLY, Notes
+from crawler.model.metadata import DEADLY, KeyValue
 from crawler.model.url import MAX_URL
 from crawler.output.sink import refused
 
@@ -26,13 +28,15 @@ _LENGTH = 4
 _NOTHING = bytes(_LENGTH)
 
 
-class BlackBox:
-    """The file at `path`, made if need be. Counts the death that it tells of, in `notes`.
+class CrashGuard:
+    """The file at `path`, made if need be. Counts the death that it tells of, in
+    `notes`.
 
-    For a reader that does not switch, so that one URL at most is being read. Raises OutputError.
+    For a reader that does not switch, so that one URL at most is being read. Raises
+    OutputError.
     """
 
-    def __init__(self, path: Path, notes: Notes) -> None:
+    def __init__(self, path: Path, notes: KeyValue) -> None:
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
@@ -57,7 +61,7 @@ class BlackBox:
             else None
         )
 
-    def judge(self, url: str) -> None:
+    def check(self, url: str) -> None:
         """Raises ParseFailure if reading `url` has killed the process too often."""
         deaths = self._deaths.get(url, 0)
         if deaths >= DEATHS:

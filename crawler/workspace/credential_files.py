@@ -1,7 +1,9 @@
-"""The files and notes that hold who we are: cookies, .netrc. Opens an `Identity`, writes it back.
+"""The files and notes that hold who we are: cookies, .netrc. Opens an `SessionAuth`,
+writes it back.
 
-Cookies are notes of the store: they become durable with the record of the page that set them, and a
-resume goes on with them. The file of `--cookies` is read only where there are no notes yet.
+Cookies are notes of the store: they become durable with the record of the page that set
+them, and a resume goes on with them. The file of `--cookies` is read only where there
+are no notes yet.
 """
 
 from __future__ import annotations
@@ -15,27 +17,28 @@ import msgspec
 
 from crawler.fetch.auth.credentials import Credentials, parse_credentials
 from crawler.fetch.auth.netrc import read_netrc
-from crawler.fetch.auth.session_auth import Identity, trusted_origins
+from crawler.fetch.auth.session_auth import SessionAuth, trusted_origins
 from crawler.fetch.cookies import Cookie, CookieJar
 from crawler.fetch.cookies.netscape import read_netscape, write_netscape
 from crawler.model.config import HttpConfig
 from crawler.model.errors import OutputError, UsageError
-from crawler.model.metadata import COOKIES, Notes
+from crawler.model.metadata import COOKIES, KeyValue
 from crawler.model.url import origin
 
 MAX_FILE = 16 * 2**20
 
 
 def open_identity(
-    http: HttpConfig, seeds: Iterable[str], notes: Notes, clock: Callable[[], float]
-) -> Identity:
-    """The cookies and credentials of a crawl, its secrets revealed. Raises UsageError."""
+    http: HttpConfig, seeds: Iterable[str], notes: KeyValue, clock: Callable[[], float]
+) -> SessionAuth:
+    """The cookies and credentials of a crawl, its secrets revealed. Raises
+    UsageError."""
     jar = Path(http.cookie_jar).expanduser()
     if not jar.parent.is_dir():
         raise UsageError(
             f"{jar}: there is no folder {jar.parent} to write the cookies to"
         )
-    return Identity(
+    return SessionAuth(
         open_jar(http.cookies, notes, clock()),
         trusted_origins([origin(seed) for seed in seeds]),
         parse_credentials(http.auth) if http.auth else None,
@@ -45,8 +48,9 @@ def open_identity(
     )
 
 
-def open_jar(file: str, notes: Notes, now: float) -> CookieJar:
-    """The cookies of the notes, or where there are none those of `file` (none if empty)."""
+def open_jar(file: str, notes: KeyValue, now: float) -> CookieJar:
+    """The cookies of the notes, or where there are none those of `file` (none if
+    empty)."""
 
     def keep(domain: str, cookies: list[Cookie]) -> None:
         notes.set_note(
@@ -67,7 +71,8 @@ def open_jar(file: str, notes: Notes, now: float) -> CookieJar:
 
 
 def write_jar(file: str, jar: CookieJar) -> None:
-    """Write all cookies to `file` (to none if empty), for its owner only. Raises OutputError."""
+    """Write all cookies to `file` (to none if empty), for its owner only. Raises
+    OutputError."""
     if not file:
         return
     path = Path(file).expanduser()

@@ -1,11 +1,13 @@
-"""A crawl's folder: `state/`, `records.jsonl`, `images/`. Beginning, resuming, beginning anew.
+"""A crawl's folder: `state/`, `records.jsonl`, `images/`. Beginning, resuming,
+beginning anew.
 
-A crawl of mode "newer" goes into a state that holds one: it asks again for everything, and only for
-what has changed where the server lets it (`revisit.py`). Its records come behind the old ones under
-a run_id of their own, numbered on, so that of two records of a URL the later counts in any case.
+A crawl of mode "newer" goes into a state that holds one: it asks again for everything,
+and only for what has changed where the server lets it (`revisit.py`). Its records come
+behind the old ones under a run_id of their own, numbered on, so that of two records of
+a URL the later counts in any case.
 
-A new crawl commits its run and its seeds in one transaction (`app.py`), so that a folder holds
-either a crawl that can be resumed or nothing that counts.
+A new crawl commits its run and its seeds in one transaction (`app.py`), so that a
+folder holds either a crawl that can be resumed or nothing that counts.
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from crawler.engine.revalidation import reading
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
 from crawler.model.config import Config, from_json, to_json
 from crawler.model.errors import UsageError
+from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.metadata import (
     BOOT,
     DEADLY,
@@ -38,7 +40,7 @@ from crawler.output.jsonl import STDOUT, open_jsonl
 from crawler.output.schema_export import schema_line
 from crawler.output.sink import STREAM, Sink, refused
 from crawler.policy.scope import Scope
-from crawler.workspace.crash_guard import BlackBox
+from crawler.workspace.crash_guard import CrashGuard
 from crawler.workspace.recovery import boot_id, mend
 
 Mode = Literal["new", "resume", "fresh", "newer"]
@@ -53,7 +55,8 @@ BLACK_BOX = "reading"
 
 
 def stored_config(folder: Path) -> Config:
-    """The configuration that the crawl in `folder` was begun with; UsageError if there is none."""
+    """The configuration that the crawl in `folder` was begun with; UsageError if there
+    is none."""
     if not (folder / STATE).is_dir():
         raise UsageError(f"{folder} holds no crawl; begin one with `orbweb crawl URL`")
     with closing(SqliteStore(folder / STATE)) as store:
@@ -68,10 +71,11 @@ def stored_config(folder: Path) -> Config:
 def open_state(
     config: Config, mode: Mode, now: float, random: Random
 ) -> tuple[SqliteStore, Run, int]:
-    """The store and the run of a crawl, and how many URLs a power cut has made it ask for again.
+    """The store and the run of a crawl, and how many URLs a power cut has made it ask
+    for again.
 
-    Nothing of that is committed yet.
-    Raises UsageError if `mode` does not fit what the folder holds, OutputError, StateError.
+    Nothing of that is committed yet. Raises UsageError if `mode` does not fit what the
+    folder holds, OutputError, StateError.
     """
     state = Path(config.dir) / STATE
     records = records_path(config)
@@ -108,25 +112,29 @@ def open_state(
 
 def _begin(store: SqliteStore, run: Run, config: Config) -> Run:
     store.set_run(run)
-    store.set_note(READING, "", reading(config))
+    store.set_note(READING, "", extraction_fingerprint(config))
     store.set_note(BOOT, "", boot_id())
     return run
 
 
 def _ask_again(store: SqliteStore, old: Config, config: Config, now: float) -> None:
-    """Queue what the crawl under `old` has met, for one that compares itself with it."""
+    """Queue what the crawl under `old` has met, for one that compares itself with
+    it."""
     _find_place(store, old, config)
-    judge = None
+    check = None
     if (old.scope, old.seeds) != (config.scope, config.seeds):
         widened = [url for url, _ in store.notes(WIDENED)]
-        judge = Scope(config.scope, (*config.seeds, *widened)).judge_found
+        check = Scope(config.scope, (*config.seeds, *widened)).check_found
     store.start_over(
-        now, judge, keep_answers=store.note(READING, "") == reading(config)
+        now,
+        check,
+        keep_answers=store.note(READING, "") == extraction_fingerprint(config),
     )
 
 
 def _find_place(store: SqliteStore, old: Config, config: Config) -> None:
-    """Go on at the end of the old records, or at the beginning of a file that holds nothing yet.
+    """Go on at the end of the old records, or at the beginning of a file that holds
+    nothing yet.
 
     So records may be moved away between two crawls, or go elsewhere from now on.
     """
@@ -160,7 +168,8 @@ def try_out(folder: Path) -> None:
 
 @contextmanager
 def traceless(config: Config) -> Iterator[None]:
-    """If what is done inside fails, there is no state and no record that was not there before."""
+    """If what is done inside fails, there is no state and no record that was not there
+    before."""
     state, records = Path(config.dir) / STATE, records_path(config)
     new_state = not state.exists()
     new_records = records is not None and not records.exists()
@@ -185,7 +194,8 @@ def requeue(
     now: float,
     dry_run: bool,
 ) -> int:
-    """Put failed URLs of the crawl in `folder` back, by code and host; how many there are.
+    """Put failed URLs of the crawl in `folder` back, by code and host; how many there
+    are.
 
     UsageError for the reason of a skip that nobody would look at again.
     """
@@ -229,13 +239,14 @@ def open_images(config: Config) -> ImageFiles:
     return ImageFiles(folder, config.images.name, Journal(folder / STATE / JOURNAL))
 
 
-def open_black_box(config: Config, store: SqliteStore) -> BlackBox:
+def open_black_box(config: Config, store: SqliteStore) -> CrashGuard:
     """What was being read when the run before died, if it did."""
-    return BlackBox(Path(config.dir) / STATE / BLACK_BOX, store)
+    return CrashGuard(Path(config.dir) / STATE / BLACK_BOX, store)
 
 
 def records_path(config: Config) -> Path | None:
-    """Where the records go; None for stdout. A relative `output` counts from where we stand."""
+    """Where the records go; None for stdout. A relative `output` counts from where we
+    stand."""
     if config.output == STDOUT:
         return None
     return Path(config.output) if config.output else Path(config.dir) / RECORDS
@@ -277,6 +288,7 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def ulid(now: float, random: Random) -> str:
-    """A ULID: 48 bits of milliseconds and 80 random bits, which sorts by time (ulid/spec)."""
+    """A ULID: 48 bits of milliseconds and 80 random bits, which sorts by time
+    (ulid/spec)."""
     value = int(now * 1000) << 80 | random.getrandbits(80)
     return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))

@@ -1,18 +1,19 @@
 """After a power cut: records and pictures that never reached the disk are made again.
 
-A killed process loses nothing that it has written: the kernel has it. A machine that stops loses
-what the kernel had not written yet, some thirty seconds of it, and in no order. SQLite keeps the
-state whole (`frontier/sqlite.py`), but the state may then know of records that are missing at the
-end of the stream, or are nothing but zeros, and of pictures that are empty or cut. To wait for the
-disk at each commit would prevent that, and stop every fetch meanwhile; it is mended instead:
+A killed process loses nothing that it has written: the kernel has it. A machine that
+stops loses what the kernel had not written yet, some thirty seconds of it, and in no
+order. SQLite keeps the state whole (`frontier/sqlite.py`), but the state may then know
+of records that are missing at the end of the stream, or are nothing but zeros, and of
+pictures that are empty or cut. To wait for the disk at each commit would prevent that,
+and stop every fetch meanwhile; it is mended instead:
 
     the stream       is read once, and cut behind its last whole line
     a URL            that has ended, but not in a record that is there, is queued again
     a picture        whose file has not the size that its record tells is asked for again
 
-That the machine was started anew while a run was under way is told by its boot id (random(4)). A
-run that ended by itself takes it back: what somebody makes of the pictures then is theirs. Skips
-are not looked at, since most are never written.
+That the machine was started anew while a run was under way is told by its boot id
+(random(4)). A run that ended by itself takes it back: what somebody makes of the
+pictures then is theirs. Skips are not looked at, since most are never written.
 """
 
 from __future__ import annotations
@@ -57,14 +58,16 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 def boot_id() -> bytes:
-    """Another one each time that the machine starts; empty where the system does not tell."""
+    """Another one each time that the machine starts; empty where the system does not
+    tell."""
     with suppress(OSError):
         return _BOOT_ID.read_bytes().strip()
     return b""
 
 
 def mend(store: State, folder: Path, records: Path | None, now: float) -> int:
-    """If the machine was started anew while a run was under way: how many URLs are queued again.
+    """If the machine was started anew while a run was under way: how many URLs are
+    queued again.
 
     `records` is None where the stream is a pipe. Not committed yet.
     """

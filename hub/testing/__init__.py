@@ -1,4 +1,5 @@
-"""For tests of programs on the hub: virtual and steady time, a simulated network, checks.
+"""For tests of programs on the hub: virtual and steady time, a simulated network,
+checks.
 
 with virtual_time() as clock:
     hub.sleep(3600)             # takes no time
@@ -74,11 +75,12 @@ def virtual_time(start: float = 0.0) -> Iterator[VirtualClock]:
 
 @contextmanager
 def steady_time() -> Iterator[SteadyClock]:
-    """A hub on real descriptors whose clock leaves out the times in which the process stood still.
+    """A hub on real descriptors whose clock leaves out the times in which the process
+    stood still.
 
-    For tests against servers in threads of this process: however busy the machine, time-outs tell
-    who was silent, not who got no CPU. What runs for long without looking at the clock counts
-    for next to nothing, too.
+    For tests against servers in threads of this process: however busy the machine,
+    time-outs tell who was silent, not who got no CPU. What runs for long without
+    looking at the clock counts for next to nothing, too.
     """
     clock = SteadyClock()
     with fresh_hub(Hub(Loop(clock, SteadyPoller()))):
@@ -89,8 +91,8 @@ def steady_time() -> Iterator[SteadyClock]:
 def simulated_network(seed: int = 0, start: float = 0.0) -> Iterator[SimulatedNetwork]:
     """Virtual time and a network in memory; the same ``seed`` gives the same run.
 
-    Inside, ``hub.socket`` makes simulated sockets: declare hosts with ``network.host``, start
-    servers on their addresses as greenlets, connect by name.
+    Inside, ``hub.socket`` makes simulated sockets: declare hosts with ``network.host``,
+    start servers on their addresses as greenlets, connect by name.
     """
     with virtual_time(start):
         hub = get_hub()

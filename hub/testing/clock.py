@@ -2,14 +2,15 @@
 
 One clock jumps.
 
-When nothing is ready and no thread is at work, waiting would only pass time. So the poller moves
-the clock to the next deadline instead. Real descriptors still work: they are looked at before
-each jump, and waited for while a thread works or when there is no deadline at all.
+When nothing is ready and no thread is at work, waiting would only pass time. So the
+poller moves the clock to the next deadline instead. Real descriptors still work: they
+are looked at before each jump, and waited for while a thread works or when there is no
+deadline at all.
 
-The other one is real time without the machine's stalls. Where the process was stopped, or got no
-CPU for a while, real time-outs expire that nobody would have seen otherwise. So this clock is read
-often, by polls of at most `STALL` seconds, and takes what lies between two looks for no more than
-that.
+The other one is real time without the machine's stalls. Where the process was stopped,
+or got no CPU for a while, real time-outs expire that nobody would have seen otherwise.
+So this clock is read often, by polls of at most `STALL` seconds, and takes what lies
+between two looks for no more than that.
 """
 
 from collections.abc import Callable
@@ -41,7 +42,8 @@ class VirtualClock:
 
 
 class VirtualPoller(EpollPoller):
-    """epoll for real descriptors, entries without a kernel for simulated ones, jumps for time."""
+    """epoll for real descriptors, entries without a kernel for simulated ones, jumps
+    for time."""
 
     __slots__ = ("_next_simulated", "clock", "loop")
 
@@ -78,7 +80,8 @@ class VirtualPoller(EpollPoller):
         self.take([(fd, mask)], self.loop.call_soon)
 
     def waited_for(self) -> bool:
-        """Whether somebody waits for a real descriptor: a simulated one needs a timer to stir."""
+        """Whether somebody waits for a real descriptor: a simulated one needs a timer
+        to stir."""
         return any(
             side.callback is not None and side.ref
             for entry in self._entries.values()
@@ -101,7 +104,8 @@ class VirtualPoller(EpollPoller):
 
 
 class SteadyClock:
-    """Monotonic seconds, of which no more than `STALL` pass from one look to the next."""
+    """Monotonic seconds, of which no more than `STALL` pass from one look to the
+    next."""
 
     def __init__(self, real: Callable[[], float] = monotonic) -> None:
         self._real = real

@@ -1,13 +1,15 @@
-"""A network in memory, for tests in virtual time: hosts, latency, bandwidth, loss, resets, names.
+"""A network in memory, for tests in virtual time: hosts, latency, bandwidth, loss,
+resets, names.
 
-Its sockets have the calls of a non-blocking socket of the operating system, so the hub's sockets
-and TLS run on them unchanged. Everything that happens on the way is a timer of the loop, and
-every choice comes from one random generator: the same seed gives the same run.
+Its sockets have the calls of a non-blocking socket of the operating system, so the
+hub's sockets and TLS run on them unchanged. Everything that happens on the way is a
+timer of the loop, and every choice comes from one random generator: the same seed gives
+the same run.
 
-The model is TCP as its users see it: bytes arrive in order and none is lost. A lost segment comes
-later, by the time a retransmission takes (doubling from 0.2 s). While two hosts are partitioned
-nothing arrives, and is tried again every second. A sender may be 64 KiB ahead of the reader.
-Datagrams that are lost are lost.
+The model is TCP as its users see it: bytes arrive in order and none is lost. A lost
+segment comes later, by the time a retransmission takes (doubling from 0.2 s). While two
+hosts are partitioned nothing arrives, and is tried again every second. A sender may be
+64 KiB ahead of the reader. Datagrams that are lost are lost.
 """
 
 import errno
@@ -32,10 +34,11 @@ _RETRANSMIT = 0.2  # seconds, doubling
 
 @dataclass
 class Host:
-    """One machine: how far away it is and what may go wrong on the way. May be changed any time.
+    """One machine: how far away it is and what may go wrong on the way. May be changed
+    any time.
 
-    ``latency`` in seconds one way, ``bandwidth`` in bytes a second for each connection; ``loss``
-    and ``reset`` are the chances of each segment.
+    ``latency`` in seconds one way, ``bandwidth`` in bytes a second for each connection;
+    ``loss`` and ``reset`` are the chances of each segment.
     """
 
     address: str
@@ -110,7 +113,8 @@ class SimulatedNetwork:
         self._next_port = 32768
 
     def host(self, name: str, *addresses: str, **qualities: Any) -> Host:
-        """A host called ``name``; several addresses are the same machine. See `Host`."""
+        """A host called ``name``; several addresses are the same machine. See
+        `Host`."""
         machine = Host(addresses[0], **qualities)
         for address in addresses:
             self.hosts[address] = machine
@@ -133,7 +137,8 @@ class SimulatedNetwork:
             raise OSError(errno.EBADF, "a simulated network has no real descriptors")
         return SimulatedSocket(self, family, type, proto)
 
-    # -- for the sockets -----------------------------------------------------------------------
+    # -- for the sockets
+    # -----------------------------------------------------------------------
 
     def path(self, one: str, other: str) -> tuple[Host, Host]:
         """The hosts at both ends."""

@@ -1,4 +1,5 @@
-"""The sockets of the simulated network: a non-blocking socket's calls and errors, in memory."""
+"""The sockets of the simulated network: a non-blocking socket's calls and errors, in
+memory."""
 
 import errno
 import os
@@ -58,7 +59,8 @@ class SimulatedSocket:
         self._error = 0
         self._options: dict[tuple[int, int], Any] = {}
 
-    # -- names ---------------------------------------------------------------------------------
+    # -- names
+    # ---------------------------------------------------------------------------------
 
     def bind(self, address: Any) -> None:
         """Take a local address; port 0 chooses one."""
@@ -84,7 +86,8 @@ class SimulatedSocket:
             raise _os_error(errno.ENOTCONN)
         return self._peer_name
 
-    # -- connecting ----------------------------------------------------------------------------
+    # -- connecting
+    # ----------------------------------------------------------------------------
 
     def listen(self, backlog: int = 128) -> None:
         """Take connections."""
@@ -161,7 +164,8 @@ class SimulatedSocket:
             self._error = code
             self._report(EPOLLERR | EPOLLHUP | EPOLLIN | EPOLLOUT)
 
-    # -- sending -------------------------------------------------------------------------------
+    # -- sending
+    # -------------------------------------------------------------------------------
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
         """Send some of ``data``; EAGAIN while the peer is a window behind."""
@@ -200,7 +204,8 @@ class SimulatedSocket:
         return self._name[0], self._peer_name[0]
 
     def _advance(self) -> None:
-        """The first of the line arrives, unless the way is cut (then later) or a reset comes."""
+        """The first of the line arrives, unless the way is cut (then later) or a reset
+        comes."""
         network, (here, there) = self.network, self._ends()
         if network.cut(here, there):
             network.loop.call_later(_RETRY, self._advance)
@@ -251,10 +256,12 @@ class SimulatedSocket:
             receiver._datagrams.append((payload, name))
             receiver._report(EPOLLIN)
 
-    # -- receiving -----------------------------------------------------------------------------
+    # -- receiving
+    # -----------------------------------------------------------------------------
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
-        """At most ``bufsize`` bytes of what has arrived; b"" at the end of the stream."""
+        """At most ``bufsize`` bytes of what has arrived; b"" at the end of the
+        stream."""
         self._check_open()
         if self.type == _standard.SOCK_DGRAM:
             return self.recvfrom(bufsize, flags)[0]
@@ -301,7 +308,8 @@ class SimulatedSocket:
         payload, sender = self._datagrams.popleft()
         return payload[:bufsize], sender
 
-    # -- the end -------------------------------------------------------------------------------
+    # -- the end
+    # -------------------------------------------------------------------------------
 
     def shutdown(self, how: int) -> None:
         """End one direction or both."""
@@ -339,7 +347,8 @@ class SimulatedSocket:
 
     dup = detach
 
-    # -- the rest ------------------------------------------------------------------------------
+    # -- the rest
+    # ------------------------------------------------------------------------------
 
     def _check_open(self) -> None:
         if self._fd < 0:

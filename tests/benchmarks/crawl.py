@@ -3,10 +3,11 @@
     python -m tests.benchmarks.crawl                          # postgres, gimp, cppref, 3 rounds
     python -m tests.benchmarks.crawl boost --rounds 5 --only orbweb,scrapy
 
-nginx serves the site on loopback from the first core, each crawler runs on the second, one after
-the other, for some rounds. What counts is user plus system CPU time of the whole process: wall
-time drifts with the machine's other work, ratios of CPU time in the same round much less. How
-complete a crawl was is read from nginx's log, not from what the crawler says.
+nginx serves the site on loopback from the first core, each crawler runs on the second,
+one after the other, for some rounds. What counts is user plus system CPU time of the
+whole process: wall time drifts with the machine's other work, ratios of CPU time in the
+same round much less. How complete a crawl was is read from nginx's log, not from what
+the crawler says.
 """
 
 import argparse
@@ -50,8 +51,8 @@ def _wget(program: str) -> Callable[[str, str], list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """`needs` names the Python module or the program without which it can't run; `passes` are the
-    exit codes of a good crawl.
+    """`needs` names the Python module or the program without which it can't run;
+    `passes` are the exit codes of a good crawl.
     """
 
     command: Callable[[str, str], list[str]]
@@ -78,7 +79,8 @@ PEERS = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One crawl: seconds of CPU and of the wall clock, peak memory in MB, what nginx saw of it."""
+    """One crawl: seconds of CPU and of the wall clock, peak memory in MB, what nginx
+    saw of it."""
 
     cpu: float
     wall: float
@@ -94,7 +96,8 @@ class Run:
 
 
 def crawl(peer: Peer, site: Site, parent: Path) -> Run:
-    """One crawl of `site` by `peer` in a new folder below `parent`, with a new server."""
+    """One crawl of `site` by `peer` in a new folder below `parent`, with a new
+    server."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[:1])  # inherited by what is started meanwhile
     try:
@@ -150,7 +153,8 @@ def _tail(log: Path) -> str:
 
 
 def table(runs: dict[str, list[Run]]) -> str:
-    """Medians of all rounds; `x CPU` is how often the CPU time of the first peer it takes."""
+    """Medians of all rounds; `x CPU` is how often the CPU time of the first peer it
+    takes."""
     header = f"{'':14}{'CPU s':>8}{'pages/CPU s':>13}{'x CPU':>8}{'wall s':>8}{'MB':>7}"
     lines = [f"{header}{'pages':>8}{'images':>8}{'twice':>7}"]
     first = next(iter(runs.values()))
@@ -167,7 +171,8 @@ def table(runs: dict[str, list[Run]]) -> str:
 
 
 def compare(site: Site, peers: dict[str, Peer], rounds: int, parent: Path) -> bool:
-    """Crawl `site` with every peer in turn and print the table. False if a crawl failed."""
+    """Crawl `site` with every peer in turn and print the table. False if a crawl
+    failed."""
     runs: dict[str, list[Run]] = {name: [] for name in peers}
     for _ in range(rounds):
         for name, peer in peers.items():
@@ -178,7 +183,8 @@ def compare(site: Site, peers: dict[str, Peer], rounds: int, parent: Path) -> bo
 
 
 def warm_up(peers: dict[str, Peer], parent: Path) -> None:
-    """Let every peer crawl one page, and keep the bytecode that this compiles for its next runs."""
+    """Let every peer crawl one page, and keep the bytecode that this compiles for its
+    next runs."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = str(parent / "bytecode")
     root = parent / "site"

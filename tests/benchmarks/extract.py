@@ -1,13 +1,15 @@
-"""Microseconds per page of each stage of extraction, on real sites, beside two parser libraries.
+"""Microseconds per page of each stage of extraction, on real sites, beside two parser
+libraries.
 
     python -m tests.benchmarks.extract [FOLDER...]
 
-Without a folder: the sites of Debian's postgresql-doc-15, gimp-help-en, cppreference-doc-en-html
-and python3-doc, as far as they are installed, and the pictures of gimp-help. The best of five
-rounds in turn, CPU time.
+Without a folder: the sites of Debian's postgresql-doc-15, gimp-help-en,
+cppreference-doc-en-html and python3-doc, as far as they are installed, and the pictures
+of gimp-help. The best of five rounds in turn, CPU time.
 
-"Lean lxml" is what the peers of the crawl benchmark do: a tree, two xpaths, duplicates removed,
-links joined. Lexbor's line is without joining, for there is nothing to compare it with.
+"Lean lxml" is what the peers of the crawl benchmark do: a tree, two xpaths, duplicates
+removed, links joined. Lexbor's line is without joining, for there is nothing to compare
+it with.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ ROUNDS = 5
 
 
 def sample(folder: Path, pattern: str, pages: int = 200) -> list[tuple[str, bytes]]:
-    """Files of a folder, always the same, with URLs as a server on loopback would give them."""
+    """Files of a folder, always the same, with URLs as a server on loopback would give
+    them."""
     files = sorted(folder.rglob(pattern))
     random.Random(1).shuffle(files)
     chosen = islice(files, pages)

@@ -3,10 +3,10 @@
     python -m tests.benchmarks.frontier                  one million URLs
     python -m tests.benchmarks.frontier --urls 10000000  ten million
 
-Prints, for each tenth: new links a second (wall and CPU clock), memory of the process, size of the
-folder. Then what a duplicate costs, found in memory and found in the file; how many URLs a second
-32 workers get and answer (no network, no delays, a commit after 64); how long it takes to open the
-folder again.
+Prints, for each tenth: new links a second (wall and CPU clock), memory of the process,
+size of the folder. Then what a duplicate costs, found in memory and found in the file;
+how many URLs a second 32 workers get and answer (no network, no delays, a commit after
+64); how long it takes to open the folder again.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Store
 from crawler.model.config import PolitenessConfig
-from crawler.model.crawl import Found
+from crawler.model.crawl import Discovered
 
 LINKS_OF_A_PAGE = 50
 PAGES_OF_A_COMMIT = 64
 
 
-def pages(urls: int, hosts: int) -> Iterator[list[Found]]:
+def pages(urls: int, hosts: int) -> Iterator[list[Discovered]]:
     """New links page by page, a fifth of them pictures, most on the page's own host."""
     chance = random.Random(1)
     for page in range(urls // LINKS_OF_A_PAGE):
         host = f"https://www.host-{page % hosts}.example"
         parent = f"{host}/section/{page % 97}/page-{page}.html"
         yield [
-            Found(
+            Discovered(
                 f"{host}/section/{page % 97}/{'img' if n % 5 == 0 else 'page'}-{page}-{n}.html",
                 "img" if n % 5 == 0 else "a",
                 "image" if n % 5 == 0 else "page",
@@ -110,7 +110,7 @@ def work_off(store: Store, count: int) -> None:
         nonlocal done
         while done < count and (lease := frontier.lease()) is not None:
             hub.sleep(0)
-            frontier.done(lease, lease.want)
+            frontier.done(lease, lease.destination)
             done += 1
             if done % PAGES_OF_A_COMMIT == 0:
                 store.commit()

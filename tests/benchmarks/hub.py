@@ -3,10 +3,11 @@
     python -m tests.benchmarks.hub                    # 5 rounds of everything
     python -m tests.benchmarks.hub --rounds 3 --only sleep_0,spawn_join
 
-Each round runs both sides one after the other, in a process each, the first one in turn. Printed
-are the medians of all rounds, and the median of the rounds' ratios: the machine's speed drifts,
-a ratio within one round drifts much less. System calls are counted by strace in runs of two
-lengths, whose difference leaves out what a process does at its start and end.
+Each round runs both sides one after the other, in a process each, the first one in
+turn. Printed are the medians of all rounds, and the median of the rounds' ratios: the
+machine's speed drifts, a ratio within one round drifts much less. System calls are
+counted by strace in runs of two lengths, whose difference leaves out what a process
+does at its start and end.
 """
 
 import argparse

@@ -1,9 +1,11 @@
-"""What the hub's benchmark measures: the same work on the hub and on gevent, in one process each.
+"""What the hub's benchmark measures: the same work on the hub and on gevent, in one
+process each.
 
     python -m tests.benchmarks.hub_work SIDE [NAME ...]
 
-prints one JSON object: for every work the CPU time of one operation in microseconds. SIDE is
-``hub`` or ``gevent``. ``NAME=COUNT`` does COUNT operations, for counting system calls.
+prints one JSON object: for every work the CPU time of one operation in microseconds.
+SIDE is ``hub`` or ``gevent``. ``NAME=COUNT`` does COUNT operations, for counting system
+calls.
 
     python -m tests.benchmarks.hub_work server
 
@@ -140,7 +142,8 @@ def _respond(sock: Any) -> None:
 
 @work(1500)
 def connect_get(side: Side, count: int) -> None:
-    """connect, accept, a GET, its response, close; 20 at a time. Both ends in this process."""
+    """connect, accept, a GET, its response, close; 20 at a time. Both ends in this
+    process."""
     listener = side.socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)
@@ -164,7 +167,8 @@ def _get_by_twenty(side: Side, address: tuple[str, int], count: int) -> None:
 
 @work(1500)
 def get(side: Side, count: int) -> None:
-    """The client's part alone: the server is another process, its port in HUB_WORK_SERVER."""
+    """The client's part alone: the server is another process, its port in
+    HUB_WORK_SERVER."""
     _get_by_twenty(side, ("127.0.0.1", int(os.environ["HUB_WORK_SERVER"])), count)
 
 
@@ -244,7 +248,8 @@ def sleepers(side: Side, count: int) -> None:
 
 @work(5_000)
 def sockets(side: Side, count: int) -> None:
-    """As many TCP connections open at once (so, twice as many sockets), each used once."""
+    """As many TCP connections open at once (so, twice as many sockets), each used
+    once."""
     listener = side.socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(512)

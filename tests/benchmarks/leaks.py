@@ -3,11 +3,11 @@
     python -m tests.benchmarks.leaks                   a million cycles, some minutes
     python -m tests.benchmarks.leaks --cycles 20000
 
-The collector runs only when a tenth has been measured, so that what forms a cycle of references
-shows, too. Prints for each tenth what there is; the first line comes after a hundredth of the
-cycles, when caches and free lists have their size. Ends with status 1 if at the end there are more
-greenlets, timers, callbacks or descriptors than before, or more memory: blocks of Python's
-allocator, and bytes of the process.
+The collector runs only when a tenth has been measured, so that what forms a cycle of
+references shows, too. Prints for each tenth what there is; the first line comes after a
+hundredth of the cycles, when caches and free lists have their size. Ends with status 1
+if at the end there are more greenlets, timers, callbacks or descriptors than before, or
+more memory: blocks of Python's allocator, and bytes of the process.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ WORKERS = 10
 """Greenlets that go through the cycles side by side."""
 SLACK_BLOCKS = 500
 SLACK_BYTES = 4 * 2**20
-"""What interned strings, free lists and the C library's heap may differ by, however many cycles."""
+"""What interned strings, free lists and the C library's heap may differ by, however
+many cycles."""
 
 
 class Held(Struct, frozen=True):
@@ -45,7 +46,8 @@ class Held(Struct, frozen=True):
 
 
 def held() -> Held:
-    """What there is now. The memory first: the census collects garbage, and would hide some."""
+    """What there is now. The memory first: the census collects garbage, and would hide
+    some."""
     hub.sleep(0)
     blocks = sys.getallocatedblocks()
     with open("/proc/self/statm") as file:
@@ -91,7 +93,8 @@ def _echo(connection: socket.socket) -> None:
 
 
 def cycle(address: tuple[str, int]) -> None:
-    """Each thing once: spawn and join, a budget kept, one missed, a kill, a connection."""
+    """Each thing once: spawn and join, a budget kept, one missed, a kill, a
+    connection."""
     hub.spawn(len, ()).join()
     with hub.Timeout(1000):
         hub.sleep(0)

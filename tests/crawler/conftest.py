@@ -5,7 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from hub.testing import VirtualClock, virtual_time
+from tests.helpers.crawling import serve
 from tests.helpers.simulated_hosts import START
+
+__all__ = ["clock", "serve"]
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """`python -m tests.fuzz SECONDS [TARGET]...`: the long run, led by coverage.
 
-An input that reaches a line of ours from a line it was never reached from goes into the pool, and
-to `seeds/` in the end if the target has few. What breaks a target is kept as `broken-...`, and the
-exit code is 1.
+An input that reaches a line of ours from a line it was never reached from goes into the
+pool, and to `seeds/` in the end if the target has few. What breaks a target is kept as
+`broken-...`, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import time
 from types import FrameType
 from typing import Any
 
+from tests.fuzz.corpus import SEEDS, seeds_of
 from tests.fuzz.mutation import mutate
 from tests.fuzz.targets import TARGETS
-from tests.fuzz.test_fuzz import SEEDS, seeds_of
 from tests.helpers.paths import ROOT
 
 OURS = str(ROOT / "crawler")

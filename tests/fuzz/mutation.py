@@ -1,7 +1,8 @@
-"""Inputs out of inputs: bytes flipped, runs cut, doubled, moved, numbers and words put in.
+"""Inputs out of inputs: bytes flipped, runs cut, doubled, moved, numbers and words put
+in.
 
-Now and then a piece is repeated until the input is long: what takes the square of its length in
-time shows itself there, and nowhere else.
+Now and then a piece is repeated until the input is long: what takes the square of its
+length in time shows itself there, and nowhere else.
 """
 
 from __future__ import annotations

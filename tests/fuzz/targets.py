@@ -1,4 +1,5 @@
-"""The targets: each takes any bytes, and raises AssertionError (or anything else) if it breaks.
+"""The targets: each takes any bytes, and raises AssertionError (or anything else) if it
+breaks.
 
 Failures of the crawl (`Failure`, `UsageError`) are right answers to wrong input.
 """
@@ -34,14 +35,14 @@ from crawler.fetch.dns.files import read_hosts, read_resolv_conf
 from crawler.fetch.dns.message import MAX_ADDRESSES, Question
 from crawler.fetch.http1.codings import body_decoder
 from crawler.fetch.http1.parser import ResponseReader
-from crawler.fetch.http1.request import parse_target
-from crawler.fetch.trace import blanked
+from crawler.fetch.target import parse_target
+from crawler.fetch.trace import redact
 from crawler.model.config import LimitsConfig, RobotsConfig
 from crawler.model.errors import BodyFailure, ExtractFailure, Failure, UsageError
 from crawler.model.http import Response, Timings
 from crawler.model.url import canonical, join, join_header
 from crawler.policy.retry import redirects, refusal, retry_after
-from crawler.policy.robots_meta import Directives
+from crawler.policy.robots_meta import RobotsMetaReader
 from crawler.policy.robots_txt import parse
 from tests.site.codings import BODIES, zstd
 from tests.site.names import records, respond
@@ -152,13 +153,13 @@ def fields(data: bytes) -> None:
     assert media_type is None or "/" in media_type.essence
     seconds = retry_after(value, 1e9)
     assert seconds is None or seconds >= 0
-    Directives(RobotsConfig(noai=True)).read(value, [value])
+    RobotsMetaReader(RobotsConfig(noai=True)).read(value, [value])
     answer = replace(_response(b"", ("location", value)), status=302)
     if redirects(answer) and refusal(answer, 1e9) is None:
         target = join_header("https://a.example/b", value)
         assert target is None or canonical(target) == target
     for name in ("set-cookie", "cookie", "authorization", "x-api-key", "server"):
-        assert len(blanked(name, value)) <= 3000
+        assert len(redact(name, value)) <= 3000
 
 
 def urls(data: bytes) -> None:
@@ -178,11 +179,13 @@ def _response(body: bytes, *headers: tuple[str, str]) -> Response:
 
 
 def _extracted(body: bytes, media_type: str) -> None:
-    for want in ("page", "image"):
+    for destination in ("page", "image"):
         with suppress(
             *set(BodyFailure.__subclasses__()) - {ExtractFailure}
         ):  # that is our mistake
-            found = extract(_response(body, ("content-type", media_type)), want, LIMITS)  # type: ignore[arg-type]
+            found = extract(
+                _response(body, ("content-type", media_type)), destination, LIMITS
+            )  # type: ignore[arg-type]
             links = [*getattr(found, "links", ()), *getattr(found, "images", ())]
             assert len(links) <= 2 * LIMITS.max_links
             assert all(canonical(link.url) == link.url for link in links)
@@ -216,7 +219,8 @@ PART = WHOLE[:-4000]
 
 
 def conditional(data: bytes) -> None:
-    """Lines: ETag, Last-Modified and Date, Content-Range and ETag of the rest. No wrong byte."""
+    """Lines: ETag, Last-Modified and Date, Content-Range and ETag of the rest. No wrong
+    byte."""
     etag, modified, date, length, ranged, later, *_ = (
         data.decode("latin-1").split("\n") + [""] * 6
     )

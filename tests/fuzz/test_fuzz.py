@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import os
 import random
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz.corpus import seeds_of
 from tests.fuzz.mutation import mutate
-from tests.fuzz.targets import STARTS, TARGETS
+from tests.fuzz.targets import TARGETS
 from tests.helpers.cpu import cpu_within
 
 EXAMPLES = int(os.environ.get("ORBWEB_FUZZ_EXAMPLES", "150"))
 SECONDS = 2.0
 """Of CPU, for one input of at most 72 KB."""
-SEEDS = Path(__file__).parent / "seeds"
-
-
-def seeds_of(name: str) -> list[bytes]:
-    return STARTS[name] + [
-        file.read_bytes() for file in sorted((SEEDS / name).glob("*"))
-    ]
 
 
 @pytest.mark.parametrize("name", TARGETS)

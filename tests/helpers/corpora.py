@@ -14,7 +14,8 @@ ROOT = Path(
 
 
 def corpus(*parts: str) -> Path:
-    """The file or folder of the corpora, or a skip of the test (or the module) that asks."""
+    """The file or folder of the corpora, or a skip of the test (or the module) that
+    asks."""
     path = ROOT.joinpath(*parts)
     if not path.exists():
         pytest.skip(

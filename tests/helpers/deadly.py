@@ -1,6 +1,7 @@
 """A crawl that dies of what it reads: `python -m tests.helpers.deadly FOLDER URL`.
 
-What has the type `application/x-deadly` kills the process, as a defect in a C library would.
+What has the type `application/x-deadly` kills the process, as a defect in a C library
+would.
 """
 
 from __future__ import annotations

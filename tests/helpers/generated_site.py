@@ -1,8 +1,10 @@
-"""A site of any size, generated from a seed and served by threads with blocking sockets.
+"""A site of any size, generated from a seed and served by threads with blocking
+sockets.
 
-Pages form a tree, so that all can be reached, with cross links over it. Each page shows an image
-or two; some image URLs have the same bytes as another, a few links redirect and a few are dead.
-What a crawl must find is known beforehand (`expected`), and what it asked for is in `asked`.
+Pages form a tree, so that all can be reached, with cross links over it. Each page shows
+an image or two; some image URLs have the same bytes as another, a few links redirect
+and a few are dead. What a crawl must find is known beforehand (`expected`), and what it
+asked for is in `asked`.
 """
 
 import random
@@ -21,8 +23,8 @@ _BLOCK = 64 * 1024
 class GeneratedSite:
     """Serves `pages` pages on a free loopback port while it is entered.
 
-    `on_request`, if set, is called with the target of each request before it is answered, in the
-    thread of its connection.
+    `on_request`, if set, is called with the target of each request before it is
+    answered, in the thread of its connection.
     """
 
     def __init__(self, pages: int, seed: int) -> None:

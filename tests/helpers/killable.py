@@ -2,11 +2,12 @@
 
     python -m tests.helpers.killable FOLDER SEED [ROUND]
 
-Writer, frontier, store and sinks are the real ones; only the network is not there. ROUND counts the
-crawls into the same folder: each asks again for everything, and finds some of it unchanged. With an
-even SEED it is killed at one of the steps of a commit, even in the middle of a line; with an odd
-one by a timer, wherever it is then, SQLite included: one of CPU time, so that a machine with other
-work to do lets it come as far. Exits with 0 once nothing is left to do.
+Writer, frontier, store and sinks are the real ones; only the network is not there.
+ROUND counts the crawls into the same folder: each asks again for everything, and finds
+some of it unchanged. With an even SEED it is killed at one of the steps of a commit,
+even in the middle of a line; with an odd one by a timer, wherever it is then, SQLite
+included: one of CPU time, so that a machine with other work to do lets it come as far.
+Exits with 0 once nothing is left to do.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import crawler.engine.committer
-from crawler.engine.committer import Writer
+from crawler.engine.committer import Committer
 from crawler.engine.revalidation import answer_of, unmodified_record
 from crawler.engine.stats import Stats
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
 from crawler.model.config import ImagesConfig, OutputConfig, PolitenessConfig
-from crawler.model.crawl import Found, Lease, Outcome, Skip
+from crawler.model.crawl import Discovered, Lease, Outcome, Skip
 from crawler.model.http import Response, Timings, Validators
 from crawler.model.records import ImageRecord, PageRecord
 from crawler.output.images import ImageFiles
@@ -44,8 +45,9 @@ crawler.engine.committer.BATCH = 32  # more commits, so more moments to die at
 TOO_DEEP = Skip("depth", "scope.depth: 8")
 
 
-def links(url: str) -> list[Found]:
-    """Pages form a graph that leads everywhere; every third shows a picture, some are too deep."""
+def links(url: str) -> list[Discovered]:
+    """Pages form a graph that leads everywhere; every third shows a picture, some are
+    too deep."""
     number = int(url.rsplit("/", 1)[1])
     chance = random.Random(number)
     targets = [
@@ -55,16 +57,16 @@ def links(url: str) -> list[Found]:
         chance.randrange(PAGES),
     ]
     found = [
-        Found(f"https://h{n % 7}.example/{n}", "a", "page", 1, url)
+        Discovered(f"https://h{n % 7}.example/{n}", "a", "page", 1, url)
         for n in targets
         if n < PAGES
     ]
     if number % 3 == 0:
         found.append(
-            Found(f"https://img.example/{number // 3}", "img", "image", 1, url)
+            Discovered(f"https://img.example/{number // 3}", "img", "image", 1, url)
         )
     found.append(
-        Found(
+        Discovered(
             f"https://h0.example/{PAGES + number % 50}",
             "a",
             "page",
@@ -140,7 +142,7 @@ def outcome(lease: Lease) -> Outcome:
         "host": lease.host,
         "status": 200,
     }
-    if lease.want == "page":
+    if lease.destination == "page":
         fields["sha256"] = hashlib.sha256(lease.url.encode()).hexdigest()
         return Outcome(
             lease, PageRecord(**fields), tuple(links(lease.url)), validators=version
@@ -163,7 +165,7 @@ def run_of(store: SqliteStore, number: int) -> Run:
     return run
 
 
-def next_lease(frontier: Frontier, writer: Writer) -> Lease | None:
+def next_lease(frontier: Frontier, writer: Committer) -> Lease | None:
     """As the engine does it: what would be waited for may lie in the batch."""
     lease = frontier.lease_now()
     if lease is None:
@@ -183,11 +185,11 @@ def crawl(folder: Path, seed: int, number: int) -> None:
     frontier = Frontier(store, PolitenessConfig(per_host=9, wait=0.0), time.time)
     run = run_of(store, number)
     config = OutputConfig(record=("skips",))
-    writer = Writer(
+    writer = Committer(
         run, frontier, store, sink, files, Stats(time.time), config, time.time
     )
     if run.seq == 0:
-        frontier.add([Found("https://h0.example/0", "seed", "page", 0)])
+        frontier.add([Discovered("https://h0.example/0", "seed", "page", 0)])
         store.commit()
     while (lease := next_lease(frontier, writer)) is not None:
         if lease.attempts < int(lease.url.rsplit("/", 1)[1]) % 11 - 8:

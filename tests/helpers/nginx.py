@@ -1,7 +1,9 @@
-"""A private nginx on a free loopback port, and its access log as the witness of a crawl.
+"""A private nginx on a free loopback port, and its access log as the witness of a
+crawl.
 
-What a crawler says it did is in its records; what it really asked for is in the server's log.
-Every field that a check needs is in the log line, so that no check has to trust the client.
+What a crawler says it did is in its records; what it really asked for is in the
+server's log. Every field that a check needs is in the log line, so that no check has to
+trust the client.
 """
 
 import os
@@ -44,7 +46,8 @@ _MIME_TYPES = Path("/etc/nginx/mime.types")
 
 
 class Hit(NamedTuple):
-    """One line of the access log; `media_type` is without parameters, `target` as it was asked."""
+    """One line of the access log; `media_type` is without parameters, `target` as it
+    was asked."""
 
     status: int
     method: str
@@ -58,7 +61,8 @@ class Hit(NamedTuple):
 
 
 class Nginx:
-    """A running server. `hits` is its access log in order: complete after `stop()`, empty before.
+    """A running server. `hits` is its access log in order: complete after `stop()`,
+    empty before.
 
     robots.txt is not in it: every crawler may ask for that as often as it likes.
     """
@@ -66,9 +70,10 @@ class Nginx:
     def __init__(self, root: Path, home: Path) -> None:
         self.hits: list[Hit] = []
         self._home = home
-        # nginx takes over listening sockets named in $NGINX (that is how it upgrades itself).
-        # Ours listens before nginx runs: the port can't be lost to another process, and a client
-        # that comes early waits in the backlog, so nobody has to poll for readiness.
+        # nginx takes over listening sockets named in $NGINX (that is how it upgrades
+        # itself). Ours listens before nginx runs: the port can't be lost to another
+        # process, and a client that comes early waits in the backlog, so nobody has to
+        # poll for readiness.
         listener = socket.create_server(("127.0.0.1", 0), backlog=511)
         self.port: int = listener.getsockname()[1]
         config = home / "nginx.conf"
@@ -111,7 +116,8 @@ def missing() -> str | None:
 
 @contextmanager
 def serve(root: Path) -> Iterator[Nginx]:
-    """Serve the folder `root` for the length of the block, in a temporary folder of its own."""
+    """Serve the folder `root` for the length of the block, in a temporary folder of its
+    own."""
     with tempfile.TemporaryDirectory(prefix="orbweb-nginx-") as home:
         server = Nginx(root, Path(home))
         try:

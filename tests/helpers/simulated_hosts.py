@@ -1,8 +1,10 @@
-"""A simulated web: hosts that answer in virtual time, and an account of what they were asked.
+"""A simulated web: hosts that answer in virtual time, and an account of what they were
+asked.
 
-Everything above the HTTP client is the real crawl. A `World` takes the client's place: its `fetch`
-sleeps as long as the host would take, and fails as the host would fail. What a host saw is in its
-`log`, and `breaches` reads it against the rules, by code of its own.
+Everything above the HTTP client is the real crawl. A `World` takes the client's place:
+its `fetch` sleeps as long as the host would take, and fails as the host would fail.
+What a host saw is in its `log`, and `breaches` reads it against the rules, by code of
+its own.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from crawler.model.http import Request, Response, Timings
 from crawler.model.url import host_key
 from crawler.output.images import ImageFiles
 from crawler.output.journal import Journal
-from crawler.workspace.crash_guard import BlackBox
+from crawler.workspace.crash_guard import CrashGuard
 from crawler.workspace.folder import Mode, stored_config
 
 START = 1_800_000_000.0
@@ -54,7 +56,8 @@ DEATHS: dict[str, tuple[type[Failure], float]] = {
 
 
 class Seen(msgspec.Struct):
-    """One request: when it was sent, when it was over, and the answer's status (0: none).
+    """One request: when it was sent, when it was over, and the answer's status (0:
+    none).
 
     `turn` and `over_turn` tell what came first at one moment.
     """
@@ -69,7 +72,8 @@ class Seen(msgspec.Struct):
 
 
 class Host:
-    """One host with pages /0 to /PAGES-1; /0 links to the others. All may be set to be worse."""
+    """One host with pages /0 to /PAGES-1; /0 links to the others. All may be set to be
+    worse."""
 
     def __init__(self, name: str, pages: int = 1, latency: float = 0.05) -> None:
         self.name = name
@@ -123,7 +127,8 @@ class Host:
             status, after = refusal
             return status, b"", () if after is None else (("retry-after", after),)
         links = self.links + self.urls[1:] if path == "/0" else []
-        body = f"<title>x</title><p>{path.translate(_WORDS)}</p>"  # what is alike is a trap
+        # what is alike is a trap
+        body = f"<title>x</title><p>{path.translate(_WORDS)}</p>"
         body += "".join(f'<a href="{url}">x</a>' for url in links)
         return 200, body.encode(), (("content-type", "text/html"),)
 
@@ -159,7 +164,7 @@ class World:
             Timings(took_ms, ttfb_ms=took_ms), "192.0.2.1", True,
         )  # fmt: skip
 
-    def let_go(self, url: str) -> None:
+    def close_idle(self, url: str) -> None:
         self.rested.append(host_key(url))
 
     def close(self) -> None:
@@ -191,13 +196,14 @@ def in_place_of_the_client(world: World) -> Iterator[None]:
 def crawl(
     world: World, folder: Path, config: Config, store: Store | None = None
 ) -> tuple[Summary, list[dict[str, Any]]]:
-    """Crawl all hosts of the world from their /0, without a disk; the summary and the records."""
+    """Crawl all hosts of the world from their /0, without a disk; the summary and the
+    records."""
     sink = Lines()
     seeds = tuple(host.urls[0] for host in world.hosts.values())
     config = msgspec.structs.replace(config, seeds=seeds, dir=str(folder))
     images = ImageFiles(folder, config.images.name, Journal(folder / "journal"))
     store = store or MemoryStore()
-    black_box = BlackBox(folder / "reading", store)
+    black_box = CrashGuard(folder / "reading", store)
     with in_place_of_the_client(world):
         subject = Crawl(
             config, store, Run("R", ""), sink, images, black_box, world.clock,
@@ -209,7 +215,8 @@ def crawl(
 
 
 def crawl_into(world: World, folder: Path, mode: Mode, **changes: Any) -> Summary:
-    """Crawl all hosts of the world from the first; what follows goes on under the same settings."""
+    """Crawl all hosts of the world from the first; what follows goes on under the same
+    settings."""
     if mode == "new":
         seeds = tuple(host.urls[0] for host in world.hosts.values())
         config = Config(seeds=seeds, dir=str(folder), politeness=ONE_A_SECOND)
@@ -221,7 +228,8 @@ def crawl_into(world: World, folder: Path, mode: Mode, **changes: Any) -> Summar
 
 
 def breaches(host: Host, config: PolitenessConfig) -> list[str]:
-    """Where the log shows that the host was asked sooner, or more at once, than allowed."""
+    """Where the log shows that the host was asked sooner, or more at once, than
+    allowed."""
     found: list[str] = []
     for number, seen in enumerate(host.log):
         over = [one for one in host.log[:number] if one.over_turn < seen.turn]
@@ -253,7 +261,8 @@ def _until(config: PolitenessConfig) -> Callable[[Seen], float]:
 
 
 def _in_a_row(over: list[Seen]) -> int:
-    """Failures since the last answer, not counting those that were under way together."""
+    """Failures since the last answer, not counting those that were under way
+    together."""
     failures, since = 0, float("-inf")
     for one in over:
         failed = one.status == 0 or (

@@ -1,7 +1,9 @@
-"""A web on the hub's simulated network: many hosts, their name server, and what goes wrong.
+"""A web on the hub's simulated network: many hosts, their name server, and what goes
+wrong.
 
-Every page can be reached in several ways, so that one lost for good loses no other. Which host has
-which trouble follows from its number. What loss and resets strike is drawn by the network.
+Every page can be reached in several ways, so that one lost for good loses no other.
+Which host has which trouble follows from its number. What loss and resets strike is
+drawn by the network.
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ DARK = ("dark.example", "10.254.0.1")
 
 
 class SimulatedWeb:
-    """`hosts` sites of `pages` pages each. Start it inside `hub.testing.simulated_network`."""
+    """`hosts` sites of `pages` pages each. Start it inside
+    `hub.testing.simulated_network`."""
 
     def __init__(
         self, network: SimulatedNetwork, hosts: int, pages: int, picture: bytes = b""
@@ -105,7 +108,8 @@ class SimulatedWeb:
         for address in addresses:
             self._network.heal(address)
 
-    # -- names -----------------------------------------------------------------------------------
+    # -- names
+    # -----------------------------------------------------------------------------------
 
     def _serve_names(self) -> None:
         self._network.host("names.example", NAME_SERVER, latency=0.01, loss=0.05)
@@ -129,7 +133,8 @@ class SimulatedWeb:
             return None if self.questions[name] == 1 else records(rcode=FAILING)
         return records(self._addresses[name]) if kind == A else records()
 
-    # -- pages -----------------------------------------------------------------------------------
+    # -- pages
+    # -----------------------------------------------------------------------------------
 
     def _serve(self, number: int, listener: socket.socket) -> None:
         with listener:
@@ -207,7 +212,8 @@ def address_of(number: int) -> str:
 
 
 def _sentence(page: int) -> str:
-    """What only this page says: without it a host would be a trap, and its crawl be cut short."""
+    """What only this page says: without it a host would be a trap, and its crawl be cut
+    short."""
     return f"<p>Here it is about {' '.join(_DIGITS[int(digit)] for digit in str(page))}.</p>"
 
 
@@ -221,7 +227,8 @@ def _trouble(host: Host, kind: int) -> None:
 
 
 def _strikes(path: str, every: int) -> bool:
-    """Whether a trouble is for this page; never for the first ones, from which all hang."""
+    """Whether a trouble is for this page; never for the first ones, from which all
+    hang."""
     return path[1:].isdigit() and int(path[1:]) % every == every - 1
 
 

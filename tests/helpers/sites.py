@@ -6,7 +6,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`root` is the folder to serve; `index` is the page to begin at, relative to it."""
+    """`root` is the folder to serve; `index` is the page to begin at, relative to
+    it."""
 
     name: str
     package: str

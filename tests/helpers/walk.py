@@ -1,8 +1,9 @@
 """What is on a site, found without the crawler: files, `html.parser` and `urljoin`.
 
-An independent witness has to share no code and no idea with the accused. So this walk reads the
-files themselves, takes them apart with the standard library's parser, and resolves links with its
-`urljoin`; it only knows which elements lead somewhere, and how a static file server answers.
+An independent witness has to share no code and no idea with the accused. So this walk
+reads the files themselves, takes them apart with the standard library's parser, and
+resolves links with its `urljoin`; it only knows which elements lead somewhere, and how
+a static file server answers.
 """
 
 import re
@@ -35,7 +36,8 @@ class Inventory:
 
 
 def walk(root: Path, seed: str) -> Inventory:
-    """Everything that `seed` leads to, were the folder `root` served at the root of its host."""
+    """Everything that `seed` leads to, were the folder `root` served at the root of its
+    host."""
     inventory = Inventory()
     host = urlsplit(seed).netloc
     todo, seen = deque([seed]), {seed}

@@ -74,7 +74,8 @@ def test_error_and_state(reports: object) -> None:
 
 
 def test_get_does_not_pile_up_tracebacks(reports: object) -> None:
-    """Raising one kept instance again and again must not lengthen its traceback (gevent 2159)."""
+    """Raising one kept instance again and again must not lengthen its traceback (gevent
+    2159)."""
     greenlet = hub.spawn(fail)
     lengths = []
     for _ in range(4):
@@ -123,7 +124,8 @@ def test_start_twice_runs_once() -> None:
     assert runs == [1]
 
 
-# -- waiting for the end ---------------------------------------------------------------------------
+# -- waiting for the end
+# ---------------------------------------------------------------------------
 
 
 def test_join_with_timeout(clock: VirtualClock) -> None:
@@ -190,7 +192,8 @@ def test_wait_without_objects_waits_for_the_end_of_all(clock: VirtualClock) -> N
     assert clock.time == 7
 
 
-# -- killing ---------------------------------------------------------------------------------------
+# -- killing
+# ---------------------------------------------------------------------------------------
 
 
 def test_killed_before_the_start_never_runs() -> None:
@@ -289,7 +292,8 @@ def test_killing_the_current_greenlet_later() -> None:
 
 
 def test_two_kills_in_one_turn(clock: VirtualClock) -> None:
-    """The second must not hit what the greenlet does to clean up after the first, twice."""
+    """The second must not hit what the greenlet does to clean up after the first,
+    twice."""
     seen: list[str] = []
 
     def victim() -> None:
@@ -348,7 +352,8 @@ def test_greenlet_exit_is_success() -> None:
     assert greenlet.successful()
 
 
-# -- links -----------------------------------------------------------------------------------------
+# -- links
+# -----------------------------------------------------------------------------------------
 
 
 def test_links_are_called_once_also_when_linked_after_death() -> None:
@@ -426,7 +431,8 @@ def test_link_to_an_async_result(reports: object) -> None:
         bad.get()
 
 
-# -- errors with an owner --------------------------------------------------------------------------
+# -- errors with an owner
+# --------------------------------------------------------------------------
 
 
 def test_an_error_nobody_claims_is_reported_once(
@@ -482,7 +488,8 @@ def test_what_ends_the_program_reaches_the_main_greenlet(error: BaseException) -
     hub.sleep(0)
 
 
-# -- names, contexts, memory -----------------------------------------------------------------------
+# -- names, contexts, memory
+# -----------------------------------------------------------------------
 
 
 def test_repr_and_name() -> None:

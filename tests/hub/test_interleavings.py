@@ -1,9 +1,10 @@
-"""No interleaving of put, get, release, time-out and kill loses a wake-up or gives it twice.
+"""No interleaving of put, get, release, time-out and kill loses a wake-up or gives it
+twice.
 
-Hypothesis makes programs: a handful of greenlets, each with a list of steps, and kills. All times
-are small whole numbers of a virtual clock, so that many things fall into the same moment and even
-the same turn of the loop: that is where naive hubs go wrong. After everything has come to rest,
-nobody may be waiting for something that is there.
+Hypothesis makes programs: a handful of greenlets, each with a list of steps, and kills.
+All times are small whole numbers of a virtual clock, so that many things fall into the
+same moment and even the same turn of the loop: that is where naive hubs go wrong. After
+everything has come to rest, nobody may be waiting for something that is there.
 """
 
 from collections.abc import Callable
@@ -65,8 +66,8 @@ def patiently(step: Step, call: Callable[[float | None], object]) -> object:
 
 
 def run(program: Program, do: Callable[[int, Step], None]) -> list[hub.Greenlet]:
-    """Run ``do(actor, step)`` for every step; afterwards only those greenlets are left that
-    wait for ever. They are returned."""
+    """Run ``do(actor, step)`` for every step; afterwards only those greenlets are left
+    that wait for ever. They are returned."""
 
     def act(number: int, steps: list[Step]) -> None:
         for step in steps:
@@ -109,7 +110,8 @@ def test_queue(program: Program, kind: type[SimpleQueue[int]]) -> None:
                 queue.put(0, timeout=timeout)
             except Full:
                 return
-            # Nothing switches between the put and here: number the items as they went in.
+            # Nothing switches between the put and here: number the items as they went
+            # in.
             queue.queue[-1] = number = next(numbers)
             put.append(number)
 
@@ -343,8 +345,9 @@ def test_everybody_learns_of_a_greenlets_end(program: Program, life: int) -> Non
         assert told == [subject] * links, "each link once"
 
 
-# All in one moment: who waits, who is interrupted, what is given. The order in which the timers of
-# that moment were made, which is the order in which they fire, is the order drawn.
+# All in one moment: who waits, who is interrupted, what is given. The order in which
+# the timers of that moment were made, which is the order in which they fire, is the
+# order drawn.
 storms = st.lists(
     st.one_of(
         st.sampled_from(

@@ -98,7 +98,8 @@ CYCLES = [spawn_and_join, fail_and_get, time_out, cancel_a_budget, kill, wait_fo
 def test_many_cycles_end_with_what_was_there_at_the_beginning(
     cycle: Callable[[], None],
 ) -> None:
-    """Without the help of the collector: it is off, so a cycle of references would pile up."""
+    """Without the help of the collector: it is off, so a cycle of references would pile
+    up."""
     for _ in range(50):
         cycle()
     hub.sleep(0)

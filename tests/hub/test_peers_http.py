@@ -1,4 +1,5 @@
-"""The standard library's http.server and http.client, unchanged, with the twins in place."""
+"""The standard library's http.server and http.client, unchanged, with the twins in
+place."""
 
 import json
 import subprocess
@@ -6,6 +7,8 @@ import sys
 from typing import Any
 
 import pytest
+
+from tests.helpers.paths import ROOT
 
 REQUESTS = 1000
 SLOW = 1  # seconds that each answer takes
@@ -20,7 +23,7 @@ twins.replace()
 
 import http.client, http.server, socket, sys, threading, time
 import hub
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import PROGRAM, ROOT
 assert socket is hub.socket and http.client.socket is hub.socket and time.sleep is hub.sleep
 
 class Handler(http.server.BaseHTTPRequestHandler):

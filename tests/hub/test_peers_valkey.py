@@ -1,4 +1,5 @@
-"""A client and a server of other people: valkey-py on the hub's sockets, against a real server."""
+"""A client and a server of other people: valkey-py on the hub's sockets, against a real
+server."""
 
 import contextlib
 import resource

@@ -97,7 +97,8 @@ def test_waiting_with_timeout(clock: VirtualClock) -> None:
 
 
 def test_item_in_the_turn_of_the_getters_timeout(clock: VirtualClock) -> None:
-    """The first getter times out in the turn in which the item comes: the second must get it."""
+    """The first getter times out in the turn in which the item comes: the second must
+    get it."""
     queue: Queue[str] = Queue()
 
     def patient() -> str:
@@ -253,7 +254,8 @@ def test_a_subclass_may_override_put_and_get() -> None:
     assert queue.get() == "HEY!"
 
 
-# -- channels --------------------------------------------------------------------------------------
+# -- channels
+# --------------------------------------------------------------------------------------
 
 
 def test_channel_rendezvous() -> None:

@@ -1,4 +1,5 @@
-"""The twins of select and selectors against pipes and sockets, and against the real ones."""
+"""The twins of select and selectors against pipes and sockets, and against the real
+ones."""
 
 import os
 import select as plain

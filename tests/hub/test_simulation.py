@@ -44,7 +44,8 @@ def echo(connection: socket.socket) -> None:
         connection.sendall(data)
 
 
-# -- time ------------------------------------------------------------------------------------------
+# -- time
+# ------------------------------------------------------------------------------------------
 
 
 def test_an_hour_takes_no_time() -> None:
@@ -90,7 +91,8 @@ def test_a_stall_trips_no_timeout_and_silence_does() -> None:
                 left.recv(1)
 
 
-# -- the network -----------------------------------------------------------------------------------
+# -- the network
+# -----------------------------------------------------------------------------------
 
 
 def test_echo_by_name_takes_two_round_trips_and_a_look_up() -> None:
@@ -403,7 +405,8 @@ def test_streams_keep_every_byte_in_order(
         server.kill()
 
 
-# -- checks ----------------------------------------------------------------------------------------
+# -- checks
+# ----------------------------------------------------------------------------------------
 
 
 def test_assert_no_switch() -> None:

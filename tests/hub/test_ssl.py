@@ -213,7 +213,8 @@ def test_read_timeout(ours: Callable[..., tuple[str, int]]) -> None:
 def test_an_interrupted_send_keeps_the_stream_whole(
     ours: Callable[..., tuple[str, int]],
 ) -> None:
-    """A budget ends a send half-way through a record; what comes later must still decrypt."""
+    """A budget ends a send half-way through a record; what comes later must still
+    decrypt."""
     gate = hub.event.Event()
     received = bytearray()
 

@@ -189,7 +189,8 @@ def test_does_not_keep_anything_alive(clock: VirtualClock) -> None:
 def test_any_nesting_ends_the_block_that_is_due_first(
     budgets: list[int], work: int
 ) -> None:
-    """Of nested budgets over one sleep the earliest fires; of equal ones the outermost."""
+    """Of nested budgets over one sleep the earliest fires; of equal ones the
+    outermost."""
     with virtual_time() as clock:
         entered: list[hub.Timeout] = []
 

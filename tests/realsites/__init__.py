@@ -1,1 +1,2 @@
-"""Real web sites, served by nginx on loopback, and an independent idea of what is on them."""
+"""Real web sites, served by nginx on loopback, and an independent idea of what is on
+them."""

@@ -1,4 +1,5 @@
-"""Real sites, whole: what the crawl recorded against the files themselves and the server's log."""
+"""Real sites, whole: what the crawl recorded against the files themselves and the
+server's log."""
 
 import hashlib
 import json

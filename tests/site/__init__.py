@@ -9,5 +9,6 @@
     certificates.py  TLS, right and wrong
     fixtures.py      `site` and `tls_site` for pytest
 
-By hand: `python -m tests.site`. To add a misbehaviour, add a row to its subject's table.
+By hand: `python -m tests.site`. To add a misbehaviour, add a row to its subject's
+table.
 """

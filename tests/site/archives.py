@@ -55,7 +55,8 @@ def wiki(exchange: Exchange) -> None:
 
 
 def forum(exchange: Exchange) -> None:
-    """Boards list threads, threads go on over several pages, and lead to the thread before."""
+    """Boards list threads, threads go on over several pages, and lead to the thread
+    before."""
     chosen = {key: int(value) for key, value in parse_qsl(exchange.query)}
     start = chosen.get("start", 0)
     if "t" in chosen:

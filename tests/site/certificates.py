@@ -1,4 +1,5 @@
-"""Certificates for the TLS fixture site: a right one, and one for each way to be wrong."""
+"""Certificates for the TLS fixture site: a right one, and one for each way to be
+wrong."""
 
 from __future__ import annotations
 

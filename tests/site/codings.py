@@ -39,8 +39,9 @@ def coded(coding: str, body: bytes, status: int = 200) -> Handler:
 
 
 def bomb(kind: str) -> bytes:
-    """200 MB of zeros, coded; the double one has nearly all of it in its inner layer. Made of 200
-    copies of a coded MB, so that a test does not wait for it; nobody gets as far as the checksum.
+    """200 MB of zeros, coded; the double one has nearly all of it in its inner layer.
+    Made of 200 copies of a coded MB, so that a test does not wait for it; nobody gets
+    as far as the checksum.
     """
     if kind == "zstd":
         return zstd.compress(bytes(MB)) * 200

@@ -1,4 +1,5 @@
-"""Downloads whose connection breaks in the middle, and what becomes of the rest (RFC 9110, 14)."""
+"""Downloads whose connection breaks in the middle, and what becomes of the rest (RFC
+9110, 14)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Hosts beyond the fixture site whose names, addresses, ports or certificates are wrong."""
+"""Hosts beyond the fixture site whose names, addresses, ports or certificates are
+wrong."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ class Elsewhere(NamedTuple):
     http: HttpConfig
     """With the name server, the mapped hosts and the authority."""
     endings: dict[str, tuple[str, str]]
-    """What has to become of each URL: type of record, and error_code if it is an error."""
+    """What has to become of each URL: type of record, and error_code if it is an
+    error."""
 
 
 @contextmanager

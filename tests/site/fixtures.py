@@ -48,7 +48,8 @@ def running_site() -> Iterator[Site]:
 
 @pytest.fixture
 def site(running_site: Site) -> Iterator[Site]:
-    """The fixture site with an empty log and no open connection, before the test and after it."""
+    """The fixture site with an empty log and no open connection, before the test and
+    after it."""
     running_site.forget()
     yield running_site
     running_site.forget()

@@ -1,4 +1,5 @@
-"""Name servers that say what they are told, byte by byte; no code is shared with the resolver."""
+"""Name servers that say what they are told, byte by byte; no code is shared with the
+resolver."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def respond(query: bytes, reply: Reply) -> bytes | None:
 
 
 class NameServer:
-    """On a UDP port of loopback, in a thread: answers by `reply(name, kind)`; None is silence."""
+    """On a UDP port of loopback, in a thread: answers by `reply(name, kind)`; None is
+    silence."""
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply

@@ -1,4 +1,5 @@
-"""What a page of the fixture site is: a name, an answer, and what a right client makes of it."""
+"""What a page of the fixture site is: a name, an answer, and what a right client makes
+of it."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ from tests.site.server import Exchange, Handler
 
 @dataclass(frozen=True)
 class Expect:
-    """The outcome for one URL, by a client with the limits of `tests.site.fixtures.LIMITS`.
+    """The outcome for one URL, by a client with the limits of
+    `tests.site.fixtures.LIMITS`.
 
-    Either a response (`status`, `body` if it matters, `truncated`) or a failure (`code`, `stage`).
+    Either a response (`status`, `body` if it matters, `truncated`) or a failure
+    (`code`, `stage`).
     """
 
     status: int | None = 200

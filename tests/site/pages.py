@@ -1,4 +1,5 @@
-"""The whole fixture site: all subjects, and the index page that links to all of them."""
+"""The whole fixture site: all subjects, and the index page that links to all of
+them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""A proxy for tests: HTTP (absolute form and CONNECT) and SOCKS5 on one port, by its first byte.
+"""A proxy for tests: HTTP (absolute form and CONNECT) and SOCKS5 on one port, by its
+first byte.
 
-Whatever name it is asked for, it goes to 127.0.0.1: nobody else knows these names, so that a test
-sees where a name was resolved.
+Whatever name it is asked for, it goes to 127.0.0.1: nobody else knows these names, so
+that a test sees where a name was resolved.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ _BASIC = b"Basic " + b64encode(USER + b":" + PASSWORD)
 
 
 class Proxy:
-    """`log` holds what was asked for: "CONNECT good.test:443", "GET http://...", "SOCKS ..."."""
+    """`log` holds what was asked for: "CONNECT good.test:443", "GET http://...", "SOCKS
+    ..."."""
 
     def __init__(
         self, *, wants_credentials: bool = False, mischief: bytes | None = None

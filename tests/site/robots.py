@@ -1,5 +1,6 @@
-"""robots.txt and sitemaps. Which robots.txt a host has is decided by its name: the site answers
-for `robots-503.test` as well as for its own address (send clients there with `--resolve`)."""
+"""robots.txt and sitemaps. Which robots.txt a host has is decided by its name: the site
+answers for `robots-503.test` as well as for its own address (send clients there with
+`--resolve`)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The fixture site's server: blocking sockets and threads, and raw control over every byte.
+"""The fixture site's server: blocking sockets and threads, and raw control over every
+byte.
 
-It shares no code with the hub or the client, so it can't share their bugs. One thread a connection;
-a request is read whole, logged, and handed to the page of the path's first segment:
-`/redirect/3?x=1` goes to the page `redirect` with the arguments ["3"].
+It shares no code with the hub or the client, so it can't share their bugs. One thread a
+connection; a request is read whole, logged, and handed to the page of the path's first
+segment: `/redirect/3?x=1` goes to the page `redirect` with the arguments ["3"].
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class Reset(Hangup):
 
 
 def part(sock: socket.socket) -> None:
-    """Close in good order: what is unread at close() would make a TCP reset of it, and what the
-    other side has not read by then would be lost to it."""
+    """Close in good order: what is unread at close() would make a TCP reset of it, and
+    what the other side has not read by then would be lost to it."""
     with contextlib.suppress(OSError), sock:
         sock.shutdown(socket.SHUT_WR)
         while sock.recv(65536):
@@ -122,8 +123,8 @@ REASONS = {200: "OK", 204: "No Content", 206: "Partial Content", 301: "Moved Per
 class Site:
     """A running server on loopback. `base` is its URL without a slash at the end.
 
-    `addresses`: several of 127.0.0.0/8 share one port, and are several hosts to a crawler.
-    `tls`: contexts by server name; "" is the one for all others.
+    `addresses`: several of 127.0.0.0/8 share one port, and are several hosts to a
+    crawler. `tls`: contexts by server name; "" is the one for all others.
     """
 
     def __init__(
@@ -171,8 +172,8 @@ class Site:
         return [hit for hit in list(self.log) if hit.target.startswith(path)]
 
     def forget(self) -> None:
-        """End the connections and empty the log, so that the next test starts anew: what is still
-        under way is awaited, and not counted among what comes."""
+        """End the connections and empty the log, so that the next test starts anew:
+        what is still under way is awaited, and not counted among what comes."""
         for listener in self._listeners:
             self._come_up_to_now(listener)
         self._end_connections()
@@ -290,7 +291,8 @@ def _listeners(addresses: Sequence[str], port: int) -> list[socket.socket]:
 
 @contextlib.contextmanager
 def refusing() -> Iterator[int]:
-    """A port of 127.0.0.1 at which connections are refused, and that nobody else can be given."""
+    """A port of 127.0.0.1 at which connections are refused, and that nobody else can be
+    given."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
@@ -314,7 +316,8 @@ def _read_request(reader: object, number: int) -> Hit | None:
 
 
 def _server_context(contexts: Mapping[str, ssl.SSLContext]) -> ssl.SSLContext:
-    """The context for all names, which changes to another one by the client's server name."""
+    """The context for all names, which changes to another one by the client's server
+    name."""
     default = contexts[""]
 
     def choose(sock: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:

@@ -66,8 +66,8 @@ MESSAGES: dict[str, tuple[bytes, Expect]] = {
 
 
 def left_open(exchange: Exchange) -> None:
-    """The message that the path names, on a connection that goes on: who takes it for a good one
-    is wrong about the next response."""
+    """The message that the path names, on a connection that goes on: who takes it for a
+    good one is wrong about the next response."""
     exchange.raw(MESSAGES[exchange.arg("")][0])
 
 

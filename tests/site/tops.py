@@ -1,4 +1,5 @@
-"""Sites that have all their pages at the top: a maze of words, and what only looks like one.
+"""Sites that have all their pages at the top: a maze of words, and what only looks like
+one.
 
 Each is a whole site, as a mapping that has a page under any name.
 """
@@ -63,7 +64,8 @@ FORMS: dict[str, Callable[[str], str]] = {
 
 
 def maze(form: str, branches: int = 6) -> AnyName:
-    """Every page leads to words that were never used before, says them and its own, and no more."""
+    """Every page leads to words that were never used before, says them and its own, and
+    no more."""
 
     def answer(exchange: Exchange) -> None:
         own = exchange.name or "welcome"
@@ -75,7 +77,8 @@ def maze(form: str, branches: int = 6) -> AnyName:
 
 
 def encyclopedia(exchange: Exchange) -> None:
-    """5,000 articles at the top, reached from each other alone; a third says a single sentence."""
+    """5,000 articles at the top, reached from each other alone; a third says a single
+    sentence."""
     number = NUMBER_OF[exchange.name] if exchange.name else 0
     nearby = [
         2 * number + 1,
@@ -91,7 +94,8 @@ def encyclopedia(exchange: Exchange) -> None:
 
 
 def stubs(exchange: Exchange) -> None:
-    """The same, but of four articles three are stubs: they say that there is nothing yet."""
+    """The same, but of four articles three are stubs: they say that there is nothing
+    yet."""
     number = NUMBER_OF[exchange.name] if exchange.name else 0
     nearby = [2 * number + 1, 2 * number + 2, (number + 1) % ENTRIES]
     others = [f"/{word(n)}/" for n in nearby if n < ENTRIES]
@@ -100,7 +104,8 @@ def stubs(exchange: Exchange) -> None:
 
 
 def members(exchange: Exchange) -> None:
-    """A list in 20 leaves names 1,000 members, whose pages say nothing and lead back."""
+    """A list in 20 leaves names 1,000 members, whose pages say nothing and lead
+    back."""
     if exchange.name == "members":
         number = int(exchange.arg("0"))
         shown = range(number * 50, number * 50 + 50)
@@ -113,7 +118,8 @@ def members(exchange: Exchange) -> None:
 
 
 def languages(exchange: Exchange) -> None:
-    """Thirty topics that were translated into none of forty languages, all linked to each other."""
+    """Thirty topics that were translated into none of forty languages, all linked to
+    each other."""
     topic = int(exchange.arg("0"))
     tongue = exchange.name or word(0)
     here = [f"/{tongue}/{n}" for n in range(TOPICS)]
@@ -137,4 +143,5 @@ TRUE = {
     "languages": (languages, r"/(\w+/\d+)$", LANGUAGES * TOPICS),
     "russian": (russian, r"/(\w*)$", ENTRIES),
 }
-"""Handler, pattern of what is worth a request, and how many there are, the home page left out."""
+"""Handler, pattern of what is worth a request, and how many there are, the home page
+left out."""

@@ -1,4 +1,5 @@
-"""Pages that misbehave below HTTP: silence, slowness, resets, early closes, stale connections."""
+"""Pages that misbehave below HTTP: silence, slowness, resets, early closes, stale
+connections."""
 
 from __future__ import annotations
 
@@ -67,8 +68,8 @@ def closes_after(exchange: Exchange) -> None:
 
 
 def afterthought(exchange: Exchange) -> None:
-    """Answers, and a little later sends a response that nobody asked for. Whoever has sent the
-    next request by then can't know better: so this is no page for a list."""
+    """Answers, and a little later sends a response that nobody asked for. Whoever has
+    sent the next request by then can't know better: so this is no page for a list."""
     exchange.reply("<p>first")
     exchange.sleep(0.05)
     exchange.raw(OK + b"Content-Length: 6\r\n\r\npoison")

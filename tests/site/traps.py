@@ -1,6 +1,7 @@
 """Parts of a site that never end, and an archive that only looks like one.
 
-What a page says depends on its number alone. How much of it is worth a request stands in the test.
+What a page says depends on its number alone. How much of it is worth a request stands
+in the test.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def links(*paths: str) -> str:
 
 
 def calendar(exchange: Exchange) -> None:
-    """Every month links to its days, to the months beside it, and to those of the next year."""
+    """Every month links to its days, to the months beside it, and to those of the next
+    year."""
     year, month, day = (int(part) for part in [*exchange.args, "1", "1", "1"][:3])
     if len(exchange.args) == 3:
         say(
@@ -125,7 +127,8 @@ FACETS = {"sort": 5, "colour": 6, "size": 5, "brand": 6, "page": 3}
 
 
 def shop(exchange: Exchange) -> None:
-    """One list in all orders, and all of its parts: filters that can be put together."""
+    """One list in all orders, and all of its parts: filters that can be put
+    together."""
     chosen = dict(pair.split("=") for pair in exchange.query.split("&") if pair)
     keep = [n for n in range(ITEMS) if all(
         n % FACETS[key] == int(value) for key, value in chosen.items() if key in ("colour", "size")
@@ -148,7 +151,8 @@ def facets(exchange: Exchange) -> None:
 
 
 def archive(exchange: Exchange) -> None:
-    """No trap: 5,000 different pages under one template, in lists each of which names the next."""
+    """No trap: 5,000 different pages under one template, in lists each of which names
+    the next."""
     if exchange.args and exchange.args[0] == "page":
         number = int(exchange.args[1])
         entries = range(number * 100, min(ARCHIVE, number * 100 + 100))
@@ -200,7 +204,8 @@ def wide(exchange: Exchange) -> None:
 
 
 def catalogue(exchange: Exchange) -> None:
-    """No trap: 1,000 entries that are told apart by a query alone, in lists that can be sorted."""
+    """No trap: 1,000 entries that are told apart by a query alone, in lists that can be
+    sorted."""
     chosen = dict(pair.split("=") for pair in exchange.query.split("&") if pair)
     if "id" in chosen:
         number = int(chosen["id"])
@@ -231,7 +236,8 @@ SECTIONS = ["about/team", "news/today", "help"]
 
 
 def slipped(exchange: Exchange) -> None:
-    """A menu of relative links without a base, on a server that answers to any folder."""
+    """A menu of relative links without a base, on a server that answers to any
+    folder."""
     last = "/".join(exchange.hit.target.rstrip("/").split("/")[-2:])
     text = (
         SECTIONS.index(last) if last in SECTIONS else 2 if last.endswith("help") else 9
@@ -253,7 +259,8 @@ def exhausted(exchange: Exchange) -> None:
 
 
 def cookieless(exchange: Exchange) -> None:
-    """A session id as a folder, as old ASP.NET has it, and another one for each request."""
+    """A session id as a folder, as old ASP.NET has it, and another one for each
+    request."""
     sid = f"{len(exchange.site.log) * 2654435761 % 2**32:08x}"
     item = int(exchange.args[-1])
     others = (
@@ -280,7 +287,8 @@ def search(exchange: Exchange) -> None:
     say(exchange, f"<h1>{' '.join(words)}</h1>Nothing was found. Try:", links(*more))
 
 
-# The long ones are not for the index: whoever follows it has a thousand other things to do.
+# The long ones are not for the index: whoever follows it has a thousand other things to
+# do.
 PAGES = [
     Page("/calendar/2024/5", calendar, ok()),
     Page("/chain/0", chain, ok()),

@@ -1,4 +1,5 @@
-"""One page under many addresses: views of it, ways back to it, other spellings of it."""
+"""One page under many addresses: views of it, ways back to it, other spellings of
+it."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ def blog(exchange: Exchange) -> None:
 
 
 def shelf(exchange: Exchange) -> None:
-    """24 items; each leads to a login that says where one came from, and so does the login."""
+    """24 items; each leads to a login that says where one came from, and so does the
+    login."""
     item = exchange.arg("0")
     here = quote(exchange.hit.target, safe="")
     say(exchange, f"<p>{sentence(int(item), 'shelf')}",
@@ -85,7 +87,8 @@ def anyhow(word: str) -> str:
 
 
 def planner(exchange: Exchange) -> None:
-    """A calendar that keeps what was chosen in its address: a day, and how to see it."""
+    """A calendar that keeps what was chosen in its address: a day, and how to see
+    it."""
     chosen = {"view": "month", "date": "2024-05-01", **dict(parse_qsl(exchange.query))}
     year, month, day = (int(part) for part in chosen["date"].split("-"))
     after = f"{year + month // 12}-{month % 12 + 1:02}-{day:02}"

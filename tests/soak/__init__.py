@@ -1,4 +1,5 @@
-"""Crawling through faults for a long time: nothing may be left over, nothing may be lost.
+"""Crawling through faults for a long time: nothing may be left over, nothing may be
+lost.
 
 faults.py      a process with a site and, before it, a proxy that injects faults
 crawls.py      one crawl after the other through it, counted and weighed

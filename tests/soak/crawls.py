@@ -54,7 +54,8 @@ def crawl(url: str, folder: Path) -> Weighed:
         seeds=(url,),
         dir=str(folder),
         concurrency=16,
-        # With four tries a page outlives a stall of the other process for up to four seconds.
+        # With four tries a page outlives a stall of the other process for up to four
+        # seconds.
         http=HttpConfig(
             timeout=4.0, connect_timeout=2.0, read_timeout=1.0, max_body=2**20
         ),

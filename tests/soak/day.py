@@ -1,8 +1,9 @@
-"""`python -m tests.soak.day [HOURS]`: a crawl of a day of virtual time, on the simulated network.
+"""`python -m tests.soak.day [HOURS]`: a crawl of a day of virtual time, on the
+simulated network.
 
-Twenty hosts with the faults of `tests.helpers.simulated_web`, a request a minute to each. Every
-hour of virtual time what is alive is counted; in the end every URL must be terminal, and nothing
-may be left of what the crawl has made.
+Twenty hosts with the faults of `tests.helpers.simulated_web`, a request a minute to
+each. Every hour of virtual time what is alive is counted; in the end every URL must be
+terminal, and nothing may be left of what the crawl has made.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""`python -m tests.soak.faults SEED`: prints a port; behind it a site, and faults on the way.
+"""`python -m tests.soak.faults SEED`: prints a port; behind it a site, and faults on
+the way.
 
-Latency, slices, resets, early ends, black holes, corrupted bytes, each for a share of the
-connections. In a process of its own, so that its descriptors and threads are not counted among the
-crawler's.
+Latency, slices, resets, early ends, black holes, corrupted bytes, each for a share of
+the connections. In a process of its own, so that its descriptors and threads are not
+counted among the crawler's.
 """
 
 from __future__ import annotations

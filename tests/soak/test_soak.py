@@ -1,4 +1,5 @@
-"""A few crawls through faults: as many greenlets, timers and descriptors after each as before."""
+"""A few crawls through faults: as many greenlets, timers and descriptors after each as
+before."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
-from crawler.cli import COMPLETION_VARIABLE, commands
+from crawler.cli import COMPLETION_VARIABLE, orbweb
 from crawler.model.errors import UsageError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -17,7 +17,8 @@ SHELLS = ("bash", "zsh", "fish")
 @click.command("completion")
 @click.argument("shell", required=False, type=click.Choice(SHELLS))
 def command(shell: str | None) -> None:
-    """Print what makes SHELL (default: yours) complete commands, options and their values.
+    """Print what makes SHELL (default: yours) complete commands, options and their
+    values.
 
     \b
     bash, zsh: eval "$(orbweb completion)"     in ~/.bashrc or ~/.zshrc
@@ -27,4 +28,4 @@ def command(shell: str | None) -> None:
     kind = get_completion_class(shell) if shell in SHELLS else None
     if kind is None:
         raise UsageError(f"which shell is it? name one of {', '.join(SHELLS)}")
-    click.echo(kind(commands, {}, "orbweb", COMPLETION_VARIABLE).source())
+    click.echo(kind(orbweb, {}, "orbweb", COMPLETION_VARIABLE).source())

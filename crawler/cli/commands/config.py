@@ -58,7 +58,8 @@ def check(file: str) -> None:
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @click.pass_context
 def show_(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> None:
-    """The values that a crawl with these options would use, and where each comes from."""
+    """The values that a crawl with these options would use, and where each comes
+    from."""
     plan = load_plan(ctx.command, params, urls)
     for number, job in enumerate(plan.jobs, 1):
         if len(plan.jobs) > 1:

@@ -20,7 +20,8 @@ PACE_S = 0.12
               help="Where the crawl is kept; a demo that is there is replaced.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="No progress; the result only.")
 def command(folder: str, quiet: bool) -> int:
-    """Crawl a small site on this machine, and say what to look at next. Needs no internet."""
+    """Crawl a small site on this machine, and say what to look at next. Needs no
+    internet."""
     from crawler.cli.running import Speaker, Task, run_crawl
     from crawler.cli.terminal.verbosity import Voice
 
@@ -49,7 +50,8 @@ def demo_config(url: str, folder: str) -> Config:
 
 
 def is_demo(folder: str) -> bool:
-    """Is a former demo there, which may be replaced? What is anything else is never touched."""
+    """Is a former demo there, which may be replaced? What is anything else is never
+    touched."""
     from crawler.workspace.folder import STATE, stored_config
 
     return (Path(folder) / STATE).is_dir() and stored_config(

@@ -1,4 +1,5 @@
-"""`orbweb doctor [DIR]`: is this machine fit for a crawl, and the folder? No network is used."""
+"""`orbweb doctor [DIR]`: is this machine fit for a crawl, and the folder? No network is
+used."""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ def command(folder: str, as_json: bool) -> int:
 
 
 def findings(folder: Path) -> Iterator[Finding]:
-    """Everything, in the order in which it matters. A folder that is not there yet can be made."""
+    """Everything, in the order in which it matters. A folder that is not there yet can
+    be made."""
     while not folder.exists() and folder.name:
         folder = folder.parent
     yield _program()

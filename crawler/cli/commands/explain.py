@@ -1,4 +1,5 @@
-"""`orbweb explain URL`: why it was or was not crawled, from a crawl's state and configuration."""
+"""`orbweb explain URL`: why it was or was not crawled, from a crawl's state and
+configuration."""
 
 from __future__ import annotations
 
@@ -89,7 +90,7 @@ def _of_the_state(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
     yield "attempts", row.attempts
     if row.retry_at is not None:
         yield "again", _moment(row.retry_at, now)
-    yield "found", f"{row.kind} at depth {row.depth}, wanted as {row.want}"
+    yield "found", f"{row.kind} at depth {row.depth}, wanted as {row.destination}"
     yield "on", row.parent_url
     yield "from seed", row.seed_url
     yield "redirects", " -> ".join(f"{hop.url} {hop.status}" for hop in row.redirects)

@@ -12,7 +12,7 @@ from crawler.cli.flags import Flag, GroupedCommand
 from crawler.cli.options import configuration_options, load_plan, network_options
 from crawler.cli.terminal.formatting import printable
 from crawler.engine.single import Visit
-from crawler.fetch.trace import blanked
+from crawler.fetch.trace import redact
 from crawler.model.errors import UsageError
 from crawler.model.records import BodyRecord, ErrorRecord, FetchRecord, ImageRecord
 from crawler.model.units import show_bytes
@@ -43,7 +43,8 @@ def fetch_options() -> Iterator[Flag]:
 @click.argument("url")
 @click.pass_context
 def command(ctx: click.Context, /, url: str, **params: Any) -> int:
-    """Fetch one URL as a crawl would, and show what came: robots, timings, fields, links."""
+    """Fetch one URL as a crawl would, and show what came: robots, timings, fields,
+    links."""
     plan = load_plan(ctx.command, params, [url])
     if len(plan.jobs) > 1:
         raise UsageError(
@@ -177,7 +178,7 @@ def waterfall(record: FetchRecord) -> Iterator[str]:
 def _lists(seen: Visit, rows: int | None) -> Iterator[str]:
     record = seen.record
     headers = seen.response.headers if seen.response is not None else ()
-    told = [f"{name}: {blanked(name, value)}" for name, value in headers]
+    told = [f"{name}: {redact(name, value)}" for name, value in headers]
     yield from _list("headers", told, rows)
     if isinstance(record, BodyRecord):
         links = [_link(link.url, link.kind, link.text) for link in record.links or ()]

@@ -1,4 +1,5 @@
-"""`orbweb hosts [DIR]`: the hosts of a crawl, what waits for each, and what became of the rest."""
+"""`orbweb hosts [DIR]`: the hosts of a crawl, what waits for each, and what became of
+the rest."""
 
 from __future__ import annotations
 

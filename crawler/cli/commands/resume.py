@@ -20,7 +20,8 @@ from crawler.settings.load import load
               help="All jobs of this file; those that never began are begun.")  # fmt: skip
 @voice_options
 def command(folder: str | None, file: str | None, **said: Any) -> int:
-    """Go on with the crawl in DIR (default: here), under the configuration it was begun with."""
+    """Go on with the crawl in DIR (default: here), under the configuration it was begun
+    with."""
     from crawler.cli.running import Task, run_tasks, tasks_of
     from crawler.workspace.folder import STATE, stored_config
 

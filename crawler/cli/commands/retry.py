@@ -23,7 +23,8 @@ from crawler.cli.terminal.verbosity import voice_of, voice_options
 def command(folder: str, codes: Any, hosts: Any, dry_run: bool, **said: Any) -> int:
     """Put the failed URLs of the crawl in DIR (default: here) back, and go on with it.
 
-    Each is fetched as if for the first time and gets a second record; the later one counts.
+    Each is fetched as if for the first time and gets a second record; the later one
+    counts.
     """
     from crawler.cli.running import Task, run_tasks
     from crawler.workspace.folder import requeue, stored_config

@@ -1,4 +1,5 @@
-"""`orbweb robots URL...`: a site's robots.txt, and the line of it that decides about a URL."""
+"""`orbweb robots URL...`: a site's robots.txt, and the line of it that decides about a
+URL."""
 
 from __future__ import annotations
 
@@ -43,7 +44,8 @@ def robots_options() -> Iterator[Flag]:
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @click.pass_context
 def command(ctx: click.Context, /, urls: tuple[str, ...], **params: Any) -> int:
-    """Fetch the robots.txt of each URL's site, and say which line decides about the URL.
+    """Fetch the robots.txt of each URL's site, and say which line decides about the
+    URL.
 
     The exit code is 9 if anything that was asked about is refused.
     """

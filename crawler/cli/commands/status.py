@@ -1,4 +1,5 @@
-"""`orbweb status`: how far a crawl is, read from its folder while it runs or after its death."""
+"""`orbweb status`: how far a crawl is, read from its folder while it runs or after its
+death."""
 
 from __future__ import annotations
 
@@ -126,7 +127,8 @@ def _speed(records: list[tuple[float, str]]) -> Speed | None:
 
 
 def began_at(run_id: str) -> float:
-    """The time in a ULID, epoch seconds: 48 bits of milliseconds in Crockford's base 32."""
+    """The time in a ULID, epoch seconds: 48 bits of milliseconds in Crockford's base
+    32."""
     number = 0
     for char in run_id[:10].upper():
         number = number * 32 + max(0, "0123456789ABCDEFGHJKMNPQRSTVWXYZ".find(char))
@@ -218,7 +220,8 @@ def _headline(folder: str, status: Status) -> str:
 
 
 def _speed_text(status: Status, speed: Speed, now: float) -> str:
-    """Rates, and how long the queue takes at this rate: less, if it still grows, is a guess."""
+    """Rates, and how long the queue takes at this rate: less, if it still grows, is a
+    guess."""
     silence = now - speed.last_at
     if silence > _RATE_WINDOW_S:
         return f"nothing for {show_seconds(silence)}"

@@ -34,7 +34,8 @@ from crawler.frontier.store import State
 def command(
     folder: str, states: Any, hosts: Any, codes: Any, limit: int | None, as_json: bool
 ) -> None:
-    """The URLs of the crawl in DIR (default: here), in the order in which they were found.
+    """The URLs of the crawl in DIR (default: here), in the order in which they were
+    found.
 
     Columns: state, attempts, code, URL.
     """

@@ -1,4 +1,5 @@
-"""The figures of a running crawl in words: what every view and every log says alike. Pure."""
+"""The figures of a running crawl in words: what every view and every log says alike.
+Pure."""
 
 from __future__ import annotations
 
@@ -69,9 +70,9 @@ def tallies(snapshot: Snapshot) -> list[tuple[str, int]]:
 class Forecast:
     """How long until the queue is empty; None where nobody can say.
 
-    A crawl finds links while it works, so the length of its queue divided by its speed is a lie as
-    long as the queue grows. Here the queue must have shrunk over the last 20 s; then the speed of
-    its shrinking is what counts.
+    A crawl finds links while it works, so the length of its queue divided by its speed
+    is a lie as long as the queue grows. Here the queue must have shrunk over the last
+    20 s; then the speed of its shrinking is what counts.
     """
 
     def __init__(self, window_s: float = 20.0) -> None:
@@ -93,5 +94,6 @@ class Forecast:
 
 
 def printable(text: str) -> str:
-    """`text` with control characters, escape sequences among them, as question marks."""
+    """`text` with control characters, escape sequences among them, as question
+    marks."""
     return "".join(char if char.isprintable() else "?" for char in text)

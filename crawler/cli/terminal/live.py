@@ -1,7 +1,7 @@
 """The live view of a crawl on a terminal, drawn with rich; it leaves nothing behind.
 
-Every piece of text goes through `Text` objects without markup and without control characters, for
-URLs and messages of servers are among them.
+Every piece of text goes through `Text` objects without markup and without control
+characters, for URLs and messages of servers are among them.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def _bar(snapshot: Snapshot) -> Table:
 
 
 class _Numbers:
-    """Names and numbers side by side; a line breaks between two pairs, never inside one."""
+    """Names and numbers side by side; a line breaks between two pairs, never inside
+    one."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._pairs = [

@@ -1,8 +1,9 @@
-"""What a crawl tells beside its records: messages, and with `-v` each exchange and each ending.
+"""What a crawl tells beside its records: messages, and with `-v` each exchange and each
+ending.
 
-As text, for eyes and `grep`, or as JSON lines, for programs; on stderr, where a view may be drawn
-at the same time, or in a file. No secret is in an exchange once it is shown (`http/trace.py`), and
-text of the web can't steer a terminal.
+As text, for eyes and `grep`, or as JSON lines, for programs; on stderr, where a view
+may be drawn at the same time, or in a file. No secret is in an exchange once it is
+shown (`http/trace.py`), and text of the web can't steer a terminal.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Log(Protocol):
 
 
 class TextLog:
-    """Lines to be read. With a `clock` (seconds since the epoch) each begins with the time."""
+    """Lines to be read. With a `clock` (seconds since the epoch) each begins with the
+    time."""
 
     def __init__(self, write: Write, clock: Callable[[], float] | None = None) -> None:
         self._out = write
@@ -145,7 +147,8 @@ def _record(record: Record) -> dict[str, Any]:
 
 
 class JsonView:
-    """A view that is no picture: progress and messages are events of the log, also with `-q`."""
+    """A view that is no picture: progress and messages are events of the log, also with
+    `-q`."""
 
     def __init__(self, log: JsonLog, *, quiet: bool) -> None:
         self.interval_s = LINE_INTERVAL_S
@@ -181,7 +184,8 @@ def to_stream(stream: TextIO) -> Write:
 
 
 class LogFile:
-    """Appends lines to the file at `path`. Raises OutputError where that fails, now or later.
+    """Appends lines to the file at `path`. Raises OutputError where that fails, now or
+    later.
 
     Each call is one write, so that several programs may share the file.
     """

@@ -1,4 +1,5 @@
-"""How much a command says, in which form and where to: the options of all that crawl."""
+"""How much a command says, in which form and where to: the options of all that
+crawl."""
 
 from __future__ import annotations
 

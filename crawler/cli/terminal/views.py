@@ -1,7 +1,8 @@
-"""How a running crawl looks: on a terminal a live view, elsewhere one plain line every 10 seconds.
+"""How a running crawl looks: on a terminal a live view, elsewhere one plain line every
+10 seconds.
 
-Both draw a `Snapshot` to stderr and own no data. `follow` is the greenlet that feeds them; there
-is no thread, so a view never sees a half-counted crawl.
+Both draw a `Snapshot` to stderr and own no data. `follow` is the greenlet that feeds
+them; there is no thread, so a view never sees a half-counted crawl.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def choose_view(
     quiet: bool,
     shared: bool = False,
 ) -> View:
-    """The view that suits the stream. `shared`: data is written to the same terminal."""
+    """The view that suits the stream. `shared`: data is written to the same
+    terminal."""
     if quiet:
         return NoView(stream)
     if shared or not stream.isatty() or environ.get("TERM", "dumb") == "dumb":

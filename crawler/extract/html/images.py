@@ -1,4 +1,5 @@
-"""The pictures that a page shows or names: in elements, in styles, and waiting for a script."""
+"""The pictures that a page shows or names: in elements, in styles, and waiting for a
+script."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from crawler.model.crawl import LinkKind
 from crawler.model.documents import ImageLink
 from crawler.model.url import Base
 
-# Where scripts that load pictures late find the address. The names are those of lazysizes,
-# lozad, WordPress's and Drupal's plug-ins, and the older jQuery ones.
+# Where scripts that load pictures late find the address. The names are those of
+# lazysizes, lozad, WordPress's and Drupal's plug-ins, and the older jQuery ones.
 _LATE = (
     "data-src",
     "data-original",
@@ -54,7 +55,8 @@ _LONGEST_TAG = 4096
 
 
 class Pictures:
-    """The pictures found on one page, by their address as written; the first find counts.
+    """The pictures found on one page, by their address as written; the first find
+    counts.
 
     At most `limit` of them; whoever adds many at once looks whether it is `full`.
     """
@@ -122,7 +124,8 @@ class Pictures:
                 self.add(candidate.url, kind, alt, candidate.width)
 
     def add_style(self, css: str) -> None:
-        """The pictures of a style sheet or a `style` attribute; fonts and imports are none."""
+        """The pictures of a style sheet or a `style` attribute; fonts and imports are
+        none."""
         if "url(" in css or "URL(" in css:
             for found in _CSS_URL(css):
                 address = found[1] or found[2] or found[3] or ""
@@ -140,7 +143,8 @@ class Pictures:
                 self.add(address, "css")
 
     def absolute(self, base: Base, room: int) -> dict[str, ImageLink]:
-        """By URL, in order of appearance, with at most `room` characters in all addresses."""
+        """By URL, in order of appearance, with at most `room` characters in all
+        addresses."""
         images: dict[str, ImageLink] = {}
         for src, (kind, alt, width, height) in self.found.items():
             url = base.join(src)
@@ -166,10 +170,11 @@ ELEMENTS: dict[str, Callable[[Pictures, Mapping[str, str]], None]] = {
 def shown_in_passing(
     markup: Markup, scripts: list[tuple[int, int]], pictures: Pictures
 ) -> None:
-    """Adds what elements of other names show: `<div style="background: url(...)">`, `data-bg`.
+    """Adds what elements of other names show: `<div style="background: url(...)">`,
+    `data-bg`.
 
-    Looked for backwards from the sign, since most pages have none. `scripts` are the places of
-    scripts in rising order, in which nothing is an element.
+    Looked for backwards from the sign, since most pages have none. `scripts` are the
+    places of scripts in rising order, in which nothing is an element.
     """
     examined, text = 0, markup.text
     for sign in _SIGNS if "data-" in text else _SIGNS[:1]:
@@ -188,7 +193,8 @@ def shown_in_passing(
 
 
 def _is_hidden(text: str, position: int, scripts: list[tuple[int, int]]) -> bool:
-    """In a script, or in a comment (of which only the last few thousand characters are known)."""
+    """In a script, or in a comment (of which only the last few thousand characters are
+    known)."""
     before = bisect(scripts, (position, position)) - 1
     if before >= 0 and position < scripts[before][1]:
         return True

@@ -1,4 +1,5 @@
-"""Links and pictures gathered from a document that is no page, each once, within a bound."""
+"""Links and pictures gathered from a document that is no page, each once, within a
+bound."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""What an HTML document says: its links, its pictures, and what it declares in its head.
+"""What an HTML document says: its links, its pictures, and what it declares in its
+head.
 
-Collected as written first, duplicates left out, and made absolute at the end, when the one
-`<base href>` that counts is known. A URL that a page both links and shows is a picture.
+Collected as written first, duplicates left out, and made absolute at the end, when the
+one `<base href>` that counts is known. A URL that a page both links and shows is a
+picture.
 """
 
 from __future__ import annotations
@@ -58,8 +60,8 @@ def read_page(
 ) -> Page:
     """The Page that `markup`, found at `url`, describes.
 
-    Links and images together are at most `max_links`; the rest of the document is not looked at.
-    `with_text` asks for the links' texts. `xml`: the document is XHTML.
+    Links and images together are at most `max_links`; the rest of the document is not
+    looked at. `with_text` asks for the links' texts. `xml`: the document is XHTML.
     """
     document = _Document(markup, with_text, max_links)
     links, pictures, said = document.links, document.pictures, markup.said

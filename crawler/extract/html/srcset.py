@@ -1,4 +1,5 @@
-"""The `srcset` attribute (HTML Standard, section 4.8.4.3.11 "parsing a srcset attribute")."""
+"""The `srcset` attribute (HTML Standard, section 4.8.4.3.11 "parsing a srcset
+attribute")."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _DESCRIPTOR = re.compile(
 
 
 class Candidate(NamedTuple):
-    """One picture of several: its URL as written, its width in pixels where that is said."""
+    """One picture of several: its URL as written, its width in pixels where that is
+    said."""
 
     url: str
     width: int | None
@@ -26,7 +28,8 @@ MOST_CANDIDATES = 1000
 
 
 def parse_srcset(value: str) -> list[Candidate]:
-    """The candidates of `value`, in order, without those whose descriptors are in error."""
+    """The candidates of `value`, in order, without those whose descriptors are in
+    error."""
     candidates: list[Candidate] = []
     position = 0
     while len(candidates) < MOST_CANDIDATES and (found := _URL(value, position)):

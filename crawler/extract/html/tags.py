@@ -1,31 +1,33 @@
 """The tags of an HTML document, one after the other, without building a tree.
 
-Theory. What a crawler takes from a page (links, pictures, the head's declarations) stands in start
-tags; of the tree it needs nothing. So this is the *tokenization* stage of the HTML Standard
-(section 13.2.5) and no more, written as one regular expression: everything up to the next tag that
-somebody wants is skipped inside the matcher, at the speed of C, and Python runs once for each
-wanted tag.
+Theory. What a crawler takes from a page (links, pictures, the head's declarations)
+stands in start tags; of the tree it needs nothing. So this is the *tokenization* stage
+of the HTML Standard (section 13.2.5) and no more, written as one regular expression:
+everything up to the next tag that somebody wants is skipped inside the matcher, at the
+speed of C, and Python runs once for each wanted tag.
 
-Why no parser library. A tree costs ten times the document in memory, and a page written for the
-purpose costs far more: with the HTML Standard's rules for misnested formatting, 300 kB can make
-Lexbor ask for more than 4 GB, and its time grows with the square of the depth (100 kB of `<div>`
-take half a second). lxml drops everything below depth 2048 without a word. Here the time is linear
-in the document, the memory is that of its text, and depth does not exist. It is also faster: on
-real sites 0.5 to 0.8 of Lexbor's time for a tree and the attributes of these tags, and the whole
-of extraction, joins included, 0.35 to 0.6 of a lean use of lxml (`tests/benchmarks/extract.py`).
-The tests hold the result against Lexbor's.
+Why no parser library. A tree costs ten times the document in memory, and a page written
+for the purpose costs far more: with the HTML Standard's rules for misnested formatting,
+300 kB can make Lexbor ask for more than 4 GB, and its time grows with the square of the
+depth (100 kB of `<div>` take half a second). lxml drops everything below depth 2048
+without a word. Here the time is linear in the document, the memory is that of its text,
+and depth does not exist. It is also faster: on real sites 0.5 to 0.8 of Lexbor's time
+for a tree and the attributes of these tags, and the whole of extraction, joins
+included, 0.35 to 0.6 of a lean use of lxml (`tests/benchmarks/extract.py`). The tests
+hold the result against Lexbor's.
 
-What makes it linear: every repetition is possessive, so nothing is ever tried a second way once it
-has matched; the alternatives at a `<` are tried in turn, each reads at most the one tag (or
-comment) that begins there, and what fails there fails for the whole rest of the document, which
-the standard drops as well (end of file inside a tag or comment). So nothing is read more than
-three times.
+What makes it linear: every repetition is possessive, so nothing is ever tried a second
+way once it has matched; the alternatives at a `<` are tried in turn, each reads at most
+the one tag (or comment) that begins there, and what fails there fails for the whole
+rest of the document, which the standard drops as well (end of file inside a tag or
+comment). So nothing is read more than three times.
 
-Followed to the letter: names and attributes with or without quotes, duplicate attributes (the
-first counts), comments in all their endings, bogus comments, raw text (script with its escaped
-states, style, title, textarea, iframe, ...), character references in attribute values.
-Not followed, for want of a tree: `<plaintext>` or `<title>` inside SVG or a select; links inside
-`<template>` are reported, though a browser shows them only once a script has asked.
+Followed to the letter: names and attributes with or without quotes, duplicate
+attributes (the first counts), comments in all their endings, bogus comments, raw text
+(script with its escaped states, style, title, textarea, iframe, ...), character
+references in attribute values. Not followed, for want of a tree: `<plaintext>` or
+`<title>` inside SVG or a select; links inside `<template>` are reported, though a
+browser shows them only once a script has asked.
 """
 
 from __future__ import annotations
@@ -40,10 +42,11 @@ _SPACE = r"\t\n\f\r "
 
 
 Tag = tuple[str, str, str | None, int, int]
-"""A start tag, as a plain tuple because there are so many: name in lower case; what is written
-between the name and the `>`, for `attributes` to read; of an `<a>` the href up to the fragment, if
-that is easily seen and no rel stands beside it; the index after the `>`; the end of its raw text,
-which for all but the raw text elements is that same index."""
+"""A start tag, as a plain tuple because there are so many: name in lower case; what is
+written between the name and the `>`, for `attributes` to read; of an `<a>` the href up
+to the fragment, if that is easily seen and no rel stands beside it; the index after the
+`>`; the end of its raw text, which for all but the raw text elements is that same
+index."""
 
 
 _RAW_TEXT = (
@@ -59,7 +62,8 @@ _RAW_TEXT = (
 
 
 def _any_case(name: str) -> str:
-    # Faster than (?i), which would take the matcher's fast path away from the whole expression.
+    # Faster than (?i), which would take the matcher's fast path away from the whole
+    # expression.
     return "".join(
         f"[{char}{char.upper()}]" if char.islower() else char for char in name
     )
@@ -71,7 +75,8 @@ _NAMES = (
 )
 _WANTED = rf"(?:{'|'.join(map(_any_case, _NAMES.split()))})(?=[{_SPACE}/>])"
 
-# An attribute: its name may begin with "=", a quote that never closes takes all the rest.
+# An attribute: its name may begin with "=", a quote that never closes takes all the
+# rest.
 _ATTRIBUTE = rf"""[^{_SPACE}/>][^{_SPACE}/>=]*+(?:[{_SPACE}]*+=[{_SPACE}]*+
     (?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{_SPACE}>]*+))?+""".replace("\n    ", "")
 _ATTRIBUTES = rf"(?:[{_SPACE}/]*+{_ATTRIBUTE})*+[{_SPACE}/]*+"
@@ -84,7 +89,8 @@ _NAME = rf"[^{_SPACE}/>]*+"
 _SIMPLE = rf"(?:{_CLASS}>|{_PLAIN} ?/?>)"
 _REST = rf"(?:[a-z0-9]*+{_SIMPLE}|{_NAME}(?:[^>=]*+>|{_ATTRIBUTES}>))"
 _COMMENT = r"!--(?:-?+>|(?:[^-]++|-(?!-!?>))*+--!?>)"
-# Shortcuts past the test for wanted names: first letters that none of them has, frequent names.
+# Shortcuts past the test for wanted names: first letters that none of them has,
+# frequent names.
 _OTHER_LETTER = "[cdgjkoqruwyzCDGJKOQRUWYZ]"
 _OTHER_NAME = (
     "(?:span|p|td|tr|th|table|tbody|thead|li|b|i|em|strong|pre|tt|nav|section|sup|sub|var|small"
@@ -121,7 +127,8 @@ _SCRIPT_MARKS = re.compile(
 
 
 def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
-    """The start tags of `text` with the names in `_NAMES`, in order, but for links without href.
+    """The start tags of `text` with the names in `_NAMES`, in order, but for links
+    without href.
 
     With `xml`, as in SVG, an empty-element tag (`<script/>`) has no content.
     """
@@ -152,7 +159,8 @@ def _content_end(text: str, name: str, start: int) -> int:
 
 
 def _script_end(text: str, start: int) -> int:
-    """As `_content_end`, for a script that holds `<!--`: the script data escaped states.
+    """As `_content_end`, for a script that holds `<!--`: the script data escaped
+    states.
 
     Between `<!--` and `-->`, a `<script>` hides the next `</script>`.
     """
@@ -172,7 +180,8 @@ def _script_end(text: str, start: int) -> int:
 
 
 class _Svg:
-    """Is a place inside `<svg>`? Asked rarely and in rising order, so nobody counts meanwhile."""
+    """Is a place inside `<svg>`? Asked rarely and in rising order, so nobody counts
+    meanwhile."""
 
     __slots__ = ("_open", "_seen", "_text")
 
@@ -191,7 +200,8 @@ class _Svg:
 
 
 _LONGEST_TAG = 2**18
-"""Characters of a start tag that are taken apart: with `data-` some have hundreds of thousands."""
+"""Characters of a start tag that are taken apart: with `data-` some have hundreds of
+thousands."""
 
 _EACH_ATTRIBUTE = re.compile(
     rf"""([^{_SPACE}/>][^{_SPACE}/>=]*+)(?:[{_SPACE}]*+=[{_SPACE}]*+"""
@@ -200,7 +210,8 @@ _EACH_ATTRIBUTE = re.compile(
 
 
 def attributes(written: str) -> Mapping[str, str]:
-    """The attributes of a tag: names in lower case, values decoded; of two of a name the first.
+    """The attributes of a tag: names in lower case, values decoded; of two of a name
+    the first.
 
     Of a tag longer than any sensible one those at its beginning.
     """
@@ -230,7 +241,8 @@ _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|([0-9a-zA-Z]+);?)(=?
 
 
 def decode_references(value: str) -> str:
-    """An attribute's value with its character references decoded (section 13.2.5.72 and on).
+    """An attribute's value with its character references decoded (section 13.2.5.72 and
+    on).
 
     Unlike in text, `&copy=1` and `&copyright` stay as they are: they are queries.
     """

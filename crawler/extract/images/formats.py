@@ -1,13 +1,15 @@
-"""What a picture's own bytes say: format, width, height, number of frames, and whether it is whole.
+"""What a picture's own bytes say: format, width, height, number of frames, and whether
+it is whole.
 
-Theory. Nothing is decoded. Each format is a chain of parts that tell their own length; walking the
-chain reaches the dimensions, counts the frames, and finds a file that was cut short or was never a
-picture, all without a pixel: a "decompression bomb" of 50,000 by 50,000 costs what its few
-kilobytes cost. PNG also carries checksums, which are compared.
+Theory. Nothing is decoded. Each format is a chain of parts that tell their own length;
+walking the chain reaches the dimensions, counts the frames, and finds a file that was
+cut short or was never a picture, all without a pixel: a "decompression bomb" of 50,000
+by 50,000 costs what its few kilobytes cost. PNG also carries checksums, which are
+compared.
 
-Why no imaging library: Pillow needs three times as long for less (its `verify` looks at PNG alone),
-brings 11 MB and 60 ms to each start, and hands the bytes of strangers to C decoders. It is the
-oracle of the tests instead.
+Why no imaging library: Pillow needs three times as long for less (its `verify` looks at
+PNG alone), brings 11 MB and 60 ms to each start, and hands the bytes of strangers to C
+decoders. It is the oracle of the tests instead.
 
 What is not noticed: damage inside compressed data of the right length (except in PNG).
 """
@@ -27,7 +29,8 @@ _MOST_PARTS = 1_000_000
 
 
 class Picture(NamedTuple):
-    """Pixels as shown (None: the file doesn't say); `frames` is 1 for a still picture."""
+    """Pixels as shown (None: the file doesn't say); `frames` is 1 for a still
+    picture."""
 
     format: str
     width: int | None
@@ -68,7 +71,8 @@ _U16_PAIR = Struct(">HH").unpack_from
 
 
 def _png(body: bytes) -> Picture:
-    """PNG, third edition (W3C): chunks of length, type, data and CRC; acTL counts frames."""
+    """PNG, third edition (W3C): chunks of length, type, data and CRC; acTL counts
+    frames."""
     view, size, checksum = memoryview(body), len(body), zlib.crc32
     position, frames, pixels = 8, 1, False
     for _ in range(_MOST_PARTS):
@@ -106,7 +110,8 @@ _JPEG_ALONE = frozenset([0x01, *range(0xD0, 0xD9)])
 
 
 def _jpeg(body: bytes) -> Picture:
-    """JPEG (ITU T.81 annex B): markers with lengths up to the first scan, then the end's marker."""
+    """JPEG (ITU T.81 annex B): markers with lengths up to the first scan, then the
+    end's marker."""
     position = 2
     size: tuple[int, int | None] | None = None
     for _ in range(_MOST_PARTS):
@@ -133,7 +138,8 @@ def _jpeg(body: bytes) -> Picture:
 
 
 def _gif(body: bytes) -> Picture:
-    """GIF89a: blocks up to the trailer. A missing trailer is forgiven, a cut block is not."""
+    """GIF89a: blocks up to the trailer. A missing trailer is forgiven, a cut block is
+    not."""
     width, height, flags = Struct("<HHB").unpack_from(body, 6)
     position = 13 + _color_table(flags)
     frames = 0
@@ -310,8 +316,8 @@ def _boxes(
 
 
 def _iso(body: bytes, name: str) -> Picture:
-    """AVIF and HEIF: the largest of the sizes told is the picture's; the others are its tiles,
-    its thumbnail, its transparency."""
+    """AVIF and HEIF: the largest of the sizes told is the picture's; the others are its
+    tiles, its thumbnail, its transparency."""
     sizes = [
         _U32_PAIR(body, at + 4) for at, _ in _boxes(body, 0, len(body), *_ISO_SIZES)
     ]
@@ -340,6 +346,7 @@ PICTURES: dict[str, Callable[[bytes], Picture]] = {
     "image/tiff": _tiff,
     "image/avif": lambda body: _iso(body, "avif"),
     "image/heic": lambda body: _iso(body, "heic"),
-    # Its dimensions stand in single bits behind an entropy coder's table; nobody needed them yet.
+    # Its dimensions stand in single bits behind an entropy coder's table; nobody needed
+    # them yet.
     "image/jxl": lambda body: Picture("jxl", None, None, None),
 }

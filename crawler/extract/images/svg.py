@@ -25,7 +25,8 @@ _LARGEST = 10**7
 
 
 def read_svg(body: bytes) -> Picture:
-    """Width and height in CSS pixels, by the attributes of the root, else by its viewBox.
+    """Width and height in CSS pixels, by the attributes of the root, else by its
+    viewBox.
 
     Raises ImageDecodeFailure if the root is no `<svg>`, or never ends.
     """
@@ -53,7 +54,8 @@ def _size(attributes: Mapping[str, str]) -> tuple[int | None, int | None]:
 
 
 def _pixels(length: str | None) -> int | None:
-    """A length as whole pixels, None for percentages and for what is out of all proportion."""
+    """A length as whole pixels, None for percentages and for what is out of all
+    proportion."""
     found = _LENGTH(length) if length and len(length) < 50 else None
     if not found:
         return None

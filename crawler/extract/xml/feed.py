@@ -1,4 +1,5 @@
-"""Feeds: RSS 0.9 to 2.0 and Atom (RFC 4287, paging by RFC 5005), as sources of links."""
+"""Feeds: RSS 0.9 to 2.0 and Atom (RFC 4287, paging by RFC 5005), as sources of
+links."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _FOLLOWED = frozenset(
 
 
 def read_feed(elements: Iterable[Element], links: Links) -> None:
-    """Adds the pages and pictures that a feed names; films, sounds and comment feeds are none."""
+    """Adds the pages and pictures that a feed names; films, sounds and comment feeds
+    are none."""
     for element in elements:
         _read(element, links)
         if links.full:

@@ -27,7 +27,8 @@ def read_listing(
     charset: str | None,
     max_links: int,
 ) -> File | str:
-    """The links of an XML document found at `url`; of one that is no list its root's name.
+    """The links of an XML document found at `url`; of one that is no list its root's
+    name.
 
     An empty name: it is no XML.
     """

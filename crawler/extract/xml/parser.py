@@ -1,7 +1,8 @@
 """XML, element by element, from parts of a document, without a tree.
 
-By lxml's parser, made safe: nothing is fetched, the growth of entities and the length of texts have
-libxml2's limits, and mistakes are passed over, because feeds are full of them.
+By lxml's parser, made safe: nothing is fetched, the growth of entities and the length
+of texts have libxml2's limits, and mistakes are passed over, because feeds are full of
+them.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ _PART = 16 * 1024
 MOST_ELEMENTS = 400_000
 """Of one document; what follows is not looked at."""
 _MOST_OPEN = 200
-"""Signs `<` in a row without a `>`. For each of them libxml2 looks for the `>` anew, so that a
-megabyte of `<a<a<a` would take minutes."""
+"""Signs `<` in a row without a `>`. For each of them libxml2 looks for the `>` anew, so
+that a megabyte of `<a<a<a` would take minutes."""
 _TANGLE = re.compile(rb"<(?:[^<>]*+<){%d}" % _MOST_OPEN).search
 _DEEPEST = 256
-"""Elements in each other; what is deeper is not looked at, and a document much deeper is left."""
+"""Elements in each other; what is deeper is not looked at, and a document much deeper
+is left."""
 
 
 class Element(NamedTuple):
-    """An element that has ended, or (without text and parent) the root that has begun."""
+    """An element that has ended, or (without text and parent) the root that has
+    begun."""
 
     name: str
     """Without its namespace."""
@@ -47,10 +50,11 @@ def parts_of(body: bytes) -> Iterator[bytes]:
 def elements(
     parts: Iterable[bytes], charset: str | None = None, most: int = MOST_ELEMENTS
 ) -> Iterator[Element]:
-    """The root as soon as it begins, then each element when it ends, the root again at the end.
+    """The root as soon as it begins, then each element when it ends, the root again at
+    the end.
 
-    After `most` elements, or a little more, it is left where it is, and so is what is no XML.
-    `charset` is what the Content-Type says; it overrides the XML declaration.
+    After `most` elements, or a little more, it is left where it is, and so is what is
+    no XML. `charset` is what the Content-Type says; it overrides the XML declaration.
     """
     target = _Target()
     parser = _parser(target, charset)
@@ -71,7 +75,8 @@ def elements(
 
 
 def _opened(part: bytes, before: int) -> int:
-    """How many `<` stand at the end of `part` after the last `>`; `before`: and at its beginning.
+    """How many `<` stand at the end of `part` after the last `>`; `before`: and at its
+    beginning.
 
     More than _MOST_OPEN if that are so many anywhere in it.
     """

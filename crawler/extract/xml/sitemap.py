@@ -1,4 +1,5 @@
-"""Sitemaps (sitemaps.org/protocol.html): URL lists, indexes, image entries, gzip, plain text."""
+"""Sitemaps (sitemaps.org/protocol.html): URL lists, indexes, image entries, gzip, plain
+text."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _PART = 64 * 1024
 
 
 def read_sitemap(elements: Iterable[Element], links: Links) -> None:
-    """Adds the URLs of a sitemap or of an index, and the pictures and translations it names."""
+    """Adds the URLs of a sitemap or of an index, and the pictures and translations it
+    names."""
     for element in elements:
         if element.name == "loc":
             if element.namespace == _IMAGES or element.parent == "image":

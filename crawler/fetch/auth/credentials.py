@@ -1,8 +1,8 @@
 """Basic and Digest authentication (RFC 9110 section 11, RFC 7617, RFC 7616). No I/O.
 
-Nothing is sent before a server asks: a password shown without need is a password lost, and a Digest
-server that is answered with Basic has read it. Of the challenges offered the strongest is taken; a
-scheme unknown here is passed over.
+Nothing is sent before a server asks: a password shown without need is a password lost,
+and a Digest server that is answered with Basic has read it. Of the challenges offered
+the strongest is taken; a scheme unknown here is passed over.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _SCHEME = re.compile(rf"({_TOKEN})(?:[ \t]+|(?=,|$))")
 _TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)")
 _GAP = re.compile(r"[ \t,]*")
 
-# The strongest first (RFC 7616 section 3.3); MD5 is what most servers still have, and SHA-512 what
-# some have that is in no standard.
+# The strongest first (RFC 7616 section 3.3); MD5 is what most servers still have, and
+# SHA-512 what some have that is in no standard.
 _HASHES: dict[str, Callable[[bytes], Any]] = {
     "sha-512": hashlib.sha512,
     "sha-512-256": lambda data: hashlib.new("sha512_256", data),
@@ -59,7 +59,8 @@ class Challenge(Struct, frozen=True):
 
 
 def parse_challenges(values: Iterable[str]) -> list[Challenge]:
-    """The challenges of WWW-Authenticate or Proxy-Authenticate fields, as far as they make sense.
+    """The challenges of WWW-Authenticate or Proxy-Authenticate fields, as far as they
+    make sense.
 
     >>> parse_challenges(['Basic realm="a, b", Negotiate'])[1].scheme
     'negotiate'
@@ -106,8 +107,9 @@ class Login:
     def challenged(self, values: Iterable[str], refused: str | None) -> bool:
         """Take in what the server asks for; whether to ask again with the proof of it.
 
-        `refused`: the proof that was sent, if one was. Wrong credentials are not sent twice; a
-        Digest proof is made anew when the server says that only its nonce was stale.
+        `refused`: the proof that was sent, if one was. Wrong credentials are not sent
+        twice; a Digest proof is made anew when the server says that only its nonce was
+        stale.
         """
         for challenge in _strongest_first(parse_challenges(values)):
             stale = challenge.parameters.get("stale", "").lower() == "true"
@@ -118,7 +120,8 @@ class Login:
         return False
 
     def proof(self, method: str, target: str) -> str | None:
-        """The value of Authorization, once the server has asked; `target`: the request target."""
+        """The value of Authorization, once the server has asked; `target`: the request
+        target."""
         if self._challenge is None:
             return None
         if self._challenge.scheme == "basic":

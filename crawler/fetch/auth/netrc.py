@@ -1,7 +1,7 @@
 """The .netrc file: machine, login, password (as ftp, curl and wget read it). No I/O.
 
-Ours and not the standard library's, because that one shows the words of a line it can't read, and
-a password may be among them.
+Ours and not the standard library's, because that one shows the words of a line it can't
+read, and a password may be among them.
 """
 
 from __future__ import annotations

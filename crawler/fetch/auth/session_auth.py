@@ -1,10 +1,11 @@
 """Who we are to whom: cookies and credentials of a request. No I/O.
 
-The rule for everything secret that the user gave us: it belongs to an *origin* (scheme, host and
-port), not to a host's name. So no redirect, no link and no picture elsewhere can make us show it,
-and whoever listens on port 81 of the same machine, or to plain http where https was meant, does not
-get it. One step is allowed: from http to https of the same host on the usual ports, because
-whoever could read the first could do no worse with the second.
+The rule for everything secret that the user gave us: it belongs to an *origin* (scheme,
+host and port), not to a host's name. So no redirect, no link and no picture elsewhere
+can make us show it, and whoever listens on port 81 of the same machine, or to plain
+http where https was meant, does not get it. One step is allowed: from http to https of
+the same host on the usual ports, because whoever could read the first could do no worse
+with the second.
 """
 
 from __future__ import annotations
@@ -14,17 +15,17 @@ from collections.abc import Callable, Collection, Mapping
 
 from crawler.fetch.auth.credentials import Credentials, Login
 from crawler.fetch.cookies import CookieJar, Site
-from crawler.fetch.http1.parser import Header
-from crawler.fetch.http1.request import Target, parse_target
+from crawler.fetch.target import Target, parse_target
 from crawler.model.errors import ProtocolFailure
-from crawler.model.http import Request, Response
+from crawler.model.http import Header, Request, Response
 from crawler.model.url import join_header
 
 MAX_LOGINS = 1024
 
 
 def trusted_origins(named: Collection[str]) -> frozenset[str]:
-    """The origins that the user named, and https where http was named on its usual port."""
+    """The origins that the user named, and https where http was named on its usual
+    port."""
     plain = [url for url in named if url.startswith("http://")]
     usual = [
         url
@@ -34,12 +35,13 @@ def trusted_origins(named: Collection[str]) -> frozenset[str]:
     return frozenset(named).union("https" + url.removeprefix("http") for url in usual)
 
 
-class Identity:
+class SessionAuth:
     """Cookies and credentials of one crawl.
 
-    `credentials` are those of the `trusted` origins. `netrc` has others by host: they are sent to
-    https on its usual port, and elsewhere on that host only where the origin is trusted; those of
-    "" (`default`) to trusted origins alone. `clock`: seconds since the epoch; `nonce`: see `Login`.
+    `credentials` are those of the `trusted` origins. `netrc` has others by host: they
+    are sent to https on its usual port, and elsewhere on that host only where the
+    origin is trusted; those of "" (`default`) to trusted origins alone. `clock`:
+    seconds since the epoch; `nonce`: see `Login`.
     """
 
     def __init__(
@@ -93,10 +95,11 @@ class Identity:
     def way_back(
         self, request: Request, response: Response, sent: list[Header]
     ) -> str | None:
-        """Where a redirect within its own chain leads, if we look different there by now.
+        """Where a redirect within its own chain leads, if we look different there by
+        now.
 
-        Some sites set a cookie and send the visitor back to where he came from. As a link that URL
-        is known and done; so it is asked for again in place.
+        Some sites set a cookie and send the visitor back to where he came from. As a
+        link that URL is known and done; so it is asked for again in place.
         """
         location = response.header("location")
         goal = join_header(response.url, location) if location is not None else None
@@ -130,7 +133,8 @@ def _site(request: Request, target: Target) -> Site:
 
 
 def page_origin(url: str) -> str:
-    """`scheme://host` of the page that led here; "" if it is of no site that could be ours."""
+    """`scheme://host` of the page that led here; "" if it is of no site that could be
+    ours."""
     try:
         target = parse_target(url)
     except ProtocolFailure:

@@ -1,4 +1,5 @@
-"""One connection: how it is made (name, guard, TCP, proxy, TLS; each timed), used and judged."""
+"""One connection: how it is made (name, guard, TCP, proxy, TLS; each timed), used and
+judged."""
 
 from __future__ import annotations
 
@@ -14,10 +15,11 @@ from crawler.fetch.connect.guard import AddressGuard
 from crawler.fetch.connect.happy_eyeballs import connect_first
 from crawler.fetch.connect.proxy import Proxy
 from crawler.fetch.connect.tunnel import open_tunnel
-from crawler.fetch.deadline import Budget
+from crawler.fetch.deadline import Deadline
 from crawler.fetch.dns.system import Resolver
-from crawler.fetch.http1.request import USER_AGENT, Target
-from crawler.fetch.timeline import Progress
+from crawler.fetch.http1.request import USER_AGENT
+from crawler.fetch.target import Target
+from crawler.fetch.timeline import RequestTimeline
 from crawler.fetch.trace import Peer
 from crawler.model.config import HttpConfig
 from crawler.model.errors import (
@@ -64,8 +66,9 @@ class Connection:
     def is_quiet(self) -> bool:
         """No byte and no end of the stream is waiting. Does not switch.
 
-        The byte read on the way to False is lost, which is no loss: bytes that nobody asked for
-        would be taken for the next response, and the connection must be closed."""
+        The byte read on the way to False is lost, which is no loss: bytes that nobody
+        asked for would be taken for the next response, and the connection must be
+        closed."""
         try:
             self._sock.recv(1, _DONT_WAIT)
         except BlockingIOError:
@@ -75,11 +78,13 @@ class Connection:
         return False
 
     def last_word(self, error: OSError) -> OSError:
-        """Why sending failed, if the server has said more than that it did. Does not switch."""
+        """Why sending failed, if the server has said more than that it did. Does not
+        switch."""
         return error
 
     def refusal(self, error: OSError) -> Failure | None:
-        """What the server says by breaking off with `error`, where that is more than an end."""
+        """What the server says by breaking off with `error`, where that is more than an
+        end."""
         return None
 
     def peer(self, proxy: Proxy | None, reused: bool) -> Peer:
@@ -112,8 +117,8 @@ class Route(Struct, frozen=True):
 class Connector:
     """Makes connections. `clock` gives seconds, monotonic.
 
-    `trusted`: origins that are shown the client certificate. Raises UsageError if the files of
-    `config` are of no use.
+    `trusted`: origins that are shown the client certificate. Raises UsageError if the
+    files of `config` are of no use.
     """
 
     def __init__(
@@ -143,7 +148,7 @@ class Connector:
         return Tls(self._config, self._trusted)
 
     def connect(
-        self, target: Target, proxy: Proxy | None, progress: Progress
+        self, target: Target, proxy: Proxy | None, progress: RequestTimeline
     ) -> Connection:
         """A new connection to `target`. Raises NameFailure, ConnectFailure, TlsFailure,
         ProxyFailure."""
@@ -156,10 +161,12 @@ class Connector:
         )
         progress.stage = "connect" if proxy is None else "proxy"
         seconds = self._config.connect_timeout
-        with Budget(seconds, lambda: self._late(target, proxy, progress)):
+        with Deadline(seconds, lambda: self._late(target, proxy, progress)):
             return self._open(target, route, progress)
 
-    def _late(self, target: Target, proxy: Proxy | None, progress: Progress) -> Failure:
+    def _late(
+        self, target: Target, proxy: Proxy | None, progress: RequestTimeline
+    ) -> Failure:
         seconds = self._config.connect_timeout
         if proxy is not None and progress.stage == "proxy":
             return ProxyFailure(
@@ -170,14 +177,15 @@ class Connector:
             stage=progress.stage,
         )
 
-    def _direct(self, target: Target, progress: Progress) -> Route:
+    def _direct(self, target: Target, progress: RequestTimeline) -> Route:
         return Route(self._find(target, progress), target.port, target.origin)
 
     def _proxied(self, target: Target, proxy: Proxy) -> Route:
-        """By way of the proxy: its addresses, and the target as the proxy is told of it."""
+        """By way of the proxy: its addresses, and the target as the proxy is told of
+        it."""
         where = target.host
         if not proxy.resolves:
-            where = self._find(target, Progress(self._clock()))[0]
+            where = self._find(target, RequestTimeline(self._clock()))[0]
         elif (
             is_numeric(where)
             and (why := self._guard.objection(where, where)) is not None
@@ -189,7 +197,7 @@ class Connector:
             raise ProxyFailure(f"{proxy.key}: {failure.message}") from None
         return Route(addresses, proxy.port, proxy.pool_key(target), proxy, where)
 
-    def _find(self, target: Target, progress: Progress) -> list[str]:
+    def _find(self, target: Target, progress: RequestTimeline) -> list[str]:
         progress.stage = "dns"
         began = self._clock()
         addresses = self._resolver.resolve(target.host, target.port)
@@ -205,7 +213,9 @@ class Connector:
             f"{target.host}: {objections[0]}; --allow-net lets a network pass"
         )
 
-    def _open(self, target: Target, route: Route, progress: Progress) -> Connection:
+    def _open(
+        self, target: Target, route: Route, progress: RequestTimeline
+    ) -> Connection:
         began = self._clock()
         proxy = route.proxy
         try:

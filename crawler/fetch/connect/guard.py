@@ -1,12 +1,13 @@
 """The address guard: which addresses a crawl may connect to. No I/O.
 
-A page on the public web may link to http://169.254.169.254/ or to a name that resolves to 10.0.0.1,
-and a crawler inside somebody's network would go and fetch it. So addresses that are not of the
-public Internet are refused, by the resolved address, at each new connection, unless the user let
-them pass: by naming the host (a seed, `--resolve`) or the network (`--allow-net`).
+A page on the public web may link to http://169.254.169.254/ or to a name that resolves
+to 10.0.0.1, and a crawler inside somebody's network would go and fetch it. So addresses
+that are not of the public Internet are refused, by the resolved address, at each new
+connection, unless the user let them pass: by naming the host (a seed, `--resolve`) or
+the network (`--allow-net`).
 
-The table below is IANA's two special-purpose registries, written out because `ipaddress.is_global`
-differs between the Python versions we run on.
+The table below is IANA's two special-purpose registries, written out because
+`ipaddress.is_global` differs between the Python versions we run on.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ BAD_PORTS = frozenset({
     993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667,
     6668, 6669, 6679, 6697, 10080,
 })  # fmt: skip
-"""Of other protocols, whose servers might do what a request says (Fetch Standard, section 2.9)."""
+"""Of other protocols, whose servers might do what a request says (Fetch Standard,
+section 2.9)."""
 
 
 class AddressGuard:
@@ -117,7 +119,8 @@ def _refused() -> list[tuple[Network, str]]:
 
 
 def _reached(address: Address) -> Address:
-    """The address itself, or the IPv4 address that a translator on the way makes of it."""
+    """The address itself, or the IPv4 address that a translator on the way makes of
+    it."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is None and _within(address, _NAT64):

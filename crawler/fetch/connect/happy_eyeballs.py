@@ -1,8 +1,8 @@
 """Happy Eyeballs (RFC 8305): connect to the first of several addresses that answers.
 
-The next attempt begins when one failed, or after DELAY without an answer. The first to succeed
-wins, and the others are ended. A host with one dead address of two then costs a quarter of a
-second, not a whole connect time-out.
+The next attempt begins when one failed, or after DELAY without an answer. The first to
+succeed wins, and the others are ended. A host with one dead address of two then costs a
+quarter of a second, not a whole connect time-out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _Result = tuple[str, "socket | OSError"]
 
 
 def connect_first(addresses: list[str], attempt: Attempt) -> tuple[socket, str]:
-    """The connected socket and its address. Raises the OSError of the first address if all fail."""
+    """The connected socket and its address. Raises the OSError of the first address if
+    all fail."""
     if len(addresses) == 1:
         return attempt(addresses[0]), addresses[0]
     results: Queue[_Result] = Queue()
@@ -70,7 +71,8 @@ def _report(address: str, attempt: Attempt, results: Queue[_Result]) -> None:
 
 
 def interleave(addresses: list[str]) -> list[str]:
-    """Address families by turns, the family of the first one first (RFC 8305 section 4)."""
+    """Address families by turns, the family of the first one first (RFC 8305 section
+    4)."""
     first = ":" in addresses[0]
     same = [address for address in addresses if (":" in address) == first]
     other = [address for address in addresses if (":" in address) != first]

@@ -1,10 +1,11 @@
-"""Idle connections, by key: the origin, and the proxy on the way to it. Imports no hub, so taking
-and giving are atomic.
+"""Idle connections, by key: the origin, and the proxy on the way to it. Imports no hub,
+so taking and giving are atomic.
 
-A connection is in one place at a time: here, or with the one greenlet that took it. Its state
-changes in `take` and `give` themselves, not when some other greenlet runs, so that a connection can
-neither be handed out twice nor be closed after it was handed out. The youngest is taken first: the
-older ones grow too old, and the server's burden shrinks when the traffic does.
+A connection is in one place at a time: here, or with the one greenlet that took it. Its
+state changes in `take` and `give` themselves, not when some other greenlet runs, so
+that a connection can neither be handed out twice nor be closed after it was handed out.
+The youngest is taken first: the older ones grow too old, and the server's burden
+shrinks when the traffic does.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class PoolStatistics(Struct, frozen=True):
 
 
 class Pool(Generic[C]):
-    """Idle connections: at most `per_origin` of one origin, `total` in all, for `idle_s` seconds.
+    """Idle connections: at most `per_origin` of one origin, `total` in all, for
+    `idle_s` seconds.
 
     `clock` gives seconds, monotonic.
     """
@@ -64,7 +66,8 @@ class Pool(Generic[C]):
         self._taken = self._expired = self._stale = self._crowded_out = 0
 
     def take(self, key: str) -> C | None:
-        """An idle connection of `key` that is still quiet, now the caller's; or None."""
+        """An idle connection of `key` that is still quiet, now the caller's; or
+        None."""
         idle = self._by_key.get(key)
         if idle is None:
             return None
@@ -117,7 +120,8 @@ class Pool(Generic[C]):
         )
 
     def _expire(self, now: float) -> None:
-        """Close what has grown too old. Now and then is enough: `take` looks for itself."""
+        """Close what has grown too old. Now and then is enough: `take` looks for
+        itself."""
         self._look_again = now + self._idle_s / 4
         while self._since:
             connection, since = next(iter(self._since.items()))

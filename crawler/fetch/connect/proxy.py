@@ -5,8 +5,8 @@
     socks5   a tunnel for both (RFC 1928, RFC 1929); names are resolved here
     socks5h  the same; the proxy resolves the names
 
-Where the proxy resolves, the address guard can't see the address: it judges hosts that are written
-as addresses, and the rest is the proxy's to refuse.
+Where the proxy resolves, the address guard can't see the address: it judges hosts that
+are written as addresses, and the rest is the proxy's to refuse.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from crawler.fetch.auth.credentials import Credentials, basic
 from crawler.fetch.connect.guard import Network
-from crawler.fetch.http1.request import Target
+from crawler.fetch.target import Target
 from crawler.model.errors import ProxyFailure, UsageError
 
 Scheme = Literal["http", "socks5", "socks5h"]
@@ -54,7 +54,8 @@ class Proxy(Struct, frozen=True):
         return self.scheme != "socks5"
 
     def tunnels(self, target: Target) -> bool:
-        """Whether the connection goes on to the target; else the proxy answers by itself."""
+        """Whether the connection goes on to the target; else the proxy answers by
+        itself."""
         return self.scheme != "http" or target.secure
 
     def pool_key(self, target: Target) -> str:
@@ -98,9 +99,10 @@ def parse_proxy(text: str, name: str) -> Proxy:
 class Proxies:
     """Chooses the proxy for each URL.
 
-    `setting` is the user's: a URL for all, "direct" for none, or "" for what `environ` says:
-    `http_proxy` (lower case only: a CGI script's caller can set the other), `https_proxy`,
-    `all_proxy` and `no_proxy`. The environment's proxies do not get what is on this machine.
+    `setting` is the user's: a URL for all, "direct" for none, or "" for what `environ`
+    says: `http_proxy` (lower case only: a CGI script's caller can set the other),
+    `https_proxy`, `all_proxy` and `no_proxy`. The environment's proxies do not get what
+    is on this machine.
     """
 
     def __init__(
@@ -155,8 +157,8 @@ def _is_loopback(host: str) -> bool:
 
 
 class _Exception:
-    """An entry of no_proxy: `*`, a domain (with or without a dot before it), an address or
-    network; each with `:PORT` if it is about one port."""
+    """An entry of no_proxy: `*`, a domain (with or without a dot before it), an address
+    or network; each with `:PORT` if it is about one port."""
 
     def __init__(self, entry: str) -> None:
         match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?", entry)
@@ -180,11 +182,13 @@ class _Exception:
         return bool(self._domain) and f".{target.host}".endswith("." + self._domain)
 
 
-# -- what is said to a proxy ------------------------------------------------------------------
+# -- what is said to a proxy
+# ------------------------------------------------------------------
 
 
 def proxy_authorization(proxy: Proxy) -> str | None:
-    """The value of Proxy-Authorization; sent unasked, because it was given for this proxy."""
+    """The value of Proxy-Authorization; sent unasked, because it was given for this
+    proxy."""
     return basic(proxy.credentials) if proxy.credentials else None
 
 
@@ -202,7 +206,8 @@ def connect_head(proxy: Proxy, host: str, port: int, user_agent: str) -> bytes:
 
 
 def socks_greeting(proxy: Proxy) -> bytes:
-    """The methods offered: none, and user and password where we have them (RFC 1928, 3)."""
+    """The methods offered: none, and user and password where we have them (RFC 1928,
+    3)."""
     return b"\x05\x02\x00\x02" if proxy.credentials else b"\x05\x01\x00"
 
 

@@ -2,12 +2,13 @@
 
 Loaded with the first https URL (`connection.py`), and OpenSSL with it.
 
-Server certificates are checked against the system's store, at least TLS 1.2 is spoken, and the
-server is told the name that it is asked for. A client certificate is a credential like others: it
-is shown to the origins that the user named and to nobody else, so there are two contexts.
+Server certificates are checked against the system's store, at least TLS 1.2 is spoken,
+and the server is told the name that it is asked for. A client certificate is a
+credential like others: it is shown to the origins that the user named and to nobody
+else, so there are two contexts.
 
-A session is kept for each origin when a connection ends, because only then have the server's
-tickets arrived (TLS 1.3 sends them after the handshake).
+A session is kept for each origin when a connection ends, because only then have the
+server's tickets arrived (TLS 1.3 sends them after the handshake).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.fetch.connect.connection import Connection
-from crawler.fetch.http1.request import Target
+from crawler.fetch.target import Target
 from crawler.fetch.trace import certificate_lines
 from crawler.model.config import HttpConfig
 from crawler.model.errors import (
@@ -124,7 +125,8 @@ class Tls:
         remote_ip: str | None,
         read_timeout: float | None,
     ) -> TlsConnection:
-        """The connection over `sock`. Raises TlsFailure; closes `sock` whenever it raises."""
+        """The connection over `sock`. Raises TlsFailure; closes `sock` whenever it
+        raises."""
         wire = self._wrap(sock, target)
         return TlsConnection(wire, key, remote_ip, read_timeout, self, target.origin)
 
@@ -157,7 +159,8 @@ class Tls:
             self._sessions.popitem(last=False)
 
     def _context(self, trusted: bool) -> ssl.SSLContext:
-        """Made when first needed: reading the system's store takes tens of milliseconds."""
+        """Made when first needed: reading the system's store takes tens of
+        milliseconds."""
         trusted = trusted and bool(self._config.client_cert)
         if trusted not in self._contexts:
             self._contexts[trusted] = _context(self._config, with_certificate=trusted)
@@ -203,7 +206,8 @@ def _why(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-# -- failures ---------------------------------------------------------------------------------
+# -- failures
+# ---------------------------------------------------------------------------------
 
 # X509_V_ERR_... (openssl/x509_vfy.h)
 _VERIFY = {

@@ -1,6 +1,7 @@
 """Through a proxy to the target: CONNECT and SOCKS5 on a socket that reaches the proxy.
 
-Every answer of the proxy is bounded, and nothing is read beyond it: the next byte is the target's.
+Every answer of the proxy is bounded, and nothing is read beyond it: the next byte is
+the target's.
 """
 
 from __future__ import annotations

@@ -1,19 +1,22 @@
-"""Cookies by RFC 6265bis: what a Set-Cookie means, and what is sent to whom. No I/O, no clock.
+"""Cookies by RFC 6265bis: what a Set-Cookie means, and what is sent to whom. No I/O, no
+clock.
 
-Theory. A cookie belongs to a host, or, with the attribute Domain, to a domain and everything below
-it. Whoever could set one for a domain that is not theirs could plant a login or read one; so a
-Domain must cover the host that sets it and must not be a public suffix. The scheme counts only for
-`Secure` cookies, and the port not at all: this is the standard, and the reason why credentials,
-which are ours, do not live here.
+Theory. A cookie belongs to a host, or, with the attribute Domain, to a domain and
+everything below it. Whoever could set one for a domain that is not theirs could plant a
+login or read one; so a Domain must cover the host that sets it and must not be a public
+suffix. The scheme counts only for `Secure` cookies, and the port not at all: this is
+the standard, and the reason why credentials, which are ours, do not live here.
 
-A crawler is a browser that never clicks: fetching a page is a top-level navigation that the page it
-was found on began, fetching an image is a subresource of that page. SameSite is about the
-difference: an image on another site is asked for without cookies, unless they are `SameSite=None`,
-and can't set any others. So no host can follow the crawl from site to site by its images.
+A crawler is a browser that never clicks: fetching a page is a top-level navigation that
+the page it was found on began, fetching an image is a subresource of that page.
+SameSite is about the difference: an image on another site is asked for without cookies,
+unless they are `SameSite=None`, and can't set any others. So no host can follow the
+crawl from site to site by its images.
 
-Everything is bounded (section 6.1): the size of one, the number of a domain and the number of all;
-the one that was not used for the longest time goes first. Names and values are latin-1, like all
-header values here, so that the bytes sent are the bytes received.
+Everything is bounded (section 6.1): the size of one, the number of a domain and the
+number of all; the one that was not used for the longest time goes first. Names and
+values are latin-1, like all header values here, so that the bytes sent are the bytes
+received.
 """
 
 from __future__ import annotations
@@ -95,8 +98,8 @@ class CookieJar:
         self._keep = keep
         self._per_domain = per_domain
         self._total = total
-        # By the domain that somebody registered, because no cookie matches a host of another; the
-        # domain that was asked for last is the last.
+        # By the domain that somebody registered, because no cookie matches a host of
+        # another; the domain that was asked for last is the last.
         self._kept: dict[str, dict[_Identity, _Kept]] = {}
         self._count = 0
         self._changed: set[str] = set()
@@ -148,7 +151,8 @@ class CookieJar:
             self._make_room(domain, group, now)
 
     def header(self, site: Site, now: float) -> str | None:
-        """The value of Cookie for a request to `site`, None if there is none (section 5.8.3)."""
+        """The value of Cookie for a request to `site`, None if there is none (section
+        5.8.3)."""
         domain = _group(site.host) if self._kept else ""
         if domain not in self._kept:
             return None
@@ -170,7 +174,8 @@ class CookieJar:
                 self._keep(domain, self._of(domain))
 
     def _overshadows(self, cookie: Cookie, site: Site) -> bool:
-        """Whether a cookie set without TLS would hide one set with it ("leave them alone")."""
+        """Whether a cookie set without TLS would hide one set with it ("leave them
+        alone")."""
         if cookie.secure or site.secure:
             return False
         return any(
@@ -198,7 +203,8 @@ class CookieJar:
                 del self._kept[oldest]
 
     def _evict(self, domain: str, group: dict[_Identity, _Kept]) -> None:
-        """The least recently used goes; among equals one without Secure, and then the oldest."""
+        """The least recently used goes; among equals one without Secure, and then the
+        oldest."""
         self._remove(
             domain, group, min(group.values(), key=lambda k: (k.used, k.cookie.secure))
         )
@@ -239,11 +245,13 @@ def _pair(cookie: Cookie) -> str:
     return f"{cookie.name}={cookie.value}" if cookie.name else cookie.value
 
 
-# -- what a Set-Cookie says -------------------------------------------------------------------
+# -- what a Set-Cookie says
+# -------------------------------------------------------------------
 
 
 def parse_set_cookie(value: str, site: Site, now: float) -> Cookie | None:
-    """The cookie that the field value sets for `site`, None if it sets none there (5.6, 5.7)."""
+    """The cookie that the field value sets for `site`, None if it sets none there (5.6,
+    5.7)."""
     if _CONTROL.search(value):
         return None
     pair, _, rest = value.partition(";")
@@ -274,7 +282,8 @@ def parse_set_cookie(value: str, site: Site, now: float) -> Cookie | None:
 
 
 def _attributes(text: str) -> dict[str, str]:
-    """By lower-case name; the last one of a name counts, dates and ages that are none do not."""
+    """By lower-case name; the last one of a name counts, dates and ages that are none
+    do not."""
     found: dict[str, str] = {}
     for part in text.split(";"):
         name, _, value = part.partition("=")
@@ -290,7 +299,8 @@ def _attributes(text: str) -> dict[str, str]:
 
 
 def _domain(attribute: str, host: str) -> str | None:
-    """The domain it is set for; "" for the host alone, None if it may not be set for that."""
+    """The domain it is set for; "" for the host alone, None if it may not be set for
+    that."""
     domain = attribute.removeprefix(".").lower()
     if not domain:
         return ""
@@ -333,7 +343,8 @@ def _is_acceptable(cookie: Cookie, site: Site, has_path: bool) -> bool:
     return not is_host or (cookie.host_only and has_path and cookie.path == "/")
 
 
-# -- who gets it ------------------------------------------------------------------------------
+# -- who gets it
+# ------------------------------------------------------------------------------
 
 
 def _is_sent(cookie: Cookie, site: Site, cross_site: bool) -> bool:
@@ -358,12 +369,14 @@ def _covers(domain: str, host: str) -> bool:
 
 
 def _is_address(host: str) -> bool:
-    # The last label of a serialised name is never a number (WHATWG URL, "ends in a number").
+    # The last label of a serialised name is never a number (WHATWG URL, "ends in a
+    # number").
     return ":" in host or host.rpartition(".")[2].isdigit()
 
 
 def path_matches(path: str, cookie_path: str) -> bool:
-    """Whether a cookie of `cookie_path` goes with a request for `path` (section 5.1.4)."""
+    """Whether a cookie of `cookie_path` goes with a request for `path` (section
+    5.1.4)."""
     if not path.startswith(cookie_path):
         return False
     return (
@@ -380,7 +393,8 @@ def default_path(path: str) -> str:
 
 
 def _same_site(site: Site) -> bool:
-    """Scheme and registrable domain of both ends are the same (section 5.2, "schemefully")."""
+    """Scheme and registrable domain of both ends are the same (section 5.2,
+    "schemefully")."""
     if site.initiator is None:
         return True
     scheme, _, host = site.initiator.partition("://")

@@ -28,8 +28,8 @@ _MONTHS = (
 def parse_date(text: str) -> int | None:
     """Seconds since the epoch, negative before it; None if `text` names no moment.
 
-    The first token that can be a time is the time, the first of the rest that can be a day the day,
-    and so on, in any order and with any words between.
+    The first token that can be a time is the time, the first of the rest that can be a
+    day the day, and so on, in any order and with any words between.
 
     >>> parse_date("Sun, 06 Nov 1994 08:49:37 GMT")
     784111777

@@ -1,8 +1,10 @@
-"""Cookies as the text file that Netscape began and that curl, wget and yt-dlp still share. No I/O.
+"""Cookies as the text file that Netscape began and that curl, wget and yt-dlp still
+share. No I/O.
 
-Seven fields in a line, with tabs between: domain, whether it covers subdomains, path, whether it
-needs TLS, expiry (seconds since the epoch, 0: none), name, value. `#HttpOnly_` before the domain
-is curl's addition; other lines that begin with # are comments. SameSite has no place in it.
+Seven fields in a line, with tabs between: domain, whether it covers subdomains, path,
+whether it needs TLS, expiry (seconds since the epoch, 0: none), name, value.
+`#HttpOnly_` before the domain is curl's addition; other lines that begin with # are
+comments. SameSite has no place in it.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ _HEAD = "# Netscape HTTP Cookie File\n# Written by orbweb. It holds secrets: who
 
 
 def read_netscape(data: bytes, name: str) -> list[Cookie]:
-    """The cookies of a file called `name`. Raises UsageError with the line of the first mistake,
-    and never with what stands there."""
+    """The cookies of a file called `name`. Raises UsageError with the line of the first
+    mistake, and never with what stands there."""
     found = []
     for number, line in enumerate(data.decode("latin-1").split("\n"), 1):
         if number > MAX_LINES:
@@ -76,8 +78,8 @@ def _flag(text: str) -> bool:
 
 
 def write_netscape(cookies: Iterable[Cookie]) -> bytes:
-    """The file. Cookies that end with the crawl are in it too, as with curl; those that hold a tab
-    can't be."""
+    """The file. Cookies that end with the crawl are in it too, as with curl; those that
+    hold a tab can't be."""
     lines = [_line(cookie) for cookie in cookies]
     return (_HEAD + "".join(line for line in lines if line.count("\t") == 6)).encode(
         "latin-1"

@@ -1,10 +1,10 @@
 """What is known of names, and for how long. No I/O.
 
-An answer is believed for its TTL, within bounds: not shorter than MIN, because a crawl comes back
-to a host within seconds, and not longer than MAX. After that it is stale, and serves only while no
-server gives another (RFC 8767). That a name does not exist is believed for a short time as well,
-and that no server could say anything for a shorter one: a host with ten thousand URLs must not ask
-ten thousand times.
+An answer is believed for its TTL, within bounds: not shorter than MIN, because a crawl
+comes back to a host within seconds, and not longer than MAX. After that it is stale,
+and serves only while no server gives another (RFC 8767). That a name does not exist is
+believed for a short time as well, and that no server could say anything for a shorter
+one: a host with ten thousand URLs must not ask ten thousand times.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Known(Struct):
 
 
 class NameCache:
-    """Bounded; the name that was not asked for the longest goes first. `now` in seconds."""
+    """Bounded; the name that was not asked for the longest goes first. `now` in
+    seconds."""
 
     def __init__(self, limit: int = MAX_NAMES) -> None:
         self._limit = limit
@@ -67,7 +68,8 @@ class NameCache:
         )
 
     def failed(self, host: str, failure: NameFailure, now: float) -> Known:
-        """The servers say nothing of use: a stale answer goes on to serve, if there is one."""
+        """The servers say nothing of use: a stale answer goes on to serve, if there is
+        one."""
         stale = self._names.get(host)
         if stale is not None and stale.addresses and stale.stale_until > now:
             stale.until = now + STALE_AGAIN

@@ -1,4 +1,5 @@
-"""resolv.conf and the hosts file: which servers to ask, and which names not to ask them. No I/O."""
+"""resolv.conf and the hosts file: which servers to ask, and which names not to ask
+them. No I/O."""
 
 from __future__ import annotations
 

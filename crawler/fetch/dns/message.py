@@ -1,7 +1,7 @@
 """Questions to a name server and what its answers say (RFC 1035), by dnspython. No I/O.
 
-What is no answer to the question that was asked is not an answer at all: somebody on the way may
-send one faster than the server.
+What is no answer to the question that was asked is not an answer at all: somebody on
+the way may send one faster than the server.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Answer(Struct, frozen=True):
     """ "nothing": the name is there, and has no address of this kind."""
     addresses: tuple[str, ...] = ()
     ttl: int = 0
-    """How long it may be believed, seconds; for the two negative ones by the zone's SOA."""
+    """How long it may be believed, seconds; for the two negative ones by the zone's
+    SOA."""
 
 
 class Question:

@@ -1,16 +1,17 @@
 """Names to addresses by the DNS itself, on the hub's own sockets.
 
-Theory. The system's resolver blocks a thread for each name, so that a few dead name servers stop a
-crawl of thousands of hosts; it tells neither TTL nor what went wrong. Here each name is a *flight*,
-a greenlet with a socket of its own: no name waits for another, and all who want one name share its
-flight. A flight asks for A and AAAA at once. If one of the two comes with addresses, the other is
-awaited for a moment only (RFC 8305 section 3). Lost packets are asked for again, each time at the
-next server and with more patience; a server that was silent rests for a while, longer each time,
-and is asked only if all others rest too.
+Theory. The system's resolver blocks a thread for each name, so that a few dead name
+servers stop a crawl of thousands of hosts; it tells neither TTL nor what went wrong.
+Here each name is a *flight*, a greenlet with a socket of its own: no name waits for
+another, and all who want one name share its flight. A flight asks for A and AAAA at
+once. If one of the two comes with addresses, the other is awaited for a moment only
+(RFC 8305 section 3). Lost packets are asked for again, each time at the next server and
+with more patience; a server that was silent rests for a while, longer each time, and is
+asked only if all others rest too.
 
-Not asked of the DNS: addresses, hosts mapped by hand, the hosts file, `localhost` and `invalid`
-(RFC 6761). Left to the system: names without a dot and those of `.local`, which other services
-answer, and everything if no server has ever answered us.
+Not asked of the DNS: addresses, hosts mapped by hand, the hosts file, `localhost` and
+`invalid` (RFC 6761). Left to the system: names without a dot and those of `.local`,
+which other services answer, and everything if no server has ever answered us.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 import hub
-from crawler.fetch.deadline import Budget
+from crawler.fetch.deadline import Deadline
 from crawler.fetch.dns.cache import Known, NameCache
 from crawler.fetch.dns.files import Server, parse_server, read_hosts, read_resolv_conf
 from crawler.fetch.dns.system import Mapped, Resolver, SystemResolver
@@ -44,13 +45,16 @@ if TYPE_CHECKING:
 
 SYSTEM = "system"
 PATIENCE = 1.0
-"""Seconds for the first attempt; doubled after each round of all servers, to four times this."""
+"""Seconds for the first attempt; doubled after each round of all servers, to four times
+this."""
 ATTEMPTS = 4
 """At least; twice for each server if there are more than two."""
 SECOND_ANSWER = 0.05
-"""How long the other kind of address is awaited once there is one ("Resolution Delay")."""
+"""How long the other kind of address is awaited once there is one ("Resolution
+Delay")."""
 HOPE = 3
-"""Attempts without an answer from anybody, ever, after which the system is asked instead."""
+"""Attempts without an answer from anybody, ever, after which the system is asked
+instead."""
 REST, MAX_REST = 2.0, 60.0
 
 RESOLV_CONF, _HOSTS = Path("/etc/resolv.conf"), Path("/etc/hosts")
@@ -74,16 +78,18 @@ class Servers:
 
     @property
     def hopeful(self) -> bool:
-        """False if there are none, or if not one of many questions was ever answered."""
+        """False if there are none, or if not one of many questions was ever
+        answered."""
         silences = sum(self._silences.values())
         return self._ever_answered or (bool(self._servers) and silences < HOPE)
 
     def order(self) -> list[Server]:
-        """As configured, but those that rest come last, first of them who is back first."""
+        """As configured, but those that rest come last, first of them who is back
+        first."""
         now = self._clock()
         return sorted(self._servers, key=lambda s: max(0.0, self._rest_until[s] - now))
 
-    def judge(self, server: Server, *, answered: bool) -> None:
+    def check(self, server: Server, *, answered: bool) -> None:
         """After an attempt: a silent server rests, longer each time in a row."""
         if answered:
             self._ever_answered = True
@@ -108,10 +114,11 @@ class DnsStatistics(Struct):
 
 
 class DnsResolver:
-    """Resolves names by the servers of `config.dns_servers`, or of the system's resolv.conf.
+    """Resolves names by the servers of `config.dns_servers`, or of the system's
+    resolv.conf.
 
-    `clock`: seconds, monotonic. `system`: asked where the DNS is not the one to ask. The rest is
-    for tests.
+    `clock`: seconds, monotonic. `system`: asked where the DNS is not the one to ask.
+    The rest is for tests.
     """
 
     def __init__(
@@ -185,7 +192,7 @@ class DnsResolver:
     def _fly_in_time(self, name: str) -> Known | None:
         """None if that took too long, and no server has ever answered."""
         try:
-            with Budget(self._timeout, lambda: self._late(name)):
+            with Deadline(self._timeout, lambda: self._late(name)):
                 return self._fly(name)
         except NameTimeout:
             if self._servers.hopeful:
@@ -247,7 +254,7 @@ class DnsResolver:
                 question for question in questions if question.kind not in answers
             ]
             got = self._attempt(server, missing, patience)
-            self._servers.judge(server, answered=bool(got))
+            self._servers.check(server, answered=bool(got))
             for kind, answer in got.items():
                 if answer.said == "failure":
                     failed.add(server)
@@ -263,15 +270,16 @@ class DnsResolver:
             )
         raise NameTimeout(f"no name server answered for {name}")
 
-    # -- one server ------------------------------------------------------------------------------
+    # -- one server
+    # ------------------------------------------------------------------------------
 
     def _attempt(
         self, server: Server, questions: list[Question], patience: float
     ) -> dict[Kind, Answer]:
         """What `server` answers within `patience`."""
         family = standard.AF_INET6 if ":" in server.address else standard.AF_INET
-        # A socket of its own: the port is a secret that a forged answer would have to guess, and
-        # what comes late for one question can't meet another.
+        # A socket of its own: the port is a secret that a forged answer would have to
+        # guess, and what comes late for one question can't meet another.
         with socket.socket(family, standard.SOCK_DGRAM) as sock:
             try:
                 sock.connect((server.address, server.port))
@@ -314,7 +322,8 @@ class DnsResolver:
 
 
 def _is_enough(answer: Answer) -> bool:
-    """Addresses of one kind will do, and a name that is not there is not there for any kind."""
+    """Addresses of one kind will do, and a name that is not there is not there for any
+    kind."""
     return bool(answer.addresses) or answer.said == "nxdomain"
 
 

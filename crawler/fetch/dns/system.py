@@ -1,8 +1,9 @@
 """Host -> addresses.
 
-The hub's resolver does the work (numeric addresses at once, the system's resolver in threads, a
-cache, one flight a name). Here its answers get the crawl's meaning: a budget, the failures told
-apart, and the hosts that the user mapped by hand (`--resolve HOST:PORT:ADDRESS`).
+The hub's resolver does the work (numeric addresses at once, the system's resolver in
+threads, a cache, one flight a name). Here its answers get the crawl's meaning: a
+budget, the failures told apart, and the hosts that the user mapped by hand (`--resolve
+HOST:PORT:ADDRESS`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import socket as standard
 from collections.abc import Iterable
 from typing import Protocol
 
-from crawler.fetch.deadline import Budget
+from crawler.fetch.deadline import Deadline
 from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     NameFailure,
@@ -36,7 +37,8 @@ class Resolver(Protocol):
     """What the client needs of a resolver."""
 
     def resolve(self, host: str, port: int) -> list[str]:
-        """The addresses of `host`, the preferred one first; at least one. Raises NameFailure."""
+        """The addresses of `host`, the preferred one first; at least one. Raises
+        NameFailure."""
 
 
 class SystemResolver:
@@ -51,7 +53,7 @@ class SystemResolver:
         if (mapped := self._mapped.find(host, port)) is not None:
             return mapped
         try:
-            with Budget(self._timeout, lambda: self._late(host)):
+            with Deadline(self._timeout, lambda: self._late(host)):
                 found = socket.getaddrinfo(
                     host, port, self._family, standard.SOCK_STREAM
                 )
@@ -66,7 +68,8 @@ class SystemResolver:
 
 
 class Mapped:
-    """The hosts that the user mapped by hand, as curl has it: `HOST:PORT:ADDRESS[,ADDRESS]...`.
+    """The hosts that the user mapped by hand, as curl has it:
+    `HOST:PORT:ADDRESS[,ADDRESS]...`.
 
     `*` stands for every name that is not there itself. The entries were checked by the
     configuration.
@@ -80,7 +83,8 @@ class Mapped:
             found += [address.strip("[]") for address in addresses.split(",")]
 
     def find(self, host: str, port: int) -> list[str] | None:
-        """The addresses of `host` for connections to `port`, the preferred one first."""
+        """The addresses of `host` for connections to `port`, the preferred one
+        first."""
         if not self._addresses:
             return None
         found = self._addresses.get((host, port))

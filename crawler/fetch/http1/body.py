@@ -1,4 +1,5 @@
-"""The body of one response while it arrives: collected, decoded, held to its limit. No I/O."""
+"""The body of one response while it arrives: collected, decoded, held to its limit. No
+I/O."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from crawler.model.errors import DecodeFailure
 class Body:
     """At most `limit` bytes of a decoded body.
 
-    The body of a redirect or an error is a courtesy: if its coding is damaged it counts as empty,
-    because the status is the answer.
+    The body of a redirect or an error is a courtesy: if its coding is damaged it counts
+    as empty, because the status is the answer.
     """
 
     __slots__ = (
@@ -32,7 +33,8 @@ class Body:
         """True once the decoded body went beyond the limit."""
 
     def add(self, reader: ResponseReader) -> None:
-        """Take over what `reader`, its head complete, has of the body. Raises DecodeFailure."""
+        """Take over what `reader`, its head complete, has of the body. Raises
+        DecodeFailure."""
         pieces = reader.take()
         if self._dropped:
             return

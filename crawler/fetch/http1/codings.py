@@ -1,13 +1,15 @@
 """Content codings (RFC 9110 section 8.4): a table of bounded decoders. No I/O.
 
-A few kilobytes can decode to gigabytes, and with stacked codings (`gzip, gzip`) it is an inner
-layer that explodes. So every layer gives its output in pieces of about STEP bytes, on demand, and
-has its own limit: what lies beyond is never produced. The limits are on size; the number of gzip
-members and zstd frames is limited too, because empty ones cost time and produce nothing.
+A few kilobytes can decode to gigabytes, and with stacked codings (`gzip, gzip`) it is
+an inner layer that explodes. So every layer gives its output in pieces of about STEP
+bytes, on demand, and has its own limit: what lies beyond is never produced. The limits
+are on size; the number of gzip members and zstd frames is limited too, because empty
+ones cost time and produce nothing.
 
-A decoder takes any cut of its input. `finished` tells whether the coding came to its end: a stream
-cut short is an error, never a shorter page. Bytes after the end are ignored for gzip and deflate,
-as browsers do (servers pad), and are an error for br and zstd.
+A decoder takes any cut of its input. `finished` tells whether the coding came to its
+end: a stream cut short is an error, never a shorter page. Bytes after the end are
+ignored for gzip and deflate, as browsers do (servers pad), and are an error for br and
+zstd.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ class Decoder(Protocol):
     def feed(self, data: bytes, room: int) -> Iterator[bytes]:
         """Decode `data` (not empty), in non-empty pieces of about STEP bytes.
 
-        `room`: how many bytes are still allowed. One more is asked for and then no further, so that
-        damage behind the limit stays unseen, however the input is cut.
+        `room`: how many bytes are still allowed. One more is asked for and then no
+        further, so that damage behind the limit stays unseen, however the input is cut.
         """
 
     def finished(self) -> bool:
@@ -83,7 +85,8 @@ class _Gzip:
 
 
 class _Deflate:
-    """deflate: zlib's format (RFC 1950), or what many servers send instead, the bare RFC 1951."""
+    """deflate: zlib's format (RFC 1950), or what many servers send instead, the bare
+    RFC 1951."""
 
     def __init__(self) -> None:
         self._stream: zlib._Decompress | None = None
@@ -117,7 +120,8 @@ class _Brotli:
         while piece:
             room -= len(piece)
             yield piece
-            # `can_accept_more_data` may be true with output left inside: ask until there is none.
+            # `can_accept_more_data` may be true with output left inside: ask until
+            # there is none.
             done = room < 0 or stream.is_finished()
             piece = (
                 b"" if done else stream.process(b"", output_buffer_limit=_step(room))
@@ -128,7 +132,8 @@ class _Brotli:
 
 
 class _Zstd:
-    """zstd (RFC 8878), any number of frames. The library is loaded by the first such body."""
+    """zstd (RFC 8878), any number of frames. The library is loaded by the first such
+    body."""
 
     def __init__(self) -> None:
         if sys.version_info >= (3, 14):
@@ -180,8 +185,8 @@ CODINGS: dict[str, Callable[[], Decoder]] = {
 """The codings asked for, in order of preference."""
 
 _ALIASES = {"x-gzip": "gzip"}
-# Registered by IANA and not undone here. Any other word ("utf-8", "none", "binary") is a server's
-# mistake and names no coding: such a body is taken as it is, as browsers do.
+# Registered by IANA and not undone here. Any other word ("utf-8", "none", "binary") is
+# a server's mistake and names no coding: such a body is taken as it is, as browsers do.
 _FOREIGN = frozenset(
     {"aes128gcm", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip"}
 )
@@ -190,7 +195,8 @@ ACCEPT_ENCODING = ", ".join(CODINGS)
 
 
 class BodyDecoder:
-    """The codings of one body, applied in turn, each layer held to `limit` bytes of output."""
+    """The codings of one body, applied in turn, each layer held to `limit` bytes of
+    output."""
 
     def __init__(self, names: list[str], limit: int) -> None:
         self._names = names
@@ -232,7 +238,8 @@ class BodyDecoder:
 
 
 def body_decoder(content_encoding: str, limit: int) -> BodyDecoder | None:
-    """The decoder for a Content-Encoding (several lines joined by commas), None for a plain body.
+    """The decoder for a Content-Encoding (several lines joined by commas), None for a
+    plain body.
 
     Raises DecodeFailure for codings that are too many or not known here."""
     known = []
@@ -258,12 +265,14 @@ def _inflate(stream: zlib._Decompress, data: bytes, room: int) -> Iterator[bytes
             room -= len(piece)
             yield piece
         data = stream.unconsumed_tail
-        # A full piece may have left output inside zlib even if all the input is consumed.
+        # A full piece may have left output inside zlib even if all the input is
+        # consumed.
         more = room >= 0 and bool(data or (len(piece) == asked and not stream.eof))
 
 
 def _step(room: int) -> int:
-    """How much to ask for at once: more than the limit by one byte, to see that it is passed."""
+    """How much to ask for at once: more than the limit by one byte, to see that it is
+    passed."""
     return min(STEP, room + 1)
 
 

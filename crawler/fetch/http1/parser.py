@@ -1,26 +1,30 @@
-"""Bytes <-> one HTTP/1.1 exchange (RFC 9112). No I/O: bytes go in, the response comes out.
+"""Bytes <-> one HTTP/1.1 exchange (RFC 9112). No I/O: bytes go in, the response comes
+out.
 
-Theory. A response is a head, which ends at an empty line, and a body, whose end the head announces.
-Whoever is wrong about that end reads the next response from the middle of this one, so the framing
-is never guessed:
+Theory. A response is a head, which ends at an empty line, and a body, whose end the
+head announces. Whoever is wrong about that end reads the next response from the middle
+of this one, so the framing is never guessed:
 
-* The reader cuts the stream at the empty line itself and gives llhttp (through httptools) each head
-  whole. llhttp judges the syntax, and must agree that the head ends where the reader cut; if not,
-  the response is refused. One cap counts all head bytes, those of 1xx answers included.
-* The head then says which of the four framings of RFC 9112 section 6.3 holds (`_framing`). Bodies
-  by length and bodies until close are counted here, not parsed, so that it is known to the byte
-  where they end. Chunked ones go through llhttp.
-* Chunk extensions and trailers are read and dropped, under a budget that grows with the body: a
-  server may send tiny chunks, not endless extensions.
-* After anything odd (bytes after the end, both framings at once, a cut, HTTP/1.0 chunked) the
-  response may be good, but `reusable` is false and the connection must be closed.
+* The reader cuts the stream at the empty line itself and gives llhttp (through
+  httptools) each head whole. llhttp judges the syntax, and must agree that the head
+  ends where the reader cut; if not, the response is refused. One cap counts all head
+  bytes, those of 1xx answers included.
+* The head then says which of the four framings of RFC 9112 section 6.3 holds
+  (`_framing`). Bodies by length and bodies until close are counted here, not parsed, so
+  that it is known to the byte where they end. Chunked ones go through llhttp.
+* Chunk extensions and trailers are read and dropped, under a budget that grows with the
+  body: a server may send tiny chunks, not endless extensions.
+* After anything odd (bytes after the end, both framings at once, a cut, HTTP/1.0
+  chunked) the response may be good, but `reusable` is false and the connection must be
+  closed.
 
-The result does not depend on how the network cut the bytes into pieces. A head is parsed once, when
-it is whole; a body is only counted; and the budget of a chunked body is spent byte by byte, because
-no more than what is left of it is fed at once.
+The result does not depend on how the network cut the bytes into pieces. A head is
+parsed once, when it is whole; a body is only counted; and the budget of a chunked body
+is spent byte by byte, because no more than what is left of it is fed at once.
 
-Rejected: feeding llhttp the raw stream. It knows no end of file and no HEAD, reports 1xx answers as
-messages, does not say where in a piece a message ended, and accepts RTSP.
+Rejected: feeding llhttp the raw stream. It knows no end of file and no HEAD, reports
+1xx answers as messages, does not say where in a piece a message ended, and accepts
+RTSP.
 """
 
 from __future__ import annotations
@@ -31,18 +35,20 @@ from typing import Literal
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from crawler.model.errors import ConnectionReset, ProtocolFailure
+from crawler.model.http import Header
 
 Framing = Literal["none", "length", "chunked", "close"]
-Header = tuple[str, str]
 
 _START = b"HTTP/1."
 _HEAD_END = re.compile(rb"\n\r?\n")
-# A line that begins with white space continues the one before (obs-fold); a user agent replaces
-# the fold by spaces before it interprets the value (RFC 9112 section 5.2). Only the first of a row
-# of spaces is tried as a beginning: a line of 60,000 would else cost twenty seconds.
+# A line that begins with white space continues the one before (obs-fold); a user agent
+# replaces the fold by spaces before it interprets the value (RFC 9112 section 5.2).
+# Only the first of a row of spaces is tried as a beginning: a line of 60,000 would else
+# cost twenty seconds.
 _FOLD = re.compile(rb"(?<![ \t])[ \t]*+\r?\n[ \t]++")
 _FOLDED = re.compile(rb"\n[ \t]").search
-# "0000000f\r\n" + data + "\r\n": what the framing of the smallest honest chunk may cost.
+# "0000000f\r\n" + data + "\r\n": what the framing of the smallest honest chunk may
+# cost.
 _OVERHEAD_PER_BODY_BYTE = 16
 _MAX_NAMES = 1024
 
@@ -50,10 +56,10 @@ _MAX_NAMES = 1024
 class ResponseReader:
     """Reads the one final response to a request of `method`.
 
-    Feed it the received bytes until `done`. `max_header` bounds the head section in total,
-    `max_body` the body as it is on the wire, both in bytes; a longer body is cut there
-    (`truncated`). `feed` and `feed_eof` raise ProtocolFailure and ConnectionReset; after that the
-    reader is of no use.
+    Feed it the received bytes until `done`. `max_header` bounds the head section in
+    total, `max_body` the body as it is on the wire, both in bytes; a longer body is cut
+    there (`truncated`). `feed` and `feed_eof` raise ProtocolFailure and
+    ConnectionReset; after that the reader is of no use.
     """
 
     __slots__ = (
@@ -97,11 +103,13 @@ class ResponseReader:
 
     @property
     def reusable(self) -> bool:
-        """True if the connection stands at the end of this response, with nothing in doubt."""
+        """True if the connection stands at the end of this response, with nothing in
+        doubt."""
         return self.done and self._clear
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Take the next received bytes (not empty; the end of the stream is `feed_eof`)."""
+        """Take the next received bytes (not empty; the end of the stream is
+        `feed_eof`)."""
         if self.done:
             self._clear = False
         elif self._framing is None:
@@ -139,7 +147,8 @@ class ResponseReader:
             self._body = []
         return body
 
-    # -- head ---------------------------------------------------------------------------------
+    # -- head
+    # ---------------------------------------------------------------------------------
 
     def _feed_head(self, data: bytes | memoryview) -> None:
         if self._head:
@@ -177,7 +186,8 @@ class ResponseReader:
         return size
 
     def _forget_interim(self) -> None:
-        """A 1xx answer is dropped, whatever it says; the final one follows (RFC 9110, 15.2)."""
+        """A 1xx answer is dropped, whatever it says; the final one follows (RFC 9110,
+        15.2)."""
         if self.status == 101:
             raise ProtocolFailure(
                 "the server switched protocols (101) without being asked"
@@ -188,9 +198,10 @@ class ResponseReader:
 
     def _parse_head(self, head: bytes) -> None:
         self._parser = parser = HttpResponseParser(self)
-        # Two leniencies are the RFC's own: a lone LF may end a line (2.2), and Transfer-Encoding
-        # overrides Content-Length (6.3), after which the connection is closed. The third is old
-        # servers' habit to pad chunk sizes with spaces; it leaves no doubt about the size.
+        # Two leniencies are the RFC's own: a lone LF may end a line (2.2), and
+        # Transfer-Encoding overrides Content-Length (6.3), after which the connection
+        # is closed. The third is old servers' habit to pad chunk sizes with spaces; it
+        # leaves no doubt about the size.
         parser.set_dangerous_leniencies(
             lenient_optional_cr_before_lf=True,
             lenient_chunked_length=True,
@@ -205,7 +216,8 @@ class ResponseReader:
         if self.status < 100:
             raise ProtocolFailure("malformed response head: no valid status")
 
-    # -- llhttp's callbacks; what follows the head may be trailers, or bytes after the end ------
+    # -- llhttp's callbacks; what follows the head may be trailers, or bytes after the
+    # end ------
 
     def on_status(self, reason: bytes) -> None:
         if self._framing is None:
@@ -228,7 +240,8 @@ class ResponseReader:
     def on_message_complete(self) -> None:
         self._chunked_done = self._framing == "chunked"
 
-    # -- body ---------------------------------------------------------------------------------
+    # -- body
+    # ---------------------------------------------------------------------------------
 
     def _choose_framing(self) -> None:
         self._names = dict(self.headers)
@@ -243,8 +256,8 @@ class ResponseReader:
             )  # it holds this reader: a cycle for every response otherwise
 
     def _read_framing(self) -> tuple[Framing, int, bool]:
-        """How the body ends (RFC 9112 section 6.3), its length, and whether the connection
-        persists."""
+        """How the body ends (RFC 9112 section 6.3), its length, and whether the
+        connection persists."""
         version, connection = self.version, self._tokens("connection")
         persists = "close" not in connection and (
             version == "1.1" or "keep-alive" in connection
@@ -315,7 +328,8 @@ class ResponseReader:
 
     def _end_chunked(self) -> None:
         self.done = True
-        # llhttp skips line ends after a message without a word; these are bytes after the end too.
+        # llhttp skips line ends after a message without a word; these are bytes after
+        # the end too.
         tail = self._tail[-5:]
         if tail[1:] != b"\r\n\r\n" or tail[:1] in b"\r\n":
             self._clear = False
@@ -345,6 +359,7 @@ def _remember(name: bytes) -> str:
 def _unfold(head: bytes) -> bytes:
     if not _FOLDED(head):
         return head
-    # A fold right after the status line has nothing to continue: left as it is, and refused.
+    # A fold right after the status line has nothing to continue: left as it is, and
+    # refused.
     first = head.index(b"\n") + 1
     return head[:first] + _FOLD.sub(b" ", head[first:])

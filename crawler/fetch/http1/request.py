@@ -6,75 +6,28 @@ import re
 from collections.abc import Collection, Sequence
 from urllib.parse import unquote
 
-from msgspec import Struct
-
 from crawler import __version__
 from crawler.fetch.auth.credentials import Credentials, basic
 from crawler.fetch.http1.codings import ACCEPT_ENCODING
-from crawler.fetch.http1.parser import Header
+from crawler.fetch.target import URL, Target
 from crawler.model.config import HttpConfig
 from crawler.model.errors import ProtocolFailure
-from crawler.model.http import Request
+from crawler.model.http import Header, Request
 from crawler.model.redact import is_secret
 
 USER_AGENT = f"orbweb/{__version__} (+https://pypi.org/project/orbweb/)"
 
-# Serialised URLs only (WHATWG): ASCII, lower-case host, no default port. Nothing outside of the
-# visible characters may reach the request line, where a space or line end would split it.
-_URL = re.compile(
-    r"(https?)://(?:([!-.0->A-~]*)@)?((\[[0-9a-f:.]+\]|[!-.0-9;-?A-Z^-~]+)(?::(\d{1,5}))?)"
-    r"(/[!-\"$-~]*)(?:#.*)?"
-)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 _MAX_FIXED = 1024
 
 
-class Target(Struct, frozen=True):
-    """Where a request goes."""
-
-    origin: str
-    """`scheme://host[:port]`: the key of connections that may be used again."""
-    secure: bool
-    host: str
-    """Name or address, an IPv6 address without its brackets."""
-    port: int
-    authority: str
-    """As in the Host header."""
-    path: str
-    """With the query: the request target in origin form."""
-    userinfo: str | None
-
-
-def parse_target(url: str) -> Target:
-    """Take the serialised http(s) URL apart. Raises ProtocolFailure (stage request) if it is none.
-
-    >>> parse_target("http://a.example:8080/x?y").authority
-    'a.example:8080'
-    """
-    match = _URL.fullmatch(url)
-    if match is None:  # nothing of the URL is shown: it may hold a password
-        raise ProtocolFailure("not a serialised http or https URL", stage="request")
-    scheme, userinfo, authority, host, port, path = match.groups()
-    if port and int(port) > 65535:
-        raise ProtocolFailure(f"there is no port {port}", stage="request")
-    secure = scheme == "https"
-    return Target(
-        f"{scheme}://{authority}",
-        secure,
-        host.strip("[]"),
-        int(port) if port else 443 if secure else 80,
-        authority,
-        path,
-        userinfo,
-    )
-
-
 class RequestWriter:
     """Writes request heads. What all requests to an origin share is made once.
 
-    Secrets among the configured headers (Authorization, Cookie, X-Api-Key, those named in `secret`
-    in lower case) go to the `trusted` origins only: a page may link to anybody.
+    Secrets among the configured headers (Authorization, Cookie, X-Api-Key, those named
+    in `secret` in lower case) go to the `trusted` origins only: a page may link to
+    anybody.
     """
 
     def __init__(
@@ -109,10 +62,11 @@ class RequestWriter:
     ) -> bytes:
         """The head of `request`, empty line included.
 
-        `absolute`: the request target in absolute form, as a proxy wants it.
-        Headers of the request replace `proofs` (Cookie, Authorization of the crawl), these those of
-        the configuration, and these the client's own; only cookies are added to cookies.
-        Raises ProtocolFailure (stage request) for a header that can't be sent."""
+        `absolute`: the request target in absolute form, as a proxy wants it. Headers of
+        the request replace `proofs` (Cookie, Authorization of the crawl), these those
+        of the configuration, and these the client's own; only cookies are added to
+        cookies. Raises ProtocolFailure (stage request) for a header that can't be
+        sent."""
         replaces = self._has_referer and request.referer is not None
         if request.headers or proofs or target.userinfo or replaces:
             fields = "".join(self._lines(request, target, proofs).values())
@@ -170,9 +124,10 @@ def _line(name: str, value: str) -> str:
 
 
 def _referer(url: str, target: Target) -> str | None:
-    """What `target` may know of the page that led there: strict-origin-when-cross-origin, the
-    browsers' default (W3C Referrer Policy section 3.7). Queries of other origins may be secret."""
-    match = _URL.fullmatch(url)
+    """What `target` may know of the page that led there:
+    strict-origin-when-cross-origin, the browsers' default (W3C Referrer Policy section
+    3.7). Queries of other origins may be secret."""
+    match = URL.fullmatch(url)
     if match is None or (match[1] == "https" and not target.secure):
         return None
     origin = f"{match[1]}://{match[3]}"

@@ -1,6 +1,7 @@
 """Opening the SQLite file, and saying in words what is wrong with it.
 
-A file is ours if its `application_id` says so, and readable if its `user_version` is ours too.
+A file is ours if its `application_id` says so, and readable if its `user_version` is
+ours too.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ _FAILED = "reading or writing it failed; check the disk, then `orbweb resume`"
 _DAMAGED = "it is damaged; restore the folder from a copy, or begin anew with --fresh"
 _BUSY = "another program keeps it locked; end that, then `orbweb resume`"
 
-# Primary result codes (https://www.sqlite.org/rescode.html), whose fault they are, and what to do.
+# Primary result codes (https://www.sqlite.org/rescode.html), whose fault they are, and
+# what to do.
 _EXPLANATIONS: dict[int, tuple[type[OutputError] | type[StateError], str]] = {
     sqlite3.SQLITE_FULL: (OutputError, _FULL),
     sqlite3.SQLITE_READONLY: (OutputError, _REFUSED),
@@ -48,7 +50,8 @@ _EXPLANATIONS: dict[int, tuple[type[OutputError] | type[StateError], str]] = {
 
 
 def explain(error: sqlite3.Error, where: str) -> Exception:
-    """The failure behind `error`; `error` itself if it can only be a mistake of ours."""
+    """The failure behind `error`; `error` itself if it can only be a mistake of
+    ours."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None or code & 0xFF not in _EXPLANATIONS:
         return error
@@ -61,8 +64,8 @@ class Fallible:
 
     _db: sqlite3.Connection
     failure: Exception | None = None
-    """What went wrong first. SQLite may have rolled the transaction back then, of which counters
-    and caches in memory know nothing: from now on nothing may be committed."""
+    """What went wrong first. SQLite may have rolled the transaction back then, of which
+    counters and caches in memory know nothing: from now on nothing may be committed."""
 
     def _begin(self) -> None:
         if not self._db.in_transaction:
@@ -70,7 +73,8 @@ class Fallible:
 
 
 def first_column(cursor: sqlite3.Cursor, otherwise: Any) -> Any:
-    """The first column of the first row, or `otherwise` if there is none or it is NULL."""
+    """The first column of the first row, or `otherwise` if there is none or it is
+    NULL."""
     row = cursor.fetchone()
     return otherwise if row is None or row[0] is None else row[0]
 
@@ -78,7 +82,8 @@ def first_column(cursor: sqlite3.Cursor, otherwise: Any) -> Any:
 def explained(
     method: Callable[Concatenate[F, P], R],
 ) -> Callable[Concatenate[F, P], R]:
-    """Errors of SQLite come out of the method as OutputError or StateError, the first for ever."""
+    """Errors of SQLite come out of the method as OutputError or StateError, the first
+    for ever."""
 
     @wraps(method)
     def call(self: F, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -94,17 +99,19 @@ def explained(
 
 
 def open_database(folder: Path) -> sqlite3.Connection:
-    """The database of `folder`, made if it is not there, ready for use by any thread at a time.
+    """The database of `folder`, made if it is not there, ready for use by any thread at
+    a time.
 
-    Raises StateError if it is of another version, of another program or damaged, OutputError if
-    the folder can't be written.
+    Raises StateError if it is of another version, of another program or damaged,
+    OutputError if the folder can't be written.
     """
     path = folder / FILE_NAME
     return _open(path, path.absolute().as_uri(), _prepare)
 
 
 def open_read_only(folder: Path) -> sqlite3.Connection:
-    """The database of `folder` as of its last commit, also while a crawl is writing it."""
+    """The database of `folder` as of its last commit, also while a crawl is writing
+    it."""
     path = folder / FILE_NAME
     if not path.exists():
         raise StateError(f"{folder} holds no crawl: there is no {FILE_NAME} in it")

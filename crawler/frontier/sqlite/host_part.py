@@ -1,4 +1,5 @@
-"""The part of the durable store that is about hosts alone, in the store's transaction."""
+"""The part of the durable store that is about hosts alone, in the store's
+transaction."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ from math import inf
 from crawler.frontier.sqlite.database import Fallible, explained
 from crawler.frontier.sqlite.hosts import HostTable
 from crawler.frontier.store import Parked
-from crawler.frontier.throttle import Pace
-from crawler.model.host import Cost
+from crawler.frontier.throttle import HostThrottle
+from crawler.model.host import HostUsage
 
 
 class HostPart(Fallible):
@@ -30,17 +31,17 @@ class HostPart(Fallible):
         self._hosts.block(host, until)
 
     @explained
-    def set_pace(self, host: str, pace: Pace) -> None:
+    def set_pace(self, host: str, pace: HostThrottle) -> None:
         self._begin()
         self._hosts.set_pace(host, pace)
 
     @explained
-    def cost(self, host: str) -> Cost:
+    def cost(self, host: str) -> HostUsage:
         self._begin()
         return self._hosts.cost(host)
 
     @explained
-    def set_cost(self, host: str, cost: Cost) -> None:
+    def set_cost(self, host: str, cost: HostUsage) -> None:
         self._begin()
         self._hosts.set_cost(host, cost)
 

@@ -1,11 +1,12 @@
 """The hosts of the durable store.
 
-`ready_at` is two things in one: no URL of the host may be leased before it, and among the hosts
-that are ready it is the order. A host that comes back goes behind all that became ready before it,
-which is round robin over any number of hosts with a single index.
+`ready_at` is two things in one: no URL of the host may be leased before it, and among
+the hosts that are ready it is the order. A host that comes back goes behind all that
+became ready before it, which is round robin over any number of hosts with a single
+index.
 
-Changes of the queues' lengths, and blocks, are gathered and written when somebody asks for hosts,
-or at a commit: the links of a page mostly lead to one host.
+Changes of the queues' lengths, and blocks, are gathered and written when somebody asks
+for hosts, or at a commit: the links of a page mostly lead to one host.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from msgspec.structs import astuple
 
 from crawler.frontier.sqlite.database import first_column
 from crawler.frontier.store import HostDue, Parked
-from crawler.frontier.throttle import Pace
-from crawler.model.host import Cost
+from crawler.frontier.throttle import HostThrottle
+from crawler.model.host import HostUsage
 
 _KEPT = 1 << 16
 """Host numbers kept in memory; all are forgotten when there are more."""
@@ -38,7 +39,8 @@ WHERE parked = 1 AND pages + images > 0 GROUP BY trouble ORDER BY trouble
 
 
 class HostTable:
-    """Speaks with the table `host` inside the store's transaction, which must be open."""
+    """Speaks with the table `host` inside the store's transaction, which must be
+    open."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -46,8 +48,8 @@ class HostTable:
         self._lengths: dict[int, list[int]] = {}
         self._came: dict[int, float] = {}
         self._blocks: dict[int, float] = {}
-        self._paces: dict[int, Pace] = {}
-        self._costs: dict[int, Cost] = {}
+        self._paces: dict[int, HostThrottle] = {}
+        self._costs: dict[int, HostUsage] = {}
         self._claimed: dict[int, str] = {}
         self._refilled: set[str] = set()
         self.total: int = db.execute(
@@ -55,7 +57,8 @@ class HostTable:
         ).fetchone()[0]
         db.execute("UPDATE host SET claimed = 0 WHERE claimed = 1")
         self.next_parked = self._first_parked()
-        """When the next host has been parked long enough; infinite if none is parked."""
+        """When the next host has been parked long enough; infinite if none is
+        parked."""
 
     def id_of(self, name: str, now: float) -> int:
         """The host's number; a new host is ready `now`."""
@@ -125,7 +128,8 @@ class HostTable:
         )
         self._claimed.update((row[0], row[1]) for row in rows)
         return [
-            HostDue(name, ready_at, Pace(*pace)) for _, name, ready_at, *pace in rows
+            HostDue(name, ready_at, HostThrottle(*pace))
+            for _, name, ready_at, *pace in rows
         ]
 
     def refilled(self) -> set[str]:
@@ -146,18 +150,18 @@ class HostTable:
         host_id = self.id_of(name, until)
         self._blocks[host_id] = max(until, self._blocks.get(host_id, until))
 
-    def set_pace(self, name: str, pace: Pace) -> None:
+    def set_pace(self, name: str, pace: HostThrottle) -> None:
         self._paces[self.id_of(name, 0.0)] = pace
 
-    def cost(self, name: str) -> Cost:
+    def cost(self, name: str) -> HostUsage:
         host_id = self.id_of(name, 0.0)
         cost = self._costs.get(host_id)
         if cost is None:
             query = f"SELECT {COST} FROM host WHERE host_id = ?"
-            cost = Cost(*self._db.execute(query, (host_id,)).fetchone())
+            cost = HostUsage(*self._db.execute(query, (host_id,)).fetchone())
         return cost
 
-    def set_cost(self, name: str, cost: Cost) -> None:
+    def set_cost(self, name: str, cost: HostUsage) -> None:
         self._costs[self.id_of(name, 0.0)] = cost
 
     def received(self) -> int:

@@ -1,7 +1,8 @@
 """One process at a time: the lock of a state folder.
 
-`flock(2)` belongs to the open file, so the kernel lets go of it when the process ends, however it
-ends: a lock left behind by a crash does not exist. The number in the file is for people only.
+`flock(2)` belongs to the open file, so the kernel lets go of it when the process ends,
+however it ends: a lock left behind by a crash does not exist. The number in the file is
+for people only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from crawler.model.errors import OutputError, StateError
 class LockFile:
     """Holds the lock of `folder` until `close`.
 
-    Raises StateError naming the process that has it, OutputError if there is no writing here.
+    Raises StateError naming the process that has it, OutputError if there is no writing
+    here.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,7 +1,8 @@
-"""Questions to a crawl's state: what became of a URL, what waits for which host, and why.
+"""Questions to a crawl's state: what became of a URL, what waits for which host, and
+why.
 
-Read only, as `reader.py`: the last commit is seen, while a crawl writes or after its death. What a
-question costs is said where it is more than a look at an index.
+Read only, as `reader.py`: the last commit is seen, while a crawl writes or after its
+death. What a question costs is said where it is more than a look at an index.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from crawler.frontier.sqlite.database import (
 from crawler.frontier.sqlite.hosts import COST, PACE
 from crawler.frontier.sqlite.tables import DECIDED, ENDED, LANES, WAITING
 from crawler.frontier.store import Content, Run, State
-from crawler.frontier.throttle import Pace
-from crawler.model.crawl import LinkKind, Want
-from crawler.model.host import NOTHING, Cost
+from crawler.frontier.throttle import HostThrottle
+from crawler.model.crawl import Destination, LinkKind
+from crawler.model.host import NOTHING, HostUsage
 from crawler.model.http import Hop
 from crawler.model.reasons import SkipReason
 from crawler.model.url import url_id, url_id_hex
@@ -39,7 +40,8 @@ _STATES: dict[int, State] = {
 _FETCHED: tuple[State, ...] = ("page", "file", "image", "redirect", "error")
 """How a URL ends that was asked for ..."""
 _JUDGED_BY_BODY: tuple[SkipReason, ...] = ("filter_dimensions", "duplicate_content")
-"""... and a skip, if it was for one of these. `url.attempts` are those before the last one."""
+"""... and a skip, if it was for one of these. `url.attempts` are those before the last
+one."""
 _NUMBERS = {
     state: [n for n, s in _STATES.items() if s == state] for state in _STATES.values()
 }
@@ -61,17 +63,19 @@ class UrlRow(Struct, frozen=True):
     url_id: str
     host: str
     kind: LinkKind
-    want: Want
+    destination: Destination
     depth: int
     state: State
-    """`skip` also while a later find may still overturn it; what is being fetched is queued."""
+    """`skip` also while a later find may still overturn it; what is being fetched is
+    queued."""
     attempts: int
     """Requests made for it."""
     retry_at: float | None
-    """Of a URL that failed and waits for another attempt: from when on, epoch seconds."""
+    """Of a URL that failed and waits for another attempt: from when on, epoch
+    seconds."""
     code: str | None
-    """`error_code` (of one that waits: of its last attempt), `reason` of a skip, or of what was
-    fetched in a further crawl whether it is new, changed or unchanged."""
+    """`error_code` (of one that waits: of its last attempt), `reason` of a skip, or of
+    what was fetched in a further crawl whether it is new, changed or unchanged."""
     why: str | None
     """The same in words: message, rule, double of what."""
     redirects: tuple[Hop, ...]
@@ -91,9 +95,9 @@ class HostInfo(Struct, frozen=True):
     """It is not to be asked before, epoch seconds."""
     parked: bool
     """It did not answer, and is left alone until `ready_at`."""
-    pace: Pace
+    pace: HostThrottle
     """What it has taught us: Crawl-delay, slowdown, failures in a row."""
-    cost: Cost = NOTHING
+    cost: HostUsage = NOTHING
     """What it has cost so far."""
     ended: dict[State, int] = {}
 
@@ -127,7 +131,8 @@ class Lookup:
     def urls(
         self, states: tuple[State, ...], hosts: tuple[str, ...], codes: tuple[str, ...]
     ) -> Iterator[UrlRow]:
-        """All URLs that fit, in order of discovery; an empty filter lets all pass. Reads all."""
+        """All URLs that fit, in order of discovery; an empty filter lets all pass.
+        Reads all."""
         numbers = [number for state in states for number in _NUMBERS[state]]
         where, values = _where(
             {"url.state": numbers, "host.name": list(hosts), _CODE: list(codes)}
@@ -136,7 +141,8 @@ class Lookup:
             yield _url_row(row)
 
     def ahead(self, row: UrlRow) -> int:
-        """How many URLs of its host are to be fetched before this queued one. Counts them."""
+        """How many URLs of its host are to be fetched before this queued one. Counts
+        them."""
         query = """
             SELECT count(*) FROM queue JOIN
                 (SELECT host_id AS h, lane AS l, rank AS r, seq AS s FROM queue JOIN url
@@ -163,7 +169,8 @@ class Lookup:
         return None if row is None else _host(row)
 
     def hosts(self) -> Iterator[HostInfo]:
-        """All hosts, those with the most work first. Reads all URLs once, to count them."""
+        """All hosts, those with the most work first. Reads all URLs once, to count
+        them."""
         ended: dict[int, dict[State, int]] = {}
         query = (
             "SELECT host_id, state, count(*) FROM url WHERE state != ? GROUP BY 1, 2"
@@ -187,7 +194,8 @@ class Lookup:
         return [_host(row) for row in rows]
 
     def cooling(self, now: float, limit: int) -> tuple[int, int, list[HostInfo]]:
-        """Hosts with work that may not be asked now, and their URLs; the first `limit` of them."""
+        """Hosts with work that may not be asked now, and their URLs; the first `limit`
+        of them."""
         where = "WHERE pages + images > 0 AND ready_at > ?"
         hosts, urls = self._db.execute(
             f"SELECT count(*), coalesce(sum(pages + images), 0) FROM host {where}",
@@ -218,7 +226,8 @@ class Lookup:
         return self._db.execute(query, (kind,)).fetchall()
 
     def kept(self, url: str) -> Content | None:
-        """The file with the picture of `url`, if it was the first with these bytes. Reads all."""
+        """The file with the picture of `url`, if it was the first with these bytes.
+        Reads all."""
         query = "SELECT path, url FROM content WHERE url = ?"
         row = self._db.execute(query, (url,)).fetchone()
         return None if row is None else Content(*row)
@@ -240,7 +249,7 @@ def lookup(folder: Path) -> Iterator[Lookup]:
 
 def _host(row: Sequence[Any], ended: dict[State, int] | None = None) -> HostInfo:
     name, pages, images, ready_at, parked, *more = row
-    cost, pace = Cost(*more[:4]), Pace(*more[4:])
+    cost, pace = HostUsage(*more[:4]), HostThrottle(*more[4:])
     return HostInfo(
         name, pages, images, ready_at, bool(parked), pace, cost, ended or {}
     )

@@ -1,4 +1,5 @@
-"""What a crawl must not forget beside its URLs: notes, where pictures are, offsets, its own run."""
+"""What a crawl must not forget beside its URLs: notes, where pictures are, offsets, its
+own run."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from crawler.frontier.sqlite.database import Fallible, explained, first_column
 from crawler.frontier.store import Content, Run
 
 
-class Keepsakes(Fallible):
-    """The part of the durable store that is keys and values, in the store's transaction."""
+class MetadataTables(Fallible):
+    """The part of the durable store that is keys and values, in the store's
+    transaction."""
 
     _contents: dict[str, Content]
     """What was remembered since the last commit."""

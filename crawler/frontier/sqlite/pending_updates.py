@@ -1,11 +1,12 @@
-"""What ended since the last look: gathered, and written in two statements for all of it."""
+"""What ended since the last look: gathered, and written in two statements for all of
+it."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import NamedTuple
 
-from crawler.model.crawl import Kept
+from crawler.model.crawl import StoredResponse
 
 
 class Place(NamedTuple):
@@ -29,7 +30,8 @@ WHERE seq = ?
 class Endings:
     """Speaks with `url` and `queue` inside the store's transaction, which must be open.
 
-    Until `flush` the tables still say that these URLs wait: whoever reads there flushes first.
+    Until `flush` the tables still say that these URLs wait: whoever reads there flushes
+    first.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -43,7 +45,7 @@ class Endings:
         state: int,
         code: str | None,
         why: str | None,
-        kept: Kept | None,
+        kept: StoredResponse | None,
     ) -> None:
         digest, answer = (None, None) if kept is None else (kept.digest, kept.answer)
         self._places.append(place)

@@ -1,8 +1,8 @@
 """Which URLs were found a moment ago, and how near: the seen-set's bounded front.
 
-Two generations: when the young one is full it becomes the old one, and the old one is forgotten.
-Whatever is met again moves to the young one. That is nearly "least recently used" at the price of
-two dict look-ups.
+Two generations: when the young one is full it becomes the old one, and the old one is
+forgotten. Whatever is met again moves to the young one. That is nearly "least recently
+used" at the price of two dict look-ups.
 """
 
 from __future__ import annotations

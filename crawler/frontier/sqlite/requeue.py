@@ -1,14 +1,16 @@
-"""Asking again for URLs that have ended: all for another crawl, those that failed, those whose
-records were lost.
+"""Asking again for URLs that have ended: all for another crawl, those that failed,
+those whose records were lost.
 
-Each is one transaction, which the caller commits: killed before that, the state is what it was.
-It speaks with the tables of a store that was just opened, and whose memory is read anew after it.
+Each is one transaction, which the caller commits: killed before that, the state is what
+it was. It speaks with the tables of a store that was just opened, and whose memory is
+read anew after it.
 
-For another crawl everything that was ever to be fetched is queued, as if found a moment ago. So the
-links of a page that has not changed need not be kept anywhere, for the URLs they lead to are here.
-Decisions that were made where a URL was found stay decisions: no later look at the URL itself could
-make them, and a find without them overturns them as ever. `digest` and `answer` of a URL stay: they
-are what the new crawl compares with, and asks with.
+For another crawl everything that was ever to be fetched is queued, as if found a moment
+ago. So the links of a page that has not changed need not be kept anywhere, for the URLs
+they lead to are here. Decisions that were made where a URL was found stay decisions: no
+later look at the URL itself could make them, and a find without them overturns them as
+ever. `digest` and `answer` of a URL stay: they are what the new crawl compares with,
+and asks with.
 """
 
 from __future__ import annotations
@@ -18,17 +20,17 @@ from collections.abc import Callable, Iterable
 
 from crawler.frontier.sqlite.tables import DECIDED, ENDED, LANES, WAITING
 from crawler.frontier.store import Ended
-from crawler.model.crawl import LinkKind, Skip, Want
+from crawler.model.crawl import Destination, LinkKind, Skip
 from crawler.model.metadata import OF_ONE_CRAWL
 
-Judge = Callable[[str, LinkKind, Want, int], Skip | None]
+Check = Callable[[str, LinkKind, Destination, int], Skip | None]
 """(url, kind, want, depth) -> why the scope refuses it, if it does."""
 
 SCOPED = ("scope", "depth", "scheme")
 """Reasons that today's scope can tell again."""
 FOUND_SO = (*SCOPED, "nofollow")
-"""Reasons that were told where the URL was found. Of pictures so is "noai"; of pages it was the
-answer that told it."""
+"""Reasons that were told where the URL was found. Of pictures so is "noai"; of pages it
+was the answer that told it."""
 
 _BATCH = 10_000
 
@@ -87,18 +89,18 @@ WHERE state NOT IN ({WAITING}, {DECIDED}, {ENDED["skip"]}) AND seq NOT IN (
 
 
 def reopen(
-    db: sqlite3.Connection, now: float, judge: Judge | None, *, keep_answers: bool
+    db: sqlite3.Connection, now: float, check: Check | None, *, keep_answers: bool
 ) -> None:
     """Queue all URLs for another crawl.
 
-    `judge` is given where the scope may be another than before. `keep_answers`: a server may be
-    asked whether it still has what it sent; else all is asked for whole.
+    `check` is given where the scope may be another than before. `keep_answers`: a
+    server may be asked whether it still has what it sent; else all is asked for whole.
     """
     _run(db, _REOPEN, now)
     if not keep_answers:
         db.execute("UPDATE url SET answer = NULL WHERE answer IS NOT NULL")
-    if judge is not None:
-        _judge_again(db, judge)
+    if check is not None:
+        _check_again(db, check)
     _run(db, _QUEUE, now)
     _run(db, _COUNT, now)
     db.executemany(
@@ -122,7 +124,8 @@ def requeue(
 def requeue_unwritten(
     db: sqlite3.Connection, written: Iterable[tuple[int, Ended]], now: float
 ) -> int:
-    """Queue those that have ended, but not in a record of `written`: (url_id, type), in order.
+    """Queue those that have ended, but not in a record of `written`: (url_id, type), in
+    order.
 
     Skips are left as they are.
     """
@@ -166,8 +169,9 @@ def _put_back(db: sqlite3.Connection, rows: list[tuple[int, int]], now: float) -
     return len(rows)
 
 
-def _judge_again(db: sqlite3.Connection, judge: Judge) -> None:
-    """Let today's scope decide about all URLs but those that their page has decided about."""
+def _check_again(db: sqlite3.Connection, check: Check) -> None:
+    """Let today's scope decide about all URLs but those that their page has decided
+    about."""
     query = """
         SELECT seq, url, kind, lane, depth, reason FROM url LEFT JOIN skip USING (seq)
         WHERE seq > ? ORDER BY seq LIMIT ?"""
@@ -176,7 +180,7 @@ def _judge_again(db: sqlite3.Connection, judge: Judge) -> None:
         last = rows[-1][0]
         for seq, url, kind, lane, depth, reason in rows:
             if reason is None or reason in SCOPED:
-                skip = judge(url, kind, LANES[lane], depth)
+                skip = check(url, kind, LANES[lane], depth)
                 if skip is not None or reason is not None:
                     _decide(db, seq, skip)
 

@@ -1,7 +1,8 @@
-"""A look at a crawl's state from outside: read only, while a crawl writes it or after its death.
+"""A look at a crawl's state from outside: read only, while a crawl writes it or after
+its death.
 
-What is seen is the last commit. Leases live in the crawl's own process, so URLs that are being
-fetched at this moment count as queued here.
+What is seen is the last commit. Leases live in the crawl's own process, so URLs that
+are being fetched at this moment count as queued here.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ TOP_HOSTS = 10
 
 
 class HostRow(Struct, frozen=True):
-    """A host with work: URLs queued, and since or from when it may be asked (epoch seconds)."""
+    """A host with work: URLs queued, and since or from when it may be asked (epoch
+    seconds)."""
 
     name: str
     pages: int
@@ -45,15 +47,18 @@ class Status(Struct, frozen=True):
     next_retry: float | None
     """When the first of them is due, epoch seconds."""
     codes: dict[str, dict[str, int]]
-    """`error_code` of the errors and `reason` of the skips, with their numbers, largest first."""
+    """`error_code` of the errors and `reason` of the skips, with their numbers, largest
+    first."""
     changes: dict[str, int]
-    """Of what a further crawl has fetched: new, changed, unchanged; empty in a first crawl."""
+    """Of what a further crawl has fetched: new, changed, unchanged; empty in a first
+    crawl."""
     pid: int | None
     """The process that is crawling now."""
 
 
 def read_status(folder: Path) -> Status | None:
-    """The status of the state in `folder`; None if its crawl never began. Raises StateError."""
+    """The status of the state in `folder`; None if its crawl never began. Raises
+    StateError."""
     try:
         with closing(open_read_only(folder)) as db:
             db.execute("BEGIN")  # all that follows is seen at one moment

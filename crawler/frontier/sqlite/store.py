@@ -1,12 +1,14 @@
-"""The durable store: one SQLite file in the crawl's folder (tables and their reasons: `tables.py`).
+"""The durable store: one SQLite file in the crawl's folder (tables and their reasons:
+`tables.py`).
 
-WAL with `synchronous=NORMAL`: a commit is a write to the log and no fsync, so that it survives the
-death of the process, though the last ones may be lost with the machine's power; the file stays
-consistent in either case. Readers (`orbweb status`) see the last commit while the crawl runs.
+WAL with `synchronous=NORMAL`: a commit is a write to the log and no fsync, so that it
+survives the death of the process, though the last ones may be lost with the machine's
+power; the file stays consistent in either case. Readers (`orbweb status`) see the last
+commit while the crawl runs.
 
-A transaction is open from the first change to `commit`. Leases are two dicts of this process. For
-the links of a page it is decisive not to ask the file at all: most were seen a moment ago, and a
-bounded cache of URLs knows at which depth.
+A transaction is open from the first change to `commit`. Leases are two dicts of this
+process. For the links of a page it is decisive not to ask the file at all: most were
+seen a moment ago, and a bounded cache of URLs knows at which depth.
 """
 
 from __future__ import annotations
@@ -24,14 +26,14 @@ from crawler.frontier.sqlite.database import explained, first_column, open_datab
 from crawler.frontier.sqlite.host_part import HostPart
 from crawler.frontier.sqlite.hosts import HostTable
 from crawler.frontier.sqlite.lockfile import LockFile
-from crawler.frontier.sqlite.metadata import Keepsakes
+from crawler.frontier.sqlite.metadata import MetadataTables
 from crawler.frontier.sqlite.pending_updates import Endings, Place
 from crawler.frontier.sqlite.recent import SKIPPED, Recent
-from crawler.frontier.sqlite.requeue import Judge, reopen, requeue, requeue_unwritten
+from crawler.frontier.sqlite.requeue import Check, reopen, requeue, requeue_unwritten
 from crawler.frontier.sqlite.status import changes_in
 from crawler.frontier.sqlite.tables import DECIDED, ENDED, LANES, WAITING
 from crawler.frontier.store import STATES, Content, Ended, HostDue, State
-from crawler.model.crawl import Found, Kept, Lease, Skip, Want
+from crawler.model.crawl import Destination, Discovered, Lease, Skip, StoredResponse
 from crawler.model.errors import OutputError
 from crawler.model.http import Hop
 from crawler.model.url import host_key, url_id
@@ -47,11 +49,12 @@ FROM url JOIN origin USING (origin_id) WHERE seq IN (%s)
 _hops = msgspec.json.Decoder(tuple[Hop, ...])
 
 
-class SqliteStore(Keepsakes, HostPart):
-    """A `Store` in `folder`, which is made if need be. Opening it takes back all leases.
+class SqliteStore(MetadataTables, HostPart):
+    """A `Store` in `folder`, which is made if need be. Opening it takes back all
+    leases.
 
-    Raises StateError if another process has it open, or if it is of another version or damaged;
-    OutputError if it can't be written.
+    Raises StateError if another process has it open, or if it is of another version or
+    damaged; OutputError if it can't be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -91,11 +94,11 @@ class SqliteStore(Keepsakes, HostPart):
     # URLs coming in
 
     @explained
-    def add(self, found: Iterable[Found], now: float) -> int:
+    def add(self, found: Iterable[Discovered], now: float) -> int:
         self._begin()
         recent, see = self._recent, self._see
-        fresh: list[Found] = []
-        again: list[Found] = []
+        fresh: list[Discovered] = []
+        again: list[Discovered] = []
         first = self._next_seq
         for one in found:
             depth = recent.get(one.url)
@@ -125,7 +128,7 @@ class SqliteStore(Keepsakes, HostPart):
         )
         return cursor.rowcount == 1
 
-    def _insert(self, fresh: list[Found], first: int, now: float) -> None:
+    def _insert(self, fresh: list[Discovered], first: int, now: float) -> None:
         origins: dict[tuple[str | None, str | None], int] = {}
         rows: list[tuple[Any, ...]] = []
         queued: list[Place] = []
@@ -133,7 +136,7 @@ class SqliteStore(Keepsakes, HostPart):
             host_id = self._hosts.id_of(host_key(one.url), now)
             rows.append((seq, host_id, one.url, *self._values(one, origins, now)))
             if one.skip is None:
-                queued.append(Place(host_id, *_place(one.want, one.depth), seq))
+                queued.append(Place(host_id, *_place(one.destination, one.depth), seq))
             else:
                 self._db.execute(
                     "INSERT INTO skip VALUES (?, ?, ?)",
@@ -154,7 +157,7 @@ class SqliteStore(Keepsakes, HostPart):
 
     def _values(
         self,
-        found: Found,
+        found: Discovered,
         origins: dict[tuple[str | None, str | None], int],
         now: float,
     ) -> tuple[Any, ...]:
@@ -168,7 +171,7 @@ class SqliteStore(Keepsakes, HostPart):
             origins[origin] = cursor.lastrowid
         return (
             found.kind,
-            LANES.index(found.want),
+            LANES.index(found.destination),
             found.depth,
             origins[origin],
             WAITING if found.skip is None else DECIDED,
@@ -176,8 +179,9 @@ class SqliteStore(Keepsakes, HostPart):
             msgspec.json.encode(found.redirects).decode() if found.redirects else None,
         )
 
-    def _find_again(self, found: Found, now: float) -> int:
-        """A URL that is known was found without `skip`: does it take the place of the old find?"""
+    def _find_again(self, found: Discovered, now: float) -> int:
+        """A URL that is known was found without `skip`: does it take the place of the
+        old find?"""
         self._endings.flush()
         seq, host_id, state, attempts, lane, depth = self._db.execute(
             "SELECT seq, host_id, state, attempts, lane, depth FROM url WHERE seq ="
@@ -188,15 +192,19 @@ class SqliteStore(Keepsakes, HostPart):
         untouched = (
             state == WAITING and not attempts and seq not in self._seqs(host_id, lane)
         )
-        nearer = untouched and found.depth < depth and lane == LANES.index(found.want)
+        nearer = (
+            untouched and found.depth < depth and lane == LANES.index(found.destination)
+        )
         self._recent.put(
             found.url, _nearest(found, depth, overturned or nearer, untouched)
         )
         if overturned:
             self._overturn(seq)
-            self._enqueue(seq, host_id, *_place(found.want, found.depth), now)
+            self._enqueue(seq, host_id, *_place(found.destination, found.depth), now)
         elif nearer:
-            ranks = (_place(found.want, near)[1] for near in (found.depth, depth))
+            ranks = (
+                _place(found.destination, near)[1] for near in (found.depth, depth)
+            )
             self._db.execute(
                 "UPDATE queue SET rank = ? WHERE rank = ? AND host_id = ? AND lane = ? AND seq = ?",
                 (*ranks, host_id, lane, seq),
@@ -220,10 +228,12 @@ class SqliteStore(Keepsakes, HostPart):
     # Leases
 
     @explained
-    def lease(self, host: str, want: Want, limit: int, now: float) -> list[Lease]:
+    def lease(
+        self, host: str, destination: Destination, limit: int, now: float
+    ) -> list[Lease]:
         self._promote(now)
         self._endings.flush()
-        host_id, lane = self._hosts.id_of(host, now), LANES.index(want)
+        host_id, lane = self._hosts.id_of(host, now), LANES.index(destination)
         leased = self._seqs(host_id, lane)
         rows = self._db.execute(
             "SELECT seq, rank FROM queue WHERE host_id = ? AND lane = ? ORDER BY rank, seq LIMIT ?",
@@ -240,11 +250,17 @@ class SqliteStore(Keepsakes, HostPart):
         found = self._db.execute(_ROWS % ",".join("?" * len(seqs)), seqs)
         by_seq = {row[0]: row for row in found}
         return [
-            self._lease(host, want, place, by_seq[place.seq], now) for place in places
+            self._lease(host, destination, place, by_seq[place.seq], now)
+            for place in places
         ]
 
     def _lease(
-        self, host: str, want: Want, place: Place, row: tuple[Any, ...], now: float
+        self,
+        host: str,
+        destination: Destination,
+        place: Place,
+        row: tuple[Any, ...],
+        now: float,
     ) -> Lease:
         (
             _,
@@ -265,9 +281,9 @@ class SqliteStore(Keepsakes, HostPart):
         self._recent.put(url, 0)  # nothing that is found from now on can change it
         queued_ms = max(0, round((now - due) * 1000))
         hops = _hops.decode(redirects) if redirects else ()
-        kept = None if digest is None else Kept(digest, answer)
+        kept = None if digest is None else StoredResponse(digest, answer)
         return Lease(
-            url, identity, host, kind, want, depth, attempts, queued_ms, parent, seed, alt, hops,
+            url, identity, host, kind, destination, depth, attempts, queued_ms, parent, seed, alt, hops,
             kept,
         )  # fmt: skip
 
@@ -278,7 +294,7 @@ class SqliteStore(Keepsakes, HostPart):
         ended: Ended,
         code: str | None = None,
         why: str | None = None,
-        kept: Kept | None = None,
+        kept: StoredResponse | None = None,
     ) -> None:
         self._begin()
         place = self._answer(lease)
@@ -361,11 +377,12 @@ class SqliteStore(Keepsakes, HostPart):
     def requeue(
         self, codes: tuple[str, ...], hosts: tuple[str, ...], now: float
     ) -> int:
-        """Queue failed URLs again, as if they had never been asked for; how many there are.
+        """Queue failed URLs again, as if they had never been asked for; how many there
+        are.
 
-        Those with one of these `error_code`s (or `reason`s of skips), of these hosts; with no code
-        named, all errors. Their hosts are no longer parked or given up. Reads all URLs. Just after
-        opening, as `start_over`.
+        Those with one of these `error_code`s (or `reason`s of skips), of these hosts;
+        with no code named, all errors. Their hosts are no longer parked or given up.
+        Reads all URLs. Just after opening, as `start_over`.
         """
         self._begin()
         count = requeue(self._db, codes, hosts, now)
@@ -376,7 +393,8 @@ class SqliteStore(Keepsakes, HostPart):
     def requeue_unwritten(
         self, written: Iterable[tuple[int, Ended]], now: float
     ) -> int:
-        """Queue the URLs again of which the state knows more than the records do: (url_id, type).
+        """Queue the URLs again of which the state knows more than the records do:
+        (url_id, type).
 
         How many there are. Reads all URLs. Just after opening, as `start_over`.
         """
@@ -387,31 +405,33 @@ class SqliteStore(Keepsakes, HostPart):
 
     @explained
     def start_over(
-        self, now: float, judge: Judge | None, *, keep_answers: bool
+        self, now: float, check: Check | None, *, keep_answers: bool
     ) -> None:
-        """Queue every URL again, for another crawl (see `reopening.py`). Just after opening."""
+        """Queue every URL again, for another crawl (see `reopening.py`). Just after
+        opening."""
         self._begin()
-        reopen(self._db, now, judge, keep_answers=keep_answers)
+        reopen(self._db, now, check, keep_answers=keep_answers)
         self._load()
 
     def changes(self) -> dict[str, int]:
-        """Of what this crawl has fetched again: how many are new, changed and unchanged."""
+        """Of what this crawl has fetched again: how many are new, changed and
+        unchanged."""
         return changes_in(self._counts)
 
     # Decisions to skip
 
     @explained
-    def pending_skips(self, limit: int) -> list[Found]:
+    def pending_skips(self, limit: int) -> list[Discovered]:
         rows = self._db.execute(
             "SELECT url, kind, lane, depth, parent_url, seed_url, alt, redirects, reason, rule"
             " FROM skip JOIN url USING (seq) JOIN origin USING (origin_id) ORDER BY seq LIMIT ?",
             (limit,),
         )
         return [
-            Found(
+            Discovered(
                 url=url,
                 kind=kind,
-                want=LANES[lane],
+                destination=LANES[lane],
                 depth=depth,
                 parent_url=parent,
                 seed_url=seed,
@@ -490,9 +510,10 @@ class SqliteStore(Keepsakes, HostPart):
             self._changed.add(name)
 
 
-def _place(want: Want, depth: int) -> tuple[int, int]:
-    """Lane and rank: pages go by depth and then by discovery, images by discovery alone."""
-    return (0, depth) if want == "page" else (1, 0)
+def _place(destination: Destination, depth: int) -> tuple[int, int]:
+    """Lane and rank: pages go by depth and then by discovery, images by discovery
+    alone."""
+    return (0, depth) if destination == "page" else (1, 0)
 
 
 def _short(why: str | None) -> str | None:
@@ -500,7 +521,7 @@ def _short(why: str | None) -> str | None:
     return why and why[:_LONGEST_WHY].encode("utf-8", "replace").decode()
 
 
-def _nearest(found: Found, depth: int, taken: bool, untouched: bool) -> int:
+def _nearest(found: Discovered, depth: int, taken: bool, untouched: bool) -> int:
     """The depth below which another find of this URL might still change something."""
     if taken:
         return found.depth

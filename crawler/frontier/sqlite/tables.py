@@ -1,25 +1,26 @@
 """The durable store's tables.
 
-The seen-set is keyed by a hash, so an insert touches a random page of it. At ten million URLs that
-is what costs; hence `seen` holds nothing but two integers (some 20 bytes a row, 200 to a page), and
-all that is wide lies in `url`, which only ever grows at its end. What the links of one page have in
-common is one row of `origin`.
+The seen-set is keyed by a hash, so an insert touches a random page of it. At ten
+million URLs that is what costs; hence `seen` holds nothing but two integers (some 20
+bytes a row, 200 to a page), and all that is wide lies in `url`, which only ever grows
+at its end. What the links of one page have in common is one row of `origin`.
 
-What waits is in `queue`, ordered as it will be leased, or in `later`, ordered by time. A decision
-to skip is in `skip` until it is overturned or written. A URL in none of the three has its record.
-A lease is not in the tables: it lives in the process that holds the lock, and dies with it.
+What waits is in `queue`, ordered as it will be leased, or in `later`, ordered by time.
+A decision to skip is in `skip` until it is overturned or written. A URL in none of the
+three has its record. A lease is not in the tables: it lives in the process that holds
+the lock, and dies with it.
 
-`host.pages` and `host.images` count the rows of `queue`, `count` the URLs by state, and by state
-and code where there is one (the name is then "error dns_timeout", or "page changed"), so that
-neither opening a folder nor looking at it needs to count anything.
+`host.pages` and `host.images` count the rows of `queue`, `count` the URLs by state, and
+by state and code where there is one (the name is then "error dns_timeout", or "page
+changed"), so that neither opening a folder nor looking at it needs to count anything.
 """
 
 from typing import get_args
 
 from crawler.frontier.store import Ended
-from crawler.model.crawl import Want
+from crawler.model.crawl import Destination
 
-LANES: tuple[Want, ...] = ("page", "image")
+LANES: tuple[Destination, ...] = ("page", "image")
 
 # url.state
 WAITING = 0  # in `queue` or in `later`, leased or not

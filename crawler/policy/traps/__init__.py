@@ -1,41 +1,47 @@
 """Traps: parts of a site that go on for ever and say nothing new. No I/O, no clock.
 
-Theory. A trap makes its own links: a calendar's month leads to the next month, a page with a
-session id to pages with newer ids, a list sorted by price to the same list sorted by name. How long
-a chain is proves nothing, for archives are long too. What tells them apart is *yield*: a fetch that
-brings nothing which was not on the pages before it was for nothing. So three things are learnt:
-which URLs belong together (`templates.py`: `?sort=`, `?page=` and `?sid=` each by itself, for one
-may be worth following), what of a page is new (`novelty.py`), and what each template has earned and
+Theory. A trap makes its own links: a calendar's month leads to the next month, a page
+with a session id to pages with newer ids, a list sorted by price to the same list
+sorted by name. How long a chain is proves nothing, for archives are long too. What
+tells them apart is *yield*: a fetch that brings nothing which was not on the pages
+before it was for nothing. So three things are learnt: which URLs belong together
+(`templates.py`: `?sort=`, `?page=` and `?sid=` each by itself, for one may be worth
+following), what of a page is new (`novelty.py`), and what each template has earned and
 cost (`ledger.py`).
 
-At the end of its credit a template is *cut*: its URLs are skipped, where a page of that same part
-leads to them. Where a query is to blame (or a `;jsessionid=`), the key with the least credit pays.
-A cut quarters the credit of the part's other keys, since orders and filters come together; and the
-URL without its keys takes the place of the one skipped, so that a site whose links all carry a
-session id is still read whole (which is why a key earns 1 and not GAIN: to cut one early is no
-loss). Where the page's own template is too new to pay, its part of the site does, from the second
-folder on: `/shop/red/small`.
+At the end of its credit a template is *cut*: its URLs are skipped, where a page of that
+same part leads to them. Where a query is to blame (or a `;jsessionid=`), the key with
+the least credit pays. A cut quarters the credit of the part's other keys, since orders
+and filters come together; and the URL without its keys takes the place of the one
+skipped, so that a site whose links all carry a session id is still read whole (which is
+why a key earns 1 and not GAIN: to cut one early is no loss). Where the page's own
+template is too new to pay, its part of the site does, from the second folder on:
+`/shop/red/small`.
 
 Only what feeds itself pays, and not the first FREE:
 
-- pages found on pages of the same part (or with the same key), a link deeper than the template was
-  first met. So whatever an index lists is read, however alike its entries are, and however many;
+- pages found on pages of the same part (or with the same key), a link deeper than the
+  template was first met. So whatever an index lists is read, however alike its entries
+  are, and however many;
 - what is told where a reader comes from: `/login?from=/the/page`;
-- another view of the page that leads to it: `?print=1`, `?replytocom=7`, `/reply`. It has to say a
-  twentieth more than that page; to know that, a quarter of the pages that have views are read;
-- redirects of these that lead nowhere new, and pages under another spelling (`spelling.py`).
+- another view of the page that leads to it: `?print=1`, `?replytocom=7`, `/reply`. It
+  has to say a twentieth more than that page; to know that, a quarter of the pages that
+  have views are read;
+- redirects of these that lead nowhere new, and pages under another spelling
+  (`spelling.py`).
 
-Ordinary pages are not even looked at; a template that yields is looked at more and more rarely,
-down to every 32nd page. No more pages of a suspect template are under way at once than it has
-credit left; beyond that its host waits for them. So a trap costs some 40 to 150 requests, whatever
-`per_host` is.
+Ordinary pages are not even looked at; a template that yields is looked at more and more
+rarely, down to every 32nd page. No more pages of a suspect template are under way at
+once than it has credit left; beyond that its host waits for them. So a trap costs some
+40 to 150 requests, whatever `per_host` is.
 
-What is learnt is in memory for as many hosts as there is room for, and else in the store, so that a
-trap is none the cheaper for hosts that take turns, nor for a run that is stopped and resumed. After
-a kill what was in memory begins anew; what was cut stays cut in any case.
+What is learnt is in memory for as many hosts as there is room for, and else in the
+store, so that a trap is none the cheaper for hosts that take turns, nor for a run that
+is stopped and resumed. After a kill what was in memory begins anew; what was cut stays
+cut in any case.
 
-A site that puts a new word at the top of each address (`/amber-birch`, `/cedar-dune/5`) has no part
-that leads on to itself; for these there is a rule of its own (`tops.py`).
+A site that puts a new word at the top of each address (`/amber-birch`, `/cedar-dune/5`)
+has no part that leads on to itself; for these there is a rule of its own (`tops.py`).
 
 What this can't see: text made up by the server for each request. Limits are for that
 (`limits.max_pages_per_host`, `limits.max_pages_per_template`).
@@ -50,7 +56,7 @@ import msgspec
 from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import Page
-from crawler.model.metadata import TRAPS, TRAPS_OUT_OF_MEMORY, Notes
+from crawler.model.metadata import TRAPS, TRAPS_OUT_OF_MEMORY, KeyValue
 from crawler.model.url import host_key, url_id
 from crawler.policy.traps.case_variants import NAME as SPELLING
 from crawler.policy.traps.name_mazes import NAME as OPENING
@@ -82,18 +88,18 @@ from crawler.policy.traps.templates import (
 LISTED = ("seed", "sitemap", "sitemap_index", "robots_sitemap", "feed")
 """How URLs are found that somebody has named on purpose."""
 MOST_REMEMBERED = 2**20
-"""Of all hosts together, in checksums of some 64 bytes. What is beyond goes to the store, the hosts
-first that were left alone for longest, and comes back with them."""
+"""Of all hosts together, in checksums of some 64 bytes. What is beyond goes to the
+store, the hosts first that were left alone for longest, and comes back with them."""
 MOST_STRIPPED = 4096
 
 _cuts_of = msgspec.msgpack.Decoder(dict[str, Cut]).decode
 
 
 class Traps:
-    """Learns the traps of one crawl. What is cut is kept in `notes`, for a resume, and so is what
-    was learnt of hosts for which there is no room in memory."""
+    """Learns the traps of one crawl. What is cut is kept in `notes`, for a resume, and
+    so is what was learnt of hosts for which there is no room in memory."""
 
-    def __init__(self, config: LimitsConfig, notes: Notes) -> None:
+    def __init__(self, config: LimitsConfig, notes: KeyValue) -> None:
         self._config = config
         self._notes = notes
         self._ledgers: OrderedDict[str, Ledger] = OrderedDict()
@@ -106,10 +112,10 @@ class Traps:
 
     # What is left out
 
-    def judge(self, url: str, parent_url: str | None, depth: int) -> Skip | None:
+    def check(self, url: str, parent_url: str | None, depth: int) -> Skip | None:
         """Why `url`, found on `parent_url`, leads nowhere, if so.
 
-        Of another origin than that of `parent_url` only `judge_lease` can tell.
+        Of another origin than that of `parent_url` only `check_lease` can tell.
         """
         if parent_url is None or not self._config.traps:
             return None
@@ -128,7 +134,8 @@ class Traps:
         return None if found is None else Skip("trap", found[1].rule)
 
     def instead(self, url: str, parent_url: str | None, depth: int) -> str | None:
-        """The URL to look at in place of one that `judge` refuses: the same without such keys."""
+        """The URL to look at in place of one that `check` refuses: the same without
+        such keys."""
         found = self._cut(url, parent_url, depth)
         if found is None or not is_key(found[0]):
             return None
@@ -143,9 +150,9 @@ class Traps:
         self._stripped.add(stripped)
         return stripped
 
-    def judge_lease(self, lease: Lease) -> Skip | None:
+    def check_lease(self, lease: Lease) -> Skip | None:
         """The same at the last moment."""
-        if lease.want != "page" or lease.kind in LISTED:
+        if lease.destination != "page" or lease.kind in LISTED:
             return None
         if (
             lease.kept is not None
@@ -168,7 +175,7 @@ class Traps:
 
         False where others have to come first, since they may end its template.
         """
-        if lease.want != "page" or not self._config.traps:
+        if lease.destination != "page" or not self._config.traps:
             return True
         ledger = self._ledger(lease.host)
         shape = shape_of(lease.url, ledger.folders, learn=True)
@@ -211,7 +218,8 @@ class Traps:
     def _opens(
         self, ledger: Ledger, url: str, shape: Shape, parent_url: str | None, depth: int
     ) -> bool:
-        """Whether the URL opens a new name at the top, and is not one that is read in any case."""
+        """Whether the URL opens a new name at the top, and is not one that is read in
+        any case."""
         if (
             depth <= ledger.opening.entry
             or shape.keys
@@ -231,7 +239,8 @@ class Traps:
                 unit.under_way -= 1
 
     def learn(self, lease: Lease, body: bytes, page: Page) -> None:
-        """An admitted page has come; `body` is what it says, its content codings undone."""
+        """An admitted page has come; `body` is what it says, its content codings
+        undone."""
         flight = self._flights.get(lease.url_id)
         if flight is None:
             return
@@ -254,7 +263,8 @@ class Traps:
     def _look(
         self, lease: Lease, flight: Flight, body: bytes, page: Page
     ) -> bool | None:
-        """Whether the page says anything new; None where that is not looked at, or not known."""
+        """Whether the page says anything new; None where that is not looked at, or not
+        known."""
         ledger, url = flight.ledger, lease.url
         if flight.suspicion == "respelt":
             return ledger.spellings.is_another(url, page)
@@ -311,7 +321,8 @@ class Traps:
             self._end(host, ledger, wide)
 
     def _end(self, host: str, ledger: Ledger, unit: Unit) -> bool:
-        """Cut the template; False if it is cut already, and this page was still on its way."""
+        """Cut the template; False if it is cut already, and this page was still on its
+        way."""
         cuts = ledger.cuts
         if unit.name in cuts:
             return False
@@ -380,7 +391,8 @@ class Traps:
         return Ledger(cuts) if saved is None else Ledger.restored(saved, cuts)
 
     def _make_room(self) -> None:
-        """Put the hosts away that were left alone for longest, but for those being asked."""
+        """Put the hosts away that were left alone for longest, but for those being
+        asked."""
         for _ in range(len(self._ledgers)):
             if self._weight <= MOST_REMEMBERED:
                 break

@@ -1,7 +1,9 @@
-"""One page under several spellings of its address, on servers that take any case. No I/O.
+"""One page under several spellings of its address, on servers that take any case. No
+I/O.
 
-A page under another spelling says what the first one said: the same title, as many links and
-pictures. Where that goes on, a URL that was read under one spelling is not asked for under another.
+A page under another spelling says what the first one said: the same title, as many
+links and pictures. Where that goes on, a URL that was read under one spelling is not
+asked for under another.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ MOST_SPELLINGS = 8192
 ADDRESS = 5
 """What one weighs in memory, in checksums."""
 Met = tuple[int, int, int | None]
-"""Identities of the address in small letters and of that which was met first; how it looked."""
+"""Identities of the address in small letters and of that which was met first; how it
+looked."""
 NAME = "another case of letters"
 
 
 class Spellings:
-    """The addresses that were asked for of one host, by what they are in small letters."""
+    """The addresses that were asked for of one host, by what they are in small
+    letters."""
 
     __slots__ = ("_last", "_met")
 

@@ -1,4 +1,5 @@
-"""Which names the folders of one host have shown: where they are too many, any name will do."""
+"""Which names the folders of one host have shown: where they are too many, any name
+will do."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class Folders:
         return "*" if self._names.get(folder, _OTHERS) is None else name
 
     def learn(self, folder: str, name: str, most: int) -> str:
-        """The same, and the name is known from now on. `most`: beyond so many any will do."""
+        """The same, and the name is known from now on. `most`: beyond so many any will
+        do."""
         names = self._names.get(folder, _OTHERS)
         if names is None:
             return "*"
@@ -50,7 +52,8 @@ class Folders:
         return name
 
     def saved(self, most: int) -> Saved:
-        """As the constructor takes it: `most` folders, those in which any name will do first."""
+        """As the constructor takes it: `most` folders, those in which any name will do
+        first."""
         folders = sorted(self._names.items(), key=lambda one: one[1] is not None)
         return {
             folder: None if names is None else [*names]

@@ -1,15 +1,17 @@
-"""Names at the top of a site: `/aardvark/` leads to `/abacus/`, and so on through the dictionary.
+"""Names at the top of a site: `/aardvark/` leads to `/abacus/`, and so on through the
+dictionary.
 
-No part of such a site leads on to itself, so nothing of it is ever fed (`ledger.py`). What tells it
-from a wiki with its articles at the top is still yield, with two differences. Names are no content:
-a page of a maze says its own, and those of the pages it leads to, and each is a word that was not
-met before. And only a page that leads on to further new names pays: of those that do not, such as
-the bare profiles that a list of members names, there is an end.
+No part of such a site leads on to itself, so nothing of it is ever fed (`ledger.py`).
+What tells it from a wiki with its articles at the top is still yield, with two
+differences. Names are no content: a page of a maze says its own, and those of the pages
+it leads to, and each is a word that was not met before. And only a page that leads on
+to further new names pays: of those that do not, such as the bare profiles that a list
+of members names, there is an end.
 
-A name is *opened* by the first page below it that is asked for. Suspect is a page that opens one,
-two links or more from a seed, and not found on the home page: what these list is read in any case.
-At the end of its credit no further name is opened from there; all below those that are open is read
-as before.
+A name is *opened* by the first page below it that is asked for. Suspect is a page that
+opens one, two links or more from a seed, and not found on the home page: what these
+list is read in any case. At the end of its credit no further name is opened from there;
+all below those that are open is read as before.
 """
 
 from __future__ import annotations
@@ -78,12 +80,14 @@ class Tops:
 
 
 def top_of(url: str) -> str:
-    """The first name in the path of a canonical URL without a query, as templates have it."""
+    """The first name in the path of a canonical URL without a query, as templates have
+    it."""
     return masked(url.split("/", 4)[3].lower())
 
 
 def names_of(url: str, page: Page) -> frozenset[bytes]:
-    """The words, in small letters, by which the page's address and its links are known."""
+    """The words, in small letters, by which the page's address and its links are
+    known."""
     paths = [url, *(link.url for link in page.links[:_MOST_LINKS])]
     return frozenset(word.encode() for path in paths for word in _words(path))
 

@@ -1,12 +1,13 @@
 """Does a page say what its host has not said before? No I/O.
 
-A page's text is cut at its tags into blocks, words with digits in them become `#`, and so does what
-the URL's own query says. A page is new if a block was not seen on this host, or a picture, or four
-numbers that are no dates. So a list in another order is old though not a byte is where it was, and
-so is a near-duplicate with another date, another counter or another session, while an archive's
-entry needs one sentence of its own. (SimHash and MinHash compare whole pages: boilerplate makes
-entries alike, and the threshold is a guess. Blocks forget boilerplate by seeing it twice:
-C. Kohlschuetter et al., "Boilerplate Detection using Shallow Text Features", 2010.)
+A page's text is cut at its tags into blocks, words with digits in them become `#`, and
+so does what the URL's own query says. A page is new if a block was not seen on this
+host, or a picture, or four numbers that are no dates. So a list in another order is old
+though not a byte is where it was, and so is a near-duplicate with another date, another
+counter or another session, while an archive's entry needs one sentence of its own.
+(SimHash and MinHash compare whole pages: boilerplate makes entries alike, and the
+threshold is a guess. Blocks forget boilerplate by seeing it twice: C. Kohlschuetter et
+al., "Boilerplate Detection using Shallow Text Features", 2010.)
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from zlib import crc32
 from crawler.model.documents import ImageLink
 
 MOST_BLOCKS = 8192
-"""Of one host, in each of two halves: when the newer one is full the older one is forgotten."""
+"""Of one host, in each of two halves: when the newer one is full the older one is
+forgotten."""
 MOST_TEXT = 128 * 1024
 NUMBERS = 4
 OWN_SHARE = 20
-"""A view of another page has to say so much that is new, one part of so many: who is answered
-(`?replytocom=`) stands in it, too."""
+"""A view of another page has to say so much that is new, one part of so many: who is
+answered (`?replytocom=`) stands in it, too."""
 
 
 def _element(name: str) -> bytes:
@@ -51,8 +53,9 @@ _WORD = re.compile(r"[^\W_]{3,64}")
 
 
 class Memory:
-    """What one host has said so far, as checksums: a chance of one in 2^32 for each to be taken for
-    another costs nobody a page, and they mean the same to the next process."""
+    """What one host has said so far, as checksums: a chance of one in 2^32 for each to
+    be taken for another costs nobody a page, and they mean the same to the next
+    process."""
 
     __slots__ = ("_new", "_old")
 
@@ -79,8 +82,8 @@ class Memory:
     ) -> bool:
         """Whether a page has what this host has not shown before; from now on it has.
 
-        `bag`: of each block only the set of its words counts, as where a trail repeats itself.
-        `names`: words in small letters that say nothing.
+        `bag`: of each block only the set of its words counts, as where a trail repeats
+        itself. `names`: words in small letters that say nothing.
         """
         text = _text(body, url)
         blocks = set(_blocks(text))
@@ -94,7 +97,8 @@ class Memory:
         return len(self._take(numbers)) >= NUMBERS
 
     def is_another(self, url: str, body: bytes, images: Iterable[ImageLink]) -> bool:
-        """Whether a view of a page that was read has more to say than that page, and others."""
+        """Whether a view of a page that was read has more to say than that page, and
+        others."""
         blocks: dict[int, int] = {
             crc32(block): len(block) for block in _blocks(_text(body, url))
         }

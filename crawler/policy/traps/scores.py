@@ -1,8 +1,10 @@
-"""What the templates, keys and parts of one host have earned, and what they have cost. No I/O.
+"""What the templates, keys and parts of one host have earned, and what they have cost.
+No I/O.
 
-Each unit begins with CREDIT fetches. One that brings nothing new costs one; one that does earns
-GAIN, up to CREDIT, for itself and for the list that led to it. No more are under way at once than
-could end it, so that a trap costs the same however many requests a host is asked at once.
+Each unit begins with CREDIT fetches. One that brings nothing new costs one; one that
+does earns GAIN, up to CREDIT, for itself and for the list that led to it. No more are
+under way at once than could end it, so that a trap costs the same however many requests
+a host is asked at once.
 """
 
 from __future__ import annotations
@@ -24,27 +26,30 @@ CREDIT = 32
 GAIN = 4
 FREE = 8
 WIDE = 2 * CREDIT
-"""Credit of a key on the whole host, and of a part of the site where no single template fails."""
+"""Credit of a key on the whole host, and of a part of the site where no single template
+fails."""
 RARELY = 32
 STREAK, STREAK_OF_TOPS = 16, 4
-"""A template is looked at half as often after each so many pages that were new, down to RARELY; new
-names at the top sooner, for all pages of a site may have one."""
+"""A template is looked at half as often after each so many pages that were new, down to
+RARELY; new names at the top sooner, for all pages of a site may have one."""
 MOST_UNITS = 4096
 """Of one host."""
 SAMPLE = 4
-"""Of the pages that have other views, one in so many is read, to be compared with these."""
+"""Of the pages that have other views, one in so many is read, to be compared with
+these."""
 MOST_READ = 8192
 
 EMPTY, UNIT, CUT = 40, 7, 8
-"""What a ledger weighs without anything in it, and what a unit and a cut do: checksums of the same
-size, some 64 bytes each."""
+"""What a ledger weighs without anything in it, and what a unit and a cut do: checksums
+of the same size, some 64 bytes each."""
 MOST_SAVED = 1024
-"""Units, folders, addresses and pages read, of each, that are kept of a host out of memory: the
-blocks of its text are kept all."""
+"""Units, folders, addresses and pages read, of each, that are kept of a host out of
+memory: the blocks of its text are kept all."""
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """The end of a template: the rule that says so, and the depth where it was first met."""
+    """The end of a template: the rule that says so, and the depth where it was first
+    met."""
 
     rule: str
     entry: int
@@ -66,7 +71,8 @@ class SavedUnit(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Saved(msgspec.Struct, frozen=True, array_like=True):
-    """A ledger that is out of memory. What was cut is kept by itself, for it counts for ever."""
+    """A ledger that is out of memory. What was cut is kept by itself, for it counts for
+    ever."""
 
     units: list[SavedUnit]
     respelt: SavedUnit
@@ -124,7 +130,8 @@ class Unit:
         )  # fmt: skip
 
     def full(self) -> bool:
-        """Whether one more under way would be one too many, if all of them bring nothing new."""
+        """Whether one more under way would be one too many, if all of them bring
+        nothing new."""
         return self.streak < self.needs and self.under_way >= max(1, self.credit)
 
     def due(self) -> bool:
@@ -145,8 +152,9 @@ class Unit:
 
 
 Suspicion = Literal["", "fed", "view", "respelt", "opening"]
-"""Why a page may be in vain: its templates feed themselves with it, it is another view of the page
-that it was found on, it was read under another spelling, or it opens a new name at the top."""
+"""Why a page may be in vain: its templates feed themselves with it, it is another view
+of the page that it was found on, it was read under another spelling, or it opens a new
+name at the top."""
 
 
 class Flight(NamedTuple):
@@ -206,8 +214,9 @@ class Ledger:
         return ledger
 
     def saved(self) -> bytes:
-        """What the store keeps while the host is out of memory: some 60 bytes for each unit, five
-        for each block; of more than MOST_SAVED units those that were fetched most."""
+        """What the store keeps while the host is out of memory: some 60 bytes for each
+        unit, five for each block; of more than MOST_SAVED units those that were fetched
+        most."""
         units = sorted(self.units.values(), key=lambda unit: -unit.fetched)[:MOST_SAVED]
         return _encode(
             Saved(
@@ -256,7 +265,8 @@ class Ledger:
             self.units.setdefault(role.name, Unit(role, depth))
 
     def reward(self, shape: Shape) -> None:
-        """A page was new: that speaks for the list of this shape, however dull, that led to it."""
+        """A page was new: that speaks for the list of this shape, however dull, that
+        led to it."""
         for role in roles_of(shape):
             unit = self.units.get(role.name)
             if unit is not None:
@@ -272,8 +282,8 @@ class Ledger:
     def expects_doubles(self, shape: Shape) -> bool:
         """Whether one page more may take the place of others and say what they said.
 
-        Where no key is left, as many as were read under the keys that were cut, beside the first
-        few: each of these may be the double of one that takes its place.
+        Where no key is left, as many as were read under the keys that were cut, beside
+        the first few: each of these may be the double of one that takes its place.
         """
         if self.patience:
             self.patience -= 1
@@ -290,7 +300,8 @@ class Ledger:
         return self.doubles[shape.part] <= read
 
     def sample(self, url: str, page: Page) -> bool:
-        """Whether this page is one of those that are read to be compared with their views."""
+        """Whether this page is one of those that are read to be compared with their
+        views."""
         self._sample += 1
         if self._sample % SAMPLE or not any(
             _may_be_view(link.url, url) for link in page.links
@@ -321,14 +332,16 @@ def suspects(units: list[Unit], shape: Shape, depth: int, kin: Kinship) -> list[
 
 
 def _may_pay(unit: Unit, shape: Shape, kin: Kinship) -> bool:
-    """Where a URL has keys, one of them pays; a part needs folders, and no better cause."""
+    """Where a URL has keys, one of them pays; a part needs folders, and no better
+    cause."""
     if shape.keys:
         return unit.key != "/"
     return unit.level != "part" or (shape.combined and not kin.view)
 
 
 def views(units: list[Unit], kin: Kinship) -> list[Unit]:
-    """The units by which a page would be another view of the one that it was found on."""
+    """The units by which a page would be another view of the one that it was found
+    on."""
     if not kin.view:
         return []
     return [

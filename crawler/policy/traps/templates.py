@@ -1,9 +1,10 @@
-"""What URLs have in common: templates of paths, keys of queries, parts of a site. No I/O.
+"""What URLs have in common: templates of paths, keys of queries, parts of a site. No
+I/O.
 
-The path with digits as `#`, what is put together (`red+small`, `red,small`) as `+`, and with `*`
-where a folder has shown more than 32 names (at the top 128); a folder that repeats counts once
-(`/a/b/a/b` is `/a/b~`). Beside the path each key of the query stands for itself, in its part of the
-site (the first folder) and in the whole host.
+The path with digits as `#`, what is put together (`red+small`, `red,small`) as `+`, and
+with `*` where a folder has shown more than 32 names (at the top 128); a folder that
+repeats counts once (`/a/b/a/b` is `/a/b~`). Beside the path each key of the query
+stands for itself, in its part of the site (the first folder) and in the whole host.
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ from crawler.policy.traps.folders import NO_FOLDERS, Folders
 MOST_NAMES = 32
 """Of a folder; beyond, any name is `*`."""
 MOST_PARTS = 128
-"""Folders at the top, and pages there that take a query: a site has more of these, each with its
-own affairs, and a trap in one of them says nothing about the others."""
+"""Folders at the top, and pages there that take a query: a site has more of these, each
+with its own affairs, and a trap in one of them says nothing about the others."""
 _MOST_KEYS = 16
 _DEEPEST = 32
 """Names of a path that are looked at; others may have thousands."""
 
 _PARAMETER = re.compile(r"(;[^/;=?]+=)[^/;?]*")
 _COOKIELESS = re.compile(r"(?<=/)\((?:[A-Za-z]\([0-9A-Za-z]+\))+\)/")
-"""Session of an ASP.NET site without cookies: `/(S(lit3py55t21z5v55vlm25s55))/orders.aspx`."""
+"""Session of an ASP.NET site without cookies:
+`/(S(lit3py55t21z5v55vlm25s55))/orders.aspx`."""
 _COOKIELESS_KEY = ";(S())="
-# From the beginning of a row of letters and digits only: else a long one without digits is slow.
+# From the beginning of a row of letters and digits only: else a long one without digits
+# is slow.
 _DIGITS = re.compile(r"(?<![0-9A-Za-z])[A-Za-z]*+[0-9][0-9A-Za-z]*+")
 is_key = re.compile(r"[^?;]*[?;][^=]*=").fullmatch
 """Whether the name of a unit is one of a key."""
@@ -46,7 +49,8 @@ class Shape(NamedTuple):
     """`?name=`, and `;name=` of path parameters."""
     repeats: bool
     combined: bool
-    """It has two folders or more below its part: one of many ways to put them together."""
+    """It has two folders or more below its part: one of many ways to put them
+    together."""
 
 
 Level = Literal["path", "part", "key", "host_key"]
@@ -62,7 +66,8 @@ class Role(NamedTuple):
 
 
 class Kinship(NamedTuple):
-    """How a URL is related to the page that it was found on, as keys, and "/" for the path."""
+    """How a URL is related to the page that it was found on, as keys, and "/" for the
+    path."""
 
     fed: tuple[str, ...]
     """The parent has these too."""
@@ -77,7 +82,8 @@ NOWHERE = Shape("", "", "", (), False, False)
 
 
 def shape_of(url: str, folders: Folders = NO_FOLDERS, *, learn: bool = False) -> Shape:
-    """The templates of a canonical URL. `folders` says where any name will do, and may learn it."""
+    """The templates of a canonical URL. `folders` says where any name will do, and may
+    learn it."""
     path, _, query = url.split("/", 3)[3].partition("?")
     path, parameters = _parameters(path.lower())
     shape = ""

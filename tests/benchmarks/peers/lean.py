@@ -1,7 +1,8 @@
 """What the lean peers share: all that is not the network.
 
-"Lean" means that nothing is done which the task does not demand: one XPath for each kind of link,
-duplicates removed before the (expensive) join, no robots.txt, no retries, no state on disk.
+"Lean" means that nothing is done which the task does not demand: one XPath for each
+kind of link, duplicates removed before the (expensive) join, no robots.txt, no retries,
+no state on disk.
 """
 
 import json
@@ -18,7 +19,8 @@ _TITLE = etree.XPath("string(//title)", smart_strings=False)
 
 
 class LeanCrawl:
-    """The queue of a crawl and what is done with each answer. `todo` holds absolute URLs."""
+    """The queue of a crawl and what is done with each answer. `todo` holds absolute
+    URLs."""
 
     def __init__(self, seed: str, folder: Path) -> None:
         parts = urlsplit(seed)

@@ -33,7 +33,8 @@ class Answer:
 
 
 class Crawl:
-    """The workers; those with nothing to do wait for `more` until all of them are idle."""
+    """The workers; those with nothing to do wait for `more` until all of them are
+    idle."""
 
     def __init__(self, lean: LeanCrawl) -> None:
         self.lean = lean

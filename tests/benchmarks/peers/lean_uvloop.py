@@ -1,4 +1,5 @@
-"""uvloop: bare protocols without coroutines, httptools, lxml. The fastest that Python offers."""
+"""uvloop: bare protocols without coroutines, httptools, lxml. The fastest that Python
+offers."""
 
 import asyncio
 from typing import cast
@@ -11,7 +12,8 @@ from tests.benchmarks.peers.lean import LeanCrawl
 
 
 class Crawl:
-    """Hands URLs to connections and makes new connections for those that the server closed."""
+    """Hands URLs to connections and makes new connections for those that the server
+    closed."""
 
     def __init__(self, lean: LeanCrawl) -> None:
         self.lean = lean

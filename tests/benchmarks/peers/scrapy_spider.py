@@ -21,7 +21,8 @@ class SiteSpider(scrapy.Spider):
     def __init__(self, seed: str) -> None:
         super().__init__()
         self.start_urls = [seed]
-        # Not allow_domains: that compares names without ports, and this site is on a port.
+        # Not allow_domains: that compares names without ports, and this site is on a
+        # port.
         here = "^" + re.escape("{0.scheme}://{0.netloc}/".format(urlsplit(seed)))
         self.links = LinkExtractor(allow=here, tags=("a",), attrs=("href",))
         self.images = LinkExtractor(

@@ -1,4 +1,5 @@
-"""The command line without a network: parsing, help, configuration, schema, mistakes."""
+"""The command line without a network: parsing, help, configuration, schema,
+mistakes."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ import click
 import pytest
 import trustme
 
-from crawler.cli import COMMANDS, commands, run
+from crawler.cli import COMMANDS, run
+from crawler.cli import orbweb as group
 from crawler.cli.flags import Flag
 from crawler.cli.options import crawl_options
 from crawler.model.config import Config
@@ -83,9 +85,10 @@ def test_help_loads_no_machinery() -> None:
 
 
 def test_a_crawl_loads_only_what_it_meets() -> None:
-    """Plain http, no rules, no XML, no terminal: half of a crawl's start was imports."""
+    """Plain http, no rules, no XML, no terminal: half of a crawl's start was
+    imports."""
     script = (
-        "import sys; from crawler.cli.commands import crawl, running;"
+        "import sys; from crawler.cli import running; from crawler.cli.commands import crawl;"
         "print(sorted({'rich', 'lxml', 'ssl', 'logging', 'email', 'dns', 're2', 'publicsuffixlist',"
         " 'backports.zstd', 'dataclasses', 'asyncio'} & sys.modules.keys()))"
     )
@@ -121,9 +124,9 @@ def test_mistyped_words(orbweb) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_a_url_alone_is_crawled() -> None:
-    context = click.Context(commands)
+    context = click.Context(group)
     for word in ("example.com", "localhost:1", "./x"):
-        name, command, rest = commands.resolve_command(context, [word, "-l", "1"])
+        name, command, rest = group.resolve_command(context, [word, "-l", "1"])
         assert (name, rest) == ("crawl", [word, "-l", "1"])
         assert command is not None
 

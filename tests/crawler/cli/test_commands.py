@@ -1,4 +1,5 @@
-"""The commands as a person runs them: a process, a terminal's worth of text, an exit code.
+"""The commands as a person runs them: a process, a terminal's worth of text, an exit
+code.
 
 The server is the demo's: blocking sockets in a thread of this process.
 """
@@ -22,8 +23,8 @@ import pytest
 
 from crawler.cli.commands.demo import is_demo
 from crawler.demo.server import DemoServer, serving
+from tests.helpers.paths import PROGRAM, ROOT
 
-PROGRAM = [sys.executable, str(ROOT / "cli.py")]
 QUICK = ["--wait", "0", "--per-host", "8", "--exclude", "slow|busy"]
 """Options for a crawl of the demo's site that takes no time."""
 
@@ -344,14 +345,14 @@ def test_a_signal_before_the_first_request_is_heeded(
 import os, signal, sys
 from crawler import cli
 from crawler.cli import running
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import PROGRAM, ROOT
 opened = running.open_crawl
 def interrupted(*args, **more):
     crawl = opened(*args, **more)
     os.kill(os.getpid(), signal.SIGTERM)
     return crawl
 running.open_crawl = interrupted
-sys.exit(main.run(["crawl", {server.url!r}, "-d", "out", *{QUICK!r}]))
+sys.exit(cli.run(["crawl", {server.url!r}, "-d", "out", *{QUICK!r}]))
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -523,7 +524,8 @@ def without(
 def test_a_closed_descriptor_is_no_file_of_ours(
     server: DemoServer, tmp_path: Path, redirection: str
 ) -> None:
-    """Its number must not go to the state or the records, for what is then said would be there."""
+    """Its number must not go to the state or the records, for what is then said would
+    be there."""
     done = without(
         redirection, tmp_path, "crawl", server.url, *QUICK, "-d", "out", "-v"
     )

@@ -1,4 +1,5 @@
-"""orbweb doctor: what would keep a crawl from working is seen and told, each thing by itself."""
+"""orbweb doctor: what would keep a crawl from working is seen and told, each thing by
+itself."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from crawler.frontier.sqlite.database import FILE_NAME
-from tests.crawler.engine.test_crawl import link, page
+from tests.helpers.crawling import link, page
 from tests.helpers.paths import ROOT
 from tests.site.page import reply
 from tests.site.server import Exchange, Site

@@ -1,4 +1,5 @@
-"""`orbweb status`: a crawl's folder told in words and in JSON, at every stage of its life."""
+"""`orbweb status`: a crawl's folder told in words and in JSON, at every stage of its
+life."""
 
 from __future__ import annotations
 
@@ -42,7 +43,8 @@ def records(path: Path, moments: list[float]) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path):  # type: ignore[no-untyped-def]
-    """A running crawl with one page done, one failed, one to be tried again, one waiting."""
+    """A running crawl with one page done, one failed, one to be tried again, one
+    waiting."""
     with_crawl = SqliteStore(tmp_path / "state")
     with_crawl.set_run(Run(ULID, to_json(Config(dir=str(tmp_path))).decode(), 3))
     with_crawl.add([found(name) for name in "1234"] + [found("5", skip=FAR)], 0.0)

@@ -1,4 +1,5 @@
-"""The demo's site, asked by the standard library's client: whole, and misbehaving as promised."""
+"""The demo's site, asked by the standard library's client: whole, and misbehaving as
+promised."""
 
 from __future__ import annotations
 

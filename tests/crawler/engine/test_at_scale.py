@@ -1,11 +1,12 @@
-"""500 hosts in virtual time, with the configuration that a crawl has by default but one request a
-second: how long it takes, against what it must take.
+"""500 hosts in virtual time, with the configuration that a crawl has by default but one
+request a second: how long it takes, against what it must take.
 
-The bounds. A sound host has a robots.txt and 22 pages, and between two requests lies an interval of
-a second: its last page can't be asked for before 22.0. Where the interval is another (Crawl-delay,
-or the time that a slow host takes), it is 22 of those. A silent host is known to be dead after
-`park_after` attempts, each of which lasts as long as the connect timeout, and the pauses between
-them: 10 + 1 + 10 + 2 + 10 = 33 seconds. No pace can be quicker; ours may take a tenth longer.
+The bounds. A sound host has a robots.txt and 22 pages, and between two requests lies an
+interval of a second: its last page can't be asked for before 22.0. Where the interval
+is another (Crawl-delay, or the time that a slow host takes), it is 22 of those. A
+silent host is known to be dead after `park_after` attempts, each of which lasts as long
+as the connect timeout, and the pauses between them: 10 + 1 + 10 + 2 + 10 = 33 seconds.
+No pace can be quicker; ours may take a tenth longer.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ def test_slow_hosts_keep_no_place_from_the_quick_ones(clock, tmp_path):
 
 
 def test_slow_hosts_do_no_better_and_no_harm_where_no_place_is_lent(clock, tmp_path):
-    """Without places to lend, half of all are left to the quick ones, and that is to be seen."""
+    """Without places to lend, half of all are left to the quick ones, and that is to be
+    seen."""
 
     def change(n: int, host: Host) -> None:
         host.latency = 8.0 if n % 10 == 5 else host.latency
@@ -133,9 +135,11 @@ def test_no_more_requests_are_under_way_than_there_are_places(clock, tmp_path):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_hosts_of_all_kinds_each_take_as_long_as_they_must(tmp_path, seed):
-    """5 % dead, 10 % slow, 20 % with a Crawl-delay, 10 % that say 429 or 503: the same each time.
+    """5 % dead, 10 % slow, 20 % with a Crawl-delay, 10 % that say 429 or 503: the same
+    each time.
 
-    What a refusal costs beside its Retry-After is the pace that recovers, and the back-off.
+    What a refusal costs beside its Retry-After is the pace that recovers, and the
+    back-off.
     """
     logs = []
     for _ in range(2):
@@ -174,8 +178,8 @@ def n_is_slow(host: Host) -> bool:
 
 
 def test_a_mixed_crowd_is_crawled_politely_and_alike_each_time(tmp_path):
-    """500 hosts: 10 % dead, 10 % slow, 10 % without robots.txt, 20 % saying 429 or 503 at times,
-    30 % with a Crawl-delay.
+    """500 hosts: 10 % dead, 10 % slow, 10 % without robots.txt, 20 % saying 429 or 503
+    at times, 30 % with a Crawl-delay.
     """
     manners = PolitenessConfig(wait=1.0)
     logs = []

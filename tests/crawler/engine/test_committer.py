@@ -1,4 +1,5 @@
-"""The writer when it dies inside a batch: what the next run makes of the half that is on disk."""
+"""The writer when it dies inside a batch: what the next run makes of the half that is
+on disk."""
 
 import hashlib
 import json
@@ -9,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from crawler.engine.committer import Writer
+from crawler.engine.committer import Committer
 from crawler.engine.stats import Stats
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
 from crawler.model.config import OutputConfig, PolitenessConfig
-from crawler.model.crawl import Found, Lease, Outcome
+from crawler.model.crawl import Discovered, Lease, Outcome
 from crawler.model.errors import OutputError
 from crawler.model.records import ImageRecord
 from crawler.output.images import ImageFiles
@@ -28,7 +29,8 @@ URLS = ("https://a.example/first.png", "https://a.example/second.png")
 
 
 class Dying:
-    """A sink that fails at the moment at which a kill hurts most: the files are written."""
+    """A sink that fails at the moment at which a kill hurts most: the files are
+    written."""
 
     def write(self, lines: Sequence[bytes]) -> None:
         raise OutputError("died")
@@ -60,7 +62,9 @@ def write(store: SqliteStore, folder: Path, sink: Sink, order: slice) -> None:
     )
     run = store.run() or Run("run", "{}")
     stats = Stats(time.time)
-    writer = Writer(run, frontier, store, sink, files, stats, OutputConfig(), time.time)
+    writer = Committer(
+        run, frontier, store, sink, files, stats, OutputConfig(), time.time
+    )
     leases = sorted(
         (lease for _ in URLS if (lease := frontier.lease())), key=lambda x: x.url
     )
@@ -72,7 +76,7 @@ def write(store: SqliteStore, folder: Path, sink: Sink, order: slice) -> None:
 
 def test_a_picture_left_behind_is_found_again_by_another_url(tmp_path: Path) -> None:
     with closing(SqliteStore(tmp_path / "state")) as store:
-        store.add([Found(url, "img", "image", 1) for url in URLS], time.time())
+        store.add([Discovered(url, "img", "image", 1) for url in URLS], time.time())
         store.set_run(Run("run", "{}"))
         store.commit()
         with pytest.raises(OutputError, match="died"):

@@ -1,4 +1,5 @@
-"""`scope.dedupe_content`: what has the same bytes under several URLs is written once."""
+"""`scope.dedupe_content`: what has the same bytes under several URLs is written
+once."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from crawler.model.config import (
     ScopeConfig,
 )
 from crawler.workspace.folder import stored_config
-from tests.crawler.engine.test_crawl import (
+from tests.helpers.crawling import (
     HASTY,
     config,
     crawl,
@@ -49,7 +50,8 @@ def once(site: Site, folder: Path, **changes: Any) -> Config:
 
 @pytest.fixture
 def twins(serve: Any) -> Site:
-    """/a, /b/ and /c are the same page, whose relative link leads elsewhere from /b/."""
+    """/a, /b/ and /c are the same page, whose relative link leads elsewhere from
+    /b/."""
     same = page("<p>the same", link("further"))
     return serve(
         index=page(link("/a", "/b/", "/c", "/one.txt", "/other.txt")),

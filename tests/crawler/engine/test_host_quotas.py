@@ -1,4 +1,5 @@
-"""What one host, or one template of its paths, may cost: on whole crawls, across their ends."""
+"""What one host, or one template of its paths, may cost: on whole crawls, across their
+ends."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from crawler.model.config import (
     ScopeConfig,
 )
 from crawler.workspace.folder import stored_config
-from tests.crawler.engine.test_crawl import link, page, picture, png
+from tests.helpers.crawling import link, page, picture, png
 from tests.helpers.simulated_hosts import START, Host, World, crawl_into
 from tests.site.page import reply
 from tests.site.server import Exchange, Site
@@ -53,7 +54,8 @@ def size_of(host: Host, *numbers: int) -> int:
     return sum(len(host.answer(path, START)[1]) for path in paths)
 
 
-# ------------------------------------------------------------------ each limit, by itself
+# ------------------------------------------------------------------ each limit, by
+# itself
 
 
 @pytest.mark.parametrize("workers", [1, 2, 32])
@@ -111,8 +113,9 @@ def test_what_is_under_way_when_the_bytes_are_spent_is_kept(clock, tmp_path):
 
 
 def test_time_of_a_host_is_that_of_its_requests_and_pauses(clock, tmp_path):
-    """A host with a Crawl-delay of ten seconds has six requests in a minute, one that answers in
-    20 s three; the quick one that is asked once a second has nearly all its pages read."""
+    """A host with a Crawl-delay of ten seconds has six requests in a minute, one that
+    answers in 20 s three; the quick one that is asked once a second has nearly all its
+    pages read."""
     patient, slow, quick = (
         Host(name, pages=50) for name in ("p.example", "s.example", "q.example")
     )
@@ -155,7 +158,8 @@ def test_a_host_that_is_parked_spends_no_time(clock, tmp_path):
 
 
 def test_hosts_that_wait_for_their_turn_spend_no_time(clock, tmp_path):
-    """With one place for twenty hosts each is asked every 20 s, for a twentieth of one."""
+    """With one place for twenty hosts each is asked every 20 s, for a twentieth of
+    one."""
     hosts = [Host(f"h{n}.example", pages=12, latency=1.0) for n in range(20)]
     limits = LimitsConfig(max_time_per_host=30.0)
     world = World(clock, hosts)
@@ -345,7 +349,8 @@ open_crawl(config, mode="resume" if sys.argv[5] == "again" else "new").run()
 def test_kill_9_at_a_commit_loses_no_count_and_counts_nothing_twice(
     tmp_path: Path,
 ) -> None:
-    """Twelve kills, before and after a commit: records and accounts agree, and so does the end."""
+    """Twelve kills, before and after a commit: records and accounts agree, and so does
+    the end."""
 
     def numbered(exchange: Exchange) -> None:
         n = int(exchange.arg("0"))

@@ -1,4 +1,5 @@
-"""What a crawl remembers of its hosts: across resumes, and while they are left alone."""
+"""What a crawl remembers of its hosts: across resumes, and while they are left
+alone."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def in_short_runs(world: World, folder: Path, pages: int) -> int:
     return runs
 
 
-# ------------------------------------------------------------------ a resume forgets none
+# ------------------------------------------------------------------ a resume forgets
+# none
 
 
 def test_a_crawl_delay_is_kept_by_a_crawl_that_is_resumed_after_each_page(
@@ -111,7 +113,8 @@ def test_a_parked_host_is_asked_again_on_the_next_day_under_the_default_settings
     assert (summary.finish_reason, summary.counts["page"]) == ("done", 3 + 9)
 
 
-# ------------------------------------------------------------------ who cools down holds nothing
+# ------------------------------------------------------------------ who cools down
+# holds nothing
 
 
 def greenlets() -> int:
@@ -122,9 +125,11 @@ def greenlets() -> int:
 def test_a_host_that_cools_down_holds_no_place_no_greenlet_and_no_connection(
     clock, tmp_path
 ):
-    """With one place for all, nine hosts rest for an hour, and the tenth goes on at its full rate.
+    """With one place for all, nine hosts rest for an hour, and the tenth goes on at its
+    full rate.
 
-    Workers are the only greenlets of a crawl: there is one for the place, and none for a pause.
+    Workers are the only greenlets of a crawl: there is one for the place, and none for
+    a pause.
     """
     resting = [Host(f"h{n}.example", pages=2) for n in range(9)]
     for host in resting:
@@ -151,7 +156,8 @@ def test_a_host_that_cools_down_holds_no_place_no_greenlet_and_no_connection(
         assert breaches(host, ONE_A_SECOND) == []
 
 
-# ------------------------------------------------------------------ limits of a whole crawl
+# ------------------------------------------------------------------ limits of a whole
+# crawl
 
 
 @pytest.mark.parametrize(

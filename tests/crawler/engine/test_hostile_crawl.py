@@ -1,8 +1,8 @@
 """Every misbehaviour that we know of, in one crawl from one page.
 
-The index of the fixture site, and beyond it hosts whose names, addresses, ports or certificates are
-wrong. The crawl has to end by itself, in time and in memory; each URL has to end as it should, and
-what is good among all the bad has to be fetched.
+The index of the fixture site, and beyond it hosts whose names, addresses, ports or
+certificates are wrong. The crawl has to end by itself, in time and in memory; each URL
+has to end as it should, and what is good among all the bad has to be fetched.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Run(NamedTuple):
     by_url: dict[str, list[dict[str, Any]]]
     """Terminal records; of the site itself by path."""
     elsewhere: dict[str, tuple[str, str]]
-    """What has to become of the URLs of other hosts: type, and error_code if it is an error."""
+    """What has to become of the URLs of other hosts: type, and error_code if it is an
+    error."""
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,8 @@ def test_it_ends_by_itself_within_its_bounds(run: Run) -> None:
 
 
 def test_it_is_a_long_list(run: Run) -> None:
-    """Of pages that are not what a well-behaved server sends, the others not counted."""
+    """Of pages that are not what a well-behaved server sends, the others not
+    counted."""
     odd = [page for page in PAGES if page.listed and _is_odd(page.expect)]
     bad = [code for _, code in run.elsewhere.values() if code]
     assert len(odd) + len(HOSTILE) + len(bad) >= 160
@@ -194,7 +196,8 @@ def test_each_page_ends_as_it_should(page: Any, run: Run) -> None:
 
 
 SLACK_MS = 1000
-"""For the other 23 that are under way; the machine's stalls are left out by the hub's clock."""
+"""For the other 23 that are under way; the machine's stalls are left out by the hub's
+clock."""
 
 
 def _milliseconds(record: dict[str, Any]) -> int:

@@ -1,4 +1,5 @@
-"""Killed at any moment and opened again: every URL in one record, every picture once on disk."""
+"""Killed at any moment and opened again: every URL in one record, every picture once on
+disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What takes the square of its length in time lets one answer stop the crawl: rows of one thing.
+"""What takes the square of its length in time lets one answer stop the crawl: rows of
+one thing.
 
 Each of these once took minutes or hours; now each takes less than the measure can tell.
 """
@@ -45,9 +46,9 @@ def read(content_type: str, body: bytes) -> None:
         None,
         False,
     )
-    for want in ("page", "image"):
+    for destination in ("page", "image"):
         with suppress(Failure):
-            extract(response, want, LimitsConfig())  # type: ignore[arg-type]
+            extract(response, destination, LimitsConfig())  # type: ignore[arg-type]
 
 
 ROWS: dict[str, Callable[[], object]] = {

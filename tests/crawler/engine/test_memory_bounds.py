@@ -1,4 +1,5 @@
-"""What grows with what servers send, and where it ends: one test for each place that keeps."""
+"""What grows with what servers send, and where it ends: one test for each place that
+keeps."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from typing import Any
 import pytest
 
 from crawler.engine import robots_cache as gates
-from crawler.engine.committer import BATCH, HELD, Writer
-from crawler.engine.robots_cache import Gate
+from crawler.engine.committer import BATCH, HELD, Committer
+from crawler.engine.robots_cache import RobotsCache
 from crawler.engine.stats import MOST_HOSTS, Stats
 from crawler.extract import extract
 from crawler.frontier.memory import MemoryStore
@@ -20,7 +21,7 @@ from crawler.frontier.sqlite import recent
 from crawler.frontier.sqlite.recent import Recent
 from crawler.frontier.store import Run
 from crawler.model.config import LimitsConfig, OutputConfig, RobotsConfig
-from crawler.model.crawl import Found, Lease, Outcome
+from crawler.model.crawl import Discovered, Lease, Outcome
 from crawler.model.documents import File
 from crawler.model.http import Request, Response, Timings
 from crawler.model.records import ImageRecord, PageRecord
@@ -37,7 +38,8 @@ def response(url: str, body: bytes, content_type: str = "text/plain") -> Respons
     )  # fmt: skip
 
 
-# -- a batch of the writer -------------------------------------------------------------------------
+# -- a batch of the writer
+# -------------------------------------------------------------------------
 
 
 class Ending:
@@ -46,10 +48,10 @@ class Ending:
 
 
 @pytest.fixture
-def writer(tmp_path: Path) -> Writer:
+def writer(tmp_path: Path) -> Committer:
     files = ImageFiles(tmp_path, "{sha256}", Journal(tmp_path / "journal"))
     store, stats = MemoryStore(), Stats(time.time)
-    return Writer(
+    return Committer(
         Run("R", ""), Ending(), store, Lines(), files, stats, OutputConfig(), time.time
     )
 
@@ -58,14 +60,14 @@ def lease(number: int) -> Lease:
     return Lease(f"http://a/{number}", number, "a", "a", "page", 0, 0, 0)
 
 
-def page(number: int, found: Iterable[Found]) -> Outcome:
+def page(number: int, found: Iterable[Discovered]) -> Outcome:
     one = lease(number)
     return Outcome(
         one, PageRecord(url=one.url, url_id="", host="a", status=200), tuple(found)
     )
 
 
-def test_a_batch_holds_few_pictures_if_they_are_large(writer: Writer) -> None:
+def test_a_batch_holds_few_pictures_if_they_are_large(writer: Committer) -> None:
     for number in range(9):
         record = ImageRecord(
             url="http://a/", url_id="", host="a", status=200, path="", format="png",
@@ -75,8 +77,8 @@ def test_a_batch_holds_few_pictures_if_they_are_large(writer: Writer) -> None:
         assert writer._held < HELD
 
 
-def test_a_batch_holds_few_pages_if_they_have_many_links(writer: Writer) -> None:
-    found = [Found("http://a/" + "x" * 8000, "a", "page", 1)] * 1000
+def test_a_batch_holds_few_pages_if_they_have_many_links(writer: Committer) -> None:
+    found = [Discovered("http://a/" + "x" * 8000, "a", "page", 1)] * 1000
     for number in range(9):
         writer.put(page(number, found))
         assert writer._held < HELD
@@ -85,7 +87,8 @@ def test_a_batch_holds_few_pages_if_they_have_many_links(writer: Writer) -> None
     assert writer._held == 0
 
 
-# -- what is remembered ----------------------------------------------------------------------------
+# -- what is remembered
+# ----------------------------------------------------------------------------
 
 
 def test_long_addresses_are_remembered_for_a_shorter_time(
@@ -110,14 +113,14 @@ def test_rules_of_robots_txt_are_kept_within_bounds(
         asked.append(request.url)
         return response(request.url, text)
 
-    subject = Gate(RobotsConfig(), fetch, MemoryStore(), lambda: 0.0)
+    subject = RobotsCache(RobotsConfig(), fetch, MemoryStore(), lambda: 0.0)
     for number in range(10):
         subject.learn(f"http://h{number}/")
         assert sum(ruling.weight for ruling in subject._rulings.values()) <= 1000
     for number in range(10):  # what was forgotten is read again from its note
         url = f"http://h{number}/299"
         assert subject.knows(url)
-        assert subject.judge(url) is not None
+        assert subject.check(url) is not None
     assert len(asked) == 10
 
 
@@ -126,14 +129,14 @@ def test_one_file_beyond_all_bounds_is_kept_alone(
 ) -> None:
     monkeypatch.setattr(gates, "MAX_RULES", 10)
     text = b"User-agent: *\n" + b"Disallow: /x\n" * 300
-    subject = Gate(
+    subject = RobotsCache(
         RobotsConfig(),
         lambda request: response(request.url, text),
         MemoryStore(),
         lambda: 0.0,
     )
     subject.learn("http://a/")
-    assert subject.judge("http://a/x") is not None
+    assert subject.check("http://a/x") is not None
 
 
 def test_hosts_are_counted_apart_within_bounds() -> None:
@@ -145,7 +148,8 @@ def test_hosts_are_counted_apart_within_bounds() -> None:
     assert stats._by_host["busy.example"] == 2 * MOST_HOSTS
 
 
-# -- documents that list links ---------------------------------------------------------------------
+# -- documents that list links
+# ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

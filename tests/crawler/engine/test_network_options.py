@@ -1,4 +1,5 @@
-"""What the user says about the network reaches the network: whole crawls, and `fetch`."""
+"""What the user says about the network reaches the network: whole crawls, and
+`fetch`."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def crawled(done: subprocess.CompletedProcess[str]) -> bool:
     return done.returncode == 0 and "1 page" in done.stderr
 
 
-# -- proxies ---------------------------------------------------------------------------------------
+# -- proxies
+# ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
@@ -115,7 +117,8 @@ def test_a_proxys_password_is_shown_nowhere(
         assert "wr0ng" not in text
 
 
-# -- TLS -------------------------------------------------------------------------------------------
+# -- TLS
+# -------------------------------------------------------------------------------------------
 
 
 def test_whom_to_trust(
@@ -144,7 +147,8 @@ def test_who_we_are(
     strict.stop()
 
 
-# -- names -----------------------------------------------------------------------------------------
+# -- names
+# -----------------------------------------------------------------------------------------
 
 
 def test_which_servers_are_asked_for_names(orbweb: Orbweb, site: Site) -> None:
@@ -167,7 +171,8 @@ def test_which_servers_are_asked_for_names(orbweb: Orbweb, site: Site) -> None:
     )
 
 
-# -- what a request says of the page that led to it ------------------------------------------------
+# -- what a request says of the page that led to it
+# ------------------------------------------------
 
 
 def crawl(folder: Path, *seeds: str, **more: Any) -> None:
@@ -203,7 +208,8 @@ def two_sites() -> Iterator[tuple[Site, Site]]:
 def test_a_picture_on_another_site_gets_no_cookie_of_ours(
     two_sites: tuple[Site, Site], tmp_path: Path
 ) -> None:
-    """RFC 6265bis: what is shown in a page of another site is asked for without; a link is not."""
+    """RFC 6265bis: what is shown in a page of another site is asked for without; a link
+    is not."""
     here, there = two_sites
     crawl(tmp_path, there.base + "/", here.base + "/start")
     cookies = {hit.target: hit.headers.get("cookie") for hit in there.log}

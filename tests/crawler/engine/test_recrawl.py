@@ -1,4 +1,5 @@
-"""Another crawl into the same folder: what has changed is fetched, what has not is only asked."""
+"""Another crawl into the same folder: what has changed is fetched, what has not is only
+asked."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from crawler.model.config import (
 )
 from crawler.model.errors import UsageError
 from crawler.workspace.folder import stored_config
-from tests.crawler.engine.test_crawl import (
+from tests.helpers.crawling import (
     TERMINAL,
     config,
     crawl,
@@ -310,7 +311,8 @@ def test_a_304_that_nobody_asked_for_is_an_error(site, tmp_path):
 
 
 def test_a_date_of_the_same_second_is_not_asked_with(site, tmp_path):
-    """A page may have been changed once more in that second, and nobody would ever know."""
+    """A page may have been changed once more in that second, and nobody would ever
+    know."""
     now = formatdate(time.time(), usegmt=True)
     site.pages["dated"] = Version("x", **{"last-modified": now, "date": now})
     crawl(config(site, tmp_path))
@@ -441,7 +443,8 @@ def test_limits_count_pages_that_have_not_changed(site, tmp_path):
 
 
 def test_a_known_page_is_no_trap(serve, tmp_path):
-    """An archive whose pages say nothing new when they are not sent is asked again all the same."""
+    """An archive whose pages say nothing new when they are not sent is asked again all
+    the same."""
 
     def entry(exchange: Exchange) -> None:
         number = int(exchange.arg("0"))

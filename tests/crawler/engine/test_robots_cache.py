@@ -1,4 +1,5 @@
-"""The gate: what each answer to a request for robots.txt means (RFC 9309 section 2.3.1)."""
+"""The gate: what each answer to a request for robots.txt means (RFC 9309 section
+2.3.1)."""
 
 from __future__ import annotations
 
@@ -6,8 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from crawler.engine.robots_cache import Gate
-from crawler.frontier.throttle import Reply
+from crawler.engine.robots_cache import RobotsCache
+from crawler.frontier.throttle import HostFeedback
 from crawler.model.config import RobotsConfig
 from crawler.model.errors import ConnectRefused, Failure, NameNotFound
 from crawler.model.http import Request, Response, Timings
@@ -47,7 +48,7 @@ class Origin:
         return planned
 
 
-class Notes(dict[tuple[str, str], bytes]):
+class KeyValue(dict[tuple[str, str], bytes]):
     def note(self, kind: str, key: str) -> bytes | None:
         return self.get((kind, key))
 
@@ -65,15 +66,15 @@ class Clock:
 
 def gate(
     *answers: Response | Failure,
-    notes: Notes | None = None,
+    notes: KeyValue | None = None,
     clock: Clock | None = None,
     **config,
-) -> tuple[Gate, Origin]:
+) -> tuple[RobotsCache, Origin]:
     origin = Origin(answers)
-    subject = Gate(
+    subject = RobotsCache(
         RobotsConfig(**config),
         origin.fetch,
-        notes if notes is not None else Notes(),
+        notes if notes is not None else KeyValue(),
         clock or Clock(),
     )
     return subject, origin
@@ -89,17 +90,17 @@ def test_rules_are_learnt_once_for_an_origin():
     assert subject.knows("http://a.example/other")
     assert not subject.knows("https://a.example/other")
     assert not subject.knows("http://a.example:81/other")
-    skip = subject.judge(URL)
+    skip = subject.check(URL)
     assert skip is not None
     assert (skip.reason, skip.rule) == ("robots", "robots.txt:2 Disallow: /private")
-    assert subject.judge("http://a.example/other") is None
+    assert subject.check("http://a.example/other") is None
     assert origin.asked == ["http://a.example/robots.txt"]
 
 
 def test_off_means_that_nothing_is_asked():
     subject, origin = gate(obey=False)
     assert subject.knows(URL)
-    assert subject.judge(URL) is None
+    assert subject.check(URL) is None
     assert origin.asked == []
 
 
@@ -107,7 +108,7 @@ def test_off_means_that_nothing_is_asked():
 def test_4xx_forbids_nothing(status):
     subject, _ = gate(answer(status, b"User-agent: *\nDisallow: /"))
     assert subject.learn(URL).record.policy == "allow_all"
-    assert subject.judge(URL) is None
+    assert subject.check(URL) is None
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -117,10 +118,12 @@ def test_5xx_and_429_defer_for_as_long_as_they_last(status):
         learnt = subject.learn(URL)
         assert learnt.record.policy == "deferred"
         assert learnt.deferred
-        assert learnt.reply(7.0) == Reply(7.0, "failed", trouble="robots_deferred")
+        assert learnt.reply(7.0) == HostFeedback(
+            7.0, "failed", trouble="robots_deferred"
+        )
         assert not subject.knows(URL)
     assert not subject.learn(URL).deferred
-    assert subject.judge(URL) is None
+    assert subject.check(URL) is None
 
 
 def test_retry_after_says_when_to_ask_again():
@@ -134,10 +137,10 @@ def test_no_answer_is_a_failed_attempt_at_the_url_that_asked():
     learnt = subject.learn(URL)
     assert isinstance(learnt.unanswered, ConnectRefused)
     assert learnt.unanswered.message == "robots.txt: nobody listens"
-    assert learnt.reply(7.0) == Reply(7.0, "failed", trouble="connect_refused")
+    assert learnt.reply(7.0) == HostFeedback(7.0, "failed", trouble="connect_refused")
     assert not subject.knows(URL)
     assert subject.learn(URL).unanswered is None
-    assert subject.judge(URL) is None
+    assert subject.check(URL) is None
 
 
 def test_a_name_that_does_not_exist_is_not_asked_twice():
@@ -149,9 +152,9 @@ def test_a_name_that_does_not_exist_is_not_asked_twice():
         None,
     )
     with pytest.raises(NameNotFound, match="no such name") as first:
-        subject.judge(URL)
+        subject.check(URL)
     with pytest.raises(NameNotFound) as second:
-        subject.judge(URL)
+        subject.check(URL)
     assert first.value is not second.value
     assert len(origin.asked) == 1
 
@@ -163,21 +166,21 @@ def test_five_redirects_are_followed_and_not_six():
     rules = answer(200, b"User-agent: *\nDisallow: /private\n")
     subject, origin = gate(*hops(5), rules)
     subject.learn(URL)
-    assert subject.judge(URL) is not None
+    assert subject.check(URL) is not None
     assert origin.asked[-1] == "http://a.example/4"
     subject, origin = gate(*hops(6), rules)
     assert subject.learn(URL).record.policy == "allow_all"
-    assert subject.judge(URL) is None
+    assert subject.check(URL) is None
 
 
 def test_notes_carry_the_rules_over_a_resume_until_they_expire():
-    notes, clock = Notes(), Clock()
+    notes, clock = KeyValue(), Clock()
     rules = answer(200, b"User-agent: *\nDisallow: /private\n")
     subject, _ = gate(rules, notes=notes, clock=clock)
     subject.learn(URL)
     again, origin = gate(notes=notes, clock=clock, max_age=60.0)
     assert again.knows(URL)
-    assert again.judge(URL) is not None
+    assert again.check(URL) is not None
     assert origin.asked == []
     clock.now += 86_400
     assert not again.knows(URL)

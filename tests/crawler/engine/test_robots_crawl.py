@@ -1,4 +1,5 @@
-"""robots.txt in whole crawls: who obeys it, how long it is believed, what is read of it."""
+"""robots.txt in whole crawls: who obeys it, how long it is believed, what is read of
+it."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from crawler.model.config import (
 from crawler.model.metadata import ROBOTS_TXT
 from crawler.workspace.folder import stored_config
 from hub.testing import virtual_time
-from tests.crawler.engine.test_crawl import (
+from tests.helpers.crawling import (
     config,
     crawl,
     endings,
@@ -117,7 +118,8 @@ def test_500_kib_are_read_and_kept_whatever_a_page_may_have(
     store.close()
 
 
-# ------------------------------------------------------------------ how long it is believed
+# ------------------------------------------------------------------ how long it is
+# believed
 
 
 def robots_asked(host: Host) -> list[float]:

@@ -1,8 +1,9 @@
-"""Ten thousand pages on a simulated network with faults: the whole crawler, in virtual time.
+"""Ten thousand pages on a simulated network with faults: the whole crawler, in virtual
+time.
 
-Nothing is replaced but what a crawl takes from outside: clocks, chance, sockets, and the size of
-the process. Names are asked of a simulated name server, too. Two runs from one seed write the same
-bytes.
+Nothing is replaced but what a crawl takes from outside: clocks, chance, sockets, and
+the size of the process. Names are asked of a simulated name server, too. Two runs from
+one seed write the same bytes.
 """
 
 from __future__ import annotations
@@ -180,7 +181,8 @@ def test_every_url_of_ten_thousand_ends_once_and_as_it_must(twice):
 
 @pytest.mark.parametrize("trouble", [CUT_OFF, SLOW, BUSY, SHORT, NAMELESS])
 def test_the_faults_have_struck(twice, trouble):
-    """Pages of such a host came at a later attempt only; those of sound hosts at the first."""
+    """Pages of such a host came at a later attempt only; those of sound hosts at the
+    first."""
     attempts: dict[int, int] = dict.fromkeys(range(CYCLE), 0)
     for record in twice[0].records:
         if record["type"] == "page":
@@ -207,7 +209,8 @@ def test_a_host_that_was_cut_off_is_asked_again_when_that_is_over(twice):
 
 
 def test_no_host_is_asked_more_often_than_politeness_allows(twice):
-    """As the near and sound ones see it: there an arrival differs from its sending by latency only.
+    """As the near and sound ones see it: there an arrival differs from its sending by
+    latency only.
 
     All but the first two requests: before the first, the host's name had to be found.
     """

@@ -1,4 +1,5 @@
-"""Sitemaps, feeds and directives in whole crawls: what becomes a page, and what is left out."""
+"""Sitemaps, feeds and directives in whole crawls: what becomes a page, and what is left
+out."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.model.config import ImagesConfig, OutputConfig, RobotsConfig, ScopeConfig
-from tests.crawler.engine.test_crawl import (
+from tests.helpers.crawling import (
     config,
     crawl,
     endings,
@@ -46,7 +47,8 @@ def index(*urls: str) -> Handler:
 
 
 def sitemapped(serve: Any) -> Any:
-    """A site whose robots.txt names an index on another host, with a list and a packed list."""
+    """A site whose robots.txt names an index on another host, with a list and a packed
+    list."""
     site = serve(index=page(link("/linked")), linked=page(), a=page(link("/b")), b=page(),
                  packed=page(), picture=reply(png(), "image/png"))  # fmt: skip
     other = serve()

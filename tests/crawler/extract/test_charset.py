@@ -1,4 +1,5 @@
-"""crawler/extract/charset.py against html5lib's documents, and the order of the sources."""
+"""crawler/extract/charset.py against html5lib's documents, and the order of the
+sources."""
 
 from __future__ import annotations
 
@@ -108,7 +109,8 @@ def test_any_bytes_have_a_charset(body: bytes) -> None:
 
 @pytest.mark.parametrize("label", sorted(set(LABELS.values())))
 def test_tags_in_bytes_are_tags(label: str) -> None:
-    """Where a document is not decoded, no byte of ASCII is part of another character."""
+    """Where a document is not decoded, no byte of ASCII is part of another
+    character."""
     document = markup(bytes(range(256)), label, 999)
     if document.text == bytes(range(256)).decode("latin-1"):
         assert document.said(document.text)[:128] == document.text[:128]

@@ -1,4 +1,5 @@
-"""crawler/extract: who reads what, sitemaps, feeds, SVG; nothing but BodyFailure is raised."""
+"""crawler/extract: who reads what, sitemaps, feeds, SVG; nothing but BodyFailure is
+raised."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ import crawler.extract
 from crawler.extract import extract
 from crawler.extract.xml.listing import read_listing
 from crawler.model.config import LimitsConfig
-from crawler.model.crawl import Want
+from crawler.model.crawl import Destination
 from crawler.model.documents import File, Image, Page
 from crawler.model.errors import (
     BodyFailure,
@@ -41,10 +42,15 @@ def response(
 
 
 def read(
-    body: bytes, content_type: str | None = None, want: Want = "page", **options: Any
+    body: bytes,
+    content_type: str | None = None,
+    destination: Destination = "page",
+    **options: Any,
 ) -> Page | Image | File:
     url = options.pop("url", "http://h/d/p")
-    return extract(response(body, content_type, url), want, LimitsConfig(**options))
+    return extract(
+        response(body, content_type, url), destination, LimitsConfig(**options)
+    )
 
 
 def said(
@@ -278,9 +284,9 @@ def entity_bomb() -> bytes:
 )
 def test_hostile_xml(body: bytes) -> None:
     with cpu_within(3):
-        for want in ("page", "image"):
+        for destination in ("page", "image"):
             try:
-                found = extract(response(body, "text/xml"), want, LimitsConfig())  # type: ignore[arg-type]
+                found = extract(response(body, "text/xml"), destination, LimitsConfig())  # type: ignore[arg-type]
             except ImageDecodeFailure:
                 continue
             assert not isinstance(found, File) or found.links == ()
@@ -316,15 +322,15 @@ STARTS = st.sampled_from([
     st.sampled_from(["page", "image"]),
 )
 def test_any_body(
-    content_type: str | None, start: bytes, rest: bytes, want: Want
+    content_type: str | None, start: bytes, rest: bytes, destination: Destination
 ) -> None:
     try:
-        found = read(start + rest, content_type, want, url="http://h/sitemap")
+        found = read(start + rest, content_type, destination, url="http://h/sitemap")
     except ExtractFailure:
         raise  # the net that saves the crawl; nothing known gets caught in it
     except BodyFailure:
         return
-    assert isinstance(found, Image if want == "image" else (Page, Image, File))
+    assert isinstance(found, Image if destination == "image" else (Page, Image, File))
 
 
 def test_a_reader_that_breaks_takes_one_record_with_it(

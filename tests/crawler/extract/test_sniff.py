@@ -1,4 +1,5 @@
-"""crawler/extract/sniff.py against web-platform-tests' Content-Types, and first bytes."""
+"""crawler/extract/sniff.py against web-platform-tests' Content-Types, and first
+bytes."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 
 import hub
-from crawler.fetch.bandwidth import Rate
+from crawler.fetch.bandwidth import BandwidthLimiter
 from crawler.fetch.client import Client
 from crawler.model.config import HttpConfig
 from crawler.model.errors import TotalTimeout
@@ -26,7 +26,7 @@ def now() -> float:
 
 def test_all_who_receive_share_one_limit() -> None:
     with virtual_time():
-        rate = Rate(1000, now)
+        rate = BandwidthLimiter(1000, now)
         began = now()
 
         def receive() -> None:
@@ -39,7 +39,7 @@ def test_all_who_receive_share_one_limit() -> None:
 
 def test_idle_time_is_not_saved_up() -> None:
     with virtual_time():
-        rate = Rate(1000, now)
+        rate = BandwidthLimiter(1000, now)
         rate.pay(1000)
         hub.sleep(60)
         began = now()
@@ -51,10 +51,11 @@ def test_idle_time_is_not_saved_up() -> None:
     ("limit", "piece"), [(1, 512), (20_000, 1000), (2 * 2**20, 65536), (2**30, 65536)]
 )
 def test_the_waits_are_short(limit: int, piece: int) -> None:
-    assert Rate(limit, monotonic).piece == piece
+    assert BandwidthLimiter(limit, monotonic).piece == piece
 
 
-# -- the client ------------------------------------------------------------------------------------
+# -- the client
+# ------------------------------------------------------------------------------------
 
 
 def serve(network: SimulatedNetwork) -> None:

@@ -1,4 +1,5 @@
-"""room: large bodies wait for each other, small ones for nobody, and nobody waits for ever."""
+"""room: large bodies wait for each other, small ones for nobody, and nobody waits for
+ever."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 import hub
-from crawler.fetch.body_memory import LARGE, Room
+from crawler.fetch.body_memory import LARGE, BodyMemory
 from crawler.fetch.client import Client
 from crawler.model.errors import ConnectionReset, TotalTimeout
 from crawler.model.http import Request
@@ -19,7 +20,7 @@ from tests.site.server import Exchange, Site
 
 
 def test_small_bodies_are_not_counted() -> None:
-    room = Room(LARGE)
+    room = BodyMemory(LARGE)
     for number in range(9):
         room.take(number, LARGE - 1)
         assert room.taken == 0
@@ -27,7 +28,7 @@ def test_small_bodies_are_not_counted() -> None:
 
 
 def test_the_oldest_goes_on_and_the_others_wait_for_it() -> None:
-    room = Room(3 * LARGE)
+    room = BodyMemory(3 * LARGE)
     order: list[str] = []
 
     def grow(name: str, size: int) -> None:
@@ -51,7 +52,7 @@ def test_the_oldest_goes_on_and_the_others_wait_for_it() -> None:
 
 
 def test_who_gives_up_leaves_no_trace() -> None:
-    room = Room(LARGE)
+    room = BodyMemory(LARGE)
     room.take("old", LARGE)
     late = hub.spawn(room.take, "late", LARGE)
     hub.sleep(0)
@@ -60,15 +61,16 @@ def test_who_gives_up_leaves_no_trace() -> None:
     assert room.taken == LARGE
 
 
-# -- the client ------------------------------------------------------------------------------------
+# -- the client
+# ------------------------------------------------------------------------------------
 
 MEGABYTES = 6
 COUNT = 8
 
 
 class Faucet:
-    """A site of large files, which sends as fast as it may; but the ends of all of them only when
-    something small has been answered."""
+    """A site of large files, which sends as fast as it may; but the ends of all of them
+    only when something small has been answered."""
 
     def __init__(self) -> None:
         self.site = Site({"file": self._send, "small": self._answer})
@@ -94,7 +96,7 @@ def faucet() -> Iterator[Faucet]:
     faucet.site.stop()
 
 
-class Watched(Room):
+class Watched(BodyMemory):
     """Remembers how much was taken at most."""
 
     most = now = 0

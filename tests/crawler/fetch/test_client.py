@@ -2,117 +2,28 @@
 
 from __future__ import annotations
 
-import socket as standard
-import threading
-import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
-from itertools import count
-from typing import Any, Protocol
+from contextlib import suppress
 
 import pytest
 from msgspec.structs import replace
 
 import hub
 from crawler.fetch.auth.credentials import Credentials
-from crawler.fetch.auth.session_auth import Identity, trusted_origins
 from crawler.fetch.client import MAX_EXCHANGES, Client
-from crawler.fetch.cookies import CookieJar
-from crawler.fetch.dns.system import Resolver
-from crawler.model.config import HttpConfig
 from crawler.model.errors import Failure, ProtocolFailure, ReadTimeout, TotalTimeout
 from crawler.model.http import Request, Response
+from tests.helpers.clients import (
+    Make,
+    failing,
+    known_at,
+    server,
+)
 from tests.site.fixtures import LIMITS
-from tests.site.server import Site, part
+from tests.site.server import Site
 from tests.site.transport import POISONED
 
-LOOPBACK = {"127.0.0.1", "127.0.0.2", "localhost"}
-
-
-class Names:
-    """A resolver that knows what it is told, and otherwise does what it is told."""
-
-    def __init__(self, **addresses: list[str]) -> None:
-        self.addresses = addresses
-        self.asked: list[str] = []
-
-    def resolve(self, host: str, port: int) -> list[str]:
-        self.asked.append(host)
-        return self.addresses[host.partition(".")[0]]
-
-
-class Make(Protocol):
-    def __call__(
-        self,
-        config: HttpConfig = ...,
-        *,
-        named_hosts: Collection[str] = ...,
-        identity: Identity | None = ...,
-        resolver: Resolver | None = ...,
-        secret_headers: Collection[str] = ...,
-    ) -> Client: ...
-
-
-@pytest.fixture
-def make() -> Iterator[Make]:
-    """Makes clients, and closes them in the end."""
-    made = []
-
-    def make(
-        config: HttpConfig = LIMITS,
-        *,
-        named_hosts: Collection[str] = LOOPBACK,
-        **more: Any,
-    ) -> Client:
-        made.append(Client(config, named_hosts=named_hosts, **more))
-        return made[-1]
-
-    yield make
-    for client in made:
-        client.close()
-
-
-@pytest.fixture
-def client(make: Make) -> Client:
-    return make()
-
-
-@contextmanager
-def server(answer: bytes | None) -> Iterator[int]:
-    """The port of a server that sends `answer` to whatever comes; None: never says a word."""
-    with standard.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            sock, _ = listener.accept()
-            sock.recv(1)
-            sock.sendall(answer or b"")
-            part(sock)
-
-        if answer is not None:
-            threading.Thread(target=serve, daemon=True).start()
-        yield listener.getsockname()[1]
-
-
-def known_at(*origins: str, **rest: Any) -> Identity:
-    """Somebody with the credentials user:secret at `origins`, or with those of `rest`."""
-    given = {"credentials": Credentials("user", "secret"), "netrc": {}} | rest
-    nonces = (f"nonce{number}" for number in count())
-    return Identity(
-        CookieJar(),
-        trusted_origins(origins),
-        clock=time.time,
-        nonce=nonces.__next__,
-        **given,
-    )
-
-
-def failing(client: Client, url: str, kind: type[Failure]) -> Failure:
-    with pytest.raises(kind) as caught:
-        client.fetch(Request(url))
-    return caught.value
-
-
-# -- a response ----------------------------------------------------------------------------------
+# -- a response
+# ----------------------------------------------------------------------------------
 
 
 def test_a_response_says_all_about_itself(client: Client, site: Site) -> None:
@@ -173,7 +84,8 @@ def test_what_the_server_sees(client: Client, site: Site) -> None:
     assert "accept-encoding: gzip, deflate, br, zstd" in lines
 
 
-# -- connections ---------------------------------------------------------------------------------
+# -- connections
+# ---------------------------------------------------------------------------------
 
 
 def test_one_connection_serves_many_requests(client: Client, site: Site) -> None:
@@ -253,7 +165,7 @@ def test_bytes_that_come_while_idle_are_not_taken_for_an_answer(
 def test_a_host_is_let_go(client: Client, site: Site) -> None:
     for path in ("/arrived", "/arrived"):
         client.fetch(Request(site.url(path)))
-    client.let_go(site.url("/any"))
+    client.close_idle(site.url("/any"))
     assert client.statistics().pool.idle == 0
     client.fetch(Request(site.url("/arrived")))
     assert site.connections == 2
@@ -288,7 +200,8 @@ def test_many_greenlets_share_a_client(client: Client, site: Site) -> None:
     assert client.statistics().pool.idle <= LIMITS.idle_per_host
 
 
-# -- time ----------------------------------------------------------------------------------------
+# -- time
+# ----------------------------------------------------------------------------------------
 
 
 def test_the_total_budget_names_the_stage(make: Make, site: Site) -> None:
@@ -329,7 +242,8 @@ def test_silence_after_accept(make: Make) -> None:
     assert failure.message == "not a byte from the server for 0.1 s"
 
 
-# -- secrets -------------------------------------------------------------------------------------
+# -- secrets
+# -------------------------------------------------------------------------------------
 
 
 def test_credentials_in_the_url_let_in_and_stay_there(
@@ -357,7 +271,8 @@ def test_no_failure_shows_a_password(client: Client, site: Site, path: str) -> N
     assert "s3cr3t" not in str(failing(client, url, Failure))
 
 
-# -- cookies and credentials -----------------------------------------------------------------------
+# -- cookies and credentials
+# -----------------------------------------------------------------------
 
 
 def test_cookies_come_back_to_the_host_that_set_them(

@@ -70,7 +70,8 @@ def test_validators(headers: dict[str, str], expected: Validators) -> None:
         (Validators(None, OLD), {"If-Modified-Since": OLD}),
         (Validators(None, OLD, LATER), {"If-Modified-Since": OLD}),
         (Validators('"a"', OLD), {"If-None-Match": '"a"', "If-Modified-Since": OLD}),
-        # Made in the second of its last change: what came later in it would never be noticed.
+        # Made in the second of its last change: what came later in it would never be
+        # noticed.
         (Validators(None, OLD, OLD), {}),
         (Validators('"a"', OLD, OLD), {"If-None-Match": '"a"'}),
     ],
@@ -224,7 +225,8 @@ def test_a_rest_that_breaks_off_too() -> None:
     lie=st.integers(-2, 2),
 )
 def test_never_a_wrong_byte(cuts: list[int], back: int, lie: int) -> None:
-    """Whatever a server says and wherever it breaks off: the whole as it is, or nothing."""
+    """Whatever a server says and wherever it breaks off: the whole as it is, or
+    nothing."""
     body = random.Random(1).randbytes(4 * N)
     found = broken_off(response(200, body[:N], etag='"a"'))
     assert found is not None

@@ -11,7 +11,7 @@ import hub
 from crawler.fetch.conditional import OVERLAP
 from crawler.model.errors import ConnectionReset, TotalTimeout
 from crawler.model.http import Request
-from tests.crawler.fetch.test_client import Make, make
+from tests.helpers.clients import Make, make
 from tests.site import downloads
 from tests.site.fixtures import LIMITS
 from tests.site.server import Site
@@ -76,7 +76,8 @@ def test_a_download_that_goes_on_stays_within_its_limit(make: Make, site: Site) 
 def test_a_download_that_goes_on_stays_within_its_budget(
     make: Make, site: Site
 ) -> None:
-    """Each time the server falls silent costs the read timeout, and the whole is not longer."""
+    """Each time the server falls silent costs the read timeout, and the whole is not
+    longer."""
     limits = replace(LIMITS, timeout=1.0)
     now = hub.get_hub().loop.now
     began = now()

@@ -1,4 +1,5 @@
-"""The client against httpbin, a real application by others, served by the standard library."""
+"""The client against httpbin, a real application by others, served by the standard
+library."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from crawler.model.config import Config, HttpConfig, PolitenessConfig
 from crawler.model.errors import Failure
 from crawler.model.http import Request, Response
 from crawler.model.url import join
-from tests.crawler.fetch.test_client import known_at
+from tests.helpers.clients import known_at
 
 httpbin = pytest.importorskip(
     "httpbin", reason="the extra httpbin (Python 3.12 or later) is not installed"
@@ -145,7 +146,8 @@ def test_redirects_through_the_whole_crawler(base: str, tmp_path: Path) -> None:
     ended = Counter(
         (each["type"], each.get("status")) for each in map(json.loads, lines)
     )
-    # /redirect/3 goes on at /relative-redirect/2, and all end at /get: each is asked for once
+    # /redirect/3 goes on at /relative-redirect/2, and all end at /get: each is asked
+    # for once
     assert ended["redirect", 302] == 5
     assert ended["file", 200] + ended["page", 200] == 1
     assert ended["error", None] == 0
@@ -175,7 +177,8 @@ def test_authentication(browser: Browser, path: str) -> None:
 
 
 def test_a_nonce_that_grows_stale_is_made_anew(browser: Browser) -> None:
-    """Good for one more request, then refused as stale: no matter to whoever fetches."""
+    """Good for one more request, then refused as stale: no matter to whoever
+    fetches."""
     path = "/digest-auth/auth/ann/s3cr3t/MD5/1"
     assert [browser.get(path).status for _ in range(4)] == [200] * 4
 

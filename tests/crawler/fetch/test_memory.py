@@ -1,8 +1,9 @@
-"""Every page of the fixture site by itself: what it costs to fetch and to read, in memory and CPU.
+"""Every page of the fixture site by itself: what it costs to fetch and to read, in
+memory and CPU.
 
-The site is a process of its own, so that what it prepares is not counted. What is measured is the
-peak of the resident memory, which counts what C libraries take; the kernel can be told to begin
-anew with it (proc(5), `clear_refs`).
+The site is a process of its own, so that what it prepares is not counted. What is
+measured is the peak of the resident memory, which counts what C libraries take; the
+kernel can be told to begin anew with it (proc(5), `clear_refs`).
 """
 
 from __future__ import annotations
@@ -88,9 +89,9 @@ def cost(client: Client, url: str) -> float:
     before = kilobytes("VmRSS")
     with cpu_within(CPU_S), suppress(Failure):
         response = client.fetch(Request(url))
-        for want in ("page", "image"):
+        for destination in ("page", "image"):
             with suppress(Failure):
-                extract(response, want, LimitsConfig())  # type: ignore[arg-type]
+                extract(response, destination, LimitsConfig())  # type: ignore[arg-type]
     return (kilobytes("VmHWM") - before) / 1024
 
 

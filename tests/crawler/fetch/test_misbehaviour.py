@@ -1,4 +1,5 @@
-"""Every page of the fixture site, all at once, by one client: the expected outcome, in time.
+"""Every page of the fixture site, all at once, by one client: the expected outcome, in
+time.
 
 Time is what the client waits; what it computes has its bound in `test_memory.py`."""
 

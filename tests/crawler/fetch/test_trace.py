@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
-from crawler.fetch.trace import Exchange, blanked, brief, render
+from crawler.fetch.trace import Exchange, brief, redact, render
 from crawler.model.config import HttpConfig
 from crawler.model.errors import Failure, ProtocolFailure
 from crawler.model.http import Request
-from tests.crawler.fetch.test_client import known_at
+from tests.helpers.clients import known_at
 from tests.site.fixtures import LIMITS
 from tests.site.proxies import Proxy
 from tests.site.server import Site
@@ -143,7 +143,7 @@ def test_nobody_there(traced: Traced) -> None:
 )
 def test_secrets_are_blanked(line: str, shown: str) -> None:
     name, _, value = line.partition(": ")
-    assert f"{name}: {blanked(name, value, {'x-mine'})}" == shown
+    assert f"{name}: {redact(name, value, {'x-mine'})}" == shown
 
 
 def test_in_brief(traced: Traced, site: Site) -> None:

@@ -16,7 +16,7 @@ from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Store
 from crawler.model.config import PolitenessConfig
-from crawler.model.crawl import Found, Lease
+from crawler.model.crawl import Discovered, Lease
 from crawler.model.errors import OutputError
 from hub.testing import virtual_time
 from tests.helpers.frontier import FAR, found, paths
@@ -56,7 +56,7 @@ class Crawl:
         self.clock = clock
         self.seconds = seconds
         self.log: list[tuple[float, Lease]] = []
-        self.links: dict[str, list[Found]] = {}
+        self.links: dict[str, list[Discovered]] = {}
 
     def run(self, workers: int) -> None:
         hub.joinall([hub.spawn(self.work) for _ in range(workers)], raise_error=True)
@@ -68,7 +68,7 @@ class Crawl:
             self.answer(lease)
 
     def answer(self, lease: Lease) -> None:
-        self.frontier.done(lease, lease.want, self.links.get(lease.url, ()))
+        self.frontier.done(lease, lease.destination, self.links.get(lease.url, ()))
 
     def times(self) -> list[float]:
         return [at for at, _ in self.log]
@@ -394,7 +394,8 @@ def test_more_hosts_than_can_be_active_all_advance(store: Store, clock: Clock) -
 def test_hosts_that_wait_do_not_keep_others_from_being_asked(
     store: Store, clock: Clock
 ) -> None:
-    """Ten hosts at one request a second, with room for four: as fast as if there were room."""
+    """Ten hosts at one request a second, with room for four: as fast as if there were
+    room."""
     frontier = frontier_of(store, clock, wait=1.0, active=4)
     frontier.add([found(str(k), host=f"h{n}") for k in range(10) for n in range(10)])
     crawl = Crawl(frontier, clock, seconds=0.001)
@@ -456,7 +457,8 @@ def test_statistics(store: Store, clock: Clock) -> None:
 def test_every_url_ends_once_whatever_happens(
     tmp_path: Path, clock: Clock, seed: int
 ) -> None:
-    """Workers that fail, give back, retry, block and die; crashes that lose the last commits."""
+    """Workers that fail, give back, retry, block and die; crashes that lose the last
+    commits."""
     chance = random.Random(seed)
     wait = chance.choice([0.0, 0.0, 0.7])
     ended: Counter[str] = Counter()
@@ -497,7 +499,7 @@ def test_every_url_ends_once_whatever_happens(
                     frontier.block(lease.host, clock() + 3.0)
                 if what > 0.5:
                     frontier.landed(lease)
-                frontier.done(lease, lease.want, links[lease.url])
+                frontier.done(lease, lease.destination, links[lease.url])
                 ended[lease.url] += 1
             if chance.random() < 0.3:
                 store.commit()
@@ -539,7 +541,8 @@ def test_every_url_ends_once_whatever_happens(
 def test_ten_thousand_pages_of_500_hosts_take_no_longer_than_they_must(
     clock: Clock,
 ) -> None:
-    """One request a second a host, 5 % of the hosts slow to answer and then refusing."""
+    """One request a second a host, 5 % of the hosts slow to answer and then
+    refusing."""
     store = MemoryStore()
     frontier = frontier_of(store, clock, wait=1.0, per_host=1)
     frontier.add([found(str(k), host=f"h{n}") for k in range(20) for n in range(500)])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from crawler.frontier.politeness import Politeness
 from crawler.frontier.slots import UNPROVEN
-from crawler.frontier.throttle import Pace, Reply
+from crawler.frontier.throttle import HostFeedback, HostThrottle
 from crawler.model.config import PolitenessConfig
 
 
@@ -42,10 +42,10 @@ def test_no_more_at_once_than_per_host() -> None:
 def test_a_host_that_failed_is_asked_one_thing_at_a_time_until_it_answers() -> None:
     politeness = hosts("a", wait=0.0, per_host=3)
     assert politeness.take(0.0) == "a"
-    politeness.heed("a", Reply(0.0, "failed", trouble="reset"), 1.0)
+    politeness.apply("a", HostFeedback(0.0, "failed", trouble="reset"), 1.0)
     politeness.ended("a")
     assert [politeness.take(50.0) for _ in range(2)] == ["a", None]
-    politeness.heed("a", Reply(50.0, "served", 0.1), 51.0)
+    politeness.apply("a", HostFeedback(50.0, "served", 0.1), 51.0)
     politeness.ended("a")
     assert [politeness.take(52.0) for _ in range(4)] == ["a", "a", "a", None]
 
@@ -57,7 +57,7 @@ def test_hosts_take_turns() -> None:
 
 def test_a_new_host_waits_for_its_moment() -> None:
     politeness = hosts("a")
-    politeness.enter("b", 5.0, Pace(crawl_delay=3.0))
+    politeness.enter("b", 5.0, HostThrottle(crawl_delay=3.0))
     politeness.offer("b")
     politeness.withdraw("a")
     assert politeness.take(4.9) is None

@@ -8,15 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.frontier.politeness import Politeness
-from crawler.frontier.slots import DOUBT_S, SLOW_S, Places
-from crawler.frontier.throttle import Pace
+from crawler.frontier.slots import DOUBT_S, SLOW_S, Slots
+from crawler.frontier.throttle import NEW, HostThrottle
 from crawler.model.config import PolitenessConfig
 
 EAGER = PolitenessConfig(per_host=2, wait=0.0)
 
 
-def crowd(names: str, concurrency: int, slow: int, pace: Pace = Pace()) -> Politeness:  # noqa: B008
-    politeness = Politeness(EAGER, places=Places(concurrency, slow))
+def crowd(
+    names: str, concurrency: int, slow: int, pace: HostThrottle = NEW
+) -> Politeness:
+    politeness = Politeness(EAGER, places=Slots(concurrency, slow))
     for name in names:
         politeness.enter(name, 0.0, pace)
         politeness.offer(name)
@@ -33,7 +35,7 @@ def answer(politeness: Politeness, names: str, after: float, now: float) -> None
 
 
 def test_there_are_no_more_places_than_these() -> None:
-    politeness = crowd("abc", 4, 0, Pace(latency=0.1))
+    politeness = crowd("abc", 4, 0, HostThrottle(latency=0.1))
     assert takes(politeness, 0.0) == "abca"
     assert not politeness.due(0.0)
     answer(politeness, "b", 0.1, 0.1)
@@ -66,16 +68,16 @@ def test_one_place_is_lent_to_each_host() -> None:
 
 def test_one_host_gets_as_many_as_the_user_says_and_not_one_more() -> None:
     politeness = Politeness(
-        PolitenessConfig(per_host=99, wait=0.0), places=Places(5, 64)
+        PolitenessConfig(per_host=99, wait=0.0), places=Slots(5, 64)
     )
-    politeness.enter("a", 0.0, Pace(latency=9.0))
+    politeness.enter("a", 0.0, HostThrottle(latency=9.0))
     politeness.offer("a")
     assert takes(politeness, 0.0) == "aaaaa"
 
 
 def test_slow_hosts_leave_half_of_the_places_to_the_prompt_ones() -> None:
-    politeness = crowd("abcdefgh", 4, 2, Pace(latency=2 * SLOW_S))
-    politeness.enter("z", 1.0, Pace(latency=0.1))
+    politeness = crowd("abcdefgh", 4, 2, HostThrottle(latency=2 * SLOW_S))
+    politeness.enter("z", 1.0, HostThrottle(latency=0.1))
     politeness.offer("z")
     assert takes(politeness, 0.0) == "abcd"  # two are lent, two taken
     assert takes(politeness, 1.0) == "zz"
@@ -96,7 +98,7 @@ def test_unproven_hosts_leave_half_of_the_places_if_they_all_may_be_silent() -> 
 
 
 def test_who_becomes_quick_is_quick() -> None:
-    politeness = crowd("a", 1, 1, Pace(latency=9.0))
+    politeness = crowd("a", 1, 1, HostThrottle(latency=9.0))
     assert politeness.take(0.0) == "a"
     assert politeness.lent == 1
     answer(politeness, "a", 0.1, 0.1)
@@ -105,21 +107,21 @@ def test_who_becomes_quick_is_quick() -> None:
 
 
 def test_a_host_that_failed_is_not_trusted() -> None:
-    politeness = crowd("a", 1, 1, Pace(failures=1))
+    politeness = crowd("a", 1, 1, HostThrottle(failures=1))
     assert politeness.take(0.0) == "a"
     assert politeness.lent == 1
 
 
 def test_it_is_told_how_many_more_could_be_asked_at_once() -> None:
-    politeness = crowd("abcde", 1, 3, Pace(latency=9.0))
-    politeness.enter("z", 0.0, Pace(latency=0.1))
+    politeness = crowd("abcde", 1, 3, HostThrottle(latency=9.0))
+    politeness.enter("z", 0.0, HostThrottle(latency=0.1))
     politeness.offer("z")
     assert politeness.lend(0.0) == 3
     assert takes(politeness, 0.0) == "zabc"
 
 
 def test_what_was_not_asked_for_leaves_its_place() -> None:
-    for pace in (Pace(), Pace(latency=9.0), Pace(latency=0.1)):
+    for pace in (HostThrottle(), HostThrottle(latency=9.0), HostThrottle(latency=0.1)):
         politeness = crowd("a", 1, 1, pace)
         for _ in range(3):
             assert politeness.take(0.0) == "a"

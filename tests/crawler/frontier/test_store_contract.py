@@ -10,9 +10,9 @@ import pytest
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Content, HostDue, Run, Store
-from crawler.frontier.throttle import Pace
+from crawler.frontier.throttle import HostThrottle
 from crawler.model.crawl import Skip
-from crawler.model.host import NOTHING, Cost
+from crawler.model.host import NOTHING, HostUsage
 from crawler.model.http import Hop
 from tests.helpers.frontier import FAR, found, lease_all, paths
 
@@ -52,7 +52,7 @@ def test_a_lease_carries_all_that_was_found(store: Store) -> None:
     store.add([one], 10.0)
     store.claim(1, 11.5)
     (lease,) = store.lease("a.example", "image", 5, 11.5)
-    assert (lease.url, lease.host, lease.kind, lease.want) == (
+    assert (lease.url, lease.host, lease.kind, lease.destination) == (
         one.url,
         "a.example",
         "img",
@@ -270,18 +270,22 @@ def test_a_blocked_host_is_not_claimed_before_its_time(store: Store) -> None:
     store.add([found("1"), found("1", host="b")], 0.0)
     store.block("a.example", 30.0)
     store.block("a.example", 10.0)
-    store.set_pace("a.example", Pace(crawl_delay=2.5))
+    store.set_pace("a.example", HostThrottle(crawl_delay=2.5))
     assert store.claim(9, 29.0) == [HostDue("b.example", 0.0)]
     assert store.next_due() == 30.0
-    assert store.claim(9, 30.0) == [HostDue("a.example", 30.0, Pace(crawl_delay=2.5))]
+    assert store.claim(9, 30.0) == [
+        HostDue("a.example", 30.0, HostThrottle(crawl_delay=2.5))
+    ]
 
 
 def test_a_host_may_be_blocked_before_anything_of_it_is_known(store: Store) -> None:
     store.block("a.example", 30.0)
-    store.set_pace("a.example", Pace(crawl_delay=2.0))
+    store.set_pace("a.example", HostThrottle(crawl_delay=2.0))
     store.add([found("1")], 0.0)
     assert store.next_due() == 30.0
-    assert store.claim(9, 30.0) == [HostDue("a.example", 30.0, Pace(crawl_delay=2.0))]
+    assert store.claim(9, 30.0) == [
+        HostDue("a.example", 30.0, HostThrottle(crawl_delay=2.0))
+    ]
 
 
 def test_only_images(store: Store) -> None:
@@ -332,9 +336,12 @@ def test_run_and_offsets(store: Store) -> None:
 def test_a_host_has_an_account(store: Store) -> None:
     store.add([found("1"), found("2", host="b")], 0.0)
     assert (store.cost("a.example"), store.received()) == (NOTHING, 0)
-    store.set_cost("a.example", Cost(1, 100, 2.5, 9.0))
-    assert store.cost("a.example") == Cost(1, 100, 2.5, 9.0)
+    store.set_cost("a.example", HostUsage(1, 100, 2.5, 9.0))
+    assert store.cost("a.example") == HostUsage(1, 100, 2.5, 9.0)
     store.commit()
-    store.set_cost("a.example", Cost(2, 150, 3.5, 10.0))
-    store.set_cost("b.example", Cost(0, 7, 0.5, 10.0))
-    assert (store.cost("a.example"), store.received()) == (Cost(2, 150, 3.5, 10.0), 157)
+    store.set_cost("a.example", HostUsage(2, 150, 3.5, 10.0))
+    store.set_cost("b.example", HostUsage(0, 7, 0.5, 10.0))
+    assert (store.cost("a.example"), store.received()) == (
+        HostUsage(2, 150, 3.5, 10.0),
+        157,
+    )

@@ -1,7 +1,7 @@
 """The durable store equals the one of dicts, whatever happens, crashes included.
 
-A crash is a close without commit. The model then goes back to its copy of the last commit, and its
-leases and claims are void.
+A crash is a close without commit. The model then goes back to its copy of the last
+commit, and its leases and claims are void.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.recent import Recent
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Content
-from crawler.frontier.throttle import Pace
-from crawler.model.crawl import Found, Lease
+from crawler.frontier.throttle import HostThrottle
+from crawler.model.crawl import Discovered, Lease
 from tests.helpers.frontier import FAR, found
 
 HOSTS = ("a", "b", "c")
 
 finds = st.builds(
-    lambda path, host, want, depth, skipped: found(
-        path, want, depth, host, skip=FAR if skipped else None
+    lambda path, host, destination, depth, skipped: found(
+        path, destination, depth, host, skip=FAR if skipped else None
     ),
     path=st.sampled_from("123456"),
     host=st.sampled_from(HOSTS),
-    want=st.sampled_from(["page", "image"]),
+    destination=st.sampled_from(["page", "image"]),
     depth=st.integers(0, 3),
     skipped=st.booleans(),
 )
@@ -64,7 +64,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.claimed: set[str] = set()
 
     @rule(batch=st.lists(finds, max_size=6))
-    def add(self, batch: list[Found]) -> None:
+    def add(self, batch: list[Discovered]) -> None:
         assert self.store.add(batch, self.now) == self.model.add(batch, self.now)
 
     @rule(seconds=st.sampled_from([0.5, 3.0]))
@@ -79,17 +79,19 @@ class StoreMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.claimed)
     @rule(
-        data=st.data(), want=st.sampled_from(["page", "image"]), limit=st.integers(1, 4)
+        data=st.data(),
+        destination=st.sampled_from(["page", "image"]),
+        limit=st.integers(1, 4),
     )
-    def lease(self, data: st.DataObject, want: str, limit: int) -> None:
+    def lease(self, data: st.DataObject, destination: str, limit: int) -> None:
         host = data.draw(st.sampled_from(sorted(self.claimed)))
-        leases = self.store.lease(host, want, limit, self.now)
-        assert leases == self.model.lease(host, want, limit, self.now)
+        leases = self.store.lease(host, destination, limit, self.now)
+        assert leases == self.model.lease(host, destination, limit, self.now)
         self.leases += leases
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data(), then=st.lists(finds, max_size=3))
-    def done(self, data: st.DataObject, then: list[Found]) -> None:
+    def done(self, data: st.DataObject, then: list[Discovered]) -> None:
         lease = self.take(data)
         for store in (self.store, self.model):
             store.done(lease, "page")
@@ -126,12 +128,12 @@ class StoreMachine(RuleBasedStateMachine):
     def block(self, host: str, seconds: float) -> None:
         for store in (self.store, self.model):
             store.block(f"{host}.example", self.now + seconds)
-            store.set_pace(f"{host}.example", Pace(crawl_delay=seconds))
+            store.set_pace(f"{host}.example", HostThrottle(crawl_delay=seconds))
 
     @rule(host=st.sampled_from(HOSTS), seconds=st.sampled_from([-1.0, 1.0, 4.0]))
     def park(self, host: str, seconds: float) -> None:
         for store in (self.store, self.model):
-            store.set_pace(f"{host}.example", Pace(failures=3, trouble=host))
+            store.set_pace(f"{host}.example", HostThrottle(failures=3, trouble=host))
             store.park(f"{host}.example", self.now + seconds)
 
     @rule()

@@ -10,11 +10,11 @@ from crawler.frontier.throttle import (
     NEW,
     ROBOTS,
     Controller,
-    Pace,
-    Reply,
-    judge,
-    reply_of,
-    reply_of_failure,
+    HostFeedback,
+    HostThrottle,
+    check,
+    feedback_of,
+    feedback_of_failure,
 )
 from crawler.model.config import PolitenessConfig
 from crawler.model.crawl import Skip
@@ -34,15 +34,17 @@ from crawler.model.http import Response, Timings
 CONFIG = PolitenessConfig(
     wait=1.0, park_after=3, park_time=100.0, parkings=2, host_backoff=2.0
 )
-OVERLOADED = Reply(0.0, "overloaded")
-FAILED = Reply(0.0, "failed", trouble="connect_refused")
+OVERLOADED = HostFeedback(0.0, "overloaded")
+FAILED = HostFeedback(0.0, "failed", trouble="connect_refused")
 
 
-def served(latency: float = 0.1) -> Reply:
-    return Reply(0.0, "served", latency)
+def served(latency: float = 0.1) -> HostFeedback:
+    return HostFeedback(0.0, "served", latency)
 
 
-def after(*replies: Reply, config: PolitenessConfig = CONFIG, pace: Pace = NEW) -> Pace:
+def after(
+    *replies: HostFeedback, config: PolitenessConfig = CONFIG, pace: HostThrottle = NEW
+) -> HostThrottle:
     controller = Controller(config)
     for reply in replies:
         pace = controller.after(pace, reply, recent=True)
@@ -50,22 +52,24 @@ def after(*replies: Reply, config: PolitenessConfig = CONFIG, pace: Pace = NEW) 
 
 
 def interval(
-    *replies: Reply, config: PolitenessConfig = CONFIG, pace: Pace = NEW
+    *replies: HostFeedback, config: PolitenessConfig = CONFIG, pace: HostThrottle = NEW
 ) -> float:
     return Controller(config).interval(after(*replies, config=config, pace=pace))
 
 
 def test_the_longest_of_all_delays_counts() -> None:
     assert interval() == 1.0
-    assert interval(pace=Pace(crawl_delay=3.0)) == 3.0
-    assert interval(pace=Pace(crawl_delay=3.0, latency=5.0)) == 5.0
-    assert interval(pace=Pace(crawl_delay=3.0, latency=5.0, slowdown=7.0)) == 7.0
+    assert interval(pace=HostThrottle(crawl_delay=3.0)) == 3.0
+    assert interval(pace=HostThrottle(crawl_delay=3.0, latency=5.0)) == 5.0
+    assert (
+        interval(pace=HostThrottle(crawl_delay=3.0, latency=5.0, slowdown=7.0)) == 7.0
+    )
 
 
 def test_what_adapts_has_an_end_and_a_crawl_delay_has_none() -> None:
-    assert interval(pace=Pace(latency=500.0)) == CONFIG.adaptive_max
+    assert interval(pace=HostThrottle(latency=500.0)) == CONFIG.adaptive_max
     assert interval(*[OVERLOADED] * 50) == CONFIG.adaptive_max
-    assert interval(pace=Pace(crawl_delay=500.0)) == 500.0
+    assert interval(pace=HostThrottle(crawl_delay=500.0)) == 500.0
 
 
 def test_a_429_halves_the_rate_and_answers_add_to_it() -> None:
@@ -112,7 +116,7 @@ def test_pauses_grow_until_the_host_is_parked_and_then_given_up() -> None:
     assert [controller.given_up(pace) for pace in paces] == [False] * 5 + [True]
     assert controller.interval(paces[5]) == 0.0
     with pytest.raises(HostParked, match="parked 2 times"):
-        judge(paces[5])
+        check(paces[5])
 
 
 def test_a_pause_has_an_end() -> None:
@@ -129,7 +133,7 @@ def test_who_answers_is_forgiven() -> None:
 
 
 def test_a_robots_txt_that_never_came_is_a_skip() -> None:
-    skip = judge(Pace(failures=5, parkings=3, trouble=ROBOTS))
+    skip = check(HostThrottle(failures=5, parkings=3, trouble=ROBOTS))
     assert isinstance(skip, Skip)
     assert skip.reason == "robots_deferred"
 
@@ -150,8 +154,10 @@ def test_a_robots_txt_that_never_came_is_a_skip() -> None:
 def test_which_failures_speak_of_their_host(
     failure: Failure, trouble: str | None
 ) -> None:
-    reply = reply_of_failure(failure, 5.0)
-    assert reply == (None if trouble is None else Reply(5.0, "failed", trouble=trouble))
+    reply = feedback_of_failure(failure, 5.0)
+    assert reply == (
+        None if trouble is None else HostFeedback(5.0, "failed", trouble=trouble)
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,13 +183,13 @@ def test_which_answers_ask_for_less(status: int, kind: str) -> None:
         None,
         False,
     )
-    reply = reply_of(response, 5.0)
+    reply = feedback_of(response, 5.0)
     assert (reply.sent_at, reply.kind) == (5.0, kind)
     assert reply.latency == (0.3 if kind == "served" else 0.0)
 
 
 replies = st.builds(
-    Reply,
+    HostFeedback,
     st.just(0.0),
     st.sampled_from(["served", "overloaded", "failed"]),
     st.floats(0, 1e6),
@@ -193,11 +199,11 @@ replies = st.builds(
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(replies, max_size=60), st.floats(0, 100), st.floats(0, 100))
 def test_no_history_makes_a_host_asked_faster_than_the_wait(
-    history: list[Reply], wait: float, crawl_delay: float
+    history: list[HostFeedback], wait: float, crawl_delay: float
 ) -> None:
     config = PolitenessConfig(wait=wait, parkings=1000)
     controller = Controller(config)
-    pace = Pace(crawl_delay=crawl_delay)
+    pace = HostThrottle(crawl_delay=crawl_delay)
     for reply in history:
         pace = controller.after(pace, reply, recent=True)
         least = max(wait, crawl_delay)

@@ -1,4 +1,5 @@
-"""`orbweb explain` and its kin: what waits and for what, and what the commands print."""
+"""`orbweb explain` and its kin: what waits and for what, and what the commands
+print."""
 
 from __future__ import annotations
 
@@ -27,10 +28,10 @@ from crawler.model.config import (
     RobotsConfig,
     ScopeConfig,
 )
-from crawler.model.crawl import Found
+from crawler.model.crawl import Discovered
 from crawler.model.metadata import TRAPS_OUT_OF_MEMORY
 from crawler.policy.traps.scores import Ledger
-from tests.crawler.engine.test_crawl import link, page, picture, png
+from tests.helpers.crawling import link, page, picture, png
 from tests.site.page import reply
 from tests.site.server import Site
 
@@ -141,14 +142,15 @@ def test_retry_gives_a_trap_its_credit_again(tmp_path: Path) -> None:
 
 
 def waiting(tmp_path: Path, now: float, **changes: Any) -> SqliteStore:
-    """A crawl at rest: one page done, one retry, two URLs queued; its host rests for a minute."""
+    """A crawl at rest: one page done, one retry, two URLs queued; its host rests for a
+    minute."""
     config = Config(seeds=("http://a.example/",), dir=str(tmp_path), **changes)
     crawl = open_crawl(config, mode="new")
     crawl.close_client()
     crawl.held.close()
     store = SqliteStore(tmp_path / "state")
     found = [
-        Found(f"http://a.example/{n}", "a", "page", 1, "http://a.example/")
+        Discovered(f"http://a.example/{n}", "a", "page", 1, "http://a.example/")
         for n in range(3)
     ]
     store.add(found, now)

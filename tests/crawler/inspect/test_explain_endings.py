@@ -34,7 +34,7 @@ from crawler.model.config import (
 from crawler.model.errors import Failure
 from crawler.model.reasons import ErrorCode, SkipReason
 from crawler.workspace.crash_guard import DEATHS
-from tests.crawler.engine.test_crawl import link, page, picture, png
+from tests.helpers.crawling import link, page, picture, png
 from tests.helpers.deadly import DEADLY, crawl_on
 from tests.site.fixtures import LIMITS
 from tests.site.names import NameServer, records
@@ -59,7 +59,8 @@ def ask(case: Case) -> Explanation:
 
 
 def crawl(folder: Path, seed: str, **changes: Any) -> Config:
-    """Crawl from the seed, at once and with one attempt for each URL unless `changes` say more."""
+    """Crawl from the seed, at once and with one attempt for each URL unless `changes`
+    say more."""
     settings = {
         "politeness": PolitenessConfig(per_host=32, wait=0.0, max_retry_after=0.0),
         "retry": RetryConfig(tries=1),
@@ -79,7 +80,8 @@ ON_THE_SITE = {
 ELSEWHERE = {
     "connect_refused": "http://127.0.0.1:{closed}/",
     "connect_timeout": "https://127.0.0.1:{silent}/",
-    "connect_unreachable": "http://224.0.0.1/",  # TCP has no multicast: the kernel refuses
+    # TCP has no multicast: the kernel refuses
+    "connect_unreachable": "http://224.0.0.1/",
     "tls_handshake": "https://127.0.0.1:{rude}/",
     "tls_verify": "https://127.0.0.1:{tls}/",
     "blocked_address": "http://169.254.169.254/latest/meta-data/",
@@ -193,7 +195,8 @@ def deadly_page(folder: Path) -> Case:
 
 
 def given_up(folder: Path) -> tuple[Case, Case]:
-    """A host that is not there, and one without a robots.txt; both are parked too often."""
+    """A host that is not there, and one without a robots.txt; both are parked too
+    often."""
     broken = Site({"robots.txt": reply(status=503)})
     with refusing() as port:
         closed = f"http://127.0.0.1:{port}/x"
@@ -254,7 +257,8 @@ def test_the_codes_of_the_schema_are_those_of_the_failures() -> None:
     assert sorted(codes(Failure)) == sorted(get_args(ErrorCode))
 
 
-# ------------------------------------------------------------------ every reason of a skip
+# ------------------------------------------------------------------ every reason of a
+# skip
 
 
 def most_skips(folder: Path) -> dict[str, list[Case]]:

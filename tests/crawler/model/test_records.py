@@ -1,4 +1,5 @@
-"""The record schema: its rules hold, its forms are right, and others can read the stream."""
+"""The record schema: its rules hold, its forms are right, and others can read the
+stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""crawler/model/url.py against the data of web-platform-tests and of the public suffix list."""
+"""crawler/model/url.py against the data of web-platform-tests and of the public suffix
+list."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ NETWORK = ("http:", "https:", "ftp:", "ws:", "wss:")
 
 
 def expected(row: dict[str, str]) -> str | None:
-    """A row's href as our canonical form: network schemes only, no fragment, no credentials."""
+    """A row's href as our canonical form: network schemes only, no fragment, no
+    credentials."""
     if row.get("failure") or row["protocol"] not in NETWORK:
         return None
     href = row["href"].partition("#")[0]
@@ -53,11 +55,11 @@ def test_public_suffix_list() -> None:
     wrong = []
     for name, domain in rows:
         url = urls.canonical(f"http://{name}/")
-        want = urls.canonical(f"http://{domain}/") if domain else None
+        destination = urls.canonical(f"http://{domain}/") if domain else None
         if url is None or name.startswith("."):
             continue  # an empty label is no host
         got = urls.registrable_domain(urls.host_key(url))
-        if got != (want and urls.host_key(want)):
+        if got != (destination and urls.host_key(destination)):
             wrong.append((name, domain, got))
     assert wrong == []
 

@@ -138,7 +138,8 @@ def test_refusal() -> None:
     assert codes[400].status == 400
 
 
-# Status, Locations -> a redirect to follow, content, or an error (RFC 9110 section 15.4).
+# Status, Locations -> a redirect to follow, content, or an error (RFC 9110 section
+# 15.4).
 ANSWERS = {
     (200, ()): "content",
     (200, ("/a",)): "content",

@@ -6,14 +6,14 @@ import pytest
 
 from crawler.model.config import RobotsConfig
 from crawler.model.crawl import Skip
-from crawler.policy.robots_meta import SILENCE, Directives
+from crawler.policy.robots_meta import NO_DIRECTIVES, RobotsMetaReader
 
 
 def read(
     meta: str | None = None, *tags: str, **config: object
 ) -> tuple[str | None, ...]:
     """The rules for: links, document, pictures."""
-    subject = Directives(RobotsConfig(**{"noai": True, **config}))  # type: ignore[arg-type]
+    subject = RobotsMetaReader(RobotsConfig(**{"noai": True, **config}))  # type: ignore[arg-type]
     said = subject.read(meta, tags)
     return tuple(
         skip and skip.rule for skip in (said.nofollow, said.noai, said.noimageai)
@@ -50,10 +50,10 @@ def test_words(
 def test_what_the_user_does_not_ask_for_is_not_obeyed() -> None:
     assert read("nofollow, noai", noai=False) == ("meta robots: nofollow", None, None)
     assert read("nofollow", nofollow="ignore") == (None, None, None)
-    assert Directives(RobotsConfig()).read(None, ()) is SILENCE
+    assert RobotsMetaReader(RobotsConfig()).read(None, ()) is NO_DIRECTIVES
 
 
 def test_reasons() -> None:
-    said = Directives(RobotsConfig(noai=True)).read("none, noai", ())
+    said = RobotsMetaReader(RobotsConfig(noai=True)).read("none, noai", ())
     assert said.nofollow == Skip("nofollow", "meta robots: none")
     assert said.noai == Skip("noai", "meta robots: noai")

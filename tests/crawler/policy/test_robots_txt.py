@@ -1,4 +1,5 @@
-"""crawler/policy/robots_txt.py against Google's published cases, RFC 9309's examples, and hostility."""
+"""crawler/policy/robots_txt.py against Google's published cases, RFC 9309's examples,
+and hostility."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crawler.model.config import ScopeConfig
-from crawler.model.crawl import Want
+from crawler.model.crawl import Destination
 from crawler.model.errors import UsageError
 from crawler.policy.scope import Scope
 
@@ -16,12 +16,12 @@ SEED = "http://www.site.example/docs/index.html"
 
 def judged(
     url: str,
-    want: Want = "page",
+    destination: Destination = "page",
     depth: int = 1,
     seeds: tuple[str, ...] = (SEED,),
     **config: Any,
 ) -> str | None:
-    skip = Scope(ScopeConfig(**config), seeds).judge(url, want, depth)
+    skip = Scope(ScopeConfig(**config), seeds).check(url, destination, depth)
     return None if skip is None else f"{skip.reason} | {skip.rule}"
 
 
@@ -78,7 +78,7 @@ def test_domains(within: str, entry: str) -> None:
 def test_images_have_their_own_surroundings() -> None:
     image = "http://pictures.example/a.png"
     assert (
-        Scope(ScopeConfig(within="page", depth=2), [SEED]).judge(image, "image", 9)
+        Scope(ScopeConfig(within="page", depth=2), [SEED]).check(image, "image", 9)
         is None
     )
     refused = "scope | scope.images_within: host"
@@ -94,11 +94,11 @@ def test_scheme() -> None:
 
 def test_depth_is_of_pages() -> None:
     scope = Scope(ScopeConfig(depth=3), [SEED])
-    assert scope.judge(SEED, "page", 3) is None
-    skip = scope.judge(SEED, "page", 4)
+    assert scope.check(SEED, "page", 3) is None
+    skip = scope.check(SEED, "page", 4)
     assert skip is not None
     assert (skip.reason, skip.rule) == ("depth", "scope.depth: 3")
-    assert scope.judge(SEED, "image", 4) is None
+    assert scope.check(SEED, "image", 4) is None
 
 
 SITE = "http://www.site.example"
@@ -174,20 +174,20 @@ def test_refused_configuration(config: dict[str, Any], says: str) -> None:
 def test_a_redirected_seed_widens_the_scope() -> None:
     scope = Scope(ScopeConfig(), ["http://site.example/"])
     url = "http://www.site.example/x"
-    assert scope.judge(url, "page", 1) is not None
+    assert scope.check(url, "page", 1) is not None
     scope.widen("https://www.site.example/")
-    assert scope.judge(url, "page", 1) is None
-    assert scope.judge("http://site.example/x", "page", 1) is None
+    assert scope.check(url, "page", 1) is None
+    assert scope.check("http://site.example/x", "page", 1) is None
 
 
 def test_no_url_can_hang_a_rule() -> None:
     # Python's own matcher would need 2**4000 steps.
     scope = Scope(ScopeConfig(rules=("-(a+)+$", "-(.*a){12}x")), [SEED])
-    assert scope.judge(SITE + "/" + "a" * 4000 + "!", "page", 1) is None
+    assert scope.check(SITE + "/" + "a" * 4000 + "!", "page", 1) is None
 
 
 def test_the_memory_of_hosts_is_bounded() -> None:
     scope = Scope(ScopeConfig(), [SEED])
     for n in range(10_050):
-        assert scope.judge(f"http://{n}.example/", "page", 1) is not None
-    assert scope.judge(SEED, "page", 1) is None
+        assert scope.check(f"http://{n}.example/", "page", 1) is not None
+    assert scope.check(SEED, "page", 1) is None

@@ -1,4 +1,5 @@
-"""Parameters that say who sent a reader, not what to show: taken off, and nothing else is."""
+"""Parameters that say who sent a reader, not what to show: taken off, and nothing else
+is."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from crawler.cli.asking import open_state
 from crawler.inspect.explain import explain
 from crawler.model.config import Config, ScopeConfig
 from crawler.model.errors import UsageError
-from crawler.policy.strip_params import Parameters
-from tests.crawler.engine.test_crawl import config, crawl, endings, link, page, serve
+from crawler.policy.strip_params import ParamStripper
+from tests.helpers.crawling import config, crawl, endings, link, page, serve
 
 __all__ = ["serve"]
 
@@ -35,24 +36,24 @@ DEFAULT = Config().scope.strip_params
 )
 def test_what_is_taken_off(query: str, left: str) -> None:
     assert (
-        Parameters(DEFAULT).stripped(f"http://a.example/p{query}")
+        ParamStripper(DEFAULT).stripped(f"http://a.example/p{query}")
         == f"http://a.example/p{left}"
     )
 
 
 def test_none_and_wrong_names() -> None:
     assert (
-        Parameters(()).stripped("http://a.example/?utm_a=1")
+        ParamStripper(()).stripped("http://a.example/?utm_a=1")
         == "http://a.example/?utm_a=1"
     )
     assert (
-        Parameters(("s.d*",))
+        ParamStripper(("s.d*",))
         .stripped("http://a.example/?sxd=1&s.dx=2")
         .endswith("/?sxd=1")
     )
     for wrong in ("", "*", "a=b", "a*b", "a b"):
         with pytest.raises(UsageError, match="strip_params"):
-            Parameters((wrong,))
+            ParamStripper((wrong,))
 
 
 def test_links_lose_them_and_explain_knows(serve: Any, tmp_path: Path) -> None:

@@ -300,7 +300,8 @@ def test_the_line_of_any_statement_is_found(
     assert find_line(text, ("never",)) is None
 
 
-# ------------------------------------------------------------------ quantities and texts
+# ------------------------------------------------------------------ quantities and
+# texts
 
 
 def test_quantities() -> None:

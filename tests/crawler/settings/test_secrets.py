@@ -1,7 +1,9 @@
-"""No secret crosses an origin, and none is written down: one crawl with all of them at once.
+"""No secret crosses an origin, and none is written down: one crawl with all of them at
+once.
 
-The seed's site asks for a password and sets a cookie; its pages lead to another host and to another
-port of the same host in every way there is: links, pictures, redirects of both, and back again.
+The seed's site asks for a password and sets a cookie; its pages lead to another host
+and to another port of the same host in every way there is: links, pictures, redirects
+of both, and back again.
 """
 
 from __future__ import annotations
@@ -135,7 +137,8 @@ def test_another_host_gets_none(run: Run) -> None:
 
 
 def test_another_port_gets_cookies_of_the_host_and_nothing_else(run: Run) -> None:
-    """RFC 6265bis section 8.5: cookies do not know ports. What was given to us by hand does."""
+    """RFC 6265bis section 8.5: cookies do not know ports. What was given to us by hand
+    does."""
     told = sent_to(run.other_port)
     assert [secret for secret in SECRETS if secret in told] == [FILED, THEIRS]
     foreign = [

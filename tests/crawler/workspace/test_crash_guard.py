@@ -1,4 +1,5 @@
-"""black_box: a body that kills its reader takes one record with it, and not the crawl."""
+"""black_box: a body that kills its reader takes one record with it, and not the
+crawl."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ import pytest
 from crawler.frontier.memory import MemoryStore
 from crawler.model.errors import OutputError, ParseFailure
 from crawler.model.url import MAX_URL
-from crawler.workspace.crash_guard import DEATHS, BlackBox
+from crawler.workspace.crash_guard import DEATHS, CrashGuard
 from crawler.workspace.folder import requeue
-from tests.crawler.engine.test_crawl import link, page
+from tests.helpers.crawling import link, page
 from tests.helpers.deadly import DEADLY, crawl_on
 from tests.site.page import reply
 from tests.site.server import Site
@@ -23,7 +24,7 @@ URL = "http://a.example/x"
 
 
 def died_reading(path: Path, store: MemoryStore, url: str) -> None:
-    BlackBox(path, store).reads(url)  # and never more
+    CrashGuard(path, store).reads(url)  # and never more
 
 
 @pytest.mark.parametrize(
@@ -33,16 +34,16 @@ def test_so_many_deaths_and_no_more(tmp_path: Path, url: str) -> None:
     store, path = MemoryStore(), tmp_path / "reading"
     for _ in range(DEATHS):
         died_reading(path, store, url)
-        BlackBox(path, store).judge(URL + "/another")
+        CrashGuard(path, store).check(URL + "/another")
     with pytest.raises(ParseFailure, match=f"died {DEATHS} times"):
-        BlackBox(path, store).judge(url)
+        CrashGuard(path, store).check(url)
 
 
 def test_what_was_read_and_survived_does_not_count(tmp_path: Path) -> None:
     store, path = MemoryStore(), tmp_path / "reading"
     for _ in range(2 * DEATHS):
-        box = BlackBox(path, store)
-        box.judge(URL)
+        box = CrashGuard(path, store)
+        box.check(URL)
         box.reads(URL)
         box.has_read()
 
@@ -51,12 +52,12 @@ def test_each_death_counts_once(tmp_path: Path) -> None:
     store, path = MemoryStore(), tmp_path / "reading"
     died_reading(path, store, URL)
     for _ in range(2 * DEATHS):  # runs that end otherwise
-        BlackBox(path, store).judge(URL)
+        CrashGuard(path, store).check(URL)
 
 
 def test_a_box_that_can_not_be_made(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="reading"):
-        BlackBox(tmp_path / "missing" / "reading", MemoryStore())
+        CrashGuard(tmp_path / "missing" / "reading", MemoryStore())
 
 
 def test_a_crawl_survives_what_kills_it(tmp_path: Path) -> None:

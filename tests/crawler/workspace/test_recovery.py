@@ -21,7 +21,7 @@ from crawler.model.errors import StateError
 from crawler.model.metadata import BOOT
 from crawler.workspace import recovery
 from crawler.workspace.folder import STATE
-from tests.crawler.engine.test_crawl import TERMINAL, link, page, picture, png
+from tests.helpers.crawling import TERMINAL, link, page, picture, png
 from tests.site.page import reply
 from tests.site.server import Site
 
@@ -80,7 +80,8 @@ def endings(config: Config) -> list[dict[str, Any]]:
 
 
 def assert_whole(config: Config, summary: Summary) -> None:
-    """Each URL has one record, each picture's file is what the record says, and all agree."""
+    """Each URL has one record, each picture's file is what the record says, and all
+    agree."""
     ended = endings(config)
     assert max(Counter(record["url"] for record in ended).values()) == 1
     kinds = Counter(record["type"] for record in ended)
@@ -204,7 +205,8 @@ def test_a_stream_that_was_moved_away_is_no_power_cut(crawled: Config) -> None:
 
 
 def test_a_crawl_that_had_ended_is_left_alone(crawled: Config) -> None:
-    """What somebody has made of its pictures since is theirs, however often the machine starts."""
+    """What somebody has made of its pictures since is theirs, however often the machine
+    starts."""
     with closing(SqliteStore(Path(crawled.dir) / STATE)) as store:
         assert store.note(BOOT, "") is None
     name = next(

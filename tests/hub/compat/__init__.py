@@ -1,4 +1,5 @@
-"""gevent's and CPython's own tests, taken from the installed packages and run on the hub.
+"""gevent's and CPython's own tests, taken from the installed packages and run on the
+hub.
 
 alias.py    presents the hub under gevent's names, and puts the twins in place of modules
 child.py    runs one test module in a process of its own and says how each test ended

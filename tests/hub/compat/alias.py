@@ -1,8 +1,9 @@
 """The hub under gevent's names.
 
-After `install`, ``import gevent`` gives the hub. Of the real package only its tests are loaded,
-and those of its modules that are not under test but that the tests stand on: its test support,
-and what is written on top of the hub in plain Python (``gevent.server``, ``gevent.pywsgi``...).
+After `install`, ``import gevent`` gives the hub. Of the real package only its tests are
+loaded, and those of its modules that are not under test but that the tests stand on:
+its test support, and what is written on top of the hub in plain Python
+(``gevent.server``, ``gevent.pywsgi``...).
 """
 
 import importlib.machinery
@@ -57,7 +58,8 @@ class _OnlyTests:
 
 
 class AliasHub(Hub):
-    """The hub with the few more names that gevent's test support overrides or asks for."""
+    """The hub with the few more names that gevent's test support overrides or asks
+    for."""
 
     name = ""
 

@@ -1,10 +1,11 @@
 """Run one test module in this process and write how each of its tests ended.
 
 Started by runs.py, with an order on standard input, a JSON object: ``side`` (``hub`` or
-``gevent``); ``module`` (``gevent.tests.test__queue``, ``test.test_queue``); ``left_out`` and
-``only``, the tests that shall not even start or that alone shall; ``limit``, seconds for one test,
-after which the process is ended; ``result``, a file that gets one line of JSON a test, as it ends,
-so that what was known before a test that hangs is not lost.
+``gevent``); ``module`` (``gevent.tests.test__queue``, ``test.test_queue``);
+``left_out`` and ``only``, the tests that shall not even start or that alone shall;
+``limit``, seconds for one test, after which the process is ended; ``result``, a file
+that gets one line of JSON a test, as it ends, so that what was known before a test that
+hangs is not lost.
 """
 
 import faulthandler
@@ -83,8 +84,8 @@ def single(suite: Any) -> Iterator[unittest.TestCase]:
 
 
 def prepare_stdlib_tests() -> None:
-    """What gevent's own runner of these tests does, too: no fresh copies of modules, no counting
-    of threads."""
+    """What gevent's own runner of these tests does, too: no fresh copies of modules, no
+    counting of threads."""
     from test.support import import_helper, threading_helper
 
     support.use_resources = []

@@ -14,14 +14,16 @@ from tests.hub.compat.child import FAILED
 HUNG = "hung"
 
 _ROOT = ROOT
-# Made once, because modules run in threads here, and pytest changes the environment with each test.
+# Made once, because modules run in threads here, and pytest changes the environment
+# with each test.
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(_ROOT)}
 _ONE_TEST = 15.0  # seconds, gevent's own on slow machines
 _ONE_MODULE = 150.0
 
 
 class Outcomes(dict[str, str]):
-    """Test name: how it ended. ``texts``: why those that failed did; ``dropped``: not started."""
+    """Test name: how it ended. ``texts``: why those that failed did; ``dropped``: not
+    started."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,10 +59,11 @@ def run(
     only: Collection[str] = (),
     patience: float = 1.0,
 ) -> Outcomes:
-    """The tests of ``module`` on ``side``, in a process and a working directory of its own;
-    ``patience`` times as long as usual."""
+    """The tests of ``module`` on ``side``, in a process and a working directory of its
+    own; ``patience`` times as long as usual."""
     outcomes = Outcomes()
-    # CPython's tests write where they are, up to 10 MB, and leave it there when they are ended.
+    # CPython's tests write where they are, up to 10 MB, and leave it there when they
+    # are ended.
     with tempfile.TemporaryDirectory(prefix="compat-") as folder:
         result = Path(folder, "result.json")
         result.touch()
@@ -80,7 +83,8 @@ def run(
 
 
 def _child(order: str, folder: str, limit: float) -> str:
-    """Have child.py carry out ``order`` in ``folder``; what it wrote to standard error."""
+    """Have child.py carry out ``order`` in ``folder``; what it wrote to standard
+    error."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", "tests.hub.compat.child"],

@@ -29,7 +29,8 @@ MODULES = [*GEVENT, *CPYTHON]
 
 
 def listed(kind: str, module: str) -> dict[str, str]:
-    """Test name: reason, of those tests of ``module`` that are ``left_out`` or in ``fails``."""
+    """Test name: reason, of those tests of ``module`` that are ``left_out`` or in
+    ``fails``."""
     table = tomllib.loads((_HERE / "table.toml").read_text())
     return {
         name: reason

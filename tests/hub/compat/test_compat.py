@@ -1,8 +1,10 @@
-"""What passes on gevent passes on the hub; what does not is in table.toml, with its reason.
+"""What passes on gevent passes on the hub; what does not is in table.toml, with its
+reason.
 
-These tests measure time and run here several at once: so a failure that the table does not know is
-tried again when nothing else of ours runs, with more patience each time, and counts if it fails
-each time. A pass that the table calls a failure is a failure of the table.
+These tests measure time and run here several at once: so a failure that the table does
+not know is tried again when nothing else of ours runs, with more patience each time,
+and counts if it fails each time. A pass that the table calls a failure is a failure of
+the table.
 """
 
 import importlib.util
@@ -134,7 +136,8 @@ def test_of_cpythons_tests_as_many_pass_as_on_gevent(
 def test_the_table_names_tests_that_exist(
     module: str, results: dict[str, Result]
 ) -> None:
-    """A name that this version of Python and gevent does not have hides nothing, and misleads."""
+    """A name that this version of Python and gevent does not have hides nothing, and
+    misleads."""
     outcomes = results[module].outcomes
     assert listed("fails", module).keys() <= outcomes.keys()
     assert listed("left_out", module).keys() == outcomes.dropped
@@ -143,5 +146,6 @@ def test_the_table_names_tests_that_exist(
 def test_nothing_is_left_in_the_checkout(
     files_before: set[str], results: dict[str, Result]
 ) -> None:
-    """CPython's tests write files where they run, and leave those of tests that hang."""
+    """CPython's tests write files where they run, and leave those of tests that
+    hang."""
     assert _files() <= files_before

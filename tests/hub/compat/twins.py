@@ -1,10 +1,11 @@
 """The standard library's modules with the hub's twins in place, for this process.
 
-`replace` enters them into ``sys.modules``, and into the modules that have imported the originals
-already. What the hub itself uses stays as it was: it has imported the originals before.
+`replace` enters them into ``sys.modules``, and into the modules that have imported the
+originals already. What the hub itself uses stays as it was: it has imported the
+originals before.
 
-The hub has no twin of ``threading``: a program that moves to greenlets spawns them. Tests that
-are written for threads get one here, just large enough for them.
+The hub has no twin of ``threading``: a program that moves to greenlets spawns them.
+Tests that are written for threads get one here, just large enough for them.
 """
 
 import importlib
@@ -110,7 +111,8 @@ def _start_new_thread(
 
 
 class _Lock(lock.Semaphore):
-    """threading.Lock: as its `acquire`, -1 is no time-out, and a release too many is an error."""
+    """threading.Lock: as its `acquire`, -1 is no time-out, and a release too many is an
+    error."""
 
     def acquire(self, blocking: bool = True, timeout: float | None = -1) -> bool:
         return super().acquire(blocking, None if timeout == -1 else timeout)
@@ -217,7 +219,8 @@ class _Unnumbered:
 
 
 def _name_private_parts() -> None:
-    """Private names of the standard library that its tests call, and what we have instead."""
+    """Private names of the standard library that its tests call, and what we have
+    instead."""
     there: Any = queue
     there._PySimpleQueue = queue.SimpleQueue
     kind: Any = socket.socket

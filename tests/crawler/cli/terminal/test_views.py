@@ -113,7 +113,8 @@ def test_the_live_view_draws_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> N
         assert piece in plain, piece
     assert "\x9b" not in text
     assert "evil ?[2J?31m?text" in plain
-    # Cursor hidden while drawing, shown at the end; the last picture is erased line by line.
+    # Cursor hidden while drawing, shown at the end; the last picture is erased line by
+    # line.
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
     assert text[text.rindex("docs.test") :].count("\x1b[2K") >= 8
     assert text.endswith("done\n")

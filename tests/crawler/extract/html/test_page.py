@@ -1,4 +1,5 @@
-"""crawler/extract/html/page.py and pictures.py: what of a page is found, and what is not."""
+"""crawler/extract/html/page.py and pictures.py: what of a page is found, and what is
+not."""
 
 from __future__ import annotations
 
@@ -216,7 +217,8 @@ def test_time_is_linear(piece: str) -> None:
         read(text, with_text=True)
 
 
-# -- bounds ----------------------------------------------------------------------------------------
+# -- bounds
+# ----------------------------------------------------------------------------------------
 
 MANY = 300_000
 LONG_BASE = f"<base href='http://h/{'d/' * 4000}'>"

@@ -1,4 +1,5 @@
-"""crawler/extract/html/tags.py against Lexbor, which follows the standard, and against hostility."""
+"""crawler/extract/html/tags.py against Lexbor, which follows the standard, and against
+hostility."""
 
 from __future__ import annotations
 
@@ -35,8 +36,9 @@ def theirs(text: str) -> list[tuple[str, dict[str, str]]]:
     return [tag for tag in tags if tag[0] != "a" or "href" in tag[1]]
 
 
-# No <b>, <table>, <select> and the like: for them, a tree moves, copies or drops elements. An <a>
-# is copied too, hence a unique mark in each and a comparison without order.
+# No <b>, <table>, <select> and the like: for them, a tree moves, copies or drops
+# elements. An <a> is copied too, hence a unique mark in each and a comparison without
+# order.
 _TAGS = """<a |<A |<img |<img/|<div |<div>|</div>|<p title=|<x-y |<br/>|</a>|</a |</|<|>| >|/>|/
 <script>|</script>|</script |<script|</SCRIPT>|<style>|</style>|<title>|</title>|</titlex>|<iframe>
 </iframe>|<textarea>|</textarea>|<!--|-->|--!>|--|-|!>|<!|<!->|<!-->|<!doctype html>|<?xml ?>

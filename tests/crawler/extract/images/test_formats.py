@@ -1,4 +1,5 @@
-"""crawler/extract/images/formats.py held against Pillow, cut in every place, and fed with rubbish."""
+"""crawler/extract/images/formats.py held against Pillow, cut in every place, and fed
+with rubbish."""
 
 from __future__ import annotations
 

@@ -157,7 +157,8 @@ def test_a_password_is_not_shown() -> None:
     assert "s3cr3t" not in repr(Credentials("user", "s3cr3t"))
 
 
-# -- .netrc ----------------------------------------------------------------------------------------
+# -- .netrc
+# ----------------------------------------------------------------------------------------
 
 NETRC = """
 # somebody's, isn't it
@@ -193,7 +194,8 @@ def test_a_mistake_in_a_netrc_is_not_shown(text: str) -> None:
     assert "s3cr3t" not in str(caught.value)
 
 
-# -- who is trusted --------------------------------------------------------------------------------
+# -- who is trusted
+# --------------------------------------------------------------------------------
 
 
 def test_trusted_origins() -> None:

@@ -1,4 +1,5 @@
-"""The client, names and addresses: which are tried, which refused, and what the failures mean."""
+"""The client, names and addresses: which are tried, which refused, and what the
+failures mean."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from crawler.model.errors import (
     NameTimeout,
 )
 from crawler.model.http import Request
-from tests.crawler.fetch.test_client import Make, Names, client, failing, make
+from tests.helpers.clients import Make, Names, client, failing, make
 from tests.site.fixtures import LIMITS, needs_ipv6
 from tests.site.pages import handlers
 from tests.site.server import Site, refusing
@@ -146,7 +147,8 @@ def gai(code: int) -> standard.gaierror:
 
 
 def test_hosts_mapped_as_in_curl(make: Make, site: Site) -> None:
-    """Several addresses, of which the first is dead; `*` for all hosts that are not named."""
+    """Several addresses, of which the first is dead; `*` for all hosts that are not
+    named."""
     port = site.port
     entries = (f"two.test:{port}:127.0.0.3,[127.0.0.1]", f"*:{port}:127.0.0.2")
     client = make(replace(LIMITS, resolve=entries), named_hosts=())
@@ -163,7 +165,8 @@ def test_hosts_mapped_as_in_curl(make: Make, site: Site) -> None:
 def test_each_connection_is_judged_by_what_the_name_leads_to_now(
     make: Make, site: Site
 ) -> None:
-    """A name that is public at first and private later ("rebinding") gains nothing by it."""
+    """A name that is public at first and private later ("rebinding") gains nothing by
+    it."""
     names = Names(turncoat=["127.0.0.1"])
     client = make(
         replace(LIMITS, allow_net=("127.0.0.0/8",)), named_hosts=(), resolver=names

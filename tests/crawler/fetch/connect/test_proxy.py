@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies, parse_proxy
-from crawler.fetch.http1.request import parse_target
+from crawler.fetch.target import parse_target
 from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     BlockedAddress,
@@ -24,7 +24,8 @@ from tests.site.fixtures import LIMITS
 from tests.site.proxies import Proxy
 from tests.site.server import Site, refusing
 
-# -- which proxy ---------------------------------------------------------------------------------
+# -- which proxy
+# ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,8 @@ def test_the_setting_goes_before_the_environment() -> None:
     assert chosen("http://localhost/", environ, "q") == "q"
 
 
-# -- the way through -----------------------------------------------------------------------------
+# -- the way through
+# -----------------------------------------------------------------------------
 
 
 made: list[Client] = []

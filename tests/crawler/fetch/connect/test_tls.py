@@ -9,7 +9,7 @@ import pytest
 import trustme
 from msgspec.structs import replace
 
-from crawler.fetch.auth.session_auth import Identity
+from crawler.fetch.auth.session_auth import SessionAuth
 from crawler.fetch.client import Client
 from crawler.model.config import HttpConfig
 from crawler.model.errors import (
@@ -20,7 +20,7 @@ from crawler.model.errors import (
     UsageError,
 )
 from crawler.model.http import Request
-from tests.crawler.fetch.test_client import Make, failing, known_at, make, server
+from tests.helpers.clients import Make, failing, known_at, make, server
 from tests.site import certificates
 from tests.site.fixtures import LIMITS, needs_ipv6
 from tests.site.pages import handlers
@@ -172,7 +172,7 @@ def certified(
 def test_a_client_certificate_is_for_trusted_origins(
     make: Make, certified: HttpConfig, strict_site: Site
 ) -> None:
-    trusted: Identity = known_at(strict_site.base)
+    trusted: SessionAuth = known_at(strict_site.base)
     assert make(certified, identity=trusted).fetch(
         Request(strict_site.base + "/arrived")
     )

@@ -1,4 +1,5 @@
-"""cookies: tables of ours, written from RFC 6265bis; the sections are in the headings."""
+"""cookies: tables of ours, written from RFC 6265bis; the sections are in the
+headings."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ def sent(jar: CookieJar, url: str, later: float = 0.0) -> str | None:
     return jar.header(at(url), NOW + later)
 
 
-# -- 5.1.1 dates ---------------------------------------------------------------------------------
+# -- 5.1.1 dates
+# ---------------------------------------------------------------------------------
 
 NOVEMBER = 784111777  # Sun, 06 Nov 1994 08:49:37 GMT
 DATES: list[tuple[str, int | None]] = [
@@ -101,7 +103,8 @@ def test_dates(text: str, moment: int | None) -> None:
     assert parse_date(text) == moment
 
 
-# -- 5.6 the syntax of Set-Cookie ----------------------------------------------------------------
+# -- 5.6 the syntax of Set-Cookie
+# ----------------------------------------------------------------
 
 SYNTAX: list[tuple[str, str | None]] = [
     ("a=b", "a=b"),
@@ -147,7 +150,8 @@ def test_syntax(value: str, expected: str | None) -> None:
     assert sent(jar_of(value), "https://a.example/") == expected
 
 
-# -- 5.6.1, 5.6.2 how long -----------------------------------------------------------------------
+# -- 5.6.1, 5.6.2 how long
+# -----------------------------------------------------------------------
 
 LIVES: list[
     tuple[str, float | None]
@@ -201,7 +205,8 @@ def test_lives(value: str, lives: float | None) -> None:
         assert len(jar) == 0
 
 
-# -- 5.1.3, 5.6.3 domains ------------------------------------------------------------------------
+# -- 5.1.3, 5.6.3 domains
+# ------------------------------------------------------------------------
 
 DOMAINS: list[tuple[str, str, str, bool]] = [  # set by, Domain, asked for, sent
     ("a.example", "", "a.example", True),
@@ -255,7 +260,8 @@ def test_domains(host: str, domain: str, asked: str, expected: bool) -> None:
     assert sent(jar, f"https://{asked}/") == ("a=b" if expected else None)
 
 
-# -- 5.1.4, 5.6.4 paths --------------------------------------------------------------------------
+# -- 5.1.4, 5.6.4 paths
+# --------------------------------------------------------------------------
 
 PATHS: list[tuple[str, str | None, str, bool]] = [  # set at, Path, asked for, sent
     ("/", None, "/", True),
@@ -312,7 +318,8 @@ def test_a_query_is_no_part_of_the_path() -> None:
     assert jar.header(Site("a.example", "/?/x", True), NOW) is None
 
 
-# -- 5.7 Secure, prefixes ------------------------------------------------------------------------
+# -- 5.7 Secure, prefixes
+# ------------------------------------------------------------------------
 
 SECURITY: list[tuple[str, str, str, bool]] = [  # set at, value, asked for, sent
     ("https://a.example/", "a=b; Secure", "https://a.example/", True),
@@ -373,7 +380,8 @@ def test_a_cookie_of_tls_elsewhere_hides_nothing() -> None:
     assert sent(jar, "https://a.example/") == "a=c"
 
 
-# -- 5.2, 5.7 SameSite: where a crawler is like a browser ----------------------------------------
+# -- 5.2, 5.7 SameSite: where a crawler is like a browser
+# ----------------------------------------
 
 OTHER, SAME = "https://b.example/p", "https://x.a.example/p"
 SAME_SITE: list[
@@ -428,7 +436,8 @@ def test_who_may_set(value: str, by: str | None, image: bool, kept: bool) -> Non
     assert len(jar) == kept
 
 
-# -- 5.7, 5.8.3 the jar --------------------------------------------------------------------------
+# -- 5.7, 5.8.3 the jar
+# --------------------------------------------------------------------------
 
 
 def test_longer_paths_first_and_then_the_older() -> None:

@@ -1,4 +1,5 @@
-"""Fetches from ten thousand names, a hundred new ones a second, by a lossy name server."""
+"""Fetches from ten thousand names, a hundred new ones a second, by a lossy name
+server."""
 
 from __future__ import annotations
 
@@ -73,8 +74,8 @@ def test_no_fetch_waits_for_anothers_name() -> None:
         client.close()
         hub.killall(servers)
     assert sum(took.values()) == NAMES
-    # A way there and back for the name, for the connection, and for the answer; and the seconds
-    # that a lost packet of its own has cost: 1, then 2 more, then 4 more.
+    # A way there and back for the name, for the connection, and for the answer; and the
+    # seconds that a lost packet of its own has cost: 1, then 2 more, then 4 more.
     at_once = min(took)
     assert at_once <= 6 * WAY + 0.001
     assert {round(seconds - at_once, 3) for seconds in took} <= {0, 1, 3, 7, 11}

@@ -1,7 +1,8 @@
-"""dns: names looked up at name servers of ours, in virtual time; its cache, files and messages.
+"""dns: names looked up at name servers of ours, in virtual time; its cache, files and
+messages.
 
-The servers are greenlets on real UDP sockets: on loopback a datagram is there at once, so that
-virtual time passes only where somebody waits for one that was lost.
+The servers are greenlets on real UDP sockets: on loopback a datagram is there at once,
+so that virtual time passes only where somebody waits for one that was lost.
 """
 
 from __future__ import annotations
@@ -147,7 +148,8 @@ def failing(resolver: DnsResolver, name: str, kind: type[NameFailure]) -> NameFa
     return caught.value
 
 
-# -- answers -------------------------------------------------------------------------------------
+# -- answers
+# -------------------------------------------------------------------------------------
 
 
 def test_both_kinds_are_asked_for_at_once(world: World) -> None:
@@ -256,7 +258,8 @@ def test_a_forged_answer_has_to_know_the_question() -> None:
         assert forged is None or not forged.addresses
 
 
-# -- failures ------------------------------------------------------------------------------------
+# -- failures
+# ------------------------------------------------------------------------------------
 
 
 def test_the_failures_are_told_apart(world: World) -> None:
@@ -329,7 +332,8 @@ def test_a_port_where_nobody_listens(world: World) -> None:
     assert resolver.resolve("a.example", 80) == ["192.0.2.99"]  # the system is asked
 
 
-# -- the cache -----------------------------------------------------------------------------------
+# -- the cache
+# -----------------------------------------------------------------------------------
 
 
 def test_answers_are_believed_for_their_ttl(world: World) -> None:
@@ -389,7 +393,8 @@ def test_a_stale_answer_serves_for_a_while() -> None:
     assert cache.get("a", 60 + STALE_AGAIN) is None
 
 
-# -- what is not asked of the DNS ----------------------------------------------------------------
+# -- what is not asked of the DNS
+# ----------------------------------------------------------------
 
 
 def test_names_that_need_no_server(world: World) -> None:

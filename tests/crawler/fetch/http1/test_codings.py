@@ -1,5 +1,5 @@
-"""codings: every coding, stacked, cut anywhere, exploding, damaged. Cases from the standards:
-RFC 9110 section 8.4, RFC 1950 to 1952, RFC 7932, RFC 8878."""
+"""codings: every coding, stacked, cut anywhere, exploding, damaged. Cases from the
+standards: RFC 9110 section 8.4, RFC 1950 to 1952, RFC 7932, RFC 8878."""
 
 from __future__ import annotations
 
@@ -185,7 +185,8 @@ def test_accept_encoding_names_the_table() -> None:
     assert set(CODINGS) == set(ENCODERS)
 
 
-# -- limits ------------------------------------------------------------------------------------
+# -- limits
+# ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("coding", ENCODERS)
@@ -226,7 +227,8 @@ def test_a_bomb_costs_no_more_than_the_limit(layers: tuple[str, ...]) -> None:
 
 
 def test_an_inner_layer_is_limited_too() -> None:
-    # The outer gzip gives 200 kB of inner gzip, which holds more members than the limit allows.
+    # The outer gzip gives 200 kB of inner gzip, which holds more members than the limit
+    # allows.
     inner = gzip.compress(b"") * 10_000
     decoder = body_decoder("gzip, gzip", 1000)
     assert decoder is not None
@@ -245,7 +247,8 @@ def test_endless_empty_members_are_refused(
         decode(coding, empty * 51)
 
 
-# -- any cut of the bytes ----------------------------------------------------------------------
+# -- any cut of the bytes
+# ----------------------------------------------------------------------
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,4 +1,5 @@
-"""h1 against the responses that llhttp publishes with its parser's events (where present)."""
+"""h1 against the responses that llhttp publishes with its parser's events (where
+present)."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.crawler.fetch.http1.test_parser import Seen, read
+from tests.helpers.http1 import Seen, read
 
 CORPORA = Path(
     os.environ.get("ORBWEB_CORPORA", Path(__file__).parents[4] / "shared" / "corpora")
@@ -101,7 +102,8 @@ def test_llhttp_responses() -> None:
 def agrees(case: Case, seen: Seen) -> bool:
     status, body, refused = expected(case.log)
     if refused or not status:
-        # A head that llhttp refuses in the middle is judged here when whole: it may end before.
+        # A head that llhttp refuses in the middle is judged here when whole: it may end
+        # before.
         return seen.error is not None
     if (seen.error or ("",))[0] == "protocol":
         return False

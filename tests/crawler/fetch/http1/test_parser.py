@@ -1,59 +1,21 @@
-"""h1: what a response is, for every framing, every oddity, and every cut of the bytes."""
+"""h1: what a response is, for every framing, every oddity, and every cut of the
+bytes."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.fetch.http1.parser import ResponseReader
-from crawler.model.errors import ConnectionReset, Failure, ProtocolFailure
+from crawler.model.errors import ConnectionReset, ProtocolFailure
+from tests.helpers.http1 import read
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TEN = b"0123456789"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-class Seen(NamedTuple):
-    """All that a reader tells about a stream."""
-
-    status: int
-    reason: str
-    version: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    done: bool
-    reusable: bool
-    truncated: bool
-    error: tuple[str, str] | None
-
-
-def read(
-    *pieces: bytes,
-    method: str = "GET",
-    eof: bool = False,
-    header: int = 65536,
-    body: int = 10**6,
-) -> Seen:
-    reader = ResponseReader(method, header, body)
-    taken = b""
-    error = None
-    try:
-        for piece in pieces:
-            reader.feed(memoryview(piece))
-            taken += b"".join(reader.take())
-        if eof:
-            reader.feed_eof()
-    except Failure as failure:
-        error = (failure.code, failure.at_stage)
-    taken += b"".join(reader.take())
-    head = (reader.status, reader.reason, reader.version, tuple(reader.headers))
-    if error and not reader.status:
-        head = (0, "", "", ())  # an unfinished head has no meaning
-    return Seen(*head, taken, reader.done, reader.reusable, reader.truncated, error)
 
 
 # name: (stream, method) -> (body, reusable)
@@ -336,7 +298,8 @@ def test_resets_say_where() -> None:
         reader.feed_eof()
 
 
-# -- any cut of the bytes ----------------------------------------------------------------------
+# -- any cut of the bytes
+# ----------------------------------------------------------------------
 
 STREAMS = [(stream, method) for stream, method, _, _ in WHOLE.values()]
 STREAMS += [(stream, "GET") for stream, _ in BROKEN.values() if stream]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from crawler.fetch.http1.request import RequestWriter, parse_target
+from crawler.fetch.http1.request import RequestWriter
+from crawler.fetch.target import parse_target
 from crawler.model.config import HttpConfig
 from crawler.model.errors import ProtocolFailure
 from crawler.model.http import Request

@@ -1,4 +1,5 @@
-"""Another crawl into the same state: every URL once more, and the tables agree with each other."""
+"""Another crawl into the same state: every URL once more, and the tables agree with
+each other."""
 
 from __future__ import annotations
 
@@ -17,15 +18,15 @@ from crawler.frontier.sqlite.database import FILE_NAME
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.sqlite.tables import DECIDED, ENDED, WAITING
 from crawler.frontier.store import Content, Run
-from crawler.frontier.throttle import Pace
-from crawler.model.crawl import Found, Kept, Lease, Skip
-from crawler.model.host import NOTHING, Cost
+from crawler.frontier.throttle import HostThrottle
+from crawler.model.crawl import Discovered, Lease, Skip, StoredResponse
+from crawler.model.host import NOTHING, HostUsage
 from crawler.model.metadata import PAGES_OF_TEMPLATE, TRAPS_OUT_OF_MEMORY
 from tests.helpers.frontier import FAR, found, lease_all, paths
 
 NOFOLLOW = Skip("nofollow", "meta robots: nofollow")
 NOAI = Skip("noai", "meta robots: noimageai")
-KEPT = Kept(b"digest", b"answer")
+KEPT = StoredResponse(b"digest", b"answer")
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def store(tmp_path: Path) -> Any:
 def reopened(store: SqliteStore, **more: Any) -> dict[str, Lease]:
     """All leases after the next crawl has begun, by path."""
     store.start_over(
-        100.0, more.pop("judge", None), keep_answers=more.pop("keep_answers", True)
+        100.0, more.pop("check", None), keep_answers=more.pop("keep_answers", True)
     )
     return {path: lease for lease in lease_all(store, 100.0) for path in paths([lease])}
 
@@ -49,7 +50,7 @@ def test_all_that_was_asked_for_is_asked_for_again(store: SqliteStore) -> None:
     store.add([found("image", "image"), found("later")], 0.0)
     leases = {lease.url.rsplit("/", 1)[1]: lease for lease in lease_all(store, 0.0)}
     store.done(leases["page"], "page", kept=KEPT)
-    store.done(leases["image"], "image", kept=Kept(b"2"))
+    store.done(leases["image"], "image", kept=StoredResponse(b"2"))
     store.done(leases["error"], "error", "reset", "broke")
     store.done(leases["redirect"], "redirect")
     store.retry(leases["later"], 9e9, "reset", "broke")
@@ -59,7 +60,7 @@ def test_all_that_was_asked_for_is_asked_for_again(store: SqliteStore) -> None:
     assert set(again) == {"page", "error", "redirect", "waits", "image", "later"}
     assert {name: lease.kept for name, lease in again.items() if lease.kept} == {
         "page": KEPT,
-        "image": Kept(b"2"),
+        "image": StoredResponse(b"2"),
     }
     assert {(lease.attempts, lease.queued_ms) for lease in again.values()} == {(0, 0)}
     assert again["page"].depth == 3
@@ -99,7 +100,7 @@ def test_answers_are_forgotten_where_they_would_be_read_otherwise(
     store.done(lease_all(store, 0.0)[0], "page", kept=KEPT)
     store.commit()
     again = reopened(store, keep_answers=False)
-    assert again["page"].kept == Kept(b"digest", None)
+    assert again["page"].kept == StoredResponse(b"digest", None)
 
 
 def test_what_is_kept_outlives_an_error(store: SqliteStore) -> None:
@@ -112,10 +113,10 @@ def test_what_is_kept_outlives_an_error(store: SqliteStore) -> None:
     assert store.changes() == {}
     again = reopened(store)
     assert again["page"].kept == KEPT
-    store.done(again["page"], "page", "changed", kept=Kept(b"other"))
+    store.done(again["page"], "page", "changed", kept=StoredResponse(b"other"))
     store.commit()
     assert store.changes() == {"changed": 1}
-    assert reopened(store)["page"].kept == Kept(b"other", None)
+    assert reopened(store)["page"].kept == StoredResponse(b"other", None)
 
 
 def test_the_scope_may_be_another(store: SqliteStore) -> None:
@@ -126,7 +127,8 @@ def test_the_scope_may_be_another(store: SqliteStore) -> None:
     store.commit()
     deny = Skip("scope", "scope.rules[0]: -out")
     again = reopened(
-        store, judge=lambda url, kind, want, depth: deny if "out" in url else None
+        store,
+        check=lambda url, kind, destination, depth: deny if "out" in url else None,
     )
     assert set(again) == {"in", "now-in"}
     assert [one.skip for one in store.pending_skips(9)] == [deny, deny, NOFOLLOW]
@@ -135,12 +137,13 @@ def test_the_scope_may_be_another(store: SqliteStore) -> None:
 def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) -> None:
     store.add([found("a"), found("b", host="b")], 0.0)
     store.set_pace(
-        "a.example", Pace(crawl_delay=7.0, failures=9, parkings=3, trouble="reset")
+        "a.example",
+        HostThrottle(crawl_delay=7.0, failures=9, parkings=3, trouble="reset"),
     )
     store.park("a.example", 9e9)
     store.block("b.example", 500.0)  # it said so itself
     store.set_note(PAGES_OF_TEMPLATE, "a.example /#", b"7")
-    store.set_cost("a.example", Cost(7, 7000, 7.0, 90.0))
+    store.set_cost("a.example", HostUsage(7, 7000, 7.0, 90.0))
     store.set_note(TRAPS_OUT_OF_MEMORY, "a.example", b"all of it would be old")
     store.set_note("robots", "https://a.example", b"x")
     store.set_content("aa", Content("images/1", "https://a.example/1"))
@@ -150,7 +153,7 @@ def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) ->
     assert (host.name, host.ready_at, host.pace) == (
         "a.example",
         100.0,
-        Pace(crawl_delay=7.0),
+        HostThrottle(crawl_delay=7.0),
     )
     assert store.parked() == []
     assert store.note(PAGES_OF_TEMPLATE, "a.example /#") is None
@@ -179,13 +182,16 @@ def test_nothing_has_happened_before_the_commit(tmp_path: Path) -> None:
         assert store.run() == Run("2", "{}", 5, "1")
 
 
-# ------------------------------------------------------------------ whatever went before
+# ------------------------------------------------------------------ whatever went
+# before
 
 finds = st.builds(
-    lambda path, host, want, depth, skip: found(path, want, depth, host, skip=skip),
+    lambda path, host, destination, depth, skip: found(
+        path, destination, depth, host, skip=skip
+    ),
     path=st.sampled_from("12345678"),
     host=st.sampled_from("abc"),
-    want=st.sampled_from(["page", "image"]),
+    destination=st.sampled_from(["page", "image"]),
     depth=st.integers(0, 3),
     skip=st.sampled_from([None, None, FAR, NOFOLLOW]),
 )
@@ -196,7 +202,9 @@ endings = st.sampled_from(
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(batches=st.lists(st.tuples(st.lists(finds, max_size=8), endings), max_size=6))
-def test_every_url_is_queued_or_decided(batches: list[tuple[list[Found], str]]) -> None:
+def test_every_url_is_queued_or_decided(
+    batches: list[tuple[list[Discovered], str]],
+) -> None:
     with TemporaryDirectory() as folder, closing(SqliteStore(Path(folder))) as store:
         met: set[str] = set()
         for number, (batch, ending) in enumerate(batches):

@@ -1,4 +1,5 @@
-"""The look from outside: while somebody writes, after a death, and where there is nothing."""
+"""The look from outside: while somebody writes, after a death, and where there is
+nothing."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from crawler.frontier.sqlite.database import FILE_NAME
 from crawler.frontier.sqlite.recent import Recent
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import STATE_VERSION, Content, HostDue, Run
-from crawler.frontier.throttle import Pace
+from crawler.frontier.throttle import HostThrottle
 from crawler.model.errors import OutputError, StateError
 from tests.helpers.frontier import FAR, found, lease_all, paths
 from tests.helpers.paths import ROOT
@@ -102,12 +102,12 @@ def test_the_lock_of_a_killed_process_is_gone_and_its_commits_are_there(
         import os, signal, sys
         from pathlib import Path
         from crawler.frontier.sqlite.store import SqliteStore
-        from crawler.model.crawl import Found
+        from crawler.model.crawl import Discovered
         store = SqliteStore(Path(sys.argv[1]))
         for n in range(10):
-            store.add([Found(f"https://a.example/{n}", "a", "page", 1)], 0.0)
+            store.add([Discovered(f"https://a.example/{n}", "a", "page", 1)], 0.0)
             store.commit()
-        store.add([Found("https://a.example/lost", "a", "page", 1)], 0.0)
+        store.add([Discovered("https://a.example/lost", "a", "page", 1)], 0.0)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     ended = subprocess.run(
@@ -208,10 +208,13 @@ def test_a_retry_forgives_the_host(tmp_path: Path) -> None:
         (lease,) = store.lease("a.example", "page", 1, 0.0)
         store.done(lease, "error", "host_parked")
         store.set_pace(
-            "a.example", Pace(crawl_delay=2.0, failures=9, parkings=4, trouble="reset")
+            "a.example",
+            HostThrottle(crawl_delay=2.0, failures=9, parkings=4, trouble="reset"),
         )
         store.park("a.example", 1e9)
         store.unclaim("a.example", 1e9)
         store.commit()
         assert store.requeue(("host_parked",), (), 5.0) == 1
-        assert store.claim(1, 5.0) == [HostDue("a.example", 5.0, Pace(crawl_delay=2.0))]
+        assert store.claim(1, 5.0) == [
+            HostDue("a.example", 5.0, HostThrottle(crawl_delay=2.0))
+        ]

@@ -141,7 +141,8 @@ TOGETHER = [
 def test_what_one_part_of_a_site_does_says_nothing_about_the_others(
     tmp_path: Path,
 ) -> None:
-    """All of them on one host, beside so many other pages that their names are not told apart."""
+    """All of them on one host, beside so many other pages that their names are not told
+    apart."""
     words = [f"{one}-{other}" for one in WORDS for other in WORDS[:5]]
     index = links(*words, *(entry.path for entry in TOGETHER))
     site = Site(
@@ -219,20 +220,20 @@ def test_a_cut_names_its_template_and_survives_a_resume() -> None:
     notes = MemoryStore()
     subject = Traps(LimitsConfig(), notes)
     walk(subject, FREE + CREDIT)
-    assert subject.judge(f"{CHAIN}50", f"{CHAIN}49", 50) is None
+    assert subject.check(f"{CHAIN}50", f"{CHAIN}49", 50) is None
     walk(subject, 2, start=FREE + CREDIT)
     skip = Skip("trap", "limits.traps: /month/# gave nothing new, after 41 pages")
     for one in (subject, Traps(LimitsConfig(), notes)):
-        assert one.judge(f"{CHAIN}50", f"{CHAIN}49", 50) == skip
-        assert one.judge_lease(lease(f"{CHAIN}50", f"{CHAIN}49", 50)) == skip
+        assert one.check(f"{CHAIN}50", f"{CHAIN}49", 50) == skip
+        assert one.check_lease(lease(f"{CHAIN}50", f"{CHAIN}49", 50)) == skip
         assert (
-            one.judge(f"{CHAIN}50", "http://a.example/news", 50) is None
+            one.check(f"{CHAIN}50", "http://a.example/news", 50) is None
         )  # from elsewhere
-        assert one.judge(f"{CHAIN}50", "http://b.example/month/1", 50) is None
-        assert one.judge("http://a.example/month", f"{CHAIN}49", 50) is None
+        assert one.check(f"{CHAIN}50", "http://b.example/month/1", 50) is None
+        assert one.check("http://a.example/month", f"{CHAIN}49", 50) is None
         assert one.instead(f"{CHAIN}50", f"{CHAIN}49", 50) is None
         assert (
-            one.judge_lease(replace(lease(f"{CHAIN}50", None, 0), kind="seed")) is None
+            one.check_lease(replace(lease(f"{CHAIN}50", None, 0), kind="seed")) is None
         )  # a seed
 
 
@@ -246,7 +247,7 @@ def test_a_picture_or_numbers_of_its_own_make_a_page_new() -> None:
             image = ImageLink(f"http://a.example/{picture.format(n=n)}", "img")
             page = lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n)
             fetch(subject, page, text.format(n=n), images=(image,))
-        assert subject.judge(f"{CHAIN}999", f"{CHAIN}998", 999) is None
+        assert subject.check(f"{CHAIN}999", f"{CHAIN}998", 999) is None
 
 
 @pytest.mark.parametrize(
@@ -262,7 +263,7 @@ def test_dates_counters_markup_and_scripts_make_none(text: str) -> None:
     subject = Traps(LimitsConfig(), MemoryStore())
     for n in range(FREE + CREDIT + 3):
         walk(subject, 1, text.format(n=n), start=n)
-    assert subject.judge(f"{CHAIN}99", f"{CHAIN}98", 99) is not None
+    assert subject.check(f"{CHAIN}99", f"{CHAIN}98", 99) is not None
 
 
 def test_no_more_of_a_suspect_are_under_way_than_it_has_credit() -> None:
@@ -300,31 +301,32 @@ def test_a_view_that_says_more_is_worth_it_and_one_that_does_not_is_cut() -> Non
             links = (Link(f"{url}?view=1", "a"),)
             fetch(subject, lease(url, "http://a.example/", 1, n), text, links=links)
             other = text + more.format(n=WORDS[n % 14] + WORDS[n // 14])
-            if subject.judge(f"{url}?view=1", url, 2) is None:
+            if subject.check(f"{url}?view=1", url, 2) is None:
                 fetch(subject, lease(f"{url}?view=1", url, 2, 1000 + n), other)
-        assert (subject.judge(f"{url}?view=1", url, 2) is not None) is ends
-        assert subject.judge(f"{url}?view=1", "http://a.example/news", 2) is None
+        assert (subject.check(f"{url}?view=1", url, 2) is not None) is ends
+        assert subject.check(f"{url}?view=1", "http://a.example/news", 2) is None
 
 
 def test_pages_that_take_the_place_of_others_may_say_what_these_said() -> None:
-    """100 pages are read with a session id before it is cut, and all of them once more without."""
+    """100 pages are read with a session id before it is cut, and all of them once more
+    without."""
     subject = Traps(LimitsConfig(), MemoryStore())
     item = "http://a.example/shop/item"
     parent = f"{item}/0?sid=x"
 
     def say(url: str, depth: int, n: int) -> None:
         page = lease(url, parent, depth)
-        assert subject.judge_lease(page) is None
+        assert subject.check_lease(page) is None
         fetch(subject, page, f"<p>{WORDS[n % 14]} {WORDS[n // 14]}")
 
     n = 0
-    while subject.judge(f"{item}/{n}?sid=last", parent, 3) is None:
+    while subject.check(f"{item}/{n}?sid=last", parent, 3) is None:
         say(f"{item}/{n % 100}?sid={n}", 1 + min(n, 2), n % 100)
         n += 1
     assert n < 400
     for n in range(100):
         url = f"{item}/{n}?sid=last"
-        assert subject.judge(url, parent, 4) is not None
+        assert subject.check(url, parent, 4) is not None
         assert subject.instead(url, parent, 4) == f"{item}/{n}"
         say(f"{item}/{n}", 4, n)
 
@@ -334,12 +336,12 @@ def test_redirects_that_lead_nowhere_new_end_too() -> None:
     for n in range(FREE + CREDIT):
         url = f"http://a.example/post/{n}"
         page = lease(f"{url}?share=x", url, 2)
-        assert subject.judge_lease(page) is None
+        assert subject.check_lease(page) is None
         assert subject.admit(page)
         subject.learn_nothing(page)
         subject.settle(page)
     rule = "limits.traps: /post?share= gave nothing new, after 40 pages"
-    assert subject.judge_lease(page) == Skip("trap", rule)
+    assert subject.check_lease(page) == Skip("trap", rule)
 
 
 def test_another_spelling_is_asked_for_until_it_is_known_to_be_in_vain() -> None:
@@ -347,7 +349,7 @@ def test_another_spelling_is_asked_for_until_it_is_known_to_be_in_vain() -> None
     for n in range(CREDIT):
         for path in (f"/Item/{n}", f"/item/{n}"):
             page = lease(f"http://a.example{path}", "http://a.example/", 1)
-            assert subject.judge_lease(page) is None
+            assert subject.check_lease(page) is None
             fetch(subject, page, f"<p>item {n}")
     fetch(
         subject, lease("http://a.example/Last", "http://a.example/", 1), "<p>the last"
@@ -355,9 +357,9 @@ def test_another_spelling_is_asked_for_until_it_is_known_to_be_in_vain() -> None
     skip = Skip(
         "trap", "limits.traps: another case of letters gave nothing new, after 32 pages"
     )
-    assert subject.judge("http://a.example/LAST", "http://a.example/", 1) == skip
-    assert subject.judge("http://a.example/Last", "http://a.example/", 1) is None
-    assert subject.judge("http://a.example/NEW", "http://a.example/", 1) is None
+    assert subject.check("http://a.example/LAST", "http://a.example/", 1) == skip
+    assert subject.check("http://a.example/Last", "http://a.example/", 1) is None
+    assert subject.check("http://a.example/NEW", "http://a.example/", 1) is None
 
 
 def test_where_case_counts_every_spelling_is_asked_for() -> None:
@@ -365,14 +367,14 @@ def test_where_case_counts_every_spelling_is_asked_for() -> None:
     for n in range(3 * CREDIT):
         for name, title in (("Item", "one"), ("item", "other")):
             page = lease(f"http://a.example/{name}/{n}", "http://a.example/", 1)
-            assert subject.judge_lease(page) is None
+            assert subject.check_lease(page) is None
             fetch(subject, page, "<p>item", title=title)
 
 
 def test_traps_can_be_switched_off() -> None:
     subject = Traps(LimitsConfig(traps=False), MemoryStore())
     walk(subject, 200)
-    assert subject.judge(f"{CHAIN}50", f"{CHAIN}49", 50) is None
+    assert subject.check(f"{CHAIN}50", f"{CHAIN}49", 50) is None
 
 
 def test_text_made_to_be_slow_takes_no_time() -> None:
@@ -403,18 +405,20 @@ def test_any_address_has_templates(path: str, parent: str) -> None:
     subject = Traps(LimitsConfig(), MemoryStore())
     for n in range(FREE + CREDIT + 2):
         fetch(subject, lease(url, other, n), "x")
-        subject.judge_lease(lease(url, other, n))
+        subject.check_lease(lease(url, other, n))
         subject.instead(url, other, n)
 
 
-# ------------------------------------------------------------------ names at the top, by itself
+# ------------------------------------------------------------------ names at the top,
+# by itself
 
 
 def open_names(subject: Traps, parent: str, depth: int) -> None:
-    """Pages found on `parent` that say nothing, and lead on to names that nobody has met."""
+    """Pages found on `parent` that say nothing, and lead on to names that nobody has
+    met."""
     for n in range(FREE + CREDIT + 1):
         page = lease(f"http://a.example/{tops.word(n)}/", parent, depth)
-        if subject.judge_lease(page) is None:
+        if subject.check_lease(page) is None:
             onward = (Link(f"http://a.example/{tops.word(1000 + n)}", "a"),)
             fetch(subject, page, f"<h1>{tops.word(n)}</h1>", links=onward)
 
@@ -433,7 +437,7 @@ def test_names_that_a_seed_or_the_home_page_lists_are_read(
     subject = Traps(LimitsConfig(), MemoryStore())
     open_names(subject, parent, depth)
     rule = "limits.traps: new names at the top of the site gave nothing new, after 40 pages"
-    found = subject.judge(UNOPENED, SECTION, 9)
+    found = subject.check(UNOPENED, SECTION, 9)
     assert found == (Skip("trap", rule) if ends else None)
 
 
@@ -445,14 +449,14 @@ def test_below_a_name_that_is_open_all_is_read_also_by_the_next_run() -> None:
         first,
         Traps(LimitsConfig(), notes),
     ):  # killed: nothing was put away
-        assert subject.judge(UNOPENED, SECTION, 9) is not None
-        assert subject.judge_lease(lease(UNOPENED, SECTION, 9)) is not None
-        assert subject.judge(f"http://a.example/{tops.word(3)}/new", SECTION, 9) is None
-        assert subject.judge("http://a.example/unopened/6", UNOPENED, 9) is None
-        assert subject.judge(UNOPENED, "http://b.example/", 9) is None
-        assert subject.judge_lease(lease(UNOPENED, "http://b.example/x", 9)) is None
+        assert subject.check(UNOPENED, SECTION, 9) is not None
+        assert subject.check_lease(lease(UNOPENED, SECTION, 9)) is not None
+        assert subject.check(f"http://a.example/{tops.word(3)}/new", SECTION, 9) is None
+        assert subject.check("http://a.example/unopened/6", UNOPENED, 9) is None
+        assert subject.check(UNOPENED, "http://b.example/", 9) is None
+        assert subject.check_lease(lease(UNOPENED, "http://b.example/x", 9)) is None
         assert (
-            subject.judge_lease(replace(lease(UNOPENED, SECTION, 9), kind="sitemap"))
+            subject.check_lease(replace(lease(UNOPENED, SECTION, 9), kind="sitemap"))
             is None
         )
 
@@ -469,12 +473,13 @@ def month(host: int, n: int) -> Lease:
 
 
 def in_turn(subject: Traps, hosts: int, pages: int) -> list[int]:
-    """Ask hosts in turn for two pages each, as the frontier does; how many each was asked for."""
+    """Ask hosts in turn for two pages each, as the frontier does; how many each was
+    asked for."""
     asked = [0] * hosts
     for n in range(0, pages, 2):
         for host in range(hosts):
             for page in (month(host, n), month(host, n + 1)):
-                if subject.judge_lease(page) is None:
+                if subject.check_lease(page) is None:
                     fetch(subject, page, f"<p>Month {n} of host {host}")
                     asked[host] += 1
     return asked
@@ -497,7 +502,7 @@ def test_what_was_learnt_is_there_after_a_stop() -> None:
     first.put_away()
     second = Traps(LimitsConfig(), notes)
     walk(second, CREDIT - CREDIT // 2 + 1, start=FREE + CREDIT // 2)
-    assert second.judge(f"{CHAIN}99", f"{CHAIN}98", 99) is not None
+    assert second.check(f"{CHAIN}99", f"{CHAIN}98", 99) is not None
 
 
 def test_a_host_that_is_being_asked_is_not_put_away() -> None:
@@ -510,9 +515,9 @@ def test_a_host_that_is_being_asked_is_not_put_away() -> None:
         subject.learn(page, b"<p>the same", Page("text/html", "utf-8"))
         subject.settle(page)
         in_turn(subject, 40, 2)
-        assert subject.judge_lease(lease(f"{CHAIN}99", f"{CHAIN}98", 99)) is None
+        assert subject.check_lease(lease(f"{CHAIN}99", f"{CHAIN}98", 99)) is None
         walk(subject, 1, start=60)
-        assert subject.judge_lease(lease(f"{CHAIN}99", f"{CHAIN}98", 99)) is not None
+        assert subject.check_lease(lease(f"{CHAIN}99", f"{CHAIN}98", 99)) is not None
 
 
 def in_order(saved: bytes) -> list[Any]:
