@@ -112,7 +112,7 @@ def _wait(flag: str, text: str) -> list[Setting]:
         return [from_flag(("politeness", "wait"), text, flag)]
     return [
         from_flag(("politeness", "wait"), least, flag),
-        from_flag(("politeness", "wait_most"), most, flag),
+        from_flag(("politeness", "max_wait"), most, flag),
     ]
 
 

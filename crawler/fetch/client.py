@@ -119,7 +119,7 @@ class Client:
             config, resolver or open_resolver(config, clock), guard, trusted, clock
         )
         self._pool: Pool[Connection] = Pool(
-            config.idle_per_host, config.idle_total, config.idle_timeout, clock
+            config.max_idle_per_host, config.max_idle, config.idle_timeout, clock
         )
         self._writer = RequestWriter(config, trusted, secret_headers)
         self._room = BodyMemory(config.max_in_flight)

@@ -86,7 +86,7 @@ class Politeness:
         """`places`: how many requests at once; None: no bound."""
         self._per_host = config.per_host
         self._wait = config.wait
-        self._spread = max(0.0, config.wait_most - config.wait)
+        self._spread = max(0.0, config.max_wait - config.wait)
         self._jitter = jitter
         self._controller = Controller(config)
         self._hosts: dict[str, _Host] = {}

@@ -19,7 +19,7 @@ resume, or a host that leaves memory and comes back, begins where it stopped. Ea
 doubled by each further failure in a row. After `park_after` of them the host is
 *parked*: its URLs stay queued, it is asked again after `park_time` (doubled each time),
 and a crawl that has nothing else left to do ends without it. A host that was parked
-`parkings` times and still does not answer is given up.
+`max_parkings` times and still does not answer is given up.
 
 Slowdown is additive increase and multiplicative decrease of the *rate* (D.-M. Chiu, R.
 Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance in
@@ -145,7 +145,7 @@ class Controller:
         if not config.adaptive:
             return least
         latency = pace.latency if config.wait else 0.0
-        return max(least, min(max(latency, pace.slowdown), config.adaptive_max))
+        return max(least, min(max(latency, pace.slowdown), config.max_adaptive_wait))
 
     def pause(self, pace: HostThrottle) -> float:
         """Seconds to leave a failing host alone."""
@@ -164,7 +164,7 @@ class Controller:
         return pace.failures >= self._config.park_after and not self.given_up(pace)
 
     def given_up(self, pace: HostThrottle) -> bool:
-        return pace.parkings > self._config.parkings
+        return pace.parkings > self._config.max_parkings
 
     def after(
         self, pace: HostThrottle, reply: HostFeedback, recent: bool
@@ -198,7 +198,9 @@ class Controller:
         if not self._config.adaptive:
             return _alive(pace)
         longer = max(2 * self.interval(pace), FIRST_S)
-        return replace(_alive(pace), slowdown=min(longer, self._config.adaptive_max))
+        return replace(
+            _alive(pace), slowdown=min(longer, self._config.max_adaptive_wait)
+        )
 
     def _failed(self, pace: HostThrottle, reply: HostFeedback) -> HostThrottle:
         failures = pace.failures + 1

@@ -83,9 +83,9 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     allow_net: tuple[str, ...] = ()
     """Networks that the address guard lets pass (CIDR). Hosts named by a seed always
     pass."""
-    idle_per_host: Count = 8
+    max_idle_per_host: Count = 8
     """Idle connections kept for one origin."""
-    idle_total: Count = 256
+    max_idle: Count = 256
     """Idle connections kept in all."""
     idle_timeout: Seconds = 15.0
     """How long an idle connection is kept, seconds."""
@@ -116,7 +116,7 @@ class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Requests to one host at once."""
     wait: Seconds = 0.5
     """Between the starts of two requests to one host, seconds."""
-    wait_most: Seconds = 0.0
+    max_wait: Seconds = 0.0
     """If more than `wait`: each wait is drawn by chance from between the two,
     seconds."""
     max_retry_after: Seconds = 3600.0
@@ -125,7 +125,7 @@ class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True):
     adaptive: bool = True
     """Ask more slowly than `wait` says where a host answers slowly, or with 429 or
     503."""
-    adaptive_max: Seconds = 60.0
+    max_adaptive_wait: Seconds = 60.0
     """The longest wait that comes of it, seconds."""
     host_backoff: Seconds = 1.0
     """How long a host is left alone that could not be reached, seconds; doubled by each
@@ -135,7 +135,7 @@ class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True):
     has nothing else left to do ends without them."""
     park_time: Seconds = 1800.0
     """How long a host is parked, seconds; doubled each time, up to a day."""
-    parkings: Count = 3
+    max_parkings: Count = 3
     """How often a host is parked before its URLs end with the error `host_parked`."""
 
 

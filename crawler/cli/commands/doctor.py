@@ -135,13 +135,13 @@ def _space(folder: Path) -> Finding:
 
 def _descriptors() -> Finding:
     usual, http = Config(), HttpConfig()
-    wanted = usual.concurrency + usual.slow_concurrency + http.idle_total + 64
+    wanted = usual.concurrency + usual.slow_concurrency + http.max_idle + 64
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most == resource.RLIM_INFINITY or most >= wanted:
         return Finding(
             "descriptors", "good", f"{most} may be open, {wanted} are enough"
         )
-    advice = f"ulimit -n {2 * wanted}, or a smaller -c and http.idle_total"
+    advice = f"ulimit -n {2 * wanted}, or a smaller -c and http.max_idle"
     return Finding(
         "descriptors", "poor", f"{most} may be open, {wanted} are wanted", advice
     )

@@ -178,7 +178,7 @@ def test_options_that_are_more_than_a_value(orbweb) -> None:  # type: ignore[no-
         == '{ "X-A" = "1", "Cookie" = "•••", "Referer" = "https://d.test/" }'
     )
     assert (found["min_width"], found["min_height"]) == ("200", "100")
-    assert (found["wait"], found["wait_most"]) == ("0.5", '"2m"')
+    assert (found["wait"], found["max_wait"]) == ("0.5", '"2m"')
     assert found["max_header"] == '"1M"'
 
 

@@ -159,7 +159,7 @@ def test_a_parked_host_is_tried_again_while_the_crawl_lasts(clock, tmp_path):
 def test_a_host_parked_too_often_is_given_up(clock, tmp_path):
     dead, live = Host("dead.example", pages=1), Host("live.example", pages=300)
     dead.dead = "refused"
-    manners = replace(ONE_A_SECOND, park_time=10.0, parkings=2)
+    manners = replace(ONE_A_SECOND, park_time=10.0, max_parkings=2)
     settings = config(manners, retry=RetryConfig(tries=100))
     summary, records = crawl(World(clock, [dead, live]), tmp_path, settings)
     assert summary.finish_reason == "done"

@@ -197,7 +197,7 @@ def test_many_greenlets_share_a_client(client: Client, site: Site) -> None:
     hub.joinall(jobs)
     for number, job in enumerate(jobs):
         assert f"<h1>Entry {number}</h1>" in job.get().body.decode()
-    assert client.statistics().pool.idle <= LIMITS.idle_per_host
+    assert client.statistics().pool.idle <= LIMITS.max_idle_per_host
 
 
 # -- time

@@ -32,7 +32,7 @@ from crawler.model.errors import (
 from crawler.model.http import Response, Timings
 
 CONFIG = PolitenessConfig(
-    wait=1.0, park_after=3, park_time=100.0, parkings=2, host_backoff=2.0
+    wait=1.0, park_after=3, park_time=100.0, max_parkings=2, host_backoff=2.0
 )
 OVERLOADED = HostFeedback(0.0, "overloaded")
 FAILED = HostFeedback(0.0, "failed", trouble="connect_refused")
@@ -67,8 +67,8 @@ def test_the_longest_of_all_delays_counts() -> None:
 
 
 def test_what_adapts_has_an_end_and_a_crawl_delay_has_none() -> None:
-    assert interval(pace=HostThrottle(latency=500.0)) == CONFIG.adaptive_max
-    assert interval(*[OVERLOADED] * 50) == CONFIG.adaptive_max
+    assert interval(pace=HostThrottle(latency=500.0)) == CONFIG.max_adaptive_wait
+    assert interval(*[OVERLOADED] * 50) == CONFIG.max_adaptive_wait
     assert interval(pace=HostThrottle(crawl_delay=500.0)) == 500.0
 
 
@@ -120,7 +120,7 @@ def test_pauses_grow_until_the_host_is_parked_and_then_given_up() -> None:
 
 
 def test_a_pause_has_an_end() -> None:
-    patient = PolitenessConfig(park_after=1, parkings=99)
+    patient = PolitenessConfig(park_after=1, max_parkings=99)
     assert Controller(patient).pause(after(*[FAILED] * 60, config=patient)) == 86_400.0
     slow = PolitenessConfig(park_after=99)
     assert Controller(slow).pause(after(*[FAILED] * 60, config=slow)) == slow.park_time
@@ -201,11 +201,13 @@ replies = st.builds(
 def test_no_history_makes_a_host_asked_faster_than_the_wait(
     history: list[HostFeedback], wait: float, crawl_delay: float
 ) -> None:
-    config = PolitenessConfig(wait=wait, parkings=1000)
+    config = PolitenessConfig(wait=wait, max_parkings=1000)
     controller = Controller(config)
     pace = HostThrottle(crawl_delay=crawl_delay)
     for reply in history:
         pace = controller.after(pace, reply, recent=True)
         least = max(wait, crawl_delay)
-        assert least <= controller.interval(pace) <= max(least, config.adaptive_max)
+        assert (
+            least <= controller.interval(pace) <= max(least, config.max_adaptive_wait)
+        )
         assert controller.pause(pace) <= 86_400.0

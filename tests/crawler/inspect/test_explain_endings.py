@@ -205,7 +205,11 @@ def given_up(folder: Path) -> tuple[Case, Case]:
             folder,
             site.url("/"),
             politeness=PolitenessConfig(
-                wait=0.0, park_after=1, park_time=0.01, parkings=1, host_backoff=0.01
+                wait=0.0,
+                park_after=1,
+                park_time=0.01,
+                max_parkings=1,
+                host_backoff=0.01,
             ),
             retry=RetryConfig(tries=9, backoff=0.01),
             scope=ScopeConfig(within="any"),
