@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from crawler.cli.descriptors import take_places
+from crawler.cli.standard_streams import occupy_closed
 from crawler.model.errors import OutputError, Stop
 
 COMMANDS = {
@@ -147,7 +147,7 @@ again."""
 
 def main() -> None:
     """What the `orbweb` script calls."""
-    take_places()
+    occupy_closed()
     gc.set_threshold(YOUNG_OBJECTS)
     code = run(sys.argv[1:])
     gc.freeze()  # Python's end looks for garbage among all that there is, twice

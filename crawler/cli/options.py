@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from crawler.cli.flags import Flag, settings_of
-from crawler.cli.terminal.verbosity import OPTIONS as VOICE_OPTIONS
+from crawler.cli.terminal.verbosity import OPTIONS as VERBOSITY_OPTIONS
 from crawler.model.errors import UsageError
 from crawler.settings.load import Plan, Setting, from_assignment, from_flag, load
 from crawler.settings.secrets import AUTH
@@ -151,7 +151,7 @@ def crawl_options() -> Iterator[Flag]:
     yield from network_options()
     yield from _images_and_records()
     yield from configuration_options()
-    for names, attributes in VOICE_OPTIONS:
+    for names, attributes in VERBOSITY_OPTIONS:
         yield Flag(*names, group="Progress", **attributes)
 
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 import hub
 from crawler.cli.signals import Interruptible, interruptible
 from crawler.cli.terminal.log import JsonLog, JsonView, Log, LogFile, TextLog, to_stream
-from crawler.cli.terminal.verbosity import Voice
+from crawler.cli.terminal.verbosity import Verbosity
 from crawler.cli.terminal.views import View, choose_view, follow
 from crawler.engine.builder import Crawl, Summary, open_crawl
 from crawler.engine.stats import Snapshot, combined
@@ -66,7 +66,7 @@ def tasks_of(plan: Plan, mode: Mode) -> list[Task]:
 
 def run_tasks(
     tasks: Sequence[Task],
-    voice: Voice,
+    verbosity: Verbosity,
     *,
     side_by_side: bool = False,
     notes: Sequence[str] = (),
@@ -80,41 +80,49 @@ def run_tasks(
             task.config.http, os.environ
         )  # a missing secret ends it before a folder is made
     title = tasks[0].config.dir if len(tasks) == 1 else f"{len(tasks)} crawls"
-    with closing(Speaker(voice, title, [task.config for task in tasks])) as speaker:
+    with closing(
+        Reporter(verbosity, title, [task.config for task in tasks])
+    ) as reporter:
         for note in notes:
-            speaker.say(f"orbweb: {note}")
+            reporter.say(f"orbweb: {note}")
         try:
             if len(tasks) == 1:
-                return run_crawl(tasks[0], speaker).exit_code
+                return run_crawl(tasks[0], reporter).exit_code
             run = _side_by_side if side_by_side else _in_order
-            return next((code for code in run(tasks, speaker) if code), 0)
+            return next((code for code in run(tasks, reporter) if code), 0)
         except Stop as stop:
-            if not speaker.complains(f"orbweb: {stop}"):
+            if not reporter.report_error(f"orbweb: {stop}"):
                 raise
             return stop.exit_code
 
 
-class Speaker:
+class Reporter:
     """All that a command says while it runs: the view, and the log of exchanges and
     endings."""
 
-    def __init__(self, voice: Voice, title: str, configs: Sequence[Config]) -> None:
+    def __init__(
+        self, verbosity: Verbosity, title: str, configs: Sequence[Config]
+    ) -> None:
         self._json: JsonLog | None = None
         self.log: Log
-        if voice.as_json and not voice.file:
+        if verbosity.as_json and not verbosity.file:
             self._json = JsonLog(to_stream(sys.stderr), time.time)
-            self.view: View = JsonView(self._json, quiet=voice.quiet)
+            self.view: View = JsonView(self._json, quiet=verbosity.quiet)
         else:
             shared = (
                 any(config.output == "-" for config in configs) and sys.stdout.isatty()
             )
             self.view = choose_view(
-                sys.stderr, title, os.environ, quiet=voice.quiet, shared=shared
+                sys.stderr, title, os.environ, quiet=verbosity.quiet, shared=shared
             )
-        self._out = LogFile(voice.file) if voice.file else None
-        self._file = None if self._out is None else _log_into(self._out, voice.as_json)
+        self._out = LogFile(verbosity.file) if verbosity.file else None
+        self._file = (
+            None if self._out is None else _log_into(self._out, verbosity.as_json)
+        )
         self._log = self._file or self._json or TextLog(self.view.write)
-        self._tells = voice.verbose and (not voice.quiet or self._file is not None)
+        self._tells = verbosity.verbose and (
+            not verbosity.quiet or self._file is not None
+        )
 
     def say(self, text: str) -> None:
         """To the user, and into the log's file."""
@@ -122,7 +130,7 @@ class Speaker:
         if self._file is not None:
             self._file.message(text)
 
-    def complains(self, text: str) -> bool:
+    def report_error(self, text: str) -> bool:
         """Say why it can't go on, if that is for a program to read."""
         if self._file is not None:
             self._file.message(text, "error")
@@ -135,7 +143,7 @@ class Speaker:
         if self._out is not None:
             self._out.close()
 
-    def hears(self, crawl: Crawl, seen: Callable[[Record], None]) -> None:
+    def attach(self, crawl: Crawl, seen: Callable[[Record], None]) -> None:
         """Have the crawl tell what happens."""
         if crawl.lost:
             urls = counted(crawl.lost, "URL")
@@ -157,17 +165,17 @@ def _log_into(file: LogFile, as_json: bool) -> Log:
     return JsonLog(file, time.time) if as_json else TextLog(file, time.time)
 
 
-def run_crawl(task: Task, speaker: Speaker) -> Summary:
+def run_crawl(task: Task, reporter: Reporter) -> Summary:
     """Open one crawl and run it, with its progress and its last line."""
-    stoppable: list[Interruptible] = [_Announcer(speaker.view)]
+    stoppable: list[Interruptible] = [_Announcer(reporter.view)]
     with interruptible(stoppable):
         crawl = open_crawl(task.config, mode=task.mode)
         stoppable.append(crawl)
         last_error = _LastError()
-        speaker.hears(crawl, last_error.see)
-        with _Watched(speaker.view, crawl.snapshot):
+        reporter.attach(crawl, last_error.see)
+        with _Watched(reporter.view, crawl.snapshot):
             summary = crawl.run()
-    speaker.say(result_line(summary, task.config, last_error.message))
+    reporter.say(result_line(summary, task.config, last_error.message))
     return summary
 
 
@@ -194,15 +202,15 @@ class _LastError:
             self.message = record.error_message
 
 
-def _in_order(tasks: Sequence[Task], speaker: Speaker) -> list[int]:
+def _in_order(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
     """One after the other. What the user stops ends the whole row; another failure does
     not."""
     codes: list[int] = []
     for task in tasks:
         try:
-            summary = run_crawl(task, speaker)
+            summary = run_crawl(task, reporter)
         except Stop as stop:
-            speaker.say(f"orbweb: {task.config.dir}: {stop}")
+            reporter.say(f"orbweb: {task.config.dir}: {stop}")
             codes.append(stop.exit_code)
             continue
         codes.append(summary.exit_code)
@@ -214,13 +222,13 @@ def _in_order(tasks: Sequence[Task], speaker: Speaker) -> list[int]:
 class _Side:
     """One of several crawls that run at once."""
 
-    def __init__(self, task: Task, speaker: Speaker) -> None:
+    def __init__(self, task: Task, reporter: Reporter) -> None:
         self.config = task.config
         self.code = 0
         self.crawl = open_crawl(task.config, mode=task.mode)
         self._last_error = _LastError()
-        speaker.hears(self.crawl, self._last_error.see)
-        self._speaker = speaker
+        reporter.attach(self.crawl, self._last_error.see)
+        self._speaker = reporter
         self._last: Snapshot = self.crawl.snapshot()
         self._running = True
 
@@ -244,23 +252,23 @@ class _Side:
         return self._last
 
 
-def _side_by_side(tasks: Sequence[Task], speaker: Speaker) -> list[int]:
+def _side_by_side(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
     """All at once in one hub, under one view of their sums. A failure of one stops no
     other."""
     sides: list[_Side] = []
     refused: list[int] = []
-    stoppable: list[Interruptible] = [_Announcer(speaker.view)]
+    stoppable: list[Interruptible] = [_Announcer(reporter.view)]
     with interruptible(stoppable):
         for task in tasks:
             try:
-                sides.append(_Side(task, speaker))
+                sides.append(_Side(task, reporter))
                 stoppable.append(sides[-1].crawl)
             except Stop as stop:
-                speaker.say(f"orbweb: {task.config.dir}: {stop}")
+                reporter.say(f"orbweb: {task.config.dir}: {stop}")
                 refused.append(stop.exit_code)
         if sides:
             with _Watched(
-                speaker.view, lambda: combined([side.snapshot() for side in sides])
+                reporter.view, lambda: combined([side.snapshot() for side in sides])
             ):
                 hub.joinall([hub.spawn(side.run) for side in sides])
     return [*refused, *(side.code for side in sides)]

@@ -9,7 +9,7 @@ import click
 
 from crawler.cli.flags import GroupedCommand
 from crawler.cli.options import crawl_options, load_plan
-from crawler.cli.terminal.verbosity import voice_of
+from crawler.cli.terminal.verbosity import verbosity_of
 from crawler.model.errors import UsageError
 
 
@@ -31,5 +31,5 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
         )
     mode: Mode = "fresh" if params["fresh"] else "newer" if params["newer"] else "new"
     tasks = tasks_of(plan, mode)
-    voice = voice_of(params)
-    return run_tasks(tasks, voice, side_by_side=plan.side_by_side, notes=plan.notes)
+    verbosity = verbosity_of(params)
+    return run_tasks(tasks, verbosity, side_by_side=plan.side_by_side, notes=plan.notes)

@@ -22,8 +22,8 @@ PACE_S = 0.12
 def command(folder: str, quiet: bool) -> int:
     """Crawl a small site on this machine, and say what to look at next. Needs no
     internet."""
-    from crawler.cli.running import Speaker, Task, run_crawl
-    from crawler.cli.terminal.verbosity import Voice
+    from crawler.cli.running import Reporter, Task, run_crawl
+    from crawler.cli.terminal.verbosity import Verbosity
 
     with serving() as server:
         config = demo_config(server.url, folder)
@@ -32,7 +32,7 @@ def command(folder: str, quiet: bool) -> int:
             err=True,
         )
         task = Task(config, "fresh" if is_demo(folder) else "new")
-        summary = run_crawl(task, Speaker(Voice(quiet=quiet), folder, [config]))
+        summary = run_crawl(task, Reporter(Verbosity(quiet=quiet), folder, [config]))
     for line in what_to_see(folder, summary.counts):
         click.echo(line, err=True)
     return summary.exit_code

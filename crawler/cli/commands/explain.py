@@ -12,7 +12,7 @@ from typing import Any
 import click
 import msgspec
 
-from crawler.cli.asking import open_state
+from crawler.cli.state_options import open_state
 from crawler.cli.terminal.formatting import printable
 from crawler.inspect.explain import Explanation, Verdict
 from crawler.model.errors import UsageError

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from crawler.cli.asking import open_state
+from crawler.cli.state_options import open_state
 from crawler.cli.terminal.formatting import printable
 from crawler.frontier.sqlite.lookup import HostInfo
 from crawler.model.units import show_bytes, show_seconds

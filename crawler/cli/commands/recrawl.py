@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from crawler.cli.terminal.verbosity import voice_of, voice_options
+from crawler.cli.terminal.verbosity import verbosity_of, verbosity_options
 
 
 @click.command("recrawl")
 @click.argument("folder", default=".", metavar="[DIR]")
-@voice_options
+@verbosity_options
 def command(folder: str, **said: Any) -> int:
     """Ask again for all that the crawl in DIR (default: here) has met, and for what is
     new since.
@@ -25,4 +25,4 @@ def command(folder: str, **said: Any) -> int:
     from crawler.cli.running import Task, run_tasks
     from crawler.workspace.folder import stored_config
 
-    return run_tasks([Task(stored_config(Path(folder)), "newer")], voice_of(said))
+    return run_tasks([Task(stored_config(Path(folder)), "newer")], verbosity_of(said))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from crawler.cli.options import read_text_file
-from crawler.cli.terminal.verbosity import voice_of, voice_options
+from crawler.cli.terminal.verbosity import verbosity_of, verbosity_options
 from crawler.model.errors import UsageError
 from crawler.settings.load import load
 
@@ -18,17 +18,17 @@ from crawler.settings.load import load
 @click.argument("folder", required=False, metavar="[DIR]")
 @click.option("--config", "file", metavar="FILE",
               help="All jobs of this file; those that never began are begun.")  # fmt: skip
-@voice_options
+@verbosity_options
 def command(folder: str | None, file: str | None, **said: Any) -> int:
     """Go on with the crawl in DIR (default: here), under the configuration it was begun
     with."""
     from crawler.cli.running import Task, run_tasks, tasks_of
     from crawler.workspace.folder import STATE, stored_config
 
-    voice = voice_of(said)
+    verbosity = verbosity_of(said)
     if file is None:
         task = Task(stored_config(Path(folder or ".")), "resume")
-        return run_tasks([task], voice)
+        return run_tasks([task], verbosity)
     if folder is not None:
         raise UsageError("name a folder or a file of jobs, not both")
     plan = load((file, read_text_file(file)), os.environ, [])
@@ -38,4 +38,4 @@ def command(folder: str | None, file: str | None, **said: Any) -> int:
         else task
         for task in tasks_of(plan, "new")
     ]
-    return run_tasks(tasks, voice, side_by_side=plan.side_by_side, notes=plan.notes)
+    return run_tasks(tasks, verbosity, side_by_side=plan.side_by_side, notes=plan.notes)

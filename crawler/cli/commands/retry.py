@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from crawler.cli.asking import code_option, flat, host_option, hosts_of
-from crawler.cli.terminal.verbosity import voice_of, voice_options
+from crawler.cli.state_options import code_option, host_keys, host_option, unique_words
+from crawler.cli.terminal.verbosity import verbosity_of, verbosity_options
 
 
 @click.command("retry")
@@ -19,7 +19,7 @@ from crawler.cli.terminal.verbosity import voice_of, voice_options
 @click.option(
     "--dry-run", is_flag=True, help="Say how many there are, and change nothing."
 )
-@voice_options
+@verbosity_options
 def command(folder: str, codes: Any, hosts: Any, dry_run: bool, **said: Any) -> int:
     """Put the failed URLs of the crawl in DIR (default: here) back, and go on with it.
 
@@ -32,10 +32,10 @@ def command(folder: str, codes: Any, hosts: Any, dry_run: bool, **said: Any) -> 
     path = Path(folder)
     config = stored_config(path)
     count = requeue(
-        path, flat(codes), hosts_of(hosts), now=time.time(), dry_run=dry_run
+        path, unique_words(codes), host_keys(hosts), now=time.time(), dry_run=dry_run
     )
     note = f"{count:,} failed URLs {'would be' if dry_run else 'are'} put back"
     if dry_run or not count:
         click.echo(f"orbweb: {note}", err=True)
         return 0
-    return run_tasks([Task(config, "resume")], voice_of(said), notes=[note])
+    return run_tasks([Task(config, "resume")], verbosity_of(said), notes=[note])

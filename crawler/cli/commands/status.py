@@ -14,7 +14,7 @@ import click
 import msgspec
 from msgspec import Struct
 
-from crawler.cli.asking import open_state
+from crawler.cli.state_options import open_state
 from crawler.cli.terminal.formatting import printable
 from crawler.frontier.sqlite.status import Status, read_status
 from crawler.frontier.store import State

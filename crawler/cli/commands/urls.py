@@ -9,13 +9,13 @@ from typing import Any, cast
 import click
 import msgspec
 
-from crawler.cli.asking import (
+from crawler.cli.state_options import (
     code_option,
-    flat,
+    host_keys,
     host_option,
-    hosts_of,
     open_state,
     state_option,
+    unique_words,
 )
 from crawler.cli.terminal.formatting import printable
 from crawler.frontier.sqlite.lookup import UrlRow
@@ -42,7 +42,9 @@ def command(
     encode = msgspec.json.Encoder().encode
     with open_state(Path(folder)) as (state, _config):
         rows = state.urls(
-            cast(tuple[State, ...], flat(states)), hosts_of(hosts), flat(codes)
+            cast(tuple[State, ...], unique_words(states)),
+            host_keys(hosts),
+            unique_words(codes),
         )
         for row in islice(rows, limit):
             click.echo(encode(row) if as_json else printable(_line(row)))

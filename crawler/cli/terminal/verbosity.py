@@ -41,7 +41,7 @@ OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 """Names and attributes, for `click.option`."""
 
 
-class Voice(Struct, frozen=True):
+class Verbosity(Struct, frozen=True):
     """What the user wants to hear."""
 
     quiet: bool = False
@@ -50,15 +50,15 @@ class Voice(Struct, frozen=True):
     file: str = ""
 
 
-def voice_options(command: F) -> F:
-    """The options, for a command that gives its parameters to `voice_of`."""
+def verbosity_options(command: F) -> F:
+    """The options, for a command that gives its parameters to `verbosity_of`."""
     for names, attributes in reversed(OPTIONS):
         command = click.option(*names, **attributes)(command)
     return command
 
 
-def voice_of(params: Mapping[str, Any]) -> Voice:
-    return Voice(
+def verbosity_of(params: Mapping[str, Any]) -> Verbosity:
+    return Verbosity(
         params["quiet"] or False,
         params["verbose"] or False,
         params["log_format"] == "json",

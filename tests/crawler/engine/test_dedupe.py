@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from crawler.cli.asking import open_state
+from crawler.cli.state_options import open_state
 from crawler.engine.builder import open_crawl
 from crawler.frontier.sqlite.status import read_status
 from crawler.inspect.explain import explain

@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.cli import run as command
-from crawler.cli.asking import open_state
+from crawler.cli.state_options import open_state
 from crawler.engine.builder import open_crawl
 from crawler.inspect.explain import explain
 from crawler.model.config import (

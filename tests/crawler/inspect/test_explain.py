@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from crawler.cli import run
-from crawler.cli.asking import open_state
+from crawler.cli.state_options import open_state
 from crawler.engine.builder import open_crawl
 from crawler.frontier.sqlite.status import read_status
 from crawler.frontier.sqlite.store import SqliteStore

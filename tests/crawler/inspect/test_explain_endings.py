@@ -17,7 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.cli import run
-from crawler.cli.asking import open_state
+from crawler.cli.state_options import open_state
 from crawler.engine.builder import open_crawl
 from crawler.extract import _READERS as readers
 from crawler.inspect.explain import Explanation, explain

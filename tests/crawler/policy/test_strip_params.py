@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crawler.cli.asking import open_state
+from crawler.cli.state_options import open_state
 from crawler.inspect.explain import explain
 from crawler.model.config import Config, ScopeConfig
 from crawler.model.errors import UsageError

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from crawler.cli.asking import open_state
+from crawler.cli.state_options import open_state
 from crawler.engine.builder import Summary, open_crawl
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.model.config import Config, LimitsConfig, OutputConfig, PolitenessConfig

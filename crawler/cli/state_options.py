@@ -32,7 +32,7 @@ def open_state(folder: Path) -> Iterator[tuple[Lookup, Config]]:
     raise UsageError(f"{folder} holds no crawl; begin one with `orbweb crawl URL`")
 
 
-class Many(click.ParamType[tuple[str, ...]]):
+class WordList(click.ParamType[tuple[str, ...]]):
     """A list of words, parted by commas; an option with it may be repeated too."""
 
     name = "LIST"
@@ -50,14 +50,14 @@ class Many(click.ParamType[tuple[str, ...]]):
         return words
 
 
-def flat(lists: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+def unique_words(lists: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     """The words of a repeated option, each once."""
     return tuple(dict.fromkeys(word for words in lists for word in words))
 
 
-def hosts_of(lists: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+def host_keys(lists: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     """Hosts as the state names them: `Example.COM:443` is `example.com`."""
-    return tuple(map(_host_of, flat(lists)))
+    return tuple(map(_host_of, unique_words(lists)))
 
 
 def _host_of(word: str) -> str:
@@ -72,15 +72,15 @@ def _host_of(word: str) -> str:
 host_option = click.option(
     "--host",
     "hosts",
-    type=Many(),
+    type=WordList(),
     multiple=True,
     help="Of these hosts only; repeatable.",
 )
 code_option = click.option(
-    "--code", "codes", type=Many(), multiple=True,
+    "--code", "codes", type=WordList(), multiple=True,
     help="With this error_code, reason of a skip, or new, changed, unchanged; repeatable.",
 )  # fmt: skip
 state_option = click.option(
-    "--state", "states", type=Many(tuple(s for s in STATES if s != "leased")), multiple=True,
+    "--state", "states", type=WordList(tuple(s for s in STATES if s != "leased")), multiple=True,
     help="queued, page, file, image, redirect, error, skip; repeatable.",
 )  # fmt: skip

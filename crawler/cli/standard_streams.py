@@ -13,7 +13,7 @@ import os
 import sys
 
 
-def take_places() -> None:
+def occupy_closed() -> None:
     """Put something harmless where a standard descriptor is closed."""
     for fd, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         if _is_closed(fd):
