@@ -20,7 +20,7 @@ _all_hubs: "weakref.WeakSet[Hub]" = weakref.WeakSet()
 _forked_from: int | None = None
 
 
-class _Made:
+class _HubOnFirstUse:
     """Makes the hub at the first access. No data descriptor: what the thread has comes
     first.
 
@@ -45,7 +45,7 @@ class _Thread(threading.local):
     if TYPE_CHECKING:
         hub: Hub
     else:
-        hub = _Made()
+        hub = _HubOnFirstUse()
 
 
 thread = _Thread()

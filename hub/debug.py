@@ -58,7 +58,7 @@ def _state(target: greenlet, hub: Hub) -> GreenletState:
     age = None
     if isinstance(target, Greenlet):
         name = target.name
-        age = now - target.born
+        age = now - target.created
     running = target.gr_frame is None
     return GreenletState(
         name=name,

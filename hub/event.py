@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from hub.links import Linked, Notified
-from hub.timeout import Limit, expired
+from hub.timeout import Limit, timeout_error
 
 __all__ = ["AsyncResult", "Event"]
 
@@ -124,7 +124,7 @@ class AsyncResult(Linked, Generic[T]):
         """The value, or the error raised; Timeout if it did not come in ``timeout``
         seconds."""
         if self._value is _PENDING and not (block and self._wait_ready(timeout)):
-            raise expired(timeout if block else 0)
+            raise timeout_error(timeout if block else 0)
         if self._error is not None:
             # With the traceback it came with: each raise would add to it otherwise.
             raise self._error.with_traceback(self._traceback)

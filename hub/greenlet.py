@@ -23,13 +23,11 @@ from greenlet import greenlet as RawGreenlet
 
 from hub.current import get_hub, thread
 from hub.links import Linked, Notified, iwait
-from hub.timeout import Limit, Timeout, check_seconds, expired
+from hub.timeout import Limit, Raisable, Timeout, check_seconds, timeout_error
 from hub.timers import Timer
 from hub.waiter import Waiter
 
 __all__ = ["Greenlet", "joinall", "kill", "killall"]
-
-Killer = BaseException | type[BaseException]
 
 _numbers = count()
 
@@ -48,7 +46,7 @@ class Greenlet(RawGreenlet, Linked):
         "_target",
         "_traceback",
         "args",
-        "born",
+        "created",
         "kwargs",
         "locals",
         "value",
@@ -62,7 +60,7 @@ class Greenlet(RawGreenlet, Linked):
         if run is not None and not callable(run):
             raise TypeError(f"a greenlet runs a callable, not {run!r}")
         self._hub = hub
-        self.born = hub.loop.time
+        self.created = hub.loop.time
         """When it was made, by the loop's clock."""
         self._target = run
         self.args = args
@@ -99,8 +97,7 @@ class Greenlet(RawGreenlet, Linked):
         new.start_later(seconds)
         return new
 
-    # -- life
-    # ----------------------------------------------------------------------------------
+    # -- life --------------------------------------------------------------------------
 
     def start(self) -> None:
         """Have it run in the next turn. Does nothing the second time."""
@@ -162,7 +159,7 @@ class Greenlet(RawGreenlet, Linked):
         self._traceback = error.__traceback__
         hub = self._hub
         if isinstance(error, hub.SYSTEM_ERROR) or not any(
-            link.claims for link in self._links
+            link.handles_error for link in self._links
         ):
             hub.handle_error(self, type(error), error, error.__traceback__)
 
@@ -175,8 +172,7 @@ class Greenlet(RawGreenlet, Linked):
         if self._links:
             self._notify()
 
-    # -- being asked
-    # ---------------------------------------------------------------------------
+    # -- being asked -------------------------------------------------------------------
 
     @property
     def started(self) -> bool:
@@ -239,8 +235,7 @@ class Greenlet(RawGreenlet, Linked):
         place = "" if self._place is None else f", spawned at {_line(*self._place)}"
         return f"<{type(self).__name__} {self.name!r} {self._state()}{work}{place}>"
 
-    # -- waiting for it
-    # ------------------------------------------------------------------------
+    # -- waiting for it ----------------------------------------------------------------
 
     def join(self, timeout: Limit = None) -> bool:
         """Wait until it has ended; False if ``timeout`` seconds were not enough."""
@@ -252,7 +247,7 @@ class Greenlet(RawGreenlet, Linked):
         """Its value, or its error raised; Timeout if it is not there in ``timeout``
         seconds."""
         if not self._ended and not (block and self.join(timeout)):
-            raise expired(timeout if block else 0)
+            raise timeout_error(timeout if block else 0)
         if self._exception is not None:
             # With the traceback it came with: each raise would add to it otherwise.
             raise self._exception.with_traceback(self._traceback)
@@ -278,12 +273,12 @@ class Greenlet(RawGreenlet, Linked):
     def throw(self, *args: Any) -> Any:
         """Raise in it at once; for the hub. Everybody else uses `kill`."""
         if not self._ended and not RawGreenlet.__bool__(self):
-            return self._die_unborn(args[0] if args else GreenletExit)
+            return self._end_unstarted(args[0] if args else GreenletExit)
         return RawGreenlet.throw(self, *args)
 
     def kill(
         self,
-        exception: Killer = GreenletExit,
+        exception: Raisable = GreenletExit,
         block: bool = True,
         timeout: Limit = None,
     ) -> None:
@@ -296,7 +291,7 @@ class Greenlet(RawGreenlet, Linked):
         if not isinstance(exception, BaseException | type):
             exception = TypeError(f"killed with {exception!r}, which is no exception")
         if not RawGreenlet.__bool__(self):
-            self._die_unborn(exception)
+            self._end_unstarted(exception)
         elif getcurrent() is self and block:
             raise exception
         else:
@@ -304,7 +299,7 @@ class Greenlet(RawGreenlet, Linked):
             if block:
                 self.join(timeout)
 
-    def _die_unborn(self, exception: Killer) -> None:
+    def _end_unstarted(self, exception: Raisable) -> None:
         if isinstance(self._scheduled, Timer):
             self._hub.loop.timers.cancel(self._scheduled)
         error = exception() if isinstance(exception, type) else exception
@@ -314,7 +309,7 @@ class Greenlet(RawGreenlet, Linked):
             self._fail(error)
         self._end()
 
-    def _interrupt(self, exception: Killer) -> None:
+    def _interrupt(self, exception: Raisable) -> None:
         """Runs in the hub; only here and in timeout.py is a greenlet interrupted."""
         if not self._ended:
             self.throw(exception)
@@ -401,7 +396,7 @@ class _Latch:
 
     __slots__ = ("left", "waiter")
 
-    claims = True
+    handles_error = True
 
     def __init__(self, left: int) -> None:
         self.left = left
@@ -429,7 +424,7 @@ def _join_at_once(greenlets: list[Greenlet], timeout: float | None) -> list[Gree
     return [each for each in greenlets if each.dead]
 
 
-def kill(target: RawGreenlet, exception: Killer = GreenletExit) -> None:
+def kill(target: RawGreenlet, exception: Raisable = GreenletExit) -> None:
     """Raise ``exception`` in ``target`` soon, without waiting for its end."""
     if isinstance(target, Greenlet):
         target.kill(exception, block=False)
@@ -438,14 +433,14 @@ def kill(target: RawGreenlet, exception: Killer = GreenletExit) -> None:
         get_hub().loop.call_soon(call)
 
 
-def _throw_if_alive(target: RawGreenlet, exception: Killer) -> None:
+def _throw_if_alive(target: RawGreenlet, exception: Raisable) -> None:
     if not target.dead:
         target.throw(exception)
 
 
 def killall(
     greenlets: Iterable[RawGreenlet],
-    exception: Killer = GreenletExit,
+    exception: Raisable = GreenletExit,
     block: bool = True,
     timeout: float | None = None,
 ) -> None:
@@ -453,9 +448,9 @@ def killall(
 
     Raises Timeout if that takes longer than ``timeout`` seconds.
     """
-    victims = list(greenlets)
-    for victim in victims:
-        kill(victim, exception)
+    targets = list(greenlets)
+    for target in targets:
+        kill(target, exception)
     if block:
         with Timeout(timeout):
-            joinall([victim for victim in victims if isinstance(victim, Greenlet)])
+            joinall([target for target in targets if isinstance(target, Greenlet)])

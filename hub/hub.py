@@ -56,7 +56,7 @@ class Hub(greenlet):
 
     __slots__ = (
         "_joiners",
-        "_takes_signals",
+        "_owns_wakeup_fd",
         "exception_stream",
         "loop",
         "park",
@@ -77,8 +77,8 @@ class Hub(greenlet):
         """One object a kind that belongs to this hub, such as its network; see
         `service`."""
         self._joiners: list[Waiter] = []
-        self._takes_signals = False
-        self._take_signals()
+        self._owns_wakeup_fd = False
+        self._set_wakeup_fd()
 
     def run(self) -> None:
         """Run the loop; when nothing can happen any more, tell those who wait for
@@ -109,8 +109,7 @@ class Hub(greenlet):
 
             self._main.throw(LoopExit(describe_greenlets(self)))
 
-    # -- waiting
-    # -------------------------------------------------------------------------------
+    # -- waiting -----------------------------------------------------------------------
 
     def wait(
         self,
@@ -169,8 +168,7 @@ class Hub(greenlet):
             found = self.services[kind] = kind()
         return found
 
-    # -- errors
-    # --------------------------------------------------------------------------------
+    # -- errors ------------------------------------------------------------------------
 
     def handle_error(
         self,
@@ -227,10 +225,9 @@ class Hub(greenlet):
             lines.append(f"{kind.__name__} in {context!r}\n\n")
         stream.write("".join(lines))
 
-    # -- signals and the end
-    # -------------------------------------------------------------------
+    # -- signals and the end -----------------------------------------------------------
 
-    def _take_signals(self) -> None:
+    def _set_wakeup_fd(self) -> None:
         """Have Python's signal handler wake our loop, if nobody else wants that."""
         if threading.current_thread() is not threading.main_thread():
             return
@@ -238,15 +235,15 @@ class Hub(greenlet):
             self.loop.wake_descriptor, warn_on_full_buffer=False
         )
         if previous == -1:
-            self._takes_signals = True
+            self._owns_wakeup_fd = True
         else:
             signal.set_wakeup_fd(previous)
 
     def destroy(self) -> None:
         """Close the loop and forget the hub; the next call that waits makes another."""
-        if self._takes_signals:
+        if self._owns_wakeup_fd:
             signal.set_wakeup_fd(-1)
-            self._takes_signals = False
+            self._owns_wakeup_fd = False
         self.loop.close()
         if get_hub() is self:
             set_hub(None)

@@ -37,7 +37,7 @@ class Mapper:
         """Whether `spawn` would wait."""
         raise NotImplementedError
 
-    def _inside(self) -> bool:
+    def _called_by_worker(self) -> bool:
         """Whether a worker of ours asks, which must not wait for a place: it has
         one."""
         return False
@@ -47,7 +47,7 @@ class Mapper:
     ) -> Any:
         """``func(*args, **kwds)`` in a worker; the caller itself, if it is one, does
         it."""
-        if self._inside():
+        if self._called_by_worker():
             return func(*args, **(kwds or {}))
         return self.spawn(func, *args, **(kwds or {})).get()
 
@@ -63,8 +63,10 @@ class Mapper:
 
         Returns what has ``get``.
         """
-        if callback is not None or self.full() or self._inside():
-            return Greenlet.spawn(_tell, callback, self.apply, func, args, kwds)
+        if callback is not None or self.full() or self._called_by_worker():
+            return Greenlet.spawn(
+                _run_and_report, callback, self.apply, func, args, kwds
+            )
         return self.spawn(func, *args, **(kwds or {}))
 
     def map(self, func: Work, iterable: Iterable[Any]) -> list[Any]:
@@ -81,7 +83,7 @@ class Mapper:
         callback: Callable[[list[Any]], object] | None = None,
     ) -> Greenlet:
         """`map` in the background; ``callback`` gets the list."""
-        return Greenlet.spawn(_tell, callback, self.map, func, iterable)
+        return Greenlet.spawn(_run_and_report, callback, self.map, func, iterable)
 
     def imap(
         self, func: Work, *iterables: Iterable[Any], maxsize: int | None = None
@@ -100,7 +102,9 @@ class Mapper:
         return IMap(self.spawn, func, iterables, maxsize, ordered=False)
 
 
-def _tell(callback: Callable[[Any], object] | None, work: Work, *args: Any) -> Any:
+def _run_and_report(
+    callback: Callable[[Any], object] | None, work: Work, *args: Any
+) -> Any:
     value = work(*args)
     if callback is not None:
         callback(value)

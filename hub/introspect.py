@@ -67,13 +67,13 @@ def wait_of(target: greenlet) -> Wait | None:
     waiter = frame.f_locals["self"]
     kind, subject = "a switch", ""
     caller = frame.f_back
-    while caller is not None and _is_ours(caller):
-        kind, subject = _described(caller) or (kind, subject)
+    while caller is not None and _is_hub_code(caller):
+        kind, subject = _call_of(caller) or (kind, subject)
         frame, caller = caller, caller.f_back
     return Wait(kind, subject, waiter.since, _place(caller or frame))
 
 
-def _described(frame: FrameType) -> tuple[str, str] | None:
+def _call_of(frame: FrameType) -> tuple[str, str] | None:
     """One call on the way to the wait; the outermost that says anything is what
     counts."""
     name = frame.f_code.co_name
@@ -88,7 +88,7 @@ def _described(frame: FrameType) -> tuple[str, str] | None:
     return f"{type(subject).__name__}.{name}", repr(subject)
 
 
-def _is_ours(frame: FrameType) -> bool:
+def _is_hub_code(frame: FrameType) -> bool:
     """Whether it is the hub's code; `Greenlet.run` is where a greenlet's own begins."""
     package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
     return package == __package__ and frame.f_code.co_name != "run"

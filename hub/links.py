@@ -19,7 +19,7 @@ __all__ = ["Linkable", "Linked", "Notified", "iwait", "wait"]
 class Notified(Protocol):
     """What can be told that something became ready."""
 
-    claims: bool
+    handles_error: bool
     """Whether it takes responsibility for an error, which then is not reported."""
 
     def wake_soon(self) -> None:
@@ -42,15 +42,18 @@ class _Link:
     then.
     """
 
-    __slots__ = ("callback", "claims", "due", "hub", "source")
+    __slots__ = ("callback", "due", "handles_error", "hub", "source")
 
     def __init__(
-        self, callback: Callable[[Any], object], source: "Linked", claims: bool = True
+        self,
+        callback: Callable[[Any], object],
+        source: "Linked",
+        handles_error: bool = True,
     ) -> None:
         self.hub = get_hub()
         self.callback: Callable[[Any], object] | None = callback
         self.source = source
-        self.claims = claims
+        self.handles_error = handles_error
         self.due = False
 
     def wake_soon(self) -> None:
@@ -87,12 +90,12 @@ class Linked:
     def rawlink(self, callback: Callable[[Any], object], /) -> None:
         """Have ``callback(self)`` called by the hub, once; also if it is ready
         already."""
-        self._add_link(callback, claims=True)
+        self._add_link(callback, handles_error=True)
 
-    def _add_link(self, callback: Callable[[Any], object], claims: bool) -> None:
+    def _add_link(self, callback: Callable[[Any], object], handles_error: bool) -> None:
         if not callable(callback):
             raise TypeError(f"{callback!r} is not callable")
-        self._links.append(_Link(callback, self, claims))
+        self._links.append(_Link(callback, self, handles_error))
         if self.ready():
             self._notify()
 

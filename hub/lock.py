@@ -152,14 +152,14 @@ class RLock:
         """Whether the current greenlet has it."""
         return self._owner is getcurrent()
 
-    def give_up(self) -> int:
-        """Release it wholly, however often it was taken; the count, for `take_back`."""
+    def release_all(self) -> int:
+        """Release it wholly, however often it was taken; the count, for `reacquire`."""
         count, self._count, self._owner = self._count, 0, None
         self._block.release()
         return count
 
-    def take_back(self, count: int) -> None:
-        """Take it as often as it was before `give_up`.
+    def reacquire(self, count: int) -> None:
+        """Take it as often as it was before `release_all`.
 
         Interrupts wait until it has been taken: the caller will release it.
         """
@@ -224,14 +224,14 @@ class Condition:
         """Give the lock up, wait to be notified, take it again; False after
         ``timeout``."""
         self._check_owned()
-        count = self._lock.give_up()
+        count = self._lock.release_all()
         try:
             notified = self._waiters.wait(timeout, self._serve)
             if notified:
                 self._notified -= 1
             return notified
         finally:
-            self._lock.take_back(count)
+            self._lock.reacquire(count)
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
         """`wait` until ``predicate()`` is true, or ``timeout`` is over; its last

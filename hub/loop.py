@@ -86,12 +86,11 @@ class Loop:
         arguments. From the loop's own thread append here; from others use
         `call_soon`."""
         self._wake_read, self.wake_descriptor = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        side = poller.watch(self._wake_read).reading
-        side.ref = False
-        side.start(self._drain_wake_pipe)
+        direction = poller.watch(self._wake_read).reading
+        direction.ref = False
+        direction.start(self._drain_wake_pipe)
 
-    # -- what to do, and when
-    # ------------------------------------------------------------------
+    # -- what to do, and when ----------------------------------------------------------
 
     def call_soon(self, callback: Callable[[], object]) -> None:
         """Have ``callback`` called in a next turn. From any thread; wakes the loop."""
@@ -132,15 +131,14 @@ class Loop:
         """Bring ``time`` up to date."""
         self.time = self.now()
 
-    # -- doing it
-    # ------------------------------------------------------------------------------
+    # -- doing it ----------------------------------------------------------------------
 
     @property
     def alive(self) -> bool:
         """Whether anything can still happen."""
         timers = self.timers
         return (
-            len(timers.heap) - timers.shells + self.external > 0
+            len(timers.heap) - timers.cancelled + self.external > 0
             or self.poller.waited_for()
             or bool(self.ready)
         )
@@ -174,12 +172,12 @@ class Loop:
         while True:
             while ready and self.budget > 0:
                 self.budget -= 1
-                entry = ready.popleft()
-                if type(entry) is Waiter:
-                    # not entry(): a call through C would deepen the stack to switch
-                    entry.wake()
+                callback = ready.popleft()
+                if type(callback) is Waiter:
+                    # not callback(): a call through C makes the stack to copy deeper
+                    callback.wake()
                 else:
-                    entry()
+                    callback()
             if not heap or heap[0][0] > self.time:
                 break
             if due or not ready:
@@ -209,8 +207,7 @@ class Loop:
         while (callback := timers.pop_due(self.time, before)) is not None:
             callback()
 
-    # -- being woken
-    # ---------------------------------------------------------------------------
+    # -- being woken -------------------------------------------------------------------
 
     def wake(self) -> None:
         """Have the loop come back from polling; after appending to `ready`, from any
@@ -248,7 +245,7 @@ class _ForkedPoller:
 
     rearm = refresh
 
-    def unregister(self, entry: object, still_open: bool) -> None:
+    def unregister(self, registration: object, still_open: bool) -> None:
         """Nothing to forget."""
 
     def poll(self, timeout: float | None, schedule: object) -> None:

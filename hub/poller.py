@@ -2,7 +2,7 @@
 
 A socket is registered once, for both directions and edge-triggered, when a call on it
 would first have blocked; it is never unregistered before close. epoll then speaks only
-when something *changes*, so what it said is kept: each direction (`Side`) has a
+when something *changes*, so what it said is kept: each direction (`Direction`) has a
 ``ready`` flag. The rules:
 
 * epoll reports a direction: its flag is set, and whoever waits for it is scheduled.
@@ -33,7 +33,7 @@ from typing import Protocol
 
 from hub.errors import ConcurrentObjectUseError
 
-__all__ = ["Callback", "Entry", "EpollPoller", "Poller", "Side"]
+__all__ = ["Callback", "Direction", "EpollPoller", "Poller", "Registration"]
 
 Callback = Callable[[], object]
 
@@ -50,7 +50,7 @@ _EDGE = (
 _FAILED = select.EPOLLERR | select.EPOLLHUP
 
 
-class Side:
+class Direction:
     """One direction of a descriptor: a watcher that ``hub.wait`` can wait for."""
 
     __slots__ = ("callback", "fd", "name", "ready", "ref")
@@ -81,7 +81,7 @@ class Side:
         return f"<{self.name} of descriptor {self.fd}>"
 
 
-class LevelSide(Side):
+class LevelDirection(Direction):
     """A direction that is registered only while somebody waits."""
 
     __slots__ = ("poller",)
@@ -91,7 +91,7 @@ class LevelSide(Side):
         self.poller = poller
 
     def start(self, callback: Callback) -> None:
-        """As `Side.start`; OSError if the descriptor is not open or can't be polled."""
+        """As `Direction.start`; OSError if the descriptor is not open or can't be polled."""
         super().start(callback)
         try:
             self.poller.refresh(self.fd)
@@ -105,7 +105,7 @@ class LevelSide(Side):
         self.poller.refresh(self.fd)
 
 
-class Entry:
+class Registration:
     """What is known about one watched descriptor. Sides don't know it: that would be a
     cycle."""
 
@@ -127,8 +127,12 @@ class Entry:
         self.mask = 0
         self.sticky = False
         self.failed = False
-        self.reading = Side(fd, "read") if edge else LevelSide(fd, "read", poller)
-        self.writing = Side(fd, "write") if edge else LevelSide(fd, "write", poller)
+        self.reading = (
+            Direction(fd, "read") if edge else LevelDirection(fd, "read", poller)
+        )
+        self.writing = (
+            Direction(fd, "write") if edge else LevelDirection(fd, "write", poller)
+        )
 
     def wanted(self) -> int:
         """The events somebody waits for, for a level-triggered registration."""
@@ -143,11 +147,11 @@ class Entry:
 class Poller(Protocol):
     """What the loop needs of a poller; the simulated network is the other one."""
 
-    def register(self, fd: int) -> Entry:
+    def register(self, fd: int) -> Registration:
         """Watch a socket of ours, edge-triggered, until `unregister`."""
         ...
 
-    def watch(self, fd: int) -> Entry:
+    def watch(self, fd: int) -> Registration:
         """The entry of any descriptor, level-triggered unless it is one of our
         sockets."""
         ...
@@ -160,8 +164,8 @@ class Poller(Protocol):
         """If ``fd`` is edge-triggered, have its present state reported again."""
         ...
 
-    def unregister(self, entry: Entry, still_open: bool) -> None:
-        """Forget ``entry``; ``still_open`` if the kernel would keep its
+    def unregister(self, registration: Registration, still_open: bool) -> None:
+        """Forget ``registration``; ``still_open`` if the kernel would keep its
         registration."""
         ...
 
@@ -184,19 +188,21 @@ class Poller(Protocol):
 class EpollPoller:
     """A poller on Linux's epoll."""
 
-    __slots__ = ("_entries", "_epoll", "_last_seen")
+    __slots__ = ("_epoll", "_last_seen", "_registrations")
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._entries: dict[int, Entry] = {}
-        self._last_seen: Side | None = None  # somebody waited here when we last looked
+        self._registrations: dict[int, Registration] = {}
+        self._last_seen: Direction | None = (
+            None  # somebody waited here when we last looked
+        )
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._registrations)
 
-    def register(self, fd: int) -> Entry:
+    def register(self, fd: int) -> Registration:
         """Watch a socket of ours; raises OSError if the descriptor can't be polled."""
-        known = self._entries.get(fd)
+        known = self._registrations.get(fd)
         if known is not None and known.mask:
             known.edge = (
                 True  # somebody waits for it with `watch`; they share the entry
@@ -204,36 +210,40 @@ class EpollPoller:
             self._epoll.modify(fd, _EDGE)
             return known
         self._epoll.register(fd, _EDGE)
-        entry = self._entries[fd] = Entry(self, fd, edge=True)
-        return entry
+        registration = self._registrations[fd] = Registration(self, fd, edge=True)
+        return registration
 
-    def watch(self, fd: int) -> Entry:
+    def watch(self, fd: int) -> Registration:
         """The entry of any descriptor."""
-        entry = self._entries.get(fd)
-        if entry is None:
-            entry = self._entries[fd] = Entry(self, fd, edge=False)
-        return entry
+        registration = self._registrations.get(fd)
+        if registration is None:
+            registration = self._registrations[fd] = Registration(self, fd, edge=False)
+        return registration
 
     def rearm(self, fd: int) -> None:
         """If ``fd`` is one of our sockets, have its present state reported again, as an
         edge."""
-        entry = self._entries.get(fd)
-        if entry is not None and entry.edge:
+        registration = self._registrations.get(fd)
+        if registration is not None and registration.edge:
             self._epoll.modify(fd, _EDGE)
 
     def refresh(self, fd: int) -> None:
         """Register a level-triggered entry for just what is waited for."""
-        entry = self._entries.get(fd)
-        if entry is None or entry.edge or (mask := entry.wanted()) == entry.mask:
+        registration = self._registrations.get(fd)
+        if (
+            registration is None
+            or registration.edge
+            or (mask := registration.wanted()) == registration.mask
+        ):
             return
         if not mask:
-            del self._entries[fd]
+            del self._registrations[fd]
             self._forget(fd)
-        elif entry.mask:
+        elif registration.mask:
             self._epoll.modify(fd, mask)
         else:
             self._epoll.register(fd, mask)
-        entry.mask = mask
+        registration.mask = mask
 
     def _forget(self, fd: int) -> None:
         with suppress(
@@ -241,13 +251,13 @@ class EpollPoller:
         ):  # closed by its owner already: unregistered by the kernel
             self._epoll.unregister(fd)
 
-    def unregister(self, entry: Entry, still_open: bool) -> None:
-        """Forget ``entry`` before its descriptor is closed, duplicated or given
+    def unregister(self, registration: Registration, still_open: bool) -> None:
+        """Forget ``registration`` before its descriptor is closed, duplicated or given
         away."""
-        if self._entries.get(entry.fd) is entry:
-            del self._entries[entry.fd]
+        if self._registrations.get(registration.fd) is registration:
+            del self._registrations[registration.fd]
             if still_open:
-                self._forget(entry.fd)
+                self._forget(registration.fd)
 
     def poll(
         self, timeout: float | None, schedule: Callable[[Callback], object]
@@ -260,25 +270,25 @@ class EpollPoller:
     ) -> None:
         """Keep what (descriptor, mask) of each event says, and schedule who waits for
         it."""
-        entries = self._entries
+        registrations = self._registrations
         for fd, mask in events:
-            entry = entries.get(fd)
-            if entry is None:
+            registration = registrations.get(fd)
+            if registration is None:
                 continue
             if mask & _STICKY:
-                entry.sticky = True
+                registration.sticky = True
                 if mask & _FAILED:
-                    entry.failed = True
+                    registration.failed = True
             if mask & _READ:
-                side = entry.reading
-                side.ready = True
-                if side.callback is not None:
-                    schedule(side.callback)
+                direction = registration.reading
+                direction.ready = True
+                if direction.callback is not None:
+                    schedule(direction.callback)
             if mask & _WRITE:
-                side = entry.writing
-                side.ready = True
-                if side.callback is not None:
-                    schedule(side.callback)
+                direction = registration.writing
+                direction.ready = True
+                if direction.callback is not None:
+                    schedule(direction.callback)
 
     def waited_for(self) -> bool:
         """Whether somebody waits for a descriptor.
@@ -290,10 +300,10 @@ class EpollPoller:
         seen = self._last_seen
         if seen is not None and seen.callback is not None and seen.ref:
             return True
-        for entry in self._entries.values():
-            for side in (entry.reading, entry.writing):
-                if side.callback is not None and side.ref:
-                    self._last_seen = side
+        for registration in self._registrations.values():
+            for direction in (registration.reading, registration.writing):
+                if direction.callback is not None and direction.ref:
+                    self._last_seen = direction
                     return True
         self._last_seen = None
         return False
@@ -301,4 +311,4 @@ class EpollPoller:
     def close(self) -> None:
         """Close the epoll descriptor."""
         self._epoll.close()
-        self._entries.clear()
+        self._registrations.clear()

@@ -26,27 +26,26 @@ class Group(Mapper):
 
     def __init__(self, greenlets: Iterable[Greenlet] = ()) -> None:
         self.greenlets: set[Greenlet] = set()
-        self._dying: set[Greenlet] = set()  # killed by us, and not ended yet
+        self._killed: set[Greenlet] = set()  # killed by us, and not ended yet
         self._empty = Event()
         self._empty.set()
         for member in greenlets:
             self.add(member)
 
-    # -- members
-    # -------------------------------------------------------------------------------
+    # -- members -----------------------------------------------------------------------
 
     def add(self, member: Greenlet) -> None:
         """Make ``member`` one of the group until it ends."""
         if member not in self.greenlets:
             self.greenlets.add(member)
             self._empty.clear()
-            member._add_link(self.discard, claims=False)
+            member._add_link(self.discard, handles_error=False)
 
     def discard(self, member: Greenlet) -> None:
         """Let ``member`` go; nothing happens to it."""
         if member in self.greenlets:
             self.greenlets.remove(member)
-            self._dying.discard(member)
+            self._killed.discard(member)
             member.unlink(self.discard)
             self._left()
 
@@ -74,8 +73,7 @@ class Group(Mapper):
     def __iter__(self) -> Iterator[Greenlet]:
         return iter(list(self.greenlets))
 
-    # -- waiting and killing
-    # -------------------------------------------------------------------
+    # -- waiting and killing -----------------------------------------------------------
 
     def join(self, timeout: float | None = None, raise_error: bool = False) -> bool:
         """Wait until the group is empty; False if it isn't in ``timeout`` seconds.
@@ -98,8 +96,8 @@ class Group(Mapper):
         once."""
         with Timeout(timeout, False):
             while self.greenlets:
-                for member in self.greenlets - self._dying:
-                    self._dying.add(member)
+                for member in self.greenlets - self._killed:
+                    self._killed.add(member)
                     member.kill(exception, block=False)
                 if not block:
                     return
@@ -115,8 +113,8 @@ class Group(Mapper):
         timeout: float | None = None,
     ) -> None:
         """Kill ``member``, if it is one and has not been killed by the group before."""
-        if member in self.greenlets - self._dying:
-            self._dying.add(member)
+        if member in self.greenlets - self._killed:
+            self._killed.add(member)
             member.kill(exception, block, timeout)
 
     def full(self) -> bool:
@@ -127,7 +125,7 @@ class Group(Mapper):
         """Wait until `spawn` would not wait: at once."""
         return 1
 
-    def _inside(self) -> bool:
+    def _called_by_worker(self) -> bool:
         return getcurrent() in self.greenlets
 
     def statistics(self) -> dict[str, int | None]:

@@ -104,8 +104,7 @@ class SimpleQueue(Generic[T]):
         item: T = self.queue[0]
         return item
 
-    # -- putting
-    # -------------------------------------------------------------------------------
+    # -- putting -----------------------------------------------------------------------
 
     def put(self, item: T, block: bool = True, timeout: Limit = None) -> None:
         """Add ``item``, waiting for a free place.
@@ -117,7 +116,7 @@ class SimpleQueue(Generic[T]):
             check_seconds(timeout)
         queue = self.queue
         if len(queue) + self._putters.woken >= self._bound:
-            self._wait_for_place(block, timeout)
+            self._wait_for_slot(block, timeout)
         self.unfinished_tasks += 1
         if self._plain:
             queue.append(item)
@@ -130,7 +129,7 @@ class SimpleQueue(Generic[T]):
         """`put`, without waiting."""
         self.put(item, False)
 
-    def _wait_for_place(self, block: bool, timeout: Limit) -> None:
+    def _wait_for_slot(self, block: bool, timeout: Limit) -> None:
         if self.is_shutdown:
             raise ShutDown
         if not block or not self._putters.wait(timeout, self._serve_putters):
@@ -141,8 +140,7 @@ class SimpleQueue(Generic[T]):
     def _serve_putters(self) -> None:
         self._putters.serve_up_to(self._bound - len(self.queue), self._serve_putters)
 
-    # -- getting
-    # -------------------------------------------------------------------------------
+    # -- getting -----------------------------------------------------------------------
 
     def get(self, block: bool = True, timeout: Limit = None) -> T:
         """Take the next item, waiting for it.
@@ -199,8 +197,7 @@ class SimpleQueue(Generic[T]):
             raise StopIteration
         return item
 
-    # -- state
-    # ---------------------------------------------------------------------------------
+    # -- state -------------------------------------------------------------------------
 
     @property
     def maxsize(self) -> int | None:

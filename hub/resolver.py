@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hub.threadpool import ThreadPool
 
 __all__ = [
-    "Names",
+    "NameResolver",
     "Network",
     "Resolver",
     "SystemNetwork",
@@ -69,11 +69,11 @@ class Resolver:
     ) -> None:
         self._hub = get_hub()
         self._lookup = lookup
-        self._most_threads = threads
+        self._max_threads = threads
         self._ttl = ttl
         self._negative_ttl = negative_ttl
         self._cache: dict[_Key, tuple[float, list[AddressInfo] | OSError]] = {}
-        self._flights: dict[_Key, AsyncResult[list[AddressInfo]]] = {}
+        self._queries: dict[_Key, AsyncResult[list[AddressInfo]]] = {}
         self.hits = 0
         self.misses = 0
 
@@ -83,7 +83,7 @@ class Resolver:
             ThreadPool,  # with concurrent.futures: not for addresses
         )
 
-        return ThreadPool(self._most_threads)
+        return ThreadPool(self._max_threads)
 
     def getaddrinfo(
         self,
@@ -103,30 +103,30 @@ class Resolver:
             self.hits += 1
         else:
             self.misses += 1
-            answer = self._fly(key)
+            answer = self._query(key)
         if isinstance(answer, OSError):
             raise answer.__class__(*answer.args)
         return list(answer)
 
-    def _fly(self, key: _Key) -> list[AddressInfo] | OSError:
+    def _query(self, key: _Key) -> list[AddressInfo] | OSError:
         """Ask a thread, or wait for the one that has been asked already."""
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = self._flights[key] = self._threads.submit(self._lookup, *key)
-            flight.rawlink(lambda landed: self._land(key, landed))
-        flight.wait()
-        error = flight.exception
-        return error if isinstance(error, OSError) else flight.get()
+        query = self._queries.get(key)
+        if query is None:
+            query = self._queries[key] = self._threads.submit(self._lookup, *key)
+            query.rawlink(lambda answered: self._store(key, answered))
+        query.wait()
+        error = query.exception
+        return error if isinstance(error, OSError) else query.get()
 
-    def _land(self, key: _Key, flight: AsyncResult[list[AddressInfo]]) -> None:
-        del self._flights[key]
+    def _store(self, key: _Key, query: AsyncResult[list[AddressInfo]]) -> None:
+        del self._queries[key]
         if len(self._cache) >= _MAX_NAMES:
             self._cache.clear()
         now = self._hub.loop.now()
-        if isinstance(flight.exception, OSError):
-            self._cache[key] = (now + self._negative_ttl, flight.exception)
-        elif flight.successful():
-            self._cache[key] = (now + self._ttl, flight.get())
+        if isinstance(query.exception, OSError):
+            self._cache[key] = (now + self._negative_ttl, query.exception)
+        elif query.successful():
+            self._cache[key] = (now + self._ttl, query.get())
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """Another blocking look-up, in a thread, uncached."""
@@ -136,13 +136,13 @@ class Resolver:
         """What the cache holds and did."""
         return {
             "names": len(self._cache),
-            "flights": len(self._flights),
+            "flights": len(self._queries),
             "hits": self.hits,
             "misses": self.misses,
         }
 
 
-class Names(Protocol):
+class NameResolver(Protocol):
     """What resolves a network's names."""
 
     def getaddrinfo(
@@ -161,7 +161,7 @@ class Names(Protocol):
 class Network(Protocol):
     """What a hub's sockets are made of, and what resolves its names."""
 
-    resolver: Names
+    resolver: NameResolver
 
     def socket(self, family: int, type: int, proto: int, fileno: int | None) -> Any:
         """A non-blocking socket: the operating system's, or something just like it."""
@@ -172,7 +172,7 @@ class SystemNetwork:
     """The real network: sockets of the operating system, names from `Resolver`."""
 
     def __init__(self) -> None:
-        self.resolver: Names = Resolver()
+        self.resolver: NameResolver = Resolver()
 
     def socket(
         self, family: int, type: int, proto: int, fileno: int | None

@@ -89,8 +89,7 @@ class CancelScope:
             scope = None if scope.shield else scope._parent
         return False
 
-    # -- the gate
-    # ------------------------------------------------------------------------------
+    # -- the gate ----------------------------------------------------------------------
 
     def enter(self, waiter: Waiter) -> None:
         """A greenlet is about to wait in this scope."""
@@ -104,8 +103,7 @@ class CancelScope:
         """It has stopped waiting."""
         self._parked.pop(waiter, None)
 
-    # -- the block
-    # -----------------------------------------------------------------------------
+    # -- the block ---------------------------------------------------------------------
 
     def __enter__(self) -> "CancelScope":
         if self._token is not None:
@@ -208,7 +206,7 @@ class Nursery:
         self.scope = CancelScope()
         """What the children run in; ``nursery.scope.cancel()`` ends them all."""
         self.supervised = supervised
-        self._places = None if limit is None else Semaphore(limit)
+        self._slots = None if limit is None else Semaphore(limit)
         self._children: set[Greenlet] = set()
         self._empty = Event()
         self._errors: list[BaseException] = []
@@ -229,15 +227,15 @@ class Nursery:
         that.
         """
         self._check_open()
-        if self._places is not None:
-            self._places.acquire()
+        if self._slots is not None:
+            self._slots.acquire()
             self._check_open()
         child = Greenlet(function, *args, **kwargs)
         assert child.gr_context is not None
         child.gr_context.run(gate.set, self.scope)
         self._children.add(child)
         self._empty.clear()
-        child._add_link(self._ended, claims=not self.supervised)
+        child._add_link(self._ended, handles_error=not self.supervised)
         child.start()
         return child
 
@@ -248,8 +246,8 @@ class Nursery:
     def _ended(self, child: Greenlet) -> None:
         """Runs in the hub."""
         self._children.remove(child)
-        if self._places is not None:
-            self._places.release()
+        if self._slots is not None:
+            self._slots.release()
         if child.exception is not None and not self.supervised:
             self._errors.append(child.exception)
             self.scope.cancel()
@@ -264,44 +262,46 @@ class Nursery:
     ) -> bool:
         if value is not None:
             self.scope.cancel()
-        order = self._wait_for_children()
+        interrupt = self._wait_for_children()
         self._closed = True
         if isinstance(value, Exception):
             self._errors.insert(0, value)
         else:
-            order = order or value
-        if order is None and self.scope.cancelled:
-            order = (
+            interrupt = interrupt or value
+        if interrupt is None and self.scope.cancelled:
+            interrupt = (
                 Cancelled()
             )  # the block as a whole was, though it waited for its children
-        return self._leave(order)
+        return self._leave(interrupt)
 
     def _wait_for_children(self) -> BaseException | None:
         """Wait for all, whatever happens; returns the order to leave that came
         meanwhile."""
-        order = None
+        interrupt = None
         while self._children:
             try:
                 with CancelScope(shield=True):
                     self._empty.wait()
             except BaseException as error:
-                order = error
+                interrupt = error
                 self.scope.cancel()
-        return order
+        return interrupt
 
-    def _leave(self, order: BaseException | None) -> bool:
+    def _leave(self, interrupt: BaseException | None) -> bool:
         """Raise what is to be raised; True if the block's exception has been dealt
         with."""
         errors, self._errors = self._errors, []
         group = BaseExceptionGroup("errors in a nursery", errors) if errors else None
-        if group is not None and (order is None or isinstance(order, Cancelled)):
+        if group is not None and (
+            interrupt is None or isinstance(interrupt, Cancelled)
+        ):
             self.scope.__exit__(None, None, None)
             raise group
-        if order is None:
+        if interrupt is None:
             return self.scope.__exit__(None, None, None)
-        if self.scope.__exit__(type(order), order, order.__traceback__):
+        if self.scope.__exit__(type(interrupt), interrupt, interrupt.__traceback__):
             return True
-        raise order from group
+        raise interrupt from group
 
     def __len__(self) -> int:
         return len(self._children)
@@ -311,7 +311,7 @@ class Nursery:
 
     def statistics(self) -> dict[str, int | None]:
         """How many children, and how many more may come."""
-        free = None if self._places is None else max(0, self._places.counter)
+        free = None if self._slots is None else max(0, self._slots.counter)
         return {"children": len(self._children), "free": free}
 
     def __repr__(self) -> str:

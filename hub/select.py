@@ -46,12 +46,12 @@ def _descriptor(thing: Any) -> int:
     return number
 
 
-def _until(
-    ask: Callable[[], T], waited: "Callable[[], int]", timeout: float | None
+def _poll_until_ready(
+    poll_now: Callable[[], T], epoll_fileno: "Callable[[], int]", timeout: float | None
 ) -> T:
-    """``ask()`` until it says something or ``timeout`` is over, waiting for descriptor
-    ``waited`` in between: an event may be gone again when we come to look."""
-    found = ask()
+    """``poll_now()`` until it says something or ``timeout`` is over, waiting for descriptor
+    ``epoll_fileno`` in between: an event may be gone again when we come to look."""
+    found = poll_now()
     if found or (timeout is not None and timeout <= 0):
         return found
     hub = get_hub()
@@ -60,13 +60,13 @@ def _until(
         rest = None if deadline is None else deadline - hub.loop.now()
         if rest is not None and rest <= 0:
             break
-        with hub.loop.io(waited(), READ) as watcher:
+        with hub.loop.io(epoll_fileno(), READ) as watcher:
             hub.wait(watcher, rest)
-        found = ask()
+        found = poll_now()
     return found
 
 
-class _Set:
+class _TemporaryEpoll:
     """An epoll descriptor for the time of one wait."""
 
     def __init__(self, masks: Mapping[int, int]) -> None:
@@ -81,7 +81,7 @@ class _Set:
                 self._real.register(fd, mask)
         return self._real.fileno()
 
-    def __enter__(self) -> "_Set":
+    def __enter__(self) -> "_TemporaryEpoll":
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -89,7 +89,7 @@ class _Set:
             self._real.close()
 
 
-def _ask_poll(masks: Mapping[int, int]) -> list[tuple[int, int]]:
+def _poll_now(masks: Mapping[int, int]) -> list[tuple[int, int]]:
     asked = _standard.poll()
     for fd, mask in masks.items():
         asked.register(fd, mask)
@@ -117,8 +117,10 @@ def select(
         for _, fd in things:
             masks[fd] = masks.get(fd, 0) | mask
 
-    with _Set(masks) as waited:
-        events = dict(_until(lambda: _ask_poll(masks), waited.fileno, timeout))
+    with _TemporaryEpoll(masks) as epoll_fileno:
+        events = dict(
+            _poll_until_ready(lambda: _poll_now(masks), epoll_fileno.fileno, timeout)
+        )
     if any(mask & _standard.POLLNVAL for mask in events.values()):
         raise OSError(errno.EBADF, "Bad file descriptor")
     broken = _standard.POLLERR | _standard.POLLHUP
@@ -159,8 +161,10 @@ class poll:
     def poll(self, timeout: float | None = None) -> list[tuple[int, int]]:
         """(descriptor, events) of those that are ready; ``timeout`` in milliseconds."""
         seconds = None if timeout is None or timeout < 0 else timeout / 1000
-        with _Set(self._masks) as waited:
-            return _until(lambda: self._real.poll(0), waited.fileno, seconds)
+        with _TemporaryEpoll(self._masks) as epoll_fileno:
+            return _poll_until_ready(
+                lambda: self._real.poll(0), epoll_fileno.fileno, seconds
+            )
 
 
 class epoll:
@@ -193,7 +197,9 @@ class epoll:
     ) -> list[tuple[int, int]]:
         """(descriptor, events) of those that are ready; ``timeout`` in seconds."""
         seconds = None if timeout is None or timeout < 0 else timeout
-        return _until(lambda: self._real.poll(0, maxevents), self._real.fileno, seconds)
+        return _poll_until_ready(
+            lambda: self._real.poll(0, maxevents), self._real.fileno, seconds
+        )
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -217,8 +223,7 @@ class epoll:
         self.close()
 
 
-# -- selectors
-# -------------------------------------------------------------------------------------
+# -- selectors -------------------------------------------------------------------------
 
 _Ready = list[tuple[_selectors.SelectorKey, int]]
 
@@ -228,7 +233,7 @@ class EpollSelector(_selectors.EpollSelector):
 
     def select(self, timeout: float | None = None) -> _Ready:
         """(key, events) of those that are ready."""
-        return _until(
+        return _poll_until_ready(
             lambda: super(EpollSelector, self).select(0), self.fileno, timeout
         )
 
@@ -248,9 +253,11 @@ class PollSelector(_selectors.PollSelector):
 
     def select(self, timeout: float | None = None) -> _Ready:
         """(key, events) of those that are ready."""
-        with _Set(_masks_of(self)) as waited:
-            return _until(
-                lambda: super(PollSelector, self).select(0), waited.fileno, timeout
+        with _TemporaryEpoll(_masks_of(self)) as epoll_fileno:
+            return _poll_until_ready(
+                lambda: super(PollSelector, self).select(0),
+                epoll_fileno.fileno,
+                timeout,
             )
 
 
@@ -259,9 +266,11 @@ class SelectSelector(_selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> _Ready:
         """(key, events) of those that are ready."""
-        with _Set(_masks_of(self)) as waited:
-            return _until(
-                lambda: super(SelectSelector, self).select(0), waited.fileno, timeout
+        with _TemporaryEpoll(_masks_of(self)) as epoll_fileno:
+            return _poll_until_ready(
+                lambda: super(SelectSelector, self).select(0),
+                epoll_fileno.fileno,
+                timeout,
             )
 
 

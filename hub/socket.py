@@ -37,8 +37,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_standard.__all__})
 
 
-# -- names and addresses
-# ---------------------------------------------------------------------------
+# -- names and addresses ---------------------------------------------------------------
 
 
 def getaddrinfo(
@@ -83,8 +82,7 @@ def getfqdn(name: str = "") -> str:
     return network_of(get_hub()).resolver.call(_standard.getfqdn, name)
 
 
-# -- making sockets
-# --------------------------------------------------------------------------------
+# -- making sockets --------------------------------------------------------------------
 
 
 def socketpair(
@@ -175,8 +173,7 @@ def create_server(
     return server
 
 
-# -- waiting for any descriptor
-# --------------------------------------------------------------------
+# -- waiting for any descriptor --------------------------------------------------------
 
 
 def _wait(

@@ -179,7 +179,7 @@ def send_by_kernel(sock: FileTarget, file: Any, offset: int, count: int | None) 
             raise
         return send_by_reading(sock, file, offset, count)
     finally:
-        _leave_behind(file, offset, sent)
+        _seek_past(file, offset, sent)
     return sent
 
 
@@ -194,11 +194,11 @@ def send_by_reading(sock: FileTarget, file: Any, offset: int, count: int | None)
             break
         sock.sendall(block)
         sent += len(block)
-    _leave_behind(file, offset, sent)
+    _seek_past(file, offset, sent)
     return sent
 
 
-def _leave_behind(file: Any, offset: int, sent: int) -> None:
+def _seek_past(file: Any, offset: int, sent: int) -> None:
     """The file's position is behind what was sent, as the standard library has it."""
     if sent and hasattr(file, "seek"):
         file.seek(offset + sent)

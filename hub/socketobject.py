@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from hub.current import get_hub
 from hub.errors import ConcurrentObjectUseError
 from hub.hub import Hub
-from hub.poller import Entry, Side
+from hub.poller import Direction, Registration
 from hub.resolver import is_numeric, network_of
 from hub.socketfile import open_file, send_by_kernel
 
@@ -45,9 +45,9 @@ class socket:
     __slots__ = (
         "__weakref__",
         "_closed",
-        "_entry",
         "_files",
         "_reading",
+        "_registration",
         "_shared",
         "_sock",
         "_stream",
@@ -76,56 +76,60 @@ class socket:
         self._sock = sock
         self._timeout = _standard.getdefaulttimeout()
         self._stream = sock.type in _STREAMS
-        self._entry: Entry | None = None
-        self._reading: Side | None = None
-        self._writing: Side | None = None
+        self._registration: Registration | None = None
+        self._reading: Direction | None = None
+        self._writing: Direction | None = None
         self._files = 0
         self._closed = False
         self._shared = False
 
-    # -- waiting
-    # -------------------------------------------------------------------------------
+    # -- waiting -----------------------------------------------------------------------
 
-    def _watch(self, hub: Hub) -> Entry:
+    def _watch(self, hub: Hub) -> Registration:
         """Register with the poller of ``hub``, leaving another thread's."""
-        entry = self._entry
-        if entry is not None:
-            if entry.reading.callback is not None or entry.writing.callback is not None:
+        registration = self._registration
+        if registration is not None:
+            if (
+                registration.reading.callback is not None
+                or registration.writing.callback is not None
+            ):
                 raise ConcurrentObjectUseError(f"another thread waits for {self!r}")
-            entry.poller.unregister(entry, still_open=True)
-        entry = self._entry = hub.loop.poller.register(self._sock.fileno())
-        self._reading, self._writing = entry.reading, entry.writing
-        entry.reading.ready = entry.writing.ready = True  # unknown: try
-        return entry
+            registration.poller.unregister(registration, still_open=True)
+        registration = self._registration = hub.loop.poller.register(
+            self._sock.fileno()
+        )
+        self._reading, self._writing = registration.reading, registration.writing
+        registration.reading.ready = registration.writing.ready = True  # unknown: try
+        return registration
 
     def _wait_readable(self) -> None:
         """After EAGAIN, or with the flag clear: park until there is something to
         read."""
         hub = get_hub()
-        entry = self._entry
-        if entry is None or entry.poller is not hub.loop.poller:
-            entry = self._watch(hub)
-        side = entry.reading
-        side.ready = False
-        if not hub.wait(side, self._timeout):
+        registration = self._registration
+        if registration is None or registration.poller is not hub.loop.poller:
+            registration = self._watch(hub)
+        direction = registration.reading
+        direction.ready = False
+        if not hub.wait(direction, self._timeout):
             raise TimeoutError("timed out")
 
     def _wait_writable(self, timeout: float | None) -> None:
         hub = get_hub()
-        entry = self._entry
-        if entry is None or entry.poller is not hub.loop.poller:
-            entry = self._watch(hub)
-        side = entry.writing
-        side.ready = False
-        if not hub.wait(side, timeout):
+        registration = self._registration
+        if registration is None or registration.poller is not hub.loop.poller:
+            registration = self._watch(hub)
+        direction = registration.writing
+        direction.ready = False
+        if not hub.wait(direction, timeout):
             raise TimeoutError("timed out")
 
     def _read(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
         """``call(*args)``, as often as it takes. Only EAGAIN says that nothing is
         left."""
         while True:
-            side = self._reading
-            if side is None or side.ready or flags or self._timeout == 0.0:
+            direction = self._reading
+            if direction is None or direction.ready or flags or self._timeout == 0.0:
                 try:
                     return call(*args)
                 except BlockingIOError:
@@ -135,8 +139,8 @@ class socket:
 
     def _write(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
         while True:
-            side = self._writing
-            if side is None or side.ready or flags or self._timeout == 0.0:
+            direction = self._writing
+            if direction is None or direction.ready or flags or self._timeout == 0.0:
                 try:
                     return call(*args)
                 except BlockingIOError:
@@ -144,22 +148,21 @@ class socket:
                         raise
             self._wait_writable(self._timeout)
 
-    # -- receiving
-    # -----------------------------------------------------------------------------
+    # -- receiving ---------------------------------------------------------------------
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
         """At most ``bufsize`` bytes; b"" at the end of the stream."""
         while True:
-            side = self._reading
-            if side is None or side.ready or flags or self._timeout == 0.0:
+            direction = self._reading
+            if direction is None or direction.ready or flags or self._timeout == 0.0:
                 try:
                     data: bytes = self._sock.recv(bufsize, flags)
                 except BlockingIOError:
                     if self._timeout == 0.0 or flags & _DONT_WAIT:
                         raise
                 else:
-                    if side is not None and 0 < len(data) < bufsize:
-                        side.ready = not self._drains(flags)
+                    if direction is not None and 0 < len(data) < bufsize:
+                        direction.ready = not self._drains(flags)
                     return data
             self._wait_readable()
 
@@ -168,17 +171,17 @@ class socket:
     ) -> int:
         """Receive into ``buffer``; the number of bytes."""
         while True:
-            side = self._reading
-            if side is None or side.ready or flags or self._timeout == 0.0:
+            direction = self._reading
+            if direction is None or direction.ready or flags or self._timeout == 0.0:
                 try:
                     count: int = self._sock.recv_into(buffer, nbytes, flags)
                 except BlockingIOError:
                     if self._timeout == 0.0 or flags & _DONT_WAIT:
                         raise
                 else:
-                    if side is not None and count and self._drains(flags):
+                    if direction is not None and count and self._drains(flags):
                         size = nbytes or memoryview(buffer).nbytes
-                        side.ready = count >= size
+                        direction.ready = count >= size
                     return count
             self._wait_readable()
 
@@ -187,8 +190,8 @@ class socket:
         return (
             self._stream
             and not flags
-            and self._entry is not None
-            and not self._entry.sticky
+            and self._registration is not None
+            and not self._registration.sticky
         )
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Address]:
@@ -219,14 +222,13 @@ class socket:
             self._sock.recvmsg_into, buffers, ancbufsize, flags, flags=flags
         )
 
-    # -- sending
-    # -------------------------------------------------------------------------------
+    # -- sending -----------------------------------------------------------------------
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
         """Send some of ``data``; how many bytes."""
         while True:
-            side = self._writing
-            if side is None or side.ready or flags or self._timeout == 0.0:
+            direction = self._writing
+            if direction is None or direction.ready or flags or self._timeout == 0.0:
                 try:
                     count: int = self._sock.send(data, flags)
                     return count
@@ -288,8 +290,7 @@ class socket:
         EAGAIN."""
         return self._write(call, *args)
 
-    # -- connecting
-    # ----------------------------------------------------------------------------
+    # -- connecting --------------------------------------------------------------------
 
     def _resolved(self, address: Address) -> Address:
         """``address`` with its host name replaced by the first address of the
@@ -324,8 +325,8 @@ class socket:
 
     def _finish_connect(self) -> None:
         self._wait_writable(self._timeout)
-        entry = self._entry
-        if entry is not None and entry.failed:
+        registration = self._registration
+        if registration is not None and registration.failed:
             code = self._sock.getsockopt(_standard.SOL_SOCKET, _standard.SO_ERROR)
             if code:
                 raise OSError(code, os.strerror(code))
@@ -364,8 +365,7 @@ class socket:
         """End one direction or both."""
         self._sock.shutdown(how)
 
-    # -- the end
-    # -------------------------------------------------------------------------------
+    # -- the end -----------------------------------------------------------------------
 
     def close(self) -> None:
         """Close, once all files made from it are closed. Who waits gets EBADF as
@@ -380,14 +380,14 @@ class socket:
 
     def _forget(self, still_open: bool) -> None:
         """Leave the poller; the descriptor's number means nothing to us from now on."""
-        entry = self._entry
-        if entry is not None:
-            self._entry = self._reading = self._writing = None
-            entry.poller.unregister(entry, still_open)
-            for side in (entry.reading, entry.writing):
-                if side.callback is not None:
+        registration = self._registration
+        if registration is not None:
+            self._registration = self._reading = self._writing = None
+            registration.poller.unregister(registration, still_open)
+            for direction in (registration.reading, registration.writing):
+                if direction.callback is not None:
                     error = OSError(errno.EBADF, os.strerror(errno.EBADF))
-                    get_hub().cancel_wait(side, error)
+                    get_hub().cancel_wait(direction, error)
 
     def detach(self) -> int:
         """Give the descriptor away; the socket counts as closed."""
@@ -434,8 +434,7 @@ class socket:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    # -- what it is
-    # ----------------------------------------------------------------------------
+    # -- what it is --------------------------------------------------------------------
 
     @property
     def family(self) -> Any:

@@ -35,8 +35,10 @@ __all__ = ["SSLSocket"]
 
 T = TypeVar("T")
 
-_RECORDS = 65536  # bytes asked of the socket at once: several records of at most 16 KiB
-_WRITE = 65536  # bytes encrypted before they are sent
+_RECV_SIZE = (
+    65536  # bytes asked of the socket at once: several records of at most 16 KiB
+)
+_MAX_WRITE = 65536  # bytes encrypted before they are sent
 
 
 class SSLSocket(socket):
@@ -73,14 +75,14 @@ class SSLSocket(socket):
         on."""
         self._adopt(plain._sock)
         self._timeout = plain._timeout
-        self._entry, self._reading, self._writing = (
-            plain._entry,
+        self._registration, self._reading, self._writing = (
+            plain._registration,
             plain._reading,
             plain._writing,
         )
         self._shared = plain._shared
         plain._sock = closed_socket()
-        plain._entry = plain._reading = plain._writing = None
+        plain._registration = plain._reading = plain._writing = None
         plain._closed = True
         self._context = context
         self._tls: SSLObject | None = None
@@ -120,8 +122,7 @@ class SSLSocket(socket):
         if self._tls is None:
             self.getpeername()  # which raises ENOTCONN
 
-    # -- moving bytes
-    # --------------------------------------------------------------------------
+    # -- moving bytes ------------------------------------------------------------------
 
     def _run(self, call: Callable[..., T], *args: Any) -> T:
         """Have OpenSSL do one thing, feeding it until it can, and send what comes of
@@ -157,7 +158,7 @@ class SSLSocket(socket):
 
     def _feed(self) -> None:
         try:
-            data = super().recv(_RECORDS)
+            data = super().recv(_RECV_SIZE)
         except BlockingIOError:
             raise SSLWantReadError(
                 _standard.SSL_ERROR_WANT_READ, "The operation did not complete (read)"
@@ -191,8 +192,7 @@ class SSLSocket(socket):
                 self._unsent = self._unsent or self._outgoing.read()
                 self._unsent = self._unsent[self._sock.send(self._unsent) :]
 
-    # -- reading and writing
-    # -------------------------------------------------------------------
+    # -- reading and writing -----------------------------------------------------------
 
     def do_handshake(self, block: bool = False) -> None:
         """Agree on keys and check the peer's certificate; raises SSLError."""
@@ -213,7 +213,7 @@ class SSLSocket(socket):
 
     def write(self, data: "ReadableBuffer") -> int:
         """Encrypt and send some of ``data``; how many bytes."""
-        view = memoryview(data).cast("B")[:_WRITE]
+        view = memoryview(data).cast("B")[:_MAX_WRITE]
         if self._unsent:
             self._flush()  # non-blocking before: nothing new until the old is out
         count = self._object.write(view) if view else 0
@@ -297,8 +297,7 @@ class SSLSocket(socket):
         """How many decrypted bytes are there without reading from the network."""
         return 0 if self._tls is None else self._tls.pending()
 
-    # -- connecting and ending
-    # -----------------------------------------------------------------
+    # -- connecting and ending ---------------------------------------------------------
 
     def _connect(self, address: Address) -> None:
         """Connect, and do the handshake."""
@@ -341,8 +340,7 @@ class SSLSocket(socket):
         """Not possible: the TLS state can't be in two places."""
         raise NotImplementedError("can't dup() an SSLSocket")
 
-    # -- what was agreed on
-    # --------------------------------------------------------------------
+    # -- what was agreed on ------------------------------------------------------------
 
     @property
     def context(self) -> "SSLContext":

@@ -26,7 +26,7 @@ T = TypeVar("T")
 Task = Callable[[], None]
 
 
-class _Crew:
+class _Workers:
     """The threads of one pool. Knows no pool, so that a forgotten pool can end them."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class _Crew:
         self.size = 0
         self.busy = 0  # tasks given and not finished, counted in the hub's thread
 
-    def hire(self) -> None:
+    def start_thread(self) -> None:
         """One more thread."""
         self.size += 1
         name = f"hub-worker-{self.size}"
@@ -42,7 +42,7 @@ class _Crew:
             target=_work, args=(self.tasks,), name=name, daemon=True
         ).start()
 
-    def dismiss(self) -> None:
+    def stop_threads(self) -> None:
         """Have all threads end after the tasks they have been given."""
         for _ in range(self.size):
             self.tasks.put(None)
@@ -71,8 +71,8 @@ class ThreadPool(Mapper):
         self.maxsize = maxsize
         self._hub = get_hub()
         self._free = Semaphore(maxsize)
-        self._crew = _Crew()
-        weakref.finalize(self, self._crew.dismiss)
+        self._workers = _Workers()
+        weakref.finalize(self, self._workers.stop_threads)
 
     def spawn(
         self, function: Callable[..., T], *args: Any, **kwargs: Any
@@ -94,10 +94,10 @@ class ThreadPool(Mapper):
             raise InvalidThreadUseError(
                 f"{self!r} belongs to another thread: make one for this"
             )
-        crew = self._crew
-        crew.busy += 1
-        if crew.busy > crew.size and crew.size < self.maxsize:
-            crew.hire()
+        workers = self._workers
+        workers.busy += 1
+        if workers.busy > workers.size and workers.size < self.maxsize:
+            workers.start_thread()
         result: AsyncResult[T] = AsyncResult()
         loop = self._hub.loop
         loop.external += 1
@@ -105,7 +105,7 @@ class ThreadPool(Mapper):
         def finish(value: Any, error: BaseException | None) -> None:
             """In the hub's thread."""
             loop.external -= 1
-            crew.busy -= 1
+            workers.busy -= 1
             if at_end is not None:
                 at_end()
             if error is None:
@@ -122,10 +122,10 @@ class ThreadPool(Mapper):
                 failure = error
             loop.call_soon(partial(finish, value, failure))
 
-        crew.tasks.put(task)
+        workers.tasks.put(task)
         return result
 
-    def _inside(self) -> bool:
+    def _called_by_worker(self) -> bool:
         return get_hub_if_any() is not self._hub
 
     def join(self) -> None:
@@ -137,12 +137,12 @@ class ThreadPool(Mapper):
     def kill(self) -> None:
         """Let the threads end after what they have; the pool may go on with new
         ones."""
-        self._crew.dismiss()
+        self._workers.stop_threads()
 
     @property
     def size(self) -> int:
         """How many threads there are."""
-        return self._crew.size
+        return self._workers.size
 
     def free_count(self) -> int:
         """How many tasks `spawn` would take without waiting."""
@@ -153,7 +153,7 @@ class ThreadPool(Mapper):
         return self._free.locked()
 
     def __len__(self) -> int:
-        return self._crew.busy
+        return self._workers.busy
 
     def __bool__(self) -> bool:
         return True

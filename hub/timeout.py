@@ -22,7 +22,7 @@ from greenlet import getcurrent, greenlet
 from hub.current import thread
 from hub.timers import Timer
 
-__all__ = ["Limit", "Timeout", "check_seconds", "expired", "with_timeout"]
+__all__ = ["Limit", "Timeout", "check_seconds", "timeout_error", "with_timeout"]
 
 T = TypeVar("T")
 
@@ -147,7 +147,7 @@ is started for the wait and raises itself (or what it was made to raise) when it
 fires."""
 
 
-def expired(timeout: Limit) -> Timeout:
+def timeout_error(timeout: Limit) -> Timeout:
     """What to raise when a wait has ended by ``timeout``."""
     return timeout if isinstance(timeout, Timeout) else Timeout(timeout)
 

@@ -17,7 +17,7 @@ from heapq import heapify, heappop, heappush
 
 __all__ = ["Timer", "Timers"]
 
-_SWEEP_FROM = 64  # shells; below this many a sweep is not worth its call
+_MIN_TO_SWEEP = 64  # shells; below this many a sweep is not worth its call
 
 
 class Timer:
@@ -33,18 +33,18 @@ class Timer:
 class Timers:
     """A heap of timers. ``len()`` counts those that may still fire."""
 
-    __slots__ = ("heap", "shells", "ticket")
+    __slots__ = ("cancelled", "heap", "ticket")
 
     def __init__(self) -> None:
         self.heap: list[tuple[float, int, Timer]] = []
         """(deadline, ticket, timer), the earliest first, shells among them."""
-        self.shells = 0
+        self.cancelled = 0
         """How many of them are shells."""
         self.ticket = 0
         """The number that the next timer gets: equal deadlines fire in this order."""
 
     def __len__(self) -> int:
-        return len(self.heap) - self.shells
+        return len(self.heap) - self.cancelled
 
     def add(self, deadline: float, callback: Callable[[], object]) -> Timer:
         """A timer for the absolute time ``deadline``."""
@@ -60,14 +60,14 @@ class Timers:
         """Make sure that ``timer`` never fires. Idempotent, also after it has fired."""
         if timer.callback is not None:
             timer.callback = None
-            self.shells = shells = self.shells + 1
-            if shells > _SWEEP_FROM and shells * 2 > len(self.heap):
+            self.cancelled = cancelled = self.cancelled + 1
+            if cancelled > _MIN_TO_SWEEP and cancelled * 2 > len(self.heap):
                 self._sweep()
 
     def _sweep(self) -> None:
         self.heap[:] = [entry for entry in self.heap if entry[2].callback is not None]
         heapify(self.heap)
-        self.shells = 0
+        self.cancelled = 0
 
     def pop_due(self, now: float, before: int) -> Callable[[], object] | None:
         """End the earliest timer with a deadline up to ``now``; returns what it calls,
@@ -82,7 +82,7 @@ class Timers:
         while heap and heap[0][0] <= now:
             if (callback := heap[0][2].callback) is None:
                 heappop(heap)
-                self.shells -= 1
+                self.cancelled -= 1
             elif heap[0][1] >= before:
                 break
             else:

@@ -92,7 +92,7 @@ class Waiter:
 
     __slots__ = ("greenlet", "hub", "outcome", "since")
 
-    claims = True  # who waits for something takes its error, too
+    handles_error = True  # who waits for something takes its error, too
     since: float  # when the wait began, by the loop's clock; only while it lasts
 
     def __init__(self, hub: "Hub | None" = None) -> None:
@@ -121,14 +121,17 @@ class Waiter:
             self.greenlet = me
             try:
                 if loop.budget > 0 and (ready := loop.ready):
-                    heir = ready.popleft()
-                    if type(heir) is Waiter and (target := heir.greenlet) is not None:
+                    next_waiter = ready.popleft()
+                    if (
+                        type(next_waiter) is Waiter
+                        and (target := next_waiter.greenlet) is not None
+                    ):
                         loop.budget -= 1
-                        if heir.outcome is PENDING:
-                            heir.outcome = None
+                        if next_waiter.outcome is PENDING:
+                            next_waiter.outcome = None
                         passed = target.switch()
                     else:
-                        ready.appendleft(heir)
+                        ready.appendleft(next_waiter)
                         passed = hub.park()
                 else:
                     passed = hub.park()

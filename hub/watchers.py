@@ -2,14 +2,14 @@
 the loop.
 
 For programs that talk to the loop directly, and for descriptors that are not our
-sockets. The hub's own sockets wait on `poller.Side`, which has the same two methods and
+sockets. The hub's own sockets wait on `poller.Direction`, which has the same two methods and
 no more.
 """
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hub.poller import Side
+from hub.poller import Direction
 from hub.timers import Timer
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Watcher:
         self.callback: Callable[..., object] | None = None
         self.args: tuple[Any, ...] = ()
         self._ref = ref
-        self._balance = 0  # what this watcher has added to loop.external
+        self._counted = 0  # what this watcher has added to loop.external
 
     @property
     def active(self) -> bool:
@@ -81,12 +81,12 @@ class Watcher:
     @ref.setter
     def ref(self, value: bool) -> None:
         self._ref = bool(value)
-        self._weigh()
+        self._update_count()
 
-    def _weigh(self) -> None:
+    def _update_count(self) -> None:
         wanted = int(self._ref) - self._counts if self.active else 0
-        self.loop.external += wanted - self._balance
-        self._balance = wanted
+        self.loop.external += wanted - self._counted
+        self._counted = wanted
 
     def start(self, callback: Callable[..., object], *args: Any) -> None:
         """Call ``callback(*args)`` at every event from now on."""
@@ -97,7 +97,7 @@ class Watcher:
         self.callback = callback
         self.args = args
         self._arm()
-        self._weigh()
+        self._update_count()
 
     def stop(self) -> None:
         """Call no more. Idempotent; it can be started again."""
@@ -105,7 +105,7 @@ class Watcher:
             self._disarm()
             self.callback = None
             self.args = ()
-            self._weigh()
+            self._update_count()
 
     def close(self) -> None:
         """Stop, for good."""
@@ -146,34 +146,36 @@ class Io(Watcher):
         self.fd = fd
         self._read = read
         self._write = write
-        self._sides: list[Side] = []
+        self._directions: list[Direction] = []
 
     def _arm(self) -> None:
-        entry = self.loop.poller.watch(self.fd)
-        wanted = [entry.reading] * self._read + [entry.writing] * self._write
+        registration = self.loop.poller.watch(self.fd)
+        wanted = [registration.reading] * self._read + [
+            registration.writing
+        ] * self._write
         try:
-            for side in wanted:
-                side.start(self._run)
-                self._sides.append(side)
+            for direction in wanted:
+                direction.start(self._run)
+                self._directions.append(direction)
             self.loop.poller.rearm(self.fd)
         except BaseException:
             self._disarm()
             self.callback = None
             raise
 
-    def _weigh(self) -> None:
-        for side in self._sides:
-            side.ref = self._ref
+    def _update_count(self) -> None:
+        for direction in self._directions:
+            direction.ref = self._ref
 
     def _disarm(self) -> None:
-        while self._sides:
-            side = self._sides.pop()
-            side.ref = True
-            side.stop()
+        while self._directions:
+            direction = self._directions.pop()
+            direction.ref = True
+            direction.stop()
 
     def _run(self) -> None:
         super()._run()
-        if self._sides:
+        if self._directions:
             self.loop.poller.rearm(self.fd)
 
 
@@ -227,7 +229,7 @@ class TimerWatcher(Watcher):
         self._timer = None
         self.callback = None
         self.args = ()
-        self._weigh()
+        self._update_count()
 
 
 class Async(Watcher):

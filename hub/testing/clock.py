@@ -9,7 +9,7 @@ deadline at all.
 
 The other one is real time without the machine's stalls. Where the process was stopped,
 or got no CPU for a while, real time-outs expire that nobody would have seen otherwise.
-So this clock is read often, by polls of at most `STALL` seconds, and takes what lies
+So this clock is read often, by polls of at most `MAX_STEP` seconds, and takes what lies
 between two looks for no more than that.
 """
 
@@ -17,14 +17,14 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from hub.poller import Callback, Entry, EpollPoller
+from hub.poller import Callback, EpollPoller, Registration
 
 if TYPE_CHECKING:
     from hub.loop import Loop
 
-__all__ = ["STALL", "SteadyClock", "SteadyPoller", "VirtualClock", "VirtualPoller"]
+__all__ = ["MAX_STEP", "SteadyClock", "SteadyPoller", "VirtualClock", "VirtualPoller"]
 
-STALL = 0.02
+MAX_STEP = 0.02
 """Seconds between two looks at a steady clock that count; what is more is a stall."""
 
 _FIRST_SIMULATED = 1 << 30  # descriptors from here on exist in no kernel
@@ -59,21 +59,23 @@ class VirtualPoller(EpollPoller):
         self._next_simulated += 1
         return self._next_simulated
 
-    def register(self, fd: int) -> Entry:
+    def register(self, fd: int) -> Registration:
         """Watch a simulated or a real socket."""
         if fd < _FIRST_SIMULATED:
             return super().register(fd)
-        entry = self._entries[fd] = Entry(self, fd, edge=True)
-        return entry
+        registration = self._registrations[fd] = Registration(self, fd, edge=True)
+        return registration
 
     def rearm(self, fd: int) -> None:
         """Have the present state of a real socket reported again."""
         if fd < _FIRST_SIMULATED:
             super().rearm(fd)
 
-    def unregister(self, entry: Entry, still_open: bool) -> None:
+    def unregister(self, registration: Registration, still_open: bool) -> None:
         """Forget an entry."""
-        super().unregister(entry, still_open and entry.fd < _FIRST_SIMULATED)
+        super().unregister(
+            registration, still_open and registration.fd < _FIRST_SIMULATED
+        )
 
     def report(self, fd: int, mask: int) -> None:
         """What the simulated network has to say about one of its descriptors."""
@@ -83,10 +85,10 @@ class VirtualPoller(EpollPoller):
         """Whether somebody waits for a real descriptor: a simulated one needs a timer
         to stir."""
         return any(
-            side.callback is not None and side.ref
-            for entry in self._entries.values()
-            if entry.fd < _FIRST_SIMULATED
-            for side in (entry.reading, entry.writing)
+            direction.callback is not None and direction.ref
+            for registration in self._registrations.values()
+            if registration.fd < _FIRST_SIMULATED
+            for direction in (registration.reading, registration.writing)
         )
 
     def poll(
@@ -104,7 +106,7 @@ class VirtualPoller(EpollPoller):
 
 
 class SteadyClock:
-    """Monotonic seconds, of which no more than `STALL` pass from one look to the
+    """Monotonic seconds, of which no more than `MAX_STEP` pass from one look to the
     next."""
 
     def __init__(self, real: Callable[[], float] = monotonic) -> None:
@@ -113,13 +115,13 @@ class SteadyClock:
 
     def __call__(self) -> float:
         now = self._real()
-        self.time += min(now - self._seen, STALL)
+        self.time += min(now - self._seen, MAX_STEP)
         self._seen = now
         return self.time
 
 
 class SteadyPoller(EpollPoller):
-    """epoll, for no longer than `STALL` while somebody waits for a time."""
+    """epoll, for no longer than `MAX_STEP` while somebody waits for a time."""
 
     __slots__ = ()
 
@@ -127,4 +129,4 @@ class SteadyPoller(EpollPoller):
         self, timeout: float | None, schedule: Callable[[Callback], object]
     ) -> None:
         """Take in events; without any the loop looks at its clock and comes back."""
-        super().poll(timeout if timeout is None else min(timeout, STALL), schedule)
+        super().poll(timeout if timeout is None else min(timeout, MAX_STEP), schedule)

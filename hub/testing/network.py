@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from hub.hub import sleep
 from hub.loop import Loop
-from hub.resolver import AddressInfo, Names, is_numeric
+from hub.resolver import AddressInfo, NameResolver, is_numeric
 from hub.testing.clock import VirtualPoller
 from hub.testing.socket import CLIENT, SimulatedSocket
 
@@ -50,7 +50,7 @@ class Host:
 
 
 @dataclass
-class _Names:
+class _SimulatedResolver:
     """The simulated resolver."""
 
     network: "SimulatedNetwork"
@@ -104,8 +104,8 @@ class SimulatedNetwork:
         self.poller = poller
         self.random = random.Random(seed)
         self.hosts: dict[str, Host] = {}
-        self.names = _Names(self)
-        self.resolver: Names = self.names
+        self.names = _SimulatedResolver(self)
+        self.resolver: NameResolver = self.names
         self.bound: dict[tuple[int, str, int], SimulatedSocket] = {}
         self.segments = 0
         """How many segments and datagrams were sent."""
@@ -137,8 +137,7 @@ class SimulatedNetwork:
             raise OSError(errno.EBADF, "a simulated network has no real descriptors")
         return SimulatedSocket(self, family, type, proto)
 
-    # -- for the sockets
-    # -----------------------------------------------------------------------
+    # -- for the sockets ---------------------------------------------------------------
 
     def path(self, one: str, other: str) -> tuple[Host, Host]:
         """The hosts at both ends."""

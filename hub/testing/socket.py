@@ -25,7 +25,10 @@ CLIENT = "198.51.100.1"
 WINDOW = 65536
 """Bytes that may be on the way or unread in one direction."""
 
-_RETRY, _GIVE_UP = 1.0, 127.0  # seconds; Linux gives up connecting after 127
+_RETRY_INTERVAL, _CONNECT_TIMEOUT = (
+    1.0,
+    127.0,
+)  # seconds; Linux gives up connecting after 127
 
 
 def _os_error(code: int) -> OSError:
@@ -48,8 +51,10 @@ class SimulatedSocket:
         self._peer: SimulatedSocket | None = None
         self._received: deque[bytes] = deque()
         self._unread = 0  # bytes in it
-        self._on_the_way = 0  # bytes sent to the peer that have not arrived
-        self._line: deque[Callable[[], object]] = deque()  # arrivals to come, in order
+        self._in_flight = 0  # bytes sent to the peer that have not arrived
+        self._arrivals: deque[Callable[[], object]] = (
+            deque()
+        )  # arrivals to come, in order
         self._free_at = 0.0  # when the last byte sent has left
         self._last_arrival = 0.0
         self._backlog: deque[SimulatedSocket] | None = None
@@ -59,8 +64,7 @@ class SimulatedSocket:
         self._error = 0
         self._options: dict[tuple[int, int], Any] = {}
 
-    # -- names
-    # ---------------------------------------------------------------------------------
+    # -- names -------------------------------------------------------------------------
 
     def bind(self, address: Any) -> None:
         """Take a local address; port 0 chooses one."""
@@ -86,8 +90,7 @@ class SimulatedSocket:
             raise _os_error(errno.ENOTCONN)
         return self._peer_name
 
-    # -- connecting
-    # ----------------------------------------------------------------------------
+    # -- connecting --------------------------------------------------------------------
 
     def listen(self, backlog: int = 128) -> None:
         """Take connections."""
@@ -102,10 +105,14 @@ class SimulatedSocket:
         self._peer_name = target
         if self.type == _standard.SOCK_DGRAM:
             return
-        self._knock(target, name, deadline=self.network.loop.now() + _GIVE_UP)
+        self._request_connection(
+            target, name, deadline=self.network.loop.now() + _CONNECT_TIMEOUT
+        )
         raise _os_error(errno.EINPROGRESS)
 
-    def _knock(self, target: Endpoint, name: Endpoint, deadline: float) -> None:
+    def _request_connection(
+        self, target: Endpoint, name: Endpoint, deadline: float
+    ) -> None:
         """Send a connection request, and again while it does not get through."""
         network = self.network
         if self._fd < 0:
@@ -120,13 +127,16 @@ class SimulatedSocket:
             name[0], target[0]
         ):
             network.loop.call_later(
-                _RETRY, partial(self._knock, target, name, deadline)
+                _RETRY_INTERVAL,
+                partial(self._request_connection, target, name, deadline),
             )
         else:
             there = network.delay(name[0], target[0])
-            network.loop.call_later(there, partial(self._arrive, target, name))
+            network.loop.call_later(
+                there, partial(self._connection_requested, target, name)
+            )
 
-    def _arrive(self, target: Endpoint, name: Endpoint) -> None:
+    def _connection_requested(self, target: Endpoint, name: Endpoint) -> None:
         """The request is at the other host: a new socket there, or a refusal back."""
         network = self.network
         back = network.delay(target[0], name[0])
@@ -136,15 +146,15 @@ class SimulatedSocket:
             return
         if self._fd < 0:
             return
-        served = SimulatedSocket(network, self.family, self.type, self.proto)
-        served._name, served._peer_name, served._peer = target, name, self
-        listener._backlog.append(served)
+        accepted = SimulatedSocket(network, self.family, self.type, self.proto)
+        accepted._name, accepted._peer_name, accepted._peer = target, name, self
+        listener._backlog.append(accepted)
         listener._report(EPOLLIN)
-        network.loop.call_later(back, partial(self._connected, served))
+        network.loop.call_later(back, partial(self._connected, accepted))
 
-    def _connected(self, served: "SimulatedSocket") -> None:
+    def _connected(self, accepted: "SimulatedSocket") -> None:
         if self._fd >= 0 and not self._error:
-            self._peer = served
+            self._peer = accepted
             self._report(EPOLLOUT)
 
     def accept(self) -> tuple["SimulatedSocket", Endpoint]:
@@ -154,9 +164,9 @@ class SimulatedSocket:
             raise _os_error(errno.EINVAL)
         if not self._backlog:
             raise _os_error(errno.EAGAIN)
-        served = self._backlog.popleft()
-        assert served._peer_name is not None
-        return served, served._peer_name
+        accepted = self._backlog.popleft()
+        assert accepted._peer_name is not None
+        return accepted, accepted._peer_name
 
     def _fail(self, code: int) -> None:
         """The connection is broken: both directions end with an error."""
@@ -164,8 +174,7 @@ class SimulatedSocket:
             self._error = code
             self._report(EPOLLERR | EPOLLHUP | EPOLLIN | EPOLLOUT)
 
-    # -- sending
-    # -------------------------------------------------------------------------------
+    # -- sending -----------------------------------------------------------------------
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
         """Send some of ``data``; EAGAIN while the peer is a window behind."""
@@ -178,11 +187,11 @@ class SimulatedSocket:
             raise _os_error(errno.EPIPE)
         if peer is None:
             raise _os_error(errno.ENOTCONN)
-        room = WINDOW - peer._unread - self._on_the_way
+        room = WINDOW - peer._unread - self._in_flight
         if room <= 0:
             raise _os_error(errno.EAGAIN)
         segment = bytes(memoryview(data).cast("B")[:room])
-        self._on_the_way += len(segment)
+        self._in_flight += len(segment)
         self._transmit(partial(self._deliver, segment), len(segment))
         return len(segment)
 
@@ -195,7 +204,7 @@ class SimulatedSocket:
         self._free_at = max(self._free_at, now) + (size / min(rates) if rates else 0.0)
         arrives = max(self._free_at + network.delay(here, there), self._last_arrival)
         self._last_arrival = arrives
-        self._line.append(arrival)
+        self._arrivals.append(arrival)
         network.loop.call_later(arrives - now, self._advance)
 
     def _ends(self) -> tuple[str, str]:
@@ -208,17 +217,17 @@ class SimulatedSocket:
         comes."""
         network, (here, there) = self.network, self._ends()
         if network.cut(here, there):
-            network.loop.call_later(_RETRY, self._advance)
+            network.loop.call_later(_RETRY_INTERVAL, self._advance)
             return
-        arrival = self._line.popleft()
+        arrival = self._arrivals.popleft()
         resets = [end.reset for end in network.path(here, there) if end.reset]
         if any(network.random.random() < reset for reset in resets):
-            self._break()
+            self._reset()
         else:
             arrival()
 
     def _deliver(self, segment: bytes) -> None:
-        self._on_the_way -= len(segment)
+        self._in_flight -= len(segment)
         peer = self._peer
         if peer is None or peer._fd < 0:
             self._fail(errno.ECONNRESET)  # nobody there: the answer is a reset
@@ -227,7 +236,7 @@ class SimulatedSocket:
         peer._unread += len(segment)
         peer._report(EPOLLIN)
 
-    def _break(self) -> None:
+    def _reset(self) -> None:
         for end in (self, self._peer):
             if end is not None:
                 end._fail(errno.ECONNRESET)
@@ -246,18 +255,19 @@ class SimulatedSocket:
         if not lost:
             latency = sum(end.latency for end in ends)
             network.loop.call_later(
-                latency, partial(self._drop_in, payload, name, target)
+                latency, partial(self._deliver_datagram, payload, name, target)
             )
         return len(payload)
 
-    def _drop_in(self, payload: bytes, name: Endpoint, target: Endpoint) -> None:
+    def _deliver_datagram(
+        self, payload: bytes, name: Endpoint, target: Endpoint
+    ) -> None:
         receiver = self.network.listener(_standard.SOCK_DGRAM, target)
         if receiver is not None and receiver._fd >= 0:
             receiver._datagrams.append((payload, name))
             receiver._report(EPOLLIN)
 
-    # -- receiving
-    # -----------------------------------------------------------------------------
+    # -- receiving ---------------------------------------------------------------------
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
         """At most ``bufsize`` bytes of what has arrived; b"" at the end of the
@@ -308,8 +318,7 @@ class SimulatedSocket:
         payload, sender = self._datagrams.popleft()
         return payload[:bufsize], sender
 
-    # -- the end
-    # -------------------------------------------------------------------------------
+    # -- the end -----------------------------------------------------------------------
 
     def shutdown(self, how: int) -> None:
         """End one direction or both."""
@@ -347,8 +356,7 @@ class SimulatedSocket:
 
     dup = detach
 
-    # -- the rest
-    # ------------------------------------------------------------------------------
+    # -- the rest ----------------------------------------------------------------------
 
     def _check_open(self) -> None:
         if self._fd < 0:

@@ -25,7 +25,7 @@ from msgspec import Struct
 import hub
 from hub import socket
 from hub.pool import Group
-from hub.testing import Census, census
+from hub.testing import ResourceCounts, count_resources
 
 WORKERS = 10
 """Greenlets that go through the cycles side by side."""
@@ -42,24 +42,24 @@ class Held(Struct, frozen=True):
     """Of Python's allocator."""
     resident: int
     """Bytes of the process."""
-    census: Census
+    resources: ResourceCounts
 
 
 def held() -> Held:
-    """What there is now. The memory first: the census collects garbage, and would hide
+    """What there is now. The memory first: counting collects garbage, and would hide
     some."""
     hub.sleep(0)
     blocks = sys.getallocatedblocks()
     with open("/proc/self/statm") as file:
         resident = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return Held(blocks, resident, census())
+    return Held(blocks, resident, count_resources())
 
 
 def leaks(before: Held, after: Held) -> list[str]:
     """What there is more of than before, in words."""
     found = []
-    if after.census != before.census:
-        found.append(f"left over: before {before.census}, after {after.census}")
+    if after.resources != before.resources:
+        found.append(f"left over: before {before.resources}, after {after.resources}")
     if after.blocks > before.blocks + SLACK_BLOCKS:
         found.append(f"{after.blocks - before.blocks} blocks of memory")
     if after.resident > before.resident + SLACK_BYTES:
@@ -136,7 +136,7 @@ def no_collector() -> Iterator[None]:
 
 
 def _row(done: int, now: Held, seconds: float) -> str:
-    found = now.census
+    found = now.resources
     return (
         f"{done:>9} {now.blocks:>9} {now.resident / 2**20:>9.2f} {found.greenlets:>10} "
         f"{found.timers:>7} {found.callbacks:>10} {found.descriptors:>12} {seconds:>8.1f}"

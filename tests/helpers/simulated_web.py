@@ -108,8 +108,7 @@ class SimulatedWeb:
         for address in addresses:
             self._network.heal(address)
 
-    # -- names
-    # -----------------------------------------------------------------------------------
+    # -- names -------------------------------------------------------------------------
 
     def _serve_names(self) -> None:
         self._network.host("names.example", NAME_SERVER, latency=0.01, loss=0.05)
@@ -133,8 +132,7 @@ class SimulatedWeb:
             return None if self.questions[name] == 1 else records(rcode=FAILING)
         return records(self._addresses[name]) if kind == A else records()
 
-    # -- pages
-    # -----------------------------------------------------------------------------------
+    # -- pages -------------------------------------------------------------------------
 
     def _serve(self, number: int, listener: socket.socket) -> None:
         with listener:

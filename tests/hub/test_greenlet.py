@@ -124,8 +124,7 @@ def test_start_twice_runs_once() -> None:
     assert runs == [1]
 
 
-# -- waiting for the end
-# ---------------------------------------------------------------------------
+# -- waiting for the end ---------------------------------------------------------------
 
 
 def test_join_with_timeout(clock: VirtualClock) -> None:
@@ -192,8 +191,7 @@ def test_wait_without_objects_waits_for_the_end_of_all(clock: VirtualClock) -> N
     assert clock.time == 7
 
 
-# -- killing
-# ---------------------------------------------------------------------------------------
+# -- killing ---------------------------------------------------------------------------
 
 
 def test_killed_before_the_start_never_runs() -> None:
@@ -352,8 +350,7 @@ def test_greenlet_exit_is_success() -> None:
     assert greenlet.successful()
 
 
-# -- links
-# -----------------------------------------------------------------------------------------
+# -- links -----------------------------------------------------------------------------
 
 
 def test_links_are_called_once_also_when_linked_after_death() -> None:
@@ -431,8 +428,7 @@ def test_link_to_an_async_result(reports: object) -> None:
         bad.get()
 
 
-# -- errors with an owner
-# --------------------------------------------------------------------------
+# -- errors with an owner --------------------------------------------------------------
 
 
 def test_an_error_nobody_claims_is_reported_once(
@@ -488,8 +484,7 @@ def test_what_ends_the_program_reaches_the_main_greenlet(error: BaseException) -
     hub.sleep(0)
 
 
-# -- names, contexts, memory
-# -----------------------------------------------------------------------
+# -- names, contexts, memory -----------------------------------------------------------
 
 
 def test_repr_and_name() -> None:

@@ -26,8 +26,7 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-# -- the end
-# ---------------------------------------------------------------------------------------
+# -- the end ---------------------------------------------------------------------------
 
 
 def test_loop_exit_lists_who_waits_for_what() -> None:
@@ -83,8 +82,7 @@ def test_sleep_without_ref_does_not_keep_the_hub(clock: VirtualClock) -> None:
     daemon.kill()
 
 
-# -- errors
-# ----------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------
 
 
 def test_an_error_in_a_callback_does_not_stop_the_loop(own_hub: Hub) -> None:
@@ -113,8 +111,7 @@ def test_the_default_report_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-# -- fairness
-# --------------------------------------------------------------------------------------
+# -- fairness --------------------------------------------------------------------------
 
 
 def test_sleep_zero_lets_everyone_ready_run() -> None:
@@ -202,8 +199,7 @@ def test_idle_waits_until_nobody_is_ready() -> None:
     assert ran == [1, 2, 3]
 
 
-# -- watchers
-# --------------------------------------------------------------------------------------
+# -- watchers --------------------------------------------------------------------------
 
 
 def test_timer_watcher(clock: VirtualClock) -> None:
@@ -359,8 +355,7 @@ def test_wait_for_any_watcher_with_timeout(clock: VirtualClock) -> None:
     assert clock.time == 7
 
 
-# -- other threads
-# ---------------------------------------------------------------------------------
+# -- other threads ---------------------------------------------------------------------
 
 
 def test_a_callback_from_a_thread_wakes_the_hub_at_once(own_hub: Hub) -> None:
@@ -418,8 +413,7 @@ def test_one_hub_a_thread() -> None:
     assert seen[0] is not hub.get_hub()
 
 
-# -- fork
-# ------------------------------------------------------------------------------------------
+# -- fork ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -469,8 +463,7 @@ def test_subprocesses_are_fine() -> None:
     assert done.stdout == "1\n0\n", done.stderr
 
 
-# -- the poller
-# ------------------------------------------------------------------------------------
+# -- the poller ------------------------------------------------------------------------
 
 
 def test_a_socket_is_registered_once() -> None:

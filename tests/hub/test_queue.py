@@ -254,8 +254,7 @@ def test_a_subclass_may_override_put_and_get() -> None:
     assert queue.get() == "HEY!"
 
 
-# -- channels
-# --------------------------------------------------------------------------------------
+# -- channels --------------------------------------------------------------------------
 
 
 def test_channel_rendezvous() -> None:

@@ -22,8 +22,7 @@ def fail_later(seconds: float, error: BaseException | None = None) -> None:
     fail(error)
 
 
-# -- scopes
-# ----------------------------------------------------------------------------------------
+# -- scopes ----------------------------------------------------------------------------
 
 
 def test_deadline_ends_the_block(clock: VirtualClock) -> None:
@@ -252,8 +251,7 @@ def test_a_scope_outlives_its_block_for_the_greenlets_inside(
     assert clock.time == 0
 
 
-# -- nurseries
-# -------------------------------------------------------------------------------------
+# -- nurseries -------------------------------------------------------------------------
 
 
 def test_ends_when_its_children_have_ended(clock: VirtualClock) -> None:
@@ -497,8 +495,7 @@ def test_whatever_happens_no_child_is_left(
         assert hub.get_hub().join(timeout=100)
 
 
-# -- no_switch
-# -------------------------------------------------------------------------------------
+# -- no_switch -------------------------------------------------------------------------
 
 
 def test_no_switch_forbids_waiting() -> None:

@@ -12,13 +12,13 @@ from hub import socket, ssl
 from hub.testing import (
     SimulatedNetwork,
     assert_no_switch,
-    census,
+    count_resources,
     no_leaks,
     simulated_network,
     steady_time,
     virtual_time,
 )
-from hub.testing.clock import STALL, SteadyClock
+from hub.testing.clock import MAX_STEP, SteadyClock
 
 SERVER = "10.0.0.1"
 
@@ -44,8 +44,7 @@ def echo(connection: socket.socket) -> None:
         connection.sendall(data)
 
 
-# -- time
-# ------------------------------------------------------------------------------------------
+# -- time ------------------------------------------------------------------------------
 
 
 def test_an_hour_takes_no_time() -> None:
@@ -68,11 +67,13 @@ def test_the_former_hub_comes_back() -> None:
 
 
 def test_a_steady_clock_leaves_out_stalls() -> None:
-    moments = iter([100.0, 100.0, 100.01, 400.0, 400.0 + STALL / 2])
+    moments = iter([100.0, 100.0, 100.01, 400.0, 400.0 + MAX_STEP / 2])
     clock = SteadyClock(lambda: next(moments))
     assert clock.time == 100
     told = [clock() for _ in range(4)]
-    assert told == pytest.approx([100, 100.01, 100.01 + STALL, 100.01 + STALL * 1.5])
+    assert told == pytest.approx(
+        [100, 100.01, 100.01 + MAX_STEP, 100.01 + MAX_STEP * 1.5]
+    )
 
 
 def test_a_stall_trips_no_timeout_and_silence_does() -> None:
@@ -84,15 +85,14 @@ def test_a_stall_trips_no_timeout_and_silence_does() -> None:
             reading = hub.spawn(left.recv, 1)
             hub.sleep(0)
             stalls = 3600.0
-            hub.sleep(STALL / 2)
+            hub.sleep(MAX_STEP / 2)
             right.sendall(b"x")
             assert reading.get() == b"x"
-            with pytest.raises(hub.Timeout), hub.Timeout(3 * STALL):
+            with pytest.raises(hub.Timeout), hub.Timeout(3 * MAX_STEP):
                 left.recv(1)
 
 
-# -- the network
-# -----------------------------------------------------------------------------------
+# -- the network -----------------------------------------------------------------------
 
 
 def test_echo_by_name_takes_two_round_trips_and_a_look_up() -> None:
@@ -405,8 +405,7 @@ def test_streams_keep_every_byte_in_order(
         server.kill()
 
 
-# -- checks
-# ----------------------------------------------------------------------------------------
+# -- checks ----------------------------------------------------------------------------
 
 
 def test_assert_no_switch() -> None:
@@ -433,7 +432,7 @@ def test_no_leaks() -> None:
     with pytest.raises(AssertionError, match="left over"), no_leaks():
         kept.append(socket.socket())
     kept.pop().close()
-    assert census().timers == 0
+    assert count_resources().timers == 0
 
 
 def test_network_in_use_is_reported_by_type() -> None:

@@ -208,8 +208,7 @@ def test_udp() -> None:
             two.recv(100)
 
 
-# -- time-outs and budgets
-# -------------------------------------------------------------------------
+# -- time-outs and budgets -------------------------------------------------------------
 
 
 def test_own_timeout(pair: tuple[socket.socket, socket.socket]) -> None:
@@ -279,8 +278,7 @@ def test_default_timeout() -> None:
         plain.setdefaulttimeout(None)
 
 
-# -- closing
-# ---------------------------------------------------------------------------------------
+# -- closing ---------------------------------------------------------------------------
 
 
 def test_close_wakes_who_reads_with_ebadf(
@@ -416,8 +414,7 @@ def test_nothing_keeps_a_forgotten_socket() -> None:
     right.close()
 
 
-# -- connecting
-# ------------------------------------------------------------------------------------
+# -- connecting ------------------------------------------------------------------------
 
 
 def test_refused() -> None:
@@ -536,8 +533,7 @@ def test_many_connections_at_once() -> None:
         serving.kill()
 
 
-# -- files
-# -----------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------
 
 
 def test_makefile(pair: tuple[socket.socket, socket.socket]) -> None:
@@ -629,8 +625,7 @@ def test_sendfile(
         assert file.tell() == offset + len(expected)
 
 
-# -- other descriptors
-# -----------------------------------------------------------------------------
+# -- other descriptors -----------------------------------------------------------------
 
 
 def test_wait_read_on_any_descriptor() -> None:

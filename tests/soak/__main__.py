@@ -31,8 +31,8 @@ def main(seconds: float) -> int:
         ("second", runs[min(1, number)]),
         ("last", runs[-1]),
     ):
-        print(f"{name:<7} {run.census} {run.resident_kb} kB")
-    return int(len({run.census for run in runs[1:]}) > 1)
+        print(f"{name:<7} {run.resources} {run.resident_kb} kB")
+    return int(len({run.resources for run in runs[1:]}) > 1)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from crawler.model.config import (
     RetryConfig,
     ScopeConfig,
 )
-from hub.testing import Census, census
+from hub.testing import ResourceCounts, count_resources
 from tests.helpers.paths import ROOT
 
 TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
@@ -30,7 +30,7 @@ class Weighed(NamedTuple):
     """A crawl when it is over, and what is there after it."""
 
     endings: Counter[str]
-    census: Census
+    resources: ResourceCounts
     resident_kb: int
 
 
@@ -76,7 +76,7 @@ def crawl(url: str, folder: Path) -> Weighed:
     assert set(endings.values()) == {1}
     shutil.rmtree(folder)
     kinds = Counter(record["type"] for record in records)
-    return Weighed(kinds, census(), resident_kb())
+    return Weighed(kinds, count_resources(), resident_kb())
 
 
 def resident_kb() -> int:

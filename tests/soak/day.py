@@ -25,7 +25,7 @@ from crawler.model.config import (
     RetryConfig,
     ScopeConfig,
 )
-from hub.testing import Census, census, simulated_network
+from hub.testing import ResourceCounts, count_resources, simulated_network
 from tests.helpers.simulated_web import NAME_SERVER, SimulatedWeb
 from tests.soak.crawls import TERMINAL, resident_kb
 
@@ -53,17 +53,17 @@ def config(seed: str) -> Config:
     )
 
 
-def watch(counts: list[tuple[Census, int]]) -> None:
+def watch(counts: list[tuple[ResourceCounts, int]]) -> None:
     while True:
         hub.sleep(HOUR)
-        counts.append((census(), resident_kb()))
+        counts.append((count_resources(), resident_kb()))
         print(f"hour {len(counts):>2}  {counts[-1][0]}  {counts[-1][1]} kB", flush=True)
 
 
 def main(hours: float) -> int:
-    counts: list[tuple[Census, int]] = []
+    counts: list[tuple[ResourceCounts, int]] = []
     with simulated_network(1, start=1.8e9) as network:
-        before = census()
+        before = count_resources()
         web = SimulatedWeb(network, HOSTS, pages=round(hours * HOUR / WAIT))
         watcher = hub.spawn(watch, counts)
         crawl = open_crawl(
@@ -78,7 +78,7 @@ def main(hours: float) -> int:
         watcher.kill()
         web.stop()
         hub.sleep(60)  # what was told to end, ends
-        after = census()
+        after = count_resources()
     records = [
         json.loads(line)
         for line in Path("crawl/records.jsonl").read_bytes().splitlines()

@@ -16,7 +16,7 @@ from tests.soak.faults import PAGES
 def test_nothing_is_left_over(tmp_path: Path) -> None:
     with steady_time(), faults(7) as url:
         runs = [crawl(url, tmp_path / str(number)) for number in range(4)]
-    assert len({run.census for run in runs[1:]}) == 1
+    assert len({run.resources for run in runs[1:]}) == 1
     for run in runs:
         # How many get through in time is the machine's affair; most do on an idle one.
         assert run.endings["page"] >= PAGES * 0.3
