@@ -27,7 +27,12 @@ from crawler.engine.revalidation import CachedFields, answer_of, unmodified_reco
 from crawler.engine.robots_cache import RobotsCache, RobotsFetch
 from crawler.extract import extract
 from crawler.fetch.client import Client
-from crawler.fetch.conditional import confirms, if_changed, renewed, validators_of
+from crawler.fetch.conditional import (
+    conditional_headers,
+    updated_validators,
+    validators_match,
+    validators_of,
+)
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.throttle import HostFeedback, feedback_of, feedback_of_failure
 from crawler.model.config import Config
@@ -256,7 +261,9 @@ class Engine:
     def _fetch(self, lease: Lease, known: CachedFields | None) -> Response:
         request = Request(
             lease.url,
-            headers=() if known is None else tuple(if_changed(known.validators)),
+            headers=()
+            if known is None
+            else tuple(conditional_headers(known.validators)),
             accept=ACCEPT[lease.destination],
             referer=lease.parent_url,
             subresource=lease.destination == "image",
@@ -338,7 +345,7 @@ class Engine:
     ) -> Outcome | None:
         """The server says that what we know is still right. What it links to is asked
         by itself."""
-        if not confirms(
+        if not validators_match(
             response, answer.validators
         ):  # of another version: asked plainly then
             self._frontier.retry(
@@ -352,7 +359,9 @@ class Engine:
             skip = self._limits.check_image(record)
             if skip is not None:
                 return Outcome(lease, record_builder.skip_record(lease, skip))
-        return Outcome(lease, record, validators=renewed(response, answer.validators))
+        return Outcome(
+            lease, record, validators=updated_validators(response, answer.validators)
+        )
 
     def _reserve_page(self, lease: Lease) -> bool:
         """Whether there is room for one page more; if not, the URL stays queued."""

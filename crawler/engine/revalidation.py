@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from crawler.engine import record_builder
-from crawler.fetch.conditional import is_askable, renewed
+from crawler.fetch.conditional import can_revalidate, updated_validators
 from crawler.model.crawl import Lease, StoredResponse
 from crawler.model.http import Response, Validators
 from crawler.model.records import (
@@ -90,7 +90,7 @@ def kept_of(record: FetchRecord, validators: Validators | None) -> StoredRespons
     """What to keep of an answer; `validators` are None where the next crawl can't ask
     about it."""
     digest = _digest(record)
-    if validators is None or not is_askable(validators):
+    if validators is None or not can_revalidate(validators):
         return StoredResponse(digest)
     etag, modified = validators.etag, validators.last_modified
     if modified == validators.date:
@@ -113,7 +113,7 @@ def unmodified_record(
 ) -> PageRecord | FileRecord | ImageRecord:
     """The record of a 304 that is about what `answer` was."""
     assert lease.kept is not None
-    asked = renewed(response, answer.validators)
+    asked = updated_validators(response, answer.validators)
     fields = record_builder.fetched(lease, response) | answer.fields
     fields |= {
         "sha256": lease.kept.digest.hex(),

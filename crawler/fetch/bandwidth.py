@@ -1,11 +1,10 @@
-"""How fast all requests together may receive.
+"""The bandwidth limiter: how fast all requests together may receive.
 
-Theory. Each piece that has come is paid for with time: at `limit` bytes a second a
-piece of n bytes takes n/limit seconds, and whoever received it waits until that time is
-over before it receives again. The times of all pieces stand in one row, so that the sum
-keeps the limit however many receive, and each waits its turn. A waiting receiver lets
-TCP's window fill, which slows its server down. Time in which nobody received is not
-saved up, for a limit is one of every second.
+Theory. At `limit` bytes per second, a piece of n bytes takes n/limit seconds. The
+limiter books the pieces of all receivers one after another on one time line, and each
+receiver sleeps until the end of its own booking before it receives again. So the sum
+keeps to the limit, however many receive. While a receiver sleeps, TCP's window fills
+and slows its server down. Idle time is not credited: the limit holds for every second.
 """
 
 from __future__ import annotations
@@ -14,22 +13,25 @@ from collections.abc import Callable
 
 import hub
 
-_PIECES_A_SECOND = 20
-_SMALLEST, _LARGEST = 512, 64 * 2**10
+_PIECES_PER_SECOND = 20
+_MIN_PIECE, _MAX_PIECE = 512, 64 * 2**10
 
 
 class BandwidthLimiter:
-    """Holds what is received to `limit` bytes a second. `clock`: seconds, monotonic."""
+    """Limits receiving to `limit` bytes per second.
+
+    `clock` returns monotonic time (seconds).
+    """
 
     def __init__(self, limit: int, clock: Callable[[], float]) -> None:
         self._limit = limit
         self._clock = clock
-        self._paid_until = 0.0
-        self.piece = max(_SMALLEST, min(_LARGEST, limit // _PIECES_A_SECOND))
-        """Bytes to receive at once: small enough that the waits are short."""
+        self._busy_until = 0.0
+        self.piece = max(_MIN_PIECE, min(_MAX_PIECE, limit // _PIECES_PER_SECOND))
+        """Size of one receive (bytes), small enough to keep each wait short."""
 
-    def pay(self, size: int) -> None:
-        """`size` bytes were received: wait until they may have come. Switches."""
+    def acquire(self, size: int) -> None:
+        """Wait until the `size` bytes just received fit the limit. Switches."""
         now = self._clock()
-        self._paid_until = max(self._paid_until, now) + size / self._limit
-        hub.sleep(self._paid_until - now)
+        self._busy_until = max(self._busy_until, now) + size / self._limit
+        hub.sleep(self._busy_until - now)

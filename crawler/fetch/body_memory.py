@@ -1,10 +1,10 @@
-"""How much the bodies that are under way may hold together.
+"""The body memory limit: how much memory all bodies in flight may take together.
 
-`max_body` bounds each, and so many are read at once that their sum would be gigabytes.
-So a body that has grown large goes on only while all large ones together have room;
-until then nothing more is read of it, and TCP makes its server wait. The one that has
-been large for the longest always goes on: it will end, and then there is room. Small
-bodies never wait for anybody.
+`max_body` limits each body, but so many are read at once that their sum could reach
+gigabytes. So a large body is read on only while all large bodies together are below the
+limit. Until then the client reads nothing more of it, and TCP makes its server wait.
+The body that became large first is always read on: when it is complete, it releases its
+memory, so there is no deadlock. Small bodies never wait.
 """
 
 from __future__ import annotations
@@ -12,39 +12,37 @@ from __future__ import annotations
 from hub.lock import Condition
 
 LARGE = 2**20
-"""Bytes, from which on a body counts."""
+"""Size (bytes) from which on a body counts."""
 
 
-class BodyMemory:
-    """Holds the large bodies of one client to `limit` bytes in all, and one body
-    more."""
+class BodyMemoryLimit:
+    """Limits the large bodies of one client to `limit` bytes, plus one whole body."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._sizes: dict[object, int] = {}  # the one that came first is first
-        self._taken = 0
-        self._left = Condition()
+        self._sizes: dict[object, int] = {}  # in the order in which they became large
+        self._used = 0
+        self._released = Condition()
 
     @property
-    def taken(self) -> int:
-        """Bytes that the large bodies hold."""
-        return self._taken
+    def used(self) -> int:
+        """Memory that the large bodies take (bytes)."""
+        return self._used
 
-    def take(self, body: object, size: int) -> None:
-        """`body` has grown to `size` bytes: note it, and wait until it may grow
-        further."""
+    def acquire(self, body: object, size: int) -> None:
+        """Record that `body` has grown to `size` bytes; wait until it may grow on."""
         if size < LARGE:
             return
-        self._taken += size - self._sizes.get(body, 0)
+        self._used += size - self._sizes.get(body, 0)
         self._sizes[body] = size
-        while self._taken > self._limit and next(iter(self._sizes)) is not body:
-            with self._left:
-                self._left.wait()
+        while self._used > self._limit and next(iter(self._sizes)) is not body:
+            with self._released:
+                self._released.wait()
 
-    def leave(self, body: object) -> None:
-        """The body is whole, or given up."""
+    def release(self, body: object) -> None:
+        """Release the memory of `body`, which is complete or given up."""
         size = self._sizes.pop(body, None)
         if size is not None:
-            self._taken -= size
-            with self._left:
-                self._left.notify_all()
+            self._used -= size
+            with self._released:
+                self._released.notify_all()

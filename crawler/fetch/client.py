@@ -33,13 +33,19 @@ from msgspec.structs import replace
 
 from crawler.fetch.auth.session_auth import SessionAuth
 from crawler.fetch.bandwidth import BandwidthLimiter
-from crawler.fetch.body_memory import LARGE, BodyMemory
-from crawler.fetch.conditional import Part, broken_off, joined, longer, the_rest
+from crawler.fetch.body_memory import LARGE, BodyMemoryLimit
+from crawler.fetch.conditional import (
+    PartialResponse,
+    extend,
+    merge,
+    resumable,
+    resume_range,
+)
 from crawler.fetch.connect.connection import Connection, Connector
 from crawler.fetch.connect.guard import AddressGuard
 from crawler.fetch.connect.pool import Pool, PoolStatistics
 from crawler.fetch.connect.proxy import Proxies, Proxy, proxy_authorization
-from crawler.fetch.connect.tunnel import refusal
+from crawler.fetch.connect.tunnel import proxy_error
 from crawler.fetch.cookies import CookieJar
 from crawler.fetch.deadline import Deadline
 from crawler.fetch.dns.resolver import open_resolver
@@ -122,15 +128,17 @@ class Client:
             config.max_idle_per_host, config.max_idle, config.idle_timeout, clock
         )
         self._writer = RequestWriter(config, trusted, secret_headers)
-        self._room = BodyMemory(config.max_in_flight)
-        self._rate = (
+        self._body_memory = BodyMemoryLimit(config.max_in_flight)
+        self._bandwidth = (
             None
             if config.max_rate is None
             else BandwidthLimiter(config.max_rate, clock)
         )
         # One buffer for all: nothing switches between a receive and the reading of its
         # bytes.
-        self._buffer = bytearray(_BUFFER if self._rate is None else self._rate.piece)
+        self._buffer = bytearray(
+            _BUFFER if self._bandwidth is None else self._bandwidth.piece
+        )
         self._view = memoryview(self._buffer)
         self._requests = self._connections = self._retried = self._wire_bytes = 0
 
@@ -139,15 +147,15 @@ class Client:
         target = parse_target(request.url)
         progress = RequestTimeline(self._clock())
         try:
-            with Deadline(self._config.timeout, lambda: self._late(progress)):
+            with Deadline(self._config.timeout, lambda: self._timeout_error(progress)):
                 return self._converse(request, target, progress)
         except Failure as failure:
             failure.wire_bytes = progress.wire_bytes
             raise
         finally:
-            self._room.leave(progress)
+            self._body_memory.release(progress)
 
-    def _late(self, progress: RequestTimeline) -> TotalTimeout:
+    def _timeout_error(self, progress: RequestTimeline) -> TotalTimeout:
         seconds = self._config.timeout
         return TotalTimeout(f"not complete within {seconds:g} s", stage=progress.stage)
 
@@ -156,7 +164,9 @@ class Client:
         while."""
         target = parse_target(url)
         proxy = self._proxies.choose(target) if self._proxies is not None else None
-        self._pool.drop(target.origin if proxy is None else proxy.pool_key(target))
+        self._pool.close_idle(
+            target.origin if proxy is None else proxy.pool_key(target)
+        )
 
     def close(self) -> None:
         """Close the idle connections; those in use are closed when their response has
@@ -180,15 +190,15 @@ class Client:
         identity = self._identity
         hops: tuple[Hop, ...] = ()
         for left in reversed(range(MAX_EXCHANGES)):
-            proofs = identity.headers(request, target)
-            response = self._ask_for_all(request, target, proofs, progress)
+            auth_headers = identity.headers(request, target)
+            response = self._ask_for_all(request, target, auth_headers, progress)
             if response.status == 407:
                 raise self._refused(target, response)
-            identity.learn(request, target, response)
+            identity.store_cookies(request, target, response)
             if response.status < 300 or not left:
                 break
             if 300 <= response.status < 400:
-                goal = identity.way_back(request, response, proofs)
+                goal = identity.redirect_after_cookie(request, response, auth_headers)
                 if goal is None:
                     break
                 hops = (*hops, Hop(request.url, response.status))
@@ -196,8 +206,8 @@ class Client:
                     request, url=goal, chain=(*request.chain, request.url)
                 )
                 target = parse_target(goal)
-            elif response.status != 401 or not identity.can_answer(
-                target, response, proofs
+            elif response.status != 401 or not identity.handle_challenge(
+                target, response, auth_headers
             ):
                 break
             progress.again()
@@ -209,21 +219,21 @@ class Client:
             return ProtocolFailure(
                 "the server answered like a proxy (407)", stage="headers"
             )
-        return refusal(proxy, response.status, response.reason)
+        return proxy_error(proxy, response.status, response.reason)
 
     def _ask_for_all(
         self,
         request: Request,
         target: Target,
-        proofs: list[Header],
+        auth_headers: list[Header],
         progress: RequestTimeline,
     ) -> Response:
         """One exchange, and if its body breaks off as many as it takes to get the
         rest."""
         try:
-            return self._ask(request, target, proofs, progress)
+            return self._ask(request, target, auth_headers, progress)
         except (ConnectionReset, ReadTimeout) as failure:
-            part = None if progress.broken is None else broken_off(progress.broken)
+            part = None if progress.broken is None else resumable(progress.broken)
             if part is None:
                 raise
             return self._go_on(request, target, progress, part, failure)
@@ -233,19 +243,19 @@ class Client:
         request: Request,
         target: Target,
         progress: RequestTimeline,
-        part: Part,
+        part: PartialResponse,
         failure: Failure,
     ) -> Response:
         """The whole that `part` is the beginning of, or that has taken its place
         since."""
         for _ in range(MAX_RESUMES):
-            rest = replace(request, headers=the_rest(part, request.headers))
+            rest = replace(request, headers=resume_range(part, request.headers))
             progress.held = len(part.head.body)
             try:
                 answer = self._ask_again(rest, target, progress)
             except (ConnectionReset, ReadTimeout) as again:
                 more = (
-                    None if progress.broken is None else longer(part, progress.broken)
+                    None if progress.broken is None else extend(part, progress.broken)
                 )
                 if more is None:
                     raise
@@ -253,7 +263,7 @@ class Client:
                 continue
             if answer.status == 200:
                 return answer
-            if (whole := joined(part, answer, self._most_of(request))) is not None:
+            if (whole := merge(part, answer, self._most_of(request))) is not None:
                 return whole
             if answer.status not in (206, 416):
                 break
@@ -277,24 +287,24 @@ class Client:
         self,
         request: Request,
         target: Target,
-        proofs: list[Header],
+        auth_headers: list[Header],
         progress: RequestTimeline,
     ) -> Response:
         if self.trace is None:
-            return self._ask_once(request, target, proofs, progress)
-        return self._ask_and_tell(request, target, proofs, progress)
+            return self._ask_once(request, target, auth_headers, progress)
+        return self._ask_and_tell(request, target, auth_headers, progress)
 
     def _ask_and_tell(
         self,
         request: Request,
         target: Target,
-        proofs: list[Header],
+        auth_headers: list[Header],
         progress: RequestTimeline,
     ) -> Response:
         response: Response | None = None
         failure: Failure | None = None
         try:
-            response = self._ask_once(request, target, proofs, progress)
+            response = self._ask_once(request, target, auth_headers, progress)
             return response
         except Failure as error:
             failure = error
@@ -313,13 +323,13 @@ class Client:
         self,
         request: Request,
         target: Target,
-        proofs: list[Header],
+        auth_headers: list[Header],
         progress: RequestTimeline,
     ) -> Response:
         proxy = self._proxies.choose(target) if self._proxies is not None else None
-        progress.head = head = self._head(request, target, proofs, proxy)
+        progress.head = head = self._head(request, target, auth_headers, proxy)
         self._requests += 1
-        connection = self._pool.take(
+        connection = self._pool.acquire(
             target.origin if proxy is None else proxy.pool_key(target)
         )
         if connection is not None:
@@ -339,15 +349,15 @@ class Client:
         self,
         request: Request,
         target: Target,
-        proofs: list[Header],
+        auth_headers: list[Header],
         proxy: Proxy | None,
     ) -> bytes:
         if proxy is None or proxy.tunnels(target):
-            return self._writer.write(request, target, proofs)
+            return self._writer.write(request, target, auth_headers)
         proof = proxy_authorization(proxy)
         if proof is not None:
-            proofs = [*proofs, ("Proxy-Authorization", proof)]
-        return self._writer.write(request, target, proofs, absolute=True)
+            auth_headers = [*auth_headers, ("Proxy-Authorization", proof)]
+        return self._writer.write(request, target, auth_headers, absolute=True)
 
     def _exchange(
         self,
@@ -378,7 +388,7 @@ class Client:
             self._wire_bytes += reader.wire_bytes
             progress.wire_bytes += reader.wire_bytes
         if reader.reusable:
-            self._pool.give(connection)
+            self._pool.release(connection)
         else:
             connection.close()
         return self._response(
@@ -418,7 +428,7 @@ class Client:
             connection.send(head)
         except OSError as error:
             raise self._broken(
-                connection, connection.last_word(error), "request"
+                connection, connection.pending_alert(error), "request"
             ) from None
         progress.sent = self._clock()
         progress.stage = "headers"
@@ -446,9 +456,9 @@ class Client:
                 progress.stage = "body"
                 body.add(reader)
                 if not reader.done and (body.size >= LARGE or progress.held):
-                    self._room.take(progress, progress.held + body.size)
-            if self._rate is not None:
-                self._rate.pay(count)
+                    self._body_memory.acquire(progress, progress.held + body.size)
+            if self._bandwidth is not None:
+                self._bandwidth.acquire(count)
 
     def _broken(self, connection: Connection, error: OSError, stage: str) -> Failure:
         if isinstance(error, TimeoutError):
@@ -459,4 +469,4 @@ class Client:
         broken = ConnectionReset(
             f"the connection broke: {error.strerror or error}", stage=stage
         )
-        return connection.refusal(error) or broken
+        return connection.connection_error(error) or broken

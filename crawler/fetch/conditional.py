@@ -31,7 +31,7 @@ CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 # The form that servers must send (RFC 9110 section 5.6.7), and the letters of all
 # others.
-_USUAL = re.compile(
+_IMF_FIXDATE = re.compile(
     r"[A-Z][a-z]{2}, [0-3]\d [A-Z][a-z]{2} \d{4} [0-2]\d:[0-5]\d:[0-5]\d GMT"
 )
 _DATE = re.compile(r"[A-Za-z0-9 ,:+-]{8,60}")
@@ -39,7 +39,7 @@ _RANGE = re.compile(r"bytes[ \t]+(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.IGNORE
 _LENGTH = re.compile(r"\d{1,18}")
 _SETTLED_S = 60.0
 
-LEAST_PART = 64 * 2**10
+MIN_PART = 64 * 2**10
 """Bytes that a broken connection must have brought: below, the whole is as quickly
 asked again."""
 OVERLAP = 1024
@@ -57,7 +57,7 @@ def validators_of(response: Response) -> Validators:
     )
 
 
-def is_askable(validators: Validators) -> bool:
+def can_revalidate(validators: Validators) -> bool:
     """Whether there is anything to ask with."""
     modified = validators.last_modified
     return validators.etag is not None or (
@@ -65,7 +65,7 @@ def is_askable(validators: Validators) -> bool:
     )
 
 
-def if_changed(validators: Validators) -> list[Header]:
+def conditional_headers(validators: Validators) -> list[Header]:
     """Headers of a request that is answered with 304 if nothing has changed; [] if
     there are no validators to ask with."""
     headers = []
@@ -77,7 +77,7 @@ def if_changed(validators: Validators) -> list[Header]:
     return headers
 
 
-def confirms(response: Response, asked: Validators) -> bool:
+def validators_match(response: Response, asked: Validators) -> bool:
     """Whether the 304 is about the version that was asked about (RFC 9111 section
     4.3.4).
 
@@ -89,7 +89,7 @@ def confirms(response: Response, asked: Validators) -> bool:
     return etag.removeprefix("W/") == asked.etag.removeprefix("W/")
 
 
-def renewed(response: Response, asked: Validators) -> Validators:
+def updated_validators(response: Response, asked: Validators) -> Validators:
     """What to ask with the next time: what the 304 says, or else what was asked
     with."""
     said = validators_of(response)
@@ -98,7 +98,7 @@ def renewed(response: Response, asked: Validators) -> Validators:
     )
 
 
-class Part(Struct, frozen=True):
+class PartialResponse(Struct, frozen=True):
     """A response whose connection broke in the middle of its body: `head.body` is what
     came."""
 
@@ -109,49 +109,51 @@ class Part(Struct, frozen=True):
     """Of the whole body, if that was announced."""
 
 
-def broken_off(response: Response) -> Part | None:
+def resumable(response: Response) -> PartialResponse | None:
     """The beginning of a whole, if the rest of it is worth asking for and can be; else
     None.
 
     Parts of a coded body do not join: one would have to go on in the middle of its
     coding.
     """
-    validator = _strong(validators_of(response))
+    validator = _strong_validator(validators_of(response))
     if (
         response.status != 200
         or validator is None
         or response.content_encoding is not None
-        or len(response.body) < LEAST_PART
+        or len(response.body) < MIN_PART
         or (response.header("accept-ranges") or "").strip().lower() == "none"
     ):
         return None
     length = response.header("content-length")
-    return Part(
+    return PartialResponse(
         response,
         validator,
         int(length) if length and _LENGTH.fullmatch(length) else None,
     )
 
 
-def the_rest(part: Part, headers: tuple[Header, ...] = ()) -> tuple[Header, ...]:
+def resume_range(
+    part: PartialResponse, headers: tuple[Header, ...] = ()
+) -> tuple[Header, ...]:
     """The request's `headers`, its conditions taken off, and those that ask for the
     rest."""
     return (
         *((name, value) for name, value in headers if name.lower() not in CONDITIONS),
-        ("Range", f"bytes={_resumed_at(part)}-"),
+        ("Range", f"bytes={_resume_offset(part)}-"),
         ("If-Range", part.validator),
         ("Accept-Encoding", "identity"),
     )
 
 
-def joined(part: Part, answer: Response, limit: int) -> Response | None:
-    """The whole, of a part and the answer to `the_rest`; None if they do not fit to the
+def merge(part: PartialResponse, answer: Response, limit: int) -> Response | None:
+    """The whole, of a part and the answer to `resume_range`; None if they do not fit to the
     byte.
 
     A server may send from an earlier byte on. A whole of more than `limit` bytes is cut
     there.
     """
-    fitted = _fitted(part, answer)
+    fitted = _splice(part, answer)
     if fitted is None:
         return None
     body, end = fitted
@@ -161,16 +163,16 @@ def joined(part: Part, answer: Response, limit: int) -> Response | None:
     return whole if len(body) <= limit else replace(whole, truncated="length")
 
 
-def longer(part: Part, answer: Response) -> Part | None:
+def extend(part: PartialResponse, answer: Response) -> PartialResponse | None:
     """The part with what came of an answer whose connection broke too; None if it is no
     use."""
-    fitted = _fitted(part, answer)
-    if fitted is None or len(fitted[0]) < len(part.head.body) + LEAST_PART:
+    fitted = _splice(part, answer)
+    if fitted is None or len(fitted[0]) < len(part.head.body) + MIN_PART:
         return None
     return replace(part, head=_with(part, answer, fitted[0]), length=fitted[1])
 
 
-def _with(part: Part, answer: Response, body: bytes) -> Response:
+def _with(part: PartialResponse, answer: Response, body: bytes) -> Response:
     """The head is that of the first answer, the account that of both."""
     return replace(
         part.head,
@@ -184,7 +186,7 @@ def _with(part: Part, answer: Response, body: bytes) -> Response:
     )
 
 
-def _fitted(part: Part, answer: Response) -> tuple[bytes, int] | None:
+def _splice(part: PartialResponse, answer: Response) -> tuple[bytes, int] | None:
     """The part and what of the rest is there, and how long the whole is."""
     match = _RANGE.fullmatch(answer.header("content-range") or "")
     if answer.status != 206 or match is None or answer.content_encoding is not None:
@@ -196,7 +198,7 @@ def _fitted(part: Part, answer: Response) -> tuple[bytes, int] | None:
     if (
         not known
         or len(lengths) > 1
-        or first > _resumed_at(part)
+        or first > _resume_offset(part)
         or end <= len(part.head.body)
     ):
         return None
@@ -207,11 +209,11 @@ def _fitted(part: Part, answer: Response) -> tuple[bytes, int] | None:
     return part.head.body[:first] + answer.body, end
 
 
-def _resumed_at(part: Part) -> int:
+def _resume_offset(part: PartialResponse) -> int:
     return max(0, len(part.head.body) - OVERLAP)
 
 
-def _same_version(part: Part, answer: Response) -> bool:
+def _same_version(part: PartialResponse, answer: Response) -> bool:
     """No validator in the answer is another than that of the part (section
     15.3.7.3)."""
     for name in ("etag", "last-modified"):
@@ -221,7 +223,7 @@ def _same_version(part: Part, answer: Response) -> bool:
     return True
 
 
-def _strong(validators: Validators) -> str | None:
+def _strong_validator(validators: Validators) -> str | None:
     if validators.etag is not None:
         return None if validators.etag.startswith("W/") else validators.etag
     if validators.last_modified is None or validators.date is None:
@@ -235,7 +237,7 @@ def _strong(validators: Validators) -> str | None:
 
 def _date(text: str | None) -> str | None:
     """`text` if it is a date with a time zone, as all dates of HTTP are."""
-    if text is None or _USUAL.fullmatch(text):  # parsing costs ten times as much
+    if text is None or _IMF_FIXDATE.fullmatch(text):  # parsing costs ten times as much
         return text
     return text if _DATE.fullmatch(text) and _parsed(text) is not None else None
 

@@ -1,4 +1,4 @@
-"""A time budget for a step of a request, whose end is a failure of the crawl."""
+"""A time limit for one step of a request, which raises a failure of the crawl."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from hub import Timeout
 
 
 class Deadline:
-    """`with Budget(seconds, late):` raises `late()` if the block takes longer (0: no
-    limit).
+    """`with Deadline(seconds, timeout_error):` limits the time that the block may take.
 
-    Timeouts of others, around this one or inside, pass through as they are. A block and
-    not a call: each call through `*args` is one more piece of C stack to copy whenever
-    the greenlet waits.
+    When the time is over, the block is interrupted and `timeout_error()` is raised in
+    place of the hub's Timeout. 0 seconds: no limit. A Timeout of somebody else, around
+    this block or inside it, passes through unchanged.
+
+    This is a context manager and not a function that takes a callable, because every
+    call through `*args` is one more piece of C stack to copy when the greenlet waits.
     """
 
-    __slots__ = ("_late", "_timeout")
+    __slots__ = ("_timeout", "_timeout_error")
 
-    def __init__(self, seconds: float, late: Callable[[], Failure]) -> None:
+    def __init__(self, seconds: float, timeout_error: Callable[[], Failure]) -> None:
         self._timeout = Timeout(seconds or None)
-        self._late = late
+        self._timeout_error = timeout_error
 
     def __enter__(self) -> None:
         self._timeout.start()
@@ -35,4 +37,4 @@ class Deadline:
     ) -> None:
         self._timeout.cancel()
         if error is self._timeout:
-            raise self._late() from None
+            raise self._timeout_error() from None

@@ -17,15 +17,15 @@ from msgspec.structs import replace
 
 from crawler.extract import extract
 from crawler.extract.sniff import parse_media_type
-from crawler.fetch.auth.credentials import Credentials, Login, parse_challenges
+from crawler.fetch.auth.credentials import Authenticator, Credentials, parse_challenges
 from crawler.fetch.conditional import (
-    LEAST_PART,
+    MIN_PART,
     OVERLAP,
-    broken_off,
-    if_changed,
-    joined,
-    longer,
-    the_rest,
+    conditional_headers,
+    extend,
+    merge,
+    resumable,
+    resume_range,
     validators_of,
 )
 from crawler.fetch.connect.proxy import parse_proxy
@@ -140,10 +140,10 @@ def files(data: bytes) -> None:
 def credentials(data: bytes) -> None:
     values = data.decode("latin-1").split("\n")
     assert len(parse_challenges(values)) <= 16
-    login = Login(Credentials('us"er', "p\u00e4ss"), lambda: "nonce")
-    if login.challenged(values, None):
-        proof = login.proof("GET", "/") or ""
-        assert "p\u00e4ss" not in proof
+    login = Authenticator(Credentials('us"er', "p\u00e4ss"), lambda: "nonce")
+    if login.handle_challenge(values, None):
+        authorization = login.authorization("GET", "/") or ""
+        assert "p\u00e4ss" not in authorization
 
 
 def fields(data: bytes) -> None:
@@ -214,7 +214,7 @@ def dns(data: bytes) -> None:
         assert answer is None or len(answer.addresses) <= MAX_ADDRESSES
 
 
-WHOLE = random.Random(3).randbytes(LEAST_PART + 4096)
+WHOLE = random.Random(3).randbytes(MIN_PART + 4096)
 PART = WHOLE[:-4000]
 
 
@@ -231,17 +231,17 @@ def conditional(data: bytes) -> None:
         ("content-length", length),
     )
     start = _response(PART, *head)
-    sent = [*if_changed(validators_of(start))]
-    part = broken_off(start)
+    sent = [*conditional_headers(validators_of(start))]
+    part = resumable(start)
     if part is not None:
-        sent += the_rest(part)
+        sent += resume_range(part)
         for status in (200, 206, 416):
             for first in (len(PART) - OVERLAP, len(PART)):
                 rest = _response(
                     WHOLE[first:], ("content-range", ranged), ("etag", later)
                 )
                 answer = replace(rest, status=status)
-                whole, more = joined(part, answer, LIMIT * 2), longer(part, answer)
+                whole, more = merge(part, answer, LIMIT * 2), extend(part, answer)
                 assert whole is None or whole.body == WHOLE
                 assert more is None or WHOLE.startswith(more.head.body)
     for _, value in sent:

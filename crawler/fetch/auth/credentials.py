@@ -92,7 +92,7 @@ def basic(credentials: Credentials) -> str:
     return "Basic " + b64encode(pair).decode("ascii")
 
 
-class Login:
+class Authenticator:
     """Answers the challenges of one server with one user's credentials.
 
     `nonce` makes an unguessable string: the client's part of each Digest proof.
@@ -104,7 +104,7 @@ class Login:
         self._challenge: Challenge | None = None
         self._count = 0
 
-    def challenged(self, values: Iterable[str], refused: str | None) -> bool:
+    def handle_challenge(self, values: Iterable[str], refused: str | None) -> bool:
         """Take in what the server asks for; whether to ask again with the proof of it.
 
         `refused`: the proof that was sent, if one was. Wrong credentials are not sent
@@ -119,7 +119,7 @@ class Login:
             return True
         return False
 
-    def proof(self, method: str, target: str) -> str | None:
+    def authorization(self, method: str, target: str) -> str | None:
         """The value of Authorization, once the server has asked; `target`: the request
         target."""
         if self._challenge is None:

@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 
-from crawler.fetch.auth.credentials import Credentials, Login
+from crawler.fetch.auth.credentials import Authenticator, Credentials
 from crawler.fetch.cookies import CookieJar, Site
 from crawler.fetch.target import Target, parse_target
 from crawler.model.errors import ProtocolFailure
 from crawler.model.http import Header, Request, Response
 from crawler.model.url import join_header
 
-MAX_LOGINS = 1024
+MAX_AUTHENTICATORS = 1024
 
 
 def trusted_origins(named: Collection[str]) -> frozenset[str]:
@@ -41,7 +41,7 @@ class SessionAuth:
     `credentials` are those of the `trusted` origins. `netrc` has others by host: they
     are sent to https on its usual port, and elsewhere on that host only where the
     origin is trusted; those of "" (`default`) to trusted origins alone. `clock`:
-    seconds since the epoch; `nonce`: see `Login`.
+    seconds since the epoch; `nonce`: see `Authenticator`.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class SessionAuth:
         self._netrc = netrc
         self._clock = clock
         self._nonce = nonce
-        self._logins: OrderedDict[str, Login] = OrderedDict()
+        self._authenticators: OrderedDict[str, Authenticator] = OrderedDict()
 
     def headers(self, request: Request, target: Target) -> list[Header]:
         """What a request says of us: Cookie, Authorization."""
@@ -68,31 +68,39 @@ class SessionAuth:
             cookies = self.jar.header(_site(request, target), self._clock())
             if cookies is not None:
                 found.append(("Cookie", cookies))
-        login = self._logins.get(target.origin) if self._logins else None
+        login = (
+            self._authenticators.get(target.origin) if self._authenticators else None
+        )
         if login is not None:
-            proof = login.proof(request.method, target.path)
-            if proof is not None:
-                found.append(("Authorization", proof))
+            authorization = login.authorization(request.method, target.path)
+            if authorization is not None:
+                found.append(("Authorization", authorization))
         return found
 
-    def learn(self, request: Request, target: Target, response: Response) -> None:
+    def store_cookies(
+        self, request: Request, target: Target, response: Response
+    ) -> None:
         """Take in the cookies of a response."""
         values = response.values("set-cookie")
         if values:
             self.jar.receive(values, _site(request, target), self._clock())
 
-    def can_answer(
+    def handle_challenge(
         self, target: Target, response: Response, sent: list[Header]
     ) -> bool:
         """Whether a 401 is worth the same request again, with the proof it asks for."""
-        login = self._logins.get(target.origin) or self._new_login(target)
+        login = self._authenticators.get(target.origin) or self._new_authenticator(
+            target
+        )
         if login is None:
             return False
         values = response.values("www-authenticate")
-        proof = next((value for name, value in sent if name == "Authorization"), None)
-        return login.challenged(values, proof)
+        authorization = next(
+            (value for name, value in sent if name == "Authorization"), None
+        )
+        return login.handle_challenge(values, authorization)
 
-    def way_back(
+    def redirect_after_cookie(
         self, request: Request, response: Response, sent: list[Header]
     ) -> str | None:
         """Where a redirect within its own chain leads, if we look different there by
@@ -108,13 +116,15 @@ class SessionAuth:
         cookies = self.jar.header(_site(request, parse_target(goal)), self._clock())
         return goal if cookies is not None and ("Cookie", cookies) not in sent else None
 
-    def _new_login(self, target: Target) -> Login | None:
+    def _new_authenticator(self, target: Target) -> Authenticator | None:
         credentials = self._find(target)
         if credentials is None:
             return None
-        if len(self._logins) >= MAX_LOGINS:
-            self._logins.popitem(last=False)
-        login = self._logins[target.origin] = Login(credentials, self._nonce)
+        if len(self._authenticators) >= MAX_AUTHENTICATORS:
+            self._authenticators.popitem(last=False)
+        login = self._authenticators[target.origin] = Authenticator(
+            credentials, self._nonce
+        )
         return login
 
     def _find(self, target: Target) -> Credentials | None:

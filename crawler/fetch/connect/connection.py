@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from crawler.fetch.connect.guard import AddressGuard
-from crawler.fetch.connect.happy_eyeballs import connect_first
+from crawler.fetch.connect.happy_eyeballs import happy_eyeballs
 from crawler.fetch.connect.proxy import Proxy
 from crawler.fetch.connect.tunnel import open_tunnel
 from crawler.fetch.deadline import Deadline
@@ -63,28 +63,30 @@ class Connection:
         self.send = sock.sendall
         self.receive_into = sock.recv_into
 
-    def is_quiet(self) -> bool:
-        """No byte and no end of the stream is waiting. Does not switch.
+    def is_stale(self) -> bool:
+        """Whether a byte, an end of stream or an error arrived while it was idle.
 
-        The byte read on the way to False is lost, which is no loss: bytes that nobody
-        asked for would be taken for the next response, and the connection must be
-        closed."""
+        Does not switch. If this returns True, the connection must be closed: the check
+        may have consumed a byte, and unsolicited bytes would be taken for the beginning
+        of the next response.
+        """
         try:
             self._sock.recv(1, _DONT_WAIT)
         except BlockingIOError:
-            return True
-        except OSError:
             return False
-        return False
+        except OSError:
+            return True
+        return True
 
-    def last_word(self, error: OSError) -> OSError:
-        """Why sending failed, if the server has said more than that it did. Does not
-        switch."""
+    def pending_alert(self, error: OSError) -> OSError:
+        """Return the TLS alert that explains a failed send, or else `error`.
+
+        Does not switch.
+        """
         return error
 
-    def refusal(self, error: OSError) -> Failure | None:
-        """What the server says by breaking off with `error`, where that is more than an
-        end."""
+    def connection_error(self, error: OSError) -> Failure | None:
+        """Return the failure that `error` stands for; None: a plain broken connection."""
         return None
 
     def peer(self, proxy: Proxy | None, reused: bool) -> Peer:
@@ -152,7 +154,9 @@ class Connector:
     ) -> Connection:
         """A new connection to `target`. Raises NameFailure, ConnectFailure, TlsFailure,
         ProxyFailure."""
-        if (why := self._guard.port_objection(target.origin, target.port)) is not None:
+        if (
+            why := self._guard.port_deny_reason(target.origin, target.port)
+        ) is not None:
             raise BlockedAddress(f"{target.authority}: {why}")
         route = (
             self._direct(target, progress)
@@ -161,10 +165,10 @@ class Connector:
         )
         progress.stage = "connect" if proxy is None else "proxy"
         seconds = self._config.connect_timeout
-        with Deadline(seconds, lambda: self._late(target, proxy, progress)):
+        with Deadline(seconds, lambda: self._timeout_error(target, proxy, progress)):
             return self._open(target, route, progress)
 
-    def _late(
+    def _timeout_error(
         self, target: Target, proxy: Proxy | None, progress: RequestTimeline
     ) -> Failure:
         seconds = self._config.connect_timeout
@@ -178,17 +182,17 @@ class Connector:
         )
 
     def _direct(self, target: Target, progress: RequestTimeline) -> Route:
-        return Route(self._find(target, progress), target.port, target.origin)
+        return Route(self._resolve(target, progress), target.port, target.origin)
 
     def _proxied(self, target: Target, proxy: Proxy) -> Route:
         """By way of the proxy: its addresses, and the target as the proxy is told of
         it."""
         where = target.host
         if not proxy.resolves:
-            where = self._find(target, RequestTimeline(self._clock()))[0]
+            where = self._resolve(target, RequestTimeline(self._clock()))[0]
         elif (
             is_numeric(where)
-            and (why := self._guard.objection(where, where)) is not None
+            and (why := self._guard.deny_reason(where, where)) is not None
         ):
             raise BlockedAddress(f"{where}: {why}; --allow-net lets a network pass")
         try:
@@ -197,20 +201,20 @@ class Connector:
             raise ProxyFailure(f"{proxy.key}: {failure.message}") from None
         return Route(addresses, proxy.port, proxy.pool_key(target), proxy, where)
 
-    def _find(self, target: Target, progress: RequestTimeline) -> list[str]:
+    def _resolve(self, target: Target, progress: RequestTimeline) -> list[str]:
         progress.stage = "dns"
         began = self._clock()
         addresses = self._resolver.resolve(target.host, target.port)
         progress.dns_ms = _ms(self._clock() - began)
-        objections = [
-            self._guard.objection(target.host, address) for address in addresses
+        reasons = [
+            self._guard.deny_reason(target.host, address) for address in addresses
         ]
         if allowed := [
-            a for a, why in zip(addresses, objections, strict=True) if why is None
+            a for a, why in zip(addresses, reasons, strict=True) if why is None
         ]:
             return allowed
         raise BlockedAddress(
-            f"{target.host}: {objections[0]}; --allow-net lets a network pass"
+            f"{target.host}: {reasons[0]}; --allow-net lets a network pass"
         )
 
     def _open(
@@ -219,7 +223,7 @@ class Connector:
         began = self._clock()
         proxy = route.proxy
         try:
-            sock, address = connect_first(
+            sock, address = happy_eyeballs(
                 route.addresses, lambda one: _dial(one, route.port)
             )
         except OSError as error:

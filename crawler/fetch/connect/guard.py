@@ -26,7 +26,7 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-REFUSED: dict[str, str] = {
+DENIED_NETWORKS: dict[str, str] = {
     "0.0.0.0/8": "this network",
     "10.0.0.0/8": "private",
     "100.64.0.0/10": "shared by a provider",
@@ -56,7 +56,7 @@ REFUSED: dict[str, str] = {
     "ff00::/8": "multicast",
 }
 _NAT64 = ip_network("64:ff9b::/96")
-_KEPT = 4096
+_MAX_CACHED = 4096
 
 
 BAD_PORTS = frozenset({
@@ -85,40 +85,40 @@ class AddressGuard:
         self._named_origins = named_origins
         self._allowed = [ip_network(network, strict=False) for network in allow_net]
         self._named_hosts = named_hosts
-        self._known: dict[str, str | None] = {}
+        self._cache: dict[str, str | None] = {}
 
-    def port_objection(self, origin: str, port: int) -> str | None:
+    def port_deny_reason(self, origin: str, port: int) -> str | None:
         """Why no request may go to `port`, None if one may."""
         if port not in BAD_PORTS or origin in self._named_origins:
             return None
         return f"port {port} is of another protocol, and no link may lead there"
 
-    def objection(self, host: str, address: str) -> str | None:
+    def deny_reason(self, host: str, address: str) -> str | None:
         """Why `host` may not be reached at `address`, None if it may."""
         if host in self._named_hosts:
             return None
-        if address not in self._known:
-            if len(self._known) >= _KEPT:
-                self._known.clear()
-            self._known[address] = self._judge(ip_address(address.partition("%")[0]))
-        return self._known[address]
+        if address not in self._cache:
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            self._cache[address] = self._check(ip_address(address.partition("%")[0]))
+        return self._cache[address]
 
-    def _judge(self, address: Address) -> str | None:
-        reached = _reached(address)
+    def _check(self, address: Address) -> str | None:
+        reached = _effective(address)
         if any(_within(reached, network) for network in self._allowed):
             return None
-        for network, why in _refused():
+        for network, why in _denied_networks():
             if _within(reached, network):
                 return f"{address} is not a public address ({why}, {network})"
         return None
 
 
 @cache
-def _refused() -> list[tuple[Network, str]]:
-    return [(ip_network(network), why) for network, why in REFUSED.items()]
+def _denied_networks() -> list[tuple[Network, str]]:
+    return [(ip_network(network), why) for network, why in DENIED_NETWORKS.items()]
 
 
-def _reached(address: Address) -> Address:
+def _effective(address: Address) -> Address:
     """The address itself, or the IPv4 address that a translator on the way makes of
     it."""
     if isinstance(address, IPv6Address):

@@ -1,8 +1,8 @@
 """Happy Eyeballs (RFC 8305): connect to the first of several addresses that answers.
 
-The next attempt begins when one failed, or after DELAY without an answer. The first to
-succeed wins, and the others are ended. A host with one dead address of two then costs a
-quarter of a second, not a whole connect time-out.
+The next attempt starts when one has failed, or when there was no answer for `delay`
+seconds. The first attempt to succeed wins and the others are cancelled. So a host with
+one dead address out of two costs a quarter of a second, not a whole connect timeout.
 """
 
 from __future__ import annotations
@@ -15,26 +15,30 @@ from hub.queue import Empty, Queue
 from hub.socket import socket
 
 DELAY = 0.25
-"""Seconds: the "Connection Attempt Delay" that RFC 8305 section 5 recommends."""
+"""The "Connection Attempt Delay" that RFC 8305 section 5 recommends (seconds)."""
 
-Attempt = Callable[[str], socket]
-"""Connects to an address. Raises OSError; closes its socket whenever it raises."""
+Connect = Callable[[str], socket]
+"""Connects to an address. Raises OSError, and then leaves no open socket behind."""
 
 _Result = tuple[str, "socket | OSError"]
 
 
-def connect_first(addresses: list[str], attempt: Attempt) -> tuple[socket, str]:
-    """The connected socket and its address. Raises the OSError of the first address if
-    all fail."""
+def happy_eyeballs(
+    addresses: list[str], connect: Connect, delay: float = DELAY
+) -> tuple[socket, str]:
+    """Return the first connected socket and its address.
+
+    Raises the OSError of the first address if all attempts fail.
+    """
     if len(addresses) == 1:
-        return attempt(addresses[0]), addresses[0]
+        return connect(addresses[0]), addresses[0]
     results: Queue[_Result] = Queue()
     running: dict[str, Greenlet] = {}
     try:
-        return _race(interleave(addresses), attempt, results, running)
+        return _race(interleave(addresses), connect, results, running, delay)
     finally:
         killall(list(running.values()), block=False)
-        while not results.empty():  # they came in second
+        while not results.empty():  # attempts that succeeded after the winner
             late = results.get_nowait()[1]
             if not isinstance(late, OSError):
                 late.close()
@@ -42,18 +46,19 @@ def connect_first(addresses: list[str], attempt: Attempt) -> tuple[socket, str]:
 
 def _race(
     addresses: list[str],
-    attempt: Attempt,
+    connect: Connect,
     results: Queue[_Result],
     running: dict[str, Greenlet],
+    delay: float,
 ) -> tuple[socket, str]:
     waiting = list(addresses)
     failures: dict[str, OSError] = {}
     while waiting or running:
         if waiting:
             address = waiting.pop(0)
-            running[address] = spawn(_report, address, attempt, results)
+            running[address] = spawn(_attempt, address, connect, results)
         try:
-            address, result = results.get(timeout=DELAY if waiting else None)
+            address, result = results.get(timeout=delay if waiting else None)
         except Empty:
             continue
         del running[address]
@@ -63,16 +68,15 @@ def _race(
     raise failures[addresses[0]]
 
 
-def _report(address: str, attempt: Attempt, results: Queue[_Result]) -> None:
+def _attempt(address: str, connect: Connect, results: Queue[_Result]) -> None:
     try:
-        results.put((address, attempt(address)))
+        results.put((address, connect(address)))
     except OSError as error:
         results.put((address, error))
 
 
 def interleave(addresses: list[str]) -> list[str]:
-    """Address families by turns, the family of the first one first (RFC 8305 section
-    4)."""
+    """Alternate the address families, starting with the first address's (section 4)."""
     first = ":" in addresses[0]
     same = [address for address in addresses if (":" in address) == first]
     other = [address for address in addresses if (":" in address) != first]

@@ -2,7 +2,7 @@
 so taking and giving are atomic.
 
 A connection is in one place at a time: here, or with the one greenlet that took it. Its
-state changes in `take` and `give` themselves, not when some other greenlet runs, so
+state changes in `acquire` and `release` themselves, not when some other greenlet runs, so
 that a connection can neither be handed out twice nor be closed after it was handed out.
 The youngest is taken first: the older ones grow too old, and the server's burden
 shrinks when the traffic does.
@@ -23,8 +23,8 @@ class Poolable(Protocol):
     @property
     def key(self) -> str: ...
 
-    def is_quiet(self) -> bool:
-        """No byte and no end of the stream has come while it was idle."""
+    def is_stale(self) -> bool:
+        """Whether a byte or the end of the stream arrived while it was idle."""
 
     def close(self) -> None: ...
 
@@ -36,11 +36,11 @@ class PoolStatistics(Struct, frozen=True):
     """Counts since the start; `idle` is now."""
 
     idle: int
-    taken: int
+    reused: int
     expired: int
     stale: int
     """Closed by the server, or spoken to unasked, while idle."""
-    crowded_out: int
+    evicted: int
 
 
 class Pool(Generic[C]):
@@ -61,11 +61,11 @@ class Pool(Generic[C]):
         self._since: OrderedDict[C, float] = OrderedDict()
         # ... and the same ones by key.
         self._by_key: dict[str, list[C]] = {}
-        self._look_again = 0.0
+        self._next_expiry = 0.0
         self._closed = False
-        self._taken = self._expired = self._stale = self._crowded_out = 0
+        self._reused = self._expired = self._stale = self._evicted = 0
 
-    def take(self, key: str) -> C | None:
+    def acquire(self, key: str) -> C | None:
         """An idle connection of `key` that is still quiet, now the caller's; or
         None."""
         idle = self._by_key.get(key)
@@ -77,31 +77,31 @@ class Pool(Generic[C]):
             since = self._remove(connection)
             if since <= oldest_allowed:
                 self._expired += 1
-            elif connection.is_quiet():
-                self._taken += 1
-                return connection
-            else:
+            elif connection.is_stale():
                 self._stale += 1
+            else:
+                self._reused += 1
+                return connection
             connection.close()
         return None
 
-    def give(self, connection: C) -> None:
+    def release(self, connection: C) -> None:
         """Keep `connection`, or close it; the caller must not use it any more."""
         if self._closed:
             connection.close()
             return
         now = self._clock()
-        if now >= self._look_again:
+        if now >= self._next_expiry:
             self._expire(now)
         idle = self._by_key.setdefault(connection.key, [])
         idle.append(connection)
         self._since[connection] = now
         if len(idle) > self._per_origin:
-            self._crowd_out(idle[0])
+            self._evict(idle[0])
         elif len(self._since) > self._total:
-            self._crowd_out(next(iter(self._since)))
+            self._evict(next(iter(self._since)))
 
-    def drop(self, key: str) -> None:
+    def close_idle(self, key: str) -> None:
         """Close all idle connections of `key`."""
         for connection in list(self._by_key.get(key, ())):
             self._remove(connection)
@@ -116,13 +116,13 @@ class Pool(Generic[C]):
 
     def statistics(self) -> PoolStatistics:
         return PoolStatistics(
-            len(self._since), self._taken, self._expired, self._stale, self._crowded_out
+            len(self._since), self._reused, self._expired, self._stale, self._evicted
         )
 
     def _expire(self, now: float) -> None:
-        """Close what has grown too old. Now and then is enough: `take` looks for
+        """Close what has grown too old. Now and then is enough: `acquire` looks for
         itself."""
-        self._look_again = now + self._idle_s / 4
+        self._next_expiry = now + self._idle_s / 4
         while self._since:
             connection, since = next(iter(self._since.items()))
             if since > now - self._idle_s:
@@ -131,9 +131,9 @@ class Pool(Generic[C]):
             self._expired += 1
             connection.close()
 
-    def _crowd_out(self, connection: C) -> None:
+    def _evict(self, connection: C) -> None:
         self._remove(connection)
-        self._crowded_out += 1
+        self._evicted += 1
         connection.close()
 
     def _remove(self, connection: C) -> float:

@@ -56,18 +56,18 @@ class TlsConnection(Connection):
         self._tls = tls
         self._origin = origin
 
-    def is_quiet(self) -> bool:
+    def is_stale(self) -> bool:
         self._sock.settimeout(0.0)
         try:
             self._sock.recv(1)
         except standard.SSLWantReadError:
             self._sock.settimeout(self._read_timeout)
-            return True
-        except OSError:
             return False
-        return False
+        except OSError:
+            return True
+        return True
 
-    def last_word(self, error: OSError) -> OSError:
+    def pending_alert(self, error: OSError) -> OSError:
         self._sock.settimeout(0.0)
         try:
             self._sock.recv(1)
@@ -79,7 +79,7 @@ class TlsConnection(Connection):
             pass
         return error
 
-    def refusal(self, error: OSError) -> Failure | None:
+    def connection_error(self, error: OSError) -> Failure | None:
         """TLS 1.3 says only after the handshake that it wants to know who we are."""
         reason = error.reason if isinstance(error, standard.SSLError) else None
         return (

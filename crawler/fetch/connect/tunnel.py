@@ -49,10 +49,10 @@ def _connect(sock: socket, proxy: Proxy, host: str, port: int, user_agent: str) 
     except Failure as failure:
         raise ProxyFailure(f"{proxy.key}: {failure.message}") from None
     if not 200 <= reader.status < 300:
-        raise refusal(proxy, reader.status, reader.reason)
+        raise proxy_error(proxy, reader.status, reader.reason)
 
 
-def refusal(proxy: Proxy, status: int, reason: str) -> ProxyFailure:
+def proxy_error(proxy: Proxy, status: int, reason: str) -> ProxyFailure:
     """What a proxy's own answer means."""
     if status == 407:
         given = "wants other credentials" if proxy.credentials else "wants credentials"

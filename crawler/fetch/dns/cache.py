@@ -24,7 +24,7 @@ STALE_AGAIN = 30.0
 MAX_NAMES = 10_000
 
 
-class Known(Struct):
+class CacheEntry(Struct):
     """Addresses of a name, or the failure that looking it up ended in."""
 
     addresses: tuple[str, ...]
@@ -40,12 +40,12 @@ class NameCache:
 
     def __init__(self, limit: int = MAX_NAMES) -> None:
         self._limit = limit
-        self._names: OrderedDict[str, Known] = OrderedDict()
+        self._names: OrderedDict[str, CacheEntry] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._names)
 
-    def get(self, host: str, now: float) -> Known | None:
+    def get(self, host: str, now: float) -> CacheEntry | None:
         """What may be believed now."""
         known = self._names.get(host)
         if known is None or known.until <= now:
@@ -55,19 +55,21 @@ class NameCache:
 
     def found(
         self, host: str, addresses: tuple[str, ...], ttl: float, now: float
-    ) -> Known:
+    ) -> CacheEntry:
         """The servers gave addresses."""
         until = now + min(max(ttl, MIN_TTL), MAX_TTL)
-        return self._keep(host, Known(addresses, until, until + STALE_FOR))
+        return self._keep(host, CacheEntry(addresses, until, until + STALE_FOR))
 
-    def denied(self, host: str, failure: NameFailure, ttl: float, now: float) -> Known:
+    def denied(
+        self, host: str, failure: NameFailure, ttl: float, now: float
+    ) -> CacheEntry:
         """The servers say that there are none."""
         until = now + min(max(ttl, MIN_NEGATIVE), MAX_NEGATIVE)
         return self._keep(
-            host, Known((), until, until, (type(failure), failure.message))
+            host, CacheEntry((), until, until, (type(failure), failure.message))
         )
 
-    def failed(self, host: str, failure: NameFailure, now: float) -> Known:
+    def failed(self, host: str, failure: NameFailure, now: float) -> CacheEntry:
         """The servers say nothing of use: a stale answer goes on to serve, if there is
         one."""
         stale = self._names.get(host)
@@ -76,10 +78,10 @@ class NameCache:
             return self._keep(host, stale)
         until = now + FAILED_FOR
         return self._keep(
-            host, Known((), until, until, (type(failure), failure.message))
+            host, CacheEntry((), until, until, (type(failure), failure.message))
         )
 
-    def _keep(self, host: str, known: Known) -> Known:
+    def _keep(self, host: str, known: CacheEntry) -> CacheEntry:
         self._names[host] = known
         self._names.move_to_end(host)
         if len(self._names) > self._limit:

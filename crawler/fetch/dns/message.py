@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from crawler.model.errors import NameNotFound
 
-Kind = Literal["A", "AAAA"]
+RecordType = Literal["A", "AAAA"]
 
 MAX_ADDRESSES = 16
 """Of one name and kind; the rest is not looked at."""
@@ -41,7 +41,7 @@ class Answer(Struct, frozen=True):
 class Question:
     """One question. `number` makes an unguessable 16-bit integer."""
 
-    def __init__(self, host: str, kind: Kind, number: Callable[[], int]) -> None:
+    def __init__(self, host: str, kind: RecordType, number: Callable[[], int]) -> None:
         """Raises NameNotFound for what can't be a name in the DNS."""
         try:
             name = dns.name.from_text(host)

@@ -26,7 +26,7 @@ from msgspec import Struct
 
 import hub
 from crawler.fetch.deadline import Deadline
-from crawler.fetch.dns.cache import Known, NameCache
+from crawler.fetch.dns.cache import CacheEntry, NameCache
 from crawler.fetch.dns.files import Server, parse_server, read_hosts, read_resolv_conf
 from crawler.fetch.dns.system import Mapped, Resolver, SystemResolver
 from crawler.model.config import HttpConfig
@@ -41,24 +41,24 @@ from hub.event import AsyncResult
 from hub.resolver import is_numeric
 
 if TYPE_CHECKING:
-    from crawler.fetch.dns.message import Answer, Kind, Question
+    from crawler.fetch.dns.message import Answer, Question, RecordType
 
 SYSTEM = "system"
-PATIENCE = 1.0
+ATTEMPT_TIMEOUT = 1.0
 """Seconds for the first attempt; doubled after each round of all servers, to four times
 this."""
 ATTEMPTS = 4
 """At least; twice for each server if there are more than two."""
-SECOND_ANSWER = 0.05
+RESOLUTION_DELAY = 0.05
 """How long the other kind of address is awaited once there is one ("Resolution
 Delay")."""
-HOPE = 3
+MAX_UNANSWERED = 3
 """Attempts without an answer from anybody, ever, after which the system is asked
 instead."""
-REST, MAX_REST = 2.0, 60.0
+MIN_BACKOFF, MAX_BACKOFF = 2.0, 60.0
 
 RESOLV_CONF, _HOSTS = Path("/etc/resolv.conf"), Path("/etc/hosts")
-_KINDS: dict[str, tuple[Kind, ...]] = {
+_KINDS: dict[str, tuple[RecordType, ...]] = {
     "any": ("A", "AAAA"),
     "ipv4": ("A",),
     "ipv6": ("AAAA",),
@@ -72,42 +72,46 @@ class Servers:
     def __init__(self, servers: list[Server], clock: Callable[[], float]) -> None:
         self._servers = servers
         self._clock = clock
-        self._silences = dict.fromkeys(servers, 0)
-        self._rest_until = dict.fromkeys(servers, 0.0)
+        self._timeouts = dict.fromkeys(servers, 0)
+        self._backoff_until = dict.fromkeys(servers, 0.0)
         self._ever_answered = False
 
     @property
-    def hopeful(self) -> bool:
+    def is_usable(self) -> bool:
         """False if there are none, or if not one of many questions was ever
         answered."""
-        silences = sum(self._silences.values())
-        return self._ever_answered or (bool(self._servers) and silences < HOPE)
+        silences = sum(self._timeouts.values())
+        return self._ever_answered or (
+            bool(self._servers) and silences < MAX_UNANSWERED
+        )
 
     def order(self) -> list[Server]:
         """As configured, but those that rest come last, first of them who is back
         first."""
         now = self._clock()
-        return sorted(self._servers, key=lambda s: max(0.0, self._rest_until[s] - now))
+        return sorted(
+            self._servers, key=lambda s: max(0.0, self._backoff_until[s] - now)
+        )
 
     def check(self, server: Server, *, answered: bool) -> None:
         """After an attempt: a silent server rests, longer each time in a row."""
         if answered:
             self._ever_answered = True
-            self._silences[server] = 0
-            self._rest_until[server] = 0.0
+            self._timeouts[server] = 0
+            self._backoff_until[server] = 0.0
             return
-        self._silences[server] += 1
-        rest = min(REST * 2 ** min(self._silences[server] - 1, 10), MAX_REST)
-        self._rest_until[server] = self._clock() + rest
+        self._timeouts[server] += 1
+        rest = min(MIN_BACKOFF * 2 ** min(self._timeouts[server] - 1, 10), MAX_BACKOFF)
+        self._backoff_until[server] = self._clock() + rest
 
 
 class DnsStatistics(Struct):
     """Counts since the start."""
 
-    flights: int = 0
+    queries: int = 0
     packets: int = 0
     """Questions sent, repeated ones included."""
-    hits: int = 0
+    cache_hits: int = 0
     stale: int = 0
     system: int = 0
     """Look-ups left to the system."""
@@ -129,7 +133,7 @@ class DnsResolver:
         *,
         resolv_conf: Path = RESOLV_CONF,
         hosts: Path = _HOSTS,
-        patience: float = PATIENCE,
+        timeout: float = ATTEMPT_TIMEOUT,
         has_ipv6: bool | None = None,
     ) -> None:
         self._timeout = config.dns_timeout
@@ -143,9 +147,9 @@ class DnsResolver:
         servers = [parse_server(text) for text in config.dns_servers]
         self._servers = Servers(servers or read_resolv_conf(_read(resolv_conf)), clock)
         self._hosts = read_hosts(_read(hosts))
-        self._patience = patience
+        self._attempt_timeout = timeout
         self._cache = NameCache()
-        self._flights: dict[str, AsyncResult[Known]] = {}
+        self._queries: dict[str, AsyncResult[CacheEntry]] = {}
         self.statistics = DnsStatistics()
 
     def resolve(self, host: str, port: int) -> list[str]:
@@ -157,12 +161,12 @@ class DnsResolver:
         name = host.rstrip(".").lower()
         known = self._cache.get(name, self._clock())
         if known is not None:
-            self.statistics.hits += 1
+            self.statistics.cache_hits += 1
         elif (local := self._local(name)) is not None:
             return local
         elif not self._is_for_the_system(name):
-            known = self._fly_in_time(name)
-        if known is None or (known.failure is not None and not self._servers.hopeful):
+            known = self._query_within_timeout(name)
+        if known is None or (known.failure is not None and not self._servers.is_usable):
             self.statistics.system += 1
             return self._system.resolve(host, port)
         if known.failure is not None:
@@ -184,41 +188,41 @@ class DnsResolver:
         return fitting or None
 
     def _is_for_the_system(self, name: str) -> bool:
-        return "." not in name or name.endswith(".local") or not self._servers.hopeful
+        return "." not in name or name.endswith(".local") or not self._servers.is_usable
 
-    def _late(self, host: str) -> NameTimeout:
+    def _timeout_error(self, host: str) -> NameTimeout:
         return NameTimeout(f"no address for {host} within {self._timeout:g} s")
 
-    def _fly_in_time(self, name: str) -> Known | None:
+    def _query_within_timeout(self, name: str) -> CacheEntry | None:
         """None if that took too long, and no server has ever answered."""
         try:
-            with Deadline(self._timeout, lambda: self._late(name)):
-                return self._fly(name)
+            with Deadline(self._timeout, lambda: self._timeout_error(name)):
+                return self._query(name)
         except NameTimeout:
-            if self._servers.hopeful:
+            if self._servers.is_usable:
                 raise
         return None
 
-    def _fly(self, name: str) -> Known:
+    def _query(self, name: str) -> CacheEntry:
         """Look `name` up, or wait for who is at it."""
-        flight = self._flights.get(name)
-        if flight is None:
-            flight = self._flights[name] = AsyncResult()
-            self.statistics.flights += 1
-            hub.spawn(self._pilot, name, flight)
-        return flight.get()
+        query = self._queries.get(name)
+        if query is None:
+            query = self._queries[name] = AsyncResult()
+            self.statistics.queries += 1
+            hub.spawn(self._run_query, name, query)
+        return query.get()
 
-    def _pilot(self, name: str, flight: AsyncResult[Known]) -> None:
+    def _run_query(self, name: str, query: AsyncResult[CacheEntry]) -> None:
         try:
-            flight.set(self._look_up(name))
+            query.set(self._resolve_by_dns(name))
         except BaseException as error:
-            flight.set_exception(error)
+            query.set_exception(error)
             if not isinstance(error, Exception):
                 raise
         finally:
-            del self._flights[name]
+            del self._queries[name]
 
-    def _look_up(self, name: str) -> Known:
+    def _resolve_by_dns(self, name: str) -> CacheEntry:
         from crawler.fetch.dns.message import (
             Question,  # dnspython: 50 ms that few commands need
         )
@@ -227,7 +231,7 @@ class DnsResolver:
             questions = [
                 Question(name, kind, lambda: randbits(16)) for kind in self._kinds
             ]
-            answers = self._ask(name, questions)
+            answers = self._ask_servers(name, questions)
             addresses = [a for answer in answers for a in answer.addresses]
             ttl = min(a.ttl for a in answers if a.addresses or not addresses)
             if not addresses:
@@ -240,20 +244,21 @@ class DnsResolver:
             self.statistics.stale += bool(known.addresses)
             return known
 
-    def _ask(self, name: str, questions: list[Question]) -> list[Answer]:
+    def _ask_servers(self, name: str, questions: list[Question]) -> list[Answer]:
         """Usable answers to all questions, or to one of them if that is enough."""
-        answers: dict[Kind, Answer] = {}
+        answers: dict[RecordType, Answer] = {}
         failed: set[Server] = set()
         order = self._servers.order()
         for attempt in range(max(ATTEMPTS, 2 * len(order))):
             server = order[attempt % len(order)]
-            patience = min(
-                self._patience * 2 ** (attempt // len(order)), 4 * self._patience
+            timeout = min(
+                self._attempt_timeout * 2 ** (attempt // len(order)),
+                4 * self._attempt_timeout,
             )
             missing = [
                 question for question in questions if question.kind not in answers
             ]
-            got = self._attempt(server, missing, patience)
+            got = self._attempt(server, missing, timeout)
             self._servers.check(server, answered=bool(got))
             for kind, answer in got.items():
                 if answer.said == "failure":
@@ -274,9 +279,9 @@ class DnsResolver:
     # ------------------------------------------------------------------------------
 
     def _attempt(
-        self, server: Server, questions: list[Question], patience: float
-    ) -> dict[Kind, Answer]:
-        """What `server` answers within `patience`."""
+        self, server: Server, questions: list[Question], timeout: float
+    ) -> dict[RecordType, Answer]:
+        """What `server` answers within `timeout`."""
         family = standard.AF_INET6 if ":" in server.address else standard.AF_INET
         # A socket of its own: the port is a secret that a forged answer would have to
         # guess, and what comes late for one question can't meet another.
@@ -286,23 +291,23 @@ class DnsResolver:
                 for question in questions:
                     sock.send(question.wire)
                     self.statistics.packets += 1
-                got = self._collect(sock, questions, patience)
+                got = self._collect(sock, questions, timeout)
             except OSError:  # nobody listens there, or the network is gone
                 return {}
         for question in questions:
             answer = got.get(question.kind)
             if answer is not None and answer.said == "truncated":
                 del got[question.kind]
-                with hub.Timeout(patience, False):
-                    if (whole := _ask_by_tcp(server, question, family)) is not None:
+                with hub.Timeout(timeout, False):
+                    if (whole := _ask_over_tcp(server, question, family)) is not None:
                         got[question.kind] = whole
         return got
 
     def _collect(
-        self, sock: socket.socket, questions: list[Question], patience: float
-    ) -> dict[Kind, Answer]:
-        got: dict[Kind, Answer] = {}
-        end = self._clock() + patience
+        self, sock: socket.socket, questions: list[Question], timeout: float
+    ) -> dict[RecordType, Answer]:
+        got: dict[RecordType, Answer] = {}
+        end = self._clock() + timeout
         while len(got) < len(questions):
             left = end - self._clock()
             if left <= 0:
@@ -317,7 +322,7 @@ class DnsResolver:
                 if answer is not None:
                     got.setdefault(question.kind, answer)
                     if answer.addresses:
-                        end = min(end, self._clock() + SECOND_ANSWER)
+                        end = min(end, self._clock() + RESOLUTION_DELAY)
         return got
 
 
@@ -352,7 +357,7 @@ def open_resolver(config: HttpConfig, clock: Callable[[], float]) -> Resolver:
     return DnsResolver(config, clock, system)
 
 
-def _ask_by_tcp(server: Server, question: Question, family: int) -> Answer | None:
+def _ask_over_tcp(server: Server, question: Question, family: int) -> Answer | None:
     """The whole of an answer that was too long for UDP (RFC 7766)."""
     try:
         with socket.socket(family, standard.SOCK_STREAM) as sock:

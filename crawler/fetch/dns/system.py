@@ -53,7 +53,7 @@ class SystemResolver:
         if (mapped := self._mapped.find(host, port)) is not None:
             return mapped
         try:
-            with Deadline(self._timeout, lambda: self._late(host)):
+            with Deadline(self._timeout, lambda: self._timeout_error(host)):
                 found = socket.getaddrinfo(
                     host, port, self._family, standard.SOCK_STREAM
                 )
@@ -63,7 +63,7 @@ class SystemResolver:
             raise NameNotFound(f"{host} is no name that the DNS can hold") from None
         return list(dict.fromkeys(str(info[4][0]) for info in found))
 
-    def _late(self, host: str) -> NameTimeout:
+    def _timeout_error(self, host: str) -> NameTimeout:
         return NameTimeout(f"no address for {host} within {self._timeout:g} s")
 
 

@@ -57,19 +57,19 @@ class RequestWriter:
         self,
         request: Request,
         target: Target,
-        proofs: Sequence[Header] = (),
+        auth_headers: Sequence[Header] = (),
         absolute: bool = False,
     ) -> bytes:
         """The head of `request`, empty line included.
 
         `absolute`: the request target in absolute form, as a proxy wants it. Headers of
-        the request replace `proofs` (Cookie, Authorization of the crawl), these those
+        the request replace `auth_headers` (Cookie, Authorization of the crawl), these those
         of the configuration, and these the client's own; only cookies are added to
         cookies. Raises ProtocolFailure (stage request) for a header that can't be
         sent."""
         replaces = self._has_referer and request.referer is not None
-        if request.headers or proofs or target.userinfo or replaces:
-            fields = "".join(self._lines(request, target, proofs).values())
+        if request.headers or auth_headers or target.userinfo or replaces:
+            fields = "".join(self._lines(request, target, auth_headers).values())
         else:
             fields = self._fixed.get((target.origin, request.accept)) or self._fix(
                 request, target
@@ -97,7 +97,7 @@ class RequestWriter:
         return lines | (self._for_trusted if trusted else self._for_others)
 
     def _lines(
-        self, request: Request, target: Target, proofs: Sequence[Header]
+        self, request: Request, target: Target, auth_headers: Sequence[Header]
     ) -> dict[str, str]:
         lines = self._shared(request, target)
         if request.referer is not None and (
@@ -106,7 +106,7 @@ class RequestWriter:
             lines["referer"] = _line("Referer", referer)
         if target.userinfo:
             lines["authorization"] = _line("Authorization", _basic(target.userinfo))
-        for name, value in proofs:
+        for name, value in auth_headers:
             if name == "Cookie" and "cookie" in lines:
                 value = f"{self._cookie}; {value}"
             lines[name.lower()] = _line(name, value)

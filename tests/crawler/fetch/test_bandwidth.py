@@ -31,7 +31,7 @@ def test_all_who_receive_share_one_limit() -> None:
 
         def receive() -> None:
             for _ in range(10):
-                rate.pay(100)
+                rate.acquire(100)
 
         hub.joinall([hub.spawn(receive) for _ in range(5)])
         assert now() - began == pytest.approx(5.0)
@@ -40,10 +40,10 @@ def test_all_who_receive_share_one_limit() -> None:
 def test_idle_time_is_not_saved_up() -> None:
     with virtual_time():
         rate = BandwidthLimiter(1000, now)
-        rate.pay(1000)
+        rate.acquire(1000)
         hub.sleep(60)
         began = now()
-        rate.pay(1000)
+        rate.acquire(1000)
         assert now() - began == pytest.approx(1.0)
 
 

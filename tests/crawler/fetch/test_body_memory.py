@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 import hub
-from crawler.fetch.body_memory import LARGE, BodyMemory
+from crawler.fetch.body_memory import LARGE, BodyMemoryLimit
 from crawler.fetch.client import Client
 from crawler.model.errors import ConnectionReset, TotalTimeout
 from crawler.model.http import Request
@@ -20,45 +20,45 @@ from tests.site.server import Exchange, Site
 
 
 def test_small_bodies_are_not_counted() -> None:
-    room = BodyMemory(LARGE)
+    room = BodyMemoryLimit(LARGE)
     for number in range(9):
-        room.take(number, LARGE - 1)
-        assert room.taken == 0
-        room.leave(number)
+        room.acquire(number, LARGE - 1)
+        assert room.used == 0
+        room.release(number)
 
 
 def test_the_oldest_goes_on_and_the_others_wait_for_it() -> None:
-    room = BodyMemory(3 * LARGE)
+    room = BodyMemoryLimit(3 * LARGE)
     order: list[str] = []
 
     def grow(name: str, size: int) -> None:
-        room.take(name, size)
+        room.acquire(name, size)
         order.append(name)
 
-    room.take("old", 2 * LARGE)
+    room.acquire("old", 2 * LARGE)
     waiting = [hub.spawn(grow, name, 2 * LARGE) for name in ("a", "b")]
     hub.sleep(0)
     assert order == []
-    room.take("old", 5 * LARGE)  # beyond the limit, and not kept from its end
-    assert room.taken == 9 * LARGE
-    room.leave("old")
+    room.acquire("old", 5 * LARGE)  # beyond the limit, and not kept from its end
+    assert room.used == 9 * LARGE
+    room.release("old")
     hub.sleep(0)
     assert order == ["a"]  # the next in age
     waiting[1].kill()
-    room.leave("b")
-    room.leave("a")
+    room.release("b")
+    room.release("a")
     hub.joinall(waiting)
-    assert room.taken == 0
+    assert room.used == 0
 
 
 def test_who_gives_up_leaves_no_trace() -> None:
-    room = BodyMemory(LARGE)
-    room.take("old", LARGE)
-    late = hub.spawn(room.take, "late", LARGE)
+    room = BodyMemoryLimit(LARGE)
+    room.acquire("old", LARGE)
+    late = hub.spawn(room.acquire, "late", LARGE)
     hub.sleep(0)
     late.kill()
-    room.leave("late")
-    assert room.taken == LARGE
+    room.release("late")
+    assert room.used == LARGE
 
 
 # -- the client
@@ -96,19 +96,19 @@ def faucet() -> Iterator[Faucet]:
     faucet.site.stop()
 
 
-class Watched(BodyMemory):
+class Watched(BodyMemoryLimit):
     """Remembers how much was taken at most."""
 
     most = now = 0
 
     @property
-    def _taken(self) -> int:
+    def _used(self) -> int:
         return self.now
 
-    @_taken.setter
-    def _taken(self, taken: int) -> None:
-        self.now = taken
-        self.most = max(self.most, taken)
+    @_used.setter
+    def _used(self, used: int) -> None:
+        self.now = used
+        self.most = max(self.most, used)
 
 
 def test_many_large_bodies_hold_no_more_than_one_and_the_limit(faucet: Faucet) -> None:
@@ -117,7 +117,7 @@ def test_many_large_bodies_hold_no_more_than_one_and_the_limit(faucet: Faucet) -
         LIMITS, max_body=10 * 2**20, max_in_flight=limit, timeout=60, read_timeout=60
     )
     client = Client(config, named_hosts={"127.0.0.1"})
-    room = client._room = Watched(limit)
+    room = client._body_memory = Watched(limit)
     jobs = [
         hub.spawn(client.fetch, Request(f"{faucet.site.base}/file/{n}"))
         for n in range(COUNT)
@@ -130,7 +130,7 @@ def test_many_large_bodies_hold_no_more_than_one_and_the_limit(faucet: Faucet) -
     assert all(len(job.get().body) == MEGABYTES * 2**20 for job in jobs)
     assert LARGE < room.most <= limit + COUNT * LARGE + MEGABYTES * 2**20
     assert room.most < COUNT * MEGABYTES * 2**20
-    assert room.taken == 0
+    assert room.used == 0
     client.close()
 
 
@@ -145,6 +145,6 @@ def test_what_ends_badly_holds_nothing(
     client = Client(replace(LIMITS, timeout=0.9), named_hosts={"127.0.0.1"})
     with pytest.raises(kind):
         client.fetch(Request(site.base + path))
-    assert client._room.taken == 0
+    assert client._body_memory.used == 0
     assert len(downloads.WHOLE) < LARGE
     client.close()

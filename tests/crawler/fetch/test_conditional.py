@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from crawler.fetch.client import Client
 from crawler.fetch.conditional import (
-    LEAST_PART,
+    MIN_PART,
     OVERLAP,
-    Part,
-    broken_off,
-    confirms,
-    if_changed,
-    joined,
-    longer,
-    renewed,
-    the_rest,
+    PartialResponse,
+    conditional_headers,
+    extend,
+    merge,
+    resumable,
+    resume_range,
+    updated_validators,
+    validators_match,
     validators_of,
 )
 from crawler.model.http import Request, Response, Timings, Validators
@@ -79,7 +79,7 @@ def test_validators(headers: dict[str, str], expected: Validators) -> None:
 def test_what_has_changed_may_be_asked_with_weak_validators(
     validators: Validators, expected: dict[str, str]
 ) -> None:
-    assert dict(if_changed(validators)) == expected
+    assert dict(conditional_headers(validators)) == expected
 
 
 @pytest.mark.parametrize(
@@ -97,23 +97,25 @@ def test_a_304_about_another_version(
     asked: Validators, said: str | None, expected: bool
 ) -> None:
     headers = {} if said is None else {"etag": said}
-    assert confirms(response(304, **headers), asked) is expected
+    assert validators_match(response(304, **headers), asked) is expected
 
 
 def test_a_304_may_bring_better_validators() -> None:
     asked = Validators('W/"a"', OLD)
-    assert renewed(response(304), asked) == asked
-    assert renewed(response(304, etag='"b"', date=NEW), asked) == Validators(
+    assert updated_validators(response(304), asked) == asked
+    assert updated_validators(response(304, etag='"b"', date=NEW), asked) == Validators(
         '"b"', OLD, NEW
     )
 
 
-START = bytes(range(256)) * (LEAST_PART // 256)
+START = bytes(range(256)) * (MIN_PART // 256)
 N = len(START)
 
 
-def part(length: int | None = N + 3, start: bytes = START, **headers: str) -> Part:
-    found = broken_off(response(200, start, **({"etag": '"a"'} | headers)))
+def part(
+    length: int | None = N + 3, start: bytes = START, **headers: str
+) -> PartialResponse:
+    found = resumable(response(200, start, **({"etag": '"a"'} | headers)))
     assert found is not None
     return msgspec.structs.replace(found, length=length)
 
@@ -137,15 +139,15 @@ def part(length: int | None = N + 3, start: bytes = START, **headers: str) -> Pa
 def test_the_rest_is_asked_for_by_a_strong_validator(
     headers: dict[str, str], if_range: str | None
 ) -> None:
-    found = broken_off(response(200, START, **headers))
+    found = resumable(response(200, START, **headers))
     assert (found and found.validator) == if_range
-    assert broken_off(response(200, START[1:], **headers)) is None
-    assert broken_off(response(404, START, **headers)) is None
+    assert resumable(response(200, START[1:], **headers)) is None
+    assert resumable(response(404, START, **headers)) is None
 
 
 def test_how_the_rest_is_asked_for() -> None:
     conditions = (("If-None-Match", '"z"'), ("X-Own", "1"))
-    assert the_rest(part(), conditions) == (
+    assert resume_range(part(), conditions) == (
         ("X-Own", "1"),
         ("Range", f"bytes={N - OVERLAP}-"),
         ("If-Range", '"a"'),
@@ -198,25 +200,25 @@ REST = START[M:] + b"def"
 def test_parts_are_joined_if_they_fit(
     length: int | None, answer: Response, fits: bool
 ) -> None:
-    whole = joined(part(length), answer, 2 * N)
+    whole = merge(part(length), answer, 2 * N)
     assert (whole and whole.body) == (START + b"def" if fits else None)
     if whole is not None:
         assert (whole.status, whole.resumed, whole.truncated) == (200, True, None)
 
 
 def test_a_whole_beyond_the_limit_is_cut() -> None:
-    whole = joined(part(), ranged(M, N + 2, N + 3, REST), N + 1)
+    whole = merge(part(), ranged(M, N + 2, N + 3, REST), N + 1)
     assert whole is not None
     assert (whole.body, whole.truncated) == (START + b"d", "length")
 
 
 def test_a_rest_that_breaks_off_too() -> None:
     little = ranged(M, 3 * N - 1, 3 * N, START[M:] + START[:-1])
-    assert longer(part(3 * N), little) is None
-    more = longer(part(None), ranged(M, 3 * N - 1, 3 * N, START[M:] + START + b"x"))
+    assert extend(part(3 * N), little) is None
+    more = extend(part(None), ranged(M, 3 * N - 1, 3 * N, START[M:] + START + b"x"))
     assert more is not None
     assert (more.head.body, more.length) == (START + START + b"x", 3 * N)
-    assert longer(part(3 * N), response(200, START * 2)) is None
+    assert extend(part(3 * N), response(200, START * 2)) is None
 
 
 @given(
@@ -228,17 +230,17 @@ def test_never_a_wrong_byte(cuts: list[int], back: int, lie: int) -> None:
     """Whatever a server says and wherever it breaks off: the whole as it is, or
     nothing."""
     body = random.Random(1).randbytes(4 * N)
-    found = broken_off(response(200, body[:N], etag='"a"'))
+    found = resumable(response(200, body[:N], etag='"a"'))
     assert found is not None
     for cut in cuts:
-        asked = dict(the_rest(found))["Range"]
+        asked = dict(resume_range(found))["Range"]
         first = int(asked.removeprefix("bytes=").removesuffix("-")) - back
         answer = ranged(
             first, len(body) - 1, len(body), body[first + lie : first + cut]
         )
-        whole = joined(found, answer, 5 * N)
+        whole = merge(found, answer, 5 * N)
         assert whole is None or whole.body == body
-        found = longer(found, answer) or found
+        found = extend(found, answer) or found
         assert body.startswith(found.head.body)
 
 
@@ -252,18 +254,20 @@ def client() -> Iterator[Client]:
 def test_what_has_not_changed_is_not_sent_again(client: Client, site: Site) -> None:
     url = site.base + "/cached"
     first = client.fetch(Request(url))
-    again = client.fetch(Request(url, headers=tuple(if_changed(validators_of(first)))))
+    again = client.fetch(
+        Request(url, headers=tuple(conditional_headers(validators_of(first))))
+    )
     assert (first.status, again.status, again.body) == (200, 304, b"")
 
 
 def test_the_rest_of_a_body(client: Client, site: Site) -> None:
     url = site.base + "/ranges"
     first = client.fetch(Request(url))
-    known = Part(
+    known = PartialResponse(
         msgspec.structs.replace(first, body=first.body[:100]), ETAG, len(first.body)
     )
-    rest = client.fetch(Request(url, headers=the_rest(known)))
-    whole = joined(known, rest, 2**20)
+    rest = client.fetch(Request(url, headers=resume_range(known)))
+    whole = merge(known, rest, 2**20)
     assert (rest.status, whole and whole.body) == (206, first.body)
     other = msgspec.structs.replace(known, validator='"another"')
-    assert client.fetch(Request(url, headers=the_rest(other))).body == first.body
+    assert client.fetch(Request(url, headers=resume_range(other))).body == first.body

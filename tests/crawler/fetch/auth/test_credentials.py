@@ -8,9 +8,9 @@ import re
 import pytest
 
 from crawler.fetch.auth.credentials import (
+    Authenticator,
     Challenge,
     Credentials,
-    Login,
     basic,
     parse_challenges,
 )
@@ -49,8 +49,8 @@ def test_challenges(values: list[str], expected: list[Challenge]) -> None:
     assert parse_challenges(values) == expected
 
 
-def login(user: str = "Mufasa", password: str = "Circle of Life") -> Login:
-    return Login(
+def login(user: str = "Mufasa", password: str = "Circle of Life") -> Authenticator:
+    return Authenticator(
         Credentials(user, password),
         lambda: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
     )
@@ -72,14 +72,14 @@ RFC_7616 = (
 )
 def test_the_examples_of_rfc_7616(algorithm: str, response: str) -> None:
     mufasa = login()
-    assert mufasa.challenged([RFC_7616 % algorithm], None)
-    proof = mufasa.proof("GET", "/dir/index.html") or ""
-    assert f'response="{response}"' in proof
-    assert 'username="Mufasa"' in proof
-    assert "nc=00000001" in proof
-    assert f"algorithm={algorithm}" in proof
-    assert "Circle" not in proof
-    assert "nc=00000002" in (mufasa.proof("GET", "/") or "")
+    assert mufasa.handle_challenge([RFC_7616 % algorithm], None)
+    authorization = mufasa.authorization("GET", "/dir/index.html") or ""
+    assert f'response="{response}"' in authorization
+    assert 'username="Mufasa"' in authorization
+    assert "nc=00000001" in authorization
+    assert f"algorithm={algorithm}" in authorization
+    assert "Circle" not in authorization
+    assert "nc=00000002" in (mufasa.authorization("GET", "/") or "")
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,10 @@ def test_the_longer_hashes(algorithm: str, hash_name: str) -> None:
         return hashlib.new(hash_name, ":".join(parts).encode()).hexdigest()
 
     mufasa = login()
-    assert mufasa.challenged([RFC_7616 % algorithm], None)
-    found = dict(re.findall(r'(\w+)="?([^",]*)', mufasa.proof("GET", "/dir") or ""))
+    assert mufasa.handle_challenge([RFC_7616 % algorithm], None)
+    found = dict(
+        re.findall(r'(\w+)="?([^",]*)', mufasa.authorization("GET", "/dir") or "")
+    )
     secret = digest("Mufasa", "http-auth@example.org", "Circle of Life")
     middle = (found["nonce"], found["nc"], found["cnonce"], "auth")
     assert found["algorithm"] == algorithm
@@ -108,8 +110,8 @@ def test_the_longer_hashes(algorithm: str, hash_name: str) -> None:
 def test_the_strongest_is_answered(algorithms: list[str], taken: str) -> None:
     offers = ["Basic realm=a", *(RFC_7616 % algorithm for algorithm in algorithms)]
     someone = login()
-    assert someone.challenged(offers, None)
-    assert f"algorithm={taken}," in (someone.proof("GET", "/") or "")
+    assert someone.handle_challenge(offers, None)
+    assert f"algorithm={taken}," in (someone.authorization("GET", "/") or "")
 
 
 @pytest.mark.parametrize(
@@ -119,19 +121,19 @@ def test_the_strongest_is_answered(algorithms: list[str], taken: str) -> None:
 )  # fmt: skip
 def test_what_is_not_known_is_not_answered(offer: str) -> None:
     someone = login()
-    assert not someone.challenged([offer], None)
-    assert someone.proof("GET", "/") is None
+    assert not someone.handle_challenge([offer], None)
+    assert someone.authorization("GET", "/") is None
 
 
 def test_nothing_is_shown_unasked_and_nothing_wrong_twice() -> None:
     someone = login()
-    assert someone.proof("GET", "/") is None
-    assert someone.challenged(["Basic realm=a"], None)
-    proof = someone.proof("GET", "/")
-    assert not someone.challenged(["Basic realm=a"], proof)
-    assert not someone.challenged(["Basic realm=a, stale=true"], proof)
-    assert not someone.challenged([RFC_7616 % "MD5"], proof)
-    assert someone.challenged([RFC_7616 % "MD5" + ", stale=TRUE"], proof)
+    assert someone.authorization("GET", "/") is None
+    assert someone.handle_challenge(["Basic realm=a"], None)
+    authorization = someone.authorization("GET", "/")
+    assert not someone.handle_challenge(["Basic realm=a"], authorization)
+    assert not someone.handle_challenge(["Basic realm=a, stale=true"], authorization)
+    assert not someone.handle_challenge([RFC_7616 % "MD5"], authorization)
+    assert someone.handle_challenge([RFC_7616 % "MD5" + ", stale=TRUE"], authorization)
 
 
 def test_names_beyond_ascii() -> None:
@@ -143,14 +145,16 @@ def test_names_beyond_ascii() -> None:
         basic(Credentials("test", "123£")) == "Basic dGVzdDoxMjPCow=="
     )  # RFC 7617 section 2.1
     someone = login("J\xe4s\xf8n")
-    someone.challenged([RFC_7616 % "MD5"], None)
-    assert "J\xe4s\xf8n".encode() in (someone.proof("GET", "/") or "").encode("latin-1")
+    someone.handle_challenge([RFC_7616 % "MD5"], None)
+    assert "J\xe4s\xf8n".encode() in (someone.authorization("GET", "/") or "").encode(
+        "latin-1"
+    )
 
 
 def test_a_quote_in_a_name_can_not_break_out() -> None:
     someone = login('x", realm="y')
-    someone.challenged([RFC_7616 % "MD5"], None)
-    assert r'username="x\", realm=\"y"' in (someone.proof("GET", "/") or "")
+    someone.handle_challenge([RFC_7616 % "MD5"], None)
+    assert r'username="x\", realm=\"y"' in (someone.authorization("GET", "/") or "")
 
 
 def test_a_password_is_not_shown() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawler.fetch.client import Client
-from crawler.fetch.connect.guard import REFUSED, AddressGuard
+from crawler.fetch.connect.guard import DENIED_NETWORKS, AddressGuard
 from crawler.model.errors import BlockedAddress
 from crawler.model.http import Request
 from tests.site.fixtures import LIMITS
@@ -21,21 +21,21 @@ PRIVATE = ["127.0.0.1", "127.9.9.9", "10.1.2.3", "172.16.0.1", "172.31.255.255",
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_pass(address: str) -> None:
-    assert AddressGuard((), ()).objection("a.example", address) is None
+    assert AddressGuard((), ()).deny_reason("a.example", address) is None
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_others_are_refused_with_the_reason(address: str) -> None:
-    objection = AddressGuard((), ()).objection("a.example", address)
-    assert objection is not None
-    assert "is not a public address" in objection
-    assert any(f", {network})" in objection for network in REFUSED)
+    deny_reason = AddressGuard((), ()).deny_reason("a.example", address)
+    assert deny_reason is not None
+    assert "is not a public address" in deny_reason
+    assert any(f", {network})" in deny_reason for network in DENIED_NETWORKS)
 
 
 def test_a_named_host_passes_and_no_other() -> None:
     guard = AddressGuard((), {"intranet.example"})
-    assert guard.objection("intranet.example", "10.0.0.1") is None
-    assert guard.objection("a.example", "10.0.0.1") is not None
+    assert guard.deny_reason("intranet.example", "10.0.0.1") is None
+    assert guard.deny_reason("a.example", "10.0.0.1") is not None
 
 
 @pytest.mark.parametrize(
@@ -51,24 +51,26 @@ def test_a_named_host_passes_and_no_other() -> None:
 )
 def test_an_allowed_network_passes_and_no_other(network: str, address: str) -> None:
     guard = AddressGuard([network], ())
-    assert guard.objection("a.example", address) is None
-    assert guard.objection("a.example", "fe80::1") is not None
+    assert guard.deny_reason("a.example", address) is None
+    assert guard.deny_reason("a.example", "fe80::1") is not None
 
 
 def test_the_answer_is_the_same_when_asked_again() -> None:
     guard = AddressGuard((), ())
-    asked = [guard.objection("a.example", address) for address in PUBLIC + PRIVATE]
+    asked = [guard.deny_reason("a.example", address) for address in PUBLIC + PRIVATE]
     assert [
-        guard.objection("a.example", address) for address in PUBLIC + PRIVATE
+        guard.deny_reason("a.example", address) for address in PUBLIC + PRIVATE
     ] == asked
 
 
 @pytest.mark.parametrize("port", [22, 25, 110, 6667, 10080])
 def test_ports_of_other_protocols(port: int, site: Site) -> None:
     guard = AddressGuard((), (), {f"http://a.example:{port}"})
-    assert guard.port_objection(f"http://a.example:{port}", port) is None
-    assert str(port) in (guard.port_objection(f"https://a.example:{port}", port) or "")
-    assert AddressGuard((), ()).port_objection("http://a.example:8080", 8080) is None
+    assert guard.port_deny_reason(f"http://a.example:{port}", port) is None
+    assert str(port) in (
+        guard.port_deny_reason(f"https://a.example:{port}", port) or ""
+    )
+    assert AddressGuard((), ()).port_deny_reason("http://a.example:8080", 8080) is None
     client = Client(LIMITS, named_hosts={"127.0.0.1"})
     with pytest.raises(BlockedAddress, match=f"port {port} "):
         client.fetch(Request(f"http://127.0.0.1:{port}/"))

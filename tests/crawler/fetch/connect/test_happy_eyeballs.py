@@ -1,4 +1,4 @@
-"""race: the first address that answers wins, and nobody is left behind."""
+"""happy_eyeballs: the first address that answers wins; no attempt is left behind."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections import defaultdict
 import pytest
 
 import hub
-from crawler.fetch.connect import happy_eyeballs
-from crawler.fetch.connect.happy_eyeballs import connect_first, interleave
+from crawler.fetch.connect.happy_eyeballs import happy_eyeballs, interleave
 from hub.event import AsyncResult
 
 
 class Wire:
-    """A socket that only remembers."""
+    """A socket that only records whether it was closed."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -23,9 +22,13 @@ class Wire:
 
 
 class Network:
-    """Each address answers when the test says so."""
+    """Addresses that answer when the test says so.
 
-    def __init__(self) -> None:
+    `delay` (seconds) is how long an address may stay silent before the next is tried.
+    """
+
+    def __init__(self, delay: float) -> None:
+        self._delay = delay
         self.gates: dict[str, AsyncResult[None]] = defaultdict(AsyncResult)
         self.tried: list[str] = []
         self.given_up: list[str] = []
@@ -48,8 +51,12 @@ class Network:
         return self.made[-1]
 
     def connect(self, *addresses: str) -> str:
-        """The winner's address; checks that only its socket is left."""
-        sock, address = connect_first(list(addresses), self.attempt)  # type: ignore[arg-type]
+        """Return the winner's address; check that only its socket is left open."""
+        sock, address = happy_eyeballs(
+            list(addresses),
+            self.attempt,  # type: ignore[arg-type]
+            self._delay,
+        )
         hub.sleep(0)
         assert [wire for wire in self.made if not wire.closed] == [sock]
         return address
@@ -61,78 +68,68 @@ class Network:
 
 
 @pytest.fixture
-def network() -> Network:
-    return Network()
+def patient() -> Network:
+    """A network in which no address is overtaken."""
+    return Network(delay=60.0)
 
 
 @pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(happy_eyeballs, "DELAY", 60.0)
+def hasty() -> Network:
+    """A network in which a silent address is overtaken at once."""
+    return Network(delay=0.005)
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(happy_eyeballs, "DELAY", 0.005)
+def test_the_first_one_wins_if_it_answers_soon(patient: Network) -> None:
+    patient.accept("a")
+    assert patient.connect("a", "b") == "a"
+    assert patient.tried == ["a"]
 
 
-@pytest.mark.usefixtures("patient")
-def test_the_first_one_wins_if_it_answers_soon(network: Network) -> None:
-    network.accept("a")
-    assert network.connect("a", "b") == "a"
-    assert network.tried == ["a"]
+def test_a_silent_one_is_overtaken_and_given_up(hasty: Network) -> None:
+    hasty.accept("b")
+    assert hasty.connect("a", "b") == "b"
+    assert hasty.given_up == ["a"]
 
 
-@pytest.mark.usefixtures("hasty")
-def test_a_silent_one_is_overtaken_and_given_up(network: Network) -> None:
-    network.accept("b")
-    assert network.connect("a", "b") == "b"
-    assert network.given_up == ["a"]
-
-
-@pytest.mark.usefixtures("hasty")
-def test_a_slow_one_may_still_win(network: Network) -> None:
-    job = hub.spawn(network.connect, "a", "b")
-    network.wait_tried("a", "b")
-    network.accept("a")
+def test_a_slow_one_may_still_win(hasty: Network) -> None:
+    job = hub.spawn(hasty.connect, "a", "b")
+    hasty.wait_tried("a", "b")
+    hasty.accept("a")
     assert job.get() == "a"
-    assert network.given_up == ["b"]
+    assert hasty.given_up == ["b"]
 
 
-@pytest.mark.usefixtures("patient")
-def test_a_refusal_starts_the_next_at_once(network: Network) -> None:
-    network.refuse("a")
-    network.refuse("b")
-    network.accept("c")
+def test_a_refusal_starts_the_next_at_once(patient: Network) -> None:
+    patient.refuse("a")
+    patient.refuse("b")
+    patient.accept("c")
     with hub.Timeout(5):
-        assert network.connect("a", "b", "c") == "c"
+        assert patient.connect("a", "b", "c") == "c"
 
 
-@pytest.mark.usefixtures("hasty")
-def test_of_two_at_once_one_is_left_open(network: Network) -> None:
-    job = hub.spawn(network.connect, "a", "b")
-    network.wait_tried("a", "b")
-    network.accept("a")
-    network.accept("b")
+def test_of_two_at_once_one_is_left_open(hasty: Network) -> None:
+    job = hub.spawn(hasty.connect, "a", "b")
+    hasty.wait_tried("a", "b")
+    hasty.accept("a")
+    hasty.accept("b")
     assert job.get() in ("a", "b")
-    assert len(network.made) == 2
+    assert len(hasty.made) == 2
 
 
-@pytest.mark.usefixtures("hasty")
-def test_if_all_fail_the_first_tells_why(network: Network) -> None:
+def test_if_all_fail_the_first_tells_why(hasty: Network) -> None:
     for address in "cba":
-        network.refuse(address)
+        hasty.refuse(address)
     with pytest.raises(ConnectionRefusedError, match="a"):
-        network.connect("a", "b", "c")
+        hasty.connect("a", "b", "c")
     with pytest.raises(ConnectionRefusedError, match="b"):
-        network.connect("b")
+        hasty.connect("b")
 
 
-@pytest.mark.usefixtures("hasty")
-def test_a_timeout_around_the_race_ends_all_attempts(network: Network) -> None:
+def test_a_timeout_around_the_race_ends_all_attempts(hasty: Network) -> None:
     with pytest.raises(hub.Timeout), hub.Timeout(0.05):
-        network.connect("a", "b")
+        hasty.connect("a", "b")
     hub.sleep(0)
-    assert sorted(network.given_up) == sorted(network.tried)
+    assert sorted(hasty.given_up) == sorted(hasty.tried)
 
 
 def test_families_take_turns() -> None:

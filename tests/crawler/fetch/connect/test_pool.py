@@ -14,11 +14,11 @@ class Wire:
 
     def __init__(self, origin: str) -> None:
         self.key = origin
-        self.quiet = True
+        self.stale = False
         self.closed = False
 
-    def is_quiet(self) -> bool:
-        return self.quiet
+    def is_stale(self) -> bool:
+        return self.stale
 
     def close(self) -> None:
         self.closed = True
@@ -42,23 +42,23 @@ def pool(
 
 def test_the_youngest_is_taken_first() -> None:
     p, a, b = pool(), Wire("o"), Wire("o")
-    p.give(a)
-    p.give(b)
-    assert [p.take("o"), p.take("o"), p.take("o")] == [b, a, None]
+    p.release(a)
+    p.release(b)
+    assert [p.acquire("o"), p.acquire("o"), p.acquire("o")] == [b, a, None]
 
 
 def test_another_origin_gets_none() -> None:
     p = pool()
-    p.give(Wire("http://a"))
-    assert p.take("https://a") is None
+    p.release(Wire("http://a"))
+    assert p.acquire("https://a") is None
 
 
-def test_one_that_is_not_quiet_is_closed_and_the_next_taken() -> None:
+def test_a_stale_connection_is_closed_and_the_next_one_acquired() -> None:
     p, a, b = pool(), Wire("o"), Wire("o")
-    p.give(a)
-    p.give(b)
-    b.quiet = False
-    assert p.take("o") is a
+    p.release(a)
+    p.release(b)
+    b.stale = True
+    assert p.acquire("o") is a
     assert b.closed
     assert p.statistics().stale == 1
 
@@ -66,43 +66,43 @@ def test_one_that_is_not_quiet_is_closed_and_the_next_taken() -> None:
 def test_old_ones_expire() -> None:
     clock = Clock()
     p, a, b = pool(clock=clock), Wire("a"), Wire("b")
-    p.give(a)
+    p.release(a)
     clock.now = 6
-    p.give(b)
+    p.release(b)
     clock.now = 10
-    assert p.take("a") is None
+    assert p.acquire("a") is None
     assert (a.closed, b.closed) == (True, False)
-    assert p.take("b") is b
+    assert p.acquire("b") is b
 
 
 def test_the_oldest_makes_room() -> None:
     p = pool()
     a1, a2, a3, b, c = Wire("a"), Wire("a"), Wire("a"), Wire("b"), Wire("c")
     for wire in (a1, a2, a3):
-        p.give(wire)
+        p.release(wire)
     assert [a1.closed, a2.closed, a3.closed] == [True, False, False]
-    p.give(b)
-    p.give(c)
+    p.release(b)
+    p.release(c)
     assert [a2.closed, a3.closed, b.closed, c.closed] == [True, False, False, False]
-    assert p.statistics().crowded_out == 2
+    assert p.statistics().evicted == 2
 
 
 def test_what_is_dropped_is_closed_and_nothing_else() -> None:
     p, a, b, other = pool(), Wire("o"), Wire("o"), Wire("other")
     for one in (a, b, other):
-        p.give(one)
-    p.drop("o")
-    p.drop("unknown")
+        p.release(one)
+    p.close_idle("o")
+    p.close_idle("unknown")
     assert (a.closed, b.closed, other.closed) == (True, True, False)
-    assert p.take("o") is None
-    assert p.take("other") is other
+    assert p.acquire("o") is None
+    assert p.acquire("other") is other
 
 
 def test_after_close_nothing_is_kept() -> None:
     p, a, b = pool(), Wire("a"), Wire("a")
-    p.give(a)
+    p.release(a)
     p.close()
-    p.give(b)
+    p.release(b)
     assert (a.closed, b.closed) == (True, True)
     assert p.statistics().idle == 0
 
@@ -118,27 +118,27 @@ class PoolMachine(RuleBasedStateMachine):
         self.all: list[Wire] = []
 
     @rule(origin=st.sampled_from("abc"))
-    def take(self, origin: str) -> None:
-        wire = self.pool.take(origin)
+    def acquire(self, origin: str) -> None:
+        wire = self.pool.acquire(origin)
         if wire is None:
             wire = Wire(origin)
             self.all.append(wire)
         assert wire not in self.out
         assert wire.key == origin
         assert not wire.closed
-        assert wire.quiet
+        assert not wire.stale
         self.out.append(wire)
 
     @rule(number=st.integers(0, 9))
-    def give(self, number: int) -> None:
+    def release(self, number: int) -> None:
         if self.out:
-            self.pool.give(self.out.pop(number % len(self.out)))
+            self.pool.release(self.out.pop(number % len(self.out)))
 
     @rule(number=st.integers(0, 99))
     def server_closes(self, number: int) -> None:
         idle = [w for w in self.all if w not in self.out and not w.closed]
         if idle:
-            idle[number % len(idle)].quiet = False
+            idle[number % len(idle)].stale = True
 
     @rule(seconds=st.integers(0, 11))
     def time_passes(self, seconds: int) -> None:

@@ -17,7 +17,12 @@ import hub
 from crawler.fetch.dns.cache import MAX_NEGATIVE, STALE_AGAIN, STALE_FOR, NameCache
 from crawler.fetch.dns.files import Server, parse_server, read_hosts, read_resolv_conf
 from crawler.fetch.dns.message import Question
-from crawler.fetch.dns.resolver import ATTEMPTS, PATIENCE, SECOND_ANSWER, DnsResolver
+from crawler.fetch.dns.resolver import (
+    ATTEMPT_TIMEOUT,
+    ATTEMPTS,
+    RESOLUTION_DELAY,
+    DnsResolver,
+)
 from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     NameFailure,
@@ -177,7 +182,7 @@ def test_the_other_kind_is_awaited_for_a_moment_only(world: World) -> None:
     world.serve(lambda name, kind: records("192.0.2.1") if kind == A else None)
     resolver = world.resolver()
     took = world.took(lambda: resolver.resolve("a.example", 80))
-    assert took == pytest.approx(SECOND_ANSWER)
+    assert took == pytest.approx(RESOLUTION_DELAY)
     assert resolver.resolve("a.example", 80) == ["192.0.2.1"]
 
 
@@ -188,16 +193,18 @@ def test_one_flight_serves_all_who_wait(world: World) -> None:
     hub.joinall(jobs)
     assert all(job.get() == ["2001:db8::1", "192.0.2.1"] for job in jobs)
     assert len(server.asked) == 2
-    assert resolver.statistics.flights == 1
+    assert resolver.statistics.queries == 1
 
 
 def test_who_gives_up_does_not_end_the_flight_of_others(world: World) -> None:
     world.serve(
-        lambda name, kind: both(name, kind) if world.clock() >= PATIENCE else None
+        lambda name, kind: (
+            both(name, kind) if world.clock() >= ATTEMPT_TIMEOUT else None
+        )
     )
     resolver = world.resolver()
     first, second = (hub.spawn(resolver.resolve, "a.example", 80) for _ in range(2))
-    hub.sleep(PATIENCE / 2)
+    hub.sleep(ATTEMPT_TIMEOUT / 2)
     first.kill()
     assert second.get() == ["2001:db8::1", "192.0.2.1"]
 
@@ -311,7 +318,7 @@ def test_the_next_server_is_asked_and_the_silent_one_rests(world: World) -> None
     dead = world.serve(lambda name, kind: None)
     world.serve(both)
     resolver = world.resolver()
-    assert world.took(lambda: resolver.resolve("a.example", 80)) == PATIENCE
+    assert world.took(lambda: resolver.resolve("a.example", 80)) == ATTEMPT_TIMEOUT
     for number in range(20):
         assert world.took(lambda n=number: resolver.resolve(f"{n}.example", 80)) == 0  # type: ignore[misc]
     assert len(dead.asked) == 2
@@ -343,7 +350,7 @@ def test_answers_are_believed_for_their_ttl(world: World) -> None:
         resolver.resolve("a.example", 80)
         assert len(server.asked) == expected
         hub.sleep(40)
-    assert resolver.statistics.hits == 1
+    assert resolver.statistics.cache_hits == 1
 
 
 def test_what_is_not_there_is_remembered_too(world: World) -> None:

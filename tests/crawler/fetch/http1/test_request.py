@@ -161,12 +161,12 @@ def test_proofs_go_behind_the_request_and_cookies_are_added() -> None:
     config = HttpConfig(headers={"Cookie": "mine=1", "Authorization": "Bearer t"})
     writer = RequestWriter(config, ("http://a.example",))
     target = parse_target("http://a.example/")
-    proofs = [("Cookie", "theirs=2"), ("Authorization", "Basic x")]
-    head = writer.write(Request("http://a.example/"), target, proofs)
+    auth_headers = [("Cookie", "theirs=2"), ("Authorization", "Basic x")]
+    head = writer.write(Request("http://a.example/"), target, auth_headers)
     assert b"Cookie: mine=1; theirs=2\r\n" in head
     assert b"Authorization: Basic x\r\n" in head
     own = Request("http://a.example/", headers=(("Cookie", "own=3"),))
-    assert b"Cookie: own=3\r\n" in writer.write(own, target, proofs)
+    assert b"Cookie: own=3\r\n" in writer.write(own, target, auth_headers)
 
 
 def test_credentials_of_the_url_become_basic_authentication() -> None:
