@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from crawler.model.config import Config
-from crawler.model.crawl import Discovered, Lease, LinkKind, Skip
-from crawler.model.documents import File, ImageLink, Link, Page
+from crawler.model.crawl import Discovered, Lease, Skip
+from crawler.model.documents import File, ImageLink, Link, LinkKind, Page
 from crawler.model.errors import ProtocolFailure, RedirectLoop, TooManyRedirects
 from crawler.model.http import Hop, Response
 from crawler.model.url import join_header, origin

@@ -21,8 +21,6 @@ from crawler.model.records import (
     FileRecord,
     HeaderRow,
     ImageRecord,
-    ImageRow,
-    LinkRow,
     PageRecord,
     RedirectHop,
     RedirectRecord,
@@ -49,8 +47,8 @@ def page_record(
         canonical_url=page.canonical_url,
         links_count=len(page.links),
         images_count=len(page.images),
-        links=_link_rows(page) if "links" in include else None,
-        images=_image_rows(page) if "images" in include else None,
+        links=page.links if "links" in include else None,
+        images=page.images if "images" in include else None,
         headers=_header_rows(response) if "headers" in include else None,
     )
 
@@ -235,20 +233,6 @@ def fetched(lease: Lease, response: Response) -> dict[str, Any]:
 
 def _hops(redirects: tuple[Hop, ...]) -> tuple[RedirectHop, ...]:
     return tuple([RedirectHop(hop.url, hop.status) for hop in redirects])
-
-
-def _link_rows(page: Page) -> tuple[LinkRow, ...]:
-    return tuple(
-        LinkRow(link.url, link.kind, link.text, link.rel, link.nofollow)
-        for link in page.links
-    )
-
-
-def _image_rows(page: Page) -> tuple[ImageRow, ...]:
-    return tuple(
-        ImageRow(image.url, image.kind, image.alt, image.width, image.height)
-        for image in page.images
-    )
 
 
 def _header_rows(response: Response) -> tuple[HeaderRow, ...]:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from crawler.model.documents import LinkKind
 from crawler.model.http import Hop, Validators
 from crawler.model.reasons import SkipReason
 from crawler.model.records import TerminalRecord
@@ -20,13 +21,6 @@ from crawler.model.records import TerminalRecord
 Destination = Literal["page", "image"]
 """On whose behalf a URL is fetched: as a page of the site, or as a picture of a page.
 What it turns out to *be* is decided by its bytes."""
-
-LinkKind = Literal[
-    "seed", "a", "img", "srcset", "source", "css", "iframe", "meta_refresh", "link_canonical",
-    "link_next", "link_alternate", "icon", "json_ld", "og", "sitemap", "sitemap_index", "feed",
-    "robots_sitemap",
-    "redirect", "api",
-]  # fmt: skip
 
 
 class Skip(Struct, frozen=True):

@@ -1,39 +1,65 @@
-"""What a body says: documents of three kinds, and the links that they hold."""
+"""What extraction makes of a response: a Document, which is a Page, an Image or a File.
 
-from __future__ import annotations
+    Response -> (crawler.extract) -> Document -> record, discovered URLs
+
+A Link and an ImageLink are the items of the lists `links` and `images` of the record
+stream as well: one type, made once by extraction and written as it is. So their fields
+are columns, and a change of them is a change of the schema.
+"""
+
+# Annotations are values here: `schema_export` reads those of the two links.
+
+from typing import Literal
 
 from msgspec import Struct
 
-from crawler.model.crawl import LinkKind
+LinkKind = Literal[
+    "seed", "a", "img", "srcset", "source", "css", "iframe", "meta_refresh",
+    "link_canonical", "link_next", "link_alternate", "icon", "json_ld", "og",
+    "sitemap", "sitemap_index", "feed", "robots_sitemap", "redirect", "api",
+]  # fmt: skip
+"""How a URL was found."""
 
 
 class Link(Struct, frozen=True):
-    """A hyperlink of a page, absolute and canonical."""
+    """A hyperlink of a document."""
 
     url: str
+    """Absolute and canonical, without a fragment."""
     kind: LinkKind
     text: str | None = None
+    """Text of the element, white space collapsed; None unless it was asked for."""
     rel: str | None = None
+    """Attribute `rel`, as written."""
     nofollow: bool = False
+    """Whether `rel` contains `nofollow`."""
 
 
 class ImageLink(Struct, frozen=True):
-    """A picture that a page shows or names, absolute and canonical."""
+    """An image that a document shows or names."""
 
     url: str
+    """Absolute and canonical, without a fragment."""
     kind: LinkKind
     alt: str | None = None
+    """Alternative text, white space collapsed."""
     width: int | None = None
+    """Pixels, as declared by the document."""
     height: int | None = None
+    """Pixels, as declared by the document."""
 
 
-class Page(Struct, frozen=True):
-    """What an HTML document says."""
+class Page(Struct, frozen=True, tag="page"):
+    """The content of an HTML document."""
 
     content_type: str
+    """Media type without parameters."""
     charset: str
+    """Name of the encoding in the WHATWG Encoding Standard."""
     links: tuple[Link, ...] = ()
+    """In document order, each URL once; a URL in `images` is not among them."""
     images: tuple[ImageLink, ...] = ()
+    """In document order, each URL once."""
     title: str | None = None
     description: str | None = None
     canonical_url: str | None = None
@@ -42,21 +68,33 @@ class Page(Struct, frozen=True):
     """Directives of `<meta name=robots>`, as written, several joined by ", "."""
 
 
-class Image(Struct, frozen=True):
-    """What the bytes of a picture say. `frames` is 1 for a still image."""
+class Image(Struct, frozen=True, tag="image"):
+    """The properties of an image, read from its bytes; None: the file does not say."""
 
     content_type: str
+    """Media type by the bytes."""
     format: str
     width: int | None
+    """Pixels."""
     height: int | None
+    """Pixels."""
     frames: int | None = None
+    """1 for a still image."""
 
 
-class File(Struct, frozen=True):
-    """A body that is neither HTML nor an image; sitemaps and feeds name pages and
-    images."""
+class File(Struct, frozen=True, tag="file"):
+    """A body that is neither HTML nor an image; sitemaps and feeds contain links."""
 
     content_type: str
+    """Media type without parameters."""
     charset: str | None = None
+    """As declared by the Content-Type."""
     links: tuple[Link, ...] = ()
+    """In document order, each URL once; a URL in `images` is not among them."""
     images: tuple[ImageLink, ...] = ()
+    """In document order, each URL once."""
+
+
+Document = Page | Image | File
+"""What a body is; the `tag` of each tells them apart where a process sends them to
+another (`crawler/extract/tasks.py`)."""

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from crawler.model.documents import ImageLink, Link
 from crawler.model.reasons import ErrorCode, SkipReason
 
 SCHEMA_VERSION = 1
@@ -22,22 +23,6 @@ SCHEMA_VERSION = 1
 class RedirectHop(Struct, frozen=True):
     url: str
     status: int
-
-
-class LinkRow(Struct, frozen=True):
-    url: str
-    kind: str
-    text: str | None
-    rel: str | None
-    nofollow: bool
-
-
-class ImageRow(Struct, frozen=True):
-    url: str
-    kind: str
-    alt: str | None
-    width: int | None
-    height: int | None
 
 
 class HeaderRow(Struct, frozen=True):
@@ -155,9 +140,9 @@ class BodyRecord(FetchRecord, kw_only=True):
     """Images on the page."""
     new_links_count: int = 0
     """Links that the crawl had not seen before."""
-    links: tuple[LinkRow, ...] | None = None
+    links: tuple[Link, ...] | None = None
     """The links, with `--with links`."""
-    images: tuple[ImageRow, ...] | None = None
+    images: tuple[ImageLink, ...] | None = None
     """The images, with `--with images`."""
     text: str | None = None
     """The readable text."""

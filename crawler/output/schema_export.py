@@ -10,6 +10,7 @@ spelt out.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
@@ -213,7 +214,9 @@ def jsonschema() -> str:
         shape["required"] = list(shape["properties"])
         for field, property_ in shape["properties"].items():
             property_.pop("default", None)
-            property_["description"] = field_doc(schema_module, owner, field)
+            property_["description"] = field_doc(
+                sys.modules[owner.__module__], owner, field
+            )
     line = {
         "type": "object",
         "properties": {"type": {"const": "schema"}},

@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from crawler.model.config import ScopeConfig
-from crawler.model.crawl import Destination, LinkKind, Skip
+from crawler.model.crawl import Destination, Skip
+from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
 from crawler.model.url import canonical, host_key, hostname, registrable_domain, scheme
 

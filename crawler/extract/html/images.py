@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from crawler.extract.charset import Markup
 from crawler.extract.html.srcset import parse_srcset
 from crawler.extract.html.tags import any_tag, attributes
-from crawler.model.crawl import LinkKind
-from crawler.model.documents import ImageLink
+from crawler.model.documents import ImageLink, LinkKind
 from crawler.model.url import Base
 
 # Where scripts that load pictures late find the address. The names are those of

@@ -3,8 +3,7 @@ bound."""
 
 from __future__ import annotations
 
-from crawler.model.crawl import LinkKind
-from crawler.model.documents import ImageLink, Link
+from crawler.model.documents import ImageLink, Link, LinkKind
 from crawler.model.url import Base
 
 MOST_CHARACTERS = 8 * 2**20

@@ -16,8 +16,7 @@ from crawler.extract.charset import Markup
 from crawler.extract.html.images import ELEMENTS, Pictures, shown_in_passing
 from crawler.extract.html.links import MOST_CHARACTERS
 from crawler.extract.html.tags import attributes, start_tags
-from crawler.model.crawl import LinkKind
-from crawler.model.documents import ImageLink, Link, Page
+from crawler.model.documents import ImageLink, Link, LinkKind, Page
 from crawler.model.url import Base
 
 _LONGEST_TEXT = 1000

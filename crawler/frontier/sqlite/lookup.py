@@ -26,7 +26,8 @@ from crawler.frontier.sqlite.hosts import COST, PACE
 from crawler.frontier.sqlite.tables import DECIDED, ENDED, LANES, WAITING
 from crawler.frontier.store import Content, Run, State
 from crawler.frontier.throttle import HostThrottle
-from crawler.model.crawl import Destination, LinkKind
+from crawler.model.crawl import Destination
+from crawler.model.documents import LinkKind
 from crawler.model.host import NOTHING, HostUsage
 from crawler.model.http import Hop
 from crawler.model.reasons import SkipReason

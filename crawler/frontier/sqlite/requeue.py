@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterable
 
 from crawler.frontier.sqlite.tables import DECIDED, ENDED, LANES, WAITING
 from crawler.frontier.store import Ended
-from crawler.model.crawl import Destination, LinkKind, Skip
+from crawler.model.crawl import Destination, Skip
+from crawler.model.documents import LinkKind
 from crawler.model.metadata import OF_ONE_CRAWL
 
 Check = Callable[[str, LinkKind, Destination, int], Skip | None]

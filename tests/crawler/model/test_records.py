@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from crawler.model import records as schema_module
+from crawler.model.documents import ImageLink, Link
 from crawler.model.field_docs import field_doc
 from crawler.model.records import (
     RECORD_TYPES,
@@ -23,8 +24,6 @@ from crawler.model.records import (
     FileRecord,
     HeaderRow,
     ImageRecord,
-    ImageRow,
-    LinkRow,
     PageRecord,
     Record,
     RedirectHop,
@@ -56,8 +55,8 @@ LATE: list[Record] = [
         redirects=(RedirectHop("https://a.test/0", 301),),
         dns_ms=4,
         truncated="length",
-        links=(LinkRow("https://a.test/2", "a", "two", None, False),),
-        images=(ImageRow("https://a.test/i.png", "img", None, 3, 4),),
+        links=(Link("https://a.test/2", "a", "two", None, False),),
+        images=(ImageLink("https://a.test/i.png", "img", None, 3, 4),),
         headers=(HeaderRow("set-cookie", "a=1"), HeaderRow("set-cookie", "b=2")),
         data={"price": 3.5},
         warc_offset=7,
