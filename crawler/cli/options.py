@@ -90,6 +90,10 @@ def _user(flag: str, text: str) -> list[Setting]:
     return [from_flag(AUTH, text, flag)]
 
 
+def _outputs(flag: str, files: Sequence[str]) -> list[Setting]:
+    return [from_flag(("output",), list(files), flag)] if files else []
+
+
 def _rules(_flag: str, rules: Sequence[str]) -> list[Setting]:
     return [
         from_flag(("scope", "rules"), list(rules), "--include, --exclude", adds=True)
@@ -166,8 +170,8 @@ def _input_and_output() -> Iterator[Flag]:
         help="The crawl's folder: records.jsonl, images/, state/.  [default: the host's name]",
     )  # fmt: skip
     yield Flag(
-        "-o", "--output", key="output", group=group, metavar="FILE",
-        help="Write the records to FILE instead; - is stdout.",
+        "-o", "--output", group=group, metavar="FILE", multiple=True, convert=_outputs,
+        help="Write the records to FILE instead; - is stdout; repeatable.",
     )  # fmt: skip
     yield Flag(
         "-N", "--newer", is_flag=True, group=group,

@@ -26,6 +26,7 @@ from crawler.model.units import show_seconds
 from crawler.settings.load import Plan
 from crawler.settings.secrets import revealed
 from crawler.workspace.folder import Mode
+from crawler.workspace.outputs import output_files
 
 _ENDINGS = {
     "done": "Finished",
@@ -110,7 +111,7 @@ class Reporter:
             self.view: View = JsonView(self._json, quiet=verbosity.quiet)
         else:
             shared = (
-                any(config.output == "-" for config in configs) and sys.stdout.isatty()
+                any("-" in config.output for config in configs) and sys.stdout.isatty()
             )
             self.view = choose_view(
                 sys.stderr, title, os.environ, quiet=verbosity.quiet, shared=shared
@@ -324,9 +325,8 @@ def result_line(summary: Summary, config: Config, last_error: str = "") -> str:
 
 
 def _records(config: Config) -> str:
-    if config.output == "-":
-        return ""
-    return f"Records: {config.output or f'{config.dir}/records.jsonl'}. "
+    files = output_files(config)
+    return f"Records: {', '.join(map(str, files))}. " if files else ""
 
 
 def _next(summary: Summary, config: Config) -> str:

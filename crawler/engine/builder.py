@@ -18,7 +18,6 @@ from random import Random
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 import hub
 from crawler import __version__
@@ -45,7 +44,7 @@ from crawler.model.metadata import BOOT, ROBOTS_TXT, WIDENED, KeyValue
 from crawler.model.records import Record, RobotsRecord, RunRecord
 from crawler.model.url import host_key, hostname, origin
 from crawler.output.images import ImageFiles
-from crawler.output.sink import Sink
+from crawler.output.sink import RecordSink
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_cache import recorded
 from crawler.policy.scope import Scope
@@ -57,10 +56,14 @@ from crawler.workspace.folder import (
     Mode,
     open_black_box,
     open_images,
-    open_records,
     open_state,
-    records_path,
     traceless,
+)
+from crawler.workspace.outputs import (
+    OpenSink,
+    open_sinks,
+    sink_openers,
+    with_absolute_outputs,
 )
 
 RunEvent = Literal["started", "checkpoint", "finished"]
@@ -105,6 +108,7 @@ def open_crawl(
     clock: Callable[[], float] = time.time,
     random: Random | None = None,
     memory: Callable[[], int] = resident_bytes,
+    sinks: Mapping[str, OpenSink] | None = None,
 ) -> Crawl:
     """A crawl ready to run; its seeds are in its state.
 
@@ -117,13 +121,12 @@ def open_crawl(
     seconds since the epoch; `random`, which draws run_id and jitter; `memory`, bytes
     that the process has now; and the hub's own clock, by which the client measures.
     With all of them simulated, two runs write the same bytes.
+
+    `sinks` opens other sinks than those that `config.output` names, by the name under
+    which the store keeps their position.
     """
     random = random or Random()
-    path = records_path(config)
-    if config.output and path is not None:
-        config = replace(
-            config, output=str(path.absolute())
-        )  # a resume may stand elsewhere
+    config = with_absolute_outputs(config)
     if mode == "fresh":  # nothing is thrown away for a crawl that can't begin
         _open_client(config, config.seeds, MemoryStore(), clock)[0].close()
     with traceless(config), ExitStack() as held:
@@ -131,12 +134,11 @@ def open_crawl(
         held.callback(images.close)
         store, run, lost = open_state(config, mode, clock(), random)
         held.callback(store.close)
-        sink = open_records(config, store)
-        held.callback(sink.close)
+        opened = open_sinks(sinks or sink_openers(config), store, held)
         black_box = open_black_box(config, store)
         held.callback(black_box.close)
         crawl = Crawl(
-            config, store, run, sink, images, black_box, clock, random, memory
+            config, store, run, opened, images, black_box, clock, random, memory
         )
         held.callback(crawl.close_client)
         crawl.lost = lost
@@ -160,7 +162,7 @@ class Crawl:
         config: Config,
         store: Store,
         run: Run,
-        sink: Sink,
+        sinks: Mapping[str, RecordSink],
         images: ImageFiles,
         black_box: CrashGuard,
         clock: Callable[[], float],
@@ -193,7 +195,7 @@ class Crawl:
             run,
             self._frontier,
             store,
-            sink,
+            sinks,
             images,
             self._stats,
             config.records,

@@ -6,11 +6,12 @@ The order makes the promise. For a batch of outcomes:
 1. the frontier moves each lease to done and takes in what was found, in the open
    transaction,
 2. image bytes go to their files (the names to a journal first),
-3. the lines go to the sink, which is flushed and says its offset,
-4. the store commits: states, new URLs, sequence number and offset in one transaction.
+3. the records go to each sink, which is flushed and returns its position,
+4. the store commits: states, new URLs, sequence number and positions in one
+   transaction.
 
-Killed before 4, the store is as it was; at the next start the sink is cut back to the
-old offset, and the pictures of the journal are removed. Killed after 4, all is done.
+Killed before 4, the store is as it was; at the next start each sink rewinds to its old
+position, and the pictures of the journal are removed. Killed after 4, all is done.
 There is no state between.
 
 Nothing here imports the hub, so nothing here can switch: a commit is atomic for all
@@ -20,10 +21,9 @@ more than one of one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-import msgspec
 from msgspec.structs import replace
 
 from crawler.engine import record_builder, revalidation
@@ -40,12 +40,12 @@ from crawler.model.records import (
     SkipRecord,
 )
 from crawler.output.images import ImageFiles
-from crawler.output.sink import STREAM, Sink
+from crawler.output.sink import RecordSink
 
-BATCH = 256
-HELD = 8 * 2**20
-"""So many outcomes, or bytes of pictures and characters of addresses found, are not
-kept waiting any longer."""
+MAX_BATCH = 256
+"""Outcomes that wait for one commit."""
+MAX_HELD = 8 * 2**20
+"""Bytes of pictures and characters of discovered URLs that wait for one commit."""
 
 OPTIONAL: dict[str, type[Record]] = {"skips": SkipRecord, "robots": RobotsRecord}
 
@@ -75,18 +75,20 @@ class Committer:
         run: Run,
         frontier: Ending,
         store: Store,
-        sink: Sink,
+        sinks: Mapping[str, RecordSink],
         images: ImageFiles,
         stats: Stats,
         config: OutputConfig,
         clock: Callable[[], float],
         dedupe_content: bool = False,
+        max_batch: int = MAX_BATCH,
     ) -> None:
         self._run = run
         self._seq = run.seq
         self._frontier = frontier
         self._store = store
-        self._sink = sink
+        self._sinks = sinks
+        self._max_batch = max_batch
         self._images = images
         self._stats = stats
         self._left_out = {
@@ -94,7 +96,6 @@ class Committer:
         }
         self._dedupe_content = dedupe_content
         self._clock = clock
-        self._encode = msgspec.json.Encoder().encode
         self._batch: list[Outcome | Record] = []
         self._held = 0
         images.recover(self._is_recorded)
@@ -107,7 +108,7 @@ class Committer:
             self._held += len(item.picture or b"") + sum(
                 [len(one.url) for one in item.found]
             )
-        if len(self._batch) >= BATCH or self._held >= HELD:
+        if len(self._batch) >= self._max_batch or self._held >= MAX_HELD:
             self.commit()
 
     def commit(self) -> None:
@@ -129,7 +130,7 @@ class Committer:
         Not before the crawl is over: until then a later page may overturn them, by a
         shorter road or because it shows as an image what another only links to.
         """
-        while pending := self._store.pending_skips(BATCH):
+        while pending := self._store.pending_skips(self._max_batch):
             records = [record_builder.unfetched_skip(found) for found in pending]
             for record in records:
                 self._stats.count(record)
@@ -221,18 +222,14 @@ class Committer:
     def _write(self, records: Sequence[Record]) -> None:
         now = record_builder.timestamp(self._clock())
         wanted = [record for record in records if type(record) not in self._left_out]
-        lines = [self._line(record, now) for record in wanted]
-        if not lines:
+        if not wanted:
             return
-        self._sink.write(lines)
-        offset = self._sink.flush()
-        if offset is not None:
-            self._store.set_offset(STREAM, offset)
+        for record in wanted:
+            self._seq += 1
+            record.run_id, record.seq, record.ts = self._run.run_id, self._seq, now
+        for name, sink in self._sinks.items():
+            sink.write(wanted)
+            position = sink.flush()
+            if position is not None:
+                self._store.set_offset(name, position)
         self._store.set_run(replace(self._run, seq=self._seq))
-
-    def _line(self, record: Record, now: str) -> bytes:
-        self._seq += 1
-        record.run_id = self._run.run_id
-        record.seq = self._seq
-        record.ts = now
-        return self._encode(record)

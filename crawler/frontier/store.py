@@ -23,7 +23,7 @@ them; URLs are leased from claimed hosts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from msgspec import Struct
 
@@ -253,9 +253,9 @@ class Store(Protocol):
         """Remember where these bytes are."""
         ...
 
-    def offset(self, sink: str) -> int | None: ...
+    def offset(self, sink: str) -> Any: ...
 
-    def set_offset(self, sink: str, offset: int) -> None: ...
+    def set_offset(self, sink: str, offset: Any) -> None: ...
 
     def run(self) -> Run | None: ...
 

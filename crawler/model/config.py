@@ -249,8 +249,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     name."""
     dir: str = ""
     """The crawl's folder; empty: named after the first seed's host."""
-    output: str = ""
-    """The record stream; empty: `records.jsonl` in the folder; `-`: stdout."""
+    output: tuple[str, ...] = ()
+    """Where the records go, each to all of these, in the format that the ending of the
+    name tells (`.jsonl`); empty: `records.jsonl` in the folder; `-`: stdout."""
     concurrency: Count = 32
     """Requests at once, over all hosts."""
     slow_concurrency: Annotated[int, Meta(ge=0)] = 64

@@ -1,0 +1,41 @@
+"""What a crawl writes for its user: records into sinks, pictures into files.
+
+    sink           the protocol of a sink, and what each one promises
+    jsonl          records as JSON Lines; a sink
+    lines          lines at the end of a file that can be cut back, or into a pipe
+    images         pictures on disk: safe names, whole contents
+    journal        which pictures may lie on disk without a record
+    schema_export  the schema of the records in the languages of their readers
+
+The ending of an output's name chooses the sink; JSON Lines where the table has none.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crawler.model.config import OutputConfig
+from crawler.output.jsonl import open_jsonl
+from crawler.output.sink import Position, RecordSink, SinkOpener
+
+__all__ = ["SINKS", "open_sink", "opener_of"]
+
+SINKS: dict[str, SinkOpener] = {
+    ".jsonl": open_jsonl,
+}
+"""The opener of a sink by the ending of the output's name. A new sink is a line here."""
+
+
+def opener_of(output: str) -> SinkOpener:
+    """The opener for an output, going by the ending of its name."""
+    return SINKS.get(Path(output).suffix, open_jsonl)
+
+
+def open_sink(
+    output: str, position: Position | None, config: OutputConfig
+) -> RecordSink:
+    """The sink for `output`, a path or "-", rewound to its committed `position`.
+
+    Raises OutputError, or StateError where less is there than was committed.
+    """
+    return opener_of(output)(output, position, config)

@@ -1,127 +1,46 @@
-"""The record stream as JSON Lines, in a file or on a pipe."""
+"""The record stream as JSON Lines: one record is one line."""
 
 from __future__ import annotations
 
-import os
-import select
-import stat
 from collections.abc import Sequence
-from pathlib import Path
 
-from crawler.model.errors import StateError
-from crawler.output.sink import OutputClosed, Sink, refused
+import msgspec
 
-STDOUT = "-"
+from crawler.model.config import OutputConfig
+from crawler.model.records import Record
+from crawler.output.lines import STDOUT, LineWriter, open_lines
+from crawler.output.schema_export import schema_line
+from crawler.output.sink import Position, RecordSink
+
+_encode = msgspec.json.Encoder().encode
+
+
+class JsonlSink:
+    """Encodes records into `lines`; its position is the offset in bytes."""
+
+    def __init__(self, lines: LineWriter) -> None:
+        self._lines = lines
+
+    def write(self, records: Sequence[Record]) -> None:
+        self._lines.write([_encode(record) for record in records])
+
+    def flush(self) -> Position | None:
+        return self._lines.flush()
+
+    def close(self) -> None:
+        self._lines.close()
 
 
 def open_jsonl(
-    output: str, offset: int | None = None, first_line: bytes | None = None
-) -> Sink:
-    """The sink for `output`, a path or "-" for stdout.
+    output: str, position: Position | None, config: OutputConfig
+) -> RecordSink:
+    """The sink for a path, or for "-", which is stdout.
 
-    `offset` is what the state says (None: nothing was committed yet). `first_line`, the
-    schema line, is written where the stream begins. A path that is no regular file (a
-    FIFO, /dev/null) is written like stdout.
+    Unless `config.schema_line` decides, a file begins with the schema line and stdout
+    does not.
     """
-    if output == STDOUT:
-        return JsonlStream(1, "stdout", first_line)
-    path = Path(output)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise refused(error, path) from error
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return JsonlFile(fd, path, offset or 0, first_line)
-    return JsonlStream(fd, str(path), first_line)
-
-
-class JsonlFile:
-    """Lines at the end of a regular file, cut back to `offset` first. Owns `fd`."""
-
-    def __init__(
-        self, fd: int, path: Path, offset: int, first_line: bytes | None
-    ) -> None:
-        self._fd = fd
-        self._path = path
-        self._offset = offset
-        try:
-            self._cut()
-            if offset == 0 and first_line is not None:
-                self.write([first_line])
-        except BaseException:
-            os.close(fd)
-            raise
-
-    def _cut(self) -> None:
-        size = os.fstat(self._fd).st_size
-        if size < self._offset:
-            raise StateError(
-                f"{self._path} has {size} bytes, but the state says that {self._offset} were "
-                "written: put the file back, or begin anew with --fresh"
-            )
-        try:
-            os.ftruncate(self._fd, self._offset)
-        except OSError as error:
-            raise refused(error, self._path) from error
-
-    def write(self, lines: Sequence[bytes]) -> None:
-        if not lines:
-            return
-        data = _joined(lines)
-        try:
-            written = os.write(self._fd, data)
-            while written < len(
-                data
-            ):  # a disk about to be full takes a part, and then refuses
-                written += os.write(self._fd, data[written:])
-        except OSError as error:
-            raise refused(error, self._path) from error
-        self._offset += len(data)
-
-    def flush(self) -> int | None:
-        return self._offset
-
-    def close(self) -> None:
-        try:
-            os.fsync(self._fd)
-        except OSError as error:
-            raise refused(error, self._path) from error
-        finally:
-            os.close(self._fd)
-
-
-class JsonlStream:
-    """Lines into a pipe or a terminal. Raises OutputClosed when the reader has gone."""
-
-    def __init__(self, fd: int, name: str, first_line: bytes | None) -> None:
-        self._fd = fd
-        self._name = name
-        if first_line is not None:
-            self.write([first_line])
-
-    def write(self, lines: Sequence[bytes]) -> None:
-        if not lines:
-            return
-        rest = memoryview(_joined(lines))
-        while rest:
-            try:
-                rest = rest[os.write(self._fd, rest) :]
-            except BlockingIOError:  # somebody set the shared pipe to non-blocking
-                select.select([], [self._fd], [])
-            except BrokenPipeError as error:
-                raise OutputClosed(f"{self._name}: the reader has gone") from error
-            except OSError as error:
-                raise refused(error, self._name) from error
-
-    def flush(self) -> int | None:
-        return None
-
-    def close(self) -> None:
-        """stdout belongs to the process, and stays open."""
-        if self._fd > 2:
-            os.close(self._fd)
-
-
-def _joined(lines: Sequence[bytes]) -> bytes:
-    return b"\n".join(lines) + b"\n"
+    wanted = config.schema_line
+    if wanted is None:
+        wanted = output != STDOUT
+    assert position is None or isinstance(position, int)
+    return JsonlSink(open_lines(output, position, schema_line() if wanted else None))

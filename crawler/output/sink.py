@@ -1,8 +1,17 @@
-"""Where records go.
+"""The protocol of a sink, which is where records go, and what each sink promises.
 
-A sink takes whole lines and says up to which byte they have reached it. That offset is
-stored in the frontier's transaction; on the next start the sink is cut back to it, so
-that what was written but not committed is written again instead of twice.
+A sink takes typed records in order. After each batch `flush` returns its position: an
+opaque value, anything that msgspec can encode, which tells how far the sink has come.
+The store keeps the position under the sink's name, in the same commit as the outcomes
+of that batch. At the next start the sink is opened with its committed position and
+rewinds to it, so a record that was written but not committed is written again instead
+of twice. A crawl may have several sinks; each rewinds to its own position.
+
+A sink that cannot rewind, such as a pipe, returns None. It gets each record at least
+once.
+
+A new sink is one file with an opener (`SinkOpener`) and one line in the table of
+`crawler.output`. `tests/crawler/output/test_sink_contract.py` runs over that table.
 """
 
 from __future__ import annotations
@@ -12,36 +21,54 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from crawler.model.config import OutputConfig
 from crawler.model.errors import OutputError, Stop
+from crawler.model.records import Record
 
-STREAM = "records"
-"""The name under which the store keeps the record stream's offset."""
+Position = object
+"""How far a sink has come. Only the sink itself interprets it."""
+
+DEFAULT_NAME = "records"
+"""The name under which the store keeps the position of `records.jsonl`."""
 
 
 class OutputClosed(Stop):
-    """Whoever read our output has gone (EPIPE), as in `orbweb crawl ... -o - |
-    head`."""
+    """The reader of a pipe closed it (EPIPE), as in `orbweb crawl ... -o - | head`."""
 
     exit_code = 75
 
 
-class Sink(Protocol):
-    """Takes lines in order. Every method may raise OutputError."""
+class RecordSink(Protocol):
+    """Takes records in order. Every method may raise OutputError."""
 
-    def write(self, lines: Sequence[bytes]) -> None:
-        """Append `lines`, each given without its newline, in one system call."""
+    def write(self, records: Sequence[Record]) -> None:
+        """Append `records`. What is visible to a reader is whole at any moment."""
         ...
 
-    def flush(self) -> int | None:
-        """Hand everything to the operating system; the offset after the last line, in
-        bytes.
+    def flush(self) -> Position | None:
+        """Hand everything to the operating system; returns the position reached.
 
-        None for what can't be cut back: a pipe, a terminal.
+        None stands for a sink that cannot rewind.
         """
         ...
 
     def close(self) -> None:
-        """Flush to the disk, and let go."""
+        """Flush to the disk and release the resources."""
+        ...
+
+
+class SinkOpener(Protocol):
+    """Opens the sink of one kind."""
+
+    def __call__(
+        self, output: str, position: Position | None, config: OutputConfig
+    ) -> RecordSink:
+        """The sink that writes to `output` (a path), rewound to `position`.
+
+        `position` is what the last commit kept; None where nothing was committed yet,
+        and then the sink begins anew. Raises OutputError, or StateError where less is
+        there than was committed.
+        """
         ...
 
 
@@ -50,7 +77,7 @@ _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 def refused(error: OSError, path: Path | str) -> OutputError:
-    """What went wrong with the file at `path`, and what to do about it."""
+    """The OutputError that tells what is wrong with `path`, and what to do about it."""
     if error.errno in _FULL:
         return OutputError(f"{path}: the disk is full; make room, then `orbweb resume`")
     if error.errno in _REFUSED:

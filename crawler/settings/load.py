@@ -125,7 +125,7 @@ def _completed(config: Config, notes: list[str]) -> Config:
 def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
     taken: dict[str, int] = {}
     for number, job in enumerate(jobs, 1):
-        for place in filter(None, (job.config.dir, job.config.output)):
+        for place in filter(None, (job.config.dir, *job.config.output)):
             other = taken.setdefault(place, number)
             if other != number:
                 raise UsageError(

@@ -36,11 +36,10 @@ from crawler.model.metadata import (
 )
 from crawler.output.images import ImageFiles
 from crawler.output.journal import Journal
-from crawler.output.jsonl import STDOUT, open_jsonl
-from crawler.output.schema_export import schema_line
-from crawler.output.sink import STREAM, Sink, refused
+from crawler.output.sink import refused
 from crawler.policy.scope import Scope
 from crawler.workspace.crash_guard import CrashGuard
+from crawler.workspace.outputs import jsonl_files, output_files, place_outputs
 from crawler.workspace.recovery import boot_id, mend
 
 Mode = Literal["new", "resume", "fresh", "newer"]
@@ -49,7 +48,6 @@ DECIDED_FOR_GOOD = frozenset({"scope", "depth", "scheme", "nofollow"})
 """Reasons of skips that are not judged again when a URL is leased."""
 
 STATE = "state"
-RECORDS = "records.jsonl"
 JOURNAL = "pictures"
 BLACK_BOX = "reading"
 
@@ -78,11 +76,11 @@ def open_state(
     folder holds, OutputError, StateError.
     """
     state = Path(config.dir) / STATE
-    records = records_path(config)
+    files = output_files(config)
     run: Run | None
     lost = 0
     if mode == "fresh":
-        _throw_away(state, records)
+        _throw_away(state, files)
     store = SqliteStore(state)
     try:
         run = store.run()
@@ -91,13 +89,13 @@ def open_state(
                 f"{config.dir} holds no crawl; begin one with `orbweb crawl URL`"
             )
         if run is None or mode in ("new", "fresh"):
-            _refuse_to_overwrite(config.dir, run, records)
+            _refuse_to_overwrite(config.dir, run, files)
             run = _begin(
                 store, Run(ulid(now, random), to_json(config).decode()), config
             )
         else:
             old = replace(from_json(run.config.encode()), dir=config.dir)
-            lost = mend(store, Path(config.dir), records_path(old), now)
+            lost = mend(store, Path(config.dir), jsonl_files(old), now)
             if mode == "newer":
                 _ask_again(store, old, config, now)
                 anew = Run(
@@ -120,7 +118,7 @@ def _begin(store: SqliteStore, run: Run, config: Config) -> Run:
 def _ask_again(store: SqliteStore, old: Config, config: Config, now: float) -> None:
     """Queue what the crawl under `old` has met, for one that compares itself with
     it."""
-    _find_place(store, old, config)
+    place_outputs(store, old, config)
     check = None
     if (old.scope, old.seeds) != (config.scope, config.seeds):
         widened = [url for url, _ in store.notes(WIDENED)]
@@ -130,25 +128,6 @@ def _ask_again(store: SqliteStore, old: Config, config: Config, now: float) -> N
         check,
         keep_answers=store.note(READING, "") == extraction_fingerprint(config),
     )
-
-
-def _find_place(store: SqliteStore, old: Config, config: Config) -> None:
-    """Go on at the end of the old records, or at the beginning of a file that holds
-    nothing yet.
-
-    So records may be moved away between two crawls, or go elsewhere from now on.
-    """
-    records = records_path(config)
-    if records is None:
-        return
-    size = records.stat().st_size if records.is_file() else 0
-    if size == 0:
-        store.set_offset(STREAM, 0)
-    elif old.output != config.output and size != store.offset(STREAM):
-        raise UsageError(
-            f"{records} is there already, and is not what the crawl before has written: move it "
-            "away, or name another with --output"
-        )
 
 
 def try_out(folder: Path) -> None:
@@ -170,15 +149,15 @@ def try_out(folder: Path) -> None:
 def traceless(config: Config) -> Iterator[None]:
     """If what is done inside fails, there is no state and no record that was not there
     before."""
-    state, records = Path(config.dir) / STATE, records_path(config)
+    state = Path(config.dir) / STATE
     new_state = not state.exists()
-    new_records = records is not None and not records.exists()
+    new_files = [path for path in output_files(config) if not path.exists()]
     try:
         yield
     except BaseException:
-        if records is not None and new_records:
+        for path in new_files:
             with suppress(OSError):
-                records.unlink()
+                path.unlink()
         if new_state:
             _remove(state, ignore_errors=True)
             with suppress(OSError):  # somebody's files are in it
@@ -221,18 +200,6 @@ def _forget(store: SqliteStore, kind: str) -> None:
         store.set_note(kind, key, None)
 
 
-def open_records(config: Config, store: SqliteStore) -> Sink:
-    """The record stream, cut back to what the store knows of it."""
-    path = records_path(config)
-    wanted = config.records.schema_line
-    if wanted is None:
-        wanted = path is not None
-    first_line = schema_line() if wanted else None
-    return open_jsonl(
-        STDOUT if path is None else str(path), store.offset(STREAM), first_line
-    )
-
-
 def open_images(config: Config) -> ImageFiles:
     """Where the pictures go. Raises UsageError if `images.name` can't be used."""
     folder = Path(config.dir)
@@ -244,26 +211,19 @@ def open_black_box(config: Config, store: SqliteStore) -> CrashGuard:
     return CrashGuard(Path(config.dir) / STATE / BLACK_BOX, store)
 
 
-def records_path(config: Config) -> Path | None:
-    """Where the records go; None for stdout. A relative `output` counts from where we
-    stand."""
-    if config.output == STDOUT:
-        return None
-    return Path(config.output) if config.output else Path(config.dir) / RECORDS
-
-
-def _refuse_to_overwrite(folder: str, run: Run | None, records: Path | None) -> None:
+def _refuse_to_overwrite(folder: str, run: Run | None, files: list[Path]) -> None:
     if run is not None:
         raise UsageError(
             f"{folder} holds a crawl already: go on with `orbweb resume {folder}`, ask for what "
             f"has changed with `orbweb recrawl {folder}`, begin anew with --fresh, or name another "
             "folder with --dir"
         )
-    if records is not None and records.is_file() and records.stat().st_size > 0:
-        raise UsageError(
-            f"{records} is there already and belongs to no crawl in {folder}: move it away, "
-            "name another with --output, or overwrite it with --fresh"
-        )
+    for path in files:
+        if path.is_file() and path.stat().st_size > 0:
+            raise UsageError(
+                f"{path} is there already and belongs to no crawl in {folder}: move "
+                "it away, name another with --output, or overwrite it with --fresh"
+            )
 
 
 def _remove(folder: Path, ignore_errors: bool = False) -> None:
@@ -272,14 +232,15 @@ def _remove(folder: Path, ignore_errors: bool = False) -> None:
     shutil.rmtree(folder, ignore_errors=ignore_errors)
 
 
-def _throw_away(state: Path, records: Path | None) -> None:
+def _throw_away(state: Path, files: list[Path]) -> None:
     """State and records go; images stay, and are met again by their names."""
     try:
         if state.exists():
             with closing(LockFile(state)):  # not under the feet of a running crawl
                 _remove(state)
-        if records is not None and records.is_file():
-            records.unlink()
+        for path in files:
+            if path.is_file():
+                path.unlink()
     except OSError as error:
         raise refused(error, state.parent) from error
 

@@ -18,18 +18,17 @@ pictures then is theirs. Skips are not looked at, since most are never written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast, get_args
 
 import msgspec
 from msgspec import Struct
 
-from crawler.frontier.store import Ended, Store
+from crawler.frontier.store import Ended, Run, Store
 from crawler.model.metadata import BOOT
 from crawler.model.url import url_id
-from crawler.output.sink import STREAM
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _LONGEST_LINE = 256 * 2**20
@@ -65,11 +64,13 @@ def boot_id() -> bytes:
     return b""
 
 
-def mend(store: State, folder: Path, records: Path | None, now: float) -> int:
+def mend(store: State, folder: Path, streams: Mapping[str, Path], now: float) -> int:
     """If the machine was started anew while a run was under way: how many URLs are
     queued again.
 
-    `records` is None where the stream is a pipe. Not committed yet.
+    `streams` are the outputs that are files of JSON Lines, by the name under which the
+    store has their position. A URL counts as written if it is in all of them. Not
+    committed yet.
     """
     boot = boot_id()
     before = store.note(BOOT, "")
@@ -77,20 +78,34 @@ def mend(store: State, folder: Path, records: Path | None, now: float) -> int:
         return 0
     store.set_note(BOOT, "", boot)
     run = store.run()
-    if before is None or run is None or records is None or not records.is_file():
+    streams = {name: path for name, path in streams.items() if path.is_file()}
+    if before is None or run is None or not streams:
         return 0
-    with records.open("rb") as stream:
-        whole = _Whole(stream, store.offset(STREAM) or 0)
-        written = (
-            (url_id(line.url), cast(Ended, line.type))
-            for line in whole
-            if line.run_id == run.run_id
-            and line.type in _TYPES
-            and _is_there(folder, line)
-        )
-        lost = store.requeue_unwritten(written, now)
-        store.set_offset(STREAM, whole.end)
+    with ExitStack() as held:
+        read = {
+            name: _Whole(held.enter_context(path.open("rb")), store.offset(name) or 0)
+            for name, path in streams.items()
+        }
+        lost = store.requeue_unwritten(_written(read.values(), folder, run), now)
+        for name, whole in read.items():
+            store.set_offset(name, whole.end)
     return lost
+
+
+def _written(
+    streams: Iterable[_Whole], folder: Path, run: Run
+) -> Iterator[tuple[int, Ended]]:
+    """The URLs that have ended in a record of this run in all `streams`."""
+    first, *others = (_endings(whole, folder, run) for whole in streams)
+    in_others = [frozenset(one) for one in others]
+    return (one for one in first if all(one in other for other in in_others))
+
+
+def _endings(whole: _Whole, folder: Path, run: Run) -> Iterator[tuple[int, Ended]]:
+    for line in whole:
+        is_ending = line.run_id == run.run_id and line.type in _TYPES
+        if is_ending and _is_there(folder, line):
+            yield url_id(line.url), cast(Ended, line.type)
 
 
 class _Whole:

@@ -21,7 +21,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import crawler.engine.committer
 from crawler.engine.committer import Committer
 from crawler.engine.revalidation import answer_of, unmodified_record
 from crawler.engine.stats import Stats
@@ -34,13 +33,17 @@ from crawler.model.http import Response, Timings, Validators
 from crawler.model.records import ImageRecord, PageRecord
 from crawler.output.images import ImageFiles
 from crawler.output.journal import Journal
-from crawler.output.jsonl import open_jsonl
-from crawler.output.sink import STREAM
+from crawler.output.jsonl import JsonlSink
+from crawler.output.lines import open_lines
+from crawler.output.sink import DEFAULT_NAME
+from tests.helpers.sinks import BatchFolder
 
 PAGES = 600
 IMAGES = 200
+BATCHES = "batches"
+"""The name and the folder of a second sink, which is not one of lines."""
 
-crawler.engine.committer.BATCH = 32  # more commits, so more moments to die at
+MAX_BATCH = 32  # more commits, so more moments to die at
 
 TOO_DEEP = Skip("depth", "scope.depth: 8")
 
@@ -176,9 +179,14 @@ def next_lease(frontier: Frontier, writer: Committer) -> Lease | None:
 
 def crawl(folder: Path, seed: int, number: int) -> None:
     store = DyingStore(folder / "state")
-    sink = open_jsonl(
-        str(folder / "records.jsonl"), store.offset(STREAM), b'{"url":null,"seq":0}'
+    sink = JsonlSink(
+        open_lines(
+            str(folder / "records.jsonl"),
+            store.offset(DEFAULT_NAME),
+            b'{"url":null,"seq":0}',
+        )
     )
+    batches = BatchFolder(folder / BATCHES, store.offset(BATCHES))
     files = DyingFiles(folder, ImagesConfig().name, Journal(folder / "journal"))
     store.death = files.death = death = Death(seed)
     os.write = death.write  # type: ignore[assignment]
@@ -186,7 +194,15 @@ def crawl(folder: Path, seed: int, number: int) -> None:
     run = run_of(store, number)
     config = OutputConfig(record=("skips",))
     writer = Committer(
-        run, frontier, store, sink, files, Stats(time.time), config, time.time
+        run,
+        frontier,
+        store,
+        {DEFAULT_NAME: sink, BATCHES: batches},
+        files,
+        Stats(time.time),
+        config,
+        time.time,
+        max_batch=MAX_BATCH,
     )
     if run.seq == 0:
         frontier.add([Discovered("https://h0.example/0", "seed", "page", 0)])

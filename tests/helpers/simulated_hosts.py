@@ -10,7 +10,7 @@ its own.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
@@ -33,6 +33,7 @@ from crawler.model.errors import (
     NameServerFailure,
 )
 from crawler.model.http import Request, Response, Timings
+from crawler.model.records import Record
 from crawler.model.url import host_key
 from crawler.output.images import ImageFiles
 from crawler.output.journal import Journal
@@ -177,11 +178,11 @@ class Lines:
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
 
-    def write(self, lines: Any) -> None:
-        self.records += [msgspec.json.decode(line) for line in lines]
+    def write(self, records: Sequence[Record]) -> None:
+        self.records += [msgspec.to_builtins(record) for record in records]
 
-    def flush(self) -> int | None:
-        return None
+    def flush(self) -> None:
+        """It cannot rewind."""
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -206,7 +207,7 @@ def crawl(
     black_box = CrashGuard(folder / "reading", store)
     with in_place_of_the_client(world):
         subject = Crawl(
-            config, store, Run("R", ""), sink, images, black_box, world.clock,
+            config, store, Run("R", ""), {"lines": sink}, images, black_box, world.clock,
             random.Random(0), lambda: 0,
         )  # fmt: skip
     subject.held = ExitStack()

@@ -13,6 +13,7 @@ from typing import Any
 import click
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.cli.state_options import open_state
 from crawler.cli.terminal.formatting import printable
@@ -22,6 +23,7 @@ from crawler.inspect.why_waiting import Blocking, blocking
 from crawler.model.config import from_json
 from crawler.model.errors import UsageError
 from crawler.model.units import show_bytes, show_seconds
+from crawler.workspace.outputs import jsonl_files
 
 RECORDS = "records.jsonl"
 STATE = "state"
@@ -86,11 +88,9 @@ def _reason_lines(reasons: list[Blocking] | None) -> Iterator[str]:
 
 def _records_of(folder: Path, status: Status) -> Path | None:
     """The file of the records, if they went to one that is still there."""
-    output = from_json(status.run.config.encode()).output
-    if output == "-":
-        return None
-    path = Path(output) if output else folder / RECORDS
-    return path if path.is_file() else None
+    config = replace(from_json(status.run.config.encode()), dir=str(folder))
+    files = jsonl_files(config).values()
+    return next((path for path in files if path.is_file()), None)
 
 
 class _Line(Struct):

@@ -99,7 +99,7 @@ def test_json_for_programs(store: SqliteStore, tmp_path: Path, capsys) -> None: 
 
 def test_a_finished_crawl(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     store = SqliteStore(tmp_path / "state")
-    store.set_run(Run(ULID, to_json(Config(output="-")).decode(), 3))
+    store.set_run(Run(ULID, to_json(Config(output=("-",))).decode(), 3))
     store.commit()
     store.close()
     assert run(["status", str(tmp_path)]) == 0

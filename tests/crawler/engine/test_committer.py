@@ -18,12 +18,13 @@ from crawler.frontier.store import Run
 from crawler.model.config import OutputConfig, PolitenessConfig
 from crawler.model.crawl import Discovered, Lease, Outcome
 from crawler.model.errors import OutputError
-from crawler.model.records import ImageRecord
+from crawler.model.records import ImageRecord, Record
+from crawler.output import open_sink
 from crawler.output.images import ImageFiles
 from crawler.output.journal import Journal
-from crawler.output.jsonl import open_jsonl
-from crawler.output.sink import STREAM, Sink
+from crawler.output.sink import DEFAULT_NAME, RecordSink
 
+NO_SCHEMA = OutputConfig(schema_line=False)
 PICTURE = b"the same picture under two URLs"
 URLS = ("https://a.example/first.png", "https://a.example/second.png")
 
@@ -32,7 +33,7 @@ class Dying:
     """A sink that fails at the moment at which a kill hurts most: the files are
     written."""
 
-    def write(self, lines: Sequence[bytes]) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         raise OutputError("died")
 
     def flush(self) -> int | None:
@@ -54,7 +55,7 @@ def image(lease: Lease) -> Outcome:
     return Outcome(lease, record, (), PICTURE)
 
 
-def write(store: SqliteStore, folder: Path, sink: Sink, order: slice) -> None:
+def write(store: SqliteStore, folder: Path, sink: RecordSink, order: slice) -> None:
     """One run that commits the pictures in the given order, one batch each."""
     frontier = Frontier(store, PolitenessConfig(per_host=9, wait=0.0), time.time)
     files = ImageFiles(
@@ -63,7 +64,14 @@ def write(store: SqliteStore, folder: Path, sink: Sink, order: slice) -> None:
     run = store.run() or Run("run", "{}")
     stats = Stats(time.time)
     writer = Committer(
-        run, frontier, store, sink, files, stats, OutputConfig(), time.time
+        run,
+        frontier,
+        store,
+        {DEFAULT_NAME: sink},
+        files,
+        stats,
+        OutputConfig(),
+        time.time,
     )
     leases = sorted(
         (lease for _ in URLS if (lease := frontier.lease())), key=lambda x: x.url
@@ -86,7 +94,7 @@ def test_a_picture_left_behind_is_found_again_by_another_url(tmp_path: Path) -> 
     records = tmp_path / "records.jsonl"
     with (
         closing(SqliteStore(tmp_path / "state")) as store,
-        closing(open_jsonl(str(records), store.offset(STREAM))) as sink,
+        closing(open_sink(str(records), store.offset(DEFAULT_NAME), NO_SCHEMA)) as sink,
     ):
         write(store, tmp_path, sink, slice(None, None, -1))
     lines = [json.loads(line) for line in records.read_bytes().splitlines()]

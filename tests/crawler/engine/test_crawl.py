@@ -324,7 +324,7 @@ def test_a_foreign_output_file_is_not_overwritten(serve, tmp_path):
     mine = tmp_path / "mine.jsonl"
     mine.write_text("precious\n")
     with pytest.raises(UsageError, match=r"mine\.jsonl is there already"):
-        open_crawl(config(site, tmp_path / "out", output=str(mine)), mode="new")
+        open_crawl(config(site, tmp_path / "out", output=(str(mine),)), mode="new")
     assert mine.read_text() == "precious\n"
     assert not (tmp_path / "out").exists()
 
@@ -334,7 +334,9 @@ def test_an_output_that_can_not_be_written_leaves_no_trace(serve, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         open_crawl(
-            config(site, tmp_path / "out", output=str(tmp_path / "file" / "x.jsonl")),
+            config(
+                site, tmp_path / "out", output=(str(tmp_path / "file" / "x.jsonl"),)
+            ),
             mode="new",
         )
     assert not (tmp_path / "out").exists()

@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.helpers.killable import IMAGES, PAGES
+from tests.helpers.killable import BATCHES, IMAGES, PAGES
 from tests.helpers.paths import ROOT
+from tests.helpers.sinks import read_batch_folder
 
 
 def run_until_done(folder: Path, first_seed: int, number: int) -> int:
@@ -48,7 +49,9 @@ def records_of(folder: Path) -> list[dict[str, Any]]:
     lines = (folder / "records.jsonl").read_bytes().splitlines(keepends=True)
     assert all(line.endswith(b"\n") for line in lines)
     records = [msgspec.json.decode(line) for line in lines]
-    assert [record["seq"] for record in records] == list(range(len(records)))
+    seqs = [record["seq"] for record in records]
+    assert seqs == list(range(len(records)))
+    assert read_batch_folder(folder / BATCHES) == seqs[1:]  # the other sink
     return records[1:]
 
 

@@ -520,13 +520,15 @@ def test_records_may_be_moved_away_in_between(site, tmp_path):
 def test_records_may_go_elsewhere(site, tmp_path):
     crawl(config(site, tmp_path / "c"))
     other = tmp_path / "other.jsonl"
-    crawl(config(site, tmp_path / "c", output=str(other)), "newer")
+    crawl(config(site, tmp_path / "c", output=(str(other),)), "newer")
     lines = other.read_text().splitlines()
     assert len(lines) == 13
     other.write_text(other.read_text() + "mine\n")
     with pytest.raises(UsageError, match="is not what the crawl before has written"):
         crawl(
-            config(site, tmp_path / "c", output=str(tmp_path / "c" / "records.jsonl")),
+            config(
+                site, tmp_path / "c", output=(str(tmp_path / "c" / "records.jsonl"),)
+            ),
             "newer",
         )
 

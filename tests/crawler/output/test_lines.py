@@ -1,4 +1,4 @@
-"""The record stream on disk and on pipes."""
+"""Lines on disk and on pipes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from crawler.model.errors import OutputError, StateError
-from crawler.output.jsonl import JsonlFile, JsonlStream, open_jsonl
+from crawler.output.lines import LineFile, LineStream, open_lines
 from crawler.output.sink import OutputClosed
 
 
 def test_lines_go_to_the_file_whole_and_the_offset_is_its_size(tmp_path: Path) -> None:
     path = tmp_path / "new" / "records.jsonl"
-    sink = open_jsonl(str(path))
+    sink = open_lines(str(path))
     sink.write([b'{"a":1}', b'{"a":2}'])
     assert sink.flush() == path.stat().st_size == 16
     sink.write([])
@@ -31,7 +31,7 @@ def test_lines_go_to_the_file_whole_and_the_offset_is_its_size(tmp_path: Path) -
 def test_opening_cuts_back_to_the_offset(tmp_path: Path) -> None:
     path = tmp_path / "r"
     path.write_bytes(b"1\n2\n3\n{half")
-    sink = open_jsonl(str(path), 4, b"schema")
+    sink = open_lines(str(path), 4, b"schema")
     sink.write([b"new"])
     assert sink.flush() == 8
     sink.close()
@@ -41,7 +41,7 @@ def test_opening_cuts_back_to_the_offset(tmp_path: Path) -> None:
 def test_the_first_line_stands_where_the_stream_begins(tmp_path: Path) -> None:
     path = tmp_path / "r"
     path.write_bytes(b"left by a crash before the first commit\n")
-    sink = open_jsonl(str(path), None, b"schema")
+    sink = open_lines(str(path), None, b"schema")
     assert sink.flush() == 7
     sink.close()
     assert path.read_bytes() == b"schema\n"
@@ -51,26 +51,26 @@ def test_a_file_shorter_than_the_state_says_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "r"
     path.write_bytes(b"12345")
     with pytest.raises(StateError, match=r"has 5 bytes.*9 were written.*--fresh"):
-        open_jsonl(str(path), 9)
+        open_lines(str(path), 9)
     assert path.read_bytes() == b"12345"
 
 
 def test_a_place_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"file/r.*can't be written"):
-        open_jsonl(str(tmp_path / "file" / "r"))
+        open_lines(str(tmp_path / "file" / "r"))
     with pytest.raises(OutputError, match="directory"):
-        open_jsonl(str(tmp_path))
+        open_lines(str(tmp_path))
 
 
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"/dev/full: the disk is full; make room"):
-        open_jsonl("/dev/full", None, b"schema")
+        open_lines("/dev/full", None, b"schema")
 
 
 def test_a_write_that_is_cut_short_is_completed_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "r"
-    sink = open_jsonl(str(path))
+    sink = open_lines(str(path))
     sink.write([b"x" * 99])
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -83,14 +83,14 @@ def test_a_write_that_is_cut_short_is_completed_or_refused(tmp_path: Path) -> No
         signal.signal(signal.SIGXFSZ, before)
     assert sink.flush() == 100
     sink.close()
-    open_jsonl(str(path), 100).close()
+    open_lines(str(path), 100).close()
     assert path.read_bytes() == b"x" * 99 + b"\n"
 
 
 def test_a_reader_that_has_gone_stops_the_program_with_75() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    sink = JsonlStream(writer, "stdout", None)
+    sink = LineStream(writer, "stdout", None)
     with pytest.raises(OutputClosed) as closed:
         sink.write([b"{}"])
     assert closed.value.exit_code == 75
@@ -109,7 +109,7 @@ def test_a_slow_reader_of_a_non_blocking_pipe_gets_everything() -> None:
 
     thread = threading.Thread(target=read)
     thread.start()
-    sink = JsonlStream(writer, "pipe", b"schema")
+    sink = LineStream(writer, "pipe", b"schema")
     lines = [b"%06d" % n * 50 for n in range(5000)]
     sink.write(lines)
     assert sink.flush() is None
@@ -120,14 +120,14 @@ def test_a_slow_reader_of_a_non_blocking_pipe_gets_everything() -> None:
 
 
 def test_what_is_no_regular_file_is_written_like_a_pipe() -> None:
-    sink = open_jsonl("/dev/null", 500)
+    sink = open_lines("/dev/null", 500)
     sink.write([b"x"])
     assert sink.flush() is None
     sink.close()
 
 
 def test_stdout_stays_open(capfd: pytest.CaptureFixture[str]) -> None:
-    sink = open_jsonl("-", None, None)
+    sink = open_lines("-", None, None)
     sink.write([b"1", b"2"])
     sink.close()
     os.write(1, b"still open\n")
@@ -137,8 +137,8 @@ def test_stdout_stays_open(capfd: pytest.CaptureFixture[str]) -> None:
 def test_a_batch_is_one_system_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sink = open_jsonl(str(tmp_path / "r"))
-    assert isinstance(sink, JsonlFile)
+    sink = open_lines(str(tmp_path / "r"))
+    assert isinstance(sink, LineFile)
     real, calls = os.write, []
     monkeypatch.setattr(
         os, "write", lambda fd, data: calls.append(data) or real(fd, data)

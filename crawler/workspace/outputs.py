@@ -1,0 +1,120 @@
+"""The outputs of a crawl: the name, path and sink of each.
+
+Without `output` in the configuration there is one, `records.jsonl` in the crawl's
+folder. The store keeps the position of each sink under the output's name, which is the
+path as it was configured, so that a crawl's folder can be moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from crawler.frontier.store import Store
+from crawler.model.config import Config
+from crawler.model.errors import UsageError
+from crawler.output import open_sink, opener_of
+from crawler.output.jsonl import open_jsonl
+from crawler.output.lines import STDOUT
+from crawler.output.sink import DEFAULT_NAME, Position, RecordSink
+
+RECORDS = "records.jsonl"
+
+OpenSink = Callable[[Position | None], RecordSink]
+"""Opens a sink, rewound to its committed position (None: nothing was committed)."""
+
+
+class Output(Struct, frozen=True):
+    """One output: the name of its sink in the store, and its path (None: stdout)."""
+
+    name: str
+    path: Path | None
+
+
+def outputs(config: Config) -> tuple[Output, ...]:
+    """The outputs of a crawl. A relative path counts from the working directory."""
+    if not config.output:
+        return (Output(DEFAULT_NAME, Path(config.dir) / RECORDS),)
+    return tuple(
+        Output(name, None if name == STDOUT else Path(name)) for name in config.output
+    )
+
+
+def output_files(config: Config) -> list[Path]:
+    """The paths of the outputs that are not stdout."""
+    return [one.path for one in outputs(config) if one.path is not None]
+
+
+def jsonl_files(config: Config) -> dict[str, Path]:
+    """The outputs that are files of JSON Lines, by name."""
+    return {
+        one.name: one.path
+        for one in outputs(config)
+        if one.path is not None and opener_of(str(one.path)) is open_jsonl
+    }
+
+
+def with_absolute_outputs(config: Config) -> Config:
+    """`config` with absolute paths, each once: a resume may run in another folder."""
+    paths = [
+        name if name == STDOUT else str(Path(name).absolute()) for name in config.output
+    ]
+    return replace(config, output=tuple(dict.fromkeys(paths)))
+
+
+def sink_openers(config: Config) -> dict[str, OpenSink]:
+    """The openers of the sinks that the configuration names, by output."""
+    return {one.name: _opener(config, one.path) for one in outputs(config)}
+
+
+def _opener(config: Config, path: Path | None) -> OpenSink:
+    name = STDOUT if path is None else str(path)
+    return lambda position: open_sink(name, position, config.records)
+
+
+def open_sinks(
+    openers: Mapping[str, OpenSink], store: Store, held: ExitStack
+) -> dict[str, RecordSink]:
+    """Open each sink, rewound to its position in `store`; `held` closes them.
+
+    Raises OutputError or StateError.
+    """
+    sinks: dict[str, RecordSink] = {}
+    for name, opener in openers.items():
+        sinks[name] = sink = opener(store.offset(name))
+        held.callback(sink.close)
+    return sinks
+
+
+def place_outputs(store: Store, old: Config, config: Config) -> None:
+    """Decide where a crawl after the one under `old` goes on in its outputs.
+
+    It goes on at the end of the old records, or at the beginning of a file that holds
+    nothing yet. So records may be moved away between two crawls, or go elsewhere from
+    now on. Raises UsageError for a file that the crawl before has not written.
+    """
+    before = {one.name for one in outputs(old)}
+    dropped = before.difference(one.name for one in outputs(config))
+    ends = {store.offset(name) for name in dropped}
+    for name, path, size in _sizes(config):
+        if size == 0:
+            store.set_offset(name, 0)
+        elif name not in before and size not in ends:
+            raise UsageError(
+                f"{path} is there already, and is not what the crawl before has "
+                "written: move it away, or name another with --output"
+            )
+        elif name not in before:
+            store.set_offset(name, size)
+
+
+def _sizes(config: Config) -> Iterator[tuple[str, Path, int]]:
+    """Name, path and size (bytes) of each output but stdout; 0 for a missing file."""
+    for one in outputs(config):
+        if one.path is not None:
+            size = one.path.stat().st_size if one.path.is_file() else 0
+            yield one.name, one.path, size
