@@ -28,6 +28,7 @@ from crawler.engine.exit_status import exit_code
 from crawler.engine.robots_cache import RobotsCache
 from crawler.engine.single import Visit, Visitor
 from crawler.engine.stats import Snapshot, Stats
+from crawler.extract import Extractor, InlineExtractor
 from crawler.fetch.auth.session_auth import SessionAuth
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
@@ -109,6 +110,7 @@ def open_crawl(
     random: Random | None = None,
     memory: Callable[[], int] = resident_bytes,
     sinks: Mapping[str, OpenSink] | None = None,
+    extractor: Extractor | None = None,
 ) -> Crawl:
     """A crawl ready to run; its seeds are in its state.
 
@@ -123,7 +125,8 @@ def open_crawl(
     With all of them simulated, two runs write the same bytes.
 
     `sinks` opens other sinks than those that `config.output` names, by the name under
-    which the store keeps their position.
+    which the store keeps their position. `extractor` reads bodies; None: inline, with
+    all readers of the registry.
     """
     random = random or Random()
     config = with_absolute_outputs(config)
@@ -138,8 +141,9 @@ def open_crawl(
         black_box = open_black_box(config, store)
         held.callback(black_box.close)
         crawl = Crawl(
-            config, store, run, opened, images, black_box, clock, random, memory
-        )
+            config, store, run, opened, images, black_box, clock, random, memory,
+            extractor or InlineExtractor(),
+        )  # fmt: skip
         held.callback(crawl.close_client)
         crawl.lost = lost
         if mode != "resume":
@@ -168,6 +172,7 @@ class Crawl:
         clock: Callable[[], float],
         random: Random,
         memory: Callable[[], int],
+        extractor: Extractor,
     ) -> None:
         widened = [url for url, _ in store.notes(WIDENED)]
         self._scope = Scope(config.scope, (*config.seeds, *widened))
@@ -208,6 +213,7 @@ class Crawl:
             self._frontier,
             RobotsCache(config.robots, self._client.fetch, store, clock),
             self._client,
+            extractor,
             CandidateBuilder(
                 config, self._scope, traps, self._frontier.known, self._widen
             ),
@@ -384,7 +390,8 @@ def visit(
     """
     with _lone_client(config, (url,), trace) as (client, store):
         gate = RobotsCache(config.robots, client.fetch, store, time.time)
-        return Visitor(config, client.fetch, gate, time.time).visit(url)
+        visitor = Visitor(config, client.fetch, InlineExtractor(), gate, time.time)
+        return visitor.visit(url)
 
 
 class RobotsAnswer(Struct, frozen=True):

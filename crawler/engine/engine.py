@@ -25,7 +25,7 @@ from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.committer import Committer
 from crawler.engine.revalidation import CachedFields, answer_of, unmodified_record
 from crawler.engine.robots_cache import RobotsCache, RobotsFetch
-from crawler.extract import extract
+from crawler.extract import Extractor
 from crawler.fetch.client import Client
 from crawler.fetch.conditional import (
     conditional_headers,
@@ -37,7 +37,7 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.throttle import HostFeedback, feedback_of, feedback_of_failure
 from crawler.model.config import Config
 from crawler.model.crawl import Lease, Outcome
-from crawler.model.documents import File, Image, Page
+from crawler.model.documents import Document, File, Image, Page
 from crawler.model.errors import Failure, TooLarge
 from crawler.model.http import Request, Response, Validators
 from crawler.model.records import ImageRecord, PageRecord
@@ -71,6 +71,7 @@ class Engine:
         frontier: Frontier,
         gate: RobotsCache,
         client: Client,
+        extractor: Extractor,
         discovery: CandidateBuilder,
         limits: Quotas,
         traps: Traps,
@@ -84,6 +85,7 @@ class Engine:
         self._frontier = frontier
         self._gate = gate
         self._client = client
+        self._extractor = extractor
         self._discovery = discovery
         self._limits = limits
         self._traps = traps
@@ -404,12 +406,15 @@ class Engine:
         image = record_builder.image_record(lease, response, what)
         return Outcome(lease, image, (), response.body, validators)
 
-    def _extract(self, lease: Lease, response: Response) -> Page | Image | File:
+    def _extract(self, lease: Lease, response: Response) -> Document:
         self._black_box.reads(lease.url)
         try:
-            return extract(
-                response, lease.destination, self._config.limits
-            )  # cheaper than in a thread
+            return self._extractor.extract(
+                response,
+                lease.destination,
+                self._config.limits,
+                with_text="links" in self._include,
+            )
         finally:
             self._black_box.has_read()
 

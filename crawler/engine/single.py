@@ -15,7 +15,7 @@ from msgspec import Struct
 from crawler.engine import record_builder
 from crawler.engine.engine import ACCEPT
 from crawler.engine.robots_cache import RobotsCache
-from crawler.extract import extract
+from crawler.extract import Extractor
 from crawler.model.config import Config
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import File, Page
@@ -55,11 +55,13 @@ class Visitor:
         self,
         config: Config,
         fetch: Callable[[Request], Response],
+        extractor: Extractor,
         gate: RobotsCache,
         clock: Callable[[], float],
     ) -> None:
         self._config = config
         self._fetch = fetch
+        self._extractor = extractor
         self._gate = gate
         self._clock = clock
         self._learnt: dict[str, RobotsRecord] = {}
@@ -118,7 +120,12 @@ class Visitor:
         return target
 
     def _read(self, lease: Lease, response: Response) -> TerminalRecord:
-        what = extract(response, lease.destination, self._config.limits)
+        what = self._extractor.extract(
+            response,
+            lease.destination,
+            self._config.limits,
+            with_text="links" in HEAVY,
+        )
         if isinstance(what, Page):
             return record_builder.page_record(lease, response, what, HEAVY)
         if isinstance(what, File):

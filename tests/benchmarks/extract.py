@@ -31,7 +31,7 @@ from selectolax.lexbor import LexborHTMLParser
 from crawler.extract import extract
 from crawler.extract.charset import decide, markup
 from crawler.extract.html.tags import start_tags
-from crawler.extract.images.formats import read_picture
+from crawler.extract.images.formats import read_header
 from crawler.model.config import LimitsConfig
 from crawler.model.http import Response, Timings
 
@@ -109,7 +109,7 @@ def with_pillow(url: str, body: bytes) -> None:
 
 
 PICTURE_STAGES: dict[str, Callable[[str, bytes], Any]] = {
-    "read a picture": lambda url, body: read_picture(body, "image/png"),
+    "read a picture": lambda url, body: read_header(body, "image/png"),
     "Pillow: open, verify": with_pillow,
 }
 

@@ -1,6 +1,6 @@
 """A crawl that dies of what it reads: `python -m tests.helpers.deadly FOLDER URL`.
 
-What has the type `application/x-deadly` kills the process, as a defect in a C library
+A body of the type `application/x-deadly` kills the process, as a defect in a C library
 would.
 """
 
@@ -12,10 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import NoReturn
-from unittest.mock import patch
 
 from crawler.engine.builder import open_crawl
-from crawler.extract import _READERS as readers
+from crawler.extract import InlineExtractor
+from crawler.extract.registry import READERS
 from crawler.model.config import Config, PolitenessConfig
 
 DEADLY = "application/x-deadly"
@@ -37,10 +37,9 @@ def main(folder: str, url: str) -> None:
     config = Config(
         seeds=(url,), dir=folder, politeness=PolitenessConfig(per_host=8, wait=0.0)
     )
-    with patch.dict(readers, {DEADLY: die}):
-        open_crawl(
-            config, mode="resume" if (Path(folder) / "state").is_dir() else "new"
-        ).run()
+    begun = (Path(folder) / "state").is_dir()
+    extractor = InlineExtractor({**READERS, DEADLY: die})
+    open_crawl(config, mode="resume" if begun else "new", extractor=extractor).run()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import msgspec
 import hub
 from crawler.engine import builder
 from crawler.engine.builder import Crawl, Summary, open_crawl
+from crawler.extract import InlineExtractor
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, PolitenessConfig
@@ -208,7 +209,7 @@ def crawl(
     with in_place_of_the_client(world):
         subject = Crawl(
             config, store, Run("R", ""), {"lines": sink}, images, black_box, world.clock,
-            random.Random(0), lambda: 0,
+            random.Random(0), lambda: 0, InlineExtractor(),
         )  # fmt: skip
     subject.held = ExitStack()
     subject.sow()

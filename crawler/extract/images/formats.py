@@ -28,7 +28,7 @@ _MOST_PARTS = 1_000_000
 """Chunks, blocks or boxes that are walked at most, of one picture."""
 
 
-class Picture(NamedTuple):
+class ImageHeader(NamedTuple):
     """Pixels as shown (None: the file doesn't say); `frames` is 1 for a still
     picture."""
 
@@ -38,13 +38,13 @@ class Picture(NamedTuple):
     frames: int | None = 1
 
 
-def read_picture(body: bytes, media_type: str) -> Picture:
+def read_header(body: bytes, media_type: str) -> ImageHeader:
     """What `body` says, whose first bytes told `media_type` (`sniff.image_type`).
 
     Raises ImageDecodeFailure for a picture that is cut short or damaged.
     """
     try:
-        picture = PICTURES[media_type](body)
+        picture = FORMATS[media_type](body)
     except (error, IndexError):
         raise _cut_short(media_type) from None
     if picture.width == 0 or picture.height == 0:
@@ -70,7 +70,7 @@ _U32_PAIR = Struct(">II").unpack_from
 _U16_PAIR = Struct(">HH").unpack_from
 
 
-def _png(body: bytes) -> Picture:
+def _png(body: bytes) -> ImageHeader:
     """PNG, third edition (W3C): chunks of length, type, data and CRC; acTL counts
     frames."""
     view, size, checksum = memoryview(body), len(body), zlib.crc32
@@ -100,7 +100,7 @@ def _png(body: bytes) -> Picture:
             "image/png: no picture in it (IHDR and IDAT are needed)"
         )
     width, height = _U32_PAIR(body, 16)
-    return Picture("png", width, height, max(frames, 1))
+    return ImageHeader("png", width, height, max(frames, 1))
 
 
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -109,7 +109,7 @@ _JPEG_MARKER = re.compile(rb"\xff[\x01-\xfe]").search
 _JPEG_ALONE = frozenset([0x01, *range(0xD0, 0xD9)])
 
 
-def _jpeg(body: bytes) -> Picture:
+def _jpeg(body: bytes) -> ImageHeader:
     """JPEG (ITU T.81 annex B): markers with lengths up to the first scan, then the
     end's marker."""
     position = 2
@@ -134,10 +134,10 @@ def _jpeg(body: bytes) -> Picture:
         raise ImageDecodeFailure("image/jpeg: a scan without a frame")
     if body.rfind(b"\xff\xd9", position) < 0:
         raise _cut_short("image/jpeg")
-    return Picture("jpeg", *size)
+    return ImageHeader("jpeg", *size)
 
 
-def _gif(body: bytes) -> Picture:
+def _gif(body: bytes) -> ImageHeader:
     """GIF89a: blocks up to the trailer. A missing trailer is forgiven, a cut block is
     not."""
     width, height, flags = Struct("<HHB").unpack_from(body, 6)
@@ -157,7 +157,7 @@ def _gif(body: bytes) -> Picture:
             break
     if not frames:
         raise ImageDecodeFailure("image/gif: no picture in it")
-    return Picture("gif", width, height, frames)
+    return ImageHeader("gif", width, height, frames)
 
 
 def _color_table(flags: int) -> int:
@@ -185,7 +185,7 @@ def _chunks_of_webp(body: bytes) -> Iterator[tuple[bytes, int]]:
         position += 8 + length + length % 2
 
 
-def _webp(body: bytes) -> Picture:
+def _webp(body: bytes) -> ImageHeader:
     size: tuple[int, int] | None = None
     frames = pixels = 0
     for kind, at in _chunks_of_webp(body):
@@ -205,14 +205,14 @@ def _webp(body: bytes) -> Picture:
             frames += 1
     if size is None or not (pixels or frames):
         raise ImageDecodeFailure("image/webp: no picture in it")
-    return Picture("webp", *size, max(frames, 1))
+    return ImageHeader("webp", *size, max(frames, 1))
 
 
 def _u24(body: bytes, at: int) -> int:
     return int(Struct("<I").unpack_from(body, at)[0] & 0xFFFFFF)
 
 
-def _bmp(body: bytes) -> Picture:
+def _bmp(body: bytes) -> ImageHeader:
     offset, header = Struct("<II").unpack_from(body, 10)
     if header in (12, 16):
         width, height, _, bits = Struct("<HHHH").unpack_from(body, 18)
@@ -222,10 +222,10 @@ def _bmp(body: bytes) -> Picture:
         packed = compression not in (0, 3)
     if not packed:
         _need(body, offset + (width * bits + 31) // 32 * 4 * abs(height), "image/bmp")
-    return Picture("bmp", width, abs(height))
+    return ImageHeader("bmp", width, abs(height))
 
 
-def _icon(body: bytes) -> Picture:
+def _icon(body: bytes) -> ImageHeader:
     """ICO and CUR: a directory of pictures, of which the largest counts."""
     kind, count = Struct("<HH").unpack_from(body, 2)
     sizes = []
@@ -235,7 +235,7 @@ def _icon(body: bytes) -> Picture:
         sizes.append((width or 256, height or 256))
     if not sizes:
         raise ImageDecodeFailure("image/x-icon: no picture in it")
-    return Picture("ico" if kind == 1 else "cur", *max(sizes))
+    return ImageHeader("ico" if kind == 1 else "cur", *max(sizes))
 
 
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
@@ -243,7 +243,7 @@ _TIFF_DATA = ((273, 279), (324, 325))
 """Tags of the places and of the lengths of the strips, and of the tiles."""
 
 
-def _tiff(body: bytes) -> Picture:
+def _tiff(body: bytes) -> ImageHeader:
     """TIFF 6.0: directories of tags, one for each picture."""
     order = "<" if body[:1] == b"I" else ">"
     number = Struct(order + "I").unpack_from
@@ -259,7 +259,7 @@ def _tiff(body: bytes) -> Picture:
                 _need(body, start + length, "image/tiff")
     if size is None:
         raise ImageDecodeFailure("image/tiff: no picture in it")
-    return Picture("tiff", *size, len(seen))
+    return ImageHeader("tiff", *size, len(seen))
 
 
 def _first(tags: dict[int, tuple[int, ...]], tag: int) -> int:
@@ -315,7 +315,7 @@ def _boxes(
         position = box_end
 
 
-def _iso(body: bytes, name: str) -> Picture:
+def _iso(body: bytes, name: str) -> ImageHeader:
     """AVIF and HEIF: the largest of the sizes told is the picture's; the others are its
     tiles, its thumbnail, its transparency."""
     sizes = [
@@ -330,13 +330,13 @@ def _iso(body: bytes, name: str) -> Picture:
     ):
         raise ImageDecodeFailure(f"image/{name}: no picture in it")
     width, height = max(sizes, key=lambda size: size[0] * size[1])
-    return Picture(name, width, height, max([1, *frames]))
+    return ImageHeader(name, width, height, max([1, *frames]))
 
 
 _ISO_SIZES = (b"meta", b"iprp", b"ipco", b"ispe")
 _ISO_SAMPLES = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsz")
 
-PICTURES: dict[str, Callable[[bytes], Picture]] = {
+FORMATS: dict[str, Callable[[bytes], ImageHeader]] = {
     "image/png": _png,
     "image/jpeg": _jpeg,
     "image/gif": _gif,
@@ -348,5 +348,5 @@ PICTURES: dict[str, Callable[[bytes], Picture]] = {
     "image/heic": lambda body: _iso(body, "heic"),
     # Its dimensions stand in single bits behind an entropy coder's table; nobody needed
     # them yet.
-    "image/jxl": lambda body: Picture("jxl", None, None, None),
+    "image/jxl": lambda body: ImageHeader("jxl", None, None, None),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from crawler.extract.images.formats import Picture
+from crawler.extract.images.formats import ImageHeader
 from crawler.extract.xml.parser import elements, parts_of
 from crawler.model.errors import ImageDecodeFailure
 
@@ -24,7 +24,7 @@ _PIXELS = {
 _LARGEST = 10**7
 
 
-def read_svg(body: bytes) -> Picture:
+def read_svg_header(body: bytes) -> ImageHeader:
     """Width and height in CSS pixels, by the attributes of the root, else by its
     viewBox.
 
@@ -42,7 +42,7 @@ def read_svg(body: bytes) -> Picture:
             "image/svg+xml: ends before its end; the file was cut short"
         )
     width, height = _size(root.attributes)
-    return Picture("svg", width, height)
+    return ImageHeader("svg", width, height)
 
 
 def _size(attributes: Mapping[str, str]) -> tuple[int | None, int | None]:

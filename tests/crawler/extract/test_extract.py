@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-import crawler.extract
-from crawler.extract import extract
+from crawler.extract import InlineExtractor, extract
 from crawler.extract.xml.listing import read_listing
 from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination
@@ -333,12 +332,10 @@ def test_any_body(
     assert isinstance(found, Image if destination == "image" else (Page, Image, File))
 
 
-def test_a_reader_that_breaks_takes_one_record_with_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_reader_that_fails_is_an_error_of_that_document_alone() -> None:
     def broken(body: Any) -> Page:
         raise RecursionError("too deep")
 
-    monkeypatch.setitem(crawler.extract._READERS, "text/html", broken)
+    extractor = InlineExtractor({"text/html": broken})
     with pytest.raises(ExtractFailure, match="text/html: RecursionError: too deep"):
-        read(b"", "text/html")
+        extractor.extract(response(b"", "text/html"), "page", LimitsConfig())

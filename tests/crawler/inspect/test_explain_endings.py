@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, get_args
-from unittest.mock import patch
 
 import pytest
 from msgspec.structs import replace
@@ -19,7 +18,8 @@ from msgspec.structs import replace
 from crawler.cli import run
 from crawler.cli.state_options import open_state
 from crawler.engine.builder import open_crawl
-from crawler.extract import _READERS as readers
+from crawler.extract import InlineExtractor
+from crawler.extract.registry import READERS
 from crawler.inspect.explain import Explanation, explain
 from crawler.model.config import (
     Config,
@@ -58,7 +58,9 @@ def ask(case: Case) -> Explanation:
         return explain(state, config, case.url, 1e9)
 
 
-def crawl(folder: Path, seed: str, **changes: Any) -> Config:
+def crawl(
+    folder: Path, seed: str, extractor: InlineExtractor | None = None, **changes: Any
+) -> Config:
     """Crawl from the seed, at once and with one attempt for each URL unless `changes`
     say more."""
     settings = {
@@ -66,7 +68,7 @@ def crawl(folder: Path, seed: str, **changes: Any) -> Config:
         "retry": RetryConfig(tries=1),
     } | changes
     config = Config(seeds=(seed,), dir=str(folder), **settings)
-    open_crawl(config, mode="new").run()
+    open_crawl(config, mode="new", extractor=extractor).run()
     return config
 
 
@@ -175,8 +177,8 @@ def broken_reader(folder: Path) -> Case:
         raise RecursionError("too deep")
 
     site = Site({"": reply("x", "application/x-deep"), "robots.txt": reply(status=404)})
-    with patch.dict(readers, {"application/x-deep": breaks_down}):
-        crawl(folder, site.url("/"))
+    extractor = InlineExtractor({**READERS, "application/x-deep": breaks_down})
+    crawl(folder, site.url("/"), extractor)
     site.stop()
     said = "failed: extract, application/x-deep: RecursionError: too deep"
     return Case(folder, site.url("/"), said)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crawler.extract.images.formats import PICTURES, Picture, read_picture
+from crawler.extract.images.formats import FORMATS, ImageHeader, read_header
 from crawler.extract.sniff import image_type
 from crawler.model.errors import ImageDecodeFailure
 from tests.helpers.corpora import corpus
@@ -65,10 +65,10 @@ SAMPLES: dict[str, bytes] = {
 }
 
 
-def read(body: bytes) -> Picture:
+def read(body: bytes) -> ImageHeader:
     media_type = image_type(body)
     assert media_type is not None
-    return read_picture(body, media_type)
+    return read_header(body, media_type)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -147,7 +147,7 @@ def test_a_decompression_bomb_is_not_decompressed() -> None:
 )
 def test_no_pictures(body: bytes) -> None:
     with pytest.raises(ImageDecodeFailure):
-        read_picture(body, image_type(body) or "image/png")
+        read_header(body, image_type(body) or "image/png")
 
 
 def test_trailing_bytes_are_forgiven() -> None:
@@ -167,12 +167,12 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 @settings(max_examples=400)
-@given(damaged() | st.binary(max_size=100), st.sampled_from(sorted(PICTURES)))
+@given(damaged() | st.binary(max_size=100), st.sampled_from(sorted(FORMATS)))
 @example(b"II*\0" + struct.pack("<IHHHII", 8, 1, 273, 4, 2**32 - 1, 0), "image/tiff")
 def test_rubbish_is_a_failure_or_a_picture(body: bytes, media_type: str) -> None:
     for kind in {media_type, image_type(body) or media_type}:
         try:
-            picture = read_picture(body, kind)
+            picture = read_header(body, kind)
         except ImageDecodeFailure:
             continue
         assert picture.width != 0

@@ -1,0 +1,115 @@
+"""Extraction behind one call, and the implementation that runs in the calling process.
+
+The other implementation sends the response to a child process with limits on memory and
+CPU time (`crawler/engine/extraction_worker.py`). Links are extracted inline: the
+readers of this room are linear in time and memory, and a thread or a process would
+cost more than they do. The child process is for trees and for image decoders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from crawler.extract.body import Body, Reader, read_other
+from crawler.extract.registry import READERS
+from crawler.extract.sniff import MediaType, looks_like_svg, parse_media_type, sniff
+from crawler.model.config import LimitsConfig
+from crawler.model.crawl import Destination
+from crawler.model.documents import Document
+from crawler.model.errors import (
+    BodyFailure,
+    ExtractFailure,
+    ImageDecodeFailure,
+    TooLarge,
+)
+from crawler.model.http import Response
+
+
+class Extractor(Protocol):
+    """Makes a Document of a response."""
+
+    def extract(
+        self,
+        response: Response,
+        destination: Destination,
+        limits: LimitsConfig,
+        *,
+        with_text: bool = False,
+    ) -> Document:
+        """The Document in the body of `response`; an Image if `destination` is "image".
+
+        `with_text` asks for the texts of a page's links. Raises ImageDecodeFailure
+        where an image is wanted and the body is none, or is damaged; TooLarge for an
+        image that was cut at the size limit; ExtractFailure where the reader failed.
+        No other exception is raised for a body, whatever it contains.
+        """
+        ...
+
+
+class InlineExtractor:
+    """An Extractor that calls the reader in the calling process.
+
+    `readers` is the table by media type. Other than the default it is for tests, and
+    for programs that add a reader of their own.
+    """
+
+    def __init__(self, readers: Mapping[str, Reader] = READERS) -> None:
+        self._readers = readers
+
+    def extract(
+        self,
+        response: Response,
+        destination: Destination,
+        limits: LimitsConfig,
+        *,
+        with_text: bool = False,
+    ) -> Document:
+        """As `Extractor.extract`."""
+        declared = parse_media_type(response.header("content-type") or "")
+        media_type = self._media_type(response, destination, declared)
+        self._check_image(response, destination, media_type)
+        body = Body(
+            response.url,
+            response.body,
+            media_type,
+            declared.parameters.get("charset") if declared else None,
+            limits.max_links,
+            with_text,
+        )
+        try:
+            return self._readers.get(media_type, read_other)(body)
+        except BodyFailure:
+            raise
+        except Exception as error:  # this URL fails, and the crawl goes on
+            raise ExtractFailure(
+                f"{media_type}: {type(error).__name__}: {error}"
+            ) from error
+
+    def _media_type(
+        self, response: Response, destination: Destination, declared: MediaType | None
+    ) -> str:
+        media_type = sniff(declared.essence if declared else None, response.body)
+        if (
+            destination == "image"
+            and not self._is_image(media_type)
+            and looks_like_svg(response.body)
+        ):
+            return "image/svg+xml"
+        return media_type
+
+    def _is_image(self, media_type: str) -> bool:
+        return media_type.startswith("image/") and media_type in self._readers
+
+    def _check_image(
+        self, response: Response, destination: Destination, media_type: str
+    ) -> None:
+        is_image = self._is_image(media_type)
+        if destination == "image" and not is_image:
+            raise ImageDecodeFailure(
+                f"{media_type}: the bytes are no image of a known kind"
+            )
+        if response.truncated and is_image:
+            raise TooLarge(
+                f"{media_type}: longer than the {len(response.body)} bytes allowed"
+            )

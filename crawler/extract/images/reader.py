@@ -1,0 +1,22 @@
+"""The readers of images: binary formats, and SVG."""
+
+from __future__ import annotations
+
+from crawler.extract.body import Body
+from crawler.extract.images.formats import ImageHeader, read_header
+from crawler.model.documents import Image
+
+
+def read_image(body: Body) -> Image:
+    return _image(body.media_type, read_header(body.content, body.media_type))
+
+
+def read_svg(body: Body) -> Image:
+    # Imported late: lxml is 7 MB, which a crawl without XML does not need.
+    from crawler.extract.images.svg import read_svg_header
+
+    return _image("image/svg+xml", read_svg_header(body.content))
+
+
+def _image(media_type: str, header: ImageHeader) -> Image:
+    return Image(media_type, header.format, header.width, header.height, header.frames)
