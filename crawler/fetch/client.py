@@ -46,7 +46,7 @@ from crawler.fetch.connect.guard import AddressGuard
 from crawler.fetch.connect.pool import Pool, PoolStatistics
 from crawler.fetch.connect.proxy import Proxies, Proxy, proxy_authorization
 from crawler.fetch.connect.tunnel import proxy_error
-from crawler.fetch.cookies import CookieJar
+from crawler.fetch.cookies.jar import CookieJar
 from crawler.fetch.deadline import Deadline
 from crawler.fetch.dns.resolver import open_resolver
 from crawler.fetch.dns.system import Mapped, Resolver

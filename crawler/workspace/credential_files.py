@@ -18,7 +18,8 @@ import msgspec
 from crawler.fetch.auth.credentials import Credentials, parse_credentials
 from crawler.fetch.auth.netrc import read_netrc
 from crawler.fetch.auth.session_auth import SessionAuth, trusted_origins
-from crawler.fetch.cookies import Cookie, CookieJar
+from crawler.fetch.cookies.cookie import Cookie
+from crawler.fetch.cookies.jar import CookieJar
 from crawler.fetch.cookies.netscape import read_netscape, write_netscape
 from crawler.model.config import HttpConfig
 from crawler.model.errors import OutputError, UsageError

@@ -29,7 +29,8 @@ from crawler.fetch.conditional import (
     validators_of,
 )
 from crawler.fetch.connect.proxy import parse_proxy
-from crawler.fetch.cookies import CookieJar, Site
+from crawler.fetch.cookies.cookie import RequestContext
+from crawler.fetch.cookies.jar import CookieJar
 from crawler.fetch.cookies.netscape import read_netscape, write_netscape
 from crawler.fetch.dns.files import read_hosts, read_resolv_conf
 from crawler.fetch.dns.message import MAX_ADDRESSES, Question
@@ -113,7 +114,7 @@ def cookies(data: bytes) -> None:
     jar = CookieJar(per_domain=5, total=8)
     values = data.decode("latin-1").split("\n")
     for host in ("a.example", "x.a.example", "127.0.0.1"):
-        site = Site(host, "/x/y", True)
+        site = RequestContext(host, "/x/y", True)
         jar.receive(values, site, 1e9)
         header = jar.header(site, 1e9)
         assert len(jar) <= 8

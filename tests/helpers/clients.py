@@ -15,7 +15,7 @@ import pytest
 from crawler.fetch.auth.credentials import Credentials
 from crawler.fetch.auth.session_auth import SessionAuth, trusted_origins
 from crawler.fetch.client import Client
-from crawler.fetch.cookies import CookieJar
+from crawler.fetch.cookies.jar import CookieJar
 from crawler.fetch.dns.system import Resolver
 from crawler.model.config import HttpConfig
 from crawler.model.errors import Failure

@@ -14,7 +14,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 
 from crawler.fetch.auth.credentials import Authenticator, Credentials
-from crawler.fetch.cookies import CookieJar, Site
+from crawler.fetch.cookies.cookie import RequestContext
+from crawler.fetch.cookies.jar import CookieJar
 from crawler.fetch.target import Target, parse_target
 from crawler.model.errors import ProtocolFailure
 from crawler.model.http import Header, Request, Response
@@ -137,9 +138,11 @@ class SessionAuth:
         return None
 
 
-def _site(request: Request, target: Target) -> Site:
+def _site(request: Request, target: Target) -> RequestContext:
     initiator = page_origin(request.referer) if request.referer else None
-    return Site(target.host, target.path, target.secure, initiator, request.subresource)
+    return RequestContext(
+        target.host, target.path, target.secure, initiator, request.subresource
+    )
 
 
 def page_origin(url: str) -> str:

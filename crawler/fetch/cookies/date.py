@@ -1,4 +1,7 @@
-"""Dates of cookies, as lenient as RFC 6265bis section 5.1.1 wants it. No I/O."""
+"""Parses the dates in cookies, as leniently as RFC 6265bis section 5.1.1 demands.
+
+No I/O.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,11 @@ _MONTHS = (
 
 
 def parse_date(text: str) -> int | None:
-    """Seconds since the epoch, negative before it; None if `text` names no moment.
+    """Seconds since the epoch (negative before it); None if `text` is not a date.
 
-    The first token that can be a time is the time, the first of the rest that can be a
-    day the day, and so on, in any order and with any words between.
+    The first token that can be a time is the time, the first of the remaining tokens
+    that can be a day is the day, and so on. Their order does not matter, and unknown
+    words between them are ignored.
 
     >>> parse_date("Sun, 06 Nov 1994 08:49:37 GMT")
     784111777

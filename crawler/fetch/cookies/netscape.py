@@ -1,10 +1,9 @@
-"""Cookies as the text file that Netscape began and that curl, wget and yt-dlp still
-share. No I/O.
+"""Netscape's cookies.txt format, which curl, wget and yt-dlp still share. No I/O.
 
-Seven fields in a line, with tabs between: domain, whether it covers subdomains, path,
-whether it needs TLS, expiry (seconds since the epoch, 0: none), name, value.
-`#HttpOnly_` before the domain is curl's addition; other lines that begin with # are
-comments. SameSite has no place in it.
+A line has seven fields, separated by tabs: the domain, whether the cookie covers
+subdomains, the path, whether it requires TLS, the expiry (seconds since the epoch, 0:
+none), the name and the value. `#HttpOnly_` before the domain is curl's extension; other
+lines that begin with # are comments. The format cannot express SameSite.
 """
 
 from __future__ import annotations
@@ -12,18 +11,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from crawler.fetch.cookies import MAX_COOKIE, Cookie
+from crawler.fetch.cookies.cookie import MAX_COOKIE, Cookie
 from crawler.model.errors import UsageError
 
 MAX_LINES = 100_000
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HTTP_ONLY = "#HttpOnly_"
-_HEAD = "# Netscape HTTP Cookie File\n# Written by orbweb. It holds secrets: whoever has it is you.\n\n"
+_HEAD = (
+    "# Netscape HTTP Cookie File\n"
+    "# Written by orbweb. Keep it secret: it lets others act as you.\n\n"
+)
 
 
 def read_netscape(data: bytes, name: str) -> list[Cookie]:
-    """The cookies of a file called `name`. Raises UsageError with the line of the first
-    mistake, and never with what stands there."""
+    """The cookies in the content of the file called `name`.
+
+    Raises UsageError with the number of the first bad line, never with its text, which
+    may hold a secret.
+    """
     found = []
     for number, line in enumerate(data.decode("latin-1").split("\n"), 1):
         if number > MAX_LINES:
@@ -41,11 +46,11 @@ def read_netscape(data: bytes, name: str) -> list[Cookie]:
 
 def _cookie(line: str, http_only: bool) -> Cookie:
     fields = line.split("\t")
-    if len(fields) == 6:  # an empty value, and an editor that cuts line ends
+    if len(fields) == 6:  # an empty value after an editor stripped trailing tabs
         fields.append("")
     if len(fields) != 7:
         raise ValueError(
-            "no line of a cookie file in Netscape's format: seven fields with tabs between"
+            "not in Netscape's cookie file format (seven fields separated by tabs)"
         )
     domain, subdomains, path, secure, expires, name, value = fields
     if len(name) + len(value) > MAX_COOKIE or not domain:
@@ -67,7 +72,7 @@ def _cookie(line: str, http_only: bool) -> Cookie:
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 15):
-        raise ValueError("the fifth field, the expiry, is no number of seconds")
+        raise ValueError("the fifth field, the expiry, is not a number of seconds")
     return int(text)
 
 
@@ -78,8 +83,11 @@ def _flag(text: str) -> bool:
 
 
 def write_netscape(cookies: Iterable[Cookie]) -> bytes:
-    """The file. Cookies that end with the crawl are in it too, as with curl; those that
-    hold a tab can't be."""
+    """The content of a cookies.txt file.
+
+    Session cookies are written too, as curl does. Cookies that contain a tab are left
+    out, because the format has no way to quote it.
+    """
     lines = [_line(cookie) for cookie in cookies]
     return (_HEAD + "".join(line for line in lines if line.count("\t") == 6)).encode(
         "latin-1"

@@ -8,15 +8,16 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
-from crawler.fetch.cookies import CookieJar, Site
+from crawler.fetch.cookies.cookie import RequestContext
+from crawler.fetch.cookies.jar import CookieJar
 from crawler.frontier.memory import MemoryStore
 from crawler.model.config import Config, HttpConfig, PolitenessConfig
 from crawler.model.errors import OutputError, UsageError
 from crawler.workspace.credential_files import open_identity, open_jar, write_jar
-from tests.site.server import Site as Server
+from tests.site.server import Site
 
 NOW = 1_700_000_000.0
-A = Site("a.example", "/", True)
+A = RequestContext("a.example", "/", True)
 FILE = "a.example\tFALSE\t/\tFALSE\t0\tfrom\tfile\n"
 
 
@@ -55,7 +56,7 @@ def test_files_that_can_not_be_used(tmp_path: Path) -> None:
         write_jar(f"{missing}/jar", CookieJar())
 
 
-def test_a_crawl_lets_itself_in_and_remembers(tmp_path: Path, site: Server) -> None:
+def test_a_crawl_lets_itself_in_and_remembers(tmp_path: Path, site: Site) -> None:
     config = Config(
         seeds=(site.base + "/bounce", site.base + "/set-cookie", site.base + "/basic"),
         dir=str(tmp_path / "crawl"),

@@ -1,10 +1,10 @@
-"""netscape: cookies as a file."""
+"""netscape: cookies.txt files."""
 
 from __future__ import annotations
 
 import pytest
 
-from crawler.fetch.cookies import Cookie
+from crawler.fetch.cookies.cookie import Cookie
 from crawler.fetch.cookies.netscape import read_netscape, write_netscape
 from crawler.model.errors import UsageError
 
@@ -17,7 +17,7 @@ d.example\tFALSE\t/\tFALSE\t0\tempty
 """
 
 
-def test_a_file_of_curl() -> None:
+def test_a_file_written_by_curl() -> None:
     assert read_netscape(FILE, "cookies.txt") == [
         Cookie("lang", "de", "a.example", "/", 1_700_000_000, host_only=False),
         Cookie("sid", "s3cr3t", "b.example", "/x", secure=True, http_only=True),
@@ -34,7 +34,7 @@ def test_what_is_written_is_read_again() -> None:
     assert read_netscape(written, "again") == cookies
 
 
-def test_a_tab_can_not_be_written() -> None:
+def test_a_cookie_with_a_tab_is_left_out() -> None:
     assert b"tab" not in write_netscape([Cookie("tab", "a\tb", "a.example")])
 
 
@@ -44,7 +44,7 @@ def test_a_tab_can_not_be_written() -> None:
      b"a\tTRUE\t/\tTRUE\t-1\tx\ts3cr3t", b"a\tTRUE\t/\tTRUE\t0\tx\ts3cr3t\0",
      b"\tTRUE\t/\tTRUE\t0\tx\ts3cr3t", b"a\tTRUE\t/\tTRUE\t0\tx\ts3cr3t" + b"x" * 5000],
 )  # fmt: skip
-def test_a_mistake_is_shown_by_its_line_and_not_by_its_words(line: bytes) -> None:
+def test_an_error_names_the_line_and_never_shows_its_text(line: bytes) -> None:
     with pytest.raises(UsageError) as caught:
         read_netscape(b"# one\n" + line, "jar.txt")
     assert str(caught.value).startswith("jar.txt:2: ")

@@ -1,0 +1,190 @@
+"""The cookie jar: stores cookies within bounds and selects those to send. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from msgspec.structs import replace
+
+from crawler.fetch.cookies.cookie import Cookie, RequestContext
+from crawler.fetch.cookies.matching import (
+    cookie_domain,
+    domain_matches,
+    is_same_site,
+    is_sent,
+    path_matches,
+)
+from crawler.fetch.cookies.set_cookie import parse_set_cookie
+
+MAX_PER_DOMAIN = 180
+"""Cookies of one registrable domain; this is Chromium's number."""
+MAX_TOTAL = 3000
+
+
+class CookieJar:
+    """All cookies of one crawl. `now` is always seconds since the epoch.
+
+    `on_change` is called with a registrable domain and all its cookies after some of
+    them have changed.
+    """
+
+    def __init__(
+        self,
+        on_change: Callable[[str, list[Cookie]], None] | None = None,
+        *,
+        per_domain: int = MAX_PER_DOMAIN,
+        total: int = MAX_TOTAL,
+    ) -> None:
+        self._on_change = on_change
+        self._per_domain = per_domain
+        self._total = total
+        # By registrable domain, because no cookie matches a host of another one; the
+        # most recently used domain is last.
+        self._domains: dict[str, dict[_Key, _Entry]] = {}
+        self._count = 0
+        self._changed: set[str] = set()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Cookie]:
+        for group in self._domains.values():
+            yield from (entry.cookie for entry in group.values())
+
+    def _cookies(self, domain: str) -> list[Cookie]:
+        return [entry.cookie for entry in self._domains.get(domain, {}).values()]
+
+    def receive(
+        self, values: Iterable[str], request: RequestContext, now: float
+    ) -> None:
+        """Store the cookies of a response's Set-Cookie fields (section 5.7)."""
+        for value in islice(values, MAX_PER_DOMAIN):
+            cookie = parse_set_cookie(value, request, now)
+            if cookie is not None and not self._shadows_secure(cookie, request):
+                self._put(cookie, now)
+        self._notify()
+
+    def put(self, cookie: Cookie, now: float) -> None:
+        """Store `cookie` in place of the one with the same name, domain and path.
+
+        If `cookie` has expired, the old one is removed and nothing is stored.
+        """
+        self._put(cookie, now)
+        self._notify()
+
+    def _put(self, cookie: Cookie, now: float) -> None:
+        domain = cookie_domain(cookie.domain)
+        group = self._domains.pop(domain, {})
+        before = group.get(_key(cookie))
+        if cookie.expires is not None and cookie.expires <= now:
+            if before is not None:
+                self._remove(domain, group, before)
+        elif before is not None:
+            cookie = replace(cookie, created=before.cookie.created)
+            if cookie != before.cookie:
+                self._changed.add(domain)
+            before.cookie, before.used = cookie, now
+        else:
+            group[_key(cookie)] = _Entry(cookie, now)
+            self._count += 1
+            self._changed.add(domain)
+        if group:
+            self._domains[domain] = group
+            self._enforce_limits(domain, group, now)
+
+    def header(self, request: RequestContext, now: float) -> str | None:
+        """The value of the Cookie field for `request` (section 5.8.3); None: no cookie
+        matches.
+        """
+        domain = cookie_domain(request.host) if self._domains else ""
+        if domain not in self._domains:
+            return None
+        group = self._domains[domain] = self._domains.pop(domain)
+        self._drop_expired(domain, group, now)
+        if not group:
+            del self._domains[domain]
+        cross_site = not is_same_site(request)
+        found = [
+            entry
+            for entry in group.values()
+            if is_sent(entry.cookie, request, cross_site)
+        ]
+        found.sort(key=lambda entry: (-len(entry.cookie.path), entry.cookie.created))
+        for entry in found:
+            entry.used = now
+        return "; ".join(_pair(entry.cookie) for entry in found) or None
+
+    def _notify(self) -> None:
+        changed, self._changed = self._changed, set()
+        if self._on_change is not None:
+            for domain in sorted(changed):
+                self._on_change(domain, self._cookies(domain))
+
+    def _shadows_secure(self, cookie: Cookie, request: RequestContext) -> bool:
+        """Whether `cookie`, set without TLS, would hide a Secure cookie ("leave secure
+        cookies alone", section 5.7).
+        """
+        if cookie.secure or request.secure:
+            return False
+        return any(
+            other.name == cookie.name
+            and other.secure
+            and (
+                domain_matches(other.domain, cookie.domain)
+                or domain_matches(cookie.domain, other.domain)
+            )
+            and path_matches(cookie.path, other.path)
+            for other in self._cookies(cookie_domain(cookie.domain))
+        )
+
+    def _enforce_limits(
+        self, domain: str, group: dict[_Key, _Entry], now: float
+    ) -> None:
+        if len(group) > self._per_domain:
+            self._drop_expired(domain, group, now)
+        while len(group) > self._per_domain:
+            self._evict(domain, group)
+        while self._count > self._total:
+            oldest, entries = next(iter(self._domains.items()))
+            self._evict(oldest, entries)
+            if not entries:
+                del self._domains[oldest]
+
+    def _evict(self, domain: str, group: dict[_Key, _Entry]) -> None:
+        """Remove the least recently used cookie.
+
+        Among equals it is one without Secure, and then the oldest one.
+        """
+        self._remove(
+            domain, group, min(group.values(), key=lambda e: (e.used, e.cookie.secure))
+        )
+
+    def _drop_expired(self, domain: str, group: dict[_Key, _Entry], now: float) -> None:
+        for entry in list(group.values()):
+            if entry.cookie.expires is not None and entry.cookie.expires <= now:
+                self._remove(domain, group, entry)
+
+    def _remove(self, domain: str, group: dict[_Key, _Entry], entry: _Entry) -> None:
+        del group[_key(entry.cookie)]
+        self._count -= 1
+        self._changed.add(domain)
+
+
+_Key = tuple[str, str, bool, str]
+
+
+class _Entry:
+    __slots__ = ("cookie", "used")
+
+    def __init__(self, cookie: Cookie, used: float) -> None:
+        self.cookie = cookie
+        self.used = used
+
+
+def _key(cookie: Cookie) -> _Key:
+    return cookie.name, cookie.domain, cookie.host_only, cookie.path
+
+
+def _pair(cookie: Cookie) -> str:
+    return f"{cookie.name}={cookie.value}" if cookie.name else cookie.value
