@@ -198,7 +198,6 @@ class Crawl:
         self._client, self._identity = _open_client(config, config.seeds, store, clock)
         self._writer = Committer(
             run,
-            self._frontier,
             store,
             sinks,
             images,

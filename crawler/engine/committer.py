@@ -50,20 +50,23 @@ MAX_HELD = 8 * 2**20
 OPTIONAL: dict[str, type[Record]] = {"skips": SkipRecord, "robots": RobotsRecord}
 
 
-class Ending(Protocol):
-    """What the writer needs of the frontier."""
+class Unfinished(Protocol):
+    """What the committer needs of a lease whose outcome is known."""
 
-    def done(
+    def detach(self) -> None:
+        """The worker has done its part; `finish` follows later."""
+        ...
+
+    def finish(
         self,
-        lease: Lease,
         ended: Ended,
         found: Iterable[Discovered],
         code: str | None,
-        why: str | None,
-        kept: StoredResponse | None,
+        detail: str | None,
+        stored: StoredResponse | None,
     ) -> int:
-        """The lease has its terminal record; how many URLs of `found` are queued by
-        it."""
+        """The lease has its terminal record; returns how many URLs of `found` are
+        new."""
         ...
 
 
@@ -73,7 +76,6 @@ class Committer:
     def __init__(
         self,
         run: Run,
-        frontier: Ending,
         store: Store,
         sinks: Mapping[str, RecordSink],
         images: ImageFiles,
@@ -85,7 +87,6 @@ class Committer:
     ) -> None:
         self._run = run
         self._seq = run.seq
-        self._frontier = frontier
         self._store = store
         self._sinks = sinks
         self._max_batch = max_batch
@@ -96,18 +97,24 @@ class Committer:
         }
         self._dedupe_content = dedupe_content
         self._clock = clock
-        self._batch: list[Outcome | Record] = []
+        self._batch: list[tuple[Unfinished, Outcome] | Record] = []
         self._held = 0
         images.recover(self._is_recorded)
 
-    def put(self, item: Outcome | Record) -> None:
-        """Take an outcome, or a record that ends no lease (`run`, `robots`). May
-        commit."""
+    def put(self, record: Record) -> None:
+        """Take a record that ends no lease (`run`, `robots`). May commit."""
+        self._take(record)
+
+    def finish(self, handle: Unfinished, outcome: Outcome) -> None:
+        """Take the outcome of a lease, which is finished by the commit. May commit."""
+        handle.detach()
+        self._held += len(outcome.picture or b"") + sum(
+            [len(one.url) for one in outcome.found]
+        )
+        self._take((handle, outcome))
+
+    def _take(self, item: tuple[Unfinished, Outcome] | Record) -> None:
         self._batch.append(item)
-        if isinstance(item, Outcome):
-            self._held += len(item.picture or b"") + sum(
-                [len(one.url) for one in item.found]
-            )
         if len(self._batch) >= self._max_batch or self._held >= MAX_HELD:
             self.commit()
 
@@ -138,17 +145,18 @@ class Committer:
             self._store.skips_written(len(pending))
             self._store.commit()
 
-    def _settle(self, item: Outcome | Record) -> Record:
+    def _settle(self, item: tuple[Unfinished, Outcome] | Record) -> Record:
         if isinstance(item, Record):
             return item
-        record = item.record
+        handle, outcome = item
+        record = outcome.record
         if isinstance(record, ImageRecord):
-            self._keep(record, item.picture)
-        kept = self._remember(item)
+            self._keep(record, outcome.picture)
+        stored = self._remember(outcome)
         if self._dedupe_content and isinstance(record, BodyRecord):
-            record = self._double(item.lease, record) or record
-        code, why = record_builder.ending_of(record)
-        new = self._frontier.done(item.lease, record.type, item.found, code, why, kept)
+            record = self._double(outcome.lease, record) or record
+        code, detail = record_builder.ending_of(record)
+        new = handle.finish(record.type, outcome.found, code, detail, stored)
         if isinstance(record, BodyRecord):
             record.new_links_count = new
         self._stats.count(record)

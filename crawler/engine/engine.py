@@ -34,6 +34,7 @@ from crawler.fetch.conditional import (
     validators_of,
 )
 from crawler.frontier.frontier import Frontier
+from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.throttle import HostFeedback, feedback_of, feedback_of_failure
 from crawler.model.config import Config
 from crawler.model.crawl import Lease, Outcome
@@ -97,9 +98,6 @@ class Engine:
         self._include = frozenset(config.records.include)
         self._workers = Group()
         self._at_work = 0  # those who have left the group may still be counted there
-        self._held: set[str] = (
-            set()
-        )  # hosts of which a page waits for what is under way
         self._error: Exception | None = None
 
     def run(self) -> None:
@@ -147,14 +145,15 @@ class Engine:
 
     def _work(self) -> None:
         try:
-            while (lease := self._next()) is not None:
+            while (handle := self._next()) is not None:
                 if self._surplus() < 0:
                     self._hire(0)
-                outcome = self._settle(lease)
-                unasked = self._frontier.unasked(lease)
-                if outcome is not None:
-                    self._writer.put(outcome)
-                if unasked:
+                with handle:
+                    outcome = self._settle(handle)
+                    cancelled = handle.cancel()
+                    if outcome is not None:
+                        self._writer.finish(handle, outcome)
+                if cancelled:
                     hub.sleep(0)  # nobody was waited for: let the others run
                 if self._surplus() > 0:
                     return
@@ -178,14 +177,14 @@ class Engine:
         self._error = self._error or error
         self._frontier.close()
 
-    def _next(self) -> Lease | None:
+    def _next(self) -> LeaseHandle | None:
         self._obey_limits()
-        lease = self._frontier.lease_now()
-        if lease is None:
+        handle = self._frontier.lease_nowait()
+        if handle is None:
             # what this worker would wait for may lie in the batch
             self._writer.commit()
-            lease = self._frontier.lease()
-        return lease
+            handle = self._frontier.lease()
+        return handle
 
     def _obey_limits(self) -> None:
         reached = self._limits.reached(self._clock())
@@ -194,34 +193,33 @@ class Engine:
         elif reached is not None:
             self._frontier.close()
 
-    def _settle(self, lease: Lease) -> Outcome | None:
+    def _settle(self, handle: LeaseHandle) -> Outcome | None:
         """The outcome of one lease; None when the URL went back to the frontier
         instead."""
         started = self._clock()
         try:
-            return self._visit(lease)
+            return self._visit(handle)
         except Failure as failure:
-            now = self._clock()
+            now, lease = self._clock(), handle.lease
             attempts = lease.attempts + 1
             verdict = decide(failure, attempts, self._config.retry, now, self._jitter)
             if verdict.host_until is not None:
-                self._rest(lease, verdict.host_until)
+                self._rest(handle, verdict.host_until)
             if isinstance(verdict, Again):
-                self._frontier.retry(
-                    lease, verdict.not_before, failure.code, failure.message
-                )
+                handle.retry(verdict.not_before, failure.code, failure.message)
                 return None
             elapsed_ms = round((now - started) * 1000)
             return Outcome(
                 lease, record_builder.error_record(lease, failure, elapsed_ms)
             )
 
-    def _visit(self, lease: Lease) -> Outcome | None:
-        skip = self._frontier.check(lease)
+    def _visit(self, handle: LeaseHandle) -> Outcome | None:
+        lease = handle.lease
+        skip = handle.check_host()
         if skip is None and not self._gate.knows(lease.url):
             skip = self._limits.check(lease)  # nor is robots.txt asked for in vain
             if skip is None:
-                self._learn(lease)
+                self._learn(handle)
                 return None
         skip = skip or self._gate.check(lease.url) or self._limits.check(lease)
         if skip is not None:
@@ -230,27 +228,25 @@ class Engine:
             found = self._discovery.instead(lease)
             return Outcome(lease, record_builder.skip_record(lease, skip), found)
         if not self._traps.admit(lease):
-            self._held |= {lease.host} if self._frontier.postpone(lease) else set()
+            handle.defer()
             return None
         try:
-            return self._ask(lease)
+            return self._ask(handle)
         finally:
             self._traps.settle(lease)
-            if lease.host in self._held:
-                self._held.remove(lease.host)
-                self._frontier.free(lease.host)
 
-    def _ask(self, lease: Lease) -> Outcome | None:
+    def _ask(self, handle: LeaseHandle) -> Outcome | None:
+        lease = handle.lease
         self._black_box.check(lease.url)
         answer = self._known(lease)
-        response = self._fetch(lease, answer)
+        response = self._fetch(handle, answer)
         if response.status == 304 and answer is not None:
-            return self._unmodified(lease, response, answer)
+            return self._unmodified(handle, response, answer)
         if (failure := refusal(response, self._clock())) is not None:
             raise failure
         if redirects(response):
             return self._redirect(lease, response)
-        return self._read(lease, response)
+        return self._read(handle, response)
 
     def _known(self, lease: Lease) -> CachedFields | None:
         """What an earlier crawl was told of the URL, if the server can be asked whether
@@ -260,7 +256,8 @@ class Engine:
             return answer
         return None
 
-    def _fetch(self, lease: Lease, known: CachedFields | None) -> Response:
+    def _fetch(self, handle: LeaseHandle, known: CachedFields | None) -> Response:
+        lease = handle.lease
         request = Request(
             lease.url,
             headers=()
@@ -275,87 +272,88 @@ class Engine:
         try:
             response = self._client.fetch(request)
         except Failure as failure:
-            self._landed(
-                lease,
+            self._responded(
+                handle,
                 feedback_of_failure(failure, sent_at),
                 sent_at,
                 failure.wire_bytes,
             )
             raise
         # The host may be asked while we read.
-        self._landed(
-            lease, feedback_of(response, sent_at), sent_at, response.wire_bytes
+        self._responded(
+            handle, feedback_of(response, sent_at), sent_at, response.wire_bytes
         )
         return response
 
-    def _landed(
-        self, lease: Lease, reply: HostFeedback | None, sent_at: float, wire_bytes: int
+    def _responded(
+        self,
+        handle: LeaseHandle,
+        feedback: HostFeedback | None,
+        sent_at: float,
+        wire_bytes: int,
     ) -> None:
         """A request is over."""
-        self._frontier.landed(lease, reply)
-        self._charge(lease, sent_at, wire_bytes)
+        handle.responded(feedback)
+        self._charge(handle, sent_at, wire_bytes)
 
-    def _charge(self, lease: Lease, since: float, wire_bytes: int) -> None:
+    def _charge(self, handle: LeaseHandle, since: float, wire_bytes: int) -> None:
         """Put on its host's account what the lease has cost: until the end of the
         host's pause."""
         self._limits.charge(
-            lease.host, since, self._frontier.busy_until(lease.host), wire_bytes
+            handle.lease.host, since, handle.host_busy_until, wire_bytes
         )
 
-    def _learn(self, lease: Lease) -> None:
+    def _learn(self, handle: LeaseHandle) -> None:
         """Ask for the robots.txt of the lease's origin, instead of for the lease's URL.
 
         It is a request like others, and the URL has to wait its turn after it. Where
         nobody answers, that was an attempt at the URL: raises the Failure.
         """
-        if self._frontier.hold(lease.host):  # else another worker is asking
+        if handle.pause_host():  # else another worker is asking
             sent_at = self._clock()
-            try:
-                learnt = self._gate.step(lease.url)
-                reply = None if learnt is None else learnt.reply(sent_at)
-                self._landed(
-                    lease, reply, sent_at, 0 if learnt is None else learnt.wire_bytes
-                )
-            finally:
-                self._frontier.free(lease.host)
+            learnt = self._gate.step(handle.lease.url)
+            feedback = None if learnt is None else learnt.reply(sent_at)
+            wire_bytes = 0 if learnt is None else learnt.wire_bytes
+            self._responded(handle, feedback, sent_at, wire_bytes)
+            handle.resume_host()
             if learnt is not None:
-                self._take_in(lease, learnt)
-        self._frontier.give_back(lease)
+                self._take_in(handle, learnt)
+        handle.release()
 
-    def _take_in(self, lease: Lease, learnt: RobotsFetch) -> None:
+    def _take_in(self, handle: LeaseHandle, learnt: RobotsFetch) -> None:
+        lease = handle.lease
         if self._config.scope.sitemaps:  # before anything commits the gate's note
             self._frontier.add(self._discovery.sitemaps(lease, learnt.record.sitemaps))
         self._writer.put(learnt.record)
         if learnt.crawl_delay is not None:
-            self._frontier.set_delay(lease.host, learnt.crawl_delay)
-            self._charge(lease, self._clock(), 0)
+            handle.set_crawl_delay(learnt.crawl_delay)
+            self._charge(handle, self._clock(), 0)
         if learnt.not_before is not None:
-            self._rest(lease, learnt.not_before)
+            self._rest(handle, learnt.not_before)
         if learnt.unanswered is not None:
             raise learnt.unanswered
 
-    def _rest(self, lease: Lease, until: float) -> None:
+    def _rest(self, handle: LeaseHandle, until: float) -> None:
         """Leave the lease's host alone; for longer than REST_S without a connection to
         it."""
-        self._frontier.block(lease.host, until)
-        self._charge(lease, self._clock(), 0)
+        handle.block_host(until)
+        self._charge(handle, self._clock(), 0)
         if until > self._clock() + REST_S:
-            self._client.close_idle(lease.url)
+            self._client.close_idle(handle.lease.url)
 
     def _unmodified(
-        self, lease: Lease, response: Response, answer: CachedFields
+        self, handle: LeaseHandle, response: Response, answer: CachedFields
     ) -> Outcome | None:
         """The server says that what we know is still right. What it links to is asked
         by itself."""
+        lease = handle.lease
         if not validators_match(
             response, answer.validators
         ):  # of another version: asked plainly then
-            self._frontier.retry(
-                lease, self._clock(), "protocol", "304 about another version"
-            )
+            handle.retry(self._clock(), "protocol", "304 about another version")
             return None
         record = unmodified_record(lease, response, answer)
-        if isinstance(record, PageRecord) and not self._reserve_page(lease):
+        if isinstance(record, PageRecord) and not self._reserve_page(handle):
             return None
         if isinstance(record, ImageRecord):
             skip = self._limits.check_image(record)
@@ -365,11 +363,11 @@ class Engine:
             lease, record, validators=updated_validators(response, answer.validators)
         )
 
-    def _reserve_page(self, lease: Lease) -> bool:
+    def _reserve_page(self, handle: LeaseHandle) -> bool:
         """Whether there is room for one page more; if not, the URL stays queued."""
-        if self._limits.reserve_page(lease):
+        if self._limits.reserve_page(handle.lease):
             return True
-        self._frontier.give_back(lease)
+        handle.release()
         return False
 
     def _redirect(self, lease: Lease, response: Response) -> Outcome:
@@ -380,13 +378,14 @@ class Engine:
             lease, record_builder.redirect_record(lease, response, found.url), (found,)
         )
 
-    def _read(self, lease: Lease, response: Response) -> Outcome | None:
+    def _read(self, handle: LeaseHandle, response: Response) -> Outcome | None:
         """What the body is, whatever it was fetched for, decides on the record."""
+        lease = handle.lease
         what = self._extract(lease, response)
         meta = what.robots_meta if isinstance(what, Page) else None
         said = self._directives.read(meta, response.values(HEADER))
         if isinstance(what, Page):
-            return self._page(lease, response, what, said)
+            return self._page(handle, response, what, said)
         if response.truncated:
             raise TooLarge(
                 f"larger than http.max_body, {self._config.http.max_body} bytes"
@@ -419,12 +418,13 @@ class Engine:
             self._black_box.has_read()
 
     def _page(
-        self, lease: Lease, response: Response, page: Page, said: RobotsMeta
+        self, handle: LeaseHandle, response: Response, page: Page, said: RobotsMeta
     ) -> Outcome | None:
+        lease = handle.lease
         if said.noai is not None:
             found = self._discovery.page(lease, page, said)
             return Outcome(lease, record_builder.skip_record(lease, said.noai), found)
-        if not self._reserve_page(lease):
+        if not self._reserve_page(handle):
             return None
         self._traps.learn(lease, response.body, page)
         record = record_builder.page_record(lease, response, page, self._include)

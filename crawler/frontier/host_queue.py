@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from crawler.model.crawl import Destination, Lease
 
 IMAGES_PER_PAGE = 4
-"""Pictures handed out after a page before the next page: they come soon after their own
+"""Images handed out after a page before the next page: they come soon after their own
 page, and a gallery does not keep its site from being explored."""
 
 
@@ -17,33 +17,43 @@ class HostQueue:
     """The URLs of one active host that are at hand."""
 
     __slots__ = (
-        "batch", "dry", "lanes", "leaving", "name", "offered", "out", "parked", "since_page",
+        "at_hand", "batch", "deferred", "exhausted", "leaving", "name", "offered", "out",
+        "parked", "since_page", "workers",
     )  # fmt: skip
 
     def __init__(self, name: str, batch: int) -> None:
         self.name = name
         self.batch = batch
         """URLs to be leased the next time."""
-        self.lanes: dict[Destination, deque[tuple[Lease, float]]] = {
+        self.at_hand: dict[Destination, deque[tuple[Lease, float]]] = {
             "page": deque(),
             "image": deque(),
         }
-        self.dry: set[Destination] = set()
-        """Of what the store has no more, unless it says that the host was refilled."""
+        """Leased from the store, each with the time when that was."""
+        self.exhausted: set[Destination] = set()
+        """What the store has no more of, unless it reports that the host was
+        refilled."""
         self.offered = False
         self.out = 0
+        """Leases that are not answered."""
+        self.workers = 0
+        """Leases that a worker still holds."""
+        self.deferred = False
+        """Paused until a worker is done with one of them."""
         self.leaving = False
         self.parked = False
         self.since_page = IMAGES_PER_PAGE
 
     @property
     def short(self) -> bool:
-        """Whether a lane is empty of which the store may have more, or both are."""
-        empty = [destination for destination, lane in self.lanes.items() if not lane]
-        return len(empty) == len(self.lanes) or not self.dry.issuperset(empty)
+        """Whether a destination is empty that the store may have more of, or all are
+        empty."""
+        empty = [destination for destination, urls in self.at_hand.items() if not urls]
+        return len(empty) == len(self.at_hand) or not self.exhausted.issuperset(empty)
 
     def pop(self, now: float) -> Lease:
-        pages, images = self.lanes["page"], self.lanes["image"]
+        """Take the next URL out."""
+        pages, images = self.at_hand["page"], self.at_hand["image"]
         if images and (not pages or self.since_page < IMAGES_PER_PAGE):
             self.since_page += 1
             lease, since = images.popleft()
@@ -59,7 +69,7 @@ class HostQueue:
 
     def drain(self, destination: Destination) -> list[Lease]:
         """Take out what is at hand."""
-        lane = self.lanes[destination]
-        leases = [lease for lease, _ in lane]
-        lane.clear()
+        urls = self.at_hand[destination]
+        leases = [lease for lease, _ in urls]
+        urls.clear()
         return leases

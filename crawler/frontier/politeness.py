@@ -191,6 +191,7 @@ class Politeness:
     def block(self, name: str, until: float) -> None:
         """Do not ask the host before `until`."""
         host = self._hosts[name]
+        host.before = max(host.before, until)
         if until > host.next_allowed_at:
             host.next_allowed_at = until
             self._place(name, host)

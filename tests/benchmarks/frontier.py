@@ -108,9 +108,10 @@ def work_off(store: Store, count: int) -> None:
 
     def work() -> None:
         nonlocal done
-        while done < count and (lease := frontier.lease()) is not None:
-            hub.sleep(0)
-            frontier.done(lease, lease.destination)
+        while done < count and (handle := frontier.lease()) is not None:
+            with handle:
+                hub.sleep(0)
+                handle.finish(handle.lease.destination)
             done += 1
             if done % PAGES_OF_A_COMMIT == 0:
                 store.commit()

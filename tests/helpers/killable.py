@@ -25,6 +25,7 @@ from crawler.engine.committer import Committer
 from crawler.engine.revalidation import answer_of, unmodified_record
 from crawler.engine.stats import Stats
 from crawler.frontier.frontier import Frontier
+from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
 from crawler.model.config import ImagesConfig, OutputConfig, PolitenessConfig
@@ -168,13 +169,13 @@ def run_of(store: SqliteStore, number: int) -> Run:
     return run
 
 
-def next_lease(frontier: Frontier, writer: Committer) -> Lease | None:
+def next_lease(frontier: Frontier, writer: Committer) -> LeaseHandle | None:
     """As the engine does it: what would be waited for may lie in the batch."""
-    lease = frontier.lease_now()
-    if lease is None:
+    handle = frontier.lease_nowait()
+    if handle is None:
         writer.commit()
-        lease = frontier.lease()
-    return lease
+        handle = frontier.lease()
+    return handle
 
 
 def crawl(folder: Path, seed: int, number: int) -> None:
@@ -195,7 +196,6 @@ def crawl(folder: Path, seed: int, number: int) -> None:
     config = OutputConfig(record=("skips",))
     writer = Committer(
         run,
-        frontier,
         store,
         {DEFAULT_NAME: sink, BATCHES: batches},
         files,
@@ -207,12 +207,14 @@ def crawl(folder: Path, seed: int, number: int) -> None:
     if run.seq == 0:
         frontier.add([Discovered("https://h0.example/0", "seed", "page", 0)])
         store.commit()
-    while (lease := next_lease(frontier, writer)) is not None:
-        if lease.attempts < int(lease.url.rsplit("/", 1)[1]) % 11 - 8:
-            frontier.retry(lease, 0.0)
-            continue
-        frontier.landed(lease)
-        writer.put(outcome(lease))
+    while (handle := next_lease(frontier, writer)) is not None:
+        lease = handle.lease
+        with handle:
+            if lease.attempts < int(lease.url.rsplit("/", 1)[1]) % 11 - 8:
+                handle.retry(0.0)
+            else:
+                handle.responded()
+                writer.finish(handle, outcome(lease))
     writer.write_skips()
     signal.setitimer(signal.ITIMER_PROF, 0)
     sink.close()

@@ -65,7 +65,6 @@ def write(store: SqliteStore, folder: Path, sink: RecordSink, order: slice) -> N
     stats = Stats(time.time)
     writer = Committer(
         run,
-        frontier,
         store,
         {DEFAULT_NAME: sink},
         files,
@@ -73,12 +72,13 @@ def write(store: SqliteStore, folder: Path, sink: RecordSink, order: slice) -> N
         OutputConfig(),
         time.time,
     )
-    leases = sorted(
-        (lease for _ in URLS if (lease := frontier.lease())), key=lambda x: x.url
+    handles = sorted(
+        (handle for _ in URLS if (handle := frontier.lease())),
+        key=lambda handle: handle.lease.url,
     )
-    for lease in leases[order]:
-        frontier.landed(lease)
-        writer.put(image(lease))
+    for handle in handles[order]:
+        handle.responded()
+        writer.finish(handle, image(handle.lease))
         writer.commit()
 
 

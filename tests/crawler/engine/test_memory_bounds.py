@@ -43,7 +43,9 @@ def response(url: str, body: bytes, content_type: str = "text/plain") -> Respons
 
 
 class Ending:
-    def done(self, lease: Lease, *_rest: Any) -> int:
+    def detach(self) -> None: ...
+
+    def finish(self, *_rest: Any) -> int:
         return 0
 
 
@@ -52,7 +54,7 @@ def writer(tmp_path: Path) -> Committer:
     files = ImageFiles(tmp_path, "{sha256}", Journal(tmp_path / "journal"))
     store, stats = MemoryStore(), Stats(time.time)
     return Committer(
-        Run("R", ""), Ending(), store, Lines(), files, stats, OutputConfig(), time.time
+        Run("R", ""), store, Lines(), files, stats, OutputConfig(), time.time
     )
 
 
@@ -73,17 +75,18 @@ def test_a_batch_holds_few_pictures_if_they_are_large(writer: Committer) -> None
             url="http://a/", url_id="", host="a", status=200, path="", format="png",
             sha256=f"{number:064}",
         )  # fmt: skip
-        writer.put(Outcome(lease(number), record, (), bytes(HELD // 2 + number)))
+        outcome = Outcome(lease(number), record, (), bytes(HELD // 2 + number))
+        writer.finish(Ending(), outcome)
         assert writer._held < HELD
 
 
 def test_a_batch_holds_few_pages_if_they_have_many_links(writer: Committer) -> None:
     found = [Discovered("http://a/" + "x" * 8000, "a", "page", 1)] * 1000
     for number in range(9):
-        writer.put(page(number, found))
+        writer.finish(Ending(), page(number, found))
         assert writer._held < HELD
     for number in range(BATCH):
-        writer.put(page(number, []))
+        writer.finish(Ending(), page(number, []))
     assert writer._held == 0
 
 

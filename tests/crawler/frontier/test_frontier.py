@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import hub
-from crawler.frontier.frontier import PREFETCH, Frontier
+from crawler.frontier.active_hosts import PREFETCH
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Store
@@ -48,6 +50,25 @@ def frontier_of(
     )
 
 
+def leased(frontier: Frontier) -> LeaseHandle:
+    """The next lease, which must be there."""
+    handle = frontier.lease()
+    assert handle is not None
+    return handle
+
+
+def block(frontier: Frontier, host: str, until: float) -> None:
+    """Block a host by a lease of it for which no request is made."""
+    handle, others = leased(frontier), []
+    while handle.lease.host != host:
+        others.append(handle)
+        handle = leased(frontier)
+    handle.block_host(until)
+    for one in (handle, *reversed(others)):
+        one.cancel()
+        one.release()
+
+
 class Crawl:
     """Workers that fetch for `seconds` and note when they began what."""
 
@@ -62,13 +83,15 @@ class Crawl:
         hub.joinall([hub.spawn(self.work) for _ in range(workers)], raise_error=True)
 
     def work(self) -> None:
-        while (lease := self.frontier.lease()) is not None:
-            self.log.append((round(self.clock() - START, 3), lease))
-            hub.sleep(self.seconds)
-            self.answer(lease)
+        while (handle := self.frontier.lease()) is not None:
+            self.log.append((round(self.clock() - START, 3), handle.lease))
+            with handle:
+                hub.sleep(self.seconds)
+                self.answer(handle)
 
-    def answer(self, lease: Lease) -> None:
-        self.frontier.done(lease, lease.destination, self.links.get(lease.url, ()))
+    def answer(self, handle: LeaseHandle) -> None:
+        lease = handle.lease
+        handle.finish(lease.destination, self.links.get(lease.url, ()))
 
     def times(self) -> list[float]:
         return [at for at, _ in self.log]
@@ -109,16 +132,16 @@ def test_a_landed_request_makes_room_before_its_answer(
 ) -> None:
     frontier = frontier_of(store, clock, wait=0.0, per_host=1)
     frontier.add([found(str(n)) for n in range(3)])
-    leases = []
+    handles = []
     for _ in range(3):
-        lease = frontier.lease_now()
-        assert lease is not None
-        leases.append(lease)
-        assert frontier.lease_now() is None
-        frontier.landed(lease)
-        frontier.landed(lease)
-    for lease in leases:
-        frontier.done(lease, "page")
+        handle = frontier.lease_nowait()
+        assert handle is not None
+        handles.append(handle)
+        assert frontier.lease_nowait() is None
+        handle.responded()
+        handle.responded()
+    for handle in handles:
+        handle.finish("page")
     assert frontier.lease() is None
 
 
@@ -164,11 +187,11 @@ def test_a_retry_comes_at_its_moment(store: Store, clock: Clock) -> None:
     frontier.add([found("1"), found("2", host="b")])
     crawl = Crawl(frontier, clock)
 
-    def answer(lease: Lease) -> None:
-        if lease.attempts < 2:
-            frontier.retry(lease, clock() + 10.0)
+    def answer(handle: LeaseHandle) -> None:
+        if handle.lease.attempts < 2:
+            handle.retry(clock() + 10.0)
         else:
-            frontier.done(lease, "error", code="reset")
+            handle.finish("error", code="reset")
 
     crawl.answer = answer  # type: ignore[method-assign]
     crawl.run(3)
@@ -182,13 +205,12 @@ def test_a_retry_wakes_the_sleepers_earlier_than_they_meant_to(
 ) -> None:
     frontier = frontier_of(store, clock)
     frontier.add([found("1"), found("2", host="b")])
-    first = frontier.lease()
-    assert first is not None
-    frontier.block("b.example", clock() + 50.0)
+    first = leased(frontier)
+    block(frontier, "b.example", clock() + 50.0)
     crawl = Crawl(frontier, clock)
     worker = hub.spawn(crawl.work)
     hub.sleep(3.0)
-    frontier.retry(first, clock() + 4.0)
+    first.retry(clock() + 4.0)
     worker.join()
     assert crawl.times() == [7.0, 50.0]
 
@@ -198,8 +220,8 @@ def test_a_block_is_kept_to_and_has_a_limit(store: Store, clock: Clock) -> None:
         store, PolitenessConfig(per_host=2, wait=1.0, max_retry_after=60.0), clock
     )
     frontier.add([found("1"), found("2"), found("1", host="b"), found("1", host="c")])
-    frontier.block("a.example", clock() + 30.0)
-    frontier.block("c.example", clock() + 1e6)
+    block(frontier, "a.example", clock() + 30.0)
+    block(frontier, "c.example", clock() + 1e6)
     crawl = Crawl(frontier, clock)
     crawl.run(2)
     assert [(at, lease.host[0]) for at, lease in crawl.log] == [
@@ -213,10 +235,9 @@ def test_a_block_is_kept_to_and_has_a_limit(store: Store, clock: Clock) -> None:
 def test_an_active_host_can_be_blocked(store: Store, clock: Clock) -> None:
     frontier = frontier_of(store, clock)
     frontier.add([found("1"), found("2")])
-    lease = frontier.lease()
-    assert lease is not None
-    frontier.block("a.example", clock() + 30.0)
-    frontier.done(lease, "page")
+    handle = leased(frontier)
+    handle.block_host(clock() + 30.0)
+    handle.finish("page")
     crawl = Crawl(frontier, clock)
     crawl.run(2)
     assert crawl.times() == [30]
@@ -225,10 +246,9 @@ def test_an_active_host_can_be_blocked(store: Store, clock: Clock) -> None:
 def test_a_crawl_delay_is_kept_to(store: Store, clock: Clock) -> None:
     frontier = frontier_of(store, clock)
     frontier.add([found("1"), found("2"), found("3")])
-    lease = frontier.lease()
-    assert lease is not None
-    frontier.set_delay("a.example", 20.0)
-    frontier.done(lease, "page")
+    handle = leased(frontier)
+    handle.set_crawl_delay(20.0)
+    handle.finish("page")
     crawl = Crawl(frontier, clock)
     crawl.run(1)
     assert crawl.times() == [20, 40]
@@ -252,16 +272,15 @@ def test_a_held_host_gives_nothing_and_the_crawl_waits_for_it(
 ) -> None:
     frontier = frontier_of(store, clock, wait=0.0)
     frontier.add([found("1"), found("2"), found("1", host="b")])
-    lease = frontier.lease()
-    assert lease is not None
-    assert frontier.hold("a.example")
-    assert not frontier.hold("a.example")
-    frontier.give_back(lease)
+    handle = leased(frontier)
+    assert handle.pause_host()
+    assert not handle.pause_host()
+    handle.responded()
     crawl = Crawl(frontier, clock)
     workers = [hub.spawn(crawl.work) for _ in range(2)]
     hub.sleep(8.0)
     assert [lease.host for _, lease in crawl.log] == ["b.example"]
-    frontier.free("a.example")
+    handle.release()
     hub.joinall(workers)
     assert crawl.paths() == ["1", "1", "2"]
     assert crawl.times() == [0, 8, 8]
@@ -272,11 +291,10 @@ def test_a_host_held_while_its_last_url_is_answered_is_let_go(
 ) -> None:
     frontier = frontier_of(store, clock, wait=0.0)
     frontier.add([found("1")])
-    lease = frontier.lease()
-    assert lease is not None
-    frontier.hold("a.example")
-    frontier.done(lease, "page")
-    frontier.free("a.example")
+    handle = leased(frontier)
+    handle.pause_host()
+    handle.finish("page")
+    handle.resume_host()
     assert frontier.lease() is None
     assert frontier.statistics().hosts_active == 0
 
@@ -284,15 +302,12 @@ def test_a_host_held_while_its_last_url_is_answered_is_let_go(
 def test_what_is_given_back_goes_to_the_next(store: Store, clock: Clock) -> None:
     frontier = frontier_of(store, clock, wait=0.0)
     frontier.add([found("1"), found("2")])
-    one, two = frontier.lease(), frontier.lease()
-    assert one is not None
-    assert two is not None
-    frontier.give_back(one)
-    again = frontier.lease()
-    assert again is not None
-    assert (again.url, again.attempts) == (one.url, 0)
-    frontier.done(again, "page")
-    frontier.done(two, "page")
+    one, two = leased(frontier), leased(frontier)
+    one.release()
+    again = leased(frontier)
+    assert (again.lease.url, again.lease.attempts) == (one.lease.url, 0)
+    again.finish("page")
+    two.finish("page")
     assert frontier.lease() is None
 
 
@@ -300,11 +315,10 @@ def test_only_images(store: Store, clock: Clock) -> None:
     frontier = frontier_of(store, clock, wait=0.0)
     frontier.add([found(f"p{n}", host=host) for n in range(9) for host in "ab"])
     frontier.add([found(f"i{n}", "image") for n in range(9)])
-    first = frontier.lease()
-    assert first is not None
+    first = leased(frontier)
     frontier.only_images()
     frontier.only_images()
-    frontier.retry(first, clock() + 1000.0)
+    first.retry(clock() + 1000.0)
     crawl = Crawl(frontier, clock)
     crawl.links[found("i8").url] = [found("late", "image", host="c"), found("never")]
     crawl.run(3)
@@ -319,15 +333,14 @@ def test_close_wakes_everybody_and_leaves_nothing_leased(
 ) -> None:
     frontier = frontier_of(store, clock)
     frontier.add([found(str(n)) for n in range(20)])
-    lease = frontier.lease()
-    assert lease is not None
+    handle = leased(frontier)
     crawl = Crawl(frontier, clock, seconds=30)
     workers = [hub.spawn(crawl.work) for _ in range(4)]
     hub.sleep(0.5)
     frontier.close()
     assert frontier.lease() is None
-    assert frontier.lease_now() is None
-    frontier.done(lease, "page", [found("new")])
+    assert frontier.lease_nowait() is None
+    handle.finish("page", [found("new")])
     hub.joinall(workers)
     assert crawl.log == []
     counts = store.counts()
@@ -340,7 +353,7 @@ def test_a_worker_killed_while_it_waits_takes_no_wake_up_with_it(
     frontier = frontier_of(store, clock)
     crawl = Crawl(frontier, clock)
     frontier.add([found("1")])
-    frontier.block("a.example", clock() + 10.0)
+    block(frontier, "a.example", clock() + 10.0)
     workers = [hub.spawn(crawl.work) for _ in range(3)]
     hub.sleep(10.0)  # the alarm rings in the same turn
     workers[0].kill(block=False)
@@ -356,7 +369,7 @@ def test_an_error_of_the_store_reaches_a_worker_whoever_woke_it(clock: Clock) ->
     store = Full()
     frontier = frontier_of(store, clock)
     frontier.add([found("1")])
-    frontier.block("a.example", clock() + 10.0)
+    store.block("a.example", clock() + 10.0)
     with pytest.raises(OutputError):
         hub.spawn(frontier.lease).get()
     assert clock() == START + 10.0
@@ -374,8 +387,8 @@ def test_more_hosts_than_can_be_active_all_advance(store: Store, clock: Clock) -
     frontier.add([found(str(k), host=host) for k in range(30) for host in names])
     crawl = Crawl(frontier, clock)
     most: list[int] = []
-    crawl.answer = lambda lease: (  # type: ignore[method-assign]
-        frontier.done(lease, "page"),
+    crawl.answer = lambda handle: (  # type: ignore[method-assign]
+        handle.finish("page"),
         most.append(frontier.statistics().hosts_active),
         None,
     )[-1]
@@ -424,8 +437,7 @@ def test_a_crash_does_not_make_us_hasty(tmp_path: Path, clock: Clock) -> None:
     store = SqliteStore(tmp_path)
     frontier = frontier_of(store, clock, wait=30.0)
     frontier.add([found("1"), found("2")])
-    assert frontier.lease() is not None
-    frontier.set_delay("a.example", 40.0)
+    leased(frontier).set_crawl_delay(40.0)
     store.commit()
     store.close()
     store = SqliteStore(tmp_path)
@@ -440,16 +452,13 @@ def test_statistics(store: Store, clock: Clock) -> None:
     frontier = frontier_of(store, clock)
     frontier.add([found(str(n)) for n in range(20)])
     frontier.add([found("1", host="b"), found("x", skip=FAR)])
-    lease = frontier.lease()
+    handle = leased(frontier)
     now = frontier.statistics()
     assert (now.queued, now.leased, now.done, now.hosts) == (20, 1, 1, 2)
     assert (now.hosts_active, now.hosts_due, now.next_due_s) == (2, 1, 0.0)
     assert now.by_host == {"a.example": (19, 1), "b.example": (1, 0)}
-    assert lease is not None
-    frontier.done(lease, "page")
-    other = frontier.lease()
-    assert other is not None
-    assert other.host == "b.example"
+    handle.finish("page")
+    assert leased(frontier).lease.host == "b.example"
     assert frontier.statistics().next_due_s == 1.0
 
 
@@ -457,8 +466,8 @@ def test_statistics(store: Store, clock: Clock) -> None:
 def test_every_url_ends_once_whatever_happens(
     tmp_path: Path, clock: Clock, seed: int
 ) -> None:
-    """Workers that fail, give back, retry, block and die; crashes that lose the last
-    commits."""
+    """Workers that fail, release, defer, retry, block and die; crashes that lose the
+    last commits."""
     chance = random.Random(seed)
     wait = chance.choice([0.0, 0.0, 0.7])
     ended: Counter[str] = Counter()
@@ -480,31 +489,40 @@ def test_every_url_ends_once_whatever_happens(
     }
 
     def work(frontier: Frontier, store: SqliteStore) -> None:
-        while (lease := frontier.lease()) is not None:
+        while (handle := frontier.lease()) is not None:
+            lease = handle.lease
             if wait and lease.host in last:
                 assert clock() - last[lease.host] > wait - 1e-6
             last[lease.host] = clock()
-            hub.sleep(chance.random())
-            what = chance.random()
-            if what < 0.1 and lease.attempts < 5:
-                frontier.retry(lease, clock() + chance.random() * 4)
-            elif what < 0.15:
-                frontier.give_back(lease)
-            elif what < 0.2 and frontier.hold(lease.host):
-                hub.sleep(chance.random())
-                frontier.free(lease.host)
-                frontier.give_back(lease)
-            else:
-                if what < 0.25:
-                    frontier.block(lease.host, clock() + 3.0)
-                if what > 0.5:
-                    frontier.landed(lease)
-                frontier.done(lease, lease.destination, links[lease.url])
-                ended[lease.url] += 1
+            with handle:
+                answer(handle, lease)
             if chance.random() < 0.3:
                 store.commit()
                 committed.clear()
                 committed.update(ended)
+
+    def answer(handle: LeaseHandle, lease: Lease) -> None:
+        if chance.random() < 0.1:
+            handle.defer()
+            del last[lease.host]  # no request was made
+            hub.sleep(0.01)
+            return
+        hub.sleep(chance.random())
+        what = chance.random()
+        if what < 0.1 and lease.attempts < 5:
+            handle.retry(clock() + chance.random() * 4)
+        elif what < 0.15:
+            handle.release()
+        elif what < 0.2 and handle.pause_host():
+            hub.sleep(chance.random())
+            handle.release()
+        else:
+            if what < 0.25:
+                handle.block_host(clock() + 3.0)
+            if what > 0.5:
+                handle.responded()
+            handle.finish(lease.destination, links[lease.url])
+            ended[lease.url] += 1
 
     for life in range(6):
         last.clear()  # a crash forgets the requests since the last commit
@@ -548,12 +566,12 @@ def test_ten_thousand_pages_of_500_hosts_take_no_longer_than_they_must(
     frontier.add([found(str(k), host=f"h{n}") for k in range(20) for n in range(500)])
     crawl = Crawl(frontier, clock, seconds=0.05)
 
-    def answer(lease: Lease) -> None:
-        if int(lease.host[1:-8]) % 20 == 0:
+    def answer(handle: LeaseHandle) -> None:
+        if int(handle.lease.host[1:-8]) % 20 == 0:
             hub.sleep(0.5)
-            frontier.done(lease, "error", code="connect_timeout")
+            handle.finish("error", code="connect_timeout")
         else:
-            frontier.done(lease, "page")
+            handle.finish("page")
 
     crawl.answer = answer  # type: ignore[method-assign]
     crawl.run(64)
