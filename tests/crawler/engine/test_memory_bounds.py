@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crawler.engine import robots_cache as gates
-from crawler.engine.committer import BATCH, HELD, Committer
+from crawler.engine.committer import MAX_BATCH, MAX_HELD, Committer
 from crawler.engine.robots_cache import RobotsCache
 from crawler.engine.stats import MOST_HOSTS, Stats
 from crawler.extract import extract
@@ -54,7 +54,13 @@ def writer(tmp_path: Path) -> Committer:
     files = ImageFiles(tmp_path, "{sha256}", Journal(tmp_path / "journal"))
     store, stats = MemoryStore(), Stats(time.time)
     return Committer(
-        Run("R", ""), store, Lines(), files, stats, OutputConfig(), time.time
+        Run("R", ""),
+        store,
+        {"records": Lines()},
+        files,
+        stats,
+        OutputConfig(),
+        time.time,
     )
 
 
@@ -75,17 +81,17 @@ def test_a_batch_holds_few_pictures_if_they_are_large(writer: Committer) -> None
             url="http://a/", url_id="", host="a", status=200, path="", format="png",
             sha256=f"{number:064}",
         )  # fmt: skip
-        outcome = Outcome(lease(number), record, (), bytes(HELD // 2 + number))
+        outcome = Outcome(lease(number), record, (), bytes(MAX_HELD // 2 + number))
         writer.finish(Ending(), outcome)
-        assert writer._held < HELD
+        assert writer._held < MAX_HELD
 
 
 def test_a_batch_holds_few_pages_if_they_have_many_links(writer: Committer) -> None:
     found = [Discovered("http://a/" + "x" * 8000, "a", "page", 1)] * 1000
     for number in range(9):
         writer.finish(Ending(), page(number, found))
-        assert writer._held < HELD
-    for number in range(BATCH):
+        assert writer._held < MAX_HELD
+    for number in range(MAX_BATCH):
         writer.finish(Ending(), page(number, []))
     assert writer._held == 0
 

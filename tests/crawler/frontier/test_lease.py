@@ -29,7 +29,7 @@ class Subject:
         self.store = store
         self.clock = clock
         politeness = PolitenessConfig(
-            per_host=2, wait=1.0, max_retry_after=60.0, park_after=1, parkings=1
+            per_host=2, wait=1.0, max_retry_after=60.0, park_after=1, max_parkings=1
         )
         self.frontier = Frontier(store, politeness, clock)
         self.frontier.add([found("1"), found("2")])
