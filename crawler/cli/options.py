@@ -470,6 +470,10 @@ def configuration_options() -> Iterator[Flag]:
         "--config", group=group, metavar="FILE", help="Read it from this TOML file."
     )
     yield Flag(
+        "--plugin", key="plugin", group=group, metavar="MODULE:OBJECT", multiple=True,
+        help="Use this plug-in; repeatable. Its options go in the file.",
+    )  # fmt: skip
+    yield Flag(
         "-s", "--set", "assignments", group=group, metavar="KEY=VALUE", multiple=True,
         convert=_assignments, help="Any setting, as in -s http.max_header=32K; repeatable.",
     )  # fmt: skip

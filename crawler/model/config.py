@@ -7,7 +7,7 @@ every key with its default, and a test holds the two together.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -239,6 +239,16 @@ class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
     column; none: in files yes, on stdout no."""
 
 
+class PluginConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[plugin]]`: a plug-in and its options. In the file the options stand beside
+    `use`."""
+
+    use: str
+    """`module:object`, or the name under which an installed package offers it."""
+    options: dict[str, Any] = {}
+    """Keyword arguments for the class."""
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """One crawl, whole."""
 
@@ -262,6 +272,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     fail_on: str = ""
     """End with exit code 8 if URLs failed: `any`, `seed` (one of the seeds) or a share
     of all fetches, `5%`. Empty: never."""
+    plugin: tuple[PluginConfig, ...] = ()
+    """Plug-ins, your own Python in the crawl, called in this order. Each is a table:
+    `use` names it as `module:object`, and its own options stand beside that, as in
+    `{ use = "shop:Prices", currency = "EUR" }`. They may also be written as
+    `[[plugin]]` tables at the end of the file, instead of this line."""
     http: HttpConfig = HttpConfig()
     robots: RobotsConfig = RobotsConfig()
     politeness: PolitenessConfig = PolitenessConfig()

@@ -22,6 +22,7 @@ from crawler.model.field_docs import field_doc
 from crawler.model.units import exact_bytes, exact_seconds
 from crawler.settings.fields import Key, Path, choices, keys
 from crawler.settings.load import Job
+from crawler.settings.plugin_tables import PLUGIN, SCHEMA, write_tables
 from crawler.settings.secrets import hidden
 
 _WIDTH = 96
@@ -90,6 +91,8 @@ def written(key: Key, value: Any) -> Any:
         return "none"
     if key.unit == "bytes":
         return exact_bytes(value)
+    if key.path == PLUGIN:
+        return write_tables(value)
     return exact_seconds(value) if key.unit == "seconds" else value
 
 
@@ -137,6 +140,7 @@ def json_schema() -> dict[str, Any]:
         for shape in definition["properties"].values():
             if "$ref" in shape:  # a section's default is that of its keys
                 del shape["default"]
+    del definitions["PluginConfig"]  # the form in the state; the file's is SCHEMA
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "orbweb configuration",
@@ -156,6 +160,9 @@ def _widen(struct: str, properties: Mapping[str, dict[str, Any]]) -> None:
         key = known.get((name,))
         if key is None:
             continue
+        if key.path == PLUGIN:
+            shape.clear()
+            shape.update(SCHEMA, description=text)
         if key.optional:
             shape["anyOf"] = [s for s in shape["anyOf"] if s != {"type": "null"}]
             shape["anyOf"].append({"const": "none"})

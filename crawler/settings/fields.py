@@ -21,6 +21,7 @@ from msgspec import Meta, Struct
 from crawler.model.config import Config
 from crawler.model.units import parse_bytes, parse_seconds
 from crawler.settings.checks import CHECKS
+from crawler.settings.plugin_tables import PLUGIN, read_tables
 
 Path = tuple[str, ...]
 """`("http", "timeout")`, or `("seeds",)` at the top."""
@@ -104,6 +105,8 @@ def suggest(path: Path, struct: type[Struct] = Config) -> str:
 def read(key: Key, value: Any) -> Any:
     """A TOML value as the key's own type. Raises ValueError with a sentence for the
     user."""
+    if key.path == PLUGIN:
+        return read_tables(value)
     if key.optional and value == "none":
         return None
     if key.unit and isinstance(value, str):

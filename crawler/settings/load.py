@@ -26,6 +26,7 @@ from crawler.model.config import Config, CrawlFile
 from crawler.model.errors import UsageError
 from crawler.model.url import parse_seed
 from crawler.settings.fields import Key, Path, keys, read, read_text, spell, suggest
+from crawler.settings.plugin_tables import TableError
 from crawler.settings.secrets import refuse_literal_secrets
 from crawler.settings.seed_input import default_name
 
@@ -251,6 +252,9 @@ def _walk(
             try:
                 refuse_literal_secrets(path, value)
                 yield Setting(path, read(known[path], value), origin)
+                continue
+            except TableError as error:
+                problems.append(Problem((*above, *path, *error.below), str(error)))
                 continue
             except ValueError as error:
                 wrong = f"{spell(path)}: {error}"

@@ -141,6 +141,7 @@ SAMPLES = {
     "records.record": "skips", "scope.domains": "a.test,b.test", "retry.statuses": "429,5xx",
     "fail_on": "5%", "http.resolve": "a.test:443:127.0.0.1", "http.allow_net": "127.0.0.0/8",
     "limits.max_bytes": "5M", "http.max_body": "1M",
+    "plugin": "tests.helpers.plugins:FirstHeading",
 }  # fmt: skip
 
 

@@ -1,0 +1,124 @@
+"""The methods of a plug-in. An object that has one of these shapes is a plug-in.
+
+Nothing has to be inherited. The classes stand here for documentation and for type
+checkers; an object may have several of the shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from crawler.model.crawl import Skip
+from crawler.model.records import Record
+
+if TYPE_CHECKING:
+    from crawler.fetch.trace import Exchange
+    from crawler.model.crawl import Discovered as Candidate
+    from crawler.model.documents import Page as PluginDocument
+
+
+class Checker(Protocol):
+    """Decides whether a URL is fetched."""
+
+    def check(self, candidate: Candidate, /) -> Skip | str | None:
+        """None lets the URL pass; a text, or a `Skip`, is the rule that refuses it.
+
+        Called for each URL before it is requested. A text becomes the rule of a skip
+        record whose reason is `plugin`.
+        """
+        ...
+
+
+class Extractor(Protocol):
+    """Takes fields from a page."""
+
+    def extract(self, document: PluginDocument, /) -> Mapping[str, Any] | None:
+        """Fields for `data` of the page's record; JSON values under text keys.
+
+        Runs in the child process. Where two plug-ins give the same key, the later one
+        in the configuration wins.
+        """
+        ...
+
+
+class Discoverer(Protocol):
+    """Finds URLs in a page that are no links in its markup."""
+
+    def discover(self, document: PluginDocument, /) -> Iterable[str]:
+        """URLs, absolute or relative to the page. They are checked like links.
+
+        Runs in the child process.
+        """
+        ...
+
+
+class ExchangeListener(Protocol):
+    """Hears of each exchange with a server."""
+
+    def on_exchange(self, exchange: Exchange, /) -> object:
+        """One request and its response. The crawl waits for the method."""
+        ...
+
+
+class RecordListener(Protocol):
+    """Hears of each record of the stream."""
+
+    def on_record(self, record: Record, /) -> object:
+        """A record, once it is committed. The crawl waits for the method."""
+        ...
+
+
+class SinkPlugin(Protocol):
+    """Writes the records somewhere; a `RecordSink` that can be rewound.
+
+    Raise `crawler.OutputError` for what the user can mend, such as a full disk: it ends
+    the crawl with that message, so that nothing is missing from the sink.
+    """
+
+    def rewind(self, position: Any, /) -> object:
+        """Called once, first: go back to `position`, which `flush` has returned before.
+
+        None: nothing was committed yet, begin anew. What was written after `position`
+        comes again.
+        """
+        ...
+
+    def write(self, records: Sequence[Record], /) -> object:
+        """Take these records, in the order of `seq`."""
+        ...
+
+    def flush(self) -> Any:
+        """Make what was written durable; the position after it.
+
+        The position is any value that JSON can hold. None: the sink cannot rewind, and
+        gets a record at least once.
+        """
+        ...
+
+    def close(self) -> object:
+        """Nothing more will be written."""
+        ...
+
+
+Plugin = (
+    Checker | Extractor | Discoverer | ExchangeListener | RecordListener | SinkPlugin
+)
+"""What `crawl(..., plugins=[...])` takes."""
+
+METHODS: dict[str, str] = {
+    "check": "candidate",
+    "extract": "document",
+    "discover": "document",
+    "on_exchange": "exchange",
+    "on_record": "record",
+}
+"""A plug-in has at least one of these, each with the argument that it is given."""
+
+SINK_METHODS: dict[str, str | None] = {
+    "rewind": "position",
+    "write": "records",
+    "flush": None,
+    "close": None,
+}
+"""A sink has all of these, each with the argument that it is given."""

@@ -1,0 +1,60 @@
+"""Plug-ins for tests; the child process imports them from here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class FirstHeading:
+    """Takes the text of the first heading of a page."""
+
+    def __init__(self, tag: str = "h1", key: str = "heading") -> None:
+        self.tag = tag
+        self.key = key
+
+    def extract(self, document: Any) -> dict[str, Any]:
+        found = document.tree.find(f".//{self.tag}")
+        return {self.key: None if found is None else found.text_content()}
+
+
+class NotAPlugin:
+    """Has none of the methods."""
+
+
+class WrongSignature:
+    """Its method takes one argument too many."""
+
+    def check(self, candidate: object, other: object) -> None:
+        """Never called."""
+
+
+class Coroutine:
+    """Its method would have to be awaited."""
+
+    async def on_record(self, record: object) -> None:
+        """Never called."""
+
+
+class Needy:
+    """Cannot be made without its option, nor with a negative one."""
+
+    def __init__(self, limit: int) -> None:
+        if limit < 0:
+            raise ValueError("a limit is positive")
+        self.limit = limit
+
+    def check(self, candidate: Any) -> str | None:
+        return "too deep" if candidate.depth > self.limit else None
+
+
+class _Lists:
+    """Remembers all records; the attribute `instance` below is an object."""
+
+    def __init__(self) -> None:
+        self.records: list[object] = []
+
+    def on_record(self, record: object) -> None:
+        self.records.append(record)
+
+
+instance = _Lists()
