@@ -25,7 +25,7 @@ from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.committer import Committer
 from crawler.engine.engine import Engine
 from crawler.engine.exit_status import exit_code
-from crawler.engine.robots_cache import RobotsCache
+from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.single import Visit, Visitor
 from crawler.engine.stats import Snapshot, Stats
 from crawler.extract import Extractor, InlineExtractor
@@ -38,16 +38,16 @@ from crawler.frontier.memory import MemoryStore
 from crawler.frontier.slots import Slots
 from crawler.frontier.store import Parked, Run, Store
 from crawler.frontier.throttle import ROBOTS
-from crawler.inspect.explain import Verdict
 from crawler.model.config import Config, to_json
-from crawler.model.crawl import Discovered
-from crawler.model.metadata import BOOT, ROBOTS_TXT, WIDENED, KeyValue
+from crawler.model.crawl import Verdict
+from crawler.model.metadata import BOOT, WIDENED, KeyValue
 from crawler.model.records import Record, RobotsRecord, RunRecord
 from crawler.model.url import host_key, hostname, origin
 from crawler.output.images import ImageFiles
 from crawler.output.sink import RecordSink
+from crawler.policy.chain import compose
 from crawler.policy.quotas import Quotas
-from crawler.policy.robots_cache import recorded
+from crawler.policy.robots_cache import RobotsCache
 from crawler.policy.scope import Scope
 from crawler.policy.traps import Traps
 from crawler.settings.secrets import revealed, secret_headers
@@ -72,6 +72,7 @@ FinishReason = Literal[
     "done", "parked", "limit_pages", "limit_time", "limit_bytes", "signal", "error"
 ]
 
+UNAVAILABLE = Verdict(False, "robots.txt can't be had: nothing may be asked for")
 STOPPED = 75
 STOPPED_AT_ONCE = 128
 """Plus the signal's number, as shells have it."""
@@ -207,15 +208,28 @@ class Crawl:
             config.scope.dedupe_content,
         )
         self._traps = traps = Traps(config.limits, store)
+        robots = RobotsCache(config.robots, store, clock)
+        checks = compose(
+            config,
+            scope=self._scope,
+            robots=robots,
+            quotas=self._limits,
+            traps=traps,
+            given_up=self._frontier.check_host,
+            deaths=black_box.deaths,
+        )
+        self._candidates = CandidateBuilder(
+            config, checks, traps, self._frontier.known, self._add_scope_seed
+        )
         self._engine = Engine(
             config,
             self._frontier,
-            RobotsCache(config.robots, self._client.fetch, store, clock),
+            checks,
+            robots,
+            RobotsFetcher(robots, self._client.fetch, clock),
             self._client,
             extractor,
-            CandidateBuilder(
-                config, self._scope, traps, self._frontier.known, self._widen
-            ),
+            self._candidates,
             self._limits,
             traps,
             black_box,
@@ -227,18 +241,7 @@ class Crawl:
 
     def sow(self) -> None:
         """Put the seeds into the state, together with the run."""
-        self._frontier.add(
-            Discovered(
-                url,
-                "seed",
-                "page",
-                0,
-                None,
-                url,
-                skip=self._scope.check(url, "page", 0),
-            )
-            for url in self._config.seeds
-        )
+        self._frontier.add(map(self._candidates.seed, self._config.seeds))
         self._writer.commit()
 
     def run(self) -> Summary:
@@ -301,8 +304,8 @@ class Crawl:
         """URLs by state."""
         return dict(self._store.counts().items())
 
-    def _widen(self, url: str) -> None:
-        self._scope.widen(url)
+    def _add_scope_seed(self, url: str) -> None:
+        self._scope.add_seed(url)
         self._store.set_note(WIDENED, url, b"")
 
     def _finish_reason(self) -> FinishReason:
@@ -388,8 +391,11 @@ def visit(
     `trace` is told of each exchange with a server.
     """
     with _lone_client(config, (url,), trace) as (client, store):
-        gate = RobotsCache(config.robots, client.fetch, store, time.time)
-        visitor = Visitor(config, client.fetch, InlineExtractor(), gate, time.time)
+        robots = RobotsCache(config.robots, store, time.time)
+        fetcher = RobotsFetcher(robots, client.fetch, time.time)
+        visitor = Visitor(
+            config, client.fetch, InlineExtractor(), robots, fetcher, time.time
+        )
         return visitor.visit(url)
 
 
@@ -406,18 +412,13 @@ def ask_robots(config: Config, urls: Sequence[str]) -> list[RobotsAnswer]:
     answers: list[RobotsAnswer] = []
     records: dict[str, RobotsRecord] = {}
     with _lone_client(config, urls) as (client, store):
-        gate = RobotsCache(config.robots, client.fetch, store, time.time)
+        robots = RobotsCache(config.robots, store, time.time)
+        fetcher = RobotsFetcher(robots, client.fetch, time.time)
         for url in urls:
             site = origin(url)
             if site not in records:
-                records[site] = gate.learn(url).record
-            note = store.note(ROBOTS_TXT, site)
-            if note is None:
-                verdict = Verdict(
-                    False, "robots.txt can't be had: nothing may be asked for"
-                )
-            else:
-                verdict = Verdict(*recorded(note, url, config.robots.agent)[:2])
+                records[site] = fetcher.fetch(url).record
+            verdict = robots.decision(url) or UNAVAILABLE
             answers.append(RobotsAnswer(url, records[site], verdict))
     return answers
 

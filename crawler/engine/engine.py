@@ -1,6 +1,6 @@
 """The crawl on one page: a lease goes in, an outcome comes out.
 
-    frontier.lease -> gate -> client.fetch -> extract -> scope -> writer.put ->
+    frontier.lease -> checks -> client.fetch -> extract -> checks -> writer.put ->
     (frontier)
 
 Workers run this road side by side, each in a greenlet of its own: `concurrency` of
@@ -10,7 +10,7 @@ Everything a worker knows of a URL is in its lease; everything it learns goes ou
 frontier with a time, or lets the failure become the URL's record. No worker ever sleeps
 for a URL.
 
-What switches here: `frontier.lease`, `client.fetch`, `gate.step` and the `sleep(0)`
+What switches here: `frontier.lease`, `client.fetch`, `robots_fetcher.request` and the `sleep(0)`
 after a URL that was not asked for. Between two of them a worker is alone, so counters
 and the writer's batch need no lock.
 """
@@ -24,7 +24,7 @@ from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.committer import Committer
 from crawler.engine.revalidation import CachedFields, answer_of, unmodified_record
-from crawler.engine.robots_cache import RobotsCache, RobotsFetch
+from crawler.engine.robots_fetcher import RobotsFetch, RobotsFetcher
 from crawler.extract import Extractor
 from crawler.fetch.client import Client
 from crawler.fetch.conditional import (
@@ -42,8 +42,10 @@ from crawler.model.documents import Document, File, Image, Page
 from crawler.model.errors import Failure, TooLarge
 from crawler.model.http import Request, Response, Validators
 from crawler.model.records import ImageRecord, PageRecord
+from crawler.policy.check import Candidate, Chain
 from crawler.policy.quotas import Quotas
 from crawler.policy.retry import Again, decide, redirects, refusal
+from crawler.policy.robots_cache import RobotsCache
 from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
 from crawler.policy.traps import Traps
 from crawler.workspace.crash_guard import CrashGuard
@@ -70,7 +72,9 @@ class Engine:
         self,
         config: Config,
         frontier: Frontier,
-        gate: RobotsCache,
+        checks: Chain,
+        robots: RobotsCache,
+        robots_fetcher: RobotsFetcher,
         client: Client,
         extractor: Extractor,
         discovery: CandidateBuilder,
@@ -84,7 +88,9 @@ class Engine:
         self._config = config
         self._concurrency = config.concurrency
         self._frontier = frontier
-        self._gate = gate
+        self._check = checks.check_due
+        self._robots = robots
+        self._robots_fetcher = robots_fetcher
         self._client = client
         self._extractor = extractor
         self._discovery = discovery
@@ -215,18 +221,14 @@ class Engine:
 
     def _visit(self, handle: LeaseHandle) -> Outcome | None:
         lease = handle.lease
-        skip = handle.check_host()
-        if skip is None and not self._gate.knows(lease.url):
-            skip = self._limits.check(lease)  # nor is robots.txt asked for in vain
-            if skip is None:
-                self._learn(handle)
-                return None
-        skip = skip or self._gate.check(lease.url) or self._limits.check(lease)
-        if skip is not None:
-            return Outcome(lease, record_builder.skip_record(lease, skip))
-        if (skip := self._traps.check_lease(lease)) is not None:
-            found = self._discovery.instead(lease)
-            return Outcome(lease, record_builder.skip_record(lease, skip), found)
+        if (skip := self._check(Candidate.of_lease(lease))) is not None:
+            record = record_builder.skip_record(lease, skip)
+            trapped = skip.reason == "trap"
+            found = self._discovery.substitute(lease) if trapped else ()
+            return Outcome(lease, record, found)
+        if not self._robots.is_cached(lease.url):
+            self._fetch_robots(handle)
+            return None
         if not self._traps.admit(lease):
             handle.defer()
             return None
@@ -237,7 +239,6 @@ class Engine:
 
     def _ask(self, handle: LeaseHandle) -> Outcome | None:
         lease = handle.lease
-        self._black_box.check(lease.url)
         answer = self._known(lease)
         response = self._fetch(handle, answer)
         if response.status == 304 and answer is not None:
@@ -303,7 +304,7 @@ class Engine:
             handle.lease.host, since, handle.host_busy_until, wire_bytes
         )
 
-    def _learn(self, handle: LeaseHandle) -> None:
+    def _fetch_robots(self, handle: LeaseHandle) -> None:
         """Ask for the robots.txt of the lease's origin, instead of for the lease's URL.
 
         It is a request like others, and the URL has to wait its turn after it. Where
@@ -311,27 +312,27 @@ class Engine:
         """
         if handle.pause_host():  # else another worker is asking
             sent_at = self._clock()
-            learnt = self._gate.step(handle.lease.url)
-            feedback = None if learnt is None else learnt.reply(sent_at)
-            wire_bytes = 0 if learnt is None else learnt.wire_bytes
+            fetched = self._robots_fetcher.request(handle.lease.url)
+            feedback = None if fetched is None else fetched.feedback(sent_at)
+            wire_bytes = 0 if fetched is None else fetched.wire_bytes
             self._responded(handle, feedback, sent_at, wire_bytes)
             handle.resume_host()
-            if learnt is not None:
-                self._take_in(handle, learnt)
+            if fetched is not None:
+                self._take_in(handle, fetched)
         handle.release()
 
-    def _take_in(self, handle: LeaseHandle, learnt: RobotsFetch) -> None:
+    def _take_in(self, handle: LeaseHandle, fetched: RobotsFetch) -> None:
         lease = handle.lease
-        if self._config.scope.sitemaps:  # before anything commits the gate's note
-            self._frontier.add(self._discovery.sitemaps(lease, learnt.record.sitemaps))
-        self._writer.put(learnt.record)
-        if learnt.crawl_delay is not None:
-            handle.set_crawl_delay(learnt.crawl_delay)
+        if self._config.scope.sitemaps:  # before anything commits the robots.txt
+            self._frontier.add(self._discovery.sitemaps(lease, fetched.record.sitemaps))
+        self._writer.put(fetched.record)
+        if fetched.crawl_delay is not None:
+            handle.set_crawl_delay(fetched.crawl_delay)
             self._charge(handle, self._clock(), 0)
-        if learnt.not_before is not None:
-            self._rest(handle, learnt.not_before)
-        if learnt.unanswered is not None:
-            raise learnt.unanswered
+        if fetched.not_before is not None:
+            self._rest(handle, fetched.not_before)
+        if fetched.unanswered is not None:
+            raise fetched.unanswered
 
     def _rest(self, handle: LeaseHandle, until: float) -> None:
         """Leave the lease's host alone; for longer than REST_S without a connection to

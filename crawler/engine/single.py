@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from crawler.engine import record_builder
 from crawler.engine.engine import ACCEPT
-from crawler.engine.robots_cache import RobotsCache
+from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.extract import Extractor
 from crawler.model.config import Config
 from crawler.model.crawl import Lease, Skip
@@ -28,7 +28,9 @@ from crawler.model.errors import (
 from crawler.model.http import Hop, Request, Response
 from crawler.model.records import RobotsRecord, TerminalRecord
 from crawler.model.url import host_key, join_header, origin, url_id
+from crawler.policy.check import Candidate
 from crawler.policy.retry import redirects, refusal
+from crawler.policy.robots_cache import RobotsCache
 
 HEAVY = frozenset({"links", "images", "headers"})
 
@@ -56,15 +58,17 @@ class Visitor:
         config: Config,
         fetch: Callable[[Request], Response],
         extractor: Extractor,
-        gate: RobotsCache,
+        cache: RobotsCache,
+        fetcher: RobotsFetcher,
         clock: Callable[[], float],
     ) -> None:
         self._config = config
         self._fetch = fetch
         self._extractor = extractor
-        self._gate = gate
+        self._robots = cache
+        self._fetcher = fetcher
         self._clock = clock
-        self._learnt: dict[str, RobotsRecord] = {}
+        self._records: dict[str, RobotsRecord] = {}
 
     def visit(self, url: str) -> Visit:
         """Ask for the canonical `url`, and follow its redirects."""
@@ -73,7 +77,7 @@ class Visitor:
         while True:
             lease = _lease(url, tuple(hops))
             started = self._clock()
-            robots, verdict = self._ask_gate(url)
+            robots, verdict = self._check_robots(lease)
             try:
                 chain = tuple(hop.url for hop in hops)
                 response = self._fetch(Request(url, accept=ACCEPT["page"], chain=chain))
@@ -87,18 +91,19 @@ class Visitor:
             hops.append(Hop(url, response.status))
             url = target
 
-    def _ask_gate(self, url: str) -> tuple[RobotsRecord | None, Skip | None]:
-        site = origin(url)
-        if not self._gate.knows(url):
-            learnt = self._gate.learn(url)
-            self._learnt[site] = learnt.record
-            if learnt.deferred or learnt.unanswered is not None:
+    def _check_robots(self, lease: Lease) -> tuple[RobotsRecord | None, Skip | None]:
+        site = origin(lease.url)
+        if not self._robots.is_cached(lease.url):
+            fetched = self._fetcher.fetch(lease.url)
+            self._records[site] = fetched.record
+            if fetched.deferred or fetched.unanswered is not None:
                 again = Skip("robots_deferred", "robots.txt would be asked for again")
-                return learnt.record, again
+                return fetched.record, again
+        record = self._records.get(site)
         try:
-            return self._learnt.get(site), self._gate.check(url)
+            return record, self._robots.check(Candidate.of_lease(lease))
         except Failure as failure:
-            return self._learnt.get(site), Skip("robots_deferred", failure.message)
+            return record, Skip("robots_deferred", failure.message)
 
     def _target(self, response: Response, hops: list[Hop]) -> str | None:
         """Where a redirect leads; None if the response is none. Raises the Failure that

@@ -17,8 +17,8 @@ from math import inf
 from crawler.frontier.host_queue import HostQueue
 from crawler.frontier.politeness import Politeness
 from crawler.frontier.store import Store
-from crawler.frontier.throttle import HostFeedback, check
-from crawler.model.crawl import Destination, Discovered, Lease, Skip
+from crawler.frontier.throttle import HostFeedback
+from crawler.model.crawl import Destination, Discovered, Lease
 
 CLAIM = 32
 """Hosts claimed at once, so that the first lease of a large crawl does not wait for
@@ -127,11 +127,6 @@ class ActiveHosts:
         else:
             self.politeness.ended(queue.name, self._clock(), feedback.sent_at)
             self._apply(queue, feedback)
-
-    def check(self, queue: HostQueue) -> Skip | None:
-        """Why the host is not asked any more, if so; or raises HostParked."""
-        throttle = self.politeness.given_up(queue.name)
-        return None if throttle is None else check(throttle)
 
     def block(self, queue: HostQueue, until: float) -> None:
         """Ask the host for nothing before `until`, or before `max_block` is over."""

@@ -28,8 +28,9 @@ from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.politeness import Politeness
 from crawler.frontier.slots import Slots
 from crawler.frontier.store import STATES, Store
+from crawler.frontier.throttle import check
 from crawler.model.config import PolitenessConfig
-from crawler.model.crawl import Discovered
+from crawler.model.crawl import Discovered, Skip
 
 MAX_ACTIVE = 500
 """Hosts in memory, beside those of which a lease is out."""
@@ -129,6 +130,14 @@ class Frontier:
         wanted = self._politeness.lend(self._clock())
         self._notify()
         return wanted
+
+    def check_host(self, host: str) -> Skip | None:
+        """Why `host`, of which a lease is out, is not asked any more, if so.
+
+        Raises HostParked.
+        """
+        throttle = self._politeness.given_up(host)
+        return None if throttle is None else check(throttle)
 
     def only_images(self) -> None:
         """From now on lease images only; the pages stay queued."""

@@ -26,7 +26,7 @@ from crawler.frontier.active_hosts import ActiveHosts
 from crawler.frontier.host_queue import HostQueue
 from crawler.frontier.store import Ended
 from crawler.frontier.throttle import HostFeedback
-from crawler.model.crawl import Discovered, Lease, Skip, StoredResponse
+from crawler.model.crawl import Discovered, Lease, StoredResponse
 
 
 class LeaseHandle:
@@ -153,10 +153,6 @@ class LeaseHandle:
         self._end_work(resume=True)
 
     # The host
-
-    def check_host(self) -> Skip | None:
-        """Why the host is not asked any more, if so. Raises HostParked."""
-        return self._hosts.check(self._queue)
 
     def pause_host(self) -> bool:
         """Lease no URL of the host until `resume_host` or the end of this lease.

@@ -1,9 +1,9 @@
-"""Why a URL was or was not crawled: what the state remembers, beside what the rules say
-today.
+"""Why a URL was or was not crawled: what the state remembers, and what the checks of
+the crawl say of it today.
 
-The state's word comes first: it is what happened. Scope, robots.txt and budget are then
-asked again under the configuration that the crawl is run with, so that a changed rule
-shows.
+What the state remembers comes first: it is what happened. The chain of checks
+(`policy/chain.py`) then decides again over the state, under the configuration that the
+crawl is run with, so that a changed rule shows.
 """
 
 from __future__ import annotations
@@ -13,21 +13,30 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from crawler.frontier.sqlite.lookup import HostInfo, Lookup, UrlRow
+from crawler.frontier.throttle import Controller, check
 from crawler.model.config import Config
-from crawler.model.crawl import Destination
-from crawler.model.metadata import ROBOTS_TXT, WIDENED
+from crawler.model.crawl import Destination, Skip, Verdict
+from crawler.model.errors import Failure
+from crawler.model.host import NOTHING, HostUsage
+from crawler.model.metadata import DEADLY, WIDENED
 from crawler.model.units import exact_bytes, show_seconds
 from crawler.model.url import host_key, origin, url_id_hex
-from crawler.policy.quotas import cost_reached, is_reached, template_reached
-from crawler.policy.robots_cache import recorded
+from crawler.policy.chain import compose, scope_checks
+from crawler.policy.check import Candidate, Chain
+from crawler.policy.quotas import Quotas, is_reached, template_reached, usage_reached
+from crawler.policy.robots_cache import RobotsCache
 from crawler.policy.scope import Scope
 from crawler.policy.strip_params import ParamStripper
+from crawler.policy.traps import Traps
 
 
-class Verdict(Struct, frozen=True):
-    """What one authority says of the URL; `allowed` is None where it can't tell."""
+class Refusal(Struct, frozen=True):
+    """What a check of the chain makes of the URL today."""
 
-    allowed: bool | None
+    check: str
+    """The name of the check."""
+    code: str
+    """`reason` of a skip, or `error_code`."""
     rule: str
 
 
@@ -38,9 +47,12 @@ class Explanation(Struct, frozen=True):
     """The canonical form, under which the crawl knows it."""
     url_id: str
     answer: str
-    """In one sentence."""
+    """One sentence."""
     known: UrlRow | None
-    """What the state has of it; None if the crawl has not met it."""
+    """What the state has of it; None if it was not discovered."""
+    refused: Refusal | None
+    """The first refusal of the chain; None if the URL may be fetched, as far as the
+    state tells."""
     scope: Verdict
     robots: Verdict
     robots_expire_at: float | None
@@ -50,9 +62,9 @@ class Explanation(Struct, frozen=True):
     next_allowed_at: float | None
     """When its host may be asked next; None for now."""
     ahead: int | None
-    """Of a queued URL: how many of its host come before it."""
+    """URLs of its host that come before it, if it is queued."""
     path: str | None
-    """Of a picture: its file in the crawl's folder."""
+    """The file of an image in the crawl's folder."""
 
 
 def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
@@ -62,11 +74,10 @@ def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
         url = ParamStripper(config.scope.strip_params).stripped(url)
         row = state.url(url)
     host = state.host(host_key(url))
-    robots, expires_at = _robots(state, config, url)
-    scope = _scope(state, config, url, row)
-    budget = tuple(
-        _budget(state, config, url, host, row.destination if row else "page")
-    )
+    checks = StateChecks(state, config, now)
+    candidate = checks.candidate(url, row)
+    scope = checks.scope(candidate)
+    budget = tuple(_budget(state, config, url, host, candidate.destination))
     ahead = (
         state.ahead(row)
         if row and row.state == "queued" and row.retry_at is None
@@ -78,9 +89,10 @@ def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
         url_id=url_id_hex(url),
         answer=_answer(row, host, scope, budget, ahead, now),
         known=row,
+        refused=checks.refusal(candidate),
         scope=scope,
-        robots=robots,
-        robots_expire_at=expires_at,
+        robots=checks.robots(url),
+        robots_expire_at=checks.robots_expire_at(url),
         budget=budget,
         host=host,
         next_allowed_at=host.ready_at if host and host.ready_at > now else None,
@@ -89,31 +101,119 @@ def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
     )
 
 
-def _scope(state: Lookup, config: Config, url: str, row: UrlRow | None) -> Verdict:
-    """For a URL that was not met: as if a seed linked to it."""
-    widened = (seed for seed, _ in state.notes(WIDENED))
-    scope = Scope(config.scope, (*config.seeds, *widened))
-    destination: Destination = row.destination if row else "page"
-    skip = scope.check(url, destination, row.depth if row else 1)
-    if skip is not None:
-        return Verdict(False, skip.rule)
-    within = (
-        config.scope.within if destination == "page" else config.scope.images_within
-    )
-    return Verdict(
-        True,
-        f"scope.{'within' if destination == 'page' else 'images_within'}: {within}",
-    )
+class StateChecks:
+    """The chain of checks over a crawl's state. Nothing is written, nothing fetched."""
+
+    def __init__(self, state: Lookup, config: Config, now: float) -> None:
+        self._state = state
+        self._config = config
+        values = _StateValues(state)
+        added = (seed for seed, _ in state.notes(WIDENED))
+        self._scope = Scope(config.scope, (*config.seeds, *added))
+        self._robots = RobotsCache(config.robots, values, lambda: now)
+        self._controller = Controller(config.politeness)
+        self._chain = compose(
+            config,
+            scope=self._scope,
+            robots=self._robots,
+            quotas=Quotas(config.limits, config.images, values, started=now, pages=0),
+            traps=Traps(config.limits, values),
+            given_up=self._given_up,
+            deaths=lambda url: int(state.note(DEADLY, url) or 0),
+        )
+
+    def candidate(self, url: str, row: UrlRow | None) -> Candidate:
+        """The URL as it comes to its checks; one that was not discovered as if a seed
+        linked to it."""
+        if row is None:
+            return Candidate(url, "a", "page", 1, due=True)
+        rel, directive = self._directives(row)
+        return Candidate(
+            url,
+            row.kind,
+            row.destination,
+            row.depth,
+            row.parent_url,
+            row.seed_url,
+            rel=rel,
+            nofollow=rel is not None,
+            directive=directive,
+            due=True,
+            attempts=row.attempts,
+        )
+
+    def _directives(self, row: UrlRow) -> tuple[str | None, Skip | None]:
+        """The `rel` and the robots meta of the link, known by the skip they led to."""
+        robots = self._config.robots
+        if row.why is None or row.attempts:
+            return None, None
+        if row.code == "nofollow" and row.why.startswith("rel: "):
+            return row.why.removeprefix("rel: "), None
+        if row.code == "nofollow" and robots.nofollow != "ignore":
+            return None, Skip("nofollow", row.why)
+        if row.code == "noai" and row.destination == "image" and robots.noai:
+            return None, Skip("noai", row.why)
+        return None, None
+
+    def refusal(self, candidate: Candidate) -> Refusal | None:
+        """The first refusal of the chain."""
+        for one in self._chain.checks:
+            try:
+                skip = one.check(candidate)
+            except Failure as failure:
+                return Refusal(one.name, failure.code, failure.message)
+            if skip is not None:
+                return Refusal(one.name, skip.reason, skip.rule)
+        return None
+
+    def scope(self, candidate: Candidate) -> Verdict:
+        """What the scope says, and the rule that says so."""
+        chain = Chain(scope_checks(self._config.scope, self._scope))
+        if (skip := chain.check(candidate)) is not None:
+            return Verdict(False, skip.rule)
+        within, images_within = (
+            self._config.scope.within,
+            self._config.scope.images_within,
+        )
+        if candidate.destination == "page":
+            return Verdict(True, f"scope.within: {within}")
+        return Verdict(True, f"scope.images_within: {images_within}")
+
+    def robots(self, url: str) -> Verdict:
+        """What robots.txt says, and the line that says so, also after it expired."""
+        if not self._config.robots.obey:
+            return Verdict(True, "robots.obey: false")
+        unknown = Verdict(None, f"{origin(url)}/robots.txt has not been read")
+        return self._robots.decision(url) or unknown
+
+    def robots_expire_at(self, url: str) -> float | None:
+        """When the robots.txt has to be fetched again, seconds since the epoch."""
+        return self._robots.expires_at(url) if self._config.robots.obey else None
+
+    def _given_up(self, name: str) -> Skip | None:
+        host = self._state.host(name)
+        if host is None or not self._controller.given_up(host.pace):
+            return None
+        return check(host.pace)
 
 
-def _robots(state: Lookup, config: Config, url: str) -> tuple[Verdict, float | None]:
-    if not config.robots.obey:
-        return Verdict(True, "robots.obey: false"), None
-    note = state.note(ROBOTS_TXT, origin(url)) if "://" in url else None
-    if note is None:
-        return Verdict(None, f"{origin(url)}/robots.txt has not been read"), None
-    allowed, rule, expires_at = recorded(note, url, config.robots.agent)
-    return Verdict(allowed, rule), expires_at
+class _StateValues:
+    """The values beside URLs, for checks that could also write them."""
+
+    def __init__(self, state: Lookup) -> None:
+        self.note = state.note
+        self.notes = state.notes
+        self._host = state.host
+
+    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+        raise TypeError("the state is only read")
+
+    def cost(self, host: str) -> HostUsage:
+        info = self._host(host)
+        return NOTHING if info is None else info.cost
+
+    def set_cost(self, host: str, cost: HostUsage) -> None:
+        raise TypeError("the state is only read")
 
 
 def _budget(
@@ -123,7 +223,7 @@ def _budget(
     host: HostInfo | None,
     destination: Destination,
 ) -> Iterator[str]:
-    """Of the whole crawl, of the host, and of its template."""
+    """The limits that are reached: of the whole crawl, of the host, of its template."""
     limits = config.limits
     if destination == "page" and is_reached(state.count("page"), limits.max_pages):
         yield f"limits.max_pages: {limits.max_pages}"
@@ -131,7 +231,7 @@ def _budget(
         yield f"limits.max_bytes: {exact_bytes(limits.max_bytes)}"
     if host is None:
         return
-    if (rule := cost_reached(limits, host.cost, destination)) is not None:
+    if (rule := usage_reached(limits, host.cost, destination)) is not None:
         yield rule
     if (
         destination == "page"
@@ -150,17 +250,17 @@ def _answer(
 ) -> str:
     if row is None:
         if scope.allowed:
-            return "never met: nothing that was read leads to it"
-        return f"never met; it would be left out by {scope.rule}"
+            return "not discovered: no crawled page links to it"
+        return f"not discovered; it would be skipped by {scope.rule}"
     if row.state == "queued":
         return _waits(row, host, budget, ahead, now)
     if row.state == "skip":
-        return f"left out: {row.code}, by {row.why}"
+        return f"skipped: {row.code}, by {row.why}"
     if row.state == "error":
         tries = "once" if row.attempts == 1 else f"{row.attempts} times"
         return f"failed: {row.code}, {row.why}; tried {tries}"
-    told = [row.state, *([f"{row.code} since the crawl before"] if row.code else [])]
-    return f"fetched: {', '.join([*told, *([row.why] if row.why else [])])}"
+    facts = [row.state, *([f"{row.code} since the crawl before"] if row.code else [])]
+    return f"fetched: {', '.join([*facts, *([row.why] if row.why else [])])}"
 
 
 def _waits(
@@ -178,7 +278,9 @@ def _waits(
     before = f"; {ahead:,} of its host come before it" if ahead else ""
     if host is not None and host.parked:
         again = show_seconds(max(0.0, host.ready_at - now))
-        return f"queued: {host.name} is parked ({host.pace.trouble}), and asked again in {again}"
+        trouble = host.pace.trouble
+        return f"queued: {host.name} is parked ({trouble}), next request in {again}"
     if host is not None and host.ready_at > now:
-        return f"queued: {host.name} may be asked in {show_seconds(host.ready_at - now)}{before}"
+        due = show_seconds(host.ready_at - now)
+        return f"queued: next request to {host.name} in {due}{before}"
     return f"queued{before}"

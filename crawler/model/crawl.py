@@ -31,6 +31,14 @@ class Skip(Struct, frozen=True):
     rule: str
 
 
+class Verdict(Struct, frozen=True):
+    """What one check says of a URL, and the rule that says so."""
+
+    allowed: bool | None
+    """None where the check can't tell."""
+    rule: str
+
+
 class Discovered(Struct, frozen=True):
     """A URL on its way into the frontier: canonical, judged, not yet known to be
     new."""

@@ -19,6 +19,7 @@ from crawler.model.crawl import Destination, Lease, Skip
 from crawler.model.host import HostUsage
 from crawler.model.metadata import PAGES_OF_TEMPLATE, KeyValue
 from crawler.model.units import exact_bytes, exact_seconds
+from crawler.policy.check import DUE, Candidate
 from crawler.policy.traps.templates import shape_of
 
 QuotaReached = Literal["limit_pages", "limit_time", "limit_bytes"]
@@ -55,6 +56,9 @@ class Quotas:
     where they are.
     """
 
+    name = "quotas"
+    moments = DUE
+
     def __init__(
         self,
         config: LimitsConfig,
@@ -71,13 +75,15 @@ class Quotas:
         self._bytes = received
         self._accounts = accounts
 
-    def check(self, lease: Lease) -> Skip | None:
-        """Whether the lease's host, or the template of its path, has had all that it
-        may have."""
-        cost = self._accounts.cost(lease.host)
-        if (rule := cost_reached(self._config, cost, lease.destination)) is not None:
+    def check(self, candidate: Candidate) -> Skip | None:
+        """Whether the host, or the template of the path, has used up its limit."""
+        host, destination = candidate.host, candidate.destination
+        usage = self._accounts.cost(host)
+        if (rule := usage_reached(self._config, usage, destination)) is not None:
             return Skip("limit_host", rule)
-        return self._check_template(lease) if lease.destination == "page" else None
+        if destination == "page":
+            return self._check_template(host, candidate.url)
+        return None
 
     def charge(self, host: str, sent_at: float, until: float, wire_bytes: int) -> None:
         """One request is over. It kept its host busy from `sent_at` to `until`."""
@@ -91,7 +97,7 @@ class Quotas:
         full = self._pages_full() or is_reached(
             cost.pages, self._config.max_pages_per_host
         )
-        if full or self._check_template(lease) is not None:
+        if full or self._check_template(lease.host, lease.url) is not None:
             return False
         self._pages += 1
         self._accounts.set_cost(lease.host, cost.with_page())
@@ -124,12 +130,12 @@ class Quotas:
     def _pages_full(self) -> bool:
         return is_reached(self._pages, self._config.max_pages)
 
-    def _check_template(self, lease: Lease) -> Skip | None:
-        rule = template_reached(self._config, self._accounts, lease.host, lease.url)
+    def _check_template(self, host: str, url: str) -> Skip | None:
+        rule = template_reached(self._config, self._accounts, host, url)
         return None if rule is None else Skip("limit_template", rule)
 
 
-def cost_reached(
+def usage_reached(
     config: LimitsConfig, cost: HostUsage, destination: Destination
 ) -> str | None:
     """The limit by which a host that has cost so much is asked for no more of `destination`,

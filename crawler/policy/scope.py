@@ -1,90 +1,63 @@
-"""Which URLs belong to the crawl, and the exact rule that says so.
+"""The check of the scope: which URLs belong to the crawl.
 
-A URL passes when all of these let it pass, asked in this order:
-
-1. its scheme is http or https;
-2. `scope.within` (for an image: `scope.images_within`), measured against the seeds and
-   against the hosts that a seed redirected to; `scope.domains` adds further ones;
-3. `scope.rules`, of which the last that matches decides. Rules narrow; none lets in
-   what `within` keeps out. When no rule matches, the first rule tells what the list is
-   for: a list that begins with `+` names what is wanted, and other pages are refused.
-   Seeds and images are refused only by a `-` that matches them: someone who asks for
-   `+/docs/` still wants to start at the front page, and wants the pictures in those
-   pages wherever they are stored;
-4. `scope.depth`, for pages: an image belongs to the page that shows it.
+The options `scope.within`, `scope.images_within` and `scope.domains` decide. A URL
+belongs to the crawl if its scheme is http or https, and if it lies within the
+surroundings of a seed, or of what a seed redirects to, or on one of the domains. What
+is within may still be refused by the URL filters (`url_filters.py`) and by the depth
+(`depth.py`), which are checks of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from crawler.model.config import ScopeConfig
-from crawler.model.crawl import Destination, Skip
+from crawler.model.crawl import Skip
 from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
 from crawler.model.url import canonical, host_key, hostname, registrable_domain, scheme
+from crawler.policy.check import FOUND, Candidate
 
-if TYPE_CHECKING:
-    from crawler.policy.url_filters import UrlFilters
-
-_HOSTS_REMEMBERED = 10_000
+NAMED_SITEMAPS: tuple[LinkKind, ...] = ("robots_sitemap", "sitemap_index")
+"""How sitemaps are found that a site names: they may lie on any host and at any depth,
+as images may."""
+_MAX_HOSTS = 10_000
+"""Hosts whose answer is remembered."""
 
 
 class Scope:
     """The scope of one crawl. `seeds` are canonical URLs.
 
-    Raises UsageError for a rule or a domain that can't be understood.
+    Raises UsageError for a domain that can't be understood.
     """
+
+    name = "scope"
+    moments = FOUND
 
     def __init__(self, config: ScopeConfig, seeds: Iterable[str] = ()) -> None:
         domains = tuple(map(_domain, config.domains))
         self._pages = _area(config.within, domains)
         self._images = _area(config.images_within, domains)
-        self._rules = _compiled(config.rules) if config.rules else None
-        self._max_depth = float("inf") if config.depth is None else config.depth
         self._not_within = Skip("scope", f"scope.within: {config.within}")
         self._not_images_within = Skip(
             "scope", f"scope.images_within: {config.images_within}"
         )
-        self._too_deep = Skip("depth", f"scope.depth: {config.depth}")
         for seed in seeds:
-            self.widen(seed)
+            self.add_seed(seed)
 
-    def check(self, url: str, destination: Destination, depth: int) -> Skip | None:
-        """None if the canonical `url` may be fetched, else why not.
-
-        `depth` counts links from a seed; 0 means a seed, or what it redirected to.
-        """
+    def check(self, candidate: Candidate) -> Skip | None:
+        url = candidate.url
         if not url.startswith(("https://", "http://")):
             return Skip("scheme", f"scheme: {scheme(url)}")
-        if destination == "image":
-            if not self._images.holds(url):
-                return self._not_images_within
-            return self._rules.check(url, strict=False) if self._rules else None
-        if not self._pages.holds(url):
-            return self._not_within
-        if self._rules and (skip := self._rules.check(url, strict=depth > 0)):
-            return skip
-        return self._too_deep if depth > self._max_depth else None
+        if candidate.destination == "image":
+            return None if self._images.holds(url) else self._not_images_within
+        if self._pages.holds(url) or candidate.kind in NAMED_SITEMAPS:
+            return None
+        return self._not_within
 
-    def check_found(
-        self, url: str, kind: LinkKind, destination: Destination, depth: int
-    ) -> Skip | None:
-        """The same, going by how it was found too."""
-        if kind in ("robots_sitemap", "sitemap_index"):
-            return self.judge_sitemap(url)
-        return self.check(url, destination, depth)
-
-    def judge_sitemap(self, url: str) -> Skip | None:
-        """The same for a sitemap that a site names: it may lie on any host, as pictures
-        may."""
-        if not url.startswith(("https://", "http://")):
-            return Skip("scheme", f"scheme: {scheme(url)}")
-        return self._rules.check(url, strict=False) if self._rules else None
-
-    def widen(self, url: str) -> None:
-        """Takes in a seed, or the URL that a seed redirected to."""
+    def add_seed(self, url: str) -> None:
+        """Take in a seed, or the URL that a seed redirects to."""
         self._pages.add(url)
         self._images.add(url)
 
@@ -130,7 +103,7 @@ class _Hosts:
         host = host_key(url)
         known = self._known.get(host)
         if known is None:
-            if len(self._known) >= _HOSTS_REMEMBERED:
+            if len(self._known) >= _MAX_HOSTS:
                 self._known.clear()
             known = self._measure(host) in self._seeds or _is_of(host, self._domains)
             self._known[host] = known
@@ -175,11 +148,3 @@ def _domain(entry: str) -> str:
             f"scope.domains: {entry!r} is no domain; write it as example.com"
         )
     return "." + hostname(host_key(url))
-
-
-def _compiled(rules: tuple[str, ...]) -> UrlFilters:
-    from crawler.policy.url_filters import (
-        UrlFilters,  # with RE2, which a crawl without rules does not need
-    )
-
-    return UrlFilters(rules)

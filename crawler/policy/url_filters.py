@@ -1,9 +1,17 @@
-"""The user's rules about URLs: the list `scope.rules` of `+PATTERN` and `-PATTERN`.
+"""The check of the user's URL filters: the option `scope.rules` decides.
 
-The rules are the user's, the URLs are a stranger's. A backtracking matcher can be made
-to run for years by a URL written for it, so rules are compiled by RE2, which takes time
-linear in the URL's length and matches all rules in one pass. It has no lookaround and
-no backreferences; a second rule with the other sign does what a lookahead would.
+It is a list of `+PATTERN` and `-PATTERN`, of which the last that matches a URL decides.
+Filters narrow the scope; none lets in what `scope.within` keeps out. Where none matches,
+the first tells what the list is for: a list that begins with `+` names what is wanted,
+and other pages are refused. Seeds, images and sitemaps are refused only by a `-` that
+matches them: someone who asks for `+/docs/` still wants to start at the front page, and
+wants the images in those pages wherever they are stored.
+
+The patterns are the user's, the URLs are a stranger's. A backtracking matcher can be
+made to run for years by a URL written for it. So the patterns are compiled by RE2, which
+takes time linear in the URL's length and matches all patterns in one pass. It has no
+lookaround and no backreferences; a second filter with the other sign does what a
+lookahead would.
 """
 
 from __future__ import annotations
@@ -12,15 +20,22 @@ import re2
 
 from crawler.model.crawl import Skip
 from crawler.model.errors import UsageError
+from crawler.policy.check import FOUND, Candidate
+from crawler.policy.scope import NAMED_SITEMAPS
 
 
 class UrlFilters:
-    """The last rule that matches a URL decides. Raises UsageError for one that is no
-    rule."""
+    """One or more filters, in the order of the user.
+
+    Raises UsageError for a filter that can't be understood.
+    """
+
+    name = "url_filters"
+    moments = FOUND
 
     def __init__(self, rules: tuple[str, ...]) -> None:
         options = re2.Options()
-        options.log_errors = False  # we say it ourselves
+        options.log_errors = False  # the UsageError says it
         self._set = re2.Set.SearchSet(options)
         self._skips: list[Skip | None] = []
         for index, rule in enumerate(rules):
@@ -33,18 +48,26 @@ class UrlFilters:
         self._unmatched = Skip("scope", "scope.rules: matches no + rule")
         self._wanted_only = self._skips[0] is None
 
-    def check(self, url: str, strict: bool) -> Skip | None:
-        matching: list[int] = self._set.Match(url)
+    def check(self, candidate: Candidate) -> Skip | None:
+        matching: list[int] = self._set.Match(candidate.url)
         if matching:
             return self._skips[max(matching)]
-        return self._unmatched if strict and self._wanted_only else None
+        if (
+            not self._wanted_only
+            or candidate.depth == 0
+            or candidate.destination == "image"
+            or candidate.kind in NAMED_SITEMAPS
+        ):
+            return None
+        return self._unmatched
 
 
 def _pattern(index: int, rule: str, options: re2.Options) -> str:
     sign, pattern = rule[:1], rule[1:]
     if sign not in ("+", "-") or not pattern:
         raise UsageError(
-            f"scope.rules[{index}]: {rule!r} must be + (take) or - (leave) followed by a pattern"
+            f"scope.rules[{index}]: {rule!r} must be + (take) or - (leave)"
+            " followed by a pattern"
         )
     if pattern.startswith("glob:"):
         return _glob(pattern.removeprefix("glob:"))
@@ -52,8 +75,8 @@ def _pattern(index: int, rule: str, options: re2.Options) -> str:
         re2.compile(pattern, options)
     except re2.error as error:
         raise UsageError(
-            f"scope.rules[{index}]: {rule!r} is no RE2 expression: {error.args[0].decode()}; "
-            "RE2 has no lookaround and no backreferences"
+            f"scope.rules[{index}]: {rule!r} is not a valid RE2 expression:"
+            f" {error.args[0].decode()}; RE2 has no lookaround and no backreferences"
         ) from None
     return pattern
 

@@ -17,18 +17,19 @@ from crawler.model.errors import UsageError
 
 
 def _rules(rules: tuple[str, ...]) -> None:
-    _ask_scope(ScopeConfig(rules=rules), "scope.rules")
+    _check_scope(ScopeConfig(rules=rules), "scope.rules")
 
 
 def _domains(domains: tuple[str, ...]) -> None:
-    _ask_scope(ScopeConfig(domains=domains), "scope.domains: ")
+    _check_scope(ScopeConfig(domains=domains), "scope.domains: ")
 
 
-def _ask_scope(config: ScopeConfig, prefix: str) -> None:
+def _check_scope(config: ScopeConfig, prefix: str) -> None:
+    from crawler.policy.chain import scope_checks
     from crawler.policy.scope import Scope
 
     try:
-        Scope(config)
+        list(scope_checks(config, Scope(config)))
     except UsageError as error:
         raise ValueError(str(error).removeprefix(prefix)) from error
 

@@ -17,12 +17,10 @@ import os
 from mmap import mmap
 from pathlib import Path
 
-from crawler.model.errors import ParseFailure
 from crawler.model.metadata import DEADLY, KeyValue
 from crawler.model.url import MAX_URL
 from crawler.output.sink import refused
 
-DEATHS = 3
 _LENGTH = 4
 """Bytes in front of the URL that say how long it is; written last."""
 _NOTHING = bytes(_LENGTH)
@@ -51,7 +49,7 @@ class CrashGuard:
         if (url := self._last()) is not None:
             notes.set_note(DEADLY, url, b"%d" % (int(notes.note(DEADLY, url) or 0) + 1))
             self.has_read()
-        self._deaths = {url: int(count) for url, count in notes.notes(DEADLY)}
+        self._counts = {url: int(count) for url, count in notes.notes(DEADLY)}
 
     def _last(self) -> str | None:
         length = int.from_bytes(self._map[:_LENGTH], "big")
@@ -61,11 +59,9 @@ class CrashGuard:
             else None
         )
 
-    def check(self, url: str) -> None:
-        """Raises ParseFailure if reading `url` has killed the process too often."""
-        deaths = self._deaths.get(url, 0)
-        if deaths >= DEATHS:
-            raise ParseFailure(f"the process died {deaths} times while it read this")
+    def deaths(self, url: str) -> int:
+        """How often the process died while it read the response of `url`."""
+        return self._counts.get(url, 0)
 
     def reads(self, url: str) -> None:
         """The body of `url` is about to be read."""

@@ -12,7 +12,7 @@ folder holds either a crawl that can be resumed or nothing that counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -24,6 +24,8 @@ from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
 from crawler.model.config import Config, from_json, to_json
+from crawler.model.crawl import Destination, Skip
+from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
 from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.metadata import (
@@ -37,6 +39,8 @@ from crawler.model.metadata import (
 from crawler.output.images import ImageFiles
 from crawler.output.journal import Journal
 from crawler.output.sink import refused
+from crawler.policy.chain import scope_checks
+from crawler.policy.check import Candidate, Chain
 from crawler.policy.scope import Scope
 from crawler.workspace.crash_guard import CrashGuard
 from crawler.workspace.outputs import jsonl_files, output_files, place_outputs
@@ -122,12 +126,27 @@ def _ask_again(store: SqliteStore, old: Config, config: Config, now: float) -> N
     check = None
     if (old.scope, old.seeds) != (config.scope, config.seeds):
         widened = [url for url, _ in store.notes(WIDENED)]
-        check = Scope(config.scope, (*config.seeds, *widened)).check_found
+        check = _scope_check(config, widened)
     store.start_over(
         now,
         check,
         keep_answers=store.note(READING, "") == extraction_fingerprint(config),
     )
+
+
+def _scope_check(
+    config: Config, widened: list[str]
+) -> Callable[[str, LinkKind, Destination, int], Skip | None]:
+    """Decides again, under today's scope, about a URL that an earlier crawl found."""
+    scope = Scope(config.scope, (*config.seeds, *widened))
+    check_found = Chain(scope_checks(config.scope, scope)).check_found
+
+    def check(
+        url: str, kind: LinkKind, destination: Destination, depth: int
+    ) -> Skip | None:
+        return check_found(Candidate(url, kind, destination, depth))
+
+    return check
 
 
 def try_out(folder: Path) -> None:

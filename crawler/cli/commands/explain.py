@@ -14,7 +14,8 @@ import msgspec
 
 from crawler.cli.state_options import open_state
 from crawler.cli.terminal.formatting import printable
-from crawler.inspect.explain import Explanation, Verdict
+from crawler.inspect.explain import Explanation
+from crawler.model.crawl import Verdict
 from crawler.model.errors import UsageError
 from crawler.model.units import show_bytes, show_seconds
 from crawler.model.url import canonical, parse_seed

@@ -58,6 +58,7 @@ from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import Page
 from crawler.model.metadata import TRAPS, TRAPS_OUT_OF_MEMORY, KeyValue
 from crawler.model.url import host_key, url_id
+from crawler.policy.check import FOUND_AND_DUE, Candidate
 from crawler.policy.traps.case_variants import NAME as SPELLING
 from crawler.policy.traps.name_mazes import NAME as OPENING
 from crawler.policy.traps.name_mazes import names_of, top_of
@@ -85,7 +86,7 @@ from crawler.policy.traps.templates import (
     without,
 )
 
-LISTED = ("seed", "sitemap", "sitemap_index", "robots_sitemap", "feed")
+LISTED = frozenset({"seed", "sitemap", "sitemap_index", "robots_sitemap", "feed"})
 """How URLs are found that somebody has named on purpose."""
 MOST_REMEMBERED = 2**20
 """Of all hosts together, in checksums of some 64 bytes. What is beyond goes to the
@@ -98,6 +99,9 @@ _cuts_of = msgspec.msgpack.Decoder(dict[str, Cut]).decode
 class Traps:
     """Learns the traps of one crawl. What is cut is kept in `notes`, for a resume, and
     so is what was learnt of hosts for which there is no room in memory."""
+
+    name = "traps"
+    moments = FOUND_AND_DUE
 
     def __init__(self, config: LimitsConfig, notes: KeyValue) -> None:
         self._config = config
@@ -112,31 +116,44 @@ class Traps:
 
     # What is left out
 
-    def check(self, url: str, parent_url: str | None, depth: int) -> Skip | None:
-        """Why `url`, found on `parent_url`, leads nowhere, if so.
+    def check(self, candidate: Candidate) -> Skip | None:
+        """Whether the URL leads on from a template that was cut.
 
-        Of another origin than that of `parent_url` only `check_lease` can tell.
+        A link to another origin is not looked at before its turn comes, since what was
+        learnt of that host may be out of memory; nor is the target of a redirect, whose
+        place the URL without its keys then takes. What an earlier crawl found worth a
+        request is fetched again.
         """
-        if parent_url is None or not self._config.traps:
+        url, parent_url = candidate.url, candidate.parent_url
+        if parent_url is None or candidate.destination != "page":
             return None
-        if parent_url != self._page[0]:  # most often its links are judged in a row
+        if candidate.kind in LISTED or candidate.recrawled:
+            return None
+        if not candidate.due and (
+            candidate.kind == "redirect" or not self._leads_on(url, parent_url)
+        ):
+            return None
+        found = self._cut(url, parent_url, candidate.depth)
+        return None if found is None else Skip("trap", found[1].rule)
+
+    def _leads_on(self, url: str, parent_url: str) -> bool:
+        """Whether a link may lead on from a cut template: seldom."""
+        if parent_url != self._page[0]:  # the links of a page come in a row
             site = parent_url[: parent_url.index("/", 8) + 1]
             self._page = parent_url, host_key(parent_url), site
         _, host, site = self._page
         ledger = self._ledger(host)
         if not url.startswith(site):
-            return None
+            return False
         if "?" not in url:
             ledger.tops.meet(url)
-        if not ledger.cuts:  # most often
-            return None
-        found = self._cut(url, parent_url, depth)
-        return None if found is None else Skip("trap", found[1].rule)
+        return bool(ledger.cuts)
 
-    def instead(self, url: str, parent_url: str | None, depth: int) -> str | None:
-        """The URL to look at in place of one that `check` refuses: the same without
-        such keys."""
-        found = self._cut(url, parent_url, depth)
+    def substitute(self, candidate: Candidate) -> str | None:
+        """The URL to fetch in place of one that `check` refuses: the same without the
+        keys that were cut."""
+        url = candidate.url
+        found = self._cut(url, candidate.parent_url, candidate.depth)
         if found is None or not is_key(found[0]):
             return None
         cuts = self._ledger(host_key(url)).cuts
@@ -149,19 +166,6 @@ class Traps:
             self._stripped.clear()
         self._stripped.add(stripped)
         return stripped
-
-    def check_lease(self, lease: Lease) -> Skip | None:
-        """The same at the last moment."""
-        if lease.destination != "page" or lease.kind in LISTED:
-            return None
-        if (
-            lease.kept is not None
-        ):  # what was worth a request in the crawl before is asked again
-            return None
-        if not self._config.traps or not self._ledger(lease.host).cuts:
-            return None
-        found = self._cut(lease.url, lease.parent_url, lease.depth)
-        return None if found is None else Skip("trap", found[1].rule)
 
     def put_away(self) -> None:
         """Keep what was learnt for a resume."""

@@ -88,7 +88,7 @@ def test_the_second_one_is_a_skip_that_names_the_first(
     with open_state(tmp_path) as (state, stored):
         answer = explain(state, stored, twins.url("/c"), 0.0)
     assert answer.answer == (
-        f"left out: duplicate_content, by scope.dedupe_content: the same bytes as {twins.url('/a')}"
+        f"skipped: duplicate_content, by scope.dedupe_content: the same bytes as {twins.url('/a')}"
     )
     assert answer.known is not None
     assert answer.known.attempts == 1

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from crawler.engine import robots_cache as gates
 from crawler.engine.committer import MAX_BATCH, MAX_HELD, Committer
-from crawler.engine.robots_cache import RobotsCache
+from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.stats import MOST_HOSTS, Stats
 from crawler.extract import extract
 from crawler.frontier.memory import MemoryStore
@@ -27,6 +26,9 @@ from crawler.model.http import Request, Response, Timings
 from crawler.model.records import ImageRecord, PageRecord
 from crawler.output.images import ImageFiles
 from crawler.output.journal import Journal
+from crawler.policy import robots_cache
+from crawler.policy.check import Candidate
+from crawler.policy.robots_cache import RobotsCache
 from tests.helpers.cpu import cpu_within
 from tests.helpers.simulated_hosts import Lines
 
@@ -114,7 +116,7 @@ def test_long_addresses_are_remembered_for_a_shorter_time(
 def test_rules_of_robots_txt_are_kept_within_bounds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gates, "MAX_RULES", 1000)
+    monkeypatch.setattr(robots_cache, "MAX_RULES", 1000)
     text = b"User-agent: *\n" + b"".join(b"Disallow: /%d\n" % n for n in range(300))
     asked: list[str] = []
 
@@ -122,30 +124,28 @@ def test_rules_of_robots_txt_are_kept_within_bounds(
         asked.append(request.url)
         return response(request.url, text)
 
-    subject = RobotsCache(RobotsConfig(), fetch, MemoryStore(), lambda: 0.0)
+    subject = RobotsCache(RobotsConfig(), MemoryStore(), lambda: 0.0)
+    fetcher = RobotsFetcher(subject, fetch, lambda: 0.0)
     for number in range(10):
-        subject.learn(f"http://h{number}/")
-        assert sum(ruling.weight for ruling in subject._rulings.values()) <= 1000
+        fetcher.fetch(f"http://h{number}/")
+        assert sum(one.weight for one in subject._origins.values()) <= 1000
     for number in range(10):  # what was forgotten is read again from its note
         url = f"http://h{number}/299"
-        assert subject.knows(url)
-        assert subject.check(url) is not None
+        assert subject.is_cached(url)
+        assert subject.check(Candidate(url, "a", "page", 1)) is not None
     assert len(asked) == 10
 
 
 def test_one_file_beyond_all_bounds_is_kept_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gates, "MAX_RULES", 10)
+    monkeypatch.setattr(robots_cache, "MAX_RULES", 10)
     text = b"User-agent: *\n" + b"Disallow: /x\n" * 300
-    subject = RobotsCache(
-        RobotsConfig(),
-        lambda request: response(request.url, text),
-        MemoryStore(),
-        lambda: 0.0,
-    )
-    subject.learn("http://a/")
-    assert subject.check("http://a/x") is not None
+    subject = RobotsCache(RobotsConfig(), MemoryStore(), lambda: 0.0)
+    RobotsFetcher(
+        subject, lambda request: response(request.url, text), lambda: 0.0
+    ).fetch("http://a/")
+    assert subject.check(Candidate("http://a/x", "a", "page", 1)) is not None
 
 
 def test_hosts_are_counted_apart_within_bounds() -> None:

@@ -193,12 +193,13 @@ def test_the_crawl_does_not_wait_for_a_parked_host(subject: Subject) -> None:
 def test_a_host_that_is_given_up_is_not_asked(subject: Subject) -> None:
     for _ in range(2):
         handle = subject.lease()
-        assert handle.check_host() is None
+        assert subject.frontier.check_host(handle.lease.host) is None
         fail(handle)
         handle.retry(subject.clock())
         hub.sleep(1e6)
+    handle = subject.lease()
     with pytest.raises(HostParked, match="connect_timeout"):
-        subject.lease().check_host()
+        subject.frontier.check_host(handle.lease.host)
 
 
 @pytest.mark.parametrize("first", ["finish", "retry", "release", "defer"])

@@ -80,7 +80,7 @@ def skips(tmp_path_factory: Any) -> Iterator[tuple[Path, Site]]:
 def test_what_was_never_met(skips: tuple[Path, Site]) -> None:
     folder, site = skips
     assert ask(folder, site.url("/unheard-of")).answer == (
-        "never met: nothing that was read leads to it"
+        "not discovered: no crawled page links to it"
     )
     found = ask(folder, site.url("/secret/2"))
     assert (found.robots.allowed, found.robots.rule) == (
@@ -88,7 +88,7 @@ def test_what_was_never_met(skips: tuple[Path, Site]) -> None:
         "robots.txt:3 Disallow: /secret/",
     )
     away = ask(folder, "http://unheard.example/")
-    assert away.answer == "never met; it would be left out by scope.within: host"
+    assert away.answer == "not discovered; it would be skipped by scope.within: host"
     assert (away.robots.allowed, away.host) == (None, None)
 
 
@@ -103,7 +103,7 @@ def test_a_host_that_is_parked_says_until_when(tmp_path: Path) -> None:
     )
     open_crawl(config, mode="new").run()
     assert ask(tmp_path, broken.url("/x"), 0.0).answer.startswith(
-        f"queued: 127.0.0.1:{broken.port} is parked (robots_deferred), and asked again in "
+        f"queued: 127.0.0.1:{broken.port} is parked (robots_deferred), next request in "
     )
     site.stop()
     broken.stop()
@@ -128,7 +128,7 @@ def test_retry_gives_a_trap_its_credit_again(tmp_path: Path) -> None:
         store.commit()
     with open_state(tmp_path) as (state, _):
         (row,) = state.urls(("skip",), (), ("trap",))
-    assert ask(tmp_path, row.url).answer.startswith("left out: trap, by ")
+    assert ask(tmp_path, row.url).answer.startswith("skipped: trap, by ")
     asked = len(site.hits("/month"))
     assert run(["retry", str(tmp_path), "--code", "trap", "-q"]) == 0
     assert run(["retry", str(tmp_path), "--code", "scope"]) == 2
@@ -172,7 +172,7 @@ def test_what_waits_says_for_what(tmp_path: Path) -> None:
     assert found.known.attempts == 1
     queued = ask(tmp_path, "http://a.example/2", now)
     assert queued.answer == (
-        "queued: a.example may be asked in 1:00; 1 of its host come before it"
+        "queued: next request to a.example in 1:00; 1 of its host come before it"
     )
     assert (queued.next_allowed_at, queued.ahead) == (pytest.approx(now + 60), 1)
     assert ask(tmp_path, "http://a.example/2", now + 61).answer == (
@@ -190,7 +190,7 @@ def test_a_url_is_known_by_its_canonical_form(
     ):
         text = output(capsys, "explain", spelt, str(tmp_path))
         assert text.startswith(
-            "http://a.example/2\n  queued: a.example may be asked in "
+            "http://a.example/2\n  queued: next request to a.example in "
         )
 
 
@@ -235,7 +235,7 @@ def test_the_commands_that_ask(
 ) -> None:
     folder, site = str(skips[0]), skips[1]
     text = output(capsys, "explain", site.url("/secret/1"), folder)
-    assert "left out: robots, by robots.txt:3 Disallow: /secret/" in text
+    assert "skipped: robots, by robots.txt:3 Disallow: /secret/" in text
     parsed = json.loads(
         output(capsys, "explain", site.url("/secret/1"), folder, "--json")
     )

@@ -33,7 +33,7 @@ from crawler.model.config import (
 )
 from crawler.model.errors import Failure
 from crawler.model.reasons import ErrorCode, SkipReason
-from crawler.workspace.crash_guard import DEATHS
+from crawler.policy.poison_url import MAX_DEATHS
 from tests.helpers.crawling import link, page, picture, png
 from tests.helpers.deadly import DEADLY, crawl_on
 from tests.site.fixtures import LIMITS
@@ -189,7 +189,7 @@ def deadly_page(folder: Path) -> Case:
     site = Site(
         {"": page(link("/x")), "x": reply("x", DEADLY), "robots.txt": reply(status=404)}
     )
-    assert [crawl_on(folder, site.url("/")) for _ in range(DEATHS + 1)][-1] == 0
+    assert [crawl_on(folder, site.url("/")) for _ in range(MAX_DEATHS + 1)][-1] == 0
     site.stop()
     return Case(
         folder, site.url("/x"), "failed: parse, the process died 3 times while it read"
@@ -221,7 +221,7 @@ def given_up(folder: Path) -> tuple[Case, Case]:
     for server in (site, broken):
         server.stop()
     parked = Case(folder, closed, "failed: host_parked, the host was given up; ", 3)
-    said = "left out: robots_deferred, by robots.txt of the host can't be had; it was parked "
+    said = "skipped: robots_deferred, by robots.txt of the host can't be had; it was parked "
     return parked, Case(folder, broken.url("/x"), said, 0)
 
 
@@ -296,7 +296,7 @@ def most_skips(folder: Path) -> dict[str, list[Case]]:
 
     def case(path: str, reason: str, rule: str, attempts: int = 0) -> Case:
         url = path if "://" in path else site.url(path)
-        return Case(folder, url, f"left out: {reason}, by {rule}", attempts)
+        return Case(folder, url, f"skipped: {reason}, by {rule}", attempts)
 
     return {
         "scope": [
@@ -330,14 +330,12 @@ def further_skips(folder: Path) -> dict[str, list[Case]]:
     site.stop()
     double = f"scope.dedupe_content: the same bytes as {site.url('/a')}"
     return {
-        "depth": [
-            Case(folder, site.url("/d"), "left out: depth, by scope.depth: 2", 0)
-        ],
+        "depth": [Case(folder, site.url("/d"), "skipped: depth, by scope.depth: 2", 0)],
         "scheme": [
-            Case(folder, "ftp://127.0.0.1/x", "left out: scheme, by scheme: ftp", 0)
+            Case(folder, "ftp://127.0.0.1/x", "skipped: scheme, by scheme: ftp", 0)
         ],
         "duplicate_content": [
-            Case(folder, site.url("/b"), f"left out: duplicate_content, by {double}", 1)
+            Case(folder, site.url("/b"), f"skipped: duplicate_content, by {double}", 1)
         ],
     }
 
@@ -360,7 +358,7 @@ def of_limits(folder: Path) -> dict[str, list[Case]]:
             robots=RobotsConfig(obey=False),
         )
         reason = "limit_host" if name.endswith("host") else "limit_template"
-        said = f"left out: {reason}, by limits.{name}: {told}"
+        said = f"skipped: {reason}, by limits.{name}: {told}"
         cases[reason].append(Case(folder / name, site.url(path), said, 0))
     site.stop()
     return cases
@@ -372,7 +370,7 @@ def trap(folder: Path) -> Case:
     site.stop()
     with open_state(folder) as (state, _):
         (row,) = state.urls(("skip",), (), ("trap",))
-    said = "left out: trap, by limits.traps: /chain/# gave nothing new, after 41 pages"
+    said = "skipped: trap, by limits.traps: /chain/# gave nothing new, after 41 pages"
     return Case(folder, row.url, said, 0)
 
 

@@ -4,6 +4,7 @@ from crawler.frontier.memory import MemoryStore
 from crawler.model.config import ImagesConfig, LimitsConfig
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import Image
+from crawler.policy.check import Candidate
 from crawler.policy.quotas import Quotas
 
 
@@ -39,10 +40,10 @@ def test_each_host_has_its_own_limit():
     assert subject.reserve_page(lease("a.example"))
     assert not subject.reserve_page(lease("a.example"))
     assert subject.reserve_page(lease("b.example"))
-    assert subject.check(lease("a.example")) == Skip(
+    assert subject.check(Candidate.of_lease(lease("a.example"))) == Skip(
         "limit_host", "limits.max_pages_per_host: 1"
     )
-    assert subject.check(lease("c.example")) is None
+    assert subject.check(Candidate.of_lease(lease("c.example"))) is None
     assert subject.reached(100.0) is None
 
 
@@ -68,12 +69,16 @@ def test_the_bytes_of_earlier_runs_count():
 def test_a_host_has_so_many_bytes_and_what_has_come_is_kept():
     subject = limits(max_bytes_per_host=2048)
     subject.charge("a.example", 100.0, 101.0, 2047)
-    assert subject.check(lease()) is None
+    assert subject.check(Candidate.of_lease(lease())) is None
     subject.charge("a.example", 101.0, 102.0, 1)
     skip = Skip("limit_host", "limits.max_bytes_per_host: 2K")
-    assert subject.check(lease()) == subject.check(lease(destination="image")) == skip
+    assert (
+        subject.check(Candidate.of_lease(lease()))
+        == subject.check(Candidate.of_lease(lease(destination="image")))
+        == skip
+    )
     assert subject.reserve_page(lease())
-    assert subject.check(lease("b.example")) is None
+    assert subject.check(Candidate.of_lease(lease("b.example"))) is None
     assert subject.reached(102.0) is None
 
 
@@ -83,11 +88,15 @@ def test_a_host_has_so_much_time_and_what_overlaps_counts_once():
     subject.charge("a.example", 105.0, 115.0, 0)
     subject.charge("a.example", 106.0, 107.0, 0)
     subject.charge("a.example", 1000.0, 1044.0, 0)
-    assert subject.check(lease()) is None
+    assert subject.check(Candidate.of_lease(lease())) is None
     subject.charge("a.example", 1044.0, 1045.0, 0)
     skip = Skip("limit_host", "limits.max_time_per_host: 60")
-    assert subject.check(lease()) == subject.check(lease(destination="image")) == skip
-    assert subject.check(lease("b.example")) is None
+    assert (
+        subject.check(Candidate.of_lease(lease()))
+        == subject.check(Candidate.of_lease(lease(destination="image")))
+        == skip
+    )
+    assert subject.check(Candidate.of_lease(lease("b.example"))) is None
 
 
 def test_each_template_has_its_own_limit_and_pictures_have_none():
@@ -98,12 +107,17 @@ def test_each_template_has_its_own_limit_and_pictures_have_none():
         False,
     ]
     skip = Skip("limit_template", "limits.max_pages_per_template: 2 of /day/#")
-    assert subject.check(lease(path="day/9")) == skip
-    assert subject.check(lease(path="day/9", kind="sitemap")) == skip
-    assert subject.check(lease(path="day/9", destination="image")) is None
-    assert subject.check(lease(path="day/9?x=1")) is None
-    assert subject.check(lease(path="week/9")) is None
-    assert subject.check(lease("b.example", path="day/9")) is None
+    assert subject.check(Candidate.of_lease(lease(path="day/9"))) == skip
+    assert (
+        subject.check(Candidate.of_lease(lease(path="day/9", kind="sitemap"))) == skip
+    )
+    assert (
+        subject.check(Candidate.of_lease(lease(path="day/9", destination="image")))
+        is None
+    )
+    assert subject.check(Candidate.of_lease(lease(path="day/9?x=1"))) is None
+    assert subject.check(Candidate.of_lease(lease(path="week/9"))) is None
+    assert subject.check(Candidate.of_lease(lease("b.example", path="day/9"))) is None
 
 
 def test_a_page_that_was_refused_counts_nowhere():

@@ -9,20 +9,32 @@ import pytest
 from crawler.model.config import ScopeConfig
 from crawler.model.crawl import Destination
 from crawler.model.errors import UsageError
+from crawler.policy.chain import scope_checks
+from crawler.policy.check import Candidate, Chain
 from crawler.policy.scope import Scope
 
 SEED = "http://www.site.example/docs/index.html"
 
 
-def judged(
+def chain(seeds: tuple[str, ...] = (SEED,), **config: Any) -> Chain:
+    """The checks of the scope: surroundings, URL filters, depth."""
+    settings = ScopeConfig(**config)
+    return Chain(scope_checks(settings, Scope(settings, seeds)))
+
+
+def skipped(
     url: str,
     destination: Destination = "page",
     depth: int = 1,
     seeds: tuple[str, ...] = (SEED,),
     **config: Any,
 ) -> str | None:
-    skip = Scope(ScopeConfig(**config), seeds).check(url, destination, depth)
+    skip = chain(seeds, **config).check(found(url, destination, depth))
     return None if skip is None else f"{skip.reason} | {skip.rule}"
+
+
+def found(url: str, destination: Destination = "page", depth: int = 1) -> Candidate:
+    return Candidate(url, "a", destination, depth)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +60,7 @@ def judged(
     ],
 )
 def test_within(within: str, url: str, inside: bool) -> None:
-    assert judged(url, within=within) == (
+    assert skipped(url, within=within) == (
         None if inside else f"scope | scope.within: {within}"
     )
 
@@ -56,49 +68,48 @@ def test_within(within: str, url: str, inside: bool) -> None:
 def test_a_domain_is_what_somebody_could_register() -> None:
     """By the public suffix list: `co.uk` is nobody's."""
     seeds = ("https://www.shop.co.uk/",)
-    assert judged("https://img.shop.co.uk/x", seeds=seeds, within="domain") is None
-    assert judged("https://other.co.uk/x", seeds=seeds, within="domain") is not None
+    assert skipped("https://img.shop.co.uk/x", seeds=seeds, within="domain") is None
+    assert skipped("https://other.co.uk/x", seeds=seeds, within="domain") is not None
 
 
 def test_domain_of_an_address_is_the_address() -> None:
     seeds = ("http://127.0.0.1:8000/",)
-    assert judged("http://127.0.0.1:9000/", seeds=seeds, within="domain") is None
-    assert judged("http://127.0.0.2:8000/", seeds=seeds, within="domain") is not None
+    assert skipped("http://127.0.0.1:9000/", seeds=seeds, within="domain") is None
+    assert skipped("http://127.0.0.2:8000/", seeds=seeds, within="domain") is not None
 
 
 @pytest.mark.parametrize("within", ["host", "domain", "prefix", "page"])
 @pytest.mark.parametrize("entry", ["cdn.example", ".cdn.example", "*.CDN.example"])
 def test_domains(within: str, entry: str) -> None:
     config: dict[str, Any] = {"within": within, "domains": (entry,)}
-    assert judged("http://a.cdn.example/x", **config) is None
-    assert judged("http://cdn.example:81/x", **config) is None
-    assert judged("http://xcdn.example/", **config) == f"scope | scope.within: {within}"
+    assert skipped("http://a.cdn.example/x", **config) is None
+    assert skipped("http://cdn.example:81/x", **config) is None
+    assert (
+        skipped("http://xcdn.example/", **config) == f"scope | scope.within: {within}"
+    )
 
 
 def test_images_have_their_own_surroundings() -> None:
     image = "http://pictures.example/a.png"
-    assert (
-        Scope(ScopeConfig(within="page", depth=2), [SEED]).check(image, "image", 9)
-        is None
-    )
+    assert chain(within="page", depth=2).check(found(image, "image", 9)) is None
     refused = "scope | scope.images_within: host"
-    assert judged(image, "image", images_within="host", within="any") == refused
-    assert judged("http://i.site.example/a", "image", images_within="domain") is None
-    assert judged("http://www.site.example/a", "image", images_within="host") is None
+    assert skipped(image, "image", images_within="host", within="any") == refused
+    assert skipped("http://i.site.example/a", "image", images_within="domain") is None
+    assert skipped("http://www.site.example/a", "image", images_within="host") is None
 
 
 def test_scheme() -> None:
-    assert judged("ftp://www.site.example/x") == "scheme | scheme: ftp"
-    assert judged("ws://www.site.example/x", within="any") == "scheme | scheme: ws"
+    assert skipped("ftp://www.site.example/x") == "scheme | scheme: ftp"
+    assert skipped("ws://www.site.example/x", within="any") == "scheme | scheme: ws"
 
 
 def test_depth_is_of_pages() -> None:
-    scope = Scope(ScopeConfig(depth=3), [SEED])
-    assert scope.check(SEED, "page", 3) is None
-    skip = scope.check(SEED, "page", 4)
+    scope = chain(depth=3)
+    assert scope.check(found(SEED, "page", 3)) is None
+    skip = scope.check(found(SEED, "page", 4))
     assert skip is not None
     assert (skip.reason, skip.rule) == ("depth", "scope.depth: 3")
-    assert scope.check(SEED, "image", 4) is None
+    assert scope.check(found(SEED, "image", 4)) is None
 
 
 SITE = "http://www.site.example"
@@ -129,24 +140,24 @@ SITE = "http://www.site.example"
     ],
 )
 def test_rules(rules: tuple[str, ...], path: str, rule: str | None) -> None:
-    assert judged(SITE + path, rules=rules) == (rule and f"scope | {rule}")
+    assert skipped(SITE + path, rules=rules) == (rule and f"scope | {rule}")
 
 
 def test_rules_do_not_let_in_what_is_outside() -> None:
-    outside = judged("http://elsewhere.example/docs/", rules=("+/docs/",))
+    outside = skipped("http://elsewhere.example/docs/", rules=("+/docs/",))
     assert outside == "scope | scope.within: host"
 
 
 def test_a_list_of_wants_spares_seeds_and_images() -> None:
     rules = ("+/docs/", r"-\.gif$")
-    assert judged(SITE + "/", depth=0, rules=rules) is None
-    assert judged(SITE + "/logo.png", "image", rules=rules) is None
+    assert skipped(SITE + "/", depth=0, rules=rules) is None
+    assert skipped(SITE + "/logo.png", "image", rules=rules) is None
     assert (
-        judged(SITE + "/logo.gif", "image", rules=rules)
+        skipped(SITE + "/logo.gif", "image", rules=rules)
         == r"scope | scope.rules[1]: -\.gif$"
     )
     assert (
-        judged(SITE + "/x.gif", depth=0, rules=rules)
+        skipped(SITE + "/x.gif", depth=0, rules=rules)
         == r"scope | scope.rules[1]: -\.gif$"
     )
 
@@ -156,7 +167,7 @@ def test_a_list_of_wants_spares_seeds_and_images() -> None:
     [
         (
             {"rules": ("-ok", "-(")},
-            r"scope.rules\[1\]: '-\(' is no RE2 expression: missing \)",
+            r"scope.rules\[1\]: '-\(' is not a valid RE2 expression: missing \)",
         ),
         ({"rules": ("+(?!x)",)}, "no lookaround"),
         ({"rules": ("docs",)}, r"scope.rules\[0\]: 'docs' must be \+"),
@@ -168,26 +179,26 @@ def test_a_list_of_wants_spares_seeds_and_images() -> None:
 )
 def test_refused_configuration(config: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        Scope(ScopeConfig(**config))
+        chain((), **config)
 
 
 def test_a_redirected_seed_widens_the_scope() -> None:
     scope = Scope(ScopeConfig(), ["http://site.example/"])
     url = "http://www.site.example/x"
-    assert scope.check(url, "page", 1) is not None
-    scope.widen("https://www.site.example/")
-    assert scope.check(url, "page", 1) is None
-    assert scope.check("http://site.example/x", "page", 1) is None
+    assert scope.check(found(url, "page", 1)) is not None
+    scope.add_seed("https://www.site.example/")
+    assert scope.check(found(url, "page", 1)) is None
+    assert scope.check(found("http://site.example/x", "page", 1)) is None
 
 
 def test_no_url_can_hang_a_rule() -> None:
     # Python's own matcher would need 2**4000 steps.
-    scope = Scope(ScopeConfig(rules=("-(a+)+$", "-(.*a){12}x")), [SEED])
-    assert scope.check(SITE + "/" + "a" * 4000 + "!", "page", 1) is None
+    scope = chain(rules=("-(a+)+$", "-(.*a){12}x"))
+    assert scope.check(found(SITE + "/" + "a" * 4000 + "!", "page", 1)) is None
 
 
 def test_the_memory_of_hosts_is_bounded() -> None:
     scope = Scope(ScopeConfig(), [SEED])
     for n in range(10_050):
-        assert scope.check(f"http://{n}.example/", "page", 1) is not None
-    assert scope.check(SEED, "page", 1) is None
+        assert scope.check(found(f"http://{n}.example/", "page", 1)) is not None
+    assert scope.check(found(SEED, "page", 1)) is None

@@ -200,7 +200,7 @@ MISTAKES = [
     ),
     (
         "scope.rules = ['+a', '-(']",
-        "[scope] rules: [1]: '-(' is no RE2 expression: missing )",
+        "[scope] rules: [1]: '-(' is not a valid RE2 expression: missing )",
     ),
     (
         "scope.rules = ['/x']",

@@ -13,7 +13,9 @@ import pytest
 from crawler.frontier.memory import MemoryStore
 from crawler.model.errors import OutputError, ParseFailure
 from crawler.model.url import MAX_URL
-from crawler.workspace.crash_guard import DEATHS, CrashGuard
+from crawler.policy.check import Candidate
+from crawler.policy.poison_url import MAX_DEATHS, PoisonUrlCheck
+from crawler.workspace.crash_guard import CrashGuard
 from crawler.workspace.folder import requeue
 from tests.helpers.crawling import link, page
 from tests.helpers.deadly import DEADLY, crawl_on
@@ -27,23 +29,28 @@ def died_reading(path: Path, store: MemoryStore, url: str) -> None:
     CrashGuard(path, store).reads(url)  # and never more
 
 
+def check(guard: CrashGuard, url: str) -> None:
+    """Raises ParseFailure if `url` may not be fetched again."""
+    assert PoisonUrlCheck(guard.deaths).check(Candidate(url, "a", "page", 1)) is None
+
+
 @pytest.mark.parametrize(
     "url", [URL, "http://a.example/" + "x" * (MAX_URL - 17)], ids=["", "long"]
 )
 def test_so_many_deaths_and_no_more(tmp_path: Path, url: str) -> None:
     store, path = MemoryStore(), tmp_path / "reading"
-    for _ in range(DEATHS):
+    for _ in range(MAX_DEATHS):
         died_reading(path, store, url)
-        CrashGuard(path, store).check(URL + "/another")
-    with pytest.raises(ParseFailure, match=f"died {DEATHS} times"):
-        CrashGuard(path, store).check(url)
+        check(CrashGuard(path, store), URL + "/another")
+    with pytest.raises(ParseFailure, match=f"died {MAX_DEATHS} times"):
+        check(CrashGuard(path, store), url)
 
 
 def test_what_was_read_and_survived_does_not_count(tmp_path: Path) -> None:
     store, path = MemoryStore(), tmp_path / "reading"
-    for _ in range(2 * DEATHS):
+    for _ in range(2 * MAX_DEATHS):
         box = CrashGuard(path, store)
-        box.check(URL)
+        check(box, URL)
         box.reads(URL)
         box.has_read()
 
@@ -51,8 +58,8 @@ def test_what_was_read_and_survived_does_not_count(tmp_path: Path) -> None:
 def test_each_death_counts_once(tmp_path: Path) -> None:
     store, path = MemoryStore(), tmp_path / "reading"
     died_reading(path, store, URL)
-    for _ in range(2 * DEATHS):  # runs that end otherwise
-        CrashGuard(path, store).check(URL)
+    for _ in range(2 * MAX_DEATHS):  # runs that end otherwise
+        check(CrashGuard(path, store), URL)
 
 
 def test_a_box_that_can_not_be_made(tmp_path: Path) -> None:
@@ -72,14 +79,14 @@ def test_a_crawl_survives_what_kills_it(tmp_path: Path) -> None:
     )
     folder = tmp_path / "crawl"
     url = site.url("/")
-    deaths = [crawl_on(folder, url) for _ in range(DEATHS)]
+    deaths = [crawl_on(folder, url) for _ in range(MAX_DEATHS)]
     over = crawl_on(folder, url)
     asked = len(site.hits("/deadly"))
     put_back = requeue(folder, ("parse",), (), now=0.0, dry_run=False)
     again = crawl_on(folder, url)
     site.stop()
-    assert (deaths, over) == ([-signal.SIGKILL] * DEATHS, 0)
-    assert asked == DEATHS
+    assert (deaths, over) == ([-signal.SIGKILL] * MAX_DEATHS, 0)
+    assert asked == MAX_DEATHS
     records = [
         json.loads(line)
         for line in (folder / "records.jsonl").read_bytes().splitlines()
@@ -91,7 +98,8 @@ def test_a_crawl_survives_what_kills_it(tmp_path: Path) -> None:
     (error,) = [record for record in records if record["type"] == "error"]
     assert (error["url"], error["error_code"]) == (site.url("/deadly"), "parse")
     assert (
-        error["error_message"] == f"the process died {DEATHS} times while it read this"
+        error["error_message"]
+        == f"the process died {MAX_DEATHS} times while it read this"
     )
     assert (put_back, again) == (
         1,

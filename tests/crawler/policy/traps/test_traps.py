@@ -29,6 +29,7 @@ from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import ImageLink, Link, Page
 from crawler.model.url import canonical
 from crawler.policy import traps as traps_module
+from crawler.policy.check import Candidate
 from crawler.policy.traps import Traps
 from crawler.policy.traps.scores import CREDIT, FREE, Ledger
 from crawler.policy.traps.templates import shape_of
@@ -201,6 +202,11 @@ def lease(url: str, parent: str | None, depth: int, number: int = 1) -> Lease:
     return Lease(url, number, "a.example", "a", "page", depth, 0, 0, parent)
 
 
+def found(url: str, parent: str | None, depth: int) -> Candidate:
+    """A link of the page `parent`."""
+    return Candidate(url, "a", "page", depth, parent)
+
+
 def fetch(subject: Traps, page: Lease, text: str, **more: Any) -> None:
     assert subject.admit(page)
     subject.learn(page, text.encode(), Page("text/html", "utf-8", **more))
@@ -213,6 +219,7 @@ def walk(subject: Traps, count: int, text: str = "<p>the same", start: int = 0) 
         fetch(subject, lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n), text)
 
 
+due = Candidate.of_lease
 CHAIN = "http://a.example/month/"
 
 
@@ -220,20 +227,20 @@ def test_a_cut_names_its_template_and_survives_a_resume() -> None:
     notes = MemoryStore()
     subject = Traps(LimitsConfig(), notes)
     walk(subject, FREE + CREDIT)
-    assert subject.check(f"{CHAIN}50", f"{CHAIN}49", 50) is None
+    assert subject.check(found(f"{CHAIN}50", f"{CHAIN}49", 50)) is None
     walk(subject, 2, start=FREE + CREDIT)
     skip = Skip("trap", "limits.traps: /month/# gave nothing new, after 41 pages")
     for one in (subject, Traps(LimitsConfig(), notes)):
-        assert one.check(f"{CHAIN}50", f"{CHAIN}49", 50) == skip
-        assert one.check_lease(lease(f"{CHAIN}50", f"{CHAIN}49", 50)) == skip
+        assert one.check(found(f"{CHAIN}50", f"{CHAIN}49", 50)) == skip
+        assert one.check(due(lease(f"{CHAIN}50", f"{CHAIN}49", 50))) == skip
         assert (
-            one.check(f"{CHAIN}50", "http://a.example/news", 50) is None
+            one.check(found(f"{CHAIN}50", "http://a.example/news", 50)) is None
         )  # from elsewhere
-        assert one.check(f"{CHAIN}50", "http://b.example/month/1", 50) is None
-        assert one.check("http://a.example/month", f"{CHAIN}49", 50) is None
-        assert one.instead(f"{CHAIN}50", f"{CHAIN}49", 50) is None
+        assert one.check(found(f"{CHAIN}50", "http://b.example/month/1", 50)) is None
+        assert one.check(found("http://a.example/month", f"{CHAIN}49", 50)) is None
+        assert one.substitute(found(f"{CHAIN}50", f"{CHAIN}49", 50)) is None
         assert (
-            one.check_lease(replace(lease(f"{CHAIN}50", None, 0), kind="seed")) is None
+            one.check(due(replace(lease(f"{CHAIN}50", None, 0), kind="seed"))) is None
         )  # a seed
 
 
@@ -247,7 +254,7 @@ def test_a_picture_or_numbers_of_its_own_make_a_page_new() -> None:
             image = ImageLink(f"http://a.example/{picture.format(n=n)}", "img")
             page = lease(f"{CHAIN}{n}", f"{CHAIN}{n - 1}", n)
             fetch(subject, page, text.format(n=n), images=(image,))
-        assert subject.check(f"{CHAIN}999", f"{CHAIN}998", 999) is None
+        assert subject.check(found(f"{CHAIN}999", f"{CHAIN}998", 999)) is None
 
 
 @pytest.mark.parametrize(
@@ -263,7 +270,7 @@ def test_dates_counters_markup_and_scripts_make_none(text: str) -> None:
     subject = Traps(LimitsConfig(), MemoryStore())
     for n in range(FREE + CREDIT + 3):
         walk(subject, 1, text.format(n=n), start=n)
-    assert subject.check(f"{CHAIN}99", f"{CHAIN}98", 99) is not None
+    assert subject.check(found(f"{CHAIN}99", f"{CHAIN}98", 99)) is not None
 
 
 def test_no_more_of_a_suspect_are_under_way_than_it_has_credit() -> None:
@@ -301,10 +308,10 @@ def test_a_view_that_says_more_is_worth_it_and_one_that_does_not_is_cut() -> Non
             links = (Link(f"{url}?view=1", "a"),)
             fetch(subject, lease(url, "http://a.example/", 1, n), text, links=links)
             other = text + more.format(n=WORDS[n % 14] + WORDS[n // 14])
-            if subject.check(f"{url}?view=1", url, 2) is None:
+            if subject.check(found(f"{url}?view=1", url, 2)) is None:
                 fetch(subject, lease(f"{url}?view=1", url, 2, 1000 + n), other)
-        assert (subject.check(f"{url}?view=1", url, 2) is not None) is ends
-        assert subject.check(f"{url}?view=1", "http://a.example/news", 2) is None
+        assert (subject.check(found(f"{url}?view=1", url, 2)) is not None) is ends
+        assert subject.check(found(f"{url}?view=1", "http://a.example/news", 2)) is None
 
 
 def test_pages_that_take_the_place_of_others_may_say_what_these_said() -> None:
@@ -316,18 +323,18 @@ def test_pages_that_take_the_place_of_others_may_say_what_these_said() -> None:
 
     def say(url: str, depth: int, n: int) -> None:
         page = lease(url, parent, depth)
-        assert subject.check_lease(page) is None
+        assert subject.check(due(page)) is None
         fetch(subject, page, f"<p>{WORDS[n % 14]} {WORDS[n // 14]}")
 
     n = 0
-    while subject.check(f"{item}/{n}?sid=last", parent, 3) is None:
+    while subject.check(found(f"{item}/{n}?sid=last", parent, 3)) is None:
         say(f"{item}/{n % 100}?sid={n}", 1 + min(n, 2), n % 100)
         n += 1
     assert n < 400
     for n in range(100):
         url = f"{item}/{n}?sid=last"
-        assert subject.check(url, parent, 4) is not None
-        assert subject.instead(url, parent, 4) == f"{item}/{n}"
+        assert subject.check(found(url, parent, 4)) is not None
+        assert subject.substitute(found(url, parent, 4)) == f"{item}/{n}"
         say(f"{item}/{n}", 4, n)
 
 
@@ -336,12 +343,12 @@ def test_redirects_that_lead_nowhere_new_end_too() -> None:
     for n in range(FREE + CREDIT):
         url = f"http://a.example/post/{n}"
         page = lease(f"{url}?share=x", url, 2)
-        assert subject.check_lease(page) is None
+        assert subject.check(due(page)) is None
         assert subject.admit(page)
         subject.learn_nothing(page)
         subject.settle(page)
     rule = "limits.traps: /post?share= gave nothing new, after 40 pages"
-    assert subject.check_lease(page) == Skip("trap", rule)
+    assert subject.check(due(page)) == Skip("trap", rule)
 
 
 def test_another_spelling_is_asked_for_until_it_is_known_to_be_in_vain() -> None:
@@ -349,7 +356,7 @@ def test_another_spelling_is_asked_for_until_it_is_known_to_be_in_vain() -> None
     for n in range(CREDIT):
         for path in (f"/Item/{n}", f"/item/{n}"):
             page = lease(f"http://a.example{path}", "http://a.example/", 1)
-            assert subject.check_lease(page) is None
+            assert subject.check(due(page)) is None
             fetch(subject, page, f"<p>item {n}")
     fetch(
         subject, lease("http://a.example/Last", "http://a.example/", 1), "<p>the last"
@@ -357,9 +364,9 @@ def test_another_spelling_is_asked_for_until_it_is_known_to_be_in_vain() -> None
     skip = Skip(
         "trap", "limits.traps: another case of letters gave nothing new, after 32 pages"
     )
-    assert subject.check("http://a.example/LAST", "http://a.example/", 1) == skip
-    assert subject.check("http://a.example/Last", "http://a.example/", 1) is None
-    assert subject.check("http://a.example/NEW", "http://a.example/", 1) is None
+    assert subject.check(found("http://a.example/LAST", "http://a.example/", 1)) == skip
+    assert subject.check(found("http://a.example/Last", "http://a.example/", 1)) is None
+    assert subject.check(found("http://a.example/NEW", "http://a.example/", 1)) is None
 
 
 def test_where_case_counts_every_spelling_is_asked_for() -> None:
@@ -367,14 +374,14 @@ def test_where_case_counts_every_spelling_is_asked_for() -> None:
     for n in range(3 * CREDIT):
         for name, title in (("Item", "one"), ("item", "other")):
             page = lease(f"http://a.example/{name}/{n}", "http://a.example/", 1)
-            assert subject.check_lease(page) is None
+            assert subject.check(due(page)) is None
             fetch(subject, page, "<p>item", title=title)
 
 
 def test_traps_can_be_switched_off() -> None:
     subject = Traps(LimitsConfig(traps=False), MemoryStore())
     walk(subject, 200)
-    assert subject.check(f"{CHAIN}50", f"{CHAIN}49", 50) is None
+    assert subject.check(found(f"{CHAIN}50", f"{CHAIN}49", 50)) is None
 
 
 def test_text_made_to_be_slow_takes_no_time() -> None:
@@ -405,8 +412,8 @@ def test_any_address_has_templates(path: str, parent: str) -> None:
     subject = Traps(LimitsConfig(), MemoryStore())
     for n in range(FREE + CREDIT + 2):
         fetch(subject, lease(url, other, n), "x")
-        subject.check_lease(lease(url, other, n))
-        subject.instead(url, other, n)
+        subject.check(due(lease(url, other, n)))
+        subject.substitute(found(url, other, n))
 
 
 # ------------------------------------------------------------------ names at the top,
@@ -418,7 +425,7 @@ def open_names(subject: Traps, parent: str, depth: int) -> None:
     met."""
     for n in range(FREE + CREDIT + 1):
         page = lease(f"http://a.example/{tops.word(n)}/", parent, depth)
-        if subject.check_lease(page) is None:
+        if subject.check(due(page)) is None:
             onward = (Link(f"http://a.example/{tops.word(1000 + n)}", "a"),)
             fetch(subject, page, f"<h1>{tops.word(n)}</h1>", links=onward)
 
@@ -437,8 +444,8 @@ def test_names_that_a_seed_or_the_home_page_lists_are_read(
     subject = Traps(LimitsConfig(), MemoryStore())
     open_names(subject, parent, depth)
     rule = "limits.traps: new names at the top of the site gave nothing new, after 40 pages"
-    found = subject.check(UNOPENED, SECTION, 9)
-    assert found == (Skip("trap", rule) if ends else None)
+    skip = subject.check(found(UNOPENED, SECTION, 9))
+    assert skip == (Skip("trap", rule) if ends else None)
 
 
 def test_below_a_name_that_is_open_all_is_read_also_by_the_next_run() -> None:
@@ -449,14 +456,17 @@ def test_below_a_name_that_is_open_all_is_read_also_by_the_next_run() -> None:
         first,
         Traps(LimitsConfig(), notes),
     ):  # killed: nothing was put away
-        assert subject.check(UNOPENED, SECTION, 9) is not None
-        assert subject.check_lease(lease(UNOPENED, SECTION, 9)) is not None
-        assert subject.check(f"http://a.example/{tops.word(3)}/new", SECTION, 9) is None
-        assert subject.check("http://a.example/unopened/6", UNOPENED, 9) is None
-        assert subject.check(UNOPENED, "http://b.example/", 9) is None
-        assert subject.check_lease(lease(UNOPENED, "http://b.example/x", 9)) is None
+        assert subject.check(found(UNOPENED, SECTION, 9)) is not None
+        assert subject.check(due(lease(UNOPENED, SECTION, 9))) is not None
         assert (
-            subject.check_lease(replace(lease(UNOPENED, SECTION, 9), kind="sitemap"))
+            subject.check(found(f"http://a.example/{tops.word(3)}/new", SECTION, 9))
+            is None
+        )
+        assert subject.check(found("http://a.example/unopened/6", UNOPENED, 9)) is None
+        assert subject.check(found(UNOPENED, "http://b.example/", 9)) is None
+        assert subject.check(due(lease(UNOPENED, "http://b.example/x", 9))) is None
+        assert (
+            subject.check(due(replace(lease(UNOPENED, SECTION, 9), kind="sitemap")))
             is None
         )
 
@@ -479,7 +489,7 @@ def in_turn(subject: Traps, hosts: int, pages: int) -> list[int]:
     for n in range(0, pages, 2):
         for host in range(hosts):
             for page in (month(host, n), month(host, n + 1)):
-                if subject.check_lease(page) is None:
+                if subject.check(due(page)) is None:
                     fetch(subject, page, f"<p>Month {n} of host {host}")
                     asked[host] += 1
     return asked
@@ -502,7 +512,7 @@ def test_what_was_learnt_is_there_after_a_stop() -> None:
     first.put_away()
     second = Traps(LimitsConfig(), notes)
     walk(second, CREDIT - CREDIT // 2 + 1, start=FREE + CREDIT // 2)
-    assert second.check(f"{CHAIN}99", f"{CHAIN}98", 99) is not None
+    assert second.check(found(f"{CHAIN}99", f"{CHAIN}98", 99)) is not None
 
 
 def test_a_host_that_is_being_asked_is_not_put_away() -> None:
@@ -515,9 +525,9 @@ def test_a_host_that_is_being_asked_is_not_put_away() -> None:
         subject.learn(page, b"<p>the same", Page("text/html", "utf-8"))
         subject.settle(page)
         in_turn(subject, 40, 2)
-        assert subject.check_lease(lease(f"{CHAIN}99", f"{CHAIN}98", 99)) is None
+        assert subject.check(due(lease(f"{CHAIN}99", f"{CHAIN}98", 99))) is None
         walk(subject, 1, start=60)
-        assert subject.check_lease(lease(f"{CHAIN}99", f"{CHAIN}98", 99)) is not None
+        assert subject.check(due(lease(f"{CHAIN}99", f"{CHAIN}98", 99))) is not None
 
 
 def in_order(saved: bytes) -> list[Any]:

@@ -1,5 +1,4 @@
-"""The gate: what each answer to a request for robots.txt means (RFC 9309 section
-2.3.1)."""
+"""What each answer to a request for robots.txt means (RFC 9309 section 2.3.1)."""
 
 from __future__ import annotations
 
@@ -7,11 +6,14 @@ from collections.abc import Iterable
 
 import pytest
 
-from crawler.engine.robots_cache import RobotsCache
+from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.frontier.throttle import HostFeedback
 from crawler.model.config import RobotsConfig
+from crawler.model.crawl import Skip
 from crawler.model.errors import ConnectRefused, Failure, NameNotFound
 from crawler.model.http import Request, Response, Timings
+from crawler.policy.check import Candidate
+from crawler.policy.robots_cache import RobotsCache
 
 URL = "http://a.example/private/x"
 
@@ -64,32 +66,39 @@ class Clock:
         return self.now
 
 
-def gate(
+class Robots:
+    """The cache and the conversation that fills it."""
+
+    def __init__(self, config: RobotsConfig, origin: Origin, notes, clock) -> None:
+        cache = self.cache = RobotsCache(config, notes, clock)
+        self.fetch = RobotsFetcher(cache, origin.fetch, clock).fetch
+        self.is_cached = cache.is_cached
+
+    def check(self, url: str) -> Skip | None:
+        return self.cache.check(Candidate(url, "a", "page", 1, due=True))
+
+
+def robots(
     *answers: Response | Failure,
     notes: KeyValue | None = None,
     clock: Clock | None = None,
     **config,
-) -> tuple[RobotsCache, Origin]:
+) -> tuple[Robots, Origin]:
     origin = Origin(answers)
-    subject = RobotsCache(
-        RobotsConfig(**config),
-        origin.fetch,
-        notes if notes is not None else KeyValue(),
-        clock or Clock(),
-    )
-    return subject, origin
+    notes = notes if notes is not None else KeyValue()
+    return Robots(RobotsConfig(**config), origin, notes, clock or Clock()), origin
 
 
-def test_rules_are_learnt_once_for_an_origin():
-    subject, origin = gate(
+def test_rules_are_fetched_once_for_an_origin():
+    subject, origin = robots(
         answer(200, b"User-agent: *\nDisallow: /private\nCrawl-delay: 3\n")
     )
-    assert not subject.knows(URL)
-    learnt = subject.learn(URL)
-    assert (learnt.deferred, learnt.crawl_delay) == (False, 3.0)
-    assert subject.knows("http://a.example/other")
-    assert not subject.knows("https://a.example/other")
-    assert not subject.knows("http://a.example:81/other")
+    assert not subject.is_cached(URL)
+    fetched = subject.fetch(URL)
+    assert (fetched.deferred, fetched.crawl_delay) == (False, 3.0)
+    assert subject.is_cached("http://a.example/other")
+    assert not subject.is_cached("https://a.example/other")
+    assert not subject.is_cached("http://a.example:81/other")
     skip = subject.check(URL)
     assert skip is not None
     assert (skip.reason, skip.rule) == ("robots", "robots.txt:2 Disallow: /private")
@@ -98,55 +107,57 @@ def test_rules_are_learnt_once_for_an_origin():
 
 
 def test_off_means_that_nothing_is_asked():
-    subject, origin = gate(obey=False)
-    assert subject.knows(URL)
+    subject, origin = robots(obey=False)
+    assert subject.is_cached(URL)
     assert subject.check(URL) is None
     assert origin.asked == []
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 def test_4xx_forbids_nothing(status):
-    subject, _ = gate(answer(status, b"User-agent: *\nDisallow: /"))
-    assert subject.learn(URL).record.policy == "allow_all"
+    subject, _ = robots(answer(status, b"User-agent: *\nDisallow: /"))
+    assert subject.fetch(URL).record.policy == "allow_all"
     assert subject.check(URL) is None
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_5xx_and_429_defer_for_as_long_as_they_last(status):
-    subject, _ = gate(*[answer(status)] * 9, answer(200))
+    subject, _ = robots(*[answer(status)] * 9, answer(200))
     for _ in range(9):
-        learnt = subject.learn(URL)
-        assert learnt.record.policy == "deferred"
-        assert learnt.deferred
-        assert learnt.reply(7.0) == HostFeedback(
+        fetched = subject.fetch(URL)
+        assert fetched.record.policy == "deferred"
+        assert fetched.deferred
+        assert fetched.feedback(7.0) == HostFeedback(
             7.0, "failed", trouble="robots_deferred"
         )
-        assert not subject.knows(URL)
-    assert not subject.learn(URL).deferred
+        assert not subject.is_cached(URL)
+    assert not subject.fetch(URL).deferred
     assert subject.check(URL) is None
 
 
 def test_retry_after_says_when_to_ask_again():
-    subject, _ = gate(answer(503, headers=(("retry-after", "30"),)), answer(503))
-    assert subject.learn(URL).not_before == Clock.now + 30
-    assert subject.learn(URL).not_before is None
+    subject, _ = robots(answer(503, headers=(("retry-after", "30"),)), answer(503))
+    assert subject.fetch(URL).not_before == Clock.now + 30
+    assert subject.fetch(URL).not_before is None
 
 
 def test_no_answer_is_a_failed_attempt_at_the_url_that_asked():
-    subject, _ = gate(ConnectRefused("nobody listens"), answer(404))
-    learnt = subject.learn(URL)
-    assert isinstance(learnt.unanswered, ConnectRefused)
-    assert learnt.unanswered.message == "robots.txt: nobody listens"
-    assert learnt.reply(7.0) == HostFeedback(7.0, "failed", trouble="connect_refused")
-    assert not subject.knows(URL)
-    assert subject.learn(URL).unanswered is None
+    subject, _ = robots(ConnectRefused("nobody listens"), answer(404))
+    fetched = subject.fetch(URL)
+    assert isinstance(fetched.unanswered, ConnectRefused)
+    assert fetched.unanswered.message == "robots.txt: nobody listens"
+    assert fetched.feedback(7.0) == HostFeedback(
+        7.0, "failed", trouble="connect_refused"
+    )
+    assert not subject.is_cached(URL)
+    assert subject.fetch(URL).unanswered is None
     assert subject.check(URL) is None
 
 
 def test_a_name_that_does_not_exist_is_not_asked_twice():
-    subject, origin = gate(NameNotFound("no such name"))
-    learnt = subject.learn(URL)
-    assert (learnt.deferred, learnt.unanswered, learnt.reply(7.0)) == (
+    subject, origin = robots(NameNotFound("no such name"))
+    fetched = subject.fetch(URL)
+    assert (fetched.deferred, fetched.unanswered, fetched.feedback(7.0)) == (
         False,
         None,
         None,
@@ -164,23 +175,23 @@ def test_five_redirects_are_followed_and_not_six():
         return [answer(301, headers=(("location", f"/{i}"),)) for i in range(count)]
 
     rules = answer(200, b"User-agent: *\nDisallow: /private\n")
-    subject, origin = gate(*hops(5), rules)
-    subject.learn(URL)
+    subject, origin = robots(*hops(5), rules)
+    subject.fetch(URL)
     assert subject.check(URL) is not None
     assert origin.asked[-1] == "http://a.example/4"
-    subject, origin = gate(*hops(6), rules)
-    assert subject.learn(URL).record.policy == "allow_all"
+    subject, origin = robots(*hops(6), rules)
+    assert subject.fetch(URL).record.policy == "allow_all"
     assert subject.check(URL) is None
 
 
 def test_notes_carry_the_rules_over_a_resume_until_they_expire():
     notes, clock = KeyValue(), Clock()
     rules = answer(200, b"User-agent: *\nDisallow: /private\n")
-    subject, _ = gate(rules, notes=notes, clock=clock)
-    subject.learn(URL)
-    again, origin = gate(notes=notes, clock=clock, max_age=60.0)
-    assert again.knows(URL)
+    subject, _ = robots(rules, notes=notes, clock=clock)
+    subject.fetch(URL)
+    again, origin = robots(notes=notes, clock=clock, max_age=60.0)
+    assert again.is_cached(URL)
     assert again.check(URL) is not None
     assert origin.asked == []
     clock.now += 86_400
-    assert not again.knows(URL)
+    assert not again.is_cached(URL)
