@@ -41,7 +41,8 @@ from crawler.fetch.conditional import (
     resumable,
     resume_range,
 )
-from crawler.fetch.connect.connection import Connection, Connector
+from crawler.fetch.connect.connection import Connection
+from crawler.fetch.connect.connector import Connector
 from crawler.fetch.connect.guard import AddressGuard
 from crawler.fetch.connect.pool import Pool, PoolStatistics
 from crawler.fetch.connect.proxy import Proxies, Proxy, proxy_authorization

@@ -1,13 +1,13 @@
-"""The address guard: which addresses a crawl may connect to. No I/O.
+"""The address guard: which IP addresses and ports a crawl may connect to. No I/O.
 
 A page on the public web may link to http://169.254.169.254/ or to a name that resolves
-to 10.0.0.1, and a crawler inside somebody's network would go and fetch it. So addresses
-that are not of the public Internet are refused, by the resolved address, at each new
-connection, unless the user let them pass: by naming the host (a seed, `--resolve`) or
-the network (`--allow-net`).
+to 10.0.0.1, and a crawler inside a private network would fetch it (server-side request
+forgery). So IP addresses that are not part of the public Internet are denied. The guard
+checks the resolved address, for each new connection. The user can allow a host by
+naming it (as a seed, or with `--resolve`) and a network with `--allow-net`.
 
-The table below is IANA's two special-purpose registries, written out because
-`ipaddress.is_global` differs between the Python versions we run on.
+The table below contains IANA's two special-purpose registries. It is written out
+because `ipaddress.is_global` differs between the supported Python versions.
 """
 
 from __future__ import annotations
@@ -58,22 +58,25 @@ DENIED_NETWORKS: dict[str, str] = {
 _NAT64 = ip_network("64:ff9b::/96")
 _MAX_CACHED = 4096
 
-
 BAD_PORTS = frozenset({
-    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101,
-    102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427,
-    465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990,
-    993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667,
-    6668, 6669, 6679, 6697, 10080,
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87,
+    95, 101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143,
+    161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556,
+    563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190,
+    5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 })  # fmt: skip
-"""Of other protocols, whose servers might do what a request says (Fetch Standard,
-section 2.9)."""
+"""Ports of other protocols, whose servers might obey the text of an HTTP request.
+
+This is the list of the Fetch Standard (section 2.9, "bad port").
+"""
 
 
 class AddressGuard:
-    """Decides by host name and resolved address; see the module for the rule.
+    """Decides by host name and resolved address (see the module for the rule).
 
-    `named_origins`: those that the user named, whose port is not looked at.
+    `allow_net`: networks that are allowed. `named_hosts`: hosts that the user named,
+    which are always allowed. `named_origins`: origins that the user named, whose port
+    is always allowed.
     """
 
     def __init__(
@@ -88,13 +91,13 @@ class AddressGuard:
         self._cache: dict[str, str | None] = {}
 
     def port_deny_reason(self, origin: str, port: int) -> str | None:
-        """Why no request may go to `port`, None if one may."""
+        """Why no request may go to `port` of `origin`; None if it is allowed."""
         if port not in BAD_PORTS or origin in self._named_origins:
             return None
-        return f"port {port} is of another protocol, and no link may lead there"
+        return f"port {port} belongs to another protocol; links to it are not followed"
 
     def deny_reason(self, host: str, address: str) -> str | None:
-        """Why `host` may not be reached at `address`, None if it may."""
+        """Why no connection to `host` at `address` is allowed; None if one is."""
         if host in self._named_hosts:
             return None
         if address not in self._cache:
@@ -104,30 +107,31 @@ class AddressGuard:
         return self._cache[address]
 
     def _check(self, address: Address) -> str | None:
-        reached = _effective(address)
-        if any(_within(reached, network) for network in self._allowed):
+        effective = _effective(address)
+        if any(_contains(network, effective) for network in self._allowed):
             return None
-        for network, why in _denied_networks():
-            if _within(reached, network):
-                return f"{address} is not a public address ({why}, {network})"
+        for network, purpose in _denied_networks():
+            if _contains(network, effective):
+                return f"{address} is not a public address ({purpose}, {network})"
         return None
 
 
 @cache
 def _denied_networks() -> list[tuple[Network, str]]:
-    return [(ip_network(network), why) for network, why in DENIED_NETWORKS.items()]
+    return [
+        (ip_network(network), purpose) for network, purpose in DENIED_NETWORKS.items()
+    ]
 
 
 def _effective(address: Address) -> Address:
-    """The address itself, or the IPv4 address that a translator on the way makes of
-    it."""
+    """The address itself, or the IPv4 address that it is translated to on the way."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and _within(address, _NAT64):
+        if inner is None and _contains(_NAT64, address):
             inner = IPv4Address(int(address) & 0xFFFF_FFFF)
         return inner or address
     return address
 
 
-def _within(address: Address, network: Network) -> bool:
+def _contains(network: Network, address: Address) -> bool:
     return address.version == network.version and address in network

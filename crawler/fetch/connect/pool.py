@@ -1,11 +1,12 @@
-"""Idle connections, by key: the origin, and the proxy on the way to it. Imports no hub,
-so taking and giving are atomic.
+"""Idle connections by key: the origin, and the proxy on the way to it.
 
-A connection is in one place at a time: here, or with the one greenlet that took it. Its
-state changes in `acquire` and `release` themselves, not when some other greenlet runs, so
-that a connection can neither be handed out twice nor be closed after it was handed out.
-The youngest is taken first: the older ones grow too old, and the server's burden
-shrinks when the traffic does.
+This file does not import the hub, so `acquire` and `release` are atomic. A connection
+is owned either by the pool or by the one greenlet that acquired it. Its state changes
+inside `acquire` and `release`, never while another greenlet runs, so a connection can
+neither be handed out twice nor be closed after it was handed out.
+
+The most recently used connection is acquired first. The others expire, so the number of
+connections to a server shrinks when the traffic does.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from msgspec import Struct
 
 
 class Poolable(Protocol):
-    """What is kept: it has a key, can be closed, and knows whether it is still good."""
+    """A connection: it has a key, can be closed and can tell whether it is stale."""
 
     @property
     def key(self) -> str: ...
@@ -33,21 +34,20 @@ C = TypeVar("C", bound=Poolable)
 
 
 class PoolStatistics(Struct, frozen=True):
-    """Counts since the start; `idle` is now."""
+    """Counts since the start; `idle` is the current number."""
 
     idle: int
     reused: int
     expired: int
     stale: int
-    """Closed by the server, or spoken to unasked, while idle."""
+    """Connections that the server closed, or sent bytes on, while they were idle."""
     evicted: int
 
 
 class Pool(Generic[C]):
-    """Idle connections: at most `per_origin` of one origin, `total` in all, for
-    `idle_s` seconds.
+    """Keeps idle connections: up to `per_origin` of one key, up to `total` in all.
 
-    `clock` gives seconds, monotonic.
+    A connection is kept for `idle_s` seconds. `clock` returns monotonic time (seconds).
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Pool(Generic[C]):
         self._total = total
         self._idle_s = idle_s
         self._clock = clock
-        # All idle connections with the time they were given, the oldest first ...
+        # All idle connections with the time of their release, the oldest first ...
         self._since: OrderedDict[C, float] = OrderedDict()
         # ... and the same ones by key.
         self._by_key: dict[str, list[C]] = {}
@@ -66,8 +66,7 @@ class Pool(Generic[C]):
         self._reused = self._expired = self._stale = self._evicted = 0
 
     def acquire(self, key: str) -> C | None:
-        """An idle connection of `key` that is still quiet, now the caller's; or
-        None."""
+        """Hand out an idle connection of `key` that is not stale; None: none is left."""
         idle = self._by_key.get(key)
         if idle is None:
             return None
@@ -86,7 +85,7 @@ class Pool(Generic[C]):
         return None
 
     def release(self, connection: C) -> None:
-        """Keep `connection`, or close it; the caller must not use it any more."""
+        """Keep `connection` or close it; the caller must not use it any more."""
         if self._closed:
             connection.close()
             return
@@ -108,7 +107,7 @@ class Pool(Generic[C]):
             connection.close()
 
     def close(self) -> None:
-        """Close all, and everything that is given from now on."""
+        """Close all idle connections, and every connection released from now on."""
         self._closed = True
         for connection in list(self._since):
             self._remove(connection)
@@ -120,8 +119,10 @@ class Pool(Generic[C]):
         )
 
     def _expire(self, now: float) -> None:
-        """Close what has grown too old. Now and then is enough: `acquire` looks for
-        itself."""
+        """Close the expired connections.
+
+        Now and then is enough, because `acquire` checks the age itself.
+        """
         self._next_expiry = now + self._idle_s / 4
         while self._since:
             connection, since = next(iter(self._since.items()))
@@ -137,7 +138,7 @@ class Pool(Generic[C]):
         connection.close()
 
     def _remove(self, connection: C) -> float:
-        """Forget it; when it was given."""
+        """Remove an idle connection; return the time of its release."""
         idle = self._by_key[connection.key]
         idle.remove(connection)
         if not idle:

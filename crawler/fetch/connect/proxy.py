@@ -1,12 +1,12 @@
-"""Proxies: which one is between us and a URL, and what is said to it. No I/O.
+"""Proxies: which one a URL goes through, and the messages sent to it. No I/O.
 
-    http     http: URLs are asked of the proxy itself (absolute form, RFC 9112 section 3.2.2);
-             https: URLs go through a tunnel (CONNECT, RFC 9110 section 9.3.6)
-    socks5   a tunnel for both (RFC 1928, RFC 1929); names are resolved here
-    socks5h  the same; the proxy resolves the names
+    http     http: URLs are requested from the proxy itself (absolute form, RFC 9112
+             section 3.2.2); https: URLs use a tunnel (CONNECT, RFC 9110 section 9.3.6)
+    socks5   a tunnel for both (RFC 1928, RFC 1929); the client resolves host names
+    socks5h  the same, but the proxy resolves host names
 
-Where the proxy resolves, the address guard can't see the address: it judges hosts that
-are written as addresses, and the rest is the proxy's to refuse.
+Where the proxy resolves names, the address guard cannot see the IP address. It checks
+hosts that are written as IP addresses; for all others the proxy is responsible.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ Scheme = Literal["http", "socks5", "socks5h"]
 DIRECT = "direct"
 _PORTS: dict[str, int] = {"http": 3128, "socks5": 1080, "socks5h": 1080}
 _URL = re.compile(
-    r"(?:([a-z0-9]+)://)?(?:([!-.0->A-~]*)@)?(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?/?",
+    r"(?:([a-z0-9]+)://)?(?:([!-.0->A-~]*)@)?"
+    r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?/?",
     re.IGNORECASE | re.ASCII,
 )
 
 
 class Proxy(Struct, frozen=True):
-    """One proxy. `key` tells it from others and shows no password."""
+    """One proxy. `key` identifies it and does not contain its password."""
 
     scheme: Scheme
     host: str
@@ -50,36 +51,40 @@ class Proxy(Struct, frozen=True):
 
     @property
     def resolves(self) -> bool:
-        """Whether names are resolved there, and not here."""
+        """Whether the proxy resolves host names, and not the client."""
         return self.scheme != "socks5"
 
     def tunnels(self, target: Target) -> bool:
-        """Whether the connection goes on to the target; else the proxy answers by
-        itself."""
+        """Whether the proxy tunnels to `target`; otherwise it answers by itself."""
         return self.scheme != "http" or target.secure
 
     def pool_key(self, target: Target) -> str:
-        """Of the connections that may be used for `target`."""
+        """The pool key of the connections that may be used for `target`."""
         return f"{self.key} {target.origin}" if self.tunnels(target) else self.key
 
 
 def parse_proxy(text: str, name: str) -> Proxy:
-    """Raises UsageError, which says `name` and nothing of a password."""
+    """Parse the URL of a proxy, which the setting or variable `name` contains.
+
+    Raises UsageError, whose message contains `name` but never a password.
+    """
     match = _URL.fullmatch(text.strip())
     if match is None:
         raise UsageError(
-            f"{name}: no proxy; write http://HOST:PORT or socks5h://HOST:PORT"
+            f"{name}: not a valid proxy; write http://HOST:PORT or socks5h://HOST:PORT"
         )
     scheme, userinfo, host, port = match.groups()
     scheme = (scheme or "http").lower()
     if scheme == "socks":
         scheme = "socks5h"
     if scheme not in _PORTS:
-        raise UsageError(f"{name}: proxies of the kind {scheme} are not supported; http, socks5, "
-                         "socks5h are")  # fmt: skip
+        raise UsageError(
+            f"{name}: proxies of type {scheme} are not supported; "
+            "use http, socks5 or socks5h"
+        )
     number = int(port) if port else _PORTS[scheme]
     if not 0 < number < 65536:
-        raise UsageError(f"{name}: there is no port {number}")
+        raise UsageError(f"{name}: {number} is not a valid port")
     credentials = None
     if userinfo:
         user, _, password = userinfo.partition(":")
@@ -88,7 +93,7 @@ def parse_proxy(text: str, name: str) -> Proxy:
             len(part.encode()) < 256 for part in (user, password)
         ):
             raise UsageError(
-                f"{name}: user and password of a SOCKS proxy have 255 bytes at most"
+                f"{name}: user and password of a SOCKS proxy are limited to 255 bytes"
             )
     kind: Scheme = (
         "http" if scheme == "http" else "socks5" if scheme == "socks5" else "socks5h"
@@ -99,17 +104,18 @@ def parse_proxy(text: str, name: str) -> Proxy:
 class Proxies:
     """Chooses the proxy for each URL.
 
-    `setting` is the user's: a URL for all, "direct" for none, or "" for what `environ`
-    says: `http_proxy` (lower case only: a CGI script's caller can set the other),
-    `https_proxy`, `all_proxy` and `no_proxy`. The environment's proxies do not get what
-    is on this machine.
+    `setting` is a proxy's URL for all requests, "direct" for no proxy, or "" for the
+    variables of `environ`: `http_proxy` (lower case only, because the caller of a CGI
+    script can set HTTP_PROXY), `https_proxy`, `all_proxy` and `no_proxy`. Requests to
+    this machine do not use the proxies of the environment. `exceptions` replaces
+    `no_proxy` unless it is empty.
     """
 
     def __init__(
         self, setting: str, exceptions: Iterable[str], environ: Mapping[str, str]
     ) -> None:
         self._by_scheme: dict[bool, Proxy | None] = {True: None, False: None}
-        self._spare_loopback = not setting
+        self._bypass_loopback = not setting
         if setting and setting != DIRECT:
             both = parse_proxy(setting, "http.proxy")
             self._by_scheme = {True: both, False: both}
@@ -125,9 +131,9 @@ class Proxies:
         return any(self._by_scheme.values())
 
     def choose(self, target: Target) -> Proxy | None:
-        """The proxy to `target`, None for the straight way."""
+        """The proxy for `target`; None for a direct connection."""
         proxy = self._by_scheme[target.secure]
-        if proxy is None or (self._spare_loopback and _is_loopback(target.host)):
+        if proxy is None or (self._bypass_loopback and _is_loopback(target.host)):
             return None
         if any(exception.covers(target) for exception in self._exceptions):
             return None
@@ -157,12 +163,15 @@ def _is_loopback(host: str) -> bool:
 
 
 class _Exception:
-    """An entry of no_proxy: `*`, a domain (with or without a dot before it), an address
-    or network; each with `:PORT` if it is about one port."""
+    """An entry of no_proxy.
+
+    It is `*`, a domain (with or without a leading dot), an IP address or a network, and
+    may end in `:PORT`.
+    """
 
     def __init__(self, entry: str) -> None:
         match = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?", entry)
-        host, port = match.groups() if match else (entry, None)  # a bare IPv6 address
+        host, port = match.groups() if match else (entry, None)  # an IPv6 address
         self._port = int(port) if port else None
         self._domain = host.strip("[]").lower().removeprefix("*.").strip(".")
         self._network: Network | None = None
@@ -182,50 +191,51 @@ class _Exception:
         return bool(self._domain) and f".{target.host}".endswith("." + self._domain)
 
 
-# -- what is said to a proxy
-# ------------------------------------------------------------------
+# -- messages to a proxy
 
 
 def proxy_authorization(proxy: Proxy) -> str | None:
-    """The value of Proxy-Authorization; sent unasked, because it was given for this
-    proxy."""
+    """The value of Proxy-Authorization; None without credentials.
+
+    It is sent without waiting for a challenge, because the user gave the credentials
+    for this proxy.
+    """
     return basic(proxy.credentials) if proxy.credentials else None
 
 
 def connect_head(proxy: Proxy, host: str, port: int, user_agent: str) -> bytes:
-    """The request for a tunnel."""
+    """The CONNECT request for a tunnel to `host`:`port`."""
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     lines = [
         f"CONNECT {authority} HTTP/1.1",
         f"Host: {authority}",
         f"User-Agent: {user_agent}",
     ]
-    if (proof := proxy_authorization(proxy)) is not None:
-        lines.append(f"Proxy-Authorization: {proof}")
+    if (authorization := proxy_authorization(proxy)) is not None:
+        lines.append(f"Proxy-Authorization: {authorization}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def socks_greeting(proxy: Proxy) -> bytes:
-    """The methods offered: none, and user and password where we have them (RFC 1928,
-    3)."""
+    """Offer no authentication, and user and password if there are any (RFC 1928, 3)."""
     return b"\x05\x02\x00\x02" if proxy.credentials else b"\x05\x01\x00"
 
 
 def socks_login(credentials: Credentials) -> bytes:
-    """User and password (RFC 1929 section 2)."""
+    """The username/password request (RFC 1929 section 2)."""
     user, password = credentials.user.encode(), credentials.password.encode()
     return b"\x01" + bytes([len(user)]) + user + bytes([len(password)]) + password
 
 
 def socks_request(host: str, port: int) -> bytes:
-    """Connect to `host`, a name or an address (RFC 1928 section 4)."""
+    """The request to connect to `host`, a name or an address (RFC 1928 section 4)."""
     try:
         address = ip_address(host)
         where = (b"\x01" if address.version == 4 else b"\x04") + address.packed
     except ValueError:
         name = host.encode("ascii")
         if len(name) > 255:
-            raise ProxyFailure("the host's name is longer than SOCKS allows") from None
+            raise ProxyFailure("the host name is too long for SOCKS") from None
         where = b"\x03" + bytes([len(name)]) + name
     return b"\x05\x01\x00" + where + port.to_bytes(2, "big")
 

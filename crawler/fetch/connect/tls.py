@@ -1,14 +1,14 @@
-"""TLS: whom we trust, who we are, sessions that are resumed, and what a failure means.
+"""TLS: trust, the client certificate, session resumption, and errors in words.
 
-Loaded with the first https URL (`connection.py`), and OpenSSL with it.
+This module and OpenSSL are loaded with the first https URL (see `connector.py`).
 
-Server certificates are checked against the system's store, at least TLS 1.2 is spoken,
-and the server is told the name that it is asked for. A client certificate is a
-credential like others: it is shown to the origins that the user named and to nobody
-else, so there are two contexts.
+Server certificates are verified against the system's store, TLS 1.2 is the lowest
+version, and the server name is always sent (SNI). A client certificate is a credential:
+it is only shown to the origins that the user named. So there are two contexts, one with
+the certificate and one without it.
 
-A session is kept for each origin when a connection ends, because only then have the
-server's tickets arrived (TLS 1.3 sends them after the handshake).
+A session is stored for its origin when the connection is closed, because by then the
+server's tickets have arrived (TLS 1.3 sends them after the handshake).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MAX_SESSIONS = 1024
 
 
 class TlsConnection(Connection):
-    """A connection over TLS; in the end its session is kept for the next one."""
+    """A connection over TLS; closing it stores its session for the next one."""
 
     __slots__ = ("_origin", "_read_timeout", "_tls")
 
@@ -80,7 +80,7 @@ class TlsConnection(Connection):
         return error
 
     def connection_error(self, error: OSError) -> Failure | None:
-        """TLS 1.3 says only after the handshake that it wants to know who we are."""
+        # A server with TLS 1.3 demands a certificate only after the handshake.
         reason = error.reason if isinstance(error, standard.SSLError) else None
         return (
             TlsHandshakeFailure(explain(error))
@@ -99,14 +99,15 @@ class TlsConnection(Connection):
         )
 
     def close(self) -> None:
-        self._tls.remember(self._sock, self._origin)
+        self._tls.store_session(self._sock, self._origin)
         self._sock.close()
 
 
 class Tls:
-    """Makes TLS connections. Raises UsageError if the files of `config` are of no use.
+    """Opens TLS connections.
 
-    `trusted`: origins that are shown the client certificate.
+    `trusted`: origins to which the client certificate is shown. Raises UsageError if
+    the certificate files of `config` cannot be used.
     """
 
     def __init__(self, config: HttpConfig, trusted: Collection[str]) -> None:
@@ -125,31 +126,30 @@ class Tls:
         remote_ip: str | None,
         read_timeout: float | None,
     ) -> TlsConnection:
-        """The connection over `sock`. Raises TlsFailure; closes `sock` whenever it
-        raises."""
+        """A TLS connection over `sock`.
+
+        Raises TlsFailure; closes `sock` whenever it raises.
+        """
         wire = self._wrap(sock, target)
         return TlsConnection(wire, key, remote_ip, read_timeout, self, target.origin)
 
     def _wrap(self, sock: socket.socket, target: Target) -> ssl.SSLSocket:
-        """Shake hands."""
+        """Perform the handshake."""
         try:
             context = self._context(target.origin in self._trusted)
             session = self._sessions.get(target.origin)
             return context.wrap_socket(
                 sock, server_hostname=target.host.rstrip("."), session=session
             )
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # ValueError: a host that can't be a server name
+        except (OSError, ValueError) as error:  # ValueError: not a valid server name
             sock.close()
             raise _failure(target, error) from None
         except BaseException:
             sock.close()
             raise
 
-    def remember(self, wire: ssl.SSLSocket, origin: str) -> None:
-        """Keep the session of a connection that is about to be closed."""
+    def store_session(self, wire: ssl.SSLSocket, origin: str) -> None:
+        """Store the session of a connection that is about to be closed."""
         session = wire.session
         if session is None or not session.has_ticket:
             return
@@ -159,8 +159,11 @@ class Tls:
             self._sessions.popitem(last=False)
 
     def _context(self, trusted: bool) -> ssl.SSLContext:
-        """Made when first needed: reading the system's store takes tens of
-        milliseconds."""
+        """The context with or without the client certificate.
+
+        It is created when it is first needed, because reading the system's store takes
+        tens of milliseconds.
+        """
         trusted = trusted and bool(self._config.client_cert)
         if trusted not in self._contexts:
             self._contexts[trusted] = _context(self._config, with_certificate=trusted)
@@ -171,7 +174,7 @@ def _context(config: HttpConfig, *, with_certificate: bool) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=_path(config.ca_file))
     except OSError as error:
-        raise UsageError(f"http.ca_file: {config.ca_file}: {_why(error)}") from error
+        raise UsageError(f"http.ca_file: {config.ca_file}: {_reason(error)}") from error
     context.minimum_version = standard.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if not config.verify_tls:
@@ -186,7 +189,7 @@ def _context(config: HttpConfig, *, with_certificate: bool) -> ssl.SSLContext:
             )
         except OSError as error:
             raise UsageError(
-                f"http.client_cert: {config.client_cert}: {_why(error)}"
+                f"http.client_cert: {config.client_cert}: {_reason(error)}"
             ) from error
     return context
 
@@ -196,20 +199,22 @@ def _path(file: str | None) -> str | None:
 
 
 def _no_password() -> str:
-    """Instead of a question on the terminal, in the middle of a crawl."""
-    raise OSError("the key is encrypted; give one that is not (openssl pkey -in KEY)")
+    """Refuse an encrypted key: OpenSSL would ask for its password on the terminal."""
+    raise OSError("the key is encrypted; decrypt it first (openssl pkey -in KEY)")
 
 
-def _why(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     if isinstance(error, standard.SSLError):
-        return f"no PEM file with a certificate, or with a key that fits it ({error.reason})"
+        return (
+            "not a PEM file with a certificate, or the key does not match it "
+            f"({error.reason})"
+        )
     return error.strerror or str(error)
 
 
 # -- failures
-# ---------------------------------------------------------------------------------
 
-# X509_V_ERR_... (openssl/x509_vfy.h)
+# Continues "the certificate of HOST ...", by X509_V_ERR_... (openssl/x509_vfy.h).
 _VERIFY = {
     9: "is not yet valid",
     10: "has expired",
@@ -224,31 +229,33 @@ _VERIFY = {
     66: "has too short a key",
     68: "is signed with too weak an algorithm",
 }
+# Continues "the server ...", by the reason that OpenSSL gives.
 _HANDSHAKE = {
-    "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port",
-    "UNSUPPORTED_PROTOCOL": "the server speaks nothing newer than TLS 1.1",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks nothing newer than TLS 1.1",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server found nothing in common with us",
-    "TLSV1_UNRECOGNIZED_NAME": "the server does not know this name",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server wants a client certificate (--cert)",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "the server did not accept our certificate",
-    "TLSV1_ALERT_UNKNOWN_CA": "the server does not know who issued our certificate",
-    "UNEXPECTED_EOF_WHILE_READING": "the server closed the connection",
+    "WRONG_VERSION_NUMBER": "does not speak TLS on this port",
+    "UNSUPPORTED_PROTOCOL": "supports nothing newer than TLS 1.1",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "supports nothing newer than TLS 1.1",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "shares no TLS version or cipher with the client",
+    "TLSV1_UNRECOGNIZED_NAME": "does not know this name",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "requires a client certificate (--cert)",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "rejected the client certificate",
+    "TLSV1_ALERT_UNKNOWN_CA": "does not trust the issuer of the client certificate",
+    "UNEXPECTED_EOF_WHILE_READING": "closed the connection",
 }
 
 
 def _failure(target: Target, error: OSError | ValueError) -> TlsFailure:
     if isinstance(error, standard.SSLCertVerificationError):
-        why = _VERIFY.get(error.verify_code, "is not valid")
+        problem = _VERIFY.get(error.verify_code, "is not valid")
+        detail = error.verify_message.strip()
         return TlsVerifyFailure(
-            f"the certificate of {target.host} {why} ({error.verify_message.strip()})"
+            f"the certificate of {target.host} {problem} ({detail})"
         )
     return TlsHandshakeFailure(f"TLS with {target.authority}: {explain(error)}")
 
 
 def explain(error: Exception) -> str:
-    """A failure of TLS in words, with OpenSSL's own name for it."""
+    """Describe a TLS error in words, followed by OpenSSL's own name for it."""
     if isinstance(error, standard.SSLError) and error.reason:
         known = _HANDSHAKE.get(error.reason)
-        return f"{known} ({error.reason})" if known else error.reason
+        return f"the server {known} ({error.reason})" if known else error.reason
     return getattr(error, "strerror", None) or str(error)

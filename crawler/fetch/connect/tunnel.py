@@ -1,7 +1,7 @@
-"""Through a proxy to the target: CONNECT and SOCKS5 on a socket that reaches the proxy.
+"""Opens a tunnel through a proxy: CONNECT and SOCKS5 on a socket to the proxy.
 
-Every answer of the proxy is bounded, and nothing is read beyond it: the next byte is
-the target's.
+Every reply of the proxy is bounded, and nothing beyond it is read, because the next
+byte belongs to the target.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from crawler.fetch.http1.parser import ResponseReader
 from crawler.model.errors import Failure, ProxyFailure
 from hub.socket import socket
 
-MAX_ANSWER = 16 * 2**10
+MAX_REPLY = 16 * 2**10
 
 
 def open_tunnel(
     sock: socket, proxy: Proxy, host: str, port: int, user_agent: str
 ) -> None:
-    """Make `sock` lead to `host`. Raises ProxyFailure."""
+    """Make the proxy connect `sock` to `host`:`port`. Raises ProxyFailure."""
     try:
         if proxy.scheme == "http":
             _connect(sock, proxy, host, port, user_agent)
@@ -36,16 +36,15 @@ def open_tunnel(
 
 def _connect(sock: socket, proxy: Proxy, host: str, port: int, user_agent: str) -> None:
     sock.sendall(connect_head(proxy, host, port, user_agent))
-    answer = b""
-    while not answer.endswith(b"\r\n\r\n"):
-        if len(answer) >= MAX_ANSWER:
-            raise ProxyFailure(f"{proxy.key}: an answer to CONNECT without end")
-        answer += _exactly(
-            sock, 1, proxy
-        )  # byte by byte: what follows belongs to the target
-    reader = ResponseReader("HEAD", MAX_ANSWER, 0)
+    reply = b""
+    while not reply.endswith(b"\r\n\r\n"):
+        if len(reply) >= MAX_REPLY:
+            raise ProxyFailure(f"{proxy.key}: a reply to CONNECT without end")
+        # One byte at a time, because what follows the reply belongs to the target.
+        reply += _receive_exactly(sock, 1, proxy)
+    reader = ResponseReader("HEAD", MAX_REPLY, 0)
     try:
-        reader.feed(answer)
+        reader.feed(reply)
     except Failure as failure:
         raise ProxyFailure(f"{proxy.key}: {failure.message}") from None
     if not 200 <= reader.status < 300:
@@ -53,10 +52,12 @@ def _connect(sock: socket, proxy: Proxy, host: str, port: int, user_agent: str) 
 
 
 def proxy_error(proxy: Proxy, status: int, reason: str) -> ProxyFailure:
-    """What a proxy's own answer means."""
+    """The failure that a proxy's own response with `status` stands for."""
     if status == 407:
-        given = "wants other credentials" if proxy.credentials else "wants credentials"
-        return ProxyFailure(f"{proxy.key} {given} (407)", status=status)
+        problem = (
+            "rejected the credentials" if proxy.credentials else "requires credentials"
+        )
+        return ProxyFailure(f"{proxy.key} {problem} (407)", status=status)
     return ProxyFailure(
         f"{proxy.key} answered {status} {reason[:100]}".rstrip(), status=status
     )
@@ -64,25 +65,25 @@ def proxy_error(proxy: Proxy, status: int, reason: str) -> ProxyFailure:
 
 def _socks(sock: socket, proxy: Proxy, host: str, port: int) -> None:
     sock.sendall(socks_greeting(proxy))
-    version, method = _exactly(sock, 2, proxy)
+    version, method = _receive_exactly(sock, 2, proxy)
     if version != 5:
         raise ProxyFailure(f"{proxy.key} does not speak SOCKS5")
     if method == 2 and proxy.credentials is not None:
         sock.sendall(socks_login(proxy.credentials))
-        if _exactly(sock, 2, proxy)[1] != 0:
-            raise ProxyFailure(f"{proxy.key} wants other credentials")
+        if _receive_exactly(sock, 2, proxy)[1] != 0:
+            raise ProxyFailure(f"{proxy.key} rejected the credentials")
     elif method != 0:
-        raise ProxyFailure(f"{proxy.key} wants credentials")
+        raise ProxyFailure(f"{proxy.key} requires credentials")
     sock.sendall(socks_request(host, port))
-    _, reply, _, kind = _exactly(sock, 4, proxy)
+    _, reply, _, kind = _receive_exactly(sock, 4, proxy)
     if reply != 0:
-        why = SOCKS_REPLIES.get(reply, f"reply {reply}")
-        raise ProxyFailure(f"{proxy.key}: {host}:{port}: {why}")
-    size = {1: 4, 4: 16}.get(kind) or _exactly(sock, 1, proxy)[0]
-    _exactly(sock, size + 2, proxy)  # the proxy's own address and port: of no use
+        reason = SOCKS_REPLIES.get(reply, f"reply {reply}")
+        raise ProxyFailure(f"{proxy.key}: {host}:{port}: {reason}")
+    size = {1: 4, 4: 16}.get(kind) or _receive_exactly(sock, 1, proxy)[0]
+    _receive_exactly(sock, size + 2, proxy)  # the proxy's own address, not needed
 
 
-def _exactly(sock: socket, size: int, proxy: Proxy) -> bytes:
+def _receive_exactly(sock: socket, size: int, proxy: Proxy) -> bytes:
     data = b""
     while len(data) < size:
         piece = sock.recv(size - len(data))

@@ -246,8 +246,8 @@ MISCHIEF: list[tuple[str, str, bytes, str]] = [
         b"HTTP/1.1 400 Bad Request\r\n\r\n",
         "does not speak SOCKS5",
     ),
-    ("socks5h", "http://a.test/", b"\x05\xff", "wants credentials"),
-    ("socks5h", "http://a.test/", b"\x05\x02", "wants credentials"),
+    ("socks5h", "http://a.test/", b"\x05\xff", "requires credentials"),
+    ("socks5h", "http://a.test/", b"\x05\x02", "requires credentials"),
     ("socks5h", "http://a.test/", b"\x05\x00\x05\x03\x00\x01", "network unreachable"),
     ("socks5h", "http://a.test/", b"\x05\x00\x05\x00\x00\x03", "closed the connection"),
 ]

@@ -148,7 +148,7 @@ def test_sessions_are_resumed(make: Make, trusting: HttpConfig, tls_site: Site) 
 
 @pytest.fixture
 def strict_site(authority: trustme.CA) -> Iterator[Site]:
-    """A server that wants a client certificate."""
+    """A server that requires a client certificate."""
     site = Site(handlers(), tls={"": certificates.strict(authority)})
     yield site
     site.stop()
@@ -181,7 +181,7 @@ def test_a_client_certificate_is_for_trusted_origins(
         make(replace(certified, client_cert="", client_key="")),
     ):
         failure = failing(client, strict_site.base + "/arrived", TlsHandshakeFailure)
-        assert "wants a client certificate" in failure.message
+        assert "requires a client certificate" in failure.message
 
 
 def test_nothing_older_than_tls_1_2(
