@@ -152,14 +152,14 @@ class Reporter:
                 f"orbweb: the machine has stopped since; asking again for {urls} it lost"
             )
         if self._tells:
-            crawl.trace(self._log.exchange)
+            crawl.events.on_exchange(self._log.exchange)
 
         def listen(record: Record) -> None:
             seen(record)
             if self._tells:
                 self._log.record(record)
 
-        crawl.listen(listen)
+        crawl.events.on_record(listen)
 
 
 def _log_into(file: LogFile, as_json: bool) -> Log:

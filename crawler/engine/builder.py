@@ -24,6 +24,7 @@ from crawler import __version__
 from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.committer import Committer
 from crawler.engine.engine import Engine
+from crawler.engine.events import Events
 from crawler.engine.exit_status import exit_code
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.single import Visit, Visitor
@@ -32,7 +33,6 @@ from crawler.extract import Extractor, InlineExtractor
 from crawler.fetch.auth.session_auth import SessionAuth
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
-from crawler.fetch.trace import Exchange
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.slots import Slots
@@ -40,8 +40,9 @@ from crawler.frontier.store import Parked, Run, Store
 from crawler.frontier.throttle import ROBOTS
 from crawler.model.config import Config, to_json
 from crawler.model.crawl import Verdict
+from crawler.model.http import Exchange
 from crawler.model.metadata import BOOT, WIDENED, KeyValue
-from crawler.model.records import Record, RobotsRecord, RunRecord
+from crawler.model.records import RobotsRecord, RunRecord
 from crawler.model.url import host_key, hostname, origin
 from crawler.output.images import ImageFiles
 from crawler.output.sink import RecordSink
@@ -156,6 +157,8 @@ def open_crawl(
 class Crawl:
     """One crawl, from open to closed; `run` may be called once."""
 
+    events: Events
+    """Its listeners."""
     held: ExitStack
     """What has to be closed in the end."""
     lost: int
@@ -197,12 +200,14 @@ class Crawl:
             store.received(),
         )
         self._client, self._identity = _open_client(config, config.seeds, store, clock)
+        self.events = Events(self._client)
+        self.events.on_record(self._stats.count)
         self._writer = Committer(
             run,
             store,
             sinks,
             images,
-            self._stats,
+            self.events.record,
             config.records,
             clock,
             config.scope.dedupe_content,
@@ -236,6 +241,7 @@ class Crawl:
             self._writer,
             clock,
             random.random,
+            lambda: self.events.progress(self.snapshot),
         )
         self._interrupted: int | None = None  # the exit code that follows
 
@@ -288,14 +294,6 @@ class Crawl:
             skipped=self._store.counts()["skip"],
             draining=self._interrupted is not None,
         )
-
-    def listen(self, listener: Callable[[Record], None]) -> None:
-        """Have `listener` told of each record that ends a URL."""
-        self._stats.listener = listener
-
-    def trace(self, told: Callable[[Exchange], None]) -> None:
-        """Have `told` be told of each exchange with a server."""
-        self._client.trace = told
 
     def close_client(self) -> None:
         self._client.close()
@@ -430,7 +428,8 @@ def _lone_client(
     """A client outside of a crawl, for `urls`, and a store that will be forgotten."""
     store = MemoryStore()
     client, identity = _open_client(config, urls, store, time.time)
-    client.trace = trace
+    if trace is not None:
+        client.on_exchange(trace)
     with closing(client):
         yield client, store
         write_jar(config.http.cookie_jar, identity.jar)

@@ -27,7 +27,6 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from crawler.engine import record_builder, revalidation
-from crawler.engine.stats import Stats
 from crawler.frontier.store import Content, Ended, Run, Store
 from crawler.model.config import OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip, StoredResponse
@@ -38,6 +37,7 @@ from crawler.model.records import (
     Record,
     RobotsRecord,
     SkipRecord,
+    TerminalRecord,
 )
 from crawler.output.images import ImageFiles
 from crawler.output.sink import RecordSink
@@ -79,7 +79,7 @@ class Committer:
         store: Store,
         sinks: Mapping[str, RecordSink],
         images: ImageFiles,
-        stats: Stats,
+        on_record: Callable[[TerminalRecord], None],
         config: OutputConfig,
         clock: Callable[[], float],
         dedupe_content: bool = False,
@@ -91,7 +91,7 @@ class Committer:
         self._sinks = sinks
         self._max_batch = max_batch
         self._images = images
-        self._stats = stats
+        self._on_record = on_record
         self._left_out = {
             kind for name, kind in OPTIONAL.items() if name not in config.record
         }
@@ -125,11 +125,20 @@ class Committer:
         Raises OutputError; then nothing of the batch is committed.
         """
         batch, self._batch, self._held = self._batch, [], 0
-        records = [self._settle(item) for item in batch]
+        records: list[Record] = []
+        ended: list[TerminalRecord] = []
+        for item in batch:
+            if isinstance(item, Record):
+                records.append(item)
+            else:
+                ended.append(self._settle(*item))
+                records.append(ended[-1])
         self._images.flush()
         self._write(records)
         self._store.commit()
         self._images.settle()
+        for record in ended:
+            self._on_record(record)
 
     def write_skips(self) -> None:
         """Write the decisions to skip that were made on finding a URL.
@@ -139,16 +148,13 @@ class Committer:
         """
         while pending := self._store.pending_skips(self._max_batch):
             records = [record_builder.unfetched_skip(found) for found in pending]
-            for record in records:
-                self._stats.count(record)
             self._write(records)
             self._store.skips_written(len(pending))
             self._store.commit()
+            for record in records:
+                self._on_record(record)
 
-    def _settle(self, item: tuple[Unfinished, Outcome] | Record) -> Record:
-        if isinstance(item, Record):
-            return item
-        handle, outcome = item
+    def _settle(self, handle: Unfinished, outcome: Outcome) -> TerminalRecord:
         record = outcome.record
         if isinstance(record, ImageRecord):
             self._keep(record, outcome.picture)
@@ -159,7 +165,6 @@ class Committer:
         new = handle.finish(record.type, outcome.found, code, detail, stored)
         if isinstance(record, BodyRecord):
             record.new_links_count = new
-        self._stats.count(record)
         return record
 
     def _keep(self, record: ImageRecord, picture: bytes | None) -> None:

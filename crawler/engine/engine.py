@@ -84,6 +84,7 @@ class Engine:
         writer: Committer,
         clock: Callable[[], float],
         jitter: Callable[[], float],
+        on_tick: Callable[[], None],
     ) -> None:
         self._config = config
         self._concurrency = config.concurrency
@@ -101,6 +102,7 @@ class Engine:
         self._writer = writer
         self._clock = clock
         self._jitter = jitter
+        self._on_tick = on_tick
         self._include = frozenset(config.records.include)
         self._workers = Group()
         self._at_work = 0  # those who have left the group may still be counted there
@@ -174,6 +176,7 @@ class Engine:
                 hub.sleep(TICK_S)
                 self._writer.commit()
                 self._obey_limits()
+                self._on_tick()
         except Exception as error:
             self._give_up(error)
 

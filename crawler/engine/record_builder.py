@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from crawler.fetch.trace import redact
 from crawler.model.crawl import Discovered, Lease, Skip
 from crawler.model.documents import File, Image, Page
 from crawler.model.errors import Failure
@@ -28,6 +27,7 @@ from crawler.model.records import (
     SkipRecord,
     TerminalRecord,
 )
+from crawler.model.redact import redact
 from crawler.model.url import host_key, id_to_hex, registrable_domain, url_id_hex
 from crawler.policy.robots_txt import Robots
 

@@ -88,16 +88,12 @@ class Stats:
         to."""
         # (time, pages, bytes), one per snapshot, the oldest about RATE_WINDOW_S old.
         self._samples = deque([(self._started, self._by_type["page"], 0)])
-        self.listener: Callable[[Record], None] | None = None
-        """Told of each record, where somebody wants to see them pass."""
 
     def count(self, record: Record) -> None:
         """Take one record of the stream into account."""
         self._by_type[record.type] += 1
         if len(self._by_host) > MOST_HOSTS:
             self._by_host = Counter(dict(self._by_host.most_common(MOST_HOSTS // 2)))
-        if self.listener is not None:
-            self.listener(record)
         if isinstance(record, FetchRecord):
             self._bytes += record.wire_bytes
             self._by_host[record.host] += 1

@@ -1,18 +1,17 @@
-"""How far one request has come: its stage, for errors, and the time of each phase. No
-I/O."""
+"""The timeline of one request: its stage, for errors, and its phases. No I/O."""
 
 from __future__ import annotations
 
-from crawler.fetch.trace import Peer
-from crawler.model.http import Response, Timings
+from crawler.model.http import Peer, Response, Timings
 
 
 class RequestTimeline:
-    """Filled in along the way. Times of `clock`, in seconds; phases in milliseconds."""
+    """Filled in as the request proceeds. Moments in seconds; phases in milliseconds."""
 
     __slots__ = (
-        "broken", "connect_ms", "dns_ms", "first_byte", "head", "held", "peer", "sent", "stage",
-        "started", "tls_ms", "wire_bytes",
+        "broken", "connect_ms", "dns_ms", "first_byte", "head", "held", "peer",
+        "response_head", "sent", "stage", "started", "tls_ms", "transferred",
+        "wire_bytes",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
@@ -31,17 +30,19 @@ class RequestTimeline:
         self.connect_ms: int | None = None
         self.tls_ms: int | None = None
         self.head = b""
+        # Filled in for listeners only:
         self.peer: Peer | None = None
-        """For a trace only."""
+        self.response_head = b""
+        self.transferred: bytes | None = None
 
-    def again(self) -> None:
+    def restart(self) -> None:
         """Another exchange for the same request begins."""
         self.stage = "request"
         self.broken = None
         self.sent = self.first_byte = None
         self.dns_ms = self.connect_ms = self.tls_ms = None
-        self.head = b""
-        self.peer = None
+        self.head = self.response_head = b""
+        self.peer = self.transferred = None
 
     def timings(self, now: float) -> Timings:
         """The phases of a request that has ended."""

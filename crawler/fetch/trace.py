@@ -1,86 +1,32 @@
-"""One exchange as people want to see it, like `curl -v`: what was sent, to whom, what
-came, when.
+"""An exchange as text, like `curl -v`: what was sent, where to, what came, and when.
 
-No I/O. Secrets are blanked before anything leaves this file: credentials and cookies,
+No I/O. Secrets are redacted before anything leaves this file: credentials and cookies,
 in both directions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from msgspec import Struct
-
 from crawler.model.errors import Failure
-from crawler.model.http import Header, Response, Timings
-from crawler.model.redact import REDACTED, is_secret
-
-_MAX_VALUE = 2000
-
-
-class Peer(Struct, frozen=True):
-    """Who is at the other end of a connection."""
-
-    address: str
-    proxy: str | None = None
-    """Key of the proxy that the address is of."""
-    reused: bool = False
-    tls: tuple[str, ...] = ()
-    """Version, cipher, certificate; a line each. Empty without TLS."""
-
-
-class Exchange(Struct, frozen=True):
-    """One request and what came of it; `peer` is None if nobody was reached."""
-
-    origin: str
-    head: bytes
-    """As it was sent, or was to be sent. With its secrets: show `request_headers`."""
-    peer: Peer | None
-    timings: Timings
-    response: Response | None = None
-    failure: Failure | None = None
-    secret: Collection[str] = ()
-    """Names of headers, in lower case, that hold secrets beside those that look so."""
-
-    @property
-    def request_line(self) -> str:
-        return self.head.partition(b"\r\n")[0].decode("latin-1")
-
-    @property
-    def url(self) -> str:
-        target = self.request_line.split(" ")[1]
-        return self.origin + target if target.startswith("/") else target
-
-    @property
-    def request_headers(self) -> list[Header]:
-        """Without their secrets."""
-        lines = self.head.decode("latin-1").split("\r\n")[1:-2]
-        return self._blanked(
-            (name, value) for name, _, value in (x.partition(": ") for x in lines)
-        )
-
-    @property
-    def response_headers(self) -> list[Header]:
-        """Without their secrets."""
-        return [] if self.response is None else self._blanked(self.response.headers)
-
-    def _blanked(self, headers: Iterable[Header]) -> list[Header]:
-        return [(name, redact(name, value, self.secret)) for name, value in headers]
+from crawler.model.http import Exchange, Header, Peer, Response, Timings, TlsInfo
+from crawler.model.redact import redact
+from crawler.model.url import origin
 
 
 def render(exchange: Exchange) -> Iterator[str]:
     """The exchange, a line at a time: `*` about it, `>` sent, `<` received."""
-    yield f"* {exchange.origin}"
+    yield f"* {origin(exchange.url)}"
     if exchange.peer is not None:
         yield f"* {_way(exchange.peer)}"
-        yield from (f"* {line}" for line in exchange.peer.tls)
-        yield f"> {exchange.request_line}"
-        yield from (f"> {name}: {value}" for name, value in exchange.request_headers)
+        yield from (f"* {line}" for line in tls_lines(exchange.peer.tls))
+        yield f"> {request_line(exchange)}"
+        yield from (f"> {name}: {value}" for name, value in request_headers(exchange))
     response = exchange.response
     if response is not None:
         yield f"< HTTP/{response.http_version} {_status(response)}"
-        yield from (f"< {name}: {value}" for name, value in exchange.response_headers)
+        yield from (f"< {name}: {value}" for name, value in response_headers(exchange))
         yield f"* {_size(response)}"
     if response is None:
         yield f"* {_failure(exchange.failure)}"
@@ -88,22 +34,20 @@ def render(exchange: Exchange) -> Iterator[str]:
 
 
 def brief(exchange: Exchange) -> list[str]:
-    """The exchange in three lines, for where there are many: all about it, all sent,
-    all received.
+    """The exchange in three lines: about it, all sent, all received.
 
-    Of an exchange that was none, one line.
+    A request that got no connection is one line.
     """
     peer, response = exchange.peer, exchange.response
     about = [_failure(exchange.failure)] if response is None else _came(response)
     if peer is not None:
-        about += [_way_briefly(peer), *peer.tls[:1]]
+        about += [_way_briefly(peer), *tls_lines(peer.tls)[:1]]
     about.append(_times_briefly(exchange.timings))
-    method = exchange.request_line.partition(" ")[0]
-    lines = [f"* {method} {exchange.url}  {'; '.join(about)}"]
+    lines = [f"* {exchange.method} {exchange.url}  {'; '.join(about)}"]
     if peer is not None:
-        lines.append(f"> {_in_one_line(exchange.request_headers)}")
+        lines.append(f"> {_in_one_line(request_headers(exchange))}")
     if response is not None:
-        lines.append(f"< {_in_one_line(exchange.response_headers)}")
+        lines.append(f"< {_in_one_line(response_headers(exchange))}")
     return lines
 
 
@@ -139,36 +83,9 @@ def _size(response: Response) -> str:
 
 
 def _failure(failure: Failure | None) -> str:
-    if failure is None:  # whoever waited for it had enough
+    if failure is None:  # interrupted by its deadline, or from outside
         return "given up before its end"
     return f"failed ({failure.code}, {failure.at_stage}): {failure.message}"
-
-
-def redact(name: str, value: str, secret: Collection[str] = ()) -> str:
-    """The value of a header without its secrets: schemes of credentials, names of
-    cookies stay.
-
-    `secret`: further names that hold one, in lower case.
-    """
-    kind = name.lower()
-    if kind == "set-cookie":
-        cookie, semicolon, rest = value.partition(";")
-        shown = _cookie(cookie) + semicolon + rest
-    elif kind == "cookie":
-        shown = "; ".join(map(_cookie, value.split(";")))
-    elif kind in secret or is_secret(kind):
-        words = value.split(maxsplit=1)
-        scheme = kind.endswith("authorization") and len(words) > 1
-        shown = f"{words[0]} {REDACTED}" if scheme else REDACTED
-    else:
-        shown = value
-    return shown[:_MAX_VALUE]
-
-
-def _cookie(pair: str) -> str:
-    """A cookie without a name is all value."""
-    name, equals, _ = pair.partition("=")
-    return f"{name.strip()}={REDACTED}" if equals else REDACTED
 
 
 def _phases(timings: Timings) -> dict[str, int]:
@@ -193,26 +110,46 @@ def _times_briefly(timings: Timings) -> str:
     return f"{timings.fetch_ms} ms ({phases})" if phases else f"{timings.fetch_ms} ms"
 
 
-def certificate_lines(
-    version: str, cipher: str, resumed: bool, certificate: Any
-) -> tuple[str, ...]:
-    """What is worth telling of a TLS connection; `certificate` as `getpeercert()` gives
-    it."""
-    again = ", session resumed" if resumed else ""
-    lines = [f"{version}, {cipher}{again}"]
-    if certificate:
-        subject, issuer = (
-            _name(certificate.get(key, ())) for key in ("subject", "issuer")
-        )
-        names = [value for _, value in certificate.get("subjectAltName", ())]
-        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-        lines.append(f"certificate of {subject or ', '.join(names[:1])}, by {issuer}")
-        lines.append(
-            f"valid until {certificate.get('notAfter')}, for {', '.join(names[:4])}{more}"
-        )
-    else:
-        lines.append("its certificate was not verified")
-    return tuple(lines)
+def tls_lines(tls: TlsInfo | None) -> tuple[str, ...]:
+    """Version, cipher and certificate, a line each; nothing without TLS."""
+    if tls is None:
+        return ()
+    again = ", session resumed" if tls.resumed else ""
+    return f"{tls.version}, {tls.cipher}{again}", *_certificate(tls.certificate)
+
+
+def _certificate(certificate: Mapping[str, Any]) -> tuple[str, ...]:
+    if not certificate:
+        return ("its certificate was not verified",)
+    subject, issuer = (_name(certificate.get(key, ())) for key in ("subject", "issuer"))
+    names = [value for _, value in certificate.get("subjectAltName", ())]
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return (
+        f"certificate of {subject or ', '.join(names[:1])}, by {issuer}",
+        f"valid until {certificate.get('notAfter')}, for {', '.join(names[:4])}{more}",
+    )
+
+
+def request_line(exchange: Exchange) -> str:
+    return exchange.request_head.partition(b"\r\n")[0].decode("latin-1")
+
+
+def request_headers(exchange: Exchange) -> list[Header]:
+    """The headers that were sent, redacted."""
+    lines = exchange.request_head.decode("latin-1").split("\r\n")[1:-2]
+    pairs = (line.partition(": ") for line in lines)
+    return _redacted(((name, value) for name, _, value in pairs), exchange)
+
+
+def response_headers(exchange: Exchange) -> list[Header]:
+    """The headers that were received, redacted."""
+    response = exchange.response
+    return [] if response is None else _redacted(response.headers, exchange)
+
+
+def _redacted(headers: Iterable[Header], exchange: Exchange) -> list[Header]:
+    secret = exchange.secret_headers
+    return [(name, redact(name, value, secret)) for name, value in headers]
 
 
 def _name(parts: Any) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
 
 from msgspec import Struct
+
+from crawler.model.errors import Failure
 
 Header = tuple[str, str]
 """Name and value."""
@@ -101,3 +104,60 @@ class Response(Struct, frozen=True, dict=True):
     def __post_init__(self) -> None:
         # Each response is asked for a dozen headers, most of which it does not have.
         self.__dict__["first"] = dict(reversed(self.headers))
+
+
+class TlsInfo(Struct, frozen=True):
+    """What was agreed on a TLS connection."""
+
+    version: str
+    cipher: str
+    resumed: bool
+    """The session of an earlier connection was resumed."""
+    certificate: Mapping[str, Any] = {}
+    """The server's, as `SSLSocket.getpeercert` gives it; empty if not verified."""
+
+
+class Peer(Struct, frozen=True):
+    """The other end of a connection: the server, or the proxy that leads to it."""
+
+    ip: str
+    port: int
+    proxy: str | None = None
+    """Key of the proxy whose address this is."""
+    reused: bool = False
+    tls: TlsInfo | None = None
+
+    @property
+    def address(self) -> str:
+        return f"{self.ip} port {self.port}"
+
+
+class Exchange(Struct, frozen=True):
+    """One request and its response, as they were sent and received.
+
+    Each hop is an exchange of its own: robots.txt, a redirect, an answer of 401 and the
+    login after it, a part of a body. It holds the secrets that were sent; what shows an
+    exchange redacts them (`crawler.fetch.trace`).
+    """
+
+    url: str
+    request_head: bytes
+    """Request line and headers as they were sent, or were to be sent."""
+    peer: Peer | None
+    """None if no connection was made."""
+    timings: Timings
+    response: Response | None = None
+    """None if none came, or not all of it; `failure` tells why."""
+    failure: Failure | None = None
+    """None with no response either: the request was given up before its end."""
+    response_head: bytes = b""
+    """Status line and headers as they were received, empty line included."""
+    transferred: bytes | None = None
+    """The body before its content codings were undone, without transfer coding; None
+    unless a listener asked for raw bodies."""
+    secret_headers: Collection[str] = ()
+    """Names (lower case) of headers that hold a secret beside those that look so."""
+
+    @property
+    def method(self) -> str:
+        return self.request_head.partition(b" ")[0].decode("latin-1")

@@ -7,7 +7,11 @@ in a file of settings, and is shown as dots. What such a file names by reference
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 REDACTED = "•••"
+_MAX_VALUE = 2000
+"""Characters of a header's value that are shown."""
 
 _WORDS = frozenset(
     {"auth", "authorization", "authentication", "cookie", "cookie2", "credential", "credentials",
@@ -22,3 +26,30 @@ def is_secret(header: str) -> bool:
     """
     words = header.lower().replace("_", "-").split("-")
     return not _WORDS.isdisjoint(words) or ("key" in words and "api" in words)
+
+
+def redact(name: str, value: str, secret: Collection[str] = ()) -> str:
+    """The value of the header `name` without its secrets.
+
+    The scheme of credentials and the names of cookies stay. `secret` are further names
+    (lower case) of headers that hold one.
+    """
+    kind = name.lower()
+    if kind == "set-cookie":
+        cookie, semicolon, rest = value.partition(";")
+        shown = _cookie(cookie) + semicolon + rest
+    elif kind == "cookie":
+        shown = "; ".join(map(_cookie, value.split(";")))
+    elif kind in secret or is_secret(kind):
+        words = value.split(maxsplit=1)
+        scheme = kind.endswith("authorization") and len(words) > 1
+        shown = f"{words[0]} {REDACTED}" if scheme else REDACTED
+    else:
+        shown = value
+    return shown[:_MAX_VALUE]
+
+
+def _cookie(pair: str) -> str:
+    """A cookie without a name is redacted as a whole."""
+    name, equals, _ = pair.partition("=")
+    return f"{name.strip()}={REDACTED}" if equals else REDACTED

@@ -37,10 +37,10 @@ from crawler.fetch.dns.message import MAX_ADDRESSES, Question
 from crawler.fetch.http1.codings import body_decoder
 from crawler.fetch.http1.parser import ResponseReader
 from crawler.fetch.target import parse_target
-from crawler.fetch.trace import redact
 from crawler.model.config import LimitsConfig, RobotsConfig
 from crawler.model.errors import BodyFailure, ExtractFailure, Failure, UsageError
 from crawler.model.http import Response, Timings
+from crawler.model.redact import redact
 from crawler.model.url import canonical, join, join_header
 from crawler.policy.retry import redirects, refusal, retry_after
 from crawler.policy.robots_meta import RobotsMetaReader

@@ -199,7 +199,7 @@ def crawl(folder: Path, seed: int, number: int) -> None:
         store,
         {DEFAULT_NAME: sink, BATCHES: batches},
         files,
-        Stats(time.time),
+        Stats(time.time).count,
         config,
         time.time,
         max_batch=MAX_BATCH,

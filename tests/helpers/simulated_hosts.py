@@ -169,6 +169,9 @@ class World:
     def close_idle(self, url: str) -> None:
         self.rested.append(host_key(url))
 
+    def on_exchange(self, listener: object, *, transferred: bool = False) -> None:
+        """No exchange of a simulated host is told."""
+
     def close(self) -> None:
         """Nothing to close."""
 

@@ -12,9 +12,9 @@ from crawler.cli.flags import Flag, GroupedCommand
 from crawler.cli.options import configuration_options, load_plan, network_options
 from crawler.cli.terminal.formatting import printable
 from crawler.engine.single import Visit
-from crawler.fetch.trace import redact
 from crawler.model.errors import UsageError
 from crawler.model.records import BodyRecord, ErrorRecord, FetchRecord, ImageRecord
+from crawler.model.redact import redact
 from crawler.model.units import show_bytes
 
 _BAR = 36
@@ -53,7 +53,8 @@ def command(ctx: click.Context, /, url: str, **params: Any) -> int:
     for note in plan.notes:
         click.echo(f"orbweb: {note}", err=True)
     from crawler.engine.builder import visit
-    from crawler.fetch.trace import Exchange, render
+    from crawler.fetch.trace import render
+    from crawler.model.http import Exchange
 
     def show(exchange: Exchange) -> None:
         click.echo("\n".join([*map(printable, render(exchange)), ""]), err=True)

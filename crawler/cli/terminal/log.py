@@ -22,8 +22,9 @@ from crawler.cli.terminal.formatting import (
 )
 from crawler.engine.record_builder import timestamp
 from crawler.engine.stats import Snapshot
-from crawler.fetch.trace import Exchange, brief
+from crawler.fetch.trace import brief, request_headers, response_headers, tls_lines
 from crawler.model.errors import OutputError
+from crawler.model.http import Exchange
 from crawler.model.records import (
     ErrorRecord,
     FetchRecord,
@@ -108,16 +109,16 @@ _PROGRESS = ("elapsed_s", "pages", "files", "images", "redirects", "errors", "sk
 def _exchange(exchange: Exchange) -> dict[str, Any]:
     peer, response, failure = exchange.peer, exchange.response, exchange.failure
     return {
-        "method": exchange.request_line.partition(" ")[0],
+        "method": exchange.method,
         "url": exchange.url,
         "address": peer and peer.address,
         "proxy": peer and peer.proxy,
         "reused_connection": peer and peer.reused,
-        "tls": peer and peer.tls,
-        "request_headers": [_header(*pair) for pair in exchange.request_headers],
+        "tls": peer and tls_lines(peer.tls),
+        "request_headers": [_header(*pair) for pair in request_headers(exchange)],
         "status": response and response.status,
         "reason": response and response.reason,
-        "response_headers": [_header(*pair) for pair in exchange.response_headers],
+        "response_headers": [_header(*pair) for pair in response_headers(exchange)],
         "wire_bytes": response and response.wire_bytes,
         "body_bytes": response and len(response.body),
         "error_code": failure and failure.code,

@@ -6,8 +6,8 @@ import socket as standard
 from typing import TYPE_CHECKING
 
 from crawler.fetch.connect.proxy import Proxy
-from crawler.fetch.trace import Peer
 from crawler.model.errors import Failure
+from crawler.model.http import Peer, TlsInfo
 from hub import socket
 
 if TYPE_CHECKING:
@@ -67,17 +67,13 @@ class Connection:
         return None
 
     def peer(self, proxy: Proxy | None, reused: bool) -> Peer:
-        """Describe the other end for a trace."""
-        host, port = self._sock.getpeername()[:2]
-        return Peer(
-            f"{host} port {port}",
-            proxy.key if proxy else None,
-            reused,
-            self._tls_facts(),
-        )
+        """The other end, for listeners of exchanges."""
+        ip, port = self._sock.getpeername()[:2]
+        key = proxy.key if proxy else None
+        return Peer(ip, port, key, reused, self._tls_info())
 
-    def _tls_facts(self) -> tuple[str, ...]:
-        return ()
+    def _tls_info(self) -> TlsInfo | None:
+        return None
 
     def close(self) -> None:
         self._sock.close()

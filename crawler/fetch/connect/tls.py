@@ -21,7 +21,6 @@ from typing import Any
 
 from crawler.fetch.connect.connection import Connection
 from crawler.fetch.target import Target
-from crawler.fetch.trace import certificate_lines
 from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     Failure,
@@ -30,6 +29,7 @@ from crawler.model.errors import (
     TlsVerifyFailure,
     UsageError,
 )
+from crawler.model.http import TlsInfo
 from hub import socket, ssl
 
 MAX_SESSIONS = 1024
@@ -88,14 +88,14 @@ class TlsConnection(Connection):
             else None
         )
 
-    def _tls_facts(self) -> tuple[str, ...]:
+    def _tls_info(self) -> TlsInfo:
         sock = self._sock
         cipher = sock.cipher()
-        return certificate_lines(
+        return TlsInfo(
             sock.version() or "",
             cipher[0] if cipher else "",
             bool(sock.session_reused),
-            sock.getpeercert(),
+            sock.getpeercert() or {},
         )
 
     def close(self) -> None:

@@ -16,11 +16,13 @@ class Body:
     """
 
     __slots__ = (
-        "_begun", "_decoder", "_dropped", "_limit", "_pieces", "coding", "size", "truncated",
+        "_begun", "_decoder", "_dropped", "_kept", "_limit", "_pieces", "coding", "size",
+        "truncated",
     )  # fmt: skip
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, keep_transferred: bool = False) -> None:
         self._limit = limit
+        self._kept: list[bytes] | None = [] if keep_transferred else None
         self._begun = False
         self._dropped = False
         self._decoder: BodyDecoder | None = None
@@ -36,6 +38,8 @@ class Body:
         """Take over what `reader`, its head complete, has of the body. Raises
         DecodeFailure."""
         pieces = reader.take()
+        if self._kept is not None:
+            self._kept += pieces
         if self._dropped:
             return
         try:
@@ -57,6 +61,10 @@ class Body:
                 raise
             self._drop()
         return b"".join(self._pieces)
+
+    def transferred(self) -> bytes | None:
+        """The body before decoding, as far as it came; None if it was not kept."""
+        return None if self._kept is None else b"".join(self._kept)
 
     def so_far(self) -> bytes:
         """What there is of a body that broke off."""

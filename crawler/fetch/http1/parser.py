@@ -64,8 +64,8 @@ class ResponseReader:
 
     __slots__ = (
         "_allowance", "_body", "_chunked_done", "_clear", "_framing", "_head", "_head_left",
-        "_method", "_names", "_parser", "_remaining", "_room", "_searched", "_tail", "done",
-        "headers", "reason", "status", "truncated", "version", "wire_bytes",
+        "_keep_head", "_method", "_names", "_parser", "_remaining", "_room", "_searched", "_tail", "done",
+        "headers", "raw_head", "reason", "status", "truncated", "version", "wire_bytes",
     )  # fmt: skip
 
     status: int
@@ -75,12 +75,18 @@ class ResponseReader:
     """"1.0" or "1.1"."""
     headers: list[Header]
     """In order of arrival; names lower-cased, values as latin-1."""
+    raw_head: bytes
+    """The final head as it was received, with `keep_head`; else empty."""
     wire_bytes: int
     """Body bytes received, the chunked framing taken off."""
     done: bool
     truncated: bool
 
-    def __init__(self, method: str, max_header: int, max_body: int) -> None:
+    def __init__(
+        self, method: str, max_header: int, max_body: int, keep_head: bool = False
+    ) -> None:
+        self._keep_head = keep_head
+        self.raw_head = b""
         self._method = method
         self._head = b""
         self._searched = 0
@@ -197,6 +203,8 @@ class ResponseReader:
         self.headers = []
 
     def _parse_head(self, head: bytes) -> None:
+        if self._keep_head:
+            self.raw_head = head
         self._parser = parser = HttpResponseParser(self)
         # Two leniencies are the RFC's own: a lone LF may end a line (2.2), and
         # Transfer-Encoding overrides Content-Length (6.3), after which the connection

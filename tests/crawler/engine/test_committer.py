@@ -68,7 +68,7 @@ def write(store: SqliteStore, folder: Path, sink: RecordSink, order: slice) -> N
         store,
         {DEFAULT_NAME: sink},
         files,
-        stats,
+        stats.count,
         OutputConfig(),
         time.time,
     )

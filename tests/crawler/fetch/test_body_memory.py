@@ -116,8 +116,8 @@ def test_many_large_bodies_hold_no_more_than_one_and_the_limit(faucet: Faucet) -
     config = replace(
         LIMITS, max_body=10 * 2**20, max_in_flight=limit, timeout=60, read_timeout=60
     )
-    client = Client(config, named_hosts={"127.0.0.1"})
-    room = client._body_memory = Watched(limit)
+    room = Watched(limit)
+    client = Client(config, named_hosts={"127.0.0.1"}, body_memory=room)
     jobs = [
         hub.spawn(client.fetch, Request(f"{faucet.site.base}/file/{n}"))
         for n in range(COUNT)
@@ -142,9 +142,11 @@ def test_what_ends_badly_holds_nothing(
     site: Site, path: str, kind: type[Exception]
 ) -> None:
     """What had come on an earlier connection counts as well, until it is given up."""
-    client = Client(replace(LIMITS, timeout=0.9), named_hosts={"127.0.0.1"})
+    memory = BodyMemoryLimit(LIMITS.max_in_flight)
+    config = replace(LIMITS, timeout=0.9)
+    client = Client(config, named_hosts={"127.0.0.1"}, body_memory=memory)
     with pytest.raises(kind):
         client.fetch(Request(site.base + path))
-    assert client._body_memory.used == 0
+    assert memory.used == 0
     assert len(downloads.WHOLE) < LARGE
     client.close()

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
-from crawler.fetch.trace import Exchange, brief, redact, render
+from crawler.fetch.trace import brief, render
 from crawler.model.config import HttpConfig
 from crawler.model.errors import Failure, ProtocolFailure
-from crawler.model.http import Request
+from crawler.model.http import Exchange, Request
+from crawler.model.redact import redact
 from tests.helpers.clients import known_at
 from tests.site.fixtures import LIMITS
 from tests.site.proxies import Proxy
@@ -34,8 +35,8 @@ class Traced:
             named_hosts={"127.0.0.1"},
             identity=known_at(site.base),
             proxies=proxies,
-            trace=self.exchanges.append,
         )
+        self.client.on_exchange(self.exchanges.append)
 
     def lines(self, url: str) -> list[str]:
         """Of the exchanges for `url`."""
@@ -211,8 +212,8 @@ def test_a_secret_by_reference_is_shown_by_nobody(site: Site) -> None:
         named_hosts={"127.0.0.1"},
         identity=known_at(site.base),
         secret_headers={"x-mine"},
-        trace=exchanges.append,
     )
+    client.on_exchange(exchanges.append)
     client.fetch(Request(site.base + "/arrived"))
     client.close()
     text = "\n".join([*render(exchanges[0]), *brief(exchanges[0])])

@@ -13,9 +13,8 @@ import pytest
 from crawler.cli.terminal.log import JsonLog, JsonView, LogFile, TextLog, to_stream
 from crawler.cli.terminal.views import LineView
 from crawler.engine.stats import Snapshot
-from crawler.fetch.trace import Exchange, Peer
 from crawler.model.errors import ConnectRefused, OutputError
-from crawler.model.http import Response, Timings
+from crawler.model.http import Exchange, Peer, Response, Timings
 from crawler.model.records import ErrorRecord, PageRecord, SkipRecord
 
 NOW = 1_800_000_000.25
@@ -33,10 +32,14 @@ ANSWER = Response(
     "192.0.2.1", False,
 )  # fmt: skip
 EXCHANGE = Exchange(
-    "http://a.example", HEAD, Peer("192.0.2.1 port 80"), Timings(7, ttfb_ms=5), ANSWER
+    "http://a.example/\x1b[2Jx",
+    HEAD,
+    Peer("192.0.2.1", 80),
+    Timings(7, ttfb_ms=5),
+    ANSWER,
 )
 NOBODY = Exchange(
-    "http://a.example",
+    "http://a.example/\x1b[2Jx",
     HEAD,
     None,
     Timings(7),

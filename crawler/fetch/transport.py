@@ -1,0 +1,348 @@
+"""The transport: one request out, one response in, on a kept or on a new connection.
+
+A kept connection may have been closed by the server while the request was on its way.
+If no byte of an answer came, the request is sent once more, at once, on a new
+connection; that is not an attempt.
+
+Each exchange is told to the listeners, if there are any. Without one nothing is kept
+for them: neither the raw head nor the facts about the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from msgspec import Struct
+
+from crawler.fetch.bandwidth import BandwidthLimiter
+from crawler.fetch.body_memory import LARGE, BodyMemoryLimit
+from crawler.fetch.connect.connection import Connection
+from crawler.fetch.connect.connector import Connector
+from crawler.fetch.connect.pool import Pool, PoolStatistics
+from crawler.fetch.connect.proxy import Proxies, Proxy, proxy_authorization
+from crawler.fetch.connect.tunnel import proxy_error
+from crawler.fetch.http1.body import Body
+from crawler.fetch.http1.parser import ResponseReader
+from crawler.fetch.http1.request import RequestWriter
+from crawler.fetch.target import Target, parse_target
+from crawler.fetch.timeline import RequestTimeline
+from crawler.model.config import HttpConfig
+from crawler.model.errors import (
+    ConnectionReset,
+    Failure,
+    ProtocolFailure,
+    ReadTimeout,
+)
+from crawler.model.http import Exchange, Header, Request, Response
+
+ExchangeListener = Callable[[Exchange], None]
+
+_BUFFER = 64 * 2**10
+
+
+class ClientStatistics(Struct, frozen=True):
+    """Counts since the start."""
+
+    requests: int
+    connections: int
+    """Connections opened."""
+    retried: int
+    """Requests sent again because their kept connection was dead."""
+    wire_bytes: int
+    """Body bytes received, before decoding."""
+    pool: PoolStatistics
+
+
+class Transport:
+    """Sends requests and receives their responses, with the limits of `config`.
+
+    `secret_headers`: names (lower case) of headers of the configuration that are secret
+    beside those that look so. `clock`: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        config: HttpConfig,
+        connector: Connector,
+        writer: RequestWriter,
+        proxies: Proxies | None,
+        secret_headers: Collection[str],
+        body_memory: BodyMemoryLimit,
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._connector = connector
+        self._writer = writer
+        self._proxies = proxies or None  # most crawls have none, and never ask
+        self._secret_headers = secret_headers
+        self._clock = clock
+        self._listeners: list[ExchangeListener] = []
+        self._keep_transferred = False
+        self._pool: Pool[Connection] = Pool(
+            config.max_idle_per_host, config.max_idle, config.idle_timeout, clock
+        )
+        self._body_memory = body_memory
+        self._bandwidth = (
+            None
+            if config.max_rate is None
+            else BandwidthLimiter(config.max_rate, clock)
+        )
+        # One buffer for all: nothing switches between a receive and the reading of its
+        # bytes.
+        self._buffer = bytearray(
+            _BUFFER if self._bandwidth is None else self._bandwidth.piece
+        )
+        self._view = memoryview(self._buffer)
+        self._requests = self._connections = self._retried = self._wire_bytes = 0
+
+    def on_exchange(self, listener: ExchangeListener, *, transferred: bool) -> None:
+        """Tell `listener` each exchange from now on.
+
+        With `transferred` exchanges hold their bodies as transferred, too.
+        """
+        self._listeners.append(listener)
+        self._keep_transferred |= transferred
+
+    def max_body(self, request: Request) -> int:
+        """The bytes that the body of `request` may have."""
+        return request.max_body or self._config.max_body
+
+    def close_idle(self, url: str) -> None:
+        """Close the idle connections that a request for `url` would use."""
+        target = parse_target(url)
+        self._pool.close_idle(_pool_key(target, self._choose_proxy(target)))
+
+    def close(self) -> None:
+        """Close the idle connections; the others are closed after their response."""
+        self._pool.close()
+
+    def statistics(self) -> ClientStatistics:
+        return ClientStatistics(
+            self._requests,
+            self._connections,
+            self._retried,
+            self._wire_bytes,
+            self._pool.statistics(),
+        )
+
+    def proxy_refused(self, target: Target, response: Response) -> Failure:
+        """The failure that a 407 is: of the proxy, or of a server that is none."""
+        proxy = self._choose_proxy(target)
+        if proxy is None:
+            return ProtocolFailure(
+                "the server answered like a proxy (407)", stage="headers"
+            )
+        return proxy_error(proxy, response.status, response.reason)
+
+    def _choose_proxy(self, target: Target) -> Proxy | None:
+        return None if self._proxies is None else self._proxies.choose(target)
+
+    def send(
+        self,
+        request: Request,
+        target: Target,
+        auth_headers: list[Header],
+        timeline: RequestTimeline,
+    ) -> Response:
+        """The response to `request`, decoded. Raises Failure."""
+        if not self._listeners:
+            return self._send(request, target, auth_headers, timeline)
+        return self._send_and_tell(request, target, auth_headers, timeline)
+
+    def _send_and_tell(
+        self,
+        request: Request,
+        target: Target,
+        auth_headers: list[Header],
+        timeline: RequestTimeline,
+    ) -> Response:
+        response: Response | None = None
+        failure: Failure | None = None
+        try:
+            response = self._send(request, target, auth_headers, timeline)
+            return response
+        except Failure as error:
+            failure = error
+            raise
+        finally:
+            if timeline.head:
+                self._tell(target, timeline, response, failure)
+
+    def _tell(
+        self,
+        target: Target,
+        timeline: RequestTimeline,
+        response: Response | None,
+        failure: Failure | None,
+    ) -> None:
+        exchange = Exchange(
+            target.origin + target.path,
+            timeline.head,
+            timeline.peer,
+            timeline.timings(self._clock()),
+            response,
+            failure,
+            timeline.response_head,
+            timeline.transferred,
+            self._secret_headers,
+        )
+        for listener in self._listeners:
+            listener(exchange)
+
+    def _send(
+        self,
+        request: Request,
+        target: Target,
+        auth_headers: list[Header],
+        timeline: RequestTimeline,
+    ) -> Response:
+        proxy = self._choose_proxy(target)
+        timeline.head = head = self._head(request, target, auth_headers, proxy)
+        self._requests += 1
+        connection = self._pool.acquire(_pool_key(target, proxy))
+        if connection is not None:
+            try:
+                return self._exchange(
+                    connection, request, head, timeline, proxy, reused=True
+                )
+            except ConnectionReset:
+                if timeline.first_byte is not None:
+                    raise
+            self._retried += 1
+        connection = self._connector.connect(target, proxy, timeline)
+        self._connections += 1
+        return self._exchange(connection, request, head, timeline, proxy, reused=False)
+
+    def _head(
+        self,
+        request: Request,
+        target: Target,
+        auth_headers: list[Header],
+        proxy: Proxy | None,
+    ) -> bytes:
+        if proxy is None or proxy.tunnels(target):
+            return self._writer.write(request, target, auth_headers)
+        credentials = proxy_authorization(proxy)
+        if credentials is not None:
+            auth_headers = [*auth_headers, ("Proxy-Authorization", credentials)]
+        return self._writer.write(request, target, auth_headers, absolute=True)
+
+    def _exchange(
+        self,
+        connection: Connection,
+        request: Request,
+        head: bytes,
+        timeline: RequestTimeline,
+        proxy: Proxy | None,
+        reused: bool,
+    ) -> Response:
+        told = bool(self._listeners)
+        if told:
+            timeline.peer = connection.peer(proxy, reused)
+        max_body = self.max_body(request)
+        reader = ResponseReader(request.method, self._config.max_header, max_body, told)
+        body = Body(max_body, self._keep_transferred)
+        try:
+            self._send_head(connection, head, timeline)
+            self._receive(connection, reader, body, timeline)
+            content = body.finish(reader)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, (ConnectionReset, ReadTimeout)) and reader.status:
+                timeline.broken = self._response(
+                    request, reader, body, body.so_far(), connection, timeline, reused
+                )
+            raise
+        finally:
+            self._wire_bytes += reader.wire_bytes
+            timeline.wire_bytes += reader.wire_bytes
+            if told:
+                timeline.response_head = reader.raw_head
+                timeline.transferred = body.transferred()
+        if reader.reusable:
+            self._pool.release(connection)
+        else:
+            connection.close()
+        return self._response(
+            request, reader, body, content, connection, timeline, reused
+        )
+
+    def _response(
+        self,
+        request: Request,
+        reader: ResponseReader,
+        body: Body,
+        content: bytes,
+        connection: Connection,
+        timeline: RequestTimeline,
+        reused: bool,
+    ) -> Response:
+        return Response(
+            url=request.url,
+            status=reader.status,
+            reason=reader.reason,
+            http_version=reader.version,
+            headers=tuple(reader.headers),
+            body=content,
+            wire_bytes=reader.wire_bytes,
+            timings=timeline.timings(self._clock()),
+            remote_ip=connection.remote_ip,
+            reused_connection=reused,
+            content_encoding=body.coding,
+            truncated="length" if reader.truncated or body.truncated else None,
+        )
+
+    def _send_head(
+        self, connection: Connection, head: bytes, timeline: RequestTimeline
+    ) -> None:
+        timeline.stage = "request"
+        try:
+            connection.send(head)
+        except OSError as error:
+            raise self._broken(
+                connection, connection.pending_alert(error), "request"
+            ) from None
+        timeline.sent = self._clock()
+        timeline.stage = "headers"
+
+    def _receive(
+        self,
+        connection: Connection,
+        reader: ResponseReader,
+        body: Body,
+        timeline: RequestTimeline,
+    ) -> None:
+        receive_into, buffer, view = connection.receive_into, self._buffer, self._view
+        while not reader.done and not body.truncated:
+            try:
+                count = receive_into(buffer)
+            except OSError as error:
+                raise self._broken(connection, error, timeline.stage) from None
+            if not count:
+                reader.feed_eof()
+                return
+            if timeline.first_byte is None:
+                timeline.first_byte = self._clock()
+            reader.feed(view[:count])
+            if reader.status:
+                timeline.stage = "body"
+                body.add(reader)
+                if not reader.done and (body.size >= LARGE or timeline.held):
+                    self._body_memory.acquire(timeline, timeline.held + body.size)
+            if self._bandwidth is not None:
+                self._bandwidth.acquire(count)
+
+    def _broken(self, connection: Connection, error: OSError, stage: str) -> Failure:
+        if isinstance(error, TimeoutError):
+            return ReadTimeout(
+                f"not a byte from the server for {self._config.read_timeout:g} s",
+                stage=stage,
+            )
+        broken = ConnectionReset(
+            f"the connection broke: {error.strerror or error}", stage=stage
+        )
+        return connection.connection_error(error) or broken
+
+
+def _pool_key(target: Target, proxy: Proxy | None) -> str:
+    return target.origin if proxy is None else proxy.pool_key(target)
