@@ -13,9 +13,9 @@ from crawler.model.crawl import Skip
 from crawler.model.records import Record
 
 if TYPE_CHECKING:
-    from crawler.fetch.trace import Exchange
     from crawler.model.crawl import Discovered as Candidate
     from crawler.model.documents import Page as PluginDocument
+    from crawler.model.http import Exchange
 
 
 class Checker(Protocol):
