@@ -10,8 +10,8 @@
     jobs = [hub.spawn(fetch, host) for host in hosts]
     hub.joinall(jobs)
 
-Greenlets look like threads and share one native thread. Control changes hands only
-where a call waits. What is in which file stands in README.md.
+Greenlets look like threads, and all of them run in one native thread. A greenlet gives
+up control only in a call that waits. README.md says what each file holds.
 """
 
 from importlib import import_module
@@ -58,14 +58,25 @@ spawn = Greenlet.spawn
 spawn_later = Greenlet.spawn_later
 
 _MODULES = {
-    "debug", "event", "local", "lock", "pool", "queue", "select", "signal", "socket", "ssl",
+    "debug",
+    "event",
+    "local",
+    "lock",
+    "pool",
+    "queue",
+    "select",
+    "signal",
+    "socket",
+    "ssl",
     "threadpool",
-}  # fmt: skip
+}
 
 
 def __getattr__(name: str) -> ModuleType:
-    """The modules, loaded when first named: a program without TLS does not pay for
-    OpenSSL."""
+    """Import a submodule when it is first named.
+
+    A program without TLS does not pay for loading OpenSSL.
+    """
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module(f"{__name__}.{name}")

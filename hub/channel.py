@@ -1,4 +1,4 @@
-"""A channel passes items from hand to hand: a queue that has no place to keep one."""
+"""Channel: passes an item directly from a putter to a getter, and stores none."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -17,10 +17,9 @@ T = TypeVar("T")
 
 
 class Channel(Generic[T]):
-    """A queue without a place: `put` waits until a `get` takes the item, and the
-    reverse.
+    """A queue of capacity zero: `put` waits for a `get`, and `get` for a `put`.
 
-    A putter that is interrupted takes its offer back, if nobody has taken it.
+    A putter that is interrupted withdraws its offer, unless a getter has taken it.
     """
 
     __slots__ = ("__weakref__", "_getters", "_offers")
@@ -34,8 +33,11 @@ class Channel(Generic[T]):
         self._offers: deque[_Offer[T]] = deque()
 
     def put(self, item: T, block: bool = True, timeout: Limit = None) -> None:
-        """Pass ``item`` to a getter; Full if none waits (not ``block``) or came in
-        time."""
+        """Pass ``item`` to a getter.
+
+        Raises Full if no getter waits (``block`` false), or none came in ``timeout``
+        seconds.
+        """
         if not block:
             if not self._getters.waiting:
                 raise Full
@@ -58,8 +60,11 @@ class Channel(Generic[T]):
         self.put(item, False)
 
     def get(self, block: bool = True, timeout: Limit = None) -> T:
-        """Take an item; Empty if none is offered (not ``block``) or none came in
-        time."""
+        """Take an item from a putter.
+
+        Raises Empty if none is offered (``block`` false), or none came in ``timeout``
+        seconds.
+        """
         if len(self._offers) <= self._getters.woken:
             self._wait_for_offer(block, timeout)
         offer = self._offers.popleft()
@@ -80,7 +85,7 @@ class Channel(Generic[T]):
                 break
             if self._offers:
                 return None
-            first = True  # the offer was taken back before we ran: we keep our place
+            first = True  # the offer was withdrawn before we ran: stay first
         raise Empty
 
     def get_nowait(self) -> T:
@@ -92,15 +97,15 @@ class Channel(Generic[T]):
 
     @property
     def balance(self) -> int:
-        """Putters minus getters that wait."""
+        """How many putters wait, minus how many getters wait."""
         return len(self._offers) - len(self._getters.waiting)
 
     def qsize(self) -> int:
-        """0: nothing is kept."""
+        """Return 0: a channel stores nothing."""
         return 0
 
     def empty(self) -> bool:
-        """True: nothing is kept."""
+        """Return True: a channel stores nothing."""
         return True
 
     full = empty
@@ -109,7 +114,7 @@ class Channel(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        """The next item; an item that is StopIteration itself ends the iteration."""
+        """Return the next item; StopIteration, put as an item, ends the iteration."""
         item = self.get()
         if item is StopIteration:
             raise StopIteration
@@ -123,7 +128,7 @@ class Channel(Generic[T]):
 
 
 class _Offer(Generic[T]):
-    """What a putter offers, and how it learns that it was taken."""
+    """The item of a putter, and the waiter that is woken when a getter takes it."""
 
     __slots__ = ("item", "waiter")
 

@@ -1,5 +1,4 @@
-"""Which hub belongs to this native thread. One hub a thread, made when first asked
-for."""
+"""Which hub belongs to this native thread: one hub for each, made on first use."""
 
 import os
 import threading
@@ -21,18 +20,19 @@ _forked_from: int | None = None
 
 
 class _HubOnFirstUse:
-    """Makes the hub at the first access. No data descriptor: what the thread has comes
-    first.
+    """A descriptor that makes the hub at the first access.
 
-    (A ``__getattr__`` would do, but its mere presence makes every access four times as
-    slow.)
+    It has no ``__set__``, so an instance attribute hides it from then on. A
+    ``__getattr__`` would do the same, but a class that has one makes every attribute
+    access four times as slow.
     """
 
     def __get__(self, instance: "_Thread", owner: "type[_Thread]") -> "Hub":
         if _forked_from is not None:
             raise ForkError(
-                f"this process was forked from {_forked_from}, which uses the hub; the hub does "
-                "not survive fork(): start children with subprocess, or multiprocessing's 'spawn'"
+                f"this process was forked from {_forked_from}, which uses the hub; the "
+                "hub does not survive fork(): start children with subprocess, or "
+                "multiprocessing's 'spawn'"
             )
         hub = _factory()
         set_hub(hub)
@@ -40,7 +40,7 @@ class _HubOnFirstUse:
 
 
 class _Thread(threading.local):
-    """What belongs to this native thread."""
+    """The thread-local storage that holds the hub of each native thread."""
 
     if TYPE_CHECKING:
         hub: Hub
@@ -49,25 +49,25 @@ class _Thread(threading.local):
 
 
 thread = _Thread()
-"""``thread.hub`` is `get_hub` without the call, for where it is hot."""
+"""``thread.hub`` is what `get_hub` returns, without the call, for hot paths."""
 
 
 def get_hub() -> "Hub":
-    """The hub of this thread.
+    """Return the hub of this thread; the first call makes it.
 
-    Raises ForkError in a forked child: its epoll instance is shared with the parent,
-    and what it does there would reach the parent's descriptors.
+    Raises ForkError in a forked child: the epoll instance is shared with the parent,
+    and changes made through it would reach the parent's descriptors.
     """
     return thread.hub
 
 
 def get_hub_if_any() -> "Hub | None":
-    """The hub of this thread, or None if nobody has asked for it yet."""
+    """Return the hub of this thread, or None if none has been made yet."""
     return thread.__dict__.get("hub")
 
 
 def set_hub(hub: "Hub | None") -> None:
-    """Make ``hub`` the one of this thread; None forgets the present one."""
+    """Make ``hub`` the hub of this thread; None forgets the present one."""
     if hub is None:
         thread.__dict__.pop("hub", None)
     else:
@@ -76,7 +76,7 @@ def set_hub(hub: "Hub | None") -> None:
 
 
 def set_hub_factory(factory: "Callable[[], Hub]") -> None:
-    """Say how a hub is made; the hub module does, once."""
+    """Set the function that makes a hub. The hub module calls this once, on import."""
     global _factory
     _factory = factory
 

@@ -1,13 +1,14 @@
-"""Seeing: who waits where, who blocks the loop, how much there is of everything.
+"""Inspection: what each greenlet waits for, what blocks the loop, how many objects
+exist.
 
-    hub.debug.dump()            prints the tree of greenlets with their stacks
+    hub.debug.dump()            prints every greenlet with its stack
     hub.debug.dump_on_signal()  does so at every SIGUSR1
-    with hub.debug.Watchdog():  reports, once each time, code that keeps the loop from polling
+    with hub.debug.Watchdog():  reports code that keeps the loop from polling
 
-None of it costs anything while greenlets switch. The dump reads stacks (report.py). The
-watchdog is a thread that looks at the time stamp which the loop writes anyway when it
-comes back from polling: an old stamp on a loop that is not asleep means that something
-computes, or blocks.
+None of this adds work to a switch. A dump reads the stacks of the greenlets when it is
+asked for (introspect.py). The watchdog is a native thread that compares the clock with
+the time stamp that the loop writes after each poll: an old stamp of a loop that is not
+asleep means that some code computes or blocks.
 """
 
 import signal
@@ -40,8 +41,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class GreenletState:
-    """One greenlet as `snapshot` found it. ``age`` in seconds, None if nobody noted its
-    birth."""
+    """One greenlet as `snapshot` found it.
+
+    ``age`` and ``waiting_for`` are in seconds; ``age`` is None for a plain greenlet,
+    which records no time of creation. ``state`` is "runs", "waits" or "has switched
+    away".
+    """
 
     name: str
     state: str
@@ -59,33 +64,28 @@ def _state(target: greenlet, hub: Hub) -> GreenletState:
     if isinstance(target, Greenlet):
         name = target.name
         age = now - target.created
-    running = target.gr_frame is None
-    return GreenletState(
-        name=name,
-        state="runs"
-        if running
-        else "waits"
-        if wait is not None
-        else "has switched away",
-        age=age,
-        wait=wait,
-        waiting_for=None if wait is None else now - wait.since,
-        stack=[]
-        if running
-        else traceback.format_list(traceback.extract_stack(target.gr_frame)),
-    )
+    state, stack = "runs", []
+    if target.gr_frame is not None:
+        state = "has switched away" if wait is None else "waits"
+        stack = traceback.format_list(traceback.extract_stack(target.gr_frame))
+    waiting_for = None if wait is None else now - wait.since
+    return GreenletState(name, state, age, wait, waiting_for, stack)
 
 
 def snapshot(hub: Hub | None = None) -> list[GreenletState]:
-    """The state of every greenlet of this thread's hub (or ``hub``), the main one
-    first."""
+    """Return the state of each greenlet of ``hub`` (default: of this thread's hub).
+
+    The main greenlet comes first.
+    """
     own = get_hub() if hub is None else hub
     return [_state(target, own) for target in greenlets_of(own)]
 
 
 def dump(file: TextIO | None = None, hub: Hub | None = None) -> None:
-    """Print every greenlet: name, age, state, what it waits for since when, its
-    stack."""
+    """Print every greenlet to ``file`` (default: standard error).
+
+    Each with its name, age, state, what it waits for and since when, and its stack.
+    """
     own = get_hub() if hub is None else hub
     lines = [f"{own!r}: {statistics(own)}"]
     for each in snapshot(own):
@@ -100,13 +100,17 @@ def dump(file: TextIO | None = None, hub: Hub | None = None) -> None:
 def dump_on_signal(
     signum: int = signal.SIGUSR1, file: TextIO | None = None
 ) -> SignalHandler:
-    """`dump` whenever ``signum`` arrives, until the result's ``cancel()``."""
+    """Call `dump` whenever ``signum`` arrives, until the result is cancelled."""
     return signal_handler(signum, dump, file)
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """How much a hub has to do."""
+    """How many greenlets, ready callbacks and timers a hub has.
+
+    ``external`` counts tasks in native threads and active watchers, see
+    `Loop.external`.
+    """
 
     greenlets: int
     callbacks: int
@@ -115,8 +119,7 @@ class Statistics:
 
 
 def statistics(hub: Hub | None = None) -> Statistics:
-    """Count the greenlets, ready callbacks, timers, and threads' tasks of this thread's
-    hub."""
+    """Return the `Statistics` of ``hub`` (default: this thread's)."""
     own = get_hub() if hub is None else hub
     loop = own.loop
     return Statistics(
@@ -132,11 +135,10 @@ def _print_blocked(text: str) -> None:
 
 
 class Watchdog:
-    """A thread that reports, once each time, when the loop has not polled for
-    ``threshold`` s.
+    """A thread that reports when the loop has not polled for ``threshold`` seconds.
 
-    ``report`` gets a text with the stack of what runs instead; it is called in the
-    watchdog's thread. No alarm while the loop sleeps.
+    ``report`` is called in the watchdog's thread, once for each such time, with a text
+    that holds the stack of the running code. A loop that sleeps raises no alarm.
     """
 
     def __init__(
@@ -150,7 +152,7 @@ class Watchdog:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the watchdog's thread."""
         self._stopped.clear()
         self._thread = threading.Thread(
             target=self._watch, name="hub-watchdog", daemon=True
@@ -158,7 +160,7 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop the watchdog's thread and wait for its end."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
@@ -170,19 +172,18 @@ class Watchdog:
         awake_since = loop.now()
         while not self._stopped.wait(self.threshold / 4):
             stamp, now = loop.time, loop.now()
-            # Woken, it is awake at once, and knows the time only once it has come back.
+            # A loop that is woken clears `asleep` first, and reads the clock later.
             awake_since = now if loop.asleep else max(awake_since, stamp)
             blocked = now - awake_since
             if blocked > self.threshold and stamp != reported:
                 frame = sys._current_frames().get(self._hub.thread_ident)
-                if (
-                    loop.time == stamp
-                ):  # still the same turn, so the stack belongs to it
+                if loop.time == stamp:  # the same turn still, so the stack is its own
                     reported = stamp
                     self.reports += 1
                     stack = "".join(traceback.format_stack(frame))
                     self._report(
-                        f"the loop has not polled for {blocked:.3f} s; it runs:\n{stack}"
+                        f"the loop has not polled for {blocked:.3f} s; "
+                        f"it runs:\n{stack}"
                     )
 
     def __enter__(self) -> "Watchdog":

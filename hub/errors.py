@@ -1,17 +1,18 @@
-"""What can go wrong with the hub itself, as opposed to with the work done on it.
+"""Errors of the hub itself, as opposed to errors of the work that runs on it.
 
     HubError (RuntimeError)
-      LoopExit                    nothing can ever happen again, and somebody waits
-      BlockingSwitchOutError      a call that waits, made by the hub, which must never wait
+      LoopExit                    nothing can happen any more, and a greenlet waits
+      BlockingSwitchOutError      the hub's own greenlet made a call that waits
         NoSwitchError             a call that waits, made inside ``with no_switch()``
-      InvalidSwitchError          a waiting greenlet was switched to by a stranger
+      InvalidSwitchError          something else resumed a waiting greenlet
       ConcurrentObjectUseError    a second greenlet waits where only one may
-      InvalidThreadUseError       an object used in another thread than the one it belongs to
+      InvalidThreadUseError       an object used in another thread than its own
       ForkError                   a hub inherited through fork()
-    Cancelled (GreenletExit)      the enclosing cancel scope has ended: leave, cleaning up
+    Cancelled (GreenletExit)      the enclosing cancel scope ended: clean up and leave
 
-Each is a bug of the caller, except Cancelled, which is how a scope speaks to what runs
-in it. Those about switching are AssertionErrors too, as gevent's are.
+Each of them is a bug of the caller, except Cancelled, which a cancel scope raises in
+the code that runs inside it. BlockingSwitchOutError, NoSwitchError, InvalidSwitchError
+and ConcurrentObjectUseError are AssertionErrors too, as gevent's are.
 """
 
 from greenlet import GreenletExit
@@ -34,8 +35,7 @@ class HubError(RuntimeError):
 
 
 class LoopExit(HubError):
-    """The main greenlet waits, and no timer, descriptor, thread or callback can wake
-    anyone.
+    """The main greenlet waits, and no timer, descriptor, thread or callback is left.
 
     The text lists every greenlet of the hub with what it waits for.
     """
@@ -50,11 +50,11 @@ class NoSwitchError(BlockingSwitchOutError):
 
 
 class InvalidSwitchError(HubError, AssertionError):
-    """A greenlet was switched to by somebody other than what it waits for."""
+    """A waiting greenlet was resumed by something other than what it waits for."""
 
 
 class ConcurrentObjectUseError(HubError, AssertionError):
-    """Two greenlets wait for the same thing, which can only serve one."""
+    """Two greenlets wait for the same object, which can serve only one."""
 
 
 class InvalidThreadUseError(HubError):
@@ -62,9 +62,8 @@ class InvalidThreadUseError(HubError):
 
 
 class ForkError(HubError):
-    """The hub was made in another process; a forked child must not use it."""
+    """A forked child used a hub that was made in its parent process."""
 
 
 class Cancelled(GreenletExit):
-    """Raised at every wait inside a cancelled ``CancelScope``, until the scope is
-    left."""
+    """Raised by every wait in a cancelled `CancelScope`, until the scope is left."""

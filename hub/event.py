@@ -1,6 +1,6 @@
-"""Event: a flag to wait for. AsyncResult: a value, or an error, that comes once.
+"""Event, a flag to wait for, and AsyncResult, a value or an error to wait for.
 
-Both may be set from any native thread; who waits is woken in its own.
+Both may be set from any native thread; each waiting greenlet is woken in its own.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Event(Linked):
-    """A flag. `wait` returns at once while it is set; `set` wakes all who wait."""
+    """A flag: `wait` returns at once while it is set, and `set` wakes all that wait."""
 
     __slots__ = ("__weakref__", "_flag", "_links")
 
@@ -25,27 +25,27 @@ class Event(Linked):
         self._links: list[Notified] = []
 
     def set(self) -> None:
-        """Set the flag and wake all, in the order of their coming."""
+        """Set the flag and wake all waiters, in the order in which they came."""
         self._flag = True
         if self._links:
             self._notify()
 
     def clear(self) -> None:
-        """Take the flag back. Those woken before still return True from `wait`."""
+        """Clear the flag. Waiters that were woken before return True from `wait`."""
         self._flag = False
 
     def is_set(self) -> bool:
-        """The flag."""
+        """Return the flag."""
         return self._flag
 
     isSet = is_set
 
     def ready(self) -> bool:
-        """The flag."""
+        """Return the flag."""
         return self._flag
 
     def wait(self, timeout: Limit = None) -> bool:
-        """Wait for the flag; False if it did not come in ``timeout`` seconds."""
+        """Wait for the flag; return False if it was not set in ``timeout`` seconds."""
         return self._flag or self._wait_ready(timeout)
 
     def __repr__(self) -> str:
@@ -65,10 +65,9 @@ _NOTHING: Any = None
 
 
 class AsyncResult(Linked, Generic[T]):
-    """A value that is set once, by `set` or `set_exception`, and that many may wait
-    for.
+    """A result that is set by `set` or `set_exception`, and that many may wait for.
 
-    An instance is a link too: ``greenlet.link(result)`` hands on value or error.
+    An instance can be linked itself: ``greenlet.link(result)`` copies value or error.
     """
 
     __slots__ = ("__weakref__", "_error", "_links", "_traceback", "_value")
@@ -80,7 +79,7 @@ class AsyncResult(Linked, Generic[T]):
         self._links: list[Notified] = []
 
     def set(self, value: T = _NOTHING) -> None:
-        """Give the value and wake all. A second call replaces it."""
+        """Set the value and wake all waiters. A second call replaces the value."""
         self._value = value
         self._error = None
         self._notify()
@@ -90,18 +89,18 @@ class AsyncResult(Linked, Generic[T]):
         exception: BaseException,
         exc_info: tuple[Any, BaseException, TracebackType | None] | None = None,
     ) -> None:
-        """Give an error instead, which `get` raises in each greenlet that asks."""
+        """Set an error instead of a value; `get` raises it in each caller."""
         self._error = exception
         self._traceback = exception.__traceback__ if exc_info is None else exc_info[2]
         self._value = cast(T, None)
         self._notify()
 
     def ready(self) -> bool:
-        """Whether value or error have come."""
+        """Return whether a value or an error has been set."""
         return self._value is not _PENDING
 
     def successful(self) -> bool:
-        """Whether a value has come."""
+        """Return whether a value has been set."""
         return self._value is not _PENDING and self._error is None
 
     @property
@@ -111,22 +110,25 @@ class AsyncResult(Linked, Generic[T]):
 
     @property
     def exception(self) -> BaseException | None:
-        """The error, if there is one."""
+        """The error; None if there is none (yet)."""
         return self._error
 
     @property
     def exc_info(self) -> tuple[Any, ...]:
-        """(type, value, traceback) of the error, or ()."""
+        """(type, value, traceback) of the error; () if there is none."""
         error = self._error
         return () if error is None else (type(error), error, self._traceback)
 
     def get(self, block: bool = True, timeout: Limit = None) -> T:
-        """The value, or the error raised; Timeout if it did not come in ``timeout``
-        seconds."""
+        """Return the value, waiting for it, or raise the error.
+
+        Raises Timeout if neither is set (``block`` false), or not in ``timeout``
+        seconds.
+        """
         if self._value is _PENDING and not (block and self._wait_ready(timeout)):
             raise timeout_error(timeout if block else 0)
         if self._error is not None:
-            # With the traceback it came with: each raise would add to it otherwise.
+            # With its original traceback: each raise would add to it otherwise.
             raise self._error.with_traceback(self._traceback)
         return self._value
 
@@ -135,7 +137,7 @@ class AsyncResult(Linked, Generic[T]):
         return self.get(block=False)
 
     def wait(self, timeout: Limit = None) -> T | None:
-        """Wait; the value, or None if it is an error or did not come in time."""
+        """Wait; return the value, or None for an error or after ``timeout`` seconds."""
         if self._value is _PENDING:
             self._wait_ready(timeout)
         return self.value
@@ -147,18 +149,18 @@ class AsyncResult(Linked, Generic[T]):
             assert source.exception is not None
             self.set_exception(source.exception)
 
-    # concurrent.futures' names
+    # The names that a future of concurrent.futures has.
 
     result = get
     set_result: Callable[["AsyncResult[T]", T], None] = set
     done = ready
 
     def cancel(self) -> bool:
-        """False: it can't be cancelled."""
+        """Return False: a result cannot be cancelled."""
         return False
 
     def cancelled(self) -> bool:
-        """False."""
+        """Return False."""
         return False
 
     def __repr__(self) -> str:

@@ -1,12 +1,13 @@
 """Greenlets that the hub runs: spawn, join, get, kill, links.
 
-A `Greenlet` starts in the next turn, in spawn order. It ends by returning (`value`), by
-an error (`exception`), or by GreenletExit, which counts as success and becomes the
-value. An error that nobody has a claim on is reported once: a claim is a join, a get, a
-link or a nursery.
+A `Greenlet` starts in the next turn of the loop, in spawn order. It ends by returning
+(`value`), by an error (`exception`), or by GreenletExit, which counts as success and
+becomes the value. An error is printed once, unless something handles it: a join, a get,
+a link or a nursery.
 
-Killing is an edge: the exception is raised once, at the wait where the greenlet is. (A
-cancel scope is a level: it raises again at each wait. See scope.py.)
+A kill raises its exception once, at the wait where the greenlet is: it is
+edge-triggered. A cancel scope raises again at each wait: it is level-triggered
+(scope.py).
 """
 
 import reprlib
@@ -33,7 +34,7 @@ _numbers = count()
 
 
 class Greenlet(RawGreenlet, Linked):
-    """A greenlet started by the hub: give it a function, or override ``_run``."""
+    """A greenlet that the hub starts: give it a function, or override ``_run``."""
 
     __slots__ = (
         "_ended",
@@ -61,11 +62,11 @@ class Greenlet(RawGreenlet, Linked):
             raise TypeError(f"a greenlet runs a callable, not {run!r}")
         self._hub = hub
         self.created = hub.loop.time
-        """When it was made, by the loop's clock."""
+        """When it was made (s, the loop's clock)."""
         self._target = run
         self.args = args
         self.kwargs = kwargs
-        self.locals: Any = None  # what `hub.local` keeps for it
+        self.locals: Any = None  # the values that `hub.local` stores for it
         self.value: Any = None
         self._exception: BaseException | None = None
         self._links: list[Notified] = []
@@ -78,7 +79,7 @@ class Greenlet(RawGreenlet, Linked):
 
     @classmethod
     def spawn(cls, *args: Any, **kwargs: Any) -> "Greenlet":
-        """A greenlet that runs ``args[0](*args[1:], **kwargs)``, started."""
+        """Make and start a greenlet that runs ``args[0](*args[1:], **kwargs)``."""
         new = cls(*args, **kwargs)
         caller = sys._getframe(1)
         new._place = (caller.f_code, caller.f_lasti)
@@ -88,7 +89,7 @@ class Greenlet(RawGreenlet, Linked):
 
     @classmethod
     def spawn_later(cls, seconds: float, *args: Any, **kwargs: Any) -> "Greenlet":
-        """As `spawn`, to be started in ``seconds``."""
+        """As `spawn`, but start the greenlet after ``seconds``."""
         if cls is Greenlet and not args:
             raise TypeError("spawn_later(seconds, function, ...) needs a function")
         new = cls(*args, **kwargs)
@@ -100,13 +101,13 @@ class Greenlet(RawGreenlet, Linked):
     # -- life --------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Have it run in the next turn. Does nothing the second time."""
+        """Start it in the next turn. A second call does nothing."""
         if not self._scheduled:
             self._scheduled = True
             self._hub.loop.call_soon(self._begin)
 
     def start_later(self, seconds: float) -> None:
-        """Have it run in ``seconds``."""
+        """Start it after ``seconds``; ValueError if that is negative."""
         if not self._scheduled:
             self._scheduled = self._hub.loop.call_later(
                 check_seconds(seconds), self._begin
@@ -117,12 +118,12 @@ class Greenlet(RawGreenlet, Linked):
             self.switch()
 
     def run(self) -> None:
-        """What the greenlet does; the hub calls it."""
+        """Do the work, and keep its value or error. The hub calls this."""
         self._scheduled = True
         target, args = self._target, self.args
         try:
-            # Every switch copies the C stack, and a call with * adds to it (before
-            # Python 3.12; a plain call does not): hence the cases.
+            # Every switch copies the C stack. Before Python 3.12 a call with * adds a
+            # frame to it, and a plain call does not: hence the cases.
             if target is None:
                 self.value = self._run(*args, **self.kwargs)
             elif self.kwargs or len(args) > 3:
@@ -136,23 +137,19 @@ class Greenlet(RawGreenlet, Linked):
             else:
                 self.value = target(args[0], args[1], args[2])
         except GreenletExit as leaving:
-            leaving.__traceback__ = (
-                None  # nobody asks where it left, and it holds our frame
-            )
+            leaving.__traceback__ = None  # it holds this frame, and is never shown
             self.value = leaving
         except BaseException as error:
             self._fail(error)
         self._end()
-        # The traceback of an error leads to this frame, and it would lead back to the
-        # error.
+        # An error's traceback holds this frame: without this line that is a cycle.
         del self, target, args
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
-        """The work of a subclass that was given no function."""
+        """The work of a subclass that is given no function."""
 
     def _fail(self, error: BaseException) -> None:
-        """Keep ``error`` without our own frame; report it if nobody has a claim on
-        it."""
+        """Keep ``error`` without our own frame; report it if nothing handles it."""
         if error.__traceback__ is not None:
             error.__traceback__ = error.__traceback__.tb_next
         self._exception = error
@@ -176,12 +173,12 @@ class Greenlet(RawGreenlet, Linked):
 
     @property
     def started(self) -> bool:
-        """Whether it has been started, and has not ended."""
+        """Whether it has been started and has not ended."""
         return bool(self._scheduled) and not self._ended
 
     @property
     def dead(self) -> bool:
-        """Whether it has ended, or was killed before it began."""
+        """Whether it has ended, or was killed before it started."""
         return self._ended
 
     def ready(self) -> bool:
@@ -189,12 +186,12 @@ class Greenlet(RawGreenlet, Linked):
         return self._ended
 
     def successful(self) -> bool:
-        """Whether it has ended, and not by an error."""
+        """Whether it has ended without an error."""
         return self._ended and self._exception is None
 
     @property
     def exception(self) -> BaseException | None:
-        """The error that ended it."""
+        """The error that ended it, or None."""
         return self._exception
 
     @property
@@ -210,7 +207,7 @@ class Greenlet(RawGreenlet, Linked):
 
     @property
     def name(self) -> str:
-        """``Greenlet-N``, or what it was set to."""
+        """``Greenlet-N``, unless set to something else."""
         if self._name is None:
             self._name = f"Greenlet-{next(_numbers)}"
         return self._name
@@ -238,23 +235,29 @@ class Greenlet(RawGreenlet, Linked):
     # -- waiting for it ----------------------------------------------------------------
 
     def join(self, timeout: Limit = None) -> bool:
-        """Wait until it has ended; False if ``timeout`` seconds were not enough."""
+        """Wait for its end; return False if that takes more than ``timeout`` seconds.
+
+        Raises RuntimeError in the greenlet itself.
+        """
         if getcurrent() is self:
             raise RuntimeError("a greenlet can't wait for its own end")
         return self._ended or self._wait_ready(timeout)
 
     def get(self, block: bool = True, timeout: Limit = None) -> Any:
-        """Its value, or its error raised; Timeout if it is not there in ``timeout``
-        seconds."""
+        """Wait for its end; return its value, or raise its error.
+
+        Raises Timeout if it has not ended (``block`` false), or not in ``timeout``
+        seconds.
+        """
         if not self._ended and not (block and self.join(timeout)):
             raise timeout_error(timeout if block else 0)
         if self._exception is not None:
-            # With the traceback it came with: each raise would add to it otherwise.
+            # With its original traceback: each raise would add to it otherwise.
             raise self._exception.with_traceback(self._traceback)
         return self.value
 
     def link(self, callback: Callable[["Greenlet"], object]) -> None:
-        """Spawn ``callback(self)`` when it has ended."""
+        """Call ``callback(self)`` in a new greenlet when this one has ended."""
         self._link(callback, lambda: True)
 
     def link_value(self, callback: Callable[["Greenlet"], object]) -> None:
@@ -262,7 +265,7 @@ class Greenlet(RawGreenlet, Linked):
         self._link(callback, self.successful)
 
     def link_exception(self, callback: Callable[["Greenlet"], object]) -> None:
-        """As `link`, if it ends by an error."""
+        """As `link`, if it ends with an error."""
         self._link(callback, lambda: self._exception is not None)
 
     def _link(
@@ -271,7 +274,7 @@ class Greenlet(RawGreenlet, Linked):
         self.rawlink(_SpawnedLink(callback, wanted))
 
     def throw(self, *args: Any) -> Any:
-        """Raise in it at once; for the hub. Everybody else uses `kill`."""
+        """Raise in it at once. Only the hub may; other callers use `kill`."""
         if not self._ended and not RawGreenlet.__bool__(self):
             return self._end_unstarted(args[0] if args else GreenletExit)
         return RawGreenlet.throw(self, *args)
@@ -282,14 +285,17 @@ class Greenlet(RawGreenlet, Linked):
         block: bool = True,
         timeout: Limit = None,
     ) -> None:
-        """Raise ``exception`` in it, and wait until it has ended (``block``).
+        """Raise ``exception`` in it; ``block``: wait until it has ended.
 
-        One that has not begun never will. The current greenlet may kill itself.
+        The wait takes at most ``timeout`` seconds. A greenlet that has not started
+        never will. The current greenlet may kill itself.
         """
         if self._ended:
             return
         if not isinstance(exception, BaseException | type):
-            exception = TypeError(f"killed with {exception!r}, which is no exception")
+            exception = TypeError(
+                f"killed with {exception!r}, which is not an exception"
+            )
         if not RawGreenlet.__bool__(self):
             self._end_unstarted(exception)
         elif getcurrent() is self and block:
@@ -310,7 +316,7 @@ class Greenlet(RawGreenlet, Linked):
         self._end()
 
     def _interrupt(self, exception: Raisable) -> None:
-        """Runs in the hub; only here and in timeout.py is a greenlet interrupted."""
+        """Runs in the hub. Greenlets are interrupted only here and in timeout.py."""
         if not self._ended:
             self.throw(exception)
 
@@ -331,7 +337,7 @@ class Greenlet(RawGreenlet, Linked):
 
 
 class _SpawnedLink:
-    """Runs a link's callback in a greenlet of its own, so that it may wait."""
+    """A link that runs its callback in a greenlet of its own, so that it may wait."""
 
     __slots__ = ("callback", "wanted")
 
@@ -344,14 +350,13 @@ class _SpawnedLink:
         self.wanted = wanted
 
     def __call__(self, source: Greenlet) -> None:
-        """Runs in the hub; the callback runs at once, so before whoever waits since
-        later."""
+        """Runs in the hub; the callback starts at once, before later waiters wake."""
         if self.wanted():
             runner = Greenlet(self.callback, source)
             runner.switch()
 
     def __eq__(self, other: object) -> bool:
-        """So that ``unlink(callback)`` finds it."""
+        """Equal to its callback, so that ``unlink(callback)`` finds it."""
         return self.callback == (
             other.callback if isinstance(other, _SpawnedLink) else other
         )
@@ -377,9 +382,11 @@ def joinall(
     raise_error: bool = False,
     count: int | None = None,
 ) -> list[Greenlet]:
-    """Wait for the ends of all (or ``count``) of them; returns those that have ended.
+    """Wait for the ends of all greenlets (or of ``count``); return those that have
+    ended.
 
-    ``raise_error``: raise the first error that one of them ended with.
+    ``timeout`` in seconds. ``raise_error``: raise the first error that one of them
+    ended with.
     """
     if not raise_error and count is None:
         return _join_at_once(list(greenlets), timeout)
@@ -392,7 +399,7 @@ def joinall(
 
 
 class _Latch:
-    """One link for many greenlets: wakes its waiter when the last has ended."""
+    """One link for many greenlets: wakes its waiter when the last one has ended."""
 
     __slots__ = ("left", "waiter")
 
@@ -409,7 +416,7 @@ class _Latch:
 
 
 def _join_at_once(greenlets: list[Greenlet], timeout: float | None) -> list[Greenlet]:
-    """`joinall` without looking at each as it ends, which is what costs."""
+    """`joinall` without a step for each greenlet that ends: that step is the cost."""
     alive = {each for each in greenlets if not each.dead}
     if alive:
         latch = _Latch(len(alive))

@@ -1,11 +1,11 @@
 """The Hub: the greenlet that runs the loop while all others wait.
 
-It is made by the first call that waits in a native thread, with that thread's main
-greenlet as its parent, and every spawned greenlet is its child: a greenlet that ends,
-ends into the hub.
+It is made when a native thread first needs it, as a child of that thread's main
+greenlet. Every spawned greenlet is a child of the hub, so control returns to the hub
+when one ends.
 
-Errors come here if nobody else has a claim on them (`Hub.handle_error`): those that end
-the program are thrown into the main greenlet, the others are printed.
+An error that nothing else handles comes to `Hub.handle_error`: an error that ends the
+program is thrown into the main greenlet, any other is printed.
 """
 
 import signal
@@ -35,7 +35,7 @@ ErrorClasses = tuple[type[BaseException], ...]
 
 
 class Waitable(Protocol):
-    """A watcher: something with an event that calls back."""
+    """A watcher: it calls back at its event."""
 
     def start(self, callback: Callable[[], object], /) -> object: ...
 
@@ -50,7 +50,7 @@ class Hub(greenlet):
     """The greenlet that runs `loop`. Use `get_hub`; ``Hub(loop)`` is for tests."""
 
     SYSTEM_ERROR: ErrorClasses = (KeyboardInterrupt, SystemExit, SystemError, ForkError)
-    """Errors thrown into the main greenlet, wherever they happen."""
+    """Errors that are thrown into the main greenlet, wherever they happen."""
     NOT_ERROR: ErrorClasses = (GreenletExit,)
     """Errors that are not reported."""
 
@@ -69,20 +69,18 @@ class Hub(greenlet):
         self.park = self.switch
         """Give up control to the loop. For `Waiter.get` alone."""
         self.exception_stream: TextIO | None = None
-        """Where uncaught errors are printed; None for ``sys.stderr``."""
+        """Where unhandled errors are printed; None for ``sys.stderr``."""
         self.loop = _default_loop() if loop is None else loop
         self.loop.handle_error = self._loop_error
         self.thread_ident = threading.get_ident()
         self.services: dict[Any, Any] = {}
-        """One object a kind that belongs to this hub, such as its network; see
-        `service`."""
+        """One object of each kind that belongs to this hub, such as its network."""
         self._joiners: list[Waiter] = []
         self._owns_wakeup_fd = False
         self._set_wakeup_fd()
 
     def run(self) -> None:
-        """Run the loop; when nothing can happen any more, tell those who wait for
-        that."""
+        """Run the loop; when nothing can happen any more, wake those in `join`."""
         while True:
             try:
                 self.loop.run()
@@ -94,7 +92,7 @@ class Hub(greenlet):
     @property
     def _main(self) -> greenlet:
         parent = self.parent
-        assert parent is not None  # greenlets without a parent are main ones
+        assert parent is not None  # only a main greenlet has no parent
         return parent
 
     def _exhausted(self) -> None:
@@ -103,9 +101,8 @@ class Hub(greenlet):
             for waiter in joiners:
                 waiter.switch(True)
         else:
-            from hub.introspect import (
-                describe_greenlets,  # it reads stacks: rarely wanted
-            )
+            # Reads stacks: rarely needed, so loaded here.
+            from hub.introspect import describe_greenlets
 
             self._main.throw(LoopExit(describe_greenlets(self)))
 
@@ -117,9 +114,9 @@ class Hub(greenlet):
         timeout: float | None = None,
         error: BaseException | type[BaseException] | None = None,
     ) -> bool:
-        """Park the current greenlet until ``watcher`` calls; True then.
+        """Park the current greenlet until ``watcher`` calls back; then return True.
 
-        After ``timeout`` seconds ``error`` is raised, or False returned without one.
+        After ``timeout`` seconds raise ``error``, or return False if there is none.
         Raises ConcurrentObjectUseError if another greenlet waits for this watcher.
         """
         waiter = Waiter(self)
@@ -138,7 +135,7 @@ class Hub(greenlet):
     def cancel_wait(
         self, watcher: Any, error: BaseException, close_watcher: bool = False
     ) -> None:
-        """Have whoever waits for ``watcher`` get ``error`` instead."""
+        """Raise ``error`` in the greenlet that waits for ``watcher``, if any."""
         waiter = watcher.callback
         if isinstance(waiter, Waiter):
             waiter.throw_soon(error)
@@ -146,8 +143,10 @@ class Hub(greenlet):
             watcher.close()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait until nothing is left to do: no greenlet, timer or descriptor. True if
-        so."""
+        """Wait until the loop has nothing left to do.
+
+        Return False after ``timeout`` seconds.
+        """
         waiter = Waiter(self)
         self._joiners.append(waiter)
         timer = None if timeout is None else self.loop.timer(timeout, ref=False)
@@ -162,7 +161,7 @@ class Hub(greenlet):
                 self._joiners.remove(waiter)
 
     def service(self, kind: Callable[[], T]) -> T:
-        """The hub's own ``kind()``, made when first asked for."""
+        """Return this hub's ``kind()``, which is made on first use."""
         found: T | None = self.services.get(kind)
         if found is None:
             found = self.services[kind] = kind()
@@ -177,10 +176,11 @@ class Hub(greenlet):
         value: BaseException,
         trace: TracebackType | None,
     ) -> None:
-        """An error that nobody has a claim on. May be replaced on the instance.
+        """Deal with an error that nothing else handles. May be replaced on the
+        instance.
 
-        ``context`` says where it came from: a greenlet, the loop, or None for a
-        signal's handler, whose error belongs to the main greenlet.
+        ``context`` says where it came from: a greenlet, the loop, or None for a signal
+        handler, whose error belongs to the main greenlet.
         """
         if issubclass(kind, self.NOT_ERROR):
             return
@@ -199,8 +199,7 @@ class Hub(greenlet):
         self.handle_error(context, kind, value, trace)
 
     def handle_system_error(self, value: BaseException) -> None:
-        """Raise ``value`` in the main greenlet, and come back here when that waits
-        again."""
+        """Raise ``value`` in the main greenlet; returns when that waits again."""
         current = getcurrent()
         if current is self or current is self._main:
             self._main.throw(value)
@@ -214,12 +213,10 @@ class Hub(greenlet):
         value: BaseException,
         trace: TracebackType | None,
     ) -> None:
-        """Print one error with where it came from."""
-        stream = (
-            self.exception_stream if self.exception_stream is not None else sys.stderr
-        )
+        """Print one error and where it came from."""
+        stream = sys.stderr if self.exception_stream is None else self.exception_stream
         if stream is None:
-            return  # the interpreter is going down, or has no standard error
+            return  # the interpreter shuts down, or has no standard error
         lines = traceback.format_exception(kind, value, trace)
         if context is not None:
             lines.append(f"{kind.__name__} in {context!r}\n\n")
@@ -228,7 +225,7 @@ class Hub(greenlet):
     # -- signals and the end -----------------------------------------------------------
 
     def _set_wakeup_fd(self) -> None:
-        """Have Python's signal handler wake our loop, if nobody else wants that."""
+        """Let Python's signal handler wake our loop, unless it wakes something else."""
         if threading.current_thread() is not threading.main_thread():
             return
         previous = signal.set_wakeup_fd(
@@ -263,9 +260,10 @@ set_hub_factory(Hub)
 
 
 def sleep(seconds: float = 0.0, ref: bool = True) -> None:
-    """Let the others run for ``seconds``; 0 lets everyone who is ready run once.
+    """Let other greenlets run for ``seconds``; 0 lets each ready one run once.
 
-    ``ref=False``: this sleep alone is no reason for the program to go on.
+    ``ref=False``: this sleep does not keep the loop alive. Raises ValueError if
+    ``seconds`` is negative.
     """
     hub = thread.hub
     waiter = Waiter(hub)
@@ -284,7 +282,7 @@ def sleep(seconds: float = 0.0, ref: bool = True) -> None:
 
 
 def idle() -> None:
-    """Let all others run until none of them is ready."""
+    """Let all other greenlets run until none of them is ready."""
     hub = get_hub()
     while True:
         sleep(0)
@@ -293,8 +291,10 @@ def idle() -> None:
 
 
 def spawn_raw(function: Callable[..., object], *args: Any, **kwargs: Any) -> greenlet:
-    """A plain greenlet that calls ``function`` in the next turn: cheaper, without the
-    extras."""
+    """Make a plain greenlet that calls ``function`` in the next turn.
+
+    It costs less than a `Greenlet`, and has neither value nor links.
+    """
     if not callable(function):
         raise TypeError(f"a greenlet runs a callable, not {function!r}")
     hub = get_hub()

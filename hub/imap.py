@@ -1,8 +1,8 @@
-"""apply, map, imap: one function over many arguments, for whatever spawns workers.
+"""apply, map, imap: call one function with many arguments, in workers.
 
-Shared by greenlet pools and thread pools, which differ in what `spawn` returns: a
-Greenlet or an AsyncResult. Both have ``get`` and ``rawlink``, and no more is needed
-here.
+Greenlet pools and thread pools share this. They differ in what `spawn` returns, a
+Greenlet or an AsyncResult; both have ``get`` and ``rawlink``, which is all that is
+needed here.
 """
 
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ class Mapper:
     """A mixin for a class with `spawn` and `full`."""
 
     def spawn(self, func: Work, /, *args: Any, **kwargs: Any) -> Any:
-        """A worker that runs ``func(*args, **kwargs)``; waits for a free place."""
+        """Run ``func(*args, **kwargs)`` in a worker; waits for a free slot."""
         raise NotImplementedError
 
     def full(self) -> bool:
@@ -38,15 +38,19 @@ class Mapper:
         raise NotImplementedError
 
     def _called_by_worker(self) -> bool:
-        """Whether a worker of ours asks, which must not wait for a place: it has
-        one."""
+        """Whether a worker of this pool calls.
+
+        It has a slot, and must not wait for one.
+        """
         return False
 
     def apply(
         self, func: Work, args: tuple[Any, ...] = (), kwds: dict[str, Any] | None = None
     ) -> Any:
-        """``func(*args, **kwds)`` in a worker; the caller itself, if it is one, does
-        it."""
+        """Return ``func(*args, **kwds)``, called in a worker.
+
+        A caller that is a worker of this pool makes the call itself.
+        """
         if self._called_by_worker():
             return func(*args, **(kwds or {}))
         return self.spawn(func, *args, **(kwds or {})).get()
@@ -59,9 +63,9 @@ class Mapper:
         callback: Callable[[Any], object] | None = None,
     ) -> Any:
         """`apply` in the background; ``callback`` gets the value. Never waits for a
-        place.
+        slot.
 
-        Returns what has ``get``.
+        Returns an object with ``get``.
         """
         if callback is not None or self.full() or self._called_by_worker():
             return Greenlet.spawn(
@@ -70,8 +74,10 @@ class Mapper:
         return self.spawn(func, *args, **(kwds or {}))
 
     def map(self, func: Work, iterable: Iterable[Any]) -> list[Any]:
-        """``[func(x) for x in iterable]``, in workers; the first error, in that order,
-        raised."""
+        """Return ``[func(x) for x in iterable]``, each called in a worker.
+
+        Raises the first error, in the order of ``iterable``, when all calls have ended.
+        """
         tasks = [self.spawn(func, item) for item in iterable]
         wait(tasks)
         return [task.get() for task in tasks]
@@ -88,23 +94,24 @@ class Mapper:
     def imap(
         self, func: Work, *iterables: Iterable[Any], maxsize: int | None = None
     ) -> "IMap":
-        """An iterator over ``map(func, *iterables)``, computed in workers ahead of its
+        """An iterator over ``map(func, *iterables)``, computed by workers ahead of its
         reader.
 
-        ``maxsize`` bounds how far ahead.
+        ``maxsize``: at most how many items ahead.
         """
         return IMap(self.spawn, func, iterables, maxsize, ordered=True)
 
     def imap_unordered(
         self, func: Work, *iterables: Iterable[Any], maxsize: int | None = None
     ) -> "IMap":
-        """As `imap`, in the order in which they end."""
+        """As `imap`, in the order in which the calls end."""
         return IMap(self.spawn, func, iterables, maxsize, ordered=False)
 
 
 def _run_and_report(
     callback: Callable[[Any], object] | None, work: Work, *args: Any
 ) -> Any:
+    """Return ``work(*args)``, and pass it to ``callback``."""
     value = work(*args)
     if callback is not None:
         callback(value)
@@ -112,11 +119,11 @@ def _run_and_report(
 
 
 class IMap:
-    """The iterator of imap: a feeder spawns workers ahead of the reader.
+    """The iterator of `imap`: a feeder greenlet spawns workers ahead of the reader.
 
-    The queue holds tasks in the order in which they are to be read; for ``ordered``
-    that is the order of spawning, otherwise of ending. None ends it, an error of the
-    iterables too.
+    The queue holds the tasks in the order in which they are to be read: ``ordered``
+    means the order of spawning, otherwise it is the order in which they end. None ends
+    the queue, and so does an error that an iterable raised.
     """
 
     def __init__(
@@ -146,9 +153,7 @@ class IMap:
                 self._open += 1
                 if self._ordered:
                     self.queue.put(task)
-                task.rawlink(
-                    self._ended
-                )  # a claim, too: whoever reads us gets the error
+                task.rawlink(self._ended)  # handles errors: the reader gets them
         except BaseException as error:
             self._end = error
         self._ended(None)
@@ -164,8 +169,10 @@ class IMap:
         return self
 
     def __next__(self) -> Any:
-        """The next value, or the error of that call raised; the iteration can go on
-        after it."""
+        """Return the next value, or raise the error of that call.
+
+        The iteration can go on after an error.
+        """
         if self._read:
             raise StopIteration
         task = self.queue.get()

@@ -1,8 +1,8 @@
-"""What the greenlets of a hub wait for, read off their stacks.
+"""What the greenlets of a hub wait for, read from their stacks.
 
-Nothing is recorded while greenlets run: a waiting one stands in `Waiter.get`, and the
-frames around it hold the waiter, the watcher or the queue as locals. Looking is slow;
-not looking is free.
+Nothing is recorded while greenlets run. A waiting greenlet is in `Waiter.get`, and the
+frames around that call hold the waiter, the watcher or the queue as local variables. So
+a look is slow, and costs nothing until it is made.
 """
 
 import gc
@@ -25,9 +25,12 @@ _PARKED = Waiter.get.__code__
 
 @dataclass(frozen=True)
 class Wait:
-    """What a greenlet waits for: ``kind`` is the call (``Queue.get``, ``sleep``,
-    ``read``), ``subject`` shows the object or descriptor, ``since`` is by the loop's
-    clock, ``place`` is the line outside the hub that made the call."""
+    """What a greenlet waits for.
+
+    ``kind`` is the call (``Queue.get``, ``sleep``, ``read``), ``subject`` shows the
+    object or descriptor, ``since`` is when it began (s, the loop's clock), ``place`` is
+    the line outside the hub that made the call.
+    """
 
     kind: str
     subject: str
@@ -35,12 +38,12 @@ class Wait:
     place: str
 
     def __str__(self) -> str:
-        return f"waits for {self.kind}{self.subject and ' of '}{self.subject} at {self.place}"
+        subject = self.subject and f" of {self.subject}"
+        return f"waits for {self.kind}{subject} at {self.place}"
 
 
 def greenlets_of(hub: greenlet) -> list[greenlet]:
-    """The greenlets of the hub's thread that have begun and not ended, the main one
-    first."""
+    """Return the greenlets of the hub's thread that run or wait, the main one first."""
     everything = (thing for thing in gc.get_objects() if isinstance(thing, greenlet))
     mine = [g for g in everything if greenlet.__bool__(g) and _belongs(g, hub)]
     mine.sort(key=lambda g: g is not hub.parent)
@@ -48,8 +51,7 @@ def greenlets_of(hub: greenlet) -> list[greenlet]:
 
 
 def _belongs(target: greenlet, hub: greenlet) -> bool:
-    """Whether it would end into ``hub``, or into its main greenlet without a hub in
-    between."""
+    """Whether ``target`` ends into ``hub``, or directly into its main greenlet."""
     node: greenlet | None = target
     while node is not None and node is not hub.parent and type(node) is not type(hub):
         node = node.parent
@@ -57,8 +59,7 @@ def _belongs(target: greenlet, hub: greenlet) -> bool:
 
 
 def wait_of(target: greenlet) -> Wait | None:
-    """What ``target`` waits for; None if it runs, or does not stand in a wait of the
-    hub."""
+    """Return what ``target`` waits for; None if it runs, or waits outside the hub."""
     frame = target.gr_frame
     while frame is not None and frame.f_code is not _PARKED:
         frame = frame.f_back
@@ -74,8 +75,7 @@ def wait_of(target: greenlet) -> Wait | None:
 
 
 def _call_of(frame: FrameType) -> tuple[str, str] | None:
-    """One call on the way to the wait; the outermost that says anything is what
-    counts."""
+    """Name the call of one frame on the way to the wait; the outermost name counts."""
     name = frame.f_code.co_name
     if name == "sleep":
         return "sleep", f"{frame.f_locals['seconds']} s"
@@ -89,7 +89,7 @@ def _call_of(frame: FrameType) -> tuple[str, str] | None:
 
 
 def _is_hub_code(frame: FrameType) -> bool:
-    """Whether it is the hub's code; `Greenlet.run` is where a greenlet's own begins."""
+    """Whether a frame runs the hub's code; `Greenlet.run` calls other code."""
     package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
     return package == __package__ and frame.f_code.co_name != "run"
 
@@ -100,7 +100,7 @@ def _place(frame: FrameType) -> str:
 
 
 def describe_greenlets(hub: "Hub") -> str:
-    """The text of a LoopExit."""
+    """Return the text of a LoopExit."""
     lines = [
         "nothing can happen any more: no callback, timer, descriptor or thread is left"
     ]

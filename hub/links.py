@@ -1,8 +1,7 @@
-"""Things that become ready, once or again, and tell everybody: Event, AsyncResult,
-Greenlet.
+"""Objects that become ready, and notify all that wait: Event, AsyncResult, Greenlet.
 
-Nothing is handed out here, so nothing can be lost: all that are linked are told. A link
-is whatever has ``wake_soon()``: a waiter, or a `Link` to a callback.
+Nothing is handed out here, so nothing can be lost: every link is notified. A link is
+any object with ``wake_soon()``: a waiter, or a `_Link` to a callback.
 """
 
 from collections import deque
@@ -17,18 +16,18 @@ __all__ = ["Linkable", "Linked", "Notified", "iwait", "wait"]
 
 
 class Notified(Protocol):
-    """What can be told that something became ready."""
+    """An object that can be notified that something became ready."""
 
     handles_error: bool
-    """Whether it takes responsibility for an error, which then is not reported."""
+    """Whether it deals with an error of the source, which then is not reported."""
 
     def wake_soon(self) -> None:
-        """Take notice; must neither raise nor switch."""
+        """Accept the notification; must neither raise nor switch."""
         ...
 
 
 class Linkable(Protocol):
-    """What `wait` and `iwait` can wait for."""
+    """An object that `wait` and `iwait` can wait for."""
 
     def rawlink(self, callback: Callable[[Any], object], /) -> object: ...
 
@@ -36,10 +35,9 @@ class Linkable(Protocol):
 
 
 class _Link:
-    """A callback that gets the source, in the loop of the thread that linked it.
+    """A callback that gets the source, called by the loop of the thread that linked it.
 
-    It stays in the source's list until it is called, so that it can be taken back until
-    then.
+    It stays in the source's list until it is called, and can be unlinked until then.
     """
 
     __slots__ = ("callback", "due", "handles_error", "hub", "source")
@@ -70,12 +68,11 @@ class _Link:
 
 
 class Linked:
-    """The links of one object; a mixin for a class with ``ready()`` and the slot
-    ``_links``."""
+    """The links of one object: a mixin for a class with ``ready()`` and ``_links``."""
 
     __slots__ = ()
 
-    if TYPE_CHECKING:  # a slot of the class that mixes this in
+    if TYPE_CHECKING:  # a slot of the class that uses the mixin
 
         @property
         def _links(self) -> list[Notified]: ...
@@ -88,8 +85,7 @@ class Linked:
         raise NotImplementedError
 
     def rawlink(self, callback: Callable[[Any], object], /) -> None:
-        """Have ``callback(self)`` called by the hub, once; also if it is ready
-        already."""
+        """Have the hub call ``callback(self)`` once; soon, if this is ready already."""
         self._add_link(callback, handles_error=True)
 
     def _add_link(self, callback: Callable[[Any], object], handles_error: bool) -> None:
@@ -100,7 +96,7 @@ class Linked:
             self._notify()
 
     def unlink(self, callback: Callable[[Any], object], /) -> None:
-        """Take back the first `rawlink` of ``callback``, if it has not been called."""
+        """Remove the first `rawlink` of ``callback`` that has not been called."""
         for link in self._links:
             if isinstance(link, _Link) and link.callback == callback:
                 link.callback = None
@@ -108,14 +104,14 @@ class Linked:
                 return
 
     def unlink_all(self) -> None:
-        """Take back every `rawlink` that has not been called."""
+        """Remove every `rawlink` that has not been called."""
         for link in list(self._links):
             if isinstance(link, _Link):
                 link.callback = None
                 self._links.remove(link)
 
     def linkcount(self) -> int:
-        """How many wait for this, or are linked to it and not called yet."""
+        """How many waiters and callbacks are linked and have not been notified."""
         return len(self._links)
 
     def has_links(self) -> bool:
@@ -128,10 +124,10 @@ class Linked:
             link.wake_soon()
 
     def _wait_ready(self, timeout: Limit) -> bool:
-        """Wait until told; False after ``timeout`` seconds."""
+        """Wait for a notification; return False after ``timeout`` seconds."""
         waiter = Waiter()
         self._links.append(waiter)
-        if self.ready():  # meanwhile, by another thread
+        if self.ready():  # another thread made it so meanwhile
             waiter.wake_soon()
         try:
             if timeout is None:
@@ -154,8 +150,7 @@ L = TypeVar("L", bound=Linkable)
 
 
 class _Collector:
-    """Gathers what becomes ready, for one greenlet that waits for any of several
-    things."""
+    """Collects objects that become ready, for one greenlet that waits for several."""
 
     def __init__(self) -> None:
         self.found: deque[Any] = deque()
@@ -175,8 +170,7 @@ class _Collector:
 
 
 class _Ready(Iterator[L]):
-    """The iterator of `iwait`. ``with``, or `close`, unlinks what has not been waited
-    for."""
+    """The iterator of `iwait`; ``with`` or `close` unlinks the remaining objects."""
 
     def __init__(self, found: Generator[L, None, None]) -> None:
         self._found = found
@@ -195,11 +189,11 @@ class _Ready(Iterator[L]):
 def iwait(
     objects: Iterable[L], timeout: float | None = None, count: int | None = None
 ) -> _Ready[L]:
-    """Iterate over ``objects`` as they become ready: at most ``count``, within
-    ``timeout`` seconds.
+    """Iterate over ``objects`` as they become ready.
 
-    Several ready ones are yielded without waiting in between. Objects: what has
-    ``rawlink``.
+    At most ``count`` of them, and for at most ``timeout`` seconds. Objects that are
+    ready at the same time are yielded without a wait between them. An object needs
+    ``rawlink`` and ``unlink``.
     """
     return _Ready(_iwait(objects, timeout, count))
 
@@ -231,10 +225,11 @@ def wait(
     timeout: float | None = None,
     count: int | None = None,
 ) -> list[L] | bool:
-    """The objects that became ready, in that order; `iwait` explains the arguments.
+    """Return the objects that became ready, in that order; see `iwait` for the
+    arguments.
 
-    Without ``objects``: wait until the hub has nothing left to do; True if that came to
-    pass.
+    Without ``objects``: wait until the hub has nothing left to do, and return whether
+    that happened within ``timeout`` seconds.
     """
     if objects is None:
         return get_hub().join(timeout)

@@ -1,7 +1,7 @@
-"""Values of their own for every greenlet: threading.local's meaning.
+"""`local`: attributes that each greenlet has for itself, as threading.local has.
 
-The values hang on the greenlet, keyed weakly by the `local`: they end with whichever of
-the two ends first, without a cycle.
+The values are stored on the greenlet, in a dict with weak keys, one for each `local`.
+They go when either the greenlet or the `local` goes, and form no cycle.
 """
 
 from types import MemberDescriptorType
@@ -20,7 +20,7 @@ _Spaces = WeakKeyDictionary["_Key", dict[str, Any]]
 
 
 class _Key:
-    """Stands for one `local`, and remembers how it was made."""
+    """Stands for one `local`, and keeps the arguments that it was made with."""
 
     __slots__ = ("__weakref__", "args", "kwargs")
 
@@ -30,8 +30,10 @@ class _Key:
 
 
 def _spaces() -> _Spaces:
-    """The current greenlet's values of every `local`. A Greenlet drops them when it
-    ends."""
+    """The current greenlet's values of every `local`.
+
+    A Greenlet drops them when it ends.
+    """
     me = getcurrent()
     found: _Spaces | None
     if isinstance(me, Greenlet):
@@ -43,7 +45,10 @@ def _spaces() -> _Spaces:
 
 
 def _values(instance: "local") -> dict[str, Any]:
-    """The current greenlet's values; a subclass's ``__init__`` runs once a greenlet."""
+    """The current greenlet's values of ``instance``.
+
+    A subclass's ``__init__`` runs once for each greenlet.
+    """
     key: _Key = object.__getattribute__(instance, "_key")
     spaces = _spaces()
     values = spaces.get(key)
@@ -54,14 +59,15 @@ def _values(instance: "local") -> dict[str, Any]:
 
 
 class local:
-    """An object whose attributes every greenlet has for itself."""
+    """An object whose attributes have values of their own in each greenlet."""
 
     __slots__ = ("__weakref__", "_key")
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "local":
         if (args or kwargs) and cls.__init__ is object.__init__:
             raise TypeError(
-                "Initialization arguments are not supported, unless a subclass has an __init__"
+                "Initialization arguments are not supported, "
+                "unless a subclass has an __init__"
             )
         self = super().__new__(cls)
         object.__setattr__(self, "_key", _Key(args, kwargs))
@@ -86,7 +92,7 @@ class local:
             values[name] = value
 
     def __copy__(self) -> "local":
-        """Another one, with the current greenlet's values."""
+        """Return another `local`, with the current greenlet's values."""
         key: _Key = object.__getattribute__(self, "_key")
         twin = type(self).__new__(type(self), *key.args, **key.kwargs)
         _values(twin).update(_values(self))

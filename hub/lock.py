@@ -1,7 +1,7 @@
-"""Semaphore, BoundedSemaphore, RLock, Condition: fair, in the order of asking.
+"""Semaphore, BoundedSemaphore, RLock, Condition: fair, in the order of the calls.
 
-A released permit is promised to the first waiter at once (see waitqueue.py); who comes
-later queues up behind, even if the promised one has not run yet.
+A released permit is promised to the first waiter at once (see waitqueue.py); a later
+caller queues behind it, even if that waiter has not run yet.
 """
 
 from collections.abc import Callable
@@ -21,24 +21,28 @@ T = TypeVar("T")
 
 
 class Semaphore(Linked):
-    """``value`` permits; `acquire` takes one, waiting for it, `release` gives it back.
+    """``value`` permits: `acquire` waits for one and takes it, `release` returns it.
 
-    Links (`rawlink`) are told when a permit is free, and take none.
+    A link (`rawlink`) is notified when a permit is free, and takes none. Raises
+    ValueError for a negative ``value``.
     """
 
     __slots__ = ("__weakref__", "_links", "_waiters", "counter")
 
     def __init__(self, value: int = 1) -> None:
         if value < 0:
-            raise ValueError(f"a semaphore can't begin with {value} permits")
+            raise ValueError(f"a semaphore can't start with {value} permits")
         self.counter = value
-        """Permits there are, those included that are promised to a waiter."""
+        """How many permits there are, those promised to waiters included."""
         self._waiters = WaitQueue()
         self._links: list[Notified] = []
 
     def acquire(self, blocking: bool = True, timeout: Limit = None) -> bool:
-        """Take a permit; False if none is free (not ``blocking``) or became so in
-        time."""
+        """Take a permit.
+
+        Returns False if none is free (``blocking`` false), or none became free in
+        ``timeout`` seconds.
+        """
         waiters = self._waiters
         if self.counter <= waiters.woken and not (
             blocking and waiters.wait(timeout, self._serve)
@@ -48,7 +52,7 @@ class Semaphore(Linked):
         return True
 
     def release(self, n: int = 1) -> None:
-        """Give ``n`` permits back."""
+        """Return ``n`` permits."""
         self.counter += n
         waiters = self._waiters
         if waiters.waiting:
@@ -60,17 +64,19 @@ class Semaphore(Linked):
         self._waiters.serve_up_to(self.counter, self._serve)
 
     def wait(self, timeout: Limit = None) -> bool:
-        """Wait until a permit could be taken, without taking it; False if none came in
-        time."""
+        """Wait until a permit is free, without taking it.
+
+        Return False after ``timeout``.
+        """
         if self.counter > self._waiters.woken:
             return True
         if not self._waiters.wait(timeout, self._serve):
             return False
-        self._serve()  # the permit is still there, for the next
+        self._serve()  # the permit is still free: wake the next
         return True
 
     def linkcount(self) -> int:
-        """How many wait for this, or are linked to it and not called yet."""
+        """How many greenlets wait, and how many links have not been called."""
         return len(self._links) + len(self._waiters.waiting)
 
     def has_links(self) -> bool:
@@ -108,7 +114,7 @@ class BoundedSemaphore(Semaphore):
         self._initial = value
 
     def release(self, n: int = 1) -> None:
-        """Give ``n`` permits back; ValueError if more were given back than taken."""
+        """Return ``n`` permits; ValueError if that is more than were taken."""
         if self.counter + n > self._initial:
             raise ValueError("released more often than acquired")
         super().release(n)
@@ -125,8 +131,11 @@ class RLock:
         self._count = 0
 
     def acquire(self, blocking: bool = True, timeout: Limit = None) -> bool:
-        """Take it; False if it is another's and not ``blocking``, or stays so for
-        ``timeout``."""
+        """Take the lock.
+
+        Returns False if another greenlet has it (``blocking`` false), or keeps it for
+        ``timeout`` seconds.
+        """
         me = getcurrent()
         if self._owner is not me:
             if not self._block.acquire(blocking, timeout):
@@ -136,7 +145,7 @@ class RLock:
         return True
 
     def release(self) -> None:
-        """Give it back once; RuntimeError if the current greenlet does not own it."""
+        """Release it once; RuntimeError if the current greenlet does not own it."""
         if self._owner is not getcurrent():
             raise RuntimeError("only the greenlet that took the lock can release it")
         self._count -= 1
@@ -145,23 +154,24 @@ class RLock:
             self._block.release()
 
     def locked(self) -> bool:
-        """Whether somebody has it."""
+        """Whether a greenlet owns it."""
         return self._count > 0
 
     def owned(self) -> bool:
-        """Whether the current greenlet has it."""
+        """Whether the current greenlet owns it."""
         return self._owner is getcurrent()
 
     def release_all(self) -> int:
-        """Release it wholly, however often it was taken; the count, for `reacquire`."""
+        """Release it, however often it was taken; return the count, for `reacquire`."""
         count, self._count, self._owner = self._count, 0, None
         self._block.release()
         return count
 
     def reacquire(self, count: int) -> None:
-        """Take it as often as it was before `release_all`.
+        """Take it as often as it was taken before `release_all`.
 
-        Interrupts wait until it has been taken: the caller will release it.
+        An interrupt is raised only when the lock has been taken: the caller will
+        release it.
         """
         interrupt: BaseException | None = None
         shield = gate.set(None)  # a cancelled scope would interrupt each try
@@ -188,24 +198,25 @@ class RLock:
 
 
 class Condition:
-    """threading.Condition's meaning: wait for a notification, giving the lock up
-    meanwhile."""
+    """A lock to wait for a notification with, as threading.Condition.
+
+    A waiter releases the lock while it waits.
+    """
 
     __slots__ = ("__weakref__", "_lock", "_notified", "_waiters")
 
     def __init__(self, lock: RLock | None = None) -> None:
         self._lock = RLock() if lock is None else lock
         self._waiters = WaitQueue()
-        self._notified = (
-            0  # notifications given and not yet taken by the greenlet they woke
-        )
+        self._notified = 0
+        """Notifications that the greenlets they woke have not taken yet."""
 
     def acquire(self, blocking: bool = True, timeout: Limit = None) -> bool:
         """Take the lock."""
         return self._lock.acquire(blocking, timeout)
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._lock.release()
 
     def __enter__(self) -> bool:
@@ -217,12 +228,14 @@ class Condition:
     def _serve(self) -> None:
         if self._waiters.waiting:
             self._waiters.serve_up_to(self._notified, self._serve)
-        else:  # a notification is for those who wait now, not for later ones
+        else:  # a notification is for present waiters only
             self._notified = self._waiters.woken
 
     def wait(self, timeout: Limit = None) -> bool:
-        """Give the lock up, wait to be notified, take it again; False after
-        ``timeout``."""
+        """Release the lock, wait for a notification, take the lock again.
+
+        Returns False after ``timeout`` seconds. Raises RuntimeError without the lock.
+        """
         self._check_owned()
         count = self._lock.release_all()
         try:
@@ -234,8 +247,10 @@ class Condition:
             self._lock.reacquire(count)
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
-        """`wait` until ``predicate()`` is true, or ``timeout`` is over; its last
-        value."""
+        """`wait` until ``predicate()`` is true or ``timeout`` seconds are over.
+
+        Returns the last value of ``predicate``.
+        """
         clock = get_hub().loop.now
         deadline = None if timeout is None else clock() + timeout
         result = predicate()
@@ -248,14 +263,17 @@ class Condition:
         return result
 
     def notify(self, n: int = 1) -> None:
-        """Wake ``n`` who wait; they go on when they have the lock."""
+        """Wake the first ``n`` waiters; each goes on when it has the lock.
+
+        Raises RuntimeError without the lock.
+        """
         self._check_owned()
         unnotified = len(self._waiters.waiting) - (self._notified - self._waiters.woken)
         self._notified += min(n, unnotified)
         self._serve()
 
     def notify_all(self) -> None:
-        """Wake all who wait."""
+        """Wake all waiters."""
         self.notify(len(self._waiters.waiting))
 
     def _check_owned(self) -> None:

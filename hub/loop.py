@@ -1,25 +1,26 @@
-"""One turn after the other: callbacks, timers that are due, poll.
+"""The event loop: in each turn callbacks, then timers that are due, then the poll.
 
-    turn:   1. run up to BUDGET ready callbacks (each may resume a greenlet)
-            2. run the timers that are due, behind all that was ready before them
-            3. poll: not waiting if anything is ready, else until the next deadline,
-               else for ever
+    turn:   1. run up to MAX_CALLBACKS ready callbacks (each may resume a greenlet)
+            2. if timers are due, run all that is still ready, then those timers
+            3. poll: without waiting if anything is ready, else until the next
+               deadline, else without limit
 
-The loop knows neither greenlets nor sockets. Clock and poller are given to it, so that
-time and network can be simulated (``hub.testing``).
+The loop knows nothing of sockets, and of greenlets only that a `Waiter` in its list
+resumes one. The clock and the poller are arguments, so that time and network can be
+simulated (``hub.testing``).
 
-The budget keeps ready work from starving descriptors: after that many callbacks epoll
-is asked, without waiting, and what it reports goes to the end of the same list. It is a
-count and not a time, because an epoll_wait that does not wait costs a third of a
-microsecond, less than asking the clock after each callback would.
+The budget keeps ready callbacks from starving descriptors: after that many of them
+epoll is asked, without waiting, and what it reports goes to the end of the same list.
+The budget is a count and not a time, because an epoll_wait that does not wait takes a
+third of a microsecond, less than reading the clock after each callback would.
 
 `call_soon` may be called from any native thread: appending to a deque is atomic. The
-loop sets ``asleep`` before it looks at the list for the last time; who appends looks at
-``asleep`` afterwards. So either the loop sees the callback, or the caller sees the
-sleeper and writes one byte to the wake-up pipe. While the loop is awake a wake-up costs
-no system call. Python's C-level signal handler writes to the same pipe
-(``signal.set_wakeup_fd``), which closes the gap between the last look and epoll_wait,
-in which a Ctrl-C would otherwise stay unnoticed.
+loop sets ``asleep`` before its last look at the list, and a caller reads ``asleep``
+after it has appended. So either the loop sees the callback, or the caller sees that the
+loop is asleep and writes one byte to the wake-up pipe. While the loop is awake a
+wake-up makes no system call. Python's C-level signal handler writes to the same pipe
+(``signal.set_wakeup_fd``), so a Ctrl-C between the last look and epoll_wait is noticed
+at once.
 """
 
 import os
@@ -36,10 +37,10 @@ from hub.timers import Timer, Timers
 from hub.waiter import Waiter
 from hub.watchers import Async, Callback, Io, TimerWatcher
 
-__all__ = ["BUDGET", "READ", "WRITE", "Loop"]
+__all__ = ["MAX_CALLBACKS", "READ", "WRITE", "Loop"]
 
-BUDGET = 100
-"""Callbacks in one turn."""
+MAX_CALLBACKS = 100
+"""How many callbacks run in one turn."""
 
 READ, WRITE = 1, 2
 """Events of `Loop.io`, to be or-ed."""
@@ -61,51 +62,53 @@ def _print_error(
 class Loop:
     """Callbacks, timers and descriptors of one native thread.
 
-    ``clock`` gives monotonic seconds. ``handle_error`` is called with (context, type,
+    ``clock`` returns monotonic seconds. ``handle_error`` is called with (context, type,
     value, traceback) when a callback raises; the loop goes on.
     """
 
     def __init__(self, clock: Callable[[], float], poller: Poller) -> None:
         self.now = clock
-        """Monotonic seconds, asked of the clock."""
+        """The clock: returns monotonic seconds."""
         self.time = clock()
-        """What the clock said when the loop last came back from polling."""
+        """What the clock showed when the loop last came back from polling (s)."""
         self.asleep = False
-        """Whether the loop polls (or is about to)."""
+        """Whether the loop polls, or is about to."""
         self.poller = poller
         self.timers = Timers()
         self.external = 0
-        """What else keeps the loop alive, beside timers and who waits for a descriptor:
-        threads at work and watchers count one; a timer that must not keep it alive
-        takes itself off."""
+        """How many other things keep the loop alive, beside timers and watched
+        descriptors.
+
+        A task in a native thread adds one, and so does an active `Async` or signal
+        watcher with ``ref``. A timer that must not keep the loop alive subtracts one.
+        """
         self.budget = 0
-        """How many more entries of `ready` are run before the next poll."""
+        """How many more callbacks run before the next poll."""
         self.handle_error: ErrorHandler = _print_error
         self.ready: deque[Callable[[], object]] = deque()
-        """What is to be called in order: waiters, and other callbacks without
-        arguments. From the loop's own thread append here; from others use
-        `call_soon`."""
+        """Waiters and callbacks without arguments, to be called in this order.
+
+        The loop's own thread may append here; other threads use `call_soon`.
+        """
         self._wake_read, self.wake_descriptor = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         direction = poller.watch(self._wake_read).reading
         direction.ref = False
         direction.start(self._drain_wake_pipe)
 
-    # -- what to do, and when ----------------------------------------------------------
+    # -- scheduling --------------------------------------------------------------------
 
     def call_soon(self, callback: Callable[[], object]) -> None:
-        """Have ``callback`` called in a next turn. From any thread; wakes the loop."""
+        """Call ``callback`` in a coming turn. From any thread; wakes the loop."""
         self.ready.append(callback)
         if self.asleep:
             self.wake()
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
-        """Have ``callback`` called in ``delay`` seconds; ``timers.cancel`` takes it
-        back."""
+        """Call ``callback`` in ``delay`` seconds; ``timers.cancel`` takes it back."""
         return self.timers.add(self.now() + delay, callback)
 
     def run_callback(self, callback: Callable[..., object], *args: Any) -> Callback:
-        """As `call_soon`, with arguments, and an object with ``stop`` to take it
-        back."""
+        """As `call_soon`, with arguments; the result's ``stop`` takes the call back."""
         call = Callback(callback, args)
         self.call_soon(call)
         return call
@@ -113,25 +116,27 @@ class Loop:
     run_callback_threadsafe = run_callback
 
     def io(self, fd: int, events: int, ref: bool = True) -> Io:
-        """A watcher that calls each time ``fd`` is ready for READ, WRITE or either."""
+        """A watcher that calls whenever ``fd`` is ready for READ, WRITE or either."""
         return Io(self, fd, bool(events & READ), bool(events & WRITE), ref)
 
     def timer(
         self, after: float, repeat: float = 0.0, ref: bool = True
     ) -> TimerWatcher:
-        """A watcher that calls ``after`` seconds after its start, then every
-        ``repeat``."""
+        """A watcher that calls ``after`` seconds after its start.
+
+        It calls again every ``repeat`` seconds, if that is not 0.
+        """
         return TimerWatcher(self, after, repeat, ref)
 
     def async_(self, ref: bool = True) -> Async:
-        """A watcher that calls after its ``send()`` was called, by whatever thread."""
+        """A watcher that calls after ``send()`` was called, from any thread."""
         return Async(self, ref)
 
     def update_now(self) -> None:
-        """Bring ``time`` up to date."""
+        """Set `time` to the present."""
         self.time = self.now()
 
-    # -- doing it ----------------------------------------------------------------------
+    # -- running -----------------------------------------------------------------------
 
     @property
     def alive(self) -> bool:
@@ -149,7 +154,7 @@ class Loop:
         return bool(self.ready)
 
     def run(self) -> None:
-        """Turn until nothing can happen any more."""
+        """Run turns until nothing can happen any more."""
         while True:
             try:
                 while self.turn():
@@ -158,16 +163,17 @@ class Loop:
             except ForkError:
                 raise
             except BaseException as error:
-                # While polling only a signal handler can raise: nobody's callback is to
-                # blame.
+                # Only a signal handler can raise while the loop polls: no context then.
                 context, self.asleep = None if self.asleep else self, False
                 self.handle_error(context, type(error), error, error.__traceback__)
 
     def turn(self) -> bool:
-        """One turn; False if nothing can happen any more. Errors of callbacks come
-        out."""
+        """Run one turn; return False if nothing can happen any more.
+
+        Raises what a callback raises.
+        """
         ready, heap = self.ready, self.timers.heap
-        self.budget = BUDGET
+        self.budget = MAX_CALLBACKS
         due = False
         while True:
             while ready and self.budget > 0:
@@ -183,9 +189,8 @@ class Loop:
             if due or not ready:
                 self._fire_timers()
                 break
-            # What epoll has reported goes first, though it be beyond the budget: or
-            # where the process stood still, who was answered in time would be told that
-            # time is up.
+            # What epoll has reported runs first, even beyond the budget: after a stall
+            # of the process, a wait that was answered in time must not time out.
             due, self.budget = True, len(ready)
         self.asleep = True
         timeout: float | None = 0.0
@@ -193,8 +198,7 @@ class Loop:
             if not self.alive:
                 self.asleep = False
                 return False
-            # The first of the heap may be a cancelled one: then we wake for nothing,
-            # once.
+            # The first timer may be a cancelled one: one useless wake-up then.
             timeout = max(0.0, heap[0][0] - self.now()) if heap else None
         self.poller.poll(timeout, ready.append)
         self.asleep = False
@@ -207,13 +211,12 @@ class Loop:
         while (callback := timers.pop_due(self.time, before)) is not None:
             callback()
 
-    # -- being woken -------------------------------------------------------------------
+    # -- waking and closing ------------------------------------------------------------
 
     def wake(self) -> None:
-        """Have the loop come back from polling; after appending to `ready`, from any
-        thread."""
+        """End the poll; called after an append to `ready`, from any thread."""
         self.asleep = False
-        with suppress(BlockingIOError):  # full: the loop will wake in any case
+        with suppress(BlockingIOError):  # full: the loop wakes in any case
             os.write(self.wake_descriptor, b"\0")
 
     def _drain_wake_pipe(self) -> None:
@@ -221,19 +224,19 @@ class Loop:
             os.read(self._wake_read, 65536)
 
     def close(self) -> None:
-        """Give back the descriptors; the loop can't run again."""
+        """Close the descriptors; the loop can't run again."""
         self.poller.close()
         os.close(self._wake_read)
         os.close(self.wake_descriptor)
 
     def abandon(self) -> None:
-        """After fork, in the child: close our copies and refuse to run."""
+        """In a forked child: close the child's copies, and refuse to run."""
         self.close()
         self.poller = _ForkedPoller()
 
 
 class _ForkedPoller:
-    """Stands in for the poller in a forked child."""
+    """Takes the place of the poller in a forked child, and refuses."""
 
     def register(self, fd: int) -> Any:
         raise ForkError("this hub belongs to the parent process")
@@ -246,7 +249,7 @@ class _ForkedPoller:
     rearm = refresh
 
     def unregister(self, registration: object, still_open: bool) -> None:
-        """Nothing to forget."""
+        """Does nothing."""
 
     def poll(self, timeout: float | None, schedule: object) -> None:
         raise ForkError(
@@ -254,8 +257,8 @@ class _ForkedPoller:
         )
 
     def waited_for(self) -> bool:
-        """True: the loop is to ask `poll`, which refuses."""
+        """Return True, so that the loop calls `poll`, which refuses."""
         return True
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Does nothing."""

@@ -1,29 +1,27 @@
-"""Which descriptors are watched, and what epoll says about them.
+"""Which descriptors are watched, and what epoll reported about them.
 
 A socket is registered once, for both directions and edge-triggered, when a call on it
-would first have blocked; it is never unregistered before close. epoll then speaks only
-when something *changes*, so what it said is kept: each direction (`Direction`) has a
+would block for the first time; it is never unregistered before close. epoll then
+reports only *changes*, so what it reported is kept: each direction (`Direction`) has a
 ``ready`` flag. The rules:
 
-* epoll reports a direction: its flag is set, and whoever waits for it is scheduled.
-* A call said EAGAIN: the flag is cleared. That is the only sure sign of "drained".
-* A short read of a stream (fewer bytes than asked for) means drained as well, which
-  saves the EAGAIN; but not once the peer has closed or sent urgent data (the entry is
-  ``sticky`` then), or the end of file would be missed: nothing changes any more after
-  it.
+* epoll reports a direction: its flag is set, and its waiter is scheduled.
+* A call fails with EAGAIN: the flag is cleared. Only this proves "drained".
+* A short read of a stream (fewer bytes than asked for) also means drained, which
+  saves the EAGAIN. It does not once the peer has closed or has sent urgent data (the
+  registration is ``sticky`` then): no change follows, and the end would be missed.
 * Flag clear: wait without trying. Flag set: try. A flag that is set wrongly costs one
   EAGAIN; one that is cleared wrongly would hang a greenlet, so in doubt it stays set.
 
-Descriptors that are not ours (`watch`: a pipe, a C library's socket) are read by code
-which doesn't tell us about EAGAIN. They are registered level-triggered, only while
-somebody waits.
+A descriptor that is not our socket (`watch`: a pipe, a C library's socket) is read by
+code that does not report EAGAIN. It is registered level-triggered, and only while a
+greenlet waits.
 
-Each side has one place for a waiter. That the place is taken *is* the
-ConcurrentObjectUseError check: two greenlets reading one stream would each get a part
-at random.
+Each direction holds one waiter. A second one *is* the ConcurrentObjectUseError: two
+greenlets that read one stream would each get random parts of it.
 
-Nothing runs while events are taken in: callbacks are handed to ``schedule``, and so no
-descriptor can be closed and its number be reused half-way through a batch.
+No code runs while events are processed: callbacks are given to ``schedule``. So no
+descriptor can be closed, and its number reused, in the middle of a batch.
 """
 
 import select
@@ -60,12 +58,11 @@ class Direction:
         self.name = name
         self.ready = False
         self.ref = True
-        """Whether who waits here keeps the loop alive."""
+        """Whether a waiter here keeps the loop alive."""
         self.callback: Callback | None = None
 
     def start(self, callback: Callback) -> None:
-        """Have ``callback`` scheduled at the next event; raises
-        ConcurrentObjectUseError."""
+        """Schedule ``callback`` at the next event; raises ConcurrentObjectUseError."""
         if self.callback is not None:
             raise ConcurrentObjectUseError(
                 f"another greenlet already waits to {self.name} descriptor {self.fd}; "
@@ -82,7 +79,7 @@ class Direction:
 
 
 class LevelDirection(Direction):
-    """A direction that is registered only while somebody waits."""
+    """A direction that is registered only while a greenlet waits."""
 
     __slots__ = ("poller",)
 
@@ -91,7 +88,10 @@ class LevelDirection(Direction):
         self.poller = poller
 
     def start(self, callback: Callback) -> None:
-        """As `Direction.start`; OSError if the descriptor is not open or can't be polled."""
+        """As `Direction.start`.
+
+        OSError if the descriptor is closed or can't be polled.
+        """
         super().start(callback)
         try:
             self.poller.refresh(self.fd)
@@ -106,8 +106,7 @@ class LevelDirection(Direction):
 
 
 class Registration:
-    """What is known about one watched descriptor. Sides don't know it: that would be a
-    cycle."""
+    """One watched descriptor. Its directions hold no reference to it: no cycle."""
 
     __slots__ = (
         "edge",
@@ -135,7 +134,7 @@ class Registration:
         )
 
     def wanted(self) -> int:
-        """The events somebody waits for, for a level-triggered registration."""
+        """The events that a greenlet waits for, as a level-triggered mask."""
         mask = 0
         if self.reading.callback is not None:
             mask |= select.EPOLLIN
@@ -145,19 +144,18 @@ class Registration:
 
 
 class Poller(Protocol):
-    """What the loop needs of a poller; the simulated network is the other one."""
+    """What the loop needs of a poller; the simulated network has another one."""
 
     def register(self, fd: int) -> Registration:
         """Watch a socket of ours, edge-triggered, until `unregister`."""
         ...
 
     def watch(self, fd: int) -> Registration:
-        """The entry of any descriptor, level-triggered unless it is one of our
-        sockets."""
+        """Return the registration of any descriptor; new ones are level-triggered."""
         ...
 
     def refresh(self, fd: int) -> None:
-        """Who waits for a descriptor given to `watch` has changed."""
+        """Adapt the registration of a descriptor given to `watch` to its waiters."""
         ...
 
     def rearm(self, fd: int) -> None:
@@ -165,23 +163,27 @@ class Poller(Protocol):
         ...
 
     def unregister(self, registration: Registration, still_open: bool) -> None:
-        """Forget ``registration``; ``still_open`` if the kernel would keep its
-        registration."""
+        """Forget ``registration``; ``still_open``: tell the kernel too.
+
+        The kernel forgets a descriptor by itself when its last duplicate is closed.
+        """
         ...
 
     def poll(
         self, timeout: float | None, schedule: Callable[[Callback], object]
     ) -> None:
-        """Take in events, waiting for the first at most ``timeout`` seconds (None: for
-        ever)."""
+        """Process events.
+
+        Wait at most ``timeout`` seconds for the first (None: no limit).
+        """
         ...
 
     def waited_for(self) -> bool:
-        """Whether somebody waits for a descriptor (and its side has ``ref``)."""
+        """Whether a greenlet waits for a descriptor, in a direction with ``ref``."""
         ...
 
     def close(self) -> None:
-        """Give back what the poller holds."""
+        """Close what the poller holds."""
         ...
 
 
@@ -193,9 +195,8 @@ class EpollPoller:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._registrations: dict[int, Registration] = {}
-        self._last_seen: Direction | None = (
-            None  # somebody waited here when we last looked
-        )
+        self._last_seen: Direction | None = None
+        """Where `waited_for` last found a waiter."""
 
     def __len__(self) -> int:
         return len(self._registrations)
@@ -204,9 +205,7 @@ class EpollPoller:
         """Watch a socket of ours; raises OSError if the descriptor can't be polled."""
         known = self._registrations.get(fd)
         if known is not None and known.mask:
-            known.edge = (
-                True  # somebody waits for it with `watch`; they share the entry
-            )
+            known.edge = True  # a greenlet waits by `watch`: it shares this one
             self._epoll.modify(fd, _EDGE)
             return known
         self._epoll.register(fd, _EDGE)
@@ -214,21 +213,20 @@ class EpollPoller:
         return registration
 
     def watch(self, fd: int) -> Registration:
-        """The entry of any descriptor."""
+        """Return the registration of any descriptor."""
         registration = self._registrations.get(fd)
         if registration is None:
             registration = self._registrations[fd] = Registration(self, fd, edge=False)
         return registration
 
     def rearm(self, fd: int) -> None:
-        """If ``fd`` is one of our sockets, have its present state reported again, as an
-        edge."""
+        """If ``fd`` is one of our sockets, have its present state reported again."""
         registration = self._registrations.get(fd)
         if registration is not None and registration.edge:
             self._epoll.modify(fd, _EDGE)
 
     def refresh(self, fd: int) -> None:
-        """Register a level-triggered entry for just what is waited for."""
+        """Register a level-triggered descriptor for just what is waited for."""
         registration = self._registrations.get(fd)
         if (
             registration is None
@@ -246,14 +244,11 @@ class EpollPoller:
         registration.mask = mask
 
     def _forget(self, fd: int) -> None:
-        with suppress(
-            OSError
-        ):  # closed by its owner already: unregistered by the kernel
+        with suppress(OSError):  # already closed, and so unregistered by the kernel
             self._epoll.unregister(fd)
 
     def unregister(self, registration: Registration, still_open: bool) -> None:
-        """Forget ``registration`` before its descriptor is closed, duplicated or given
-        away."""
+        """Forget it before its descriptor is closed, duplicated or given away."""
         if self._registrations.get(registration.fd) is registration:
             del self._registrations[registration.fd]
             if still_open:
@@ -262,14 +257,13 @@ class EpollPoller:
     def poll(
         self, timeout: float | None, schedule: Callable[[Callback], object]
     ) -> None:
-        """Take in events."""
+        """Process events."""
         self.take(self._epoll.poll(timeout), schedule)
 
     def take(
         self, events: Iterable[tuple[int, int]], schedule: Callable[[Callback], object]
     ) -> None:
-        """Keep what (descriptor, mask) of each event says, and schedule who waits for
-        it."""
+        """Set the flags that each (descriptor, mask) names; schedule the waiters."""
         registrations = self._registrations
         for fd, mask in events:
             registration = registrations.get(fd)
@@ -291,11 +285,11 @@ class EpollPoller:
                     schedule(direction.callback)
 
     def waited_for(self) -> bool:
-        """Whether somebody waits for a descriptor.
+        """Whether a greenlet waits for a descriptor.
 
-        Asked before each poll without a deadline. Counting at every start and stop
-        would cost more than looking: mostly somebody waits where somebody waited the
-        last time.
+        The loop asks before each poll without a deadline. To count at every start and
+        stop would cost more than this search: in most cases a greenlet still waits in
+        the direction where one waited the last time.
         """
         seen = self._last_seen
         if seen is not None and seen.callback is not None and seen.ref:

@@ -1,5 +1,4 @@
-"""Group: greenlets that belong together. Pool: a Group of bounded size, whose spawn
-waits."""
+"""Group, a set of greenlets, and Pool, a Group of bounded size whose spawn waits."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -16,7 +15,7 @@ __all__ = ["Group", "Pool", "PoolFull"]
 
 
 class PoolFull(Exception):
-    """`Pool.add` found no free place in time."""
+    """`Pool.add` found no free slot in time."""
 
 
 class Group(Mapper):
@@ -26,7 +25,7 @@ class Group(Mapper):
 
     def __init__(self, greenlets: Iterable[Greenlet] = ()) -> None:
         self.greenlets: set[Greenlet] = set()
-        self._killed: set[Greenlet] = set()  # killed by us, and not ended yet
+        self._killed: set[Greenlet] = set()  # by the group, and not ended yet
         self._empty = Event()
         self._empty.set()
         for member in greenlets:
@@ -35,31 +34,31 @@ class Group(Mapper):
     # -- members -----------------------------------------------------------------------
 
     def add(self, member: Greenlet) -> None:
-        """Make ``member`` one of the group until it ends."""
+        """Add ``member`` to the group until it ends."""
         if member not in self.greenlets:
             self.greenlets.add(member)
             self._empty.clear()
             member._add_link(self.discard, handles_error=False)
 
     def discard(self, member: Greenlet) -> None:
-        """Let ``member`` go; nothing happens to it."""
+        """Remove ``member`` from the group; it goes on running."""
         if member in self.greenlets:
             self.greenlets.remove(member)
             self._killed.discard(member)
             member.unlink(self.discard)
-            self._left()
+            self._member_left()
 
-    def _left(self) -> None:
+    def _member_left(self) -> None:
         if not self.greenlets:
             self._empty.set()
 
     def start(self, member: Greenlet) -> None:
-        """Start ``member`` as one of the group."""
+        """Add ``member`` and start it."""
         self.add(member)
         member.start()
 
     def spawn(self, *args: Any, **kwargs: Any) -> Greenlet:
-        """A new member that runs ``args[0](*args[1:], **kwargs)``."""
+        """Start a new member that runs ``args[0](*args[1:], **kwargs)``."""
         member = self.greenlet_class(*args, **kwargs)
         self.start(member)
         return member
@@ -76,9 +75,9 @@ class Group(Mapper):
     # -- waiting and killing -----------------------------------------------------------
 
     def join(self, timeout: float | None = None, raise_error: bool = False) -> bool:
-        """Wait until the group is empty; False if it isn't in ``timeout`` seconds.
+        """Wait until the group is empty; return False after ``timeout`` seconds.
 
-        ``raise_error``: raise the first error of those who are members now.
+        ``raise_error``: raise the first error of the present members.
         """
         with Timeout.start_new(timeout, False):
             if raise_error:
@@ -92,8 +91,10 @@ class Group(Mapper):
         block: bool = True,
         timeout: float | None = None,
     ) -> None:
-        """Kill all members, also those that come meanwhile (``block``); each of them
-        once."""
+        """Kill each member once; ``block``: wait, and kill those added meanwhile too.
+
+        The wait takes at most ``timeout`` seconds.
+        """
         with Timeout(timeout, False):
             while self.greenlets:
                 for member in self.greenlets - self._killed:
@@ -112,7 +113,7 @@ class Group(Mapper):
         block: bool = True,
         timeout: float | None = None,
     ) -> None:
-        """Kill ``member``, if it is one and has not been killed by the group before."""
+        """Kill ``member``, unless it has left or the group has killed it already."""
         if member in self.greenlets - self._killed:
             self._killed.add(member)
             member.kill(exception, block, timeout)
@@ -122,26 +123,28 @@ class Group(Mapper):
         return False
 
     def wait_available(self, timeout: float | None = None) -> int:
-        """Wait until `spawn` would not wait: at once."""
+        """Return at once: `spawn` never waits."""
         return 1
 
     def _called_by_worker(self) -> bool:
         return getcurrent() in self.greenlets
 
     def statistics(self) -> dict[str, int | None]:
-        """How many members, of how many."""
+        """How many members there are, and the bound."""
         return {"members": len(self), "size": None}
 
 
 class Pool(Group):
-    """A Group of at most ``size`` members; `spawn` waits for a free place. None: no
-    bound."""
+    """A Group of at most ``size`` members (None: no bound).
+
+    `spawn` waits for a slot.
+    """
 
     def __init__(
         self, size: int | None = None, greenlet_class: type[Greenlet] | None = None
     ) -> None:
         if size is not None and size < 0:
-            raise ValueError(f"a pool can't have {size} places")
+            raise ValueError(f"a pool can't have {size} slots")
         super().__init__()
         self.size = size
         self._semaphore = Semaphore(size) if size is not None else None
@@ -151,42 +154,45 @@ class Pool(Group):
     def add(
         self, member: Greenlet, blocking: bool = True, timeout: float | None = None
     ) -> None:
-        """As `Group.add`, waiting for a free place; PoolFull if there is none (in
-        time)."""
+        """As `Group.add`, waiting for a free slot.
+
+        Raises PoolFull if none is free (``blocking`` false), or not in ``timeout``
+        seconds.
+        """
         if member in self.greenlets:
             return
         if self._semaphore is not None and not self._semaphore.acquire(
             blocking, timeout
         ):
-            raise PoolFull(f"all {self.size} places are taken")
+            raise PoolFull(f"all {self.size} slots are taken")
         super().add(member)
 
     def start(
         self, member: Greenlet, blocking: bool = True, timeout: float | None = None
     ) -> None:
-        """Start ``member`` as one of the pool."""
+        """Add ``member``, waiting for a free slot, and start it."""
         self.add(member, blocking, timeout)
         member.start()
 
-    def _left(self) -> None:
+    def _member_left(self) -> None:
         if self._semaphore is not None:
             self._semaphore.release()
-        super()._left()
+        super()._member_left()
 
     def full(self) -> bool:
         """Whether `spawn` would wait."""
         return self._semaphore is not None and self._semaphore.locked()
 
     def free_count(self) -> int:
-        """How many places are free; 1 without a bound."""
+        """How many slots are free; 1 without a bound."""
         return 1 if self._semaphore is None else max(0, self._semaphore.counter)
 
     def wait_available(self, timeout: float | None = None) -> int:
-        """Wait until a place is free; how many are."""
+        """Wait until a slot is free, and return how many are."""
         if self._semaphore is not None:
             self._semaphore.wait(timeout)
         return self.free_count()
 
     def statistics(self) -> dict[str, int | None]:
-        """How many members, of how many."""
+        """How many members there are, and the bound."""
         return {"members": len(self), "size": self.size}

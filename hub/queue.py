@@ -1,11 +1,10 @@
-"""Queues between greenlets: the standard library's names and meaning, fair on both
-sides.
+"""Queues between greenlets: the standard library's names, fair to getters and putters.
 
-Items stay in the queue until a getter runs and takes one; a getter that was woken has
-one item promised (see waitqueue.py), which neither `get_nowait` nor a later `get` takes
-away. The same holds for putters and free places. A `put` that finds room may come from
-any native thread; one that waits belongs, like everything else, to the thread of its
-hub.
+An item stays in the queue until a getter runs and takes it. A getter that was woken has
+been promised one item (see waitqueue.py), which neither `get_nowait` nor a later `get`
+takes away. The same holds for putters and free slots. A `put` that finds a free slot
+may come from any native thread; one that waits belongs to the thread of its hub, like
+everything else.
 
 A subclass may override ``_init``, ``_put`` and ``_get``, as in the standard library.
 """
@@ -42,17 +41,16 @@ Full = _standard.Full
 
 
 class _ShutDown(Exception):
-    """The queue has been shut down (Python 3.13's, for older ones)."""
+    """The queue has been shut down (the standard library's from Python 3.13 on)."""
 
 
 ShutDown: type[Exception] = getattr(_standard, "ShutDown", _ShutDown)
 
 
 class SimpleQueue(Generic[T]):
-    """A first-in first-out queue. ``maxsize`` None or 0: no bound.
+    """A first-in first-out queue of at most ``maxsize`` items (None or 0: no bound).
 
-    ``items`` are put in at the start. A queue is always true, however many items it
-    has.
+    ``items`` are put in at the start. A queue is always true, even an empty one.
     """
 
     __slots__ = (
@@ -85,12 +83,14 @@ class SimpleQueue(Generic[T]):
 
     def _set_bound(self, maxsize: int | None) -> None:
         self._maxsize = maxsize if maxsize is not None and maxsize > 0 else 0
-        # What `put` compares with, one look for three questions.
+        # `put` compares with this alone: bound, no bound, and shut down in one number.
         self._bound = 0 if self.is_shutdown else self._maxsize or sys.maxsize
 
     def _init(self, maxsize: int) -> None:
-        """Make the container, ``self.queue``. May be overridden, as may `_put` and
-        `_get`."""
+        """Make the container, ``self.queue``.
+
+        May be overridden, as `_put` and `_get` may.
+        """
         self.queue = deque()
 
     def _put(self, item: T) -> None:
@@ -107,10 +107,10 @@ class SimpleQueue(Generic[T]):
     # -- putting -----------------------------------------------------------------------
 
     def put(self, item: T, block: bool = True, timeout: Limit = None) -> None:
-        """Add ``item``, waiting for a free place.
+        """Add ``item``, waiting for a free slot.
 
-        Raises Full if there is none (not ``block``) or none became free in ``timeout``
-        seconds, ShutDown after `shutdown`.
+        Raises Full if none is free (``block`` false), or none became free in
+        ``timeout`` seconds; ShutDown after `shutdown`.
         """
         if timeout is not None and block:
             check_seconds(timeout)
@@ -145,8 +145,8 @@ class SimpleQueue(Generic[T]):
     def get(self, block: bool = True, timeout: Limit = None) -> T:
         """Take the next item, waiting for it.
 
-        Raises Empty if there is none (not ``block``) or none came in ``timeout``
-        seconds, ShutDown if none will come any more.
+        Raises Empty if there is none (``block`` false), or none came in ``timeout``
+        seconds; ShutDown if none can come any more.
         """
         if timeout is not None and block:
             check_seconds(timeout)
@@ -163,12 +163,15 @@ class SimpleQueue(Generic[T]):
         return self.get(False)
 
     def peek(self, block: bool = True, timeout: Limit = None) -> T:
-        """The next item, left where it is."""
+        """Return the next item, and leave it in the queue.
+
+        Arguments and errors as `get`.
+        """
         if timeout is not None and block:
             check_seconds(timeout)
         if len(self.queue) <= self._getters.woken:
             self._wait_for_item(block, timeout)
-            self._serve_getters()  # it is still there, for the next
+            self._serve_getters()  # it stays: wake the next getter
         return self._peek()
 
     def peek_nowait(self) -> T:
@@ -181,7 +184,7 @@ class SimpleQueue(Generic[T]):
         if not block or not self._getters.wait(timeout, self._serve_getters):
             raise Empty
         if not len(self.queue):
-            # drained under our feet: nothing else takes what was promised
+            # Only `shutdown(immediate=True)` takes an item that was promised.
             raise ShutDown
 
     def _serve_getters(self) -> None:
@@ -191,7 +194,7 @@ class SimpleQueue(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        """The next item; an item that is StopIteration itself ends the iteration."""
+        """Return the next item; StopIteration, put as an item, ends the iteration."""
         item = self.get()
         if item is StopIteration:
             raise StopIteration
@@ -201,7 +204,7 @@ class SimpleQueue(Generic[T]):
 
     @property
     def maxsize(self) -> int | None:
-        """How many items fit in; None without bound."""
+        """How many items fit in; None without a bound."""
         return self._maxsize or None
 
     @maxsize.setter
@@ -210,7 +213,7 @@ class SimpleQueue(Generic[T]):
         self._serve_putters()
 
     def qsize(self) -> int:
-        """How many items there are, those included that are promised to a getter."""
+        """How many items there are, those promised to a getter included."""
         return len(self.queue)
 
     __len__ = qsize
@@ -223,11 +226,11 @@ class SimpleQueue(Generic[T]):
         return not len(self.queue)
 
     def full(self) -> bool:
-        """Whether all places are taken."""
+        """Whether all slots are taken."""
         return 0 < self._maxsize <= len(self.queue)
 
     def statistics(self) -> dict[str, int | None]:
-        """Size, bound, and how many wait on either side."""
+        """Size, bound, and how many getters and putters wait."""
         return {
             "qsize": len(self.queue),
             "maxsize": self.maxsize,
@@ -239,13 +242,13 @@ class SimpleQueue(Generic[T]):
         bound = f" maxsize={self._maxsize}" if self._maxsize else ""
         return (
             f"<{type(self).__name__} at {id(self):#x}{bound} size={len(self.queue)} "
-            f"getters={len(self._getters.waiting)} putters={len(self._putters.waiting)}>"
+            f"getters={len(self._getters.waiting)} "
+            f"putters={len(self._putters.waiting)}>"
         )
 
 
 class Queue(SimpleQueue[T]):
-    """A queue that also counts what is still to be done: `task_done`, `join`,
-    `shutdown`."""
+    """A queue that counts unfinished items: `task_done`, `join`, `shutdown`."""
 
     __slots__ = ("_all_done",)
 
@@ -261,8 +264,7 @@ class Queue(SimpleQueue[T]):
             self.unfinished_tasks = unfinished_tasks
 
     def task_done(self) -> None:
-        """Say that one item that was got has been dealt with; ValueError if said too
-        often."""
+        """Count one item that was taken as finished; ValueError if called too often."""
         if self.unfinished_tasks <= 0:
             raise ValueError("task_done() called more often than items were put")
         self.unfinished_tasks -= 1
@@ -271,8 +273,7 @@ class Queue(SimpleQueue[T]):
             self._all_done = None
 
     def join(self, timeout: Limit = None) -> bool:
-        """Wait until every item has been dealt with; False if not in ``timeout``
-        seconds."""
+        """Wait until every item is finished; return False after ``timeout`` seconds."""
         if not self.unfinished_tasks:
             return True
         if self._all_done is None:
@@ -280,8 +281,10 @@ class Queue(SimpleQueue[T]):
         return self._all_done.wait(timeout)
 
     def shutdown(self, immediate: bool = False) -> None:
-        """Refuse further puts, and gets once empty; ``immediate``: drop the items,
-        too."""
+        """Refuse all further puts, and gets once the queue is empty.
+
+        ``immediate``: drop the items too. Waiting getters and putters get ShutDown.
+        """
         self.is_shutdown = True
         self._set_bound(self._maxsize)
         if immediate:
@@ -296,7 +299,7 @@ JoinableQueue = Queue
 
 
 class PriorityQueue(Queue[T]):
-    """The smallest item comes first."""
+    """A queue that gives the smallest item first."""
 
     __slots__ = ()
 
@@ -312,7 +315,7 @@ class PriorityQueue(Queue[T]):
 
 
 class LifoQueue(Queue[T]):
-    """The newest item comes first."""
+    """A queue that gives the newest item first."""
 
     __slots__ = ()
 

@@ -1,8 +1,8 @@
-"""Names to addresses: numeric ones at once, others in threads, cached, one flight a
-name.
+"""Names to addresses: numeric addresses at once, names in threads and cached.
 
-`Network` is what the sockets of a hub are made of and what resolves its names; the
-simulated network of ``hub.testing`` takes the place of the system's by `use_network`.
+Two greenlets that ask for the same name share one query. `Network` makes the sockets of
+a hub and resolves its names; `use_network` replaces the operating system's by the
+simulated network of ``hub.testing``.
 """
 
 import socket
@@ -36,8 +36,7 @@ _TTL, _NEGATIVE_TTL, _MAX_NAMES = 60.0, 5.0, 10_000
 
 
 def is_numeric(host: str | bytes) -> bool:
-    """Whether ``host`` is an IPv4 or IPv6 address (with a scope, too) and needs no
-    resolver."""
+    """Whether ``host`` is an IPv4 or IPv6 address, with or without a scope."""
     text = host.decode("latin-1") if isinstance(host, bytes | bytearray) else host
     if ":" in text:
         text = text.partition("%")[0]
@@ -54,10 +53,11 @@ def _parses(family: int, text: str) -> bool:
 
 
 class Resolver:
-    """The system's resolver in threads, behind a cache.
+    """The system's resolver in native threads, behind a cache.
 
-    ``lookup`` is the blocking function that does it. Times in seconds: ``ttl`` for
-    answers (getaddrinfo does not tell the record's own), ``negative_ttl`` for failures.
+    ``lookup`` is the blocking function that resolves. ``ttl`` and ``negative_ttl`` are
+    how long an answer and a failure are kept (s); getaddrinfo does not return the TTL
+    of the record itself. ``threads`` is the bound on threads.
     """
 
     def __init__(
@@ -79,9 +79,8 @@ class Resolver:
 
     @cached_property
     def _threads(self) -> "ThreadPool":
-        from hub.threadpool import (
-            ThreadPool,  # with concurrent.futures: not for addresses
-        )
+        # It loads concurrent.futures, which a program without names does not need.
+        from hub.threadpool import ThreadPool
 
         return ThreadPool(self._max_threads)
 
@@ -94,7 +93,7 @@ class Resolver:
         proto: int = 0,
         flags: int = 0,
     ) -> list[AddressInfo]:
-        """As ``socket.getaddrinfo``; raises its OSErrors."""
+        """As ``socket.getaddrinfo``; raises the same OSErrors."""
         if not host or is_numeric(host):
             return list(self._lookup(host, port, family, type, proto, flags))
         key = (host, port, family, type, proto, flags)
@@ -109,7 +108,7 @@ class Resolver:
         return list(answer)
 
     def _query(self, key: _Key) -> list[AddressInfo] | OSError:
-        """Ask a thread, or wait for the one that has been asked already."""
+        """Query in a thread, or wait for the query that is under way."""
         query = self._queries.get(key)
         if query is None:
             query = self._queries[key] = self._threads.submit(self._lookup, *key)
@@ -119,6 +118,7 @@ class Resolver:
         return error if isinstance(error, OSError) else query.get()
 
     def _store(self, key: _Key, query: AsyncResult[list[AddressInfo]]) -> None:
+        """Keep the answer of a query that has ended."""
         del self._queries[key]
         if len(self._cache) >= _MAX_NAMES:
             self._cache.clear()
@@ -129,21 +129,21 @@ class Resolver:
             self._cache[key] = (now + self._ttl, query.get())
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
-        """Another blocking look-up, in a thread, uncached."""
+        """Call another blocking look-up in a thread, without the cache."""
         return self._threads.submit(function, *args).get()
 
     def statistics(self) -> dict[str, int]:
-        """What the cache holds and did."""
+        """How many names are cached, queries run, and calls hit or missed the cache."""
         return {
             "names": len(self._cache),
-            "flights": len(self._queries),
+            "queries": len(self._queries),
             "hits": self.hits,
             "misses": self.misses,
         }
 
 
 class NameResolver(Protocol):
-    """What resolves a network's names."""
+    """The part of a network that resolves names."""
 
     def getaddrinfo(
         self,
@@ -159,12 +159,12 @@ class NameResolver(Protocol):
 
 
 class Network(Protocol):
-    """What a hub's sockets are made of, and what resolves its names."""
+    """Makes the sockets of a hub, and resolves its names."""
 
     resolver: NameResolver
 
     def socket(self, family: int, type: int, proto: int, fileno: int | None) -> Any:
-        """A non-blocking socket: the operating system's, or something just like it."""
+        """Make a non-blocking socket, or an object with the same calls."""
         ...
 
 
@@ -177,7 +177,7 @@ class SystemNetwork:
     def socket(
         self, family: int, type: int, proto: int, fileno: int | None
     ) -> socket.socket:
-        """A non-blocking socket."""
+        """Make a non-blocking socket."""
         if fileno is None:
             return socket.socket(family, type | socket.SOCK_NONBLOCK, proto)
         adopted = socket.socket(family, type, proto, fileno)
@@ -186,10 +186,10 @@ class SystemNetwork:
 
 
 def network_of(hub: Hub) -> Network:
-    """The network of ``hub``: the system's, unless `use_network` has given another."""
+    """Return the network of ``hub``: the system's, unless `use_network` set another."""
     return hub.service(SystemNetwork)
 
 
 def use_network(hub: Hub, network: Network) -> None:
-    """Have the sockets of ``hub`` that are made from now on belong to ``network``."""
+    """Let the sockets that ``hub`` makes from now on belong to ``network``."""
     hub.services[SystemNetwork] = network

@@ -1,27 +1,27 @@
-"""Cancel scopes and nurseries: structured concurrency, and parts that must not wait.
+"""Cancel scopes and nurseries (structured concurrency), and blocks that must not wait.
 
-    with CancelScope(30) as scope:      # everything inside has 30 seconds, whoever does it
+    with CancelScope(30) as scope:      # everything inside has 30 seconds in all
         ...
     if scope.cancelled_caught: ...
 
     with Nursery(limit=8) as nursery:   # the block ends when its children have ended
         for url in urls:
-            nursery.spawn(fetch, url)   # waits while 8 are under way
+            nursery.spawn(fetch, url)   # waits while 8 children run
 
-A Timeout and a kill are *edges*: they raise once, and a bare ``except:`` swallows them
-for good. A cancelled scope is a *level*: every wait inside it raises Cancelled, until
-the scope has been left. It covers every greenlet started inside it, too: the scope in
-force is a context variable (waiter.py's `gate`), which a greenlet inherits from its
-spawner.
+A Timeout and a kill are edge-triggered: they raise once, and a bare ``except:``
+swallows them for good. A cancelled scope is level-triggered: every wait inside it
+raises Cancelled, until the scope has been left. It covers every greenlet that is
+started inside it too: the present scope is a context variable (`gate` of waiter.py),
+which a greenlet inherits from its spawner.
 
-How it works. Before a greenlet parks, the gate looks whether the scope or one around it
-has been cancelled. If not, the waiter is noted with its scope, so that `cancel` can
-reach those who are parked already. A scope that is ``shield``ed looks no further
-outwards: for cleaning up.
+Before a greenlet parks, the gate checks whether the scope or one around it has been
+cancelled. If not, the waiter is recorded in its scope, so that `cancel` reaches the
+greenlets that are parked already. A scope with ``shield`` ignores the scopes around it:
+for cleaning up.
 
-Errors of a nursery always come out as an ExceptionGroup, also a single one: code that
-handles them needs to be written once. What is not an error but an order to leave (a
-Timeout, a kill, Ctrl-C) comes out as it is, because who gave it recognises it by
+Errors of a nursery always come out as an ExceptionGroup, even a single one, so that
+code that handles them is written once. An interrupt (a Timeout, a kill, Ctrl-C) is not
+an error and comes out as it is, because the code that sent it recognises it by
 identity.
 """
 
@@ -48,7 +48,11 @@ __all__ = ["CancelScope", "Nursery", "no_switch"]
 
 
 class CancelScope:
-    """A block whose waits can be ended together: by `cancel`, or after ``seconds``."""
+    """A block whose waits end together: by `cancel`, or after ``seconds``.
+
+    ``shield``: scopes around this one don't cancel what is inside. Raises ValueError if
+    ``seconds`` is negative.
+    """
 
     def __init__(self, seconds: float | None = None, *, shield: bool = False) -> None:
         self.seconds = None if seconds is None else check_seconds(seconds)
@@ -56,7 +60,7 @@ class CancelScope:
         self.cancel_called = False
         """Whether it has been cancelled, or its time was up."""
         self.cancelled_caught = False
-        """Whether leaving the block was due to that."""
+        """Whether the block was left because of that."""
         self._outer: Gate | None = None
         self._parent: CancelScope | None = None
         self._children: WeakSet[CancelScope] = WeakSet()
@@ -65,8 +69,10 @@ class CancelScope:
         self._timer: Timer | None = None
 
     def cancel(self) -> None:
-        """Have every wait inside raise Cancelled, those that are under way too.
-        Idempotent."""
+        """Make every wait inside raise Cancelled, present waits included.
+
+        Idempotent.
+        """
         if not self.cancel_called:
             self.cancel_called = True
             self._interrupt()
@@ -80,8 +86,10 @@ class CancelScope:
 
     @property
     def cancelled(self) -> bool:
-        """Whether a wait inside would raise: it, or an unshielded scope around it, is
-        cancelled."""
+        """Whether a wait inside would raise.
+
+        That is so if this scope is cancelled, or an unshielded scope around it.
+        """
         scope: CancelScope | None = self
         while scope is not None:
             if scope.cancel_called:
@@ -92,7 +100,7 @@ class CancelScope:
     # -- the gate ----------------------------------------------------------------------
 
     def enter(self, waiter: Waiter) -> None:
-        """A greenlet is about to wait in this scope."""
+        """Check the scope before a greenlet waits; raises Cancelled, NoSwitchError."""
         if self.cancelled:
             raise Cancelled
         if isinstance(self._outer, _NoSwitch):
@@ -100,7 +108,7 @@ class CancelScope:
         self._parked[waiter] = None
 
     def leave(self, waiter: Waiter) -> None:
-        """It has stopped waiting."""
+        """Forget a waiter that has stopped waiting."""
         self._parked.pop(waiter, None)
 
     # -- the block ---------------------------------------------------------------------
@@ -148,8 +156,7 @@ class CancelScope:
 
 
 class _NoSwitch:
-    """A gate through which its own greenlet can't go; others ask the scope around
-    it."""
+    """A gate that its own greenlet can't pass; other greenlets pass to the next one."""
 
     def __init__(self, outer: Gate | None) -> None:
         self._owner = getcurrent()
@@ -157,7 +164,7 @@ class _NoSwitch:
         self.scope = enclosing_scope(outer)
 
     def check(self) -> None:
-        """Raises NoSwitchError in the greenlet that made it."""
+        """Raise NoSwitchError in the greenlet that made this gate."""
         if getcurrent() is self._owner:
             raise NoSwitchError(
                 "a call that waits was made where no_switch() forbids it"
@@ -176,15 +183,16 @@ class _NoSwitch:
 
 
 def enclosing_scope(outer: Gate | None) -> CancelScope | None:
-    """The innermost scope of a chain of gates."""
+    """Return the innermost scope of a chain of gates."""
     return outer.scope if isinstance(outer, _NoSwitch) else outer  # type: ignore[return-value]
 
 
 @contextmanager
 def no_switch() -> Iterator[None]:
-    """Inside, a call that would wait raises NoSwitchError: for read-modify-write.
+    """Make every call inside that would wait raise NoSwitchError.
 
-    Nothing else marks where control may be lost. Greenlets spawned inside may wait.
+    It protects a read-modify-write: nothing else shows where control may be lost.
+    Greenlets that are spawned inside may wait.
     """
     use_gates()
     token = gate.set(_NoSwitch(gate.get()))
@@ -197,14 +205,14 @@ def no_switch() -> Iterator[None]:
 class Nursery:
     """A block that ends when the greenlets spawned in it have ended.
 
-    The first error, of a child or of the block itself, cancels all others.
-    ``supervised``: an error of a child is reported, and the others go on. ``limit``:
-    how many may be under way.
+    The first error, of a child or of the block, cancels all others. ``supervised``: a
+    child's error is reported instead, and the others go on. ``limit``: how many
+    children may run at once.
     """
 
     def __init__(self, limit: int | None = None, *, supervised: bool = False) -> None:
         self.scope = CancelScope()
-        """What the children run in; ``nursery.scope.cancel()`` ends them all."""
+        """The scope of the children; ``nursery.scope.cancel()`` ends them all."""
         self.supervised = supervised
         self._slots = None if limit is None else Semaphore(limit)
         self._children: set[Greenlet] = set()
@@ -220,11 +228,11 @@ class Nursery:
     def spawn(
         self, function: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Greenlet:
-        """A child that runs ``function(*args, **kwargs)``; waits for a place
+        """Start a child that runs ``function(*args, **kwargs)``; waits for a slot
         (``limit``).
 
-        May be called by anybody, until the last child has ended; RuntimeError after
-        that.
+        Any greenlet may call it until the last child has ended. Raises RuntimeError
+        after that.
         """
         self._check_open()
         if self._slots is not None:
@@ -269,14 +277,11 @@ class Nursery:
         else:
             interrupt = interrupt or value
         if interrupt is None and self.scope.cancelled:
-            interrupt = (
-                Cancelled()
-            )  # the block as a whole was, though it waited for its children
+            interrupt = Cancelled()  # of the block as a whole, once its children ended
         return self._leave(interrupt)
 
     def _wait_for_children(self) -> BaseException | None:
-        """Wait for all, whatever happens; returns the order to leave that came
-        meanwhile."""
+        """Wait for all children; return the interrupt that came meanwhile, if any."""
         interrupt = None
         while self._children:
             try:
@@ -288,8 +293,10 @@ class Nursery:
         return interrupt
 
     def _leave(self, interrupt: BaseException | None) -> bool:
-        """Raise what is to be raised; True if the block's exception has been dealt
-        with."""
+        """Raise what is to be raised.
+
+        Return True if the block's exception is handled.
+        """
         errors, self._errors = self._errors, []
         group = BaseExceptionGroup("errors in a nursery", errors) if errors else None
         if group is not None and (
@@ -310,7 +317,7 @@ class Nursery:
         return True
 
     def statistics(self) -> dict[str, int | None]:
-        """How many children, and how many more may come."""
+        """How many children run, and how many more may."""
         free = None if self._slots is None else max(0, self._slots.counter)
         return {"children": len(self._children), "free": free}
 

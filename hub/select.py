@@ -1,10 +1,9 @@
-"""The cooperative twins of ``select`` and ``selectors``.
+"""The cooperative versions of ``select`` and ``selectors``.
 
 An epoll descriptor can itself be polled: it is readable when one of its own is ready.
-So each of these asks the real thing without waiting, and if nothing is ready, waits in
-the hub for an epoll descriptor that holds the same set. Nothing here takes the places
-in which sockets wait, so any number of greenlets may select on one descriptor, beside
-one that reads it.
+So each function here calls the real one without waiting. If nothing is ready, it waits
+in the hub for an epoll descriptor that holds the same set. This takes no `Direction` of
+a socket, so any number of greenlets may select on a descriptor that another one reads.
 
 ``epoll`` and ``EpollSelector`` have such a descriptor; for ``select`` and ``poll`` one
 is made for the time of the wait.
@@ -47,10 +46,13 @@ def _descriptor(thing: Any) -> int:
 
 
 def _poll_until_ready(
-    poll_now: Callable[[], T], epoll_fileno: "Callable[[], int]", timeout: float | None
+    poll_now: Callable[[], T], epoll_fileno: Callable[[], int], timeout: float | None
 ) -> T:
-    """``poll_now()`` until it says something or ``timeout`` is over, waiting for descriptor
-    ``epoll_fileno`` in between: an event may be gone again when we come to look."""
+    """Call ``poll_now`` until it returns something or ``timeout`` seconds are over.
+
+    In between wait for the descriptor ``epoll_fileno()``. An event may be gone again by
+    the time of the next call.
+    """
     found = poll_now()
     if found or (timeout is not None and timeout <= 0):
         return found
@@ -67,14 +69,14 @@ def _poll_until_ready(
 
 
 class _TemporaryEpoll:
-    """An epoll descriptor for the time of one wait."""
+    """An epoll descriptor that lives for one wait."""
 
     def __init__(self, masks: Mapping[int, int]) -> None:
         self._masks = masks
         self._real: _standard.epoll | None = None
 
     def fileno(self) -> int:
-        """The descriptor, made when first asked for."""
+        """The descriptor, made on first use."""
         if self._real is None:
             self._real = _standard.epoll()
             for fd, mask in self._masks.items():
@@ -90,10 +92,10 @@ class _TemporaryEpoll:
 
 
 def _poll_now(masks: Mapping[int, int]) -> list[tuple[int, int]]:
-    asked = _standard.poll()
+    poller = _standard.poll()
     for fd, mask in masks.items():
-        asked.register(fd, mask)
-    return asked.poll(0)
+        poller.register(fd, mask)
+    return poller.poll(0)
 
 
 def select(
@@ -102,8 +104,11 @@ def select(
     xlist: Iterable[Any],
     timeout: float | None = None,
 ) -> tuple[list[Any], list[Any], list[Any]]:
-    """Those of the three lists that are ready; empty lists after ``timeout``
-    seconds."""
+    """Return those of the three lists that are ready; empty lists after ``timeout``.
+
+    ``timeout`` in seconds. Raises ValueError if it is negative, OSError (EBADF) for a
+    descriptor that is not open.
+    """
     if timeout is not None and timeout < 0:
         raise ValueError("timeout must be non-negative")
     wanted = [
@@ -117,9 +122,9 @@ def select(
         for _, fd in things:
             masks[fd] = masks.get(fd, 0) | mask
 
-    with _TemporaryEpoll(masks) as epoll_fileno:
+    with _TemporaryEpoll(masks) as temporary:
         events = dict(
-            _poll_until_ready(lambda: _poll_now(masks), epoll_fileno.fileno, timeout)
+            _poll_until_ready(lambda: _poll_now(masks), temporary.fileno, timeout)
         )
     if any(mask & _standard.POLLNVAL for mask in events.values()):
         raise OSError(errno.EBADF, "Bad file descriptor")
@@ -133,7 +138,7 @@ def select(
 
 
 class poll:
-    """select.poll's meaning."""
+    """As select.poll."""
 
     def __init__(self) -> None:
         self._real = _standard.poll()
@@ -144,58 +149,64 @@ class poll:
         fd: Any,
         eventmask: int = _standard.POLLIN | _standard.POLLPRI | _standard.POLLOUT,
     ) -> None:
-        """Ask for ``eventmask`` of ``fd``."""
+        """Watch ``fd`` for ``eventmask``."""
         self._real.register(fd, eventmask)
         self._masks[_descriptor(fd)] = eventmask
 
     def modify(self, fd: Any, eventmask: int) -> None:
-        """Ask for other events; FileNotFoundError if it was not registered."""
+        """Watch for other events; FileNotFoundError if ``fd`` is not registered."""
         self._real.modify(fd, eventmask)
         self._masks[_descriptor(fd)] = eventmask
 
     def unregister(self, fd: Any) -> None:
-        """Ask no more; KeyError if it was not registered."""
+        """Stop watching ``fd``; KeyError if it is not registered."""
         self._real.unregister(fd)
         del self._masks[_descriptor(fd)]
 
     def poll(self, timeout: float | None = None) -> list[tuple[int, int]]:
-        """(descriptor, events) of those that are ready; ``timeout`` in milliseconds."""
+        """Return (descriptor, events) of those that are ready.
+
+        ``timeout`` in milliseconds.
+        """
         seconds = None if timeout is None or timeout < 0 else timeout / 1000
-        with _TemporaryEpoll(self._masks) as epoll_fileno:
+        with _TemporaryEpoll(self._masks) as temporary:
             return _poll_until_ready(
-                lambda: self._real.poll(0), epoll_fileno.fileno, seconds
+                lambda: self._real.poll(0), temporary.fileno, seconds
             )
 
 
 class epoll:
-    """select.epoll's meaning."""
+    """As select.epoll."""
 
     def __init__(self, sizehint: int = -1, flags: int = 0) -> None:
         self._real = _standard.epoll(sizehint, flags)
 
     @classmethod
     def fromfd(cls, fd: int) -> "epoll":
-        """One on an existing epoll descriptor."""
+        """Make one from an existing epoll descriptor."""
         self = cls.__new__(cls)
         self._real = _standard.epoll.fromfd(fd)
         return self
 
     def register(self, fd: Any, eventmask: int = _READABLE | _WRITABLE) -> None:
-        """Ask for ``eventmask`` of ``fd``."""
+        """Watch ``fd`` for ``eventmask``."""
         self._real.register(fd, eventmask)
 
     def modify(self, fd: Any, eventmask: int) -> None:
-        """Ask for other events."""
+        """Watch ``fd`` for other events."""
         self._real.modify(fd, eventmask)
 
     def unregister(self, fd: Any) -> None:
-        """Ask no more."""
+        """Stop watching ``fd``."""
         self._real.unregister(fd)
 
     def poll(
         self, timeout: float | None = None, maxevents: int = -1
     ) -> list[tuple[int, int]]:
-        """(descriptor, events) of those that are ready; ``timeout`` in seconds."""
+        """Return (descriptor, events) of those that are ready.
+
+        ``timeout`` in seconds.
+        """
         seconds = None if timeout is None or timeout < 0 else timeout
         return _poll_until_ready(
             lambda: self._real.poll(0, maxevents), self._real.fileno, seconds
@@ -229,10 +240,10 @@ _Ready = list[tuple[_selectors.SelectorKey, int]]
 
 
 class EpollSelector(_selectors.EpollSelector):
-    """selectors.EpollSelector's meaning."""
+    """As selectors.EpollSelector."""
 
     def select(self, timeout: float | None = None) -> _Ready:
-        """(key, events) of those that are ready."""
+        """Return (key, events) of those that are ready; ``timeout`` in seconds."""
         return _poll_until_ready(
             lambda: super(EpollSelector, self).select(0), self.fileno, timeout
         )
@@ -249,27 +260,27 @@ def _masks_of(selector: _selectors.BaseSelector) -> dict[int, int]:
 
 
 class PollSelector(_selectors.PollSelector):
-    """selectors.PollSelector's meaning."""
+    """As selectors.PollSelector."""
 
     def select(self, timeout: float | None = None) -> _Ready:
-        """(key, events) of those that are ready."""
-        with _TemporaryEpoll(_masks_of(self)) as epoll_fileno:
+        """Return (key, events) of those that are ready; ``timeout`` in seconds."""
+        with _TemporaryEpoll(_masks_of(self)) as temporary:
             return _poll_until_ready(
                 lambda: super(PollSelector, self).select(0),
-                epoll_fileno.fileno,
+                temporary.fileno,
                 timeout,
             )
 
 
 class SelectSelector(_selectors.SelectSelector):
-    """selectors.SelectSelector's meaning."""
+    """As selectors.SelectSelector."""
 
     def select(self, timeout: float | None = None) -> _Ready:
-        """(key, events) of those that are ready."""
-        with _TemporaryEpoll(_masks_of(self)) as epoll_fileno:
+        """Return (key, events) of those that are ready; ``timeout`` in seconds."""
+        with _TemporaryEpoll(_masks_of(self)) as temporary:
             return _poll_until_ready(
                 lambda: super(SelectSelector, self).select(0),
-                epoll_fileno.fileno,
+                temporary.fileno,
                 timeout,
             )
 

@@ -1,10 +1,9 @@
 """Signals as callbacks in the hub, and Ctrl-C while it sleeps.
 
 Python runs a signal's handler in the main thread, between two bytecodes of whatever
-runs there. Here that handler does no more than to put the callback on the loop's list;
-the callback then runs in a greenlet of its own and may wait. That the loop wakes up for
-a signal is arranged by the hub (``signal.set_wakeup_fd``), so that Ctrl-C is never
-noticed late.
+runs there. Here the handler only appends the callback to the loop's list; the callback
+then runs in a greenlet of its own, and may wait. The hub makes a signal wake the loop
+(``signal.set_wakeup_fd``), so Ctrl-C is never noticed late.
 """
 
 import signal as _standard
@@ -21,7 +20,7 @@ __all__ = ["SignalHandler", "signal_handler"]
 
 
 class _SignalWatcher(Watcher):
-    """Calls at every arrival of a signal; several that come at once may be one."""
+    """Calls at each arrival of a signal; several that come at once may count as one."""
 
     _counts = 0
 
@@ -43,8 +42,7 @@ class _SignalWatcher(Watcher):
 
 
 class SignalHandler:
-    """A callback for one signal, until `cancel`. ``ref``: whether it keeps the hub
-    going."""
+    """A callback for one signal, until `cancel`; ``ref``: it keeps the hub alive."""
 
     def __init__(
         self, signum: int, handler: Callable[..., object], *args: Any, **kwargs: Any
@@ -61,8 +59,10 @@ class SignalHandler:
         Greenlet.spawn(self._handle)
 
     def _handle(self) -> None:
-        """As with Python's own handlers, an error goes to the main thread's main
-        greenlet."""
+        """Call the handler.
+
+        An error goes to the main greenlet, as from Python's handlers.
+        """
         try:
             self.handler(*self.args, **self.kwargs)
         except Exception as error:
@@ -70,7 +70,7 @@ class SignalHandler:
 
     @property
     def ref(self) -> bool:
-        """Whether this alone keeps the hub from ending."""
+        """Whether this handler alone keeps the hub from ending."""
         return self._watcher.ref
 
     @ref.setter
@@ -78,11 +78,12 @@ class SignalHandler:
         self._watcher.ref = value
 
     def cancel(self) -> None:
-        """Put back what was done at this signal before. Idempotent."""
+        """Restore the former handling of the signal. Idempotent."""
         self._watcher.stop()
 
     def __repr__(self) -> str:
-        return f"<SignalHandler {_standard.Signals(self._watcher.signum).name} {self.handler!r}>"
+        name = _standard.Signals(self._watcher.signum).name
+        return f"<SignalHandler {name} {self.handler!r}>"
 
 
 def signal_handler(
@@ -90,7 +91,8 @@ def signal_handler(
 ) -> SignalHandler:
     """Call ``handler(*args, **kwargs)`` in a greenlet at every ``signum``.
 
-    In the main thread only. The result's ``cancel()`` puts the former handling back.
+    Only in the main thread (elsewhere ValueError). The result's ``cancel()`` restores
+    the former handling.
     """
     return SignalHandler(signum, handler, *args, **kwargs)
 

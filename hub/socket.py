@@ -1,7 +1,7 @@
-"""The cooperative twin of the standard library's ``socket`` module.
+"""The cooperative version of the standard library's ``socket`` module.
 
-What waits is ours (socketobject.py, and the functions here); every other name is the
-standard library's, looked up there when asked for.
+The calls that wait are ours (socketobject.py, and the functions here); every other name
+is looked up in the standard library when it is first used.
 """
 
 import errno
@@ -22,8 +22,7 @@ SocketType = socket
 _GLOBAL_TIMEOUT: Any = (
     signature(_standard.create_connection).parameters["timeout"].default
 )
-"""Stands for `getdefaulttimeout`; the standard library's own, which http.client hands
-to us."""
+"""The standard library's mark for "use `getdefaulttimeout`"; http.client passes it."""
 
 
 def __getattr__(name: str) -> Any:
@@ -48,37 +47,36 @@ def getaddrinfo(
     proto: int = 0,
     flags: int = 0,
 ) -> list[Any]:
-    """As the standard library's; numeric addresses at once, others cached and in
-    threads."""
+    """As the standard library's; names are looked up in threads, and cached."""
     return network_of(get_hub()).resolver.getaddrinfo(
         host, port, family, type, proto, flags
     )
 
 
 def gethostbyname(hostname: str) -> str:
-    """The first IPv4 address of ``hostname``."""
+    """Return the first IPv4 address of ``hostname``."""
     found = getaddrinfo(hostname, None, _standard.AF_INET, _standard.SOCK_STREAM)
     address: str = found[0][4][0]
     return address
 
 
 def gethostbyname_ex(hostname: str) -> tuple[str, list[str], list[str]]:
-    """Name, aliases, IPv4 addresses."""
+    """Return (name, aliases, IPv4 addresses) of ``hostname``."""
     return network_of(get_hub()).resolver.call(_standard.gethostbyname_ex, hostname)
 
 
 def gethostbyaddr(ip_address: str) -> tuple[str, list[str], list[str]]:
-    """Name, aliases, addresses of an address."""
+    """Return (name, aliases, addresses) of an address."""
     return network_of(get_hub()).resolver.call(_standard.gethostbyaddr, ip_address)
 
 
 def getnameinfo(sockaddr: Any, flags: int) -> tuple[str, str]:
-    """Host and service of an address."""
+    """Return (host, service) of an address."""
     return network_of(get_hub()).resolver.call(_standard.getnameinfo, sockaddr, flags)
 
 
 def getfqdn(name: str = "") -> str:
-    """The fully qualified name of ``name``, or of this machine."""
+    """Return the fully qualified name of ``name``, or of this machine."""
     return network_of(get_hub()).resolver.call(_standard.getfqdn, name)
 
 
@@ -88,7 +86,7 @@ def getfqdn(name: str = "") -> str:
 def socketpair(
     family: int | None = None, type: int = 1, proto: int = 0
 ) -> tuple[socket, socket]:
-    """Two connected sockets."""
+    """Make two connected sockets."""
     pair = _standard.socketpair(family, type, proto)
     for end in pair:
         end.setblocking(False)
@@ -96,7 +94,7 @@ def socketpair(
 
 
 def fromfd(fd: int, family: int, type: int, proto: int = 0) -> socket:
-    """A socket on a duplicate of descriptor ``fd``."""
+    """Make a socket on a duplicate of descriptor ``fd``."""
     sock = _standard.fromfd(fd, family, type, proto)
     sock.setblocking(False)
     return wrap_socket(sock)
@@ -109,11 +107,10 @@ def create_connection(
     *,
     all_errors: bool = False,
 ) -> socket:
-    """A TCP connection to ``address`` (host, port): the first of its addresses that
-    answers.
+    """Connect by TCP to the first address of ``address`` (host, port) that accepts.
 
-    ``timeout`` covers each attempt. Raises the last OSError, or an ExceptionGroup of
-    all of them.
+    ``timeout`` is for each attempt (s). Raises the last OSError, or with ``all_errors``
+    an ExceptionGroup of all.
     """
     host, port = address[:2]
     errors: list[OSError] = []
@@ -141,7 +138,7 @@ def create_connection(
             raise ExceptionGroup("create_connection failed", errors)
         raise errors[-1]
     finally:
-        errors.clear()  # an error that holds its own traceback's locals is a cycle
+        errors.clear()  # an error in its own traceback's locals is a cycle
 
 
 def create_server(
@@ -152,7 +149,7 @@ def create_server(
     reuse_port: bool = False,
     dualstack_ipv6: bool = False,
 ) -> socket:
-    """A listening socket, as the standard library's."""
+    """Make a listening socket, as the standard library's."""
     if dualstack_ipv6 and not (
         _standard.has_dualstack_ipv6() and family == _standard.AF_INET6
     ):
@@ -186,8 +183,10 @@ def _wait(
 def wait(
     io: Waitable, timeout: float | None = None, timeout_exc: BaseException | None = None
 ) -> None:
-    """Wait for the watcher ``io``; TimeoutError (or ``timeout_exc``) after
-    ``timeout``."""
+    """Wait for the watcher ``io``.
+
+    Raises ``timeout_exc`` (default: TimeoutError) after ``timeout`` seconds.
+    """
     error = TimeoutError("timed out") if timeout_exc is None else timeout_exc
     get_hub().wait(io, timeout, error)
 
@@ -195,27 +194,26 @@ def wait(
 def wait_read(
     fileno: int, timeout: float | None = None, timeout_exc: BaseException | None = None
 ) -> None:
-    """Wait until ``fileno`` can be read; TimeoutError (or ``timeout_exc``) after
-    ``timeout``."""
+    """Wait until ``fileno`` can be read. See `wait` for the other arguments."""
     _wait(fileno, 1, timeout, timeout_exc)
 
 
 def wait_write(
     fileno: int, timeout: float | None = None, timeout_exc: BaseException | None = None
 ) -> None:
-    """Wait until ``fileno`` can be written."""
+    """Wait until ``fileno`` can be written. See `wait` for the other arguments."""
     _wait(fileno, 2, timeout, timeout_exc)
 
 
 def wait_readwrite(
     fileno: int, timeout: float | None = None, timeout_exc: BaseException | None = None
 ) -> None:
-    """Wait until ``fileno`` can be read or written."""
+    """Wait until ``fileno`` can be read or written. See `wait` for the others."""
     _wait(fileno, 3, timeout, timeout_exc)
 
 
 def cancel_wait(watcher: Any, error: OSError | None = None) -> None:
-    """Have whoever waits for ``watcher`` get ``error`` (EBADF) instead."""
+    """Raise ``error`` (default: EBADF) in the greenlet that waits for ``watcher``."""
     default = OSError(errno.EBADF, "file descriptor was closed in another greenlet")
     get_hub().cancel_wait(watcher, default if error is None else error)
 

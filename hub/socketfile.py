@@ -1,7 +1,7 @@
-"""Files and sockets: what ``makefile`` returns, and what ``sendfile`` does.
+"""Sockets as files: what ``makefile`` returns, and how ``sendfile`` works.
 
-The standard library's ``SocketIO`` reaches into private parts of its socket; this one
-needs ``recv_into``, ``send``, ``gettimeout`` and two calls that count the open files.
+The standard library's ``SocketIO`` uses private parts of its socket. This one needs
+only the methods of `FileSource`.
 """
 
 import errno
@@ -17,7 +17,7 @@ __all__ = ["FileSource", "SocketFile", "open_file", "send_by_kernel", "send_by_r
 
 
 class FileSource(Protocol):
-    """A socket as a file needs it."""
+    """The methods of a socket that a file uses."""
 
     def recv_into(
         self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0
@@ -33,8 +33,7 @@ class FileSource(Protocol):
 
 
 class SocketFile(io.RawIOBase):
-    """An unbuffered file on a socket, which stays open until the file is closed,
-    too."""
+    """An unbuffered file on a socket; the socket stays open as long as the file."""
 
     def __init__(self, sock: FileSource, mode: str) -> None:
         super().__init__()
@@ -53,21 +52,26 @@ class SocketFile(io.RawIOBase):
         return self._sock
 
     def readinto(self, buffer: "WriteableBuffer") -> int | None:
-        """Read into ``buffer``; None if the socket is non-blocking and has nothing."""
+        """Read into ``buffer``; None if the socket is non-blocking and has nothing.
+
+        Returns the number of bytes. Raises OSError once a read has timed out.
+        """
         self._check(self._reads, "readable")
         if self._timed_out:
             raise OSError("cannot read from timed out object")
         try:
             return self._source().recv_into(buffer)
         except TimeoutError:
-            self._timed_out = True  # a buffered reader may have lost what it had
+            self._timed_out = True  # a buffered reader may have lost data
             raise
         except BlockingIOError:
             return None
 
     def write(self, data: "ReadableBuffer") -> int | None:
-        """Write some of ``data``; None if the socket is non-blocking and takes
-        nothing."""
+        """Write some of ``data`` and return how many bytes.
+
+        None if the socket is non-blocking and accepts nothing.
+        """
         self._check(self._writes, "writable")
         try:
             return self._source().send(data)
@@ -80,32 +84,34 @@ class SocketFile(io.RawIOBase):
             raise io.UnsupportedOperation(f"file is not {what}")
 
     def readable(self) -> bool:
-        """Whether the mode lets it be read."""
+        """Whether the mode allows reading."""
         self._source()
         return self._reads
 
     def writable(self) -> bool:
-        """Whether the mode lets it be written."""
+        """Whether the mode allows writing."""
         self._source()
         return self._writes
 
     def seekable(self) -> bool:
-        """False."""
+        """Return False."""
         self._source()
         return False
 
     def fileno(self) -> int:
-        """The socket's descriptor."""
+        """Return the socket's descriptor."""
         return self._source().fileno()
 
     @property
     def name(self) -> int:
-        """The socket's descriptor, -1 once closed."""
+        """The socket's descriptor; -1 once closed."""
         return -1 if self._sock is None else self._sock.fileno()
 
     def close(self) -> None:
-        """Close the file, and the socket with it if that has been closed and this was
-        the last."""
+        """Close the file.
+
+        Closes the socket, if that was closed and had no other file.
+        """
         if not self.closed:
             super().close()
             if self._sock is not None:
@@ -121,7 +127,7 @@ def open_file(
     errors: str | None,
     newline: str | None,
 ) -> Any:
-    """The file object that ``socket.makefile`` documents."""
+    """Make the file object that ``socket.makefile`` documents."""
     if not set(mode) <= {"r", "w", "b"}:
         raise ValueError(f"invalid mode {mode!r} (only r, w, b allowed)")
     reading = "r" in mode or "w" not in mode
@@ -146,7 +152,7 @@ def open_file(
 
 
 class FileTarget(Protocol):
-    """A socket as sendfile needs it."""
+    """The methods of a socket that sendfile uses."""
 
     def sendall(self, data: "ReadableBuffer") -> None: ...
 
@@ -156,8 +162,10 @@ class FileTarget(Protocol):
 
 
 def send_by_kernel(sock: FileTarget, file: Any, offset: int, count: int | None) -> int:
-    """Send ``file`` by os.sendfile, or by reading it if that can't be; how many
-    bytes."""
+    """Send ``file`` by os.sendfile, or by reading it where that is impossible.
+
+    Returns the number of bytes sent.
+    """
     try:
         source = file.fileno()
         if os.fstat(source).st_size == 0:
@@ -184,7 +192,7 @@ def send_by_kernel(sock: FileTarget, file: Any, offset: int, count: int | None) 
 
 
 def send_by_reading(sock: FileTarget, file: Any, offset: int, count: int | None) -> int:
-    """Send ``file`` block by block; how many bytes."""
+    """Send ``file`` block by block; return the number of bytes sent."""
     if offset:
         file.seek(offset)
     sent = 0
@@ -199,6 +207,6 @@ def send_by_reading(sock: FileTarget, file: Any, offset: int, count: int | None)
 
 
 def _seek_past(file: Any, offset: int, sent: int) -> None:
-    """The file's position is behind what was sent, as the standard library has it."""
+    """Move the file's position past the bytes sent, as the standard library does."""
     if sent and hasattr(file, "seek"):
         file.seek(offset + sent)

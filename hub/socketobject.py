@@ -1,17 +1,18 @@
 """The cooperative socket: the standard library's calls and errors.
 
-A call that would block parks its greenlet instead. How, with `recv` as the example:
+A call that would block parks its greenlet instead. `recv` as the example:
 
-1. If the socket's read flag says "not ready", go to 3 (see poller.py for the flags).
+1. If the socket's read flag is clear ("not ready"), go to 3 (poller.py has the flags).
 2. Try the real call; if it works, return. On EAGAIN go to 3.
 3. ``hub.wait`` parks this greenlet until the poller reports the descriptor. Then 1.
 
-A socket's own time-out covers each wait (`sendall` and `connect`: the whole call) and
-raises TimeoutError; an enclosing ``Timeout`` is something else, and whichever ends
-first wins.
+A socket's own time-out is for each wait, for the whole call in `sendall`, and raises
+TimeoutError. It does not cover the name look-up of `connect`. An enclosing ``Timeout``
+is independent of it; whichever ends first is raised.
 
-The real socket is an attribute, not a base class: it is given by the hub's network, and
-the simulated network gives another.
+The real socket is an attribute and not a base class: the network of the hub makes it,
+and the simulated network makes another kind. Calls that never wait are in
+socketbase.py.
 """
 
 import errno
@@ -25,6 +26,7 @@ from hub.errors import ConcurrentObjectUseError
 from hub.hub import Hub
 from hub.poller import Direction, Registration
 from hub.resolver import is_numeric, network_of
+from hub.socketbase import Address, SocketBase
 from hub.socketfile import open_file, send_by_kernel
 
 if TYPE_CHECKING:
@@ -32,30 +34,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Address", "closed_socket", "socket", "wrap_socket"]
 
-Address = Any
 _STREAMS = (_standard.SOCK_STREAM,)
 _DONT_WAIT = int(_standard.MSG_DONTWAIT)  # as an enum each `&` is seven calls
 _NAMED = (_standard.AF_INET, _standard.AF_INET6)
 
 
-class socket:
-    """A socket whose calls wait cooperatively; see the standard library's for what they
-    do."""
+class socket(SocketBase):
+    """A socket whose calls wait cooperatively, as the standard library's otherwise."""
 
     __slots__ = (
         "__weakref__",
-        "_closed",
         "_files",
         "_reading",
         "_registration",
         "_shared",
-        "_sock",
         "_stream",
-        "_timeout",
         "_writing",
     )
-
-    _timeout: float | None
 
     def __init__(
         self,
@@ -86,7 +81,7 @@ class socket:
     # -- waiting -----------------------------------------------------------------------
 
     def _watch(self, hub: Hub) -> Registration:
-        """Register with the poller of ``hub``, leaving another thread's."""
+        """Register with the poller of ``hub``, and leave another thread's."""
         registration = self._registration
         if registration is not None:
             if (
@@ -103,8 +98,7 @@ class socket:
         return registration
 
     def _wait_readable(self) -> None:
-        """After EAGAIN, or with the flag clear: park until there is something to
-        read."""
+        """Park until there is something to read (after EAGAIN, or flag clear)."""
         hub = get_hub()
         registration = self._registration
         if registration is None or registration.poller is not hub.loop.poller:
@@ -125,8 +119,7 @@ class socket:
             raise TimeoutError("timed out")
 
     def _read(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
-        """``call(*args)``, as often as it takes. Only EAGAIN says that nothing is
-        left."""
+        """Repeat ``call(*args)`` until it works. Only EAGAIN clears the flag."""
         while True:
             direction = self._reading
             if direction is None or direction.ready or flags or self._timeout == 0.0:
@@ -151,7 +144,7 @@ class socket:
     # -- receiving ---------------------------------------------------------------------
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
-        """At most ``bufsize`` bytes; b"" at the end of the stream."""
+        """Receive at most ``bufsize`` bytes; b"" at the end of the stream."""
         while True:
             direction = self._reading
             if direction is None or direction.ready or flags or self._timeout == 0.0:
@@ -169,7 +162,7 @@ class socket:
     def recv_into(
         self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0
     ) -> int:
-        """Receive into ``buffer``; the number of bytes."""
+        """Receive into ``buffer``; return the number of bytes."""
         while True:
             direction = self._reading
             if direction is None or direction.ready or flags or self._timeout == 0.0:
@@ -195,7 +188,7 @@ class socket:
         )
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Address]:
-        """Data and the sender's address."""
+        """Receive (data, the sender's address)."""
         received: tuple[bytes, Address] = self._read(
             self._sock.recvfrom, bufsize, flags, flags=flags
         )
@@ -204,14 +197,14 @@ class socket:
     def recvfrom_into(
         self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0
     ) -> tuple[int, Address]:
-        """As `recvfrom`, into ``buffer``."""
+        """As `recvfrom`, into ``buffer``; return (number of bytes, address)."""
         received: tuple[int, Address] = self._read(
             self._sock.recvfrom_into, buffer, nbytes, flags, flags=flags
         )
         return received
 
     def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0) -> Any:
-        """Data, ancillary data, flags, address."""
+        """Receive (data, ancillary data, flags, address)."""
         return self._read(self._sock.recvmsg, bufsize, ancbufsize, flags, flags=flags)
 
     def recvmsg_into(
@@ -225,7 +218,7 @@ class socket:
     # -- sending -----------------------------------------------------------------------
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
-        """Send some of ``data``; how many bytes."""
+        """Send some of ``data``; return how many bytes."""
         while True:
             direction = self._writing
             if direction is None or direction.ready or flags or self._timeout == 0.0:
@@ -238,7 +231,7 @@ class socket:
             self._wait_writable(self._timeout)
 
     def sendall(self, data: "ReadableBuffer", flags: int = 0) -> None:
-        """Send all of ``data``. After an error nobody knows how much was sent."""
+        """Send all of ``data``. After an error it is unknown how much was sent."""
         size = len(data) if type(data) is bytes else memoryview(data).nbytes
         if size == 0:
             return
@@ -259,20 +252,26 @@ class socket:
                 self._wait_writable(rest)
 
     def sendto(self, data: "ReadableBuffer", *args: Any) -> int:
-        """``sendto(data[, flags], address)``."""
+        """``sendto(data[, flags], address)``; returns how many bytes."""
         if args and self.family in _NAMED:
             args = (*args[:-1], self._resolved(args[-1]))
         flags = args[0] if len(args) > 1 else 0
         return int(self._write(self._sock.sendto, data, *args, flags=flags))
 
     def sendmsg(self, buffers: Iterable["ReadableBuffer"], *args: Any) -> int:
-        """``sendmsg(buffers[, ancdata[, flags[, address]]])``."""
+        """``sendmsg(buffers[, ancdata[, flags[, address]]])``.
+
+        Returns how many bytes.
+        """
         flags = args[1] if len(args) > 1 else 0
         return int(self._write(self._sock.sendmsg, buffers, *args, flags=flags))
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send ``file`` from ``offset``, by os.sendfile where possible; how many
-        bytes."""
+        """Send ``file`` from ``offset``, by os.sendfile where possible.
+
+        Returns the number of bytes sent. Raises ValueError for a datagram or
+        non-blocking socket, a text file, or a ``count`` below 1.
+        """
         if not self._stream:
             raise ValueError("only SOCK_STREAM sockets can send a file")
         if self._timeout == 0.0:
@@ -286,15 +285,13 @@ class socket:
         return send_by_kernel(self, file, offset, count)
 
     def wait_and_call(self, call: Callable[..., Any], *args: Any) -> Any:
-        """``call(*args)``, waiting until we can be written as often as it says
-        EAGAIN."""
+        """Repeat ``call(*args)`` until it works; wait until writable at each EAGAIN."""
         return self._write(call, *args)
 
     # -- connecting --------------------------------------------------------------------
 
     def _resolved(self, address: Address) -> Address:
-        """``address`` with its host name replaced by the first address of the
-        family."""
+        """Replace the host name in ``address`` by its first address of the family."""
         if (
             not isinstance(address, tuple)
             or not address
@@ -332,12 +329,10 @@ class socket:
                 raise OSError(code, os.strerror(code))
 
     def connect_ex(self, address: Address) -> int:
-        """As `connect`; the error number returned, 0 for success."""
+        """As `connect`; return the error number instead, 0 for success."""
         try:
             self._connect(address)
-        except (
-            TimeoutError
-        ) as error:  # ours has no number; the network's own is ETIMEDOUT
+        except TimeoutError as error:  # ours has no number; the kernel's has ETIMEDOUT
             return error.errno or errno.EAGAIN
         except _standard.gaierror:
             raise
@@ -346,7 +341,7 @@ class socket:
         return 0
 
     def accept(self) -> tuple["socket", Address]:
-        """The next connection and its peer's address."""
+        """Return (the next connection, its peer's address)."""
         sock, address = self._read(self._sock.accept)
         sock.setblocking(False)
         return wrap_socket(sock), address
@@ -358,18 +353,20 @@ class socket:
         self._sock.bind(address)
 
     def listen(self, *backlog: int) -> None:
-        """Take connections from now on."""
+        """Accept connections from now on."""
         self._sock.listen(*backlog)
 
     def shutdown(self, how: int) -> None:
-        """End one direction or both."""
+        """Close one direction or both."""
         self._sock.shutdown(how)
 
     # -- the end -----------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close, once all files made from it are closed. Who waits gets EBADF as
-        OSError."""
+        """Close, once all files made from it are closed.
+
+        Greenlets that wait get EBADF.
+        """
         self._closed = True
         if self._files <= 0:
             self._really_close()
@@ -379,7 +376,7 @@ class socket:
         self._sock.close()
 
     def _forget(self, still_open: bool) -> None:
-        """Leave the poller; the descriptor's number means nothing to us from now on."""
+        """Leave the poller: the number of the descriptor may be reused from now on."""
         registration = self._registration
         if registration is not None:
             self._registration = self._reading = self._writing = None
@@ -390,28 +387,26 @@ class socket:
                     get_hub().cancel_wait(direction, error)
 
     def detach(self) -> int:
-        """Give the descriptor away; the socket counts as closed."""
+        """Return the descriptor and give it up; the socket counts as closed."""
         self._closed = True
         self._forget(still_open=True)
         descriptor: int = self._sock.detach()
         return descriptor
 
     def dup(self) -> "socket":
-        """A second socket for the same connection."""
-        self._shared = (
-            True  # the kernel keeps our registration while the other one is open
-        )
-        twin = wrap_socket(self._sock.dup())
-        twin._shared = True
-        twin._timeout = self._timeout
-        return twin
+        """Make a second socket for the same connection."""
+        self._shared = True  # the kernel keeps our registration while either is open
+        duplicate = wrap_socket(self._sock.dup())
+        duplicate._shared = True
+        duplicate._timeout = self._timeout
+        return duplicate
 
     def file_opened(self) -> None:
-        """A file was made from this socket."""
+        """Count a file that was made from this socket."""
         self._files += 1
 
     def file_closed(self) -> None:
-        """One of the files was closed."""
+        """Count a file as closed."""
         self._files -= 1
         if self._closed and self._files <= 0:
             self._really_close()
@@ -425,7 +420,7 @@ class socket:
         errors: str | None = None,
         newline: str | None = None,
     ) -> Any:
-        """A file object on this socket."""
+        """Make a file object on this socket."""
         return open_file(self, mode, buffering, encoding, errors, newline)
 
     def __enter__(self) -> "socket":
@@ -434,96 +429,16 @@ class socket:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    # -- what it is --------------------------------------------------------------------
-
-    @property
-    def family(self) -> Any:
-        """The address family."""
-        return self._sock.family
-
-    @property
-    def type(self) -> Any:
-        """SOCK_STREAM, SOCK_DGRAM, ..."""
-        return self._sock.type
-
-    @property
-    def proto(self) -> int:
-        """The protocol."""
-        proto: int = self._sock.proto
-        return proto
-
-    @property
-    def timeout(self) -> float | None:
-        """`gettimeout`."""
-        return self._timeout
-
-    def gettimeout(self) -> float | None:
-        """Seconds a call may wait; None: no limit; 0.0: non-blocking."""
-        return self._timeout
-
-    def settimeout(self, value: float | None) -> None:
-        """Set how many seconds a call may wait."""
-        if value is not None:
-            value = float(value)
-            if not value >= 0.0:
-                raise ValueError(f"a time-out can't be {value!r} seconds")
-        self._timeout = value
-
-    def setblocking(self, flag: bool) -> None:
-        """True: wait without limit; False: never wait."""
-        self._timeout = None if flag else 0.0
-
-    def getblocking(self) -> bool:
-        """Whether calls may wait."""
-        return self._timeout != 0.0
-
-    def fileno(self) -> int:
-        """The descriptor, -1 once closed."""
-        descriptor: int = self._sock.fileno()
-        return descriptor
-
-    def getpeername(self) -> Address:
-        """The other end's address."""
-        return self._sock.getpeername()
-
-    def getsockname(self) -> Address:
-        """Our address."""
-        return self._sock.getsockname()
-
-    def getsockopt(self, *args: Any) -> Any:
-        """``getsockopt(level, option[, buflen])``."""
-        return self._sock.getsockopt(*args)
-
-    def setsockopt(self, *args: Any) -> None:
-        """``setsockopt(level, option, value[, optlen])``."""
-        self._sock.setsockopt(*args)
-
-    def get_inheritable(self) -> bool:
-        """Whether a child process gets the descriptor."""
-        return bool(self._sock.get_inheritable())
-
-    def set_inheritable(self, inheritable: bool) -> None:
-        """Say whether a child process gets the descriptor."""
-        self._sock.set_inheritable(inheritable)
-
-    def __getstate__(self) -> None:
-        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
-
-    def __repr__(self) -> str:
-        inner = repr(self._sock).partition(" ")[2].rstrip(">")
-        state = " [closed]" if self._closed else ""
-        return f"<hub.socket.socket{state} {inner}>"
-
 
 def wrap_socket(sock: Any) -> socket:
-    """A twin around a non-blocking socket."""
-    twin = socket.__new__(socket)
-    twin._adopt(sock)
-    return twin
+    """Make a cooperative socket from a non-blocking one."""
+    wrapped = socket.__new__(socket)
+    wrapped._adopt(sock)
+    return wrapped
 
 
 def closed_socket() -> Any:
-    """A real socket that is closed: every call on it fails with EBADF."""
+    """Make a real socket that is closed: every call on it fails with EBADF."""
     closed = _standard.socket()
     closed.close()
     return closed

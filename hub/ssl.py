@@ -1,7 +1,7 @@
-"""The cooperative twin of the standard library's ``ssl`` module.
+"""The cooperative version of the standard library's ``ssl`` module.
 
-Contexts and functions; what happens on a connection is in sslsocket.py. Every name that
-is not here is the standard library's, looked up there when asked for.
+Contexts and functions are here; what happens on a connection is in sslsocket.py. Every
+other name is looked up in the standard library when it is first used.
 """
 
 import errno
@@ -13,19 +13,18 @@ from weakref import WeakKeyDictionary
 
 from hub.socket import create_connection
 from hub.socketobject import socket
-from hub.sslsocket import SSLSocket as SSLSocket  # a name of ours in this module too
+from hub.sslsocket import SSLSocket as SSLSocket  # the name is exported
 
 
 class SSLContext(_standard.SSLContext):
-    """The standard library's context, whose `wrap_socket` takes and gives our
-    sockets."""
+    """The standard library's context, with a `wrap_socket` for our sockets."""
 
     sslsocket_class: type[SSLSocket] = SSLSocket  # type: ignore[assignment]
     _owners: "WeakKeyDictionary[SSLObject, SSLSocket]"
 
     @property
     def owners(self) -> "WeakKeyDictionary[SSLObject, SSLSocket]":
-        """Which socket a TLS object belongs to, for callbacks."""
+        """The socket that each TLS object belongs to, for callbacks."""
         try:
             return self._owners
         except AttributeError:
@@ -41,7 +40,12 @@ class SSLContext(_standard.SSLContext):
         server_hostname: str | bytes | None = None,
         session: Any = None,
     ) -> SSLSocket:
-        """Take over ``sock``, which is closed for others then, and do the handshake."""
+        """Take over the descriptor of ``sock``, which is closed then, and do the
+        handshake.
+
+        Raises TypeError if ``sock`` is not a socket of the hub, NotImplementedError if
+        it is not a stream, ValueError for arguments that don't fit, SSLError, OSError.
+        """
         if not isinstance(sock, socket):
             raise TypeError(
                 f"the hub's ssl wraps the hub's sockets, not {type(sock).__name__}"
@@ -54,9 +58,8 @@ class SSLContext(_standard.SSLContext):
             )
         if self.check_hostname and not server_side and not server_hostname:
             raise ValueError("check_hostname requires server_hostname")
-        name = _ascii_name(
-            server_hostname
-        )  # while ``sock`` is still its owner's to close
+        # May raise, so before ``sock`` is taken over and has to be closed.
+        name = _ascii_name(server_hostname)
         connected = _is_connected(sock)
         if not connected:
             _refuse_early_data(sock)
@@ -77,8 +80,7 @@ class SSLContext(_standard.SSLContext):
 
     @property
     def sni_callback(self) -> Any:
-        """Called with (SSLSocket, server name, context) when a client has named its
-        host."""
+        """Called with (SSLSocket, server name, context) when a client sends a name."""
         return super().sni_callback
 
     @sni_callback.setter
@@ -104,9 +106,9 @@ def _is_connected(sock: socket) -> bool:
 
 
 def _refuse_early_data(sock: socket) -> None:
-    """Raise if something came before TLS on a connection that is closed by now.
+    """Raise SSLError if data came before TLS on a connection that is closed by now.
 
-    Whoever reads from what looks like a TLS socket would take it for authentic
+    A reader of what looks like a TLS socket would take it for authentic
     (CVE-2023-40217).
     """
     try:
@@ -122,7 +124,7 @@ def _refuse_early_data(sock: socket) -> None:
 
 
 def _ascii_name(host: str | bytes | None) -> str | None:
-    """``host`` as it goes into the handshake: internationalised names by IDNA.
+    """Return ``host`` as it is sent in the handshake: international names in IDNA form.
 
     Raises UnicodeError, a ValueError, if there is no such form.
     """
@@ -140,14 +142,15 @@ def create_default_context(
     capath: Any = None,
     cadata: Any = None,
 ) -> SSLContext:
-    """The standard library's default settings: certificates and host names are
-    verified."""
+    """Make a context that verifies certificates and host names.
+
+    The settings are the standard library's defaults.
+    """
     context = _standard.create_default_context(
         purpose, cafile=cafile, capath=capath, cadata=cadata
     )
-    context.__class__ = (
-        SSLContext  # the settings are its, version by version; wrap_socket is ours
-    )
+    # The settings are those of this Python version; only the class is ours.
+    context.__class__ = SSLContext
     return cast(SSLContext, context)
 
 
@@ -166,8 +169,7 @@ def _create_unverified_context(
     capath: Any = None,
     cadata: Any = None,
 ) -> SSLContext:
-    """The standard library's unofficial way around the verification, for those who use
-    it."""
+    """As the standard library's unofficial function, for programs that use it."""
     if protocol is None:
         client = purpose is Purpose.SERVER_AUTH
         protocol = (
@@ -195,7 +197,7 @@ def wrap_socket(
     suppress_ragged_eofs: bool = True,
     ciphers: str | None = None,
 ) -> SSLSocket:
-    """The standard library's until Python 3.11: better make an SSLContext."""
+    """As the standard library's until Python 3.11; new code makes an SSLContext."""
     if server_side and not certfile:
         raise ValueError("certfile must be specified for server-side operations")
     if keyfile and not certfile:
@@ -222,8 +224,10 @@ def get_server_certificate(
     ca_certs: str | None = None,
     timeout: float | None = None,
 ) -> str:
-    """The certificate of the server at ``addr``, as PEM; verified only if ``ca_certs``
-    is given."""
+    """Return the certificate of the server at ``addr`` as PEM.
+
+    It is verified only if ``ca_certs`` is given.
+    """
     context = SSLContext(ssl_version)
     context.check_hostname = False
     context.verify_mode = _standard.CERT_NONE

@@ -1,19 +1,18 @@
 """A TLS connection on two memory buffers.
 
 OpenSSL works on two memory buffers (``SSLContext.wrap_bio``), and this file moves bytes
-between them and our own socket. Against the other way, an SSL object on the descriptor
-itself:
+between them and our socket. The alternative is an SSL object on the descriptor itself.
+The buffers are better in three ways:
 
-* Nothing here depends on a descriptor, so TLS runs over the simulated network as well.
-* What blocks is our plain `recv` and `send`, so there is one place for readiness,
-  time-outs and ConcurrentObjectUseError; "the TLS layer holds data that epoll doesn't
-  know of" can't happen.
+* Nothing here depends on a descriptor, so TLS runs on the simulated network as well.
+* Only our plain `recv` and `send` block, so there is one place for readiness, time-outs
+  and ConcurrentObjectUseError, and the TLS layer holds no data that epoll misses.
 * One ``recv`` brings many records, where OpenSSL on a descriptor makes two calls for
   each.
 
-What has been encrypted must be sent, in order, whatever happens to the greenlet that
-was about to: `_flush` keeps the rest of an interrupted send in ``_unsent``, and goes on
-with it next time.
+Encrypted bytes must be sent, in order, whatever happens to the greenlet that sends
+them: `_flush` keeps the rest of an interrupted send in ``_unsent``, and the next
+`_flush` sends that first.
 """
 
 import ssl as _standard
@@ -42,8 +41,10 @@ _MAX_WRITE = 65536  # bytes encrypted before they are sent
 
 
 class SSLSocket(socket):
-    """A TLS connection, made by `SSLContext.wrap_socket`. Before and after TLS a plain
-    socket."""
+    """A TLS connection, made by `SSLContext.wrap_socket`.
+
+    Without TLS a plain socket.
+    """
 
     __slots__ = (
         "_context",
@@ -67,12 +68,15 @@ class SSLSocket(socket):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise TypeError(
-            "an SSLSocket has no public constructor: it is made by SSLContext.wrap_socket()"
+            "an SSLSocket has no public constructor: "
+            "it is made by SSLContext.wrap_socket()"
         )
 
     def _take_over(self, plain: socket, context: "SSLContext") -> None:
-        """Become the owner of the descriptor; ``plain`` is a closed socket from now
-        on."""
+        """Become the owner of the descriptor.
+
+        ``plain`` is a closed socket from now on.
+        """
         self._adopt(plain._sock)
         self._timeout = plain._timeout
         self._registration, self._reading, self._writing = (
@@ -125,8 +129,7 @@ class SSLSocket(socket):
     # -- moving bytes ------------------------------------------------------------------
 
     def _run(self, call: Callable[..., T], *args: Any) -> T:
-        """Have OpenSSL do one thing, feeding it until it can, and send what comes of
-        it."""
+        """Call OpenSSL until it can answer, receiving for it; send what it wrote."""
         while True:
             try:
                 result = call(*args)
@@ -142,11 +145,10 @@ class SSLSocket(socket):
                 return result
 
     def _run_read(self, call: Callable[..., T], *args: Any) -> T:
-        """As `_run`, but a reader never waits for room to send.
+        """As `_run`, but a reader never waits until it can send.
 
         If it did while both ends have full buffers, neither would read: a deadlock.
-        What it leaves unsent goes out with the next write; there rarely is any (a key
-        update).
+        What it leaves unsent (rare: a key update) goes out with the next write.
         """
         while True:
             try:
@@ -183,10 +185,12 @@ class SSLSocket(socket):
                 self._unsent = self._unsent[sent:]
 
     def _flush_at_once(self) -> None:
-        """Send what the kernel takes without waiting. Errors are left to those who
-        write."""
+        """Send what the kernel accepts without waiting.
+
+        The next write gets any error.
+        """
         if self._sending.locked():
-            return  # whoever sends will send ours, too
+            return  # the greenlet that sends will send this too
         with suppress(OSError):
             while self._unsent or self._outgoing.pending:
                 self._unsent = self._unsent or self._outgoing.read()
@@ -200,7 +204,7 @@ class SSLSocket(socket):
         self._run(self._object.do_handshake)
 
     def read(self, len: int = 1024, buffer: "WriteableBuffer | None" = None) -> Any:
-        """Up to ``len`` decrypted bytes, or how many were put into ``buffer``."""
+        """Return up to ``len`` decrypted bytes, or how many went into ``buffer``."""
         tls = self._object
         try:
             if buffer is None:
@@ -212,19 +216,17 @@ class SSLSocket(socket):
             raise
 
     def write(self, data: "ReadableBuffer") -> int:
-        """Encrypt and send some of ``data``; how many bytes."""
+        """Encrypt and send some of ``data``; return how many bytes."""
         view = memoryview(data).cast("B")[:_MAX_WRITE]
         if self._unsent:
-            self._flush()  # non-blocking before: nothing new until the old is out
+            self._flush()  # the rest of a non-blocking write goes first
         count = self._object.write(view) if view else 0
-        with suppress(
-            SSLWantWriteError
-        ):  # then it is on its way, as far as the caller knows
+        with suppress(SSLWantWriteError):  # to the caller these bytes count as sent
             self._flush()
         return count
 
     def recv(self, bufsize: int = 1024, flags: int = 0) -> bytes:
-        """At most ``bufsize`` bytes; b"" at the end."""
+        """Receive at most ``bufsize`` bytes; b"" at the end of the stream."""
         if self._tls is None:
             return super().recv(bufsize, flags)
         _refuse_flags(flags)
@@ -233,7 +235,7 @@ class SSLSocket(socket):
     def recv_into(
         self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0
     ) -> int:
-        """Receive into ``buffer``."""
+        """Receive into ``buffer``; return the number of bytes."""
         if self._tls is None:
             return super().recv_into(buffer, nbytes, flags)
         _refuse_flags(flags)
@@ -241,7 +243,7 @@ class SSLSocket(socket):
         return cast(int, self.read(size, buffer)) if size else 0
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
-        """Send some of ``data``."""
+        """Send some of ``data``; return how many bytes."""
         if self._tls is None:
             return super().send(data, flags)
         _refuse_flags(flags)
@@ -258,7 +260,7 @@ class SSLSocket(socket):
             view = view[self.write(view) :]
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send ``file`` by reading it: the kernel can't encrypt."""
+        """Send ``file`` by reading it, because the kernel can't encrypt."""
         if self._tls is None:
             return super().sendfile(file, offset, count)
         return send_by_reading(self, file, offset, count)
@@ -294,7 +296,7 @@ class SSLSocket(socket):
         super()._really_close()
 
     def pending(self) -> int:
-        """How many decrypted bytes are there without reading from the network."""
+        """How many decrypted bytes can be read without the network."""
         return 0 if self._tls is None else self._tls.pending()
 
     # -- connecting and ending ---------------------------------------------------------
@@ -313,7 +315,7 @@ class SSLSocket(socket):
         self._begin_tls()
 
     def accept(self) -> tuple["SSLSocket", Address]:
-        """The next connection, its handshake done."""
+        """Return (the next connection after its handshake, its peer's address)."""
         plain, address = super().accept()
         return self._context.wrap_socket(
             plain,
@@ -329,7 +331,7 @@ class SSLSocket(socket):
         return self
 
     def shutdown(self, how: int) -> None:
-        """End the connection below TLS."""
+        """Close the connection below TLS."""
         self._tls = None
         super().shutdown(how)
 
@@ -337,14 +339,14 @@ class SSLSocket(socket):
         return self
 
     def dup(self) -> socket:
-        """Not possible: the TLS state can't be in two places."""
+        """Not possible: two sockets can't share one TLS state."""
         raise NotImplementedError("can't dup() an SSLSocket")
 
     # -- what was agreed on ------------------------------------------------------------
 
     @property
     def context(self) -> "SSLContext":
-        """The context; a server-name callback may set another."""
+        """The context; a server-name callback may set another one."""
         return self._context
 
     @context.setter
@@ -354,7 +356,7 @@ class SSLSocket(socket):
 
     @property
     def session(self) -> Any:
-        """The session, for `SSLContext.wrap_socket` of a later connection."""
+        """The session, which `SSLContext.wrap_socket` takes for a later connection."""
         return self._session if self._tls is None else self._tls.session
 
     @session.setter
@@ -370,21 +372,20 @@ class SSLSocket(socket):
         return None if self._tls is None else self._tls.session_reused
 
     def getpeercert(self, binary_form: bool = False) -> Any:
-        """The peer's certificate, as a dict or DER."""
+        """Return the peer's certificate, as a dict or in DER."""
         self._check_connected()
         return self._object.getpeercert(binary_form)
 
     def cipher(self) -> tuple[str, str, int] | None:
-        """Name, protocol and secret bits of the cipher."""
+        """Return (name, protocol, secret bits) of the cipher; None without TLS."""
         return None if self._tls is None else self._tls.cipher()
 
     def version(self) -> str | None:
-        """ "TLSv1.3" and the like; None without TLS."""
+        """Return "TLSv1.3" or the like; None without TLS."""
         return None if self._tls is None else self._tls.version()
 
     def __getattr__(self, name: str) -> Any:
-        """selected_alpn_protocol, compression, ...: what OpenSSL knows about the
-        connection."""
+        """What OpenSSL knows about the connection, such as ``compression``."""
         if name.startswith("_") or not hasattr(SSLObject, name):
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}"
@@ -393,7 +394,7 @@ class SSLSocket(socket):
 
 
 def _nothing(*args: object, **kwargs: object) -> None:
-    """What is known about a connection that is not there yet."""
+    """Stands for a method of a TLS object that does not exist yet."""
 
 
 def _refuse_flags(flags: int) -> None:

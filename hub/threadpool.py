@@ -1,8 +1,9 @@
-"""Blocking work in native threads, so that the hub goes on meanwhile.
+"""Blocking work in native threads, while the hub goes on.
 
-A worker takes tasks from a plain `queue.SimpleQueue` and posts each result to the hub
-it came from, whose loop it wakes; everything but the work itself happens in the hub's
-thread. Workers are daemon threads: abandoned work does not hold the process at exit.
+A worker takes tasks from a `queue.SimpleQueue` of the standard library and passes each
+result to the loop of the hub that the task came from; everything but the work itself
+happens in the hub's thread. Workers are daemon threads: unfinished work does not delay
+the end of the process.
 """
 
 import concurrent.futures
@@ -27,15 +28,18 @@ Task = Callable[[], None]
 
 
 class _Workers:
-    """The threads of one pool. Knows no pool, so that a forgotten pool can end them."""
+    """The threads of one pool.
+
+    It holds no reference to the pool, so the pool can be freed.
+    """
 
     def __init__(self) -> None:
         self.tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self.size = 0
-        self.busy = 0  # tasks given and not finished, counted in the hub's thread
+        self.busy = 0  # tasks that have not ended, counted in the hub's thread
 
     def start_thread(self) -> None:
-        """One more thread."""
+        """Start one more thread."""
         self.size += 1
         name = f"hub-worker-{self.size}"
         threading.Thread(
@@ -43,31 +47,32 @@ class _Workers:
         ).start()
 
     def stop_threads(self) -> None:
-        """Have all threads end after the tasks they have been given."""
+        """Let all threads end after the tasks that are queued."""
         for _ in range(self.size):
             self.tasks.put(None)
         self.size = 0
 
 
 def _work(tasks: "queue.SimpleQueue[Task | None]") -> None:
-    """What a worker thread does."""
+    """The main function of a worker thread."""
     while (task := tasks.get()) is not None:
         task()
-        del task  # or the last task's result would live until the next task
+        del task  # or its result would live until the next task
     if (hub := get_hub_if_any()) is not None:
         hub.destroy()  # the work used the hub of its own thread
 
 
 class ThreadPool(Mapper):
-    """At most ``maxsize`` native threads, hired when needed.
+    """At most ``maxsize`` native threads, started when needed.
 
-    `spawn` waits while ``maxsize`` tasks are under way: back-pressure. To be used from
-    the thread that made it.
+    `spawn` waits while ``maxsize`` tasks run (back-pressure). A pool belongs to the
+    thread that made it: InvalidThreadUseError elsewhere. Raises ValueError if
+    ``maxsize`` is below 1.
     """
 
     def __init__(self, maxsize: int = 10) -> None:
         if maxsize < 1:
-            raise ValueError(f"a thread pool needs a thread at least, not {maxsize}")
+            raise ValueError(f"a thread pool needs at least one thread, not {maxsize}")
         self.maxsize = maxsize
         self._hub = get_hub()
         self._free = Semaphore(maxsize)
@@ -77,14 +82,14 @@ class ThreadPool(Mapper):
     def spawn(
         self, function: Callable[..., T], *args: Any, **kwargs: Any
     ) -> AsyncResult[T]:
-        """Have ``function`` run in a thread; the result comes in the AsyncResult."""
+        """Run ``function`` in a thread; return an AsyncResult for the result."""
         self._free.acquire()
         return self._submit(partial(function, *args, **kwargs), self._free.release)
 
     def submit(
         self, function: Callable[..., T], *args: Any, **kwargs: Any
     ) -> AsyncResult[T]:
-        """As `spawn`, but never waits: what finds no thread free queues up."""
+        """As `spawn`, but never waits: a task that finds no free thread is queued."""
         return self._submit(partial(function, *args, **kwargs), None)
 
     def _submit(
@@ -129,14 +134,16 @@ class ThreadPool(Mapper):
         return get_hub_if_any() is not self._hub
 
     def join(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until no task that `spawn` started runs."""
         for _ in range(self.maxsize):
             self._free.acquire()
         self._free.release(self.maxsize)
 
     def kill(self) -> None:
-        """Let the threads end after what they have; the pool may go on with new
-        ones."""
+        """Let the threads end after the tasks that are queued.
+
+        The pool can still be used; it starts new threads.
+        """
         self._workers.stop_threads()
 
     @property
@@ -145,7 +152,7 @@ class ThreadPool(Mapper):
         return self._workers.size
 
     def free_count(self) -> int:
-        """How many tasks `spawn` would take without waiting."""
+        """How many tasks `spawn` would accept without waiting."""
         return max(0, self._free.counter)
 
     def full(self) -> bool:
@@ -159,16 +166,19 @@ class ThreadPool(Mapper):
         return True
 
     def statistics(self) -> dict[str, int]:
-        """Threads and tasks."""
+        """How many threads and tasks there are, and the bound on threads."""
         return {"maxsize": self.maxsize, "threads": self.size, "tasks": len(self)}
 
     def __repr__(self) -> str:
-        return f"<ThreadPool at {id(self):#x} tasks={len(self)} size={self.size}/{self.maxsize}>"
+        size = f"{self.size}/{self.maxsize}"
+        return f"<ThreadPool at {id(self):#x} tasks={len(self)} size={size}>"
 
 
 class ThreadPoolExecutor(concurrent.futures.Executor):
-    """concurrent.futures' interface to a `ThreadPool`: its futures wait
-    cooperatively."""
+    """A `ThreadPool` as an executor of concurrent.futures.
+
+    Futures wait cooperatively.
+    """
 
     def __init__(self, max_workers: int = 10) -> None:
         self._pool = ThreadPool(max_workers)
@@ -177,8 +187,11 @@ class ThreadPoolExecutor(concurrent.futures.Executor):
     def submit(  # type: ignore[override]
         self, fn: Callable[..., T], /, *args: Any, **kwargs: Any
     ) -> AsyncResult[T]:
-        """The AsyncResult has a future's ``result``, ``done``, ``exception``,
-        ``cancel``."""
+        """Run ``fn`` in a thread.
+
+        The AsyncResult has a future's ``result``, ``done``, ``exception`` and
+        ``cancel``.
+        """
         if self._shut:
             raise RuntimeError("can't submit after shutdown")
         return self._pool.submit(fn, *args, **kwargs)
@@ -189,16 +202,19 @@ class ThreadPoolExecutor(concurrent.futures.Executor):
         *iterables: Iterable[Any],
         timeout: float | None = None,
     ) -> Iterable[T]:
-        """``map(fn, *iterables)`` in the threads, in order."""
+        """Iterate over the results of ``map(fn, *iterables)``, in order.
+
+        ``timeout`` is for each result (s).
+        """
         results = [self.submit(fn, *items) for items in zip(*iterables, strict=False)]
         return (result.get(timeout=timeout) for result in results)
 
     def kill(self) -> None:
-        """Let the threads end after what they have."""
+        """Let the threads end after the tasks that are queued."""
         self._pool.kill()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more; ``wait`` for what is under way."""
+        """Accept no more tasks; ``wait`` until those that were accepted have ended."""
         self._shut = True
         while wait and len(self._pool):
             self._pool.submit(lambda: None).wait()

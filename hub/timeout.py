@@ -1,14 +1,14 @@
-"""A budget for a block of code.
+"""Timeout: a limit on the time that a block of code may take.
 
     with Timeout(10):           raises itself in this greenlet after ten seconds
     with Timeout(10, False):    leaves the block silently
     with Timeout(10, error):    raises ``error``, an instance or a class
 
-Budgets raise; a single wait takes ``timeout=`` and returns. A Timeout is a
-BaseException, so that ``except Exception`` inside the block does not swallow it. Nested
-ones end their own block each; a handler tells which by ``is``.
+The limit of a block raises; a single wait takes ``timeout=`` and returns. A Timeout is
+a BaseException, so that ``except Exception`` inside the block does not swallow it.
+Nested ones end their own blocks; a handler tells them apart by ``is``.
 
-It fires only when control reaches the loop: code that computes can't be interrupted.
+It fires only when control reaches the loop: code that computes is not interrupted.
 """
 
 import math
@@ -30,8 +30,7 @@ Raisable = BaseException | type[BaseException]
 
 
 def check_seconds(seconds: "float | Timeout") -> Any:
-    """``seconds`` if it is a length of time; raises ValueError if negative or not a
-    number."""
+    """Return ``seconds``; ValueError if it is negative or not a number."""
     if not isinstance(seconds, Timeout) and not seconds >= 0:
         raise ValueError(
             f"{seconds!r} seconds: a time-out can't be negative; None means no limit"
@@ -40,11 +39,11 @@ def check_seconds(seconds: "float | Timeout") -> Any:
 
 
 class Timeout(BaseException):
-    """Raises in the greenlet that started it, ``seconds`` after `start`; None means
-    never.
+    """Raises in the greenlet that started it, ``seconds`` after `start` (None: never).
 
-    ``exception``: None raises the Timeout itself, False likewise, but ``with`` swallows
-    it; a string is shown in the message; an exception or a class is raised instead.
+    ``exception``: None raises the Timeout itself; False does so too, and ``with``
+    swallows it; a string goes into the message; an exception or a class is raised
+    instead. Raises ValueError if ``seconds`` is negative.
     """
 
     __slots__ = ("_loop", "_timer", "exception", "seconds")
@@ -61,7 +60,7 @@ class Timeout(BaseException):
         self._timer: Timer | None = None
 
     def start(self) -> None:
-        """Begin to count; raises RuntimeError if it has begun already."""
+        """Start the timer; RuntimeError if it runs already."""
         if self.pending:
             raise RuntimeError(f"{self!r} has been started already; cancel it first")
         seconds = self.seconds
@@ -70,8 +69,7 @@ class Timeout(BaseException):
             self._timer = loop.call_later(seconds, partial(self._fire, getcurrent()))
 
     def _fire(self, target: greenlet) -> None:
-        """Interrupt ``target``. Runs in the hub; only here and in greenlet.py is that
-        done."""
+        """Runs in the hub. Greenlets are interrupted only here and in greenlet.py."""
         if not target.dead:
             error = self.exception
             raised = self if error is None or isinstance(error, bool | str) else error
@@ -83,12 +81,11 @@ class Timeout(BaseException):
         timeout: "float | Timeout | None" = None,
         exception: Raisable | str | bool | None = None,
     ) -> "Timeout":
-        """A started Timeout; one that is given is started if it isn't yet, and
-        returned."""
-        budget = timeout if isinstance(timeout, Timeout) else cls(timeout, exception)
-        if not budget.pending:
-            budget.start()
-        return budget
+        """Return a started Timeout; one that is given is started if need be."""
+        limit = timeout if isinstance(timeout, Timeout) else cls(timeout, exception)
+        if not limit.pending:
+            limit.start()
+        return limit
 
     @property
     def pending(self) -> bool:
@@ -97,7 +94,7 @@ class Timeout(BaseException):
         return timer is not None and timer.callback is not None
 
     def cancel(self) -> None:
-        """Never fire for the present `start`. Idempotent; it can be started again."""
+        """Stop the timer. Idempotent; it can be started again."""
         timer = self._timer
         if timer is not None:
             self._timer = None
@@ -138,17 +135,19 @@ class Timeout(BaseException):
     def __repr__(self) -> str:
         state = " pending" if self.pending else ""
         error = "" if self.exception is None else f" exception={self.exception!r}"
-        return f"<{type(self).__name__} at {id(self):#x} seconds={self.seconds}{error}{state}>"
+        name = f"{type(self).__name__} at {id(self):#x}"
+        return f"<{name} seconds={self.seconds}{error}{state}>"
 
 
 Limit = float | Timeout | None
-"""What a ``timeout`` parameter takes: seconds, None for no limit, or a Timeout, which
-is started for the wait and raises itself (or what it was made to raise) when it
-fires."""
+"""What a ``timeout`` parameter accepts: seconds, None for no limit, or a Timeout.
+
+A Timeout is started for the wait, and raises as it does for a block.
+"""
 
 
 def timeout_error(timeout: Limit) -> Timeout:
-    """What to raise when a wait has ended by ``timeout``."""
+    """Return what to raise when a wait has ended by ``timeout``."""
     return timeout if isinstance(timeout, Timeout) else Timeout(timeout)
 
 
@@ -162,15 +161,17 @@ def with_timeout(
     timeout_value: T = _NO_VALUE,
     **kwargs: Any,
 ) -> T:
-    """``function(*args, **kwargs)`` under a Timeout; ``timeout_value``, if given,
-    instead of it."""
-    budget = Timeout(seconds)
-    budget.start()
+    """Call ``function(*args, **kwargs)`` within ``seconds``.
+
+    After that return ``timeout_value`` if it is given, or raise Timeout.
+    """
+    limit = Timeout(seconds)
+    limit.start()
     try:
         return function(*args, **kwargs)
     except Timeout as error:
-        if error is budget and timeout_value is not _NO_VALUE:
+        if error is limit and timeout_value is not _NO_VALUE:
             return timeout_value
         raise
     finally:
-        budget.cancel()
+        limit.cancel()

@@ -1,15 +1,14 @@
-"""Deadlines in order. Knows no clock, no greenlet, no loop: times are plain numbers
-given to it.
+"""Deadlines in order. Knows no clock, no greenlet and no loop: times are plain numbers.
 
-Nearly all timers are cancelled: a time-out guards something that works. So `cancel`
-must cost next to nothing, and must not wait for the deadline to free what the timer
-would have called. Here it empties the timer and leaves its shell in the heap; when more
-than half of the heap is shells, they are swept out together. That is O(1) a cancel, and
-no heap pop.
+Nearly all timers are cancelled, because most time-outs guard something that works. So
+`cancel` must cost next to nothing, and must free what the timer would have called
+before the deadline. It empties the timer and leaves it in the heap; when more than half
+of the heap is cancelled timers, all of them are removed together. That is O(1) for each
+cancel, without a heap pop.
 
 An insertion is O(1) too in the common case: a heap compares a new entry with its parent
-first, and a new deadline is mostly the latest. That is why there is no second structure
-(a FIFO for each duration) beside the heap; the README has the measurement.
+first, and a new deadline is mostly the latest. So there is no second structure (a FIFO
+for each duration) beside the heap; the README has the measurement.
 """
 
 from collections.abc import Callable
@@ -17,12 +16,11 @@ from heapq import heapify, heappop, heappush
 
 __all__ = ["Timer", "Timers"]
 
-_MIN_TO_SWEEP = 64  # shells; below this many a sweep is not worth its call
+_MIN_TO_SWEEP = 64  # cancelled timers; for fewer a sweep costs more than it saves
 
 
 class Timer:
-    """One deadline and what to call then; ``callback`` is None once cancelled or
-    fired."""
+    """One deadline and what to call then; no callback once cancelled or fired."""
 
     __slots__ = ("callback", "deadline")
 
@@ -37,17 +35,17 @@ class Timers:
 
     def __init__(self) -> None:
         self.heap: list[tuple[float, int, Timer]] = []
-        """(deadline, ticket, timer), the earliest first, shells among them."""
+        """(deadline, ticket, timer), the earliest first, cancelled timers included."""
         self.cancelled = 0
-        """How many of them are shells."""
+        """How many timers of the heap are cancelled."""
         self.ticket = 0
-        """The number that the next timer gets: equal deadlines fire in this order."""
+        """The number of the next timer; equal deadlines fire in this order."""
 
     def __len__(self) -> int:
         return len(self.heap) - self.cancelled
 
     def add(self, deadline: float, callback: Callable[[], object]) -> Timer:
-        """A timer for the absolute time ``deadline``."""
+        """Add a timer for the absolute time ``deadline``."""
         timer = Timer()
         timer.deadline = deadline
         timer.callback = callback
@@ -70,13 +68,13 @@ class Timers:
         self.cancelled = 0
 
     def pop_due(self, now: float, before: int) -> Callable[[], object] | None:
-        """End the earliest timer with a deadline up to ``now``; returns what it calls,
-        or None.
+        """Remove the earliest timer with a deadline up to ``now`` and return its
+        callback.
 
-        Timers with a ticket from ``before`` on stay: a caller that takes one after the
-        other gives the ticket of when it began, so that a timer that starts a timer for
-        "at once" can't keep it for ever. One at a time, because each may cancel the
-        next.
+        Returns None if there is none. A timer with a ticket from ``before`` on stays: a
+        caller that takes one after the other passes the ticket of when it began, so
+        that a timer that starts a timer for "at once" can't keep it for ever. It is one
+        at a time because each callback may cancel the next timer.
         """
         heap = self.heap
         while heap and heap[0][0] <= now:

@@ -1,25 +1,25 @@
 """The one place where a greenlet gives up control.
 
-Everything in the hub that waits ends in `Waiter.get`, and `get` is the only function
-that switches away from the greenlet that called. What follows from that:
+Every wait in the hub ends in `Waiter.get`, the only function that switches away from
+the greenlet that calls it. What follows from that:
 
-* **Waking is not running.** Whoever wakes only puts the waiter on the loop's list
-  (`wake_soon`). Its turn comes later, in order, and only then does the greenlet run.
-* **Only who waits is switched to.** A waiter serves one wait. Between being woken and
-  running, the greenlet may have left `get` by an exception (a Timeout, a kill). The
-  wake-up then finds nobody inside and does nothing, so it can never hit a later wait of
-  the same greenlet.
-* **Nobody else may switch in.** Whoever wakes sets the waiter's outcome before it
-  switches. A greenlet that runs again without an outcome was switched to by a stranger:
+* **Waking is not running.** `wake_soon` only appends the waiter to the loop's list. The
+  greenlet runs later, when the loop comes to that entry.
+* **Only a waiting greenlet is switched to.** A waiter serves one wait. Between the
+  wake-up and its turn the greenlet may leave `get` by an exception (a Timeout, a kill).
+  The wake-up then finds no greenlet in the waiter and does nothing, so it can never end
+  a later wait of the same greenlet.
+* **A foreign switch is an error.** A wake-up sets the waiter's outcome before the
+  switch. A greenlet that runs again without an outcome was resumed by something else:
   InvalidSwitchError.
-* **A gate may stand before the wait** (`gate`): cancel scopes and ``no_switch`` look at
-  every wait made under them without any other file knowing of them.
+* **A gate may check each wait** (`gate`): cancel scopes and ``no_switch`` see every
+  wait that is made under them, and no other file needs to know of them.
 
-Who takes over? The hub, in principle: it takes the next entry from its list, and if
-that is a waiter, switches to its greenlet. Where the next entry is a waiter `get` does
-just that itself and saves the way through the hub, a third of the cost of a switch. The
-hub keeps the upper hand by ``loop.budget``, which counts such entries too and sends
-control back to the loop to poll.
+Which greenlet runs next? In principle the hub decides: it takes the next entry from its
+list and, if that is a waiter, switches to its greenlet. If the next entry is a waiter,
+`get` switches to it directly and saves the detour through the hub, a third of the cost
+of a switch. ``loop.budget`` counts these switches too, and returns control to the loop
+in time to poll.
 """
 
 from contextvars import ContextVar
@@ -42,25 +42,25 @@ __all__ = ["Gate", "Waiter", "gate", "use_gates"]
 
 
 class Gate(Protocol):
-    """What looks at every wait made in a context."""
+    """An object that checks every wait made in a context."""
 
     def enter(self, waiter: "Waiter") -> None:
-        """The current greenlet is about to wait; raising keeps it from doing so."""
+        """Called before the current greenlet waits; an exception prevents the wait."""
         ...
 
     def leave(self, waiter: "Waiter") -> None:
-        """The wait is over, in whatever way."""
+        """Called after the wait, however it ended."""
         ...
 
 
 gate: ContextVar[Gate | None] = ContextVar("gate", default=None)
 """The innermost gate of this context; a greenlet inherits it from its spawner."""
 
-_gates_in_use = False  # spares every wait of a program without gates the look-up
+_gates_in_use = False  # without gates no wait needs to look one up
 
 
 def use_gates() -> None:
-    """To be called before the first gate is set."""
+    """Turn gates on; called before the first one is set."""
     global _gates_in_use
     _gates_in_use = True
 
@@ -84,16 +84,15 @@ _EXPIRED = object()
 
 
 class Waiter:
-    """One wait of one greenlet: `get` parks it, `switch` or `throw` let it go on.
+    """One wait of one greenlet: `get` parks it, `switch` or `throw` resumes it.
 
-    If it is let go before it parks, the value or the error is kept, and `get` does not
-    park.
+    A value or error that comes before `get` is kept, and `get` does not park then.
     """
 
     __slots__ = ("greenlet", "hub", "outcome", "since")
 
-    handles_error = True  # who waits for something takes its error, too
-    since: float  # when the wait began, by the loop's clock; only while it lasts
+    handles_error = True  # a greenlet that waits gets the error, too
+    since: float  # when the wait began (s, the loop's clock)
 
     def __init__(self, hub: "Hub | None" = None) -> None:
         self.hub = thread.hub if hub is None else hub
@@ -101,12 +100,12 @@ class Waiter:
         self.outcome: Any = PENDING
 
     def get(self) -> Any:
-        """Wait until let go; returns the value given to `switch`, raises what `throw`
-        was given.
+        """Park until resumed; return the value given to `switch`, raise the error of
+        `throw`.
 
         Raises BlockingSwitchOutError in the hub's own greenlet,
         ConcurrentObjectUseError if another greenlet is in this waiter,
-        InvalidSwitchError if a stranger switched in.
+        InvalidSwitchError after a foreign switch.
         """
         if self.outcome is PENDING:
             hub = self.hub
@@ -158,8 +157,10 @@ class Waiter:
         )
 
     def get_within(self, timeout: Limit) -> bool:
-        """Wait at most ``timeout`` seconds (None: for ever); False if the time was up
-        first."""
+        """Park for at most ``timeout`` seconds; return False if they were over first.
+
+        None means no limit. A Timeout raises instead.
+        """
         if timeout is None or self.outcome is not PENDING:
             self.get()
             return True
@@ -181,7 +182,10 @@ class Waiter:
             self.wake()
 
     def wake(self) -> None:
-        """Let the greenlet go on, now. For the loop only; others use `wake_soon`."""
+        """Resume the greenlet at once. For the loop only.
+
+        Other code uses `wake_soon`.
+        """
         if self.outcome is PENDING:
             self.outcome = None
         greenlet = self.greenlet
@@ -191,8 +195,7 @@ class Waiter:
     __call__ = wake
 
     def wake_soon(self) -> None:
-        """Have the greenlet go on when its turn comes. From any greenlet and any
-        thread."""
+        """Resume the greenlet when its turn comes. From any greenlet and any thread."""
         if self.outcome is PENDING:
             self.outcome = None
         loop = self.hub.loop
@@ -201,8 +204,10 @@ class Waiter:
             loop.wake()
 
     def switch(self, value: Any = None) -> None:
-        """Let the greenlet go on with ``value``: now if the loop calls, soon if another
-        does."""
+        """Resume the greenlet with ``value``.
+
+        At once if the hub's greenlet calls; if another one does, when its turn comes.
+        """
         self.outcome = value
         if getcurrent() is self.hub:
             self.wake()
@@ -219,7 +224,7 @@ class Waiter:
         self.wake_soon()
 
     def ready(self) -> bool:
-        """Whether it has been let go."""
+        """Whether it has been resumed."""
         return self.outcome is not PENDING
 
     def __repr__(self) -> str:

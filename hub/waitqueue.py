@@ -1,22 +1,21 @@
-"""A fair queue of waiting greenlets, for things of which each waiter takes one (items,
-permits).
+"""A fair queue of waiters, for things of which each waiter takes one (items, permits).
 
-The problem it solves once for all: a waiter is *woken* when something becomes
+It solves one problem for all its users. A waiter is *woken* when something becomes
 available, and runs later. In between
 
 * a third greenlet may come and take it: the woken one finds nothing, and the order is
-  lost;
-* the woken one may be interrupted by a Timeout or a kill: nobody takes what was meant
+  broken;
+* the woken one may be interrupted by a Timeout or a kill: nothing takes what was meant
   for it, and the next in the queue sleeps for ever (the lost wake-up).
 
-So being woken is a promise, and promises are counted (``woken``). Whoever wants to take
-something without waiting may do so only if more is available than promised. A waiter
-that leaves early gives its promise back, and its owner's ``serve`` is called, which
-hands it to the next one. The rule that every owner keeps: *the first* ``available``
-*waiters are woken, no more and no less*.
+So a wake-up is a promise, and promises are counted (``woken``). A greenlet may take
+something without waiting only if more is available than is promised. A waiter that
+leaves early gives its promise back, and its owner's ``serve`` is called, which passes
+the promise to the next waiter. The rule that every owner keeps: *the first*
+``available`` *waiters are woken, no more and no less*.
 
-Feeding from another native thread is allowed: ``serve`` then runs in the waiters' own
-thread.
+Another native thread may add to what is available; ``serve`` then runs in the waiters'
+own thread.
 """
 
 from collections import deque
@@ -31,27 +30,28 @@ __all__ = ["WaitQueue"]
 
 
 class WaitQueue:
-    """Waiters in the order of their coming. ``shared``: other threads may feed the
-    owner."""
+    """Waiters in the order in which they came.
+
+    ``shared``: other threads may add to what is available.
+    """
 
     __slots__ = ("_shared", "waiting", "woken")
 
     def __init__(self, shared: bool = False) -> None:
         self._shared = shared
         self.waiting: deque[Waiter] = deque()
-        """Those not woken yet."""
+        """The waiters that have not been woken yet."""
         self.woken = 0
-        """How many have been promised something and have not run yet."""
+        """How many waiters have a promise and have not run yet."""
 
     def wait(
         self, timeout: Limit, serve: Callable[[], object], first: bool = False
     ) -> bool:
-        """Queue up (``first``: before all others); True once woken, False after
-        ``timeout``.
+        """Join the queue (``first``: at its head); return True once woken.
 
-        After True the caller must take what it was promised before it waits for
-        anything else. ``serve`` is the owner's method that calls `serve_up_to` with
-        what is available.
+        Returns False after ``timeout`` seconds. After True the caller must take what it
+        was promised before it waits again. ``serve`` is the owner's method that calls
+        `serve_up_to` with what is available.
         """
         waiter = Waiter(thread.hub)
         if first:
@@ -60,7 +60,7 @@ class WaitQueue:
             self.waiting.append(waiter)
         try:
             if self._shared:
-                # a thread may have fed the owner between its last look and the append
+                # a thread may have added something between the last look and the append
                 serve()
             if timeout is None:
                 waiter.get()
@@ -81,7 +81,7 @@ class WaitQueue:
             serve()
 
     def serve_up_to(self, available: int, serve: Callable[[], object]) -> None:
-        """Wake the first waiters until ``available`` is spoken for."""
+        """Wake the first waiters until all that is ``available`` is promised."""
         waiting = self.waiting
         while waiting and available > self.woken:
             hub = waiting[0].hub
@@ -94,7 +94,7 @@ class WaitQueue:
             hub.loop.ready.append(waiter)
 
     def fail_all(self, error: type[BaseException]) -> None:
-        """Raise a new ``error`` in everyone who waits."""
+        """Raise a new ``error`` in every waiter."""
         while self.waiting:
             self.woken += 1
             self.waiting.popleft().throw_soon(error())

@@ -1,9 +1,8 @@
-"""gevent's watchers: objects with ``start(callback, *args)`` and ``stop()``, made by
-the loop.
+"""gevent's watchers: objects with ``start(callback, *args)`` and ``stop()``.
 
-For programs that talk to the loop directly, and for descriptors that are not our
-sockets. The hub's own sockets wait on `poller.Direction`, which has the same two methods and
-no more.
+The loop makes them, for programs that use the loop directly and for descriptors that
+are not our sockets. The hub's own sockets wait on `poller.Direction`, which has those
+two methods and no more.
 """
 
 from collections.abc import Callable
@@ -53,8 +52,8 @@ class Watcher:
     """What all watchers share: the callback, and whether they keep the loop alive
     (``ref``).
 
-    ``_counts`` says what being active adds by itself to what the loop counts as a
-    reason to go on: a timer is counted where it is kept, a signal is not.
+    ``_counts`` says how much an active watcher keeps the loop alive by other means: a
+    timer is counted in the heap, a signal nowhere.
     """
 
     _counts = 1
@@ -75,7 +74,7 @@ class Watcher:
 
     @property
     def ref(self) -> bool:
-        """Whether it keeps the loop from ending while it is active."""
+        """Whether it keeps the loop alive while it is active."""
         return self._ref
 
     @ref.setter
@@ -84,9 +83,9 @@ class Watcher:
         self._update_count()
 
     def _update_count(self) -> None:
-        wanted = int(self._ref) - self._counts if self.active else 0
-        self.loop.external += wanted - self._counted
-        self._counted = wanted
+        counted = int(self._ref) - self._counts if self.active else 0
+        self.loop.external += counted - self._counted
+        self._counted = counted
 
     def start(self, callback: Callable[..., object], *args: Any) -> None:
         """Call ``callback(*args)`` at every event from now on."""
@@ -100,7 +99,7 @@ class Watcher:
         self._update_count()
 
     def stop(self) -> None:
-        """Call no more. Idempotent; it can be started again."""
+        """Stop calling. Idempotent; it can be started again."""
         if self.active:
             self._disarm()
             self.callback = None
@@ -140,9 +139,8 @@ class Io(Watcher):
     ) -> None:
         super().__init__(loop, ref)
         if fd < 0 or not (read or write):
-            raise ValueError(
-                f"can't watch descriptor {fd} for {'something' if fd < 0 else 'nothing'}"
-            )
+            events = "an event" if fd < 0 else "nothing"
+            raise ValueError(f"can't watch descriptor {fd} for {events}")
         self.fd = fd
         self._read = read
         self._write = write
@@ -150,11 +148,10 @@ class Io(Watcher):
 
     def _arm(self) -> None:
         registration = self.loop.poller.watch(self.fd)
-        wanted = [registration.reading] * self._read + [
-            registration.writing
-        ] * self._write
+        directions = [registration.reading] * self._read
+        directions += [registration.writing] * self._write
         try:
-            for direction in wanted:
+            for direction in directions:
                 direction.start(self._run)
                 self._directions.append(direction)
             self.loop.poller.rearm(self.fd)
@@ -180,7 +177,7 @@ class Io(Watcher):
 
 
 class TimerWatcher(Watcher):
-    """Calls after a time, and then again and again if asked to."""
+    """Calls after some time, and then repeatedly if asked to."""
 
     def __init__(
         self, loop: "Loop", after: float, repeat: float = 0.0, ref: bool = True
@@ -198,14 +195,16 @@ class TimerWatcher(Watcher):
     def start(
         self, callback: Callable[..., object], *args: Any, update: bool = True
     ) -> None:
-        """Call after ``after`` seconds from now. ``update`` is gevent's, and always so
-        here."""
+        """Call ``after`` seconds from now.
+
+        ``update`` is gevent's, and without effect.
+        """
         super().start(callback, *args)
 
     def again(
         self, callback: Callable[..., object], *args: Any, update: bool = True
     ) -> None:
-        """Start over, the first call after ``repeat`` seconds."""
+        """Start again, with the first call after ``repeat`` seconds."""
         self.stop()
         self.after = self.repeat
         self.start(callback, *args)
@@ -225,7 +224,7 @@ class TimerWatcher(Watcher):
             callback(*args)
 
     def _end(self) -> None:
-        """After the only call: the loop has let go of the timer, so do we."""
+        """Drop the fired timer after the only call."""
         self._timer = None
         self.callback = None
         self.args = ()
@@ -248,13 +247,13 @@ class Async(Watcher):
         self._sent = False
 
     def send(self) -> None:
-        """Have the callback called soon. From any thread."""
+        """Schedule the callback. From any thread."""
         if not self._sent:
             self._sent = True
             self.loop.call_soon(self._deliver)
 
     def send_ignoring_arg(self, _ignored: object) -> None:
-        """`send`, as a link callback."""
+        """`send`, as a link's callback."""
         self.send()
 
     def _deliver(self) -> None:

@@ -1,4 +1,4 @@
-"""Checks for tests: a block that must not wait, and one that must leave nothing behind."""
+"""Checks for tests: blocks that must not wait, or must leave nothing behind."""
 
 import gc
 import os

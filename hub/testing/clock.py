@@ -1,16 +1,14 @@
-"""Clocks for tests, and the pollers that go with them: the ground of ``hub.testing``.
+"""Clocks for tests, and the pollers that belong to them.
 
-One clock jumps.
+`VirtualClock` jumps. When nothing is ready and no thread works, waiting would only pass
+time; so its poller moves the clock to the next deadline instead. Real descriptors still
+work: they are polled before each jump, and waited for while a thread works or when
+there is no deadline.
 
-When nothing is ready and no thread is at work, waiting would only pass time. So the
-poller moves the clock to the next deadline instead. Real descriptors still work: they
-are looked at before each jump, and waited for while a thread works or when there is no
-deadline at all.
-
-The other one is real time without the machine's stalls. Where the process was stopped,
-or got no CPU for a while, real time-outs expire that nobody would have seen otherwise.
-So this clock is read often, by polls of at most `MAX_STEP` seconds, and takes what lies
-between two looks for no more than that.
+`SteadyClock` is real time without the machine's stalls. When the process is stopped or
+gets no CPU for a while, real time-outs expire although no peer was slow. So this clock
+is read often, because polls take at most `MAX_STEP` seconds, and it counts the time
+between two readings as no more than that.
 """
 
 from collections.abc import Callable
@@ -25,13 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["MAX_STEP", "SteadyClock", "SteadyPoller", "VirtualClock", "VirtualPoller"]
 
 MAX_STEP = 0.02
-"""Seconds between two looks at a steady clock that count; what is more is a stall."""
+"""How far a steady clock moves between two readings at most (s); more is a stall."""
 
-_FIRST_SIMULATED = 1 << 30  # descriptors from here on exist in no kernel
+_FIRST_SIMULATED = 1 << 30  # descriptors from here on are simulated
 
 
 class VirtualClock:
-    """Seconds that pass only when told to."""
+    """Seconds that pass only when a poller or a test moves ``time``."""
 
     def __init__(self, start: float = 0.0) -> None:
         self.time = start
@@ -42,8 +40,7 @@ class VirtualClock:
 
 
 class VirtualPoller(EpollPoller):
-    """epoll for real descriptors, entries without a kernel for simulated ones, jumps
-    for time."""
+    """epoll for real descriptors, flags alone for simulated ones, jumps for time."""
 
     __slots__ = ("_next_simulated", "clock", "loop")
 
@@ -55,7 +52,7 @@ class VirtualPoller(EpollPoller):
         self._next_simulated = _FIRST_SIMULATED
 
     def new_descriptor(self) -> int:
-        """A descriptor for a simulated socket."""
+        """Return a number for a simulated socket."""
         self._next_simulated += 1
         return self._next_simulated
 
@@ -72,18 +69,20 @@ class VirtualPoller(EpollPoller):
             super().rearm(fd)
 
     def unregister(self, registration: Registration, still_open: bool) -> None:
-        """Forget an entry."""
+        """Forget a registration."""
         super().unregister(
             registration, still_open and registration.fd < _FIRST_SIMULATED
         )
 
     def report(self, fd: int, mask: int) -> None:
-        """What the simulated network has to say about one of its descriptors."""
+        """Process one event of a simulated descriptor."""
         self.take([(fd, mask)], self.loop.call_soon)
 
     def waited_for(self) -> bool:
-        """Whether somebody waits for a real descriptor: a simulated one needs a timer
-        to stir."""
+        """Whether a greenlet waits for a real descriptor.
+
+        Simulated descriptors don't count: only a timer can change their state.
+        """
         return any(
             direction.callback is not None and direction.ref
             for registration in self._registrations.values()
@@ -94,20 +93,19 @@ class VirtualPoller(EpollPoller):
     def poll(
         self, timeout: float | None, schedule: Callable[[Callback], object]
     ) -> None:
-        """Take in real events; without any, jump."""
+        """Process real events; if there are none, jump."""
         super().poll(0.0, schedule)
         if timeout == 0.0 or self.loop.busy:
             return
         if timeout is None or self.loop.external > 0:
-            super().poll(None, schedule)  # a thread, a signal: that is real time
+            super().poll(None, schedule)  # a thread or a signal takes real time
         else:
             self.clock.time += timeout
             self.clock.jumps += 1
 
 
 class SteadyClock:
-    """Monotonic seconds, of which no more than `MAX_STEP` pass from one look to the
-    next."""
+    """Monotonic seconds, at most `MAX_STEP` from one reading to the next."""
 
     def __init__(self, real: Callable[[], float] = monotonic) -> None:
         self._real = real
@@ -121,12 +119,12 @@ class SteadyClock:
 
 
 class SteadyPoller(EpollPoller):
-    """epoll, for no longer than `MAX_STEP` while somebody waits for a time."""
+    """epoll for at most `MAX_STEP` seconds while there is a deadline."""
 
     __slots__ = ()
 
     def poll(
         self, timeout: float | None, schedule: Callable[[Callback], object]
     ) -> None:
-        """Take in events; without any the loop looks at its clock and comes back."""
+        """Process events; without any, return so that the loop reads its clock."""
         super().poll(timeout if timeout is None else min(timeout, MAX_STEP), schedule)

@@ -1,15 +1,14 @@
-"""A network in memory, for tests in virtual time: hosts, latency, bandwidth, loss,
-resets, names.
+"""A network in memory, for tests in virtual time.
 
-Its sockets have the calls of a non-blocking socket of the operating system, so the
-hub's sockets and TLS run on them unchanged. Everything that happens on the way is a
-timer of the loop, and every choice comes from one random generator: the same seed gives
-the same run.
+It simulates hosts, latency, bandwidth, loss, resets and names. Its sockets have the
+calls of a non-blocking socket of the operating system, so the hub's sockets and TLS run
+on them unchanged. Everything that happens in transit is a timer of the loop, and every
+choice comes from one random generator: the same seed gives the same run.
 
 The model is TCP as its users see it: bytes arrive in order and none is lost. A lost
-segment comes later, by the time a retransmission takes (doubling from 0.2 s). While two
-hosts are partitioned nothing arrives, and is tried again every second. A sender may be
-64 KiB ahead of the reader. Datagrams that are lost are lost.
+segment arrives later, by the time that retransmissions take (from 0.2 s on, doubling).
+While two hosts are partitioned nothing arrives, and delivery is tried again every
+second. A sender may be 64 KiB ahead of the reader. A lost datagram stays lost.
 """
 
 import errno
@@ -34,11 +33,10 @@ _RETRANSMIT = 0.2  # seconds, doubling
 
 @dataclass
 class Host:
-    """One machine: how far away it is and what may go wrong on the way. May be changed
-    any time.
+    """One machine: how far away it is, and what may fail in transit.
 
-    ``latency`` in seconds one way, ``bandwidth`` in bytes a second for each connection;
-    ``loss`` and ``reset`` are the chances of each segment.
+    ``latency`` is one way (s), ``bandwidth`` of each connection (bytes/s); ``loss`` and
+    ``reset`` are probabilities for each segment. All may be changed at any time.
     """
 
     address: str
@@ -51,7 +49,7 @@ class Host:
 
 @dataclass
 class _SimulatedResolver:
-    """The simulated resolver."""
+    """The simulated resolver. ``latency`` of each query (s)."""
 
     network: "SimulatedNetwork"
     latency: float = 0.0
@@ -66,7 +64,10 @@ class _SimulatedResolver:
         proto: int = 0,
         flags: int = 0,
     ) -> list[AddressInfo]:
-        """Addresses from the table, after ``latency``; gaierror for unknown names."""
+        """Return addresses from the table, after ``latency``.
+
+        Gaierror for unknown names.
+        """
         name = host.decode() if isinstance(host, bytes) else host or "127.0.0.1"
         found: list[str] | OSError | None = [name]
         if not is_numeric(name):
@@ -90,14 +91,14 @@ class _SimulatedResolver:
         return infos
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
-        """The other look-ups are not simulated."""
+        """Raise gaierror: the other look-ups are not simulated."""
         raise _standard.gaierror(
             _standard.EAI_FAIL, f"{function.__name__} is not simulated"
         )
 
 
 class SimulatedNetwork:
-    """Hosts and what lies between them. ``dns_latency`` in seconds."""
+    """The hosts, and the network between them."""
 
     def __init__(self, loop: Loop, poller: VirtualPoller, seed: int = 0) -> None:
         self.loop = loop
@@ -113,8 +114,10 @@ class SimulatedNetwork:
         self._next_port = 32768
 
     def host(self, name: str, *addresses: str, **qualities: Any) -> Host:
-        """A host called ``name``; several addresses are the same machine. See
-        `Host`."""
+        """Add a host called ``name``; several addresses are the same machine.
+
+        The keyword arguments are the fields of `Host`.
+        """
         machine = Host(addresses[0], **qualities)
         for address in addresses:
             self.hosts[address] = machine
@@ -126,13 +129,13 @@ class SimulatedNetwork:
         self._partitions.add(frozenset((one, other or CLIENT)))
 
     def heal(self, one: str, other: str | None = None) -> None:
-        """Let things pass again."""
+        """Let traffic pass again."""
         self._partitions.discard(frozenset((one, other or CLIENT)))
 
     def socket(
         self, family: int, type: int, proto: int, fileno: int | None
     ) -> "SimulatedSocket":
-        """A simulated socket; real descriptors can't be adopted."""
+        """Make a simulated socket; OSError for a real descriptor."""
         if fileno is not None:
             raise OSError(errno.EBADF, "a simulated network has no real descriptors")
         return SimulatedSocket(self, family, type, proto)
@@ -144,7 +147,7 @@ class SimulatedNetwork:
         return self.hosts.get(one) or Host(one), self.hosts.get(other) or Host(other)
 
     def delay(self, one: str, other: str) -> float:
-        """Seconds until something sent now arrives, retransmissions included."""
+        """How long a segment that is sent now takes, retransmissions included (s)."""
         ends = self.path(one, other)
         time = sum(end.latency for end in ends)
         wait = _RETRANSMIT
@@ -162,7 +165,7 @@ class SimulatedNetwork:
         return known and not any(end.unreachable for end in self.path(one, other))
 
     def free_port(self) -> int:
-        """A port nobody uses."""
+        """Return a port that is not in use."""
         self._next_port = self._next_port + 1 if self._next_port < 60999 else 32768
         return self._next_port
 

@@ -1,5 +1,4 @@
-"""The sockets of the simulated network: a non-blocking socket's calls and errors, in
-memory."""
+"""The sockets of the simulated network, with the calls of a non-blocking socket."""
 
 import errno
 import os
@@ -20,15 +19,13 @@ __all__ = ["CLIENT", "WINDOW", "SimulatedSocket"]
 Endpoint = tuple[str, int]
 
 CLIENT = "198.51.100.1"
-"""Where sockets stand that are bound to no host (an address of RFC 5737)."""
+"""The address of sockets that are bound to no host (from RFC 5737)."""
 
 WINDOW = 65536
-"""Bytes that may be on the way or unread in one direction."""
+"""Bytes that may be in flight or unread in one direction."""
 
-_RETRY_INTERVAL, _CONNECT_TIMEOUT = (
-    1.0,
-    127.0,
-)  # seconds; Linux gives up connecting after 127
+_RETRY_INTERVAL = 1.0  # seconds between two connection requests
+_CONNECT_TIMEOUT = 127.0  # seconds, as on Linux
 
 
 def _os_error(code: int) -> OSError:
@@ -36,7 +33,7 @@ def _os_error(code: int) -> OSError:
 
 
 class SimulatedSocket:
-    """One end of a simulated connection: a non-blocking socket's calls and errors."""
+    """One end of a simulated connection; its calls and errors are a real socket's."""
 
     def __init__(
         self, network: "SimulatedNetwork", family: int, type: int, proto: int
@@ -50,11 +47,10 @@ class SimulatedSocket:
         self._peer_name: Endpoint | None = None
         self._peer: SimulatedSocket | None = None
         self._received: deque[bytes] = deque()
-        self._unread = 0  # bytes in it
+        self._unread = 0  # bytes received and not read
         self._in_flight = 0  # bytes sent to the peer that have not arrived
-        self._arrivals: deque[Callable[[], object]] = (
-            deque()
-        )  # arrivals to come, in order
+        self._arrivals: deque[Callable[[], object]] = deque()
+        """What is called at each arrival to come, in order."""
         self._free_at = 0.0  # when the last byte sent has left
         self._last_arrival = 0.0
         self._backlog: deque[SimulatedSocket] | None = None
@@ -67,7 +63,10 @@ class SimulatedSocket:
     # -- names -------------------------------------------------------------------------
 
     def bind(self, address: Any) -> None:
-        """Take a local address; port 0 chooses one."""
+        """Take a local address (port 0: any free port).
+
+        OSError EADDRINUSE if it is taken.
+        """
         host, port = address[:2]
         port = port or self.network.free_port()
         if self.network.bound.setdefault((self.type, host, port), self) is not self:
@@ -81,11 +80,11 @@ class SimulatedSocket:
         return self._name
 
     def getsockname(self) -> Endpoint:
-        """Our address."""
+        """Return our own address."""
         return self._name or ("0.0.0.0", 0)
 
     def getpeername(self) -> Endpoint:
-        """The other end's; ENOTCONN without one."""
+        """Return the peer's address; OSError ENOTCONN without a peer."""
         if self._peer_name is None or self._peer is None:
             raise _os_error(errno.ENOTCONN)
         return self._peer_name
@@ -93,11 +92,11 @@ class SimulatedSocket:
     # -- connecting --------------------------------------------------------------------
 
     def listen(self, backlog: int = 128) -> None:
-        """Take connections."""
+        """Accept connections from now on."""
         self._backlog = deque()
 
     def connect(self, address: Any) -> None:
-        """Begin to connect; always EINPROGRESS, or EISCONN."""
+        """Start to connect; always raises OSError: EINPROGRESS, or EISCONN."""
         self._check_open()
         if self._peer is not None:
             raise _os_error(errno.EISCONN)
@@ -113,7 +112,7 @@ class SimulatedSocket:
     def _request_connection(
         self, target: Endpoint, name: Endpoint, deadline: float
     ) -> None:
-        """Send a connection request, and again while it does not get through."""
+        """Send a connection request; repeat it while the hosts are partitioned."""
         network = self.network
         if self._fd < 0:
             return
@@ -137,7 +136,7 @@ class SimulatedSocket:
             )
 
     def _connection_requested(self, target: Endpoint, name: Endpoint) -> None:
-        """The request is at the other host: a new socket there, or a refusal back."""
+        """The request is at the other host: make a socket there, or refuse."""
         network = self.network
         back = network.delay(target[0], name[0])
         listener = network.listener(_standard.SOCK_STREAM, target)
@@ -158,7 +157,10 @@ class SimulatedSocket:
             self._report(EPOLLOUT)
 
     def accept(self) -> tuple["SimulatedSocket", Endpoint]:
-        """The next connection."""
+        """Return (the next connection, its peer's address).
+
+        OSError EAGAIN without one.
+        """
         self._check_open()
         if self._backlog is None:
             raise _os_error(errno.EINVAL)
@@ -169,7 +171,7 @@ class SimulatedSocket:
         return accepted, accepted._peer_name
 
     def _fail(self, code: int) -> None:
-        """The connection is broken: both directions end with an error."""
+        """Break the connection: both directions end with an error."""
         if self._fd >= 0 and not self._error:
             self._error = code
             self._report(EPOLLERR | EPOLLHUP | EPOLLIN | EPOLLOUT)
@@ -177,7 +179,7 @@ class SimulatedSocket:
     # -- sending -----------------------------------------------------------------------
 
     def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
-        """Send some of ``data``; EAGAIN while the peer is a window behind."""
+        """Send some of ``data``; OSError EAGAIN while the peer's window is full."""
         self._check_open()
         self._raise_error()
         peer = self._peer
@@ -187,16 +189,16 @@ class SimulatedSocket:
             raise _os_error(errno.EPIPE)
         if peer is None:
             raise _os_error(errno.ENOTCONN)
-        room = WINDOW - peer._unread - self._in_flight
-        if room <= 0:
+        space = WINDOW - peer._unread - self._in_flight
+        if space <= 0:
             raise _os_error(errno.EAGAIN)
-        segment = bytes(memoryview(data).cast("B")[:room])
+        segment = bytes(memoryview(data).cast("B")[:space])
         self._in_flight += len(segment)
         self._transmit(partial(self._deliver, segment), len(segment))
         return len(segment)
 
     def _transmit(self, arrival: Callable[[], object], size: int) -> None:
-        """Have ``arrival`` called at the other end, after what was sent before."""
+        """Call ``arrival`` at the other end, after all that was sent before."""
         network, (here, there) = self.network, self._ends()
         network.segments += 1
         rates = [end.bandwidth for end in network.path(here, there) if end.bandwidth]
@@ -213,8 +215,7 @@ class SimulatedSocket:
         return self._name[0], self._peer_name[0]
 
     def _advance(self) -> None:
-        """The first of the line arrives, unless the way is cut (then later) or a reset
-        comes."""
+        """Let the first arrival happen, unless it is delayed or reset."""
         network, (here, there) = self.network, self._ends()
         if network.cut(here, there):
             network.loop.call_later(_RETRY_INTERVAL, self._advance)
@@ -230,7 +231,7 @@ class SimulatedSocket:
         self._in_flight -= len(segment)
         peer = self._peer
         if peer is None or peer._fd < 0:
-            self._fail(errno.ECONNRESET)  # nobody there: the answer is a reset
+            self._fail(errno.ECONNRESET)  # closed: the answer is a reset
             return
         peer._received.append(segment)
         peer._unread += len(segment)
@@ -242,7 +243,7 @@ class SimulatedSocket:
                 end._fail(errno.ECONNRESET)
 
     def sendto(self, data: "ReadableBuffer", *args: Any) -> int:
-        """Send a datagram; nobody knows whether it arrives."""
+        """Send a datagram, which may be lost; return its size."""
         self._check_open()
         network, name = self.network, self._bind_if_needed()
         payload, target = bytes(data), args[-1][:2]
@@ -270,8 +271,7 @@ class SimulatedSocket:
     # -- receiving ---------------------------------------------------------------------
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
-        """At most ``bufsize`` bytes of what has arrived; b"" at the end of the
-        stream."""
+        """Receive at most ``bufsize`` bytes; b"" at the end of the stream."""
         self._check_open()
         if self.type == _standard.SOCK_DGRAM:
             return self.recvfrom(bufsize, flags)[0]
@@ -287,29 +287,29 @@ class SimulatedSocket:
         taken = bytearray()
         while self._received and len(taken) < size:
             segment = self._received.popleft()
-            room = size - len(taken)
-            taken += segment[:room]
-            if len(segment) > room:
-                self._received.appendleft(segment[room:])
+            space = size - len(taken)
+            taken += segment[:space]
+            if len(segment) > space:
+                self._received.appendleft(segment[space:])
         if peek and taken:
             self._received.appendleft(bytes(taken))
         elif taken:
             self._unread -= len(taken)
             if self._peer is not None:
-                self._peer._report(EPOLLOUT)  # there is room again
+                self._peer._report(EPOLLOUT)  # there is space again
         return bytes(taken)
 
     def recv_into(
         self, buffer: "WriteableBuffer", nbytes: int = 0, flags: int = 0
     ) -> int:
-        """Receive into ``buffer``."""
+        """Receive into ``buffer``; return the number of bytes."""
         view = memoryview(buffer).cast("B")
         data = self.recv(nbytes or len(view), flags)
         view[: len(data)] = data
         return len(data)
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
-        """A datagram and its sender, or bytes of the stream and None."""
+        """Return (a datagram, its sender), or (bytes of the stream, None)."""
         self._check_open()
         if self.type != _standard.SOCK_DGRAM:
             return self.recv(bufsize, flags), None
@@ -321,7 +321,7 @@ class SimulatedSocket:
     # -- the end -----------------------------------------------------------------------
 
     def shutdown(self, how: int) -> None:
-        """End one direction or both."""
+        """Close one direction or both."""
         if self._peer is None:
             raise _os_error(errno.ENOTCONN)
         if how in (_standard.SHUT_RD, _standard.SHUT_RDWR):
@@ -332,7 +332,7 @@ class SimulatedSocket:
             self._transmit(partial(_finish, self._peer), 0)
 
     def close(self) -> None:
-        """Close; unread data makes it a reset, as with the real ones."""
+        """Close; with unread data the peer gets a reset, as from a real socket."""
         if self._fd < 0:
             return
         self._fd = -1
@@ -351,7 +351,7 @@ class SimulatedSocket:
                 self._transmit(partial(_finish, peer), 0)
 
     def detach(self) -> int:
-        """Not possible: nobody else could use the descriptor."""
+        """Not possible: the descriptor exists in no kernel."""
         raise _os_error(errno.EOPNOTSUPP)
 
     dup = detach
@@ -371,21 +371,21 @@ class SimulatedSocket:
             self.network.poller.report(self._fd, mask)
 
     def fileno(self) -> int:
-        """A descriptor no kernel knows; -1 once closed."""
+        """Return a descriptor that exists in no kernel; -1 once closed."""
         return self._fd
 
     def getsockopt(self, level: int, option: int, *buflen: int) -> Any:
-        """SO_ERROR, or what was set."""
+        """Return SO_ERROR, or the value that was set."""
         if (level, option) == (_standard.SOL_SOCKET, _standard.SO_ERROR):
             return self._error
         return self._options.get((level, option), 0)
 
     def setsockopt(self, level: int, option: int, value: Any, *optlen: int) -> None:
-        """Kept, without effect."""
+        """Keep the value, without effect."""
         self._options[(level, option)] = value
 
     def setblocking(self, flag: bool) -> None:
-        """It never blocks."""
+        """Does nothing: the socket never blocks."""
 
     def __repr__(self) -> str:
         return f"<SimulatedSocket fd={self._fd}, {self._name} -> {self._peer_name}>"

@@ -11,7 +11,7 @@ import pytest
 
 import hub
 from hub.hub import Hub
-from hub.loop import BUDGET, READ, WRITE, Loop
+from hub.loop import MAX_CALLBACKS, READ, WRITE, Loop
 from hub.poller import EpollPoller
 from hub.testing import VirtualClock, fresh_hub
 
@@ -116,10 +116,10 @@ def test_the_default_report_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -
 
 def test_sleep_zero_lets_everyone_ready_run() -> None:
     ran: list[int] = []
-    for number in range(3 * BUDGET):
+    for number in range(3 * MAX_CALLBACKS):
         hub.spawn(ran.append, number)
     hub.sleep(0)
-    assert ran == list(range(3 * BUDGET))
+    assert ran == list(range(3 * MAX_CALLBACKS))
 
 
 def test_ready_work_starves_neither_descriptors_nor_timers() -> None:
@@ -144,7 +144,7 @@ def test_ready_work_starves_neither_descriptors_nor_timers() -> None:
     with hub.Timeout(60):
         hub.joinall([hub.spawn(spin) for _ in range(3)])
     assert sorted(got) == ["data", "timer"]
-    assert spins < 20 * BUDGET
+    assert spins < 20 * MAX_CALLBACKS
     left.close()
     right.close()
 
@@ -154,7 +154,7 @@ def test_what_came_in_time_is_not_late_because_the_process_stood_still() -> None
     time-outs, however many wait for it."""
     moment = 0.0
     with fresh_hub(Hub(Loop(lambda: moment, EpollPoller()))):
-        pairs = [hub.socket.socketpair() for _ in range(2 * BUDGET)]
+        pairs = [hub.socket.socketpair() for _ in range(2 * MAX_CALLBACKS)]
 
         def read(sock: hub.socket.socket) -> bytes:
             with hub.Timeout(60):

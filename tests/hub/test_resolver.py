@@ -62,7 +62,7 @@ def test_answers_are_kept_for_a_while(clock: VirtualClock) -> None:
     hub.sleep(61)
     resolver.getaddrinfo("a.example", 80)
     assert len(names.asked) == 4
-    assert resolver.statistics() == {"names": 3, "flights": 0, "hits": 1, "misses": 4}
+    assert resolver.statistics() == {"names": 3, "queries": 0, "hits": 1, "misses": 4}
 
 
 def test_failures_are_kept_shorter(clock: VirtualClock) -> None:
