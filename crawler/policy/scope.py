@@ -22,8 +22,9 @@ from crawler.policy.check import FOUND, Candidate
 NAMED_SITEMAPS: tuple[LinkKind, ...] = ("robots_sitemap", "sitemap_index")
 """How sitemaps are found that a site names: they may lie on any host and at any depth,
 as images may."""
-_MAX_HOSTS = 10_000
-"""Hosts whose answer is remembered."""
+_SCHEMES = ("https://", "http://")
+_MAX_ORIGINS = 10_000
+"""Origins whose answer is remembered."""
 
 
 class Scope:
@@ -48,7 +49,7 @@ class Scope:
 
     def check(self, candidate: Candidate) -> Skip | None:
         url = candidate.url
-        if not url.startswith(("https://", "http://")):
+        if not url.startswith(_SCHEMES):
             return Skip("scheme", f"scheme: {scheme(url)}")
         if candidate.destination == "image":
             return None if self._images.holds(url) else self._not_images_within
@@ -94,19 +95,21 @@ class _Hosts:
         self._measure = measure
         self._seeds: set[str] = set()
         self._known: dict[str, bool] = {}
+        """By origin, since that is cheaper to cut out of a URL than its host key."""
 
     def add(self, seed: str) -> None:
         self._seeds.add(self._measure(host_key(seed)))
         self._known.clear()
 
     def holds(self, url: str) -> bool:
-        host = host_key(url)
-        known = self._known.get(host)
+        site = url[: url.index("/", 8)]
+        known = self._known.get(site)
         if known is None:
-            if len(self._known) >= _MAX_HOSTS:
+            if len(self._known) >= _MAX_ORIGINS:
                 self._known.clear()
+            host = host_key(url)
             known = self._measure(host) in self._seeds or _is_of(host, self._domains)
-            self._known[host] = known
+            self._known[site] = known
         return known
 
 

@@ -88,6 +88,7 @@ from crawler.policy.traps.templates import (
 
 LISTED = frozenset({"seed", "sitemap", "sitemap_index", "robots_sitemap", "feed"})
 """How URLs are found that somebody has named on purpose."""
+NOT_LINKS = LISTED | {"redirect"}
 MOST_REMEMBERED = 2**20
 """Of all hosts together, in checksums of some 64 bytes. What is beyond goes to the
 store, the hosts first that were left alone for longest, and comes back with them."""
@@ -127,27 +128,25 @@ class Traps:
         url, parent_url = candidate.url, candidate.parent_url
         if parent_url is None or candidate.destination != "page":
             return None
-        if candidate.kind in LISTED or candidate.recrawled:
-            return None
-        if not candidate.due and (
-            candidate.kind == "redirect" or not self._leads_on(url, parent_url)
-        ):
-            return None
+        if candidate.due:
+            if candidate.kind in LISTED or candidate.recrawled:
+                return None
+        else:
+            if candidate.kind in NOT_LINKS:
+                return None
+            if parent_url != self._page[0]:  # the links of a page come in a row
+                site = parent_url[: parent_url.index("/", 8) + 1]
+                self._page = parent_url, host_key(parent_url), site
+            _, host, site = self._page
+            ledger = self._ledger(host)
+            if not url.startswith(site):
+                return None
+            if "?" not in url:
+                ledger.tops.meet(url, len(site))
+            if not ledger.cuts:  # most often
+                return None
         found = self._cut(url, parent_url, candidate.depth)
         return None if found is None else Skip("trap", found[1].rule)
-
-    def _leads_on(self, url: str, parent_url: str) -> bool:
-        """Whether a link may lead on from a cut template: seldom."""
-        if parent_url != self._page[0]:  # the links of a page come in a row
-            site = parent_url[: parent_url.index("/", 8) + 1]
-            self._page = parent_url, host_key(parent_url), site
-        _, host, site = self._page
-        ledger = self._ledger(host)
-        if not url.startswith(site):
-            return False
-        if "?" not in url:
-            ledger.tops.meet(url)
-        return bool(ledger.cuts)
 
     def substitute(self, candidate: Candidate) -> str | None:
         """The URL to fetch in place of one that `check` refuses: the same without the

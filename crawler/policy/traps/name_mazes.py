@@ -50,9 +50,10 @@ class Tops:
     def saved(self) -> dict[int, bool]:
         return self._opened
 
-    def meet(self, url: str) -> None:
-        """A link below it was found."""
-        name = url.split("/", 4)[3]
+    def meet(self, url: str, start: int) -> None:
+        """A link below the name was found, which begins at `start` in the URL."""
+        end = url.find("/", start)
+        name = url[start:] if end < 0 else url[start:end]
         if name in self._as_written or len(self._opened) >= MOST_NAMES:
             return
         self._opened.setdefault(crc32(top_of(url).encode()), False)

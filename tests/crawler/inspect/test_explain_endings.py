@@ -225,6 +225,10 @@ def given_up(folder: Path) -> tuple[Case, Case]:
     return parked, Case(folder, broken.url("/x"), said, 0)
 
 
+REFUSED_BEFORE_A_REQUEST = ("host_parked", "parse")
+"""Errors that the chain of checks tells: a host given up, a poison URL."""
+
+
 @pytest.fixture(scope="module")
 def failures(tmp_path_factory: Any, running_tls_site: Site) -> dict[str, Case]:
     folder = tmp_path_factory.mktemp("failures")
@@ -251,6 +255,9 @@ def test_each_error_code_is_told_with_its_message(
     assert found.known.why
     assert found.answer.endswith("; tried once" if case.attempts == 1 else " times")
     assert found.scope.allowed
+    assert (None if found.refused is None else found.refused.code) == (
+        code if code in REFUSED_BEFORE_A_REQUEST else None
+    )
 
 
 def test_the_codes_of_the_schema_are_those_of_the_failures() -> None:
@@ -374,6 +381,10 @@ def trap(folder: Path) -> Case:
     return Case(folder, row.url, said, 0)
 
 
+DECIDED_BY_BODY = ("filter_dimensions", "duplicate_content")
+"""Reasons that only a response can tell, and so no check of the chain."""
+
+
 @pytest.fixture(scope="module")
 def skips(tmp_path_factory: Any) -> dict[str, list[Case]]:
     cases = most_skips(tmp_path_factory.mktemp("skips"))
@@ -399,5 +410,8 @@ def test_each_reason_of_a_skip_is_told_with_its_rule(
             reason in ("scope", "scheme", "depth")
         )
         assert (found.robots.allowed is False) == (reason == "robots")
+        today = None if found.refused is None else found.refused.code
+        assert today == (None if reason in DECIDED_BY_BODY else reason)
+        assert found.refused is None or found.refused.rule == found.known.why
         assert run(["explain", case.url, str(case.folder)]) == 0
         assert case.says in capsys.readouterr().out
