@@ -89,7 +89,7 @@ class Client:
         )
         mapped = Mapped(config.resolve)
         trusted = self._identity.trusted
-        allowed = (*config.allow_net, *mapped.of_all)
+        allowed = (*config.allow_net, *mapped.wildcard_addresses)
         guard = AddressGuard(allowed, mapped.hosts.union(named_hosts), trusted)
         connector = Connector(
             config, resolver or open_resolver(config, clock), guard, trusted, clock

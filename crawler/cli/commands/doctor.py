@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from crawler import __version__
 from crawler.cli.terminal.formatting import printable
+from crawler.fetch.dns.files import RESOLV_CONF, read_resolv_conf
 from crawler.model.config import Config, HttpConfig
 from crawler.model.errors import OutputError, Stop, UsageError
 from crawler.model.units import show_bytes
@@ -66,7 +67,7 @@ def command(folder: str, as_json: bool) -> int:
     return OutputError.exit_code if any(one.state == "bad" for one in found) else 0
 
 
-def findings(folder: Path) -> Iterator[Finding]:
+def findings(folder: Path, resolv_conf: Path = RESOLV_CONF) -> Iterator[Finding]:
     """Everything, in the order in which it matters. A folder that is not there yet can
     be made."""
     while not folder.exists() and folder.name:
@@ -78,7 +79,7 @@ def findings(folder: Path) -> Iterator[Finding]:
     yield _descriptors()
     yield _clock(time.time())
     yield _certificates()
-    yield _name_servers()
+    yield _name_servers(resolv_conf)
     yield _proxies()
     yield _screen()
 
@@ -168,17 +169,14 @@ def _certificates() -> Finding:
     return Finding("certificates", "bad", "the system knows no authority", advice)
 
 
-def _name_servers() -> Finding:
-    from crawler.fetch.dns.files import read_resolv_conf
-    from crawler.fetch.dns.resolver import RESOLV_CONF
-
+def _name_servers(resolv_conf: Path) -> Finding:
     try:
-        servers = read_resolv_conf(RESOLV_CONF.read_text("utf-8", "replace"))
+        servers = read_resolv_conf(resolv_conf.read_text("utf-8", "replace"))
     except OSError:
         servers = []
     if servers:
         return Finding("name servers", "good", ", ".join(map(str, servers)))
-    advice = f"name one in {RESOLV_CONF} or with --dns-servers; until then the system is asked"
+    advice = f"name one in {resolv_conf} or with --dns-servers; until then the system is asked"
     return Finding("name servers", "poor", "none is known", advice)
 
 

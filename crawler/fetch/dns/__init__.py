@@ -1,10 +1,12 @@
-"""Host -> addresses.
+"""Host names to IP addresses.
 
-    message  questions and answers of the DNS                        no I/O
-    cache    what is known of names, and for how long                no I/O
-    files    resolv.conf and the hosts file                          no I/O
-    system   by the system's resolver; what is mapped by hand        hub
-    dns      by the DNS itself, on sockets of ours                   hub
+    message   questions and answers of the DNS                         no I/O
+    cache     the addresses of names, and for how long they are valid  no I/O
+    files     resolv.conf and the hosts file                           no I/O
+    servers   the name servers, and in which order to ask them         no I/O
+    exchange  one attempt: questions to one server, by UDP and TCP     hub
+    system    the system's resolver; hosts mapped by the user          hub
+    resolver  the DNS resolver, which puts all of these together       hub
 
-`dns.open_resolver(config)` is the one way in.
+`resolver.open_resolver(config, clock)` is the entry point.
 """

@@ -1,19 +1,20 @@
-"""resolv.conf and the hosts file: which servers to ask, and which names not to ask
-them. No I/O."""
+"""Parses resolv.conf, the hosts file and the addresses of name servers. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 
 from msgspec import Struct
 
-MAX_SERVERS = 3  # resolv.conf(5): MAXNS
+RESOLV_CONF, HOSTS = Path("/etc/resolv.conf"), Path("/etc/hosts")
+MAX_SERVERS = 3  # MAXNS of resolv.conf(5)
 PORT = 53
 
 
 class Server(Struct, frozen=True):
-    """A name server's address."""
+    """The IP address and port of a name server."""
 
     address: str
     port: int = PORT
@@ -36,12 +37,14 @@ def parse_server(text: str) -> Server:
     except ValueError:
         number = 0
     if not 0 < number < 65536:
-        raise ValueError(f"{text!r} is no name server; write ADDRESS or ADDRESS:PORT")
+        raise ValueError(
+            f"{text!r} is not a name server; write ADDRESS or ADDRESS:PORT"
+        )
     return Server(address.strip("[]"), number)
 
 
 def read_resolv_conf(text: str) -> list[Server]:
-    """The name servers, at most three; lines that make no sense are passed over."""
+    """The name servers in resolv.conf, at most three; malformed lines are ignored."""
     found = []
     for words in _lines(text, ";#"):
         if words[0] == "nameserver" and len(words) > 1:
@@ -53,7 +56,7 @@ def read_resolv_conf(text: str) -> list[Server]:
 
 
 def read_hosts(text: str) -> dict[str, tuple[str, ...]]:
-    """Addresses by lower-case name; of several lines for a name all count."""
+    """The addresses in a hosts file by lower-case name; lines for one name add up."""
     found: dict[str, tuple[str, ...]] = {}
     for address, *names in _lines(text, "#"):
         try:

@@ -1,7 +1,7 @@
-"""Questions to a name server and what its answers say (RFC 1035), by dnspython. No I/O.
+"""DNS messages: questions, and what an answer says (RFC 1035), by dnspython. No I/O.
 
-What is no answer to the question that was asked is not an answer at all: somebody on
-the way may send one faster than the server.
+A message that does not answer the question exactly is ignored, because an attacker may
+send a forged one before the server's answer arrives.
 """
 
 from __future__ import annotations
@@ -22,39 +22,42 @@ from crawler.model.errors import NameNotFound
 RecordType = Literal["A", "AAAA"]
 
 MAX_ADDRESSES = 16
-"""Of one name and kind; the rest is not looked at."""
+"""Addresses used of one name and record type; further ones are ignored."""
 PAYLOAD = 1232
-"""Bytes of an answer over UDP that pass every network unbroken (DNS Flag Day 2020)."""
+"""Size of an answer over UDP (bytes) that no network fragments (DNS Flag Day 2020)."""
 
 
 class Answer(Struct, frozen=True):
-    """What a server said of one name and kind."""
+    """A server's answer for one name and record type."""
 
-    said: Literal["addresses", "nothing", "nxdomain", "failure", "truncated"]
-    """ "nothing": the name is there, and has no address of this kind."""
+    result: Literal["addresses", "nodata", "nxdomain", "error", "truncated"]
+    """ "nodata": the name exists, but has no address of this type."""
     addresses: tuple[str, ...] = ()
     ttl: int = 0
-    """How long it may be believed, seconds; for the two negative ones by the zone's
-    SOA."""
+    """How long the answer is valid (seconds); for negative answers from the SOA."""
 
 
 class Question:
-    """One question. `number` makes an unguessable 16-bit integer."""
+    """A question for the addresses of `host`; `new_id` returns a random 16-bit number.
 
-    def __init__(self, host: str, kind: RecordType, number: Callable[[], int]) -> None:
-        """Raises NameNotFound for what can't be a name in the DNS."""
+    Raises NameNotFound if `host` is not a valid name in the DNS.
+    """
+
+    def __init__(
+        self, host: str, record_type: RecordType, new_id: Callable[[], int]
+    ) -> None:
         try:
             name = dns.name.from_text(host)
             self._query = dns.message.make_query(
-                name, kind, use_edns=0, payload=PAYLOAD, id=number()
+                name, record_type, use_edns=0, payload=PAYLOAD, id=new_id()
             )
             self.wire = self._query.to_wire()
         except (dns.exception.DNSException, ValueError):
-            raise NameNotFound(f"{host} is no name that the DNS can hold") from None
-        self.kind = kind
+            raise NameNotFound(f"{host} is not a valid DNS name") from None
+        self.record_type = record_type
 
     def answer(self, data: bytes) -> Answer | None:
-        """What `data` says; None if it is no answer to this question."""
+        """Parse `data`; None if it is not an answer to this question."""
         try:
             message = dns.message.from_wire(data, ignore_trailing=True)
             if not self._query.is_response(message):
@@ -68,13 +71,12 @@ class Question:
     def _read(self, message: dns.message.Message) -> Answer | None:
         rcode = message.rcode()
         if rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            return Answer("failure")
+            return Answer("error")
         assert isinstance(message, dns.message.QueryMessage)
         chain = message.resolve_chaining()
         ttl = max(0, min(chain.minimum_ttl, 2**31 - 1))
         if chain.answer is None:
-            return Answer(
-                "nxdomain" if rcode == dns.rcode.NXDOMAIN else "nothing", (), ttl
-            )
+            missing = rcode == dns.rcode.NXDOMAIN
+            return Answer("nxdomain" if missing else "nodata", (), ttl)
         found = tuple(dict.fromkeys(record.address for record in chain.answer))
         return Answer("addresses", found[:MAX_ADDRESSES], ttl)

@@ -1,16 +1,15 @@
-"""Host -> addresses.
+"""The system's resolver, the hosts that the user mapped, and the resolver protocol.
 
-The hub's resolver does the work (numeric addresses at once, the system's resolver in
-threads, a cache, one flight a name). Here its answers get the crawl's meaning: a
-budget, the failures told apart, and the hosts that the user mapped by hand (`--resolve
-HOST:PORT:ADDRESS`).
+The hub does the work: it calls the system's resolver in threads and caches its answers.
+This file adds what a crawl needs: a timeout, distinct failures, and hosts that the user
+mapped to addresses (`--resolve HOST:PORT:ADDRESS`).
 """
 
 from __future__ import annotations
 
 import socket as standard
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from crawler.fetch.deadline import Deadline
 from crawler.model.config import HttpConfig
@@ -28,39 +27,53 @@ _FAMILIES = {
     "ipv4": standard.AF_INET,
     "ipv6": standard.AF_INET6,
 }
-# EAI_NODATA is not in every C library's headers.
-_NOT_FOUND = {standard.EAI_NONAME, getattr(standard, "EAI_NODATA", standard.EAI_NONAME),
-              getattr(standard, "EAI_ADDRFAMILY", standard.EAI_NONAME)}  # fmt: skip
+# Not every C library defines the last two.
+_NOT_FOUND = {
+    standard.EAI_NONAME,
+    getattr(standard, "EAI_NODATA", standard.EAI_NONAME),
+    getattr(standard, "EAI_ADDRFAMILY", standard.EAI_NONAME),
+}
 
 
 class Resolver(Protocol):
-    """What the client needs of a resolver."""
+    """Resolves host names for the client."""
 
     def resolve(self, host: str, port: int) -> list[str]:
-        """The addresses of `host`, the preferred one first; at least one. Raises
-        NameFailure."""
+        """The IP addresses of `host`, at least one, the preferred one first.
+
+        Raises NameFailure. May switch.
+        """
 
 
 class SystemResolver:
-    """Names as the system resolves them, hosts file included."""
+    """Resolves names as the system does, hosts file included.
 
-    def __init__(self, config: HttpConfig) -> None:
+    `getaddrinfo` has the interface of `socket.getaddrinfo`.
+    """
+
+    def __init__(
+        self,
+        config: HttpConfig,
+        getaddrinfo: Callable[..., list[Any]] = socket.getaddrinfo,
+    ) -> None:
+        self._getaddrinfo = getaddrinfo
         self._family = _FAMILIES[config.address_family]
         self._timeout = config.dns_timeout
         self._mapped = Mapped(config.resolve)
 
     def resolve(self, host: str, port: int) -> list[str]:
+        """See `Resolver`."""
         if (mapped := self._mapped.find(host, port)) is not None:
             return mapped
         try:
             with Deadline(self._timeout, lambda: self._timeout_error(host)):
-                found = socket.getaddrinfo(
+                found = self._getaddrinfo(
                     host, port, self._family, standard.SOCK_STREAM
                 )
         except standard.gaierror as error:
             raise _failure(host, error) from None
-        except UnicodeError:  # a label that is empty or too long
-            raise NameNotFound(f"{host} is no name that the DNS can hold") from None
+        except UnicodeError:  # a label is empty or too long
+            raise NameNotFound(f"{host} is not a valid DNS name") from None
         return list(dict.fromkeys(str(info[4][0]) for info in found))
 
     def _timeout_error(self, host: str) -> NameTimeout:
@@ -68,11 +81,10 @@ class SystemResolver:
 
 
 class Mapped:
-    """The hosts that the user mapped by hand, as curl has it:
-    `HOST:PORT:ADDRESS[,ADDRESS]...`.
+    """Hosts that the user mapped to addresses: `HOST:PORT:ADDRESS[,ADDRESS]...`.
 
-    `*` stands for every name that is not there itself. The entries were checked by the
-    configuration.
+    The syntax is curl's. `*` as the host stands for every name without an entry of its
+    own. The configuration has checked the syntax of the entries.
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
@@ -83,8 +95,7 @@ class Mapped:
             found += [address.strip("[]") for address in addresses.split(",")]
 
     def find(self, host: str, port: int) -> list[str] | None:
-        """The addresses of `host` for connections to `port`, the preferred one
-        first."""
+        """The addresses of `host` for `port`, the preferred first; None: not mapped."""
         if not self._addresses:
             return None
         found = self._addresses.get((host, port))
@@ -94,12 +105,12 @@ class Mapped:
 
     @property
     def hosts(self) -> frozenset[str]:
-        """Those that are named."""
+        """The hosts with an entry of their own."""
         return frozenset(host for host, _ in self._addresses if host != "*")
 
     @property
-    def of_all(self) -> tuple[str, ...]:
-        """The addresses to which any host may lead."""
+    def wildcard_addresses(self) -> tuple[str, ...]:
+        """The addresses of the entries for `*`."""
         everywhere = [
             found for (host, _), found in self._addresses.items() if host == "*"
         ]
@@ -109,6 +120,4 @@ class Mapped:
 def _failure(host: str, error: standard.gaierror) -> NameFailure:
     if error.errno in _NOT_FOUND:
         return NameNotFound(f"there is no address for {host}")
-    return NameServerFailure(
-        f"the name servers could not say the address of {host}: {error}"
-    )
+    return NameServerFailure(f"the name servers failed to resolve {host}: {error}")

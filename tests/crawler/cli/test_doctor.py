@@ -12,11 +12,10 @@ import pytest
 from crawler.cli import run
 from crawler.cli.commands import doctor
 from crawler.cli.commands.doctor import Finding, findings
-from crawler.fetch.dns import resolver
 
 
-def finding(subject: str, folder: Path) -> Finding:
-    return next(one for one in findings(folder) if one.subject == subject)
+def finding(subject: str, folder: Path, **more: Path) -> Finding:
+    return next(one for one in findings(folder, **more) if one.subject == subject)
 
 
 def test_a_machine_that_passes_these_tests_is_fit(
@@ -79,14 +78,11 @@ def test_a_system_that_trusts_nobody(
     assert finding("certificates", tmp_path).state == "bad"
 
 
-def test_a_system_without_name_servers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_system_without_name_servers(tmp_path: Path) -> None:
     conf = tmp_path / "resolv.conf"
-    monkeypatch.setattr(resolver, "RESOLV_CONF", conf)
-    assert finding("name servers", tmp_path).state == "poor"
+    assert finding("name servers", tmp_path, resolv_conf=conf).state == "poor"
     conf.write_text("nameserver 10.0.0.53\nnameserver fd00::53\n")
-    found = finding("name servers", tmp_path)
+    found = finding("name servers", tmp_path, resolv_conf=conf)
     assert (found.state, found.said) == ("good", "10.0.0.53, [fd00::53]")
 
 

@@ -189,23 +189,23 @@ def test_each_connection_is_judged_by_what_the_name_leads_to_now(
     ],
 )
 def test_failures_of_the_resolver(
-    make: Make, error: Exception, kind: type[Failure], monkeypatch: pytest.MonkeyPatch
+    make: Make, error: Exception, kind: type[Failure]
 ) -> None:
-    def lookup(*args: object) -> None:
+    def lookup(*args: object) -> list[Any]:
         raise error
 
-    monkeypatch.setattr("hub.socket.getaddrinfo", lookup)
-    client = make(resolver=SystemResolver(LIMITS))
+    client = make(resolver=SystemResolver(LIMITS, lookup))
     failure = failing(client, "http://nowhere.test/", kind)
     assert failure.at_stage == "dns"
     assert "nowhere.test" in failure.message
 
 
-def test_a_resolver_that_is_too_slow(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hub.socket.getaddrinfo", lambda *args: hub.sleep(10))
-    client = make(resolver=SystemResolver(replace(LIMITS, dns_timeout=0.1)))
+def test_a_resolver_that_is_too_slow(make: Make) -> None:
+    def lookup(*args: object) -> list[Any]:
+        hub.sleep(10)
+        return []
+
+    client = make(resolver=SystemResolver(replace(LIMITS, dns_timeout=0.1), lookup))
     failure = failing(client, "http://nowhere.test/", NameTimeout)
     assert failure.message == "no address for nowhere.test within 0.1 s"
 
