@@ -1,0 +1,33 @@
+"""Extraction in the extraction process, as an Extractor."""
+
+from __future__ import annotations
+
+from crawler.engine.extraction.worker import ExtractionWorker
+from crawler.extract.tasks import DOCUMENT, decode_document, encode_order
+from crawler.model.config import LimitsConfig
+from crawler.model.crawl import Destination
+from crawler.model.documents import Document
+from crawler.model.http import Response
+
+
+class WorkerExtractor:
+    """An Extractor that has `worker` run the readers; may switch to other greenlets.
+
+    A body that crashes its process is an error of its URL at once, so that the crash
+    guard of the crawl's own process has nothing to count.
+    """
+
+    def __init__(self, worker: ExtractionWorker) -> None:
+        self._worker = worker
+
+    def extract(
+        self,
+        response: Response,
+        destination: Destination,
+        limits: LimitsConfig,
+        *,
+        with_text: bool = False,
+    ) -> Document:
+        """As `crawler.extract.Extractor.extract`."""
+        order = encode_order(response, destination, limits, with_text)
+        return decode_document(self._worker.run(DOCUMENT, order))

@@ -1,0 +1,74 @@
+"""What the extraction process can be asked to do: tasks by name.
+
+A task is a pure function from bytes to bytes, named by module and function, because the
+process that runs it is another one and imports it for itself. How the bytes are coded
+is an affair between the task and its caller, so that the process need not know. A new
+task is one function and one line in TASKS; a plug-in adds its own to a copy of it.
+
+The first task is extraction itself. Its two ends are both here: `encode_order` and
+`decode_document` for the caller, `document` for the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from msgspec import MsgspecError, Struct
+from msgspec.msgpack import Decoder, Encoder
+
+from crawler.extract.extractor import InlineExtractor
+from crawler.model.config import LimitsConfig
+from crawler.model.crawl import Destination
+from crawler.model.documents import Document
+from crawler.model.errors import ExtractFailure
+from crawler.model.http import Response
+
+Task = Callable[[bytes], bytes]
+"""May raise any BodyFailure, which reaches the caller as it is; any other exception is
+an ExtractFailure there."""
+
+DOCUMENT = "document"
+
+TASKS: Mapping[str, str] = {
+    DOCUMENT: "crawler.extract.tasks:document",
+}
+"""Where each task is found: `module:function`."""
+
+
+class DocumentOrder(Struct, frozen=True, array_like=True):
+    """The arguments of `Extractor.extract`."""
+
+    response: Response
+    destination: Destination
+    limits: LimitsConfig
+    with_text: bool
+
+
+_encode = Encoder().encode
+_decode_order = Decoder(DocumentOrder).decode
+_decode_document: Decoder[Document] = Decoder(Document)
+_inline = InlineExtractor()
+
+
+def document(payload: bytes) -> bytes:
+    """The task: from an encoded order to an encoded Document."""
+    order = _decode_order(payload)
+    found = _inline.extract(
+        order.response, order.destination, order.limits, with_text=order.with_text
+    )
+    return _encode(found)
+
+
+def encode_order(
+    response: Response, destination: Destination, limits: LimitsConfig, with_text: bool
+) -> bytes:
+    return _encode(DocumentOrder(response, destination, limits, with_text))
+
+
+def decode_document(result: bytes) -> Document:
+    """Raises ExtractFailure if `result` is no Document: the process that made it has
+    read a stranger's bytes, and is not trusted."""
+    try:
+        return _decode_document.decode(result)
+    except MsgspecError as error:
+        raise ExtractFailure(f"no document: {error}") from error
