@@ -185,9 +185,9 @@ class Crawl:
         self._store = store
         self._clock = clock
         self._memory = memory
-        places = Slots(config.concurrency, config.slow_concurrency)
+        slots = Slots(config.concurrency, config.slow_concurrency)
         self._frontier = Frontier(
-            store, config.politeness, clock, jitter=random.random, places=places
+            store, config.politeness, clock, jitter=random.random, slots=slots
         )
         self._stats = Stats(clock, self._counts())
         self._pages_before = self._counts()["page"]
@@ -320,7 +320,9 @@ class Crawl:
         if self._interrupted is not None and reason == "signal":
             return self._interrupted
         parked = self._parked()
-        deferred = bool(parked) and all(hosts.trouble == ROBOTS for hosts in parked)
+        deferred = bool(parked) and all(
+            hosts.failure_code == ROBOTS for hosts in parked
+        )
         seeds = len(set(self._config.seeds))
         failures, fail_on = self._stats.seed_failures, self._config.fail_on
         return exit_code(failures, self._counts(), fail_on, deferred, seeds)

@@ -192,7 +192,7 @@ class Committer:
     def _remember(self, item: Outcome) -> StoredResponse | None:
         """What the next crawl needs of it; says how it stands against the one
         before."""
-        record, before = item.record, item.lease.kept
+        record, before = item.record, item.lease.stored
         kept = None
         if isinstance(record, FetchRecord):
             kept = revalidation.kept_of(record, item.validators)

@@ -141,13 +141,13 @@ class Engine:
             self._workers.spawn(self._work)
 
     def _surplus(self) -> int:
-        return self._at_work - self._concurrency - self._frontier.lent
+        return self._at_work - self._concurrency - self._frontier.borrowed
 
     def _lend(self) -> None:
         try:
             while True:
                 hub.sleep(LEND_S)
-                self._hire(self._frontier.lend())
+                self._hire(self._frontier.borrow())
         except Exception as error:
             self._give_up(error)
 

@@ -103,20 +103,20 @@ def kept_of(record: FetchRecord, validators: Validators | None) -> StoredRespons
 def answer_of(lease: Lease) -> CachedFields | None:
     """What the lease's URL may be asked with. An attempt that failed is followed by a
     plain one."""
-    if lease.kept is None or lease.kept.answer is None or lease.attempts:
+    if lease.stored is None or lease.stored.cached_fields is None or lease.attempts:
         return None
-    return _decode(lease.kept.answer)
+    return _decode(lease.stored.cached_fields)
 
 
 def unmodified_record(
     lease: Lease, response: Response, answer: CachedFields
 ) -> PageRecord | FileRecord | ImageRecord:
     """The record of a 304 that is about what `answer` was."""
-    assert lease.kept is not None
+    assert lease.stored is not None
     asked = updated_validators(response, answer.validators)
     fields = record_builder.fetched(lease, response) | answer.fields
     fields |= {
-        "sha256": lease.kept.digest.hex(),
+        "sha256": lease.stored.digest.hex(),
         "etag": asked.etag,
         "last_modified": asked.last_modified,
         "from_cache": "not_modified",

@@ -53,7 +53,7 @@ class RobotsFetch(Struct, frozen=True):
     def feedback(self, sent_at: float) -> HostFeedback | None:
         """What that says about the host."""
         if self.deferred:
-            return HostFeedback(sent_at, "failed", trouble=ROBOTS)
+            return HostFeedback(sent_at, "failed", failure_code=ROBOTS)
         if self.unanswered is not None:
             return feedback_of_failure(self.unanswered, sent_at)
         if self.record.status is None:

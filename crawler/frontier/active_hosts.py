@@ -72,7 +72,7 @@ class ActiveHosts:
     def take(self, now: float) -> tuple[Lease, HostQueue] | None:
         """The URL to fetch next, with its host; None if no host is due."""
         self.look(now)
-        name = self.politeness.take(now)
+        name = self.politeness.start_request(now)
         if name is None:
             return None
         queue = self.queues[name]
@@ -123,9 +123,9 @@ class ActiveHosts:
     def end_request(self, queue: HostQueue, feedback: HostFeedback | None) -> None:
         """A request to the host is over; `feedback` tells how the host took it."""
         if feedback is None:
-            self.politeness.ended(queue.name)
+            self.politeness.end_request(queue.name)
         else:
-            self.politeness.ended(queue.name, self._clock(), feedback.sent_at)
+            self.politeness.end_request(queue.name, self._clock(), feedback.sent_at)
             self._apply(queue, feedback)
 
     def block(self, queue: HostQueue, until: float) -> None:
@@ -137,7 +137,7 @@ class ActiveHosts:
     def set_delay(self, queue: HostQueue, delay: float) -> None:
         """Follow the Crawl-delay of the host, in seconds."""
         name = queue.name
-        self.store.set_pace(name, self.politeness.set_delay(name, delay))
+        self.store.set_throttle(name, self.politeness.set_delay(name, delay))
         self.store.block(name, self.politeness.next_allowed_at(name))
 
     def busy_until(self, queue: HostQueue) -> float:
@@ -149,12 +149,12 @@ class ActiveHosts:
 
     def pause_deferred(self, queue: HostQueue) -> None:
         """Pause the host until a worker is done with a lease of it, if any has one."""
-        if queue.workers and self.politeness.hold(queue.name):
+        if queue.workers and self.politeness.pause(queue.name):
             queue.deferred = True
 
     def resume(self, queue: HostQueue) -> None:
         """End a pause of the host."""
-        self.politeness.free(queue.name)
+        self.politeness.resume(queue.name)
         self._settle(queue)
 
     def _apply(self, queue: HostQueue, feedback: HostFeedback) -> None:
@@ -163,7 +163,7 @@ class ActiveHosts:
         throttle = self.politeness.apply(name, feedback, self._clock())
         if throttle is None:
             return
-        self.store.set_pace(name, throttle)
+        self.store.set_throttle(name, throttle)
         allowed = self.politeness.next_allowed_at(name)
         if feedback.kind == "failed" and self.politeness.parked(name):
             self.store.park(name, allowed)
@@ -204,7 +204,7 @@ class ActiveHosts:
     def finished(self) -> bool:
         """Whether no URL is leased, at hand or to come; parked hosts do not count."""
         return (
-            not self.leased and not self.politeness.offering and self._store_due == inf
+            not self.leased and not self.politeness.with_work and self._store_due == inf
         )
 
     def only_images(self) -> bool:
@@ -236,7 +236,7 @@ class ActiveHosts:
         hosts = self.store.claim(room, now, self._images_only)
         for host in hosts:
             queue = self.queues[host.name] = HostQueue(host.name, PREFETCH)
-            self.politeness.enter(host.name, host.ready_at, host.pace)
+            self.politeness.enter(host.name, host.ready_at, host.throttle)
             self._offer(queue, now)
         return len(hosts)
 
@@ -286,7 +286,7 @@ class ActiveHosts:
 
     def _settle(self, queue: HostQueue) -> None:
         """Drop the host if it has nothing left to do here."""
-        if queue.offered or queue.out or self.politeness.held(queue.name):
+        if queue.offered or queue.out or self.politeness.is_paused(queue.name):
             return
         now = self._clock()
         self._refill(now)
@@ -311,7 +311,7 @@ class ActiveHosts:
         idle = [
             queue
             for queue in self.queues.values()
-            if not queue.out and not self.politeness.held(queue.name)
+            if not queue.out and not self.politeness.is_paused(queue.name)
         ]
         idle.sort(
             key=lambda queue: self.politeness.next_allowed_at(queue.name), reverse=True

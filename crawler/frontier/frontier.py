@@ -63,14 +63,14 @@ class Frontier:
         clock: Callable[[], float],
         active: int = MAX_ACTIVE,
         jitter: Callable[[], float] = random,
-        places: Slots | None = None,
+        slots: Slots | None = None,
     ) -> None:
         self._store = store
         self.known: Callable[[str, int], bool] = store.known
         """Whether a find of this URL at this depth is sure to change nothing. Asked for
         every link of every page: the store's own method, which looks at memory only."""
         self._clock = clock
-        self._slots = places or Slots(inf, 0)
+        self._slots = slots or Slots(inf, 0)
         self._politeness = Politeness(config, jitter, self._slots)
         self._hosts = ActiveHosts(
             store, self._politeness, clock, active, config.max_retry_after
@@ -117,17 +117,17 @@ class Frontier:
         return LeaseHandle(lease, queue, self._hosts, self._notify)
 
     @property
-    def lent(self) -> int:
-        """Requests under way that keep no place from others; each holds a worker."""
-        return self._slots.lent
+    def borrowed(self) -> int:
+        """Requests under way that use a borrowed slot; each needs one more worker."""
+        return self._slots.borrowed
 
-    def lend(self) -> int:
-        """Lend places to the hosts that keep us waiting: for a few times a second.
+    def borrow(self) -> int:
+        """Lend slots to the hosts that keep us waiting: for a few times a second.
 
         Returns how many workers beside those that hold a lent place could have work at
         once.
         """
-        wanted = self._politeness.lend(self._clock())
+        wanted = self._politeness.borrow(self._clock())
         self._notify()
         return wanted
 

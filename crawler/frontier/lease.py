@@ -82,7 +82,7 @@ class LeaseHandle:
         if not self._requesting:
             return False
         self._requesting = False
-        self._hosts.politeness.untaken(self._queue.name)
+        self._hosts.politeness.cancel_request(self._queue.name)
         return True
 
     def responded(self, feedback: HostFeedback | None = None) -> None:
@@ -159,7 +159,7 @@ class LeaseHandle:
 
         False if another lease has paused it already.
         """
-        paused = self._hosts.politeness.hold(self._queue.name)
+        paused = self._hosts.politeness.pause(self._queue.name)
         self._paused |= paused
         return paused
 

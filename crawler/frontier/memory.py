@@ -12,9 +12,9 @@ from heapq import heappop, heappush
 from operator import itemgetter
 
 from crawler.frontier.store import STATES, Content, Ended, HostDue, Parked, Run, State
-from crawler.frontier.throttle import NEW, HostThrottle
+from crawler.frontier.throttle import UNTRIED, HostThrottle
 from crawler.model.crawl import Destination, Discovered, Lease, StoredResponse
-from crawler.model.host import NOTHING, HostUsage
+from crawler.model.host import NO_USAGE, HostUsage
 from crawler.model.url import host_key, url_id
 
 Place = tuple[int, int]
@@ -66,12 +66,20 @@ class _Host:
     """One host's queues, and how many URLs of each are queued and not put off, leased
     included."""
 
-    __slots__ = ("claimed", "cost", "heaps", "pace", "parked", "ready_at", "waiting")
+    __slots__ = (
+        "claimed",
+        "heaps",
+        "parked",
+        "ready_at",
+        "throttle",
+        "usage",
+        "waiting",
+    )
 
     def __init__(self, now: float) -> None:
         self.ready_at = now
-        self.pace = NEW
-        self.cost = NOTHING
+        self.throttle = UNTRIED
+        self.usage = NO_USAGE
         self.claimed = False
         self.parked = False
         self.heaps: dict[Destination, list[tuple[Place, _Url]]] = {
@@ -129,8 +137,8 @@ class MemoryStore:
         lease: Lease,
         ended: Ended,
         code: str | None = None,
-        why: str | None = None,
-        kept: StoredResponse | None = None,
+        detail: str | None = None,
+        stored: StoredResponse | None = None,
     ) -> None:
         url = self._leased(lease)
         self._hosts[url.host].waiting[url.found.destination] -= 1
@@ -142,7 +150,7 @@ class MemoryStore:
         lease: Lease,
         not_before: float,
         code: str | None = None,
-        why: str | None = None,
+        detail: str | None = None,
     ) -> None:
         url = self._leased(lease)
         self._hosts[url.host].waiting[url.found.destination] -= 1
@@ -183,7 +191,8 @@ class MemoryStore:
         for name in claimed:
             self._hosts[name].claimed = True
         return [
-            HostDue(n, self._hosts[n].ready_at, self._hosts[n].pace) for n in claimed
+            HostDue(n, self._hosts[n].ready_at, self._hosts[n].throttle)
+            for n in claimed
         ]
 
     def unclaim(self, host: str, ready_at: float) -> None:
@@ -199,18 +208,18 @@ class MemoryStore:
         known = self._host(host, until)
         known.ready_at = max(known.ready_at, until)
 
-    def set_pace(self, host: str, pace: HostThrottle) -> None:
-        self._host(host, 0.0).pace = pace
+    def set_throttle(self, host: str, throttle: HostThrottle) -> None:
+        self._host(host, 0.0).throttle = throttle
 
-    def cost(self, host: str) -> HostUsage:
+    def usage(self, host: str) -> HostUsage:
         known = self._hosts.get(host)
-        return NOTHING if known is None else known.cost
+        return NO_USAGE if known is None else known.usage
 
-    def set_cost(self, host: str, cost: HostUsage) -> None:
-        self._host(host, 0.0).cost = cost
+    def set_usage(self, host: str, usage: HostUsage) -> None:
+        self._host(host, 0.0).usage = usage
 
     def received(self) -> int:
-        return sum(host.cost.wire_bytes for host in self._hosts.values())
+        return sum(host.usage.wire_bytes for host in self._hosts.values())
 
     def park(self, host: str, until: float) -> None:
         self.block(host, until)
@@ -220,15 +229,15 @@ class MemoryStore:
         hosts: dict[str, list[_Host]] = {}
         for host in self._hosts.values():
             if host.parked and host.has_work(images_only=False):
-                hosts.setdefault(host.pace.trouble, []).append(host)
+                hosts.setdefault(host.throttle.failure_code, []).append(host)
         return [
             Parked(
-                trouble,
+                failure_code,
                 len(group),
                 sum(sum(host.waiting.values()) for host in group),
                 min(host.ready_at for host in group),
             )
-            for trouble, group in sorted(hosts.items())
+            for failure_code, group in sorted(hosts.items())
         ]
 
     def next_parked(self) -> float | None:

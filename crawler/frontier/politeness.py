@@ -1,25 +1,25 @@
-"""Which host may be asked next? The scheduling decision, without I/O and without a
+"""Which host may be asked next: the scheduling decision, without I/O and without a
 clock.
 
-A host may be asked when all of this is true:
+A request to a host may start when all of this is true:
 
-- it has something to be asked for (`offer`),
-- nobody holds it, as while its robots.txt is fetched (`hold`),
+- the host has work (`offer`),
+- it is not paused, as it is while its robots.txt is fetched (`pause`),
 - fewer than `per_host` requests to it are under way (one, while it fails),
-- a place is free for it (`places.py`),
-- its time has come. `next_allowed_at` is the latest of: the last request's start plus
-  the host's interval (the user's `wait`, the site's Crawl-delay, and what it can bear:
-  see `pace.py`), the end of a pause after a failure, and every moment that it was
+- a slot is available for it (`slots.py`),
+- it is due. `next_allowed_at` is the latest of: the last request's start plus the
+  host's interval (the user's `wait`, the site's Crawl-delay, and what it can bear: see
+  `throttle.py`), the end of the back-off after a failure, and every moment that it was
   blocked until (Retry-After).
 
-A request starts when it is handed out, and a moment later, when it was really sent, its
-reply says so: the interval counts from there.
+A request starts when its URL is handed out. It is sent a moment later, and the feedback
+says when: the interval counts from there.
 
-The hosts of which the first three are true stand in a heap by `next_allowed_at`, one
-heap for each lane of `places.py`. That is also the order of fairness: whoever has been
-free to be asked for longest is next, and a host that was just asked goes behind all
-others that are due: round robin, without a ring. A host that changes gets a new place
-in a heap, and its old one, whose ticket is out of date, is passed over.
+The hosts for which the first three are true stand in a heap by `next_allowed_at`, one
+heap for each slot class. That is also the order of fairness: the host that has been due
+for longest is next, and a host that was just asked goes behind all others that are due,
+which is round robin without a ring. A host that changes gets a new entry in a heap; its
+old entry, whose ticket is out of date, is passed over.
 
 Times are seconds since the epoch, given by the caller.
 """
@@ -34,81 +34,87 @@ from math import inf
 from msgspec.structs import replace
 
 from crawler.frontier.slots import (
-    DOUBT_S,
-    FURTHER,
-    LANES,
-    PROMPT,
+    FAST,
+    NEW,
+    NEW_SLOW_S,
+    OVERFLOW,
+    SLOT_CLASSES,
     SLOW,
     SLOW_S,
-    UNPROVEN,
-    Kind,
-    Lane,
+    HostClass,
+    SlotClass,
     Slots,
 )
-from crawler.frontier.throttle import NEW, Controller, HostFeedback, HostThrottle
+from crawler.frontier.throttle import UNTRIED, Controller, HostFeedback, HostThrottle
 from crawler.model.config import PolitenessConfig
 
-_NOWHERE = 0
-"""The ticket of a host that does not stand in the heap."""
+_NOT_QUEUED = 0
+"""The ticket of a host that does not stand in a heap."""
 
 
 class _Host:
     __slots__ = (
-        "before", "held", "in_flight", "interval", "kind", "lent", "next_allowed_at", "offers",
-        "pace", "since", "ticket", "worse_at",
+        "allowed_before", "borrowed", "has_work", "host_class", "in_flight", "interval",
+        "next_allowed_at", "paused", "slowed_at", "throttle", "ticket", "waiting_since",
     )  # fmt: skip
 
-    def __init__(self, ready_at: float, pace: HostThrottle, interval: float) -> None:
+    def __init__(
+        self, ready_at: float, throttle: HostThrottle, interval: float
+    ) -> None:
         self.next_allowed_at = ready_at
-        self.before = ready_at  # next_allowed_at before the last request
-        self.pace = pace
+        self.allowed_before = ready_at  # what it would be without the last request
+        self.throttle = throttle
         self.interval = interval
-        self.worse_at = 0.0  # when the pace last changed for the worse
-        self.kind = _kind_of(pace)
+        self.slowed_at = 0.0  # when the throttle last changed for the worse
+        self.host_class = _class_of(throttle)
         self.in_flight = 0
-        self.since = 0.0  # of the requests under way: since when it has not ended any
-        self.lent = False  # one of them holds a place that was lent
-        self.offers = False
-        self.held = False
-        self.ticket = _NOWHERE
+        self.waiting_since = 0.0  # since when no request under way has ended
+        self.borrowed = False  # one of the requests uses a borrowed slot
+        self.has_work = False
+        self.paused = False
+        self.ticket = _NOT_QUEUED
 
 
 class Politeness:
-    """The hosts that are being crawled now. Every method names a host that `enter` has
-    brought."""
+    """The hosts that are crawled now. Every method names a host that `enter` brought."""
 
     def __init__(
         self,
         config: PolitenessConfig,
         jitter: Callable[[], float] = random.random,
-        places: Slots | None = None,
+        slots: Slots | None = None,
     ) -> None:
-        """`places`: how many requests at once; None: no bound."""
+        """`slots`: how many requests at once; None stands for no bound."""
         self._per_host = config.per_host
         self._wait = config.wait
         self._spread = max(0.0, config.max_wait - config.wait)
         self._jitter = jitter
         self._controller = Controller(config)
         self._hosts: dict[str, _Host] = {}
-        self._heaps: tuple[list[tuple[float, int, str]], ...] = tuple([] for _ in LANES)
+        self._heaps: tuple[list[tuple[float, int, str]], ...] = tuple(
+            [] for _ in SLOT_CLASSES
+        )
         self._tickets = 0
-        self._places = places or Slots(inf, 0)
-        self._offering = [0, 0, 0]  # hosts of each kind
+        self._slots = slots or Slots(inf, 0)
+        self._with_work = [0, 0, 0]  # hosts of each class
 
     @property
-    def offering(self) -> int:
-        """Hosts that have something to be asked for, whether they may be asked or
-        not."""
-        return sum(self._offering)
+    def with_work(self) -> int:
+        """How many hosts have work, whether they may be asked or not."""
+        return sum(self._with_work)
 
     @property
-    def lent(self) -> int:
-        """Requests under way that keep no place from others."""
-        return self._places.lent
+    def borrowed(self) -> int:
+        """How many requests under way use a borrowed slot."""
+        return self._slots.borrowed
 
-    def enter(self, name: str, ready_at: float, pace: HostThrottle = NEW) -> None:
-        """Take a host in, not to be asked before `ready_at`."""
-        self._hosts[name] = _Host(ready_at, pace, self._controller.interval(pace))
+    def enter(
+        self, name: str, ready_at: float, throttle: HostThrottle = UNTRIED
+    ) -> None:
+        """Add a host that must not be asked before `ready_at`."""
+        self._hosts[name] = _Host(
+            ready_at, throttle, self._controller.interval(throttle)
+        )
 
     def leave(self, name: str) -> float:
         """Forget a host; returns its `next_allowed_at`."""
@@ -116,146 +122,156 @@ class Politeness:
         return self._hosts.pop(name).next_allowed_at
 
     def offer(self, name: str) -> None:
-        """There is something to ask the host for."""
+        """The host has work."""
         host = self._hosts[name]
-        if not host.offers:
-            host.offers = True
-            self._offering[host.kind] += 1
-            self._place(name, host)
+        if not host.has_work:
+            host.has_work = True
+            self._with_work[host.host_class] += 1
+            self._enqueue(name, host)
 
     def withdraw(self, name: str) -> None:
-        """There is nothing to ask the host for."""
+        """The host has no work."""
         host = self._hosts[name]
-        if host.offers:
-            host.offers = False
-            self._offering[host.kind] -= 1
-            host.ticket = _NOWHERE
+        if host.has_work:
+            host.has_work = False
+            self._with_work[host.host_class] -= 1
+            host.ticket = _NOT_QUEUED
 
-    def take(self, now: float) -> str | None:
-        """The host to be asked now, with one request more on its account; None if none
-        is due."""
-        moment, lane = self._first()
-        if moment > now:
+    def start_request(self, now: float) -> str | None:
+        """The host to ask now, which has one request more under way from now on.
+
+        None if no host is due.
+        """
+        due, slot_class = self._earliest()
+        if due > now:
             return None
-        name = heappop(self._heaps[lane])[2]
+        name = heappop(self._heaps[slot_class])[2]
         host = self._hosts[name]
-        host.lent |= self._places.take(lane)
+        host.borrowed |= self._slots.acquire(slot_class)
         if not host.in_flight:
-            host.since = now
+            host.waiting_since = now
         host.in_flight += 1
-        host.before = host.next_allowed_at
-        host.next_allowed_at = now + self._gap(host)
-        self._place(name, host)
+        host.allowed_before = host.next_allowed_at
+        host.next_allowed_at = now + self._next_interval(host)
+        self._enqueue(name, host)
         return name
 
-    def untaken(self, name: str) -> None:
-        """The last `take` led to no request: the host's turn is not spent.
+    def cancel_request(self, name: str) -> None:
+        """The last `start_request` led to no request: the host's turn is not spent.
 
-        To be said at once, before another `take`.
+        Must be called before the next `start_request`.
         """
         host = self._hosts[name]
-        self._leave_place(host)
-        host.next_allowed_at = host.before
-        self._place(name, host)
+        self._leave_slot(host)
+        host.next_allowed_at = host.allowed_before
+        self._enqueue(name, host)
 
-    def ended(self, name: str, now: float | None = None, sent_at: float = 0.0) -> None:
-        """One request to the host has ended, and `now` if that tells how quick the host
-        is."""
+    def end_request(
+        self, name: str, now: float | None = None, sent_at: float = 0.0
+    ) -> None:
+        """One request to the host, sent at `sent_at`, has ended.
+
+        `now` is None where that does not tell how fast the host is.
+        """
         host = self._hosts[name]
-        self._leave_place(host)
+        self._leave_slot(host)
         if now is not None:
-            host.since = now
-            self._become(host, SLOW if now - sent_at >= SLOW_S else PROMPT)
-        if host.ticket == _NOWHERE:
-            self._place(name, host)
+            host.waiting_since = now
+            self._reclassify(host, SLOW if now - sent_at >= SLOW_S else FAST)
+        if host.ticket == _NOT_QUEUED:
+            self._enqueue(name, host)
 
-    def lend(self, now: float) -> int:
-        """Lend places to the hosts that keep us waiting. Returns how many more could be
-        put to use.
+    def borrow(self, now: float) -> int:
+        """Borrow slots for the requests that last too long.
 
-        By slow hosts that are due.
+        Returns how many more slots the slow hosts that are due could borrow.
         """
         due = 0
         for name, host in self._hosts.items():
-            if host.lent:
+            if host.borrowed:
                 continue
-            patience = DOUBT_S if host.kind == UNPROVEN else SLOW_S
-            if host.in_flight and host.since + patience <= now:
-                host.lent = self._places.lend(host.kind)
-                self._become(host, SLOW)
-                self._place(name, host)
-            waits = host.ticket != _NOWHERE and host.next_allowed_at <= now
-            due += host.kind == SLOW and waits and not host.lent
-        return int(min(due, self._places.left_to_lend))
+            timeout = NEW_SLOW_S if host.host_class == NEW else SLOW_S
+            if host.in_flight and host.waiting_since + timeout <= now:
+                host.borrowed = self._slots.borrow(host.host_class)
+                self._reclassify(host, SLOW)
+                self._enqueue(name, host)
+            is_due = host.ticket != _NOT_QUEUED and host.next_allowed_at <= now
+            due += host.host_class == SLOW and is_due and not host.borrowed
+        return int(min(due, self._slots.left_to_borrow))
 
     def block(self, name: str, until: float) -> None:
-        """Do not ask the host before `until`."""
+        """Do not ask the host before `until`, which `cancel_request` leaves as it is."""
         host = self._hosts[name]
-        host.before = max(host.before, until)
+        host.allowed_before = max(host.allowed_before, until)
         if until > host.next_allowed_at:
             host.next_allowed_at = until
-            self._place(name, host)
+            self._enqueue(name, host)
 
     def set_delay(self, name: str, delay: float) -> HostThrottle:
-        """The host's Crawl-delay, seconds. It holds from the last request on, not the
-        next one."""
-        host = self._hosts[name]
-        self._learn(name, host, replace(host.pace, crawl_delay=delay))
-        return host.pace
+        """Follow the host's Crawl-delay (seconds) from the last request on.
 
-    def apply(self, name: str, reply: HostFeedback, now: float) -> HostThrottle | None:
-        """Take in how the host took a request. Returns its pace if that has changed."""
+        Returns the new throttle.
+        """
+        host = self._hosts[name]
+        self._follow(name, host, replace(host.throttle, crawl_delay=delay))
+        return host.throttle
+
+    def apply(
+        self, name: str, feedback: HostFeedback, now: float
+    ) -> HostThrottle | None:
+        """Let feedback change the host's throttle; returns it if it has changed."""
         host = self._hosts[name]
         if host.interval:
-            self.block(name, reply.sent_at + host.interval)
-        pace = self._controller.after(host.pace, reply, reply.sent_at >= host.worse_at)
-        if pace is host.pace:
+            self.block(name, feedback.sent_at + host.interval)
+        throttle = self._controller.after(
+            host.throttle, feedback, feedback.sent_at >= host.slowed_at
+        )
+        if throttle is host.throttle:
             return None
-        self._learn(name, host, pace)
-        if reply.kind != "served":
-            host.worse_at = now
+        self._follow(name, host, throttle)
+        if feedback.kind != "served":
+            host.slowed_at = now
             host.next_allowed_at = max(
-                host.next_allowed_at, now + self._controller.pause(pace)
+                host.next_allowed_at, now + self._controller.backoff(throttle)
             )
-            self._place(name, host)
-        return pace
+            self._enqueue(name, host)
+        return throttle
 
     def parked(self, name: str) -> bool:
         """Whether the host has failed so often that it is to be left alone for long."""
-        return self._controller.parked(self._hosts[name].pace)
+        return self._controller.parked(self._hosts[name].throttle)
 
     def given_up(self, name: str) -> HostThrottle | None:
-        """The pace of a host that was parked too often; None if there is hope."""
-        pace = self._hosts[name].pace
-        return pace if self._controller.given_up(pace) else None
+        """The throttle of a host that was given up; None if it was not."""
+        throttle = self._hosts[name].throttle
+        return throttle if self._controller.given_up(throttle) else None
 
-    def hold(self, name: str) -> bool:
-        """Ask the host for nothing until `free`; False if it is held already."""
+    def pause(self, name: str) -> bool:
+        """Ask the host for nothing until `resume`; False if it is paused already."""
         host = self._hosts[name]
-        if host.held:
+        if host.paused:
             return False
-        host.held = True
-        host.ticket = _NOWHERE
+        host.paused = True
+        host.ticket = _NOT_QUEUED
         return True
 
-    def free(self, name: str) -> None:
-        """Let a held host go."""
+    def resume(self, name: str) -> None:
+        """End a pause of the host."""
         host = self._hosts[name]
-        host.held = False
-        self._place(name, host)
+        host.paused = False
+        self._enqueue(name, host)
 
-    def held(self, name: str) -> bool:
-        return self._hosts[name].held
+    def is_paused(self, name: str) -> bool:
+        return self._hosts[name].paused
 
     def due(self, now: float) -> bool:
-        """Whether `take` would name a host."""
-        return self._first()[0] <= now
+        """Whether `start_request` would name a host."""
+        return self._earliest()[0] <= now
 
     def next_due(self) -> float | None:
-        """When the next host may be asked; None if all wait for something else than
-        time."""
-        moment, _ = self._first()
-        return None if moment == inf else moment
+        """When the next host may be asked; None if no host waits for time alone."""
+        due, _ = self._earliest()
+        return None if due == inf else due
 
     def next_allowed_at(self, name: str) -> float:
         return self._hosts[name].next_allowed_at
@@ -267,95 +283,100 @@ class Politeness:
         """How many hosts may be asked now."""
         hosts = self._hosts.values()
         return sum(
-            host.ticket != _NOWHERE and host.next_allowed_at <= now for host in hosts
+            host.ticket != _NOT_QUEUED and host.next_allowed_at <= now for host in hosts
         )
 
-    def _learn(self, name: str, host: _Host, pace: HostThrottle) -> None:
-        """Follow this pace from the last request on."""
-        interval = self._controller.interval(pace)
-        longer = interval - host.interval
-        host.pace = pace
+    def _follow(self, name: str, host: _Host, throttle: HostThrottle) -> None:
+        """Follow this throttle from the last request on."""
+        interval = self._controller.interval(throttle)
+        increase = interval - host.interval
+        host.throttle = throttle
         host.interval = interval
-        if longer > 0:
-            self.block(name, host.next_allowed_at + longer)
+        if increase > 0:
+            self.block(name, host.next_allowed_at + increase)
 
-    def _gap(self, host: _Host) -> float:
-        """Seconds from this request to the next."""
+    def _next_interval(self, host: _Host) -> float:
+        """The time from this request to the next one, in seconds."""
         if not self._spread:
             return host.interval
         return max(host.interval, self._wait + self._spread * self._jitter())
 
-    def _first(self) -> tuple[float, Lane]:
-        """Which of the hosts for which there is a place is due first, and when; or
-        infinity."""
-        first, its_lane = inf, FURTHER
-        for lane in LANES:
-            heap = self._heaps[lane]
-            if heap and (moment := self._head(heap)) < first and self._free(lane):
-                first, its_lane = moment, lane
-        return first, its_lane
+    def _earliest(self) -> tuple[float, SlotClass]:
+        """When the first host is due for which a slot is available, and its class.
 
-    def _free(self, lane: Lane) -> bool:
-        """Whether there is a place for a host of this lane."""
-        rivals = lane > PROMPT and self._offering[PROMPT] > 0
-        rivals |= lane > UNPROVEN and self._offering[UNPROVEN] > 0
-        return self._places.free(lane, rivals)
+        Infinity if there is none.
+        """
+        first, first_class = inf, OVERFLOW
+        for slot_class in SLOT_CLASSES:
+            heap = self._heaps[slot_class]
+            if (
+                heap
+                and (due := self._head(heap)) < first
+                and self._slot_free(slot_class)
+            ):
+                first, first_class = due, slot_class
+        return first, first_class
+
+    def _slot_free(self, slot_class: SlotClass) -> bool:
+        """Whether a slot is available for a request of this class."""
+        contended = slot_class > FAST and self._with_work[FAST] > 0
+        contended |= slot_class > NEW and self._with_work[NEW] > 0
+        return self._slots.available(slot_class, contended)
 
     def _head(self, heap: list[tuple[float, int, str]]) -> float:
         """When the first host of the heap is due; infinity if there is none."""
         hosts = self._hosts
         while heap:
-            moment, ticket, name = heap[0]
+            due, ticket, name = heap[0]
             host = hosts.get(name)
             if host is not None and host.ticket == ticket:
-                return moment
+                return due
             heappop(heap)
         return inf
 
-    def _leave_place(self, host: _Host) -> None:
-        """One request less is under way. The place that was lent is the last to be
-        given back."""
-        lent = host.lent and host.in_flight == 1
-        self._places.end(host.kind, lent)
+    def _leave_slot(self, host: _Host) -> None:
+        """One request less is under way. A borrowed slot is the last to be released."""
+        borrowed = host.borrowed and host.in_flight == 1
+        self._slots.release(host.host_class, borrowed)
         host.in_flight -= 1
-        if lent:
-            host.lent = False
-            host.ticket = _NOWHERE  # another lane
+        if borrowed:
+            host.borrowed = False
+            host.ticket = _NOT_QUEUED  # it goes to another heap
 
-    def _become(self, host: _Host, kind: Kind) -> None:
-        if kind == host.kind:
+    def _reclassify(self, host: _Host, host_class: HostClass) -> None:
+        if host_class == host.host_class:
             return
-        if host.offers:
-            self._offering[host.kind] -= 1
-            self._offering[kind] += 1
-        if host.kind == UNPROVEN:
-            self._places.unproven -= host.in_flight - host.lent
-        host.kind = kind
-        host.ticket = _NOWHERE  # another lane
+        if host.has_work:
+            self._with_work[host.host_class] -= 1
+            self._with_work[host_class] += 1
+        if host.host_class == NEW:
+            self._slots.new -= host.in_flight - host.borrowed
+        host.host_class = host_class
+        host.ticket = _NOT_QUEUED  # it goes to another heap
 
-    def _place(self, name: str, host: _Host) -> None:
-        """Let the host stand in the heap where it belongs now, if anywhere."""
-        host.ticket = _NOWHERE
-        at_once = 1 if host.pace.failures else self._per_host
-        if not host.offers or host.held or host.in_flight >= at_once:
+    def _enqueue(self, name: str, host: _Host) -> None:
+        """Put the host into the heap where it belongs now, if anywhere."""
+        host.ticket = _NOT_QUEUED
+        limit = 1 if host.throttle.failures else self._per_host
+        if not host.has_work or host.paused or host.in_flight >= limit:
             return
         self._tickets += 1
         host.ticket = self._tickets
-        heap = self._heaps[FURTHER if host.lent else host.kind]
+        heap = self._heaps[OVERFLOW if host.borrowed else host.host_class]
         heappush(heap, (host.next_allowed_at, host.ticket, name))
         if len(heap) > 2 * len(self._hosts) + 64:
-            self._sweep(heap)
+            self._drop_stale(heap)
 
-    def _sweep(self, heap: list[tuple[float, int, str]]) -> None:
-        """Drop the places that are out of date."""
+    def _drop_stale(self, heap: list[tuple[float, int, str]]) -> None:
+        """Drop the entries that are out of date."""
         hosts = self._hosts.values()
         valid = {host.ticket for host in hosts}
-        heap[:] = [place for place in heap if place[1] in valid]
+        heap[:] = [entry for entry in heap if entry[1] in valid]
         heapify(heap)
 
 
-def _kind_of(pace: HostThrottle) -> Kind:
-    """What a host is to begin with, by what it has taught us earlier."""
-    if pace.failures or pace.latency >= SLOW_S:
+def _class_of(throttle: HostThrottle) -> HostClass:
+    """The class that a host begins with, by what is known of it from before."""
+    if throttle.failures or throttle.latency >= SLOW_S:
         return SLOW
-    return PROMPT if pace.latency else UNPROVEN
+    return FAST if throttle.latency else NEW

@@ -1,22 +1,25 @@
-"""How many requests at once, and who may hold how many of the places: no I/O, no clock.
+"""How many requests at once, and which hosts may use how many of the slots.
 
-Theory. A server that does not answer costs a socket and nothing else, but while it is
-waited for, ten seconds and more, it holds a place; a twentieth of the hosts can so hold
-most of the places, and hosts that would answer at once wait for those that never will.
-No rule can tell beforehand which host is silent. So a place is *lent*: a host that
-keeps us waiting longer than SLOW_S gives its place back and holds one of
-`slow_concurrency` others, one for each host. Three kinds of hosts:
+Theory. A server that does not answer costs a socket and nothing else, but a request
+that waits for it, for ten seconds and more, uses a slot. A twentieth of the hosts can
+use most of the slots in this way, and hosts that would answer at once wait for those
+that never will. No rule can tell beforehand which host is silent. So a request that
+lasts longer than SLOW_S returns its slot and *borrows* one of `slow_concurrency`
+others, one for each host. There are three classes of hosts:
 
-    PROMPT      it took less than SLOW_S the last time     one of the places
-    UNPROVEN    nothing was asked yet                      the same, as long as half of the places
-                                                           stay free whatever it turns out to be
-    SLOW        it took longer, or is taking longer now    a lent place; a further request to the
-                                                           same host, or where none is left to lend,
-                                                           one of half of the places. To one host
-                                                           there are never more than `concurrency`
+    FAST    the last request took less than SLOW_S      a slot
+    NEW     no request was made yet                     a slot, as long as half of the slots
+                                                        stay free even if no new host answers
+    SLOW    the last request took longer, or one is     a borrowed slot
 
-Where no host of a better kind has anything to ask for, all places are for the others,
-too. What a host is changes with each answer, so one that becomes quick is quick again.
+A further request to a host with a borrowed slot, and a request to a slow host when none
+is left to borrow, is of the slot class OVERFLOW or SLOW and gets one of half of the
+slots. To one host there are never more than `concurrency` requests at once.
+
+Where no host of a better class has work, all slots are open to the others. The class of
+a host changes with each response, so a host that becomes fast is treated as fast.
+
+No I/O, no clock.
 """
 
 from __future__ import annotations
@@ -24,78 +27,79 @@ from __future__ import annotations
 from typing import Literal
 
 SLOW_S = 1.0
-"""Longer than this, from the start of a request to its end, is slow: the nine in ten of
-the web's pages that come sooner should not queue behind the tenth."""
-DOUBT_S = 0.5
-"""The same for a host that has not answered yet: it is more likely than others not
-to."""
+"""A request that takes longer (seconds, start to end) is slow: the nine in ten of the
+web's pages that come sooner should not queue behind the tenth."""
+NEW_SLOW_S = 0.5
+"""The same for a host that has not answered yet: it is less likely to answer."""
 
-Kind = Literal[0, 1, 2]
-PROMPT: Kind = 0
-UNPROVEN: Kind = 1
-SLOW: Kind = 2
+HostClass = Literal[0, 1, 2]
+FAST: HostClass = 0
+NEW: HostClass = 1
+SLOW: HostClass = 2
 
-Lane = Literal[0, 1, 2, 3]
-"""Hosts of one kind wait in one lane; those that hold a lent place wait apart, in
-FURTHER."""
-FURTHER: Lane = 3
-LANES: tuple[Lane, ...] = (PROMPT, UNPROVEN, SLOW, FURTHER)
+SlotClass = Literal[0, 1, 2, 3]
+"""The class of the host, or OVERFLOW for a host that holds a borrowed slot."""
+OVERFLOW: SlotClass = 3
+SLOT_CLASSES: tuple[SlotClass, ...] = (FAST, NEW, SLOW, OVERFLOW)
 
 
 class Slots:
-    """The places of one crawl: `concurrency`, and `slow` ones that can be lent beside
-    them."""
+    """The slots of one crawl: `concurrency`, and `slow` ones that can be borrowed."""
 
     def __init__(self, concurrency: float, slow: float) -> None:
-        self._all = concurrency
+        self._size = concurrency
         self._half = max(1, concurrency // 2)
-        self._slow = slow
-        self.taken = 0
-        self.lent = 0
-        self.unproven = 0
-        """Of those taken: by hosts that may turn out to be silent."""
+        self._max_borrowed = slow
+        self.used = 0
+        """Slots in use, borrowed ones not counted."""
+        self.borrowed = 0
+        self.new = 0
+        """How many of those in use are used by hosts that may turn out to be silent."""
 
     @property
-    def left_to_lend(self) -> float:
-        return self._slow - self.lent
+    def left_to_borrow(self) -> float:
+        return self._max_borrowed - self.borrowed
 
-    def free(self, lane: Lane, rivals: bool) -> bool:
-        """Whether a host of this lane may have a place. `rivals`: better ones want one,
-        too."""
-        if lane == SLOW and self.lent < self._slow:
-            return True
-        taken = self.taken + (
-            lane == FURTHER
-        )  # beside those taken the host holds a lent one
-        if lane == PROMPT or not rivals:
-            return taken < self._all
-        if lane == UNPROVEN:
-            lost = self.lent + self.unproven  # if none of them answers
-            return lost < self._slow + self._half and taken < self._all
-        return taken < self._half
+    def available(self, slot_class: SlotClass, contended: bool) -> bool:
+        """Whether a request of this class may start.
 
-    def take(self, lane: Lane) -> bool:
-        """Give a place to a host of this lane; whether it is a lent one."""
-        if lane == SLOW and self.lent < self._slow:
-            self.lent += 1
+        `contended`: a host of a better class has work, too.
+        """
+        if slot_class == SLOW and self.borrowed < self._max_borrowed:
             return True
-        self.taken += 1
-        self.unproven += lane == UNPROVEN
+        # A host of the class OVERFLOW uses a borrowed slot beside these.
+        used = self.used + (slot_class == OVERFLOW)
+        if slot_class == FAST or not contended:
+            return used < self._size
+        if slot_class == NEW:
+            lost = self.borrowed + self.new  # if none of them answers
+            return lost < self._max_borrowed + self._half and used < self._size
+        return used < self._half
+
+    def acquire(self, slot_class: SlotClass) -> bool:
+        """Use a slot for a request of this class; returns whether it is borrowed."""
+        if slot_class == SLOW and self.borrowed < self._max_borrowed:
+            self.borrowed += 1
+            return True
+        self.used += 1
+        self.new += slot_class == NEW
         return False
 
-    def end(self, kind: Kind, lent: bool) -> None:
-        """Take a place back from a host of this kind."""
-        if lent:
-            self.lent -= 1
+    def release(self, host_class: HostClass, borrowed: bool) -> None:
+        """Return a slot that a host of this class has used."""
+        if borrowed:
+            self.borrowed -= 1
         else:
-            self.taken -= 1
-            self.unproven -= kind == UNPROVEN
+            self.used -= 1
+            self.new -= host_class == NEW
 
-    def lend(self, kind: Kind) -> bool:
-        """Change a place that a host of this kind has taken for a lent one, if one is
-        left."""
-        if self.lent >= self._slow:
+    def borrow(self, host_class: HostClass) -> bool:
+        """Exchange a slot that a host of this class uses for a borrowed one.
+
+        False if none is left to borrow.
+        """
+        if self.borrowed >= self._max_borrowed:
             return False
-        self.end(kind, lent=False)
-        self.lent += 1
+        self.release(host_class, borrowed=False)
+        self.borrowed += 1
         return True

@@ -27,7 +27,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from msgspec import Struct
 
-from crawler.frontier.throttle import NEW, HostThrottle
+from crawler.frontier.throttle import UNTRIED, HostThrottle
 from crawler.model.crawl import Destination, Discovered, Lease, StoredResponse
 from crawler.model.host import HostUsage
 
@@ -63,14 +63,14 @@ class HostDue(Struct, frozen=True):
 
     name: str
     ready_at: float
-    pace: HostThrottle = NEW
+    throttle: HostThrottle = UNTRIED
 
 
 class Parked(Struct, frozen=True):
     """Hosts that failed alike too often: how many, with how many URLs, and until when
     at least."""
 
-    trouble: str
+    failure_code: str
     """`error_code` of the last failure, or "robots_deferred"."""
     hosts: int
     urls: int
@@ -119,14 +119,14 @@ class Store(Protocol):
         lease: Lease,
         ended: Ended,
         code: str | None = None,
-        why: str | None = None,
-        kept: StoredResponse | None = None,
+        detail: str | None = None,
+        stored: StoredResponse | None = None,
     ) -> None:
         """The URL has its terminal record. `code`: its `error_code`, `reason` of a
         skip, or of what was fetched again how it has changed.
 
-        `why` is the code in words, for whoever asks later: message, rule, or double of
-        what. `kept` is for the next crawl; without one, what is kept already stays.
+        `detail` is the code in words, for whoever asks later: message, rule, or double of
+        what. `stored` is for the next crawl; without one, what is kept already stays.
         """
         ...
 
@@ -135,12 +135,12 @@ class Store(Protocol):
         lease: Lease,
         not_before: float,
         code: str | None = None,
-        why: str | None = None,
+        detail: str | None = None,
     ) -> None:
         """Queue the URL again, from `not_before` on, with one attempt more on its
         account.
 
-        `code` and `why` say what became of this attempt.
+        `code` and `detail` say what became of this attempt.
         """
         ...
 
@@ -193,15 +193,15 @@ class Store(Protocol):
         counts."""
         ...
 
-    def set_pace(self, host: str, pace: HostThrottle) -> None:
+    def set_throttle(self, host: str, throttle: HostThrottle) -> None:
         """Remember what a host has taught us."""
         ...
 
-    def cost(self, host: str) -> HostUsage:
+    def usage(self, host: str) -> HostUsage:
         """What a host has cost so far."""
         ...
 
-    def set_cost(self, host: str, cost: HostUsage) -> None: ...
+    def set_usage(self, host: str, usage: HostUsage) -> None: ...
 
     def received(self) -> int:
         """Body bytes of all hosts. Reads all hosts: for the beginning of a run."""

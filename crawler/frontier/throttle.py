@@ -67,7 +67,7 @@ LONGEST_PARK_S = 86_400.0
 _DOUBLINGS = 30  # beyond, any pause has passed any limit
 
 ROBOTS: Final = "robots_deferred"
-"""`trouble` of a host whose robots.txt answers 5xx or 429."""
+"""`failure_code` of a host whose robots.txt answers 5xx or 429."""
 
 
 class HostThrottle(Struct, frozen=True):
@@ -80,7 +80,7 @@ class HostThrottle(Struct, frozen=True):
     """In a row."""
     parkings: int = 0
     """Since it last answered."""
-    trouble: str = ""
+    failure_code: str = ""
     """Of the last failure: its `error_code`, or ROBOTS."""
 
 
@@ -91,10 +91,10 @@ class HostFeedback(Struct, frozen=True):
     sent_at: float
     kind: Literal["served", "overloaded", "failed"]
     latency: float = 0.0
-    trouble: str = ""
+    failure_code: str = ""
 
 
-NEW = HostThrottle()
+UNTRIED = HostThrottle()
 
 
 def feedback_of(response: Response, sent_at: float) -> HostFeedback:
@@ -118,15 +118,15 @@ def feedback_of_failure(failure: Failure, sent_at: float) -> HostFeedback | None
     timed_out &= failure.at_stage != "body"
     if not failure.retry or not (silent or timed_out):
         return None
-    return HostFeedback(sent_at, "failed", trouble=failure.code)
+    return HostFeedback(sent_at, "failed", failure_code=failure.code)
 
 
-def check(pace: HostThrottle) -> Skip:
+def check(throttle: HostThrottle) -> Skip:
     """The end of a URL of a host that was given up: a skip, or HostParked is raised."""
-    why = f"it was parked {pace.parkings - 1} times, and the next time still: {pace.trouble}"
-    if pace.trouble == ROBOTS:
-        return Skip(ROBOTS, f"robots.txt of the host can't be had; {why}")
-    raise HostParked(f"the host was given up; {why}")
+    detail = f"it was parked {throttle.parkings - 1} times, and the next time still: {throttle.failure_code}"
+    if throttle.failure_code == ROBOTS:
+        return Skip(ROBOTS, f"robots.txt of the host can't be had; {detail}")
+    raise HostParked(f"the host was given up; {detail}")
 
 
 class Controller:
@@ -135,39 +135,45 @@ class Controller:
     def __init__(self, config: PolitenessConfig) -> None:
         self._config = config
 
-    def interval(self, pace: HostThrottle) -> float:
+    def interval(self, throttle: HostThrottle) -> float:
         """Seconds between the starts of two requests. A host given up is asked for
         nothing."""
         config = self._config
-        if self.given_up(pace):
+        if self.given_up(throttle):
             return 0.0
-        least = max(config.wait, pace.crawl_delay)
+        least = max(config.wait, throttle.crawl_delay)
         if not config.adaptive:
             return least
-        latency = pace.latency if config.wait else 0.0
-        return max(least, min(max(latency, pace.slowdown), config.max_adaptive_wait))
+        latency = throttle.latency if config.wait else 0.0
+        return max(
+            least, min(max(latency, throttle.slowdown), config.max_adaptive_wait)
+        )
 
-    def pause(self, pace: HostThrottle) -> float:
+    def backoff(self, throttle: HostThrottle) -> float:
         """Seconds to leave a failing host alone."""
         config = self._config
-        if not pace.failures or self.given_up(pace):
+        if not throttle.failures or self.given_up(throttle):
             return 0.0
-        if self.parked(pace):
-            doublings = min(pace.parkings - 1, _DOUBLINGS)
+        if self.parked(throttle):
+            doublings = min(throttle.parkings - 1, _DOUBLINGS)
             return min(
                 config.park_time * 2.0**doublings, max(config.park_time, LONGEST_PARK_S)
             )
-        return min(config.host_backoff * 2.0 ** (pace.failures - 1), config.park_time)
+        return min(
+            config.host_backoff * 2.0 ** (throttle.failures - 1), config.park_time
+        )
 
-    def parked(self, pace: HostThrottle) -> bool:
+    def parked(self, throttle: HostThrottle) -> bool:
         """Whether the last failure is one too many."""
-        return pace.failures >= self._config.park_after and not self.given_up(pace)
+        return throttle.failures >= self._config.park_after and not self.given_up(
+            throttle
+        )
 
-    def given_up(self, pace: HostThrottle) -> bool:
-        return pace.parkings > self._config.max_parkings
+    def given_up(self, throttle: HostThrottle) -> bool:
+        return throttle.parkings > self._config.max_parkings
 
     def after(
-        self, pace: HostThrottle, reply: HostFeedback, recent: bool
+        self, throttle: HostThrottle, reply: HostFeedback, recent: bool
     ) -> HostThrottle:
         """What is known of the host after a reply.
 
@@ -175,51 +181,56 @@ class Controller:
         reply to it says something about the pace since.
         """
         if reply.kind == "served":
-            return self._served(pace, reply.latency, recent)
+            return self._served(throttle, reply.latency, recent)
         if not recent:
-            return pace
+            return throttle
         return (
-            self._failed(pace, reply)
+            self._failed(throttle, reply)
             if reply.kind == "failed"
-            else self._overloaded(pace)
+            else self._overloaded(throttle)
         )
 
-    def _served(self, pace: HostThrottle, latency: float, recent: bool) -> HostThrottle:
-        pace = _alive(pace)
+    def _served(
+        self, throttle: HostThrottle, latency: float, recent: bool
+    ) -> HostThrottle:
+        throttle = _alive(throttle)
         if not self._config.adaptive:
-            return pace
-        if pace.slowdown and recent:
-            pace = replace(pace, slowdown=self._recovered(pace))
+            return throttle
+        if throttle.slowdown and recent:
+            throttle = replace(throttle, slowdown=self._recovered(throttle))
         if self._config.wait:
-            pace = replace(pace, latency=_smoothed(pace.latency, latency))
-        return pace
+            throttle = replace(throttle, latency=_smoothed(throttle.latency, latency))
+        return throttle
 
-    def _overloaded(self, pace: HostThrottle) -> HostThrottle:
+    def _overloaded(self, throttle: HostThrottle) -> HostThrottle:
         if not self._config.adaptive:
-            return _alive(pace)
-        longer = max(2 * self.interval(pace), FIRST_S)
+            return _alive(throttle)
+        longer = max(2 * self.interval(throttle), FIRST_S)
         return replace(
-            _alive(pace), slowdown=min(longer, self._config.max_adaptive_wait)
+            _alive(throttle), slowdown=min(longer, self._config.max_adaptive_wait)
         )
 
-    def _failed(self, pace: HostThrottle, reply: HostFeedback) -> HostThrottle:
-        failures = pace.failures + 1
-        parkings = pace.parkings + (failures >= self._config.park_after)
+    def _failed(self, throttle: HostThrottle, reply: HostFeedback) -> HostThrottle:
+        failures = throttle.failures + 1
+        parkings = throttle.parkings + (failures >= self._config.park_after)
         return replace(
-            pace, failures=failures, parkings=parkings, trouble=reply.trouble
+            throttle,
+            failures=failures,
+            parkings=parkings,
+            failure_code=reply.failure_code,
         )
 
-    def _recovered(self, pace: HostThrottle) -> float:
-        full = 1 / max(self._config.wait, pace.crawl_delay, LEAST_S)
-        rate = 1 / pace.slowdown + full / RECOVERY
+    def _recovered(self, throttle: HostThrottle) -> float:
+        full = 1 / max(self._config.wait, throttle.crawl_delay, LEAST_S)
+        rate = 1 / throttle.slowdown + full / RECOVERY
         return 1 / rate if rate < full else 0.0
 
 
-def _alive(pace: HostThrottle) -> HostThrottle:
+def _alive(throttle: HostThrottle) -> HostThrottle:
     """It answers."""
-    if not pace.failures:
-        return pace
-    return replace(pace, failures=0, parkings=0, trouble="")
+    if not throttle.failures:
+        return throttle
+    return replace(throttle, failures=0, parkings=0, failure_code="")
 
 
 def _smoothed(latency: float, sample: float) -> float:

@@ -17,7 +17,7 @@ from crawler.frontier.throttle import Controller, check
 from crawler.model.config import Config
 from crawler.model.crawl import Destination, Skip, Verdict
 from crawler.model.errors import Failure
-from crawler.model.host import NOTHING, HostUsage
+from crawler.model.host import NO_USAGE, HostUsage
 from crawler.model.metadata import DEADLY, WIDENED
 from crawler.model.units import exact_bytes, show_seconds
 from crawler.model.url import host_key, origin, url_id_hex
@@ -83,7 +83,7 @@ def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
         if row and row.state == "queued" and row.retry_at is None
         else None
     )
-    kept = state.kept(url) if row and row.state == "image" else None
+    kept = state.image_file(url) if row and row.state == "image" else None
     return Explanation(
         url=url,
         url_id=url_id_hex(url),
@@ -145,14 +145,14 @@ class StateChecks:
     def _directives(self, row: UrlRow) -> tuple[str | None, Skip | None]:
         """The `rel` and the robots meta of the link, known by the skip they led to."""
         robots = self._config.robots
-        if row.why is None or row.attempts:
+        if row.detail is None or row.attempts:
             return None, None
-        if row.code == "nofollow" and row.why.startswith("rel: "):
-            return row.why.removeprefix("rel: "), None
+        if row.code == "nofollow" and row.detail.startswith("rel: "):
+            return row.detail.removeprefix("rel: "), None
         if row.code == "nofollow" and robots.nofollow != "ignore":
-            return None, Skip("nofollow", row.why)
+            return None, Skip("nofollow", row.detail)
         if row.code == "noai" and row.destination == "image" and robots.noai:
-            return None, Skip("noai", row.why)
+            return None, Skip("noai", row.detail)
         return None, None
 
     def refusal(self, candidate: Candidate) -> Refusal | None:
@@ -192,9 +192,9 @@ class StateChecks:
 
     def _given_up(self, name: str) -> Skip | None:
         host = self._state.host(name)
-        if host is None or not self._controller.given_up(host.pace):
+        if host is None or not self._controller.given_up(host.throttle):
             return None
-        return check(host.pace)
+        return check(host.throttle)
 
 
 class _StateValues:
@@ -208,11 +208,11 @@ class _StateValues:
     def set_note(self, kind: str, key: str, value: bytes | None) -> None:
         raise TypeError("the state is only read")
 
-    def cost(self, host: str) -> HostUsage:
+    def usage(self, host: str) -> HostUsage:
         info = self._host(host)
-        return NOTHING if info is None else info.cost
+        return NO_USAGE if info is None else info.usage
 
-    def set_cost(self, host: str, cost: HostUsage) -> None:
+    def set_usage(self, host: str, cost: HostUsage) -> None:
         raise TypeError("the state is only read")
 
 
@@ -231,7 +231,7 @@ def _budget(
         yield f"limits.max_bytes: {exact_bytes(limits.max_bytes)}"
     if host is None:
         return
-    if (rule := usage_reached(limits, host.cost, destination)) is not None:
+    if (rule := usage_reached(limits, host.usage, destination)) is not None:
         yield rule
     if (
         destination == "page"
@@ -255,12 +255,12 @@ def _answer(
     if row.state == "queued":
         return _waits(row, host, budget, ahead, now)
     if row.state == "skip":
-        return f"skipped: {row.code}, by {row.why}"
+        return f"skipped: {row.code}, by {row.detail}"
     if row.state == "error":
         tries = "once" if row.attempts == 1 else f"{row.attempts} times"
-        return f"failed: {row.code}, {row.why}; tried {tries}"
+        return f"failed: {row.code}, {row.detail}; tried {tries}"
     facts = [row.state, *([f"{row.code} since the crawl before"] if row.code else [])]
-    return f"fetched: {', '.join([*facts, *([row.why] if row.why else [])])}"
+    return f"fetched: {', '.join([*facts, *([row.detail] if row.detail else [])])}"
 
 
 def _waits(
@@ -272,13 +272,13 @@ def _waits(
 ) -> str:
     if row.retry_at is not None and row.retry_at > now:
         due = show_seconds(row.retry_at - now)
-        return f"waits {due} for attempt {row.attempts + 1}: {row.code}, {row.why}"
+        return f"waits {due} for attempt {row.attempts + 1}: {row.code}, {row.detail}"
     if budget:
         return f"queued, but {budget[0]} is reached"
     before = f"; {ahead:,} of its host come before it" if ahead else ""
     if host is not None and host.parked:
         again = show_seconds(max(0.0, host.ready_at - now))
-        trouble = host.pace.trouble
+        trouble = host.throttle.failure_code
         return f"queued: {host.name} is parked ({trouble}), next request in {again}"
     if host is not None and host.ready_at > now:
         due = show_seconds(host.ready_at - now)

@@ -81,8 +81,8 @@ def _cooling(state: Lookup, now: float) -> Iterator[Blocking]:
     for host in top:
         due = show_seconds(host.ready_at - now)
         if host.parked:
-            reason = f"host_parked {host.pace.trouble}"
-            detail = f"{host.name} failed {host.pace.failures} times in a row, is asked in {due}"
+            reason = f"host_parked {host.throttle.failure_code}"
+            detail = f"{host.name} failed {host.throttle.failures} times in a row, is asked in {due}"
         else:
             reason = "host_cooling"
             detail = f"{host.name} may be asked again in {due}"
@@ -95,7 +95,7 @@ def _interval(state: Lookup, config: Config, now: float) -> Iterator[Blocking]:
     """Hosts whose queue takes long at the pace that manners allow."""
     controller = Controller(config.politeness)
     for host in state.busiest(TOP):
-        interval = controller.interval(host.pace)
+        interval = controller.interval(host.throttle)
         if interval and host.ready_at <= now + 1 and _work(host) > 1:
             cause = _cause(host, config, interval)
             whole = show_seconds(_work(host) * interval)
@@ -106,11 +106,11 @@ def _interval(state: Lookup, config: Config, now: float) -> Iterator[Blocking]:
 def _cause(host: HostInfo, config: Config, interval: float) -> str:
     if interval == config.politeness.wait:
         return "politeness.wait"
-    if interval == host.pace.crawl_delay:
+    if interval == host.throttle.crawl_delay:
         return "Crawl-delay of its robots.txt"
     return (
         "its 429 and 503"
-        if host.pace.slowdown >= interval
+        if host.throttle.slowdown >= interval
         else "the time it takes to answer"
     )
 

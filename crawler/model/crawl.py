@@ -62,10 +62,10 @@ class StoredResponse(Struct, frozen=True):
     it."""
 
     digest: bytes
-    """SHA-256 of the decoded body; of a redirect, of the address where it leads."""
-    answer: bytes | None = None
-    """What makes a record out of "304 Not Modified" (`revisit.Answer`); None if the
-    server gave nothing to ask with."""
+    """SHA-256 of the decoded body; for a redirect, of the URL where it leads."""
+    cached_fields: bytes | None = None
+    """What makes a record out of "304 Not Modified" (`revalidation.CachedFields`); None
+    if the server gave no validator."""
 
 
 class Lease(Struct, frozen=True):
@@ -87,7 +87,7 @@ class Lease(Struct, frozen=True):
     seed_url: str | None = None
     alt: str | None = None
     redirects: tuple[Hop, ...] = ()
-    kept: StoredResponse | None = None
+    stored: StoredResponse | None = None
     """Of an earlier crawl into the same state."""
 
 

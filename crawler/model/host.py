@@ -22,7 +22,7 @@ class HostUsage(Struct, frozen=True):
     until: float = 0.0
     """The end of the time that is booked, epoch seconds."""
 
-    def booked(self, sent_at: float, until: float, wire_bytes: int) -> HostUsage:
+    def charged(self, sent_at: float, until: float, wire_bytes: int) -> HostUsage:
         """With one request more, which kept the host busy from `sent_at` to `until`."""
         more = max(0.0, until - max(sent_at, self.until))
         end = max(self.until, until)
@@ -34,4 +34,4 @@ class HostUsage(Struct, frozen=True):
         return HostUsage(self.pages + 1, self.wire_bytes, self.seconds, self.until)
 
 
-NOTHING = HostUsage()
+NO_USAGE = HostUsage()

@@ -75,7 +75,7 @@ class Candidate(Struct, frozen=True, gc=False):
             lease.seed_url,
             due=True,
             attempts=lease.attempts,
-            recrawled=lease.kept is not None,
+            recrawled=lease.stored is not None,
         )
 
 

@@ -37,8 +37,8 @@ class Sized(Protocol):
 class Accounts(KeyValue, Protocol):
     """What is kept in the store for the limits."""
 
-    def cost(self, host: str) -> HostUsage: ...
-    def set_cost(self, host: str, cost: HostUsage) -> None: ...
+    def usage(self, host: str) -> HostUsage: ...
+    def set_usage(self, host: str, cost: HostUsage) -> None: ...
 
 
 class Counts(Protocol):
@@ -78,7 +78,7 @@ class Quotas:
     def check(self, candidate: Candidate) -> Skip | None:
         """Whether the host, or the template of the path, has used up its limit."""
         host, destination = candidate.host, candidate.destination
-        usage = self._accounts.cost(host)
+        usage = self._accounts.usage(host)
         if (rule := usage_reached(self._config, usage, destination)) is not None:
             return Skip("limit_host", rule)
         if destination == "page":
@@ -88,19 +88,19 @@ class Quotas:
     def charge(self, host: str, sent_at: float, until: float, wire_bytes: int) -> None:
         """One request is over. It kept its host busy from `sent_at` to `until`."""
         self._bytes += wire_bytes
-        cost = self._accounts.cost(host).booked(sent_at, until, wire_bytes)
-        self._accounts.set_cost(host, cost)
+        cost = self._accounts.usage(host).charged(sent_at, until, wire_bytes)
+        self._accounts.set_usage(host, cost)
 
     def reserve_page(self, lease: Lease) -> bool:
         """Take a place for one page; False when there is none left."""
-        cost = self._accounts.cost(lease.host)
+        cost = self._accounts.usage(lease.host)
         full = self._pages_full() or is_reached(
             cost.pages, self._config.max_pages_per_host
         )
         if full or self._check_template(lease.host, lease.url) is not None:
             return False
         self._pages += 1
-        self._accounts.set_cost(lease.host, cost.with_page())
+        self._accounts.set_usage(lease.host, cost.with_page())
         if self._config.max_pages_per_template is not None:
             key = template_of(lease.host, lease.url)
             count = pages_of_template(self._accounts, key) + 1

@@ -130,7 +130,7 @@ def _ask_again(store: SqliteStore, old: Config, config: Config, now: float) -> N
     store.start_over(
         now,
         check,
-        keep_answers=store.note(READING, "") == extraction_fingerprint(config),
+        keep_cached_fields=store.note(READING, "") == extraction_fingerprint(config),
     )
 
 

@@ -163,7 +163,7 @@ def run_of(store: SqliteStore, number: int) -> Run:
         run = Run("0", "{}")
         store.set_run(run)
     elif run.run_id != str(number):
-        store.start_over(time.time(), None, keep_answers=True)
+        store.start_over(time.time(), None, keep_cached_fields=True)
         run = Run(str(number), "{}", run.seq, run.run_id)
         store.set_run(run)
     return run

@@ -87,7 +87,7 @@ def _of_the_state(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
     if row is None:
         return
     yield "state", f"{row.state}{f' ({row.code})' if row.code else ''}"
-    yield "why", row.why
+    yield "why", row.detail
     yield "attempts", row.attempts
     if row.retry_at is not None:
         yield "again", _moment(row.retry_at, now)
@@ -103,7 +103,7 @@ def _of_the_host(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
     if host is None:
         return
     yield "host", f"{host.name}: {host.pages:,} pages, {host.images:,} images queued"
-    if (cost := host.cost).seconds:
+    if (cost := host.usage).seconds:
         spent = f"{show_bytes(cost.wire_bytes)}, {show_seconds(cost.seconds)}"
         yield "cost", f"{cost.pages:,} pages, {spent}"
     if found.ahead is not None:
@@ -116,14 +116,14 @@ def _of_the_host(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
     if host.parked:
         yield (
             "parked",
-            f"after {host.pace.failures} failures in a row, {host.pace.trouble}",
+            f"after {host.throttle.failures} failures in a row, {host.throttle.failure_code}",
         )
-    if host.pace.crawl_delay:
-        yield "delay", f"Crawl-delay {show_seconds(host.pace.crawl_delay)}"
-    if host.pace.slowdown:
+    if host.throttle.crawl_delay:
+        yield "delay", f"Crawl-delay {show_seconds(host.throttle.crawl_delay)}"
+    if host.throttle.slowdown:
         yield (
             "slowed",
-            f"to a request in {show_seconds(host.pace.slowdown)}, by its 429 and 503",
+            f"to a request in {show_seconds(host.throttle.slowdown)}, by its 429 and 503",
         )
 
 

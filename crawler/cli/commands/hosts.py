@@ -45,8 +45,8 @@ def _row(host: HostInfo, now: float) -> str:
         f"{sum(ended.values()) - failed - skipped:,}",
         f"{failed:,}",
         f"{skipped:,}",
-        show_bytes(host.cost.wire_bytes),
-        show_seconds(host.cost.seconds),
+        show_bytes(host.usage.wire_bytes),
+        show_seconds(host.usage.seconds),
         f"in {show_seconds(wait)}" if wait > 0 and host.pages + host.images else "-",
     )
 

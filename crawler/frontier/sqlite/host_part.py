@@ -31,19 +31,19 @@ class HostPart(Fallible):
         self._hosts.block(host, until)
 
     @explained
-    def set_pace(self, host: str, pace: HostThrottle) -> None:
+    def set_throttle(self, host: str, throttle: HostThrottle) -> None:
         self._begin()
-        self._hosts.set_pace(host, pace)
+        self._hosts.set_throttle(host, throttle)
 
     @explained
-    def cost(self, host: str) -> HostUsage:
+    def usage(self, host: str) -> HostUsage:
         self._begin()
-        return self._hosts.cost(host)
+        return self._hosts.usage(host)
 
     @explained
-    def set_cost(self, host: str, cost: HostUsage) -> None:
+    def set_usage(self, host: str, usage: HostUsage) -> None:
         self._begin()
-        self._hosts.set_cost(host, cost)
+        self._hosts.set_usage(host, usage)
 
     @explained
     def received(self) -> int:

@@ -29,8 +29,8 @@ _WORK = {
     True: "claimed = 0 AND parked = 0 AND images > 0",
 }
 
-PACE = "crawl_delay, latency, slowdown, failures, parkings, trouble"
-COST = "cost_pages, cost_bytes, cost_seconds, cost_until"
+THROTTLE = "crawl_delay, latency, slowdown, failures, parkings, trouble"
+USAGE = "cost_pages, cost_bytes, cost_seconds, cost_until"
 
 PARKED = """
 SELECT trouble, count(*), sum(pages + images), min(ready_at) FROM host
@@ -48,8 +48,8 @@ class HostTable:
         self._lengths: dict[int, list[int]] = {}
         self._came: dict[int, float] = {}
         self._blocks: dict[int, float] = {}
-        self._paces: dict[int, HostThrottle] = {}
-        self._costs: dict[int, HostUsage] = {}
+        self._throttles: dict[int, HostThrottle] = {}
+        self._usages: dict[int, HostUsage] = {}
         self._claimed: dict[int, str] = {}
         self._refilled: set[str] = set()
         self.total: int = db.execute(
@@ -86,7 +86,7 @@ class HostTable:
                 self._refilled.add(self._claimed[host_id])
 
     def flush(self) -> None:
-        """Write down what `count`, `block`, `set_pace` and `set_cost` have gathered.
+        """Write down what `count`, `block`, `set_throttle` and `set_usage` have gathered.
 
         A host that had no work queues up behind the others.
         """
@@ -106,10 +106,13 @@ class HostTable:
         self._db.executemany(
             "UPDATE host SET crawl_delay = ?, latency = ?, slowdown = ?, failures = ?,"
             " parkings = ?, trouble = ? WHERE host_id = ?",
-            [(*astuple(pace), host_id) for host_id, pace in self._paces.items()],
+            [
+                (*astuple(throttle), host_id)
+                for host_id, throttle in self._throttles.items()
+            ],
         )
-        self._write_costs()
-        self._paces.clear()
+        self._write_usages()
+        self._throttles.clear()
         self._lengths.clear()
         self._came.clear()
         self._blocks.clear()
@@ -118,7 +121,7 @@ class HostTable:
         self.flush()
         self._unpark(now)
         rows = self._db.execute(
-            f"SELECT host_id, name, ready_at, {PACE} FROM host"
+            f"SELECT host_id, name, ready_at, {THROTTLE} FROM host"
             f" WHERE {_WORK[images_only]} AND ready_at <= ?"
             " ORDER BY ready_at, host_id LIMIT ?",
             (now, limit),
@@ -128,8 +131,8 @@ class HostTable:
         )
         self._claimed.update((row[0], row[1]) for row in rows)
         return [
-            HostDue(name, ready_at, HostThrottle(*pace))
-            for _, name, ready_at, *pace in rows
+            HostDue(name, ready_at, HostThrottle(*throttle))
+            for _, name, ready_at, *throttle in rows
         ]
 
     def refilled(self) -> set[str]:
@@ -150,19 +153,19 @@ class HostTable:
         host_id = self.id_of(name, until)
         self._blocks[host_id] = max(until, self._blocks.get(host_id, until))
 
-    def set_pace(self, name: str, pace: HostThrottle) -> None:
-        self._paces[self.id_of(name, 0.0)] = pace
+    def set_throttle(self, name: str, throttle: HostThrottle) -> None:
+        self._throttles[self.id_of(name, 0.0)] = throttle
 
-    def cost(self, name: str) -> HostUsage:
+    def usage(self, name: str) -> HostUsage:
         host_id = self.id_of(name, 0.0)
-        cost = self._costs.get(host_id)
-        if cost is None:
-            query = f"SELECT {COST} FROM host WHERE host_id = ?"
-            cost = HostUsage(*self._db.execute(query, (host_id,)).fetchone())
-        return cost
+        usage = self._usages.get(host_id)
+        if usage is None:
+            query = f"SELECT {USAGE} FROM host WHERE host_id = ?"
+            usage = HostUsage(*self._db.execute(query, (host_id,)).fetchone())
+        return usage
 
-    def set_cost(self, name: str, cost: HostUsage) -> None:
-        self._costs[self.id_of(name, 0.0)] = cost
+    def set_usage(self, name: str, usage: HostUsage) -> None:
+        self._usages[self.id_of(name, 0.0)] = usage
 
     def received(self) -> int:
         self.flush()
@@ -171,13 +174,13 @@ class HostTable:
         )
         return total
 
-    def _write_costs(self) -> None:
+    def _write_usages(self) -> None:
         self._db.executemany(
             "UPDATE host SET cost_pages = ?, cost_bytes = ?, cost_seconds = ?, cost_until = ?"
             " WHERE host_id = ?",
-            [(*astuple(cost), host_id) for host_id, cost in self._costs.items()],
+            [(*astuple(usage), host_id) for host_id, usage in self._usages.items()],
         )
-        self._costs.clear()
+        self._usages.clear()
 
     def park(self, name: str, until: float) -> None:
         self.block(name, until)

@@ -22,13 +22,13 @@ from crawler.frontier.sqlite.database import (
     first_column,
     open_read_only,
 )
-from crawler.frontier.sqlite.hosts import COST, PACE
+from crawler.frontier.sqlite.hosts import THROTTLE, USAGE
 from crawler.frontier.sqlite.tables import DECIDED, ENDED, LANES, WAITING
 from crawler.frontier.store import Content, Run, State
 from crawler.frontier.throttle import HostThrottle
 from crawler.model.crawl import Destination
 from crawler.model.documents import LinkKind
-from crawler.model.host import NOTHING, HostUsage
+from crawler.model.host import NO_USAGE, HostUsage
 from crawler.model.http import Hop
 from crawler.model.reasons import SkipReason
 from crawler.model.url import url_id, url_id_hex
@@ -53,7 +53,7 @@ SELECT url.url, host.name, url.kind, url.lane, url.depth, url.state, url.attempt
     origin.parent_url, origin.seed_url, origin.at
 FROM url JOIN host USING (host_id) JOIN origin USING (origin_id) LEFT JOIN skip USING (seq)
 """
-_HOST = f"name, pages, images, ready_at, parked, {COST}, {PACE}"
+_HOST = f"name, pages, images, ready_at, parked, {USAGE}, {THROTTLE}"
 _CODE = "coalesce(skip.reason, url.code)"
 
 
@@ -77,7 +77,7 @@ class UrlRow(Struct, frozen=True):
     code: str | None
     """`error_code` (of one that waits: of its last attempt), `reason` of a skip, or of
     what was fetched in a further crawl whether it is new, changed or unchanged."""
-    why: str | None
+    detail: str | None
     """The same in words: message, rule, double of what."""
     redirects: tuple[Hop, ...]
     parent_url: str | None
@@ -96,9 +96,9 @@ class HostInfo(Struct, frozen=True):
     """It is not to be asked before, epoch seconds."""
     parked: bool
     """It did not answer, and is left alone until `ready_at`."""
-    pace: HostThrottle
+    throttle: HostThrottle
     """What it has taught us: Crawl-delay, slowdown, failures in a row."""
-    cost: HostUsage = NOTHING
+    usage: HostUsage = NO_USAGE
     """What it has cost so far."""
     ended: dict[State, int] = {}
 
@@ -226,7 +226,7 @@ class Lookup:
         query = "SELECT key, value FROM note WHERE kind = ? ORDER BY key"
         return self._db.execute(query, (kind,)).fetchall()
 
-    def kept(self, url: str) -> Content | None:
+    def image_file(self, url: str) -> Content | None:
         """The file with the picture of `url`, if it was the first with these bytes.
         Reads all."""
         query = "SELECT path, url FROM content WHERE url = ?"
@@ -250,9 +250,9 @@ def lookup(folder: Path) -> Iterator[Lookup]:
 
 def _host(row: Sequence[Any], ended: dict[State, int] | None = None) -> HostInfo:
     name, pages, images, ready_at, parked, *more = row
-    cost, pace = HostUsage(*more[:4]), HostThrottle(*more[4:])
+    usage, throttle = HostUsage(*more[:4]), HostThrottle(*more[4:])
     return HostInfo(
-        name, pages, images, ready_at, bool(parked), pace, cost, ended or {}
+        name, pages, images, ready_at, bool(parked), throttle, usage, ended or {}
     )
 
 
@@ -260,7 +260,9 @@ _hops = msgspec.json.Decoder(tuple[Hop, ...])
 
 
 def _url_row(row: tuple[Any, ...]) -> UrlRow:
-    url, host, kind, lane, depth, state, attempts, due, code, why, hops, *origin = row
+    url, host, kind, lane, depth, state, attempts, due, code, detail, hops, *origin = (
+        row
+    )
     return UrlRow(
         url,
         url_id_hex(url),
@@ -272,7 +274,7 @@ def _url_row(row: tuple[Any, ...]) -> UrlRow:
         attempts + (_STATES[state] in _FETCHED or code in _JUDGED_BY_BODY),
         due if state == WAITING else None,
         code,
-        why,
+        detail,
         _hops.decode(hops) if hops else (),
         *origin,
     )

@@ -44,12 +44,14 @@ class Endings:
         place: Place,
         state: int,
         code: str | None,
-        why: str | None,
-        kept: StoredResponse | None,
+        detail: str | None,
+        stored: StoredResponse | None,
     ) -> None:
-        digest, answer = (None, None) if kept is None else (kept.digest, kept.answer)
+        digest, answer = (
+            (None, None) if stored is None else (stored.digest, stored.cached_fields)
+        )
         self._places.append(place)
-        self._states.append((state, code, why, digest, digest, answer, place.seq))
+        self._states.append((state, code, detail, digest, digest, answer, place.seq))
 
     def flush(self) -> None:
         if not self._places:

@@ -90,15 +90,15 @@ WHERE state NOT IN ({WAITING}, {DECIDED}, {ENDED["skip"]}) AND seq NOT IN (
 
 
 def reopen(
-    db: sqlite3.Connection, now: float, check: Check | None, *, keep_answers: bool
+    db: sqlite3.Connection, now: float, check: Check | None, *, keep_cached_fields: bool
 ) -> None:
     """Queue all URLs for another crawl.
 
-    `check` is given where the scope may be another than before. `keep_answers`: a
+    `check` is given where the scope may be another than before. `keep_cached_fields`: a
     server may be asked whether it still has what it sent; else all is asked for whole.
     """
     _run(db, _REOPEN, now)
-    if not keep_answers:
+    if not keep_cached_fields:
         db.execute("UPDATE url SET answer = NULL WHERE answer IS NOT NULL")
     if check is not None:
         _check_again(db, check)

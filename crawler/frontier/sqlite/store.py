@@ -38,7 +38,7 @@ from crawler.model.errors import OutputError
 from crawler.model.http import Hop
 from crawler.model.url import host_key, url_id
 
-_LONGEST_WHY = 500
+MAX_DETAIL = 500
 
 _ROWS = """
 SELECT seq, url, kind, depth, attempts, coalesce(due, at), parent_url, seed_url, alt, redirects,
@@ -281,10 +281,10 @@ class SqliteStore(MetadataTables, HostPart):
         self._recent.put(url, 0)  # nothing that is found from now on can change it
         queued_ms = max(0, round((now - due) * 1000))
         hops = _hops.decode(redirects) if redirects else ()
-        kept = None if digest is None else StoredResponse(digest, answer)
+        stored = None if digest is None else StoredResponse(digest, answer)
         return Lease(
             url, identity, host, kind, destination, depth, attempts, queued_ms, parent, seed, alt, hops,
-            kept,
+            stored,
         )  # fmt: skip
 
     @explained
@@ -293,12 +293,12 @@ class SqliteStore(MetadataTables, HostPart):
         lease: Lease,
         ended: Ended,
         code: str | None = None,
-        why: str | None = None,
-        kept: StoredResponse | None = None,
+        detail: str | None = None,
+        stored: StoredResponse | None = None,
     ) -> None:
         self._begin()
         place = self._answer(lease)
-        self._endings.put(place, ENDED[ended], code, _short(why), kept)
+        self._endings.put(place, ENDED[ended], code, _short(detail), stored)
         self._hosts.count(place.host_id, place.lane, -1, 0.0)
         self._counts["queued"] -= 1
         self._counts[ended] += 1
@@ -312,7 +312,7 @@ class SqliteStore(MetadataTables, HostPart):
         lease: Lease,
         not_before: float,
         code: str | None = None,
-        why: str | None = None,
+        detail: str | None = None,
     ) -> None:
         self._begin()
         place = self._answer(lease)
@@ -323,7 +323,7 @@ class SqliteStore(MetadataTables, HostPart):
         self._hosts.count(place.host_id, place.lane, -1, 0.0)
         self._db.execute(
             "UPDATE url SET attempts = attempts + 1, due = ?, code = ?, why = ? WHERE seq = ?",
-            (not_before, code, _short(why), place.seq),
+            (not_before, code, _short(detail), place.seq),
         )
         self._db.execute("INSERT INTO later VALUES (?, ?)", (not_before, place.seq))
         self._next_retry = min(self._next_retry, not_before)
@@ -405,12 +405,12 @@ class SqliteStore(MetadataTables, HostPart):
 
     @explained
     def start_over(
-        self, now: float, check: Check | None, *, keep_answers: bool
+        self, now: float, check: Check | None, *, keep_cached_fields: bool
     ) -> None:
         """Queue every URL again, for another crawl (see `reopening.py`). Just after
         opening."""
         self._begin()
-        reopen(self._db, now, check, keep_answers=keep_answers)
+        reopen(self._db, now, check, keep_cached_fields=keep_cached_fields)
         self._load()
 
     def changes(self) -> dict[str, int]:
@@ -516,9 +516,9 @@ def _place(destination: Destination, depth: int) -> tuple[int, int]:
     return (0, depth) if destination == "page" else (1, 0)
 
 
-def _short(why: str | None) -> str | None:
+def _short(detail: str | None) -> str | None:
     """A stranger's server has a say in what messages hold."""
-    return why and why[:_LONGEST_WHY].encode("utf-8", "replace").decode()
+    return detail and detail[:MAX_DETAIL].encode("utf-8", "replace").decode()
 
 
 def _nearest(found: Discovered, depth: int, taken: bool, untouched: bool) -> int:

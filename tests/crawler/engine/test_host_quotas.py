@@ -39,7 +39,7 @@ def ended(folder: Path) -> Counter[tuple[str, str, str | None]]:
     """(host, state, rule) of all URLs of the state, with their numbers."""
     with open_state(folder) as (state, _):
         return Counter(
-            (row.host, row.state, row.why if row.state == "skip" else None)
+            (row.host, row.state, row.detail if row.state == "skip" else None)
             for row in state.urls((), (), ())
         )
 
@@ -239,8 +239,8 @@ def test_bytes_that_were_not_kept_count_as_well(tmp_path):
         open_crawl(config, mode="new").run()
         with open_state(folder) as (state, _):
             (host, *_) = state.hosts()
-            assert state.received() == host.cost.wire_bytes
-        assert least + 800 <= host.cost.wire_bytes < least + 800 + 5_000, path
+            assert state.received() == host.usage.wire_bytes
+        assert least + 800 <= host.usage.wire_bytes < least + 800 + 5_000, path
     site.stop()
 
 
@@ -370,7 +370,7 @@ def test_kill_9_at_a_commit_loses_no_count_and_counts_nothing_twice(
         assert done.returncode == -signal.SIGKILL
         with open_state(tmp_path) as (state, _):
             (host,) = state.hosts()
-            assert host.cost.pages == host.ended.get("page", 0)
+            assert host.usage.pages == host.ended.get("page", 0)
     open_crawl(stored_config(tmp_path), mode="resume").run()
     site.stop()
     text = (tmp_path / "records.jsonl").read_text()
@@ -381,7 +381,7 @@ def test_kill_9_at_a_commit_loses_no_count_and_counts_nothing_twice(
     assert max(parts.values()) <= 30
     with open_state(tmp_path) as (state, _):
         (host,) = state.hosts()
-        assert host.cost.pages == 40
+        assert host.usage.pages == 40
 
 
 # ------------------------------------------------------------------ what is told
@@ -418,7 +418,7 @@ def test_hosts_explain_and_status_tell_what_was_spent(
         assert said in capsys.readouterr().out
     assert command(["hosts", folder, "--json"]) == 0
     (line, *_) = capsys.readouterr().out.splitlines()
-    cost = json.loads(line)["cost"]
+    cost = json.loads(line)["usage"]
     assert cost["pages"] == 2
     assert cost["wire_bytes"] > 2000
     assert cost["seconds"] > 0

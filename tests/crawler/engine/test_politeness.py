@@ -124,7 +124,11 @@ def test_a_dead_host_does_not_keep_the_crawl_and_is_asked_again_the_next_day(
         assert (summary.finish_reason, summary.exit_code) == ("parked", 0)
         assert (summary.counts["page"], summary.counts["queued"]) == (9, 9)
         (parked,) = summary.parked
-        assert (parked.trouble, parked.hosts, parked.urls) == ("connect_timeout", 1, 9)
+        assert (parked.failure_code, parked.hosts, parked.urls) == (
+            "connect_timeout",
+            1,
+            9,
+        )
         assert len(dead.log) == 3
         assert clock() - START < 60
 

@@ -128,7 +128,7 @@ def test_5xx_and_429_defer_for_as_long_as_they_last(status):
         assert fetched.record.policy == "deferred"
         assert fetched.deferred
         assert fetched.feedback(7.0) == HostFeedback(
-            7.0, "failed", trouble="robots_deferred"
+            7.0, "failed", failure_code="robots_deferred"
         )
         assert not subject.is_cached(URL)
     assert not subject.fetch(URL).deferred
@@ -147,7 +147,7 @@ def test_no_answer_is_a_failed_attempt_at_the_url_that_asked():
     assert isinstance(fetched.unanswered, ConnectRefused)
     assert fetched.unanswered.message == "robots.txt: nobody listens"
     assert fetched.feedback(7.0) == HostFeedback(
-        7.0, "failed", trouble="connect_refused"
+        7.0, "failed", failure_code="connect_refused"
     )
     assert not subject.is_cached(URL)
     assert subject.fetch(URL).unanswered is None

@@ -178,7 +178,7 @@ def test_the_end_of_a_hosts_pause(subject: Subject) -> None:
 
 def fail(handle: LeaseHandle) -> None:
     at = handle.host_busy_until
-    handle.responded(HostFeedback(at, "failed", trouble="connect_timeout"))
+    handle.responded(HostFeedback(at, "failed", failure_code="connect_timeout"))
 
 
 def test_the_crawl_does_not_wait_for_a_parked_host(subject: Subject) -> None:

@@ -8,30 +8,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.frontier.politeness import Politeness
-from crawler.frontier.slots import DOUBT_S, SLOW_S, Slots
-from crawler.frontier.throttle import NEW, HostThrottle
+from crawler.frontier.slots import NEW_SLOW_S, SLOW_S, Slots
+from crawler.frontier.throttle import UNTRIED, HostThrottle
 from crawler.model.config import PolitenessConfig
 
 EAGER = PolitenessConfig(per_host=2, wait=0.0)
 
 
 def crowd(
-    names: str, concurrency: int, slow: int, pace: HostThrottle = NEW
+    names: str, concurrency: int, slow: int, throttle: HostThrottle = UNTRIED
 ) -> Politeness:
-    politeness = Politeness(EAGER, places=Slots(concurrency, slow))
+    politeness = Politeness(EAGER, slots=Slots(concurrency, slow))
     for name in names:
-        politeness.enter(name, 0.0, pace)
+        politeness.enter(name, 0.0, throttle)
         politeness.offer(name)
     return politeness
 
 
 def takes(politeness: Politeness, now: float) -> str:
-    return "".join(iter(lambda: politeness.take(now) or "", ""))
+    return "".join(iter(lambda: politeness.start_request(now) or "", ""))
 
 
 def answer(politeness: Politeness, names: str, after: float, now: float) -> None:
     for name in names:
-        politeness.ended(name, now, now - after)
+        politeness.end_request(name, now, now - after)
 
 
 def test_there_are_no_more_places_than_these() -> None:
@@ -46,30 +46,28 @@ def test_there_are_no_more_places_than_these() -> None:
 def test_a_silent_host_gives_its_place_back() -> None:
     politeness = crowd("abcd", 2, 2)
     assert takes(politeness, 0.0) == "ab"
-    politeness.lend(DOUBT_S - 0.1)
-    assert (politeness.lent, takes(politeness, 0.4)) == (0, "")
-    politeness.lend(DOUBT_S)
-    assert (politeness.lent, takes(politeness, DOUBT_S)) == (2, "cd")
-    politeness.lend(9.0)  # no place is left to lend
-    assert (politeness.lent, takes(politeness, 9.0)) == (2, "")
+    politeness.borrow(NEW_SLOW_S - 0.1)
+    assert (politeness.borrowed, takes(politeness, 0.4)) == (0, "")
+    politeness.borrow(NEW_SLOW_S)
+    assert (politeness.borrowed, takes(politeness, NEW_SLOW_S)) == (2, "cd")
+    politeness.borrow(9.0)  # no place is left to lend
+    assert (politeness.borrowed, takes(politeness, 9.0)) == (2, "")
     answer(politeness, "a", 10.0, 10.0)
-    politeness.lend(10.0)  # what c holds is lent now
-    assert politeness.lent == 2
+    politeness.borrow(10.0)  # what c holds is lent now
+    assert politeness.borrowed == 2
 
 
 def test_one_place_is_lent_to_each_host() -> None:
     politeness = crowd("ab", 2, 9)
     assert takes(politeness, 0.0) == "ab"
-    politeness.lend(1.0)
+    politeness.borrow(1.0)
     assert takes(politeness, 1.0) == "a"  # nobody else is there: the places are theirs
-    politeness.lend(3.0)
-    assert politeness.lent == 2
+    politeness.borrow(3.0)
+    assert politeness.borrowed == 2
 
 
 def test_one_host_gets_as_many_as_the_user_says_and_not_one_more() -> None:
-    politeness = Politeness(
-        PolitenessConfig(per_host=99, wait=0.0), places=Slots(5, 64)
-    )
+    politeness = Politeness(PolitenessConfig(per_host=99, wait=0.0), slots=Slots(5, 64))
     politeness.enter("a", 0.0, HostThrottle(latency=9.0))
     politeness.offer("a")
     assert takes(politeness, 0.0) == "aaaaa"
@@ -99,37 +97,41 @@ def test_unproven_hosts_leave_half_of_the_places_if_they_all_may_be_silent() -> 
 
 def test_who_becomes_quick_is_quick() -> None:
     politeness = crowd("a", 1, 1, HostThrottle(latency=9.0))
-    assert politeness.take(0.0) == "a"
-    assert politeness.lent == 1
+    assert politeness.start_request(0.0) == "a"
+    assert politeness.borrowed == 1
     answer(politeness, "a", 0.1, 0.1)
-    assert politeness.take(0.1) == "a"
-    assert politeness.lent == 0
+    assert politeness.start_request(0.1) == "a"
+    assert politeness.borrowed == 0
 
 
 def test_a_host_that_failed_is_not_trusted() -> None:
     politeness = crowd("a", 1, 1, HostThrottle(failures=1))
-    assert politeness.take(0.0) == "a"
-    assert politeness.lent == 1
+    assert politeness.start_request(0.0) == "a"
+    assert politeness.borrowed == 1
 
 
 def test_it_is_told_how_many_more_could_be_asked_at_once() -> None:
     politeness = crowd("abcde", 1, 3, HostThrottle(latency=9.0))
     politeness.enter("z", 0.0, HostThrottle(latency=0.1))
     politeness.offer("z")
-    assert politeness.lend(0.0) == 3
+    assert politeness.borrow(0.0) == 3
     assert takes(politeness, 0.0) == "zabc"
 
 
 def test_what_was_not_asked_for_leaves_its_place() -> None:
-    for pace in (HostThrottle(), HostThrottle(latency=9.0), HostThrottle(latency=0.1)):
-        politeness = crowd("a", 1, 1, pace)
+    for throttle in (
+        HostThrottle(),
+        HostThrottle(latency=9.0),
+        HostThrottle(latency=0.1),
+    ):
+        politeness = crowd("a", 1, 1, throttle)
         for _ in range(3):
-            assert politeness.take(0.0) == "a"
-            politeness.untaken("a")
+            assert politeness.start_request(0.0) == "a"
+            politeness.cancel_request("a")
         assert (
-            politeness.lent,
-            politeness._places.taken,
-            politeness._places.unproven,
+            politeness.borrowed,
+            politeness._slots.used,
+            politeness._slots.new,
         ) == (0, 0, 0)
 
 
@@ -151,34 +153,39 @@ def test_the_account_is_right_whatever_happens(
     steps: list[tuple[str, str, float]], concurrency: int, slow: int
 ) -> None:
     politeness = crowd("abcdef", concurrency, slow)
-    places, hosts = politeness._places, politeness._hosts
+    slots, hosts = politeness._slots, politeness._hosts
     flying: dict[str, deque[float]] = {name: deque() for name in "abcdef"}
     now = 0.0
     for step, name, value in steps:
         now += value
         if step in ("take", "untaken"):
-            taken = politeness.take(now)
-            if taken is None:  # somebody could be asked if nobody were waited for
-                assert any(flying.values()) or not politeness.offering
+            used = politeness.start_request(now)
+            if used is None:  # somebody could be asked if nobody were waited for
+                assert any(flying.values()) or not politeness.with_work
             elif step == "untaken":
-                politeness.untaken(taken)
+                politeness.cancel_request(used)
             else:
-                flying[taken].append(now)
+                flying[used].append(now)
         elif step in ("ended", "unknown") and flying[name]:
             sent_at = flying[name].popleft()
-            politeness.ended(*((name, now, sent_at) if step == "ended" else (name,)))
+            politeness.end_request(
+                *((name, now, sent_at) if step == "ended" else (name,))
+            )
         elif step == "lend":
-            more = politeness.lend(now)
-            assert 0 <= more <= places.left_to_lend
+            more = politeness.borrow(now)
+            assert 0 <= more <= slots.left_to_borrow
         elif step == "withdraw":
-            (politeness.withdraw if hosts[name].offers else politeness.offer)(name)
+            (politeness.withdraw if hosts[name].has_work else politeness.offer)(name)
         under_way = sum(map(len, flying.values()))
-        assert places.taken + places.lent == under_way
-        assert places.taken <= concurrency
-        assert places.lent == sum(host.lent for host in hosts.values()) <= slow
-        doubtful = [host for host in hosts.values() if host.kind == 1]
-        assert places.unproven == sum(host.in_flight - host.lent for host in doubtful)
-        assert politeness._offering == [
-            sum(host.offers and host.kind == kind for host in hosts.values())
-            for kind in range(3)
+        assert slots.used + slots.borrowed == under_way
+        assert slots.used <= concurrency
+        assert slots.borrowed == sum(host.borrowed for host in hosts.values()) <= slow
+        doubtful = [host for host in hosts.values() if host.host_class == 1]
+        assert slots.new == sum(host.in_flight - host.borrowed for host in doubtful)
+        assert politeness._with_work == [
+            sum(
+                host.has_work and host.host_class == host_class
+                for host in hosts.values()
+            )
+            for host_class in range(3)
         ]

@@ -12,7 +12,7 @@ from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Content, HostDue, Run, Store
 from crawler.frontier.throttle import HostThrottle
 from crawler.model.crawl import Skip
-from crawler.model.host import NOTHING, HostUsage
+from crawler.model.host import NO_USAGE, HostUsage
 from crawler.model.http import Hop
 from tests.helpers.frontier import FAR, found, lease_all, paths
 
@@ -270,7 +270,7 @@ def test_a_blocked_host_is_not_claimed_before_its_time(store: Store) -> None:
     store.add([found("1"), found("1", host="b")], 0.0)
     store.block("a.example", 30.0)
     store.block("a.example", 10.0)
-    store.set_pace("a.example", HostThrottle(crawl_delay=2.5))
+    store.set_throttle("a.example", HostThrottle(crawl_delay=2.5))
     assert store.claim(9, 29.0) == [HostDue("b.example", 0.0)]
     assert store.next_due() == 30.0
     assert store.claim(9, 30.0) == [
@@ -280,7 +280,7 @@ def test_a_blocked_host_is_not_claimed_before_its_time(store: Store) -> None:
 
 def test_a_host_may_be_blocked_before_anything_of_it_is_known(store: Store) -> None:
     store.block("a.example", 30.0)
-    store.set_pace("a.example", HostThrottle(crawl_delay=2.0))
+    store.set_throttle("a.example", HostThrottle(crawl_delay=2.0))
     store.add([found("1")], 0.0)
     assert store.next_due() == 30.0
     assert store.claim(9, 30.0) == [
@@ -335,13 +335,13 @@ def test_run_and_offsets(store: Store) -> None:
 
 def test_a_host_has_an_account(store: Store) -> None:
     store.add([found("1"), found("2", host="b")], 0.0)
-    assert (store.cost("a.example"), store.received()) == (NOTHING, 0)
-    store.set_cost("a.example", HostUsage(1, 100, 2.5, 9.0))
-    assert store.cost("a.example") == HostUsage(1, 100, 2.5, 9.0)
+    assert (store.usage("a.example"), store.received()) == (NO_USAGE, 0)
+    store.set_usage("a.example", HostUsage(1, 100, 2.5, 9.0))
+    assert store.usage("a.example") == HostUsage(1, 100, 2.5, 9.0)
     store.commit()
-    store.set_cost("a.example", HostUsage(2, 150, 3.5, 10.0))
-    store.set_cost("b.example", HostUsage(0, 7, 0.5, 10.0))
-    assert (store.cost("a.example"), store.received()) == (
+    store.set_usage("a.example", HostUsage(2, 150, 3.5, 10.0))
+    store.set_usage("b.example", HostUsage(0, 7, 0.5, 10.0))
+    assert (store.usage("a.example"), store.received()) == (
         HostUsage(2, 150, 3.5, 10.0),
         157,
     )

@@ -128,12 +128,14 @@ class StoreMachine(RuleBasedStateMachine):
     def block(self, host: str, seconds: float) -> None:
         for store in (self.store, self.model):
             store.block(f"{host}.example", self.now + seconds)
-            store.set_pace(f"{host}.example", HostThrottle(crawl_delay=seconds))
+            store.set_throttle(f"{host}.example", HostThrottle(crawl_delay=seconds))
 
     @rule(host=st.sampled_from(HOSTS), seconds=st.sampled_from([-1.0, 1.0, 4.0]))
     def park(self, host: str, seconds: float) -> None:
         for store in (self.store, self.model):
-            store.set_pace(f"{host}.example", HostThrottle(failures=3, trouble=host))
+            store.set_throttle(
+                f"{host}.example", HostThrottle(failures=3, failure_code=host)
+            )
             store.park(f"{host}.example", self.now + seconds)
 
     @rule()

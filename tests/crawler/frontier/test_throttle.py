@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.frontier.throttle import (
-    NEW,
     ROBOTS,
+    UNTRIED,
     Controller,
     HostFeedback,
     HostThrottle,
@@ -35,7 +35,7 @@ CONFIG = PolitenessConfig(
     wait=1.0, park_after=3, park_time=100.0, max_parkings=2, host_backoff=2.0
 )
 OVERLOADED = HostFeedback(0.0, "overloaded")
-FAILED = HostFeedback(0.0, "failed", trouble="connect_refused")
+FAILED = HostFeedback(0.0, "failed", failure_code="connect_refused")
 
 
 def served(latency: float = 0.1) -> HostFeedback:
@@ -43,33 +43,40 @@ def served(latency: float = 0.1) -> HostFeedback:
 
 
 def after(
-    *replies: HostFeedback, config: PolitenessConfig = CONFIG, pace: HostThrottle = NEW
+    *replies: HostFeedback,
+    config: PolitenessConfig = CONFIG,
+    throttle: HostThrottle = UNTRIED,
 ) -> HostThrottle:
     controller = Controller(config)
     for reply in replies:
-        pace = controller.after(pace, reply, recent=True)
-    return pace
+        throttle = controller.after(throttle, reply, recent=True)
+    return throttle
 
 
 def interval(
-    *replies: HostFeedback, config: PolitenessConfig = CONFIG, pace: HostThrottle = NEW
+    *replies: HostFeedback,
+    config: PolitenessConfig = CONFIG,
+    throttle: HostThrottle = UNTRIED,
 ) -> float:
-    return Controller(config).interval(after(*replies, config=config, pace=pace))
+    return Controller(config).interval(
+        after(*replies, config=config, throttle=throttle)
+    )
 
 
 def test_the_longest_of_all_delays_counts() -> None:
     assert interval() == 1.0
-    assert interval(pace=HostThrottle(crawl_delay=3.0)) == 3.0
-    assert interval(pace=HostThrottle(crawl_delay=3.0, latency=5.0)) == 5.0
+    assert interval(throttle=HostThrottle(crawl_delay=3.0)) == 3.0
+    assert interval(throttle=HostThrottle(crawl_delay=3.0, latency=5.0)) == 5.0
     assert (
-        interval(pace=HostThrottle(crawl_delay=3.0, latency=5.0, slowdown=7.0)) == 7.0
+        interval(throttle=HostThrottle(crawl_delay=3.0, latency=5.0, slowdown=7.0))
+        == 7.0
     )
 
 
 def test_what_adapts_has_an_end_and_a_crawl_delay_has_none() -> None:
-    assert interval(pace=HostThrottle(latency=500.0)) == CONFIG.max_adaptive_wait
+    assert interval(throttle=HostThrottle(latency=500.0)) == CONFIG.max_adaptive_wait
     assert interval(*[OVERLOADED] * 50) == CONFIG.max_adaptive_wait
-    assert interval(pace=HostThrottle(crawl_delay=500.0)) == 500.0
+    assert interval(throttle=HostThrottle(crawl_delay=500.0)) == 500.0
 
 
 def test_a_429_halves_the_rate_and_answers_add_to_it() -> None:
@@ -84,7 +91,7 @@ def test_without_a_wait_a_429_still_slows_down_and_latency_does_not() -> None:
     assert interval(served(9.0), config=hasty) == 0.0
     assert interval(OVERLOADED, config=hasty) == 1.0
     assert interval(OVERLOADED, *[served()] * 20, config=hasty) == 0.0
-    assert after(served(9.0), config=hasty) is NEW
+    assert after(served(9.0), config=hasty) is UNTRIED
 
 
 def test_latency_is_smoothed() -> None:
@@ -100,8 +107,8 @@ def test_off_means_the_wait_and_the_crawl_delay_alone() -> None:
 def test_what_was_under_way_together_counts_once() -> None:
     controller = Controller(CONFIG)
     for reply in (OVERLOADED, FAILED):
-        pace = after(reply)
-        assert controller.after(pace, reply, recent=False) == pace
+        throttle = after(reply)
+        assert controller.after(throttle, reply, recent=False) == throttle
     slow = after(OVERLOADED)
     assert controller.after(slow, served(), recent=False).slowdown == slow.slowdown
 
@@ -109,11 +116,18 @@ def test_what_was_under_way_together_counts_once() -> None:
 def test_pauses_grow_until_the_host_is_parked_and_then_given_up() -> None:
     controller = Controller(CONFIG)
     paces = [after(*[FAILED] * n) for n in range(6)]
-    assert [controller.pause(pace) for pace in paces] == [0, 2, 4, 100, 200, 0]
-    assert [controller.parked(pace) for pace in paces] == [False] * 3 + [True] * 2 + [
-        False
+    assert [controller.backoff(throttle) for throttle in paces] == [
+        0,
+        2,
+        4,
+        100,
+        200,
+        0,
     ]
-    assert [controller.given_up(pace) for pace in paces] == [False] * 5 + [True]
+    assert [controller.parked(throttle) for throttle in paces] == [False] * 3 + [
+        True
+    ] * 2 + [False]
+    assert [controller.given_up(throttle) for throttle in paces] == [False] * 5 + [True]
     assert controller.interval(paces[5]) == 0.0
     with pytest.raises(HostParked, match="parked 2 times"):
         check(paces[5])
@@ -121,25 +135,33 @@ def test_pauses_grow_until_the_host_is_parked_and_then_given_up() -> None:
 
 def test_a_pause_has_an_end() -> None:
     patient = PolitenessConfig(park_after=1, max_parkings=99)
-    assert Controller(patient).pause(after(*[FAILED] * 60, config=patient)) == 86_400.0
+    assert (
+        Controller(patient).backoff(after(*[FAILED] * 60, config=patient)) == 86_400.0
+    )
     slow = PolitenessConfig(park_after=99)
-    assert Controller(slow).pause(after(*[FAILED] * 60, config=slow)) == slow.park_time
+    assert (
+        Controller(slow).backoff(after(*[FAILED] * 60, config=slow)) == slow.park_time
+    )
 
 
 def test_who_answers_is_forgiven() -> None:
     for reply in (served(), OVERLOADED):
-        pace = after(*[FAILED] * 4, reply)
-        assert (pace.failures, pace.parkings, pace.trouble) == (0, 0, "")
+        throttle = after(*[FAILED] * 4, reply)
+        assert (throttle.failures, throttle.parkings, throttle.failure_code) == (
+            0,
+            0,
+            "",
+        )
 
 
 def test_a_robots_txt_that_never_came_is_a_skip() -> None:
-    skip = check(HostThrottle(failures=5, parkings=3, trouble=ROBOTS))
+    skip = check(HostThrottle(failures=5, parkings=3, failure_code=ROBOTS))
     assert isinstance(skip, Skip)
     assert skip.reason == "robots_deferred"
 
 
 @pytest.mark.parametrize(
-    ("failure", "trouble"),
+    ("failure", "failure_code"),
     [
         (ConnectRefused("x"), "connect_refused"),
         (NameServerFailure("x"), "dns_servfail"),
@@ -152,11 +174,13 @@ def test_a_robots_txt_that_never_came_is_a_skip() -> None:
     ],
 )
 def test_which_failures_speak_of_their_host(
-    failure: Failure, trouble: str | None
+    failure: Failure, failure_code: str | None
 ) -> None:
     reply = feedback_of_failure(failure, 5.0)
     assert reply == (
-        None if trouble is None else HostFeedback(5.0, "failed", trouble=trouble)
+        None
+        if failure_code is None
+        else HostFeedback(5.0, "failed", failure_code=failure_code)
     )
 
 
@@ -203,11 +227,13 @@ def test_no_history_makes_a_host_asked_faster_than_the_wait(
 ) -> None:
     config = PolitenessConfig(wait=wait, max_parkings=1000)
     controller = Controller(config)
-    pace = HostThrottle(crawl_delay=crawl_delay)
+    throttle = HostThrottle(crawl_delay=crawl_delay)
     for reply in history:
-        pace = controller.after(pace, reply, recent=True)
+        throttle = controller.after(throttle, reply, recent=True)
         least = max(wait, crawl_delay)
         assert (
-            least <= controller.interval(pace) <= max(least, config.max_adaptive_wait)
+            least
+            <= controller.interval(throttle)
+            <= max(least, config.max_adaptive_wait)
         )
-        assert controller.pause(pace) <= 86_400.0
+        assert controller.backoff(throttle) <= 86_400.0

@@ -252,7 +252,7 @@ def test_each_error_code_is_told_with_its_message(
     assert found.known is not None
     assert (found.known.state, found.known.code) == ("error", code)
     assert found.answer.startswith(case.says)
-    assert found.known.why
+    assert found.known.detail
     assert found.answer.endswith("; tried once" if case.attempts == 1 else " times")
     assert found.scope.allowed
     assert (None if found.refused is None else found.refused.code) == (

@@ -89,7 +89,7 @@ def assert_whole(config: Config, summary: Summary) -> None:
     assert {kind: summary.counts[kind] for kind in kinds} == kinds
     assert summary.counts["queued"] == 0
     with open_state(Path(config.dir)) as (state, _):
-        assert sum(host.cost.pages for host in state.hosts()) == PAGES + 1
+        assert sum(host.usage.pages for host in state.hosts()) == PAGES + 1
     for record in ended:
         if record["type"] == "image":
             data = (Path(config.dir) / record["path"]).read_bytes()

@@ -20,13 +20,13 @@ from crawler.frontier.sqlite.tables import DECIDED, ENDED, WAITING
 from crawler.frontier.store import Content, Run
 from crawler.frontier.throttle import HostThrottle
 from crawler.model.crawl import Discovered, Lease, Skip, StoredResponse
-from crawler.model.host import NOTHING, HostUsage
+from crawler.model.host import NO_USAGE, HostUsage
 from crawler.model.metadata import PAGES_OF_TEMPLATE, TRAPS_OUT_OF_MEMORY
 from tests.helpers.frontier import FAR, found, lease_all, paths
 
 NOFOLLOW = Skip("nofollow", "meta robots: nofollow")
 NOAI = Skip("noai", "meta robots: noimageai")
-KEPT = StoredResponse(b"digest", b"answer")
+STORED = StoredResponse(b"digest", b"answer")
 
 
 @pytest.fixture
@@ -38,7 +38,9 @@ def store(tmp_path: Path) -> Any:
 def reopened(store: SqliteStore, **more: Any) -> dict[str, Lease]:
     """All leases after the next crawl has begun, by path."""
     store.start_over(
-        100.0, more.pop("check", None), keep_answers=more.pop("keep_answers", True)
+        100.0,
+        more.pop("check", None),
+        keep_cached_fields=more.pop("keep_cached_fields", True),
     )
     return {path: lease for lease in lease_all(store, 100.0) for path in paths([lease])}
 
@@ -49,8 +51,8 @@ def test_all_that_was_asked_for_is_asked_for_again(store: SqliteStore) -> None:
     )
     store.add([found("image", "image"), found("later")], 0.0)
     leases = {lease.url.rsplit("/", 1)[1]: lease for lease in lease_all(store, 0.0)}
-    store.done(leases["page"], "page", kept=KEPT)
-    store.done(leases["image"], "image", kept=StoredResponse(b"2"))
+    store.done(leases["page"], "page", stored=STORED)
+    store.done(leases["image"], "image", stored=StoredResponse(b"2"))
     store.done(leases["error"], "error", "reset", "broke")
     store.done(leases["redirect"], "redirect")
     store.retry(leases["later"], 9e9, "reset", "broke")
@@ -58,8 +60,8 @@ def test_all_that_was_asked_for_is_asked_for_again(store: SqliteStore) -> None:
     store.commit()
     again = reopened(store)
     assert set(again) == {"page", "error", "redirect", "waits", "image", "later"}
-    assert {name: lease.kept for name, lease in again.items() if lease.kept} == {
-        "page": KEPT,
+    assert {name: lease.stored for name, lease in again.items() if lease.stored} == {
+        "page": STORED,
         "image": StoredResponse(b"2"),
     }
     assert {(lease.attempts, lease.queued_ms) for lease in again.values()} == {(0, 0)}
@@ -97,33 +99,33 @@ def test_answers_are_forgotten_where_they_would_be_read_otherwise(
     store: SqliteStore,
 ) -> None:
     store.add([found("page")], 0.0)
-    store.done(lease_all(store, 0.0)[0], "page", kept=KEPT)
+    store.done(lease_all(store, 0.0)[0], "page", stored=STORED)
     store.commit()
-    again = reopened(store, keep_answers=False)
-    assert again["page"].kept == StoredResponse(b"digest", None)
+    again = reopened(store, keep_cached_fields=False)
+    assert again["page"].stored == StoredResponse(b"digest", None)
 
 
 def test_what_is_kept_outlives_an_error(store: SqliteStore) -> None:
     store.add([found("page")], 0.0)
-    store.done(lease_all(store, 0.0)[0], "page", "new", kept=KEPT)
+    store.done(lease_all(store, 0.0)[0], "page", "new", stored=STORED)
     store.commit()
     assert store.changes() == {"new": 1}
     store.done(reopened(store)["page"], "error", "reset", "broke")
     store.commit()
     assert store.changes() == {}
     again = reopened(store)
-    assert again["page"].kept == KEPT
-    store.done(again["page"], "page", "changed", kept=StoredResponse(b"other"))
+    assert again["page"].stored == STORED
+    store.done(again["page"], "page", "changed", stored=StoredResponse(b"other"))
     store.commit()
     assert store.changes() == {"changed": 1}
-    assert reopened(store)["page"].kept == StoredResponse(b"other", None)
+    assert reopened(store)["page"].stored == StoredResponse(b"other", None)
 
 
 def test_the_scope_may_be_another(store: SqliteStore) -> None:
     store.add([found("in"), found("out"), found("now-in", skip=FAR)], 0.0)
     store.add([found("still-out", skip=FAR), found("their-word", skip=NOFOLLOW)], 0.0)
     for lease in lease_all(store, 0.0):
-        store.done(lease, "page", kept=KEPT)
+        store.done(lease, "page", stored=STORED)
     store.commit()
     deny = Skip("scope", "scope.rules[0]: -out")
     again = reopened(
@@ -136,21 +138,21 @@ def test_the_scope_may_be_another(store: SqliteStore) -> None:
 
 def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) -> None:
     store.add([found("a"), found("b", host="b")], 0.0)
-    store.set_pace(
+    store.set_throttle(
         "a.example",
-        HostThrottle(crawl_delay=7.0, failures=9, parkings=3, trouble="reset"),
+        HostThrottle(crawl_delay=7.0, failures=9, parkings=3, failure_code="reset"),
     )
     store.park("a.example", 9e9)
     store.block("b.example", 500.0)  # it said so itself
     store.set_note(PAGES_OF_TEMPLATE, "a.example /#", b"7")
-    store.set_cost("a.example", HostUsage(7, 7000, 7.0, 90.0))
+    store.set_usage("a.example", HostUsage(7, 7000, 7.0, 90.0))
     store.set_note(TRAPS_OUT_OF_MEMORY, "a.example", b"all of it would be old")
     store.set_note("robots", "https://a.example", b"x")
     store.set_content("aa", Content("images/1", "https://a.example/1"))
     store.commit()
-    store.start_over(100.0, None, keep_answers=True)
+    store.start_over(100.0, None, keep_cached_fields=True)
     (host,) = store.claim(9, 100.0)
-    assert (host.name, host.ready_at, host.pace) == (
+    assert (host.name, host.ready_at, host.throttle) == (
         "a.example",
         100.0,
         HostThrottle(crawl_delay=7.0),
@@ -158,7 +160,7 @@ def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) ->
     assert store.parked() == []
     assert store.note(PAGES_OF_TEMPLATE, "a.example /#") is None
     assert store.note(TRAPS_OUT_OF_MEMORY, "a.example") is None
-    assert (store.cost("a.example"), store.received()) == (NOTHING, 0)
+    assert (store.usage("a.example"), store.received()) == (NO_USAGE, 0)
     assert store.note("robots", "https://a.example") == b"x"
     assert store.content("aa") == Content("images/1", "https://a.example/1")
 
@@ -166,15 +168,15 @@ def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) ->
 def test_nothing_has_happened_before_the_commit(tmp_path: Path) -> None:
     with closing(SqliteStore(tmp_path)) as store:
         store.add([found("page")], 0.0)
-        store.done(lease_all(store, 0.0)[0], "page", kept=KEPT)
+        store.done(lease_all(store, 0.0)[0], "page", stored=STORED)
         store.set_run(Run("1", "{}", 5))
         store.commit()
-        store.start_over(100.0, None, keep_answers=True)
+        store.start_over(100.0, None, keep_cached_fields=True)
         store.set_run(Run("2", "{}", 5, "1"))
     with closing(SqliteStore(tmp_path)) as store:
         assert (store.counts()["page"], store.counts()["queued"]) == (1, 0)
         assert store.run() == Run("1", "{}", 5)
-        store.start_over(100.0, None, keep_answers=True)
+        store.start_over(100.0, None, keep_cached_fields=True)
         store.set_run(Run("2", "{}", 5, "1"))
         store.commit()
     with closing(SqliteStore(tmp_path)) as store:
@@ -214,7 +216,7 @@ def test_every_url_is_queued_or_decided(
                 _end(store, lease, ending)
             store.skips_written(number % 2)
             store.commit()
-        store.start_over(100.0, None, keep_answers=True)
+        store.start_over(100.0, None, keep_cached_fields=True)
         store.commit()
         _assert_consistent(Path(folder))
         leased = {lease.url for lease in lease_all(store, 100.0)}
@@ -232,7 +234,7 @@ def _end(store: SqliteStore, lease: Lease, ending: Any) -> None:
     elif ending in ("error", "skip"):
         store.done(lease, ending, "robots", "why")
     else:
-        store.done(lease, ending, kept=KEPT)
+        store.done(lease, ending, stored=STORED)
 
 
 def _assert_consistent(folder: Path) -> None:

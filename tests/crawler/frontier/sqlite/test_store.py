@@ -207,9 +207,9 @@ def test_a_retry_forgives_the_host(tmp_path: Path) -> None:
         store.claim(1, 0.0)
         (lease,) = store.lease("a.example", "page", 1, 0.0)
         store.done(lease, "error", "host_parked")
-        store.set_pace(
+        store.set_throttle(
             "a.example",
-            HostThrottle(crawl_delay=2.0, failures=9, parkings=4, trouble="reset"),
+            HostThrottle(crawl_delay=2.0, failures=9, parkings=4, failure_code="reset"),
         )
         store.park("a.example", 1e9)
         store.unclaim("a.example", 1e9)
