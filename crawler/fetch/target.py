@@ -1,4 +1,4 @@
-"""Where a request goes, read off its URL. No I/O."""
+"""The target of a request, parsed from its URL. No I/O."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from crawler.model.errors import ProtocolFailure
 
-# Serialised URLs only (WHATWG): ASCII, lower-case host, no default port. Nothing
-# outside of the visible characters may reach the request line, where a space or line
-# end would split it.
+# Serialised URLs only (WHATWG): ASCII, lower-case host, no default port. Only visible
+# characters may reach the request line, because a space or a line end would split it.
 URL = re.compile(
-    r"(https?)://(?:([!-.0->A-~]*)@)?((\[[0-9a-f:.]+\]|[!-.0-9;-?A-Z^-~]+)(?::(\d{1,5}))?)"
+    r"(https?)://(?:([!-.0->A-~]*)@)?"
+    r"((\[[0-9a-f:.]+\]|[!-.0-9;-?A-Z^-~]+)(?::(\d{1,5}))?)"
     r"(/[!-\"$-~]*)(?:#.*)?"
 )
 
@@ -21,31 +21,32 @@ class Target(Struct, frozen=True):
     """Where a request goes."""
 
     origin: str
-    """`scheme://host[:port]`: the key of connections that may be used again."""
+    """`scheme://host[:port]`; also the key of reusable connections."""
     secure: bool
     host: str
-    """Name or address, an IPv6 address without its brackets."""
+    """Host name or IP address; an IPv6 address has no brackets."""
     port: int
     authority: str
-    """As in the Host header."""
+    """The value of the Host header."""
     path: str
-    """With the query: the request target in origin form."""
+    """Path and query: the request target in origin form."""
     userinfo: str | None
 
 
 def parse_target(url: str) -> Target:
-    """Take the serialised http(s) URL apart. Raises ProtocolFailure (stage request) if
-    it is none.
+    """Parse a serialised http or https URL.
+
+    Raises ProtocolFailure (stage request) for anything else.
 
     >>> parse_target("http://a.example:8080/x?y").authority
     'a.example:8080'
     """
     match = URL.fullmatch(url)
-    if match is None:  # nothing of the URL is shown: it may hold a password
+    if match is None:  # do not show the URL: it may contain a password
         raise ProtocolFailure("not a serialised http or https URL", stage="request")
     scheme, userinfo, authority, host, port, path = match.groups()
     if port and int(port) > 65535:
-        raise ProtocolFailure(f"there is no port {port}", stage="request")
+        raise ProtocolFailure(f"{port} is not a valid port", stage="request")
     secure = scheme == "https"
     return Target(
         f"{scheme}://{authority}",

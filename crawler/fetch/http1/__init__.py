@@ -1,0 +1,7 @@
+"""HTTP/1.1 as bytes and values (RFC 9112). No I/O.
+
+request  writes the head of a request
+parser   reads a response
+codings  decodes content codings, within limits
+body     collects and decodes the body of one response, up to its limit
+"""

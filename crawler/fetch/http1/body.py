@@ -1,5 +1,4 @@
-"""The body of one response while it arrives: collected, decoded, held to its limit. No
-I/O."""
+"""Collects and decodes the body of one response, up to its limit. No I/O."""
 
 from __future__ import annotations
 
@@ -9,42 +8,53 @@ from crawler.model.errors import DecodeFailure
 
 
 class Body:
-    """At most `limit` bytes of a decoded body.
+    """Collects at most `limit` bytes of a decoded body.
 
-    The body of a redirect or an error is a courtesy: if its coding is damaged it counts
-    as empty, because the status is the answer.
+    `keep_transferred`: also keep the body as it was before decoding.
+
+    If the body of a redirect or of an error cannot be decoded, it counts as empty: the
+    status matters there, and the body is optional.
     """
 
     __slots__ = (
-        "_begun", "_decoder", "_dropped", "_kept", "_limit", "_pieces", "coding", "size",
+        "_decoder",
+        "_dropped",
+        "_limit",
+        "_pieces",
+        "_started",
+        "_transferred",
+        "coding",
+        "size",
         "truncated",
-    )  # fmt: skip
+    )
 
     def __init__(self, limit: int, keep_transferred: bool = False) -> None:
         self._limit = limit
-        self._kept: list[bytes] | None = [] if keep_transferred else None
-        self._begun = False
+        self._transferred: list[bytes] | None = [] if keep_transferred else None
+        self._started = False
         self._dropped = False
         self._decoder: BodyDecoder | None = None
         self._pieces: list[bytes] = []
         self.size = 0
-        """Bytes that are here, decoded."""
+        """Size of the body so far (bytes, decoded)."""
         self.coding: str | None = None
         """The value of Content-Encoding."""
         self.truncated = False
-        """True once the decoded body went beyond the limit."""
+        """True once the decoded body has exceeded the limit."""
 
     def add(self, reader: ResponseReader) -> None:
-        """Take over what `reader`, its head complete, has of the body. Raises
-        DecodeFailure."""
+        """Add the body bytes that `reader`, whose head is complete, has received.
+
+        Raises DecodeFailure.
+        """
         pieces = reader.take()
-        if self._kept is not None:
-            self._kept += pieces
+        if self._transferred is not None:
+            self._transferred += pieces
         if self._dropped:
             return
         try:
-            if not self._begun:
-                self._begin(reader.values("content-encoding"))
+            if not self._started:
+                self._start(reader.values("content-encoding"))
             self._decode(pieces)
         except DecodeFailure:
             if reader.status < 300:
@@ -52,7 +62,7 @@ class Body:
             self._drop()
 
     def finish(self, reader: ResponseReader) -> bytes:
-        """The whole. Raises DecodeFailure if the coding has not ended with the body."""
+        """Return the whole body. Raises DecodeFailure if its coding is cut short."""
         try:
             if self._decoder is not None and not reader.truncated:
                 self._decoder.finish()
@@ -64,14 +74,14 @@ class Body:
 
     def transferred(self) -> bytes | None:
         """The body before decoding, as far as it came; None if it was not kept."""
-        return None if self._kept is None else b"".join(self._kept)
+        return None if self._transferred is None else b"".join(self._transferred)
 
     def so_far(self) -> bytes:
-        """What there is of a body that broke off."""
+        """Return the beginning of a body whose connection broke."""
         return b"".join(self._pieces)
 
-    def _begin(self, codings: list[str]) -> None:
-        self._begun = True
+    def _start(self, codings: list[str]) -> None:
+        self._started = True
         if codings:
             self.coding = ", ".join(codings)
             self._decoder = body_decoder(self.coding, self._limit)

@@ -1,15 +1,15 @@
 """Content codings (RFC 9110 section 8.4): a table of bounded decoders. No I/O.
 
-A few kilobytes can decode to gigabytes, and with stacked codings (`gzip, gzip`) it is
-an inner layer that explodes. So every layer gives its output in pieces of about STEP
-bytes, on demand, and has its own limit: what lies beyond is never produced. The limits
-are on size; the number of gzip members and zstd frames is limited too, because empty
-ones cost time and produce nothing.
+A few kilobytes can decode to gigabytes, and with stacked codings (`gzip, gzip`) it can
+be an inner layer that grows. So each layer produces its output on demand, in pieces of
+about STEP bytes, and has a size limit of its own: output beyond it is never produced.
+The number of gzip members and zstd frames is limited too, because empty ones take time
+and produce nothing.
 
-A decoder takes any cut of its input. `finished` tells whether the coding came to its
-end: a stream cut short is an error, never a shorter page. Bytes after the end are
-ignored for gzip and deflate, as browsers do (servers pad), and are an error for br and
-zstd.
+A decoder accepts its input in pieces of any size. `finished` tells whether the coding
+has ended: a truncated stream is an error, never a shorter page. Bytes after the end are
+ignored for gzip and deflate, as browsers do (some servers pad), and are an error for br
+and zstd.
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ from crawler.model.errors import DecodeFailure
 STEP = 64 * 2**10
 MAX_LAYERS = 5
 MAX_MEMBERS = 10_000
-_ZSTD_WINDOW_LOG = 23  # 8 MB: more need not be supported (RFC 8878 section 3.1.1.1.2)
+_ZSTD_WINDOW_LOG = 23  # 8 MB; larger ones are optional (RFC 8878, 3.1.1.1.2)
 _GZIP_MAGIC = b"\x1f\x8b"
 _LIBRARY_ERRORS = (zlib.error, brotli.error, EOFError, ValueError)
 
 
 class Decoder(Protocol):
-    """Undoes one coding, incrementally. Raises one of _LIBRARY_ERRORS."""
+    """Decodes one coding incrementally. Raises one of _LIBRARY_ERRORS."""
 
     def feed(self, data: bytes, room: int) -> Iterator[bytes]:
-        """Decode `data` (not empty), in non-empty pieces of about STEP bytes.
+        """Decode `data` (not empty) to non-empty pieces of about STEP bytes.
 
-        `room`: how many bytes are still allowed. One more is asked for and then no
-        further, so that damage behind the limit stays unseen, however the input is cut.
+        `room`: how many bytes of output are still allowed. One byte more is requested
+        and nothing beyond it, so damage behind the limit has no effect, whatever the
+        pieces of the input are.
         """
 
     def finished(self) -> bool:
@@ -47,9 +48,10 @@ class Decoder(Protocol):
 
 
 class _Gzip:
-    """gzip (RFC 1952), any number of members."""
+    """gzip (RFC 1952), up to `max_members` members."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_members: int) -> None:
+        self._max_members = max_members
         self._member: zlib._Decompress | None = None
         self._members = 0
         self._gap = b""
@@ -71,12 +73,12 @@ class _Gzip:
     def _next_member(self, data: bytes) -> zlib._Decompress | None:
         start = self._gap + data[:2]
         if self._members and not start.startswith(_GZIP_MAGIC):
-            # One byte of the magic number may be here, and the other in the next piece.
+            # The second byte of the magic number may be in the next piece.
             self._trailer = start != _GZIP_MAGIC[:1]
             self._gap = start
             return None
         self._members += 1
-        _check_members(self._members)
+        _check_members(self._members, self._max_members)
         self._member = zlib.decompressobj(31)
         return self._member
 
@@ -85,10 +87,9 @@ class _Gzip:
 
 
 class _Deflate:
-    """deflate: zlib's format (RFC 1950), or what many servers send instead, the bare
-    RFC 1951."""
+    """deflate: the zlib format (RFC 1950), or raw RFC 1951, which many servers send."""
 
-    def __init__(self) -> None:
+    def __init__(self, _max_members: int) -> None:
         self._stream: zlib._Decompress | None = None
         self._start = b""
 
@@ -109,7 +110,7 @@ class _Deflate:
 class _Brotli:
     """br (RFC 7932)."""
 
-    def __init__(self) -> None:
+    def __init__(self, _max_members: int) -> None:
         self._stream = brotli.Decompressor()
         self._fed = False
 
@@ -120,7 +121,7 @@ class _Brotli:
         while piece:
             room -= len(piece)
             yield piece
-            # `can_accept_more_data` may be true with output left inside: ask until
+            # `can_accept_more_data` may be true while output is pending: continue until
             # there is none.
             done = room < 0 or stream.is_finished()
             piece = (
@@ -132,10 +133,12 @@ class _Brotli:
 
 
 class _Zstd:
-    """zstd (RFC 8878), any number of frames. The library is loaded by the first such
-    body."""
+    """zstd (RFC 8878), up to `max_members` frames.
 
-    def __init__(self) -> None:
+    The first such body loads the library.
+    """
+
+    def __init__(self, max_members: int) -> None:
         if sys.version_info >= (3, 14):
             from compression import zstd
         else:
@@ -147,6 +150,7 @@ class _Zstd:
         self._open = partial(zstd.ZstdDecompressor, options=options)
         self._frame: zstd.ZstdDecompressor | None = None
         self._frames = 0
+        self._max_frames = max_members
 
     def feed(self, data: bytes, room: int) -> Iterator[bytes]:
         try:
@@ -159,7 +163,7 @@ class _Zstd:
             frame = self._frame
             if frame is None:
                 self._frames += 1
-                _check_members(self._frames)
+                _check_members(self._frames, self._max_frames)
                 self._frame = frame = self._open()
             piece = frame.decompress(data, _step(room))
             while piece:
@@ -176,18 +180,19 @@ class _Zstd:
         return self._frame is None
 
 
-CODINGS: dict[str, Callable[[], Decoder]] = {
+CODINGS: dict[str, Callable[[int], Decoder]] = {
     "gzip": _Gzip,
     "deflate": _Deflate,
     "br": _Brotli,
     "zstd": _Zstd,
 }
-"""The codings asked for, in order of preference."""
+"""The accepted codings in order of preference; a decoder takes its `max_members`."""
 
 _ALIASES = {"x-gzip": "gzip"}
-# Registered by IANA and not undone here. Any other word ("utf-8", "none", "binary") is
-# a server's mistake and names no coding: such a body is taken as it is, as browsers do.
-_FOREIGN = frozenset(
+# Registered by IANA, but not supported here. Any other word ("utf-8", "none", "binary")
+# is a mistake of the server and names no coding: the body is taken as it is, as
+# browsers do.
+_UNSUPPORTED = frozenset(
     {"aes128gcm", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip"}
 )
 
@@ -195,15 +200,17 @@ ACCEPT_ENCODING = ", ".join(CODINGS)
 
 
 class BodyDecoder:
-    """The codings of one body, applied in turn, each layer held to `limit` bytes of
-    output."""
+    """Decodes the stacked codings of one body.
 
-    def __init__(self, names: list[str], limit: int) -> None:
+    The output of each layer is limited to `limit` bytes.
+    """
+
+    def __init__(self, names: list[str], limit: int, max_members: int) -> None:
         self._names = names
-        self._layers = [CODINGS[name]() for name in names]
+        self._layers = [CODINGS[name](max_members) for name in names]
         self._room = [limit] * len(names)
         self.truncated = False
-        """True once a layer went beyond its limit; nothing is decoded after that."""
+        """True once a layer has exceeded its limit; nothing more is decoded then."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Decode the next body bytes. Raises DecodeFailure."""
@@ -220,7 +227,7 @@ class BodyDecoder:
         """The body has ended. Raises DecodeFailure if a coding has not."""
         for name, layer in zip(self._names, self._layers, strict=True):
             if not self.truncated and not layer.finished():
-                raise DecodeFailure(f"the {name} body is cut short")
+                raise DecodeFailure(f"the {name} body is truncated")
 
     def _through(self, level: int, data: bytes) -> Iterator[bytes]:
         if level == len(self._layers):
@@ -237,23 +244,27 @@ class BodyDecoder:
                 yield from self._through(level + 1, piece)
 
 
-def body_decoder(content_encoding: str, limit: int) -> BodyDecoder | None:
-    """The decoder for a Content-Encoding (several lines joined by commas), None for a
-    plain body.
+def body_decoder(
+    content_encoding: str, limit: int, max_members: int = MAX_MEMBERS
+) -> BodyDecoder | None:
+    """The decoder for a Content-Encoding; None for a body without codings.
 
-    Raises DecodeFailure for codings that are too many or not known here."""
+    Several fields are joined by commas. `limit`: bytes of decoded body. `max_members`:
+    gzip members or zstd frames. Raises DecodeFailure if there are too many codings, or
+    one that is not supported.
+    """
     known = []
     for token in content_encoding.split(","):
         name = token.strip().lower()
         known.append(_ALIASES.get(name, name))
-        if name in _FOREIGN:
-            raise DecodeFailure(
-                f"the content coding {name} was not asked for and is not known"
-            )
+        if name in _UNSUPPORTED:
+            raise DecodeFailure(f"the content coding {name} is not supported")
     layers = [name for name in reversed(known) if name in CODINGS]
     if len(layers) > MAX_LAYERS:
-        raise DecodeFailure(f"{len(layers)} content codings on top of each other")
-    return BodyDecoder(layers, limit) if layers else None
+        raise DecodeFailure(
+            f"{len(layers)} stacked content codings; {MAX_LAYERS} are allowed"
+        )
+    return BodyDecoder(layers, limit, max_members) if layers else None
 
 
 def _inflate(stream: zlib._Decompress, data: bytes, room: int) -> Iterator[bytes]:
@@ -265,14 +276,12 @@ def _inflate(stream: zlib._Decompress, data: bytes, room: int) -> Iterator[bytes
             room -= len(piece)
             yield piece
         data = stream.unconsumed_tail
-        # A full piece may have left output inside zlib even if all the input is
-        # consumed.
+        # After a full piece, zlib may hold more output even if all input is consumed.
         more = room >= 0 and bool(data or (len(piece) == asked and not stream.eof))
 
 
 def _step(room: int) -> int:
-    """How much to ask for at once: more than the limit by one byte, to see that it is
-    passed."""
+    """How much output to request; one byte beyond `room` shows that it is exceeded."""
     return min(STEP, room + 1)
 
 
@@ -280,6 +289,6 @@ def _has_zlib_header(data: bytes) -> bool:
     return data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
 
 
-def _check_members(count: int) -> None:
-    if count > MAX_MEMBERS:
-        raise DecodeFailure(f"more than {MAX_MEMBERS} members or frames in one body")
+def _check_members(count: int, max_members: int) -> None:
+    if count > max_members:
+        raise DecodeFailure(f"more than {max_members} members or frames in one body")

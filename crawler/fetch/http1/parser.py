@@ -1,30 +1,30 @@
-"""Bytes <-> one HTTP/1.1 exchange (RFC 9112). No I/O: bytes go in, the response comes
-out.
+"""Reads one HTTP/1.1 response (RFC 9112). No I/O: bytes go in, the response comes out.
 
-Theory. A response is a head, which ends at an empty line, and a body, whose end the
-head announces. Whoever is wrong about that end reads the next response from the middle
-of this one, so the framing is never guessed:
+Theory. A response consists of a head, which ends at an empty line, and a body, whose
+end the head announces. A client that is wrong about that end takes the middle of this
+response for the beginning of the next one, so the framing is never guessed:
 
-* The reader cuts the stream at the empty line itself and gives llhttp (through
-  httptools) each head whole. llhttp judges the syntax, and must agree that the head
-  ends where the reader cut; if not, the response is refused. One cap counts all head
-  bytes, those of 1xx answers included.
-* The head then says which of the four framings of RFC 9112 section 6.3 holds
-  (`_framing`). Bodies by length and bodies until close are counted here, not parsed, so
-  that it is known to the byte where they end. Chunked ones go through llhttp.
-* Chunk extensions and trailers are read and dropped, under a budget that grows with the
-  body: a server may send tiny chunks, not endless extensions.
-* After anything odd (bytes after the end, both framings at once, a cut, HTTP/1.0
-  chunked) the response may be good, but `reusable` is false and the connection must be
-  closed.
+* The reader finds the empty line itself and passes each head to llhttp (through
+  httptools) as a whole. llhttp checks the syntax, and must agree that the head ends
+  there; if it does not, the response is refused. One limit covers all head bytes, those
+  of 1xx responses included.
+* The head then selects one of the four framings of RFC 9112 section 6.3 (`_framing`).
+  Bodies with a length and bodies until close are counted here and not parsed, so their
+  end is known to the byte. Chunked bodies are parsed by llhttp.
+* Chunk extensions and trailers are read and dropped. Their size is limited by an
+  allowance that grows with the body: a server may send tiny chunks, but not endless
+  extensions.
+* After any irregularity (bytes after the end, two framings at once, a body that was cut
+  at its limit, chunked HTTP/1.0) the response may be used, but `reusable` is False and
+  the connection must be closed.
 
-The result does not depend on how the network cut the bytes into pieces. A head is
-parsed once, when it is whole; a body is only counted; and the budget of a chunked body
-is spent byte by byte, because no more than what is left of it is fed at once.
+The result does not depend on how the network split the bytes into pieces. A head is
+parsed once, when it is complete; a body is only counted; and the allowance of a chunked
+body is spent exactly, because no more bytes than it has left are parsed at once.
 
-Rejected: feeding llhttp the raw stream. It knows no end of file and no HEAD, reports
-1xx answers as messages, does not say where in a piece a message ended, and accepts
-RTSP.
+Rejected: passing the raw stream to llhttp. It does not handle the end of the stream or
+responses to HEAD, reports 1xx responses as messages, does not tell where in a piece a
+message ended, and accepts RTSP.
 """
 
 from __future__ import annotations
@@ -41,31 +41,31 @@ Framing = Literal["none", "length", "chunked", "close"]
 
 _START = b"HTTP/1."
 _HEAD_END = re.compile(rb"\n\r?\n")
-# A line that begins with white space continues the one before (obs-fold); a user agent
-# replaces the fold by spaces before it interprets the value (RFC 9112 section 5.2).
-# Only the first of a row of spaces is tried as a beginning: a line of 60,000 would else
-# cost twenty seconds.
+# A line that begins with white space continues the line before it (obs-fold); a user
+# agent replaces the fold by a space before it interprets the value (RFC 9112 section
+# 5.2). The lookbehind lets a match begin only at the first of several spaces: otherwise
+# a line of 60,000 spaces would take twenty seconds.
 _FOLD = re.compile(rb"(?<![ \t])[ \t]*+\r?\n[ \t]++")
 _FOLDED = re.compile(rb"\n[ \t]").search
-# "0000000f\r\n" + data + "\r\n": what the framing of the smallest honest chunk may
-# cost.
+# The framing of the smallest plausible chunk: "0000000f\r\n" + data + "\r\n".
 _OVERHEAD_PER_BODY_BYTE = 16
 _MAX_NAMES = 1024
 
 
 class ResponseReader:
-    """Reads the one final response to a request of `method`.
+    """Reads the final response to a request with `method`.
 
-    Feed it the received bytes until `done`. `max_header` bounds the head section in
-    total, `max_body` the body as it is on the wire, both in bytes; a longer body is cut
-    there (`truncated`). `feed` and `feed_eof` raise ProtocolFailure and
-    ConnectionReset; after that the reader is of no use.
+    Feed it the received bytes until `done`. `max_header` limits the header section (in
+    total, bytes), `max_body` the body as it is on the wire (bytes); a longer body is
+    cut there (`truncated`). `keep_head`: keep the bytes of the head. `feed` and `feed_eof` raise ProtocolFailure and
+    ConnectionReset; after that the reader must not be used.
     """
 
     __slots__ = (
-        "_allowance", "_body", "_chunked_done", "_clear", "_framing", "_head", "_head_left",
-        "_keep_head", "_method", "_names", "_parser", "_remaining", "_room", "_searched", "_tail", "done",
-        "headers", "raw_head", "reason", "status", "truncated", "version", "wire_bytes",
+        "_allowance", "_body", "_body_left", "_chunked_done", "_clear", "_framing",
+        "_head", "_head_left", "_keep_head", "_method", "_names", "_parser",
+        "_remaining", "_searched", "_tail", "done", "headers", "raw_head", "reason",
+        "status", "truncated", "version", "wire_bytes",
     )  # fmt: skip
 
     status: int
@@ -74,11 +74,11 @@ class ResponseReader:
     version: str
     """"1.0" or "1.1"."""
     headers: list[Header]
-    """In order of arrival; names lower-cased, values as latin-1."""
+    """In order of arrival; names in lower case, values decoded as latin-1."""
     raw_head: bytes
     """The final head as it was received, with `keep_head`; else empty."""
     wire_bytes: int
-    """Body bytes received, the chunked framing taken off."""
+    """Body bytes received, without the chunked framing."""
     done: bool
     truncated: bool
 
@@ -92,7 +92,7 @@ class ResponseReader:
         self._searched = 0
         self._head_left = max_header
         self._allowance = max_header
-        self._room = max_body
+        self._body_left = max_body
         self._remaining = 0
         self._framing: Framing | None = None
         self._body: list[bytes] = []
@@ -109,13 +109,11 @@ class ResponseReader:
 
     @property
     def reusable(self) -> bool:
-        """True if the connection stands at the end of this response, with nothing in
-        doubt."""
+        """Whether the connection is exactly at the end of a regular response."""
         return self.done and self._clear
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Take the next received bytes (not empty; the end of the stream is
-        `feed_eof`)."""
+        """Process the next received bytes (not empty; see `feed_eof`)."""
         if self.done:
             self._clear = False
         elif self._framing is None:
@@ -124,7 +122,7 @@ class ResponseReader:
             self._feed_body(data)
 
     def feed_eof(self) -> None:
-        """The server closed its side."""
+        """Process the end of the stream: the server has closed its side."""
         self._clear = False
         if self.done:
             return
@@ -136,8 +134,9 @@ class ResponseReader:
             )
             raise ConnectionReset(f"connection closed {what}", stage="headers")
         if self._framing != "close":
+            size = self.wire_bytes
             raise ConnectionReset(
-                f"connection closed after {self.wire_bytes} bytes of an unfinished body",
+                f"connection closed after {size} bytes of an unfinished body",
                 stage="body",
             )
         self.done = True
@@ -147,14 +146,13 @@ class ResponseReader:
         return [v for n, v in self.headers if n == name] if name in self._names else []
 
     def take(self) -> list[bytes]:
-        """The body pieces since the last call, and forget them."""
+        """Return the body pieces that were received since the last call."""
         body = self._body
         if body:
             self._body = []
         return body
 
     # -- head
-    # ---------------------------------------------------------------------------------
 
     def _feed_head(self, data: bytes | memoryview) -> None:
         if self._head:
@@ -174,7 +172,7 @@ class ResponseReader:
             self.feed(data)
 
     def _find_head(self, data: bytes | memoryview) -> int:
-        """Where the head ends that `data` begins with; 0 while that is not known."""
+        """The size of the head at the beginning of `data`; 0 if it is incomplete."""
         start = bytes(data[: len(_START)])
         if not _START.startswith(start):
             raise ProtocolFailure(
@@ -192,11 +190,10 @@ class ResponseReader:
         return size
 
     def _forget_interim(self) -> None:
-        """A 1xx answer is dropped, whatever it says; the final one follows (RFC 9110,
-        15.2)."""
+        """Drop a 1xx response; the final one follows (RFC 9110 section 15.2)."""
         if self.status == 101:
             raise ProtocolFailure(
-                "the server switched protocols (101) without being asked"
+                "the server switched protocols (101) without a request to"
             )
         self.status = 0
         self.reason = ""
@@ -206,10 +203,10 @@ class ResponseReader:
         if self._keep_head:
             self.raw_head = head
         self._parser = parser = HttpResponseParser(self)
-        # Two leniencies are the RFC's own: a lone LF may end a line (2.2), and
+        # The RFC itself allows two of these: a lone LF may end a line (2.2), and
         # Transfer-Encoding overrides Content-Length (6.3), after which the connection
-        # is closed. The third is old servers' habit to pad chunk sizes with spaces; it
-        # leaves no doubt about the size.
+        # is closed. The third is needed for old servers, which pad chunk sizes with
+        # spaces; the size is unambiguous all the same.
         parser.set_dangerous_leniencies(
             lenient_optional_cr_before_lf=True,
             lenient_chunked_length=True,
@@ -224,8 +221,8 @@ class ResponseReader:
         if self.status < 100:
             raise ProtocolFailure("malformed response head: no valid status")
 
-    # -- llhttp's callbacks; what follows the head may be trailers, or bytes after the
-    # end ------
+    # -- llhttp's callbacks (after the head they may report trailers, or bytes after
+    # the end)
 
     def on_status(self, reason: bytes) -> None:
         if self._framing is None:
@@ -249,7 +246,6 @@ class ResponseReader:
         self._chunked_done = self._framing == "chunked"
 
     # -- body
-    # ---------------------------------------------------------------------------------
 
     def _choose_framing(self) -> None:
         self._names = dict(self.headers)
@@ -259,13 +255,12 @@ class ResponseReader:
         self._clear = clear and framing != "close"
         self.done = framing == "none" or (framing == "length" and not length)
         if framing != "chunked":
-            del (
-                self._parser
-            )  # it holds this reader: a cycle for every response otherwise
+            del self._parser  # breaks the reference cycle with this reader
 
     def _read_framing(self) -> tuple[Framing, int, bool]:
-        """How the body ends (RFC 9112 section 6.3), its length, and whether the
-        connection persists."""
+        """The framing (RFC 9112 section 6.3), the length, and whether the connection
+        persists.
+        """
         version, connection = self.version, self._tokens("connection")
         persists = "close" not in connection and (
             version == "1.1" or "keep-alive" in connection
@@ -280,11 +275,8 @@ class ResponseReader:
                 )
             return "chunked", 0, persists and version == "1.1" and length is None
         if length is not None:
-            return (
-                "length",
-                int(length),
-                persists,
-            )  # llhttp has refused all but one row of digits
+            # llhttp has refused everything but a single number.
+            return "length", int(length), persists
         return "close", 0, False
 
     def _tokens(self, name: str) -> list[str]:
@@ -336,18 +328,18 @@ class ResponseReader:
 
     def _end_chunked(self) -> None:
         self.done = True
-        # llhttp skips line ends after a message without a word; these are bytes after
-        # the end too.
+        # llhttp silently skips line ends after a message; they count as bytes after the
+        # end too.
         tail = self._tail[-5:]
         if tail[1:] != b"\r\n\r\n" or tail[:1] in b"\r\n":
             self._clear = False
 
     def _keep(self, data: bytes) -> None:
-        if len(data) > self._room:
-            data = data[: self._room]
+        if len(data) > self._body_left:
+            data = data[: self._body_left]
             self.truncated = self.done = True
             self._clear = False
-        self._room -= len(data)
+        self._body_left -= len(data)
         self.wire_bytes += len(data)
         if data:
             self._body.append(data)
@@ -357,7 +349,7 @@ _names: dict[bytes, str] = {}
 
 
 def _remember(name: bytes) -> str:
-    """Servers use few header names, many times: each is decoded once, within bounds."""
+    """Decode a header name, and cache it: servers use few names, many times."""
     decoded = name.decode("latin-1").lower()
     if len(_names) < _MAX_NAMES and len(name) < 64:
         _names[name] = decoded
@@ -367,7 +359,6 @@ def _remember(name: bytes) -> str:
 def _unfold(head: bytes) -> bytes:
     if not _FOLDED(head):
         return head
-    # A fold right after the status line has nothing to continue: left as it is, and
-    # refused.
+    # A fold right after the status line continues nothing; llhttp refuses it.
     first = head.index(b"\n") + 1
     return head[:first] + _FOLD.sub(b" ", head[first:])

@@ -1,4 +1,4 @@
-"""A Request -> where it goes and the bytes of its head (RFC 9112 section 3). No I/O."""
+"""Writes the head of a request (RFC 9112 section 3). No I/O."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _MAX_FIXED = 1024
 
 
 class RequestWriter:
-    """Writes request heads. What all requests to an origin share is made once.
+    """Writes request heads. The part that all requests to an origin share is cached.
 
-    Secrets among the configured headers (Authorization, Cookie, X-Api-Key, those named
-    in `secret` in lower case) go to the `trusted` origins only: a page may link to
-    anybody.
+    Configured headers that are secret (Authorization, Cookie, X-Api-Key and the names
+    in `secret`, in lower case) are only sent to the `trusted` origins, because a page
+    may link to any server.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class RequestWriter:
             for name, line in self._for_trusted.items()
             if not (name in secret or is_secret(name))
         }
-        self._has_referer = "referer" in own  # for what no page has led to
+        self._has_referer = "referer" in own  # used for URLs without a referring page
         self._cookie = next(
             (v for k, v in config.headers.items() if k.lower() == "cookie"), None
         )
@@ -62,11 +62,12 @@ class RequestWriter:
     ) -> bytes:
         """The head of `request`, empty line included.
 
-        `absolute`: the request target in absolute form, as a proxy wants it. Headers of
-        the request replace `auth_headers` (Cookie, Authorization of the crawl), these those
-        of the configuration, and these the client's own; only cookies are added to
-        cookies. Raises ProtocolFailure (stage request) for a header that can't be
-        sent."""
+        `absolute`: write the request target in absolute form, for a proxy. A header of
+        the request takes precedence over one of `auth_headers` (the Cookie and
+        Authorization of the crawl), then follow the configured headers, then the
+        client's own. Only a configured Cookie and the crawl's are combined. Raises
+        ProtocolFailure (stage request) for a header that cannot be sent.
+        """
         replaces = self._has_referer and request.referer is not None
         if request.headers or auth_headers or target.userinfo or replaces:
             fields = "".join(self._lines(request, target, auth_headers).values())
@@ -118,15 +119,18 @@ class RequestWriter:
 def _line(name: str, value: str) -> str:
     if not (_TOKEN.fullmatch(name) and _VALUE.fullmatch(value)):
         raise ProtocolFailure(
-            f"the header {name!r} holds what can't be sent", stage="request"
+            f"the header {name!r} contains characters that cannot be sent",
+            stage="request",
         )
     return f"{name}: {value}\r\n"
 
 
 def _referer(url: str, target: Target) -> str | None:
-    """What `target` may know of the page that led there:
-    strict-origin-when-cross-origin, the browsers' default (W3C Referrer Policy section
-    3.7). Queries of other origins may be secret."""
+    """The Referer that `target` may see, or None.
+
+    The policy is strict-origin-when-cross-origin, the browsers' default (W3C Referrer
+    Policy section 3.7), because the query of a page of another origin may be secret.
+    """
     match = URL.fullmatch(url)
     if match is None or (match[1] == "https" and not target.secure):
         return None
@@ -135,6 +139,6 @@ def _referer(url: str, target: Target) -> str | None:
 
 
 def _basic(userinfo: str) -> str:
-    """Basic credentials of a URL; its percent-encoding is of the URL, not of them."""
+    """The Basic credentials in a URL, which are percent-encoded there."""
     user, _, password = userinfo.partition(":")
     return basic(Credentials(unquote(user), unquote(password)))
