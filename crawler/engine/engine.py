@@ -44,7 +44,8 @@ from crawler.model.http import Request, Response, Validators
 from crawler.model.records import ImageRecord, PageRecord
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.quotas import Quotas
-from crawler.policy.retry import Again, decide, redirects, refusal
+from crawler.policy.response_status import failure_of, is_redirect
+from crawler.policy.retry import Retry, decide_retry
 from crawler.policy.robots_cache import RobotsCache
 from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
 from crawler.policy.traps import Traps
@@ -211,11 +212,13 @@ class Engine:
         except Failure as failure:
             now, lease = self._clock(), handle.lease
             attempts = lease.attempts + 1
-            verdict = decide(failure, attempts, self._config.retry, now, self._jitter)
-            if verdict.host_until is not None:
-                self._rest(handle, verdict.host_until)
-            if isinstance(verdict, Again):
-                handle.retry(verdict.not_before, failure.code, failure.message)
+            decision = decide_retry(
+                failure, attempts, self._config.retry, now, self._jitter
+            )
+            if decision.host_until is not None:
+                self._rest(handle, decision.host_until)
+            if isinstance(decision, Retry):
+                handle.retry(decision.not_before, failure.code, failure.message)
                 return None
             elapsed_ms = round((now - started) * 1000)
             return Outcome(
@@ -246,9 +249,9 @@ class Engine:
         response = self._fetch(handle, answer)
         if response.status == 304 and answer is not None:
             return self._unmodified(handle, response, answer)
-        if (failure := refusal(response, self._clock())) is not None:
+        if (failure := failure_of(response, self._clock())) is not None:
             raise failure
-        if redirects(response):
+        if is_redirect(response):
             return self._redirect(lease, response)
         return self._read(handle, response)
 

@@ -29,7 +29,7 @@ from crawler.model.errors import Failure, StatusFailure
 from crawler.model.http import Request, Response
 from crawler.model.records import RobotsRecord
 from crawler.model.url import join_header, origin
-from crawler.policy.retry import redirects, refusal
+from crawler.policy.response_status import failure_of, is_redirect
 from crawler.policy.robots_cache import RobotsCache
 from crawler.policy.robots_txt import MAX_BYTES, whole_lines
 
@@ -98,7 +98,7 @@ class RobotsFetcher:
         try:
             response = self._exchange(Request(target, max_body=MAX_BYTES))
             location = response.header("location")
-            if location is not None and redirects(response) and hops < MAX_REDIRECTS:
+            if location is not None and is_redirect(response) and hops < MAX_REDIRECTS:
                 onward = join_header(target, location) or robots_url
                 self._redirected[site] = onward, hops + 1
                 return None
@@ -131,6 +131,6 @@ class RobotsFetcher:
 
 def _raise_for_status(response: Response, now: float) -> None:
     """Raise the Failure that 5xx and 429 are."""
-    failure = refusal(response, now)
+    failure = failure_of(response, now)
     if failure is not None and (response.status >= 500 or response.status == 429):
         raise failure

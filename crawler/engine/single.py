@@ -29,7 +29,7 @@ from crawler.model.http import Hop, Request, Response
 from crawler.model.records import RobotsRecord, TerminalRecord
 from crawler.model.url import host_key, join_header, origin, url_id
 from crawler.policy.check import Candidate
-from crawler.policy.retry import redirects, refusal
+from crawler.policy.response_status import failure_of, is_redirect
 from crawler.policy.robots_cache import RobotsCache
 
 HEAVY = frozenset({"links", "images", "headers"})
@@ -108,9 +108,9 @@ class Visitor:
     def _target(self, response: Response, hops: list[Hop]) -> str | None:
         """Where a redirect leads; None if the response is none. Raises the Failure that
         it is."""
-        if (failure := refusal(response, self._clock())) is not None:
+        if (failure := failure_of(response, self._clock())) is not None:
             raise failure
-        if not redirects(response):
+        if not is_redirect(response):
             return None
         location = response.header("location") or ""
         target = join_header(response.url, location)

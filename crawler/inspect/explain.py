@@ -212,7 +212,7 @@ class _StateValues:
         info = self._host(host)
         return NO_USAGE if info is None else info.usage
 
-    def set_usage(self, host: str, cost: HostUsage) -> None:
+    def set_usage(self, host: str, usage: HostUsage) -> None:
         raise TypeError("the state is only read")
 
 

@@ -1,8 +1,8 @@
 """What each host has cost a crawl so far: pages, bytes and time. No I/O, no clock.
 
-A host's time is that of its requests and of the pauses it is owed after them (delays,
+The time of a host is that of its requests and of the pauses that follow them (delays,
 Retry-After, back-off); what overlaps counts once. So it does not run while the host
-waits for its place among others, while it is parked, or while nobody crawls.
+waits for its turn among others, while it is parked, or while no crawl runs.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from msgspec import Struct
 
 
 class HostUsage(Struct, frozen=True):
-    """The account of one host; the store keeps it, in the commit of what it was spent
+    """The usage of one host. The store keeps it, in the commit of what it was spent
     on."""
 
     pages: int = 0
     wire_bytes: int = 0
-    """Of bodies, as they were received: also of those that broke off or were not
-    kept."""
+    """Bodies as they were received: also those that broke off or were not kept."""
     seconds: float = 0.0
     until: float = 0.0
-    """The end of the time that is booked, epoch seconds."""
+    """The end of the time that is counted, seconds since the epoch."""
 
     def charged(self, sent_at: float, until: float, wire_bytes: int) -> HostUsage:
         """With one request more, which kept the host busy from `sent_at` to `until`."""
@@ -31,6 +30,7 @@ class HostUsage(Struct, frozen=True):
         )
 
     def with_page(self) -> HostUsage:
+        """With one page more."""
         return HostUsage(self.pages + 1, self.wire_bytes, self.seconds, self.until)
 
 

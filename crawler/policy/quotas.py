@@ -1,13 +1,14 @@
-"""The user's limits: pages, bytes and seconds of a crawl and of a host; sizes of
-pictures. No I/O.
+"""The check of quotas: the options `limits.max_..._per_host` and
+`limits.max_pages_per_template` decide; and the limits of the whole crawl.
 
-A limit of the whole crawl ends the run, and leaves its URLs queued, for a resume with a
-higher one. A limit of a host, or of a template of its paths, is about that URL, which
+A limit of the whole crawl ends the run and leaves its URLs queued, for a resume with a
+higher one. A quota of a host, or of a template of its paths, is about that URL, which
 ends as a skip: the crawl goes on without it, and could not come to its end otherwise.
 
-Numbers of pages are exact: a worker takes a place with `reserve_page` when it holds a page
-in its hands, and gives its URL back when no place is left. Bytes and seconds are known
-when a request is over: none begins after that, and what is under way then is kept.
+Numbers of pages are exact: a worker reserves a page with `reserve_page` when it has
+fetched one, and returns its URL to the queue when none is left. Bytes and seconds are
+known when a request is over: no request begins after that, and what is under way then
+is kept.
 """
 
 from __future__ import annotations
@@ -34,16 +35,15 @@ class Sized(Protocol):
     def height(self) -> int | None: ...
 
 
-class Accounts(KeyValue, Protocol):
-    """What is kept in the store for the limits."""
+class UsageTable(KeyValue, Protocol):
+    """What the store keeps for the quotas."""
 
     def usage(self, host: str) -> HostUsage: ...
-    def set_usage(self, host: str, cost: HostUsage) -> None: ...
+    def set_usage(self, host: str, usage: HostUsage) -> None: ...
 
 
-class Counts(Protocol):
-    """Where the pages of templates are counted: a store, or a look at it from
-    outside."""
+class TemplateCounts(Protocol):
+    """Where the pages of templates are counted: a store, or a reader of one."""
 
     def note(self, kind: str, key: str) -> bytes | None: ...
 
@@ -51,9 +51,9 @@ class Counts(Protocol):
 class Quotas:
     """Counts one crawl against its limits, from `started` on.
 
-    `pages` and `received` are those of earlier runs, `received` in bytes. What each
-    host has cost is counted in `accounts`, whether it is limited or not; templates are
-    where they are.
+    `pages` and `received` are those of earlier runs, `received` in bytes. The usage of
+    each host is counted in `usages`, whether it is limited or not; that of templates
+    only where they are.
     """
 
     name = "quotas"
@@ -63,7 +63,7 @@ class Quotas:
         self,
         config: LimitsConfig,
         images: ImagesConfig,
-        accounts: Accounts,
+        usages: UsageTable,
         started: float,
         pages: int,
         received: int = 0,
@@ -73,12 +73,12 @@ class Quotas:
         self._started = started
         self._pages = pages
         self._bytes = received
-        self._accounts = accounts
+        self._usages = usages
 
     def check(self, candidate: Candidate) -> Skip | None:
-        """Whether the host, or the template of the path, has used up its limit."""
+        """Whether the host, or the template of the path, has used up its quota."""
         host, destination = candidate.host, candidate.destination
-        usage = self._accounts.usage(host)
+        usage = self._usages.usage(host)
         if (rule := usage_reached(self._config, usage, destination)) is not None:
             return Skip("limit_host", rule)
         if destination == "page":
@@ -86,35 +86,35 @@ class Quotas:
         return None
 
     def charge(self, host: str, sent_at: float, until: float, wire_bytes: int) -> None:
-        """One request is over. It kept its host busy from `sent_at` to `until`."""
+        """Count a request that is over. It kept its host busy from `sent_at` to
+        `until`, seconds since the epoch."""
         self._bytes += wire_bytes
-        cost = self._accounts.usage(host).charged(sent_at, until, wire_bytes)
-        self._accounts.set_usage(host, cost)
+        usage = self._usages.usage(host).charged(sent_at, until, wire_bytes)
+        self._usages.set_usage(host, usage)
 
     def reserve_page(self, lease: Lease) -> bool:
-        """Take a place for one page; False when there is none left."""
-        cost = self._accounts.usage(lease.host)
+        """Count one page more; False when none is left."""
+        usage = self._usages.usage(lease.host)
         full = self._pages_full() or is_reached(
-            cost.pages, self._config.max_pages_per_host
+            usage.pages, self._config.max_pages_per_host
         )
         if full or self._check_template(lease.host, lease.url) is not None:
             return False
         self._pages += 1
-        self._accounts.set_usage(lease.host, cost.with_page())
+        self._usages.set_usage(lease.host, usage.with_page())
         if self._config.max_pages_per_template is not None:
             key = template_of(lease.host, lease.url)
-            count = pages_of_template(self._accounts, key) + 1
-            self._accounts.set_note(PAGES_OF_TEMPLATE, key, b"%d" % count)
+            count = pages_of_template(self._usages, key) + 1
+            self._usages.set_note(PAGES_OF_TEMPLATE, key, b"%d" % count)
         return True
 
     def check_image(self, image: Sized) -> Skip | None:
-        """Whether the image is too small to be kept; an image of unknown size is
-        not."""
-        least = self._images
-        if image.width is not None and image.width < least.min_width:
-            return _too_small("width", image.width, least.min_width)
-        if image.height is not None and image.height < least.min_height:
-            return _too_small("height", image.height, least.min_height)
+        """Whether the image is too small to be kept; one of unknown size is not."""
+        config = self._images
+        if image.width is not None and image.width < config.min_width:
+            return _too_small("width", image.width, config.min_width)
+        if image.height is not None and image.height < config.min_height:
+            return _too_small("height", image.height, config.min_height)
         return None
 
     def reached(self, now: float) -> QuotaReached | None:
@@ -131,52 +131,55 @@ class Quotas:
         return is_reached(self._pages, self._config.max_pages)
 
     def _check_template(self, host: str, url: str) -> Skip | None:
-        rule = template_reached(self._config, self._accounts, host, url)
+        rule = template_reached(self._config, self._usages, host, url)
         return None if rule is None else Skip("limit_template", rule)
 
 
 def usage_reached(
-    config: LimitsConfig, cost: HostUsage, destination: Destination
+    config: LimitsConfig, usage: HostUsage, destination: Destination
 ) -> str | None:
-    """The limit by which a host that has cost so much is asked for no more of `destination`,
-    if one is."""
-    if destination == "page" and is_reached(cost.pages, config.max_pages_per_host):
+    """The quota by which no more of `destination` is fetched from a host of such a
+    usage, if there is one."""
+    if destination == "page" and is_reached(usage.pages, config.max_pages_per_host):
         return f"limits.max_pages_per_host: {config.max_pages_per_host}"
-    if (size := config.max_bytes_per_host) is not None and cost.wire_bytes >= size:
+    if (size := config.max_bytes_per_host) is not None and usage.wire_bytes >= size:
         return f"limits.max_bytes_per_host: {exact_bytes(size)}"
-    if (time := config.max_time_per_host) is not None and cost.seconds >= time:
+    if (time := config.max_time_per_host) is not None and usage.seconds >= time:
         return f"limits.max_time_per_host: {exact_seconds(time)}"
     return None
 
 
 def template_reached(
-    config: LimitsConfig, notes: Counts, host: str, url: str
+    config: LimitsConfig, counts: TemplateCounts, host: str, url: str
 ) -> str | None:
-    """The limit by which no page more is asked for whose address is like `url`, if
-    there is one."""
+    """The quota by which no more pages of the template of `url` are fetched, if there
+    is one."""
     limit = config.max_pages_per_template
     if limit is None:
         return None
     key = template_of(host, url)
-    if pages_of_template(notes, key) < limit:
+    if pages_of_template(counts, key) < limit:
         return None
     return f"limits.max_pages_per_template: {limit} of {key.partition(' ')[2]}"
 
 
 def template_of(host: str, url: str) -> str:
-    """Host and template. Folders in which any name will do are no part of it: they are
-    learnt, and it must not change."""
+    """Host and template of a URL.
+
+    Folders in which any name will do are no part of it: they are learnt, and the
+    template must not change.
+    """
     shape = shape_of(url)
     return f"{host} {shape.path}{''.join(sorted(shape.keys))}"
 
 
-def pages_of_template(notes: Counts, key: str) -> int:
-    return int(notes.note(PAGES_OF_TEMPLATE, key) or 0)
+def pages_of_template(counts: TemplateCounts, key: str) -> int:
+    return int(counts.note(PAGES_OF_TEMPLATE, key) or 0)
 
 
 def is_reached(count: int, limit: int | None) -> bool:
     return limit is not None and count >= limit
 
 
-def _too_small(side: str, size: int, least: int) -> Skip:
-    return Skip("filter_dimensions", f"images.min_{side}: {least} > {size}")
+def _too_small(side: str, size: int, minimum: int) -> Skip:
+    return Skip("filter_dimensions", f"images.min_{side}: {minimum} > {size}")

@@ -42,7 +42,8 @@ from crawler.model.errors import BodyFailure, ExtractFailure, Failure, UsageErro
 from crawler.model.http import Response, Timings
 from crawler.model.redact import redact
 from crawler.model.url import canonical, join, join_header
-from crawler.policy.retry import redirects, refusal, retry_after
+from crawler.policy.response_status import failure_of, is_redirect
+from crawler.policy.retry import retry_after
 from crawler.policy.robots_meta import RobotsMetaReader
 from crawler.policy.robots_txt import parse
 from tests.site.codings import BODIES, zstd
@@ -156,7 +157,7 @@ def fields(data: bytes) -> None:
     assert seconds is None or seconds >= 0
     RobotsMetaReader(RobotsConfig(noai=True)).read(value, [value])
     answer = replace(_response(b"", ("location", value)), status=302)
-    if redirects(answer) and refusal(answer, 1e9) is None:
+    if is_redirect(answer) and failure_of(answer, 1e9) is None:
         target = join_header("https://a.example/b", value)
         assert target is None or canonical(target) == target
     for name in ("set-cookie", "cookie", "authorization", "x-api-key", "server"):

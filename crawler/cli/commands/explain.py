@@ -103,9 +103,9 @@ def _of_the_host(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
     if host is None:
         return
     yield "host", f"{host.name}: {host.pages:,} pages, {host.images:,} images queued"
-    if (cost := host.usage).seconds:
-        spent = f"{show_bytes(cost.wire_bytes)}, {show_seconds(cost.seconds)}"
-        yield "cost", f"{cost.pages:,} pages, {spent}"
+    if (usage := host.usage).seconds:
+        spent = f"{show_bytes(usage.wire_bytes)}, {show_seconds(usage.seconds)}"
+        yield "usage", f"{usage.pages:,} pages, {spent}"
     if found.ahead is not None:
         yield "ahead", f"{found.ahead:,} URLs of this host"
     if found.next_allowed_at is not None:

@@ -409,7 +409,7 @@ def test_hosts_explain_and_status_tell_what_was_spent(
             ["explain", site.url("/b"), folder],
             "budget    limits.max_bytes_per_host: 2000, reached",
         ),
-        (["explain", site.url("/b"), folder], "cost      2 pages, 2.13 kB, "),
+        (["explain", site.url("/b"), folder], "usage     2 pages, 2.13 kB, "),
         (["status", folder], "bodies   2.13 kB"),
         (["status", folder, "--why"], "skip limit_host"),
         (["urls", folder, "--code", "limit_host"], site.url("/c")),
@@ -418,10 +418,10 @@ def test_hosts_explain_and_status_tell_what_was_spent(
         assert said in capsys.readouterr().out
     assert command(["hosts", folder, "--json"]) == 0
     (line, *_) = capsys.readouterr().out.splitlines()
-    cost = json.loads(line)["usage"]
-    assert cost["pages"] == 2
-    assert cost["wire_bytes"] > 2000
-    assert cost["seconds"] > 0
+    usage = json.loads(line)["usage"]
+    assert usage["pages"] == 2
+    assert usage["wire_bytes"] > 2000
+    assert usage["seconds"] > 0
 
 
 def test_a_limit_of_bytes_is_why_a_stopped_crawl_does_not_go_on(

@@ -14,7 +14,8 @@ from crawler.model.config import RetryConfig
 from crawler.model.errors import Failure
 from crawler.model.http import Response, Timings
 from crawler.policy import retry
-from crawler.policy.retry import Again, Final, decide, redirects, refusal, retry_after
+from crawler.policy.response_status import failure_of, is_redirect
+from crawler.policy.retry import GiveUp, Retry, decide_retry, retry_after
 
 CONFIG = RetryConfig(tries=3, backoff=1.0, max_backoff=10.0)
 NOW = 1_000_000.0
@@ -41,7 +42,7 @@ def table() -> dict[str, str]:
     rows = re.findall(
         r"^    ([a-z0-9_, ]+?)  +(again if|again|final)", retry.__doc__ or "", re.M
     )
-    return {code: verdict for codes, verdict in rows for code in codes.split(", ")}
+    return {code: decision for codes, decision in rows for code in codes.split(", ")}
 
 
 def test_the_table_says_what_is_done() -> None:
@@ -49,9 +50,9 @@ def test_the_table_says_what_is_done() -> None:
     assert set(said) == {leaf.code for leaf in leaves(Failure)}
     for leaf in leaves(Failure):
         if said[leaf.code] != "again if":
-            verdict = decide(leaf("broken"), 1, CONFIG, NOW, no_jitter)
+            decision = decide_retry(leaf("broken"), 1, CONFIG, NOW, no_jitter)
             assert isinstance(
-                verdict, Again if said[leaf.code] == "again" else Final
+                decision, Retry if said[leaf.code] == "again" else GiveUp
             ), leaf
 
 
@@ -68,67 +69,71 @@ def test_the_table_says_what_is_done() -> None:
     ],
 )
 def test_statuses_by_default(status: int, again: bool) -> None:
-    failure = refusal(answer(status), NOW)
+    failure = failure_of(answer(status), NOW)
     assert failure is not None
-    assert isinstance(decide(failure, 1, CONFIG, NOW), Again) == again
+    assert isinstance(decide_retry(failure, 1, CONFIG, NOW), Retry) == again
 
 
 def test_statuses_are_the_users_choice() -> None:
     config = RetryConfig(statuses=("404",))
     for status, again in ((404, True), (500, False), (429, False)):
-        failure = refusal(answer(status), NOW)
+        failure = failure_of(answer(status), NOW)
         assert failure is not None
-        assert isinstance(decide(failure, 1, config, NOW), Again) == again
+        assert isinstance(decide_retry(failure, 1, config, NOW), Retry) == again
 
 
 def test_back_off_doubles_up_to_its_limit() -> None:
     config = RetryConfig(tries=2000, backoff=1.0, max_backoff=10.0)
     waits = []
     for attempts in (1, 2, 3, 4, 5, 1500):
-        verdict = decide(errors.ConnectionReset("x"), attempts, config, NOW, no_jitter)
-        assert isinstance(verdict, Again)
-        waits.append(verdict.not_before - NOW)
+        decision = decide_retry(
+            errors.ConnectionReset("x"), attempts, config, NOW, no_jitter
+        )
+        assert isinstance(decision, Retry)
+        waits.append(decision.not_before - NOW)
     assert waits == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 
 
 def test_half_of_the_wait_is_chance() -> None:
-    verdict = decide(errors.ConnectionReset("x"), 2, CONFIG, NOW, lambda: 0.0)
-    assert verdict == Again(NOW + 1.0)
+    decision = decide_retry(errors.ConnectionReset("x"), 2, CONFIG, NOW, lambda: 0.0)
+    assert decision == Retry(NOW + 1.0)
 
 
 def test_the_last_attempt_is_final() -> None:
-    assert isinstance(decide(errors.ConnectionReset("x"), 2, CONFIG, NOW), Again)
-    assert decide(errors.ConnectionReset("x"), 3, CONFIG, NOW) == Final()
+    assert isinstance(decide_retry(errors.ConnectionReset("x"), 2, CONFIG, NOW), Retry)
+    assert decide_retry(errors.ConnectionReset("x"), 3, CONFIG, NOW) == GiveUp()
 
 
 def test_a_retry_after_means_the_whole_host_also_when_the_failure_is_final() -> None:
     for status in (429, 503):
-        failure = refusal(answer(status, retry_after="30"), NOW)
+        failure = failure_of(answer(status, retry_after="30"), NOW)
         assert failure is not None
         assert failure.retry_after_s == 30.0
-        assert decide(failure, 1, CONFIG, NOW, no_jitter) == Again(
+        assert decide_retry(failure, 1, CONFIG, NOW, no_jitter) == Retry(
             NOW + 1.0, NOW + 30.0
         )
-        assert decide(failure, 3, CONFIG, NOW, no_jitter) == Final(NOW + 30.0)
+        assert decide_retry(failure, 3, CONFIG, NOW, no_jitter) == GiveUp(NOW + 30.0)
 
 
 def test_a_429_without_a_time_rests_the_host_for_the_back_off() -> None:
-    failure = refusal(answer(429), NOW)
+    failure = failure_of(answer(429), NOW)
     assert failure is not None
-    assert decide(failure, 2, CONFIG, NOW, no_jitter) == Again(NOW + 2.0, NOW + 2.0)
+    assert decide_retry(failure, 2, CONFIG, NOW, no_jitter) == Retry(
+        NOW + 2.0, NOW + 2.0
+    )
 
 
 def test_other_answers_leave_the_host_alone() -> None:
     for status in (404, 500):
-        failure = refusal(answer(status, retry_after="30"), NOW)
+        failure = failure_of(answer(status, retry_after="30"), NOW)
         assert failure is not None
-        assert decide(failure, 1, CONFIG, NOW).host_until is None
+        assert decide_retry(failure, 1, CONFIG, NOW).host_until is None
 
 
 def test_refusal() -> None:
-    assert refusal(answer(200), NOW) is None
+    assert failure_of(answer(200), NOW) is None
     codes = {
-        status: refusal(answer(status), NOW) for status in (400, 429, 499, 500, 599)
+        status: failure_of(answer(status), NOW) for status in (400, 429, 499, 500, 599)
     }
     assert [failure.code for failure in codes.values() if failure] == [
         "status_4xx", "rate_limited", "status_4xx", "status_5xx", "status_5xx",
@@ -177,8 +182,8 @@ ANSWERS = {
 def test_what_a_redirection_stands_for(status: int, locations: tuple[str, ...]) -> None:
     fields = tuple(("location", where) for where in locations)
     response = replace(answer(status), headers=fields)
-    failure = refusal(response, NOW)
-    kind = "error" if failure else "redirect" if redirects(response) else "content"
+    failure = failure_of(response, NOW)
+    kind = "error" if failure else "redirect" if is_redirect(response) else "content"
     assert kind == ANSWERS[status, locations]
     if failure is not None:
         assert (failure.code, failure.status, failure.retry) == (

@@ -1,0 +1,77 @@
+"""What the status of a response means: content, a redirect, or a failure.
+
+RFC 9110 section 15 decides. The body is not looked at; what it is, decides extraction.
+"""
+
+from __future__ import annotations
+
+from crawler.model.errors import (
+    ClientErrorStatus,
+    Failure,
+    ProtocolFailure,
+    RateLimited,
+    ServerErrorStatus,
+    StatusFailure,
+)
+from crawler.model.http import Response
+from crawler.policy.retry import retry_after
+
+_NO_REDIRECTS = {
+    304: "nothing was known that could be unchanged",
+    305: "a server does not choose our proxy",
+    306: "that status means nothing",
+}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+def is_redirect(response: Response) -> bool:
+    """Whether the Location is to be followed (RFC 9110 section 15.4).
+
+    An unknown status of the class is read as 300 is: as a redirect if it has a
+    Location.
+    """
+    status = response.status
+    return (
+        300 <= status < 400
+        and status not in _NO_REDIRECTS
+        and bool(_locations(response))
+    )
+
+
+def failure_of(response: Response, now: float) -> Failure | None:
+    """The failure that a response stands for by its status; None for content and for a
+    redirect. `now`: seconds since the epoch.
+
+    300 without Location is content: a page that names its alternatives. A redirect
+    without a Location, or with two, is an error, and so is a part (206) or "not
+    modified" (304) that was not requested.
+    """
+    status = response.status
+    line = f"{status} {response.reason}".rstrip()
+    if status < 400:
+        violation = _violation(response)
+        if violation is None:
+            return None
+        return ProtocolFailure(f"{line}: {violation}", status=status)
+    if status == 429:
+        kind: type[StatusFailure] = RateLimited
+    else:
+        kind = ClientErrorStatus if status < 500 else ServerErrorStatus
+    wait = retry_after(response.header("retry-after"), now)
+    return kind(line, status=status, retry_after_s=wait)
+
+
+def _violation(response: Response) -> str | None:
+    """What is wrong with a response that has no error status."""
+    status, locations = response.status, _locations(response)
+    if status == 206:
+        return "a part, and the whole was asked for"
+    if status in _NO_REDIRECTS:
+        return _NO_REDIRECTS[status]
+    if status in _REDIRECTS and not locations:
+        return "without a Location"
+    return "several Locations" if status >= 300 and len(locations) > 1 else None
+
+
+def _locations(response: Response) -> set[str]:
+    return {*response.values("location")}
