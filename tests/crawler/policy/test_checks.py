@@ -213,7 +213,7 @@ def test_the_candidate_of_a_lease() -> None:
     url = "http://a.example:8080/x"
     lease = Lease(
         url, url_id(url), "a.example:8080", "img", "image", 2, 1, 0, f"{SITE}/", SITE,
-        kept=StoredResponse(b""),
+        stored=StoredResponse(b""),
     )  # fmt: skip
     candidate = Candidate.of_lease(lease)
     assert candidate == Candidate(

@@ -38,21 +38,21 @@ def leaves(kind: type[Failure]) -> list[type[Failure]]:
 
 
 def table() -> dict[str, str]:
-    """The table at the top of retry.py: code to verdict."""
+    """The table at the top of retry.py: code to decision."""
     rows = re.findall(
-        r"^    ([a-z0-9_, ]+?)  +(again if|again|final)", retry.__doc__ or "", re.M
+        r"^    ([a-z0-9_, ]+?)  +(retry if|retry|give up)", retry.__doc__ or "", re.M
     )
     return {code: decision for codes, decision in rows for code in codes.split(", ")}
 
 
 def test_the_table_says_what_is_done() -> None:
-    said = table()
-    assert set(said) == {leaf.code for leaf in leaves(Failure)}
+    told = table()
+    assert set(told) == {leaf.code for leaf in leaves(Failure)}
     for leaf in leaves(Failure):
-        if said[leaf.code] != "again if":
+        if told[leaf.code] != "retry if":
             decision = decide_retry(leaf("broken"), 1, CONFIG, NOW, no_jitter)
             assert isinstance(
-                decision, Retry if said[leaf.code] == "again" else GiveUp
+                decision, Retry if told[leaf.code] == "retry" else GiveUp
             ), leaf
 
 
