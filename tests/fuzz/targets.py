@@ -47,7 +47,7 @@ from crawler.policy.retry import retry_after
 from crawler.policy.robots_meta import RobotsMetaReader
 from crawler.policy.robots_txt import parse
 from tests.site.codings import BODIES, zstd
-from tests.site.names import records, respond
+from tests.site.name_server import records, respond
 from tests.site.syntax import MESSAGES
 
 LIMIT = 64 * 2**10

@@ -21,7 +21,7 @@ from crawler.model.config import HttpConfig
 from crawler.model.errors import Failure
 from crawler.model.http import Request
 from tests.site.fixtures import LIMITS
-from tests.site.server import part
+from tests.site.server import close_gracefully
 
 LOOPBACK = {"127.0.0.1", "127.0.0.2", "localhost"}
 
@@ -84,7 +84,7 @@ def server(answer: bytes | None) -> Iterator[int]:
             sock, _ = listener.accept()
             sock.recv(1)
             sock.sendall(answer or b"")
-            part(sock)
+            close_gracefully(sock)
 
         if answer is not None:
             threading.Thread(target=serve, daemon=True).start()

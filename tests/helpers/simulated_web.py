@@ -14,7 +14,7 @@ from contextlib import suppress
 import hub
 from hub import socket
 from hub.testing.network import Host, SimulatedNetwork
-from tests.site.names import A, records, respond
+from tests.site.name_server import A, records, respond
 
 NAME_SERVER = "10.255.0.53"
 CYCLE = 20

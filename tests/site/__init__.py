@@ -1,14 +1,16 @@
-"""The fixture site: a real server that misbehaves on purpose, one page for each way.
+"""The fixture site: a real server whose pages misbehave on purpose, each in its own
+way.
 
-    server.py        blocking sockets and threads, raw control over the bytes, a log of requests
-    page.py          what a page is, and what a right client makes of it
+    server.py        blocking sockets and threads, control of every byte, a request log
+    page.py          what a page is, and what a correct client makes of it
     transport.py ... the pages, a table for each subject
-    pages.py         all of them, and the index that links to all
-    names.py         name servers: answers, denials, silence
+    pages.py         all of them, and the index that links to them
+    name_server.py   DNS servers: answers, denials, silence
+    other_hosts.py   hosts with wrong names, addresses, ports or certificates
     proxies.py       a proxy, HTTP and SOCKS5
-    certificates.py  TLS, right and wrong
+    certificates.py  TLS certificates, right and wrong
     fixtures.py      `site` and `tls_site` for pytest
 
-By hand: `python -m tests.site`. To add a misbehaviour, add a row to its subject's
-table.
+To run it by hand: `python -m tests.site`. To add a misbehaviour, add a row to the table
+of its subject.
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.site [PORT]`: the fixture site, by hand."""
+"""`python -m tests.site [PORT]`: run the fixture site by hand."""
 
 from __future__ import annotations
 

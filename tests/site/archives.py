@@ -1,4 +1,4 @@
-"""Long, and worth every page of it: what must not be taken for a trap."""
+"""Large archives that are worth every request: they must not be taken for traps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 20
 
 
 def leaves(exchange: Exchange) -> None:
-    """A list in 800 leaves, and every leaf names things that no other does."""
+    """A list of 800 pages, each with entries that no other page has."""
     number = int(dict(parse_qsl(exchange.query)).get("page", 1))
     entries = "".join(f"<li>{sentence(number * 5 + n, 'leaves')}" for n in range(5))
     onward = [n for n in (number - 1, number + 1) if 1 <= n <= LEAVES]
@@ -29,7 +29,7 @@ def leaves(exchange: Exchange) -> None:
 
 
 def article(number: int) -> str:
-    """The name of an article, in capitals as wikis have them."""
+    """The name of an article, capitalised as in a wiki."""
     chance = random.Random(number)
     return "_".join(
         [*(chance.choice(WORDS).title() for _ in range(2)), f"{number:x}".upper()]
@@ -40,7 +40,7 @@ ARTICLE_OF = {article(number): number for number in range(ARTICLES)}
 
 
 def wiki(exchange: Exchange) -> None:
-    """3,000 articles, reached from each other alone."""
+    """3,000 articles that only other articles link to."""
     number = ARTICLE_OF[exchange.arg(article(0))]
     nearby = [
         2 * number + 1,
@@ -55,8 +55,7 @@ def wiki(exchange: Exchange) -> None:
 
 
 def forum(exchange: Exchange) -> None:
-    """Boards list threads, threads go on over several pages, and lead to the thread
-    before."""
+    """Boards list threads; a thread has several pages and links to the one before."""
     chosen = {key: int(value) for key, value in parse_qsl(exchange.query)}
     start = chosen.get("start", 0)
     if "t" in chosen:
@@ -80,7 +79,7 @@ def forum(exchange: Exchange) -> None:
 
 
 def forum_pages() -> int:
-    """How many there are."""
+    """How many pages the forum has."""
     boards = BOARDS * (THREADS // BOARDS // SHOWN)
     return 1 + boards + sum((5 + thread % 30 + 9) // 10 for thread in range(THREADS))
 

@@ -1,5 +1,4 @@
-"""Certificates for the TLS fixture site: a right one, and one for each way to be
-wrong."""
+"""Certificates for the TLS fixture site: a valid one, and one for each fault."""
 
 from __future__ import annotations
 
@@ -27,8 +26,8 @@ def authority() -> trustme.CA:
 
 
 def contexts(trusted: trustme.CA) -> dict[str, ssl.SSLContext]:
-    """Server contexts by server name; "" is the right one."""
-    stranger = trustme.CA()
+    """Server contexts by server name; "" is the valid one."""
+    unknown = trustme.CA()
     now = datetime.now(UTC)
     certificates = {
         "": trusted.issue_cert(*GOOD),
@@ -36,7 +35,7 @@ def contexts(trusted: trustme.CA) -> dict[str, ssl.SSLContext]:
                                            not_after=now - DAY),
         "early.test": trusted.issue_cert("early.test", not_before=now + DAY),
         "wrong-host.test": trusted.issue_cert("somebody-else.test"),
-        "unknown-issuer.test": stranger.issue_cert("unknown-issuer.test"),
+        "unknown-issuer.test": unknown.issue_cert("unknown-issuer.test"),
     }  # fmt: skip
     made = {name: _context(certificate) for name, certificate in certificates.items()}
     made["self-signed.test"] = _self_signed("self-signed.test")
@@ -44,7 +43,7 @@ def contexts(trusted: trustme.CA) -> dict[str, ssl.SSLContext]:
 
 
 def strict(trusted: trustme.CA) -> ssl.SSLContext:
-    """Of a server that lets in whoever has a certificate of `trusted`."""
+    """The context of a server that requires a client certificate of `trusted`."""
     context = _context(trusted.issue_cert(*GOOD))
     context.verify_mode = ssl.CERT_REQUIRED
     trusted.configure_trust(context)
@@ -52,7 +51,7 @@ def strict(trusted: trustme.CA) -> ssl.SSLContext:
 
 
 def ancient(trusted: trustme.CA) -> ssl.SSLContext:
-    """Of a server that speaks nothing newer than TLS 1.1."""
+    """The context of a server that speaks nothing newer than TLS 1.1."""
     context = _context(trusted.issue_cert(*GOOD))
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     with warnings.catch_warnings():

@@ -1,5 +1,4 @@
-"""Downloads whose connection breaks in the middle, and what becomes of the rest (RFC
-9110, 14)."""
+"""Downloads that break off, and how the rest is served (RFC 9110 section 14)."""
 
 from __future__ import annotations
 
@@ -21,12 +20,12 @@ Rest = Callable[[Exchange, int | None], None]
 
 
 def download(exchange: Exchange) -> None:
-    """300 KiB that break off after 100; the path says how the rest is given."""
+    """300 KiB that break off after 100 KiB; the path says how the rest is served."""
     _RESTS[exchange.arg("honest")](exchange, _asked_from(exchange))
 
 
 def picture(exchange: Exchange) -> None:
-    """A picture that breaks off, and comes in the second part."""
+    """An image that breaks off; the second request gets the rest."""
     _part(exchange, _asked_from(exchange), body=PICTURE, content_type="image/png")
 
 
@@ -42,13 +41,13 @@ def _broken(
     body: bytes = WHOLE,
     content_type: str = "x/y",
 ) -> None:
-    """The whole is announced, and a third of it is sent."""
+    """Announce the whole body and send a third of it."""
     exchange.raw(
         b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\nETag: %s\r\n\r\n"
         % (content_type.encode(), len(body), etag.encode()),
         body[: len(body) // 3],
     )
-    exchange.hang_up()
+    exchange.close()
 
 
 def _part(
@@ -61,7 +60,7 @@ def _part(
     body: bytes = WHOLE,
     content_type: str = "x/y",
 ) -> None:
-    """The rest, as it was asked for; `length` bytes of it, and then the end."""
+    """Send the rest as requested; `length` bytes of it, if given, then close."""
     if first is None or exchange.hit.headers.get("if-range") != ETAG:
         _broken(exchange, body=body, content_type=content_type)
         return
@@ -72,11 +71,11 @@ def _part(
         (body[first + shift :] + b"\0" * shift)[:length],
     )
     if length is not None:
-        exchange.hang_up()
+        exchange.close()
 
 
 def _then_whole(status: int | None) -> Rest:
-    """A ranged request is refused, or ignored; a second plain one gets the whole."""
+    """Refuse or ignore a range request; the second request without one gets all."""
 
     def answer(exchange: Exchange, first: int | None) -> None:
         plain = [
@@ -112,7 +111,7 @@ def _silent_twice(exchange: Exchange, first: int | None) -> None:
 
 
 def _other(exchange: Exchange, first: int | None) -> None:
-    """Another version has taken its place."""
+    """The second request gets another version of the resource."""
     if first is None:
         _broken(exchange)
     exchange.reply(OTHER, "x/y", headers=[("ETag", '"v2"')])
@@ -138,11 +137,23 @@ _RESTS: dict[str, Rest] = {
 PICTURE = noise(400, 300)
 
 PAGES = [
-    *[Page(f"/download/{name}", download, ok(WHOLE))
-      for name in ("honest", "in-parts", "silent", "unsatisfied", "no-ranges")],
+    *[
+        Page(f"/download/{name}", download, ok(WHOLE))
+        for name in ("honest", "in-parts", "silent", "unsatisfied", "no-ranges")
+    ],
     Page("/download/other", download, ok(OTHER)),
     Page("/download/silent-twice", download, listed=False),
-    *[Page(f"/download/{name}", download, fails("reset", "body"))
-      for name in ("weak", "crumbs", "steps", "deaf", "refused", "shifted", "other-part")],
+    *[
+        Page(f"/download/{name}", download, fails("reset", "body"))
+        for name in (
+            "weak",
+            "crumbs",
+            "steps",
+            "deaf",
+            "refused",
+            "shifted",
+            "other-part",
+        )
+    ],
     Page("/broken-picture.png", picture, ok(PICTURE)),
-]  # fmt: skip
+]

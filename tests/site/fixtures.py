@@ -21,7 +21,7 @@ LIMITS = HttpConfig(
     dns_timeout=1.0,
     max_body=2 * 2**20,
 )
-"""The limits that the expectations of the pages are written for."""
+"""The limits that the expectations of the pages assume."""
 
 
 def _has_ipv6() -> bool:
@@ -48,8 +48,7 @@ def running_site() -> Iterator[Site]:
 
 @pytest.fixture
 def site(running_site: Site) -> Iterator[Site]:
-    """The fixture site with an empty log and no open connection, before the test and
-    after it."""
+    """The fixture site, with an empty log and no connections."""
     running_site.forget()
     yield running_site
     running_site.forget()
@@ -57,7 +56,7 @@ def site(running_site: Site) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def ca_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The authority that the TLS site's certificates are signed by."""
+    """The certificate of the authority that signs the TLS site's certificates."""
     return tmp_path_factory.mktemp("tls") / "ca.pem"
 
 
@@ -76,7 +75,7 @@ def running_tls_site(authority: trustme.CA, ca_file: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def tls_site(running_tls_site: Site) -> Iterator[Site]:
-    """The same over TLS; trust `ca_file`."""
+    """The same site over TLS; a client has to trust `ca_file`."""
     running_tls_site.forget()
     yield running_tls_site
     running_tls_site.forget()

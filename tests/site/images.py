@@ -1,4 +1,4 @@
-"""Pictures, good and bad. All good ones are 8 x 6 pixels."""
+"""Images, valid and damaged. All valid ones are 8 x 6 pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def png(width: int = 8, height: int = 6, pixel: bytes = b"\xc8\x1e\x1e") -> byte
 
 
 def noise(width: int, height: int) -> bytes:
-    """A PNG in all colours, which does not shrink."""
+    """A PNG of random pixels, which does not compress."""
     chance = random.Random(width)
     return _png(
         width,
@@ -57,11 +57,14 @@ AVIF = b64decode(
     "AAADCAgIAAAADGF2MUOBAAwAAAAAE2NvbHJuY2x4AAEADQAGgAAAABdpcG1hAAAAAAAAAAEAAQQBAoMEAAAALW1kYXQS"
     "AAoIGAi9aICGg0IyFxxHh4Xd0000wsAAAJA1jjx+vgy3aCZK"
 )
-SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="6"><path d="M0 0h8"/></svg>'
+SVG = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="6">'
+    b'<path d="M0 0h8"/></svg>'
+)
 
 
 def numbered(exchange: Exchange) -> None:
-    """A picture of its own colour for each number in the path."""
+    """An image with a colour of its own for each number in the path."""
     number = int(exchange.arg("1").partition(".")[0])
     exchange.reply(png(pixel=struct.pack(">I", number)[1:]), "image/png")
 
@@ -88,13 +91,18 @@ PICTURES = {
     "empty.png": (b"", "image/png"),
     "html.png": (b"<!doctype html><p>no picture", "image/png"),
     "zero-size.png": (png(0, 0), "image/png"),
-    "huge-size.png": (PNG[:16] + struct.pack(">II", 2**31 - 1, 2**31 - 1) + PNG[24:], "image/png"),
+    "huge-size.png": (
+        PNG[:16] + struct.pack(">II", 2**31 - 1, 2**31 - 1) + PNG[24:],
+        "image/png",
+    ),
     "svg-bomb.svg": (
         b'<!DOCTYPE svg [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'
         b'<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]>'
-        b'<svg xmlns="http://www.w3.org/2000/svg"><text>&c;&c;&c;</text></svg>', "image/svg+xml"),
+        b'<svg xmlns="http://www.w3.org/2000/svg"><text>&c;&c;&c;</text></svg>',
+        "image/svg+xml",
+    ),
     "..%2f..%2fescape.png": (PNG, "image/png"),
-}  # fmt: skip
+}
 
 
 def image(exchange: Exchange) -> None:
@@ -110,8 +118,17 @@ PAGES = [
     *[Page(f"/image/{name}", image, ok(data)) for name, (data, _) in PICTURES.items()],
     Page("/image-numbered/1.png", numbered, ok()),
     Page("/image-missing.png", reply("<p>gone", status=404), ok(b"<p>gone", 404)),
-    Page("/image-drop.png", raw(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
-                                b"Content-Length: %d\r\n\r\n" % len(PNG), PNG[:30])),
-    Page("/image-redirect.png", reply(status=302, headers=(("Location", "/image/red.png"),))),
+    Page(
+        "/image-drop.png",
+        raw(
+            b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(PNG),
+            PNG[:30],
+        ),
+    ),
+    Page(
+        "/image-redirect.png",
+        reply(status=302, headers=(("Location", "/image/red.png"),)),
+    ),
     Page("/gallery", reply(GALLERY), ok(GALLERY.encode())),
-]  # fmt: skip
+]

@@ -1,5 +1,4 @@
-"""What a page of the fixture site is: a name, an answer, and what a right client makes
-of it."""
+"""A page of the fixture site: its path, its handler, the outcome of a correct fetch."""
 
 from __future__ import annotations
 
@@ -10,8 +9,7 @@ from tests.site.server import Exchange, Handler
 
 @dataclass(frozen=True)
 class Expect:
-    """The outcome for one URL, by a client with the limits of
-    `tests.site.fixtures.LIMITS`.
+    """The outcome for one URL, with the limits of `tests.site.fixtures.LIMITS`.
 
     Either a response (`status`, `body` if it matters, `truncated`) or a failure
     (`code`, `stage`).
@@ -23,19 +21,19 @@ class Expect:
     code: str | None = None
     stage: str | None = None
     seconds: float = 2.0
-    """It takes no longer."""
+    """The fetch takes at most this long."""
     megabytes: float = 12.0
-    """It takes no more of them, with a body of 2 MB and all that is read in it."""
+    """The fetch takes at most this much memory, extraction and a 2 MB body included."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """`path` begins with the page's name; the index links to it as it stands here."""
+    """`path` begins with the page's name; the index links to it as it is here."""
 
     path: str
     answer: Handler
     expect: Expect | None = None
-    """None: not for a single fetch (an endless game, or a matter of extraction)."""
+    """None: not for a single fetch (it never ends, or is about extraction)."""
     listed: bool = True
     """Whether the index links to it."""
 
@@ -48,7 +46,7 @@ def ok(body: bytes | None = None, status: int = 200) -> Expect:
     return Expect(status=status, body=body)
 
 
-def cut(body: bytes | None = None) -> Expect:
+def truncated_at_limit(body: bytes | None = None) -> Expect:
     return Expect(body=body, truncated=True)
 
 
@@ -61,12 +59,12 @@ def raw(*parts: bytes, pause: float = 0.0) -> Handler:
 
     def answer(exchange: Exchange) -> None:
         exchange.raw(*parts, pause=pause)
-        exchange.hang_up()
+        exchange.close()
 
     return answer
 
 
-def kept(*parts: bytes) -> Handler:
+def keep_open(*parts: bytes) -> Handler:
     """Send these bytes as they are, and leave the connection open."""
 
     def answer(exchange: Exchange) -> None:
@@ -76,7 +74,7 @@ def kept(*parts: bytes) -> Handler:
 
 
 def endless(start: bytes, part: bytes, pause: float = 0.0) -> Handler:
-    """Send `start`, and then `part` until the client has had enough."""
+    """Send `start`, and then `part` until the client closes."""
 
     def answer(exchange: Exchange) -> None:
         exchange.raw(start)
@@ -94,7 +92,7 @@ def reply(
     status: int = 200,
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Handler:
-    """A well-formed response."""
+    """Send a well-formed response."""
 
     def answer(exchange: Exchange) -> None:
         exchange.reply(body, content_type, status=status, headers=headers)

@@ -1,5 +1,4 @@
-"""The whole fixture site: all subjects, and the index page that links to all of
-them."""
+"""The whole fixture site: all subjects, and the index that links to them."""
 
 from __future__ import annotations
 
@@ -22,9 +21,18 @@ from tests.site.page import Page, reply
 from tests.site.server import Handler
 
 SUBJECTS: tuple[ModuleType, ...] = (
-    transport, syntax, sizes, codings, redirects, statuses, content, downloads, images, robots,
+    transport,
+    syntax,
+    sizes,
+    codings,
+    redirects,
+    statuses,
+    content,
+    downloads,
+    images,
+    robots,
     traps,
-)  # fmt: skip
+)
 PAGES: list[Page] = [page for subject in SUBJECTS for page in subject.PAGES]
 
 
@@ -41,7 +49,7 @@ def index() -> str:
 
 
 def handlers() -> dict[str, Handler]:
-    """By the first segment of the path, as `Site` takes them."""
+    """The handlers by the first segment of the path, as `Site` takes them."""
     table: dict[str, Handler] = {"": reply(index())}
     for page in PAGES:
         if table.setdefault(page.name, page.answer) is not page.answer:

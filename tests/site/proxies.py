@@ -1,8 +1,7 @@
-"""A proxy for tests: HTTP (absolute form and CONNECT) and SOCKS5 on one port, by its
-first byte.
+"""A proxy for tests: HTTP (absolute form and CONNECT) and SOCKS5 on one port.
 
-Whatever name it is asked for, it goes to 127.0.0.1: nobody else knows these names, so
-that a test sees where a name was resolved.
+The first byte says which. Whatever name a client requests, the proxy connects to
+127.0.0.1. No resolver knows these names, so a test sees where a name is resolved.
 """
 
 from __future__ import annotations
@@ -12,23 +11,25 @@ import socket
 import threading
 from base64 import b64encode
 
-from tests.site.server import part
+from tests.site.server import close_gracefully
 
 USER, PASSWORD = b"user", b"pr0xy"
 _BASIC = b"Basic " + b64encode(USER + b":" + PASSWORD)
 
 
 class Proxy:
-    """`log` holds what was asked for: "CONNECT good.test:443", "GET http://...", "SOCKS
-    ..."."""
+    """`log` holds the requests: "CONNECT good.test:443", "GET http://...", "SOCKS ...".
+
+    `garbage`: send these bytes to every client instead of an answer.
+    """
 
     def __init__(
-        self, *, wants_credentials: bool = False, mischief: bytes | None = None
+        self, *, require_credentials: bool = False, garbage: bytes | None = None
     ) -> None:
         self.log: list[str] = []
         self.connections = 0
-        self._wants_credentials = wants_credentials
-        self._mischief = mischief
+        self._require_credentials = require_credentials
+        self._garbage = garbage
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -53,13 +54,13 @@ class Proxy:
     def _serve(self, sock: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError):
             first = sock.recv(1, socket.MSG_PEEK)
-            if self._mischief is not None:
-                sock.sendall(self._mischief)
+            if self._garbage is not None:
+                sock.sendall(self._garbage)
             elif first == b"\x05":
                 self._socks(sock)
             else:
                 self._http(sock)
-        part(sock)
+        close_gracefully(sock)
 
     def _http(self, sock: socket.socket) -> None:
         reader = sock.makefile("rb", buffering=0)
@@ -70,14 +71,21 @@ class Proxy:
             method, target, _ = line.decode().split(" ")
             self.log.append(f"{method} {target}")
             fields = dict(field.rstrip(b"\r\n").split(b": ", 1) for field in head[1:-1])
-            if self._wants_credentials and fields.get(b"Proxy-Authorization") != _BASIC:
+            if (
+                self._require_credentials
+                and fields.get(b"Proxy-Authorization") != _BASIC
+            ):
                 sock.sendall(
                     b"HTTP/1.1 407 Proxy Authentication Required\r\n"
-                    b"Proxy-Authenticate: Basic realm=proxy\r\nContent-Length: 0\r\n\r\n"
+                    b"Proxy-Authenticate: Basic realm=proxy\r\n"
+                    b"Content-Length: 0\r\n\r\n"
                 )
             elif method == "CONNECT":
-                self._tunnel(sock, int(target.rpartition(":")[2]),
-                             b"HTTP/1.0 200 Connection established\r\n\r\n")  # fmt: skip
+                self._tunnel(
+                    sock,
+                    int(target.rpartition(":")[2]),
+                    b"HTTP/1.0 200 Connection established\r\n\r\n",
+                )
                 return
             else:
                 self._forward(sock, target, head)
@@ -99,7 +107,7 @@ class Proxy:
         reader = sock.makefile("rb", buffering=0)
         methods = (reader.read(2) or b"")[1]
         offered = reader.read(methods) or b""
-        if self._wants_credentials:
+        if self._require_credentials:
             if 2 not in offered:
                 sock.sendall(b"\x05\xff")
                 return

@@ -1,6 +1,8 @@
-"""robots.txt and sitemaps. Which robots.txt a host has is decided by its name: the site
-answers for `robots-503.test` as well as for its own address (send clients there with
-`--resolve`)."""
+"""robots.txt and sitemaps. The name of a host decides which robots.txt it has.
+
+The site answers for `robots-503.test` as well as for its own address; use `--resolve`
+to send a client there.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +18,30 @@ VARIANTS: dict[str, Handler] = {
     "robots-403.test": reply("<p>no", status=403),
     "robots-500.test": reply("<p>oops", status=500),
     "robots-503.test": reply("<p>later", status=503),
-    "robots-429.test": reply("<p>slow down", status=429, headers=(("Retry-After", "1"),)),
+    "robots-429.test": reply(
+        "<p>slow down", status=429, headers=(("Retry-After", "1"),)
+    ),
     "robots-none.test": reply("User-agent: *\nDisallow: /\n", TEXT),
     "robots-some.test": reply(DISALLOW, TEXT),
-    "robots-ours.test": reply("User-agent: *\nDisallow: /\n\nUser-agent: orbweb\nAllow: /\n", TEXT),
+    "robots-ours.test": reply(
+        "User-agent: *\nDisallow: /\n\nUser-agent: orbweb\nAllow: /\n", TEXT
+    ),
     "robots-delay.test": reply("User-agent: *\nCrawl-delay: 1\n", TEXT),
     "robots-bom.test": reply("\ufeffUser-agent: *\nDisallow: /private/\n", TEXT),
     "robots-html.test": reply("<!doctype html><title>Home</title>"),
-    "robots-gzip.test": reply(gzip.compress(DISALLOW.encode()), TEXT,
-                              headers=(("Content-Encoding", "gzip"),)),
+    "robots-gzip.test": reply(
+        gzip.compress(DISALLOW.encode()), TEXT, headers=(("Content-Encoding", "gzip"),)
+    ),
     "robots-huge.test": reply("# filler\n" * 100_000 + DISALLOW, TEXT),
-    "robots-redirect.test": reply(status=301, headers=(("Location", "/robots-moved.txt"),)),
+    "robots-redirect.test": reply(
+        status=301, headers=(("Location", "/robots-moved.txt"),)
+    ),
     "robots-loop.test": reply(status=302, headers=(("Location", "/robots.txt"),)),
     "robots-drop.test": raw(),
-    "robots-sitemap.test": reply("Sitemap: http://robots-sitemap.test/sitemap.xml\n", TEXT),
-}  # fmt: skip
+    "robots-sitemap.test": reply(
+        "Sitemap: http://robots-sitemap.test/sitemap.xml\n", TEXT
+    ),
+}
 
 
 def robots(exchange: Exchange) -> None:

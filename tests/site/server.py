@@ -1,9 +1,9 @@
-"""The fixture site's server: blocking sockets and threads, and raw control over every
-byte.
+"""The fixture site's server: blocking sockets and threads, with control of every byte.
 
-It shares no code with the hub or the client, so it can't share their bugs. One thread a
-connection; a request is read whole, logged, and handed to the page of the path's first
-segment: `/redirect/3?x=1` goes to the page `redirect` with the arguments ["3"].
+It shares no code with the hub or the client, so it can't share their bugs. Each
+connection has a thread, which reads a whole request, logs it and calls the handler of
+the page that the first segment of the path names: `/redirect/3?x=1` is for the page
+`redirect` with the arguments ["3"].
 """
 
 from __future__ import annotations
@@ -20,35 +20,38 @@ from urllib.parse import unquote
 
 Headers = Sequence[tuple[str, str]]
 
-PATIENCE = 60.0
-"""Seconds that threads of ours have to come to an end."""
+STOP_TIMEOUT = 60.0
+"""How long the threads of the site may take to end (s)."""
 
 
 class Hit(NamedTuple):
     """One request, as it arrived."""
 
     at: float
-    """`time.monotonic()`."""
+    """When it arrived, by `time.monotonic()` (s)."""
     connection: int
     """Number of the connection, from 1."""
     method: str
     host: str
     target: str
     headers: dict[str, str]
-    """Names in lower case."""
+    """Header fields, names in lower case."""
 
 
-class Hangup(Exception):
-    """Raised by a page to end the connection without a further word."""
+class Closed(Exception):
+    """Raised by a handler to close the connection without a further byte."""
 
 
-class Reset(Hangup):
-    """The same, but not in good order."""
+class Reset(Closed):
+    """The same, but with a TCP reset."""
 
 
-def part(sock: socket.socket) -> None:
-    """Close in good order: what is unread at close() would make a TCP reset of it, and
-    what the other side has not read by then would be lost to it."""
+def close_gracefully(sock: socket.socket) -> None:
+    """Close a connection without a TCP reset.
+
+    A close() with unread data would send a reset, and the peer would lose what it has
+    not read yet.
+    """
     with contextlib.suppress(OSError), sock:
         sock.shutdown(socket.SHUT_WR)
         while sock.recv(65536):
@@ -56,7 +59,7 @@ def part(sock: socket.socket) -> None:
 
 
 class Exchange:
-    """One request, and all ways to answer it."""
+    """One request, and the ways to answer it."""
 
     def __init__(
         self, site: Site, sock: socket.socket, hit: Hit, over: threading.Event
@@ -73,7 +76,7 @@ class Exchange:
         return self.args[0] if self.args and self.args[0] else default
 
     def raw(self, *parts: bytes, pause: float = 0.0) -> None:
-        """Send each part by itself, with a pause between."""
+        """Send each part by itself, with a pause in between (s)."""
         for number, part in enumerate(parts):
             if number and pause:
                 self.sleep(pause)
@@ -87,7 +90,7 @@ class Exchange:
         status: int = 200,
         headers: Headers = (),
     ) -> None:
-        """A well-formed response; the connection stays open."""
+        """Send a well-formed response; the connection stays open."""
         data = body.encode() if isinstance(body, str) else body
         lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}"]
         lines += [f"Content-Type: {content_type}", f"Content-Length: {len(data)}"]
@@ -96,16 +99,16 @@ class Exchange:
         self.raw(head if self.hit.method == "HEAD" else head + data)
 
     def sleep(self, seconds: float) -> None:
-        """Wait, but not longer than the site knows of this connection."""
+        """Wait for `seconds`, or until the site ends this connection."""
         if self._over.wait(seconds):
-            raise Hangup
+            raise Closed
 
-    def hang_up(self) -> None:
-        """End the connection in good order."""
-        raise Hangup
+    def close(self) -> None:
+        """Close the connection without a reset."""
+        raise Closed
 
     def reset(self) -> None:
-        """End the connection with a TCP reset."""
+        """Close the connection with a TCP reset."""
         self.sock.setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
         )
@@ -114,17 +117,29 @@ class Exchange:
 
 Handler = Callable[[Exchange], None]
 
-REASONS = {200: "OK", 204: "No Content", 206: "Partial Content", 301: "Moved Permanently",
-           302: "Found", 303: "See Other", 304: "Not Modified", 307: "Temporary Redirect",
-           308: "Permanent Redirect", 404: "Not Found", 410: "Gone", 429: "Too Many Requests",
-           500: "Internal Server Error", 503: "Service Unavailable"}  # fmt: skip
+REASONS = {
+    200: "OK",
+    204: "No Content",
+    206: "Partial Content",
+    301: "Moved Permanently",
+    302: "Found",
+    303: "See Other",
+    304: "Not Modified",
+    307: "Temporary Redirect",
+    308: "Permanent Redirect",
+    404: "Not Found",
+    410: "Gone",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
 
 
 class Site:
     """A running server on loopback. `base` is its URL without a slash at the end.
 
     `addresses`: several of 127.0.0.0/8 share one port, and are several hosts to a
-    crawler. `tls`: contexts by server name; "" is the one for all others.
+    crawler. `tls`: contexts by server name; "" is the context of all other names.
     """
 
     def __init__(
@@ -140,14 +155,14 @@ class Site:
         self.stopping = threading.Event()
         self.connections = 0
         self.resumed = 0
-        """TLS connections that went on with the session of an earlier one."""
+        """How many TLS connections resumed an earlier session."""
         self.protocols: list[str | None] = []
-        """What was agreed on by ALPN, connection by connection."""
+        """The ALPN protocol of each connection."""
         self._tls = _server_context(tls) if tls else None
         self._open: dict[threading.Thread, socket.socket] = {}
         self._lock = threading.Lock()
         self._over = threading.Event()
-        """Set when the present connections are to end."""
+        """Set when the present connections have to end."""
         self._mark: object = None
         self._reached = threading.Event()
         self._listeners = _listeners(addresses, port)
@@ -164,7 +179,7 @@ class Site:
             acceptor.start()
 
     def url(self, path: str, host: str | None = None) -> str:
-        """The URL of `path`, at another host name or address if given."""
+        """The URL of `path`, on another host name or address if given."""
         return self.base.replace(self.address, host or self.address) + path
 
     def hits(self, path: str = "") -> list[Hit]:
@@ -172,10 +187,13 @@ class Site:
         return [hit for hit in list(self.log) if hit.target.startswith(path)]
 
     def forget(self) -> None:
-        """End the connections and empty the log, so that the next test starts anew:
-        what is still under way is awaited, and not counted among what comes."""
+        """End all connections and empty the log, so that the next test starts anew.
+
+        Requests that are still in progress are awaited, and do not count for the next
+        test.
+        """
         for listener in self._listeners:
-            self._come_up_to_now(listener)
+            self._accept_pending(listener)
         self._end_connections()
         self.log.clear()
         self.connections = self.resumed = 0
@@ -187,17 +205,17 @@ class Site:
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
         for acceptor in self._acceptors:
-            acceptor.join(PATIENCE)
+            acceptor.join(STOP_TIMEOUT)
         self._end_connections()
 
-    def _come_up_to_now(self, listener: socket.socket) -> None:
-        """Have everything accepted that waits for it, by coming last."""
+    def _accept_pending(self, listener: socket.socket) -> None:
+        """Accept every connection in the backlog, by connecting as the last one."""
         self._reached.clear()
         with socket.socket(listener.family) as last:
             last.bind((listener.getsockname()[0], 0))
             self._mark = last.getsockname()
             last.connect(listener.getsockname())
-            if not self._reached.wait(PATIENCE):
+            if not self._reached.wait(STOP_TIMEOUT):
                 raise RuntimeError("the site does not accept connections")
 
     def _end_connections(self) -> None:
@@ -209,7 +227,7 @@ class Site:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in ending:
-            thread.join(PATIENCE)
+            thread.join(STOP_TIMEOUT)
 
     def _accept(self, listener: socket.socket) -> None:
         while not self.stopping.is_set():
@@ -234,14 +252,14 @@ class Site:
         job.start()
 
     def _serve(self, sock: socket.socket, number: int, over: threading.Event) -> None:
-        end = part
+        end = close_gracefully
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._wrapped(sock.dup()) as wire:
-                self._converse(wire, number, over)
+                self._serve_requests(wire, number, over)
         except Reset:
             end = socket.socket.close
-        except (OSError, Hangup):
+        except (OSError, Closed):
             pass
         finally:
             end(sock)
@@ -256,7 +274,7 @@ class Site:
         self.protocols.append(wire.selected_alpn_protocol())
         return wire
 
-    def _converse(
+    def _serve_requests(
         self, sock: socket.socket, number: int, over: threading.Event
     ) -> None:
         reader = sock.makefile("rb")
@@ -271,7 +289,7 @@ class Site:
 
 
 def _listeners(addresses: Sequence[str], port: int) -> list[socket.socket]:
-    """One for each address, all on the same port: a free one if it is 0."""
+    """A listener for each address, all on the same port (0: a free one)."""
     while True:
         made: list[socket.socket] = []
         try:
@@ -291,8 +309,7 @@ def _listeners(addresses: Sequence[str], port: int) -> list[socket.socket]:
 
 @contextlib.contextmanager
 def refusing() -> Iterator[int]:
-    """A port of 127.0.0.1 at which connections are refused, and that nobody else can be
-    given."""
+    """A port of 127.0.0.1 that refuses connections, and that no other process gets."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
@@ -316,8 +333,7 @@ def _read_request(reader: object, number: int) -> Hit | None:
 
 
 def _server_context(contexts: Mapping[str, ssl.SSLContext]) -> ssl.SSLContext:
-    """The context for all names, which changes to another one by the client's server
-    name."""
+    """The default context, which changes to the one of the client's server name."""
     default = contexts[""]
 
     def choose(sock: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:

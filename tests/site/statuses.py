@@ -1,4 +1,4 @@
-"""Pages that refuse, ask to wait, or answer with conditions."""
+"""Pages that refuse, send Retry-After, or answer conditional requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def retry_after_date(exchange: Exchange) -> None:
 
 
 def flaky(exchange: Exchange) -> None:
-    """503 for the first requests of a URL, as many as the path says; then a page."""
+    """503 for as many requests of a URL as the path says, then a page."""
     earlier = len(exchange.site.hits(exchange.hit.target)) - 1
     if earlier < int(exchange.arg("2")):
         exchange.reply("<p>not yet", status=503)
@@ -51,7 +51,7 @@ def cached(exchange: Exchange) -> None:
 
 
 def ranges(exchange: Exchange) -> None:
-    """1 KiB that can be asked for in parts (RFC 9110 section 14)."""
+    """1 KiB that can be requested in parts (RFC 9110 section 14)."""
     wanted = exchange.hit.headers.get("range", "")
     first, _, last = wanted.removeprefix("bytes=").partition("-")
     headers = [("Accept-Ranges", "bytes"), ("ETag", ETAG)]
@@ -65,7 +65,7 @@ def ranges(exchange: Exchange) -> None:
 
 
 def basic(exchange: Exchange) -> None:
-    """Lets in user "user" with the password "secret"."""
+    """Accepts the user "user" with the password "secret"."""
     if exchange.hit.headers.get("authorization") == "Basic dXNlcjpzZWNyZXQ=":
         exchange.reply("<p>welcome")
     else:
@@ -73,18 +73,18 @@ def basic(exchange: Exchange) -> None:
 
 
 def digest(exchange: Exchange) -> None:
-    """The same by Digest; the path says which algorithm, "old" is that of RFC 2069."""
+    """The same by Digest; the path names the algorithm ("old": that of RFC 2069)."""
     _digest(exchange, exchange.arg("md5"), "n0nce")
 
 
 def digest_once(exchange: Exchange) -> None:
-    """A nonce is good for one request."""
+    """A nonce is valid for one request."""
     used = len(exchange.site.hits("/digest-once")) - 1
     _digest(exchange, "md5", f"nonce-{used // 2}")
 
 
 def digest_or_basic(exchange: Exchange) -> None:
-    """Asks for either, the weaker one first."""
+    """Accepts either scheme, and offers the weaker one first."""
     basic_too = ("WWW-Authenticate", 'Basic realm="site", Negotiate')
     _digest(exchange, "md5", "n0nce", [basic_too])
 
@@ -121,19 +121,46 @@ def _proof(hit: Hit, fields: dict[str, str], algorithm: str) -> str:
 
 
 PAGES = [
-    *[Page(f"/status/{code}", status, ok(None, code))
-      for code in (204, 304, 400, 401, 403, 404, 410, 418, 429, 451, 500, 502, 503, 504, 599)],
+    *[
+        Page(f"/status/{code}", status, ok(None, code))
+        for code in (
+            204,
+            304,
+            400,
+            401,
+            403,
+            404,
+            410,
+            418,
+            429,
+            451,
+            500,
+            502,
+            503,
+            504,
+            599,
+        )
+    ],
     Page("/retry-after/1", retry_after, ok(b"<p>later", 429)),
     Page("/retry-after-date", retry_after_date, ok(b"<p>later", 503)),
-    Page("/retry-after-never", reply(status=503, headers=(("Retry-After", "soon"),)), ok(b"", 503)),
+    Page(
+        "/retry-after-never",
+        reply(status=503, headers=(("Retry-After", "soon"),)),
+        ok(b"", 503),
+    ),
     Page("/flaky/2", flaky, ok(b"<p>not yet", 503)),
     Page("/cached", cached, ok(b"<p>cached")),
     Page("/ranges", ranges, ok(WHOLE)),
-    Page("/part-unasked", reply(b"<p>a part", status=206,
-                                headers=(("Content-Range", "bytes 0-8/100"),)), ok(status=206)),
+    Page(
+        "/part-unasked",
+        reply(b"<p>a part", status=206, headers=(("Content-Range", "bytes 0-8/100"),)),
+        ok(status=206),
+    ),
     Page("/basic", basic, ok(b"", 401)),
-    *[Page(f"/digest/{name}", digest, ok(b"", 401))
-      for name in ("md5", "sha-256", "md5-sess", "old")],
+    *[
+        Page(f"/digest/{name}", digest, ok(b"", 401))
+        for name in ("md5", "sha-256", "md5-sess", "old")
+    ],
     Page("/digest-once", digest_once),
     Page("/digest-or-basic", digest_or_basic, ok(b"", 401)),
-]  # fmt: skip
+]

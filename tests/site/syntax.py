@@ -1,4 +1,4 @@
-"""Pages that misbehave in the syntax and framing of HTTP/1.1 (RFC 9112)."""
+"""Pages that break the syntax and framing of HTTP/1.1 (RFC 9112)."""
 
 from __future__ import annotations
 
@@ -23,28 +23,51 @@ MESSAGES: dict[str, tuple[bytes, Expect]] = {
     "chunk-padded": (CHUNKED + b"3  \r\nabc\r\n0\r\n\r\n", ok(b"abc")),
     "trailers": (CHUNKED + b"3\r\nabc\r\n0\r\nX: y\r\n\r\n", ok(b"abc")),
     "length-and-chunked": (
-        OK + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        OK
+        + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"3\r\nabc\r\n0\r\n\r\n",
         ok(b"abc"),
     ),
-    "two-lengths": (OK + b"Content-Length: 3\r\nContent-Length: 5\r\n\r\nabcde", HEAD_FAULT),
+    "two-lengths": (
+        OK + b"Content-Length: 3\r\nContent-Length: 5\r\n\r\nabcde",
+        HEAD_FAULT,
+    ),
     "length-list": (OK + b"Content-Length: 3, 5\r\n\r\nabcde", HEAD_FAULT),
     "length-negative": (OK + b"Content-Length: -1\r\n\r\nabc", HEAD_FAULT),
     "length-word": (OK + b"Content-Length: three\r\n\r\nabc", HEAD_FAULT),
-    "length-overflow": (OK + b"Content-Length: 99999999999999999999\r\n\r\nabc", HEAD_FAULT),
+    "length-overflow": (
+        OK + b"Content-Length: 99999999999999999999\r\n\r\nabc",
+        HEAD_FAULT,
+    ),
     "longer-than-length": (OK + b"Content-Length: 3\r\n\r\nabcdef", ok(b"abc")),
-    "shorter-than-length": (OK + b"Content-Length: 6\r\n\r\nabc", fails("reset", "body")),
-    "transfer-gzip": (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", HEAD_FAULT),
-    "chunked-twice": (OK + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", HEAD_FAULT),
+    "shorter-than-length": (
+        OK + b"Content-Length: 6\r\n\r\nabc",
+        fails("reset", "body"),
+    ),
+    "transfer-gzip": (
+        OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        HEAD_FAULT,
+    ),
+    "chunked-twice": (
+        OK + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        HEAD_FAULT,
+    ),
     "response-twice": ((OK + b"Content-Length: 3\r\n\r\nabc") * 2, ok(b"abc")),
     "100-first": (
-        b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc", ok(b"abc")
+        b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc",
+        ok(b"abc"),
     ),
     "103-first": (
-        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+        + OK
+        + b"Content-Length: 3\r\n\r\nabc",
         ok(b"abc"),
     ),
     "101": (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", HEAD_FAULT),
-    "204-with-body": (b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\nabc", ok(b"", 204)),
+    "204-with-body": (
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\nabc",
+        ok(b"", 204),
+    ),
     "no-status": (b"HTTP/1.1 OK\r\n\r\n", HEAD_FAULT),
     "status-99": (b"HTTP/1.1 99 Low\r\n\r\n", HEAD_FAULT),
     "status-1000": (b"HTTP/1.1 1000 High\r\n\r\n", HEAD_FAULT),
@@ -59,15 +82,20 @@ MESSAGES: dict[str, tuple[bytes, Expect]] = {
     "space-before-colon": (OK + b"Content-Length : 3\r\n\r\nabc", HEAD_FAULT),
     "folded": (OK + b"X: a\r\n b\r\nContent-Length: 3\r\n\r\nabc", ok(b"abc")),
     "latin1-header": (OK + b"X: caf\xe9\r\nContent-Length: 3\r\n\r\nabc", ok(b"abc")),
-    "utf8-reason": ("HTTP/1.1 200 Žluťoučký\r\nContent-Length: 3\r\n\r\nabc".encode(), ok(b"abc")),
+    "utf8-reason": (
+        "HTTP/1.1 200 Žluťoučký\r\nContent-Length: 3\r\n\r\nabc".encode(),
+        ok(b"abc"),
+    ),
     "empty-line-first": (b"\r\n" + OK + b"\r\n", HEAD_FAULT),
     "random": (bytes(range(128, 256)) * 4, HEAD_FAULT),
-}  # fmt: skip
+}
 
 
 def left_open(exchange: Exchange) -> None:
-    """The message that the path names, on a connection that goes on: who takes it for a
-    good one is wrong about the next response."""
+    """Send the message that the path names, and keep the connection open.
+
+    A client that takes a bad message for a good one misreads the next response.
+    """
     exchange.raw(MESSAGES[exchange.arg("")][0])
 
 
@@ -77,6 +105,15 @@ PAGES = [
 ]
 PAGES += [
     Page("/left-open/" + name, left_open, MESSAGES[name][1])
-    for name in ("longer-than-length", "response-twice", "length-and-chunked", "204-with-body",
-                 "bad-chunk", "two-lengths", "lone-lf", "chunk-extension", "trailers")
-]  # fmt: skip
+    for name in (
+        "longer-than-length",
+        "response-twice",
+        "length-and-chunked",
+        "204-with-body",
+        "bad-chunk",
+        "two-lengths",
+        "lone-lf",
+        "chunk-extension",
+        "trailers",
+    )
+]

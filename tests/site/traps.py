@@ -1,7 +1,7 @@
-"""Parts of a site that never end, and an archive that only looks like one.
+"""Parts of a site that never end, and archives that only look endless.
 
-What a page says depends on its number alone. How much of it is worth a request stands
-in the test.
+The text of a page depends on its number alone. The test says how many pages of each
+part are worth a request.
 """
 
 from __future__ import annotations
@@ -27,14 +27,17 @@ WORDS = [
     "moor",
     "nook",
 ]
-MONTHS = "January February March April May June July August September October November December"
+MONTHS = (
+    "January February March April May June "
+    "July August September October November December"
+)
 ARCHIVE = 5000
 ITEMS = 24
 FOLDERS = [f"/wide/{n}" for n in range(60)]
 
 
 def sentence(number: int, of: str = "") -> str:
-    """A text of its own for each number, and for each part of a site."""
+    """A text for each number and each part of the site; no two are the same."""
     chance = random.Random(f"{of}{number}" if of else number)
     return " ".join(chance.choice(WORDS) for _ in range(12))
 
@@ -52,8 +55,7 @@ def links(*paths: str) -> str:
 
 
 def calendar(exchange: Exchange) -> None:
-    """Every month links to its days, to the months beside it, and to those of the next
-    year."""
+    """Every month links to its days, to the months beside it and a year later."""
     year, month, day = (int(part) for part in [*exchange.args, "1", "1", "1"][:3])
     if len(exchange.args) == 3:
         say(
@@ -74,13 +76,13 @@ def calendar(exchange: Exchange) -> None:
 
 
 def chain(exchange: Exchange) -> None:
-    """Every month links to the next, by the number of the month alone."""
+    """Every month links to the next, with the number of the month alone."""
     month = int(exchange.arg("0"))
     say(exchange, f"<h1>Month {month}</h1>", links(f"/chain/{month + 1}"))
 
 
 def query(exchange: Exchange) -> None:
-    """The same by a parameter."""
+    """The same with a query parameter."""
     month = int(exchange.query.partition("=")[2] or 0)
     say(
         exchange,
@@ -90,7 +92,7 @@ def query(exchange: Exchange) -> None:
 
 
 def deeper(exchange: Exchange) -> None:
-    """A relative link that repeats its folder, and a trail that shows it."""
+    """A relative link that repeats its folder, with a breadcrumb that shows it."""
     trail = " / ".join(exchange.args)
     say(
         exchange,
@@ -106,7 +108,7 @@ def cycle(exchange: Exchange) -> None:
 
 
 def session(exchange: Exchange) -> None:
-    """Each request makes a new session id, in all links of a small shop."""
+    """Each request creates a new session id, which all links of a small shop carry."""
     sid = f"{len(exchange.site.log):08x}"
     item = int(exchange.arg("0"))
     others = (f"/session/{(item + step) % ITEMS}?sid={sid}" for step in range(1, 4))
@@ -114,7 +116,7 @@ def session(exchange: Exchange) -> None:
 
 
 def matrix(exchange: Exchange) -> None:
-    """The same as a path parameter."""
+    """The same with a path parameter."""
     sid = f"{len(exchange.site.log):08x}"
     item = int(exchange.arg("0").partition(";")[0])
     others = (
@@ -127,12 +129,17 @@ FACETS = {"sort": 5, "colour": 6, "size": 5, "brand": 6, "page": 3}
 
 
 def shop(exchange: Exchange) -> None:
-    """One list in all orders, and all of its parts: filters that can be put
-    together."""
+    """One list in all orders and all filters, which can be combined."""
     chosen = dict(pair.split("=") for pair in exchange.query.split("&") if pair)
-    keep = [n for n in range(ITEMS) if all(
-        n % FACETS[key] == int(value) for key, value in chosen.items() if key in ("colour", "size")
-    )]  # fmt: skip
+    keep = [
+        n
+        for n in range(ITEMS)
+        if all(
+            n % FACETS[key] == int(value)
+            for key, value in chosen.items()
+            if key in ("colour", "size")
+        )
+    ]
     random.Random(chosen.get("sort", 0)).shuffle(keep)
     others = []
     for key, count in FACETS.items():
@@ -146,13 +153,15 @@ def facets(exchange: Exchange) -> None:
     """The same as folders, in any order."""
     chosen = [name for name in exchange.args if name]
     others = [name for name in WORDS[:8] if name not in chosen]
-    say(exchange, "".join(f"<li>{sentence(n, 'facets')}" for n in range(8)),
-        links(*(f"/facets/{'/'.join([*chosen, name])}" for name in others)))  # fmt: skip
+    say(
+        exchange,
+        "".join(f"<li>{sentence(n, 'facets')}" for n in range(8)),
+        links(*(f"/facets/{'/'.join([*chosen, name])}" for name in others)),
+    )
 
 
 def archive(exchange: Exchange) -> None:
-    """No trap: 5,000 different pages under one template, in lists each of which names
-    the next."""
+    """No trap: 5,000 pages of one template, in lists that each link to the next."""
     if exchange.args and exchange.args[0] == "page":
         number = int(exchange.args[1])
         entries = range(number * 100, min(ARCHIVE, number * 100 + 100))
@@ -166,7 +175,7 @@ def archive(exchange: Exchange) -> None:
 
 
 def thin(exchange: Exchange) -> None:
-    """No trap either: one long list of entries that have nothing but a number."""
+    """No trap: one long list of entries that have nothing but a number."""
     if exchange.args:
         say(exchange, f"<p>Entry {exchange.args[0]}", links("/thin"))
     else:
@@ -174,14 +183,14 @@ def thin(exchange: Exchange) -> None:
 
 
 def serial(exchange: Exchange) -> None:
-    """Nor this: 600 chapters, each of which leads to the next."""
+    """No trap: 600 chapters, each of which links to the next."""
     number = int(exchange.arg("0"))
     say(exchange, f"<p>{sentence(number, 'serial')}",
         links(f"/serial/{number + 1}") if number < 599 else "")  # fmt: skip
 
 
 def readings(exchange: Exchange) -> None:
-    """Nor this: 300 days of measurements, in which only the numbers are different."""
+    """No trap: 300 days of measurements, which differ only in numbers."""
     day = int(exchange.arg("0"))
     chance = random.Random(day)
     rows = "".join(f"<td>{chance.random() * 40:.2f}" for _ in range(8))
@@ -204,14 +213,14 @@ def wide(exchange: Exchange) -> None:
 
 
 def catalogue(exchange: Exchange) -> None:
-    """No trap: 1,000 entries that are told apart by a query alone, in lists that can be
-    sorted."""
+    """No trap: 1,000 entries that differ only in the query, in sortable lists."""
     chosen = dict(pair.split("=") for pair in exchange.query.split("&") if pair)
     if "id" in chosen:
         number = int(chosen["id"])
         say(
             exchange,
-            f"<h1>{sentence(number, 'catalogue')}</h1>{sentence(number + ARCHIVE, 'catalogue')}",
+            f"<h1>{sentence(number, 'catalogue')}</h1>"
+            f"{sentence(number + ARCHIVE, 'catalogue')}",
             links("/catalogue"),
         )
         return
@@ -236,18 +245,20 @@ SECTIONS = ["about/team", "news/today", "help"]
 
 
 def slipped(exchange: Exchange) -> None:
-    """A menu of relative links without a base, on a server that answers to any
-    folder."""
+    """A menu of relative links without a base, on a server that accepts any folder."""
     last = "/".join(exchange.hit.target.rstrip("/").split("/")[-2:])
     text = (
         SECTIONS.index(last) if last in SECTIONS else 2 if last.endswith("help") else 9
     )
-    say(exchange, f"<p>{sentence(text, 'slipped')}",
-        "".join(f"<a href='{section}/'>{section}</a>" for section in SECTIONS))  # fmt: skip
+    say(
+        exchange,
+        f"<p>{sentence(text, 'slipped')}",
+        "".join(f"<a href='{section}/'>{section}</a>" for section in SECTIONS),
+    )
 
 
 def exhausted(exchange: Exchange) -> None:
-    """A list of 20 leaves, after which empty ones follow for ever."""
+    """A list of 20 pages, followed by empty ones without end."""
     number = int(exchange.query.partition("=")[2] or 1)
     entries = (
         "".join(f"<li>{sentence(number * 5 + n, 'exhausted')}" for n in range(5))
@@ -259,8 +270,7 @@ def exhausted(exchange: Exchange) -> None:
 
 
 def cookieless(exchange: Exchange) -> None:
-    """A session id as a folder, as old ASP.NET has it, and another one for each
-    request."""
+    """A new session id for each request, in a folder, as in old ASP.NET."""
     sid = f"{len(exchange.site.log) * 2654435761 % 2**32:08x}"
     item = int(exchange.args[-1])
     others = (
@@ -270,7 +280,7 @@ def cookieless(exchange: Exchange) -> None:
 
 
 def tags(exchange: Exchange) -> None:
-    """What has all of these tags: each may be added to those chosen."""
+    """The items that have all chosen tags; each page links to one tag more."""
     chosen = [name for name in exchange.arg("").split("+") if name]
     others = [name for name in WORDS[:10] if name not in chosen]
     keep = [
@@ -281,14 +291,13 @@ def tags(exchange: Exchange) -> None:
 
 
 def search(exchange: Exchange) -> None:
-    """Words to search for, each of which finds nothing and leads to further ones."""
+    """Search words that find nothing; each page links to further ones."""
     words = exchange.query.partition("=")[2].split("+")
     more = (f"/search?q={'+'.join([*words[-2:], word])}" for word in WORDS)
     say(exchange, f"<h1>{' '.join(words)}</h1>Nothing was found. Try:", links(*more))
 
 
-# The long ones are not for the index: whoever follows it has a thousand other things to
-# do.
+# The long ones are not in the index, so that a crawl of the index stays short.
 PAGES = [
     Page("/calendar/2024/5", calendar, ok()),
     Page("/chain/0", chain, ok()),

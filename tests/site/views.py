@@ -1,5 +1,4 @@
-"""One page under many addresses: views of it, ways back to it, other spellings of
-it."""
+"""One page under many URLs: alternate views, links back, other spellings."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from tests.site.traps import ITEMS, links, say, sentence
 POSTS = 150
 COMMENTS = 3
 NAMES = ["Ada", "Bela", "Cleo", "Dora", "Emil", "Finn", "Gero", "Hugo"]
-SPELT = 40
+VARIANT_ITEMS = 40
 
 
 def post(number: int) -> str:
@@ -22,7 +21,10 @@ def post(number: int) -> str:
 
 
 def blog(exchange: Exchange) -> None:
-    """Posts in one index. Each can be printed, shared, and each comment be answered."""
+    """Posts in one index.
+
+    Each has a print view, share links and replies to comments.
+    """
     if not exchange.args or not exchange.args[0]:
         say(exchange, links(*(f"/blog/{n}" for n in range(POSTS))))
         return
@@ -41,14 +43,26 @@ def blog(exchange: Exchange) -> None:
         else "<h2>Leave a reply</h2>"
     )
     here = f"/blog/{number}"
-    say(exchange, f"<h1>{title}</h1>", post(number), head,
-        links(f"{here}?print=1", f"{here}/amp", f"{here}?share=twitter", f"{here}?share=mail",
-              *(f"{here}?replytocom={n}" for n in answers)))  # fmt: skip
+    say(
+        exchange,
+        f"<h1>{title}</h1>",
+        post(number),
+        head,
+        links(
+            f"{here}?print=1",
+            f"{here}/amp",
+            f"{here}?share=twitter",
+            f"{here}?share=mail",
+            *(f"{here}?replytocom={n}" for n in answers),
+        ),
+    )
 
 
 def shelf(exchange: Exchange) -> None:
-    """24 items; each leads to a login that says where one came from, and so does the
-    login."""
+    """24 items; each links to a login that carries the page it came from.
+
+    The login page links to itself in the same way.
+    """
     item = exchange.arg("0")
     here = quote(exchange.hit.target, safe="")
     say(exchange, f"<p>{sentence(int(item), 'shelf')}",
@@ -63,21 +77,21 @@ def login(exchange: Exchange) -> None:
 
 
 def account(exchange: Exchange) -> None:
-    """Nobody is logged in, and told so by an address that grows."""
+    """Redirects to the login; its URL carries the page, and so grows."""
     here = quote(exchange.hit.target, safe="")
     exchange.reply(status=302, headers=(("Location", f"/login?returnTo={here}"),))
 
 
-def spelling(exchange: Exchange) -> None:
-    """A server that takes any case, and pages that do not agree on one."""
+def case_variants(exchange: Exchange) -> None:
+    """A server that accepts any case, and pages that use different ones."""
     number = int(exchange.args[-1])
     others = (
-        f"/spelling/{anyhow('products/item')}/{(number + step) % SPELT}"
+        f"/case-variants/{anyhow('products/item')}/{(number + step) % VARIANT_ITEMS}"
         for step in range(8)
     )
     say(
         exchange,
-        f"<title>Item {number}</title><p>{sentence(number, 'spelling')}",
+        f"<title>Item {number}</title><p>{sentence(number, 'case-variants')}",
         links(*others),
     )
 
@@ -87,8 +101,7 @@ def anyhow(word: str) -> str:
 
 
 def planner(exchange: Exchange) -> None:
-    """A calendar that keeps what was chosen in its address: a day, and how to see
-    it."""
+    """A calendar that keeps the chosen day and view in its URL."""
     chosen = {"view": "month", "date": "2024-05-01", **dict(parse_qsl(exchange.query))}
     year, month, day = (int(part) for part in chosen["date"].split("-"))
     after = f"{year + month // 12}-{month % 12 + 1:02}-{day:02}"
@@ -109,6 +122,6 @@ PAGES = [
     Page("/shelf/0", shelf, ok()),
     Page("/login?returnTo=/", login, ok(), listed=False),
     Page("/account/orders", account, listed=False),
-    Page("/spelling/products/item/0", spelling, ok()),
+    Page("/case-variants/products/item/0", case_variants, ok()),
     Page("/planner?view=month&date=2024-05-01", planner, ok()),
 ]

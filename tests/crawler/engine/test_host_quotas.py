@@ -215,7 +215,7 @@ def test_bytes_that_were_not_kept_count_as_well(tmp_path):
     def broken(exchange: Exchange) -> None:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9000\r\n\r\n"
         exchange.raw(head, bytes(300))
-        exchange.hang_up()
+        exchange.close()
 
     site = Site(
         {

@@ -28,8 +28,8 @@ from crawler.model.config import (
     ScopeConfig,
 )
 from tests.site.content import HOSTILE
-from tests.site.elsewhere import Elsewhere, elsewhere
 from tests.site.fixtures import LIMITS
+from tests.site.other_hosts import OtherHosts, other_hosts
 from tests.site.page import Expect, reply
 from tests.site.pages import PAGES, handlers, index
 from tests.site.server import Site
@@ -46,7 +46,7 @@ class Run(NamedTuple):
     megabytes: float
     by_url: dict[str, list[dict[str, Any]]]
     """Terminal records; of the site itself by path."""
-    elsewhere: dict[str, tuple[str, str]]
+    other_hosts: dict[str, tuple[str, str]]
     """What has to become of the URLs of other hosts: type, and error_code if it is an
     error."""
 
@@ -57,13 +57,13 @@ def run(
 ) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("hostile")
     site = Site({}, addresses=("127.0.0.1", "127.0.0.2"))
-    with elsewhere(site, running_tls_site, authority, ca_file) as others:
+    with other_hosts(site, running_tls_site, authority, ca_file) as others:
         yield _crawl(site, others, folder)
     site.stop()
 
 
-def _crawl(site: Site, others: Elsewhere, folder: Path) -> Run:
-    links = "".join(f"<a href='{url}'>{url}</a>" for url in others.endings)
+def _crawl(site: Site, others: OtherHosts, folder: Path) -> Run:
+    links = "".join(f"<a href='{url}'>{url}</a>" for url in others.expected)
     site.pages = handlers() | {"": reply(index() + links)}
     config = Config(
         seeds=(site.base + "/",),
@@ -85,7 +85,7 @@ def _crawl(site: Site, others: Elsewhere, folder: Path) -> Run:
         record = json.loads(line)
         if record["type"] not in ("run", "robots", "schema"):
             by_url.setdefault(record["url"].removeprefix(site.base), []).append(record)
-    return Run(summary, seconds, _peak_megabytes() - before, by_url, others.endings)
+    return Run(summary, seconds, _peak_megabytes() - before, by_url, others.expected)
 
 
 def _peak_megabytes() -> float:
@@ -103,7 +103,7 @@ def test_it_is_a_long_list(run: Run) -> None:
     """Of pages that are not what a well-behaved server sends, the others not
     counted."""
     odd = [page for page in PAGES if page.listed and _is_odd(page.expect)]
-    bad = [code for _, code in run.elsewhere.values() if code]
+    bad = [code for _, code in run.other_hosts.values() if code]
     assert len(odd) + len(HOSTILE) + len(bad) >= 160
 
 
@@ -206,7 +206,7 @@ def _milliseconds(record: dict[str, Any]) -> int:
 
 
 def test_each_url_elsewhere_ends_in_time(run: Run) -> None:
-    took = {url: _milliseconds(run.by_url[url][0]) for url in run.elsewhere}
+    took = {url: _milliseconds(run.by_url[url][0]) for url in run.other_hosts}
     assert {
         url: ms for url, ms in took.items() if ms > LIMITS.timeout * 1000 + SLACK_MS
     } == {}
@@ -215,9 +215,9 @@ def test_each_url_elsewhere_ends_in_time(run: Run) -> None:
 def test_each_url_elsewhere_ends_as_it_should(run: Run) -> None:
     found = {
         url: (run.by_url[url][0]["type"], run.by_url[url][0].get("error_code") or "")
-        for url in run.elsewhere
+        for url in run.other_hosts
     }
-    assert found == run.elsewhere
+    assert found == run.other_hosts
 
 
 def test_every_kind_of_failure_is_met(run: Run) -> None:

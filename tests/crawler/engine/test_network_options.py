@@ -21,7 +21,7 @@ from crawler.model.config import Config, HttpConfig, PolitenessConfig, ScopeConf
 from tests.helpers.paths import PROGRAM
 from tests.site import certificates
 from tests.site.images import PNG
-from tests.site.names import NameServer, records
+from tests.site.name_server import NameServer, records
 from tests.site.page import reply
 from tests.site.pages import handlers
 from tests.site.proxies import Proxy
@@ -102,7 +102,7 @@ def test_a_proxys_password_is_shown_nowhere(
     orbweb: Orbweb, site: Site, tmp_path: Path
 ) -> None:
     url = site.url("/arrived", "far.test")
-    with Proxy(wants_credentials=True) as strict:
+    with Proxy(require_credentials=True) as strict:
         secret = {"PROXY": f"http://user:pr0xy@127.0.0.1:{strict.port}"}
         right = orbweb(
             "crawl", url, "-d", "a", "-x", "env:PROXY", "-v", *ONE[:-1], **secret

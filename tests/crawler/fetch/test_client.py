@@ -20,7 +20,7 @@ from tests.helpers.clients import (
 )
 from tests.site.fixtures import LIMITS
 from tests.site.server import Site
-from tests.site.transport import POISONED
+from tests.site.transport import LATE_RESPONSE_SENT
 
 # -- a response
 # ----------------------------------------------------------------------------------
@@ -155,9 +155,9 @@ def test_a_drop_after_the_first_byte_is_not_retried(client: Client, site: Site) 
 def test_bytes_that_come_while_idle_are_not_taken_for_an_answer(
     client: Client, site: Site
 ) -> None:
-    POISONED.clear()
-    client.fetch(Request(site.base + "/afterthought"))
-    assert POISONED.wait(60)
+    LATE_RESPONSE_SENT.clear()
+    client.fetch(Request(site.base + "/late-response"))
+    assert LATE_RESPONSE_SENT.wait(60)
     assert client.fetch(Request(site.base + "/arrived")).body == b"<p>arrived"
     assert client.statistics().pool.stale == 1
 

@@ -27,8 +27,8 @@ from crawler.model.errors import Failure
 from crawler.model.http import Request
 from tests.helpers.cpu import cpu_within
 from tests.helpers.paths import ROOT
-from tests.site.elsewhere import elsewhere
 from tests.site.fixtures import LIMITS
+from tests.site.other_hosts import other_hosts
 from tests.site.page import Expect, Page
 from tests.site.pages import PAGES
 from tests.site.server import Site
@@ -106,8 +106,8 @@ def test_page(page: Page, base: str) -> None:
 def test_names_and_certificates(
     running_site: Site, running_tls_site: Site, authority: trustme.CA, ca_file: Path
 ) -> None:
-    with elsewhere(running_site, running_tls_site, authority, ca_file) as others:
+    with other_hosts(running_site, running_tls_site, authority, ca_file) as others:
         client = Client(others.http, named_hosts={"127.0.0.1"})
-        costs = {url: cost(client, url) for url in others.endings}
+        costs = {url: cost(client, url) for url in others.expected}
         client.close()
     assert {url: megabytes for url, megabytes in costs.items() if megabytes > 12} == {}

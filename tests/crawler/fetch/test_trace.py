@@ -93,7 +93,7 @@ def test_tls(tls_site: Site, ca_file: Path) -> None:
 
 
 def test_a_proxy_is_named(site: Site) -> None:
-    with Proxy(wants_credentials=True) as proxy:
+    with Proxy(require_credentials=True) as proxy:
         proxies = Proxies(f"http://user:pr0xy@127.0.0.1:{proxy.port}", (), {})
         traced = Traced(site, proxies=proxies)
         text = "\n".join(traced.lines(site.url("/arrived", "far.test")))

@@ -37,10 +37,10 @@ from crawler.policy.poison_url import MAX_DEATHS
 from tests.helpers.crawling import link, page, picture, png
 from tests.helpers.deadly import DEADLY, crawl_on
 from tests.site.fixtures import LIMITS
-from tests.site.names import NameServer, records
+from tests.site.name_server import NameServer, records
 from tests.site.page import reply
 from tests.site.pages import PAGES
-from tests.site.server import Exchange, Site, part, refusing
+from tests.site.server import Exchange, Site, close_gracefully, refusing
 from tests.site.traps import chain
 
 
@@ -120,7 +120,7 @@ def hang_up_on_all(listener: socket.socket) -> None:
         while True:
             visitor, _ = listener.accept()
             visitor.sendall(b"no TLS here\r\n")
-            part(visitor)
+            close_gracefully(visitor)
 
 
 def most_failures(folder: Path, tls_port: int) -> dict[str, str]:

@@ -203,7 +203,7 @@ def test_credentials_for_the_proxy(
 ) -> None:
     config = replace(LIMITS, ca_file=str(ca_file))
     urls = [site.url("/echo", "far.test"), tls_site.url("/echo", "good.test")]
-    with Proxy(wants_credentials=True) as proxy:
+    with Proxy(require_credentials=True) as proxy:
         right = client_by(proxy, scheme, config, "user:pr0xy@")
         for url in urls:
             assert b"authorization" not in right.fetch(Request(url)).body
@@ -256,7 +256,7 @@ MISCHIEF: list[tuple[str, str, bytes, str]] = [
 @pytest.mark.parametrize(("scheme", "url", "answer", "why"), MISCHIEF)
 def test_a_proxy_that_is_none(scheme: str, url: str, answer: bytes, why: str) -> None:
     with (
-        Proxy(mischief=answer) as proxy,
+        Proxy(garbage=answer) as proxy,
         pytest.raises(ProxyFailure, match=why) as caught,
     ):
         client_by(proxy, scheme).fetch(Request(url))

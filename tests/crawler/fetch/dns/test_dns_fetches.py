@@ -13,7 +13,7 @@ from crawler.model.http import Request
 from hub import socket
 from hub.testing import simulated_network
 from hub.testing.network import SimulatedNetwork
-from tests.site.names import records, respond
+from tests.site.name_server import records, respond
 
 NAMES = 10_000
 EVERY = 0.01

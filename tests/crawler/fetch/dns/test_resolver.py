@@ -25,7 +25,7 @@ from crawler.model.errors import (
 )
 from hub import socket
 from hub.testing import VirtualClock, virtual_time
-from tests.site.names import AAAA, A, Reply, records, respond
+from tests.site.name_server import AAAA, A, Reply, records, respond
 
 
 def _one_port() -> tuple[socket.socket, socket.socket]:

@@ -35,7 +35,7 @@ from crawler.policy.traps.scores import CREDIT, FREE, Ledger
 from crawler.policy.traps.templates import shape_of
 from crawler.workspace.folder import stored_config
 from tests.helpers.cpu import cpu_within
-from tests.site import archives, tops, views
+from tests.site import archives, name_mazes, views
 from tests.site import traps as endless
 from tests.site.page import Page as Entry
 from tests.site.page import reply
@@ -94,7 +94,7 @@ CONTENT = {
     "search": (r"/search\?q=amber$", 1),
     "blog": (r"/blog/(\d*)$", views.POSTS + 1),
     "shelf": (r"/shelf/(\d+)", 24),
-    "spelling": (r"/spelling/.*/(\d+)$", views.SPELT),
+    "case-variants": (r"/case-variants/.*/(\d+)$", views.VARIANT_ITEMS),
     "planner": (r"/planner", 1),
     "leaves": (r"/leaves\?page=(\d+)$", archives.LEAVES),
     "wiki": (r"/wiki/(\w+)$", archives.ARTICLES),
@@ -167,23 +167,23 @@ def test_what_one_part_of_a_site_does_says_nothing_about_the_others(
 
 
 @pytest.mark.parametrize("branches", [2, 6, 50])
-@pytest.mark.parametrize("form", tops.FORMS)
+@pytest.mark.parametrize("form", name_mazes.FORMS)
 def test_a_maze_of_words_at_the_top_costs_little(
     tmp_path: Path, form: str, branches: int
 ) -> None:
-    site = Site(tops.maze(form, branches))
+    site = Site(name_mazes.maze(form, branches))
     summary = crawl(site, tmp_path, "/", 8)
     site.stop()
     assert summary.finish_reason == "done"
     assert len(site.log) < COST
 
 
-@pytest.mark.parametrize("name", tops.TRUE)
+@pytest.mark.parametrize("name", name_mazes.REAL_SITES)
 def test_a_site_with_its_pages_at_the_top_is_read_whole(
     tmp_path: Path, name: str
 ) -> None:
-    handler, pattern, true = tops.TRUE[name]
-    site = Site(tops.AnyName(handler))
+    handler, pattern, true = name_mazes.REAL_SITES[name]
+    site = Site(name_mazes.AnyPage(handler))
     crawl(site, tmp_path, "/", 8)
     site.stop()
     found = (re.match(pattern, hit.target) for hit in site.log)
@@ -424,10 +424,10 @@ def open_names(subject: Traps, parent: str, depth: int) -> None:
     """Pages found on `parent` that say nothing, and lead on to names that nobody has
     met."""
     for n in range(FREE + CREDIT + 1):
-        page = lease(f"http://a.example/{tops.word(n)}/", parent, depth)
+        page = lease(f"http://a.example/{name_mazes.word(n)}/", parent, depth)
         if subject.check(due(page)) is None:
-            onward = (Link(f"http://a.example/{tops.word(1000 + n)}", "a"),)
-            fetch(subject, page, f"<h1>{tops.word(n)}</h1>", links=onward)
+            onward = (Link(f"http://a.example/{name_mazes.word(1000 + n)}", "a"),)
+            fetch(subject, page, f"<h1>{name_mazes.word(n)}</h1>", links=onward)
 
 
 SECTION = "http://a.example/section/"
@@ -459,7 +459,9 @@ def test_below_a_name_that_is_open_all_is_read_also_by_the_next_run() -> None:
         assert subject.check(found(UNOPENED, SECTION, 9)) is not None
         assert subject.check(due(lease(UNOPENED, SECTION, 9))) is not None
         assert (
-            subject.check(found(f"http://a.example/{tops.word(3)}/new", SECTION, 9))
+            subject.check(
+                found(f"http://a.example/{name_mazes.word(3)}/new", SECTION, 9)
+            )
             is None
         )
         assert subject.check(found("http://a.example/unopened/6", UNOPENED, 9)) is None

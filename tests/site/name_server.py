@@ -1,5 +1,7 @@
-"""Name servers that say what they are told, byte by byte; no code is shared with the
-resolver."""
+"""DNS servers that answer as told, byte by byte.
+
+They share no code with the resolver.
+"""
 
 from __future__ import annotations
 
@@ -31,16 +33,18 @@ def respond(query: bytes, reply: Reply) -> bytes | None:
     while size := query[position]:
         labels.append(query[position + 1 : position + 1 + size].decode())
         position += size + 1
-    said = reply(".".join(labels), int.from_bytes(query[end - 4 : end - 2], "big"))
-    if said is None:
+    response = reply(".".join(labels), int.from_bytes(query[end - 4 : end - 2], "big"))
+    if response is None:
         return None
-    head, _, answers = said.partition(b"|")
+    head, _, answers = response.partition(b"|")
     return query[:2] + head + query[12:end] + answers
 
 
 class NameServer:
-    """On a UDP port of loopback, in a thread: answers by `reply(name, kind)`; None is
-    silence."""
+    """A UDP server on loopback, in a thread: answers with `reply(name, kind)`.
+
+    None means no answer at all.
+    """
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply

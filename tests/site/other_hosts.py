@@ -1,5 +1,4 @@
-"""Hosts beyond the fixture site whose names, addresses, ports or certificates are
-wrong."""
+"""More hosts, whose names, addresses, ports or certificates are wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from msgspec.structs import replace
 from crawler.model.config import HttpConfig
 from tests.site import certificates
 from tests.site.fixtures import LIMITS
-from tests.site.names import NameServer, records
+from tests.site.name_server import NameServer, records
 from tests.site.pages import handlers
 from tests.site.server import Site, refusing
 
@@ -32,19 +31,18 @@ NAMES = {
 TLS_FAULTS = ("expired", "early", "wrong-host", "unknown-issuer", "self-signed")
 
 
-class Elsewhere(NamedTuple):
+class OtherHosts(NamedTuple):
     http: HttpConfig
-    """With the name server, the mapped hosts and the authority."""
-    endings: dict[str, tuple[str, str]]
-    """What has to become of each URL: type of record, and error_code if it is an
-    error."""
+    """Settings with the name server, the mapped hosts and the authority."""
+    expected: dict[str, tuple[str, str]]
+    """For each URL the type of its record, and the error_code of an error."""
 
 
 @contextmanager
-def elsewhere(
+def other_hosts(
     site: Site, tls_site: Site, authority: trustme.CA, ca_file: Path
-) -> Iterator[Elsewhere]:
-    """Hosts that lie on the ports of `site` and `tls_site`, and on others."""
+) -> Iterator[OtherHosts]:
+    """Start hosts on the ports of `site` and `tls_site`, and on ports of their own."""
     names = NameServer(lambda name, kind: NAMES[name])
     strict = Site(handlers(), tls={"": certificates.strict(authority)})
     ancient = Site(handlers(), tls={"": certificates.ancient(authority)})
@@ -56,13 +54,13 @@ def elsewhere(
         ca_file=str(ca_file),
     )
     with refusing() as closed:
-        yield Elsewhere(http, _endings(site, tls_site, ancient, strict, closed))
+        yield OtherHosts(http, _expected(site, tls_site, ancient, strict, closed))
     for server in (ancient, strict):
         server.stop()
     names.stop()
 
 
-def _endings(
+def _expected(
     site: Site, tls_site: Site, ancient: Site, strict: Site, closed: int
 ) -> dict[str, tuple[str, str]]:
     faults = {

@@ -1,5 +1,4 @@
-"""Sites that have all their pages at the top: a maze of words, and what only looks like
-one.
+"""Sites with all pages at the top: a maze of words, and real sites that look like one.
 
 Each is a whole site, as a mapping that has a page under any name.
 """
@@ -19,8 +18,8 @@ LANGUAGES, TOPICS = 40, 30
 _SYLLABLES = [a + b for a, b in zip("bcdfghjklmnprstvwxyz", "aeiou" * 4, strict=True)]
 
 
-class AnyName(dict[str, Handler]):
-    """Answers to every name with one handler."""
+class AnyPage(dict[str, Handler]):
+    """A mapping that has one handler for every name."""
 
     def __init__(self, handler: Handler) -> None:
         super().__init__({"robots.txt": lambda exchange: exchange.reply(status=404)})
@@ -31,7 +30,7 @@ class AnyName(dict[str, Handler]):
 
 
 def word(number: int) -> str:
-    """A word of its own for each number, of letters alone."""
+    """A word of letters for each number; no two numbers share one."""
     syllables = []
     number += 20
     while number:
@@ -63,22 +62,26 @@ FORMS: dict[str, Callable[[str], str]] = {
 }
 
 
-def maze(form: str, branches: int = 6) -> AnyName:
-    """Every page leads to words that were never used before, says them and its own, and
-    no more."""
+def maze(form: str, branches: int = 6) -> AnyPage:
+    """Every page links to words that were never used before, and shows only those."""
 
     def answer(exchange: Exchange) -> None:
         own = exchange.name or "welcome"
         others = new_words(exchange.hit.target, branches)
-        say(exchange, f"<title>{own}</title><h1>{own}</h1><p>More about {own}:",
-            *(f"<li><a href='{FORMS[form](one)}'>{one}</a>" for one in others))  # fmt: skip
+        say(
+            exchange,
+            f"<title>{own}</title><h1>{own}</h1><p>More about {own}:",
+            *(f"<li><a href='{FORMS[form](one)}'>{one}</a>" for one in others),
+        )
 
-    return AnyName(answer)
+    return AnyPage(answer)
 
 
 def encyclopedia(exchange: Exchange) -> None:
-    """5,000 articles at the top, reached from each other alone; a third says a single
-    sentence."""
+    """5,000 articles that only other articles link to.
+
+    A third has a single sentence.
+    """
     number = NUMBER_OF[exchange.name] if exchange.name else 0
     nearby = [
         2 * number + 1,
@@ -88,14 +91,14 @@ def encyclopedia(exchange: Exchange) -> None:
     ]
     others = [f"/{word(n)}" for n in nearby if n < ARTICLES]
     text = ". ".join(
-        sentence(n, "tops") for n in range(number, number + 1 + 2 * (number % 3))
+        sentence(n, "encyclopedia")
+        for n in range(number, number + 1 + 2 * (number % 3))
     )
     say(exchange, f"<h1>{word(number)}</h1><p>{text}.", links(*others))
 
 
 def stubs(exchange: Exchange) -> None:
-    """The same, but of four articles three are stubs: they say that there is nothing
-    yet."""
+    """The same, but three of four articles are stubs that say there is nothing yet."""
     number = NUMBER_OF[exchange.name] if exchange.name else 0
     nearby = [2 * number + 1, 2 * number + 2, (number + 1) % ENTRIES]
     others = [f"/{word(n)}/" for n in nearby if n < ENTRIES]
@@ -104,8 +107,7 @@ def stubs(exchange: Exchange) -> None:
 
 
 def members(exchange: Exchange) -> None:
-    """A list in 20 leaves names 1,000 members, whose pages say nothing and lead
-    back."""
+    """A list of 20 pages names 1,000 members, whose pages are empty and link back."""
     if exchange.name == "members":
         number = int(exchange.arg("0"))
         shown = range(number * 50, number * 50 + 50)
@@ -118,8 +120,7 @@ def members(exchange: Exchange) -> None:
 
 
 def languages(exchange: Exchange) -> None:
-    """Thirty topics that were translated into none of forty languages, all linked to
-    each other."""
+    """Thirty topics under forty languages, not translated, all linked to each other."""
     topic = int(exchange.arg("0"))
     tongue = exchange.name or word(0)
     here = [f"/{tongue}/{n}" for n in range(TOPICS)]
@@ -136,12 +137,14 @@ def russian(exchange: Exchange) -> None:
         links(*(f"/{word(n)}" for n in nearby if n < ENTRIES)))  # fmt: skip
 
 
-TRUE = {
+REAL_SITES = {
     "encyclopedia": (encyclopedia, r"/(\w*)$", ARTICLES),
     "stubs": (stubs, r"/(\w*)/?$", ENTRIES),
     "members": (members, r"/(\w*)$", MEMBERS),
     "languages": (languages, r"/(\w+/\d+)$", LANGUAGES * TOPICS),
     "russian": (russian, r"/(\w*)$", ENTRIES),
 }
-"""Handler, pattern of what is worth a request, and how many there are, the home page
-left out."""
+"""Handler, pattern of the pages that are worth a request, and how many there are.
+
+The home page does not count.
+"""
