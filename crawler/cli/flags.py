@@ -1,5 +1,9 @@
-"""What an option of the command line is: its name, its group in --help, the setting it
-gives."""
+"""The type of the options that set a configuration key, and of the commands with them.
+
+An option's help is the first sentence of its setting's docstring, with the default
+behind, unless it has a text of its own. Both are looked up when help is shown: a crawl
+does not pay for them at its start.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,15 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Convert = Callable[[str, Any], list[Setting]]
-"""(option's name, value) to settings, where an option is more than one plain value."""
+"""(option name, value) to settings, for an option that is more than one plain value."""
 
 
 class Flag(click.Option):
-    """An option of a group in --help. With a `key` it gives a setting, `const` if it
-    has one."""
+    """An option in a group of --help.
+
+    With a `key` it sets that key, to `const` if that is given and to its value
+    otherwise.
+    """
 
     def __init__(
         self,
@@ -38,19 +45,27 @@ class Flag(click.Option):
             rest["is_flag"] = True
         self.group = group
         self.path: KeyPath | None = tuple(key.split(".")) if key else None
-        if self.path and const is None:
-            rest["help"] = f"{rest.get('help', '')}{_default(self.path)}"
         super().__init__(list(names), default=None, **rest)
         self._const = const
         self._convert = convert
+        self._described = False
+
+    def describe(self) -> None:
+        """Complete `help` from the setting."""
+        if self.path is None or self._described:
+            return
+        from crawler.settings.doc import summarize
+
+        self._described = True
+        self.help = self.help or summarize(self.path)
+        if self._const is None:
+            self.help += _default(self.path)
 
     def shell_complete(
         self, ctx: click.Context, incomplete: str
     ) -> list[CompletionItem]:
-        """The values it can have, or files, where that is what it takes."""
-        from click.shell_completion import (
-            CompletionItem,  # when a shell asks, and no sooner
-        )
+        """The values that the option takes, or files where it takes a path."""
+        from click.shell_completion import CompletionItem  # only when a shell asks
 
         kind = {"FILE": "file", "DIR": "dir"}.get(self.metavar or "")
         if kind is not None:
@@ -61,7 +76,7 @@ class Flag(click.Option):
         ]
 
     def settings(self, value: Any) -> list[Setting]:
-        """What a value given by the user means for the configuration."""
+        """The settings that a value given by the user makes."""
         name = self.opts[-1]
         if self._convert is not None:
             return self._convert(name, value)
@@ -75,27 +90,30 @@ class Flag(click.Option):
 
 
 def _default(path: KeyPath) -> str:
-    """What holds without the option, for --help; nothing where that is nothing."""
+    """The default of a key as --help shows it; empty where there is none."""
     key = keys()[path]
     value = key.default
     if not value:
         return ""
-    if key.unit:
-        shown = exact_bytes(value) if key.unit == "bytes" else exact_seconds(value)
-        value = (
-            f"{shown}s"
-            if isinstance(shown, int | float) and key.unit == "seconds"
-            else shown
-        )
-    return f"  [default: {','.join(value) if isinstance(value, tuple) else value}]"
+    if isinstance(value, tuple):
+        shown = ",".join(value)
+    elif key.unit == "bytes":
+        shown = str(exact_bytes(value))
+    elif key.unit == "seconds":
+        exact = exact_seconds(value)
+        shown = exact if isinstance(exact, str) else f"{exact}s"
+    else:
+        shown = str(value)
+    return f"  [default: {shown}]"
 
 
 class GroupedCommand(click.Command):
-    """A command whose --help shows its options by subject."""
+    """A command whose --help shows its options by group."""
 
     def format_options(
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
+        self._describe()
         shown = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
         shown.sort(key=lambda p: not isinstance(p, Flag))  # --help itself comes last
         for group, members in groupby(shown, key=lambda p: getattr(p, "group", "Help")):
@@ -103,8 +121,19 @@ class GroupedCommand(click.Command):
             with formatter.section(group):
                 formatter.write_dl(rows, col_max=34)
 
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[CompletionItem]:
+        self._describe()
+        return super().shell_complete(ctx, incomplete)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, _rules_in_order(args))
+
+    def _describe(self) -> None:
+        for option in self.params:
+            if isinstance(option, Flag):
+                option.describe()
 
 
 _SIGNS = {"--include": "+", "--exclude": "-"}
@@ -113,8 +142,7 @@ _SIGNS = {"--include": "+", "--exclude": "-"}
 def _rules_in_order(args: Sequence[str]) -> list[str]:
     """`--include A --exclude B` as `--rule=+A --rule=-B`.
 
-    The last match wins, and click forgets how two different options stood to each
-    other.
+    The last match wins, and click does not keep the order of two different options.
     """
     done: list[str] = []
     rest = iter(args)
@@ -132,7 +160,7 @@ def _rules_in_order(args: Sequence[str]) -> list[str]:
 
 
 def settings_of(command: click.Command, params: Mapping[str, Any]) -> list[Setting]:
-    """All that the user's options say, in the order of the table."""
+    """The settings of all options that the user gave, in the order of the table."""
     found: list[Setting] = []
     for option in command.params:
         value = params.get(option.name or "")

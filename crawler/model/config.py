@@ -1,8 +1,9 @@
-"""The configuration: one frozen struct per stage, each value with its default and its
-unit.
+"""The configuration: one frozen struct per stage, each value with default and unit.
 
-A stage is built from its own struct and sees no other. `config.example.toml` shows
-every key with its default, and a test holds the two together.
+A stage is built from its own struct and sees no other. The docstring below a field is
+what the user reads: its first sentence is the help of the option that sets the field,
+and all of it stands in `config.example.toml` and in the JSON Schema. Units stand in
+brackets at the end of that first sentence.
 """
 
 from __future__ import annotations
@@ -21,227 +22,313 @@ Count = Annotated[int, Meta(gt=0)]
 
 
 class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[http]`: the client."""
+    """`[http]`: the HTTP client."""
 
     user_agent: str = ""
-    """Empty: `orbweb/VERSION`. Name a way to reach you: a site's owner who can ask does
-    not ban."""
+    """User-Agent header to send.
+
+    Empty: `orbweb/VERSION`. Set it to name a contact, as in `mybot/1.0
+    (+https://example.com/bot)`, so that the owner of a site can ask before blocking.
+    """
     headers: dict[str, str] = {}
-    """Sent with every request. A secret is written `env:NAME` or `file:PATH`, and read
-    only when the crawl starts; it reaches neither the state nor a log."""
+    """Header to send with every request.
+
+    A secret is written `env:NAME` or `file:PATH`; it is read when the crawl starts, and
+    is neither in the state nor in a log.
+    """
     auth: str = ""
-    """`USER:PASSWORD` for the origins of the seeds, by Basic or Digest as they ask for
-    it; written `env:NAME` or `file:PATH`."""
+    """`USER:PASSWORD` for the origins of the seeds, sent when they ask for it.
+
+    Basic and Digest authentication are supported. Written `env:NAME` or `file:PATH`.
+    """
     netrc: str = ""
-    """File with the credentials of hosts, such as `~/.netrc`; used over https, and for
-    seeds."""
+    """File with the credentials of hosts, such as `~/.netrc`.
+
+    They are sent over https, and to the origins of the seeds.
+    """
     cookies: str = ""
-    """File in Netscape's format with the cookies to begin with."""
+    """File of cookies to start with, in Netscape format."""
     cookie_jar: str = ""
-    """File for the cookies there are in the end. They are kept in the state in any
-    case."""
+    """File to write the cookies to at the end, in Netscape format.
+
+    The state keeps the cookies in any case.
+    """
     proxy: str = ""
-    """`http://HOST:PORT` or `socks5h://HOST:PORT`, for all requests; with
-    `USER:PASSWORD@` it is written `env:NAME`. Empty: as the environment says
-    (`http_proxy`, `https_proxy`, `all_proxy`); `direct`: none."""
+    """Proxy for all requests: `http://HOST:PORT`, `socks5h://HOST:PORT` or `direct`.
+
+    With `USER:PASSWORD@` it is written `env:NAME`. Empty: the proxies of the
+    environment (`http_proxy`, `https_proxy`, `all_proxy`); `direct`: no proxy at all.
+    """
     no_proxy: tuple[str, ...] = ()
-    """Hosts, domains and networks to be reached without it; empty: as the environment
-    says."""
+    """Hosts, domains and networks to reach without the proxy.
+
+    Empty: those of the environment (`no_proxy`).
+    """
     timeout: Seconds = 60.0
-    """Total budget of one request, seconds."""
+    """Total timeout for one request [s]."""
     dns_timeout: Seconds = 10.0
-    """Of one look-up of a name, seconds."""
+    """Timeout for resolving a host name [s]."""
     connect_timeout: Seconds = 10.0
-    """TCP and TLS together, seconds."""
+    """Timeout for connecting, TCP and TLS together [s]."""
     read_timeout: Seconds = 30.0
-    """Longest silence of the server, seconds."""
+    """Maximum time without data from the server [s]."""
     max_body: Bytes = 50 * 2**20
-    """Of one body, on the wire and decoded alike, bytes."""
+    """Maximum size of a response body [bytes].
+
+    It applies to the body as received and to the decoded body.
+    """
     max_in_flight: Bytes = 256 * 2**20
-    """Of all bodies of more than a megabyte that are being received, together, bytes;
-    what goes beyond waits."""
+    """Maximum size of all large bodies being received, together [bytes].
+
+    Bodies of more than a megabyte count. A body that does not fit waits.
+    """
     max_rate: Bytes | None = None
-    """Bytes a second that are received, all requests together; none: no limit. What a
-    request waits for it counts as its own time."""
+    """Maximum download rate of all requests together [bytes/s].
+
+    none: no limit. Waiting for it counts towards the timeout of a request.
+    """
     max_header: Bytes = 64 * 2**10
-    """Of a response's header section in total, 1xx responses included, bytes."""
+    """Maximum size of a response's header section [bytes].
+
+    1xx responses count towards it.
+    """
     verify_tls: bool = True
-    """Refuse servers whose certificate is wrong."""
+    """Verify the TLS certificates of servers."""
     ca_file: str | None = None
-    """PEM file of the authorities to trust instead of the system's."""
+    """PEM file of the certificate authorities to trust instead of the system's."""
     client_cert: str = ""
-    """PEM file of our own certificate, shown to the seeds' origins only."""
+    """PEM file of a client certificate for the origins of the seeds."""
     client_key: str = ""
-    """PEM file of its key; empty: in the same file."""
+    """PEM file of the client certificate's key. Empty: the key is in `client_cert`."""
     address_family: Literal["any", "ipv4", "ipv6"] = "any"
-    """Which addresses of a name are used."""
+    """IP version to connect with."""
     dns_servers: tuple[str, ...] = ()
-    """Name servers to ask, `ADDRESS` or `ADDRESS:PORT`; empty: those of the system;
-    `system`: leave names to the system altogether."""
+    """Name servers to query, `ADDRESS` or `ADDRESS:PORT`.
+
+    Empty: those of `/etc/resolv.conf`; `system`: host names are resolved by the
+    system's own resolver.
+    """
     resolve: tuple[str, ...] = ()
-    """`HOST:PORT:ADDR[,ADDR]`, as in curl; `*` stands for all hosts."""
+    """IP addresses to use for a host, as in curl: `HOST:PORT:ADDR[,ADDR]`.
+
+    The host `*` stands for all hosts.
+    """
     allow_net: tuple[str, ...] = ()
-    """Networks that the address guard lets pass (CIDR). Hosts named by a seed always
-    pass."""
+    """Private network that links may lead to (CIDR).
+
+    The hosts of the seeds are always allowed.
+    """
     max_idle_per_host: Count = 8
-    """Idle connections kept for one origin."""
+    """Maximum idle connections to one origin."""
     max_idle: Count = 256
-    """Idle connections kept in all."""
+    """Maximum idle connections in total."""
     idle_timeout: Seconds = 15.0
-    """How long an idle connection is kept, seconds."""
+    """Time after which an idle connection is closed [s]."""
 
 
 class RobotsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[robots]`: the Robots Exclusion Protocol, RFC 9309."""
 
     obey: bool = True
-    """Off is said in every run record."""
+    """Obey robots.txt. Every run record says whether it was obeyed."""
     agent: str = "orbweb"
-    """Product token looked for in the groups of robots.txt."""
+    """Product token to look for in robots.txt."""
     max_age: Annotated[float, Meta(ge=0, le=86400, extra={"unit": "seconds"})] = 86400.0
-    """How long a robots.txt is believed, seconds (RFC 9309: at most a day)."""
+    """Time for which a robots.txt is cached [s]. RFC 9309 allows a day at most."""
     nofollow: Literal["ignore", "page", "link"] = "page"
-    """`page`: follow no link of a page that says so to crawlers (`meta robots`,
-    `X-Robots-Tag`); `link`: nor a link with `rel=nofollow`, by which a site does not
-    vouch for where it leads."""
+    """Which nofollow to obey: page (meta robots), link (rel=nofollow too), ignore.
+
+    `page` includes the header `X-Robots-Tag`.
+    """
     noai: bool = False
-    """Leave pages and pictures that are not to be used for machine learning: `noai`,
-    `noimageai` in `meta robots` or `X-Robots-Tag`."""
+    """Skip pages and images that are marked as not for machine learning.
+
+    The marks are `noai` and `noimageai` in `meta robots` or `X-Robots-Tag`.
+    """
 
 
 class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[politeness]`: how hard one host may be asked."""
+    """`[politeness]`: limits on the load on one host."""
 
     per_host: Count = 2
-    """Requests to one host at once."""
+    """Maximum concurrent requests to one host."""
     wait: Seconds = 0.5
-    """Between the starts of two requests to one host, seconds."""
+    """Delay between the starts of two requests to one host [s]."""
     max_wait: Seconds = 0.0
-    """If more than `wait`: each wait is drawn by chance from between the two,
-    seconds."""
+    """Upper end of the range from which each delay is drawn at random [s].
+
+    It has no effect unless it is more than `wait`.
+    """
     max_retry_after: Seconds = 3600.0
-    """The longest Retry-After that is waited for, seconds; a longer one counts as
-    this."""
+    """Maximum Retry-After to wait for [s]. A longer one is cut to this."""
     adaptive: bool = True
-    """Ask more slowly than `wait` says where a host answers slowly, or with 429 or
-    503."""
+    """Increase the delay where a host responds slowly, or with 429 or 503."""
     max_adaptive_wait: Seconds = 60.0
-    """The longest wait that comes of it, seconds."""
+    """Maximum delay that `adaptive` leads to [s]."""
     host_backoff: Seconds = 1.0
-    """How long a host is left alone that could not be reached, seconds; doubled by each
-    further failure in a row."""
+    """Pause after a host could not be reached [s].
+
+    It doubles with each further failure in a row.
+    """
     park_after: Count = 3
-    """Failures in a row after which a host is parked: its URLs wait, and a crawl that
-    has nothing else left to do ends without them."""
+    """Failures in a row after which a host is parked.
+
+    The URLs of a parked host stay queued, and a crawl that has nothing else to do ends
+    without them.
+    """
     park_time: Seconds = 1800.0
-    """How long a host is parked, seconds; doubled each time, up to a day."""
+    """Time for which a host is parked [s]. It doubles each time, up to a day."""
     max_parkings: Count = 3
-    """How often a host is parked before its URLs end with the error `host_parked`."""
+    """Maximum number of times that a host is parked.
+
+    After that its URLs end with the error `host_parked`.
+    """
 
 
 class RetryConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[retry]`: which failures get another attempt."""
 
     tries: Count = 3
-    """Attempts at one URL, the first included."""
+    """Maximum attempts per URL, the first included."""
     statuses: tuple[str, ...] = ("408", "425", "429", "5xx")
-    """Answers that a later attempt may change; `5xx` stands for the whole class."""
+    """HTTP statuses to retry. `5xx` stands for the whole class."""
     backoff: Seconds = 1.0
-    """Before the second attempt, seconds; doubled for each further one, with jitter."""
+    """Delay before the second attempt [s].
+
+    It doubles with each further attempt, with jitter.
+    """
     max_backoff: Seconds = 60.0
-    """The longest wait between two attempts, seconds."""
+    """Maximum delay between two attempts [s]."""
 
 
 class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[scope]`: which links are followed."""
 
     within: Literal["host", "domain", "prefix", "page", "any"] = "host"
-    """Measured from the seeds: their hosts, their registrable domains, their folders,
-    nothing but the seeds themselves, or the whole web."""
+    """How far from the seeds to crawl.
+
+    `host`: their hosts; `domain`: their registrable domains; `prefix`: below their
+    paths; `page`: the seeds alone; `any`: the whole web.
+    """
     domains: tuple[str, ...] = ()
-    """Further domains whose pages belong to the crawl."""
+    """Further domains to crawl."""
     rules: tuple[str, ...] = ()
-    """`+PATTERN` or `-PATTERN`, regular expressions over the whole URL (`glob:` prefix
-    for globs); the last match wins."""
+    """Rules over the whole URL, `+PATTERN` to include and `-PATTERN` to exclude.
+
+    A pattern is a regular expression, or a glob with the prefix `glob:`; the last match
+    wins.
+    """
     strip_params: tuple[str, ...] = (
-        "utm_*", "gclid", "gbraid", "wbraid", "dclid", "fbclid", "msclkid", "yclid", "mc_eid",
+        "utm_*", "gclid", "gbraid", "wbraid", "dclid", "fbclid", "msclkid", "yclid",
+        "mc_eid",
     )  # fmt: skip
-    """Parameters that are taken off the addresses of links: those by which advertisers
-    count, which change no page. Add a site's session ids. Seeds and redirects stay as
-    they are."""
+    """Query parameters to remove from links; `utm_*` is a prefix.
+
+    The defaults are tracking parameters, which change no page. Add a site's session
+    ids. Seeds and redirects keep their parameters.
+    """
     dedupe_content: bool = False
-    """Write a page or a file once: what has the same bytes under another URL ends as a
-    skip. Its links are followed all the same, for where they lead depends on the
-    URL."""
+    """Record identical content only once.
+
+    A page or file with the same bytes as an earlier one ends as a skip; its links are
+    followed, because relative links depend on the URL.
+    """
     sitemaps: bool = False
-    """Start also from the sitemaps that robots.txt names, where that is read
-    (`robots.obey`); their pages count as one link away."""
+    """Also start from the sitemaps named in robots.txt.
+
+    Robots.txt must be obeyed (`robots.obey`); the pages of a sitemap have depth 1.
+    """
     depth: Annotated[int, Meta(ge=0)] | None = None
-    """Links from a seed; none: no limit."""
+    """Maximum number of links from a seed. none: no limit."""
     images_within: Literal["host", "domain", "any"] = "any"
-    """Whose images are fetched for a page in scope: many sites keep theirs on another
-    host."""
+    """Hosts from which the images of a page are fetched.
+
+    `host` and `domain` are measured from the seeds. The default is `any`, as many sites
+    keep their images on another host.
+    """
 
 
 class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[limits]`: when to stop; none: no limit."""
+    """`[limits]`: when to stop. none: no limit."""
 
     max_pages: Count | None = None
-    """Pages fetched in all."""
+    """Maximum pages in total."""
     max_pages_per_host: Count | None = None
-    """Pages fetched from one host; its further ones end as `skip`, and the crawl goes
-    on."""
+    """Maximum pages per host.
+
+    Further URLs of that host end as skips, and the crawl goes on.
+    """
     max_bytes_per_host: Bytes | None = None
-    """Body bytes received from one host, bytes; then its further URLs end as `skip`."""
+    """Maximum download per host [bytes].
+
+    Response bodies count. Further URLs of that host end as skips.
+    """
     max_time_per_host: Seconds | None = None
-    """Time of one host's requests, and of the pauses it is owed after them, seconds,
-    over all runs; then its further URLs end as `skip`. Where it waits for others, or is
-    parked, none passes."""
+    """Maximum crawl time per host [s].
+
+    The host's requests and the delays after them count, over all runs; time in which it
+    is parked, or only other hosts are fetched from, does not. Further URLs of that host
+    end as skips.
+    """
     max_pages_per_template: Count | None = None
-    """Pages of one host whose paths differ in nothing but numbers, and in their query's
-    values; further ones end as `skip`."""
+    """Maximum pages per URL template of a host.
+
+    URLs share a template if they differ only in numbers in the path, and in the values
+    of the query. Further ones end as skips.
+    """
     traps: bool = True
-    """Cut what goes on for ever without a new word: calendars, session ids, orders of
-    one list."""
+    """Detect crawler traps.
+
+    Examples are calendars, session ids and sort orders. Once they bring nothing new,
+    their further URLs end as skips.
+    """
     max_bytes: Bytes | None = None
-    """Body bytes received in all; a resume counts on. No request begins after that, and
-    what is under way is kept."""
+    """Maximum download in total [bytes].
+
+    The response bodies of all runs count. No request begins after that, and those under
+    way are completed.
+    """
     max_time: Seconds | None = None
-    """Duration of the crawl, seconds; each resume starts anew."""
+    """Maximum duration of the crawl [s]. Each resume starts from zero."""
     max_redirects: Annotated[int, Meta(ge=0)] = 10
-    """In one chain."""
+    """Maximum redirects in a chain."""
     max_links: Count = 50_000
-    """Of one page; the rest is not looked at."""
+    """Maximum links of one page. Further links are ignored."""
 
 
 class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[images]`: the pictures of the pages."""
+    """`[images]`: the images of the pages."""
 
     fetch: bool = True
-    """Fetch them."""
+    """Fetch images."""
     min_width: Annotated[int, Meta(ge=0)] = 0
-    """Narrower ones are not kept, pixels."""
+    """Minimum width of the images that are kept [px]."""
     min_height: Annotated[int, Meta(ge=0)] = 0
-    """Lower ones are not kept, pixels."""
+    """Minimum height of the images that are kept [px]."""
     name: str = "{host}/{stem}-{sha256:.8}.{ext}"
-    """Template of the path below `images/`: host, stem, sha256, ext, format."""
+    """Path of an image below images/, made of {host} {stem} {sha256} {ext} {format}."""
 
 
 class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[records]`: what is written to the stream."""
+    """`[records]`: what is written to the record stream."""
 
     record: tuple[Literal["skips", "robots"], ...] = ()
-    """Record types beyond the default ones: `skips`, `robots`."""
+    """Further record types to write: skips, robots."""
     include: tuple[Literal["links", "images", "headers"], ...] = ()
-    """Heavy fields: `links`, `images`, `headers`."""
+    """Optional fields to include: links, images, headers."""
     schema_line: bool | None = None
-    """Begin with a typed `{"type":"schema"}` line, so that DuckDB and others know every
-    column; none: in files yes, on stdout no."""
+    """Begin with a schema line, also on stdout.
+
+    This record, `{"type":"schema"}`, gives DuckDB and other readers the type of every
+    column. none: in files, but not on stdout.
+    """
 
 
 class PluginConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[[plugin]]`: a plug-in and its options. In the file the options stand beside
-    `use`."""
+    """`[[plugin]]`: a plug-in and its options.
+
+    In the file the options stand beside `use`.
+    """
 
     use: str
     """`module:object`, or the name under which an installed package offers it."""
@@ -253,30 +340,43 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """One crawl, whole."""
 
     seeds: tuple[str, ...] = ()
-    """Where to start: URLs. Without a scheme, https is assumed."""
+    """URLs to start from. Without a scheme, https is assumed."""
     name: str = ""
-    """Of the crawl, for people; a job without `dir` keeps its files in a folder of this
-    name."""
+    """Name of the crawl. It is the folder of a job without `dir`."""
     dir: str = ""
-    """The crawl's folder; empty: named after the first seed's host."""
+    """Folder of the crawl: records.jsonl, images/, state/.
+
+    Empty: named after the host of the first seed.
+    """
     output: tuple[str, ...] = ()
-    """Where the records go, each to all of these, in the format that the ending of the
-    name tells (`.jsonl`); empty: `records.jsonl` in the folder; `-`: stdout."""
+    """File for the records; - is stdout.
+
+    There may be several, and each gets all records. The ending of the name tells the
+    format (`.jsonl`). Empty: `records.jsonl` in the folder.
+    """
     concurrency: Count = 32
-    """Requests at once, over all hosts."""
+    """Maximum concurrent requests over all hosts."""
     slow_concurrency: Annotated[int, Meta(ge=0)] = 64
-    """Further ones to hosts that keep us waiting for more than a second, one to each,
-    so that they keep no place from others."""
+    """Further concurrent requests to slow hosts, one to each.
+
+    A host is slow if it takes more than a second to respond. Slow hosts thus do not
+    starve fast ones.
+    """
     grace: Seconds = 10.0
-    """How long a stop waits for the requests that are under way, seconds."""
+    """Time that a stop waits for the requests under way [s]."""
     fail_on: str = ""
-    """End with exit code 8 if URLs failed: `any`, `seed` (one of the seeds) or a share
-    of all fetches, `5%`. Empty: never."""
+    """Exit with code 8 if URLs failed: any, seed (one of the seeds), or a share (5%).
+
+    The share is of all fetches. Empty: never.
+    """
     plugin: tuple[PluginConfig, ...] = ()
-    """Plug-ins, your own Python in the crawl, called in this order. Each is a table:
-    `use` names it as `module:object`, and its own options stand beside that, as in
-    `{ use = "shop:Prices", currency = "EUR" }`. They may also be written as
-    `[[plugin]]` tables at the end of the file, instead of this line."""
+    """Plug-in to use, as module:object or the name that a package gives it.
+
+    Plug-ins are Python classes of the user's own, called in this order. Each is a
+    table: its options stand beside `use`, as in
+    `{ use = "shop:Prices", currency = "EUR" }`. They can also be written as
+    `[[plugin]]` tables at the end of the file, instead of this line.
+    """
     http: HttpConfig = HttpConfig()
     robots: RobotsConfig = RobotsConfig()
     politeness: PolitenessConfig = PolitenessConfig()
@@ -288,28 +388,25 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CrawlFile(Config, frozen=True, forbid_unknown_fields=True):
-    """A configuration file: one crawl, or several that share what stands at the top."""
+    """A configuration file: one crawl, or several that share the top of the file."""
 
     jobs: Literal["in_order", "side_by_side"] = "in_order"
     """How the `[[job]]` tables are run."""
     job: tuple[Config, ...] = ()
-    """Each `[[job]]` is a crawl of its own; what it says overrides the top of the
-    file."""
+    """Each `[[job]]` is a crawl of its own. Its settings override those at the top."""
 
 
 def to_json(config: Config) -> bytes:
-    """The form kept in the state of a crawl. Secrets stay as they are named
-    (`env:NAME`)."""
+    """The form kept in a crawl's state. Secrets stay as they are named (`env:NAME`)."""
     return msgspec.json.encode(config)
 
 
 def from_json(data: bytes) -> Config:
-    """Back from the state. Raises StateError if another version of the program wrote
-    it."""
+    """Read `to_json`'s form. Raises StateError if another version wrote it."""
     try:
         return msgspec.json.decode(data, type=Config)
     except msgspec.DecodeError as error:
         raise StateError(
-            f"the configuration kept in the state can't be read ({error}); "
-            "it was written by another version: resume with that one, or start again with --fresh"
+            f"the configuration in the state can't be read ({error}); it was written "
+            "by another version: resume with that one, or start again with --fresh"
         ) from error

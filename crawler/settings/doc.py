@@ -1,14 +1,14 @@
-"""The configuration written out: the commented example, the effective values, the JSON
-Schema.
+"""The configuration written out: example, effective values, JSON Schema, option help.
 
-All three are made from the structs of `config.py`; the words of the example are the
-docstrings that stand below the fields there.
+All of them are made from the structs of `config.py` and from the docstrings below the
+fields there.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
+import re
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -25,19 +25,20 @@ from crawler.settings.load import Job
 from crawler.settings.plugin_tables import PLUGIN, SCHEMA, write_tables
 from crawler.settings.secrets import hidden
 
-_WIDTH = 96
+MAX_WIDTH = 88
 
 _HEAD = """\
-The configuration of a crawl. Every key stands here with its default: delete what you do not
-change. Run it with `orbweb crawl --config FILE`; `orbweb config check FILE` finds mistakes.
+The configuration of a crawl. Every key is listed with its default: delete what you do
+not change. Run it with `orbweb crawl --config FILE`; check it with
+`orbweb config check FILE`.
 
-Durations are seconds, or text such as "500ms", "30s", "2h"; sizes are bytes, or "64K", "50M".
-"none" stands for no limit, or for no value. The environment (CRAWL_HTTP_TIMEOUT=30) overrides
-this file, and the flags of the command line override both."""
+Durations are seconds, or text such as "500ms", "30s", "2h". Sizes are bytes, or text
+such as "64K", "50M". "none" means no limit, or no value. An environment variable
+(CRAWL_HTTP_TIMEOUT=30) overrides this file, and an option overrides both."""
 
 _JOBS = """\
-Several crawls in one file: each [[job]] is one, with its own seeds, scope, limits and output.
-What a job does not say is taken from above. For example:
+One file may hold several crawls: each [[job]] is a crawl with its own seeds, scope,
+limits and output. What a job does not set is taken from above. For example:
 
 [[job]]
 name = "docs"
@@ -49,6 +50,24 @@ limits.max_pages = 1000
 name = "blog"
 seeds = ["https://blog.example.com/"]
 images.fetch = false"""
+
+
+def explain(struct: type[Struct], field: str) -> str:
+    """The whole docstring of a setting, in one line."""
+    return " ".join(field_doc(config_module, struct, field).split())
+
+
+def summarize(path: Path) -> str:
+    """The first sentence of a setting's docstring, as the help of its option.
+
+    It has no full stop, no backticks and no unit: the option's default shows the unit.
+    """
+    owner: type[Struct] = Config
+    for section in path[:-1]:
+        fields = msgspec.structs.fields(owner)
+        owner = next(field.type for field in fields if field.name == section)
+    first = re.split(r"(?<=\.)\s", explain(owner, path[-1]), maxsplit=1)[0]
+    return re.sub(r" \[[a-z/]+\]$", "", first.rstrip(".")).replace("`", "")
 
 
 def example_toml() -> str:
@@ -71,22 +90,35 @@ def _section(struct: type[Struct], above: Path) -> list[str]:
     lines = []
     for path, key in keys(struct).items():
         if len(path) == 1 and path != ("job",):
-            text = field_doc(config_module, struct, path[0])
+            text = explain(struct, path[0])
             options = " | ".join(map(json.dumps, choices(key.type)))
             lines.append(_comment(f"{text}\n{options}" if options else text))
-            lines += [f"{path[0]} = {toml_value(written(key, key.default))}", ""]
+            lines += [_pair(path[0], written(key, key.default)), ""]
     return lines[:-1]
+
+
+def _pair(name: str, value: Any) -> str:
+    """`name = value`; a list that is too long for a line is broken after its commas."""
+    line = f"{name} = {toml_value(value)}"
+    if len(line) <= MAX_WIDTH or not isinstance(value, list | tuple):
+        return line
+    items = ", ".join(map(toml_value, value)) + ","
+    indent = " " * 4
+    block = textwrap.fill(
+        items, MAX_WIDTH, initial_indent=indent, subsequent_indent=indent
+    )
+    return f"{name} = [\n{block}\n]"
 
 
 def _comment(text: str) -> str:
     lines: list[str] = []
     for line in text.splitlines():
-        lines += textwrap.wrap(line, _WIDTH) or [""]
+        lines += textwrap.wrap(line, MAX_WIDTH - 2) or [""]
     return "\n".join(f"# {line}".rstrip() for line in lines)
 
 
 def written(key: Key, value: Any) -> Any:
-    """A value as one would write it in the file: `"50M"`, `"none"`."""
+    """A value as a user would write it in the file: `"50M"`, `"none"`."""
     if value is None:
         return "none"
     if key.unit == "bytes":
@@ -110,8 +142,7 @@ def toml_value(value: Any) -> str:
 
 
 def show(job: Job) -> str:
-    """The effective configuration as TOML, each value with who set it; secrets are not
-    shown."""
+    """The effective configuration as TOML with origins; secrets are redacted."""
     lines = []
     section: Path = ()
     for path, key in keys().items():
@@ -150,12 +181,11 @@ def json_schema() -> dict[str, Any]:
 
 
 def _widen(struct: str, properties: Mapping[str, dict[str, Any]]) -> None:
-    """Explain each property, and let in what `fields.read` accepts beyond the type."""
+    """Describe each property, and allow what `fields.read` accepts beyond the type."""
     owner = getattr(config_module, struct)
     known = keys(owner)
     for name, shape in properties.items():
-        text = field_doc(config_module, owner, name)
-        if text:
+        if text := explain(owner, name):
             shape["description"] = text
         key = known.get((name,))
         if key is None:
@@ -173,7 +203,7 @@ def _widen(struct: str, properties: Mapping[str, dict[str, Any]]) -> None:
 
 
 def _number(shape: dict[str, Any]) -> dict[str, Any]:
-    """Move the number's own limits out of the way of the alternatives."""
+    """Take the number's own limits out of `shape`, as one of its alternatives."""
     moved = ("type", "minimum", "exclusiveMinimum")
     return {name: shape.pop(name) for name in moved if name in shape}
 

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from crawler.cli.flags import GroupedCommand
-from crawler.cli.options import crawl_options, load_plan, read_text_file
+from crawler.cli.options import crawl_options
+from crawler.cli.plan import load_plan, read_text_file
 from crawler.model.errors import OutputError, UsageError
 from crawler.settings.doc import example_toml, json_schema, show
 from crawler.settings.load import load

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from crawler.cli.flags import GroupedCommand
-from crawler.cli.options import crawl_options, load_plan
+from crawler.cli.options import crawl_options
+from crawler.cli.plan import load_plan
 from crawler.cli.terminal.verbosity import verbosity_of
 from crawler.model.errors import UsageError
 

@@ -9,7 +9,9 @@ import click
 import msgspec
 
 from crawler.cli.flags import Flag, GroupedCommand
-from crawler.cli.options import configuration_options, load_plan, network_options
+from crawler.cli.options.configuration import configuration_options
+from crawler.cli.options.requests import request_options
+from crawler.cli.plan import load_plan
 from crawler.cli.terminal.formatting import printable
 from crawler.engine.single import Visit
 from crawler.model.errors import UsageError
@@ -35,7 +37,7 @@ def fetch_options() -> Iterator[Flag]:
         "-v", "--verbose", is_flag=True, group="Output",
         help="Each exchange with a server as it was (on stderr), like curl -v; no secrets.",
     )  # fmt: skip
-    yield from network_options()
+    yield from request_options()
     yield from configuration_options()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from crawler.cli.options import read_text_file
+from crawler.cli.plan import read_text_file
 from crawler.cli.terminal.verbosity import verbosity_of, verbosity_options
 from crawler.model.errors import UsageError
 from crawler.settings.load import load

@@ -10,7 +10,9 @@ import click
 import msgspec
 
 from crawler.cli.flags import Flag, GroupedCommand
-from crawler.cli.options import configuration_options, load_plan, network_options
+from crawler.cli.options.configuration import configuration_options
+from crawler.cli.options.requests import request_options
+from crawler.cli.plan import load_plan
 from crawler.cli.terminal.formatting import printable
 from crawler.model.errors import UsageError
 from crawler.model.records import RobotsRecord
@@ -36,7 +38,7 @@ def robots_options() -> Iterator[Flag]:
         group="Question",
         help="JSON lines, for programs.",
     )
-    yield from network_options()
+    yield from request_options()
     yield from configuration_options()
 
 

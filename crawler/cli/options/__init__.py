@@ -1,0 +1,34 @@
+"""The options of the command line: one file per group of --help, each a table.
+
+A row names the option, the configuration key that it sets and its metavar. Values reach
+the configuration as text and are read like those of the file: one place knows what a
+duration looks like. An option without a key concerns this call of the program alone
+(`--quiet`, `--fresh`), or is converted to settings by a function in its file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crawler.cli.flags import Flag
+from crawler.cli.options.configuration import configuration_options
+from crawler.cli.options.images_and_records import images_and_records_options
+from crawler.cli.options.input_and_output import input_and_output_options
+from crawler.cli.options.limits import limits_options
+from crawler.cli.options.politeness import politeness_options
+from crawler.cli.options.requests import request_options
+from crawler.cli.options.scope import scope_options
+from crawler.cli.terminal.verbosity import OPTIONS as VERBOSITY_OPTIONS
+
+
+def crawl_options() -> Iterator[Flag]:
+    """All options of a crawl, in the order of --help."""
+    yield from input_and_output_options()
+    yield from scope_options()
+    yield from limits_options()
+    yield from politeness_options()
+    yield from request_options()
+    yield from images_and_records_options()
+    yield from configuration_options()
+    for names, attributes in VERBOSITY_OPTIONS:
+        yield Flag(*names, group="Progress", **attributes)

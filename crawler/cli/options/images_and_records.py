@@ -1,0 +1,36 @@
+"""Which images are kept, and what is written to the record stream."""
+
+from __future__ import annotations
+
+from crawler.cli.flags import Flag
+from crawler.model.errors import UsageError
+from crawler.settings.load import Setting, from_flag
+
+GROUP = "Images and records"
+
+
+def _size(flag: str, text: str) -> list[Setting]:
+    width, x, height = text.lower().partition("x")
+    if not (width.isdigit() and (height.isdigit() or not x)):
+        raise UsageError(f"{flag} {text}: write WIDTHxHEIGHT in pixels, as in 200x200")
+    return [
+        from_flag(("images", "min_width"), width, flag),
+        from_flag(("images", "min_height"), height or width, flag),
+    ]
+
+
+def images_and_records_options() -> list[Flag]:
+    return [
+        Flag(
+            "--no-images", key="images.fetch", const=False, group=GROUP,
+            help="Do not fetch images",
+        ),
+        Flag(
+            "--min-image", group=GROUP, metavar="WxH", convert=_size,
+            help="Minimum size of the images that are kept, as in 200x200 [px]",
+        ),
+        Flag("--image-name", key="images.name", group=GROUP, metavar="TEMPLATE"),
+        Flag("--with", "heavy", key="records.include", group=GROUP, metavar="LIST"),
+        Flag("--record", key="records.record", group=GROUP, metavar="LIST"),
+        Flag("--schema-line", key="records.schema_line", const=True, group=GROUP),
+    ]  # fmt: skip

@@ -1,0 +1,132 @@
+"""How requests are made: the options of every command that fetches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from crawler.cli.flags import Flag
+from crawler.model.errors import UsageError
+from crawler.settings.load import Setting, from_flag
+from crawler.settings.secrets import AUTH
+
+GROUP = "Requests"
+
+
+def _headers(flag: str, values: Sequence[str]) -> list[Setting]:
+    headers = {}
+    for text in values:
+        name, colon, value = text.partition(":")
+        if not colon:
+            raise UsageError(f"{flag} {text!r}: write 'Name: value'")
+        headers[name.strip()] = value.strip()
+    return [from_flag(("http", "headers"), headers, flag)]
+
+
+def _user(flag: str, text: str) -> list[Setting]:
+    """Prompt for a missing password: other users of the machine see command lines."""
+    if ":" not in text:
+        password = click.prompt(f"Password of {text}", hide_input=True, err=True)
+        text = f"{text}:{password}"
+    return [from_flag(AUTH, text, flag)]
+
+
+def _referer(flag: str, url: str) -> list[Setting]:
+    return [from_flag(("http", "headers"), {"Referer": url}, flag)]
+
+
+def request_options() -> Iterator[Flag]:
+    """In the order of --help."""
+    yield from _timeouts_and_headers()
+    yield from _credentials()
+    yield from _proxy_and_limits()
+    yield from _tls()
+    yield from _addresses()
+
+
+def _timeouts_and_headers() -> list[Flag]:
+    return [
+        Flag("-T", "--timeout", key="http.timeout", group=GROUP, metavar="TIME"),
+        Flag(
+            "--connect-timeout", key="http.connect_timeout", group=GROUP,
+            metavar="TIME",
+        ),
+        Flag("--read-timeout", key="http.read_timeout", group=GROUP, metavar="TIME"),
+        Flag("--dns-timeout", key="http.dns_timeout", group=GROUP, metavar="TIME"),
+        Flag(
+            "-H", "--header", group=GROUP, metavar="'NAME: VALUE'", multiple=True,
+            convert=_headers, help="Header to send with every request; VALUE may be "
+            "env:NAME or file:PATH; repeatable",
+        ),
+        Flag("-U", "--user-agent", key="http.user_agent", group=GROUP, metavar="TEXT"),
+        Flag(
+            "--referer", group=GROUP, metavar="URL", convert=_referer,
+            help="Referer header of URLs that no page links to: the seeds",
+        ),
+    ]  # fmt: skip
+
+
+def _credentials() -> list[Flag]:
+    return [
+        Flag(
+            "-u", "--user", group=GROUP, metavar="USER[:PASS]", convert=_user,
+            help="Credentials for the origins of the seeds (Basic, Digest); or env:NAME",
+        ),
+        Flag(
+            "--netrc", key="http.netrc", const="~/.netrc", group=GROUP,
+            help="Read the credentials of hosts from ~/.netrc",
+        ),
+        Flag("-b", "--cookies", key="http.cookies", group=GROUP, metavar="FILE"),
+        Flag("--cookie-jar", key="http.cookie_jar", group=GROUP, metavar="FILE"),
+    ]  # fmt: skip
+
+
+def _proxy_and_limits() -> list[Flag]:
+    return [
+        Flag("-x", "--proxy", key="http.proxy", group=GROUP, metavar="URL"),
+        Flag("--no-proxy", key="http.no_proxy", group=GROUP, metavar="LIST"),
+        Flag("--max-body", key="http.max_body", group=GROUP, metavar="SIZE"),
+        Flag(
+            "--max-redirects", key="limits.max_redirects", group=GROUP, metavar="N",
+        ),
+    ]  # fmt: skip
+
+
+def _tls() -> list[Flag]:
+    return [
+        Flag(
+            "-k",
+            "--insecure",
+            key="http.verify_tls",
+            const=False,
+            group=GROUP,
+            help="Accept invalid TLS certificates; every run record says so",
+        ),
+        Flag("--cacert", key="http.ca_file", group=GROUP, metavar="FILE"),
+        Flag("--cert", key="http.client_cert", group=GROUP, metavar="FILE"),
+        Flag("--key", key="http.client_key", group=GROUP, metavar="FILE"),
+    ]
+
+
+def _addresses() -> list[Flag]:
+    return [
+        Flag(
+            "-4", "--ipv4", key="http.address_family", const="ipv4", group=GROUP,
+            help="Connect over IPv4 only",
+        ),
+        Flag(
+            "-6", "--ipv6", key="http.address_family", const="ipv6", group=GROUP,
+            help="Connect over IPv6 only",
+        ),
+        Flag("--dns-servers", key="http.dns_servers", group=GROUP, metavar="LIST"),
+        Flag(
+            "--resolve", key="http.resolve", group=GROUP, multiple=True,
+            metavar="HOST:PORT:ADDR[,ADDR]",
+            help="IP address to use for HOST (* for any), as in curl; repeatable",
+        ),
+        Flag(
+            "--allow-net", key="http.allow_net", group=GROUP, metavar="CIDR",
+            multiple=True, help="Private network that links may lead to; repeatable",
+        ),
+    ]  # fmt: skip

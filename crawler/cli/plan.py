@@ -1,0 +1,52 @@
+"""From a command's options to the crawls that they ask for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crawler.cli.flags import settings_of
+from crawler.model.errors import UsageError
+from crawler.settings.load import Plan, from_flag, load
+
+MAX_TEXT_FILE = 4 * 2**20
+
+
+def load_plan(
+    command: click.Command, params: Mapping[str, Any], urls: Sequence[str]
+) -> Plan:
+    """The crawls that --config, the environment and the options ask for."""
+    file = params["config"]
+    flags = settings_of(command, params)
+    if urls:
+        flags.append(from_flag(("seeds",), list(urls), "URL", adds=True))
+    plan = load((str(file), read_text_file(file)) if file else None, os.environ, flags)
+    if len(plan.jobs) > 1 and any(setting.path == ("seeds",) for setting in flags):
+        raise UsageError(
+            f"{file} holds {len(plan.jobs)} jobs; list their URLs in the file"
+        )
+    return plan
+
+
+def read_text_file(path: str, limit: int = MAX_TEXT_FILE) -> str:
+    """The text of a file that the user named, `-` for stdin.
+
+    `limit` is in characters. Raises UsageError with the reason.
+    """
+    try:
+        with (
+            sys.stdin if path == "-" else Path(path).open(encoding="utf-8-sig") as file
+        ):
+            text = file.read(limit + 1)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+    if len(text) > limit:
+        raise UsageError(f"{path}: larger than {limit} characters")
+    return text
