@@ -1,7 +1,6 @@
-"""The program's front door: finds the command, loads only that, and turns errors into
-exit codes.
+"""The program `orbweb`: loads the command that is called, turns errors into exit codes.
 
-A first word that is no command and holds a dot, a colon or a slash is a URL to crawl.
+A first word that is not a command and has a dot, a colon or a slash is a URL to crawl.
 """
 
 from __future__ import annotations
@@ -13,36 +12,38 @@ import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from crawler.cli.standard_streams import occupy_closed
+from crawler.cli.standard_streams import reserve_closed
 from crawler.model.errors import OutputError, Stop
 
 COMMANDS = {
-    "crawl": "Crawl a site: follow its links, keep records and images.",
-    "resume": "Go on with a crawl that was stopped, however it was stopped.",
-    "recrawl": "Crawl it again: only what has changed since.",
-    "status": "How far a crawl is, while it runs or afterwards.",
-    "explain": "Why a URL was or was not crawled.",
-    "hosts": "The hosts of a crawl, and what waits for each.",
-    "urls": "The URLs of a crawl, by state, host and code.",
-    "retry": "Put failed URLs back, and go on.",
-    "robots": "Fetch robots.txt, and show the line that decides about a URL.",
-    "fetch": "Fetch one URL and show everything about it.",
-    "config": "Write, check and show configurations.",
-    "schema": "Print the schema of the records, in several forms.",
-    "doctor": "Look whether this machine is fit for a crawl.",
-    "completion": "Make the shell complete our commands and options.",
-    "demo": "Crawl a small site on this machine: the place to start.",
+    "crawl": "Crawl a site: follow links, write records, save images",
+    "resume": "Continue a stopped crawl",
+    "recrawl": "Crawl again, and fetch only what has changed",
+    "status": "Show the progress of a crawl, running or not",
+    "explain": "Show why a URL was or was not crawled",
+    "hosts": "List the hosts of a crawl with their queues",
+    "urls": "List the URLs of a crawl by state, host and code",
+    "retry": "Queue failed URLs again, and continue the crawl",
+    "robots": "Fetch robots.txt, and show the line that applies to a URL",
+    "fetch": "Fetch one URL, and show everything about it",
+    "config": "Write, check and show configurations",
+    "schema": "Print the schema of the records in several formats",
+    "doctor": "Check whether this machine is ready for a crawl",
+    "completion": "Print the script for shell completion",
+    "demo": "Crawl a small site served by this machine: the place to start",
 }
-"""Name and purpose of each command; its code is the object `command` of the module of
-its name."""
+"""Name and purpose of each command.
+
+Its code is the object `command` in the module of that name.
+"""
 
 
 class Commands(click.Group):
-    """Loads a command's module when it is called: nobody pays for what is not used."""
+    """Loads the module of a command when that is called, which keeps start-up short."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -86,28 +87,31 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="A URL without a command is crawled: orbweb example.com. Begin with: orbweb demo.",
+    epilog="A URL without a command is crawled: orbweb example.com. "
+    "The place to start: orbweb demo.",
 )
 @click.option(
-    "-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
-    help="Show the version and exit.",
+    "-V", "--version", is_flag=True, is_eager=True, expose_value=False,
+    callback=_print_version, help="Show the version and exit.",
 )  # fmt: skip
 def orbweb() -> None:
-    """A web crawler and image collector. stdout carries data only; all else goes to
-    stderr."""
+    """A web crawler and image collector.
+
+    stdout carries data only; progress and messages go to stderr.
+    """
 
 
 COMPLETION_VARIABLE = "_ORBWEB_COMPLETE"
-"""By which the shell asks for completions (click)."""
-_NO_WAY_OUT = frozenset(
+"""The environment variable by which a shell asks for completions (click)."""
+_WRITE_ERRORS = frozenset(
     {errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}
 )
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line; the exit code."""
+def run(arguments: Sequence[str], program: click.Command = orbweb) -> int:
+    """Run one command line of `program`; the exit code."""
     try:
-        code: Any = orbweb.main(
+        code: Any = program.main(
             list(arguments),
             prog_name="orbweb",
             complete_var=COMPLETION_VARIABLE,
@@ -122,33 +126,45 @@ def run(arguments: Sequence[str]) -> int:
         click.echo(f"orbweb: {stop}", err=True)
         return stop.exit_code
     except BrokenPipeError:
-        _give_up_stdout()
-        return 0  # whoever read our output has what they wanted (`| head`)
+        _discard_stdout()
+        return 0  # the reader closed the pipe because it needs no more (`| head`)
     except OSError as error:
-        if error.errno not in _NO_WAY_OUT:
+        if error.errno not in _WRITE_ERRORS:
             raise
-        _give_up_stdout()
+        _discard_stdout()
         click.echo(f"orbweb: stdout can't be written: {error.strerror}", err=True)
         return OutputError.exit_code
     return code if isinstance(code, int) else 0
 
 
-def _give_up_stdout() -> None:
-    """What is still to be written there is lost; Python would complain about it at
-    exit."""
+def _discard_stdout() -> None:
+    """Discard what is still in stdout's buffer: writing it at exit would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-YOUNG_OBJECTS = 20_000
-"""More of them than this, and the garbage collector looks at them (CPython: 700).
-Nothing that is over forms a cycle here, but what is loaded is looked through again and
-again."""
+MAX_YOUNG_OBJECTS = 20_000
+"""New objects before the garbage collector runs (CPython: 700).
+
+Finished objects form no cycles here, and each run would look through the loaded modules
+again.
+"""
 
 
-def main() -> None:
-    """What the `orbweb` script calls."""
-    occupy_closed()
-    gc.set_threshold(YOUNG_OBJECTS)
-    code = run(sys.argv[1:])
-    gc.freeze()  # Python's end looks for garbage among all that there is, twice
+def main(program: click.Command = orbweb) -> NoReturn:
+    """The entry point of the `orbweb` script: runs `sys.argv`, and exits."""
+    reserve_closed()
+    gc.set_threshold(MAX_YOUNG_OBJECTS)
+    try:
+        code = run(sys.argv[1:], program)
+    except Exception as error:
+        code = _report_internal_error(error)
+    gc.freeze()  # otherwise the interpreter's exit collects garbage twice
     sys.exit(code)
+
+
+def _report_internal_error(error: Exception) -> int:
+    import traceback
+
+    traceback.print_exception(error)
+    click.echo(f"orbweb: internal error: {type(error).__name__}: {error}", err=True)
+    return 1

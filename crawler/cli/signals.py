@@ -1,5 +1,7 @@
-"""Ctrl-C and SIGTERM: once to drain, twice to stop at once. Either way the state is
-saved."""
+"""SIGINT and SIGTERM: the first drains the crawl, the second stops it at once.
+
+The state is saved in both cases.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,13 @@ import hub
 
 class Interruptible(Protocol):
     def interrupt(self, signum: int) -> None:
-        """The user, or the system, wants an end; asked again, at once."""
+        """Stop, and wait for the requests under way; at the second call, at once."""
         ...
 
 
 @contextmanager
 def interruptible(crawls: Sequence[Interruptible]) -> Iterator[None]:
-    """While this lasts, a signal interrupts all of `crawls`."""
+    """Inside the `with`, a signal interrupts all of `crawls`, also those added later."""
 
     def arrived(signum: int) -> None:
         for crawl in crawls:

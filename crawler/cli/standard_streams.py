@@ -1,10 +1,10 @@
-"""The three descriptors that a program is started with, where somebody has closed one
-(`2>&-`).
+"""Standard streams that are closed when the program starts (`2>&-`).
 
-The first file that we open would get its number, and what is then said on stderr would
-be written into the state. So its place is taken before anything else is opened. What is
-said on a closed stderr is lost, as was wished; what is written to a closed stdout
-fails, because nobody wishes to lose data. As GNU's `stdopen` does.
+The first file that the program opens would get the descriptor's number, and messages
+for stderr would be written into the state. So a closed descriptor is reserved before
+anything else is opened, as GNU's `stdopen` does. Messages to a closed stderr are
+discarded, which is what the user asked for; writing records to a closed stdout fails,
+because that would lose data.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ import os
 import sys
 
 
-def occupy_closed() -> None:
-    """Put something harmless where a standard descriptor is closed."""
+def reserve_closed() -> None:
+    """Open /dev/null where a standard descriptor is closed, in the wrong direction.
+
+    stdout is open for reading only, so that writing to it fails.
+    """
     for fd, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
         if _is_closed(fd):
             os.open(os.devnull, flags)  # the lowest number that is free: this one

@@ -1,5 +1,4 @@
-"""What the commands that ask a crawl's state have in common: opening it, and their
-filters."""
+"""What the commands that read a crawl's state share: opening it, and their filters."""
 
 from __future__ import annotations
 
@@ -20,8 +19,10 @@ STATE = "state"
 
 @contextmanager
 def open_state(folder: Path) -> Iterator[tuple[Lookup, Config]]:
-    """The state of the crawl in `folder`, and its configuration. UsageError if there is
-    none."""
+    """The state and the configuration of the crawl in `folder`.
+
+    Raises UsageError if there is none.
+    """
     run = None
     if (folder / STATE).is_dir():
         with lookup(folder / STATE) as state:
@@ -29,11 +30,11 @@ def open_state(folder: Path) -> Iterator[tuple[Lookup, Config]]:
             if run is not None:
                 yield state, from_json(run.config.encode())
                 return
-    raise UsageError(f"{folder} holds no crawl; begin one with `orbweb crawl URL`")
+    raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
 
 
 class WordList(click.ParamType[tuple[str, ...]]):
-    """A list of words, parted by commas; an option with it may be repeated too."""
+    """A list of words, separated by commas."""
 
     name = "LIST"
 
@@ -46,7 +47,9 @@ class WordList(click.ParamType[tuple[str, ...]]):
         words = tuple(word.strip() for word in value.split(",") if word.strip())
         for word in words:
             if self._allowed and word not in self._allowed:
-                self.fail(f"{word!r} is none of {', '.join(self._allowed)}", param, ctx)
+                self.fail(
+                    f"{word!r} is not one of {', '.join(self._allowed)}", param, ctx
+                )
         return words
 
 
@@ -56,7 +59,7 @@ def unique_words(lists: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
 
 
 def host_keys(lists: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
-    """Hosts as the state names them: `Example.COM:443` is `example.com`."""
+    """The keys of hosts in the state: `Example.COM:443` is `example.com`."""
     return tuple(map(_host_of, unique_words(lists)))
 
 
@@ -64,7 +67,7 @@ def _host_of(word: str) -> str:
     url = canonical(word if "://" in word else f"http://{word}/")
     if url is None:
         raise UsageError(
-            f"--host {word}: no host; write it as example.com or example.com:8080"
+            f"--host {word}: not a host; write example.com or example.com:8080"
         )
     return host_key(url)
 
@@ -74,13 +77,13 @@ host_option = click.option(
     "hosts",
     type=WordList(),
     multiple=True,
-    help="Of these hosts only; repeatable.",
+    help="Only these hosts; repeatable",
 )
 code_option = click.option(
     "--code", "codes", type=WordList(), multiple=True,
-    help="With this error_code, reason of a skip, or new, changed, unchanged; repeatable.",
+    help="Only this error_code, skip reason, or new, changed, unchanged; repeatable",
 )  # fmt: skip
 state_option = click.option(
     "--state", "states", type=WordList(tuple(s for s in STATES if s != "leased")), multiple=True,
-    help="queued, page, file, image, redirect, error, skip; repeatable.",
+    help="Only queued, page, file, image, redirect, error, skip; repeatable",
 )  # fmt: skip

@@ -1,2 +1,1 @@
-"""A small site to crawl on this machine: its pages in `site/`, its server in
-`server.py`."""
+"""A small site to crawl: its pages are in `site/`, its server is `server.py`."""

@@ -1,6 +1,6 @@
-"""The demo's web server: blocking sockets and native threads, a stranger to the hub.
+"""The demo's web server: blocking sockets in native threads, independent of the hub.
 
-Most of the site is files. A few addresses misbehave on purpose, each in one way that a
+Most of the site is files. A few paths misbehave on purpose, each in one way that a
 crawler meets every day.
 """
 
@@ -16,8 +16,6 @@ from zlib import crc32
 
 SITE = Path(__file__).parent / "site"
 
-SLOW_S = 2.0
-
 MEDIA_TYPES = {
     ".html": "text/html",
     ".css": "text/css",
@@ -31,7 +29,7 @@ MEDIA_TYPES = {
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers one connection, several requests long."""
+    """Answers the requests of one connection."""
 
     protocol_version = "HTTP/1.1"
     server: DemoServer
@@ -39,30 +37,30 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path == "/visit":
-            self._answer(301, b"", Location="/visit.html")
+            self._respond(301, b"", Location="/visit.html")
             return
-        if path == "/busy.html" and self.server.is_first_visit():
-            self._answer(503, b"Come back in a second.", **{"Retry-After": "1"})
+        if path == "/busy.html" and self.server.is_first_try():
+            self._respond(503, b"Please retry after a second.", **{"Retry-After": "1"})
             return
         if path == "/slow.html":
-            time.sleep(SLOW_S)
+            time.sleep(self.server.slow_s)
         self._send_file("/index.html" if path == "/" else path)
 
     def _send_file(self, path: str) -> None:
         file = self.server.files.get(path)
         if file is None:
-            self._answer(404, b"There is no such room.")
+            self._respond(404, b"There is no such room.")
             return
         body = file.read_bytes()
         etag = f'"{crc32(body):08x}"'
         if self.headers.get("If-None-Match") == etag:
-            self._answer(304, b"", ETag=etag)
+            self._respond(304, b"", ETag=etag)
         else:
-            self._answer(
+            self._respond(
                 200, body, ETag=etag, **{"Content-Type": MEDIA_TYPES[file.suffix]}
             )
 
-    def _answer(self, status: int, body: bytes, **headers: str) -> None:
+    def _respond(self, status: int, body: bytes, **headers: str) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -71,43 +69,46 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the terminal belongs to the crawl."""
+        """Log nothing: the terminal shows the crawl."""
 
 
 class DemoServer(ThreadingHTTPServer):
-    """Serves the site on a port of 127.0.0.1 that the system chooses."""
+    """Serves the site on a free port of 127.0.0.1."""
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    slow_s: float
+    """Delay of /slow.html [s]."""
+
+    def __init__(self, slow_s: float) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        # Only what was there at the start can be asked for, whatever a path says.
+        self.slow_s = slow_s
+        # Only files that exist at the start are served, whatever path is requested.
         self.files = {
             "/" + file.relative_to(SITE).as_posix(): file
             for file in SITE.rglob("*")
             if file.is_file()
         }
-        self._visited = threading.Event()
+        self._tried = threading.Event()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/"
 
-    def is_first_visit(self) -> bool:
-        """True once: for whoever knocks at the ticket office first."""
-        first = not self._visited.is_set()
-        self._visited.set()
+    def is_first_try(self) -> bool:
+        """True once: for the first request for /busy.html."""
+        first = not self._tried.is_set()
+        self._tried.set()
         return first
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A crawl that is stopped breaks connections off; that is no error of the
-        server's."""
+        """Do nothing: a stopped crawl closes its connections, which is not an error."""
 
 
 @contextmanager
-def serving() -> Iterator[DemoServer]:
-    """The site, up and running inside the `with`."""
-    with DemoServer() as server:
+def serving(slow_s: float = 2.0) -> Iterator[DemoServer]:
+    """The running server of the site; `slow_s` is the delay of its slow page [s]."""
+    with DemoServer(slow_s) as server:
         thread = threading.Thread(
             target=server.serve_forever, args=(0.05,), daemon=True
         )

@@ -1,5 +1,4 @@
-"""Field docstrings: the string below a field of a struct, which Python itself throws
-away."""
+"""Field docstrings: the string below a field of a struct, which Python discards."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from types import ModuleType
 
 @cache
 def field_docs(module: ModuleType) -> dict[tuple[str, str], str]:
-    """The explanation of each field of the classes of a module, by (class, field)."""
+    """The docstring of each field of the classes of a module, by (class, field)."""
     found = {}
     tree = ast.parse(inspect.getsource(module))
     for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
@@ -27,8 +26,7 @@ def field_docs(module: ModuleType) -> dict[tuple[str, str], str]:
 
 
 def field_doc(module: ModuleType, owner: type, field: str) -> str:
-    """The explanation of one field, where the class or one it is derived from gives it,
-    or ""."""
+    """The docstring of one field in its class or a base class, or ""."""
     docs = field_docs(module)
     names = ((base.__name__, field) for base in owner.__mro__)
     return next((docs[name] for name in names if name in docs), "")

@@ -25,7 +25,7 @@ def parse_bytes(text: str) -> int:
     match = _SIZE.fullmatch(text.strip()) if len(text) <= _MAX_LENGTH else None
     if match is None:
         raise ValueError(
-            f"{text[:_MAX_LENGTH]!r} is no size; write bytes, or 64K, 50M, 1.5G"
+            f"{text[:_MAX_LENGTH]!r} is not a valid size; write bytes, or 64K, 50M, 1.5G"
         )
     number, unit = match.groups()
     return (
@@ -44,7 +44,8 @@ def parse_seconds(text: str) -> float:
                 float(n) * _DURATION_UNITS[u.lower()] for n, u in _PART.findall(text)
             )
     raise ValueError(
-        f"{text[:_MAX_LENGTH]!r} is no duration; write seconds, or 500ms, 30s, 10m, 2h30m"
+        f"{text[:_MAX_LENGTH]!r} is not a valid duration; "
+        "write seconds, or 500ms, 30s, 10m, 2h30m"
     )
 
 

@@ -319,7 +319,7 @@ def parse_seed(text: str) -> Seed:
     url = canonical(whole)
     if url is None:
         raise UsageError(
-            f"{_shown(text)} is no URL; give one such as https://example.com/"
+            f"{_shown(text)} is not a valid URL; write one such as https://example.com/"
         )
     parts = ada_url.URL(whole)
     if parts.username or parts.password:

@@ -1,6 +1,8 @@
-"""How a crawl is told what to do: from TOML, the environment and flags to a `Config`.
+"""The settings: from TOML, the environment and options to a `Config`.
 
-`fields` knows the keys, `checks` what their types can't say, `secrets` what must not be
-shown, `load` reads and reports, `doc` writes. What the keys mean stands in
+`fields` lists the keys and reads one value; `checks` holds the rules that a type cannot
+express; `secrets` resolves and redacts secrets; `load` merges the sources and reports
+errors with their places; `doc` prints the example, the effective values, the JSON
+Schema and the help of options. The keys are defined and explained in
 `crawler/model/config.py`.
 """

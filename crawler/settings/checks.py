@@ -1,8 +1,8 @@
-"""What the type of a setting can't say: is this a rule, a network, a template?
+"""Checks that the type of a setting cannot express: rules, networks, templates.
 
-Where a stage of the crawl checks its own settings, it is asked, so that a file is
-refused for exactly what a crawl would be refused for. These modules are loaded only
-when such a key is set.
+Where a room of the crawl checks its own settings, its code is called, so that a file is
+refused for exactly what a crawl would be refused for. Its modules are loaded only when
+such a key is set.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ def _check_scope(config: ScopeConfig, prefix: str) -> None:
 
 
 def _image_name(template: str) -> None:
-
     from crawler.output.images import check_template
 
     try:
@@ -50,7 +49,7 @@ def _networks(networks: tuple[str, ...]) -> None:
             ipaddress.ip_network(network, strict=False)
         except ValueError as error:
             raise ValueError(
-                f"{network!r} is no network; write 127.0.0.0/8 or fd00::/8"
+                f"{network!r} is not a valid network; write 127.0.0.0/8 or fd00::/8"
             ) from error
 
 
@@ -78,12 +77,12 @@ def _is_address(text: str) -> bool:
 def _statuses(statuses: tuple[str, ...]) -> None:
     for status in statuses:
         if not re.fullmatch(r"[1-5](\d\d|xx)", status):
-            raise ValueError(f"{status!r} is no status; write 429 or 5xx")
+            raise ValueError(f"{status!r} is not an HTTP status; write 429 or 5xx")
 
 
 def _fail_on(limit: str) -> None:
     if limit not in ("any", "seed") and not re.fullmatch(r"\d{1,2}(\.\d+)?%", limit):
-        raise ValueError(f"{limit!r} is neither any nor seed nor a share such as 5%")
+        raise ValueError(f"{limit!r} is not any, seed or a share such as 5%")
 
 
 def _ca_file(path: str) -> None:
@@ -104,7 +103,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 def _headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name):
-            raise ValueError(f"{name!r} is no header name")
+            raise ValueError(f"{name!r} is not a valid header name")
         if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
             raise ValueError(
                 f"the value of {name} holds a line break or a control character"
@@ -143,5 +142,4 @@ CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("scope", "domains"): _domains,
     ("scope", "rules"): _rules,
 }
-"""Each raises ValueError with a sentence for the user. Empty values are not asked
-about."""
+"""Each raises ValueError with a sentence for the user. Empty values are not checked."""

@@ -1,9 +1,8 @@
-"""What is known about each key of the configuration, and how a value for it is read.
+"""The keys of the configuration, and how a value of each is read.
 
-The structs of `config.py` are the only source: the keys, their types and limits come
-from the fields, the explanations from the docstrings below them. A value arrives either
-as TOML gave it (`read`) or as text from the environment or a flag (`read_text`); both
-end in the same checks.
+The structs of `config.py` are the only source: keys, types and limits come from their
+fields. A value is read from TOML (`read`), or from the text of an environment variable
+or an option (`read_text`); both pass the same checks.
 """
 
 from __future__ import annotations
@@ -28,30 +27,29 @@ Path = tuple[str, ...]
 
 
 class Key(Struct, frozen=True):
-    """One key: where it stands, what it takes."""
+    """One key: its path, type, default and unit."""
 
     path: Path
     type: Any
     default: Any
     unit: Literal["seconds", "bytes"] | None
     optional: bool
-    """May be "none"."""
+    """True if "none" is a valid value."""
 
     @property
     def name(self) -> str:
-        """As written in an error: `[http] timeout`."""
+        """The key as errors show it: `[http] timeout`."""
         return spell(self.path)
 
 
 def spell(path: Path) -> str:
-    """`[http] timeout`; keys at the top stand alone."""
+    """`[http] timeout`, or `seeds` for a key at the top."""
     return path[0] if len(path) == 1 else f"[{'.'.join(path[:-1])}] {path[-1]}"
 
 
 @cache
 def keys(struct: type[Struct] = Config) -> dict[Path, Key]:
-    """All keys of a struct and of the structs in it, in the order of their
-    definition."""
+    """All keys of a struct and its sections, in the order of their definition."""
     return {key.path: key for key in _keys(struct, ())}
 
 
@@ -71,7 +69,7 @@ def _keys(struct: type[Struct], above: Path) -> Iterator[Key]:
 
 
 def _without_none(hint: Any) -> Any:
-    """`X` of `X | None`."""
+    """`X` for `X | None`, and the type itself otherwise."""
     members = get_args(hint)
     if type(None) not in members:
         return hint
@@ -87,8 +85,7 @@ def _unit(hint: Any) -> Any:
 
 
 def suggest(path: Path, struct: type[Struct] = Config) -> str:
-    """`did you mean ...?` for a key that does not exist, or nothing where none is
-    near."""
+    """`; did you mean ...?` for a key that does not exist, or "" if none is similar."""
     known = keys(struct)
     sections = {other[:-1] for other in known if other[:-1]}
     siblings = [other for other in known if other[:-1] == path[:-1]]
@@ -103,8 +100,10 @@ def suggest(path: Path, struct: type[Struct] = Config) -> str:
 
 
 def read(key: Key, value: Any) -> Any:
-    """A TOML value as the key's own type. Raises ValueError with a sentence for the
-    user."""
+    """A TOML value as the type of its key.
+
+    Raises ValueError with a sentence for the user.
+    """
     if key.path == PLUGIN:
         return read_tables(value)
     if key.optional and value == "none":
@@ -121,8 +120,10 @@ def read(key: Key, value: Any) -> Any:
 
 
 def read_text(key: Key, text: str) -> Any:
-    """A value from the environment or the command line. Lists: TOML, or split at
-    commas."""
+    """A value from the environment or the command line, as the type of its key.
+
+    A list is TOML, or words separated by commas. Raises ValueError as `read` does.
+    """
     bare = _without_none(key.type)
     kind = get_origin(bare)
     if kind is tuple and not text.startswith("["):
@@ -156,7 +157,7 @@ _TYPE_NAMES = {
 
 
 def _explain(key: Key, value: Any, message: str) -> str:
-    """msgspec's message in the words of TOML, with what would have been right."""
+    """msgspec's message in the terms of TOML, with the values that are valid."""
     allowed = list(choices(key.type))
     if allowed:
         wrong = (
@@ -166,7 +167,7 @@ def _explain(key: Key, value: Any, message: str) -> str:
         )
         near = get_close_matches(str(wrong), allowed, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{wrong!r} is none of {', '.join(allowed)}{hint}"
+        return f"{wrong!r} is not one of {', '.join(allowed)}{hint}"
     message = re.sub(r" - at `.*`$", "", message)
     message = re.sub(
         r"`([^`]*)`",

@@ -1,13 +1,12 @@
-"""From a TOML file, the environment and the command line to the crawls they ask for.
+"""From a TOML file, the environment and the command line to the crawls they describe.
 
-Every value becomes a `Setting`: which key, what value, and where it was said. Later
-settings override earlier ones (defaults < file < `[[job]]` < environment < flags), so
-that the origin of each effective value is known without a second pass, and a mistake is
-reported at its place. All mistakes of a file are reported at once.
+Every value becomes a `Setting`: key, value and origin. Later settings override earlier
+ones (defaults < file < `[[job]]` < environment < options), so the origin of each
+effective value is known without a second pass, and an error is reported at its place.
+All errors of a file are reported at once.
 
-tomllib gives no line numbers. They are found afterwards, and only for mistakes: the
-statement that holds a key is the first after which the parsed beginning of the file
-holds the key too.
+tomllib gives no line numbers. They are found afterwards, and only for errors: a key is
+set by the first statement after which the parsed beginning of the file holds the key.
 """
 
 from __future__ import annotations
@@ -34,8 +33,10 @@ MAX_FILE = 4 * 2**20
 
 
 class Setting(Struct, frozen=True):
-    """One value that somebody gave. Tables merge by key; lists do where `adds` is
-    set."""
+    """A value and its origin.
+
+    Tables are merged by key; lists are appended to where `adds` is set.
+    """
 
     path: Path
     value: Any
@@ -44,14 +45,14 @@ class Setting(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True):
-    """One crawl to run, and for each key that is not at its default who set it."""
+    """One crawl to run, and the origin of each key that is not at its default."""
 
     config: Config
     origins: dict[Path, str]
 
 
 class Plan(Struct, frozen=True):
-    """What one call of the program is to run. `notes` are for the user's eyes."""
+    """The crawls that one call of the program runs. `notes` are shown to the user."""
 
     jobs: tuple[Job, ...]
     side_by_side: bool = False
@@ -59,7 +60,7 @@ class Plan(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True):
-    """A mistake in the file, at a path of keys and list indices."""
+    """An error in the file, at a path of keys and list indices."""
 
     path: tuple[str | int, ...]
     message: str
@@ -70,8 +71,10 @@ def load(
     environ: Mapping[str, str],
     flags: Sequence[Setting],
 ) -> Plan:
-    """The plan of (name, text) of a file, the environment and the flags. Raises
-    UsageError."""
+    """The plan of a file, given as (name, text), the environment and the options.
+
+    Raises UsageError with one line for each error.
+    """
     tree = _parse(*file) if file else {}
     shared: list[Setting] = []
     jobs: list[list[Setting]] = []
@@ -112,7 +115,7 @@ def _build(values: Mapping[Path, Any]) -> Config:
 
 
 def _completed(config: Config, notes: list[str]) -> Config:
-    """With whole seeds, and a folder where a name or a seed gives one."""
+    """The configuration with canonical seeds, and with a folder if one is implied."""
     seeds = []
     for text in dict.fromkeys(config.seeds):
         seed = parse_seed(text)
@@ -126,22 +129,23 @@ def _completed(config: Config, notes: list[str]) -> Config:
 def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
     taken: dict[str, int] = {}
     for number, job in enumerate(jobs, 1):
-        for place in filter(None, (job.config.dir, *job.config.output)):
-            other = taken.setdefault(place, number)
+        for path in filter(None, (job.config.dir, *job.config.output)):
+            other = taken.setdefault(path, number)
             if other != number:
                 raise UsageError(
-                    f"[[job]] {other} and {number} both write to {place!r}; "
+                    f"[[job]] {other} and {number} both write to {path!r}; "
                     "give each its own dir and output"
                 )
 
 
-# ------------------------------------------------------------------ environment and
-# flags
+# -------------------------------------------------------- environment and options
 
 
 def from_environ(environ: Mapping[str, str]) -> list[Setting]:
-    """`CRAWL_CONCURRENCY`, `CRAWL_HTTP_TIMEOUT`, ... A name near to one of them is a
-    mistake."""
+    """The settings in `CRAWL_CONCURRENCY`, `CRAWL_HTTP_TIMEOUT`, ...
+
+    Raises UsageError for a name that is similar to one of them.
+    """
     by_name = {f"CRAWL_{'_'.join(path).upper()}": key for path, key in keys().items()}
     return [
         _setting(_named(name, by_name), text, name)
@@ -163,7 +167,7 @@ def _near(name: str, names: Iterable[str]) -> str:
 
 
 def from_assignment(text: str) -> Setting:
-    """`-s http.timeout=30s`."""
+    """The setting of `-s KEY=VALUE`. Raises UsageError."""
     name, equals, value = text.partition("=")
     path = tuple(name.strip().split("."))
     if not equals:
@@ -174,8 +178,7 @@ def from_assignment(text: str) -> Setting:
 
 
 def from_flag(path: Path, value: Any, flag: str, *, adds: bool = False) -> Setting:
-    """What a command line option says: text as typed, or a value of the key's own
-    kind."""
+    """The setting of an option: text as typed, or a value of the key's type."""
     return _setting(keys()[path], value, flag, adds=adds)
 
 
@@ -193,12 +196,12 @@ def _setting(key: Key, value: Any, origin: str, *, adds: bool = False) -> Settin
 def _parse(name: str, text: str) -> dict[str, Any]:
     if len(text) > MAX_FILE:
         raise UsageError(
-            f"{name}: larger than {MAX_FILE} characters; seeds go in a file of -i"
+            f"{name}: larger than {MAX_FILE} characters; give seeds by -i FILE"
         )
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{name}: not TOML: {error}") from error
+        raise UsageError(f"{name}: not valid TOML: {error}") from error
     except RecursionError:
         raise UsageError(f"{name}: nested too deeply") from None
 
@@ -206,7 +209,7 @@ def _parse(name: str, text: str) -> dict[str, Any]:
 def _settings_of_file(
     tree: dict[str, Any], name: str, text: str
 ) -> tuple[list[Setting], list[list[Setting]]]:
-    """What the top of the file says, and what each of its jobs says."""
+    """The settings at the top of the file, and those of each of its jobs."""
     problems: list[Problem] = []
     shared = list(_walk(tree, CrawlFile, (), name, problems))
     tables = tree.get("job", [])
@@ -238,7 +241,7 @@ def _walk(
     origin: str,
     problems: list[Problem],
 ) -> Iterator[Setting]:
-    """The settings in a table of the file; what is wrong goes to `problems`."""
+    """The settings in a table of the file; errors are added to `problems`."""
     known = keys(struct)
     sections = {path[:-1] for path in known if path[:-1]}
     for path, value in _leaves(table, sections):
@@ -264,7 +267,7 @@ def _walk(
 def _leaves(
     table: dict[str, Any], sections: set[Path], above: Path = ()
 ) -> Iterator[tuple[Path, Any]]:
-    """Keys and values; only tables that are sections are entered."""
+    """Keys and values of a table and of those of its tables that are sections."""
     for name, value in table.items():
         path = (*above, name)
         if isinstance(value, dict) and path in sections:
@@ -282,15 +285,14 @@ _STATEMENT = re.compile(r"""\s*(\[|([\w-]+|"[^"]*"|'[^']*')\s*[.=])""")
 
 
 def find_line(text: str, path: tuple[str | int, ...]) -> int | None:
-    """Number of the line where the statement that sets `path` begins, counted from
-    1."""
+    """The number, from 1, of the line where the statement that sets `path` begins."""
     lines = text.splitlines(keepends=True)
     starts = [number for number, line in enumerate(lines) if _STATEMENT.match(line)]
     ends = [*starts[1:], len(lines)]
 
     def set_by(statement: int) -> bool:
-        # A line inside a long string or list may look like a statement: what ends there
-        # is no TOML, and the next end decides.
+        # A line inside a long string or list may look like a statement. A file cut
+        # there is not valid TOML, so the next cut is tried.
         for end in ends[statement:]:
             try:
                 return _holds(tomllib.loads("".join(lines[:end])), path)

@@ -1,8 +1,7 @@
-"""Secrets in the configuration: named there (`env:NAME`, `file:PATH`), read at the last
-moment.
+"""Secrets in the configuration: a reference (`env:NAME`, `file:PATH`), resolved late.
 
-What is kept in the state, shown by `config show` and hashed for the run records is the
-name. Only `revealed`, called when the client is built, reads the secret itself.
+The state, `config show` and the hash in the run records hold the reference. Only
+`revealed`, called when the client is built, reads the secret itself.
 """
 
 from __future__ import annotations
@@ -27,8 +26,7 @@ def is_reference(value: str) -> bool:
 
 
 def secret_headers(http: HttpConfig) -> frozenset[str]:
-    """The headers of the configuration, as it is kept, that hold secrets; in lower
-    case."""
+    """The names of the configured headers that hold secrets, in lower case."""
     named = http.headers.items()
     return frozenset(
         n.lower() for n, text in named if is_secret(n) or is_reference(text)
@@ -36,7 +34,7 @@ def secret_headers(http: HttpConfig) -> frozenset[str]:
 
 
 def refuse_literal_secrets(path: tuple[str, ...], value: Any) -> None:
-    """Raises ValueError if a value of the file holds a secret in so many words."""
+    """Raises ValueError if a value of the file is a secret and not a reference."""
     if path == ("http", "headers") and isinstance(value, dict):
         literal = [n for n, text in value.items() if is_secret(n) and _is_literal(text)]
     elif path in (AUTH, PROXY) and _is_literal(value):
@@ -45,7 +43,7 @@ def refuse_literal_secrets(path: tuple[str, ...], value: Any) -> None:
         return
     if literal:
         raise ValueError(
-            f'a secret does not belong in this file; write {literal[0]} = "env:NAME"'
+            f'secrets are not allowed in this file; write {literal[0]} = "env:NAME"'
         )
 
 
@@ -54,7 +52,7 @@ def _is_literal(value: Any) -> bool:
 
 
 def hidden(path: tuple[str, ...], value: Any) -> Any:
-    """A value fit to be shown: references as they are, literal secrets as dots."""
+    """A value that can be shown: references as they are, literal secrets redacted."""
     if path == ("http", "headers"):
         return {
             name: REDACTED if is_secret(name) and _is_literal(text) else text
@@ -68,8 +66,10 @@ def hidden(path: tuple[str, ...], value: Any) -> Any:
 
 
 def revealed(http: HttpConfig, environ: Mapping[str, str]) -> HttpConfig:
-    """The same configuration with the secrets themselves. Raises UsageError if one is
-    missing."""
+    """The configuration with references replaced by the secrets themselves.
+
+    Raises UsageError if one is missing.
+    """
     return msgspec.structs.replace(
         http,
         headers={
@@ -84,7 +84,7 @@ def _read(name: str, text: str, environ: Mapping[str, str]) -> str:
     kind, _, where = text.partition(":")
     if kind == "env":
         if where not in environ:
-            raise UsageError(f"{name}: the environment holds no {where}; export it")
+            raise UsageError(f"{name}: environment variable {where} is not set")
         return environ[where]
     return _read_file(name, where) if kind == "file" else text
 

@@ -60,7 +60,7 @@ def stored_config(folder: Path) -> Config:
     """The configuration that the crawl in `folder` was begun with; UsageError if there
     is none."""
     if not (folder / STATE).is_dir():
-        raise UsageError(f"{folder} holds no crawl; begin one with `orbweb crawl URL`")
+        raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
     with closing(SqliteStore(folder / STATE)) as store:
         run = store.run()
     if run is None:
@@ -90,7 +90,7 @@ def open_state(
         run = store.run()
         if mode == "resume" and run is None:
             raise UsageError(
-                f"{config.dir} holds no crawl; begin one with `orbweb crawl URL`"
+                f"{config.dir} holds no crawl; start one with `orbweb crawl URL`"
             )
         if run is None or mode in ("new", "fresh"):
             _refuse_to_overwrite(config.dir, run, files)

@@ -1,4 +1,4 @@
-"""`orbweb completion SHELL`: what a shell needs to complete our words."""
+"""`orbweb completion SHELL`: the script for shell completion."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.command("completion")
 @click.argument("shell", required=False, type=click.Choice(SHELLS))
 def command(shell: str | None) -> None:
-    """Print what makes SHELL (default: yours) complete commands, options and their
-    values.
+    """Print the completion script for SHELL (default: the shell in $SHELL).
 
     \b
     bash, zsh: eval "$(orbweb completion)"     in ~/.bashrc or ~/.zshrc
@@ -27,5 +26,5 @@ def command(shell: str | None) -> None:
     shell = shell or Path(os.environ.get("SHELL", "")).name
     kind = get_completion_class(shell) if shell in SHELLS else None
     if kind is None:
-        raise UsageError(f"which shell is it? name one of {', '.join(SHELLS)}")
+        raise UsageError(f"unknown shell; name one of {', '.join(SHELLS)}")
     click.echo(kind(orbweb, {}, "orbweb", COMPLETION_VARIABLE).source())

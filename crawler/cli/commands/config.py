@@ -43,13 +43,13 @@ def init(file: str) -> None:
 @command.command()
 @click.argument("file")
 def check(file: str) -> None:
-    """Find the mistakes in FILE, with their lines."""
+    """Find the errors in FILE, with their lines."""
     plan = load((file, read_text_file(file)), os.environ, [])
     for note in plan.notes:
         click.echo(note, err=True)
     seeds = sum(len(job.config.seeds) for job in plan.jobs)
     click.echo(
-        f"{file} is right: {len(plan.jobs)} job(s), {seeds} seed(s). "
+        f"{file} is valid: {len(plan.jobs)} job(s), {seeds} seed(s). "
         f"Next: orbweb crawl --config {file}",
         err=True,
     )
@@ -59,8 +59,7 @@ def check(file: str) -> None:
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @click.pass_context
 def show_(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> None:
-    """The values that a crawl with these options would use, and where each comes
-    from."""
+    """Print the settings of a crawl with these options, each with its origin."""
     plan = load_plan(ctx.command, params, urls)
     for number, job in enumerate(plan.jobs, 1):
         if len(plan.jobs) > 1:
@@ -70,5 +69,5 @@ def show_(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> None:
 
 @command.command()
 def schema() -> None:
-    """The JSON Schema of the configuration file, for editors."""
+    """Print the JSON Schema of the configuration file, for editors."""
     click.echo(json.dumps(json_schema(), indent=2))

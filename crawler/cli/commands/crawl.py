@@ -18,9 +18,9 @@ from crawler.model.errors import UsageError
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @click.pass_context
 def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
-    """Crawl from the URLs: follow links, write one record for each URL, keep images.
+    """Crawl from the URLs: follow links, write one record per URL, save images.
 
-    Everything goes to one folder, from which orbweb resume goes on after any stop.
+    Everything is kept in one folder, and `orbweb resume` continues after any stop.
     """
     plan = load_plan(ctx.command, params, urls)
     from crawler.cli.running import run_tasks, tasks_of
@@ -28,7 +28,7 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
 
     if params["fresh"] and params["newer"]:
         raise UsageError(
-            "--fresh throws away what -N would compare with; name one of them"
+            "--fresh deletes the crawl that -N compares with; name one of them"
         )
     mode: Mode = "fresh" if params["fresh"] else "newer" if params["newer"] else "new"
     tasks = tasks_of(plan, mode)

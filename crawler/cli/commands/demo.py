@@ -1,4 +1,4 @@
-"""`orbweb demo`: a small site on this machine, crawled before the newcomer's eyes."""
+"""`orbweb demo`: crawls a small site that this machine serves."""
 
 from __future__ import annotations
 
@@ -11,24 +11,29 @@ import click
 from crawler.demo.server import serving
 from crawler.model.config import Config, OutputConfig, PolitenessConfig
 
-PACE_S = 0.12
-"""Between two requests: slow enough to be seen, quick enough for a demonstration."""
+DELAY_S = 0.12
+"""Delay between two requests: slow enough to watch, and the demo ends soon."""
 
 
 @click.command("demo")
-@click.option("-d", "--dir", "folder", default="orbweb-demo", show_default=True, metavar="DIR",
-              help="Where the crawl is kept; a demo that is there is replaced.")  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="No progress; the result only.")
+@click.option(
+    "-d", "--dir", "folder", default="orbweb-demo", show_default=True, metavar="DIR",
+    help="Folder of the crawl; an earlier demo in it is replaced",
+)  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress, only the result")
 def command(folder: str, quiet: bool) -> int:
-    """Crawl a small site on this machine, and say what to look at next. Needs no
-    internet."""
-    from crawler.cli.running import Reporter, Task, run_crawl
+    """Crawl a small site that this machine serves, and show what to look at next.
+
+    No internet connection is needed.
+    """
+    from crawler.cli.running import Task, run_crawl
+    from crawler.cli.terminal.reporter import Reporter
     from crawler.cli.terminal.verbosity import Verbosity
 
     with serving() as server:
         config = demo_config(server.url, folder)
         click.echo(
-            f"A small site is being served at {server.url}; now it is crawled.",
+            f"Serving a small site at {server.url}, and crawling it.",
             err=True,
         )
         task = Task(config, "fresh" if is_demo(folder) else "new")
@@ -39,48 +44,49 @@ def command(folder: str, quiet: bool) -> int:
 
 
 def demo_config(url: str, folder: str) -> Config:
-    """All record types, and a pace that eyes can follow."""
+    """All record types, at a speed that a reader can follow."""
     return Config(
         seeds=(url,),
         name="demo",
         dir=folder,
-        politeness=PolitenessConfig(wait=PACE_S),
+        politeness=PolitenessConfig(wait=DELAY_S),
         records=OutputConfig(record=("skips", "robots")),
     )
 
 
 def is_demo(folder: str) -> bool:
-    """Is a former demo there, which may be replaced? What is anything else is never
-    touched."""
+    """True if the folder holds an earlier demo. Only that may be replaced."""
     from crawler.workspace.folder import STATE, stored_config
 
-    return (Path(folder) / STATE).is_dir() and stored_config(
-        Path(folder)
-    ).name == "demo"
+    path = Path(folder)
+    return (path / STATE).is_dir() and stored_config(path).name == "demo"
 
 
 _MEANINGS = (
     ("page", "title, links, timings, hashes"),
-    ("image", "PNG, JPEG, GIF, SVG and WebP, kept byte for byte"),
-    ("file", "neither page nor image"),
-    ("redirect", "/visit has moved to /visit.html"),
-    ("error", "the lost room is not there (404)"),
-    ("skip", "the storeroom (robots.txt) and another host (scope)"),
+    ("image", "PNG, JPEG, GIF, SVG and WebP, saved byte for byte"),
+    ("file", "a text file, neither page nor image"),
+    ("redirect", "/visit redirects to /visit.html"),
+    ("error", "the lost room does not exist (404)"),
+    ("skip", "the storeroom (robots.txt), and another host (scope)"),
 )
 
 
 def what_to_see(folder: str, counts: Mapping[str, int]) -> Iterator[str]:
-    """What was found, and where to look."""
-    from crawler.cli.running import counted
+    """The numbers of records, and commands that show them."""
+    from crawler.cli.terminal.formatting import counted
 
     yield ""
     for state, meaning in _MEANINGS:
         yield f"  {counted(counts[state], state):<12} {meaning}"
     records = shlex.quote(f"{folder}/records.jsonl")
     yield ""
-    yield "Every URL that was met has one line in the records. Look at them:"
-    yield f"  jq -r 'select(.type == \"page\") | [.status, .url, .title] | @tsv' {records}"
-    yield f"  duckdb -c \"SELECT type, count(*) FROM '{folder}/records.jsonl' GROUP BY 1\""
+    yield "Every URL that was found has one line in the records. Look at them:"
+    fields = "[.status, .url, .title] | @tsv"
+    yield f"  jq -r 'select(.type == \"page\") | {fields}' {records}"
+    table = f"'{folder}/records.jsonl'"
+    yield f'  duckdb -c "SELECT type, count(*) FROM {table} GROUP BY 1"'
     yield f"  ls {shlex.quote(f'{folder}/images')}"
     yield ""
-    yield "Then crawl something of yours:  orbweb crawl https://example.com/ --max-pages 100"
+    example = "orbweb crawl https://example.com/ --max-pages 100"
+    yield f"Then crawl a site of your own:  {example}"

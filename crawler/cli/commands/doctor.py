@@ -1,5 +1,4 @@
-"""`orbweb doctor [DIR]`: is this machine fit for a crawl, and the folder? No network is
-used."""
+"""`orbweb doctor [DIR]`: checks a machine and a folder for a crawl, without network."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -26,54 +25,63 @@ from crawler.model.config import Config, HttpConfig
 from crawler.model.errors import OutputError, Stop, UsageError
 from crawler.model.units import show_bytes
 
-State = Literal["good", "poor", "bad"]
+State = Literal["ok", "warning", "error"]
 
 LIBRARIES = {
-    "ada_url": "ada-url", "brotli": "brotli", "dns": "dnspython", "greenlet": "greenlet",
-    "httptools": "httptools", "lxml.etree": "lxml", "publicsuffixlist": "publicsuffixlist",
-    "re2": "google-re2", "rich": "rich", "webencodings": "webencodings",
+    "ada_url": "ada-url", "brotli": "brotli", "dns": "dnspython",
+    "greenlet": "greenlet", "httptools": "httptools", "lxml.etree": "lxml",
+    "publicsuffixlist": "publicsuffixlist", "re2": "google-re2", "rich": "rich",
+    "webencodings": "webencodings",
 }  # fmt: skip
-"""Modules, and the packages that they are of."""
-LEAST_SPACE = 2**30
-EARLIEST = 1_760_000_000
-"""Seconds since the epoch: no clock can be right that shows less (October 2025)."""
+"""Modules with the names of their packages."""
+MIN_DISK_SPACE = 2**30
+MIN_TIME = 1_760_000_000
+"""The earliest time that a correct clock can show (October 2025) [s since the epoch]."""
+SPARE_DESCRIPTORS = 64
+"""For the state, the output, images and DNS queries."""
 
 
 class Finding(Struct, frozen=True):
-    """What was looked at, how it stands, and what to do about it."""
+    """The result of one check, with what to do about it."""
 
     subject: str
     state: State
-    said: str
+    detail: str
     advice: str = ""
 
 
 @click.command("doctor")
 @click.argument("folder", default=".", metavar="[DIR]")
-@click.option("--json", "as_json", is_flag=True, help="A JSON list, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list")
 def command(folder: str, as_json: bool) -> int:
-    """Look whether this machine, and DIR (default: here), are fit for a crawl.
+    """Check whether this machine, and DIR (default: here), are ready for a crawl.
 
-    Uses no network. Ends with 3 if something would keep a crawl from working.
+    The network is not used. The exit code is 3 if a crawl would not work.
     """
     found = list(findings(Path(folder)))
     if as_json:
         click.echo(msgspec.json.encode(found))
     else:
         for one in found:
-            click.echo(printable(f"{one.state:<5} {one.subject:<13} {one.said}"))
+            click.echo(printable(f"{one.state:<7} {one.subject:<13} {one.detail}"))
             if one.advice:
-                click.echo(printable(f"{'':<19} {one.advice}"))
-    return OutputError.exit_code if any(one.state == "bad" for one in found) else 0
+                click.echo(printable(f"{'':<21} {one.advice}"))
+    return OutputError.exit_code if any(one.state == "error" for one in found) else 0
 
 
-def findings(folder: Path, resolv_conf: Path = RESOLV_CONF) -> Iterator[Finding]:
-    """Everything, in the order in which it matters. A folder that is not there yet can
-    be made."""
+def findings(
+    folder: Path,
+    libraries: Mapping[str, str] = LIBRARIES,
+    resolv_conf: Path = RESOLV_CONF,
+) -> Iterator[Finding]:
+    """All checks, the most important ones first.
+
+    A folder that does not exist is checked by the one that it would be made in.
+    """
     while not folder.exists() and folder.name:
         folder = folder.parent
     yield _program()
-    yield _libraries()
+    yield _libraries(libraries)
     yield _folder(folder)
     yield _space(folder)
     yield _descriptors()
@@ -81,79 +89,89 @@ def findings(folder: Path, resolv_conf: Path = RESOLV_CONF) -> Iterator[Finding]
     yield _certificates()
     yield _name_servers(resolv_conf)
     yield _proxies()
-    yield _screen()
+    yield _progress()
 
 
 def _program() -> Finding:
     python = f"{platform.python_implementation()} {platform.python_version()}"
     system = f"{platform.system()} {platform.release()}"
-    state: State = "good" if sys.platform == "linux" else "poor"
+    state: State = "ok" if sys.platform == "linux" else "warning"
     return Finding("program", state, f"orbweb {__version__}, {python}, {system}")
 
 
-def _libraries() -> Finding:
+def _libraries(libraries: Mapping[str, str]) -> Finding:
     missing: list[str] = []
-    for module, package in LIBRARIES.items():
+    for module, package in libraries.items():
         try:
             import_module(module)
         except ImportError as error:
             missing.append(f"{package} ({error})")
     if missing:
-        advice = "install orbweb anew: pip install --force-reinstall orbweb"
+        advice = "reinstall orbweb with its dependencies"
         return Finding(
-            "libraries", "bad", f"can't be loaded: {', '.join(missing)}", advice
+            "libraries", "error", f"can't be loaded: {', '.join(missing)}", advice
         )
-    found = [f"{package} {version(package)}" for package in LIBRARIES.values()]
-    return Finding("libraries", "good", ", ".join(found))
+    found = [f"{package} {version(package)}" for package in libraries.values()]
+    return Finding("libraries", "ok", ", ".join(found))
 
 
 def _folder(folder: Path) -> Finding:
-    """Some network file systems refuse locks, or what SQLite needs."""
+    """Some network file systems support neither locks nor what else SQLite needs."""
     from crawler.workspace.folder import try_out
 
     try:
         try_out(folder)
     except (OSError, Stop) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error)
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         advice = "name another folder with --dir, on a local file system"
         return Finding(
-            "folder", "bad", f"{folder}: no crawl can be kept here: {said}", advice
+            "folder", "error", f"{folder}: cannot hold a crawl: {reason}", advice
         )
-    return Finding("folder", "good", f"{folder.absolute()} takes a crawl")
+    return Finding("folder", "ok", f"{folder.absolute()} can hold a crawl")
 
 
 def _space(folder: Path) -> Finding:
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        return Finding("disk", "bad", f"{folder}: {error.strerror}")
-    if free < LEAST_SPACE:
+        return Finding("disk", "error", f"{folder}: {error.strerror}")
+    if free < MIN_DISK_SPACE:
         return Finding(
-            "disk", "poor", f"{show_bytes(free)} free", "a crawl stops where it is full"
+            "disk",
+            "warning",
+            f"{show_bytes(free)} free",
+            "a crawl stops when the disk is full",
         )
-    return Finding("disk", "good", f"{show_bytes(free)} free")
+    return Finding("disk", "ok", f"{show_bytes(free)} free")
 
 
 def _descriptors() -> Finding:
     usual, http = Config(), HttpConfig()
-    wanted = usual.concurrency + usual.slow_concurrency + http.max_idle + 64
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most == resource.RLIM_INFINITY or most >= wanted:
+    wanted = usual.concurrency + usual.slow_concurrency + http.max_idle
+    wanted += SPARE_DESCRIPTORS
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY or limit >= wanted:
         return Finding(
-            "descriptors", "good", f"{most} may be open, {wanted} are enough"
+            "descriptors", "ok", f"the limit is {limit}, {wanted} are enough"
         )
-    advice = f"ulimit -n {2 * wanted}, or a smaller -c and http.max_idle"
+    advice = f"set `ulimit -n {2 * wanted}`, or a smaller -c and http.max_idle"
     return Finding(
-        "descriptors", "poor", f"{most} may be open, {wanted} are wanted", advice
+        "descriptors",
+        "warning",
+        f"the limit is {limit}, a crawl needs {wanted}",
+        advice,
     )
 
 
 def _clock(now: float) -> Finding:
     shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
-    if now >= EARLIEST:
-        return Finding("clock", "good", shown)
+    if now >= MIN_TIME:
+        return Finding("clock", "ok", shown)
     return Finding(
-        "clock", "bad", shown, "set it: certificates will seem not to be valid yet"
+        "clock",
+        "error",
+        shown,
+        "set it; otherwise certificates seem not to be valid yet",
     )
 
 
@@ -164,9 +182,13 @@ def _certificates() -> Finding:
     here = [path for path in (paths.cafile, paths.capath) if path is not None]
     count = ssl.create_default_context().cert_store_stats()["x509_ca"]
     if count or (paths.capath and os.listdir(paths.capath)):
-        return Finding("certificates", "good", f"authorities in {' and '.join(here)}")
+        return Finding(
+            "certificates", "ok", f"certificate authorities in {' and '.join(here)}"
+        )
     advice = "install the package ca-certificates, or name a file with --cacert"
-    return Finding("certificates", "bad", "the system knows no authority", advice)
+    return Finding(
+        "certificates", "error", "the system has no certificate authority", advice
+    )
 
 
 def _name_servers(resolv_conf: Path) -> Finding:
@@ -175,9 +197,12 @@ def _name_servers(resolv_conf: Path) -> Finding:
     except OSError:
         servers = []
     if servers:
-        return Finding("name servers", "good", ", ".join(map(str, servers)))
-    advice = f"name one in {resolv_conf} or with --dns-servers; until then the system is asked"
-    return Finding("name servers", "poor", "none is known", advice)
+        return Finding("name servers", "ok", ", ".join(map(str, servers)))
+    advice = (
+        f"name one in {resolv_conf} or with --dns-servers; "
+        "without one, names are resolved by the system"
+    )
+    return Finding("name servers", "warning", "none is configured", advice)
 
 
 def _proxies() -> Finding:
@@ -195,17 +220,20 @@ def _proxies() -> Finding:
         ]
     except UsageError as error:
         return Finding(
-            "proxies", "bad", str(error), "mend the variable, or crawl with -x direct"
+            "proxies",
+            "error",
+            str(error),
+            "correct the variable, or crawl with -x direct",
         )
-    return Finding("proxies", "good", ", ".join(found) or "none in the environment")
+    return Finding("proxies", "ok", ", ".join(found) or "none in the environment")
 
 
-def _screen() -> Finding:
+def _progress() -> Finding:
     reasons: dict[str, Callable[[], bool]] = {
-        "stderr is no terminal": lambda: not sys.stderr.isatty(),
+        "stderr is not a terminal": lambda: not sys.stderr.isatty(),
         "TERM is dumb": lambda: os.environ.get("TERM", "dumb") == "dumb",
     }
-    why = next((reason for reason, holds in reasons.items() if holds()), None)
-    if why is not None:
-        return Finding("screen", "good", f"one line every ten seconds, as {why}")
-    return Finding("screen", "good", "a live view")
+    reason = next((reason for reason, holds in reasons.items() if holds()), None)
+    if reason is not None:
+        return Finding("progress", "ok", f"a line every ten seconds, because {reason}")
+    return Finding("progress", "ok", "a live view")

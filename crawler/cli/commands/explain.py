@@ -1,5 +1,4 @@
-"""`orbweb explain URL`: why it was or was not crawled, from a crawl's state and
-configuration."""
+"""`orbweb explain URL`: why it was or was not crawled, from a crawl's state."""
 
 from __future__ import annotations
 
@@ -24,27 +23,29 @@ from crawler.model.url import canonical, parse_seed
 @click.command("explain")
 @click.argument("url")
 @click.argument("folder", default=".", metavar="[DIR]")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object")
 @click.option(
-    "--ask-robots", is_flag=True, help="Fetch robots.txt now instead of remembering it."
+    "--ask-robots",
+    is_flag=True,
+    help="Fetch robots.txt now, instead of using the stored one",
 )
 def command(url: str, folder: str, as_json: bool, ask_robots: bool) -> None:
-    """Why URL was or was not crawled, by the crawl in DIR (default: here).
+    """Show why URL was or was not crawled by the crawl in DIR (default: here).
 
-    Nothing is fetched, unless --ask-robots is given.
+    Nothing is fetched unless --ask-robots is given.
     """
     from crawler.inspect.explain import explain
 
-    address = canonical(url) if "://" in url else parse_seed(url).url
-    if address is None:
+    target = canonical(url) if "://" in url else parse_seed(url).url
+    if target is None:
         raise UsageError(
-            f"{url[:200]} is no URL; give one such as https://example.com/"
+            f"{url[:200]} is not a valid URL; write one such as https://example.com/"
         )
     now = time.time()
     with open_state(Path(folder)) as (state, config):
-        found = explain(state, config, address, now)
+        found = explain(state, config, target, now)
     if ask_robots:
-        found = msgspec.structs.replace(found, robots=_asked(config, address))
+        found = msgspec.structs.replace(found, robots=_asked(config, target))
     if as_json:
         click.echo(msgspec.json.encode(found))
     else:
@@ -68,7 +69,7 @@ def report(found: Explanation, now: float) -> Iterator[str]:
         *_of_the_state(found, now),
         ("scope", _verdict(found.scope)),
         ("robots", _verdict(found.robots)),
-        *(("budget", f"{limit}, reached") for limit in found.budget),
+        *(("limit", f"{limit}, reached") for limit in found.budget),
         *_of_the_host(found, now),
         ("url_id", found.url_id),
     ]
@@ -78,7 +79,7 @@ def report(found: Explanation, now: float) -> Iterator[str]:
 
 
 def _verdict(verdict: Verdict) -> str:
-    words = {True: "allows it", False: "refuses it", None: "unknown"}
+    words = {True: "allowed", False: "refused", None: "unknown"}
     return f"{words[verdict.allowed]}: {verdict.rule}"
 
 
@@ -90,8 +91,8 @@ def _of_the_state(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
     yield "why", row.detail
     yield "attempts", row.attempts
     if row.retry_at is not None:
-        yield "again", _moment(row.retry_at, now)
-    yield "found", f"{row.kind} at depth {row.depth}, wanted as {row.destination}"
+        yield "retry at", _moment(row.retry_at, now)
+    yield "found", f"as {row.kind} at depth {row.depth}, destination {row.destination}"
     yield "on", row.parent_url
     yield "from seed", row.seed_url
     yield "redirects", " -> ".join(f"{hop.url} {hop.status}" for hop in row.redirects)
@@ -111,7 +112,7 @@ def _of_the_host(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
     if found.next_allowed_at is not None:
         yield (
             "next",
-            f"the host may be asked again {_moment(found.next_allowed_at, now)}",
+            f"next request allowed at {_moment(found.next_allowed_at, now)}",
         )
     if host.parked:
         yield (
@@ -123,7 +124,7 @@ def _of_the_host(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
     if host.throttle.slowdown:
         yield (
             "slowed",
-            f"to a request in {show_seconds(host.throttle.slowdown)}, by its 429 and 503",
+            f"to a request in {show_seconds(host.throttle.slowdown)}, after 429 or 503",
         )
 
 

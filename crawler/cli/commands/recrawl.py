@@ -1,4 +1,4 @@
-"""`orbweb recrawl`: ask again for everything, and only for what has changed."""
+"""`orbweb recrawl`: fetches everything again that has changed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from crawler.cli.terminal.verbosity import verbosity_of, verbosity_options
 @click.command("recrawl")
 @click.argument("folder", default=".", metavar="[DIR]")
 @verbosity_options
-def command(folder: str, **said: Any) -> int:
-    """Ask again for all that the crawl in DIR (default: here) has met, and for what is
-    new since.
+def command(folder: str, **params: Any) -> int:
+    """Crawl all URLs of the crawl in DIR (default: here) again, and new ones.
 
-    What has not changed is not sent again where the server knows that (ETag,
-    Last-Modified). Each record says whether it is new, changed or unchanged, and comes
-    behind the earlier ones. To do it under other settings: orbweb crawl -N, with
-    options and URLs as for a new crawl.
+    Requests are conditional where the server gave an ETag or Last-Modified, so that
+    unchanged content is not sent again. New records are appended, and each says whether
+    it is new, changed or unchanged. To change settings, use orbweb crawl -N with options
+    and URLs as for a new crawl.
     """
     from crawler.cli.running import Task, run_tasks
     from crawler.workspace.folder import stored_config
 
-    return run_tasks([Task(stored_config(Path(folder)), "newer")], verbosity_of(said))
+    return run_tasks([Task(stored_config(Path(folder)), "newer")], verbosity_of(params))

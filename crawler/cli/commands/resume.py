@@ -1,4 +1,4 @@
-"""`orbweb resume`: go on where a crawl stopped."""
+"""`orbweb resume`: continues a stopped crawl."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from crawler.settings.load import load
 
 @click.command("resume")
 @click.argument("folder", required=False, metavar="[DIR]")
-@click.option("--config", "file", metavar="FILE",
-              help="All jobs of this file; those that never began are begun.")  # fmt: skip
+@click.option(
+    "--config", "file", metavar="FILE",
+    help="Resume all jobs of this file, and start those that never started",
+)  # fmt: skip
 @verbosity_options
-def command(folder: str | None, file: str | None, **said: Any) -> int:
-    """Go on with the crawl in DIR (default: here), under the configuration it was begun
-    with."""
+def command(folder: str | None, file: str | None, **params: Any) -> int:
+    """Continue the crawl in DIR (default: here) with its own configuration."""
     from crawler.cli.running import Task, run_tasks, tasks_of
     from crawler.workspace.folder import STATE, stored_config
 
-    verbosity = verbosity_of(said)
+    verbosity = verbosity_of(params)
     if file is None:
         task = Task(stored_config(Path(folder or ".")), "resume")
         return run_tasks([task], verbosity)
     if folder is not None:
-        raise UsageError("name a folder or a file of jobs, not both")
+        raise UsageError("give DIR or --config, not both")
     plan = load((file, read_text_file(file)), os.environ, [])
     tasks = [
         Task(stored_config(Path(task.config.dir)), "resume")

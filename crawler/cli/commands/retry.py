@@ -1,4 +1,4 @@
-"""`orbweb retry [DIR]`: put failed URLs back."""
+"""`orbweb retry [DIR]`: queues failed URLs again."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from crawler.cli.terminal.verbosity import verbosity_of, verbosity_options
 @click.argument("folder", default=".", metavar="[DIR]")
 @code_option
 @host_option
-@click.option(
-    "--dry-run", is_flag=True, help="Say how many there are, and change nothing."
-)
+@click.option("--dry-run", is_flag=True, help="Show their number, and change nothing")
 @verbosity_options
-def command(folder: str, codes: Any, hosts: Any, dry_run: bool, **said: Any) -> int:
-    """Put the failed URLs of the crawl in DIR (default: here) back, and go on with it.
+def command(folder: str, codes: Any, hosts: Any, dry_run: bool, **params: Any) -> int:
+    """Queue the failed URLs of the crawl in DIR (default: here), and continue it.
 
-    Each is fetched as if for the first time and gets a second record; the later one
-    counts.
+    Each is fetched as if for the first time and gets a second record, which replaces
+    the first.
     """
     from crawler.cli.running import Task, run_tasks
     from crawler.workspace.folder import requeue, stored_config
@@ -34,8 +32,8 @@ def command(folder: str, codes: Any, hosts: Any, dry_run: bool, **said: Any) -> 
     count = requeue(
         path, unique_words(codes), host_keys(hosts), now=time.time(), dry_run=dry_run
     )
-    note = f"{count:,} failed URLs {'would be' if dry_run else 'are'} put back"
+    note = f"{count:,} failed URLs {'would be' if dry_run else 'are'} queued again"
     if dry_run or not count:
         click.echo(f"orbweb: {note}", err=True)
         return 0
-    return run_tasks([Task(config, "resume")], verbosity_of(said), notes=[note])
+    return run_tasks([Task(config, "resume")], verbosity_of(params), notes=[note])

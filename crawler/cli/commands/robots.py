@@ -1,5 +1,4 @@
-"""`orbweb robots URL...`: a site's robots.txt, and the line of it that decides about a
-URL."""
+"""`orbweb robots URL...`: a site's robots.txt, and the line that applies to a URL."""
 
 from __future__ import annotations
 
@@ -18,25 +17,25 @@ from crawler.model.errors import UsageError
 from crawler.model.records import RobotsRecord
 from crawler.model.url import join
 
-REFUSED = 9
-"""As of a crawl whose seeds are all excluded."""
+DISALLOWED = 9
+"""Exit code; a crawl whose seeds are all excluded has the same."""
 
 
 def robots_options() -> Iterator[Flag]:
     yield Flag(
-        "--test", "paths", group="Question", metavar="PATH", multiple=True,
-        help="Ask about this path or URL instead; repeatable.",
+        "--test", "paths", group="Check", metavar="PATH", multiple=True,
+        help="Path or URL to check instead; repeatable",
     )  # fmt: skip
     yield Flag(
-        "--agent", key="robots.agent", group="Question", metavar="TOKEN",
-        help="Ask for this crawler.",
+        "--agent", key="robots.agent", group="Check", metavar="TOKEN",
+        help="Product token of the crawler to check for",
     )  # fmt: skip
     yield Flag(
         "--json",
         "as_json",
         is_flag=True,
-        group="Question",
-        help="JSON lines, for programs.",
+        group="Check",
+        help="Print JSON lines",
     )
     yield from request_options()
     yield from configuration_options()
@@ -46,17 +45,16 @@ def robots_options() -> Iterator[Flag]:
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @click.pass_context
 def command(ctx: click.Context, /, urls: tuple[str, ...], **params: Any) -> int:
-    """Fetch the robots.txt of each URL's site, and say which line decides about the
-    URL.
+    """Fetch the robots.txt of each URL's site, and show the line that applies to it.
 
-    The exit code is 9 if anything that was asked about is refused.
+    The exit code is 9 if any of the URLs is disallowed.
     """
     from crawler.engine.builder import ask_robots
 
     plan = load_plan(ctx.command, params, urls)
     if len(plan.jobs) > 1:
         raise UsageError(
-            f"{params['config']} holds several jobs; robots takes a file with one"
+            f"{params['config']} holds several jobs; robots needs a file with one"
         )
     config = plan.jobs[0].config
     answers = ask_robots(config, _questions(config.seeds, params["paths"]))
@@ -68,30 +66,30 @@ def command(ctx: click.Context, /, urls: tuple[str, ...], **params: Any) -> int:
         if answer.record.url not in shown:
             click.echo(printable(_site(answer.record)))
             shown.add(answer.record.url)
-        word = "allows " if answer.verdict.allowed else "refuses"
-        click.echo(printable(f"  {word} {answer.url}  ({answer.verdict.rule})"))
-    return 0 if all(answer.verdict.allowed for answer in answers) else REFUSED
+        word = "allows" if answer.verdict.allowed else "disallows"
+        click.echo(printable(f"  {word:<9} {answer.url}  ({answer.verdict.rule})"))
+    return 0 if all(answer.verdict.allowed for answer in answers) else DISALLOWED
 
 
 def _questions(urls: tuple[str, ...], paths: tuple[str, ...] | None) -> list[str]:
-    """Each path at the site of each URL; the URLs themselves if no path is given."""
+    """Each path at the site of each URL, or the URLs if there is no path."""
     if not paths:
         return list(urls)
     found = []
     for url in urls:
         for path in paths:
-            if (address := join(url, path)) is None:
+            if (target := join(url, path)) is None:
                 raise UsageError(f"--test {path}: neither a path nor a URL")
-            found.append(address)
+            found.append(target)
     return found
 
 
 def _site(record: RobotsRecord) -> str:
     if record.policy == "deferred":
-        why = f"answered {record.status}" if record.status else "could not be reached"
-        return f"{record.url}  {why}: a crawl asks again, and for nothing else"
+        why = f"status {record.status}" if record.status else "no response"
+        return f"{record.url}  {why}: a crawl retries it, and fetches nothing else"
     if record.policy == "allow_all":
-        return f"{record.url}  answered {record.status}: everything is allowed"
+        return f"{record.url}  status {record.status}: everything is allowed"
     facts = [f"group {record.agent_matched or 'none'}", f"rules: {record.rules_count}"]
     if record.crawl_delay_s:
         facts.append(f"Crawl-delay {record.crawl_delay_s:g} s")

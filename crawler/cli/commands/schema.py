@@ -1,4 +1,4 @@
-"""`orbweb schema`: the record schema in the language of its reader."""
+"""`orbweb schema`: the record schema, in the format of the program that reads it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from crawler.output.schema_export import FORMS
 
 @click.command("schema")
 @click.option(
-    "-f", "--format", "form", type=click.Choice(list(FORMS)), default="md", show_default=True,
-    help="jsonschema; typed views for DuckDB; a reader for polars; SQL tables; Markdown.",
+    "-f", "--format", "form", type=click.Choice(list(FORMS)), default="md",
+    show_default=True, help="JSON Schema; typed views for DuckDB; a reader for polars; "
+    "SQL tables; Markdown",
 )  # fmt: skip
 def command(form: str) -> None:
     """Print the schema of the records: every field of every record type."""

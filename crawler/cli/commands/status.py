@@ -53,7 +53,7 @@ def command(folder: str, why: bool, as_json: bool) -> None:
         read_status(Path(folder) / STATE) if (Path(folder) / STATE).is_dir() else None
     )
     if status is None:
-        raise UsageError(f"{folder} holds no crawl; begin one with `orbweb crawl URL`")
+        raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
     records = _records_of(Path(folder), status)
     speed = read_speed(records) if records is not None else None
     now = time.time()

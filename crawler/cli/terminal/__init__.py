@@ -1,1 +1,1 @@
-"""What a crawl shows beside its records: on a terminal, as plain lines, as a log."""
+"""What a crawl shows besides its records: a live view, plain lines, or a log."""

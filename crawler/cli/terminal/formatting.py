@@ -1,5 +1,4 @@
-"""The figures of a running crawl in words: what every view and every log says alike.
-Pure."""
+"""The figures of a running crawl as text, the same in every view and log. No I/O."""
 
 from __future__ import annotations
 
@@ -20,12 +19,18 @@ LINE_INTERVAL_S = 10.0
 """Between two status lines, where nothing can be drawn."""
 
 STOPPING = (
-    "stopping: finishing what is under way; Ctrl-C again stops at once, nothing is lost"
+    "stopping: waiting for the requests under way; "
+    "Ctrl-C again stops at once, nothing is lost"
 )
 
 
+def counted(number: int, name: str) -> str:
+    """`1 page`, `2 pages`."""
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+
 def status_line(snapshot: Snapshot) -> str:
-    """All that matters of a crawl, in one line."""
+    """A crawl's progress in one line."""
     parts = [
         show_seconds(snapshot.elapsed_s),
         *(f"{name} {number:,}" for name, number in tallies(snapshot)),
@@ -38,7 +43,7 @@ def status_line(snapshot: Snapshot) -> str:
 
 
 def record_line(record: Record) -> str:
-    """What became of one URL, for `-v`."""
+    """One record, as a line of `-v`."""
     url = record.url if isinstance(record, UrlRecord) else ""
     if isinstance(record, ErrorRecord):
         return f"{record.type:<8}  {record.error_code}  {url}  {record.error_message}"
@@ -46,10 +51,10 @@ def record_line(record: Record) -> str:
         return f"{record.type:<8}  {record.reason}  {url}  {record.rule}"
     if not isinstance(record, FetchRecord):
         return f"{record.type:<8}  {url}"
-    told = f"{record.type:<8}  {record.status}  {record.fetch_ms:>5} ms  {url}"
+    start = f"{record.type:<8}  {record.status}  {record.fetch_ms:>5} ms  {url}"
     if isinstance(record, RedirectRecord):
-        return f"{told}  -> {record.location}"
-    return f"{told}  {show_bytes(record.body_bytes)}"
+        return f"{start}  -> {record.location}"
+    return f"{start}  {show_bytes(record.body_bytes)}"
 
 
 def tallies(snapshot: Snapshot) -> list[tuple[str, int]]:
@@ -68,11 +73,11 @@ def tallies(snapshot: Snapshot) -> list[tuple[str, int]]:
 
 
 class Forecast:
-    """How long until the queue is empty; None where nobody can say.
+    """The time until the queue is empty [s]; None as long as it cannot be estimated.
 
     A crawl finds links while it works, so the length of its queue divided by its speed
-    is a lie as long as the queue grows. Here the queue must have shrunk over the last
-    20 s; then the speed of its shrinking is what counts.
+    is wrong as long as the queue grows. The estimate needs a queue that has shrunk over
+    the last `window_s` seconds, and divides its length by the rate of shrinking.
     """
 
     def __init__(self, window_s: float = 20.0) -> None:
@@ -80,7 +85,7 @@ class Forecast:
         self._seen: deque[tuple[float, int]] = deque()
 
     def update(self, snapshot: Snapshot) -> float | None:
-        """Seconds left, as of this snapshot."""
+        """Add a snapshot; the time left as of it [s]."""
         now, waiting = snapshot.elapsed_s, snapshot.queued + snapshot.leased
         seen = self._seen
         seen.append((now, waiting))
@@ -94,6 +99,8 @@ class Forecast:
 
 
 def printable(text: str) -> str:
-    """`text` with control characters, escape sequences among them, as question
-    marks."""
+    """`text` with each control character replaced by a question mark.
+
+    An escape sequence of a server thus cannot control the terminal.
+    """
     return "".join(char if char.isprintable() else "?" for char in text)

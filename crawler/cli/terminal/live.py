@@ -1,7 +1,7 @@
-"""The live view of a crawl on a terminal, drawn with rich; it leaves nothing behind.
+"""The live view of a crawl on a terminal, drawn with rich; it erases itself at the end.
 
-Every piece of text goes through `Text` objects without markup and without control
-characters, for URLs and messages of servers are among them.
+URLs and the messages of servers are untrusted text, so all text is drawn by `Text`
+objects without markup and without control characters.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STYLES = {"errors": "red", "skipped": "yellow", "queued": "cyan", "in flight": 
 
 
 class LiveView:
-    """Draws over its own last picture, 4 times a second."""
+    """Redraws itself in place, 4 times a second."""
 
     interval_s = LIVE_INTERVAL_S
 
@@ -47,21 +47,21 @@ class LiveView:
         picture = draw(self._title, snapshot, self._forecast.update(snapshot))
         self._live.update(picture, refresh=True)
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         self.write([printable(text)])
 
     def write(self, lines: list[str]) -> None:
         self._console.print(Text("\n".join(lines)), soft_wrap=True)
 
     def stopping(self) -> None:
-        """The next picture shows it."""
+        """Nothing to do: the next picture shows it."""
 
     def close(self) -> None:
         self._live.stop()
 
 
 def draw(title: str, snapshot: Snapshot, seconds_left: float | None) -> RenderableType:
-    """The whole picture of one moment."""
+    """The picture of one snapshot."""
     parts: list[RenderableType] = [
         _head(title, snapshot, seconds_left),
         _bar(snapshot),
@@ -94,7 +94,7 @@ def _head(title: str, snapshot: Snapshot, seconds_left: float | None) -> Table:
 
 
 def _bar(snapshot: Snapshot) -> Table:
-    """What is done of what is known. While the queue grows, so does the whole."""
+    """The share of the known URLs that are done; it may shrink as URLs are found."""
     done = sum(
         n for name, n in tallies(snapshot) if name not in ("queued", "in flight")
     )
@@ -108,8 +108,7 @@ def _bar(snapshot: Snapshot) -> Table:
 
 
 class _Numbers:
-    """Names and numbers side by side; a line breaks between two pairs, never inside
-    one."""
+    """Pairs of name and number; a line is broken between two pairs only."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._pairs = [
@@ -119,7 +118,7 @@ class _Numbers:
             for name, number in tallies(snapshot)
         ]
         self._pairs.append(
-            Text("read ", style="dim").append(show_bytes(snapshot.bytes))
+            Text("received ", style="dim").append(show_bytes(snapshot.bytes))
         )
 
     def __rich_console__(
@@ -158,13 +157,13 @@ def _urls(snapshot: Snapshot) -> Table:
 def _errors(snapshot: Snapshot) -> Table:
     table = _one_line_rows()
     for url, code, message in snapshot.last_errors[-3:]:
-        told = Text(printable(url)).append(f"  {printable(message)}", style="dim")
-        table.add_row(Text(code, style="red"), told)
+        text = Text(printable(url)).append(f"  {printable(message)}", style="dim")
+        table.add_row(Text(code, style="red"), text)
     return table
 
 
 def _one_line_rows() -> Table:
-    """Two columns of which the second is cut at the edge of the terminal."""
+    """A table of two columns; the second is cut at the edge of the terminal."""
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(no_wrap=True, min_width=10)
     table.add_column(no_wrap=True, ratio=1, overflow="ellipsis")
@@ -174,4 +173,4 @@ def _one_line_rows() -> Table:
 def _foot(snapshot: Snapshot) -> Text:
     if snapshot.draining:
         return Text(STOPPING, style="bold yellow")
-    return Text("Ctrl-C stops; orbweb resume goes on where it stopped", style="dim")
+    return Text("Ctrl-C stops the crawl; orbweb resume continues it", style="dim")

@@ -1,9 +1,8 @@
-"""What a crawl tells beside its records: messages, and with `-v` each exchange and each
-ending.
+"""The log of a crawl: messages, and with `-v` each exchange and each record.
 
-As text, for eyes and `grep`, or as JSON lines, for programs; on stderr, where a view
-may be drawn at the same time, or in a file. No secret is in an exchange once it is
-shown (`http/trace.py`), and text of the web can't steer a terminal.
+It is text for readers and `grep`, or JSON lines for programs. It goes to stderr, where
+a view may be drawn at the same time, or to a file. Secrets are redacted from exchanges
+before they are logged (`fetch/trace.py`), and untrusted text cannot control a terminal.
 """
 
 from __future__ import annotations
@@ -34,29 +33,28 @@ from crawler.model.records import (
 )
 
 Write = Callable[[list[str]], None]
-"""Takes lines, without their ends, that belong together."""
+"""Writes lines, given without line ends, together."""
 Level = Literal["debug", "info", "error"]
 
 
 class Log(Protocol):
-    """Is told what happens."""
+    """Takes what happens in a crawl."""
 
     def message(self, text: str, level: Level = "info") -> None:
         """One line for the user."""
         ...
 
     def exchange(self, exchange: Exchange) -> None:
-        """A request, and what came of it."""
+        """A request with its response or failure."""
         ...
 
     def record(self, record: Record) -> None:
-        """What became of a URL."""
+        """The record of a URL."""
         ...
 
 
 class TextLog:
-    """Lines to be read. With a `clock` (seconds since the epoch) each begins with the
-    time."""
+    """Lines of text. With a `clock` [s since the epoch] each begins with the time."""
 
     def __init__(self, write: Write, clock: Callable[[], float] | None = None) -> None:
         self._out = write
@@ -77,7 +75,7 @@ class TextLog:
 
 
 class JsonLog:
-    """One JSON object in a line for each event, its kind in `event`."""
+    """One line of JSON for each event, with its kind in `event`."""
 
     def __init__(self, write: Write, clock: Callable[[], float]) -> None:
         self._write = write
@@ -85,25 +83,27 @@ class JsonLog:
         self._encode = msgspec.json.Encoder().encode
 
     def message(self, text: str, level: Level = "info") -> None:
-        self._tell("message", level, {"message": text})
+        self._event("message", level, {"message": text})
 
     def exchange(self, exchange: Exchange) -> None:
-        self._tell("exchange", "debug", _exchange(exchange))
+        self._event("exchange", "debug", _exchange(exchange))
 
     def record(self, record: Record) -> None:
-        self._tell("record", "info", _record(record))
+        self._event("record", "info", _record(record))
 
     def progress(self, snapshot: Snapshot) -> None:
         numbers = {n: getattr(snapshot, n) for n in _PROGRESS}
-        self._tell("progress", "info", numbers)
+        self._event("progress", "info", numbers)
 
-    def _tell(self, event: str, level: Level, fields: dict[str, Any]) -> None:
+    def _event(self, event: str, level: Level, fields: dict[str, Any]) -> None:
         first = {"ts": timestamp(self._clock()), "level": level, "event": event}
         self._write([self._encode(first | fields).decode()])
 
 
-_PROGRESS = ("elapsed_s", "pages", "files", "images", "redirects", "errors", "skipped", "bytes",
-             "queued", "leased", "hosts", "pages_per_s", "bytes_per_s", "draining")  # fmt: skip
+_PROGRESS = (
+    "elapsed_s", "pages", "files", "images", "redirects", "errors", "skipped", "bytes",
+    "queued", "leased", "hosts", "pages_per_s", "bytes_per_s", "draining",
+)  # fmt: skip
 
 
 def _exchange(exchange: Exchange) -> dict[str, Any]:
@@ -133,23 +133,25 @@ def _header(name: str, value: str) -> dict[str, str]:
 
 
 def _record(record: Record) -> dict[str, Any]:
-    """In short; all of it is in the record stream."""
-    told: dict[str, Any] = {"type": record.type}
+    """The main fields; all of them are in the record stream."""
+    fields: dict[str, Any] = {"type": record.type}
     if isinstance(record, UrlRecord):
-        told["url"] = record.url
+        fields["url"] = record.url
     if isinstance(record, FetchRecord):
-        told |= {"status": record.status, "fetch_ms": record.fetch_ms}
-        told |= {"body_bytes": record.body_bytes, "changed": record.changed}
+        fields |= {"status": record.status, "fetch_ms": record.fetch_ms}
+        fields |= {"body_bytes": record.body_bytes, "changed": record.changed}
     elif isinstance(record, ErrorRecord):
-        told |= {"error_code": record.error_code, "error_message": record.error_message}
+        fields |= {
+            "error_code": record.error_code,
+            "error_message": record.error_message,
+        }
     elif isinstance(record, SkipRecord):
-        told |= {"reason": record.reason, "rule": record.rule}
-    return told
+        fields |= {"reason": record.reason, "rule": record.rule}
+    return fields
 
 
 class JsonView:
-    """A view that is no picture: progress and messages are events of the log, also with
-    `-q`."""
+    """A view whose updates and messages are events of the log; `-q` drops updates."""
 
     def __init__(self, log: JsonLog, *, quiet: bool) -> None:
         self.interval_s = LINE_INTERVAL_S
@@ -160,7 +162,7 @@ class JsonView:
         if not self._quiet and snapshot.elapsed_s >= self.interval_s:
             self._log.progress(snapshot)
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         self._log.message(text)
 
     def write(self, lines: list[str]) -> None:
@@ -171,11 +173,11 @@ class JsonView:
         self._log.message(STOPPING)
 
     def close(self) -> None:
-        """There is nothing to take away."""
+        """Nothing to do: there is nothing on the screen."""
 
 
 def to_stream(stream: TextIO) -> Write:
-    """Writes lines together, at once."""
+    """A function that writes lines to `stream` at once."""
 
     def write(lines: list[str]) -> None:
         stream.write("".join(f"{line}\n" for line in lines))
@@ -185,10 +187,10 @@ def to_stream(stream: TextIO) -> Write:
 
 
 class LogFile:
-    """Appends lines to the file at `path`. Raises OutputError where that fails, now or
-    later.
+    """Appends lines to the file at `path`.
 
-    Each call is one write, so that several programs may share the file.
+    Each call is one write, so that several programs can share the file. Opening and
+    writing raise OutputError where they fail.
     """
 
     def __init__(self, path: str) -> None:

@@ -1,5 +1,4 @@
-"""How much a command says, in which form and where to: the options of all that
-crawl."""
+"""How much a crawling command reports, in which form, and where: its options."""
 
 from __future__ import annotations
 
@@ -14,27 +13,27 @@ F = TypeVar("F", bound=Callable[..., Any])
 OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (
         ("-q", "--quiet"),
-        {"is_flag": True, "help": "No progress; errors and the result only."},
+        {"is_flag": True, "help": "Show no progress, only errors and the result"},
     ),
     (
         ("-v", "--verbose"),
         {
             "is_flag": True,
-            "help": "Each exchange with a server, and what became of each URL.",
+            "help": "Log each request with its response, and each record",
         },
     ),
     (
         ("--log-format",),
         {
             "type": click.Choice(["text", "json"]),
-            "help": "Of all that is said, records aside.",
+            "help": "Format of progress, messages and log on stderr",
         },
     ),
     (
         ("--log-file",),
         {
             "metavar": "FILE",
-            "help": "Append what -v says to FILE instead, and the result too.",
+            "help": "Append the log of -v and the result to FILE",
         },
     ),
 )
@@ -42,7 +41,7 @@ OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
 
 
 class Verbosity(Struct, frozen=True):
-    """What the user wants to hear."""
+    """What the user wants to see."""
 
     quiet: bool = False
     verbose: bool = False
@@ -51,7 +50,7 @@ class Verbosity(Struct, frozen=True):
 
 
 def verbosity_options(command: F) -> F:
-    """The options, for a command that gives its parameters to `verbosity_of`."""
+    """Add the options to a command that passes its parameters to `verbosity_of`."""
     for names, attributes in reversed(OPTIONS):
         command = click.option(*names, **attributes)(command)
     return command

@@ -1,7 +1,6 @@
-"""How a running crawl looks: on a terminal a live view, elsewhere one plain line every
-10 seconds.
+"""The view of a running crawl: live on a terminal, elsewhere a line every 10 seconds.
 
-Both draw a `Snapshot` to stderr and own no data. `follow` is the greenlet that feeds
+Both draw a `Snapshot` to stderr and own no data. `follow` is the greenlet that updates
 them; there is no thread, so a view never sees a half-counted crawl.
 """
 
@@ -27,25 +26,25 @@ class View(Protocol):
 
     def update(self, snapshot: Snapshot) -> None: ...
 
-    def say(self, text: str) -> None:
-        """One line of text for the user, at once."""
+    def message(self, text: str) -> None:
+        """Show one line of text at once."""
         ...
 
     def write(self, lines: list[str]) -> None:
-        """Printable lines that belong together, at once."""
+        """Show printable lines, together and at once."""
         ...
 
     def stopping(self) -> None:
-        """The user wants an end, and what is under way is being finished."""
+        """Show that the crawl stops, and waits for the requests under way."""
         ...
 
     def close(self) -> None:
-        """Take away what should not stay on the screen. `say` still works."""
+        """Erase what should not stay on the screen. `message` still works."""
         ...
 
 
 class NoView:
-    """Draws nothing (`-q`); what must be said is said all the same."""
+    """Draws nothing (`-q`), but shows messages."""
 
     interval_s = LINE_INTERVAL_S
 
@@ -55,7 +54,7 @@ class NoView:
     def update(self, snapshot: Snapshot) -> None:
         pass
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         self.write([printable(text)])
 
     def write(self, lines: list[str]) -> None:
@@ -63,7 +62,7 @@ class NoView:
         self._stream.flush()
 
     def stopping(self) -> None:
-        self.say(f"orbweb: {STOPPING}")
+        self.message(f"orbweb: {STOPPING}")
 
     def close(self) -> None:
         pass
@@ -77,8 +76,8 @@ class LineView(NoView):
         self._title = title
 
     def update(self, snapshot: Snapshot) -> None:
-        if snapshot.elapsed_s >= self.interval_s:  # what ends sooner speaks for itself
-            self.say(f"{self._title}: {status_line(snapshot)}")
+        if snapshot.elapsed_s >= self.interval_s:  # a short crawl shows its result only
+            self.message(f"{self._title}: {status_line(snapshot)}")
 
 
 def choose_view(
@@ -89,21 +88,19 @@ def choose_view(
     quiet: bool,
     shared: bool = False,
 ) -> View:
-    """The view that suits the stream. `shared`: data is written to the same
-    terminal."""
+    """The view for a stream. `shared` means that the same terminal shows records."""
     if quiet:
         return NoView(stream)
     if shared or not stream.isatty() or environ.get("TERM", "dumb") == "dumb":
         return LineView(stream, title)
-    from crawler.cli.terminal.live import (
-        LiveView,  # rich costs 60 ms: only who sees it pays
-    )
+    # rich takes 60 ms to load, so it is loaded only where it is used.
+    from crawler.cli.terminal.live import LiveView
 
     return LiveView(stream, title, colour=not environ.get("NO_COLOR"))
 
 
 def follow(view: View, snapshot: Callable[[], Snapshot]) -> None:
-    """Feed the view for ever; to be run in a greenlet of its own, and killed."""
+    """Update the view for ever; runs in a greenlet of its own until that is killed."""
     while True:
         view.update(snapshot())
         hub.sleep(view.interval_s)

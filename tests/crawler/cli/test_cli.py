@@ -193,10 +193,10 @@ def test_a_rate_is_a_wait(orbweb, rate: str, wait: str) -> None:  # type: ignore
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--timeout", "soon"], "--timeout: 'soon' is no duration"),
-        (["-w", "1-soon"], "--wait: 'soon' is no duration"),
+        (["--timeout", "soon"], "--timeout: 'soon' is not a valid duration"),
+        (["-w", "1-soon"], "--wait: 'soon' is not a valid duration"),
         *[
-            (["--rate", text], "write how many in a time")
+            (["--rate", text], "write requests per unit of time")
             for text in ("0/s", "-1/s", "5/x", "x", "inf/s", "5/")
         ],
         (["-l", "-1"], "--depth: expected a whole number >= 0"),
@@ -209,7 +209,7 @@ def test_a_rate_is_a_wait(orbweb, rate: str, wait: str) -> None:  # type: ignore
         (["--config", "latin.toml"], "latin.toml: not UTF-8 text"),
         (["-s", "http.timout=1"], "did you mean 'timeout'?"),
         (["ftp://a.test"], "not supported"),
-        (["--config", "jobs.toml", "a.test"], "their URLs belong into the file"),
+        (["--config", "jobs.toml", "a.test"], "list their URLs in the file"),
     ],
 )
 def test_mistakes_are_told(orbweb, arguments: list[str], message: str) -> None:  # type: ignore[no-untyped-def]

@@ -38,6 +38,13 @@ def server() -> Iterator[DemoServer]:
 
 
 @pytest.fixture
+def slow_server() -> Iterator[DemoServer]:
+    """A server whose slow page does not answer during a test."""
+    with serving(slow_s=300.0) as running:
+        yield running
+
+
+@pytest.fixture
 def orbweb(tmp_path: Path) -> Run:
     def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         environ = {**os.environ, "TERM": "dumb"} | options.pop("environ", {})
@@ -243,7 +250,7 @@ def test_a_limit_is_a_good_end_and_resume_goes_on(
 ) -> None:
     done = orbweb(server.url, *QUICK, "-d", "out", "-n", "3", "--no-images")
     assert done.returncode == 0
-    assert last_line(done).startswith("Stopped at the limit of pages: 3 pages")
+    assert last_line(done).startswith("Stopped at the page limit: 3 pages")
     told = json.loads(orbweb("status", "out", "--json").stdout)
     assert (told["state"], told["counts"]["page"]) == ("stopped", 3)
     assert orbweb("resume", "out", "-q").returncode == 0
@@ -256,12 +263,12 @@ def test_a_limit_is_a_good_end_and_resume_goes_on(
     [
         (["crawl"], 2, "there is no URL to start from"),
         (["crawl", "mailto:a@b.test"], 2, "not supported"),
-        (["crawl", "http://[::1"], 2, "is no URL"),
+        (["crawl", "http://[::1"], 2, "is not a valid URL"),
         (["crawl", "a.test", "-d", "file/below"], 3, "file"),
         (
             ["a.test", "-d", "new", "-H", "Cookie: env:NO_SUCH"],
             2,
-            "the environment holds no NO_SUCH",
+            "environment variable NO_SUCH is not set",
         ),
         (["crawl", "--config", "missing.toml"], 2, "missing.toml: No such file"),
         (["resume", "missing"], 2, "holds no crawl"),
@@ -340,19 +347,26 @@ def test_one_signal_stops_and_keeps_all(
 def test_a_signal_before_the_first_request_is_heeded(
     orbweb: Run, server: DemoServer, tmp_path: Path
 ) -> None:
-    """The state is open, and nothing has begun: even then it is a stop like others."""
+    """The state is open and nothing has begun: the crawl still stops as usual."""
     program = f"""
 import os, signal, sys
-from crawler import cli
-from crawler.cli import running
-from tests.helpers.paths import PROGRAM, ROOT
-opened = running.open_crawl
-def interrupted(*args, **more):
-    crawl = opened(*args, **more)
+from crawler.cli.running import Task, run_tasks
+from crawler.cli.terminal.verbosity import Verbosity
+from crawler.engine.builder import open_crawl
+from crawler.model.config import Config, PolitenessConfig, ScopeConfig
+
+def open_interrupted(config, *, mode):
+    crawl = open_crawl(config, mode=mode)
     os.kill(os.getpid(), signal.SIGTERM)
     return crawl
-running.open_crawl = interrupted
-sys.exit(cli.run(["crawl", {server.url!r}, "-d", "out", *{QUICK!r}]))
+
+config = Config(
+    seeds=({server.url!r},),
+    dir="out",
+    politeness=PolitenessConfig(wait=0, per_host=8),
+    scope=ScopeConfig(rules=("-slow|busy",)),
+)
+sys.exit(run_tasks([Task(config, "new", open_interrupted)], Verbosity()))
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -368,9 +382,9 @@ sys.exit(cli.run(["crawl", {server.url!r}, "-d", "out", *{QUICK!r}]))
 
 
 def test_a_second_signal_does_not_wait(
-    orbweb: Run, server: DemoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    orbweb: Run, slow_server: DemoServer, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("crawler.demo.server.SLOW_S", 300.0)
+    server = slow_server
     slow = f"{server.url}slow.html"
     with crawling(server, tmp_path / "out", slow, "--wait", "0", "-l", "0") as process:
         assert process.stderr is not None
@@ -379,7 +393,7 @@ def test_a_second_signal_does_not_wait(
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=300)
     assert process.returncode == 130
-    monkeypatch.setattr("crawler.demo.server.SLOW_S", 0.0)
+    server.slow_s = 0.0
     stream = tmp_path / "out" / "records.jsonl"
     assert slow not in {row.get("url") for row in records(stream)}
     assert orbweb("resume", "out", "-q").returncode == 0

@@ -116,15 +116,19 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def our_mistake(run: Session) -> int:
+def internal_error(run: Session) -> int:
     program = (
-        "import sys; from crawler.cli.commands import main, running\n"
-        "def broken(*args, **more): raise RuntimeError('our mistake')\n"
-        "running.open_crawl = broken; main.main()\n"
+        "import click; from crawler.cli import main\n"
+        "@click.command()\n"
+        "def broken(): raise RuntimeError('broken on purpose')\n"
+        "main(broken)\n"
     )
-    return run(
-        "crawl", run.site.url("/"), "-d", "out", program=[sys.executable, "-c", program]
+    code = run(program=[sys.executable, "-c", program])
+    assert run.told.startswith("Traceback")
+    assert run.told.splitlines()[-1] == (
+        "orbweb: internal error: RuntimeError: broken on purpose"
     )
+    return code
 
 
 def an_untrusted_certificate(run: Session) -> int:
@@ -143,7 +147,7 @@ PROVOKED: dict[int, list[Callable[[Session], int]]] = {
         lambda run: run.crawl("/", "--exclude", "slow"),
         lambda run: run.crawl("/", "-n", "1"),
     ],
-    1: [our_mistake],
+    1: [internal_error],
     2: [
         lambda run: run("crawl", "--no-such-option"),
         lambda run: run("resume", "nowhere"),

@@ -111,7 +111,7 @@ def test_no_crawl(folder: str, tmp_path: Path, monkeypatch, capsys) -> None:  # 
     monkeypatch.chdir(tmp_path)
     SqliteStore(tmp_path / "began" / "state").close()
     assert run(["status", folder]) == 2
-    assert f"{folder} holds no crawl; begin one" in capsys.readouterr().err
+    assert f"{folder} holds no crawl; start one" in capsys.readouterr().err
 
 
 def test_speed_is_that_of_the_last_ten_seconds_written(tmp_path: Path) -> None:

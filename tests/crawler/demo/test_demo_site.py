@@ -1,5 +1,4 @@
-"""The demo's site, asked by the standard library's client: whole, and misbehaving as
-promised."""
+"""The demo's site, fetched by the standard library: complete, and as its pages say."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from crawler.demo.server import MEDIA_TYPES, SITE, DemoServer, serving
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[DemoServer]:
-    with serving() as running:
+    with serving(slow_s=0.2) as running:
         yield running
 
 
@@ -33,10 +32,7 @@ def get(server: DemoServer, path: str) -> tuple[int, str, bytes]:
             return error.code, path, error.read()
 
 
-def test_it_misbehaves_as_its_pages_say(
-    server: DemoServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("crawler.demo.server.SLOW_S", 0.2)
+def test_it_misbehaves_as_its_pages_say(server: DemoServer) -> None:
     assert get(server, "visit")[:2] == (200, "visit.html")
     assert get(server, "lost.html")[0] == 404
     assert [get(server, "busy.html")[0] for _ in range(2)] == [503, 200]
@@ -50,7 +46,7 @@ def test_it_misbehaves_as_its_pages_say(
 @pytest.mark.parametrize(
     "path", ["../server.py", "%2e%2e/server.py", "images/", "/etc/passwd"]
 )
-def test_only_the_site_can_be_asked_for(server: DemoServer, path: str) -> None:
+def test_only_the_site_is_served(server: DemoServer, path: str) -> None:
     assert get(server, path)[0] == 404
 
 

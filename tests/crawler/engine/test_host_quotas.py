@@ -407,7 +407,7 @@ def test_hosts_explain_and_status_tell_what_was_spent(
         ),
         (
             ["explain", site.url("/b"), folder],
-            "budget    limits.max_bytes_per_host: 2000, reached",
+            "limit     limits.max_bytes_per_host: 2000, reached",
         ),
         (["explain", site.url("/b"), folder], "usage     2 pages, 2.13 kB, "),
         (["status", folder], "bodies   2.13 kB"),

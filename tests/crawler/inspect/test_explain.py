@@ -263,8 +263,10 @@ def test_robots_shows_the_line_that_decides(
     site = skips[1]
     assert run(["robots", site.base, "--test", "/secret/x", "--test", "/open"]) == 9
     text = capsys.readouterr().out
-    assert f"refuses {site.url('/secret/x')}  (robots.txt:3 Disallow: /secret/)" in text
-    assert f"allows  {site.url('/open')}  (robots.txt: no rule matches)" in text
+    assert (
+        f"disallows {site.url('/secret/x')}  (robots.txt:3 Disallow: /secret/)" in text
+    )
+    assert f"allows    {site.url('/open')}  (robots.txt: no rule matches)" in text
     assert run(["robots", site.base, "--test", "/open", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["record"]["rules_count"] == 1
 

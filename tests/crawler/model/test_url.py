@@ -305,14 +305,14 @@ def test_seed(text: str, url: str, assumed: bool) -> None:
     [
         ("ftp://example.com/", "the scheme ftp is not supported"),
         ("mailto:a@b", "the scheme mailto is not supported"),
-        ("", "is no URL"),
-        ("   ", "is no URL"),
-        ("http://", "is no URL"),
-        ("https://[::", "is no URL"),
-        ("exa mple.com", "is no URL"),
-        ("h\udcff.example", "is no URL"),
+        ("", "is not a valid URL"),
+        ("   ", "is not a valid URL"),
+        ("http://", "is not a valid URL"),
+        ("https://[::", "is not a valid URL"),
+        ("exa mple.com", "is not a valid URL"),
+        ("h\udcff.example", "is not a valid URL"),
         ("http://me:secret@example.com/", "with a user name"),
-        ("x" * 9000, "is no URL"),
+        ("x" * 9000, "is not a valid URL"),
     ],
 )
 def test_refused_seed(text: str, says: str) -> None:

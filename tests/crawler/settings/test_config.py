@@ -180,7 +180,7 @@ MISTAKES = [
     ("job = 3", "crawl.toml:1: a job is a table: write [[job]]"),
     (
         "http.timeout = 'soon'",
-        "crawl.toml:1: [http] timeout: 'soon' is no duration; write seconds",
+        "crawl.toml:1: [http] timeout: 'soon' is not a valid duration; write seconds",
     ),
     (
         "robots.max_age = '25h'",
@@ -188,15 +188,15 @@ MISTAKES = [
     ),
     (
         "http.max_body = '1X'",
-        "crawl.toml:1: [http] max_body: '1X' is no size; write bytes",
+        "crawl.toml:1: [http] max_body: '1X' is not a valid size; write bytes",
     ),
     (
         "scope.within = 'hots'",
-        "crawl.toml:1: [scope] within: 'hots' is none of host, domain,",
+        "crawl.toml:1: [scope] within: 'hots' is not one of host, domain,",
     ),
     (
         "records.record = ['robots', 'skip']",
-        "'skip' is none of skips, robots; did you mean 'skips'?",
+        "'skip' is not one of skips, robots; did you mean 'skips'?",
     ),
     (
         "scope.rules = ['+a', '-(']",
@@ -207,20 +207,20 @@ MISTAKES = [
         "'/x' must be + (take) or - (leave) followed by a pattern",
     ),
     ("scope.domains = ['a b']", "'a b' is no domain; write it as example.com"),
-    ("http.allow_net = ['10/8/8']", "'10/8/8' is no network"),
+    ("http.allow_net = ['10/8/8']", "'10/8/8' is not a valid network"),
     ("http.resolve = ['a:443']", "'a:443' is not HOST:PORT:ADDR"),
     ("http.resolve = ['a:443:1.2.3.4,b']", "'a:443:1.2.3.4,b' is not HOST:PORT:ADDR"),
     ("http.ca_file = '/no/such.pem'", "/no/such.pem can't be read: No such file"),
     ("http.ca_file = '/dev/null'", "/dev/null holds no certificates in PEM form"),
-    ("retry.statuses = ['6xx']", "'6xx' is no status"),
+    ("retry.statuses = ['6xx']", "'6xx' is not an HTTP status"),
     ("images.name = '{hots}'", "[images] name: '{hots}' is no template"),
     ("images.name = '../{sha256}'", "must be a relative path without '.' and '..'"),
-    ("fail_on = '5'", "'5' is neither any nor seed nor a share such as 5%"),
-    ('http.headers = {"a b" = "1"}', "'a b' is no header name"),
+    ("fail_on = '5'", "'5' is not any, seed or a share such as 5%"),
+    ('http.headers = {"a b" = "1"}', "'a b' is not a valid header name"),
     ('http.headers = {A = "1\\n2"}', "the value of A holds a line break"),
     ('http.headers = {Cookie = "a=b"}', 'write Cookie = "env:NAME"'),
     ("seeds = ['ftp://a.test']", "the scheme ftp is not supported"),
-    ("a = ", "crawl.toml: not TOML: Invalid value (at"),
+    ("a = ", "crawl.toml: not valid TOML: Invalid value (at"),
     ("[[job]]\n[[job]]\nx = 1", "crawl.toml:3: there is no x"),
     ("[[job]]\njobs = 'in_order'", "crawl.toml:2: there is no jobs"),
     ("concurrency = 2001-01-01", "expected a whole number, got a date"),
@@ -245,7 +245,10 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 def test_mistakes_outside_the_file() -> None:
     for environ, message in (
-        ({"CRAWL_HTTP_TIMEOUT": "soon"}, "CRAWL_HTTP_TIMEOUT: 'soon' is no duration"),
+        (
+            {"CRAWL_HTTP_TIMEOUT": "soon"},
+            "CRAWL_HTTP_TIMEOUT: 'soon' is not a valid duration",
+        ),
         ({"CRAWL_HTTP_TIMOUT": "1"}, "did you mean CRAWL_HTTP_TIMEOUT?"),
     ):
         with pytest.raises(UsageError) as caught:
@@ -382,7 +385,7 @@ def test_secrets_are_named_in_the_state_and_revealed_for_the_client(
         "Authorization": "t0ken",
         "X-Api-Key": "s3cret",
     }
-    with pytest.raises(UsageError, match="the environment holds no TOKEN"):
+    with pytest.raises(UsageError, match="environment variable TOKEN is not set"):
         revealed(config.http, {})
     (tmp_path / "key").unlink()
     with pytest.raises(UsageError, match="can't read"):

@@ -130,7 +130,7 @@ def test_a_view_in_json(lines: list[str]) -> None:
             Snapshot(elapsed_s=1.0, pages=1)
         )  # what ends sooner speaks for itself
         view.update(Snapshot(elapsed_s=11.0, pages=5))
-        view.say("Finished")
+        view.message("Finished")
         view.stopping()
         view.close()
     events = [json.loads(line) for line in lines]

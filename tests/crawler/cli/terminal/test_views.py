@@ -84,7 +84,7 @@ def test_quiet_says_only_what_must_be_said() -> None:
     view = NoView(stream)
     view.update(BUSY)
     view.close()
-    view.say("done\x1b[31m")
+    view.message("done\x1b[31m")
     assert stream.getvalue() == "done?[31m\n"
 
 
@@ -94,7 +94,7 @@ def live(stream: io.StringIO, environ: dict[str, str]) -> str:
     view.update(BUSY)
     view.update(BUSY)
     view.close()
-    view.say("done")
+    view.message("done")
     return stream.getvalue()
 
 
@@ -107,7 +107,7 @@ def test_the_live_view_draws_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> N
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
     pieces = (
         "docs.test", "https://docs.test/now", "12.4 pages/s", "1,905 of 2,677 known",
-        "read 123 MB", "cdn.test", "404 Not Found", "read_timeout", "Ctrl-C",
+        "received 123 MB", "cdn.test", "404 Not Found", "read_timeout", "Ctrl-C",
     )  # fmt: skip
     for piece in pieces:
         assert piece in plain, piece

@@ -1,0 +1,82 @@
+"""What a command reports while it crawls: the view, and the log of exchanges."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from crawler.cli.terminal.formatting import counted
+from crawler.cli.terminal.log import JsonLog, JsonView, Log, LogFile, TextLog, to_stream
+from crawler.cli.terminal.verbosity import Verbosity
+from crawler.cli.terminal.views import View, choose_view
+from crawler.engine.builder import Crawl
+from crawler.model.config import Config
+from crawler.model.records import Record
+
+
+class Reporter:
+    """The view on stderr, and the log on stderr or in a file, of one command."""
+
+    def __init__(
+        self, verbosity: Verbosity, title: str, configs: Sequence[Config]
+    ) -> None:
+        self._json: JsonLog | None = None
+        self.log: Log
+        if verbosity.as_json and not verbosity.file:
+            self._json = JsonLog(to_stream(sys.stderr), time.time)
+            self.view: View = JsonView(self._json, quiet=verbosity.quiet)
+        else:
+            shared = (
+                any("-" in config.output for config in configs) and sys.stdout.isatty()
+            )
+            self.view = choose_view(
+                sys.stderr, title, os.environ, quiet=verbosity.quiet, shared=shared
+            )
+        self._out = LogFile(verbosity.file) if verbosity.file else None
+        self._file = None if self._out is None else _log_to(self._out, verbosity)
+        self._log = self._file or self._json or TextLog(self.view.write)
+        self._logs_exchanges = verbosity.verbose and (
+            not verbosity.quiet or self._file is not None
+        )
+
+    def message(self, text: str) -> None:
+        """One line for the user, and for the log file."""
+        self.view.message(text)
+        if self._file is not None:
+            self._file.message(text)
+
+    def report_error(self, text: str) -> bool:
+        """Log why the command fails. True if stderr is a log, and need not be told."""
+        if self._file is not None:
+            self._file.message(text, "error")
+        if self._json is not None:
+            self._json.message(text, "error")
+        return self._json is not None
+
+    def close(self) -> None:
+        """Close the log file."""
+        if self._out is not None:
+            self._out.close()
+
+    def attach(self, crawl: Crawl, on_record: Callable[[Record], None]) -> None:
+        """Log the exchanges and records of `crawl`, and call `on_record` with each."""
+        if crawl.lost:
+            self.message(
+                "orbweb: the machine stopped before the last records reached the disk; "
+                f"{counted(crawl.lost, 'URL')} will be fetched again"
+            )
+        if self._logs_exchanges:
+            crawl.events.on_exchange(self._log.exchange)
+
+        def listen(record: Record) -> None:
+            on_record(record)
+            if self._logs_exchanges:
+                self._log.record(record)
+
+        crawl.events.on_record(listen)
+
+
+def _log_to(file: LogFile, verbosity: Verbosity) -> Log:
+    return JsonLog(file, time.time) if verbosity.as_json else TextLog(file, time.time)

@@ -1,0 +1,81 @@
+"""The last line of a crawl: how it ended, where the records are, what to type next."""
+
+from __future__ import annotations
+
+import shlex
+
+from crawler.cli.terminal.formatting import counted
+from crawler.engine.builder import Summary
+from crawler.model.config import Config
+from crawler.model.units import show_seconds
+from crawler.workspace.outputs import output_files
+
+_FINISH_REASONS = {
+    "done": "Finished",
+    "parked": "Finished, except for hosts that do not respond",
+    "limit_pages": "Stopped at the page limit",
+    "limit_time": "Stopped at the time limit",
+    "limit_bytes": "Stopped at the download limit",
+    "signal": "Stopped, nothing is lost",
+    "error": "Stopped by an error",
+}
+_FAILURES = {
+    4: "Failed, no seed could be fetched",
+    5: "Failed, no seed's certificate could be verified",
+    6: "Failed, every seed URL was refused",
+    8: "Finished with more failures than --fail-on allows",
+    9: "Failed, every seed is excluded by robots.txt or by the scope",
+}
+"""By exit code; see `exit_status.py`."""
+
+_CHANGES = ("new", "changed", "unchanged")
+_COUNTED = ("page", "image", "file", "redirect", "error", "skip")
+_ALWAYS_SHOWN = ("page", "image", "error")
+
+
+def result_line(summary: Summary, config: Config, last_error: str = "") -> str:
+    """The line. `last_error` is the message of the URL that failed last."""
+    took = show_seconds(summary.elapsed_s)
+    return (
+        f"{_ending(summary, last_error)}: {_numbers(summary)} in {took}. "
+        f"{_records(config)}Next: {_next(summary, config)}"
+    )
+
+
+def _ending(summary: Summary, last_error: str) -> str:
+    ending = _FAILURES.get(summary.exit_code) or _FINISH_REASONS[summary.finish_reason]
+    if summary.exit_code == 4 and summary.counts["file"]:
+        ending = "Failed, the seeds led to no page"
+    if summary.exit_code in (4, 5, 6) and last_error:
+        ending += f" ({last_error})"
+    return ending
+
+
+def _numbers(summary: Summary) -> str:
+    counts = summary.counts
+    numbers = ", ".join(
+        counted(counts[state], state)
+        for state in _COUNTED
+        if counts[state] or state in _ALWAYS_SHOWN
+    )
+    if summary.parked:
+        hosts = counted(sum(hosts.hosts for hosts in summary.parked), "host")
+        urls = counted(sum(hosts.urls for hosts in summary.parked), "URL")
+        numbers += f", {urls} of {hosts} waiting"
+    if summary.changes:
+        changes = (f"{summary.changes.get(how, 0):,} {how}" for how in _CHANGES)
+        numbers += f" ({', '.join(changes)})"
+    return numbers
+
+
+def _records(config: Config) -> str:
+    files = output_files(config)
+    return f"Records: {', '.join(map(str, files))}. " if files else ""
+
+
+def _next(summary: Summary, config: Config) -> str:
+    if summary.next_command:
+        return summary.next_command
+    if not summary.counts["page"] and config.seeds:  # the first seed shows why
+        return f"orbweb fetch {shlex.quote(config.seeds[0])}"
+    return f"orbweb status {shlex.quote(config.dir)}"
