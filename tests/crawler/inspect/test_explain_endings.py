@@ -412,6 +412,6 @@ def test_each_reason_of_a_skip_is_told_with_its_rule(
         assert (found.robots.allowed is False) == (reason == "robots")
         today = None if found.refused is None else found.refused.code
         assert today == (None if reason in DECIDED_BY_BODY else reason)
-        assert found.refused is None or found.refused.rule == found.known.why
+        assert found.refused is None or found.refused.rule == found.known.detail
         assert run(["explain", case.url, str(case.folder)]) == 0
         assert case.says in capsys.readouterr().out
