@@ -1,14 +1,14 @@
-"""The character set of a document, decided as browsers do (HTML Standard, section
-13.2.3).
+"""The character encoding of a document, found as browsers find it (HTML Standard,
+section 13.2.3).
 
-A byte order mark, else the charset of the Content-Type, else what a `<meta>` or an XML
-declaration says, else windows-1252. Browsers look for it in the first 1024 bytes, and
-begin again when their parser meets it later; looking in the first 16 KiB comes to the
-same and needs no second start.
+It is told by a byte order mark, else by the charset of the Content-Type, else by a
+`<meta>` or an XML declaration; else it is windows-1252. Browsers search the first 1024
+bytes for a declaration, and start anew when their parser meets one later; to search the
+first 16 KiB has the same result without a second start.
 
 Names are labels of the WHATWG Encoding Standard (`latin1` is windows-1252). Python's
-own registry, in which `base64` and `zip` are encodings too, is never asked for a name
-from the network.
+own registry, where `base64` and `zip` are encodings too, is never given a name from the
+network.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 from webencodings import Encoding, lookup
 
-_USUAL = 1024
-_PRESCANNED = 16 * 1024
+_FIRST_PRESCAN = 1024
+_MAX_PRESCAN = 16 * 1024
 _BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
     (b"\xfe\xff", "utf-16be"),
@@ -35,7 +35,7 @@ _ATTRIBUTE = (
     rf"""(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"[^"]*+"|'[^']*+'|(?!["'])[^{_SPACE}>]*+))?+"""
 )
 _ATTRIBUTES = rf"(?:[{_SPACE}/]*+{_ATTRIBUTE})*+[{_SPACE}/]*+"
-# The prescan knows no raw text: it reads meta elements in scripts and titles too.
+# The prescan has no raw text: it reads meta elements in scripts and titles too.
 _META = re.compile(
     r"[^<]*+(?:<(?:"
     rf"!--(?:>|->|(?:[^-]++|-(?!->))*+-->)|[!?](?!--)[^>]*+>|/[^a-z>][^>]*+>|/>"
@@ -58,33 +58,35 @@ _XML_ENCODING = re.compile(
 
 
 class Markup(NamedTuple):
-    """A document for who looks for its tags. In most encodings a byte of ASCII is that
-    character wherever it stands, so tags are found in the bytes, and only the parts
-    that matter are decoded; the whole would cost as much as half of finding the tags.
+    """A document in the form in which its tags are found.
+
+    In most encodings a byte of ASCII is that character wherever it stands. So tags are
+    found in the bytes, and only the wanted parts are decoded: decoding the whole would
+    cost half as much as finding the tags.
     """
 
     text: str
-    """A character for each byte, or all of it decoded where the encoding is not of that
-    kind."""
+    """One character for each byte; or the decoded document, where the encoding is in
+    _NOT_ASCII_SAFE."""
     charset: str
     """The standard's name of the encoding (`windows-1252`)."""
-    said: Callable[[str], str]
-    """From a part of `text` to what it says. Invalid sequences become U+FFFD."""
+    decode: Callable[[str], str]
+    """Decodes a part of `text`. Invalid sequences become U+FFFD."""
 
 
-_OF_SEVERAL_BYTES = {
-    "big5", "euc-jp", "euc-kr", "gb18030", "gbk", "iso-2022-jp", "replacement", "shift_jis",
-    "utf-16be", "utf-16le",
+_NOT_ASCII_SAFE = {
+    "big5", "euc-jp", "euc-kr", "gb18030", "gbk", "iso-2022-jp", "replacement",
+    "shift_jis", "utf-16be", "utf-16le",
 }  # fmt: skip
-"""In these an ASCII byte may be part of another character."""
+"""In these encodings a byte of ASCII may be part of another character."""
 
 
 def markup(body: bytes, header: str | None, limit: int) -> Markup:
-    """The first `limit` bytes of a document; `header`: the charset of its
+    """The first `limit` bytes of a document; `header` is the charset of its
     Content-Type."""
-    encoding, mark = decide(body, header)
+    encoding, mark = sniff_encoding(body, header)
     part = body[mark:limit] if mark or len(body) > limit else body
-    if encoding.name in _OF_SEVERAL_BYTES:
+    if encoding.name in _NOT_ASCII_SAFE:
         return Markup(
             encoding.codec_info.decode(part, "replace")[0], encoding.name, str
         )
@@ -93,36 +95,38 @@ def markup(body: bytes, header: str | None, limit: int) -> Markup:
 
 @cache
 def _decoder(encoding: Encoding) -> Callable[[str], str]:
-    decode = encoding.codec_info.decode
+    codec = encoding.codec_info.decode
 
-    def said(text: str) -> str:
-        return text if text.isascii() else decode(text.encode("latin-1"), "replace")[0]
+    def decode(text: str) -> str:
+        return text if text.isascii() else codec(text.encode("latin-1"), "replace")[0]
 
-    return said
+    return decode
 
 
-def decide(body: bytes, header: str | None) -> tuple[Encoding, int]:
-    """The encoding of an HTML document, and the length of its byte order mark."""
+def sniff_encoding(body: bytes, header: str | None) -> tuple[Encoding, int]:
+    """The encoding of an HTML document, and the bytes of its byte order mark."""
     for mark, name in _BYTE_ORDER_MARKS:
         if body.startswith(mark):
-            return _standard(name), len(mark)
+            return _encoding(name), len(mark)
     encoding = lookup(header) if header else None
-    return encoding or _prescan(body) or _standard("windows-1252"), 0
+    return encoding or _prescan(body) or _encoding("windows-1252"), 0
 
 
 def declared_by_xml(body: bytes) -> Encoding | None:
-    """The encoding that an XML declaration names ("get an XML encoding")."""
-    found = _XML_ENCODING(body[:_PRESCANNED].decode("latin-1"))
-    return _readable(lookup(found[1] or found[2])) if found else None
+    """The encoding in the XML declaration ("get an XML encoding")."""
+    found = _XML_ENCODING(body[:_MAX_PRESCAN].decode("latin-1"))
+    return _usable(lookup(found[1] or found[2])) if found else None
 
 
 def _prescan(body: bytes) -> Encoding | None:
-    """What the document says of itself ("prescan a byte stream to determine its
+    """The encoding that the document declares ("prescan a byte stream to determine its
     encoding")."""
     if body[:6] in _UTF_16_XML:
-        return _standard(_UTF_16_XML[body[:6]])
-    declared = _declared_by_meta(body[:_USUAL]) or _declared_by_meta(body[:_PRESCANNED])
-    return _readable(declared) if declared else declared_by_xml(body)
+        return _encoding(_UTF_16_XML[body[:6]])
+    declared = _declared_by_meta(body[:_FIRST_PRESCAN]) or _declared_by_meta(
+        body[:_MAX_PRESCAN]
+    )
+    return _usable(declared) if declared else declared_by_xml(body)
 
 
 def _declared_by_meta(head: bytes) -> Encoding | None:
@@ -140,8 +144,7 @@ def _declared_by_meta(head: bytes) -> Encoding | None:
 
 @lru_cache(maxsize=32)
 def _label(written: str) -> str | None:
-    """The label in the attributes of one meta element, of what is written in its
-    tag."""
+    """The label of an encoding in the attributes of a meta element."""
     values: dict[str, str] = {
         name.lower(): double or single or bare
         for name, double, single, bare in reversed(_EACH_ATTRIBUTE(written))
@@ -154,16 +157,17 @@ def _label(written: str) -> str | None:
     return str(found[1] or found[2] or found[3] or "") if found else None
 
 
-def _readable(encoding: Encoding | None) -> Encoding | None:
-    """Whoever could read the declaration as ASCII does not read UTF-16."""
+def _usable(encoding: Encoding | None) -> Encoding | None:
+    """The encoding to use for a declared one: a declaration that was readable as ASCII
+    is not in UTF-16."""
     if encoding is None:
         return None
     if encoding.name in ("utf-16le", "utf-16be"):
-        return _standard("utf-8")
-    return _standard("windows-1252") if encoding.name == "x-user-defined" else encoding
+        return _encoding("utf-8")
+    return _encoding("windows-1252") if encoding.name == "x-user-defined" else encoding
 
 
-def _standard(name: str) -> Encoding:
+def _encoding(name: str) -> Encoding:
     encoding = lookup(name)
     assert encoding is not None
     return encoding

@@ -1,9 +1,9 @@
-"""What a body is: its media type by its Content-Type and its first bytes (WHATWG MIME
+"""The media type of a body, by its Content-Type and its first bytes (WHATWG MIME
 Sniffing).
 
-The essentials of the standard: an image is what its first bytes say, whatever it is
-called; the Content-Type is believed for the rest; where there is none, HTML, XML and
-PDF are recognised. Plain text is never taken for HTML.
+The essentials of the standard: the first bytes of an image decide, whatever the
+Content-Type is; for anything else the Content-Type is believed; without one, HTML, XML
+and PDF are recognised. Plain text is never taken for HTML.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _SPACE = r"\t\n\r "
 _ESSENCE = re.compile(rf"[{_SPACE}]*({_TOKEN}/{_TOKEN})[{_SPACE}]*(?:;|\Z)").match
 _PARAMETER = re.compile(
-    rf"""[{_SPACE}]*+([^;=]*+)(?:=(?:"((?:[^"\\]++|\\.|\\\Z)*+)(?:"[^;]*+|\Z)|([^;]*+)))?+(?:;|\Z)""",
+    rf"""[{_SPACE}]*+([^;=]*+)"""
+    r"""(?:=(?:"((?:[^"\\]++|\\.|\\\Z)*+)(?:"[^;]*+|\Z)|([^;]*+)))?+(?:;|\Z)""",
     re.DOTALL,
 ).match
 _NAME = re.compile(_TOKEN).fullmatch
 _VALUE = re.compile(r"[\t -~\x80-\xff]*").fullmatch
-_LONGEST_HEADER = 1000
+_MAX_HEADER = 1000
 
 _UNKNOWN = frozenset({"unknown/unknown", "application/unknown", "*/*"})
 
 _HTML = re.compile(
-    rb"[\t\n\f\r ]*(?:<!--|<(?:!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT|TABLE|A|STYLE"
-    rb"|TITLE|B|BODY|BR|P)[ >])",
+    rb"[\t\n\f\r ]*(?:<!--|<(?:!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT"
+    rb"|TABLE|A|STYLE|TITLE|B|BODY|BR|P)[ >])",
     re.IGNORECASE,
 ).match
-# What may stand before the first element of XML; possessive, so that nobody can make it
-# slow.
+# What may stand before the first element of XML. It is possessive, so that no document
+# can make it slow.
 _PROLOG = rb"(?:\xef\xbb\xbf)?(?:[\t\n\r ]|<!--.*?-->|<!(?!--)[^>]*>|<\?.*?\?>)*+"
 _FEED = re.compile(_PROLOG + rb"<(rss|feed|rdf:RDF)[\t\n\r >]", re.DOTALL).match
 _SVG = re.compile(_PROLOG + rb"<(?:\w+:)?svg[\t\n\r >/]", re.DOTALL).match
@@ -40,15 +41,15 @@ _SNIFFED = 1445
 
 
 class MediaType(NamedTuple):
-    """`essence` is type/subtype in lower case; parameters have names in lower case."""
+    """The essence (type/subtype) and the names of parameters are in lower case."""
 
     essence: str
     parameters: dict[str, str]
 
 
 def parse_media_type(value: str) -> MediaType | None:
-    """A Content-Type's value, or None if it is none ("parse a MIME type")."""
-    return _parse(value[:_LONGEST_HEADER])
+    """The media type in a Content-Type ("parse a MIME type"); None: malformed."""
+    return _parse(value[:_MAX_HEADER])
 
 
 @lru_cache(maxsize=256)
@@ -76,7 +77,7 @@ def _unquoted(text: str) -> str:
 
 
 def sniff(declared: str | None, body: bytes) -> str:
-    """The media type of `body`, whose Content-Type declares the essence `declared`."""
+    """The media type of `body`; `declared` is the essence in its Content-Type."""
     image = image_type(body)
     if image:
         return image
@@ -93,7 +94,7 @@ def _feed_type(start: bytes) -> str | None:
 
 
 def image_type(body: bytes) -> str | None:
-    """The image format that the first bytes tell, as a media type."""
+    """The image format by the first bytes, as a media type; None: no known one."""
     found = _MAGIC(body)
     if not found:
         return None
@@ -103,11 +104,13 @@ def image_type(body: bytes) -> str | None:
     return "image/x-icon" if kind == "icon" else f"image/{kind}"
 
 
-# The two letters of a bitmap could be a text: the size of its second header tells too.
+# A text may begin with the two letters of a bitmap, so the size of its second header is
+# compared, too.
 _MAGIC = re.compile(
-    rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8[79]a)|(?P<webp>RIFF.{4}WEBP)"
-    rb"|(?P<icon>\0\0[\1\2]\0)|(?P<tiff>II\*\0|MM\0\*)|(?P<jxl>\xff\n|\0\0\0\x0cJXL \r\n\x87\n)"
-    rb"|(?P<iso>.{4}ftyp)|(?P<bmp>BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0)",
+    rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8[79]a)"
+    rb"|(?P<webp>RIFF.{4}WEBP)|(?P<icon>\0\0[\1\2]\0)|(?P<tiff>II\*\0|MM\0\*)"
+    rb"|(?P<jxl>\xff\n|\0\0\0\x0cJXL \r\n\x87\n)|(?P<iso>.{4}ftyp)"
+    rb"|(?P<bmp>BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0)",
     re.DOTALL,
 ).match
 _ISO_BRANDS = {b"avif": "image/avif", b"avis": "image/avif"} | dict.fromkeys(
@@ -117,8 +120,8 @@ _ISO_BRANDS = {b"avif": "image/avif", b"avis": "image/avif"} | dict.fromkeys(
 
 
 def _iso_image(body: bytes) -> str | None:
-    """By the brands of an ISO base media file (ISO/IEC 14496-12 section 4.3), the first
-    known."""
+    """The image format by the brands of an ISO base media file (ISO/IEC 14496-12
+    section 4.3): AVIF if it is among them, else the first known one."""
     size = min(int.from_bytes(body[:4], "big"), 256)
     brands = [body[8:12], *(body[at : at + 4] for at in range(16, size, 4))]
     known = [_ISO_BRANDS[brand] for brand in brands if brand in _ISO_BRANDS]
@@ -145,7 +148,7 @@ _BINARY = frozenset([*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)]
 
 
 def _is_binary(start: bytes) -> bool:
-    """Whether the bytes hold some that no text holds ("binary data byte")."""
+    """Whether there is a byte that text does not contain ("binary data byte")."""
     return not start.startswith((b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe")) and not (
         _BINARY.isdisjoint(start)
     )

@@ -29,7 +29,7 @@ from PIL import Image
 from selectolax.lexbor import LexborHTMLParser
 
 from crawler.extract import extract
-from crawler.extract.charset import decide, markup
+from crawler.extract.charset import markup, sniff_encoding
 from crawler.extract.html.tags import start_tags
 from crawler.extract.images.formats import read_header
 from crawler.model.config import LimitsConfig
@@ -92,7 +92,7 @@ def whole(url: str, body: bytes, **options: Any) -> None:
 
 
 STAGES: dict[str, Callable[[str, bytes], Any]] = {
-    "decide the charset": lambda url, body: decide(body, None),
+    "sniff the encoding": lambda url, body: sniff_encoding(body, None),
     "... and find the tags": lambda url, body: list(
         start_tags(markup(body, None, 2**24).text)
     ),

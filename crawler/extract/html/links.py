@@ -1,42 +1,46 @@
-"""Links and pictures gathered from a document that is no page, each once, within a
-bound."""
+"""The links and images of a document that is no page, each once, within bounds."""
 
 from __future__ import annotations
 
 from crawler.model.documents import ImageLink, Link, LinkKind
 from crawler.model.url import Base
 
-MOST_CHARACTERS = 8 * 2**20
-"""Of all addresses of one document together: a long base makes much of short ones."""
+MAX_URL_CHARACTERS = 8 * 2**20
+"""Characters of all URLs of one document together. A long base URL turns many short
+relative URLs into hundreds of megabytes."""
 
 
-class Links:
-    """`limit` is of links, and again of pictures. What is also a picture is no link."""
+class LinkCollector:
+    """Joins URLs with `base` and collects them, `max_links` links and as many images.
 
-    def __init__(self, base: Base, limit: int) -> None:
+    A URL that is both is an image.
+    """
+
+    def __init__(self, base: Base, max_links: int) -> None:
         self._base = base
-        self._limit = limit
-        self._room = MOST_CHARACTERS
+        self._max_links = max_links
+        self._characters_left = MAX_URL_CHARACTERS
         self._links: dict[str, Link] = {}
         self._images: dict[str, ImageLink] = {}
 
     @property
     def full(self) -> bool:
-        """Whether there are as many links as there may be."""
-        return len(self._links) >= self._limit or self._room <= 0
+        """Whether no further link is collected."""
+        return len(self._links) >= self._max_links or self._characters_left <= 0
 
     def add(self, href: str, kind: LinkKind) -> None:
-        """Adds the page at `href`, as written; nothing if it leads nowhere."""
+        """Collect the page at `href`, which is as written; ignored if no URL."""
         url = self._base.join(href) if href and not self.full else None
         if url is not None and url not in self._links:
-            self._room -= len(url)
+            self._characters_left -= len(url)
             self._links[url] = Link(url, kind)
 
     def add_image(self, href: str, kind: LinkKind) -> None:
-        room = len(self._images) < self._limit and self._room > 0
-        url = self._base.join(href) if href and room else None
+        """Collect the image at `href`, which is as written; ignored if no URL."""
+        full = len(self._images) >= self._max_links or self._characters_left <= 0
+        url = self._base.join(href) if href and not full else None
         if url is not None and url not in self._images:
-            self._room -= len(url)
+            self._characters_left -= len(url)
             self._images[url] = ImageLink(url, kind)
 
     @property

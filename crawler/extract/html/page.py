@@ -1,9 +1,7 @@
-"""What an HTML document says: its links, its pictures, and what it declares in its
-head.
+"""The content of an HTML document: links, images, and the declarations in its head.
 
-Collected as written first, duplicates left out, and made absolute at the end, when the
-one `<base href>` that counts is known. A URL that a page both links and shows is a
-picture.
+URLs are collected as written, each once, and made absolute at the end, when the one
+`<base href>` that counts is known. A URL that is both a link and an image is an image.
 """
 
 from __future__ import annotations
@@ -13,17 +11,18 @@ from collections.abc import Callable, Mapping
 from html import unescape
 
 from crawler.extract.charset import Markup
-from crawler.extract.html.images import ELEMENTS, Pictures, shown_in_passing
-from crawler.extract.html.links import MOST_CHARACTERS
+from crawler.extract.html.images import ELEMENTS, ImageCollector, inline_style_images
+from crawler.extract.html.links import MAX_URL_CHARACTERS
 from crawler.extract.html.tags import attributes, start_tags
 from crawler.model.documents import ImageLink, Link, LinkKind, Page
 from crawler.model.url import Base
 
-_LONGEST_TEXT = 1000
-"""Characters of a title, a link's text and so on that are kept."""
+_MAX_TEXT = 1000
+"""Characters of a title, a link's text and the like; the rest is cut off."""
 
 _REFRESH = re.compile(
-    r"[\t\n\f\r ]*+(?:\d++|(?=\.))[\d.]*+(?:[\t\n\f\r ]*+[;,][\t\n\f\r ]*+|[\t\n\f\r ]++)"
+    r"[\t\n\f\r ]*+(?:\d++|(?=\.))[\d.]*+"
+    r"(?:[\t\n\f\r ]*+[;,][\t\n\f\r ]*+|[\t\n\f\r ]++)"
     r"(?:url[\t\n\f\r ]*+=[\t\n\f\r ]*+)?+"
     r"""(?:"([^"]*+)|'([^']*+)|(.*+))""",
     re.IGNORECASE | re.DOTALL,
@@ -34,7 +33,7 @@ _FEEDS = frozenset(
     {"application/rss+xml", "application/atom+xml", "application/feed+json"}
 )
 _PAGES = frozenset({"", "text/html", "application/xhtml+xml"})
-_SHARED_PICTURES = frozenset(
+_SOCIAL_IMAGES = frozenset(
     {
         "og:image",
         "og:image:url",
@@ -57,41 +56,41 @@ def read_page(
     with_text: bool = False,
     xml: bool = False,
 ) -> Page:
-    """The Page that `markup`, found at `url`, describes.
+    """The Page in `markup`, whose URL is `url`.
 
     Links and images together are at most `max_links`; the rest of the document is not
-    looked at. `with_text` asks for the links' texts. `xml`: the document is XHTML.
+    read. `with_text` asks for the links' texts. `xml`: the document is XHTML.
     """
     document = _Document(markup, with_text, max_links)
-    links, pictures, said = document.links, document.pictures, markup.said
+    links, images, decode = document.links, document.images, markup.decode
     for name, written, href, end, content_end in start_tags(markup.text, xml=xml):
         if href is not None:
             if not href or href in links:
                 continue
-            links.setdefault(href if href.isascii() else said(href), ("a", None, end))
+            links.setdefault(href if href.isascii() else decode(href), ("a", None, end))
         elif name in _TEXTS:
             _TEXTS[name](document, end, content_end)
         else:
-            values = attributes(written if written.isascii() else said(written))
+            values = attributes(written if written.isascii() else decode(written))
             if name in ELEMENTS:
-                ELEMENTS[name](pictures, values)
+                ELEMENTS[name](images, values)
             elif name in _TAGS:
                 _TAGS[name](document, values, end)
-        if len(links) + len(pictures.found) >= max_links:
+        if len(links) + len(images.found) >= max_links:
             break
     else:
-        shown_in_passing(markup, document.scripts, document.pictures)
+        inline_style_images(markup, document.scripts, images)
     return document.page(url, content_type)
 
 
 class _Document:
-    """The findings in one document, as written."""
+    """What was found in one document so far, as written."""
 
     def __init__(self, markup: Markup, with_text: bool, max_links: int) -> None:
-        self.text, self.charset, self.said = markup
+        self.text, self.charset, self.decode = markup
         self.with_text = with_text
         self.links: dict[str, tuple[LinkKind, str | None, int]] = {}
-        self.pictures = Pictures(max_links)
+        self.images = ImageCollector(max_links)
         self.base: str | None = None
         self.title: str | None = None
         self.lang: str | None = None
@@ -100,7 +99,7 @@ class _Document:
         self.robots: list[str] = []
         self.scripts: list[tuple[int, int]] = []
 
-    # What tags say by their attributes; `end` is the index after them.
+    # Elements by their attributes; `end` is the index after the start tag.
 
     def anchor(self, values: Mapping[str, str], end: int) -> None:
         self._add(
@@ -110,8 +109,8 @@ class _Document:
     def _add(
         self, href: str | None, kind: LinkKind, rel: str | None = None, end: int = 0
     ) -> None:
-        if href and (address := href.partition("#")[0]):
-            self.links.setdefault(address, (kind, rel, end))
+        if href and (url := href.partition("#")[0]):
+            self.links.setdefault(url, (kind, rel, end))
 
     def base_element(self, values: Mapping[str, str], _end: int) -> None:
         if self.base is None:
@@ -133,17 +132,17 @@ class _Document:
             if kind == "link_canonical" and self.canonical is None:
                 self.canonical = href
         elif not _ICONS.isdisjoint(rels):
-            self.pictures.add(href, "icon")
+            self.images.add(href, "icon")
         elif "preload" in rels and values.get("as") == "image":
-            self.pictures.img({**values, "src": href or ""})
+            self.images.img({**values, "src": href or ""})
 
     def meta(self, values: Mapping[str, str], _end: int) -> None:
         content = values.get("content", "")
         name = (
             values.get("name") or values.get("property") or values.get("itemprop", "")
         ).lower()
-        if name in _SHARED_PICTURES or name == "image":
-            self.pictures.add(content.strip(), "og")
+        if name in _SOCIAL_IMAGES or name == "image":
+            self.images.add(content.strip(), "og")
         elif name == "description" and self.description is None:
             self.description = _short(content)
         elif name == "robots" and len(self.robots) < 10:
@@ -153,30 +152,30 @@ class _Document:
         ):
             self._add(found[1] or found[2] or found[3], "meta_refresh")
 
-    # What elements say by the text in them, from `start` to `end`.
+    # Elements by the text in them, from `start` to `end`.
 
     def title_element(self, start: int, end: int) -> None:
         if self.title is None:
-            title = self.said(self.text[start:end][:10_000])
+            title = self.decode(self.text[start:end][:10_000])
             self.title = _short(unescape(title))
 
     def style(self, start: int, end: int) -> None:
-        self.pictures.add_style(self.said(self.text[start:end]))
+        self.images.add_style(self.decode(self.text[start:end]))
 
     def script(self, start: int, end: int) -> None:
         self.scripts.append((start, end))
 
     def page(self, url: str, content_type: str) -> Page:
-        """The findings as absolute URLs."""
+        """The Page, its URLs made absolute."""
         base = Base(url, self.charset)
         if self.base is not None and (joined := base.join(self.base)):
             base = Base(joined, self.charset)
-        images = self.pictures.absolute(base, MOST_CHARACTERS)
-        room = MOST_CHARACTERS - sum(map(len, images))
+        images = self.images.absolute(base, MAX_URL_CHARACTERS)
+        characters_left = MAX_URL_CHARACTERS - sum(map(len, images))
         return Page(
             content_type=content_type,
             charset=self.charset,
-            links=self._absolute_links(base, images, room),
+            links=self._absolute_links(base, images, characters_left),
             images=tuple(images.values()),
             title=self.title or None,
             description=self.description or None,
@@ -186,7 +185,7 @@ class _Document:
         )
 
     def _absolute_links(
-        self, base: Base, images: dict[str, ImageLink], room: int
+        self, base: Base, images: dict[str, ImageLink], characters_left: int
     ) -> tuple[Link, ...]:
         links: dict[str, Link] = {}
         join = base.join
@@ -194,8 +193,8 @@ class _Document:
             url = join(href)
             if url is None or url in links or url in images:
                 continue
-            room -= len(url)
-            if room < 0:
+            characters_left -= len(url)
+            if characters_left < 0:
                 break
             if rel is None and not self.with_text:
                 links[url] = Link(url, kind)
@@ -208,9 +207,9 @@ class _Document:
         """The text of the link whose start tag ends at `end`."""
         if not self.with_text or not end:
             return None
-        found = _LINK_END(self.text, end, end + 4 * _LONGEST_TEXT)
-        content = self.said(
-            self.text[end : found.start() if found else end + _LONGEST_TEXT]
+        found = _LINK_END(self.text, end, end + 4 * _MAX_TEXT)
+        content = self.decode(
+            self.text[end : found.start() if found else end + _MAX_TEXT]
         )
         return _short(unescape(_MARKUP.sub(" ", content))) or None
 
@@ -233,7 +232,7 @@ _TEXTS: dict[str, Callable[[_Document, int, int], None]] = {
 
 
 def _kind_of_link(rels: list[str], values: Mapping[str, str]) -> LinkKind | None:
-    """What a `<link>` leads to, if to something that a crawler fetches as a page."""
+    """The kind of a `<link>`; None: it leads to nothing that is fetched as a page."""
     if "canonical" in rels:
         return "link_canonical"
     if "next" in rels or "prev" in rels:
@@ -248,9 +247,7 @@ def _kind_of_link(rels: list[str], values: Mapping[str, str]) -> LinkKind | None
 
 
 def _short(text: str | None) -> str | None:
-    """With its white space collapsed, and cut if longer than any sensible one."""
+    """`text` with white space collapsed, cut at _MAX_TEXT characters."""
     return (
-        None
-        if text is None
-        else " ".join(text[: 10 * _LONGEST_TEXT].split())[:_LONGEST_TEXT]
+        None if text is None else " ".join(text[: 10 * _MAX_TEXT].split())[:_MAX_TEXT]
     )

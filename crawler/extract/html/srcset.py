@@ -1,5 +1,4 @@
-"""The `srcset` attribute (HTML Standard, section 4.8.4.3.11 "parsing a srcset
-attribute")."""
+"""The `srcset` attribute (HTML Standard, 4.8.4.3.11 "parsing a srcset attribute")."""
 
 from __future__ import annotations
 
@@ -8,31 +7,31 @@ from typing import NamedTuple
 
 _SPACE = r"\t\n\f\r "
 _URL = re.compile(rf"[{_SPACE},]*+([^{_SPACE}]++)").match
-# Descriptors end at a comma that no parenthesis holds; an open one holds all the rest.
+# Descriptors end at a comma outside parentheses; one that is never closed takes all.
 _DESCRIPTORS = re.compile(r"(?:[^,(]++|\([^)]*+(?:\)|\Z))*+,?+").match
 _DESCRIPTOR = re.compile(
     r"(\d+)([wh])|(-?)(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?x"
 ).fullmatch
 
 
+MAX_CANDIDATES = 1000
+"""Candidates of one attribute; the rest is ignored."""
+
+
 class Candidate(NamedTuple):
-    """One picture of several: its URL as written, its width in pixels where that is
-    said."""
+    """One image of several."""
 
     url: str
+    """As written."""
     width: int | None
-
-
-MOST_CANDIDATES = 1000
-"""Of one attribute; what follows is not looked at."""
+    """Pixels; None: no width descriptor."""
 
 
 def parse_srcset(value: str) -> list[Candidate]:
-    """The candidates of `value`, in order, without those whose descriptors are in
-    error."""
+    """The candidates of `value`, in order, without those with invalid descriptors."""
     candidates: list[Candidate] = []
     position = 0
-    while len(candidates) < MOST_CANDIDATES and (found := _URL(value, position)):
+    while len(candidates) < MAX_CANDIDATES and (found := _URL(value, position)):
         url, position = found[1], found.end()
         if url.endswith(","):
             candidates.append(Candidate(url.rstrip(","), None))
@@ -47,7 +46,7 @@ def parse_srcset(value: str) -> list[Candidate]:
 
 
 def _read(descriptors: list[str]) -> tuple[bool, int | None]:
-    """Whether the descriptors may stand together, and the width they name."""
+    """Whether the descriptors are a valid combination, and the width among them."""
     width: int | None = None
     seen: set[str] = set()
     for text in descriptors:

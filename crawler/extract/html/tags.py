@@ -1,33 +1,33 @@
 """The tags of an HTML document, one after the other, without building a tree.
 
-Theory. What a crawler takes from a page (links, pictures, the head's declarations)
-stands in start tags; of the tree it needs nothing. So this is the *tokenization* stage
-of the HTML Standard (section 13.2.5) and no more, written as one regular expression:
-everything up to the next tag that somebody wants is skipped inside the matcher, at the
-speed of C, and Python runs once for each wanted tag.
+Theory. What a crawler takes from a page (links, images, the head's declarations) is in
+start tags; it needs nothing of the tree. So this is the *tokenization* stage of the
+HTML Standard (section 13.2.5) and no more, written as one regular expression: all up to
+the next wanted tag is skipped inside the matcher, at the speed of C, and Python runs
+once for each wanted tag.
 
-Why no parser library. A tree costs ten times the document in memory, and a page written
-for the purpose costs far more: with the HTML Standard's rules for misnested formatting,
-300 kB can make Lexbor ask for more than 4 GB, and its time grows with the square of the
-depth (100 kB of `<div>` take half a second). lxml drops everything below depth 2048
-without a word. Here the time is linear in the document, the memory is that of its text,
-and depth does not exist. It is also faster: on real sites 0.5 to 0.8 of Lexbor's time
-for a tree and the attributes of these tags, and the whole of extraction, joins
-included, 0.35 to 0.6 of a lean use of lxml (`tests/benchmarks/extract.py`). The tests
-hold the result against Lexbor's.
+Why no parser library. A tree takes ten times the document's size in memory, and a page
+written for the purpose takes far more: with the HTML Standard's rules for misnested
+formatting, 300 kB can make Lexbor ask for more than 4 GB, and its time grows with the
+square of the depth (100 kB of `<div>` take half a second). lxml drops everything below
+depth 2048 silently. Here time is linear in the document, memory is that of its text,
+and depth does not exist. It is also faster: finding the tags takes 0.5 to 0.8 of what
+Lexbor takes for a tree and the attributes of these tags, and the whole of extraction,
+joins included, 0.35 to 0.6 of a lean use of lxml (measured on real sites by
+`tests/benchmarks/extract.py`). The tests compare the result with Lexbor's.
 
-What makes it linear: every repetition is possessive, so nothing is ever tried a second
-way once it has matched; the alternatives at a `<` are tried in turn, each reads at most
-the one tag (or comment) that begins there, and what fails there fails for the whole
+What makes it linear. Every repetition is possessive, so that nothing is tried a second
+way once it has matched. The alternatives at a `<` are tried in turn, and each reads at
+most the one tag (or comment) that begins there. Where all fail, they fail for the whole
 rest of the document, which the standard drops as well (end of file inside a tag or
-comment). So nothing is read more than three times.
+comment). So no character is read more than three times.
 
-Followed to the letter: names and attributes with or without quotes, duplicate
-attributes (the first counts), comments in all their endings, bogus comments, raw text
-(script with its escaped states, style, title, textarea, iframe, ...), character
-references in attribute values. Not followed, for want of a tree: `<plaintext>` or
-`<title>` inside SVG or a select; links inside `<template>` are reported, though a
-browser shows them only once a script has asked.
+Followed to the letter: names, attributes with and without quotes, duplicate attributes
+(the first counts), comments in all their endings, bogus comments, raw text (script with
+its escaped states, style, title, textarea, iframe, ...), character references in
+attribute values. Not followed, because that would need a tree: `<plaintext>` or
+`<title>` inside SVG or a select. Links inside `<template>` are reported, though a
+browser shows them only when a script has used the template.
 """
 
 from __future__ import annotations
@@ -42,11 +42,15 @@ _SPACE = r"\t\n\f\r "
 
 
 Tag = tuple[str, str, str | None, int, int]
-"""A start tag, as a plain tuple because there are so many: name in lower case; what is
-written between the name and the `>`, for `attributes` to read; of an `<a>` the href up
-to the fragment, if that is easily seen and no rel stands beside it; the index after the
-`>`; the end of its raw text, which for all but the raw text elements is that same
-index."""
+"""A start tag: name, attributes, href, end, content end. A plain tuple, because there
+are so many.
+
+The name is in lower case. The attributes are the text between the name and the `>`, for
+`attributes` to read. The href, up to the fragment, is that of an `<a>` with a plainly
+written href and no rel; None: read the attributes. The end is the index after the `>`.
+The content end is the index after the raw text of a raw text element; for all others it
+is the end.
+"""
 
 
 _RAW_TEXT = (
@@ -62,29 +66,31 @@ _RAW_TEXT = (
 
 
 def _any_case(name: str) -> str:
-    # Faster than (?i), which would take the matcher's fast path away from the whole
-    # expression.
+    # Faster than (?i), with which the whole expression would lose the matcher's fast
+    # path for literals.
     return "".join(
         f"[{char}{char.upper()}]" if char.islower() else char for char in name
     )
 
 
 _NAMES = (
-    "a area base frame html iframe image img input link meta noembed noframes plaintext script "
-    "source style textarea title video xmp"
+    "a area base frame html iframe image img input link meta noembed noframes "
+    "plaintext script source style textarea title video xmp"
 )
 _WANTED = rf"(?:{'|'.join(map(_any_case, _NAMES.split()))})(?=[{_SPACE}/>])"
 
-# An attribute: its name may begin with "=", a quote that never closes takes all the
-# rest.
+# An attribute: its name may begin with "=", and a quote that is never closed takes all
+# the rest.
 _ATTRIBUTE = rf"""[^{_SPACE}/>][^{_SPACE}/>=]*+(?:[{_SPACE}]*+=[{_SPACE}]*+
     (?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^{_SPACE}>]*+))?+""".replace("\n    ", "")
 _ATTRIBUTES = rf"(?:[{_SPACE}/]*+{_ATTRIBUTE})*+[{_SPACE}/]*+"
-# The way nearly all tags are written; anything else falls through to the full form.
+# The form in which nearly all tags are written; others fall through to the full form.
 _PLAIN = r'(?:[ \n]++[a-z:-]++="[^"]*+")*+'
 _CLASS = r'(?: class="[^"]*+")?+'
-_BORING = r'(?:[ \n]++(?!href=|rel=)[a-z:-]++="[^"]*+")*+'
-_PLAIN_HREF = rf'{_BORING}[ \n]++href="([^"&#]*+)(?:#[^"]*+)?+"{_BORING} ?/?(?=>)'
+_OTHER_PLAIN = r'(?:[ \n]++(?!href=|rel=)[a-z:-]++="[^"]*+")*+'
+_PLAIN_HREF = (
+    rf'{_OTHER_PLAIN}[ \n]++href="([^"&#]*+)(?:#[^"]*+)?+"{_OTHER_PLAIN} ?/?(?=>)'
+)
 _NAME = rf"[^{_SPACE}/>]*+"
 _SIMPLE = rf"(?:{_CLASS}>|{_PLAIN} ?/?>)"
 _REST = rf"(?:[a-z0-9]*+{_SIMPLE}|{_NAME}(?:[^>=]*+>|{_ATTRIBUTES}>))"
@@ -93,18 +99,18 @@ _COMMENT = r"!--(?:-?+>|(?:[^-]++|-(?!-!?>))*+--!?>)"
 # frequent names.
 _OTHER_LETTER = "[cdgjkoqruwyzCDGJKOQRUWYZ]"
 _OTHER_NAME = (
-    "(?:span|p|td|tr|th|table|tbody|thead|li|b|i|em|strong|pre|tt|nav|section|sup|sub|var|small"
-    "|footer|article|abbr|br|hr|h[1-6])"
+    "(?:span|p|td|tr|th|table|tbody|thead|li|b|i|em|strong|pre|tt|nav|section|sup|sub"
+    "|var|small|footer|article|abbr|br|hr|h[1-6])"
 )
 
 
-# An <a> that leads nowhere, but can be led to: manuals are full of them.
-_PLACE = r'[aA](?:[ \n]++(?!(?:xlink:)?href=)[a-z:-]++="[^"]*+")*+ ?/?>'
+# An <a> without href, the target of a fragment: manuals are full of them.
+_ANCHOR = r'[aA](?:[ \n]++(?!(?:xlink:)?href=)[a-z:-]++="[^"]*+")*+ ?/?>'
 
 _SKIPPED = (
     "<(?:/[^>=]*+>"
     rf"|{_OTHER_LETTER}{_REST}"
-    rf"|{_OTHER_NAME}{_SIMPLE}|{_PLACE}"
+    rf"|{_OTHER_NAME}{_SIMPLE}|{_ANCHOR}"
     rf"|(?!{_WANTED})[a-zA-Z]{_REST}"
     rf"|/(?:[a-zA-Z]{_NAME}{_ATTRIBUTES}|[^a-zA-Z][^>]*+)>"
     rf"|{_COMMENT}|!(?!--)[^>]*+>|\?[^>]*+>"
@@ -116,7 +122,7 @@ _NEXT = re.compile(
     rf"<(?:[aA]({_PLAIN_HREF})|({_WANTED})({_PLAIN} ?/?(?=>)|{_ATTRIBUTES}))>"
 ).match
 any_tag = re.compile(rf"<[a-zA-Z]{_NAME}({_ATTRIBUTES})>").match
-"""A start tag of any name at a given place; group 1 is what is written in it."""
+"""Matches a start tag of any name; group 1 is the text of its attributes."""
 _ENDS = {
     name: re.compile(rf"</{_any_case(name)}(?=[{_SPACE}/>])").search
     for name in _RAW_TEXT
@@ -127,10 +133,10 @@ _SCRIPT_MARKS = re.compile(
 
 
 def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
-    """The start tags of `text` with the names in `_NAMES`, in order, but for links
-    without href.
+    """The start tags of `text` with a name in `_NAMES`, in order.
 
-    With `xml`, as in SVG, an empty-element tag (`<script/>`) has no content.
+    An `<a>` without href is left out where that is easily seen. With `xml`, as in SVG,
+    an empty-element tag (`<script/>`) has no content.
     """
     svg = _Svg(text)
     position = 0
@@ -151,7 +157,7 @@ def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
 
 
 def _content_end(text: str, name: str, start: int) -> int:
-    """Where the raw text of the element `name` ends that begins at `start`."""
+    """Index of the end of the raw text of the element `name` that begins at `start`."""
     end = _ENDS[name](text, start)
     if name == "script" and text.find("<!--", start, end.start() if end else None) >= 0:
         return _script_end(text, start)
@@ -159,8 +165,7 @@ def _content_end(text: str, name: str, start: int) -> int:
 
 
 def _script_end(text: str, start: int) -> int:
-    """As `_content_end`, for a script that holds `<!--`: the script data escaped
-    states.
+    """As `_content_end`, for a script that contains `<!--` (its escaped states).
 
     Between `<!--` and `-->`, a `<script>` hides the next `</script>`.
     """
@@ -180,8 +185,11 @@ def _script_end(text: str, start: int) -> int:
 
 
 class _Svg:
-    """Is a place inside `<svg>`? Asked rarely and in rising order, so nobody counts
-    meanwhile."""
+    """Tells whether a position is inside `<svg>`.
+
+    It is asked rarely and for rising positions, so that the elements are searched for
+    only then, and each part of the text once.
+    """
 
     __slots__ = ("_open", "_seen", "_text")
 
@@ -193,14 +201,14 @@ class _Svg:
     def is_open(self, position: int) -> bool:
         opened = self._text.rfind("<svg", self._seen, position)
         closed = self._text.rfind("</svg", self._seen, position)
-        if opened != closed:  # else both are -1: nothing new since the last question
+        if opened != closed:  # else both are -1: no change since the last call
             self._open = opened > closed
         self._seen = position
         return self._open
 
 
-_LONGEST_TAG = 2**18
-"""Characters of a start tag that are taken apart: with `data-` some have hundreds of
+_MAX_TAG = 2**18
+"""Characters of a start tag that are parsed: some `data-` attributes have hundreds of
 thousands."""
 
 _EACH_ATTRIBUTE = re.compile(
@@ -210,19 +218,19 @@ _EACH_ATTRIBUTE = re.compile(
 
 
 def attributes(written: str) -> Mapping[str, str]:
-    """The attributes of a tag: names in lower case, values decoded; of two of a name
-    the first.
+    """The attributes in the text of a tag: names in lower case, values decoded.
 
-    Of a tag longer than any sensible one those at its beginning.
+    Of two attributes with one name the first counts. What is beyond _MAX_TAG characters
+    is ignored.
     """
     return (
-        _kept(written)
-        if len(written) <= _KEPT_LENGTH
-        else _read(written[:_LONGEST_TAG])
+        _parse_cached(written)
+        if len(written) <= _MAX_CACHED_TAG
+        else _parse(written[:_MAX_TAG])
     )
 
 
-def _read(written: str) -> dict[str, str]:
+def _parse(written: str) -> dict[str, str]:
     values = {
         name.lower(): double or single or bare
         for name, double, single, bare in reversed(_EACH_ATTRIBUTE(written))
@@ -232,17 +240,16 @@ def _read(written: str) -> dict[str, str]:
     return values
 
 
-# A site's style sheets, icons and ways on are written alike on each of its pages.
-_KEPT_LENGTH = 200
-_kept = lru_cache(maxsize=512)(_read)
+# A site's style sheets, icons and navigation are written alike on each of its pages.
+_MAX_CACHED_TAG = 200
+_parse_cached = lru_cache(maxsize=512)(_parse)
 
 
 _REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|([0-9a-zA-Z]+);?)(=?)")
 
 
 def decode_references(value: str) -> str:
-    """An attribute's value with its character references decoded (section 13.2.5.72 and
-    on).
+    """An attribute's value with its character references decoded (13.2.5.72 to 79).
 
     Unlike in text, `&copy=1` and `&copyright` stay as they are: they are queries.
     """

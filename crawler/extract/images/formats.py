@@ -1,17 +1,17 @@
-"""What a picture's own bytes say: format, width, height, number of frames, and whether
-it is whole.
+"""Format, width, height and number of frames of an image, from its bytes, and whether
+it is complete.
 
-Theory. Nothing is decoded. Each format is a chain of parts that tell their own length;
-walking the chain reaches the dimensions, counts the frames, and finds a file that was
-cut short or was never a picture, all without a pixel: a "decompression bomb" of 50,000
-by 50,000 costs what its few kilobytes cost. PNG also carries checksums, which are
+Theory. Nothing is decoded. Each format is a chain of parts that contain their own
+length. Walking the chain gives the dimensions, counts the frames, and finds a file that
+was cut short or is no image, without a single pixel: a "decompression bomb" of 50,000
+by 50,000 costs no more than its few kilobytes. PNG also has checksums, which are
 compared.
 
-Why no imaging library: Pillow needs three times as long for less (its `verify` looks at
-PNG alone), brings 11 MB and 60 ms to each start, and hands the bytes of strangers to C
-decoders. It is the oracle of the tests instead.
+Why no imaging library: Pillow needs three times as long for less (its `verify` checks
+PNG only), adds 11 MB and 60 ms to each start, and passes the bytes of strangers to C
+decoders. The tests use it as their oracle instead.
 
-What is not noticed: damage inside compressed data of the right length (except in PNG).
+Not noticed: damage inside compressed data of the right length (except in PNG).
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ from typing import NamedTuple
 
 from crawler.model.errors import ImageDecodeFailure
 
-_MOST_PARTS = 1_000_000
-"""Chunks, blocks or boxes that are walked at most, of one picture."""
+_MAX_PARTS = 1_000_000
+"""Chunks, blocks or boxes of one image; the rest is not walked."""
 
 
 class ImageHeader(NamedTuple):
-    """Pixels as shown (None: the file doesn't say); `frames` is 1 for a still
-    picture."""
+    """What is read of an image; None: the file does not say."""
 
     format: str
     width: int | None
+    """Pixels."""
     height: int | None
+    """Pixels."""
     frames: int | None = 1
+    """1 for a still image."""
 
 
 def read_header(body: bytes, media_type: str) -> ImageHeader:
-    """What `body` says, whose first bytes told `media_type` (`sniff.image_type`).
+    """The header of `body`, whose first bytes are those of `media_type`.
 
-    Raises ImageDecodeFailure for a picture that is cut short or damaged.
+    Raises ImageDecodeFailure for an image that is cut short or damaged.
     """
     try:
-        picture = FORMATS[media_type](body)
+        header = FORMATS[media_type](body)
     except (error, IndexError):
         raise _cut_short(media_type) from None
-    if picture.width == 0 or picture.height == 0:
+    if header.width == 0 or header.height == 0:
         raise ImageDecodeFailure(f"{media_type}: no width or no height")
-    return picture
+    return header
 
 
 def _cut_short(media_type: str) -> ImageDecodeFailure:
-    return ImageDecodeFailure(
-        f"{media_type}: ends before its end; the file was cut short"
-    )
+    return ImageDecodeFailure(f"{media_type}: the file was cut short")
 
 
 def _need(body: bytes, length: int, media_type: str) -> None:
@@ -71,11 +71,13 @@ _U16_PAIR = Struct(">HH").unpack_from
 
 
 def _png(body: bytes) -> ImageHeader:
-    """PNG, third edition (W3C): chunks of length, type, data and CRC; acTL counts
-    frames."""
+    """PNG, third edition (W3C): chunks of length, type, data and CRC.
+
+    acTL contains the number of frames.
+    """
     view, size, checksum = memoryview(body), len(body), zlib.crc32
     position, frames, pixels = 8, 1, False
-    for _ in range(_MOST_PARTS):
+    for _ in range(_MAX_PARTS):
         length, kind = _PNG_CHUNK(body, position)
         end = position + 12 + length
         if end > size:
@@ -96,9 +98,7 @@ def _png(body: bytes) -> ImageHeader:
             break
         position = end
     if not pixels or body[12:16] != b"IHDR":
-        raise ImageDecodeFailure(
-            "image/png: no picture in it (IHDR and IDAT are needed)"
-        )
+        raise ImageDecodeFailure("image/png: no image in it (IHDR and IDAT are needed)")
     width, height = _U32_PAIR(body, 16)
     return ImageHeader("png", width, height, max(frames, 1))
 
@@ -110,11 +110,10 @@ _JPEG_ALONE = frozenset([0x01, *range(0xD0, 0xD9)])
 
 
 def _jpeg(body: bytes) -> ImageHeader:
-    """JPEG (ITU T.81 annex B): markers with lengths up to the first scan, then the
-    end's marker."""
+    """JPEG (ITU T.81 annex B): markers with lengths up to the first scan, then EOI."""
     position = 2
     size: tuple[int, int | None] | None = None
-    for _ in range(_MOST_PARTS):
+    for _ in range(_MAX_PARTS):
         found = _JPEG_MARKER(body, position)
         if not found:
             raise _cut_short("image/jpeg")
@@ -125,10 +124,7 @@ def _jpeg(body: bytes) -> ImageHeader:
             raise ImageDecodeFailure("image/jpeg: ends before its first scan")
         if marker in _JPEG_FRAMES:
             height, width = _U16_PAIR(body, position + 5)
-            size = (
-                width,
-                height or None,
-            )  # 0: told after the first scan (DNL), as good as never
+            size = width, height or None  # 0: given after the first scan, which is rare
         position += 2 if marker in _JPEG_ALONE else 2 + _U16_PAIR(body, position + 2)[0]
     if size is None:
         raise ImageDecodeFailure("image/jpeg: a scan without a frame")
@@ -138,12 +134,11 @@ def _jpeg(body: bytes) -> ImageHeader:
 
 
 def _gif(body: bytes) -> ImageHeader:
-    """GIF89a: blocks up to the trailer. A missing trailer is forgiven, a cut block is
-    not."""
+    """GIF89a: blocks up to the trailer. The trailer may be missing."""
     width, height, flags = Struct("<HHB").unpack_from(body, 6)
     position = 13 + _color_table(flags)
     frames = 0
-    for _ in range(_MOST_PARTS):
+    for _ in range(_MAX_PARTS):
         kind = body[position : position + 1]
         if kind == b"!":
             position = _after_sub_blocks(body, position + 2)
@@ -156,12 +151,12 @@ def _gif(body: bytes) -> ImageHeader:
         else:
             break
     if not frames:
-        raise ImageDecodeFailure("image/gif: no picture in it")
+        raise ImageDecodeFailure("image/gif: no image in it")
     return ImageHeader("gif", width, height, frames)
 
 
 def _color_table(flags: int) -> int:
-    """Bytes of the color table that the flags announce."""
+    """Bytes of the color table, by the flags."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
@@ -172,11 +167,11 @@ def _after_sub_blocks(body: bytes, position: int) -> int:
 
 
 def _chunks_of_webp(body: bytes) -> Iterator[tuple[bytes, int]]:
-    """Type and place of the data of each chunk (RFC 9649 section 2.3)."""
+    """Type, and offset of the data, of each chunk (RFC 9649 section 2.3)."""
     end = 8 + Struct("<I").unpack_from(body, 4)[0]
     _need(body, end - end % 2, "image/webp")
     position = 12
-    for _ in range(_MOST_PARTS):
+    for _ in range(_MAX_PARTS):
         if position + 8 > end:
             return
         kind, length = Struct("<4sI").unpack_from(body, position)
@@ -204,7 +199,7 @@ def _webp(body: bytes) -> ImageHeader:
         elif kind == b"ANMF":
             frames += 1
     if size is None or not (pixels or frames):
-        raise ImageDecodeFailure("image/webp: no picture in it")
+        raise ImageDecodeFailure("image/webp: no image in it")
     return ImageHeader("webp", *size, max(frames, 1))
 
 
@@ -226,7 +221,7 @@ def _bmp(body: bytes) -> ImageHeader:
 
 
 def _icon(body: bytes) -> ImageHeader:
-    """ICO and CUR: a directory of pictures, of which the largest counts."""
+    """ICO and CUR: a directory of images, of which the largest counts."""
     kind, count = Struct("<HH").unpack_from(body, 2)
     sizes = []
     for at in range(6, 6 + 16 * count, 16):
@@ -234,21 +229,21 @@ def _icon(body: bytes) -> ImageHeader:
         _need(body, offset + length, "image/x-icon")
         sizes.append((width or 256, height or 256))
     if not sizes:
-        raise ImageDecodeFailure("image/x-icon: no picture in it")
+        raise ImageDecodeFailure("image/x-icon: no image in it")
     return ImageHeader("ico" if kind == 1 else "cur", *max(sizes))
 
 
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _TIFF_DATA = ((273, 279), (324, 325))
-"""Tags of the places and of the lengths of the strips, and of the tiles."""
+"""Tags of the offsets and of the lengths: of strips, and of tiles."""
 
 
 def _tiff(body: bytes) -> ImageHeader:
-    """TIFF 6.0: directories of tags, one for each picture."""
+    """TIFF 6.0: directories of tags, one for each image."""
     order = "<" if body[:1] == b"I" else ">"
     number = Struct(order + "I").unpack_from
     place, seen, size = number(body, 4)[0], set[int](), None
-    while place and place not in seen and len(seen) < _MOST_PARTS:
+    while place and place not in seen and len(seen) < _MAX_PARTS:
         seen.add(place)
         tags, place = _tiff_directory(body, place, order)
         size = size or (_first(tags, _TIFF_WIDTH), _first(tags, _TIFF_HEIGHT))
@@ -258,7 +253,7 @@ def _tiff(body: bytes) -> ImageHeader:
             ):
                 _need(body, start + length, "image/tiff")
     if size is None:
-        raise ImageDecodeFailure("image/tiff: no picture in it")
+        raise ImageDecodeFailure("image/tiff: no image in it")
     return ImageHeader("tiff", *size, len(seen))
 
 
@@ -273,7 +268,7 @@ _TIFF_NUMBERS = {3: "H", 4: "I"}
 def _tiff_directory(
     body: bytes, at: int, order: str
 ) -> tuple[dict[int, tuple[int, ...]], int]:
-    """The values of the tags that matter, and the place of the next directory."""
+    """The values of the tags in _TIFF_READ, and the offset of the next directory."""
     count = Struct(order + "H").unpack_from(body, at)[0]
     tags = {}
     for entry in range(at + 2, at + 2 + 12 * count, 12):
@@ -294,9 +289,9 @@ def _tiff_directory(
 def _boxes(
     body: bytes, start: int, end: int, *path: bytes
 ) -> Iterator[tuple[int, int]]:
-    """Where the data of the boxes at `path` lie (ISO/IEC 14496-12 section 4.2)."""
+    """Start and end of the data of the boxes at `path` (ISO/IEC 14496-12, 4.2)."""
     position = start
-    for _ in range(_MOST_PARTS):
+    for _ in range(_MAX_PARTS):
         if position == end:
             return
         size, kind = _PNG_CHUNK(body, position)
@@ -316,8 +311,10 @@ def _boxes(
 
 
 def _iso(body: bytes, name: str) -> ImageHeader:
-    """AVIF and HEIF: the largest of the sizes told is the picture's; the others are its
-    tiles, its thumbnail, its transparency."""
+    """AVIF and HEIF: the largest of the sizes is that of the image.
+
+    The others are those of its tiles, its thumbnail and its transparency.
+    """
     sizes = [
         _U32_PAIR(body, at + 4) for at, _ in _boxes(body, 0, len(body), *_ISO_SIZES)
     ]
@@ -328,7 +325,7 @@ def _iso(body: bytes, name: str) -> ImageHeader:
     if not sizes or not any(
         end > at for at, end in _boxes(body, 0, len(body), b"mdat")
     ):
-        raise ImageDecodeFailure(f"image/{name}: no picture in it")
+        raise ImageDecodeFailure(f"image/{name}: no image in it")
     width, height = max(sizes, key=lambda size: size[0] * size[1])
     return ImageHeader(name, width, height, max([1, *frames]))
 
@@ -346,7 +343,6 @@ FORMATS: dict[str, Callable[[bytes], ImageHeader]] = {
     "image/tiff": _tiff,
     "image/avif": lambda body: _iso(body, "avif"),
     "image/heic": lambda body: _iso(body, "heic"),
-    # Its dimensions stand in single bits behind an entropy coder's table; nobody needed
-    # them yet.
+    # Its dimensions are single bits behind a table of an entropy coder; not needed yet.
     "image/jxl": lambda body: ImageHeader("jxl", None, None, None),
 }

@@ -1,4 +1,4 @@
-"""SVG: a picture that is an XML document."""
+"""The dimensions of an SVG image, which is an XML document."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ _PIXELS = {
     "cm": 96 / 2.54,
     "in": 96.0,
 }
-"""CSS pixels of a unit (CSS Values section 6.2)."""
-_LARGEST = 10**7
+"""CSS pixels per unit (CSS Values section 6.2)."""
+_MAX_PIXELS = 10**7
 
 
 def read_svg_header(body: bytes) -> ImageHeader:
-    """Width and height in CSS pixels, by the attributes of the root, else by its
-    viewBox.
+    """Width and height in CSS pixels, from the root's attributes, else its viewBox.
 
-    Raises ImageDecodeFailure if the root is no `<svg>`, or never ends.
+    Raises ImageDecodeFailure if the root is no `<svg>`, or is not closed.
     """
     ended = elements(parts_of(body))
     root = next(ended, None)
@@ -38,9 +37,7 @@ def read_svg_header(body: bytes) -> ImageHeader:
     if b"svg" not in tail[tail.rfind(b"</") :] and not tail.endswith(
         (b"/>", b"-->", b"?>")
     ):
-        raise ImageDecodeFailure(
-            "image/svg+xml: ends before its end; the file was cut short"
-        )
+        raise ImageDecodeFailure("image/svg+xml: the file was cut short")
     width, height = _size(root.attributes)
     return ImageHeader("svg", width, height)
 
@@ -54,10 +51,9 @@ def _size(attributes: Mapping[str, str]) -> tuple[int | None, int | None]:
 
 
 def _pixels(length: str | None) -> int | None:
-    """A length as whole pixels, None for percentages and for what is out of all
-    proportion."""
+    """A length in whole pixels; None for a percentage, and beyond _MAX_PIXELS."""
     found = _LENGTH(length) if length and len(length) < 50 else None
     if not found:
         return None
     pixels = float(found[1]) * 10.0 ** int(found[2] or 0) * _PIXELS[found[3] or "px"]
-    return round(pixels) if 0.5 <= pixels <= _LARGEST else None
+    return round(pixels) if 0.5 <= pixels <= _MAX_PIXELS else None

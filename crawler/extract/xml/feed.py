@@ -1,11 +1,10 @@
-"""Feeds: RSS 0.9 to 2.0 and Atom (RFC 4287, paging by RFC 5005), as sources of
-links."""
+"""The links of feeds: RSS 0.9 to 2.0, and Atom (RFC 4287, paging by RFC 5005)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from crawler.extract.html.links import Links
+from crawler.extract.html.links import LinkCollector
 from crawler.extract.xml.parser import Element
 
 ROOTS = frozenset({"rss", "RDF", "feed"})
@@ -15,17 +14,16 @@ _FOLLOWED = frozenset(
 )
 
 
-def read_feed(elements: Iterable[Element], links: Links) -> None:
-    """Adds the pages and pictures that a feed names; films, sounds and comment feeds
-    are none."""
+def read_feed(elements: Iterable[Element], links: LinkCollector) -> None:
+    """Add the pages and images of a feed; not its videos, sounds and comment feeds."""
     for element in elements:
         _read(element, links)
         if links.full:
             return
 
 
-def _read(element: Element, links: Links) -> None:
-    if _is_picture(element):
+def _read(element: Element, links: LinkCollector) -> None:
+    if _is_image(element):
         values = element.attributes
         links.add_image(values.get("url") or values.get("href") or element.text, "feed")
     elif element.name == "link":
@@ -37,8 +35,8 @@ def _read(element: Element, links: Links) -> None:
         links.add(element.text if "://" in element.text else "", "feed")
 
 
-def _read_link(element: Element, links: Links) -> None:
-    """RSS writes the address as text, Atom as an attribute."""
+def _read_link(element: Element, links: LinkCollector) -> None:
+    """RSS has the URL as text, Atom as an attribute."""
     href = element.attributes.get("href")
     if href is None:
         links.add(element.text, "feed")
@@ -46,7 +44,7 @@ def _read_link(element: Element, links: Links) -> None:
         links.add(href, "feed")
 
 
-def _is_picture(element: Element) -> bool:
+def _is_image(element: Element) -> bool:
     name, values = element.name, element.attributes
     if name == "enclosure" or (name == "link" and values.get("rel") == "enclosure"):
         return values.get("type", "").startswith("image/")
@@ -54,7 +52,7 @@ def _is_picture(element: Element) -> bool:
         return values.get("medium") == "image"
     if name in ("logo", "icon"):
         return element.namespace == _ATOM
-    # An `image` with an address is of a podcast; RSS's own holds a `url`.
+    # An `image` with an href is a podcast's; RSS's own contains a `url`.
     return (
         name == "thumbnail"
         or (name == "image" and "href" in values)

@@ -1,23 +1,23 @@
-"""Documents that list links, told by their root element: sitemaps and feeds."""
+"""Documents that list links: sitemaps and feeds, recognised by their root element."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-from crawler.extract.html.links import Links
+from crawler.extract.html.links import LinkCollector
 from crawler.extract.xml import feed, sitemap
-from crawler.extract.xml.parser import MOST_ELEMENTS, Element, elements
+from crawler.extract.xml.parser import MAX_ELEMENTS, Element, elements
 from crawler.model.documents import File
 from crawler.model.url import Base
 
-_READERS: dict[str, Callable[[Iterable[Element], Links], None]] = {
+_ROOTS: dict[str, Callable[[Iterable[Element], LinkCollector], None]] = {
     **dict.fromkeys(sitemap.ROOTS, sitemap.read_sitemap),
     **dict.fromkeys(feed.ROOTS, feed.read_feed),
 }
 
-_ELEMENTS_A_LINK = 8
-"""In a sitemap: the entry, its address, what else is said of it, its pictures."""
+_ELEMENTS_PER_LINK = 8
+"""A sitemap has an entry, its URL, other elements of it, and its images."""
 
 
 def read_listing(
@@ -27,23 +27,22 @@ def read_listing(
     charset: str | None,
     max_links: int,
 ) -> File | str:
-    """The links of an XML document found at `url`; of one that is no list its root's
-    name.
+    """The links of the XML document at `url`; its root's name if it is no list.
 
-    An empty name: it is no XML.
+    The name is empty if the document is no XML.
     """
-    most = min(_ELEMENTS_A_LINK * max_links, MOST_ELEMENTS)
-    found: Iterator[Element] = elements(parts, charset, most)
+    max_elements = min(_ELEMENTS_PER_LINK * max_links, MAX_ELEMENTS)
+    found: Iterator[Element] = elements(parts, charset, max_elements)
     root = next(found, None)
-    if root is None or root.name not in _READERS:
+    if root is None or root.name not in _ROOTS:
         return root.name if root else ""
-    links = Links(Base(url), max_links)
-    _READERS[root.name](chain((root,), found), links)
+    links = LinkCollector(Base(url), max_links)
+    _ROOTS[root.name](chain((root,), found), links)
     return File(media_type, charset, links.links, links.images)
 
 
 def read_text_listing(text: str, url: str, charset: str | None, max_links: int) -> File:
-    """The links of a sitemap in plain text."""
-    links = Links(Base(url), max_links)
+    """The links of the sitemap in plain text at `url`."""
+    links = LinkCollector(Base(url), max_links)
     sitemap.read_text_sitemap(text, links)
     return File("text/plain", charset, links.links)

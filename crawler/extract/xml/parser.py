@@ -1,8 +1,8 @@
 """XML, element by element, from parts of a document, without a tree.
 
-By lxml's parser, made safe: nothing is fetched, the growth of entities and the length
-of texts have libxml2's limits, and mistakes are passed over, because feeds are full of
-them.
+It is lxml's parser, made safe: nothing is fetched, the growth of entities and the
+length of texts have libxml2's limits, and errors are passed over, because feeds are
+full of them.
 """
 
 from __future__ import annotations
@@ -13,29 +13,27 @@ from typing import Any, NamedTuple, Protocol
 
 from lxml import etree
 
-_LONGEST_TEXT = 64 * 1024
-"""Characters of the text of one element that are kept."""
+_MAX_TEXT = 64 * 1024
+"""Characters of the text of one element; the rest is cut off."""
 _PART = 16 * 1024
-MOST_ELEMENTS = 400_000
-"""Of one document; what follows is not looked at."""
-_MOST_OPEN = 200
-"""Signs `<` in a row without a `>`. For each of them libxml2 looks for the `>` anew, so
-that a megabyte of `<a<a<a` would take minutes."""
-_TANGLE = re.compile(rb"<(?:[^<>]*+<){%d}" % _MOST_OPEN).search
-_DEEPEST = 256
-"""Elements in each other; what is deeper is not looked at, and a document much deeper
-is left."""
+MAX_ELEMENTS = 400_000
+"""Elements of one document; the rest is not read."""
+_MAX_OPEN = 200
+"""Characters `<` in a row without a `>`. For each of them libxml2 searches for the `>`
+anew, so that a megabyte of `<a<a<a` would take minutes."""
+_TANGLE = re.compile(rb"<(?:[^<>]*+<){%d}" % _MAX_OPEN).search
+_MAX_DEPTH = 256
+"""Nested elements; deeper ones are ignored, and after as many of them reading ends."""
 
 
 class Element(NamedTuple):
-    """An element that has ended, or (without text and parent) the root that has
-    begun."""
+    """An element that has ended; or the root that has begun, without text."""
 
     name: str
     """Without its namespace."""
     namespace: str
     parent: str
-    """The parent's name without namespace; empty: none."""
+    """The parent's name without namespace; empty: it has none."""
     text: str
     """The text between its last child and its end, stripped."""
     attributes: Mapping[str, str]
@@ -43,18 +41,19 @@ class Element(NamedTuple):
 
 
 def parts_of(body: bytes) -> Iterator[bytes]:
-    """`body` in pieces, so that whoever has seen enough can stop."""
+    """`body` in parts, so that reading can end early."""
     return (body[at : at + _PART] for at in range(0, len(body), _PART))
 
 
 def elements(
-    parts: Iterable[bytes], charset: str | None = None, most: int = MOST_ELEMENTS
+    parts: Iterable[bytes],
+    charset: str | None = None,
+    max_elements: int = MAX_ELEMENTS,
 ) -> Iterator[Element]:
-    """The root as soon as it begins, then each element when it ends, the root again at
-    the end.
+    """The root when it begins, then each element when it ends, at last the root again.
 
-    After `most` elements, or a little more, it is left where it is, and so is what is
-    no XML. `charset` is what the Content-Type says; it overrides the XML declaration.
+    It ends early after `max_elements`, or a few more, and where the document is no XML.
+    `charset` is that of the Content-Type, which overrides the XML declaration.
     """
     target = _Target()
     parser = _parser(target, charset)
@@ -62,29 +61,29 @@ def elements(
     try:
         for part in parts:
             opened = _opened(part, opened)
-            if opened > _MOST_OPEN:
+            if opened > _MAX_OPEN:
                 break
             parser.feed(part)
             yield from target.take()
-            if target.ended > most or target.too_deep > _DEEPEST:
+            if target.ended > max_elements or target.too_deep > _MAX_DEPTH:
                 return
         parser.close()
     except etree.XMLSyntaxError:
-        pass  # beyond repair from here on; what came before stands
+        pass  # the rest can't be read; what came before stands
     yield from target.take()
 
 
 def _opened(part: bytes, before: int) -> int:
-    """How many `<` stand at the end of `part` after the last `>`; `before`: and at its
-    beginning.
+    """The number of `<` after the last `>`, at the end of `part`.
 
-    More than _MOST_OPEN if that are so many anywhere in it.
+    `before` is that number at its beginning. The result is more than _MAX_OPEN if there
+    are so many in a row anywhere in `part`.
     """
     first = part.find(b">")
     if first < 0:
         return before + part.count(b"<")
-    if before + part.count(b"<", 0, first) > _MOST_OPEN or _TANGLE(part):
-        return _MOST_OPEN + 1
+    if before + part.count(b"<", 0, first) > _MAX_OPEN or _TANGLE(part):
+        return _MAX_OPEN + 1
     return part.count(b"<", part.rfind(b">"))
 
 
@@ -103,12 +102,12 @@ def _parser(target: Any, charset: str | None) -> _Parser:
             recover=True,
             target=target,
         )
-    except LookupError:  # an encoding that libxml2 lacks; the document may say another
+    except LookupError:  # libxml2 lacks the encoding; the document may declare another
         return _parser(target, None)
 
 
 class _Target:
-    """Takes lxml's calls, keeps what has ended."""
+    """Receives lxml's calls, and holds the elements that have ended until `take`."""
 
     def __init__(self) -> None:
         self.ended = 0
@@ -119,7 +118,7 @@ class _Target:
         self._length = 0
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        if len(self._open) >= _DEEPEST:
+        if len(self._open) >= _MAX_DEPTH:
             self.too_deep += 1
             return
         namespace, _, name = tag.rpartition("}")
@@ -131,7 +130,7 @@ class _Target:
         self._length = 0
 
     def data(self, text: str) -> None:
-        if self._length < _LONGEST_TEXT:
+        if self._length < _MAX_TEXT:
             self._text.append(text)
             self._length += len(text)
 
@@ -144,7 +143,7 @@ class _Target:
         self.ended += 1
         name, namespace, attributes = self._open.pop()
         parent = self._open[-1][0] if self._open else ""
-        text = "".join(self._text)[:_LONGEST_TEXT].strip()
+        text = "".join(self._text)[:_MAX_TEXT].strip()
         self._ended.append(Element(name, namespace, parent, text, attributes))
         self._text.clear()
         self._length = 0

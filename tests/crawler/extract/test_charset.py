@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from webencodings import LABELS, lookup
 
-from crawler.extract.charset import decide, markup
+from crawler.extract.charset import markup, sniff_encoding
 from tests.helpers.corpora import corpus
 from tests.helpers.cpu import cpu_within
 
@@ -25,7 +25,7 @@ def test_html5lib(name: str) -> None:
     for data, label in cases:
         expected = lookup(label.decode())
         assert expected is not None
-        if (got := decide(data, None)[0].name) != expected.name:
+        if (got := sniff_encoding(data, None)[0].name) != expected.name:
             wrong.append((data[:200], len(data), expected.name, got))
     assert wrong == []
 
@@ -65,14 +65,14 @@ def test_html5lib(name: str) -> None:
 def test_order_of_sources(
     body: bytes, header: str | None, name: str, mark: int
 ) -> None:
-    encoding, length = decide(body, header)
+    encoding, length = sniff_encoding(body, header)
     assert (encoding.name, length) == (name, mark)
 
 
 def decode(body: bytes, header: str | None, limit: int) -> tuple[str, str]:
     """The whole text, and the name of its encoding."""
     document = markup(body, header, limit)
-    return document.said(document.text), document.charset
+    return document.decode(document.text), document.charset
 
 
 def test_decoded_text() -> None:
@@ -113,12 +113,12 @@ def test_tags_in_bytes_are_tags(label: str) -> None:
     character."""
     document = markup(bytes(range(256)), label, 999)
     if document.text == bytes(range(256)).decode("latin-1"):
-        assert document.said(document.text)[:128] == document.text[:128]
+        assert document.decode(document.text)[:128] == document.text[:128]
         for lead in range(128, 256):
             for byte in range(128):
-                assert document.said(chr(lead) + chr(byte))[-1] == chr(byte)
+                assert document.decode(chr(lead) + chr(byte))[-1] == chr(byte)
     else:
-        assert document.said("é<") == "é<"
+        assert document.decode("é<") == "é<"
 
 
 @given(
@@ -130,7 +130,7 @@ def test_parts_say_what_the_whole_says(text: str, label: str) -> None:
     document = markup(body, label, 999)
     whole, name = decode(body, label, 999)
     assert (name, whole) == (label, body.decode(label))
-    assert [document.said(part) for part in document.text.split("<")] == whole.split(
+    assert [document.decode(part) for part in document.text.split("<")] == whole.split(
         "<"
     )
 

@@ -52,7 +52,7 @@ def read(
     )
 
 
-def said(
+def urls_in(
     body: bytes, content_type: str | None, **options: Any
 ) -> tuple[list[str], list[str]]:
     found = read(body, content_type, **options)
@@ -199,7 +199,7 @@ URLSET = f"""<?xml version="1.0"?>
     ],
 )
 def test_sitemap(body: bytes, content_type: str | None) -> None:
-    links, images = said(body, content_type)
+    links, images = urls_in(body, content_type)
     assert links == ["sitemap a?b&c", "sitemap de", "sitemap e"]
     assert images == ["i.png"]
 
@@ -209,7 +209,7 @@ def test_a_sitemap_of_news() -> None:
         <url><loc>http://h/story</loc><news:news><news:publication><news:name>The Times
         </news:name><news:language>en</news:language></news:publication><news:title>It rains
         </news:title><news:loc>http://h/no</news:loc></news:news></url></urlset>"""
-    assert said(news.encode(), "application/xml") == (["sitemap story"], [])
+    assert urls_in(news.encode(), "application/xml") == (["sitemap story"], [])
 
 
 def test_a_sitemap_is_read_part_by_part_and_no_further_than_its_links_may_go() -> None:
@@ -228,13 +228,13 @@ def test_a_sitemap_is_read_part_by_part_and_no_further_than_its_links_may_go() -
 
 def test_sitemap_index_and_text() -> None:
     index = f"<sitemapindex {SITEMAP}><sitemap><loc>http://h/1.xml</loc></sitemap></sitemapindex>"
-    assert said(index.encode(), "text/xml") == (["sitemap_index 1.xml"], [])
+    assert urls_in(index.encode(), "text/xml") == (["sitemap_index 1.xml"], [])
     text = b"http://h/1\r\n\nhttps://h/2\nftp://h/3\nnothing\n"
-    assert said(text, "text/plain", url="http://h/sitemap.txt")[0] == [
+    assert urls_in(text, "text/plain", url="http://h/sitemap.txt")[0] == [
         "sitemap 1",
         "sitemap https://h/2",
     ]
-    assert said(text, "text/plain")[0] == []
+    assert urls_in(text, "text/plain")[0] == []
 
 
 def test_feeds() -> None:
@@ -245,23 +245,23 @@ def test_feeds() -> None:
           <media:thumbnail url="/t.jpg"/><comments>/no</comments></item>
         <item><guid isPermaLink="false">http://h/no</guid></item></channel></rss>"""
     for content_type in ("application/rss+xml", "text/xml", "text/html", None):
-        links, images = said(rss, content_type)
+        links, images = urls_in(rss, content_type)
         assert links == ["feed ", "feed 1", "feed 2"]
         assert images == ["logo.png", "e.jpg", "t.jpg"]
     atom = b"""<feed xmlns="http://www.w3.org/2005/Atom"><link rel="self" href="/no"/>
         <link rel="next" href="/2"/><logo>/l.png</logo><entry><link href="e"/>
         <content type="image/png" src="/no"/></entry></feed>"""
-    assert said(atom, "application/atom+xml") == (["feed 2", "feed d/e"], ["l.png"])
+    assert urls_in(atom, "application/atom+xml") == (["feed 2", "feed d/e"], ["l.png"])
 
 
 def test_listings_are_bounded() -> None:
     many = "".join(f"<url><loc>http://h/{n}</loc></url>" for n in range(5000))
     body = f"<urlset {SITEMAP}>{many}</urlset>".encode()
-    assert len(said(body, "text/xml", max_links=100)[0]) == 100
+    assert len(urls_in(body, "text/xml", max_links=100)[0]) == 100
     bomb = gzip.compress(
         b"<urlset>" + b" " * 60_000_000 + b"<url><loc>http://h/x</loc></url>"
     )
-    assert said(bomb, "application/gzip") == ([], [])
+    assert urls_in(bomb, "application/gzip") == ([], [])
 
 
 def entity_bomb() -> bytes:

@@ -1,5 +1,4 @@
-"""crawler/extract/html/page.py and pictures.py: what of a page is found, and what is
-not."""
+"""crawler/extract/html/page.py and images.py: what is found in a page, and what not."""
 
 from __future__ import annotations
 
@@ -10,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.extract.charset import markup
-from crawler.extract.html.links import MOST_CHARACTERS
+from crawler.extract.html.links import MAX_URL_CHARACTERS
 from crawler.extract.html.page import read_page
-from crawler.extract.html.srcset import MOST_CANDIDATES
+from crawler.extract.html.srcset import MAX_CANDIDATES
 from crawler.model.documents import Page
 from tests.helpers.cpu import cpu_within
 
@@ -138,16 +137,16 @@ def test_head() -> None:
     assert (page.charset, page.content_type) == ("utf-8", "text/html")
 
 
-def test_an_empty_head_says_nothing() -> None:
+def test_an_empty_head_declares_nothing() -> None:
     page = read("<html lang=''><title> </title><meta name=description content=''>")
-    said = (
+    declared = (
         page.title,
         page.description,
         page.lang,
         page.robots_meta,
         page.canonical_url,
     )
-    assert said == (None,) * 5
+    assert declared == (None,) * 5
 
 
 def test_nofollow() -> None:
@@ -224,15 +223,17 @@ MANY = 300_000
 LONG_BASE = f"<base href='http://h/{'d/' * 4000}'>"
 
 
-def test_a_long_base_makes_no_more_of_many_links_than_may_be() -> None:
-    """700 kB of links would become 400 MB of addresses."""
+def test_a_long_base_and_many_links_stay_within_the_bound() -> None:
+    """700 kB of links would become 400 MB of URLs."""
     page = read(
         LONG_BASE + "".join(f"<a href={n}>" for n in range(50_000)), max_links=50_000
     )
-    assert 1000 < len(page.links) <= MOST_CHARACTERS // 8000
+    assert 1000 < len(page.links) <= MAX_URL_CHARACTERS // 8000
     page = read(LONG_BASE + "".join(f"<img src={n}><a href=a{n}>" for n in range(9999)),
                 max_links=50_000)  # fmt: skip
-    assert sum(len(one.url) for one in (*page.links, *page.images)) <= MOST_CHARACTERS
+    assert (
+        sum(len(one.url) for one in (*page.links, *page.images)) <= MAX_URL_CHARACTERS
+    )
 
 
 @pytest.mark.parametrize(
@@ -241,18 +242,18 @@ def test_a_long_base_makes_no_more_of_many_links_than_may_be() -> None:
         ("<style>" + "".join(f"url({n})" for n in range(MANY)) + "</style>", 1000),
         (
             "<img srcset='" + ", ".join(f"{n} 1w" for n in range(MANY)) + "'>",
-            MOST_CANDIDATES,
+            MAX_CANDIDATES,
         ),
         ("<img src=x " + " ".join(f"a{n}=1" for n in range(MANY)) + ">", 1),
         ("<img src=x>" * MANY, 1),
     ],
 )
-def test_pictures_without_end(text: str, most: int) -> None:
+def test_images_without_end(text: str, most: int) -> None:
     with cpu_within(3):
         assert len(read(text).images) == most
 
 
-def test_what_a_tag_says_first_is_read_however_long_it_is() -> None:
+def test_the_first_attributes_of_a_tag_are_read_however_long_it_is() -> None:
     data = "x" * 2**20
     assert links(f"<a href=y data-x='{data}'>") == [("a", "d/y")]
     assert read(f"<link rel=next href=y title='{data}'>").links[0].url == "http://h/d/y"
