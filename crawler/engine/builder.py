@@ -41,7 +41,7 @@ from crawler.frontier.throttle import ROBOTS
 from crawler.model.config import Config, to_json
 from crawler.model.crawl import Verdict
 from crawler.model.http import Exchange
-from crawler.model.metadata import BOOT, WIDENED, KeyValue
+from crawler.model.metadata import ADDED_SEEDS, BOOT, KeyValue
 from crawler.model.records import RobotsRecord, RunRecord
 from crawler.model.url import host_key, hostname, origin
 from crawler.output.images import ImageFiles
@@ -178,7 +178,7 @@ class Crawl:
         memory: Callable[[], int],
         extractor: Extractor,
     ) -> None:
-        widened = [url for url, _ in store.notes(WIDENED)]
+        widened = [url for url, _ in store.items(ADDED_SEEDS)]
         self._scope = Scope(config.scope, (*config.seeds, *widened))
         self._config = config
         self._run = run
@@ -264,7 +264,7 @@ class Crawl:
                 self._writer.write_skips()
             code = self._exit_code(reason)
             self._writer.put(self._run_record("finished", reason, code))
-            self._store.set_note(BOOT, "", None)
+            self._store.set(BOOT, "", None)
             self._writer.commit()
             write_jar(self._config.http.cookie_jar, self._identity.jar)
             return Summary(
@@ -304,7 +304,7 @@ class Crawl:
 
     def _add_scope_seed(self, url: str) -> None:
         self._scope.add_seed(url)
-        self._store.set_note(WIDENED, url, b"")
+        self._store.set(ADDED_SEEDS, url, b"")
 
     def _finish_reason(self) -> FinishReason:
         counts = self._counts()

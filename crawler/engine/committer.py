@@ -244,5 +244,5 @@ class Committer:
             sink.write(wanted)
             position = sink.flush()
             if position is not None:
-                self._store.set_offset(name, position)
+                self._store.set_position(name, position)
         self._store.set_run(replace(self._run, seq=self._seq))

@@ -7,7 +7,7 @@ behind; an entry's `place` says which one is true.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from heapq import heappop, heappush
 from operator import itemgetter
 
@@ -103,9 +103,9 @@ class MemoryStore:
         self._later: list[tuple[float, int, _Url]] = []
         self._refilled: set[str] = set()
         self._counts: dict[State, int] = dict.fromkeys(STATES, 0)
-        self._notes: dict[tuple[str, str], bytes] = {}
+        self._metadata: dict[tuple[str, str], bytes] = {}
         self._contents: dict[str, Content] = {}
-        self._offsets: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
         self._run: Run | None = None
 
     def add(self, found: Iterable[Discovered], now: float) -> int:
@@ -200,7 +200,7 @@ class MemoryStore:
         self._refilled.discard(host)
         self.block(host, ready_at)
 
-    def refilled(self) -> set[str]:
+    def refilled(self) -> Collection[str]:
         hosts, self._refilled = self._refilled, set()
         return hosts
 
@@ -269,18 +269,20 @@ class MemoryStore:
     def hosts(self) -> int:
         return len(self._hosts)
 
-    def note(self, kind: str, key: str) -> bytes | None:
-        return self._notes.get((kind, key))
+    def get(self, kind: str, key: str) -> bytes | None:
+        return self._metadata.get((kind, key))
 
-    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+    def set(self, kind: str, key: str, value: bytes | None) -> None:
         if value is None:
-            self._notes.pop((kind, key), None)
+            self._metadata.pop((kind, key), None)
         else:
-            self._notes[kind, key] = value
+            self._metadata[kind, key] = value
 
-    def notes(self, kind: str) -> Iterator[tuple[str, bytes]]:
+    def items(self, kind: str) -> Iterator[tuple[str, bytes]]:
         return iter(
-            sorted((key, value) for (k, key), value in self._notes.items() if k == kind)
+            sorted(
+                (key, value) for (k, key), value in self._metadata.items() if k == kind
+            )
         )
 
     def content(self, sha256: str) -> Content | None:
@@ -289,11 +291,11 @@ class MemoryStore:
     def set_content(self, sha256: str, content: Content) -> None:
         self._contents[sha256] = content
 
-    def offset(self, sink: str) -> int | None:
-        return self._offsets.get(sink)
+    def position(self, sink: str) -> int | None:
+        return self._positions.get(sink)
 
-    def set_offset(self, sink: str, offset: int) -> None:
-        self._offsets[sink] = offset
+    def set_position(self, sink: str, offset: int) -> None:
+        self._positions[sink] = offset
 
     def run(self) -> Run | None:
         return self._run

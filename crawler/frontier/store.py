@@ -22,7 +22,7 @@ them; URLs are leased from claimed hosts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Literal, Protocol, get_args
 
 from msgspec import Struct
@@ -181,7 +181,7 @@ class Store(Protocol):
         """
         ...
 
-    def refilled(self) -> set[str]:
+    def refilled(self) -> Collection[str]:
         """Claimed hosts to which URLs have come since this was last asked.
 
         By `add`, or by a retry that `claim` or `lease` found due.
@@ -239,13 +239,13 @@ class Store(Protocol):
 
     # What else a crawl must not forget
 
-    def note(self, kind: str, key: str) -> bytes | None: ...
+    def get(self, kind: str, key: str) -> bytes | None: ...
 
-    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+    def set(self, kind: str, key: str, value: bytes | None) -> None:
         """Keep a small value under (kind, key); None deletes it."""
         ...
 
-    def notes(self, kind: str) -> Iterator[tuple[str, bytes]]: ...
+    def items(self, kind: str) -> Iterator[tuple[str, bytes]]: ...
 
     def content(self, sha256: str) -> Content | None: ...
 
@@ -253,9 +253,9 @@ class Store(Protocol):
         """Remember where these bytes are."""
         ...
 
-    def offset(self, sink: str) -> Any: ...
+    def position(self, sink: str) -> Any: ...
 
-    def set_offset(self, sink: str, offset: Any) -> None: ...
+    def set_position(self, sink: str, offset: Any) -> None: ...
 
     def run(self) -> Run | None: ...
 

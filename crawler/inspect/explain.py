@@ -18,7 +18,7 @@ from crawler.model.config import Config
 from crawler.model.crawl import Destination, Skip, Verdict
 from crawler.model.errors import Failure
 from crawler.model.host import NO_USAGE, HostUsage
-from crawler.model.metadata import DEADLY, WIDENED
+from crawler.model.metadata import ADDED_SEEDS, POISON_URLS
 from crawler.model.units import exact_bytes, show_seconds
 from crawler.model.url import host_key, origin, url_id_hex
 from crawler.policy.chain import compose, scope_checks
@@ -108,7 +108,7 @@ class StateChecks:
         self._state = state
         self._config = config
         values = _StateValues(state)
-        added = (seed for seed, _ in state.notes(WIDENED))
+        added = (seed for seed, _ in state.items(ADDED_SEEDS))
         self._scope = Scope(config.scope, (*config.seeds, *added))
         self._robots = RobotsCache(config.robots, values, lambda: now)
         self._controller = Controller(config.politeness)
@@ -119,7 +119,7 @@ class StateChecks:
             quotas=Quotas(config.limits, config.images, values, started=now, pages=0),
             traps=Traps(config.limits, values),
             given_up=self._given_up,
-            deaths=lambda url: int(state.note(DEADLY, url) or 0),
+            deaths=lambda url: int(state.get(POISON_URLS, url) or 0),
         )
 
     def candidate(self, url: str, row: UrlRow | None) -> Candidate:
@@ -201,11 +201,11 @@ class _StateValues:
     """The values beside URLs, for checks that could also write them."""
 
     def __init__(self, state: Lookup) -> None:
-        self.note = state.note
-        self.notes = state.notes
+        self.get = state.get
+        self.items = state.items
         self._host = state.host
 
-    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+    def set(self, kind: str, key: str, value: bytes | None) -> None:
         raise TypeError("the state is only read")
 
     def usage(self, host: str) -> HostUsage:

@@ -45,7 +45,7 @@ class UsageTable(KeyValue, Protocol):
 class TemplateCounts(Protocol):
     """Where the pages of templates are counted: a store, or a reader of one."""
 
-    def note(self, kind: str, key: str) -> bytes | None: ...
+    def get(self, kind: str, key: str) -> bytes | None: ...
 
 
 class Quotas:
@@ -105,7 +105,7 @@ class Quotas:
         if self._config.max_pages_per_template is not None:
             key = template_of(lease.host, lease.url)
             count = pages_of_template(self._usages, key) + 1
-            self._usages.set_note(PAGES_OF_TEMPLATE, key, b"%d" % count)
+            self._usages.set(PAGES_OF_TEMPLATE, key, b"%d" % count)
         return True
 
     def check_image(self, image: Sized) -> Skip | None:
@@ -174,7 +174,7 @@ def template_of(host: str, url: str) -> str:
 
 
 def pages_of_template(counts: TemplateCounts, key: str) -> int:
-    return int(counts.note(PAGES_OF_TEMPLATE, key) or 0)
+    return int(counts.get(PAGES_OF_TEMPLATE, key) or 0)
 
 
 def is_reached(count: int, limit: int | None) -> bool:

@@ -119,7 +119,7 @@ class RobotsCache:
         """
         stored = StoredRobots(self._clock() + self._config.max_age, body)
         encoded = msgspec.msgpack.encode(stored)
-        self._metadata.set_note(ROBOTS_TXT, site, encoded)
+        self._metadata.set(ROBOTS_TXT, site, encoded)
         cached = self._parse(site, stored)
         return cached.rules or parse(b"", self._config.agent), cached.expires_at
 
@@ -133,7 +133,7 @@ class RobotsCache:
         cached = self._origins.get(site)
         if cached is not None:
             return cached
-        encoded = self._metadata.note(ROBOTS_TXT, site)
+        encoded = self._metadata.get(ROBOTS_TXT, site)
         if encoded is None:
             return None
         return self._parse(site, msgspec.msgpack.decode(encoded, type=StoredRobots))

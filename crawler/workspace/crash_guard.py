@@ -17,7 +17,7 @@ import os
 from mmap import mmap
 from pathlib import Path
 
-from crawler.model.metadata import DEADLY, KeyValue
+from crawler.model.metadata import POISON_URLS, KeyValue
 from crawler.model.url import MAX_URL
 from crawler.output.sink import refused
 
@@ -34,7 +34,7 @@ class CrashGuard:
     OutputError.
     """
 
-    def __init__(self, path: Path, notes: KeyValue) -> None:
+    def __init__(self, path: Path, metadata: KeyValue) -> None:
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
@@ -47,9 +47,11 @@ class CrashGuard:
         except OSError as error:
             raise refused(error, path) from error
         if (url := self._last()) is not None:
-            notes.set_note(DEADLY, url, b"%d" % (int(notes.note(DEADLY, url) or 0) + 1))
+            metadata.set(
+                POISON_URLS, url, b"%d" % (int(metadata.get(POISON_URLS, url) or 0) + 1)
+            )
             self.has_read()
-        self._counts = {url: int(count) for url, count in notes.notes(DEADLY)}
+        self._counts = {url: int(count) for url, count in metadata.items(POISON_URLS)}
 
     def _last(self) -> str | None:
         length = int.from_bytes(self._map[:_LENGTH], "big")

@@ -30,7 +30,10 @@ MAX_FILE = 16 * 2**20
 
 
 def open_identity(
-    http: HttpConfig, seeds: Iterable[str], notes: KeyValue, clock: Callable[[], float]
+    http: HttpConfig,
+    seeds: Iterable[str],
+    metadata: KeyValue,
+    clock: Callable[[], float],
 ) -> SessionAuth:
     """The cookies and credentials of a crawl, its secrets revealed. Raises
     UsageError."""
@@ -40,7 +43,7 @@ def open_identity(
             f"{jar}: there is no folder {jar.parent} to write the cookies to"
         )
     return SessionAuth(
-        open_jar(http.cookies, notes, clock()),
+        open_jar(http.cookies, metadata, clock()),
         trusted_origins([origin(seed) for seed in seeds]),
         parse_credentials(http.auth) if http.auth else None,
         _netrc(http.netrc),
@@ -49,19 +52,19 @@ def open_identity(
     )
 
 
-def open_jar(file: str, notes: KeyValue, now: float) -> CookieJar:
-    """The cookies of the notes, or where there are none those of `file` (none if
+def open_jar(file: str, metadata: KeyValue, now: float) -> CookieJar:
+    """The cookies of the metadata, or where there are none those of `file` (none if
     empty)."""
 
     def keep(domain: str, cookies: list[Cookie]) -> None:
-        notes.set_note(
+        metadata.set(
             COOKIES, domain, msgspec.msgpack.encode(cookies) if cookies else None
         )
 
     jar = CookieJar(keep)
     kept = [
         msgspec.msgpack.decode(value, type=list[Cookie])
-        for _, value in notes.notes(COOKIES)
+        for _, value in metadata.items(COOKIES)
     ]
     if file and not kept:
         kept = [read_netscape(_read(file), file)]

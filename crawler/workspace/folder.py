@@ -29,12 +29,12 @@ from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
 from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.metadata import (
+    ADDED_SEEDS,
     BOOT,
-    DEADLY,
-    READING,
+    EXTRACTION,
+    POISON_URLS,
     TRAPS,
     TRAPS_OUT_OF_MEMORY,
-    WIDENED,
 )
 from crawler.output.images import ImageFiles
 from crawler.output.journal import Journal
@@ -114,8 +114,8 @@ def open_state(
 
 def _begin(store: SqliteStore, run: Run, config: Config) -> Run:
     store.set_run(run)
-    store.set_note(READING, "", extraction_fingerprint(config))
-    store.set_note(BOOT, "", boot_id())
+    store.set(EXTRACTION, "", extraction_fingerprint(config))
+    store.set(BOOT, "", boot_id())
     return run
 
 
@@ -125,12 +125,12 @@ def _ask_again(store: SqliteStore, old: Config, config: Config, now: float) -> N
     place_outputs(store, old, config)
     check = None
     if (old.scope, old.seeds) != (config.scope, config.seeds):
-        widened = [url for url, _ in store.notes(WIDENED)]
+        widened = [url for url, _ in store.items(ADDED_SEEDS)]
         check = _scope_check(config, widened)
-    store.start_over(
+    store.requeue_all(
         now,
         check,
-        keep_cached_fields=store.note(READING, "") == extraction_fingerprint(config),
+        keep_cached_fields=store.get(EXTRACTION, "") == extraction_fingerprint(config),
     )
 
 
@@ -160,7 +160,7 @@ def try_out(folder: Path) -> None:
         TemporaryDirectory(prefix=".orbweb-", dir=folder) as place,
         closing(SqliteStore(Path(place) / STATE)) as store,
     ):
-        store.set_note(BOOT, "", boot_id())
+        store.set(BOOT, "", boot_id())
         store.commit()
 
 
@@ -203,20 +203,20 @@ def requeue(
             "configuration; change that and begin anew with --fresh"
         )
     with closing(SqliteStore(folder / STATE)) as store:
-        count = store.requeue(codes, hosts, now)
+        count = store.requeue_failed(codes, hosts, now)
         if "trap" in codes:
             _forget(store, TRAPS)  # else they would be cut again at once
             _forget(store, TRAPS_OUT_OF_MEMORY)
         if not codes or "parse" in codes:
-            _forget(store, DEADLY)
+            _forget(store, POISON_URLS)
         if not dry_run:
             store.commit()
     return count
 
 
 def _forget(store: SqliteStore, kind: str) -> None:
-    for key, _ in store.notes(kind):
-        store.set_note(kind, key, None)
+    for key, _ in store.items(kind):
+        store.set(kind, key, None)
 
 
 def open_images(config: Config) -> ImageFiles:

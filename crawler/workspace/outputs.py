@@ -85,7 +85,7 @@ def open_sinks(
     """
     sinks: dict[str, RecordSink] = {}
     for name, opener in openers.items():
-        sinks[name] = sink = opener(store.offset(name))
+        sinks[name] = sink = opener(store.position(name))
         held.callback(sink.close)
     return sinks
 
@@ -99,17 +99,17 @@ def place_outputs(store: Store, old: Config, config: Config) -> None:
     """
     before = {one.name for one in outputs(old)}
     dropped = before.difference(one.name for one in outputs(config))
-    ends = {store.offset(name) for name in dropped}
+    ends = {store.position(name) for name in dropped}
     for name, path, size in _sizes(config):
         if size == 0:
-            store.set_offset(name, 0)
+            store.set_position(name, 0)
         elif name not in before and size not in ends:
             raise UsageError(
                 f"{path} is there already, and is not what the crawl before has "
                 "written: move it away, or name another with --output"
             )
         elif name not in before:
-            store.set_offset(name, size)
+            store.set_position(name, size)
 
 
 def _sizes(config: Config) -> Iterator[tuple[str, Path, int]]:

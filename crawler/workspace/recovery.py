@@ -73,22 +73,22 @@ def mend(store: State, folder: Path, streams: Mapping[str, Path], now: float) ->
     committed yet.
     """
     boot = boot_id()
-    before = store.note(BOOT, "")
+    before = store.get(BOOT, "")
     if before == boot:
         return 0
-    store.set_note(BOOT, "", boot)
+    store.set(BOOT, "", boot)
     run = store.run()
     streams = {name: path for name, path in streams.items() if path.is_file()}
     if before is None or run is None or not streams:
         return 0
     with ExitStack() as held:
         read = {
-            name: _Whole(held.enter_context(path.open("rb")), store.offset(name) or 0)
+            name: _Whole(held.enter_context(path.open("rb")), store.position(name) or 0)
             for name, path in streams.items()
         }
         lost = store.requeue_unwritten(_written(read.values(), folder, run), now)
         for name, whole in read.items():
-            store.set_offset(name, whole.end)
+            store.set_position(name, whole.end)
     return lost
 
 

@@ -18,7 +18,7 @@ from crawler.extract import InlineExtractor
 from crawler.extract.registry import READERS
 from crawler.model.config import Config, PolitenessConfig
 
-DEADLY = "application/x-deadly"
+POISON_TYPE = "application/x-deadly"
 
 
 def die(_body: object) -> NoReturn:
@@ -38,7 +38,7 @@ def main(folder: str, url: str) -> None:
         seeds=(url,), dir=folder, politeness=PolitenessConfig(per_host=8, wait=0.0)
     )
     begun = (Path(folder) / "state").is_dir()
-    extractor = InlineExtractor({**READERS, DEADLY: die})
+    extractor = InlineExtractor({**READERS, POISON_TYPE: die})
     open_crawl(config, mode="resume" if begun else "new", extractor=extractor).run()
 
 

@@ -163,7 +163,7 @@ def run_of(store: SqliteStore, number: int) -> Run:
         run = Run("0", "{}")
         store.set_run(run)
     elif run.run_id != str(number):
-        store.start_over(time.time(), None, keep_cached_fields=True)
+        store.requeue_all(time.time(), None, keep_cached_fields=True)
         run = Run(str(number), "{}", run.seq, run.run_id)
         store.set_run(run)
     return run
@@ -183,11 +183,11 @@ def crawl(folder: Path, seed: int, number: int) -> None:
     sink = JsonlSink(
         open_lines(
             str(folder / "records.jsonl"),
-            store.offset(DEFAULT_NAME),
+            store.position(DEFAULT_NAME),
             b'{"url":null,"seq":0}',
         )
     )
-    batches = BatchFolder(folder / BATCHES, store.offset(BATCHES))
+    batches = BatchFolder(folder / BATCHES, store.position(BATCHES))
     files = DyingFiles(folder, ImagesConfig().name, Journal(folder / "journal"))
     store.death = files.death = death = Death(seed)
     os.write = death.write  # type: ignore[assignment]

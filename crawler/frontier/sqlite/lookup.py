@@ -217,12 +217,12 @@ class Lookup:
         )
         return [Waiting(*row) for row in rows]
 
-    def note(self, kind: str, key: str) -> bytes | None:
+    def get(self, kind: str, key: str) -> bytes | None:
         query = "SELECT value FROM note WHERE kind = ? AND key = ?"
         value: bytes | None = first_column(self._db.execute(query, (kind, key)), None)
         return value
 
-    def notes(self, kind: str) -> list[tuple[str, bytes]]:
+    def items(self, kind: str) -> list[tuple[str, bytes]]:
         query = "SELECT key, value FROM note WHERE kind = ? ORDER BY key"
         return self._db.execute(query, (kind,)).fetchall()
 

@@ -17,13 +17,13 @@ class MetadataTables(Fallible):
     """What was remembered since the last commit."""
 
     @explained
-    def note(self, kind: str, key: str) -> bytes | None:
+    def get(self, kind: str, key: str) -> bytes | None:
         query = "SELECT value FROM note WHERE kind = ? AND key = ?"
         value: bytes | None = first_column(self._db.execute(query, (kind, key)), None)
         return value
 
     @explained
-    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+    def set(self, kind: str, key: str, value: bytes | None) -> None:
         self._begin()
         if value is None:
             self._db.execute("DELETE FROM note WHERE kind = ? AND key = ?", (kind, key))
@@ -33,7 +33,7 @@ class MetadataTables(Fallible):
             )
 
     @explained
-    def notes(self, kind: str) -> Iterator[tuple[str, bytes]]:
+    def items(self, kind: str) -> Iterator[tuple[str, bytes]]:
         query = "SELECT key, value FROM note WHERE kind = ? ORDER BY key"
         return iter(self._db.execute(query, (kind,)).fetchall())
 
@@ -56,13 +56,13 @@ class MetadataTables(Fallible):
         self._contents.clear()
 
     @explained
-    def offset(self, sink: str) -> int | None:
+    def position(self, sink: str) -> int | None:
         query = "SELECT offset FROM sink WHERE name = ?"
         offset: int | None = first_column(self._db.execute(query, (sink,)), None)
         return offset
 
     @explained
-    def set_offset(self, sink: str, offset: int) -> None:
+    def set_position(self, sink: str, offset: int) -> None:
         self._begin()
         self._db.execute("INSERT OR REPLACE INTO sink VALUES (?, ?)", (sink, offset))
 

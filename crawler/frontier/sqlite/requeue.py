@@ -22,7 +22,7 @@ from crawler.frontier.sqlite.tables import DECIDED, ENDED, LANES, WAITING
 from crawler.frontier.store import Ended
 from crawler.model.crawl import Destination, Skip
 from crawler.model.documents import LinkKind
-from crawler.model.metadata import OF_ONE_CRAWL
+from crawler.model.metadata import PER_CRAWL
 
 Check = Callable[[str, LinkKind, Destination, int], Skip | None]
 """(url, kind, want, depth) -> why the scope refuses it, if it does."""
@@ -104,9 +104,7 @@ def reopen(
         _check_again(db, check)
     _run(db, _QUEUE, now)
     _run(db, _COUNT, now)
-    db.executemany(
-        "DELETE FROM note WHERE kind = ?", [(kind,) for kind in OF_ONE_CRAWL]
-    )
+    db.executemany("DELETE FROM note WHERE kind = ?", [(kind,) for kind in PER_CRAWL])
 
 
 def requeue(

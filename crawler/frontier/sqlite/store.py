@@ -374,7 +374,7 @@ class SqliteStore(MetadataTables, HostPart):
     # Asking again
 
     @explained
-    def requeue(
+    def requeue_failed(
         self, codes: tuple[str, ...], hosts: tuple[str, ...], now: float
     ) -> int:
         """Queue failed URLs again, as if they had never been asked for; how many there
@@ -404,7 +404,7 @@ class SqliteStore(MetadataTables, HostPart):
         return count
 
     @explained
-    def start_over(
+    def requeue_all(
         self, now: float, check: Check | None, *, keep_cached_fields: bool
     ) -> None:
         """Queue every URL again, for another crawl (see `reopening.py`). Just after

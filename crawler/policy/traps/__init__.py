@@ -331,7 +331,7 @@ class Traps:
             return False
         rule = f"limits.traps: {unit.name} gave nothing new, after {unit.fetched} pages"
         cuts[unit.name] = Cut(rule, unit.entry)
-        self._notes.set_note(TRAPS, host, msgspec.msgpack.encode(cuts))
+        self._notes.set(TRAPS, host, msgspec.msgpack.encode(cuts))
         if unit is ledger.opening:  # with it belongs what is open
             self._put_away(host, ledger)
         return True
@@ -388,9 +388,9 @@ class Traps:
 
     def _recalled(self, name: str) -> Ledger:
         """What the store has of a host that is not in memory."""
-        note = self._notes.note(TRAPS, name) if self._config.traps else None
+        note = self._notes.get(TRAPS, name) if self._config.traps else None
         cuts = {} if note is None else _cuts_of(note)
-        saved = self._notes.note(TRAPS_OUT_OF_MEMORY, name)
+        saved = self._notes.get(TRAPS_OUT_OF_MEMORY, name)
         return Ledger(cuts) if saved is None else Ledger.restored(saved, cuts)
 
     def _make_room(self) -> None:
@@ -408,5 +408,5 @@ class Traps:
 
     def _put_away(self, name: str, ledger: Ledger) -> None:
         if ledger.changed:
-            self._notes.set_note(TRAPS_OUT_OF_MEMORY, name, ledger.saved())
+            self._notes.set(TRAPS_OUT_OF_MEMORY, name, ledger.saved())
             ledger.changed = False

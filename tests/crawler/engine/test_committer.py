@@ -94,7 +94,9 @@ def test_a_picture_left_behind_is_found_again_by_another_url(tmp_path: Path) -> 
     records = tmp_path / "records.jsonl"
     with (
         closing(SqliteStore(tmp_path / "state")) as store,
-        closing(open_sink(str(records), store.offset(DEFAULT_NAME), NO_SCHEMA)) as sink,
+        closing(
+            open_sink(str(records), store.position(DEFAULT_NAME), NO_SCHEMA)
+        ) as sink,
     ):
         write(store, tmp_path, sink, slice(None, None, -1))
     lines = [json.loads(line) for line in records.read_bytes().splitlines()]

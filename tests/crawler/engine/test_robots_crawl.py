@@ -112,7 +112,7 @@ def test_500_kib_are_read_and_kept_whatever_a_page_may_have(
     crawl(config(site, tmp_path, http=HttpConfig(max_body=max_body)))
     assert endings(tmp_path, site) == {"/": "page", "/b": "page"}
     store = SqliteStore(tmp_path / "state")
-    note = store.note(ROBOTS_TXT, site.base)
+    note = store.get(ROBOTS_TXT, site.base)
     assert note is not None
     assert KIB_500 - 100 <= len(note) < KIB_500 + 100
     store.close()

@@ -51,10 +51,10 @@ class Origin:
 
 
 class KeyValue(dict[tuple[str, str], bytes]):
-    def note(self, kind: str, key: str) -> bytes | None:
+    def get(self, kind: str, key: str) -> bytes | None:
         return self.get((kind, key))
 
-    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+    def set(self, kind: str, key: str, value: bytes | None) -> None:
         assert value is not None
         self[kind, key] = value
 

@@ -300,18 +300,18 @@ def test_only_images(store: Store) -> None:
 
 
 def test_notes(store: Store) -> None:
-    assert store.note("robots", "https://a.example") is None
-    store.set_note("robots", "https://b.example", b"")
-    store.set_note("robots", "https://a.example", b"Disallow: /\xff")
-    store.set_note("cookies", "a", b"1")
-    assert store.note("robots", "https://b.example") == b""
-    assert list(store.notes("robots")) == [
+    assert store.get("robots", "https://a.example") is None
+    store.set("robots", "https://b.example", b"")
+    store.set("robots", "https://a.example", b"Disallow: /\xff")
+    store.set("cookies", "a", b"1")
+    assert store.get("robots", "https://b.example") == b""
+    assert list(store.items("robots")) == [
         ("https://a.example", b"Disallow: /\xff"),
         ("https://b.example", b""),
     ]
-    store.set_note("robots", "https://a.example", None)
-    store.set_note("robots", "https://b.example", b"2")
-    assert list(store.notes("robots")) == [("https://b.example", b"2")]
+    store.set("robots", "https://a.example", None)
+    store.set("robots", "https://b.example", b"2")
+    assert list(store.items("robots")) == [("https://b.example", b"2")]
 
 
 def test_the_file_with_certain_bytes(store: Store) -> None:
@@ -321,16 +321,16 @@ def test_the_file_with_certain_bytes(store: Store) -> None:
     assert store.content("aa") == Content("images/2.png", "https://a.example/2.png")
 
 
-def test_run_and_offsets(store: Store) -> None:
+def test_run_and_positions(store: Store) -> None:
     assert store.run() is None
-    assert store.offset("records") is None
+    assert store.position("records") is None
     store.set_run(Run("01J", "{}"))
     store.set_run(Run("01J", "{}", seq=7))
-    store.set_offset("records", 1 << 40)
+    store.set_position("records", 1 << 40)
     store.commit()
     assert store.run() == Run("01J", "{}", 7)
-    assert store.offset("records") == 1 << 40
-    assert store.offset("warc") is None
+    assert store.position("records") == 1 << 40
+    assert store.position("warc") is None
 
 
 def test_a_host_has_an_account(store: Store) -> None:

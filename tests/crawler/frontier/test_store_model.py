@@ -150,8 +150,8 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(key=st.sampled_from("xy"), value=st.sampled_from([None, b"1", b"2"]))
     def keep(self, key: str, value: bytes | None) -> None:
         for store in (self.store, self.model):
-            store.set_note("robots", key, value)
-            store.set_offset("records", len(value or b""))
+            store.set("robots", key, value)
+            store.set_position("records", len(value or b""))
             store.set_content(key, Content("images/1", f"https://a.example/{value!r}"))
 
     @rule()
@@ -182,8 +182,8 @@ class StoreMachine(RuleBasedStateMachine):
         assert store.parked() == model.parked()
         early, due = store.next_parked(), model.next_parked()
         assert early == due or (early is not None and due is not None and early < due)
-        assert list(store.notes("robots")) == list(model.notes("robots"))
-        assert store.offset("records") == model.offset("records")
+        assert list(store.items("robots")) == list(model.items("robots"))
+        assert store.position("records") == model.position("records")
         assert store.content("x") == model.content("x")
 
     @invariant()

@@ -124,7 +124,7 @@ def test_retry_gives_a_trap_its_credit_again(tmp_path: Path) -> None:
     open_crawl(config, mode="new").run()
     host = f"127.0.0.1:{site.port}"
     with closing(SqliteStore(tmp_path / "state")) as store:
-        store.set_note(TRAPS_OUT_OF_MEMORY, host, Ledger().saved())
+        store.set(TRAPS_OUT_OF_MEMORY, host, Ledger().saved())
         store.commit()
     with open_state(tmp_path) as (state, _):
         (row,) = state.urls(("skip",), (), ("trap",))
@@ -134,7 +134,7 @@ def test_retry_gives_a_trap_its_credit_again(tmp_path: Path) -> None:
     assert run(["retry", str(tmp_path), "--code", "scope"]) == 2
     assert len(site.hits("/month")) > asked + 10  # it has its credit again
     with open_state(tmp_path) as (state, _):
-        assert state.note(TRAPS_OUT_OF_MEMORY, host) is None
+        assert state.get(TRAPS_OUT_OF_MEMORY, host) is None
     site.stop()
 
 

@@ -35,7 +35,7 @@ from crawler.model.errors import Failure
 from crawler.model.reasons import ErrorCode, SkipReason
 from crawler.policy.poison_url import MAX_DEATHS
 from tests.helpers.crawling import link, page, picture, png
-from tests.helpers.deadly import DEADLY, crawl_on
+from tests.helpers.deadly import POISON_TYPE, crawl_on
 from tests.site.fixtures import LIMITS
 from tests.site.name_server import NameServer, records
 from tests.site.page import reply
@@ -187,7 +187,11 @@ def broken_reader(folder: Path) -> Case:
 def deadly_page(folder: Path) -> Case:
     """A document that kills whoever reads it."""
     site = Site(
-        {"": page(link("/x")), "x": reply("x", DEADLY), "robots.txt": reply(status=404)}
+        {
+            "": page(link("/x")),
+            "x": reply("x", POISON_TYPE),
+            "robots.txt": reply(status=404),
+        }
     )
     assert [crawl_on(folder, site.url("/")) for _ in range(MAX_DEATHS + 1)][-1] == 0
     site.stop()

@@ -48,7 +48,7 @@ def chain(config: Config = CONFIG, further: Iterable[Check] = ()) -> Chain:
     """The checks of a crawl that has learnt something for each of them."""
     store = MemoryStore()
     cuts = {"/month/#": Cut(TRAP, 1)}
-    store.set_note(TRAPS, "a.example", msgspec.msgpack.encode(cuts))
+    store.set(TRAPS, "a.example", msgspec.msgpack.encode(cuts))
     store.set_usage("full.example", HostUsage(pages=1))
     robots = RobotsCache(config.robots, store, lambda: 0.0)
     robots.add(SITE, b"User-agent: *\nDisallow: /private\n")

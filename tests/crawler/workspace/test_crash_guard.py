@@ -18,7 +18,7 @@ from crawler.policy.poison_url import MAX_DEATHS, PoisonUrlCheck
 from crawler.workspace.crash_guard import CrashGuard
 from crawler.workspace.folder import requeue
 from tests.helpers.crawling import link, page
-from tests.helpers.deadly import DEADLY, crawl_on
+from tests.helpers.deadly import POISON_TYPE, crawl_on
 from tests.site.page import reply
 from tests.site.server import Site
 
@@ -71,7 +71,7 @@ def test_a_crawl_survives_what_kills_it(tmp_path: Path) -> None:
     site = Site(
         {
             "": page(link("/deadly", *(f"/{n}" for n in range(5)))),
-            "deadly": reply(b"...", DEADLY),
+            "deadly": reply(b"...", POISON_TYPE),
             **{f"{n}": page(f"<p>{n}", link(f"/later/{n}")) for n in range(5)},
             "later": page("<p>later"),
             "robots.txt": reply(status=404),

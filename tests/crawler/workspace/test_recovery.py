@@ -63,7 +63,7 @@ def crawled(site: Site, tmp_path: Path) -> Config:
 def restarted(config: Config) -> None:
     """The machine has stopped while the crawl was under way."""
     with closing(SqliteStore(Path(config.dir) / STATE)) as store:
-        store.set_note(BOOT, "", b"an earlier one")
+        store.set(BOOT, "", b"an earlier one")
         store.commit()
 
 
@@ -208,7 +208,7 @@ def test_a_crawl_that_had_ended_is_left_alone(crawled: Config) -> None:
     """What somebody has made of its pictures since is theirs, however often the machine
     starts."""
     with closing(SqliteStore(Path(crawled.dir) / STATE)) as store:
-        assert store.note(BOOT, "") is None
+        assert store.get(BOOT, "") is None
     name = next(
         record["path"] for record in endings(crawled) if record["type"] == "image"
     )
@@ -222,6 +222,6 @@ def test_where_no_boot_id_is_known_nothing_is_asked_again(
 ) -> None:
     monkeypatch.setattr(recovery, "boot_id", lambda: b"")
     with closing(SqliteStore(Path(crawled.dir) / STATE)) as store:
-        store.set_note(BOOT, "", b"")
+        store.set(BOOT, "", b"")
         store.commit()
     assert resume(crawled)[0] == 0

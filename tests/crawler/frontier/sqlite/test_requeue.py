@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Any:
 
 def reopened(store: SqliteStore, **more: Any) -> dict[str, Lease]:
     """All leases after the next crawl has begun, by path."""
-    store.start_over(
+    store.requeue_all(
         100.0,
         more.pop("check", None),
         keep_cached_fields=more.pop("keep_cached_fields", True),
@@ -144,13 +144,13 @@ def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) ->
     )
     store.park("a.example", 9e9)
     store.block("b.example", 500.0)  # it said so itself
-    store.set_note(PAGES_OF_TEMPLATE, "a.example /#", b"7")
+    store.set(PAGES_OF_TEMPLATE, "a.example /#", b"7")
     store.set_usage("a.example", HostUsage(7, 7000, 7.0, 90.0))
-    store.set_note(TRAPS_OUT_OF_MEMORY, "a.example", b"all of it would be old")
-    store.set_note("robots", "https://a.example", b"x")
+    store.set(TRAPS_OUT_OF_MEMORY, "a.example", b"all of it would be old")
+    store.set("robots", "https://a.example", b"x")
     store.set_content("aa", Content("images/1", "https://a.example/1"))
     store.commit()
-    store.start_over(100.0, None, keep_cached_fields=True)
+    store.requeue_all(100.0, None, keep_cached_fields=True)
     (host,) = store.claim(9, 100.0)
     assert (host.name, host.ready_at, host.throttle) == (
         "a.example",
@@ -158,10 +158,10 @@ def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) ->
         HostThrottle(crawl_delay=7.0),
     )
     assert store.parked() == []
-    assert store.note(PAGES_OF_TEMPLATE, "a.example /#") is None
-    assert store.note(TRAPS_OUT_OF_MEMORY, "a.example") is None
+    assert store.get(PAGES_OF_TEMPLATE, "a.example /#") is None
+    assert store.get(TRAPS_OUT_OF_MEMORY, "a.example") is None
     assert (store.usage("a.example"), store.received()) == (NO_USAGE, 0)
-    assert store.note("robots", "https://a.example") == b"x"
+    assert store.get("robots", "https://a.example") == b"x"
     assert store.content("aa") == Content("images/1", "https://a.example/1")
 
 
@@ -171,12 +171,12 @@ def test_nothing_has_happened_before_the_commit(tmp_path: Path) -> None:
         store.done(lease_all(store, 0.0)[0], "page", stored=STORED)
         store.set_run(Run("1", "{}", 5))
         store.commit()
-        store.start_over(100.0, None, keep_cached_fields=True)
+        store.requeue_all(100.0, None, keep_cached_fields=True)
         store.set_run(Run("2", "{}", 5, "1"))
     with closing(SqliteStore(tmp_path)) as store:
         assert (store.counts()["page"], store.counts()["queued"]) == (1, 0)
         assert store.run() == Run("1", "{}", 5)
-        store.start_over(100.0, None, keep_cached_fields=True)
+        store.requeue_all(100.0, None, keep_cached_fields=True)
         store.set_run(Run("2", "{}", 5, "1"))
         store.commit()
     with closing(SqliteStore(tmp_path)) as store:
@@ -216,7 +216,7 @@ def test_every_url_is_queued_or_decided(
                 _end(store, lease, ending)
             store.skips_written(number % 2)
             store.commit()
-        store.start_over(100.0, None, keep_cached_fields=True)
+        store.requeue_all(100.0, None, keep_cached_fields=True)
         store.commit()
         _assert_consistent(Path(folder))
         leased = {lease.url for lease in lease_all(store, 100.0)}

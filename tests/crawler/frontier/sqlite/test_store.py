@@ -36,18 +36,18 @@ def test_opening_takes_back_leases_and_forgets_what_was_not_committed(
     one, two, _three = lease_all(store, 0.0)
     store.retry(one, 5.0)
     store.block("b.example", 9.0)
-    store.set_note("robots", "x", b"y")
+    store.set("robots", "x", b"y")
     store.set_run(Run("r", "{}", 3))
     store.commit()
     store.done(two, "page")
     store.add([found("4")], 1.0)
-    store.set_offset("records", 100)
+    store.set_position("records", 100)
     crash(store)
 
     store = SqliteStore(tmp_path)
     assert (store.counts()["queued"], store.counts()["page"]) == (3, 0)
-    assert store.offset("records") is None
-    assert store.note("robots", "x") == b"y"
+    assert store.position("records") is None
+    assert store.get("robots", "x") == b"y"
     assert store.run() == Run("r", "{}", 3)
     assert store.add([found("4"), found("2")], 2.0) == 1
     leases = lease_all(store, 6.0)
@@ -214,7 +214,7 @@ def test_a_retry_forgives_the_host(tmp_path: Path) -> None:
         store.park("a.example", 1e9)
         store.unclaim("a.example", 1e9)
         store.commit()
-        assert store.requeue(("host_parked",), (), 5.0) == 1
+        assert store.requeue_failed(("host_parked",), (), 5.0) == 1
         assert store.claim(1, 5.0) == [
             HostDue("a.example", 5.0, HostThrottle(crawl_delay=2.0))
         ]

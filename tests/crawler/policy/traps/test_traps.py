@@ -579,7 +579,7 @@ def test_a_large_ledger_is_small_in_the_store() -> None:
 class Forgetful(MemoryStore):
     """Keeps no notes, so that only what `Traps` holds is measured."""
 
-    def set_note(self, kind: str, key: str, value: bytes | None) -> None:
+    def set(self, kind: str, key: str, value: bytes | None) -> None:
         pass
 
 
