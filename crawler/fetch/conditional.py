@@ -1,19 +1,19 @@
-"""Asking only for what changed, or for the rest (RFC 9110 sections 13 and 14). No I/O.
+"""Conditional requests and range requests (RFC 9110 sections 13 and 14). No I/O.
 
-    changed since?   If-None-Match, If-Modified-Since    -> 304, or the whole
-    the rest?        Range, If-Range                     -> 206, or the whole, or 416
+    revalidate   If-None-Match, If-Modified-Since    -> 304, or the whole body
+    resume       Range, If-Range                     -> 206, or the whole body, or 416
 
-Whether something has changed may be asked with any validator: "as good as" (a weak
-ETag) is what a crawl wants to know, and a server that is told both looks at the ETag
-alone (section 13.2.2). Only a date of the very second in which the answer was made is
-not used: what came later in that second would never be noticed (section 8.8.2.2).
+Any validator may be used to revalidate: a crawl wants to know whether the content is
+equivalent (a weak ETag), and a server that receives both validators uses the ETag alone
+(section 13.2.2). Only a Last-Modified of the same second as the Date is not used: a
+later change within that second would never be noticed (section 8.8.2.2).
 
-A part fits only a body that has not changed by a byte, so the rest is asked for with a
-*strong* validator or not at all (section 13.1.5): a weak ETag says "as good as", and a
-date does not tell two versions of one second apart. And what comes must say itself that
-it belongs there: the same validator, a range that goes to the end that was announced.
-Servers err about that too; so we ask for a little that is here already, and it has to
-be the same.
+Two parts may only be merged if they belong to the same sequence of bytes, so a body is
+resumed with a *strong* validator or not at all (section 13.1.5): a weak ETag only
+promises equivalence, and a date does not distinguish two versions of one second. The
+response must confirm that it fits: the same validator, and a range up to the announced
+end. Servers get this wrong too; so the requested range overlaps what has been received,
+and the bytes of the overlap have to be identical.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from crawler.model.http import Header, Response, Validators
 CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
 
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-# The form that servers must send (RFC 9110 section 5.6.7), and the letters of all
+# The format that servers must send (RFC 9110 section 5.6.7), and the characters of all
 # others.
 _IMF_FIXDATE = re.compile(
     r"[A-Z][a-z]{2}, [0-3]\d [A-Z][a-z]{2} \d{4} [0-2]\d:[0-5]\d:[0-5]\d GMT"
@@ -40,15 +40,14 @@ _LENGTH = re.compile(r"\d{1,18}")
 _SETTLED_S = 60.0
 
 MIN_PART = 64 * 2**10
-"""Bytes that a broken connection must have brought: below, the whole is as quickly
-asked again."""
+"""Size from which on a body is resumed (bytes); requesting a smaller one again is as
+fast."""
 OVERLAP = 1024
-"""Bytes that are asked for again, to see that the rest is of the same body and begins
-there."""
+"""Size of the part that is requested again to verify that the rest fits (bytes)."""
 
 
 def validators_of(response: Response) -> Validators:
-    """Those that may be sent back; malformed ones count as none."""
+    """The validators of `response`; malformed ones are left out."""
     etag = response.header("etag")
     return Validators(
         etag if etag and _ETAG.fullmatch(etag) else None,
@@ -58,7 +57,7 @@ def validators_of(response: Response) -> Validators:
 
 
 def can_revalidate(validators: Validators) -> bool:
-    """Whether there is anything to ask with."""
+    """Whether there is a validator that may be sent."""
     modified = validators.last_modified
     return validators.etag is not None or (
         modified is not None and modified != validators.date
@@ -66,8 +65,7 @@ def can_revalidate(validators: Validators) -> bool:
 
 
 def conditional_headers(validators: Validators) -> list[Header]:
-    """Headers of a request that is answered with 304 if nothing has changed; [] if
-    there are no validators to ask with."""
+    """The headers of a conditional request; [] if no validator may be sent."""
     headers = []
     if validators.etag is not None:
         headers.append(("If-None-Match", validators.etag))
@@ -78,10 +76,9 @@ def conditional_headers(validators: Validators) -> list[Header]:
 
 
 def validators_match(response: Response, asked: Validators) -> bool:
-    """Whether the 304 is about the version that was asked about (RFC 9111 section
-    4.3.4).
+    """Whether a 304 refers to the version with the validators `asked`.
 
-    A server behind which several stand may answer for another one.
+    A load balancer may have asked another server (RFC 9111 section 4.3.4).
     """
     etag = response.header("etag")
     if etag is None or asked.etag is None:
@@ -90,31 +87,28 @@ def validators_match(response: Response, asked: Validators) -> bool:
 
 
 def updated_validators(response: Response, asked: Validators) -> Validators:
-    """What to ask with the next time: what the 304 says, or else what was asked
-    with."""
-    said = validators_of(response)
+    """The validators for the next request: those of the 304, or else those `asked`."""
+    new = validators_of(response)
     return Validators(
-        said.etag or asked.etag, said.last_modified or asked.last_modified, said.date
+        new.etag or asked.etag, new.last_modified or asked.last_modified, new.date
     )
 
 
 class PartialResponse(Struct, frozen=True):
-    """A response whose connection broke in the middle of its body: `head.body` is what
-    came."""
+    """A response whose connection broke in the body; `head.body`: what was received."""
 
     head: Response
     validator: str
-    """A strong one: ETag or Last-Modified."""
+    """A strong validator: ETag or Last-Modified."""
     length: int | None
-    """Of the whole body, if that was announced."""
+    """Size of the whole body (bytes), if it was announced."""
 
 
 def resumable(response: Response) -> PartialResponse | None:
-    """The beginning of a whole, if the rest of it is worth asking for and can be; else
-    None.
+    """`response` as a partial response, if its body can be resumed; else None.
 
-    Parts of a coded body do not join: one would have to go on in the middle of its
-    coding.
+    A body with a content coding cannot be resumed, because its decoder would have to
+    continue in the middle.
     """
     validator = _strong_validator(validators_of(response))
     if (
@@ -136,8 +130,7 @@ def resumable(response: Response) -> PartialResponse | None:
 def resume_range(
     part: PartialResponse, headers: tuple[Header, ...] = ()
 ) -> tuple[Header, ...]:
-    """The request's `headers`, its conditions taken off, and those that ask for the
-    rest."""
+    """The request's `headers` without conditions, and with a range for the rest."""
     return (
         *((name, value) for name, value in headers if name.lower() not in CONDITIONS),
         ("Range", f"bytes={_resume_offset(part)}-"),
@@ -147,11 +140,10 @@ def resume_range(
 
 
 def merge(part: PartialResponse, answer: Response, limit: int) -> Response | None:
-    """The whole, of a part and the answer to `resume_range`; None if they do not fit to the
-    byte.
+    """The whole response: `part` and the `answer` to a request with `resume_range`.
 
-    A server may send from an earlier byte on. A whole of more than `limit` bytes is cut
-    there.
+    None if they do not fit exactly. The answer may begin earlier than requested. A body
+    of more than `limit` bytes is cut there.
     """
     fitted = _splice(part, answer)
     if fitted is None:
@@ -159,21 +151,23 @@ def merge(part: PartialResponse, answer: Response, limit: int) -> Response | Non
     body, end = fitted
     if len(body) != end and answer.truncated is None:
         return None
-    whole = _with(part, answer, body[:limit])
+    whole = _merged(part, answer, body[:limit])
     return whole if len(body) <= limit else replace(whole, truncated="length")
 
 
 def extend(part: PartialResponse, answer: Response) -> PartialResponse | None:
-    """The part with what came of an answer whose connection broke too; None if it is no
-    use."""
+    """`part` with the beginning of an `answer` whose connection broke too.
+
+    None if the answer does not fit, or if it is too short to be of use.
+    """
     fitted = _splice(part, answer)
     if fitted is None or len(fitted[0]) < len(part.head.body) + MIN_PART:
         return None
-    return replace(part, head=_with(part, answer, fitted[0]), length=fitted[1])
+    return replace(part, head=_merged(part, answer, fitted[0]), length=fitted[1])
 
 
-def _with(part: PartialResponse, answer: Response, body: bytes) -> Response:
-    """The head is that of the first answer, the account that of both."""
+def _merged(part: PartialResponse, answer: Response, body: bytes) -> Response:
+    """The head of the first response with `body` and the totals of both responses."""
     return replace(
         part.head,
         body=body,
@@ -187,7 +181,10 @@ def _with(part: PartialResponse, answer: Response, body: bytes) -> Response:
 
 
 def _splice(part: PartialResponse, answer: Response) -> tuple[bytes, int] | None:
-    """The part and what of the rest is there, and how long the whole is."""
+    """The merged body as far as it was received, and the size of the whole (bytes).
+
+    None if `answer` does not fit `part` exactly.
+    """
     match = _RANGE.fullmatch(answer.header("content-range") or "")
     if answer.status != 206 or match is None or answer.content_encoding is not None:
         return None
@@ -214,8 +211,7 @@ def _resume_offset(part: PartialResponse) -> int:
 
 
 def _same_version(part: PartialResponse, answer: Response) -> bool:
-    """No validator in the answer is another than that of the part (section
-    15.3.7.3)."""
+    """Whether no validator of the answer differs from the part's (section 15.3.7.3)."""
     for name in ("etag", "last-modified"):
         ours, theirs = part.head.header(name), answer.header(name)
         if theirs is not None and theirs != ours:
@@ -236,16 +232,15 @@ def _strong_validator(validators: Validators) -> str | None:
 
 
 def _date(text: str | None) -> str | None:
-    """`text` if it is a date with a time zone, as all dates of HTTP are."""
-    if text is None or _IMF_FIXDATE.fullmatch(text):  # parsing costs ten times as much
+    """`text` if it is a date with a time zone, as all dates in HTTP are; else None."""
+    if text is None or _IMF_FIXDATE.fullmatch(text):  # parsing takes ten times as long
         return text
     return text if _DATE.fullmatch(text) and _parsed(text) is not None else None
 
 
 def _parsed(text: str) -> datetime | None:
-    from email.utils import (
-        parsedate_to_datetime,  # with calendars and locales: for few answers
-    )
+    # Imported here, because it loads calendars and locales and is rarely needed.
+    from email.utils import parsedate_to_datetime
 
     try:
         parsed = parsedate_to_datetime(text)

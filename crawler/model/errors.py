@@ -1,21 +1,22 @@
-"""The tree of failures.
+"""The tree of errors.
 
-Two families, told apart by whose day they spoil:
+There are two families, which differ in what they end:
 
-    Failure            one URL fails; the crawl goes on          code, stage, retry
+    Failure            one URL fails; the crawl continues        code, stage, retry
     +-- NameFailure       dns_nxdomain dns_timeout dns_servfail
-    +-- ConnectFailure    connect_refused connect_timeout connect_unreachable blocked_address
+    +-- ConnectFailure    connect_refused connect_timeout connect_unreachable
+    |                     blocked_address
     +-- TlsFailure        tls_verify tls_handshake
     +-- ExchangeFailure   read_timeout total_timeout reset protocol proxy
     +-- RedirectFailure   too_many_redirects redirect_loop
     +-- BodyFailure       decode too_large parse extract image_decode
     +-- StatusFailure     status_4xx status_5xx rate_limited host_parked
-    Stop               the program ends with an exit code of the command line
+    Stop               the program ends with an exit code
     +-- UsageError  2   +-- OutputError  3   +-- StateError  7
 
-A class carries what follows from it: `code` is for counting (`error_code` of the record
-stream, a closed list), `retry` is for deciding (may a later attempt at the same URL end
-otherwise?).
+The attributes of a class say what follows: `code` is the `error_code` of the record (a
+closed list), `stage` is how far the request had got, and `retry` says whether a later
+attempt at the same URL may succeed.
 """
 
 from __future__ import annotations
@@ -26,8 +27,12 @@ from crawler.model.reasons import ErrorCode
 
 
 class Failure(Exception):
-    """One URL could not be fetched or kept. Terminal only once `retry.py` has said
-    so."""
+    """One URL could not be fetched or used.
+
+    Whether it is tried again is decided in `policy/retry.py`. `stage` overrides the
+    class's, `status` is the HTTP status, `retry_after_s` the server's Retry-After
+    (seconds).
+    """
 
     code: ClassVar[ErrorCode]
     stage: ClassVar[str]
@@ -43,17 +48,16 @@ class Failure(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        # A reset may come while sending the request or while reading the body: the
-        # instance knows.
+        # A reset may happen while sending the request or while reading the body.
         self.at_stage = stage or self.stage
         self.status = status
         self.retry_after_s = retry_after_s
         self.wire_bytes = 0
-        """Body bytes that were received all the same; told by the client."""
+        """Body bytes received before the failure; set by the client."""
 
 
 class NameFailure(Failure):
-    """The host's name has no address (RFC 1034)."""
+    """The host name could not be resolved (RFC 1034)."""
 
     stage = "dns"
 
@@ -90,8 +94,7 @@ class ConnectUnreachable(ConnectFailure):
 
 
 class BlockedAddress(ConnectFailure):
-    """The address guard refused: a private, loopback or link-local address nobody asked
-    for."""
+    """The address guard denied the address, which is not a public one."""
 
     code = "blocked_address"
     retry = False
@@ -123,7 +126,7 @@ class ReadTimeout(ExchangeFailure):
 
 
 class TotalTimeout(ExchangeFailure):
-    """The request's whole budget ran out."""
+    """The request exceeded its total timeout."""
 
     code = "total_timeout"
 
@@ -160,7 +163,7 @@ class RedirectLoop(RedirectFailure):
 
 
 class BodyFailure(Failure):
-    """The response came whole, and its body is of no use."""
+    """The response is complete, but its body cannot be used."""
 
     stage = "body"
     retry = False
@@ -186,14 +189,14 @@ class ExtractFailure(BodyFailure):
 
 
 class ImageDecodeFailure(BodyFailure):
-    """The bytes are no image of a known kind."""
+    """The bytes are not an image in a known format."""
 
     code = "image_decode"
     stage = "extract"
 
 
 class StatusFailure(Failure):
-    """The server answered, and its answer is a refusal (RFC 9110 section 15)."""
+    """The status of the response is an error (RFC 9110 section 15)."""
 
     stage = "headers"
 
@@ -220,20 +223,19 @@ class HostParked(StatusFailure):
 
 
 class Stop(Exception):
-    """The program can't go on; `exit_code` is of the list in the command line's
-    documentation."""
+    """The program cannot continue; it ends with `exit_code`."""
 
     exit_code: ClassVar[int] = 1
 
 
 class UsageError(Stop):
-    """The command line or the configuration is wrong; nothing was started."""
+    """The command line or the configuration is invalid; nothing was started."""
 
     exit_code = 2
 
 
 class OutputError(Stop):
-    """Local I/O failed: disk full, output or state not writable."""
+    """Local I/O failed: the disk is full, or output or state cannot be written."""
 
     exit_code = 3
 

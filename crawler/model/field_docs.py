@@ -1,4 +1,4 @@
-"""Field docstrings: the string below a field of a struct, which Python discards."""
+"""Field docstrings: the string after a field of a struct, which Python discards."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from types import ModuleType
 
 @cache
 def field_docs(module: ModuleType) -> dict[tuple[str, str], str]:
-    """The docstring of each field of the classes of a module, by (class, field)."""
+    """The field docstrings of all classes of `module`, by (class, field)."""
     found = {}
     tree = ast.parse(inspect.getsource(module))
     for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
-        for field, below in zip(node.body, node.body[1:], strict=False):
-            text = _string(below)
+        for field, after in zip(node.body, node.body[1:], strict=False):
+            text = _string(after)
             if (
                 text
                 and isinstance(field, ast.AnnAssign)
@@ -26,7 +26,7 @@ def field_docs(module: ModuleType) -> dict[tuple[str, str], str]:
 
 
 def field_doc(module: ModuleType, owner: type, field: str) -> str:
-    """The docstring of one field in its class or a base class, or ""."""
+    """The docstring of a field of `owner` or of its base classes; "" if it has none."""
     docs = field_docs(module)
     names = ((base.__name__, field) for base in owner.__mro__)
     return next((docs[name] for name in names if name in docs), "")

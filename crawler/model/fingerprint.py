@@ -1,4 +1,4 @@
-"""What the records of a crawl depend on beside the answers of its servers. No I/O."""
+"""The settings that records depend on, as a fingerprint. No I/O."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from crawler.model.config import Config
 
 
 def extraction_fingerprint(config: Config) -> bytes:
-    """Whatever decides what is asked for and what is seen in it; equal where it is the
-    same."""
+    """A hash of all settings that influence requests or what is extracted.
+
+    A stored response may be reused only if its fingerprint equals the present one.
+    """
     http, robots = config.http, config.robots
     return hashlib.sha256(
         msgspec.json.encode(

@@ -1,4 +1,4 @@
-"""The closed lists of the record stream: why a URL failed, and why it was left out."""
+"""The closed lists of the records: why a URL failed, and why it was skipped."""
 
 from typing import Literal
 
@@ -16,4 +16,4 @@ SkipReason = Literal[
     "scheme", "scope", "depth", "nofollow", "noai", "robots", "robots_deferred",
     "limit_host", "limit_template", "trap", "filter_dimensions", "duplicate_content",
 ]  # fmt: skip
-"""A limit of the whole crawl leaves its URLs queued, for a resume with a higher one."""
+"""A limit of the whole crawl skips nothing: its URLs stay queued for a resume."""

@@ -1,8 +1,8 @@
-"""Which headers hold a secret, going by their names.
+"""Tells by its name whether a header holds a secret.
 
-What is named so is sent to the origins of the seeds and to nobody else, is no literal
-in a file of settings, and is shown as dots. What such a file names by reference
-(`env:`, `file:`) counts as one too, whatever its name.
+A secret header is only sent to the origins of the seeds, must not stand literally in a
+settings file, and is displayed as REDACTED. A header whose value a settings file gives
+by reference (`env:`, `file:`) is secret too, whatever its name.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ REDACTED = "•••"
 _MAX_VALUE = 2000
 """Characters of a header's value that are shown."""
 
-_WORDS = frozenset(
-    {"auth", "authorization", "authentication", "cookie", "cookie2", "credential", "credentials",
-     "jwt", "passwd", "password", "secret", "session", "sessionid", "token", "apikey", "authtoken"}
-)  # fmt: skip
+_WORDS = frozenset({
+    "apikey", "auth", "authentication", "authorization", "authtoken", "cookie",
+    "cookie2", "credential", "credentials", "jwt", "passwd", "password", "secret",
+    "session", "sessionid", "token",
+})  # fmt: skip
 
 
 def is_secret(header: str) -> bool:
-    """
+    """Whether a header with the name `header` holds a secret.
+
     >>> is_secret("X-Api-Key"), is_secret("X-Author")
     (True, False)
     """

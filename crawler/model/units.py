@@ -1,8 +1,8 @@
-"""Sizes and durations as people write them, to numbers and back. No I/O.
+"""Converts sizes and durations between the forms that people write and numbers.
 
-Sizes are those of wget and curl: K, M, G, T are powers of 1024, with or without a B or
-iB behind. Durations are seconds, or numbers with ms, s, m, h, d behind, in a row: `90`,
-`1.5s`, `2h30m`.
+No I/O. Sizes are those of wget and curl: K, M, G and T are powers of 1024, and B or iB
+may follow. Durations are a number of seconds, or a sequence of numbers with the units
+ms, s, m, h and d: `90`, `1.5s`, `2h30m`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.IGNORECASE)
 _DURATION = re.compile(rf"(?:{_PART.pattern}\s*)+", re.IGNORECASE)
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
-# Longer numbers are nobody's intention, and int() of a huge string is slow.
+# No sensible value is longer, and int() of a huge string is slow.
 _MAX_LENGTH = 40
 
 
 def parse_bytes(text: str) -> int:
-    """`"50M"` is 52428800. Raises ValueError with a sentence for the user."""
+    """Parse a size (bytes): `"50M"` is 52428800.
+
+    Raises ValueError with a message for the user.
+    """
     match = _SIZE.fullmatch(text.strip()) if len(text) <= _MAX_LENGTH else None
     if match is None:
         raise ValueError(
-            f"{text[:_MAX_LENGTH]!r} is not a valid size; write bytes, or 64K, 50M, 1.5G"
+            f"{text[:_MAX_LENGTH]!r} is not a valid size; "
+            "write bytes, or 64K, 50M, 1.5G"
         )
     number, unit = match.groups()
     return (
@@ -34,7 +38,10 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_seconds(text: str) -> float:
-    """`"2h30m"` is 9000.0. Raises ValueError with a sentence for the user."""
+    """Parse a duration (seconds): `"2h30m"` is 9000.0.
+
+    Raises ValueError with a message for the user.
+    """
     text = text.strip()
     if len(text) <= _MAX_LENGTH:
         if re.fullmatch(r"\d+(\.\d+)?|\.\d+", text):
@@ -50,7 +57,7 @@ def parse_seconds(text: str) -> float:
 
 
 def exact_bytes(number: int) -> int | str:
-    """The shortest form that `parse_bytes` turns back into exactly `number`."""
+    """The shortest form that `parse_bytes` converts back to exactly `number`."""
     for unit in "GMK":
         size = _SIZE_UNITS[unit.lower()]
         if number and number % size == 0:
@@ -59,7 +66,7 @@ def exact_bytes(number: int) -> int | str:
 
 
 def exact_seconds(number: float) -> float | int | str:
-    """The shortest form that `parse_seconds` turns back into exactly `number`."""
+    """The shortest form that `parse_seconds` converts back to exactly `number`."""
     for unit in ("h", "m"):
         size = _DURATION_UNITS[unit]
         if number and number % size == 0 and number > 60:
@@ -68,8 +75,7 @@ def exact_seconds(number: float) -> float | int | str:
 
 
 def show_bytes(number: float) -> str:
-    """For eyes: three digits and a unit, `1.23 MB`, `456 kB`; decimal, as file managers
-    show."""
+    """Format a size to show: `1.23 MB`, `456 kB` (decimal, as in file managers)."""
     for unit in ("B", "kB", "MB", "GB"):
         if number < 999.5:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.3g} {unit}"
@@ -78,7 +84,7 @@ def show_bytes(number: float) -> str:
 
 
 def show_seconds(number: float) -> str:
-    """For eyes: `0.4 s`, `12 s`, `3:07`, `1:02:03`, `2 d 03:00`."""
+    """Format a duration to show: `0.4 s`, `12 s`, `3:07`, `1:02:03`, `2 d 03:00`."""
     if number < 9.95:
         return f"{number:.1f} s"
     whole = round(number)

@@ -1,15 +1,14 @@
-"""URLs: the canonical form, joining, and the keys made of them.
+"""URLs: the canonical form, joining, and the keys derived from them. No I/O.
 
 The canonical form is the serialisation of the WHATWG URL Standard (what a browser shows
-after parsing), without fragment and without user name and password: the first never
-reaches a server, the others must never reach a record. Everything that is said here of
-"a URL" means this form, and the cheap functions (`host_key`, `origin`, `scheme`) cut it
-by position instead of parsing it again.
+after parsing), without the fragment, which never reaches a server, and without user
+name and password, which must never reach a record. "URL" means this form everywhere in
+the crawler. The cheap functions (`host_key`, `origin`, `scheme`) slice it instead of
+parsing it again.
 
-Joining is the most frequent thing a crawler does with URLs: a page of cppreference
-carries 80 links, and eight of nine were seen before in the same directory. So
-`Base.join` keeps what it learnt for each directory, in one store bounded for the whole
-process.
+Joining is the most frequent operation on URLs: a page of cppreference has 80 links, and
+eight out of nine were seen before on a page of the same directory. So `Base.join`
+caches its results by directory, in one bounded cache for the whole process.
 """
 
 from __future__ import annotations
@@ -29,38 +28,34 @@ if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
 MAX_URL = 8192
-"""Characters of a URL; RFC 9110 section 4.1 asks for 8000 at least. A longer one is no
-URL here."""
+"""Maximum length of a URL (characters); RFC 9110 section 4.1 demands 8,000."""
 
 FETCHABLE = frozenset({"http", "https"})
 
-# Of the schemes with a host, the ones that a page may name; the rest (mailto:,
-# javascript:, data:, file:) do not lead anywhere on the network and are no links to us.
+# The schemes of links. All others (mailto:, javascript:, data:, file:) do not lead to a
+# host on the network and are ignored.
 _NETWORK = re.compile(r"(?:https?|ftp|wss?)://")
 _DEFAULT_PORTS = frozenset({"80", "443"})
 
 _SPACE = "".join(map(chr, range(0x21)))
-"""What the parser strips from both ends of a link."""
-# What is written so is not rewritten by the parser: from the page's directory, or from
-# one above it, down to a file; and from the root of a host whose name is neither a
-# number nor punycode.
+"""The characters that the parser strips from both ends of a link."""
+# Links that the parser would not change: a path relative to the page's directory or to
+# a parent directory, and an absolute URL whose host is neither a number nor punycode.
 _STEP = "[A-Za-z0-9_~-][A-Za-z0-9_~.-]*+/?+"
 _PLAIN = re.compile(rf"((?:\.\./)*+)((?:{_STEP})++)").fullmatch
 _WHOLE = re.compile(
     rf"https?://(?:(?!xn--)[a-z0-9-]++\.)++[a-z]++/(?:{_STEP})*+"
 ).fullmatch
-# A link that begins so means something else on each page of a directory.
-_OF_THE_PAGE = frozenset(_SPACE) | {"?", "#"}
+# A link that begins like this depends on the page, and not only on its directory.
+_PAGE_RELATIVE = frozenset(_SPACE) | {"?", "#"}
 
-_KEPT_JOINS = 16_384
-_KEPT_LENGTH = 1024
-_directories: dict[str, dict[str, str | None]] = {}
-_kept_joins = 0
+_MAX_CACHED_JOINS = 16_384
+_MAX_CACHED_LENGTH = 1024
+"""Maximum length of a cached directory, and of a link with its URL (characters)."""
 
 
 def canonical(text: str) -> str | None:
-    """The canonical form of the absolute URL `text`, or None if it is none of a network
-    scheme."""
+    """The canonical form of `text`; None if it is not an absolute URL with a host."""
     if len(text) > MAX_URL:
         return None
     try:
@@ -75,14 +70,54 @@ def join(base: str, href: str, encoding: str | None = None) -> str | None:
 
 
 def join_header(base: str, value: str) -> str | None:
-    """As `join`, for a Location or Link header, whose bytes came decoded as latin-1.
+    """Like `join`, for the value of a Location or Link header, decoded as latin-1.
 
-    Browsers take them for UTF-8, and so do the servers that send such.
+    Its bytes are taken for UTF-8 if they are valid UTF-8, as browsers do.
     """
     try:
         return join(base, value.encode("latin-1").decode())
     except UnicodeError:
         return join(base, value)
+
+
+class JoinCache:
+    """The results of joining, by directory and link.
+
+    A cache that holds `max_entries` is emptied: the frequent links are soon in it
+    again.
+    """
+
+    __slots__ = ("_directories", "_entries", "_max_entries")
+
+    def __init__(self, max_entries: int = _MAX_CACHED_JOINS) -> None:
+        self._max_entries = max_entries
+        self._entries = 0
+        self._directories: dict[str, dict[str, str | None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._directories) + sum(map(len, self._directories.values()))
+
+    def directory(self, path: str, encoding: Encoding | None) -> dict[str, str | None]:
+        """The known links of one directory, which mean the same on all its pages."""
+        if encoding is not None:
+            path = f"{encoding.name} {path}"  # their queries are encoded differently
+        links = self._directories.get(path)
+        if links is None:
+            links = {}
+            if len(path) <= _MAX_CACHED_LENGTH:
+                self.count_entry()
+                self._directories[path] = links
+        return links
+
+    def count_entry(self) -> None:
+        """Count one more directory or link, which the caller is about to add."""
+        if self._entries >= self._max_entries:
+            self._directories.clear()
+            self._entries = 0
+        self._entries += 1
+
+
+_joins = JoinCache()
 
 
 class Base:
@@ -92,31 +127,36 @@ class Base:
     WHATWG Encoding Standard): the query of a link is percent-encoded in it.
     """
 
-    __slots__ = ("_encoding", "_folder", "_known", "url")
+    __slots__ = ("_encoding", "_folder", "_joins", "_known", "url")
 
-    def __init__(self, url: str, encoding: str | None = None) -> None:
+    def __init__(
+        self, url: str, encoding: str | None = None, joins: JoinCache = _joins
+    ) -> None:
         self.url = url
         self._encoding = _query_encoding(encoding)
         self._folder = url.partition("?")[0].rpartition("/")[0]
-        self._known = _directory(self._folder, self._encoding)
+        self._joins = joins
+        self._known = joins.directory(self._folder, self._encoding)
 
     def join(self, href: str) -> str | None:
-        """The canonical form of `href` seen from here; None if it leads to no network
-        address."""
+        """The canonical form of `href`, relative to the base URL.
+
+        None if it is not a valid URL or has none of the schemes of links.
+        """
         if "#" in href:
             href = href.partition("#")[0]
             if href and href[-1] in _SPACE:
-                href += "#"  # the space was not at the end, where the parser strips it
+                href += "#"  # keeps the space, which the parser would strip at the end
         if not href:
             return self.url
-        if href[0] in _OF_THE_PAGE:
+        if href[0] in _PAGE_RELATIVE:
             return self._parse(href)
         known = self._known
         if href in known:
             return known[href]
         url = self._parse(href)
-        if len(href) + len(url or "") <= _KEPT_LENGTH:
-            _count_join()
+        if len(href) + len(url or "") <= _MAX_CACHED_LENGTH:
+            self._joins.count_entry()
             known[href] = url
         return url
 
@@ -135,42 +175,17 @@ class Base:
             return None
 
     def _below(self, ups: int, path: str) -> str | None:
-        """What `path` is seen from so many folders up: a fifth of the parser's time."""
+        """Join `path`, `ups` folders up, in a fifth of the parser's time."""
         folder = self._folder
-        while ups and folder.count("/") > 2:  # above the root is the root
+        while ups and folder.count("/") > 2:  # the parent of the root is the root
             folder = folder.rpartition("/")[0]
             ups -= 1
         url = f"{folder}/{path}"
         return url if len(url) <= MAX_URL else None
 
 
-def _directory(path: str, encoding: Encoding | None) -> dict[str, str | None]:
-    """What is known of the links in one directory: they mean the same on each of its
-    pages."""
-    if encoding is not None:
-        path = f"{encoding.name} {path}"  # ... whose queries are encoded alike
-    known = _directories.get(path)
-    if known is None:
-        known = {}
-        if len(path) <= _KEPT_LENGTH:
-            _count_join()
-            _directories[path] = known
-    return known
-
-
-def _count_join() -> None:
-    """Keeps the store bounded: when full, it forgets all, and soon knows again what
-    matters."""
-    global _kept_joins
-    if _kept_joins >= _KEPT_JOINS:
-        _directories.clear()
-        _kept_joins = 0
-    _kept_joins += 1
-
-
 def _strip(url: str) -> str | None:
-    """Without fragment and credentials; None for other schemes and for what has grown
-    too long."""
+    """Remove fragment and credentials; None for other schemes and for longer URLs."""
     url = url.partition("#")[0]
     if len(url) > MAX_URL or not _NETWORK.match(url):
         return None
@@ -183,16 +198,16 @@ def _strip(url: str) -> str | None:
 
 @lru_cache(maxsize=64)
 def _query_encoding(label: str | None) -> Encoding | None:
-    """The encoding for queries, None where that is UTF-8 ("get an output encoding")."""
+    """The encoding of queries ("get an output encoding"); None for UTF-8."""
     encoding = lookup(label) if label else None
-    if encoding is None or encoding.name in _WRITTEN_AS_UTF_8:
+    if encoding is None or encoding.name in _UTF_8_OUTPUT:
         return None
     return encoding
 
 
-_WRITTEN_AS_UTF_8 = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement"})
+_UTF_8_OUTPUT = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement"})
 
-# The special-query percent-encode set of the URL Standard, as a table of bytes.
+# The special-query percent-encode set of the URL Standard, as a table by byte.
 _QUERY_BYTES = tuple(
     f"%{n:02X}" if n <= 0x20 or n >= 0x7F or chr(n) in "\"#<>'" else chr(n)
     for n in range(256)
@@ -201,8 +216,7 @@ _TAB_OR_NEWLINE = {9: None, 10: None, 13: None}
 
 
 def _encode_query(href: str, encoding: Encoding) -> str:
-    """`href` with its query percent-encoded in `encoding` ("percent-encode after
-    encoding")."""
+    """`href` with its query in `encoding` ("percent-encode after encoding")."""
     before, mark, query = href.rstrip(_SPACE).removesuffix("#").partition("?")
     encoded = encoding.codec_info.encode(query.translate(_TAB_OR_NEWLINE), _REFERENCES)[
         0
@@ -211,7 +225,7 @@ def _encode_query(href: str, encoding: Encoding) -> str:
 
 
 def _reference(error: UnicodeError) -> tuple[str | bytes, int]:
-    """What the codec lacks becomes a character reference, already percent-encoded."""
+    """Replace characters that the codec lacks by percent-encoded references."""
     assert isinstance(error, UnicodeEncodeError)
     lacking = error.object[error.start : error.end]
     return "".join(f"%26%23{ord(char)}%3B" for char in lacking), error.end
@@ -222,35 +236,34 @@ codecs.register_error(_REFERENCES, _reference)
 
 
 def url_id(url: str) -> int:
-    """The URL's identity in the store: 64 bits of BLAKE2b, as a signed integer for
-    SQLite."""
+    """The URL's key in the store: 64 bits of BLAKE2b as a signed integer (SQLite's)."""
     return int.from_bytes(
         blake2b(url.encode(), digest_size=8).digest(), "big", signed=True
     )
 
 
 def url_id_hex(url: str) -> str:
-    """The same 64 bits as 16 hexadecimal digits, as the records carry them."""
+    """The same 64 bits as 16 hexadecimal digits, as in the records."""
     return blake2b(url.encode(), digest_size=8).hexdigest()
 
 
 def id_to_hex(identity: int) -> str:
-    """From the integer of `url_id` to the digits of `url_id_hex`."""
+    """Convert the integer of `url_id` to the digits of `url_id_hex`."""
     return f"{identity & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 
 def scheme(url: str) -> str:
-    """Lower-case scheme of a URL, without the colon."""
+    """The scheme of a URL in lower case, without the colon."""
     return url.partition(":")[0]
 
 
 def origin(url: str) -> str:
-    """`scheme://host[:port]` of a URL (RFC 6454), without a slash at the end."""
+    """The origin `scheme://host[:port]` of a URL (RFC 6454), without a final slash."""
     return url[: url.index("/", url.index("//") + 2)]
 
 
 def host_key(url: str) -> str:
-    """The politeness key: the host's name, with its port unless that is 80 or 443.
+    """The key for politeness: the host name, and the port unless it is 80 or 443.
 
     http and https of one host share a key, because they share the machine.
     """
@@ -263,7 +276,7 @@ def host_key(url: str) -> str:
 
 
 def hostname(host: str) -> str:
-    """The name of a host key, its port taken off."""
+    """The host name of a host key, without the port."""
     if host[-1:].isdigit():
         name, _, _ = host.rpartition(":")
         return name or host
@@ -274,16 +287,15 @@ def hostname(host: str) -> str:
 def _suffixes() -> PublicSuffixList:
     from publicsuffixlist import PublicSuffixList
 
-    return PublicSuffixList()  # 75 ms and 3 MB: not before the first question
+    return PublicSuffixList()  # takes 75 ms and 3 MB, so it is loaded on demand
 
 
 @lru_cache(maxsize=4096)
 def registrable_domain(host: str) -> str | None:
-    """The name that somebody registered (`bbc.co.uk` of `www.bbc.co.uk`) of a host name
-    or key.
+    """The registrable domain of a host name or key: `bbc.co.uk` for `www.bbc.co.uk`.
 
-    None for an IP address and for a public suffix itself. By the public suffix list,
-    private section included: `a.github.io` and `b.github.io` are two.
+    None for an IP address and for a public suffix. The private section of the public
+    suffix list counts too: `a.github.io` and `b.github.io` are different domains.
     """
     name = hostname(host).rstrip(".")
     if not name or name.startswith("[") or name.rpartition(".")[2].isdigit():
@@ -293,8 +305,7 @@ def registrable_domain(host: str) -> str | None:
 
 
 class Seed(NamedTuple):
-    """A URL that the user named; `assumed_https` if the user did not write the
-    scheme."""
+    """A URL to start from; `assumed_https`: the user did not write the scheme."""
 
     url: str
     assumed_https: bool
@@ -304,9 +315,9 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?!\d+(?:[/?#]|$))")
 
 
 def parse_seed(text: str) -> Seed:
-    """What the user typed, as a URL to start from: `example.com/x` is taken for https.
+    """Parse a seed URL as the user typed it; `example.com/x` is taken for https.
 
-    Raises UsageError saying what is wrong.
+    Raises UsageError, whose message shows no password.
     """
     text = text.strip()
     written = _SCHEME.match(text)
@@ -324,13 +335,13 @@ def parse_seed(text: str) -> Seed:
     parts = ada_url.URL(whole)
     if parts.username or parts.password:
         raise UsageError(
-            f"{_shown(url)} was given with a user name, which would end up in records and logs; "
-            "leave it out and give it with -u USER:PASSWORD"
+            f"{_shown(url)} was given with a user name, which would end up in records "
+            "and logs; leave it out and use -u USER:PASSWORD"
         )
     return Seed(url, assumed_https=not written)
 
 
 def _shown(text: str) -> str:
-    """Short, and without a password that may be in it."""
+    """`text` for a message: shortened, and without credentials."""
     text = re.sub(r"//[^/?#]*@", "//", text)
     return repr(text if len(text) <= 200 else text[:200] + "...")

@@ -1,8 +1,8 @@
 """Basic and Digest authentication (RFC 9110 section 11, RFC 7617, RFC 7616). No I/O.
 
-Nothing is sent before a server asks: a password shown without need is a password lost,
-and a Digest server that is answered with Basic has read it. Of the challenges offered
-the strongest is taken; a scheme unknown here is passed over.
+Nothing is sent before the server asks for it, because a password sent without need is a
+password exposed, and a server that supports Digest would learn it from a Basic header.
+The strongest of the offered challenges is answered; unknown schemes are ignored.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _SCHEME = re.compile(rf"({_TOKEN})(?:[ \t]+|(?=,|$))")
 _TOKEN68 = re.compile(r"[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)")
 _GAP = re.compile(r"[ \t,]*")
 
-# The strongest first (RFC 7616 section 3.3); MD5 is what most servers still have, and
-# SHA-512 what some have that is in no standard.
+# The strongest first (RFC 7616 section 3.3). Most servers still use MD5; some use
+# SHA-512, which is in no standard.
 _HASHES: dict[str, Callable[[bytes], Any]] = {
     "sha-512": hashlib.sha512,
     "sha-512-256": lambda data: hashlib.new("sha512_256", data),
@@ -36,7 +36,7 @@ _HASHES: dict[str, Callable[[bytes], Any]] = {
 
 
 class Credentials(Struct, frozen=True):
-    """Who we are to a server. Never in a log: `repr` shows no password."""
+    """A user name and a password, which `repr` does not show."""
 
     user: str
     password: str
@@ -46,21 +46,22 @@ class Credentials(Struct, frozen=True):
 
 
 def parse_credentials(text: str) -> Credentials:
-    """`USER[:PASSWORD]`; the user holds no colon (RFC 7617 section 2)."""
+    """Parse `USER[:PASSWORD]`; a user has no colon (RFC 7617 section 2)."""
     user, _, password = text.partition(":")
     return Credentials(user, password)
 
 
 class Challenge(Struct, frozen=True):
-    """What a server asks for: its scheme and parameters, names in lower case."""
+    """A challenge of a server: scheme and parameters, their names in lower case."""
 
     scheme: str
     parameters: dict[str, str] = {}
 
 
 def parse_challenges(values: Iterable[str]) -> list[Challenge]:
-    """The challenges of WWW-Authenticate or Proxy-Authenticate fields, as far as they
-    make sense.
+    """The challenges in WWW-Authenticate or Proxy-Authenticate fields.
+
+    Stops in each field at the first syntax error.
 
     >>> parse_challenges(['Basic realm="a, b", Negotiate'])[1].scheme
     'negotiate'
@@ -87,7 +88,7 @@ def parse_challenges(values: Iterable[str]) -> list[Challenge]:
 
 
 def basic(credentials: Credentials) -> str:
-    """The header value that proves them by saying them."""
+    """The value of a Basic Authorization header."""
     pair = f"{credentials.user}:{credentials.password}".encode()
     return "Basic " + b64encode(pair).decode("ascii")
 
@@ -95,7 +96,7 @@ def basic(credentials: Credentials) -> str:
 class Authenticator:
     """Answers the challenges of one server with one user's credentials.
 
-    `nonce` makes an unguessable string: the client's part of each Digest proof.
+    `nonce` returns a random string: the client nonce of each Digest header.
     """
 
     def __init__(self, credentials: Credentials, nonce: Callable[[], str]) -> None:
@@ -105,11 +106,11 @@ class Authenticator:
         self._count = 0
 
     def handle_challenge(self, values: Iterable[str], refused: str | None) -> bool:
-        """Take in what the server asks for; whether to ask again with the proof of it.
+        """Process the challenges of a 401; return whether to send the request again.
 
-        `refused`: the proof that was sent, if one was. Wrong credentials are not sent
-        twice; a Digest proof is made anew when the server says that only its nonce was
-        stale.
+        `values`: the WWW-Authenticate fields. `refused`: the Authorization header that
+        was sent, if there was one. Wrong credentials are not sent twice; a Digest
+        header is computed anew if the server says that only its nonce was stale.
         """
         for challenge in _strongest_first(parse_challenges(values)):
             stale = challenge.parameters.get("stale", "").lower() == "true"
@@ -120,8 +121,10 @@ class Authenticator:
         return False
 
     def authorization(self, method: str, target: str) -> str | None:
-        """The value of Authorization, once the server has asked; `target`: the request
-        target."""
+        """The value of Authorization; None before the server has sent a challenge.
+
+        `target`: the request target.
+        """
         if self._challenge is None:
             return None
         if self._challenge.scheme == "basic":
@@ -159,7 +162,7 @@ def _is_usable(parameters: dict[str, str]) -> bool:
 
 
 def _algorithm(parameters: dict[str, str]) -> tuple[str, bool]:
-    """Name of the hash, and whether it is one of the `-sess` forms."""
+    """The name of the hash, and whether the algorithm is its `-sess` variant."""
     name = parameters.get("algorithm", "md5").lower()
     return name.removesuffix("-sess"), name.endswith("-sess")
 
@@ -172,7 +175,7 @@ def _digest(
     count: int,
     client_nonce: str,
 ) -> str:
-    """RFC 7616 section 3.4; without a `qop` as RFC 2069 had it."""
+    """A Digest header (RFC 7616 section 3.4); without `qop` as in RFC 2069."""
     name, session = _algorithm(parameters)
 
     def digest(*parts: str) -> str:

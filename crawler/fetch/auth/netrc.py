@@ -1,7 +1,7 @@
-"""The .netrc file: machine, login, password (as ftp, curl and wget read it). No I/O.
+"""Parses .netrc files, as ftp, curl and wget do. No I/O.
 
-Ours and not the standard library's, because that one shows the words of a line it can't
-read, and a password may be among them.
+The standard library's parser is not used, because its error messages quote the line
+that it cannot parse, which may contain a password.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from crawler.model.errors import UsageError
 
 
 def read_netrc(text: str, name: str) -> dict[str, Credentials]:
-    """Credentials by host, "" for `default`; of several of one host the first counts.
+    """Credentials by host, "" for `default`; the first entry of a host wins.
 
-    Raises UsageError with the line of the mistake.
+    Raises UsageError with `name` and the number of the bad line.
     """
     found: dict[str, Credentials] = {}
     words = _words(text, name)
@@ -24,20 +24,20 @@ def read_netrc(text: str, name: str) -> dict[str, Credentials]:
     entry: dict[str, str] = {}
     for number, word in words:
         if word in ("machine", "default"):
-            _keep(found, host, entry)
+            _add(found, host, entry)
             host = next(words, (number, ""))[1].lower() if word == "machine" else ""
             entry = {}
         elif word in ("login", "password", "account") and host is not None:
             entry[word] = next(words, (number, ""))[1]
         else:
             raise UsageError(
-                f"{name}:{number}: machine, default, login or password is expected"
+                f"{name}:{number}: expected machine, default, login or password"
             )
-    _keep(found, host, entry)
+    _add(found, host, entry)
     return found
 
 
-def _keep(
+def _add(
     found: dict[str, Credentials], host: str | None, entry: dict[str, str]
 ) -> None:
     if host is not None and "login" in entry:
@@ -45,7 +45,7 @@ def _keep(
 
 
 def _words(text: str, name: str) -> Iterator[tuple[int, str]]:
-    """Each word with the number of its line; a macro goes to the next empty line."""
+    """The words with their line numbers, without macros, which end at an empty line."""
     macro = False
     for number, line in enumerate(text.splitlines(), 1):
         macro = macro and bool(line.strip())
@@ -54,7 +54,7 @@ def _words(text: str, name: str) -> Iterator[tuple[int, str]]:
         try:
             words = shlex.split(line, comments=line.lstrip().startswith("#"))
         except ValueError:
-            raise UsageError(f"{name}:{number}: a quote without its end") from None
+            raise UsageError(f"{name}:{number}: missing closing quote") from None
         macro = words[:1] == ["macdef"]
         if not macro:
             yield from ((number, word) for word in words)

@@ -1,11 +1,11 @@
-"""Who we are to whom: cookies and credentials of a request. No I/O.
+"""Which cookies and credentials are sent to which origin. No I/O.
 
-The rule for everything secret that the user gave us: it belongs to an *origin* (scheme,
-host and port), not to a host's name. So no redirect, no link and no picture elsewhere
-can make us show it, and whoever listens on port 81 of the same machine, or to plain
-http where https was meant, does not get it. One step is allowed: from http to https of
-the same host on the usual ports, because whoever could read the first could do no worse
-with the second.
+The rule for all secrets that the user configures: a secret belongs to an *origin*
+(scheme, host and port), not to a host name. So no redirect, link or image can make the
+crawler send it elsewhere; not even to another port of the same host, or over plain http
+where https was meant. One upgrade is allowed: from http to https of the same host on
+the default ports, because an attacker who can read the former gains nothing from the
+latter.
 """
 
 from __future__ import annotations
@@ -25,24 +25,25 @@ MAX_AUTHENTICATORS = 1024
 
 
 def trusted_origins(named: Collection[str]) -> frozenset[str]:
-    """The origins that the user named, and https where http was named on its usual
-    port."""
+    """The origins that the user named, with https for http on its default port."""
     plain = [url for url in named if url.startswith("http://")]
-    usual = [
+    upgradable = [
         url
         for url in plain
         if ":" not in url.removeprefix("http://").rpartition("]")[2]
     ]
-    return frozenset(named).union("https" + url.removeprefix("http") for url in usual)
+    return frozenset(named).union(
+        "https" + url.removeprefix("http") for url in upgradable
+    )
 
 
 class SessionAuth:
     """Cookies and credentials of one crawl.
 
-    `credentials` are those of the `trusted` origins. `netrc` has others by host: they
-    are sent to https on its usual port, and elsewhere on that host only where the
-    origin is trusted; those of "" (`default`) to trusted origins alone. `clock`:
-    seconds since the epoch; `nonce`: see `Authenticator`.
+    `credentials` are for the `trusted` origins. `netrc` contains others by host: they
+    are sent to https on its default port, and to other origins of that host only if
+    these are trusted; those of "" (`default`) are only sent to trusted origins. `clock`
+    returns seconds since the epoch; `nonce`: see `Authenticator`.
     """
 
     def __init__(
@@ -63,10 +64,10 @@ class SessionAuth:
         self._authenticators: OrderedDict[str, Authenticator] = OrderedDict()
 
     def headers(self, request: Request, target: Target) -> list[Header]:
-        """What a request says of us: Cookie, Authorization."""
+        """The Cookie and Authorization headers of `request`, where there are any."""
         found: list[Header] = []
         if self.jar:
-            cookies = self.jar.header(_site(request, target), self._clock())
+            cookies = self.jar.header(_context(request, target), self._clock())
             if cookies is not None:
                 found.append(("Cookie", cookies))
         login = (
@@ -81,15 +82,18 @@ class SessionAuth:
     def store_cookies(
         self, request: Request, target: Target, response: Response
     ) -> None:
-        """Take in the cookies of a response."""
+        """Store the cookies of a response."""
         values = response.values("set-cookie")
         if values:
-            self.jar.receive(values, _site(request, target), self._clock())
+            self.jar.receive(values, _context(request, target), self._clock())
 
     def handle_challenge(
         self, target: Target, response: Response, sent: list[Header]
     ) -> bool:
-        """Whether a 401 is worth the same request again, with the proof it asks for."""
+        """Process a 401; return whether to send the request again with credentials.
+
+        `sent`: the headers that `headers` gave for the request.
+        """
         login = self._authenticators.get(target.origin) or self._new_authenticator(
             target
         )
@@ -104,18 +108,18 @@ class SessionAuth:
     def redirect_after_cookie(
         self, request: Request, response: Response, sent: list[Header]
     ) -> str | None:
-        """Where a redirect within its own chain leads, if we look different there by
-        now.
+        """The target of a redirect into its own chain that now gets other cookies.
 
-        Some sites set a cookie and send the visitor back to where he came from. As a
-        link that URL is known and done; so it is asked for again in place.
+        Some sites set a cookie and redirect back to the URL that was requested. The
+        frontier has seen that URL already, so the client has to request it again at
+        once. None: there is no such redirect, or the cookies would be the same.
         """
         location = response.header("location")
-        goal = join_header(response.url, location) if location is not None else None
-        if goal is None or goal not in (request.url, *request.chain):
+        url = join_header(response.url, location) if location is not None else None
+        if url is None or url not in (request.url, *request.chain):
             return None
-        cookies = self.jar.header(_site(request, parse_target(goal)), self._clock())
-        return goal if cookies is not None and ("Cookie", cookies) not in sent else None
+        cookies = self.jar.header(_context(request, parse_target(url)), self._clock())
+        return url if cookies is not None and ("Cookie", cookies) not in sent else None
 
     def _new_authenticator(self, target: Target) -> Authenticator | None:
         credentials = self._find(target)
@@ -138,7 +142,7 @@ class SessionAuth:
         return None
 
 
-def _site(request: Request, target: Target) -> RequestContext:
+def _context(request: Request, target: Target) -> RequestContext:
     initiator = page_origin(request.referer) if request.referer else None
     return RequestContext(
         target.host, target.path, target.secure, initiator, request.subresource
@@ -146,8 +150,7 @@ def _site(request: Request, target: Target) -> RequestContext:
 
 
 def page_origin(url: str) -> str:
-    """`scheme://host` of the page that led here; "" if it is of no site that could be
-    ours."""
+    """`scheme://host` of the page at `url`; "" for a URL that is not http or https."""
     try:
         target = parse_target(url)
     except ProtocolFailure:

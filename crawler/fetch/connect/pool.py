@@ -66,7 +66,7 @@ class Pool(Generic[C]):
         self._reused = self._expired = self._stale = self._evicted = 0
 
     def acquire(self, key: str) -> C | None:
-        """Hand out an idle connection of `key` that is not stale; None: none is left."""
+        """Hand out an idle connection of `key` that is not stale; else None."""
         idle = self._by_key.get(key)
         if idle is None:
             return None

@@ -57,8 +57,9 @@ class ResponseReader:
 
     Feed it the received bytes until `done`. `max_header` limits the header section (in
     total, bytes), `max_body` the body as it is on the wire (bytes); a longer body is
-    cut there (`truncated`). `keep_head`: keep the bytes of the head. `feed` and `feed_eof` raise ProtocolFailure and
-    ConnectionReset; after that the reader must not be used.
+    cut there (`truncated`). `keep_head`: keep the bytes of the head. `feed` and
+    `feed_eof` raise ProtocolFailure and ConnectionReset; after that the reader must not
+    be used.
     """
 
     __slots__ = (

@@ -242,17 +242,14 @@ def test_headers_are_joined_as_utf_8(value: str, joined: str | None) -> None:
     assert urls.join_header("http://h/d/p", value) == joined
 
 
-def test_the_store_of_joins_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(urls, "_directories", {})
-    monkeypatch.setattr(urls, "_kept_joins", 0)
-    monkeypatch.setattr(urls, "_KEPT_JOINS", 100)
+def test_the_cache_of_joins_is_bounded() -> None:
+    joins = urls.JoinCache(max_entries=100)
     for directory in range(200):
-        base = urls.Base(f"http://h/{directory}/")
+        base = urls.Base(f"http://h/{directory}/", joins=joins)
         for page in range(7):
             assert base.join(str(page)) == f"http://h/{directory}/{page}"
         base.join("x" * 2000)
-        kept = sum(map(len, urls._directories.values())) + len(urls._directories)
-        assert kept <= 107
+        assert len(joins) <= 107
 
 
 @pytest.mark.parametrize(
