@@ -1,15 +1,14 @@
-"""Microseconds per page of each stage of extraction, on real sites, beside two parser
-libraries.
+"""Microseconds per page of each stage of extraction, on real sites, compared with two
+parser libraries.
 
     python -m tests.benchmarks.extract [FOLDER...]
 
 Without a folder: the sites of Debian's postgresql-doc-15, gimp-help-en,
-cppreference-doc-en-html and python3-doc, as far as they are installed, and the pictures
+cppreference-doc-en-html and python3-doc, as far as they are installed, and the images
 of gimp-help. The best of five rounds in turn, CPU time.
 
 "Lean lxml" is what the peers of the crawl benchmark do: a tree, two xpaths, duplicates
-removed, links joined. Lexbor's line is without joining, for there is nothing to compare
-it with.
+removed, links joined. Lexbor's line has no joining.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ SITES = (
     "/usr/share/cppreference/doc/html/en",
     "/usr/share/doc/python3.11/html",
 )
-PICTURES = "/usr/share/doc/gimp-help-en/html/en/images"
+IMAGES = "/usr/share/doc/gimp-help-en/html/en/images"
 TAGS = (
     "a",
     "area",
@@ -59,8 +58,7 @@ ROUNDS = 5
 
 
 def sample(folder: Path, pattern: str, pages: int = 200) -> list[tuple[str, bytes]]:
-    """Files of a folder, always the same, with URLs as a server on loopback would give
-    them."""
+    """The same files of a folder each time, with URLs of a server on loopback."""
     files = sorted(folder.rglob(pattern))
     random.Random(1).shuffle(files)
     chosen = islice(files, pages)
@@ -85,8 +83,8 @@ def with_lxml(url: str, body: bytes) -> None:
 
 def whole(url: str, body: bytes, **options: Any) -> None:
     response = Response(
-        url, 200, "OK", "1.1", (("content-type", "text/html"),), body, len(body), Timings(1),
-        remote_ip=None, reused_connection=True,
+        url, 200, "OK", "1.1", (("content-type", "text/html"),), body, len(body),
+        Timings(1), remote_ip=None, reused_connection=True,
     )  # fmt: skip
     extract(response, "page", LimitsConfig(), **options)
 
@@ -108,8 +106,8 @@ def with_pillow(url: str, body: bytes) -> None:
         image.verify()
 
 
-PICTURE_STAGES: dict[str, Callable[[str, bytes], Any]] = {
-    "read a picture": lambda url, body: read_header(body, "image/png"),
+IMAGE_STAGES: dict[str, Callable[[str, bytes], Any]] = {
+    "read an image": lambda url, body: read_header(body, "image/png"),
     "Pillow: open, verify": with_pillow,
 }
 
@@ -144,7 +142,7 @@ def report(
 def main(folders: Iterable[str]) -> None:
     for folder in map(Path, folders):
         report(folder, "*.html", STAGES)
-    report(Path(PICTURES), "*.png", PICTURE_STAGES)
+    report(Path(IMAGES), "*.png", IMAGE_STAGES)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""What grows with what servers send, and where it ends: one test for each place that
-keeps."""
+"""Memory that grows with what servers send has a bound: one test for each place."""
 
 from __future__ import annotations
 
@@ -35,13 +34,12 @@ from tests.helpers.simulated_hosts import Lines
 
 def response(url: str, body: bytes, content_type: str = "text/plain") -> Response:
     return Response(
-        url, 200, "", "1.1", (("content-type", content_type),), body, len(body), Timings(0), None,
-        False,
+        url, 200, "", "1.1", (("content-type", content_type),), body, len(body),
+        Timings(0), None, False,
     )  # fmt: skip
 
 
 # -- a batch of the writer
-# -------------------------------------------------------------------------
 
 
 class Ending:
@@ -77,7 +75,7 @@ def page(number: int, found: Iterable[Discovered]) -> Outcome:
     )
 
 
-def test_a_batch_holds_few_pictures_if_they_are_large(writer: Committer) -> None:
+def test_a_batch_holds_few_images_if_they_are_large(writer: Committer) -> None:
     for number in range(9):
         record = ImageRecord(
             url="http://a/", url_id="", host="a", status=200, path="", format="png",
@@ -99,10 +97,9 @@ def test_a_batch_holds_few_pages_if_they_have_many_links(writer: Committer) -> N
 
 
 # -- what is remembered
-# ----------------------------------------------------------------------------
 
 
-def test_long_addresses_are_remembered_for_a_shorter_time(
+def test_long_urls_are_remembered_for_a_shorter_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(recent, "CHARACTERS", 10_000)
@@ -158,7 +155,6 @@ def test_hosts_are_counted_apart_within_bounds() -> None:
 
 
 # -- documents that list links
-# ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -168,11 +164,12 @@ def test_hosts_are_counted_apart_within_bounds() -> None:
          "application/gzip"),
         (b"<urlset>" + b"<url><loc>/x</loc></url>" * 900_000, "application/xml"),
         (b"<rss>" + b"<a>" * 900_000, "application/rss+xml"),
-        (b"<urlset " + b" ".join(b"a%d='1'" % n for n in range(300_000)) + b">", "text/xml"),
+        (b"<urlset " + b" ".join(b"a%d='1'" % n for n in range(300_000)) + b">",
+         "text/xml"),
     ],
 )  # fmt: skip
 def test_lists_without_end(body: bytes, content_type: str) -> None:
-    """An address that comes again and again is one link, and still the reading ends."""
+    """A URL that is repeated is one link, and still the reading ends."""
     with cpu_within(20):
         found = extract(
             response("http://a/s.xml", body, content_type), "page", LimitsConfig()
@@ -181,8 +178,8 @@ def test_lists_without_end(body: bytes, content_type: str) -> None:
         assert len(found.links) <= 1
 
 
-def test_a_sitemap_with_a_long_address() -> None:
-    """Its relative entries would each be as long."""
+def test_a_sitemap_with_a_long_url() -> None:
+    """Each of its relative entries would be as long."""
     urls = b"".join(b"<url><loc>%d</loc></url>" % n for n in range(20_000))
     url = "http://a/" + "d/" * 4000
     found = extract(

@@ -42,29 +42,38 @@ def images(text: str) -> list[tuple[str, str]]:
     ("text", "found"),
     [
         ("<a href=x><a href=' x '><a href=x#y><a href='./x'>", [("a", "d/x")]),
-        ("<a href='#top'><a href=''><a name=x><a href=mailto:a@b><a href='javascript:x'>", []),
+        ("<a href='#top'><a href=''><a name=x><a href=mailto:a@b>"
+         "<a href='javascript:x'>",
+         []),
         ("<map><area href=/x></map>", [("a", "x")]),
         ("<svg><a xlink:href=x></a></svg>", [("a", "d/x")]),
         ("<a href='?a=1&amp;b=2&copy=3'>", [("a", "d/p?a=1&b=2&copy=3")]),
         ("<iframe src=x></iframe><frameset><frame src=y></frameset>",
          [("iframe", "d/x"), ("iframe", "d/y")]),
-        ("<iframe src='about:blank'></iframe><iframe srcdoc='<a href=x>'></iframe>", []),
+        ("<iframe src='about:blank'></iframe><iframe srcdoc='<a href=x>'></iframe>",
+         []),
         ("<link rel=next href=2><link rel='PREV foo' href=1>",
          [("link_next", "d/2"), ("link_next", "d/1")]),
         ("<link rel=canonical href=/c>", [("link_canonical", "c")]),
         ("<link rel=alternate hreflang=de href=de>", [("link_alternate", "d/de")]),
         ("<link rel=alternate type=application/rss+xml href=f>", [("feed", "d/f")]),
-        ("<link rel=alternate type='application/atom+xml; x' href=f>", [("feed", "d/f")]),
+        ("<link rel=alternate type='application/atom+xml; x' href=f>",
+         [("feed", "d/f")]),
         ("<link rel='alternate stylesheet' href=s><link rel=stylesheet href=s>", []),
-        ("<link rel=alternate type=application/pdf href=f><link rel=preconnect href=//x>", []),
+        ("<link rel=alternate type=application/pdf href=f>"
+         "<link rel=preconnect href=//x>",
+         []),
         ("<link rel=next>", []),
         ("<meta http-equiv=Refresh content='0; URL=x'>", [("meta_refresh", "d/x")]),
-        ("<meta http-equiv=refresh content='5;url=\"x y\" z'>", [("meta_refresh", "d/x%20y")]),
+        ("<meta http-equiv=refresh content='5;url=\"x y\" z'>",
+         [("meta_refresh", "d/x%20y")]),
         ("<meta http-equiv=refresh content='.5, x'>", [("meta_refresh", "d/x")]),
         ("<meta http-equiv=refresh content='1 x'>", [("meta_refresh", "d/x")]),
-        ("<meta http-equiv=refresh content='60'><meta http-equiv=refresh content='0x'>", []),
+        ("<meta http-equiv=refresh content='60'><meta http-equiv=refresh content='0x'>",
+         []),
         ("<a href=x>", [("a", "d/x")]),
-        ("<a href=x><base href='/b/'><base href='/c/'><a href=y>", [("a", "b/x"), ("a", "b/y")]),
+        ("<a href=x><base href='/b/'><base href='/c/'><a href=y>",
+         [("a", "b/x"), ("a", "b/y")]),
         ("<base target=x><base href='http://[/'><a href=x>", [("a", "d/x")]),
         ("<template><a href=x></template><noscript><a href=y></noscript>",
          [("a", "d/x"), ("a", "d/y")]),
@@ -80,7 +89,8 @@ def test_links(text: str, found: list[tuple[str, str]]) -> None:
     [
         ("<img src=a><img src=a><img src='./a'>", [("img", "d/a")]),
         ("<img src='data:image/gif;base64,AA'><img src=''><img>", []),
-        ("<img src=a srcset='b 1x, c 2x'>", [("img", "d/a"), ("srcset", "d/b"), ("srcset", "d/c")]),
+        ("<img src=a srcset='b 1x, c 2x'>",
+         [("img", "d/a"), ("srcset", "d/b"), ("srcset", "d/c")]),
         ("<picture><source srcset='a 1w, b 2w'><img src=c></picture>",
          [("source", "d/a"), ("source", "d/b"), ("img", "d/c")]),
         ("<video poster=a src=film><source src=film2><source data-src=film3></video>",
@@ -88,8 +98,10 @@ def test_links(text: str, found: list[tuple[str, str]]) -> None:
         ("<input type=image src=a><input src=b>", [("img", "d/a")]),
         ("<image src=a><svg><image href=b /><image xlink:href=c /></svg>",
          [("img", "d/a"), ("img", "d/b"), ("img", "d/c")]),
-        ("<img src=data:, data-src=a data-srcset='b 2x'>", [("img", "d/a"), ("srcset", "d/b")]),
-        ("<img data-original=a><img data-lazy-src=b>", [("img", "d/a"), ("img", "d/b")]),
+        ("<img src=data:, data-src=a data-srcset='b 2x'>",
+         [("img", "d/a"), ("srcset", "d/b")]),
+        ("<img data-original=a><img data-lazy-src=b>",
+         [("img", "d/a"), ("img", "d/b")]),
         ("<meta property=og:image content=/a><meta name=twitter:image content=/b>",
          [("og", "a"), ("og", "b")]),
         ("<meta property=og:image:width content=100>", []),
@@ -98,13 +110,16 @@ def test_links(text: str, found: list[tuple[str, str]]) -> None:
         ("<link rel=preload as=image href=a imagesrcset='b 2x'>",
          [("img", "d/a"), ("srcset", "d/b")]),
         ("<link rel=preload as=font href=a>", []),
-        ("<style>p { background: url( 'a.png' ), url(b) } @font-face { src: url(c.woff2) }</style>",
+        ("<style>p { background: url( 'a.png' ), url(b) } "
+         "@font-face { src: url(c.woff2) }</style>",
          [("css", "d/a.png"), ("css", "d/b")]),
         ("<div style='background:url(a.png)'>", [("css", "d/a.png")]),
         ("<div style=\"background:url(&quot;a&quot;)\">", [("css", "d/a")]),
         ("<div class=x data-bg='a.jpg?1'><p data-src=b.webp><p data-src=c>",
          [("css", "d/a.jpg?1"), ("css", "d/b.webp")]),
-        ("<script>'<p style=\"background:url(a.png)\">'</script><!-- <p data-bg=b.png> -->", []),
+        ("<script>'<p style=\"background:url(a.png)\">'</script>"
+         "<!-- <p data-bg=b.png> -->",
+         []),
         ("<p>url(a.png) data-bg=b.png", []),
         ("<img src=data-x.png alt='url(x.png)'>", [("img", "d/data-x.png")]),
     ],
@@ -159,7 +174,10 @@ def test_nofollow() -> None:
 
 
 def test_texts_of_links_are_read_when_asked_for() -> None:
-    text = "<a href=1> One\n<b>and</b> &lt;more </a><a href=2><img src=x></a><a href=3>3<a href=4>4"
+    text = (
+        "<a href=1> One\n<b>and</b> &lt;more </a><a href=2><img src=x></a>"
+        "<a href=3>3<a href=4>4"
+    )
     found = [link.text for link in read(text, with_text=True).links]
     assert found == ["One and <more", None, "3", "4"]
 
@@ -177,7 +195,8 @@ def test_no_more_links_than_asked_for() -> None:
 
 def test_long_texts_are_cut() -> None:
     page = read(
-        f"<title>{'t ' * 100_000}</title><meta name=description content='{'d' * 10_000}'>"
+        f"<title>{'t ' * 100_000}</title>"
+        f"<meta name=description content='{'d' * 10_000}'>"
     )
     assert page.title is not None
     assert page.description is not None
@@ -185,9 +204,9 @@ def test_long_texts_are_cut() -> None:
     assert len(page.description) <= 1000
 
 
-_WORDS = """<a href=|<img src=|srcset=|'|"|>|<base href=|x|/|http://|[|&#|<style>url(|)|?é|:|//
-<div style='url(|data-bg=a.png |<meta http-equiv=refresh content='|0;url=|<link rel=next href=
-<title>"""
+_WORDS = """<a href=|<img src=|srcset=|'|"|>|<base href=|x|/|http://|[|&#|<style>url(
+)|?é|:|//|<div style='url(|data-bg=a.png |<meta http-equiv=refresh content='|0;url=
+<link rel=next href=|<title>"""
 PIECES = st.sampled_from(["\ud7ff", "\x00", " ", *_WORDS.replace("\n", "|").split("|")])
 
 
@@ -207,8 +226,9 @@ def test_any_text_is_a_page(text: str, charset: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["<x url(", "url(", "<p style='url(", "<a href=x rel=y>", "<a href=x><p style='url(a)'>",
-     "<img srcset='", "<style>url(", "<style></style>url(", "data-src=", "<data-src "],
+    ["<x url(", "url(", "<p style='url(", "<a href=x rel=y>", "<img srcset='",
+     "<a href=x><p style='url(a)'>", "<style>url(", "<style></style>url(", "data-src=",
+     "<data-src "],
 )  # fmt: skip
 def test_time_is_linear(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
@@ -217,7 +237,6 @@ def test_time_is_linear(piece: str) -> None:
 
 
 # -- bounds
-# ----------------------------------------------------------------------------------------
 
 MANY = 300_000
 LONG_BASE = f"<base href='http://h/{'d/' * 4000}'>"

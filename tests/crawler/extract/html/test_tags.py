@@ -39,10 +39,11 @@ def theirs(text: str) -> list[tuple[str, dict[str, str]]]:
 # No <b>, <table>, <select> and the like: for them, a tree moves, copies or drops
 # elements. An <a> is copied too, hence a unique mark in each and a comparison without
 # order.
-_TAGS = """<a |<A |<img |<img/|<div |<div>|</div>|<p title=|<x-y |<br/>|</a>|</a |</|<|>| >|/>|/
-<script>|</script>|</script |<script|</SCRIPT>|<style>|</style>|<title>|</title>|</titlex>|<iframe>
-</iframe>|<textarea>|</textarea>|<!--|-->|--!>|--|-|!>|<!|<!->|<!-->|<!doctype html>|<?xml ?>
-href|src|class|HREF|=|= |"|'|"'|x|&amp;|&copy|&copy=|&#65;|&lt|&notit;|text|é|data-x|<a\t| """
+_TAGS = """<a |<A |<img |<img/|<div |<div>|</div>|<p title=|<x-y |<br/>|</a>|</a |</|<|>
+ >|/>|/|<script>|</script>|</script |<script|</SCRIPT>|<style>|</style>|<title>
+</title>|</titlex>|<iframe>|</iframe>|<textarea>|</textarea>|<!--|-->|--!>|--|-|!>|<!
+<!->|<!-->|<!doctype html>|<?xml ?>|href|src|class|HREF|=|= |"|'|"'|x|&amp;|&copy
+&copy=|&#65;|&lt|&notit;|text|é|data-x|<a\t| """
 PIECES = st.sampled_from(["\n", "\t", *_TAGS.replace("\n", "|").split("|")])
 
 
@@ -60,10 +61,12 @@ def test_same_tags_as_lexbor(pieces: list[str]) -> None:
     ("text", "hrefs"),
     [
         ("<a href=1><A HREF=2></a><a\nhref\n=\n3>", ["1", "2", "3"]),
-        ("<a href=\"1\"><a href='2'><a href=3/><a/href=4><a href=5 />", ["1", "2", "3/", "4", "5"]),
+        ("<a href=\"1\"><a href='2'><a href=3/><a/href=4><a href=5 />",
+         ["1", "2", "3/", "4", "5"]),
         ("<a href=1 href=2>", ["1"]),
         ("<abbr href=1><a-b href=2><a><a id=\"x\" />", []),
-        ("<a id=\"x\" href=1><a id=\"x\" HREF=\"2\"><a xlink:href=\"3\">", ["1", "2", None]),
+        ("<a id=\"x\" href=1><a id=\"x\" HREF=\"2\"><a xlink:href=\"3\">",
+         ["1", "2", None]),
         ("<!-- <a href=1> --><a href=2>", ["2"]),
         ("<!--><a href=1><!---><a href=2><!----!><a href=3>", ["1", "2", "3"]),
         ("<!-- a -- > <a href=1> --!><a href=2>", ["2"]),
@@ -83,7 +86,8 @@ def test_same_tags_as_lexbor(pieces: list[str]) -> None:
         ("<textarea><a href=1></textarea><xmp><a href=2></xmp><a href=3>", ["3"]),
         ("<title>never closed <a href=1>", []),
         ("<plaintext><a href=1>", []),
-        ("<svg><script/><style/><a href=1></svg><a href=2><script/><a href=3>", ["1", "2"]),
+        ("<svg><script/><style/><a href=1></svg><a href=2><script/><a href=3>",
+         ["1", "2"]),
         ("a < b <a href=1> 3<4", ["1"]),
         ("<a = href=1><a =href=2><a \"href=3>", ["1", None, None]),
     ],
