@@ -52,13 +52,12 @@ class Ending:
 @pytest.fixture
 def writer(tmp_path: Path) -> Committer:
     files = ImageFiles(tmp_path, "{sha256}", Journal(tmp_path / "journal"))
-    store, stats = MemoryStore(), Stats(time.time)
     return Committer(
         Run("R", ""),
-        store,
+        MemoryStore(),
         {"records": Lines()},
         files,
-        stats,
+        lambda record: None,
         OutputConfig(),
         time.time,
     )
