@@ -16,8 +16,9 @@ from typing import Any, NoReturn
 
 import click
 
+from crawler.cli.shadowing import overwriting_error, shadowing_error
 from crawler.cli.standard_streams import reserve_closed
-from crawler.model.errors import OutputError, Stop
+from crawler.model.errors import OutputError, Stop, UsageError
 
 COMMANDS = {
     "crawl": "Crawl a site: follow links, write records, save images",
@@ -155,14 +156,26 @@ def main(program: click.Command = orbweb) -> NoReturn:
     reserve_closed()
     gc.set_threshold(MAX_YOUNG_OBJECTS)
     try:
-        code = run(sys.argv[1:], program)
+        code = _refuse_shadowed() or run(sys.argv[1:], program)
     except Exception as error:
-        code = _report_internal_error(error)
+        code = _report(error)
     gc.freeze()  # otherwise the interpreter's exit collects garbage twice
     sys.exit(code)
 
 
-def _report_internal_error(error: Exception) -> int:
+def _refuse_shadowed() -> int:
+    """Report a foreign `hub`; the exit code, or 0 if it is ours."""
+    if not (shadowed := shadowing_error("hub")):
+        return 0
+    click.echo(f"orbweb: {shadowed}", err=True)
+    return UsageError.exit_code
+
+
+def _report(error: Exception) -> int:
+    """Report an error that is not the user's; its exit code."""
+    if overwritten := overwriting_error(error):
+        click.echo(f"orbweb: {overwritten}", err=True)
+        return UsageError.exit_code
     import traceback
 
     traceback.print_exception(error)

@@ -15,7 +15,8 @@ from crawler.model.errors import ProtocolFailure
 from crawler.model.http import Header, Request
 from crawler.model.redact import is_secret
 
-USER_AGENT = f"orbweb/{__version__} (+https://pypi.org/project/orbweb/)"
+USER_AGENT = f"orbweb/{__version__}"
+"""Names no contact: that is the user's own, in `http.user_agent`."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")

@@ -1,0 +1,5 @@
+"""`python -m crawler` is the program `orbweb`."""
+
+from crawler.cli import main
+
+main()
