@@ -259,7 +259,7 @@ class Crawl:
             self._engine.run()
             reason = self._finish_reason()
             if reason != "done":
-                self._traps.put_away()
+                self._traps.save()
             elif "skips" in self._config.records.record:
                 self._writer.write_skips()
             code = self._exit_code(reason)

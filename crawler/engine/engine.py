@@ -241,7 +241,7 @@ class Engine:
         try:
             return self._ask(handle)
         finally:
-            self._traps.settle(lease)
+            self._traps.release(lease)
 
     def _ask(self, handle: LeaseHandle) -> Outcome | None:
         lease = handle.lease

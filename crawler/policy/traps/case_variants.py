@@ -1,9 +1,8 @@
-"""One page under several spellings of its address, on servers that take any case. No
-I/O.
+"""One page under several spellings of its URL, on servers that ignore case. No I/O.
 
 A page under another spelling says what the first one said: the same title, as many
-links and pictures. Where that goes on, a URL that was read under one spelling is not
-asked for under another.
+links and images. Where that goes on, a URL that was read in one spelling is not fetched
+in another.
 """
 
 from __future__ import annotations
@@ -15,67 +14,67 @@ from zlib import crc32
 from crawler.model.documents import Page
 from crawler.model.url import url_id
 
-MOST_SPELLINGS = 8192
-ADDRESS = 5
-"""What one weighs in memory, in checksums."""
-Met = tuple[int, int, int | None]
-"""Identities of the address in small letters and of that which was met first; how it
-looked."""
+MAX_VARIANTS = 8192
+"""URLs of one host that are remembered."""
+VARIANT_WEIGHT = 5
+"""What one takes in memory, in checksums."""
+SavedVariant = tuple[int, int, int | None]
+"""`url_id` of the URL in lower case, and of the first spelling; how that page looked."""
 NAME = "another case of letters"
 
 
-class Spellings:
-    """The addresses that were asked for of one host, by what they are in small
-    letters."""
+class CaseVariants:
+    """The URLs that were fetched from one host, by their form in lower case."""
 
-    __slots__ = ("_last", "_met")
+    __slots__ = ("_first", "_last")
 
-    def __init__(self, saved: Iterable[Met] = ()) -> None:
-        self._met: dict[int, tuple[int, int | None]] = {
+    def __init__(self, saved: Iterable[SavedVariant] = ()) -> None:
+        self._first: dict[int, tuple[int, int | None]] = {
             lower: (url, looks) for lower, url, looks in saved
         }
         self._last = "", 0, 0
 
     @property
     def weight(self) -> int:
-        return ADDRESS * len(self._met)
+        return VARIANT_WEIGHT * len(self._first)
 
-    def saved(self, most: int) -> list[Met]:
-        """As the constructor takes it: those met last."""
-        skipped = max(0, len(self._met) - most)
+    def saved(self, max_variants: int) -> list[SavedVariant]:
+        """As the constructor takes it: those that came last."""
+        skipped = max(0, len(self._first) - max_variants)
         return [
-            (lower, *met) for lower, met in islice(self._met.items(), skipped, None)
+            (lower, *first)
+            for lower, first in islice(self._first.items(), skipped, None)
         ]
 
-    def respells(self, url: str) -> bool:
-        """Whether the same was asked for under another spelling."""
+    def is_variant(self, url: str) -> bool:
+        """Whether the same was fetched in another spelling."""
         lower, identity = self._ids(url)
-        known = self._met.get(lower)
+        known = self._first.get(lower)
         return known is not None and known[0] != identity
 
-    def meet(self, url: str) -> None:
-        """The URL is asked for: of several spellings the first one is remembered."""
-        if len(self._met) >= MOST_SPELLINGS:
-            self._met.clear()
+    def add(self, url: str) -> None:
+        """The URL is fetched: the first of several spellings is remembered."""
+        if len(self._first) >= MAX_VARIANTS:
+            self._first.clear()
         lower, identity = self._ids(url)
-        self._met.setdefault(lower, (identity, None))
+        self._first.setdefault(lower, (identity, None))
 
-    def read(self, url: str, page: Page) -> None:
-        """Remember what was read under the first spelling."""
+    def set_page(self, url: str, page: Page) -> None:
+        """Remember what was read in the first spelling."""
         lower, identity = self._ids(url)
-        self._met[lower] = identity, _looks(page)
+        self._first[lower] = identity, _looks(page)
 
-    def is_another(self, url: str, page: Page) -> bool | None:
-        """Whether this page is another one than what was read under the first spelling.
+    def differs(self, url: str, page: Page) -> bool | None:
+        """Whether this page is another one than that of the first spelling.
 
         None if that was not read yet.
         """
-        _, looks = self._met.get(self._ids(url)[0], (0, None))
+        _, looks = self._first.get(self._ids(url)[0], (0, None))
         return None if looks is None else looks != _looks(page)
 
     def _ids(self, url: str) -> tuple[int, int]:
-        """Of the address in small letters, and as it is."""
-        if url != self._last[0]:  # most often it is the one that was asked about last
+        """The ids of the URL in lower case, and as it is."""
+        if url != self._last[0]:  # most often it is the same as the last time
             lower = url.lower()
             identity = url_id(url)
             self._last = url, identity if lower == url else url_id(lower), identity

@@ -1,18 +1,18 @@
-"""Which names the folders of one host have shown: where they are too many, any name
-will do."""
+"""The names that the folders of one host have shown. Where they are too many, a
+template has `*` in their place."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from zlib import crc32
 
-MOST_FOLDERS = 4096
-"""Of one host, that are watched."""
-FOLDER = 6
-"""What a folder weighs in memory, in names."""
+MAX_FOLDERS = 4096
+"""Folders of one host that are watched."""
+FOLDER_WEIGHT = 6
+"""What a folder takes in memory, in names."""
 
 Saved = dict[str, list[int] | None]
-"""Checksums of the names in each folder; None where any name will do."""
+"""Checksums of the names in each folder; None where any name stands for all."""
 
 
 class Folders:
@@ -26,41 +26,41 @@ class Folders:
         """In names."""
         for folder, names in (saved or {}).items():
             self._names[folder] = None if names is None else set(names)
-            self.weight += FOLDER + len(names or ())
+            self.weight += FOLDER_WEIGHT + len(names or ())
 
     def name_in(self, folder: str, name: str) -> str:
-        """The name, or `*` where any will do."""
-        return "*" if self._names.get(folder, _OTHERS) is None else name
+        """The name, or `*` where any name stands for all."""
+        return "*" if self._names.get(folder, _NOT_WATCHED) is None else name
 
-    def learn(self, folder: str, name: str, most: int) -> str:
-        """The same, and the name is known from now on. `most`: beyond so many any will
-        do."""
-        names = self._names.get(folder, _OTHERS)
+    def learn(self, folder: str, name: str, max_names: int) -> str:
+        """The same, and the name is known from now on. Beyond `max_names` any stands
+        for all."""
+        names = self._names.get(folder, _NOT_WATCHED)
         if names is None:
             return "*"
-        if names is _OTHERS:
-            if len(self._names) < MOST_FOLDERS:
+        if names is _NOT_WATCHED:
+            if len(self._names) < MAX_FOLDERS:
                 self._names[folder] = {crc32(name.encode())}
-                self.weight += FOLDER + 1
+                self.weight += FOLDER_WEIGHT + 1
             return name
         before = len(names)
         names.add(crc32(name.encode()))
         self.weight += len(names) - before
-        if len(names) > most:
+        if len(names) > max_names:
             self._names[folder] = None
             self.weight -= len(names)
         return name
 
-    def saved(self, most: int) -> Saved:
-        """As the constructor takes it: `most` folders, those in which any name will do
-        first."""
+    def saved(self, max_folders: int) -> Saved:
+        """As the constructor takes it: first the folders in which any name stands for
+        all."""
         folders = sorted(self._names.items(), key=lambda one: one[1] is not None)
         return {
             folder: None if names is None else [*names]
-            for folder, names in folders[:most]
+            for folder, names in folders[:max_folders]
         }
 
 
-_OTHERS: set[int] = set()
+_NOT_WATCHED: set[int] = set()
 NO_FOLDERS = Folders()
 """Nothing was learnt: no name stands for another."""

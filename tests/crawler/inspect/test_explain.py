@@ -30,7 +30,7 @@ from crawler.model.config import (
 )
 from crawler.model.crawl import Discovered
 from crawler.model.metadata import TRAPS_OUT_OF_MEMORY
-from crawler.policy.traps.scores import Ledger
+from crawler.policy.traps.scores import Scores
 from tests.helpers.crawling import link, page, picture, png
 from tests.site.page import reply
 from tests.site.server import Site
@@ -124,7 +124,7 @@ def test_retry_gives_a_trap_its_credit_again(tmp_path: Path) -> None:
     open_crawl(config, mode="new").run()
     host = f"127.0.0.1:{site.port}"
     with closing(SqliteStore(tmp_path / "state")) as store:
-        store.set(TRAPS_OUT_OF_MEMORY, host, Ledger().saved())
+        store.set(TRAPS_OUT_OF_MEMORY, host, Scores().saved())
         store.commit()
     with open_state(tmp_path) as (state, _):
         (row,) = state.urls(("skip",), (), ("trap",))

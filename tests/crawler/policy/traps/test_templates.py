@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from crawler.policy.traps.folders import Folders
-from crawler.policy.traps.templates import kinship, roles_of, shape_of, without
+from crawler.policy.traps.relation import relation
+from crawler.policy.traps.templates import roles_of, shape_of, without
 
 HOST = "http://a.example"
 
@@ -75,7 +76,7 @@ def test_a_key_is_taken_off(url: str, key: str, left: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "parent", "fed", "back", "view"),
+    ("url", "parent", "self_linking", "return_to", "view"),
     [
         ("/month/2", "/month/1", "/", "", ""),
         ("/month/2", "/news", "", "", ""),
@@ -96,11 +97,16 @@ def test_a_key_is_taken_off(url: str, key: str, left: str) -> None:
         ("/post/55", "/post/5", "/", "", ""),
     ],
 )
-def test_kinship(url: str, parent: str, fed: str, back: str, view: str) -> None:
+def test_relation(
+    url: str, parent: str, self_linking: str, return_to: str, view: str
+) -> None:
     shapes = [shape_of(HOST + one) for one in (url, parent)]
-    found = kinship(HOST + url, shapes[0], HOST + parent, shapes[1])
-    assert sorted(found.fed) == fed.split()
-    assert (list(found.back), list(found.view)) == (back.split(), view.split())
+    found = relation(HOST + url, shapes[0], HOST + parent, shapes[1])
+    assert sorted(found.self_linking) == self_linking.split()
+    assert (list(found.return_to), list(found.alternate_view)) == (
+        return_to.split(),
+        view.split(),
+    )
 
 
 def test_a_url_counts_for_its_path_its_part_and_its_keys() -> None:

@@ -6,7 +6,6 @@ import re
 import tracemalloc
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 from urllib.parse import quote
 
 import msgspec
@@ -28,11 +27,11 @@ from crawler.model.config import (
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import ImageLink, Link, Page
 from crawler.model.url import canonical
-from crawler.policy import traps as traps_module
 from crawler.policy.check import Candidate
 from crawler.policy.traps import Traps
-from crawler.policy.traps.scores import CREDIT, FREE, Ledger
+from crawler.policy.traps.scores import Scores
 from crawler.policy.traps.templates import shape_of
+from crawler.policy.traps.unit import CREDIT, FREE
 from crawler.workspace.folder import stored_config
 from tests.helpers.cpu import cpu_within
 from tests.site import archives, name_mazes, views
@@ -210,7 +209,7 @@ def found(url: str, parent: str | None, depth: int) -> Candidate:
 def fetch(subject: Traps, page: Lease, text: str, **more: Any) -> None:
     assert subject.admit(page)
     subject.learn(page, text.encode(), Page("text/html", "utf-8", **more))
-    subject.settle(page)
+    subject.release(page)
 
 
 def walk(subject: Traps, count: int, text: str = "<p>the same", start: int = 0) -> None:
@@ -282,9 +281,9 @@ def test_no_more_of_a_suspect_are_under_way_than_it_has_credit() -> None:
     assert subject.admit(lease("http://a.example/other", CHAIN, 9, 99))
     for one in admitted[:2]:
         subject.learn(one, b"<p>the same", Page("text/html", "utf-8"))
-        subject.settle(one)
+        subject.release(one)
     assert not subject.admit(leases[8])
-    subject.settle(admitted[2])  # it failed
+    subject.release(admitted[2])  # it failed
     assert subject.admit(leases[8])
 
 
@@ -346,7 +345,7 @@ def test_redirects_that_lead_nowhere_new_end_too() -> None:
         assert subject.check(due(page)) is None
         assert subject.admit(page)
         subject.learn_nothing(page)
-        subject.settle(page)
+        subject.release(page)
     rule = "limits.traps: /post?share= gave nothing new, after 40 pages"
     assert subject.check(due(page)) == Skip("trap", rule)
 
@@ -484,6 +483,11 @@ def month(host: int, n: int) -> Lease:
     )
 
 
+def small_memory() -> Traps:
+    """With room for few hosts in memory."""
+    return Traps(LimitsConfig(), MemoryStore(), max_weight=300)
+
+
 def in_turn(subject: Traps, hosts: int, pages: int) -> list[int]:
     """Ask hosts in turn for two pages each, as the frontier does; how many each was
     asked for."""
@@ -498,82 +502,78 @@ def in_turn(subject: Traps, hosts: int, pages: int) -> list[int]:
 
 
 def test_a_trap_is_none_the_cheaper_for_hosts_that_take_turns() -> None:
-    with patch.object(traps_module, "MOST_REMEMBERED", 300):
-        subject = Traps(LimitsConfig(), MemoryStore())
-        assert (
-            in_turn(subject, 40, 60)
-            == in_turn(Traps(LimitsConfig(), MemoryStore()), 1, 60) * 40
-        )
-        assert len(subject._ledgers) < 8
+    subject = small_memory()
+    assert in_turn(subject, 40, 60) == in_turn(small_memory(), 1, 60) * 40
+    assert len(subject.table) < 8
 
 
 def test_what_was_learnt_is_there_after_a_stop() -> None:
     notes = MemoryStore()
     first = Traps(LimitsConfig(), notes)
     walk(first, FREE + CREDIT // 2)
-    first.put_away()
+    first.save()
     second = Traps(LimitsConfig(), notes)
     walk(second, CREDIT - CREDIT // 2 + 1, start=FREE + CREDIT // 2)
     assert second.check(found(f"{CHAIN}99", f"{CHAIN}98", 99)) is not None
 
 
-def test_a_host_that_is_being_asked_is_not_put_away() -> None:
-    with patch.object(traps_module, "MOST_REMEMBERED", 300):
-        subject = Traps(LimitsConfig(), MemoryStore())
-        walk(subject, FREE + CREDIT - 1)
-        page = lease(f"{CHAIN}50", f"{CHAIN}49", 50, 1000)
-        assert subject.admit(page)
-        in_turn(subject, 40, 2)
-        subject.learn(page, b"<p>the same", Page("text/html", "utf-8"))
-        subject.settle(page)
-        in_turn(subject, 40, 2)
-        assert subject.check(due(lease(f"{CHAIN}99", f"{CHAIN}98", 99))) is None
-        walk(subject, 1, start=60)
-        assert subject.check(due(lease(f"{CHAIN}99", f"{CHAIN}98", 99))) is not None
+def test_a_host_with_a_request_under_way_stays_in_memory() -> None:
+    subject = small_memory()
+    walk(subject, FREE + CREDIT - 1)
+    page = lease(f"{CHAIN}50", f"{CHAIN}49", 50, 1000)
+    assert subject.admit(page)
+    in_turn(subject, 40, 2)
+    subject.learn(page, b"<p>the same", Page("text/html", "utf-8"))
+    subject.release(page)
+    in_turn(subject, 40, 2)
+    assert subject.check(due(lease(f"{CHAIN}99", f"{CHAIN}98", 99))) is None
+    walk(subject, 1, start=60)
+    assert subject.check(due(lease(f"{CHAIN}99", f"{CHAIN}98", 99))) is not None
 
 
 def in_order(saved: bytes) -> list[Any]:
     """What was saved, its sets sorted."""
-    units, respelt, folders, memory, spellings, read, *rest = msgspec.msgpack.decode(
-        saved
-    )
+    parts = msgspec.msgpack.decode(saved)
+    units, unit, folders, seen, case_variants, sampled, *rest = parts
     names = {folder: some and sorted(some) for folder, some in folders.items()}
-    return [units, respelt, names, sorted(memory), spellings, sorted(read), *rest]
+    return [
+        units, unit, names, sorted(seen), case_variants, sorted(sampled), *rest
+    ]  # fmt: skip
 
 
-def test_all_that_a_ledger_knows_comes_back_with_it() -> None:
-    ledger = Ledger()
+def test_all_that_scores_know_comes_back_with_them() -> None:
+    scores = Scores()
     for n in range(3 * FREE):
         for path in (f"/a{n}/b{n}/c?x={n}", f"/A{n}/b{n}/c", f"/{'n' * n}/x"):
             url = f"http://a.example{path}"
-            shape = shape_of(url, ledger.folders, learn=True)
-            for unit in ledger.units_of(shape, n):
+            shape = shape_of(url, scores.folders, learn=True)
+            for unit in scores.units_of(shape, n):
                 unit.fetched += 1
-                unit.earn() if n % 3 else unit.pay(1)
-            ledger.memory.is_new(url, f"<p>{sentence(n)}".encode(), (), bag=False)
-            ledger.spellings.meet(url)
-            ledger.read.add(n)
-    ledger.patience, ledger.paid = 3, True
-    ledger.respelt.pay(5)
-    again = Ledger.restored(ledger.saved(), {})
-    assert in_order(again.saved()) == in_order(ledger.saved())
-    assert again.weigh() == ledger.weigh()
-    assert again.respelt.credit == CREDIT - 5
+                unit.earn() if n % 3 else unit.charge(1)
+            scores.seen.is_new(url, f"<p>{sentence(n)}".encode(), (), unordered=False)
+            scores.case_variants.add(url)
+            scores.sampled.add(n)
+    scores.free_duplicates, scores.charged = 3, True
+    scores.case_variants_unit.charge(5)
+    again = Scores.restored(scores.saved(), {})
+    assert in_order(again.saved()) == in_order(scores.saved())
+    assert again.weigh() == scores.weigh()
+    assert again.case_variants_unit.credit == CREDIT - 5
     url = "http://a.example/nnn/other"
-    assert shape_of(url, again.folders) == shape_of(url, ledger.folders)
-    assert again.spellings.respells("http://a.example/a1/B1/C")
-    assert not again.memory.is_new(url, f"<p>{sentence(2)}".encode(), (), bag=False)
+    assert shape_of(url, again.folders) == shape_of(url, scores.folders)
+    assert again.case_variants.is_variant("http://a.example/a1/B1/C")
+    assert not again.seen.is_new(url, f"<p>{sentence(2)}".encode(), (), unordered=False)
 
 
-def test_a_large_ledger_is_small_in_the_store() -> None:
-    ledger = Ledger()
+def test_large_scores_are_small_in_the_store() -> None:
+    scores = Scores()
     for n in range(9000):
         url = f"http://a.example/{sentence(n).replace(' ', '/')}?{n}={n}"
-        ledger.units_of(shape_of(url, ledger.folders, learn=True), 1)
-        ledger.memory.is_new(url, f"<p>{n}<p>{sentence(n)}".encode(), (), bag=False)
-        ledger.spellings.meet(url)
-    assert len(ledger.saved()) < 300_000
-    assert ledger.weigh() < 200_000
+        scores.units_of(shape_of(url, scores.folders, learn=True), 1)
+        scores.seen.is_new(url, f"<p>{n}<p>{sentence(n)}".encode(), (), unordered=False)
+        scores.case_variants.add(url)
+    assert len(scores.saved()) < 300_000
+    assert scores.weigh() < 200_000
 
 
 class Forgetful(MemoryStore):
@@ -587,17 +587,13 @@ def test_what_is_remembered_of_all_hosts_has_a_bound() -> None:
     """Hosts that all look like traps, and hosts with a whole ledger each."""
     room = 15_000
     tracemalloc.start()
-    with patch.object(traps_module, "MOST_REMEMBERED", room):
-        for hosts, pages in ((800, 4), (15, 200)):
-            subject = Traps(LimitsConfig(), Forgetful())
-            for host in range(hosts):
-                for n in range(pages):
-                    fetch(
-                        subject,
-                        month(host, n),
-                        f"<p>{sentence(n)}<p>{sentence(host * 997 + n)}",
-                    )
-            assert room / 2 < subject._weight <= room
-            assert tracemalloc.get_traced_memory()[0] < 100 * room
-            del subject
+    for hosts, pages in ((800, 4), (15, 200)):
+        subject = Traps(LimitsConfig(), Forgetful(), max_weight=room)
+        for host in range(hosts):
+            for n in range(pages):
+                text = f"<p>{sentence(n)}<p>{sentence(host * 997 + n)}"
+                fetch(subject, month(host, n), text)
+        assert room / 2 < subject.table.weight <= room
+        assert tracemalloc.get_traced_memory()[0] < 100 * room
+        del subject
     tracemalloc.stop()
