@@ -26,6 +26,7 @@ from crawler.engine.committer import Committer
 from crawler.engine.engine import Engine
 from crawler.engine.events import Events
 from crawler.engine.exit_status import exit_code
+from crawler.engine.plugins import PluginListeners, plugin_sinks
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.single import Visit, Visitor
 from crawler.engine.stats import Snapshot, Stats
@@ -46,6 +47,8 @@ from crawler.model.records import RobotsRecord, RunRecord
 from crawler.model.url import host_key, hostname, origin
 from crawler.output.images import ImageFiles
 from crawler.output.sink import RecordSink
+from crawler.plugins.checking import plugin_checks
+from crawler.plugins.loading import LoadedPlugin, load_plugins
 from crawler.policy.chain import compose
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_cache import RobotsCache
@@ -112,6 +115,8 @@ def open_crawl(
     random: Random | None = None,
     memory: Callable[[], int] = resident_bytes,
     sinks: Mapping[str, OpenSink] | None = None,
+    further_sinks: Mapping[str, OpenSink] | None = None,
+    plugins: Sequence[object] = (),
     extractor: Extractor | None = None,
 ) -> Crawl:
     """A crawl ready to run; its seeds are in its state.
@@ -127,11 +132,13 @@ def open_crawl(
     With all of them simulated, two runs write the same bytes.
 
     `sinks` opens other sinks than those that `config.output` names, by the name under
-    which the store keeps their position. `extractor` reads bodies; None: inline, with
-    all readers of the registry.
+    which the store keeps their position; `further_sinks` are opened after them.
+    `plugins` are objects, beside the plug-ins that `config.plugin` names. `extractor`
+    reads bodies; None: inline, with all readers of the registry.
     """
     random = random or Random()
     config = with_absolute_outputs(config)
+    loaded = load_plugins(config.plugin, plugins) if config.plugin or plugins else ()
     if mode == "fresh":  # nothing is thrown away for a crawl that can't begin
         _open_client(config, config.seeds, MemoryStore(), clock)[0].close()
     with traceless(config), ExitStack() as held:
@@ -139,12 +146,17 @@ def open_crawl(
         held.callback(images.close)
         store, run, lost = open_state(config, mode, clock(), random)
         held.callback(store.close)
-        opened = open_sinks(sinks or sink_openers(config), store, held)
+        openers = {
+            **(sinks or sink_openers(config)),
+            **plugin_sinks(loaded),
+            **(further_sinks or {}),
+        }
+        opened = open_sinks(openers, store, held)
         black_box = open_black_box(config, store)
         held.callback(black_box.close)
         crawl = Crawl(
             config, store, run, opened, images, black_box, clock, random, memory,
-            extractor or InlineExtractor(),
+            extractor or InlineExtractor(), loaded,
         )  # fmt: skip
         held.callback(crawl.close_client)
         crawl.lost = lost
@@ -177,6 +189,7 @@ class Crawl:
         random: Random,
         memory: Callable[[], int],
         extractor: Extractor,
+        plugins: Sequence[LoadedPlugin],
     ) -> None:
         widened = [url for url, _ in store.items(ADDED_SEEDS)]
         self._scope = Scope(config.scope, (*config.seeds, *widened))
@@ -202,6 +215,7 @@ class Crawl:
         self._client, self._identity = _open_client(config, config.seeds, store, clock)
         self.events = Events(self._client)
         self.events.on_record(self._stats.count)
+        self._listeners = PluginListeners(plugins, self.events)
         self._writer = Committer(
             run,
             store,
@@ -222,6 +236,7 @@ class Crawl:
             traps=traps,
             given_up=self._frontier.check_host,
             deaths=black_box.deaths,
+            further=plugin_checks(plugins),
         )
         self._candidates = CandidateBuilder(
             config, checks, traps, self._frontier.known, self._add_scope_seed
@@ -261,11 +276,13 @@ class Crawl:
             if reason != "done":
                 self._traps.save()
             elif "skips" in self._config.records.record:
-                self._writer.write_skips()
+                while self._writer.write_skips():
+                    self._engine.wait_while_paused()
             code = self._exit_code(reason)
             self._writer.put(self._run_record("finished", reason, code))
             self._store.set(BOOT, "", None)
             self._writer.commit()
+            self._listeners.close()
             write_jar(self._config.http.cookie_jar, self._identity.jar)
             return Summary(
                 code,
@@ -277,6 +294,18 @@ class Crawl:
                 self._parked(),
                 self._store.changes(),
             )
+
+    def pause(self) -> None:
+        """Take no further URL until `go_on`; what is in flight goes on.
+
+        An interrupt ends the pause.
+        """
+        if self._interrupted is None:
+            self._engine.pause()
+
+    def go_on(self) -> None:
+        """End the pause."""
+        self._engine.go_on()
 
     def interrupt(self, signum: int) -> None:
         """Stop: the first time no new requests are made, the second time none is waited

@@ -140,19 +140,20 @@ class Committer:
         for record in ended:
             self._on_record(record)
 
-    def write_skips(self) -> None:
-        """Write the decisions to skip that were made on finding a URL.
+    def write_skips(self) -> bool:
+        """Write a batch of the decisions to skip that were made on finding a URL.
 
-        Not before the crawl is over: until then a later page may overturn them, by a
+        Returns False when all of them are written. Not before the crawl is over: until then a later page may overturn them, by a
         shorter road or because it shows as an image what another only links to.
         """
-        while pending := self._store.pending_skips(self._max_batch):
-            records = [record_builder.unfetched_skip(found) for found in pending]
-            self._write(records)
-            self._store.skips_written(len(pending))
-            self._store.commit()
-            for record in records:
-                self._on_record(record)
+        pending = self._store.pending_skips(self._max_batch)
+        records = [record_builder.unfetched_skip(found) for found in pending]
+        self._write(records)
+        self._store.skips_written(len(pending))
+        self._store.commit()
+        for record in records:
+            self._on_record(record)
+        return bool(pending)
 
     def _settle(self, handle: Unfinished, outcome: Outcome) -> TerminalRecord:
         record = outcome.record

@@ -50,6 +50,7 @@ from crawler.policy.robots_cache import RobotsCache
 from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
 from crawler.policy.traps import Traps
 from crawler.workspace.crash_guard import CrashGuard
+from hub.event import Event
 from hub.pool import Group
 
 ACCEPT = {
@@ -106,6 +107,8 @@ class Engine:
         self._on_tick = on_tick
         self._include = frozenset(config.records.include)
         self._workers = Group()
+        self._unpaused = Event()
+        self._unpaused.set()
         self._at_work = 0  # those who have left the group may still be counted there
         self._error: Exception | None = None
 
@@ -122,6 +125,18 @@ class Engine:
             raise self._error
         self._writer.commit()
 
+    def pause(self) -> None:
+        """Take no further lease until `go_on`; what is in flight goes on."""
+        self._unpaused.clear()
+
+    def go_on(self) -> None:
+        """End the pause."""
+        self._unpaused.set()
+
+    def wait_while_paused(self) -> None:
+        """Wait for the end of the pause, if there is one."""
+        self._unpaused.wait()
+
     def drain(self, grace: float) -> None:
         """Hand out no more leases, and after `grace` seconds give up what is still
         under way.
@@ -130,6 +145,7 @@ class Engine:
         opened, by the same road as after a crash.
         """
         self._frontier.close()
+        self.go_on()
         self._workers.join(timeout=grace)
         self._workers.kill()
 
@@ -189,6 +205,9 @@ class Engine:
 
     def _next(self) -> LeaseHandle | None:
         self._obey_limits()
+        if not self._unpaused.is_set():
+            self._writer.commit()  # what the pause waits for may lie in the batch
+            self._unpaused.wait()
         handle = self._frontier.lease_nowait()
         if handle is None:
             # what this worker would wait for may lie in the batch

@@ -3,6 +3,7 @@
     on_exchange   each request with its response, as sent and received, when it has ended
     on_record     each record that ends a URL, after the commit that made it durable
     on_progress   a snapshot of the crawl, about twice a second
+    on_warning    a sentence for the user: something does not work, and the crawl goes on
 
 Any number of listeners may be added before the crawl runs or while it does: `-v`, the
 log and the statistics are listeners, and so can be WARC files, metrics and plug-ins.
@@ -28,6 +29,7 @@ from crawler.model.records import TerminalRecord
 
 RecordListener = Callable[[TerminalRecord], None]
 ProgressListener = Callable[[Snapshot], None]
+WarningListener = Callable[[str], None]
 
 
 class ExchangeSource(Protocol):
@@ -47,6 +49,7 @@ class Events:
         self._client = client
         self._on_record: list[RecordListener] = []
         self._on_progress: list[ProgressListener] = []
+        self._on_warning: list[WarningListener] = []
 
     def on_exchange(
         self, listener: ExchangeListener, *, transferred: bool = False
@@ -66,6 +69,10 @@ class Events:
         """Tell `listener` how the crawl stands, about twice a second."""
         self._on_progress.append(listener)
 
+    def on_warning(self, listener: WarningListener) -> None:
+        """Tell `listener` what does not work while the crawl goes on."""
+        self._on_warning.append(listener)
+
     def add(self, listener: object) -> None:
         """Add an object: each of `on_exchange`, `on_record` and `on_progress` it has."""
         for name in ("on_exchange", "on_record", "on_progress"):
@@ -84,3 +91,8 @@ class Events:
             now = snapshot()
             for listener in self._on_progress:
                 listener(now)
+
+    def warning(self, text: str) -> None:
+        """Something does not work, and the crawl goes on."""
+        for listener in self._on_warning:
+            listener(text)

@@ -21,6 +21,7 @@ from crawler.model.host import NO_USAGE, HostUsage
 from crawler.model.metadata import ADDED_SEEDS, POISON_URLS
 from crawler.model.units import exact_bytes, show_seconds
 from crawler.model.url import host_key, origin, url_id_hex
+from crawler.plugins.checking import checks_to_explain
 from crawler.policy.chain import compose, scope_checks
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.quotas import Quotas, is_reached, template_reached, usage_reached
@@ -120,6 +121,7 @@ class StateChecks:
             traps=Traps(config.limits, values),
             given_up=self._given_up,
             deaths=lambda url: int(state.get(POISON_URLS, url) or 0),
+            further=checks_to_explain(config.plugin),
         )
 
     def candidate(self, url: str, row: UrlRow | None) -> Candidate:

@@ -15,5 +15,6 @@ ErrorCode = Literal[
 SkipReason = Literal[
     "scheme", "scope", "depth", "nofollow", "noai", "robots", "robots_deferred",
     "limit_host", "limit_template", "trap", "filter_dimensions", "duplicate_content",
+    "plugin",
 ]  # fmt: skip
 """A limit of the whole crawl skips nothing: its URLs stay queued for a resume."""

@@ -318,7 +318,10 @@ TerminalRecord = (
     PageRecord | FileRecord | ImageRecord | RedirectRecord | ErrorRecord | SkipRecord
 )
 
-RECORD_TYPES: dict[str, type[Record]] = {
+AnyRecord = TerminalRecord | RobotsRecord | RunRecord
+"""Every record of the stream; `type` tells which it is."""
+
+RECORD_TYPES: dict[str, type[AnyRecord]] = {
     "page": PageRecord,
     "file": FileRecord,
     "image": ImageRecord,

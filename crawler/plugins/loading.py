@@ -65,10 +65,10 @@ def load_plugins(
         else:
             waiting.remove(match)
             target, origin = _made(match), None
-        plugins.append(_checked(_free_name(config.use, plugins), target, origin))
+        plugins.append(check(_free_name(config.use, plugins), target, origin))
     for one in waiting:
         name = _free_name(name_of(one), plugins)
-        plugins.append(_checked(name, _made(one), None))
+        plugins.append(check(name, _made(one), None))
     return tuple(plugins)
 
 
@@ -210,7 +210,8 @@ def _parameters(found: type) -> Mapping[str, inspect.Parameter] | None:
 # ------------------------------------------------------------------ checking
 
 
-def _checked(name: str, target: Any, config: PluginConfig | None) -> LoadedPlugin:
+def check(name: str, target: Any, config: PluginConfig | None) -> LoadedPlugin:
+    """`target` as a plug-in, if its methods fit. Raises PluginError."""
     methods = frozenset(method for method in METHODS if _has(target, method))
     is_sink = all(_has(target, method) for method in SINK_METHODS)
     if not methods and not is_sink:

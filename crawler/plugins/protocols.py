@@ -13,9 +13,9 @@ from crawler.model.crawl import Skip
 from crawler.model.records import Record
 
 if TYPE_CHECKING:
-    from crawler.model.crawl import Discovered as Candidate
-    from crawler.model.documents import Page as PluginDocument
     from crawler.model.http import Exchange
+    from crawler.plugins.document import PluginDocument
+    from crawler.policy.check import Candidate
 
 
 class Checker(Protocol):

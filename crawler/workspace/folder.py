@@ -184,6 +184,16 @@ def traceless(config: Config) -> Iterator[None]:
         raise
 
 
+def keep_position(folder: Path, sink: str, position: int) -> None:
+    """Keep how far a sink has come after the crawl in `folder` has ended.
+
+    Raises StateError if the state is in use, OutputError if it can't be written.
+    """
+    with closing(SqliteStore(folder / STATE)) as store:
+        store.set_offset(sink, position)
+        store.commit()
+
+
 def requeue(
     folder: Path,
     codes: tuple[str, ...],

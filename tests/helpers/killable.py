@@ -215,7 +215,8 @@ def crawl(folder: Path, seed: int, number: int) -> None:
             else:
                 handle.responded()
                 writer.finish(handle, outcome(lease))
-    writer.write_skips()
+    while writer.write_skips():
+        pass
     signal.setitimer(signal.ITIMER_PROF, 0)
     sink.close()
     store.close()

@@ -1,0 +1,242 @@
+"""`crawl()`: a crawl in a thread of its own, its records in the caller's loop.
+
+`stream.py` tells how records cross from one thread to the other, and what is promised.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Unpack
+
+from crawler.api.options import CrawlOptions, configure
+from crawler.api.stream import Delivery, Handover, read_records
+from crawler.engine.builder import Crawl, Summary, open_crawl
+from crawler.model.config import Config
+from crawler.model.errors import StateError, UsageError
+from crawler.model.records import AnyRecord
+from crawler.output.sink import Position
+from crawler.workspace.folder import Mode, keep_position, stored_config
+from crawler.workspace.outputs import jsonl_files, with_absolute_outputs
+from hub import get_hub
+
+SINK = "loop"
+"""The name under which the state keeps how far the caller's loop has come."""
+
+
+def crawl(
+    *urls: str,
+    config: Config | None = None,
+    resume: bool = False,
+    fresh: bool = False,
+    newer: bool = False,
+    **options: Unpack[CrawlOptions],
+) -> RecordStream:
+    """Crawl from `urls`; the records, as an iterator, while the crawl runs.
+
+    `options` are the settings of the configuration by name (`CrawlOptions`), on top of
+    `config` if there is one. Everything is kept in the folder `dir`, named after the
+    host of the first URL by default: `records.jsonl`, `images/` and the state.
+
+    `resume` goes on with the crawl in that folder, under the configuration that it was
+    begun with, changed by `options`. `newer` asks again for what has changed since the
+    crawl in the folder. `fresh` begins anew, and throws that crawl's records away. At
+    most one of the three may be true; without one, the folder must hold no crawl.
+
+    Each record is an instance of a class such as `PageRecord`; `record.type` tells
+    which. See `RecordStream` for what the loop promises.
+
+    Raises TypeError for an unknown option, and before anything is written: UsageError
+    for a wrong value, OutputError where nothing can be written, StateError for a state
+    that is in use or damaged.
+
+    Example:
+        >>> from crawler import crawl
+        >>> for record in crawl(site.url("/"), dir="out", max_pages=5, wait=0):
+        ...     if record.type == "page":
+        ...         print(record.status, record.title)
+        200 Home
+        200 About
+    """
+    mode = _mode(resume=resume, fresh=fresh, newer=newer)
+    chosen = configure("crawl", config, urls, options)
+    if resume:
+        folder = Path(chosen.dir or ".")
+        stored = stored_config(folder)
+        _refuse_other_seeds(chosen, stored)
+        options["dir"] = folder
+        chosen = configure("crawl", stored, (), options)
+    elif not chosen.seeds:
+        raise UsageError("there is no URL to start from; name one: crawl(URL)")
+    return RecordStream(_CrawlThread(with_absolute_outputs(chosen), mode))
+
+
+def _mode(*, resume: bool, fresh: bool, newer: bool) -> Mode:
+    if resume + fresh + newer > 1:
+        raise UsageError(
+            "resume, fresh and newer exclude one another; name one of them"
+        )
+    return "resume" if resume else "fresh" if fresh else "newer" if newer else "new"
+
+
+def _refuse_other_seeds(chosen: Config, stored: Config) -> None:
+    for url in chosen.seeds:
+        if url not in stored.seeds:
+            raise UsageError(
+                f"{url} is no seed of the crawl in {stored.dir}; a resume goes on with "
+                "the seeds that it was begun with"
+            )
+
+
+class _CrawlThread:
+    """The thread in which a crawl runs, and what the caller's thread needs of it."""
+
+    def __init__(self, config: Config, mode: Mode) -> None:
+        self._config = config
+        self._mode = mode
+        self.handover = Handover()
+        self.backlog: Iterator[AnyRecord] = iter(())
+        self.summary: Summary | None = None
+        self._delivery = Delivery(self.handover)
+        self._thread = threading.Thread(
+            target=self._run, name=f"crawl {config.dir}", daemon=True
+        )
+        self._thread.start()
+        self.handover.wait_until(lambda: self.handover.is_open)
+        if self.handover.error is not None:
+            raise self.handover.error
+
+    # -- in the crawl's thread
+
+    def _run(self) -> None:
+        error: BaseException | None = None
+        try:
+            crawl = open_crawl(
+                self._config, mode=self._mode, further_sinks={SINK: self._open_sink}
+            )
+            crawl.events.add(self._delivery)
+            self.handover.attach(crawl, get_hub().loop.call_soon)
+            self.summary = crawl.run()
+            self._delivery.committed()
+        except BaseException as raised:
+            error = raised
+        finally:
+            self.handover.end(error)
+            get_hub().destroy()
+
+    def _open_sink(self, position: Position | None) -> Delivery:
+        """Called when the other sinks are open, each cut back to what is committed."""
+        if isinstance(position, int):
+            self.handover.taken = position
+            files = list(jsonl_files(self._config).values())
+            if files and files[0].is_file():
+                size = files[0].stat().st_size
+                self.backlog = read_records(files[0], position, size)
+        return self._delivery
+
+    # -- in the caller's thread
+
+    def stop(self) -> None:
+        """Interrupt the crawl, wait for its end, and keep how far the loop has come.
+
+        An error that interrupts the wait, such as KeyboardInterrupt, makes the crawl
+        give up what is still in flight.
+        """
+        self.handover.done_with_given()
+        if self._thread is threading.current_thread():
+            return  # the last reference went away while the crawl ran a callback
+        self.handover.call(_interrupt)
+        try:
+            self.handover.wait_until(lambda: self.handover.has_ended)
+        except BaseException:
+            self.handover.call(_interrupt)
+            raise
+        self._thread.join()
+        self._keep_position()
+
+    def _keep_position(self) -> None:
+        """What was taken after the last commit of the crawl."""
+        taken = self.handover.taken
+        if taken is not None and taken != self._delivery.flushed:
+            with suppress(StateError):  # the state is in use: another crawl goes on
+                keep_position(Path(self._config.dir), SINK, taken)
+
+
+def _interrupt(crawl: Crawl) -> None:
+    crawl.interrupt(signal.SIGINT)
+
+
+class RecordStream(Iterator[AnyRecord]):
+    """The records of a crawl, in the order of `seq`; what `crawl` returns.
+
+    A for loop over it gives each record when it is committed. A slow loop slows the
+    crawl down. The end of the loop, by `break` or by an exception, stops the crawl: it
+    makes no new requests, waits up to `grace` seconds for those in flight, and saves
+    its state, so that `crawl(..., resume=True)` or `orbweb resume` goes on. `close` and
+    the end of a `with` block do the same for a stream that a name keeps alive.
+
+    No record is lost by that: a resumed loop begins with the records that were written
+    and that no loop was given. The record at which a loop ended counts as given.
+
+    Example:
+        >>> from crawler import crawl
+        >>> with crawl(site.url("/"), dir="demo", wait=0) as records:
+        ...     print(next(records).type)
+        run
+        >>> records.summary.finish_reason
+        'signal'
+    """
+
+    def __init__(self, thread: _CrawlThread) -> None:
+        self._thread = thread
+        self._stop = weakref.finalize(self, _CrawlThread.stop, thread)
+        self._records: Iterator[AnyRecord] = chain(
+            thread.backlog, iter(thread.handover.take, None)
+        )
+
+    def __iter__(self) -> RecordStream:
+        return self
+
+    def __next__(self) -> AnyRecord:
+        """The next record; waits for it.
+
+        Raises StopIteration after the last one, and what stopped the crawl if it could
+        not go on: OutputError, StateError.
+        """
+        handover = self._thread.handover
+        handover.done_with_given()
+        record = next(self._records, None) if self._stop.alive else None
+        if record is None:
+            was_running = self._stop.alive
+            self._stop()
+            if was_running and handover.error is not None:
+                raise handover.error
+            raise StopIteration
+        handover.given = record.seq
+        return record
+
+    @property
+    def summary(self) -> Summary | None:
+        """How the crawl ended; None while it runs, or if an error has ended it."""
+        return self._thread.summary
+
+    def close(self) -> None:
+        """Stop the crawl so that it can be resumed; returns when its state is saved."""
+        self._stop()
+
+    def __enter__(self) -> RecordStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

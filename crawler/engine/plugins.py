@@ -1,0 +1,116 @@
+"""Plug-ins in a crawl: as checks, as listeners, as sinks.
+
+What an exception in a plug-in does depends on what it was asked:
+
+    check, extract, discover   an `extract` error of that URL, which names the plug-in
+    on_exchange, on_record     the first one is told as a warning, the others are counted
+    a sink                     the crawl stops and can be resumed, for a sink that misses
+                               a record has lost it
+
+So a listener never stops a crawl, and a sink never loses a record without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from crawler.engine.events import Events
+from crawler.model.errors import OutputError, Stop
+from crawler.model.records import Record
+from crawler.output.sink import Position, RecordSink
+from crawler.plugins.loading import LoadedPlugin
+
+LISTENERS = ("on_exchange", "on_record")
+
+
+class GuardedListener:
+    """One listener of a plug-in, whose exceptions are told once and counted."""
+
+    def __init__(
+        self, plugin: LoadedPlugin, method: str, warn: Callable[[str], None]
+    ) -> None:
+        self.name = f"plug-in {plugin.name}: {method}()"
+        self.failures = 0
+        self._method = getattr(plugin.target, method)
+        self._warn = warn
+
+    def __call__(self, event: Any) -> None:
+        try:
+            self._method(event)
+        except Exception as error:
+            self.failures += 1
+            if self.failures == 1:
+                self._warn(f"{self.name} failed: {type(error).__name__}: {error}")
+
+
+class PluginListeners:
+    """The listeners among the plug-ins of one crawl."""
+
+    def __init__(self, plugins: Iterable[LoadedPlugin], events: Events) -> None:
+        self._warn = events.warning
+        self._listeners: list[GuardedListener] = []
+        for plugin in plugins:
+            for method in LISTENERS:
+                if method in plugin.methods:
+                    listener = GuardedListener(plugin, method, self._warn)
+                    getattr(events, method)(listener)
+                    self._listeners.append(listener)
+
+    def close(self) -> None:
+        """Tell how often those failed that failed more than once."""
+        for listener in self._listeners:
+            if listener.failures > 1:
+                self._warn(f"{listener.name} failed {listener.failures} times in all")
+
+
+class PluginSink:
+    """The sink that a plug-in is; any exception of it is an OutputError."""
+
+    def __init__(self, plugin: LoadedPlugin, position: Position | None) -> None:
+        self._name = plugin.name
+        self._target = plugin.target
+        self._call("rewind", position)
+
+    def write(self, records: Sequence[Record]) -> None:
+        self._call("write", records)
+
+    def flush(self) -> Position | None:
+        position: Position | None = self._call("flush")
+        try:
+            msgspec.json.encode(position)
+        except (TypeError, ValueError) as error:
+            raise OutputError(
+                f"plug-in {self._name}: flush() gave a position that JSON cannot hold: "
+                f"{position!r:.100}"
+            ) from error
+        return position
+
+    def close(self) -> None:
+        self._call("close")
+
+    def _call(self, method: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self._target, method)(*arguments)
+        except Stop:
+            raise
+        except Exception as error:
+            raise OutputError(
+                f"plug-in {self._name}: {method}() failed: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+
+def plugin_sinks(
+    plugins: Iterable[LoadedPlugin],
+) -> dict[str, Callable[[Position | None], RecordSink]]:
+    """The openers of the sinks among the plug-ins, by the name of their positions."""
+    return {
+        f"plugin {plugin.name}": _opener(plugin) for plugin in plugins if plugin.is_sink
+    }
+
+
+def _opener(plugin: LoadedPlugin) -> Callable[[Position | None], RecordSink]:
+    return lambda position: PluginSink(plugin, position)

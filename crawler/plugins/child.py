@@ -1,0 +1,166 @@
+"""What runs in the child process: `extract` and `discover` of all plug-ins of a crawl.
+
+One order is one page. The plug-ins are loaded with the first order, from their names
+and options, or from the pickled objects that a program passed, and kept. A class of the
+program's own main file is found by importing that file under another name, as
+`multiprocessing` does; so that file may crawl only under `if __name__ == "__main__":`.
+
+The answer is data: no class is named in it, since the process that makes it has read a
+stranger's bytes and is not trusted. The task of the extraction process is `run`.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.util import module_from_spec, spec_from_file_location
+from typing import Any
+
+import msgspec
+from msgspec import MsgspecError, Struct
+from msgspec.msgpack import Decoder, Encoder
+from msgspec.structs import replace
+
+from crawler.model.config import PluginConfig
+from crawler.model.documents import Page
+from crawler.model.errors import ExtractFailure
+from crawler.plugins.document import PluginDocument
+from crawler.plugins.loading import LoadedPlugin, PluginError, check, find, make
+
+TASK = "crawler.plugins.child:run"
+MAIN = "__orbweb_main__"
+"""The name under which the program's main file is imported here."""
+
+
+class Passed(Struct, frozen=True):
+    """A plug-in on its way to the child process: named, or pickled."""
+
+    name: str
+    config: PluginConfig | None
+    pickled: bytes = b""
+
+
+class PluginSet(Struct, frozen=True):
+    """The plug-ins of a crawl that work on documents, in order."""
+
+    plugins: tuple[Passed, ...]
+    main_file: str | None = None
+    """The program's main file, if a plug-in is defined there."""
+
+
+class PageOrder(Struct, frozen=True, array_like=True):
+    """One page to work on; without a page the plug-ins are only loaded."""
+
+    plugins: bytes
+    """An encoded PluginSet, the same in each order of a crawl."""
+    url: str = ""
+    status: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    page: Page | None = None
+
+
+class Findings(Struct, frozen=True, array_like=True):
+    """What the plug-ins have found in a page."""
+
+    data: dict[str, Any] | None = None
+    urls: tuple[str, ...] = ()
+
+
+encode = Encoder().encode
+_decode_order = Decoder(PageOrder).decode
+_decode_set = Decoder(PluginSet).decode
+_decode_findings = Decoder(Findings).decode
+_loaded: dict[bytes, tuple[LoadedPlugin, ...]] = {}
+
+
+def decode_findings(result: bytes) -> Findings:
+    """Raises ExtractFailure if `result` is none."""
+    try:
+        return _decode_findings(result)
+    except MsgspecError as error:
+        raise ExtractFailure(f"the plug-ins' findings: {error}") from error
+
+
+def run(payload: bytes) -> bytes:
+    """The task: from an encoded PageOrder to encoded Findings."""
+    order = _decode_order(payload)
+    if order.plugins not in _loaded:
+        _loaded[order.plugins] = _load(_decode_set(order.plugins))
+    if order.page is None:
+        return encode(Findings())
+    document = PluginDocument(
+        order.url, order.status, order.headers, order.body, order.page
+    )
+    found = Findings()
+    for plugin in _loaded[order.plugins]:
+        found = _apply(plugin, document, found)
+    return encode(found)
+
+
+def is_child() -> bool:
+    """Whether this process is the child, and loads the program's main file."""
+    return MAIN in sys.modules
+
+
+def _load(plugins: PluginSet) -> tuple[LoadedPlugin, ...]:
+    try:
+        if plugins.main_file is not None:
+            _import_main(plugins.main_file)
+        return tuple(_load_one(one) for one in plugins.plugins)
+    except PluginError as error:
+        raise ExtractFailure(str(error)) from error
+
+
+def _load_one(passed: Passed) -> LoadedPlugin:
+    if passed.config is not None:
+        target = make(passed.config, find(passed.config.use))
+    else:
+        target = pickle.loads(passed.pickled)  # nosec B301: it comes from the crawl
+    return check(passed.name, target, passed.config)
+
+
+def _import_main(path: str) -> None:
+    spec = spec_from_file_location(MAIN, path)
+    assert spec is not None
+    assert spec.loader is not None
+    main = sys.modules[MAIN] = module_from_spec(spec)
+    spec.loader.exec_module(main)
+    sys.modules["__main__"] = main
+
+
+def _apply(plugin: LoadedPlugin, document: PluginDocument, found: Findings) -> Findings:
+    try:
+        if "extract" in plugin.methods:
+            data = _data_of(plugin.target.extract(document))
+            found = replace(found, data={**(found.data or {}), **data} or None)
+        if "discover" in plugin.methods:
+            urls = _urls_of(plugin.target.discover(document))
+            found = replace(found, urls=(*found.urls, *urls))
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ExtractFailure(
+            f"plug-in {plugin.name}: {type(error).__name__}: {error}"
+        ) from error
+    return found
+
+
+def _data_of(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"extract() has to give a dict, not {value!r:.100}")
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(value))
+    return plain
+
+
+def _urls_of(value: Any) -> list[str]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"discover() has to give several URLs, not {value!r:.100}")
+    urls = list(value)
+    for url in urls:
+        if not isinstance(url, str):
+            raise TypeError(f"discover() has to give URLs as text, not {url!r:.100}")
+    return urls

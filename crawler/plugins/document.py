@@ -1,0 +1,73 @@
+"""What `extract` and `discover` are given: one page, in the child process."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import webencodings
+from msgspec import Struct
+
+from crawler.model.documents import ImageLink, Link, Page
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+
+class PluginDocument(Struct, frozen=True, dict=True):
+    """A page as a plug-in sees it.
+
+    It exists in the child process only, where limits on memory and CPU time hold, so a
+    tree of a stranger's HTML cannot harm the crawl.
+
+    Example:
+        >>> class Prices:
+        ...     def extract(self, document):
+        ...         found = document.tree.find_class("price")
+        ...         return {"prices": [one.text_content() for one in found]}
+    """
+
+    url: str
+    """The page's URL, canonical."""
+    status: int
+    """HTTP status of the response."""
+    headers: tuple[tuple[str, str], ...]
+    """Header fields of the response in order of arrival, names in lower case."""
+    body: bytes
+    """The body, its content codings undone."""
+    page: Page
+    """What the crawl itself has read in the body."""
+
+    @property
+    def title(self) -> str | None:
+        """Text of `<title>`."""
+        return self.page.title
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The links of the page, absolute."""
+        return self.page.links
+
+    @property
+    def images(self) -> tuple[ImageLink, ...]:
+        """The images of the page, absolute."""
+        return self.page.images
+
+    @cached_property
+    def text(self) -> str:
+        """The body as text, decoded by the character set that browsers would choose."""
+        return webencodings.decode(self.body, self.page.charset)[0]
+
+    @cached_property
+    def tree(self) -> HtmlElement:
+        """The body as a tree of lxml, made when it is first asked for.
+
+        A page without any element gives an empty `<html>`.
+        """
+        from lxml import html
+
+        parser = html.HTMLParser(encoding="utf-8")
+        body = self.text.encode() or b"<html></html>"
+        return html.document_fromstring(
+            body, parser, ensure_head_body=True, base_url=self.url
+        )
