@@ -190,7 +190,7 @@ def keep_position(folder: Path, sink: str, position: int) -> None:
     Raises StateError if the state is in use, OutputError if it can't be written.
     """
     with closing(SqliteStore(folder / STATE)) as store:
-        store.set_offset(sink, position)
+        store.set_position(sink, position)
         store.commit()
 
 

@@ -26,6 +26,7 @@ from crawler.model.config import (
     HttpConfig,
     ImagesConfig,
     LimitsConfig,
+    PluginConfig,
     PolitenessConfig,
     RetryConfig,
     RobotsConfig,
@@ -375,6 +376,15 @@ def of_limits(folder: Path) -> dict[str, list[Case]]:
     return cases
 
 
+def plugin(folder: Path) -> Case:
+    site = Site({"": page(link("/1")), "1": page(link("/2")), "2": page()})
+    use = "tests.helpers.plugins:Needy"
+    crawl(folder, site.url("/"), plugin=(PluginConfig(use, {"limit": 1}),))
+    site.stop()
+    said = f"skipped: plugin, by plug-in {use}: too deep"
+    return Case(folder, site.url("/2"), said, 0)
+
+
 def trap(folder: Path) -> Case:
     site = Site({"chain": chain, "robots.txt": reply(status=404)})
     crawl(folder, site.url("/chain/0"))
@@ -396,6 +406,7 @@ def skips(tmp_path_factory: Any) -> dict[str, list[Case]]:
     for reason, more in of_limits(tmp_path_factory.mktemp("limits")).items():
         cases.setdefault(reason, []).extend(more)
     cases["robots_deferred"] = [given_up(tmp_path_factory.mktemp("deferred"))[1]]
+    cases["plugin"] = [plugin(tmp_path_factory.mktemp("plugin"))]
     cases["trap"] = [trap(tmp_path_factory.mktemp("trap"))]
     return cases
 
