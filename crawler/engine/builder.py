@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -26,7 +26,7 @@ from crawler.engine.committer import Committer
 from crawler.engine.engine import Engine
 from crawler.engine.events import Events
 from crawler.engine.exit_status import exit_code
-from crawler.engine.plugins import PluginListeners, plugin_sinks
+from crawler.engine.plugins import PluginListeners, load_plugins, plugin_sinks
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.single import Visit, Visitor
 from crawler.engine.stats import Snapshot, Stats
@@ -48,7 +48,6 @@ from crawler.model.url import host_key, hostname, origin
 from crawler.output.images import ImageFiles
 from crawler.output.sink import RecordSink
 from crawler.plugins.checking import plugin_checks
-from crawler.plugins.loading import LoadedPlugin, load_plugins
 from crawler.policy.chain import compose
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_cache import RobotsCache
@@ -70,6 +69,9 @@ from crawler.workspace.outputs import (
     sink_openers,
     with_absolute_outputs,
 )
+
+if TYPE_CHECKING:
+    from crawler.plugins.loading import LoadedPlugin
 
 RunEvent = Literal["started", "checkpoint", "finished"]
 FinishReason = Literal[
@@ -138,7 +140,7 @@ def open_crawl(
     """
     random = random or Random()
     config = with_absolute_outputs(config)
-    loaded = load_plugins(config.plugin, plugins) if config.plugin or plugins else ()
+    loaded = load_plugins(config, plugins)
     if mode == "fresh":  # nothing is thrown away for a crawl that can't begin
         _open_client(config, config.seeds, MemoryStore(), clock)[0].close()
     with traceless(config), ExitStack() as held:

@@ -13,15 +13,18 @@ So a listener never stops a crawl, and a sink never loses a record without a wor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from crawler.engine.events import Events
+from crawler.model.config import Config
 from crawler.model.errors import OutputError, Stop
 from crawler.model.records import Record
 from crawler.output.sink import Position, RecordSink
-from crawler.plugins.loading import LoadedPlugin
+
+if TYPE_CHECKING:
+    from crawler.plugins.loading import LoadedPlugin
 
 LISTENERS = ("on_exchange", "on_record")
 
@@ -114,3 +117,13 @@ def plugin_sinks(
 
 def _opener(plugin: LoadedPlugin) -> Callable[[Position | None], RecordSink]:
     return lambda position: PluginSink(plugin, position)
+
+
+def load_plugins(config: Config, objects: Sequence[object]) -> Sequence[LoadedPlugin]:
+    """The plug-ins of a crawl. Nothing is imported for a crawl without. Raises
+    UsageError."""
+    if not config.plugin and not objects:
+        return ()
+    from crawler.plugins import loading
+
+    return loading.load_plugins(config.plugin, objects)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from crawler.model.config import PluginConfig
 from crawler.model.crawl import Skip
 from crawler.model.errors import ExtractFailure
-from crawler.plugins.loading import LoadedPlugin, PluginError, load_plugins
 
 if TYPE_CHECKING:
+    from crawler.plugins.loading import LoadedPlugin, PluginError
     from crawler.policy.check import Candidate
 
 
@@ -70,6 +70,10 @@ def checks_to_explain(
 ) -> list[PluginCheck | MissingCheck]:
     """The checks of a stored configuration, whose plug-ins may be gone by now."""
     found: list[PluginCheck | MissingCheck] = []
+    if not configs:
+        return found
+    from crawler.plugins.loading import PluginError, load_plugins
+
     for config in configs:
         try:
             found += plugin_checks(load_plugins([config]))

@@ -13,14 +13,16 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from crawler.model.config import PluginConfig
 from crawler.model.errors import UsageError
 from crawler.plugins.protocols import METHODS, SINK_METHODS
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "orbweb.plugins"
 """The group of entry points in which an installed package names its plug-ins."""
@@ -131,6 +133,8 @@ def find(use: str) -> Any:
 
 
 def _entry_point(name: str) -> EntryPoint:
+    from importlib.metadata import entry_points  # with `email`, for a name alone
+
     offered = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in offered:
         known = f"installed: {', '.join(sorted(offered))}" if offered else "none is"
