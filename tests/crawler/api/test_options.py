@@ -66,8 +66,8 @@ def test_an_unknown_keyword_is_a_type_error_with_a_suggestion() -> None:
     ("options", "message"),
     [
         ({"max_pages": 0}, "max_pages: expected a whole number >= 1"),
-        ({"timeout": "soon"}, "timeout: 'soon' is no"),
-        ({"scope": "hots"}, "scope: 'hots' is none of host, "),
+        ({"timeout": "soon"}, "timeout: 'soon' is not"),
+        ({"scope": "hots"}, "scope: 'hots' is not one of host"),
         ({"exclude": "("}, "exclude: "),
         ({"robots": "maybe"}, "robots: expected true or false"),
     ],
