@@ -1,10 +1,9 @@
-"""pip-audit of what the project depends on; whatever could not be asked about is a
-failure.
+"""pip-audit of the dependencies; fails if the advisories of one can't be read.
 
-The package index keeps the advisories of each release. Mirrors often have no pages of
-single releases ("not found"), but a page of the project, which holds those of its
-latest release: this is asked then, if the latest release is the one that would be
-installed.
+The package index keeps the advisories of each release. Mirrors often have no page of a
+single release ("not found"), but they have a page of the project with the advisories of
+its latest release. That page is read instead, if the latest release is the one that
+would be installed.
 """
 
 import sys
@@ -16,14 +15,16 @@ from pip_audit._service import PyPIService, ServiceError
 
 
 class OrLatest:
-    """A session that answers for a release with the project's page, where that is the
-    same."""
+    """A session that reads the project's page where the release has none.
+
+    It does so only if the latest release is the one requested.
+    """
 
     def __init__(self, session: Any) -> None:
         self._session = session
 
     def get(self, url: str, timeout: float | None = None) -> Any:
-        """``url`` ends in /PROJECT/RELEASE/json."""
+        """Get ``url``, which ends in /PROJECT/RELEASE/json."""
         answer = self._session.get(url, timeout=timeout)
         if answer.status_code != 404:
             return answer
@@ -46,9 +47,8 @@ def main() -> None:
     try:
         _cli.audit()
     except (requests.RequestException, ServiceError) as error:
-        sys.exit(
-            f"pip-audit: the advisory service does not answer, nothing is known: {error!r}"
-        )
+        problem = "the advisory service does not answer, nothing is known"
+        sys.exit(f"pip-audit: {problem}: {error!r}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-""".ci/advisories.py: which page of the package index answers for a release."""
+""".ci/advisories.py: which page of the package index it reads for a release."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class Page:
 
 
 class Index:
-    """Has these pages, and remembers what was asked for."""
+    """A package index with these pages, which logs the requests."""
 
     def __init__(self, **pages: Page) -> None:
         self._pages = {name.replace("_", "/"): page for name, page in pages.items()}
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     def get(self, url: str, timeout: float | None) -> Page:
         path = url.removeprefix("https://index.example/").removesuffix("/json")
-        self.asked.append(path)
+        self.requested.append(path)
         return self._pages.get(path, Page(404))
 
 
-def ask(advisories: ModuleType, index: Index, release: str) -> Any:
+def get_page(advisories: ModuleType, index: Index, release: str) -> Any:
     return advisories.OrLatest(index).get(
         f"https://index.example/lxml/{release}/json", 1.0
     )
@@ -56,32 +56,34 @@ def ask(advisories: ModuleType, index: Index, release: str) -> Any:
 
 def test_a_page_of_the_release_is_enough(advisories: ModuleType) -> None:
     index = Index(lxml_2=Page(200), lxml=Page(200, "2"))
-    assert ask(advisories, index, "2").ok
-    assert index.asked == ["lxml/2"]
+    assert get_page(advisories, index, "2").ok
+    assert index.requested == ["lxml/2"]
 
 
 def test_the_projects_page_answers_for_its_latest_release(
     advisories: ModuleType,
 ) -> None:
     index = Index(lxml=Page(200, "2"))
-    assert ask(advisories, index, "2").ok
-    assert index.asked == ["lxml/2", "lxml"]
+    assert get_page(advisories, index, "2").ok
+    assert index.requested == ["lxml/2", "lxml"]
 
 
 @pytest.mark.parametrize(
     "index", [Index(lxml=Page(200, "3")), Index(lxml=Page(503)), Index()]
 )
-def test_nobody_answers_for_another(advisories: ModuleType, index: Index) -> None:
-    assert ask(advisories, index, "2").status_code == 404
+def test_no_page_answers_for_another_release(
+    advisories: ModuleType, index: Index
+) -> None:
+    assert get_page(advisories, index, "2").status_code == 404
 
 
-def test_a_server_that_fails_is_not_asked_for_more(advisories: ModuleType) -> None:
+def test_a_server_that_fails_gets_no_second_request(advisories: ModuleType) -> None:
     index = Index(lxml_2=Page(503), lxml=Page(200, "2"))
-    assert ask(advisories, index, "2").status_code == 503
-    assert index.asked == ["lxml/2"]
+    assert get_page(advisories, index, "2").status_code == 503
+    assert index.requested == ["lxml/2"]
 
 
-def test_silence_is_not_taken_for_safety(
+def test_no_answer_is_a_failure(
     advisories: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable() -> None:

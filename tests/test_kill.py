@@ -98,8 +98,8 @@ class Crawl:
         return [*words, "-w", "0", "-c", "16", "--per-host", "16"]
 
     def _requests(self, amount: int) -> Callable[[], bool]:
-        goal = len(self.site.asked) + amount
-        return lambda: len(self.site.asked) >= goal
+        goal = len(self.site.requested) + amount
+        return lambda: len(self.site.requested) >= goal
 
     def _bytes(self, amount: int) -> Callable[[], bool]:
         goal = self._size() + amount * RECORD_BYTES
@@ -192,10 +192,10 @@ def test_ten_polite_stops_lose_and_repeat_nothing(
         assert crawl.run_until(signal.SIGTERM, step=200) == STOPPED_EARLY
     crawl.finish()
     check(crawl)
-    asked = Counter(site.asked)
-    del asked["/robots.txt"]
+    requested = Counter(site.requested)
+    del requested["/robots.txt"]
     assert [
-        target for target, count in asked.items() if count > 1
+        target for target, count in requested.items() if count > 1
     ] == []  # drained, not dropped
 
 

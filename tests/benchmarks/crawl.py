@@ -1,13 +1,12 @@
-"""Pages per CPU second of a whole crawl, against the peers, on a real site.
+"""Pages per CPU second of a whole crawl, beside other crawlers, on a real site.
 
-    python -m tests.benchmarks.crawl                          # postgres, gimp, cppref, 3 rounds
+    python -m tests.benchmarks.crawl                 # postgres, gimp, cppref, 3 rounds
     python -m tests.benchmarks.crawl boost --rounds 5 --only orbweb,scrapy
 
-nginx serves the site on loopback from the first core, each crawler runs on the second,
-one after the other, for some rounds. What counts is user plus system CPU time of the
-whole process: wall time drifts with the machine's other work, ratios of CPU time in the
-same round much less. How complete a crawl was is read from nginx's log, not from what
-the crawler says.
+nginx serves the site on loopback from the first core; the crawlers run on the second,
+one after the other, for some rounds. The measure is user plus system CPU time of the
+whole process: wall time drifts with the machine's other work, ratios of CPU time in one
+round drift much less. nginx's log, not the crawler, says how complete a crawl was.
 """
 
 import argparse
@@ -51,8 +50,10 @@ def _wget(program: str) -> Callable[[str, str], list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """`needs` names the Python module or the program without which it can't run;
-    `passes` are the exit codes of a good crawl.
+    """How to run a crawler.
+
+    `needs` names the Python module or program that it can't run without; `passes` are
+    the exit codes of a successful crawl.
     """
 
     command: Callable[[str, str], list[str]]
@@ -63,31 +64,28 @@ class Peer:
         return bool(shutil.which(self.needs) or importlib.util.find_spec(self.needs))
 
 
-_DEAD_LINKS_ARE_FINE = frozenset(
-    {0, 8}
-)  # 8: the server answered some request with an error
+_PASSES_WITH_DEAD_LINKS = frozenset({0, 8})  # 8: the server sent an error status
 PEERS = {
     "orbweb": Peer(_orbweb, "crawler"),
     "uvloop lean": Peer(_module("lean_uvloop"), "uvloop"),
     "gevent lean": Peer(_module("lean_gevent"), "gevent"),
     "aiohttp lean": Peer(_module("lean_aiohttp"), "aiohttp"),
     "scrapy": Peer(_module("scrapy_spider"), "scrapy"),
-    "wget2": Peer(_wget("wget2"), "wget2", _DEAD_LINKS_ARE_FINE),
-    "wget": Peer(_wget("wget"), "wget", _DEAD_LINKS_ARE_FINE),
+    "wget2": Peer(_wget("wget2"), "wget2", _PASSES_WITH_DEAD_LINKS),
+    "wget": Peer(_wget("wget"), "wget", _PASSES_WITH_DEAD_LINKS),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One crawl: seconds of CPU and of the wall clock, peak memory in MB, what nginx
-    saw of it."""
+    """One crawl: CPU and wall time (s), peak memory (MB), and what nginx logged."""
 
     cpu: float
     wall: float
     rss_mb: float
     pages: int
     images: int
-    asked_twice: int
+    fetched_twice: int
     failed: bool
 
     @property
@@ -96,8 +94,7 @@ class Run:
 
 
 def crawl(peer: Peer, site: Site, parent: Path) -> Run:
-    """One crawl of `site` by `peer` in a new folder below `parent`, with a new
-    server."""
+    """Crawl `site` once by `peer`, in a new folder and with a new server."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[:1])  # inherited by what is started meanwhile
     try:
@@ -117,7 +114,7 @@ def crawl(peer: Peer, site: Site, parent: Path) -> Run:
         rss_mb=rss_mb,
         pages=sum(media_type == "text/html" for _, media_type in good),
         images=sum(media_type.startswith("image/") for _, media_type in good),
-        asked_twice=sum(
+        fetched_twice=sum(
             count > 1 for count in Counter(hit.target for hit in server.hits).values()
         ),
         failed=exit_code not in peer.passes,
@@ -153,8 +150,10 @@ def _tail(log: Path) -> str:
 
 
 def table(runs: dict[str, list[Run]]) -> str:
-    """Medians of all rounds; `x CPU` is how often the CPU time of the first peer it
-    takes."""
+    """Medians of all rounds.
+
+    `x CPU` is the CPU time as a multiple of the first peer's.
+    """
     header = f"{'':14}{'CPU s':>8}{'pages/CPU s':>13}{'x CPU':>8}{'wall s':>8}{'MB':>7}"
     lines = [f"{header}{'pages':>8}{'images':>8}{'twice':>7}"]
     first = next(iter(runs.values()))
@@ -171,8 +170,7 @@ def table(runs: dict[str, list[Run]]) -> str:
 
 
 def compare(site: Site, peers: dict[str, Peer], rounds: int, parent: Path) -> bool:
-    """Crawl `site` with every peer in turn and print the table. False if a crawl
-    failed."""
+    """Crawl `site` with every peer in turn and print the table; False if one failed."""
     runs: dict[str, list[Run]] = {name: [] for name in peers}
     for _ in range(rounds):
         for name, peer in peers.items():
@@ -183,8 +181,7 @@ def compare(site: Site, peers: dict[str, Peer], rounds: int, parent: Path) -> bo
 
 
 def warm_up(peers: dict[str, Peer], parent: Path) -> None:
-    """Let every peer crawl one page, and keep the bytecode that this compiles for its
-    next runs."""
+    """Let every peer crawl one page, and keep the bytecode that this compiles."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = str(parent / "bytecode")
     root = parent / "site"

@@ -1,14 +1,13 @@
-"""Microseconds per page of each stage of extraction, on real sites, compared with two
-parser libraries.
+"""Microseconds per page of each stage of extraction, on real sites.
 
     python -m tests.benchmarks.extract [FOLDER...]
 
 Without a folder: the sites of Debian's postgresql-doc-15, gimp-help-en,
 cppreference-doc-en-html and python3-doc, as far as they are installed, and the images
-of gimp-help. The best of five rounds in turn, CPU time.
+of gimp-help. It prints the best CPU time of five rounds, beside two parser libraries.
 
-"Lean lxml" is what the peers of the crawl benchmark do: a tree, two xpaths, duplicates
-removed, links joined. Lexbor's line has no joining.
+"Lean lxml" does what the peers of the crawl benchmark do: a tree, two XPaths,
+duplicates removed, links joined. Lexbor's line has no joining.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""How fast the durable frontier is, and what it costs in memory.
+"""How fast the durable frontier is, and how much memory it takes.
 
     python -m tests.benchmarks.frontier                  one million URLs
     python -m tests.benchmarks.frontier --urls 10000000  ten million
 
-Prints, for each tenth: new links a second (wall and CPU clock), memory of the process,
-size of the folder. Then what a duplicate costs, found in memory and found in the file;
-how many URLs a second 32 workers get and answer (no network, no delays, a commit after
-64); how long it takes to open the folder again.
+It prints, for each tenth: new links per second (wall and CPU time), memory of the
+process, size of the folder. Then the cost of a duplicate, found in memory and in the
+file; how many URLs per second 32 workers lease and finish (no network, no delays, a
+commit every 64); and how long it takes to open the folder again.
 """
 
 from __future__ import annotations
@@ -32,14 +32,15 @@ PAGES_OF_A_COMMIT = 64
 
 
 def pages(urls: int, hosts: int) -> Iterator[list[Discovered]]:
-    """New links page by page, a fifth of them pictures, most on the page's own host."""
+    """New links page by page: a fifth of them images, most on the page's own host."""
     chance = random.Random(1)
     for page in range(urls // LINKS_OF_A_PAGE):
         host = f"https://www.host-{page % hosts}.example"
         parent = f"{host}/section/{page % 97}/page-{page}.html"
         yield [
             Discovered(
-                f"{host}/section/{page % 97}/{'img' if n % 5 == 0 else 'page'}-{page}-{n}.html",
+                f"{host}/section/{page % 97}/"
+                f"{'img' if n % 5 == 0 else 'page'}-{page}-{n}.html",
                 "img" if n % 5 == 0 else "a",
                 "image" if n % 5 == 0 else "page",
                 chance.randrange(1, 8),
@@ -81,7 +82,8 @@ def fill(store: Store, folder: Path, urls: int, hosts: int) -> None:
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         print(
             f"  to {(part + 1) * tenth * LINKS_OF_A_PAGE:10,}: "
-            f"{rate(tenth * LINKS_OF_A_PAGE, wall, cpu)}  slowest commit {slowest * 1000:4.0f} ms"
+            f"{rate(tenth * LINKS_OF_A_PAGE, wall, cpu)}"
+            f"  slowest commit {slowest * 1000:4.0f} ms"
             f"  rss {rss_mib()} MiB  folder {folder_mib(folder)} MiB",
             flush=True,
         )
@@ -102,7 +104,7 @@ def ask_again(store: Store, urls: int, hosts: int) -> None:
 
 
 def work_off(store: Store, count: int) -> None:
-    """Let workers have pages and pictures of all hosts in turn."""
+    """Let workers lease and finish pages and images of all hosts in turn."""
     frontier = Frontier(store, PolitenessConfig(per_host=8, wait=0.0), lambda: 1e9)
     done = 0
 

@@ -1,13 +1,13 @@
-"""The hub against gevent: CPU time of the same work, and system calls.
+"""The hub beside gevent: CPU time of the same work, and system calls.
 
     python -m tests.benchmarks.hub                    # 5 rounds of everything
     python -m tests.benchmarks.hub --rounds 3 --only sleep_0,spawn_join
 
-Each round runs both sides one after the other, in a process each, the first one in
-turn. Printed are the medians of all rounds, and the median of the rounds' ratios: the
-machine's speed drifts, a ratio within one round drifts much less. System calls are
-counted by strace in runs of two lengths, whose difference leaves out what a process
-does at its start and end.
+Each round runs both libraries one after the other, in a process each; they take turns
+to be first. It prints the medians of all rounds, and the median of the rounds' ratios:
+the machine's speed drifts, but a ratio within one round drifts much less. strace counts
+the system calls in runs of two lengths; their difference leaves out what a process does
+at its start and end.
 """
 
 import argparse
@@ -25,16 +25,16 @@ from contextlib import contextmanager
 from tests.benchmarks.hub_work import WORKS
 from tests.helpers.paths import ROOT
 
-SIDES = ("hub", "gevent")
+LIBRARIES = ("hub", "gevent")
 CHECKOUT = ROOT
 LIMIT = 300.0  # seconds for one process
 
 COUNTED = {"ping_pong_1": (200, 1200), "get": (100, 600)}
-"""Works whose system calls are counted, and the two lengths."""
+"""The works whose system calls are counted, and the two lengths."""
 
 
-def _command(side: str, *names: str) -> list[str]:
-    return [sys.executable, "-m", "tests.benchmarks.hub_work", side, *names]
+def _command(library: str, *names: str) -> list[str]:
+    return [sys.executable, "-m", "tests.benchmarks.hub_work", library, *names]
 
 
 def _run(command: list[str]) -> str:
@@ -48,7 +48,7 @@ def _run(command: list[str]) -> str:
 
 @contextmanager
 def server() -> Iterator[None]:
-    """The server of the work `get`, for those that are started meanwhile."""
+    """The server of the work `get`, for processes that are started inside the block."""
     command = _command("server")
     with subprocess.Popen(
         command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -61,15 +61,17 @@ def server() -> Iterator[None]:
 
 
 def rounds(count: int, names: list[str]) -> dict[str, list[dict[str, float]]]:
-    """What each side measured, a dict for each round."""
-    results: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+    """What each library measured, one dict for each round."""
+    results: dict[str, list[dict[str, float]]] = {library: [] for library in LIBRARIES}
     for number in range(count):
-        for side in SIDES if number % 2 else reversed(SIDES):
+        for library in LIBRARIES if number % 2 else reversed(LIBRARIES):
             found = {}
             for name in names:  # a process each: no work inherits the memory of another
-                found |= {name: json.loads(_run(_command(side, name)))}
-            results[side].append({name: result[name] for name, result in found.items()})
-            results[side][-1]["rss"] = max(
+                found |= {name: json.loads(_run(_command(library, name)))}
+            results[library].append(
+                {name: result[name] for name, result in found.items()}
+            )
+            results[library][-1]["rss"] = max(
                 result["rss_mib"] for result in found.values()
             )
     return results
@@ -79,7 +81,9 @@ def table(results: dict[str, list[dict[str, float]]]) -> str:
     """The medians as text."""
     lines = [f"{'CPU microseconds of one':24} {'hub':>9} {'gevent':>9} {'ratio':>6}"]
     for name in results["hub"][0]:
-        ours, theirs = ([found[name] for found in results[side]] for side in SIDES)
+        ours, theirs = (
+            [found[name] for found in results[library]] for library in LIBRARIES
+        )
         ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
         medians = f"{statistics.median(ours):9.2f} {statistics.median(theirs):9.2f}"
         label = "largest process, MiB" if name == "rss" else name
@@ -87,10 +91,19 @@ def table(results: dict[str, list[dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
-def _calls(side: str, name: str, count: int) -> int:
-    """System calls of a whole process that does ``count`` operations."""
+def _calls(library: str, name: str, count: int) -> int:
+    """The system calls of a whole process that does ``count`` operations."""
     with tempfile.NamedTemporaryFile("r") as log:
-        _run(["strace", "-f", "-c", "-o", log.name, *_command(side, f"{name}={count}")])
+        _run(
+            [
+                "strace",
+                "-f",
+                "-c",
+                "-o",
+                log.name,
+                *_command(library, f"{name}={count}"),
+            ]
+        )
         total = re.search(
             r"^100\.00\s+\S+\s+(?:\d+\s+)?(\d+)\s.*total$", log.read(), re.MULTILINE
         )
@@ -99,10 +112,10 @@ def _calls(side: str, name: str, count: int) -> int:
     return int(total[1])
 
 
-def system_calls(side: str, name: str) -> float:
-    """System calls of one operation."""
+def system_calls(library: str, name: str) -> float:
+    """The system calls of one operation."""
     few, many = COUNTED[name]
-    return (_calls(side, name, many) - _calls(side, name, few)) / (many - few)
+    return (_calls(library, name, many) - _calls(library, name, few)) / (many - few)
 
 
 def main() -> None:
@@ -126,9 +139,10 @@ def report(count: int, names: list[str]) -> None:
         print("system calls not counted: strace is not installed")
         return
     for name in counted:
-        ours, theirs = (system_calls(side, name) for side in SIDES)
+        ours, theirs = (system_calls(library, name) for library in LIBRARIES)
         print(
-            f"{'system calls of one':24} {ours:9.2f} {theirs:9.2f} {theirs / ours:6.2f}  {name}"
+            f"{'system calls of one':24} {ours:9.2f} {theirs:9.2f}"
+            f" {theirs / ours:6.2f}  {name}"
         )
 
 

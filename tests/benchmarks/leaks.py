@@ -1,13 +1,13 @@
-"""Does anything stay behind? A million times spawn, join, time out, kill, connect.
+"""What is left over after a million times spawn, join, time-out, kill, connect.
 
     python -m tests.benchmarks.leaks                   a million cycles, some minutes
     python -m tests.benchmarks.leaks --cycles 20000
 
-The collector runs only when a tenth has been measured, so that what forms a cycle of
-references shows, too. Prints for each tenth what there is; the first line comes after a
-hundredth of the cycles, when caches and free lists have their size. Ends with status 1
-if at the end there are more greenlets, timers, callbacks or descriptors than before, or
-more memory: blocks of Python's allocator, and bytes of the process.
+The collector runs only after each tenth is measured, so that cycles of references show
+too. It prints the counts for each tenth; the first line comes after a hundredth of the
+cycles, when caches and free lists have their size. The exit status is 1 if at the end
+there are more greenlets, timers, callbacks or descriptors than before, or more memory:
+blocks of Python's allocator, and bytes of the process.
 """
 
 from __future__ import annotations
@@ -28,34 +28,38 @@ from hub.pool import Group
 from hub.testing import ResourceCounts, count_resources
 
 WORKERS = 10
-"""Greenlets that go through the cycles side by side."""
+"""Greenlets that run cycles at the same time."""
 SLACK_BLOCKS = 500
 SLACK_BYTES = 4 * 2**20
-"""What interned strings, free lists and the C library's heap may differ by, however
-many cycles."""
+"""How much interned strings, free lists and the C library's heap may differ.
+
+This does not depend on the number of cycles.
+"""
 
 
-class Held(Struct, frozen=True):
-    """What there is at one moment."""
+class Footprint(Struct, frozen=True):
+    """What the process holds at one moment."""
 
     blocks: int
-    """Of Python's allocator."""
+    """Blocks of Python's allocator."""
     resident: int
-    """Bytes of the process."""
+    """Resident memory (bytes)."""
     resources: ResourceCounts
 
 
-def held() -> Held:
-    """What there is now. The memory first: counting collects garbage, and would hide
-    some."""
+def measure_footprint() -> Footprint:
+    """Measure the present footprint.
+
+    Memory comes first: to count resources collects garbage, which would hide some.
+    """
     hub.sleep(0)
     blocks = sys.getallocatedblocks()
     with open("/proc/self/statm") as file:
         resident = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return Held(blocks, resident, count_resources())
+    return Footprint(blocks, resident, count_resources())
 
 
-def leaks(before: Held, after: Held) -> list[str]:
+def leaks(before: Footprint, after: Footprint) -> list[str]:
     """What there is more of than before, in words."""
     found = []
     if after.resources != before.resources:
@@ -68,7 +72,7 @@ def leaks(before: Held, after: Held) -> list[str]:
 
 
 class EchoServer:
-    """On loopback, a greenlet for each connection."""
+    """An echo server on loopback, with a greenlet for each connection."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
@@ -93,8 +97,7 @@ def _echo(connection: socket.socket) -> None:
 
 
 def cycle(address: tuple[str, int]) -> None:
-    """Each thing once: spawn and join, a budget kept, one missed, a kill, a
-    connection."""
+    """Spawn and join, cancel a Timeout, let one fire, kill, connect: each once."""
     hub.spawn(len, ()).join()
     with hub.Timeout(1000):
         hub.sleep(0)
@@ -111,7 +114,7 @@ def cycle(address: tuple[str, int]) -> None:
 
 
 def cycles(server: EchoServer, count: int) -> None:
-    """`count` cycles, in WORKERS greenlets."""
+    """Run `count` cycles, in WORKERS greenlets."""
 
     def work(share: int) -> None:
         for _ in range(share):
@@ -126,7 +129,7 @@ def cycles(server: EchoServer, count: int) -> None:
 
 @contextmanager
 def no_collector() -> Iterator[None]:
-    """Nothing is freed in the block but what nobody refers to any more."""
+    """Only reference counting frees objects inside the block."""
     gc.collect()
     gc.disable()
     try:
@@ -135,11 +138,12 @@ def no_collector() -> Iterator[None]:
         gc.enable()
 
 
-def _row(done: int, now: Held, seconds: float) -> str:
+def _row(done: int, now: Footprint, seconds: float) -> str:
     found = now.resources
     return (
-        f"{done:>9} {now.blocks:>9} {now.resident / 2**20:>9.2f} {found.greenlets:>10} "
-        f"{found.timers:>7} {found.callbacks:>10} {found.descriptors:>12} {seconds:>8.1f}"
+        f"{done:>9} {now.blocks:>9} {now.resident / 2**20:>9.2f}"
+        f" {found.greenlets:>10} {found.timers:>7} {found.callbacks:>10}"
+        f" {found.descriptors:>12} {seconds:>8.1f}"
     )
 
 
@@ -149,15 +153,16 @@ def main() -> None:
     count: int = parser.parse_args().cycles
     began = time.monotonic()
     print(
-        "   cycles    blocks  RSS, MiB  greenlets  timers  callbacks  descriptors  seconds"
+        "   cycles    blocks  RSS, MiB"
+        "  greenlets  timers  callbacks  descriptors  seconds"
     )
     with closing(EchoServer()) as server, no_collector():
         cycles(server, count // 100)
-        before = after = held()
+        before = after = measure_footprint()
         print(_row(count // 100, before, time.monotonic() - began), flush=True)
         for tenth in range(1, 11):
             cycles(server, count // 10)
-            after = held()
+            after = measure_footprint()
             print(
                 _row(tenth * count // 10, after, time.monotonic() - began), flush=True
             )

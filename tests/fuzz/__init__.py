@@ -1,8 +1,8 @@
-"""Fuzzing: bytes of anybody against everything that reads them.
+"""Fuzzing: random bytes for every function that reads bytes from outside.
 
-targets.py     what is fed, and what must hold whatever it is fed
-mutation.py    inputs out of inputs
-seeds/         inputs that once reached new code, or broke something; the tests feed them all
+targets.py     the functions, and what must hold for any input
+mutation.py    new inputs from known ones
+seeds/         inputs that once reached new code or broke a target; tests run them
 test_fuzz.py   a bounded run for the suite
-__main__.py    the long run: `python -m tests.fuzz SECONDS [TARGET]...` keeps what it finds
+__main__.py    the long run: `python -m tests.fuzz SECONDS [TARGET]...`
 """

@@ -1,8 +1,8 @@
-"""`python -m tests.fuzz SECONDS [TARGET]...`: the long run, led by coverage.
+"""`python -m tests.fuzz SECONDS [TARGET]...`: the long run, guided by coverage.
 
-An input that reaches a line of ours from a line it was never reached from goes into the
-pool, and to `seeds/` in the end if the target has few. What breaks a target is kept as
-`broken-...`, and the exit code is 1.
+An input that takes a new step from one line of the crawler to another goes into the
+pool, and at the end into `seeds/` if the target has few seeds. An input that breaks a
+target is kept as `broken-...`, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from tests.fuzz.mutation import mutate
 from tests.fuzz.targets import TARGETS
 from tests.helpers.paths import ROOT
 
-OURS = str(ROOT / "crawler")
+CRAWLER = str(ROOT / "crawler")
 SLICE_S = 10.0
 SLOW_S = 2.0
-KEPT = 40
-SMALL = 2048
+MAX_SEEDS = 40
+MAX_SEED_BYTES = 2048
 
 
 class Target:
-    """One target with its pool of inputs and the arcs that they reach."""
+    """One target, its pool of inputs, and the steps between lines that they reach."""
 
     def __init__(self, name: str, chance: random.Random) -> None:
         self.name = name
@@ -77,9 +77,9 @@ class Target:
             self._keep(data, "broken-")
 
     def save(self) -> None:
-        room = KEPT - len(list((SEEDS / self.name).glob("*")))
-        small = [data for data in self._new if len(data) <= SMALL]
-        for data in small[: max(room, 0)]:
+        free = MAX_SEEDS - len(list((SEEDS / self.name).glob("*")))
+        small = [data for data in self._new if len(data) <= MAX_SEED_BYTES]
+        for data in small[: max(free, 0)]:
             self._keep(data, "")
 
     def _keep(self, data: bytes, prefix: str) -> None:
@@ -97,7 +97,7 @@ class Target:
 def _tracer(reached: set[tuple[str, int, int]]) -> Any:
     def enter(frame: FrameType, event: str, argument: object) -> Any:
         file = frame.f_code.co_filename
-        if not file.startswith(OURS):
+        if not file.startswith(CRAWLER):
             return None
         last = frame.f_lineno
 

@@ -1,7 +1,6 @@
-"""The targets: each takes any bytes, and raises AssertionError (or anything else) if it
-breaks.
+"""The targets: each takes any bytes, and raises an exception if something is broken.
 
-Failures of the crawl (`Failure`, `UsageError`) are right answers to wrong input.
+Failures of the crawl (`Failure`, `UsageError`) are correct results for bad input.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ LIMITS = LimitsConfig(max_links=500)
 
 
 def h1(data: bytes) -> None:
-    """The same events for any cut; never more than was allowed."""
+    """The events are the same however the input is cut, and stay within the limits."""
     method = "HEAD" if data[:1] == b"H" else "GET"
     step = data[1] % 7 + 1 if len(data) > 1 else 1
     whole, pieces = (
@@ -87,7 +86,7 @@ CODINGS = ("gzip", "deflate", "br", "zstd", "gzip, gzip", "br, gzip", "deflate, 
 
 
 def codings(data: bytes) -> None:
-    """Whole or in pieces the same; never more than the limit."""
+    """The result is the same whole or in pieces, and stays within the limit."""
     coding = CODINGS[data[0] % len(CODINGS)] if data else "gzip"
     found = {_decode(data[1:], coding, step) for step in (1 << 20, 7)}
     assert len(found) == 1
@@ -129,7 +128,7 @@ def cookies(data: bytes) -> None:
 
 
 def files(data: bytes) -> None:
-    """Files of the user's: cookies, resolv.conf, hosts, a proxy's URL."""
+    """Files and options of the user: cookies, resolv.conf, hosts, a proxy's URL."""
     text = data.decode("utf-8", "replace")
     with suppress(UsageError):
         read_netscape(data, "jar")
@@ -149,7 +148,7 @@ def credentials(data: bytes) -> None:
 
 
 def fields(data: bytes) -> None:
-    """Values of headers, as whoever reads them sees them."""
+    """Header field values, for each function that reads them."""
     value = data.decode("latin-1")
     media_type = parse_media_type(value)
     assert media_type is None or "/" in media_type.essence
@@ -165,7 +164,7 @@ def fields(data: bytes) -> None:
 
 
 def urls(data: bytes) -> None:
-    """Canonical is final, and what is canonical can be asked for."""
+    """A canonical URL is a fixed point, and can be requested."""
     text = data.decode("utf-8", "replace")
     for url in (canonical(text), join("https://a.example/b/c?d", text)):
         if url is not None:
@@ -184,7 +183,7 @@ def _extracted(body: bytes, media_type: str) -> None:
     for destination in ("page", "image"):
         with suppress(
             *set(BodyFailure.__subclasses__()) - {ExtractFailure}
-        ):  # that is our mistake
+        ):  # an internal error
             found = extract(
                 _response(body, ("content-type", media_type)), destination, LIMITS
             )  # type: ignore[arg-type]
@@ -201,7 +200,7 @@ def xml(data: bytes) -> None:
     _extracted(data, "application/xml")
 
 
-def pictures(data: bytes) -> None:
+def images(data: bytes) -> None:
     _extracted(data, "image/png")
 
 
@@ -221,8 +220,11 @@ PART = WHOLE[:-4000]
 
 
 def conditional(data: bytes) -> None:
-    """Lines: ETag, Last-Modified and Date, Content-Range and ETag of the rest. No wrong
-    byte."""
+    """Lines: ETag, Last-Modified, Date, Content-Length; Content-Range and ETag of the
+    rest.
+
+    No wrong byte may come out.
+    """
     etag, modified, date, length, ranged, later, *_ = (
         data.decode("latin-1").split("\n") + [""] * 6
     )
@@ -252,43 +254,89 @@ def conditional(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (h1, codings, cookies, files, credentials, fields, urls, html, xml, pictures,
-                   robots, dns, conditional)
-}  # fmt: skip
+    for target in (
+        h1,
+        codings,
+        cookies,
+        files,
+        credentials,
+        fields,
+        urls,
+        html,
+        xml,
+        images,
+        robots,
+        dns,
+        conditional,
+    )
+}
 
 _TEXT = b"All the world is a stage. " * 9
 _QUERY = Question("a.example", "A", lambda: 7).wire
 
 STARTS: dict[str, list[bytes]] = {
     "h1": [b"G\3" + message for message, _ in MESSAGES.values()],
-    "codings": [b"\0" + gzip.compress(_TEXT), b"\1" + zlib.compress(_TEXT),
-                b"\2" + brotli.compress(_TEXT), b"\3" + zstd.compress(_TEXT),
-                *(b"\0" + body for _, body, _ in BODIES.values())],
-    "cookies": [b"a=b; Path=/; Domain=a.example; Max-Age=60; Secure; SameSite=None\n__Host-x=y",
-                b"a=b; Expires=Sun, 06 Nov 1994 08:49:37 GMT\n=c\nd"],
-    "files": [b".a.example\tTRUE\t/\tFALSE\t1700000000\tlang\tde\n", b"nameserver 192.0.2.1\n",
-              b"127.0.0.1 localhost\n", b"socks5h://user:pass@[::1]:1080"],
-    "credentials": [b'Digest realm="a", nonce="b", qop="auth", algorithm=SHA-256\nBasic realm=c'],
-    "fields": [b'text/html; charset="utf-8"; q=\\"x', b"Wed, 01 Jan 2025 00:00:00 GMT", b"120",
-               b"orbweb: noai, nofollow; unavailable_after: 1", b"sid=1; Path=/; Secure",
-               b"//b.example/\xc3\xa9 x?y#z"],
-    "urls": [b"https://user@a.example:443/b/../c d?e f#g", b"//b.example/\xc3\xa9", b"?q=\xff"],
-    "html": [b"<base href=/x><a href='y?z'>t</a><img srcset='a 1x, b 2x'><meta charset=big5>",
-             b"<meta http-equiv=refresh content='0;url=/x'>"
-             b"<script>if (a < b) '<a href=q>'</script>"],
-    "xml": [b'<?xml version="1.0"?><urlset><url><loc>http://a.example/b</loc></url></urlset>',
-            b"<!DOCTYPE x [<!ENTITY a 'b'>]>"
-            b"<rss><channel><item><link>/x</link></item></channel></rss>"],
-    "pictures": [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x08\0\0\0\x06", b"GIF89a\x08\0\x06\0\0\0\0;",
-                 b"\xff\xd8\xff\xc0\0\x11\x08\0\x06\0\x08", b"RIFF\x16\0\0\0WEBPVP8L", b"<svg/>"],
-    "robots": [b"User-agent: *\nDisallow: /x*$\nAllow: /\nCrawl-delay: 2\nSitemap: /s.xml\n"],
+    "codings": [
+        b"\0" + gzip.compress(_TEXT),
+        b"\1" + zlib.compress(_TEXT),
+        b"\2" + brotli.compress(_TEXT),
+        b"\3" + zstd.compress(_TEXT),
+        *(b"\0" + body for _, body, _ in BODIES.values()),
+    ],
+    "cookies": [
+        b"a=b; Path=/; Domain=a.example; Max-Age=60; Secure; SameSite=None\n__Host-x=y",
+        b"a=b; Expires=Sun, 06 Nov 1994 08:49:37 GMT\n=c\nd",
+    ],
+    "files": [
+        b".a.example\tTRUE\t/\tFALSE\t1700000000\tlang\tde\n",
+        b"nameserver 192.0.2.1\n",
+        b"127.0.0.1 localhost\n",
+        b"socks5h://user:pass@[::1]:1080",
+    ],
+    "credentials": [
+        b'Digest realm="a", nonce="b", qop="auth", algorithm=SHA-256\nBasic realm=c'
+    ],
+    "fields": [
+        b'text/html; charset="utf-8"; q=\\"x',
+        b"Wed, 01 Jan 2025 00:00:00 GMT",
+        b"120",
+        b"orbweb: noai, nofollow; unavailable_after: 1",
+        b"sid=1; Path=/; Secure",
+        b"//b.example/\xc3\xa9 x?y#z",
+    ],
+    "urls": [
+        b"https://user@a.example:443/b/../c d?e f#g",
+        b"//b.example/\xc3\xa9",
+        b"?q=\xff",
+    ],
+    "html": [
+        b"<base href=/x><a href='y?z'>t</a>"
+        b"<img srcset='a 1x, b 2x'><meta charset=big5>",
+        b"<meta http-equiv=refresh content='0;url=/x'>"
+        b"<script>if (a < b) '<a href=q>'</script>",
+    ],
+    "xml": [
+        b'<?xml version="1.0"?><urlset><url><loc>http://a.example/b</loc></url></urlset>',
+        b"<!DOCTYPE x [<!ENTITY a 'b'>]>"
+        b"<rss><channel><item><link>/x</link></item></channel></rss>",
+    ],
+    "images": [
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x08\0\0\0\x06",
+        b"GIF89a\x08\0\x06\0\0\0\0;",
+        b"\xff\xd8\xff\xc0\0\x11\x08\0\x06\0\x08",
+        b"RIFF\x16\0\0\0WEBPVP8L",
+        b"<svg/>",
+    ],
+    "robots": [
+        b"User-agent: *\nDisallow: /x*$\nAllow: /\nCrawl-delay: 2\nSitemap: /s.xml\n"
+    ],
     "dns": [respond(_QUERY, lambda name, kind: records("192.0.2.1")) or b"", _QUERY],
     "conditional": [
         b'W/"a"\nWed, 01 Jan 2025 00:00:00 GMT',
         b'"a"\n\n\n%d\nbytes %d-%d/%d\n"a"'
         % (len(WHOLE), len(PART) - OVERLAP, len(WHOLE) - 1, len(WHOLE)),
-        b"\nWed, 01 Jan 2025 00:00:00 GMT\nWed, 01 Jan 2026 00:00:00 GMT\n\nbytes %d-%d/*\n"
-        % (len(PART) - OVERLAP, len(WHOLE) - 1),
+        b"\nWed, 01 Jan 2025 00:00:00 GMT\nWed, 01 Jan 2026 00:00:00 GMT\n\n"
+        b"bytes %d-%d/*\n" % (len(PART) - OVERLAP, len(WHOLE) - 1),
     ],
-}  # fmt: skip
-"""What the first mutations start from."""
+}
+"""The inputs that the first mutations start from."""

@@ -1,4 +1,7 @@
-"""The seeds, and a bounded run of mutations. ORBWEB_FUZZ_EXAMPLES makes it longer."""
+"""The seeds, and a bounded run of mutations.
+
+ORBWEB_FUZZ_EXAMPLES sets how many for each target.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from tests.helpers.cpu import cpu_within
 
 EXAMPLES = int(os.environ.get("ORBWEB_FUZZ_EXAMPLES", "150"))
 SECONDS = 2.0
-"""Of CPU, for one input of at most 72 KB."""
+"""CPU time for one input of at most 72 KB (s)."""
 
 
 @pytest.mark.parametrize("name", TARGETS)

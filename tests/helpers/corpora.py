@@ -1,4 +1,4 @@
-"""Where the published test data lies; tests that need it skip where it is absent."""
+"""Published test data; a test that needs it is skipped where it is absent."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ ROOT = Path(
 
 
 def corpus(*parts: str) -> Path:
-    """The file or folder of the corpora, or a skip of the test (or the module) that
-    asks."""
+    """Return the path of a file or folder of the corpora, or skip the calling test.
+
+    If a module calls, the whole module is skipped.
+    """
     path = ROOT.joinpath(*parts)
     if not path.exists():
         pytest.skip(

@@ -1,9 +1,9 @@
-"""Bounds on CPU time that hold on a busy or slow machine: this thread's alone, in units
-of the machine as it is just now.
+"""Bounds on CPU time that hold on a busy or slow machine.
 
-A bound is there for what grows with the square of its input, which takes a hundred
-times as long: so it may be wide, and an excess is judged by how long a known piece of
-work takes at the same time.
+Only the time of this thread counts, in units of the machine's present speed. A bound
+guards against work that grows with the square of its input and takes a hundred times as
+long, so it may be wide. If a block exceeds it, a known piece of work is timed at once,
+and the bound grows in proportion.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from contextlib import contextmanager
 
 ROUNDS = 1_000_000
 ROUNDS_S = 0.05
-"""CPU seconds for so many rounds of `_count`, on the machine that the bounds are
-written for."""
+"""CPU time of `ROUNDS` rounds of `_count` on the machine that the bounds assume (s)."""
 
 
 @contextmanager
 def cpu_within(seconds: float) -> Iterator[None]:
-    """AssertionError if the block takes more CPU time than that, on a machine of usual
-    speed."""
+    """Raise AssertionError if the block takes more than ``seconds`` of CPU time.
+
+    On a slower machine than the bounds assume it may take proportionally more.
+    """
     began = time.thread_time()
     yield
     spent = time.thread_time() - began

@@ -1,10 +1,8 @@
-"""A site of any size, generated from a seed and served by threads with blocking
-sockets.
+"""A site of any size, generated from a seed and served by threads on blocking sockets.
 
 Pages form a tree, so that all can be reached, with cross links over it. Each page shows
 an image or two; some image URLs have the same bytes as another, a few links redirect
-and a few are dead. What a crawl must find is known beforehand (`expected`), and what it
-asked for is in `asked`.
+and a few are dead. `expected` is what a crawl must find, `requested` what it requested.
 """
 
 import random
@@ -23,12 +21,12 @@ _BLOCK = 64 * 1024
 class GeneratedSite:
     """Serves `pages` pages on a free loopback port while it is entered.
 
-    `on_request`, if set, is called with the target of each request before it is
-    answered, in the thread of its connection.
+    `on_request`, if set, is called with the target of each request before the response,
+    in the thread of the connection.
     """
 
     def __init__(self, pages: int, seed: int) -> None:
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.on_request: Callable[[str], object] | None = None
         self._pages = pages
         self._seed = seed
@@ -38,7 +36,7 @@ class GeneratedSite:
         self.answers = self._make_answers()
 
     def expected(self, media_type: str) -> dict[str, bytes]:
-        """URL -> body of everything with that media type."""
+        """URL: body, of all resources with that media type."""
         return {
             self.url + target: body
             for target, (_, kind, body) in self.answers.items()
@@ -46,7 +44,7 @@ class GeneratedSite:
         }
 
     def urls(self, status: int) -> set[str]:
-        """The URLs that answer with that status."""
+        """The URLs that respond with that status."""
         return {
             self.url + target
             for target, answer in self.answers.items()
@@ -69,7 +67,7 @@ class GeneratedSite:
             thread.join()
 
     def _make_answers(self) -> dict[str, tuple[int, str, bytes]]:
-        """Target -> status, media type (for a redirect its Location) and body."""
+        """Target: status, media type (for a redirect its Location) and body."""
         answers: dict[str, tuple[int, str, bytes]] = {}
         for number in range(self._pages):
             dice = random.Random(f"{self._seed}/{number}")
@@ -115,12 +113,12 @@ class GeneratedSite:
                         received += data
                     request, _, received = received.partition(b"\r\n\r\n")
                     connection.sendall(self._answer(request.decode("latin-1")))
-                except OSError:  # the client was killed, as planned
+                except OSError:  # the test killed the client
                     return
 
     def _answer(self, request: str) -> bytes:
         target = request.split(" ", 2)[1]
-        self.asked.append(target)
+        self.requested.append(target)
         on_request = self.on_request
         if on_request is not None:
             on_request(target)
@@ -141,13 +139,14 @@ def _page(number: int) -> str:
 
 def _html(number: int, targets: list[str], images: list[str]) -> bytes:
     links = "".join(f'<p>To <a href="{target}">{target}</a>.</p>' for target in targets)
-    pictures = "".join(f'<img src="{image}" alt="{number}">' for image in images)
-    text = f"<!doctype html><title>Page {number}</title>{links}{pictures}{'<p>text</p>' * 40}"
+    shown = "".join(f'<img src="{image}" alt="{number}">' for image in images)
+    filler = "<p>text</p>" * 40
+    text = f"<!doctype html><title>Page {number}</title>{links}{shown}{filler}"
     return text.encode()
 
 
 def _png(number: int) -> bytes:
-    """A picture of 16 x 16 pixels whose bytes tell the number."""
+    """An image of 16 x 16 pixels that encodes the number."""
     rows = b"".join(
         b"\0" + struct.pack(">I", number * 16 + row) * 12 for row in range(16)
     )

@@ -1,9 +1,7 @@
-"""A private nginx on a free loopback port, and its access log as the witness of a
-crawl.
+"""A private nginx on a free loopback port, with an access log to check a crawl by.
 
-What a crawler says it did is in its records; what it really asked for is in the
-server's log. Every field that a check needs is in the log line, so that no check has to
-trust the client.
+A crawl's records say what it did; the server's log shows what it requested. A log line
+has every field that a check needs, so no check has to trust the client.
 """
 
 import os
@@ -29,8 +27,9 @@ http {{
     sendfile on;
     tcp_nopush on;
     keepalive_timeout 60;
-    log_format witness '$status\\t$request_method\\t$sent_http_content_type\\t$request_uri';
-    access_log {home}/access.log witness buffer=64k;
+    log_format check '$status\\t$request_method\\t'
+                     '$sent_http_content_type\\t$request_uri';
+    access_log {home}/access.log check buffer=64k;
     client_body_temp_path {home}/body;
     proxy_temp_path {home}/proxy;
     fastcgi_temp_path {home}/fastcgi;
@@ -46,8 +45,10 @@ _MIME_TYPES = Path("/etc/nginx/mime.types")
 
 
 class Hit(NamedTuple):
-    """One line of the access log; `media_type` is without parameters, `target` as it
-    was asked."""
+    """One line of the access log.
+
+    `media_type` is without parameters, `target` as it was requested.
+    """
 
     status: int
     method: str
@@ -61,19 +62,17 @@ class Hit(NamedTuple):
 
 
 class Nginx:
-    """A running server. `hits` is its access log in order: complete after `stop()`,
-    empty before.
+    """A running server. `hits` is its access log in order: empty until `stop()`.
 
-    robots.txt is not in it: every crawler may ask for that as often as it likes.
+    It leaves robots.txt out, which a crawler may request as often as it likes.
     """
 
     def __init__(self, root: Path, home: Path) -> None:
         self.hits: list[Hit] = []
         self._home = home
-        # nginx takes over listening sockets named in $NGINX (that is how it upgrades
-        # itself). Ours listens before nginx runs: the port can't be lost to another
-        # process, and a client that comes early waits in the backlog, so nobody has to
-        # poll for readiness.
+        # nginx takes over the listening sockets named in $NGINX, as in an upgrade of
+        # itself. Ours listens before nginx runs: no other process can take the port,
+        # and an early client waits in the backlog, so no test polls for readiness.
         listener = socket.create_server(("127.0.0.1", 0), backlog=511)
         self.port: int = listener.getsockname()[1]
         config = home / "nginx.conf"
@@ -94,7 +93,7 @@ class Nginx:
         return f"http://127.0.0.1:{self.port}/"
 
     def stop(self) -> None:
-        """End gracefully: the last lines of the log are written on the way out."""
+        """End gracefully, so that the last lines of the log are written."""
         self._process.send_signal(signal.SIGQUIT)
         try:
             self._process.wait(timeout=60)
@@ -116,8 +115,10 @@ def missing() -> str | None:
 
 @contextmanager
 def serve(root: Path) -> Iterator[Nginx]:
-    """Serve the folder `root` for the length of the block, in a temporary folder of its
-    own."""
+    """Serve the folder `root` during the block.
+
+    Nginx's own files go to a temporary one.
+    """
     with tempfile.TemporaryDirectory(prefix="orbweb-nginx-") as home:
         server = Nginx(root, Path(home))
         try:
@@ -127,7 +128,7 @@ def serve(root: Path) -> Iterator[Nginx]:
 
 
 def _search_path() -> str:
-    """PATH and where Debian puts nginx, which is not in the PATH of ordinary users."""
+    """PATH, and the folder of Debian's nginx, which most users' PATH leaves out."""
     return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 
 

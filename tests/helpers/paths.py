@@ -1,4 +1,4 @@
-"""Where the checkout lies, and how its program is started."""
+"""The path of the checkout, and the command that starts the program."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""A web on the hub's simulated network: many hosts, their name server, and what goes
-wrong.
+"""A web on the hub's simulated network: many hosts, their name server, and faults.
 
-Every page can be reached in several ways, so that one lost for good loses no other.
-Which host has which trouble follows from its number. What loss and resets strike is
-drawn by the network.
+Every page can be reached on several paths, so that one lost page loses no other. A
+host's number decides which faults it has; the network draws which segments are lost or
+reset.
 """
 
 from __future__ import annotations
@@ -18,24 +17,16 @@ from tests.site.name_server import A, records, respond
 
 NAME_SERVER = "10.255.0.53"
 CYCLE = 20
-"""Hosts whose numbers are the same modulo this have the same troubles."""
-LOSSY, RESETTING, CUT_OFF, SLOW, BUSY, BROKEN, SHORT, NAMELESS = (
-    3,
-    5,
-    7,
-    9,
-    11,
-    13,
-    15,
-    17,
-)
-CUT_AT, HEALED_AT = 15.0, 75.0
-"""When the partition begins and ends, seconds after the start."""
-STUCK = 8.0
-"""Seconds that a slow answer takes."""
+"""Hosts whose numbers are equal modulo this have the same faults."""
+LOSSY, RESETTING, PARTITIONED, SLOW = 3, 5, 7, 9
+BUSY, BROKEN, SHORT, DNS_FAILING = 11, 13, 15, 17
+PARTITIONED_AT, HEALED_AT = 15.0, 75.0
+"""When the partition begins and ends (s after the start)."""
+SLOW_RESPONSE_S = 8.0
+"""How long a slow response takes (s)."""
 NO_SUCH, FAILING, SILENT = 3, 2, 0
 """How the name server answers: NXDOMAIN, SERVFAIL, not at all."""
-DEAD_NAMES = {
+FAILING_NAMES = {
     "none.example": NO_SUCH,
     "failing.example": FAILING,
     "silent.example": SILENT,
@@ -52,32 +43,37 @@ _DIGITS = [
     "eight",
     "nine",
 ]
-DARK = ("dark.example", "10.254.0.1")
+UNREACHABLE = ("dark.example", "10.254.0.1")
 """A host that has a name and never answers."""
 
 
 class SimulatedWeb:
-    """`hosts` sites of `pages` pages each. Start it inside
-    `hub.testing.simulated_network`."""
+    """`hosts` sites of `pages` pages each.
+
+    Make it inside `hub.testing.simulated_network`.
+    """
 
     def __init__(
-        self, network: SimulatedNetwork, hosts: int, pages: int, picture: bytes = b""
+        self, network: SimulatedNetwork, hosts: int, pages: int, image: bytes = b""
     ) -> None:
         self._network = network
         self._hosts = hosts
         self._pages = pages
-        self._picture = picture
+        self._image = image
         self.hits: dict[str, list[tuple[float, str]]] = {}
-        """By host: when each request came, and its path."""
-        self.questions: Counter[str] = Counter()
-        """By name: how often the name server was asked."""
-        self._asked: Counter[tuple[int, str]] = Counter()  # by host and path
+        """By host: when each request came (s), and its path."""
+        self.queries: Counter[str] = Counter()
+        """By name: how many queries the name server got."""
+        self._requested: Counter[tuple[int, str]] = Counter()  # by host and path
         self._addresses: dict[str, str] = {}
-        self._greenlets = [hub.spawn(self._serve_names), hub.spawn(self._cut_and_heal)]
-        network.host(DARK[0], DARK[1], unreachable=True)
-        self._addresses[DARK[0]] = DARK[1]
+        self._greenlets = [
+            hub.spawn(self._serve_names),
+            hub.spawn(self._partition_and_heal),
+        ]
+        network.host(UNREACHABLE[0], UNREACHABLE[1], unreachable=True)
+        self._addresses[UNREACHABLE[0]] = UNREACHABLE[1]
         for number in range(hosts):
-            self._place(number)
+            self._add_host(number)
 
     def stop(self) -> None:
         """End the servers."""
@@ -88,23 +84,23 @@ class SimulatedWeb:
         """The URL from which every page can be reached."""
         return f"http://{name_of(0)}/0"
 
-    def _place(self, number: int) -> None:
+    def _add_host(self, number: int) -> None:
         name, address = name_of(number), address_of(number)
         host = self._network.host(name, address, latency=0.005 + number % 7 * 0.02)
-        _trouble(host, number % CYCLE)
+        _set_fault(host, number % CYCLE)
         self._addresses[name] = address
         self.hits[name] = []
         listener = socket.create_server((address, 80))
         self._greenlets.append(hub.spawn(self._serve, number, listener))
 
-    def _cut_and_heal(self) -> None:
+    def _partition_and_heal(self) -> None:
         addresses = [
-            address_of(number) for number in range(CUT_OFF, self._hosts, CYCLE)
+            address_of(number) for number in range(PARTITIONED, self._hosts, CYCLE)
         ]
-        hub.sleep(CUT_AT)
+        hub.sleep(PARTITIONED_AT)
         for address in addresses:
             self._network.partition(address)
-        hub.sleep(HEALED_AT - CUT_AT)
+        hub.sleep(HEALED_AT - PARTITIONED_AT)
         for address in addresses:
             self._network.heal(address)
 
@@ -121,15 +117,15 @@ class SimulatedWeb:
                     sock.sendto(answer, sender)
 
     def _address(self, name: str, kind: int) -> bytes | None:
-        self.questions[name] += 1
-        if name in DEAD_NAMES:
-            rcode = DEAD_NAMES[name]
+        self.queries[name] += 1
+        if name in FAILING_NAMES:
+            rcode = FAILING_NAMES[name]
             return records(rcode=rcode) if rcode else None
-        nameless = (
-            name[0] == "h" and int(name[1:].partition(".")[0]) % CYCLE == NAMELESS
+        dns_failing = (
+            name[0] == "h" and int(name[1:].partition(".")[0]) % CYCLE == DNS_FAILING
         )
-        if nameless and self.questions[name] <= 2:
-            return None if self.questions[name] == 1 else records(rcode=FAILING)
+        if dns_failing and self.queries[name] <= 2:
+            return None if self.queries[name] == 1 else records(rcode=FAILING)
         return records(self._addresses[name]) if kind == A else records()
 
     # -- pages -------------------------------------------------------------------------
@@ -137,9 +133,9 @@ class SimulatedWeb:
     def _serve(self, number: int, listener: socket.socket) -> None:
         with listener:
             while True:
-                hub.spawn(self._converse, number, listener.accept()[0])
+                hub.spawn(self._serve_requests, number, listener.accept()[0])
 
-    def _converse(self, number: int, connection: socket.socket) -> None:
+    def _serve_requests(self, number: int, connection: socket.socket) -> None:
         pending = b""
         with connection, suppress(OSError):
             while data := connection.recv(65536):
@@ -148,35 +144,40 @@ class SimulatedWeb:
                     head, _, pending = pending.partition(b"\r\n\r\n")
                     path = head.split(b" ", 2)[1].decode()
                     self.hits[name_of(number)].append((self._network.loop.now(), path))
-                    self._asked[number, path] += 1
+                    self._requested[number, path] += 1
                     answer = self._answer(number, path)
                     connection.sendall(answer)
-                    if number % CYCLE == SHORT and _strikes(path, 10):
+                    if number % CYCLE == SHORT and _is_affected(path, 10):
                         return
 
     def _answer(self, number: int, path: str) -> bytes:
         if path == "/robots.txt":
             return _response(b"User-agent: *\nDisallow: /private\n", kind="text/plain")
         if path == "/picture":
-            return _response(self._picture, kind="image/png")
+            return _response(self._image, kind="image/png")
         if path == "/moved":
             return _response(b"", "301 Moved Permanently", more="Location: /1\r\n")
         page = int(path[1:])
         if page >= self._pages:
             return _response(b"", "404 Not Found")
-        return self._troubled(number, path) or _response(self._page(number, page))
+        return self._faulty_response(number, path) or _response(
+            self._page(number, page)
+        )
 
-    def _troubled(self, number: int, path: str) -> bytes | None:
-        """What comes instead of the page, the first time or always."""
-        trouble = number % CYCLE
-        first = self._asked[number, path] == 1
-        if trouble == SLOW and first and _strikes(path, 12):
-            hub.sleep(STUCK)
-        if trouble == BUSY and first and _strikes(path, 8):
+    def _faulty_response(self, number: int, path: str) -> bytes | None:
+        """The response instead of the page, at the first request or at all.
+
+        None: the page.
+        """
+        fault = number % CYCLE
+        first = self._requested[number, path] == 1
+        if fault == SLOW and first and _is_affected(path, 12):
+            hub.sleep(SLOW_RESPONSE_S)
+        if fault == BUSY and first and _is_affected(path, 8):
             return _response(b"", "503 Service Unavailable", more="Retry-After: 3\r\n")
-        if trouble == BROKEN and _strikes(path, 12):
+        if fault == BROKEN and _is_affected(path, 12):
             return _response(b"", "500 Internal Server Error")
-        if trouble == SHORT and first and _strikes(path, 10):
+        if fault == SHORT and first and _is_affected(path, 10):
             return _response(self._page(number, int(path[1:])))[:-20]
         return None
 
@@ -189,14 +190,19 @@ class SimulatedWeb:
                 f"http://{name_of(near)}/0" for near in nearest if near < self._hosts
             ]
         if page == 0:
-            targets += ["/moved", "/private", f"/{self._pages}", f"http://{DARK[0]}/"]
-            targets += [f"http://{name}/" for name in DEAD_NAMES]
+            targets += [
+                "/moved",
+                "/private",
+                f"/{self._pages}",
+                f"http://{UNREACHABLE[0]}/",
+            ]
+            targets += [f"http://{name}/" for name in FAILING_NAMES]
         body = "".join(
             f'<a href="{target}">a link to {target}</a>\n' for target in targets
         )
-        picture = '<img src="/picture" alt="a picture">' if page % 10 == 0 else ""
+        image = '<img src="/picture" alt="a picture">' if page % 10 == 0 else ""
         title = f"<!doctype html><title>Page {page} of {name_of(number)}</title>"
-        return f"{title}<h1>{page}</h1>{_sentence(page)}{picture}{body}".encode()
+        return f"{title}<h1>{page}</h1>{_sentence(page)}{image}{body}".encode()
 
 
 def name_of(number: int) -> str:
@@ -210,12 +216,15 @@ def address_of(number: int) -> str:
 
 
 def _sentence(page: int) -> str:
-    """What only this page says: without it a host would be a trap, and its crawl be cut
-    short."""
-    return f"<p>Here it is about {' '.join(_DIGITS[int(digit)] for digit in str(page))}.</p>"
+    """A text that only this page has.
+
+    Without it a host would be a trap, and its crawl would be cut short.
+    """
+    digits = " ".join(_DIGITS[int(digit)] for digit in str(page))
+    return f"<p>Here it is about {digits}.</p>"
 
 
-def _trouble(host: Host, kind: int) -> None:
+def _set_fault(host: Host, kind: int) -> None:
     if kind == LOSSY:
         host.loss = 0.05
     elif kind == RESETTING:
@@ -224,9 +233,11 @@ def _trouble(host: Host, kind: int) -> None:
         host.bandwidth = 20_000
 
 
-def _strikes(path: str, every: int) -> bool:
-    """Whether a trouble is for this page; never for the first ones, from which all
-    hang."""
+def _is_affected(path: str, every: int) -> bool:
+    """Whether a fault affects this page.
+
+    Never a first one, which leads to all others.
+    """
     return path[1:].isdigit() and int(path[1:]) % every == every - 1
 
 
@@ -236,5 +247,5 @@ def _response(
     kind: str = "text/html; charset=utf-8",
     more: str = "",
 ) -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
-    return head.encode() + body
+    fields = f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}"
+    return f"HTTP/1.1 {status}\r\n{fields}\r\n".encode() + body

@@ -6,8 +6,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`root` is the folder to serve; `index` is the page to begin at, relative to
-    it."""
+    """A site to serve from the folder `root`.
+
+    `index` is its first page, relative to that.
+    """
 
     name: str
     package: str

@@ -1,9 +1,9 @@
 """What is on a site, found without the crawler: files, `html.parser` and `urljoin`.
 
-An independent witness has to share no code and no idea with the accused. So this walk
-reads the files themselves, takes them apart with the standard library's parser, and
-resolves links with its `urljoin`; it only knows which elements lead somewhere, and how
-a static file server answers.
+An independent check shares no code with what it checks. So this walk reads the files
+themselves, parses them with the standard library's parser, and resolves links with its
+`urljoin`. It knows only which elements hold links, and how a static file server
+answers.
 """
 
 import re
@@ -36,8 +36,7 @@ class Inventory:
 
 
 def walk(root: Path, seed: str) -> Inventory:
-    """Everything that `seed` leads to, were the folder `root` served at the root of its
-    host."""
+    """Find all that `seed` leads to, if the folder `root` is the root of its host."""
     inventory = Inventory()
     host = urlsplit(seed).netloc
     todo, seen = deque([seed]), {seed}
@@ -51,7 +50,7 @@ def walk(root: Path, seed: str) -> Inventory:
 
 
 def _visit(root: Path, url: str, inventory: Inventory) -> list[str]:
-    """Put `url` where it belongs and return what it leads to."""
+    """Add `url` to its set, and return the URLs that it leads to."""
     path = unquote(urlsplit(url).path)
     file = root / path.lstrip("/")
     if path.endswith("/"):
@@ -71,7 +70,7 @@ def _visit(root: Path, url: str, inventory: Inventory) -> list[str]:
 
 
 def _links(url: str, file: Path) -> list[str]:
-    """The absolute http URLs that the document leads to or shows, without fragments."""
+    """The absolute http URLs of the document's links and images, without fragments."""
     collector = _Collector()
     collector.feed(file.read_text(encoding="utf-8", errors="replace"))
     collector.close()
@@ -81,7 +80,7 @@ def _links(url: str, file: Path) -> list[str]:
 
 
 class _Collector(HTMLParser):
-    """Gathers the attributes that hold URLs."""
+    """Collects the attributes that hold URLs."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

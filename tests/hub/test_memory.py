@@ -12,7 +12,7 @@ import pytest
 import hub
 from hub import socket
 from hub.testing import no_leaks
-from tests.benchmarks.leaks import EchoServer, cycles, held, leaks
+from tests.benchmarks.leaks import EchoServer, cycles, leaks, measure_footprint
 
 
 @pytest.fixture(autouse=True)
@@ -90,8 +90,18 @@ def connect() -> None:
             peer.close()
 
 
-CYCLES = [spawn_and_join, fail_and_get, time_out, cancel_a_budget, kill, wait_for_an_event,
-          pass_through_a_queue, a_nursery, a_scope, connect]  # fmt: skip
+CYCLES = [
+    spawn_and_join,
+    fail_and_get,
+    time_out,
+    cancel_a_budget,
+    kill,
+    wait_for_an_event,
+    pass_through_a_queue,
+    a_nursery,
+    a_scope,
+    connect,
+]
 
 
 @pytest.mark.parametrize("cycle", CYCLES)
@@ -125,9 +135,9 @@ def test_all_of_it_side_by_side_leaves_nothing() -> None:
     """The small one of `tests.benchmarks.leaks`, which does a million."""
     with closing(EchoServer()) as server:
         cycles(server, 200)
-        before = held()
+        before = measure_footprint()
         cycles(server, 2000)
-        assert leaks(before, held()) == []
+        assert leaks(before, measure_footprint()) == []
 
 
 def test_waiters_and_timers_go_with_their_wait() -> None:

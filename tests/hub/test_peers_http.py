@@ -1,4 +1,4 @@
-"""The standard library's http.server and http.client, unchanged, with the twins in
+"""The standard library's http.server and http.client, unchanged, with the stdlib in
 place."""
 
 import json
@@ -18,13 +18,14 @@ import json, resource
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
 
-from tests.hub.compat import twins
-twins.replace()
+from tests.hub.compat import stdlib
+stdlib.replace()
 
 import http.client, http.server, socket, sys, threading, time
 import hub
 from tests.helpers.paths import PROGRAM, ROOT
-assert socket is hub.socket and http.client.socket is hub.socket and time.sleep is hub.sleep
+assert socket is hub.socket and http.client.socket is hub.socket
+assert time.sleep is hub.sleep
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -88,7 +89,7 @@ json.dump(dict(right=right, seconds=seconds, sizes=sizes), sys.stdout)
 
 @pytest.fixture(scope="module")
 def said() -> dict[str, Any]:
-    """What a process of its own found: the twins stay in place for its whole life."""
+    """What a process of its own found: the stdlib stay in place for its whole life."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=ROOT,

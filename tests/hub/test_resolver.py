@@ -34,8 +34,8 @@ class Names:
 @pytest.mark.parametrize(
     ("host", "numeric"),
     [("127.0.0.1", True), ("::1", True), ("fe80::1%lo", True), (b"10.0.0.1", True),
-     ("localhost", False), ("1.2.3", False), ("1.2.3.4.5", False), ("a:b", False), ("", False),
-     ("127.0.0.1\0", False)],
+     ("localhost", False), ("1.2.3", False), ("1.2.3.4.5", False), ("a:b", False),
+     ("", False), ("127.0.0.1\0", False)],
 )  # fmt: skip
 def test_is_numeric(host: str | bytes, numeric: bool) -> None:
     assert is_numeric(host) is numeric

@@ -76,8 +76,9 @@ def test_a_string_is_part_of_the_message(clock: VirtualClock) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "exception", "text"),
-    [(None, None, ""), (1, None, "1 second"), (5, None, "5 seconds"), (0.1, None, "0.1 seconds"),
-     (5, False, "5 seconds (silent)"), (5, "x", "5 seconds: x")],
+    [(None, None, ""), (1, None, "1 second"), (5, None, "5 seconds"),
+     (0.1, None, "0.1 seconds"), (5, False, "5 seconds (silent)"),
+     (5, "x", "5 seconds: x")],
 )  # fmt: skip
 def test_str(seconds: float | None, exception: object, text: str) -> None:
     assert str(hub.Timeout(seconds, exception)) == text

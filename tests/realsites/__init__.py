@@ -1,2 +1,1 @@
-"""Real web sites, served by nginx on loopback, and an independent idea of what is on
-them."""
+"""Crawls of real web sites, served by nginx on loopback."""

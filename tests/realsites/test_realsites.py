@@ -1,5 +1,4 @@
-"""Real sites, whole: what the crawl recorded against the files themselves and the
-server's log."""
+"""Whole real sites: a crawl's records against the files and the server's log."""
 
 import hashlib
 import json
@@ -22,7 +21,7 @@ TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
 
 @dataclass(frozen=True)
 class Crawled:
-    """One finished crawl and its two witnesses: the files, and the server's log."""
+    """One finished crawl, the files of the site, and the server's log."""
 
     site: Site
     folder: Path
@@ -81,11 +80,11 @@ def test_every_other_url_has_one_record_too(crawled: Crawled) -> None:
     assert crawled.urls("error") == Counter(crawled.inventory.dead)
 
 
-def test_the_server_was_asked_for_each_url_once(crawled: Crawled) -> None:
-    asked = Counter(
+def test_each_url_is_requested_once(crawled: Crawled) -> None:
+    requested = Counter(
         crawled.origin + hit.target.removeprefix("/") for hit in crawled.hits
     )
-    assert asked == Counter(crawled.inventory.everything())
+    assert requested == Counter(crawled.inventory.everything())
 
 
 def test_each_image_is_on_disk_byte_for_byte(crawled: Crawled) -> None:
@@ -99,7 +98,7 @@ def test_each_image_is_on_disk_byte_for_byte(crawled: Crawled) -> None:
             ).read_bytes() == original.read_bytes()
 
 
-def test_no_picture_is_on_disk_twice(crawled: Crawled) -> None:
+def test_no_image_is_on_disk_twice(crawled: Crawled) -> None:
     files = [path for path in (crawled.folder / "images").rglob("*") if path.is_file()]
     kept = Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
     assert set(kept.values()) <= {1}

@@ -1,4 +1,4 @@
-"""`python -m tests.soak SECONDS`: crawl through faults, and say what is left over."""
+"""`python -m tests.soak SECONDS`: crawl through faults, and print what is left over."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections import Counter
 from itertools import count
 from pathlib import Path
 
-from tests.soak.crawls import Weighed, crawl, faults
+from tests.soak.crawls import CrawlResult, crawl, faults
 
 
 def main(seconds: float) -> int:
-    endings: Counter[str] = Counter()
-    runs: list[Weighed] = []
+    types: Counter[str] = Counter()
+    runs: list[CrawlResult] = []
     end = time.monotonic() + seconds
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -22,10 +22,10 @@ def main(seconds: float) -> int:
     ):
         for number in count():
             runs.append(crawl(url, Path(folder) / str(number)))
-            endings += runs[-1].endings
+            types += runs[-1].types
             if time.monotonic() >= end:
                 break
-    print(f"{len(runs)} crawls: {dict(endings)}")
+    print(f"{len(runs)} crawls: {dict(types)}")
     for name, run in (
         ("first", runs[0]),
         ("second", runs[min(1, number)]),

@@ -1,4 +1,4 @@
-"""One crawl after the other through the faults."""
+"""Crawls through the faults, one after the other."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from tests.helpers.paths import ROOT
 TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
 
 
-class Weighed(NamedTuple):
-    """A crawl when it is over, and what is there after it."""
+class CrawlResult(NamedTuple):
+    """The record types of a finished crawl, and what the process holds after it."""
 
-    endings: Counter[str]
+    types: Counter[str]
     resources: ResourceCounts
     resident_kb: int
 
 
 @contextmanager
 def faults(seed: int) -> Iterator[str]:
-    """The URL of the first page behind the faults."""
+    """The URL of the first page, behind the proxy that injects faults."""
     command = [sys.executable, "-m", "tests.soak.faults", str(seed)]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -48,13 +48,13 @@ def faults(seed: int) -> Iterator[str]:
             process.kill()
 
 
-def crawl(url: str, folder: Path) -> Weighed:
-    """Crawl from `url`; the folder is gone afterwards. Every URL has to be terminal."""
+def crawl(url: str, folder: Path) -> CrawlResult:
+    """Crawl from `url`, check that every URL is terminal, and delete the folder."""
     config = Config(
         seeds=(url,),
         dir=str(folder),
         concurrency=16,
-        # With four tries a page outlives a stall of the other process for up to four
+        # With four tries a page survives a stall of the other process of up to four
         # seconds.
         http=HttpConfig(
             timeout=4.0, connect_timeout=2.0, read_timeout=1.0, max_body=2**20
@@ -72,11 +72,11 @@ def crawl(url: str, folder: Path) -> Weighed:
         json.loads(line)
         for line in (folder / "records.jsonl").read_bytes().splitlines()
     ]
-    endings = Counter(record["url"] for record in records if record["type"] in TERMINAL)
-    assert set(endings.values()) == {1}
+    types = Counter(record["url"] for record in records if record["type"] in TERMINAL)
+    assert set(types.values()) == {1}
     shutil.rmtree(folder)
     kinds = Counter(record["type"] for record in records)
-    return Weighed(kinds, count_resources(), resident_kb())
+    return CrawlResult(kinds, count_resources(), resident_kb())
 
 
 def resident_kb() -> int:

@@ -1,9 +1,9 @@
-"""`python -m tests.soak.day [HOURS]`: a crawl of a day of virtual time, on the
-simulated network.
+"""`python -m tests.soak.day [HOURS]`: a crawl of a day of virtual time.
 
-Twenty hosts with the faults of `tests.helpers.simulated_web`, a request a minute to
-each. Every hour of virtual time what is alive is counted; in the end every URL must be
-terminal, and nothing may be left of what the crawl has made.
+It runs on the simulated network, on twenty hosts with the faults of
+`tests.helpers.simulated_web`, with a request a minute to each. Every hour of virtual
+time the resources are counted; at the end every URL must be terminal, and nothing that
+the crawl made may be left.
 """
 
 from __future__ import annotations
@@ -77,17 +77,19 @@ def main(hours: float) -> int:
         seconds = network.loop.now() - 1.8e9
         watcher.kill()
         web.stop()
-        hub.sleep(60)  # what was told to end, ends
+        hub.sleep(60)  # greenlets that were killed end
         after = count_resources()
     records = [
         json.loads(line)
         for line in Path("crawl/records.jsonl").read_bytes().splitlines()
     ]
-    endings = Counter(record["url"] for record in records if record["type"] in TERMINAL)
+    terminal = Counter(
+        record["url"] for record in records if record["type"] in TERMINAL
+    )
     print(f"{seconds / HOUR:.1f} hours of virtual time: {dict(summary.counts)}")
     print(f"before {before}\nafter  {after}")
     whole = summary.counts["queued"] == summary.counts["leased"] == 0
-    return int(not (whole and set(endings.values()) == {1} and after == before))
+    return int(not (whole and set(terminal.values()) == {1} and after == before))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""`python -m tests.soak.faults SEED`: prints a port; behind it a site, and faults on
-the way.
+"""`python -m tests.soak.faults SEED`: a site behind a proxy that injects faults.
 
-Latency, slices, resets, early ends, black holes, corrupted bytes, each for a share of
-the connections. In a process of its own, so that its descriptors and threads are not
-counted among the crawler's.
+It prints the port of the proxy. The faults are latency, slices, resets, early ends,
+black holes and corrupted bytes, each for a share of the connections. It is a process of
+its own, so that its descriptors and threads don't count among the crawler's.
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ from tests.site.images import GIF, JPEG, PNG
 from tests.site.page import reply
 from tests.site.server import Exchange, Site
 
-PAGES, PICTURES = 60, (("png", PNG), ("gif", GIF), ("jpg", JPEG))
+PAGES, IMAGES = 60, (("png", PNG), ("gif", GIF), ("jpg", JPEG))
 FAULTS = ("none",) * 8 + ("late", "slices", "reset", "end", "hole", "corrupt")
 
 
 def page(exchange: Exchange) -> None:
     written = exchange.arg("0")
-    number = int(written) if written.isdecimal() else 0  # links are corrupted, too
+    number = int(written) if written.isdecimal() else 0  # links are corrupted too
     links = "".join(
         f"<a href='/page/{(number * 3 + n) % PAGES}'>on</a>" for n in range(1, 6)
     )
-    pictures = "".join(f"<img src='/{name}?{number}'>" for name, _ in PICTURES)
-    exchange.reply(f"<title>Page {number}</title>{links}{pictures}" + "<p>text " * 500)
+    images = "".join(f"<img src='/{name}?{number}'>" for name, _ in IMAGES)
+    exchange.reply(f"<title>Page {number}</title>{links}{images}" + "<p>text " * 500)
 
 
 class Faults:
-    """A TCP proxy to `port` that spoils some of the connections."""
+    """A TCP proxy to `port` that disturbs some of the connections."""
 
     def __init__(self, port: int, seed: int) -> None:
         self._target = port
@@ -68,9 +67,9 @@ class Faults:
                 while data := server.recv(4096):
                     left -= len(data)
                     if left < 0 and fault in ("reset", "end"):
-                        _spoil(sock, fault)
+                        _break_off(sock, fault)
                         return
-                    _pass(sock, data, fault, chance)
+                    _relay(sock, data, fault, chance)
 
 
 def _forward(source: socket.socket, sink: socket.socket) -> None:
@@ -80,7 +79,7 @@ def _forward(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
 
 
-def _pass(sock: socket.socket, data: bytes, fault: str, chance: random.Random) -> None:
+def _relay(sock: socket.socket, data: bytes, fault: str, chance: random.Random) -> None:
     if fault == "late":
         time.sleep(chance.random() * 0.05)
     elif fault == "slices":
@@ -93,14 +92,14 @@ def _pass(sock: socket.socket, data: bytes, fault: str, chance: random.Random) -
     sock.sendall(data)
 
 
-def _spoil(sock: socket.socket, fault: str) -> None:
+def _break_off(sock: socket.socket, fault: str) -> None:
     if fault == "reset":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def main(seed: int) -> None:
-    pictures = {name: reply(data, f"image/{name}") for name, data in PICTURES}
-    site = Site({"page": page, **pictures})
+    images = {name: reply(data, f"image/{name}") for name, data in IMAGES}
+    site = Site({"page": page, **images})
     faults = Faults(site.port, seed)
     print(faults.port, flush=True)
     faults.run()

@@ -1,8 +1,8 @@
-"""What the lean peers share: all that is not the network.
+"""The part of the lean peers that is not the network.
 
-"Lean" means that nothing is done which the task does not demand: one XPath for each
-kind of link, duplicates removed before the (expensive) join, no robots.txt, no retries,
-no state on disk.
+"Lean" means that nothing is done beyond the task: one XPath for each kind of link,
+duplicates removed before the (expensive) join, no robots.txt, no retries, no state on
+disk.
 """
 
 import json
@@ -19,8 +19,10 @@ _TITLE = etree.XPath("string(//title)", smart_strings=False)
 
 
 class LeanCrawl:
-    """The queue of a crawl and what is done with each answer. `todo` holds absolute
-    URLs."""
+    """The queue of a crawl, and what becomes of each response.
+
+    `todo` holds absolute URLs.
+    """
 
     def __init__(self, seed: str, folder: Path) -> None:
         parts = urlsplit(seed)
@@ -48,7 +50,7 @@ class LeanCrawl:
         ).encode()
 
     def take(self, url: str, status: int, content_type: str, body: bytes) -> None:
-        """Keep one answer; the URLs found in it that are new go to `todo`."""
+        """Store one response; new URLs in it go to `todo`."""
         if status != 200:
             self._write({"url": url, "status": status})
         elif content_type.startswith("text/html"):

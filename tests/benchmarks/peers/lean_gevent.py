@@ -11,7 +11,7 @@ from tests.benchmarks.peers.lean import LeanCrawl
 
 
 class Answer:
-    """The callbacks of httptools, gathering one answer."""
+    """The callbacks of httptools that collect one response."""
 
     def __init__(self) -> None:
         self.parser = httptools.HttpResponseParser(self)
@@ -33,8 +33,7 @@ class Answer:
 
 
 class Crawl:
-    """The workers; those with nothing to do wait for `more` until all of them are
-    idle."""
+    """The workers; idle ones wait for `more` until all of them are idle."""
 
     def __init__(self, lean: LeanCrawl) -> None:
         self.lean = lean

@@ -1,5 +1,7 @@
-"""uvloop: bare protocols without coroutines, httptools, lxml. The fastest that Python
-offers."""
+"""uvloop: bare protocols without coroutines, httptools, lxml.
+
+Python's fastest option.
+"""
 
 import asyncio
 from typing import cast
@@ -12,16 +14,14 @@ from tests.benchmarks.peers.lean import LeanCrawl
 
 
 class Crawl:
-    """Hands URLs to connections and makes new connections for those that the server
-    closed."""
+    """Assigns URLs to connections, and replaces connections that the server closed."""
 
     def __init__(self, lean: LeanCrawl) -> None:
         self.lean = lean
         self.busy = 0
         self.idle: list[Connection] = []
-        self.connecting: asyncio.Future[None] | None = (
-            None  # kept: the loop holds tasks weakly
-        )
+        # Held here, because the loop references tasks weakly.
+        self.connecting: asyncio.Future[None] | None = None
         self.finished = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -36,16 +36,16 @@ class Crawl:
             lambda: Connection(self), self.lean.host, self.lean.port
         )
 
-    def hand_out(self) -> None:
+    def assign(self) -> None:
         while self.idle and self.lean.todo:
             self.busy += 1
-            self.idle.pop().ask(self.lean.todo.popleft())
+            self.idle.pop().request(self.lean.todo.popleft())
         if not self.busy and not self.lean.todo and not self.finished.done():
             self.finished.set_result(None)
 
 
 class Connection(asyncio.Protocol):
-    """One connection and the answer that is under way on it."""
+    """One connection, and the response in progress on it."""
 
     def __init__(self, crawl: Crawl) -> None:
         self.crawl = crawl
@@ -57,9 +57,9 @@ class Connection(asyncio.Protocol):
 
     def free(self) -> None:
         self.crawl.idle.append(self)
-        self.crawl.hand_out()
+        self.crawl.assign()
 
-    def ask(self, url: str) -> None:
+    def request(self, url: str) -> None:
         self.url = url
         self.content_type = ""
         self.body: list[bytes] = []
@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.close()
             self.crawl.connecting = asyncio.ensure_future(self.crawl.connect())
-            self.crawl.hand_out()
+            self.crawl.assign()
 
 
 async def main() -> None:

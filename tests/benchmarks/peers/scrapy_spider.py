@@ -1,4 +1,4 @@
-"""Scrapy as its manual has it: LinkExtractor, FilesPipeline, a JSON Lines feed."""
+"""Scrapy as in its manual: LinkExtractor, FilesPipeline, a JSON Lines feed."""
 
 import re
 import sys

@@ -35,18 +35,18 @@ from hub.testing import simulated_network
 from tests.helpers.simulated_web import (
     BROKEN,
     BUSY,
-    CUT_AT,
-    CUT_OFF,
     CYCLE,
-    DARK,
-    DEAD_NAMES,
+    DNS_FAILING,
+    FAILING_NAMES,
     HEALED_AT,
     LOSSY,
     NAME_SERVER,
-    NAMELESS,
+    PARTITIONED,
+    PARTITIONED_AT,
     RESETTING,
     SHORT,
     SLOW,
+    UNREACHABLE,
     SimulatedWeb,
     name_of,
 )  # fmt: skip
@@ -72,7 +72,7 @@ class Crawled(Struct):
         return [json.loads(line) for line in self.lines.splitlines()]
 
 
-def picture() -> bytes:
+def image() -> bytes:
     out = io.BytesIO()
     Pillow.new("RGB", (3, 2), "red").save(out, "PNG")
     return out.getvalue()
@@ -99,7 +99,7 @@ def config(seed: str) -> Config:
 def crawl(seed: int = 1, hosts: int = HOSTS, pages: int = PAGES) -> Crawled:
     """Crawl in the current folder until no host is parked any more."""
     with simulated_network(seed, start=START) as network:
-        web = SimulatedWeb(network, hosts, pages, picture())
+        web = SimulatedWeb(network, hosts, pages, image())
         chance, mode = Random(seed), "new"
         while True:
             summary = open_crawl(
@@ -162,7 +162,7 @@ def test_every_url_of_ten_thousand_ends_once_and_as_it_must(twice):
         "page": HOSTS * PAGES - broken,
         "redirect": HOSTS,
         "image": HOSTS,
-        "error": HOSTS + broken + len(DEAD_NAMES) + 1,
+        "error": HOSTS + broken + len(FAILING_NAMES) + 1,
     }
     assert Counter(r["error_code"] for r in ended if r["type"] == "error") == {
         "status_4xx": HOSTS,
@@ -172,15 +172,17 @@ def test_every_url_of_ten_thousand_ends_once_and_as_it_must(twice):
         "dns_timeout": 1,
         "connect_timeout": 1,
     }
-    (dark,) = (record for record in ended if record["url"] == f"http://{DARK[0]}/")
-    assert dark["error_code"] == "connect_timeout"
+    (unreachable,) = (
+        record for record in ended if record["url"] == f"http://{UNREACHABLE[0]}/"
+    )
+    assert unreachable["error_code"] == "connect_timeout"
     assert all(
         "/private" not in path for hits in crawled.hits.values() for _, path in hits
     )
 
 
-@pytest.mark.parametrize("trouble", [CUT_OFF, SLOW, BUSY, SHORT, NAMELESS])
-def test_the_faults_have_struck(twice, trouble):
+@pytest.mark.parametrize("fault", [PARTITIONED, SLOW, BUSY, SHORT, DNS_FAILING])
+def test_the_faults_have_struck(twice, fault):
     """Pages of such a host came at a later attempt only; those of sound hosts at the
     first."""
     attempts: dict[int, int] = dict.fromkeys(range(CYCLE), 0)
@@ -188,7 +190,7 @@ def test_the_faults_have_struck(twice, trouble):
         if record["type"] == "page":
             number = int(record["url"].split("/")[2][1:].partition(".")[0])
             attempts[number % CYCLE] = max(attempts[number % CYCLE], record["attempts"])
-    assert attempts[trouble] > 1
+    assert attempts[fault] > 1
     assert {attempts[kind] for kind in (0, 1, 2, LOSSY)} == {1}
 
 
@@ -202,9 +204,9 @@ def test_what_a_reset_took_is_asked_for_again(twice):
 
 
 def test_a_host_that_was_cut_off_is_asked_again_when_that_is_over(twice):
-    for number in range(CUT_OFF, HOSTS, CYCLE):
+    for number in range(PARTITIONED, HOSTS, CYCLE):
         times = [time - START for time, _ in twice[0].hits[name_of(number)]]
-        assert not [time for time in times if CUT_AT + 1 < time < HEALED_AT]
+        assert not [time for time in times if PARTITIONED_AT + 1 < time < HEALED_AT]
         assert times[-1] > HEALED_AT
 
 

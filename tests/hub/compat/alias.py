@@ -1,9 +1,8 @@
 """The hub under gevent's names.
 
-After `install`, ``import gevent`` gives the hub. Of the real package only its tests are
-loaded, and those of its modules that are not under test but that the tests stand on:
-its test support, and what is written on top of the hub in plain Python
-(``gevent.server``, ``gevent.pywsgi``...).
+After `install`, ``import gevent`` gives the hub. Only these parts of the real package
+are loaded: its tests, its test support, and modules that are plain Python on top of the
+hub and not under test (``gevent.server``, ``gevent.pywsgi``...).
 """
 
 import importlib.machinery
@@ -23,7 +22,7 @@ import hub.loop
 import hub.timeout
 import hub.watchers
 from hub.hub import Hub
-from tests.hub.compat import twins
+from tests.hub.compat import stdlib
 
 _REAL = (
     "gevent._compat",
@@ -42,7 +41,7 @@ _REAL = (
 
 
 class _OnlyTests:
-    """Finds the real modules named in _REAL, and keeps the rest of gevent out."""
+    """Finds the real modules named in _REAL, and refuses the rest of gevent."""
 
     def find_spec(
         self,
@@ -58,8 +57,7 @@ class _OnlyTests:
 
 
 class AliasHub(Hub):
-    """The hub with the few more names that gevent's test support overrides or asks
-    for."""
+    """The hub with a few more names that gevent's test support overrides or calls."""
 
     name = ""
 
@@ -85,7 +83,7 @@ def _set_default_hub_class(kind: type[Hub]) -> None:
 
 
 class _NoTimeout:
-    """In place of gevent's limit on each test: child.py has its own."""
+    """Takes the place of gevent's limit on each test: child.py has its own."""
 
     def __init__(self, *args: object) -> None: ...
 
@@ -120,7 +118,7 @@ _patched: set[str] = set()
 def _patch(*names: str) -> Callable[..., None]:
     def patch(*args: object, **kwargs: object) -> None:
         _patched.update(names)
-        twins.replace()
+        stdlib.replace()
 
     return patch
 
@@ -134,7 +132,7 @@ def _get_original(module: str, name: Any) -> Any:
 
 _ORIGINALS = {
     name: importlib.import_module(name)
-    for name in (*twins.TWINS, "os", "sys", "signal", "subprocess")
+    for name in (*stdlib.REPLACEMENTS, "os", "sys", "signal", "subprocess")
 }
 
 
@@ -191,7 +189,7 @@ def _hub_module() -> types.ModuleType:
 
 
 def _os() -> types.ModuleType:
-    return twins.module(
+    return stdlib.module(
         "gevent.os", os, make_nonblocking=lambda fd: os.set_blocking(fd, False)
     )
 
@@ -230,10 +228,10 @@ def _modules() -> dict[str, types.ModuleType]:
         "signal": hub.signal,
         "socket": hub.socket,
         "ssl": hub.ssl,
-        "thread": twins._thread,
-        "threading": twins.threading,
+        "thread": stdlib._thread,
+        "threading": stdlib.threading,
         "threadpool": hub.threadpool,
-        "time": twins.time,
+        "time": stdlib.time,
         "timeout": hub.timeout,
     }
 
@@ -257,7 +255,7 @@ def _package(parts: dict[str, types.ModuleType]) -> types.ModuleType:
 
 
 def install() -> None:
-    """Have ``gevent`` mean the hub from now on."""
+    """Make ``gevent`` mean the hub from now on."""
     parts = _modules()
     package = _package(parts)
     sys.meta_path.insert(0, _OnlyTests())  # type: ignore[arg-type]

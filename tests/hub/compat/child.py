@@ -1,11 +1,11 @@
-"""Run one test module in this process and write how each of its tests ended.
+"""Run one test module in this process, and write how each of its tests ended.
 
-Started by runs.py, with an order on standard input, a JSON object: ``side`` (``hub`` or
+runs.py starts it with a JSON object on standard input: ``library`` (``hub`` or
 ``gevent``); ``module`` (``gevent.tests.test__queue``, ``test.test_queue``);
-``left_out`` and ``only``, the tests that shall not even start or that alone shall;
-``limit``, seconds for one test, after which the process is ended; ``result``, a file
-that gets one line of JSON a test, as it ends, so that what was known before a test that
-hangs is not lost.
+``left_out`` and ``only``, the tests that must not start or that alone start; ``limit``,
+seconds for one test, after which the process ends; ``result``, a file that gets one
+line of JSON for each test as it ends, so that a test that hangs does not lose the
+others' results.
 """
 
 import faulthandler
@@ -32,7 +32,7 @@ class Outcomes(unittest.TestResult):
         self._stream = stream
         self._prefix = prefix
         self._limit = limit
-        self._told: dict[str, str] = {}
+        self._written: dict[str, str] = {}
 
     def _name(self, test: Any) -> str:
         name: str = getattr(test, "test_case", test).id()
@@ -84,8 +84,10 @@ def single(suite: Any) -> Iterator[unittest.TestCase]:
 
 
 def prepare_stdlib_tests() -> None:
-    """What gevent's own runner of these tests does, too: no fresh copies of modules, no
-    counting of threads."""
+    """Make the changes that gevent's own runner of these tests makes, too.
+
+    No fresh copies of modules, and no counts of threads.
+    """
     from test.support import import_helper, threading_helper
 
     support.use_resources = []
@@ -98,14 +100,14 @@ def prepare_stdlib_tests() -> None:
     threading_helper.wait_threads_exit = lambda timeout=None: nullcontext()
 
 
-def prepare(side: str, module: str) -> None:
-    """Put the modules of ``side`` in place."""
-    if side == "hub":
-        from tests.hub.compat import alias, twins
+def prepare(library: str, module: str) -> None:
+    """Put the modules of ``library`` in place."""
+    if library == "hub":
+        from tests.hub.compat import alias, stdlib
 
         alias.install()
         if not module.startswith("gevent."):
-            twins.replace()
+            stdlib.replace()
     elif not module.startswith("gevent."):
         from gevent import monkey
 
@@ -113,7 +115,7 @@ def prepare(side: str, module: str) -> None:
 
 
 def main(
-    side: str,
+    library: str,
     module: str,
     result: str,
     left_out: list[str],
@@ -121,7 +123,7 @@ def main(
     limit: float,
 ) -> None:
     """See the module's docstring."""
-    prepare(side, module)
+    prepare(library, module)
     if module.startswith("test."):
         prepare_stdlib_tests()
     prefix = f"{module}."

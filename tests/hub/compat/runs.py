@@ -1,4 +1,4 @@
-"""Starting child.py, and what came out of it."""
+"""Starts child.py and reads its results."""
 
 import json
 import os
@@ -22,8 +22,10 @@ _ONE_MODULE = 150.0
 
 
 class Outcomes(dict[str, str]):
-    """Test name: how it ended. ``texts``: why those that failed did; ``dropped``: not
-    started."""
+    """Test name: how it ended.
+
+    ``texts``: why a test failed; ``dropped``: the tests that were not started.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,63 +34,65 @@ class Outcomes(dict[str, str]):
         self.complete = False
 
     def take(self, line: str) -> None:
-        """One line that the child wrote."""
-        said = json.loads(line)
-        name, outcome = said["test"], said["outcome"]
+        """Read one line that the child wrote."""
+        event = json.loads(line)
+        name, outcome = event["test"], event["outcome"]
         if outcome == "end":
             self.complete = True
-            self.dropped = set(said["dropped"])
+            self.dropped = set(event["dropped"])
         elif outcome == "started":
-            self[name] = HUNG  # until it says otherwise
-        elif (
-            self.get(name) != FAILED
-        ):  # a failed subtest or thread is not mended by the rest
+            self[name] = HUNG  # until its outcome comes
+        elif self.get(name) != FAILED:  # a failed subtest or thread stays a failure
             self[name] = outcome
         if outcome == FAILED:
-            self.texts[name] = said["text"]
+            self.texts[name] = event["text"]
 
     def named(self, outcome: str) -> set[str]:
-        """The tests that ended so."""
+        """The tests that ended with ``outcome``."""
         return {name for name, ended in self.items() if ended == outcome}
 
 
 def run(
-    side: str,
+    library: str,
     module: str,
     left_out: Collection[str] = (),
     only: Collection[str] = (),
-    patience: float = 1.0,
+    slowness: float = 1.0,
 ) -> Outcomes:
-    """The tests of ``module`` on ``side``, in a process and a working directory of its
-    own; ``patience`` times as long as usual."""
+    """Run the tests of ``module`` on ``library``, in a process and folder of their own.
+
+    All limits are ``slowness`` times the usual ones.
+    """
     outcomes = Outcomes()
     # CPython's tests write where they are, up to 10 MB, and leave it there when they
     # are ended.
     with tempfile.TemporaryDirectory(prefix="compat-") as folder:
         result = Path(folder, "result.json")
         result.touch()
-        order: dict[str, object] = {
-            "side": side,
+        job: dict[str, object] = {
+            "library": library,
             "module": module,
             "result": str(result),
         }
-        order |= {"left_out": sorted(left_out), "only": sorted(only)}
-        order |= {"limit": _ONE_TEST * patience}
-        said = _child(json.dumps(order), folder, _ONE_MODULE * patience)
+        job |= {"left_out": sorted(left_out), "only": sorted(only)}
+        job |= {"limit": _ONE_TEST * slowness}
+        stderr = _child(json.dumps(job), folder, _ONE_MODULE * slowness)
         for line in result.read_text(encoding="utf-8").splitlines():
             outcomes.take(line)
     if not outcomes.complete:
-        outcomes.texts[""] = f"{module} did not come to its end: {said[-4000:]}"
+        outcomes.texts[""] = f"{module} did not come to its end: {stderr[-4000:]}"
     return outcomes
 
 
-def _child(order: str, folder: str, limit: float) -> str:
-    """Have child.py carry out ``order`` in ``folder``; what it wrote to standard
-    error."""
+def _child(job: str, folder: str, limit: float) -> str:
+    """Run child.py in ``folder`` with ``job`` as its input.
+
+    Return its standard error.
+    """
     try:
         done = subprocess.run(
             [sys.executable, "-m", "tests.hub.compat.child"],
-            input=order,
+            input=job,
             text=True,
             cwd=folder,
             env={**_ENVIRONMENT, "TMPDIR": folder},

@@ -1,4 +1,4 @@
-"""What is run, what is known to fail, and how it ended on gevent."""
+"""The modules that are run, the known failures, and how the tests end on gevent."""
 
 import sys
 import tomllib
@@ -13,12 +13,13 @@ RECORDED = _HERE / "recorded" / f"{_VERSION}.toml"
 GEVENT = [
     f"gevent.tests.test__{name}"
     for names in (
-        "api api_timeout contextvars core_callback event exc_info greenio greenlet greenletset hub",
-        "hub_join hub_join_timeout issue230 issue330 issue467 issue600 issue607 issue639",
-        "issue1864 issue2013 issues461_471 iwait joinall local lock loop_callback makefile_ref",
-        "monkey_queue monkey_select order pool queue real_greenlet refcount select semaphore",
-        "server signal socket socket_close socket_errors socket_ex socket_send_memoryview",
-        "socket_timeout socketpair ssl systemerror threadpool timeout",
+        "api api_timeout contextvars core_callback event exc_info greenio greenlet",
+        "greenletset hub hub_join hub_join_timeout issue230 issue330 issue467 issue600",
+        "issue607 issue639 issue1864 issue2013 issues461_471 iwait joinall local lock",
+        "loop_callback makefile_ref monkey_queue monkey_select order pool queue",
+        "real_greenlet refcount select semaphore server signal socket socket_close",
+        "socket_errors socket_ex socket_send_memoryview socket_timeout socketpair ssl",
+        "systemerror threadpool timeout",
     )
     for name in names.split()
 ]
@@ -29,8 +30,7 @@ MODULES = [*GEVENT, *CPYTHON]
 
 
 def listed(kind: str, module: str) -> dict[str, str]:
-    """Test name: reason, of those tests of ``module`` that are ``left_out`` or in
-    ``fails``."""
+    """Test name: reason, of the tests of ``module`` under ``left_out`` or ``fails``."""
     table = tomllib.loads((_HERE / "table.toml").read_text())
     return {
         name: reason

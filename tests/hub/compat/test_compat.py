@@ -1,10 +1,9 @@
-"""What passes on gevent passes on the hub; what does not is in table.toml, with its
-reason.
+"""What passes on gevent passes on the hub; table.toml lists the rest, with reasons.
 
-These tests measure time and run here several at once: so a failure that the table does
-not know is tried again when nothing else of ours runs, with more patience each time,
-and counts if it fails each time. A pass that the table calls a failure is a failure of
-the table.
+These tests measure time, and several modules run at once here. So a failure that the
+table does not list is tried again when no other module runs, with longer limits each
+time, and counts if it fails each time. A pass that the table lists as a failure is an
+error of the table.
 """
 
 import importlib.util
@@ -35,7 +34,7 @@ pytestmark = [
 
 _ROOT = ROOT
 _AT_ONCE = 6  # they sleep most of the time
-_AGAIN = (1.0, 2.0, 4.0, 8.0, 8.0)  # how patient each further try is
+_AGAIN = (1.0, 2.0, 4.0, 8.0, 8.0)  # the limits of each further try
 _LONGEST = (
     "test.test_socket",
     "gevent.tests.test__pool",
@@ -58,17 +57,17 @@ class Result:
         return self.outcomes.named(PASSED)
 
 
-def _first(module: str) -> Outcomes:
+def _run_once(module: str) -> Outcomes:
     return run("hub", module, left_out=listed("left_out", module))
 
 
-def _judged(module: str, outcomes: Outcomes) -> Result:
+def _retried(module: str, outcomes: Outcomes) -> Result:
     fails = listed("fails", module)
-    for patience in _AGAIN:
+    for slowness in _AGAIN:
         if not outcomes.complete:
-            outcomes = run("hub", module, listed("left_out", module), patience=patience)
+            outcomes = run("hub", module, listed("left_out", module), slowness=slowness)
         elif again := (outcomes.named(FAILED) | outcomes.named(HUNG)) - fails.keys():
-            retried = run("hub", module, only=again, patience=patience)
+            retried = run("hub", module, only=again, slowness=slowness)
             outcomes.update(retried)
             outcomes.texts |= retried.texts
     wrong = {
@@ -99,8 +98,8 @@ def files_before() -> set[str]:
 def results(files_before: set[str]) -> dict[str, Result]:
     order = sorted(MODULES, key=lambda module: module not in _LONGEST)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = dict(zip(order, pool.map(_first, order), strict=True))
-    return {module: _judged(module, outcomes) for module, outcomes in found.items()}
+        found = dict(zip(order, pool.map(_run_once, order), strict=True))
+    return {module: _retried(module, outcomes) for module, outcomes in found.items()}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -136,8 +135,7 @@ def test_of_cpythons_tests_as_many_pass_as_on_gevent(
 def test_the_table_names_tests_that_exist(
     module: str, results: dict[str, Result]
 ) -> None:
-    """A name that this version of Python and gevent does not have hides nothing, and
-    misleads."""
+    """An entry for a test that does not exist excuses nothing, and misleads."""
     outcomes = results[module].outcomes
     assert listed("fails", module).keys() <= outcomes.keys()
     assert listed("left_out", module).keys() == outcomes.dropped
@@ -146,6 +144,5 @@ def test_the_table_names_tests_that_exist(
 def test_nothing_is_left_in_the_checkout(
     files_before: set[str], results: dict[str, Result]
 ) -> None:
-    """CPython's tests write files where they run, and leave those of tests that
-    hang."""
+    """CPython's tests write files where they run; those that hang leave them."""
     assert _files() <= files_before

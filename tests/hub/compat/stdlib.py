@@ -1,11 +1,11 @@
-"""The standard library's modules with the hub's twins in place, for this process.
+"""The standard library's modules with the hub's cooperative versions in their place.
 
-`replace` enters them into ``sys.modules``, and into the modules that have imported the
-originals already. What the hub itself uses stays as it was: it has imported the
-originals before.
+`replace` puts them into ``sys.modules`` of this process, and into the modules that have
+imported the originals already. The hub itself keeps the originals, which it imported
+before.
 
-The hub has no twin of ``threading``: a program that moves to greenlets spawns them.
-Tests that are written for threads get one here, just large enough for them.
+The hub has no version of ``threading``: a program that moves to greenlets spawns them.
+Tests that are written for threads get one here, with as much as they need.
 """
 
 import importlib
@@ -111,8 +111,7 @@ def _start_new_thread(
 
 
 class _Lock(lock.Semaphore):
-    """threading.Lock: as its `acquire`, -1 is no time-out, and a release too many is an
-    error."""
+    """threading.Lock: a time-out of -1 means none, and an extra release is an error."""
 
     def acquire(self, blocking: bool = True, timeout: float | None = -1) -> bool:
         return super().acquire(blocking, None if timeout == -1 else timeout)
@@ -164,7 +163,7 @@ _thread = module(
 )
 time = module("time", _time, sleep=hub.sleep)
 
-TWINS: dict[str, types.ModuleType] = {
+REPLACEMENTS: dict[str, types.ModuleType] = {
     "_thread": _thread,
     "queue": queue,
     "select": select,
@@ -176,7 +175,7 @@ TWINS: dict[str, types.ModuleType] = {
 }
 
 _USERS = ("socketserver", "subprocess", "http.client", "http.server")
-"""Modules of the standard library that are loaded again, on the twins."""
+"""Modules of the standard library that are loaded again, to use the replacements."""
 
 _KEPT = (
     "__main__",
@@ -189,10 +188,10 @@ _KEPT = (
 
 
 def replace() -> None:
-    """Put the twins in place."""
+    """Put the replacements in place."""
     originals = {
-        id(sys.modules[name]): twin
-        for name, twin in TWINS.items()
+        id(sys.modules[name]): replacement
+        for name, replacement in REPLACEMENTS.items()
         if name in sys.modules
     }
     for loaded in list(sys.modules.values()):
@@ -201,14 +200,14 @@ def replace() -> None:
         for name, value in list(vars(loaded).items()):
             if id(value) in originals and isinstance(value, types.ModuleType):
                 setattr(loaded, name, originals[id(value)])
-    sys.modules.update(TWINS)
+    sys.modules.update(REPLACEMENTS)
     _name_private_parts()
     for name in _USERS:
         sys.modules.pop(name, None)
 
 
-class _Unnumbered:
-    """A file that can't be sent by the kernel."""
+class _FileWithoutDescriptor:
+    """A file that the kernel can't send."""
 
     def __init__(self, file: Any) -> None:
         self.read, self.seek, self.mode = (
@@ -219,23 +218,22 @@ class _Unnumbered:
 
 
 def _name_private_parts() -> None:
-    """Private names of the standard library that its tests call, and what we have
-    instead."""
+    """Give our modules the private names of the standard library that its tests use."""
     there: Any = queue
     there._PySimpleQueue = queue.SimpleQueue
     kind: Any = socket.socket
     kind._sendfile_use_sendfile = kind.sendfile
     kind._sendfile_use_send = lambda sock, file, **rest: sock.sendfile(
-        _Unnumbered(file), **rest
+        _FileWithoutDescriptor(file), **rest
     )
     secure: Any = ssl.SSLSocket
     secure._sslobj = property(lambda sock: sock._tls and sock._tls._sslobj)
     if hasattr(_socket, "_fallback_socketpair"):  # from Python 3.13 on
         sockets: Any = socket
-        sockets._fallback_socketpair = _on_the_twin(_socket._fallback_socketpair)
+        sockets._fallback_socketpair = _with_our_names(_socket._fallback_socketpair)
 
 
-def _on_the_twin(function: types.FunctionType) -> types.FunctionType:
+def _with_our_names(function: types.FunctionType) -> types.FunctionType:
     """A function of the standard library's socket module, with our sockets."""
     names = vars(_socket) | vars(socket)
     return types.FunctionType(function.__code__, names, None, function.__defaults__)
