@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from msgspec import MsgspecError, Struct
 from msgspec.msgpack import Decoder, Encoder
 
-from crawler.extract.extractor import InlineExtractor
+from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination
 from crawler.model.documents import Document
@@ -47,16 +47,22 @@ class DocumentOrder(Struct, frozen=True, array_like=True):
 _encode = Encoder().encode
 _decode_order = Decoder(DocumentOrder).decode
 _decode_document: Decoder[Document] = Decoder(Document)
-_inline = InlineExtractor()
 
 
-def document(payload: bytes) -> bytes:
-    """The task: from an encoded order to an encoded Document."""
-    order = _decode_order(payload)
-    found = _inline.extract(
-        order.response, order.destination, order.limits, with_text=order.with_text
-    )
-    return _encode(found)
+def document_task(extractor: Extractor) -> Task:
+    """The task that has `extractor` make a Document of an encoded order."""
+
+    def document(payload: bytes) -> bytes:
+        order = _decode_order(payload)
+        found = extractor.extract(
+            order.response, order.destination, order.limits, with_text=order.with_text
+        )
+        return _encode(found)
+
+    return document
+
+
+document = document_task(InlineExtractor())
 
 
 def encode_order(

@@ -16,6 +16,7 @@ from typing import NoReturn
 from crawler.engine.builder import open_crawl
 from crawler.extract import InlineExtractor
 from crawler.extract.registry import READERS
+from crawler.extract.tasks import document_task
 from crawler.model.config import Config, PolitenessConfig
 
 POISON_TYPE = "application/x-deadly"
@@ -24,6 +25,11 @@ POISON_TYPE = "application/x-deadly"
 def die(_body: object) -> NoReturn:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("unreachable")
+
+
+EXTRACTOR = InlineExtractor({**READERS, POISON_TYPE: die})
+document = document_task(EXTRACTOR)
+"""The task of an extraction process that dies of such a body."""
 
 
 def crawl_on(folder: Path, url: str) -> int:
@@ -38,8 +44,7 @@ def main(folder: str, url: str) -> None:
         seeds=(url,), dir=folder, politeness=PolitenessConfig(per_host=8, wait=0.0)
     )
     begun = (Path(folder) / "state").is_dir()
-    extractor = InlineExtractor({**READERS, POISON_TYPE: die})
-    open_crawl(config, mode="resume" if begun else "new", extractor=extractor).run()
+    open_crawl(config, mode="resume" if begun else "new", extractor=EXTRACTOR).run()
 
 
 if __name__ == "__main__":
