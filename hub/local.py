@@ -94,13 +94,13 @@ class local:
     def __copy__(self) -> "local":
         """Return another `local`, with the current greenlet's values."""
         key: _Key = object.__getattribute__(self, "_key")
-        twin = type(self).__new__(type(self), *key.args, **key.kwargs)
-        _values(twin).update(_values(self))
+        copied = type(self).__new__(type(self), *key.args, **key.kwargs)
+        _values(copied).update(_values(self))
         for base in type(self).__mro__[: type(self).__mro__.index(local)]:
             for name, value in vars(base).items():
                 if isinstance(value, MemberDescriptorType) and hasattr(self, name):
-                    object.__setattr__(twin, name, getattr(self, name))
-        return twin
+                    object.__setattr__(copied, name, getattr(self, name))
+        return copied
 
     def __delattr__(self, name: str) -> None:
         if name == "__dict__":

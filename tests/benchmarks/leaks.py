@@ -110,7 +110,7 @@ def cycle(address: tuple[str, int]) -> None:
         client.sendall(b"ping")
         reply = client.recv(100)
     if reply != b"ping":
-        raise SystemExit(f"the echo server said {reply!r}")
+        raise SystemExit(f"the echo server sent {reply!r}")
 
 
 def cycles(server: EchoServer, count: int) -> None:

@@ -15,12 +15,14 @@ def own_hub() -> Iterator[Hub]:
         hub.join(timeout=0)
         assert len(hub.loop.timers) == 0, "a timer is left over"
         assert not hub.loop.ready, "a callback is left over"
-        assert not hub.loop.poller.waited_for(), "somebody still waits for a descriptor"
+        assert not hub.loop.poller.waited_for(), (
+            "a greenlet still waits for a descriptor"
+        )
         assert hub.loop.external == 0, "a thread's work or a watcher is left over"
 
 
 @pytest.fixture
 def clock() -> Iterator[VirtualClock]:
-    """Virtual time; for tests that must not depend on how fast the machine is."""
+    """Virtual time, for tests that must not depend on the machine's speed."""
     with virtual_time() as virtual:
         yield virtual

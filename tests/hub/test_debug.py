@@ -103,13 +103,13 @@ def test_the_watchdog_names_who_blocks_once() -> None:
 
 
 class WatchedClock:
-    """Stands still unless it is told to go on, and counts the looks of the watchdog."""
+    """A clock that a test moves, and that counts the watchdog's readings."""
 
     def __init__(self) -> None:
-        self.time, self.looks = 0.0, 0
+        self.time, self.readings = 0.0, 0
 
     def __call__(self) -> float:
-        self.looks += threading.current_thread().name == "hub-watchdog"
+        self.readings += threading.current_thread().name == "hub-watchdog"
         return self.time
 
 
@@ -121,8 +121,8 @@ def test_the_watchdog_is_quiet_while_the_loop_sleeps() -> None:
         morning = own.loop.async_()
 
         def await_looks(count: int) -> None:
-            until = clock.looks + count
-            while clock.looks < until:
+            until = clock.readings + count
+            while clock.readings < until:
                 time.sleep(0.001)
 
         def night() -> None:

@@ -53,7 +53,7 @@ def test_set_and_clear_in_one_turn_wakes_who_waited() -> None:
 
 
 def test_set_in_the_turn_of_the_timeout(clock: VirtualClock) -> None:
-    """Whichever comes first in the turn wins, and the other does no harm later."""
+    """Whichever comes first in the turn counts, and the other does no harm later."""
     for setter_first in (True, False):
         event = Event()
         if setter_first:

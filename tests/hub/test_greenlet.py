@@ -19,7 +19,7 @@ def fail(error: BaseException | None = None) -> None:
 
 @pytest.fixture
 def reports(own_hub: Hub) -> list[tuple[object, BaseException]]:
-    """What was reported as an error that nobody has a claim on."""
+    """The errors that were reported because nothing handled them."""
     seen: list[tuple[object, BaseException]] = []
     own_hub.handle_error = lambda context, kind, value, trace: seen.append(
         (context, value)
@@ -74,8 +74,10 @@ def test_error_and_state(reports: object) -> None:
 
 
 def test_get_does_not_pile_up_tracebacks(reports: object) -> None:
-    """Raising one kept instance again and again must not lengthen its traceback (gevent
-    2159)."""
+    """Raising one stored instance repeatedly must not lengthen its traceback.
+
+    (gevent issue 2159.)
+    """
     greenlet = hub.spawn(fail)
     lengths = []
     for _ in range(4):
@@ -290,8 +292,7 @@ def test_killing_the_current_greenlet_later() -> None:
 
 
 def test_two_kills_in_one_turn(clock: VirtualClock) -> None:
-    """The second must not hit what the greenlet does to clean up after the first,
-    twice."""
+    """The second must not interrupt the clean-up after the first twice."""
     seen: list[str] = []
 
     def victim() -> None:
@@ -428,10 +429,10 @@ def test_link_to_an_async_result(reports: object) -> None:
         bad.get()
 
 
-# -- errors with an owner --------------------------------------------------------------
+# -- errors and handlers ---------------------------------------------------------------
 
 
-def test_an_error_nobody_claims_is_reported_once(
+def test_an_unhandled_error_is_reported_once(
     reports: list[tuple[object, BaseException]],
 ) -> None:
     greenlet = hub.spawn(fail)
@@ -441,17 +442,19 @@ def test_an_error_nobody_claims_is_reported_once(
     assert len(reports) == 1
 
 
-@pytest.mark.parametrize("claim", ["join", "get", "link", "rawlink", "link_exception"])
-def test_an_error_with_an_owner_is_not_reported(
-    reports: list[tuple[object, BaseException]], claim: str
+@pytest.mark.parametrize(
+    "handler", ["join", "get", "link", "rawlink", "link_exception"]
+)
+def test_a_handled_error_is_not_reported(
+    reports: list[tuple[object, BaseException]], handler: str
 ) -> None:
     greenlet = hub.spawn(fail)
-    if claim in ("join", "get"):
-        waiting = hub.spawn(getattr(greenlet, claim))
+    if handler in ("join", "get"):
+        waiting = hub.spawn(getattr(greenlet, handler))
         waiting.rawlink(lambda source: None)
         hub.get_hub().loop.ready.rotate(1)  # the joiner runs before the one that fails
     else:
-        getattr(greenlet, claim)(lambda source: None)
+        getattr(greenlet, handler)(lambda source: None)
     hub.get_hub().join()
     assert reports == []
 
@@ -477,7 +480,9 @@ def test_greenlet_exit_is_not_reported(
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
-def test_what_ends_the_program_reaches_the_main_greenlet(error: BaseException) -> None:
+def test_errors_that_end_the_program_reach_the_main_greenlet(
+    error: BaseException,
+) -> None:
     hub.spawn(fail, error)
     with pytest.raises(type(error)):
         hub.sleep(1)

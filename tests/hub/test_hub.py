@@ -150,8 +150,10 @@ def test_ready_work_starves_neither_descriptors_nor_timers() -> None:
 
 
 def test_what_came_in_time_is_not_late_because_the_process_stood_still() -> None:
-    """Stopped and continued, or busy with one thing for long: what is there goes before
-    time-outs, however many wait for it."""
+    """After a stall, answers that are there come before time-outs.
+
+    However many greenlets wait for them.
+    """
     moment = 0.0
     with fresh_hub(Hub(Loop(lambda: moment, EpollPoller()))):
         pairs = [hub.socket.socketpair() for _ in range(2 * MAX_CALLBACKS)]

@@ -1,10 +1,9 @@
-"""No interleaving of put, get, release, time-out and kill loses a wake-up or gives it
-twice.
+"""No interleaving of put, get, release, time-out and kill loses or doubles a wake-up.
 
 Hypothesis makes programs: a handful of greenlets, each with a list of steps, and kills.
-All times are small whole numbers of a virtual clock, so that many things fall into the
-same moment and even the same turn of the loop: that is where naive hubs go wrong. After
-everything has come to rest, nobody may be waiting for something that is there.
+All times are small whole numbers of a virtual clock, so that many events fall into the
+same moment and even the same turn of the loop, which is where naive hubs fail. When
+everything has come to rest, no greenlet may be waiting for something that is available.
 """
 
 from collections.abc import Callable
@@ -24,22 +23,22 @@ from hub.testing import virtual_time
 END = 1000  # long after the last step of every program
 
 moments = st.integers(0, 2)
-budgets = st.one_of(st.none(), st.integers(0, 2))
+timeouts = st.one_of(st.none(), st.integers(0, 2))
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one greenlet does: pause, then ``op``, giving up after ``patience``."""
+    """One step of a greenlet: pause, then ``op``, for at most ``timeout`` seconds."""
 
     op: str
     pause: int
-    patience: int | None
-    by_budget: bool  # give up by an enclosing Timeout, and not by ``timeout=``
+    timeout: int | None
+    by_timeout_block: bool  # give up by an enclosing Timeout, and not by ``timeout=``
 
 
 @dataclass(frozen=True)
 class Program:
-    """Steps of each greenlet, and (moment, greenlet) of each kill."""
+    """The steps of each greenlet, and (moment, greenlet) of each kill."""
 
     actors: list[list[Step]]
     kills: list[tuple[int, int]]
@@ -47,7 +46,7 @@ class Program:
 
 
 def programs(*ops: str) -> st.SearchStrategy[Program]:
-    step = st.builds(Step, st.sampled_from(ops), moments, budgets, st.booleans())
+    step = st.builds(Step, st.sampled_from(ops), moments, timeouts, st.booleans())
     return st.builds(
         Program,
         st.lists(st.lists(step, min_size=1, max_size=3), min_size=2, max_size=6),
@@ -56,18 +55,17 @@ def programs(*ops: str) -> st.SearchStrategy[Program]:
     )
 
 
-def patiently(step: Step, call: Callable[[float | None], object]) -> object:
-    """``call(timeout)`` under the step's patience; None if that ran out."""
-    if not step.by_budget or step.patience is None:
-        return call(step.patience)
-    with hub.Timeout(step.patience, False):
+def with_timeout(step: Step, call: Callable[[float | None], object]) -> object:
+    """``call(timeout)`` with the step's time-out; None after it."""
+    if not step.by_timeout_block or step.timeout is None:
+        return call(step.timeout)
+    with hub.Timeout(step.timeout, False):
         return call(None)
     return None
 
 
 def run(program: Program, do: Callable[[int, Step], None]) -> list[hub.Greenlet]:
-    """Run ``do(actor, step)`` for every step; afterwards only those greenlets are left
-    that wait for ever. They are returned."""
+    """Run ``do(actor, step)`` for every step; return the greenlets that still wait."""
 
     def act(number: int, steps: list[Step]) -> None:
         for step in steps:
@@ -77,8 +75,8 @@ def run(program: Program, do: Callable[[int, Step], None]) -> list[hub.Greenlet]
     actors = [
         hub.spawn(act, number, steps) for number, steps in enumerate(program.actors)
     ]
-    for moment, victim in program.kills:
-        interrupt = actors[victim % len(actors)]._interrupt
+    for moment, target in program.kills:
+        interrupt = actors[target % len(actors)]._interrupt
         hub.get_hub().loop.call_later(moment, partial(interrupt, hub.GreenletExit))
     hub.sleep(END)
     for actor in actors:
@@ -99,11 +97,11 @@ def test_queue(program: Program, kind: type[SimpleQueue[int]]) -> None:
 
         def do(actor: int, step: Step) -> None:
             if step.op == "put":
-                patiently(step, lambda timeout: offer(timeout))
+                with_timeout(step, lambda timeout: offer(timeout))
             elif step.op == "get":
-                patiently(step, lambda timeout: take(timeout))
+                with_timeout(step, lambda timeout: take(timeout))
             else:
-                patiently(step, lambda timeout: look(timeout))
+                with_timeout(step, lambda timeout: look(timeout))
 
         def offer(timeout: float | None) -> None:
             try:
@@ -152,10 +150,15 @@ def test_priority_queue(program: Program) -> None:
             item = step.pause
             try:
                 if step.op == "put":
-                    patiently(step, lambda timeout: [queue.put(item, timeout=timeout),
-                                                     put.append(item)])  # fmt: skip
+                    with_timeout(
+                        step,
+                        lambda timeout: [
+                            queue.put(item, timeout=timeout),
+                            put.append(item),
+                        ],
+                    )
                 else:
-                    patiently(
+                    with_timeout(
                         step, lambda timeout: got.append(queue.get(timeout=timeout))
                     )
             except (Empty, Full):
@@ -177,9 +180,9 @@ def test_semaphore(program: Program) -> None:
 
         def do(actor: int, step: Step) -> None:
             if step.op == "wait":
-                patiently(step, lambda timeout: semaphore.wait(timeout))
+                with_timeout(step, lambda timeout: semaphore.wait(timeout))
             else:
-                patiently(step, lambda timeout: hold(step, timeout))
+                with_timeout(step, lambda timeout: hold(step, timeout))
 
         def hold(step: Step, timeout: float | None) -> None:
             nonlocal holders
@@ -194,7 +197,7 @@ def test_semaphore(program: Program) -> None:
                 semaphore.release()
 
         left = run(program, do)
-        assert left == [], "all permits are back, so nobody may wait"
+        assert left == [], "all permits are back, so no greenlet may wait"
         assert semaphore.counter == program.size
         assert semaphore._waiters.woken == 0
 
@@ -213,7 +216,7 @@ def test_event(program: Program) -> None:
             elif step.op == "clear":
                 event.clear()
             else:
-                patiently(step, lambda timeout: wait(timeout))
+                with_timeout(step, lambda timeout: wait(timeout))
 
         def wait(timeout: float | None) -> None:
             began = loop.now()
@@ -221,7 +224,7 @@ def test_event(program: Program) -> None:
                 assert event.is_set() or began <= sets[-1] <= loop.now()
 
         left = run(program, do)
-        assert not (event.is_set() and left), "somebody sleeps beside a set event"
+        assert not (event.is_set() and left), "a greenlet sleeps beside a set event"
         assert len(event._links) == len(left)
         finish(left)
 
@@ -238,10 +241,15 @@ def test_channel(program: Program) -> None:
                 if step.op == "put":
                     item = len(offered)
                     offered.append(item)
-                    patiently(step, lambda timeout: [channel.put(item, timeout=timeout),
-                                                     passed.append(item)])  # fmt: skip
+                    with_timeout(
+                        step,
+                        lambda timeout: [
+                            channel.put(item, timeout=timeout),
+                            passed.append(item),
+                        ],
+                    )
                 else:
-                    patiently(
+                    with_timeout(
                         step, lambda timeout: got.append(channel.get(timeout=timeout))
                     )
             except (Empty, Full):
@@ -267,7 +275,7 @@ def test_condition(program: Program) -> None:
             nonlocal notified
             with condition:
                 if step.op == "wait":
-                    patiently(step, wait)
+                    with_timeout(step, wait)
                 elif step.op == "notify":
                     notified += 1
                     condition.notify()
@@ -305,11 +313,11 @@ def test_pool(program: Program) -> None:
 
         def do(actor: int, step: Step) -> None:
             if step.op == "spawn":
-                patiently(step, lambda timeout: pool.spawn(work, step.pause))
+                with_timeout(step, lambda timeout: pool.spawn(work, step.pause))
             elif step.op == "apply":
-                patiently(step, lambda timeout: pool.apply(work, (step.pause,)))
+                with_timeout(step, lambda timeout: pool.apply(work, (step.pause,)))
             else:
-                patiently(step, lambda timeout: pool.join(timeout))
+                with_timeout(step, lambda timeout: pool.join(timeout))
 
         left = run(program, do)
         assert left == []
@@ -319,30 +327,32 @@ def test_pool(program: Program) -> None:
 
 @settings(max_examples=100)
 @given(programs("join", "get", "link", "nothing"), st.integers(0, 6))
-def test_everybody_learns_of_a_greenlets_end(program: Program, life: int) -> None:
+def test_every_waiter_is_notified_of_a_greenlets_end(
+    program: Program, life: int
+) -> None:
     with virtual_time() as clock:
-        told: list[object] = []
+        notified: list[object] = []
         subject = hub.spawn(hub.sleep, life)
         links = 0
 
         def do(actor: int, step: Step) -> None:
             nonlocal links
-            if step.op == "join" and patiently(
+            if step.op == "join" and with_timeout(
                 step, lambda timeout: subject.join(timeout)
             ):
                 assert subject.dead
             elif step.op == "get":
-                patiently(step, lambda timeout: hub.iwait([subject], timeout))
+                with_timeout(step, lambda timeout: hub.iwait([subject], timeout))
                 assert list(hub.iwait([subject], timeout=0)) == [subject] * subject.dead
             elif step.op == "link":
-                subject.rawlink(told.append)
+                subject.rawlink(notified.append)
                 links += 1
 
         left = run(program, do)
         assert left == []
         assert subject.dead
         assert clock.time == END
-        assert told == [subject] * links, "each link once"
+        assert notified == [subject] * links, "each link once"
 
 
 # All in one moment: who waits, who is interrupted, what is given. The order in which
@@ -351,7 +361,7 @@ def test_everybody_learns_of_a_greenlets_end(program: Program, life: int) -> Non
 storms = st.lists(
     st.one_of(
         st.sampled_from(
-            ["wait", "wait for one second", "wait within a budget", "give", "give"]
+            ["wait", "wait for one second", "wait within a Timeout", "give", "give"]
         ),
         st.integers(0, 5),  # kill that waiter
     ),
@@ -371,7 +381,7 @@ def storm(
 
     def patient(event: str) -> None:
         limit = 1 if event == "wait for one second" else None
-        with hub.Timeout(1 if event == "wait within a budget" else None, False):
+        with hub.Timeout(1 if event == "wait within a Timeout" else None, False):
             if wait(limit):
                 got.append(1)
 
@@ -408,7 +418,7 @@ def test_a_storm_on_a_queue(events: list[str | int]) -> None:
 
         got, left = storm(events, wait, lambda: queue.put(1))
         assert got + len(queue) == events.count("give")
-        assert not (left and len(queue)), "somebody sleeps beside an item"
+        assert not (left and len(queue)), "a greenlet sleeps beside an item"
 
 
 @settings(max_examples=300)
@@ -420,7 +430,7 @@ def test_a_storm_on_a_semaphore(events: list[str | int]) -> None:
             events, lambda limit: semaphore.acquire(timeout=limit), semaphore.release
         )
         assert got + semaphore.counter == events.count("give")
-        assert not (left and semaphore.counter), "somebody sleeps beside a permit"
+        assert not (left and semaphore.counter), "a greenlet sleeps beside a permit"
 
 
 @settings(max_examples=300)

@@ -1,4 +1,4 @@
-"""Nothing is kept once it is over, and what lives is small."""
+"""Nothing is kept once it is over, and what exists is small."""
 
 import gc
 import os
@@ -108,8 +108,7 @@ CYCLES = [
 def test_many_cycles_end_with_what_was_there_at_the_beginning(
     cycle: Callable[[], None],
 ) -> None:
-    """Without the help of the collector: it is off, so a cycle of references would pile
-    up."""
+    """The collector is off, so a cycle of references would pile up."""
     for _ in range(50):
         cycle()
     hub.sleep(0)
@@ -132,7 +131,7 @@ def test_no_greenlet_timer_or_descriptor_is_left() -> None:
 
 
 def test_all_of_it_side_by_side_leaves_nothing() -> None:
-    """The small one of `tests.benchmarks.leaks`, which does a million."""
+    """The small version of `tests.benchmarks.leaks`, which does a million."""
     with closing(EchoServer()) as server:
         cycles(server, 200)
         before = measure_footprint()
@@ -165,7 +164,7 @@ def resident() -> int:
 
 
 def test_a_parked_greenlet_is_small() -> None:
-    """100,000 fit in 1 GB: at most 10 kB each, all told."""
+    """100,000 fit in 1 GB: at most 10 kB for each."""
     before = resident()
     greenlets = [hub.spawn(hub.sleep, 1000) for _ in range(10_000)]
     hub.sleep(0)

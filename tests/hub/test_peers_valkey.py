@@ -1,5 +1,4 @@
-"""A client and a server of other people: valkey-py on the hub's sockets, against a real
-server."""
+"""A client and a server by other authors: valkey-py on the hub, and a real server."""
 
 import contextlib
 import resource
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class HubConnection(Connection):  # type: ignore[misc]
-    """All that valkey-py needs: where its connections come from."""
+    """All that valkey-py needs: a function that makes its connections."""
 
     def _connect(self) -> socket.socket:
         sock = socket.create_connection(
@@ -74,7 +73,7 @@ def _started(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
-    """False if it ended: somebody else was given the port meanwhile."""
+    """False if the server ended because another process got its port meanwhile."""
     end = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < end:
         with (

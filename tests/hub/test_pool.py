@@ -164,7 +164,7 @@ def test_callbacks(clock: VirtualClock) -> None:
     assert sorted(map(str, got)) == ["2", "4", "[6]"]
 
 
-def test_apply_by_a_member_does_not_wait_for_a_place() -> None:
+def test_apply_by_a_member_does_not_wait_for_a_slot() -> None:
     pool = Pool(1)
     assert pool.apply(lambda: pool.apply(abs, (-1,))) == 1
 

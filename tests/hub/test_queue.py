@@ -97,8 +97,7 @@ def test_waiting_with_timeout(clock: VirtualClock) -> None:
 
 
 def test_item_in_the_turn_of_the_getters_timeout(clock: VirtualClock) -> None:
-    """The first getter times out in the turn in which the item comes: the second must
-    get it."""
+    """The first getter times out when the item comes: the second must get it."""
     queue: Queue[str] = Queue()
 
     def patient() -> str:
@@ -126,7 +125,7 @@ def test_killed_after_being_promised_an_item(clock: VirtualClock) -> None:
     assert second.get(timeout=1) == "item"
 
 
-def test_killed_putter_passes_its_place_on(clock: VirtualClock) -> None:
+def test_a_killed_putter_passes_its_slot_on(clock: VirtualClock) -> None:
     queue: Queue[str] = Queue(1)
     queue.put("old")
     first, second = hub.spawn(queue.put, "first"), hub.spawn(queue.put, "second")
@@ -160,7 +159,7 @@ def test_maxsize_can_grow() -> None:
     assert queue.statistics() == {"qsize": 2, "maxsize": 2, "getters": 0, "putters": 0}
 
 
-def test_who_waits_for_a_place_gets_one_when_the_bound_is_lifted() -> None:
+def test_a_waiting_putter_gets_a_slot_when_the_bound_is_lifted() -> None:
     queue: Queue[int] = Queue(1, items=[0])
     waiting = [hub.spawn(queue.put, number) for number in (1, 2, 3)]
     hub.sleep(0)

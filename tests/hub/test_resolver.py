@@ -12,7 +12,7 @@ from hub.testing import VirtualClock
 
 
 class Names:
-    """A look-up that counts, and blocks while told to."""
+    """A look-up that counts its calls, and blocks until ``go`` is set."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -82,7 +82,7 @@ def test_failures_are_kept_shorter(clock: VirtualClock) -> None:
     assert len(names.asked) == 2
 
 
-def test_one_flight_a_name() -> None:
+def test_one_query_for_a_name() -> None:
     names = Names()
     names.go.clear()
     resolver = Resolver(names)
@@ -94,7 +94,7 @@ def test_one_flight_a_name() -> None:
     assert names.asked == ["a.example"]
 
 
-def test_the_flight_goes_on_without_the_one_who_began_it() -> None:
+def test_a_query_goes_on_without_the_greenlet_that_began_it() -> None:
     names = Names()
     names.go.clear()
     resolver = Resolver(names)

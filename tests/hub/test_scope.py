@@ -1,4 +1,4 @@
-"""Cancel scopes, nurseries, and parts that must not wait."""
+"""Cancel scopes, nurseries, and blocks that must not wait."""
 
 import gc
 import weakref
@@ -46,7 +46,7 @@ def test_none_and_infinity_are_no_deadline(clock: VirtualClock) -> None:
         CancelScope(-1)
 
 
-def test_is_a_level_and_not_an_edge(clock: VirtualClock) -> None:
+def test_is_level_triggered_and_not_edge_triggered(clock: VirtualClock) -> None:
     """A bare except can't swallow it: the next wait raises again."""
     raised = 0
     with CancelScope(1) as scope:
@@ -342,7 +342,7 @@ def test_an_error_of_the_block_is_one_of_the_group(clock: VirtualClock) -> None:
     assert clock.time == 1
 
 
-def test_errors_are_not_reported_they_have_an_owner(own_hub: hub.Hub) -> None:
+def test_errors_of_children_are_not_reported(own_hub: hub.Hub) -> None:
     seen: list[object] = []
     own_hub.handle_error = lambda *args: seen.append(args)
     with pytest.raises(ExceptionGroup), Nursery() as nursery:
@@ -363,11 +363,11 @@ def test_supervised_reports_and_goes_on(clock: VirtualClock) -> None:
 def test_a_timeout_comes_out_as_it_is(clock: VirtualClock) -> None:
     with (
         pytest.raises(hub.Timeout) as caught,
-        hub.Timeout(2) as budget,
+        hub.Timeout(2) as timeout,
         Nursery() as nursery,
     ):
         child = nursery.spawn(hub.sleep, 100)
-    assert caught.value is budget
+    assert caught.value is timeout
     assert child.dead
     assert clock.time == 2
 
@@ -395,7 +395,7 @@ def test_a_kill_during_the_wait_for_children(clock: VirtualClock) -> None:
     assert isinstance(greenlet.value, hub.GreenletExit)
 
 
-def test_an_order_to_leave_carries_the_errors(clock: VirtualClock) -> None:
+def test_an_interrupt_carries_the_errors(clock: VirtualClock) -> None:
     def child() -> None:
         try:
             hub.sleep(100)
@@ -429,15 +429,15 @@ def test_a_scope_around_cancels_the_children(clock: VirtualClock) -> None:
 def test_a_child_spawned_from_elsewhere_belongs_to_the_nursery(
     clock: VirtualClock,
 ) -> None:
-    """The scope of a child is the nursery's, not that of whoever called spawn."""
+    """A child runs in the nursery's scope, not in the one of the caller of spawn."""
     ready = hub.event.AsyncResult()
 
-    def stranger() -> None:
+    def other_greenlet() -> None:
         with CancelScope() as mine:
             ready.get().spawn(hub.sleep, 5)
             mine.cancel()
 
-    hub.spawn(stranger)
+    hub.spawn(other_greenlet)
     with Nursery() as nursery:
         ready.set(nursery)
         hub.sleep(1)

@@ -1,5 +1,4 @@
-"""The twins of select and selectors against pipes and sockets, and against the real
-ones."""
+"""select and selectors of the hub, on pipes and sockets, beside the real ones."""
 
 import os
 import select as plain
@@ -122,9 +121,9 @@ def test_epoll(pipe: tuple[int, int]) -> None:
         os.write(write, b"x")
         assert waiting.get() == [(read, select.EPOLLIN)]
         poller.modify(read, select.EPOLLIN | select.EPOLLET)
-        twin = select.epoll.fromfd(os.dup(poller.fileno()))
-        assert twin.poll(-1, 1) == [(read, select.EPOLLIN)]
-        twin.close()
+        duplicate = select.epoll.fromfd(os.dup(poller.fileno()))
+        assert duplicate.poll(-1, 1) == [(read, select.EPOLLIN)]
+        duplicate.close()
         poller.unregister(read)
         assert not poller.closed
     assert poller.closed

@@ -64,9 +64,9 @@ def test_an_error_in_a_callback_reaches_the_main_greenlet(own_hub: hub.Hub) -> N
     handler.cancel()
 
 
-# All is loaded before: a KeyboardInterrupt in the middle of a module's exec() of a
-# string (as in namedtuple and enum) makes CPython end as if nobody had caught it, even
-# if somebody has.
+# All modules are loaded before: a KeyboardInterrupt while a module runs exec() on a
+# string (as in namedtuple and enum) makes CPython exit as if uncaught, even if it is
+# caught.
 PROGRAM = """
 import hub, hub.socket, hub.threadpool
 try:

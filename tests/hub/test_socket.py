@@ -1,4 +1,4 @@
-"""Cooperative sockets against plain ones on threads, and against each other."""
+"""Cooperative sockets with plain ones on threads, and with each other."""
 
 import errno
 import gc
@@ -208,7 +208,7 @@ def test_udp() -> None:
             two.recv(100)
 
 
-# -- time-outs and budgets -------------------------------------------------------------
+# -- time-outs -------------------------------------------------------------------------
 
 
 def test_own_timeout(pair: tuple[socket.socket, socket.socket]) -> None:
@@ -222,7 +222,7 @@ def test_own_timeout(pair: tuple[socket.socket, socket.socket]) -> None:
         left.settimeout(-1)
 
 
-def test_own_timeout_and_budget_are_two_things(
+def test_own_timeout_and_timeout_block_are_two_things(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     left, _ = pair
@@ -373,18 +373,18 @@ def test_detach_gives_the_descriptor_away(
 def test_dup_outlives_the_original(pair: tuple[socket.socket, socket.socket]) -> None:
     left, right = pair
     left.settimeout(5)
-    twin = left.dup()
-    assert twin.gettimeout() == 5
+    duplicate = left.dup()
+    assert duplicate.gettimeout() == 5
     reading = hub.spawn(left.recv, 1)
     hub.sleep(0)
     right.sendall(b"1")
     reading.join()
     left.close()
-    reading = hub.spawn(twin.recv, 1)
+    reading = hub.spawn(duplicate.recv, 1)
     hub.sleep(0)
     right.sendall(b"2")
     assert reading.get() == b"2"
-    twin.close()
+    duplicate.close()
 
 
 def test_shutdown_wakes_who_reads(tcp: tuple[socket.socket, socket.socket]) -> None:
@@ -418,9 +418,7 @@ def test_nothing_keeps_a_forgotten_socket() -> None:
 
 
 def test_refused() -> None:
-    with (
-        plain.socket() as bound
-    ):  # and not listening: so nobody else can be given its port
+    with plain.socket() as bound:  # not listening, so no other process gets its port
         bound.bind((HOST, 0))
         address = bound.getsockname()
         with socket.socket() as sock, pytest.raises(ConnectionRefusedError):
@@ -636,7 +634,7 @@ def test_wait_read_on_any_descriptor() -> None:
         assert not waiting.dead
         os.write(write, b"x")
         waiting.get()
-        for _ in range(3):  # nobody has read it, so it is still readable
+        for _ in range(3):  # unread, so it is still readable
             socket.wait_read(read, timeout=60)
         socket.wait_write(write)
         os.read(read, 1)

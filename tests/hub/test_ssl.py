@@ -1,4 +1,4 @@
-"""TLS twins against plain ones on threads, and against each other."""
+"""TLS sockets of the hub with plain ones on threads, and with each other."""
 
 import socket as plain_socket
 import ssl as plain_ssl
@@ -180,7 +180,7 @@ def test_default_context_is_the_standard_one_with_our_wrap() -> None:
     assert server.verify_mode == ssl.CERT_NONE
 
 
-def test_handshake_timeout_and_budget() -> None:
+def test_handshake_timeout_and_timeout_block() -> None:
     """A server that accepts and then says nothing."""
     with plain_socket.create_server((HOST, 0)) as mute:
         plain = socket.create_connection(mute.getsockname())
@@ -213,8 +213,10 @@ def test_read_timeout(ours: Callable[..., tuple[str, int]]) -> None:
 def test_an_interrupted_send_keeps_the_stream_whole(
     ours: Callable[..., tuple[str, int]],
 ) -> None:
-    """A budget ends a send half-way through a record; what comes later must still
-    decrypt."""
+    """A Timeout ends a send inside a record.
+
+    The rest of the stream must still decrypt.
+    """
     gate = hub.event.Event()
     received = bytearray()
 

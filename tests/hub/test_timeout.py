@@ -1,4 +1,4 @@
-"""Budgets for blocks."""
+"""Time limits for blocks."""
 
 import gc
 import weakref
@@ -13,9 +13,9 @@ from hub.testing import VirtualClock, virtual_time
 
 
 def test_raises_itself(clock: VirtualClock) -> None:
-    with pytest.raises(hub.Timeout) as caught, hub.Timeout(2) as budget:
+    with pytest.raises(hub.Timeout) as caught, hub.Timeout(2) as timeout:
         hub.sleep(10)
-    assert caught.value is budget
+    assert caught.value is timeout
     assert clock.time == 2
 
 
@@ -25,8 +25,8 @@ def test_is_a_base_exception(clock: VirtualClock) -> None:
 
 
 def test_none_never_fires(clock: VirtualClock) -> None:
-    with hub.Timeout(None) as budget:
-        assert not budget.pending
+    with hub.Timeout(None) as timeout:
+        assert not timeout.pending
         hub.sleep(1e6)
 
 
@@ -97,49 +97,49 @@ def test_nested_ones_end_their_own_blocks(clock: VirtualClock) -> None:
 
 
 def test_cancel_is_idempotent_and_final(clock: VirtualClock) -> None:
-    budget = hub.Timeout(1)
-    budget.start()
-    budget.cancel()
-    budget.cancel()
-    budget.close()
+    timeout = hub.Timeout(1)
+    timeout.start()
+    timeout.cancel()
+    timeout.cancel()
+    timeout.close()
     hub.sleep(5)
-    assert not budget.pending
+    assert not timeout.pending
 
 
 def test_cancelled_in_the_turn_in_which_it_is_due(clock: VirtualClock) -> None:
-    """The canceller runs first in the same turn; the budget must not fire any more."""
+    """The canceller runs first in the same turn, so the Timeout must not fire."""
     slept = []
 
     def victim() -> None:
-        budget.start()
+        timeout.start()
         hub.sleep(3)
         slept.append(clock.time)
 
-    budget = hub.Timeout(1)
-    hub.get_hub().loop.call_later(1, budget.cancel)
+    timeout = hub.Timeout(1)
+    hub.get_hub().loop.call_later(1, timeout.cancel)
     greenlet = hub.spawn(victim)
     greenlet.get()
     assert slept == [3]
 
 
 def test_can_be_started_again(clock: VirtualClock) -> None:
-    budget = hub.Timeout(1)
+    timeout = hub.Timeout(1)
     for round_ in (1, 2):
-        budget.start()
+        timeout.start()
         with pytest.raises(RuntimeError, match="started already"):
-            budget.start()
+            timeout.start()
         with pytest.raises(hub.Timeout):
             hub.sleep(10)
         assert clock.time == round_
 
 
 def test_start_new(clock: VirtualClock) -> None:
-    budget = hub.Timeout.start_new(1)
-    assert budget.pending
-    assert hub.Timeout.start_new(budget) is budget
-    budget.cancel()
-    assert hub.Timeout.start_new(budget).pending
-    budget.cancel()
+    timeout = hub.Timeout.start_new(1)
+    assert timeout.pending
+    assert hub.Timeout.start_new(timeout) is timeout
+    timeout.cancel()
+    assert hub.Timeout.start_new(timeout).pending
+    timeout.cancel()
 
 
 def test_a_dead_greenlet_is_left_alone(clock: VirtualClock) -> None:
@@ -174,13 +174,13 @@ def test_does_not_keep_anything_alive(clock: VirtualClock) -> None:
 
     thing = Thing()
     gone = weakref.ref(thing)
-    budget = hub.Timeout(1000)
-    budget.exception = RuntimeError(thing)
-    with budget:
+    timeout = hub.Timeout(1000)
+    timeout.exception = RuntimeError(thing)
+    with timeout:
         hub.sleep(0)
     gc.disable()
     try:
-        del budget, thing
+        del timeout, thing
         assert gone() is None
     finally:
         gc.enable()
@@ -190,8 +190,7 @@ def test_does_not_keep_anything_alive(clock: VirtualClock) -> None:
 def test_any_nesting_ends_the_block_that_is_due_first(
     budgets: list[int], work: int
 ) -> None:
-    """Of nested budgets over one sleep the earliest fires; of equal ones the
-    outermost."""
+    """Of nested Timeouts the earliest fires; of equal ones the outermost."""
     with virtual_time() as clock:
         entered: list[hub.Timeout] = []
 
@@ -199,8 +198,8 @@ def test_any_nesting_ends_the_block_that_is_due_first(
             if not rest:
                 hub.sleep(work)
                 return
-            with hub.Timeout(rest[0]) as budget:
-                entered.append(budget)
+            with hub.Timeout(rest[0]) as timeout:
+                entered.append(timeout)
                 nest(rest[1:])
 
         earliest = min(budgets)

@@ -1,4 +1,4 @@
-"""The wait: who may switch to whom."""
+"""The wait: which greenlet may switch to which."""
 
 import pytest
 from greenlet import getcurrent
@@ -45,7 +45,7 @@ def test_two_greenlets_in_one_waiter() -> None:
     assert first.get() == 1
 
 
-def test_a_stranger_switches_in() -> None:
+def test_a_foreign_switch() -> None:
     waiting = hub.spawn(hub.event.Event().wait)
     hub.sleep(0)
     hub.get_hub().loop.run_callback(waiting.switch, "strange")

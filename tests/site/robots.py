@@ -53,7 +53,7 @@ def robots(exchange: Exchange) -> None:
 
 
 def private(exchange: Exchange) -> None:
-    exchange.reply("<p>nobody who obeys robots.txt sees this")
+    exchange.reply("<p>a client that obeys robots.txt never sees this")
 
 
 def sitemap(exchange: Exchange) -> None:

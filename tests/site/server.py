@@ -303,7 +303,7 @@ def _listeners(addresses: Sequence[str], port: int) -> list[socket.socket]:
         except OSError:
             for listener in made:
                 listener.close()
-            if port or not made:  # else somebody else has it at another address
+            if port or not made:  # else it is taken at another address
                 raise
 
 
