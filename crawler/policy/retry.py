@@ -3,15 +3,15 @@
 The class of the failure decides (`model/errors.py`), and for responses with an error
 status the option `retry.statuses`:
 
-    dns_timeout, dns_servfail                                retry
-    connect_refused, connect_timeout, connect_unreachable    retry
-    tls_handshake                                            retry
-    read_timeout, total_timeout, reset, proxy                retry
-    rate_limited, status_5xx, status_4xx                     retry if in `retry.statuses`
-    dns_nxdomain, blocked_address, tls_verify, protocol      give up: it would end so again
-    too_many_redirects, redirect_loop                        give up, likewise
-    decode, too_large, parse, extract, image_decode          give up, likewise
-    host_parked                                              give up for this run
+    dns_timeout, dns_servfail                               retry
+    connect_refused, connect_timeout, connect_unreachable   retry
+    tls_handshake                                           retry
+    read_timeout, total_timeout, reset, proxy               retry
+    rate_limited, status_5xx, status_4xx                    retry if in `retry.statuses`
+    dns_nxdomain, blocked_address, tls_verify, protocol     give up: no change expected
+    too_many_redirects, redirect_loop                       give up, likewise
+    decode, too_large, parse, extract, image_decode         give up, likewise
+    host_parked                                             give up for this run
 
 The option `retry.tries` bounds the attempts. Between two attempts lies exponential
 back-off with equal jitter: half of the wait is certain, half is random, so that URLs

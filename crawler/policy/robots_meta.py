@@ -1,16 +1,17 @@
-"""What a response says to crawlers about itself: `<meta name=robots>` and X-Robots-Tag.
-No I/O.
+"""The robots directives of a response: `<meta name=robots>` and X-Robots-Tag. No I/O.
 
-There is no standard; the words are those of Google ("Robots meta tag, data-nosnippet,
-and X-Robots-Tag specifications"), and DeviantArt's `noai` and `noimageai` of 2022. A
-line of X-Robots-Tag may begin with the crawler that it is meant for. Of the words,
-these mean something to a crawler that publishes nothing:
+There is no standard; the directives are those of Google ("Robots meta tag,
+data-nosnippet, and X-Robots-Tag specifications"), and DeviantArt's `noai` and
+`noimageai` of 2022. A line of X-Robots-Tag may begin with the name of a crawler, and
+then applies to that one only. These directives concern a crawler that publishes
+nothing:
 
-    nofollow, none     the page's links are not to be followed
-    noai               its content is not to be used for machine learning
-    noimageai          nor are its pictures, or this picture
+    nofollow, none     the links of the page are not followed
+    noai               its content is not used for machine learning
+    noimageai          nor are its images, or this image
 
-`noindex` and its kin are about search results, and are left to who reads the records.
+`noindex` and the like are about search results, and are left to the reader of the
+records. The options `robots.nofollow` and `robots.noai` decide which are obeyed.
 """
 
 from __future__ import annotations
@@ -29,25 +30,26 @@ _WITH_VALUE = (
     "max-image-preview",
     "max-video-preview",
 )
-_LONGEST = 1000
+_MAX_LENGTH = 1000
+"""Characters of a line that are read."""
 
 
 class RobotsMeta(Struct, frozen=True):
-    """What follows from it, under the configuration; None: nothing."""
+    """What the directives of a response refuse, under the configuration."""
 
     nofollow: Skip | None = None
-    """For the links of the page."""
+    """Refuses the links of the page."""
     noai: Skip | None = None
-    """For the document itself."""
+    """Refuses the document itself."""
     noimageai: Skip | None = None
-    """For its pictures, or for the picture that it is."""
+    """Refuses the images of the page, or the image that the document is."""
 
 
 NO_DIRECTIVES = RobotsMeta()
 
 
 class RobotsMetaReader:
-    """Reads responses for one crawler."""
+    """Reads the directives that apply to one crawler."""
 
     def __init__(self, config: RobotsConfig) -> None:
         self._agent = config.agent.lower()
@@ -55,15 +57,18 @@ class RobotsMetaReader:
         self._noai = config.noai
 
     def read(self, meta: str | None, tags: Sequence[str]) -> RobotsMeta:
-        """`meta`: the content of `<meta name=robots>`, if there is one; `tags`: of
-        HEADER."""
+        """The directives of one response.
+
+        `meta`: the content of `<meta name=robots>`, if there is one; `tags`: the values
+        of HEADER.
+        """
         if not (meta or tags):
             return NO_DIRECTIVES
         lines = [(meta, "meta robots")] if meta else []
         lines += [(tag, "X-Robots-Tag") for tag in tags]
         rules: dict[str, str] = {}
         for line, source in lines:
-            for word in self._words(line[:_LONGEST], source == "X-Robots-Tag"):
+            for word in self._words(line[:_MAX_LENGTH], source == "X-Robots-Tag"):
                 rules.setdefault(word, f"{source}: {word}")
         follow = rules.get("nofollow") or rules.get("none")
         ai = rules.get("noai")

@@ -1,21 +1,20 @@
 """robots.txt: what a site asks of crawlers (Robots Exclusion Protocol, RFC 9309).
 
 Why no parser library: of Google's 140 published cases Protego fails 12, nine of them by
-taking the wrong group (it overlooks rules meant for us), the standard library 54.
-robotspy fails 4, the ones that we fail too, but undoes all percent-encoding (`/a%2Fb`
-is `/a/b` to it), knows no Crawl-delay and has six releases in five years. None tells
-the line that decided. The protocol is small.
+taking the wrong group (it misses rules for this crawler), and the standard library
+fails 54. robotspy fails 4, the same that this parser fails, but it decodes all
+percent-encoding (`/a%2Fb` is `/a/b` to it), ignores Crawl-delay and has six releases in
+five years. None tells the line that decided. The protocol is small.
 
-How a rule is found: the groups whose product token is ours, case aside, count together;
-if there are none, those for `*`. Of their rules the longest pattern that matches
-decides, Allow before Disallow. Lines that are not understood are passed over and end no
-group.
+How a rule is found: the groups whose product token is the crawler's, ignoring case,
+count together; if there are none, those for `*`. The longest of their patterns that
+matches decides, Allow before Disallow. Invalid lines are ignored and end no group.
 
-How a pattern is matched: cut at its wildcards, its pieces are looked for one after the
-other, each from where the last one ended. Taking the first place is always right, so
-the time is that of one pass over the URL. Both sides are brought to one form first:
-unreserved characters bare, all others percent-encoded in upper case (RFC 9309 section
-2.2.2); `*` and `$` that are meant literally too.
+How a pattern is matched: it is cut at its wildcards, and its pieces are searched for
+one after the other, each from where the last one ended. Taking the first place is
+always right, so the time is that of one pass over the URL. Both sides are brought to
+one form first: unreserved characters bare, all others percent-encoded in upper case
+(RFC 9309 section 2.2.2); `*` and `$` that are meant literally too.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ from msgspec import Struct
 from crawler.model.url import canonical
 
 MAX_BYTES = 500 * 1024
-"""Of a robots.txt that are read (RFC 9309 section 2.5: at least these); the rest is
-ignored."""
-_LONGEST_LINE = 16_664
-"""Characters of a line that count; Google's limit, eight times the longest URL it
-knows."""
-_MOST_SITEMAPS = 1000
+"""Bytes of a robots.txt that are read (RFC 9309 section 2.5: at least these); the rest
+is ignored."""
+_MAX_LINE = 16_664
+"""Characters of a line that count: Google's limit, eight times the longest URL that it
+takes."""
+_MAX_SITEMAPS = 1000
 
 # Keys as they are written, and misspelt (Google's list).
 _KEYS = {
@@ -56,7 +55,8 @@ class Rule(NamedTuple):
 
     allow: bool
     longest: str
-    """The longest of the pieces: a URL without it is done with quickly."""
+    """The longest of the pieces: a URL without it does not match, which is quick to
+    see."""
     pieces: tuple[str, ...]
     anchored: bool
     """The last piece has to end the URL."""
@@ -93,7 +93,8 @@ class Robots(Struct, frozen=True):
     """The longest first, and of equal ones Allow first: the first that matches
     decides."""
     agent_matched: str | None
-    """The product token whose groups apply, as written, or "*"; None: no group does."""
+    """The product token whose groups apply, as written, or "*"; None if no group
+    does."""
     crawl_delay: float | None
     """Seconds between two requests."""
     sitemaps: tuple[str, ...]
@@ -101,7 +102,7 @@ class Robots(Struct, frozen=True):
 
     @property
     def rules_count(self) -> int:
-        """Rules that apply to us."""
+        """Rules that apply to the crawler."""
         return len(self.rules)
 
     def allowed(self, url: str) -> tuple[bool, str]:
@@ -129,8 +130,10 @@ class _Group(Struct):
 
 
 def whole_lines(body: bytes) -> bytes:
-    """What was cut somewhere, without the rest of a line at its end: of `Disallow: /x`
-    may be left `Disallow: /`, which forbids everything."""
+    """A body that was truncated, up to the end of its last whole line.
+
+    What is left of `Disallow: /x` may be `Disallow: /`, which forbids everything.
+    """
     return body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]
 
 
@@ -146,7 +149,7 @@ def parse(body: bytes, agent: str) -> Robots:
             naming = True
             _listen(value, agent, ours, all_others, listening)
         elif key == "sitemap":
-            if (url := canonical(value)) and len(sitemaps) < _MOST_SITEMAPS:
+            if (url := canonical(value)) and len(sitemaps) < _MAX_SITEMAPS:
                 sitemaps[url] = None
         elif key == "crawl-delay":
             for group in listening:
@@ -170,7 +173,8 @@ _TOKEN = re.compile(r"[a-zA-Z_-]*").match
 def _listen(
     value: str, agent: str, ours: _Group, all_others: _Group, into: list[_Group]
 ) -> None:
-    """Adds the group that `User-agent: value` opens, if it concerns us."""
+    """Add the group that `User-agent: value` opens to `into`, if it applies to the
+    crawler."""
     token = _TOKEN(value)
     name = token[0] if token else ""
     if name and name.lower() == agent.lower():
@@ -188,13 +192,12 @@ def _lines(body: bytes) -> Iterator[tuple[int, str, str]]:
     """Number, known key and value of each line that has them."""
     if len(body) > MAX_BYTES:
         body = whole_lines(body[:MAX_BYTES])
-    # utf-8-sig drops the byte order mark; a part of one, as Google also forgives, is
-    # dropped here.
+    # A byte order mark, or a part of one, is dropped, as Google does.
     text = body.lstrip(b"\xef\xbb\xbf").decode("utf-8", "replace")
     for number, line in enumerate(_LINE_END.split(text), 1):
-        line = line[:_LONGEST_LINE].partition("#")[0].strip()
+        line = line[:_MAX_LINE].partition("#")[0].strip()
         key, colon, value = line.partition(":")
-        if not colon:  # "Disallow /x": two words, the colon forgotten
+        if not colon:  # "Disallow /x": two words without the colon
             key, _, value = line.partition(" ")
             if len(value.split()) != 1:
                 continue

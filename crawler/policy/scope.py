@@ -80,6 +80,8 @@ def _area(within: str, domains: tuple[str, ...]) -> _Area:
 
 
 class _Everywhere:
+    """All of the web."""
+
     def add(self, seed: str) -> None:
         pass
 
@@ -88,7 +90,8 @@ class _Everywhere:
 
 
 class _Hosts:
-    """Hosts that agree with a seed's in what `measure` makes of a host key."""
+    """The hosts of the seeds: all that `measure` maps to the same as the host of a
+    seed."""
 
     def __init__(self, domains: tuple[str, ...], measure: Callable[[str], str]) -> None:
         self._domains = domains
@@ -114,8 +117,8 @@ class _Hosts:
 
 
 class _Paths:
-    """The seeds' folders and what lies below them, or just the seeds (`whole`), scheme
-    aside."""
+    """The folders of the seeds and what is below them, or the seeds only (`whole`);
+    the scheme does not matter."""
 
     def __init__(self, domains: tuple[str, ...], whole: bool) -> None:
         self._domains = domains
@@ -148,6 +151,6 @@ def _domain(entry: str) -> str:
     url = canonical(f"http://{entry.removeprefix('*').removeprefix('.')}/")
     if url is None or url.count("/") != 3:
         raise UsageError(
-            f"scope.domains: {entry!r} is no domain; write it as example.com"
+            f"scope.domains: {entry!r} is not a valid domain; write it as example.com"
         )
     return "." + hostname(host_key(url))

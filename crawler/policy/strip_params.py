@@ -1,5 +1,5 @@
-"""Query parameters that are taken off addresses before anybody looks at them. No
-I/O."""
+"""Query parameters that are stripped from links before anything else looks at them. The
+option `scope.strip_params` decides. No I/O."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ _NAME = re.compile(r"[^\s=&#?*]+\*?").fullmatch
 
 class ParamStripper:
     """Strips the parameters with these names; `utm_*` stands for all that begin with
-    `utm_`."""
+    `utm_`.
+
+    Raises UsageError for an invalid name.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         patterns = []
         for name in names:
             if not _NAME(name):
                 raise UsageError(
-                    f"scope.strip_params: {name!r} is no name of a parameter; write utm_source, "
-                    "or utm_* for all that begin so"
+                    f"scope.strip_params: {name!r} is not a valid parameter name;"
+                    " write utm_source, or utm_* for all that begin so"
                 )
             stem = re.escape(name.removesuffix("*"))
             patterns.append(f"{stem}[^=&]*" if name.endswith("*") else stem)

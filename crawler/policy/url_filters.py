@@ -1,17 +1,17 @@
 """The check of the user's URL filters: the option `scope.rules` decides.
 
-It is a list of `+PATTERN` and `-PATTERN`, of which the last that matches a URL decides.
-Filters narrow the scope; none lets in what `scope.within` keeps out. Where none matches,
-the first tells what the list is for: a list that begins with `+` names what is wanted,
-and other pages are refused. Seeds, images and sitemaps are refused only by a `-` that
-matches them: someone who asks for `+/docs/` still wants to start at the front page, and
-wants the images in those pages wherever they are stored.
+It is a list of `+PATTERN` and `-PATTERN`, and the last that matches a URL decides.
+Filters narrow the scope; none lets in what `scope.within` keeps out. Where none
+matches, the first tells what the list is for: a list that begins with `+` names what is
+wanted, and other pages are refused. Seeds, images and sitemaps are refused only by a
+`-` that matches them: a user who asks for `+/docs/` still wants to start at the front
+page, and wants the images in those pages wherever they are stored.
 
-The patterns are the user's, the URLs are a stranger's. A backtracking matcher can be
-made to run for years by a URL written for it. So the patterns are compiled by RE2, which
-takes time linear in the URL's length and matches all patterns in one pass. It has no
-lookaround and no backreferences; a second filter with the other sign does what a
-lookahead would.
+The patterns are the user's, but the URLs come from the sites. A backtracking matcher
+can be made to run for years by a URL written for it. So the patterns are compiled by
+RE2, which takes time linear in the URL's length and matches all patterns in one pass.
+It has no lookaround and no backreferences; a second filter with the other sign does
+what a lookahead would.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ MAX_VARIANTS = 8192
 VARIANT_WEIGHT = 5
 """What one takes in memory, in checksums."""
 SavedVariant = tuple[int, int, int | None]
-"""`url_id` of the URL in lower case, and of the first spelling; how that page looked."""
+"""`url_id` of the URL in lower case and of the first spelling; how that page looked."""
 NAME = "another case of letters"
 
 

@@ -16,8 +16,8 @@ from crawler.policy.traps.scores import Cut, Scores
 from crawler.policy.traps.unit import Unit
 
 MAX_WEIGHT = 2**20
-"""Scores of all hosts in memory, in checksums of some 64 bytes. Beyond it the hosts that
-were left alone for longest go to the store, and come back when they are needed."""
+"""Scores of all hosts in memory, in checksums of some 64 bytes. Beyond it the hosts
+that were left alone for longest go to the store, and come back when they are needed."""
 
 _cuts_of = msgspec.msgpack.Decoder(dict[str, Cut]).decode
 

@@ -36,8 +36,8 @@ def _element(name: str) -> bytes:
     return rf"|{name}\b[^<]*+(?:<(?!/{name})[^<]*+)*+".encode()
 
 
-# All of it is possessive, and consumes an element whether it is closed or not: linear in
-# the text.
+# All of it is possessive, and consumes an element whether it is closed or not: the time
+# is linear in the text.
 _HIDDEN = re.compile(
     rb"<(?:!--[^-]*+(?:-(?!->)[^-]*+)*+(?:-->)?"
     + b"".join(map(_element, ("script", "style", "template")))

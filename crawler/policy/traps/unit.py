@@ -48,8 +48,8 @@ class Unit:
     """What URLs that are counted together have earned."""
 
     __slots__ = (
-        "countdown", "credit", "cuts", "entry", "fetched", "gain", "key", "level", "limit",
-        "max_streak", "name", "streak", "under_way",
+        "countdown", "credit", "cuts", "entry", "fetched", "gain", "key", "level",
+        "limit", "max_streak", "name", "streak", "under_way",
     )  # fmt: skip
 
     def __init__(self, role: Role, depth: int) -> None:
@@ -113,8 +113,8 @@ class Unit:
 
 Suspicion = Literal["", "self_linking", "alternate_view", "case_variant", "new_name"]
 """Why a page may bring nothing new: its units link to themselves with it, it is an
-alternate view of the page that links to it, it was read in another spelling, or it opens
-a new name at the top."""
+alternate view of the page that links to it, it was read in another spelling, or it
+opens a new name at the top."""
 
 
 def self_linking(

@@ -173,8 +173,8 @@ def test_a_list_of_wants_spares_seeds_and_images() -> None:
         ({"rules": ("docs",)}, r"scope.rules\[0\]: 'docs' must be \+"),
         ({"rules": ("-",)}, "must be"),
         ({"rules": ("",)}, "must be"),
-        ({"domains": ("a b",)}, "scope.domains: 'a b' is no domain"),
-        ({"domains": ("http://a/",)}, "is no domain"),
+        ({"domains": ("a b",)}, "scope.domains: 'a b' is not a valid domain"),
+        ({"domains": ("http://a/",)}, "is not a valid domain"),
     ],
 )
 def test_refused_configuration(config: dict[str, Any], says: str) -> None:

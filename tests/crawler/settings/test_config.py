@@ -206,7 +206,7 @@ MISTAKES = [
         "scope.rules = ['/x']",
         "'/x' must be + (take) or - (leave) followed by a pattern",
     ),
-    ("scope.domains = ['a b']", "'a b' is no domain; write it as example.com"),
+    ("scope.domains = ['a b']", "'a b' is not a valid domain; write it as example.com"),
     ("http.allow_net = ['10/8/8']", "'10/8/8' is not a valid network"),
     ("http.resolve = ['a:443']", "'a:443' is not HOST:PORT:ADDR"),
     ("http.resolve = ['a:443:1.2.3.4,b']", "'a:443:1.2.3.4,b' is not HOST:PORT:ADDR"),
