@@ -1,5 +1,4 @@
-"""The documents say nothing that is not so: commands, options and files named in them
-exist."""
+"""The commands, options and files that the documents name exist."""
 
 from __future__ import annotations
 
@@ -20,8 +19,7 @@ DOCUMENTS = sorted(
 
 
 def command_lines(text: str) -> Iterator[list[str]]:
-    """The words of each call of the program in the text's code, shell operators left
-    out."""
+    """The words of each call of the program in a text's code, up to an operator."""
     for code in re.findall(r"```\w*\n(.*?)```|`(orbweb [^`]+)`", text, re.DOTALL):
         for line in "".join(code).replace("\\\n", " ").splitlines():
             found = re.search(
@@ -44,9 +42,8 @@ def until_operator(words: Iterator[str]) -> list[str]:
 
 
 def mistakes(words: list[str]) -> Iterator[str]:
-    """What is wrong with a call of the program, going by its own tables."""
-    # With its settings: click keeps the help option that it makes for the first
-    # context.
+    """The unknown commands and options of a call of the program."""
+    # click keeps the help option that it makes for the first context.
     context = click.Context(orbweb, info_name="orbweb", **orbweb.context_settings)
     command: click.Command | None = orbweb
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
@@ -98,7 +95,8 @@ def test_every_command_is_in_the_readme() -> None:
 def test_these_tests_can_fail() -> None:
     text = (
         "Run `orbweb staus DIR`.\n```sh\n$ orbweb schema --form md | head # --no\n"
-        "orbweb config chek\norbweb schema -fmd > x --bad\nfoo | python cli.py -V\n```\n"
+        "orbweb config chek\norbweb schema -fmd > x --bad\n"
+        "foo | python cli.py -V\n```\n"
     )
     calls = list(command_lines(text))
     assert [len(call) for call in calls] == [2, 3, 2, 2, 1]

@@ -21,7 +21,7 @@ class Interruptible(Protocol):
 
 @contextmanager
 def interruptible(crawls: Sequence[Interruptible]) -> Iterator[None]:
-    """Inside the `with`, a signal interrupts all of `crawls`, also those added later."""
+    """In the `with`, a signal interrupts all of `crawls`, also those added later."""
 
     def arrived(signum: int) -> None:
         for crawl in crawls:

@@ -84,6 +84,7 @@ code_option = click.option(
     help="Only this error_code, skip reason, or new, changed, unchanged; repeatable",
 )  # fmt: skip
 state_option = click.option(
-    "--state", "states", type=WordList(tuple(s for s in STATES if s != "leased")), multiple=True,
+    "--state", "states", multiple=True,
+    type=WordList(tuple(state for state in STATES if state != "leased")),
     help="Only queued, page, file, image, redirect, error, skip; repeatable",
 )  # fmt: skip

@@ -36,7 +36,7 @@ LIBRARIES = {
 """Modules with the names of their packages."""
 MIN_DISK_SPACE = 2**30
 MIN_TIME = 1_760_000_000
-"""The earliest time that a correct clock can show (October 2025) [s since the epoch]."""
+"""The earliest time of a correct clock: October 2025 [s since the epoch]."""
 SPARE_DESCRIPTORS = 64
 """For the state, the output, images and DNS queries."""
 

@@ -25,14 +25,14 @@ from crawler.model.url import canonical, parse_seed
 @click.argument("folder", default=".", metavar="[DIR]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object")
 @click.option(
-    "--ask-robots",
+    "--fetch-robots",
     is_flag=True,
     help="Fetch robots.txt now, instead of using the stored one",
 )
-def command(url: str, folder: str, as_json: bool, ask_robots: bool) -> None:
+def command(url: str, folder: str, as_json: bool, fetch_robots: bool) -> None:
     """Show why URL was or was not crawled by the crawl in DIR (default: here).
 
-    Nothing is fetched unless --ask-robots is given.
+    Nothing is fetched unless --fetch-robots is given.
     """
     from crawler.inspect.explain import explain
 
@@ -44,8 +44,8 @@ def command(url: str, folder: str, as_json: bool, ask_robots: bool) -> None:
     now = time.time()
     with open_state(Path(folder)) as (state, config):
         found = explain(state, config, target, now)
-    if ask_robots:
-        found = msgspec.structs.replace(found, robots=_asked(config, target))
+    if fetch_robots:
+        found = msgspec.structs.replace(found, robots=_fetch_verdict(config, target))
     if as_json:
         click.echo(msgspec.json.encode(found))
     else:
@@ -53,7 +53,7 @@ def command(url: str, folder: str, as_json: bool, ask_robots: bool) -> None:
             click.echo(printable(line))
 
 
-def _asked(config: Any, url: str) -> Verdict:
+def _fetch_verdict(config: Any, url: str) -> Verdict:
     from crawler.engine.builder import ask_robots
 
     (answer,) = ask_robots(config, [url])
@@ -115,10 +115,8 @@ def _of_the_host(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
             f"next request allowed at {_moment(found.next_allowed_at, now)}",
         )
     if host.parked:
-        yield (
-            "parked",
-            f"after {host.throttle.failures} failures in a row, {host.throttle.failure_code}",
-        )
+        failures = f"{host.throttle.failures} failures in a row"
+        yield "parked", f"after {failures}, {host.throttle.failure_code}"
     if host.throttle.crawl_delay:
         yield "delay", f"Crawl-delay {show_seconds(host.throttle.crawl_delay)}"
     if host.throttle.slowdown:

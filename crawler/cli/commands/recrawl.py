@@ -17,9 +17,9 @@ def command(folder: str, **params: Any) -> int:
     """Crawl all URLs of the crawl in DIR (default: here) again, and new ones.
 
     Requests are conditional where the server gave an ETag or Last-Modified, so that
-    unchanged content is not sent again. New records are appended, and each says whether
-    it is new, changed or unchanged. To change settings, use orbweb crawl -N with options
-    and URLs as for a new crawl.
+    unchanged content is not sent again. New records are appended; each says whether
+    it is new, changed or unchanged. To change settings, use orbweb crawl -N with
+    options and URLs as for a new crawl.
     """
     from crawler.cli.running import Task, run_tasks
     from crawler.workspace.folder import stored_config

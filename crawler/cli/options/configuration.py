@@ -19,7 +19,8 @@ def configuration_options() -> list[Flag]:
         Flag("--config", group=GROUP, metavar="FILE", help="TOML file of settings"),
         Flag(
             "--plugin", key="plugin", group=GROUP, metavar="MODULE:OBJECT",
-            multiple=True, help="Plug-in to use; its options go in the file; repeatable",
+            multiple=True,
+            help="Plug-in to use; its options go in the file; repeatable",
         ),
         Flag(
             "-s", "--set", "assignments", group=GROUP, metavar="KEY=VALUE",

@@ -71,7 +71,7 @@ def _credentials() -> list[Flag]:
     return [
         Flag(
             "-u", "--user", group=GROUP, metavar="USER[:PASS]", convert=_user,
-            help="Credentials for the origins of the seeds (Basic, Digest); or env:NAME",
+            help="Basic or Digest credentials for the seeds' origins; or env:NAME",
         ),
         Flag(
             "--netrc", key="http.netrc", const="~/.netrc", group=GROUP,

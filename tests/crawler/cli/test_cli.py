@@ -1,5 +1,4 @@
-"""The command line without a network: parsing, help, configuration, schema,
-mistakes."""
+"""The command line without a network: parsing, help, configuration, schema, errors."""
 
 from __future__ import annotations
 
@@ -40,7 +39,7 @@ def orbweb(
 
 
 def values(orbweb, *arguments: str) -> dict[str, str]:  # type: ignore[no-untyped-def]
-    """The effective configuration as `config show` tells it."""
+    """The effective configuration, as `config show` prints it."""
     result = orbweb("config", "show", *arguments)
     assert result.code == 0, result.err
     rows = (
@@ -49,7 +48,7 @@ def values(orbweb, *arguments: str) -> dict[str, str]:  # type: ignore[no-untype
     return {name: value.strip() for name, _, value in rows if value}
 
 
-# ------------------------------------------------------------------ the front door
+# ------------------------------------------------------------------ the program
 
 
 def test_help_and_version(orbweb) -> None:  # type: ignore[no-untyped-def]
@@ -60,7 +59,7 @@ def test_help_and_version(orbweb) -> None:  # type: ignore[no-untyped-def]
     assert orbweb("-V").out.startswith("orbweb ")
 
 
-def test_every_command_explains_itself(orbweb) -> None:  # type: ignore[no-untyped-def]
+def test_every_command_has_help(orbweb) -> None:  # type: ignore[no-untyped-def]
     for name in COMMANDS:
         result = orbweb(name, "--help")
         assert result.code == 0
@@ -68,11 +67,11 @@ def test_every_command_explains_itself(orbweb) -> None:  # type: ignore[no-untyp
 
 
 def test_help_loads_no_machinery() -> None:
-    """Startup stays fast because what is heavy is not imported for it."""
+    """Start-up stays fast because heavy modules are not imported for it."""
     script = (
         "import sys; from crawler.cli import run; run(['--help']);"
-        "print(sorted({'rich', 'lxml', 'hub.hub', 'ada_url', 'msgspec'} & sys.modules.keys()),"
-        " file=sys.stderr)"
+        "heavy = {'rich', 'lxml', 'hub.hub', 'ada_url', 'msgspec'};"
+        "print(sorted(heavy & sys.modules.keys()), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -85,12 +84,13 @@ def test_help_loads_no_machinery() -> None:
 
 
 def test_a_crawl_loads_only_what_it_meets() -> None:
-    """Plain http, no rules, no XML, no terminal: half of a crawl's start was
-    imports."""
+    """A crawl over plain http, without rules, XML and terminal: imports took half."""
     script = (
-        "import sys; from crawler.cli import running; from crawler.cli.commands import crawl;"
-        "print(sorted({'rich', 'lxml', 'ssl', 'logging', 'email', 'dns', 're2', 'publicsuffixlist',"
-        " 'backports.zstd', 'dataclasses', 'asyncio'} & sys.modules.keys()))"
+        "import sys; from crawler.cli import running;"
+        "from crawler.cli.commands import crawl;"
+        "heavy = {'rich', 'lxml', 'ssl', 'logging', 'email', 'dns', 're2',"
+        " 'publicsuffixlist', 'backports.zstd', 'dataclasses', 'asyncio'};"
+        "print(sorted(heavy & sys.modules.keys()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -138,8 +138,9 @@ SAMPLES = {
     "http.dns_servers": "127.0.0.1",
     "scope.within": "any", "robots.nofollow": "link",
     "images.name": "{sha256}.{ext}", "records.include": "links,images",
-    "records.record": "skips", "scope.domains": "a.test,b.test", "retry.statuses": "429,5xx",
-    "fail_on": "5%", "http.resolve": "a.test:443:127.0.0.1", "http.allow_net": "127.0.0.0/8",
+    "records.record": "skips", "scope.domains": "a.test,b.test",
+    "retry.statuses": "429,5xx", "fail_on": "5%",
+    "http.resolve": "a.test:443:127.0.0.1", "http.allow_net": "127.0.0.0/8",
     "limits.max_bytes": "5M", "http.max_body": "1M",
     "plugin": "tests.helpers.plugins:FirstHeading",
 }  # fmt: skip
@@ -165,7 +166,8 @@ def test_options_that_are_more_than_a_value(orbweb) -> None:  # type: ignore[no-
     Path("seeds.txt").write_text("# mine\na.test\n\nhttps://b.test/x\n")
     found = values(
         orbweb, "c.test", "-i", "seeds.txt", "-H", "X-A: 1", "-H", "Cookie: a=b",
-        "--min-image", "200x100", "--exclude", "x", "--include=glob:*.html", "--exclude", "y",
+        "--min-image", "200x100",
+        "--exclude", "x", "--include=glob:*.html", "--exclude", "y",
         "-s", "http.max_header=1M", "-w", "0.5-2m", "--referer", "https://d.test/",
     )  # fmt: skip
     assert json.loads(found["seeds"]) == [
@@ -212,7 +214,7 @@ def test_a_rate_is_a_wait(orbweb, rate: str, wait: str) -> None:  # type: ignore
         (["--config", "jobs.toml", "a.test"], "list their URLs in the file"),
     ],
 )
-def test_mistakes_are_told(orbweb, arguments: list[str], message: str) -> None:  # type: ignore[no-untyped-def]
+def test_errors_are_reported(orbweb, arguments: list[str], message: str) -> None:  # type: ignore[no-untyped-def]
     Path("empty.txt").write_text("\n# nothing\n")
     Path("latin.toml").write_bytes(b'name = "\xe4"')
     Path("jobs.toml").write_text('[[job]]\nname = "a"\n[[job]]\nname = "b"\n')
@@ -271,10 +273,11 @@ def test_schema_in_every_form(orbweb) -> None:  # type: ignore[no-untyped-def]
     assert orbweb("schema", "-f", "xml").code == 2
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     done = subprocess.run(
         f"{sys.executable} cli.py schema -f duckdb | head -1; echo ${{PIPESTATUS[0]}}",
-        shell=True, executable="/bin/bash", cwd=ROOT, capture_output=True, text=True, timeout=300,
+        shell=True, executable="/bin/bash", cwd=ROOT, capture_output=True, text=True,
+        timeout=300,
     )  # fmt: skip
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == "0"

@@ -1,5 +1,4 @@
-"""The commands as a person runs them: a process, a terminal's worth of text, an exit
-code.
+"""The commands as a user runs them: a process, its output, an exit code.
 
 The server is the demo's: blocking sockets in a thread of this process.
 """
@@ -104,7 +103,7 @@ def test_a_crawl_leaves_records_images_and_one_line_of_result(
             assert (tmp_path / "out" / row["path"]).is_file()
 
 
-def test_verbose_says_what_becomes_of_each_url(orbweb: Run, server: DemoServer) -> None:
+def test_verbose_logs_each_record(orbweb: Run, server: DemoServer) -> None:
     done = orbweb(
         server.url, *QUICK, "-d", "out", "--no-images", "--record", "skips", "-v"
     )
@@ -113,7 +112,8 @@ def test_verbose_says_what_becomes_of_each_url(orbweb: Run, server: DemoServer) 
         "page 200 {} kB",
         "redirect 301 {}" + f" ms {server.url}visit -> {server.url}visit.html",
         f"error status_4xx {server.url}lost.html 404 Not Found",
-        f"skip robots {server.url}storeroom/index.html robots.txt:2 Disallow: /storeroom/",
+        f"skip robots {server.url}storeroom/index.html "
+        "robots.txt:2 Disallow: /storeroom/",
     ):
         head, _, tail = start.partition("{}")
         assert any(line.startswith(head) and line.endswith(tail) for line in lines), (
@@ -159,9 +159,7 @@ def test_a_log_in_a_file(orbweb: Run, server: DemoServer, tmp_path: Path) -> Non
     assert not (tmp_path / "c").exists()
 
 
-def test_all_that_is_said_as_json(
-    orbweb: Run, server: DemoServer, tmp_path: Path
-) -> None:
+def test_the_log_as_json(orbweb: Run, server: DemoServer, tmp_path: Path) -> None:
     done = orbweb(server.url, *QUICK, "-d", "out", "-v", "--log-format", "json")
     events = [json.loads(line) for line in done.stderr.splitlines()]
     assert Counter(event["event"] for event in events) >= Counter(
@@ -185,8 +183,8 @@ def test_a_crawl_is_crawled_again(
         done = orbweb(*words)
         assert done.returncode == 0, done.stderr
         assert re.search(r"\(0 new, 0 changed, \d\d unchanged\)", last_line(done))
-        told = orbweb("status", "out").stdout
-        assert re.search(r"\n  since    unchanged \d\d\n", told)
+        shown = orbweb("status", "out").stdout
+        assert re.search(r"\n  since    unchanged \d\d\n", shown)
     rows = [
         row
         for row in records(tmp_path / "out" / "records.jsonl")
@@ -245,14 +243,14 @@ def test_a_folder_that_holds_a_crawl_is_not_overwritten(
     assert orbweb(*options, "--fresh").returncode == 0
 
 
-def test_a_limit_is_a_good_end_and_resume_goes_on(
+def test_a_limit_is_a_success_and_resume_continues(
     orbweb: Run, server: DemoServer, tmp_path: Path
 ) -> None:
     done = orbweb(server.url, *QUICK, "-d", "out", "-n", "3", "--no-images")
     assert done.returncode == 0
     assert last_line(done).startswith("Stopped at the page limit: 3 pages")
-    told = json.loads(orbweb("status", "out", "--json").stdout)
-    assert (told["state"], told["counts"]["page"]) == ("stopped", 3)
+    shown = json.loads(orbweb("status", "out", "--json").stdout)
+    assert (shown["state"], shown["counts"]["page"]) == ("stopped", 3)
     assert orbweb("resume", "out", "-q").returncode == 0
     rows = records(tmp_path / "out" / "records.jsonl")
     assert max(Counter(row["url"] for row in rows if row.get("url")).values()) == 1
@@ -300,7 +298,7 @@ def test_bad_input(
     assert not (tmp_path / "new").exists()
 
 
-def test_https_is_assumed_and_said(orbweb: Run) -> None:
+def test_https_is_assumed_with_a_note(orbweb: Run) -> None:
     done = orbweb("127.0.0.1:9", "-t", "1")
     assert done.stderr.startswith(
         "orbweb: 127.0.0.1:9: no scheme given, https assumed\n"
@@ -336,15 +334,15 @@ def test_one_signal_stops_and_keeps_all(
 ) -> None:
     with crawling(server, tmp_path / "out") as process:
         process.send_signal(number)
-        _, told = process.communicate(timeout=300)
+        _, shown = process.communicate(timeout=300)
     assert process.returncode == 75
-    assert told.splitlines()[-1].startswith("Stopped, nothing is lost: ")
-    assert told.splitlines()[-1].endswith(f"Next: orbweb resume {tmp_path / 'out'}")
+    assert shown.splitlines()[-1].startswith("Stopped, nothing is lost: ")
+    assert shown.splitlines()[-1].endswith(f"Next: orbweb resume {tmp_path / 'out'}")
     rows = records(tmp_path / "out" / "records.jsonl")
     assert rows[-1]["finish_reason"] == "signal"
 
 
-def test_a_signal_before_the_first_request_is_heeded(
+def test_a_signal_before_the_first_request_stops_the_crawl(
     orbweb: Run, server: DemoServer, tmp_path: Path
 ) -> None:
     """The state is open and nothing has begun: the crawl still stops as usual."""
@@ -400,14 +398,12 @@ def test_a_second_signal_does_not_wait(
     assert slow in {row.get("url") for row in records(stream)}
 
 
-def test_a_reader_that_goes_away_ends_the_crawl(
-    server: DemoServer, tmp_path: Path
-) -> None:
+def test_a_closed_pipe_ends_the_crawl(server: DemoServer, tmp_path: Path) -> None:
     crawl = f"{PROGRAM[0]} {PROGRAM[1]} {server.url} --wait 0 -d out -o -"
     line = f"{crawl} | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(
-        line, shell=True, executable="/bin/bash", cwd=tmp_path, capture_output=True, text=True,
-        timeout=300,
+        line, shell=True, executable="/bin/bash", cwd=tmp_path, capture_output=True,
+        text=True, timeout=300,
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "75"
     assert "Traceback" not in done.stderr
@@ -419,7 +415,8 @@ def test_a_reader_that_goes_away_ends_the_crawl(
 @pytest.mark.parametrize("how", ["in_order", "side_by_side"])
 def test_jobs(orbweb: Run, server: DemoServer, tmp_path: Path, how: str) -> None:
     (tmp_path / "batch.toml").write_text(
-        f'jobs = "{how}"\nseeds = ["{server.url}"]\npoliteness.wait = 0\nlimits.max_pages = 2\n'
+        f'jobs = "{how}"\nseeds = ["{server.url}"]\n'
+        "politeness.wait = 0\nlimits.max_pages = 2\n"
         '[[job]]\nname = "one"\nimages.fetch = false\n'
         '[[job]]\nname = "two"\nrecords.include = ["links"]\n'
         '[[job]]\nname = "three"\nseeds = ["http://127.0.0.1:9/"]\nretry.tries = 1\n'
@@ -535,11 +532,10 @@ def without(
 
 
 @pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_closed_descriptor_is_no_file_of_ours(
+def test_a_closed_descriptor_is_not_reused_for_a_file(
     server: DemoServer, tmp_path: Path, redirection: str
 ) -> None:
-    """Its number must not go to the state or the records, for what is then said would
-    be there."""
+    """If the state or the records got its number, messages would be written there."""
     done = without(
         redirection, tmp_path, "crawl", server.url, *QUICK, "-d", "out", "-v"
     )
@@ -551,7 +547,7 @@ def test_a_closed_descriptor_is_no_file_of_ours(
 
 
 @pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
-def test_an_answer_that_can_not_be_written_is_an_error(
+def test_output_that_cannot_be_written_is_an_error(
     tmp_path: Path, redirection: str
 ) -> None:
     done = without(redirection, tmp_path, "schema")

@@ -29,8 +29,8 @@ def test_a_machine_that_passes_these_tests_is_ready(
         "SSL_CERT_FILE", str(ca_file)
     )  # a system without authorities may pass
     assert run(["doctor", str(tmp_path)]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in told if not line.startswith(" ")].count(
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in shown if not line.startswith(" ")].count(
         "error"
     ) == 0
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Every exit code of the README, provoked by the program as a person runs it."""
+"""Every exit code of the README, caused by running the program as a user does."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Session:
             capture_output=True,
             timeout=300,
         )
-        self.told = done.stderr.decode()
+        self.stderr = done.stderr.decode()
         return done.returncode
 
     def crawl(self, path: str, *words: str) -> int:
@@ -80,7 +80,7 @@ class Session:
         )
 
     def signalled(self, first: int, second: int | None = None) -> int:
-        """A crawl that gets these signals while it waits for an answer."""
+        """A crawl that gets these signals while it waits for a response."""
         self.site.forget()
         grace = "1" if second is None else "20"
         command = [
@@ -101,11 +101,11 @@ class Session:
             until(lambda: any(hit.target == "/slow" for hit in self.site.log))
             process.send_signal(first)
             if second is not None:
-                for line in process.stderr:  # the first one was heeded
+                for line in process.stderr:  # the first signal has arrived
                     if line.startswith(b"orbweb: stopping"):
                         process.send_signal(second)
                         break
-            self.told = process.communicate(timeout=300)[1].decode()
+            self.stderr = process.communicate(timeout=300)[1].decode()
         return process.returncode
 
 
@@ -124,8 +124,8 @@ def internal_error(run: Session) -> int:
         "main(broken)\n"
     )
     code = run(program=[sys.executable, "-c", program])
-    assert run.told.startswith("Traceback")
-    assert run.told.splitlines()[-1] == (
+    assert run.stderr.startswith("Traceback")
+    assert run.stderr.splitlines()[-1] == (
         "orbweb: internal error: RuntimeError: broken on purpose"
     )
     return code
@@ -142,7 +142,7 @@ def a_damaged_state(run: Session) -> int:
     return run("resume", "out", "-q")
 
 
-PROVOKED: dict[int, list[Callable[[Session], int]]] = {
+CAUSES: dict[int, list[Callable[[Session], int]]] = {
     0: [
         lambda run: run.crawl("/", "--exclude", "slow"),
         lambda run: run.crawl("/", "-n", "1"),
@@ -179,7 +179,7 @@ PROVOKED: dict[int, list[Callable[[Session], int]]] = {
     ("code", "way"),
     [
         pytest.param(code, way, id=f"{code}-{number}")
-        for code, ways in PROVOKED.items()
+        for code, ways in CAUSES.items()
         for number, way in enumerate(ways)
     ],
 )
@@ -187,10 +187,10 @@ def test_each_code_is_what_it_says(
     site: Site, running_tls_site: Site, tmp_path: Path, code: int, way: Any
 ) -> None:
     run = Session(site, running_tls_site, tmp_path)
-    assert way(run) == code, run.told
+    assert way(run) == code, run.stderr
 
 
 def test_these_are_all_there_are() -> None:
     assert CODES is not None
     numbers = re.findall(r"(?<![\w.])(\d+)(?=[ ,])", CODES[1])
-    assert sorted(map(int, numbers)) == sorted(PROVOKED)
+    assert sorted(map(int, numbers)) == sorted(CAUSES)

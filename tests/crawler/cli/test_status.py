@@ -1,5 +1,4 @@
-"""`orbweb status`: a crawl's folder told in words and in JSON, at every stage of its
-life."""
+"""`orbweb status`: a crawl's folder as text and as JSON, in every state of a crawl."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ def stamp(moment: float) -> str:
 
 
 def records(path: Path, moments: list[float]) -> None:
-    """A stream with a page at each moment, whose last line is cut."""
+    """A stream with a page at each time, and a last line that is cut."""
     lines = [
         msgspec.json.encode(
             PageRecord(url="u", url_id="0", host="h", status=200, ts=stamp(moment))
@@ -43,8 +42,7 @@ def records(path: Path, moments: list[float]) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path):  # type: ignore[no-untyped-def]
-    """A running crawl with one page done, one failed, one to be tried again, one
-    waiting."""
+    """A running crawl with one page done, one failed, one to retry and one queued."""
     with_crawl = SqliteStore(tmp_path / "state")
     with_crawl.set_run(Run(ULID, to_json(Config(dir=str(tmp_path))).decode(), 3))
     with_crawl.add([found(name) for name in "1234"] + [found("5", skip=FAR)], 0.0)
@@ -87,14 +85,14 @@ def test_a_stopped_crawl_names_the_way_on(
 
 def test_json_for_programs(store: SqliteStore, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     assert run(["status", "--json", str(tmp_path)]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["state"] == "running"
-    assert told["counts"]["queued"] == 2
-    assert told["errors_by_code"] == {"reset": 1}
-    assert told["skips_by_reason"] == {"depth": 1}
-    assert told["run_id"] == ULID
-    assert told["began_at"].startswith("2024-05-")
-    assert told["hosts_waiting"][0]["name"] == "a.example"
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["state"] == "running"
+    assert shown["counts"]["queued"] == 2
+    assert shown["errors_by_code"] == {"reset": 1}
+    assert shown["skips_by_reason"] == {"depth": 1}
+    assert shown["run_id"] == ULID
+    assert shown["began_at"].startswith("2024-05-")
+    assert shown["hosts_waiting"][0]["name"] == "a.example"
 
 
 def test_a_finished_crawl(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]

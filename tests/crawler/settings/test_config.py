@@ -1,4 +1,4 @@
-"""Configuration: where values come from, who wins, and what a mistake is told."""
+"""Configuration: the sources of values, their precedence, and error messages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def only(text: str, environ: dict[str, str] | None = None, *assignments: str) ->
     return job.config
 
 
-def complaint(text: str) -> str:
+def error_of(text: str) -> str:
     with pytest.raises(UsageError) as caught:
         plan(text)
     return str(caught.value)
@@ -49,7 +49,7 @@ def complaint(text: str) -> str:
 # ------------------------------------------------------------------ the example
 
 
-def test_the_example_file_is_the_one_we_print() -> None:
+def test_the_example_file_is_the_printed_one() -> None:
     assert (ROOT / "config.example.toml").read_text(encoding="utf-8") == example_toml()
 
 
@@ -94,7 +94,7 @@ def test_the_json_schema_accepts_the_example_and_refuses_mistakes() -> None:
         assert list(validator.iter_errors(wrong))
 
 
-# ------------------------------------------------------------------ who wins
+# ------------------------------------------------------------------ precedence
 
 
 def test_order_of_values() -> None:
@@ -157,9 +157,9 @@ def test_nothing_given_is_the_default() -> None:
     assert load(None, {}, []).jobs[0].config == Config()
 
 
-# ------------------------------------------------------------------ mistakes
+# ------------------------------------------------------------------ errors
 
-MISTAKES = [
+ERRORS = [
     (
         "concurency = 3",
         "crawl.toml:1: there is no concurency; did you mean 'concurrency'?",
@@ -231,19 +231,19 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "message"), MISTAKES)
-def test_a_mistake_is_told_with_its_place(text: str, message: str) -> None:
-    assert message in complaint(text)
+@pytest.mark.parametrize(("text", "message"), ERRORS)
+def test_an_error_names_its_place(text: str, message: str) -> None:
+    assert message in error_of(text)
 
 
-def test_all_mistakes_are_told_at_once() -> None:
-    lines = complaint(
+def test_all_errors_are_reported_at_once() -> None:
+    lines = error_of(
         "x = 1\n\n[http]\ntimeout = 'x'\n[[job]]\nscope.depth = -1"
     ).splitlines()
     assert [line.split(":")[1] for line in lines] == ["1", "4", "6"]
 
 
-def test_mistakes_outside_the_file() -> None:
+def test_errors_outside_the_file() -> None:
     for environ, message in (
         (
             {"CRAWL_HTTP_TIMEOUT": "soon"},
@@ -303,15 +303,16 @@ def test_the_line_of_any_statement_is_found(
     assert find_line(text, ("never",)) is None
 
 
-# ------------------------------------------------------------------ quantities and
-# texts
+# ------------------------------------------------------------------ units and text
 
 
 def test_quantities() -> None:
-    assert [parse_bytes(t) for t in ("0", "10", "1k", "50M", "1.5G", "2 MiB", "1T", "7b")] == [
+    sizes = ("0", "10", "1k", "50M", "1.5G", "2 MiB", "1T", "7b")
+    assert [parse_bytes(text) for text in sizes] == [
         0, 10, 1024, 50 * 2**20, 3 * 2**29, 2 * 2**20, 2**40, 7
     ]  # fmt: skip
-    assert [parse_seconds(t) for t in ("0", "90", ".5", "500ms", "2h30m", "1 d", "1m 1.5s")] == [
+    durations = ("0", "90", ".5", "500ms", "2h30m", "1 d", "1m 1.5s")
+    assert [parse_seconds(text) for text in durations] == [
         0, 90, 0.5, 0.5, 9000, 86400, 61.5
     ]  # fmt: skip
     for wrong in ("", "-1", "x", "1e9", "5 apples", "9" * 100, "1h-1m"):
@@ -363,7 +364,7 @@ def test_seeds() -> None:
     assert read_seeds("\ufeffa.test\r\n\n# no\n  b.test\n") == ["a.test", "b.test"]
 
 
-def test_seeds_are_made_whole_once_and_the_user_is_told() -> None:
+def test_seeds_are_completed_once_with_a_note() -> None:
     made = plan('seeds = ["a.test", "https://b.test", "a.test"]')
     assert made.jobs[0].config.seeds == ("https://a.test/", "https://b.test/")
     assert made.jobs[0].config.dir == "a.test"
@@ -378,7 +379,8 @@ def test_secrets_are_named_in_the_state_and_revealed_for_the_client(
 ) -> None:
     (tmp_path / "key").write_text("s3cret\n")
     config = only(
-        f'http.headers = {{ Authorization = "env:TOKEN", X-Api-Key = "file:{tmp_path}/key" }}'
+        'http.headers = { Authorization = "env:TOKEN", '
+        f'X-Api-Key = "file:{tmp_path}/key" }}'
     )
     assert b"s3cret" not in to_json(config)
     assert revealed(config.http, {"TOKEN": "t0ken"}).headers == {

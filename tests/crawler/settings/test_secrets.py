@@ -23,7 +23,8 @@ from tests.site.page import raw, reply
 from tests.site.server import Exchange, Site
 
 PASSWORD, OURS, KEY, MINE, FILED, THEIRS = (
-    "s3cr3t-password", "s3cr3t-cookie", "s3cr3t-key", "s3cr3t-mine", "s3cr3t-filed", "s3cr3t-theirs"
+    "s3cr3t-password", "s3cr3t-cookie", "s3cr3t-key", "s3cr3t-mine", "s3cr3t-filed",
+    "s3cr3t-theirs",
 )  # fmt: skip
 BASIC = "dXNlcjpzM2NyM3QtcGFzc3dvcmQ="  # user:s3cr3t-password
 SECRETS = (PASSWORD, OURS, KEY, MINE, FILED, THEIRS, BASIC)
@@ -34,7 +35,7 @@ class Run(NamedTuple):
     other_host: Site
     other_port: Site
     folder: Path
-    said: str
+    stderr: str
 
 
 def stranger() -> dict[str, Any]:
@@ -95,9 +96,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     done = subprocess.run(
         [
             *PROGRAM, "crawl", site.base + "/", "-d", str(folder / "c"), "--span-hosts",
-            "-u", f"user:{PASSWORD}", "-H", f"Cookie: ours={OURS}", "-H", f"X-Api-Key: {KEY}",
-            "-H", "X-Mine: env:MINE", "--cookies", str(cookies), "--cookie-jar",
-            str(folder / "jar"), "--with", "headers,links,images", "--record", "skips,robots",
+            "-u", f"user:{PASSWORD}", "-H", f"Cookie: ours={OURS}",
+            "-H", f"X-Api-Key: {KEY}", "-H", "X-Mine: env:MINE",
+            "--cookies", str(cookies), "--cookie-jar", str(folder / "jar"),
+            "--with", "headers,links,images", "--record", "skips,robots",
             "-v", "-w", "0", "-t", "1", "--allow-net", "127.0.0.0/8",
         ],
         env=os.environ | {"MINE": MINE},
@@ -117,8 +119,8 @@ def sent_to(site: Site) -> str:
 
 
 def test_the_origin_itself_gets_them_all(run: Run) -> None:
-    told = sent_to(run.home)
-    assert [secret for secret in SECRETS if secret not in told] == [
+    requests = sent_to(run.home)
+    assert [secret for secret in SECRETS if secret not in requests] == [
         PASSWORD
     ]  # as Basic has it
 
@@ -139,8 +141,8 @@ def test_another_host_gets_none(run: Run) -> None:
 def test_another_port_gets_cookies_of_the_host_and_nothing_else(run: Run) -> None:
     """RFC 6265bis section 8.5: cookies do not know ports. What was given to us by hand
     does."""
-    told = sent_to(run.other_port)
-    assert [secret for secret in SECRETS if secret in told] == [FILED, THEIRS]
+    requests = sent_to(run.other_port)
+    assert [secret for secret in SECRETS if secret in requests] == [FILED, THEIRS]
     foreign = [
         hit.headers.get("cookie", "") for hit in run.other_port.hits("/picture?direct")
     ]
@@ -153,11 +155,11 @@ def test_none_is_in_a_record_or_a_log(run: Run) -> None:
     kinds = {json.loads(line)["type"] for line in records.splitlines()}
     assert kinds >= {"page", "image", "redirect", "error", "robots"}
     assert "set-cookie" in records
-    assert "> Host: " in run.said
-    assert "X-Mine: •••" in run.said
+    assert "> Host: " in run.stderr
+    assert "X-Mine: •••" in run.stderr
     for secret in SECRETS:
         assert secret not in records, secret
-        assert secret not in run.said, secret
+        assert secret not in run.stderr, secret
 
 
 def test_what_is_kept_is_for_its_owner_alone(run: Run) -> None:

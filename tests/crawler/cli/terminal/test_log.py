@@ -25,11 +25,14 @@ WHERE: dict[str, Any] = {
     "host": "a.example",
 }
 
-HEAD = b"GET /\x1b[2Jx HTTP/1.1\r\nHost: a.example\r\nAuthorization: Basic czNjcjN0\r\n\r\n"
+HEAD = (
+    b"GET /\x1b[2Jx HTTP/1.1\r\nHost: a.example\r\n"
+    b"Authorization: Basic czNjcjN0\r\n\r\n"
+)
 COOKIE = ("set-cookie", "sid=s3cr3t; Path=/")
 ANSWER = Response(
-    "http://a.example/x", 200, "O\x9bK", "1.1", (COOKIE,), b"hello", 3, Timings(7, ttfb_ms=5),
-    "192.0.2.1", False,
+    "http://a.example/x", 200, "O\x9bK", "1.1", (COOKIE,), b"hello", 3,
+    Timings(7, ttfb_ms=5), "192.0.2.1", False,
 )  # fmt: skip
 EXCHANGE = Exchange(
     "http://a.example/\x1b[2Jx",
@@ -74,7 +77,8 @@ def test_as_text(lines: list[str]) -> None:
         "new connection; 7 ms (first byte 5)",
         "> Host: a.example  Authorization: Basic •••",
         "< set-cookie: sid=•••; Path=/",
-        "* GET http://a.example/?[2Jx  failed (connect_refused, connect): a.example: refused; 7 ms",
+        "* GET http://a.example/?[2Jx  failed (connect_refused, connect): "
+        "a.example: refused; 7 ms",
         "page      200      7 ms  http://a.example/?[2Jx  5 B",
         "error     reset  http://a.example/?[2Jx  broke",
         "skip      robots  http://a.example/?[2Jx  robots.txt:2",
@@ -91,8 +95,8 @@ def test_as_json(lines: list[str]) -> None:
     events = [json.loads(line) for line in lines]
     assert {event["ts"] for event in events} == {STAMP}
     assert [(event["event"], event["level"]) for event in events] == [
-        ("message", "info"), ("exchange", "debug"), ("exchange", "debug"), ("record", "info"),
-        ("record", "info"), ("record", "info"),
+        ("message", "info"), ("exchange", "debug"), ("exchange", "debug"),
+        ("record", "info"), ("record", "info"), ("record", "info"),
     ]  # fmt: skip
     message, exchange, nobody, page, error, skip = events
     assert message["message"] == "to the user\x07"
