@@ -1,4 +1,4 @@
-"""HTTP clients for tests, and servers that send what a test tells them."""
+"""HTTP clients for tests, and servers that send fixed bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ LOOPBACK = {"127.0.0.1", "127.0.0.2", "localhost"}
 
 
 class Names:
-    """A resolver that knows what it is told, and otherwise does what it is told."""
+    """A resolver with a fixed table; records the names it was asked for.
+
+    `addresses`: by the first label of the host name.
+    """
 
     def __init__(self, **addresses: list[str]) -> None:
         self.addresses = addresses
@@ -52,7 +55,7 @@ class Make(Protocol):
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    """Makes clients, and closes them in the end."""
+    """Makes clients, and closes them after the test."""
     made = []
 
     def make(
@@ -76,8 +79,7 @@ def client(make: Make) -> Client:
 
 @contextmanager
 def server(answer: bytes | None) -> Iterator[int]:
-    """The port of a server that sends `answer` to whatever comes; None: never says a
-    word."""
+    """The port of a server that sends `answer` to any request; None: sends nothing."""
     with standard.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -92,8 +94,10 @@ def server(answer: bytes | None) -> Iterator[int]:
 
 
 def known_at(*origins: str, **rest: Any) -> SessionAuth:
-    """Somebody with the credentials user:secret at `origins`, or with those of
-    `rest`."""
+    """A SessionAuth with the credentials user:secret for `origins`.
+
+    `rest` replaces or adds arguments.
+    """
     given = {"credentials": Credentials("user", "secret"), "netrc": {}} | rest
     nonces = (f"nonce{number}" for number in count())
     return SessionAuth(

@@ -1,4 +1,4 @@
-"""What a response reader makes of bytes, in a form that tests compare."""
+"""The result of a response reader, in a form that tests can compare."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from crawler.model.errors import Failure
 
 
 class Seen(NamedTuple):
-    """All that a reader tells about a stream."""
+    """Everything that a reader reports about a stream."""
 
     status: int
     reason: str

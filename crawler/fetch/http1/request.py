@@ -16,7 +16,7 @@ from crawler.model.http import Header, Request
 from crawler.model.redact import is_secret
 
 USER_AGENT = f"orbweb/{__version__}"
-"""Names no contact: that is the user's own, in `http.user_agent`."""
+"""The default User-Agent. It has no contact: users add theirs (`http.user_agent`)."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")

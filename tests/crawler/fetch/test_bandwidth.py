@@ -1,4 +1,4 @@
-"""rate: so many bytes a second, however many receive. In virtual time."""
+"""bandwidth: bytes per second, however many receive, in virtual time."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def now() -> float:
     return hub.get_hub().loop.now()
 
 
-def test_all_who_receive_share_one_limit() -> None:
+def test_all_receivers_share_one_limit() -> None:
     with virtual_time():
-        rate = BandwidthLimiter(1000, now)
+        limiter = BandwidthLimiter(1000, now)
         began = now()
 
         def receive() -> None:
             for _ in range(10):
-                rate.acquire(100)
+                limiter.acquire(100)
 
         hub.joinall([hub.spawn(receive) for _ in range(5)])
         assert now() - began == pytest.approx(5.0)
@@ -39,11 +39,11 @@ def test_all_who_receive_share_one_limit() -> None:
 
 def test_idle_time_is_not_saved_up() -> None:
     with virtual_time():
-        rate = BandwidthLimiter(1000, now)
-        rate.acquire(1000)
+        limiter = BandwidthLimiter(1000, now)
+        limiter.acquire(1000)
         hub.sleep(60)
         began = now()
-        rate.acquire(1000)
+        limiter.acquire(1000)
         assert now() - began == pytest.approx(1.0)
 
 
@@ -55,7 +55,6 @@ def test_the_waits_are_short(limit: int, piece: int) -> None:
 
 
 # -- the client
-# ------------------------------------------------------------------------------------
 
 
 def serve(network: SimulatedNetwork) -> None:
@@ -73,7 +72,7 @@ def serve(network: SimulatedNetwork) -> None:
 
 
 def fetch_at_once(config: HttpConfig, count: int) -> tuple[list[Response], float]:
-    """The answers, and how long they took together, seconds."""
+    """The responses, and how long they took together (seconds)."""
     with simulated_network() as network:
         server = hub.spawn(serve, network)
         hub.sleep(0)
@@ -90,7 +89,7 @@ def fetch_at_once(config: HttpConfig, count: int) -> tuple[list[Response], float
             server.kill()
 
 
-def test_a_client_keeps_the_rate_over_all_its_requests() -> None:
+def test_the_limit_holds_over_all_requests_of_a_client() -> None:
     responses, took = fetch_at_once(HttpConfig(max_rate=100_000), 3)
     assert [len(response.body) for response in responses] == [SIZE] * 3
     assert took == pytest.approx(6.0, rel=0.02)
@@ -98,6 +97,6 @@ def test_a_client_keeps_the_rate_over_all_its_requests() -> None:
     assert unlimited < 0.1 * took
 
 
-def test_what_a_request_waits_for_the_rate_is_its_own_time() -> None:
+def test_waiting_for_the_limit_counts_towards_the_timeout() -> None:
     with pytest.raises(TotalTimeout):
         fetch_at_once(HttpConfig(max_rate=100_000, timeout=1.0), 1)

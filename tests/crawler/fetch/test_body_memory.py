@@ -1,5 +1,4 @@
-"""room: large bodies wait for each other, small ones for nobody, and nobody waits for
-ever."""
+"""body_memory: large bodies wait for each other, small ones never, none for ever."""
 
 from __future__ import annotations
 
@@ -19,58 +18,59 @@ from tests.site.fixtures import LIMITS
 from tests.site.server import Exchange, Site
 
 
-def test_small_bodies_are_not_counted() -> None:
-    room = BodyMemoryLimit(LARGE)
+def test_small_bodies_do_not_count() -> None:
+    memory = BodyMemoryLimit(LARGE)
     for number in range(9):
-        room.acquire(number, LARGE - 1)
-        assert room.used == 0
-        room.release(number)
+        memory.acquire(number, LARGE - 1)
+        assert memory.used == 0
+        memory.release(number)
 
 
-def test_the_oldest_goes_on_and_the_others_wait_for_it() -> None:
-    room = BodyMemoryLimit(3 * LARGE)
+def test_the_oldest_continues_and_the_others_wait_for_it() -> None:
+    memory = BodyMemoryLimit(3 * LARGE)
     order: list[str] = []
 
     def grow(name: str, size: int) -> None:
-        room.acquire(name, size)
+        memory.acquire(name, size)
         order.append(name)
 
-    room.acquire("old", 2 * LARGE)
+    memory.acquire("old", 2 * LARGE)
     waiting = [hub.spawn(grow, name, 2 * LARGE) for name in ("a", "b")]
     hub.sleep(0)
     assert order == []
-    room.acquire("old", 5 * LARGE)  # beyond the limit, and not kept from its end
-    assert room.used == 9 * LARGE
-    room.release("old")
+    memory.acquire("old", 5 * LARGE)  # beyond the limit, and not kept from its end
+    assert memory.used == 9 * LARGE
+    memory.release("old")
     hub.sleep(0)
     assert order == ["a"]  # the next in age
     waiting[1].kill()
-    room.release("b")
-    room.release("a")
+    memory.release("b")
+    memory.release("a")
     hub.joinall(waiting)
-    assert room.used == 0
+    assert memory.used == 0
 
 
-def test_who_gives_up_leaves_no_trace() -> None:
-    room = BodyMemoryLimit(LARGE)
-    room.acquire("old", LARGE)
-    late = hub.spawn(room.acquire, "late", LARGE)
+def test_a_cancelled_body_releases_its_memory() -> None:
+    memory = BodyMemoryLimit(LARGE)
+    memory.acquire("old", LARGE)
+    late = hub.spawn(memory.acquire, "late", LARGE)
     hub.sleep(0)
     late.kill()
-    room.release("late")
-    assert room.used == LARGE
+    memory.release("late")
+    assert memory.used == LARGE
 
 
 # -- the client
-# ------------------------------------------------------------------------------------
 
 MEGABYTES = 6
 COUNT = 8
 
 
 class Faucet:
-    """A site of large files, which sends as fast as it may; but the ends of all of them
-    only when something small has been answered."""
+    """A site of large files, sent as fast as the client reads them.
+
+    Their ends are only sent after a request for something small was answered.
+    """
 
     def __init__(self) -> None:
         self.site = Site({"file": self._send, "small": self._answer})
@@ -97,7 +97,7 @@ def faucet() -> Iterator[Faucet]:
 
 
 class Watched(BodyMemoryLimit):
-    """Remembers how much was taken at most."""
+    """Records the maximum of the memory used."""
 
     most = now = 0
 
@@ -116,21 +116,20 @@ def test_many_large_bodies_hold_no_more_than_one_and_the_limit(faucet: Faucet) -
     config = replace(
         LIMITS, max_body=10 * 2**20, max_in_flight=limit, timeout=60, read_timeout=60
     )
-    room = Watched(limit)
-    client = Client(config, named_hosts={"127.0.0.1"}, body_memory=room)
+    memory = Watched(limit)
+    client = Client(config, named_hosts={"127.0.0.1"}, body_memory=memory)
     jobs = [
         hub.spawn(client.fetch, Request(f"{faucet.site.base}/file/{n}"))
         for n in range(COUNT)
     ]
-    small = client.fetch(
-        Request(faucet.site.base + "/small")
-    )  # which waits for none of them
+    # A small body waits for none of them.
+    small = client.fetch(Request(faucet.site.base + "/small"))
     hub.joinall(jobs, raise_error=True)
     assert small.body == b"small"
     assert all(len(job.get().body) == MEGABYTES * 2**20 for job in jobs)
-    assert LARGE < room.most <= limit + COUNT * LARGE + MEGABYTES * 2**20
-    assert room.most < COUNT * MEGABYTES * 2**20
-    assert room.used == 0
+    assert LARGE < memory.most <= limit + COUNT * LARGE + MEGABYTES * 2**20
+    assert memory.most < COUNT * MEGABYTES * 2**20
+    assert memory.used == 0
     client.close()
 
 
@@ -138,10 +137,10 @@ def test_many_large_bodies_hold_no_more_than_one_and_the_limit(faucet: Faucet) -
     ("path", "kind"),
     [("/download/crumbs", ConnectionReset), ("/download/silent-twice", TotalTimeout)],
 )
-def test_what_ends_badly_holds_nothing(
+def test_a_failed_fetch_releases_its_memory(
     site: Site, path: str, kind: type[Exception]
 ) -> None:
-    """What had come on an earlier connection counts as well, until it is given up."""
+    """A body from an earlier connection counts too, until the fetch ends."""
     memory = BodyMemoryLimit(LIMITS.max_in_flight)
     config = replace(LIMITS, timeout=0.9)
     client = Client(config, named_hosts={"127.0.0.1"}, body_memory=memory)

@@ -1,4 +1,4 @@
-"""The client against the fixture site: connections, budgets, failures, secrets."""
+"""The client and the fixture site: connections, timeouts, failures, secrets."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ from tests.site.server import Site
 from tests.site.transport import LATE_RESPONSE_SENT
 
 # -- a response
-# ----------------------------------------------------------------------------------
 
 
-def test_a_response_says_all_about_itself(client: Client, site: Site) -> None:
+def test_the_fields_of_a_response(client: Client, site: Site) -> None:
     response = client.fetch(Request(site.base + "/gzip"))
     assert response.url == site.base + "/gzip"
     assert (response.status, response.reason, response.http_version) == (
@@ -85,7 +84,6 @@ def test_what_the_server_sees(client: Client, site: Site) -> None:
 
 
 # -- connections
-# ---------------------------------------------------------------------------------
 
 
 def test_one_connection_serves_many_requests(client: Client, site: Site) -> None:
@@ -106,10 +104,11 @@ def test_origins_do_not_share_connections(client: Client, site: Site) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/longer-than-length", "/response-twice", "/length-and-chunked", "/http-1.0", "/until-close",
-     "/too-long/100000000", "/gzip-bomb/gzip", "/204-with-body",
-     "/left-open/longer-than-length", "/left-open/response-twice", "/left-open/length-and-chunked",
-     "/left-open/204-with-body", "/left-open/bad-chunk", "/left-open/two-lengths"],
+    ["/longer-than-length", "/response-twice", "/length-and-chunked", "/http-1.0",
+     "/until-close", "/too-long/100000000", "/gzip-bomb/gzip", "/204-with-body",
+     "/left-open/longer-than-length", "/left-open/response-twice",
+     "/left-open/length-and-chunked", "/left-open/204-with-body",
+     "/left-open/bad-chunk", "/left-open/two-lengths"],
 )  # fmt: skip
 def test_a_doubtful_connection_is_not_used_again(
     client: Client, site: Site, path: str
@@ -121,7 +120,7 @@ def test_a_doubtful_connection_is_not_used_again(
 
 
 @pytest.mark.parametrize("name", ["lone-lf", "chunk-extension", "trailers"])
-def test_what_is_odd_but_clear_is_no_reason_to_close(
+def test_an_unambiguous_irregularity_does_not_close_the_connection(
     client: Client, site: Site, name: str
 ) -> None:
     for path in (f"/left-open/{name}", "/arrived"):
@@ -129,7 +128,7 @@ def test_what_is_odd_but_clear_is_no_reason_to_close(
     assert [hit.connection for hit in site.hits()] == [1, 1]
 
 
-def test_a_kept_connection_that_died_is_replaced_without_a_word(
+def test_a_dead_idle_connection_is_replaced_silently(
     client: Client, site: Site
 ) -> None:
     for _ in range(3):
@@ -152,7 +151,7 @@ def test_a_drop_after_the_first_byte_is_not_retried(client: Client, site: Site) 
     assert [hit.connection for hit in site.hits()] == [1, 1]
 
 
-def test_bytes_that_come_while_idle_are_not_taken_for_an_answer(
+def test_bytes_received_while_idle_are_not_taken_for_a_response(
     client: Client, site: Site
 ) -> None:
     LATE_RESPONSE_SENT.clear()
@@ -162,7 +161,7 @@ def test_bytes_that_come_while_idle_are_not_taken_for_an_answer(
     assert client.statistics().pool.stale == 1
 
 
-def test_a_host_is_let_go(client: Client, site: Site) -> None:
+def test_the_idle_connections_of_a_host_are_closed(client: Client, site: Site) -> None:
     for path in ("/arrived", "/arrived"):
         client.fetch(Request(site.url(path)))
     client.close_idle(site.url("/any"))
@@ -201,10 +200,9 @@ def test_many_greenlets_share_a_client(client: Client, site: Site) -> None:
 
 
 # -- time
-# ----------------------------------------------------------------------------------------
 
 
-def test_the_total_budget_names_the_stage(make: Make, site: Site) -> None:
+def test_the_total_timeout_names_the_stage(make: Make, site: Site) -> None:
     client = make(replace(LIMITS, timeout=0.15))
     assert failing(client, site.base + "/silent", TotalTimeout).at_stage == "headers"
     assert failing(client, site.base + "/drip/1000", TotalTimeout).at_stage == "body"
@@ -243,10 +241,9 @@ def test_silence_after_accept(make: Make) -> None:
 
 
 # -- secrets
-# -------------------------------------------------------------------------------------
 
 
-def test_credentials_in_the_url_let_in_and_stay_there(
+def test_credentials_in_the_url_are_sent_and_never_shown(
     client: Client, site: Site
 ) -> None:
     url = site.base.replace("//", "//user:secret@") + "/basic"
@@ -272,7 +269,6 @@ def test_no_failure_shows_a_password(client: Client, site: Site, path: str) -> N
 
 
 # -- cookies and credentials
-# -----------------------------------------------------------------------
 
 
 def test_cookies_come_back_to_the_host_that_set_them(
@@ -317,10 +313,10 @@ def test_redirects_in_place_are_bounded(client: Client, site: Site, path: str) -
 
 
 @pytest.mark.parametrize(
-    "path", ["/basic", "/digest/md5", "/digest/sha-256", "/digest/md5-sess", "/digest/old",
-             "/digest-or-basic"],
+    "path", ["/basic", "/digest/md5", "/digest/sha-256", "/digest/md5-sess",
+             "/digest/old", "/digest-or-basic"],
 )  # fmt: skip
-def test_credentials_are_shown_when_asked_for(
+def test_credentials_are_sent_after_a_challenge(
     make: Make, site: Site, path: str
 ) -> None:
     client = make(identity=known_at(site.base))
@@ -341,7 +337,7 @@ def test_a_stale_nonce_is_not_a_wrong_password(make: Make, site: Site) -> None:
 
 
 @pytest.mark.parametrize("path", ["/basic", "/digest/md5"])
-def test_wrong_credentials_are_shown_once(make: Make, site: Site, path: str) -> None:
+def test_wrong_credentials_are_sent_once(make: Make, site: Site, path: str) -> None:
     client = make(
         identity=known_at(site.base, credentials=Credentials("user", "wrong"))
     )

@@ -1,4 +1,4 @@
-"""conditional: what changed, and the rest, by table and against the fixture site."""
+"""conditional: revalidation and resumption, in tables and with the fixture site."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ LATER = "Wed, 01 Jan 2025 00:01:00 GMT"
 def response(status: int = 200, body: bytes = b"", **headers: str) -> Response:
     fields = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     coding = headers.get("content_encoding")
-    return Response("http://a.example/", status, "", "1.1", fields, body, 0, Timings(0), None,
-                    False, coding)  # fmt: skip
+    return Response("http://a.example/", status, "", "1.1", fields, body, 0, Timings(0),
+                    None, False, coding)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_validators(headers: dict[str, str], expected: Validators) -> None:
         (Validators('"a"', OLD, OLD), {"If-None-Match": '"a"'}),
     ],
 )
-def test_what_has_changed_may_be_asked_with_weak_validators(
+def test_weak_validators_may_be_used_to_revalidate(
     validators: Validators, expected: dict[str, str]
 ) -> None:
     assert dict(conditional_headers(validators)) == expected
@@ -136,7 +136,7 @@ def part(
         ({"etag": '"a"', "content_encoding": "gzip"}, None),
     ],
 )
-def test_the_rest_is_asked_for_by_a_strong_validator(
+def test_a_body_is_resumed_with_a_strong_validator_only(
     headers: dict[str, str], if_range: str | None
 ) -> None:
     found = resumable(response(200, START, **headers))
@@ -145,7 +145,7 @@ def test_the_rest_is_asked_for_by_a_strong_validator(
     assert resumable(response(404, START, **headers)) is None
 
 
-def test_how_the_rest_is_asked_for() -> None:
+def test_the_headers_of_a_resumed_request() -> None:
     conditions = (("If-None-Match", '"z"'), ("X-Own", "1"))
     assert resume_range(part(), conditions) == (
         ("X-Own", "1"),
@@ -162,7 +162,7 @@ def ranged(
 
 
 M = N - OVERLAP
-"""From here on the rest is asked for."""
+"""The position at which a body is resumed."""
 REST = START[M:] + b"def"
 
 
@@ -197,7 +197,7 @@ REST = START[M:] + b"def"
         (N + 3, response(416, b"", content_range="bytes */3"), False),
     ],
 )
-def test_parts_are_joined_if_they_fit(
+def test_parts_are_merged_if_they_fit(
     length: int | None, answer: Response, fits: bool
 ) -> None:
     whole = merge(part(length), answer, 2 * N)
@@ -206,13 +206,13 @@ def test_parts_are_joined_if_they_fit(
         assert (whole.status, whole.resumed, whole.truncated) == (200, True, None)
 
 
-def test_a_whole_beyond_the_limit_is_cut() -> None:
+def test_a_merged_body_beyond_the_limit_is_cut() -> None:
     whole = merge(part(), ranged(M, N + 2, N + 3, REST), N + 1)
     assert whole is not None
     assert (whole.body, whole.truncated) == (START + b"d", "length")
 
 
-def test_a_rest_that_breaks_off_too() -> None:
+def test_a_resumed_body_that_breaks_off_too() -> None:
     little = ranged(M, 3 * N - 1, 3 * N, START[M:] + START[:-1])
     assert extend(part(3 * N), little) is None
     more = extend(part(None), ranged(M, 3 * N - 1, 3 * N, START[M:] + START + b"x"))
@@ -227,8 +227,9 @@ def test_a_rest_that_breaks_off_too() -> None:
     lie=st.integers(-2, 2),
 )
 def test_never_a_wrong_byte(cuts: list[int], back: int, lie: int) -> None:
-    """Whatever a server says and wherever it breaks off: the whole as it is, or
-    nothing."""
+    """Whatever a server sends and wherever it breaks off, the merged body is the whole
+    one, or there is none.
+    """
     body = random.Random(1).randbytes(4 * N)
     found = resumable(response(200, body[:N], etag='"a"'))
     assert found is not None
@@ -251,7 +252,7 @@ def client() -> Iterator[Client]:
     client.close()
 
 
-def test_what_has_not_changed_is_not_sent_again(client: Client, site: Site) -> None:
+def test_an_unchanged_body_is_not_sent_again(client: Client, site: Site) -> None:
     url = site.base + "/cached"
     first = client.fetch(Request(url))
     again = client.fetch(

@@ -1,4 +1,4 @@
-"""Downloads whose connection breaks: what is asked for again, and what comes of it."""
+"""Downloads whose connection breaks: what is requested again, and the result."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = ["make"]
         ("steps", ["", "bytes=101376-", "bytes=167936-", "bytes=234496-"]),
     ],
 )
-def test_a_download_that_breaks_goes_on(
+def test_a_download_that_breaks_is_resumed(
     make: Make, site: Site, rest: str, ranges: list[str]
 ) -> None:
     client = make(LIMITS)
@@ -52,14 +52,14 @@ def test_a_download_that_breaks_goes_on(
     assert client.statistics().requests == len(ranges)
 
 
-def test_a_silent_download_goes_on(make: Make, site: Site) -> None:
+def test_a_silent_download_is_resumed(make: Make, site: Site) -> None:
     response = make(LIMITS).fetch(Request(f"{site.base}/download/silent"))
     assert (response.body, response.resumed) == (downloads.WHOLE, True)
     assert response.wire_bytes == len(downloads.WHOLE) + OVERLAP
     assert response.timings.fetch_ms >= LIMITS.read_timeout * 1000
 
 
-def test_a_download_that_goes_on_stays_within_its_limit(make: Make, site: Site) -> None:
+def test_a_resumed_download_stays_within_its_limit(make: Make, site: Site) -> None:
     limit = 150 * 1024
     url = f"{site.base}/download/honest"
     for config, request in (
@@ -73,11 +73,8 @@ def test_a_download_that_goes_on_stays_within_its_limit(make: Make, site: Site) 
         )
 
 
-def test_a_download_that_goes_on_stays_within_its_budget(
-    make: Make, site: Site
-) -> None:
-    """Each time the server falls silent costs the read timeout, and the whole is not
-    longer."""
+def test_a_resumed_download_stays_within_its_timeout(make: Make, site: Site) -> None:
+    """Each silence costs the read timeout, and the total timeout still holds."""
     limits = replace(LIMITS, timeout=1.0)
     now = hub.get_hub().loop.now
     began = now()

@@ -88,7 +88,7 @@ def test_a_redirect_and_an_error_are_exchanges(
         assert exchange.response_head.startswith(b"HTTP/1.1 %d" % status)
 
 
-def test_a_failure_is_told(listening: Listening, site: Site) -> None:
+def test_a_failure_is_traced(listening: Listening, site: Site) -> None:
     (exchange,) = listening.fetch(site.base + "/drop")
     assert exchange.response is None
     assert exchange.response_head == b""
@@ -100,7 +100,7 @@ def test_a_failure_is_told(listening: Listening, site: Site) -> None:
     assert exchange.failure.code == "blocked_address"
 
 
-def test_tls_is_told(tls_site: Site, ca_file: Path) -> None:
+def test_tls_is_traced(tls_site: Site, ca_file: Path) -> None:
     listening = Listening(tls_site, replace(LIMITS, ca_file=str(ca_file)))
     (exchange,) = listening.fetch(tls_site.url("/arrived", "127.0.0.1"))
     listening.client.close()

@@ -1,5 +1,4 @@
-"""The client against httpbin, a real application by others, served by the standard
-library."""
+"""The client and httpbin, an application by others on the standard library's server."""
 
 from __future__ import annotations
 
@@ -71,7 +70,7 @@ def base() -> Iterator[str]:
 
 
 class Browser:
-    """A client that follows redirects the way the engine does: one after the other."""
+    """A client that follows redirects like the engine, one after the other."""
 
     def __init__(self, base: str, config: HttpConfig = CONFIG) -> None:
         self.base = base
@@ -164,9 +163,9 @@ def test_cookies(browser: Browser) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/basic-auth/ann/s3cr3t", "/digest-auth/auth/ann/s3cr3t", "/digest-auth/none/ann/s3cr3t",
-     "/digest-auth/auth/ann/s3cr3t/MD5", "/digest-auth/auth/ann/s3cr3t/SHA-256",
-     "/digest-auth/auth/ann/s3cr3t/SHA-512",
+    ["/basic-auth/ann/s3cr3t", "/digest-auth/auth/ann/s3cr3t",
+     "/digest-auth/none/ann/s3cr3t", "/digest-auth/auth/ann/s3cr3t/MD5",
+     "/digest-auth/auth/ann/s3cr3t/SHA-256", "/digest-auth/auth/ann/s3cr3t/SHA-512",
      "/digest-auth/auth/ann/s3cr3t/MD5/never", "/digest-auth/auth/ann/s3cr3t/MD5/1"],
 )  # fmt: skip
 def test_authentication(browser: Browser, path: str) -> None:
@@ -176,9 +175,8 @@ def test_authentication(browser: Browser, path: str) -> None:
     assert json.loads(response.body)["user"] == "ann"
 
 
-def test_a_nonce_that_grows_stale_is_made_anew(browser: Browser) -> None:
-    """Good for one more request, then refused as stale: no matter to whoever
-    fetches."""
+def test_a_stale_nonce_is_renewed(browser: Browser) -> None:
+    """The nonce is refused as stale after one more request; the client copes."""
     path = "/digest-auth/auth/ann/s3cr3t/MD5/1"
     assert [browser.get(path).status for _ in range(4)] == [200] * 4
 
@@ -275,8 +273,8 @@ def test_encodings(browser: Browser) -> None:
 
 @pytest.mark.parametrize(
     ("path", "magic"),
-    [("/image/png", b"\x89PNG"), ("/image/jpeg", b"\xff\xd8\xff"), ("/image/webp", b"RIFF"),
-     ("/image/svg", b"<svg")],
+    [("/image/png", b"\x89PNG"), ("/image/jpeg", b"\xff\xd8\xff"),
+     ("/image/webp", b"RIFF"), ("/image/svg", b"<svg")],
 )  # fmt: skip
 def test_images(browser: Browser, path: str, magic: bytes) -> None:
     response = browser.get(path)

@@ -1,9 +1,8 @@
-"""Every page of the fixture site by itself: what it costs to fetch and to read, in
-memory and CPU.
+"""Each page of the fixture site: memory and CPU time of fetching and extracting it.
 
-The site is a process of its own, so that what it prepares is not counted. What is
-measured is the peak of the resident memory, which counts what C libraries take; the
-kernel can be told to begin anew with it (proc(5), `clear_refs`).
+The site runs in a process of its own, so its memory is not counted. The tests measure
+the peak of the resident memory, which includes that of C libraries; the kernel can
+reset it (proc(5), `clear_refs`).
 """
 
 from __future__ import annotations
@@ -34,21 +33,21 @@ from tests.site.pages import PAGES
 from tests.site.server import Site
 
 CLEAR_REFS = Path("/proc/self/clear_refs")
-FORGET_PEAK = "5"
+RESET_PEAK = "5"
 CPU_S = 5.0
-"""Of one page. What is read in other than linear time takes minutes."""
+"""CPU time for one page (seconds); anything worse than linear takes minutes."""
 
 
-def _can_forget() -> bool:
+def _can_reset_peak() -> bool:
     try:
-        CLEAR_REFS.write_text(FORGET_PEAK)
+        CLEAR_REFS.write_text(RESET_PEAK)
     except OSError:
         return False
     return True
 
 
 pytestmark = pytest.mark.skipif(
-    not _can_forget(), reason="the kernel does not forget peaks"
+    not _can_reset_peak(), reason="the kernel cannot reset the memory peak"
 )
 
 
@@ -72,7 +71,7 @@ def base() -> Iterator[str]:
 
 TIME_OUTS = {"read_timeout", "total_timeout"}
 HASTY = replace(LIMITS, timeout=0.5, read_timeout=0.2)
-"""For pages that would only be waited for."""
+"""Limits for pages that end in a timeout."""
 
 
 def limits(page: Page) -> HttpConfig:
@@ -81,11 +80,11 @@ def limits(page: Page) -> HttpConfig:
 
 
 def cost(client: Client, url: str) -> float:
-    """Megabytes that were needed at most, beyond those that were there before."""
+    """The peak of the memory, above what was in use before (megabytes)."""
     gc.collect()
-    with suppress(AttributeError):  # of the GNU C library: what was freed is given back
+    with suppress(AttributeError):  # the GNU C library returns freed memory
         ctypes.CDLL(None).malloc_trim(0)
-    CLEAR_REFS.write_text(FORGET_PEAK)
+    CLEAR_REFS.write_text(RESET_PEAK)
     before = kilobytes("VmRSS")
     with cpu_within(CPU_S), suppress(Failure):
         response = client.fetch(Request(url))

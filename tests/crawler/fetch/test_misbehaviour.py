@@ -1,7 +1,7 @@
-"""Every page of the fixture site, all at once, by one client: the expected outcome, in
-time.
+"""All pages of the fixture site at once, fetched by one client: outcome and duration.
 
-Time is what the client waits; what it computes has its bound in `test_memory.py`."""
+Durations are time that the client waits; `test_memory.py` bounds its CPU time.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def fetch(client: Client, url: str) -> Outcome:
 
 @pytest.fixture(scope="module")
 def outcomes(running_site: Site) -> dict[str, Outcome]:
-    """What became of each page, fetched concurrently."""
+    """The outcome of each page, fetched concurrently."""
     client = Client(LIMITS, named_hosts={"127.0.0.1"})
     pages: list[Page] = [page for page in PAGES if page.expect is not None]
     found = Pool(20).map(

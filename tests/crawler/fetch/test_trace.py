@@ -92,7 +92,7 @@ def test_tls(tls_site: Site, ca_file: Path) -> None:
     insecure.client.close()
 
 
-def test_a_proxy_is_named(site: Site) -> None:
+def test_a_failure_names_the_proxy(site: Site) -> None:
     with Proxy(require_credentials=True) as proxy:
         proxies = Proxies(f"http://user:pr0xy@127.0.0.1:{proxy.port}", (), {})
         traced = Traced(site, proxies=proxies)
@@ -111,7 +111,7 @@ def test_failures(traced: Traced, site: Site, path: str, last: str) -> None:
     assert traced.lines(site.base + path)[-2].startswith(last)
 
 
-def test_nobody_there(traced: Traced) -> None:
+def test_nothing_listens(traced: Traced) -> None:
     lines = traced.lines("http://169.254.169.254/")
     assert len(lines) == 3
     assert "blocked_address, dns" in lines[1] or "blocked_address, connect" in lines[1]
@@ -142,7 +142,7 @@ def test_nobody_there(traced: Traced) -> None:
         ("X-Author: me", "X-Author: me"),
     ],
 )
-def test_secrets_are_blanked(line: str, shown: str) -> None:
+def test_secrets_are_redacted(line: str, shown: str) -> None:
     name, _, value = line.partition(": ")
     assert f"{name}: {redact(name, value, {'x-mine'})}" == shown
 
@@ -167,7 +167,7 @@ def test_in_brief(traced: Traced, site: Site) -> None:
     assert "; 10 bytes; 127.0.0.1" in brief(traced.exchanges[0])[0]
 
 
-def test_in_brief_what_was_no_exchange(traced: Traced, site: Site) -> None:
+def test_in_brief_without_an_exchange(traced: Traced, site: Site) -> None:
     traced.lines("http://169.254.169.254/x?y")
     (about,) = brief(traced.exchanges[0])
     assert about.startswith(
@@ -203,7 +203,7 @@ def test_no_exchange_without_a_head(site: Site) -> None:
     traced.client.close()
 
 
-def test_a_secret_by_reference_is_shown_by_nobody(site: Site) -> None:
+def test_a_secret_by_reference_is_never_shown(site: Site) -> None:
     """Whatever its name: the file of settings says that it is one."""
     exchanges: list[Exchange] = []
     config = replace(LIMITS, headers={"X-Mine": "s3cr3t"})

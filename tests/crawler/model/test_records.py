@@ -1,5 +1,4 @@
-"""The record schema: its rules hold, its forms are right, and others can read the
-stream."""
+"""records: the schema, the forms it is exported to, and readers of the stream."""
 
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ from crawler.model.records import (
 from crawler.output.schema_export import FORMS, all_columns, columns, schema_line
 
 SAMPLE = 20_480
-"""Lines that DuckDB looks at before it decides on types."""
+"""The number of lines from which DuckDB infers types."""
 
 
 def fetched(number: int) -> dict[str, Any]:
@@ -86,7 +85,7 @@ LATE: list[Record] = [
 
 @pytest.fixture(scope="module")
 def stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A stream whose interesting values all come after everybody's sample."""
+    """A stream whose special values come after the sample that readers infer from."""
     path = tmp_path_factory.mktemp("stream") / "records.jsonl"
     encode = msgspec.json.Encoder().encode
     dull = encode(PageRecord(**fetched(0), status=200)) + b"\n"

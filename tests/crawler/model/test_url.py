@@ -1,5 +1,4 @@
-"""crawler/model/url.py against the data of web-platform-tests and of the public suffix
-list."""
+"""url: the data of web-platform-tests and of the public suffix list."""
 
 from __future__ import annotations
 
@@ -19,8 +18,7 @@ NETWORK = ("http:", "https:", "ftp:", "ws:", "wss:")
 
 
 def expected(row: dict[str, str]) -> str | None:
-    """A row's href as our canonical form: network schemes only, no fragment, no
-    credentials."""
+    """The canonical form of a row's href: no other schemes, fragments, credentials."""
     if row.get("failure") or row["protocol"] not in NETWORK:
         return None
     href = row["href"].partition("#")[0]
@@ -101,7 +99,7 @@ def test_canonical_is_idempotent(text: str, start: str) -> None:
 @given(
     st.lists(PARTS, max_size=5), st.sampled_from(["d/p", "d/q?r", "d/", "?x/y", "%zz/"])
 )
-def test_a_remembered_join_is_the_join(hrefs: list[str], path: str) -> None:
+def test_a_cached_join_is_the_join(hrefs: list[str], path: str) -> None:
     base = urls.Base("http://h/" + path)
     for href in (href.replace("\ud800", "") for href in hrefs * 2):
         fresh = base._parse(href)
@@ -170,7 +168,7 @@ HOSTS += [
     ),
     st.lists(st.sampled_from(STEPS), max_size=5).map("/".join),
 )
-def test_a_plain_address_is_what_the_parser_makes_of_it(
+def test_a_plain_url_is_what_the_parser_makes_of_it(
     start: str, host: str, path: str
 ) -> None:
     for href in (f"{start}{host}/{path}", f"{start}{host}{path}"):

@@ -1,4 +1,4 @@
-"""credentials, netrc, identity: challenges, proofs, and who is shown them."""
+"""credentials, netrc, session_auth: challenges, answers, and who receives them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ CHALLENGES: list[tuple[list[str], list[Challenge]]] = [
     (['Basic realm = "a" , charset="UTF-8"'],
      [Challenge("basic", {"realm": "a", "charset": "UTF-8"})]),
     (['Basic realm="a, b=c"'], [Challenge("basic", {"realm": "a, b=c"})]),
-    ([r'Basic realm="say \"hi\" \\o/"'], [Challenge("basic", {"realm": 'say "hi" \\o/'})]),
+    ([r'Basic realm="say \"hi\" \\o/"'],
+     [Challenge("basic", {"realm": 'say "hi" \\o/'})]),
     (['Basic realm="a", Digest realm="b", nonce="n"'],
-     [Challenge("basic", {"realm": "a"}), Challenge("digest", {"realm": "b", "nonce": "n"})]),
+     [Challenge("basic", {"realm": "a"}),
+      Challenge("digest", {"realm": "b", "nonce": "n"})]),
     (["Negotiate", 'Basic realm="a"'],
      [Challenge("negotiate"), Challenge("basic", {"realm": "a"})]),
     (["Negotiate a87421000492aa874209af8bc028==, Basic"],
      [Challenge("negotiate"), Challenge("basic")]),
-    (['Newauth realm="apps", type=1, title="Login to \\"apps\\"", Basic realm="simple"'],
+    (['Newauth realm="apps", type=1, title="Login to \\"apps\\"", '
+      'Basic realm="simple"'],
      [Challenge("newauth", {"realm": "apps", "type": "1", "title": 'Login to "apps"'}),
       Challenge("basic", {"realm": "simple"})]),
     (['Basic realm="a", realm="b"'], [Challenge("basic", {"realm": "a"})]),
@@ -107,7 +110,7 @@ def test_the_longer_hashes(algorithm: str, hash_name: str) -> None:
         (["SHA-512", "MD5", "SHA-512-256", "SHA-256"], "SHA-512"),
     ],
 )
-def test_the_strongest_is_answered(algorithms: list[str], taken: str) -> None:
+def test_the_strongest_challenge_is_answered(algorithms: list[str], taken: str) -> None:
     offers = ["Basic realm=a", *(RFC_7616 % algorithm for algorithm in algorithms)]
     someone = login()
     assert someone.handle_challenge(offers, None)
@@ -119,13 +122,13 @@ def test_the_strongest_is_answered(algorithms: list[str], taken: str) -> None:
     ["Negotiate", "Digest realm=a", 'Digest realm=a, nonce=b, qop="auth-int"',
      "Digest realm=a, nonce=b, algorithm=MD2", "Bearer realm=a", ""],
 )  # fmt: skip
-def test_what_is_not_known_is_not_answered(offer: str) -> None:
+def test_unknown_challenges_are_not_answered(offer: str) -> None:
     someone = login()
     assert not someone.handle_challenge([offer], None)
     assert someone.authorization("GET", "/") is None
 
 
-def test_nothing_is_shown_unasked_and_nothing_wrong_twice() -> None:
+def test_credentials_wait_for_a_challenge_and_wrong_ones_are_not_repeated() -> None:
     someone = login()
     assert someone.authorization("GET", "/") is None
     assert someone.handle_challenge(["Basic realm=a"], None)
@@ -151,7 +154,7 @@ def test_names_beyond_ascii() -> None:
     )
 
 
-def test_a_quote_in_a_name_can_not_break_out() -> None:
+def test_a_quote_in_a_name_is_escaped() -> None:
     someone = login('x", realm="y')
     someone.handle_challenge([RFC_7616 % "MD5"], None)
     assert r'username="x\", realm=\"y"' in (someone.authorization("GET", "/") or "")
@@ -162,7 +165,6 @@ def test_a_password_is_not_shown() -> None:
 
 
 # -- .netrc
-# ----------------------------------------------------------------------------------------
 
 NETRC = """
 # somebody's, isn't it
@@ -192,14 +194,13 @@ def test_a_netrc() -> None:
 @pytest.mark.parametrize(
     "text", ["s3cr3t", "\nlogin s3cr3t", "machine a\nlogin 's3cr3t", "x y"]
 )
-def test_a_mistake_in_a_netrc_is_not_shown(text: str) -> None:
+def test_an_error_in_a_netrc_is_not_shown(text: str) -> None:
     with pytest.raises(UsageError, match=r"^netrc:\d: ") as caught:
         read_netrc(text, "netrc")
     assert "s3cr3t" not in str(caught.value)
 
 
 # -- who is trusted
-# --------------------------------------------------------------------------------
 
 
 def test_trusted_origins() -> None:

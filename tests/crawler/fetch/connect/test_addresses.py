@@ -1,5 +1,4 @@
-"""The client, names and addresses: which are tried, which refused, and what the
-failures mean."""
+"""The client and IP addresses: which it tries, which it refuses, how each fails."""
 
 from __future__ import annotations
 
@@ -67,7 +66,7 @@ def test_the_second_address_is_tried(make: Make, site: Site) -> None:
 
 @pytest.fixture
 def six() -> Iterator[Site]:
-    """The site at the IPv6 loopback address, and at nothing else."""
+    """The site on the IPv6 loopback address only."""
     site = Site(handlers(), addresses=("::1",))
     yield site
     site.stop()
@@ -135,7 +134,7 @@ def test_only_the_allowed_one_of_several_addresses_is_used(
     assert response.remote_ip == "127.0.0.1"
 
 
-def test_a_host_mapped_by_hand(make: Make, site: Site) -> None:
+def test_a_host_mapped_by_the_user(make: Make, site: Site) -> None:
     config = replace(LIMITS, resolve=(f"mapped.test:{site.port}:127.0.0.1",))
     client = make(config)
     response = client.fetch(Request(f"http://mapped.test:{site.port}/echo"))
@@ -147,8 +146,7 @@ def gai(code: int) -> standard.gaierror:
 
 
 def test_hosts_mapped_as_in_curl(make: Make, site: Site) -> None:
-    """Several addresses, of which the first is dead; `*` for all hosts that are not
-    named."""
+    """Several addresses, the first of them dead; `*` for hosts without an entry."""
     port = site.port
     entries = (f"two.test:{port}:127.0.0.3,[127.0.0.1]", f"*:{port}:127.0.0.2")
     client = make(replace(LIMITS, resolve=entries), named_hosts=())
@@ -162,11 +160,12 @@ def test_hosts_mapped_as_in_curl(make: Make, site: Site) -> None:
     failing(client, site.url("/arrived", "127.0.0.1"), BlockedAddress)
 
 
-def test_each_connection_is_judged_by_what_the_name_leads_to_now(
+def test_each_connection_is_checked_by_what_the_name_resolves_to_now(
     make: Make, site: Site
 ) -> None:
-    """A name that is public at first and private later ("rebinding") gains nothing by
-    it."""
+    """A name that resolves to a public address first and to a private one later (DNS
+    rebinding) is refused.
+    """
     names = Names(turncoat=["127.0.0.1"])
     client = make(
         replace(LIMITS, allow_net=("127.0.0.0/8",)), named_hosts=(), resolver=names

@@ -1,4 +1,4 @@
-"""guard: what a crawl may connect to."""
+"""guard: which addresses and ports a crawl may connect to."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from crawler.model.http import Request
 from tests.site.fixtures import LIMITS
 from tests.site.server import Site
 
-PUBLIC = ["93.184.216.34", "8.8.8.8", "172.32.0.1", "192.169.0.1", "100.128.0.1", "2606:4700::1",
-          "2a00:1450::200e", "64:ff9b::808:808", "2002:808:808::1", "::ffff:8.8.8.8"]  # fmt: skip
-PRIVATE = ["127.0.0.1", "127.9.9.9", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1",
-           "169.254.169.254", "100.64.0.1", "0.0.0.0", "255.255.255.255", "224.0.0.1", "::1", "::",
-           "fe80::1", "fe80::1%eth0", "fd00:ec2::254", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-           "64:ff9b::7f00:1", "2002:7f00:1::", "::7f00:1", "ff02::1", "2001:db8::1"]  # fmt: skip
+PUBLIC = ["93.184.216.34", "8.8.8.8", "172.32.0.1", "192.169.0.1", "100.128.0.1",
+          "2606:4700::1", "2a00:1450::200e", "64:ff9b::808:808", "2002:808:808::1",
+          "::ffff:8.8.8.8"]  # fmt: skip
+PRIVATE = ["127.0.0.1", "127.9.9.9", "10.1.2.3", "172.16.0.1", "172.31.255.255",
+           "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "255.255.255.255",
+           "224.0.0.1", "::1", "::", "fe80::1", "fe80::1%eth0", "fd00:ec2::254",
+           "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+           "::7f00:1", "ff02::1", "2001:db8::1"]  # fmt: skip
 
 
 @pytest.mark.parametrize("address", PUBLIC)
@@ -25,7 +27,7 @@ def test_public_addresses_pass(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_others_are_refused_with_the_reason(address: str) -> None:
+def test_private_addresses_are_denied_with_the_reason(address: str) -> None:
     deny_reason = AddressGuard((), ()).deny_reason("a.example", address)
     assert deny_reason is not None
     assert "is not a public address" in deny_reason

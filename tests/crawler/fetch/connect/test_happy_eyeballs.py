@@ -11,7 +11,7 @@ from crawler.fetch.connect.happy_eyeballs import happy_eyeballs, interleave
 from hub.event import AsyncResult
 
 
-class Wire:
+class FakeConnection:
     """A socket that only records whether it was closed."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Network:
         self.gates: dict[str, AsyncResult[None]] = defaultdict(AsyncResult)
         self.tried: list[str] = []
         self.given_up: list[str] = []
-        self.made: list[Wire] = []
+        self.made: list[FakeConnection] = []
 
     def accept(self, address: str) -> None:
         self.gates[address].set(None)
@@ -40,14 +40,14 @@ class Network:
     def refuse(self, address: str) -> None:
         self.gates[address].set_exception(ConnectionRefusedError(111, address))
 
-    def attempt(self, address: str) -> Wire:
+    def attempt(self, address: str) -> FakeConnection:
         self.tried.append(address)
         try:
             self.gates[address].get()
         except hub.GreenletExit:
             self.given_up.append(address)
             raise
-        self.made.append(Wire())
+        self.made.append(FakeConnection())
         return self.made[-1]
 
     def connect(self, *addresses: str) -> str:
@@ -107,7 +107,7 @@ def test_a_refusal_starts_the_next_at_once(patient: Network) -> None:
         assert patient.connect("a", "b", "c") == "c"
 
 
-def test_of_two_at_once_one_is_left_open(hasty: Network) -> None:
+def test_when_two_succeed_at_once_one_stays_open(hasty: Network) -> None:
     job = hub.spawn(hasty.connect, "a", "b")
     hasty.wait_tried("a", "b")
     hasty.accept("a")
@@ -116,7 +116,7 @@ def test_of_two_at_once_one_is_left_open(hasty: Network) -> None:
     assert len(hasty.made) == 2
 
 
-def test_if_all_fail_the_first_tells_why(hasty: Network) -> None:
+def test_if_all_fail_the_first_error_is_raised(hasty: Network) -> None:
     for address in "cba":
         hasty.refuse(address)
     with pytest.raises(ConnectionRefusedError, match="a"):
@@ -125,7 +125,7 @@ def test_if_all_fail_the_first_tells_why(hasty: Network) -> None:
         hasty.connect("b")
 
 
-def test_a_timeout_around_the_race_ends_all_attempts(hasty: Network) -> None:
+def test_a_timeout_of_the_caller_ends_all_attempts(hasty: Network) -> None:
     with pytest.raises(hub.Timeout), hub.Timeout(0.05):
         hasty.connect("a", "b")
     hub.sleep(0)

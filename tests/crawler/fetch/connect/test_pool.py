@@ -1,4 +1,4 @@
-"""pool: never handed out twice, never closed while handed out, bounded, in time."""
+"""pool: no connection is handed out twice, or closed while in use; bounds, expiry."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from crawler.fetch.connect.pool import Pool
 
 
-class Wire:
-    """A connection that only remembers."""
+class FakeConnection:
+    """A connection that only records its state."""
 
     def __init__(self, origin: str) -> None:
         self.key = origin
@@ -36,12 +36,12 @@ def pool(
     total: int = 3,
     idle_s: float = 10.0,
     clock: Clock | None = None,
-) -> Pool[Wire]:
+) -> Pool[FakeConnection]:
     return Pool(per_origin, total, idle_s, clock or Clock())
 
 
-def test_the_youngest_is_taken_first() -> None:
-    p, a, b = pool(), Wire("o"), Wire("o")
+def test_the_most_recently_used_is_acquired_first() -> None:
+    p, a, b = pool(), FakeConnection("o"), FakeConnection("o")
     p.release(a)
     p.release(b)
     assert [p.acquire("o"), p.acquire("o"), p.acquire("o")] == [b, a, None]
@@ -49,12 +49,12 @@ def test_the_youngest_is_taken_first() -> None:
 
 def test_another_origin_gets_none() -> None:
     p = pool()
-    p.release(Wire("http://a"))
+    p.release(FakeConnection("http://a"))
     assert p.acquire("https://a") is None
 
 
 def test_a_stale_connection_is_closed_and_the_next_one_acquired() -> None:
-    p, a, b = pool(), Wire("o"), Wire("o")
+    p, a, b = pool(), FakeConnection("o"), FakeConnection("o")
     p.release(a)
     p.release(b)
     b.stale = True
@@ -63,9 +63,9 @@ def test_a_stale_connection_is_closed_and_the_next_one_acquired() -> None:
     assert p.statistics().stale == 1
 
 
-def test_old_ones_expire() -> None:
+def test_old_connections_expire() -> None:
     clock = Clock()
-    p, a, b = pool(clock=clock), Wire("a"), Wire("b")
+    p, a, b = pool(clock=clock), FakeConnection("a"), FakeConnection("b")
     p.release(a)
     clock.now = 6
     p.release(b)
@@ -75,9 +75,15 @@ def test_old_ones_expire() -> None:
     assert p.acquire("b") is b
 
 
-def test_the_oldest_makes_room() -> None:
+def test_the_oldest_is_evicted() -> None:
     p = pool()
-    a1, a2, a3, b, c = Wire("a"), Wire("a"), Wire("a"), Wire("b"), Wire("c")
+    a1, a2, a3, b, c = (
+        FakeConnection("a"),
+        FakeConnection("a"),
+        FakeConnection("a"),
+        FakeConnection("b"),
+        FakeConnection("c"),
+    )
     for wire in (a1, a2, a3):
         p.release(wire)
     assert [a1.closed, a2.closed, a3.closed] == [True, False, False]
@@ -87,8 +93,13 @@ def test_the_oldest_makes_room() -> None:
     assert p.statistics().evicted == 2
 
 
-def test_what_is_dropped_is_closed_and_nothing_else() -> None:
-    p, a, b, other = pool(), Wire("o"), Wire("o"), Wire("other")
+def test_close_idle_closes_the_connections_of_one_key_only() -> None:
+    p, a, b, other = (
+        pool(),
+        FakeConnection("o"),
+        FakeConnection("o"),
+        FakeConnection("other"),
+    )
     for one in (a, b, other):
         p.release(one)
     p.close_idle("o")
@@ -99,7 +110,7 @@ def test_what_is_dropped_is_closed_and_nothing_else() -> None:
 
 
 def test_after_close_nothing_is_kept() -> None:
-    p, a, b = pool(), Wire("a"), Wire("a")
+    p, a, b = pool(), FakeConnection("a"), FakeConnection("a")
     p.release(a)
     p.close()
     p.release(b)
@@ -108,20 +119,20 @@ def test_after_close_nothing_is_kept() -> None:
 
 
 class PoolMachine(RuleBasedStateMachine):
-    """Against the plain truth: where is each connection?"""
+    """Compares the pool with a model that knows where each connection is."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
         self.pool = pool(clock=self.clock)
-        self.out: list[Wire] = []
-        self.all: list[Wire] = []
+        self.out: list[FakeConnection] = []
+        self.all: list[FakeConnection] = []
 
     @rule(origin=st.sampled_from("abc"))
     def acquire(self, origin: str) -> None:
         wire = self.pool.acquire(origin)
         if wire is None:
-            wire = Wire(origin)
+            wire = FakeConnection(origin)
             self.all.append(wire)
         assert wire not in self.out
         assert wire.key == origin

@@ -1,4 +1,4 @@
-"""proxy, tunnel: which proxy for which URL, and the client's way through one."""
+"""proxy, tunnel: which proxy a URL goes through, and requests through one."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from tests.site.fixtures import LIMITS
 from tests.site.proxies import Proxy
 from tests.site.server import Site, refusing
 
-# -- which proxy
-# ---------------------------------------------------------------------------------
+# -- the choice of a proxy
 
 
 @pytest.mark.parametrize(
@@ -41,7 +40,7 @@ from tests.site.server import Site, refusing
         ("socks://p.example", "socks5h://p.example:1080", True),
     ],
 )
-def test_what_a_proxy_is(text: str, key: str, tunnels_http: bool) -> None:
+def test_valid_proxies(text: str, key: str, tunnels_http: bool) -> None:
     proxy = parse_proxy(text, "x")
     assert proxy.key == key
     assert proxy.tunnels(parse_target("http://a.example/")) == tunnels_http
@@ -54,7 +53,7 @@ def test_what_a_proxy_is(text: str, key: str, tunnels_http: bool) -> None:
     ["ftp://p.example", "https://p.example", "http://s3cr3t@p@q", "http://p:99999", "http://p:0",
      "http://", "http://p/s3cr3t", "socks5://u:" + "s3cr3t" * 50 + "@p"],
 )  # fmt: skip
-def test_what_is_no_proxy_is_not_shown(text: str) -> None:
+def test_an_invalid_proxy_is_not_shown(text: str) -> None:
     with pytest.raises(UsageError, match=r"^x: ") as caught:
         parse_proxy(text, "x")
     assert "s3cr3t" not in str(caught.value)
@@ -125,7 +124,7 @@ def test_no_proxy(exceptions: str, url: str, direct: bool) -> None:
         assert (chosen(url, {}, "p", exceptions) is None) == direct
 
 
-def test_the_setting_goes_before_the_environment() -> None:
+def test_the_setting_takes_precedence_over_the_environment() -> None:
     environ = {"all_proxy": "p", "no_proxy": "a.example"}
     assert chosen("http://b.example/", environ, "q") == "q"
     assert chosen(A, environ, "q") is None
@@ -134,8 +133,7 @@ def test_the_setting_goes_before_the_environment() -> None:
     assert chosen("http://localhost/", environ, "q") == "q"
 
 
-# -- the way through
-# -----------------------------------------------------------------------------
+# -- requests through a proxy
 
 
 made: list[Client] = []
@@ -254,7 +252,7 @@ MISCHIEF: list[tuple[str, str, bytes, str]] = [
 
 
 @pytest.mark.parametrize(("scheme", "url", "answer", "why"), MISCHIEF)
-def test_a_proxy_that_is_none(scheme: str, url: str, answer: bytes, why: str) -> None:
+def test_an_invalid_proxy(scheme: str, url: str, answer: bytes, why: str) -> None:
     with (
         Proxy(garbage=answer) as proxy,
         pytest.raises(ProxyFailure, match=why) as caught,
@@ -265,8 +263,8 @@ def test_a_proxy_that_is_none(scheme: str, url: str, answer: bytes, why: str) ->
 
 
 @pytest.mark.parametrize(("scheme", "connections"), [("http", 1), ("socks5h", 2)])
-def test_what_shares_a_connection(scheme: str, connections: int, site: Site) -> None:
-    """A tunnel leads to one origin; a proxy that answers by itself does so for all."""
+def test_pool_keys(scheme: str, connections: int, site: Site) -> None:
+    """A tunnel is for one origin; a connection to a proxy itself is for all."""
     with Proxy() as proxy:
         client = client_by(proxy, scheme)
         for host in ("a.test", "b.test", "a.test", "b.test"):
@@ -277,7 +275,7 @@ def test_what_shares_a_connection(scheme: str, connections: int, site: Site) -> 
         assert proxy.connections == connections
 
 
-def test_a_connection_by_a_proxy_is_for_nobody_else(site: Site) -> None:
+def test_which_requests_share_a_connection_through_a_proxy(site: Site) -> None:
     target = parse_target(site.base + "/")
     ways = (
         "http://a.test:1",
@@ -290,7 +288,7 @@ def test_a_connection_by_a_proxy_is_for_nobody_else(site: Site) -> None:
     assert not any("u:p" in key for key in keys)
 
 
-def test_what_the_proxy_can_not_reach() -> None:
+def test_a_target_that_the_proxy_cannot_reach() -> None:
     with Proxy() as proxy, pytest.raises(ProxyFailure, match="connection refused"):
         client_by(proxy, "socks5h").fetch(Request("http://refused.test/"))
 

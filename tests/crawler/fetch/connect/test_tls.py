@@ -1,4 +1,4 @@
-"""tls: the client against servers that are right, wrong, old or curious."""
+"""tls: the client against good, bad and old servers, and against curious ones."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_a_handshake_that_stalls(make: Make) -> None:
 
 
 @pytest.mark.parametrize("path", ["/drop-in-body", "/until-close", "/reset", "/silent"])
-def test_endings_are_the_same_over_tls(
+def test_the_end_of_a_body_is_the_same_over_tls(
     make: Make, trusting: HttpConfig, site: Site, tls_site: Site, path: str
 ) -> None:
     client = make(trusting)
@@ -158,7 +158,7 @@ def strict_site(authority: trustme.CA) -> Iterator[Site]:
 def certified(
     authority: trustme.CA, trusting: HttpConfig, tmp_path: Path
 ) -> HttpConfig:
-    """With a client certificate."""
+    """The settings with a client certificate."""
     ours = authority.issue_cert("crawler@good.test")
     ours.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
     ours.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
@@ -211,10 +211,10 @@ def test_files_that_are_no_certificates(tmp_path: Path, certified: HttpConfig) -
         assert "s3cr3t" not in str(caught.value)
 
 
-def test_a_server_that_would_rather_speak_http_2(
+def test_a_server_that_prefers_http_2(
     make: Make, trusting: HttpConfig, authority: trustme.CA
 ) -> None:
-    """It is told in the handshake that we speak HTTP/1.1, or it might not."""
+    """The client offers only HTTP/1.1 in the handshake (ALPN)."""
     context = certificates.contexts(authority)[""]
     context.set_alpn_protocols(["h2", "http/1.1"])
     modern = Site(handlers(), tls={"": context})
@@ -226,7 +226,7 @@ def test_a_server_that_would_rather_speak_http_2(
 def test_a_name_with_a_dot_at_its_end(
     make: Make, trusting: HttpConfig, tls_site: Site
 ) -> None:
-    """It is the name without one that certificates are made out for."""
+    """Certificates are issued for the name without the dot."""
     name = "good.test."
     config = replace(trusting, resolve=(f"{name}:{tls_site.port}:127.0.0.1",))
     assert make(config).fetch(Request(tls_site.url("/arrived", name))).status == 200

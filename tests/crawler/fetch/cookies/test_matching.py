@@ -234,7 +234,9 @@ def test_same_site(same_site: str, by: str | None, image: bool, expected: bool) 
         ("a=b", SAME, True, True),
     ],
 )
-def test_who_may_set(value: str, by: str | None, image: bool, kept: bool) -> None:
+def test_which_requests_may_set_cookies(
+    value: str, by: str | None, image: bool, kept: bool
+) -> None:
     jar = CookieJar()
     jar.receive([value], request("https://a.example/", by, image), NOW)
     assert len(jar) == kept

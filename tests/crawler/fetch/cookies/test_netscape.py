@@ -26,7 +26,7 @@ def test_a_file_written_by_curl() -> None:
     ]
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_written_cookies_are_read_again() -> None:
     cookies = read_netscape(FILE, "cookies.txt")
     cookies += [Cookie("caf\xe9", "\x85", "::1"), Cookie("", "alone", "e.example")]
     written = write_netscape(cookies)

@@ -1,5 +1,4 @@
-"""Fetches from ten thousand names, a hundred new ones a second, by a lossy name
-server."""
+"""Fetches from 10,000 host names, 100 per second, with a lossy name server."""
 
 from __future__ import annotations
 
@@ -16,16 +15,16 @@ from hub.testing.network import SimulatedNetwork
 from tests.site.name_server import records, respond
 
 NAMES = 10_000
-EVERY = 0.01
-"""Seconds between two fetches."""
+INTERVAL = 0.01
+"""Time between two fetches (seconds)."""
 NAME_SERVER, WEB = "10.255.0.53", "10.0.0.1"
-WAY = 0.005
-"""Seconds to either of them."""
+LATENCY = 0.005
+"""Latency of both servers, one way (seconds)."""
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
 
 
 def serve_names(network: SimulatedNetwork) -> None:
-    network.host("names.example", NAME_SERVER, latency=WAY, loss=0.025)  # each way
+    network.host("names.example", NAME_SERVER, latency=LATENCY, loss=0.025)  # each way
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((NAME_SERVER, 53))
         while True:
@@ -36,7 +35,7 @@ def serve_names(network: SimulatedNetwork) -> None:
 
 
 def serve_web(network: SimulatedNetwork) -> None:
-    network.host("web.example", WEB, latency=WAY)
+    network.host("web.example", WEB, latency=LATENCY)
 
     def converse(connection: socket.socket) -> None:
         with connection, suppress(OSError):
@@ -48,7 +47,7 @@ def serve_web(network: SimulatedNetwork) -> None:
             hub.spawn(converse, listener.accept()[0])
 
 
-def test_no_fetch_waits_for_anothers_name() -> None:
+def test_no_fetch_waits_for_the_name_of_another() -> None:
     config = HttpConfig(
         dns_servers=(NAME_SERVER,),
         allow_net=("10.0.0.0/8",),
@@ -69,14 +68,14 @@ def test_no_fetch_waits_for_anothers_name() -> None:
         jobs = []
         for number in range(NAMES):
             jobs.append(hub.spawn(fetch, number))
-            hub.sleep(EVERY)
+            hub.sleep(INTERVAL)
         hub.joinall(jobs, raise_error=True)
         client.close()
         hub.killall(servers)
     assert sum(took.values()) == NAMES
-    # A way there and back for the name, for the connection, and for the answer; and the
-    # seconds that a lost packet of its own has cost: 1, then 2 more, then 4 more.
+    # Three round trips (for the name, the connection and the response), plus the
+    # timeouts of the query's own lost packets: 1 second, then 2 more, then 4 more.
     at_once = min(took)
-    assert at_once <= 6 * WAY + 0.001
+    assert at_once <= 6 * LATENCY + 0.001
     assert {round(seconds - at_once, 3) for seconds in took} <= {0, 1, 3, 7, 11}
     assert 0.94 * NAMES < took[at_once] < 0.96 * NAMES

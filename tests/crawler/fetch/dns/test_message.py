@@ -1,11 +1,11 @@
-"""message: only an answer to the very question is taken for one."""
+"""message: only an answer to exactly the question asked is accepted."""
 
 from __future__ import annotations
 
 import pytest
 
 from crawler.fetch.dns.message import Question
-from tests.site.names import records, respond
+from tests.site.name_server import records, respond
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,6 @@ def failing(resolver: DnsResolver, name: str, kind: type[NameFailure]) -> NameFa
 
 
 # -- answers
-# -------------------------------------------------------------------------------------
 
 
 def test_both_record_types_are_asked_for_at_once(world: World) -> None:
@@ -230,7 +229,6 @@ def test_a_truncated_answer_is_requested_over_tcp(world: World) -> None:
 
 
 # -- failures
-# ------------------------------------------------------------------------------------
 
 
 def test_failures_are_distinguished(world: World) -> None:
@@ -298,13 +296,12 @@ def test_a_server_that_fails_is_followed_by_another(world: World) -> None:
     assert world.clock() == 0
 
 
-def test_a_port_where_nobody_listens(world: World) -> None:
+def test_a_port_where_nothing_listens(world: World) -> None:
     resolver = world.resolver(dns_servers=("127.0.0.1:9",))
     assert resolver.resolve("a.example", 80) == ["192.0.2.99"]  # the system is asked
 
 
 # -- the cache
-# -----------------------------------------------------------------------------------
 
 
 def test_answers_are_cached_for_their_ttl(world: World) -> None:
@@ -345,7 +342,6 @@ def test_a_stale_answer_is_better_than_none(world: World) -> None:
 
 
 # -- what is not asked of the DNS
-# ----------------------------------------------------------------
 
 
 def test_names_that_need_no_server(world: World) -> None:

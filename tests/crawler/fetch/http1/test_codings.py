@@ -1,5 +1,7 @@
-"""codings: every coding, stacked, cut anywhere, exploding, damaged. Cases from the
-standards: RFC 9110 section 8.4, RFC 1950 to 1952, RFC 7932, RFC 8878."""
+"""codings: every coding, stacked, cut anywhere, with huge output, damaged.
+
+The cases follow RFC 9110 section 8.4, RFC 1950 to 1952, RFC 7932 and RFC 8878.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,7 @@ def raw_deflate(data: bytes) -> bytes:
 
 
 def wide_zstd(log: int) -> bytes:
-    """A frame of unknown size that asks for a window of 2**log bytes."""
+    """A frame of unknown size that needs a window of 2**log bytes."""
     parameters = {zstd.CompressionParameter.window_log: log}
     compressor = zstd.ZstdCompressor(options=parameters)
     return compressor.compress(TEXT) + compressor.flush()
@@ -191,7 +193,6 @@ def test_accept_encoding_names_the_table() -> None:
 
 
 # -- limits
-# ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("coding", ENCODERS)
@@ -221,7 +222,9 @@ def bomb(*layers: str) -> bytes:
 
 
 @pytest.mark.parametrize("layers", [("gzip",), ("zstd",), ("br",), ("deflate", "gzip")])
-def test_a_bomb_costs_no_more_than_the_limit(layers: tuple[str, ...]) -> None:
+def test_a_decompression_bomb_costs_no_more_than_the_limit(
+    layers: tuple[str, ...],
+) -> None:
     wire = bomb(*layers)
     tracemalloc.start()
     out = decode(", ".join(layers), wire, limit=MB)
@@ -253,7 +256,6 @@ def test_endless_empty_members_are_refused(coding: str) -> None:
 
 
 # -- any cut of the bytes
-# ----------------------------------------------------------------------
 
 
 @settings(max_examples=150, deadline=None)

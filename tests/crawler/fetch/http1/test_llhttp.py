@@ -1,5 +1,7 @@
-"""h1 against the responses that llhttp publishes with its parser's events (where
-present)."""
+"""parser: the responses that llhttp publishes together with its parser's events.
+
+Skipped where the files are not present.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ class Case(NamedTuple):
 
 
 def cases() -> list[Case]:
-    """The strict response cases, their bytes read as llhttp's own runner reads them."""
+    """The strict response cases, unescaped as llhttp's own runner does."""
     found = []
     for path in sorted((CORPORA / "http1").glob("*.md")):
         for section in re.split(r"^#+ ", path.read_text(), flags=re.M)[1:]:
@@ -52,7 +54,7 @@ def _unescape(text: str) -> bytes:
 
 
 def expected(log: str) -> tuple[int, bytes, bool]:
-    """Status, body and "refused" as llhttp's log has them for the final response."""
+    """Status and body of the final response, and whether llhttp refused it."""
     statuses = [int(code) for code in re.findall(r"headers complete status=(\d+)", log)]
     final = next((code for code in statuses if code >= 200), 0)
     message = log.split(f"headers complete status={final}")[-1].split(
@@ -69,15 +71,16 @@ _FINAL = (
     "RFC 9112 section 6.3: framing by any transfer coding but chunked is not guessed"
 )
 _LONE_LF = "RFC 9112 section 2.2: a lone LF may end a line; old servers send it"
+_EMPTY_LINE = "an empty line stands before the status line"
 DEVIATIONS = {
-    "connection: HTTP 100 first, then 400": "an empty line stands before the status line",
+    "connection: HTTP 100 first, then 400": _EMPTY_LINE,
     "invalid: Only LFs present": _LONE_LF,
     "invalid: Only LFs present and no body": _LONE_LF,
     "sample: No carriage ret": _LONE_LF,
     "sample: RTSP response": _STRICT,
     "sample: ICE response": _STRICT,
     "sample: HTTP version 0.9": _STRICT,
-    "sample: Response starting with CRLF": "an empty line stands before the status line",
+    "sample: Response starting with CRLF": _EMPTY_LINE,
     "transfer-encoding: Trailing space on chunked body": "old servers pad chunk sizes",
     "transfer-encoding: `chunked` before": _FINAL,
     "transfer-encoding: multiple transfer-encoding": _FINAL,
@@ -102,8 +105,8 @@ def test_llhttp_responses() -> None:
 def agrees(case: Case, seen: Seen) -> bool:
     status, body, refused = expected(case.log)
     if refused or not status:
-        # A head that llhttp refuses in the middle is judged here when whole: it may end
-        # before.
+        # llhttp may refuse a head in the middle. This reader parses it only when it is
+        # complete, so the stream may end before.
         return seen.error is not None
     if (seen.error or ("",))[0] == "protocol":
         return False

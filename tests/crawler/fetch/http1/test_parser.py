@@ -1,5 +1,4 @@
-"""h1: what a response is, for every framing, every oddity, and every cut of the
-bytes."""
+"""parser: responses in every framing, with every irregularity, cut anywhere."""
 
 from __future__ import annotations
 
@@ -15,69 +14,91 @@ from tests.helpers.http1 import read
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TEN = b"0123456789"
+THREE = OK + b"Content-Length: 3\r\n\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 # name: (stream, method) -> (body, reusable)
 WHOLE = {
-    "length": (OK + b"Content-Length: 3\r\n\r\nabc", "GET", b"abc", True),
+    "length": (THREE + b"abc", "GET", b"abc", True),
     "length zero": (OK + b"Content-Length: 0\r\n\r\n", "GET", b"", True),
-    "length with leading zeros": (OK + b"Content-Length: 003\r\n\r\nabc", "GET", b"abc", True),
-    "longer than length": (OK + b"Content-Length: 3\r\n\r\nabcdef", "GET", b"abc", False),
-    "line end after the body": (OK + b"Content-Length: 3\r\n\r\nabc\r\n", "GET", b"abc", False),
-    "two responses": ((OK + b"Content-Length: 3\r\n\r\nabc") * 2, "GET", b"abc", False),
+    "length with leading zeros": (
+        OK + b"Content-Length: 003\r\n\r\nabc", "GET", b"abc", True
+    ),
+    "longer than length": (THREE + b"abcdef", "GET", b"abc", False),
+    "line end after the body": (THREE + b"abc\r\n", "GET", b"abc", False),
+    "two responses": ((THREE + b"abc") * 2, "GET", b"abc", False),
     "chunked": (CHUNKED + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "GET", b"abcde", True),
     "chunked, empty": (CHUNKED + b"0\r\n\r\n", "GET", b"", True),
     "chunk extension": (CHUNKED + b'3;a="b"\r\nabc\r\n0\r\n\r\n', "GET", b"abc", True),
     "chunk size padded": (CHUNKED + b"3  \r\nabc\r\n0\r\n\r\n", "GET", b"abc", True),
-    "chunk size upper case": (CHUNKED + b"A\r\n" + TEN + b"\r\n0\r\n\r\n", "GET", TEN, True),
-    "trailers": (CHUNKED + b"3\r\nabc\r\n0\r\nX: 1\r\nY: 2\r\n\r\n", "GET", b"abc", True),
+    "chunk size upper case": (
+        CHUNKED + b"A\r\n" + TEN + b"\r\n0\r\n\r\n", "GET", TEN, True
+    ),
+    "trailers": (
+        CHUNKED + b"3\r\nabc\r\n0\r\nX: 1\r\nY: 2\r\n\r\n", "GET", b"abc", True
+    ),
     "after chunked": (CHUNKED + b"3\r\nabc\r\n0\r\n\r\nHTTP/1.1", "GET", b"abc", False),
-    "line end after chunked": (CHUNKED + b"3\r\nabc\r\n0\r\n\r\n\r\n", "GET", b"abc", False),
-    "lone LF after chunked": (CHUNKED + b"3\r\nabc\r\n0\r\n\r\n\n", "GET", b"abc", False),
+    "line end after chunked": (
+        CHUNKED + b"3\r\nabc\r\n0\r\n\r\n\r\n", "GET", b"abc", False
+    ),
+    "lone LF after chunked": (
+        CHUNKED + b"3\r\nabc\r\n0\r\n\r\n\n", "GET", b"abc", False
+    ),
     "response after chunked": (
         CHUNKED + b"3\r\nabc\r\n0\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 1\r\n\r\nx",
         "GET", b"abc", False,
     ),
     "both framings": (
-        OK + b"Transfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n"
+        + b"3\r\nabc\r\n0\r\n\r\n",
         "GET", b"abc", False,
     ),
     "both framings, length first": (
-        OK + b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        OK + b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"3\r\nabc\r\n0\r\n\r\n",
         "GET", b"abc", False,
     ),
     "chunked in 1.0": (
-        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
         b"3\r\nabc\r\n0\r\n\r\n",
         "GET", b"abc", False,
     ),
-    "HEAD with length": (OK + b"Content-Length: 3\r\n\r\n", "HEAD", b"", True),
+    "HEAD with length": (THREE, "HEAD", b"", True),
     "HEAD with chunked": (CHUNKED, "HEAD", b"", True),
     "HEAD without framing": (OK + b"\r\n", "HEAD", b"", True),
-    "HEAD with a body": (OK + b"Content-Length: 3\r\n\r\nabc", "HEAD", b"", False),
+    "HEAD with a body": (THREE + b"abc", "HEAD", b"", False),
     "204": (b"HTTP/1.1 204 No Content\r\n\r\n", "GET", b"", True),
-    "204 with length": (b"HTTP/1.1 204 N\r\nContent-Length: 3\r\n\r\n", "GET", b"", True),
-    "304 with length": (b"HTTP/1.1 304 N\r\nContent-Length: 3\r\n\r\n", "GET", b"", True),
+    "204 with length": (
+        b"HTTP/1.1 204 N\r\nContent-Length: 3\r\n\r\n", "GET", b"", True
+    ),
+    "304 with length": (
+        b"HTTP/1.1 304 N\r\nContent-Length: 3\r\n\r\n", "GET", b"", True
+    ),
     "100 first": (
-        b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc", "GET", b"abc", True
+        b"HTTP/1.1 100 Continue\r\n\r\n" + THREE + b"abc", "GET", b"abc", True
     ),
     "103 with length": (
-        b"HTTP/1.1 103 Early Hints\r\nContent-Length: 3\r\n\r\n" + OK
-        + b"Content-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 103 Early Hints\r\nContent-Length: 3\r\n\r\n" + THREE
+        + b"abc",
         "GET", b"abc", True,
     ),
     "199 with length": (
-        b"HTTP/1.1 199 Odd\r\nContent-Length: 3\r\n\r\n" + OK + b"Content-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 199 Odd\r\nContent-Length: 3\r\n\r\n" + THREE + b"abc",
         "GET", b"abc", True,
     ),
     "102 with close": (
-        b"HTTP/1.1 102 P\r\nConnection: close\r\n\r\n" + OK + b"Content-Length: 0\r\n\r\n",
+        b"HTTP/1.1 102 P\r\nConnection: close\r\n\r\n" + OK
+        + b"Content-Length: 0\r\n\r\n",
         "GET", b"", True,
     ),
-    "close": (OK + b"Connection: close\r\nContent-Length: 3\r\n\r\nabc", "GET", b"abc", False),
+    "close": (
+        OK + b"Connection: close\r\nContent-Length: 3\r\n\r\nabc", "GET", b"abc", False
+    ),
     "Close among others": (
-        OK + b"Connection: foo, Close\r\nContent-Length: 3\r\n\r\nabc", "GET", b"abc", False
+        OK + b"Connection: foo, Close\r\nContent-Length: 3\r\n\r\nabc", "GET", b"abc",
+        False
     ),
     "1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc", "GET", b"abc", False),
     "1.0 keep-alive": (
@@ -91,7 +112,9 @@ WHOLE = {
         "GET", b"abc", True,
     ),
     "folded length": (OK + b"Content-Length:\r\n 3\r\n\r\nabc", "GET", b"abc", True),
-    "status 999": (b"HTTP/1.1 999 No\r\nContent-Length: 3\r\n\r\nabc", "GET", b"abc", True),
+    "status 999": (
+        b"HTTP/1.1 999 No\r\nContent-Length: 3\r\n\r\nabc", "GET", b"abc", True
+    ),
 }  # fmt: skip
 
 HEAD_CUT, BODY_CUT = ("reset", "headers"), ("reset", "body")
@@ -102,8 +125,8 @@ BROKEN = {
     "half a status line": (b"HTTP/1.1 20", HEAD_CUT),
     "half a head": (OK + b"Content-Le", HEAD_CUT),
     "only 100": (b"HTTP/1.1 100 Continue\r\n\r\n", HEAD_CUT),
-    "half a body": (OK + b"Content-Length: 3\r\n\r\nab", BODY_CUT),
-    "no body": (OK + b"Content-Length: 3\r\n\r\n", BODY_CUT),
+    "half a body": (THREE + b"ab", BODY_CUT),
+    "no body": (THREE, BODY_CUT),
     "half a chunk": (CHUNKED + b"3\r\nab", BODY_CUT),
     "no last chunk": (CHUNKED + b"3\r\nabc\r\n", BODY_CUT),
     "half a trailer": (CHUNKED + b"0\r\nX: 1\r\n", BODY_CUT),
@@ -117,17 +140,22 @@ BROKEN = {
     "length empty": (OK + b"Content-Length:\r\n\r\nabc", HEAD_FAULT),
     "length with a space": (OK + b"Content-Length: 1 2\r\n\r\nabc", HEAD_FAULT),
     "length folded": (OK + b"Content-Length: 1\r\n 2\r\n\r\nabc", HEAD_FAULT),
-    "length beyond 64 bits": (OK + b"Content-Length: " + b"9" * 30 + b"\r\n\r\n", HEAD_FAULT),
+    "length beyond 64 bits": (
+        OK + b"Content-Length: " + b"9" * 30 + b"\r\n\r\n", HEAD_FAULT
+    ),
     "chunk size no number": (CHUNKED + b"zz\r\nabc\r\n", BODY_FAULT),
     "chunk size negative": (CHUNKED + b"-3\r\nabc\r\n", BODY_FAULT),
     "chunk size 0x": (CHUNKED + b"0x3\r\nabc\r\n", BODY_FAULT),
     "chunk size beyond 64 bits": (CHUNKED + b"f" * 30 + b"\r\nabc\r\n", BODY_FAULT),
-    "chunk longer than said": (CHUNKED + b"3\r\nabcd\r\n0\r\n\r\n", BODY_FAULT),
+    "chunk longer than its size": (CHUNKED + b"3\r\nabcd\r\n0\r\n\r\n", BODY_FAULT),
     "chunk lines end in LF": (CHUNKED + b"3\nabc\n0\n\n", BODY_FAULT),
-    "transfer coding unknown": (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", HEAD_FAULT),
+    "transfer coding unknown": (
+        OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", HEAD_FAULT
+    ),
     "chunked not last": (OK + b"Transfer-Encoding: chunked, gzip\r\n\r\n", HEAD_FAULT),
     "chunked twice": (
-        OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", HEAD_FAULT
+        OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        HEAD_FAULT
     ),
     "xchunked": (OK + b"Transfer-Encoding: xchunked\r\n\r\n", HEAD_FAULT),
     "101": (b"HTTP/1.1 101 Switching\r\n\r\n", HEAD_FAULT),
@@ -188,8 +216,8 @@ def test_a_body_without_framing_ends_when_the_server_closes() -> None:
     )
 
 
-def test_closing_after_the_end_is_no_error_but_ends_the_connection() -> None:
-    seen = read(OK + b"Content-Length: 3\r\n\r\nabc", eof=True)
+def test_closing_after_the_end_is_not_an_error_but_ends_the_connection() -> None:
+    seen = read(THREE + b"abc", eof=True)
     assert (seen.done, seen.reusable, seen.error) == (True, False, None)
 
 
@@ -210,7 +238,7 @@ def test_a_fold_becomes_a_space() -> None:
     assert seen.headers[0] == ("x", "a b c")
 
 
-def test_interim_answers_leave_nothing_behind() -> None:
+def test_interim_responses_leave_nothing_behind() -> None:
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     seen = read(early + early + b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n")
     assert (seen.status, seen.reason) == (200, "")
@@ -233,7 +261,7 @@ def test_the_header_limit_is_exact(limit: int, code: str | None) -> None:
     assert (error and error[0]) == code
 
 
-def test_interim_answers_count_against_the_header_limit() -> None:
+def test_interim_responses_count_towards_the_header_limit() -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\n"
     room = len(interim) * 3 + len(HEAD)
     assert read(interim * 3 + HEAD + b"x", header=room).error is None
@@ -253,7 +281,7 @@ def test_endless_header_sections_end(endless: bytes) -> None:
         reader.feed(endless[100:101])
 
 
-def test_two_thousand_interim_answers_are_no_burden() -> None:
+def test_two_thousand_interim_responses_are_fast() -> None:
     stream = (
         b"HTTP/1.1 100 Continue\r\n\r\n" * 2000 + OK + b"Content-Length: 1\r\n\r\nx"
     )
@@ -265,7 +293,7 @@ def test_endless_chunk_framing_ends(line: bytes) -> None:
     assert read(CHUNKED + line, header=100).error == BODY_FAULT
 
 
-def test_tiny_chunks_are_no_abuse() -> None:
+def test_tiny_chunks_are_accepted() -> None:
     body = b"0001\r\nx\r\n" * 5000 + b"0\r\n\r\n"
     seen = read(CHUNKED + body, header=100)
     assert (seen.body, seen.reusable) == (b"x" * 5000, True)
@@ -291,7 +319,7 @@ def test_a_body_beyond_the_limit_is_cut_there(stream: bytes, eof: bool) -> None:
     assert not read(stream, body=11, eof=True).truncated
 
 
-def test_resets_say_where() -> None:
+def test_resets_name_the_stage() -> None:
     reader = ResponseReader("GET", 1000, 1000)
     reader.feed(OK + b"Content-Length: 10\r\n\r\nabc")
     with pytest.raises(ConnectionReset, match="3 bytes"):
@@ -299,7 +327,6 @@ def test_resets_say_where() -> None:
 
 
 # -- any cut of the bytes
-# ----------------------------------------------------------------------
 
 STREAMS = [(stream, method) for stream, method, _, _ in WHOLE.values()]
 STREAMS += [(stream, "GET") for stream, _ in BROKEN.values() if stream]
@@ -336,8 +363,9 @@ def test_any_cut_is_the_same(
 
 
 FRAGMENTS = st.sampled_from(
-    [b"\r\n", b"\n", b"\r", b" ", b"0", b"3", b"abc", b":", b";", b"HTTP/1.1 ", b"200 OK", b"100 C",
-     b"Content-Length: 3", b"Transfer-Encoding: chunked", b"Connection: close", b"X: y", b"\0"]
+    [b"\r\n", b"\n", b"\r", b" ", b"0", b"3", b"abc", b":", b";", b"HTTP/1.1 ",
+     b"200 OK", b"100 C", b"Content-Length: 3", b"Transfer-Encoding: chunked",
+     b"Connection: close", b"X: y", b"\0"]
 )  # fmt: skip
 
 
