@@ -212,7 +212,7 @@ class Crawl:
             store,
             clock(),
             self._pages_before,
-            store.received(),
+            store.received_bytes(),
         )
         self._client, self._identity = _open_client(config, config.seeds, store, clock)
         self.events = Events(self._client)
@@ -389,7 +389,7 @@ class Crawl:
             version=__version__,
             obey_robots=self._config.robots.obey,
             verify_tls=self._config.http.verify_tls,
-            recrawl_of=self._run.before,
+            recrawl_of=self._run.previous_run_id,
         )
 
 

@@ -197,7 +197,7 @@ class Committer:
         kept = None
         if isinstance(record, FetchRecord):
             kept = revalidation.kept_of(record, item.validators)
-            if self._run.before is not None:
+            if self._run.previous_run_id is not None:
                 record.changed = revalidation.change(before, kept)
         if before is not None and (kept is None or kept.digest != before.digest):
             self._let_go(before.digest.hex(), record.url)

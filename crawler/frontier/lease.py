@@ -112,7 +112,7 @@ class LeaseHandle:
         the store's next commit.
         """
         self._answer()
-        self._hosts.store.done(self.lease, ended, code, detail, stored)
+        self._hosts.store.finish(self.lease, ended, code, detail, stored)
         new = self._hosts.add(found) if found else 0
         self._end()
         return new

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from heapq import heappop, heappush
 from operator import itemgetter
+from typing import Any
 
 from crawler.frontier.store import STATES, Content, Ended, HostDue, Parked, Run, State
 from crawler.frontier.throttle import UNTRIED, HostThrottle
@@ -105,7 +106,7 @@ class MemoryStore:
         self._counts: dict[State, int] = dict.fromkeys(STATES, 0)
         self._metadata: dict[tuple[str, str], bytes] = {}
         self._contents: dict[str, Content] = {}
-        self._positions: dict[str, int] = {}
+        self._positions: dict[str, Any] = {}
         self._run: Run | None = None
 
     def add(self, found: Iterable[Discovered], now: float) -> int:
@@ -132,7 +133,7 @@ class MemoryStore:
                 leases.append(url.lease(now))
         return leases
 
-    def done(
+    def finish(
         self,
         lease: Lease,
         ended: Ended,
@@ -148,7 +149,7 @@ class MemoryStore:
     def retry(
         self,
         lease: Lease,
-        not_before: float,
+        at: float,
         code: str | None = None,
         detail: str | None = None,
     ) -> None:
@@ -156,8 +157,8 @@ class MemoryStore:
         self._hosts[url.host].waiting[url.found.destination] -= 1
         self._turn(url, "queued")
         url.attempts += 1
-        url.due = not_before
-        heappush(self._later, (not_before, url.seq, url))
+        url.due = at
+        heappush(self._later, (at, url.seq, url))
 
     def release(self, lease: Lease) -> None:
         url = self._leased(lease)
@@ -218,7 +219,7 @@ class MemoryStore:
     def set_usage(self, host: str, usage: HostUsage) -> None:
         self._host(host, 0.0).usage = usage
 
-    def received(self) -> int:
+    def received_bytes(self) -> int:
         return sum(host.usage.wire_bytes for host in self._hosts.values())
 
     def park(self, host: str, until: float) -> None:
@@ -291,11 +292,11 @@ class MemoryStore:
     def set_content(self, sha256: str, content: Content) -> None:
         self._contents[sha256] = content
 
-    def position(self, sink: str) -> int | None:
+    def position(self, sink: str) -> Any:
         return self._positions.get(sink)
 
-    def set_position(self, sink: str, offset: int) -> None:
-        self._positions[sink] = offset
+    def set_position(self, sink: str, position: Any) -> None:
+        self._positions[sink] = position
 
     def run(self) -> Run | None:
         return self._run

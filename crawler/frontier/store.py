@@ -1,14 +1,19 @@
-"""What a store of the frontier must do.
+"""What a store of the frontier must do, in four protocols.
 
-The store knows every URL of the crawl and what became of it. Its promise: **each URL
-that enters ends in exactly one terminal record**, also when the process dies at any
-moment. Three rules make that possible, and every implementation keeps them:
+    UrlQueue     every URL of the crawl, and what became of it
+    HostTable    every host: when it may be asked, what it taught us, what it has used
+    KeyValue     small values of other rooms (`model/metadata.py`)
+    Ledger       the run, the positions of its sinks, its contents, and the commit
+
+Its promise: **each URL that enters ends in exactly one terminal record**, also when the
+process dies at any moment. Three rules make that possible, and every implementation
+keeps them:
 
 - Nothing is durable before `commit`, and everything before it becomes durable at once:
-  states, new URLs, retries, blocks, notes, the sequence number and the offset of the
-  output.
-- A lease is not durable. When the store is opened again, what was leased is queued:
-  nobody is left who could answer for it. So opening is all that a resume has to do.
+  states, new URLs, retries, blocks, metadata, the sequence number and the positions of
+  the sinks.
+- A lease is not durable. When the store is opened again, what was leased is queued: no
+  process is left that could answer for it. So a resume has to do nothing but open it.
 - A URL has one row for ever. `add` of a URL that is known does nothing, with two
   exceptions, which make the outcome of a crawl depend less on the order in which pages
   arrive: a decision to skip it is overturned by a find that is not skipped, and a URL
@@ -18,11 +23,13 @@ Stores are plain blocking Python and do not know the time: `now` and all moments
 seconds since the epoch, given by the caller. Hosts are *claimed* by the scheduler in
 small numbers, so that neither it nor the store has to look at a hundred thousand of
 them; URLs are leased from claimed hosts.
+
+Every method may raise OutputError (disk) or StateError (damage).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Any, Literal, Protocol, get_args
 
 from msgspec import Struct
@@ -30,6 +37,7 @@ from msgspec import Struct
 from crawler.frontier.throttle import UNTRIED, HostThrottle
 from crawler.model.crawl import Destination, Discovered, Lease, StoredResponse
 from crawler.model.host import HostUsage
+from crawler.model.metadata import KeyValue
 
 Ended = Literal["page", "file", "image", "redirect", "error", "skip"]
 """How a URL ended: the `type` of its terminal record."""
@@ -41,65 +49,13 @@ State = Literal[
 
 STATES: tuple[State, ...] = get_args(State)
 
-STATE_VERSION = 4
-"""Of the folder's format. A store refuses to open any other."""
 
-
-class Run(Struct, frozen=True):
-    """The crawl that a store belongs to; all its resumes are the same run."""
-
-    run_id: str
-    config: str
-    """The configuration it was started with, as JSON."""
-    seq: int = 0
-    """Number of the last record written."""
-    before: str | None = None
-    """run_id of the crawl into the same state that this one compares itself with."""
-
-
-class HostDue(Struct, frozen=True):
-    """A host handed to the scheduler: when it may be asked next, and what it has taught
-    us."""
-
-    name: str
-    ready_at: float
-    throttle: HostThrottle = UNTRIED
-
-
-class Parked(Struct, frozen=True):
-    """Hosts that failed alike too often: how many, with how many URLs, and until when
-    at least."""
-
-    failure_code: str
-    """`error_code` of the last failure, or "robots_deferred"."""
-    hosts: int
-    urls: int
-    until: float
-
-
-class Content(Struct, frozen=True):
-    """The file with certain bytes: its path in the crawl's folder, and the first URL
-    with them.
-
-    None where that URL has other bytes by now, and no other has been met with these.
-    """
-
-    path: str
-    url: str | None
-
-
-class Store(Protocol):
-    """One crawl's memory. Every method may raise OutputError (disk) or StateError
-    (damage)."""
-
-    # URLs
+class UrlQueue(Protocol):
+    """The URLs of a crawl."""
 
     def add(self, found: Iterable[Discovered], now: float) -> int:
-        """Take URLs in. Returns how many were queued by this call: new ones, and skips
-        overturned.
-
-        Decisions to skip are kept, and not counted.
-        """
+        """Take URLs in. Returns how many were queued by it: new ones, and overturned
+        skips. Decisions to skip are kept, and not counted."""
         ...
 
     def known(self, url: str, depth: int) -> bool:
@@ -114,7 +70,7 @@ class Store(Protocol):
         discovery."""
         ...
 
-    def done(
+    def finish(
         self,
         lease: Lease,
         ended: Ended,
@@ -122,25 +78,25 @@ class Store(Protocol):
         detail: str | None = None,
         stored: StoredResponse | None = None,
     ) -> None:
-        """The URL has its terminal record. `code`: its `error_code`, `reason` of a
-        skip, or of what was fetched again how it has changed.
+        """The URL has its terminal record.
 
-        `detail` is the code in words, for whoever asks later: message, rule, or double of
-        what. `stored` is for the next crawl; without one, what is kept already stays.
+        `code` is its `error_code`, the `reason` of a skip, or for a URL that was
+        fetched again how it has changed. `detail` is the same in words: the message,
+        the rule, or what it is a duplicate of. `stored` is for the next crawl; without
+        one, what is stored already stays.
         """
         ...
 
     def retry(
         self,
         lease: Lease,
-        not_before: float,
+        at: float,
         code: str | None = None,
         detail: str | None = None,
     ) -> None:
-        """Queue the URL again, from `not_before` on, with one attempt more on its
-        account.
+        """Queue the URL again, from `at` on, with one attempt more.
 
-        `code` and `detail` say what became of this attempt.
+        `code` and `detail` tell what became of this attempt.
         """
         ...
 
@@ -149,8 +105,8 @@ class Store(Protocol):
         ...
 
     def pending_skips(self, limit: int) -> list[Discovered]:
-        """The oldest decisions to skip that are in no record yet (`skip` is set in
-        each)."""
+        """The oldest decisions to skip that are in no record yet (each has a
+        `skip`)."""
         ...
 
     def skips_written(self, count: int) -> None:
@@ -159,74 +115,79 @@ class Store(Protocol):
         ...
 
     def counts(self) -> dict[State, int]:
-        """URLs in each state; kept, not counted."""
+        """How many URLs are in each state; kept, not counted."""
         ...
 
     def changes(self) -> dict[str, int]:
-        """Of what a further crawl has fetched, how many URLs are new, changed and
+        """How many of the URLs that were fetched again are new, changed and
         unchanged."""
         ...
 
-    # Hosts
+
+class HostDue(Struct, frozen=True):
+    """A host handed to the scheduler: when it may be asked, and what it taught us."""
+
+    name: str
+    ready_at: float
+    throttle: HostThrottle = UNTRIED
+
+
+class Parked(Struct, frozen=True):
+    """Hosts that failed alike too often."""
+
+    failure_code: str
+    """`error_code` of the last failure, or "robots_deferred"."""
+    hosts: int
+    urls: int
+    until: float
+    """When the first of them may be asked again."""
+
+
+class HostTable(Protocol):
+    """The hosts of a crawl."""
 
     def claim(self, limit: int, now: float, images_only: bool = False) -> list[HostDue]:
-        """Up to `limit` hosts that have work and may be asked now, longest-waiting
-        first."""
+        """Up to `limit` hosts that have work and may be asked now; those first that
+        wait for longest."""
         ...
 
     def unclaim(self, host: str, ready_at: float) -> None:
-        """Give a host back, no URL of which is leased any more.
+        """Return a host none of whose URLs is leased.
 
         It goes behind all hosts that are ready before `ready_at`.
         """
         ...
 
     def refilled(self) -> Collection[str]:
-        """Claimed hosts to which URLs have come since this was last asked.
-
-        By `add`, or by a retry that `claim` or `lease` found due.
-        """
+        """Claimed hosts to which URLs have come since the last call, by `add`, or by a
+        retry that `claim` or `lease` found due."""
         ...
 
     def block(self, host: str, until: float) -> None:
-        """No URL of `host` before `until`; of several such moments the latest
+        """Lease no URL of `host` before `until`; the latest of several such moments
         counts."""
         ...
 
     def set_throttle(self, host: str, throttle: HostThrottle) -> None:
-        """Remember what a host has taught us."""
-        ...
-
-    def usage(self, host: str) -> HostUsage:
-        """What a host has cost so far."""
-        ...
-
-    def set_usage(self, host: str, usage: HostUsage) -> None: ...
-
-    def received(self) -> int:
-        """Body bytes of all hosts. Reads all hosts: for the beginning of a run."""
+        """Remember what a host taught us."""
         ...
 
     def park(self, host: str, until: float) -> None:
-        """No URL of `host` before `until`, and no crawl is kept from its end by
-        them."""
+        """Lease no URL of `host` before `until`; the crawl may end without them."""
         ...
 
     def parked(self) -> list[Parked]:
-        """The parked hosts that have work, by what ails them."""
+        """The parked hosts that have work, by failure code."""
         ...
 
     def next_due(self, images_only: bool = False) -> float | None:
-        """When an unclaimed host with work, or a retry, falls due next; None if there
-        is none.
-
-        Hosts that are parked do not count.
-        """
+        """When an unclaimed host with work, or a retry, falls due; None if there is
+        none. Parked hosts do not count."""
         ...
 
     def next_parked(self) -> float | None:
-        """When the next host has been parked long enough, or earlier; None if none is
-        parked."""
+        """When the next host has been parked long enough, or a moment before; None if
+        none is parked."""
         ...
 
     def claimed(self) -> dict[str, int]:
@@ -234,37 +195,69 @@ class Store(Protocol):
         ...
 
     def hosts(self) -> int:
-        """How many hosts the crawl has met."""
+        """How many hosts the crawl knows."""
         ...
 
-    # What else a crawl must not forget
-
-    def get(self, kind: str, key: str) -> bytes | None: ...
-
-    def set(self, kind: str, key: str, value: bytes | None) -> None:
-        """Keep a small value under (kind, key); None deletes it."""
+    def usage(self, host: str) -> HostUsage:
+        """What a host has used so far."""
         ...
 
-    def items(self, kind: str) -> Iterator[tuple[str, bytes]]: ...
+    def set_usage(self, host: str, usage: HostUsage) -> None: ...
 
-    def content(self, sha256: str) -> Content | None: ...
-
-    def set_content(self, sha256: str, content: Content) -> None:
-        """Remember where these bytes are."""
+    def received_bytes(self) -> int:
+        """Body bytes of all hosts. Reads all hosts: for the beginning of a run."""
         ...
 
-    def position(self, sink: str) -> Any: ...
 
-    def set_position(self, sink: str, offset: Any) -> None: ...
+class Run(Struct, frozen=True):
+    """The crawl that a store belongs to; all its resumes are the same run."""
+
+    run_id: str
+    config: str
+    """The configuration it was started with, as JSON."""
+    seq: int = 0
+    """Number of the last record written."""
+    previous_run_id: str | None = None
+    """The crawl into the same state with which this one compares itself."""
+
+
+class Content(Struct, frozen=True):
+    """Certain bytes that were seen: the file with them, and the first URL with them."""
+
+    path: str
+    """In the crawl's folder."""
+    url: str | None
+    """None where that URL has other bytes by now, and no other has these."""
+
+
+class Ledger(Protocol):
+    """What belongs to the crawl as a whole, and the commit."""
 
     def run(self) -> Run | None: ...
 
     def set_run(self, run: Run) -> None: ...
+
+    def position(self, sink: str) -> Any:
+        """How far a sink has come, as the sink itself told; None before the first
+        time."""
+        ...
+
+    def set_position(self, sink: str, position: Any) -> None:
+        """Keep the position of a sink: any value that msgspec can encode."""
+        ...
+
+    def content(self, sha256: str) -> Content | None: ...
+
+    def set_content(self, sha256: str, content: Content) -> None: ...
 
     def commit(self) -> None:
         """Make everything so far durable, in one transaction."""
         ...
 
     def close(self) -> None:
-        """Let go of all files. What was not committed is lost."""
+        """Close all files. What was not committed is lost."""
         ...
+
+
+class Store(UrlQueue, HostTable, KeyValue, Ledger, Protocol):
+    """One crawl's memory. A room that needs a part of it names that part's protocol."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from crawler.frontier.sqlite.lookup import HostInfo, Lookup, UrlRow
+from crawler.frontier.state_reader import HostInfo, StateReader, UrlRow
 from crawler.frontier.throttle import Controller, check
 from crawler.model.config import Config
 from crawler.model.crawl import Destination, Skip, Verdict
@@ -68,7 +68,7 @@ class Explanation(Struct, frozen=True):
     """The file of an image in the crawl's folder."""
 
 
-def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
+def explain(state: StateReader, config: Config, url: str, now: float) -> Explanation:
     """What became of the canonical `url`, and why. `now`: seconds since the epoch."""
     row = state.url(url)
     if row is None:  # a link to it would have been read so
@@ -80,7 +80,7 @@ def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
     scope = checks.scope(candidate)
     budget = tuple(_budget(state, config, url, host, candidate.destination))
     ahead = (
-        state.ahead(row)
+        state.urls_before(row)
         if row and row.state == "queued" and row.retry_at is None
         else None
     )
@@ -105,7 +105,7 @@ def explain(state: Lookup, config: Config, url: str, now: float) -> Explanation:
 class StateChecks:
     """The chain of checks over a crawl's state. Nothing is written, nothing fetched."""
 
-    def __init__(self, state: Lookup, config: Config, now: float) -> None:
+    def __init__(self, state: StateReader, config: Config, now: float) -> None:
         self._state = state
         self._config = config
         values = _StateValues(state)
@@ -202,7 +202,7 @@ class StateChecks:
 class _StateValues:
     """The values beside URLs, for checks that could also write them."""
 
-    def __init__(self, state: Lookup) -> None:
+    def __init__(self, state: StateReader) -> None:
         self.get = state.get
         self.items = state.items
         self._host = state.host
@@ -219,7 +219,7 @@ class _StateValues:
 
 
 def _budget(
-    state: Lookup,
+    state: StateReader,
     config: Config,
     url: str,
     host: HostInfo | None,
@@ -229,7 +229,7 @@ def _budget(
     limits = config.limits
     if destination == "page" and is_reached(state.count("page"), limits.max_pages):
         yield f"limits.max_pages: {limits.max_pages}"
-    if limits.max_bytes is not None and state.received() >= limits.max_bytes:
+    if limits.max_bytes is not None and state.received_bytes() >= limits.max_bytes:
         yield f"limits.max_bytes: {exact_bytes(limits.max_bytes)}"
     if host is None:
         return

@@ -14,9 +14,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from crawler.frontier.sqlite.lookup import HostInfo, Lookup
-from crawler.frontier.sqlite.status import Status
+from crawler.frontier.state_reader import HostInfo, StateReader
 from crawler.frontier.throttle import Controller
+from crawler.inspect.status import Status
 from crawler.model.config import Config
 from crawler.model.units import exact_bytes, show_seconds
 from crawler.policy.quotas import is_reached
@@ -25,7 +25,7 @@ TOP = 5
 """Of each kind of reason."""
 
 
-class Blocking(Struct, frozen=True):
+class Blocker(Struct, frozen=True):
     """One reason. `kind` is `waits` for URLs that are still to come, else how they
     ended."""
 
@@ -37,9 +37,9 @@ class Blocking(Struct, frozen=True):
     """When it passes, epoch seconds, where that is known."""
 
 
-def blocking(
-    state: Lookup, status: Status, config: Config, now: float
-) -> list[Blocking]:
+def why_waiting(
+    state: StateReader, status: Status, config: Config, now: float
+) -> list[Blocker]:
     """The reasons, those that hold back the most URLs first."""
     waits = [*_nobody(status), *_limits(status, config), *_retries(state, now)]
     waits += [*_cooling(state, now), *_interval(state, config, now)]
@@ -47,51 +47,55 @@ def blocking(
     return [*waits, *_ended(status)]
 
 
-def _nobody(status: Status) -> Iterator[Blocking]:
+def _nobody(status: Status) -> Iterator[Blocker]:
     queued = status.counts["queued"]
     if queued and status.pid is None:
-        yield Blocking(
+        yield Blocker(
             "waits", "stopped", queued, "no process works on it: orbweb resume"
         )
 
 
-def _limits(status: Status, config: Config) -> Iterator[Blocking]:
+def _limits(status: Status, config: Config) -> Iterator[Blocker]:
     limits, queued = config.limits, status.counts["queued"]
     if queued and is_reached(status.counts["page"], limits.max_pages):
         rule = f"limits.max_pages: {limits.max_pages} is reached; pictures are still fetched"
-        yield Blocking("waits", "limit_pages", queued, rule)
-    if queued and limits.max_bytes is not None and status.received >= limits.max_bytes:
+        yield Blocker("waits", "limit_pages", queued, rule)
+    if (
+        queued
+        and limits.max_bytes is not None
+        and status.received_bytes >= limits.max_bytes
+    ):
         rule = f"limits.max_bytes: {exact_bytes(limits.max_bytes)} is reached"
-        yield Blocking("waits", "limit_bytes", queued, rule)
+        yield Blocker("waits", "limit_bytes", queued, rule)
 
 
-def _retries(state: Lookup, now: float) -> Iterator[Blocking]:
-    for row in state.waiting(TOP):
+def _retries(state: StateReader, now: float) -> Iterator[Blocker]:
+    for row in state.retries(TOP):
         due = show_seconds(max(0.0, row.next_at - now))
         detail = f"{row.host}: another attempt, the next in {due}"
-        yield Blocking(
+        yield Blocker(
             "waits", f"retry {row.code or ''}".rstrip(), row.urls, detail, row.next_at
         )
 
 
-def _cooling(state: Lookup, now: float) -> Iterator[Blocking]:
+def _cooling(state: StateReader, now: float) -> Iterator[Blocker]:
     """Hosts that are longer in coming than the next request of a crawl at work would
     be."""
-    hosts, _urls, top = state.cooling(now + 1, TOP)
+    hosts, top = state.backing_off(now + 1, TOP)
     for host in top:
         due = show_seconds(host.ready_at - now)
         if host.parked:
             reason = f"host_parked {host.throttle.failure_code}"
             detail = f"{host.name} failed {host.throttle.failures} times in a row, is asked in {due}"
         else:
-            reason = "host_cooling"
+            reason = "backing_off"
             detail = f"{host.name} may be asked again in {due}"
-        yield Blocking("waits", reason, _work(host), detail, host.ready_at)
+        yield Blocker("waits", reason, _work(host), detail, host.ready_at)
     if hosts > TOP:
-        yield Blocking("waits", "host_cooling", 0, f"and {hosts - TOP:,} hosts more")
+        yield Blocker("waits", "backing_off", 0, f"and {hosts - TOP:,} hosts more")
 
 
-def _interval(state: Lookup, config: Config, now: float) -> Iterator[Blocking]:
+def _interval(state: StateReader, config: Config, now: float) -> Iterator[Blocker]:
     """Hosts whose queue takes long at the pace that manners allow."""
     controller = Controller(config.politeness)
     for host in state.busiest(TOP):
@@ -100,7 +104,7 @@ def _interval(state: Lookup, config: Config, now: float) -> Iterator[Blocking]:
             cause = _cause(host, config, interval)
             whole = show_seconds(_work(host) * interval)
             detail = f"{host.name}: a request in {show_seconds(interval)} ({cause}), in all {whole}"
-            yield Blocking("waits", "pace", _work(host), detail)
+            yield Blocker("waits", "pace", _work(host), detail)
 
 
 def _cause(host: HostInfo, config: Config, interval: float) -> str:
@@ -115,11 +119,11 @@ def _cause(host: HostInfo, config: Config, interval: float) -> str:
     )
 
 
-def _ended(status: Status) -> Iterator[Blocking]:
+def _ended(status: Status) -> Iterator[Blocker]:
     for code, urls in list(status.codes["error"].items())[:TOP]:
-        yield Blocking("error", code, urls, f"orbweb urls --code {code} names them")
+        yield Blocker("error", code, urls, f"orbweb urls --code {code} names them")
     for code, urls in list(status.codes["skip"].items())[:TOP]:
-        yield Blocking("skip", code, urls, f"orbweb urls --code {code} names them")
+        yield Blocker("skip", code, urls, f"orbweb urls --code {code} names them")
 
 
 def _work(host: HostInfo) -> int:

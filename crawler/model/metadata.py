@@ -1,5 +1,8 @@
-"""What stages keep in the store beside URLs: small values under (kind, key), in its
-transaction."""
+"""What rooms keep in the store beside URLs: small values under (kind, key).
+
+They become durable in the store's commit, together with the records that they belong
+to. The values of each kind, and who writes them:
+"""
 
 from __future__ import annotations
 
@@ -7,39 +10,42 @@ from collections.abc import Iterable
 from typing import Protocol
 
 ROBOTS_TXT = "robots"
-"""By origin: its robots.txt (`gate.Fetched`)."""
+"""By origin: its robots.txt (`policy/robots_cache.py`)."""
 COOKIES = "cookies"
-"""By domain: its cookies."""
-ADDED_SEEDS = "scope"
+"""By domain: its cookies (`workspace/credential_files.py`)."""
+ADDED_SEEDS = "added seed"
 """By URL that a seed redirected to: it is in scope, also after a resume."""
 PAGES_OF_TEMPLATE = "template"
-"""By host and template: its pages against `limits.max_pages_per_template`, in
+"""By host and template: its pages, which `limits.max_pages_per_template` bounds, in
 decimal."""
 TRAPS = "traps"
-"""By host: the templates that were cut (`traps.Cut` by name)."""
+"""By host: the templates that were cut (`policy/traps/`)."""
 TRAPS_OUT_OF_MEMORY = "traps out of memory"
-"""By host for which there was no room: what else was learnt of its templates
-(`traps.ledger`)."""
+"""By host that is no longer in memory: the scores of its templates."""
 
-POISON_URLS = "deadly"
-"""By URL: how often the process died while it read what came of it, in decimal."""
+POISON_URLS = "poison url"
+"""By URL: how often the process died while it read the response, in decimal."""
 BOOT = "boot"
-"""Under "", while a run is under way: the machine's boot id (`power_cut.py`)."""
-EXTRACTION = "reading"
-"""Under "": under which settings the answers of this state were read
-(`revisit.reading`)."""
+"""Under "", while a run is under way: the machine's boot id (`workspace/recovery.py`)."""
+EXTRACTION = "extraction"
+"""Under "": the fingerprint of the settings under which the stored responses were read
+(`model/fingerprint.py`)."""
 
 PER_CRAWL = (PAGES_OF_TEMPLATE, TRAPS_OUT_OF_MEMORY, POISON_URLS)
 """What a further crawl into the same state counts anew."""
 
 
 class KeyValue(Protocol):
-    """What a stage needs of the store."""
+    """Values under (kind, key), as a room sees the store."""
 
-    def get(self, kind: str, key: str) -> bytes | None: ...
-
-    def set(self, kind: str, key: str, value: bytes | None) -> None:
-        """None deletes it."""
+    def get(self, kind: str, key: str) -> bytes | None:
+        """The value; None if there is none."""
         ...
 
-    def items(self, kind: str) -> Iterable[tuple[str, bytes]]: ...
+    def set(self, kind: str, key: str, value: bytes | None) -> None:
+        """Keep a value; None deletes it."""
+        ...
+
+    def items(self, kind: str) -> Iterable[tuple[str, bytes]]:
+        """All keys and values of one kind, in order of the keys."""
+        ...

@@ -11,9 +11,9 @@ from typing import Any
 import click
 import msgspec
 
-from crawler.cli.state_options import open_state
 from crawler.cli.terminal.formatting import printable
 from crawler.inspect.explain import Explanation
+from crawler.inspect.state import open_state
 from crawler.model.crawl import Verdict
 from crawler.model.errors import UsageError
 from crawler.model.units import show_bytes, show_seconds

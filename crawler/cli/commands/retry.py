@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from crawler.cli.state_options import code_option, host_keys, host_option, unique_words
+from crawler.cli.state_options import code_option, host_option, unique_words
 from crawler.cli.terminal.verbosity import verbosity_of, verbosity_options
+from crawler.inspect.urls import host_keys
 
 
 @click.command("retry")
@@ -29,9 +30,8 @@ def command(folder: str, codes: Any, hosts: Any, dry_run: bool, **params: Any) -
 
     path = Path(folder)
     config = stored_config(path)
-    count = requeue(
-        path, unique_words(codes), host_keys(hosts), now=time.time(), dry_run=dry_run
-    )
+    keys = host_keys(unique_words(hosts))
+    count = requeue(path, unique_words(codes), keys, now=time.time(), dry_run=dry_run)
     note = f"{count:,} failed URLs {'would be' if dry_run else 'are'} queued again"
     if dry_run or not count:
         click.echo(f"orbweb: {note}", err=True)

@@ -12,46 +12,33 @@ from typing import Any
 
 import click
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.cli.state_options import open_state
 from crawler.cli.terminal.formatting import printable
-from crawler.frontier.sqlite.status import Status, read_status
+from crawler.frontier.sqlite.database import STATE_FOLDER
 from crawler.frontier.store import State
-from crawler.inspect.why_waiting import Blocking, blocking
+from crawler.inspect.state import open_state
+from crawler.inspect.status import Speed, Status, began_at, read_speed, read_status
+from crawler.inspect.why_waiting import Blocker, why_waiting
 from crawler.model.config import from_json
 from crawler.model.errors import UsageError
 from crawler.model.units import show_bytes, show_seconds
 from crawler.workspace.outputs import jsonl_files
 
-RECORDS = "records.jsonl"
-STATE = "state"
-
-_TAIL = 512 * 1024
-_RATE_WINDOW_S = 10.0
-
-
-class Speed(Struct, frozen=True):
-    """What the end of the record stream tells about the last ten seconds of writing."""
-
-    last_at: float
-    """Time of the last record, epoch seconds."""
-    pages_per_s: float
-    urls_per_s: float
+SILENT_AFTER_S = 10.0
+"""A crawl that wrote no record for longer is shown without a speed."""
 
 
 @click.command("status")
 @click.argument("folder", default=".", metavar="[DIR]")
 @click.option(
-    "--why", is_flag=True, help="What holds it back, with the URLs of each reason."
+    "--why", is_flag=True, help="Show what it waits for, with the URLs of each reason"
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs")
 def command(folder: str, why: bool, as_json: bool) -> None:
-    """How far the crawl in DIR (default: here) is, while it runs or afterwards."""
-    status = (
-        read_status(Path(folder) / STATE) if (Path(folder) / STATE).is_dir() else None
-    )
+    """Show how far the crawl in DIR (default: here) is, while it runs or afterwards."""
+    state = Path(folder) / STATE_FOLDER
+    status = read_status(state) if state.is_dir() else None
     if status is None:
         raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
     records = _records_of(Path(folder), status)
@@ -70,12 +57,12 @@ def command(folder: str, why: bool, as_json: bool) -> None:
             click.echo(printable(line))
 
 
-def _reasons(folder: Path, status: Status, now: float) -> list[Blocking]:
+def _reasons(folder: Path, status: Status, now: float) -> list[Blocker]:
     with open_state(folder) as (state, config):
-        return blocking(state, status, config, now)
+        return why_waiting(state, status, config, now)
 
 
-def _reason_lines(reasons: list[Blocking] | None) -> Iterator[str]:
+def _reason_lines(reasons: list[Blocker] | None) -> Iterator[str]:
     if reasons is None:
         return
     yield "  why"
@@ -93,59 +80,17 @@ def _records_of(folder: Path, status: Status) -> Path | None:
     return next((path for path in files if path.is_file()), None)
 
 
-class _Line(Struct):
-    type: str
-    ts: str
-
-
-def read_speed(path: Path) -> Speed | None:
-    """From the last records of the stream; None where there are too few."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        lines = file.read(_TAIL).split(b"\n")
-    decode = msgspec.json.Decoder(_Line).decode
-    found: list[tuple[float, str]] = []
-    for line in lines:
-        try:
-            record = decode(line)
-            found.append((datetime.fromisoformat(record.ts).timestamp(), record.type))
-        except (msgspec.DecodeError, ValueError):
-            continue  # the first line may be cut, the last one half-written
-    return _speed([(at, kind) for at, kind in found if kind != "run"])
-
-
-def _speed(records: list[tuple[float, str]]) -> Speed | None:
-    if not records:
-        return None
-    last = records[-1][0]
-    recent = [(at, kind) for at, kind in records if at > last - _RATE_WINDOW_S]
-    span = last - recent[0][0]
-    if span < 1:
-        return Speed(last, 0.0, 0.0)
-    pages = sum(kind == "page" for _, kind in recent)
-    return Speed(last, pages / span, len(recent) / span)
-
-
-def began_at(run_id: str) -> float:
-    """The time in a ULID, epoch seconds: 48 bits of milliseconds in Crockford's base
-    32."""
-    number = 0
-    for char in run_id[:10].upper():
-        number = number * 32 + max(0, "0123456789ABCDEFGHJKMNPQRSTVWXYZ".find(char))
-    return number / 1000
-
-
 def _as_json(
     folder: str, status: Status, records: Path | None, speed: Speed | None
 ) -> dict[str, Any]:
     return {
         "dir": folder,
-        "state": _state(status),
+        "state": status.state,
         "pid": status.pid,
         "run_id": status.run.run_id,
         "began_at": datetime.fromtimestamp(began_at(status.run.run_id), UTC),
         "counts": status.counts,
-        "bytes": status.received,
+        "bytes": status.received_bytes,
         "hosts": status.hosts,
         "hosts_waiting": status.hosts_waiting,
         "retries": status.retries,
@@ -160,12 +105,6 @@ def _as_json(
     }
 
 
-def _state(status: Status) -> str:
-    if status.pid is not None:
-        return "running"
-    return "stopped" if status.counts["queued"] else "finished"
-
-
 def _as_text(
     folder: str, status: Status, records: Path | None, speed: Speed | None, now: float
 ) -> Iterator[str]:
@@ -176,8 +115,8 @@ def _as_text(
     yield f"  begun    {when}, {show_seconds(max(0, now - begun))} ago"
     done = (f"{name} {counts[state]:,}" for state, name in _NAMES if counts[state])
     yield f"  urls     {', '.join(done) or 'none'}"
-    if status.received:
-        yield f"  bodies   {show_bytes(status.received)}"
+    if status.received_bytes:
+        yield f"  bodies   {show_bytes(status.received_bytes)}"
     if status.changes:
         yield f"  since    {', '.join(f'{how} {n:,}' for how, n in status.changes.items())}"
     if status.pid is not None and speed is not None:
@@ -211,7 +150,7 @@ _NAMES: tuple[tuple[State, str], ...] = (
 
 
 def _headline(folder: str, status: Status) -> str:
-    state = _state(status)
+    state = status.state
     if state == "running":
         return f"running, process {status.pid or 'unknown'}"
     if state == "stopped":
@@ -223,7 +162,7 @@ def _speed_text(status: Status, speed: Speed, now: float) -> str:
     """Rates, and how long the queue takes at this rate: less, if it still grows, is a
     guess."""
     silence = now - speed.last_at
-    if silence > _RATE_WINDOW_S:
+    if silence > SILENT_AFTER_S:
         return f"nothing for {show_seconds(silence)}"
     text = f"{speed.pages_per_s:.1f} pages/s"
     if speed.urls_per_s and status.counts["queued"]:

@@ -11,15 +11,15 @@ import msgspec
 
 from crawler.cli.state_options import (
     code_option,
-    host_keys,
     host_option,
-    open_state,
     state_option,
     unique_words,
 )
 from crawler.cli.terminal.formatting import printable
-from crawler.frontier.sqlite.lookup import UrlRow
+from crawler.frontier.state_reader import UrlRow
 from crawler.frontier.store import State
+from crawler.inspect.state import open_state
+from crawler.inspect.urls import list_urls
 
 
 @click.command("urls")
@@ -28,22 +28,22 @@ from crawler.frontier.store import State
 @host_option
 @code_option
 @click.option(
-    "-n", "--limit", type=click.IntRange(min=1), metavar="N", help="The first N only."
+    "-n", "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N"
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON lines, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines, for programs")
 def command(
     folder: str, states: Any, hosts: Any, codes: Any, limit: int | None, as_json: bool
 ) -> None:
-    """The URLs of the crawl in DIR (default: here), in the order in which they were
-    found.
+    """List the URLs of the crawl in DIR (default: here), in order of discovery.
 
     Columns: state, attempts, code, URL.
     """
     encode = msgspec.json.Encoder().encode
     with open_state(Path(folder)) as (state, _config):
-        rows = state.urls(
+        rows = list_urls(
+            state,
             cast(tuple[State, ...], unique_words(states)),
-            host_keys(hosts),
+            unique_words(hosts),
             unique_words(codes),
         )
         for row in islice(rows, limit):

@@ -1,26 +1,29 @@
 """Opening the SQLite file, and saying in words what is wrong with it.
 
-A file is ours if its `application_id` says so, and readable if its `user_version` is
-ours too.
+A file is ours if its `application_id` says so. Its `user_version` is its format: an
+earlier one is migrated when the file is opened (`migrate.py`), a later one is refused.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from crawler.frontier.sqlite.tables import SCHEMA
-from crawler.frontier.store import STATE_VERSION
+from crawler.frontier.sqlite.lockfile import LockFile
+from crawler.frontier.sqlite.migrate import OLDEST, migrate
+from crawler.frontier.sqlite.tables import FORMAT, SCHEMA
 from crawler.model.errors import OutputError, StateError
 
-F = TypeVar("F", bound="Fallible")
+D = TypeVar("D", bound="Database")
 P = ParamSpec("P")
 R = TypeVar("R")
 
+STATE_FOLDER = "state"
+"""In a crawl's folder."""
 FILE_NAME = "frontier.sqlite3"
 APPLICATION_ID = 0x4F726277  # "Orbw"
 
@@ -34,8 +37,8 @@ _FAILED = "reading or writing it failed; check the disk, then `orbweb resume`"
 _DAMAGED = "it is damaged; restore the folder from a copy, or begin anew with --fresh"
 _BUSY = "another program keeps it locked; end that, then `orbweb resume`"
 
-# Primary result codes (https://www.sqlite.org/rescode.html), whose fault they are, and
-# what to do.
+# Primary result codes (https://www.sqlite.org/rescode.html), the error that each is,
+# and what to do.
 _EXPLANATIONS: dict[int, tuple[type[OutputError] | type[StateError], str]] = {
     sqlite3.SQLITE_FULL: (OutputError, _FULL),
     sqlite3.SQLITE_READONLY: (OutputError, _REFUSED),
@@ -49,9 +52,11 @@ _EXPLANATIONS: dict[int, tuple[type[OutputError] | type[StateError], str]] = {
 }
 
 
-def explain(error: sqlite3.Error, where: str) -> Exception:
-    """The failure behind `error`; `error` itself if it can only be a mistake of
-    ours."""
+def translate(error: sqlite3.Error, where: str) -> Exception:
+    """The OutputError or StateError that `error` is.
+
+    Returns `error` itself if it can only be a defect of this program.
+    """
     code = getattr(error, "sqlite_errorcode", None)
     if code is None or code & 0xFF not in _EXPLANATIONS:
         return error
@@ -59,13 +64,13 @@ def explain(error: sqlite3.Error, where: str) -> Exception:
     return kind(f"the crawl's state ({where}): {error}; {advice}")
 
 
-class Fallible:
-    """Has methods that are `explained`, and a connection with a transaction."""
+class Database:
+    """A connection with a transaction, for methods that `translate_sqlite_errors`."""
 
     _db: sqlite3.Connection
     failure: Exception | None = None
-    """What went wrong first. SQLite may have rolled the transaction back then, of which
-    counters and caches in memory know nothing: from now on nothing may be committed."""
+    """The first error. SQLite may have rolled the transaction back then, which counters
+    and caches in memory do not know: from now on nothing may be committed."""
 
     def _begin(self) -> None:
         if not self._db.in_transaction:
@@ -79,43 +84,54 @@ def first_column(cursor: sqlite3.Cursor, otherwise: Any) -> Any:
     return otherwise if row is None or row[0] is None else row[0]
 
 
-def explained(
-    method: Callable[Concatenate[F, P], R],
-) -> Callable[Concatenate[F, P], R]:
-    """Errors of SQLite come out of the method as OutputError or StateError, the first
-    for ever."""
+def translate_sqlite_errors(
+    method: Callable[Concatenate[D, P], R],
+) -> Callable[Concatenate[D, P], R]:
+    """Let errors of SQLite leave the method as OutputError or StateError.
+
+    Once one has, every further call raises the first one again.
+    """
 
     @wraps(method)
-    def call(self: F, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self: D, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if self.failure is not None:
             raise type(self.failure)(*self.failure.args)
         try:
             return method(self, *args, **kwargs)
         except sqlite3.Error as error:
-            self.failure = explain(error, FILE_NAME)
+            self.failure = translate(error, FILE_NAME)
             raise self.failure from error
 
     return call
 
 
 def open_database(folder: Path) -> sqlite3.Connection:
-    """The database of `folder`, made if it is not there, ready for use by any thread at
-    a time.
+    """The database of `folder`, which is locked by the caller.
 
-    Raises StateError if it is of another version, of another program or damaged,
-    OutputError if the folder can't be written.
+    It is created if it is missing, migrated if it is of an earlier format, and ready
+    for use by one thread at a time. Raises StateError if it is of a format that cannot
+    be read, of another program or damaged; OutputError if the folder cannot be written.
     """
     path = folder / FILE_NAME
     return _open(path, path.absolute().as_uri(), _prepare)
 
 
 def open_read_only(folder: Path) -> sqlite3.Connection:
-    """The database of `folder` as of its last commit, also while a crawl is writing
-    it."""
+    """The database of `folder` as of its last commit, also while a crawl writes it.
+
+    One of an earlier format is migrated first, which needs the folder's lock.
+    """
     path = folder / FILE_NAME
     if not path.exists():
         raise StateError(f"{folder} holds no crawl: there is no {FILE_NAME} in it")
-    return _open(path, f"{path.absolute().as_uri()}?mode=ro", _check)
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    db = _open(path, address, _check)
+    if _version(db) == FORMAT:
+        return db
+    db.close()
+    with closing(LockFile(folder)):
+        open_database(folder).close()
+    return _open(path, address, _check)
 
 
 def _open(
@@ -133,7 +149,7 @@ def _open(
             undo.callback(db.close)
             prepare(db, path)
         except sqlite3.Error as error:
-            raise explain(error, str(path)) from error
+            raise translate(error, str(path)) from error
         undo.pop_all()
         return db
 
@@ -144,6 +160,8 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         db.execute("PRAGMA journal_mode = WAL")
         _create(db)
     _check(db, path)
+    if (version := _version(db)) != FORMAT:
+        migrate(db, version)
     db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 
@@ -153,21 +171,34 @@ def _is_empty(db: sqlite3.Connection) -> bool:
 
 
 def _create(db: sqlite3.Connection) -> None:
-    """All tables in one transaction: a crash leaves an empty file or a whole one."""
+    """Create all tables in one transaction: a crash leaves an empty file or a whole
+    one."""
     db.executescript(
         f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
-        f"PRAGMA user_version = {STATE_VERSION}; COMMIT;"
+        f"PRAGMA user_version = {FORMAT}; COMMIT;"
     )
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:
+    """Raise StateError unless the file is ours and of a format that can be read."""
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise StateError(
             f"{path} was not made by orbweb; name another folder with --dir"
         )
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version != STATE_VERSION:
+    version = _version(db)
+    if version > FORMAT:
         raise StateError(
-            f"{path} has state version {version}, this orbweb has {STATE_VERSION}; "
-            "go on with the orbweb that began this crawl, or begin anew with --fresh"
+            f"{path} has state format {version}, and this orbweb reads formats up to "
+            f"{FORMAT}: use the later orbweb, or begin anew with --fresh"
         )
+    if version < OLDEST:
+        raise StateError(
+            f"{path} has state format {version}, and this orbweb reads formats from "
+            f"{OLDEST} on: go on with the orbweb that began this crawl, or begin anew "
+            "with --fresh"
+        )
+
+
+def _version(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version

@@ -5,8 +5,8 @@ the hosts that are ready it is the order. A host that comes back goes behind all
 became ready before it, which is round robin over any number of hosts with a single
 index.
 
-Changes of the queues' lengths, and blocks, are gathered and written when somebody asks
-for hosts, or at a commit: the links of a page mostly lead to one host.
+Changes of the queues' lengths, and blocks, are gathered, and written when hosts are
+claimed and at a commit: the links of a page mostly lead to one host.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from crawler.frontier.store import HostDue, Parked
 from crawler.frontier.throttle import HostThrottle
 from crawler.model.host import HostUsage
 
-_KEPT = 1 << 16
+_MAX_IDS = 1 << 16
 """Host numbers kept in memory; all are forgotten when there are more."""
 
 _WORK = {
@@ -29,24 +29,31 @@ _WORK = {
     True: "claimed = 0 AND parked = 0 AND images > 0",
 }
 
-THROTTLE = "crawl_delay, latency, slowdown, failures, parkings, trouble"
-USAGE = "cost_pages, cost_bytes, cost_seconds, cost_until"
+THROTTLE = "crawl_delay, latency, slowdown, failures, parkings, failure_code"
+USAGE = "used_pages, used_bytes, used_seconds, used_until"
 
-PARKED = """
-SELECT trouble, count(*), sum(pages + images), min(ready_at) FROM host
-WHERE parked = 1 AND pages + images > 0 GROUP BY trouble ORDER BY trouble
+_LENGTHS = """
+UPDATE host SET
+    ready_at = CASE WHEN pages + images = 0 THEN max(ready_at, ?) ELSE ready_at END,
+    pages = pages + ?, images = images + ?
+WHERE host_id = ?
+"""
+
+_PARKED = """
+SELECT failure_code, count(*), sum(pages + images), min(ready_at) FROM host
+WHERE parked = 1 AND pages + images > 0 GROUP BY 1 ORDER BY 1
 """
 
 
-class HostTable:
-    """Speaks with the table `host` inside the store's transaction, which must be
+class HostRows:
+    """Reads and writes the table `host` in the store's transaction, which must be
     open."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._ids: dict[str, int] = {}
         self._lengths: dict[int, list[int]] = {}
-        self._came: dict[int, float] = {}
+        self._queued_at: dict[int, float] = {}
         self._blocks: dict[int, float] = {}
         self._throttles: dict[int, HostThrottle] = {}
         self._usages: dict[int, HostUsage] = {}
@@ -69,43 +76,39 @@ class HostTable:
             "SELECT host_id FROM host WHERE name = ?", (name,)
         ).fetchone()
         host_id: int = self._insert(name, now) if row is None else row[0]
-        if len(self._ids) >= _KEPT:
+        if len(self._ids) >= _MAX_IDS:
             self._ids.clear()
         self._ids[name] = host_id
         return host_id
 
-    def count(self, host_id: int, lane: int, change: int, now: float) -> None:
-        """The queue of this lane has become longer (at `now`) or shorter."""
+    def count(self, host_id: int, destination: int, change: int, now: float) -> None:
+        """The queue of this destination has become longer (at `now`) or shorter."""
         lengths = self._lengths.get(host_id)
         if lengths is None:
             lengths = self._lengths[host_id] = [0, 0]
-        lengths[lane] += change
+        lengths[destination] += change
         if change > 0:
-            self._came.setdefault(host_id, now)
+            self._queued_at.setdefault(host_id, now)
             if host_id in self._claimed:
                 self._refilled.add(self._claimed[host_id])
 
     def flush(self) -> None:
-        """Write down what `count`, `block`, `set_throttle` and `set_usage` have gathered.
+        """Write what `count`, `block`, `set_throttle` and `set_usage` have gathered.
 
         A host that had no work queues up behind the others.
         """
         rows = [
-            (self._came.get(host_id, 0.0), pages, images, host_id)
+            (self._queued_at.get(host_id, 0.0), pages, images, host_id)
             for host_id, (pages, images) in self._lengths.items()
         ]
-        self._db.executemany(
-            "UPDATE host SET ready_at = CASE WHEN pages + images = 0 THEN max(ready_at, ?)"
-            " ELSE ready_at END, pages = pages + ?, images = images + ? WHERE host_id = ?",
-            rows,
-        )
+        self._db.executemany(_LENGTHS, rows)
         self._db.executemany(
             "UPDATE host SET ready_at = max(ready_at, ?) WHERE host_id = ?",
             [(until, host_id) for host_id, until in self._blocks.items()],
         )
         self._db.executemany(
             "UPDATE host SET crawl_delay = ?, latency = ?, slowdown = ?, failures = ?,"
-            " parkings = ?, trouble = ? WHERE host_id = ?",
+            " parkings = ?, failure_code = ? WHERE host_id = ?",
             [
                 (*astuple(throttle), host_id)
                 for host_id, throttle in self._throttles.items()
@@ -114,7 +117,7 @@ class HostTable:
         self._write_usages()
         self._throttles.clear()
         self._lengths.clear()
-        self._came.clear()
+        self._queued_at.clear()
         self._blocks.clear()
 
     def claim(self, limit: int, now: float, images_only: bool) -> list[HostDue]:
@@ -167,17 +170,17 @@ class HostTable:
     def set_usage(self, name: str, usage: HostUsage) -> None:
         self._usages[self.id_of(name, 0.0)] = usage
 
-    def received(self) -> int:
+    def received_bytes(self) -> int:
         self.flush()
         total: int = first_column(
-            self._db.execute("SELECT sum(cost_bytes) FROM host"), 0
+            self._db.execute("SELECT sum(used_bytes) FROM host"), 0
         )
         return total
 
     def _write_usages(self) -> None:
         self._db.executemany(
-            "UPDATE host SET cost_pages = ?, cost_bytes = ?, cost_seconds = ?, cost_until = ?"
-            " WHERE host_id = ?",
+            "UPDATE host SET used_pages = ?, used_bytes = ?, used_seconds = ?,"
+            " used_until = ? WHERE host_id = ?",
             [(*astuple(usage), host_id) for host_id, usage in self._usages.items()],
         )
         self._usages.clear()
@@ -191,7 +194,7 @@ class HostTable:
 
     def parked(self) -> list[Parked]:
         self.flush()
-        rows = self._db.execute(PARKED)
+        rows = self._db.execute(_PARKED)
         return [Parked(*row) for row in rows]
 
     def next_due(self, images_only: bool) -> float:

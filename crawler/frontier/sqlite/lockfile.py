@@ -1,8 +1,8 @@
 """One process at a time: the lock of a state folder.
 
-`flock(2)` belongs to the open file, so the kernel lets go of it when the process ends,
-however it ends: a lock left behind by a crash does not exist. The number in the file is
-for people only.
+`flock(2)` belongs to the open file, so the kernel releases it when the process ends,
+however it ends: a crash leaves no lock behind. The number in the file is for people
+only.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from crawler.model.errors import OutputError, StateError
 class LockFile:
     """Holds the lock of `folder` until `close`.
 
-    Raises StateError naming the process that has it, OutputError if there is no writing
-    here.
+    Raises StateError naming the process that has it, or OutputError if the folder
+    cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,7 +44,8 @@ class LockFile:
             ) from error
         except OSError as error:
             raise StateError(
-                f"{folder} can't be locked ({error.strerror}); put it on a local file system"
+                f"{folder} can't be locked ({error.strerror}); put it on a local file "
+                "system"
             ) from error
         try:
             os.ftruncate(self._fd, 0)
@@ -56,3 +57,24 @@ class LockFile:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def lock_holder(folder: Path) -> int | None:
+    """The process that holds the lock of `folder`; None if no process does.
+
+    0 if the process cannot be told.
+    """
+    try:
+        fd = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.read(fd, 32).decode("ascii", "replace").strip()
+        return int(text) if text.isdigit() else 0
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return None

@@ -1,5 +1,5 @@
-"""What ended since the last look: gathered, and written in two statements for all of
-it."""
+"""What has become of URLs since the last flush: gathered, and written in two statements
+for all of them."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ class Place(NamedTuple):
     """Where the row of a leased URL stands: the key of `queue`."""
 
     host_id: int
-    lane: int
+    destination: int
     rank: int
     seq: int
 
 
 _Row = tuple[int, str | None, str | None, bytes | None, bytes | None, bytes | None, int]
 # The digest comes twice: Python 3.12 takes numbered placeholders for names, and warns.
-_END = """
-UPDATE url SET state = ?, code = ?, why = ?, digest = coalesce(?, digest),
-    answer = iif(? IS NULL, answer, ?)
+_UPDATE = """
+UPDATE url SET state = ?, code = ?, detail = ?, digest = coalesce(?, digest),
+    cached_fields = iif(? IS NULL, cached_fields, ?)
 WHERE seq = ?
+"""
+_DELETE = """
+DELETE FROM queue WHERE host_id = ? AND destination = ? AND rank = ? AND seq = ?
 """
 
 
-class Endings:
-    """Speaks with `url` and `queue` inside the store's transaction, which must be open.
+class PendingUpdates:
+    """Writes to `url` and `queue` in the store's transaction, which must be open.
 
-    Until `flush` the tables still say that these URLs wait: whoever reads there flushes
-    first.
+    Until `flush` the tables still say that these URLs wait; a reader flushes first.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._places: list[Place] = []
-        self._states: list[_Row] = []
+        self._rows: list[_Row] = []
 
     def put(
         self,
@@ -47,19 +49,17 @@ class Endings:
         detail: str | None,
         stored: StoredResponse | None,
     ) -> None:
-        digest, answer = (
+        """The URL at `place` has ended in `state`."""
+        digest, fields = (
             (None, None) if stored is None else (stored.digest, stored.cached_fields)
         )
         self._places.append(place)
-        self._states.append((state, code, detail, digest, digest, answer, place.seq))
+        self._rows.append((state, code, detail, digest, digest, fields, place.seq))
 
     def flush(self) -> None:
         if not self._places:
             return
-        self._db.executemany(
-            "DELETE FROM queue WHERE host_id = ? AND lane = ? AND rank = ? AND seq = ?",
-            self._places,
-        )
-        self._db.executemany(_END, self._states)
+        self._db.executemany(_DELETE, self._places)
+        self._db.executemany(_UPDATE, self._rows)
         self._places.clear()
-        self._states.clear()
+        self._rows.clear()

@@ -1,16 +1,16 @@
-"""Asking again for URLs that have ended: all for another crawl, those that failed,
-those whose records were lost.
+"""Queueing URLs again that have ended: all of them for another crawl, those that failed,
+and those whose records were lost.
 
 Each is one transaction, which the caller commits: killed before that, the state is what
-it was. It speaks with the tables of a store that was just opened, and whose memory is
-read anew after it.
+it was. The functions use the tables of a store that was just opened; the store reads
+what it has in memory anew after them.
 
-For another crawl everything that was ever to be fetched is queued, as if found a moment
-ago. So the links of a page that has not changed need not be kept anywhere, for the URLs
-they lead to are here. Decisions that were made where a URL was found stay decisions: no
-later look at the URL itself could make them, and a find without them overturns them as
-ever. `digest` and `answer` of a URL stay: they are what the new crawl compares with,
-and asks with.
+For another crawl every URL that was ever to be fetched is queued, as if found a moment
+ago. So the links of a page that has not changed need not be stored anywhere, for the
+URLs they lead to are here. Decisions that were made where a URL was found stay
+decisions: no later look at the URL itself could make them, and a find without them
+overturns them as ever. `digest` and `cached_fields` of a URL stay: the new crawl
+compares with the one, and makes conditional requests with the other.
 """
 
 from __future__ import annotations
@@ -18,99 +18,107 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 
-from crawler.frontier.sqlite.tables import DECIDED, ENDED, LANES, WAITING
+from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, PENDING_SKIP, QUEUED
 from crawler.frontier.store import Ended
 from crawler.model.crawl import Destination, Skip
 from crawler.model.documents import LinkKind
 from crawler.model.metadata import PER_CRAWL
 
 Check = Callable[[str, LinkKind, Destination, int], Skip | None]
-"""(url, kind, want, depth) -> why the scope refuses it, if it does."""
+"""(url, kind, destination, depth) -> why the scope refuses it, if it does."""
 
 SCOPED = ("scope", "depth", "scheme")
-"""Reasons that today's scope can tell again."""
-FOUND_SO = (*SCOPED, "nofollow")
-"""Reasons that were told where the URL was found. Of pictures so is "noai"; of pages it
-was the answer that told it."""
+"""Reasons that today's scope decides about again."""
+DECIDED_ON_DISCOVERY = (*SCOPED, "nofollow")
+"""Reasons that were found where the URL was. "noai" is one of them for an image; for a
+page it was the response that told it."""
 
 _BATCH = 10_000
 
-_REOPEN = f"""
+_FORGIVE = """failures = 0, parkings = 0, failure_code = '', parked = 0"""
+
+_REQUEUE_ALL = f"""
 DELETE FROM queue;
-DELETE FROM later;
-INSERT INTO skip SELECT seq, code, why FROM url
-    WHERE state = {ENDED["skip"]}
-        AND (code IN ({", ".join(map(repr, FOUND_SO))}) OR (code = 'noai' AND lane = 1));
-UPDATE url SET state = {DECIDED}, code = NULL, why = NULL WHERE seq IN (SELECT seq FROM skip);
-UPDATE url SET state = {WAITING}, code = NULL, why = NULL, attempts = 0, due = :now
-    WHERE state != {DECIDED};
-UPDATE host SET failures = 0, parkings = 0, trouble = '', parked = 0, ready_at = :now
-    WHERE failures > 0 OR parked = 1;
-UPDATE host SET cost_pages = 0, cost_bytes = 0, cost_seconds = 0, cost_until = 0;
+DELETE FROM retry;
+INSERT INTO skip SELECT seq, code, detail FROM url
+    WHERE state = {ENDED["skip"]} AND (
+        code IN ({", ".join(map(repr, DECIDED_ON_DISCOVERY))})
+        OR (code = 'noai' AND destination = 1));
+UPDATE url SET state = {PENDING_SKIP}, code = NULL, detail = NULL
+    WHERE seq IN (SELECT seq FROM skip);
+UPDATE url SET
+    state = {QUEUED}, code = NULL, detail = NULL, attempts = 0, retry_at = :now
+    WHERE state != {PENDING_SKIP};
+UPDATE host SET {_FORGIVE}, ready_at = :now WHERE failures > 0 OR parked = 1;
+UPDATE host SET used_pages = 0, used_bytes = 0, used_seconds = 0, used_until = 0;
 """
 
-_QUEUE = f"""
-INSERT INTO queue SELECT host_id, lane, iif(lane = 0, depth, 0), seq FROM url
-    WHERE state = {WAITING};
-"""
+_ENQUEUE = """
+INSERT INTO queue SELECT host_id, destination, iif(destination = 0, depth, 0), seq
+    FROM url WHERE"""
 
 _NAME = (
-    f"CASE state WHEN {WAITING} THEN 'queued' WHEN {DECIDED} THEN 'skip' "
+    f"CASE state WHEN {QUEUED} THEN 'queued' WHEN {PENDING_SKIP} THEN 'skip' "
     + " ".join(f"WHEN {number} THEN '{ended}'" for ended, number in ENDED.items())
     + " END"
 )
-"""Of `count`, for a URL's state."""
+"""The name in `count` of a URL's state."""
 
 _COUNT = f"""
 UPDATE host SET pages = 0, images = 0, claimed = 0;
-UPDATE host SET pages = n FROM
-    (SELECT host_id AS h, count(*) AS n FROM queue WHERE lane = 0 GROUP BY 1) WHERE host_id = h;
-UPDATE host SET images = n FROM
-    (SELECT host_id AS h, count(*) AS n FROM queue WHERE lane = 1 GROUP BY 1) WHERE host_id = h;
+UPDATE host SET pages = n FROM (
+    SELECT host_id AS h, count(*) AS n FROM queue WHERE destination = 0 GROUP BY 1
+) WHERE host_id = h;
+UPDATE host SET images = n FROM (
+    SELECT host_id AS h, count(*) AS n FROM queue WHERE destination = 1 GROUP BY 1
+) WHERE host_id = h;
 DELETE FROM count;
 INSERT INTO count SELECT {_NAME}, count(*) FROM url GROUP BY 1;
 INSERT INTO count SELECT {_NAME} || ' ' || coalesce(reason, code), count(*) FROM url
     LEFT JOIN skip USING (seq)
-    WHERE state != {WAITING} AND coalesce(reason, code) IS NOT NULL GROUP BY 1;
+    WHERE state != {QUEUED} AND coalesce(reason, code) IS NOT NULL GROUP BY 1;
 """
 
 _FAILED = f"""
 SELECT seq, host_id FROM url JOIN host USING (host_id) LEFT JOIN skip USING (seq)
-WHERE state IN ({ENDED["error"]}, {ENDED["skip"]}, {DECIDED})
+WHERE state IN ({ENDED["error"]}, {ENDED["skip"]}, {PENDING_SKIP})
 """
-
 
 _UNWRITTEN = f"""
 SELECT seq, host_id FROM url
-WHERE state NOT IN ({WAITING}, {DECIDED}, {ENDED["skip"]}) AND seq NOT IN (
+WHERE state NOT IN ({QUEUED}, {PENDING_SKIP}, {ENDED["skip"]}) AND seq NOT IN (
     SELECT seq FROM written JOIN seen USING (url_id) JOIN url USING (seq)
     WHERE url.state = written.state
 )
 """
 
 
-def reopen(
+def requeue_all(
     db: sqlite3.Connection, now: float, check: Check | None, *, keep_cached_fields: bool
 ) -> None:
     """Queue all URLs for another crawl.
 
-    `check` is given where the scope may be another than before. `keep_cached_fields`: a
-    server may be asked whether it still has what it sent; else all is asked for whole.
+    `check` is given where the scope may be another than before. `keep_cached_fields`:
+    requests may be conditional; if not, every response is fetched whole.
     """
-    _run(db, _REOPEN, now)
+    _run(db, _REQUEUE_ALL, now)
     if not keep_cached_fields:
-        db.execute("UPDATE url SET answer = NULL WHERE answer IS NOT NULL")
+        db.execute(
+            "UPDATE url SET cached_fields = NULL WHERE cached_fields IS NOT NULL"
+        )
     if check is not None:
         _check_again(db, check)
-    _run(db, _QUEUE, now)
+    _run(db, f"{_ENQUEUE} state = {QUEUED}", now)
     _run(db, _COUNT, now)
-    db.executemany("DELETE FROM note WHERE kind = ?", [(kind,) for kind in PER_CRAWL])
+    db.executemany(
+        "DELETE FROM metadata WHERE kind = ?", [(kind,) for kind in PER_CRAWL]
+    )
 
 
-def requeue(
+def requeue_failed(
     db: sqlite3.Connection, codes: tuple[str, ...], hosts: tuple[str, ...], now: float
 ) -> int:
-    """Queue those with one of these codes, of these hosts; without codes all errors."""
+    """Queue the URLs with one of these codes, of these hosts; without codes all errors."""
     query, values = _FAILED, list(codes)
     query += f" AND coalesce(reason, code) IN ({_marks(codes)})" if codes else (
         f" AND state = {ENDED['error']}"
@@ -123,10 +131,9 @@ def requeue(
 def requeue_unwritten(
     db: sqlite3.Connection, written: Iterable[tuple[int, Ended]], now: float
 ) -> int:
-    """Queue those that have ended, but not in a record of `written`: (url_id, type), in
-    order.
+    """Queue the URLs that have ended, but not in a record of `written`.
 
-    Skips are left as they are.
+    `written` gives (url_id, type) in order. Skips are left as they are.
     """
     db.execute(
         "CREATE TEMP TABLE written (url_id INTEGER PRIMARY KEY, state INTEGER NOT NULL)"
@@ -141,27 +148,22 @@ def requeue_unwritten(
 
 
 def _put_back(db: sqlite3.Connection, rows: list[tuple[int, int]], now: float) -> int:
-    """Queue these URLs, (seq, host_id), as if they had never been asked for."""
+    """Queue these URLs, (seq, host_id), as if they had never been fetched."""
     seqs = [(seq,) for seq, _ in rows]
     db.executemany("DELETE FROM skip WHERE seq = ?", seqs)
-    db.executemany(  # pages that are lost are no longer on their host's account
-        "UPDATE host SET cost_pages = cost_pages - 1 WHERE cost_pages > 0 AND host_id ="
+    db.executemany(  # lost pages no longer count towards their host's usage
+        "UPDATE host SET used_pages = used_pages - 1 WHERE used_pages > 0 AND host_id ="
         f" (SELECT host_id FROM url WHERE seq = ? AND state = {ENDED['page']})",
         seqs,
     )
     db.executemany(
-        f"UPDATE url SET state = {WAITING}, attempts = 0, due = ?, code = NULL, why = NULL"
-        " WHERE seq = ?",
+        f"UPDATE url SET state = {QUEUED}, attempts = 0, retry_at = ?, code = NULL,"
+        " detail = NULL WHERE seq = ?",
         [(now, seq) for seq, _ in rows],
     )
+    db.executemany(f"{_ENQUEUE} seq = ?", seqs)
     db.executemany(
-        "INSERT INTO queue SELECT host_id, lane, iif(lane = 0, depth, 0), seq FROM url"
-        " WHERE seq = ?",
-        seqs,
-    )
-    db.executemany(
-        "UPDATE host SET failures = 0, parkings = 0, trouble = '', parked = 0, ready_at = ?"
-        " WHERE host_id = ? AND failures > 0",
+        f"UPDATE host SET {_FORGIVE}, ready_at = ? WHERE host_id = ? AND failures > 0",
         [(now, host_id) for host_id in {host_id for _, host_id in rows}],
     )
     _run(db, _COUNT, now)
@@ -169,17 +171,17 @@ def _put_back(db: sqlite3.Connection, rows: list[tuple[int, int]], now: float) -
 
 
 def _check_again(db: sqlite3.Connection, check: Check) -> None:
-    """Let today's scope decide about all URLs but those that their page has decided
-    about."""
+    """Let today's scope decide about all URLs but those that their page decided about."""
     query = """
-        SELECT seq, url, kind, lane, depth, reason FROM url LEFT JOIN skip USING (seq)
+        SELECT seq, url, kind, destination, depth, reason
+        FROM url LEFT JOIN skip USING (seq)
         WHERE seq > ? ORDER BY seq LIMIT ?"""
     last = 0
     while rows := db.execute(query, (last, _BATCH)).fetchall():
         last = rows[-1][0]
-        for seq, url, kind, lane, depth, reason in rows:
+        for seq, url, kind, destination, depth, reason in rows:
             if reason is None or reason in SCOPED:
-                skip = check(url, kind, LANES[lane], depth)
+                skip = check(url, kind, DESTINATIONS[destination], depth)
                 if skip is not None or reason is not None:
                     _decide(db, seq, skip)
 
@@ -188,7 +190,7 @@ def _decide(db: sqlite3.Connection, seq: int, skip: Skip | None) -> None:
     db.execute("DELETE FROM skip WHERE seq = ?", (seq,))
     if skip is not None:
         db.execute("INSERT INTO skip VALUES (?, ?, ?)", (seq, skip.reason, skip.rule))
-    state = WAITING if skip is None else DECIDED
+    state = QUEUED if skip is None else PENDING_SKIP
     db.execute("UPDATE url SET state = ? WHERE seq = ?", (state, seq))
 
 

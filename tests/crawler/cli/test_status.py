@@ -47,8 +47,8 @@ def store(tmp_path: Path):  # type: ignore[no-untyped-def]
     with_crawl.set_run(Run(ULID, to_json(Config(dir=str(tmp_path))).decode(), 3))
     with_crawl.add([found(name) for name in "1234"] + [found("5", skip=FAR)], 0.0)
     one, two, three, _ = lease_all(with_crawl, 0.0)
-    with_crawl.done(one, "page")
-    with_crawl.done(two, "error", "reset")
+    with_crawl.finish(one, "page")
+    with_crawl.finish(two, "error", "reset")
     with_crawl.retry(three, time.time() + 100)
     with_crawl.commit()
     with closing(with_crawl):

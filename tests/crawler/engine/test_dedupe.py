@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from crawler.cli.state_options import open_state
 from crawler.engine.builder import open_crawl
-from crawler.frontier.sqlite.status import read_status
 from crawler.inspect.explain import explain
+from crawler.inspect.state import open_state
+from crawler.inspect.status import read_status
 from crawler.model.config import (
     Config,
     HttpConfig,

@@ -14,9 +14,9 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.cli import run as command
-from crawler.cli.state_options import open_state
 from crawler.engine.builder import open_crawl
 from crawler.inspect.explain import explain
+from crawler.inspect.state import open_state
 from crawler.model.config import (
     Config,
     ImagesConfig,
@@ -239,7 +239,7 @@ def test_bytes_that_were_not_kept_count_as_well(tmp_path):
         open_crawl(config, mode="new").run()
         with open_state(folder) as (state, _):
             (host, *_) = state.hosts()
-            assert state.received() == host.usage.wire_bytes
+            assert state.received_bytes() == host.usage.wire_bytes
         assert least + 800 <= host.usage.wire_bytes < least + 800 + 5_000, path
     site.stop()
 

@@ -84,8 +84,8 @@ def test_pages_by_depth_then_discovery_images_by_discovery(store: Store) -> None
 def test_done_is_for_ever(store: Store) -> None:
     store.add([found("1"), found("2")], 0.0)
     one, two = lease_all(store, 0.0)
-    store.done(one, "page")
-    store.done(two, "error", "status_5xx")
+    store.finish(one, "page")
+    store.finish(two, "error", "status_5xx")
     assert store.add([found("1"), found("2", depth=0)], 1.0) == 0
     counts = store.counts()
     assert (counts["queued"], counts["leased"], counts["page"], counts["error"]) == (
@@ -96,7 +96,7 @@ def test_done_is_for_ever(store: Store) -> None:
     )
     assert store.lease("a.example", "page", 5, 2.0) == []
     with pytest.raises(ValueError, match="not leased"):
-        store.done(one, "page")
+        store.finish(one, "page")
 
 
 def test_a_released_url_is_as_if_it_had_not_been_leased(store: Store) -> None:
@@ -111,7 +111,7 @@ def test_a_retry_waits_for_its_moment_and_counts_as_an_attempt(store: Store) -> 
     store.add([found("1"), found("2")], 0.0)
     one, two = lease_all(store, 0.0)
     store.retry(one, 60.0)
-    store.done(two, "page")
+    store.finish(two, "page")
     store.unclaim("a.example", 0.0)
     assert store.claim(5, 59.9) == []
     assert store.next_due() == 60.0
@@ -222,7 +222,7 @@ def test_known_says_what_is_sure(store: Store) -> None:
     assert store.known(found("1").url, 3)
     assert not store.known(found("1").url, 1)
     assert not store.known(found("2").url, 1)
-    store.done(lease_all(store, 0.0)[0], "page")
+    store.finish(lease_all(store, 0.0)[0], "page")
     assert store.known(found("1").url, 0)
 
 
@@ -241,7 +241,7 @@ def test_hosts_are_claimed_longest_waiting_first_and_once(store: Store) -> None:
 
 def test_a_host_that_had_no_work_queues_up_behind_the_others(store: Store) -> None:
     store.add([found("1")], 0.0)
-    store.done(lease_all(store, 0.0)[0], "page")
+    store.finish(lease_all(store, 0.0)[0], "page")
     store.unclaim("a.example", 0.0)
     assert store.claim(9, 1.0) == []
     store.add([found("1", host="b")], 2.0)
@@ -335,13 +335,13 @@ def test_run_and_positions(store: Store) -> None:
 
 def test_a_host_has_an_account(store: Store) -> None:
     store.add([found("1"), found("2", host="b")], 0.0)
-    assert (store.usage("a.example"), store.received()) == (NO_USAGE, 0)
+    assert (store.usage("a.example"), store.received_bytes()) == (NO_USAGE, 0)
     store.set_usage("a.example", HostUsage(1, 100, 2.5, 9.0))
     assert store.usage("a.example") == HostUsage(1, 100, 2.5, 9.0)
     store.commit()
     store.set_usage("a.example", HostUsage(2, 150, 3.5, 10.0))
     store.set_usage("b.example", HostUsage(0, 7, 0.5, 10.0))
-    assert (store.usage("a.example"), store.received()) == (
+    assert (store.usage("a.example"), store.received_bytes()) == (
         HostUsage(2, 150, 3.5, 10.0),
         157,
     )

@@ -94,7 +94,7 @@ class StoreMachine(RuleBasedStateMachine):
     def done(self, data: st.DataObject, then: list[Discovered]) -> None:
         lease = self.take(data)
         for store in (self.store, self.model):
-            store.done(lease, "page")
+            store.finish(lease, "page")
         self.add(then)
 
     @precondition(lambda self: self.leases)

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from crawler.cli import run
-from crawler.cli.state_options import open_state
 from crawler.engine.builder import open_crawl
-from crawler.frontier.sqlite.status import read_status
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.inspect.explain import Explanation, explain
-from crawler.inspect.why_waiting import blocking
+from crawler.inspect.state import open_state
+from crawler.inspect.status import read_status
+from crawler.inspect.why_waiting import why_waiting
 from crawler.model.config import (
     Config,
     ImagesConfig,
@@ -156,7 +156,7 @@ def waiting(tmp_path: Path, now: float, **changes: Any) -> SqliteStore:
     store.add(found, now)
     store.claim(1, now)
     seed, first = store.lease("a.example", "page", 2, now)
-    store.done(seed, "page")
+    store.finish(seed, "page")
     store.retry(first, now + 30, "connect_refused", "nobody listens")
     store.unclaim("a.example", now + 60)
     store.commit()
@@ -208,7 +208,7 @@ def test_status_why_names_the_reasons_while_it_runs_and_after_its_death(
     store = waiting(tmp_path, now)
     running = reasons(tmp_path, now)
     store.close()
-    assert running == [("host_cooling", 2), ("retry connect_refused", 1)]
+    assert running == [("backing_off", 2), ("retry connect_refused", 1)]
     assert reasons(tmp_path, now) == [("stopped", 3), *running]
     later = [("stopped", 3), ("pace", 2), ("retry connect_refused", 1)]
     assert reasons(tmp_path, now + 61) == later
@@ -219,7 +219,9 @@ def reasons(folder: Path, now: float) -> list[tuple[str, int]]:
     status = read_status(folder / "state")
     assert status is not None
     with open_state(folder) as (state, config):
-        return [(one.reason, one.urls) for one in blocking(state, status, config, now)]
+        return [
+            (one.reason, one.urls) for one in why_waiting(state, status, config, now)
+        ]
 
 
 # ------------------------------------------------------------------ as commands

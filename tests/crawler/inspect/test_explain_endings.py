@@ -16,11 +16,11 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.cli import run
-from crawler.cli.state_options import open_state
 from crawler.engine.builder import open_crawl
 from crawler.extract import InlineExtractor
 from crawler.extract.registry import READERS
 from crawler.inspect.explain import Explanation, explain
+from crawler.inspect.state import open_state
 from crawler.model.config import (
     Config,
     HttpConfig,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from crawler.cli.state_options import open_state
 from crawler.inspect.explain import explain
+from crawler.inspect.state import open_state
 from crawler.model.config import Config, ScopeConfig
 from crawler.model.errors import UsageError
 from crawler.policy.strip_params import ParamStripper

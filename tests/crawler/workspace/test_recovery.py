@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from crawler.cli.state_options import open_state
 from crawler.engine.builder import Summary, open_crawl
 from crawler.frontier.sqlite.store import SqliteStore
+from crawler.inspect.state import open_state
 from crawler.model.config import Config, LimitsConfig, OutputConfig, PolitenessConfig
 from crawler.model.errors import StateError
 from crawler.model.metadata import BOOT

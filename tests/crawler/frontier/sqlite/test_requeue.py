@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from crawler.frontier.sqlite.database import FILE_NAME
 from crawler.frontier.sqlite.store import SqliteStore
-from crawler.frontier.sqlite.tables import DECIDED, ENDED, WAITING
+from crawler.frontier.sqlite.tables import ENDED, PENDING_SKIP, QUEUED
 from crawler.frontier.store import Content, Run
 from crawler.frontier.throttle import HostThrottle
 from crawler.model.crawl import Discovered, Lease, Skip, StoredResponse
@@ -51,10 +51,10 @@ def test_all_that_was_asked_for_is_asked_for_again(store: SqliteStore) -> None:
     )
     store.add([found("image", "image"), found("later")], 0.0)
     leases = {lease.url.rsplit("/", 1)[1]: lease for lease in lease_all(store, 0.0)}
-    store.done(leases["page"], "page", stored=STORED)
-    store.done(leases["image"], "image", stored=StoredResponse(b"2"))
-    store.done(leases["error"], "error", "reset", "broke")
-    store.done(leases["redirect"], "redirect")
+    store.finish(leases["page"], "page", stored=STORED)
+    store.finish(leases["image"], "image", stored=StoredResponse(b"2"))
+    store.finish(leases["error"], "error", "reset", "broke")
+    store.finish(leases["redirect"], "redirect")
     store.retry(leases["later"], 9e9, "reset", "broke")
     store.release(leases["waits"])
     store.commit()
@@ -77,8 +77,8 @@ def test_what_was_decided_on_finding_it_stays_decided(store: SqliteStore) -> Non
         [found("noai", "image", skip=NOAI), found("robots"), found("selfish")], 0.0
     )
     leases = {lease.url.rsplit("/", 1)[1]: lease for lease in lease_all(store, 0.0)}
-    store.done(leases["robots"], "skip", "robots", "robots.txt:1")
-    store.done(leases["selfish"], "skip", "noai", "meta robots: noai")
+    store.finish(leases["robots"], "skip", "robots", "robots.txt:1")
+    store.finish(leases["selfish"], "skip", "noai", "meta robots: noai")
     for written in (True, False):
         if written:
             store.skips_written(9)
@@ -91,7 +91,7 @@ def test_what_was_decided_on_finding_it_stays_decided(store: SqliteStore) -> Non
         assert pending == {**skips, "noai": NOAI}
         assert store.counts()["skip"] == 3
         for lease in again.values():
-            store.done(lease, "skip", "robots", "robots.txt:1")
+            store.finish(lease, "skip", "robots", "robots.txt:1")
     assert store.add([found("nofollow")], 101.0) == 1  # a find without it overturns it
 
 
@@ -99,7 +99,7 @@ def test_answers_are_forgotten_where_they_would_be_read_otherwise(
     store: SqliteStore,
 ) -> None:
     store.add([found("page")], 0.0)
-    store.done(lease_all(store, 0.0)[0], "page", stored=STORED)
+    store.finish(lease_all(store, 0.0)[0], "page", stored=STORED)
     store.commit()
     again = reopened(store, keep_cached_fields=False)
     assert again["page"].stored == StoredResponse(b"digest", None)
@@ -107,15 +107,15 @@ def test_answers_are_forgotten_where_they_would_be_read_otherwise(
 
 def test_what_is_kept_outlives_an_error(store: SqliteStore) -> None:
     store.add([found("page")], 0.0)
-    store.done(lease_all(store, 0.0)[0], "page", "new", stored=STORED)
+    store.finish(lease_all(store, 0.0)[0], "page", "new", stored=STORED)
     store.commit()
     assert store.changes() == {"new": 1}
-    store.done(reopened(store)["page"], "error", "reset", "broke")
+    store.finish(reopened(store)["page"], "error", "reset", "broke")
     store.commit()
     assert store.changes() == {}
     again = reopened(store)
     assert again["page"].stored == STORED
-    store.done(again["page"], "page", "changed", stored=StoredResponse(b"other"))
+    store.finish(again["page"], "page", "changed", stored=StoredResponse(b"other"))
     store.commit()
     assert store.changes() == {"changed": 1}
     assert reopened(store)["page"].stored == StoredResponse(b"other", None)
@@ -125,7 +125,7 @@ def test_the_scope_may_be_another(store: SqliteStore) -> None:
     store.add([found("in"), found("out"), found("now-in", skip=FAR)], 0.0)
     store.add([found("still-out", skip=FAR), found("their-word", skip=NOFOLLOW)], 0.0)
     for lease in lease_all(store, 0.0):
-        store.done(lease, "page", stored=STORED)
+        store.finish(lease, "page", stored=STORED)
     store.commit()
     deny = Skip("scope", "scope.rules[0]: -out")
     again = reopened(
@@ -160,7 +160,7 @@ def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) ->
     assert store.parked() == []
     assert store.get(PAGES_OF_TEMPLATE, "a.example /#") is None
     assert store.get(TRAPS_OUT_OF_MEMORY, "a.example") is None
-    assert (store.usage("a.example"), store.received()) == (NO_USAGE, 0)
+    assert (store.usage("a.example"), store.received_bytes()) == (NO_USAGE, 0)
     assert store.get("robots", "https://a.example") == b"x"
     assert store.content("aa") == Content("images/1", "https://a.example/1")
 
@@ -168,7 +168,7 @@ def test_hosts_are_forgiven_and_what_they_taught_us_stays(store: SqliteStore) ->
 def test_nothing_has_happened_before_the_commit(tmp_path: Path) -> None:
     with closing(SqliteStore(tmp_path)) as store:
         store.add([found("page")], 0.0)
-        store.done(lease_all(store, 0.0)[0], "page", stored=STORED)
+        store.finish(lease_all(store, 0.0)[0], "page", stored=STORED)
         store.set_run(Run("1", "{}", 5))
         store.commit()
         store.requeue_all(100.0, None, keep_cached_fields=True)
@@ -232,9 +232,9 @@ def _end(store: SqliteStore, lease: Lease, ending: Any) -> None:
     elif ending == "waits":
         store.release(lease)
     elif ending in ("error", "skip"):
-        store.done(lease, ending, "robots", "why")
+        store.finish(lease, ending, "robots", "why")
     else:
-        store.done(lease, ending, stored=STORED)
+        store.finish(lease, ending, stored=STORED)
 
 
 def _assert_consistent(folder: Path) -> None:
@@ -242,17 +242,19 @@ def _assert_consistent(folder: Path) -> None:
     with closing(sqlite3.connect(folder / FILE_NAME)) as db:
         states = Counter(dict(db.execute("SELECT state, count(*) FROM url GROUP BY 1")))
         counts = Counter(dict(db.execute("SELECT name, n FROM count WHERE n > 0")))
-        assert states.keys() <= {WAITING, DECIDED}
-        assert counts["queued"] == states[WAITING]
+        assert states.keys() <= {QUEUED, PENDING_SKIP}
+        assert counts["queued"] == states[QUEUED]
         assert (
-            counts["skip"] == states[DECIDED] == _one(db, "SELECT count(*) FROM skip")
+            counts["skip"]
+            == states[PENDING_SKIP]
+            == _one(db, "SELECT count(*) FROM skip")
         )
         assert not [name for name in counts if name in ENDED and name != "skip"]
-        assert _one(db, "SELECT count(*) FROM queue") == states[WAITING]
-        assert _one(db, "SELECT count(*) FROM later") == 0
+        assert _one(db, "SELECT count(*) FROM queue") == states[QUEUED]
+        assert _one(db, "SELECT count(*) FROM retry") == 0
         assert (
             _one(db, "SELECT coalesce(sum(pages + images), 0) FROM host")
-            == states[WAITING]
+            == states[QUEUED]
         )
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from crawler.frontier.sqlite.status import holder, read_status
+from crawler.frontier.sqlite.lockfile import lock_holder
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
+from crawler.inspect.status import read_status
 from crawler.model.errors import StateError
 from tests.helpers.frontier import FAR, found, lease_all
 
@@ -23,8 +24,8 @@ def test_a_crawl_is_seen_as_of_its_last_commit(tmp_path: Path) -> None:
         [found("1"), found("2"), found("3"), found("4"), found("5", skip=FAR)], 0.0
     )
     one, two, three, _four = lease_all(store, 0.0)
-    store.done(one, "page")
-    store.done(two, "error", "reset")
+    store.finish(one, "page")
+    store.finish(two, "error", "reset")
     store.retry(three, 50.0)
     store.commit()
     store.add([found("6")], 0.0)
@@ -44,11 +45,11 @@ def test_a_crawl_is_seen_as_of_its_last_commit(tmp_path: Path) -> None:
 
 
 def test_the_process_at_work_is_named_until_it_ends(tmp_path: Path) -> None:
-    assert holder(tmp_path) is None
+    assert lock_holder(tmp_path) is None
     store = SqliteStore(tmp_path)
-    assert holder(tmp_path) == os.getpid()
+    assert lock_holder(tmp_path) == os.getpid()
     store.close()
-    assert holder(tmp_path) is None
+    assert lock_holder(tmp_path) is None
     again = SqliteStore(tmp_path)  # looking did not leave a lock behind
     again.close()
 

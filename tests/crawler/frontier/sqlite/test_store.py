@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 
 from crawler.frontier.sqlite.database import FILE_NAME
+from crawler.frontier.sqlite.migrate import OLDEST
+from crawler.frontier.sqlite.reader import open_state
 from crawler.frontier.sqlite.recent import Recent
 from crawler.frontier.sqlite.store import SqliteStore
-from crawler.frontier.store import STATE_VERSION, Content, HostDue, Run
+from crawler.frontier.sqlite.tables import FORMAT
+from crawler.frontier.store import Content, HostDue, Run
 from crawler.frontier.throttle import HostThrottle
 from crawler.model.errors import OutputError, StateError
 from tests.helpers.frontier import FAR, found, lease_all, paths
@@ -39,7 +42,7 @@ def test_opening_takes_back_leases_and_forgets_what_was_not_committed(
     store.set("robots", "x", b"y")
     store.set_run(Run("r", "{}", 3))
     store.commit()
-    store.done(two, "page")
+    store.finish(two, "page")
     store.add([found("4")], 1.0)
     store.set_position("records", 100)
     crash(store)
@@ -124,12 +127,24 @@ def test_the_lock_of_a_killed_process_is_gone_and_its_commits_are_there(
 def test_another_version_is_refused(tmp_path: Path) -> None:
     SqliteStore(tmp_path).close()
     db = sqlite3.connect(tmp_path / FILE_NAME)
-    db.execute(f"PRAGMA user_version = {STATE_VERSION + 1}")
+    db.execute(f"PRAGMA user_version = {FORMAT + 1}")
     db.close()
-    with pytest.raises(StateError, match=f"state version {STATE_VERSION + 1}.*--fresh"):
+    with pytest.raises(StateError, match=f"state format {FORMAT + 1}.*--fresh"):
         SqliteStore(tmp_path)
-    with pytest.raises(StateError, match="state version"):  # not: in use
+    with pytest.raises(StateError, match="state format"):  # not: in use
         SqliteStore(tmp_path)
+
+
+def test_a_format_before_those_that_are_migrated_is_refused(tmp_path: Path) -> None:
+    SqliteStore(tmp_path).close()
+    db = sqlite3.connect(tmp_path / FILE_NAME)
+    db.execute(f"PRAGMA user_version = {OLDEST - 1}")
+    db.close()
+    said = f"state format {OLDEST - 1}, .* from {OLDEST} on: .*orbweb that began"
+    with pytest.raises(StateError, match=said):
+        SqliteStore(tmp_path)
+    with pytest.raises(StateError, match=said), open_state(tmp_path):
+        pass
 
 
 def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
@@ -206,7 +221,7 @@ def test_a_retry_forgives_the_host(tmp_path: Path) -> None:
         store.add([found("1")], 0.0)
         store.claim(1, 0.0)
         (lease,) = store.lease("a.example", "page", 1, 0.0)
-        store.done(lease, "error", "host_parked")
+        store.finish(lease, "error", "host_parked")
         store.set_throttle(
             "a.example",
             HostThrottle(crawl_delay=2.0, failures=9, parkings=4, failure_code="reset"),

@@ -1,0 +1,93 @@
+"""The `HostTable` of the durable store, in the store's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import inf
+
+from crawler.frontier.sqlite.database import first_column, translate_sqlite_errors
+from crawler.frontier.sqlite.part import StorePart
+from crawler.frontier.store import HostDue, Parked
+from crawler.frontier.throttle import HostThrottle
+from crawler.model.host import HostUsage
+
+
+class SqliteHostTable(StorePart):
+    """The `HostTable` protocol, by way of `HostRows`."""
+
+    @translate_sqlite_errors
+    def claim(self, limit: int, now: float, images_only: bool = False) -> list[HostDue]:
+        self._promote(now)
+        self._begin()
+        return self._hosts.claim(limit, now, images_only)
+
+    @translate_sqlite_errors
+    def next_due(self, images_only: bool = False) -> float | None:
+        self._begin()
+        retry = self._next_retry
+        if images_only and retry != inf:
+            retry = self._next_image_retry()
+        moment = min(self._hosts.next_due(images_only), retry)
+        return None if moment == inf else moment
+
+    def _next_image_retry(self) -> float:
+        query = """
+            SELECT min(retry.retry_at) FROM retry JOIN url USING (seq)
+            WHERE destination = 1"""
+        moment: float = first_column(self._db.execute(query), inf)
+        return moment
+
+    @translate_sqlite_errors
+    def unclaim(self, host: str, ready_at: float) -> None:
+        self._begin()
+        self._hosts.unclaim(host, ready_at)
+
+    def refilled(self) -> Collection[str]:
+        return self._hosts.refilled()
+
+    @translate_sqlite_errors
+    def block(self, host: str, until: float) -> None:
+        self._begin()
+        self._hosts.block(host, until)
+
+    @translate_sqlite_errors
+    def set_throttle(self, host: str, throttle: HostThrottle) -> None:
+        self._begin()
+        self._hosts.set_throttle(host, throttle)
+
+    @translate_sqlite_errors
+    def usage(self, host: str) -> HostUsage:
+        self._begin()
+        return self._hosts.usage(host)
+
+    @translate_sqlite_errors
+    def set_usage(self, host: str, usage: HostUsage) -> None:
+        self._begin()
+        self._hosts.set_usage(host, usage)
+
+    @translate_sqlite_errors
+    def received_bytes(self) -> int:
+        self._begin()
+        return self._hosts.received_bytes()
+
+    @translate_sqlite_errors
+    def park(self, host: str, until: float) -> None:
+        self._begin()
+        self._hosts.park(host, until)
+
+    @translate_sqlite_errors
+    def parked(self) -> list[Parked]:
+        self._begin()
+        return self._hosts.parked()
+
+    def next_parked(self) -> float | None:
+        moment = self._hosts.next_parked
+        return None if moment == inf else moment
+
+    @translate_sqlite_errors
+    def claimed(self) -> dict[str, int]:
+        self._begin()
+        return self._hosts.claimed()
+
+    def hosts(self) -> int:
+        return self._hosts.total

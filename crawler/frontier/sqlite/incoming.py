@@ -1,0 +1,206 @@
+"""URLs that are found: new ones, and those that are found again.
+
+For the links of a page it is decisive not to ask the file at all: most were seen a
+moment ago, and a bounded cache of URLs knows at which depth (`recent.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from crawler.frontier.sqlite.database import translate_sqlite_errors
+from crawler.frontier.sqlite.part import StorePart, rank_of
+from crawler.frontier.sqlite.pending_updates import Place
+from crawler.frontier.sqlite.recent import SKIPPED
+from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, PENDING_SKIP, QUEUED
+from crawler.model.crawl import Discovered, Skip
+from crawler.model.http import Hop
+from crawler.model.url import host_key, url_id
+
+Origins = dict[tuple[str | None, str | None], int]
+"""The numbers of rows of `origin`, by (parent_url, seed_url)."""
+
+_INSERT = """
+INSERT INTO url (seq, host_id, url, kind, destination, depth, origin_id, state, alt,
+    redirects)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_KNOWN = """
+SELECT seq, host_id, state, attempts, destination, depth FROM url
+WHERE seq = (SELECT seq FROM seen WHERE url_id = ?)
+"""
+_REPLACE = """
+UPDATE url SET kind = ?, destination = ?, depth = ?, origin_id = ?, state = ?, alt = ?,
+    redirects = ?
+WHERE seq = ?
+"""
+_MOVE = """
+UPDATE queue SET rank = ?
+WHERE rank = ? AND host_id = ? AND destination = ? AND seq = ?
+"""
+_SKIPS = """
+SELECT url, kind, destination, depth, parent_url, seed_url, alt, redirects, reason, rule
+FROM skip JOIN url USING (seq) JOIN origin USING (origin_id) ORDER BY seq LIMIT ?
+"""
+
+decode_hops = msgspec.json.Decoder(tuple[Hop, ...]).decode
+
+
+class IncomingUrls(StorePart):
+    """The half of `UrlQueue` that takes URLs in."""
+
+    @translate_sqlite_errors
+    def add(self, found: Iterable[Discovered], now: float) -> int:
+        self._begin()
+        recent, see = self._recent, self._see
+        fresh: list[Discovered] = []
+        again: list[Discovered] = []
+        first = self._next_seq
+        for one in found:
+            depth = recent.get(one.url)
+            if depth is None and see(one.url, first + len(fresh)):
+                fresh.append(one)
+                recent.put(one.url, one.depth if one.skip is None else SKIPPED)
+            elif one.skip is None and (depth is None or one.depth < depth):
+                again.append(one)
+        if fresh:
+            self._insert(fresh, first, now)
+        return sum(one.skip is None for one in fresh) + sum(
+            self._find_again(one, now) for one in again
+        )
+
+    def known(self, url: str, depth: int) -> bool:
+        # Asked for every link of every page; most often the young half knows.
+        known = self._recent.young.get(url)
+        if known is None:
+            known = self._recent.get(url)
+        return known is not None and known <= depth
+
+    def _see(self, url: str, seq: int) -> bool:
+        """Whether the URL is new; if so, it has this number now."""
+        row = (url_id(url), seq)
+        cursor = self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", row)
+        return cursor.rowcount == 1
+
+    def _insert(self, fresh: list[Discovered], first: int, now: float) -> None:
+        origins: Origins = {}
+        rows: list[tuple[Any, ...]] = []
+        queued: list[Place] = []
+        for seq, one in enumerate(fresh, start=first):
+            host_id = self._hosts.id_of(host_key(one.url), now)
+            rows.append((seq, host_id, one.url, *self._values(one, origins, now)))
+            if one.skip is None:
+                queued.append(Place(host_id, *rank_of(one.destination, one.depth), seq))
+            else:
+                row = (seq, one.skip.reason, one.skip.rule)
+                self._db.execute("INSERT INTO skip VALUES (?, ?, ?)", row)
+                self._tally(f"skip {one.skip.reason}", 1)
+        queues = Counter([place[:2] for place in queued])
+        for (host_id, destination), new in queues.items():
+            self._hosts.count(host_id, destination, new, now)
+        self._next_seq = first + len(fresh)
+        self._db.executemany(_INSERT, rows)
+        self._db.executemany("INSERT INTO queue VALUES (?, ?, ?, ?)", queued)
+        self._tally("queued", len(queued))
+        self._tally("skip", len(fresh) - len(queued))
+
+    def _values(
+        self, found: Discovered, origins: Origins, now: float
+    ) -> tuple[Any, ...]:
+        """kind, destination, depth, origin_id, state, alt, redirects."""
+        origin = (found.parent_url, found.seed_url)
+        if origin not in origins:
+            query = "INSERT INTO origin VALUES (NULL, ?, ?, ?)"
+            cursor = self._db.execute(query, (*origin, now))
+            assert cursor.lastrowid is not None
+            origins[origin] = cursor.lastrowid
+        return (
+            found.kind,
+            DESTINATIONS.index(found.destination),
+            found.depth,
+            origins[origin],
+            QUEUED if found.skip is None else PENDING_SKIP,
+            found.alt and found.alt.encode("utf-8", "replace").decode(),
+            msgspec.json.encode(found.redirects).decode() if found.redirects else None,
+        )
+
+    def _find_again(self, found: Discovered, now: float) -> int:
+        """A known URL was found without `skip`: 1 if this find queues it, else 0.
+
+        It takes the place of the old find if that was a skip, or if it is nearer.
+        """
+        self._updates.flush()
+        row = self._db.execute(_KNOWN, (url_id(found.url),)).fetchone()
+        seq, host_id, state, attempts, destination, depth = row
+        overturned = state == PENDING_SKIP
+        untouched = state == QUEUED and not attempts
+        untouched &= seq not in self._seqs(host_id, destination)
+        nearer = untouched and found.depth < depth
+        nearer &= destination == DESTINATIONS.index(found.destination)
+        self._recent.put(
+            found.url, _nearest(found, depth, overturned or nearer, untouched)
+        )
+        if overturned:
+            self._overturn(seq)
+            place = Place(host_id, *rank_of(found.destination, found.depth), seq)
+            self._enqueue(place, now)
+        elif nearer:
+            ranks = [
+                rank_of(found.destination, near)[1] for near in (found.depth, depth)
+            ]
+            self._db.execute(_MOVE, (*ranks, host_id, destination, seq))
+        else:
+            return 0
+        self._db.execute(_REPLACE, (*self._values(found, {}, now), seq))
+        return int(overturned)
+
+    def _overturn(self, seq: int) -> None:
+        query = "SELECT reason FROM skip WHERE seq = ?"
+        self._tally(f"skip {self._db.execute(query, (seq,)).fetchone()[0]}", -1)
+        self._db.execute("DELETE FROM skip WHERE seq = ?", (seq,))
+        self._tally("skip", -1)
+        self._tally("queued", 1)
+
+    @translate_sqlite_errors
+    def pending_skips(self, limit: int) -> list[Discovered]:
+        return [_skipped(row) for row in self._db.execute(_SKIPS, (limit,))]
+
+    @translate_sqlite_errors
+    def skips_written(self, count: int) -> None:
+        self._begin()
+        query = "SELECT reason, rule, seq FROM skip ORDER BY seq LIMIT ?"
+        rows = self._db.execute(query, (count,)).fetchall()
+        self._db.executemany(
+            f"UPDATE url SET state = {ENDED['skip']}, code = ?, detail = ?"
+            " WHERE seq = ?",
+            rows,
+        )
+        self._db.executemany(
+            "DELETE FROM skip WHERE seq = ?", [(seq,) for *_, seq in rows]
+        )
+
+
+def _skipped(row: tuple[Any, ...]) -> Discovered:
+    url, kind, destination, depth, parent, seed, alt, redirects, reason, rule = row
+    return Discovered(
+        url=url,
+        kind=kind,
+        destination=DESTINATIONS[destination],
+        depth=depth,
+        parent_url=parent,
+        seed_url=seed,
+        alt=alt,
+        redirects=decode_hops(redirects) if redirects else (),
+        skip=Skip(reason, rule),
+    )
+
+
+def _nearest(found: Discovered, depth: int, replaced: bool, untouched: bool) -> int:
+    """The depth below which another find of this URL might still change something."""
+    if replaced:
+        return found.depth
+    return depth if untouched else 0

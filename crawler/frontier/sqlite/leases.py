@@ -1,0 +1,156 @@
+"""URLs that are leased, and the answers to the leases.
+
+Leases are two dicts of this process: a lease is not durable.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crawler.frontier.sqlite.database import translate_sqlite_errors
+from crawler.frontier.sqlite.incoming import decode_hops
+from crawler.frontier.sqlite.part import StorePart
+from crawler.frontier.sqlite.pending_updates import Place
+from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED
+from crawler.frontier.store import STATES, Ended, State
+from crawler.model.crawl import Destination, Lease, StoredResponse
+from crawler.model.url import url_id
+
+MAX_DETAIL = 500
+"""Characters; a server has a say in what messages hold."""
+
+_QUEUED = """
+SELECT seq, rank FROM queue WHERE host_id = ? AND destination = ?
+ORDER BY rank, seq LIMIT ?
+"""
+_ROWS = """
+SELECT seq, url, kind, depth, attempts, coalesce(retry_at, found_at), parent_url,
+    seed_url, alt, redirects, digest, cached_fields
+FROM url JOIN origin USING (origin_id) WHERE seq IN (%s)
+"""
+_DELETE = """
+DELETE FROM queue WHERE host_id = ? AND destination = ? AND rank = ? AND seq = ?
+"""
+_RETRY = """
+UPDATE url SET attempts = attempts + 1, retry_at = ?, code = ?, detail = ?
+WHERE seq = ?
+"""
+
+
+class Leases(StorePart):
+    """The half of `UrlQueue` that hands URLs out and takes the answers."""
+
+    @translate_sqlite_errors
+    def lease(
+        self, host: str, destination: Destination, limit: int, now: float
+    ) -> list[Lease]:
+        self._promote(now)
+        self._updates.flush()
+        host_id = self._hosts.id_of(host, now)
+        number = DESTINATIONS.index(destination)
+        leased = self._seqs(host_id, number)
+        rows = self._db.execute(_QUEUED, (host_id, number, limit + len(leased)))
+        places = [
+            Place(host_id, number, rank, seq)
+            for seq, rank in rows.fetchall()
+            if seq not in leased
+        ]
+        del places[limit:]
+        if not places:
+            return []
+        seqs = [place.seq for place in places]
+        self._leased_seqs.setdefault((host_id, number), set()).update(seqs)
+        found = self._db.execute(_ROWS % ",".join("?" * len(seqs)), seqs)
+        by_seq = {row[0]: row for row in found}
+        return [
+            self._lease(host, destination, place, by_seq[place.seq], now)
+            for place in places
+        ]
+
+    def _lease(
+        self,
+        host: str,
+        destination: Destination,
+        place: Place,
+        row: tuple[Any, ...],
+        now: float,
+    ) -> Lease:
+        _, url, kind, depth, attempts, due, parent, seed, alt, hops, digest, more = row
+        identity = url_id(url)
+        self._leased[identity] = place
+        self._recent.put(url, 0)  # no later find of it can change anything
+        return Lease(
+            url=url,
+            url_id=identity,
+            host=host,
+            kind=kind,
+            destination=destination,
+            depth=depth,
+            attempts=attempts,
+            queued_ms=max(0, round((now - due) * 1000)),
+            parent_url=parent,
+            seed_url=seed,
+            alt=alt,
+            redirects=decode_hops(hops) if hops else (),
+            stored=None if digest is None else StoredResponse(digest, more),
+        )
+
+    @translate_sqlite_errors
+    def finish(
+        self,
+        lease: Lease,
+        ended: Ended,
+        code: str | None = None,
+        detail: str | None = None,
+        stored: StoredResponse | None = None,
+    ) -> None:
+        self._begin()
+        place = self._answer(lease)
+        self._updates.put(place, ENDED[ended], code, _short(detail), stored)
+        self._hosts.count(place.host_id, place.destination, -1, 0.0)
+        self._counts["queued"] -= 1
+        self._counts[ended] += 1
+        self._changed.update(("queued", ended))
+        if code is not None:
+            self._tally(f"{ended} {code}", 1)
+
+    @translate_sqlite_errors
+    def retry(
+        self,
+        lease: Lease,
+        at: float,
+        code: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        self._begin()
+        place = self._answer(lease)
+        self._db.execute(_DELETE, place)
+        self._hosts.count(place.host_id, place.destination, -1, 0.0)
+        self._db.execute(_RETRY, (at, code, _short(detail), place.seq))
+        self._db.execute("INSERT INTO retry VALUES (?, ?)", (at, place.seq))
+        self._next_retry = min(self._next_retry, at)
+
+    def release(self, lease: Lease) -> None:
+        self._answer(lease)
+        self._recent.put(lease.url, lease.depth if lease.attempts == 0 else 0)
+
+    def counts(self) -> dict[State, int]:
+        counts = {state: self._counts[state] for state in STATES}
+        counts["leased"] = len(self._leased)
+        counts["queued"] -= len(self._leased)
+        return counts
+
+    def _answer(self, lease: Lease) -> Place:
+        """Forget the lease; returns where its URL stands."""
+        place = self._leased.pop(lease.url_id, None)
+        if place is None:
+            raise ValueError(f"{lease.url} is not leased")
+        seqs = self._leased_seqs[place.host_id, place.destination]
+        seqs.discard(place.seq)
+        if not seqs:
+            del self._leased_seqs[place.host_id, place.destination]
+        return place
+
+
+def _short(detail: str | None) -> str | None:
+    return detail and detail[:MAX_DETAIL].encode("utf-8", "replace").decode()

@@ -1,0 +1,94 @@
+"""What the parts of the durable store share: its memory, and the tables that several of
+them change.
+
+The store is one class in several files, one for each protocol, since all of them work
+in one transaction and on the same few caches.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import inf
+from pathlib import Path
+
+from crawler.frontier.sqlite.database import (
+    Database,
+    first_column,
+    translate_sqlite_errors,
+)
+from crawler.frontier.sqlite.hosts import HostRows
+from crawler.frontier.sqlite.lockfile import LockFile
+from crawler.frontier.sqlite.pending_updates import PendingUpdates, Place
+from crawler.frontier.sqlite.recent import Recent
+from crawler.frontier.sqlite.tables import DESTINATIONS
+from crawler.frontier.store import Content
+from crawler.model.crawl import Destination
+
+_DUE = """
+SELECT retry.retry_at, seq, host_id, destination, depth FROM retry JOIN url USING (seq)
+WHERE retry.retry_at <= ?
+"""
+
+
+class StorePart(Database):
+    """The memory of a store, and what changes `queue`, `retry` and `count`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Lock `folder` and open its database: `store.py`."""
+        self._lock = LockFile(folder)
+        self._leased: dict[int, Place] = {}
+        self._leased_seqs: dict[tuple[int, int], set[int]] = {}
+        self._changed: set[str] = set()
+        self._contents: dict[str, Content] = {}
+
+    @translate_sqlite_errors
+    def _load(self) -> None:
+        """Read what is kept in memory from the tables."""
+        db = self._db
+        self._begin()
+        self._recent = Recent()
+        self._hosts = HostRows(db)
+        self._updates = PendingUpdates(db)
+        self._next_seq = first_column(db.execute("SELECT max(seq) + 1 FROM url"), 1)
+        self._next_retry = self._first_retry()
+        counts = db.execute("SELECT name, n FROM count")
+        self._counts: Counter[str] = Counter(dict(counts))
+
+    def _enqueue(self, place: Place, now: float) -> None:
+        self._db.execute("INSERT INTO queue VALUES (?, ?, ?, ?)", place)
+        self._hosts.count(place.host_id, place.destination, 1, now)
+
+    def _promote(self, now: float) -> None:
+        """Put the retries that are due back into their hosts' queues."""
+        if now < self._next_retry:
+            return
+        self._begin()
+        due = self._db.execute(_DUE, (now,)).fetchall()
+        for retry_at, seq, host_id, destination, depth in due:
+            rank = rank_of(DESTINATIONS[destination], depth)
+            self._enqueue(Place(host_id, *rank, seq), retry_at)
+        self._db.execute("DELETE FROM retry WHERE retry_at <= ?", (now,))
+        self._next_retry = self._first_retry()
+
+    def _first_retry(self) -> float:
+        query = "SELECT min(retry_at) FROM retry"
+        moment: float = first_column(self._db.execute(query), inf)
+        return moment
+
+    def _tally(self, name: str, change: int) -> None:
+        """Count a state, or "STATE CODE" for the codes of errors and skips."""
+        if change:
+            self._counts[name] += change
+            self._changed.add(name)
+
+    def _seqs(self, host_id: int, destination: int) -> set[int]:
+        """The numbers of the leased URLs of one queue."""
+        return self._leased_seqs.get((host_id, destination)) or set()
+
+
+def rank_of(destination: Destination, depth: int) -> tuple[int, int]:
+    """Destination as a number, and rank in its queue.
+
+    Pages go by depth and then by discovery, images by discovery alone.
+    """
+    return (0, depth) if destination == "page" else (1, 0)

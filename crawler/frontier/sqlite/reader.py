@@ -1,0 +1,278 @@
+"""The `StateReader` of the durable store, and the only place that asks its tables for
+others."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from crawler.frontier.sqlite.database import (
+    FILE_NAME,
+    first_column,
+    open_read_only,
+    translate,
+)
+from crawler.frontier.sqlite.hosts import THROTTLE, USAGE
+from crawler.frontier.sqlite.ledger import RUN
+from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, PENDING_SKIP, QUEUED
+from crawler.frontier.state_reader import (
+    HostInfo,
+    RetryGroup,
+    StateReader,
+    Totals,
+    UrlRow,
+)
+from crawler.frontier.store import STATES, Content, Run, State
+from crawler.frontier.throttle import HostThrottle
+from crawler.model.host import HostUsage
+from crawler.model.http import Hop
+from crawler.model.reasons import SkipReason
+from crawler.model.url import url_id, url_id_hex
+
+_STATES: dict[int, State] = {
+    QUEUED: "queued",
+    PENDING_SKIP: "skip",
+    **{number: ended for ended, number in ENDED.items()},
+}
+_FETCHED: tuple[State, ...] = ("page", "file", "image", "redirect", "error")
+"""States of URLs for which a last request was made; `url.attempts` are those before."""
+_DECIDED_BY_BODY: tuple[SkipReason, ...] = ("filter_dimensions", "duplicate_content")
+"""Reasons of skips for which that holds as well."""
+_NUMBERS = {
+    state: [n for n, s in _STATES.items() if s == state] for state in _STATES.values()
+}
+
+_URL = """
+SELECT url.url, host.name, url.kind, url.destination, url.depth, url.state,
+    url.attempts, url.retry_at, coalesce(skip.reason, url.code),
+    coalesce(skip.rule, url.detail), url.redirects, origin.parent_url, origin.seed_url,
+    origin.found_at
+FROM url JOIN host USING (host_id) JOIN origin USING (origin_id)
+    LEFT JOIN skip USING (seq)
+"""
+_HOST = f"name, pages, images, ready_at, parked, {USAGE}, {THROTTLE}"
+_CODE = "coalesce(skip.reason, url.code)"
+_URLS_BEFORE = """
+SELECT count(*) FROM queue JOIN (
+    SELECT host_id AS h, destination AS d, rank AS r, seq AS s
+    FROM queue JOIN url USING (seq, host_id, destination)
+    WHERE seq = (SELECT seq FROM seen WHERE url_id = ?))
+WHERE host_id = h AND destination = d AND (rank, seq) < (r, s)
+"""
+_RETRIES = """
+SELECT code, name, count(*), min(retry.retry_at)
+FROM retry JOIN url USING (seq) JOIN host USING (host_id)
+GROUP BY 1, 2 ORDER BY 3 DESC LIMIT ?
+"""
+_BY_STATE = "SELECT host_id, state, count(*) FROM url WHERE state != ? GROUP BY 1, 2"
+
+
+@contextmanager
+def open_state(folder: Path) -> Iterator[StateReader]:
+    """The state in `folder` as of one moment. Raises StateError."""
+    try:
+        db = open_read_only(folder)
+        try:
+            db.execute("BEGIN")
+            yield SqliteStateReader(db)
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise translate(error, FILE_NAME) from error
+
+
+class SqliteStateReader:
+    """A `StateReader` of an open transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    # The crawl
+
+    def run(self) -> Run | None:
+        row = self._db.execute(RUN).fetchone()
+        return None if row is None else Run(*row)
+
+    def totals(self) -> Totals | None:
+        run = self.run()
+        if run is None:
+            return None
+        counts: Counter[str] = Counter(
+            dict(self._db.execute("SELECT name, n FROM count"))
+        )
+        retries, next_retry = self._db.execute(
+            "SELECT count(*), min(retry_at) FROM retry"
+        ).fetchone()
+        hosts = first_column(self._db.execute("SELECT count(*) FROM host"), 0)
+        return Totals(
+            run=run,
+            counts={state: counts[state] for state in STATES},
+            hosts=hosts,
+            received_bytes=self.received_bytes(),
+            retries=retries,
+            next_retry=next_retry,
+            codes={"error": _codes(counts, "error"), "skip": _codes(counts, "skip")},
+            changes=changes_in(counts),
+        )
+
+    def count(self, state: State) -> int:
+        count = self._db.execute("SELECT n FROM count WHERE name = ?", (state,))
+        return int(first_column(count, 0))
+
+    def received_bytes(self) -> int:
+        query = "SELECT sum(used_bytes) FROM host"
+        return int(first_column(self._db.execute(query), 0))
+
+    # URLs
+
+    def url(self, url: str) -> UrlRow | None:
+        query = f"{_URL} WHERE seq = (SELECT seq FROM seen WHERE url_id = ?)"
+        row = self._db.execute(query, (url_id(url),)).fetchone()
+        return None if row is None else _url_row(row)
+
+    def urls(
+        self, states: tuple[State, ...], hosts: tuple[str, ...], codes: tuple[str, ...]
+    ) -> Iterator[UrlRow]:
+        numbers = [number for state in states for number in _NUMBERS[state]]
+        where, values = _where(
+            {"url.state": numbers, "host.name": list(hosts), _CODE: list(codes)}
+        )
+        for row in self._db.execute(f"{_URL} {where} ORDER BY seq", values):
+            yield _url_row(row)
+
+    def urls_before(self, row: UrlRow) -> int:
+        cursor = self._db.execute(_URLS_BEFORE, (url_id(row.url),))
+        return int(first_column(cursor, 0))
+
+    def retries(self, limit: int) -> list[RetryGroup]:
+        return [RetryGroup(*row) for row in self._db.execute(_RETRIES, (limit,))]
+
+    # Hosts
+
+    def host(self, name: str) -> HostInfo | None:
+        query = f"SELECT {_HOST} FROM host WHERE name = ?"
+        row = self._db.execute(query, (name,)).fetchone()
+        return None if row is None else _host(row)
+
+    def hosts(self) -> Iterator[HostInfo]:
+        ended: dict[int, dict[State, int]] = {}
+        for host_id, state, count in self._db.execute(_BY_STATE, (QUEUED,)):
+            counts = ended.setdefault(host_id, {})
+            counts[_STATES[state]] = counts.get(_STATES[state], 0) + count
+        query = (
+            f"SELECT host_id, {_HOST} FROM host ORDER BY pages + images DESC, host_id"
+        )
+        for host_id, *row in self._db.execute(query):
+            yield _host(row, ended.get(host_id, {}))
+
+    def busiest(self, limit: int) -> list[HostInfo]:
+        rows = self._db.execute(
+            f"SELECT {_HOST} FROM host WHERE pages + images > 0"
+            " ORDER BY pages + images DESC LIMIT ?",
+            (limit,),
+        )
+        return [_host(row) for row in rows]
+
+    def backing_off(self, now: float, limit: int) -> tuple[int, list[HostInfo]]:
+        where = "WHERE pages + images > 0 AND ready_at > ?"
+        count = self._db.execute(f"SELECT count(*) FROM host {where}", (now,))
+        rows = self._db.execute(
+            f"SELECT {_HOST} FROM host {where} ORDER BY pages + images DESC LIMIT ?",
+            (now, limit),
+        )
+        return int(first_column(count, 0)), [_host(row) for row in rows]
+
+    # Values and contents
+
+    def get(self, kind: str, key: str) -> bytes | None:
+        query = "SELECT value FROM metadata WHERE kind = ? AND key = ?"
+        value: bytes | None = first_column(self._db.execute(query, (kind, key)), None)
+        return value
+
+    def items(self, kind: str) -> list[tuple[str, bytes]]:
+        query = "SELECT key, value FROM metadata WHERE kind = ? ORDER BY key"
+        return self._db.execute(query, (kind,)).fetchall()
+
+    def image_file(self, url: str) -> Content | None:
+        query = "SELECT path, url FROM content WHERE url = ?"
+        row = self._db.execute(query, (url,)).fetchone()
+        return None if row is None else Content(*row)
+
+
+def changes_in(counts: Counter[str]) -> dict[str, int]:
+    """The counts, by state and code, of the codes that tell how URLs have changed."""
+    changes: Counter[str] = Counter()
+    for name, count in counts.items():
+        state, _, code = name.partition(" ")
+        if code and state not in ("error", "skip"):
+            changes[code] += count
+    return {how: n for how, n in changes.items() if n}
+
+
+def _codes(counts: Counter[str], state: State) -> dict[str, int]:
+    return {
+        name.removeprefix(f"{state} "): n
+        for name, n in counts.most_common()
+        if n and name.startswith(f"{state} ")
+    }
+
+
+def _host(row: Sequence[Any], ended: dict[State, int] | None = None) -> HostInfo:
+    name, pages, images, ready_at, parked, *more = row
+    usage, throttle = HostUsage(*more[:4]), HostThrottle(*more[4:])
+    return HostInfo(
+        name, pages, images, ready_at, bool(parked), throttle, usage, ended or {}
+    )
+
+
+_hops = msgspec.json.Decoder(tuple[Hop, ...])
+
+
+def _url_row(row: tuple[Any, ...]) -> UrlRow:
+    (
+        url,
+        host,
+        kind,
+        number,
+        depth,
+        state,
+        attempts,
+        due,
+        code,
+        detail,
+        hops,
+        *origin,
+    ) = row
+    fetched = _STATES[state] in _FETCHED or code in _DECIDED_BY_BODY
+    return UrlRow(
+        url,
+        url_id_hex(url),
+        host,
+        kind,
+        DESTINATIONS[number],
+        depth,
+        _STATES[state],
+        attempts + fetched,
+        due if state == QUEUED else None,
+        code,
+        detail,
+        _hops.decode(hops) if hops else (),
+        *origin,
+    )
+
+
+def _where(filters: dict[str, list[Any]]) -> tuple[str, list[Any]]:
+    """Column to the values it may have, as SQL."""
+    given = {column: values for column, values in filters.items() if values}
+    terms = [
+        f"{column} IN ({', '.join('?' * len(values))})"
+        for column, values in given.items()
+    ]
+    where = f"WHERE {' AND '.join(terms)}" if terms else ""
+    return where, [value for values in given.values() for value in values]

@@ -1,0 +1,166 @@
+"""What can be asked about a crawl's state, by whoever only asks.
+
+A reader sees the last commit, while a crawl writes or after its end. Leases live in the
+crawl's own process, so a URL that is being fetched at this moment counts as queued.
+Where a question costs more than a look at an index, its docstring says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from msgspec import Struct
+
+from crawler.frontier.store import Content, Run, State
+from crawler.frontier.throttle import HostThrottle
+from crawler.model.crawl import Destination
+from crawler.model.documents import LinkKind
+from crawler.model.host import NO_USAGE, HostUsage
+from crawler.model.http import Hop
+
+
+class UrlRow(Struct, frozen=True):
+    """One URL, as the state has it."""
+
+    url: str
+    url_id: str
+    host: str
+    kind: LinkKind
+    destination: Destination
+    depth: int
+    state: State
+    """`skip` also while a later find may still overturn it; what is being fetched is
+    queued."""
+    attempts: int
+    """Requests made for it."""
+    retry_at: float | None
+    """From when on a URL that failed gets another attempt, epoch seconds."""
+    code: str | None
+    """`error_code` (for a URL that waits: of its last attempt), `reason` of a skip, or
+    for a URL of a further crawl whether it is new, changed or unchanged."""
+    detail: str | None
+    """The same in words: message, rule, or what it is a duplicate of."""
+    redirects: tuple[Hop, ...]
+    parent_url: str | None
+    seed_url: str | None
+    found_at: float
+
+
+class HostInfo(Struct, frozen=True):
+    """One host: what waits for it, and what has become of its URLs."""
+
+    name: str
+    pages: int
+    """Queued, those that wait for a retry left out."""
+    images: int
+    ready_at: float
+    """It is not to be asked before, epoch seconds."""
+    parked: bool
+    """It failed too often, and is left alone until `ready_at`."""
+    throttle: HostThrottle
+    """What it taught us: Crawl-delay, slowdown, failures in a row."""
+    usage: HostUsage = NO_USAGE
+    """What it has used so far."""
+    ended: dict[State, int] = {}
+    """How many of its URLs ended in each state; empty where that was not counted."""
+
+    @property
+    def queued(self) -> int:
+        return self.pages + self.images
+
+
+class RetryGroup(Struct, frozen=True):
+    """URLs of one host that wait for another attempt after the same kind of failure."""
+
+    code: str | None
+    host: str
+    urls: int
+    next_at: float
+
+
+class Totals(Struct, frozen=True):
+    """The crawl as a whole."""
+
+    run: Run
+    counts: dict[State, int]
+    hosts: int
+    received_bytes: int
+    """Body bytes of all hosts."""
+    retries: int
+    """URLs that failed and wait for another attempt, counted in `queued` as well."""
+    next_retry: float | None
+    """When the first of them is due, epoch seconds."""
+    codes: dict[str, dict[str, int]]
+    """`error_code` of the errors and `reason` of the skips, with their numbers, largest
+    first."""
+    changes: dict[str, int]
+    """How many URLs of a further crawl are new, changed, unchanged; empty in a first
+    crawl."""
+
+
+class StateReader(Protocol):
+    """A crawl's state as of one moment. Every method may raise StateError."""
+
+    def run(self) -> Run | None:
+        """The crawl it belongs to; None if that never began."""
+        ...
+
+    def totals(self) -> Totals | None:
+        """None if the crawl never began. Reads all hosts."""
+        ...
+
+    def count(self, state: State) -> int:
+        """How many URLs are in this state; kept, not counted."""
+        ...
+
+    def received_bytes(self) -> int:
+        """Body bytes of all hosts. Reads all hosts."""
+        ...
+
+    def url(self, url: str) -> UrlRow | None:
+        """The canonical `url`; None if the crawl does not know it."""
+        ...
+
+    def urls(
+        self, states: tuple[State, ...], hosts: tuple[str, ...], codes: tuple[str, ...]
+    ) -> Iterator[UrlRow]:
+        """All URLs that fit, in order of discovery; an empty filter lets all pass.
+        Reads all URLs."""
+        ...
+
+    def urls_before(self, row: UrlRow) -> int:
+        """How many URLs of its host are fetched before this queued one. Counts them."""
+        ...
+
+    def host(self, name: str) -> HostInfo | None: ...
+
+    def hosts(self) -> Iterator[HostInfo]:
+        """All hosts, those with the most work first. Reads all URLs once, to count
+        them."""
+        ...
+
+    def busiest(self, limit: int) -> list[HostInfo]:
+        """The hosts with the longest queues."""
+        ...
+
+    def backing_off(self, now: float, limit: int) -> tuple[int, list[HostInfo]]:
+        """How many hosts with work may not be asked now; the first `limit` of them."""
+        ...
+
+    def retries(self, limit: int) -> list[RetryGroup]:
+        """What waits for another attempt, by code and host, the largest first."""
+        ...
+
+    def image_file(self, url: str) -> Content | None:
+        """The file with the image of `url`, if it was the first with these bytes. Reads
+        all contents."""
+        ...
+
+    def get(self, kind: str, key: str) -> bytes | None:
+        """A value of `KeyValue`."""
+        ...
+
+    def items(self, kind: str) -> Iterable[tuple[str, bytes]]:
+        """All keys and values of one kind."""
+        ...

@@ -1,0 +1,38 @@
+"""The hosts of a crawl: what waits for each, and what became of the rest."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from crawler.frontier.state_reader import HostInfo
+
+
+class HostSummary(Struct, frozen=True):
+    """One host in numbers of URLs, and when its next URL may be fetched."""
+
+    name: str
+    queued: int
+    fetched: int
+    """With a page, a file, an image or a redirect."""
+    failed: int
+    skipped: int
+    wire_bytes: int
+    seconds: float
+    next_in: float | None
+    """Seconds until it may be asked; None if it may be now, or has no work."""
+
+
+def summarise(host: HostInfo, now: float) -> HostSummary:
+    """The numbers of a host. `now`: seconds since the epoch."""
+    failed, skipped = host.ended.get("error", 0), host.ended.get("skip", 0)
+    wait = host.ready_at - now
+    return HostSummary(
+        name=host.name,
+        queued=host.queued,
+        fetched=sum(host.ended.values()) - failed - skipped,
+        failed=failed,
+        skipped=skipped,
+        wire_bytes=host.usage.wire_bytes,
+        seconds=host.usage.seconds,
+        next_in=wait if wait > 0 and host.queued else None,
+    )

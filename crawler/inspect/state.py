@@ -1,0 +1,28 @@
+"""Opening the state of a crawl's folder for those who only ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crawler.frontier.sqlite import reader
+from crawler.frontier.sqlite.database import STATE_FOLDER
+from crawler.frontier.state_reader import StateReader
+from crawler.model.config import Config, from_json
+from crawler.model.errors import UsageError
+
+
+@contextmanager
+def open_state(folder: Path) -> Iterator[tuple[StateReader, Config]]:
+    """The state of the crawl in `folder`, and the crawl's configuration.
+
+    Raises UsageError if there is none, StateError if it cannot be read.
+    """
+    if (folder / STATE_FOLDER).is_dir():
+        with reader.open_state(folder / STATE_FOLDER) as state:
+            run = state.run()
+            if run is not None:
+                yield state, from_json(run.config.encode())
+                return
+    raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")

@@ -1,0 +1,34 @@
+"""No file outside `crawler/frontier/sqlite/` speaks SQL to a state."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+ROOM = ROOT / "crawler" / "frontier" / "sqlite"
+SPEAKS_SQL = re.compile(
+    r"\bimport sqlite3\b|\bfrom sqlite3\b|\.execute(?:many|script)?\("
+    r"|\b(?:FROM|INTO|UPDATE|JOIN) (?:url|host|queue|retry|seen|origin|metadata)\b"
+)
+
+
+def files() -> list[Path]:
+    return sorted((ROOT / "crawler").rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import sqlite3", "db.execute(query)", "SELECT 1 FROM url", "UPDATE host SET x"],
+)
+def test_the_pattern_finds_sql(text: str) -> None:
+    assert SPEAKS_SQL.search(text)
+
+
+def test_no_sql_elsewhere() -> None:
+    speakers = {path for path in files() if SPEAKS_SQL.search(path.read_text())}
+    assert any(path.is_relative_to(ROOM) for path in speakers)
+    assert [path for path in speakers if not path.is_relative_to(ROOM)] == []

@@ -1,0 +1,177 @@
+"""A state of each format since 4 is resumed by today's program, and ends exact.
+
+`states/N/` is what a crawl of `tests/helpers/state_site.py` left that was killed in the
+middle, by the last program with format N: the tables as SQL text, the records and the
+images. Its clock is the time of the crawl, some time after that.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from crawler.engine.builder import open_crawl
+from crawler.frontier.sqlite.database import FILE_NAME, STATE_FOLDER
+from crawler.frontier.sqlite.lockfile import LockFile
+from crawler.frontier.sqlite.reader import open_state
+from crawler.frontier.sqlite.tables import FORMAT
+from crawler.inspect.status import began_at, read_status
+from crawler.model.config import Config, HttpConfig, PolitenessConfig, RetryConfig
+from crawler.model.errors import StateError
+from crawler.workspace.folder import stored_config
+from tests.helpers.state_site import (
+    BROKEN,
+    IMAGES,
+    PAGES,
+    SEED,
+    SKIPPED,
+    StateSite,
+)
+
+STATES = Path(__file__).parent / "states"
+FORMATS = sorted(int(path.name) for path in STATES.iterdir())
+SITE = SEED.rstrip("/")
+ENDED = {
+    **{SITE + path: "page" for path in PAGES},
+    **{SITE + path: "image" for path in IMAGES},
+    **{path if "://" in path else SITE + path: "skip" for path in SKIPPED},
+    SITE + BROKEN: "error",
+    SITE + "/old": "redirect",
+}
+
+
+@pytest.fixture(params=FORMATS)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A crawl's folder as the program of that format left it."""
+    folder = tmp_path / "crawl"
+    shutil.copytree(STATES / str(request.param), folder)
+    state = folder / STATE_FOLDER
+    state.mkdir()
+    with closing(sqlite3.connect(state / FILE_NAME)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript((folder / "state.sql").read_text())
+        assert _version(db) == request.param
+    (folder / "state.sql").unlink()
+    return folder
+
+
+@pytest.fixture
+def site() -> Iterator[StateSite]:
+    with StateSite() as site:
+        yield site
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    """All records but the schema and the run's."""
+    lines = (folder / "records.jsonl").read_bytes().splitlines()
+    return [
+        record
+        for record in map(json.loads, lines)
+        if record["type"] not in ("schema", "run", "robots")
+    ]
+
+
+def resume(folder: Path, site: StateSite) -> None:
+    """Resume the crawl an hour after it was killed, on today's proxy."""
+    config = stored_config(folder)
+    config = replace(
+        config,
+        http=replace(config.http, proxy=site.proxy),
+        politeness=replace(config.politeness, wait=0.0, max_wait=0.0),
+    )
+    with open_state(folder / STATE_FOLDER) as state:
+        run = state.run()
+    assert run is not None
+    shift = began_at(run.run_id) + 3600 - time.time()
+    crawl = open_crawl(config, mode="resume", clock=lambda: time.time() + shift)
+    summary = crawl.run()
+    assert (summary.finish_reason, summary.exit_code) == ("done", 0)
+
+
+def test_there_is_a_state_of_each_format() -> None:
+    assert list(range(4, FORMAT + 1)) == FORMATS
+
+
+def test_it_is_resumed_and_ends_exact(folder: Path, site: StateSite) -> None:
+    before = records(folder)
+    assert 0 < len(before) < len(ENDED)
+    resume(folder, site)
+    after = records(folder)
+    assert after[: len(before)] == before
+    assert {record["url"]: record["type"] for record in after} == ENDED
+    assert len(after) == len(ENDED)
+    assert Counter(record["run_id"] for record in after).keys() == {before[0]["run_id"]}
+    assert [record["seq"] for record in after] == sorted(
+        {record["seq"] for record in after}
+    )
+    fetched = {record["url"].removeprefix(SITE) for record in before}
+    assert not fetched & set(site.requests)
+    assert sorted(set(site.requests)) == sorted(site.requests)
+
+
+def test_what_it_had_learnt_is_used(folder: Path, site: StateSite) -> None:
+    resume(folder, site)
+    assert "/robots.txt" not in site.requests
+    assert set(site.cookies) == {"id=7"}
+    with open_state(folder / STATE_FOLDER) as state:
+        row = state.url(SITE + "/busy")
+    assert row is not None
+    assert row.attempts == 2
+
+
+def test_its_configuration_is_read(folder: Path) -> None:
+    config = stored_config(folder)
+    expected = Config(
+        seeds=(SEED,),
+        dir=str(folder),
+        concurrency=7,
+        http=HttpConfig(
+            proxy="http://127.0.0.1:9",
+            no_proxy=("nothing.invalid",),
+            max_idle_per_host=5,
+            max_idle=99,
+        ),
+        politeness=PolitenessConfig(
+            per_host=1,
+            wait=0.25,
+            max_wait=0.3,
+            max_adaptive_wait=33.0,
+            max_parkings=2,
+        ),
+        retry=RetryConfig(backoff=600.0, max_backoff=900.0),
+    )
+    assert config.records.record == ("skips", "robots")
+    assert replace(config, records=expected.records) == expected
+
+
+def test_a_look_at_it_brings_it_to_todays_format(folder: Path) -> None:
+    status = read_status(folder / STATE_FOLDER)
+    assert status is not None
+    assert status.counts["page"] == 7
+    assert (status.retries, status.pid) == (1, None)
+    assert status.codes["skip"] == {"robots": 1, "scope": 1}
+    with closing(sqlite3.connect(folder / STATE_FOLDER / FILE_NAME)) as db:
+        assert _version(db) == FORMAT
+
+
+def test_an_earlier_format_in_use_is_left_alone(folder: Path) -> None:
+    state = folder / STATE_FOLDER
+    with closing(sqlite3.connect(state / FILE_NAME)) as db:
+        if _version(db) == FORMAT:
+            return  # a look needs no lock
+    with closing(LockFile(state)), pytest.raises(StateError, match="in use"):
+        read_status(state)
