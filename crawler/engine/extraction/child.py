@@ -99,7 +99,7 @@ def _serve(connection: socket.socket, settings: ChildSettings) -> NoReturn:
     connection.sendall(frame(Answer()))
     decode = Decoder(Order).decode
     while True:
-        content = read_frame(connection.recv)
+        content = read_frame(connection.recv_into)
         signal.setitimer(signal.ITIMER_PROF, settings.cpu_s)
         answer = frame(_run(tasks, decode(content)))
         signal.setitimer(signal.ITIMER_PROF, 0)

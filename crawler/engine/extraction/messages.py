@@ -18,8 +18,6 @@ _HEADER_BYTES = 8
 MAX_ANSWER = 64 * 2**20
 """Bytes of an answer. The process is not trusted: it has read a stranger's bytes. An
 order has no bound but the one of `http.max_body`, and the process's memory."""
-_PART = 2**20
-"""Bytes received at once."""
 
 OUT_OF_MEMORY = 71
 """The exit status of a process that reached its memory limit."""
@@ -64,22 +62,25 @@ def frame(message: Order | Answer) -> bytes:
     return len(content).to_bytes(_HEADER_BYTES, "big") + content
 
 
-def read_frame(recv: Callable[[int], bytes], limit: int | None = None) -> bytes:
-    """The content of the next frame.
+def read_frame(
+    recv_into: Callable[[memoryview], int], limit: int | None = None
+) -> bytearray:
+    """The content of the next frame; `recv_into` is a socket's.
 
     Raises EOFError at the end of the stream, ValueError for more than `limit` bytes.
     """
-    length = int.from_bytes(_read(recv, _HEADER_BYTES), "big")
+    length = int.from_bytes(_read(recv_into, _HEADER_BYTES), "big")
     if limit is not None and length > limit:
         raise ValueError(f"a message of {length} bytes, more than {limit}")
-    return _read(recv, length)
+    return _read(recv_into, length)
 
 
-def _read(recv: Callable[[int], bytes], length: int) -> bytes:
-    content = bytearray()
-    while len(content) < length:
-        part = recv(min(length - len(content), _PART))
-        if not part:
+def _read(recv_into: Callable[[memoryview], int], length: int) -> bytearray:
+    content = bytearray(length)
+    rest = memoryview(content)
+    while rest:
+        received = recv_into(rest)
+        if not received:
             raise EOFError
-        content += part
-    return bytes(content)
+        rest = rest[received:]
+    return content

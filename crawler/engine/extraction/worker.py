@@ -66,9 +66,9 @@ class WorkerLimits(Struct, frozen=True):
     """What one order may cost. The memory is that of the process with all it loads."""
 
     memory_bytes: int = 512 * MB
-    """Address space. Trafilatura's import needs 200 MB of it."""
+    """Address space. The process without a task of its own has 30 MB of it."""
     cpu_s: float = 5.0
-    """Seconds of CPU for one order; documents of 1 MB take 0.1."""
+    """Seconds of CPU time for one order."""
     wall_s: float = 60.0
     """Seconds by the clock for one order, and for the start of the process. A machine
     that is busy ten times over still keeps it."""
@@ -213,7 +213,7 @@ class _Child:
         timeout.start()
         try:
             self._socket.sendall(order)
-            return self._decode(read_frame(self._socket.recv, MAX_ANSWER))
+            return self._decode(read_frame(self._socket.recv_into, MAX_ANSWER))
         except (ValueError, MsgspecError) as error:
             raise ExtractFailure(f"the extraction process sent {error}") from error
         except (EOFError, OSError) as error:

@@ -1,5 +1,4 @@
-"""crawler/extract/charset.py against html5lib's documents, and the order of the
-sources."""
+"""crawler/extract/charset.py on html5lib's documents, and the order of the sources."""
 
 from __future__ import annotations
 
@@ -109,8 +108,7 @@ def test_any_bytes_have_a_charset(body: bytes) -> None:
 
 @pytest.mark.parametrize("label", sorted(set(LABELS.values())))
 def test_tags_in_bytes_are_tags(label: str) -> None:
-    """Where a document is not decoded, no byte of ASCII is part of another
-    character."""
+    """In a document that is not decoded, no byte of ASCII is part of a character."""
     document = markup(bytes(range(256)), label, 999)
     if document.text == bytes(range(256)).decode("latin-1"):
         assert document.decode(document.text)[:128] == document.text[:128]
@@ -125,7 +123,7 @@ def test_tags_in_bytes_are_tags(label: str) -> None:
     st.text("<a href='é日&#;\x85>\xa0"),
     st.sampled_from(["utf-8", "windows-1252", "gb18030"]),
 )
-def test_parts_say_what_the_whole_says(text: str, label: str) -> None:
+def test_parts_decode_to_the_same_as_the_whole(text: str, label: str) -> None:
     body = text.encode(label, "replace")
     document = markup(body, label, 999)
     whole, name = decode(body, label, 999)

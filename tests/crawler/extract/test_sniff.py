@@ -1,5 +1,4 @@
-"""crawler/extract/sniff.py against web-platform-tests' Content-Types, and first
-bytes."""
+"""crawler/extract/sniff.py on web-platform-tests' Content-Types, and on first bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from tests.helpers.corpora import corpus
 
 
 def serialized(media_type: MediaType | None) -> str | None:
-    """As the standard serialises it."""
+    """The media type in the standard's serialisation."""
     if media_type is None:
         return None
     text = media_type.essence

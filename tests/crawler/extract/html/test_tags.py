@@ -1,5 +1,5 @@
-"""crawler/extract/html/tags.py against Lexbor, which follows the standard, and against
-hostility."""
+"""crawler/extract/html/tags.py compared with Lexbor, which follows the standard, and on
+hostile documents."""
 
 from __future__ import annotations
 

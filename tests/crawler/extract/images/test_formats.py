@@ -1,5 +1,5 @@
-"""crawler/extract/images/formats.py held against Pillow, cut in every place, and fed
-with rubbish."""
+"""crawler/extract/images/formats.py compared with Pillow, on files that are cut in
+every place, and on rubbish."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ pillow = pytest.importorskip("PIL.Image", reason="the oracle of these tests")
 def made(
     name: str, width: int = 37, height: int = 23, mode: str = "RGB", **options: Any
 ) -> bytes:
-    """A picture that Pillow wrote; `frames` of them where the format can."""
+    """An image written by Pillow, with `frames` frames where the format has them."""
     frames = options.pop("frames", 1)
-    pictures = [
+    images = [
         pillow.effect_noise((width, height), 40 + number).convert(mode)
         for number in range(frames)
     ]
     if frames > 1:
-        options.update(save_all=True, append_images=pictures[1:])
+        options.update(save_all=True, append_images=images[1:])
     file = io.BytesIO()
-    pictures[0].save(file, name, **options)
+    images[0].save(file, name, **options)
     return file.getvalue()
 
 
@@ -75,16 +75,16 @@ def read(body: bytes) -> ImageHeader:
 def test_agrees_with_pillow(name: str) -> None:
     body = SAMPLES[name]
     expected = pillow.open(io.BytesIO(body))
-    picture = read(body)
-    assert picture.format == expected.format.lower()
-    assert (picture.width, picture.height) == expected.size
-    assert picture.frames == getattr(expected, "n_frames", 1)
+    header = read(body)
+    assert header.format == expected.format.lower()
+    assert (header.width, header.height) == expected.size
+    assert header.frames == getattr(expected, "n_frames", 1)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_cut_is_noticed(name: str) -> None:
     body = SAMPLES[name]
-    # What may go is a GIF's trailer of one byte.
+    # A GIF's trailer of one byte may be missing.
     for length in range(16, len(body) - 2, max(1, len(body) // 97)):
         if image_type(body[:length]):
             with pytest.raises(ImageDecodeFailure):
@@ -96,9 +96,9 @@ def test_pngsuite() -> None:
     assert len(files) > 40
     for file in files:
         body = file.read_bytes()
-        picture = read(body)
+        header = read(body)
         expected = pillow.open(io.BytesIO(body)).size
-        assert (picture.width, picture.height) == expected, file.name
+        assert (header.width, header.height) == expected, file.name
         damaged = bytearray(body)
         damaged[body.index(b"IDAT") + 5] ^= 1
         with pytest.raises(ImageDecodeFailure, match="checksum"):
@@ -145,12 +145,12 @@ def test_a_decompression_bomb_is_not_decompressed() -> None:
         b"<html>not an image</html>",
     ],
 )
-def test_no_pictures(body: bytes) -> None:
+def test_bodies_that_are_no_images(body: bytes) -> None:
     with pytest.raises(ImageDecodeFailure):
         read_header(body, image_type(body) or "image/png")
 
 
-def test_trailing_bytes_are_forgiven() -> None:
+def test_trailing_bytes_are_ignored() -> None:
     for name in ("png", "jpeg", "gif", "webp", "bmp", "ico", "tiff"):
         assert read(SAMPLES[name] + b"\0\0trailing").width == read(SAMPLES[name]).width
 
@@ -169,14 +169,14 @@ def damaged(draw: st.DrawFn) -> bytes:
 @settings(max_examples=400)
 @given(damaged() | st.binary(max_size=100), st.sampled_from(sorted(FORMATS)))
 @example(b"II*\0" + struct.pack("<IHHHII", 8, 1, 273, 4, 2**32 - 1, 0), "image/tiff")
-def test_rubbish_is_a_failure_or_a_picture(body: bytes, media_type: str) -> None:
+def test_rubbish_is_a_failure_or_an_image(body: bytes, media_type: str) -> None:
     for kind in {media_type, image_type(body) or media_type}:
         try:
-            picture = read_header(body, kind)
+            header = read_header(body, kind)
         except ImageDecodeFailure:
             continue
-        assert picture.width != 0
-        assert picture.format
+        assert header.width != 0
+        assert header.format
 
 
 @pytest.mark.parametrize(
