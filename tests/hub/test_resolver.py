@@ -15,7 +15,7 @@ class Names:
     """A look-up that counts its calls, and blocks until ``go`` is set."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.go = threading.Event()
         self.go.set()
         self.answer: object = [
@@ -23,7 +23,7 @@ class Names:
         ]
 
     def __call__(self, host: str, *args: object) -> list[object]:
-        self.asked.append(host)
+        self.requested.append(host)
         self.go.wait(60)
         if isinstance(self.answer, BaseException):
             raise self.answer
@@ -55,13 +55,13 @@ def test_answers_are_kept_for_a_while(clock: VirtualClock) -> None:
     first = resolver.getaddrinfo("a.example", 80)
     first.clear()  # the caller's own
     assert resolver.getaddrinfo("a.example", 80)
-    assert names.asked == ["a.example"]
+    assert names.requested == ["a.example"]
     resolver.getaddrinfo("a.example", 443)
     resolver.getaddrinfo("b.example", 80)
-    assert len(names.asked) == 3
+    assert len(names.requested) == 3
     hub.sleep(61)
     resolver.getaddrinfo("a.example", 80)
-    assert len(names.asked) == 4
+    assert len(names.requested) == 4
     assert resolver.statistics() == {"names": 3, "queries": 0, "hits": 1, "misses": 4}
 
 
@@ -75,11 +75,11 @@ def test_failures_are_kept_shorter(clock: VirtualClock) -> None:
             resolver.getaddrinfo("no.example", 80)
         raised.append(caught.value)
     assert raised[0] is not raised[1], "a kept error must not be raised again itself"
-    assert len(names.asked) == 1
+    assert len(names.requested) == 1
     hub.sleep(6)
     with pytest.raises(plain.gaierror):
         resolver.getaddrinfo("no.example", 80)
-    assert len(names.asked) == 2
+    assert len(names.requested) == 2
 
 
 def test_one_query_for_a_name() -> None:
@@ -91,7 +91,7 @@ def test_one_query_for_a_name() -> None:
     names.go.set()
     hub.joinall(asking)
     assert all(greenlet.value for greenlet in asking)
-    assert names.asked == ["a.example"]
+    assert names.requested == ["a.example"]
 
 
 def test_a_query_goes_on_without_the_greenlet_that_began_it() -> None:
@@ -104,7 +104,7 @@ def test_a_query_goes_on_without_the_greenlet_that_began_it() -> None:
     first.kill()
     names.go.set()
     assert second.get()
-    assert names.asked == ["a.example"]
+    assert names.requested == ["a.example"]
 
 
 def test_other_errors_are_not_kept() -> None:
@@ -114,7 +114,7 @@ def test_other_errors_are_not_kept() -> None:
     for _ in range(2):
         with pytest.raises(UnicodeError):
             resolver.getaddrinfo("a.example", 80)
-    assert len(names.asked) == 2
+    assert len(names.requested) == 2
 
 
 def test_the_functions() -> None:

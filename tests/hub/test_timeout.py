@@ -188,7 +188,7 @@ def test_does_not_keep_anything_alive(clock: VirtualClock) -> None:
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=6), st.integers(0, 8))
 def test_any_nesting_ends_the_block_that_is_due_first(
-    budgets: list[int], work: int
+    limits: list[int], work: int
 ) -> None:
     """Of nested Timeouts the earliest fires; of equal ones the outermost."""
     with virtual_time() as clock:
@@ -202,13 +202,13 @@ def test_any_nesting_ends_the_block_that_is_due_first(
                 entered.append(timeout)
                 nest(rest[1:])
 
-        earliest = min(budgets)
+        earliest = min(limits)
         if work < earliest:
-            nest(budgets)
+            nest(limits)
             assert clock.time == work
         elif work > earliest:
             with pytest.raises(hub.Timeout) as caught:
-                nest(budgets)
-            assert caught.value is entered[budgets.index(earliest)]
+                nest(limits)
+            assert caught.value is entered[limits.index(earliest)]
             assert clock.time == earliest
         assert len(hub.get_hub().loop.timers) == 0 or work == earliest

@@ -122,8 +122,8 @@ def members(exchange: Exchange) -> None:
 def languages(exchange: Exchange) -> None:
     """Thirty topics under forty languages, not translated, all linked to each other."""
     topic = int(exchange.arg("0"))
-    tongue = exchange.name or word(0)
-    here = [f"/{tongue}/{n}" for n in range(TOPICS)]
+    language = exchange.name or word(0)
+    here = [f"/{language}/{n}" for n in range(TOPICS)]
     say(exchange, f"<p>{sentence(topic, 'languages')}",
         links(*here, *(f"/{word(n)}/{topic}" for n in range(LANGUAGES))))  # fmt: skip
 

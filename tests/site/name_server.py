@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 A, AAAA = 1, 28
-Reply = Callable[[str, int], bytes | None]
+Responder = Callable[[str, int], bytes | None]
 
 
 def records(*addresses: str, ttl: int = 300, rcode: int = 0) -> bytes:
@@ -27,7 +27,7 @@ def records(*addresses: str, ttl: int = 300, rcode: int = 0) -> bytes:
     return flags + b"\0\1" + len(addresses).to_bytes(2, "big") + bytes(4) + b"|" + body
 
 
-def respond(query: bytes, reply: Reply) -> bytes | None:
+def respond(query: bytes, reply: Responder) -> bytes | None:
     end = query.index(b"\0", 12) + 5
     labels, position = [], 12
     while size := query[position]:
@@ -46,7 +46,7 @@ class NameServer:
     None means no answer at all.
     """
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Responder) -> None:
         self._reply = reply
         self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._sock.bind(("127.0.0.1", 0))

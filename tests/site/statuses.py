@@ -96,8 +96,8 @@ def _digest(
     sent = exchange.hit.headers.get("authorization", "")
     fields = dict(re.findall(r'(\w+)="?([^",]*)', sent))
     if sent.startswith("Digest") and fields["nonce"] == nonce:
-        proof = _proof(exchange.hit, fields, "md5" if old else algorithm)
-        if fields["response"] == proof:
+        expected = _digest_response(exchange.hit, fields, "md5" if old else algorithm)
+        if fields["response"] == expected:
             exchange.reply("<p>welcome")
             return
     challenge = f'Digest realm="the site", nonce="{nonce}", opaque="x"'
@@ -106,7 +106,7 @@ def _digest(
     exchange.reply(status=401, headers=[*more, ("WWW-Authenticate", challenge)])
 
 
-def _proof(hit: Hit, fields: dict[str, str], algorithm: str) -> str:
+def _digest_response(hit: Hit, fields: dict[str, str], algorithm: str) -> str:
     """RFC 7616 section 3.4.1, for the user "user" with the password "secret"."""
     name = algorithm.removesuffix("-sess").replace("-", "")
 

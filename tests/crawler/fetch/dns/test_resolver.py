@@ -25,7 +25,7 @@ from crawler.model.errors import (
 )
 from hub import socket
 from hub.testing import VirtualClock, virtual_time
-from tests.site.name_server import AAAA, A, Reply, records, respond
+from tests.site.name_server import AAAA, A, Responder, records, respond
 
 
 def _one_port() -> tuple[socket.socket, socket.socket]:
@@ -45,7 +45,7 @@ def _one_port() -> tuple[socket.socket, socket.socket]:
 class NameServer:
     """Answers with `reply(name, kind)`; None: does not answer."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Responder) -> None:
         self.asked: list[tuple[str, int]] = []
         self._reply = reply
         self._tcp, self._udp = _one_port()
@@ -100,7 +100,7 @@ class World:
         self.system = System()
         self._folder = folder
 
-    def serve(self, reply: Reply) -> NameServer:
+    def serve(self, reply: Responder) -> NameServer:
         self.servers.append(NameServer(reply))
         return self.servers[-1]
 
