@@ -98,7 +98,7 @@ class Greenlet(RawGreenlet, Linked):
         new.start_later(seconds)
         return new
 
-    # -- life --------------------------------------------------------------------------
+    # -- starting and running ----------------------------------------------------------
 
     def start(self) -> None:
         """Start it in the next turn. A second call does nothing."""
@@ -169,7 +169,7 @@ class Greenlet(RawGreenlet, Linked):
         if self._links:
             self._notify()
 
-    # -- being asked -------------------------------------------------------------------
+    # -- state -------------------------------------------------------------------------
 
     @property
     def started(self) -> bool:

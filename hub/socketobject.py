@@ -360,7 +360,7 @@ class socket(SocketBase):
         """Close one direction or both."""
         self._sock.shutdown(how)
 
-    # -- the end -----------------------------------------------------------------------
+    # -- closing -----------------------------------------------------------------------
 
     def close(self) -> None:
         """Close, once all files made from it are closed.

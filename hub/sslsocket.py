@@ -34,9 +34,8 @@ __all__ = ["SSLSocket"]
 
 T = TypeVar("T")
 
-_RECV_SIZE = (
-    65536  # bytes asked of the socket at once: several records of at most 16 KiB
-)
+# Bytes to receive at once: several records of at most 16 KiB.
+_RECV_SIZE = 65536
 _MAX_WRITE = 65536  # bytes encrypted before they are sent
 
 

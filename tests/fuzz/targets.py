@@ -181,12 +181,10 @@ def _response(body: bytes, *headers: tuple[str, str]) -> Response:
 
 def _extracted(body: bytes, media_type: str) -> None:
     for destination in ("page", "image"):
-        with suppress(
-            *set(BodyFailure.__subclasses__()) - {ExtractFailure}
-        ):  # an internal error
-            found = extract(
-                _response(body, ("content-type", media_type)), destination, LIMITS
-            )  # type: ignore[arg-type]
+        # An ExtractFailure is an internal error, and may not come out.
+        with suppress(*set(BodyFailure.__subclasses__()) - {ExtractFailure}):
+            response = _response(body, ("content-type", media_type))
+            found = extract(response, destination, LIMITS)  # type: ignore[arg-type]
             links = [*getattr(found, "links", ()), *getattr(found, "images", ())]
             assert len(links) <= 2 * LIMITS.max_links
             assert all(canonical(link.url) == link.url for link in links)

@@ -130,9 +130,8 @@ def test_the_watchdog_is_quiet_while_the_loop_sleeps() -> None:
                 time.sleep(0.001)
             clock.time += 3600
             await_looks(3)
-            own.loop.asleep = (
-                False  # as `wake` says; that it is awake the loop has yet to notice
-            )
+            # As `wake` does: the loop itself has not noticed yet that it is awake.
+            own.loop.asleep = False
             await_looks(3)
             own.loop.asleep = True
             morning.send()

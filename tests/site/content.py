@@ -95,9 +95,8 @@ def endless_sitemap(exchange: Exchange) -> None:
     start = packer.compress(b"<urlset>") + packer.flush(zlib.Z_FULL_FLUSH)
     block = packer.compress(b"<url><loc>/arrived</loc></url>" * 10_000)
     block += packer.flush(zlib.Z_FULL_FLUSH)
-    exchange.reply(
-        start + block * 150, "application/gzip"
-    )  # no client reads to its end
+    # No client reads as far as its end, which is missing.
+    exchange.reply(start + block * 150, "application/gzip")
 
 
 def deep_feed(exchange: Exchange) -> None:
