@@ -55,7 +55,7 @@ from crawler.policy.scope import Scope
 from crawler.policy.traps import Traps
 from crawler.settings.secrets import revealed, secret_headers
 from crawler.workspace.crash_guard import CrashGuard
-from crawler.workspace.credential_files import open_identity, write_jar
+from crawler.workspace.credential_files import open_session_auth, write_jar
 from crawler.workspace.folder import (
     Mode,
     open_black_box,
@@ -214,7 +214,7 @@ class Crawl:
             self._pages_before,
             store.received_bytes(),
         )
-        self._client, self._identity = _open_client(config, config.seeds, store, clock)
+        self._client, self._auth = _open_client(config, config.seeds, store, clock)
         self.events = Events(self._client)
         self.events.on_record(self._stats.count)
         self._listeners = PluginListeners(plugins, self.events)
@@ -285,7 +285,7 @@ class Crawl:
             self._store.set(BOOT, "", None)
             self._writer.commit()
             self._listeners.close()
-            write_jar(self._config.http.cookie_jar, self._identity.jar)
+            write_jar(self._config.http.cookie_jar, self._auth.jar)
             return Summary(
                 code,
                 reason,
@@ -401,16 +401,16 @@ def _open_client(
     Raises UsageError if a file of `config.http` can't be used.
     """
     http = revealed(config.http, os.environ)
-    identity = open_identity(http, named, notes, clock)
+    auth = open_session_auth(http, named, notes, clock)
     client = Client(
         http,
         named_hosts={hostname(host_key(url)) for url in named},
-        identity=identity,
+        auth=auth,
         proxies=Proxies(http.proxy, http.no_proxy, os.environ),
         secret_headers=secret_headers(config.http),
         clock=hub.get_hub().loop.now,
     )
-    return client, identity
+    return client, auth
 
 
 def visit(
@@ -460,9 +460,9 @@ def _lone_client(
 ) -> Iterator[tuple[Client, MemoryStore]]:
     """A client outside of a crawl, for `urls`, and a store that will be forgotten."""
     store = MemoryStore()
-    client, identity = _open_client(config, urls, store, time.time)
+    client, auth = _open_client(config, urls, store, time.time)
     if trace is not None:
         client.on_exchange(trace)
     with closing(client):
         yield client, store
-        write_jar(config.http.cookie_jar, identity.jar)
+        write_jar(config.http.cookie_jar, auth.jar)

@@ -3,18 +3,18 @@
     client = Client(config.http, named_hosts={"example.com"})
     response = client.fetch(Request("https://example.com/"))
 
-A request's Timeout is owned here and nowhere else: the limits for the name, the
-connection, silence and the whole become failures of `crawler.model.errors`, each with a
-code and a stage. A Timeout of a caller passes through. Redirects are not followed: they
-are links, and pass through the frontier. The exception is a redirect back to a URL of
-its own chain after a cookie was set: that URL is known and done, and only here it is
-known that the answer will be another.
+Only this module sets the deadline of a request. Timeouts (DNS, connecting, silence, the
+whole request) become failures of `crawler.model.errors`, each with a code and a stage.
+A Timeout of a caller passes through unchanged.
 
-A connection that breaks in the middle of a large body is not the end of it: the rest is
-requested at once, where the server has given a strong validator, a few times and within
-the same deadline. What had come lives as long as the fetch and nowhere else; whatever
-does not fit to the byte is dropped, and the whole is requested instead
-(`conditional.py`).
+Redirects are not followed, because they are links and pass through the frontier. The
+exception is a redirect back into its own chain after a cookie was set: the frontier has
+seen that URL already, and only the client knows that the response will be different.
+
+If a connection breaks in the middle of a large body and the server has sent a strong
+validator, the rest is requested at once, a few times and within the same deadline. The
+beginning is kept in memory for the duration of the fetch. If the rest does not fit
+exactly, it is dropped and the whole is requested again (`conditional.py`).
 """
 
 from __future__ import annotations
@@ -55,19 +55,19 @@ from crawler.model.errors import (
 from crawler.model.http import Header, Hop, Request, Response
 
 MAX_EXCHANGES = 5
-"""Exchanges of one fetch: logins, and redirects back after a cookie."""
+"""Exchanges of one fetch: challenges, and redirects after a cookie."""
 MAX_RESUMES = 3
-"""Requests for the rest of one body; each must have brought a part of it."""
+"""Range requests for one body; each must extend it."""
 
 
 class Client:
-    """Fetches URLs with the limits of `config`. For the greenlets of one hub.
+    """Fetches URLs with the limits of `config`, for the greenlets of one hub.
 
-    `named_hosts`: hosts that the user named (the seeds'): the address guard lets them
-    pass. `identity`: cookies and credentials, and the origins that may see secrets;
-    without one there are none but the cookies that servers set. `proxies`: which proxy
-    for which URL. `secret_headers`: names (lower case) of headers of the configuration
-    that are secret beside those that look so. `clock`: seconds, monotonic.
+    `named_hosts`: hosts that the user named, which the address guard allows. `auth`:
+    cookies, credentials and the trusted origins; without it there are only the cookies
+    that servers set. `proxies`: which proxy a URL goes through. `secret_headers`: names
+    (lower case) of configured headers that are secret although their names do not tell.
+    `clock` returns monotonic time (seconds).
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Client:
         config: HttpConfig,
         *,
         named_hosts: Collection[str] = (),
-        identity: SessionAuth | None = None,
+        auth: SessionAuth | None = None,
         proxies: Proxies | None = None,
         secret_headers: Collection[str] = (),
         resolver: Resolver | None = None,
@@ -84,11 +84,11 @@ class Client:
     ) -> None:
         self._config = config
         self._clock = clock
-        self._identity = identity or SessionAuth(
+        self._auth = auth or SessionAuth(
             CookieJar(), (), None, {}, time.time, token_hex
         )
         mapped = Mapped(config.resolve)
-        trusted = self._identity.trusted
+        trusted = self._auth.trusted
         allowed = (*config.allow_net, *mapped.wildcard_addresses)
         guard = AddressGuard(allowed, mapped.hosts.union(named_hosts), trusted)
         connector = Connector(
@@ -109,14 +109,14 @@ class Client:
     def on_exchange(
         self, listener: ExchangeListener, *, transferred: bool = False
     ) -> None:
-        """Tell `listener` each exchange from now on, when it has ended.
+        """Call `listener` after each exchange from now on.
 
-        With `transferred` exchanges hold their bodies as transferred, too.
+        `transferred`: exchanges also contain the body as it was transferred.
         """
         self._transport.on_exchange(listener, transferred=transferred)
 
     def fetch(self, request: Request) -> Response:
-        """The final response to `request`, decoded. Raises Failure."""
+        """Return the final response to `request`, decoded. Raises Failure. Switches."""
         target = parse_target(request.url)
         timeline = RequestTimeline(self._clock())
         try:
@@ -146,28 +146,25 @@ class Client:
     def _exchange(
         self, request: Request, target: Target, timeline: RequestTimeline
     ) -> Response:
-        """One exchange; more where the server wants a login, or sets a cookie and
-        redirects back."""
-        identity = self._identity
+        """Exchange until no challenge or redirect after a cookie is left to answer."""
+        auth = self._auth
         hops: tuple[Hop, ...] = ()
         for left in reversed(range(MAX_EXCHANGES)):
-            auth_headers = identity.headers(request, target)
+            auth_headers = auth.headers(request, target)
             response = self._fetch_whole(request, target, auth_headers, timeline)
             if response.status == 407:
                 raise self._transport.proxy_refused(target, response)
-            identity.store_cookies(request, target, response)
+            auth.store_cookies(request, target, response)
             if response.status < 300 or not left:
                 break
             if 300 <= response.status < 400:
-                goal = identity.redirect_after_cookie(request, response, auth_headers)
-                if goal is None:
+                url = auth.redirect_after_cookie(request, response, auth_headers)
+                if url is None:
                     break
                 hops = (*hops, Hop(request.url, response.status))
-                request = replace(
-                    request, url=goal, chain=(*request.chain, request.url)
-                )
-                target = parse_target(goal)
-            elif response.status != 401 or not identity.handle_challenge(
+                request = replace(request, url=url, chain=(*request.chain, request.url))
+                target = parse_target(url)
+            elif response.status != 401 or not auth.handle_challenge(
                 target, response, auth_headers
             ):
                 break
@@ -181,7 +178,7 @@ class Client:
         auth_headers: list[Header],
         timeline: RequestTimeline,
     ) -> Response:
-        """One exchange; more where its body breaks off and the rest can be had."""
+        """Send the request; if the body breaks off, resume it where possible."""
         try:
             return self._transport.send(request, target, auth_headers, timeline)
         except (ConnectionReset, ReadTimeout) as failure:
@@ -198,7 +195,7 @@ class Client:
         part: PartialResponse,
         failure: Failure,
     ) -> Response:
-        """The whole that begins with `part`, or that the server has now instead."""
+        """Return the body that begins with `part`, or the one that has replaced it."""
         for _ in range(MAX_RESUMES):
             rest = replace(request, headers=resume_range(part, request.headers))
             timeline.held = len(part.head.body)
@@ -227,5 +224,5 @@ class Client:
         self, request: Request, target: Target, timeline: RequestTimeline
     ) -> Response:
         timeline.restart()
-        auth_headers = self._identity.headers(request, target)
+        auth_headers = self._auth.headers(request, target)
         return self._transport.send(request, target, auth_headers, timeline)

@@ -6,7 +6,7 @@ from crawler.model.http import Peer, Response, Timings
 
 
 class RequestTimeline:
-    """Filled in as the request proceeds. Moments in seconds; phases in milliseconds."""
+    """Filled in as the request proceeds: times in seconds, phases in milliseconds."""
 
     __slots__ = (
         "broken", "connect_ms", "dns_ms", "first_byte", "head", "held", "peer",
@@ -16,11 +16,11 @@ class RequestTimeline:
 
     def __init__(self, now: float) -> None:
         self.held = 0
-        """Bytes of the body that have come on earlier connections."""
+        """Bytes of the body received on earlier connections."""
         self.broken: Response | None = None
-        """What had come of a response when its connection broke in the body."""
+        """The beginning of a response whose connection broke in the body."""
         self.wire_bytes = 0
-        """Body bytes that have come in all exchanges."""
+        """Body bytes received in all exchanges."""
         self.stage = "request"
         """One of dns, connect, tls, request, headers, body."""
         self.started = now
@@ -36,7 +36,7 @@ class RequestTimeline:
         self.transferred: bytes | None = None
 
     def restart(self) -> None:
-        """Another exchange for the same request begins."""
+        """Begin another exchange for the same request."""
         self.stage = "request"
         self.broken = None
         self.sent = self.first_byte = None

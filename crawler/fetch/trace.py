@@ -1,7 +1,7 @@
-"""An exchange as text, like `curl -v`: what was sent, where to, what came, and when.
+"""An exchange as text, like `curl -v`: peer, request, response and timings. No I/O.
 
-No I/O. Secrets are redacted before anything leaves this file: credentials and cookies,
-in both directions.
+Secrets are redacted before anything leaves this file: credentials and cookies, in both
+directions.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from crawler.model.url import origin
 
 
 def render(exchange: Exchange) -> Iterator[str]:
-    """The exchange, a line at a time: `*` about it, `>` sent, `<` received."""
+    """Yield the lines of an exchange: `*` facts, `>` sent, `<` received."""
     yield f"* {origin(exchange.url)}"
     if exchange.peer is not None:
-        yield f"* {_way(exchange.peer)}"
+        yield f"* {_peer(exchange.peer)}"
         yield from (f"* {line}" for line in tls_lines(exchange.peer.tls))
         yield f"> {request_line(exchange)}"
         yield from (f"> {name}: {value}" for name, value in request_headers(exchange))
@@ -34,14 +34,18 @@ def render(exchange: Exchange) -> Iterator[str]:
 
 
 def brief(exchange: Exchange) -> list[str]:
-    """The exchange in three lines: about it, all sent, all received.
+    """Return an exchange in three lines: the facts, all sent, all received.
 
-    A request that got no connection is one line.
+    A request without a connection has only the first line.
     """
     peer, response = exchange.peer, exchange.response
-    about = [_failure(exchange.failure)] if response is None else _came(response)
+    about = (
+        [_failure(exchange.failure)]
+        if response is None
+        else _response_briefly(response)
+    )
     if peer is not None:
-        about += [_way_briefly(peer), *tls_lines(peer.tls)[:1]]
+        about += [_peer_briefly(peer), *tls_lines(peer.tls)[:1]]
     about.append(_times_briefly(exchange.timings))
     lines = [f"* {exchange.method} {exchange.url}  {'; '.join(about)}"]
     if peer is not None:
@@ -55,21 +59,21 @@ def _in_one_line(headers: list[Header]) -> str:
     return "  ".join(f"{name}: {value}" for name, value in headers)
 
 
-def _came(response: Response) -> list[str]:
+def _response_briefly(response: Response) -> list[str]:
     size = f"{response.wire_bytes:,} bytes"
     if len(response.body) != response.wire_bytes:
         size += f", {len(response.body):,} decoded"
-    return [_status(response), f"{size}, cut there" if response.truncated else size]
+    return [_status(response), f"{size}, truncated" if response.truncated else size]
 
 
-def _way_briefly(peer: Peer) -> str:
-    by = f" by {peer.proxy}" if peer.proxy else ""
-    return f"{peer.address}{by}, {'used before' if peer.reused else 'new connection'}"
+def _peer_briefly(peer: Peer) -> str:
+    by = f" through {peer.proxy}" if peer.proxy else ""
+    return f"{peer.address}{by}, {'reused connection' if peer.reused else 'new connection'}"
 
 
-def _way(peer: Peer) -> str:
-    how = "the connection used before" if peer.reused else "a new connection"
-    by = f", by the proxy {peer.proxy}" if peer.proxy else ""
+def _peer(peer: Peer) -> str:
+    how = "reused connection" if peer.reused else "new connection"
+    by = f", through the proxy {peer.proxy}" if peer.proxy else ""
     return f"{how} to {peer.address}{by}"
 
 
@@ -78,20 +82,20 @@ def _status(response: Response) -> str:
 
 
 def _size(response: Response) -> str:
-    cut = ", cut there" if response.truncated else ""
+    cut = ", truncated" if response.truncated else ""
     return f"{response.wire_bytes:,} bytes of body, {len(response.body):,} decoded{cut}"
 
 
 def _failure(failure: Failure | None) -> str:
     if failure is None:  # interrupted by its deadline, or from outside
-        return "given up before its end"
+        return "cancelled"
     return f"failed ({failure.code}, {failure.at_stage}): {failure.message}"
 
 
 def _phases(timings: Timings) -> dict[str, int]:
-    """Those that took place, milliseconds."""
+    """The phases that took place (milliseconds)."""
     phases = {
-        "name": timings.dns_ms,
+        "dns": timings.dns_ms,
         "connect": timings.connect_ms,
         "tls": timings.tls_ms,
         "first byte": timings.ttfb_ms,
@@ -111,7 +115,7 @@ def _times_briefly(timings: Timings) -> str:
 
 
 def tls_lines(tls: TlsInfo | None) -> tuple[str, ...]:
-    """Version, cipher and certificate, a line each; nothing without TLS."""
+    """Version and cipher, then the certificate, as lines; () without TLS."""
     if tls is None:
         return ()
     again = ", session resumed" if tls.resumed else ""
@@ -120,12 +124,12 @@ def tls_lines(tls: TlsInfo | None) -> tuple[str, ...]:
 
 def _certificate(certificate: Mapping[str, Any]) -> tuple[str, ...]:
     if not certificate:
-        return ("its certificate was not verified",)
+        return ("certificate not verified",)
     subject, issuer = (_name(certificate.get(key, ())) for key in ("subject", "issuer"))
     names = [value for _, value in certificate.get("subjectAltName", ())]
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
     return (
-        f"certificate of {subject or ', '.join(names[:1])}, by {issuer}",
+        f"certificate of {subject or ', '.join(names[:1])}, issued by {issuer}",
         f"valid until {certificate.get('notAfter')}, for {', '.join(names[:4])}{more}",
     )
 

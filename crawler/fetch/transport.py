@@ -1,11 +1,11 @@
-"""The transport: one request out, one response in, on a kept or on a new connection.
+"""The transport: one exchange, on an idle or a new connection, and its listeners.
 
-A kept connection may have been closed by the server while the request was on its way.
-If no byte of an answer came, the request is sent once more, at once, on a new
-connection; that is not an attempt.
+The server may close an idle connection while a request is on its way. If no byte of a
+response has arrived, the request is sent once more on a new connection, at once; this
+does not count as an attempt.
 
-Each exchange is told to the listeners, if there are any. Without one nothing is kept
-for them: neither the raw head nor the facts about the connection.
+The listeners are called after each exchange. Without any listener nothing is kept for
+them, neither the raw head nor the facts about the connection.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ClientStatistics(Struct, frozen=True):
     connections: int
     """Connections opened."""
     retried: int
-    """Requests sent again because their kept connection was dead."""
+    """Requests sent again because their idle connection was dead."""
     wire_bytes: int
     """Body bytes received, before decoding."""
     pool: PoolStatistics
@@ -56,8 +56,8 @@ class ClientStatistics(Struct, frozen=True):
 class Transport:
     """Sends requests and receives their responses, with the limits of `config`.
 
-    `secret_headers`: names (lower case) of headers of the configuration that are secret
-    beside those that look so. `clock`: seconds, monotonic.
+    `secret_headers`: names (lower case) of configured headers that are secret although
+    their names do not tell. `clock` returns monotonic time (seconds).
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Transport:
         self._config = config
         self._connector = connector
         self._writer = writer
-        self._proxies = proxies or None  # most crawls have none, and never ask
+        self._proxies = proxies or None  # most crawls have none
         self._secret_headers = secret_headers
         self._clock = clock
         self._listeners: list[ExchangeListener] = []
@@ -87,8 +87,8 @@ class Transport:
             if config.max_rate is None
             else BandwidthLimiter(config.max_rate, clock)
         )
-        # One buffer for all: nothing switches between a receive and the reading of its
-        # bytes.
+        # All connections share one buffer, because nothing switches between receiving
+        # bytes and parsing them.
         self._buffer = bytearray(
             _BUFFER if self._bandwidth is None else self._bandwidth.piece
         )
@@ -96,15 +96,15 @@ class Transport:
         self._requests = self._connections = self._retried = self._wire_bytes = 0
 
     def on_exchange(self, listener: ExchangeListener, *, transferred: bool) -> None:
-        """Tell `listener` each exchange from now on.
+        """Call `listener` after each exchange from now on.
 
-        With `transferred` exchanges hold their bodies as transferred, too.
+        `transferred`: exchanges also contain the body as it was transferred.
         """
         self._listeners.append(listener)
         self._keep_transferred |= transferred
 
     def max_body(self, request: Request) -> int:
-        """The bytes that the body of `request` may have."""
+        """The size limit for the body of the response to `request` (bytes)."""
         return request.max_body or self._config.max_body
 
     def close_idle(self, url: str) -> None:
@@ -126,7 +126,7 @@ class Transport:
         )
 
     def proxy_refused(self, target: Target, response: Response) -> Failure:
-        """The failure that a 407 is: of the proxy, or of a server that is none."""
+        """The failure for a 407, of a proxy or of a server that is not a proxy."""
         proxy = self._choose_proxy(target)
         if proxy is None:
             return ProtocolFailure(
@@ -144,12 +144,12 @@ class Transport:
         auth_headers: list[Header],
         timeline: RequestTimeline,
     ) -> Response:
-        """The response to `request`, decoded. Raises Failure."""
+        """Send `request` and return its response, decoded. Raises Failure. Switches."""
         if not self._listeners:
             return self._send(request, target, auth_headers, timeline)
-        return self._send_and_tell(request, target, auth_headers, timeline)
+        return self._send_and_notify(request, target, auth_headers, timeline)
 
-    def _send_and_tell(
+    def _send_and_notify(
         self,
         request: Request,
         target: Target,
@@ -166,9 +166,9 @@ class Transport:
             raise
         finally:
             if timeline.head:
-                self._tell(target, timeline, response, failure)
+                self._notify(target, timeline, response, failure)
 
-    def _tell(
+    def _notify(
         self,
         target: Target,
         timeline: RequestTimeline,
@@ -236,11 +236,13 @@ class Transport:
         proxy: Proxy | None,
         reused: bool,
     ) -> Response:
-        told = bool(self._listeners)
-        if told:
+        has_listeners = bool(self._listeners)
+        if has_listeners:
             timeline.peer = connection.peer(proxy, reused)
         max_body = self.max_body(request)
-        reader = ResponseReader(request.method, self._config.max_header, max_body, told)
+        reader = ResponseReader(
+            request.method, self._config.max_header, max_body, has_listeners
+        )
         body = Body(max_body, self._keep_transferred)
         try:
             self._send_head(connection, head, timeline)
@@ -256,7 +258,7 @@ class Transport:
         finally:
             self._wire_bytes += reader.wire_bytes
             timeline.wire_bytes += reader.wire_bytes
-            if told:
+            if has_listeners:
                 timeline.response_head = reader.raw_head
                 timeline.transferred = body.transferred()
         if reader.reusable:
@@ -335,7 +337,7 @@ class Transport:
     def _broken(self, connection: Connection, error: OSError, stage: str) -> Failure:
         if isinstance(error, TimeoutError):
             return ReadTimeout(
-                f"not a byte from the server for {self._config.read_timeout:g} s",
+                f"no data from the server for {self._config.read_timeout:g} s",
                 stage=stage,
             )
         broken = ConnectionReset(

@@ -29,7 +29,7 @@ from crawler.model.url import origin
 MAX_FILE = 16 * 2**20
 
 
-def open_identity(
+def open_session_auth(
     http: HttpConfig,
     seeds: Iterable[str],
     metadata: KeyValue,

@@ -47,7 +47,7 @@ class Make(Protocol):
         config: HttpConfig = ...,
         *,
         named_hosts: Collection[str] = ...,
-        identity: SessionAuth | None = ...,
+        auth: SessionAuth | None = ...,
         resolver: Resolver | None = ...,
         secret_headers: Collection[str] = ...,
     ) -> Client: ...
@@ -93,7 +93,7 @@ def server(answer: bytes | None) -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def known_at(*origins: str, **rest: Any) -> SessionAuth:
+def session_auth_for(*origins: str, **rest: Any) -> SessionAuth:
     """A SessionAuth with the credentials user:secret for `origins`.
 
     `rest` replaces or adds arguments.

@@ -15,8 +15,8 @@ from crawler.model.http import Request, Response
 from tests.helpers.clients import (
     Make,
     failing,
-    known_at,
     server,
+    session_auth_for,
 )
 from tests.site.fixtures import LIMITS
 from tests.site.server import Site
@@ -237,7 +237,7 @@ def test_silence_after_accept(make: Make) -> None:
     with server(None) as port:
         failure = failing(client, f"http://127.0.0.1:{port}/", ReadTimeout)
     assert failure.at_stage == "headers"
-    assert failure.message == "not a byte from the server for 0.1 s"
+    assert failure.message == "no data from the server for 0.1 s"
 
 
 # -- secrets
@@ -254,7 +254,7 @@ def test_credentials_in_the_url_are_sent_and_never_shown(
 
 def test_configured_secrets_go_to_trusted_origins_only(make: Make, site: Site) -> None:
     config = replace(LIMITS, headers={"Cookie": "a=b", "X-Note": "hi", "X-Mine": "k"})
-    client = make(config, identity=known_at(site.base), secret_headers={"x-mine"})
+    client = make(config, auth=session_auth_for(site.base), secret_headers={"x-mine"})
     for host in ("127.0.0.1", "127.0.0.2"):
         client.fetch(Request(site.url("/echo", host)))
     assert [hit.headers.get("cookie") for hit in site.hits()] == ["a=b", None]
@@ -319,7 +319,7 @@ def test_redirects_in_place_are_bounded(client: Client, site: Site, path: str) -
 def test_credentials_are_sent_after_a_challenge(
     make: Make, site: Site, path: str
 ) -> None:
-    client = make(identity=known_at(site.base))
+    client = make(auth=session_auth_for(site.base))
     for _ in range(2):
         assert client.fetch(Request(site.base + path)).body == b"<p>welcome"
     shown = ["authorization" in hit.headers for hit in site.log]
@@ -330,7 +330,7 @@ def test_credentials_are_sent_after_a_challenge(
 
 
 def test_a_stale_nonce_is_not_a_wrong_password(make: Make, site: Site) -> None:
-    client = make(identity=known_at(site.base))
+    client = make(auth=session_auth_for(site.base))
     for _ in range(3):
         assert client.fetch(Request(site.base + "/digest-once")).body == b"<p>welcome"
     assert len(site.log) == 6  # but for the first, each request meets a used nonce
@@ -339,7 +339,7 @@ def test_a_stale_nonce_is_not_a_wrong_password(make: Make, site: Site) -> None:
 @pytest.mark.parametrize("path", ["/basic", "/digest/md5"])
 def test_wrong_credentials_are_sent_once(make: Make, site: Site, path: str) -> None:
     client = make(
-        identity=known_at(site.base, credentials=Credentials("user", "wrong"))
+        auth=session_auth_for(site.base, credentials=Credentials("user", "wrong"))
     )
     assert client.fetch(Request(site.base + path)).status == 401
     assert len(site.log) == 2
@@ -348,7 +348,7 @@ def test_wrong_credentials_are_sent_once(make: Make, site: Site, path: str) -> N
 def test_credentials_never_cross_an_origin(
     make: Make, site: Site, tls_site: Site
 ) -> None:
-    client = make(identity=known_at(site.base))
+    client = make(auth=session_auth_for(site.base))
     assert client.fetch(Request(site.base + "/basic")).status == 200
     picture = Request(
         site.url("/basic", "127.0.0.2"), referer=site.base + "/", subresource=True
@@ -364,11 +364,15 @@ def test_netrc_serves_https_and_trusted_origins(make: Make, site: Site) -> None:
     secret = Credentials("user", "secret")
     someone = {"credentials": None, "netrc": {"127.0.0.1": secret}}
     assert (
-        make(identity=known_at(**someone)).fetch(Request(site.base + "/basic")).status
+        make(auth=session_auth_for(**someone))
+        .fetch(Request(site.base + "/basic"))
+        .status
         == 401
     )
-    trusted = make(identity=known_at(site.base, **someone))
+    trusted = make(auth=session_auth_for(site.base, **someone))
     assert trusted.fetch(Request(site.base + "/basic")).status == 200
-    default = make(identity=known_at(site.base, credentials=None, netrc={"": secret}))
+    default = make(
+        auth=session_auth_for(site.base, credentials=None, netrc={"": secret})
+    )
     assert default.fetch(Request(site.base + "/basic")).status == 200
     assert default.fetch(Request(site.url("/basic", "127.0.0.2"))).status == 401

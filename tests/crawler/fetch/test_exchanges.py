@@ -16,7 +16,7 @@ from crawler.fetch.http1.parser import ResponseReader
 from crawler.model.config import HttpConfig
 from crawler.model.errors import Failure
 from crawler.model.http import Exchange, Request
-from tests.helpers.clients import known_at
+from tests.helpers.clients import session_auth_for
 from tests.site.fixtures import LIMITS
 from tests.site.server import Site
 
@@ -27,7 +27,7 @@ class Listening:
     def __init__(self, site: Site, config: HttpConfig = LIMITS) -> None:
         self.exchanges: list[Exchange] = []
         self.client = Client(
-            config, named_hosts={"127.0.0.1"}, identity=known_at(site.base)
+            config, named_hosts={"127.0.0.1"}, auth=session_auth_for(site.base)
         )
         self.client.on_exchange(self.exchanges.append, transferred=True)
 

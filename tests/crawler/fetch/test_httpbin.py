@@ -23,7 +23,7 @@ from crawler.model.config import Config, HttpConfig, PolitenessConfig
 from crawler.model.errors import Failure
 from crawler.model.http import Request, Response
 from crawler.model.url import join
-from tests.helpers.clients import known_at
+from tests.helpers.clients import session_auth_for
 
 httpbin = pytest.importorskip(
     "httpbin", reason="the extra httpbin (Python 3.12 or later) is not installed"
@@ -74,8 +74,8 @@ class Browser:
 
     def __init__(self, base: str, config: HttpConfig = CONFIG) -> None:
         self.base = base
-        identity = known_at(base, credentials=Credentials("ann", "s3cr3t"))
-        self.client = Client(config, named_hosts={"127.0.0.1"}, identity=identity)
+        auth = session_auth_for(base, credentials=Credentials("ann", "s3cr3t"))
+        self.client = Client(config, named_hosts={"127.0.0.1"}, auth=auth)
 
     def get(
         self, path: str, *headers: tuple[str, str], method: Any = "GET"

@@ -17,7 +17,7 @@ from crawler.model.config import HttpConfig
 from crawler.model.errors import Failure, ProtocolFailure
 from crawler.model.http import Exchange, Request
 from crawler.model.redact import redact
-from tests.helpers.clients import known_at
+from tests.helpers.clients import session_auth_for
 from tests.site.fixtures import LIMITS
 from tests.site.proxies import Proxy
 from tests.site.server import Site
@@ -33,7 +33,7 @@ class Traced:
         self.client = Client(
             config,
             named_hosts={"127.0.0.1"},
-            identity=known_at(site.base),
+            auth=session_auth_for(site.base),
             proxies=proxies,
         )
         self.client.on_exchange(self.exchanges.append)
@@ -57,15 +57,15 @@ def test_an_exchange(traced: Traced, site: Site) -> None:
     lines = traced.lines(site.base + "/gzip")
     assert lines[:4] == [
         f"* {site.base}",
-        f"* a new connection to 127.0.0.1 port {site.port}",
+        f"* new connection to 127.0.0.1 port {site.port}",
         "> GET /gzip HTTP/1.1",
         f"> Host: 127.0.0.1:{site.port}",
     ]
     assert "< HTTP/1.1 200 OK" in lines
     assert "< content-encoding: gzip" in lines
     assert any(line.endswith("decoded") for line in lines)
-    assert re.match(r"\* name \d+ ms, connect \d+ ms, ", lines[-1])
-    assert "* the connection used before" in traced.lines(site.base + "/gzip")[1]
+    assert re.match(r"\* dns \d+ ms, connect \d+ ms, ", lines[-1])
+    assert "* reused connection" in traced.lines(site.base + "/gzip")[1]
 
 
 def test_a_login_shows_two_exchanges_and_no_secret(traced: Traced, site: Site) -> None:
@@ -86,9 +86,7 @@ def test_tls(tls_site: Site, ca_file: Path) -> None:
     assert ", tls " in text
     traced.client.close()
     insecure = Traced(tls_site, replace(LIMITS, verify_tls=False))
-    assert "* its certificate was not verified" in insecure.lines(
-        tls_site.base + "/arrived"
-    )
+    assert "* certificate not verified" in insecure.lines(tls_site.base + "/arrived")
     insecure.client.close()
 
 
@@ -98,7 +96,7 @@ def test_a_failure_names_the_proxy(site: Site) -> None:
         traced = Traced(site, proxies=proxies)
         text = "\n".join(traced.lines(site.url("/arrived", "far.test")))
         traced.client.close()
-    assert f"by the proxy http://user@127.0.0.1:{proxy.port}" in text
+    assert f"through the proxy http://user@127.0.0.1:{proxy.port}" in text
     assert "> Proxy-Authorization: Basic •••" in text
     assert f"> GET http://far.test:{site.port}/arrived HTTP/1.1" in text
 
@@ -149,8 +147,8 @@ def test_secrets_are_redacted(line: str, shown: str) -> None:
 
 def test_in_brief(traced: Traced, site: Site) -> None:
     for how in (
-        "new connection; [0-9]+ ms \\(name [0-9]+, connect ",
-        "used before; [0-9]+ ms \\(first",
+        "new connection; [0-9]+ ms \\(dns [0-9]+, connect ",
+        "reused connection; [0-9]+ ms \\(first",
     ):
         traced.lines(site.base + "/gzip")
         about, sent, received = brief(traced.exchanges[0])
@@ -179,7 +177,7 @@ def test_in_brief_without_an_exchange(traced: Traced, site: Site) -> None:
     assert sent.startswith("> Host: ")
     traced.lines(site.base + "/drip-endless")
     about, _sent = brief(traced.exchanges[0])
-    assert f"* GET {site.base}/drip-endless  given up before its end; " in about
+    assert f"* GET {site.base}/drip-endless  cancelled; " in about
 
 
 def test_in_brief_over_tls(tls_site: Site, ca_file: Path) -> None:
@@ -210,7 +208,7 @@ def test_a_secret_by_reference_is_never_shown(site: Site) -> None:
     client = Client(
         config,
         named_hosts={"127.0.0.1"},
-        identity=known_at(site.base),
+        auth=session_auth_for(site.base),
         secret_headers={"x-mine"},
     )
     client.on_exchange(exchanges.append)

@@ -13,7 +13,7 @@ from crawler.fetch.cookies.jar import CookieJar
 from crawler.frontier.memory import MemoryStore
 from crawler.model.config import Config, HttpConfig, PolitenessConfig
 from crawler.model.errors import OutputError, UsageError
-from crawler.workspace.credential_files import open_identity, open_jar, write_jar
+from crawler.workspace.credential_files import open_jar, open_session_auth, write_jar
 from tests.site.server import Site
 
 NOW = 1_700_000_000.0
@@ -47,9 +47,9 @@ def test_files_that_can_not_be_used(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     for http in (HttpConfig(cookies=missing), HttpConfig(netrc=missing)):
         with pytest.raises(UsageError, match="missing: No such file"):
-            open_identity(http, [], MemoryStore(), lambda: NOW)
+            open_session_auth(http, [], MemoryStore(), lambda: NOW)
     with pytest.raises(UsageError, match="missing/jar: there is no folder "):
-        open_identity(
+        open_session_auth(
             HttpConfig(cookie_jar=f"{missing}/jar"), [], MemoryStore(), lambda: NOW
         )
     with pytest.raises(OutputError, match="missing/jar: No such file"):

@@ -20,7 +20,7 @@ from crawler.model.errors import (
     UsageError,
 )
 from crawler.model.http import Request
-from tests.helpers.clients import Make, failing, known_at, make, server
+from tests.helpers.clients import Make, failing, make, server, session_auth_for
 from tests.site import certificates
 from tests.site.fixtures import LIMITS, needs_ipv6
 from tests.site.pages import handlers
@@ -172,10 +172,8 @@ def certified(
 def test_a_client_certificate_is_for_trusted_origins(
     make: Make, certified: HttpConfig, strict_site: Site
 ) -> None:
-    trusted: SessionAuth = known_at(strict_site.base)
-    assert make(certified, identity=trusted).fetch(
-        Request(strict_site.base + "/arrived")
-    )
+    trusted: SessionAuth = session_auth_for(strict_site.base)
+    assert make(certified, auth=trusted).fetch(Request(strict_site.base + "/arrived"))
     for client in (
         make(certified),
         make(replace(certified, client_cert="", client_key="")),
