@@ -14,7 +14,14 @@ from crawler.cli import COMMANDS, orbweb
 from tests.helpers.paths import ROOT
 
 DOCUMENTS = sorted(
-    path for path in (ROOT / "README.md", *ROOT.glob("*/README.md")) if path.is_file()
+    {
+        ROOT / "README.md",
+        *(
+            path
+            for room in ("crawler", "hub", "docs")
+            for path in ROOT.glob(f"{room}/**/*.md")
+        ),
+    }
 )
 
 
