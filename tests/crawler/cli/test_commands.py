@@ -1,82 +1,22 @@
-"""The commands as a user runs them: a process, its output, an exit code.
-
-The server is the demo's: blocking sockets in a thread of this process.
-"""
+"""The commands `crawl` and `fetch` as a user runs them: output and exit codes."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
-import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Any
 
 import pytest
 
-from crawler.cli.commands.demo import is_demo
-from crawler.demo.server import DemoServer, serving
-from tests.helpers.paths import PROGRAM, ROOT
-
-QUICK = ["--wait", "0", "--per-host", "8", "--exclude", "slow|busy"]
-"""Options for a crawl of the demo's site that takes no time."""
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[DemoServer]:
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def slow_server() -> Iterator[DemoServer]:
-    """A server whose slow page does not answer during a test."""
-    with serving(slow_s=300.0) as running:
-        yield running
-
-
-@pytest.fixture
-def orbweb(tmp_path: Path) -> Run:
-    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        environ = {**os.environ, "TERM": "dumb"} | options.pop("environ", {})
-        return subprocess.run(
-            [*PROGRAM, *arguments],
-            cwd=tmp_path,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            **options,
-        )
-
-    return run
-
-
-def records(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def kinds(rows: list[dict[str, Any]]) -> Counter[str]:
-    return Counter(row["type"] for row in rows)
-
-
-def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    return done.stderr.splitlines()[-1]
-
+from crawler.demo.server import DemoServer
+from tests.helpers.program import QUICK, Orbweb, kinds, last_line, records
 
 # ------------------------------------------------------------------ crawl
 
 
 def test_a_crawl_leaves_records_images_and_one_line_of_result(
-    orbweb: Run, server: DemoServer, tmp_path: Path
+    orbweb: Orbweb, server: DemoServer, tmp_path: Path
 ) -> None:
     done = orbweb("crawl", server.url, *QUICK, "-d", "out", "--record", "skips")
     assert (done.returncode, done.stdout) == (0, "")
@@ -103,7 +43,7 @@ def test_a_crawl_leaves_records_images_and_one_line_of_result(
             assert (tmp_path / "out" / row["path"]).is_file()
 
 
-def test_verbose_logs_each_record(orbweb: Run, server: DemoServer) -> None:
+def test_verbose_logs_each_record(orbweb: Orbweb, server: DemoServer) -> None:
     done = orbweb(
         server.url, *QUICK, "-d", "out", "--no-images", "--record", "skips", "-v"
     )
@@ -122,7 +62,7 @@ def test_verbose_logs_each_record(orbweb: Run, server: DemoServer) -> None:
 
 
 def test_verbose_shows_each_exchange_and_no_secret(
-    orbweb: Run, server: DemoServer
+    orbweb: Orbweb, server: DemoServer
 ) -> None:
     options = [server.url, *QUICK, "-l", "0", "--no-images", "-H", "Cookie: sid=s3cr3t"]
     done = orbweb(*options, "-d", "out", "-v")
@@ -136,7 +76,7 @@ def test_verbose_shows_each_exchange_and_no_secret(
     assert "* GET" not in orbweb(*options, "-d", "normal").stderr
 
 
-def test_a_log_in_a_file(orbweb: Run, server: DemoServer, tmp_path: Path) -> None:
+def test_a_log_in_a_file(orbweb: Orbweb, server: DemoServer, tmp_path: Path) -> None:
     options = [server.url, *QUICK, "-l", "0", "--no-images", "--log-file", "log"]
     done = orbweb(*options, "-d", "a", "-v", "-q")
     assert done.stderr.count("\n") == 1
@@ -159,7 +99,7 @@ def test_a_log_in_a_file(orbweb: Run, server: DemoServer, tmp_path: Path) -> Non
     assert not (tmp_path / "c").exists()
 
 
-def test_the_log_as_json(orbweb: Run, server: DemoServer, tmp_path: Path) -> None:
+def test_the_log_as_json(orbweb: Orbweb, server: DemoServer, tmp_path: Path) -> None:
     done = orbweb(server.url, *QUICK, "-d", "out", "-v", "--log-format", "json")
     events = [json.loads(line) for line in done.stderr.splitlines()]
     assert Counter(event["event"] for event in events) >= Counter(
@@ -173,7 +113,7 @@ def test_the_log_as_json(orbweb: Run, server: DemoServer, tmp_path: Path) -> Non
 
 
 def test_a_crawl_is_crawled_again(
-    orbweb: Run, server: DemoServer, tmp_path: Path
+    orbweb: Orbweb, server: DemoServer, tmp_path: Path
 ) -> None:
     options = [server.url, *QUICK, "-d", "out"]
     assert (
@@ -206,7 +146,7 @@ def test_a_crawl_is_crawled_again(
 
 
 def test_a_word_like_a_url_is_crawled_and_stdout_holds_data_only(
-    orbweb: Run, server: DemoServer
+    orbweb: Orbweb, server: DemoServer
 ) -> None:
     options = [
         "-o",
@@ -232,7 +172,7 @@ def test_a_word_like_a_url_is_crawled_and_stdout_holds_data_only(
 
 
 def test_a_folder_that_holds_a_crawl_is_not_overwritten(
-    orbweb: Run, server: DemoServer
+    orbweb: Orbweb, server: DemoServer
 ) -> None:
     options = [server.url, *QUICK, "-d", "out", "-n", "2"]
     assert orbweb(*options).returncode == 0
@@ -244,7 +184,7 @@ def test_a_folder_that_holds_a_crawl_is_not_overwritten(
 
 
 def test_a_limit_is_a_success_and_resume_continues(
-    orbweb: Run, server: DemoServer, tmp_path: Path
+    orbweb: Orbweb, server: DemoServer, tmp_path: Path
 ) -> None:
     done = orbweb(server.url, *QUICK, "-d", "out", "-n", "3", "--no-images")
     assert done.returncode == 0
@@ -288,7 +228,7 @@ def test_a_limit_is_a_success_and_resume_continues(
     ],
 )
 def test_bad_input(
-    orbweb: Run, tmp_path: Path, arguments: list[str], code: int, message: str
+    orbweb: Orbweb, tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     done = orbweb(*arguments)
@@ -298,122 +238,18 @@ def test_bad_input(
     assert not (tmp_path / "new").exists()
 
 
-def test_https_is_assumed_with_a_note(orbweb: Run) -> None:
+def test_https_is_assumed_with_a_note(orbweb: Orbweb) -> None:
     done = orbweb("127.0.0.1:9", "-t", "1")
     assert done.stderr.startswith(
         "orbweb: 127.0.0.1:9: no scheme given, https assumed\n"
     )
 
 
-# ------------------------------------------------------------------ stopping
-
-
-def crawling(server: DemoServer, folder: Path, *more: str) -> subprocess.Popen[str]:
-    """A crawl that would take half a minute, under way."""
-    process = subprocess.Popen(
-        [*PROGRAM, server.url, "-d", str(folder), "--wait", "1.5", *more],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    stream = folder / "records.jsonl"
-    wait_for(lambda: stream.exists() and b'"type":"page"' in stream.read_bytes())
-    return process
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = monotonic() + 120
-    while not condition():
-        assert monotonic() < end
-        sleep(0.02)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_one_signal_stops_and_keeps_all(
-    orbweb: Run, server: DemoServer, tmp_path: Path, number: signal.Signals
-) -> None:
-    with crawling(server, tmp_path / "out") as process:
-        process.send_signal(number)
-        _, shown = process.communicate(timeout=300)
-    assert process.returncode == 75
-    assert shown.splitlines()[-1].startswith("Stopped, nothing is lost: ")
-    assert shown.splitlines()[-1].endswith(f"Next: orbweb resume {tmp_path / 'out'}")
-    rows = records(tmp_path / "out" / "records.jsonl")
-    assert rows[-1]["finish_reason"] == "signal"
-
-
-def test_a_signal_before_the_first_request_stops_the_crawl(
-    orbweb: Run, server: DemoServer, tmp_path: Path
-) -> None:
-    """The state is open and nothing has begun: the crawl still stops as usual."""
-    program = f"""
-import os, signal, sys
-from crawler.cli.running import Task, run_tasks
-from crawler.cli.terminal.verbosity import Verbosity
-from crawler.engine.builder import open_crawl
-from crawler.model.config import Config, PolitenessConfig, ScopeConfig
-
-def open_interrupted(config, *, mode):
-    crawl = open_crawl(config, mode=mode)
-    os.kill(os.getpid(), signal.SIGTERM)
-    return crawl
-
-config = Config(
-    seeds=({server.url!r},),
-    dir="out",
-    politeness=PolitenessConfig(wait=0, per_host=8),
-    scope=ScopeConfig(rules=("-slow|busy",)),
-)
-sys.exit(run_tasks([Task(config, "new", open_interrupted)], Verbosity()))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 75, done.stderr
-    assert "Stopped, nothing is lost" in done.stderr
-    assert orbweb("resume", "out", "-q").returncode == 0
-
-
-def test_a_second_signal_does_not_wait(
-    orbweb: Run, slow_server: DemoServer, tmp_path: Path
-) -> None:
-    server = slow_server
-    slow = f"{server.url}slow.html"
-    with crawling(server, tmp_path / "out", slow, "--wait", "0", "-l", "0") as process:
-        assert process.stderr is not None
-        process.send_signal(signal.SIGINT)
-        assert process.stderr.readline().startswith("orbweb: stopping: ")
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=300)
-    assert process.returncode == 130
-    server.slow_s = 0.0
-    stream = tmp_path / "out" / "records.jsonl"
-    assert slow not in {row.get("url") for row in records(stream)}
-    assert orbweb("resume", "out", "-q").returncode == 0
-    assert slow in {row.get("url") for row in records(stream)}
-
-
-def test_a_closed_pipe_ends_the_crawl(server: DemoServer, tmp_path: Path) -> None:
-    crawl = f"{PROGRAM[0]} {PROGRAM[1]} {server.url} --wait 0 -d out -o -"
-    line = f"{crawl} | head -1; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(
-        line, shell=True, executable="/bin/bash", cwd=tmp_path, capture_output=True,
-        text=True, timeout=300,
-    )  # fmt: skip
-    assert done.stdout.splitlines()[-1] == "75"
-    assert "Traceback" not in done.stderr
-
-
 # ------------------------------------------------------------------ several crawls
 
 
 @pytest.mark.parametrize("how", ["in_order", "side_by_side"])
-def test_jobs(orbweb: Run, server: DemoServer, tmp_path: Path, how: str) -> None:
+def test_jobs(orbweb: Orbweb, server: DemoServer, tmp_path: Path, how: str) -> None:
     (tmp_path / "batch.toml").write_text(
         f'jobs = "{how}"\nseeds = ["{server.url}"]\n'
         "politeness.wait = 0\nlimits.max_pages = 2\n"
@@ -434,7 +270,7 @@ def test_jobs(orbweb: Run, server: DemoServer, tmp_path: Path, how: str) -> None
 # ------------------------------------------------------------------ fetch
 
 
-def test_fetch_shows_all_about_a_page(orbweb: Run, server: DemoServer) -> None:
+def test_fetch_shows_all_about_a_page(orbweb: Orbweb, server: DemoServer) -> None:
     done = orbweb("fetch", f"{server.url}visit")
     assert (done.returncode, done.stderr) == (0, "")
     for piece in (
@@ -451,7 +287,7 @@ def test_fetch_shows_all_about_a_page(orbweb: Run, server: DemoServer) -> None:
 
 
 def test_fetch_shows_an_image_and_what_is_closed(
-    orbweb: Run, server: DemoServer
+    orbweb: Orbweb, server: DemoServer
 ) -> None:
     shown = orbweb("fetch", f"{server.url}images/funnel.gif").stdout
     assert "240 x 160" in shown
@@ -463,7 +299,7 @@ def test_fetch_shows_an_image_and_what_is_closed(
     )
 
 
-def test_fetch_shows_each_exchange(orbweb: Run, server: DemoServer) -> None:
+def test_fetch_shows_each_exchange(orbweb: Orbweb, server: DemoServer) -> None:
     result = orbweb("fetch", server.url, "-v", "-H", "Cookie: sid=s3cr3t")
     assert result.returncode == 0
     assert "> GET /robots.txt HTTP/1.1" in result.stderr
@@ -473,7 +309,7 @@ def test_fetch_shows_each_exchange(orbweb: Run, server: DemoServer) -> None:
     assert "s3cr3t" not in result.stderr + result.stdout
 
 
-def test_fetch_as_json(orbweb: Run, server: DemoServer) -> None:
+def test_fetch_as_json(orbweb: Orbweb, server: DemoServer) -> None:
     done = orbweb("fetch", "--json", server.url)
     robots, page = map(json.loads, done.stdout.splitlines())
     assert (robots["type"], page["type"]) == ("robots", "page")
@@ -481,122 +317,10 @@ def test_fetch_as_json(orbweb: Run, server: DemoServer) -> None:
     assert page["headers"]
 
 
-def test_fetch_of_what_fails(orbweb: Run, server: DemoServer) -> None:
+def test_fetch_of_what_fails(orbweb: Orbweb, server: DemoServer) -> None:
     done = orbweb("fetch", f"{server.url}lost.html")
     assert done.returncode == 4
     assert "status_4xx" in done.stdout
     done = orbweb("fetch", "http://127.0.0.1:9/")
     assert done.returncode == 4
     assert "connect_refused (connect)" in done.stdout
-
-
-# ------------------------------------------------------------------ demo
-
-
-def test_the_demo_shows_everything_and_is_quick(orbweb: Run, tmp_path: Path) -> None:
-    before = monotonic()
-    done = orbweb("demo")
-    assert done.returncode == 0
-    assert monotonic() - before < 60  # its pauses are 6 of them
-    found = kinds(records(tmp_path / "orbweb-demo" / "records.jsonl"))
-    assert found.keys() == {
-        "schema", "run", "robots", "page", "image", "file", "redirect", "error", "skip"
-    }  # fmt: skip
-    assert "jq -r" in done.stderr
-    assert "duckdb -c" in done.stderr
-
-
-def test_only_a_demo_is_replaced_by_a_demo(
-    orbweb: Run, server: DemoServer, tmp_path: Path
-) -> None:
-    orbweb(server.url, *QUICK, "-d", "mine", "-l", "0", "--no-images")
-    before = (tmp_path / "mine" / "records.jsonl").read_bytes()
-    assert not is_demo(str(tmp_path / "mine"))
-    assert orbweb("demo", "-d", "mine").returncode == 2
-    assert (tmp_path / "mine" / "records.jsonl").read_bytes() == before
-    orbweb(
-        server.url, *QUICK, "-d", "demo", "-s", "name=demo", "-l", "0", "--no-images"
-    )
-    assert is_demo(str(tmp_path / "demo"))
-
-
-# ------------------------------------------------------------------ closed descriptors
-
-
-def without(
-    redirection: str, folder: Path, *arguments: str
-) -> subprocess.CompletedProcess[bytes]:
-    """The program, started by a shell that closes one of its standard descriptors."""
-    command = ["sh", "-c", f'exec "$@" {redirection}', "sh", *PROGRAM, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, timeout=300)
-
-
-@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_closed_descriptor_is_not_reused_for_a_file(
-    server: DemoServer, tmp_path: Path, redirection: str
-) -> None:
-    """If the state or the records got its number, messages would be written there."""
-    done = without(
-        redirection, tmp_path, "crawl", server.url, *QUICK, "-d", "out", "-v"
-    )
-    assert done.returncode == 0
-    rows = records(tmp_path / "out" / "records.jsonl")
-    assert kinds(rows)["page"] > 5
-    asked = without(redirection, tmp_path, "urls", "out")
-    assert asked.returncode == (3 if ">&-" in redirection.replace("2>&-", "") else 0)
-
-
-@pytest.mark.parametrize("redirection", [">&-", ">/dev/full"])
-def test_output_that_cannot_be_written_is_an_error(
-    tmp_path: Path, redirection: str
-) -> None:
-    done = without(redirection, tmp_path, "schema")
-    assert done.returncode == 3
-    assert re.fullmatch(rb"orbweb: stdout can't be written: [ \w]+\n", done.stderr)
-
-
-def test_records_for_a_closed_stdout_are_an_error(
-    server: DemoServer, tmp_path: Path
-) -> None:
-    done = without(">&-", tmp_path, "crawl", server.url, *QUICK, "-d", "out", "-o", "-")
-    assert done.returncode == 3
-    assert b"stdout can't be written" in done.stderr
-
-
-# ------------------------------------------------------------------ completion
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["rec"], {"recrawl"}),
-        (["crawl", "--limit"], {"--limit-rate"}),
-        (["crawl", "--scope", "p"], {"prefix", "page"}),
-        (["crawl", "--with", ""], {"links", "images", "headers"}),
-        (["completion", ""], {"bash", "zsh", "fish"}),
-    ],
-)
-def test_bash_completes_commands_options_and_values(
-    tmp_path: Path, words: list[str], expected: set[str]
-) -> None:
-    program = tmp_path / "orbweb"
-    program.write_text(f'#!/bin/sh\nexec {shlex.join(PROGRAM)} "$@"\n')
-    program.chmod(0o755)
-    script = f"""
-        eval "$({program} completion bash)"
-        COMP_WORDS=(orbweb {shlex.join(words)}); COMP_CWORD={len(words)}
-        _orbweb_completion {program}
-        printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    done = subprocess.run(
-        ["bash", "-c", script], capture_output=True, text=True, timeout=300
-    )
-    assert set(done.stdout.split()) == expected, done.stderr
-
-
-def test_the_shell_is_the_one_that_is_used(orbweb: Run) -> None:
-    assert (
-        "#compdef orbweb"
-        in orbweb("completion", environ={"SHELL": "/usr/bin/zsh"}).stdout
-    )
-    assert orbweb("completion", environ={"SHELL": "/bin/nologin"}).returncode == 2
