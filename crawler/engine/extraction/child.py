@@ -102,7 +102,9 @@ def _serve(connection: socket.socket, settings: ChildSettings) -> NoReturn:
         content = read_frame(connection.recv_into)
         signal.setitimer(signal.ITIMER_PROF, settings.cpu_s)
         answer = frame(_run(tasks, decode(content)))
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(
+            signal.ITIMER_PROF, 0
+        )  # the next order is received on no budget
         connection.sendall(answer)
 
 
