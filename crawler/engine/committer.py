@@ -39,7 +39,7 @@ from crawler.model.records import (
     SkipRecord,
     TerminalRecord,
 )
-from crawler.output.images import ImageFiles
+from crawler.output.images import ImageStore
 from crawler.output.sink import RecordSink
 
 MAX_BATCH = 256
@@ -78,7 +78,7 @@ class Committer:
         run: Run,
         store: Store,
         sinks: Mapping[str, RecordSink],
-        images: ImageFiles,
+        images: ImageStore,
         on_record: Callable[[TerminalRecord], None],
         config: OutputConfig,
         clock: Callable[[], float],
@@ -140,11 +140,12 @@ class Committer:
         for record in ended:
             self._on_record(record)
 
-    def write_skips(self) -> bool:
+    def flush_skips(self) -> bool:
         """Write a batch of the decisions to skip that were made on finding a URL.
 
-        Returns False when all of them are written. Not before the crawl is over: until then a later page may overturn them, by a
-        shorter road or because it shows as an image what another only links to.
+        Returns False when all of them are written. Called when the crawl is over: until
+        then a later page may overturn such a decision, since it links to the URL from
+        nearer the seeds, or shows as an image what another page only links to.
         """
         pending = self._store.pending_skips(self._max_batch)
         records = [record_builder.unfetched_skip(found) for found in pending]
@@ -196,7 +197,7 @@ class Committer:
         record, before = item.record, item.lease.stored
         kept = None
         if isinstance(record, FetchRecord):
-            kept = revalidation.kept_of(record, item.validators)
+            kept = revalidation.stored_response(record, item.validators)
             if self._run.previous_run_id is not None:
                 record.changed = revalidation.change(before, kept)
         if before is not None and (kept is None or kept.digest != before.digest):
@@ -208,10 +209,6 @@ class Committer:
         known = self._store.content(sha256)
         if known is not None and known.url == url:
             self._store.set_content(sha256, replace(known, url=None))
-
-    def holds(self, path: str) -> bool:
-        """Whether the picture is still in its file."""
-        return self._images.holds(path)
 
     def _double(self, lease: Lease, record: BodyRecord) -> SkipRecord | None:
         """What the record becomes if the same body was written under another URL.

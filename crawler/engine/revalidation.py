@@ -86,7 +86,9 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(CachedFields).decode
 
 
-def kept_of(record: FetchRecord, validators: Validators | None) -> StoredResponse:
+def stored_response(
+    record: FetchRecord, validators: Validators | None
+) -> StoredResponse:
     """What to keep of an answer; `validators` are None where the next crawl can't ask
     about it."""
     digest = _digest(record)
@@ -100,7 +102,7 @@ def kept_of(record: FetchRecord, validators: Validators | None) -> StoredRespons
     return StoredResponse(digest, answer if len(answer) <= MAX_ANSWER else None)
 
 
-def answer_of(lease: Lease) -> CachedFields | None:
+def cached_fields(lease: Lease) -> CachedFields | None:
     """What the lease's URL may be asked with. An attempt that failed is followed by a
     plain one."""
     if lease.stored is None or lease.stored.cached_fields is None or lease.attempts:

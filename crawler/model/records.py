@@ -262,22 +262,17 @@ class RobotsRecord(UrlRecord, kw_only=True):
     """The whole exchange."""
 
 
+FinishReason = Literal[
+    "done", "parked", "limit_pages", "limit_time", "limit_bytes", "signal", "error"
+]
+"""Why a run ended."""
+
+
 class RunRecord(Record, kw_only=True):
     type: Literal["run"] = "run"
-    event: Literal["started", "checkpoint", "finished"]
+    event: Literal["started", "finished"]
     """What happened to the run."""
-    finish_reason: (
-        Literal[
-            "done",
-            "parked",
-            "limit_pages",
-            "limit_time",
-            "limit_bytes",
-            "signal",
-            "error",
-        ]
-        | None
-    ) = None
+    finish_reason: FinishReason | None = None
     """Why it ended."""
     exit_code: int | None = None
     """That the program ended with."""

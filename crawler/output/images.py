@@ -27,6 +27,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
+from typing import Protocol
 from urllib.parse import unquote
 
 from crawler.model.errors import UsageError
@@ -55,6 +56,52 @@ _UNSAFE = re.compile(r"""[/\\:*?"'<>|\s`$&;!#%~^{}()\[\]]+""")
 _RESERVED = re.compile(
     r"(?:con|prn|aux|nul|clock\$|com\d|lpt\d|conin\$|conout\$)(?:\.|$)", re.I
 )
+
+
+class ImageStore(Protocol):
+    """Where a crawl keeps its images."""
+
+    def recover(self, recorded: Callable[[str, str], bool]) -> None:
+        """Remove what an earlier run left behind without a record."""
+        ...
+
+    def holds(self, name: str) -> bool:
+        """Whether the file `name`, as `put` gave it, is there, or will be."""
+        ...
+
+    def put(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
+        """Keep `data`, whose hash is `sha256`; its path in the crawl's folder."""
+        ...
+
+    def flush(self) -> None:
+        """Write what was put. Raises OutputError."""
+        ...
+
+    def settle(self) -> None:
+        """Everything written so far has its record."""
+        ...
+
+
+class UnsavedImages:
+    """Names images as ImageFiles does, and writes nothing."""
+
+    def __init__(self, template: str) -> None:
+        self._template = template
+
+    def recover(self, recorded: Callable[[str, str], bool]) -> None:
+        """Nothing was left behind."""
+
+    def holds(self, name: str) -> bool:
+        return False
+
+    def put(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
+        return image_path(self._template, url, sha256, image_format)
+
+    def flush(self) -> None:
+        """Nothing is written."""
+
+    def settle(self) -> None:
+        """Nothing was written."""
 
 
 class ImageFiles:
@@ -100,7 +147,7 @@ class ImageFiles:
 
         It is there after the next `flush`.
         """
-        name = self._name(url, sha256, image_format)
+        name = image_path(self._template, url, sha256, image_format)
         if not self._takes(name, data, sha256):
             base, dot, extension = name.rpartition(".")
             name = f"{base}-{sha256}{dot}{extension}" if base else f"{name}-{sha256}"
@@ -122,17 +169,6 @@ class ImageFiles:
                 raise refused(error, path) from error
         self._waiting.clear()
 
-    def _name(self, url: str, sha256: str, image_format: str) -> str:
-        image_format = _label(image_format, 10) or "bin"
-        name = self._template.format(
-            host=_label(host_key(url), _MAX_HOST) or "host",
-            stem=_harmless(_stem(url), _MAX_STEM) or "image",
-            sha256=sha256,
-            format=image_format,
-            ext=_EXTENSIONS.get(image_format, image_format),
-        )
-        return f"{FOLDER}/{name}"
-
     def _takes(self, name: str, data: bytes, sha256: str) -> bool:
         """Whether `data` is under `name`, or will be; False if other bytes are."""
         if name in self._waiting:
@@ -148,6 +184,19 @@ class ImageFiles:
                 raise refused(error, path) from error
         self._waiting[name] = sha256, data
         return True
+
+
+def image_path(template: str, url: str, sha256: str, image_format: str) -> str:
+    """The path of an image in the crawl's folder, by the user's template."""
+    image_format = _label(image_format, 10) or "bin"
+    name = template.format(
+        host=_label(host_key(url), _MAX_HOST) or "host",
+        stem=_harmless(_stem(url), _MAX_STEM) or "image",
+        sha256=sha256,
+        format=image_format,
+        ext=_EXTENSIONS.get(image_format, image_format),
+    )
+    return f"{FOLDER}/{name}"
 
 
 def _hash(path: Path) -> str:

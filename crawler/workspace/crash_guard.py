@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 from mmap import mmap
 from pathlib import Path
+from typing import Self
 
 from crawler.model.metadata import POISON_URLS, KeyValue
 from crawler.model.url import MAX_URL
@@ -50,7 +51,7 @@ class CrashGuard:
             metadata.set(
                 POISON_URLS, url, b"%d" % (int(metadata.get(POISON_URLS, url) or 0) + 1)
             )
-            self.has_read()
+            self._clear()
         self._counts = {url: int(count) for url, count in metadata.items(POISON_URLS)}
 
     def _last(self) -> str | None:
@@ -65,14 +66,20 @@ class CrashGuard:
         """How often the process died while it read the response of `url`."""
         return self._counts.get(url, 0)
 
-    def reads(self, url: str) -> None:
-        """The body of `url` is about to be read."""
+    def __call__(self, url: str) -> Self:
+        """`with guard(url):` the response of `url` is read."""
         written = url.encode()
         self._map[_LENGTH : _LENGTH + len(written)] = written
         self._map[:_LENGTH] = len(written).to_bytes(_LENGTH, "big")
+        return self
 
-    def has_read(self) -> None:
-        """Nobody has died of it."""
+    def __enter__(self) -> None:
+        """The URL is noted already."""
+
+    def __exit__(self, *_error: object) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
         self._map[:_LENGTH] = _NOTHING
 
     def close(self) -> None:

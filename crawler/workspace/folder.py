@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.store import SqliteStore
-from crawler.frontier.store import Run
+from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, from_json, to_json
 from crawler.model.crawl import Destination, Skip
 from crawler.model.documents import LinkKind
@@ -53,7 +53,7 @@ DECIDED_FOR_GOOD = frozenset({"scope", "depth", "scheme", "nofollow"})
 
 STATE = "state"
 JOURNAL = "pictures"
-BLACK_BOX = "reading"
+READING_FILE = "reading"
 
 
 def stored_config(folder: Path) -> Config:
@@ -165,7 +165,7 @@ def try_out(folder: Path) -> None:
 
 
 @contextmanager
-def traceless(config: Config) -> Iterator[None]:
+def rollback_on_error(config: Config) -> Iterator[None]:
     """If what is done inside fails, there is no state and no record that was not there
     before."""
     state = Path(config.dir) / STATE
@@ -235,9 +235,9 @@ def open_images(config: Config) -> ImageFiles:
     return ImageFiles(folder, config.images.name, Journal(folder / STATE / JOURNAL))
 
 
-def open_black_box(config: Config, store: SqliteStore) -> CrashGuard:
+def open_crash_guard(config: Config, store: Store) -> CrashGuard:
     """What was being read when the run before died, if it did."""
-    return CrashGuard(Path(config.dir) / STATE / BLACK_BOX, store)
+    return CrashGuard(Path(config.dir) / STATE / READING_FILE, store)
 
 
 def _refuse_to_overwrite(folder: str, run: Run | None, files: list[Path]) -> None:

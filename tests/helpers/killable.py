@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.engine.committer import Committer
-from crawler.engine.revalidation import answer_of, unmodified_record
+from crawler.engine.revalidation import cached_fields, unmodified_record
 from crawler.engine.stats import Stats
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.lease import LeaseHandle
@@ -135,7 +135,7 @@ NO_ANSWER = Response("", 304, "", "1.1", (), b"", 0, Timings(0), None, False)
 def outcome(lease: Lease) -> Outcome:
     number = int(lease.url.rsplit("/", 1)[1])
     version = Validators('"1"')
-    answer = answer_of(lease)
+    answer = cached_fields(lease)
     if answer is not None and number % 4:
         return Outcome(
             lease, unmodified_record(lease, NO_ANSWER, answer), validators=version
@@ -215,7 +215,7 @@ def crawl(folder: Path, seed: int, number: int) -> None:
             else:
                 handle.responded()
                 writer.finish(handle, outcome(lease))
-    while writer.write_skips():
+    while writer.flush_skips():
         pass
     signal.setitimer(signal.ITIMER_PROF, 0)
     sink.close()

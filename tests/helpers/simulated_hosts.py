@@ -10,21 +10,17 @@ its own.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import msgspec
 
 import hub
-from crawler.engine import builder
-from crawler.engine.builder import Crawl, Summary, open_crawl
-from crawler.extract import InlineExtractor
+from crawler.engine.builder import Summary, open_crawl
 from crawler.frontier.memory import MemoryStore
-from crawler.frontier.store import Run, Store
+from crawler.frontier.store import Store
 from crawler.model.config import Config, PolitenessConfig
 from crawler.model.errors import (
     ConnectRefused,
@@ -36,9 +32,6 @@ from crawler.model.errors import (
 from crawler.model.http import Request, Response, Timings
 from crawler.model.records import Record
 from crawler.model.url import host_key
-from crawler.output.images import ImageFiles
-from crawler.output.journal import Journal
-from crawler.workspace.crash_guard import CrashGuard
 from crawler.workspace.folder import Mode, stored_config
 
 START = 1_800_000_000.0
@@ -192,12 +185,6 @@ class Lines:
         """Nothing to let go of."""
 
 
-@contextmanager
-def in_place_of_the_client(world: World) -> Iterator[None]:
-    with patch.object(builder, "Client", lambda *_args, **_more: world):
-        yield
-
-
 def crawl(
     world: World, folder: Path, config: Config, store: Store | None = None
 ) -> tuple[Summary, list[dict[str, Any]]]:
@@ -206,16 +193,16 @@ def crawl(
     sink = Lines()
     seeds = tuple(host.urls[0] for host in world.hosts.values())
     config = msgspec.structs.replace(config, seeds=seeds, dir=str(folder))
-    images = ImageFiles(folder, config.images.name, Journal(folder / "journal"))
-    store = store or MemoryStore()
-    black_box = CrashGuard(folder / "reading", store)
-    with in_place_of_the_client(world):
-        subject = Crawl(
-            config, store, Run("R", ""), {"lines": sink}, images, black_box, world.clock,
-            random.Random(0), lambda: 0, InlineExtractor(),
-        )  # fmt: skip
-    subject.held = ExitStack()
-    subject.sow()
+    subject = open_crawl(
+        config,
+        mode="new",
+        clock=world.clock,
+        random=random.Random(0),
+        memory=lambda: 0,
+        client=world,
+        store=store or MemoryStore(),
+        sinks={"lines": lambda _position: sink},
+    )
     return subject.run(), sink.records
 
 
@@ -228,8 +215,7 @@ def crawl_into(world: World, folder: Path, mode: Mode, **changes: Any) -> Summar
     else:
         config = stored_config(folder)
     config = msgspec.structs.replace(config, **changes)
-    with in_place_of_the_client(world):
-        return open_crawl(config, mode=mode, clock=world.clock).run()
+    return open_crawl(config, mode=mode, clock=world.clock, client=world).run()
 
 
 def breaches(host: Host, config: PolitenessConfig) -> list[str]:

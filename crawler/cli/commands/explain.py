@@ -54,7 +54,7 @@ def command(url: str, folder: str, as_json: bool, fetch_robots: bool) -> None:
 
 
 def _fetch_verdict(config: Any, url: str) -> Verdict:
-    from crawler.engine.builder import ask_robots
+    from crawler.engine.fetch_url import ask_robots
 
     (answer,) = ask_robots(config, [url])
     return answer.verdict

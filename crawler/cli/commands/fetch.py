@@ -13,9 +13,15 @@ from crawler.cli.options.configuration import configuration_options
 from crawler.cli.options.requests import request_options
 from crawler.cli.plan import load_plan
 from crawler.cli.terminal.formatting import printable
-from crawler.engine.single import Visit
+from crawler.engine.fetch_url import FetchedUrl
 from crawler.model.errors import UsageError
-from crawler.model.records import BodyRecord, ErrorRecord, FetchRecord, ImageRecord
+from crawler.model.records import (
+    BodyRecord,
+    ErrorRecord,
+    FetchRecord,
+    ImageRecord,
+    SkipRecord,
+)
 from crawler.model.redact import redact
 from crawler.model.units import show_bytes
 
@@ -54,7 +60,7 @@ def command(ctx: click.Context, /, url: str, **params: Any) -> int:
         )
     for note in plan.notes:
         click.echo(f"orbweb: {note}", err=True)
-    from crawler.engine.builder import visit
+    from crawler.engine.fetch_url import fetch_url
     from crawler.fetch.trace import render
     from crawler.model.http import Exchange
 
@@ -62,48 +68,53 @@ def command(ctx: click.Context, /, url: str, **params: Any) -> int:
         click.echo("\n".join([*map(printable, render(exchange)), ""]), err=True)
 
     config = plan.jobs[0].config
-    seen = visit(config, config.seeds[-1], show if params["verbose"] else None)
+    fetched = fetch_url(
+        config, config.seeds[-1], on_exchange=show if params["verbose"] else None
+    )
     if params["as_json"]:
-        for record in filter(None, (seen.robots, seen.record)):
+        for record in filter(None, (fetched.robots, fetched.record)):
             click.echo(msgspec.json.encode(record))
     else:
-        for line in report(seen, None if params["everything"] else _MAX_ROWS):
+        for line in report(fetched, None if params["everything"] else _MAX_ROWS):
             click.echo(printable(line).rstrip())
-    return _exit_code(seen)
+    return _exit_code(fetched)
 
 
-def _exit_code(seen: Visit) -> int:
+def _exit_code(fetched: FetchedUrl) -> int:
     """As of a crawl with this one seed."""
     from crawler.engine.exit_status import exit_code
 
-    record = seen.record
+    record = fetched.record
     failures = (
         [(record.error_code, record.status)] if isinstance(record, ErrorRecord) else []
     )
-    fetched = {"page": 0, "file": 0, "image": 0, "skip": 0, "error": len(failures)}
-    return exit_code(failures, fetched | {record.type: 1}, "")
+    counts = {"page": 0, "file": 0, "image": 0, "skip": 0, "error": len(failures)}
+    return exit_code(failures, counts | {record.type: 1}, "")
 
 
 # ------------------------------------------------------------------ for eyes
 
 
-def report(seen: Visit, rows: int | None) -> Iterator[str]:
-    """The visit as lines of text; long lists are cut after `rows`."""
-    record = seen.record
+def report(fetched: FetchedUrl, rows: int | None) -> Iterator[str]:
+    """What was fetched as lines of text; long lists are cut after `rows`."""
+    record = fetched.record
     for hop in getattr(record, "redirects", ()):
         yield f"{hop.url}  {hop.status} redirect"
     if isinstance(record, ErrorRecord):
         yield f"{record.url}  failed"
         yield from _table([("error", f"{record.error_code} ({record.error_stage})"),
                            ("message", record.error_message)])  # fmt: skip
+    elif isinstance(record, SkipRecord):
+        yield f"{record.url}  skipped"
+        yield from _table([("reason", record.reason), ("rule", record.rule)])
     elif isinstance(record, FetchRecord):
-        yield f"{record.url}  {record.status} {seen.response.reason if seen.response else ''}"
-    yield from _table([("robots", _verdict(seen))])
+        yield f"{record.url}  {record.status} {fetched.response.reason if fetched.response else ''}"
+    yield from _table([("robots", _verdict(fetched))])
     if isinstance(record, FetchRecord):
         yield from _table(_facts(record))
         yield ""
         yield from waterfall(record)
-    yield from _lists(seen, rows)
+    yield from _lists(fetched, rows)
 
 
 def _table(pairs: list[tuple[str, Any]]) -> Iterator[str]:
@@ -112,14 +123,14 @@ def _table(pairs: list[tuple[str, Any]]) -> Iterator[str]:
             yield f"  {name:<13} {value}"
 
 
-def _verdict(seen: Visit) -> str:
-    if seen.verdict is not None:
-        return f"a crawl would leave this out: {seen.verdict.rule}"
-    if seen.robots is None:
+def _verdict(fetched: FetchedUrl) -> str:
+    if fetched.verdict is not None:
+        return f"a crawl would leave this out: {fetched.verdict.rule}"
+    if fetched.robots is None:
         return "not asked"
-    if seen.robots.policy == "allow_all":
-        return f"allowed; robots.txt answered {seen.robots.status}"
-    return f"allowed; rules for us in robots.txt: {seen.robots.rules_count}"
+    if fetched.robots.policy == "allow_all":
+        return f"allowed; robots.txt answered {fetched.robots.status}"
+    return f"allowed; rules for us in robots.txt: {fetched.robots.rules_count}"
 
 
 def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
@@ -178,9 +189,9 @@ def waterfall(record: FetchRecord) -> Iterator[str]:
     yield f"  {'total':<13} {'':<{_BAR}} {record.fetch_ms:>6} ms"
 
 
-def _lists(seen: Visit, rows: int | None) -> Iterator[str]:
-    record = seen.record
-    headers = seen.response.headers if seen.response is not None else ()
+def _lists(fetched: FetchedUrl, rows: int | None) -> Iterator[str]:
+    record = fetched.record
+    headers = fetched.response.headers if fetched.response is not None else ()
     told = [f"{name}: {redact(name, value)}" for name, value in headers]
     yield from _list("headers", told, rows)
     if isinstance(record, BodyRecord):

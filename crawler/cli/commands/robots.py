@@ -49,7 +49,7 @@ def command(ctx: click.Context, /, urls: tuple[str, ...], **params: Any) -> int:
 
     The exit code is 9 if any of the URLs is disallowed.
     """
-    from crawler.engine.builder import ask_robots
+    from crawler.engine.fetch_url import ask_robots
 
     plan = load_plan(ctx.command, params, urls)
     if len(plan.jobs) > 1:

@@ -20,7 +20,6 @@ from tests.helpers.simulated_hosts import (
     World,
     breaches,
     crawl_into,
-    in_place_of_the_client,
 )
 
 
@@ -103,13 +102,14 @@ def test_a_parked_host_is_asked_again_on_the_next_day_under_the_default_settings
     world = World(clock, [dead, live])
     dead.dead = "silent"
     config = Config(seeds=(*live.urls, *dead.urls), dir=str(tmp_path))
-    with in_place_of_the_client(world):
-        summary = open_crawl(config, mode="new", clock=clock).run()
-        assert (summary.finish_reason, summary.exit_code) == ("parked", 0)
-        assert (summary.counts["queued"], summary.counts["error"]) == (9, 0)
-        clock.time += 86_400.0
-        dead.dead = None
-        summary = open_crawl(stored_config(tmp_path), mode="resume", clock=clock).run()
+    summary = open_crawl(config, mode="new", clock=clock, client=world).run()
+    assert (summary.finish_reason, summary.exit_code) == ("parked", 0)
+    assert (summary.counts["queued"], summary.counts["error"]) == (9, 0)
+    clock.time += 86_400.0
+    dead.dead = None
+    summary = open_crawl(
+        stored_config(tmp_path), mode="resume", clock=clock, client=world
+    ).run()
     assert (summary.finish_reason, summary.counts["page"]) == ("done", 3 + 9)
 
 

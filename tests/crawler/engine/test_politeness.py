@@ -20,7 +20,6 @@ from tests.helpers.simulated_hosts import (
     World,
     breaches,
     crawl,
-    in_place_of_the_client,
     some_host,
 )
 
@@ -119,33 +118,38 @@ def test_a_dead_host_does_not_keep_the_crawl_and_is_asked_again_the_next_day(
         retry=RetryConfig(tries=5),
     )
     dead.dead = "silent"
-    with in_place_of_the_client(world):
-        summary = open_crawl(settings, mode="new", clock=clock).run()
-        assert (summary.finish_reason, summary.exit_code) == ("parked", 0)
-        assert (summary.counts["page"], summary.counts["queued"]) == (9, 9)
-        (parked,) = summary.parked
-        assert (parked.failure_code, parked.hosts, parked.urls) == (
-            "connect_timeout",
-            1,
-            9,
-        )
-        assert len(dead.log) == 3
-        assert clock() - START < 60
+    summary = open_crawl(settings, mode="new", clock=clock, client=world).run()
+    assert (summary.finish_reason, summary.exit_code) == ("parked", 0)
+    assert (summary.counts["page"], summary.counts["queued"]) == (9, 9)
+    (parked,) = summary.parked
+    assert (parked.failure_code, parked.hosts, parked.urls) == (
+        "connect_timeout",
+        1,
+        9,
+    )
+    assert len(dead.log) == 3
+    assert clock() - START < 60
 
-        clock.time += 60.0
-        summary = open_crawl(stored_config(tmp_path), mode="resume", clock=clock).run()
-        assert summary.finish_reason == "parked"
-        assert len(dead.log) == 3  # a resume forgets no pause
+    clock.time += 60.0
+    summary = open_crawl(
+        stored_config(tmp_path), mode="resume", clock=clock, client=world
+    ).run()
+    assert summary.finish_reason == "parked"
+    assert len(dead.log) == 3  # a resume forgets no pause
 
-        clock.time += 86_400.0
-        summary = open_crawl(stored_config(tmp_path), mode="resume", clock=clock).run()
-        assert summary.finish_reason == "parked"
-        assert len(dead.log) == 4  # one question is enough to know
+    clock.time += 86_400.0
+    summary = open_crawl(
+        stored_config(tmp_path), mode="resume", clock=clock, client=world
+    ).run()
+    assert summary.finish_reason == "parked"
+    assert len(dead.log) == 4  # one question is enough to know
 
-        clock.time += 86_400.0
-        dead.dead = None
-        summary = open_crawl(stored_config(tmp_path), mode="resume", clock=clock).run()
-        assert (summary.finish_reason, summary.counts["page"]) == ("done", 18)
+    clock.time += 86_400.0
+    dead.dead = None
+    summary = open_crawl(
+        stored_config(tmp_path), mode="resume", clock=clock, client=world
+    ).run()
+    assert (summary.finish_reason, summary.counts["page"]) == ("done", 18)
     assert len(live.log) == 10
 
 

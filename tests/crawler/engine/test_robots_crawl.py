@@ -31,7 +31,7 @@ from tests.helpers.crawling import (
     png,
     serve,
 )
-from tests.helpers.simulated_hosts import START, Host, World, in_place_of_the_client
+from tests.helpers.simulated_hosts import START, Host, World
 from tests.site.page import reply
 
 __all__ = ["serve"]
@@ -133,9 +133,10 @@ def settings(folder: Path, host: Host, **politeness: Any) -> Config:
 
 def test_it_is_asked_for_again_after_a_day(tmp_path: Path) -> None:
     host = Host("a.example", pages=30)
-    with virtual_time(START) as clock, in_place_of_the_client(World(clock, [host])):
+    with virtual_time(START) as clock:
+        world = World(clock, [host])
         summary = open_crawl(
-            settings(tmp_path, host, wait=HOUR), mode="new", clock=clock
+            settings(tmp_path, host, wait=HOUR), mode="new", clock=clock, client=world
         ).run()
     assert summary.counts["page"] == 30
     assert robots_asked(host) == [
@@ -147,15 +148,16 @@ def test_it_is_asked_for_again_after_a_day(tmp_path: Path) -> None:
 def test_a_resume_believes_it_as_long_as_the_run_did(tmp_path: Path) -> None:
     host = Host("a.example", pages=9)
     start = settings(tmp_path, host)
-    with virtual_time(START) as clock, in_place_of_the_client(World(clock, [host])):
+    with virtual_time(START) as clock:
+        world = World(clock, [host])
         limited = replace(start, limits=replace(start.limits, max_pages=3))
-        open_crawl(limited, mode="new", clock=clock).run()
+        open_crawl(limited, mode="new", clock=clock, client=world).run()
         clock.time = START + DAY - 60
         limited = replace(start, limits=replace(start.limits, max_pages=6))
-        open_crawl(limited, mode="resume", clock=clock).run()
+        open_crawl(limited, mode="resume", clock=clock, client=world).run()
         assert robots_asked(host) == [0.0]
         clock.time = START + DAY + 60
-        open_crawl(start, mode="resume", clock=clock).run()
+        open_crawl(start, mode="resume", clock=clock, client=world).run()
     assert robots_asked(host) == [0.0, DAY + 60]
 
 
@@ -168,13 +170,14 @@ def test_urls_are_deferred_and_none_is_dropped(
     host.robots_status = status
     host.recovers_at = START + recovers_after
     start = settings(tmp_path, host)
-    with virtual_time(START) as clock, in_place_of_the_client(World(clock, [host])):
-        summary = open_crawl(start, mode="new", clock=clock).run()
+    with virtual_time(START) as clock:
+        world = World(clock, [host])
+        summary = open_crawl(start, mode="new", clock=clock, client=world).run()
         while summary.finish_reason == "parked":
             assert (summary.counts["queued"], summary.exit_code) == (1, 9)
             clock.time += HOUR
             summary = open_crawl(
-                stored_config(tmp_path), mode="resume", clock=clock
+                stored_config(tmp_path), mode="resume", clock=clock, client=world
             ).run()
     assert (summary.counts["page"], summary.counts["error"]) == (5, 0)
     assert min(host.asked()) > recovers_after
@@ -184,8 +187,11 @@ def test_no_answer_defers_too(tmp_path: Path) -> None:
     host = Host("a.example", pages=5)
     host.dead = "silent"
     host.recovers_at = START + 15.0
-    with virtual_time(START) as clock, in_place_of_the_client(World(clock, [host])):
-        summary = open_crawl(settings(tmp_path, host), mode="new", clock=clock).run()
+    with virtual_time(START) as clock:
+        world = World(clock, [host])
+        summary = open_crawl(
+            settings(tmp_path, host), mode="new", clock=clock, client=world
+        ).run()
     assert (summary.counts["page"], summary.counts["error"]) == (5, 0)
     assert [seen.path for seen in host.log[:4]] == ["/robots.txt"] * 3 + ["/0"]
 
@@ -197,8 +203,11 @@ def test_five_redirects_are_followed_each_at_its_turn(
     host = Host("a.example", pages=2)
     host.robots_redirects = redirects
     host.links = ["http://a.example/private"]
-    with virtual_time(START) as clock, in_place_of_the_client(World(clock, [host])):
-        summary = open_crawl(settings(tmp_path, host), mode="new", clock=clock).run()
+    with virtual_time(START) as clock:
+        world = World(clock, [host])
+        summary = open_crawl(
+            settings(tmp_path, host), mode="new", clock=clock, client=world
+        ).run()
     assert robots_asked(host) == [float(n) for n in range(6)]
     assert summary.counts["skip"] == (policy == "parsed")
 

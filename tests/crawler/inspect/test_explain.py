@@ -146,7 +146,6 @@ def waiting(tmp_path: Path, now: float, **changes: Any) -> SqliteStore:
     minute."""
     config = Config(seeds=("http://a.example/",), dir=str(tmp_path), **changes)
     crawl = open_crawl(config, mode="new")
-    crawl.close_client()
     crawl.held.close()
     store = SqliteStore(tmp_path / "state")
     found = [

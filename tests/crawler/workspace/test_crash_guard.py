@@ -26,7 +26,7 @@ URL = "http://a.example/x"
 
 
 def died_reading(path: Path, store: MemoryStore, url: str) -> None:
-    CrashGuard(path, store).reads(url)  # and never more
+    CrashGuard(path, store)(url)  # and never more
 
 
 def check(guard: CrashGuard, url: str) -> None:
@@ -51,8 +51,8 @@ def test_what_was_read_and_survived_does_not_count(tmp_path: Path) -> None:
     for _ in range(2 * MAX_DEATHS):
         box = CrashGuard(path, store)
         check(box, URL)
-        box.reads(URL)
-        box.has_read()
+        with box(URL):
+            pass
 
 
 def test_each_death_counts_once(tmp_path: Path) -> None:

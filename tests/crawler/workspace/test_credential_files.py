@@ -69,7 +69,7 @@ def test_a_crawl_lets_itself_in_and_remembers(tmp_path: Path, site: Site) -> Non
     site.forget()
     more = replace(config, seeds=(*config.seeds, site.base + "/echo"))
     crawl = open_crawl(more, mode="resume")
-    crawl.sow()
+    crawl.add_seeds(more.seeds)
     crawl.run()
     assert "visit=1" in site.hits("/echo")[0].headers["cookie"]
     assert (tmp_path / "crawl" / "state").stat().st_mode & 0o777 == 0o700

@@ -1,0 +1,121 @@
+"""One crawl, from open to closed: how it runs, is interrupted, and is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+
+import hub
+from crawler.engine.committer import Committer
+from crawler.engine.engine import Engine
+from crawler.engine.events import Events
+from crawler.engine.run_report import RunReport, Summary
+from crawler.engine.stats import Snapshot, Stats
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.store import Store
+from crawler.model.metadata import BOOT
+from crawler.policy.traps import Traps
+
+STOPPED = 75
+STOPPED_AT_ONCE = 128
+"""To this the number of the signal is added, as shells do."""
+
+
+class Crawl:
+    """A crawl that is open; `run` may be called once.
+
+    `held` closes what the crawl has open. `lost`: URLs that are fetched again, because
+    a power cut took their records or images. `grace`: how long an interrupted crawl
+    waits for requests in flight (seconds).
+    """
+
+    def __init__(
+        self,
+        *,
+        events: Events,
+        engine: Engine,
+        frontier: Frontier,
+        store: Store,
+        committer: Committer,
+        stats: Stats,
+        report: RunReport,
+        traps: Traps,
+        add_seeds: Callable[[Iterable[str]], None],
+        save_cookies: Callable[[], None],
+        close_listeners: Callable[[], None],
+        flush_skips: bool,
+        grace: float,
+        held: ExitStack,
+        lost: int = 0,
+    ) -> None:
+        self.events = events
+        self.add_seeds = add_seeds
+        """Adds canonical URLs as seeds, and commits them."""
+        self.held = held
+        self.lost = lost
+        self._engine = engine
+        self._frontier = frontier
+        self._store = store
+        self._committer = committer
+        self._stats = stats
+        self._report = report
+        self._traps = traps
+        self._save_cookies = save_cookies
+        self._close_listeners = close_listeners
+        self._flush_skips = flush_skips
+        self._grace = grace
+        self._interrupted: int | None = None  # the exit code that follows
+
+    def run(self) -> Summary:
+        """Crawl until done, limited or interrupted.
+
+        Raises Stop if the crawl cannot go on; it can be resumed then.
+        """
+        with self.held:
+            self._committer.put(self._report.record("started", self.snapshot()))
+            self._engine.run()
+            interrupted = self._interrupted
+            reason = self._report.finish_reason(interrupted=interrupted is not None)
+            if reason != "done":
+                self._traps.save()
+            elif self._flush_skips:
+                while self._committer.flush_skips():
+                    self._engine.wait_while_paused()
+            code = self._report.exit_code()
+            if interrupted is not None and reason == "signal":
+                code = interrupted
+            now = self.snapshot()
+            self._committer.put(self._report.record("finished", now, reason, code))
+            self._store.set(BOOT, "", None)
+            self._committer.commit()
+            self._save_cookies()
+            self._close_listeners()
+            return self._report.summary(reason, code)
+
+    def interrupt(self, signum: int) -> None:
+        """Stop making requests; called a second time, end those in flight, too."""
+        again = self._interrupted is not None
+        self._interrupted = STOPPED_AT_ONCE + signum if again else STOPPED
+        hub.spawn(self._engine.drain, 0.0 if again else self._grace)
+
+    def pause(self) -> None:
+        """Take no further URL until `go_on`; what is in flight goes on.
+
+        An interrupt ends the pause.
+        """
+        if self._interrupted is None:
+            self._engine.pause()
+
+    def go_on(self) -> None:
+        """End the pause."""
+        self._engine.go_on()
+
+    def snapshot(self) -> Snapshot:
+        """The crawl at this moment; cheap."""
+        frontier = self._frontier.statistics()
+        return self._stats.snapshot(
+            frontier,
+            frontier.by_host,
+            skipped=self._store.counts()["skip"],
+            draining=self._interrupted is not None,
+        )

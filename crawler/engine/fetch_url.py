@@ -1,0 +1,263 @@
+"""One URL through the pipeline of a crawl: `orbweb fetch`, and the robots.txt of URLs.
+
+The state is in memory and no sink is opened, but all between is a crawl's: the same
+requests, extraction, checks of what is found, records and candidates. Four things
+differ. A URL is requested even if a check refuses it, since a person asked for this one
+URL, and is told what a crawl would do (`verdict`). Nothing is retried, and hosts are
+owed no pause. Redirects are followed to their end. An image gets the path that a crawl
+would give it, and is not kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from crawler.engine.builder import build
+from crawler.engine.clients import open_client
+from crawler.engine.events import Events
+from crawler.engine.requests import HttpClient
+from crawler.engine.robots_fetcher import RobotsFetcher
+from crawler.extract import Extractor, InlineExtractor
+from crawler.fetch.transport import ExchangeListener
+from crawler.frontier.memory import MemoryStore
+from crawler.frontier.store import Run
+from crawler.model.config import Config, LimitsConfig
+from crawler.model.crawl import Destination, Skip, Verdict
+from crawler.model.documents import Document
+from crawler.model.errors import Failure
+from crawler.model.http import Exchange, Response
+from crawler.model.records import RobotsRecord, TerminalRecord
+from crawler.model.url import origin
+from crawler.output.images import UnsavedImages
+from crawler.policy.check import Candidate
+from crawler.policy.robots_cache import RobotsCache
+
+UNAVAILABLE = Verdict(False, "robots.txt unavailable: nothing may be requested")
+HEAVY = ("links", "images", "headers")
+
+
+class FetchedUrl(Struct, frozen=True):
+    """What came of one URL."""
+
+    record: TerminalRecord
+    """What a crawl writes about the last URL of the chain of redirects."""
+    robots: RobotsRecord | None
+    """The robots.txt of that URL's origin; None if it is not to be obeyed."""
+    verdict: Skip | None
+    """Why a crawl would not request that URL, if so."""
+    response: Response | None
+    """The last response; None if there was none."""
+    exchange: Exchange | None
+    """The last exchange; None if there was none."""
+    document: Document | None
+    """What was extracted, if a body was."""
+
+
+def fetch_url(
+    config: Config,
+    url: str,
+    *,
+    on_exchange: ExchangeListener | None = None,
+    extractor: Extractor | None = None,
+    clock: Callable[[], float] = time.time,
+) -> FetchedUrl:
+    """Fetch the canonical `url`, and follow its redirects.
+
+    `on_exchange` is told each exchange, those for robots.txt included. `clock`: seconds
+    since the epoch. Raises UsageError if a file that `config.http` names is of no use.
+    """
+    with _client(config, (url,), clock) as (client, store):
+        if on_exchange is not None:
+            client.on_exchange(on_exchange)
+        robots = _RobotsOf(config, client, store, clock)
+        free = _unhindered(config, url)
+        return _Fetch(free, client, store, robots, extractor, clock).fetch(url)
+
+
+class _Fetch:
+    """Takes one URL and what it redirects to through the pipeline."""
+
+    def __init__(
+        self,
+        config: Config,
+        client: HttpClient,
+        store: MemoryStore,
+        robots: _RobotsOf,
+        extractor: Extractor | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._robots = robots
+        self._records: list[TerminalRecord] = []
+        self._exchanges: list[Exchange] = []
+        self._extractor = _Remembering(extractor or InlineExtractor())
+        events = Events(client)
+        events.on_record(self._records.append)
+        client.on_exchange(self._exchanges.append)
+        self._machinery = build(
+            config,
+            run=Run("", ""),
+            store=store,
+            client=client,
+            extractor=self._extractor,
+            sinks={},
+            images=UnsavedImages(config.images.name),
+            guard=lambda _url: nullcontext(),
+            deaths=lambda _url: 0,
+            events=events,
+            checks=(),
+            clock=clock,
+            jitter=lambda: 0.0,
+        )
+
+    def fetch(self, url: str) -> FetchedUrl:
+        seed = self._machinery.candidates.seed(url)
+        self._machinery.frontier.add([replace(seed, skip=None)])
+        while True:
+            handle = self._machinery.frontier.lease()
+            assert handle is not None  # each redirect has queued its target
+            candidate = Candidate.of_lease(handle.lease)
+            verdict = self._machinery.checks.check(candidate)
+            robots, refusal = self._robots.check(candidate)
+            verdict = verdict or refusal
+            with handle:
+                outcome = self._machinery.pipeline.process(handle)
+                assert outcome is not None  # no retry, no robots.txt, no quota
+                self._machinery.committer.finish(handle, outcome)
+            self._machinery.committer.commit()
+            if outcome.record.type != "redirect":
+                return self._fetched(robots, verdict)
+            # A redirect is followed even if a crawl would leave its target out.
+            targets = [replace(found, skip=None) for found in outcome.found]
+            self._machinery.frontier.add(targets)
+
+    def _fetched(self, robots: RobotsRecord | None, verdict: Skip | None) -> FetchedUrl:
+        exchange = self._exchanges[-1] if self._exchanges else None
+        response = None if exchange is None else exchange.response
+        return FetchedUrl(
+            self._records[-1],
+            robots,
+            verdict,
+            self._extractor.response or response,
+            exchange,
+            self._extractor.document,
+        )
+
+
+class _Remembering:
+    """An Extractor that remembers the last document, and the response it was in."""
+
+    document: Document | None = None
+    response: Response | None = None
+
+    def __init__(self, extractor: Extractor) -> None:
+        self._extractor = extractor
+
+    def extract(
+        self,
+        response: Response,
+        destination: Destination,
+        limits: LimitsConfig,
+        *,
+        with_text: bool = False,
+    ) -> Document:
+        self.response = response
+        self.document = self._extractor.extract(
+            response, destination, limits, with_text=with_text
+        )
+        return self.document
+
+
+def _unhindered(config: Config, url: str) -> Config:
+    """`config` for one URL: all heavy fields, no retry, no pause and no quota."""
+    limits, politeness = config.limits, config.politeness
+    return replace(
+        config,
+        seeds=config.seeds if url in config.seeds else (*config.seeds, url),
+        robots=replace(config.robots, obey=False),
+        retry=replace(config.retry, tries=1),
+        politeness=replace(politeness, wait=0.0, max_wait=0.0, adaptive=False),
+        limits=replace(
+            limits,
+            max_pages=None,
+            max_pages_per_host=None,
+            max_bytes_per_host=None,
+            max_time_per_host=None,
+            max_pages_per_template=None,
+        ),
+        records=replace(config.records, include=HEAVY),
+    )
+
+
+class _RobotsOf:
+    """The robots.txt of origins, each fetched once, redirects and all."""
+
+    def __init__(
+        self,
+        config: Config,
+        client: HttpClient,
+        store: MemoryStore,
+        clock: Callable[[], float],
+    ) -> None:
+        self._cache = RobotsCache(config.robots, store, clock)
+        self._fetcher = RobotsFetcher(self._cache, client.fetch, clock)
+        self._records: dict[str, RobotsRecord] = {}
+
+    def check(self, candidate: Candidate) -> tuple[RobotsRecord | None, Skip | None]:
+        """The robots.txt of the URL's origin, and its refusal, if it refuses."""
+        site = origin(candidate.url)
+        if not self._cache.is_cached(candidate.url):
+            fetched = self._fetcher.fetch(candidate.url)
+            self._records[site] = fetched.record
+            if fetched.deferred or fetched.unanswered is not None:
+                again = Skip("robots_deferred", "robots.txt would be fetched again")
+                return fetched.record, again
+        record = self._records.get(site)
+        if record is None:
+            return None, None
+        try:
+            return record, self._cache.check(candidate)
+        except Failure as failure:
+            return record, Skip("robots_deferred", failure.message)
+
+    def decide(self, url: str) -> tuple[RobotsRecord, Verdict]:
+        """The robots.txt of the URL's origin, and its decision, obeyed or not."""
+        site = origin(url)
+        if site not in self._records:
+            self._records[site] = self._fetcher.fetch(url).record
+        return self._records[site], self._cache.decision(url) or UNAVAILABLE
+
+
+class RobotsAnswer(Struct, frozen=True):
+    """The robots.txt of a URL's origin, and its decision about the URL."""
+
+    url: str
+    record: RobotsRecord
+    verdict: Verdict
+
+
+def ask_robots(
+    config: Config, urls: Sequence[str], clock: Callable[[], float] = time.time
+) -> list[RobotsAnswer]:
+    """Fetch the robots.txt of the origin of each canonical URL, and ask it."""
+    with _client(config, urls, clock) as (client, store):
+        robots = _RobotsOf(config, client, store, clock)
+        return [RobotsAnswer(url, *robots.decide(url)) for url in urls]
+
+
+@contextmanager
+def _client(
+    config: Config, urls: Sequence[str], clock: Callable[[], float]
+) -> Iterator[tuple[HttpClient, MemoryStore]]:
+    """A client for `urls`, and a store that is forgotten."""
+    store = MemoryStore()
+    opened = open_client(config, urls, store, clock)
+    try:
+        yield opened.client, store
+        opened.save_cookies()
+    finally:
+        opened.client.close()

@@ -1,0 +1,156 @@
+"""The pipeline: the one way from a lease to an outcome.
+
+    checks -> robots.txt -> traps -> request -> response -> document -> record, candidates
+
+`crawl`, `recrawl`, `resume` and `orbweb fetch` run it, so what one of them shows is
+what the others write. Everything that a worker knows of a URL is in its lease, and
+everything that it learns leaves in one `Outcome`. A failure goes to `policy/retry.py`,
+which either sends the URL back to the frontier with a time, or lets the failure become
+the URL's record. No worker ever sleeps for a URL.
+
+What switches here: the client's `fetch`, alone. Between two of them a worker is alone,
+so counters and the committer's batch need no lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from crawler.engine import record_builder
+from crawler.engine.candidates import CandidateBuilder
+from crawler.engine.reader import Reader, skipped
+from crawler.engine.requests import HostRequests
+from crawler.engine.revalidation import CachedFields, cached_fields
+from crawler.engine.robots_stage import RobotsStage
+from crawler.fetch.conditional import conditional_headers
+from crawler.frontier.lease import LeaseHandle
+from crawler.model.config import RetryConfig
+from crawler.model.crawl import Lease, Outcome, Skip
+from crawler.model.errors import Failure
+from crawler.model.http import Request, Response
+from crawler.policy.check import Candidate
+from crawler.policy.response_status import failure_of, is_redirect
+from crawler.policy.retry import Retry, decide_retry
+from crawler.policy.traps import Traps
+
+ACCEPT = {
+    "page": (
+        "text/html,application/xhtml+xml,application/xml;q=0.9,image/*;q=0.8,*/*;q=0.7"
+    ),
+    "image": "image/avif,image/webp,image/svg+xml,image/*,*/*;q=0.5",
+}
+
+
+class Pipeline:
+    """Processes leases.
+
+    `check` is the chain of checks for a URL whose turn has come. `has_file(path)` tells
+    whether an image of an earlier crawl is still on disk. `clock`: seconds since the
+    epoch; `jitter`: random numbers from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        check: Callable[[Candidate], Skip | None],
+        robots: RobotsStage,
+        traps: Traps,
+        requests: HostRequests,
+        reader: Reader,
+        candidates: CandidateBuilder,
+        has_file: Callable[[str], bool],
+        retry: RetryConfig,
+        clock: Callable[[], float],
+        jitter: Callable[[], float],
+    ) -> None:
+        self._check = check
+        self._robots = robots
+        self._traps = traps
+        self._requests = requests
+        self._reader = reader
+        self._candidates = candidates
+        self._has_file = has_file
+        self._retry = retry
+        self._clock = clock
+        self._jitter = jitter
+
+    def process(self, handle: LeaseHandle) -> Outcome | None:
+        """The outcome of a lease.
+
+        None if the handle has its answer already: the URL went back to the frontier.
+        """
+        started = self._clock()
+        try:
+            return self._process(handle)
+        except Failure as failure:
+            return self._failed(handle, failure, started)
+
+    def _process(self, handle: LeaseHandle) -> Outcome | None:
+        lease = handle.lease
+        if (skip := self._check(Candidate.of_lease(lease))) is not None:
+            return self._skipped(lease, skip)
+        if not self._robots.is_cached(lease.url):
+            self._robots.fetch(handle)
+            return None
+        if not self._traps.admit(lease):
+            handle.defer()
+            return None
+        try:
+            cached = self._cached_fields(lease)
+            response = self._requests.fetch(handle, _request(lease, cached))
+            return self._read(handle, response, cached)
+        finally:
+            self._traps.release(lease)
+
+    def _read(
+        self, handle: LeaseHandle, response: Response, cached: CachedFields | None
+    ) -> Outcome | None:
+        if response.status == 304 and cached is not None:
+            return self._reader.read_unmodified(handle, response, cached)
+        if (failure := failure_of(response, self._clock())) is not None:
+            raise failure
+        if is_redirect(response):
+            return self._reader.read_redirect(handle.lease, response)
+        return self._reader.read(handle, response)
+
+    def _skipped(self, lease: Lease, skip: Skip) -> Outcome:
+        if skip.reason != "trap":
+            return skipped(lease, skip)
+        found = self._candidates.substitute(lease)
+        return Outcome(lease, record_builder.skip_record(lease, skip), found)
+
+    def _failed(
+        self, handle: LeaseHandle, failure: Failure, started: float
+    ) -> Outcome | None:
+        now, lease = self._clock(), handle.lease
+        attempts = lease.attempts + 1
+        decision = decide_retry(failure, attempts, self._retry, now, self._jitter)
+        if decision.host_until is not None:
+            self._requests.back_off(handle, decision.host_until)
+        if isinstance(decision, Retry):
+            handle.retry(decision.not_before, failure.code, failure.message)
+            return None
+        elapsed_ms = round((now - started) * 1000)
+        record = record_builder.error_record(lease, failure, elapsed_ms)
+        return Outcome(lease, record)
+
+    def _cached_fields(self, lease: Lease) -> CachedFields | None:
+        """What an earlier crawl was told, if the server can be asked about it.
+
+        An image whose file is gone is fetched again.
+        """
+        cached = cached_fields(lease)
+        if cached is None or cached.path is None or self._has_file(cached.path):
+            return cached
+        return None
+
+
+def _request(lease: Lease, cached: CachedFields | None) -> Request:
+    headers = () if cached is None else tuple(conditional_headers(cached.validators))
+    return Request(
+        lease.url,
+        headers=headers,
+        accept=ACCEPT[lease.destination],
+        referer=lease.parent_url,
+        subresource=lease.destination == "image",
+        chain=tuple(hop.url for hop in lease.redirects),
+    )

@@ -1,0 +1,185 @@
+"""From a response to an outcome: what the body is decides on the record.
+
+A body is extracted inside the crash guard, and then by its type:
+
+    page    noai, the page quota, the traps; record, links and images as candidates
+    file    noai; record, what a sitemap or a feed names as candidates
+    image   noimageai, the size in pixels; record, with the bytes to be kept
+    304     the record of what an earlier crawl was told, without its bytes
+    3xx     a redirect record, and its target as a candidate
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from crawler.engine import record_builder
+from crawler.engine.candidates import CandidateBuilder
+from crawler.engine.revalidation import CachedFields, unmodified_record
+from crawler.extract import Extractor
+from crawler.fetch.conditional import (
+    updated_validators,
+    validators_match,
+    validators_of,
+)
+from crawler.frontier.lease import LeaseHandle
+from crawler.model.config import Config
+from crawler.model.crawl import Lease, Outcome, Skip
+from crawler.model.documents import Document, File, Image, Page
+from crawler.model.errors import TooLarge
+from crawler.model.http import Response, Validators
+from crawler.model.records import ImageRecord, PageRecord
+from crawler.policy.quotas import Quotas
+from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
+from crawler.policy.traps import Traps
+
+Guard = Callable[[str], AbstractContextManager[object]]
+"""`with guard(url):` the response of `url` is read (`workspace/crash_guard.py`)."""
+
+
+class Reader:
+    """Reads the responses of one crawl.
+
+    `known(url, depth)` tells whether a find there would change nothing. `clock`: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        extractor: Extractor,
+        guard: Guard,
+        candidates: CandidateBuilder,
+        quotas: Quotas,
+        traps: Traps,
+        known: Callable[[str, int], bool],
+        clock: Callable[[], float],
+    ) -> None:
+        self._limits = config.limits
+        self._max_body = config.http.max_body
+        self._include = frozenset(config.records.include)
+        self._extractor = extractor
+        self._guard = guard
+        self._candidates = candidates
+        self._quotas = quotas
+        self._traps = traps
+        self._known = known
+        self._clock = clock
+        self._robots_meta = RobotsMetaReader(config.robots)
+
+    def read(self, handle: LeaseHandle, response: Response) -> Outcome | None:
+        """The outcome of a response with a body.
+
+        None if there is no place for a page: then the lease is released. Raises
+        Failure.
+        """
+        lease = handle.lease
+        document = self._extract(lease, response)
+        meta = document.robots_meta if isinstance(document, Page) else None
+        robots_meta = self._robots_meta.read(meta, response.values(HEADER))
+        if isinstance(document, Page):
+            return self._page(handle, response, document, robots_meta)
+        if response.truncated:
+            raise TooLarge(f"larger than http.max_body, {self._max_body} bytes")
+        if isinstance(document, File):
+            return self._file(lease, response, document, robots_meta)
+        return self._image(lease, response, document, robots_meta)
+
+    def read_redirect(self, lease: Lease, response: Response) -> Outcome:
+        """The outcome of a redirect. Raises Failure for a loop or a long chain."""
+        found = self._candidates.redirect(lease, response)
+        if found.skip is not None or self._known(found.url, found.depth):
+            self._traps.learn_nothing(lease)
+        record = record_builder.redirect_record(lease, response, found.url)
+        return Outcome(lease, record, (found,))
+
+    def read_unmodified(
+        self, handle: LeaseHandle, response: Response, cached: CachedFields
+    ) -> Outcome | None:
+        """The outcome of a 304. What the page links to is fetched by itself.
+
+        None if the lease was released, or is retried: a 304 about another version is
+        followed by an unconditional request.
+        """
+        lease = handle.lease
+        if not validators_match(response, cached.validators):
+            handle.retry(self._clock(), "protocol", "304 about another version")
+            return None
+        record = unmodified_record(lease, response, cached)
+        if isinstance(record, PageRecord) and not self._reserve_page(handle):
+            return None
+        if isinstance(record, ImageRecord):
+            skip = self._quotas.check_image(record)
+            if skip is not None:
+                return skipped(lease, skip)
+        validators = updated_validators(response, cached.validators)
+        return Outcome(lease, record, validators=validators)
+
+    def _extract(self, lease: Lease, response: Response) -> Document:
+        with self._guard(lease.url):
+            return self._extractor.extract(
+                response,
+                lease.destination,
+                self._limits,
+                with_text="links" in self._include,
+            )
+
+    def _page(
+        self,
+        handle: LeaseHandle,
+        response: Response,
+        page: Page,
+        robots_meta: RobotsMeta,
+    ) -> Outcome | None:
+        lease = handle.lease
+        if robots_meta.noai is not None:
+            found = self._candidates.page(lease, page, robots_meta)
+            record = record_builder.skip_record(lease, robots_meta.noai)
+            return Outcome(lease, record, found)
+        if not self._reserve_page(handle):
+            return None
+        self._traps.learn(lease, response.body, page)
+        return Outcome(
+            lease,
+            record_builder.page_record(lease, response, page, self._include),
+            self._candidates.page(lease, page, robots_meta),
+            validators=_validators(response),
+        )
+
+    def _file(
+        self, lease: Lease, response: Response, file: File, robots_meta: RobotsMeta
+    ) -> Outcome:
+        if robots_meta.noai is not None:
+            return skipped(lease, robots_meta.noai)
+        return Outcome(
+            lease,
+            record_builder.file_record(lease, response, file, self._include),
+            self._candidates.file(lease, file),
+            validators=_validators(response),
+        )
+
+    def _image(
+        self, lease: Lease, response: Response, image: Image, robots_meta: RobotsMeta
+    ) -> Outcome:
+        skip = robots_meta.noimageai or self._quotas.check_image(image)
+        if skip is not None:
+            return skipped(lease, skip)
+        record = record_builder.image_record(lease, response, image)
+        return Outcome(lease, record, (), response.body, _validators(response))
+
+    def _reserve_page(self, handle: LeaseHandle) -> bool:
+        """Whether there is a place for one page more; if not, the URL stays queued."""
+        if self._quotas.reserve_page(handle.lease):
+            return True
+        handle.release()
+        return False
+
+
+def skipped(lease: Lease, skip: Skip) -> Outcome:
+    """The outcome of a lease that ends as a skip."""
+    return Outcome(lease, record_builder.skip_record(lease, skip))
+
+
+def _validators(response: Response) -> Validators | None:
+    """The validators for the next crawl: a 304 stands for a 200 and nothing else."""
+    return validators_of(response) if response.status == 200 else None

@@ -1,0 +1,82 @@
+"""Requests to hosts, and what each does to its host: feedback, usage, back-off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from crawler.engine.events import ExchangeSource
+from crawler.frontier.lease import LeaseHandle
+from crawler.frontier.throttle import HostFeedback, feedback_of, feedback_of_failure
+from crawler.model.errors import Failure
+from crawler.model.http import Request, Response
+from crawler.policy.quotas import Quotas
+
+MAX_IDLE_S = 1.0
+"""The longest back-off (seconds) over which a connection is kept."""
+
+
+class HttpClient(ExchangeSource, Protocol):
+    """What a crawl needs of its client."""
+
+    def fetch(self, request: Request) -> Response:
+        """The final response to `request`. May switch. Raises Failure."""
+        ...
+
+    def close_idle(self, url: str) -> None:
+        """Close the idle connections to the origin of `url`."""
+        ...
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        ...
+
+
+class HostRequests:
+    """Makes the requests of leases. `clock`: seconds since the epoch."""
+
+    def __init__(
+        self, client: HttpClient, quotas: Quotas, clock: Callable[[], float]
+    ) -> None:
+        self._client = client
+        self._quotas = quotas
+        self._clock = clock
+
+    def fetch(self, handle: LeaseHandle, request: Request) -> Response:
+        """The response to `request`. Raises Failure.
+
+        The host may be requested again from then on, while the response is read.
+        """
+        sent_at = self._clock()
+        try:
+            response = self._client.fetch(request)
+        except Failure as failure:
+            feedback = feedback_of_failure(failure, sent_at)
+            self.responded(handle, feedback, sent_at, failure.wire_bytes)
+            raise
+        feedback = feedback_of(response, sent_at)
+        self.responded(handle, feedback, sent_at, response.wire_bytes)
+        return response
+
+    def responded(
+        self,
+        handle: LeaseHandle,
+        feedback: HostFeedback | None,
+        sent_at: float,
+        wire_bytes: int,
+    ) -> None:
+        """A request of the lease, sent at `sent_at`, is over."""
+        handle.responded(feedback)
+        self.charge(handle, sent_at, wire_bytes)
+
+    def charge(self, handle: LeaseHandle, since: float, wire_bytes: int) -> None:
+        """Charge the host for its time since then, to the end of its pause."""
+        host = handle.lease.host
+        self._quotas.charge(host, since, handle.host_busy_until, wire_bytes)
+
+    def back_off(self, handle: LeaseHandle, until: float) -> None:
+        """Send the host no request before `until` (seconds since the epoch)."""
+        handle.block_host(until)
+        self.charge(handle, self._clock(), 0)
+        if until > self._clock() + MAX_IDLE_S:
+            self._client.close_idle(handle.lease.url)

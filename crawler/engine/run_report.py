@@ -1,0 +1,146 @@
+"""How a run stands and how it ended: run records, the finish reason, the summary."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from crawler import __version__
+from crawler.engine.exit_status import exit_code
+from crawler.engine.stats import Snapshot, Stats
+from crawler.frontier.store import Parked, Run, Store
+from crawler.frontier.throttle import ROBOTS
+from crawler.model.config import Config, to_json
+from crawler.model.records import FinishReason, RunRecord
+from crawler.policy.quotas import Quotas
+
+RunEvent = Literal["started", "finished"]
+
+
+class Summary(Struct, frozen=True):
+    """How a run ended. `counts` are URLs by state, those of earlier runs included."""
+
+    exit_code: int
+    finish_reason: FinishReason
+    counts: Mapping[str, int]
+    elapsed_s: float
+    dir: str
+    next_command: str | None
+    parked: tuple[Parked, ...] = ()
+    """The hosts whose URLs wait because they did not answer."""
+    changes: Mapping[str, int] = {}
+    """In a crawl that compares itself with an earlier one: how many URLs were new,
+    changed and unchanged."""
+
+
+def resident_bytes() -> int:
+    """The memory of this process (proc_pid_statm(5)); 0 where the system has no such
+    file."""
+    with suppress(OSError):
+        pages = Path("/proc/self/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+class RunReport:
+    """Reports on one run. `memory`: bytes of the process; `clock`: epoch seconds."""
+
+    def __init__(
+        self,
+        config: Config,
+        run: Run,
+        store: Store,
+        stats: Stats,
+        quotas: Quotas,
+        memory: Callable[[], int],
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._run = run
+        self._store = store
+        self._stats = stats
+        self._quotas = quotas
+        self._memory = memory
+        self._clock = clock
+        self._started = clock()
+        self._pages_before = store.counts()["page"]
+
+    def finish_reason(self, *, interrupted: bool) -> FinishReason:
+        """Why the run ends now."""
+        counts = self._store.counts()
+        if counts["queued"] + counts["leased"] == 0:
+            return "done"
+        if interrupted:
+            return "signal"
+        return self._quotas.reached(self._clock()) or (
+            "parked" if self._parked() else "error"
+        )
+
+    def exit_code(self) -> int:
+        """The exit code of a run that was not interrupted."""
+        parked = self._parked()
+        deferred = bool(parked) and all(one.failure_code == ROBOTS for one in parked)
+        return exit_code(
+            self._stats.seed_failures,
+            self._counts(),
+            self._config.fail_on,
+            deferred,
+            len(set(self._config.seeds)),
+        )
+
+    def summary(self, reason: FinishReason, code: int) -> Summary:
+        folder = self._config.dir
+        return Summary(
+            code,
+            reason,
+            self._counts(),
+            self._clock() - self._started,
+            folder,
+            None if reason == "done" else f"orbweb resume {folder}",
+            self._parked(),
+            self._store.changes(),
+        )
+
+    def record(
+        self,
+        event: RunEvent,
+        now: Snapshot,
+        reason: FinishReason | None = None,
+        code: int | None = None,
+    ) -> RunRecord:
+        """The run record of this moment, of which `now` is the snapshot."""
+        counts = self._counts()
+        pages = counts["page"] - self._pages_before
+        return RunRecord(
+            event=event,
+            finish_reason=reason,
+            exit_code=code,
+            pages=counts["page"],
+            images_count=counts["image"],
+            errors=counts["error"],
+            skipped=counts["skip"],
+            queued=counts["queued"],
+            leased=counts["leased"],
+            hosts=now.hosts,
+            bytes=now.bytes,
+            pages_per_s=round(pages / max(now.elapsed_s, 0.001), 3),
+            rss_bytes=self._memory(),
+            config_sha256=hashlib.sha256(to_json(self._config)).hexdigest(),
+            version=__version__,
+            obey_robots=self._config.robots.obey,
+            verify_tls=self._config.http.verify_tls,
+            recrawl_of=self._run.before,
+        )
+
+    def _counts(self) -> dict[str, int]:
+        """URLs by state."""
+        return dict(self._store.counts().items())
+
+    def _parked(self) -> tuple[Parked, ...]:
+        return tuple(self._store.parked())
