@@ -9,16 +9,17 @@ is a parameter of `open_crawl`, so a test or a program can give another.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
 
 from msgspec import Struct
 
+import hub
 from crawler.engine.candidates import CandidateBuilder
-from crawler.engine.clients import OpenedClient, open_client
 from crawler.engine.committer import Committer
 from crawler.engine.crawl import Crawl
 from crawler.engine.engine import Engine
@@ -32,13 +33,16 @@ from crawler.engine.robots_stage import RobotsStage
 from crawler.engine.run_report import RunReport, Summary, resident_bytes
 from crawler.engine.stats import Stats
 from crawler.extract import Extractor, InlineExtractor
+from crawler.fetch.client import Client
+from crawler.fetch.connect.proxy import Proxies
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.slots import Slots
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, to_json
 from crawler.model.crawl import Lease
-from crawler.model.metadata import ADDED_SEEDS
+from crawler.model.metadata import ADDED_SEEDS, KeyValue
+from crawler.model.url import host_key, hostname
 from crawler.output.images import ImageStore
 from crawler.output.sink import RecordSink
 from crawler.plugins.checking import plugin_checks
@@ -48,6 +52,8 @@ from crawler.policy.quotas import Quotas
 from crawler.policy.robots_cache import RobotsCache
 from crawler.policy.scope import Scope
 from crawler.policy.traps import Traps
+from crawler.settings.secrets import revealed, secret_headers
+from crawler.workspace.credential_files import open_identity, write_jar
 from crawler.workspace.folder import (
     STATE,
     Mode,
@@ -296,3 +302,53 @@ def build(
         jitter,
     )
     return Machinery(frontier, chain, candidates, pipeline, committer, quotas, traps)
+
+
+class OpenedClient(Struct, frozen=True):
+    """A client, and what is done with its cookies when the work is done."""
+
+    client: HttpClient
+    save_cookies: Callable[[], None] = lambda: None
+    """Writes `http.cookie_jar`, if there is one. Raises OutputError."""
+
+
+def open_client(
+    config: Config,
+    named: Sequence[str],
+    metadata: KeyValue,
+    clock: Callable[[], float],
+) -> OpenedClient:
+    """The client for URLs that the user has named; its cookies are in `metadata`.
+
+    `clock`: seconds since the epoch. Raises UsageError if a file that `config.http`
+    names is of no use.
+    """
+    http = revealed(config.http, os.environ)
+    identity = open_identity(http, named, metadata, clock)
+    client = Client(
+        http,
+        named_hosts={hostname(host_key(url)) for url in named},
+        identity=identity,
+        proxies=Proxies(http.proxy, http.no_proxy, os.environ),
+        secret_headers=secret_headers(config.http),
+        clock=hub.get_hub().loop.now,
+    )
+    return OpenedClient(client, lambda: write_jar(config.http.cookie_jar, identity.jar))
+
+
+@contextmanager
+def client_without_crawl(
+    config: Config, urls: Sequence[str], clock: Callable[[], float]
+) -> Iterator[tuple[HttpClient, Store]]:
+    """A client for `urls`, and a store in memory, which is forgotten.
+
+    Raises UsageError if a file that `config.http` names is of no use, OutputError if
+    the cookies cannot be saved.
+    """
+    store = MemoryStore()
+    opened = open_client(config, urls, store, clock)
+    try:
+        yield opened.client, store
+        opened.save_cookies()
+    finally:
+        opened.client.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
-import hub
 from crawler.engine.committer import Committer
 from crawler.engine.engine import Engine
 from crawler.engine.events import Events
@@ -96,7 +95,7 @@ class Crawl:
         """Stop making requests; called a second time, end those in flight, too."""
         again = self._interrupted is not None
         self._interrupted = STOPPED_AT_ONCE + signum if again else STOPPED
-        hub.spawn(self._engine.drain, 0.0 if again else self._grace)
+        self._engine.drain(0.0 if again else self._grace)
 
     def pause(self) -> None:
         """Take no further URL until `go_on`; what is in flight goes on.

@@ -87,9 +87,14 @@ class Engine:
     def drain(self, grace: float) -> None:
         """Hand out no more leases, and after `grace` seconds end what is in flight.
 
+        Returns at once; `run` returns when that is done. May be called in a signal's
+        handler, which must not switch.
         A killed worker's lease stays open; the store takes it back when it is next
         opened, as it does after a crash.
         """
+        hub.spawn(self._drain, grace)
+
+    def _drain(self, grace: float) -> None:
         self._frontier.close()
         self.go_on()
         self._workers.join(timeout=grace)

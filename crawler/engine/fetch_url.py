@@ -11,21 +11,19 @@ would give it, and is not kept.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.engine.builder import build
-from crawler.engine.clients import open_client
+from crawler.engine.builder import build, client_without_crawl
 from crawler.engine.events import Events
 from crawler.engine.requests import HttpClient
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.extract import Extractor, InlineExtractor
 from crawler.fetch.transport import ExchangeListener
-from crawler.frontier.memory import MemoryStore
-from crawler.frontier.store import Run
+from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, LimitsConfig
 from crawler.model.crawl import Destination, Skip, Verdict
 from crawler.model.documents import Document
@@ -71,7 +69,7 @@ def fetch_url(
     `on_exchange` is told each exchange, those for robots.txt included. `clock`: seconds
     since the epoch. Raises UsageError if a file that `config.http` names is of no use.
     """
-    with _client(config, (url,), clock) as (client, store):
+    with client_without_crawl(config, (url,), clock) as (client, store):
         if on_exchange is not None:
             client.on_exchange(on_exchange)
         robots = _RobotsOf(config, client, store, clock)
@@ -86,7 +84,7 @@ class _Fetch:
         self,
         config: Config,
         client: HttpClient,
-        store: MemoryStore,
+        store: Store,
         robots: _RobotsOf,
         extractor: Extractor | None,
         clock: Callable[[], float],
@@ -200,7 +198,7 @@ class _RobotsOf:
         self,
         config: Config,
         client: HttpClient,
-        store: MemoryStore,
+        store: Store,
         clock: Callable[[], float],
     ) -> None:
         self._cache = RobotsCache(config.robots, store, clock)
@@ -244,20 +242,6 @@ def ask_robots(
     config: Config, urls: Sequence[str], clock: Callable[[], float] = time.time
 ) -> list[RobotsAnswer]:
     """Fetch the robots.txt of the origin of each canonical URL, and ask it."""
-    with _client(config, urls, clock) as (client, store):
+    with client_without_crawl(config, urls, clock) as (client, store):
         robots = _RobotsOf(config, client, store, clock)
         return [RobotsAnswer(url, *robots.decide(url)) for url in urls]
-
-
-@contextmanager
-def _client(
-    config: Config, urls: Sequence[str], clock: Callable[[], float]
-) -> Iterator[tuple[HttpClient, MemoryStore]]:
-    """A client for `urls`, and a store that is forgotten."""
-    store = MemoryStore()
-    opened = open_client(config, urls, store, clock)
-    try:
-        yield opened.client, store
-        opened.save_cookies()
-    finally:
-        opened.client.close()

@@ -50,13 +50,16 @@ class Origin:
         return planned
 
 
-class KeyValue(dict[tuple[str, str], bytes]):
+class KeyValue:
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str], bytes] = {}
+
     def get(self, kind: str, key: str) -> bytes | None:
-        return self.get((kind, key))
+        return self._values.get((kind, key))
 
     def set(self, kind: str, key: str, value: bytes | None) -> None:
         assert value is not None
-        self[kind, key] = value
+        self._values[kind, key] = value
 
 
 class Clock:
