@@ -53,7 +53,7 @@ from crawler.policy.robots_cache import RobotsCache
 from crawler.policy.scope import Scope
 from crawler.policy.traps import Traps
 from crawler.settings.secrets import revealed, secret_headers
-from crawler.workspace.credential_files import open_identity, write_jar
+from crawler.workspace.credential_files import open_session_auth, write_jar
 from crawler.workspace.folder import (
     STATE,
     Mode,
@@ -243,7 +243,7 @@ def build(
         store,
         clock(),
         store.counts()["page"],
-        store.received(),
+        store.received_bytes(),
     )
     traps = Traps(config.limits, store)
     robots = RobotsCache(config.robots, store, clock)
@@ -324,16 +324,16 @@ def open_client(
     names is of no use.
     """
     http = revealed(config.http, os.environ)
-    identity = open_identity(http, named, metadata, clock)
+    auth = open_session_auth(http, named, metadata, clock)
     client = Client(
         http,
         named_hosts={hostname(host_key(url)) for url in named},
-        identity=identity,
+        auth=auth,
         proxies=Proxies(http.proxy, http.no_proxy, os.environ),
         secret_headers=secret_headers(config.http),
         clock=hub.get_hub().loop.now,
     )
-    return OpenedClient(client, lambda: write_jar(config.http.cookie_jar, identity.jar))
+    return OpenedClient(client, lambda: write_jar(config.http.cookie_jar, auth.jar))
 
 
 @contextmanager

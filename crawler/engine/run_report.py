@@ -135,7 +135,7 @@ class RunReport:
             version=__version__,
             obey_robots=self._config.robots.obey,
             verify_tls=self._config.http.verify_tls,
-            recrawl_of=self._run.before,
+            recrawl_of=self._run.previous_run_id,
         )
 
     def _counts(self) -> dict[str, int]:
