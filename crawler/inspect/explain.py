@@ -13,32 +13,14 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from crawler.frontier.state_reader import HostInfo, StateReader, UrlRow
-from crawler.frontier.throttle import Controller, check
+from crawler.inspect.state_checks import Refusal, StateChecks
+from crawler.inspect.why_waiting import failure_words
 from crawler.model.config import Config
-from crawler.model.crawl import Destination, Skip, Verdict
-from crawler.model.errors import Failure
-from crawler.model.host import NO_USAGE, HostUsage
-from crawler.model.metadata import ADDED_SEEDS, POISON_URLS
+from crawler.model.crawl import Destination, Verdict
 from crawler.model.units import exact_bytes, show_seconds
-from crawler.model.url import host_key, origin, url_id_hex
-from crawler.plugins.checking import checks_to_explain
-from crawler.policy.chain import compose, scope_checks
-from crawler.policy.check import Candidate, Chain
-from crawler.policy.quotas import Quotas, is_reached, template_reached, usage_reached
-from crawler.policy.robots_cache import RobotsCache
-from crawler.policy.scope import Scope
+from crawler.model.url import host_key, url_id_hex
+from crawler.policy.quotas import is_reached, template_reached, usage_reached
 from crawler.policy.strip_params import ParamStripper
-from crawler.policy.traps import Traps
-
-
-class Refusal(Struct, frozen=True):
-    """What a check of the chain makes of the URL today."""
-
-    check: str
-    """The name of the check."""
-    code: str
-    """`reason` of a skip, or `error_code`."""
-    rule: str
 
 
 class Explanation(Struct, frozen=True):
@@ -100,122 +82,6 @@ def explain(state: StateReader, config: Config, url: str, now: float) -> Explana
         ahead=ahead,
         path=kept.path if kept else None,
     )
-
-
-class StateChecks:
-    """The chain of checks over a crawl's state. Nothing is written, nothing fetched."""
-
-    def __init__(self, state: StateReader, config: Config, now: float) -> None:
-        self._state = state
-        self._config = config
-        values = _StateValues(state)
-        added = (seed for seed, _ in state.items(ADDED_SEEDS))
-        self._scope = Scope(config.scope, (*config.seeds, *added))
-        self._robots = RobotsCache(config.robots, values, lambda: now)
-        self._controller = Controller(config.politeness)
-        self._chain = compose(
-            config,
-            scope=self._scope,
-            robots=self._robots,
-            quotas=Quotas(config.limits, config.images, values, started=now, pages=0),
-            traps=Traps(config.limits, values),
-            given_up=self._given_up,
-            deaths=lambda url: int(state.get(POISON_URLS, url) or 0),
-            further=checks_to_explain(config.plugin),
-        )
-
-    def candidate(self, url: str, row: UrlRow | None) -> Candidate:
-        """The URL as it comes to its checks; one that was not discovered as if a seed
-        linked to it."""
-        if row is None:
-            return Candidate(url, "a", "page", 1, due=True)
-        rel, directive = self._directives(row)
-        return Candidate(
-            url,
-            row.kind,
-            row.destination,
-            row.depth,
-            row.parent_url,
-            row.seed_url,
-            rel=rel,
-            nofollow=rel is not None,
-            directive=directive,
-            due=True,
-            attempts=row.attempts,
-        )
-
-    def _directives(self, row: UrlRow) -> tuple[str | None, Skip | None]:
-        """The `rel` and the robots meta of the link, known by the skip they led to."""
-        robots = self._config.robots
-        if row.detail is None or row.attempts:
-            return None, None
-        if row.code == "nofollow" and row.detail.startswith("rel: "):
-            return row.detail.removeprefix("rel: "), None
-        if row.code == "nofollow" and robots.nofollow != "ignore":
-            return None, Skip("nofollow", row.detail)
-        if row.code == "noai" and row.destination == "image" and robots.noai:
-            return None, Skip("noai", row.detail)
-        return None, None
-
-    def refusal(self, candidate: Candidate) -> Refusal | None:
-        """The first refusal of the chain."""
-        for one in self._chain.checks:
-            try:
-                skip = one.check(candidate)
-            except Failure as failure:
-                return Refusal(one.name, failure.code, failure.message)
-            if skip is not None:
-                return Refusal(one.name, skip.reason, skip.rule)
-        return None
-
-    def scope(self, candidate: Candidate) -> Verdict:
-        """What the scope says, and the rule that says so."""
-        chain = Chain(scope_checks(self._config.scope, self._scope))
-        if (skip := chain.check(candidate)) is not None:
-            return Verdict(False, skip.rule)
-        within, images_within = (
-            self._config.scope.within,
-            self._config.scope.images_within,
-        )
-        if candidate.destination == "page":
-            return Verdict(True, f"scope.within: {within}")
-        return Verdict(True, f"scope.images_within: {images_within}")
-
-    def robots(self, url: str) -> Verdict:
-        """What robots.txt says, and the line that says so, also after it expired."""
-        if not self._config.robots.obey:
-            return Verdict(True, "robots.obey: false")
-        unknown = Verdict(None, f"{origin(url)}/robots.txt has not been read")
-        return self._robots.decision(url) or unknown
-
-    def robots_expire_at(self, url: str) -> float | None:
-        """When the robots.txt has to be fetched again, seconds since the epoch."""
-        return self._robots.expires_at(url) if self._config.robots.obey else None
-
-    def _given_up(self, name: str) -> Skip | None:
-        host = self._state.host(name)
-        if host is None or not self._controller.given_up(host.throttle):
-            return None
-        return check(host.throttle)
-
-
-class _StateValues:
-    """The values beside URLs, for checks that could also write them."""
-
-    def __init__(self, state: StateReader) -> None:
-        self.get = state.get
-        self.items = state.items
-        self._host = state.host
-
-    def set(self, kind: str, key: str, value: bytes | None) -> None:
-        raise TypeError("the state is only read")
-
-    def usage(self, host: str) -> HostUsage:
-        info = self._host(host)
-        return NO_USAGE if info is None else info.usage
-
-    def set_usage(self, host: str, usage: HostUsage) -> None:
-        raise TypeError("the state is only read")
 
 
 def _budget(
@@ -280,8 +146,8 @@ def _waits(
     before = f"; {ahead:,} of its host come before it" if ahead else ""
     if host is not None and host.parked:
         again = show_seconds(max(0.0, host.ready_at - now))
-        trouble = host.throttle.failure_code
-        return f"queued: {host.name} is parked ({trouble}), next request in {again}"
+        failure = failure_words(host.throttle.failure_code)
+        return f"queued: {host.name} is parked ({failure}), next request in {again}"
     if host is not None and host.ready_at > now:
         due = show_seconds(host.ready_at - now)
         return f"queued: next request to {host.name} in {due}{before}"

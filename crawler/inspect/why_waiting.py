@@ -1,10 +1,9 @@
-"""What keeps a crawl from being finished: the reasons, with the URLs that each holds
-back.
+"""Why a crawl is not finished: what its queued URLs wait for, and how many wait for it.
 
-Work in the queue is held back by time (a retry, a host that is not to be asked yet, the
-interval between two requests), by a limit, or because nobody is working. What was left
-out or failed for good holds nothing back, and is counted after it: it is why a finished
-crawl is smaller than hoped.
+URLs wait for a time (a retry, a host that is backing off or parked, the interval
+between two requests), for a limit to be raised, or for a process to work on them. What
+was skipped or failed for good is not waited for, and is counted last: it is why a
+finished crawl is smaller than expected.
 """
 
 from __future__ import annotations
@@ -15,57 +14,62 @@ from typing import Literal
 from msgspec import Struct
 
 from crawler.frontier.state_reader import HostInfo, StateReader
-from crawler.frontier.throttle import Controller
+from crawler.frontier.throttle import ROBOTS, Controller
 from crawler.inspect.status import Status
 from crawler.model.config import Config
 from crawler.model.units import exact_bytes, show_seconds
 from crawler.policy.quotas import is_reached
 
 TOP = 5
-"""Of each kind of reason."""
+"""Lines of each kind."""
 
 
 class Blocker(Struct, frozen=True):
-    """One reason. `kind` is `waits` for URLs that are still to come, else how they
+    """One reason. `kind` is `waits` for URLs that are still queued, else how they
     ended."""
 
     kind: Literal["waits", "error", "skip"]
     reason: str
     urls: int
+    """How many wait for it."""
     detail: str
     until: float | None = None
-    """When it passes, epoch seconds, where that is known."""
+    """When it passes, seconds since the epoch, where that is known."""
 
 
 def why_waiting(
     state: StateReader, status: Status, config: Config, now: float
 ) -> list[Blocker]:
-    """The reasons, those that hold back the most URLs first."""
-    waits = [*_nobody(status), *_limits(status, config), *_retries(state, now)]
-    waits += [*_cooling(state, now), *_interval(state, config, now)]
+    """The reasons, those that hold back the most URLs first. `now`: seconds since the
+    epoch."""
+    waits = [*_no_process(status), *_limits(status, config), *_retries(state, now)]
+    waits += [*_pauses(state, now), *_intervals(state, config, now)]
     waits.sort(key=lambda one: -one.urls)
     return [*waits, *_ended(status)]
 
 
-def _nobody(status: Status) -> Iterator[Blocker]:
+def failure_words(code: str) -> str:
+    """Why a host is parked, as shown to the user: an `error_code`, or that its
+    robots.txt can't be had."""
+    return "robots.txt unavailable" if code == ROBOTS else code
+
+
+def _no_process(status: Status) -> Iterator[Blocker]:
     queued = status.counts["queued"]
     if queued and status.pid is None:
-        yield Blocker(
-            "waits", "stopped", queued, "no process works on it: orbweb resume"
-        )
+        detail = "no process works on it: orbweb resume"
+        yield Blocker("waits", "stopped", queued, detail)
 
 
 def _limits(status: Status, config: Config) -> Iterator[Blocker]:
     limits, queued = config.limits, status.counts["queued"]
     if queued and is_reached(status.counts["page"], limits.max_pages):
-        rule = f"limits.max_pages: {limits.max_pages} is reached; pictures are still fetched"
-        yield Blocker("waits", "limit_pages", queued, rule)
-    if (
-        queued
-        and limits.max_bytes is not None
-        and status.received_bytes >= limits.max_bytes
-    ):
-        rule = f"limits.max_bytes: {exact_bytes(limits.max_bytes)} is reached"
+        rule = f"limits.max_pages: {limits.max_pages} is reached"
+        detail = f"{rule}; images are still fetched"
+        yield Blocker("waits", "limit_pages", queued, detail)
+    max_bytes = limits.max_bytes
+    if queued and max_bytes is not None and status.received_bytes >= max_bytes:
+        rule = f"limits.max_bytes: {exact_bytes(max_bytes)} is reached"
         yield Blocker("waits", "limit_bytes", queued, rule)
 
 
@@ -78,33 +82,34 @@ def _retries(state: StateReader, now: float) -> Iterator[Blocker]:
         )
 
 
-def _cooling(state: StateReader, now: float) -> Iterator[Blocker]:
-    """Hosts that are longer in coming than the next request of a crawl at work would
-    be."""
+def _pauses(state: StateReader, now: float) -> Iterator[Blocker]:
+    """Hosts whose next request is later than in a crawl that is at work anyway."""
     hosts, top = state.backing_off(now + 1, TOP)
     for host in top:
-        due = show_seconds(host.ready_at - now)
+        due = f"next request in {show_seconds(host.ready_at - now)}"
         if host.parked:
-            reason = f"host_parked {host.throttle.failure_code}"
-            detail = f"{host.name} failed {host.throttle.failures} times in a row, is asked in {due}"
+            throttle = host.throttle
+            reason = f"parked, {failure_words(throttle.failure_code)}"
+            detail = f"{host.name}: {throttle.failures} failures in a row, {due}"
         else:
-            reason = "backing_off"
-            detail = f"{host.name} may be asked again in {due}"
+            reason = "backing off"
+            detail = f"{host.name}: {due}"
         yield Blocker("waits", reason, _work(host), detail, host.ready_at)
     if hosts > TOP:
-        yield Blocker("waits", "backing_off", 0, f"and {hosts - TOP:,} hosts more")
+        yield Blocker("waits", "backing off", 0, f"and {hosts - TOP:,} hosts more")
 
 
-def _interval(state: StateReader, config: Config, now: float) -> Iterator[Blocker]:
-    """Hosts whose queue takes long at the pace that manners allow."""
+def _intervals(state: StateReader, config: Config, now: float) -> Iterator[Blocker]:
+    """Hosts whose queue takes long at the rate that politeness allows."""
     controller = Controller(config.politeness)
     for host in state.busiest(TOP):
         interval = controller.interval(host.throttle)
         if interval and host.ready_at <= now + 1 and _work(host) > 1:
             cause = _cause(host, config, interval)
+            each = f"a request every {show_seconds(interval)} ({cause})"
             whole = show_seconds(_work(host) * interval)
-            detail = f"{host.name}: a request in {show_seconds(interval)} ({cause}), in all {whole}"
-            yield Blocker("waits", "pace", _work(host), detail)
+            detail = f"{host.name}: {each}, {whole} in all"
+            yield Blocker("waits", "politeness", _work(host), detail)
 
 
 def _cause(host: HostInfo, config: Config, interval: float) -> str:
@@ -113,9 +118,7 @@ def _cause(host: HostInfo, config: Config, interval: float) -> str:
     if interval == host.throttle.crawl_delay:
         return "Crawl-delay of its robots.txt"
     return (
-        "its 429 and 503"
-        if host.throttle.slowdown >= interval
-        else "the time it takes to answer"
+        "its 429 and 503" if host.throttle.slowdown >= interval else "its response time"
     )
 
 

@@ -69,6 +69,7 @@ def report(found: Explanation, now: float) -> Iterator[str]:
         *_of_the_state(found, now),
         ("scope", _verdict(found.scope)),
         ("robots", _verdict(found.robots)),
+        ("check", _further_refusal(found)),
         *(("limit", f"{limit}, reached") for limit in found.budget),
         *_of_the_host(found, now),
         ("url_id", found.url_id),
@@ -76,6 +77,14 @@ def report(found: Explanation, now: float) -> Iterator[str]:
     for name, value in rows:
         if value:
             yield f"  {name:<9} {value}"
+
+
+def _further_refusal(found: Explanation) -> str | None:
+    """What a check other than scope, robots.txt and limits refuses today."""
+    refused, shown = found.refused, (found.scope.rule, found.robots.rule, *found.budget)
+    if refused is None or refused.rule in shown:
+        return None
+    return f"{refused.check} refused: {refused.rule}"
 
 
 def _verdict(verdict: Verdict) -> str:

@@ -70,7 +70,7 @@ def _reason_lines(reasons: list[Blocker] | None) -> Iterator[str]:
         name = one.reason if one.kind == "waits" else f"{one.kind} {one.reason}"
         yield f"    {name:<24} {one.urls:>9,}  {one.detail}"
     if not reasons:
-        yield "    nothing holds it back, and nothing was left out"
+        yield "    nothing holds it back, and nothing was skipped"
 
 
 def _records_of(folder: Path, status: Status) -> Path | None:

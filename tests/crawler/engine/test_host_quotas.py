@@ -213,8 +213,8 @@ def test_bytes_that_were_not_kept_count_as_well(tmp_path):
     """Too large, broken off, not found, moved, too small: all of it was received."""
 
     def broken(exchange: Exchange) -> None:
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9000\r\n\r\n"
-        exchange.raw(head, bytes(300))
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+        exchange.raw(head, b"Content-Length: 9000\r\n\r\n", bytes(300))
         exchange.close()
 
     site = Site(
@@ -228,13 +228,14 @@ def test_bytes_that_were_not_kept_count_as_well(tmp_path):
             "robots.txt": reply(b"#" * 800, "text/plain"),
         }
     )  # fmt: skip
-    for path, least in (("/large", 65_536), ("/broken", 300), ("/gone", 500), ("/moved", 600),
-                        ("/small", len(png(3)))):  # fmt: skip
+    for path, least in (("/large", 65_536), ("/broken", 300), ("/gone", 500),
+                        ("/moved", 600), ("/small", len(png(3)))):  # fmt: skip
         folder = tmp_path / path[1:]
         config = Config(
             seeds=(site.url(path),), dir=str(folder), politeness=FAST,
             retry=RetryConfig(tries=1), images=ImagesConfig(min_width=10),
-            scope=ScopeConfig(within="page"), http=replace(Config().http, max_body=65_536),
+            scope=ScopeConfig(within="page"),
+            http=replace(Config().http, max_body=65_536),
         )  # fmt: skip
         open_crawl(config, mode="new").run()
         with open_state(folder) as (state, _):
@@ -390,12 +391,20 @@ def test_kill_9_at_a_commit_loses_no_count_and_counts_nothing_twice(
 def test_hosts_explain_and_status_tell_what_was_spent(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    site = Site({"": page(link("/a", "/b", "/c")), "a": page(bytes(2000).decode()), "b": page(),
-                 "c": page(), "robots.txt": reply(status=404)})  # fmt: skip
+    site = Site(
+        {
+            "": page(link("/a", "/b", "/c")),
+            "a": page(bytes(2000).decode()),
+            "b": page(),
+            "c": page(),
+            "robots.txt": reply(status=404),
+        }
+    )
     folder = str(tmp_path)
     config = Config(
         seeds=(site.url("/"),), dir=folder, robots=RobotsConfig(obey=False),
-        politeness=replace(FAST, per_host=1), limits=LimitsConfig(max_bytes_per_host=2000),
+        politeness=replace(FAST, per_host=1),
+        limits=LimitsConfig(max_bytes_per_host=2000),
     )  # fmt: skip
     open_crawl(config, mode="new").run()
     site.stop()

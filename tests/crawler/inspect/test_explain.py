@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from crawler.cli import run
 from crawler.engine.builder import open_crawl
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.inspect.explain import Explanation, explain
 from crawler.inspect.state import open_state
+from crawler.inspect.state_checks import Refusal
 from crawler.inspect.status import read_status
 from crawler.inspect.why_waiting import why_waiting
 from crawler.model.config import (
@@ -36,6 +38,7 @@ from tests.site.page import reply
 from tests.site.server import Site
 
 NOW = 1e9
+NOAI = (("X-Robots-Tag", "noai"),)
 
 
 def ask(folder: Path, url: str, now: float = NOW) -> Explanation:
@@ -50,10 +53,11 @@ def ask(folder: Path, url: str, now: float = NOW) -> Explanation:
 def skips(tmp_path_factory: Any) -> Iterator[tuple[Path, Site]]:
     site = Site(
         {
-            "": page(link("/a", "/b/1", "/secret/1", "/moved", "http://elsewhere.example/"),
+            "": page(link("/a", "/b/1", "/secret/1", "/moved"),
+                     link("http://elsewhere.example/"),
                      '<a rel="nofollow" href="/unsure">x</a>',
                      picture("/small.png", "/kept.png")),
-            "kept.png": reply(png(200), "image/png", headers=(("X-Robots-Tag", "noai"),)),
+            "kept.png": reply(png(200), "image/png", headers=NOAI),
             "a": page(link("/deep")),
             "deep": page(link("/deeper")),
             "b": page(),
@@ -92,6 +96,22 @@ def test_what_was_never_met(skips: tuple[Path, Site]) -> None:
     assert (away.robots.allowed, away.host) == (None, None)
 
 
+def test_a_check_that_refuses_today_is_named(
+    skips: tuple[Path, Site], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The page was fetched, and a filter was added later."""
+    folder, site = skips
+    with open_state(folder) as (state, config):
+        config = replace(config, limits=LimitsConfig())
+        assert explain(state, config, site.url("/"), NOW).refused is None
+        stricter = replace(config, scope=replace(config.scope, rules=("-/$",)))
+        found = explain(state, stricter, site.url("/"), NOW)
+    assert found.answer == "fetched: page"
+    assert found.refused == Refusal("url_filters", "scope", "scope.rules[0]: -/$")
+    text = output(capsys, "explain", site.url("/unsure"), str(folder))
+    assert "  check     nofollow refused: rel: nofollow\n" in text
+
+
 def test_a_host_that_is_parked_says_until_when(tmp_path: Path) -> None:
     broken = Site({"robots.txt": reply(status=503)})
     site = Site({"": page(link(broken.url("/x")))})
@@ -102,9 +122,9 @@ def test_a_host_that_is_parked_says_until_when(tmp_path: Path) -> None:
         scope=ScopeConfig(within="any"),
     )
     open_crawl(config, mode="new").run()
-    assert ask(tmp_path, broken.url("/x"), 0.0).answer.startswith(
-        f"queued: 127.0.0.1:{broken.port} is parked (robots_deferred), next request in "
-    )
+    answer = ask(tmp_path, broken.url("/x"), 0.0).answer
+    parked = f"queued: 127.0.0.1:{broken.port} is parked (robots.txt unavailable), "
+    assert answer.startswith(f"{parked}next request in ")
     site.stop()
     broken.stop()
 
@@ -207,9 +227,9 @@ def test_status_why_names_the_reasons_while_it_runs_and_after_its_death(
     store = waiting(tmp_path, now)
     running = reasons(tmp_path, now)
     store.close()
-    assert running == [("backing_off", 2), ("retry connect_refused", 1)]
+    assert running == [("backing off", 2), ("retry connect_refused", 1)]
     assert reasons(tmp_path, now) == [("stopped", 3), *running]
-    later = [("stopped", 3), ("pace", 2), ("retry connect_refused", 1)]
+    later = [("stopped", 3), ("politeness", 2), ("retry connect_refused", 1)]
     assert reasons(tmp_path, now + 61) == later
 
 
@@ -218,9 +238,8 @@ def reasons(folder: Path, now: float) -> list[tuple[str, int]]:
     status = read_status(folder / "state")
     assert status is not None
     with open_state(folder) as (state, config):
-        return [
-            (one.reason, one.urls) for one in why_waiting(state, status, config, now)
-        ]
+        found = why_waiting(state, status, config, now)
+        return [(one.reason, one.urls) for one in found]
 
 
 # ------------------------------------------------------------------ as commands
@@ -289,10 +308,20 @@ def test_retry_takes_only_the_hosts_that_are_named(tmp_path: Path) -> None:
 
 
 def test_retry_puts_failed_urls_back(tmp_path: Path) -> None:
-    site = Site({"": page(link("/gone", "/down")), "gone": reply(status=404),
-                 "down": reply(status=500), "robots.txt": reply(status=404)})  # fmt: skip
-    config = Config(seeds=(site.url("/"),), dir=str(tmp_path), retry=RetryConfig(tries=1),
-                    politeness=PolitenessConfig(wait=0.0))  # fmt: skip
+    site = Site(
+        {
+            "": page(link("/gone", "/down")),
+            "gone": reply(status=404),
+            "down": reply(status=500),
+            "robots.txt": reply(status=404),
+        }
+    )
+    config = Config(
+        seeds=(site.url("/"),),
+        dir=str(tmp_path),
+        retry=RetryConfig(tries=1),
+        politeness=PolitenessConfig(wait=0.0),
+    )
     open_crawl(config, mode="new").run()
     site.pages["down"] = page()  # type: ignore[index]
     assert run(["retry", str(tmp_path), "--code", "status_5xx", "-q", "--dry-run"]) == 0

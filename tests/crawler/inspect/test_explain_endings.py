@@ -226,8 +226,8 @@ def given_up(folder: Path) -> tuple[Case, Case]:
     for server in (site, broken):
         server.stop()
     parked = Case(folder, closed, "failed: host_parked, the host was given up; ", 3)
-    said = "skipped: robots_deferred, by robots.txt of the host can't be had; it was parked "
-    return parked, Case(folder, broken.url("/x"), said, 0)
+    says = "skipped: robots_deferred, by robots.txt of the host can't be had; it was "
+    return parked, Case(folder, broken.url("/x"), f"{says}parked ", 0)
 
 
 REFUSED_BEFORE_A_REQUEST = ("host_parked", "parse")
@@ -279,13 +279,17 @@ def test_the_codes_of_the_schema_are_those_of_the_failures() -> None:
 # skip
 
 
+NOAI = (("X-Robots-Tag", "noai"),)
+
+
 def most_skips(folder: Path) -> dict[str, list[Case]]:
     site = Site(
         {
-            "": page(link("/a", "/b/1", "/secret/1", "/moved", "http://elsewhere.example/"),
+            "": page(link("/a", "/b/1", "/secret/1", "/moved"),
+                     link("http://elsewhere.example/"),
                      '<a rel="nofollow" href="/unsure">x</a>',
                      picture("/small.png", "/kept.png")),
-            "kept.png": reply(png(200), "image/png", headers=(("X-Robots-Tag", "noai"),)),
+            "kept.png": reply(png(200), "image/png", headers=NOAI),
             "a": page(link("/again", "/deep")),
             "again": page(link("/again", "/deep")),
             "deep": page(link("/deeper")),
@@ -329,7 +333,8 @@ def further_skips(folder: Path) -> dict[str, list[Case]]:
     same = page("<p>the same", link("/c"))
     site = Site(
         {
-            "": page(link("/a", "/b", "/moved")), "a": same, "b": same, "c": page(link("/d")),
+            "": page(link("/a", "/b", "/moved")), "a": same, "b": same,
+            "c": page(link("/d")),
             "moved": reply(status=302, headers=(("Location", "ftp://127.0.0.1/x"),)),
         }
     )  # fmt: skip

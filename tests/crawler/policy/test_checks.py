@@ -96,7 +96,8 @@ REFUSED: dict[str, list[tuple[Candidate, Skip | Failure]]] = {
         (due(f"{SITE}/private/x"), Skip("robots", "robots.txt:2 Disallow: /private")),
     ],
     "quotas": [
-        (due("http://full.example/x"), Skip("limit_host", "limits.max_pages_per_host: 1")),
+        (due("http://full.example/x"),
+         Skip("limit_host", "limits.max_pages_per_host: 1")),
     ],
     "traps": [
         (found(f"{SITE}/month/9", depth=2, parent_url=f"{SITE}/month/8"),

@@ -13,7 +13,8 @@ def read(
     meta: str | None = None, *tags: str, **config: object
 ) -> tuple[str | None, ...]:
     """The rules for: links, document, pictures."""
-    subject = RobotsMetaReader(RobotsConfig(**{"noai": True, **config}))  # type: ignore[arg-type]
+    settings = {"noai": True, **config}
+    subject = RobotsMetaReader(RobotsConfig(**settings))  # type: ignore[arg-type]
     said = subject.read(meta, tags)
     return tuple(
         skip and skip.rule for skip in (said.nofollow, said.noai, said.noimageai)

@@ -21,8 +21,8 @@ ESCAPED = (
 FAILED = {
     63: ESCAPED,
     65: ESCAPED,
-    66: "RFC 9309 section 2.2.2: /%62%61%7A and /baz are the same path; Google says they are not",
-    78: "Google's own rule: Allow: /x/index.html allows /x/ too; the standard has none such",
+    66: "RFC 9309 section 2.2.2: /%62%61%7A and /baz are one path; not so for Google",
+    78: "Google's own rule, not the standard's: Allow: /x/index.html allows /x/ too",
 }
 GOOGLE = ROOT / "robots" / "google.json"
 CASES = json.loads(GOOGLE.read_text(encoding="utf-8")) if GOOGLE.exists() else []
@@ -150,7 +150,11 @@ def test_groups(rules: str, agent: str, matched: str | None) -> None:
 
 
 def test_groups_of_one_agent_count_together() -> None:
-    rules = "user-agent: a\ndisallow: /1\nuser-agent: b\ndisallow: /2\nuser-agent: a\ndisallow: /3"
+    rules = (
+        "user-agent: a\ndisallow: /1\n"
+        "user-agent: b\ndisallow: /2\n"
+        "user-agent: a\ndisallow: /3"
+    )
     assert [allowed(rules, path, "a") for path in ("/1", "/2", "/3")] == [
         False,
         True,
@@ -174,7 +178,8 @@ def test_robots_txt_itself_is_always_allowed() -> None:
         ("user-agent: *\ncrawl-delay: 2\nuser-agent: orbweb\ndisallow: /x", None),
         ("user-agent: *\nuser-agent: orbweb\ncrawl-delay: 2\ndisallow: /x", 2.0),
         (
-            "user-agent: *\ncrawl-delay: 2\ndisallow:\nuser-agent: orbweb\ndisallow: /x",
+            "user-agent: *\ncrawl-delay: 2\ndisallow:\n"
+            "user-agent: orbweb\ndisallow: /x",
             None,
         ),
         ("user-agent: *\ncrawl-delay: soon", None),
@@ -189,7 +194,10 @@ def test_crawl_delay(rules: str, delay: float | None) -> None:
 
 
 def test_sitemaps() -> None:
-    rules = b"Sitemap: http://h/s.xml\nsite-map: HTTP://H/s.xml \nsitemap: /rel\nsitemap:https://x"
+    rules = (
+        b"Sitemap: http://h/s.xml\nsite-map: HTTP://H/s.xml \n"
+        b"sitemap: /rel\nsitemap:https://x"
+    )
     assert parse(rules, "orbweb").sitemaps == ("http://h/s.xml", "https://x/")
 
 
@@ -205,7 +213,8 @@ def test_500_kib_count_and_no_byte_more() -> None:
     ):
         body = head + b"#" * comment + rule
         assert parse(body, "orbweb").allowed("http://h/x") == (
-            allowed, "robots.txt: no rule matches" if allowed else "robots.txt:3 Disallow: /x"
+            allowed,
+            "robots.txt: no rule matches" if allowed else "robots.txt:3 Disallow: /x",
         )  # fmt: skip
     assert parse(b"", "orbweb").allowed("http://h/x") == (
         True,
@@ -301,7 +310,10 @@ def test_the_simple_example_of_the_standard(
 
 def test_the_longest_match_of_the_standard() -> None:
     """RFC 9309 section 5.2."""
-    rules = b"User-Agent: foobot\nAllow: /example/page/\nDisallow: /example/page/disallowed.gif\n"
+    rules = (
+        b"User-Agent: foobot\nAllow: /example/page/\n"
+        b"Disallow: /example/page/disallowed.gif\n"
+    )
     robots = parse(rules, "foobot")
     assert robots.allowed("http://example.com/example/page/")[0]
     assert not robots.allowed("http://example.com/example/page/disallowed.gif")[0]

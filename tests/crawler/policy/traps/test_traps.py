@@ -442,7 +442,8 @@ def test_names_that_a_seed_or_the_home_page_lists_are_read(
 ) -> None:
     subject = Traps(LimitsConfig(), MemoryStore())
     open_names(subject, parent, depth)
-    rule = "limits.traps: new names at the top of the site gave nothing new, after 40 pages"
+    unit = "new names at the top of the site"
+    rule = f"limits.traps: {unit} gave nothing new, after 40 pages"
     skip = subject.check(found(UNOPENED, SECTION, 9))
     assert skip == (Skip("trap", rule) if ends else None)
 

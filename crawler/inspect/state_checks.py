@@ -1,0 +1,150 @@
+"""The chain of checks over a crawl's state. Nothing is written, nothing fetched.
+
+Each check is given what the state remembers: the rules of robots.txt, the usage of
+hosts, the templates that were cut, the crashes. So its refusal is the one that the URL
+met in the crawl, or would meet on a resume under the same configuration.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from crawler.frontier.state_reader import StateReader, UrlRow
+from crawler.frontier.throttle import Controller, check
+from crawler.model.config import Config
+from crawler.model.crawl import Skip, Verdict
+from crawler.model.errors import Failure
+from crawler.model.host import NO_USAGE, HostUsage
+from crawler.model.metadata import ADDED_SEEDS, POISON_URLS
+from crawler.model.url import origin
+from crawler.plugins.checking import checks_to_explain
+from crawler.policy.chain import compose, scope_checks
+from crawler.policy.check import Candidate, Chain
+from crawler.policy.quotas import Quotas
+from crawler.policy.robots_cache import RobotsCache
+from crawler.policy.scope import Scope
+from crawler.policy.traps import Traps
+
+
+class Refusal(Struct, frozen=True):
+    """What a check of the chain makes of the URL today."""
+
+    check: str
+    """The name of the check."""
+    code: str
+    """`reason` of a skip, or `error_code`."""
+    rule: str
+
+
+class StateChecks:
+    """The chain of checks of one crawl, under `config`. `now`: seconds since the
+    epoch."""
+
+    def __init__(self, state: StateReader, config: Config, now: float) -> None:
+        self._state = state
+        self._config = config
+        values = _StateValues(state)
+        added = (seed for seed, _ in state.items(ADDED_SEEDS))
+        self._scope = Scope(config.scope, (*config.seeds, *added))
+        self._robots = RobotsCache(config.robots, values, lambda: now)
+        self._controller = Controller(config.politeness)
+        self._chain = compose(
+            config,
+            scope=self._scope,
+            robots=self._robots,
+            quotas=Quotas(config.limits, config.images, values, started=now, pages=0),
+            traps=Traps(config.limits, values),
+            given_up=self._given_up,
+            deaths=lambda url: int(state.get(POISON_URLS, url) or 0),
+            further=checks_to_explain(config.plugin),
+        )
+
+    def candidate(self, url: str, row: UrlRow | None) -> Candidate:
+        """The URL as it comes to its checks; one that was not discovered as if a seed
+        linked to it."""
+        if row is None:
+            return Candidate(url, "a", "page", 1, due=True)
+        rel, directive = self._directives(row)
+        return Candidate(
+            url,
+            row.kind,
+            row.destination,
+            row.depth,
+            row.parent_url,
+            row.seed_url,
+            rel=rel,
+            nofollow=rel is not None,
+            directive=directive,
+            due=True,
+            attempts=row.attempts,
+        )
+
+    def _directives(self, row: UrlRow) -> tuple[str | None, Skip | None]:
+        """The `rel` and the robots meta of the link, known by the skip they led to."""
+        robots = self._config.robots
+        if row.detail is None or row.attempts:
+            return None, None
+        if row.code == "nofollow" and row.detail.startswith("rel: "):
+            return row.detail.removeprefix("rel: "), None
+        if row.code == "nofollow" and robots.nofollow != "ignore":
+            return None, Skip("nofollow", row.detail)
+        if row.code == "noai" and row.destination == "image" and robots.noai:
+            return None, Skip("noai", row.detail)
+        return None, None
+
+    def refusal(self, candidate: Candidate) -> Refusal | None:
+        """The first refusal of the chain."""
+        for one in self._chain.checks:
+            try:
+                skip = one.check(candidate)
+            except Failure as failure:
+                return Refusal(one.name, failure.code, failure.message)
+            if skip is not None:
+                return Refusal(one.name, skip.reason, skip.rule)
+        return None
+
+    def scope(self, candidate: Candidate) -> Verdict:
+        """What the scope says, and the rule that says so."""
+        chain = Chain(scope_checks(self._config.scope, self._scope))
+        if (skip := chain.check(candidate)) is not None:
+            return Verdict(False, skip.rule)
+        config = self._config.scope
+        if candidate.destination == "page":
+            return Verdict(True, f"scope.within: {config.within}")
+        return Verdict(True, f"scope.images_within: {config.images_within}")
+
+    def robots(self, url: str) -> Verdict:
+        """What robots.txt says, and the line that says so, also after it expired."""
+        if not self._config.robots.obey:
+            return Verdict(True, "robots.obey: false")
+        unknown = Verdict(None, f"{origin(url)}/robots.txt has not been read")
+        return self._robots.decision(url) or unknown
+
+    def robots_expire_at(self, url: str) -> float | None:
+        """When the robots.txt has to be fetched again, seconds since the epoch."""
+        return self._robots.expires_at(url) if self._config.robots.obey else None
+
+    def _given_up(self, name: str) -> Skip | None:
+        host = self._state.host(name)
+        if host is None or not self._controller.given_up(host.throttle):
+            return None
+        return check(host.throttle)
+
+
+class _StateValues:
+    """The values beside URLs, for checks that could also write them."""
+
+    def __init__(self, state: StateReader) -> None:
+        self.get = state.get
+        self.items = state.items
+        self._host = state.host
+
+    def set(self, kind: str, key: str, value: bytes | None) -> None:
+        raise TypeError("the state is only read")
+
+    def usage(self, host: str) -> HostUsage:
+        info = self._host(host)
+        return NO_USAGE if info is None else info.usage
+
+    def set_usage(self, host: str, usage: HostUsage) -> None:
+        raise TypeError("the state is only read")
