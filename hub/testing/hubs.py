@@ -1,6 +1,4 @@
-"""Hubs for tests: a fresh one, one in virtual time, one in steady time, a simulated
-network.
-"""
+"""Hubs for tests: fresh ones, in virtual or steady time, on a simulated network."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

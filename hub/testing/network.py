@@ -170,7 +170,7 @@ class SimulatedNetwork:
         return self._next_port
 
     def listener(self, kind: int, address: tuple[str, int]) -> "SimulatedSocket | None":
-        """Who is bound to ``address``, or to its port on all addresses."""
+        """Return the socket bound to ``address``, or to its port on all addresses."""
         host, port = address
         for bound_to in (host, "0.0.0.0", "::"):
             found = self.bound.get((kind, bound_to, port))

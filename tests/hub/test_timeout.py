@@ -190,7 +190,7 @@ def test_does_not_keep_anything_alive(clock: VirtualClock) -> None:
 def test_any_nesting_ends_the_block_that_is_due_first(
     limits: list[int], work: int
 ) -> None:
-    """Of nested Timeouts the earliest fires; of equal ones the outermost."""
+    """The earliest of nested Timeouts fires; the outermost of equal ones."""
     with virtual_time() as clock:
         entered: list[hub.Timeout] = []
 
