@@ -5,8 +5,8 @@ in the order of asking. While an order is with it, only its greenlet waits (on t
 socket); the others go on. However the order ends, the next one finds a process in a
 known state:
 
-- an answer came: the process is idle again and is kept (it is warm, which saves 50 to
-  250 ms);
+- an answer came: the process is idle again and is kept, which saves the 100 to 250 ms
+  of a start;
 - anything else: no answer was read to its end, so the stream is in an unknown place.
   The process is killed, and the next order starts another. That holds for a crash, a
   limit, an answer that makes no sense, and for a waiting greenlet that gets a Timeout
@@ -14,9 +14,9 @@ known state:
 
 What the process did wrong is a coded failure of the one document, never an end of the
 crawl. The limits on memory and CPU time are kept by the process (`child.py`); the one
-on wall-clock time is kept here, for a task that waits for something and computes not.
+on wall-clock time is kept here, for a task that waits without computing.
 
-To start the process blocks this thread for 1 to 3 ms (`subprocess`, vfork and exec); a
+To start the process blocks this thread for 0.3 to 3 ms (`subprocess`, by exec); a
 fork without exec would copy the hub's threads' locks, and was rejected for that. A
 process that was killed is reaped with a later order, or by `close`.
 

@@ -11,7 +11,7 @@ from crawler.extract.xml.parser import MAX_ELEMENTS, Element, elements
 from crawler.model.documents import File
 from crawler.model.url import Base
 
-_ROOTS: dict[str, Callable[[Iterable[Element], LinkCollector], None]] = {
+_READERS_BY_ROOT: dict[str, Callable[[Iterable[Element], LinkCollector], None]] = {
     **dict.fromkeys(sitemap.ROOTS, sitemap.read_sitemap),
     **dict.fromkeys(feed.ROOTS, feed.read_feed),
 }
@@ -34,10 +34,10 @@ def read_listing(
     max_elements = min(_ELEMENTS_PER_LINK * max_links, MAX_ELEMENTS)
     found: Iterator[Element] = elements(parts, charset, max_elements)
     root = next(found, None)
-    if root is None or root.name not in _ROOTS:
+    if root is None or root.name not in _READERS_BY_ROOT:
         return root.name if root else ""
     links = LinkCollector(Base(url), max_links)
-    _ROOTS[root.name](chain((root,), found), links)
+    _READERS_BY_ROOT[root.name](chain((root,), found), links)
     return File(media_type, charset, links.links, links.images)
 
 
