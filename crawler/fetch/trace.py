@@ -68,7 +68,8 @@ def _response_briefly(response: Response) -> list[str]:
 
 def _peer_briefly(peer: Peer) -> str:
     by = f" through {peer.proxy}" if peer.proxy else ""
-    return f"{peer.address}{by}, {'reused connection' if peer.reused else 'new connection'}"
+    how = "reused connection" if peer.reused else "new connection"
+    return f"{peer.address}{by}, {how}"
 
 
 def _peer(peer: Peer) -> str:

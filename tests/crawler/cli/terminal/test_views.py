@@ -14,7 +14,6 @@ import hub.event
 from crawler.cli.terminal.formatting import Forecast, printable, status_line
 from crawler.cli.terminal.views import LineView, NoView, choose_view, follow
 from crawler.engine.stats import Snapshot
-from crawler.model.units import show_bytes, show_seconds
 
 BUSY = Snapshot(
     elapsed_s=102.3,
@@ -166,13 +165,7 @@ def test_no_forecast_for_an_empty_queue() -> None:
 # ------------------------------------------------------------------ text
 
 
-def test_what_people_read() -> None:
-    assert [show_bytes(n) for n in (0, 999, 1000, 123_456, 999_600, 5e13)] == [
-        "0 B", "999 B", "1 kB", "123 kB", "1 MB", "50 TB"
-    ]  # fmt: skip
-    assert [show_seconds(n) for n in (0.04, 9.94, 9.96, 59.4, 60, 3661, 90061)] == [
-        "0.0 s", "9.9 s", "10 s", "59 s", "1:00", "1:01:01", "1 d 01:01"
-    ]  # fmt: skip
+def test_control_characters_are_not_printed() -> None:
     assert printable("a\x00\x1b\x85\u202eb ä") == "a????b ä"
 
 

@@ -1,4 +1,4 @@
-"""credentials, netrc, session_auth: challenges, answers, and who receives them."""
+"""credentials: challenges, and the headers that answer them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from crawler.fetch.auth.credentials import (
     basic,
     parse_challenges,
 )
-from crawler.fetch.auth.netrc import read_netrc
-from crawler.fetch.auth.session_auth import page_origin, trusted_origins
-from crawler.model.errors import UsageError
 
 CHALLENGES: list[tuple[list[str], list[Challenge]]] = [
     (["Basic"], [Challenge("basic")]),
@@ -162,61 +159,3 @@ def test_a_quote_in_a_name_is_escaped() -> None:
 
 def test_a_password_is_not_shown() -> None:
     assert "s3cr3t" not in repr(Credentials("user", "s3cr3t"))
-
-
-# -- .netrc
-
-NETRC = """
-# somebody's, isn't it
-machine a.example login ann password "two words"
-machine B.example
-    login bob
-    password p#1
-    account ignored
-machine a.example login second password x
-macdef init
-machine evil login nobody
-put it
-
-machine c.example password only
-default login anonymous password guest
-"""
-
-
-def test_a_netrc() -> None:
-    assert read_netrc(NETRC, "netrc") == {
-        "a.example": Credentials("ann", "two words"),
-        "b.example": Credentials("bob", "p#1"),
-        "": Credentials("anonymous", "guest"),
-    }
-
-
-@pytest.mark.parametrize(
-    "text", ["s3cr3t", "\nlogin s3cr3t", "machine a\nlogin 's3cr3t", "x y"]
-)
-def test_an_error_in_a_netrc_is_not_shown(text: str) -> None:
-    with pytest.raises(UsageError, match=r"^netrc:\d: ") as caught:
-        read_netrc(text, "netrc")
-    assert "s3cr3t" not in str(caught.value)
-
-
-# -- who is trusted
-
-
-def test_trusted_origins() -> None:
-    named = [
-        "http://a.example",
-        "http://b.example:81",
-        "https://c.example",
-        "http://[::1]",
-    ]
-    assert trusted_origins(named) == {*named, "https://a.example", "https://[::1]"}
-
-
-@pytest.mark.parametrize(
-    ("page", "origin"),
-    [("http://a.example:81/x", "http://a.example"), ("https://[::1]/", "https://::1"),
-     ("file:///etc/passwd", ""), ("nonsense", "")],
-)  # fmt: skip
-def test_where_a_page_is(page: str, origin: str) -> None:
-    assert page_origin(page) == origin

@@ -1,4 +1,4 @@
-"""The client and IP addresses: which it tries, which it refuses, how each fails."""
+"""connector: which IP addresses are tried, which are refused, and how each fails."""
 
 from __future__ import annotations
 
