@@ -1,32 +1,13 @@
-"""What every store promises (frontier/base.py), asked of each."""
+"""What every `UrlQueue` promises, asked of each store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 
-from crawler.frontier.memory import MemoryStore
-from crawler.frontier.sqlite.store import SqliteStore
-from crawler.frontier.store import Content, HostDue, Run, Store
-from crawler.frontier.throttle import HostThrottle
+from crawler.frontier.store import Store
 from crawler.model.crawl import Skip
-from crawler.model.host import NO_USAGE, HostUsage
 from crawler.model.http import Hop
 from tests.helpers.frontier import FAR, found, lease_all, paths
-
-MAKERS: dict[str, Callable[[Path], Store]] = {
-    "memory": lambda folder: MemoryStore(),
-    "sqlite": SqliteStore,
-}
-
-
-@pytest.fixture(params=MAKERS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = MAKERS[request.param](tmp_path)
-    yield store
-    store.close()
 
 
 def test_add_counts_what_is_queued_for_the_first_time(store: Store) -> None:
@@ -81,7 +62,7 @@ def test_pages_by_depth_then_discovery_images_by_discovery(store: Store) -> None
     assert store.lease("a.example", "image", 3, 0.0) == []
 
 
-def test_done_is_for_ever(store: Store) -> None:
+def test_finish_is_for_ever(store: Store) -> None:
     store.add([found("1"), found("2")], 0.0)
     one, two = lease_all(store, 0.0)
     store.finish(one, "page")
@@ -224,124 +205,3 @@ def test_known_says_what_is_sure(store: Store) -> None:
     assert not store.known(found("2").url, 1)
     store.finish(lease_all(store, 0.0)[0], "page")
     assert store.known(found("1").url, 0)
-
-
-def test_hosts_are_claimed_longest_waiting_first_and_once(store: Store) -> None:
-    for n, host in enumerate("cab"):
-        store.add([found("1", host=host)], float(n))
-    assert [host.name for host in store.claim(2, 5.0)] == ["c.example", "a.example"]
-    assert [host.name for host in store.claim(2, 5.0)] == ["b.example"]
-    store.unclaim("a.example", 6.0)
-    store.unclaim("c.example", 7.0)
-    assert store.next_due() == 6.0
-    assert store.claim(9, 5.9) == []
-    assert [host.name for host in store.claim(9, 7.0)] == ["a.example", "c.example"]
-    assert store.next_due() is None
-
-
-def test_a_host_that_had_no_work_queues_up_behind_the_others(store: Store) -> None:
-    store.add([found("1")], 0.0)
-    store.finish(lease_all(store, 0.0)[0], "page")
-    store.unclaim("a.example", 0.0)
-    assert store.claim(9, 1.0) == []
-    store.add([found("1", host="b")], 2.0)
-    store.add([found("2")], 3.0)
-    assert [host.name for host in store.claim(9, 3.0)] == ["b.example", "a.example"]
-
-
-def test_a_claimed_host_to_which_urls_come_is_named_once(store: Store) -> None:
-    store.add([found("1"), found("1", host="b"), found("2", host="b", skip=FAR)], 0.0)
-    assert store.refilled() == set()
-    store.claim(1, 0.0)
-    store.add([found("1", depth=0), found("2"), found("3", host="b")], 0.0)
-    assert store.refilled() == {"a.example"}
-    assert store.refilled() == set()
-    (lease, *_) = store.lease("a.example", "page", 9, 0.0)
-    store.retry(lease, 5.0)
-    assert store.refilled() == set()
-    store.claim(0, 5.0)
-    assert store.refilled() == {"a.example"}
-    store.claim(1, 5.0)
-    store.add([found("2", host="b")], 6.0)
-    assert store.refilled() == {"b.example"}
-
-
-def test_a_blocked_host_is_not_claimed_before_its_time(store: Store) -> None:
-    store.add([found("1"), found("1", host="b")], 0.0)
-    store.block("a.example", 30.0)
-    store.block("a.example", 10.0)
-    store.set_throttle("a.example", HostThrottle(crawl_delay=2.5))
-    assert store.claim(9, 29.0) == [HostDue("b.example", 0.0)]
-    assert store.next_due() == 30.0
-    assert store.claim(9, 30.0) == [
-        HostDue("a.example", 30.0, HostThrottle(crawl_delay=2.5))
-    ]
-
-
-def test_a_host_may_be_blocked_before_anything_of_it_is_known(store: Store) -> None:
-    store.block("a.example", 30.0)
-    store.set_throttle("a.example", HostThrottle(crawl_delay=2.0))
-    store.add([found("1")], 0.0)
-    assert store.next_due() == 30.0
-    assert store.claim(9, 30.0) == [
-        HostDue("a.example", 30.0, HostThrottle(crawl_delay=2.0))
-    ]
-
-
-def test_only_images(store: Store) -> None:
-    store.add([found("1"), found("1", host="b"), found("i", "image", host="b")], 0.0)
-    store.block("b.example", 4.0)
-    assert store.next_due(images_only=True) == 4.0
-    assert store.claim(9, 3.0, images_only=True) == []
-    assert [host.name for host in store.claim(9, 4.0, images_only=True)] == [
-        "b.example"
-    ]
-    assert [host.name for host in store.claim(9, 4.0)] == ["a.example"]
-
-
-def test_notes(store: Store) -> None:
-    assert store.get("robots", "https://a.example") is None
-    store.set("robots", "https://b.example", b"")
-    store.set("robots", "https://a.example", b"Disallow: /\xff")
-    store.set("cookies", "a", b"1")
-    assert store.get("robots", "https://b.example") == b""
-    assert list(store.items("robots")) == [
-        ("https://a.example", b"Disallow: /\xff"),
-        ("https://b.example", b""),
-    ]
-    store.set("robots", "https://a.example", None)
-    store.set("robots", "https://b.example", b"2")
-    assert list(store.items("robots")) == [("https://b.example", b"2")]
-
-
-def test_the_file_with_certain_bytes(store: Store) -> None:
-    assert store.content("aa") is None
-    store.set_content("aa", Content("images/1.png", "https://a.example/1.png"))
-    store.set_content("aa", Content("images/2.png", "https://a.example/2.png"))
-    assert store.content("aa") == Content("images/2.png", "https://a.example/2.png")
-
-
-def test_run_and_positions(store: Store) -> None:
-    assert store.run() is None
-    assert store.position("records") is None
-    store.set_run(Run("01J", "{}"))
-    store.set_run(Run("01J", "{}", seq=7))
-    store.set_position("records", 1 << 40)
-    store.commit()
-    assert store.run() == Run("01J", "{}", 7)
-    assert store.position("records") == 1 << 40
-    assert store.position("warc") is None
-
-
-def test_a_host_has_an_account(store: Store) -> None:
-    store.add([found("1"), found("2", host="b")], 0.0)
-    assert (store.usage("a.example"), store.received_bytes()) == (NO_USAGE, 0)
-    store.set_usage("a.example", HostUsage(1, 100, 2.5, 9.0))
-    assert store.usage("a.example") == HostUsage(1, 100, 2.5, 9.0)
-    store.commit()
-    store.set_usage("a.example", HostUsage(2, 150, 3.5, 10.0))
-    store.set_usage("b.example", HostUsage(0, 7, 0.5, 10.0))
-    assert (store.usage("a.example"), store.received_bytes()) == (
-        HostUsage(2, 150, 3.5, 10.0),
-        157,
-    )
