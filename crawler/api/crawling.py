@@ -22,7 +22,7 @@ from crawler.model.config import Config
 from crawler.model.errors import StateError, UsageError
 from crawler.model.records import AnyRecord
 from crawler.output.sink import Position
-from crawler.workspace.folder import Mode, keep_position, stored_config
+from crawler.workspace.open import Mode, keep_position, stored_config
 from crawler.workspace.outputs import jsonl_files, with_absolute_outputs
 from hub import get_hub
 

@@ -22,7 +22,7 @@ from crawler.model.errors import Stop, UsageError
 from crawler.model.records import ErrorRecord, Record
 from crawler.settings.load import Plan
 from crawler.settings.secrets import revealed
-from crawler.workspace.folder import Mode
+from crawler.workspace.open import Mode
 
 
 class Opener(Protocol):

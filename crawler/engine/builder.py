@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from random import Random
 
 from msgspec import Struct
@@ -54,8 +53,7 @@ from crawler.policy.scope import Scope
 from crawler.policy.traps import Traps
 from crawler.settings.secrets import revealed, secret_headers
 from crawler.workspace.credential_files import open_session_auth, write_jar
-from crawler.workspace.folder import (
-    STATE,
+from crawler.workspace.open import (
     Mode,
     open_crash_guard,
     open_images,
@@ -69,6 +67,7 @@ from crawler.workspace.outputs import (
     sink_openers,
     with_absolute_outputs,
 )
+from crawler.workspace.paths import state_folder
 
 __all__ = ["Crawl", "Machinery", "Summary", "build", "open_crawl"]
 
@@ -177,7 +176,7 @@ def _open_store(
     """The store, its run, and how many URLs a power cut has made it fetch again."""
     if store is None:
         return open_state(config, mode, now, random)
-    Path(config.dir, STATE).mkdir(parents=True, exist_ok=True)
+    state_folder(config.dir).mkdir(parents=True, exist_ok=True)
     run = store.run() or Run(ulid(now, random), to_json(config).decode())
     return store, run, 0
 

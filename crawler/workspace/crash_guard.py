@@ -1,13 +1,14 @@
-"""What was being read when the process died.
+"""Which response was being read when the process died.
 
-A body can kill whoever reads it: by a defect in a library written in C, or by so much
-memory that the kernel ends the process. Nothing is left to be caught then, and a resume
-would begin with the same bytes and die again. So while a body is read, its URL stands
-in a file that is mapped into memory: no system call, and the kernel keeps it whatever
-becomes of the process. The next run finds it there and counts a death; after DEATHS of
-them the URL ends as an error and the crawl goes on.
+A response can kill the process that reads it: by a defect in a library written in C, or
+by so much memory that the kernel ends the process. No exception can be caught then, and
+a resume would begin with the same bytes and die again. So while a response is read, its
+URL stands in a file that is mapped into memory: writing it takes no system call, and
+the kernel keeps it whatever becomes of the process. The next run finds the URL there
+and counts a death. After a few of them (`policy`) the URL ends as an error, and the
+crawl goes on.
 
-Somebody's `kill -9` in that very moment looks the same, which is why the first ones are
+A `kill -9` in that very moment looks the same, which is why the first deaths are
 forgiven.
 """
 
@@ -23,64 +24,60 @@ from crawler.model.url import MAX_URL
 from crawler.output.sink import refused
 
 _LENGTH = 4
-"""Bytes in front of the URL that say how long it is; written last."""
+"""Bytes in front of the URL that hold its length; written last."""
 _NOTHING = bytes(_LENGTH)
 
 
 class CrashGuard:
-    """The file at `path`, made if need be. Counts the death that it tells of, in
-    `notes`.
+    """Use it as `with guard(url):` around what reads the response of `url`.
 
-    For a reader that does not switch, so that one URL at most is being read. Raises
-    OutputError.
+    The file is at `path`, and is created if need be. What is done inside must not
+    switch, so that there is one URL at most. Raises OutputError.
     """
 
     def __init__(self, path: Path, metadata: KeyValue) -> None:
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.posix_fallocate(
-                    fd, 0, _LENGTH + MAX_URL
-                )  # else a full disk would end us later
+                # Without its blocks, writing to the map on a full disk is a SIGBUS.
+                os.posix_fallocate(fd, 0, _LENGTH + MAX_URL)
                 self._map = mmap(fd, _LENGTH + MAX_URL)
             finally:
                 os.close(fd)
         except OSError as error:
             raise refused(error, path) from error
         if (url := self._last()) is not None:
-            metadata.set(
-                POISON_URLS, url, b"%d" % (int(metadata.get(POISON_URLS, url) or 0) + 1)
-            )
+            deaths = int(metadata.get(POISON_URLS, url) or 0) + 1
+            metadata.set(POISON_URLS, url, b"%d" % deaths)
             self._clear()
-        self._counts = {url: int(count) for url, count in metadata.items(POISON_URLS)}
-
-    def _last(self) -> str | None:
-        length = int.from_bytes(self._map[:_LENGTH], "big")
-        return (
-            self._map[_LENGTH : _LENGTH + length].decode("ascii", "replace")
-            if length
-            else None
-        )
+        self._deaths = {url: int(count) for url, count in metadata.items(POISON_URLS)}
 
     def deaths(self, url: str) -> int:
         """How often the process died while it read the response of `url`."""
-        return self._counts.get(url, 0)
+        return self._deaths.get(url, 0)
 
     def __call__(self, url: str) -> Self:
-        """`with guard(url):` the response of `url` is read."""
+        """Note that the response of `url` is being read, until the `with` block
+        ends."""
         written = url.encode()
         self._map[_LENGTH : _LENGTH + len(written)] = written
         self._map[:_LENGTH] = len(written).to_bytes(_LENGTH, "big")
         return self
 
-    def __enter__(self) -> None:
-        """The URL is noted already."""
+    def __enter__(self) -> None: ...
 
     def __exit__(self, *_error: object) -> None:
         self._clear()
 
+    def close(self) -> None:
+        self._map.close()
+
     def _clear(self) -> None:
         self._map[:_LENGTH] = _NOTHING
 
-    def close(self) -> None:
-        self._map.close()
+    def _last(self) -> str | None:
+        """The URL that the last run was reading when it died; None if it was not."""
+        length = int.from_bytes(self._map[:_LENGTH], "big")
+        if not length:
+            return None
+        return self._map[_LENGTH : _LENGTH + length].decode("ascii", "replace")

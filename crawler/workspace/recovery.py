@@ -1,19 +1,20 @@
-"""After a power cut: records and pictures that never reached the disk are made again.
+"""Recovery after a power cut: records and images that never reached the disk are made
+again.
 
 A killed process loses nothing that it has written: the kernel has it. A machine that
 stops loses what the kernel had not written yet, some thirty seconds of it, and in no
-order. SQLite keeps the state whole (`frontier/sqlite.py`), but the state may then know
-of records that are missing at the end of the stream, or are nothing but zeros, and of
-pictures that are empty or cut. To wait for the disk at each commit would prevent that,
-and stop every fetch meanwhile; it is mended instead:
+order. SQLite keeps the state whole (`frontier/sqlite/store.py`), but the state may then
+know of records that are missing at the end of a file, or are nothing but zeros, and of
+images that are empty or cut off. Waiting for the disk at each commit would prevent
+that, and stop every fetch meanwhile. The state is repaired instead:
 
-    the stream       is read once, and cut behind its last whole line
-    a URL            that has ended, but not in a record that is there, is queued again
-    a picture        whose file has not the size that its record tells is asked for again
+    each file of records    is read once, and cut behind its last whole line
+    a URL                   that has ended, but not in a record that is there, is queued
+    an image                whose file has not the size of its record is fetched again
 
-That the machine was started anew while a run was under way is told by its boot id
-(random(4)). A run that ended by itself takes it back: what somebody makes of the
-pictures then is theirs. Skips are not looked at, since most are never written.
+That the machine was started anew while a run was under way is known by its boot id
+(random(4)). A run that ends by itself removes it: what the user makes of the images
+then is no damage. Skips are not looked at, since most are never written.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from crawler.model.metadata import BOOT
 from crawler.model.url import url_id
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_LONGEST_LINE = 256 * 2**20
+_MAX_LINE = 256 * 2**20
 _TYPES = frozenset(get_args(Ended))
 
 
-class State(Store, Protocol):
-    """A store that can ask again for what has ended."""
+class RequeueingStore(Store, Protocol):
+    """A store that can queue again what has ended."""
 
     def requeue_unwritten(
         self, written: Iterable[tuple[int, Ended]], now: float
@@ -44,7 +45,7 @@ class State(Store, Protocol):
 
 
 class _Line(Struct):
-    """What of a record tells whether it is whole, and what it is about."""
+    """The fields that tell whether a record is whole, and what it is about."""
 
     type: str
     run_id: str = ""
@@ -57,18 +58,19 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 def boot_id() -> bytes:
-    """Another one each time that the machine starts; empty where the system does not
-    tell."""
+    """A different value after each start of the machine; empty where the system has
+    none."""
     with suppress(OSError):
         return _BOOT_ID.read_bytes().strip()
     return b""
 
 
-def mend(store: State, folder: Path, streams: Mapping[str, Path], now: float) -> int:
-    """If the machine was started anew while a run was under way: how many URLs are
-    queued again.
+def recover(
+    store: RequeueingStore, folder: Path, streams: Mapping[str, Path], now: float
+) -> int:
+    """Queue again what was lost, if the machine was started anew during a run.
 
-    `streams` are the outputs that are files of JSON Lines, by the name under which the
+    Returns how many URLs that are. `streams` are the outputs that are files of JSON Lines, by the name under which the
     store has their position. A URL counts as written if it is in all of them. Not
     committed yet.
     """
@@ -117,7 +119,7 @@ class _Whole:
         self.end = 0
 
     def __iter__(self) -> Iterator[_Line]:
-        while data := self._stream.readline(_LONGEST_LINE):
+        while data := self._stream.readline(_MAX_LINE):
             end = self.end + len(data)
             if end > self._limit or not data.endswith(b"\n"):
                 return
@@ -130,7 +132,7 @@ class _Whole:
 
 
 def _is_there(folder: Path, line: _Line) -> bool:
-    """Whether the picture of a record is in its file; other records have none."""
+    """Whether the image of a record is in its file; other records have none."""
     if line.type != "image" or not line.path:
         return True
     path = folder / line.path

@@ -32,7 +32,7 @@ from crawler.model.errors import (
 from crawler.model.http import Request, Response, Timings
 from crawler.model.records import Record
 from crawler.model.url import host_key
-from crawler.workspace.folder import Mode, stored_config
+from crawler.workspace.open import Mode, stored_config
 
 START = 1_800_000_000.0
 ONE_A_SECOND = PolitenessConfig(per_host=1, wait=1.0)

@@ -24,7 +24,7 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     """
     plan = load_plan(ctx.command, params, urls)
     from crawler.cli.running import run_tasks, tasks_of
-    from crawler.workspace.folder import Mode
+    from crawler.workspace.open import Mode
 
     if params["fresh"] and params["newer"]:
         raise UsageError(

@@ -56,10 +56,11 @@ def demo_config(url: str, folder: str) -> Config:
 
 def is_demo(folder: str) -> bool:
     """True if the folder holds an earlier demo. Only that may be replaced."""
-    from crawler.workspace.folder import STATE, stored_config
+    from crawler.workspace.open import stored_config
+    from crawler.workspace.paths import state_folder
 
     path = Path(folder)
-    return (path / STATE).is_dir() and stored_config(path).name == "demo"
+    return state_folder(path).is_dir() and stored_config(path).name == "demo"
 
 
 _MEANINGS = (

@@ -117,10 +117,10 @@ def _libraries(libraries: Mapping[str, str]) -> Finding:
 
 def _folder(folder: Path) -> Finding:
     """Some network file systems support neither locks nor what else SQLite needs."""
-    from crawler.workspace.folder import try_out
+    from crawler.workspace.open import check_writable
 
     try:
-        try_out(folder)
+        check_writable(folder)
     except (OSError, Stop) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         advice = "name another folder with --dir, on a local file system"

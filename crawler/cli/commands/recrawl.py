@@ -22,6 +22,6 @@ def command(folder: str, **params: Any) -> int:
     options and URLs as for a new crawl.
     """
     from crawler.cli.running import Task, run_tasks
-    from crawler.workspace.folder import stored_config
+    from crawler.workspace.open import stored_config
 
     return run_tasks([Task(stored_config(Path(folder)), "newer")], verbosity_of(params))

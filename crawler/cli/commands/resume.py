@@ -24,7 +24,8 @@ from crawler.settings.load import load
 def command(folder: str | None, file: str | None, **params: Any) -> int:
     """Continue the crawl in DIR (default: here) with its own configuration."""
     from crawler.cli.running import Task, run_tasks, tasks_of
-    from crawler.workspace.folder import STATE, stored_config
+    from crawler.workspace.open import stored_config
+    from crawler.workspace.paths import state_folder
 
     verbosity = verbosity_of(params)
     if file is None:
@@ -35,7 +36,7 @@ def command(folder: str | None, file: str | None, **params: Any) -> int:
     plan = load((file, read_text_file(file)), os.environ, [])
     tasks = [
         Task(stored_config(Path(task.config.dir)), "resume")
-        if (Path(task.config.dir) / STATE).is_dir()
+        if state_folder(task.config.dir).is_dir()
         else task
         for task in tasks_of(plan, "new")
     ]

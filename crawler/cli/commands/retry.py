@@ -26,12 +26,14 @@ def command(folder: str, codes: Any, hosts: Any, dry_run: bool, **params: Any) -
     the first.
     """
     from crawler.cli.running import Task, run_tasks
-    from crawler.workspace.folder import requeue, stored_config
+    from crawler.workspace.open import requeue_failed, stored_config
 
     path = Path(folder)
     config = stored_config(path)
     keys = host_keys(unique_words(hosts))
-    count = requeue(path, unique_words(codes), keys, now=time.time(), dry_run=dry_run)
+    count = requeue_failed(
+        path, unique_words(codes), keys, now=time.time(), dry_run=dry_run
+    )
     note = f"{count:,} failed URLs {'would be' if dry_run else 'are'} queued again"
     if dry_run or not count:
         click.echo(f"orbweb: {note}", err=True)

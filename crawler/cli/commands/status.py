@@ -15,7 +15,6 @@ import msgspec
 from msgspec.structs import replace
 
 from crawler.cli.terminal.formatting import printable
-from crawler.frontier.sqlite.database import STATE_FOLDER
 from crawler.frontier.store import State
 from crawler.inspect.state import open_state
 from crawler.inspect.status import Speed, Status, began_at, read_speed, read_status
@@ -24,6 +23,7 @@ from crawler.model.config import from_json
 from crawler.model.errors import UsageError
 from crawler.model.units import show_bytes, show_seconds
 from crawler.workspace.outputs import jsonl_files
+from crawler.workspace.paths import state_folder
 
 SILENT_AFTER_S = 10.0
 """A crawl that wrote no record for longer is shown without a speed."""
@@ -37,7 +37,7 @@ SILENT_AFTER_S = 10.0
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs")
 def command(folder: str, why: bool, as_json: bool) -> None:
     """Show how far the crawl in DIR (default: here) is, while it runs or afterwards."""
-    state = Path(folder) / STATE_FOLDER
+    state = state_folder(folder)
     status = read_status(state) if state.is_dir() else None
     if status is None:
         raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")

@@ -20,7 +20,7 @@ from crawler.model.config import (
     ScopeConfig,
 )
 from crawler.model.errors import OutputError, StateError, UsageError
-from crawler.workspace.folder import stored_config
+from crawler.workspace.open import stored_config
 from tests.helpers.crawling import (
     HASTY,
     config,

@@ -20,7 +20,7 @@ from crawler.model.config import (
     OutputConfig,
     ScopeConfig,
 )
-from crawler.workspace.folder import stored_config
+from crawler.workspace.open import stored_config
 from tests.helpers.crawling import (
     HASTY,
     config,

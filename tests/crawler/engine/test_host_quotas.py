@@ -26,7 +26,7 @@ from crawler.model.config import (
     RobotsConfig,
     ScopeConfig,
 )
-from crawler.workspace.folder import stored_config
+from crawler.workspace.open import stored_config
 from tests.helpers.crawling import link, page, picture, png
 from tests.helpers.simulated_hosts import START, Host, World, crawl_into
 from tests.site.page import reply

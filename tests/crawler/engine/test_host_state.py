@@ -11,7 +11,7 @@ import pytest
 import hub
 from crawler.engine.builder import open_crawl
 from crawler.model.config import Config, LimitsConfig
-from crawler.workspace.folder import stored_config
+from crawler.workspace.open import stored_config
 from hub import debug
 from tests.helpers.simulated_hosts import (
     ONE_A_SECOND,

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from crawler.engine.builder import open_crawl
-from crawler.workspace.folder import stored_config
+from crawler.workspace.open import stored_config
 from tests.helpers.crawling import config, crawl, link, page
 from tests.helpers.sinks import open_batch_folder, read_batch_folder
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
 from crawler.model.config import Config, OutputConfig, PolitenessConfig, RetryConfig
-from crawler.workspace.folder import stored_config
+from crawler.workspace.open import stored_config
 from hub.testing import virtual_time
 from tests.helpers.simulated_hosts import (
     START,

@@ -24,7 +24,7 @@ from crawler.model.config import (
     ScopeConfig,
 )
 from crawler.model.errors import UsageError
-from crawler.workspace.folder import stored_config
+from crawler.workspace.open import stored_config
 from tests.helpers.crawling import (
     TERMINAL,
     config,

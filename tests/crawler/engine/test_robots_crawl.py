@@ -19,7 +19,7 @@ from crawler.model.config import (
     RetryConfig,
 )
 from crawler.model.metadata import ROBOTS_TXT
-from crawler.workspace.folder import stored_config
+from crawler.workspace.open import stored_config
 from hub.testing import virtual_time
 from tests.helpers.crawling import (
     config,

@@ -35,13 +35,6 @@ def clock() -> Iterator[Clock]:
         yield clock
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path)
-    yield store
-    store.close()
-
-
 def frontier_of(
     store: Store, clock: Clock, wait: float = 1.0, per_host: int = 2, active: int = 500
 ) -> Frontier:

@@ -1,5 +1,4 @@
-"""black_box: a body that kills its reader takes one record with it, and not the
-crawl."""
+"""crash_guard: a response that kills the process costs one record, and not the crawl."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from crawler.model.url import MAX_URL
 from crawler.policy.check import Candidate
 from crawler.policy.poison_url import MAX_DEATHS, PoisonUrlCheck
 from crawler.workspace.crash_guard import CrashGuard
-from crawler.workspace.folder import requeue
+from crawler.workspace.open import requeue_failed
 from tests.helpers.crawling import link, page
 from tests.helpers.deadly import POISON_TYPE, crawl_on
 from tests.site.page import reply
@@ -26,7 +25,8 @@ URL = "http://a.example/x"
 
 
 def died_reading(path: Path, store: MemoryStore, url: str) -> None:
-    CrashGuard(path, store)(url)  # and never more
+    """Begin to read the response of `url`, and never end."""
+    CrashGuard(path, store)(url).__enter__()
 
 
 def check(guard: CrashGuard, url: str) -> None:
@@ -49,10 +49,19 @@ def test_so_many_deaths_and_no_more(tmp_path: Path, url: str) -> None:
 def test_what_was_read_and_survived_does_not_count(tmp_path: Path) -> None:
     store, path = MemoryStore(), tmp_path / "reading"
     for _ in range(2 * MAX_DEATHS):
-        box = CrashGuard(path, store)
-        check(box, URL)
-        with box(URL):
+        guard = CrashGuard(path, store)
+        check(guard, URL)
+        with guard(URL):
             pass
+
+
+def test_an_exception_is_no_death(tmp_path: Path) -> None:
+    store, path = MemoryStore(), tmp_path / "reading"
+    guard = CrashGuard(path, store)
+    for _ in range(MAX_DEATHS):
+        with pytest.raises(ZeroDivisionError), guard(URL):
+            raise ZeroDivisionError
+    assert CrashGuard(path, store).deaths(URL) == 0
 
 
 def test_each_death_counts_once(tmp_path: Path) -> None:
@@ -82,7 +91,7 @@ def test_a_crawl_survives_what_kills_it(tmp_path: Path) -> None:
     deaths = [crawl_on(folder, url) for _ in range(MAX_DEATHS)]
     over = crawl_on(folder, url)
     asked = len(site.hits("/deadly"))
-    put_back = requeue(folder, ("parse",), (), now=0.0, dry_run=False)
+    queued = requeue_failed(folder, ("parse",), (), now=0.0, dry_run=False)
     again = crawl_on(folder, url)
     site.stop()
     assert (deaths, over) == ([-signal.SIGKILL] * MAX_DEATHS, 0)
@@ -101,7 +110,7 @@ def test_a_crawl_survives_what_kills_it(tmp_path: Path) -> None:
         error["error_message"]
         == f"the process died {MAX_DEATHS} times while it read this"
     )
-    assert (put_back, again) == (
+    assert (queued, again) == (
         1,
         -signal.SIGKILL,
     )  # retried by hand, it gets its chances again

@@ -28,7 +28,7 @@ from crawler.frontier.sqlite.tables import FORMAT
 from crawler.inspect.status import began_at, read_status
 from crawler.model.config import Config, HttpConfig, PolitenessConfig, RetryConfig
 from crawler.model.errors import StateError
-from crawler.workspace.folder import stored_config
+from crawler.workspace.open import stored_config
 from tests.helpers.state_site import (
     BROKEN,
     IMAGES,

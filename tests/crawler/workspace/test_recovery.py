@@ -20,7 +20,7 @@ from crawler.model.config import Config, LimitsConfig, OutputConfig, PolitenessC
 from crawler.model.errors import StateError
 from crawler.model.metadata import BOOT
 from crawler.workspace import recovery
-from crawler.workspace.folder import STATE
+from crawler.workspace.paths import state_folder
 from tests.helpers.crawling import TERMINAL, link, page, picture, png
 from tests.site.page import reply
 from tests.site.server import Site
@@ -62,7 +62,7 @@ def crawled(site: Site, tmp_path: Path) -> Config:
 
 def restarted(config: Config) -> None:
     """The machine has stopped while the crawl was under way."""
-    with closing(SqliteStore(Path(config.dir) / STATE)) as store:
+    with closing(SqliteStore(state_folder(config.dir))) as store:
         store.set(BOOT, "", b"an earlier one")
         store.commit()
 
@@ -207,7 +207,7 @@ def test_a_stream_that_was_moved_away_is_no_power_cut(crawled: Config) -> None:
 def test_a_crawl_that_had_ended_is_left_alone(crawled: Config) -> None:
     """What somebody has made of its pictures since is theirs, however often the machine
     starts."""
-    with closing(SqliteStore(Path(crawled.dir) / STATE)) as store:
+    with closing(SqliteStore(state_folder(crawled.dir))) as store:
         assert store.get(BOOT, "") is None
     name = next(
         record["path"] for record in endings(crawled) if record["type"] == "image"
@@ -221,7 +221,7 @@ def test_where_no_boot_id_is_known_nothing_is_asked_again(
     crawled: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recovery, "boot_id", lambda: b"")
-    with closing(SqliteStore(Path(crawled.dir) / STATE)) as store:
+    with closing(SqliteStore(state_folder(crawled.dir))) as store:
         store.set(BOOT, "", b"")
         store.commit()
     assert resume(crawled)[0] == 0

@@ -32,7 +32,7 @@ from crawler.policy.traps import Traps
 from crawler.policy.traps.scores import Scores
 from crawler.policy.traps.templates import shape_of
 from crawler.policy.traps.unit import CREDIT, FREE
-from crawler.workspace.folder import stored_config
+from crawler.workspace.open import stored_config
 from tests.helpers.cpu import cpu_within
 from tests.site import archives, name_mazes, views
 from tests.site import traps as endless

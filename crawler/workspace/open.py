@@ -1,13 +1,12 @@
-"""A crawl's folder: `state/`, `records.jsonl`, `images/`. Beginning, resuming,
-beginning anew.
+"""Beginning a crawl in a folder, resuming it, and beginning it anew.
 
-A crawl of mode "newer" goes into a state that holds one: it asks again for everything,
-and only for what has changed where the server lets it (`revisit.py`). Its records come
-behind the old ones under a run_id of their own, numbered on, so that of two records of
-a URL the later counts in any case.
+A crawl of mode "newer" goes into a state that holds one: it fetches every URL again,
+and only what has changed where the server allows that (`engine/revalidation.py`). Its
+records come behind the old ones under a run_id of their own, numbered on, so that of
+two records of a URL the later counts in any case.
 
-A new crawl commits its run and its seeds in one transaction (`app.py`), so that a
-folder holds either a crawl that can be resumed or nothing that counts.
+A new crawl commits its run and its seeds in one transaction, so that a folder holds
+either a crawl that can be resumed or nothing that counts.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from crawler.frontier.sqlite.lockfile import LockFile
+from crawler.frontier.sqlite.requeue import DECIDED_ON_DISCOVERY
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, from_json, to_json
@@ -44,24 +44,20 @@ from crawler.policy.check import Candidate, Chain
 from crawler.policy.scope import Scope
 from crawler.workspace.crash_guard import CrashGuard
 from crawler.workspace.outputs import jsonl_files, output_files, place_outputs
-from crawler.workspace.recovery import boot_id, mend
+from crawler.workspace.paths import crash_guard, image_journal, state_folder
+from crawler.workspace.recovery import boot_id, recover
 
 Mode = Literal["new", "resume", "fresh", "newer"]
 
-DECIDED_FOR_GOOD = frozenset({"scope", "depth", "scheme", "nofollow"})
-"""Reasons of skips that are not judged again when a URL is leased."""
-
-STATE = "state"
-JOURNAL = "pictures"
-READING_FILE = "reading"
-
 
 def stored_config(folder: Path) -> Config:
-    """The configuration that the crawl in `folder` was begun with; UsageError if there
-    is none."""
-    if not (folder / STATE).is_dir():
+    """The configuration that the crawl in `folder` was begun with.
+
+    Raises UsageError if there is none.
+    """
+    if not state_folder(folder).is_dir():
         raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
-    with closing(SqliteStore(folder / STATE)) as store:
+    with closing(SqliteStore(state_folder(folder))) as store:
         run = store.run()
     if run is None:
         raise UsageError(
@@ -73,18 +69,18 @@ def stored_config(folder: Path) -> Config:
 def open_state(
     config: Config, mode: Mode, now: float, random: Random
 ) -> tuple[SqliteStore, Run, int]:
-    """The store and the run of a crawl, and how many URLs a power cut has made it ask
-    for again.
+    """The store and the run of a crawl, and how many URLs are queued again because a
+    power cut lost their records.
 
     Nothing of that is committed yet. Raises UsageError if `mode` does not fit what the
     folder holds, OutputError, StateError.
     """
-    state = Path(config.dir) / STATE
+    state = state_folder(config.dir)
     files = output_files(config)
     run: Run | None
     lost = 0
     if mode == "fresh":
-        _throw_away(state, files)
+        _remove_crawl(state, files)
     store = SqliteStore(state)
     try:
         run = store.run()
@@ -99,9 +95,9 @@ def open_state(
             )
         else:
             old = replace(from_json(run.config.encode()), dir=config.dir)
-            lost = mend(store, Path(config.dir), jsonl_files(old), now)
+            lost = recover(store, Path(config.dir), jsonl_files(old), now)
             if mode == "newer":
-                _ask_again(store, old, config, now)
+                _requeue_all(store, old, config, now)
                 anew = Run(
                     ulid(now, random), to_json(config).decode(), run.seq, run.run_id
                 )
@@ -119,14 +115,14 @@ def _begin(store: SqliteStore, run: Run, config: Config) -> Run:
     return run
 
 
-def _ask_again(store: SqliteStore, old: Config, config: Config, now: float) -> None:
-    """Queue what the crawl under `old` has met, for one that compares itself with
+def _requeue_all(store: SqliteStore, old: Config, config: Config, now: float) -> None:
+    """Queue every URL of the crawl under `old`, for one that compares itself with
     it."""
     place_outputs(store, old, config)
     check = None
     if (old.scope, old.seeds) != (config.scope, config.seeds):
-        widened = [url for url, _ in store.items(ADDED_SEEDS)]
-        check = _scope_check(config, widened)
+        added = [url for url, _ in store.items(ADDED_SEEDS)]
+        check = _scope_check(config, added)
     store.requeue_all(
         now,
         check,
@@ -135,10 +131,10 @@ def _ask_again(store: SqliteStore, old: Config, config: Config, now: float) -> N
 
 
 def _scope_check(
-    config: Config, widened: list[str]
+    config: Config, added: list[str]
 ) -> Callable[[str, LinkKind, Destination, int], Skip | None]:
     """Decides again, under today's scope, about a URL that an earlier crawl found."""
-    scope = Scope(config.scope, (*config.seeds, *widened))
+    scope = Scope(config.scope, (*config.seeds, *added))
     check_found = Chain(scope_checks(config.scope, scope)).check_found
 
     def check(
@@ -149,8 +145,8 @@ def _scope_check(
     return check
 
 
-def try_out(folder: Path) -> None:
-    """Make, lock and commit a state in `folder`, and take it away again.
+def check_writable(folder: Path) -> None:
+    """Create, lock and commit a state in `folder`, and remove it again.
 
     Raises OSError, OutputError or StateError if no crawl could be kept there.
     """
@@ -158,7 +154,7 @@ def try_out(folder: Path) -> None:
 
     with (
         TemporaryDirectory(prefix=".orbweb-", dir=folder) as place,
-        closing(SqliteStore(Path(place) / STATE)) as store,
+        closing(SqliteStore(state_folder(place))) as store,
     ):
         store.set(BOOT, "", boot_id())
         store.commit()
@@ -166,9 +162,8 @@ def try_out(folder: Path) -> None:
 
 @contextmanager
 def rollback_on_error(config: Config) -> Iterator[None]:
-    """If what is done inside fails, there is no state and no record that was not there
-    before."""
-    state = Path(config.dir) / STATE
+    """If the block fails, remove the state and the records that it created."""
+    state = state_folder(config.dir)
     new_state = not state.exists()
     new_files = [path for path in output_files(config) if not path.exists()]
     try:
@@ -179,7 +174,7 @@ def rollback_on_error(config: Config) -> Iterator[None]:
                 path.unlink()
         if new_state:
             _remove(state, ignore_errors=True)
-            with suppress(OSError):  # somebody's files are in it
+            with suppress(OSError):  # it holds other files
                 state.parent.rmdir()
         raise
 
@@ -189,12 +184,12 @@ def keep_position(folder: Path, sink: str, position: int) -> None:
 
     Raises StateError if the state is in use, OutputError if it can't be written.
     """
-    with closing(SqliteStore(folder / STATE)) as store:
+    with closing(SqliteStore(state_folder(folder))) as store:
         store.set_position(sink, position)
         store.commit()
 
 
-def requeue(
+def requeue_failed(
     folder: Path,
     codes: tuple[str, ...],
     hosts: tuple[str, ...],
@@ -202,17 +197,17 @@ def requeue(
     now: float,
     dry_run: bool,
 ) -> int:
-    """Put failed URLs of the crawl in `folder` back, by code and host; how many there
-    are.
+    """Queue failed URLs of the crawl in `folder` again, by code and host.
 
-    UsageError for the reason of a skip that nobody would look at again.
+    Returns how many they are. Raises UsageError for a reason of skips that is decided
+    where a URL is found: fetching the page again would not change it.
     """
-    if fixed := DECIDED_FOR_GOOD.intersection(codes):
+    if fixed := set(DECIDED_ON_DISCOVERY).intersection(codes):
         raise UsageError(
-            f"--code {', '.join(sorted(fixed))}: decided where the URL was found, by the "
-            "configuration; change that and begin anew with --fresh"
+            f"--code {', '.join(sorted(fixed))}: decided where the URL was found, by "
+            "the configuration; change that and begin anew with --fresh"
         )
-    with closing(SqliteStore(folder / STATE)) as store:
+    with closing(SqliteStore(state_folder(folder))) as store:
         count = store.requeue_failed(codes, hosts, now)
         if "trap" in codes:
             _forget(store, TRAPS)  # else they would be cut again at once
@@ -230,22 +225,22 @@ def _forget(store: SqliteStore, kind: str) -> None:
 
 
 def open_images(config: Config) -> ImageFiles:
-    """Where the pictures go. Raises UsageError if `images.name` can't be used."""
+    """Where the images go. Raises UsageError if `images.name` can't be used."""
     folder = Path(config.dir)
-    return ImageFiles(folder, config.images.name, Journal(folder / STATE / JOURNAL))
+    return ImageFiles(folder, config.images.name, Journal(image_journal(folder)))
 
 
 def open_crash_guard(config: Config, store: Store) -> CrashGuard:
-    """What was being read when the run before died, if it did."""
-    return CrashGuard(Path(config.dir) / STATE / READING_FILE, store)
+    """The crash guard, which counts the death of the run before, if it died."""
+    return CrashGuard(crash_guard(config.dir), store)
 
 
 def _refuse_to_overwrite(folder: str, run: Run | None, files: list[Path]) -> None:
     if run is not None:
         raise UsageError(
-            f"{folder} holds a crawl already: go on with `orbweb resume {folder}`, ask for what "
-            f"has changed with `orbweb recrawl {folder}`, begin anew with --fresh, or name another "
-            "folder with --dir"
+            f"{folder} holds a crawl already: go on with `orbweb resume {folder}`, "
+            f"fetch what has changed with `orbweb recrawl {folder}`, begin anew with "
+            "--fresh, or name another folder with --dir"
         )
     for path in files:
         if path.is_file() and path.stat().st_size > 0:
@@ -256,16 +251,16 @@ def _refuse_to_overwrite(folder: str, run: Run | None, files: list[Path]) -> Non
 
 
 def _remove(folder: Path, ignore_errors: bool = False) -> None:
-    import shutil  # with all its archive formats, at every start, for what is rare
+    import shutil  # slow to import, with its archive formats, and rarely needed
 
     shutil.rmtree(folder, ignore_errors=ignore_errors)
 
 
-def _throw_away(state: Path, files: list[Path]) -> None:
-    """State and records go; images stay, and are met again by their names."""
+def _remove_crawl(state: Path, files: list[Path]) -> None:
+    """Remove state and records; images stay, and are found again by their names."""
     try:
         if state.exists():
-            with closing(LockFile(state)):  # not under the feet of a running crawl
+            with closing(LockFile(state)):  # no crawl is running in it
                 _remove(state)
         for path in files:
             if path.is_file():

@@ -1,0 +1,27 @@
+"""Where things are in a crawl's folder.
+
+records.jsonl    the records, unless `output` names other files (`outputs.py`)
+images/          the images
+state/           what a resume needs: frontier.sqlite3, lock, pictures, reading
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crawler.frontier.sqlite.database import STATE_FOLDER
+
+
+def state_folder(folder: Path | str) -> Path:
+    """The folder of the state, in the crawl's `folder`."""
+    return Path(folder) / STATE_FOLDER
+
+
+def image_journal(folder: Path | str) -> Path:
+    """The names of the images that are not committed yet (`output/journal.py`)."""
+    return state_folder(folder) / "pictures"
+
+
+def crash_guard(folder: Path | str) -> Path:
+    """The URL whose response is being read (`crash_guard.py`)."""
+    return state_folder(folder) / "reading"
