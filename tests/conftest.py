@@ -24,7 +24,7 @@ __all__ = [
     "tls_site",
 ]
 
-# A loaded machine is no failure, and a failure has to come again.
+# A loaded machine is not a failure, and a failure must be reproducible.
 settings.register_profile(
     "orbweb",
     deadline=None,
@@ -36,7 +36,6 @@ settings.load_profile("orbweb")
 
 @pytest.fixture(scope="session", autouse=True)
 def steady() -> Iterator[SteadyClock]:
-    """What does not ask for a hub of its own has one that no stall of the machine
-    trips."""
+    """Give tests without a hub of their own one whose time-outs ignore stalls."""
     with steady_time() as clock:
         yield clock

@@ -1,12 +1,11 @@
-"""Killed at any moment and resumed, a crawl loses nothing and repeats nothing.
+"""A crawl that is killed at any moment and resumed loses and repeats nothing.
 
-The moments are random but not luck: each signal waits for an amount of *progress* drawn
-from a seed, counted in requests that reached the server or in bytes that reached the
+The moments are random but reproducible: each signal waits for an amount of *progress*
+drawn from a seed, in requests that reached the server or in bytes that reached the
 record stream (the second falls between the flush of a batch and its commit, where a
-careless writer repeats itself). So the signals are spread over the whole crawl on any
-machine, however fast; and from that amount on the site holds its answers back until the
-signal is sent, so that no crawl runs away from its signals on a machine that is slow to
-send them.
+careless committer would repeat records). So the signals are spread over the whole crawl
+on any machine. From that amount on the site holds its responses back until the signal
+is sent, so that a crawl does not run ahead on a machine that is slow to send it.
 """
 
 import hashlib
@@ -28,15 +27,15 @@ from tests.helpers.generated_site import GeneratedSite
 from tests.helpers.paths import PROGRAM
 
 PAGES = 2000
-RECORD_BYTES = 1000  # about, to draw amounts of bytes alike to amounts of requests
+RECORD_BYTES = 1000  # roughly, to turn a number of records into bytes
 TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
 STOPPED_EARLY = 75
-PATIENCE = 300.0
-"""Seconds for what takes a few; beyond it is a hang."""
+TIMEOUT = 300.0
+"""A limit for steps that take a few seconds (s); beyond it the crawl hangs."""
 
 
 class Crawl:
-    """The crawl of a site into a folder, in as many runs as it takes."""
+    """A crawl of a site into a folder, in as many runs as it takes."""
 
     def __init__(self, site: GeneratedSite, folder: Path, seed: int) -> None:
         self.site = site
@@ -45,14 +44,16 @@ class Crawl:
         self.dice = random.Random(seed)
 
     def run_until(self, sign: signal.Signals, step: int) -> int:
-        """Run, signal after up to `2 * step` requests or records, and return the exit
-        code."""
+        """Run until `sign` is sent, and return the exit code.
+
+        It is sent after up to `2 * step` requests or records.
+        """
         reached = self.dice.choice([self._requests, self._bytes])(
             self.dice.randint(1, 2 * step)
         )
         process = self._start()
         with self._held_back(reached):
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + TIMEOUT
             while not reached():
                 assert process.poll() is None, (
                     f"it ended before its signal:\n{self._messages()}"
@@ -60,13 +61,13 @@ class Crawl:
                 assert time.monotonic() < deadline, f"no progress:\n{self._messages()}"
                 time.sleep(0.0005)
             process.send_signal(sign)
-        return process.wait(PATIENCE)
+        return process.wait(TIMEOUT)
 
     @contextmanager
     def _held_back(self, reached: Callable[[], bool]) -> Iterator[None]:
-        """No request is answered from then on, until the block is over."""
+        """Hold back all responses after `reached`, until the block ends."""
         over = threading.Event()
-        self.site.on_request = lambda target: reached() and over.wait(PATIENCE)
+        self.site.on_request = lambda target: reached() and over.wait(TIMEOUT)
         try:
             yield
         finally:
@@ -75,7 +76,7 @@ class Crawl:
 
     def finish(self) -> None:
         """Run to the end."""
-        assert self._start().wait(PATIENCE) == 0, self._messages()
+        assert self._start().wait(TIMEOUT) == 0, self._messages()
 
     def lines(self) -> list[dict[str, Any]]:
         text = self.records.read_text()
@@ -85,17 +86,17 @@ class Crawl:
     def _start(self) -> subprocess.Popen[bytes]:
         with self._log().open("wb") as log:
             return subprocess.Popen(
-                [*PROGRAM, *self._words()],
+                [*PROGRAM, *self._arguments()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
 
-    def _words(self) -> list[str]:
+    def _arguments(self) -> list[str]:
         if self.folder.exists():
             return ["resume", str(self.folder)]
-        words = ["crawl", self.site.url, "-d", str(self.folder)]
-        return [*words, "-w", "0", "-c", "16", "--per-host", "16"]
+        arguments = ["crawl", self.site.url, "-d", str(self.folder)]
+        return [*arguments, "-w", "0", "-c", "16", "--per-host", "16"]
 
     def _requests(self, amount: int) -> Callable[[], bool]:
         goal = len(self.site.requested) + amount
@@ -116,14 +117,14 @@ class Crawl:
 
 
 class Recrawl(Crawl):
-    """The same for the crawl that follows in the same folder."""
+    """The same for a second crawl in the same folder."""
 
     begun = False
 
-    def _words(self) -> list[str]:
-        words = ["resume" if self.begun else "recrawl", str(self.folder)]
+    def _arguments(self) -> list[str]:
+        arguments = ["resume" if self.begun else "recrawl", str(self.folder)]
         self.begun = True
-        return words
+        return arguments
 
     def lines(self) -> list[dict[str, Any]]:
         first, *lines = super().lines()
@@ -138,8 +139,7 @@ def site() -> Iterator[GeneratedSite]:
 
 
 def check(crawl: Crawl) -> None:
-    """Every URL of the site in one record of the right type, and every picture in one
-    file."""
+    """Each URL has one record of the right type, and each image one file."""
     lines = crawl.lines()
     assert [line["type"] for line in lines].count("schema") == 1
     lines = lines[1:]
@@ -154,10 +154,10 @@ def check(crawl: Crawl) -> None:
     found = {
         kind: {end["url"] for end in ends if end["type"] == kind} for kind in TERMINAL
     }
-    pictures = crawl.site.expected("image/png")
+    images = crawl.site.expected("image/png")
     assert found == {
         "page": {*crawl.site.expected("text/html")} - crawl.site.urls(404),
-        "image": {*pictures},
+        "image": {*images},
         "error": crawl.site.urls(404),
         "redirect": crawl.site.urls(301),
         "file": set(),
@@ -165,13 +165,13 @@ def check(crawl: Crawl) -> None:
     }
 
     files = [path for path in (crawl.folder / "images").rglob("*") if path.is_file()]
-    kept = Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
-    assert kept == Counter(
-        {hashlib.sha256(picture).hexdigest() for picture in pictures.values()}
+    stored = Counter(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+    assert stored == Counter(
+        {hashlib.sha256(image).hexdigest() for image in images.values()}
     )
     for end in ends:
         if end["type"] == "image":
-            assert (crawl.folder / end["path"]).read_bytes() == pictures[end["url"]]
+            assert (crawl.folder / end["path"]).read_bytes() == images[end["url"]]
 
 
 def test_thirty_kills_lose_and_repeat_nothing(
@@ -194,16 +194,14 @@ def test_ten_polite_stops_lose_and_repeat_nothing(
     check(crawl)
     requested = Counter(site.requested)
     del requested["/robots.txt"]
-    assert [
-        target for target, count in requested.items() if count > 1
-    ] == []  # drained, not dropped
+    # Requests in progress were finished, and not dropped.
+    assert [target for target, count in requested.items() if count > 1] == []
 
 
 def test_ten_kills_of_a_recrawl_lose_and_repeat_nothing(
     site: GeneratedSite, tmp_path: Path
 ) -> None:
-    """Some of the site has changed meanwhile; what has not is known without its
-    bytes."""
+    """A part of the site has changed; the rest is recognised without its bytes."""
     Crawl(site, tmp_path / "crawl", seed=0).finish()
     old = [
         target
