@@ -62,9 +62,9 @@ def size_of(host: Host, *numbers: int) -> int:
 def test_pages_of_a_host_are_exact_with_many_workers(clock, tmp_path, workers):
     hosts = [Host(f"h{n}.example", pages=60, latency=0.3) for n in range(3)]
     limits = LimitsConfig(max_pages_per_host=17)
-    manners = replace(FAST, per_host=workers)
+    politeness = replace(FAST, per_host=workers)
     summary = crawl_into(
-        World(clock, hosts), tmp_path, "new", limits=limits, politeness=manners
+        World(clock, hosts), tmp_path, "new", limits=limits, politeness=politeness
     )
     assert (summary.finish_reason, summary.exit_code) == ("done", 0)
     rule = "limits.max_pages_per_host: 17"
@@ -79,9 +79,9 @@ def test_pages_of_a_host_are_exact_with_many_workers(clock, tmp_path, workers):
 def test_pages_of_a_template_are_exact_with_many_workers(clock, tmp_path, workers):
     hosts = [Host(f"h{n}.example", pages=60, latency=0.3) for n in range(2)]
     limits = LimitsConfig(max_pages_per_template=9)
-    manners = replace(FAST, per_host=workers)
+    politeness = replace(FAST, per_host=workers)
     summary = crawl_into(
-        World(clock, hosts), tmp_path, "new", limits=limits, politeness=manners
+        World(clock, hosts), tmp_path, "new", limits=limits, politeness=politeness
     )
     assert (summary.finish_reason, summary.exit_code) == ("done", 0)
     rule = "limits.max_pages_per_template: 9 of /#"
@@ -104,9 +104,9 @@ def test_no_request_begins_once_a_host_has_had_its_bytes(clock, tmp_path):
 def test_what_is_under_way_when_the_bytes_are_spent_is_kept(clock, tmp_path):
     host = Host("a.example", pages=90, latency=0.3)
     limits = LimitsConfig(max_bytes_per_host=size_of(host, 0, 1))
-    manners = replace(FAST, per_host=8)
+    politeness = replace(FAST, per_host=8)
     summary = crawl_into(
-        World(clock, [host]), tmp_path, "new", limits=limits, politeness=manners
+        World(clock, [host]), tmp_path, "new", limits=limits, politeness=politeness
     )
     assert summary.counts["page"] == requests(host) == 1 + 8
     assert summary.counts["skip"] == 81
@@ -408,7 +408,7 @@ def test_hosts_explain_and_status_tell_what_was_spent(
     )  # fmt: skip
     open_crawl(config, mode="new").run()
     site.stop()
-    for arguments, said in (
+    for arguments, expected in (
         (["hosts", folder], "2.13 kB"),
         (
             ["explain", site.url("/b"), folder],
@@ -424,7 +424,7 @@ def test_hosts_explain_and_status_tell_what_was_spent(
         (["urls", folder, "--code", "limit_host"], site.url("/c")),
     ):
         assert command(arguments) == 0
-        assert said in capsys.readouterr().out
+        assert expected in capsys.readouterr().out
     assert command(["hosts", folder, "--json"]) == 0
     (line, *_) = capsys.readouterr().out.splitlines()
     usage = json.loads(line)["usage"]

@@ -60,8 +60,8 @@ def test_retry_after_stops_its_host_and_no_other(clock, tmp_path):
     host, other = Host("a.example", pages=20), Host("b.example", pages=20)
     host.refusals[6] = (429, "3")
     world = World(clock, [host, other])
-    manners = PolitenessConfig(per_host=4, wait=0.1, adaptive=False)
-    summary, _ = crawl(world, tmp_path, config(manners))
+    politeness = PolitenessConfig(per_host=4, wait=0.1, adaptive=False)
+    summary, _ = crawl(world, tmp_path, config(politeness))
     assert summary.counts["page"] == 40
     refused = next(seen for seen in host.log if seen.status == 429)
     after = [seen.at for seen in host.log if seen.at > refused.at]
@@ -157,8 +157,8 @@ def test_a_parked_host_is_tried_again_while_the_crawl_lasts(clock, tmp_path):
     dead, live = Host("dead.example", pages=5), Host("live.example", pages=40)
     dead.dead = "refused"
     dead.recovers_at = START + 20.0
-    manners = replace(ONE_A_SECOND, park_time=10.0)
-    settings = config(manners, retry=RetryConfig(tries=9))
+    politeness = replace(ONE_A_SECOND, park_time=10.0)
+    settings = config(politeness, retry=RetryConfig(tries=9))
     summary, _ = crawl(World(clock, [dead, live]), tmp_path, settings)
     assert (summary.finish_reason, summary.counts["page"]) == ("done", 45)
     assert max(live.asked()) < 41
@@ -167,8 +167,8 @@ def test_a_parked_host_is_tried_again_while_the_crawl_lasts(clock, tmp_path):
 def test_a_host_parked_too_often_is_given_up(clock, tmp_path):
     dead, live = Host("dead.example", pages=1), Host("live.example", pages=300)
     dead.dead = "refused"
-    manners = replace(ONE_A_SECOND, park_time=10.0, max_parkings=2)
-    settings = config(manners, retry=RetryConfig(tries=100))
+    politeness = replace(ONE_A_SECOND, park_time=10.0, max_parkings=2)
+    settings = config(politeness, retry=RetryConfig(tries=100))
     summary, records = crawl(World(clock, [dead, live]), tmp_path, settings)
     assert summary.finish_reason == "done"
     (error,) = [record for record in records if record["type"] == "error"]
@@ -187,7 +187,7 @@ def test_no_host_is_ever_asked_faster_than_allowed(tmp_path, part):
                 some_host(chance, f"h{n}.example")
                 for n in range(chance.randrange(1, 7))
             ]
-            manners = PolitenessConfig(
+            politeness = PolitenessConfig(
                 per_host=chance.choice([1, 2, 4]),
                 wait=chance.choice([0.0, 0.2, 1.0]),
                 adaptive=chance.random() < 0.7,
@@ -195,12 +195,12 @@ def test_no_host_is_ever_asked_faster_than_allowed(tmp_path, part):
                 park_time=chance.choice([5.0, 1800.0]),
             )
             settings = replace(
-                config(manners),
+                config(politeness),
                 concurrency=chance.choice([1, 2, 8, 32]),
                 slow_concurrency=chance.choice([0, 1, 64]),
             )
             summary, records = crawl(World(clock, hosts), tmp_path, settings)
-            assert [b for host in hosts for b in breaches(host, manners)] == [], seed
+            assert [b for host in hosts for b in breaches(host, politeness)] == [], seed
             endings = ended(records)
             assert not endings or set(endings.values()) == {1}, seed
             waiting = sum(parked.urls for parked in summary.parked)

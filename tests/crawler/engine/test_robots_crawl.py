@@ -112,9 +112,9 @@ def test_500_kib_are_read_and_kept_whatever_a_page_may_have(
     crawl(config(site, tmp_path, http=HttpConfig(max_body=max_body)))
     assert endings(tmp_path, site) == {"/": "page", "/b": "page"}
     store = SqliteStore(tmp_path / "state")
-    note = store.get(ROBOTS_TXT, site.base)
-    assert note is not None
-    assert KIB_500 - 100 <= len(note) < KIB_500 + 100
+    stored = store.get(ROBOTS_TXT, site.base)
+    assert stored is not None
+    assert KIB_500 - 100 <= len(stored) < KIB_500 + 100
     store.close()
 
 
@@ -127,8 +127,8 @@ def robots_asked(host: Host) -> list[float]:
 
 
 def settings(folder: Path, host: Host, **politeness: Any) -> Config:
-    manners = PolitenessConfig(**({"per_host": 1, "wait": 1.0} | politeness))
-    return Config(seeds=(host.urls[0],), dir=str(folder), politeness=manners)
+    politeness_config = PolitenessConfig(**({"per_host": 1, "wait": 1.0} | politeness))
+    return Config(seeds=(host.urls[0],), dir=str(folder), politeness=politeness_config)
 
 
 def test_it_is_asked_for_again_after_a_day(tmp_path: Path) -> None:

@@ -72,8 +72,8 @@ class Clock:
 class Robots:
     """The cache and the conversation that fills it."""
 
-    def __init__(self, config: RobotsConfig, origin: Origin, notes, clock) -> None:
-        cache = self.cache = RobotsCache(config, notes, clock)
+    def __init__(self, config: RobotsConfig, origin: Origin, metadata, clock) -> None:
+        cache = self.cache = RobotsCache(config, metadata, clock)
         self.fetch = RobotsFetcher(cache, origin.fetch, clock).fetch
         self.is_cached = cache.is_cached
 
@@ -83,13 +83,13 @@ class Robots:
 
 def robots(
     *answers: Response | Failure,
-    notes: KeyValue | None = None,
+    metadata: KeyValue | None = None,
     clock: Clock | None = None,
     **config,
 ) -> tuple[Robots, Origin]:
     origin = Origin(answers)
-    notes = notes if notes is not None else KeyValue()
-    return Robots(RobotsConfig(**config), origin, notes, clock or Clock()), origin
+    metadata = metadata if metadata is not None else KeyValue()
+    return Robots(RobotsConfig(**config), origin, metadata, clock or Clock()), origin
 
 
 def test_rules_are_fetched_once_for_an_origin():
@@ -188,11 +188,11 @@ def test_five_redirects_are_followed_and_not_six():
 
 
 def test_notes_carry_the_rules_over_a_resume_until_they_expire():
-    notes, clock = KeyValue(), Clock()
+    metadata, clock = KeyValue(), Clock()
     rules = answer(200, b"User-agent: *\nDisallow: /private\n")
-    subject, _ = robots(rules, notes=notes, clock=clock)
+    subject, _ = robots(rules, metadata=metadata, clock=clock)
     subject.fetch(URL)
-    again, origin = robots(notes=notes, clock=clock, max_age=60.0)
+    again, origin = robots(metadata=metadata, clock=clock, max_age=60.0)
     assert again.is_cached(URL)
     assert again.check(URL) is not None
     assert origin.asked == []

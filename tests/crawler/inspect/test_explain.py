@@ -1,4 +1,4 @@
-"""`orbweb explain` and its kin: what waits and for what, and what the commands
+"""`orbweb explain` and the like: what waits and for what, and what the commands
 print."""
 
 from __future__ import annotations
@@ -267,8 +267,8 @@ def test_the_commands_that_ask(
         site.url("/b/1"), site.url("/secret/1"), "http://elsewhere.example/"
     ]  # fmt: skip
     rows = output(capsys, "urls", folder, "--json", "-n", "2").splitlines()
-    told = [json.loads(row) for row in rows]
-    assert [(one["state"], one["attempts"]) for one in told] == [
+    found = [json.loads(row) for row in rows]
+    assert [(one["state"], one["attempts"]) for one in found] == [
         ("page", 1),
         ("skip", 1),
     ]

@@ -1,4 +1,4 @@
-"""`orbweb explain` tells the right reason for each way in which a URL can end.
+"""`orbweb explain` shows the right reason for each way in which a URL can end.
 
 The ways are those of `codes.py`: one that is added there needs a URL here that ends so.
 """
@@ -46,7 +46,7 @@ from tests.site.traps import chain
 
 
 class Case(NamedTuple):
-    """A URL of a crawl that is over, and what has to be said of it."""
+    """A URL of a crawl that is over, and what the explanation begins with."""
 
     folder: Path
     url: str
@@ -181,12 +181,12 @@ def broken_reader(folder: Path) -> Case:
     extractor = InlineExtractor({**READERS, "application/x-deep": breaks_down})
     crawl(folder, site.url("/"), extractor)
     site.stop()
-    said = "failed: extract, application/x-deep: RecursionError: too deep"
-    return Case(folder, site.url("/"), said)
+    says = "failed: extract, application/x-deep: RecursionError: too deep"
+    return Case(folder, site.url("/"), says)
 
 
 def deadly_page(folder: Path) -> Case:
-    """A document that kills whoever reads it."""
+    """A document that crashes the process that reads it."""
     site = Site(
         {
             "": page(link("/x")),
@@ -231,7 +231,7 @@ def given_up(folder: Path) -> tuple[Case, Case]:
 
 
 REFUSED_BEFORE_A_REQUEST = ("host_parked", "parse")
-"""Errors that the chain of checks tells: a host given up, a poison URL."""
+"""Errors that the chain of checks decides: a host given up, a poison URL."""
 
 
 @pytest.fixture(scope="module")
@@ -366,7 +366,7 @@ def of_limits(folder: Path) -> dict[str, list[Case]]:
         "max_pages_per_template": (1, "1 of /#", "/2"),
     }
     cases: dict[str, list[Case]] = {"limit_host": [], "limit_template": []}
-    for name, (limit, told, path) in rules.items():
+    for name, (limit, shown, path) in rules.items():
         crawl(
             folder / name,
             site.url("/"),
@@ -375,8 +375,8 @@ def of_limits(folder: Path) -> dict[str, list[Case]]:
             robots=RobotsConfig(obey=False),
         )
         reason = "limit_host" if name.endswith("host") else "limit_template"
-        said = f"skipped: {reason}, by limits.{name}: {told}"
-        cases[reason].append(Case(folder / name, site.url(path), said, 0))
+        says = f"skipped: {reason}, by limits.{name}: {shown}"
+        cases[reason].append(Case(folder / name, site.url(path), says, 0))
     site.stop()
     return cases
 
@@ -386,8 +386,8 @@ def plugin(folder: Path) -> Case:
     use = "tests.helpers.plugins:Needy"
     crawl(folder, site.url("/"), plugin=(PluginConfig(use, {"limit": 1}),))
     site.stop()
-    said = f"skipped: plugin, by plug-in {use}: too deep"
-    return Case(folder, site.url("/2"), said, 0)
+    says = f"skipped: plugin, by plug-in {use}: too deep"
+    return Case(folder, site.url("/2"), says, 0)
 
 
 def trap(folder: Path) -> Case:
@@ -396,12 +396,12 @@ def trap(folder: Path) -> Case:
     site.stop()
     with open_state(folder) as (state, _):
         (row,) = state.urls(("skip",), (), ("trap",))
-    said = "skipped: trap, by limits.traps: /chain/# gave nothing new, after 41 pages"
-    return Case(folder, row.url, said, 0)
+    says = "skipped: trap, by limits.traps: /chain/# gave nothing new, after 41 pages"
+    return Case(folder, row.url, says, 0)
 
 
 DECIDED_BY_BODY = ("filter_dimensions", "duplicate_content")
-"""Reasons that only a response can tell, and so no check of the chain."""
+"""Reasons that depend on the response, and so are no check of the chain."""
 
 
 @pytest.fixture(scope="module")

@@ -46,13 +46,13 @@ def table() -> dict[str, str]:
 
 
 def test_the_table_says_what_is_done() -> None:
-    told = table()
-    assert set(told) == {leaf.code for leaf in leaves(Failure)}
+    documented = table()
+    assert set(documented) == {leaf.code for leaf in leaves(Failure)}
     for leaf in leaves(Failure):
-        if told[leaf.code] != "retry if":
+        if documented[leaf.code] != "retry if":
             decision = decide_retry(leaf("broken"), 1, CONFIG, NOW, no_jitter)
             assert isinstance(
-                decision, Retry if told[leaf.code] == "retry" else GiveUp
+                decision, Retry if documented[leaf.code] == "retry" else GiveUp
             ), leaf
 
 

@@ -12,12 +12,12 @@ from crawler.policy.robots_meta import NO_DIRECTIVES, RobotsMetaReader
 def read(
     meta: str | None = None, *tags: str, **config: object
 ) -> tuple[str | None, ...]:
-    """The rules for: links, document, pictures."""
+    """The rules for links, document and images."""
     settings = {"noai": True, **config}
     subject = RobotsMetaReader(RobotsConfig(**settings))  # type: ignore[arg-type]
-    said = subject.read(meta, tags)
+    found = subject.read(meta, tags)
     return tuple(
-        skip and skip.rule for skip in (said.nofollow, said.noai, said.noimageai)
+        skip and skip.rule for skip in (found.nofollow, found.noai, found.noimageai)
     )
 
 
@@ -55,6 +55,6 @@ def test_what_the_user_does_not_ask_for_is_not_obeyed() -> None:
 
 
 def test_reasons() -> None:
-    said = RobotsMetaReader(RobotsConfig(noai=True)).read("none, noai", ())
-    assert said.nofollow == Skip("nofollow", "meta robots: none")
-    assert said.noai == Skip("noai", "meta robots: noai")
+    found = RobotsMetaReader(RobotsConfig(noai=True)).read("none, noai", ())
+    assert found.nofollow == Skip("nofollow", "meta robots: none")
+    assert found.noai == Skip("noai", "meta robots: noai")

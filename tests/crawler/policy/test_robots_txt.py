@@ -14,7 +14,7 @@ from crawler.policy.robots_txt import parse
 from tests.helpers.corpora import ROOT, corpus
 from tests.helpers.cpu import cpu_within
 
-# Which of Google's cases we fail, by their place in the file, and why.
+# The cases of Google that this parser fails, by their number in the file, and why.
 ESCAPED = (
     "its URL is not percent-encoded; ours always are, and then it is the case before it"
 )
@@ -49,7 +49,7 @@ def test_google(number: int) -> None:
     case = CASES[number]
     url = canonical(case["url"])
     if url is None or not case["agent"]:
-        pytest.skip("no URL or no agent: nobody here could ask")
+        pytest.skip("no URL or no agent: such a question is never asked")
     robots = parse(case["robots"].encode("latin-1"), case["agent"])
     assert robots.allowed(url)[0] == case["allowed"]
 

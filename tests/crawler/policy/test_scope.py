@@ -65,8 +65,8 @@ def test_within(within: str, url: str, inside: bool) -> None:
     )
 
 
-def test_a_domain_is_what_somebody_could_register() -> None:
-    """By the public suffix list: `co.uk` is nobody's."""
+def test_a_domain_is_what_can_be_registered() -> None:
+    """The public suffix list has `co.uk`."""
     seeds = ("https://www.shop.co.uk/",)
     assert skipped("https://img.shop.co.uk/x", seeds=seeds, within="domain") is None
     assert skipped("https://other.co.uk/x", seeds=seeds, within="domain") is not None

@@ -223,13 +223,13 @@ CHAIN = "http://a.example/month/"
 
 
 def test_a_cut_names_its_template_and_survives_a_resume() -> None:
-    notes = MemoryStore()
-    subject = Traps(LimitsConfig(), notes)
+    metadata = MemoryStore()
+    subject = Traps(LimitsConfig(), metadata)
     walk(subject, FREE + CREDIT)
     assert subject.check(found(f"{CHAIN}50", f"{CHAIN}49", 50)) is None
     walk(subject, 2, start=FREE + CREDIT)
     skip = Skip("trap", "limits.traps: /month/# gave nothing new, after 41 pages")
-    for one in (subject, Traps(LimitsConfig(), notes)):
+    for one in (subject, Traps(LimitsConfig(), metadata)):
         assert one.check(found(f"{CHAIN}50", f"{CHAIN}49", 50)) == skip
         assert one.check(due(lease(f"{CHAIN}50", f"{CHAIN}49", 50))) == skip
         assert (
@@ -420,8 +420,8 @@ def test_any_address_has_templates(path: str, parent: str) -> None:
 
 
 def open_names(subject: Traps, parent: str, depth: int) -> None:
-    """Pages found on `parent` that say nothing, and lead on to names that nobody has
-    met."""
+    """Pages found on `parent` that say nothing, and lead on to names that were not
+    found yet."""
     for n in range(FREE + CREDIT + 1):
         page = lease(f"http://a.example/{name_mazes.word(n)}/", parent, depth)
         if subject.check(due(page)) is None:
@@ -449,12 +449,12 @@ def test_names_that_a_seed_or_the_home_page_lists_are_read(
 
 
 def test_below_a_name_that_is_open_all_is_read_also_by_the_next_run() -> None:
-    notes = MemoryStore()
-    first = Traps(LimitsConfig(), notes)
+    metadata = MemoryStore()
+    first = Traps(LimitsConfig(), metadata)
     open_names(first, SECTION, 2)
     for subject in (
         first,
-        Traps(LimitsConfig(), notes),
+        Traps(LimitsConfig(), metadata),
     ):  # killed: nothing was put away
         assert subject.check(found(UNOPENED, SECTION, 9)) is not None
         assert subject.check(due(lease(UNOPENED, SECTION, 9))) is not None
@@ -509,11 +509,11 @@ def test_a_trap_is_none_the_cheaper_for_hosts_that_take_turns() -> None:
 
 
 def test_what_was_learnt_is_there_after_a_stop() -> None:
-    notes = MemoryStore()
-    first = Traps(LimitsConfig(), notes)
+    metadata = MemoryStore()
+    first = Traps(LimitsConfig(), metadata)
     walk(first, FREE + CREDIT // 2)
     first.save()
-    second = Traps(LimitsConfig(), notes)
+    second = Traps(LimitsConfig(), metadata)
     walk(second, CREDIT - CREDIT // 2 + 1, start=FREE + CREDIT // 2)
     assert second.check(found(f"{CHAIN}99", f"{CHAIN}98", 99)) is not None
 
@@ -578,7 +578,7 @@ def test_large_scores_are_small_in_the_store() -> None:
 
 
 class Forgetful(MemoryStore):
-    """Keeps no notes, so that only what `Traps` holds is measured."""
+    """Keeps no metadata, so that only what `Traps` holds is measured."""
 
     def set(self, kind: str, key: str, value: bytes | None) -> None:
         pass
