@@ -1,7 +1,7 @@
-"""A crawl's process that is about to be killed: `python -m tests.helpers.orphaned_worker
-TASK PATH`.
+"""A crawl's process that is about to be killed.
 
-It starts an extraction process, prints its id, and has it run TASK with PATH.
+`python -m tests.helpers.orphaned_worker TASK PATH` starts an extraction process, prints
+its id, and has it run TASK with PATH.
 """
 
 from __future__ import annotations

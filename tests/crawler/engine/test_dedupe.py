@@ -1,5 +1,4 @@
-"""`scope.dedupe_content`: what has the same bytes under several URLs is written
-once."""
+"""`scope.dedupe_content`: identical content under several URLs is recorded once."""
 
 from __future__ import annotations
 
@@ -50,8 +49,7 @@ def once(site: Site, folder: Path, **changes: Any) -> Config:
 
 @pytest.fixture
 def twins(serve: Any) -> Site:
-    """/a, /b/ and /c are the same page, whose relative link leads elsewhere from
-    /b/."""
+    """/a, /b/ and /c are the same page; its relative link differs from /b/."""
     same = page("<p>the same", link("further"))
     return serve(
         index=page(link("/a", "/b/", "/c", "/one.txt", "/other.txt")),
@@ -88,7 +86,8 @@ def test_the_second_one_is_a_skip_that_names_the_first(
     with open_state(tmp_path) as (state, stored):
         answer = explain(state, stored, twins.url("/c"), 0.0)
     assert answer.answer == (
-        f"skipped: duplicate_content, by scope.dedupe_content: the same bytes as {twins.url('/a')}"
+        "skipped: duplicate_content, by scope.dedupe_content: "
+        f"the same bytes as {twins.url('/a')}"
     )
     assert answer.known is not None
     assert answer.known.attempts == 1

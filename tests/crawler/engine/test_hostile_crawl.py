@@ -1,8 +1,8 @@
-"""Every misbehaviour that we know of, in one crawl from one page.
+"""Every known misbehaviour of servers in one crawl, from one page.
 
-The index of the fixture site, and beyond it hosts whose names, addresses, ports or
-certificates are wrong. The crawl has to end by itself, in time and in memory; each URL
-has to end as it should, and what is good among all the bad has to be fetched.
+The page is the index of the fixture site, which also links to hosts whose names,
+addresses, ports or certificates are bad. The crawl has to end by itself, within limits
+of time and memory. Each URL has to end as expected, and the good ones are fetched.
 """
 
 from __future__ import annotations
@@ -39,16 +39,15 @@ MEGABYTES = 120
 
 
 class Run(NamedTuple):
-    """The crawl, when it is over."""
+    """A finished crawl."""
 
     summary: Summary
     seconds: float
     megabytes: float
     by_url: dict[str, list[dict[str, Any]]]
-    """Terminal records; of the site itself by path."""
+    """Terminal records by URL; those of the site itself by path."""
     other_hosts: dict[str, tuple[str, str]]
-    """What has to become of the URLs of other hosts: type, and error_code if it is an
-    error."""
+    """The expected record of each URL of other hosts: type, and error_code or ""."""
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +99,7 @@ def test_it_ends_by_itself_within_its_bounds(run: Run) -> None:
 
 
 def test_it_is_a_long_list(run: Run) -> None:
-    """Of pages that are not what a well-behaved server sends, the others not
-    counted."""
+    """Counts only what a well-behaved server would not send."""
     odd = [page for page in PAGES if page.listed and _is_odd(page.expect)]
     bad = [code for _, code in run.other_hosts.values() if code]
     assert len(odd) + len(HOSTILE) + len(bad) >= 160
@@ -158,7 +156,7 @@ FETCHED = {"page", "file", "image"}
 
 
 def ending(path: str, expect: Expect) -> tuple[set[str], str | None]:
-    """The types of record that are right, and the error_code if it is an error."""
+    """The allowed types of the record, and the error_code of an error."""
     if path in ENDINGS:
         kind, code = ENDINGS[path]
         return {kind}, code
@@ -196,12 +194,14 @@ def test_each_page_ends_as_it_should(page: Any, run: Run) -> None:
 
 
 SLACK_MS = 1000
-"""For the other 23 that are under way; the machine's stalls are left out by the hub's
-clock."""
+"""Time that the other 23 requests in flight may take (ms).
+
+The hub's clock leaves out the time in which the machine stalls.
+"""
 
 
 def _milliseconds(record: dict[str, Any]) -> int:
-    """Of the request that the record is about."""
+    """The duration of the record's request (ms)."""
     return int(record["fetch_ms"] if "fetch_ms" in record else record["elapsed_ms"])
 
 
@@ -223,8 +223,9 @@ def test_each_url_elsewhere_ends_as_it_should(run: Run) -> None:
 def test_every_kind_of_failure_is_met(run: Run) -> None:
     codes = Counter(found[0].get("error_code") for found in run.by_url.values())
     assert set(codes) - {None} >= {
-        "dns_nxdomain", "dns_servfail", "dns_timeout", "connect_refused", "blocked_address",
-        "tls_verify", "tls_handshake", "read_timeout", "total_timeout", "reset", "protocol",
-        "decode", "redirect_loop", "too_many_redirects", "rate_limited", "status_4xx",
-        "status_5xx", "image_decode",
+        "dns_nxdomain", "dns_servfail", "dns_timeout", "connect_refused",
+        "blocked_address", "tls_verify", "tls_handshake", "read_timeout",
+        "total_timeout", "reset", "protocol", "decode", "redirect_loop",
+        "too_many_redirects", "rate_limited", "status_4xx", "status_5xx",
+        "image_decode",
     }  # fmt: skip

@@ -1,5 +1,4 @@
-"""What the user says about the network reaches the network: whole crawls, and
-`fetch`."""
+"""Network options reach the network: whole crawls, and `orbweb fetch`."""
 
 from __future__ import annotations
 
@@ -34,7 +33,8 @@ Orbweb = Callable[..., subprocess.CompletedProcess[str]]
 def orbweb(tmp_path: Path) -> Orbweb:
     def run(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*PROGRAM, *words], cwd=tmp_path, env=os.environ | environ, capture_output=True,
+            [*PROGRAM,
+             *words], cwd=tmp_path, env=os.environ | environ, capture_output=True,
             text=True, timeout=300, check=False,
         )  # fmt: skip
 
@@ -48,7 +48,7 @@ def proxy() -> Iterator[Proxy]:
 
 
 ONE = ("-l", "0", "--no-images", "-w", "0", "-t", "1", "-q")
-"""Of a crawl: a single page, at once."""
+"""Options for a crawl of a single page, without delays."""
 
 
 def crawled(done: subprocess.CompletedProcess[str]) -> bool:
@@ -56,14 +56,13 @@ def crawled(done: subprocess.CompletedProcess[str]) -> bool:
 
 
 # -- proxies
-# ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 def test_a_crawl_and_a_fetch_by_a_proxy(
     orbweb: Orbweb, site: Site, proxy: Proxy, scheme: str
 ) -> None:
-    """The name is one that nobody knows but the proxy."""
+    """Only the proxy can resolve the host name."""
     url = site.url("/arrived", "far.test")
     by = f"{scheme}://127.0.0.1:{proxy.port}"
     assert crawled(orbweb("crawl", url, "-d", "c", "-x", by, *ONE))
@@ -107,8 +106,9 @@ def test_a_proxys_password_is_shown_nowhere(
         right = orbweb(
             "crawl", url, "-d", "a", "-x", "env:PROXY", "-v", *ONE[:-1], **secret
         )
-        wrong = orbweb("crawl", url, "-d", "b", "-x", f"http://user:wr0ng@127.0.0.1:{strict.port}",
-                       "-v", *ONE[:-1])  # fmt: skip
+        wrong = orbweb("crawl", url, "-d", "b", "-x",
+                       f"http://user:wr0ng@127.0.0.1:{strict.port}", "-v",
+                       *ONE[:-1])  # fmt: skip
     assert crawled(right)
     assert wrong.returncode == 4
     records_of = [(tmp_path / name / "records.jsonl").read_text() for name in "ab"]
@@ -118,7 +118,6 @@ def test_a_proxys_password_is_shown_nowhere(
 
 
 # -- TLS
-# -------------------------------------------------------------------------------------------
 
 
 def test_whom_to_trust(
@@ -148,7 +147,6 @@ def test_who_we_are(
 
 
 # -- names
-# -----------------------------------------------------------------------------------------
 
 
 def test_which_servers_are_asked_for_names(orbweb: Orbweb, site: Site) -> None:
@@ -172,7 +170,6 @@ def test_which_servers_are_asked_for_names(orbweb: Orbweb, site: Site) -> None:
 
 
 # -- what a request says of the page that led to it
-# ------------------------------------------------
 
 
 def crawl(folder: Path, *seeds: str, **more: Any) -> None:
@@ -189,7 +186,7 @@ def crawl(folder: Path, *seeds: str, **more: Any) -> None:
 
 @pytest.fixture
 def two_sites() -> Iterator[tuple[Site, Site]]:
-    """One of them sets a cookie and shows a picture; the other leads to both."""
+    """Two sites: one sets a cookie and has an image, the other links to both."""
     cookie = (("Set-Cookie", "visit=1; Path=/"),)
     pages: dict[str, Handler] = {
         "": reply("<p>welcome<img src=/own>", headers=cookie),
@@ -198,7 +195,10 @@ def two_sites() -> Iterator[tuple[Site, Site]]:
         "linked": reply("<p>linked"),
     }
     there = Site(pages, addresses=("127.0.0.2",))
-    body = f"<a href='{there.base}/linked?secret'>x</a><img src='{there.base}/shown'><a href=/next>"
+    body = (
+        f"<a href='{there.base}/linked?secret'>x</a>"
+        f"<img src='{there.base}/shown'><a href=/next>"
+    )
     here = Site({"start": reply(body), "next": reply("<p>next")})
     yield here, there
     here.stop()
@@ -208,8 +208,9 @@ def two_sites() -> Iterator[tuple[Site, Site]]:
 def test_a_picture_on_another_site_gets_no_cookie_of_ours(
     two_sites: tuple[Site, Site], tmp_path: Path
 ) -> None:
-    """RFC 6265bis: what is shown in a page of another site is asked for without; a link
-    is not."""
+    """An image in a page of another site is requested without cookies, a link with them
+    (RFC 6265bis).
+    """
     here, there = two_sites
     crawl(tmp_path, there.base + "/", here.base + "/start")
     cookies = {hit.target: hit.headers.get("cookie") for hit in there.log}

@@ -1,5 +1,4 @@
-"""Sitemaps, feeds and directives in whole crawls: what becomes a page, and what is left
-out."""
+"""Sitemaps, feeds and directives in whole crawls: what is fetched and what skipped."""
 
 from __future__ import annotations
 
@@ -47,10 +46,13 @@ def index(*urls: str) -> Handler:
 
 
 def sitemapped(serve: Any) -> Any:
-    """A site whose robots.txt names an index on another host, with a list and a packed
-    list."""
-    site = serve(index=page(link("/linked")), linked=page(), a=page(link("/b")), b=page(),
-                 packed=page(), picture=reply(png(), "image/png"))  # fmt: skip
+    """A site whose robots.txt names a sitemap index on another host.
+
+    The index names a sitemap and a compressed sitemap.
+    """
+    site = serve(index=page(link("/linked")), linked=page(), a=page(link("/b")),
+                 b=page(), packed=page(),
+                 picture=reply(png(), "image/png"))  # fmt: skip
     other = serve()
     site.pages["robots.txt"] = reply(
         f"Sitemap: {other.url('/index.xml')}\n", "text/plain"
@@ -119,17 +121,20 @@ def test_a_feed_names_pages(serve: Any, tmp_path: Path) -> None:
 
 
 def skipped(serve: Any, folder: Path, **robots: Any) -> dict[str, str]:
-    """The rule of each skip, on a site that says everything there is to say."""
+    """The rule of each skip, on a site that uses every directive."""
     site = serve(
         index=page(
             link("/meta", "/header", "/ai", "/noimage"),
             '<a rel="nofollow ugc" href="/rel">x</a>',
         ),
-        meta=page('<meta name="robots" content="noindex, nofollow">', link("/from-meta")),
+        meta=page(
+            '<meta name="robots" content="noindex, nofollow">', link("/from-meta")
+        ),
         header=reply(link("/from-header"), headers=(("X-Robots-Tag", "nofollow"),)),
         ai=page('<meta name="robots" content="noai">', link("/from-ai")),
         noimage=page('<meta name="robots" content="noimageai">', picture("/shown")),
-        shown=reply(png(), "image/png"), rel=page(), **{"from-ai": page(picture("/tagged"))},
+        shown=reply(png(), "image/png"), rel=page(),
+        **{"from-ai": page(picture("/tagged"))},
         tagged=reply(png(), "image/png", headers=(("X-Robots-Tag", "noimageai"),)),
         **{"from-meta": page(), "from-header": page()},
     )  # fmt: skip
