@@ -8,20 +8,25 @@ from __future__ import annotations
 import signal
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Unpack
 
+from msgspec.structs import replace
+
 from crawler.api.options import CrawlOptions, configure
-from crawler.api.stream import Delivery, Handover, read_records
+from crawler.api.stream import Delivery, Handover, read_records, warn
 from crawler.engine.builder import Crawl, Summary, open_crawl
 from crawler.model.config import Config
 from crawler.model.errors import StateError, UsageError
 from crawler.model.records import AnyRecord
 from crawler.output.sink import Position
+from crawler.plugins.loading import configs_of
+from crawler.plugins.main_file import refuse_in_child
+from crawler.plugins.protocols import Plugin
 from crawler.workspace.open import Mode, keep_position, stored_config
 from crawler.workspace.outputs import jsonl_files, with_absolute_outputs
 from hub import get_hub
@@ -33,6 +38,7 @@ SINK = "loop"
 def crawl(
     *urls: str,
     config: Config | None = None,
+    plugins: Sequence[Plugin] = (),
     resume: bool = False,
     fresh: bool = False,
     newer: bool = False,
@@ -49,6 +55,9 @@ def crawl(
     crawl in the folder. `fresh` begins anew, and throws that crawl's records away. At
     most one of the three may be true; without one, the folder must hold no crawl.
 
+    `plugins` are objects with methods of a plug-in (`docs/plugins.md`), beside those
+    that the configuration names. A resume needs those that the crawl was begun with.
+
     Each record is an instance of a class such as `PageRecord`; `record.type` tells
     which. See `RecordStream` for what the loop promises.
 
@@ -58,12 +67,13 @@ def crawl(
 
     Example:
         >>> from crawler import crawl
-        >>> for record in crawl(site.url("/"), dir="out", max_pages=5, wait=0):
+        >>> for record in crawl("https://example.com/", dir="out", max_pages=5):
         ...     if record.type == "page":
         ...         print(record.status, record.title)
         200 Home
         200 About
     """
+    refuse_in_child()
     mode = _mode(resume=resume, fresh=fresh, newer=newer)
     chosen = configure("crawl", config, urls, options)
     if resume:
@@ -72,9 +82,11 @@ def crawl(
         _refuse_other_seeds(chosen, stored)
         options["dir"] = folder
         chosen = configure("crawl", stored, (), options)
-    elif not chosen.seeds:
+        return RecordStream(_CrawlThread(chosen, mode, plugins))
+    if not chosen.seeds:
         raise UsageError("there is no URL to start from; name one: crawl(URL)")
-    return RecordStream(_CrawlThread(with_absolute_outputs(chosen), mode))
+    chosen = replace(chosen, plugin=(*chosen.plugin, *configs_of(plugins)))
+    return RecordStream(_CrawlThread(chosen, mode, plugins))
 
 
 def _mode(*, resume: bool, fresh: bool, newer: bool) -> Mode:
@@ -97,9 +109,10 @@ def _refuse_other_seeds(chosen: Config, stored: Config) -> None:
 class _CrawlThread:
     """The thread in which a crawl runs, and what the caller's thread needs of it."""
 
-    def __init__(self, config: Config, mode: Mode) -> None:
-        self._config = config
+    def __init__(self, config: Config, mode: Mode, plugins: Sequence[Plugin]) -> None:
+        self._config = with_absolute_outputs(config)
         self._mode = mode
+        self._plugins = plugins
         self.handover = Handover()
         self.backlog: Iterator[AnyRecord] = iter(())
         self.summary: Summary | None = None
@@ -118,8 +131,12 @@ class _CrawlThread:
         error: BaseException | None = None
         try:
             crawl = open_crawl(
-                self._config, mode=self._mode, further_sinks={SINK: self._open_sink}
+                self._config,
+                mode=self._mode,
+                further_sinks={SINK: self._open_sink},
+                plugins=self._plugins,
             )
+            crawl.events.on_warning(warn)
             crawl.events.add(self._delivery)
             self.handover.attach(crawl, get_hub().loop.call_soon)
             self.summary = crawl.run()
@@ -186,7 +203,7 @@ class RecordStream(Iterator[AnyRecord]):
 
     Example:
         >>> from crawler import crawl
-        >>> with crawl(site.url("/"), dir="demo", wait=0) as records:
+        >>> with crawl("https://example.com/", dir="out") as records:
         ...     print(next(records).type)
         run
         >>> records.summary.finish_reason

@@ -26,6 +26,7 @@ the lock guards what belongs together.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -231,3 +232,8 @@ def read_records(path: Path, after: int, end: int) -> Iterator[AnyRecord]:
             found = head(line)
             if found.seq > after and found.type in decoders:
                 yield decoders[found.type](line)
+
+
+def warn(text: str) -> None:
+    """Tell the program what does not work in a crawl that goes on."""
+    warnings.warn(text, RuntimeWarning, stacklevel=2)

@@ -24,8 +24,13 @@ from crawler.engine.crawl import Crawl
 from crawler.engine.engine import Engine
 from crawler.engine.events import Events
 from crawler.engine.pipeline import Pipeline
-from crawler.engine.plugins import PluginListeners, load_plugins, plugin_sinks
-from crawler.engine.reader import Guard, Reader
+from crawler.engine.plugins import (
+    PluginListeners,
+    load_plugins,
+    open_documents,
+    plugin_sinks,
+)
+from crawler.engine.reader import Guard, ReadByPlugins, Reader
 from crawler.engine.requests import HostRequests, HttpClient
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.robots_stage import RobotsStage
@@ -131,6 +136,9 @@ def open_crawl(
         stats = Stats(clock, dict(store.counts().items()))
         events = Events(opened.client)
         events.on_record(stats.count)
+        documents = open_documents(loaded, config)
+        if documents is not None:
+            held.callback(documents.close)
         machinery = build(
             config,
             run=run,
@@ -143,6 +151,7 @@ def open_crawl(
             deaths=guard.deaths,
             events=events,
             checks=plugin_checks(loaded),
+            documents=documents,
             clock=clock,
             jitter=random.random,
         )
@@ -228,6 +237,7 @@ def build(
     deaths: Callable[[str], int],
     events: Events,
     checks: Iterable[Check],
+    documents: ReadByPlugins | None,
     clock: Callable[[], float],
     jitter: Callable[[], float],
 ) -> Machinery:
@@ -286,8 +296,9 @@ def build(
         clock,
     )
     reader = Reader(
-        config, extractor, guard, candidates, quotas, traps, frontier.known, clock
-    )
+        config, extractor, documents, guard, candidates, quotas, traps,
+        frontier.known, clock,
+    )  # fmt: skip
     pipeline = Pipeline(
         chain.check_due,
         stage,

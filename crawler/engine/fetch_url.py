@@ -11,14 +11,17 @@ would give it, and is not kept.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.engine.builder import build, client_without_crawl
-from crawler.engine.events import Events
+from crawler.engine.events import Events, WarningListener
+from crawler.engine.plugins import PluginListeners, load_plugins, open_documents
+from crawler.engine.reader import ReadByPlugins
 from crawler.engine.requests import HttpClient
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.extract import Extractor, InlineExtractor
@@ -26,21 +29,32 @@ from crawler.fetch.transport import ExchangeListener
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, LimitsConfig
 from crawler.model.crawl import Destination, Skip, Verdict
-from crawler.model.documents import Document
+from crawler.model.documents import Document, Page
 from crawler.model.errors import Failure
 from crawler.model.http import Exchange, Response
 from crawler.model.records import RobotsRecord, TerminalRecord
 from crawler.model.url import origin
 from crawler.output.images import UnsavedImages
-from crawler.policy.check import Candidate
+from crawler.plugins.checking import plugin_checks
+from crawler.policy.check import Candidate, Chain
 from crawler.policy.robots_cache import RobotsCache
+
+if TYPE_CHECKING:
+    from crawler.plugins.loading import LoadedPlugin
 
 UNAVAILABLE = Verdict(False, "robots.txt unavailable: nothing may be requested")
 HEAVY = ("links", "images", "headers")
 
 
 class FetchedUrl(Struct, frozen=True):
-    """What came of one URL."""
+    """What came of one URL.
+
+    Example:
+        >>> from crawler import fetch
+        >>> page = fetch("https://example.com/old")
+        >>> [hop.status for hop in page.record.redirects], page.record.url
+        ([301], 'https://example.com/about')
+    """
 
     record: TerminalRecord
     """What a crawl writes about the last URL of the chain of redirects."""
@@ -62,19 +76,51 @@ def fetch_url(
     *,
     on_exchange: ExchangeListener | None = None,
     extractor: Extractor | None = None,
+    plugins: Sequence[object] = (),
+    on_warning: WarningListener | None = None,
     clock: Callable[[], float] = time.time,
 ) -> FetchedUrl:
     """Fetch the canonical `url`, and follow its redirects.
 
-    `on_exchange` is told each exchange, those for robots.txt included. `clock`: seconds
-    since the epoch. Raises UsageError if a file that `config.http` names is of no use.
+    `on_exchange` is told each exchange, those for robots.txt included. `plugins` are
+    objects, beside the plug-ins that `config.plugin` names; sinks among them get
+    nothing, and a check's refusal is told in `verdict`. `on_warning` is told which of
+    their listeners fail. `clock`: seconds since the epoch. Raises UsageError if a
+    plug-in, or a file that `config.http` names, is of no use.
     """
-    with client_without_crawl(config, (url,), clock) as (client, store):
+    loaded = load_plugins(config, plugins)
+    free = _unhindered(config, url)
+    with (
+        client_without_crawl(config, (url,), clock) as (client, store),
+        _documents(loaded, config) as documents,
+    ):
+        events = Events(client)
         if on_exchange is not None:
-            client.on_exchange(on_exchange)
+            events.on_exchange(on_exchange)
+        if on_warning is not None:
+            events.on_warning(on_warning)
+        listeners = PluginListeners(loaded, events)
         robots = _RobotsOf(config, client, store, clock)
-        free = _unhindered(config, url)
-        return _Fetch(free, client, store, robots, extractor, clock).fetch(url)
+        checks = Chain(plugin_checks(loaded))
+        one = _Fetch(
+            free, client, store, robots, extractor, documents, events, checks, clock
+        )
+        fetched = one.fetch(url)
+        listeners.close()
+        return fetched
+
+
+@contextmanager
+def _documents(
+    plugins: Sequence[LoadedPlugin], config: Config
+) -> Iterator[ReadByPlugins | None]:
+    """The plug-ins that work on documents, if there are any."""
+    documents = open_documents(plugins, config)
+    try:
+        yield documents
+    finally:
+        if documents is not None:
+            documents.close()
 
 
 class _Fetch:
@@ -87,13 +133,16 @@ class _Fetch:
         store: Store,
         robots: _RobotsOf,
         extractor: Extractor | None,
+        documents: ReadByPlugins | None,
+        events: Events,
+        further_checks: Chain,
         clock: Callable[[], float],
     ) -> None:
         self._robots = robots
+        self._further_checks = further_checks
         self._records: list[TerminalRecord] = []
         self._exchanges: list[Exchange] = []
-        self._extractor = _Remembering(extractor or InlineExtractor())
-        events = Events(client)
+        self._extractor = _Remembering(extractor or InlineExtractor(), documents)
         events.on_record(self._records.append)
         client.on_exchange(self._exchanges.append)
         self._machinery = build(
@@ -108,6 +157,7 @@ class _Fetch:
             deaths=lambda _url: 0,
             events=events,
             checks=(),
+            documents=None if documents is None else self._extractor,
             clock=clock,
             jitter=lambda: 0.0,
         )
@@ -121,7 +171,7 @@ class _Fetch:
             candidate = Candidate.of_lease(handle.lease)
             verdict = self._machinery.checks.check(candidate)
             robots, refusal = self._robots.check(candidate)
-            verdict = verdict or refusal
+            verdict = verdict or refusal or self._refused_by_plugin(candidate)
             with handle:
                 outcome = self._machinery.pipeline.process(handle)
                 assert outcome is not None  # no retry, no robots.txt, no quota
@@ -132,6 +182,12 @@ class _Fetch:
             # A redirect is followed even if a crawl would leave its target out.
             targets = [replace(found, skip=None) for found in outcome.found]
             self._machinery.frontier.add(targets)
+
+    def _refused_by_plugin(self, candidate: Candidate) -> Skip | None:
+        try:
+            return self._further_checks.check(candidate)
+        except Failure as failure:
+            return Skip("plugin", failure.message)
 
     def _fetched(self, robots: RobotsRecord | None, verdict: Skip | None) -> FetchedUrl:
         exchange = self._exchanges[-1] if self._exchanges else None
@@ -147,13 +203,24 @@ class _Fetch:
 
 
 class _Remembering:
-    """An Extractor that remembers the last document, and the response it was in."""
+    """An Extractor that remembers the last document, and the response it was in.
+
+    Also the plug-ins that then work on that document.
+    """
 
     document: Document | None = None
     response: Response | None = None
 
-    def __init__(self, extractor: Extractor) -> None:
+    def __init__(self, extractor: Extractor, plugins: ReadByPlugins | None) -> None:
         self._extractor = extractor
+        self._plugins = plugins
+
+    def apply(
+        self, response: Response, page: Page
+    ) -> tuple[Page, dict[str, Any] | None]:
+        assert self._plugins is not None
+        self.document, data = self._plugins.apply(response, page)
+        return self.document, data
 
     def extract(
         self,

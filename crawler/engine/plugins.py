@@ -24,6 +24,7 @@ from crawler.model.records import Record
 from crawler.output.sink import Position, RecordSink
 
 if TYPE_CHECKING:
+    from crawler.engine.document_plugins import DocumentPlugins
     from crawler.plugins.loading import LoadedPlugin
 
 LISTENERS = ("on_exchange", "on_record")
@@ -40,9 +41,9 @@ class GuardedListener:
         self._method = getattr(plugin.target, method)
         self._warn = warn
 
-    def __call__(self, event: Any) -> None:
+    def __call__(self, *event: Any) -> None:
         try:
-            self._method(event)
+            self._method(*event)
         except Exception as error:
             self.failures += 1
             if self.failures == 1:
@@ -55,15 +56,20 @@ class PluginListeners:
     def __init__(self, plugins: Iterable[LoadedPlugin], events: Events) -> None:
         self._warn = events.warning
         self._listeners: list[GuardedListener] = []
+        self._closers: list[GuardedListener] = []
         for plugin in plugins:
             for method in LISTENERS:
                 if method in plugin.methods:
                     listener = GuardedListener(plugin, method, self._warn)
                     getattr(events, method)(listener)
                     self._listeners.append(listener)
+            if plugin.has_close and not plugin.is_sink:
+                self._closers.append(GuardedListener(plugin, "close", self._warn))
 
     def close(self) -> None:
-        """Tell how often those failed that failed more than once."""
+        """The crawl has ended. Tells how often a listener has failed more than once."""
+        for closer in self._closers:
+            closer()
         for listener in self._listeners:
             if listener.failures > 1:
                 self._warn(f"{listener.name} failed {listener.failures} times in all")
@@ -127,3 +133,18 @@ def load_plugins(config: Config, objects: Sequence[object]) -> Sequence[LoadedPl
     from crawler.plugins import loading
 
     return loading.load_plugins(config.plugin, objects)
+
+
+def open_documents(
+    plugins: Sequence[LoadedPlugin], config: Config
+) -> DocumentPlugins | None:
+    """Those of `plugins` that work on documents, and their process; None without any.
+
+    Raises PluginError if the process cannot load them.
+    """
+    chosen = [one for one in plugins if one.methods & {"extract", "discover"}]
+    if not chosen:
+        return None
+    from crawler.engine.document_plugins import DocumentPlugins
+
+    return DocumentPlugins(chosen, config.limits.max_links)

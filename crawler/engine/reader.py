@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder
@@ -27,12 +28,26 @@ from crawler.frontier.lease import LeaseHandle
 from crawler.model.config import Config
 from crawler.model.crawl import Lease, Outcome, Skip
 from crawler.model.documents import Document, File, Image, Page
-from crawler.model.errors import TooLarge
+from crawler.model.errors import ExtractFailure, TooLarge
 from crawler.model.http import Response, Validators
 from crawler.model.records import ImageRecord, PageRecord
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
 from crawler.policy.traps import Traps
+
+
+class ReadByPlugins(Protocol):
+    """The plug-ins that work on documents."""
+
+    def apply(
+        self, response: Response, page: Page
+    ) -> tuple[Page, dict[str, Any] | None]:
+        """`page` with the URLs that they discovered, and the `data` that they extracted.
+
+        May switch to other greenlets. Raises ExtractFailure.
+        """
+        ...
+
 
 Guard = Callable[[str], AbstractContextManager[object]]
 """`with guard(url):` the response of `url` is read (`workspace/crash_guard.py`)."""
@@ -48,6 +63,7 @@ class Reader:
         self,
         config: Config,
         extractor: Extractor,
+        plugins: ReadByPlugins | None,
         guard: Guard,
         candidates: CandidateBuilder,
         quotas: Quotas,
@@ -59,6 +75,8 @@ class Reader:
         self._max_body = config.http.max_body
         self._include = frozenset(config.records.include)
         self._extractor = extractor
+        self._plugins = plugins
+        self._with_text = "links" in self._include or plugins is not None
         self._guard = guard
         self._candidates = candidates
         self._quotas = quotas
@@ -121,7 +139,7 @@ class Reader:
                 response,
                 lease.destination,
                 self._limits,
-                with_text="links" in self._include,
+                with_text=self._with_text,
             )
 
     def _page(
@@ -136,15 +154,23 @@ class Reader:
             found = self._candidates.page(lease, page, robots_meta)
             record = record_builder.skip_record(lease, robots_meta.noai)
             return Outcome(lease, record, found)
+        data, failure = None, None
+        if self._plugins is not None:
+            try:  # before a place is reserved, for this may switch
+                page, data = self._plugins.apply(response, page)
+            except ExtractFailure as raised:
+                failure = raised
         if not self._reserve_page(handle):
             return None
         self._traps.learn(lease, response.body, page)
-        return Outcome(
-            lease,
-            record_builder.page_record(lease, response, page, self._include),
-            self._candidates.page(lease, page, robots_meta),
-            validators=_validators(response),
-        )
+        found = self._candidates.page(lease, page, robots_meta)
+        if failure is not None:  # the links count all the same
+            elapsed_ms = response.timings.fetch_ms
+            error = record_builder.error_record(lease, failure, elapsed_ms)
+            return Outcome(lease, error, found)
+        page_record = record_builder.page_record(lease, response, page, self._include)
+        page_record.data = data
+        return Outcome(lease, page_record, found, validators=_validators(response))
 
     def _file(
         self, lease: Lease, response: Response, file: File, robots_meta: RobotsMeta

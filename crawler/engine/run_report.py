@@ -24,7 +24,15 @@ RunEvent = Literal["started", "finished"]
 
 
 class Summary(Struct, frozen=True):
-    """How a run ended. `counts` are URLs by state, those of earlier runs included."""
+    """How a run ended. `counts` are URLs by state, those of earlier runs included.
+
+    Example:
+        >>> from crawler import crawl
+        >>> records = crawl("https://example.com/", dir="out", images=False)
+        >>> pages = [record for record in records if record.type == "page"]
+        >>> print(records.summary.finish_reason, records.summary.counts["page"])
+        done 2
+    """
 
     exit_code: int
     finish_reason: FinishReason

@@ -22,7 +22,13 @@ Count = Annotated[int, Meta(gt=0)]
 
 
 class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[http]`: the HTTP client."""
+    """`[http]`: the HTTP client.
+
+    Example:
+        >>> from crawler import HttpConfig
+        >>> HttpConfig(user_agent="my-crawler (me@example.com)").timeout
+        60.0
+    """
 
     user_agent: str = ""
     """User-Agent header to send.
@@ -127,7 +133,13 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RobotsConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[robots]`: the Robots Exclusion Protocol, RFC 9309."""
+    """`[robots]`: the Robots Exclusion Protocol, RFC 9309.
+
+    Example:
+        >>> from crawler import RobotsConfig
+        >>> RobotsConfig(agent="my-crawler").obey
+        True
+    """
 
     obey: bool = True
     """Obey robots.txt. Every run record says whether it was obeyed."""
@@ -148,7 +160,13 @@ class RobotsConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[politeness]`: limits on the load on one host."""
+    """`[politeness]`: limits on the load on one host.
+
+    Example:
+        >>> from crawler import PolitenessConfig
+        >>> PolitenessConfig(wait=2.0).per_host
+        2
+    """
 
     per_host: Count = 2
     """Maximum concurrent requests to one host."""
@@ -186,7 +204,13 @@ class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RetryConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[retry]`: which failures get another attempt."""
+    """`[retry]`: which failures get another attempt.
+
+    Example:
+        >>> from crawler import RetryConfig
+        >>> RetryConfig(tries=1).statuses
+        ('408', '425', '429', '5xx')
+    """
 
     tries: Count = 3
     """Maximum attempts per URL, the first included."""
@@ -202,7 +226,13 @@ class RetryConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[scope]`: which links are followed."""
+    """`[scope]`: which links are followed.
+
+    Example:
+        >>> from crawler import ScopeConfig
+        >>> ScopeConfig(within="domain", rules=("-/private/",)).depth is None
+        True
+    """
 
     within: Literal["host", "domain", "prefix", "page", "any"] = "host"
     """How far from the seeds to crawl.
@@ -249,7 +279,13 @@ class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[limits]`: when to stop. none: no limit."""
+    """`[limits]`: when to stop. none: no limit.
+
+    Example:
+        >>> from crawler import LimitsConfig
+        >>> LimitsConfig(max_pages=100).max_redirects
+        10
+    """
 
     max_pages: Count | None = None
     """Maximum pages in total."""
@@ -297,7 +333,13 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[images]`: the images of the pages."""
+    """`[images]`: the images of the pages.
+
+    Example:
+        >>> from crawler import ImagesConfig
+        >>> ImagesConfig(min_width=200, min_height=200).fetch
+        True
+    """
 
     fetch: bool = True
     """Fetch images."""
@@ -310,7 +352,13 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[records]`: what is written to the record stream."""
+    """`[records]`: what is written to the record stream.
+
+    Example:
+        >>> from crawler import OutputConfig
+        >>> OutputConfig(include=("links",)).record
+        ()
+    """
 
     record: tuple[Literal["skips", "robots"], ...] = ()
     """Further record types to write: skips, robots."""
@@ -328,6 +376,11 @@ class PluginConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[[plugin]]`: a plug-in and its options.
 
     In the file the options stand beside `use`.
+
+    Example:
+        >>> from crawler import PluginConfig
+        >>> PluginConfig("shop:Prices", {"currency": "EUR"}).use
+        'shop:Prices'
     """
 
     use: str
@@ -337,7 +390,16 @@ class PluginConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """One crawl, whole."""
+    """One crawl, whole.
+
+    Example:
+        >>> from crawler import Config, LimitsConfig, crawl
+        >>> config = Config(
+        ...     seeds=("https://example.com/",), dir="out", limits=LimitsConfig(max_pages=1)
+        ... )
+        >>> len([record for record in crawl(config=config) if record.type == "page"])
+        1
+    """
 
     seeds: tuple[str, ...] = ()
     """URLs to start from. Without a scheme, https is assumed."""

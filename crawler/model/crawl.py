@@ -25,7 +25,15 @@ What it turns out to *be* is decided by its bytes."""
 
 class Skip(Struct, frozen=True):
     """A decision not to fetch: `reason` of the closed list, and the exact rule that
-    decided."""
+    decided.
+
+    Example:
+        >>> from crawler import Skip
+        >>> class NoPdf:
+        ...     def check(self, candidate):
+        ...         if candidate.url.endswith(".pdf"):
+        ...             return Skip("plugin", "no-pdf: the name ends in .pdf")
+    """
 
     reason: SkipReason
     rule: str

@@ -16,13 +16,21 @@ from msgspec import Struct
 LinkKind = Literal[
     "seed", "a", "img", "srcset", "source", "css", "iframe", "meta_refresh",
     "link_canonical", "link_next", "link_alternate", "icon", "json_ld", "og",
-    "sitemap", "sitemap_index", "feed", "robots_sitemap", "redirect", "api",
+    "sitemap", "sitemap_index", "feed", "robots_sitemap", "redirect", "plugin",
 ]  # fmt: skip
 """How a URL was found."""
 
 
 class Link(Struct, frozen=True):
-    """A hyperlink of a document."""
+    """A hyperlink of a document.
+
+    Example:
+        >>> from crawler import fetch
+        >>> for link in fetch("https://example.com/").document.links:
+        ...     print(link.url, link.kind, link.text)
+        https://example.com/about a About us
+        https://example.com/data.csv a Prices
+    """
 
     url: str
     """Absolute and canonical, without a fragment."""
@@ -36,7 +44,14 @@ class Link(Struct, frozen=True):
 
 
 class ImageLink(Struct, frozen=True):
-    """An image that a document shows or names."""
+    """An image that a document shows or names.
+
+    Example:
+        >>> from crawler import fetch
+        >>> for image in fetch("https://example.com/").document.images:
+        ...     print(image.url, image.kind, image.alt)
+        https://example.com/logo.png img Logo
+    """
 
     url: str
     """Absolute and canonical, without a fragment."""
@@ -50,7 +65,15 @@ class ImageLink(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True, tag="page"):
-    """The content of an HTML document."""
+    """The content of an HTML document.
+
+    Example:
+        >>> from crawler import Page, fetch
+        >>> document = fetch("https://example.com/").document
+        >>> if isinstance(document, Page):
+        ...     print(document.title, document.lang, len(document.links))
+        Home en 2
+    """
 
     content_type: str
     """Media type without parameters."""
@@ -69,7 +92,15 @@ class Page(Struct, frozen=True, tag="page"):
 
 
 class Image(Struct, frozen=True, tag="image"):
-    """The properties of an image, read from its bytes; None: the file does not say."""
+    """The properties of an image, read from its bytes; None: the file does not say.
+
+    Example:
+        >>> from crawler import Image, fetch
+        >>> document = fetch("https://example.com/logo.png").document
+        >>> if isinstance(document, Image):
+        ...     print(document.format, document.width, document.height)
+        png 3 2
+    """
 
     content_type: str
     """Media type by the bytes."""
@@ -83,7 +114,15 @@ class Image(Struct, frozen=True, tag="image"):
 
 
 class File(Struct, frozen=True, tag="file"):
-    """A body that is neither HTML nor an image; sitemaps and feeds contain links."""
+    """A body that is neither HTML nor an image; sitemaps and feeds contain links.
+
+    Example:
+        >>> from crawler import File, fetch
+        >>> document = fetch("https://example.com/data.csv").document
+        >>> if isinstance(document, File):
+        ...     print(document.content_type)
+        text/csv
+    """
 
     content_type: str
     """Media type without parameters."""

@@ -223,24 +223,61 @@ class HostParked(StatusFailure):
 
 
 class Stop(Exception):
-    """The program cannot continue; it ends with `exit_code`."""
+    """The program cannot continue; it ends with `exit_code`.
+
+    Example:
+        >>> from crawler import Stop, crawl
+        >>> try:
+        ...     records = crawl("https://example.com/", dir="out", resume=True)
+        ... except Stop as stop:
+        ...     print(stop.exit_code, stop)
+        2 out holds no crawl; start one with `orbweb crawl URL`
+    """
 
     exit_code: ClassVar[int] = 1
 
 
 class UsageError(Stop):
-    """The command line or the configuration is invalid; nothing was started."""
+    """The command line or the configuration is invalid; nothing was started.
+
+    Example:
+        >>> from crawler import UsageError, crawl
+        >>> try:
+        ...     crawl("https://example.com/", max_pages=0)
+        ... except UsageError as error:
+        ...     print(error)
+        max_pages: expected a whole number >= 1 (0)
+    """
 
     exit_code = 2
 
 
 class OutputError(Stop):
-    """Local I/O failed: the disk is full, or output or state cannot be written."""
+    """Local I/O failed: the disk is full, or output or state cannot be written.
+
+    Example:
+        >>> from crawler import OutputError, crawl
+        >>> try:
+        ...     crawl("https://example.com/", dir="/dev/null/out")
+        ... except OutputError as error:
+        ...     print("cannot write:", error)  # doctest: +ELLIPSIS
+        cannot write: ...
+    """
 
     exit_code = 3
 
 
 class StateError(Stop):
-    """The state folder is locked, incompatible or damaged."""
+    """The state folder is locked, incompatible or damaged.
+
+    Example:
+        >>> from crawler import StateError, crawl
+        >>> with crawl("https://example.com/", dir="out"):
+        ...     try:
+        ...         crawl(dir="out", resume=True)
+        ...     except StateError:
+        ...         print("another crawl is at work there")
+        another crawl is at work there
+    """
 
     exit_code = 7

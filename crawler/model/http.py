@@ -63,7 +63,14 @@ class Timings(Struct, frozen=True):
 
 
 class Response(Struct, frozen=True, dict=True):
-    """One final (non-1xx) response, its content codings undone."""
+    """One final (non-1xx) response, its content codings undone.
+
+    Example:
+        >>> from crawler import fetch
+        >>> response = fetch("https://example.com/").response
+        >>> print(response.status, response.header("content-type"))
+        200 text/html
+    """
 
     url: str
     status: int
@@ -138,6 +145,12 @@ class Exchange(Struct, frozen=True):
     Each hop is an exchange of its own: robots.txt, a redirect, an answer of 401 and the
     login after it, a part of a body. It holds the secrets that were sent; what shows an
     exchange redacts them (`crawler.fetch.trace`).
+
+    Example:
+        >>> from crawler import fetch
+        >>> exchange = fetch("https://example.com/").exchange
+        >>> print(exchange.method, exchange.url, exchange.response.status)
+        GET https://example.com/ 200
     """
 
     url: str

@@ -31,7 +31,18 @@ class HeaderRow(Struct, frozen=True):
 
 
 class Record(Struct, kw_only=True):
-    """What all records have in common."""
+    """What all records have in common.
+
+    Example:
+        >>> from crawler import Record, crawl
+        >>> for record in crawl("https://example.com/about", dir="out", scope="page"):
+        ...     assert isinstance(record, Record)
+        ...     print(record.seq, record.type)
+        1 run
+        2 page
+        3 image
+        4 run
+    """
 
     type: str
     """What the record is about; decides which other fields it has."""
@@ -163,14 +174,44 @@ class BodyRecord(FetchRecord, kw_only=True):
 
 
 class PageRecord(BodyRecord, kw_only=True):
+    """The record of an HTML page.
+
+    Example:
+        >>> from crawler import PageRecord, fetch
+        >>> record = fetch("https://example.com/").record
+        >>> if isinstance(record, PageRecord):
+        ...     print(record.status, record.title, record.links_count)
+        200 Home 2
+    """
+
     type: Literal["page"] = "page"
 
 
 class FileRecord(BodyRecord, kw_only=True):
+    """The record of a body that is neither HTML nor an image.
+
+    Example:
+        >>> from crawler import FileRecord, fetch
+        >>> record = fetch("https://example.com/data.csv").record
+        >>> if isinstance(record, FileRecord):
+        ...     print(record.content_type, record.body_bytes)
+        text/csv 8
+    """
+
     type: Literal["file"] = "file"
 
 
 class ImageRecord(FetchRecord, kw_only=True):
+    """The record of an image.
+
+    Example:
+        >>> from crawler import ImageRecord, fetch
+        >>> record = fetch("https://example.com/logo.png").record
+        >>> if isinstance(record, ImageRecord):
+        ...     print(record.format, record.width, record.height)
+        png 3 2
+    """
+
     type: Literal["image"] = "image"
     path: str
     """The file, relative to the crawl's folder."""
@@ -209,12 +250,32 @@ class ImageRecord(FetchRecord, kw_only=True):
 
 
 class RedirectRecord(FetchRecord, kw_only=True):
+    """The record of a URL that redirects.
+
+    Example:
+        >>> from crawler import RedirectRecord, crawl
+        >>> for record in crawl("https://example.com/old", dir="out", max_pages=1):
+        ...     if isinstance(record, RedirectRecord):
+        ...         print(record.status, record.location)
+        301 https://example.com/about
+    """
+
     type: Literal["redirect"] = "redirect"
     location: str
     """Where it points to, absolute."""
 
 
 class ErrorRecord(UrlRecord, kw_only=True):
+    """The record of a URL that failed, after the last attempt.
+
+    Example:
+        >>> from crawler import ErrorRecord, fetch
+        >>> record = fetch("https://example.com/missing").record
+        >>> if isinstance(record, ErrorRecord):
+        ...     print(record.error_code, record.status)
+        status_4xx 404
+    """
+
     type: Literal["error"] = "error"
     error_code: ErrorCode
     """What went wrong."""
@@ -235,6 +296,16 @@ class ErrorRecord(UrlRecord, kw_only=True):
 
 
 class SkipRecord(UrlRecord, kw_only=True):
+    """The record of a URL that was not fetched, or whose body was not kept.
+
+    Example:
+        >>> from crawler import SkipRecord, crawl
+        >>> for record in crawl("https://example.com/about", dir="out", depth=0, record=["skips"]):
+        ...     if isinstance(record, SkipRecord):
+        ...         print(record.url, record.reason, record.rule)
+        https://example.com/ depth scope.depth: 0
+    """
+
     type: Literal["skip"] = "skip"
     reason: SkipReason
     """Why it was left out."""
@@ -243,6 +314,16 @@ class SkipRecord(UrlRecord, kw_only=True):
 
 
 class RobotsRecord(UrlRecord, kw_only=True):
+    """The record of a robots.txt.
+
+    Example:
+        >>> from crawler import fetch
+        >>> robots = fetch("https://example.com/").robots
+        >>> if robots is not None:
+        ...     print(robots.policy, robots.status)
+        allow_all 404
+    """
+
     type: Literal["robots"] = "robots"
     status: int | None = None
     """HTTP status of robots.txt."""
@@ -269,6 +350,16 @@ FinishReason = Literal[
 
 
 class RunRecord(Record, kw_only=True):
+    """The record of the start or the end of a run.
+
+    Example:
+        >>> from crawler import RunRecord, crawl
+        >>> *_, last = crawl("https://example.com/", dir="out", images=False)
+        >>> if isinstance(last, RunRecord):
+        ...     print(last.event, last.finish_reason, last.pages)
+        finished done 2
+    """
+
     type: Literal["run"] = "run"
     event: Literal["started", "finished"]
     """What happened to the run."""

@@ -1,9 +1,7 @@
 """What runs in the child process: `extract` and `discover` of all plug-ins of a crawl.
 
 One order is one page. The plug-ins are loaded with the first order, from their names
-and options, or from the pickled objects that a program passed, and kept. A class of the
-program's own main file is found by importing that file under another name, as
-`multiprocessing` does; so that file may crawl only under `if __name__ == "__main__":`.
+and options, or from the pickled objects that a program passed, and kept.
 
 The answer is data: no class is named in it, since the process that makes it has read a
 stranger's bytes and is not trusted. The task of the extraction process is `run`.
@@ -12,9 +10,7 @@ stranger's bytes and is not trusted. The task of the extraction process is `run`
 from __future__ import annotations
 
 import pickle
-import sys
 from collections.abc import Iterable, Mapping
-from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
 import msgspec
@@ -24,13 +20,12 @@ from msgspec.structs import replace
 
 from crawler.model.config import PluginConfig
 from crawler.model.documents import Page
-from crawler.model.errors import ExtractFailure
+from crawler.model.errors import ExtractFailure, UsageError
 from crawler.plugins.document import PluginDocument
-from crawler.plugins.loading import LoadedPlugin, PluginError, check, find, make
+from crawler.plugins.loading import LoadedPlugin, check, find, make
+from crawler.plugins.main_file import import_main
 
 TASK = "crawler.plugins.child:run"
-MAIN = "__orbweb_main__"
-"""The name under which the program's main file is imported here."""
 
 
 class Passed(Struct, frozen=True):
@@ -46,7 +41,8 @@ class PluginSet(Struct, frozen=True):
 
     plugins: tuple[Passed, ...]
     main_file: str | None = None
-    """The program's main file, if a plug-in is defined there."""
+    """The program's main file, if a plug-in is defined there (`main_file.py`)."""
+    main_module: str | None = None
 
 
 class PageOrder(Struct, frozen=True, array_like=True):
@@ -87,7 +83,10 @@ def run(payload: bytes) -> bytes:
     """The task: from an encoded PageOrder to encoded Findings."""
     order = _decode_order(payload)
     if order.plugins not in _loaded:
-        _loaded[order.plugins] = _load(_decode_set(order.plugins))
+        try:
+            _loaded[order.plugins] = _load(_decode_set(order.plugins))
+        except UsageError as error:
+            raise ExtractFailure(str(error)) from error
     if order.page is None:
         return encode(Findings())
     document = PluginDocument(
@@ -99,18 +98,10 @@ def run(payload: bytes) -> bytes:
     return encode(found)
 
 
-def is_child() -> bool:
-    """Whether this process is the child, and loads the program's main file."""
-    return MAIN in sys.modules
-
-
 def _load(plugins: PluginSet) -> tuple[LoadedPlugin, ...]:
-    try:
-        if plugins.main_file is not None:
-            _import_main(plugins.main_file)
-        return tuple(_load_one(one) for one in plugins.plugins)
-    except PluginError as error:
-        raise ExtractFailure(str(error)) from error
+    if plugins.main_file is not None:
+        import_main(plugins.main_file, plugins.main_module)
+    return tuple(_load_one(one) for one in plugins.plugins)
 
 
 def _load_one(passed: Passed) -> LoadedPlugin:
@@ -119,15 +110,6 @@ def _load_one(passed: Passed) -> LoadedPlugin:
     else:
         target = pickle.loads(passed.pickled)  # nosec B301: it comes from the crawl
     return check(passed.name, target, passed.config)
-
-
-def _import_main(path: str) -> None:
-    spec = spec_from_file_location(MAIN, path)
-    assert spec is not None
-    assert spec.loader is not None
-    main = sys.modules[MAIN] = module_from_spec(spec)
-    spec.loader.exec_module(main)
-    sys.modules["__main__"] = main
 
 
 def _apply(plugin: LoadedPlugin, document: PluginDocument, found: Findings) -> Findings:

@@ -48,6 +48,8 @@ class LoadedPlugin(Struct, frozen=True):
     methods: frozenset[str]
     """The names of `METHODS` that it has."""
     is_sink: bool
+    has_close: bool
+    """Whether it wants to know of the end of the crawl."""
 
 
 def load_plugins(
@@ -228,7 +230,10 @@ def check(name: str, target: Any, config: PluginConfig | None) -> LoadedPlugin:
     if is_sink:
         for method, argument in SINK_METHODS.items():
             _check_signature(name, target, method, argument)
-    return LoadedPlugin(name, target, config, methods, is_sink)
+    has_close = _has(target, "close")
+    if has_close:
+        _check_signature(name, target, "close", None)
+    return LoadedPlugin(name, target, config, methods, is_sink, has_close)
 
 
 def _has(target: Any, method: str) -> bool:

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 
 class Checker(Protocol):
-    """Decides whether a URL is fetched."""
+    """Decides whether a URL is fetched.
+
+    Example:
+        >>> class OnlyArticles:
+        ...     def check(self, candidate):
+        ...         return None if "/article/" in candidate.url else "no article"
+    """
 
     def check(self, candidate: Candidate, /) -> Skip | str | None:
         """None lets the URL pass; a text, or a `Skip`, is the rule that refuses it.
@@ -31,7 +37,13 @@ class Checker(Protocol):
 
 
 class Extractor(Protocol):
-    """Takes fields from a page."""
+    """Takes fields from a page.
+
+    Example:
+        >>> class Words:
+        ...     def extract(self, document):
+        ...         return {"words": len(document.tree.text_content().split())}
+    """
 
     def extract(self, document: PluginDocument, /) -> Mapping[str, Any] | None:
         """Fields for `data` of the page's record; JSON values under text keys.
@@ -43,7 +55,14 @@ class Extractor(Protocol):
 
 
 class Discoverer(Protocol):
-    """Finds URLs in a page that are no links in its markup."""
+    r"""Finds URLs in a page that are no links in its markup.
+
+    Example:
+        >>> import re
+        >>> class UrlsInText:
+        ...     def discover(self, document):
+        ...         return re.findall(r"https?://[^\s\"'<>]+", document.text)
+    """
 
     def discover(self, document: PluginDocument, /) -> Iterable[str]:
         """URLs, absolute or relative to the page. They are checked like links.
@@ -54,7 +73,14 @@ class Discoverer(Protocol):
 
 
 class ExchangeListener(Protocol):
-    """Hears of each exchange with a server."""
+    """Hears of each exchange with a server.
+
+    Example:
+        >>> class Slow:
+        ...     def on_exchange(self, exchange):
+        ...         if exchange.timings.fetch_ms > 1000:
+        ...             print(exchange.url)
+    """
 
     def on_exchange(self, exchange: Exchange, /) -> object:
         """One request and its response. The crawl waits for the method."""
@@ -62,7 +88,14 @@ class ExchangeListener(Protocol):
 
 
 class RecordListener(Protocol):
-    """Hears of each record of the stream."""
+    """Hears of each record that ends a URL.
+
+    Example:
+        >>> class Errors:
+        ...     def on_record(self, record):
+        ...         if record.type == "error":
+        ...             print(record.url, record.error_message)
+    """
 
     def on_record(self, record: Record, /) -> object:
         """A record, once it is committed. The crawl waits for the method."""
@@ -74,6 +107,21 @@ class SinkPlugin(Protocol):
 
     Raise `crawler.OutputError` for what the user can mend, such as a full disk: it ends
     the crawl with that message, so that nothing is missing from the sink.
+
+    Example:
+        >>> class Titles:
+        ...     def rewind(self, position):
+        ...         self.file = open("titles.txt", "ab")
+        ...         self.file.truncate(position or 0)
+        ...     def write(self, records):
+        ...         for record in records:
+        ...             if record.type == "page":
+        ...                 self.file.write(f"{record.title}\\n".encode())
+        ...     def flush(self):
+        ...         self.file.flush()
+        ...         return self.file.tell()
+        ...     def close(self):
+        ...         self.file.close()
     """
 
     def rewind(self, position: Any, /) -> object:

@@ -35,7 +35,13 @@ FOUND_AND_DUE: tuple[Moment, ...] = ("found", "due")
 
 
 class Candidate(Struct, frozen=True, gc=False):
-    """A URL that is to be decided about, with what is known of it at that moment."""
+    """A URL that is to be decided about, with what is known of it at that moment.
+
+    Example:
+        >>> class NotTooLong:
+        ...     def check(self, candidate):
+        ...         return "too long" if len(candidate.url) > 500 else None
+    """
 
     url: str
     """Canonical."""

@@ -75,7 +75,8 @@ def example_toml() -> str:
     parts = [_comment(_HEAD), "", *_section(CrawlFile, ())]
     for field in msgspec.structs.fields(Config):
         if isinstance(field.type, type) and issubclass(field.type, Struct):
-            title = (inspect.getdoc(field.type) or "").partition(": ")[2]
+            summary = (inspect.getdoc(field.type) or "").partition("\n\n")[0]
+            title = summary.partition(": ")[2]
             parts += [
                 "",
                 f"[{field.name}]",

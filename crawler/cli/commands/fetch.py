@@ -69,7 +69,10 @@ def command(ctx: click.Context, /, url: str, **params: Any) -> int:
 
     config = plan.jobs[0].config
     fetched = fetch_url(
-        config, config.seeds[-1], on_exchange=show if params["verbose"] else None
+        config,
+        config.seeds[-1],
+        on_exchange=show if params["verbose"] else None,
+        on_warning=lambda text: click.echo(f"orbweb: {printable(text)}", err=True),
     )
     if params["as_json"]:
         for record in filter(None, (fetched.robots, fetched.record)):

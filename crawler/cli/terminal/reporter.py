@@ -76,6 +76,7 @@ class Reporter:
                 self._log.record(record)
 
         crawl.events.on_record(listen)
+        crawl.events.on_warning(lambda text: self.message(f"orbweb: {text}"))
 
 
 def _log_to(file: LogFile, verbosity: Verbosity) -> Log:

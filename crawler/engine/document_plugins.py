@@ -1,0 +1,129 @@
+"""Plug-ins that work on documents: `extract` and `discover`, in the child process.
+
+They see strangers' HTML and may build a tree of it, so they run under the limits of the
+extraction process (`extraction/`): a plug-in that hangs or takes too much memory is one
+`extract` error, and the next page finds a new process. A page costs a message there and
+back, some 100 microseconds and the copy of the body; a crawl without such plug-ins has
+no process and pays nothing.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from crawler.engine.extraction.worker import ExtractionWorker, WorkerLimits
+from crawler.model.documents import Link, Page
+from crawler.model.errors import ExtractFailure
+from crawler.model.http import Response
+from crawler.model.url import join
+from crawler.plugins.child import (
+    TASK,
+    PageOrder,
+    Passed,
+    PluginSet,
+    decode_findings,
+    encode,
+)
+from crawler.plugins.loading import PluginError, name_of
+from crawler.plugins.main_file import find_main
+
+if TYPE_CHECKING:
+    from crawler.plugins.loading import LoadedPlugin
+
+NAME = "plugins"
+"""The name of the task in the process."""
+
+
+class DocumentPlugins:
+    """The plug-ins of one crawl that work on documents, and their process.
+
+    Starts the process, and waits until it has loaded the plug-ins. Raises PluginError
+    if it cannot.
+    """
+
+    def __init__(
+        self,
+        plugins: Sequence[LoadedPlugin],
+        max_links: int,
+        limits: WorkerLimits | None = None,
+    ) -> None:
+        self._names = ", ".join(plugin.name for plugin in plugins)
+        self._max_links = max_links
+        self._set = encode(_plugin_set(plugins))
+        self._worker = ExtractionWorker({NAME: TASK}, limits)
+        try:
+            self._worker.run(NAME, encode(PageOrder(self._set)))
+        except ExtractFailure as failure:
+            self._worker.close()
+            raise PluginError(self._named(failure)) from failure
+
+    def apply(
+        self, response: Response, page: Page
+    ) -> tuple[Page, dict[str, Any] | None]:
+        """`page` with the URLs that were discovered among its links, and its `data`.
+
+        May switch to other greenlets. Raises ExtractFailure that names the plug-in, or
+        all of them if the process itself has failed.
+        """
+        order = PageOrder(
+            self._set,
+            response.url,
+            response.status,
+            response.headers,
+            response.body,
+            page,
+        )
+        try:
+            found = decode_findings(self._worker.run(NAME, encode(order)))
+        except ExtractFailure as failure:
+            raise ExtractFailure(self._named(failure)) from failure
+        return self._with_links(response.url, page, found.urls), found.data
+
+    def _named(self, failure: ExtractFailure) -> str:
+        text = failure.message
+        return text if text.startswith("plug-in") else f"plug-in {self._names}: {text}"
+
+    def _with_links(self, base: str, page: Page, urls: Sequence[str]) -> Page:
+        joined = [url for text in urls if (url := join(base, text)) is not None]
+        known = {link.url for link in page.links}
+        further = [url for url in dict.fromkeys(joined) if url not in known]
+        links = (*page.links, *[Link(url, "plugin") for url in further])
+        return replace(page, links=links[: self._max_links]) if further else page
+
+    def close(self) -> None:
+        """End the process."""
+        self._worker.close()
+
+
+def _plugin_set(plugins: Sequence[LoadedPlugin]) -> PluginSet:
+    passed = tuple(_passed(plugin) for plugin in plugins)
+    in_main = [
+        plugin.name
+        for plugin in plugins
+        if plugin.config is None and name_of(plugin.target).startswith("__main__:")
+    ]
+    if not in_main:
+        return PluginSet(passed)
+    file, module = find_main()
+    if file is None:
+        raise PluginError(
+            f"plug-in {in_main[0]!r} is defined in an interactive session, which the "
+            "child process cannot import; put it in a file"
+        )
+    return PluginSet(passed, file, module)
+
+
+def _passed(plugin: LoadedPlugin) -> Passed:
+    if plugin.config is not None:
+        return Passed(plugin.name, plugin.config)
+    try:
+        return Passed(plugin.name, None, pickle.dumps(plugin.target))
+    except Exception as error:
+        raise PluginError(
+            f"plug-in {plugin.name!r} has to be sent to a child process, and cannot be "
+            f"pickled: {type(error).__name__}: {error}"
+        ) from error

@@ -1,0 +1,114 @@
+"""A type checker finds the types of the API in a user's script, and the mistakes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+pytest.importorskip("mypy", reason="mypy is in the extra 'dev'")
+
+GOOD = '''
+"""A user's script."""
+
+from collections.abc import Sequence
+
+from crawler import (
+    Candidate, Config, Exchange, ImageRecord, Page, PluginDocument, Record, Skip, crawl,
+    fetch,
+)
+
+
+class Mine:
+    def check(self, candidate: Candidate) -> str | None:
+        return "deep" if candidate.depth > 3 else None
+
+    def extract(self, document: PluginDocument) -> dict[str, int]:
+        return {"letters": len(document.text), "links": len(document.links)}
+
+    def on_exchange(self, exchange: Exchange) -> None:
+        print(exchange.url)
+
+
+class Sink:
+    def rewind(self, position: int | None) -> None: ...
+    def write(self, records: Sequence[Record]) -> None: ...
+    def flush(self) -> int: return 0
+    def close(self) -> None: ...
+
+
+def titles(url: str) -> list[str]:
+    found: list[str] = []
+    records = crawl(url, dir="out", max_pages=3, plugins=[Mine(), Sink()])
+    for record in records:
+        if record.type == "page":
+            reveal_type(record)
+            found.append(record.title or "")
+        elif isinstance(record, ImageRecord):
+            found.append(record.path)
+    if records.summary is not None:
+        print(records.summary.exit_code)
+    return found
+
+
+def one(url: str) -> str | None:
+    page = fetch(url, timeout=3.0)
+    if page.record.type == "error":
+        return page.record.error_message
+    reveal_type(page.document)
+    return page.document.title if isinstance(page.document, Page) else None
+
+
+for each in crawl(config=Config(seeds=("https://example.com/",)), resume=True):
+    print(each.seq, each.type)
+'''
+
+WRONG = {
+    "for r in crawl('u'):\n    print(r.title)": 'has no attribute "title"',
+    "for r in crawl('u'):\n    if r.type == 'page':\n        print(r.path)": '"path"',
+    "crawl('u', max_page=1)": 'Unexpected keyword argument "max_page"',
+    "crawl('u', max_pages='many')": 'incompatible type "str"',
+    "crawl('u', scope='hots')": "incompatible type",
+    "crawl(3)": 'incompatible type "int"',
+    "crawl('u', plugins=[object()])": "incompatible type",
+    "fetch('u').title": 'has no attribute "title"',
+}
+
+
+def check(script: Path, text: str) -> subprocess.CompletedProcess[str]:
+    script.write_text(text)
+    return subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--follow-imports=silent", str(script),
+         f"--cache-dir={ROOT / '.mypy_cache'}"],
+        cwd=ROOT, capture_output=True, text=True,
+        env={"MYPYPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+
+
+def test_a_script_finds_its_types(tmp_path: Path) -> None:
+    done = check(tmp_path / "script.py", GOOD)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'Revealed type is "crawler.model.records.PageRecord"' in done.stdout
+    assert "crawler.model.documents.Page" in done.stdout
+
+
+def test_mistakes_are_found(tmp_path: Path) -> None:
+    text = "from crawler import crawl, fetch\n" + "\n".join(WRONG) + "\n"
+    done = check(tmp_path / "script.py", text)
+    assert done.returncode == 1, done.stdout
+    errors = [line for line in done.stdout.splitlines() if ": error:" in line]
+    told = {int(line.split(":")[1]): line for line in errors}
+    number = 1
+    for code, message in WRONG.items():
+        number += code.count("\n") + 1
+        assert message in told.pop(number, ""), (code, done.stdout)
+    assert told == {}
+
+
+def test_the_packages_say_that_they_are_typed() -> None:
+    assert (ROOT / "crawler" / "py.typed").is_file()
+    assert (ROOT / "hub" / "py.typed").is_file()
