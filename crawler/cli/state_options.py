@@ -1,4 +1,4 @@
-"""The filters that the commands about a crawl's URLs have in common."""
+"""The filters that the commands about a crawl's URLs share."""
 
 from __future__ import annotations
 

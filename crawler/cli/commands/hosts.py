@@ -22,7 +22,7 @@ COLUMNS = ("queued", "done", "errors", "skipped", "bytes", "time", "next")
 @click.option(
     "-n", "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N"
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON lines, for programs")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines")
 def command(folder: str, limit: int | None, as_json: bool) -> None:
     """List the hosts of the crawl in DIR (default: here), the busiest first."""
     now = time.time()

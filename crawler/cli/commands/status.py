@@ -1,5 +1,4 @@
-"""`orbweb status`: how far a crawl is, read from its folder while it runs or after its
-death."""
+"""`orbweb status [DIR]`: the progress of a crawl, read from its folder."""
 
 from __future__ import annotations
 
@@ -32,11 +31,11 @@ SILENT_AFTER_S = 10.0
 @click.command("status")
 @click.argument("folder", default=".", metavar="[DIR]")
 @click.option(
-    "--why", is_flag=True, help="Show what it waits for, with the URLs of each reason"
+    "--why", is_flag=True, help="Show what the crawl waits for, and how many URLs each"
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object")
 def command(folder: str, why: bool, as_json: bool) -> None:
-    """Show how far the crawl in DIR (default: here) is, while it runs or afterwards."""
+    """Show the progress of the crawl in DIR (default: here), running or not."""
     state = state_folder(folder)
     status = read_status(state) if state.is_dir() else None
     if status is None:
@@ -70,11 +69,11 @@ def _reason_lines(reasons: list[Blocker] | None) -> Iterator[str]:
         name = one.reason if one.kind == "waits" else f"{one.kind} {one.reason}"
         yield f"    {name:<24} {one.urls:>9,}  {one.detail}"
     if not reasons:
-        yield "    nothing holds it back, and nothing was skipped"
+        yield "    the crawl waits for nothing, and skipped nothing"
 
 
 def _records_of(folder: Path, status: Status) -> Path | None:
-    """The file of the records, if they went to one that is still there."""
+    """The first file of the records that exists, if any."""
     config = replace(from_json(status.run.config.encode()), dir=str(folder))
     files = jsonl_files(config).values()
     return next((path for path in files if path.is_file()), None)
@@ -88,7 +87,7 @@ def _as_json(
         "state": status.state,
         "pid": status.pid,
         "run_id": status.run.run_id,
-        "began_at": datetime.fromtimestamp(began_at(status.run.run_id), UTC),
+        "started_at": datetime.fromtimestamp(began_at(status.run.run_id), UTC),
         "counts": status.counts,
         "bytes": status.received_bytes,
         "hosts": status.hosts,
@@ -109,16 +108,17 @@ def _as_text(
     folder: str, status: Status, records: Path | None, speed: Speed | None, now: float
 ) -> Iterator[str]:
     counts = status.counts
-    begun = began_at(status.run.run_id)
-    when = datetime.fromtimestamp(begun).strftime("%Y-%m-%d %H:%M:%S")
+    started = began_at(status.run.run_id)
+    when = datetime.fromtimestamp(started).strftime("%Y-%m-%d %H:%M:%S")
     yield f"{folder}: {_headline(folder, status)}"
-    yield f"  begun    {when}, {show_seconds(max(0, now - begun))} ago"
+    yield f"  started  {when}, {show_seconds(max(0, now - started))} ago"
     done = (f"{name} {counts[state]:,}" for state, name in _NAMES if counts[state])
-    yield f"  urls     {', '.join(done) or 'none'}"
+    yield f"  URLs     {', '.join(done) or 'none'}"
     if status.received_bytes:
-        yield f"  bodies   {show_bytes(status.received_bytes)}"
+        yield f"  received {show_bytes(status.received_bytes)}"
     if status.changes:
-        yield f"  since    {', '.join(f'{how} {n:,}' for how, n in status.changes.items())}"
+        changes = ", ".join(f"{how} {n:,}" for how, n in status.changes.items())
+        yield f"  changes  {changes}"
     if status.pid is not None and speed is not None:
         yield f"  speed    {_speed_text(status, speed, now)}"
     if status.retries and status.next_retry is not None:
@@ -129,10 +129,10 @@ def _as_text(
             rows = (f"{code} {number:,}" for code, number in status.codes[name].items())
             yield f"  {title:<7}  {', '.join(rows)}"
     if status.hosts_waiting:
-        yield f"  hosts    {status.hosts:,}; most work:"
+        yield f"  hosts    {status.hosts:,}; the longest queues:"
         for host in status.hosts_waiting:
             wait = host.ready_at - now
-            note = f", from {show_seconds(wait)} on" if wait > 1 else ""
+            note = f", next request in {show_seconds(wait)}" if wait > 1 else ""
             yield f"    {host.name}  {host.pages:,} pages, {host.images:,} images{note}"
     if records is not None:
         yield f"  records  {records} ({show_bytes(records.stat().st_size)})"
@@ -154,18 +154,17 @@ def _headline(folder: str, status: Status) -> str:
     if state == "running":
         return f"running, process {status.pid or 'unknown'}"
     if state == "stopped":
-        return f"stopped; `orbweb resume {shlex.quote(folder)}` goes on"
+        return f"stopped; `orbweb resume {shlex.quote(folder)}` continues"
     return "finished"
 
 
 def _speed_text(status: Status, speed: Speed, now: float) -> str:
-    """Rates, and how long the queue takes at this rate: less, if it still grows, is a
-    guess."""
+    """The rate, and the time that the queue takes at it, without what is found later."""
     silence = now - speed.last_at
     if silence > SILENT_AFTER_S:
-        return f"nothing for {show_seconds(silence)}"
+        return f"no record for {show_seconds(silence)}"
     text = f"{speed.pages_per_s:.1f} pages/s"
     if speed.urls_per_s and status.counts["queued"]:
         left = status.counts["queued"] / speed.urls_per_s
-        text += f"; what is known now takes about {show_seconds(left)} more"
+        text += f"; the URLs known now take about {show_seconds(left)} more"
     return text

@@ -1,4 +1,4 @@
-"""`orbweb urls [DIR]`: the URLs of a crawl, with what became of each."""
+"""`orbweb urls [DIR]`: the URLs of a crawl, each with its state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from crawler.inspect.urls import list_urls
 @click.option(
     "-n", "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N"
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON lines, for programs")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines")
 def command(
     folder: str, states: Any, hosts: Any, codes: Any, limit: int | None, as_json: bool
 ) -> None:

@@ -124,7 +124,7 @@ def test_a_crawl_is_crawled_again(
         assert done.returncode == 0, done.stderr
         assert re.search(r"\(0 new, 0 changed, \d\d unchanged\)", last_line(done))
         shown = orbweb("status", "out").stdout
-        assert re.search(r"\n  since    unchanged \d\d\n", shown)
+        assert re.search(r"\n  changes  unchanged \d\d\n", shown)
     rows = [
         row
         for row in records(tmp_path / "out" / "records.jsonl")

@@ -62,8 +62,8 @@ def test_a_running_crawl(store: SqliteStore, tmp_path: Path, capsys) -> None:  #
     out, err = capsys.readouterr()
     assert err == ""
     assert "running, process" in out
-    assert "urls     pages 1, errors 1, skipped 1, queued 2" in out
-    assert "pages/s; what is known now takes about" in out
+    assert "URLs     pages 1, errors 1, skipped 1, queued 2" in out
+    assert "pages/s; the URLs known now take about" in out
     assert "retries  1, the next in 1:" in out
     assert "errors   reset 1" in out
     assert "skipped  depth 1" in out
@@ -79,7 +79,7 @@ def test_a_stopped_crawl_names_the_way_on(
     tmp_path /= "copy"
     assert run(["status", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert f"stopped; `orbweb resume {tmp_path}` goes on" in out
+    assert f"stopped; `orbweb resume {tmp_path}` continues" in out
     assert "pages/s" not in out
 
 
@@ -91,7 +91,7 @@ def test_json_for_programs(store: SqliteStore, tmp_path: Path, capsys) -> None: 
     assert shown["errors_by_code"] == {"reset": 1}
     assert shown["skips_by_reason"] == {"depth": 1}
     assert shown["run_id"] == ULID
-    assert shown["began_at"].startswith("2024-05-")
+    assert shown["started_at"].startswith("2024-05-")
     assert shown["hosts_waiting"][0]["name"] == "a.example"
 
 

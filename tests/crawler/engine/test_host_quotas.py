@@ -419,7 +419,7 @@ def test_hosts_explain_and_status_tell_what_was_spent(
             "limit     limits.max_bytes_per_host: 2000, reached",
         ),
         (["explain", site.url("/b"), folder], "usage     2 pages, 2.13 kB, "),
-        (["status", folder], "bodies   2.13 kB"),
+        (["status", folder], "received 2.13 kB"),
         (["status", folder, "--why"], "skip limit_host"),
         (["urls", folder, "--code", "limit_host"], site.url("/c")),
     ):
