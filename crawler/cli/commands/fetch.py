@@ -30,18 +30,18 @@ _MAX_ROWS = 20
 
 
 def fetch_options() -> Iterator[Flag]:
-    """Those of a crawl that make sense for one URL, and how to show it."""
+    """The options of a crawl that apply to one URL, and those of the output."""
     yield Flag(
         "--json", "as_json", is_flag=True, group="Output",
-        help="Records as JSON lines, for programs: robots, then what the URL is.",
+        help="Print JSON lines: the robots record, then the record of the URL",
     )  # fmt: skip
     yield Flag(
         "-a", "--all", "everything", is_flag=True, group="Output",
-        help=f"All links, images and headers, not only the first {_MAX_ROWS}.",
+        help=f"Show all links, images and headers, not only the first {_MAX_ROWS}",
     )  # fmt: skip
     yield Flag(
         "-v", "--verbose", is_flag=True, group="Output",
-        help="Each exchange with a server as it was (on stderr), like curl -v; no secrets.",
+        help="Show each request with its response on stderr, secrets redacted",
     )  # fmt: skip
     yield from request_options()
     yield from configuration_options()
@@ -51,12 +51,11 @@ def fetch_options() -> Iterator[Flag]:
 @click.argument("url")
 @click.pass_context
 def command(ctx: click.Context, /, url: str, **params: Any) -> int:
-    """Fetch one URL as a crawl would, and show what came: robots, timings, fields,
-    links."""
+    """Fetch one URL as a crawl would, and show robots, timings, fields and links."""
     plan = load_plan(ctx.command, params, [url])
     if len(plan.jobs) > 1:
         raise UsageError(
-            f"{params['config']} holds several jobs; fetch takes a file with one"
+            f"{params['config']} holds several jobs; fetch needs a file with one"
         )
     for note in plan.notes:
         click.echo(f"orbweb: {note}", err=True)
@@ -84,7 +83,7 @@ def command(ctx: click.Context, /, url: str, **params: Any) -> int:
 
 
 def _exit_code(fetched: FetchedUrl) -> int:
-    """As of a crawl with this one seed."""
+    """The exit code of a crawl with this one seed."""
     from crawler.engine.exit_status import exit_code
 
     record = fetched.record
@@ -95,7 +94,7 @@ def _exit_code(fetched: FetchedUrl) -> int:
     return exit_code(failures, counts | {record.type: 1}, "")
 
 
-# ------------------------------------------------------------------ for eyes
+# ------------------------------------------------------------------ text
 
 
 def report(fetched: FetchedUrl, rows: int | None) -> Iterator[str]:
@@ -111,7 +110,8 @@ def report(fetched: FetchedUrl, rows: int | None) -> Iterator[str]:
         yield f"{record.url}  skipped"
         yield from _table([("reason", record.reason), ("rule", record.rule)])
     elif isinstance(record, FetchRecord):
-        yield f"{record.url}  {record.status} {fetched.response.reason if fetched.response else ''}"
+        reason = fetched.response.reason if fetched.response else ""
+        yield f"{record.url}  {record.status} {reason}"
     yield from _table([("robots", _verdict(fetched))])
     if isinstance(record, FetchRecord):
         yield from _table(_facts(record))
@@ -128,12 +128,12 @@ def _table(pairs: list[tuple[str, Any]]) -> Iterator[str]:
 
 def _verdict(fetched: FetchedUrl) -> str:
     if fetched.verdict is not None:
-        return f"a crawl would leave this out: {fetched.verdict.rule}"
+        return f"a crawl would skip this: {fetched.verdict.rule}"
     if fetched.robots is None:
-        return "not asked"
+        return "not fetched"
     if fetched.robots.policy == "allow_all":
-        return f"allowed; robots.txt answered {fetched.robots.status}"
-    return f"allowed; rules for us in robots.txt: {fetched.robots.rules_count}"
+        return f"allowed; robots.txt has status {fetched.robots.status}"
+    return f"allowed; applicable rules in robots.txt: {fetched.robots.rules_count}"
 
 
 def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
@@ -141,7 +141,7 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
     if record.content_encoding:
         size += f" ({show_bytes(record.wire_bytes)} as {record.content_encoding})"
     if record.truncated:
-        size += ", cut"
+        size += ", truncated"
     facts: list[tuple[str, Any]] = [
         ("type", f"{record.type}, {record.content_type}"),
         ("size", size),
@@ -169,7 +169,7 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
 
 
 _PHASES = (
-    ("name", "dns_ms"),
+    ("dns", "dns_ms"),
     ("connect", "connect_ms"),
     ("tls", "tls_ms"),
     ("first byte", "ttfb_ms"),
@@ -178,25 +178,25 @@ _PHASES = (
 
 
 def waterfall(record: FetchRecord) -> Iterator[str]:
-    """The phases of the exchange one below the other, each bar where its time was."""
-    whole = max(record.fetch_ms, 1)
-    begun = 0
+    """The phases of the exchange, one per line, each with a bar at its time."""
+    total = max(record.fetch_ms, 1)
+    elapsed = 0
     for name, field in _PHASES:
         took = getattr(record, field)
         if took is not None:
-            start = min(_BAR - 1, round(begun / whole * _BAR))
-            length = max(1, min(_BAR - start, round(took / whole * _BAR)))
+            start = min(_BAR - 1, round(elapsed / total * _BAR))
+            length = max(1, min(_BAR - start, round(took / total * _BAR)))
             bar = " " * start + "█" * length
             yield f"  {name:<13} {bar:<{_BAR}} {took:>6} ms"
-            begun += took
+            elapsed += took
     yield f"  {'total':<13} {'':<{_BAR}} {record.fetch_ms:>6} ms"
 
 
 def _lists(fetched: FetchedUrl, rows: int | None) -> Iterator[str]:
     record = fetched.record
     headers = fetched.response.headers if fetched.response is not None else ()
-    told = [f"{name}: {redact(name, value)}" for name, value in headers]
-    yield from _list("headers", told, rows)
+    lines = [f"{name}: {redact(name, value)}" for name, value in headers]
+    yield from _list("headers", lines, rows)
     if isinstance(record, BodyRecord):
         links = [_link(link.url, link.kind, link.text) for link in record.links or ()]
         images = [

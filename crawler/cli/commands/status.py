@@ -159,7 +159,7 @@ def _headline(folder: str, status: Status) -> str:
 
 
 def _speed_text(status: Status, speed: Speed, now: float) -> str:
-    """The rate, and the time that the queue takes at it, without what is found later."""
+    """The rate, and the time that the known queue takes at that rate."""
     silence = now - speed.last_at
     if silence > SILENT_AFTER_S:
         return f"no record for {show_seconds(silence)}"

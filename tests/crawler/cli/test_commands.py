@@ -276,7 +276,7 @@ def test_fetch_shows_all_about_a_page(orbweb: Orbweb, server: DemoServer) -> Non
     for piece in (
         "301 redirect",
         "200 OK",
-        "allowed; rules for us in robots.txt: 1",
+        "allowed; applicable rules in robots.txt: 1",
         "page, text/html",
         "█",
         "content-length: ",
@@ -294,8 +294,7 @@ def test_fetch_shows_an_image_and_what_is_closed(
     closed = orbweb("fetch", f"{server.url}storeroom/index.html")
     assert closed.returncode == 0
     assert (
-        "a crawl would leave this out: robots.txt:2 Disallow: /storeroom/"
-        in closed.stdout
+        "a crawl would skip this: robots.txt:2 Disallow: /storeroom/" in closed.stdout
     )
 
 
