@@ -128,6 +128,9 @@ class Chain:
 
 def _first_skip(checks: tuple[Check, ...]) -> Callable[[Candidate], Skip | None]:
     calls = tuple(check.check for check in checks)
+    if len(calls) == 3:  # links, by default: 0.1 us less each than in the loop
+        one, two, three = calls
+        return lambda candidate: one(candidate) or two(candidate) or three(candidate)
 
     def first_skip(candidate: Candidate) -> Skip | None:
         for call in calls:
