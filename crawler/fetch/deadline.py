@@ -13,8 +13,8 @@ class Deadline:
     """`with Deadline(seconds, timeout_error):` limits the time that the block may take.
 
     When the time is over, the block is interrupted and `timeout_error()` is raised in
-    place of the hub's Timeout. 0 seconds: no limit. A Timeout of somebody else, around
-    this block or inside it, passes through unchanged.
+    place of the hub's Timeout. 0 seconds: no limit. Any other Timeout, around this
+    block or inside it, passes through unchanged.
 
     This is a context manager and not a function that takes a callable, because every
     call through `*args` is one more piece of C stack to copy when the greenlet waits.

@@ -38,11 +38,11 @@ def test_the_oldest_continues_and_the_others_wait_for_it() -> None:
     waiting = [hub.spawn(grow, name, 2 * LARGE) for name in ("a", "b")]
     hub.sleep(0)
     assert order == []
-    memory.acquire("old", 5 * LARGE)  # beyond the limit, and not kept from its end
+    memory.acquire("old", 5 * LARGE)  # it may exceed the limit
     assert memory.used == 9 * LARGE
     memory.release("old")
     hub.sleep(0)
-    assert order == ["a"]  # the next in age
+    assert order == ["a"]  # the one that became large next
     waiting[1].kill()
     memory.release("b")
     memory.release("a")

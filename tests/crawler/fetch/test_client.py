@@ -48,9 +48,8 @@ def test_timings_name_the_phases(client: Client, site: Site, tls_site: Site) -> 
     first = client.fetch(Request(site.base + "/slow/0.1")).timings
     assert first.fetch_ms >= 100
     assert first.ttfb_ms is not None
-    assert (
-        50 <= first.ttfb_ms <= first.fetch_ms
-    )  # the server may sleep before we note the sending
+    # The server may begin to sleep before the client records the time of sending.
+    assert 50 <= first.ttfb_ms <= first.fetch_ms
     assert first.dns_ms is not None
     assert first.connect_ms is not None
     assert first.tls_ms is None
@@ -134,7 +133,7 @@ def test_a_dead_idle_connection_is_replaced_silently(
     for _ in range(3):
         response = client.fetch(Request(site.base + "/stale"))
         assert response.body == b"<p>once per connection"
-    # Each connection but the last saw a second request, and dropped it.
+    # Each connection but the last received a second request and closed.
     assert [hit.connection for hit in site.hits()] == [1, 1, 2, 2, 3]
     assert client.statistics().retried == 2
     assert not response.reused_connection
@@ -333,7 +332,7 @@ def test_a_stale_nonce_is_not_a_wrong_password(make: Make, site: Site) -> None:
     client = make(auth=session_auth_for(site.base))
     for _ in range(3):
         assert client.fetch(Request(site.base + "/digest-once")).body == b"<p>welcome"
-    assert len(site.log) == 6  # but for the first, each request meets a used nonce
+    assert len(site.log) == 6  # all requests but the first meet a used nonce
 
 
 @pytest.mark.parametrize("path", ["/basic", "/digest/md5"])

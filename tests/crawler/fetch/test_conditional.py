@@ -70,8 +70,8 @@ def test_validators(headers: dict[str, str], expected: Validators) -> None:
         (Validators(None, OLD), {"If-Modified-Since": OLD}),
         (Validators(None, OLD, LATER), {"If-Modified-Since": OLD}),
         (Validators('"a"', OLD), {"If-None-Match": '"a"', "If-Modified-Since": OLD}),
-        # Made in the second of its last change: what came later in it would never be
-        # noticed.
+        # The response is from the second of the last change, so a later change in the
+        # same second would never be noticed.
         (Validators(None, OLD, OLD), {}),
         (Validators('"a"', OLD, OLD), {"If-None-Match": '"a"'}),
     ],
@@ -175,7 +175,7 @@ REST = START[M:] + b"def"
         (N + 3, ranged(M, N + 2, "*", REST), True),
         (None, ranged(M, N + 2, N + 3, REST), True),
         (N + 3, ranged(M, N + 2, N + 3, REST, etag='"a"'), True),
-        # A byte late, a byte short, one too many, another length, the end unknown.
+        # One byte too late, one too few, one too many, another length, no known end.
         (N + 3, ranged(M + 1, N + 3, N + 4, REST), False),
         (N + 3, ranged(M, N + 2, N + 3, REST[:-1]), False),
         (N + 3, ranged(M, N + 2, N + 3, REST + b"g"), False),
@@ -183,10 +183,10 @@ REST = START[M:] + b"def"
         (N + 9, ranged(M, N + 2, N + 3, REST), False),
         (None, ranged(M, N + 2, "*", REST), False),
         (N + 3, ranged(0, 2, 3, b"def"), False),
-        # It begins elsewhere than it says, or is of another body.
+        # The bytes are from another position, or from another body.
         (N + 3, ranged(M, N + 2, N + 3, REST[1:] + b"g"), False),
         (N + 3, ranged(M, N + 2, N + 3, b"x" + REST[1:]), False),
-        # Other units, no range, a coding, another version, another answer.
+        # Other units, no range, a coding, another version, another status.
         (N + 3, response(206, REST, content_range=f"lines {M}-{N + 2}/{N + 3}"), False),
         (N + 3, response(206, REST, content_range=f"bytes */{N + 3}"), False),
         (N + 3, response(206, REST), False),

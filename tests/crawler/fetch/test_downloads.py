@@ -27,7 +27,7 @@ __all__ = ["make"]
         ("other", ["", "bytes=101376-"]),
         ("unsatisfied", ["", "bytes=101376-", ""]),
         ("no-ranges", ["", "bytes=101376-"]),
-        # What can't be had is left to another attempt.
+        # The rest cannot be had: the failure is left to another attempt.
         ("weak", [""]),
         ("deaf", ["", "bytes=101376-"]),
         ("refused", ["", "bytes=101376-"]),

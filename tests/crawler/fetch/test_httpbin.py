@@ -145,8 +145,8 @@ def test_redirects_through_the_whole_crawler(base: str, tmp_path: Path) -> None:
     ended = Counter(
         (each["type"], each.get("status")) for each in map(json.loads, lines)
     )
-    # /redirect/3 goes on at /relative-redirect/2, and all end at /get: each is asked
-    # for once
+    # /redirect/3 leads to /relative-redirect/2, and all end at /get: each is requested
+    # once.
     assert ended["redirect", 302] == 5
     assert ended["file", 200] + ended["page", 200] == 1
     assert ended["error", None] == 0

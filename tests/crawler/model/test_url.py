@@ -34,7 +34,7 @@ def test_web_platform_tests() -> None:
             continue
         base = row.get("base")
         if base and urls.canonical(base) is None:
-            continue  # no document of ours can have such a base
+            continue  # no crawled document has such a base
         ran += 1
         got = urls.join(urls.canonical(base) or "", row["input"]) if base else None
         got = got if base else urls.canonical(row["input"])
@@ -55,7 +55,7 @@ def test_public_suffix_list() -> None:
         url = urls.canonical(f"http://{name}/")
         destination = urls.canonical(f"http://{domain}/") if domain else None
         if url is None or name.startswith("."):
-            continue  # an empty label is no host
+            continue  # a host has no empty label
         got = urls.registrable_domain(urls.host_key(url))
         if got != (destination and urls.host_key(destination)):
             wrong.append((name, domain, got))
@@ -200,7 +200,7 @@ def test_a_plain_url_is_what_the_parser_makes_of_it(
 def test_join(href: str, joined: str | None) -> None:
     base = urls.Base("http://h/a/b?c")
     assert base.join(href) == joined
-    assert base.join(href) == joined  # remembered
+    assert base.join(href) == joined  # from the cache
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_keys(url: str, key: str, name: str, origin: str) -> None:
 
 
 def test_identity() -> None:
-    # The values are written down because state on disk depends on them.
+    # The values are fixed, because the state on disk depends on them.
     assert urls.url_id("http://example.com/") == int.from_bytes(
         bytes.fromhex(urls.url_id_hex("http://example.com/")), "big", signed=True
     )

@@ -141,9 +141,8 @@ def test_names_beyond_ascii() -> None:
         basic(Credentials("Aladdin", "open sesame"))
         == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
     )
-    assert (
-        basic(Credentials("test", "123£")) == "Basic dGVzdDoxMjPCow=="
-    )  # RFC 7617 section 2.1
+    # From RFC 7617 section 2.1.
+    assert basic(Credentials("test", "123£")) == "Basic dGVzdDoxMjPCow=="
     someone = login("J\xe4s\xf8n")
     someone.handle_challenge([RFC_7616 % "MD5"], None)
     assert "J\xe4s\xf8n".encode() in (someone.authorization("GET", "/") or "").encode(

@@ -38,7 +38,7 @@ def test_a_refused_connection(make: Make) -> None:
 
 
 def test_a_connection_that_is_never_answered(make: Make) -> None:
-    # A full backlog: the kernel drops further connection requests without a word.
+    # With a full backlog the kernel silently drops further connection requests.
     with standard.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
         fillers = []
@@ -55,9 +55,8 @@ def test_a_connection_that_is_never_answered(make: Make) -> None:
 
 
 def test_the_second_address_is_tried(make: Make, site: Site) -> None:
-    names = Names(
-        two=["127.0.0.3", "127.0.0.1"]
-    )  # the site does not listen at the first
+    # The site does not listen on the first address.
+    names = Names(two=["127.0.0.3", "127.0.0.1"])
     client = make(named_hosts={"two.test"}, resolver=names)
     response = client.fetch(Request(f"http://two.test:{site.port}/arrived"))
     assert response.remote_ip == "127.0.0.1"
@@ -156,7 +155,9 @@ def test_hosts_mapped_as_in_curl(make: Make, site: Site) -> None:
     assert (
         client.fetch(Request(site.url("/arrived", "any.test"))).remote_ip == "127.0.0.2"
     )
-    failing(client, f"http://any.test:{port + 1}/", NameFailure)  # of this port alone
+    failing(
+        client, f"http://any.test:{port + 1}/", NameFailure
+    )  # the entries are for one port
     failing(client, site.url("/arrived", "127.0.0.1"), BlockedAddress)
 
 

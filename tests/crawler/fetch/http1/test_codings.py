@@ -235,8 +235,7 @@ def test_a_decompression_bomb_costs_no_more_than_the_limit(
 
 
 def test_an_inner_layer_is_limited_too() -> None:
-    # The outer gzip gives 200 kB of inner gzip, which holds more members than the limit
-    # allows.
+    # The outer gzip decodes to 200 kB of inner gzip with more members than are allowed.
     inner = gzip.compress(b"") * 10_000
     decoder = body_decoder("gzip, gzip", 1000)
     assert decoder is not None
