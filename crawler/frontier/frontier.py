@@ -122,10 +122,10 @@ class Frontier:
         return self._slots.borrowed
 
     def borrow(self) -> int:
-        """Lend slots to the hosts that keep us waiting: for a few times a second.
+        """Borrow slots for the requests that last too long.
 
-        Returns how many workers beside those that hold a lent place could have work at
-        once.
+        To be called a few times a second. Returns how many more workers could have work
+        at once.
         """
         wanted = self._politeness.borrow(self._clock())
         self._notify()

@@ -17,8 +17,8 @@ class HostQueue:
     """The URLs of one active host that are at hand."""
 
     __slots__ = (
-        "at_hand", "batch", "deferred", "exhausted", "leaving", "name", "offered", "out",
-        "parked", "since_page", "workers",
+        "at_hand", "batch", "deferred", "exhausted", "leaving", "name", "offered",
+        "out", "parked", "since_page", "workers",
     )  # fmt: skip
 
     def __init__(self, name: str, batch: int) -> None:

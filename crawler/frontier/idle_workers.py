@@ -1,7 +1,7 @@
-"""Workers that wait for a lease: how they sleep, and who wakes them.
+"""Workers that wait for a lease: how they sleep, and how they are woken.
 
-All sleep on one condition, with one timer between them, for the moment when the next
-host or the next retry falls due. Who is woken looks for itself.
+All sleep on one condition and share one timer, set to the moment when the next host or
+the next retry falls due. A worker that is woken looks itself for a URL.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hub
 from hub.lock import Condition
 from hub.timers import Timer
 
-LONGEST_SLEEP_S = 60.0
+MAX_SLEEP_S = 60.0
 """A wall clock may be set back; then the due time is looked at again after this."""
 
 
@@ -39,14 +39,13 @@ class IdleWorkers:
                 self._wakeup.notify(workers)
 
     def set_alarm(self, due: float, now: float) -> None:
-        """Have a worker woken when it is `due`, or earlier if that was asked for
-        before."""
+        """Have a worker woken at `due`, or at an earlier moment that was set before."""
         if self._alarm is not None:
             if self._alarm[0] <= due:
                 return
             self.cancel_alarm()
         if due != inf:
-            delay = min(max(0.0, due - now), LONGEST_SLEEP_S)
+            delay = min(max(0.0, due - now), MAX_SLEEP_S)
             self._alarm = due, hub.get_hub().loop.call_later(delay, self._ring)
 
     def cancel_alarm(self) -> None:
@@ -55,7 +54,7 @@ class IdleWorkers:
             self._alarm = None
 
     def _ring(self) -> None:
-        """Runs in the hub, where an error of the store would find nobody: a worker has
-        a look."""
+        # This runs in the hub, where no one would catch an error of the store. So a
+        # worker is woken, and it asks the store.
         self._alarm = None
         self.wake(1)

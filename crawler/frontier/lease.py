@@ -7,7 +7,7 @@
      +--- detach ---> the worker has done its part, and `finish` follows
 
 A worker handles a lease inside `with handle:`. The block must end with an answer or
-with `detach`, which leaves the answer to whoever has the handle by then: the committer
+with `detach`, which leaves the answer to another holder of the handle: the committer
 gathers outcomes and calls `finish` when it commits them. A block that ends with an
 exception, or because its greenlet was killed, gives the URL back to the store as it
 was, just as a crash would. A block that ends without any of this is a defect, and
@@ -33,8 +33,8 @@ class LeaseHandle:
     """The frontier's side of `lease`, which is the value that other rooms work with."""
 
     __slots__ = (
-        "_answered", "_detached", "_hosts", "_notify", "_paused", "_queue", "_requesting",
-        "lease",
+        "_answered", "_detached", "_hosts", "_notify", "_paused", "_queue",
+        "_requesting", "lease",
     )  # fmt: skip
 
     def __init__(

@@ -1,8 +1,8 @@
-"""The store that forgets: for crawls without a folder, and as the measure for the
-durable one.
+"""The store in memory: for crawls without a folder, and as a model of the durable
+one.
 
-Everything is a dict or a heap. Entries that have moved leave their old place in a heap
-behind; an entry's `place` says which one is true.
+Everything is a dict or a heap. An entry that has moved leaves its old place in a heap
+behind; its `place` tells which one is true.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class _Host:
 
 
 class Politeness:
-    """The hosts that are crawled now. Every method names a host that `enter` brought."""
+    """The hosts that are crawled now; each method names one that `enter` brought."""
 
     def __init__(
         self,
@@ -200,7 +200,7 @@ class Politeness:
         return int(min(due, self._slots.left_to_borrow))
 
     def block(self, name: str, until: float) -> None:
-        """Do not ask the host before `until`, which `cancel_request` leaves as it is."""
+        """Do not ask the host before `until`; `cancel_request` does not undo it."""
         host = self._hosts[name]
         host.allowed_before = max(host.allowed_before, until)
         if until > host.next_allowed_at:

@@ -7,10 +7,10 @@ that never will. No rule can tell beforehand which host is silent. So a request 
 lasts longer than SLOW_S returns its slot and *borrows* one of `slow_concurrency`
 others, one for each host. There are three classes of hosts:
 
-    FAST    the last request took less than SLOW_S      a slot
-    NEW     no request was made yet                     a slot, as long as half of the slots
-                                                        stay free even if no new host answers
-    SLOW    the last request took longer, or one is     a borrowed slot
+    FAST    the last request took less than SLOW_S: it gets a slot
+    NEW     no request was made yet: it gets a slot, as long as half of the slots stay
+            free even if no new host answers
+    SLOW    the last request took longer, or one is taking longer: it borrows a slot
 
 A further request to a host with a borrowed slot, and a request to a slow host when none
 is left to borrow, is of the slot class OVERFLOW or SLOW and gets one of half of the

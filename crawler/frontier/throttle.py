@@ -1,21 +1,22 @@
-"""How fast may one host be asked? The controller of a single host: no I/O, no clock, no
-state.
+"""How fast one host may be asked: the controller of a single host.
 
-A host's `HostThrottle` is what it has taught us, a frozen value that the store keeps, so that a
-resume, or a host that leaves memory and comes back, begins where it stopped. Each
-`HostFeedback` makes a new Pace of the old one, and from a Pace follow two numbers:
+A host's `HostThrottle` is what it taught us: a frozen value that the store keeps, so
+that a resume, or a host that leaves memory and comes back, begins where it stopped.
+Each `HostFeedback` makes a new throttle of the old one, and from a throttle follow two
+numbers:
 
 `interval`: seconds between the starts of two requests, the longest of
 
-    wait         what the user says
-    crawl_delay  what the site's robots.txt says
-    latency      what the host can bear: the smoothed time to its first byte, so that a host which
-                 takes longer than `wait` to answer is asked for one thing at a time, on average.
-                 Smoothed as TCP does with round trips (RFC 6298, gain 1/8); the idea is Heritrix's
-                 and AutoThrottle's. Not where `wait` is 0: who says that wants full speed.
-    slowdown     what it has told us by 429 and 503
+    wait         what the user configured
+    crawl_delay  what the site's robots.txt asks for
+    latency      what the host can bear: the smoothed time to its first byte, so that a
+                 host which takes longer than `wait` to answer gets one request at a
+                 time, on average. Smoothed as TCP does with round trips (RFC 6298,
+                 gain 1/8); the idea is Heritrix's and AutoThrottle's. It does not count
+                 where `wait` is 0, which means full speed.
+    slowdown     what the host asked for by 429 and 503
 
-`pause`: seconds to leave a host alone that did not answer at all: `host_backoff`,
+`backoff`: seconds to leave a host alone that did not answer at all: `host_backoff`,
 doubled by each further failure in a row. After `park_after` of them the host is
 *parked*: its URLs stay queued, it is asked again after `park_time` (doubled each time),
 and a crawl that has nothing else left to do ends without it. A host that was parked
@@ -25,11 +26,13 @@ Slowdown is additive increase and multiplicative decrease of the *rate* (D.-M. C
 Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance in
 Computer Networks", 1989: of the four linear combinations the only one by which users of
 one resource, each knowing no more than yes or no, come to use it fairly and fully). A
-429 or 503 halves the rate; each answer after that adds a sixteenth of the full rate
-back; at the full rate the slowdown is gone. As in TCP what was under way together
-counts once: a reply to a request sent before the last change says nothing about the
-pace since (`politeness.py` sees to that), nor do ten connections that fail at one
-moment make ten failures.
+429 or 503 halves the rate; each response after that adds a sixteenth of the full rate
+back; at the full rate the slowdown is gone. As in TCP, requests that were under way
+together count once: feedback on a request sent before the last change says nothing
+about the throttle since (`politeness.py` sees to that), nor do ten connections that
+fail at one moment make ten failures.
+
+No I/O, no clock, no state.
 """
 
 from __future__ import annotations
@@ -52,9 +55,9 @@ from crawler.model.errors import (
 )
 from crawler.model.http import Response
 
-LEAST_S = 0.1
-"""For the sake of recovery the full rate is at most ten a second: without `wait` it has
-no end."""
+MIN_INTERVAL_S = 0.1
+"""Recovery takes the full rate to be at most ten a second: without `wait` it has no
+bound."""
 
 FIRST_S = 1.0
 """The interval after the first 429, at least."""
@@ -63,7 +66,7 @@ RECOVERY = 16
 """Answers from no rate to the full one; half as many after one 429."""
 
 GAIN = 1 / 8
-LONGEST_PARK_S = 86_400.0
+MAX_PARK_S = 86_400.0
 _DOUBLINGS = 30  # beyond, any pause has passed any limit
 
 ROBOTS: Final = "robots_deferred"
@@ -107,11 +110,11 @@ def feedback_of(response: Response, sent_at: float) -> HostFeedback:
 
 
 def feedback_of_failure(failure: Failure, sent_at: float) -> HostFeedback | None:
-    """What a failure says about its host: None for one that another URL would not meet.
+    """What a failure says about its host; None for one that says nothing.
 
-    A name that does not exist, a wrong certificate: each URL fails at once, and need
-    not wait. A connection that breaks off, or a body that never ends: somebody was
-    there.
+    A name that does not exist or a wrong certificate makes each URL fail at once, so no
+    URL needs to wait. Where a connection breaks off or a body never ends, the host is
+    up.
     """
     silent = isinstance(failure, NameFailure | ConnectFailure | TlsHandshakeFailure)
     timed_out = isinstance(failure, ReadTimeout | TotalTimeout)
@@ -123,14 +126,17 @@ def feedback_of_failure(failure: Failure, sent_at: float) -> HostFeedback | None
 
 def check(throttle: HostThrottle) -> Skip:
     """The end of a URL of a host that was given up: a skip, or HostParked is raised."""
-    detail = f"it was parked {throttle.parkings - 1} times, and the next time still: {throttle.failure_code}"
+    detail = (
+        f"it was parked {throttle.parkings - 1} times, and the next time still: "
+        f"{throttle.failure_code}"
+    )
     if throttle.failure_code == ROBOTS:
         return Skip(ROBOTS, f"robots.txt of the host can't be had; {detail}")
     raise HostParked(f"the host was given up; {detail}")
 
 
 class Controller:
-    """From one Pace to the next."""
+    """From one throttle to the next."""
 
     def __init__(self, config: PolitenessConfig) -> None:
         self._config = config
@@ -157,7 +163,7 @@ class Controller:
         if self.parked(throttle):
             doublings = min(throttle.parkings - 1, _DOUBLINGS)
             return min(
-                config.park_time * 2.0**doublings, max(config.park_time, LONGEST_PARK_S)
+                config.park_time * 2.0**doublings, max(config.park_time, MAX_PARK_S)
             )
         return min(
             config.host_backoff * 2.0 ** (throttle.failures - 1), config.park_time
@@ -221,7 +227,7 @@ class Controller:
         )
 
     def _recovered(self, throttle: HostThrottle) -> float:
-        full = 1 / max(self._config.wait, throttle.crawl_delay, LEAST_S)
+        full = 1 / max(self._config.wait, throttle.crawl_delay, MIN_INTERVAL_S)
         rate = 1 / throttle.slowdown + full / RECOVERY
         return 1 / rate if rate < full else 0.0
 

@@ -94,7 +94,7 @@ def _pauses(state: StateReader, now: float) -> Iterator[Blocker]:
         else:
             reason = "backing off"
             detail = f"{host.name}: {due}"
-        yield Blocker("waits", reason, _work(host), detail, host.ready_at)
+        yield Blocker("waits", reason, host.queued, detail, host.ready_at)
     if hosts > TOP:
         yield Blocker("waits", "backing off", 0, f"and {hosts - TOP:,} hosts more")
 
@@ -104,12 +104,12 @@ def _intervals(state: StateReader, config: Config, now: float) -> Iterator[Block
     controller = Controller(config.politeness)
     for host in state.busiest(TOP):
         interval = controller.interval(host.throttle)
-        if interval and host.ready_at <= now + 1 and _work(host) > 1:
+        if interval and host.ready_at <= now + 1 and host.queued > 1:
             cause = _cause(host, config, interval)
             each = f"a request every {show_seconds(interval)} ({cause})"
-            whole = show_seconds(_work(host) * interval)
+            whole = show_seconds(host.queued * interval)
             detail = f"{host.name}: {each}, {whole} in all"
-            yield Blocker("waits", "politeness", _work(host), detail)
+            yield Blocker("waits", "politeness", host.queued, detail)
 
 
 def _cause(host: HostInfo, config: Config, interval: float) -> str:
@@ -127,7 +127,3 @@ def _ended(status: Status) -> Iterator[Blocker]:
         yield Blocker("error", code, urls, f"orbweb urls --code {code} names them")
     for code, urls in list(status.codes["skip"].items())[:TOP]:
         yield Blocker("skip", code, urls, f"orbweb urls --code {code} names them")
-
-
-def _work(host: HostInfo) -> int:
-    return host.pages + host.images

@@ -26,7 +26,7 @@ TRAPS_OUT_OF_MEMORY = "traps out of memory"
 POISON_URLS = "poison url"
 """By URL: how often the process died while it read the response, in decimal."""
 BOOT = "boot"
-"""Under "", while a run is under way: the machine's boot id (`workspace/recovery.py`)."""
+"""Under "", while a run is under way: the boot id (`workspace/recovery.py`)."""
 EXTRACTION = "extraction"
 """Under "": the fingerprint of the settings under which the stored responses were read
 (`model/fingerprint.py`)."""

@@ -1,9 +1,8 @@
-"""The files and notes that hold who we are: cookies, .netrc. Opens an `SessionAuth`,
-writes it back.
+"""Opening a `SessionAuth` from credential files (cookies, .netrc), and writing it back.
 
-Cookies are notes of the store: they become durable with the record of the page that set
-them, and a resume goes on with them. The file of `--cookies` is read only where there
-are no notes yet.
+Cookies are metadata of the store: they become durable with the record of the page that
+set them, and a resume goes on with them. The file of `--cookies` is read only where the
+store has no cookies yet.
 """
 
 from __future__ import annotations
@@ -35,8 +34,10 @@ def open_session_auth(
     metadata: KeyValue,
     clock: Callable[[], float],
 ) -> SessionAuth:
-    """The cookies and credentials of a crawl, its secrets revealed. Raises
-    UsageError."""
+    """The cookies and credentials of a crawl whose secrets are revealed.
+
+    Raises UsageError if a file cannot be used.
+    """
     jar = Path(http.cookie_jar).expanduser()
     if not jar.parent.is_dir():
         raise UsageError(

@@ -70,9 +70,9 @@ def recover(
 ) -> int:
     """Queue again what was lost, if the machine was started anew during a run.
 
-    Returns how many URLs that are. `streams` are the outputs that are files of JSON Lines, by the name under which the
-    store has their position. A URL counts as written if it is in all of them. Not
-    committed yet.
+    Returns how many URLs that are. `streams` are the outputs that are files of JSON
+    Lines, by the name under which the store has their position. A URL counts as written
+    if it is in all of them. The caller commits.
     """
     boot = boot_id()
     before = store.get(BOOT, "")

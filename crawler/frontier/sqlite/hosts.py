@@ -148,7 +148,8 @@ class HostRows:
         self._claimed.pop(host_id, None)
         self._refilled.discard(name)
         self._db.execute(
-            "UPDATE host SET claimed = 0, ready_at = max(ready_at, ?) WHERE host_id = ?",
+            "UPDATE host SET claimed = 0, ready_at = max(ready_at, ?)"
+            " WHERE host_id = ?",
             (ready_at, host_id),
         )
 

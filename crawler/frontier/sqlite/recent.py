@@ -1,8 +1,8 @@
 """Which URLs were found a moment ago, and how near: the seen-set's bounded front.
 
 Two generations: when the young one is full it becomes the old one, and the old one is
-forgotten. Whatever is met again moves to the young one. That is nearly "least recently
-used" at the price of two dict look-ups.
+forgotten. A URL that is found again moves to the young one. That is nearly "least
+recently used" at the price of two dict look-ups.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ SKIPPED = 1 << 30
 GENERATION = 1 << 16
 """URLs in one generation: about 12 MB each with URLs of the usual length."""
 CHARACTERS = 8 * 2**20
-"""Of all URLs of one generation: some are a hundred times as long as usual."""
+"""Characters of all URLs of one generation: some URLs are a hundred times as long as
+usual."""
 
 
 class Recent:
-    """Depths by URL. A URL at depth 0 can't be found any nearer."""
+    """Depths by URL. A URL at depth 0 cannot be found any nearer."""
 
     def __init__(self, generation: int = GENERATION) -> None:
         self._generation = generation
-        self._room = CHARACTERS
+        self._characters_left = CHARACTERS
         self.young: dict[str, int] = {}
         self._old: dict[str, int] = {}
 
@@ -34,12 +35,12 @@ class Recent:
         return depth
 
     def put(self, url: str, depth: int) -> None:
-        if len(self.young) >= self._generation or self._room <= 0:
+        if len(self.young) >= self._generation or self._characters_left <= 0:
             self._old = self.young
             self.young = {}
-            self._room = CHARACTERS
+            self._characters_left = CHARACTERS
         self.young[url] = depth
-        self._room -= len(url)
+        self._characters_left -= len(url)
 
     def __len__(self) -> int:
         return len(self.young) + len(self._old)

@@ -1,5 +1,5 @@
-"""Queueing URLs again that have ended: all of them for another crawl, those that failed,
-and those whose records were lost.
+"""Queueing URLs again that have ended: all of them for another crawl, those that
+failed, and those whose records were lost.
 
 Each is one transaction, which the caller commits: killed before that, the state is what
 it was. The functions use the tables of a store that was just opened; the store reads
@@ -118,7 +118,8 @@ def requeue_all(
 def requeue_failed(
     db: sqlite3.Connection, codes: tuple[str, ...], hosts: tuple[str, ...], now: float
 ) -> int:
-    """Queue the URLs with one of these codes, of these hosts; without codes all errors."""
+    """Queue the URLs with one of these codes, of these hosts; all errors without
+    codes."""
     query, values = _FAILED, list(codes)
     query += f" AND coalesce(reason, code) IN ({_marks(codes)})" if codes else (
         f" AND state = {ENDED['error']}"
@@ -171,7 +172,7 @@ def _put_back(db: sqlite3.Connection, rows: list[tuple[int, int]], now: float) -
 
 
 def _check_again(db: sqlite3.Connection, check: Check) -> None:
-    """Let today's scope decide about all URLs but those that their page decided about."""
+    """Let today's scope decide about all URLs that their page did not decide about."""
     query = """
         SELECT seq, url, kind, destination, depth, reason
         FROM url LEFT JOIN skip USING (seq)

@@ -1,4 +1,4 @@
-"""crash_guard: a response that kills the process costs one record, and not the crawl."""
+"""A response that kills the process costs one record, and not the crawl."""
 
 from __future__ import annotations
 
