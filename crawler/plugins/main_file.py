@@ -24,7 +24,10 @@ def find_main() -> tuple[str | None, str | None]:
     """
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
-    return getattr(main, "__file__", None), None if spec is None else spec.name
+    file = getattr(main, "__file__", None)
+    if file is None or file == "<stdin>":
+        return None, None
+    return file, None if spec is None else spec.name
 
 
 def import_main(file: str, module: str | None) -> None:

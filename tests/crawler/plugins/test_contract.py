@@ -13,6 +13,7 @@ import pytest
 
 from crawler import (
     AnyRecord,
+    Config,
     ErrorRecord,
     OutputError,
     PageRecord,
@@ -28,6 +29,7 @@ from crawler.engine.extraction.worker import MB, WorkerLimits
 from crawler.model.config import PluginConfig
 from crawler.model.documents import Page
 from crawler.model.errors import ExtractFailure
+from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.http import Response, Timings
 from crawler.plugins.loading import load_plugins
 from hub.testing import fresh_hub
@@ -413,3 +415,17 @@ def test_fetch_shows_what_plugins_do(web: Site) -> None:
     failing = fetch(web.url("/about"), plugins=[Works(ValueError("oh"))])
     assert isinstance(failing.record, ErrorRecord)
     assert failing.record.error_code == "extract"
+
+
+def test_stored_responses_are_not_used_under_other_plugins() -> None:
+    use = "tests.helpers.plugins:FirstHeading"
+    prints = {
+        extraction_fingerprint(Config(plugin=plugins))
+        for plugins in (
+            (),
+            (PluginConfig(use),),
+            (PluginConfig(use, {"tag": "h2"}),),
+            (PluginConfig(use), PluginConfig(use)),
+        )
+    }
+    assert len(prints) == 4
