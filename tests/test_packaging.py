@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
     ignored = shutil.ignore_patterns("__pycache__", ".*")
     for name in ("crawler", "hub", "tests"):
         shutil.copytree(ROOT / name, tree / name, ignore=ignored)
-    for name in ("pyproject.toml", "README.md", "cli.py"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "cli.py"):
         shutil.copy(ROOT / name, tree)
     code = "from setuptools import build_meta; print(build_meta.build_wheel('.'))"
     done = subprocess.run(
@@ -78,6 +78,10 @@ def test_the_command_is_in_the_wheel(wheel: ZipFile) -> None:
     scripts = ConfigParser()
     scripts.read_string(metadata(wheel, "entry_points.txt"))
     assert dict(scripts["console_scripts"]) == {"orbweb": "crawler.cli:main"}
+
+
+def test_the_license_is_in_the_wheel(wheel: ZipFile) -> None:
+    assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text("utf-8")
 
 
 def test_the_wheel_runs(wheel: ZipFile, tmp_path: Path) -> None:

@@ -162,6 +162,28 @@ def test_each_option_sets_its_key(orbweb, flag: Flag) -> None:  # type: ignore[n
         assert [key for key, _ in changed] == [flag.path[-1]]
 
 
+@pytest.mark.parametrize(
+    "flag",
+    [flag for flag in crawl_options() if not flag.hidden],
+    ids=lambda flag: flag.opts[-1],
+)
+def test_each_option_has_a_help_of_one_sentence(flag: Flag) -> None:
+    """It comes from the docstring of its setting where the option has none."""
+    flag.describe()
+    assert flag.help
+    text = flag.help.partition("  [default: ")[0]
+    assert text[0].isupper()
+    assert not text.endswith(".")
+    assert ". " not in text
+    assert "`" not in text
+
+
+def test_the_help_of_an_option_is_that_of_its_setting(orbweb) -> None:  # type: ignore[no-untyped-def]
+    out = " ".join(orbweb("crawl", "--help").out.split())
+    assert "--timeout TIME Total timeout for one request [default: 60s]" in out
+    assert "-U, --user-agent TEXT User-Agent header to send" in out
+
+
 def test_options_that_are_more_than_a_value(orbweb) -> None:  # type: ignore[no-untyped-def]
     Path("seeds.txt").write_text("# mine\na.test\n\nhttps://b.test/x\n")
     found = values(
