@@ -34,6 +34,7 @@ from crawler.model.records import (
     BodyRecord,
     FetchRecord,
     ImageRecord,
+    PageRecord,
     Record,
     RobotsRecord,
     SkipRecord,
@@ -185,7 +186,7 @@ class Committer:
             )
         first = record.url if known is None or known.url is None else known.url
         if first != record.url:
-            record.dup_of, record.dup_kind = first, "exact"
+            record.dup_of = first
         elif is_there:
             record.source = "existing"
         if known != (now := Content(record.path, first)):
@@ -215,7 +216,8 @@ class Committer:
 
         A body without a byte is nobody's double, nor is one that was cut off.
         """
-        if record.sha256 is None or not record.body_bytes or record.truncated:
+        truncated = isinstance(record, PageRecord) and record.truncated is not None
+        if record.sha256 is None or not record.body_bytes or truncated:
             return None
         known = self._store.content(record.sha256)
         if known is None or known.url is None:

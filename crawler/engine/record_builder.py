@@ -1,7 +1,7 @@
-"""What came of a lease, put into the words of the record stream (`schema.py`).
+"""From what a lease led to, to the record about it.
 
-Pure: values in, one record out. `seq`, `ts` and `run_id` are the writer's to fill in,
-for only it knows the order.
+Pure: values in, one record out. `seq`, `ts` and `run_id` are filled in by the
+committer, which alone knows the order.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def page_record(
     return PageRecord(
         **fetched(lease, response),
         content_type=page.content_type,
+        truncated=response.truncated,
         charset=page.charset,
         lang=page.lang,
         robots_meta=page.robots_meta,
@@ -61,12 +62,15 @@ def file_record(
         content_type=file.content_type,
         charset=file.charset,
         links_count=len(file.links),
+        images_count=len(file.images),
+        links=file.links if "links" in include else None,
+        images=file.images if "images" in include else None,
         headers=_header_rows(response) if "headers" in include else None,
     )
 
 
 def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
-    """`path` and `dup_of` stay empty until the writer has put the bytes on disk."""
+    """`path` and `dup_of` are filled in by the committer, which keeps the bytes."""
     return ImageRecord(
         **fetched(lease, response),
         content_type=image.content_type,
@@ -87,6 +91,7 @@ def redirect_record(lease: Lease, response: Response, location: str) -> Redirect
         **fetched(lease, response),
         content_type=response.header("content-type"),
         location=location,
+        truncated=response.truncated,
     )
 
 
@@ -114,7 +119,7 @@ def unfetched_skip(found: Discovered) -> SkipRecord:
     assert found.skip is not None
     return SkipRecord(
         **_site_fields(found.url),
-        **_road_fields(found),
+        **_found_fields(found),
         reason=found.skip.reason,
         rule=found.skip.rule,
     )
@@ -189,11 +194,11 @@ def _url_fields(lease: Lease) -> dict[str, Any]:
         "url_id": id_to_hex(lease.url_id),
         "host": lease.host,
         "domain": registrable_domain(lease.host),
-        **_road_fields(lease),
+        **_found_fields(lease),
     }
 
 
-def _road_fields(url: Lease | Discovered) -> dict[str, Any]:
+def _found_fields(url: Lease | Discovered) -> dict[str, Any]:
     """How it was found."""
     return {
         "parent_url": url.parent_url,
@@ -227,7 +232,6 @@ def fetched(lease: Lease, response: Response) -> dict[str, Any]:
         "wire_bytes": response.wire_bytes,
         "body_bytes": len(response.body),
         "content_encoding": response.content_encoding,
-        "truncated": response.truncated,
     }
 
 

@@ -40,15 +40,19 @@ Change = Literal["new", "changed", "unchanged"]
 MAX_ANSWER = 16 * 2**10
 """Bytes; what takes more is not kept, and asked for whole."""
 
-_OF_ALL = ("content_type", "body_bytes", "truncated")
-_OF_BODIES = (*_OF_ALL, "charset", "lang", "robots_meta", "title", "description", "canonical_url",
-              "links_count", "images_count", "data")  # fmt: skip
-_OF_IMAGES = (*_OF_ALL, "path", "format", "width", "height", "frames", "animated", "phash",
-              "exif_datetime", "exif_make", "exif_model", "exif_gps", "thumb_paths")  # fmt: skip
+_OF_PAGES = (
+    "content_type", "body_bytes", "truncated", "charset", "lang", "robots_meta",
+    "title", "description", "canonical_url", "links_count", "images_count", "data",
+)  # fmt: skip
+_OF_FILES = ("content_type", "body_bytes", "charset", "links_count", "images_count")
+_OF_IMAGES = (
+    "content_type", "body_bytes", "path", "format", "width", "height", "frames",
+    "animated",
+)  # fmt: skip
 
 FACTS: dict[str, tuple[str, ...]] = {
-    "page": _OF_BODIES,
-    "file": _OF_BODIES,
+    "page": _OF_PAGES,
+    "file": _OF_FILES,
     "image": _OF_IMAGES,
 }
 """The fields that say what the body is, not how it was fetched, by type of record. Kept
@@ -107,7 +111,9 @@ def cached_fields(lease: Lease) -> CachedFields | None:
     plain one."""
     if lease.stored is None or lease.stored.cached_fields is None or lease.attempts:
         return None
-    return _decode(lease.stored.cached_fields)
+    cached = _decode(lease.stored.cached_fields)
+    # Another version of the program may have kept other fields.
+    return cached if len(cached.facts) == len(FACTS[cached.type]) else None
 
 
 def unmodified_record(

@@ -86,9 +86,7 @@ class RunReport:
             return "done"
         if interrupted:
             return "signal"
-        return self._quotas.reached(self._clock()) or (
-            "parked" if self._parked() else "error"
-        )
+        return self._quotas.reached(self._clock()) or "parked"
 
     def exit_code(self) -> int:
         """The exit code of a run that was not interrupted."""

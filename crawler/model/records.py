@@ -56,8 +56,8 @@ class Record(Struct, kw_only=True):
     """When the record was written: RFC 3339, UTC, milliseconds, `Z`."""
 
 
-class UrlRecord(Record, kw_only=True):
-    """A record about one URL."""
+class AddressRecord(Record, kw_only=True):
+    """A record that names a URL."""
 
     url: str
     """WHATWG serialisation, no fragment."""
@@ -67,6 +67,11 @@ class UrlRecord(Record, kw_only=True):
     """Host, with its port where that is unusual."""
     domain: str | None = None
     """Registrable domain by the public suffix list; null for an address."""
+
+
+class UrlRecord(AddressRecord, kw_only=True):
+    """A record about a URL that the crawl has found."""
+
     parent_url: str | None = None
     """The page where the URL was found first."""
     link_kind: str | None = None
@@ -90,18 +95,12 @@ class FetchRecord(UrlRecord, kw_only=True):
     """Address that answered."""
     content_type: str | None = None
     """Media type without parameters, as decided from header and bytes."""
-    charset: str | None = None
-    """Character set, as decided the way browsers do."""
-    lang: str | None = None
-    """Language that the document claims."""
     sha256: str | None = None
     """Of the decoded body, hexadecimal."""
     etag: str | None = None
     """As the server sent it."""
     last_modified: str | None = None
     """As the server sent it."""
-    robots_meta: str | None = None
-    """Directives of `<meta name=robots>`."""
     attempts: int = 1
     """Requests made for this URL, this one included."""
     fetch_ms: int = 0
@@ -132,45 +131,25 @@ class FetchRecord(UrlRecord, kw_only=True):
     """Body bytes after decoding."""
     content_encoding: str | None = None
     """As the server sent it: gzip, br, ..."""
-    truncated: Literal["length", "time", "disconnect"] | None = None
-    """Why the body is not whole."""
 
 
 class BodyRecord(FetchRecord, kw_only=True):
     """A page, or a file: a body that is neither HTML nor an image."""
 
-    title: str | None = None
-    """Text of `<title>`."""
-    description: str | None = None
-    """`<meta name=description>`."""
-    canonical_url: str | None = None
-    """`<link rel=canonical>`."""
+    charset: str | None = None
+    """Character set, as decided the way browsers do; of a file, as the server says."""
     links_count: int = 0
-    """Links on the page."""
+    """Links in the document."""
     images_count: int = 0
-    """Images on the page."""
+    """Images in the document."""
     new_links_count: int = 0
-    """Links that the crawl had not seen before."""
+    """Links and images that the crawl had not found before."""
     links: tuple[Link, ...] | None = None
     """The links, with `--with links`."""
     images: tuple[ImageLink, ...] | None = None
     """The images, with `--with images`."""
-    text: str | None = None
-    """The readable text."""
-    markdown: str | None = None
-    """The readable text, as Markdown."""
     headers: tuple[HeaderRow, ...] | None = None
-    """The response headers, with `--with headers`; values of cookies are blanked."""
-    data: dict[str, Any] | None = None
-    """What your own selectors found."""
-    body_path: str | None = None
-    """The kept body, relative to the crawl's folder."""
-    warc_filename: str | None = None
-    """The WARC file that holds the exchange."""
-    warc_offset: int | None = None
-    """Where it begins there, bytes."""
-    warc_length: int | None = None
-    """How long it is there, bytes."""
+    """The response headers, with `--with headers`; values of cookies are redacted."""
 
 
 class PageRecord(BodyRecord, kw_only=True):
@@ -185,6 +164,20 @@ class PageRecord(BodyRecord, kw_only=True):
     """
 
     type: Literal["page"] = "page"
+    truncated: Literal["length"] | None = None
+    """length: the body was longer than `http.max_body`, and cut there."""
+    lang: str | None = None
+    """Language that the document claims."""
+    robots_meta: str | None = None
+    """Directives of `<meta name=robots>`."""
+    title: str | None = None
+    """Text of `<title>`."""
+    description: str | None = None
+    """`<meta name=description>`."""
+    canonical_url: str | None = None
+    """`<link rel=canonical>`."""
+    data: dict[str, Any] | None = None
+    """The fields that plug-ins extracted."""
 
 
 class FileRecord(BodyRecord, kw_only=True):
@@ -229,22 +222,8 @@ class ImageRecord(FetchRecord, kw_only=True):
     """Alternative text where it was found first."""
     page_url: str | None = None
     """The page that shows it."""
-    phash: str | None = None
-    """Perceptual hash, 16 hexadecimal digits."""
     dup_of: str | None = None
-    """`url_id` of the image that has the same content."""
-    dup_kind: Literal["exact", "perceptual"] | None = None
-    """How alike they are."""
-    exif_datetime: str | None = None
-    """When the picture was taken."""
-    exif_make: str | None = None
-    """Maker of the camera."""
-    exif_model: str | None = None
-    """Model of the camera."""
-    exif_gps: bool | None = None
-    """The file says where it was taken."""
-    thumb_paths: tuple[str, ...] = ()
-    """Smaller copies."""
+    """URL of the image that has the same bytes, if one was found before."""
     source: Literal["new", "existing", "resumed"] = "new"
     """Where the file on disk comes from."""
 
@@ -263,6 +242,8 @@ class RedirectRecord(FetchRecord, kw_only=True):
     type: Literal["redirect"] = "redirect"
     location: str
     """Where it points to, absolute."""
+    truncated: Literal["length"] | None = None
+    """length: the body was longer than `http.max_body`, and cut there."""
 
 
 class ErrorRecord(UrlRecord, kw_only=True):
@@ -313,7 +294,7 @@ class SkipRecord(UrlRecord, kw_only=True):
     """The exact rule that decided."""
 
 
-class RobotsRecord(UrlRecord, kw_only=True):
+class RobotsRecord(AddressRecord, kw_only=True):
     """The record of a robots.txt.
 
     Example:
@@ -327,7 +308,7 @@ class RobotsRecord(UrlRecord, kw_only=True):
     type: Literal["robots"] = "robots"
     status: int | None = None
     """HTTP status of robots.txt."""
-    policy: Literal["parsed", "allow_all", "disallow_all", "deferred"] = "parsed"
+    policy: Literal["parsed", "allow_all", "deferred"] = "parsed"
     """What follows from it."""
     agent_matched: str | None = None
     """The group that speaks to us."""
@@ -344,7 +325,7 @@ class RobotsRecord(UrlRecord, kw_only=True):
 
 
 FinishReason = Literal[
-    "done", "parked", "limit_pages", "limit_time", "limit_bytes", "signal", "error"
+    "done", "parked", "limit_pages", "limit_time", "limit_bytes", "signal"
 ]
 """Why a run ended."""
 

@@ -20,6 +20,7 @@ from crawler.model.records import (
     ErrorRecord,
     FetchRecord,
     ImageRecord,
+    PageRecord,
     SkipRecord,
 )
 from crawler.model.redact import redact
@@ -140,21 +141,22 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
     size = show_bytes(record.body_bytes)
     if record.content_encoding:
         size += f" ({show_bytes(record.wire_bytes)} as {record.content_encoding})"
-    if record.truncated:
+    if isinstance(record, PageRecord) and record.truncated:
         size += ", truncated"
     facts: list[tuple[str, Any]] = [
         ("type", f"{record.type}, {record.content_type}"),
         ("size", size),
         ("from", f"{record.remote_ip}, HTTP/{record.http_version}"),
-        ("charset", record.charset),
-        ("language", record.lang),
         ("etag", record.etag),
         ("last modified", record.last_modified),
-        ("meta robots", record.robots_meta),
         ("sha256", record.sha256),
     ]
     if isinstance(record, BodyRecord):
+        facts.append(("charset", record.charset))
+    if isinstance(record, PageRecord):
         facts += [
+            ("language", record.lang),
+            ("meta robots", record.robots_meta),
             ("title", record.title),
             ("description", record.description),
             ("canonical", record.canonical_url),

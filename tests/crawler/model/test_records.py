@@ -58,7 +58,7 @@ LATE: list[Record] = [
         images=(ImageLink("https://a.test/i.png", "img", None, 3, 4),),
         headers=(HeaderRow("set-cookie", "a=1"), HeaderRow("set-cookie", "b=2")),
         data={"price": 3.5},
-        warc_offset=7,
+        new_links_count=7,
     ),
     FileRecord(**fetched(2), status=200),
     ImageRecord(
@@ -149,7 +149,7 @@ def test_duckdb_reads_it_all(stream: Path) -> None:
     assert late["title"] == "Ein später Titel"
     assert late["redirects"] == [{"url": "https://a.test/0", "status": 301}]
     assert [h["value"] for h in late["headers"]] == ["a=1", "b=2"]
-    assert late["warc_offset"] == 7
+    assert late["new_links_count"] == 7
 
 
 def test_the_printed_duckdb_views_read_it(

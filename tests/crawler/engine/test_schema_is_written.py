@@ -1,0 +1,196 @@
+"""Every column and every value of a closed list that the schema names is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from crawler.engine.builder import open_crawl
+from crawler.model.config import (
+    Config,
+    HttpConfig,
+    LimitsConfig,
+    OutputConfig,
+    PolitenessConfig,
+    RobotsConfig,
+)
+from crawler.model.records import RECORD_TYPES
+from crawler.output.schema_export import columns
+from tests.helpers.crawling import (
+    config,
+    crawl,
+    link,
+    page,
+    picture,
+    png,
+    records,
+    serve,
+)
+from tests.site.page import reply
+from tests.site.server import Exchange, Site
+
+__all__ = ["serve"]
+
+ELSEWHERE = {
+    ("page", "data"): "tests/crawler/api: plug-ins fill it",
+    ("image", "resumed"): "tests/crawler/fetch: a picture whose connection broke",
+    ("run", "parked"): "test_politeness",
+    ("run", "signal"): "tests/crawler/cli: Ctrl-C",
+    ("run", "limit_time"): "test_crawl",
+    ("run", "limit_bytes"): "test_host_quotas",
+}
+"""What other tests provoke."""
+BY_CODE = {"error_code", "reason"}
+"""Closed lists that test_explain_endings provokes, value by value."""
+
+
+@dataclass
+class Changing:
+    """A page that answers 304 once its ETag is known, and something else when told."""
+
+    etag: str = '"1"'
+    body: str = "<p>old"
+    content_type: str = "text/html"
+    headers: tuple[tuple[str, str], ...] = field(default=())
+
+    def __call__(self, exchange: Exchange) -> None:
+        headers = (("ETag", self.etag), ("Last-Modified", DATE), *self.headers)
+        if exchange.hit.headers.get("if-none-match") == self.etag:
+            exchange.reply(status=304, headers=headers)
+        else:
+            exchange.reply(self.body, self.content_type, headers=headers)
+
+
+DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
+ROBOTS = "User-agent: orbweb\nDisallow: /no\nCrawl-delay: 0.01\n"
+HEAD = (
+    '<html lang="de"><title>Home</title><meta name="description" content="x">'
+    '<link rel="canonical" href="/"><meta name="robots" content="noarchive">'
+)
+SITEMAP = (
+    '<urlset xmlns:image="http://www.google.com/schemas/sitemap-image/1.1">'
+    "<url><loc>/b</loc><image:image><image:loc>/red.png</image:loc></image:image>"
+    "</url></urlset>"
+)
+
+
+def site_of(serve: Any) -> tuple[Site, Changing]:
+    changing = Changing()
+    return serve(
+        robots=reply(ROBOTS, "text/plain"),
+        index=page(
+            HEAD,
+            link("/a", "/moved", "/cut", "/late", "/no", "/zip", "/map.xml", "/same"),
+            picture("/red.png", "/copy.png", "/broken.png"),
+        ),
+        a=changing,
+        same=Changing(headers=(("Content-Encoding", "identity"),)),
+        b=page("<p>b"),
+        moved=reply(b"x" * 70_000, status=301, headers=(("Location", "/b"),)),
+        cut=page("<p>" + "x" * 70_000),
+        late=reply(status=503, headers=(("Retry-After", "1"),)),
+        zip=Changing(body="PK", content_type="application/zip; charset=utf-8"),
+        **{
+            "map.xml": reply(SITEMAP, "application/xml"),
+            "red.png": reply(png(), "image/png", headers=(("ETag", '"r"'),)),
+            "copy.png": reply(png(), "image/png"),
+            "broken.png": reply("<p>no image"),
+        },
+    ), changing
+
+
+def everything(
+    serve: Any, folder: Path, tls_site: Site, ca_file: Path
+) -> Iterable[Any]:
+    site, changing = site_of(serve)
+    site.pages["robots.txt"] = reply(ROBOTS + f"Sitemap: {site.base}/map.xml\n")
+    name = f"www.site.test:{site.port}"
+    settings = config(
+        site,
+        folder / "a",
+        seeds=(f"http://{name}/",),
+        http=HttpConfig(
+            timeout=5.0,
+            max_body=60_000,
+            resolve=(f"www.site.test:{site.port}:127.0.0.1",),
+        ),
+        records=OutputConfig(
+            record=("skips", "robots"), include=("links", "images", "headers")
+        ),
+    )
+    crawl(settings)
+    changing.etag, changing.body = '"2"', "<p>new"
+    site.pages["c"] = page("<p>c")
+    site.pages["b"] = page(link("/c"))
+    crawl(settings, "newer")
+    yield from records(folder / "a")
+    deferred = serve(robots=reply(status=503), index=page())
+    crawl(config(deferred, folder / "b", records=settings.records, politeness=QUICK))
+    yield from records(folder / "b")
+    allowing = serve(index=page(link("/a")), a=page())
+    crawl(
+        config(
+            allowing,
+            folder / "c",
+            records=settings.records,
+            limits=LimitsConfig(max_pages=1),
+        )
+    )
+    yield from records(folder / "c")
+    tls = Config(
+        seeds=(tls_site.url("/arrived", "127.0.0.1"),),
+        dir=str(folder / "d"),
+        robots=RobotsConfig(obey=False),  # whose request would make the connection
+        http=replace(settings.http, ca_file=str(ca_file), resolve=()),
+    )
+    open_crawl(tls, mode="new").run()
+    yield from records(folder / "d")
+
+
+QUICK = PolitenessConfig(wait=0.0, host_backoff=0.01, park_after=1, max_parkings=1)
+
+
+def test_every_column_and_value_is_written(
+    serve: Any, tmp_path: Path, tls_site: Site, ca_file: Path
+) -> None:
+    found = [
+        one
+        for one in everything(serve, tmp_path, tls_site, ca_file)
+        if one["type"] != "schema"
+    ]
+    filled = {
+        (_owner(one["type"], name), name)
+        for one in found
+        for name, value in one.items()
+        if value not in (None, (), [], "")
+    }
+    values = {
+        (_owner(one["type"], name), name, value)
+        for one in found
+        for name, value in one.items()
+        if isinstance(value, str)
+    }
+    missing = set()
+    for kind, record in RECORD_TYPES.items():
+        for column in columns(record):
+            name, owner = column.name, _owner(kind, column.name)
+            if (owner, name) not in filled and (kind, name) not in ELSEWHERE:
+                missing.add(f"{owner}.{name}")
+            choices = () if name in BY_CODE else column.choices
+            missing |= {
+                f"{owner}.{name} = {choice}"
+                for choice in choices
+                if (owner, name, choice) not in values
+                and (kind, choice) not in ELSEWHERE
+            }
+    assert missing == set()
+
+
+def _owner(kind: str, name: str) -> str:
+    """The class that defines a column: it is written if any of its records has it."""
+    classes = RECORD_TYPES[kind].__mro__
+    return next(one.__name__ for one in classes if name in one.__annotations__)
