@@ -305,7 +305,7 @@ class MemoryStore:
         self._run = run
 
     def commit(self) -> None:
-        """Nothing to do: there is no other place to keep things."""
+        """Nothing is durable here."""
 
     def close(self) -> None:
         """Nothing to let go of."""

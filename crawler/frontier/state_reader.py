@@ -1,4 +1,4 @@
-"""What can be asked about a crawl's state, by whoever only asks.
+"""What can be asked about a crawl's state by rooms that only read it.
 
 A reader sees the last commit, while a crawl writes or after its end. Leases live in the
 crawl's own process, so a URL that is being fetched at this moment counts as queued.

@@ -88,8 +88,8 @@ class HostThrottle(Struct, frozen=True):
 
 
 class HostFeedback(Struct, frozen=True):
-    """How a host took a request: it served, it said that we ask too much, or nobody
-    answered."""
+    """How a host took a request: it served, it reported overload, or it did not
+    answer."""
 
     sent_at: float
     kind: Literal["served", "overloaded", "failed"]
@@ -183,8 +183,8 @@ class Controller:
     ) -> HostThrottle:
         """What is known of the host after a reply.
 
-        `recent`: the request was sent after the last change for the worse, so that the
-        reply to it says something about the pace since.
+        `recent`: the request was sent after the last change for the worse, so that its
+        feedback says something about the throttle since.
         """
         if reply.kind == "served":
             return self._served(throttle, reply.latency, recent)

@@ -17,7 +17,7 @@ def found(
     host: str = "a",
     **more: Any,
 ) -> Discovered:
-    """A Found at https://HOST.example/PATH."""
+    """A discovered URL, https://HOST.example/PATH."""
     kind = "a" if destination == "page" else "img"
     return Discovered(
         f"https://{host}.example/{path}", kind, destination, depth, **more

@@ -63,7 +63,7 @@ def block(frontier: Frontier, host: str, until: float) -> None:
 
 
 class Crawl:
-    """Workers that fetch for `seconds` and note when they began what."""
+    """Workers that fetch for `seconds` and log when they began each URL."""
 
     def __init__(self, frontier: Frontier, clock: Clock, seconds: float = 0.1) -> None:
         self.frontier = frontier
@@ -354,7 +354,7 @@ def test_a_worker_killed_while_it_waits_takes_no_wake_up_with_it(
     assert crawl.times() == [10]
 
 
-def test_an_error_of_the_store_reaches_a_worker_whoever_woke_it(clock: Clock) -> None:
+def test_an_error_of_the_store_reaches_a_worker(clock: Clock) -> None:
     class Full(MemoryStore):
         def lease(self, *args: object) -> list[Lease]:  # type: ignore[override]
             raise OutputError("disk full")

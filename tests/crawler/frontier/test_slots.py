@@ -1,4 +1,4 @@
-"""Who may hold the places: hosts that keep us waiting keep none from the others."""
+"""Which hosts may use the slots: slow hosts do not starve fast ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def answer(politeness: Politeness, names: str, after: float, now: float) -> None
         politeness.end_request(name, now, now - after)
 
 
-def test_there_are_no_more_places_than_these() -> None:
+def test_there_are_no_more_slots_than_these() -> None:
     politeness = crowd("abc", 4, 0, HostThrottle(latency=0.1))
     assert takes(politeness, 0.0) == "abca"
     assert not politeness.due(0.0)
@@ -43,25 +43,25 @@ def test_there_are_no_more_places_than_these() -> None:
     assert takes(politeness, 0.1) == "b"
 
 
-def test_a_silent_host_gives_its_place_back() -> None:
+def test_a_silent_host_returns_its_slot() -> None:
     politeness = crowd("abcd", 2, 2)
     assert takes(politeness, 0.0) == "ab"
     politeness.borrow(NEW_SLOW_S - 0.1)
     assert (politeness.borrowed, takes(politeness, 0.4)) == (0, "")
     politeness.borrow(NEW_SLOW_S)
     assert (politeness.borrowed, takes(politeness, NEW_SLOW_S)) == (2, "cd")
-    politeness.borrow(9.0)  # no place is left to lend
+    politeness.borrow(9.0)  # no slot is left to borrow
     assert (politeness.borrowed, takes(politeness, 9.0)) == (2, "")
     answer(politeness, "a", 10.0, 10.0)
-    politeness.borrow(10.0)  # what c holds is lent now
+    politeness.borrow(10.0)  # the slot of c is borrowed now
     assert politeness.borrowed == 2
 
 
-def test_one_place_is_lent_to_each_host() -> None:
+def test_one_slot_is_borrowed_by_each_host() -> None:
     politeness = crowd("ab", 2, 9)
     assert takes(politeness, 0.0) == "ab"
     politeness.borrow(1.0)
-    assert takes(politeness, 1.0) == "a"  # nobody else is there: the places are theirs
+    assert takes(politeness, 1.0) == "a"  # no other host has work: all slots are theirs
     politeness.borrow(3.0)
     assert politeness.borrowed == 2
 
@@ -73,18 +73,18 @@ def test_one_host_gets_as_many_as_the_user_says_and_not_one_more() -> None:
     assert takes(politeness, 0.0) == "aaaaa"
 
 
-def test_slow_hosts_leave_half_of_the_places_to_the_prompt_ones() -> None:
+def test_slow_hosts_leave_half_of_the_slots_to_the_fast_ones() -> None:
     politeness = crowd("abcdefgh", 4, 2, HostThrottle(latency=2 * SLOW_S))
     politeness.enter("z", 1.0, HostThrottle(latency=0.1))
     politeness.offer("z")
-    assert takes(politeness, 0.0) == "abcd"  # two are lent, two taken
+    assert takes(politeness, 0.0) == "abcd"  # two are borrowed, two used
     assert takes(politeness, 1.0) == "zz"
     politeness.withdraw("z")
     answer(politeness, "zz", 0.1, 1.1)
-    assert takes(politeness, 1.1) == "ef"  # nobody wants them
+    assert takes(politeness, 1.1) == "ef"  # no other host wants them
 
 
-def test_unproven_hosts_leave_half_of_the_places_if_they_all_may_be_silent() -> None:
+def test_new_hosts_leave_half_of_the_slots_if_they_all_may_be_silent() -> None:
     politeness = crowd("abcdefgh", 4, 0)
     assert takes(politeness, 0.0) == "abcd"
     answer(politeness, "ab", 0.1, 0.1)
@@ -92,10 +92,10 @@ def test_unproven_hosts_leave_half_of_the_places_if_they_all_may_be_silent() -> 
     politeness.withdraw("a")
     politeness.withdraw("b")
     answer(politeness, "ab", 0.1, 0.2)
-    assert takes(politeness, 0.2) == "ef"  # nobody wants them
+    assert takes(politeness, 0.2) == "ef"  # no other host wants them
 
 
-def test_who_becomes_quick_is_quick() -> None:
+def test_a_host_that_becomes_fast_is_fast() -> None:
     politeness = crowd("a", 1, 1, HostThrottle(latency=9.0))
     assert politeness.start_request(0.0) == "a"
     assert politeness.borrowed == 1
@@ -104,13 +104,13 @@ def test_who_becomes_quick_is_quick() -> None:
     assert politeness.borrowed == 0
 
 
-def test_a_host_that_failed_is_not_trusted() -> None:
+def test_a_host_that_failed_is_slow() -> None:
     politeness = crowd("a", 1, 1, HostThrottle(failures=1))
     assert politeness.start_request(0.0) == "a"
     assert politeness.borrowed == 1
 
 
-def test_it_is_told_how_many_more_could_be_asked_at_once() -> None:
+def test_how_many_more_slots_could_be_borrowed() -> None:
     politeness = crowd("abcde", 1, 3, HostThrottle(latency=9.0))
     politeness.enter("z", 0.0, HostThrottle(latency=0.1))
     politeness.offer("z")
@@ -118,7 +118,7 @@ def test_it_is_told_how_many_more_could_be_asked_at_once() -> None:
     assert takes(politeness, 0.0) == "zabc"
 
 
-def test_what_was_not_asked_for_leaves_its_place() -> None:
+def test_a_cancelled_request_returns_its_slot() -> None:
     for throttle in (
         HostThrottle(),
         HostThrottle(latency=9.0),
@@ -138,7 +138,16 @@ def test_what_was_not_asked_for_leaves_its_place() -> None:
 steps = st.lists(
     st.tuples(
         st.sampled_from(
-            ["take", "take", "take", "untaken", "ended", "unknown", "lend", "withdraw"]
+            [
+                "start",
+                "start",
+                "start",
+                "cancel",
+                "end",
+                "unknown",
+                "borrow",
+                "withdraw",
+            ]
         ),
         st.sampled_from("abcdef"),
         st.floats(0, 1.5),
@@ -149,7 +158,7 @@ steps = st.lists(
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(steps, st.integers(1, 4), st.integers(0, 4))
-def test_the_account_is_right_whatever_happens(
+def test_the_slots_add_up_whatever_happens(
     steps: list[tuple[str, str, float]], concurrency: int, slow: int
 ) -> None:
     politeness = crowd("abcdef", concurrency, slow)
@@ -158,20 +167,20 @@ def test_the_account_is_right_whatever_happens(
     now = 0.0
     for step, name, value in steps:
         now += value
-        if step in ("take", "untaken"):
+        if step in ("start", "cancel"):
             used = politeness.start_request(now)
-            if used is None:  # somebody could be asked if nobody were waited for
+            if used is None:  # a host could be asked if no request were under way
                 assert any(flying.values()) or not politeness.with_work
-            elif step == "untaken":
+            elif step == "cancel":
                 politeness.cancel_request(used)
             else:
                 flying[used].append(now)
-        elif step in ("ended", "unknown") and flying[name]:
+        elif step in ("end", "unknown") and flying[name]:
             sent_at = flying[name].popleft()
             politeness.end_request(
-                *((name, now, sent_at) if step == "ended" else (name,))
+                *((name, now, sent_at) if step == "end" else (name,))
             )
-        elif step == "lend":
+        elif step == "borrow":
             more = politeness.borrow(now)
             assert 0 <= more <= slots.left_to_borrow
         elif step == "withdraw":
@@ -180,8 +189,8 @@ def test_the_account_is_right_whatever_happens(
         assert slots.used + slots.borrowed == under_way
         assert slots.used <= concurrency
         assert slots.borrowed == sum(host.borrowed for host in hosts.values()) <= slow
-        doubtful = [host for host in hosts.values() if host.host_class == 1]
-        assert slots.new == sum(host.in_flight - host.borrowed for host in doubtful)
+        new_hosts = [host for host in hosts.values() if host.host_class == 1]
+        assert slots.new == sum(host.in_flight - host.borrowed for host in new_hosts)
         assert politeness._with_work == [
             sum(
                 host.has_work and host.host_class == host_class

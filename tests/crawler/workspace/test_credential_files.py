@@ -1,4 +1,4 @@
-"""identity_files: cookies and credentials from files and notes, and back."""
+"""Cookies and credentials from files and from the store, and back."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ A = RequestContext("a.example", "/", True)
 FILE = "a.example\tFALSE\t/\tFALSE\t0\tfrom\tfile\n"
 
 
-def test_cookies_are_kept_in_the_notes(tmp_path: Path) -> None:
+def test_cookies_are_kept_in_the_store(tmp_path: Path) -> None:
     file = tmp_path / "cookies.txt"
     file.write_text(FILE)
-    notes = MemoryStore()
-    jar = open_jar(str(file), notes, NOW)
+    store = MemoryStore()
+    jar = open_jar(str(file), store, NOW)
     jar.receive(["b=2", "c=3; Max-Age=60"], A, NOW)
-    again = open_jar(str(file), notes, NOW + 30)
+    again = open_jar(str(file), store, NOW + 30)
     assert again.header(A, NOW + 30) == "from=file; b=2; c=3"
     again.receive(["from=; Max-Age=0"], A, NOW + 30)
-    assert open_jar(str(file), notes, NOW + 100).header(A, NOW + 100) == "b=2"
+    assert open_jar(str(file), store, NOW + 100).header(A, NOW + 100) == "b=2"
 
 
 def test_a_jar_is_for_its_owner(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ COLOURS = ("red", "green", "blue")
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    """Pages in a row, each with a picture; of the pictures some are the same."""
+    """Pages in a row, each with an image; some of the images are the same."""
     numbers = range(PAGES)
     pictures = {
         f"p{n}.png": reply(png(colour=COLOURS[n % 3]), "image/png") for n in numbers
@@ -80,7 +80,7 @@ def endings(config: Config) -> list[dict[str, Any]]:
 
 
 def assert_whole(config: Config, summary: Summary) -> None:
-    """Each URL has one record, each picture's file is what the record says, and all
+    """Each URL has one record, each image's file is what the record says, and all
     agree."""
     ended = endings(config)
     assert max(Counter(record["url"] for record in ended).values()) == 1
@@ -205,7 +205,7 @@ def test_a_stream_that_was_moved_away_is_no_power_cut(crawled: Config) -> None:
 
 
 def test_a_crawl_that_had_ended_is_left_alone(crawled: Config) -> None:
-    """What somebody has made of its pictures since is theirs, however often the machine
+    """What a user has made of its images since is kept, however often the machine
     starts."""
     with closing(SqliteStore(state_folder(crawled.dir))) as store:
         assert store.get(BOOT, "") is None

@@ -208,10 +208,10 @@ def test_every_url_is_queued_or_decided(
     batches: list[tuple[list[Discovered], str]],
 ) -> None:
     with TemporaryDirectory() as folder, closing(SqliteStore(Path(folder))) as store:
-        met: set[str] = set()
+        known: set[str] = set()
         for number, (batch, ending) in enumerate(batches):
             store.add(batch, number)
-            met |= {one.url for one in batch}
+            known |= {one.url for one in batch}
             for lease in lease_all(store, number):
                 _end(store, lease, ending)
             store.skips_written(number % 2)
@@ -221,7 +221,7 @@ def test_every_url_is_queued_or_decided(
         _assert_consistent(Path(folder))
         leased = {lease.url for lease in lease_all(store, 100.0)}
         decided = {one.url for one in store.pending_skips(99)}
-        assert leased | decided == met
+        assert leased | decided == known
         assert not leased & decided
         assert store.counts()["leased"] == len(leased)
 
