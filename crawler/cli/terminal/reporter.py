@@ -48,7 +48,7 @@ class Reporter:
             self._file.message(text)
 
     def report_error(self, text: str) -> bool:
-        """Log why the command fails. True if stderr is a log, and need not be told."""
+        """Log why the command fails. True if stderr is the log and has the message."""
         if self._file is not None:
             self._file.message(text, "error")
         if self._json is not None:
