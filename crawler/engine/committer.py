@@ -160,17 +160,17 @@ class Committer:
     def _settle(self, handle: Unfinished, outcome: Outcome) -> TerminalRecord:
         record = outcome.record
         if isinstance(record, ImageRecord):
-            self._keep(record, outcome.picture)
+            self._keep_image(record, outcome.picture)
         stored = self._remember(outcome)
         if self._dedupe_content and isinstance(record, BodyRecord):
-            record = self._double(outcome.lease, record) or record
+            record = self._duplicate(outcome.lease, record) or record
         code, detail = record_builder.ending_of(record)
         new = handle.finish(record.type, outcome.found, code, detail, stored)
         if isinstance(record, BodyRecord):
             record.new_links_count = new
         return record
 
-    def _keep(self, record: ImageRecord, picture: bytes | None) -> None:
+    def _keep_image(self, record: ImageRecord, picture: bytes | None) -> None:
         """Put the bytes on disk, unless they are there already: from another URL, or
         since the crawl before. Without `picture` they are, as the server says (304)."""
         assert record.sha256 is not None
@@ -202,19 +202,19 @@ class Committer:
             if self._run.previous_run_id is not None:
                 record.changed = revalidation.change(before, kept)
         if before is not None and (kept is None or kept.digest != before.digest):
-            self._let_go(before.digest.hex(), record.url)
+            self._forget_content(before.digest.hex(), record.url)
         return kept
 
-    def _let_go(self, sha256: str, url: str) -> None:
-        """The URL no longer has these bytes: whoever has them is nobody's double."""
+    def _forget_content(self, sha256: str, url: str) -> None:
+        """The URL has other bytes now: what has the old ones is no duplicate of it."""
         known = self._store.content(sha256)
         if known is not None and known.url == url:
             self._store.set_content(sha256, replace(known, url=None))
 
-    def _double(self, lease: Lease, record: BodyRecord) -> SkipRecord | None:
+    def _duplicate(self, lease: Lease, record: BodyRecord) -> SkipRecord | None:
         """What the record becomes if the same body was written under another URL.
 
-        A body without a byte is nobody's double, nor is one that was cut off.
+        An empty body is no duplicate, nor is one that was truncated.
         """
         truncated = isinstance(record, PageRecord) and record.truncated is not None
         if record.sha256 is None or not record.body_bytes or truncated:
