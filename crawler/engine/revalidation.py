@@ -82,7 +82,7 @@ class CachedFields(Struct, frozen=True, array_like=True):
 
     @property
     def path(self) -> str | None:
-        """Of a picture, the file that must still be there."""
+        """The file of an image, which must still be there."""
         return self.fields["path"] if self.type == "image" else None
 
 

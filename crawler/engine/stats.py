@@ -24,7 +24,7 @@ a stall."""
 TOP_HOSTS = 8
 LAST_ERRORS = 5
 LAST_URLS = 4
-MOST_HOSTS = 20_000
+MAX_HOSTS = 20_000
 """Counted apart; beyond, those with the fewest URLs are forgotten."""
 
 
@@ -92,8 +92,8 @@ class Stats:
     def count(self, record: Record) -> None:
         """Take one record of the stream into account."""
         self._by_type[record.type] += 1
-        if len(self._by_host) > MOST_HOSTS:
-            self._by_host = Counter(dict(self._by_host.most_common(MOST_HOSTS // 2)))
+        if len(self._by_host) > MAX_HOSTS:
+            self._by_host = Counter(dict(self._by_host.most_common(MAX_HOSTS // 2)))
         if isinstance(record, FetchRecord):
             self._bytes += record.wire_bytes
             self._by_host[record.host] += 1

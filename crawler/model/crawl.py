@@ -96,7 +96,7 @@ class Lease(Struct, frozen=True):
     alt: str | None = None
     redirects: tuple[Hop, ...] = ()
     stored: StoredResponse | None = None
-    """Of an earlier crawl into the same state."""
+    """The response of an earlier crawl into the same state."""
 
 
 class Outcome(Struct, frozen=True):

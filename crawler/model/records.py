@@ -96,7 +96,7 @@ class FetchRecord(UrlRecord, kw_only=True):
     content_type: str | None = None
     """Media type without parameters, as decided from header and bytes."""
     sha256: str | None = None
-    """Of the decoded body, hexadecimal."""
+    """Digest of the decoded body, hexadecimal."""
     etag: str | None = None
     """As the server sent it."""
     last_modified: str | None = None
@@ -370,9 +370,9 @@ class RunRecord(Record, kw_only=True):
     rss_bytes: int = 0
     """Memory of the process."""
     config_sha256: str = ""
-    """Of the configuration as kept in the state."""
+    """Digest of the configuration as it is stored in the state."""
     version: str = ""
-    """Of the program."""
+    """Version of the program."""
     obey_robots: bool = True
     """False: `--no-robots`."""
     verify_tls: bool = True

@@ -32,7 +32,7 @@ class Column(Struct, frozen=True):
     repeated: bool
     nullable: bool
     choices: tuple[str, ...] = ()
-    """Of a text of a closed list."""
+    """The values of a text from a closed list."""
 
 
 @cache

@@ -83,7 +83,7 @@ def links(url: str) -> list[Discovered]:
 
 
 def picture(url: str) -> bytes:
-    """Of every two pictures one is the other's double."""
+    """An image; each two neighbours have the same bytes."""
     return b"picture %d" % (int(url.rsplit("/", 1)[1]) // 2) * 50
 
 

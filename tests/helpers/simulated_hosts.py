@@ -85,7 +85,7 @@ class Host:
         self.refusals: dict[int, tuple[int, str | None]] = {}
         """By number of the request: status, and Retry-After."""
         self.links: list[str] = []
-        """Of /0, beside its own pages."""
+        """Further links of /0."""
         self.log: list[Seen] = []
 
     @property

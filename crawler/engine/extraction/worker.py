@@ -82,7 +82,7 @@ class WorkerStatistics(Struct, frozen=True):
     answers: int
     """Orders answered so far, with a result or with a failure."""
     pid: int | None
-    """Of the process; None: there is none now."""
+    """Process id; None while there is no process."""
 
 
 class ExtractionWorker:

@@ -30,7 +30,7 @@ class ScoreTable:
         self._max_weight = max_weight
         self._hosts: OrderedDict[str, Scores] = OrderedDict()
         self.weight = 0
-        """Of the hosts in memory, in checksums."""
+        """Size of the hosts in memory, in checksums."""
         self._last = "", Scores()
 
     def __len__(self) -> int:

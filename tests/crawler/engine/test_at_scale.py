@@ -181,16 +181,16 @@ def test_a_mixed_crowd_is_crawled_politely_and_alike_each_time(tmp_path):
     """500 hosts: 10 % dead, 10 % slow, 10 % without robots.txt, 20 % saying 429 or 503
     at times, 30 % with a Crawl-delay.
     """
-    manners = PolitenessConfig(wait=1.0)
+    politeness = PolitenessConfig(wait=1.0)
     logs = []
     for _ in range(2):
         chance = random.Random(5)
         hosts = [some_host(chance, f"h{n}.example") for n in range(500)]
         with virtual_time(START) as clock:
             summary, records = crawl(
-                World(clock, hosts), tmp_path, Config(politeness=manners)
+                World(clock, hosts), tmp_path, Config(politeness=politeness)
             )
-        assert [breach for host in hosts for breach in breaches(host, manners)] == []
+        assert [breach for host in hosts for breach in breaches(host, politeness)] == []
         endings = Counter(
             record["url"] for record in records if record["type"] in TERMINAL
         )

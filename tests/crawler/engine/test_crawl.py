@@ -210,9 +210,9 @@ def test_robots_txt_that_stays_broken_parks_the_host(serve, tmp_path):
 
 def test_a_broken_robots_txt_ends_in_skips_when_there_is_no_hope_left(serve, tmp_path):
     site = serve(robots=reply(status=503), index=page())
-    manners = replace(HASTY, park_time=0.01, max_parkings=2)
+    politeness = replace(HASTY, park_time=0.01, max_parkings=2)
     skips = OutputConfig(record=("skips",))
-    crawl(config(site, tmp_path, politeness=manners, records=skips))
+    crawl(config(site, tmp_path, politeness=politeness, records=skips))
     for _ in range(2):
         time.sleep(0.05)
         summary = crawl(stored_config(tmp_path), "resume")

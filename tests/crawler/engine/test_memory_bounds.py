@@ -12,7 +12,7 @@ import pytest
 
 from crawler.engine.committer import MAX_BATCH, MAX_HELD, Committer
 from crawler.engine.robots_fetcher import RobotsFetcher
-from crawler.engine.stats import MOST_HOSTS, Stats
+from crawler.engine.stats import MAX_HOSTS, Stats
 from crawler.extract import extract
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite import recent
@@ -42,7 +42,7 @@ def response(url: str, body: bytes, content_type: str = "text/plain") -> Respons
 # -- a batch of the writer
 
 
-class Ending:
+class FinishedLease:
     def detach(self) -> None: ...
 
     def finish(self, *_rest: Any) -> int:
@@ -81,17 +81,17 @@ def test_a_batch_holds_few_images_if_they_are_large(writer: Committer) -> None:
             sha256=f"{number:064}",
         )  # fmt: skip
         outcome = Outcome(lease(number), record, (), bytes(MAX_HELD // 2 + number))
-        writer.finish(Ending(), outcome)
+        writer.finish(FinishedLease(), outcome)
         assert writer._held < MAX_HELD
 
 
 def test_a_batch_holds_few_pages_if_they_have_many_links(writer: Committer) -> None:
     found = [Discovered("http://a/" + "x" * 8000, "a", "page", 1)] * 1000
     for number in range(9):
-        writer.finish(Ending(), page(number, found))
+        writer.finish(FinishedLease(), page(number, found))
         assert writer._held < MAX_HELD
     for number in range(MAX_BATCH):
-        writer.finish(Ending(), page(number, []))
+        writer.finish(FinishedLease(), page(number, []))
     assert writer._held == 0
 
 
@@ -146,11 +146,11 @@ def test_one_file_beyond_all_bounds_is_kept_alone(
 
 def test_hosts_are_counted_apart_within_bounds() -> None:
     stats = Stats(time.time)
-    for number in range(2 * MOST_HOSTS):
+    for number in range(2 * MAX_HOSTS):
         for host in (f"h{number}.example", "busy.example"):
             stats.count(PageRecord(url="", url_id="", host=host, status=200))
-    assert len(stats._by_host) <= MOST_HOSTS + 1
-    assert stats._by_host["busy.example"] == 2 * MOST_HOSTS
+    assert len(stats._by_host) <= MAX_HOSTS + 1
+    assert stats._by_host["busy.example"] == 2 * MAX_HOSTS
 
 
 # -- documents that list links

@@ -64,7 +64,7 @@ class Crawled(Struct):
     lines: bytes
     summary: Summary
     seconds: float
-    """Of virtual time."""
+    """Virtual time that the crawl took (s)."""
     hits: dict[str, list[tuple[float, str]]]
 
     @property

@@ -227,9 +227,7 @@ def test_a_resumed_body_that_breaks_off_too() -> None:
     lie=st.integers(-2, 2),
 )
 def test_never_a_wrong_byte(cuts: list[int], back: int, lie: int) -> None:
-    """Whatever a server sends and wherever it breaks off, the merged body is the whole
-    one, or there is none.
-    """
+    """The merged body is the whole one or there is none, for any cut and response."""
     body = random.Random(1).randbytes(4 * N)
     found = resumable(response(200, body[:N], etag='"a"'))
     assert found is not None

@@ -39,7 +39,7 @@ class Traced:
         self.client.on_exchange(self.exchanges.append)
 
     def lines(self, url: str) -> list[str]:
-        """Of the exchanges for `url`."""
+        """The lines about the exchanges for `url`."""
         self.exchanges.clear()
         with suppress(Failure):
             self.client.fetch(Request(url))
@@ -202,7 +202,7 @@ def test_no_exchange_without_a_head(site: Site) -> None:
 
 
 def test_a_secret_by_reference_is_never_shown(site: Site) -> None:
-    """Whatever its name: the file of settings says that it is one."""
+    """Its name does not matter, because the settings mark it as a secret."""
     exchanges: list[Exchange] = []
     config = replace(LIMITS, headers={"X-Mine": "s3cr3t"})
     client = Client(

@@ -143,7 +143,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.store.refilled() == self.model.refilled()
 
     @rule(count=st.integers(0, 3))
-    def write_skips(self, count: int) -> None:
+    def flush_skips(self, count: int) -> None:
         for store in (self.store, self.model):
             store.skips_written(count)
 

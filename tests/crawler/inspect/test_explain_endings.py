@@ -36,7 +36,7 @@ from crawler.model.errors import Failure
 from crawler.model.reasons import ErrorCode, SkipReason
 from crawler.policy.poison_url import MAX_DEATHS
 from tests.helpers.crawling import link, page, picture, png
-from tests.helpers.deadly import POISON_TYPE, crawl_on
+from tests.helpers.poison import POISON_TYPE, crawl_on
 from tests.site.fixtures import LIMITS
 from tests.site.name_server import NameServer, records
 from tests.site.page import reply
@@ -185,7 +185,7 @@ def broken_reader(folder: Path) -> Case:
     return Case(folder, site.url("/"), says)
 
 
-def deadly_page(folder: Path) -> Case:
+def poison_page(folder: Path) -> Case:
     """A document that crashes the process that reads it."""
     site = Site(
         {
@@ -242,7 +242,7 @@ def failures(tmp_path_factory: Any, running_tls_site: Site) -> dict[str, Case]:
         code: Case(folder, url, f"failed: {code}, ") for code, url in found.items()
     }
     cases["proxy"] = failing_proxy(tmp_path_factory.mktemp("proxy"))
-    cases["parse"] = deadly_page(tmp_path_factory.mktemp("deadly") / "crawl")
+    cases["parse"] = poison_page(tmp_path_factory.mktemp("poison") / "crawl")
     cases["extract"] = broken_reader(tmp_path_factory.mktemp("broken"))
     cases["host_parked"], _ = given_up(tmp_path_factory.mktemp("parked"))
     return cases

@@ -38,7 +38,7 @@ class Run(NamedTuple):
     stderr: str
 
 
-def stranger() -> dict[str, Any]:
+def untrusted_pages() -> dict[str, Any]:
     """A site that is led to, and leads on."""
     return {
         "page": reply("<img src=/picture>", headers=(("Set-Cookie", "a=b"),)),
@@ -51,12 +51,12 @@ def stranger() -> dict[str, Any]:
     }
 
 
-def home(*strangers: Site) -> dict[str, Any]:
+def home(*untrusted: Site) -> dict[str, Any]:
     names = ("page", "asks", "drops")
     links = "".join(
-        f"<a href={s.url('/' + name)}>" for s in strangers for name in names
+        f"<a href={s.url('/' + name)}>" for s in untrusted for name in names
     )
-    links += "".join(f"<img src={s.url('/picture?direct')}>" for s in strangers)
+    links += "".join(f"<img src={s.url('/picture?direct')}>" for s in untrusted)
     links += "".join(f"<a href=/away/{n}><img src=/picture-away/{n}>" for n in (0, 1))
 
     def index(exchange: Exchange) -> None:
@@ -69,11 +69,11 @@ def home(*strangers: Site) -> dict[str, Any]:
         exchange.reply(links + "<a href=/broken>", headers=[cookie])
 
     def away(exchange: Exchange) -> None:
-        to = strangers[int(exchange.arg("0"))].url("/page?redirected")
+        to = untrusted[int(exchange.arg("0"))].url("/page?redirected")
         exchange.reply(status=302, headers=[("Location", to)])
 
     def picture_away(exchange: Exchange) -> None:
-        to = strangers[int(exchange.arg("0"))].url("/picture?redirected")
+        to = untrusted[int(exchange.arg("0"))].url("/picture?redirected")
         exchange.reply(status=302, headers=[("Location", to)])
 
     return {
@@ -88,8 +88,8 @@ def home(*strangers: Site) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("secrets")
-    other_host = Site(stranger(), addresses=("127.0.0.2",))
-    other_port = Site(stranger())
+    other_host = Site(untrusted_pages(), addresses=("127.0.0.2",))
+    other_port = Site(untrusted_pages())
     site = Site(home(other_host, other_port))
     cookies = folder / "cookies.txt"
     cookies.write_text(f"127.0.0.1\tFALSE\t/\tFALSE\t4102444800\tfiled\t{FILED}\n")

@@ -17,7 +17,7 @@ from crawler.policy.poison_url import MAX_DEATHS, PoisonUrlCheck
 from crawler.workspace.crash_guard import CrashGuard
 from crawler.workspace.open import requeue_failed
 from tests.helpers.crawling import link, page
-from tests.helpers.deadly import POISON_TYPE, crawl_on
+from tests.helpers.poison import POISON_TYPE, crawl_on
 from tests.site.page import reply
 from tests.site.server import Site
 
@@ -79,8 +79,8 @@ def test_a_box_that_can_not_be_made(tmp_path: Path) -> None:
 def test_a_crawl_survives_what_kills_it(tmp_path: Path) -> None:
     site = Site(
         {
-            "": page(link("/deadly", *(f"/{n}" for n in range(5)))),
-            "deadly": reply(b"...", POISON_TYPE),
+            "": page(link("/poison", *(f"/{n}" for n in range(5)))),
+            "poison": reply(b"...", POISON_TYPE),
             **{f"{n}": page(f"<p>{n}", link(f"/later/{n}")) for n in range(5)},
             "later": page("<p>later"),
             "robots.txt": reply(status=404),
@@ -90,7 +90,7 @@ def test_a_crawl_survives_what_kills_it(tmp_path: Path) -> None:
     url = site.url("/")
     deaths = [crawl_on(folder, url) for _ in range(MAX_DEATHS)]
     over = crawl_on(folder, url)
-    asked = len(site.hits("/deadly"))
+    asked = len(site.hits("/poison"))
     queued = requeue_failed(folder, ("parse",), (), now=0.0, dry_run=False)
     again = crawl_on(folder, url)
     site.stop()
@@ -105,7 +105,7 @@ def test_a_crawl_survives_what_kills_it(tmp_path: Path) -> None:
     )
     assert ends == {"page": 11, "error": 1}
     (error,) = [record for record in records if record["type"] == "error"]
-    assert (error["url"], error["error_code"]) == (site.url("/deadly"), "parse")
+    assert (error["url"], error["error_code"]) == (site.url("/poison"), "parse")
     assert (
         error["error_message"]
         == f"the process died {MAX_DEATHS} times while it read this"

@@ -26,12 +26,12 @@ from tests.helpers.crawling import (
     records,
     serve,
 )
-from tests.helpers.deadly import POISON_TYPE
+from tests.helpers.poison import POISON_TYPE
 from tests.site.page import reply
 
 __all__ = ["serve"]
 
-DEADLY_TASKS = {DOCUMENT: "tests.helpers.deadly:document"}
+FATAL_TASKS = {DOCUMENT: "tests.helpers.poison:document"}
 WITH_LISTS = OutputConfig(include=("links", "images"))
 
 
@@ -73,7 +73,7 @@ def test_a_body_that_crashes_its_reader_is_an_error_of_its_url_alone(
         poison=reply(b"...", POISON_TYPE),
         **{f"{n}": page(f"<p>{n}") for n in range(5)},
     )
-    with closing(ExtractionWorker(DEADLY_TASKS)) as worker:
+    with closing(ExtractionWorker(FATAL_TASKS)) as worker:
         settings = config(site, tmp_path / "crawl")
         extractor = WorkerExtractor(worker)
         summary = open_crawl(settings, mode="new", extractor=extractor).run()

@@ -1,6 +1,6 @@
-"""A crawl that dies of what it reads: `python -m tests.helpers.deadly FOLDER URL`.
+"""A crawl that dies of what it reads: `python -m tests.helpers.poison FOLDER URL`.
 
-A body of the type `application/x-deadly` kills the process, as a defect in a C library
+A body of the type `application/x-poison` kills the process, as a defect in a C library
 would.
 """
 
@@ -19,7 +19,7 @@ from crawler.extract.registry import READERS
 from crawler.extract.tasks import document_task
 from crawler.model.config import Config, PolitenessConfig
 
-POISON_TYPE = "application/x-deadly"
+POISON_TYPE = "application/x-poison"
 
 
 def die(_body: object) -> NoReturn:
