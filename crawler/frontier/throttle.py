@@ -84,7 +84,7 @@ class HostThrottle(Struct, frozen=True):
     parkings: int = 0
     """Since it last answered."""
     failure_code: str = ""
-    """Of the last failure: its `error_code`, or ROBOTS."""
+    """`error_code` of the last failure, or ROBOTS."""
 
 
 class HostFeedback(Struct, frozen=True):

@@ -48,7 +48,7 @@ class Verdict(Struct, frozen=True):
 
 
 class Discovered(Struct, frozen=True):
-    """A URL on its way into the frontier: canonical, judged, not yet known to be
+    """A URL on its way into the frontier: canonical, checked, not yet known to be
     new."""
 
     url: str

@@ -1,0 +1,338 @@
+"""The vocabulary: one word for one thing, and no former word for it anywhere.
+
+Names of the field (RFCs, WHATWG, Heritrix, Scrapy, gevent, trio) are used as they are,
+and without metaphors. Each table below maps a former name to its successor; the test
+fails with the place and the successor, so that a name that was renamed does not come
+back. Names that mean something else elsewhere are refused in their own room only.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.paths import ROOT
+
+EVERYWHERE = {
+    "Blocking": "Blocker",
+    "DEADLY": "poison URL",
+    "DOTS": "REDACTED",
+    "Discovery": "CandidateBuilder",
+    "Ending": "finish",
+    "FURTHER": "OVERFLOW",
+    "Fallible": "translate_sqlite_errors",
+    "Found": "Discovered",
+    "Identity": "SessionAuth",
+    "Keepsakes": "KeyValue",
+    "Kinship": "Relation",
+    "Learnt": "RobotsFetch",
+    "Pace": "HostThrottle",
+    "PROMPT": "FAST",
+    "SILENCE": "NO_DIRECTIVES",
+    "STRANGERS": "UNRELATED",
+    "Said": "RobotsMeta",
+    "Tops": "name_mazes",
+    "UNPROVEN": "NEW",
+    "Visit": "the one pipeline",
+    "Visitor": "the one pipeline",
+    "WaitingRoom": "idle workers",
+    "add_late": "lazy attributes",
+    "black_box": "crash_guard",
+    "blanked": "redact",
+    "census": "count_resources",
+    "complains": "report_error",
+    "connect_first": "happy_eyeballs",
+    "deadly": "poison",
+    "explained": "translate_sqlite_errors",
+    "give_back": "release",
+    "hears": "attach",
+    "heed": "apply",
+    "heir": "next_waiter",
+    "identity_files": "credential_files",
+    "judge": "check",
+    "judged": "checked",
+    "keepsake": "metadata",
+    "keepsakes": "metadata",
+    "landed": "responded",
+    "last_word": "pending_alert",
+    "learnt": "fetched",
+    "lend": "borrow",
+    "lent": "borrowed",
+    "let_go": "close_idle",
+    "manners": "politeness",
+    "objection": "deny_reason",
+    "postpone": "defer",
+    "power_cut": "recovery",
+    "reopening": "requeue",
+    "secrecy": "redact",
+    "shown_in_passing": "inline_style_images",
+    "sow": "add_seeds",
+    "stranger": "foreign switch, or unrelated",
+    "strangers": "unrelated",
+    "take_page": "reserve_page",
+    "the_rest": "resume range",
+    "traceless": "rollback_on_error",
+    "try_out": "check_writable",
+    "unasked": "cancel",
+    "way_back": "redirect after cookie",
+    "write_skips": "flush_skips",
+}
+
+IN_A_ROOM = {
+    "crawler/engine": {
+        "costs": "usage",
+        "describe": "record_builder",
+        "revisit": "revalidation",
+        "want": "destination",
+    },
+    "crawler/extract": {
+        "said": "decode",
+        "want": "destination",
+    },
+    "crawler/fetch": {
+        "budget": "deadline",
+        "flight": "query",
+        "flights": "queries",
+        "hope": "attempts",
+        "patience": "timeout",
+        "pay": "acquire",
+        "proofs": "auth headers",
+        "race": "happy_eyeballs",
+        "refusal": "connection_error",
+    },
+    "crawler/frontier": {
+        "lane": "slot class",
+        "lookup": "StateReader",
+        "pace": "throttle",
+        "why": "detail",
+    },
+    "crawler/policy": {
+        "back": "return_to",
+        "fed": "self_linking",
+        "flight": "query",
+        "gate": "robots cache",
+        "ledger": "scores",
+        "spelling": "case_variants",
+        "tops": "name_mazes",
+    },
+    "crawler/cli": {
+        "interrupts": "signals",
+        "voice": "verbosity",
+    },
+    "hub": {
+        "Census": "ResourceCounts",
+        "Entry": "Registration",
+        "Side": "Direction",
+        "claims": "handles_error",
+        "expired": "timeout_error",
+        "flight": "query",
+        "places": "slots",
+        "shells": "cancelled",
+        "side": "direction",
+        "twin": "cooperative version",
+    },
+    "tests/site": {
+        "elsewhere": "other_hosts",
+        "mischief": "garbage",
+        "tops": "name_mazes",
+    },
+}
+
+PREFIXES = re.compile(r"_?(MOST|LONGEST|LEAST|DEEPEST|LARGEST|SHORTEST|SMALLEST)(_|$)")
+"""Former prefixes of constants: a bound is MAX_ or MIN_."""
+
+FILES = {
+    "black_box": "crash_guard",
+    "blocking": "why_waiting",
+    "describe": "record_builder",
+    "discover": "candidates",
+    "elsewhere": "other_hosts",
+    "figures": "formatting",
+    "gate": "robots_cache",
+    "identity_files": "credential_files",
+    "interrupts": "signals",
+    "keepsakes": "metadata",
+    "mapping": "imap",
+    "pace": "throttle",
+    "places": "slots",
+    "power_cut": "recovery",
+    "quantities": "units",
+    "race": "happy_eyeballs",
+    "report": "introspect",
+    "revisit": "revalidation",
+    "rules": "url_filters",
+    "secrecy": "redact",
+    "spelling": "case_variants",
+    "tops": "name_mazes",
+    "traceless": "rollback",
+    "verdict": "exit_status",
+    "voice": "verbosity",
+    "waiting": "idle_workers",
+    "want": "destination",
+}
+
+PHRASES = {
+    r"\bkeepsakes?\b": "metadata",
+    r"\bwhoever has\b": "a sentence whose subject is the thing described",
+    r"\bnobody's double\b": "a plain sentence",
+    r"\blent\b": "borrowed",
+    r"\btops\.py\b": "name_mazes.py",
+    r"\bmanners\b": "politeness",
+    r"\bjudg(e|es|ed|ing|ement|ment)\b": "check, match or allow",
+    r"\bheirs?\b": "next waiter",
+    r"\bheeds?\b": "applies, obeys",
+    r"\bblack box\b": "crash guard",
+    r"\bwho we are\b": "User-Agent header to send",
+    r"\bbudget of one request\b": "total timeout for one request",
+    r"\bof it, the longest\b": "maximum time without data",
+    r"\bobey it of\b": "which nofollow to obey",
+    r"\bof two times, by chance\b": "a range draws each delay at random",
+    r"\bits requests and pauses\b": "maximum crawl time per host",
+    r"\bheavy fields to put in\b": "optional fields to include",
+    r"\bis no duration\b": "is not a valid duration",
+    r"\bno seed let us in\b": "every seed URL was refused",
+    r"\bnever met: ": "not discovered",
+    r"\bthe reader has gone\b": "broken pipe: the reader closed stdout",
+    r"\ba mistake of ours\b": "internal error",
+    r"\bslow and silent hosts\b": "slow or unresponsive hosts",
+    r"\bkills the program three times\b": "crashes the process three times",
+    r"\bhost_cooling\b": "backing off",
+    r"\bturns? its back\b": "closes the connection",
+}
+
+DOCUMENTS = ("CHANGELOG.md", "config.example.toml", "docs", "crawler", "hub")
+UNCHECKED = {"crawler/README.md"}
+"""Documents whose prose is still to be rewritten."""
+
+ONE_LINE_SUMMARIES = (
+    "crawler/settings",
+    "hub",
+    "tests/benchmarks",
+    "tests/fuzz",
+    "tests/hub",
+    "tests/realsites",
+    "tests/site",
+    "tests/soak",
+)
+TEXTS = {".md", ".toml", ".py"}
+THIS = Path(__file__).resolve()
+
+
+def files(*parts: str, suffixes: set[str]) -> list[Path]:
+    """The files of these names or below these folders that have one of the suffixes."""
+    found: list[Path] = []
+    for part in parts:
+        path = ROOT / part
+        below = path.rglob("*") if path.is_dir() else [path]
+        found += [file for file in below if file.suffix in suffixes and file.is_file()]
+    return [
+        file
+        for file in found
+        if file.resolve() != THIS and str(file.relative_to(ROOT)) not in UNCHECKED
+    ]
+
+
+def names(file: Path) -> Iterator[tuple[int, str]]:
+    """(line, name) of every identifier in a file of Python."""
+    for token in tokenize.generate_tokens(io.StringIO(file.read_text()).readline):
+        if token.type == tokenize.NAME:
+            yield token.start[0], token.string
+
+
+def python_files(*parts: str) -> list[Path]:
+    """Files of Python; gevent's names in tests/hub/compat are gevent's."""
+    compat = ROOT / "tests" / "hub" / "compat"
+    return [
+        file for file in files(*parts, suffixes={".py"}) if compat not in file.parents
+    ]
+
+
+def place(file: Path, line: int) -> str:
+    return f"{file.relative_to(ROOT)}:{line}"
+
+
+def former(table: dict[str, str], *parts: str) -> list[str]:
+    """Where names of `table` are used below `parts`, and what they are called now."""
+    return [
+        f"{place(file, line)}: {name} -> {table[name]}"
+        for file in python_files(*parts)
+        for line, name in names(file)
+        if name in table
+    ]
+
+
+def test_no_former_name_is_used() -> None:
+    assert former(EVERYWHERE, "crawler", "hub", "cli.py", "tests") == []
+
+
+@pytest.mark.parametrize("room", IN_A_ROOM)
+def test_no_former_name_is_used_in_its_room(room: str) -> None:
+    assert former(IN_A_ROOM[room], room) == []
+
+
+def test_a_bound_is_called_max_or_min() -> None:
+    found = [
+        f"{place(file, line)}: {name}"
+        for file in python_files("crawler", "hub", "tests")
+        for line, name in names(file)
+        if PREFIXES.match(name)
+    ]
+    assert found == []
+
+
+def test_no_file_has_a_former_name() -> None:
+    found = [
+        f"{file.relative_to(ROOT)} -> {FILES[stem]}"
+        for file in python_files("crawler", "hub", "tests")
+        if (stem := file.stem.removeprefix("test_")) in FILES
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_no_text_has_a_former_phrase(phrase: str) -> None:
+    pattern = re.compile(phrase, re.IGNORECASE)
+    found = [
+        f"{place(file, number)}: {line.strip()[:60]} -> {PHRASES[phrase]}"
+        for file in files(*DOCUMENTS, suffixes=TEXTS)
+        for number, line in enumerate(file.read_text().splitlines(), start=1)
+        if pattern.search(line)
+    ]
+    assert found == []
+
+
+def docstrings(file: Path) -> Iterator[tuple[int, str]]:
+    """(line, text) of every docstring of a file of Python, those of attributes too."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            text = node.value.value
+            if isinstance(text, str):
+                yield node.lineno, text
+
+
+def test_no_docstring_is_a_fragment() -> None:
+    """A docstring that opens with "Of" or "Who" has no subject."""
+    found = [
+        f"{place(file, line)}: {text[:50]!r}"
+        for file in python_files("crawler", "hub", "tests")
+        for line, text in docstrings(file)
+        if re.match(r"\s*(Of|Who|Whoever|Whatever)\b", text)
+    ]
+    assert found == []
+
+
+def test_a_summary_is_not_broken_over_two_lines() -> None:
+    """A docstring of two lines has a summary that is too long."""
+    found = [
+        f"{place(file, line)}: {text[:50]!r}"
+        for file in python_files(*ONE_LINE_SUMMARIES)
+        for line, text in docstrings(file)
+        if len(text.splitlines()) == 2 and text.splitlines()[1].strip()
+    ]
+    assert found == []
