@@ -30,10 +30,10 @@ One URL
 
 Records
 =======
-Each URL that a crawl meets ends in exactly one record: `PageRecord`, `FileRecord`,
-`ImageRecord`, `RedirectRecord`, `ErrorRecord` or `SkipRecord` (written on request, as is
-`RobotsRecord`). `RunRecord` tells how the crawl itself stands. `record.type`, or
-`isinstance`, tells which it is; type checkers know the fields then. The same records
+Each URL that a crawl finds ends in exactly one record: `PageRecord`, `FileRecord`,
+`ImageRecord`, `RedirectRecord`, `ErrorRecord` or `SkipRecord`. Skips are written on
+request, as are `RobotsRecord`s. A `RunRecord` marks the start and the end of a run.
+`record.type` or `isinstance` selects a class, also for a type checker. The same records
 are the lines of `out/records.jsonl`; `orbweb schema` describes every field.
 
 Errors
@@ -178,10 +178,10 @@ def __dir__() -> list[str]:
 class _Package(ModuleType):
     """The package, in which `fetch` is the function and not the room of that name.
 
-    Python binds a submodule to its package when it is imported. For `crawler.fetch` that
-    would hide the function, at a time that depends on what else has been imported. A
-    property is not replaced by that; `from crawler.fetch.client import Client` finds
-    modules by their names, and works as ever.
+    Python binds a submodule to its package when it is imported. For `crawler.fetch`
+    that would hide the function, as soon as anything imports the room. A property is
+    not replaced; `from crawler.fetch.client import Client` finds modules by name, and
+    is not affected.
     """
 
     @property

@@ -44,26 +44,27 @@ def crawl(
     newer: bool = False,
     **options: Unpack[CrawlOptions],
 ) -> RecordStream:
-    """Crawl from `urls`; the records, as an iterator, while the crawl runs.
+    """Crawl from `urls`; returns an iterator over the records, while the crawl runs.
 
-    `options` are the settings of the configuration by name (`CrawlOptions`), on top of
-    `config` if there is one. Everything is kept in the folder `dir`, named after the
-    host of the first URL by default: `records.jsonl`, `images/` and the state.
+    `options` are settings of the configuration by name (`CrawlOptions`); they override
+    `config`. The folder `dir` holds `records.jsonl`, `images/` and the state; its
+    default name is the host of the first URL.
 
-    `resume` goes on with the crawl in that folder, under the configuration that it was
-    begun with, changed by `options`. `newer` asks again for what has changed since the
-    crawl in the folder. `fresh` begins anew, and throws that crawl's records away. At
-    most one of the three may be true; without one, the folder must hold no crawl.
+    `resume` continues the crawl in that folder, under the configuration that it was
+    started with, or under `config`, overridden by `options`. `newer` fetches what has
+    changed since the crawl in the folder. `fresh` starts again, and deletes the records
+    of that crawl. At most one of the three may be true; without one, the folder must
+    not hold a crawl.
 
-    `plugins` are objects with methods of a plug-in (`docs/plugins.md`), beside those
-    that the configuration names. A resume needs those that the crawl was begun with.
+    `plugins` are objects with methods of a plug-in (`docs/plugins.md`), in addition to
+    those that the configuration names. A resume needs the plug-ins of the first start.
 
-    Each record is an instance of a class such as `PageRecord`; `record.type` tells
-    which. See `RecordStream` for what the loop promises.
+    Each record is an instance of a class such as `PageRecord`; `record.type` names it.
+    `RecordStream` describes the guarantees of the loop.
 
-    Raises TypeError for an unknown option, and before anything is written: UsageError
-    for a wrong value, OutputError where nothing can be written, StateError for a state
-    that is in use or damaged.
+    Raises TypeError for an unknown option. Before anything is written, raises
+    UsageError for an invalid value, OutputError if the folder cannot be written, and
+    StateError if the state is in use or damaged.
 
     Example:
         >>> from crawler import crawl
@@ -80,11 +81,13 @@ def crawl(
         folder = Path(chosen.dir or ".")
         stored = stored_config(folder)
         _refuse_other_seeds(chosen, stored)
+        if config is not None:
+            stored = replace(config, seeds=stored.seeds, plugin=stored.plugin)
         options["dir"] = folder
         chosen = configure("crawl", stored, (), options)
         return RecordStream(_CrawlThread(chosen, mode, plugins))
     if not chosen.seeds:
-        raise UsageError("there is no URL to start from; name one: crawl(URL)")
+        raise UsageError("there is no URL to start from; give one, as in crawl(URL)")
     chosen = replace(chosen, plugin=(*chosen.plugin, *configs_of(plugins)))
     return RecordStream(_CrawlThread(chosen, mode, plugins))
 
@@ -92,7 +95,7 @@ def crawl(
 def _mode(*, resume: bool, fresh: bool, newer: bool) -> Mode:
     if resume + fresh + newer > 1:
         raise UsageError(
-            "resume, fresh and newer exclude one another; name one of them"
+            "resume, fresh and newer exclude one another; choose one of them"
         )
     return "resume" if resume else "fresh" if fresh else "newer" if newer else "new"
 
@@ -101,8 +104,8 @@ def _refuse_other_seeds(chosen: Config, stored: Config) -> None:
     for url in chosen.seeds:
         if url not in stored.seeds:
             raise UsageError(
-                f"{url} is no seed of the crawl in {stored.dir}; a resume goes on with "
-                "the seeds that it was begun with"
+                f"{url} is not a seed of the crawl in {stored.dir}; a resume continues "
+                "with the seeds that the crawl was started with"
             )
 
 

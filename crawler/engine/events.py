@@ -1,9 +1,9 @@
 """The events of a crawl, and their listeners: exchanges, records, progress.
 
-    on_exchange   each request with its response, as sent and received, when it has ended
+    on_exchange   each request with its response, when it has ended
     on_record     each record that ends a URL, after the commit that made it durable
     on_progress   a snapshot of the crawl, about twice a second
-    on_warning    a sentence for the user: something does not work, and the crawl goes on
+    on_warning    a sentence for the user: something fails, and the crawl goes on
 
 Any number of listeners may be added before the crawl runs or while it does: `-v`, the
 log and the statistics are listeners, and so can be WARC files, metrics and plug-ins.

@@ -1,13 +1,13 @@
 """Plug-ins in a crawl: as checks, as listeners, as sinks.
 
-What an exception in a plug-in does depends on what it was asked:
+The effect of an exception depends on the method:
 
     check, extract, discover   an `extract` error of that URL, which names the plug-in
-    on_exchange, on_record     the first one is told as a warning, the others are counted
-    a sink                     the crawl stops and can be resumed, for a sink that misses
-                               a record has lost it
+    on_exchange, on_record     a warning for the first one; the others are counted
+    a sink                     the crawl stops and can be resumed, because a sink that
+                               misses a record has lost it
 
-So a listener never stops a crawl, and a sink never loses a record without a word.
+So a listener never stops a crawl, and a sink never loses a record silently.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class ReadByPlugins(Protocol):
     def apply(
         self, response: Response, page: Page
     ) -> tuple[Page, dict[str, Any] | None]:
-        """`page` with the URLs that they discovered, and the `data` that they extracted.
+        """`page` with the URLs that they discovered, and the `data` they extracted.
 
         May switch to other greenlets. Raises ExtractFailure.
         """

@@ -36,6 +36,8 @@ class Explanation(Struct, frozen=True):
     refused: Refusal | None
     """The first refusal of the chain; None if the URL may be fetched, as far as the
     state tells."""
+    unavailable: tuple[str, ...]
+    """Why plug-ins of the crawl cannot be asked, one sentence each."""
     scope: Verdict
     robots: Verdict
     robots_expire_at: float | None
@@ -73,6 +75,7 @@ def explain(state: StateReader, config: Config, url: str, now: float) -> Explana
         answer=_answer(row, host, scope, budget, ahead, now),
         known=row,
         refused=checks.refusal(candidate),
+        unavailable=checks.unavailable,
         scope=scope,
         robots=checks.robots(url),
         robots_expire_at=checks.robots_expire_at(url),

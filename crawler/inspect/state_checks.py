@@ -17,7 +17,7 @@ from crawler.model.errors import Failure
 from crawler.model.host import NO_USAGE, HostUsage
 from crawler.model.metadata import ADDED_SEEDS, POISON_URLS
 from crawler.model.url import origin
-from crawler.plugins.checking import checks_to_explain
+from crawler.plugins.checking import available_checks
 from crawler.policy.chain import compose, scope_checks
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.quotas import Quotas
@@ -48,6 +48,7 @@ class StateChecks:
         self._scope = Scope(config.scope, (*config.seeds, *added))
         self._robots = RobotsCache(config.robots, values, lambda: now)
         self._controller = Controller(config.politeness)
+        plugins, self.unavailable = available_checks(config.plugin)
         self._chain = compose(
             config,
             scope=self._scope,
@@ -56,7 +57,7 @@ class StateChecks:
             traps=Traps(config.limits, values),
             given_up=self._given_up,
             deaths=lambda url: int(state.get(POISON_URLS, url) or 0),
-            further=checks_to_explain(config.plugin),
+            further=plugins,
         )
 
     def candidate(self, url: str, row: UrlRow | None) -> Candidate:

@@ -395,7 +395,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     Example:
         >>> from crawler import Config, LimitsConfig, crawl
         >>> config = Config(
-        ...     seeds=("https://example.com/",), dir="out", limits=LimitsConfig(max_pages=1)
+        ...     seeds=("https://example.com/",),
+        ...     dir="out",
+        ...     limits=LimitsConfig(max_pages=1),
         ... )
         >>> len([record for record in crawl(config=config) if record.type == "page"])
         1

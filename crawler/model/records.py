@@ -281,7 +281,8 @@ class SkipRecord(UrlRecord, kw_only=True):
 
     Example:
         >>> from crawler import SkipRecord, crawl
-        >>> for record in crawl("https://example.com/about", dir="out", depth=0, record=["skips"]):
+        >>> url = "https://example.com/about"
+        >>> for record in crawl(url, dir="out", depth=0, record=["skips"]):
         ...     if isinstance(record, SkipRecord):
         ...         print(record.url, record.reason, record.rule)
         https://example.com/ depth scope.depth: 0

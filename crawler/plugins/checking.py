@@ -10,7 +10,7 @@ from crawler.model.crawl import Skip
 from crawler.model.errors import ExtractFailure
 
 if TYPE_CHECKING:
-    from crawler.plugins.loading import LoadedPlugin, PluginError
+    from crawler.plugins.loading import LoadedPlugin
     from crawler.policy.check import Candidate
 
 
@@ -18,7 +18,7 @@ class PluginCheck:
     """One plug-in's `check` as a check of the chain, when found and when due.
 
     An exception in it is an `extract` error of the URL. A URL that was only found
-    cannot end as an error; it passes, and the plug-in is asked again when it is due.
+    cannot end as an error: it passes, and the plug-in is called again when it is due.
     """
 
     moments: tuple[Literal["found", "due"], ...] = ("found", "due")
@@ -46,37 +46,25 @@ class PluginCheck:
         raise TypeError(f"check() has to give None, a text or a Skip, not {verdict!r}")
 
 
-class MissingCheck:
-    """Stands for a plug-in that cannot be loaded where only the state is read."""
-
-    moments: tuple[Literal["found", "due"], ...] = ("due",)
-
-    def __init__(self, config: PluginConfig, error: PluginError) -> None:
-        self.name = f"plug-in {config.use}"
-        self._error = error
-
-    def check(self, candidate: Candidate) -> Skip | None:
-        """Raises ExtractFailure that tells why the plug-in has no answer."""
-        raise ExtractFailure(str(self._error))
-
-
 def plugin_checks(plugins: Iterable[LoadedPlugin]) -> list[PluginCheck]:
     """The checks among the plug-ins of a crawl."""
     return [PluginCheck(plugin) for plugin in plugins if "check" in plugin.methods]
 
 
-def checks_to_explain(
+def available_checks(
     configs: Sequence[PluginConfig],
-) -> list[PluginCheck | MissingCheck]:
-    """The checks of a stored configuration, whose plug-ins may be gone by now."""
-    found: list[PluginCheck | MissingCheck] = []
+) -> tuple[list[PluginCheck], tuple[str, ...]]:
+    """The checks of a stored configuration, and why some of its plug-ins cannot be
+    loaded: files may be gone by now, and objects were passed by another program."""
+    found: list[PluginCheck] = []
+    unavailable: list[str] = []
     if not configs:
-        return found
+        return found, ()
     from crawler.plugins.loading import PluginError, load_plugins
 
     for config in configs:
         try:
             found += plugin_checks(load_plugins([config]))
         except PluginError as error:
-            found.append(MissingCheck(config, error))
-    return found
+            unavailable.append(str(error))
+    return found, tuple(unavailable)

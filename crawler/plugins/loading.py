@@ -49,7 +49,7 @@ class LoadedPlugin(Struct, frozen=True):
     """The names of `METHODS` that it has."""
     is_sink: bool
     has_close: bool
-    """Whether it wants to know of the end of the crawl."""
+    """Whether it has `close`, which is called when the crawl has ended."""
 
 
 def load_plugins(

@@ -73,7 +73,7 @@ class Discoverer(Protocol):
 
 
 class ExchangeListener(Protocol):
-    """Hears of each exchange with a server.
+    """Receives each exchange with a server.
 
     Example:
         >>> class Slow:
@@ -88,7 +88,7 @@ class ExchangeListener(Protocol):
 
 
 class RecordListener(Protocol):
-    """Hears of each record that ends a URL.
+    """Receives each record that ends a URL.
 
     Example:
         >>> class Errors:
@@ -98,15 +98,15 @@ class RecordListener(Protocol):
     """
 
     def on_record(self, record: Record, /) -> object:
-        """A record, once it is committed. The crawl waits for the method."""
+        """A record that ends a URL, after its commit. The crawl waits meanwhile."""
         ...
 
 
 class SinkPlugin(Protocol):
     """Writes the records somewhere; a `RecordSink` that can be rewound.
 
-    Raise `crawler.OutputError` for what the user can mend, such as a full disk: it ends
-    the crawl with that message, so that nothing is missing from the sink.
+    Raise `crawler.OutputError` for what the user can repair, such as a full disk. It
+    stops the crawl with that message; a resume continues without a gap in the sink.
 
     Example:
         >>> class Titles:

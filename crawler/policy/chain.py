@@ -3,8 +3,8 @@
 `compose` serves the crawl and `orbweb explain` alike. To add a check, write it in a
 file of its own and add one line here.
 
-    found   nofollow, scope, url_filters, depth, traps
-    due     given_up_host, robots, quotas, traps, poison_url
+    found   nofollow, scope, url_filters, depth, traps, plug-ins
+    due     given_up_host, robots, quotas, traps, poison_url, plug-ins
 
 `nofollow` comes first, since what a page says about its links does not change with the
 user's scope: a further crawl with a wider scope decides again about URLs that the scope

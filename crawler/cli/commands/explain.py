@@ -70,6 +70,7 @@ def report(found: Explanation, now: float) -> Iterator[str]:
         ("scope", _verdict(found.scope)),
         ("robots", _verdict(found.robots)),
         ("check", _further_refusal(found)),
+        *(("unknown", text) for text in found.unavailable),
         *(("limit", f"{limit}, reached") for limit in found.budget),
         *_of_the_host(found, now),
         ("url_id", found.url_id),

@@ -160,6 +160,7 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
             ("title", record.title),
             ("description", record.description),
             ("canonical", record.canonical_url),
+            ("data", record.data and msgspec.json.encode(record.data).decode()),
         ]
     elif isinstance(record, ImageRecord):
         facts += [

@@ -251,7 +251,7 @@ def test_what_cannot_begin_is_told_by_the_call(web: Site, tmp_path: Path) -> Non
         crawl(dir=tmp_path / "none")
     with pytest.raises(UsageError, match="exclude one another"):
         crawl(web.url("/"), resume=True, fresh=True)
-    with pytest.raises(UsageError, match="is no seed of the crawl"):
+    with pytest.raises(UsageError, match="is not a seed of the crawl"):
         crawl("https://other.test/", dir=tmp_path / "out", resume=True)
     with pytest.raises(TypeError, match="unexpected keyword argument 'max_page'"):
         crawl(web.url("/"), max_page=1)  # type: ignore[call-arg]

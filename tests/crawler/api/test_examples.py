@@ -1,4 +1,4 @@
-"""The examples in the docstrings of public names, and in docs/api.md, do as they say."""
+"""The examples in docstrings of public names and in docs/api.md give what they show."""
 
 from __future__ import annotations
 

@@ -82,7 +82,8 @@ WRONG = {
 def check(script: Path, text: str) -> subprocess.CompletedProcess[str]:
     script.write_text(text)
     return subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--follow-imports=silent", str(script),
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=",
+         "--follow-imports=silent", str(script),
          f"--cache-dir={ROOT / '.mypy_cache'}"],
         cwd=ROOT, capture_output=True, text=True,
         env={"MYPYPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
