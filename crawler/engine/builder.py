@@ -106,8 +106,9 @@ def open_crawl(
     `client` makes the requests instead of the one that `config.http` describes. `store`
     keeps the state instead of the crawl's folder, which then holds no state. `sinks`
     opens other sinks than `config.output` names, by the name under which the store
-    keeps their position; `further_sinks` are opened after them. `extractor` reads bodies; None: inline, with all readers of
-    the registry. `plugins` are objects, beside those that `config.plugin` names.
+    keeps their position; `further_sinks` are opened after them. `extractor` reads
+    bodies; None: inline, with all readers of the registry. `plugins` are objects,
+    beside those that `config.plugin` names.
     """
     random = random or Random()
     config = with_absolute_outputs(config)

@@ -1,6 +1,7 @@
 """The pipeline: the one way from a lease to an outcome.
 
-    checks -> robots.txt -> traps -> request -> response -> document -> record, candidates
+    checks -> robots.txt -> traps -> request -> response -> document
+                                                            -> record, candidates
 
 `crawl`, `recrawl`, `resume` and `orbweb fetch` run it, so what one of them shows is
 what the others write. Everything that a worker knows of a URL is in its lease, and

@@ -1,17 +1,17 @@
-"""What a crawl keeps of each answer, so that the next one asks only for what has
-changed. No I/O.
+"""What a crawl stores of each response, so that the next one fetches only what changed.
+No I/O.
 
-    record + validators -> Kept       into the state, in the commit of the record
-    Kept -> Answer                    when the URL is leased in a later crawl: what to ask with
-    Answer + "304" -> record          of the same type, with all that a 304 does not repeat
-    Kept + record -> changed          where the server sent the whole again: by its hash
+    record + validators -> StoredResponse    into the state, in the record's commit
+    StoredResponse -> CachedFields           when a later crawl leases the URL
+    CachedFields + 304 -> record             with all that a 304 does not repeat
+    StoredResponse + record -> changed       where the whole came again: by its hash
 
-A 304 has no body, so the record's facts about it (title, size, pixels, ...) come from
-here, and no link is found on it. None is lost: every URL of the crawl before is asked
-again by itself.
+A 304 has no body, so the fields of the record that say what the body is (title, size,
+pixels, ...) come from the state, and no link is found. None is lost: each URL of the
+crawl before is requested by itself.
 
-What is kept is the reading of a body under a configuration. Where that would be another
-today (`reading`), the answers are forgotten, and each URL is asked for whole once more.
+The fields depend on the configuration under which the body was read. Where that is
+another today (`model/fingerprint.py`), they are dropped, and each URL is fetched whole.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from crawler.model.records import (
 
 Change = Literal["new", "changed", "unchanged"]
 
-MAX_ANSWER = 16 * 2**10
-"""Bytes; what takes more is not kept, and asked for whole."""
+MAX_CACHED_FIELDS = 16 * 2**10
+"""Bytes; a response whose fields take more is fetched whole the next time."""
 
 _OF_PAGES = (
     "content_type", "body_bytes", "truncated", "charset", "lang", "robots_meta",
@@ -55,15 +55,15 @@ FACTS: dict[str, tuple[str, ...]] = {
     "file": _OF_FILES,
     "image": _OF_IMAGES,
 }
-"""The fields that say what the body is, not how it was fetched, by type of record. Kept
-without their names; another version of the program asks for all of it anew
-(`reading`)."""
+"""The fields that say what the body is, not how it was fetched, by type of record.
+
+They are stored without their names.
+"""
 _read = {kind: attrgetter(*names) for kind, names in FACTS.items()}
 
 
 class CachedFields(Struct, frozen=True, array_like=True):
-    """A good answer, to make a record of when the server says that nothing has
-    changed."""
+    """The fields of a record, for the next one if the server says 304."""
 
     type: Literal["page", "file", "image"]
     etag: str | None
@@ -93,8 +93,10 @@ _decode = msgspec.msgpack.Decoder(CachedFields).decode
 def stored_response(
     record: FetchRecord, validators: Validators | None
 ) -> StoredResponse:
-    """What to keep of an answer; `validators` are None where the next crawl can't ask
-    about it."""
+    """What to store of a response.
+
+    `validators` are None where the next crawl cannot ask about it.
+    """
     digest = _digest(record)
     if validators is None or not can_revalidate(validators):
         return StoredResponse(digest)
@@ -103,12 +105,14 @@ def stored_response(
         modified = None
     facts = _read[record.type](record)
     answer = _encode(CachedFields(record.type, etag, modified, facts))  # type: ignore[arg-type]
-    return StoredResponse(digest, answer if len(answer) <= MAX_ANSWER else None)
+    return StoredResponse(digest, answer if len(answer) <= MAX_CACHED_FIELDS else None)
 
 
 def cached_fields(lease: Lease) -> CachedFields | None:
-    """What the lease's URL may be asked with. An attempt that failed is followed by a
-    plain one."""
+    """What the lease's URL may be requested with.
+
+    None also after an attempt that failed: the next one is unconditional.
+    """
     if lease.stored is None or lease.stored.cached_fields is None or lease.attempts:
         return None
     cached = _decode(lease.stored.cached_fields)
@@ -119,7 +123,7 @@ def cached_fields(lease: Lease) -> CachedFields | None:
 def unmodified_record(
     lease: Lease, response: Response, answer: CachedFields
 ) -> PageRecord | FileRecord | ImageRecord:
-    """The record of a 304 that is about what `answer` was."""
+    """The record of a 304 about what `answer` tells."""
     assert lease.stored is not None
     asked = updated_validators(response, answer.validators)
     fields = record_builder.fetched(lease, response) | answer.fields
@@ -135,7 +139,7 @@ def unmodified_record(
 
 
 def change(before: StoredResponse | None, now: StoredResponse) -> Change:
-    """How a URL stands against the crawl before."""
+    """How the response differs from that of the crawl before."""
     if before is None:
         return "new"
     return "unchanged" if before.digest == now.digest else "changed"

@@ -23,7 +23,7 @@ __all__ = ["SINKS", "open_sink", "opener_of"]
 SINKS: dict[str, SinkOpener] = {
     ".jsonl": open_jsonl,
 }
-"""The opener of a sink by the ending of the output's name. A new sink is a line here."""
+"""The opener of a sink by the ending of its name. A new sink is a line here."""
 
 
 def opener_of(output: str) -> SinkOpener:

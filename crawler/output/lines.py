@@ -116,7 +116,7 @@ class LineFile:
 
 
 class LineStream:
-    """Lines into a pipe or a terminal. Raises OutputClosed when the reader closed it."""
+    """Lines into a pipe or a terminal. Raises OutputClosed if its reader closed it."""
 
     def __init__(self, fd: int, name: str, first_line: bytes | None) -> None:
         self._fd = fd
