@@ -81,8 +81,13 @@ class Engine:
         self._unpaused.set()
 
     def wait_while_paused(self) -> None:
-        """Wait for the end of the pause, if there is one."""
-        self._unpaused.wait()
+        """Wait for the end of the pause, if there is one; also when nothing else runs.
+
+        Another thread may end the pause, which the hub cannot know: a timer keeps the
+        loop alive meanwhile.
+        """
+        while not self._unpaused.wait(timeout=TICK_S):
+            pass
 
     def drain(self, grace: float) -> None:
         """Hand out no more leases, and after `grace` seconds end what is in flight.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from crawler.model.errors import StateError, UsageError
 from crawler.model.records import PageRecord, RunRecord
 from hub.current import get_hub_if_any
 from tests.helpers.crawling import link, page, records
+from tests.helpers.paths import ROOT
 from tests.site.page import reply
 from tests.site.server import Exchange, Site
 
@@ -299,3 +302,39 @@ def signal_main(thread: threading.Thread) -> None:
 
     assert thread.ident is not None
     signal.pthread_kill(thread.ident, signal.SIGINT)
+
+
+def test_a_slow_loop_gets_all_skips_of_the_end(tmp_path: Path) -> None:
+    site = Site({"": page(*[link(f"/p/{n}") for n in range(2000)])})
+    try:
+        skips = 0
+        for record in start(site, tmp_path / "out", depth=0, record=["skips"]):
+            if record.type == "skip":
+                skips += 1
+                time.sleep(1.0 if skips == 1 else 0.0)  # meanwhile too many wait
+        assert skips == 2000
+    finally:
+        site.stop()
+
+
+def test_a_program_that_ends_in_its_loop_leaves_a_crawl_to_resume(
+    web: Site, tmp_path: Path
+) -> None:
+    script = (
+        "import sys; from crawler import crawl\n"
+        "found = crawl(sys.argv[1], dir='out', wait=0, robots=False, traps=False)\n"
+        "print(next(found).seq, next(found).seq)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, web.url("/")],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        env={"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.stdout, done.stderr, done.returncode) == ("1 2\n", "", 0)
+    (finished,) = [
+        one for one in records(tmp_path / "out") if one.get("event") == "finished"
+    ]
+    assert finished["finish_reason"] == "signal"
+    rest = crawl(dir=tmp_path / "out", resume=True)
+    assert next(rest).seq == 3
+    assert len(urls(list(rest))) == 601 - 2

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from crawler.cli import run
 from crawler.model.config import PluginConfig
 from crawler.model.errors import UsageError
 from crawler.plugins.loading import check_plugin, configs_of, load_plugins
@@ -127,3 +128,25 @@ def test_two_of_a_kind_have_names_of_their_own() -> None:
 def test_a_check_makes_nothing() -> None:
     check_plugin(PluginConfig(f"{HERE}:Needy", {"limit": -1}))
     assert plugins.instance.records == []
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        ("no.such.module:X", "can't be imported"),
+        (f"{HERE}:NotAPlugin", "has none of the methods"),
+        (f"{HERE}:WrongSignature", "has to take one argument"),
+        (f"{HERE}:Needy", "needs the option 'limit'"),
+    ],
+)
+def test_the_command_line_refuses_it_before_anything_is_written(
+    use: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    words = ["crawl", "http://127.0.0.1:1/", "-d", str(folder), "--plugin", use]
+    assert run(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+    assert not folder.exists()
