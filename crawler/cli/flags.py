@@ -54,7 +54,7 @@ class Flag(click.Option):
         """Complete `help` from the setting."""
         if self.path is None or self._described:
             return
-        from crawler.settings.doc import summarize
+        from crawler.settings.help_texts import summarize
 
         self._described = True
         self.help = self.help or summarize(self.path)

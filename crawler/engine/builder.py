@@ -23,15 +23,15 @@ from crawler.engine.committer import Committer
 from crawler.engine.crawl import Crawl
 from crawler.engine.engine import Engine
 from crawler.engine.events import Events
+from crawler.engine.host_requests import HostRequests, HttpClient
 from crawler.engine.pipeline import Pipeline
-from crawler.engine.plugins import (
+from crawler.engine.plugin_adapters import (
     PluginListeners,
     load_plugins,
     open_documents,
     plugin_sinks,
 )
-from crawler.engine.reader import Guard, ReadByPlugins, Reader
-from crawler.engine.requests import HostRequests, HttpClient
+from crawler.engine.response_handler import Guard, ReadByPlugins, Reader
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.robots_stage import RobotsStage
 from crawler.engine.run_report import RunReport, Summary, resident_bytes

@@ -1,7 +1,7 @@
 """Plug-ins that work on documents: `extract` and `discover`, in the child process.
 
 They see strangers' HTML and may build a tree of it, so they run under the limits of the
-extraction process (`extraction/`): a plug-in that hangs or takes too much memory is one
+extraction process (`sandbox/`): a plug-in that hangs or takes too much memory is one
 `extract` error, and the next page finds a new process. A page costs a message there and
 back, some 100 microseconds and the copy of the body; a crawl without such plug-ins has
 no process and pays nothing.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from crawler.engine.extraction.worker import ExtractionWorker, WorkerLimits
+from crawler.engine.sandbox.process import ExtractionWorker, WorkerLimits
 from crawler.model.documents import Link, Page
 from crawler.model.errors import ExtractFailure
 from crawler.model.http import Response

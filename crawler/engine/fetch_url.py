@@ -20,9 +20,9 @@ from msgspec.structs import replace
 
 from crawler.engine.builder import build, client_without_crawl
 from crawler.engine.events import Events, WarningListener
-from crawler.engine.plugins import PluginListeners, load_plugins, open_documents
-from crawler.engine.reader import ReadByPlugins
-from crawler.engine.requests import HttpClient
+from crawler.engine.host_requests import HttpClient
+from crawler.engine.plugin_adapters import PluginListeners, load_plugins, open_documents
+from crawler.engine.response_handler import ReadByPlugins
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.extract import Extractor, InlineExtractor
 from crawler.fetch.transport import ExchangeListener

@@ -19,8 +19,8 @@ from collections.abc import Callable
 
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder
-from crawler.engine.reader import Reader, skipped
-from crawler.engine.requests import HostRequests
+from crawler.engine.host_requests import HostRequests
+from crawler.engine.response_handler import Reader, skipped
 from crawler.engine.revalidation import CachedFields, cached_fields
 from crawler.engine.robots_stage import RobotsStage
 from crawler.fetch.conditional import conditional_headers

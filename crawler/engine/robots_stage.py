@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from crawler.engine.requests import HostRequests
+from crawler.engine.host_requests import HostRequests
 from crawler.engine.robots_fetcher import RobotsFetch, RobotsFetcher
 from crawler.frontier.lease import LeaseHandle
 from crawler.model.crawl import Lease

@@ -1,41 +1,10 @@
 """What a crawl writes for its user: records into sinks, pictures into files.
 
-    sink           the protocol of a sink, and what each one promises
-    jsonl          records as JSON Lines; a sink
-    lines          lines at the end of a file that can be cut back, or into a pipe
-    images         pictures on disk: safe names, whole contents
-    journal        which pictures may lie on disk without a record
-    schema_export  the schema of the records in the languages of their readers
-
-The ending of an output's name chooses the sink; JSON Lines where the table has none.
+sink           the protocol of a sink, and what each one promises
+registry       the sinks by the ending of an output's name
+jsonl          records as JSON Lines; a sink
+lines          lines at the end of a file that can be cut back, or into a pipe
+images         pictures on disk: safe names, whole contents
+image_journal  which pictures may lie on disk without a record
+schema_export  the schema of the records in the languages of their readers
 """
-
-from __future__ import annotations
-
-from pathlib import Path
-
-from crawler.model.config import OutputConfig
-from crawler.output.jsonl import open_jsonl
-from crawler.output.sink import Position, RecordSink, SinkOpener
-
-__all__ = ["SINKS", "open_sink", "opener_of"]
-
-SINKS: dict[str, SinkOpener] = {
-    ".jsonl": open_jsonl,
-}
-"""The opener of a sink by the ending of its name. A new sink is a line here."""
-
-
-def opener_of(output: str) -> SinkOpener:
-    """The opener for an output, going by the ending of its name."""
-    return SINKS.get(Path(output).suffix, open_jsonl)
-
-
-def open_sink(
-    output: str, position: Position | None, config: OutputConfig
-) -> RecordSink:
-    """The sink for `output`, a path or "-", rewound to its committed `position`.
-
-    Raises OutputError, or StateError where less is there than was committed.
-    """
-    return opener_of(output)(output, position, config)

@@ -32,7 +32,7 @@ from urllib.parse import unquote
 
 from crawler.model.errors import UsageError
 from crawler.model.url import host_key
-from crawler.output.journal import Journal
+from crawler.output.image_journal import Journal
 from crawler.output.sink import refused
 
 FOLDER = "images"

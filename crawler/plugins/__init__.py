@@ -5,7 +5,7 @@
     document   what `extract` and `discover` are given
     child      what runs in the child process: `extract` and `discover`
 
-This room knows values only; `crawler/engine/plugins.py` joins plug-ins to the crawl.
+This room knows values only; `crawler/engine/plugin_adapters.py` joins plug-ins to the crawl.
 
 Decisions:
 

@@ -36,8 +36,8 @@ from crawler.model.metadata import (
     TRAPS,
     TRAPS_OUT_OF_MEMORY,
 )
+from crawler.output.image_journal import Journal
 from crawler.output.images import ImageFiles
-from crawler.output.journal import Journal
 from crawler.output.sink import refused
 from crawler.policy.chain import scope_checks
 from crawler.policy.check import Candidate, Chain

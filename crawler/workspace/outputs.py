@@ -17,9 +17,9 @@ from msgspec.structs import replace
 from crawler.frontier.store import Store
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
-from crawler.output import open_sink, opener_of
 from crawler.output.jsonl import open_jsonl
 from crawler.output.lines import STDOUT
+from crawler.output.registry import open_sink, opener_of
 from crawler.output.sink import DEFAULT_NAME, Position, RecordSink
 
 RECORDS = "records.jsonl"

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from crawler.engine.extraction.messages import MAX_ANSWER
+from crawler.engine.sandbox.messages import MAX_ANSWER
 from crawler.model.errors import ExtractFailure, TooLarge
 
 

@@ -32,8 +32,8 @@ from crawler.model.config import ImagesConfig, OutputConfig, PolitenessConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip
 from crawler.model.http import Response, Timings, Validators
 from crawler.model.records import ImageRecord, PageRecord
+from crawler.output.image_journal import Journal
 from crawler.output.images import ImageFiles
-from crawler.output.journal import Journal
 from crawler.output.jsonl import JsonlSink
 from crawler.output.lines import open_lines
 from crawler.output.sink import DEFAULT_NAME

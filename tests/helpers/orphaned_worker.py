@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 import hub
-from crawler.engine.extraction.worker import ExtractionWorker
+from crawler.engine.sandbox.process import ExtractionWorker
 from tests.helpers.hostile_tasks import HOSTILE_TASKS
 
 

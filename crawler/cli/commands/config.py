@@ -14,7 +14,7 @@ from crawler.cli.flags import GroupedCommand
 from crawler.cli.options import crawl_options
 from crawler.cli.plan import load_plan, read_text_file
 from crawler.model.errors import OutputError, UsageError
-from crawler.settings.doc import example_toml, json_schema, show
+from crawler.settings.help_texts import example_toml, json_schema, show
 from crawler.settings.load import load
 
 

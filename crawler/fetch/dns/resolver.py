@@ -29,7 +29,6 @@ from msgspec import Struct
 import hub
 from crawler.fetch.deadline import Deadline
 from crawler.fetch.dns.cache import CacheEntry, NameCache
-from crawler.fetch.dns.exchange import ask
 from crawler.fetch.dns.files import (
     HOSTS,
     RESOLV_CONF,
@@ -38,6 +37,7 @@ from crawler.fetch.dns.files import (
     read_hosts,
     read_resolv_conf,
 )
+from crawler.fetch.dns.query import ask
 from crawler.fetch.dns.servers import NameServers
 from crawler.fetch.dns.system import Mapped, Resolver, SystemResolver
 from crawler.model.config import HttpConfig

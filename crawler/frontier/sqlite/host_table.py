@@ -6,7 +6,7 @@ from collections.abc import Collection
 from math import inf
 
 from crawler.frontier.sqlite.database import first_column, translate_sqlite_errors
-from crawler.frontier.sqlite.part import StorePart
+from crawler.frontier.sqlite.store_part import StorePart
 from crawler.frontier.store import HostDue, Parked
 from crawler.frontier.throttle import HostThrottle
 from crawler.model.host import HostUsage

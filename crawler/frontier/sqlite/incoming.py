@@ -1,7 +1,7 @@
 """URLs that are found: new ones, and those that are found again.
 
 For the links of a page it is decisive not to ask the file at all: most were seen a
-moment ago, and a bounded cache of URLs knows at which depth (`recent.py`).
+moment ago, and a bounded cache of URLs knows at which depth (`seen_cache.py`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from crawler.frontier.sqlite.database import translate_sqlite_errors
-from crawler.frontier.sqlite.part import StorePart, rank_of
 from crawler.frontier.sqlite.pending_updates import Place
-from crawler.frontier.sqlite.recent import SKIPPED
+from crawler.frontier.sqlite.seen_cache import SKIPPED
+from crawler.frontier.sqlite.store_part import StorePart, rank_of
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, PENDING_SKIP, QUEUED
 from crawler.model.crawl import Discovered, Skip
 from crawler.model.http import Hop

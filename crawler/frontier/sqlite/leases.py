@@ -9,8 +9,8 @@ from typing import Any
 
 from crawler.frontier.sqlite.database import translate_sqlite_errors
 from crawler.frontier.sqlite.incoming import decode_hops
-from crawler.frontier.sqlite.part import StorePart
 from crawler.frontier.sqlite.pending_updates import Place
+from crawler.frontier.sqlite.store_part import StorePart
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED
 from crawler.frontier.store import STATES, Ended, State
 from crawler.model.crawl import Destination, Lease, StoredResponse

@@ -18,7 +18,7 @@ from crawler.frontier.sqlite.database import (
     open_read_only,
     translate,
 )
-from crawler.frontier.sqlite.hosts import THROTTLE, USAGE
+from crawler.frontier.sqlite.host_rows import THROTTLE, USAGE
 from crawler.frontier.sqlite.ledger import RUN
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, PENDING_SKIP, QUEUED
 from crawler.frontier.state_reader import (

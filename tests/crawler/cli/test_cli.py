@@ -17,8 +17,8 @@ from crawler.cli.flags import Flag
 from crawler.cli.options import crawl_options
 from crawler.model.config import Config
 from crawler.output.schema_export import FORMS
-from crawler.settings.doc import example_toml
 from crawler.settings.fields import keys
+from crawler.settings.help_texts import example_toml
 from tests.helpers.paths import ROOT
 
 

@@ -19,9 +19,9 @@ from crawler.model.config import OutputConfig, PolitenessConfig
 from crawler.model.crawl import Discovered, Lease, Outcome
 from crawler.model.errors import OutputError
 from crawler.model.records import ImageRecord, Record
-from crawler.output import open_sink
+from crawler.output.image_journal import Journal
 from crawler.output.images import ImageFiles
-from crawler.output.journal import Journal
+from crawler.output.registry import open_sink
 from crawler.output.sink import DEFAULT_NAME, RecordSink
 
 NO_SCHEMA = OutputConfig(schema_line=False)

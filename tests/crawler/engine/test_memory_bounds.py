@@ -15,16 +15,15 @@ from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.stats import MAX_HOSTS, Stats
 from crawler.extract import extract
 from crawler.frontier.memory import MemoryStore
-from crawler.frontier.sqlite import recent
-from crawler.frontier.sqlite.recent import Recent
+from crawler.frontier.sqlite.seen_cache import Recent
 from crawler.frontier.store import Run
 from crawler.model.config import LimitsConfig, OutputConfig, RobotsConfig
 from crawler.model.crawl import Discovered, Lease, Outcome
 from crawler.model.documents import File
 from crawler.model.http import Request, Response, Timings
 from crawler.model.records import ImageRecord, PageRecord
+from crawler.output.image_journal import Journal
 from crawler.output.images import ImageFiles
-from crawler.output.journal import Journal
 from crawler.policy import robots_cache
 from crawler.policy.check import Candidate
 from crawler.policy.robots_cache import RobotsCache

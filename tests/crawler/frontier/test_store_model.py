@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from crawler.frontier.memory import MemoryStore
-from crawler.frontier.sqlite.recent import Recent
+from crawler.frontier.sqlite.seen_cache import Recent
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Content
 from crawler.frontier.throttle import HostThrottle

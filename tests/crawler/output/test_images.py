@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from crawler.model.config import ImagesConfig
 from crawler.model.errors import OutputError, UsageError
+from crawler.output.image_journal import Journal
 from crawler.output.images import ImageFiles, check_template
-from crawler.output.journal import Journal
 
 TEMPLATE = ImagesConfig().name
 

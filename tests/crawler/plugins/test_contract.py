@@ -25,7 +25,7 @@ from crawler import (
     fetch,
 )
 from crawler.engine.document_plugins import DocumentPlugins
-from crawler.engine.extraction.worker import MB, WorkerLimits
+from crawler.engine.sandbox.process import MB, WorkerLimits
 from crawler.model.config import PluginConfig
 from crawler.model.documents import Page
 from crawler.model.errors import ExtractFailure

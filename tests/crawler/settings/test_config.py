@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from crawler.model.config import Config, CrawlFile, from_json, to_json
 from crawler.model.errors import StateError, UsageError
-from crawler.settings.doc import example_toml, json_schema, show, toml_value
 from crawler.settings.fields import keys, read, read_text
+from crawler.settings.help_texts import example_toml, json_schema, show, toml_value
 from crawler.settings.load import (
     Plan,
     find_line,

@@ -7,7 +7,7 @@ import pytest
 
 from crawler.model.config import Config, PluginConfig, from_json, to_json
 from crawler.model.errors import UsageError
-from crawler.settings.doc import json_schema, show
+from crawler.settings.help_texts import json_schema, show
 from crawler.settings.load import from_environ, from_flag, load
 
 USE = "tests.helpers.plugins"

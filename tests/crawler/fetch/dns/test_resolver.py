@@ -14,7 +14,7 @@ import pytest
 
 import hub
 from crawler.fetch.dns.cache import MAX_NEGATIVE_TTL, MAX_STALE
-from crawler.fetch.dns.exchange import RESOLUTION_DELAY
+from crawler.fetch.dns.query import RESOLUTION_DELAY
 from crawler.fetch.dns.resolver import ATTEMPT_TIMEOUT, MIN_ATTEMPTS, DnsResolver
 from crawler.model.config import HttpConfig
 from crawler.model.errors import (

@@ -16,7 +16,7 @@ import pytest
 from crawler.frontier.sqlite.database import FILE_NAME
 from crawler.frontier.sqlite.migrate import OLDEST
 from crawler.frontier.sqlite.reader import open_state
-from crawler.frontier.sqlite.recent import Recent
+from crawler.frontier.sqlite.seen_cache import Recent
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.sqlite.tables import FORMAT
 from crawler.frontier.store import Content, HostDue, Run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.engine.extraction.worker import ExtractionWorker
+from crawler.engine.sandbox.process import ExtractionWorker
 from crawler.extract.tasks import DOCUMENT, decode_document, encode_order
 from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination

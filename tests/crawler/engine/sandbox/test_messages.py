@@ -1,4 +1,4 @@
-"""crawler/engine/extraction/messages.py: frames arrive whole however the stream is cut,
+"""crawler/engine/sandbox/messages.py: frames arrive whole however the stream is cut,
 and a length is checked before anything is allocated."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.msgpack import decode
 
-from crawler.engine.extraction.messages import Answer, Order, frame, read_frame
+from crawler.engine.sandbox.messages import Answer, Order, frame, read_frame
 
 
 def stream(content: bytes, *sizes: int) -> Callable[[memoryview], int]:

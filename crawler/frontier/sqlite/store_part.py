@@ -16,10 +16,10 @@ from crawler.frontier.sqlite.database import (
     first_column,
     translate_sqlite_errors,
 )
-from crawler.frontier.sqlite.hosts import HostRows
+from crawler.frontier.sqlite.host_rows import HostRows
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.pending_updates import PendingUpdates, Place
-from crawler.frontier.sqlite.recent import Recent
+from crawler.frontier.sqlite.seen_cache import Recent
 from crawler.frontier.sqlite.tables import DESTINATIONS
 from crawler.frontier.store import Content
 from crawler.model.crawl import Destination

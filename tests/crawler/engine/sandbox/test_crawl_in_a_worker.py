@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from crawler.engine.builder import open_crawl
-from crawler.engine.extraction.extractor import WorkerExtractor
-from crawler.engine.extraction.worker import ExtractionWorker
+from crawler.engine.sandbox.extractor import WorkerExtractor
+from crawler.engine.sandbox.process import ExtractionWorker
 from crawler.extract import Extractor, InlineExtractor
 from crawler.extract.tasks import DOCUMENT
 from crawler.model.config import OutputConfig

@@ -1,4 +1,4 @@
-"""crawler/engine/extraction/worker.py: what a task does wrong costs its own document,
+"""crawler/engine/sandbox/process.py: what a task does wrong costs its own document,
 and nothing else.
 
 In real time: no clock of ours drives another process. All waits have an end that is far
@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 import hub
-from crawler.engine.extraction.worker import MB, ExtractionWorker, WorkerLimits
+from crawler.engine.sandbox.process import MB, ExtractionWorker, WorkerLimits
 from crawler.model.errors import ExtractFailure, TooLarge
 from tests.helpers.hostile_tasks import HOSTILE_TASKS
 from tests.helpers.paths import ROOT

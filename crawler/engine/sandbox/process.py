@@ -36,7 +36,7 @@ from msgspec import MsgspecError, Struct
 from msgspec.msgpack import Decoder
 
 import hub
-from crawler.engine.extraction.messages import (
+from crawler.engine.sandbox.messages import (
     MAX_ANSWER,
     OUT_OF_MEMORY,
     Answer,
@@ -56,7 +56,7 @@ _COMMAND = (
     "-P",
     "-c",
     "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path'];"
-    "import msgspec; from crawler.engine.extraction import child, messages;"
+    "import msgspec; from crawler.engine.sandbox import child, messages;"
     "child.main(msgspec.json.decode(sys.argv[1], type=messages.ChildSettings))",
 )
 _FAILURES = {kind.code: kind for kind in BodyFailure.__subclasses__()}

@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 import hub
-from crawler.engine.extraction.extractor import WorkerExtractor
-from crawler.engine.extraction.worker import ExtractionWorker
+from crawler.engine.sandbox.extractor import WorkerExtractor
+from crawler.engine.sandbox.process import ExtractionWorker
 from crawler.extract import Extractor, InlineExtractor
 from crawler.extract.tasks import DOCUMENT, decode_document
 from crawler.model.config import LimitsConfig

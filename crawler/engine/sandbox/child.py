@@ -34,7 +34,7 @@ from typing import NoReturn
 
 from msgspec.msgpack import Decoder
 
-from crawler.engine.extraction.messages import (
+from crawler.engine.sandbox.messages import (
     OUT_OF_MEMORY,
     Answer,
     ChildSettings,

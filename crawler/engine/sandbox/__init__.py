@@ -1,6 +1,6 @@
 """Extraction in a child process that has limits on memory and CPU time.
 
-    worker.py    the crawl's side: starts the process, waits for it, replaces it
+    process.py   the crawl's side: starts the process, waits for it, replaces it
     child.py     the process's side: limits itself, runs tasks; imports no hub
     messages.py  what passes between the two
     extractor.py an Extractor that asks the worker
