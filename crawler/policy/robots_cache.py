@@ -62,9 +62,14 @@ class RobotsCache:
     moments = DUE
 
     def __init__(
-        self, config: RobotsConfig, metadata: KeyValue, clock: Callable[[], float]
+        self,
+        config: RobotsConfig,
+        metadata: KeyValue,
+        clock: Callable[[], float],
+        max_rules: int = MAX_RULES,
     ) -> None:
         self._config = config
+        self._max_rules = max_rules
         self._metadata = metadata
         self._clock = clock
         self._origins: OrderedDict[str, CachedRobots] = OrderedDict()
@@ -150,6 +155,6 @@ class RobotsCache:
         self._origins[site] = cached
         self._rules += cached.weight - (before.weight if before else 0)
         while len(self._origins) > 1 and (
-            len(self._origins) > MAX_ORIGINS or self._rules > MAX_RULES
+            len(self._origins) > MAX_ORIGINS or self._rules > self._max_rules
         ):
             self._rules -= self._origins.popitem(last=False)[1].weight

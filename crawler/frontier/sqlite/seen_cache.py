@@ -10,19 +10,22 @@ from __future__ import annotations
 SKIPPED = 1 << 30
 """Stands for the depth of a URL that is known only as a decision to skip it."""
 
-GENERATION = 1 << 16
+MAX_URLS = 1 << 16
 """URLs in one generation: about 12 MB each with URLs of the usual length."""
-CHARACTERS = 8 * 2**20
+MAX_CHARACTERS = 8 * 2**20
 """Characters of all URLs of one generation: some URLs are a hundred times as long as
 usual."""
 
 
-class Recent:
+class SeenCache:
     """Depths by URL. A URL at depth 0 cannot be found any nearer."""
 
-    def __init__(self, generation: int = GENERATION) -> None:
-        self._generation = generation
-        self._characters_left = CHARACTERS
+    def __init__(
+        self, max_urls: int = MAX_URLS, max_characters: int = MAX_CHARACTERS
+    ) -> None:
+        """Both are bounds of one generation, of which two are kept."""
+        self._max_urls = max_urls
+        self._max_characters = self._characters_left = max_characters
         self.young: dict[str, int] = {}
         self._old: dict[str, int] = {}
 
@@ -35,10 +38,10 @@ class Recent:
         return depth
 
     def put(self, url: str, depth: int) -> None:
-        if len(self.young) >= self._generation or self._characters_left <= 0:
+        if len(self.young) >= self._max_urls or self._characters_left <= 0:
             self._old = self.young
             self.young = {}
-            self._characters_left = CHARACTERS
+            self._characters_left = self._max_characters
         self.young[url] = depth
         self._characters_left -= len(url)
 

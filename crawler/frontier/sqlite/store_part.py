@@ -19,7 +19,7 @@ from crawler.frontier.sqlite.database import (
 from crawler.frontier.sqlite.host_rows import HostRows
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.pending_updates import PendingUpdates, Place
-from crawler.frontier.sqlite.seen_cache import Recent
+from crawler.frontier.sqlite.seen_cache import SeenCache
 from crawler.frontier.sqlite.tables import DESTINATIONS
 from crawler.frontier.store import Content
 from crawler.model.crawl import Destination
@@ -46,7 +46,7 @@ class StorePart(Database):
         """Read what is kept in memory from the tables."""
         db = self._db
         self._begin()
-        self._recent = Recent()
+        self._recent = SeenCache()
         self._hosts = HostRows(db)
         self._updates = PendingUpdates(db)
         self._next_seq = first_column(db.execute("SELECT max(seq) + 1 FROM url"), 1)

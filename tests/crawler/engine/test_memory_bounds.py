@@ -15,7 +15,7 @@ from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.stats import MAX_HOSTS, Stats
 from crawler.extract import extract
 from crawler.frontier.memory import MemoryStore
-from crawler.frontier.sqlite.seen_cache import Recent
+from crawler.frontier.sqlite.seen_cache import SeenCache
 from crawler.frontier.store import Run
 from crawler.model.config import LimitsConfig, OutputConfig, RobotsConfig
 from crawler.model.crawl import Discovered, Lease, Outcome
@@ -24,7 +24,6 @@ from crawler.model.http import Request, Response, Timings
 from crawler.model.records import ImageRecord, PageRecord
 from crawler.output.image_journal import Journal
 from crawler.output.images import ImageFiles
-from crawler.policy import robots_cache
 from crawler.policy.check import Candidate
 from crawler.policy.robots_cache import RobotsCache
 from tests.helpers.cpu import cpu_within
@@ -97,21 +96,15 @@ def test_a_batch_holds_few_pages_if_they_have_many_links(writer: Committer) -> N
 # -- what is remembered
 
 
-def test_long_urls_are_remembered_for_a_shorter_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(recent, "CHARACTERS", 10_000)
-    subject = Recent()
+def test_long_urls_are_remembered_for_a_shorter_time() -> None:
+    subject = SeenCache(max_characters=10_000)
     for number in range(1000):
         subject.put(f"http://a/{number:04}{'x' * 87}", 1)
     assert 100 <= len(subject) <= 202
     assert subject.get(f"http://a/0999{'x' * 87}") == 1
 
 
-def test_rules_of_robots_txt_are_kept_within_bounds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(robots_cache, "MAX_RULES", 1000)
+def test_rules_of_robots_txt_are_kept_within_bounds() -> None:
     text = b"User-agent: *\n" + b"".join(b"Disallow: /%d\n" % n for n in range(300))
     asked: list[str] = []
 
@@ -119,7 +112,7 @@ def test_rules_of_robots_txt_are_kept_within_bounds(
         asked.append(request.url)
         return response(request.url, text)
 
-    subject = RobotsCache(RobotsConfig(), MemoryStore(), lambda: 0.0)
+    subject = RobotsCache(RobotsConfig(), MemoryStore(), lambda: 0.0, max_rules=1000)
     fetcher = RobotsFetcher(subject, fetch, lambda: 0.0)
     for number in range(10):
         fetcher.fetch(f"http://h{number}/")
@@ -131,12 +124,9 @@ def test_rules_of_robots_txt_are_kept_within_bounds(
     assert len(asked) == 10
 
 
-def test_one_file_beyond_all_bounds_is_kept_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(robots_cache, "MAX_RULES", 10)
+def test_one_file_beyond_all_bounds_is_kept_alone() -> None:
     text = b"User-agent: *\n" + b"Disallow: /x\n" * 300
-    subject = RobotsCache(RobotsConfig(), MemoryStore(), lambda: 0.0)
+    subject = RobotsCache(RobotsConfig(), MemoryStore(), lambda: 0.0, max_rules=10)
     RobotsFetcher(
         subject, lambda request: response(request.url, text), lambda: 0.0
     ).fetch("http://a/")

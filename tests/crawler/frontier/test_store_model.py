@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from crawler.frontier.memory import MemoryStore
-from crawler.frontier.sqlite.seen_cache import Recent
+from crawler.frontier.sqlite.seen_cache import SeenCache
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Content
 from crawler.frontier.throttle import HostThrottle
@@ -59,7 +59,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def open(self) -> None:
         self.store = SqliteStore(Path(self.folder.name))
-        self.store._recent = Recent(self.generation)
+        self.store._recent = SeenCache(self.generation)
         self.leases: list[Lease] = []
         self.claimed: set[str] = set()
 

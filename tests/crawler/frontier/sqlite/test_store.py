@@ -16,7 +16,7 @@ import pytest
 from crawler.frontier.sqlite.database import FILE_NAME
 from crawler.frontier.sqlite.migrate import OLDEST
 from crawler.frontier.sqlite.reader import open_state
-from crawler.frontier.sqlite.seen_cache import Recent
+from crawler.frontier.sqlite.seen_cache import SeenCache
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.sqlite.tables import FORMAT
 from crawler.frontier.store import Content, HostDue, Run
@@ -80,7 +80,7 @@ def test_an_overturned_skip_survives(tmp_path: Path) -> None:
 
 def test_what_has_left_the_memory_is_still_known(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path)
-    store._recent = Recent(generation=4)
+    store._recent = SeenCache(max_urls=4)
     urls = [found(str(n), depth=9) for n in range(50)]
     assert store.add(urls, 0.0) == 50
     assert store.add(urls, 0.0) == 0
