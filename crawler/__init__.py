@@ -116,12 +116,12 @@ if TYPE_CHECKING:
     )
     from crawler.plugins.document import PluginDocument
     from crawler.plugins.protocols import (
-        Checker,
-        Discoverer,
-        ExchangeListener,
-        Extractor,
+        CheckPlugin,
+        DiscoverPlugin,
+        ExchangePlugin,
+        ExtractPlugin,
         Plugin,
-        RecordListener,
+        RecordPlugin,
         SinkPlugin,
     )
     from crawler.policy.check import Candidate
@@ -149,8 +149,8 @@ _NAMES = {
     ),
     "plugins.document": ("PluginDocument",),
     "plugins.protocols": (
-        "Checker", "Discoverer", "ExchangeListener", "Extractor", "Plugin",
-        "RecordListener", "SinkPlugin",
+        "CheckPlugin", "DiscoverPlugin", "ExchangePlugin", "ExtractPlugin", "Plugin",
+        "RecordPlugin", "SinkPlugin",
     ),
     "policy.check": ("Candidate",),
 }  # fmt: skip
@@ -198,15 +198,15 @@ sys.modules[__name__].__class__ = _Package
 __all__ = [
     "AnyRecord",
     "Candidate",
-    "Checker",
+    "CheckPlugin",
     "Config",
     "CrawlOptions",
-    "Discoverer",
+    "DiscoverPlugin",
     "Document",
     "ErrorRecord",
     "Exchange",
-    "ExchangeListener",
-    "Extractor",
+    "ExchangePlugin",
+    "ExtractPlugin",
     "FetchedUrl",
     "File",
     "FileRecord",
@@ -226,7 +226,7 @@ __all__ = [
     "PluginDocument",
     "PolitenessConfig",
     "Record",
-    "RecordListener",
+    "RecordPlugin",
     "RecordStream",
     "RedirectRecord",
     "Response",

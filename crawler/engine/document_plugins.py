@@ -88,11 +88,13 @@ class DocumentPlugins:
         return text if text.startswith("plug-in") else f"plug-in {self._names}: {text}"
 
     def _with_links(self, base: str, page: Page, urls: Sequence[str]) -> Page:
+        if not urls:
+            return page
         joined = [url for text in urls if (url := join(base, text)) is not None]
         known = {link.url for link in page.links}
         further = [url for url in dict.fromkeys(joined) if url not in known]
         links = (*page.links, *[Link(url, "plugin") for url in further])
-        return replace(page, links=links[: self._max_links]) if further else page
+        return replace(page, links=links[: self._max_links])
 
     def close(self) -> None:
         """End the process."""

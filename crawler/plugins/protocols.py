@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crawler.model.crawl import Skip
-from crawler.model.records import Record
+from crawler.model.records import AnyRecord, TerminalRecord
 
 if TYPE_CHECKING:
     from crawler.model.http import Exchange
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crawler.policy.check import Candidate
 
 
-class Checker(Protocol):
+class CheckPlugin(Protocol):
     """Decides whether a URL is fetched.
 
     Example:
@@ -36,7 +36,7 @@ class Checker(Protocol):
         ...
 
 
-class Extractor(Protocol):
+class ExtractPlugin(Protocol):
     """Takes fields from a page.
 
     Example:
@@ -54,7 +54,7 @@ class Extractor(Protocol):
         ...
 
 
-class Discoverer(Protocol):
+class DiscoverPlugin(Protocol):
     r"""Finds URLs in a page that are no links in its markup.
 
     Example:
@@ -72,7 +72,7 @@ class Discoverer(Protocol):
         ...
 
 
-class ExchangeListener(Protocol):
+class ExchangePlugin(Protocol):
     """Receives each exchange with a server.
 
     Example:
@@ -87,7 +87,7 @@ class ExchangeListener(Protocol):
         ...
 
 
-class RecordListener(Protocol):
+class RecordPlugin(Protocol):
     """Receives each record that ends a URL.
 
     Example:
@@ -97,7 +97,7 @@ class RecordListener(Protocol):
         ...             print(record.url, record.error_message)
     """
 
-    def on_record(self, record: Record, /) -> object:
+    def on_record(self, record: TerminalRecord, /) -> object:
         """A record that ends a URL, after its commit. The crawl waits meanwhile."""
         ...
 
@@ -132,7 +132,7 @@ class SinkPlugin(Protocol):
         """
         ...
 
-    def write(self, records: Sequence[Record], /) -> object:
+    def write(self, records: Sequence[AnyRecord], /) -> object:
         """Take these records, in the order of `seq`."""
         ...
 
@@ -150,7 +150,12 @@ class SinkPlugin(Protocol):
 
 
 Plugin = (
-    Checker | Extractor | Discoverer | ExchangeListener | RecordListener | SinkPlugin
+    CheckPlugin
+    | ExtractPlugin
+    | DiscoverPlugin
+    | ExchangePlugin
+    | RecordPlugin
+    | SinkPlugin
 )
 """What `crawl(..., plugins=[...])` takes."""
 

@@ -18,8 +18,8 @@ GOOD = '''
 from collections.abc import Sequence
 
 from crawler import (
-    Candidate, Config, Exchange, ImageRecord, Page, PluginDocument, Record, Skip, crawl,
-    fetch,
+    Candidate, Config, Exchange, ImageRecord, Page, PluginDocument, Record, Skip,
+    TerminalRecord, crawl, fetch,
 )
 
 
@@ -32,6 +32,10 @@ class Mine:
 
     def on_exchange(self, exchange: Exchange) -> None:
         print(exchange.url)
+
+    def on_record(self, record: TerminalRecord) -> None:
+        if record.type == "image":
+            print(record.path)
 
 
 class Sink:
