@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -83,35 +82,42 @@ WRONG = {
 }
 
 
-def check(script: Path, text: str) -> subprocess.CompletedProcess[str]:
-    script.write_text(text)
-    return subprocess.run(
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What mypy says about both scripts, by file."""
+    folder = tmp_path_factory.mktemp("scripts")
+    (folder / "good.py").write_text(GOOD)
+    code = "\n".join(WRONG)
+    (folder / "wrong.py").write_text(f"from crawler import crawl, fetch\n{code}\n")
+    done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--config-file=",
-         "--follow-imports=silent", str(script),
-         f"--cache-dir={ROOT / '.mypy_cache'}"],
-        cwd=ROOT, capture_output=True, text=True,
+         "--follow-imports=silent", f"--cache-dir={folder}", "good.py", "wrong.py"],
+        cwd=folder, capture_output=True, text=True,
         env={"MYPYPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    return {
+        name: [line for line in lines if line.startswith(f"{name}:")]
+        for name in ("good.py", "wrong.py")
+    }
 
 
-def test_a_script_finds_its_types(tmp_path: Path) -> None:
-    done = check(tmp_path / "script.py", GOOD)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert 'Revealed type is "crawler.model.records.PageRecord"' in done.stdout
-    assert "crawler.model.documents.Page" in done.stdout
+def test_a_script_finds_its_types(told: dict[str, list[str]]) -> None:
+    text = "\n".join(told["good.py"])
+    assert ": error:" not in text
+    assert 'Revealed type is "crawler.model.records.PageRecord"' in text
+    assert "crawler.model.documents.Page" in text
 
 
-def test_mistakes_are_found(tmp_path: Path) -> None:
-    text = "from crawler import crawl, fetch\n" + "\n".join(WRONG) + "\n"
-    done = check(tmp_path / "script.py", text)
-    assert done.returncode == 1, done.stdout
-    errors = [line for line in done.stdout.splitlines() if ": error:" in line]
-    told = {int(line.split(":")[1]): line for line in errors}
+def test_mistakes_are_found(told: dict[str, list[str]]) -> None:
+    errors = [line for line in told["wrong.py"] if ": error:" in line]
+    by_line = {int(line.split(":")[1]): line for line in errors}
     number = 1
     for code, message in WRONG.items():
         number += code.count("\n") + 1
-        assert message in told.pop(number, ""), (code, done.stdout)
-    assert told == {}
+        assert message in by_line.pop(number, ""), (code, errors)
+    assert by_line == {}
 
 
 def test_the_packages_say_that_they_are_typed() -> None:
