@@ -88,6 +88,7 @@ IN_A_ROOM = {
     "crawler/engine": {
         "costs": "usage",
         "describe": "record_builder",
+        "kept": "stored",
         "revisit": "revalidation",
         "want": "destination",
     },
@@ -105,11 +106,13 @@ IN_A_ROOM = {
         "proofs": "auth headers",
         "race": "happy_eyeballs",
         "refusal": "connection_error",
+        "room": "remaining",
     },
     "crawler/frontier": {
         "lane": "slot class",
         "lookup": "StateReader",
         "pace": "throttle",
+        "places": "slots, or positions in the queue",
         "why": "detail",
     },
     "crawler/policy": {
@@ -122,7 +125,9 @@ IN_A_ROOM = {
         "tops": "name_mazes",
     },
     "crawler/cli": {
+        "codes": "reasons, or exit codes",
         "interrupts": "signals",
+        "verdict": "exit_status, decision or skip",
         "voice": "verbosity",
     },
     "hub": {
@@ -203,12 +208,23 @@ PHRASES = {
     r"\bslow and silent hosts\b": "slow or unresponsive hosts",
     r"\bkills the program three times\b": "crashes the process three times",
     r"\bhost_cooling\b": "backing off",
+    r"\brobots_deferred\b": "robots_unavailable",
+    r"\bstrangers?\b": "untrusted, or foreign switch",
+    r"\bverdicts?\b": "decision",
     r"\bturns? its back\b": "closes the connection",
 }
 
-DOCUMENTS = ("CHANGELOG.md", "config.example.toml", "docs", "crawler", "hub")
-UNCHECKED = {"crawler/README.md"}
-"""Documents whose prose is still to be rewritten."""
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "config.example.toml",
+    "docs",
+    "crawler",
+    "hub",
+)
+FORMER_VALUES = {"crawler/frontier/sqlite/migrate.py": {"robots_deferred"}}
+"""Former words that a state of an earlier format holds, by the file that maps them."""
 
 ONE_LINE_SUMMARIES = (
     "crawler/settings",
@@ -231,11 +247,7 @@ def files(*parts: str, suffixes: set[str]) -> list[Path]:
         path = ROOT / part
         below = path.rglob("*") if path.is_dir() else [path]
         found += [file for file in below if file.suffix in suffixes and file.is_file()]
-    return [
-        file
-        for file in found
-        if file.resolve() != THIS and str(file.relative_to(ROOT)) not in UNCHECKED
-    ]
+    return [file for file in found if file.resolve() != THIS]
 
 
 def names(file: Path) -> Iterator[tuple[int, str]]:
@@ -302,7 +314,8 @@ def test_no_text_has_a_former_phrase(phrase: str) -> None:
         f"{place(file, number)}: {line.strip()[:60]} -> {PHRASES[phrase]}"
         for file in files(*DOCUMENTS, suffixes=TEXTS)
         for number, line in enumerate(file.read_text().splitlines(), start=1)
-        if pattern.search(line)
+        if (match := pattern.search(line))
+        and match[0] not in FORMER_VALUES.get(str(file.relative_to(ROOT)), set())
     ]
     assert found == []
 

@@ -27,9 +27,9 @@ def fetch(
     """Fetch one URL, and follow its redirects; nothing is written.
 
     The result tells what a crawl would make of the URL: its `record`, the `document`
-    (links, images, title), the `exchange` with the server, the robots.txt and its
-    verdict. A URL that robots.txt closes to crawls is fetched all the same, and
-    `verdict` says so. One that fails has an `ErrorRecord`; nothing is retried.
+    (links, images, title), the `exchange` with the server, and the
+    robots.txt. A URL that a crawl would skip is fetched all the same, and `skip` says
+    why. A URL that fails has an `ErrorRecord`; nothing is retried.
 
     `options`, `config` and `plugins` are those of `crawl`, as far as they make sense
     for one URL. Raises TypeError for an unknown option, UsageError for a wrong value.
@@ -41,7 +41,7 @@ def fetch(
         ('page', 200, 'Home')
         >>> [link.text for link in page.document.links]
         ['About us', 'Prices']
-        >>> page.verdict is None
+        >>> page.skip is None
         True
     """
     refuse_in_child()

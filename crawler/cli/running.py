@@ -123,18 +123,18 @@ class _LastError:
 
 def _in_order(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
     """One after the other. A signal stops all of them; another failure stops one."""
-    codes: list[int] = []
+    exit_codes: list[int] = []
     for task in tasks:
         try:
             summary = run_crawl(task, reporter)
         except Stop as stop:
             reporter.message(f"orbweb: {task.config.dir}: {stop}")
-            codes.append(stop.exit_code)
+            exit_codes.append(stop.exit_code)
             continue
-        codes.append(summary.exit_code)
+        exit_codes.append(summary.exit_code)
         if summary.finish_reason == "signal":
             break
-    return codes
+    return exit_codes
 
 
 class _ConcurrentCrawl:

@@ -40,7 +40,7 @@ host_option = click.option(
     help="Only these hosts; repeatable",
 )
 code_option = click.option(
-    "--code", "codes", type=WordList(), multiple=True,
+    "--code", "reasons", type=WordList(), multiple=True,
     help="Only this error_code, skip reason, or new, changed, unchanged; repeatable",
 )  # fmt: skip
 state_option = click.option(

@@ -196,14 +196,14 @@ class Committer:
         """What the next crawl needs of it; says how it stands against the one
         before."""
         record, before = item.record, item.lease.stored
-        kept = None
+        stored = None
         if isinstance(record, FetchRecord):
-            kept = revalidation.stored_response(record, item.validators)
+            stored = revalidation.stored_response(record, item.validators)
             if self._run.previous_run_id is not None:
-                record.changed = revalidation.change(before, kept)
-        if before is not None and (kept is None or kept.digest != before.digest):
+                record.changed = revalidation.change(before, stored)
+        if before is not None and (stored is None or stored.digest != before.digest):
             self._forget_content(before.digest.hex(), record.url)
-        return kept
+        return stored
 
     def _forget_content(self, sha256: str, url: str) -> None:
         """The URL has other bytes now: what has the old ones is no duplicate of it."""

@@ -1,6 +1,6 @@
 """Plug-ins that work on documents: `extract` and `discover`, in the child process.
 
-They see strangers' HTML and may build a tree of it, so they run under the limits of the
+They see untrusted HTML and may build a tree of it, so they run under the limits of the
 extraction process (`sandbox/`): a plug-in that hangs or takes too much memory is one
 `extract` error, and the next page finds a new process. A page costs a message there and
 back, some 100 microseconds and the copy of the body; a crawl without such plug-ins has

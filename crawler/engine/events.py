@@ -74,7 +74,7 @@ class Events:
         self._on_warning.append(listener)
 
     def add(self, listener: object) -> None:
-        """Add an object: each of `on_exchange`, `on_record` and `on_progress` it has."""
+        """Add each of `on_exchange`, `on_record`, `on_progress` that an object has."""
         for name in ("on_exchange", "on_record", "on_progress"):
             method = getattr(listener, name, None)
             if method is not None:

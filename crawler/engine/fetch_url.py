@@ -3,7 +3,7 @@
 The state is in memory and no sink is opened, but all between is a crawl's: the same
 requests, extraction, checks of what is found, records and candidates. Four things
 differ. A URL is requested even if a check refuses it, since a person asked for this one
-URL, and is told what a crawl would do (`verdict`). Nothing is retried, and hosts are
+URL, and is told what a crawl would do (`skip`). Nothing is retried, and hosts are
 owed no pause. Redirects are followed to their end. An image gets the path that a crawl
 would give it, and is not kept.
 """
@@ -28,7 +28,7 @@ from crawler.extract import Extractor, InlineExtractor
 from crawler.fetch.transport import ExchangeListener
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, LimitsConfig
-from crawler.model.crawl import Destination, Skip, Verdict
+from crawler.model.crawl import Decision, Destination, Skip
 from crawler.model.documents import Document, Page
 from crawler.model.errors import Failure
 from crawler.model.http import Exchange, Response
@@ -42,7 +42,7 @@ from crawler.policy.robots_cache import RobotsCache
 if TYPE_CHECKING:
     from crawler.plugins.loading import LoadedPlugin
 
-UNAVAILABLE = Verdict(False, "robots.txt unavailable: nothing may be requested")
+UNAVAILABLE = Decision(False, "robots.txt unavailable: nothing may be requested")
 HEAVY = ("links", "images", "headers")
 
 
@@ -60,7 +60,7 @@ class FetchedUrl(Struct, frozen=True):
     """What a crawl writes about the last URL of the chain of redirects."""
     robots: RobotsRecord | None
     """The robots.txt of that URL's origin; None if it is not to be obeyed."""
-    verdict: Skip | None
+    skip: Skip | None
     """Why a crawl would not request that URL, if so."""
     response: Response | None
     """The last response; None if there was none."""
@@ -84,7 +84,7 @@ def fetch_url(
 
     `on_exchange` is told each exchange, those for robots.txt included. `plugins` are
     objects, beside the plug-ins that `config.plugin` names; sinks among them get
-    nothing, and a check's refusal is told in `verdict`. `on_warning` is told which of
+    nothing, and a check's refusal is told in `skip`. `on_warning` is told which of
     their listeners fail. `clock`: seconds since the epoch. Raises UsageError if a
     plug-in, or a file that `config.http` names, is of no use.
     """
@@ -169,16 +169,16 @@ class _Fetch:
             handle = self._machinery.frontier.lease()
             assert handle is not None  # each redirect has queued its target
             candidate = Candidate.of_lease(handle.lease)
-            verdict = self._machinery.checks.check(candidate)
+            skip = self._machinery.checks.check(candidate)
             robots, refusal = self._robots.check(candidate)
-            verdict = verdict or refusal or self._refused_by_plugin(candidate)
+            skip = skip or refusal or self._refused_by_plugin(candidate)
             with handle:
                 outcome = self._machinery.pipeline.process(handle)
                 assert outcome is not None  # no retry, no robots.txt, no quota
                 self._machinery.committer.finish(handle, outcome)
             self._machinery.committer.commit()
             if outcome.record.type != "redirect":
-                return self._fetched(robots, verdict)
+                return self._fetched(robots, skip)
             # A redirect is followed even if a crawl would leave its target out.
             targets = [replace(found, skip=None) for found in outcome.found]
             self._machinery.frontier.add(targets)
@@ -189,13 +189,13 @@ class _Fetch:
         except Failure as failure:
             return Skip("plugin", failure.message)
 
-    def _fetched(self, robots: RobotsRecord | None, verdict: Skip | None) -> FetchedUrl:
+    def _fetched(self, robots: RobotsRecord | None, skip: Skip | None) -> FetchedUrl:
         exchange = self._exchanges[-1] if self._exchanges else None
         response = None if exchange is None else exchange.response
         return FetchedUrl(
             self._records[-1],
             robots,
-            verdict,
+            skip,
             self._extractor.response or response,
             exchange,
             self._extractor.document,
@@ -279,7 +279,7 @@ class _RobotsOf:
             fetched = self._fetcher.fetch(candidate.url)
             self._records[site] = fetched.record
             if fetched.deferred or fetched.unanswered is not None:
-                again = Skip("robots_deferred", "robots.txt would be fetched again")
+                again = Skip("robots_unavailable", "robots.txt would be fetched again")
                 return fetched.record, again
         record = self._records.get(site)
         if record is None:
@@ -287,9 +287,9 @@ class _RobotsOf:
         try:
             return record, self._cache.check(candidate)
         except Failure as failure:
-            return record, Skip("robots_deferred", failure.message)
+            return record, Skip("robots_unavailable", failure.message)
 
-    def decide(self, url: str) -> tuple[RobotsRecord, Verdict]:
+    def decide(self, url: str) -> tuple[RobotsRecord, Decision]:
         """The robots.txt of the URL's origin, and its decision, obeyed or not."""
         site = origin(url)
         if site not in self._records:
@@ -302,7 +302,7 @@ class RobotsAnswer(Struct, frozen=True):
 
     url: str
     record: RobotsRecord
-    verdict: Verdict
+    decision: Decision
 
 
 def ask_robots(

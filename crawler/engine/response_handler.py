@@ -56,7 +56,8 @@ Guard = Callable[[str], AbstractContextManager[object]]
 class Reader:
     """Reads the responses of one crawl.
 
-    `known(url, depth)` tells whether a find there would change nothing. `clock`: seconds since the epoch.
+    `known(url, depth)` tells whether a find there would change nothing. `clock` gives
+    seconds since the epoch.
     """
 
     def __init__(

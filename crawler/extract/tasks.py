@@ -73,7 +73,7 @@ def encode_order(
 
 def decode_document(result: bytes) -> Document:
     """Raises ExtractFailure if `result` is no Document: the process that made it has
-    read a stranger's bytes, and is not trusted."""
+    read untrusted bytes, and is not trusted."""
     try:
         return _decode_document.decode(result)
     except MsgspecError as error:

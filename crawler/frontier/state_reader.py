@@ -91,7 +91,7 @@ class Totals(Struct, frozen=True):
     """URLs that failed and wait for another attempt, counted in `queued` as well."""
     next_retry: float | None
     """When the first of them is due, epoch seconds."""
-    codes: dict[str, dict[str, int]]
+    reasons: dict[str, dict[str, int]]
     """`error_code` of the errors and `reason` of the skips, with their numbers, largest
     first."""
     changes: dict[str, int]
@@ -123,7 +123,10 @@ class StateReader(Protocol):
         ...
 
     def urls(
-        self, states: tuple[State, ...], hosts: tuple[str, ...], codes: tuple[str, ...]
+        self,
+        states: tuple[State, ...],
+        hosts: tuple[str, ...],
+        reasons: tuple[str, ...],
     ) -> Iterator[UrlRow]:
         """All URLs that fit, in order of discovery; an empty filter lets all pass.
         Reads all URLs."""

@@ -136,7 +136,7 @@ class Parked(Struct, frozen=True):
     """Hosts that failed alike too often."""
 
     failure_code: str
-    """`error_code` of the last failure, or "robots_deferred"."""
+    """`error_code` of the last failure, or "robots_unavailable"."""
     hosts: int
     urls: int
     until: float

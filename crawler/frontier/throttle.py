@@ -69,7 +69,7 @@ GAIN = 1 / 8
 MAX_PARK_S = 86_400.0
 _DOUBLINGS = 30  # beyond, any pause has passed any limit
 
-ROBOTS: Final = "robots_deferred"
+ROBOTS: Final = "robots_unavailable"
 """`failure_code` of a host whose robots.txt answers 5xx or 429."""
 
 

@@ -16,7 +16,7 @@ from crawler.frontier.state_reader import HostInfo, StateReader, UrlRow
 from crawler.inspect.state_checks import Refusal, StateChecks
 from crawler.inspect.why_waiting import failure_words
 from crawler.model.config import Config
-from crawler.model.crawl import Destination, Verdict
+from crawler.model.crawl import Decision, Destination
 from crawler.model.units import exact_bytes, show_seconds
 from crawler.model.url import host_key, url_id_hex
 from crawler.policy.quotas import is_reached, template_reached, usage_reached
@@ -38,8 +38,8 @@ class Explanation(Struct, frozen=True):
     state tells."""
     unavailable: tuple[str, ...]
     """Why plug-ins of the crawl cannot be asked, one sentence each."""
-    scope: Verdict
-    robots: Verdict
+    scope: Decision
+    robots: Decision
     robots_expire_at: float | None
     budget: tuple[str, ...]
     """Limits that keep such a URL from being fetched now."""
@@ -114,7 +114,7 @@ def _budget(
 def _answer(
     row: UrlRow | None,
     host: HostInfo | None,
-    scope: Verdict,
+    scope: Decision,
     budget: tuple[str, ...],
     ahead: int | None,
     now: float,

@@ -12,7 +12,7 @@ from msgspec import Struct
 from crawler.frontier.state_reader import StateReader, UrlRow
 from crawler.frontier.throttle import Controller, check
 from crawler.model.config import Config
-from crawler.model.crawl import Skip, Verdict
+from crawler.model.crawl import Decision, Skip
 from crawler.model.errors import Failure
 from crawler.model.host import NO_USAGE, HostUsage
 from crawler.model.metadata import ADDED_SEEDS, POISON_URLS
@@ -104,21 +104,21 @@ class StateChecks:
                 return Refusal(one.name, skip.reason, skip.rule)
         return None
 
-    def scope(self, candidate: Candidate) -> Verdict:
+    def scope(self, candidate: Candidate) -> Decision:
         """What the scope says, and the rule that says so."""
         chain = Chain(scope_checks(self._config.scope, self._scope))
         if (skip := chain.check(candidate)) is not None:
-            return Verdict(False, skip.rule)
+            return Decision(False, skip.rule)
         config = self._config.scope
         if candidate.destination == "page":
-            return Verdict(True, f"scope.within: {config.within}")
-        return Verdict(True, f"scope.images_within: {config.images_within}")
+            return Decision(True, f"scope.within: {config.within}")
+        return Decision(True, f"scope.images_within: {config.images_within}")
 
-    def robots(self, url: str) -> Verdict:
+    def robots(self, url: str) -> Decision:
         """What robots.txt says, and the line that says so, also after it expired."""
         if not self._config.robots.obey:
-            return Verdict(True, "robots.obey: false")
-        unknown = Verdict(None, f"{origin(url)}/robots.txt has not been read")
+            return Decision(True, "robots.obey: false")
+        unknown = Decision(None, f"{origin(url)}/robots.txt has not been read")
         return self._robots.decision(url) or unknown
 
     def robots_expire_at(self, url: str) -> float | None:

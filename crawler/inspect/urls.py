@@ -14,13 +14,13 @@ def list_urls(
     state: StateReader,
     states: tuple[State, ...],
     hosts: tuple[str, ...],
-    codes: tuple[str, ...],
+    reasons: tuple[str, ...],
 ) -> Iterator[UrlRow]:
     """The URLs that fit, in order of discovery; an empty filter lets all pass.
 
     `hosts` are names as a user writes them (`host_keys`). Reads all URLs.
     """
-    return state.urls(states, host_keys(hosts), codes)
+    return state.urls(states, host_keys(hosts), reasons)
 
 
 def host_keys(words: tuple[str, ...]) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def _cause(host: HostInfo, config: Config, interval: float) -> str:
 
 
 def _ended(status: Status) -> Iterator[Blocker]:
-    for code, urls in list(status.codes["error"].items())[:TOP]:
+    for code, urls in list(status.reasons["error"].items())[:TOP]:
         yield Blocker("error", code, urls, f"orbweb urls --code {code} names them")
-    for code, urls in list(status.codes["skip"].items())[:TOP]:
+    for code, urls in list(status.reasons["skip"].items())[:TOP]:
         yield Blocker("skip", code, urls, f"orbweb urls --code {code} names them")

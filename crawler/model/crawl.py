@@ -39,7 +39,7 @@ class Skip(Struct, frozen=True):
     rule: str
 
 
-class Verdict(Struct, frozen=True):
+class Decision(Struct, frozen=True):
     """What one check says of a URL, and the rule that says so."""
 
     allowed: bool | None

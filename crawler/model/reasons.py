@@ -13,7 +13,7 @@ ErrorCode = Literal[
 ]  # fmt: skip
 
 SkipReason = Literal[
-    "scheme", "scope", "depth", "nofollow", "noai", "robots", "robots_deferred",
+    "scheme", "scope", "depth", "nofollow", "noai", "robots", "robots_unavailable",
     "limit_host", "limit_template", "trap", "filter_dimensions", "duplicate_content",
     "plugin",
 ]  # fmt: skip

@@ -155,7 +155,8 @@ def duckdb() -> str:
         for name, record in RECORD_TYPES.items()
     )
     head = (
-        "-- In the crawl's folder: orbweb schema -f duckdb > views.sql; duckdb -init views.sql\n"
+        "-- In the crawl's folder: orbweb schema -f duckdb > views.sql; "
+        "duckdb -init views.sql\n"
         "CREATE OR REPLACE VIEW records AS\n"
         f"  SELECT * REPLACE ({times})\n"
         "  FROM read_json('records.jsonl', format = 'newline_delimited', columns = {\n"
@@ -243,7 +244,8 @@ def _markdown_table(name: str) -> Iterator[str]:
         text = " ".join(field_doc(schema_module, record, column.name).split())
         if len(column.choices) > 1:
             text += f" One of {', '.join(column.choices)}."
-        yield f"| `{column.name}` | {_plain_type(column)} | {text.replace('|', '&#124;')} |"
+        text = text.replace("|", "&#124;")
+        yield f"| `{column.name}` | {_plain_type(column)} | {text} |"
     yield ""
 
 

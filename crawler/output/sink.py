@@ -11,7 +11,8 @@ A sink that cannot rewind, such as a pipe, returns None. It gets each record at 
 once.
 
 A new sink is one file with an opener (`SinkOpener`) and one line in the table of
-`crawler/output/registry.py`. `tests/crawler/output/test_sink_contract.py` runs over that table.
+`crawler/output/registry.py`. `tests/crawler/output/test_sink_contract.py` runs over
+that table.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@
     document   what `extract` and `discover` are given
     child      what runs in the child process: `extract` and `discover`
 
-This room knows values only; `crawler/engine/plugin_adapters.py` joins plug-ins to the crawl.
+This room knows values only; `crawler/engine/plugin_adapters.py` joins plug-ins to the
+crawl.
 
 Decisions:
 
@@ -15,7 +16,7 @@ Decisions:
   and each crawl names those that it uses. Being installed switches nothing on: a crawl
   depends on its configuration alone, so a resume does the same as the run before.
 * The module of a plug-in is looked for in the working directory last, after all that is
-  installed, so a folder full of files that a stranger chose replaces no module.
+  installed, so a folder full of untrusted files replaces no module.
 * All mistakes that can be seen without a URL (import, options, methods, signatures) are
   found before the crawl begins, and end the program with exit code 2.
 """

@@ -38,12 +38,12 @@ class PluginCheck:
                 f"{self.name}: {type(error).__name__}: {error}"
             ) from error
 
-    def _skip(self, verdict: Any) -> Skip | None:
-        if verdict is None or isinstance(verdict, Skip):
-            return verdict
-        if isinstance(verdict, str):
-            return Skip("plugin", f"{self.name}: {verdict}")
-        raise TypeError(f"check() has to give None, a text or a Skip, not {verdict!r}")
+    def _skip(self, answer: Any) -> Skip | None:
+        if answer is None or isinstance(answer, Skip):
+            return answer
+        if isinstance(answer, str):
+            return Skip("plugin", f"{self.name}: {answer}")
+        raise TypeError(f"check() has to give None, a text or a Skip, not {answer!r}")
 
 
 def plugin_checks(plugins: Iterable[LoadedPlugin]) -> list[PluginCheck]:

@@ -3,8 +3,8 @@
 One order is one page. The plug-ins are loaded with the first order, from their names
 and options, or from the pickled objects that a program passed, and kept.
 
-The answer is data: no class is named in it, since the process that makes it has read a
-stranger's bytes and is not trusted. The task of the extraction process is `run`.
+The answer is data: no class is named in it, since the process that makes it has read
+untrusted bytes and is not trusted itself. The task of the extraction process is `run`.
 """
 
 from __future__ import annotations

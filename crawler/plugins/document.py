@@ -18,7 +18,7 @@ class PluginDocument(Struct, frozen=True, dict=True):
     """A page as a plug-in sees it.
 
     It exists in the child process only, where limits on memory and CPU time hold, so a
-    tree of a stranger's HTML cannot harm the crawl.
+    tree of untrusted HTML cannot harm the crawl.
 
     Example:
         >>> class Prices:

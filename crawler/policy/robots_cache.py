@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from crawler.model.config import RobotsConfig
-from crawler.model.crawl import Skip, Verdict
+from crawler.model.crawl import Decision, Skip
 from crawler.model.errors import Failure
 from crawler.model.metadata import ROBOTS_TXT, KeyValue
 from crawler.model.url import origin
@@ -98,7 +98,7 @@ class RobotsCache:
         allowed, rule = cached.rules.allowed(candidate.url)
         return None if allowed else Skip("robots", rule)
 
-    def decision(self, url: str) -> Verdict | None:
+    def decision(self, url: str) -> Decision | None:
         """What robots.txt says of `url`, and by which line, obeyed or not, expired or
         not.
 
@@ -108,8 +108,8 @@ class RobotsCache:
         if cached is None or cached.failed is not None:
             return None
         if cached.rules is None:
-            return Verdict(True, "robots.txt: there is none")
-        return Verdict(*cached.rules.allowed(url))
+            return Decision(True, "robots.txt: there is none")
+        return Decision(*cached.rules.allowed(url))
 
     def expires_at(self, url: str) -> float | None:
         """When the rules for `url` have to be fetched again, seconds since the

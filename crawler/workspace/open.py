@@ -191,7 +191,7 @@ def keep_position(folder: Path, sink: str, position: int) -> None:
 
 def requeue_failed(
     folder: Path,
-    codes: tuple[str, ...],
+    reasons: tuple[str, ...],
     hosts: tuple[str, ...],
     *,
     now: float,
@@ -202,17 +202,17 @@ def requeue_failed(
     Returns how many they are. Raises UsageError for a reason of skips that is decided
     where a URL is found: fetching the page again would not change it.
     """
-    if fixed := set(DECIDED_ON_DISCOVERY).intersection(codes):
+    if fixed := set(DECIDED_ON_DISCOVERY).intersection(reasons):
         raise UsageError(
             f"--code {', '.join(sorted(fixed))}: decided where the URL was found, by "
             "the configuration; change that and begin anew with --fresh"
         )
     with closing(SqliteStore(state_folder(folder))) as store:
-        count = store.requeue_failed(codes, hosts, now)
-        if "trap" in codes:
+        count = store.requeue_failed(reasons, hosts, now)
+        if "trap" in reasons:
             _forget(store, TRAPS)  # else they would be cut again at once
             _forget(store, TRAPS_OUT_OF_MEMORY)
-        if not codes or "parse" in codes:
+        if not reasons or "parse" in reasons:
             _forget(store, POISON_URLS)
         if not dry_run:
             store.commit()

@@ -18,7 +18,7 @@ def state_folder(folder: Path | str) -> Path:
 
 
 def image_journal(folder: Path | str) -> Path:
-    """The names of the images that are not committed yet (`output/image_journal.py`)."""
+    """The names of images not committed yet (`output/image_journal.py`)."""
     return state_folder(folder) / "pictures"
 
 

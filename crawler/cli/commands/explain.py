@@ -14,7 +14,7 @@ import msgspec
 from crawler.cli.terminal.formatting import printable
 from crawler.inspect.explain import Explanation
 from crawler.inspect.state import open_state
-from crawler.model.crawl import Verdict
+from crawler.model.crawl import Decision
 from crawler.model.errors import UsageError
 from crawler.model.units import show_bytes, show_seconds
 from crawler.model.url import canonical, parse_seed
@@ -45,7 +45,7 @@ def command(url: str, folder: str, as_json: bool, fetch_robots: bool) -> None:
     with open_state(Path(folder)) as (state, config):
         found = explain(state, config, target, now)
     if fetch_robots:
-        found = msgspec.structs.replace(found, robots=_fetch_verdict(config, target))
+        found = msgspec.structs.replace(found, robots=_fetch_decision(config, target))
     if as_json:
         click.echo(msgspec.json.encode(found))
     else:
@@ -53,11 +53,11 @@ def command(url: str, folder: str, as_json: bool, fetch_robots: bool) -> None:
             click.echo(printable(line))
 
 
-def _fetch_verdict(config: Any, url: str) -> Verdict:
+def _fetch_decision(config: Any, url: str) -> Decision:
     from crawler.engine.fetch_url import ask_robots
 
     (answer,) = ask_robots(config, [url])
-    return answer.verdict
+    return answer.decision
 
 
 def report(found: Explanation, now: float) -> Iterator[str]:
@@ -67,8 +67,8 @@ def report(found: Explanation, now: float) -> Iterator[str]:
     yield ""
     rows: list[tuple[str, Any]] = [
         *_of_the_state(found, now),
-        ("scope", _verdict(found.scope)),
-        ("robots", _verdict(found.robots)),
+        ("scope", _decision(found.scope)),
+        ("robots", _decision(found.robots)),
         ("check", _further_refusal(found)),
         *(("unknown", text) for text in found.unavailable),
         *(("limit", f"{limit}, reached") for limit in found.budget),
@@ -88,9 +88,9 @@ def _further_refusal(found: Explanation) -> str | None:
     return f"{refused.check} refused: {refused.rule}"
 
 
-def _verdict(verdict: Verdict) -> str:
+def _decision(decision: Decision) -> str:
     words = {True: "allowed", False: "refused", None: "unknown"}
-    return f"{words[verdict.allowed]}: {verdict.rule}"
+    return f"{words[decision.allowed]}: {decision.rule}"
 
 
 def _of_the_state(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:

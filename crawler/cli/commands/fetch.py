@@ -113,7 +113,7 @@ def report(fetched: FetchedUrl, rows: int | None) -> Iterator[str]:
     elif isinstance(record, FetchRecord):
         reason = fetched.response.reason if fetched.response else ""
         yield f"{record.url}  {record.status} {reason}"
-    yield from _table([("robots", _verdict(fetched))])
+    yield from _table([("robots", _decision(fetched))])
     if isinstance(record, FetchRecord):
         yield from _table(_facts(record))
         yield ""
@@ -127,9 +127,9 @@ def _table(pairs: list[tuple[str, Any]]) -> Iterator[str]:
             yield f"  {name:<13} {value}"
 
 
-def _verdict(fetched: FetchedUrl) -> str:
-    if fetched.verdict is not None:
-        return f"a crawl would skip this: {fetched.verdict.rule}"
+def _decision(fetched: FetchedUrl) -> str:
+    if fetched.skip is not None:
+        return f"a crawl would skip this: {fetched.skip.rule}"
     if fetched.robots is None:
         return "not fetched"
     if fetched.robots.policy == "allow_all":

@@ -19,7 +19,7 @@ from crawler.inspect.urls import host_keys
 @host_option
 @click.option("--dry-run", is_flag=True, help="Show their number, and change nothing")
 @verbosity_options
-def command(folder: str, codes: Any, hosts: Any, dry_run: bool, **params: Any) -> int:
+def command(folder: str, reasons: Any, hosts: Any, dry_run: bool, **params: Any) -> int:
     """Queue the failed URLs of the crawl in DIR (default: here), and continue it.
 
     Each is fetched as if for the first time and gets a second record, which replaces
@@ -32,7 +32,7 @@ def command(folder: str, codes: Any, hosts: Any, dry_run: bool, **params: Any) -
     config = stored_config(path)
     keys = host_keys(unique_words(hosts))
     count = requeue_failed(
-        path, unique_words(codes), keys, now=time.time(), dry_run=dry_run
+        path, unique_words(reasons), keys, now=time.time(), dry_run=dry_run
     )
     note = f"{count:,} failed URLs {'would be' if dry_run else 'are'} queued again"
     if dry_run or not count:

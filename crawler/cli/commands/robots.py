@@ -66,9 +66,9 @@ def command(ctx: click.Context, /, urls: tuple[str, ...], **params: Any) -> int:
         if answer.record.url not in shown:
             click.echo(printable(_site(answer.record)))
             shown.add(answer.record.url)
-        word = "allows" if answer.verdict.allowed else "disallows"
-        click.echo(printable(f"  {word:<9} {answer.url}  ({answer.verdict.rule})"))
-    return 0 if all(answer.verdict.allowed for answer in answers) else DISALLOWED
+        word = "allows" if answer.decision.allowed else "disallows"
+        click.echo(printable(f"  {word:<9} {answer.url}  ({answer.decision.rule})"))
+    return 0 if all(answer.decision.allowed for answer in answers) else DISALLOWED
 
 
 def _questions(urls: tuple[str, ...], paths: tuple[str, ...] | None) -> list[str]:

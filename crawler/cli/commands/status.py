@@ -95,8 +95,8 @@ def _as_json(
         "retries": status.retries,
         "next_retry_at": status.next_retry
         and datetime.fromtimestamp(status.next_retry, UTC),
-        "errors_by_code": status.codes["error"],
-        "skips_by_reason": status.codes["skip"],
+        "errors_by_code": status.reasons["error"],
+        "skips_by_reason": status.reasons["skip"],
         "changes": status.changes,
         "records": str(records) if records else None,
         "records_bytes": records.stat().st_size if records else None,
@@ -125,8 +125,10 @@ def _as_text(
         due = max(0.0, status.next_retry - now)
         yield f"  retries  {status.retries:,}, the next in {show_seconds(due)}"
     for title, name in (("errors", "error"), ("skipped", "skip")):
-        if status.codes[name]:
-            rows = (f"{code} {number:,}" for code, number in status.codes[name].items())
+        if status.reasons[name]:
+            rows = (
+                f"{code} {number:,}" for code, number in status.reasons[name].items()
+            )
             yield f"  {title:<7}  {', '.join(rows)}"
     if status.hosts_waiting:
         yield f"  hosts    {status.hosts:,}; the longest queues:"

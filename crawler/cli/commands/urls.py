@@ -32,7 +32,7 @@ from crawler.inspect.urls import list_urls
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines")
 def command(
-    folder: str, states: Any, hosts: Any, codes: Any, limit: int | None, as_json: bool
+    folder: str, states: Any, hosts: Any, reasons: Any, limit: int | None, as_json: bool
 ) -> None:
     """List the URLs of the crawl in DIR (default: here), in order of discovery.
 
@@ -44,7 +44,7 @@ def command(
             state,
             cast(tuple[State, ...], unique_words(states)),
             unique_words(hosts),
-            unique_words(codes),
+            unique_words(reasons),
         )
         for row in islice(rows, limit):
             click.echo(encode(row) if as_json else printable(_line(row)))

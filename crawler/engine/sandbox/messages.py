@@ -16,7 +16,7 @@ from crawler.model.reasons import ErrorCode
 
 _HEADER_BYTES = 8
 MAX_ANSWER = 64 * 2**20
-"""Bytes of an answer. The process is not trusted: it has read a stranger's bytes. An
+"""Bytes of an answer. The process is not trusted: it has read untrusted bytes. An
 order has no bound but the one of `http.max_body`, and the process's memory."""
 
 OUT_OF_MEMORY = 71

@@ -8,7 +8,7 @@ by 50,000 costs no more than its few kilobytes. PNG also has checksums, which ar
 compared.
 
 Why no imaging library: Pillow needs three times as long for less (its `verify` checks
-PNG only), adds 11 MB and 60 ms to each start, and passes the bytes of strangers to C
+PNG only), adds 11 MB and 60 ms to each start, and passes untrusted bytes to C
 decoders. The tests use it as their oracle instead.
 
 Not noticed: damage inside compressed data of the right length (except in PNG).

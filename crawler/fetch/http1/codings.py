@@ -35,12 +35,12 @@ _LIBRARY_ERRORS = (zlib.error, brotli.error, EOFError, ValueError)
 class Decoder(Protocol):
     """Decodes one coding incrementally. Raises one of _LIBRARY_ERRORS."""
 
-    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+    def feed(self, data: bytes, remaining: int) -> Iterator[bytes]:
         """Decode `data` (not empty) to non-empty pieces of about STEP bytes.
 
-        `room`: how many bytes of output are still allowed. One byte more is requested
-        and nothing beyond it, so damage behind the limit has no effect, whatever the
-        pieces of the input are.
+        `remaining`: how many bytes of output are still allowed. One byte more is
+        requested and nothing beyond it, so damage behind the limit has no effect,
+        whatever the pieces of the input are.
         """
 
     def finished(self) -> bool:
@@ -57,14 +57,14 @@ class _Gzip:
         self._gap = b""
         self._trailer = False
 
-    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
-        while data and not self._trailer and room >= 0:
+    def feed(self, data: bytes, remaining: int) -> Iterator[bytes]:
+        while data and not self._trailer and remaining >= 0:
             member = self._member or self._next_member(data)
             if member is None:
                 return
             data, self._gap = self._gap + data, b""
-            for piece in _inflate(member, data, room):
-                room -= len(piece)
+            for piece in _inflate(member, data, remaining):
+                remaining -= len(piece)
                 yield piece
             data = member.unused_data
             if member.eof:
@@ -93,7 +93,7 @@ class _Deflate:
         self._stream: zlib._Decompress | None = None
         self._start = b""
 
-    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+    def feed(self, data: bytes, remaining: int) -> Iterator[bytes]:
         if self._stream is None:
             self._start += data
             if len(self._start) < 2:
@@ -101,7 +101,7 @@ class _Deflate:
             data, self._start = self._start, b""
             self._stream = zlib.decompressobj(15 if _has_zlib_header(data) else -15)
         if not self._stream.eof:
-            yield from _inflate(self._stream, data, room)
+            yield from _inflate(self._stream, data, remaining)
 
     def finished(self) -> bool:
         return self._stream.eof if self._stream is not None else not self._start
@@ -114,18 +114,20 @@ class _Brotli:
         self._stream = brotli.Decompressor()
         self._fed = False
 
-    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+    def feed(self, data: bytes, remaining: int) -> Iterator[bytes]:
         self._fed = True
         stream = self._stream
-        piece = stream.process(data, output_buffer_limit=_step(room))
+        piece = stream.process(data, output_buffer_limit=_step(remaining))
         while piece:
-            room -= len(piece)
+            remaining -= len(piece)
             yield piece
             # `can_accept_more_data` may be true while output is pending: continue until
             # there is none.
-            done = room < 0 or stream.is_finished()
+            done = remaining < 0 or stream.is_finished()
             piece = (
-                b"" if done else stream.process(b"", output_buffer_limit=_step(room))
+                b""
+                if done
+                else stream.process(b"", output_buffer_limit=_step(remaining))
             )
 
     def finished(self) -> bool:
@@ -152,25 +154,25 @@ class _Zstd:
         self._frames = 0
         self._max_frames = max_members
 
-    def feed(self, data: bytes, room: int) -> Iterator[bytes]:
+    def feed(self, data: bytes, remaining: int) -> Iterator[bytes]:
         try:
-            yield from self._decoded(data, room)
+            yield from self._decoded(data, remaining)
         except self._error as error:
             raise ValueError(str(error)) from None
 
-    def _decoded(self, data: bytes, room: int) -> Iterator[bytes]:
-        while data and room >= 0:
+    def _decoded(self, data: bytes, remaining: int) -> Iterator[bytes]:
+        while data and remaining >= 0:
             frame = self._frame
             if frame is None:
                 self._frames += 1
                 _check_members(self._frames, self._max_frames)
                 self._frame = frame = self._open()
-            piece = frame.decompress(data, _step(room))
+            piece = frame.decompress(data, _step(remaining))
             while piece:
-                room -= len(piece)
+                remaining -= len(piece)
                 yield piece
-                done = room < 0 or frame.needs_input or frame.eof
-                piece = b"" if done else frame.decompress(b"", _step(room))
+                done = remaining < 0 or frame.needs_input or frame.eof
+                piece = b"" if done else frame.decompress(b"", _step(remaining))
             data = b""
             if frame.eof:
                 data = frame.unused_data
@@ -208,7 +210,7 @@ class BodyDecoder:
     def __init__(self, names: list[str], limit: int, max_members: int) -> None:
         self._names = names
         self._layers = [CODINGS[name](max_members) for name in names]
-        self._room = [limit] * len(names)
+        self._remaining = [limit] * len(names)
         self.truncated = False
         """True once a layer has exceeded its limit; nothing more is decoded then."""
 
@@ -233,13 +235,13 @@ class BodyDecoder:
         if level == len(self._layers):
             yield data
             return
-        for piece in self._layers[level].feed(data, self._room[level]):
+        for piece in self._layers[level].feed(data, self._remaining[level]):
             if self.truncated:
                 return
-            if len(piece) > self._room[level]:
-                piece = piece[: self._room[level]]
+            if len(piece) > self._remaining[level]:
+                piece = piece[: self._remaining[level]]
                 self.truncated = True
-            self._room[level] -= len(piece)
+            self._remaining[level] -= len(piece)
             if piece:
                 yield from self._through(level + 1, piece)
 
@@ -267,22 +269,22 @@ def body_decoder(
     return BodyDecoder(layers, limit, max_members) if layers else None
 
 
-def _inflate(stream: zlib._Decompress, data: bytes, room: int) -> Iterator[bytes]:
+def _inflate(stream: zlib._Decompress, data: bytes, remaining: int) -> Iterator[bytes]:
     more = True
     while more:
-        asked = _step(room)
+        asked = _step(remaining)
         piece = stream.decompress(data, asked)
         if piece:
-            room -= len(piece)
+            remaining -= len(piece)
             yield piece
         data = stream.unconsumed_tail
         # After a full piece, zlib may hold more output even if all input is consumed.
-        more = room >= 0 and bool(data or (len(piece) == asked and not stream.eof))
+        more = remaining >= 0 and bool(data or (len(piece) == asked and not stream.eof))
 
 
-def _step(room: int) -> int:
-    """How much output to request; one byte beyond `room` shows that it is exceeded."""
-    return min(STEP, room + 1)
+def _step(remaining: int) -> int:
+    """How much output to request: one byte over `remaining` shows an excess."""
+    return min(STEP, remaining + 1)
 
 
 def _has_zlib_header(data: bytes) -> bool:

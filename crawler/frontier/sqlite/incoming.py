@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from crawler.frontier.sqlite.database import translate_sqlite_errors
-from crawler.frontier.sqlite.pending_updates import Place
+from crawler.frontier.sqlite.pending_updates import QueuePosition
 from crawler.frontier.sqlite.seen_cache import SKIPPED
 from crawler.frontier.sqlite.store_part import StorePart, rank_of
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, PENDING_SKIP, QUEUED
@@ -89,17 +89,19 @@ class IncomingUrls(StorePart):
     def _insert(self, fresh: list[Discovered], first: int, now: float) -> None:
         origins: Origins = {}
         rows: list[tuple[Any, ...]] = []
-        queued: list[Place] = []
+        queued: list[QueuePosition] = []
         for seq, one in enumerate(fresh, start=first):
             host_id = self._hosts.id_of(host_key(one.url), now)
             rows.append((seq, host_id, one.url, *self._values(one, origins, now)))
             if one.skip is None:
-                queued.append(Place(host_id, *rank_of(one.destination, one.depth), seq))
+                queued.append(
+                    QueuePosition(host_id, *rank_of(one.destination, one.depth), seq)
+                )
             else:
                 row = (seq, one.skip.reason, one.skip.rule)
                 self._db.execute("INSERT INTO skip VALUES (?, ?, ?)", row)
                 self._tally(f"skip {one.skip.reason}", 1)
-        queues = Counter([place[:2] for place in queued])
+        queues = Counter([position[:2] for position in queued])
         for (host_id, destination), new in queues.items():
             self._hosts.count(host_id, destination, new, now)
         self._next_seq = first + len(fresh)
@@ -146,8 +148,10 @@ class IncomingUrls(StorePart):
         )
         if overturned:
             self._overturn(seq)
-            place = Place(host_id, *rank_of(found.destination, found.depth), seq)
-            self._enqueue(place, now)
+            position = QueuePosition(
+                host_id, *rank_of(found.destination, found.depth), seq
+            )
+            self._enqueue(position, now)
         elif nearer:
             ranks = [
                 rank_of(found.destination, near)[1] for near in (found.depth, depth)

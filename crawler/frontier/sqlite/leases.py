@@ -9,7 +9,7 @@ from typing import Any
 
 from crawler.frontier.sqlite.database import translate_sqlite_errors
 from crawler.frontier.sqlite.incoming import decode_hops
-from crawler.frontier.sqlite.pending_updates import Place
+from crawler.frontier.sqlite.pending_updates import QueuePosition
 from crawler.frontier.sqlite.store_part import StorePart
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED
 from crawler.frontier.store import STATES, Ended, State
@@ -50,34 +50,34 @@ class Leases(StorePart):
         number = DESTINATIONS.index(destination)
         leased = self._seqs(host_id, number)
         rows = self._db.execute(_QUEUED, (host_id, number, limit + len(leased)))
-        places = [
-            Place(host_id, number, rank, seq)
+        positions = [
+            QueuePosition(host_id, number, rank, seq)
             for seq, rank in rows.fetchall()
             if seq not in leased
         ]
-        del places[limit:]
-        if not places:
+        del positions[limit:]
+        if not positions:
             return []
-        seqs = [place.seq for place in places]
+        seqs = [position.seq for position in positions]
         self._leased_seqs.setdefault((host_id, number), set()).update(seqs)
         found = self._db.execute(_ROWS % ",".join("?" * len(seqs)), seqs)
         by_seq = {row[0]: row for row in found}
         return [
-            self._lease(host, destination, place, by_seq[place.seq], now)
-            for place in places
+            self._lease(host, destination, position, by_seq[position.seq], now)
+            for position in positions
         ]
 
     def _lease(
         self,
         host: str,
         destination: Destination,
-        place: Place,
+        position: QueuePosition,
         row: tuple[Any, ...],
         now: float,
     ) -> Lease:
         _, url, kind, depth, attempts, due, parent, seed, alt, hops, digest, more = row
         identity = url_id(url)
-        self._leased[identity] = place
+        self._leased[identity] = position
         self._recent.put(url, 0)  # no later find of it can change anything
         return Lease(
             url=url,
@@ -105,9 +105,9 @@ class Leases(StorePart):
         stored: StoredResponse | None = None,
     ) -> None:
         self._begin()
-        place = self._answer(lease)
-        self._updates.put(place, ENDED[ended], code, _short(detail), stored)
-        self._hosts.count(place.host_id, place.destination, -1, 0.0)
+        position = self._answer(lease)
+        self._updates.put(position, ENDED[ended], code, _short(detail), stored)
+        self._hosts.count(position.host_id, position.destination, -1, 0.0)
         self._counts["queued"] -= 1
         self._counts[ended] += 1
         self._changed.update(("queued", ended))
@@ -123,11 +123,11 @@ class Leases(StorePart):
         detail: str | None = None,
     ) -> None:
         self._begin()
-        place = self._answer(lease)
-        self._db.execute(_DELETE, place)
-        self._hosts.count(place.host_id, place.destination, -1, 0.0)
-        self._db.execute(_RETRY, (at, code, _short(detail), place.seq))
-        self._db.execute("INSERT INTO retry VALUES (?, ?)", (at, place.seq))
+        position = self._answer(lease)
+        self._db.execute(_DELETE, position)
+        self._hosts.count(position.host_id, position.destination, -1, 0.0)
+        self._db.execute(_RETRY, (at, code, _short(detail), position.seq))
+        self._db.execute("INSERT INTO retry VALUES (?, ?)", (at, position.seq))
         self._next_retry = min(self._next_retry, at)
 
     def release(self, lease: Lease) -> None:
@@ -140,16 +140,16 @@ class Leases(StorePart):
         counts["queued"] -= len(self._leased)
         return counts
 
-    def _answer(self, lease: Lease) -> Place:
+    def _answer(self, lease: Lease) -> QueuePosition:
         """Forget the lease; returns where its URL stands."""
-        place = self._leased.pop(lease.url_id, None)
-        if place is None:
+        position = self._leased.pop(lease.url_id, None)
+        if position is None:
             raise ValueError(f"{lease.url} is not leased")
-        seqs = self._leased_seqs[place.host_id, place.destination]
-        seqs.discard(place.seq)
+        seqs = self._leased_seqs[position.host_id, position.destination]
+        seqs.discard(position.seq)
         if not seqs:
-            del self._leased_seqs[place.host_id, place.destination]
-        return place
+            del self._leased_seqs[position.host_id, position.destination]
+        return position
 
 
 def _short(detail: str | None) -> str | None:

@@ -35,6 +35,12 @@ ALTER TABLE note RENAME TO metadata;
 UPDATE metadata SET kind = 'added seed' WHERE kind = 'scope';
 UPDATE metadata SET kind = 'poison url' WHERE kind = 'deadly';
 UPDATE metadata SET kind = 'extraction' WHERE kind = 'reading';
+UPDATE url SET code = 'robots_unavailable' WHERE code = 'robots_deferred';
+UPDATE skip SET reason = 'robots_unavailable' WHERE reason = 'robots_deferred';
+UPDATE host SET failure_code = 'robots_unavailable'
+    WHERE failure_code = 'robots_deferred';
+UPDATE count SET name = 'skip robots_unavailable'
+    WHERE name = 'skip robots_deferred';
 ALTER TABLE run RENAME COLUMN before TO previous_run_id;
 ALTER TABLE sink RENAME TO old_sink;
 CREATE TABLE sink (name TEXT PRIMARY KEY, position BLOB NOT NULL) WITHOUT ROWID
@@ -58,7 +64,7 @@ def migrate(db: sqlite3.Connection, version: int) -> None:
 
 
 def _from_4(db: sqlite3.Connection) -> None:
-    """Names of columns; positions of sinks become opaque; settings have new names."""
+    """Rename columns, values and settings, and make positions of sinks opaque."""
     for statement in _4_TO_5.split(";"):
         db.execute(statement)
     for name, offset in db.execute("SELECT name, offset FROM old_sink").fetchall():

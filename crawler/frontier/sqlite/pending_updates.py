@@ -9,7 +9,7 @@ from typing import NamedTuple
 from crawler.model.crawl import StoredResponse
 
 
-class Place(NamedTuple):
+class QueuePosition(NamedTuple):
     """Where the row of a leased URL stands: the key of `queue`."""
 
     host_id: int
@@ -38,28 +38,28 @@ class PendingUpdates:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._places: list[Place] = []
+        self._positions: list[QueuePosition] = []
         self._rows: list[_Row] = []
 
     def put(
         self,
-        place: Place,
+        position: QueuePosition,
         state: int,
         code: str | None,
         detail: str | None,
         stored: StoredResponse | None,
     ) -> None:
-        """The URL at `place` has ended in `state`."""
+        """The URL at `position` has ended in `state`."""
         digest, fields = (
             (None, None) if stored is None else (stored.digest, stored.cached_fields)
         )
-        self._places.append(place)
-        self._rows.append((state, code, detail, digest, digest, fields, place.seq))
+        self._positions.append(position)
+        self._rows.append((state, code, detail, digest, digest, fields, position.seq))
 
     def flush(self) -> None:
-        if not self._places:
+        if not self._positions:
             return
-        self._db.executemany(_DELETE, self._places)
+        self._db.executemany(_DELETE, self._positions)
         self._db.executemany(_UPDATE, self._rows)
-        self._places.clear()
+        self._positions.clear()
         self._rows.clear()

@@ -117,7 +117,7 @@ class SqliteStateReader:
             received_bytes=self.received_bytes(),
             retries=retries,
             next_retry=next_retry,
-            codes={"error": _codes(counts, "error"), "skip": _codes(counts, "skip")},
+            reasons={"error": _codes(counts, "error"), "skip": _codes(counts, "skip")},
             changes=changes_in(counts),
         )
 
@@ -137,11 +137,14 @@ class SqliteStateReader:
         return None if row is None else _url_row(row)
 
     def urls(
-        self, states: tuple[State, ...], hosts: tuple[str, ...], codes: tuple[str, ...]
+        self,
+        states: tuple[State, ...],
+        hosts: tuple[str, ...],
+        reasons: tuple[str, ...],
     ) -> Iterator[UrlRow]:
         numbers = [number for state in states for number in _NUMBERS[state]]
         where, values = _where(
-            {"url.state": numbers, "host.name": list(hosts), _CODE: list(codes)}
+            {"url.state": numbers, "host.name": list(hosts), _CODE: list(reasons)}
         )
         for row in self._db.execute(f"{_URL} {where} ORDER BY seq", values):
             yield _url_row(row)

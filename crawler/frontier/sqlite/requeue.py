@@ -116,12 +116,13 @@ def requeue_all(
 
 
 def requeue_failed(
-    db: sqlite3.Connection, codes: tuple[str, ...], hosts: tuple[str, ...], now: float
+    db: sqlite3.Connection, reasons: tuple[str, ...], hosts: tuple[str, ...], now: float
 ) -> int:
-    """Queue the URLs with one of these codes, of these hosts; all errors without
-    codes."""
-    query, values = _FAILED, list(codes)
-    query += f" AND coalesce(reason, code) IN ({_marks(codes)})" if codes else (
+    """Queue the URLs that ended for one of `reasons`, of these hosts.
+
+    Without `reasons`, those that ended in an error are meant."""
+    query, values = _FAILED, list(reasons)
+    query += f" AND coalesce(reason, code) IN ({_marks(reasons)})" if reasons else (
         f" AND state = {ENDED['error']}"
     )  # fmt: skip
     if hosts:

@@ -50,7 +50,7 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
 
     @translate_sqlite_errors
     def requeue_failed(
-        self, codes: tuple[str, ...], hosts: tuple[str, ...], now: float
+        self, reasons: tuple[str, ...], hosts: tuple[str, ...], now: float
     ) -> int:
         """Queue failed URLs again, as if they had never been fetched; returns how many.
 
@@ -59,7 +59,7 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
         Reads all URLs. Just after opening, as `requeue_all`.
         """
         self._begin()
-        count = requeue.requeue_failed(self._db, codes, hosts, now)
+        count = requeue.requeue_failed(self._db, reasons, hosts, now)
         self._load()
         return count
 

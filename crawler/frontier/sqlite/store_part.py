@@ -18,7 +18,7 @@ from crawler.frontier.sqlite.database import (
 )
 from crawler.frontier.sqlite.host_rows import HostRows
 from crawler.frontier.sqlite.lockfile import LockFile
-from crawler.frontier.sqlite.pending_updates import PendingUpdates, Place
+from crawler.frontier.sqlite.pending_updates import PendingUpdates, QueuePosition
 from crawler.frontier.sqlite.seen_cache import SeenCache
 from crawler.frontier.sqlite.tables import DESTINATIONS
 from crawler.frontier.store import Content
@@ -36,7 +36,7 @@ class StorePart(Database):
     def __init__(self, folder: Path) -> None:
         """Lock `folder` and open its database: `store.py`."""
         self._lock = LockFile(folder)
-        self._leased: dict[int, Place] = {}
+        self._leased: dict[int, QueuePosition] = {}
         self._leased_seqs: dict[tuple[int, int], set[int]] = {}
         self._changed: set[str] = set()
         self._contents: dict[str, Content] = {}
@@ -54,9 +54,9 @@ class StorePart(Database):
         counts = db.execute("SELECT name, n FROM count")
         self._counts: Counter[str] = Counter(dict(counts))
 
-    def _enqueue(self, place: Place, now: float) -> None:
-        self._db.execute("INSERT INTO queue VALUES (?, ?, ?, ?)", place)
-        self._hosts.count(place.host_id, place.destination, 1, now)
+    def _enqueue(self, position: QueuePosition, now: float) -> None:
+        self._db.execute("INSERT INTO queue VALUES (?, ?, ?, ?)", position)
+        self._hosts.count(position.host_id, position.destination, 1, now)
 
     def _promote(self, now: float) -> None:
         """Put the retries that are due back into their hosts' queues."""
@@ -66,7 +66,7 @@ class StorePart(Database):
         due = self._db.execute(_DUE, (now,)).fetchall()
         for retry_at, seq, host_id, destination, depth in due:
             rank = rank_of(DESTINATIONS[destination], depth)
-            self._enqueue(Place(host_id, *rank, seq), retry_at)
+            self._enqueue(QueuePosition(host_id, *rank, seq), retry_at)
         self._db.execute("DELETE FROM retry WHERE retry_at <= ?", (now,))
         self._next_retry = self._first_retry()
 

@@ -203,7 +203,11 @@ def test_robots_txt_that_stays_broken_parks_the_host(serve, tmp_path):
     summary = crawl(config(site, tmp_path))
     assert (summary.exit_code, summary.finish_reason) == (9, "parked")
     (parked,) = summary.parked
-    assert (parked.failure_code, parked.hosts, parked.urls) == ("robots_deferred", 1, 1)
+    assert (parked.failure_code, parked.hosts, parked.urls) == (
+        "robots_unavailable",
+        1,
+        1,
+    )
     assert [hit.target for hit in site.log] == ["/robots.txt"] * 3
     assert endings(tmp_path, site) == {}
 

@@ -130,4 +130,4 @@ def test_a_double_counts_as_a_page_fetched_and_not_as_a_page(
     assert (summary.finish_reason, summary.counts["page"]) == ("limit_pages", 2)
     status = read_status(tmp_path / "state")
     assert status is not None
-    assert status.codes["skip"] == {"duplicate_content": 1}
+    assert status.reasons["skip"] == {"duplicate_content": 1}

@@ -109,15 +109,15 @@ def both(
 
 def matches(path: str, found: list[dict[str, Any]], fetched: FetchedUrl) -> bool:
     """Whether fetch shows what a crawl has written."""
-    record, verdict = written(found, fetched.record.url), fetched.verdict
-    if verdict is not None and verdict.reason == "robots_deferred":
+    record, skip = written(found, fetched.record.url), fetched.skip
+    if skip is not None and skip.reason == "robots_unavailable":
         # Without robots.txt a crawl makes no request; fetch does, and fails, too.
         robots, code = record["error_message"], record["error_code"]
         return (
             robots.startswith("robots.txt: ") and code == shown(fetched)["error_code"]
         )
-    if verdict is not None:  # requested all the same, since a person asked
-        return (record["reason"], record["rule"]) == (verdict.reason, verdict.rule)
+    if skip is not None:  # requested all the same, since a person asked
+        return (record["reason"], record["rule"]) == (skip.reason, skip.rule)
     ours = shown(fetched)
     if record.keys() != ours.keys():
         return False
@@ -182,10 +182,10 @@ def test_what_robots_txt_refuses_is_fetched_and_said(
     config = config_of(site.base + "/private/secret", tmp_path)
     fetched = fetch_url(config, config.seeds[0])
     assert fetched.record.type == "page"
-    assert fetched.verdict is not None
-    assert fetched.verdict.reason == "robots"
+    assert fetched.skip is not None
+    assert fetched.skip.reason == "robots"
     site.forget()
-    assert crawled(config)[0]["rule"] == fetched.verdict.rule
+    assert crawled(config)[0]["rule"] == fetched.skip.rule
 
 
 def test_the_document_and_the_exchange_are_there(site: Site, tmp_path: Path) -> None:

@@ -159,10 +159,13 @@ def test_what_has_not_changed_is_not_sent_again(site, tmp_path):
     }
     assert (summary.exit_code, summary.changes) == (0, {"unchanged": 9})
     # What a 304 does not say is in its record all the same.
-    same = ("url", "url_id", "host", "parent_url", "link_kind", "depth", "seed_url", "content_type",
-            "charset", "lang", "title", "description", "links_count", "images_count", "sha256",
-            "etag", "last_modified", "body_bytes", "path", "format", "width", "height", "frames",
-            "animated", "alt", "page_url", "redirects", "location", "dup_of")  # fmt: skip
+    same = (
+        "url", "url_id", "host", "parent_url", "link_kind", "depth", "seed_url",
+        "content_type", "charset", "lang", "title", "description", "links_count",
+        "images_count", "sha256", "etag", "last_modified", "body_bytes", "path",
+        "format", "width", "height", "frames", "animated", "alt", "page_url",
+        "redirects", "location", "dup_of",
+    )  # fmt: skip
     again = of_run(tmp_path)
     for path, record in again.items():
         for name in same:

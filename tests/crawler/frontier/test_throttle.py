@@ -157,7 +157,7 @@ def test_who_answers_is_forgiven() -> None:
 def test_a_robots_txt_that_never_came_is_a_skip() -> None:
     skip = check(HostThrottle(failures=5, parkings=3, failure_code=ROBOTS))
     assert isinstance(skip, Skip)
-    assert skip.reason == "robots_deferred"
+    assert skip.reason == "robots_unavailable"
 
 
 @pytest.mark.parametrize(

@@ -331,5 +331,5 @@ def test_retry_puts_failed_urls_back(tmp_path: Path) -> None:
     assert ask(tmp_path, site.url("/down")).answer == "fetched: page"
     status = read_status(tmp_path / "state")
     assert status is not None
-    assert status.codes["error"] == {"status_4xx": 1}
+    assert status.reasons["error"] == {"status_4xx": 1}
     site.stop()

@@ -1,6 +1,7 @@
 """`orbweb explain` shows the right reason for each way in which a URL can end.
 
-The ways are those of `codes.py`: one that is added there needs a URL here that ends so.
+The ways are those of `reasons.py`: one that is added there needs a URL that ends so
+here.
 """
 
 from __future__ import annotations
@@ -226,7 +227,9 @@ def given_up(folder: Path) -> tuple[Case, Case]:
     for server in (site, broken):
         server.stop()
     parked = Case(folder, closed, "failed: host_parked, the host was given up; ", 3)
-    says = "skipped: robots_deferred, by robots.txt of the host can't be had; it was "
+    says = (
+        "skipped: robots_unavailable, by robots.txt of the host can't be had; it was "
+    )
     return parked, Case(folder, broken.url("/x"), f"{says}parked ", 0)
 
 
@@ -410,7 +413,7 @@ def skips(tmp_path_factory: Any) -> dict[str, list[Case]]:
     cases |= further_skips(tmp_path_factory.mktemp("further"))
     for reason, more in of_limits(tmp_path_factory.mktemp("limits")).items():
         cases.setdefault(reason, []).extend(more)
-    cases["robots_deferred"] = [given_up(tmp_path_factory.mktemp("deferred"))[1]]
+    cases["robots_unavailable"] = [given_up(tmp_path_factory.mktemp("deferred"))[1]]
     cases["plugin"] = [plugin(tmp_path_factory.mktemp("plugin"))]
     cases["trap"] = [trap(tmp_path_factory.mktemp("trap"))]
     return cases
@@ -425,7 +428,7 @@ def test_each_reason_of_a_skip_is_told_with_its_rule(
         assert found.known is not None
         assert (found.known.state, found.known.code) == ("skip", reason)
         assert found.answer.startswith(case.says)
-        assert found.known.attempts == case.attempts or reason == "robots_deferred"
+        assert found.known.attempts == case.attempts or reason == "robots_unavailable"
         assert (found.scope.allowed is False) == (
             reason in ("scope", "scheme", "depth")
         )

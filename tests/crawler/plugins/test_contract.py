@@ -75,19 +75,19 @@ def failed(record: AnyRecord, name: str, message: str) -> bool:
 
 
 class Refuses:
-    """A check that gives `verdict` for the page /about."""
+    """A check that gives `decision` for the page /about."""
 
-    def __init__(self, verdict: Any = None) -> None:
-        self.verdict = verdict
+    def __init__(self, decision: Any = None) -> None:
+        self.decision = decision
         self.seen: list[Any] = []
 
     def check(self, candidate: Any) -> Any:
         self.seen.append(candidate)
         if not candidate.url.endswith("/about"):
             return None
-        if isinstance(self.verdict, Exception):
-            raise self.verdict
-        return self.verdict
+        if isinstance(self.decision, Exception):
+            raise self.decision
+        return self.decision
 
 
 def test_check_refuses_by_a_text_or_a_skip(run: Any) -> None:
@@ -112,16 +112,16 @@ def test_check_sees_what_is_known_of_a_url(run: Any, web: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "message"),
+    ("decision", "message"),
     [
         (ValueError("oh"), "ValueError: oh"),
         (True, "has to give None, a text or a Skip, not True"),
     ],
 )
 def test_check_that_fails_is_an_error_of_the_url(
-    run: Any, verdict: Any, message: str
+    run: Any, decision: Any, message: str
 ) -> None:
-    found = run(Refuses(verdict))
+    found = run(Refuses(decision))
     assert failed(found["/about"], "Refuses", message)
     assert found["/"].type == "page"
     assert found["/data.csv"].type == "file"
@@ -408,7 +408,7 @@ def test_fetch_shows_what_plugins_do(web: Site) -> None:
     page = fetch(web.url("/about"), plugins=plugins)
     assert isinstance(page.record, PageRecord)
     assert page.record.data == {"heading": "About us"}
-    assert page.verdict == Skip("plugin", f"plug-in {HERE}:Refuses: no")
+    assert page.skip == Skip("plugin", f"plug-in {HERE}:Refuses: no")
     assert isinstance(page.document, Page)
     assert [link.kind for link in page.document.links] == ["a", "plugin"]
     assert heard.heard[-2:] == ["page", "close"]

@@ -40,7 +40,7 @@ def given_up(host: str) -> Skip | None:
     if host == "silent.example":
         raise HostParked("the host was given up")
     if host == "deferred.example":
-        return Skip("robots_deferred", "robots.txt of the host can't be had")
+        return Skip("robots_unavailable", "robots.txt of the host can't be had")
     return None
 
 
@@ -89,7 +89,7 @@ REFUSED: dict[str, list[tuple[Candidate, Skip | Failure]]] = {
     "depth": [(found(f"{SITE}/x", depth=4), Skip("depth", "scope.depth: 3"))],
     "given_up_host": [
         (due("http://deferred.example/x"),
-         Skip("robots_deferred", "robots.txt of the host can't be had")),
+         Skip("robots_unavailable", "robots.txt of the host can't be had")),
         (due("http://silent.example/x"), HostParked("the host was given up")),
     ],
     "robots": [

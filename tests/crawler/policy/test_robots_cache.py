@@ -6,7 +6,7 @@ import pytest
 
 from crawler.frontier.memory import MemoryStore
 from crawler.model.config import RobotsConfig
-from crawler.model.crawl import Skip, Verdict
+from crawler.model.crawl import Decision, Skip
 from crawler.model.errors import NameNotFound
 from crawler.policy.check import Candidate
 from crawler.policy.robots_cache import RobotsCache
@@ -66,7 +66,7 @@ def test_expired_rules_decide_nothing_and_are_still_shown(
     clock.now += 60
     assert not cache.is_cached(URL)
     assert cache.check(due()) is None
-    assert cache.decision(URL) == Verdict(False, REFUSED.rule)
+    assert cache.decision(URL) == Decision(False, REFUSED.rule)
     assert cache.expires_at(URL) == Clock.now + 60
 
 
@@ -74,7 +74,7 @@ def test_where_there_is_none_nothing_is_forbidden(cache: RobotsCache) -> None:
     cache.add(SITE, None)
     assert cache.is_cached(URL)
     assert cache.check(due()) is None
-    assert cache.decision(URL) == Verdict(True, "robots.txt: there is none")
+    assert cache.decision(URL) == Decision(True, "robots.txt: there is none")
 
 
 def test_a_failure_is_raised_anew_for_each_url(cache: RobotsCache) -> None:

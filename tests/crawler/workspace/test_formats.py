@@ -53,14 +53,18 @@ ENDED = {
 @pytest.fixture(params=FORMATS)
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A crawl's folder as the program of that format left it."""
-    folder = tmp_path / "crawl"
-    shutil.copytree(STATES / str(request.param), folder)
+    return state_of_format(request.param, tmp_path / "crawl")
+
+
+def state_of_format(number: int, folder: Path) -> Path:
+    """Write the recorded crawl of a format to `folder`."""
+    shutil.copytree(STATES / str(number), folder)
     state = folder / STATE_FOLDER
     state.mkdir()
     with closing(sqlite3.connect(state / FILE_NAME)) as db:
         db.execute("PRAGMA journal_mode = WAL")
         db.executescript((folder / "state.sql").read_text())
-        assert _version(db) == request.param
+        assert _version(db) == number
     (folder / "state.sql").unlink()
     return folder
 
@@ -158,12 +162,40 @@ def test_its_configuration_is_read(folder: Path) -> None:
     assert replace(config, records=expected.records) == expected
 
 
+def test_a_former_reason_has_todays_name(tmp_path: Path) -> None:
+    folder = state_of_format(4, tmp_path / "crawl")
+    file = folder / STATE_FOLDER / FILE_NAME
+    with closing(sqlite3.connect(file)) as db, db:
+        db.executescript("""
+            UPDATE host SET trouble = 'robots_deferred';
+            UPDATE skip SET reason = 'robots_deferred';
+            UPDATE url SET code = 'robots_deferred' WHERE code = 'robots';
+            UPDATE count SET name = 'skip robots_deferred' WHERE name = 'skip robots';
+        """)
+    status = read_status(folder / STATE_FOLDER)
+    assert status is not None
+    assert status.reasons["skip"] == {"robots_unavailable": 1, "scope": 1}
+    with closing(sqlite3.connect(file)) as db:
+        former = [
+            row
+            for query in (
+                "SELECT failure_code FROM host",
+                "SELECT code FROM url WHERE code IS NOT NULL",
+                "SELECT reason FROM skip",
+                "SELECT name FROM count",
+            )
+            for (row,) in db.execute(query).fetchall()
+        ]
+    assert "robots_unavailable" in former
+    assert [row for row in former if "robots_deferred" in row] == []
+
+
 def test_a_look_at_it_brings_it_to_todays_format(folder: Path) -> None:
     status = read_status(folder / STATE_FOLDER)
     assert status is not None
     assert status.counts["page"] == 7
     assert (status.retries, status.pid) == (1, None)
-    assert status.codes["skip"] == {"robots": 1, "scope": 1}
+    assert status.reasons["skip"] == {"robots": 1, "scope": 1}
     with closing(sqlite3.connect(folder / STATE_FOLDER / FILE_NAME)) as db:
         assert _version(db) == FORMAT
 

@@ -39,7 +39,7 @@ def test_a_crawl_is_seen_as_of_its_last_commit(tmp_path: Path) -> None:
         2,
     )
     assert (status.retries, status.next_retry) == (1, 50.0)
-    assert status.codes == {"error": {"reset": 1}, "skip": {FAR.reason: 1}}
+    assert status.reasons == {"error": {"reset": 1}, "skip": {FAR.reason: 1}}
     assert status.hosts == 1
     assert [(row.pages, row.images) for row in status.hosts_waiting] == [(1, 0)]
 
