@@ -80,7 +80,6 @@ if TYPE_CHECKING:
     from crawler.engine.run_report import Summary
     from crawler.model.config import (
         Config,
-        HttpConfig,
         ImagesConfig,
         LimitsConfig,
         OutputConfig,
@@ -101,6 +100,7 @@ if TYPE_CHECKING:
     )
     from crawler.model.errors import OutputError, StateError, Stop, UsageError
     from crawler.model.http import Exchange, Response
+    from crawler.model.http_config import HttpConfig
     from crawler.model.records import (
         AnyRecord,
         ErrorRecord,
@@ -135,12 +135,13 @@ _NAMES = {
     "engine.fetch_url": ("FetchedUrl",),
     "engine.run_report": ("Summary",),
     "model.config": (
-        "Config", "HttpConfig", "ImagesConfig", "LimitsConfig", "OutputConfig",
+        "Config", "ImagesConfig", "LimitsConfig", "OutputConfig",
         "PluginConfig", "PolitenessConfig", "RetryConfig", "RobotsConfig",
         "ScopeConfig",
     ),
     "model.crawl": ("Skip",),
     "model.documents": ("Document", "File", "Image", "ImageLink", "Link", "Page"),
+    "model.http_config": ("HttpConfig",),
     "model.errors": ("OutputError", "StateError", "Stop", "UsageError"),
     "model.http": ("Exchange", "Response"),
     "model.records": (

@@ -85,3 +85,11 @@ def test_no_test_file_imports_from_another() -> None:
     files = [*(ROOT / "tests").rglob("*.py")]
     assert len(files) > 100
     assert [str(path) for path in files if line.search(path.read_text())] == []
+
+
+def test_no_file_of_the_crawler_is_long() -> None:
+    """A file that grows beyond 400 lines has more than one subject."""
+    files = [*(ROOT / "crawler").rglob("*.py")]
+    assert len(files) > 150
+    lengths = {path: len(path.read_text().splitlines()) for path in files}
+    assert [str(path) for path, lines in lengths.items() if lines > 400] == []

@@ -45,7 +45,6 @@ from crawler.fetch.http1.request import RequestWriter
 from crawler.fetch.target import Target, parse_target
 from crawler.fetch.timeline import RequestTimeline
 from crawler.fetch.transport import ClientStatistics, ExchangeListener, Transport
-from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     ConnectionReset,
     Failure,
@@ -53,6 +52,7 @@ from crawler.model.errors import (
     TotalTimeout,
 )
 from crawler.model.http import Header, Hop, Request, Response
+from crawler.model.http_config import HttpConfig
 
 MAX_EXCHANGES = 5
 """Exchanges of one fetch: challenges, and redirects after a cookie."""

@@ -26,7 +26,6 @@ from crawler.fetch.http1.parser import ResponseReader
 from crawler.fetch.http1.request import RequestWriter
 from crawler.fetch.target import Target, parse_target
 from crawler.fetch.timeline import RequestTimeline
-from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     ConnectionReset,
     Failure,
@@ -34,6 +33,7 @@ from crawler.model.errors import (
     ReadTimeout,
 )
 from crawler.model.http import Exchange, Header, Request, Response
+from crawler.model.http_config import HttpConfig
 
 ExchangeListener = Callable[[Exchange], None]
 

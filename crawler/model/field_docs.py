@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from functools import cache
 from types import ModuleType
+
+from msgspec import Struct
 
 
 @cache
@@ -25,11 +28,13 @@ def field_docs(module: ModuleType) -> dict[tuple[str, str], str]:
     return found
 
 
-def field_doc(module: ModuleType, owner: type, field: str) -> str:
+def field_doc(owner: type[Struct], field: str) -> str:
     """The docstring of a field of `owner` or of its base classes; "" if it has none."""
-    docs = field_docs(module)
-    names = ((base.__name__, field) for base in owner.__mro__)
-    return next((docs[name] for name in names if name in docs), "")
+    for base in owner.__mro__[: owner.__mro__.index(Struct)]:
+        text = field_docs(sys.modules[base.__module__]).get((base.__name__, field))
+        if text is not None:
+            return text
+    return ""
 
 
 def _string(node: ast.stmt) -> str:

@@ -1,14 +1,12 @@
-"""The record stream (JSON Lines), version 1: one struct per record type, one field per
-key.
+"""The record stream (JSON Lines), version 1: one struct for each record type.
 
-Every record carries every key of its type (null when unknown), flat scalars with units
-in their names; only lists of fixed structs nest. `seq` and `ts` are set by the writer,
-which alone knows the order. The rules and their reasons are in the README, section
-"Records".
+A record carries every key of its type (null where the value is unknown). Values are
+flat scalars with units in their names; only lists of fixed structs nest. The committer
+fills `run_id`, `seq` and `ts`, since it alone knows the order. `orbweb schema`
+prints the fields.
 """
 
-# Annotations are values here: `schema_forms` reads all of them at the start of each
-# crawl.
+# Annotations are values here: `output/schema_export.py` reads them at each start.
 
 from typing import Any, Literal
 

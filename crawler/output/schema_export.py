@@ -10,7 +10,6 @@ spelt out.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
@@ -215,9 +214,7 @@ def jsonschema() -> str:
         shape["required"] = list(shape["properties"])
         for field, property_ in shape["properties"].items():
             property_.pop("default", None)
-            property_["description"] = field_doc(
-                sys.modules[owner.__module__], owner, field
-            )
+            property_["description"] = field_doc(owner, field)
     line = {
         "type": "object",
         "properties": {"type": {"const": "schema"}},
@@ -241,7 +238,7 @@ def _markdown_table(name: str) -> Iterator[str]:
     record = RECORD_TYPES[name]
     yield f"## {name}\n\n| field | type | meaning |\n|---|---|---|"
     for column in columns(record):
-        text = " ".join(field_doc(schema_module, record, column.name).split())
+        text = " ".join(field_doc(record, column.name).split())
         if len(column.choices) > 1:
             text += f" One of {', '.join(column.choices)}."
         text = text.replace("|", "&#124;")

@@ -54,7 +54,7 @@ images.fetch = false"""
 
 def explain(struct: type[Struct], field: str) -> str:
     """The whole docstring of a setting, in one line."""
-    return " ".join(field_doc(config_module, struct, field).split())
+    return " ".join(field_doc(struct, field).split())
 
 
 def summarize(path: Path) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from crawler.model.config import HttpConfig
 from crawler.model.errors import UsageError
+from crawler.model.http_config import HttpConfig
 from crawler.model.redact import REDACTED, is_secret
 
 MAX_SECRET = 64 * 2**10

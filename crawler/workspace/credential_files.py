@@ -20,8 +20,8 @@ from crawler.fetch.auth.session_auth import SessionAuth, trusted_origins
 from crawler.fetch.cookies.cookie import Cookie
 from crawler.fetch.cookies.jar import CookieJar
 from crawler.fetch.cookies.netscape import read_netscape, write_netscape
-from crawler.model.config import HttpConfig
 from crawler.model.errors import OutputError, UsageError
+from crawler.model.http_config import HttpConfig
 from crawler.model.metadata import COOKIES, KeyValue
 from crawler.model.url import origin
 

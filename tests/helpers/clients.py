@@ -17,9 +17,9 @@ from crawler.fetch.auth.session_auth import SessionAuth, trusted_origins
 from crawler.fetch.client import Client
 from crawler.fetch.cookies.jar import CookieJar
 from crawler.fetch.dns.system import Resolver
-from crawler.model.config import HttpConfig
 from crawler.model.errors import Failure
 from crawler.model.http import Request
+from crawler.model.http_config import HttpConfig
 from tests.site.fixtures import LIMITS
 from tests.site.server import close_gracefully
 

@@ -13,12 +13,8 @@ import pytest
 from PIL import Image as Pillow
 
 from crawler.engine.builder import Summary, open_crawl
-from crawler.model.config import (
-    Config,
-    HttpConfig,
-    PolitenessConfig,
-    RetryConfig,
-)
+from crawler.model.config import Config, PolitenessConfig, RetryConfig
+from crawler.model.http_config import HttpConfig
 from tests.site.page import reply
 from tests.site.server import Handler, Site
 

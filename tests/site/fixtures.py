@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from crawler.model.config import HttpConfig
+from crawler.model.http_config import HttpConfig
 from tests.site import certificates
 from tests.site.pages import handlers
 from tests.site.server import Site

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import trustme
 from msgspec.structs import replace
 
-from crawler.model.config import HttpConfig
+from crawler.model.http_config import HttpConfig
 from tests.site import certificates
 from tests.site.fixtures import LIMITS
 from tests.site.name_server import NameServer, records

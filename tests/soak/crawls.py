@@ -13,13 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crawler.engine.builder import open_crawl
-from crawler.model.config import (
-    Config,
-    HttpConfig,
-    PolitenessConfig,
-    RetryConfig,
-    ScopeConfig,
-)
+from crawler.model.config import Config, PolitenessConfig, RetryConfig, ScopeConfig
+from crawler.model.http_config import HttpConfig
 from hub.testing import ResourceCounts, count_resources
 from tests.helpers.paths import ROOT
 

@@ -21,8 +21,9 @@ from msgspec import Struct
 from crawler import __version__
 from crawler.cli.terminal.formatting import printable
 from crawler.fetch.dns.files import RESOLV_CONF, read_resolv_conf
-from crawler.model.config import Config, HttpConfig
+from crawler.model.config import Config
 from crawler.model.errors import OutputError, Stop, UsageError
+from crawler.model.http_config import HttpConfig
 from crawler.model.units import show_bytes
 
 State = Literal["ok", "warning", "error"]

@@ -20,7 +20,6 @@ from crawler.fetch.dns.system import Resolver
 from crawler.fetch.http1.request import USER_AGENT
 from crawler.fetch.target import Target
 from crawler.fetch.timeline import RequestTimeline
-from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     BlockedAddress,
     ConnectFailure,
@@ -31,6 +30,7 @@ from crawler.model.errors import (
     NameFailure,
     ProxyFailure,
 )
+from crawler.model.http_config import HttpConfig
 from hub import socket
 from hub.resolver import is_numeric
 

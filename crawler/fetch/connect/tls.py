@@ -21,7 +21,6 @@ from typing import Any
 
 from crawler.fetch.connect.connection import Connection
 from crawler.fetch.target import Target
-from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     Failure,
     TlsFailure,
@@ -30,6 +29,7 @@ from crawler.model.errors import (
     UsageError,
 )
 from crawler.model.http import TlsInfo
+from crawler.model.http_config import HttpConfig
 from hub import socket, ssl
 
 MAX_SESSIONS = 1024

@@ -40,13 +40,13 @@ from crawler.fetch.dns.files import (
 from crawler.fetch.dns.query import ask
 from crawler.fetch.dns.servers import NameServers
 from crawler.fetch.dns.system import Mapped, Resolver, SystemResolver
-from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     NameFailure,
     NameNotFound,
     NameServerFailure,
     NameTimeout,
 )
+from crawler.model.http_config import HttpConfig
 from hub.event import AsyncResult
 from hub.resolver import is_numeric
 

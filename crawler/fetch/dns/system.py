@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from crawler.fetch.deadline import Deadline
-from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     NameFailure,
     NameNotFound,
     NameServerFailure,
     NameTimeout,
 )
+from crawler.model.http_config import HttpConfig
 from hub import socket
 from hub.resolver import is_numeric
 

@@ -10,9 +10,9 @@ from crawler import __version__
 from crawler.fetch.auth.credentials import Credentials, basic
 from crawler.fetch.http1.codings import ACCEPT_ENCODING
 from crawler.fetch.target import URL, Target
-from crawler.model.config import HttpConfig
 from crawler.model.errors import ProtocolFailure
 from crawler.model.http import Header, Request
+from crawler.model.http_config import HttpConfig
 from crawler.model.redact import is_secret
 
 USER_AGENT = f"orbweb/{__version__}"

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 import hub
 from crawler.engine.builder import Crawl, open_crawl
 from crawler.model.config import (
-    HttpConfig,
     ImagesConfig,
     LimitsConfig,
     OutputConfig,
@@ -20,6 +19,7 @@ from crawler.model.config import (
     ScopeConfig,
 )
 from crawler.model.errors import OutputError, StateError, UsageError
+from crawler.model.http_config import HttpConfig
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import (
     HASTY,

@@ -12,13 +12,8 @@ from crawler.engine.builder import open_crawl
 from crawler.inspect.explain import explain
 from crawler.inspect.state import open_state
 from crawler.inspect.status import read_status
-from crawler.model.config import (
-    Config,
-    HttpConfig,
-    LimitsConfig,
-    OutputConfig,
-    ScopeConfig,
-)
+from crawler.model.config import Config, LimitsConfig, OutputConfig, ScopeConfig
+from crawler.model.http_config import HttpConfig
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import (
     HASTY,

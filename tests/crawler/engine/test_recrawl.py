@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from crawler.engine.builder import open_crawl
 from crawler.model.config import (
     Config,
-    HttpConfig,
     ImagesConfig,
     LimitsConfig,
     OutputConfig,
@@ -24,6 +23,7 @@ from crawler.model.config import (
     ScopeConfig,
 )
 from crawler.model.errors import UsageError
+from crawler.model.http_config import HttpConfig
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import (
     TERMINAL,

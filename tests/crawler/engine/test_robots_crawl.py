@@ -11,13 +11,8 @@ from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
 from crawler.frontier.sqlite.store import SqliteStore
-from crawler.model.config import (
-    Config,
-    HttpConfig,
-    OutputConfig,
-    PolitenessConfig,
-    RetryConfig,
-)
+from crawler.model.config import Config, OutputConfig, PolitenessConfig, RetryConfig
+from crawler.model.http_config import HttpConfig
 from crawler.model.metadata import ROBOTS_TXT
 from crawler.workspace.open import stored_config
 from hub.testing import virtual_time

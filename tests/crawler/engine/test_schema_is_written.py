@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from crawler.engine.builder import open_crawl
 from crawler.model.config import (
     Config,
-    HttpConfig,
     LimitsConfig,
     OutputConfig,
     PolitenessConfig,
     RobotsConfig,
 )
+from crawler.model.http_config import HttpConfig
 from crawler.model.records import RECORD_TYPES
 from crawler.output.schema_export import columns
 from tests.helpers.crawling import (

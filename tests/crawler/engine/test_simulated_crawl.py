@@ -24,13 +24,8 @@ from PIL import Image as Pillow
 
 import hub
 from crawler.engine.builder import Summary, open_crawl
-from crawler.model.config import (
-    Config,
-    HttpConfig,
-    PolitenessConfig,
-    RetryConfig,
-    ScopeConfig,
-)
+from crawler.model.config import Config, PolitenessConfig, RetryConfig, ScopeConfig
+from crawler.model.http_config import HttpConfig
 from hub.testing import simulated_network
 from tests.helpers.simulated_web import (
     BROKEN,

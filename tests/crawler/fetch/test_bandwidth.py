@@ -9,9 +9,9 @@ import pytest
 import hub
 from crawler.fetch.bandwidth import BandwidthLimiter
 from crawler.fetch.client import Client
-from crawler.model.config import HttpConfig
 from crawler.model.errors import TotalTimeout
 from crawler.model.http import Request, Response
+from crawler.model.http_config import HttpConfig
 from hub import socket
 from hub.testing import simulated_network, virtual_time
 from hub.testing.network import SimulatedNetwork

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from crawler.fetch.client import Client
 from crawler.fetch.http1.body import Body
 from crawler.fetch.http1.parser import ResponseReader
-from crawler.model.config import HttpConfig
 from crawler.model.errors import Failure
 from crawler.model.http import Exchange, Request
+from crawler.model.http_config import HttpConfig
 from tests.helpers.clients import session_auth_for
 from tests.site.fixtures import LIMITS
 from tests.site.server import Site

@@ -21,9 +21,10 @@ from msgspec.structs import replace
 
 from crawler.extract import extract
 from crawler.fetch.client import Client
-from crawler.model.config import HttpConfig, LimitsConfig
+from crawler.model.config import LimitsConfig
 from crawler.model.errors import Failure
 from crawler.model.http import Request
+from crawler.model.http_config import HttpConfig
 from tests.helpers.cpu import cpu_within
 from tests.helpers.paths import ROOT
 from tests.site.fixtures import LIMITS

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
 from crawler.fetch.trace import brief, render
-from crawler.model.config import HttpConfig
 from crawler.model.errors import Failure, ProtocolFailure
 from crawler.model.http import Exchange, Request
+from crawler.model.http_config import HttpConfig
 from crawler.model.redact import redact
 from tests.helpers.clients import session_auth_for
 from tests.site.fixtures import LIMITS

@@ -24,7 +24,6 @@ from crawler.inspect.explain import Explanation, explain
 from crawler.inspect.state import open_state
 from crawler.model.config import (
     Config,
-    HttpConfig,
     ImagesConfig,
     LimitsConfig,
     PluginConfig,
@@ -34,6 +33,7 @@ from crawler.model.config import (
     ScopeConfig,
 )
 from crawler.model.errors import Failure
+from crawler.model.http_config import HttpConfig
 from crawler.model.reasons import ErrorCode, SkipReason
 from crawler.policy.poison_url import MAX_DEATHS
 from tests.helpers.crawling import link, page, picture, png

@@ -14,7 +14,6 @@ import jsonschema
 import msgspec
 import pytest
 
-from crawler.model import records as schema_module
 from crawler.model.documents import ImageLink, Link
 from crawler.model.field_docs import field_doc
 from crawler.model.records import (
@@ -119,7 +118,7 @@ def test_types_are_named_as_their_records_say() -> None:
 def test_every_field_is_explained() -> None:
     for record in RECORD_TYPES.values():
         for column in columns(record):
-            assert field_doc(schema_module, record, column.name), (record, column.name)
+            assert field_doc(record, column.name), (record, column.name)
 
 
 def test_the_schema_line_is_one_line_with_no_null_in_it() -> None:

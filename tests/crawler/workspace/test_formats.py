@@ -26,8 +26,9 @@ from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.reader import open_state
 from crawler.frontier.sqlite.tables import FORMAT
 from crawler.inspect.status import began_at, read_status
-from crawler.model.config import Config, HttpConfig, PolitenessConfig, RetryConfig
+from crawler.model.config import Config, PolitenessConfig, RetryConfig
 from crawler.model.errors import StateError
+from crawler.model.http_config import HttpConfig
 from crawler.workspace.open import stored_config
 from tests.helpers.state_site import (
     BROKEN,

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies, parse_proxy
 from crawler.fetch.target import parse_target
-from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     BlockedAddress,
     Failure,
@@ -20,6 +19,7 @@ from crawler.model.errors import (
     UsageError,
 )
 from crawler.model.http import Request
+from crawler.model.http_config import HttpConfig
 from tests.site.fixtures import LIMITS
 from tests.site.proxies import Proxy
 from tests.site.server import Site, refusing

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from crawler.fetch.auth.session_auth import SessionAuth
 from crawler.fetch.client import Client
-from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     ConnectTimeout,
     Failure,
@@ -20,6 +19,7 @@ from crawler.model.errors import (
     UsageError,
 )
 from crawler.model.http import Request
+from crawler.model.http_config import HttpConfig
 from tests.helpers.clients import Make, failing, make, server, session_auth_for
 from tests.site import certificates
 from tests.site.fixtures import LIMITS, needs_ipv6

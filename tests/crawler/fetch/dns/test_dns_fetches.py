@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import hub
 from crawler.fetch.client import Client
-from crawler.model.config import HttpConfig
 from crawler.model.http import Request
+from crawler.model.http_config import HttpConfig
 from hub import socket
 from hub.testing import simulated_network
 from hub.testing.network import SimulatedNetwork

@@ -16,13 +16,13 @@ import hub
 from crawler.fetch.dns.cache import MAX_NEGATIVE_TTL, MAX_STALE
 from crawler.fetch.dns.query import RESOLUTION_DELAY
 from crawler.fetch.dns.resolver import ATTEMPT_TIMEOUT, MIN_ATTEMPTS, DnsResolver
-from crawler.model.config import HttpConfig
 from crawler.model.errors import (
     NameFailure,
     NameNotFound,
     NameServerFailure,
     NameTimeout,
 )
+from crawler.model.http_config import HttpConfig
 from hub import socket
 from hub.testing import VirtualClock, virtual_time
 from tests.site.name_server import AAAA, A, Responder, records, respond

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from crawler import __version__
 from crawler.fetch.http1.request import RequestWriter
 from crawler.fetch.target import parse_target
-from crawler.model.config import HttpConfig
 from crawler.model.errors import ProtocolFailure
 from crawler.model.http import Request
+from crawler.model.http_config import HttpConfig
 
 
 def headers(

@@ -1,0 +1,123 @@
+"""The configuration of the HTTP client: section `[http]`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+# The unit lets the loader accept "2h" and "50M" where the number is meant.
+Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
+Bytes = Annotated[int, Meta(gt=0, extra={"unit": "bytes"})]
+Count = Annotated[int, Meta(gt=0)]
+
+
+class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[http]`: the HTTP client.
+
+    Example:
+        >>> from crawler import HttpConfig
+        >>> HttpConfig(user_agent="my-crawler (me@example.com)").timeout
+        60.0
+    """
+
+    user_agent: str = ""
+    """User-Agent header to send.
+
+    Empty: `orbweb/VERSION`. Set it to name a contact, as in `mybot/1.0
+    (+https://example.com/bot)`, so that the owner of a site can ask before blocking.
+    """
+    headers: dict[str, str] = {}
+    """Header to send with every request.
+
+    A secret is written `env:NAME` or `file:PATH`; it is read when the crawl starts, and
+    is neither in the state nor in a log.
+    """
+    auth: str = ""
+    """`USER:PASSWORD` for the origins of the seeds, sent when they ask for it.
+
+    Basic and Digest authentication are supported. Written `env:NAME` or `file:PATH`.
+    """
+    netrc: str = ""
+    """File with the credentials of hosts, such as `~/.netrc`.
+
+    They are sent over https, and to the origins of the seeds.
+    """
+    cookies: str = ""
+    """File of cookies to start with, in Netscape format."""
+    cookie_jar: str = ""
+    """File to write the cookies to at the end, in Netscape format.
+
+    The state keeps the cookies in any case.
+    """
+    proxy: str = ""
+    """Proxy for all requests: `http://HOST:PORT`, `socks5h://HOST:PORT` or `direct`.
+
+    With `USER:PASSWORD@` it is written `env:NAME`. Empty: the proxies of the
+    environment (`http_proxy`, `https_proxy`, `all_proxy`); `direct`: no proxy at all.
+    """
+    no_proxy: tuple[str, ...] = ()
+    """Hosts, domains and networks to reach without the proxy.
+
+    Empty: those of the environment (`no_proxy`).
+    """
+    timeout: Seconds = 60.0
+    """Total timeout for one request [s]."""
+    dns_timeout: Seconds = 10.0
+    """Timeout for resolving a host name [s]."""
+    connect_timeout: Seconds = 10.0
+    """Timeout for connecting, TCP and TLS together [s]."""
+    read_timeout: Seconds = 30.0
+    """Maximum time without data from the server [s]."""
+    max_body: Bytes = 50 * 2**20
+    """Maximum size of a response body [bytes].
+
+    It applies to the body as received and to the decoded body.
+    """
+    max_in_flight: Bytes = 256 * 2**20
+    """Maximum size of all large bodies being received, together [bytes].
+
+    Bodies of more than a megabyte count. A body that does not fit waits.
+    """
+    max_rate: Bytes | None = None
+    """Maximum download rate of all requests together [bytes/s].
+
+    none: no limit. Waiting for it counts towards the timeout of a request.
+    """
+    max_header: Bytes = 64 * 2**10
+    """Maximum size of a response's header section [bytes].
+
+    1xx responses count towards it.
+    """
+    verify_tls: bool = True
+    """Verify the TLS certificates of servers."""
+    ca_file: str | None = None
+    """PEM file of the certificate authorities to trust instead of the system's."""
+    client_cert: str = ""
+    """PEM file of a client certificate for the origins of the seeds."""
+    client_key: str = ""
+    """PEM file of the client certificate's key. Empty: the key is in `client_cert`."""
+    address_family: Literal["any", "ipv4", "ipv6"] = "any"
+    """IP version to connect with."""
+    dns_servers: tuple[str, ...] = ()
+    """Name servers to query, `ADDRESS` or `ADDRESS:PORT`.
+
+    Empty: those of `/etc/resolv.conf`; `system`: host names are resolved by the
+    system's own resolver.
+    """
+    resolve: tuple[str, ...] = ()
+    """IP addresses to use for a host, as in curl: `HOST:PORT:ADDR[,ADDR]`.
+
+    The host `*` stands for all hosts.
+    """
+    allow_net: tuple[str, ...] = ()
+    """Private network that links may lead to (CIDR).
+
+    The hosts of the seeds are always allowed.
+    """
+    max_idle_per_host: Count = 8
+    """Maximum idle connections to one origin."""
+    max_idle: Count = 256
+    """Maximum idle connections in total."""
+    idle_timeout: Seconds = 15.0
+    """Time after which an idle connection is closed [s]."""
