@@ -14,6 +14,10 @@ Killed before 4, the store is as it was; at the next start each sink rewinds to 
 position, and the pictures of the journal are removed. Killed after 4, all is done.
 There is no state between.
 
+An error at any step leaves states in the open transaction whose records are not
+written. Therefore an error in a commit is the end of this process's commits: each later
+call raises the error again, and nothing becomes durable until the state is next opened.
+
 Nothing here imports the hub, so nothing here can switch: a commit is atomic for all
 greenlets without a lock. Outcomes are gathered because a commit of fifty costs little
 more than one of one.
@@ -22,7 +26,7 @@ more than one of one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -42,6 +46,8 @@ from crawler.model.records import (
 )
 from crawler.output.images import ImageStore
 from crawler.output.sink import RecordSink
+
+R = TypeVar("R")
 
 MAX_BATCH = 256
 """Outcomes that wait for one commit."""
@@ -100,6 +106,7 @@ class Committer:
         self._clock = clock
         self._batch: list[tuple[Unfinished, Outcome] | Record] = []
         self._held = 0
+        self._failure: BaseException | None = None
         images.recover(self._is_recorded)
 
     def put(self, record: Record) -> None:
@@ -123,8 +130,32 @@ class Committer:
         """Write what was put, and make it durable with all that the frontier has noted
         since.
 
-        Raises OutputError; then nothing of the batch is committed.
+        Raises OutputError, StateError, or whatever a sink raises; then nothing of the
+        batch is committed, and every later call raises the same error.
         """
+        self._once_failed_always(self._commit)
+
+    def flush_skips(self) -> bool:
+        """Write a batch of the decisions to skip that were made on finding a URL.
+
+        Returns False when all of them are written. Called when the crawl is over: until
+        then a later page may overturn such a decision, since it links to the URL from
+        nearer the seeds, or shows as an image what another page only links to. Raises
+        as `commit`.
+        """
+        return self._once_failed_always(self._flush_skips)
+
+    def _once_failed_always(self, step: Callable[[], R]) -> R:
+        """The result of `step`; after an error in one, the error."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return step()
+        except BaseException as error:
+            self._failure = error
+            raise
+
+    def _commit(self) -> None:
         batch, self._batch, self._held = self._batch, [], 0
         records: list[Record] = []
         ended: list[TerminalRecord] = []
@@ -141,13 +172,7 @@ class Committer:
         for record in ended:
             self._on_record(record)
 
-    def flush_skips(self) -> bool:
-        """Write a batch of the decisions to skip that were made on finding a URL.
-
-        Returns False when all of them are written. Called when the crawl is over: until
-        then a later page may overturn such a decision, since it links to the URL from
-        nearer the seeds, or shows as an image what another page only links to.
-        """
+    def _flush_skips(self) -> bool:
         pending = self._store.pending_skips(self._max_batch)
         records = [record_builder.unfetched_skip(found) for found in pending]
         self._write(records)

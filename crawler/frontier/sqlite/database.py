@@ -68,9 +68,10 @@ class Database:
     """A connection with a transaction, for methods that `translate_sqlite_errors`."""
 
     _db: sqlite3.Connection
-    failure: Exception | None = None
-    """The first error. SQLite may have rolled the transaction back then, which counters
-    and caches in memory do not know: from now on nothing may be committed."""
+    failure: BaseException | None = None
+    """The first error, of any kind: it may have stopped a method between two of its
+    changes, or SQLite may have rolled the transaction back, which counters and caches
+    in memory do not know. From now on nothing may be committed."""
 
     def _begin(self) -> None:
         if not self._db.in_transaction:
@@ -89,18 +90,21 @@ def translate_sqlite_errors(
 ) -> Callable[Concatenate[D, P], R]:
     """Let errors of SQLite leave the method as OutputError or StateError.
 
-    Once one has, every further call raises the first one again.
+    Once the method has raised any error, every further call raises that one again.
     """
 
     @wraps(method)
     def call(self: D, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if self.failure is not None:
-            raise type(self.failure)(*self.failure.args)
+            raise self.failure
         try:
             return method(self, *args, **kwargs)
         except sqlite3.Error as error:
             self.failure = translate(error, FILE_NAME)
             raise self.failure from error
+        except BaseException as error:
+            self.failure = error
+            raise
 
     return call
 

@@ -11,8 +11,9 @@ A transaction is open from the first change to `commit`.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from crawler.frontier.sqlite import requeue
@@ -103,5 +104,12 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
         self._db.execute("COMMIT")
 
     def close(self) -> None:
-        self._db.close()  # which rolls back
-        self._lock.close()
+        """Roll back what was not committed, and release the state."""
+        try:
+            # A cursor in the traceback of an error would keep a closed connection, and
+            # its transaction, alive.
+            with suppress(sqlite3.Error):
+                self._db.rollback()
+            self._db.close()
+        finally:
+            self._lock.close()
