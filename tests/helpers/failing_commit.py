@@ -16,6 +16,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from crawler.output.journal import Journal
+
 import crawler
 from crawler.engine.committer import Committer
 from crawler.engine.stats import Stats
@@ -26,7 +28,6 @@ from crawler.frontier.store import Run
 from crawler.model.config import ImagesConfig, OutputConfig, PolitenessConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip
 from crawler.output.images import ImageFiles
-from crawler.output.journal import Journal
 from crawler.output.jsonl import JsonlSink
 from crawler.output.lines import open_lines
 from crawler.output.sink import DEFAULT_NAME
