@@ -16,8 +16,6 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from crawler.output.journal import Journal
-
 import crawler
 from crawler.engine.committer import Committer
 from crawler.engine.stats import Stats
@@ -27,6 +25,7 @@ from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
 from crawler.model.config import ImagesConfig, OutputConfig, PolitenessConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip
+from crawler.output.image_journal import Journal
 from crawler.output.images import ImageFiles
 from crawler.output.jsonl import JsonlSink
 from crawler.output.lines import open_lines
