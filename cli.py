@@ -1,14 +1,14 @@
 """The program `orbweb` from a checkout: `python cli.py`."""
 
 import sys
-from importlib.util import find_spec
 from os.path import dirname, join, realpath
 
 
 def shadowing_error() -> str:
     """A sentence for the user if `crawler` is not the package beside this file."""
     expected = join(dirname(realpath(__file__)), "crawler", "__init__.py")
-    spec = find_spec("crawler")
+    specs = (finder.find_spec("crawler", None) for finder in sys.meta_path)
+    spec = next(filter(None, specs), None)
     found = None if spec is None else spec.origin
     if found is not None and realpath(found) == expected:
         return ""

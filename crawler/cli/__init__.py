@@ -10,7 +10,6 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -68,13 +67,21 @@ class Commands(click.Group):
         if args[0] not in COMMANDS:
             if _looks_like_url(args[0]):
                 args = ["crawl", *args]
-            elif near := get_close_matches(args[0], COMMANDS, n=1):
-                ctx.fail(f"there is no command {args[0]!r}; did you mean {near[0]!r}?")
+            else:
+                _suggest_command(ctx, args[0])
         return super().resolve_command(ctx, args)
 
 
 def _looks_like_url(word: str) -> bool:
     return any(mark in word for mark in ".:/")
+
+
+def _suggest_command(ctx: click.Context, word: str) -> None:
+    """Raise UsageError if `word` is similar to a command."""
+    from difflib import get_close_matches
+
+    if near := get_close_matches(word, COMMANDS, n=1):
+        ctx.fail(f"there is no command {word!r}; did you mean {near[0]!r}?")
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:

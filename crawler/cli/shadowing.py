@@ -3,7 +3,7 @@
 Both names are common, and Python takes the first package that it finds. A package in a
 folder that comes first on the module path (PYTHONPATH, or the current folder of
 `python -m crawler`) is found by its path before anything of it is imported: the check
-costs one look-up that the import itself would do. A distribution that is installed over
+costs one look-up that the import itself would do, and does not import importlib.util. A distribution that is installed over
 ours has the right path, and is recognized when a name of ours is missing in it.
 
 A foreign `crawler` keeps this file from running at all. `cli.py` checks that name; the
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from types import ModuleType
 
 PARENT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -26,7 +25,9 @@ _OUR_NAMES = {"hub": "get_hub", "crawler": "__version__"}
 
 def shadowing_error(name: str, parent: str = PARENT) -> str:
     """A sentence for the user if `name` is not the package in `parent`, else ""."""
-    spec = find_spec(name)
+    spec = next(
+        filter(None, (one.find_spec(name, None) for one in sys.meta_path)), None
+    )
     expected = os.path.join(parent, name, "__init__.py")
     if spec is None:
         return f"the package {name!r} is missing at {expected}; reinstall orbweb"

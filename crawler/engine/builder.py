@@ -40,7 +40,6 @@ from crawler.extract import Extractor, InlineExtractor
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
 from crawler.frontier.frontier import Frontier
-from crawler.frontier.memory import MemoryStore
 from crawler.frontier.slots import Slots
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, to_json
@@ -114,6 +113,8 @@ def open_crawl(
     config = with_absolute_outputs(config)
     loaded = load_plugins(config, plugins)
     if mode == "fresh":  # nothing is deleted for a crawl that cannot begin
+        from crawler.frontier.memory import MemoryStore
+
         open_client(config, config.seeds, MemoryStore(), clock).client.close()
     with rollback_on_error(config), ExitStack() as held:
         images = open_images(config)
@@ -356,6 +357,8 @@ def client_without_crawl(
     Raises UsageError if a file that `config.http` names is of no use, OutputError if
     the cookies cannot be saved.
     """
+    from crawler.frontier.memory import MemoryStore
+
     store = MemoryStore()
     opened = open_client(config, urls, store, clock)
     try:

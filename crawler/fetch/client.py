@@ -19,9 +19,9 @@ exactly, it is dropped and the whole is requested again (`conditional.py`).
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection
-from secrets import token_hex
 
 from msgspec.structs import replace
 
@@ -85,7 +85,7 @@ class Client:
         self._config = config
         self._clock = clock
         self._auth = auth or SessionAuth(
-            CookieJar(), (), None, {}, time.time, token_hex
+            CookieJar(), (), None, {}, time.time, lambda: os.urandom(16).hex()
         )
         mapped = Mapped(config.resolve)
         trusted = self._auth.trusted

@@ -20,7 +20,6 @@ from crawler.fetch.connect.connection import Connection
 from crawler.fetch.connect.connector import Connector
 from crawler.fetch.connect.pool import Pool, PoolStatistics
 from crawler.fetch.connect.proxy import Proxies, Proxy, proxy_authorization
-from crawler.fetch.connect.tunnel import proxy_error
 from crawler.fetch.http1.body import Body
 from crawler.fetch.http1.parser import ResponseReader
 from crawler.fetch.http1.request import RequestWriter
@@ -132,6 +131,8 @@ class Transport:
             return ProtocolFailure(
                 "the server answered like a proxy (407)", stage="headers"
             )
+        from crawler.fetch.connect.tunnel import proxy_error
+
         return proxy_error(proxy, response.status, response.reason)
 
     def _choose_proxy(self, target: Target) -> Proxy | None:

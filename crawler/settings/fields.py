@@ -8,9 +8,7 @@ or an option (`read_text`); both pass the same checks.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
-from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -90,6 +88,8 @@ def suggest(path: Path, struct: type[Struct] = Config) -> str:
     sections = {other[:-1] for other in known if other[:-1]}
     siblings = [other for other in known if other[:-1] == path[:-1]]
     siblings += [section for section in sections if section[:-1] == path[:-1]]
+    from difflib import get_close_matches
+
     near = get_close_matches(
         path[-1], [other[-1] for other in siblings], n=1, cutoff=0.6
     )
@@ -135,7 +135,14 @@ def read_text(key: Key, text: str) -> Any:
     return read(key, _toml(text.lower()) if text != "none" else text)
 
 
+_WHOLE_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,17})", re.ASCII)
+
+
 def _toml(text: str) -> Any:
+    if _WHOLE_NUMBER.fullmatch(text):  # `-c 32` needs no parser, which loads slowly
+        return int(text)
+    import tomllib
+
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -165,6 +172,8 @@ def _explain(key: Key, value: Any, message: str) -> str:
             if isinstance(value, list)
             else value
         )
+        from difflib import get_close_matches
+
         near = get_close_matches(str(wrong), allowed, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{wrong!r} is not one of {', '.join(allowed)}{hint}"

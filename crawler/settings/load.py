@@ -12,10 +12,8 @@ set by the first statement after which the parsed beginning of the file holds th
 from __future__ import annotations
 
 import re
-import tomllib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -163,6 +161,8 @@ def _named(name: str, by_name: Mapping[str, Key]) -> Key:
 
 
 def _near(name: str, names: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
     return next(iter(get_close_matches(name, names, n=1, cutoff=0.85)), "")
 
 
@@ -198,6 +198,8 @@ def _parse(name: str, text: str) -> dict[str, Any]:
         raise UsageError(
             f"{name}: larger than {MAX_FILE} characters; give seeds by -i FILE"
         )
+    import tomllib  # slow to import, and most crawls have no file
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -286,6 +288,8 @@ _STATEMENT = re.compile(r"""\s*(\[|([\w-]+|"[^"]*"|'[^']*')\s*[.=])""")
 
 def find_line(text: str, path: tuple[str | int, ...]) -> int | None:
     """The number, from 1, of the line where the statement that sets `path` begins."""
+    import tomllib
+
     lines = text.splitlines(keepends=True)
     starts = [number for number, line in enumerate(lines) if _STATEMENT.match(line)]
     ends = [*starts[1:], len(lines)]

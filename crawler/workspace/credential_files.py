@@ -2,7 +2,8 @@
 
 Cookies are metadata of the store: they become durable with the record of the page that
 set them, and a resume goes on with them. The file of `--cookies` is read only where the
-store has no cookies yet.
+store has no cookies yet. The formats of the files are imported for a crawl that names
+such a file.
 """
 
 from __future__ import annotations
@@ -10,16 +11,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from secrets import token_hex
 
 import msgspec
 
 from crawler.fetch.auth.credentials import Credentials, parse_credentials
-from crawler.fetch.auth.netrc import read_netrc
 from crawler.fetch.auth.session_auth import SessionAuth, trusted_origins
 from crawler.fetch.cookies.cookie import Cookie
 from crawler.fetch.cookies.jar import CookieJar
-from crawler.fetch.cookies.netscape import read_netscape, write_netscape
 from crawler.model.errors import OutputError, UsageError
 from crawler.model.http_config import HttpConfig
 from crawler.model.metadata import COOKIES, KeyValue
@@ -49,7 +47,7 @@ def open_session_auth(
         parse_credentials(http.auth) if http.auth else None,
         _netrc(http.netrc),
         clock,
-        lambda: token_hex(16),
+        lambda: os.urandom(16).hex(),
     )
 
 
@@ -68,6 +66,8 @@ def open_jar(file: str, metadata: KeyValue, now: float) -> CookieJar:
         for _, value in metadata.items(COOKIES)
     ]
     if file and not kept:
+        from crawler.fetch.cookies.netscape import read_netscape
+
         kept = [read_netscape(_read(file), file)]
     for cookies in kept:
         for cookie in cookies:
@@ -80,6 +80,8 @@ def write_jar(file: str, jar: CookieJar) -> None:
     OutputError."""
     if not file:
         return
+    from crawler.fetch.cookies.netscape import write_netscape
+
     path = Path(file).expanduser()
     draft = path.with_name(path.name + ".part")
     try:
@@ -92,7 +94,11 @@ def write_jar(file: str, jar: CookieJar) -> None:
 
 
 def _netrc(file: str) -> dict[str, Credentials]:
-    return read_netrc(_read(file).decode("utf-8", "replace"), file) if file else {}
+    if not file:
+        return {}
+    from crawler.fetch.auth.netrc import read_netrc
+
+    return read_netrc(_read(file).decode("utf-8", "replace"), file)
 
 
 def _read(file: str) -> bytes:

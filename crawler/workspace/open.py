@@ -20,7 +20,6 @@ from typing import Literal
 from msgspec.structs import replace
 
 from crawler.frontier.sqlite.lockfile import LockFile
-from crawler.frontier.sqlite.requeue import DECIDED_ON_DISCOVERY
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, from_json, to_json
@@ -202,6 +201,8 @@ def requeue_failed(
     Returns how many they are. Raises UsageError for a reason of skips that is decided
     where a URL is found: fetching the page again would not change it.
     """
+    from crawler.frontier.sqlite.requeue import DECIDED_ON_DISCOVERY
+
     if fixed := set(DECIDED_ON_DISCOVERY).intersection(reasons):
         raise UsageError(
             f"--code {', '.join(sorted(fixed))}: decided where the URL was found, by "

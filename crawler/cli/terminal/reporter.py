@@ -1,4 +1,7 @@
-"""What a command reports while it crawls: the view, and the log of exchanges."""
+"""What a command reports while it crawls: the view, and the log of exchanges.
+
+The log is imported only for a command that has one.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,17 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from crawler.cli.terminal.formatting import counted
-from crawler.cli.terminal.log import JsonLog, JsonView, Log, LogFile, TextLog, to_stream
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.cli.terminal.views import View, choose_view
 from crawler.engine.builder import Crawl
 from crawler.model.config import Config
 from crawler.model.records import Record
+
+if TYPE_CHECKING:
+    from crawler.cli.terminal.log import JsonLog, Log, LogFile
 
 
 class Reporter:
@@ -23,8 +29,9 @@ class Reporter:
         self, verbosity: Verbosity, title: str, configs: Sequence[Config]
     ) -> None:
         self._json: JsonLog | None = None
-        self.log: Log
         if verbosity.as_json and not verbosity.file:
+            from crawler.cli.terminal.log import JsonLog, JsonView, to_stream
+
             self._json = JsonLog(to_stream(sys.stderr), time.time)
             self.view: View = JsonView(self._json, quiet=verbosity.quiet)
         else:
@@ -34,12 +41,11 @@ class Reporter:
             self.view = choose_view(
                 sys.stderr, title, os.environ, quiet=verbosity.quiet, shared=shared
             )
-        self._out = LogFile(verbosity.file) if verbosity.file else None
+        self._out = _open_file(verbosity.file) if verbosity.file else None
         self._file = None if self._out is None else _log_to(self._out, verbosity)
-        self._log = self._file or self._json or TextLog(self.view.write)
-        self._logs_exchanges = verbosity.verbose and (
-            not verbosity.quiet or self._file is not None
-        )
+        self._log_of_exchanges: Log | None = None
+        if verbosity.verbose and (not verbosity.quiet or self._file is not None):
+            self._log_of_exchanges = self._file or self._json or _log_in(self.view)
 
     def message(self, text: str) -> None:
         """One line for the user, and for the log file."""
@@ -67,17 +73,26 @@ class Reporter:
                 "orbweb: the machine stopped before the last records reached the disk; "
                 f"{counted(crawl.lost, 'URL')} will be fetched again"
             )
-        if self._logs_exchanges:
-            crawl.events.on_exchange(self._log.exchange)
-
-        def listen(record: Record) -> None:
-            on_record(record)
-            if self._logs_exchanges:
-                self._log.record(record)
-
-        crawl.events.on_record(listen)
+        crawl.events.on_record(on_record)
+        if (log := self._log_of_exchanges) is not None:
+            crawl.events.on_exchange(log.exchange)
+            crawl.events.on_record(log.record)
         crawl.events.on_warning(lambda text: self.message(f"orbweb: {text}"))
 
 
+def _open_file(path: str) -> LogFile:
+    from crawler.cli.terminal.log import LogFile
+
+    return LogFile(path)
+
+
+def _log_in(view: View) -> Log:
+    from crawler.cli.terminal.log import TextLog
+
+    return TextLog(view.write)
+
+
 def _log_to(file: LogFile, verbosity: Verbosity) -> Log:
+    from crawler.cli.terminal.log import JsonLog, TextLog
+
     return JsonLog(file, time.time) if verbosity.as_json else TextLog(file, time.time)

@@ -14,7 +14,6 @@ from crawler.fetch.connect.connection import Connection
 from crawler.fetch.connect.guard import AddressGuard
 from crawler.fetch.connect.happy_eyeballs import happy_eyeballs
 from crawler.fetch.connect.proxy import Proxy
-from crawler.fetch.connect.tunnel import open_tunnel
 from crawler.fetch.deadline import Deadline
 from crawler.fetch.dns.system import Resolver
 from crawler.fetch.http1.request import USER_AGENT
@@ -175,6 +174,8 @@ class Connector:
         return connection
 
     def _tunnel(self, sock: socket.socket, target: Target, route: Route) -> None:
+        from crawler.fetch.connect.tunnel import open_tunnel
+
         assert route.proxy is not None
         try:
             agent = self._config.user_agent or USER_AGENT

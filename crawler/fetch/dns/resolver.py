@@ -18,10 +18,10 @@ server has ever answered, the system resolves every name.
 
 from __future__ import annotations
 
+import os
 import socket as standard
 from collections.abc import Callable
 from pathlib import Path
-from secrets import randbits
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -200,7 +200,7 @@ class DnsResolver:
 
         try:
             questions = [
-                Question(name, record_type, lambda: randbits(16))
+                Question(name, record_type, lambda: int.from_bytes(os.urandom(2)))
                 for record_type in self._record_types
             ]
             answers = self._ask(name, questions)

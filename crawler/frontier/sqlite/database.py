@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from crawler.frontier.sqlite.lockfile import LockFile
-from crawler.frontier.sqlite.migrate import OLDEST, migrate
-from crawler.frontier.sqlite.tables import FORMAT, SCHEMA
+from crawler.frontier.sqlite.tables import FORMAT, OLDEST, SCHEMA
 from crawler.model.errors import OutputError, StateError
 
 D = TypeVar("D", bound="Database")
@@ -165,6 +164,8 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         _create(db)
     _check(db, path)
     if (version := _version(db)) != FORMAT:
+        from crawler.frontier.sqlite.migrate import migrate
+
         migrate(db, version)
     db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")

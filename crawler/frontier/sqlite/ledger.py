@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,3 +86,13 @@ class SqliteLedger(Database):
         self._begin()
         row = (run.run_id, run.config, run.seq, run.previous_run_id)
         self._db.execute("INSERT OR REPLACE INTO run VALUES (1, ?, ?, ?, ?)", row)
+
+
+def changes_in(counts: Counter[str]) -> dict[str, int]:
+    """The counts, by state and code, of the codes that tell how URLs have changed."""
+    changes: Counter[str] = Counter()
+    for name, count in counts.items():
+        state, _, code = name.partition(" ")
+        if code and state not in ("error", "skip"):
+            changes[code] += count
+    return {how: n for how, n in changes.items() if n}

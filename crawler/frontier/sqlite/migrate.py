@@ -14,9 +14,6 @@ import msgspec
 from crawler.frontier.sqlite.tables import FORMAT
 from crawler.model.stored_config import upgrade_from_4
 
-OLDEST = 4
-"""Formats before were never in a release that promised to keep them."""
-
 _4_TO_5 = """
 ALTER TABLE url RENAME COLUMN lane TO destination;
 ALTER TABLE url RENAME COLUMN due TO retry_at;

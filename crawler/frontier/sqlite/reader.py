@@ -19,7 +19,7 @@ from crawler.frontier.sqlite.database import (
     translate,
 )
 from crawler.frontier.sqlite.host_rows import THROTTLE, USAGE
-from crawler.frontier.sqlite.ledger import RUN
+from crawler.frontier.sqlite.ledger import RUN, changes_in
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, PENDING_SKIP, QUEUED
 from crawler.frontier.state_reader import (
     HostInfo,
@@ -206,16 +206,6 @@ class SqliteStateReader:
         query = "SELECT path, url FROM content WHERE url = ?"
         row = self._db.execute(query, (url,)).fetchone()
         return None if row is None else Content(*row)
-
-
-def changes_in(counts: Counter[str]) -> dict[str, int]:
-    """The counts, by state and code, of the codes that tell how URLs have changed."""
-    changes: Counter[str] = Counter()
-    for name, count in counts.items():
-        state, _, code = name.partition(" ")
-        if code and state not in ("error", "skip"):
-            changes[code] += count
-    return {how: n for how, n in changes.items() if n}
 
 
 def _codes(counts: Counter[str], state: State) -> dict[str, int]:

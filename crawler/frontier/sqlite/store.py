@@ -15,17 +15,18 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from crawler.frontier.sqlite import requeue
 from crawler.frontier.sqlite.database import open_database, translate_sqlite_errors
 from crawler.frontier.sqlite.host_table import SqliteHostTable
 from crawler.frontier.sqlite.incoming import IncomingUrls
 from crawler.frontier.sqlite.leases import Leases
-from crawler.frontier.sqlite.ledger import SqliteLedger
-from crawler.frontier.sqlite.reader import changes_in
-from crawler.frontier.sqlite.requeue import Check
+from crawler.frontier.sqlite.ledger import SqliteLedger, changes_in
 from crawler.frontier.store import Ended
 from crawler.model.errors import OutputError
+
+if TYPE_CHECKING:
+    from crawler.frontier.sqlite.requeue import Check
 
 
 class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
@@ -59,6 +60,8 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
         with no code named, all errors. Their hosts are no longer parked or given up.
         Reads all URLs. Just after opening, as `requeue_all`.
         """
+        from crawler.frontier.sqlite import requeue
+
         self._begin()
         count = requeue.requeue_failed(self._db, reasons, hosts, now)
         self._load()
@@ -73,6 +76,8 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
         `written` gives (url_id, type). Returns how many they are. Reads all URLs. Just
         after opening, as `requeue_all`.
         """
+        from crawler.frontier.sqlite import requeue
+
         self._begin()
         count = requeue.requeue_unwritten(self._db, written, now)
         self._load()
@@ -84,6 +89,8 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
     ) -> None:
         """Queue every URL again, for another crawl (`requeue.py`). Just after
         opening."""
+        from crawler.frontier.sqlite import requeue
+
         self._begin()
         requeue.requeue_all(self._db, now, check, keep_cached_fields=keep_cached_fields)
         self._load()

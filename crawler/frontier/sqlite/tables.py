@@ -25,6 +25,8 @@ from crawler.model.crawl import Destination
 
 FORMAT = 5
 """`PRAGMA user_version` of the file."""
+OLDEST = 4
+"""Formats before were never in a release that promised to keep them."""
 
 DESTINATIONS: tuple[Destination, ...] = ("page", "image")
 """What the numbers in the columns `destination` mean."""

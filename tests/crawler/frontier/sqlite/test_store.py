@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 
 from crawler.frontier.sqlite.database import FILE_NAME
-from crawler.frontier.sqlite.migrate import OLDEST
 from crawler.frontier.sqlite.reader import open_state
 from crawler.frontier.sqlite.seen_cache import SeenCache
 from crawler.frontier.sqlite.store import SqliteStore
-from crawler.frontier.sqlite.tables import FORMAT
+from crawler.frontier.sqlite.tables import FORMAT, OLDEST
 from crawler.frontier.store import Content, HostDue, Run
 from crawler.frontier.throttle import HostThrottle
 from crawler.model.errors import OutputError, StateError
