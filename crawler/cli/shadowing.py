@@ -3,8 +3,10 @@
 Both names are common, and Python takes the first package that it finds. A package in a
 folder that comes first on the module path (PYTHONPATH, or the current folder of
 `python -m crawler`) is found by its path before anything of it is imported: the check
-costs one look-up that the import itself would do, and does not import importlib.util. A distribution that is installed over
-ours has the right path, and is recognized when a name of ours is missing in it.
+costs one look-up that the import itself would do. It asks `sys.meta_path`, as the
+import does, because importlib.util would be one more module at every start. A
+distribution that is installed over ours has the right path, and is recognized when a
+name of ours is missing in it.
 
 A foreign `crawler` keeps this file from running at all. `cli.py` checks that name; the
 `orbweb` script cannot, because its first line imports `crawler.cli`.
