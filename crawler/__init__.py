@@ -155,8 +155,10 @@ _NAMES = {
     ),
     "policy.check": ("Candidate",),
 }  # fmt: skip
-"""Public names by the module that defines them; loaded when first named, so that
-`import crawler` costs nothing to a program that needs a part."""
+"""Maps each public name to its module, which is loaded when the name is first used.
+
+So `import crawler` costs nothing to a program that needs a part of it.
+"""
 
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 

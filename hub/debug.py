@@ -1,5 +1,4 @@
-"""Inspection: what each greenlet waits for, what blocks the loop, how many objects
-exist.
+"""Inspection: greenlets and what they wait for, a blocked loop, counts of objects.
 
     hub.debug.dump()            prints every greenlet with its stack
     hub.debug.dump_on_signal()  does so at every SIGUSR1

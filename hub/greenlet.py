@@ -382,8 +382,7 @@ def joinall(
     raise_error: bool = False,
     count: int | None = None,
 ) -> list[Greenlet]:
-    """Wait for the ends of all greenlets (or of ``count``); return those that have
-    ended.
+    """Wait for all greenlets (or ``count`` of them); return those that have ended.
 
     ``timeout`` in seconds. ``raise_error``: raise the first error that one of them
     ended with.

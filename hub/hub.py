@@ -176,8 +176,9 @@ class Hub(greenlet):
         value: BaseException,
         trace: TracebackType | None,
     ) -> None:
-        """Deal with an error that nothing else handles. May be replaced on the
-        instance.
+        """Handle an error that nothing else handles.
+
+        It may be replaced on the instance.
 
         ``context`` says where it came from: a greenlet, the loop, or None for a signal
         handler, whose error belongs to the main greenlet.

@@ -62,8 +62,9 @@ class Mapper:
         kwds: dict[str, Any] | None = None,
         callback: Callable[[Any], object] | None = None,
     ) -> Any:
-        """`apply` in the background; ``callback`` gets the value. Never waits for a
-        slot.
+        """Run `apply` in the background; ``callback`` gets the value.
+
+        Never waits for a slot.
 
         Returns an object with ``get``.
         """
@@ -94,8 +95,7 @@ class Mapper:
     def imap(
         self, func: Work, *iterables: Iterable[Any], maxsize: int | None = None
     ) -> "IMap":
-        """An iterator over ``map(func, *iterables)``, computed by workers ahead of its
-        reader.
+        """An iterator over ``map(func, *iterables)``, computed ahead by workers.
 
         ``maxsize``: at most how many items ahead.
         """

@@ -225,8 +225,9 @@ def wait(
     timeout: float | None = None,
     count: int | None = None,
 ) -> list[L] | bool:
-    """Return the objects that became ready, in that order; see `iwait` for the
-    arguments.
+    """Return the objects that became ready, in that order.
+
+    `iwait` has the same arguments.
 
     Without ``objects``: wait until the hub has nothing left to do, and return whether
     that happened within ``timeout`` seconds.

@@ -76,8 +76,9 @@ class Loop:
         self.poller = poller
         self.timers = Timers()
         self.external = 0
-        """How many other things keep the loop alive, beside timers and watched
-        descriptors.
+        """The number of other things that keep the loop alive.
+
+        Timers and watched descriptors are not included.
 
         A task in a native thread adds one, and so does an active `Async` or signal
         watcher with ``ref``. A timer that must not keep the loop alive subtracts one.

@@ -228,8 +228,9 @@ class Nursery:
     def spawn(
         self, function: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> Greenlet:
-        """Start a child that runs ``function(*args, **kwargs)``; waits for a slot
-        (``limit``).
+        """Start a child that runs ``function(*args, **kwargs)``.
+
+        Waits for a slot (``limit``).
 
         Any greenlet may call it until the last child has ended. Raises RuntimeError
         after that.

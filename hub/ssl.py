@@ -40,8 +40,7 @@ class SSLContext(_standard.SSLContext):
         server_hostname: str | bytes | None = None,
         session: Any = None,
     ) -> SSLSocket:
-        """Take over the descriptor of ``sock``, which is closed then, and do the
-        handshake.
+        """Take over and close ``sock``, and do the handshake on its descriptor.
 
         Raises TypeError if ``sock`` is not a socket of the hub, NotImplementedError if
         it is not a stream, ValueError for arguments that don't fit, SSLError, OSError.

@@ -68,8 +68,9 @@ class Timers:
         self.cancelled = 0
 
     def pop_due(self, now: float, before: int) -> Callable[[], object] | None:
-        """Remove the earliest timer with a deadline up to ``now`` and return its
-        callback.
+        """Remove the earliest timer that is due and return its callback.
+
+        A timer is due if its deadline is at or before ``now``.
 
         Returns None if there is none. A timer with a ticket from ``before`` on stays: a
         caller that takes one after the other passes the ticket of when it began, so

@@ -100,8 +100,9 @@ class Waiter:
         self.outcome: Any = PENDING
 
     def get(self) -> Any:
-        """Park until resumed; return the value given to `switch`, raise the error of
-        `throw`.
+        """Park until resumed.
+
+        Returns the value given to `switch`, or raises the error of `throw`.
 
         Raises BlockingSwitchOutError in the hub's own greenlet,
         ConcurrentObjectUseError if another greenlet is in this waiter,

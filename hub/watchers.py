@@ -49,8 +49,9 @@ class Callback:
 
 
 class Watcher:
-    """What all watchers share: the callback, and whether they keep the loop alive
-    (``ref``).
+    """The base of all watchers: the callback, and ``ref``.
+
+    ``ref`` says whether the watcher keeps the loop alive.
 
     ``_counts`` says how much an active watcher keeps the loop alive by other means: a
     timer is counted in the heap, a signal nowhere.

@@ -90,8 +90,10 @@ class Handover:
         self.given = 0
         """The `seq` of the record that the caller has at the moment."""
         self.taken: int | None = None
-        """The `seq` of the last record that the caller is done with; None before the
-        first record of all."""
+        """The `seq` of the last record that the caller has processed.
+
+        None before the first record of all.
+        """
         self.has_ended = False
         self.error: BaseException | None = None
 

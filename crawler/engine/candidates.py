@@ -54,8 +54,10 @@ class CandidateBuilder:
         return (*images, *self._links(lease, page.links, robots_meta.nofollow))
 
     def file(self, lease: Lease, file: File) -> tuple[Discovered, ...]:
-        """What a sitemap or a feed names. What sitemaps name is as far away as they
-        are."""
+        """The URLs that a sitemap or a feed names.
+
+        Those of a sitemap have the depth of the sitemap.
+        """
         depth = lease.depth + (lease.kind not in SITEMAPS)
         links = [
             self._checked(
@@ -71,8 +73,7 @@ class CandidateBuilder:
         return self._checked(Candidate(url, "seed", "page", 0, None, url))
 
     def sitemaps(self, lease: Lease, urls: Iterable[str]) -> list[Discovered]:
-        """The sitemaps that the robots.txt of the lease's origin names: one link
-        away."""
+        """The sitemaps named by the robots.txt of the lease's origin: one link away."""
         robots, seed = f"{origin(lease.url)}/robots.txt", lease.seed_url
         return [
             self._checked(Candidate(url, "robots_sitemap", "page", 1, robots, seed))

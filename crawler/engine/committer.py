@@ -1,5 +1,4 @@
-"""The last stage: outcomes become lines and files, and the frontier learns of them, in
-one commit.
+"""The last stage: one commit writes outcomes to files and to the frontier.
 
 The order makes the promise. For a batch of outcomes:
 
@@ -72,8 +71,10 @@ class Unfinished(Protocol):
         detail: str | None,
         stored: StoredResponse | None,
     ) -> int:
-        """The lease has its terminal record; returns how many URLs of `found` are
-        new."""
+        """Finish a lease with its terminal record.
+
+        Returns how many URLs of `found` are new.
+        """
         ...
 
 
@@ -127,8 +128,7 @@ class Committer:
             self.commit()
 
     def commit(self) -> None:
-        """Write what was put, and make it durable with all that the frontier has noted
-        since.
+        """Write the pending outcomes and commit them with all changes of the frontier.
 
         Raises OutputError, StateError, or whatever a sink raises; then nothing of the
         batch is committed, and every later call raises the same error.
@@ -196,8 +196,11 @@ class Committer:
         return record
 
     def _keep_image(self, record: ImageRecord, picture: bytes | None) -> None:
-        """Put the bytes on disk, unless they are there already: from another URL, or
-        since the crawl before. Without `picture` they are, as the server says (304)."""
+        """Store the bytes of a picture, unless the disk has them already.
+
+        They may be there from another URL or from an earlier crawl. Without `picture`,
+        the server has confirmed them (304).
+        """
         assert record.sha256 is not None
         known = self._store.content(record.sha256)
         is_there = known is not None and (
@@ -218,8 +221,7 @@ class Committer:
             self._store.set_content(record.sha256, now)
 
     def _remember(self, item: Outcome) -> StoredResponse | None:
-        """What the next crawl needs of it; says how it stands against the one
-        before."""
+        """What the next crawl needs of the response; sets `changed` in its record."""
         record, before = item.record, item.lease.stored
         stored = None
         if isinstance(record, FetchRecord):

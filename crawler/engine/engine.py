@@ -26,15 +26,20 @@ from hub.event import Event
 from hub.pool import Group
 
 TICK_S = 0.5
-"""How often limits of time are looked at, and the longest that a record waits to be
-written (seconds)."""
+"""The interval at which time limits are checked (seconds).
+
+A record waits at most this long to be written.
+"""
 BORROW_S = 0.25
 """How often slow hosts borrow overflow slots (seconds)."""
 
 
 class Engine:
-    """Runs the workers of one crawl until the frontier is empty, a limit is reached, or
-    `drain`. `clock`: seconds since the epoch. `on_tick` is called each TICK_S."""
+    """Runs the workers of one crawl until the frontier is empty or a limit is reached.
+
+    `drain` ends it too. `clock` gives seconds since the epoch. `on_tick` is called
+    every TICK_S.
+    """
 
     def __init__(
         self,
@@ -60,8 +65,10 @@ class Engine:
         self._unpaused.set()
 
     def run(self) -> None:
-        """Work until nothing is left to do. Raises what stopped the crawl, if that was
-        an error."""
+        """Work until nothing is left to do.
+
+        Raises the error that stopped the crawl, if there was one.
+        """
         self._start_workers(0)
         tickers = [hub.spawn(self._tick), hub.spawn(self._borrow)]
         try:
@@ -177,7 +184,9 @@ class Engine:
             self._stop(error)
 
     def _stop(self, error: Exception) -> None:
-        """Local I/O failed, or there is a defect: the crawl stops, and can be
-        resumed."""
+        """Stop the crawl after a local I/O error or a defect.
+
+        It can be resumed.
+        """
         self._error = self._error or error
         self._frontier.close()

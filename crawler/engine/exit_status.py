@@ -1,5 +1,4 @@
-"""The exit code of a crawl that ran to its end: was it worth calling a success? No
-I/O."""
+"""The exit code of a crawl that finished: was it a success? No I/O."""
 
 from __future__ import annotations
 
@@ -42,8 +41,10 @@ def exit_code(
 
 
 def _led_on(counts: Mapping[str, int], seeds: int) -> bool:
-    """Whether the seeds were sitemaps, or other files that lead to pages; not such as
-    are wanted for themselves, as pictures and papers are."""
+    """Whether the seeds were sitemaps, or other files that lead to pages.
+
+    Files that are wanted for themselves, such as pictures and papers, do not count.
+    """
     known = sum(counts.values()) - counts["image"] - counts.get("redirect", 0)
     return known > seeds
 

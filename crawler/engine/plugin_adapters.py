@@ -126,8 +126,10 @@ def _opener(plugin: LoadedPlugin) -> Callable[[Position | None], RecordSink]:
 
 
 def load_plugins(config: Config, objects: Sequence[object]) -> Sequence[LoadedPlugin]:
-    """The plug-ins of a crawl. Nothing is imported for a crawl without. Raises
-    UsageError."""
+    """The plug-ins of a crawl.
+
+    Nothing is imported for a crawl without plug-ins. Raises UsageError.
+    """
     if not config.plugin and not objects:
         return ()
     from crawler.plugins import loading

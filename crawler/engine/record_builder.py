@@ -161,8 +161,11 @@ def _second(seconds: int) -> str:
 
 
 def ending_of(record: TerminalRecord) -> tuple[str | None, str | None]:
-    """`error_code` of an error, `reason` of a skip; of what was fetched again, how it
-    changed.
+    """The code of a record and its detail in words.
+
+    The code is the `error_code` of an error, the `reason` of a skip, or how a refetched
+    URL changed. The detail is the message of an error, the rule of a skip, or the URL
+    that a picture is a duplicate of.
 
     And the same in words: message of an error, rule of a skip; of a picture, whose
     double it is.

@@ -1,4 +1,5 @@
-"""What a crawl stores of each response, so that the next one fetches only what changed.
+"""The stored responses of a crawl, so that the next one fetches only changes.
+
 No I/O.
 
     record + validators -> StoredResponse    into the state, in the record's commit

@@ -77,8 +77,7 @@ class RobotsFetcher:
         self._exchange = exchange
         self._clock = clock
         self._redirected: dict[str, tuple[str, int]] = {}
-        """By origin whose robots.txt redirected: the target, and how many redirects
-        led there."""
+        """Redirects of robots.txt by origin: the target, and how many led to it."""
 
     def fetch(self, url: str) -> RobotsFetch:
         """Fetch the robots.txt of the origin of `url`, redirects and all, at once."""

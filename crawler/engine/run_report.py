@@ -43,13 +43,14 @@ class Summary(Struct, frozen=True):
     parked: tuple[Parked, ...] = ()
     """The hosts whose URLs wait because they did not answer."""
     changes: Mapping[str, int] = {}
-    """In a crawl that compares itself with an earlier one: how many URLs were new,
-    changed and unchanged."""
+    """How many URLs of a recrawl were new, changed and unchanged."""
 
 
 def resident_bytes() -> int:
-    """The memory of this process (proc_pid_statm(5)); 0 where the system has no such
-    file."""
+    """The resident memory of this process (bytes; proc_pid_statm(5)).
+
+    It is 0 where the system has no such file.
+    """
     with suppress(OSError):
         pages = Path("/proc/self/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -1,5 +1,4 @@
-"""What a crawl has done so far: counters fed by the writer, frozen snapshots for
-whoever looks.
+"""The progress of a crawl: counters fed by the committer, and frozen snapshots.
 
 Counting lies on the path of every record and is a few additions. All else (rates, the
 busiest hosts) is worked out when a snapshot is taken, a few times a second at most.
@@ -18,8 +17,10 @@ from msgspec import Struct
 from crawler.model.records import ErrorRecord, FetchRecord, Record, UrlRecord
 
 RATE_WINDOW_S = 10.0
-"""Rates are those of the last ten seconds: long enough to be calm, short enough to show
-a stall."""
+"""The time over which rates are measured (seconds).
+
+It is long enough for a steady number and short enough to show a stall.
+"""
 
 TOP_HOSTS = 8
 LAST_ERRORS = 5
@@ -29,8 +30,7 @@ MAX_HOSTS = 20_000
 
 
 class FrontierStatistics(Protocol):
-    """What a snapshot needs of the frontier: URLs waiting, URLs handed out, hosts
-    known."""
+    """The counts that a snapshot needs: URLs waiting, URLs in flight, hosts known."""
 
     @property
     def queued(self) -> int: ...
@@ -41,8 +41,10 @@ class FrontierStatistics(Protocol):
 
 
 class Snapshot(Struct, frozen=True):
-    """A crawl at one moment. `bytes` are body bytes on the wire; rates are per
-    second."""
+    """A crawl at one moment.
+
+    `bytes` are body bytes on the wire; rates are per second.
+    """
 
     elapsed_s: float
     pages: int = 0
@@ -68,8 +70,10 @@ class Snapshot(Struct, frozen=True):
 
 
 class Stats:
-    """The counters of one crawl. `done` are the counts by record type to go on from (a
-    resume)."""
+    """The counters of one crawl.
+
+    `done`: the counts by record type from which a resumed crawl goes on.
+    """
 
     def __init__(
         self, clock: Callable[[], float], done: Mapping[str, int] | None = None
@@ -84,8 +88,7 @@ class Stats:
         self._top_hosts: set[str] = set()
         self._bytes = 0
         self.seed_failures: Counter[tuple[str, int | None]] = Counter()
-        """(error_code, status) of seeds that failed, and of what seeds redirected
-        to."""
+        """(error_code, status) of the seeds that failed, also behind a redirect."""
         # (time, pages, bytes), one per snapshot, the oldest about RATE_WINDOW_S old.
         self._samples = deque([(self._started, self._by_type["page"], 0)])
 
@@ -174,8 +177,10 @@ class Stats:
 
 
 def combined(snapshots: Sequence[Snapshot]) -> Snapshot:
-    """Several crawls side by side, seen as one. Hosts that two of them ask are counted
-    twice."""
+    """The sum of several concurrent crawls.
+
+    A host that two of them crawl is counted twice.
+    """
     sums = {
         name: sum(getattr(snapshot, name) for snapshot in snapshots)
         for name in Snapshot.__struct_fields__

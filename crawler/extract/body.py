@@ -27,8 +27,11 @@ class Body(NamedTuple):
 
 
 Reader = Callable[[Body], Document]
-"""Makes a Document of a Body. Raises BodyFailure for a body that it cannot use; any
-other exception counts as a defect of the reader, and becomes an ExtractFailure."""
+"""Makes a Document of a Body.
+
+Raises BodyFailure for a body that it cannot use. Any other exception counts as a defect
+of the reader and becomes an ExtractFailure.
+"""
 
 
 def read_other(body: Body) -> File:

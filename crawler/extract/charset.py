@@ -1,5 +1,6 @@
-"""The character encoding of a document, found as browsers find it (HTML Standard,
-section 13.2.3).
+"""The character encoding of a document, found as browsers find it.
+
+See the HTML Standard, section 13.2.3.
 
 It is told by a byte order mark, else by the charset of the Content-Type, else by a
 `<meta>` or an XML declaration; else it is windows-1252. Browsers search the first 1024
@@ -66,8 +67,10 @@ class Markup(NamedTuple):
     """
 
     text: str
-    """One character for each byte; or the decoded document, where the encoding is in
-    _NOT_ASCII_SAFE."""
+    """The document as text: one character per byte where the encoding is ASCII-safe.
+
+    For the encodings of _NOT_ASCII_SAFE it is decoded.
+    """
     charset: str
     """The standard's name of the encoding (`windows-1252`)."""
     decode: Callable[[str], str]
@@ -82,8 +85,7 @@ _NOT_ASCII_SAFE = {
 
 
 def markup(body: bytes, header: str | None, limit: int) -> Markup:
-    """The first `limit` bytes of a document; `header` is the charset of its
-    Content-Type."""
+    """The first `limit` bytes, decoded; `header` is the charset of the Content-Type."""
     encoding, mark = sniff_encoding(body, header)
     part = body[mark:limit] if mark or len(body) > limit else body
     if encoding.name in _NOT_ASCII_SAFE:
@@ -119,8 +121,10 @@ def declared_by_xml(body: bytes) -> Encoding | None:
 
 
 def _prescan(body: bytes) -> Encoding | None:
-    """The encoding that the document declares ("prescan a byte stream to determine its
-    encoding")."""
+    """The encoding that the document declares.
+
+    This is "prescan a byte stream to determine its encoding" of the HTML Standard.
+    """
     if body[:6] in _UTF_16_XML:
         return _encoding(_UTF_16_XML[body[:6]])
     declared = _declared_by_meta(body[:_FIRST_PRESCAN]) or _declared_by_meta(
@@ -158,8 +162,10 @@ def _label(written: str) -> str | None:
 
 
 def _usable(encoding: Encoding | None) -> Encoding | None:
-    """The encoding to use for a declared one: a declaration that was readable as ASCII
-    is not in UTF-16."""
+    """The encoding to use for a declared one.
+
+    A declaration that was readable as ASCII is not in UTF-16.
+    """
     if encoding is None:
         return None
     if encoding.name in ("utf-16le", "utf-16be"):

@@ -1,5 +1,6 @@
-"""The media type of a body, by its Content-Type and its first bytes (WHATWG MIME
-Sniffing).
+"""The media type of a body, by its Content-Type and its first bytes.
+
+See WHATWG MIME Sniffing.
 
 The essentials of the standard: the first bytes of an image decide, whatever the
 Content-Type is; for anything else the Content-Type is believed; without one, HTML, XML
@@ -120,8 +121,11 @@ _ISO_BRANDS = {b"avif": "image/avif", b"avis": "image/avif"} | dict.fromkeys(
 
 
 def _iso_image(body: bytes) -> str | None:
-    """The image format by the brands of an ISO base media file (ISO/IEC 14496-12
-    section 4.3): AVIF if it is among them, else the first known one."""
+    """The image format of an ISO base media file, by its brands.
+
+    It is AVIF if that is among them, else the first known one (ISO/IEC 14496-12 section
+    4.3).
+    """
     size = min(int.from_bytes(body[:4], "big"), 256)
     brands = [body[8:12], *(body[at : at + 4] for at in range(16, size, 4))]
     known = [_ISO_BRANDS[brand] for brand in brands if brand in _ISO_BRANDS]

@@ -24,8 +24,7 @@ from crawler.model.errors import ExtractFailure
 from crawler.model.http import Response
 
 Task = Callable[[bytes], bytes]
-"""May raise any BodyFailure, which reaches the caller as it is; any other exception is
-an ExtractFailure there."""
+"""Raises BodyFailure; any other exception becomes an ExtractFailure for the caller."""
 
 DOCUMENT = "document"
 
@@ -72,8 +71,11 @@ def encode_order(
 
 
 def decode_document(result: bytes) -> Document:
-    """Raises ExtractFailure if `result` is no Document: the process that made it has
-    read untrusted bytes, and is not trusted."""
+    """Decode the result of an untrusted process.
+
+    That process has read untrusted bytes. Raises ExtractFailure if `result` is no
+    Document.
+    """
     try:
         return _decode_document.decode(result)
     except MsgspecError as error:

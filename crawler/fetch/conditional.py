@@ -40,8 +40,10 @@ _LENGTH = re.compile(r"\d{1,18}")
 _SETTLED_S = 60.0
 
 MIN_PART = 64 * 2**10
-"""Size from which on a body is resumed (bytes); requesting a smaller one again is as
-fast."""
+"""The minimum size (bytes) of a body that is resumed.
+
+Requesting a smaller one again is as fast.
+"""
 OVERLAP = 1024
 """Size of the part that is requested again to verify that the rest fits (bytes)."""
 

@@ -21,13 +21,17 @@ from crawler.frontier.throttle import HostFeedback
 from crawler.model.crawl import Destination, Discovered, Lease
 
 CLAIM = 32
-"""Hosts claimed at once, so that the first lease of a large crawl does not wait for
-all of them."""
+"""The number of hosts claimed in one call.
+
+So the first lease of a large crawl does not wait for all of them.
+"""
 
 PREFETCH, MAX_BATCH = 16, 64
-"""URLs of each destination leased at once from one host's queue; 2 when hosts take
-turns. Where no other host waits for a place, each batch of a host is twice as large as
-the last one, up to the maximum."""
+"""The number of URLs of each destination leased at once from a host's queue.
+
+It is 2 when hosts take turns. Where no other host waits for a slot, each batch of a
+host is twice as large as the last one, up to the maximum.
+"""
 
 MAX_AT_HAND = 2048
 """URLs at hand in all, beyond which batches do not grow."""

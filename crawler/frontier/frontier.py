@@ -67,8 +67,11 @@ class Frontier:
     ) -> None:
         self._store = store
         self.known: Callable[[str, int], bool] = store.known
-        """Whether a find of this URL at this depth is sure to change nothing. Asked for
-        every link of every page: the store's own method, which looks at memory only."""
+        """Whether a find of this URL at this depth is sure to change nothing.
+
+        It is called for every link of every page, so it is the store's own method,
+        which looks at memory only.
+        """
         self._clock = clock
         self._slots = slots or Slots(inf, 0)
         self._politeness = Politeness(config, jitter, self._slots)

@@ -9,8 +9,11 @@ from msgspec.structs import replace
 from crawler.model.crawl import Destination, Lease
 
 IMAGES_PER_PAGE = 4
-"""Images handed out after a page before the next page: they come soon after their own
-page, and a gallery does not keep its site from being explored."""
+"""The number of images leased after a page before the next page.
+
+Images are fetched soon after their own page, and a gallery does not keep its site from
+being explored.
+"""
 
 
 class HostQueue:
@@ -31,8 +34,10 @@ class HostQueue:
         }
         """Leased from the store, each with the time when that was."""
         self.exhausted: set[Destination] = set()
-        """What the store has no more of, unless it reports that the host was
-        refilled."""
+        """The destinations with no more URLs in the store.
+
+        The store reports when it has new ones.
+        """
         self.offered = False
         self.out = 0
         """Leases that are not answered."""
@@ -46,8 +51,11 @@ class HostQueue:
 
     @property
     def short(self) -> bool:
-        """Whether a destination is empty that the store may have more of, or all are
-        empty."""
+        """Whether the host needs more URLs from the store.
+
+        It does if all destinations are empty here, or if one is of which the store may
+        have more.
+        """
         empty = [destination for destination, urls in self.at_hand.items() if not urls]
         return len(empty) == len(self.at_hand) or not self.exhausted.issuperset(empty)
 

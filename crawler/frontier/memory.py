@@ -1,5 +1,6 @@
-"""The store in memory: for crawls without a folder, and as a model of the durable
-one.
+"""The store in memory, for crawls without a folder.
+
+It is also the model with which the tests compare the durable store.
 
 Everything is a dict or a heap. An entry that has moved leaves its old place in a heap
 behind; its `place` tells which one is true.
@@ -23,8 +24,10 @@ Place = tuple[int, int]
 
 
 class _Url:
-    """What became of one URL. `state` is "skip" also before that is written; see
-    `written`."""
+    """The state of one URL.
+
+    `state` is "skip" also before the skip is written; see `written`.
+    """
 
     __slots__ = ("attempts", "due", "found", "host", "place", "seq", "state", "written")
 
@@ -64,8 +67,10 @@ class _Url:
 
 
 class _Host:
-    """One host's queues, and how many URLs of each are queued and not put off, leased
-    included."""
+    """The queues of one host, and its number of queued URLs.
+
+    URLs that are put off do not count; leased ones do.
+    """
 
     __slots__ = (
         "claimed",
@@ -333,8 +338,10 @@ class MemoryStore:
 
     @staticmethod
     def _yields(url: _Url, depth: int, destination: Destination | None = None) -> bool:
-        """Whether a find at `depth` (None: of either kind) takes the place of what is
-        known."""
+        """Whether a find at `depth` replaces the known one.
+
+        None stands for a skip, on either side.
+        """
         if url.state == "queued":
             same = destination in (None, url.found.destination)
             return same and not url.attempts and depth < url.found.depth

@@ -1,5 +1,6 @@
-"""Which host may be asked next: the scheduling decision, without I/O and without a
-clock.
+"""The scheduling decision: which host may be requested next.
+
+No I/O, no clock.
 
 A request to a host may start when all of this is true:
 

@@ -27,8 +27,10 @@ from __future__ import annotations
 from typing import Literal
 
 SLOW_S = 1.0
-"""A request that takes longer (seconds, start to end) is slow: the nine in ten of the
-web's pages that come sooner should not queue behind the tenth."""
+"""The time (seconds, start to end) after which a request counts as slow.
+
+Nine in ten pages of the web are faster, and they should not queue behind the tenth.
+"""
 NEW_SLOW_S = 0.5
 """The same for a host that has not answered yet: it is less likely to answer."""
 

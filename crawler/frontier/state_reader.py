@@ -30,15 +30,21 @@ class UrlRow(Struct, frozen=True):
     destination: Destination
     depth: int
     state: State
-    """`skip` also while a later find may still overturn it; what is being fetched is
-    queued."""
+    """The state of a URL.
+
+    It is `skip` also while a later find may overturn that, and `queued` also while it
+    is being fetched.
+    """
     attempts: int
     """Requests made for it."""
     retry_at: float | None
     """From when on a URL that failed gets another attempt, epoch seconds."""
     code: str | None
-    """`error_code` (for a URL that waits: of its last attempt), `reason` of a skip, or
-    for a URL of a further crawl whether it is new, changed or unchanged."""
+    """`error_code`, `reason` of a skip, or change.
+
+    A URL that waits has the `error_code` of its last attempt. A URL of a recrawl is
+    new, changed or unchanged.
+    """
     detail: str | None
     """The same in words: message, rule, or what it is a duplicate of."""
     redirects: tuple[Hop, ...]
@@ -92,11 +98,12 @@ class Totals(Struct, frozen=True):
     next_retry: float | None
     """When the first of them is due, epoch seconds."""
     reasons: dict[str, dict[str, int]]
-    """`error_code` of the errors and `reason` of the skips, with their numbers, largest
-    first."""
+    """How many URLs have each `error_code` and each `reason`, largest number first."""
     changes: dict[str, int]
-    """How many URLs of a further crawl are new, changed, unchanged; empty in a first
-    crawl."""
+    """How many URLs of a recrawl are new, changed and unchanged.
+
+    It is empty in a first crawl.
+    """
 
 
 class StateReader(Protocol):
@@ -128,8 +135,10 @@ class StateReader(Protocol):
         hosts: tuple[str, ...],
         reasons: tuple[str, ...],
     ) -> Iterator[UrlRow]:
-        """All URLs that fit, in order of discovery; an empty filter lets all pass.
-        Reads all URLs."""
+        """All URLs that match, in order of discovery.
+
+        An empty filter matches all. Reads all URLs.
+        """
         ...
 
     def urls_before(self, row: UrlRow) -> int:
@@ -139,8 +148,10 @@ class StateReader(Protocol):
     def host(self, name: str) -> HostInfo | None: ...
 
     def hosts(self) -> Iterator[HostInfo]:
-        """All hosts, those with the most work first. Reads all URLs once, to count
-        them."""
+        """All hosts, those with the most work first.
+
+        Reads all URLs once to count them.
+        """
         ...
 
     def busiest(self, limit: int) -> list[HostInfo]:
@@ -156,8 +167,10 @@ class StateReader(Protocol):
         ...
 
     def image_file(self, url: str) -> Content | None:
-        """The file with the image of `url`, if it was the first with these bytes. Reads
-        all contents."""
+        """The file with the image of `url`, if it was the first with these bytes.
+
+        Reads all contents.
+        """
         ...
 
     def get(self, kind: str, key: str) -> bytes | None:

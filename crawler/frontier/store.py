@@ -54,20 +54,27 @@ class UrlQueue(Protocol):
     """The URLs of a crawl."""
 
     def add(self, found: Iterable[Discovered], now: float) -> int:
-        """Take URLs in. Returns how many were queued by it: new ones, and overturned
-        skips. Decisions to skip are kept, and not counted."""
+        """Add URLs; return how many were queued by it.
+
+        Those are new URLs and overturned skips. Decisions to skip are stored, and not
+        counted.
+        """
         ...
 
     def known(self, url: str, depth: int) -> bool:
-        """Whether a find of `url` at `depth` is sure to change nothing; looks at memory
-        only."""
+        """Whether a find of `url` at `depth` is sure to change nothing.
+
+        Only memory is searched.
+        """
         ...
 
     def lease(
         self, host: str, destination: Destination, limit: int, now: float
     ) -> list[Lease]:
-        """The next URLs of one host: pages by depth and then by discovery, images by
-        discovery."""
+        """The next URLs of one host, leased.
+
+        Pages come by depth and then by discovery, images by discovery.
+        """
         ...
 
     def finish(
@@ -105,13 +112,11 @@ class UrlQueue(Protocol):
         ...
 
     def pending_skips(self, limit: int) -> list[Discovered]:
-        """The oldest decisions to skip that are in no record yet (each has a
-        `skip`)."""
+        """The oldest decisions to skip that no record has yet; each has a `skip`."""
         ...
 
     def skips_written(self, count: int) -> None:
-        """The first `count` of `pending_skips` are in the output: they are terminal
-        now."""
+        """Mark the first `count` of `pending_skips` as written, hence terminal."""
         ...
 
     def counts(self) -> dict[State, int]:
@@ -119,8 +124,7 @@ class UrlQueue(Protocol):
         ...
 
     def changes(self) -> dict[str, int]:
-        """How many of the URLs that were fetched again are new, changed and
-        unchanged."""
+        """How many of the URLs fetched again are new, changed and unchanged."""
         ...
 
 
@@ -147,8 +151,7 @@ class HostTable(Protocol):
     """The hosts of a crawl."""
 
     def claim(self, limit: int, now: float, images_only: bool = False) -> list[HostDue]:
-        """Up to `limit` hosts that have work and may be asked now; those first that
-        wait for longest."""
+        """Claim up to `limit` hosts that have work and are due, longest wait first."""
         ...
 
     def unclaim(self, host: str, ready_at: float) -> None:
@@ -159,13 +162,17 @@ class HostTable(Protocol):
         ...
 
     def refilled(self) -> Collection[str]:
-        """Claimed hosts to which URLs have come since the last call, by `add`, or by a
-        retry that `claim` or `lease` found due."""
+        """Claimed hosts that got URLs since the last call.
+
+        They came by `add`, or by a retry that `claim` or `lease` found due.
+        """
         ...
 
     def block(self, host: str, until: float) -> None:
-        """Lease no URL of `host` before `until`; the latest of several such moments
-        counts."""
+        """Lease no URL of `host` before `until`.
+
+        The latest of several such times counts.
+        """
         ...
 
     def set_throttle(self, host: str, throttle: HostThrottle) -> None:
@@ -181,13 +188,14 @@ class HostTable(Protocol):
         ...
 
     def next_due(self, images_only: bool = False) -> float | None:
-        """When an unclaimed host with work, or a retry, falls due; None if there is
-        none. Parked hosts do not count."""
+        """When an unclaimed host with work, or a retry, falls due; None without one.
+
+        Parked hosts do not count.
+        """
         ...
 
     def next_parked(self) -> float | None:
-        """When the next host has been parked long enough, or a moment before; None if
-        none is parked."""
+        """When the next parked host becomes due, or a moment before; or None."""
         ...
 
     def claimed(self) -> dict[str, int]:
@@ -238,8 +246,7 @@ class Ledger(Protocol):
     def set_run(self, run: Run) -> None: ...
 
     def position(self, sink: str) -> Any:
-        """How far a sink has come, as the sink itself told; None before the first
-        time."""
+        """The position of a sink, as it reported it; None before the first time."""
         ...
 
     def set_position(self, sink: str, position: Any) -> None:

@@ -56,8 +56,10 @@ from crawler.model.errors import (
 from crawler.model.http import Response
 
 MIN_INTERVAL_S = 0.1
-"""Recovery takes the full rate to be at most ten a second: without `wait` it has no
-bound."""
+"""The full rate that recovery assumes (per second).
+
+Without `wait` the rate has no bound.
+"""
 
 FIRST_S = 1.0
 """The interval after the first 429, at least."""
@@ -88,8 +90,7 @@ class HostThrottle(Struct, frozen=True):
 
 
 class HostFeedback(Struct, frozen=True):
-    """How a host took a request: it served, it reported overload, or it did not
-    answer."""
+    """How a host handled a request: it answered, was overloaded, or did not answer."""
 
     sent_at: float
     kind: Literal["served", "overloaded", "failed"]
@@ -142,8 +143,10 @@ class Controller:
         self._config = config
 
     def interval(self, throttle: HostThrottle) -> float:
-        """Seconds between the starts of two requests. A host given up is asked for
-        nothing."""
+        """The interval (seconds) between the starts of two requests.
+
+        A host that was given up gets no requests.
+        """
         config = self._config
         if self.given_up(throttle):
             return 0.0

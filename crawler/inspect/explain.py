@@ -1,5 +1,4 @@
-"""Why a URL was or was not crawled: what the state remembers, and what the checks of
-the crawl say of it today.
+"""Why a URL was or was not crawled: its state, and today's decision of the checks.
 
 What the state remembers comes first: it is what happened. The chain of checks
 (`policy/chain.py`) then decides again over the state, under the configuration that the
@@ -34,8 +33,7 @@ class Explanation(Struct, frozen=True):
     known: UrlRow | None
     """What the state has of it; None if it was not discovered."""
     refused: Refusal | None
-    """The first refusal of the chain; None if the URL may be fetched, as far as the
-    state tells."""
+    """The first refusal of the chain; None if the state allows the URL."""
     unavailable: tuple[str, ...]
     """Why plug-ins of the crawl cannot be asked, one sentence each."""
     scope: Decision

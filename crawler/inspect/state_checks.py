@@ -37,8 +37,10 @@ class Refusal(Struct, frozen=True):
 
 
 class StateChecks:
-    """The chain of checks of one crawl, under `config`. `now`: seconds since the
-    epoch."""
+    """The chain of checks of one crawl under `config`.
+
+    `now`: seconds since the epoch.
+    """
 
     def __init__(self, state: StateReader, config: Config, now: float) -> None:
         self._state = state
@@ -61,8 +63,7 @@ class StateChecks:
         )
 
     def candidate(self, url: str, row: UrlRow | None) -> Candidate:
-        """The URL as it comes to its checks; one that was not discovered as if a seed
-        linked to it."""
+        """The URL as a candidate; one not discovered counts as linked from a seed."""
         if row is None:
             return Candidate(url, "a", "page", 1, due=True)
         rel, directive = self._directives(row)

@@ -109,8 +109,10 @@ def _speed(records: list[tuple[float, str]]) -> Speed | None:
 
 
 def began_at(run_id: str) -> float:
-    """The time in a ULID, epoch seconds: 48 bits of milliseconds in Crockford's base
-    32."""
+    """The time in a ULID (seconds since the epoch).
+
+    It is 48 bits of milliseconds in Crockford's base 32.
+    """
     number = 0
     for char in run_id[:10].upper():
         number = number * 32 + max(0, "0123456789ABCDEFGHJKMNPQRSTVWXYZ".find(char))

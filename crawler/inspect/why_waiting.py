@@ -25,8 +25,10 @@ TOP = 5
 
 
 class Blocker(Struct, frozen=True):
-    """One reason. `kind` is `waits` for URLs that are still queued, else how they
-    ended."""
+    """One reason.
+
+    `kind` is `waits` for URLs that are still queued, else how they ended.
+    """
 
     kind: Literal["waits", "error", "skip"]
     reason: str
@@ -40,8 +42,10 @@ class Blocker(Struct, frozen=True):
 def why_waiting(
     state: StateReader, status: Status, config: Config, now: float
 ) -> list[Blocker]:
-    """The reasons, those that hold back the most URLs first. `now`: seconds since the
-    epoch."""
+    """The reasons, by the number of URLs that they hold back.
+
+    `now`: seconds since the epoch.
+    """
     waits = [*_no_process(status), *_limits(status, config), *_retries(state, now)]
     waits += [*_pauses(state, now), *_intervals(state, config, now)]
     waits.sort(key=lambda one: -one.urls)
@@ -49,8 +53,7 @@ def why_waiting(
 
 
 def failure_words(code: str) -> str:
-    """Why a host is parked, as shown to the user: an `error_code`, or that its
-    robots.txt can't be had."""
+    """Why a host is parked, for the user: an `error_code` or robots.txt unavailable."""
     return "robots.txt unavailable" if code == ROBOTS else code
 
 

@@ -19,13 +19,14 @@ from crawler.model.reasons import SkipReason
 from crawler.model.records import TerminalRecord
 
 Destination = Literal["page", "image"]
-"""On whose behalf a URL is fetched: as a page of the site, or as a picture of a page.
-What it turns out to *be* is decided by its bytes."""
+"""The purpose of a request: a page of the site, or an image of a page.
+
+The bytes of the body decide what it actually is.
+"""
 
 
 class Skip(Struct, frozen=True):
-    """A decision not to fetch: `reason` of the closed list, and the exact rule that
-    decided.
+    """A decision not to fetch: a `reason` of the closed list and the exact rule.
 
     Example:
         >>> from crawler import Skip
@@ -48,8 +49,7 @@ class Decision(Struct, frozen=True):
 
 
 class Discovered(Struct, frozen=True):
-    """A URL on its way into the frontier: canonical, checked, not yet known to be
-    new."""
+    """A URL found: canonical and checked, and not yet known to be new."""
 
     url: str
     kind: LinkKind
@@ -60,20 +60,23 @@ class Discovered(Struct, frozen=True):
     alt: str | None = None
     redirects: tuple[Hop, ...] = ()
     skip: Skip | None = None
-    """Set when the scope refused it: it enters the frontier as a decision, to be
-    explained later, and a later find by a better road (nearer, or as an image) may
-    overturn it."""
+    """Set when the scope refused the URL.
+
+    The URL enters the frontier with this decision, to be explained later. A better find
+    (nearer, or as an image) may overturn it.
+    """
 
 
 class StoredResponse(Struct, frozen=True):
-    """What the state holds of the last good answer of a URL, for the next crawl of
-    it."""
+    """What the state stores of a URL's last good response, for the next crawl."""
 
     digest: bytes
     """SHA-256 of the decoded body; for a redirect, of the URL where it leads."""
     cached_fields: bytes | None = None
-    """What makes a record out of "304 Not Modified" (`revalidation.CachedFields`); None
-    if the server gave no validator."""
+    """The fields for a record of "304 Not Modified" (`revalidation.CachedFields`).
+
+    None if the server gave no validator.
+    """
 
 
 class Lease(Struct, frozen=True):

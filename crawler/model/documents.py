@@ -135,5 +135,8 @@ class File(Struct, frozen=True, tag="file"):
 
 
 Document = Page | Image | File
-"""What a body is; the `tag` of each tells them apart where a process sends them to
-another (`crawler/extract/tasks.py`)."""
+"""What a body is.
+
+The `tag` of each type distinguishes them in messages between processes
+(`crawler/extract/tasks.py`).
+"""

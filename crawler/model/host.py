@@ -11,8 +11,10 @@ from msgspec import Struct
 
 
 class HostUsage(Struct, frozen=True):
-    """The usage of one host. The store keeps it, in the commit of what it was spent
-    on."""
+    """The usage of one host.
+
+    The store writes it in the same commit as the results that caused it.
+    """
 
     pages: int = 0
     wire_bytes: int = 0

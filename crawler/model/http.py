@@ -21,19 +21,22 @@ class Hop(Struct, frozen=True):
 
 
 class Validators(Struct, frozen=True):
-    """What a response says of the version that it is (RFC 9110 section 8.8), as the
-    server sent it; what is malformed counts as not sent."""
+    """The validators of a response (RFC 9110 section 8.8), as the server sent them.
+
+    A malformed one counts as not sent.
+    """
 
     etag: str | None = None
     last_modified: str | None = None
     date: str | None = None
-    """When the response was made; tells whether `last_modified` is old enough to be
-    strong."""
+    """The Date of the response; shows whether `last_modified` is a strong validator."""
 
 
 class Request(Struct, frozen=True):
-    """What the client is asked to send. Headers are added to the client's own, names as
-    given."""
+    """A request for the client.
+
+    Its headers are added to the client's own, with their names as given.
+    """
 
     url: str
     method: Literal["GET", "HEAD"] = "GET"
@@ -46,13 +49,11 @@ class Request(Struct, frozen=True):
     chain: tuple[str, ...] = ()
     """The URLs that redirected here, the first one first."""
     max_body: int | None = None
-    """Bytes of the body that are wanted, if that is another number than the client's
-    own."""
+    """The maximum size of the body (bytes), if it differs from the client's own."""
 
 
 class Timings(Struct, frozen=True):
-    """Milliseconds of the phases of one exchange; None where the phase did not take
-    place."""
+    """Milliseconds of each phase of one exchange; None for a phase that was skipped."""
 
     fetch_ms: int
     dns_ms: int | None = None
@@ -78,8 +79,10 @@ class Response(Struct, frozen=True, dict=True):
     http_version: str
     """"1.0" or "1.1"."""
     headers: tuple[tuple[str, str], ...]
-    """In order of arrival, names lower-cased, values decoded as latin-1 (RFC 9110
-    section 5.5)."""
+    """Header fields in order of arrival: names in lower case, values read as latin-1.
+
+    See RFC 9110 section 5.5.
+    """
     body: bytes
     wire_bytes: int
     """Body bytes received, before decoding."""
@@ -92,8 +95,10 @@ class Response(Struct, frozen=True, dict=True):
     resumed: bool = False
     """The connection broke, and the rest was asked for on another."""
     redirects: tuple[Hop, ...] = ()
-    """Followed by the client itself: back to a URL of its own chain, after a cookie was
-    set. Then `url` is where they led."""
+    """Redirects that the client followed itself: back to the same URL to set a cookie.
+
+    Then `url` is where they led.
+    """
 
     def header(self, name: str) -> str | None:
         """The first value of the header `name` (lower case), or None."""
@@ -166,8 +171,10 @@ class Exchange(Struct, frozen=True):
     response_head: bytes = b""
     """Status line and headers as they were received, empty line included."""
     transferred: bytes | None = None
-    """The body before its content codings were undone, without transfer coding; None
-    unless a listener asked for raw bodies."""
+    """The body with its content codings, but without transfer coding.
+
+    None unless a listener requested raw bodies.
+    """
     secret_headers: Collection[str] = ()
     """Names (lower case) of headers that hold a secret beside those that look so."""
 

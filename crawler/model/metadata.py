@@ -16,8 +16,10 @@ COOKIES = "cookies"
 ADDED_SEEDS = "added seed"
 """By URL that a seed redirected to: it is in scope, also after a resume."""
 PAGES_OF_TEMPLATE = "template"
-"""By host and template: its pages, which `limits.max_pages_per_template` bounds, in
-decimal."""
+"""The number of pages by host and template, in decimal.
+
+`limits.max_pages_per_template` bounds it.
+"""
 TRAPS = "traps"
 """By host: the templates that were cut (`policy/traps/`)."""
 TRAPS_OUT_OF_MEMORY = "traps out of memory"
@@ -28,8 +30,10 @@ POISON_URLS = "poison url"
 BOOT = "boot"
 """Under "", while a run is under way: the boot id (`workspace/recovery.py`)."""
 EXTRACTION = "extraction"
-"""Under "": the fingerprint of the settings under which the stored responses were read
-(`model/fingerprint.py`)."""
+"""The fingerprint of the extraction settings of the stored responses, under "".
+
+See `model/fingerprint.py`.
+"""
 
 PER_CRAWL = (PAGES_OF_TEMPLATE, TRAPS_OUT_OF_MEMORY, POISON_URLS)
 """What a further crawl into the same state counts anew."""

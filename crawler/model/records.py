@@ -118,11 +118,12 @@ class FetchRecord(UrlRecord, kw_only=True):
     reused_connection: bool = False
     """A kept-alive connection served it."""
     from_cache: Literal["miss", "not_modified"] = "miss"
-    """not_modified: the server said that what an earlier crawl had is still right
-    (304)."""
+    """not_modified: the server confirmed the stored version (304)."""
     changed: Literal["new", "changed", "unchanged"] | None = None
-    """Against the crawl before, by the body's hash (of a redirect, by where it leads);
-    null in a first crawl."""
+    """How the content stands against the previous crawl; null in a first crawl.
+
+    The hash of the body decides; for a redirect, its target.
+    """
     wire_bytes: int = 0
     """Body bytes as they came."""
     body_bytes: int = 0
@@ -350,8 +351,10 @@ class RunRecord(Record, kw_only=True):
     pages: int = 0
     """Pages fetched."""
     images_count: int = 0
-    """Not `images`: a name has one type in the whole stream, and pages have a list of
-    that name."""
+    """Not called `images`, because pages have a list of that name.
+
+    A name has one type in the whole stream.
+    """
     errors: int = 0
     """URLs that failed for good."""
     skipped: int = 0

@@ -1,5 +1,4 @@
-"""Pictures on disk: names that the network can't misuse, contents that are whole or not
-there.
+"""Pictures on disk: safe names, and contents that are complete or absent.
 
 The name is made from the user's template and from three things of the network: the
 host, the last segment of the URL's path, and the picture's format. Each is made
@@ -105,8 +104,10 @@ class UnsavedImages:
 
 
 class ImageFiles:
-    """Writes pictures below `folder`/images. Raises UsageError if the template can't be
-    used."""
+    """Writes pictures below `folder`/images.
+
+    Raises UsageError for an unusable template.
+    """
 
     def __init__(self, folder: Path, template: str, journal: Journal) -> None:
         self._folder = folder
@@ -117,9 +118,11 @@ class ImageFiles:
         check_template(template)
 
     def recover(self, recorded: Callable[[str, str], bool]) -> None:
-        """Remove what an earlier run left behind: files of which `recorded(sha256,
-        name)` is false, and those that it was killed over: a later crawl may write a
-        recorded file once more.
+        """Remove incomplete files of an earlier run.
+
+        These are the files for which `recorded(sha256, name)` is false, and those that
+        the run was writing when it was killed: a later crawl may write a recorded file
+        once more.
 
         A name without its file is one that the run did not get to.
         """
@@ -222,8 +225,7 @@ def _create(path: str, data: bytes) -> None:
 
 
 def check_template(template: str) -> None:
-    """Refuse a template that leads out of the folder, or whose names may become too
-    long."""
+    """Refuse a template that leaves the folder or may make names too long."""
     try:
         fields = {
             field for _, field, _, _ in Formatter().parse(template) if field is not None
@@ -266,8 +268,9 @@ def _label(text: str, limit: int) -> str:
 
 
 def _harmless(text: str, limit: int) -> str:
-    """`text` as part of a file name: NFC, printable, `limit` bytes at most; "" if none
-    is left.
+    """`text` as part of a file name: NFC, printable, at most `limit` bytes.
+
+    It may be "".
 
     A leading dot would hide the file, a leading dash would make it an option. NFC comes
     first because it turns some characters into unsafe ones (U+037E into a semicolon),

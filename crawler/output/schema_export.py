@@ -1,5 +1,4 @@
-"""The record schema in the languages of those who read the records, all made from
-`schema.py`.
+"""The record schema in the languages of its readers, made from `records.py`.
 
 A column's type must not depend on what a reader happens to see first: DuckDB types a
 column that is null in its first 20,480 lines as NULL and then fails on, or drops, what
@@ -23,8 +22,10 @@ from crawler.model.records import RECORD_TYPES, SCHEMA_VERSION
 
 
 class Column(Struct, frozen=True):
-    """One field as a column: `kind` is str, int, float, bool or dict, or the struct of
-    a list."""
+    """One field as a column.
+
+    `kind` is str, int, float, bool or dict, or the struct of a list.
+    """
 
     name: str
     kind: type
@@ -71,8 +72,7 @@ _ZEROS: dict[type, Any] = {str: "", int: 0, float: 0.0, bool: False, dict: {}}
 
 
 def schema_line(data: Mapping[str, Any] | None = None) -> bytes:
-    """`{"type":"schema", ...}`: a typed zero in every field of every type; no newline
-    at the end.
+    """The schema line: a typed zero in every field of every type; no newline.
 
     `data` gives zeros for what the user's selectors put under that key, where they are
     known.
@@ -143,8 +143,7 @@ def _quoted(name: str) -> str:
 
 
 def duckdb() -> str:
-    """A view over records.jsonl with every column typed, and a view for each record
-    type."""
+    """Views over records.jsonl with typed columns: one of all, one per record type."""
     pairs = ",\n".join(f"      {c.name}: '{_duckdb_type(c)}'" for c in all_columns())
     times = ", ".join(f"try_cast({name} AS TIMESTAMP) AS {name}" for name in _TIMES)
     views = (

@@ -54,8 +54,10 @@ def plugin_checks(plugins: Iterable[LoadedPlugin]) -> list[PluginCheck]:
 def available_checks(
     configs: Sequence[PluginConfig],
 ) -> tuple[list[PluginCheck], tuple[str, ...]]:
-    """The checks of a stored configuration, and why some of its plug-ins cannot be
-    loaded: files may be gone by now, and objects were passed by another program."""
+    """The checks of a stored configuration, and why some plug-ins cannot be loaded.
+
+    Files may be gone by now, and objects were passed by another program.
+    """
     found: list[PluginCheck] = []
     unavailable: list[str] = []
     if not configs:

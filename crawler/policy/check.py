@@ -114,8 +114,10 @@ class Chain:
         self.check_found = _first_skip(self.of_moment("found"))
         """The first Skip for a URL that was found. Raises no Failure."""
         self.check_due = _first_skip(self.of_moment("due"))
-        """The first Skip for a URL whose turn has come. Raises Failure, as its checks
-        do."""
+        """The first Skip for a URL that is due.
+
+        Raises Failure, as its checks do.
+        """
 
     def check(self, candidate: Candidate) -> Skip | None:
         """The first Skip of all checks, whatever their moment. Raises Failure."""

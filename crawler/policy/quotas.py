@@ -1,5 +1,6 @@
-"""The check of quotas: the options `limits.max_..._per_host` and
-`limits.max_pages_per_template` decide; and the limits of the whole crawl.
+"""The check of the quotas of hosts and templates; and the limits of the whole crawl.
+
+The options `limits.max_..._per_host` and `limits.max_pages_per_template` decide.
 
 A limit of the whole crawl ends the run and leaves its URLs queued, for a resume with a
 higher one. A quota of a host, or of a template of its paths, is about that URL, which
@@ -86,8 +87,10 @@ class Quotas:
         return None
 
     def charge(self, host: str, sent_at: float, until: float, wire_bytes: int) -> None:
-        """Count a request that is over. It kept its host busy from `sent_at` to
-        `until`, seconds since the epoch."""
+        """Count a finished request.
+
+        It occupied its host from `sent_at` to `until` (seconds since the epoch).
+        """
         self._bytes += wire_bytes
         usage = self._usages.usage(host).charged(sent_at, until, wire_bytes)
         self._usages.set_usage(host, usage)
@@ -118,8 +121,10 @@ class Quotas:
         return None
 
     def reached(self, now: float) -> QuotaReached | None:
-        """The limit that ends the crawl now, if one does. `now` on the clock of
-        `started`."""
+        """The limit that ends the crawl now, if any.
+
+        `now` is on the clock of `started`.
+        """
         config = self._config
         if config.max_time is not None and now - self._started >= config.max_time:
             return "limit_time"
@@ -138,8 +143,7 @@ class Quotas:
 def usage_reached(
     config: LimitsConfig, usage: HostUsage, destination: Destination
 ) -> str | None:
-    """The quota by which no more of `destination` is fetched from a host of such a
-    usage, if there is one."""
+    """The quota that a host of this usage has reached for `destination`, if any."""
     if destination == "page" and is_reached(usage.pages, config.max_pages_per_host):
         return f"limits.max_pages_per_host: {config.max_pages_per_host}"
     if (size := config.max_bytes_per_host) is not None and usage.wire_bytes >= size:
@@ -152,8 +156,7 @@ def usage_reached(
 def template_reached(
     config: LimitsConfig, counts: TemplateCounts, host: str, url: str
 ) -> str | None:
-    """The quota by which no more pages of the template of `url` are fetched, if there
-    is one."""
+    """The quota that the template of `url` has reached, if any."""
     limit = config.max_pages_per_template
     if limit is None:
         return None

@@ -39,8 +39,9 @@ def is_redirect(response: Response) -> bool:
 
 
 def failure_of(response: Response, now: float) -> Failure | None:
-    """The failure that a response stands for by its status; None for content and for a
-    redirect. `now`: seconds since the epoch.
+    """The failure that a response's status means; None for content and redirects.
+
+    `now`: seconds since the epoch.
 
     300 without Location is content: a page that names its alternatives. A redirect
     without a Location, or with two, is an error, and so is a part (206) or "not

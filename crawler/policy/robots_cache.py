@@ -26,8 +26,10 @@ from crawler.policy.robots_txt import Robots, parse
 MAX_ORIGINS = 4096
 """Origins whose parsed rules are kept; the others are parsed again from the store."""
 MAX_RULES = 200_000
-"""Rules of all origins together: one file may have 45,000, some 15 MB once they are
-parsed."""
+"""The maximum number of cached rules, of all origins together.
+
+One file may have 45,000 rules, some 15 MB once they are parsed.
+"""
 
 
 class StoredRobots(Struct, frozen=True):
@@ -99,8 +101,9 @@ class RobotsCache:
         return None if allowed else Skip("robots", rule)
 
     def decision(self, url: str) -> Decision | None:
-        """What robots.txt says of `url`, and by which line, obeyed or not, expired or
-        not.
+        """The decision of robots.txt about `url`, and the line that made it.
+
+        The setting `robots.obey` and the age of the rules make no difference.
 
         None where it was not fetched, or could not be had.
         """
@@ -112,8 +115,7 @@ class RobotsCache:
         return Decision(*cached.rules.allowed(url))
 
     def expires_at(self, url: str) -> float | None:
-        """When the rules for `url` have to be fetched again, seconds since the
-        epoch."""
+        """When the rules for `url` must be fetched again, seconds since the epoch."""
         cached = self._find(origin(url))
         return None if cached is None else cached.expires_at
 
@@ -129,8 +131,10 @@ class RobotsCache:
         return cached.rules or parse(b"", self._config.agent), cached.expires_at
 
     def add_failure(self, site: str, failure: tuple[type[Failure], str, str]) -> None:
-        """Take in that the robots.txt of the origin `site` can't be had: its URLs
-        fail."""
+        """Record that the robots.txt of the origin `site` is unavailable.
+
+        The URLs of that origin fail.
+        """
         expires_at = self._clock() + self._config.max_age
         self._remember(site, CachedRobots(expires_at, failed=failure))
 

@@ -30,11 +30,15 @@ from msgspec import Struct
 from crawler.model.url import canonical
 
 MAX_BYTES = 500 * 1024
-"""Bytes of a robots.txt that are read (RFC 9309 section 2.5: at least these); the rest
-is ignored."""
+"""The maximum size (bytes) of a robots.txt; the rest is ignored.
+
+RFC 9309 section 2.5 demands at least this much.
+"""
 _MAX_LINE = 16_664
-"""Characters of a line that count: Google's limit, eight times the longest URL that it
-takes."""
+"""The maximum length (characters) of a line.
+
+This is Google's limit, eight times its longest URL.
+"""
 _MAX_SITEMAPS = 1000
 
 # Keys as they are written, and misspelt (Google's list).
@@ -55,8 +59,10 @@ class Rule(NamedTuple):
 
     allow: bool
     longest: str
-    """The longest of the pieces: a URL without it does not match, which is quick to
-    see."""
+    """The longest literal piece of the pattern.
+
+    A URL without it does not match, which is quick to see.
+    """
     pieces: tuple[str, ...]
     anchored: bool
     """The last piece has to end the URL."""
@@ -65,8 +71,7 @@ class Rule(NamedTuple):
     written: str
 
     def matches(self, path: str) -> bool:
-        """Whether the pattern matches `path`, a URL's path and query in the common
-        form."""
+        """Whether the pattern matches `path`: a URL's path and query, normalised."""
         first, *further = self.pieces
         if not path.startswith(first):
             return False
@@ -90,11 +95,12 @@ class Robots(Struct, frozen=True):
     """What one robots.txt says to one crawler."""
 
     rules: tuple[Rule, ...]
-    """The longest first, and of equal ones Allow first: the first that matches
-    decides."""
+    """The rules in order of precedence: longest first, then Allow before Disallow.
+
+    The first that matches decides.
+    """
     agent_matched: str | None
-    """The product token whose groups apply, as written, or "*"; None if no group
-    does."""
+    """The product token whose groups apply, as written, or "*"; else None."""
     crawl_delay: float | None
     """Seconds between two requests."""
     sitemaps: tuple[str, ...]
@@ -173,8 +179,7 @@ _TOKEN = re.compile(r"[a-zA-Z_-]*").match
 def _listen(
     value: str, agent: str, ours: _Group, all_others: _Group, into: list[_Group]
 ) -> None:
-    """Add the group that `User-agent: value` opens to `into`, if it applies to the
-    crawler."""
+    """Add the group of `User-agent: value` to `into` if it applies to the crawler."""
     token = _TOKEN(value)
     name = token[0] if token else ""
     if name and name.lower() == agent.lower():

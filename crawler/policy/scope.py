@@ -20,8 +20,10 @@ from crawler.model.url import canonical, host_key, hostname, registrable_domain,
 from crawler.policy.check import FOUND, Candidate
 
 NAMED_SITEMAPS: tuple[LinkKind, ...] = ("robots_sitemap", "sitemap_index")
-"""How sitemaps are found that a site names: they may lie on any host and at any depth,
-as images may."""
+"""The link kinds under which a site names its sitemaps.
+
+Sitemaps may be on any host and at any depth, as images may.
+"""
 _SCHEMES = ("https://", "http://")
 _MAX_ORIGINS = 10_000
 """Origins whose answer is remembered."""
@@ -90,8 +92,7 @@ class _Everywhere:
 
 
 class _Hosts:
-    """The hosts of the seeds: all that `measure` maps to the same as the host of a
-    seed."""
+    """All hosts that `measure` maps to the same value as the host of a seed."""
 
     def __init__(self, domains: tuple[str, ...], measure: Callable[[str], str]) -> None:
         self._domains = domains
@@ -117,8 +118,10 @@ class _Hosts:
 
 
 class _Paths:
-    """The folders of the seeds and what is below them, or the seeds only (`whole`);
-    the scheme does not matter."""
+    """The seeds' folders and everything below, or the seeds only (`whole`).
+
+    The scheme does not matter.
+    """
 
     def __init__(self, domains: tuple[str, ...], whole: bool) -> None:
         self._domains = domains

@@ -1,5 +1,7 @@
-"""Query parameters that are stripped from links before anything else looks at them. The
-option `scope.strip_params` decides. No I/O."""
+"""Query parameters that are stripped from links before any other check.
+
+The option `scope.strip_params` decides. No I/O.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ _NAME = re.compile(r"[^\s=&#?*]+\*?").fullmatch
 
 
 class ParamStripper:
-    """Strips the parameters with these names; `utm_*` stands for all that begin with
-    `utm_`.
+    """Strips the parameters with these names.
+
+    `utm_*` stands for all names that begin with `utm_`.
 
     Raises UsageError for an invalid name.
     """

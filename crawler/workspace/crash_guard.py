@@ -57,8 +57,7 @@ class CrashGuard:
         return self._deaths.get(url, 0)
 
     def __call__(self, url: str) -> Self:
-        """Note that the response of `url` is being read, until the `with` block
-        ends."""
+        """Record that the response of `url` is being read, for the `with` block."""
         written = url.encode()
         self._map[_LENGTH : _LENGTH + len(written)] = written
         self._map[:_LENGTH] = len(written).to_bytes(_LENGTH, "big")

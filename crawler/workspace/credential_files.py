@@ -52,8 +52,10 @@ def open_session_auth(
 
 
 def open_jar(file: str, metadata: KeyValue, now: float) -> CookieJar:
-    """The cookies of the metadata, or where there are none those of `file` (none if
-    empty)."""
+    """The cookies of the metadata; without these, the cookies of `file`.
+
+    There are none if `file` is empty.
+    """
 
     def keep(domain: str, cookies: list[Cookie]) -> None:
         metadata.set(
@@ -76,8 +78,10 @@ def open_jar(file: str, metadata: KeyValue, now: float) -> CookieJar:
 
 
 def write_jar(file: str, jar: CookieJar) -> None:
-    """Write all cookies to `file` (to none if empty), for its owner only. Raises
-    OutputError."""
+    """Write all cookies to `file`, readable by its owner only.
+
+    An empty name writes nothing. Raises OutputError.
+    """
     if not file:
         return
     from crawler.fetch.cookies.netscape import write_netscape

@@ -68,8 +68,9 @@ def stored_config(folder: Path) -> Config:
 def open_state(
     config: Config, mode: Mode, now: float, random: Random
 ) -> tuple[SqliteStore, Run, int]:
-    """The store and the run of a crawl, and how many URLs are queued again because a
-    power cut lost their records.
+    """The store, the run, and how many URLs a power cut sent back to the queue.
+
+    Their records were lost.
 
     Nothing of that is committed yet. Raises UsageError if `mode` does not fit what the
     folder holds, OutputError, StateError.
@@ -115,8 +116,7 @@ def _begin(store: SqliteStore, run: Run, config: Config) -> Run:
 
 
 def _requeue_all(store: SqliteStore, old: Config, config: Config, now: float) -> None:
-    """Queue every URL of the crawl under `old`, for one that compares itself with
-    it."""
+    """Queue every URL of the crawl under `old`, for a recrawl."""
     place_outputs(store, old, config)
     check = None
     if (old.scope, old.seeds) != (config.scope, config.seeds):
@@ -274,7 +274,9 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def ulid(now: float, random: Random) -> str:
-    """A ULID: 48 bits of milliseconds and 80 random bits, which sorts by time
-    (ulid/spec)."""
+    """A ULID: 48 bits of milliseconds and 80 random bits; it sorts by time.
+
+    See ulid/spec.
+    """
     value = int(now * 1000) << 80 | random.getrandbits(80)
     return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))

@@ -1,5 +1,4 @@
-"""Recovery after a power cut: records and images that never reached the disk are made
-again.
+"""Recovery after a power cut: fetch again what never reached the disk.
 
 A killed process loses nothing that it has written: the kernel has it. A machine that
 stops loses what the kernel had not written yet, some thirty seconds of it, and in no
@@ -58,8 +57,7 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 def boot_id() -> bytes:
-    """A different value after each start of the machine; empty where the system has
-    none."""
+    """The boot id: different after each start of the machine, empty if unknown."""
     with suppress(OSError):
         return _BOOT_ID.read_bytes().strip()
     return b""

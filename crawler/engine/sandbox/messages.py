@@ -16,8 +16,11 @@ from crawler.model.reasons import ErrorCode
 
 _HEADER_BYTES = 8
 MAX_ANSWER = 64 * 2**20
-"""Bytes of an answer. The process is not trusted: it has read untrusted bytes. An
-order has no bound but the one of `http.max_body`, and the process's memory."""
+"""The maximum size of an answer (bytes).
+
+The process is not trusted: it has read untrusted bytes. The size of an order is limited
+only by `http.max_body` and by the memory of the process.
+"""
 
 OUT_OF_MEMORY = 71
 """The exit status of a process that reached its memory limit."""

@@ -70,8 +70,10 @@ class WorkerLimits(Struct, frozen=True):
     cpu_s: float = 5.0
     """Seconds of CPU time for one order."""
     wall_s: float = 60.0
-    """Seconds by the clock for one order, and for the start of the process. A machine
-    that is busy ten times over still keeps it."""
+    """The time limit (seconds) for one order, and for the start of the process.
+
+    A machine that is ten times overloaded still meets it.
+    """
 
 
 class WorkerStatistics(Struct, frozen=True):
@@ -150,8 +152,10 @@ class ExtractionWorker:
             self._child = None
 
     def close(self) -> None:
-        """End the process. An order that is with it ends as an ExtractFailure, and so
-        does each later one."""
+        """End the process.
+
+        The order in progress ends as an ExtractFailure, and so does each later one.
+        """
         self._closed = True
         self._kill()
         for child in self._killed:
@@ -222,8 +226,11 @@ class _Child:
             timeout.cancel()
 
     def _end(self) -> str:
-        """Why the process ended. It closes its socket by ending, and in no other way;
-        one that closed it all the same is killed."""
+        """The reason why the process ended.
+
+        A process closes its socket only by ending. One that closes it otherwise is
+        killed.
+        """
         self._process.kill()
         status = self._process.wait()
         if status == OUT_OF_MEMORY:

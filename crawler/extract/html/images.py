@@ -1,5 +1,4 @@
-"""The images that a page shows or names: in elements, in styles, and in attributes that
-a script reads later (lazy loading)."""
+"""The images of a page: in elements, in styles, and in lazy-loading attributes."""
 
 from __future__ import annotations
 
@@ -123,8 +122,10 @@ class ImageCollector:
                 self.add(candidate.url, kind, alt, candidate.width)
 
     def add_style(self, css: str) -> None:
-        """Add the images of a style sheet or a `style` attribute, without fonts and
-        imports."""
+        """Add the images of a style sheet or a `style` attribute, but no fonts.
+
+        Imports are skipped as well.
+        """
         if "url(" in css or "URL(" in css:
             for found in _CSS_URL(css):
                 url = found[1] or found[2] or found[3] or ""
@@ -175,8 +176,9 @@ ELEMENTS: dict[str, Callable[[ImageCollector, Mapping[str, str]], None]] = {
 def inline_style_images(
     markup: Markup, scripts: list[tuple[int, int]], images: ImageCollector
 ) -> None:
-    """Add the images of elements that `start_tags` does not yield, such as
-    `<div style="background: url(...)">` and `<p data-bg="...">`.
+    """Add the images of elements that `start_tags` does not yield.
+
+    Examples are `<div style="background: url(...)">` and `<p data-bg="...">`.
 
     Most pages have none, so that such tags are not parsed one by one: a mark is
     searched for, and from there the start of its tag, backwards. `scripts` are the
@@ -199,8 +201,10 @@ def inline_style_images(
 
 
 def _is_hidden(text: str, position: int, scripts: list[tuple[int, int]]) -> bool:
-    """Whether `position` is in a script, or in a comment that began at most _MAX_TAG
-    characters before."""
+    """Whether `position` is in a script or a comment.
+
+    A comment counts if it began at most _MAX_TAG characters before.
+    """
     before = bisect(scripts, (position, position)) - 1
     if before >= 0 and position < scripts[before][1]:
         return True

@@ -6,8 +6,10 @@ from crawler.model.documents import ImageLink, Link, LinkKind
 from crawler.model.url import Base
 
 MAX_URL_CHARACTERS = 8 * 2**20
-"""Characters of all URLs of one document together. A long base URL turns many short
-relative URLs into hundreds of megabytes."""
+"""The maximum total length (characters) of all URLs of one document.
+
+A long base URL turns many short relative URLs into hundreds of megabytes.
+"""
 
 
 class LinkCollector:

@@ -42,8 +42,9 @@ _SPACE = r"\t\n\f\r "
 
 
 Tag = tuple[str, str, str | None, int, int]
-"""A start tag: name, attributes, href, end, content end. A plain tuple, because there
-are so many.
+"""A start tag: name, attributes, href, end, content end.
+
+It is a plain tuple because there are so many.
 
 The name is in lower case. The attributes are the text between the name and the `>`, for
 `attributes` to read. The href, up to the fragment, is that of an `<a>` with a plainly
@@ -208,8 +209,10 @@ class _Svg:
 
 
 _MAX_TAG = 2**18
-"""Characters of a start tag that are parsed: some `data-` attributes have hundreds of
-thousands."""
+"""The maximum length (characters) of a start tag that is parsed.
+
+Some `data-` attributes have hundreds of thousands.
+"""
 
 _EACH_ATTRIBUTE = re.compile(
     rf"""([^{_SPACE}/>][^{_SPACE}/>=]*+)(?:[{_SPACE}]*+=[{_SPACE}]*+"""

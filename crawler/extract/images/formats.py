@@ -1,5 +1,4 @@
-"""Format, width, height and number of frames of an image, from its bytes, and whether
-it is complete.
+"""The format, size, frame count and completeness of an image, from its bytes.
 
 Theory. Nothing is decoded. Each format is a chain of parts that contain their own
 length. Walking the chain gives the dimensions, counts the frames, and finds a file that

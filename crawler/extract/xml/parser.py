@@ -19,8 +19,11 @@ _PART = 16 * 1024
 MAX_ELEMENTS = 400_000
 """Elements of one document; the rest is not read."""
 _MAX_OPEN = 200
-"""Characters `<` in a row without a `>`. For each of them libxml2 searches for the `>`
-anew, so that a megabyte of `<a<a<a` would take minutes."""
+"""The maximum number of `<` in a row without a `>`.
+
+For each of them libxml2 searches for the `>` anew, so a megabyte of `<a<a<a` would take
+minutes.
+"""
 _TANGLE = re.compile(rb"<(?:[^<>]*+<){%d}" % _MAX_OPEN).search
 _MAX_DEPTH = 256
 """Nested elements; deeper ones are ignored, and after as many of them reading ends."""

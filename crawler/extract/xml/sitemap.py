@@ -1,5 +1,7 @@
-"""Sitemaps (sitemaps.org/protocol.html): URL lists, indexes, image entries, gzip, plain
-text."""
+"""Sitemaps: URL lists, indexes, image entries, gzip and plain text.
+
+See sitemaps.org/protocol.html.
+"""
 
 from __future__ import annotations
 

@@ -94,8 +94,9 @@ class CookieJar:
             self._enforce_limits(domain, group, now)
 
     def header(self, request: RequestContext, now: float) -> str | None:
-        """The value of the Cookie field for `request` (section 5.8.3); None: no cookie
-        matches.
+        """The value of the Cookie field for `request`; None if no cookie matches.
+
+        See RFC 6265bis, section 5.8.3.
         """
         domain = cookie_domain(request.host) if self._domains else ""
         if domain not in self._domains:
@@ -122,8 +123,9 @@ class CookieJar:
                 self._on_change(domain, self._cookies(domain))
 
     def _shadows_secure(self, cookie: Cookie, request: RequestContext) -> bool:
-        """Whether `cookie`, set without TLS, would hide a Secure cookie ("leave secure
-        cookies alone", section 5.7).
+        """Whether `cookie`, set without TLS, would hide a Secure cookie.
+
+        See "leave secure cookies alone", section 5.7.
         """
         if cookie.secure or request.secure:
             return False

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from crawler.fetch.dns.message import Answer, Question, RecordType
 
 RESOLUTION_DELAY = 0.05
-"""How long the other record type is awaited once one type has brought addresses
-(seconds; RFC 8305 section 3, "Resolution Delay")."""
+"""The Resolution Delay of RFC 8305 section 3 (seconds).
+
+It is how long the other record type is awaited once one type has brought addresses.
+"""
 
 
 def ask(

@@ -56,8 +56,10 @@ if TYPE_CHECKING:
 SYSTEM = "system"
 """The value of `dns_servers` that selects the system's resolver."""
 ATTEMPT_TIMEOUT = 1.0
-"""Timeout of the first attempts (seconds). It doubles after each round of all servers,
-up to four times this."""
+"""The timeout of the first attempts (seconds).
+
+It doubles after each round of all servers, up to four times this.
+"""
 MIN_ATTEMPTS = 4
 """Attempts of one query; with more than two servers it is two attempts per server."""
 

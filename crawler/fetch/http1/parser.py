@@ -259,8 +259,9 @@ class ResponseReader:
             del self._parser  # breaks the reference cycle with this reader
 
     def _read_framing(self) -> tuple[Framing, int, bool]:
-        """The framing (RFC 9112 section 6.3), the length, and whether the connection
-        persists.
+        """The framing, the length, and whether the connection persists.
+
+        See RFC 9112 section 6.3.
         """
         version, connection = self.version, self._tokens("connection")
         persists = "close" not in connection and (

@@ -68,9 +68,11 @@ class Database:
 
     _db: sqlite3.Connection
     failure: BaseException | None = None
-    """The first error, of any kind: it may have stopped a method between two of its
-    changes, or SQLite may have rolled the transaction back, which counters and caches
-    in memory do not know. From now on nothing may be committed."""
+    """The first error, of any kind; after it nothing may be committed.
+
+    It may have stopped a method between two of its changes, or SQLite may have rolled
+    the transaction back, which counters and caches in memory do not know.
+    """
 
     def _begin(self) -> None:
         if not self._db.in_transaction:
@@ -78,8 +80,7 @@ class Database:
 
 
 def first_column(cursor: sqlite3.Cursor, otherwise: Any) -> Any:
-    """The first column of the first row, or `otherwise` if there is none or it is
-    NULL."""
+    """The first column of the first row; `otherwise` if that is missing or NULL."""
     row = cursor.fetchone()
     return otherwise if row is None or row[0] is None else row[0]
 
@@ -176,8 +177,10 @@ def _is_empty(db: sqlite3.Connection) -> bool:
 
 
 def _create(db: sqlite3.Connection) -> None:
-    """Create all tables in one transaction: a crash leaves an empty file or a whole
-    one."""
+    """Create all tables in one transaction.
+
+    A crash leaves an empty file or a complete one.
+    """
     db.executescript(
         f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
         f"PRAGMA user_version = {FORMAT}; COMMIT;"

@@ -46,8 +46,7 @@ WHERE parked = 1 AND pages + images > 0 GROUP BY 1 ORDER BY 1
 
 
 class HostRows:
-    """Reads and writes the table `host` in the store's transaction, which must be
-    open."""
+    """Reads and writes the table `host` within the open transaction of the store."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -64,8 +63,7 @@ class HostRows:
         ).fetchone()[0]
         db.execute("UPDATE host SET claimed = 0 WHERE claimed = 1")
         self.next_parked = self._first_parked()
-        """When the next host has been parked long enough; infinite if none is
-        parked."""
+        """When the next parked host becomes due; infinite if none is parked."""
 
     def id_of(self, name: str, now: float) -> int:
         """The host's number; a new host is ready `now`."""

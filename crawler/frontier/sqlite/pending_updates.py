@@ -1,5 +1,4 @@
-"""What has become of URLs since the last flush: gathered, and written in two statements
-for all of them."""
+"""Changes of URLs since the last flush, which writes them in two statements."""
 
 from __future__ import annotations
 

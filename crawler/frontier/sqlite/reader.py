@@ -1,5 +1,4 @@
-"""The `StateReader` of the durable store, and the only place that asks its tables for
-others."""
+"""The `StateReader` of the durable store: all queries from outside the store."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Queueing URLs again that have ended: all of them for another crawl, those that
-failed, and those whose records were lost.
+"""Queueing URLs again: all for a recrawl, those that failed, those without a record.
 
 Each is one transaction, which the caller commits: killed before that, the state is what
 it was. The functions use the tables of a store that was just opened; the store reads
@@ -30,8 +29,10 @@ Check = Callable[[str, LinkKind, Destination, int], Skip | None]
 SCOPED = ("scope", "depth", "scheme")
 """Reasons that today's scope decides about again."""
 DECIDED_ON_DISCOVERY = (*SCOPED, "nofollow")
-"""Reasons that were found where the URL was. "noai" is one of them for an image; for a
-page it was the response that told it."""
+"""Reasons that were found on discovery.
+
+"noai" is one of them for an image; for a page its response gave the reason.
+"""
 
 _BATCH = 10_000
 

@@ -13,8 +13,10 @@ SKIPPED = 1 << 30
 MAX_URLS = 1 << 16
 """URLs in one generation: about 12 MB each with URLs of the usual length."""
 MAX_CHARACTERS = 8 * 2**20
-"""Characters of all URLs of one generation: some URLs are a hundred times as long as
-usual."""
+"""The maximum length (characters) of all URLs of one generation.
+
+Some URLs are a hundred times as long as usual.
+"""
 
 
 class SeenCache:

@@ -1,5 +1,6 @@
-"""The durable store: one SQLite file in the crawl's folder (tables and their reasons:
-`tables.py`).
+"""The durable store: one SQLite file in the crawl's folder.
+
+The tables and their reasons are in `tables.py`.
 
 WAL with `synchronous=NORMAL`: a commit is a write to the log and no fsync, so that it
 survives the death of the process, though the last ones may be lost with the machine's
@@ -87,8 +88,7 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
     def requeue_all(
         self, now: float, check: Check | None, *, keep_cached_fields: bool
     ) -> None:
-        """Queue every URL again, for another crawl (`requeue.py`). Just after
-        opening."""
+        """Queue every URL again for a recrawl (`requeue.py`), just after opening."""
         from crawler.frontier.sqlite import requeue
 
         self._begin()

@@ -1,5 +1,4 @@
-"""What the parts of the durable store share: its memory, and the tables that several of
-them change.
+"""What the parts of the durable store share: memory, and common tables.
 
 The store is one class in several files, one for each protocol, since all of them work
 in one transaction and on the same few caches.

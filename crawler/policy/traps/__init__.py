@@ -1,5 +1,6 @@
-"""The check of crawler traps: parts of a site that never end and bring nothing new. The
-option `limits.traps` switches it off. No I/O, no clock.
+"""The check of crawler traps: parts of a site that never end and bring nothing new.
+
+The option `limits.traps` switches it off. No I/O, no clock.
 
 Theory. A trap makes its own links: a calendar's month links to the next month, a page
 with a session id to pages with newer ids, a list sorted by price to the same list

@@ -44,8 +44,10 @@ MAX_CUTS = 3
 
 
 class Admission(NamedTuple):
-    """A page that is being fetched: the units that are charged if it brings nothing
-    new, and why."""
+    """A page that is being fetched.
+
+    It names the units that are charged if the page brings nothing new, and the reason.
+    """
 
     scores: Scores
     shape: Shape
@@ -107,8 +109,7 @@ class Traps:
         return None if found is None else Skip("trap", found[1].rule)
 
     def substitute(self, candidate: Candidate) -> str | None:
-        """The URL to fetch in place of one that `check` refuses: the same without the
-        keys that were cut."""
+        """The URL without its cut keys, to fetch in place of one that is refused."""
         url = candidate.url
         found = self._cut(url, candidate.parent_url, candidate.depth)
         if found is None or not is_key(found[0]):
@@ -248,8 +249,7 @@ class Traps:
     def _is_new(
         self, lease: Lease, admission: Admission, body: bytes, page: Page
     ) -> bool | None:
-        """Whether the page has anything new; None where that is not looked at, or not
-        known."""
+        """Whether the page has new content; None if unknown, or not examined."""
         scores, url = admission.scores, lease.url
         suspects, suspicion = admission.suspects, admission.suspicion
         seen = scores.seen
@@ -303,8 +303,7 @@ class Traps:
 
 
 def _causes(admission: Admission) -> tuple[Unit | None, Unit | None]:
-    """The likeliest cause of a page without anything new, and the wider unit around
-    it."""
+    """The likeliest cause of a page without new content, and the next wider unit."""
     scores, shape, suspects, suspicion = admission
     if suspicion == "new_name":
         return scores.new_names, None
@@ -324,8 +323,7 @@ def _causes(admission: Admission) -> tuple[Unit | None, Unit | None]:
 def _opens_name(
     scores: Scores, url: str, shape: Shape, parent_url: str | None, depth: int
 ) -> bool:
-    """Whether the URL opens a new name at the top, and is not one that is read in any
-    case."""
+    """Whether the URL opens a new name at the top and is not exempt."""
     if depth <= scores.new_names.entry or shape.keys:
         return False
     if scores.top_names.is_open(shape.first):

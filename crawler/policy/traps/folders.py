@@ -1,5 +1,7 @@
-"""The names that the folders of one host have shown. Where they are too many, a
-template has `*` in their place."""
+"""The names seen in each folder of one host.
+
+Where they are too many, a template has `*` in their place.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,12 @@ class Folders:
         return "*" if self._names.get(folder, _NOT_WATCHED) is None else name
 
     def learn(self, folder: str, name: str, max_names: int) -> str:
-        """The same, and the name is known from now on. Beyond `max_names` any stands
-        for all."""
+        """The same as `name_in`, and the name is recorded.
+
+        Beyond `max_names` any name counts as `*`.
+
+        Beyond `max_names` any name counts as `*`.
+        """
         names = self._names.get(folder, _NOT_WATCHED)
         if names is None:
             return "*"
@@ -52,8 +58,10 @@ class Folders:
         return name
 
     def saved(self, max_folders: int) -> Saved:
-        """As the constructor takes it: first the folders in which any name stands for
-        all."""
+        """The state in the form that the constructor takes.
+
+        The folders in which any name counts as `*` come first.
+        """
         folders = sorted(self._names.items(), key=lambda one: one[1] is not None)
         return {
             folder: None if names is None else [*names]

@@ -77,8 +77,7 @@ class TopNames:
         return self._open.get(crc32(name.encode()), False)
 
     def has_new(self, page: Page, url: str) -> bool:
-        """Whether the page at `url` links to a name that was not found yet on its
-        host."""
+        """Whether the page at `url` links to a name that is new on its host."""
         site = url[: url.index("/", 8) + 1]
         return any(
             crc32(top_of(link.url).encode()) not in self._open
@@ -88,8 +87,10 @@ class TopNames:
 
 
 def top_of(url: str) -> str:
-    """The first name in the path of a canonical URL without a query, as templates have
-    it."""
+    """The first name in the path of a canonical URL, in the form of templates.
+
+    The URL has no query.
+    """
     return masked(url.split("/", 4)[3].lower())
 
 

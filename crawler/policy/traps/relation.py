@@ -63,8 +63,7 @@ def _return_to(url: str, parent_url: str) -> tuple[str, ...]:
 
 
 def _is_below(url: str, shape: Shape, parent_url: str) -> bool:
-    """Whether the URL is its parent's and a word: `/post/5/reply`, but not
-    `/posts/5`."""
+    """Whether the URL is its parent's and a word: `/post/5/reply`, not `/posts/5`."""
     above = parent_url.partition("?")[0].rstrip("/") + "/"
     if shape.repeats or not url.startswith(above):
         return False

@@ -16,8 +16,11 @@ from crawler.policy.traps.scores import Cut, Scores
 from crawler.policy.traps.unit import Unit
 
 MAX_WEIGHT = 2**20
-"""Scores of all hosts in memory, in checksums of some 64 bytes. Beyond it the hosts
-that were left alone for longest go to the store, and come back when they are needed."""
+"""The maximum size of all scores in memory, in checksums of some 64 bytes.
+
+Beyond it, the scores of the hosts that were idle for longest go to the store; they are
+loaded again when they are needed.
+"""
 
 _cuts_of = msgspec.msgpack.Decoder(dict[str, Cut]).decode
 
@@ -54,8 +57,10 @@ class ScoreTable:
         return scores
 
     def cut(self, host: str, scores: Scores, unit: Unit) -> bool:
-        """Cut a unit of the host, also in the store. False if it is cut already, and
-        this page was still under way."""
+        """Cut a unit of the host, also in the store.
+
+        Returns False if it was cut while this page was being fetched.
+        """
         if unit.name in scores.cuts:
             return False
         rule = f"limits.traps: {unit.name} gave nothing new, after {unit.fetched} pages"
@@ -78,8 +83,10 @@ class ScoreTable:
         return Scores(cuts) if saved is None else Scores.restored(saved, cuts)
 
     def _make_room(self) -> None:
-        """Take the hosts out of memory that were left alone for longest, but for those
-        with a request under way."""
+        """Evict the hosts that were idle for longest.
+
+        A host with a request in flight stays.
+        """
         for _ in range(len(self._hosts)):
             if self.weight <= self._max_weight:
                 break

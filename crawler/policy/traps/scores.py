@@ -1,5 +1,6 @@
-"""The scores of one host: what its templates, keys and parts have earned, and all else
-that was learnt of it. No I/O.
+"""The scores of one host: its templates, keys and parts, and what their pages showed.
+
+No I/O.
 
 A page that is new earns credit for its units (`unit.py`) and for the list that led to
 it; one that is not costs its suspects credit. At the end of its credit a unit is cut.
@@ -26,16 +27,21 @@ SAMPLE = 4
 MAX_SAMPLED = 8192
 """Pages of one host that are remembered for it."""
 EMPTY_WEIGHT, UNIT_WEIGHT, CUT_WEIGHT = 40, 7, 8
-"""What the scores of a host take in memory without anything in them, and what a unit
-and a cut do: in checksums of some 64 bytes each."""
+"""The weight of a host's scores, of a unit and of a cut, in checksums.
+
+A checksum takes some 64 bytes.
+
+The unit is a checksum of some 64 bytes.
+"""
 MAX_SAVED = 1024
-"""Units, folders, URLs and pages read, of each, that are kept of a host out of memory.
-The blocks of its text are kept all."""
+"""The maximum number of units, folders, URLs and pages of a host in the store.
+
+The blocks of its text are all stored.
+"""
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """The end of a unit: the rule that says so, and the least depth at which it was
-    found."""
+    """The cut of a unit: its rule, and the least depth at which the unit was found."""
 
     rule: str
     entry: int
@@ -84,8 +90,7 @@ class Scores:
         self.folders = Folders()
         self.seen = SeenContent()
         self.sampled: set[int] = set()
-        """`url_id` of pages that were read to be compared with their alternate
-        views."""
+        """The `url_id` of pages that were read as samples for their alternate views."""
         self.free_duplicates = CREDIT // 2
         """Pages that may take the place of others without anything new."""
         self.duplicates: dict[str, int] = {}
@@ -113,8 +118,11 @@ class Scores:
         return scores
 
     def saved(self) -> bytes:
-        """What the store keeps while the host is out of memory: some 60 bytes for each
-        unit and five for each block; the MAX_SAVED units that were fetched most."""
+        """The form in which the store holds a host that is not in memory.
+
+        It takes some 60 bytes for each unit and five for each block, for the MAX_SAVED
+        units that were fetched most.
+        """
         units = sorted(self.units.values(), key=lambda unit: -unit.fetched)[:MAX_SAVED]
         return _encode(
             Saved(
@@ -163,8 +171,7 @@ class Scores:
             self.units.setdefault(role.name, Unit(role, depth))
 
     def reward(self, shape: Shape) -> None:
-        """A page is new: that speaks for the list of this shape that led to it, however
-        dull."""
+        """Credit the list of this shape that led to a new page, whatever it yields."""
         for role in roles_of(shape):
             unit = self.units.get(role.name)
             if unit is not None:
@@ -199,8 +206,7 @@ class Scores:
         return self.duplicates[shape.part] <= read
 
     def sample(self, url: str, page: Page) -> bool:
-        """Whether this page is one of those that are compared with their alternate
-        views."""
+        """Whether this page is a sample, to be compared with its alternate views."""
         self._pages += 1
         if self._pages % SAMPLE or not any(
             _may_be_view(link.url, url) for link in page.links

@@ -20,14 +20,18 @@ from zlib import crc32
 from crawler.model.documents import ImageLink
 
 MAX_BLOCKS = 8192
-"""Blocks of one host, in each of two halves: when the newer half is full the older one
-is forgotten."""
+"""The maximum number of blocks of one host, in each of two halves.
+
+When the newer half is full, the older one is forgotten.
+"""
 MAX_TEXT = 128 * 1024
 """Bytes of a body that are looked at."""
 MIN_NUMBERS = 4
 MAX_SHARE = 20
-"""An alternate view is new if more than one part in so many of its text is: the comment
-that is answered (`?replytocom=`) is in it, too."""
+"""The inverse of the share of new text that makes an alternate view new.
+
+The view of a comment (`?replytocom=`) repeats that comment, for example.
+"""
 
 
 def _element(name: str) -> bytes:
@@ -101,8 +105,7 @@ class SeenContent:
         return len(self._add(numbers)) >= MIN_NUMBERS
 
     def differs(self, url: str, body: bytes, images: Iterable[ImageLink]) -> bool:
-        """Whether an alternate view of a page that was read has more content than that
-        page."""
+        """Whether an alternate view of a page has more content than the page itself."""
         blocks: dict[int, int] = {
             crc32(block): len(block) for block in _blocks(_text(body, url))
         }

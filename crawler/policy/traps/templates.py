@@ -1,5 +1,6 @@
-"""What URLs have in common: templates of paths, keys of queries, parts of a site. No
-I/O.
+"""What URLs have in common: templates of paths, keys of queries, parts of a site.
+
+No I/O.
 
 The template of a path has `#` for digits, `+` for what is put together (`red+small`,
 `red,small`), and `*` where a folder has shown more than 32 names (128 at the top); a
@@ -18,8 +19,14 @@ from crawler.policy.traps.folders import NO_FOLDERS, Folders
 MAX_NAMES = 32
 """Names of a folder; beyond, any name is `*`."""
 MAX_TOP_NAMES = 128
-"""Folders at the top, and pages there that take a query: a site has more of these, each
-with its own purpose, and a trap in one of them says nothing about the others."""
+"""The limit for folders at the top, and for pages there that take a query.
+
+A site has more of these than of others. Each has its own purpose, and a trap in one of
+them says nothing about the others.
+
+A site has more folders there than elsewhere, and more pages that take a query. Each has
+its own purpose, and a trap in one of them says nothing about the others.
+"""
 _MAX_KEYS = 16
 """Keys of a query that are looked at."""
 _MAX_FOLDERS = 32
@@ -27,8 +34,10 @@ _MAX_FOLDERS = 32
 
 _PARAMETER = re.compile(r"(;[^/;=?]+=)[^/;?]*")
 _COOKIELESS = re.compile(r"(?<=/)\((?:[A-Za-z]\([0-9A-Za-z]+\))+\)/")
-"""Session of an ASP.NET site without cookies:
-`/(S(lit3py55t21z5v55vlm25s55))/orders.aspx`."""
+"""The session of an ASP.NET site without cookies.
+
+An example is `/(S(lit3py55t21z5v55vlm25s55))/orders.aspx`.
+"""
 _COOKIELESS_KEY = ";(S())="
 # Matches at the beginning of a row of letters and digits only, since a long row without
 # digits would be slow otherwise.
@@ -51,8 +60,10 @@ class Shape(NamedTuple):
     repeats: bool
     """A folder is in the path twice."""
     combined: bool
-    """It has two folders or more below its part: one of many ways to put them
-    together."""
+    """Whether the template has two or more folders below its part.
+
+    Then it is one of many combinations.
+    """
 
 
 NO_SHAPE = Shape("", "", "", (), False, False)
@@ -65,13 +76,17 @@ class Role(NamedTuple):
     name: str
     level: Level
     key: str
-    """The key of the query, or "/". A URL is self-linking by what its parent has,
-    too."""
+    """The key of the query, or "/".
+
+    A URL is self-linking by the keys of its parent, too.
+    """
 
 
 def shape_of(url: str, folders: Folders = NO_FOLDERS, *, learn: bool = False) -> Shape:
-    """The templates of a canonical URL. `folders` says where any name stands for all,
-    and may learn it."""
+    """The templates of a canonical URL.
+
+    `folders` decides where any name counts as `*`, and may record the name.
+    """
     path, _, query = url.split("/", 3)[3].partition("?")
     path, parameters = _parameters(path.lower())
     shape = ""

@@ -20,13 +20,17 @@ GAIN = 4
 FREE = 8
 """Pages of a unit that are never suspect."""
 WIDE_CREDIT = 2 * CREDIT
-"""Credit of a key on the whole host, and of a part of the site where no single template
-fails."""
+"""The initial credit of a key on the whole host, and of a part of the site.
+
+These are charged where no single template fails.
+"""
 MAX_INTERVAL = 32
 STREAK, STREAK_OF_NAMES = 16, 4
-"""A unit is looked at half as often after each so many pages that were new, down to one
-page in MAX_INTERVAL; new names at the top sooner, since all pages of a site may have
-one."""
+"""The number of new pages after which a unit is examined half as often.
+
+The limit is one page in MAX_INTERVAL. New names at the top are examined sooner, since
+all pages of a site may have one.
+"""
 
 
 class SavedUnit(msgspec.Struct, frozen=True, array_like=True):
@@ -112,9 +116,11 @@ class Unit:
 
 
 Suspicion = Literal["", "self_linking", "alternate_view", "case_variant", "new_name"]
-"""Why a page may bring nothing new: its units link to themselves with it, it is an
-alternate view of the page that links to it, it was read in another spelling, or it
-opens a new name at the top."""
+"""Why a page may bring nothing new.
+
+Its units link to themselves, it is an alternate view of the page that links to it, it
+was read under a case variant, or it opens a new name at the top.
+"""
 
 
 def self_linking(
@@ -134,8 +140,14 @@ def self_linking(
 
 
 def _may_be_charged(unit: Unit, shape: Shape, related: Relation) -> bool:
-    """Where a URL has keys, one of them is charged; a part only if its URLs have
-    folders, and if no better cause is known."""
+    """Whether a unit of a URL may be charged.
+
+    If the URL has keys, one of them is charged. A part is charged only if its URLs have
+    folders, and if no better cause is known.
+
+    If the URL has keys, one of them is charged. A part is charged only if its URLs have
+    folders, and if no better cause is known.
+    """
     if shape.keys:
         return unit.key != "/"
     return unit.level != "part" or (shape.combined and not related.alternate_view)
