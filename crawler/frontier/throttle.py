@@ -56,7 +56,9 @@ from crawler.model.errors import (
 from crawler.model.http import Response
 
 MIN_INTERVAL_S = 0.1
-"""The full rate that recovery assumes (per second).
+"""The highest full rate that recovery assumes (per second).
+
+Without `wait` the rate has no bound.
 
 Without `wait` the rate has no bound.
 """

@@ -218,8 +218,10 @@ PART = WHOLE[:-4000]
 
 
 def conditional(data: bytes) -> None:
-    """Lines: ETag, Last-Modified, Date, Content-Length; Content-Range and ETag of the
-    rest.
+    """A body that is resumed.
+
+    The lines are ETag, Last-Modified, Date, Content-Length of the whole, then
+    Content-Range and ETag of the rest.
 
     No wrong byte may come out.
     """

@@ -1,5 +1,4 @@
-"""The fixture site: a real server whose pages misbehave on purpose, each in its own
-way.
+"""The fixture site: a real server whose pages misbehave on purpose.
 
     server.py        blocking sockets and threads, control of every byte, a request log
     page.py          what a page is, and what a correct client makes of it
