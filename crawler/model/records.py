@@ -104,7 +104,7 @@ class FetchRecord(UrlRecord, kw_only=True):
     fetch_ms: int = 0
     """The whole exchange."""
     queue_ms: int | None = None
-    """From being due to being asked for."""
+    """From being due to being requested."""
     dns_ms: int | None = None
     """Looking up the name; null if it was known or the connection reused."""
     connect_ms: int | None = None
@@ -351,7 +351,7 @@ class RunRecord(Record, kw_only=True):
     pages: int = 0
     """Pages fetched."""
     images_count: int = 0
-    """Not called `images`, because pages have a list of that name.
+    """Images fetched. In other records `images` is a list, hence this name.
 
     A name has one type in the whole stream.
     """
