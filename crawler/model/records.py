@@ -351,10 +351,7 @@ class RunRecord(Record, kw_only=True):
     pages: int = 0
     """Pages fetched."""
     images_count: int = 0
-    """Images fetched. In other records `images` is a list, hence this name.
-
-    A name has one type in the whole stream.
-    """
+    """Images fetched. Not `images`: that is a list in other records."""
     errors: int = 0
     """URLs that failed for good."""
     skipped: int = 0
