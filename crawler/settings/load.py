@@ -283,7 +283,7 @@ def _report(name: str, text: str, problem: Problem) -> str:
     return f"{name}:{line}: {problem.message}" if line else f"{name}: {problem.message}"
 
 
-_STATEMENT = re.compile(r"""\s*(\[|([\w-]+|"[^"]*"|'[^']*')\s*[.=])""")
+_STATEMENT = r"""\s*(\[|([\w-]+|"[^"]*"|'[^']*')\s*[.=])"""
 
 
 def find_line(text: str, path: tuple[str | int, ...]) -> int | None:
@@ -291,7 +291,7 @@ def find_line(text: str, path: tuple[str | int, ...]) -> int | None:
     import tomllib
 
     lines = text.splitlines(keepends=True)
-    starts = [number for number, line in enumerate(lines) if _STATEMENT.match(line)]
+    starts = [number for number, line in enumerate(lines) if re.match(_STATEMENT, line)]
     ends = [*starts[1:], len(lines)]
 
     def set_by(statement: int) -> bool:

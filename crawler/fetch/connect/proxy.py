@@ -29,10 +29,9 @@ Scheme = Literal["http", "socks5", "socks5h"]
 
 DIRECT = "direct"
 _PORTS: dict[str, int] = {"http": 3128, "socks5": 1080, "socks5h": 1080}
-_URL = re.compile(
-    r"(?:([a-z0-9]+)://)?(?:([!-.0->A-~]*)@)?"
-    r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?/?",
-    re.IGNORECASE | re.ASCII,
+_URL = (
+    r"(?ia)(?:([a-z0-9]+)://)?(?:([!-.0->A-~]*)@)?"
+    r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?/?"
 )
 
 
@@ -68,7 +67,7 @@ def parse_proxy(text: str, name: str) -> Proxy:
 
     Raises UsageError, whose message contains `name` but never a password.
     """
-    match = _URL.fullmatch(text.strip())
+    match = re.fullmatch(_URL, text.strip())
     if match is None:
         raise UsageError(
             f"{name}: not a valid proxy; write http://HOST:PORT or socks5h://HOST:PORT"
