@@ -190,6 +190,8 @@ def _create(db: sqlite3.Connection) -> None:
 def _check(db: sqlite3.Connection, path: Path) -> None:
     """Raise StateError unless the file is ours and of a format that can be read."""
     if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        if _is_empty(db):  # another process is about to create the tables, or died
+            raise StateError(f"{path.parent} holds no crawl yet: {path.name} is empty")
         raise StateError(
             f"{path} was not made by orbweb; name another folder with --dir"
         )

@@ -62,3 +62,9 @@ def test_what_is_no_state_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(StateError, match="damaged"):
         read_status(tmp_path)
+
+
+def test_a_state_that_is_being_created_holds_no_crawl_yet(tmp_path: Path) -> None:
+    (tmp_path / "frontier.sqlite3").touch()
+    with pytest.raises(StateError, match="holds no crawl yet"):
+        read_status(tmp_path)
