@@ -109,7 +109,8 @@ def _intervals(state: StateReader, config: Config, now: float) -> Iterator[Block
         interval = controller.interval(host.throttle)
         if interval and host.ready_at <= now + 1 and host.queued > 1:
             cause = _cause(host, config, interval)
-            each = f"a request every {show_seconds(interval)} ({cause})"
+            every = show_seconds(interval) if interval >= 0.1 else f"{interval:.2g} s"
+            each = f"a request every {every} ({cause})"
             whole = show_seconds(host.queued * interval)
             detail = f"{host.name}: {each}, {whole} in all"
             yield Blocker("waits", "politeness", host.queued, detail)

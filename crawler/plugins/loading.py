@@ -128,8 +128,10 @@ def find(use: str) -> Any:
         except AttributeError:
             near = get_close_matches(name, vars(found), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
+            where = getattr(sys.modules[module], "__file__", None)
+            place = f" ({where})" if where else ""
             raise PluginError(
-                f"plug-in {use!r}: {module} has no {name!r}{hint}"
+                f"plug-in {use!r}: {module}{place} has no {name!r}{hint}"
             ) from None
     return found
 
@@ -156,7 +158,24 @@ def _imported(use: str, module: str) -> Any:
     except (Exception, SystemExit) as error:
         raise PluginError(
             f"plug-in {use!r} can't be imported: {type(error).__name__}: {error}"
+            f"{_place(module, error)}"
         ) from error
+
+
+def _place(module: str, error: BaseException) -> str:
+    """Where the import failed; for a module that is not there, where it was sought."""
+    if isinstance(error, ModuleNotFoundError) and module.startswith(str(error.name)):
+        return f"; looked for on the import path and in {os.getcwd()}"
+    if isinstance(error, SyntaxError):
+        return ""  # its text names the file and the line
+    from traceback import extract_tb  # only for a message
+
+    frames = [
+        frame
+        for frame in extract_tb(error.__traceback__)
+        if "importlib" not in frame.filename and frame.filename != __file__
+    ]
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
 
 
 # ------------------------------------------------------------------ making

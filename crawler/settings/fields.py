@@ -83,8 +83,14 @@ def _unit(hint: Any) -> Any:
 
 
 def suggest(path: Path, struct: type[Struct] = Config) -> str:
-    """`; did you mean ...?` for a key that does not exist, or "" if none is similar."""
+    """`; did you mean ...?` for a key that does not exist, or "" if none is similar.
+
+    A key of the same name in another section is nearer than one that is spelt alike.
+    """
     known = keys(struct)
+    elsewhere = [other for other in known if other[-1] == path[-1]]
+    if elsewhere:
+        return f"; did you mean {spell(elsewhere[0])}?"
     sections = {other[:-1] for other in known if other[:-1]}
     siblings = [other for other in known if other[:-1] == path[:-1]]
     siblings += [section for section in sections if section[:-1] == path[:-1]]
@@ -93,10 +99,7 @@ def suggest(path: Path, struct: type[Struct] = Config) -> str:
     near = get_close_matches(
         path[-1], [other[-1] for other in siblings], n=1, cutoff=0.6
     )
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    elsewhere = [other for other in known if other[-1] == path[-1]]
-    return f"; did you mean {spell(elsewhere[0])}?" if elsewhere else ""
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def read(key: Key, value: Any) -> Any:

@@ -119,7 +119,9 @@ def _completed(config: Config, notes: list[str]) -> Config:
         seed = parse_seed(text)
         seeds.append(seed.url)
         if seed.assumed_https:
-            notes.append(f"{text}: no scheme given, https assumed")
+            notes.append(
+                f"{text}: no scheme given, https assumed; write http:// for plain HTTP"
+            )
     folder = config.dir or config.name or (default_name(seeds[0]) if seeds else "")
     return msgspec.structs.replace(config, seeds=tuple(seeds), dir=folder)
 

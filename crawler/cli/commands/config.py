@@ -23,7 +23,7 @@ def command() -> None:
     """Write, check and show configurations."""
 
 
-@command.command()
+@command.command(short_help="Write a commented configuration with all defaults")
 @click.argument("file", default="-", metavar="[FILE]")
 def init(file: str) -> None:
     """Write a commented configuration with all defaults to FILE (default: stdout)."""
@@ -50,12 +50,17 @@ def check(file: str) -> None:
     seeds = sum(len(job.config.seeds) for job in plan.jobs)
     click.echo(
         f"{file} is valid: {len(plan.jobs)} job(s), {seeds} seed(s). "
-        f"Next: orbweb crawl --config {file}",
+        f"Next: orbweb crawl --config {file}{'' if seeds else ' URL'}",
         err=True,
     )
 
 
-@command.command("show", cls=GroupedCommand, params=list(crawl_options()))
+@command.command(
+    "show",
+    cls=GroupedCommand,
+    params=list(crawl_options()),
+    short_help="Print the settings of a crawl, each with its origin",
+)
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @click.pass_context
 def show_(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> None:

@@ -296,6 +296,10 @@ def test_config_init_check_show(orbweb, tmp_path: Path) -> None:  # type: ignore
     result = orbweb("config", "check", "crawl.toml")
     assert result.code == 0
     assert "1 job(s)" in result.err
+    assert result.err.endswith("Next: orbweb crawl --config crawl.toml URL\n")
+    shown = orbweb("config", "--help").out
+    assert "with all defaults\n" in shown
+    assert "with its origin\n" in shown
     (tmp_path / "crawl.toml").write_text("[http]\ntimout = 1")
     result = orbweb("config", "check", "crawl.toml")
     assert result.code == 2

@@ -241,7 +241,8 @@ def test_bad_input(
 def test_https_is_assumed_with_a_note(orbweb: Orbweb) -> None:
     done = orbweb("127.0.0.1:9", "-t", "1")
     assert done.stderr.startswith(
-        "orbweb: 127.0.0.1:9: no scheme given, https assumed\n"
+        "orbweb: 127.0.0.1:9: no scheme given, https assumed; "
+        "write http:// for plain HTTP\n"
     )
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from crawler.cli import run
@@ -83,8 +84,26 @@ def test_the_working_directory_is_looked_at_last(
     Path("msgspec.py").write_text(code)
     (plugin,) = load_plugins([PluginConfig("orbweb_local_plugin:Here")])
     assert plugin.methods == {"on_record"}
-    assert "has no 'Here'" in complaint("msgspec:Here")
+    shadowed = complaint("msgspec:Here")
+    assert "has no 'Here'" in shadowed
+    assert f"msgspec ({msgspec.__file__})" in shadowed
     sys.modules.pop("orbweb_local_plugin")
+
+
+def test_a_failed_import_names_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    Path("orbweb_failing_plugin.py").write_text("\nraise RuntimeError('boom')\n")
+    wrong = complaint("orbweb_failing_plugin:Here")
+    assert "RuntimeError: boom (" in wrong
+    assert wrong.endswith("orbweb_failing_plugin.py:2)")
+    Path("orbweb_needy_plugin.py").write_text("import orbweb_absent_library\n")
+    assert "orbweb_needy_plugin.py:1)" in complaint("orbweb_needy_plugin:Here")
+    assert complaint("orbweb_absent_plugin:Here").endswith(
+        f"; looked for on the import path and in {tmp_path}"
+    )
 
 
 def test_an_installed_package_offers_names(

@@ -166,6 +166,10 @@ ERRORS = [
     ("\n\n[htp]\ntimeout = 3", "crawl.toml:3: there is no htp; did you mean 'http'?"),
     ("timeout = 3", "crawl.toml:1: there is no timeout; did you mean [http] timeout?"),
     (
+        "max_pages = 3",
+        "crawl.toml:1: there is no max_pages; did you mean [limits] max_pages?",
+    ),
+    (
         "[http]\n# x\ntimout = 3",
         "crawl.toml:3: there is no [http] timout; did you mean 'timeout'?",
     ),
@@ -346,7 +350,9 @@ def test_seeds_are_completed_once_with_a_note() -> None:
     made = plan('seeds = ["a.test", "https://b.test", "a.test"]')
     assert made.jobs[0].config.seeds == ("https://a.test/", "https://b.test/")
     assert made.jobs[0].config.dir == "a.test"
-    assert made.notes == ("a.test: no scheme given, https assumed",)
+    assert made.notes == (
+        "a.test: no scheme given, https assumed; write http:// for plain HTTP",
+    )
 
 
 # ------------------------------------------------------------------ secrets, state
