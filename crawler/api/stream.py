@@ -54,7 +54,7 @@ class Settable(Protocol):
 
 
 def wait_until(ready: Callable[[], bool], register: Callable[[Settable], None]) -> None:
-    """Wait in any thread until `ready()`, which is asked when the event is set.
+    """Wait in any thread until `ready()`, which is called when the event is set.
 
     `register` is given the event that another thread has to set. Where the calling
     thread has a hub, its other greenlets run meanwhile.

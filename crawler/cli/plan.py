@@ -1,4 +1,4 @@
-"""From a command's options to the crawls that they ask for."""
+"""From a command's options to the crawls that they describe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_TEXT_FILE = 4 * 2**20
 def load_plan(
     command: click.Command, params: Mapping[str, Any], urls: Sequence[str]
 ) -> Plan:
-    """The crawls that --config, the environment and the options ask for."""
+    """The crawls that --config, the environment and the options describe."""
     file = params["config"]
     flags = settings_of(command, params)
     if urls:

@@ -1,4 +1,4 @@
-"""Recognizes another package with the name of one of ours: `hub` or `crawler`.
+"""Recognizes another package with the name of one of this project: `hub` or `crawler`.
 
 Both names are common, and Python takes the first package that it finds. A package in a
 folder that comes first on the module path (PYTHONPATH, or the current folder of

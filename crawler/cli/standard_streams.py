@@ -3,7 +3,7 @@
 The first file that the program opens would get the descriptor's number, and messages
 for stderr would be written into the state. So a closed descriptor is reserved before
 anything else is opened, as GNU's `stdopen` does. Messages to a closed stderr are
-discarded, which is what the user asked for; writing records to a closed stdout fails,
+discarded, which is what the user chose; writing records to a closed stdout fails,
 because that would lose data.
 """
 

@@ -27,7 +27,7 @@ class CandidateBuilder:
     """Checks the URLs that one crawl finds.
 
     `known(url, depth)` says that a find there would change nothing; `add_scope_seed`
-    takes in the URL that a seed redirects to, and remembers it for a resume.
+    adds the URL that a seed redirects to, and remembers it for a resume.
     """
 
     def __init__(

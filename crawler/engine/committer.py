@@ -2,7 +2,7 @@
 
 The order makes the promise. For a batch of outcomes:
 
-1. the frontier moves each lease to done and takes in what was found, in the open
+1. the frontier moves each lease to done and adds what was found, in the open
    transaction,
 2. image bytes go to their files (the names to a journal first),
 3. the records go to each sink, which is flushed and returns its position,

@@ -2,10 +2,10 @@
 
 The state is in memory and no sink is opened, but all between is a crawl's: the same
 requests, extraction, checks of what is found, records and candidates. Four things
-differ. A URL is requested even if a check refuses it, since a person asked for this one
-URL, and is told what a crawl would do (`skip`). Nothing is retried, and hosts are
-owed no pause. Redirects are followed to their end. An image gets the path that a crawl
-would give it, and is not kept.
+differ. A URL is requested even if a check refuses it, since the user named this one
+URL; `skip` says what a crawl would do. Nothing is retried, and no pauses are made.
+Redirects are followed to their end. An image gets the path that a crawl would give it,
+and is not stored.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def fetch_url(
 
     `on_exchange` is told each exchange, those for robots.txt included. `plugins` are
     objects, beside the plug-ins that `config.plugin` names; sinks among them get
-    nothing, and a check's refusal is told in `skip`. `on_warning` is told which of
+    nothing, and a check's refusal is reported in `skip`. `on_warning` is told which of
     their listeners fail. `clock`: seconds since the epoch. Raises UsageError if a
     plug-in, or a file that `config.http` names, is of no use.
     """
@@ -308,7 +308,7 @@ class RobotsAnswer(Struct, frozen=True):
 def ask_robots(
     config: Config, urls: Sequence[str], clock: Callable[[], float] = time.time
 ) -> list[RobotsAnswer]:
-    """Fetch the robots.txt of the origin of each canonical URL, and ask it."""
+    """Fetch the robots.txt of the origin of each canonical URL, and check the URL."""
     with client_without_crawl(config, urls, clock) as (client, store):
         robots = _RobotsOf(config, client, store, clock)
         return [RobotsAnswer(url, *robots.decide(url)) for url in urls]

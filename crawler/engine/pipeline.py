@@ -135,7 +135,7 @@ class Pipeline:
         return Outcome(lease, record)
 
     def _cached_fields(self, lease: Lease) -> CachedFields | None:
-        """What an earlier crawl was told, if the server can be asked about it.
+        """The stored response of an earlier crawl, if it can be revalidated.
 
         An image whose file is gone is fetched again.
         """

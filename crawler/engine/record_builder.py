@@ -35,7 +35,7 @@ from crawler.policy.robots_txt import Robots
 def page_record(
     lease: Lease, response: Response, page: Page, include: frozenset[str]
 ) -> PageRecord:
-    """`include` names the heavy fields that the user asked for."""
+    """`include` names the heavy fields that the user chose."""
     return PageRecord(
         **fetched(lease, response),
         content_type=page.content_type,
@@ -144,7 +144,7 @@ def robots_record(
 
 
 def failed_robots_record(url: str, failure: Failure) -> RobotsRecord:
-    """A robots.txt that could not be had: nothing may be asked for."""
+    """A robots.txt that is unavailable: nothing may be requested."""
     return RobotsRecord(**_site_fields(url), status=failure.status, policy="deferred")
 
 
@@ -243,7 +243,7 @@ def _hops(redirects: tuple[Hop, ...]) -> tuple[RedirectHop, ...]:
 
 
 def _header_rows(response: Response) -> tuple[HeaderRow, ...]:
-    """Without the secrets in them: a cookie that we were given is one."""
+    """The headers without secrets; a cookie counts as one."""
     return tuple(
         HeaderRow(name, redact(name, value)) for name, value in response.headers
     )

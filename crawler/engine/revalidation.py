@@ -96,7 +96,7 @@ def stored_response(
 ) -> StoredResponse:
     """What to store of a response.
 
-    `validators` are None where the next crawl cannot ask about it.
+    `validators` are None where the next crawl cannot revalidate it.
     """
     digest = _digest(record)
     if validators is None or not can_revalidate(validators):
@@ -126,12 +126,12 @@ def unmodified_record(
 ) -> PageRecord | FileRecord | ImageRecord:
     """The record of a 304 about what `answer` tells."""
     assert lease.stored is not None
-    asked = updated_validators(response, answer.validators)
+    updated = updated_validators(response, answer.validators)
     fields = record_builder.fetched(lease, response) | answer.fields
     fields |= {
         "sha256": lease.stored.digest.hex(),
-        "etag": asked.etag,
-        "last_modified": asked.last_modified,
+        "etag": updated.etag,
+        "last_modified": updated.last_modified,
         "from_cache": "not_modified",
     }
     if answer.type == "image":

@@ -41,7 +41,7 @@ class RobotsFetch(Struct, frozen=True):
 
     record: RobotsRecord
     crawl_delay: float | None = None
-    """Seconds between two requests, as the site asks for."""
+    """Seconds between two requests, as the site demands."""
     deferred: bool = False
     """The answer was 5xx or 429: the origin's URLs wait until it is fetched again."""
     not_before: float | None = None

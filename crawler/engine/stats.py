@@ -2,7 +2,7 @@
 
 Counting lies on the path of every record and is a few additions. All else (rates, the
 busiest hosts) is worked out when a snapshot is taken, a few times a second at most.
-This module does not import the hub, so that nobody sees it half-counted.
+This module does not import the hub, so no other greenlet sees it half-counted.
 """
 
 from __future__ import annotations
@@ -118,9 +118,11 @@ class Stats:
         skipped: int | None = None,
         draining: bool = False,
     ) -> Snapshot:
-        """The crawl now. `by_host` gives (queued, in flight) of the hosts being asked.
+        """The crawl now.
 
-        `skipped`: decisions to skip, where somebody knows of those that are in no
+        `by_host` gives (queued, in flight) for each host with requests in flight.
+
+        `skipped`: decisions to skip, where the caller knows of those that are in no
         record yet.
         """
         now = self._clock()

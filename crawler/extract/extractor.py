@@ -39,7 +39,7 @@ class Extractor(Protocol):
     ) -> Document:
         """The Document in the body of `response`; an Image if `destination` is "image".
 
-        `with_text` asks for the texts of a page's links. Raises ImageDecodeFailure
+        `with_text` requests the texts of a page's links. Raises ImageDecodeFailure
         where an image is wanted and the body is none, or is damaged; TooLarge for an
         image that was cut at the size limit; ExtractFailure where the reader failed.
         No other exception is raised for a body, whatever it contains.

@@ -1,4 +1,4 @@
-"""What the extraction process can be asked to do: tasks by name.
+"""The tasks of the extraction process, by name.
 
 A task is a pure function from bytes to bytes, named by module and function, because the
 process that runs it is another one and imports it for itself. How the bytes are coded

@@ -77,22 +77,22 @@ def conditional_headers(validators: Validators) -> list[Header]:
     return headers
 
 
-def validators_match(response: Response, asked: Validators) -> bool:
-    """Whether a 304 refers to the version with the validators `asked`.
+def validators_match(response: Response, sent: Validators) -> bool:
+    """Whether a 304 refers to the version with the validators `sent`.
 
-    A load balancer may have asked another server (RFC 9111 section 4.3.4).
+    A load balancer may have used another server (RFC 9111 section 4.3.4).
     """
     etag = response.header("etag")
-    if etag is None or asked.etag is None:
+    if etag is None or sent.etag is None:
         return True
-    return etag.removeprefix("W/") == asked.etag.removeprefix("W/")
+    return etag.removeprefix("W/") == sent.etag.removeprefix("W/")
 
 
-def updated_validators(response: Response, asked: Validators) -> Validators:
-    """The validators for the next request: those of the 304, or else those `asked`."""
+def updated_validators(response: Response, sent: Validators) -> Validators:
+    """The validators for the next request: those of the 304, or else those `sent`."""
     new = validators_of(response)
     return Validators(
-        new.etag or asked.etag, new.last_modified or asked.last_modified, new.date
+        new.etag or sent.etag, new.last_modified or sent.last_modified, new.date
     )
 
 

@@ -133,7 +133,7 @@ class ActiveHosts:
             self._apply(queue, feedback)
 
     def block(self, queue: HostQueue, until: float) -> None:
-        """Ask the host for nothing before `until`, or before `max_block` is over."""
+        """Block the host until `until`, or before `max_block` is over."""
         until = min(until, self._clock() + self._max_block)
         self.store.block(queue.name, until)
         self.politeness.block(queue.name, until)
@@ -162,7 +162,7 @@ class ActiveHosts:
         self._settle(queue)
 
     def _apply(self, queue: HostQueue, feedback: HostFeedback) -> None:
-        """Let the feedback decide how the host is asked, and remember that."""
+        """Apply the feedback to the throttle of the host, and store that."""
         name = queue.name
         throttle = self.politeness.apply(name, feedback, self._clock())
         if throttle is None:
@@ -308,7 +308,7 @@ class ActiveHosts:
         return self._capacity - len(self.queues) + self._busy
 
     def _make_room(self, now: float) -> None:
-        """Drop the hosts that are due last, while other hosts could be asked."""
+        """Drop the hosts that are due last, while other hosts are due."""
         self._crowded = self._room() <= 0
         if not self._crowded:
             return

@@ -2,7 +2,7 @@
 
     store          all hosts, all URLs                      durable, blocking, no hub
     active_hosts   some hosts, a few URLs of each           never switches
-    politeness     which of these hosts may be asked now    pure
+    politeness     which of these hosts is due now          pure
     frontier       hands leases out, wakes idle workers     here
     lease          takes the answer of one worker           never switches
 
@@ -46,7 +46,7 @@ class Statistics(Struct, frozen=True):
     """All that the crawl knows."""
     hosts_active: int
     hosts_due: int
-    """Active ones that may be asked now."""
+    """Active ones that are due now."""
     next_due_s: float | None
     """Seconds until the next host or retry falls due; 0 if one is due now."""
     by_host: Mapping[str, tuple[int, int]]
@@ -135,7 +135,7 @@ class Frontier:
         return wanted
 
     def check_host(self, host: str) -> Skip | None:
-        """Why `host`, of which a lease is out, is not asked any more, if so.
+        """Why `host`, of which a lease is out, gets no more requests, if so.
 
         Raises HostParked.
         """

@@ -55,6 +55,6 @@ class IdleWorkers:
 
     def _ring(self) -> None:
         # This runs in the hub, where no one would catch an error of the store. So a
-        # worker is woken, and it asks the store.
+        # worker is woken, and it looks in the store.
         self._alarm = None
         self.wake(1)

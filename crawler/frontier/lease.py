@@ -1,6 +1,6 @@
 """A lease in the hands of one worker: it takes the answer, and keeps its host's books.
 
-    open --- responded ---> open, the host may be asked for its next URL
+    open --- responded ---> open, the host may get its next request
      |
      +--- finish | retry | release | defer ---> answered, once and for ever
      |
@@ -86,9 +86,9 @@ class LeaseHandle:
         return True
 
     def responded(self, feedback: HostFeedback | None = None) -> None:
-        """The request is over, and the answer follows: the host may be asked again.
+        """The request is over and its outcome follows; the host may get the next one.
 
-        `feedback`: how the host took the request, if that is known. A second call
+        `feedback`: how the host handled the request, if that is known. A second call
         changes nothing.
         """
         if self._requesting:
@@ -171,7 +171,7 @@ class LeaseHandle:
             self._notify()
 
     def block_host(self, until: float) -> None:
-        """Ask the host for nothing before `until` (seconds since the epoch).
+        """Block the host until `until` (seconds since the epoch).
 
         At most `max_retry_after` from now. The store remembers it.
         """

@@ -9,7 +9,7 @@ A request to a host may start when all of this is true:
 - fewer than `per_host` requests to it are under way (one, while it fails),
 - a slot is available for it (`slots.py`),
 - it is due. `next_allowed_at` is the latest of: the last request's start plus the
-  host's interval (the user's `wait`, the site's Crawl-delay, and what it can bear: see
+  host's interval (the user's `wait`, the site's Crawl-delay, and its latency: see
   `throttle.py`), the end of the back-off after a failure, and every moment that it was
   blocked until (Retry-After).
 
@@ -18,9 +18,9 @@ says when: the interval counts from there.
 
 The hosts for which the first three are true stand in a heap by `next_allowed_at`, one
 heap for each slot class. That is also the order of fairness: the host that has been due
-for longest is next, and a host that was just asked goes behind all others that are due,
-which is round robin without a ring. A host that changes gets a new entry in a heap; its
-old entry, whose ticket is out of date, is passed over.
+for longest is next, and a host that just got a request goes behind all others that
+are due, which is round robin without a ring. A host that changes gets a new entry in a
+heap; its old entry, whose ticket is out of date, is passed over.
 
 Times are seconds since the epoch, given by the caller.
 """
@@ -101,7 +101,7 @@ class Politeness:
 
     @property
     def with_work(self) -> int:
-        """How many hosts have work, whether they may be asked or not."""
+        """How many hosts have work, due or not."""
         return sum(self._with_work)
 
     @property
@@ -112,7 +112,7 @@ class Politeness:
     def enter(
         self, name: str, ready_at: float, throttle: HostThrottle = UNTRIED
     ) -> None:
-        """Add a host that must not be asked before `ready_at`."""
+        """Add a host that is not due before `ready_at`."""
         self._hosts[name] = _Host(
             ready_at, throttle, self._controller.interval(throttle)
         )
@@ -139,9 +139,9 @@ class Politeness:
             host.ticket = _NOT_QUEUED
 
     def start_request(self, now: float) -> str | None:
-        """The host to ask now, which has one request more under way from now on.
+        """Choose the host of the next request, and count that request as under way.
 
-        None if no host is due.
+        Returns None if no host is due.
         """
         due, slot_class = self._earliest()
         if due > now:
@@ -201,7 +201,7 @@ class Politeness:
         return int(min(due, self._slots.left_to_borrow))
 
     def block(self, name: str, until: float) -> None:
-        """Do not ask the host before `until`; `cancel_request` does not undo it."""
+        """Block the host until `until`; `cancel_request` does not undo it."""
         host = self._hosts[name]
         host.allowed_before = max(host.allowed_before, until)
         if until > host.next_allowed_at:
@@ -248,7 +248,7 @@ class Politeness:
         return throttle if self._controller.given_up(throttle) else None
 
     def pause(self, name: str) -> bool:
-        """Ask the host for nothing until `resume`; False if it is paused already."""
+        """Pause the host until `resume`; False if it is paused already."""
         host = self._hosts[name]
         if host.paused:
             return False
@@ -270,7 +270,7 @@ class Politeness:
         return self._earliest()[0] <= now
 
     def next_due(self) -> float | None:
-        """When the next host may be asked; None if no host waits for time alone."""
+        """When the next host is due; None if no host waits for time alone."""
         due, _ = self._earliest()
         return None if due == inf else due
 
@@ -281,7 +281,7 @@ class Politeness:
         return self._hosts[name].in_flight
 
     def count_due(self, now: float) -> int:
-        """How many hosts may be asked now."""
+        """How many hosts are due now."""
         hosts = self._hosts.values()
         return sum(
             host.ticket != _NOT_QUEUED and host.next_allowed_at <= now for host in hosts

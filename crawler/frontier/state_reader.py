@@ -1,4 +1,4 @@
-"""What can be asked about a crawl's state by rooms that only read it.
+"""Queries about a crawl's state, for rooms that only read it.
 
 A reader sees the last commit, while a crawl writes or after its end. Leases live in the
 crawl's own process, so a URL that is being fetched at this moment counts as queued.
@@ -61,11 +61,11 @@ class HostInfo(Struct, frozen=True):
     """Queued, those that wait for a retry left out."""
     images: int
     ready_at: float
-    """It is not to be asked before, epoch seconds."""
+    """It is not due before (seconds since the epoch)."""
     parked: bool
     """It failed too often, and is left alone until `ready_at`."""
     throttle: HostThrottle
-    """What it taught us: Crawl-delay, slowdown, failures in a row."""
+    """Its throttle: Crawl-delay, slowdown, failures in a row."""
     usage: HostUsage = NO_USAGE
     """What it has used so far."""
     ended: dict[State, int] = {}
@@ -159,7 +159,7 @@ class StateReader(Protocol):
         ...
 
     def backing_off(self, now: float, limit: int) -> tuple[int, list[HostInfo]]:
-        """How many hosts with work may not be asked now; the first `limit` of them."""
+        """How many hosts with work are not due now; the first `limit` of them."""
         ...
 
     def retries(self, limit: int) -> list[RetryGroup]:

@@ -1,7 +1,7 @@
 """What a store of the frontier must do, in four protocols.
 
     UrlQueue     every URL of the crawl, and what became of it
-    HostTable    every host: when it may be asked, what it taught us, what it has used
+    HostTable    every host: when it is due, its throttle, its usage
     KeyValue     small values of other rooms (`model/metadata.py`)
     Ledger       the run, the positions of its sinks, its contents, and the commit
 
@@ -129,7 +129,7 @@ class UrlQueue(Protocol):
 
 
 class HostDue(Struct, frozen=True):
-    """A host handed to the scheduler: when it may be asked, and what it taught us."""
+    """A host handed to the scheduler: when it is due, and its throttle."""
 
     name: str
     ready_at: float
@@ -144,7 +144,7 @@ class Parked(Struct, frozen=True):
     hosts: int
     urls: int
     until: float
-    """When the first of them may be asked again."""
+    """When the first of them is due again."""
 
 
 class HostTable(Protocol):
@@ -176,7 +176,7 @@ class HostTable(Protocol):
         ...
 
     def set_throttle(self, host: str, throttle: HostThrottle) -> None:
-        """Remember what a host taught us."""
+        """Store the throttle of a host."""
         ...
 
     def park(self, host: str, until: float) -> None:

@@ -1,6 +1,6 @@
-"""How fast one host may be asked: the controller of a single host.
+"""The request rate of one host: the controller of a single host.
 
-A host's `HostThrottle` is what it taught us: a frozen value that the store keeps, so
+A host's `HostThrottle` holds what it has shown: a frozen value that the store keeps, so
 that a resume, or a host that leaves memory and comes back, begins where it stopped.
 Each `HostFeedback` makes a new throttle of the old one, and from a throttle follow two
 numbers:
@@ -8,17 +8,17 @@ numbers:
 `interval`: seconds between the starts of two requests, the longest of
 
     wait         what the user configured
-    crawl_delay  what the site's robots.txt asks for
-    latency      what the host can bear: the smoothed time to its first byte, so that a
+    crawl_delay  the value in the site's robots.txt
+    latency      the speed of the host: the smoothed time to its first byte, so that a
                  host which takes longer than `wait` to answer gets one request at a
                  time, on average. Smoothed as TCP does with round trips (RFC 6298,
                  gain 1/8); the idea is Heritrix's and AutoThrottle's. It does not count
                  where `wait` is 0, which means full speed.
-    slowdown     what the host asked for by 429 and 503
+    slowdown     what the host demanded by 429 and 503
 
 `backoff`: seconds to leave a host alone that did not answer at all: `host_backoff`,
 doubled by each further failure in a row. After `park_after` of them the host is
-*parked*: its URLs stay queued, it is asked again after `park_time` (doubled each time),
+*parked*: its URLs stay queued, it is tried again after `park_time` (doubled each time),
 and a crawl that has nothing else left to do ends without it. A host that was parked
 `max_parkings` times and still does not answer is given up.
 
@@ -78,7 +78,7 @@ ROBOTS: Final = "robots_unavailable"
 
 
 class HostThrottle(Struct, frozen=True):
-    """What one host has taught us; times in seconds."""
+    """What one host has shown; times in seconds."""
 
     crawl_delay: float = 0.0
     latency: float = 0.0

@@ -35,7 +35,7 @@ class Explanation(Struct, frozen=True):
     refused: Refusal | None
     """The first refusal of the chain; None if the state allows the URL."""
     unavailable: tuple[str, ...]
-    """Why plug-ins of the crawl cannot be asked, one sentence each."""
+    """Why plug-ins of the crawl cannot be called, one sentence each."""
     scope: Decision
     robots: Decision
     robots_expire_at: float | None
@@ -43,7 +43,7 @@ class Explanation(Struct, frozen=True):
     """Limits that keep such a URL from being fetched now."""
     host: HostInfo | None
     next_allowed_at: float | None
-    """When its host may be asked next; None for now."""
+    """When its host is due next; None for now."""
     ahead: int | None
     """URLs of its host that come before it, if it is queued."""
     path: str | None

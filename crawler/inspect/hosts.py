@@ -19,7 +19,7 @@ class HostSummary(Struct, frozen=True):
     wire_bytes: int
     seconds: float
     next_in: float | None
-    """Seconds until it may be asked; None if it may be now, or has no work."""
+    """Seconds until it is due; None if it is due now, or has no work."""
 
 
 def summarise(host: HostInfo, now: float) -> HostSummary:

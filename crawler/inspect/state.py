@@ -1,4 +1,4 @@
-"""Opening the state of a crawl's folder for those who only ask."""
+"""Opening the state of a crawl's folder for readers only."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _RATE_WINDOW_S = 10.0
 
 
 class WaitingHost(Struct, frozen=True):
-    """A host with work: its queued URLs, and when it may be asked (epoch seconds)."""
+    """A host with work: its queued URLs, and when it is due (epoch seconds)."""
 
     name: str
     pages: int

@@ -3,7 +3,7 @@
     Found -> (frontier) -> Lease -> Request -> Response -> Page | Image | File ->
     Outcome
 
-Each stage takes one of these and gives back another; none holds a reference to a
+Each stage takes one of these and returns another; none holds a reference to a
 service. What is written for users (the JSON Lines) is in `schema.py`.
 """
 
@@ -103,7 +103,7 @@ class Lease(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """How a lease ended: its terminal record, and what was found on the way."""
+    """How a lease ended: its terminal record, and what was found."""
 
     lease: Lease
     record: TerminalRecord
@@ -111,4 +111,4 @@ class Outcome(Struct, frozen=True):
     picture: bytes | None = None
     """The bytes of an image, to be kept on disk before the record is written."""
     validators: Validators | None = None
-    """What the next crawl can ask with, of an answer that it may ask about."""
+    """The validators with which the next crawl can revalidate the response."""

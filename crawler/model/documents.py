@@ -36,7 +36,7 @@ class Link(Struct, frozen=True):
     """Absolute and canonical, without a fragment."""
     kind: LinkKind
     text: str | None = None
-    """Text of the element, white space collapsed; None unless it was asked for."""
+    """Text of the element, white space collapsed; None unless it was requested."""
     rel: str | None = None
     """Attribute `rel`, as written."""
     nofollow: bool = False

@@ -1,4 +1,4 @@
-"""What is asked of a server, and what it answers (RFC 9110)."""
+"""Requests to a server, and its responses (RFC 9110)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Header = tuple[str, str]
 
 
 class Hop(Struct, frozen=True):
-    """One redirect on the way to a URL: the URL that answered, and its status."""
+    """One redirect in the chain to a URL: the URL that answered, and its status."""
 
     url: str
     status: int
@@ -93,7 +93,7 @@ class Response(Struct, frozen=True, dict=True):
     truncated: Literal["length"] | None = None
     """"length": the body went on beyond the size limit, and was cut there."""
     resumed: bool = False
-    """The connection broke, and the rest was asked for on another."""
+    """The connection broke, and the rest was requested on another."""
     redirects: tuple[Hop, ...] = ()
     """Redirects that the client followed itself: back to the same URL to set a cookie.
 
@@ -114,7 +114,7 @@ class Response(Struct, frozen=True, dict=True):
         )
 
     def __post_init__(self) -> None:
-        # Each response is asked for a dozen headers, most of which it does not have.
+        # A dozen headers are looked up in each response; most are not there.
         self.__dict__["first"] = dict(reversed(self.headers))
 
 

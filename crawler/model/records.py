@@ -311,7 +311,7 @@ class RobotsRecord(AddressRecord, kw_only=True):
     policy: Literal["parsed", "allow_all", "deferred"] = "parsed"
     """What follows from it."""
     agent_matched: str | None = None
-    """The group that speaks to us."""
+    """The group whose rules apply."""
     crawl_delay_s: float | None = None
     """What it asks for."""
     rules_count: int = 0
@@ -319,7 +319,7 @@ class RobotsRecord(AddressRecord, kw_only=True):
     sitemaps: tuple[str, ...] = ()
     """Sitemaps that it names."""
     expires_at: str = ""
-    """When it is asked for again."""
+    """When it is fetched again."""
     fetch_ms: int = 0
     """The whole exchange."""
 

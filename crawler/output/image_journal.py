@@ -2,7 +2,7 @@
 
 A picture is written before the commit that holds its record. Killed in between, the
 next run may meet the same bytes under another URL first, and would give them another
-name: the file left behind would belong to nobody. So a name is noted here before its
+name: the file left behind would belong to no record. So a name is noted here before its
 file is made, and the notes are dropped when the commit is done; what is still noted at
 the next start, and in no record, is removed.
 """

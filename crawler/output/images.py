@@ -9,7 +9,7 @@ system takes `A.png` and `a.png` for one; where the template has too little of i
 whole hash is added.
 
 The pictures of a batch are written together (`flush`): their names go to the journal in
-one call, then each is written once, under its own name. Whoever reads a record finds
+one call, then each is written once, under its own name. The reader of a record finds
 its picture whole, since records come later; what a kill leaves behind, half written or
 whole, is in the journal and removed at the next start. A second write of the same bytes
 finds its own file and leaves it alone; a file that is only their beginning takes its

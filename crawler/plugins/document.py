@@ -60,7 +60,7 @@ class PluginDocument(Struct, frozen=True, dict=True):
 
     @cached_property
     def tree(self) -> HtmlElement:
-        """The body as a tree of lxml, made when it is first asked for.
+        """The body as a tree of lxml, made when it is first used.
 
         A page without any element gives an empty `<html>`.
         """

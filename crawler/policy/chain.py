@@ -43,9 +43,9 @@ def compose(
 ) -> Chain:
     """The checks of a crawl; those that `config` switches off are left out.
 
-    `given_up(host)` and `deaths(url)` are what GivenUpHostCheck and PoisonUrlCheck ask.
-    `further` checks come last. Raises UsageError for a URL filter that can't be
-    understood.
+    `given_up(host)` is the look-up of GivenUpHostCheck, `deaths(url)` that of
+    PoisonUrlCheck. `further` checks come last. Raises UsageError for an invalid URL
+    filter.
     """
     return Chain(
         [

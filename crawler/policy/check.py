@@ -3,7 +3,7 @@
 A URL is decided about twice: when it is *found*, on a page or in a sitemap, and when it
 is *due*, as the next of its host's queue. What is known at the first moment (scope,
 depth, nofollow) costs no place in the queue then; what changes while a URL waits (the
-rules of robots.txt, quotas, traps) is asked at the second. Both run one chain, in the
+rules of robots.txt, quotas, traps) runs at the second. Both run one chain, in the
 order of `crawler/policy/chain.py`, and the first check that refuses decides: its Skip,
 with the reason and the exact rule, becomes the URL's record. `orbweb explain` runs the
 same chain over the state of a crawl.
@@ -95,7 +95,7 @@ class Check(Protocol):
 
     @property
     def moments(self) -> tuple[Moment, ...]:
-        """When it is asked."""
+        """When it runs."""
         ...
 
     def check(self, candidate: Candidate) -> Skip | None:
@@ -124,7 +124,7 @@ class Chain:
         return _first_skip(self.checks)(candidate)
 
     def of_moment(self, moment: Moment) -> tuple[Check, ...]:
-        """The checks that are asked at `moment`, in their order."""
+        """The checks that run at `moment`, in their order."""
         return tuple(check for check in self.checks if moment in check.moments)
 
 

@@ -169,8 +169,8 @@ def template_reached(
 def template_of(host: str, url: str) -> str:
     """Host and template of a URL.
 
-    Folders in which any name will do are no part of it: they are learnt, and the
-    template must not change.
+    Folders with too many names are not replaced by `*` here: they are found over time,
+    and the template must not change.
     """
     shape = shape_of(url)
     return f"{host} {shape.path}{''.join(sorted(shape.keys))}"

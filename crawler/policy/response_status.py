@@ -66,7 +66,7 @@ def _violation(response: Response) -> str | None:
     """What is wrong with a response that has no error status."""
     status, locations = response.status, _locations(response)
     if status == 206:
-        return "a part, and the whole was asked for"
+        return "a part, and the whole was requested"
     if status in _NO_REDIRECTS:
         return _NO_REDIRECTS[status]
     if status in _REDIRECTS and not locations:

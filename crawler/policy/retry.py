@@ -79,7 +79,7 @@ def backoff(attempts: int, config: RetryConfig, jitter: Callable[[], float]) -> 
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """Seconds from `now` that a Retry-After field asks for; None if it is invalid.
+    """Seconds from `now` that a Retry-After field demands; None if it is invalid.
 
     A date in the past is 0.
     """

@@ -120,7 +120,7 @@ class RobotsCache:
         return None if cached is None else cached.expires_at
 
     def add(self, site: str, body: bytes | None) -> tuple[Robots, float]:
-        """Take in what the origin `site` answered, None for nothing forbidden.
+        """Record what the origin `site` answered, None for nothing forbidden.
 
         The rules, and when they expire.
         """

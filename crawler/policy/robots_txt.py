@@ -1,4 +1,4 @@
-"""robots.txt: what a site asks of crawlers (Robots Exclusion Protocol, RFC 9309).
+"""robots.txt: the rules of a site for crawlers (Robots Exclusion Protocol, RFC 9309).
 
 Why no parser library: of Google's 140 published cases Protego fails 12, nine of them by
 taking the wrong group (it misses rules for this crawler), and the standard library

@@ -60,7 +60,7 @@ class Scope:
         return self._not_within
 
     def add_seed(self, url: str) -> None:
-        """Take in a seed, or the URL that a seed redirects to."""
+        """Add a seed, or the URL that a seed redirects to."""
         self._pages.add(url)
         self._images.add(url)
 

@@ -4,7 +4,7 @@ It is a list of `+PATTERN` and `-PATTERN`, and the last that matches a URL decid
 Filters narrow the scope; none lets in what `scope.within` keeps out. Where none
 matches, the first tells what the list is for: a list that begins with `+` names what is
 wanted, and other pages are refused. Seeds, images and sitemaps are refused only by a
-`-` that matches them: a user who asks for `+/docs/` still wants to start at the front
+`-` that matches them: a user who gives `+/docs/` still wants to start at the front
 page, and wants the images in those pages wherever they are stored.
 
 The patterns are the user's, but the URLs come from the sites. A backtracking matcher

@@ -18,7 +18,7 @@ Signals of the terminal and of a service manager are for the crawl, which may st
 an answer: SIGINT, SIGTERM and SIGHUP are ignored. It has no descriptor but its end of
 the socket pair and /dev/null.
 
-This side imports no hub: it waits for nobody but the crawl, and can block.
+This side imports no hub: it waits for the crawl only, and may block.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main(settings: ChildSettings) -> NoReturn:
     """Serve the crawl until it closes its end; never returns.
 
     Leaves by `os._exit`, so that the socket is closed by the end of the process and by
-    nothing else: whoever reads the end of the stream can ask for the exit status.
+    nothing else: the reader of the end of the stream can then get the exit status.
     """
     status = 1
     try:

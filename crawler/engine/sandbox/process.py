@@ -1,7 +1,7 @@
-"""The crawl's side of the extraction process: ask it, wait for it, replace it.
+"""The crawl's side of the extraction process: send orders, wait, replace it.
 
 Theory. The process is started when it is first needed, and serves one order at a time,
-in the order of asking. While an order is with it, only its greenlet waits (on the
+in the order of the calls. While an order is with it, only its greenlet waits (on the
 socket); the others go on. However the order ends, the next one finds a process in a
 known state:
 

@@ -59,7 +59,7 @@ def read_page(
     """The Page in `markup`, whose URL is `url`.
 
     Links and images together are at most `max_links`; the rest of the document is not
-    read. `with_text` asks for the links' texts. `xml`: the document is XHTML.
+    read. `with_text` requests the links' texts. `xml`: the document is XHTML.
     """
     document = _Document(markup, with_text, max_links)
     links, images, decode = document.links, document.images, markup.decode

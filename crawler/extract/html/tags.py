@@ -188,7 +188,7 @@ def _script_end(text: str, start: int) -> int:
 class _Svg:
     """Tells whether a position is inside `<svg>`.
 
-    It is asked rarely and for rising positions, so that the elements are searched for
+    It is called rarely and for rising positions, so that the elements are searched for
     only then, and each part of the text once.
     """
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Route(Struct, frozen=True):
-    """Where to connect: to the target itself, or to a proxy on the way to it."""
+    """Where to connect: to the target itself, or to a proxy in front of it."""
 
     addresses: list[str]
     port: int

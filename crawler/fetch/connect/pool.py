@@ -1,4 +1,4 @@
-"""Idle connections by key: the origin, and the proxy on the way to it.
+"""Idle connections by key: the origin, and the proxy in front of it.
 
 This file does not import the hub, so `acquire` and `release` are atomic. A connection
 is owned either by the pool or by the one greenlet that acquired it. Its state changes

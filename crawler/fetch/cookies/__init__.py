@@ -8,11 +8,11 @@
     netscape    reads and writes cookies.txt files
 
 Theory. A cookie belongs to a host or, with the Domain attribute, to a domain and all
-hosts below it. A server that could set one for somebody else's domain could plant or
-read a login there; so Domain must cover the host that sets the cookie and must not be a
-public suffix. The scheme only matters to `Secure` cookies and the port never does. That
-is the standard, and it is why credentials, which have to be kept to one origin, are
-not handled here (see `fetch/auth`).
+hosts below it. A server that could set one for the domain of another site could plant
+or read a login there; so Domain must cover the host that sets the cookie and must not
+be a public suffix. The scheme only matters to `Secure` cookies and the port never does.
+That is the standard, and it is why credentials, which have to be kept to one origin,
+are not handled here (see `fetch/auth`).
 
 A crawler is a browser that never clicks. Fetching a page is a top-level navigation that
 was initiated by the page with the link; fetching an image is a subresource request of

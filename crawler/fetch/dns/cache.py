@@ -24,7 +24,7 @@ FAILURE_TTL = 5.0
 MAX_STALE = 86400.0
 """How long addresses may be used after their TTL has ended (seconds)."""
 STALE_TTL = 30.0
-"""How long stale addresses are used before the servers are asked again (seconds)."""
+"""How long stale addresses are used before the servers are queried again (seconds)."""
 MAX_NAMES = 10_000
 
 

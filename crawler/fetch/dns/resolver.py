@@ -5,7 +5,7 @@ can stop a crawl of thousands of hosts, and it reports neither TTLs nor what wen
 Here each name is resolved by a *query*: a greenlet of its own, which all callers that
 want the same name share. No name waits for another.
 
-A query asks for A and AAAA records at once. When one of the two has brought addresses,
+A query requests A and AAAA records at once. When one of the two has brought addresses,
 the other is awaited for a moment only (RFC 8305 section 3). Packets get lost, so a
 query makes several *attempts*, each at the next server, and the timeout doubles after
 each round of all servers. A server that does not answer backs off (see `servers.py`).
@@ -76,7 +76,7 @@ class DnsStatistics(Struct):
 
     queries: int = 0
     questions: int = 0
-    """Questions asked, repeated ones included."""
+    """Questions sent, repeated ones included."""
     cache_hits: int = 0
     stale: int = 0
     """Queries that failed and were answered by an expired cache entry."""

@@ -1,4 +1,4 @@
-"""The name servers, and in which order to ask them. No I/O."""
+"""The name servers, and in which order to query them. No I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIN_BACKOFF, MAX_BACKOFF = 2.0, 60.0
 class NameServers:
     """The configured servers and their recent attempts.
 
-    A server that does not answer backs off: it is asked only after all others. Each
+    A server that does not answer backs off: it is queried only after all others. Each
     further attempt without an answer doubles the time. `clock` returns monotonic time
     (seconds).
     """

@@ -272,14 +272,14 @@ def body_decoder(
 def _inflate(stream: zlib._Decompress, data: bytes, remaining: int) -> Iterator[bytes]:
     more = True
     while more:
-        asked = _step(remaining)
-        piece = stream.decompress(data, asked)
+        step = _step(remaining)
+        piece = stream.decompress(data, step)
         if piece:
             remaining -= len(piece)
             yield piece
         data = stream.unconsumed_tail
         # After a full piece, zlib may hold more output even if all input is consumed.
-        more = remaining >= 0 and bool(data or (len(piece) == asked and not stream.eof))
+        more = remaining >= 0 and bool(data or (len(piece) == step and not stream.eof))
 
 
 def _step(remaining: int) -> int:

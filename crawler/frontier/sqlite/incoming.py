@@ -1,6 +1,6 @@
 """URLs that are found: new ones, and those that are found again.
 
-For the links of a page it is decisive not to ask the file at all: most were seen a
+For the links of a page it is decisive not to read the file at all: most were seen a
 moment ago, and a bounded cache of URLs knows at which depth (`seen_cache.py`).
 """
 
@@ -74,7 +74,7 @@ class IncomingUrls(StorePart):
         )
 
     def known(self, url: str, depth: int) -> bool:
-        # Asked for every link of every page; most often the young half knows.
+        # Called for every link of every page; most often the young half knows.
         known = self._recent.young.get(url)
         if known is None:
             known = self._recent.get(url)

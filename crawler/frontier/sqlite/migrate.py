@@ -47,7 +47,7 @@ CREATE TABLE sink (name TEXT PRIMARY KEY, position BLOB NOT NULL) WITHOUT ROWID
 def migrate(db: sqlite3.Connection, version: int) -> None:
     """Bring a state of format `version`, from OLDEST to FORMAT, to FORMAT.
 
-    Nobody else may use the state meanwhile.
+    No other process may use the state meanwhile.
     """
     db.execute("BEGIN IMMEDIATE")
     try:

@@ -6,7 +6,7 @@ Theory. A trap makes its own links: a calendar's month links to the next month, 
 with a session id to pages with newer ids, a list sorted by price to the same list
 sorted by name. How long a chain is proves nothing, for archives are long too. What
 tells them apart is *yield*: a fetch that brings nothing beyond the pages before it was
-for nothing. So three things are learnt: which URLs belong together (`templates.py`:
+for nothing. So three things are recorded: which URLs belong together (`templates.py`:
 `?sort=`, `?page=` and `?sid=` each by itself, since one may be worth following), what
 is new on a page (`seen_content.py`), and what each template has earned (`unit.py`,
 `scores.py`).
@@ -29,7 +29,7 @@ Only what links to itself is charged, and not the first FREE (`relation.py`):
 - alternate views of the page that links to them: `?print=1`, `?replytocom=7`, `/reply`.
   One is new if a twentieth of its text is; to know that, a quarter of the pages that
   have views are read;
-- redirects of these that lead nowhere new, and pages in another spelling
+- redirects of these that lead nowhere new, and pages under a case variant
   (`case_variants.py`).
 
 Ordinary pages are not even looked at; a template with yield is looked at more and more

@@ -1,8 +1,8 @@
-"""One page under several spellings of its URL, on servers that ignore case. No I/O.
+"""Case variants: one page under several URLs, on servers that ignore case. No I/O.
 
-A page under another spelling says what the first one said: the same title, as many
-links and images. Where that goes on, a URL that was read in one spelling is not fetched
-in another.
+A page under a case variant has the content of the first one: the same title, as many
+links and images. Once a host has shown enough of them, a URL that was read under one
+variant is not fetched under another.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from crawler.model.url import url_id
 MAX_VARIANTS = 8192
 """URLs of one host that are remembered."""
 VARIANT_WEIGHT = 5
-"""What one takes in memory, in checksums."""
+"""The memory of one, in checksums."""
 SavedVariant = tuple[int, int, int | None]
-"""`url_id` of the URL in lower case and of the first spelling; how that page looked."""
+"""`url_id` of the URL in lower case and of the first variant; how that page looked."""
 NAME = "another case of letters"
 
 
@@ -47,25 +47,25 @@ class CaseVariants:
         ]
 
     def is_variant(self, url: str) -> bool:
-        """Whether the same was fetched in another spelling."""
+        """Whether the same was fetched under another case variant."""
         lower, identity = self._ids(url)
         known = self._first.get(lower)
         return known is not None and known[0] != identity
 
     def add(self, url: str) -> None:
-        """The URL is fetched: the first of several spellings is remembered."""
+        """Record a URL that is fetched, if it is the first of its case variants."""
         if len(self._first) >= MAX_VARIANTS:
             self._first.clear()
         lower, identity = self._ids(url)
         self._first.setdefault(lower, (identity, None))
 
     def set_page(self, url: str, page: Page) -> None:
-        """Remember what was read in the first spelling."""
+        """Remember the page of the first variant."""
         lower, identity = self._ids(url)
         self._first[lower] = identity, _looks(page)
 
     def differs(self, url: str, page: Page) -> bool | None:
-        """Whether this page is another one than that of the first spelling.
+        """Whether this page differs from that of the first variant.
 
         None if that was not read yet.
         """

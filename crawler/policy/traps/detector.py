@@ -1,4 +1,4 @@
-"""Traps: which pages are skipped, which are fetched now, and what is learnt of them.
+"""Traps: which pages are skipped, which are fetched now, and what they showed.
 
 The theory stands in `crawler/policy/traps/__init__.py`.
 """
@@ -58,7 +58,7 @@ class Admission(NamedTuple):
 class Traps:
     """Learns the traps of one crawl.
 
-    What is cut is kept in `metadata`, for a resume, and so is what was learnt of hosts
+    What is cut is kept in `metadata`, for a resume, and so are the scores of hosts
     beyond `max_weight` in memory.
     """
 
@@ -80,10 +80,10 @@ class Traps:
     def check(self, candidate: Candidate) -> Skip | None:
         """Whether the URL leads on from a template that was cut.
 
-        A link to another origin is not looked at before its turn comes, since what was
-        learnt of that host may be out of memory; nor is the target of a redirect, whose
-        place the URL without its keys then takes. What an earlier crawl found worth a
-        request is fetched again.
+        A link to another origin is not checked before it is due, since the scores of
+        that host may be out of memory. The target of a redirect is not checked either:
+        the URL without its keys takes its place when it is due. A page that an earlier
+        crawl found new is fetched again.
         """
         url, parent_url = candidate.url, candidate.parent_url
         if parent_url is None or candidate.destination != "page":
@@ -126,7 +126,7 @@ class Traps:
         return substitute
 
     def save(self) -> None:
-        """Keep what was learnt for a resume."""
+        """Save the scores for a resume."""
         self.table.save()
 
     # What is fetched, and what comes of it

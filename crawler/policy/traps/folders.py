@@ -11,7 +11,7 @@ from zlib import crc32
 MAX_FOLDERS = 4096
 """Folders of one host that are watched."""
 FOLDER_WEIGHT = 6
-"""What a folder takes in memory, in names."""
+"""The memory of a folder, in names."""
 
 Saved = dict[str, list[int] | None]
 """Checksums of the names in each folder; None where any name stands for all."""
@@ -71,4 +71,4 @@ class Folders:
 
 _NOT_WATCHED: set[int] = set()
 NO_FOLDERS = Folders()
-"""Nothing was learnt: no name stands for another."""
+"""No name was seen: none is replaced by `*`."""

@@ -31,7 +31,7 @@ LISTED_DEPTH = 1
 MAX_NAMES = 8192
 """Names of one host."""
 NAME_WEIGHT = 2
-"""What one takes in memory, in checksums."""
+"""The memory of one, in checksums."""
 _MAX_LINKS = 1000
 """Links of a page that are looked at."""
 _MAX_RECENT = 64

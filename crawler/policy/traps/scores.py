@@ -70,7 +70,7 @@ _decode = msgspec.msgpack.Decoder(Saved).decode
 
 
 class Scores:
-    """What was learnt of one host."""
+    """The scores of one host."""
 
     __slots__ = (
         "_pages", "case_variants", "case_variants_unit", "changed", "charged", "cuts",
