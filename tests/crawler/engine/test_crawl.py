@@ -147,6 +147,20 @@ def test_the_number_of_pages_is_exact_and_their_pictures_come(serve, tmp_path):
     assert len(endings(tmp_path, site)) == 16
 
 
+def test_the_pictures_of_the_last_page_come_too(serve, tmp_path):
+    site = serve(
+        index=page(picture("/a", "/b", "/c"), link("/next")),
+        next=page(),
+        a=reply(png(1, 1), "image/png"),
+        b=reply(png(2, 2), "image/png"),
+        c=reply(png(3, 3), "image/png"),
+    )
+    limits = LimitsConfig(max_pages=1)
+    summary = crawl(config(site, tmp_path, limits=limits, concurrency=1))
+    assert summary.finish_reason == "limit_pages"
+    assert (summary.counts["page"], summary.counts["image"]) == (1, 3)
+
+
 def test_the_pages_of_a_host_are_counted_across_a_resume(serve, tmp_path):
     site = serve(
         index=page(link("/a", "/b", "/c", "/d")), a=page(), b=page(), c=page(), d=page()

@@ -88,6 +88,13 @@ def test_a_released_url_is_as_if_it_had_not_been_leased(store: Store) -> None:
     assert (again.url, again.attempts, again.queued_ms) == (one.url, 0, 3000)
 
 
+def test_a_released_url_still_takes_the_smaller_depth(store: Store) -> None:
+    store.add([found("1", depth=3)], 0.0)
+    store.release(lease_all(store, 0.0)[0])
+    assert store.add([found("1", depth=1)], 1.0) == 0
+    assert [lease.depth for lease in store.lease("a.example", "page", 9, 1.0)] == [1]
+
+
 def test_a_retry_waits_for_its_moment_and_counts_as_an_attempt(store: Store) -> None:
     store.add([found("1"), found("2")], 0.0)
     one, two = lease_all(store, 0.0)
