@@ -68,7 +68,7 @@ def _limits(status: Status, config: Config) -> Iterator[Blocker]:
     limits, queued = config.limits, status.counts["queued"]
     if queued and is_reached(status.counts["page"], limits.max_pages):
         rule = f"limits.max_pages: {limits.max_pages} is reached"
-        detail = f"{rule}; images are still fetched"
+        detail = f"{rule}; images are still fetched (orbweb resume -n N raises it)"
         yield Blocker("waits", "limit_pages", queued, detail)
     max_bytes = limits.max_bytes
     if queued and max_bytes is not None and status.received_bytes >= max_bytes:

@@ -11,11 +11,11 @@ either a crawl that can be resumed or nothing that counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -63,6 +63,21 @@ def stored_config(folder: Path) -> Config:
             f"the crawl in {folder} never began; begin it with `orbweb crawl URL`"
         )
     return replace(from_json(run.config.encode()), dir=str(folder))
+
+
+def change_limits(folder: Path, limits: Mapping[str, Any]) -> None:
+    """Replace limits of the crawl in `folder`, for its next resume and all after it.
+
+    `limits` are fields of `LimitsConfig` by name. Raises UsageError if there is no
+    crawl, OutputError, and StateError if the state is in use.
+    """
+    config = stored_config(folder)
+    with closing(SqliteStore(state_folder(folder))) as store:
+        run = store.run()
+        assert run is not None, "it has a configuration"
+        changed = replace(config, limits=replace(config.limits, **limits))
+        store.set_run(replace(run, config=to_json(changed).decode()))
+        store.commit()
 
 
 def open_state(

@@ -14,7 +14,7 @@ from crawler.cli.flags import Flag
 from crawler.cli.options.configuration import configuration_options
 from crawler.cli.options.images_and_records import images_and_records_options
 from crawler.cli.options.input_and_output import input_and_output_options
-from crawler.cli.options.limits import limits_options
+from crawler.cli.options.limits import limits_of_the_crawl, limits_options
 from crawler.cli.options.politeness import politeness_options
 from crawler.cli.options.requests import request_options
 from crawler.cli.options.scope import scope_options
@@ -30,5 +30,19 @@ def crawl_options() -> Iterator[Flag]:
     yield from request_options()
     yield from images_and_records_options()
     yield from configuration_options()
+    yield from _progress_options()
+
+
+def resume_options() -> Iterator[Flag]:
+    """All options of a resume, in the order of --help."""
+    yield from limits_of_the_crawl()
+    yield Flag(
+        "--config", "file", group="Configuration", metavar="FILE",
+        help="Resume all jobs of this file, and start those that never started",
+    )  # fmt: skip
+    yield from _progress_options()
+
+
+def _progress_options() -> Iterator[Flag]:
     for names, attributes in VERBOSITY_OPTIONS:
         yield Flag(*names, group="Progress", **attributes)

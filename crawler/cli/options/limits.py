@@ -20,14 +20,26 @@ _LIMITS = (
 """Option names, key, metavar."""
 
 
+_OF_THE_CRAWL = ("limits.max_pages", "limits.max_bytes", "limits.max_time")
+
+
+def limits_of_the_crawl() -> list[Flag]:
+    """The limits that end a run and leave its URLs queued: a resume may set others."""
+    return [flag for flag in _flags() if ".".join(flag.path or ()) in _OF_THE_CRAWL]
+
+
 def limits_options() -> list[Flag]:
     return [
-        *(
-            Flag(*names, key=key, group=GROUP, metavar=metavar)
-            for names, key, metavar in _LIMITS
-        ),
+        *_flags(),
         Flag(
             "--no-traps", key="limits.traps", const=False, group=GROUP,
             help="Disable crawler-trap detection",
         ),
     ]  # fmt: skip
+
+
+def _flags() -> list[Flag]:
+    return [
+        Flag(*names, key=key, group=GROUP, metavar=metavar)
+        for names, key, metavar in _LIMITS
+    ]

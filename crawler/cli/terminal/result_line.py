@@ -28,6 +28,9 @@ _FAILURES = {
 }
 """By exit code; see `exit_status.py`."""
 
+_RAISED = {"limit_pages": " --max-pages N", "limit_bytes": " --quota SIZE"}
+"""By finish reason: the option without which a resume would stop again at once."""
+
 _CHANGES = ("new", "changed", "unchanged")
 _COUNTED = ("page", "image", "file", "redirect", "error", "skip")
 _ALWAYS_SHOWN = ("page", "image", "error")
@@ -75,7 +78,7 @@ def _records(config: Config) -> str:
 
 def _next(summary: Summary, config: Config) -> str:
     if summary.next_command:
-        return summary.next_command
+        return summary.next_command + _RAISED.get(summary.finish_reason, "")
     if not summary.counts["page"] and config.seeds:  # the first seed shows why
         return f"orbweb fetch {shlex.quote(config.seeds[0])}"
     return f"orbweb status {shlex.quote(config.dir)}"

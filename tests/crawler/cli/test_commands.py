@@ -189,11 +189,31 @@ def test_a_limit_is_a_success_and_resume_continues(
     done = orbweb(server.url, *QUICK, "-d", "out", "-n", "3", "--no-images")
     assert done.returncode == 0
     assert last_line(done).startswith("Stopped at the page limit: 3 pages")
+    assert last_line(done).endswith("Next: orbweb resume out --max-pages N")
     shown = json.loads(orbweb("status", "out", "--json").stdout)
     assert (shown["state"], shown["counts"]["page"]) == ("stopped", 3)
     assert orbweb("resume", "out", "-q").returncode == 0
     rows = records(tmp_path / "out" / "records.jsonl")
     assert max(Counter(row["url"] for row in rows if row.get("url")).values()) == 1
+    again = orbweb("resume", "out", "-n", "5")
+    assert last_line(again).startswith("Stopped at the page limit: 5 pages")
+    assert last_line(orbweb("resume", "out")).startswith(  # the limit is kept
+        "Stopped at the page limit: 5 pages"
+    )
+    assert last_line(orbweb("resume", "out", "-n", "none")).startswith("Finished: ")
+    rows = records(tmp_path / "out" / "records.jsonl")
+    assert max(Counter(row["url"] for row in rows if row.get("url")).values()) == 1
+    assert [row["seq"] for row in rows] == list(range(len(rows)))
+
+
+def test_a_resume_changes_limits_of_one_crawl(orbweb: Orbweb, tmp_path: Path) -> None:
+    (tmp_path / "jobs.toml").write_text("seeds = ['http://127.0.0.1:9/']\n")
+    both = orbweb("resume", "--config", "jobs.toml", "-n", "5")
+    assert both.returncode == 2
+    assert "give its DIR" in both.stderr
+    wrong = orbweb("resume", "missing", "-n", "many")
+    assert "--max-pages: expected a whole number" in wrong.stderr
+    assert "holds no crawl" in orbweb("resume", "missing", "-n", "5").stderr
 
 
 @pytest.mark.parametrize(
