@@ -1,5 +1,6 @@
 """Fixtures for all tests, and the same examples in every run."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -32,6 +33,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("orbweb")
+
+
+# A shell script that runs `pytest &` has it ignore Ctrl-C, and so would every program
+# that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
