@@ -27,7 +27,7 @@ LOOPBACK = {"127.0.0.1", "127.0.0.2", "localhost"}
 
 
 class Names:
-    """A resolver with a fixed table; records the names it was asked for.
+    """A resolver with a fixed table; records the names that were requested.
 
     `addresses`: by the first label of the host name.
     """

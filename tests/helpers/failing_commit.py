@@ -71,8 +71,10 @@ def fetched(lease: Lease) -> Outcome:
 
 
 def crawl(folder: Path, fault: AbstractContextManager[object] = NO_FAULT) -> None:
-    """Open the crawl in `folder`, run it under `fault` until nothing is left to do, and
-    close it. Raises the first error."""
+    """Open the crawl in `folder`, run it to its end under `fault`, and close it.
+
+    Raises the first error.
+    """
     with ExitStack() as held:
         store = SqliteStore(folder / "state")
         held.callback(store.close)
@@ -103,8 +105,11 @@ def crawl(folder: Path, fault: AbstractContextManager[object] = NO_FAULT) -> Non
 
 
 class Workers:
-    """Three leases at a time. An error stops the leasing; what is in flight goes on,
-    and the next commits are tried, as the engine's workers and its ticker do it."""
+    """Lease three URLs at a time, until an error.
+
+    What is in flight goes on then, and the next commits are tried, as the engine's
+    workers and its ticker do it.
+    """
 
     def __init__(self, frontier: Frontier, committer: Committer) -> None:
         self._frontier = frontier
@@ -155,8 +160,10 @@ class Workers:
 
 
 class Fault:
-    """`with Fault(place, time, kind):` raises `kind` when `place` is executed for the
-    `time`-th time. Without a place, it counts how often each is executed."""
+    """`with Fault(place, time, kind):` raises `kind` at the `time`-th run of `place`.
+
+    Without a place, it counts how often each is executed.
+    """
 
     def __init__(
         self,

@@ -1,5 +1,4 @@
-"""Tasks for the extraction process that misbehave, each in its own way, and some that
-tell about the process."""
+"""Tasks for the extraction process: some misbehave, some report on the process."""
 
 from __future__ import annotations
 

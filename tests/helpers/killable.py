@@ -50,8 +50,7 @@ TOO_DEEP = Skip("depth", "scope.depth: 8")
 
 
 def links(url: str) -> list[Discovered]:
-    """Pages form a graph that leads everywhere; every third shows a picture, some are
-    too deep."""
+    """Pages form a connected graph; every third shows an image, some are too deep."""
     number = int(url.rsplit("/", 1)[1])
     chance = random.Random(number)
     targets = [

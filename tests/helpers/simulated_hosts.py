@@ -1,5 +1,4 @@
-"""A simulated web: hosts that answer in virtual time, and an account of what they were
-asked.
+"""A simulated web: hosts that answer in virtual time and log their requests.
 
 Everything above the HTTP client is the real crawl. A `World` takes the client's place:
 its `fetch` sleeps as long as the host would take, and fails as the host would fail.
@@ -51,8 +50,7 @@ DEATHS: dict[str, tuple[type[Failure], float]] = {
 
 
 class Seen(msgspec.Struct):
-    """One request: when it was sent, when it was over, and the answer's status (0:
-    none).
+    """One request: its start, its end, and the status of the answer (0: none).
 
     `turn` and `over_turn` tell what came first at one moment.
     """
@@ -67,8 +65,10 @@ class Seen(msgspec.Struct):
 
 
 class Host:
-    """One host with pages /0 to /PAGES-1; /0 links to the others. All may be set to be
-    worse."""
+    """One host with pages /0 to /PAGES-1; /0 links to the others.
+
+    Each of its properties can be made worse.
+    """
 
     def __init__(self, name: str, pages: int = 1, latency: float = 0.05) -> None:
         self.name = name
@@ -93,7 +93,7 @@ class Host:
         return [f"http://{self.name}/{n}" for n in range(self.pages)]
 
     def asked(self) -> list[float]:
-        """When pages were asked for, since START."""
+        """When pages were requested, since START."""
         return [
             seen.at - START for seen in self.log if not seen.path.startswith("/robots")
         ]
@@ -129,7 +129,7 @@ class Host:
 
 
 class World:
-    """The hosts by name, in the place of the HTTP client."""
+    """The hosts by name, in place of the HTTP client."""
 
     def __init__(self, clock: Callable[[], float], hosts: list[Host]) -> None:
         self.clock = clock
@@ -188,8 +188,7 @@ class Lines:
 def crawl(
     world: World, folder: Path, config: Config, store: Store | None = None
 ) -> tuple[Summary, list[dict[str, Any]]]:
-    """Crawl all hosts of the world from their /0, without a disk; the summary and the
-    records."""
+    """Crawl all hosts from their /0 without a disk; return summary and records."""
     sink = Lines()
     seeds = tuple(host.urls[0] for host in world.hosts.values())
     config = msgspec.structs.replace(config, seeds=seeds, dir=str(folder))
@@ -207,8 +206,10 @@ def crawl(
 
 
 def crawl_into(world: World, folder: Path, mode: Mode, **changes: Any) -> Summary:
-    """Crawl all hosts of the world from the first; what follows goes on under the same
-    settings."""
+    """Crawl all hosts of the world into a folder.
+
+    A later mode goes on under the stored settings.
+    """
     if mode == "new":
         seeds = tuple(host.urls[0] for host in world.hosts.values())
         config = Config(seeds=seeds, dir=str(folder), politeness=ONE_A_SECOND)
@@ -219,8 +220,7 @@ def crawl_into(world: World, folder: Path, mode: Mode, **changes: Any) -> Summar
 
 
 def breaches(host: Host, config: PolitenessConfig) -> list[str]:
-    """Where the log shows that the host was asked sooner, or more at once, than
-    allowed."""
+    """The requests that came sooner, or more at once, than allowed."""
     found: list[str] = []
     for number, seen in enumerate(host.log):
         over = [one for one in host.log[:number] if one.over_turn < seen.turn]
@@ -252,8 +252,10 @@ def _until(config: PolitenessConfig) -> Callable[[Seen], float]:
 
 
 def _in_a_row(over: list[Seen]) -> int:
-    """Failures since the last answer, not counting those that were under way
-    together."""
+    """Failures since the last answer.
+
+    Those that were under way together count once.
+    """
     failures, since = 0, float("-inf")
     for one in over:
         failed = one.status == 0 or (

@@ -1,6 +1,6 @@
 """The site that the crawls under `tests/crawler/workspace/states/` were made of.
 
-It is served by a proxy, so that its URLs do not change with the port: whoever crawls it
+It is served by a proxy, so that its URLs do not change with the port: a crawl of it
 names `http://127.0.0.1:PORT` as the proxy for `http://site.example/`. Blocking I/O and
 threads, as all real servers of the tests.
 """

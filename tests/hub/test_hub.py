@@ -187,7 +187,7 @@ def test_callbacks_that_add_callbacks_do_not_starve_timers(own_hub: Hub) -> None
     assert fired == [1]
 
 
-def test_idle_waits_until_nobody_is_ready() -> None:
+def test_idle_waits_until_no_greenlet_is_ready() -> None:
     ran: list[int] = []
 
     def some(number: int) -> None:

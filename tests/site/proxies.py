@@ -1,6 +1,6 @@
 """A proxy for tests: HTTP (absolute form and CONNECT) and SOCKS5 on one port.
 
-The first byte says which. Whatever name a client requests, the proxy connects to
+The first byte says which. For any name that a client requests, the proxy connects to
 127.0.0.1. No resolver knows these names, so a test sees where a name is resolved.
 """
 

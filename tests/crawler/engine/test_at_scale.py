@@ -1,5 +1,4 @@
-"""500 hosts in virtual time, with the configuration that a crawl has by default but one
-request a second: how long it takes, against what it must take.
+"""500 hosts in virtual time at one request a second: the duration has a bound.
 
 The bounds. A sound host has a robots.txt and 22 pages, and between two requests lies an
 interval of a second: its last page can't be asked for before 22.0. Where the interval
@@ -49,7 +48,7 @@ def sites(change: Callable[[int, Host], None]) -> list[Host]:
 
 
 def run(clock: VirtualClock, hosts: list[Host], folder: Path, **more: Any) -> Summary:
-    """Crawl them; nobody may be asked too fast, or left without an ending."""
+    """Crawl the hosts; none is requested too fast, and each URL ends once."""
     config = Config(politeness=ONE_A_SECOND, **more)
     summary, records = crawl(World(clock, hosts), folder, config)
     assert [breach for host in hosts for breach in breaches(host, ONE_A_SECOND)] == []
@@ -59,7 +58,7 @@ def run(clock: VirtualClock, hosts: list[Host], folder: Path, **more: Any) -> Su
 
 
 def last(host: Host) -> float:
-    """When its last page was asked for."""
+    """When the last page of the host was requested."""
     return max(host.asked())
 
 
@@ -103,9 +102,8 @@ def test_slow_hosts_keep_no_place_from_the_quick_ones(clock, tmp_path):
     assert max(last(host) / host.latency for host in slow) < 22.0 * LEEWAY
 
 
-def test_slow_hosts_do_no_better_and_no_harm_where_no_place_is_lent(clock, tmp_path):
-    """Without places to lend, half of all are left to the quick ones, and that is to be
-    seen."""
+def test_slow_hosts_do_no_better_and_no_harm_without_overflow_slots(clock, tmp_path):
+    """Without overflow slots, fast hosts have only half of all slots, and it shows."""
 
     def change(n: int, host: Host) -> None:
         host.latency = 8.0 if n % 10 == 5 else host.latency
@@ -135,8 +133,7 @@ def test_no_more_requests_are_under_way_than_there_are_places(clock, tmp_path):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_hosts_of_all_kinds_each_take_as_long_as_they_must(tmp_path, seed):
-    """5 % dead, 10 % slow, 20 % with a Crawl-delay, 10 % that say 429 or 503: the same
-    each time.
+    """5 % dead, 10 % slow, 20 % with a Crawl-delay, 10 % with 429 or 503, repeatable.
 
     What a refusal costs beside its Retry-After is the pace that recovers, and the
     back-off.
@@ -178,8 +175,10 @@ def n_is_slow(host: Host) -> bool:
 
 
 def test_a_mixed_crowd_is_crawled_politely_and_alike_each_time(tmp_path):
-    """500 hosts: 10 % dead, 10 % slow, 10 % without robots.txt, 20 % saying 429 or 503
-    at times, 30 % with a Crawl-delay.
+    """500 hosts of all kinds.
+
+    10 % are dead, 10 % slow, 10 % without robots.txt, 20 % answer 429 or 503 at times,
+    30 % have a Crawl-delay.
     """
     politeness = PolitenessConfig(wait=1.0)
     logs = []

@@ -1,5 +1,7 @@
-"""Any statement of the commit path fails, in any way: nothing of that batch is made
-durable by this process, and a resume is exact."""
+"""Any statement of the commit path fails, in any way.
+
+Nothing of that batch is made durable by this process, and a resume is exact.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The writer when it dies inside a batch: what the next run makes of the half that is
-on disk."""
+"""The committer killed inside a batch: the next run repairs what is on disk."""
 
 import hashlib
 import json
@@ -30,8 +29,7 @@ URLS = ("https://a.example/first.png", "https://a.example/second.png")
 
 
 class Dying:
-    """A sink that fails at the moment at which a kill hurts most: the files are
-    written."""
+    """A sink that fails at the worst moment for a kill: the files are written."""
 
     def write(self, records: Sequence[Record]) -> None:
         raise OutputError("died")

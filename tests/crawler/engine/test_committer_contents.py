@@ -1,5 +1,4 @@
-"""What the committer remembers of bytes: which URL had them first, and what lies on
-disk without a record."""
+"""What the committer stores of contents: the first URL, and files without a record."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ FIRST, SECOND = "https://a.example/first.png", "https://a.example/second.png"
 
 
 class Handle:
-    """A lease that nobody waits for."""
+    """A lease without a waiting worker."""
 
     def detach(self) -> None:
         """Nothing is counted."""

@@ -109,9 +109,9 @@ def test_what_a_listener_raises_stops_the_crawl_and_it_can_be_resumed(serve, tmp
 def test_without_listeners_nothing_is_worked_out():
     class Client:
         def on_exchange(self, listener, *, transferred=False):
-            raise AssertionError("nobody listens")
+            raise AssertionError("nothing listens")
 
     def snapshot():
-        raise AssertionError("nobody listens")
+        raise AssertionError("nothing listens")
 
     Events(Client()).progress(snapshot)

@@ -1,5 +1,4 @@
-"""What one host, or one template of its paths, may cost: on whole crawls, across their
-ends."""
+"""Quotas of a host and of a template in whole crawls, also across resumes."""
 
 from __future__ import annotations
 
@@ -113,9 +112,11 @@ def test_what_is_under_way_when_the_bytes_are_spent_is_kept(clock, tmp_path):
 
 
 def test_time_of_a_host_is_that_of_its_requests_and_pauses(clock, tmp_path):
-    """A host with a Crawl-delay of ten seconds has six requests in a minute, one that
-    answers in 20 s three; the quick one that is asked once a second has nearly all its
-    pages read."""
+    """The requests that fit in a minute depend on the host.
+
+    A Crawl-delay of ten seconds allows six, answers that take 20 s allow three, and a
+    fast host at one a second has nearly all its pages read.
+    """
     patient, slow, quick = (
         Host(name, pages=50) for name in ("p.example", "s.example", "q.example")
     )
@@ -158,8 +159,7 @@ def test_a_host_that_is_parked_spends_no_time(clock, tmp_path):
 
 
 def test_hosts_that_wait_for_their_turn_spend_no_time(clock, tmp_path):
-    """With one place for twenty hosts each is asked every 20 s, for a twentieth of
-    one."""
+    """With one slot for twenty hosts, each gets a request every 20 s, of one second."""
     hosts = [Host(f"h{n}.example", pages=12, latency=1.0) for n in range(20)]
     limits = LimitsConfig(max_time_per_host=30.0)
     world = World(clock, hosts)
@@ -350,8 +350,7 @@ open_crawl(config, mode="resume" if sys.argv[5] == "again" else "new").run()
 def test_kill_9_at_a_commit_loses_no_count_and_counts_nothing_twice(
     tmp_path: Path,
 ) -> None:
-    """Twelve kills, before and after a commit: records and accounts agree, and so does
-    the end."""
+    """Twelve kills, before and after a commit: records and usage agree at the end."""
 
     def numbered(exchange: Exchange) -> None:
         n = int(exchange.arg("0"))

@@ -1,5 +1,4 @@
-"""What a crawl remembers of its hosts: across resumes, and while they are left
-alone."""
+"""What a crawl stores of its hosts: across resumes, and while they are idle."""
 
 from __future__ import annotations
 
@@ -125,10 +124,9 @@ def greenlets() -> int:
 def test_a_host_that_cools_down_holds_no_place_no_greenlet_and_no_connection(
     clock, tmp_path
 ):
-    """With one place for all, nine hosts rest for an hour, and the tenth goes on at its
-    full rate.
+    """With one slot, nine hosts rest for an hour, and the tenth keeps its full rate.
 
-    Workers are the only greenlets of a crawl: there is one for the place, and none for
+    Workers are the only greenlets of a crawl: there is one for the slot, and none for
     a pause.
     """
     resting = [Host(f"h{n}.example", pages=2) for n in range(9)]

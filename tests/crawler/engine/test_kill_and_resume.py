@@ -1,5 +1,7 @@
-"""Killed at any moment and opened again: every URL in one record, every picture once on
-disk."""
+"""A crawl killed at any moment and resumed.
+
+Every URL has one record, and every picture is on disk once.
+"""
 
 from __future__ import annotations
 

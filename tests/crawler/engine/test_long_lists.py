@@ -1,5 +1,6 @@
-"""Long rows of one thing are read in linear time: a response whose reading takes the
-square of its length would stop the crawl.
+"""Long rows of one thing are read in linear time.
+
+A response read in quadratic time would stop the crawl.
 
 Each of these once took minutes or hours; now each takes less than can be measured.
 """

@@ -170,7 +170,7 @@ def test_which_servers_are_asked_for_names(orbweb: Orbweb, site: Site) -> None:
     )
 
 
-# -- what a request says of the page that led to it
+# -- what a request reveals of the page that links to it
 
 
 def crawl(folder: Path, *seeds: str, **more: Any) -> None:
@@ -209,8 +209,9 @@ def two_sites() -> Iterator[tuple[Site, Site]]:
 def test_a_picture_on_another_site_gets_no_cookie_of_ours(
     two_sites: tuple[Site, Site], tmp_path: Path
 ) -> None:
-    """An image in a page of another site is requested without cookies, a link with them
-    (RFC 6265bis).
+    """Images of another site are requested without cookies, links with them.
+
+    See RFC 6265bis.
     """
     here, there = two_sites
     crawl(tmp_path, there.base + "/", here.base + "/start")

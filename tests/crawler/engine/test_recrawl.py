@@ -1,5 +1,4 @@
-"""Another crawl into the same folder: what has changed is fetched, what has not is only
-asked."""
+"""A recrawl: changed pages are fetched, the others are only revalidated."""
 
 from __future__ import annotations
 
@@ -312,9 +311,8 @@ def test_a_304_that_nobody_asked_for_is_an_error(site, tmp_path):
     )
 
 
-def test_a_date_of_the_same_second_is_not_asked_with(site, tmp_path):
-    """A page may have been changed once more in that second, and nobody would ever
-    know."""
+def test_a_date_of_the_same_second_is_no_validator(site, tmp_path):
+    """A page may have changed again within that second, without a trace."""
     now = formatdate(time.time(), usegmt=True)
     site.pages["dated"] = Version("x", **{"last-modified": now, "date": now})
     crawl(config(site, tmp_path))
@@ -445,8 +443,7 @@ def test_limits_count_pages_that_have_not_changed(site, tmp_path):
 
 
 def test_a_known_page_is_no_trap(serve, tmp_path):
-    """An archive whose pages say nothing new when they are not sent is asked again all
-    the same."""
+    """An archive whose pages answer 304 is requested all the same."""
 
     def entry(exchange: Exchange) -> None:
         number = int(exchange.arg("0"))
@@ -468,7 +465,7 @@ def test_a_known_page_is_no_trap(serve, tmp_path):
 
 
 def test_a_trap_that_was_cut_is_asked_for_what_it_gave(serve, tmp_path):
-    """Its pages of then are known and asked again; where it was cut, it stays cut."""
+    """Its former pages are requested again; a template that was cut stays cut."""
 
     def month(exchange: Exchange) -> None:
         Version("<p>Nothing this month" + link(f"/month/{int(exchange.arg('0')) + 1}"))(

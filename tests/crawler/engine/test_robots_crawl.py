@@ -1,5 +1,4 @@
-"""robots.txt in whole crawls: who obeys it, how long it is believed, what is read of
-it."""
+"""robots.txt in whole crawls: obedience, expiry, and the parts that are read."""
 
 from __future__ import annotations
 

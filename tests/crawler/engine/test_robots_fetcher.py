@@ -36,7 +36,7 @@ def answer(
 
 
 class Origin:
-    """Gives the planned answers one after the other, and remembers what was asked."""
+    """Gives the planned answers one after the other, and records the requests."""
 
     def __init__(self, answers: Iterable[Response | Failure]) -> None:
         self._answers = iter(answers)
@@ -145,10 +145,10 @@ def test_retry_after_says_when_to_ask_again():
 
 
 def test_no_answer_is_a_failed_attempt_at_the_url_that_asked():
-    subject, _ = robots(ConnectRefused("nobody listens"), answer(404))
+    subject, _ = robots(ConnectRefused("nothing listens"), answer(404))
     fetched = subject.fetch(URL)
     assert isinstance(fetched.unanswered, ConnectRefused)
-    assert fetched.unanswered.message == "robots.txt: nobody listens"
+    assert fetched.unanswered.message == "robots.txt: nothing listens"
     assert fetched.feedback(7.0) == HostFeedback(
         7.0, "failed", failure_code="connect_refused"
     )

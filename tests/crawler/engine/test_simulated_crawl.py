@@ -1,5 +1,4 @@
-"""Ten thousand pages on a simulated network with faults: the whole crawler, in virtual
-time.
+"""Ten thousand pages on a simulated network with faults, in virtual time.
 
 Nothing is replaced but what a crawl takes from outside: clocks, chance, sockets, and
 the size of the process. Names are asked of a simulated name server, too. Two runs from
@@ -178,8 +177,7 @@ def test_every_url_of_ten_thousand_ends_once_and_as_it_must(twice):
 
 @pytest.mark.parametrize("fault", [PARTITIONED, SLOW, BUSY, SHORT, DNS_FAILING])
 def test_the_faults_have_struck(twice, fault):
-    """Pages of such a host came at a later attempt only; those of sound hosts at the
-    first."""
+    """Pages of a broken host came at a later attempt only; others at the first."""
     attempts: dict[int, int] = dict.fromkeys(range(CYCLE), 0)
     for record in twice[0].records:
         if record["type"] == "page":
@@ -206,8 +204,9 @@ def test_a_host_that_was_cut_off_is_asked_again_when_that_is_over(twice):
 
 
 def test_no_host_is_asked_more_often_than_politeness_allows(twice):
-    """As the near and sound ones see it: there an arrival differs from its sending by
-    latency only.
+    """The intervals that near and sound hosts see.
+
+    There, an arrival differs from its sending by latency only.
 
     All but the first two requests: before the first, the host's name had to be found.
     """

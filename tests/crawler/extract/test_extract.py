@@ -1,5 +1,7 @@
-"""crawler/extract: which reader reads what, sitemaps, feeds, SVG; only BodyFailure is
-raised."""
+"""crawler/extract: choice of the reader, sitemaps, feeds, SVG, failures.
+
+Only BodyFailure is raised.
+"""
 
 from __future__ import annotations
 

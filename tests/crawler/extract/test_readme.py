@@ -1,5 +1,4 @@
-"""crawler/extract/README.md: the files that it names exist, and so does what its
-examples import."""
+"""crawler/extract/README.md: its files exist, and its examples can be imported."""
 
 from __future__ import annotations
 

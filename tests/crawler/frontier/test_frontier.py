@@ -400,8 +400,7 @@ def test_more_hosts_than_can_be_active_all_advance(store: Store, clock: Clock) -
 def test_hosts_that_wait_do_not_keep_others_from_being_asked(
     store: Store, clock: Clock
 ) -> None:
-    """Ten hosts at one request a second, with room for four: as fast as if there were
-    room."""
+    """Ten hosts at one request a second with four slots: as fast as with ten."""
     frontier = frontier_of(store, clock, wait=1.0, active=4)
     frontier.add([found(str(k), host=f"h{n}") for k in range(10) for n in range(10)])
     crawl = Crawl(frontier, clock, seconds=0.001)
@@ -459,8 +458,10 @@ def test_statistics(store: Store, clock: Clock) -> None:
 def test_every_url_ends_once_whatever_happens(
     tmp_path: Path, clock: Clock, seed: int
 ) -> None:
-    """Workers that fail, release, defer, retry, block and die; crashes that lose the
-    last commits."""
+    """Workers that fail, release, defer, retry, block and die.
+
+    Crashes lose the last commits.
+    """
     chance = random.Random(seed)
     wait = chance.choice([0.0, 0.0, 0.7])
     ended: Counter[str] = Counter()
@@ -552,8 +553,7 @@ def test_every_url_ends_once_whatever_happens(
 def test_ten_thousand_pages_of_500_hosts_take_no_longer_than_they_must(
     clock: Clock,
 ) -> None:
-    """One request a second a host, 5 % of the hosts slow to answer and then
-    refusing."""
+    """One request a second per host; 5 % of the hosts are slow and then refuse."""
     store = MemoryStore()
     frontier = frontier_of(store, clock, wait=1.0, per_host=1)
     frontier.add([found(str(k), host=f"h{n}") for k in range(20) for n in range(500)])

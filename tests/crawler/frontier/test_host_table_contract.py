@@ -1,4 +1,4 @@
-"""What every `HostTable` promises, asked of each store."""
+"""The contract of `HostTable`, checked for each store."""
 
 from __future__ import annotations
 

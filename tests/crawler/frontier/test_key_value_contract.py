@@ -1,4 +1,4 @@
-"""What every `KeyValue` promises, asked of each store."""
+"""The contract of `KeyValue`, checked for each store."""
 
 from __future__ import annotations
 

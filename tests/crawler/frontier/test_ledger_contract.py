@@ -1,4 +1,4 @@
-"""What every `Ledger` promises, asked of each store."""
+"""The contract of `Ledger`, checked for each store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which host may be asked next."""
+"""Which host is due next."""
 
 from __future__ import annotations
 

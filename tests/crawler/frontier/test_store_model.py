@@ -1,4 +1,4 @@
-"""The durable store equals the one of dicts, whatever happens, crashes included.
+"""The durable store equals the one of dicts, crashes included.
 
 A crash is a close without commit. The model then goes back to its copy of the last
 commit, and its leases and claims are void.

@@ -1,4 +1,4 @@
-"""What every `UrlQueue` promises, asked of each store."""
+"""The contract of `UrlQueue`, checked for each store."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""`orbweb explain` and the like: what waits and for what, and what the commands
-print."""
+"""`orbweb explain` and related commands: waiting URLs, reasons and output."""
 
 from __future__ import annotations
 
@@ -162,8 +161,10 @@ def test_retry_gives_a_trap_its_credit_again(tmp_path: Path) -> None:
 
 
 def waiting(tmp_path: Path, now: float, **changes: Any) -> SqliteStore:
-    """A crawl at rest: one page done, one retry, two URLs queued; its host rests for a
-    minute."""
+    """A crawl at rest: one page done, one retry, two URLs queued.
+
+    Its host is paused for a minute.
+    """
     config = Config(seeds=("http://a.example/",), dir=str(tmp_path), **changes)
     crawl = open_crawl(config, mode="new")
     crawl.held.close()
@@ -176,7 +177,7 @@ def waiting(tmp_path: Path, now: float, **changes: Any) -> SqliteStore:
     store.claim(1, now)
     seed, first = store.lease("a.example", "page", 2, now)
     store.finish(seed, "page")
-    store.retry(first, now + 30, "connect_refused", "nobody listens")
+    store.retry(first, now + 30, "connect_refused", "nothing listens")
     store.unclaim("a.example", now + 60)
     store.commit()
     return store
@@ -186,7 +187,7 @@ def test_what_waits_says_for_what(tmp_path: Path) -> None:
     now = time.time()
     waiting(tmp_path, now).close()
     found = ask(tmp_path, "http://a.example/0", now)
-    assert found.answer == "waits 30 s for attempt 2: connect_refused, nobody listens"
+    assert found.answer == "waits 30 s for attempt 2: connect_refused, nothing listens"
     assert found.known is not None
     assert found.known.attempts == 1
     queued = ask(tmp_path, "http://a.example/2", now)

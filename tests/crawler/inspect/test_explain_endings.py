@@ -63,8 +63,10 @@ def ask(case: Case) -> Explanation:
 def crawl(
     folder: Path, seed: str, extractor: InlineExtractor | None = None, **changes: Any
 ) -> Config:
-    """Crawl from the seed, at once and with one attempt for each URL unless `changes`
-    say more."""
+    """Crawl from the seed without waits, with one attempt per URL.
+
+    `changes` replace these settings.
+    """
     settings = {
         "politeness": PolitenessConfig(per_host=32, wait=0.0, max_retry_after=0.0),
         "retry": RetryConfig(tries=1),
@@ -203,8 +205,7 @@ def poison_page(folder: Path) -> Case:
 
 
 def given_up(folder: Path) -> tuple[Case, Case]:
-    """A host that is not there, and one without a robots.txt; both are parked too
-    often."""
+    """A missing host and one without a robots.txt, both parked too often."""
     broken = Site({"robots.txt": reply(status=503)})
     with refusing() as port:
         closed = f"http://127.0.0.1:{port}/x"

@@ -246,7 +246,7 @@ def test_a_note_that_was_cut_is_of_a_file_that_was_not_made(tmp_path: Path) -> N
 def test_a_recorded_picture_that_was_being_written_again_is_no_half_one(
     tmp_path: Path,
 ) -> None:
-    """As when somebody has deleted it, and the crawl that replaces it is killed."""
+    """The file was deleted, and the crawl that replaces it is killed."""
     folder = tmp_path / "crawl"
     name = keep(folder, b"recorded", "https://a.example/1.png")
     (folder / name).write_bytes(b"rec")

@@ -45,7 +45,7 @@ def given_up(host: str) -> Skip | None:
 
 
 def chain(config: Config = CONFIG, further: Iterable[Check] = ()) -> Chain:
-    """The checks of a crawl that has learnt something for each of them."""
+    """The checks of a crawl that has something recorded for each of them."""
     store = MemoryStore()
     cuts = {"/month/#": Cut(TRAP, 1)}
     store.set(TRAPS, "a.example", msgspec.msgpack.encode(cuts))
@@ -140,7 +140,7 @@ def test_a_check_refuses_with_its_rule(subject: Check) -> None:
             assert decision(subject.check, candidate) == expected
 
 
-def test_a_check_is_asked_at_its_moments(subject: Check) -> None:
+def test_a_check_runs_at_its_moments(subject: Check) -> None:
     composed = chain()
     for candidate, _ in REFUSED[subject.name]:
         moment: Moment = "due" if candidate.due else "found"

@@ -1,5 +1,4 @@
-"""crawler/policy/robots_txt.py against Google's published cases, RFC 9309's examples,
-and hostility."""
+"""crawler/policy/robots_txt.py: Google's cases, RFC 9309's examples, hostile files."""
 
 from __future__ import annotations
 

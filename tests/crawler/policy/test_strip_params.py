@@ -1,5 +1,4 @@
-"""Parameters that say who sent a reader, not what to show: taken off, and nothing else
-is."""
+"""Tracking parameters are stripped, and nothing else is."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""No secret crosses an origin, and none is written down: one crawl with all of them at
-once.
+"""No secret crosses an origin or is written down: one crawl with all secrets.
 
 The seed's site asks for a password and sets a cookie; its pages lead to another host
 and to another port of the same host in every way there is: links, pictures, redirects
@@ -139,8 +138,7 @@ def test_another_host_gets_none(run: Run) -> None:
 
 
 def test_another_port_gets_cookies_of_the_host_and_nothing_else(run: Run) -> None:
-    """RFC 6265bis section 8.5: cookies do not know ports. What was given to us by hand
-    does."""
+    """Cookies ignore ports (RFC 6265bis section 8.5); given credentials do not."""
     requests = sent_to(run.other_port)
     assert [secret for secret in SECRETS if secret in requests] == [FILED, THEIRS]
     foreign = [

@@ -80,8 +80,7 @@ def endings(config: Config) -> list[dict[str, Any]]:
 
 
 def assert_whole(config: Config, summary: Summary) -> None:
-    """Each URL has one record, each image's file is what the record says, and all
-    agree."""
+    """Each URL has one record, each image its file, and all agree."""
     ended = endings(config)
     assert max(Counter(record["url"] for record in ended).values()) == 1
     kinds = Counter(record["type"] for record in ended)
@@ -205,8 +204,7 @@ def test_a_stream_that_was_moved_away_is_no_power_cut(crawled: Config) -> None:
 
 
 def test_a_crawl_that_had_ended_is_left_alone(crawled: Config) -> None:
-    """What a user has made of its images since is kept, however often the machine
-    starts."""
+    """What a user has done to the images is kept, however often the machine starts."""
     with closing(SqliteStore(state_folder(crawled.dir))) as store:
         assert store.get(BOOT, "") is None
     name = next(

@@ -41,7 +41,7 @@ EXCHANGE = Exchange(
     Timings(7, ttfb_ms=5),
     ANSWER,
 )
-NOBODY = Exchange(
+REFUSED = Exchange(
     "http://a.example/\x1b[2Jx",
     HEAD,
     None,
@@ -59,7 +59,7 @@ def lines() -> list[str]:
 def tell_all(log: TextLog | JsonLog) -> None:
     log.message("to the user\x07")
     log.exchange(EXCHANGE)
-    log.exchange(NOBODY)
+    log.exchange(REFUSED)
     log.record(PageRecord(**WHERE, status=200, fetch_ms=7, body_bytes=5))
     log.record(
         ErrorRecord(
@@ -98,7 +98,7 @@ def test_as_json(lines: list[str]) -> None:
         ("message", "info"), ("exchange", "debug"), ("exchange", "debug"),
         ("record", "info"), ("record", "info"), ("record", "info"),
     ]  # fmt: skip
-    message, exchange, nobody, page, error, skip = events
+    message, exchange, refused, page, error, skip = events
     assert message["message"] == "to the user\x07"
     assert (exchange["method"], exchange["status"], exchange["ttfb_ms"]) == (
         "GET",
@@ -116,9 +116,9 @@ def test_as_json(lines: list[str]) -> None:
         "192.0.2.1 port 80",
         False,
     )
-    assert (nobody["status"], nobody["address"]) == (None, None)
-    assert nobody["error_code"] == "connect_refused"
-    assert exchange.keys() == nobody.keys()
+    assert (refused["status"], refused["address"]) == (None, None)
+    assert refused["error_code"] == "connect_refused"
+    assert exchange.keys() == refused.keys()
     assert (page["type"], page["status"], page["body_bytes"]) == ("page", 200, 5)
     assert (error["error_code"], error["error_message"]) == ("reset", "broke")
     assert (skip["reason"], skip["rule"]) == ("robots", "robots.txt:2")

@@ -1,5 +1,7 @@
-"""A crawl whose bodies are read in the extraction process, and by the inline extractor:
-the same records, but for a body that crashes its reader."""
+"""A crawl with the extraction process and one with the inline extractor.
+
+The records are the same, but for a body that crashes its reader.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Each Extractor keeps the contract: the same Document, or the same failure, of the
-same response."""
+"""Each Extractor keeps the contract: equal documents and failures for a response."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""crawler/engine/sandbox/messages.py: frames arrive whole however the stream is cut,
-and a length is checked before anything is allocated."""
+"""crawler/engine/sandbox/messages.py: framing, whatever the stream's parts are.
+
+A length is checked before anything is allocated.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,7 @@ from crawler.engine.sandbox.messages import Answer, Order, frame, read_frame
 
 
 def stream(content: bytes, *sizes: int) -> Callable[[memoryview], int]:
-    """`recv_into` of a socket that receives parts of these sizes, then bytes one by one
-    until the end of the stream."""
+    """A `recv_into` that receives parts of these sizes, then single bytes."""
     rest, parts = memoryview(content), list(sizes)
 
     def recv_into(buffer: memoryview) -> int:

@@ -1,5 +1,4 @@
-"""crawler/engine/sandbox/process.py: what a task does wrong costs its own document,
-and nothing else.
+"""crawler/engine/sandbox/process.py: a faulty task costs its own document only.
 
 In real time: no clock of ours drives another process. All waits have an end that is far
 beyond what a loaded machine needs.

@@ -1,5 +1,7 @@
-"""crawler/extract/html/tags.py compared with Lexbor, which follows the standard, and on
-hostile documents."""
+"""crawler/extract/html/tags.py compared with Lexbor, also on hostile documents.
+
+Lexbor follows the standard.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""crawler/extract/images/formats.py compared with Pillow, on files that are cut in
-every place, and on rubbish."""
+"""crawler/extract/images/formats.py compared with Pillow, also on damaged files.
+
+Files are cut at every position, and random bytes are read.
+"""
 
 from __future__ import annotations
 

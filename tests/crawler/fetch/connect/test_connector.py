@@ -164,9 +164,7 @@ def test_hosts_mapped_as_in_curl(make: Make, site: Site) -> None:
 def test_each_connection_is_checked_by_what_the_name_resolves_to_now(
     make: Make, site: Site
 ) -> None:
-    """A name that resolves to a public address first and to a private one later (DNS
-    rebinding) is refused.
-    """
+    """A name that resolves to a private address later (DNS rebinding) is refused."""
     names = Names(turncoat=["127.0.0.1"])
     client = make(
         replace(LIMITS, allow_net=("127.0.0.0/8",)), named_hosts=(), resolver=names

@@ -1,4 +1,4 @@
-"""message: only an answer to exactly the question asked is accepted."""
+"""message: only an answer to exactly the question sent is accepted."""
 
 from __future__ import annotations
 

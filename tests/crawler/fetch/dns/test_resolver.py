@@ -81,7 +81,7 @@ class NameServer:
 
 
 class System:
-    """Stands in for the system's resolver; records the names it was asked for."""
+    """Stands in for the system's resolver; records the names that were requested."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -298,7 +298,7 @@ def test_a_server_that_fails_is_followed_by_another(world: World) -> None:
 
 def test_a_port_where_nothing_listens(world: World) -> None:
     resolver = world.resolver(dns_servers=("127.0.0.1:9",))
-    assert resolver.resolve("a.example", 80) == ["192.0.2.99"]  # the system is asked
+    assert resolver.resolve("a.example", 80) == ["192.0.2.99"]  # the system is queried
 
 
 # -- the cache
@@ -341,7 +341,7 @@ def test_a_stale_answer_is_better_than_none(world: World) -> None:
     failing(resolver, "a.example", NameServerFailure)
 
 
-# -- what is not asked of the DNS
+# -- what is not queried
 
 
 def test_names_that_need_no_server(world: World) -> None:

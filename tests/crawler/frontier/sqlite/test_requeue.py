@@ -1,5 +1,4 @@
-"""Another crawl into the same state: every URL once more, and the tables agree with
-each other."""
+"""A recrawl on the same state: every URL once more, and consistent tables."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The look from outside: while somebody writes, after a death, and where there is
-nothing."""
+"""Reading a state from outside: during writes, after a kill, and an empty one."""
 
 from __future__ import annotations
 

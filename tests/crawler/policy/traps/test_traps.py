@@ -141,8 +141,7 @@ TOGETHER = [
 def test_what_one_part_of_a_site_does_says_nothing_about_the_others(
     tmp_path: Path,
 ) -> None:
-    """All of them on one host, beside so many other pages that their names are not told
-    apart."""
+    """All traps on one host, with too many other pages to distinguish their names."""
     words = [f"{one}-{other}" for one in WORDS for other in WORDS[:5]]
     index = links(*words, *(entry.path for entry in TOGETHER))
     site = Site(
@@ -314,8 +313,7 @@ def test_a_view_that_says_more_is_worth_it_and_one_that_does_not_is_cut() -> Non
 
 
 def test_pages_that_take_the_place_of_others_may_say_what_these_said() -> None:
-    """100 pages are read with a session id before it is cut, and all of them once more
-    without."""
+    """A session id is cut after 100 pages, which are then read once more without it."""
     subject = Traps(LimitsConfig(), MemoryStore())
     item = "http://a.example/shop/item"
     parent = f"{item}/0?sid=x"
@@ -350,7 +348,7 @@ def test_redirects_that_lead_nowhere_new_end_too() -> None:
     assert subject.check(due(page)) == Skip("trap", rule)
 
 
-def test_another_spelling_is_asked_for_until_it_is_known_to_be_in_vain() -> None:
+def test_a_case_variant_is_requested_until_it_is_known_to_be_in_vain() -> None:
     subject = Traps(LimitsConfig(), MemoryStore())
     for n in range(CREDIT):
         for path in (f"/Item/{n}", f"/item/{n}"):
@@ -368,7 +366,7 @@ def test_another_spelling_is_asked_for_until_it_is_known_to_be_in_vain() -> None
     assert subject.check(found("http://a.example/NEW", "http://a.example/", 1)) is None
 
 
-def test_where_case_counts_every_spelling_is_asked_for() -> None:
+def test_where_case_counts_every_variant_is_requested() -> None:
     subject = Traps(LimitsConfig(), MemoryStore())
     for n in range(3 * CREDIT):
         for name, title in (("Item", "one"), ("item", "other")):
@@ -420,8 +418,7 @@ def test_any_address_has_templates(path: str, parent: str) -> None:
 
 
 def open_names(subject: Traps, parent: str, depth: int) -> None:
-    """Pages found on `parent` that say nothing, and lead on to names that were not
-    found yet."""
+    """Pages found on `parent` without content, which link to new names."""
     for n in range(FREE + CREDIT + 1):
         page = lease(f"http://a.example/{name_mazes.word(n)}/", parent, depth)
         if subject.check(due(page)) is None:
@@ -490,8 +487,10 @@ def small_memory() -> Traps:
 
 
 def in_turn(subject: Traps, hosts: int, pages: int) -> list[int]:
-    """Ask hosts in turn for two pages each, as the frontier does; how many each was
-    asked for."""
+    """Request two pages of each host in turn, as the frontier does.
+
+    Returns the number of requests to each host.
+    """
     asked = [0] * hosts
     for n in range(0, pages, 2):
         for host in range(hosts):
@@ -508,7 +507,7 @@ def test_a_trap_is_none_the_cheaper_for_hosts_that_take_turns() -> None:
     assert len(subject.table) < 8
 
 
-def test_what_was_learnt_is_there_after_a_stop() -> None:
+def test_the_scores_are_there_after_a_stop() -> None:
     metadata = MemoryStore()
     first = Traps(LimitsConfig(), metadata)
     walk(first, FREE + CREDIT // 2)
