@@ -97,6 +97,7 @@ IN_A_ROOM = {
         "want": "destination",
     },
     "crawler/fetch": {
+        "ask": "send_query",
         "budget": "deadline",
         "flight": "query",
         "flights": "queries",
@@ -117,6 +118,7 @@ IN_A_ROOM = {
     },
     "crawler/policy": {
         "back": "return_to",
+        "learn": "record",
         "fed": "self_linking",
         "flight": "query",
         "gate": "robots cache",
@@ -124,7 +126,11 @@ IN_A_ROOM = {
         "spelling": "case_variants",
         "tops": "name_mazes",
     },
+    "crawler/inspect": {
+        "budget": "reached_limits",
+    },
     "crawler/cli": {
+        "budget": "reached_limits",
         "codes": "reasons, or exit codes",
         "interrupts": "signals",
         "verdict": "exit_status, decision or skip",

@@ -108,7 +108,7 @@ class Reader:
         """The outcome of a redirect. Raises Failure for a loop or a long chain."""
         found = self._candidates.redirect(lease, response)
         if found.skip is not None or self._known(found.url, found.depth):
-            self._traps.learn_nothing(lease)
+            self._traps.record_unread(lease)
         record = record_builder.redirect_record(lease, response, found.url)
         return Outcome(lease, record, (found,))
 
@@ -163,7 +163,7 @@ class Reader:
                 failure = raised
         if not self._reserve_page(handle):
             return None
-        self._traps.learn(lease, response.body, page)
+        self._traps.record(lease, response.body, page)
         found = self._candidates.page(lease, page, robots_meta)
         if failure is not None:  # the links count all the same
             elapsed_ms = response.timings.fetch_ms

@@ -39,7 +39,7 @@ class Explanation(Struct, frozen=True):
     scope: Decision
     robots: Decision
     robots_expire_at: float | None
-    budget: tuple[str, ...]
+    reached_limits: tuple[str, ...]
     """Limits that keep such a URL from being fetched now."""
     host: HostInfo | None
     next_allowed_at: float | None
@@ -60,7 +60,9 @@ def explain(state: StateReader, config: Config, url: str, now: float) -> Explana
     checks = StateChecks(state, config, now)
     candidate = checks.candidate(url, row)
     scope = checks.scope(candidate)
-    budget = tuple(_budget(state, config, url, host, candidate.destination))
+    reached_limits = tuple(
+        _reached_limits(state, config, url, host, candidate.destination)
+    )
     ahead = (
         state.urls_before(row)
         if row and row.state == "queued" and row.retry_at is None
@@ -70,14 +72,14 @@ def explain(state: StateReader, config: Config, url: str, now: float) -> Explana
     return Explanation(
         url=url,
         url_id=url_id_hex(url),
-        answer=_answer(row, host, scope, budget, ahead, now),
+        answer=_answer(row, host, scope, reached_limits, ahead, now),
         known=row,
         refused=checks.refusal(candidate),
         unavailable=checks.unavailable,
         scope=scope,
         robots=checks.robots(url),
         robots_expire_at=checks.robots_expire_at(url),
-        budget=budget,
+        reached_limits=reached_limits,
         host=host,
         next_allowed_at=host.ready_at if host and host.ready_at > now else None,
         ahead=ahead,
@@ -85,7 +87,7 @@ def explain(state: StateReader, config: Config, url: str, now: float) -> Explana
     )
 
 
-def _budget(
+def _reached_limits(
     state: StateReader,
     config: Config,
     url: str,
@@ -113,7 +115,7 @@ def _answer(
     row: UrlRow | None,
     host: HostInfo | None,
     scope: Decision,
-    budget: tuple[str, ...],
+    reached_limits: tuple[str, ...],
     ahead: int | None,
     now: float,
 ) -> str:
@@ -122,7 +124,7 @@ def _answer(
             return "not discovered: no crawled page links to it"
         return f"not discovered; it would be skipped by {scope.rule}"
     if row.state == "queued":
-        return _waits(row, host, budget, ahead, now)
+        return _waits(row, host, reached_limits, ahead, now)
     if row.state == "skip":
         return f"skipped: {row.code}, by {row.detail}"
     if row.state == "error":
@@ -135,15 +137,15 @@ def _answer(
 def _waits(
     row: UrlRow,
     host: HostInfo | None,
-    budget: tuple[str, ...],
+    reached_limits: tuple[str, ...],
     ahead: int | None,
     now: float,
 ) -> str:
     if row.retry_at is not None and row.retry_at > now:
         due = show_seconds(row.retry_at - now)
         return f"waits {due} for attempt {row.attempts + 1}: {row.code}, {row.detail}"
-    if budget:
-        return f"queued, but {budget[0]} is reached"
+    if reached_limits:
+        return f"queued, but {reached_limits[0]} is reached"
     before = f"; {ahead:,} of its host come before it" if ahead else ""
     if host is not None and host.parked:
         again = show_seconds(max(0.0, host.ready_at - now))

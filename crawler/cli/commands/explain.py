@@ -71,7 +71,7 @@ def report(found: Explanation, now: float) -> Iterator[str]:
         ("robots", _decision(found.robots)),
         ("check", _further_refusal(found)),
         *(("unknown", text) for text in found.unavailable),
-        *(("limit", f"{limit}, reached") for limit in found.budget),
+        *(("limit", f"{limit}, reached") for limit in found.reached_limits),
         *_of_the_host(found, now),
         ("url_id", found.url_id),
     ]
@@ -82,7 +82,10 @@ def report(found: Explanation, now: float) -> Iterator[str]:
 
 def _further_refusal(found: Explanation) -> str | None:
     """What a check other than scope, robots.txt and limits refuses today."""
-    refused, shown = found.refused, (found.scope.rule, found.robots.rule, *found.budget)
+    refused, shown = (
+        found.refused,
+        (found.scope.rule, found.robots.rule, *found.reached_limits),
+    )
     if refused is None or refused.rule in shown:
         return None
     return f"{refused.check} refused: {refused.rule}"

@@ -115,12 +115,12 @@ class ExtractionWorker:
         if task not in self._tasks:
             raise KeyError(task)
         with self._turn:
-            answer = self._ask(frame(Order(task, payload)))
+            answer = self._call(frame(Order(task, payload)))
         if answer.code is not None:
             raise _FAILURES.get(answer.code, ExtractFailure)(answer.message)
         return answer.result
 
-    def _ask(self, order: bytes) -> Answer:
+    def _call(self, order: bytes) -> Answer:
         answered = False
         if self._killed:
             self._killed = [child for child in self._killed if not child.has_ended()]
@@ -128,7 +128,7 @@ class ExtractionWorker:
             if self._child is None:
                 self._start()
             assert self._child is not None
-            answer = self._child.ask(order)
+            answer = self._child.call(order)
             answered = True
             self._answers += 1
             return answer
@@ -141,7 +141,7 @@ class ExtractionWorker:
             raise ExtractFailure("the extraction process was closed")
         self._child = _Child(self._tasks, self._limits)
         self._starts += 1
-        ready = self._child.ask(b"")
+        ready = self._child.call(b"")
         if ready.code is not None:
             raise ExtractFailure(f"the extraction process can't start: {ready.message}")
 
@@ -206,7 +206,7 @@ class _Child:
             process_group=0,  # not the terminal's: Ctrl-C is for the crawl
         )
 
-    def ask(self, order: bytes) -> Answer:
+    def call(self, order: bytes) -> Answer:
         """Send `order`, and wait for the answer; an empty one is not sent.
 
         Raises ExtractFailure if no answer came. Then the process has to be killed.

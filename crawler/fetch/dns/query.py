@@ -20,7 +20,7 @@ It is how long the other record type is awaited once one type has brought addres
 """
 
 
-def ask(
+def send_query(
     server: Server,
     questions: list[Question],
     timeout: float,

@@ -37,7 +37,7 @@ from crawler.fetch.dns.files import (
     read_hosts,
     read_resolv_conf,
 )
-from crawler.fetch.dns.query import ask
+from crawler.fetch.dns.query import send_query
 from crawler.fetch.dns.servers import NameServers
 from crawler.fetch.dns.system import Mapped, Resolver, SystemResolver
 from crawler.model.errors import (
@@ -205,7 +205,7 @@ class DnsResolver:
                 Question(name, record_type, lambda: int.from_bytes(os.urandom(2)))
                 for record_type in self._record_types
             ]
-            answers = self._ask(name, questions)
+            answers = self._query_servers(name, questions)
             addresses = [a for answer in answers for a in answer.addresses]
             ttl = min(a.ttl for a in answers if a.addresses or not addresses)
             if not addresses:
@@ -218,7 +218,7 @@ class DnsResolver:
             self.statistics.stale += bool(entry.addresses)
             return entry
 
-    def _ask(self, name: str, questions: list[Question]) -> list[Answer]:
+    def _query_servers(self, name: str, questions: list[Question]) -> list[Answer]:
         """Usable answers to all questions, or to one of them if that is sufficient."""
         answers: dict[RecordType, Answer] = {}
         failed: set[Server] = set()
@@ -228,7 +228,7 @@ class DnsResolver:
             timeout = ATTEMPT_TIMEOUT * min(2 ** (attempt // len(servers)), 4)
             missing = [q for q in questions if q.record_type not in answers]
             self.statistics.questions += len(missing)
-            received = ask(server, missing, timeout, self._clock)
+            received = send_query(server, missing, timeout, self._clock)
             self._servers.record_attempt(server, answered=bool(received))
             for record_type, answer in received.items():
                 if answer.result == "error":

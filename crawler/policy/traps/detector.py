@@ -139,7 +139,7 @@ class Traps:
         if lease.destination != "page" or not self._config.traps:
             return True
         scores = self.table.of(lease.host)
-        shape = shape_of(lease.url, scores.folders, learn=True)
+        shape = shape_of(lease.url, scores.folders, record=True)
         units = scores.units_of(shape, lease.depth)
         admission = self._admission(lease, scores, shape, units)
         if any(unit.is_full() for unit in admission.suspects):
@@ -165,7 +165,7 @@ class Traps:
             for unit in admission.suspects:
                 unit.under_way -= 1
 
-    def learn(self, lease: Lease, body: bytes, page: Page) -> None:
+    def record(self, lease: Lease, body: bytes, page: Page) -> None:
         """An admitted page has come; `body` has its content codings undone."""
         admission = self._admitted.get(lease.url_id)
         if admission is None:
@@ -181,7 +181,7 @@ class Traps:
             view = admission.suspicion == "alternate_view"
             self._charge(lease.host, admission, SAMPLE if view else 1)
 
-    def learn_nothing(self, lease: Lease) -> None:
+    def record_unread(self, lease: Lease) -> None:
         """An admitted URL leads nowhere but to what was known, or is out of scope."""
         admission = self._admitted.get(lease.url_id)
         if admission is not None and admission.suspects:

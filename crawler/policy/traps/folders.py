@@ -34,7 +34,7 @@ class Folders:
         """The name, or `*` where any name stands for all."""
         return "*" if self._names.get(folder, _NOT_WATCHED) is None else name
 
-    def learn(self, folder: str, name: str, max_names: int) -> str:
+    def record(self, folder: str, name: str, max_names: int) -> str:
         """The same as `name_in`, and the name is recorded.
 
         Beyond `max_names` any name counts as `*`.

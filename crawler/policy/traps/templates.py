@@ -82,10 +82,10 @@ class Role(NamedTuple):
     """
 
 
-def shape_of(url: str, folders: Folders = NO_FOLDERS, *, learn: bool = False) -> Shape:
+def shape_of(url: str, folders: Folders = NO_FOLDERS, *, record: bool = False) -> Shape:
     """The templates of a canonical URL.
 
-    `folders` decides where any name counts as `*`, and may record the name.
+    `folders` decides where any name counts as `*`; with `record` the names are recorded.
     """
     path, _, query = url.split("/", 3)[3].partition("?")
     path, parameters = _parameters(path.lower())
@@ -101,8 +101,8 @@ def shape_of(url: str, folders: Folders = NO_FOLDERS, *, learn: bool = False) ->
         elif name and "#" not in name:
             above = shape or folder
             name = (
-                folders.learn(above, name, max_names)
-                if learn
+                folders.record(above, name, max_names)
+                if record
                 else folders.name_in(above, name)
             )
             if name in known and name != "*":

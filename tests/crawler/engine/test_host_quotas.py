@@ -283,7 +283,7 @@ def test_a_limit_that_is_set_later_knows_what_was_spent_before(clock, tmp_path):
             changed = replace(config, limits=limits)
             (queued, *_) = state.urls(("queued",), (), ())
             found = explain(state, changed, queued.url, clock())
-        assert len(found.budget) == 1
+        assert len(found.reached_limits) == 1
         assert found.answer.startswith("queued, but limits.max_")
 
 

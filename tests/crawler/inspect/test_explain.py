@@ -40,7 +40,7 @@ NOW = 1e9
 NOAI = (("X-Robots-Tag", "noai"),)
 
 
-def ask(folder: Path, url: str, now: float = NOW) -> Explanation:
+def look_up(folder: Path, url: str, now: float = NOW) -> Explanation:
     with open_state(folder) as (state, config):
         return explain(state, config, url, now)
 
@@ -82,15 +82,15 @@ def skips(tmp_path_factory: Any) -> Iterator[tuple[Path, Site]]:
 
 def test_what_was_never_met(skips: tuple[Path, Site]) -> None:
     folder, site = skips
-    assert ask(folder, site.url("/unheard-of")).answer == (
+    assert look_up(folder, site.url("/unheard-of")).answer == (
         "not discovered: no crawled page links to it"
     )
-    found = ask(folder, site.url("/secret/2"))
+    found = look_up(folder, site.url("/secret/2"))
     assert (found.robots.allowed, found.robots.rule) == (
         False,
         "robots.txt:3 Disallow: /secret/",
     )
-    away = ask(folder, "http://unheard.example/")
+    away = look_up(folder, "http://unheard.example/")
     assert away.answer == "not discovered; it would be skipped by scope.within: host"
     assert (away.robots.allowed, away.host) == (None, None)
 
@@ -121,7 +121,7 @@ def test_a_host_that_is_parked_says_until_when(tmp_path: Path) -> None:
         scope=ScopeConfig(within="any"),
     )
     open_crawl(config, mode="new").run()
-    answer = ask(tmp_path, broken.url("/x"), 0.0).answer
+    answer = look_up(tmp_path, broken.url("/x"), 0.0).answer
     parked = f"queued: 127.0.0.1:{broken.port} is parked (robots.txt unavailable), "
     assert answer.startswith(f"{parked}next request in ")
     site.stop()
@@ -147,7 +147,7 @@ def test_retry_gives_a_trap_its_credit_again(tmp_path: Path) -> None:
         store.commit()
     with open_state(tmp_path) as (state, _):
         (row,) = state.urls(("skip",), (), ("trap",))
-    assert ask(tmp_path, row.url).answer.startswith("skipped: trap, by ")
+    assert look_up(tmp_path, row.url).answer.startswith("skipped: trap, by ")
     asked = len(site.hits("/month"))
     assert run(["retry", str(tmp_path), "--code", "trap", "-q"]) == 0
     assert run(["retry", str(tmp_path), "--code", "scope"]) == 2
@@ -186,16 +186,16 @@ def waiting(tmp_path: Path, now: float, **changes: Any) -> SqliteStore:
 def test_what_waits_says_for_what(tmp_path: Path) -> None:
     now = time.time()
     waiting(tmp_path, now).close()
-    found = ask(tmp_path, "http://a.example/0", now)
+    found = look_up(tmp_path, "http://a.example/0", now)
     assert found.answer == "waits 30 s for attempt 2: connect_refused, nothing listens"
     assert found.known is not None
     assert found.known.attempts == 1
-    queued = ask(tmp_path, "http://a.example/2", now)
+    queued = look_up(tmp_path, "http://a.example/2", now)
     assert queued.answer == (
         "queued: next request to a.example in 1:00; 1 of its host come before it"
     )
     assert (queued.next_allowed_at, queued.ahead) == (pytest.approx(now + 60), 1)
-    assert ask(tmp_path, "http://a.example/2", now + 61).answer == (
+    assert look_up(tmp_path, "http://a.example/2", now + 61).answer == (
         "queued; 1 of its host come before it"
     )
 
@@ -217,7 +217,7 @@ def test_a_url_is_known_by_its_canonical_form(
 def test_a_limit_that_is_reached_is_the_reason(tmp_path: Path) -> None:
     now = time.time()
     waiting(tmp_path, now, limits=LimitsConfig(max_pages=1)).close()
-    found = ask(tmp_path, "http://a.example/1", now)
+    found = look_up(tmp_path, "http://a.example/1", now)
     assert found.answer == "queued, but limits.max_pages: 1 is reached"
 
 
@@ -329,7 +329,7 @@ def test_retry_puts_failed_urls_back(tmp_path: Path) -> None:
     assert len(site.hits("/down")) == 1
     assert run(["retry", str(tmp_path), "--code", "status_5xx", "-q"]) == 0
     assert (len(site.hits("/down")), len(site.hits("/gone"))) == (2, 1)
-    assert ask(tmp_path, site.url("/down")).answer == "fetched: page"
+    assert look_up(tmp_path, site.url("/down")).answer == "fetched: page"
     status = read_status(tmp_path / "state")
     assert status is not None
     assert status.reasons["error"] == {"status_4xx": 1}

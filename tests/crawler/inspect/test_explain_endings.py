@@ -55,7 +55,7 @@ class Case(NamedTuple):
     attempts: int = 1
 
 
-def ask(case: Case) -> Explanation:
+def look_up(case: Case) -> Explanation:
     with open_state(case.folder) as (state, config):
         return explain(state, config, case.url, 1e9)
 
@@ -257,7 +257,7 @@ def test_each_error_code_is_told_with_its_message(
     failures: dict[str, Case], code: str
 ) -> None:
     case = failures[code]
-    found = ask(case)
+    found = look_up(case)
     assert found.known is not None
     assert (found.known.state, found.known.code) == ("error", code)
     assert found.answer.startswith(case.says)
@@ -425,7 +425,7 @@ def test_each_reason_of_a_skip_is_told_with_its_rule(
     skips: dict[str, list[Case]], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for case in skips[reason]:
-        found = ask(case)
+        found = look_up(case)
         assert found.known is not None
         assert (found.known.state, found.known.code) == ("skip", reason)
         assert found.answer.startswith(case.says)

@@ -28,7 +28,7 @@ HOST = "http://a.example"
     ],
 )
 def test_templates(path: str, template: str, keys: tuple[str, ...]) -> None:
-    shape = shape_of(HOST + path, Folders(), learn=True)
+    shape = shape_of(HOST + path, Folders(), record=True)
     assert (shape.path, shape.keys) == (template, keys)
 
 
@@ -37,10 +37,11 @@ def test_a_folder_with_many_names_stands_for_any() -> None:
     for n in range(33):
         name = "".join(chr(97 + int(digit)) for digit in str(n))
         assert (
-            shape_of(f"{HOST}/wiki/{name}", folders, learn=True).path == f"/wiki/{name}"
+            shape_of(f"{HOST}/wiki/{name}", folders, record=True).path
+            == f"/wiki/{name}"
         )
     assert (
-        shape_of(f"{HOST}/wiki/never-seen/talk", folders, learn=False).path
+        shape_of(f"{HOST}/wiki/never-seen/talk", folders, record=False).path
         == "/wiki/*/talk"
     )
 
@@ -49,15 +50,15 @@ def test_at_the_top_a_site_has_more_folders_than_that() -> None:
     folders = Folders()
     words = [one + other for one in "abcdefghijkl" for other in "abcdefghijkl"]
     for name in words[:128]:
-        assert shape_of(f"{HOST}/{name}/5", folders, learn=True).path == f"/{name}/#"
+        assert shape_of(f"{HOST}/{name}/5", folders, record=True).path == f"/{name}/#"
     for name in words[:32]:
-        assert shape_of(f"{HOST}/{name}", folders, learn=True).path == f"/{name}"
-    assert shape_of(f"{HOST}/zz", folders, learn=True).path == "/zz"
-    assert shape_of(f"{HOST}/aa", folders, learn=True).path == "/*"
-    assert shape_of(f"{HOST}/aa/5", folders, learn=True).path == "/aa/#"
-    assert shape_of(f"{HOST}/aa?id=5", folders, learn=True).path == "/aa"
-    assert shape_of(f"{HOST}/zz/5", folders, learn=True).path == "/zz/#"
-    assert shape_of(f"{HOST}/aa/5", folders, learn=True).path == "/*/#"
+        assert shape_of(f"{HOST}/{name}", folders, record=True).path == f"/{name}"
+    assert shape_of(f"{HOST}/zz", folders, record=True).path == "/zz"
+    assert shape_of(f"{HOST}/aa", folders, record=True).path == "/*"
+    assert shape_of(f"{HOST}/aa/5", folders, record=True).path == "/aa/#"
+    assert shape_of(f"{HOST}/aa?id=5", folders, record=True).path == "/aa"
+    assert shape_of(f"{HOST}/zz/5", folders, record=True).path == "/zz/#"
+    assert shape_of(f"{HOST}/aa/5", folders, record=True).path == "/*/#"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_relation(
 
 
 def test_a_url_counts_for_its_path_its_part_and_its_keys() -> None:
-    roles = roles_of(shape_of(f"{HOST}/shop/red/5?sort=1", Folders(), learn=True))
+    roles = roles_of(shape_of(f"{HOST}/shop/red/5?sort=1", Folders(), record=True))
     assert [role.name for role in roles] == [
         "/shop/red/#",
         "/shop/...",

@@ -207,7 +207,7 @@ def found(url: str, parent: str | None, depth: int) -> Candidate:
 
 def fetch(subject: Traps, page: Lease, text: str, **more: Any) -> None:
     assert subject.admit(page)
-    subject.learn(page, text.encode(), Page("text/html", "utf-8", **more))
+    subject.record(page, text.encode(), Page("text/html", "utf-8", **more))
     subject.release(page)
 
 
@@ -279,7 +279,7 @@ def test_no_more_of_a_suspect_are_under_way_than_it_has_credit() -> None:
     assert len(admitted) == 4  # the first one that is looked at is new
     assert subject.admit(lease("http://a.example/other", CHAIN, 9, 99))
     for one in admitted[:2]:
-        subject.learn(one, b"<p>the same", Page("text/html", "utf-8"))
+        subject.record(one, b"<p>the same", Page("text/html", "utf-8"))
         subject.release(one)
     assert not subject.admit(leases[8])
     subject.release(admitted[2])  # it failed
@@ -342,7 +342,7 @@ def test_redirects_that_lead_nowhere_new_end_too() -> None:
         page = lease(f"{url}?share=x", url, 2)
         assert subject.check(due(page)) is None
         assert subject.admit(page)
-        subject.learn_nothing(page)
+        subject.record_unread(page)
         subject.release(page)
     rule = "limits.traps: /post?share= gave nothing new, after 40 pages"
     assert subject.check(due(page)) == Skip("trap", rule)
@@ -523,7 +523,7 @@ def test_a_host_with_a_request_under_way_stays_in_memory() -> None:
     page = lease(f"{CHAIN}50", f"{CHAIN}49", 50, 1000)
     assert subject.admit(page)
     in_turn(subject, 40, 2)
-    subject.learn(page, b"<p>the same", Page("text/html", "utf-8"))
+    subject.record(page, b"<p>the same", Page("text/html", "utf-8"))
     subject.release(page)
     in_turn(subject, 40, 2)
     assert subject.check(due(lease(f"{CHAIN}99", f"{CHAIN}98", 99))) is None
@@ -546,7 +546,7 @@ def test_all_that_scores_know_comes_back_with_them() -> None:
     for n in range(3 * FREE):
         for path in (f"/a{n}/b{n}/c?x={n}", f"/A{n}/b{n}/c", f"/{'n' * n}/x"):
             url = f"http://a.example{path}"
-            shape = shape_of(url, scores.folders, learn=True)
+            shape = shape_of(url, scores.folders, record=True)
             for unit in scores.units_of(shape, n):
                 unit.fetched += 1
                 unit.earn() if n % 3 else unit.charge(1)
@@ -569,7 +569,7 @@ def test_large_scores_are_small_in_the_store() -> None:
     scores = Scores()
     for n in range(9000):
         url = f"http://a.example/{sentence(n).replace(' ', '/')}?{n}={n}"
-        scores.units_of(shape_of(url, scores.folders, learn=True), 1)
+        scores.units_of(shape_of(url, scores.folders, record=True), 1)
         scores.seen.is_new(url, f"<p>{n}<p>{sentence(n)}".encode(), (), unordered=False)
         scores.case_variants.add(url)
     assert len(scores.saved()) < 300_000
