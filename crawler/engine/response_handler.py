@@ -108,7 +108,7 @@ class Reader:
         """The outcome of a redirect. Raises Failure for a loop or a long chain."""
         found = self._candidates.redirect(lease, response)
         if found.skip is not None or self._known(found.url, found.depth):
-            self._traps.record_unread(lease)
+            self._traps.record_nothing_new(lease)
         record = record_builder.redirect_record(lease, response, found.url)
         return Outcome(lease, record, (found,))
 

@@ -181,7 +181,7 @@ class Traps:
             view = admission.suspicion == "alternate_view"
             self._charge(lease.host, admission, SAMPLE if view else 1)
 
-    def record_unread(self, lease: Lease) -> None:
+    def record_nothing_new(self, lease: Lease) -> None:
         """An admitted URL leads nowhere but to what was known, or is out of scope."""
         admission = self._admitted.get(lease.url_id)
         if admission is not None and admission.suspects:

@@ -85,7 +85,7 @@ class Role(NamedTuple):
 def shape_of(url: str, folders: Folders = NO_FOLDERS, *, record: bool = False) -> Shape:
     """The templates of a canonical URL.
 
-    `folders` decides where any name counts as `*`; with `record` the names are recorded.
+    `folders` decides where any name counts as `*`; `record` adds the names to it.
     """
     path, _, query = url.split("/", 3)[3].partition("?")
     path, parameters = _parameters(path.lower())

@@ -342,7 +342,7 @@ def test_redirects_that_lead_nowhere_new_end_too() -> None:
         page = lease(f"{url}?share=x", url, 2)
         assert subject.check(due(page)) is None
         assert subject.admit(page)
-        subject.record_unread(page)
+        subject.record_nothing_new(page)
         subject.release(page)
     rule = "limits.traps: /post?share= gave nothing new, after 40 pages"
     assert subject.check(due(page)) == Skip("trap", rule)
