@@ -238,7 +238,7 @@ class _Remembering:
 
 
 def _unhindered(config: Config, url: str) -> Config:
-    """`config` for one URL: all heavy fields, no retry, no pause and no quota."""
+    """`config` for one URL: all optional fields, no retry, no pause and no quota."""
     limits, politeness = config.limits, config.politeness
     return replace(
         config,

@@ -35,7 +35,7 @@ from crawler.policy.robots_txt import Robots
 def page_record(
     lease: Lease, response: Response, page: Page, include: frozenset[str]
 ) -> PageRecord:
-    """`include` names the heavy fields that the user chose."""
+    """`include` names the optional fields that the user chose."""
     return PageRecord(
         **fetched(lease, response),
         content_type=page.content_type,

@@ -140,7 +140,7 @@ def unmodified_record(
 
 
 def change(before: StoredResponse | None, now: StoredResponse) -> Change:
-    """How the response differs from that of the crawl before."""
+    """How the response differs from that of the previous crawl."""
     if before is None:
         return "new"
     return "unchanged" if before.digest == now.digest else "changed"

@@ -36,7 +36,7 @@ See `model/fingerprint.py`.
 """
 
 PER_CRAWL = (PAGES_OF_TEMPLATE, TRAPS_OUT_OF_MEMORY, POISON_URLS)
-"""What a further crawl into the same state counts anew."""
+"""Kinds of metadata that a recrawl clears."""
 
 
 class KeyValue(Protocol):
