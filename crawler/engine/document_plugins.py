@@ -28,6 +28,7 @@ from crawler.plugins.child import (
     decode_findings,
     encode,
 )
+from crawler.plugins.failures import failure_text
 from crawler.plugins.loading import PluginError, name_of
 from crawler.plugins.main_file import find_main
 
@@ -53,7 +54,7 @@ class DocumentPlugins:
     ) -> None:
         self._names = ", ".join(plugin.name for plugin in plugins)
         self._max_links = max_links
-        self._set = encode(_plugin_set(plugins))
+        self._set = encode(_plugin_set(plugins, max_links))
         self._worker = ExtractionWorker({NAME: TASK}, limits)
         try:
             self._worker.run(NAME, encode(PageOrder(self._set)))
@@ -90,7 +91,8 @@ class DocumentPlugins:
     def _with_links(self, base: str, page: Page, urls: Sequence[str]) -> Page:
         if not urls:
             return page
-        joined = [url for text in urls if (url := join(base, text)) is not None]
+        few = urls[: self._max_links]  # the process is not trusted to keep the limit
+        joined = [url for text in few if (url := join(base, text)) is not None]
         known = {link.url for link in page.links}
         further = [url for url in dict.fromkeys(joined) if url not in known]
         links = (*page.links, *[Link(url, "plugin") for url in further])
@@ -101,7 +103,7 @@ class DocumentPlugins:
         self._worker.close()
 
 
-def _plugin_set(plugins: Sequence[LoadedPlugin]) -> PluginSet:
+def _plugin_set(plugins: Sequence[LoadedPlugin], max_links: int) -> PluginSet:
     passed = tuple(_passed(plugin) for plugin in plugins)
     in_main = [
         plugin.name
@@ -109,14 +111,14 @@ def _plugin_set(plugins: Sequence[LoadedPlugin]) -> PluginSet:
         if plugin.config is None and name_of(plugin.target).startswith("__main__:")
     ]
     if not in_main:
-        return PluginSet(passed)
+        return PluginSet(passed, max_links)
     file, module = find_main()
     if file is None:
         raise PluginError(
             f"plug-in {in_main[0]!r} is defined in an interactive session, which the "
             "child process cannot import; put it in a file"
         )
-    return PluginSet(passed, file, module)
+    return PluginSet(passed, max_links, file, module)
 
 
 def _passed(plugin: LoadedPlugin) -> Passed:
@@ -127,5 +129,5 @@ def _passed(plugin: LoadedPlugin) -> Passed:
     except Exception as error:
         raise PluginError(
             f"plug-in {plugin.name!r} has to be sent to a child process, and cannot be "
-            f"pickled: {type(error).__name__}: {error}"
+            f"pickled: {failure_text(error)}"
         ) from error

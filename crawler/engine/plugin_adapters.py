@@ -22,6 +22,7 @@ from crawler.model.config import Config
 from crawler.model.errors import OutputError, Stop
 from crawler.model.records import Record
 from crawler.output.sink import Position, RecordSink
+from crawler.plugins.failures import FAILURES, failure_text
 
 if TYPE_CHECKING:
     from crawler.engine.document_plugins import DocumentPlugins
@@ -44,10 +45,10 @@ class GuardedListener:
     def __call__(self, *event: Any) -> None:
         try:
             self._method(*event)
-        except Exception as error:
+        except FAILURES as error:
             self.failures += 1
             if self.failures == 1:
-                self._warn(f"{self.name} failed: {type(error).__name__}: {error}")
+                self._warn(f"{self.name} failed: {failure_text(error)}")
 
 
 class PluginListeners:
@@ -90,10 +91,10 @@ class PluginSink:
         position: Position | None = self._call("flush")
         try:
             msgspec.json.encode(position)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise OutputError(
                 f"plug-in {self._name}: flush() gave a position that JSON cannot hold: "
-                f"{position!r:.100}"
+                f"{failure_text(error)}"
             ) from error
         return position
 
@@ -105,10 +106,9 @@ class PluginSink:
             return getattr(self._target, method)(*arguments)
         except Stop:
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise OutputError(
-                f"plug-in {self._name}: {method}() failed: "
-                f"{type(error).__name__}: {error}"
+                f"plug-in {self._name}: {method}() failed: {failure_text(error)}"
             ) from error
 
 

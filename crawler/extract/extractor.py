@@ -1,7 +1,7 @@
 """Extraction behind one call, and the implementation that runs in the calling process.
 
 The other implementation sends the response to a child process with limits on memory and
-CPU time (`crawler/engine/sandbox_worker.py`). Links are extracted inline: the
+CPU time (`crawler/engine/sandbox/`). Links are extracted inline: the
 readers of this room are linear in time and memory, and a thread or a process would
 cost more than they do. The child process is for trees and for image decoders.
 """

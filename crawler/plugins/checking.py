@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from crawler.model.config import PluginConfig
 from crawler.model.crawl import Skip
 from crawler.model.errors import ExtractFailure
+from crawler.model.reasons import SkipReason
+from crawler.plugins.failures import FAILURES, failure_text, short_text
 
 if TYPE_CHECKING:
     from crawler.plugins.loading import LoadedPlugin
     from crawler.policy.check import Candidate
+
+_REASONS = get_args(SkipReason)
 
 
 class PluginCheck:
@@ -31,19 +35,26 @@ class PluginCheck:
         """None if the candidate may pass. Raises ExtractFailure for one that is due."""
         try:
             return self._skip(self._check(candidate))
-        except Exception as error:
+        except FAILURES as error:
             if not candidate.due:
                 return None
-            raise ExtractFailure(
-                f"{self.name}: {type(error).__name__}: {error}"
-            ) from error
+            raise ExtractFailure(f"{self.name}: {failure_text(error)}") from error
 
     def _skip(self, answer: Any) -> Skip | None:
-        if answer is None or isinstance(answer, Skip):
-            return answer
+        if answer is None:
+            return None
         if isinstance(answer, str):
-            return Skip("plugin", f"{self.name}: {answer}")
-        raise TypeError(f"check() has to give None, a text or a Skip, not {answer!r}")
+            return Skip("plugin", f"{self.name}: {short_text(answer)}")
+        if not isinstance(answer, Skip):
+            raise TypeError(
+                f"check() has to give None, a text or a Skip, not {answer!r}"
+            )
+        if answer.reason not in _REASONS or not isinstance(answer.rule, str):
+            raise TypeError(
+                f"check() gave {answer!r}; the rule is a text, and the reason one of "
+                f"{', '.join(_REASONS)}"
+            )
+        return Skip(answer.reason, short_text(answer.rule))
 
 
 def plugin_checks(plugins: Iterable[LoadedPlugin]) -> list[PluginCheck]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from crawler.model.config import PluginConfig
 from crawler.model.documents import Page
 from crawler.model.errors import ExtractFailure, UsageError
 from crawler.plugins.document import PluginDocument
+from crawler.plugins.failures import failure_text
 from crawler.plugins.loading import LoadedPlugin, check, find, make
 from crawler.plugins.main_file import import_main
 
@@ -40,6 +42,8 @@ class PluginSet(Struct, frozen=True):
     """The plug-ins of a crawl that work on documents, in order."""
 
     plugins: tuple[Passed, ...]
+    max_urls: int
+    """So many URLs of one `discover` are taken from a page (`limits.max_links`)."""
     main_file: str | None = None
     """The program's main file, if a plug-in is defined there (`main_file.py`)."""
     main_module: str | None = None
@@ -64,18 +68,25 @@ class Findings(Struct, frozen=True, array_like=True):
     urls: tuple[str, ...] = ()
 
 
+MAX_DEPTH = 100
+"""Levels of lists and dicts in what `extract` returns.
+
+The encoders recurse, in the crawl as well, where little is left of the stack.
+"""
+
 encode = Encoder().encode
 _decode_order = Decoder(PageOrder).decode
 _decode_set = Decoder(PluginSet).decode
 _decode_findings = Decoder(Findings).decode
-_loaded: dict[bytes, tuple[LoadedPlugin, ...]] = {}
+_loaded: dict[bytes, tuple[tuple[LoadedPlugin, ...], int]] = {}
+"""By encoded PluginSet: the plug-ins, and its `max_urls`."""
 
 
 def decode_findings(result: bytes) -> Findings:
     """Raises ExtractFailure if `result` is none."""
     try:
         return _decode_findings(result)
-    except MsgspecError as error:
+    except (MsgspecError, RecursionError) as error:
         raise ExtractFailure(f"the plug-ins' findings: {error}") from error
 
 
@@ -84,7 +95,8 @@ def run(payload: bytes) -> bytes:
     order = _decode_order(payload)
     if order.plugins not in _loaded:
         try:
-            _loaded[order.plugins] = _load(_decode_set(order.plugins))
+            chosen = _decode_set(order.plugins)
+            _loaded[order.plugins] = _load(chosen), chosen.max_urls
         except UsageError as error:
             raise ExtractFailure(str(error)) from error
     if order.page is None:
@@ -93,8 +105,9 @@ def run(payload: bytes) -> bytes:
         order.url, order.status, order.headers, order.body, order.page
     )
     found = Findings()
-    for plugin in _loaded[order.plugins]:
-        found = _apply(plugin, document, found)
+    plugins, max_urls = _loaded[order.plugins]
+    for plugin in plugins:
+        found = _apply(plugin, document, found, max_urls)
     return encode(found)
 
 
@@ -112,20 +125,20 @@ def _load_one(passed: Passed) -> LoadedPlugin:
     return check(passed.name, target, passed.config)
 
 
-def _apply(plugin: LoadedPlugin, document: PluginDocument, found: Findings) -> Findings:
+def _apply(
+    plugin: LoadedPlugin, document: PluginDocument, found: Findings, max_urls: int
+) -> Findings:
     try:
         if "extract" in plugin.methods:
             data = _data_of(plugin.target.extract(document))
             found = replace(found, data={**(found.data or {}), **data} or None)
         if "discover" in plugin.methods:
-            urls = _urls_of(plugin.target.discover(document))
+            urls = _urls_of(plugin.target.discover(document), max_urls)
             found = replace(found, urls=(*found.urls, *urls))
     except MemoryError:
         raise
     except Exception as error:
-        raise ExtractFailure(
-            f"plug-in {plugin.name}: {type(error).__name__}: {error}"
-        ) from error
+        raise ExtractFailure(f"plug-in {plugin.name}: {failure_text(error)}") from error
     return found
 
 
@@ -135,13 +148,28 @@ def _data_of(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise TypeError(f"extract() has to give a dict, not {value!r:.100}")
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(value))
+    if _depth(plain) > MAX_DEPTH:
+        raise ValueError(f"extract() gave more than {MAX_DEPTH} levels of lists")
     return plain
 
 
-def _urls_of(value: Any) -> list[str]:
+def _depth(value: Any) -> int:
+    """How many lists and dicts of `value` are inside of one another."""
+    depth, level = 0, [value]
+    while level := [one for one in level if isinstance(one, list | dict)]:
+        depth += 1
+        level = [
+            child
+            for one in level
+            for child in (one.values() if isinstance(one, dict) else one)
+        ]
+    return depth
+
+
+def _urls_of(value: Any, limit: int) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise TypeError(f"discover() has to give several URLs, not {value!r:.100}")
-    urls = list(value)
+    urls = list(islice(value, limit))
     for url in urls:
         if not isinstance(url, str):
             raise TypeError(f"discover() has to give URLs as text, not {url!r:.100}")

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from crawler.model.config import PluginConfig
 from crawler.model.errors import UsageError
+from crawler.plugins.failures import FAILURES, failure_text
 from crawler.plugins.protocols import METHODS, SINK_METHODS
 
 if TYPE_CHECKING:
@@ -155,9 +156,9 @@ def _imported(use: str, module: str) -> Any:
         sys.path.append(here)
     try:
         return import_module(module)
-    except (Exception, SystemExit) as error:
+    except FAILURES as error:
         raise PluginError(
-            f"plug-in {use!r} can't be imported: {type(error).__name__}: {error}"
+            f"plug-in {use!r} can't be imported: {failure_text(error)}"
             f"{_place(module, error)}"
         ) from error
 
@@ -188,10 +189,9 @@ def make(config: PluginConfig, found: Any) -> Any:
         return found
     try:
         return found(**config.options)
-    except Exception as error:
+    except FAILURES as error:
         raise PluginError(
-            f"plug-in {config.use!r} refuses its options: "
-            f"{type(error).__name__}: {error}"
+            f"plug-in {config.use!r} refuses its options: {failure_text(error)}"
         ) from error
 
 

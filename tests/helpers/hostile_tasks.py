@@ -83,6 +83,10 @@ def fail_with_a_code(_payload: bytes) -> NoReturn:
     raise TooLarge("too many elements")
 
 
+def fail_at_length(_payload: bytes) -> NoReturn:
+    raise ExtractFailure("not \ud800 this" + "x" * 10**6)
+
+
 def answer_too_much(_payload: bytes) -> bytes:
     return bytes(MAX_ANSWER + 1)
 
@@ -96,6 +100,20 @@ def answer_nonsense(_payload: bytes) -> bytes:
 def close_the_socket(_payload: bytes) -> NoReturn:
     os.close(_socket())
     wait(b"")
+
+
+def fork_and_answer(payload: bytes) -> bytes:
+    """Both processes come back from the task."""
+    os.fork()
+    return payload
+
+
+def fork_a_sleeper(payload: bytes) -> bytes:
+    """Leaves a process behind, whose id is the answer."""
+    pid = os.fork()
+    if not pid:
+        wait(payload)
+    return b"%d" % pid
 
 
 def descriptors(_payload: bytes) -> bytes:
@@ -120,6 +138,7 @@ HOSTILE_TASKS = {
     for task in (
         echo, allocate, allocate_and_wrap, compute, compute_in_c, wait, wait_for_file,
         kill_itself, ignore_sigprof_and_compute, leave, fail, fail_with_a_code,
-        answer_too_much, answer_nonsense, close_the_socket, descriptors,
+        answer_too_much, answer_nonsense, close_the_socket, fork_and_answer,
+        fork_a_sleeper, fail_at_length, descriptors,
     )
 }  # fmt: skip

@@ -102,9 +102,7 @@ def _serve(connection: socket.socket, settings: ChildSettings) -> NoReturn:
         content = read_frame(connection.recv_into)
         signal.setitimer(signal.ITIMER_PROF, settings.cpu_s)
         answer = frame(_run(tasks, decode(content)))
-        signal.setitimer(
-            signal.ITIMER_PROF, 0
-        )  # the next order is received on no budget
+        signal.setitimer(signal.ITIMER_PROF, 0)  # the next order comes on no budget
         connection.sendall(answer)
 
 
@@ -115,12 +113,16 @@ def _load(where: str) -> Task:
 
 
 def _run(tasks: Mapping[str, Task], order: Order) -> Answer:
+    process = os.getpid()
     try:
         return Answer(tasks[order.task](order.payload))
     except Exception as error:
         if _is_out_of_memory(error):
             raise MemoryError from error
         return _failed(error)
+    finally:
+        if os.getpid() != process:  # the task has forked; the crawl awaits one answer
+            os._exit(0)
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:
@@ -134,8 +136,8 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
 
 def _failed(error: Exception) -> Answer:
     if isinstance(error, BodyFailure):
-        return Answer(code=error.code, message=error.message)
-    message = f"{type(error).__name__}: {error}"[:_MAX_MESSAGE]
-    return Answer(
-        code=ExtractFailure.code, message=message.encode(errors="replace").decode()
-    )
+        code, message = error.code, error.message
+    else:
+        code, message = ExtractFailure.code, f"{type(error).__name__}: {error}"
+    text = message[:_MAX_MESSAGE].encode(errors="replace").decode()
+    return Answer(code=code, message=text)

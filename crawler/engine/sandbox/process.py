@@ -30,6 +30,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 
 import msgspec
 from msgspec import MsgspecError, Struct
@@ -231,7 +232,7 @@ class _Child:
         A process closes its socket only by ending. One that closes it otherwise is
         killed.
         """
-        self._process.kill()
+        self._kill_group()
         status = self._process.wait()
         if status == OUT_OF_MEMORY:
             megabytes = self._limits.memory_bytes / MB
@@ -244,8 +245,18 @@ class _Child:
 
     def kill(self) -> None:
         """End the process without waiting for its end; again: nothing."""
-        self._process.kill()
+        self._kill_group()
         self._socket.close()
+
+    def _kill_group(self) -> None:
+        """Kill the process, and those that a task in it has started.
+
+        A process that has ended is not reaped yet, so that its number still names its
+        group.
+        """
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def has_ended(self) -> bool:
         """Whether the process has ended; one that has is reaped."""

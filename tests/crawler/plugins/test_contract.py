@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 import warnings
@@ -71,6 +72,13 @@ def failed(record: AnyRecord, name: str, message: str) -> bool:
     return True
 
 
+class Unspeakable(Exception):
+    """An exception whose text cannot be made."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
 # ------------------------------------------------------------------ check
 
 
@@ -85,7 +93,7 @@ class Refuses:
         self.seen.append(candidate)
         if not candidate.url.endswith("/about"):
             return None
-        if isinstance(self.decision, Exception):
+        if isinstance(self.decision, BaseException):
             raise self.decision
         return self.decision
 
@@ -102,6 +110,15 @@ def test_check_refuses_by_a_skip(run: Any) -> None:
     assert (found.reason, found.rule) == ("noai", "mine: because")
 
 
+@pytest.mark.parametrize("text", ["\udc80" + "x" * 10**6, "x" * 10**6])
+def test_a_reason_of_any_text_can_be_recorded(run: Any, text: str) -> None:
+    for decision in (text, Skip("plugin", text)):
+        found = run(Refuses(decision), fresh=True)["/about"]
+        assert isinstance(found, SkipRecord)
+        assert "xxx" in found.rule
+        assert len(found.rule) < 1100
+
+
 def test_check_sees_what_is_known_of_a_url(run: Any, web: Site) -> None:
     plugin = Refuses()
     assert run(plugin)["/about"].type == "page"
@@ -115,7 +132,12 @@ def test_check_sees_what_is_known_of_a_url(run: Any, web: Site) -> None:
     ("decision", "message"),
     [
         (ValueError("oh"), "ValueError: oh"),
+        (ValueError("not \udc80 this"), "ValueError: not ? this"),
+        (Unspeakable(), "Unspeakable: its text cannot be made"),
+        (SystemExit(3), "SystemExit: 3"),
         (True, "has to give None, a text or a Skip, not True"),
+        (Skip("plugin", None), "the rule is a text"),  # type: ignore[arg-type]
+        (Skip("mine", "x"), "the reason one of scheme, "),  # type: ignore[arg-type]
     ],
 )
 def test_check_that_fails_is_an_error_of_the_url(
@@ -131,9 +153,9 @@ def test_check_that_fails_is_an_error_of_the_url(
 
 
 class Listens:
-    """Hears of everything, and fails at each call if asked to."""
+    """Hears of everything, and raises `error` at each call."""
 
-    def __init__(self, error: str = "") -> None:
+    def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
         self.heard: list[Any] = []
 
@@ -148,8 +170,8 @@ class Listens:
 
     def _hear(self, what: str) -> None:
         self.heard.append(what)
-        if self.error:
-            raise KeyError(self.error)
+        if self.error is not None:
+            raise self.error
 
 
 def test_listeners_hear_of_exchanges_records_and_the_end(run: Any, web: Site) -> None:
@@ -164,7 +186,7 @@ def test_listeners_hear_of_exchanges_records_and_the_end(run: Any, web: Site) ->
 
 
 def test_a_listener_that_fails_is_told_once_and_counted(run: Any) -> None:
-    plugin = Listens("oh")
+    plugin = Listens(KeyError("oh"))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = run(plugin)
@@ -178,6 +200,16 @@ def test_a_listener_that_fails_is_told_once_and_counted(run: Any) -> None:
         f"{name}: on_record() failed 3 times in all",
         f"{name}: on_record() failed: KeyError: 'oh'",
     ]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), Unspeakable()])
+def test_no_exception_of_a_listener_ends_the_crawl(run: Any, error: Any) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = run(Listens(error))
+    told = [str(one.message) for one in caught]
+    assert any(f"failed: {type(error).__name__}: " in one for one in told)
+    assert {one.type for one in found.values()} == {"page", "file"}
 
 
 # ------------------------------------------------------------------ documents
@@ -249,11 +281,50 @@ def test_discover_adds_links(run: Any, web: Site) -> None:
     assert found["/"].links_count == 2 + 2
 
 
+def nested(levels: int) -> Any:
+    """So many lists inside of one another."""
+    found: Any = 0
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
+class DiscoversWithoutEnd:
+    def discover(self, document: Any) -> Iterator[str]:
+        for number in itertools.count():
+            yield f"/{number}"
+
+
+def test_no_more_than_max_links_are_taken_from_discover(run: Any) -> None:
+    found = run(DiscoversWithoutEnd(), max_links=10, depth=0)
+    assert found["/"].links_count == 10
+
+
+class ExtractsDeepLists:
+    """Its lists are as deep as the encoder of the child process allows."""
+
+    def extract(self, document: Any) -> Any:
+        return {"a": nested(980)}
+
+
+def test_deep_data_is_an_error_of_the_page(run: Any) -> None:
+    found = run(ExtractsDeepLists())
+    assert failed(found["/"], "ExtractsDeepLists", "more than 100 levels")
+    assert found["/data.csv"].type == "file"
+
+
+def test_data_may_be_nested(run: Any) -> None:
+    data = {"a": nested(99)}
+    assert run(Works(data))["/"].data == data
+
+
 @pytest.mark.parametrize(
     ("plugin", "message"),
     [
         (Works(ValueError("oh")), "ValueError: oh"),
         (Works([1]), "extract() has to give a dict, not [1]"),
+        (Works(ValueError("\udc80" + "x" * 10**6)), "ValueError: ?xxx"),
+        (Works({"a": nested(101)}), "more than 100 levels"),
         (Works({"a": object}), "TypeError: Encoding objects of type type"),
         (Works(urls="/about"), "discover() has to give several URLs, not '/about'"),
         (Works(urls=[b"/about"]), "discover() has to give URLs as text, not b'/about'"),
@@ -342,8 +413,11 @@ def test_an_object_that_cannot_be_sent_is_refused(run: Any, tmp_path: Path) -> N
 class Keeps:
     """A sink in memory; its position is a table. It fails at `fails_at` records."""
 
-    def __init__(self, fails_at: int | None = None) -> None:
+    def __init__(
+        self, fails_at: int | None = None, error: BaseException | None = None
+    ) -> None:
         self.fails_at = fails_at
+        self.error = error or ValueError("full")
         self.rows: list[int] = []
         self.positions: list[Any] = []
         self.closed = False
@@ -355,7 +429,7 @@ class Keeps:
     def write(self, records: Sequence[Record]) -> None:
         for record in records:
             if len(self.rows) == self.fails_at:
-                raise ValueError("full")
+                raise self.error
             self.rows.append(record.seq)
 
     def flush(self) -> Any:
@@ -388,6 +462,21 @@ def test_a_sink_that_fails_stops_the_crawl_which_can_be_resumed(
     sink.fails_at = None
     *_, last = crawl(resume=True, **options)
     assert sink.rows == list(range(1, last.seq + 1))
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), Unspeakable()])
+def test_any_exception_of_a_sink_is_an_output_error(run: Any, error: Any) -> None:
+    with pytest.raises(OutputError, match=rf"failed: {type(error).__name__}: "):
+        run(Keeps(2, error))
+
+
+def test_a_position_that_json_cannot_hold_stops_the_crawl(run: Any) -> None:
+    class Deep(Keeps):
+        def flush(self) -> Any:
+            return nested(100_000)
+
+    with pytest.raises(OutputError, match="a position that JSON cannot hold"):
+        run(Deep())
 
 
 # ------------------------------------------------------------------ the rest

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,15 @@ def pid_of(worker: ExtractionWorker) -> int:
 def is_running(pid: int) -> bool:
     """Whether there is such a process; a zombie counts, so that none is overlooked."""
     return Path(f"/proc/{pid}").exists()
+
+
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended, and nobody of ours may reap it."""
+    with suppress(FileNotFoundError):
+        return (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        )
+    return False
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -114,8 +123,26 @@ def test_an_exception_is_an_error_of_its_document_and_the_process_is_kept(
         worker.run("fail", b"")
     with pytest.raises(TooLarge, match="too many elements"):
         worker.run("fail_with_a_code", b"")
+    with pytest.raises(ExtractFailure, match=r"^not \? thisx+$") as caught:
+        worker.run("fail_at_length", b"")
+    assert len(caught.value.message) <= 1000
     assert worker.run("echo", b"next") == b"next"
     assert worker.statistics().starts == 1
+
+
+def test_a_task_that_forks_gives_one_answer(worker: ExtractionWorker) -> None:
+    for number in range(20):
+        assert worker.run("fork_and_answer", b"%d" % number) == b"%d" % number
+        assert worker.run("echo", b"next") == b"next"
+
+
+def test_what_a_task_has_started_ends_with_the_process(
+    worker: ExtractionWorker,
+) -> None:
+    pid = int(worker.run("fork_a_sleeper", b""))
+    assert is_running(pid)
+    worker.close()
+    wait_until(lambda: not is_running(pid) or is_zombie(pid))
 
 
 def test_cpu_time_is_counted_for_each_order_anew() -> None:
