@@ -92,6 +92,33 @@ def test_linked_files_exist(document: Path) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
+def paths_that_are_gone(text: str) -> list[str]:
+    """The paths below `crawler`, `hub` and `tests` in a text that do not exist."""
+    named = re.findall(r"(?<![\w/.])((?:crawler|hub|tests)/[\w/.-]*\w)", text)
+    return [name for name in named if not (ROOT / name).exists()]
+
+
+def test_paths_that_are_named_exist() -> None:
+    """In documents, docstrings and comments alike: a file that moves is renamed there.
+
+    The compatibility tests of the hub quote paths of other projects.
+    """
+    sources = {*DOCUMENTS, *ROOT.glob("*.toml")}
+    for room in ("crawler", "hub", "tests"):
+        sources |= {
+            path
+            for path in ROOT.glob(f"{room}/**/*.py")
+            if "compat" not in path.parts and path.name != "test_docs.py"
+        }
+    gone = {
+        str(path.relative_to(ROOT)): found
+        for path in sources
+        if (found := paths_that_are_gone(path.read_text(encoding="utf-8")))
+    }
+    assert gone == {}
+    assert paths_that_are_gone("`hub/pool.py`, crawler/gone.py.") == ["crawler/gone.py"]
+
+
 def test_every_command_is_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     if "orbweb" not in text:

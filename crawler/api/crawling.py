@@ -18,7 +18,7 @@ from typing import Unpack
 from msgspec.structs import replace
 
 from crawler.api.options import CrawlOptions, configure
-from crawler.api.stream import Delivery, Handover, read_records, warn
+from crawler.api.stream import Delivery, Handover, HubThread, read_records, warn
 from crawler.engine.builder import Crawl, Summary, open_crawl
 from crawler.model.config import Config
 from crawler.model.errors import StateError, UsageError
@@ -120,11 +120,14 @@ class _CrawlThread:
         self.backlog: Iterator[AnyRecord] = iter(())
         self.summary: Summary | None = None
         self._delivery = Delivery(self.handover)
-        self._thread = threading.Thread(
-            target=self._run, name=f"crawl {config.dir}", daemon=True
-        )
+        self._abandoned = False
+        self._thread = HubThread(self._run, f"crawl {config.dir}")
         self._thread.start()
-        self.handover.wait_until(lambda: self.handover.is_open)
+        try:
+            self.handover.wait_until(lambda: self.handover.is_open)
+        except BaseException:
+            self.handover.call(_interrupt)
+            raise
         if self.handover.error is not None:
             raise self.handover.error
 
@@ -149,6 +152,8 @@ class _CrawlThread:
         finally:
             self.handover.end(error)
             get_hub().destroy()
+            if self._abandoned:
+                self._keep_position()
 
     def _open_sink(self, position: Position | None) -> Delivery:
         """Called when the other sinks are open, each cut back to what is committed."""
@@ -166,12 +171,16 @@ class _CrawlThread:
         """Interrupt the crawl, wait for its end, and keep how far the loop has come.
 
         An error that interrupts the wait, such as KeyboardInterrupt, makes the crawl
-        give up what is still in flight.
+        give up what is still in flight. In a thread of a crawl (`HubThread`), this does
+        not wait: the thread keeps the position at its end.
         """
         self.handover.done_with_given()
-        if self._thread is threading.current_thread():
-            return  # the last reference went away while the crawl ran a callback
         self.handover.call(_interrupt)
+        if isinstance(threading.current_thread(), HubThread):
+            self._abandoned = True
+            if self.handover.has_ended:
+                self._keep_position()
+            return
         try:
             self.handover.wait_until(lambda: self.handover.has_ended)
         except BaseException:
@@ -232,7 +241,7 @@ class RecordStream(Iterator[AnyRecord]):
         handover = self._thread.handover
         handover.done_with_given()
         record = next(self._records, None) if self._stop.alive else None
-        if record is None:
+        if record is None or not self._stop.alive:  # another thread has closed it
             was_running = self._stop.alive
             self._stop()
             if was_running and handover.error is not None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar, Unpack
 
 from crawler.api.options import CrawlOptions, configure
-from crawler.api.stream import Handover, warn
+from crawler.api.stream import Handover, HubThread, warn
 from crawler.engine.fetch_url import FetchedUrl, fetch_url
 from crawler.model.config import Config
 from crawler.plugins.main_file import refuse_in_child
@@ -71,7 +70,7 @@ def in_hub_thread(function: Callable[[], T], name: str) -> T:
             handover.end(error)
             get_hub().destroy()
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    HubThread(run, name).start()
     handover.wait_until(lambda: handover.has_ended)
     if handover.error is not None:
         raise handover.error

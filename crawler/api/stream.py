@@ -77,15 +77,28 @@ def wait_until(ready: Callable[[], bool], register: Callable[[Settable], None]) 
                 hub.loop.external -= 1
 
 
+class HubThread(threading.Thread):
+    """A thread in which the hub of a crawl runs.
+
+    A garbage collection ends a stream that has no reference, in any thread. In a thread
+    of this class the end of the stream must not wait: other work of the hub is half
+    done.
+    """
+
+    def __init__(self, function: Callable[[], None], name: str) -> None:
+        super().__init__(target=function, name=name, daemon=True)
+
+
 class Handover:
     """The queue between the two threads."""
 
     def __init__(self) -> None:
         self._records: deque[AnyRecord] = deque()
-        self._lock = threading.Lock()
-        self._waiter: Settable | None = None
+        self._lock = threading.RLock()  # the end of a stream may come in a collection
+        self._waiters: list[Settable] = []
         self._crawl: Crawl | None = None
         self._call_soon: Callable[[Callable[[], object]], None] | None = None
+        self._early: list[Callable[[Crawl], object]] = []
         self._paused = False
         self.given = 0
         """The `seq` of the record that the caller has at the moment."""
@@ -106,6 +119,8 @@ class Handover:
         with self._lock:
             self._crawl = crawl
             self._call_soon = call_soon
+            for function in self._early:
+                self.call(function)
         self._wake()
 
     def put(self, records: Sequence[AnyRecord]) -> None:
@@ -127,8 +142,8 @@ class Handover:
         self._wake()
 
     def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
             waiter.set()
 
     # -- in the caller's thread
@@ -148,7 +163,7 @@ class Handover:
         wait_until(ready, self._register)
 
     def _register(self, waiter: Settable) -> None:
-        self._waiter = waiter
+        self._waiters.append(waiter)
 
     def take(self) -> AnyRecord | None:
         """The next record, for which it waits; None after the last one."""
@@ -167,11 +182,16 @@ class Handover:
             self.call(lambda crawl: crawl.go_on())
 
     def call(self, function: Callable[[Crawl], object]) -> None:
-        """Have `function` called with the crawl, in the crawl's thread, if it runs."""
+        """Have `function` called with the crawl, in the crawl's thread, if it runs.
+
+        A crawl that is not open yet calls it when it is.
+        """
         with self._lock:
             crawl, call_soon = self._crawl, self._call_soon
             if crawl is not None and call_soon is not None:
                 call_soon(lambda: function(crawl))
+            elif not self.has_ended:
+                self._early.append(function)
 
 
 class Delivery:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from crawler.engine.sandbox.process import ExtractionWorker, WorkerLimits
 from crawler.model.documents import Link, Page
-from crawler.model.errors import ExtractFailure
+from crawler.model.errors import ExtractFailure, failure_text
 from crawler.model.http import Response
 from crawler.model.url import join
 from crawler.plugins.child import (
@@ -28,7 +28,6 @@ from crawler.plugins.child import (
     decode_findings,
     encode,
 )
-from crawler.plugins.failures import failure_text
 from crawler.plugins.loading import PluginError, name_of
 from crawler.plugins.main_file import find_main
 

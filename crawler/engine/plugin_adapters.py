@@ -19,10 +19,9 @@ import msgspec
 
 from crawler.engine.events import Events
 from crawler.model.config import Config
-from crawler.model.errors import OutputError, Stop
+from crawler.model.errors import PLUGIN_FAILURES, OutputError, Stop, failure_text
 from crawler.model.records import Record
 from crawler.output.sink import Position, RecordSink
-from crawler.plugins.failures import FAILURES, failure_text
 
 if TYPE_CHECKING:
     from crawler.engine.document_plugins import DocumentPlugins
@@ -45,7 +44,7 @@ class GuardedListener:
     def __call__(self, *event: Any) -> None:
         try:
             self._method(*event)
-        except FAILURES as error:
+        except PLUGIN_FAILURES as error:
             self.failures += 1
             if self.failures == 1:
                 self._warn(f"{self.name} failed: {failure_text(error)}")
@@ -106,7 +105,7 @@ class PluginSink:
             return getattr(self._target, method)(*arguments)
         except Stop:
             raise
-        except FAILURES as error:
+        except PLUGIN_FAILURES as error:
             raise OutputError(
                 f"plug-in {self._name}: {method}() failed: {failure_text(error)}"
             ) from error

@@ -5,7 +5,6 @@
     document   what `extract` and `discover` are given
     child      what runs in the child process: `extract` and `discover`
     checking   `check` in the chain of checks
-    failures   what an exception of a plug-in is called
     main_file  plug-ins that are defined in the program's main file
 
 This room knows values only; `crawler/engine/plugin_adapters.py` joins plug-ins to the

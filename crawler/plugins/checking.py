@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from crawler.model.config import PluginConfig
 from crawler.model.crawl import Skip
-from crawler.model.errors import ExtractFailure
+from crawler.model.errors import (
+    PLUGIN_FAILURES,
+    ExtractFailure,
+    failure_text,
+    short_text,
+)
 from crawler.model.reasons import SkipReason
-from crawler.plugins.failures import FAILURES, failure_text, short_text
 
 if TYPE_CHECKING:
     from crawler.plugins.loading import LoadedPlugin
@@ -35,7 +39,7 @@ class PluginCheck:
         """None if the candidate may pass. Raises ExtractFailure for one that is due."""
         try:
             return self._skip(self._check(candidate))
-        except FAILURES as error:
+        except PLUGIN_FAILURES as error:
             if not candidate.due:
                 return None
             raise ExtractFailure(f"{self.name}: {failure_text(error)}") from error

@@ -21,9 +21,8 @@ from msgspec.structs import replace
 
 from crawler.model.config import PluginConfig
 from crawler.model.documents import Page
-from crawler.model.errors import ExtractFailure, UsageError
+from crawler.model.errors import ExtractFailure, UsageError, failure_text
 from crawler.plugins.document import PluginDocument
-from crawler.plugins.failures import failure_text
 from crawler.plugins.loading import LoadedPlugin, check, find, make
 from crawler.plugins.main_file import import_main
 

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from crawler.model.config import PluginConfig
-from crawler.model.errors import UsageError
-from crawler.plugins.failures import FAILURES, failure_text
+from crawler.model.errors import PLUGIN_FAILURES, UsageError, failure_text
 from crawler.plugins.protocols import METHODS, SINK_METHODS
 
 if TYPE_CHECKING:
@@ -156,7 +155,7 @@ def _imported(use: str, module: str) -> Any:
         sys.path.append(here)
     try:
         return import_module(module)
-    except FAILURES as error:
+    except PLUGIN_FAILURES as error:
         raise PluginError(
             f"plug-in {use!r} can't be imported: {failure_text(error)}"
             f"{_place(module, error)}"
@@ -189,7 +188,7 @@ def make(config: PluginConfig, found: Any) -> Any:
         return found
     try:
         return found(**config.options)
-    except FAILURES as error:
+    except PLUGIN_FAILURES as error:
         raise PluginError(
             f"plug-in {config.use!r} refuses its options: {failure_text(error)}"
         ) from error

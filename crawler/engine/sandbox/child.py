@@ -43,11 +43,9 @@ from crawler.engine.sandbox.messages import (
     read_frame,
 )
 from crawler.extract.tasks import Task
-from crawler.model.errors import BodyFailure, ExtractFailure
+from crawler.model.errors import BodyFailure, ExtractFailure, short_text
 
 _PR_SET_PDEATHSIG = 1
-_MAX_MESSAGE = 1000
-"""Characters of an exception that are sent."""
 
 
 def main(settings: ChildSettings) -> NoReturn:
@@ -139,5 +137,4 @@ def _failed(error: Exception) -> Answer:
         code, message = error.code, error.message
     else:
         code, message = ExtractFailure.code, f"{type(error).__name__}: {error}"
-    text = message[:_MAX_MESSAGE].encode(errors="replace").decode()
-    return Answer(code=code, message=text)
+    return Answer(code=code, message=short_text(message))

@@ -183,6 +183,94 @@ def test_a_loop_after_the_command_line_gets_what_is_new(
     assert len(urls(rest)) == 601 - (before - 2)
 
 
+def test_close_in_another_thread_ends_the_loop(tmp_path: Path) -> None:
+    site = Site({"": lambda exchange: exchange.sleep(30.0)})
+    try:
+        found = start(site, tmp_path / "out", grace=0.1)
+        given: list[Any] = []
+
+        def consume() -> None:
+            for record in found:
+                given.append(record)
+
+        loop = threading.Thread(target=consume, daemon=True)
+        loop.start()
+        while not given:
+            time.sleep(0.01)
+        time.sleep(0.5)  # until it waits for the next record
+        found.close()
+        loop.join(20)
+        assert not loop.is_alive()
+    finally:
+        site.stop()
+    assert [one.type for one in given] == ["run"]
+    assert next(crawl(dir=tmp_path / "out", resume=True, grace=0.1)).seq == 2
+
+
+class Collects:
+    """Collects garbage in the crawl's thread."""
+
+    def on_record(self, _record: Any) -> None:
+        gc.collect()
+
+
+def test_a_stream_that_is_collected_in_the_crawls_thread_stops(
+    web: Site, tmp_path: Path
+) -> None:
+    gc.disable()
+    try:
+        found = start(web, tmp_path / "out", plugins=[Collects()], per_host=1)
+        first = taken(found, 5)
+        thread = next(
+            one for one in threading.enumerate() if one.name.startswith("crawl")
+        )
+        cycle: list[Any] = [found]
+        cycle.append(cycle)
+        del found, cycle
+        thread.join(30)
+        assert not thread.is_alive()
+    finally:
+        gc.enable()
+    assert len(records(tmp_path / "out")) < 400
+    rest = list(crawl(dir=tmp_path / "out", resume=True, plugins=[Collects()]))
+    given = [*first, *rest]
+    assert [one.seq for one in given] == list(range(1, len(given) + 1))
+    assert len({*urls(given)}) == len(urls(given)) == 601
+
+
+class OpensSlowly:
+    """A sink that takes its time to be opened."""
+
+    def rewind(self, _position: Any) -> None:
+        time.sleep(2.0)
+
+    def write(self, _records: Any) -> None:
+        """Nothing is kept."""
+
+    def flush(self) -> None:
+        """Nor is a position."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_call_that_is_interrupted_leaves_no_crawl_behind(
+    web: Site, tmp_path: Path
+) -> None:
+    main = threading.main_thread()
+    threading.Timer(1.0, lambda: signal_main(main)).start()
+    with pytest.raises(KeyboardInterrupt):
+        start(web, tmp_path / "out", plugins=[OpensSlowly()])
+    for thread in threading.enumerate():
+        if thread.name.startswith("crawl"):
+            thread.join(30)
+            assert not thread.is_alive()
+    rest = crawl(dir=tmp_path / "out", resume=True, plugins=[OpensSlowly()])
+    given = list(rest)
+    assert given[0].seq == 1
+    assert len({*urls(given)}) == len(urls(given)) == 601
+
+
 # ------------------------------------------------------------------ where it is called
 
 
