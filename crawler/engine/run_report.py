@@ -133,7 +133,7 @@ class RunReport:
             errors=counts["error"],
             skipped=counts["skip"],
             queued=counts["queued"],
-            leased=counts["leased"],
+            in_flight=counts["leased"],
             hosts=now.hosts,
             bytes=now.bytes,
             pages_per_s=round(pages / max(now.elapsed_s, 0.001), 3),

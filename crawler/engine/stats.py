@@ -55,7 +55,7 @@ class Snapshot(Struct, frozen=True):
     skipped: int = 0
     bytes: int = 0
     queued: int = 0
-    leased: int = 0
+    in_flight: int = 0
     hosts: int = 0
     pages_per_s: float = 0.0
     bytes_per_s: float = 0.0
@@ -138,7 +138,7 @@ class Stats:
             skipped=by_type["skip"] if skipped is None else skipped,
             bytes=self._bytes,
             queued=frontier.queued,
-            leased=frontier.leased,
+            in_flight=frontier.leased,
             hosts=frontier.hosts,
             pages_per_s=pages_per_s,
             bytes_per_s=bytes_per_s,

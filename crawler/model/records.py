@@ -358,7 +358,7 @@ class RunRecord(Record, kw_only=True):
     """URLs left out by a rule."""
     queued: int = 0
     """URLs waiting."""
-    leased: int = 0
+    in_flight: int = 0
     """URLs being fetched."""
     hosts: int = 0
     """Hosts seen."""

@@ -67,7 +67,7 @@ def tallies(snapshot: Snapshot) -> list[tuple[str, int]]:
         ("errors", snapshot.errors),
         ("skipped", snapshot.skipped),
         ("queued", snapshot.queued),
-        ("in flight", snapshot.leased),
+        ("in flight", snapshot.in_flight),
     ]
     return [(name, n) for name, n in rows if n or name not in ("files", "redirects")]
 
@@ -86,7 +86,7 @@ class Forecast:
 
     def update(self, snapshot: Snapshot) -> float | None:
         """Add a snapshot; the time left as of it [s]."""
-        now, waiting = snapshot.elapsed_s, snapshot.queued + snapshot.leased
+        now, waiting = snapshot.elapsed_s, snapshot.queued + snapshot.in_flight
         seen = self._seen
         seen.append((now, waiting))
         while len(seen) > 1 and seen[1][0] <= now - self._window_s:

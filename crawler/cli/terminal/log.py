@@ -102,7 +102,7 @@ class JsonLog:
 
 _PROGRESS = (
     "elapsed_s", "pages", "files", "images", "redirects", "errors", "skipped", "bytes",
-    "queued", "leased", "hosts", "pages_per_s", "bytes_per_s", "draining",
+    "queued", "in_flight", "hosts", "pages_per_s", "bytes_per_s", "draining",
 )  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def test_progress_is_told(serve, tmp_path):
     crawl.events.add(listener)
     crawl.run()
     assert listener.snapshots
-    assert listener.snapshots[0].leased == 1
+    assert listener.snapshots[0].in_flight == 1
 
 
 def test_what_a_listener_raises_stops_the_crawl_and_it_can_be_resumed(serve, tmp_path):
