@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from crawler.engine.events import Events
 from crawler.model.config import Config
 from crawler.model.errors import PLUGIN_FAILURES, OutputError, Stop, failure_text
@@ -87,9 +85,11 @@ class PluginSink:
         self._call("write", records)
 
     def flush(self) -> Position | None:
+        import json  # only a crawl with a plug-in sink needs it
+
         position: Position | None = self._call("flush")
         try:
-            msgspec.json.encode(position)
+            json.dumps(position, allow_nan=False)  # msgspec would make null of a NaN
         except (TypeError, ValueError, RecursionError) as error:
             raise OutputError(
                 f"plug-in {self._name}: flush() gave a position that JSON cannot hold: "

@@ -108,8 +108,6 @@ class SimulatedNetwork:
         self.names = _SimulatedResolver(self)
         self.resolver: NameResolver = self.names
         self.bound: dict[tuple[int, str, int], SimulatedSocket] = {}
-        self.segments = 0
-        """How many segments and datagrams were sent."""
         self._partitions: set[frozenset[str]] = set()
         self._next_port = 32768
 

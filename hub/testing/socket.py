@@ -200,7 +200,6 @@ class SimulatedSocket:
     def _transmit(self, arrival: Callable[[], object], size: int) -> None:
         """Call ``arrival`` at the other end, after all that was sent before."""
         network, (here, there) = self.network, self._ends()
-        network.segments += 1
         rates = [end.bandwidth for end in network.path(here, there) if end.bandwidth]
         now = network.loop.now()
         self._free_at = max(self._free_at, now) + (size / min(rates) if rates else 0.0)
@@ -247,7 +246,6 @@ class SimulatedSocket:
         self._check_open()
         network, name = self.network, self._bind_if_needed()
         payload, target = bytes(data), args[-1][:2]
-        network.segments += 1
         ends = network.path(name[0], target[0])
         lost = network.cut(name[0], target[0]) or any(
             end.unreachable or (end.loss and network.random.random() < end.loss)

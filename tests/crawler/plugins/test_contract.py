@@ -470,13 +470,16 @@ def test_any_exception_of_a_sink_is_an_output_error(run: Any, error: Any) -> Non
         run(Keeps(2, error))
 
 
-def test_a_position_that_json_cannot_hold_stops_the_crawl(run: Any) -> None:
-    class Deep(Keeps):
+@pytest.mark.parametrize("position", [nested(100_000), float("nan"), b"bytes"])
+def test_a_position_that_json_cannot_hold_stops_the_crawl(
+    run: Any, position: Any
+) -> None:
+    class Odd(Keeps):
         def flush(self) -> Any:
-            return nested(100_000)
+            return position
 
     with pytest.raises(OutputError, match="a position that JSON cannot hold"):
-        run(Deep())
+        run(Odd())
 
 
 # ------------------------------------------------------------------ the rest
