@@ -9,7 +9,7 @@ no process and pays nothing.
 
 from __future__ import annotations
 
-import pickle
+import pickle  # nosec B403  # plug-ins that the calling program made
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 

@@ -1,10 +1,15 @@
-"""The sinks, by the ending of an output's name; JSON Lines where the table has none."""
+"""The sinks, by the ending of an output's name.
+
+An ending that the table does not have means JSON Lines, as in `records.txt` or
+`/dev/stdout`, unless it is known to promise another format.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from crawler.model.config import OutputConfig
+from crawler.model.errors import UsageError
 from crawler.output.jsonl import open_jsonl
 from crawler.output.sink import Position, RecordSink, SinkOpener
 
@@ -14,9 +19,25 @@ SINKS: dict[str, SinkOpener] = {
 """The opener of a sink by the ending of its name. A new sink is a line here."""
 
 
+OTHER_FORMATS = frozenset(
+    {".arrow", ".csv", ".db", ".feather", ".gz", ".html", ".orc", ".parquet", ".sqlite",
+     ".tsv", ".warc", ".xlsx", ".xml", ".yaml", ".zip", ".zst"}
+)  # fmt: skip
+"""Endings of files whose readers would not find JSON Lines in them."""
+
+
 def opener_of(output: str) -> SinkOpener:
-    """The opener for an output, going by the ending of its name."""
-    return SINKS.get(Path(output).suffix, open_jsonl)
+    """The opener for an output, going by the ending of its name.
+
+    Raises UsageError for an ending of another format that no sink writes.
+    """
+    ending = Path(output).suffix.lower()
+    if ending in OTHER_FORMATS - SINKS.keys():
+        raise UsageError(
+            f"--output {output}: no sink writes {ending}; records are JSON Lines: name "
+            f"the file {Path(output).stem}.jsonl, or use a plug-in that is a sink"
+        )
+    return SINKS.get(ending, open_jsonl)
 
 
 def open_sink(

@@ -9,7 +9,7 @@ untrusted bytes and is not trusted itself. The task of the extraction process is
 
 from __future__ import annotations
 
-import pickle
+import pickle  # nosec B403  # plug-ins that the calling program made
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any

@@ -59,7 +59,12 @@ def jsonl_files(config: Config) -> dict[str, Path]:
 
 
 def with_absolute_outputs(config: Config) -> Config:
-    """`config` with absolute paths, each once: a resume may run in another folder."""
+    """`config` with absolute paths, each once: a resume may run in another folder.
+
+    Raises UsageError for the ending of a format that no sink writes.
+    """
+    for name in config.output:
+        opener_of(name)
     paths = [
         name if name == STDOUT else str(Path(name).absolute()) for name in config.output
     ]

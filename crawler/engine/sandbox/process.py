@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
+import subprocess  # nosec B404  # runs our own module
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -198,7 +198,7 @@ class _Child:
             self._limits.cpu_s,
             tasks,
         )
-        return subprocess.Popen(
+        return subprocess.Popen(  # nosec B603
             (*_COMMAND, msgspec.json.encode(settings).decode()),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from crawler.engine.builder import open_crawl
+from crawler.model.errors import UsageError
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import config, crawl, link, page
 from tests.helpers.sinks import open_batch_folder, read_batch_folder
@@ -56,3 +59,13 @@ def test_an_output_that_is_named_twice_is_one(serve, tmp_path):
     output = str(tmp_path / "one.jsonl")
     crawl(config(site, tmp_path / "c", output=(output, output)))
     assert seqs(tmp_path / "one.jsonl") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["pages.csv", "PAGES.PARQUET", "all.jsonl.gz"])
+def test_an_output_of_another_format_is_refused(serve, tmp_path, name):
+    """A reader of that format would find JSON Lines in the file."""
+    site = serve(index=page())
+    wrong = config(site, tmp_path / "out", output=(str(tmp_path / name),))
+    with pytest.raises(UsageError, match=r"no sink writes \.\w+; .*\.jsonl"):
+        open_crawl(wrong, mode="new")
+    assert list(tmp_path.iterdir()) == []
