@@ -166,9 +166,6 @@ def ending_of(record: TerminalRecord) -> tuple[str | None, str | None]:
     The code is the `error_code` of an error, the `reason` of a skip, or how a refetched
     URL changed. The detail is the message of an error, the rule of a skip, or the URL
     that a picture is a duplicate of.
-
-    And the same in words: message of an error, rule of a skip; of a picture, whose
-    double it is.
     """
     if isinstance(record, ErrorRecord):
         return record.error_code, record.error_message

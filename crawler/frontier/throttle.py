@@ -59,8 +59,6 @@ MIN_INTERVAL_S = 0.1
 """The highest full rate that recovery assumes (per second).
 
 Without `wait` the rate has no bound.
-
-Without `wait` the rate has no bound.
 """
 
 FIRST_S = 1.0
