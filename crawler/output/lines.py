@@ -132,7 +132,7 @@ class LineStream:
             try:
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:  # another process made the pipe non-blocking
-                select.select([], [self._fd], [])
+                self._wait()
             except BrokenPipeError as error:
                 raise OutputClosed(
                     f"broken pipe: the reader closed {self._name}"
@@ -142,6 +142,12 @@ class LineStream:
 
     def flush(self) -> int | None:
         return None
+
+    def _wait(self) -> None:
+        """Wait until the pipe takes more; `select` fails beyond 1,024 descriptors."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        poll.poll()
 
     def close(self) -> None:
         """stdout belongs to the process, and stays open."""

@@ -79,6 +79,9 @@ def crawl(folder: Path, fault: AbstractContextManager[object] = NO_FAULT) -> Non
         store = SqliteStore(folder / "state")
         held.callback(store.close)
         lines = open_lines(str(folder / "r.jsonl"), store.position(DEFAULT_NAME), b"0")
+        held.callback(lines.close)
+        batches = BatchFolder(folder / BATCHES, store.position(BATCHES))
+        held.callback(batches.close)
         files = ImageFiles(folder, ImagesConfig().name, Journal(folder / "journal"))
         held.callback(files.close)
         run = store.run() or Run("0", "{}")
@@ -88,7 +91,7 @@ def crawl(folder: Path, fault: AbstractContextManager[object] = NO_FAULT) -> Non
             store,
             {
                 DEFAULT_NAME: JsonlSink(lines),
-                BATCHES: BatchFolder(folder / BATCHES, store.position(BATCHES)),
+                BATCHES: batches,
             },
             files,
             Stats(time.time).count,

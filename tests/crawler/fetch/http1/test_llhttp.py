@@ -5,18 +5,13 @@ Skipped where the files are not present.
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
+from tests.helpers.corpora import corpus
 from tests.helpers.http1 import Seen, read
 
-CORPORA = Path(
-    os.environ.get("ORBWEB_CORPORA", Path(__file__).parents[4] / "shared" / "corpora")
-)
+RESPONSES = corpus("http1")
 
 _CASE = re.compile(
     r"<!-- meta=(\{.*?\}) -->\s*```http\n(.*?)```\s*```log\n(.*?)```", re.S
@@ -33,7 +28,7 @@ class Case(NamedTuple):
 def cases() -> list[Case]:
     """The strict response cases, unescaped as llhttp's own runner does."""
     found = []
-    for path in sorted((CORPORA / "http1").glob("*.md")):
+    for path in sorted(RESPONSES.glob("*.md")):
         for section in re.split(r"^#+ ", path.read_text(), flags=re.M)[1:]:
             match = _CASE.search(section)
             if (
@@ -86,10 +81,6 @@ DEVIATIONS = {
     "transfer-encoding: multiple transfer-encoding": _FINAL,
     "transfer-encoding: `chunkedchunked`": _FINAL,
 }
-
-pytestmark = pytest.mark.skipif(
-    not (CORPORA / "http1").is_dir(), reason=f"llhttp's responses are not at {CORPORA}"
-)
 
 
 def test_llhttp_responses() -> None:
