@@ -39,8 +39,8 @@ from crawler.engine.stats import Stats
 from crawler.extract import Extractor, InlineExtractor
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
+from crawler.frontier.concurrency import Slots
 from crawler.frontier.frontier import Frontier
-from crawler.frontier.slots import Slots
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, to_json
 from crawler.model.crawl import Lease

@@ -3,9 +3,9 @@
     frontier.lease -> pipeline.process -> committer.finish -> (frontier)
 
 Each worker is a greenlet: `concurrency` of them, and one for each overflow slot that a
-slow host has borrowed (`frontier/slots.py`). Workers instead of one greenlet for each
-URL, since a greenlet's life costs two system calls, and N workers are also the limit of
-concurrency. The committer is no greenlet of its own: it would only wait for outcomes,
+slow host has borrowed (`frontier/concurrency.py`). Workers instead of one greenlet for
+each URL, since a greenlet's life costs two system calls, and N workers are also the
+limit of concurrency. The committer is no greenlet of its own: it would only wait for outcomes,
 and called by the workers a commit is atomic without a lock.
 
 What switches here: `frontier.lease`, the pipeline's requests, a pause, and the

@@ -23,10 +23,10 @@ from random import random
 from msgspec import Struct
 
 from crawler.frontier.active_hosts import ActiveHosts
+from crawler.frontier.concurrency import Slots
 from crawler.frontier.idle_workers import IdleWorkers
 from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.politeness import Politeness
-from crawler.frontier.slots import Slots
 from crawler.frontier.store import STATES, Store
 from crawler.frontier.throttle import check
 from crawler.model.config import PolitenessConfig

@@ -7,7 +7,7 @@ A request to a host may start when all of this is true:
 - the host has work (`offer`),
 - it is not paused, as it is while its robots.txt is fetched (`pause`),
 - fewer than `per_host` requests to it are under way (one, while it fails),
-- a slot is available for it (`slots.py`),
+- a slot is available for it (`concurrency.py`),
 - it is due. `next_allowed_at` is the latest of: the last request's start plus the
   host's interval (the user's `wait`, the site's Crawl-delay, and its latency: see
   `throttle.py`), the end of the back-off after a failure, and every moment that it was
@@ -34,7 +34,7 @@ from math import inf
 
 from msgspec.structs import replace
 
-from crawler.frontier.slots import (
+from crawler.frontier.concurrency import (
     FAST,
     NEW,
     NEW_SLOW_S,

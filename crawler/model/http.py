@@ -149,7 +149,7 @@ class Exchange(Struct, frozen=True):
 
     Each hop is an exchange of its own: robots.txt, a redirect, an answer of 401 and the
     login after it, a part of a body. It holds the secrets that were sent; what shows an
-    exchange redacts them (`crawler.fetch.trace`).
+    exchange redacts them (`crawler.fetch.exchange_text`).
 
     Example:
         >>> from crawler import fetch

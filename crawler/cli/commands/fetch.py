@@ -61,7 +61,7 @@ def command(ctx: click.Context, /, url: str, **params: Any) -> int:
     for note in plan.notes:
         click.echo(f"orbweb: {note}", err=True)
     from crawler.engine.fetch_url import fetch_url
-    from crawler.fetch.trace import render
+    from crawler.fetch.exchange_text import render
     from crawler.model.http import Exchange
 
     def show(exchange: Exchange) -> None:

@@ -2,7 +2,8 @@
 
 It is text for readers and `grep`, or JSON lines for programs. It goes to stderr, where
 a view may be drawn at the same time, or to a file. Secrets are redacted from exchanges
-before they are logged (`fetch/trace.py`), and untrusted text cannot control a terminal.
+before they are logged (`fetch/exchange_text.py`), and untrusted text cannot control a
+terminal.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ from crawler.cli.terminal.formatting import (
 )
 from crawler.engine.record_builder import timestamp
 from crawler.engine.stats import Snapshot
-from crawler.fetch.trace import brief, request_headers, response_headers, tls_lines
+from crawler.fetch.exchange_text import (
+    brief,
+    request_headers,
+    response_headers,
+    tls_lines,
+)
 from crawler.model.errors import OutputError
 from crawler.model.http import Exchange
 from crawler.model.records import (

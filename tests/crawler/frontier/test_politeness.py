@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crawler.frontier.concurrency import NEW
 from crawler.frontier.politeness import Politeness
-from crawler.frontier.slots import NEW
 from crawler.frontier.throttle import HostFeedback, HostThrottle
 from crawler.model.config import PolitenessConfig
 

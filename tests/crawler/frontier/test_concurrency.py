@@ -7,8 +7,8 @@ from collections import deque
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crawler.frontier.concurrency import NEW_SLOW_S, SLOW_S, Slots
 from crawler.frontier.politeness import Politeness
-from crawler.frontier.slots import NEW_SLOW_S, SLOW_S, Slots
 from crawler.frontier.throttle import UNTRIED, HostThrottle
 from crawler.model.config import PolitenessConfig
 

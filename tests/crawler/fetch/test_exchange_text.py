@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
-from crawler.fetch.trace import brief, render
+from crawler.fetch.exchange_text import brief, render
 from crawler.model.errors import Failure, ProtocolFailure
 from crawler.model.http import Exchange, Request
 from crawler.model.http_config import HttpConfig
