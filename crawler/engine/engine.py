@@ -5,8 +5,8 @@
 Each worker is a greenlet: `concurrency` of them, and one for each overflow slot that a
 slow host has borrowed (`frontier/concurrency.py`). Workers instead of one greenlet for
 each URL, since a greenlet's life costs two system calls, and N workers are also the
-limit of concurrency. The committer is no greenlet of its own: it would only wait for outcomes,
-and called by the workers a commit is atomic without a lock.
+limit of concurrency. The committer is no greenlet of its own: it would only wait for
+outcomes, and called by the workers a commit is atomic without a lock.
 
 What switches here: `frontier.lease`, the pipeline's requests, a pause, and the
 `sleep(0)` after a lease that made no request.
