@@ -164,7 +164,7 @@ def table(runs: dict[str, list[Run]]) -> str:
         )
         lines.append(
             f"{name:14}{middle.cpu:8.2f}{middle.rate:13.0f}{ratio:8.2f}{middle.wall:8.2f}"
-            f"{middle.rss_mb:7.0f}{middle.pages:8}{middle.images:8}{middle.asked_twice:7}"
+            f"{middle.rss_mb:7.0f}{middle.pages:8}{middle.images:8}{middle.fetched_twice:7}"
         )
     return "\n".join(lines)
 
