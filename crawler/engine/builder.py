@@ -1,6 +1,9 @@
-"""Builds a crawl from its configuration. The only file that knows the concrete classes.
+"""Opens a crawl: what its configuration names, and the parts that work with it.
 
-    Config -> store, sinks -> frontier, client, checks, pipeline, committer -> Crawl
+    Config -> store, sinks, images, client, plug-ins -> Environment
+    Environment -> frontier, checks, pipeline, committer (`machinery.py`) -> Crawl
+
+Here, in `machinery.py` and nowhere else the concrete classes are known.
 
 A crawl is new, or it is resumed; both open the same store, and opening is what repairs
 it. What a crawl takes from outside (clock, randomness, client, store, sinks, extractor)
@@ -11,50 +14,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from random import Random
 
 from msgspec import Struct
 
 import hub
-from crawler.engine.candidates import CandidateBuilder
-from crawler.engine.committer import Committer
 from crawler.engine.crawl import Crawl
 from crawler.engine.engine import Engine
 from crawler.engine.events import Events
-from crawler.engine.host_requests import HostRequests, HttpClient
-from crawler.engine.pipeline import Pipeline
-from crawler.engine.plugin_adapters import (
-    PluginListeners,
-    load_plugins,
-    open_documents,
-    plugin_sinks,
-)
-from crawler.engine.response_handler import Guard, ReadByPlugins, Reader
-from crawler.engine.robots_fetcher import RobotsFetcher
-from crawler.engine.robots_stage import RobotsStage
+from crawler.engine.host_requests import HttpClient
+from crawler.engine.machinery import Environment, build
+from crawler.engine.plugin_adapters import Plugins
 from crawler.engine.run_report import RunReport, Summary, resident_bytes
 from crawler.engine.stats import Stats
 from crawler.extract import Extractor, InlineExtractor
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
-from crawler.frontier.concurrency import Slots
-from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, to_json
-from crawler.model.crawl import Lease
-from crawler.model.metadata import ADDED_SEEDS, KeyValue
+from crawler.model.metadata import KeyValue
 from crawler.model.url import host_key, hostname
-from crawler.output.images import ImageStore
-from crawler.output.sink import RecordSink
-from crawler.plugins.checking import plugin_checks
-from crawler.policy.chain import compose
-from crawler.policy.check import Chain, Check
-from crawler.policy.quotas import Quotas
-from crawler.policy.robots_cache import RobotsCache
-from crawler.policy.scope import Scope
-from crawler.policy.traps import Traps
 from crawler.settings.secrets import revealed, secret_headers
 from crawler.workspace.credential_files import open_session_auth, write_jar
 from crawler.workspace.open import (
@@ -73,7 +54,7 @@ from crawler.workspace.outputs import (
 )
 from crawler.workspace.paths import state_folder
 
-__all__ = ["Crawl", "Machinery", "Summary", "build", "open_crawl"]
+__all__ = ["Crawl", "Summary", "open_client", "open_crawl"]
 
 
 def open_crawl(
@@ -111,73 +92,88 @@ def open_crawl(
     """
     random = random or Random()
     config = with_absolute_outputs(config)
-    loaded = load_plugins(config, plugins)
+    loaded = Plugins(config, plugins)
     if mode == "fresh":  # nothing is deleted for a crawl that cannot begin
         from crawler.frontier.memory import MemoryStore
 
         open_client(config, config.seeds, MemoryStore(), clock).client.close()
     with rollback_on_error(config), ExitStack() as held:
-        images = open_images(config)
-        held.callback(images.close)
+        images = held.enter_context(closing(open_images(config)))
         store, run, lost = _open_store(config, mode, store, clock(), random)
-        held.callback(store.close)
+        held.enter_context(closing(store))
         openers = {
             **(sinks or sink_openers(config)),
-            **plugin_sinks(loaded),
+            **loaded.sinks(),
             **(further_sinks or {}),
         }
         opened_sinks = open_sinks(openers, store, held)
-        guard = open_crash_guard(config, store)
-        held.callback(guard.close)
+        guard = held.enter_context(closing(open_crash_guard(config, store)))
         opened = (
             open_client(config, config.seeds, store, clock)
             if client is None
             else OpenedClient(client)
         )
-        held.callback(opened.client.close)
-        stats = Stats(clock, dict(store.counts().items()))
-        events = Events(opened.client)
-        events.on_record(stats.count)
-        documents = open_documents(loaded, config)
-        if documents is not None:
-            held.callback(documents.close)
-        machinery = build(
-            config,
+        environment = Environment(
             run=run,
             store=store,
-            client=opened.client,
+            client=held.enter_context(closing(opened.client)),
             extractor=extractor or InlineExtractor(),
             sinks=opened_sinks,
             images=images,
             guard=guard,
             deaths=guard.deaths,
-            events=events,
-            checks=plugin_checks(loaded),
-            documents=documents,
+            events=Events(opened.client),
+            checks=loaded.checks(),
+            documents=held.enter_context(loaded.documents()),
             clock=clock,
             jitter=random.random,
         )
+        crawl = _assemble(config, environment, memory, loaded, opened, held, lost)
         if mode != "resume":
-            machinery.add_seeds(config.seeds)
-        report = RunReport(config, run, store, stats, machinery.quotas, memory, clock)
-        crawl = Crawl(
-            events=events,
-            engine=_engine(config, machinery, clock, lambda: events.progress(look)),
-            frontier=machinery.frontier,
-            store=store,
-            committer=machinery.committer,
-            stats=stats,
-            report=report,
-            traps=machinery.traps,
-            add_seeds=machinery.add_seeds,
-            save_cookies=opened.save_cookies,
-            close_listeners=PluginListeners(loaded, events).close,
-            flush_skips="skips" in config.records.record,
-            grace=config.grace,
-            held=held.pop_all(),
-            lost=lost,
-        )
-        look = crawl.snapshot
+            crawl.add_seeds(config.seeds)
+        crawl.held = held.pop_all()
+    return crawl
+
+
+def _assemble(
+    config: Config,
+    environment: Environment,
+    memory: Callable[[], int],
+    loaded: Plugins,
+    opened: OpenedClient,
+    held: ExitStack,
+    lost: int,
+) -> Crawl:
+    store, clock, events = environment.store, environment.clock, environment.events
+    stats = Stats(clock, dict(store.counts().items()))
+    events.on_record(stats.count)
+    machinery = build(config, environment)
+    quotas = machinery.quotas
+    crawl = Crawl(
+        events=events,
+        engine=Engine(
+            config.concurrency,
+            machinery.frontier,
+            machinery.pipeline,
+            machinery.committer,
+            quotas,
+            clock,
+            lambda: events.progress(crawl.snapshot),
+        ),
+        frontier=machinery.frontier,
+        store=store,
+        committer=machinery.committer,
+        stats=stats,
+        report=RunReport(config, environment.run, store, stats, quotas, memory, clock),
+        traps=machinery.traps,
+        add_seeds=machinery.add_seeds,
+        save_cookies=opened.save_cookies,
+        close_listeners=loaded.listen(events),
+        flush_skips="skips" in config.records.record,
+        grace=config.grace,
+        held=held,
+        lost=lost,
+    )
     return crawl
 
 
@@ -190,130 +186,6 @@ def _open_store(
     state_folder(config.dir).mkdir(parents=True, exist_ok=True)
     run = store.run() or Run(ulid(now, random), to_json(config).decode())
     return store, run, 0
-
-
-def _engine(
-    config: Config,
-    machinery: Machinery,
-    clock: Callable[[], float],
-    on_tick: Callable[[], None],
-) -> Engine:
-    return Engine(
-        config.concurrency,
-        machinery.frontier,
-        machinery.pipeline,
-        machinery.committer,
-        machinery.quotas,
-        clock,
-        on_tick,
-    )
-
-
-class Machinery(Struct, frozen=True):
-    """The parts that take a URL from the frontier to its record."""
-
-    frontier: Frontier
-    checks: Chain
-    candidates: CandidateBuilder
-    pipeline: Pipeline
-    committer: Committer
-    quotas: Quotas
-    traps: Traps
-
-    def add_seeds(self, seeds: Iterable[str]) -> None:
-        """Put the seeds into the state, together with the run, and commit them."""
-        self.frontier.add(map(self.candidates.seed, seeds))
-        self.committer.commit()
-
-
-def build(
-    config: Config,
-    *,
-    run: Run,
-    store: Store,
-    client: HttpClient,
-    extractor: Extractor,
-    sinks: Mapping[str, RecordSink],
-    images: ImageStore,
-    guard: Guard,
-    deaths: Callable[[str], int],
-    events: Events,
-    checks: Iterable[Check],
-    documents: ReadByPlugins | None,
-    clock: Callable[[], float],
-    jitter: Callable[[], float],
-) -> Machinery:
-    """Connect the parts. They are the same for a crawl and for `orbweb fetch`."""
-    redirected_seeds = [url for url, _ in store.items(ADDED_SEEDS)]
-    scope = Scope(config.scope, (*config.seeds, *redirected_seeds))
-    slots = Slots(config.concurrency, config.slow_concurrency)
-    frontier = Frontier(store, config.politeness, clock, jitter=jitter, slots=slots)
-    quotas = Quotas(
-        config.limits,
-        config.images,
-        store,
-        clock(),
-        store.counts()["page"],
-        store.received_bytes(),
-    )
-    traps = Traps(config.limits, store)
-    robots = RobotsCache(config.robots, store, clock)
-    chain = compose(
-        config,
-        scope=scope,
-        robots=robots,
-        quotas=quotas,
-        traps=traps,
-        given_up=frontier.check_host,
-        deaths=deaths,
-        further=checks,
-    )
-
-    def add_scope_seed(url: str) -> None:
-        scope.add_seed(url)
-        store.set(ADDED_SEEDS, url, b"")
-
-    candidates = CandidateBuilder(config, chain, traps, frontier.known, add_scope_seed)
-    committer = Committer(
-        run,
-        store,
-        sinks,
-        images,
-        events.record,
-        config.records,
-        clock,
-        config.scope.dedupe_content,
-    )
-
-    def take_sitemaps(lease: Lease, urls: Iterable[str]) -> None:
-        frontier.add(candidates.sitemaps(lease, urls))
-
-    requests = HostRequests(client, quotas, clock)
-    stage = RobotsStage(
-        robots,
-        RobotsFetcher(robots, client.fetch, clock),
-        requests,
-        committer.put,
-        take_sitemaps if config.scope.sitemaps else None,
-        clock,
-    )
-    reader = Reader(
-        config, extractor, documents, guard, candidates, quotas, traps,
-        frontier.known, clock,
-    )  # fmt: skip
-    pipeline = Pipeline(
-        chain.check_due,
-        stage,
-        traps,
-        requests,
-        reader,
-        candidates,
-        images.holds,
-        config.retry,
-        clock,
-        jitter,
-    )
-    return Machinery(frontier, chain, candidates, pipeline, committer, quotas, traps)
 
 
 class OpenedClient(Struct, frozen=True):

@@ -11,17 +11,18 @@ and is not stored.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.engine.builder import build, client_without_crawl
+from crawler.engine.builder import client_without_crawl
 from crawler.engine.events import Events, WarningListener
 from crawler.engine.host_requests import HttpClient
-from crawler.engine.plugin_adapters import PluginListeners, load_plugins, open_documents
+from crawler.engine.machinery import Environment, build
+from crawler.engine.plugin_adapters import Plugins
 from crawler.engine.response_handler import ReadByPlugins
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.extract import Extractor, InlineExtractor
@@ -35,12 +36,8 @@ from crawler.model.http import Exchange, Response
 from crawler.model.records import RobotsRecord, TerminalRecord
 from crawler.model.url import origin
 from crawler.output.images import UnsavedImages
-from crawler.plugins.checking import plugin_checks
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.robots_cache import RobotsCache
-
-if TYPE_CHECKING:
-    from crawler.plugins.loading import LoadedPlugin
 
 UNAVAILABLE = Decision(False, "robots.txt unavailable: nothing may be requested")
 HEAVY = ("links", "images", "headers")
@@ -88,39 +85,26 @@ def fetch_url(
     their listeners fail. `clock`: seconds since the epoch. Raises UsageError if a
     plug-in, or a file that `config.http` names, is of no use.
     """
-    loaded = load_plugins(config, plugins)
+    loaded = Plugins(config, plugins)
     free = _unhindered(config, url)
     with (
         client_without_crawl(config, (url,), clock) as (client, store),
-        _documents(loaded, config) as documents,
+        loaded.documents() as documents,
     ):
         events = Events(client)
         if on_exchange is not None:
             events.on_exchange(on_exchange)
         if on_warning is not None:
             events.on_warning(on_warning)
-        listeners = PluginListeners(loaded, events)
+        close_listeners = loaded.listen(events)
         robots = _RobotsOf(config, client, store, clock)
-        checks = Chain(plugin_checks(loaded))
+        checks = Chain(loaded.checks())
         one = _Fetch(
             free, client, store, robots, extractor, documents, events, checks, clock
         )
         fetched = one.fetch(url)
-        listeners.close()
+        close_listeners()
         return fetched
-
-
-@contextmanager
-def _documents(
-    plugins: Sequence[LoadedPlugin], config: Config
-) -> Iterator[ReadByPlugins | None]:
-    """The plug-ins that work on documents, if there are any."""
-    documents = open_documents(plugins, config)
-    try:
-        yield documents
-    finally:
-        if documents is not None:
-            documents.close()
 
 
 class _Fetch:
@@ -147,19 +131,21 @@ class _Fetch:
         client.on_exchange(self._exchanges.append)
         self._machinery = build(
             config,
-            run=Run("", ""),
-            store=store,
-            client=client,
-            extractor=self._extractor,
-            sinks={},
-            images=UnsavedImages(config.images.name),
-            guard=lambda _url: nullcontext(),
-            deaths=lambda _url: 0,
-            events=events,
-            checks=(),
-            documents=None if documents is None else self._extractor,
-            clock=clock,
-            jitter=lambda: 0.0,
+            Environment(
+                run=Run("", ""),
+                store=store,
+                client=client,
+                extractor=self._extractor,
+                sinks={},
+                images=UnsavedImages(config.images.name),
+                guard=lambda _url: nullcontext(),
+                deaths=lambda _url: 0,
+                events=events,
+                checks=(),
+                documents=None if documents is None else self._extractor,
+                clock=clock,
+                jitter=lambda: 0.0,
+            ),
         )
 
     def fetch(self, url: str) -> FetchedUrl:

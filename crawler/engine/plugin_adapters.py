@@ -12,7 +12,9 @@ So a listener never stops a crawl, and a sink never loses a record silently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crawler.engine.events import Events
@@ -20,6 +22,7 @@ from crawler.model.config import Config
 from crawler.model.errors import PLUGIN_FAILURES, OutputError, Stop, failure_text
 from crawler.model.records import Record
 from crawler.output.sink import Position, RecordSink
+from crawler.policy.check import Check
 
 if TYPE_CHECKING:
     from crawler.engine.document_plugins import DocumentPlugins
@@ -111,41 +114,55 @@ class PluginSink:
             ) from error
 
 
-def plugin_sinks(
-    plugins: Iterable[LoadedPlugin],
-) -> dict[str, Callable[[Position | None], RecordSink]]:
-    """The openers of the sinks among the plug-ins, by the name of their positions."""
-    return {
-        f"plugin {plugin.name}": _opener(plugin) for plugin in plugins if plugin.is_sink
-    }
+class Plugins:
+    """The plug-ins of one crawl, by the part of the crawl in which they are called.
 
-
-def _opener(plugin: LoadedPlugin) -> Callable[[Position | None], RecordSink]:
-    return lambda position: PluginSink(plugin, position)
-
-
-def load_plugins(config: Config, objects: Sequence[object]) -> Sequence[LoadedPlugin]:
-    """The plug-ins of a crawl.
-
-    Nothing is imported for a crawl without plug-ins. Raises UsageError.
+    `config.plugin` names some, and `objects` are passed by a program. Where there are
+    none, nothing is imported. Raises UsageError.
     """
-    if not config.plugin and not objects:
-        return ()
-    from crawler.plugins import loading
 
-    return loading.load_plugins(config.plugin, objects)
+    def __init__(self, config: Config, objects: Sequence[object] = ()) -> None:
+        self._plugins: Sequence[LoadedPlugin] = ()
+        self._max_links = config.limits.max_links
+        if config.plugin or objects:
+            from crawler.plugins.loading import load_plugins
 
+            self._plugins = load_plugins(config.plugin, objects)
 
-def open_documents(
-    plugins: Sequence[LoadedPlugin], config: Config
-) -> DocumentPlugins | None:
-    """Those of `plugins` that work on documents, and their process; None without any.
+    def checks(self) -> Sequence[Check]:
+        """The checks among them."""
+        if not self._plugins:
+            return ()
+        from crawler.plugins.checking import plugin_checks
 
-    Raises PluginError if the process cannot load them.
-    """
-    chosen = [one for one in plugins if one.methods & {"extract", "discover"}]
-    if not chosen:
-        return None
-    from crawler.engine.document_plugins import DocumentPlugins
+        return plugin_checks(self._plugins)
 
-    return DocumentPlugins(chosen, config.limits.max_links)
+    def sinks(self) -> dict[str, Callable[[Position | None], RecordSink]]:
+        """The openers of the sinks among them, by the name of their positions."""
+        return {
+            f"plugin {plugin.name}": partial(PluginSink, plugin)
+            for plugin in self._plugins
+            if plugin.is_sink
+        }
+
+    @contextmanager
+    def documents(self) -> Iterator[DocumentPlugins | None]:
+        """Those that work on documents, in a process that runs meanwhile; None: none.
+
+        Raises PluginError if the process cannot load them.
+        """
+        chosen = [one for one in self._plugins if one.methods & {"extract", "discover"}]
+        if not chosen:
+            yield None
+            return
+        from crawler.engine.document_plugins import DocumentPlugins
+
+        with closing(DocumentPlugins(chosen, self._max_links)) as documents:
+            yield documents
+
+    def listen(self, events: Events) -> Callable[[], None]:
+        """Call the listeners among them from now on.
+
+        The function that is returned says that the crawl has ended.
+        """
+        return PluginListeners(self._plugins, events).close

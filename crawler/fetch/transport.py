@@ -11,10 +11,10 @@ them, neither the raw head nor the facts about the connection.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from crawler.fetch.bandwidth import BandwidthLimiter
 from crawler.fetch.body_memory import LARGE, BodyMemoryLimit
 from crawler.fetch.connect.connection import Connection
 from crawler.fetch.connect.connector import Connector
@@ -33,6 +33,9 @@ from crawler.model.errors import (
 )
 from crawler.model.http import Exchange, Header, Request, Response
 from crawler.model.http_config import HttpConfig
+
+if TYPE_CHECKING:
+    from crawler.fetch.bandwidth import BandwidthLimiter
 
 ExchangeListener = Callable[[Exchange], None]
 
@@ -81,11 +84,7 @@ class Transport:
             config.max_idle_per_host, config.max_idle, config.idle_timeout, clock
         )
         self._body_memory = body_memory
-        self._bandwidth = (
-            None
-            if config.max_rate is None
-            else BandwidthLimiter(config.max_rate, clock)
-        )
+        self._bandwidth = _limiter(config.max_rate, clock)
         # All connections share one buffer, because nothing switches between receiving
         # bytes and parsing them.
         self._buffer = bytearray(
@@ -345,6 +344,14 @@ class Transport:
             f"the connection broke: {error.strerror or error}", stage=stage
         )
         return connection.connection_error(error) or broken
+
+
+def _limiter(rate: int | None, clock: Callable[[], float]) -> BandwidthLimiter | None:
+    if rate is None:
+        return None
+    from crawler.fetch.bandwidth import BandwidthLimiter  # most crawls have no limit
+
+    return BandwidthLimiter(rate, clock)
 
 
 def _pool_key(target: Target, proxy: Proxy | None) -> str:

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from crawler.extract import extract
 from crawler.extract.sniff import parse_media_type
-from crawler.fetch.auth.credentials import Authenticator, Credentials, parse_challenges
+from crawler.fetch.auth.challenges import Authenticator, parse_challenges
+from crawler.fetch.auth.credentials import Credentials
 from crawler.fetch.conditional import (
     MIN_PART,
     OVERLAP,

@@ -1,6 +1,7 @@
 """Cookies and credentials of requests. No I/O.
 
-credentials   Basic and Digest: challenges and the headers that answer them
+credentials   a user's name and password, and Basic authentication
+challenges    what a server asks for, and the headers that answer it (Basic, Digest)
 netrc         parses .netrc files
 session_auth  which cookies and credentials go to which origin
 """

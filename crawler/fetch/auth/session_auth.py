@@ -12,14 +12,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 
-from crawler.fetch.auth.credentials import Authenticator, Credentials
+from crawler.fetch.auth.credentials import Credentials
 from crawler.fetch.cookies.cookie import RequestContext
 from crawler.fetch.cookies.jar import CookieJar
 from crawler.fetch.target import Target, parse_target
 from crawler.model.errors import ProtocolFailure
 from crawler.model.http import Header, Request, Response
 from crawler.model.url import join_header
+
+if TYPE_CHECKING:
+    from crawler.fetch.auth.challenges import Authenticator
 
 MAX_AUTHENTICATORS = 1024
 
@@ -127,6 +131,8 @@ class SessionAuth:
             return None
         if len(self._authenticators) >= MAX_AUTHENTICATORS:
             self._authenticators.popitem(last=False)
+        from crawler.fetch.auth.challenges import Authenticator  # few servers ask
+
         login = self._authenticators[target.origin] = Authenticator(
             credentials, self._nonce
         )

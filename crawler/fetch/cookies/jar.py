@@ -15,7 +15,6 @@ from crawler.fetch.cookies.matching import (
     is_sent,
     path_matches,
 )
-from crawler.fetch.cookies.set_cookie import parse_set_cookie
 
 MAX_PER_DOMAIN = 180
 """Cookies of one registrable domain; this is Chromium's number."""
@@ -59,6 +58,8 @@ class CookieJar:
         self, values: Iterable[str], request: RequestContext, now: float
     ) -> None:
         """Store the cookies of a response's Set-Cookie fields (section 5.7)."""
+        from crawler.fetch.cookies.set_cookie import parse_set_cookie  # on first use
+
         for value in islice(values, MAX_PER_DOMAIN):
             cookie = parse_set_cookie(value, request, now)
             if cookie is not None and not self._shadows_secure(cookie, request):

@@ -1,4 +1,4 @@
-"""credentials: challenges, and the headers that answer them."""
+"""challenges: their forms, and the headers that answer them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ import re
 
 import pytest
 
-from crawler.fetch.auth.credentials import (
-    Authenticator,
-    Challenge,
-    Credentials,
-    basic,
-    parse_challenges,
-)
+from crawler.fetch.auth.challenges import Authenticator, Challenge, parse_challenges
+from crawler.fetch.auth.credentials import Credentials, basic
 
 CHALLENGES: list[tuple[list[str], list[Challenge]]] = [
     (["Basic"], [Challenge("basic")]),

@@ -1,0 +1,195 @@
+"""The parts that take a URL from the frontier to its record, and their connections.
+
+    frontier -> checks -> pipeline -> committer
+       ^                     |
+       +---- candidates <----+
+
+`build` gives each part what it needs and nothing else. It opens nothing: the store, the
+client and the sinks are given. They are the same for a crawl and for `orbweb fetch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from msgspec import Struct
+
+from crawler.engine.candidates import CandidateBuilder
+from crawler.engine.committer import Committer
+from crawler.engine.events import Events
+from crawler.engine.host_requests import HostRequests, HttpClient
+from crawler.engine.pipeline import Pipeline
+from crawler.engine.response_handler import Guard, ReadByPlugins, Reader
+from crawler.engine.robots_fetcher import RobotsFetcher
+from crawler.engine.robots_stage import RobotsStage
+from crawler.extract import Extractor
+from crawler.frontier.concurrency import Slots
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.store import Run, Store
+from crawler.model.config import Config
+from crawler.model.crawl import Lease, Skip
+from crawler.model.metadata import ADDED_SEEDS
+from crawler.output.images import ImageStore
+from crawler.output.sink import RecordSink
+from crawler.policy.chain import compose
+from crawler.policy.check import Chain, Check
+from crawler.policy.quotas import Quotas
+from crawler.policy.robots_cache import RobotsCache
+from crawler.policy.scope import Scope
+from crawler.policy.traps import Traps
+
+
+class Machinery(Struct, frozen=True):
+    """The parts that take a URL from the frontier to its record."""
+
+    frontier: Frontier
+    checks: Chain
+    candidates: CandidateBuilder
+    pipeline: Pipeline
+    committer: Committer
+    quotas: Quotas
+    traps: Traps
+
+    def add_seeds(self, seeds: Iterable[str]) -> None:
+        """Put the seeds into the state, together with the run, and commit them."""
+        self.frontier.add(map(self.candidates.seed, seeds))
+        self.committer.commit()
+
+
+class Environment(Struct, frozen=True):
+    """What the parts work with, and what another environment would replace."""
+
+    run: Run
+    store: Store
+    client: HttpClient
+    extractor: Extractor
+    sinks: Mapping[str, RecordSink]
+    images: ImageStore
+    guard: Guard
+    deaths: Callable[[str], int]
+    """How often the process has died while it read the body of a URL."""
+    events: Events
+    checks: Iterable[Check]
+    """Those of plug-ins; they come after ours."""
+    documents: ReadByPlugins | None
+    clock: Callable[[], float]
+    """Seconds since the epoch."""
+    jitter: Callable[[], float]
+    """A random number from 0 to 1."""
+
+
+class Policy(Struct, frozen=True):
+    """What decides whether a URL is fetched: the checks, and what they look into."""
+
+    scope: Scope
+    quotas: Quotas
+    traps: Traps
+    robots: RobotsCache
+    chain: Chain
+
+
+def build(config: Config, given: Environment) -> Machinery:
+    """Connect the parts. Raises UsageError for an invalid URL filter."""
+    store, clock = given.store, given.clock
+    slots = Slots(config.concurrency, config.slow_concurrency)
+    frontier = Frontier(
+        store, config.politeness, clock, jitter=given.jitter, slots=slots
+    )
+    policy = _policy(config, given, frontier.check_host)
+
+    def add_scope_seed(url: str) -> None:
+        policy.scope.add_seed(url)
+        store.set(ADDED_SEEDS, url, b"")
+
+    candidates = CandidateBuilder(
+        config, policy.chain, policy.traps, frontier.known, add_scope_seed
+    )
+    committer = Committer(
+        given.run,
+        store,
+        given.sinks,
+        given.images,
+        given.events.record,
+        config.records,
+        clock,
+        config.scope.dedupe_content,
+    )
+    pipeline = _pipeline(config, given, policy, frontier, candidates, committer)
+    return Machinery(
+        frontier,
+        policy.chain,
+        candidates,
+        pipeline,
+        committer,
+        policy.quotas,
+        policy.traps,
+    )
+
+
+def _policy(
+    config: Config, given: Environment, given_up: Callable[[str], Skip | None]
+) -> Policy:
+    store = given.store
+    redirected_seeds = [url for url, _ in store.items(ADDED_SEEDS)]
+    scope = Scope(config.scope, (*config.seeds, *redirected_seeds))
+    quotas = Quotas(
+        config.limits,
+        config.images,
+        store,
+        given.clock(),
+        store.counts()["page"],
+        store.received_bytes(),
+    )
+    traps = Traps(config.limits, store)
+    robots = RobotsCache(config.robots, store, given.clock)
+    chain = compose(
+        config,
+        scope=scope,
+        robots=robots,
+        quotas=quotas,
+        traps=traps,
+        given_up=given_up,
+        deaths=given.deaths,
+        further=given.checks,
+    )
+    return Policy(scope, quotas, traps, robots, chain)
+
+
+def _pipeline(
+    config: Config,
+    given: Environment,
+    policy: Policy,
+    frontier: Frontier,
+    candidates: CandidateBuilder,
+    committer: Committer,
+) -> Pipeline:
+    clock = given.clock
+
+    def take_sitemaps(lease: Lease, urls: Iterable[str]) -> None:
+        frontier.add(candidates.sitemaps(lease, urls))
+
+    requests = HostRequests(given.client, policy.quotas, clock)
+    stage = RobotsStage(
+        policy.robots,
+        RobotsFetcher(policy.robots, given.client.fetch, clock),
+        requests,
+        committer.put,
+        take_sitemaps if config.scope.sitemaps else None,
+        clock,
+    )
+    reader = Reader(
+        config, given.extractor, given.documents, given.guard, candidates,
+        policy.quotas, policy.traps, frontier.known, clock,
+    )  # fmt: skip
+    return Pipeline(
+        policy.chain.check_due,
+        stage,
+        policy.traps,
+        requests,
+        reader,
+        candidates,
+        given.images.holds,
+        config.retry,
+        clock,
+        given.jitter,
+    )
