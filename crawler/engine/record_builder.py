@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from crawler.extract.sniff import extract_media_type
 from crawler.model.crawl import Discovered, Lease, Skip
 from crawler.model.documents import File, Image, Page
 from crawler.model.errors import Failure
@@ -87,9 +88,10 @@ def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
 
 
 def redirect_record(lease: Lease, response: Response, location: str) -> RedirectRecord:
+    declared = extract_media_type(response.values("content-type"))
     return RedirectRecord(
         **fetched(lease, response),
-        content_type=response.header("content-type"),
+        content_type=None if declared is None else declared.essence,
         location=location,
         truncated=response.truncated,
     )

@@ -13,7 +13,12 @@ from typing import Protocol
 
 from crawler.extract.body import Body, Reader, read_other
 from crawler.extract.registry import READERS
-from crawler.extract.sniff import MediaType, looks_like_svg, parse_media_type, sniff
+from crawler.extract.sniff import (
+    MediaType,
+    extract_media_type,
+    looks_like_svg,
+    sniff,
+)
 from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination
 from crawler.model.documents import Document
@@ -66,7 +71,7 @@ class InlineExtractor:
         with_text: bool = False,
     ) -> Document:
         """As `Extractor.extract`."""
-        declared = parse_media_type(response.header("content-type") or "")
+        declared = extract_media_type(response.values("content-type"))
         media_type = self._media_type(response, destination, declared)
         self._check_image(response, destination, media_type)
         body = Body(

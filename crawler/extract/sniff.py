@@ -22,6 +22,10 @@ _PARAMETER = re.compile(
     re.DOTALL,
 ).match
 _NAME = re.compile(_TOKEN).fullmatch
+# "get, decode, and split": a comma in a quoted string separates nothing.
+_LIST_VALUES = re.compile(
+    r"""(?:[^",]++|"(?:[^"\\]++|\\.|\\\Z)*+(?:"|\Z))++""", re.DOTALL
+).findall
 _VALUE = re.compile(r"[\t -~\x80-\xff]*").fullmatch
 _MAX_HEADER = 1000
 
@@ -46,6 +50,35 @@ class MediaType(NamedTuple):
 
     essence: str
     parameters: dict[str, str]
+
+
+def extract_media_type(values: list[str]) -> MediaType | None:
+    """The media type of a response by all its Content-Type fields; None: there is none.
+
+    This is "extract a MIME type" of the Fetch Standard: the last valid value counts,
+    and the charset of an earlier one of the same type stays in force.
+    """
+    if len(values) == 1 and "," not in values[0]:
+        return parse_media_type(values[0])
+    found: MediaType | None = None
+    for value in _LIST_VALUES(", ".join(values)[:_MAX_HEADER]):
+        media_type = parse_media_type(value)
+        if media_type is None or media_type.essence == "*/*":
+            continue
+        found = _with_charset_of(found, media_type)
+    return found
+
+
+def _with_charset_of(before: MediaType | None, media_type: MediaType) -> MediaType:
+    if (
+        before is None
+        or before.essence != media_type.essence
+        or "charset" not in before.parameters
+        or "charset" in media_type.parameters
+    ):
+        return media_type
+    charset = {"charset": before.parameters["charset"]}
+    return media_type._replace(parameters=media_type.parameters | charset)
 
 
 def parse_media_type(value: str) -> MediaType | None:

@@ -49,6 +49,8 @@ _WHOLE = re.compile(
 # A link that begins like this depends on the page, and not only on its directory.
 _PAGE_RELATIVE = frozenset(_SPACE) | {"?", "#"}
 
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
 _MAX_CACHED_JOINS = 16_384
 _MAX_CACHED_LENGTH = 1024
 """Maximum length of a cached directory, and of a link with its URL (characters)."""
@@ -72,12 +74,18 @@ def join(base: str, href: str, encoding: str | None = None) -> str | None:
 def join_header(base: str, value: str) -> str | None:
     """Like `join`, for the value of a Location or Link header, decoded as latin-1.
 
-    Its bytes are taken for UTF-8 if they are valid UTF-8, as browsers do.
+    Its bytes are taken for UTF-8 if they are valid UTF-8. Otherwise those that are not
+    ASCII are percent-encoded as they are, because nothing declares their encoding, and
+    the server expects the bytes that it has sent. Chromium does the same.
     """
+    if value.isascii():
+        return join(base, value)
     try:
         return join(base, value.encode("latin-1").decode())
-    except UnicodeError:
+    except UnicodeEncodeError:  # not a header as it was received
         return join(base, value)
+    except UnicodeDecodeError:
+        return join(base, _NOT_ASCII.sub(lambda byte: f"%{ord(byte[0]):02X}", value))
 
 
 class JoinCache:

@@ -15,7 +15,7 @@ import brotli
 from msgspec.structs import replace
 
 from crawler.extract import extract
-from crawler.extract.sniff import parse_media_type
+from crawler.extract.sniff import extract_media_type, parse_media_type
 from crawler.fetch.auth.challenges import Authenticator, parse_challenges
 from crawler.fetch.auth.credentials import Credentials
 from crawler.fetch.conditional import (
@@ -153,6 +153,8 @@ def fields(data: bytes) -> None:
     value = data.decode("latin-1")
     media_type = parse_media_type(value)
     assert media_type is None or "/" in media_type.essence
+    last = extract_media_type([value, "text/html", value])
+    assert last is None or "/" in last.essence
     seconds = retry_after(value, 1e9)
     assert seconds is None or seconds >= 0
     RobotsMetaReader(RobotsConfig(noai=True)).read(value, [value])

@@ -19,6 +19,13 @@ from crawler.fetch.cookies.matching import (
 MAX_PER_DOMAIN = 180
 """Cookies of one registrable domain; this is Chromium's number."""
 MAX_TOTAL = 3000
+MAX_FIELD = 8190
+"""Bytes of the Cookie field of one request, its name included.
+
+This is curl's number, and Apache's limit for a line (LimitRequestFieldSize): a server
+answers a longer one with 400, on each of its pages.
+"""
+_MAX_VALUE = MAX_FIELD - len("Cookie: ")
 
 
 class CookieJar:
@@ -97,7 +104,8 @@ class CookieJar:
     def header(self, request: RequestContext, now: float) -> str | None:
         """The value of the Cookie field for `request`; None if no cookie matches.
 
-        See RFC 6265bis, section 5.8.3.
+        See RFC 6265bis, section 5.8.3. If they do not fit into MAX_FIELD, those with
+        the longest paths are sent, and of these the newest first.
         """
         domain = cookie_domain(request.host) if self._domains else ""
         if domain not in self._domains:
@@ -113,9 +121,13 @@ class CookieJar:
             if is_sent(entry.cookie, request, cross_site)
         ]
         found.sort(key=lambda entry: (-len(entry.cookie.path), entry.cookie.created))
+        value = _value(found)
+        if len(value) > _MAX_VALUE:
+            found = _those_that_fit(found)
+            value = _value(found)
         for entry in found:
             entry.used = now
-        return "; ".join(_pair(entry.cookie) for entry in found) or None
+        return value or None
 
     def _notify(self) -> None:
         changed, self._changed = self._changed, set()
@@ -191,3 +203,26 @@ def _key(cookie: Cookie) -> _Key:
 
 def _pair(cookie: Cookie) -> str:
     return f"{cookie.name}={cookie.value}" if cookie.name else cookie.value
+
+
+def _value(entries: list[_Entry]) -> str:
+    return "; ".join(_pair(entry.cookie) for entry in entries)
+
+
+def _those_that_fit(entries: list[_Entry]) -> list[_Entry]:
+    """The most specific and newest of `entries`, whose order is that of the field.
+
+    Cookies of one response have the same time; of these the last one is the newest.
+    """
+    newest_first = entries[::-1]
+    newest_first.sort(
+        key=lambda entry: (-len(entry.cookie.path), -entry.cookie.created)
+    )
+    left = _MAX_VALUE
+    kept: set[_Key] = set()
+    for entry in newest_first:
+        size = len(_pair(entry.cookie)) + (len("; ") if kept else 0)
+        if size <= left:
+            left -= size
+            kept.add(_key(entry.cookie))
+    return [entry for entry in entries if _key(entry.cookie) in kept]

@@ -120,6 +120,18 @@ def test_charset_of_a_page(content_type: str, body: bytes, charset: str) -> None
     assert found.charset == charset
 
 
+def test_the_last_of_several_content_types_decides() -> None:
+    fields = [("content-type", "text/plain; charset=koi8-r")]
+    fields += [("content-type", "text/html; charset=koi8-u")]
+    body = b"<a href=x>X</a>"
+    twice = replace(response(body, None), headers=tuple(fields))
+    page = extract(twice, "page", LimitsConfig())
+    assert isinstance(page, Page)
+    assert (page.content_type, page.charset) == ("text/html", "koi8-u")
+    swapped = replace(response(body, None), headers=tuple(fields[::-1]))
+    assert isinstance(extract(swapped, "page", LimitsConfig()), File)
+
+
 def test_texts_of_links() -> None:
     page = extract(
         response(b"<a href=x>X</a>", "text/html"),

@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from webencodings import lookup
 
-from crawler.extract.sniff import MediaType, parse_media_type, sniff
+from crawler.extract.sniff import (
+    MediaType,
+    extract_media_type,
+    parse_media_type,
+    sniff,
+)
 from tests.helpers.corpora import corpus
 
 
@@ -40,6 +45,58 @@ def test_web_platform_tests() -> None:
             if found is not expected:
                 wrong.append((row["input"], row["encoding"], str(found)))
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("values", "media_type"),
+    [
+        # web-platform-tests, fetch/content-type/resources/content-types.json
+        (["", "text/plain"], "text/plain"),
+        (["text/plain", ""], "text/plain"),
+        (["text/html", "text/plain"], "text/plain"),
+        (["text/plain;charset=gbk", "text/html"], "text/html"),
+        (
+            ["text/plain;charset=gbk", "text/html;charset=windows-1254"],
+            "text/html;charset=windows-1254",
+        ),
+        (["text/plain;charset=gbk", "text/plain"], "text/plain;charset=gbk"),
+        (
+            ["text/plain;charset=gbk", "text/plain;charset=windows-1252"],
+            "text/plain;charset=windows-1252",
+        ),
+        (
+            ["text/html;charset=gbk", 'text/html;x=",text/plain'],
+            'text/html;x=",text/plain";charset=gbk',
+        ),
+        (["text/html;charset=gbk", "text/plain", "text/html"], "text/html"),
+        (["text/plain", "*/*"], "text/plain"),
+        (["*/*", "text/html"], "text/html"),
+        (["text/html", "*/*;charset=gbk"], "text/html"),
+        (['text/html;x="', "text/plain"], 'text/html;x=", text/plain"'),
+        (['text/html;"', "text/plain"], "text/html"),
+        # the same in one field, and what is no media type
+        (["text/plain, text/html; charset=utf-8"], "text/html;charset=utf-8"),
+        (["text/html; charset=utf-8, text/html"], "text/html;charset=utf-8"),
+        (['text/html; x="a, text/plain"'], 'text/html;x="a, text/plain"'),
+        (["text/html,"], "text/html"),
+        ([",,", "html", "text/html"], "text/html"),
+        (["text/html", "html"], "text/html"),
+        (["*/*"], "*/*"),
+        (["*/*, */*"], None),
+        (["html", "plain"], None),
+        ([""], None),
+        ([], None),
+    ],
+)
+def test_the_last_valid_content_type_counts(
+    values: list[str], media_type: str | None
+) -> None:
+    assert serialized(extract_media_type(values)) == media_type
+
+
+@pytest.mark.parametrize("part", ['"', "\\", '"\\', ",", "text/html,"])
+def test_a_long_content_type_is_split_in_linear_time(part: str) -> None:
+    extract_media_type([part * 100_000] * 2)
 
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -231,12 +231,20 @@ def test_queries_are_encoded_as_the_document(
     [
         ("/x y", "http://h/x%20y"),
         ("/\u00c3\u00a9", "http://h/%C3%A9"),
-        ("/\u00e9", "http://h/%C3%A9"),
+        ("/caf\u00e9?q=\u00e9#\u00e9", "http://h/caf%E9?q=%E9"),
+        ("/s?q=\xc4\xe3\xba\xc3", "http://h/s?q=%C4%E3%BA%C3"),
+        ("/%e9\u00e9", "http://h/%e9%E9"),
+        ("/\u00c3\u00a9/\u00e9", "http://h/%C3%A9/%E9"),
+        ("/a b.html#x", "http://h/a%20b.html"),
+        (" \t/x\t y \t", "http://h/x%20y"),
         ("/\u20ac", "http://h/%E2%82%AC"),
         ("mailto:x", None),
+        ("http://b\u00fccher.test/", None),
     ],
 )
-def test_headers_are_joined_as_utf_8(value: str, joined: str | None) -> None:
+def test_headers_are_joined_as_utf_8_or_byte_by_byte(
+    value: str, joined: str | None
+) -> None:
     assert urls.join_header("http://h/d/p", value) == joined
 
 

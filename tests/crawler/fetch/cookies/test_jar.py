@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.fetch.cookies.jar import CookieJar
+from crawler.fetch.cookies.jar import MAX_FIELD, CookieJar
 from tests.helpers.cookies import NOW, jar_of, request, sent
 
 
@@ -94,6 +94,50 @@ def test_a_flood_of_cookies_is_bounded() -> None:
         values = [f"c{number}=x" for number in range(5000)]
         jar.receive(values, request(f"https://h{host}.example/"), NOW)
     assert len(jar) == 3000
+
+
+def names(value: str | None) -> list[str]:
+    return [pair.partition("=")[0] for pair in (value or "").split("; ")]
+
+
+def test_the_field_holds_the_newest_cookies_that_fit() -> None:
+    jar = CookieJar()
+    for number in range(100):
+        value = [f"c{number}={'x' * 200}; Path=/"]
+        jar.receive(value, request("https://a.example/"), NOW + number)
+    value = sent(jar, "https://a.example/", 200)
+    assert value is not None
+    assert MAX_FIELD - 210 < len("Cookie: " + value) <= MAX_FIELD
+    fitting = len(names(value))
+    assert names(value) == [f"c{number}" for number in range(100 - fitting, 100)]
+
+
+def test_specific_cookies_come_before_newer_ones_and_small_ones_fill_the_rest() -> None:
+    jar = jar_of(
+        "specific=" + "s" * 4000 + "; Path=/x",
+        "small=1; Path=/",
+        "old=" + "o" * 4080 + "; Path=/",
+        "new=" + "n" * 4080 + "; Path=/",
+    )
+    assert names(sent(jar, "https://a.example/x/")) == ["specific", "small", "new"]
+
+
+def test_cookies_of_exactly_the_limit_are_all_sent() -> None:
+    first = "a=" + "x" * 4090
+    second = "b=" + "y" * (MAX_FIELD - len("Cookie: ") - len(first) - len("; b="))
+    jar = jar_of(first, second)
+    assert sent(jar, "https://a.example/") == f"{first}; {second}"
+    jar = jar_of(first, second + "y")
+    assert sent(jar, "https://a.example/") == f"{second}y"
+
+
+def test_cookies_that_did_not_fit_are_the_first_to_be_evicted() -> None:
+    jar = CookieJar(per_domain=3)
+    values = [f"{name}={'x' * 3000}" for name in "abc"]
+    jar.receive(values, request("https://a.example/"), NOW)
+    assert names(sent(jar, "https://a.example/", 1)) == ["b", "c"]
+    jar.receive(["d=1"], request("https://a.example/"), NOW + 2)
+    assert [cookie.name for cookie in jar] == ["b", "c", "d"]
 
 
 @settings(max_examples=60, deadline=None)
