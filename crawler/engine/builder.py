@@ -29,7 +29,7 @@ from crawler.engine.machinery import Environment, build
 from crawler.engine.plugin_adapters import Plugins
 from crawler.engine.run_report import RunReport, Summary, resident_bytes
 from crawler.engine.stats import Stats
-from crawler.extract import Extractor, InlineExtractor
+from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
 from crawler.frontier.store import Run, Store

@@ -25,7 +25,7 @@ from crawler.engine.machinery import Environment, build
 from crawler.engine.plugin_adapters import Plugins
 from crawler.engine.response_handler import ReadByPlugins
 from crawler.engine.robots_fetcher import RobotsFetcher
-from crawler.extract import Extractor, InlineExtractor
+from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.fetch.transport import ExchangeListener
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, LimitsConfig

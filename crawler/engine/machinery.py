@@ -11,6 +11,7 @@ client and the sinks are given. They are the same for a crawl and for `orbweb fe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -22,7 +23,6 @@ from crawler.engine.pipeline import Pipeline
 from crawler.engine.response_handler import Guard, ReadByPlugins, Reader
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.robots_stage import RobotsStage
-from crawler.extract import Extractor
 from crawler.frontier.concurrency import Slots
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Run, Store
@@ -37,6 +37,9 @@ from crawler.policy.quotas import Quotas
 from crawler.policy.robots_cache import RobotsCache
 from crawler.policy.scope import Scope
 from crawler.policy.traps import Traps
+
+if TYPE_CHECKING:
+    from crawler.extract.extractor import Extractor
 
 
 class Machinery(Struct, frozen=True):

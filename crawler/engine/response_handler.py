@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.revalidation import CachedFields, unmodified_record
-from crawler.extract import Extractor
 from crawler.fetch.conditional import (
     updated_validators,
     validators_match,
@@ -34,6 +33,9 @@ from crawler.model.records import ImageRecord, PageRecord
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
 from crawler.policy.traps import Traps
+
+if TYPE_CHECKING:
+    from crawler.extract.extractor import Extractor
 
 
 class ReadByPlugins(Protocol):

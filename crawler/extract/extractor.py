@@ -118,3 +118,7 @@ class InlineExtractor:
             raise TooLarge(
                 f"{media_type}: longer than the {len(response.body)} bytes allowed"
             )
+
+
+extract = InlineExtractor().extract
+"""Extraction with all readers of the registry, in the calling process."""

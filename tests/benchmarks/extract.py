@@ -26,8 +26,8 @@ from lxml import etree
 from PIL import Image
 from selectolax.lexbor import LexborHTMLParser
 
-from crawler.extract import extract
 from crawler.extract.charset import markup, sniff_encoding
+from crawler.extract.extractor import extract
 from crawler.extract.html.tags import start_tags
 from crawler.extract.images.formats import read_header
 from crawler.model.config import LimitsConfig

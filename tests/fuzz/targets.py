@@ -14,7 +14,7 @@ from contextlib import suppress
 import brotli
 from msgspec.structs import replace
 
-from crawler.extract import extract
+from crawler.extract.extractor import extract
 from crawler.extract.sniff import extract_media_type, parse_media_type
 from crawler.fetch.auth.challenges import Authenticator, parse_challenges
 from crawler.fetch.auth.credentials import Credentials

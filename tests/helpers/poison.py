@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from crawler.engine.builder import open_crawl
-from crawler.extract import InlineExtractor
+from crawler.extract.extractor import InlineExtractor
 from crawler.extract.registry import READERS
 from crawler.extract.tasks import document_task
 from crawler.model.config import Config, PolitenessConfig

@@ -13,7 +13,7 @@ from typing import get_args
 
 import pytest
 
-from crawler.extract import extract
+from crawler.extract.extractor import extract
 from crawler.fetch.http1.parser import ResponseReader
 from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination

@@ -13,7 +13,7 @@ import pytest
 from crawler.engine.committer import MAX_BATCH, MAX_HELD, Committer
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.stats import MAX_HOSTS, Stats
-from crawler.extract import extract
+from crawler.extract.extractor import extract
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.seen_cache import SeenCache
 from crawler.frontier.store import Run

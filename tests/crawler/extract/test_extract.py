@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from crawler.extract import InlineExtractor, extract
+from crawler.extract.extractor import InlineExtractor, extract
 from crawler.extract.xml.listing import read_listing
 from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination

@@ -19,7 +19,7 @@ import pytest
 import trustme
 from msgspec.structs import replace
 
-from crawler.extract import extract
+from crawler.extract.extractor import extract
 from crawler.fetch.client import Client
 from crawler.model.config import LimitsConfig
 from crawler.model.errors import Failure

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from crawler.cli import run
 from crawler.engine.builder import open_crawl
-from crawler.extract import InlineExtractor
+from crawler.extract.extractor import InlineExtractor
 from crawler.extract.registry import READERS
 from crawler.inspect.explain import Explanation, explain
 from crawler.inspect.state import open_state

@@ -14,7 +14,7 @@ import pytest
 from crawler.engine.builder import open_crawl
 from crawler.engine.sandbox.extractor import WorkerExtractor
 from crawler.engine.sandbox.process import ExtractionWorker
-from crawler.extract import Extractor, InlineExtractor
+from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.extract.tasks import DOCUMENT
 from crawler.model.config import OutputConfig
 from tests.helpers.crawling import (

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 import hub
 from crawler.engine.sandbox.extractor import WorkerExtractor
 from crawler.engine.sandbox.process import ExtractionWorker
-from crawler.extract import Extractor, InlineExtractor
+from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.extract.tasks import DOCUMENT, decode_document
 from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination
