@@ -54,6 +54,7 @@ class CrawlOptions(TypedDict, total=False):
     max_rate: int | str | None
     max_header: int | str
     verify_tls: bool
+    tls_ciphers: str
     ca_file: str | None
     client_cert: str
     client_key: str

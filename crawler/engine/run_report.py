@@ -17,7 +17,8 @@ from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.store import Parked, Run, Store
 from crawler.frontier.throttle import ROBOTS
 from crawler.model.config import Config, to_json
-from crawler.model.records import FinishReason, RunRecord
+from crawler.model.reasons import FinishReason
+from crawler.model.records import RunRecord
 from crawler.policy.quotas import Quotas
 
 RunEvent = Literal["started", "finished"]

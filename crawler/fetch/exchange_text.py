@@ -120,7 +120,8 @@ def tls_lines(tls: TlsInfo | None) -> tuple[str, ...]:
     if tls is None:
         return ()
     again = ", session resumed" if tls.resumed else ""
-    return f"{tls.version}, {tls.cipher}{again}", *_certificate(tls.certificate)
+    weak = " (weak)" if tls.weak else ""
+    return f"{tls.version}, {tls.cipher}{weak}{again}", *_certificate(tls.certificate)
 
 
 def _certificate(certificate: Mapping[str, Any]) -> tuple[str, ...]:

@@ -90,6 +90,8 @@ class Response(Struct, frozen=True, dict=True):
     remote_ip: str | None
     reused_connection: bool
     content_encoding: str | None = None
+    weak_cipher: str | None = None
+    """Name of the TLS cipher suite, if it is weak."""
     truncated: Literal["length"] | None = None
     """"length": the body went on beyond the size limit, and was cut there."""
     resumed: bool = False
@@ -125,6 +127,8 @@ class TlsInfo(Struct, frozen=True):
     cipher: str
     resumed: bool
     """The session of an earlier connection was resumed."""
+    weak: bool = False
+    """The cipher suite lacks forward secrecy or authenticated encryption."""
     certificate: Mapping[str, Any] = {}
     """The server's, as `SSLSocket.getpeercert` gives it; empty if not verified."""
 

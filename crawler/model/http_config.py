@@ -91,6 +91,12 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
     verify_tls: bool = True
     """Verify the TLS certificates of servers."""
+    tls_ciphers: str = "DEFAULT@SECLEVEL=1"
+    """Cipher suites to offer for TLS 1.2, as an OpenSSL cipher list.
+
+    The default is OpenSSL's own list, which old servers need. A record names the suite
+    that was used where it is weak.
+    """
     ca_file: str | None = None
     """PEM file of the certificate authorities to trust instead of the system's."""
     client_cert: str = ""

@@ -18,3 +18,8 @@ SkipReason = Literal[
     "plugin",
 ]  # fmt: skip
 """A limit of the whole crawl skips nothing: its URLs stay queued for a resume."""
+
+FinishReason = Literal[
+    "done", "parked", "limit_pages", "limit_time", "limit_bytes", "signal"
+]
+"""Why a run ended."""

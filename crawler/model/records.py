@@ -13,7 +13,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from crawler.model.documents import ImageLink, Link
-from crawler.model.reasons import ErrorCode, SkipReason
+from crawler.model.reasons import ErrorCode, FinishReason, SkipReason
 
 SCHEMA_VERSION = 1
 
@@ -91,6 +91,8 @@ class FetchRecord(UrlRecord, kw_only=True):
     """`1.0` or `1.1`."""
     remote_ip: str | None = None
     """Address that answered."""
+    weak_cipher: str | None = None
+    """TLS cipher suite, if it lacks forward secrecy or authenticated encryption."""
     content_type: str | None = None
     """Media type without parameters, as decided from header and bytes."""
     sha256: str | None = None
@@ -322,12 +324,6 @@ class RobotsRecord(AddressRecord, kw_only=True):
     """When it is fetched again."""
     fetch_ms: int = 0
     """The whole exchange."""
-
-
-FinishReason = Literal[
-    "done", "parked", "limit_pages", "limit_time", "limit_bytes", "signal"
-]
-"""Why a run ended."""
 
 
 class RunRecord(Record, kw_only=True):

@@ -96,6 +96,15 @@ def _ca_file(path: str) -> None:
         raise ValueError(f"{path} can't be read: {error.strerror}") from error
 
 
+def _tls_ciphers(ciphers: str) -> None:
+    import ssl
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers(ciphers)
+    except ssl.SSLError as error:
+        raise ValueError(f"{ciphers!r} names no cipher suite of OpenSSL") from error
+
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name, RFC 9110 section 5.6.2."""
 
@@ -137,6 +146,7 @@ CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("http", "headers"): _headers,
     ("http", "proxy"): _proxy,
     ("http", "resolve"): _resolve,
+    ("http", "tls_ciphers"): _tls_ciphers,
     ("images", "name"): _image_name,
     ("retry", "statuses"): _statuses,
     ("scope", "domains"): _domains,

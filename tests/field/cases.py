@@ -47,7 +47,6 @@ UNMENDED: frozenset[str] = frozenset(
         "t21",
         "t27",
         "t31",
-        "t36",
         "t44",
         "t46",
         "t47",
@@ -55,16 +54,11 @@ UNMENDED: frozenset[str] = frozenset(
         "i22",
         "i23",
         "r25",
-        "u23",
         "h34",
         "h35",
-        "u31",
         "y06",
         "y08",
         "s14",
-        "tls1",
-        "tls2",
-        "tls4",
     }
 )
 """Cases that fail today. A case that passes must be taken out: its xfail is strict."""

@@ -50,6 +50,16 @@ def strict(trusted: trustme.CA) -> ssl.SSLContext:
     return context
 
 
+def one_suite(trusted: trustme.CA, suite: str) -> ssl.SSLContext:
+    """The context of a server that speaks TLS 1.2 with this cipher suite alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(suite)
+    key_type = trustme.KeyType.RSA
+    trusted.issue_cert(*GOOD, key_type=key_type).configure_cert(context)
+    return context
+
+
 def ancient(trusted: trustme.CA) -> ssl.SSLContext:
     """The context of a server that speaks nothing newer than TLS 1.1."""
     context = _context(trusted.issue_cert(*GOOD))

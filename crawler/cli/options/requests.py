@@ -103,6 +103,7 @@ def _tls() -> list[Flag]:
             group=GROUP,
             help="Accept invalid TLS certificates; every run record says so",
         ),
+        Flag("--ciphers", key="http.tls_ciphers", group=GROUP, metavar="LIST"),
         Flag("--cacert", key="http.ca_file", group=GROUP, metavar="FILE"),
         Flag("--cert", key="http.client_cert", group=GROUP, metavar="FILE"),
         Flag("--key", key="http.client_key", group=GROUP, metavar="FILE"),

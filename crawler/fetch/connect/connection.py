@@ -24,7 +24,10 @@ class Connection:
     socket leads to a proxy. `read_timeout`: seconds, None for no limit.
     """
 
-    __slots__ = ("_sock", "key", "receive_into", "remote_ip", "send")
+    __slots__ = ("_sock", "key", "receive_into", "remote_ip", "send", "weak_cipher")
+
+    weak_cipher: str | None
+    """Name of the TLS cipher suite, if it is weak."""
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class Connection:
         sock.settimeout(read_timeout)
         self.send = sock.sendall
         self.receive_into = sock.recv_into
+        self.weak_cipher = None
 
     def is_stale(self) -> bool:
         """Whether a byte, an end of stream or an error arrived while it was idle.

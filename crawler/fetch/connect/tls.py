@@ -3,7 +3,9 @@
 This module and OpenSSL are loaded with the first https URL (see `connector.py`).
 
 Server certificates are verified against the system's store, TLS 1.2 is the lowest
-version, and the server name is always sent (SNI). A client certificate is a credential:
+version, and the server name is always sent (SNI). The cipher suites are OpenSSL's own
+and not Python's, which leave out all that old servers offer; a suite that is weak is
+named in the record (`weak_cipher`). A client certificate is a credential:
 it is only shown to the origins that the user named. So there are two contexts, one with
 the certificate and one without it.
 
@@ -13,6 +15,7 @@ server's tickets have arrived (TLS 1.3 sends them after the handshake).
 
 from __future__ import annotations
 
+import re
 import ssl as standard
 from collections import OrderedDict
 from collections.abc import Collection
@@ -55,6 +58,7 @@ class TlsConnection(Connection):
         self._read_timeout = read_timeout
         self._tls = tls
         self._origin = origin
+        self.weak_cipher = weak_cipher(sock.cipher())
 
     def is_stale(self) -> bool:
         self._sock.settimeout(0.0)
@@ -95,6 +99,7 @@ class TlsConnection(Connection):
             sock.version() or "",
             cipher[0] if cipher else "",
             bool(sock.session_reused),
+            self.weak_cipher is not None,
             sock.getpeercert() or {},
         )
 
@@ -103,11 +108,24 @@ class TlsConnection(Connection):
         self._sock.close()
 
 
+# The suites with forward secrecy and authenticated encryption.
+_STRONG = re.compile(r"(?:TLS_|ECDHE-|DHE-).*(?:GCM|CCM|CHACHA20)").match
+
+
+def weak_cipher(cipher: tuple[str, str, int] | None) -> str | None:
+    """The name of a cipher suite that is weak; None for one that is not.
+
+    A suite is weak without forward secrecy or without authenticated encryption: RFC
+    9325 section 4 recommends no such suite, and RFC 9113 appendix A prohibits them.
+    """
+    return cipher[0] if cipher is not None and not _STRONG(cipher[0]) else None
+
+
 class Tls:
     """Opens TLS connections.
 
     `trusted`: origins to which the client certificate is shown. Raises UsageError if
-    the certificate files of `config` cannot be used.
+    the certificate files or the cipher suites of `config` cannot be used.
     """
 
     def __init__(self, config: HttpConfig, trusted: Collection[str]) -> None:
@@ -176,6 +194,12 @@ def _context(config: HttpConfig, *, with_certificate: bool) -> ssl.SSLContext:
     except OSError as error:
         raise UsageError(f"http.ca_file: {config.ca_file}: {_reason(error)}") from error
     context.minimum_version = standard.TLSVersion.TLSv1_2
+    try:
+        context.set_ciphers(config.tls_ciphers)
+    except standard.SSLError as error:
+        raise UsageError(
+            f"http.tls_ciphers: {config.tls_ciphers!r} names no cipher suite of OpenSSL"
+        ) from error
     context.set_alpn_protocols(["http/1.1"])
     if not config.verify_tls:
         context.check_hostname = False

@@ -170,6 +170,7 @@ SAMPLES = {
     "images.name": "{sha256}.{ext}", "records.include": "links,images",
     "records.record": "skips", "scope.domains": "a.test,b.test",
     "retry.statuses": "429,5xx", "fail_on": "5%",
+    "http.tls_ciphers": "HIGH",
     "http.resolve": "a.test:443:127.0.0.1", "http.allow_net": "127.0.0.0/8",
     "limits.max_bytes": "5M", "http.max_body": "1M",
     "plugin": "tests.helpers.plugins:FirstHeading",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import trustme
 from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
@@ -30,6 +31,7 @@ from tests.helpers.crawling import (
     records,
     serve,
 )
+from tests.site.certificates import one_suite
 from tests.site.page import reply
 from tests.site.server import Exchange, Site
 
@@ -104,7 +106,7 @@ def site_of(serve: Any) -> tuple[Site, Changing]:
 
 
 def everything(
-    serve: Any, folder: Path, tls_site: Site, ca_file: Path
+    serve: Any, folder: Path, tls_site: Site, authority: trustme.CA, ca_file: Path
 ) -> Iterable[Any]:
     site, changing = site_of(serve)
     site.pages["robots.txt"] = reply(ROBOTS + f"Sitemap: {site.base}/map.xml\n")
@@ -149,17 +151,22 @@ def everything(
     )
     open_crawl(tls, mode="new").run()
     yield from records(folder / "d")
+    old = Site(tls_site.pages, tls={"": one_suite(authority, "AES128-SHA")})
+    seeds = (old.url("/arrived", "127.0.0.1"),)
+    open_crawl(replace(tls, seeds=seeds, dir=str(folder / "e")), mode="new").run()
+    old.stop()
+    yield from records(folder / "e")
 
 
 QUICK = PolitenessConfig(wait=0.0, host_backoff=0.01, park_after=1, max_parkings=1)
 
 
 def test_every_column_and_value_is_written(
-    serve: Any, tmp_path: Path, tls_site: Site, ca_file: Path
+    serve: Any, tmp_path: Path, tls_site: Site, authority: trustme.CA, ca_file: Path
 ) -> None:
     found = [
         one
-        for one in everything(serve, tmp_path, tls_site, ca_file)
+        for one in everything(serve, tmp_path, tls_site, authority, ca_file)
         if one["type"] != "schema"
     ]
     filled = {

@@ -214,6 +214,7 @@ ERRORS = [
     ("http.resolve = ['a:443']", "'a:443' is not HOST:PORT:ADDR"),
     ("http.resolve = ['a:443:1.2.3.4,b']", "'a:443:1.2.3.4,b' is not HOST:PORT:ADDR"),
     ("http.ca_file = '/no/such.pem'", "/no/such.pem can't be read: No such file"),
+    ("http.tls_ciphers = 'NONSENSE'", "'NONSENSE' names no cipher suite of OpenSSL"),
     ("http.ca_file = '/dev/null'", "/dev/null holds no certificates in PEM form"),
     ("retry.statuses = ['6xx']", "'6xx' is not an HTTP status"),
     ("images.name = '{hots}'", "[images] name: '{hots}' is no template"),

@@ -191,6 +191,47 @@ def test_nothing_older_than_tls_1_2(
     old.stop()
 
 
+OLD_SUITES = (
+    "ECDHE-RSA-AES256-SHA", "ECDHE-RSA-AES128-SHA256",
+    "AES256-GCM-SHA384", "AES128-SHA256", "AES256-SHA", "AES128-SHA",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("suite", OLD_SUITES)
+def test_an_old_cipher_suite_is_accepted_and_named(
+    make: Make, trusting: HttpConfig, authority: trustme.CA, suite: str
+) -> None:
+    old = Site(handlers(), tls={"": certificates.one_suite(authority, suite)})
+    client = make(trusting)
+    for _ in range(2):  # the second request reuses the connection
+        response = client.fetch(Request(old.base + "/arrived"))
+        assert (response.status, response.weak_cipher) == (200, suite)
+    old.stop()
+
+
+@pytest.mark.parametrize("suite", ["ECDHE-RSA-AES128-GCM-SHA256", ""])
+def test_a_strong_cipher_suite_is_not_named(
+    make: Make, trusting: HttpConfig, authority: trustme.CA, suite: str
+) -> None:
+    context = certificates.one_suite(authority, suite) if suite else None
+    context = context or certificates.contexts(authority)[""]  # TLS 1.3
+    modern = Site(handlers(), tls={"": context})
+    assert make(trusting).fetch(Request(modern.base + "/")).weak_cipher is None
+    modern.stop()
+
+
+def test_the_cipher_suites_are_an_option(
+    make: Make, trusting: HttpConfig, authority: trustme.CA
+) -> None:
+    old = Site(handlers(), tls={"": certificates.one_suite(authority, "AES128-SHA")})
+    modern_only = replace(trusting, tls_ciphers="ECDHE+AESGCM")
+    failure = failing(make(modern_only), old.base + "/", TlsHandshakeFailure)
+    assert "shares no TLS version or cipher with the client" in failure.message
+    old.stop()
+    with pytest.raises(UsageError, match=r"^http\.tls_ciphers: 'NONSENSE'"):
+        failing(make(replace(trusting, tls_ciphers="NONSENSE")), old.base, Failure)
+
+
 def test_files_that_are_no_certificates(tmp_path: Path, certified: HttpConfig) -> None:
     wrong = tmp_path / "wrong.pem"
     wrong.write_text("s3cr3t")
