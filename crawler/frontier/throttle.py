@@ -46,6 +46,7 @@ from crawler.model.config import PolitenessConfig
 from crawler.model.crawl import Skip
 from crawler.model.errors import (
     ConnectFailure,
+    ConnectionReset,
     Failure,
     HostParked,
     NameFailure,
@@ -118,6 +119,7 @@ def feedback_of_failure(failure: Failure, sent_at: float) -> HostFeedback | None
     up.
     """
     silent = isinstance(failure, NameFailure | ConnectFailure | TlsHandshakeFailure)
+    silent |= isinstance(failure, ConnectionReset) and failure.at_stage == "connect"
     timed_out = isinstance(failure, ReadTimeout | TotalTimeout)
     timed_out &= failure.at_stage != "body"
     if not failure.retry or not (silent or timed_out):

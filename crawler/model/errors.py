@@ -10,7 +10,7 @@ There are two families, which differ in what they end:
     +-- ExchangeFailure   read_timeout total_timeout reset protocol proxy
     +-- RedirectFailure   too_many_redirects redirect_loop
     +-- BodyFailure       decode too_large parse extract image_decode
-    +-- StatusFailure     status_4xx status_5xx rate_limited host_parked
+    +-- StatusFailure     status_4xx status_5xx status_other rate_limited host_parked
     Stop               the program ends with an exit code
     +-- UsageError  2   +-- OutputError  3   +-- StateError  7
 
@@ -208,6 +208,12 @@ class ClientErrorStatus(StatusFailure):
 
 class ServerErrorStatus(StatusFailure):
     code = "status_5xx"
+
+
+class OtherStatus(StatusFailure):
+    """A status of no class: 600 to 999, which RFC 9110 section 15 calls invalid."""
+
+    code = "status_other"
 
 
 class RateLimited(StatusFailure):

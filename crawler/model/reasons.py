@@ -9,7 +9,7 @@ ErrorCode = Literal[
     "read_timeout", "total_timeout", "reset", "protocol",
     "too_many_redirects", "redirect_loop",
     "decode", "too_large", "parse", "extract", "image_decode",
-    "status_4xx", "status_5xx", "rate_limited", "host_parked",
+    "status_4xx", "status_5xx", "status_other", "rate_limited", "host_parked",
 ]  # fmt: skip
 
 SkipReason = Literal[

@@ -340,13 +340,17 @@ def parse_seed(text: str) -> Seed:
         raise UsageError(
             f"{_shown(text)} is not a valid URL; write one such as https://example.com/"
         )
-    parts = ada_url.URL(whole)
-    if parts.username or parts.password:
+    if "@" in whole and _has_credentials(whole):
         raise UsageError(
             f"{_shown(url)} was given with a user name, which would end up in records "
             "and logs; leave it out and use -u USER:PASSWORD"
         )
     return Seed(url, assumed_https=not written)
+
+
+def _has_credentials(url: str) -> bool:
+    parts = ada_url.URL(url)
+    return bool(parts.username or parts.password)
 
 
 def _shown(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from crawler.model.errors import (
     ClientErrorStatus,
     Failure,
+    OtherStatus,
     ProtocolFailure,
     RateLimited,
     ServerErrorStatus,
@@ -57,7 +58,8 @@ def failure_of(response: Response, now: float) -> Failure | None:
     if status == 429:
         kind: type[StatusFailure] = RateLimited
     else:
-        kind = ClientErrorStatus if status < 500 else ServerErrorStatus
+        classes = {4: ClientErrorStatus, 5: ServerErrorStatus}
+        kind = classes.get(status // 100, OtherStatus)
     wait = retry_after(response.header("retry-after"), now)
     return kind(line, status=status, retry_after_s=wait)
 

@@ -7,11 +7,13 @@ status the option `retry.statuses`:
     connect_refused, connect_timeout, connect_unreachable   retry
     tls_handshake                                           retry
     read_timeout, total_timeout, reset, proxy               retry
-    rate_limited, status_5xx, status_4xx                    retry if in `retry.statuses`
+    rate_limited, status_5xx, status_4xx, status_other      retry if in `retry.statuses`
     dns_nxdomain, blocked_address, tls_verify, protocol     give up: no change expected
     too_many_redirects, redirect_loop                       give up, likewise
     decode, too_large, parse, extract, image_decode         give up, likewise
     host_parked                                             give up for this run
+
+A status of 600 or more is treated like 5xx (RFC 9110 section 15).
 
 The option `retry.tries` bounds the attempts. Between two attempts lies exponential
 back-off with equal jitter: half of the wait is certain, half is random, so that URLs
@@ -102,8 +104,9 @@ def retry_after(value: str | None, now: float) -> float | None:
 
 def _is_retried(failure: Failure, config: RetryConfig) -> bool:
     if isinstance(failure, StatusFailure) and failure.status is not None:
-        status = str(failure.status)
-        return status in config.statuses or f"{status[0]}xx" in config.statuses
+        number = failure.status // 100
+        status_class = f"{number if number < 6 else 5}xx"  # RFC 9110 section 15
+        return str(failure.status) in config.statuses or status_class in config.statuses
     return failure.retry
 
 

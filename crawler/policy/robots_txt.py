@@ -10,6 +10,12 @@ How a rule is found: the groups whose product token is the crawler's, ignoring c
 count together; if there are none, those for `*`. The longest of their patterns that
 matches decides, Allow before Disallow. Invalid lines are ignored and end no group.
 
+Crawl-delay is no part of the standard, so it ends no group either (section 2.2.4). But
+it is for the user agents that are named just before it, and not for those named after
+it: `User-agent: *`, `Crawl-delay: 0`, `User-agent: Slurp`, `Crawl-delay: 20` asks
+nothing of others than Slurp. Of several for one group the first valid one counts
+(crawler-commons #430, Bing and Yandex read it so).
+
 How a pattern is matched: it is cut at its wildcards, and its pieces are searched for
 one after the other, each from where the last one ended. Taking the first place is
 always right, so the time is that of one pass over the URL. Both sides are brought to
@@ -148,20 +154,27 @@ def parse(body: bytes, agent: str) -> Robots:
     ours, all_others = _Group(), _Group()
     sitemaps: dict[str, None] = {}
     listening: list[_Group] = []
-    naming = False
+    delayed: list[_Group] = []  # the groups that a Crawl-delay is for
+    naming = naming_delayed = False
     for number, key, value in _lines(body):
         if key == "user-agent":
             listening = listening if naming else []
-            naming = True
-            _listen(value, agent, ours, all_others, listening)
+            delayed = delayed if naming_delayed else []
+            naming = naming_delayed = True
+            group = _group_of(value, agent, ours, all_others)
+            if group is not None:
+                listening.append(group)
+                delayed.append(group)
         elif key == "sitemap":
             if (url := canonical(value)) and len(sitemaps) < _MAX_SITEMAPS:
                 sitemaps[url] = None
         elif key == "crawl-delay":
-            for group in listening:
-                group.crawl_delay = group.crawl_delay or _seconds(value)
+            naming_delayed = False
+            for group in delayed:
+                if group.crawl_delay is None:
+                    group.crawl_delay = _seconds(value)
         else:
-            naming = False
+            naming = naming_delayed = False
             for group in listening:
                 if value:
                     group.rules.append(_rule(key == "allow", value, number))
@@ -176,18 +189,19 @@ def _robots(group: _Group, sitemaps: tuple[str, ...]) -> Robots:
 _TOKEN = re.compile(r"[a-zA-Z_-]*").match
 
 
-def _listen(
-    value: str, agent: str, ours: _Group, all_others: _Group, into: list[_Group]
-) -> None:
-    """Add the group of `User-agent: value` to `into` if it applies to the crawler."""
+def _group_of(
+    value: str, agent: str, ours: _Group, all_others: _Group
+) -> _Group | None:
+    """The group of `User-agent: value` if it may apply to the crawler, named."""
     token = _TOKEN(value)
     name = token[0] if token else ""
     if name and name.lower() == agent.lower():
         ours.agent = ours.agent or name
-        into.append(ours)
-    elif value == "*" or value.startswith(("* ", "*\t")):
+        return ours
+    if value == "*" or value.startswith(("* ", "*\t")):
         all_others.agent = "*"
-        into.append(all_others)
+        return all_others
+    return None
 
 
 _LINE_END = re.compile(r"\r\n|\r|\n")

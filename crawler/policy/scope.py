@@ -39,7 +39,7 @@ class Scope:
     moments = FOUND
 
     def __init__(self, config: ScopeConfig, seeds: Iterable[str] = ()) -> None:
-        domains = tuple(map(_domain, config.domains))
+        domains = frozenset(map(_domain, config.domains))
         self._pages = _area(config.within, domains)
         self._images = _area(config.images_within, domains)
         self._not_within = Skip("scope", f"scope.within: {config.within}")
@@ -73,11 +73,13 @@ class _Area(Protocol):
     def holds(self, url: str) -> bool: ...
 
 
-def _area(within: str, domains: tuple[str, ...]) -> _Area:
+def _area(within: str, domains: frozenset[str]) -> _Area:
     if within == "any":
         return _Everywhere()
-    if within in ("prefix", "page"):
-        return _Paths(domains, whole=within == "page")
+    if within == "page":
+        return _Pages(domains)
+    if within == "prefix":
+        return _Folders(domains)
     return _Hosts(domains, _registered if within == "domain" else str)
 
 
@@ -94,7 +96,7 @@ class _Everywhere:
 class _Hosts:
     """All hosts that `measure` maps to the same value as the host of a seed."""
 
-    def __init__(self, domains: tuple[str, ...], measure: Callable[[str], str]) -> None:
+    def __init__(self, domains: frozenset[str], measure: Callable[[str], str]) -> None:
         self._domains = domains
         self._measure = measure
         self._seeds: set[str] = set()
@@ -117,27 +119,45 @@ class _Hosts:
         return known
 
 
-class _Paths:
-    """The seeds' folders and everything below, or the seeds only (`whole`).
+class _Pages:
+    """The seeds only. The scheme does not matter."""
 
-    The scheme does not matter.
-    """
-
-    def __init__(self, domains: tuple[str, ...], whole: bool) -> None:
+    def __init__(self, domains: frozenset[str]) -> None:
         self._domains = domains
-        self._whole = whole
-        self._seeds: tuple[str, ...] = ()
+        self._seeds: set[str] = set()
 
     def add(self, seed: str) -> None:
-        path = seed.partition("://")[2]
-        if not self._whole:
-            path = path.partition("?")[0].rpartition("/")[0] + "/"
-        self._seeds = tuple(dict.fromkeys((*self._seeds, path)))
+        self._seeds.add(seed.partition("://")[2])
+
+    def holds(self, url: str) -> bool:
+        if url.partition("://")[2] in self._seeds:
+            return True
+        return bool(self._domains) and _is_of(host_key(url), self._domains)
+
+
+class _Folders:
+    """The seeds' folders and everything below. The scheme does not matter.
+
+    A URL is looked up once for each length that a folder has. So a million seeds cost
+    little more than one.
+    """
+
+    def __init__(self, domains: frozenset[str]) -> None:
+        self._domains = domains
+        self._folders: set[str] = set()
+        self._lengths: list[int] = []
+
+    def add(self, seed: str) -> None:
+        folder = seed.partition("://")[2].partition("?")[0].rpartition("/")[0] + "/"
+        self._folders.add(folder)
+        if len(folder) not in self._lengths:
+            self._lengths.append(len(folder))
 
     def holds(self, url: str) -> bool:
         path = url.partition("://")[2]
-        if path in self._seeds if self._whole else path.startswith(self._seeds):
-            return True
+        for length in self._lengths:
+            if path[:length] in self._folders:
+                return True
         return bool(self._domains) and _is_of(host_key(url), self._domains)
 
 
@@ -145,8 +165,13 @@ def _registered(host: str) -> str:
     return registrable_domain(host) or hostname(host)
 
 
-def _is_of(host: str, domains: tuple[str, ...]) -> bool:
-    return f".{hostname(host)}".endswith(domains)
+def _is_of(host: str, domains: frozenset[str]) -> bool:
+    name = "." + hostname(host)
+    while name:
+        if name in domains:
+            return True
+        name = name[dot:] if (dot := name.find(".", 1)) > 0 else ""
+    return False
 
 
 def _domain(entry: str) -> str:

@@ -76,7 +76,7 @@ def _is_address(text: str) -> bool:
 
 def _statuses(statuses: tuple[str, ...]) -> None:
     for status in statuses:
-        if not re.fullmatch(r"[1-5](\d\d|xx)", status):
+        if not re.fullmatch(r"[1-9]\d\d|[1-5]xx", status):
             raise ValueError(f"{status!r} is not an HTTP status; write 429 or 5xx")
 
 

@@ -21,7 +21,7 @@ from crawler.fetch.target import Target
 from crawler.fetch.timeline import RequestTimeline
 from crawler.model.errors import (
     BlockedAddress,
-    ConnectFailure,
+    ConnectionReset,
     ConnectRefused,
     ConnectTimeout,
     ConnectUnreachable,
@@ -159,7 +159,7 @@ class Connector:
         except OSError as error:
             if proxy is not None:
                 raise ProxyFailure(f"{proxy.key}: {error.strerror or error}") from None
-            raise _connect_failure(target, error) from None
+            raise connect_failure(target.authority, error) from None
         if proxy is not None and proxy.tunnels(target):
             self._tunnel(sock, target, route)
         timeline.connect_ms = _ms(self._clock() - began)
@@ -202,12 +202,19 @@ def _blocked(host: str, reason: str | None) -> BlockedAddress:
     return BlockedAddress(f"{host}: {reason}; --allow-net allows a network")
 
 
-def _connect_failure(target: Target, error: OSError) -> ConnectFailure:
-    text = f"{target.authority}: {error.strerror or error}"
+_RESET = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.EPROTO})
+"""The connection was made, and broken before it could be used."""
+
+
+def connect_failure(authority: str, error: OSError) -> Failure:
+    """The failure that `error` of connect(2) means. `authority`: host and port."""
+    text = f"{authority}: {error.strerror or error}"
     if isinstance(error, ConnectionRefusedError):
         return ConnectRefused(text)
     if isinstance(error, TimeoutError) or error.errno == errno.ETIMEDOUT:
         return ConnectTimeout(text)
+    if error.errno in _RESET:
+        return ConnectionReset(text, stage="connect")
     return ConnectUnreachable(text)
 
 

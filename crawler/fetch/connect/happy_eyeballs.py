@@ -8,6 +8,7 @@ one dead address out of two costs a quarter of a second, not a whole connect tim
 from __future__ import annotations
 
 from collections.abc import Callable
+from errno import EADDRNOTAVAIL, EAFNOSUPPORT, ENETUNREACH
 from itertools import chain, zip_longest
 
 from hub import Greenlet, killall, spawn
@@ -20,6 +21,9 @@ DELAY = 0.25
 Connect = Callable[[str], socket]
 """Connects to an address. Raises OSError, and then leaves no open socket behind."""
 
+_NO_ROUTE = frozenset({ENETUNREACH, EADDRNOTAVAIL, EAFNOSUPPORT})
+"""The machine has no such network, as IPv6 often; that tells nothing of the host."""
+
 _Result = tuple[str, "socket | OSError"]
 
 
@@ -28,7 +32,8 @@ def happy_eyeballs(
 ) -> tuple[socket, str]:
     """Return the first connected socket and its address.
 
-    Raises the OSError of the first address if all attempts fail.
+    If all attempts fail, raises the OSError of the first address to which this machine
+    has a route, or else of the first.
     """
     if len(addresses) == 1:
         return connect(addresses[0]), addresses[0]
@@ -65,7 +70,10 @@ def _race(
         if not isinstance(result, OSError):
             return result, address
         failures[address] = result
-    raise failures[addresses[0]]
+    raise next(
+        (failures[one] for one in addresses if failures[one].errno not in _NO_ROUTE),
+        failures[addresses[0]],
+    )
 
 
 def _attempt(address: str, connect: Connect, results: Queue[_Result]) -> None:

@@ -169,6 +169,7 @@ def test_a_robots_txt_that_never_came_is_a_skip() -> None:
         (TotalTimeout("x"), "total_timeout"),
         (TotalTimeout("x", stage="body"), None),
         (ConnectionReset("x"), None),
+        (ConnectionReset("x", stage="connect"), "reset"),
         (NameNotFound("x"), None),
         (BlockedAddress("x"), None),
     ],

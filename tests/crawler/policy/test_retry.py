@@ -74,6 +74,17 @@ def test_statuses_by_default(status: int, again: bool) -> None:
     assert isinstance(decide_retry(failure, 1, CONFIG, NOW), Retry) == again
 
 
+@pytest.mark.parametrize("status", [600, 799, 999])
+def test_a_status_of_no_class_is_treated_as_5xx(status: int) -> None:
+    failure = failure_of(answer(status, retry_after="7"), NOW)
+    assert isinstance(failure, errors.OtherStatus)
+    assert (failure.code, failure.status) == ("status_other", status)
+    assert isinstance(decide_retry(failure, 1, CONFIG, NOW), Retry)
+    for statuses, again in (((), False), ((str(status),), True), (("4xx",), False)):
+        config = RetryConfig(statuses=statuses)
+        assert isinstance(decide_retry(failure, 1, config, NOW), Retry) == again
+
+
 def test_statuses_are_the_users_choice() -> None:
     config = RetryConfig(statuses=("404",))
     for status, again in ((404, True), (500, False), (429, False)):

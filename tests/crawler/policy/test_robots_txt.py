@@ -186,10 +186,35 @@ def test_robots_txt_itself_is_always_allowed() -> None:
         ("user-agent: *\ncrawl-delay: nan", None),
         ("user-agent: *\ncrawl-delay: inf", None),
         ("crawl-delay: 3", None),
+        (  # crawler-commons #430: what Slurp is asked, the others are not
+            "user-agent: *\ncrawl-delay: 0\n\nuser-agent: slurp\ncrawl-delay: 20",
+            0.0,
+        ),
+        (
+            "user-agent: *\ncrawl-delay: 5\nuser-agent: slurp\ncrawl-delay: 20",
+            5.0,
+        ),
+        (
+            "user-agent: slurp\ncrawl-delay: 20\nuser-agent: *\ncrawl-delay: 0",
+            0.0,
+        ),
+        ("user-agent: slurp\ncrawl-delay: 20\nuser-agent: *\ndisallow: /x", None),
+        (
+            "user-agent: *\nuser-agent: slurp\nsitemap: /s\ncrawl-delay: 0\n"
+            "user-agent: slurp\ncrawl-delay: 20",
+            0.0,
+        ),
+        ("user-agent: *\ncrawl-delay: soon\ncrawl-delay: 3\ncrawl-delay: 4", 3.0),
+        ("user-agent: *\ncrawl-delay: 0\ncrawl-delay: 3", 0.0),
     ],
 )
 def test_crawl_delay(rules: str, delay: float | None) -> None:
     assert parse(rules.encode(), "orbweb").crawl_delay == delay
+
+
+def test_a_crawl_delay_ends_no_group() -> None:
+    rules = "user-agent: orbweb\ncrawl-delay: 5\nuser-agent: other\ndisallow: /x"
+    assert not allowed(rules, "/x")  # RFC 9309 section 2.2.4
 
 
 def test_sitemaps() -> None:

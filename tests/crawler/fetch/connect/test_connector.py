@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket as standard
 from collections.abc import Iterator
 from typing import Any
@@ -11,11 +13,14 @@ from msgspec.structs import replace
 
 import hub
 from crawler.fetch.client import Client
+from crawler.fetch.connect.connector import connect_failure
 from crawler.fetch.dns.system import SystemResolver
 from crawler.model.errors import (
     BlockedAddress,
+    ConnectionReset,
     ConnectRefused,
     ConnectTimeout,
+    ConnectUnreachable,
     Failure,
     NameFailure,
     NameNotFound,
@@ -35,6 +40,30 @@ def test_a_refused_connection(make: Make) -> None:
     with refusing() as port:
         failure = failing(make(), f"http://127.0.0.1:{port}/", ConnectRefused)
     assert f"127.0.0.1:{port}" in failure.message
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ECONNREFUSED, ConnectRefused),
+        (errno.ECONNRESET, ConnectionReset),
+        (errno.ECONNABORTED, ConnectionReset),
+        (errno.EPIPE, ConnectionReset),
+        (errno.ETIMEDOUT, ConnectTimeout),
+        (errno.EHOSTUNREACH, ConnectUnreachable),
+        (errno.ENETUNREACH, ConnectUnreachable),
+        (errno.EHOSTDOWN, ConnectUnreachable),
+        (errno.EADDRNOTAVAIL, ConnectUnreachable),
+        (errno.EACCES, ConnectUnreachable),
+        (errno.EPERM, ConnectUnreachable),
+    ],
+)
+def test_each_error_of_connect_has_its_code(number: int, kind: type[Failure]) -> None:
+    failure = connect_failure("a.example:80", OSError(number, os.strerror(number)))
+    assert type(failure) is kind
+    assert failure.at_stage == "connect"
+    assert failure.retry
+    assert failure.message == f"a.example:80: {os.strerror(number)}"
 
 
 def test_a_connection_that_is_never_answered(make: Make) -> None:

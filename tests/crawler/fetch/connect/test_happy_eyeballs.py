@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import defaultdict
 
 import pytest
@@ -38,7 +39,10 @@ class Network:
         self.gates[address].set(None)
 
     def refuse(self, address: str) -> None:
-        self.gates[address].set_exception(ConnectionRefusedError(111, address))
+        self.fail(address, ConnectionRefusedError(111, address))
+
+    def fail(self, address: str, error: OSError) -> None:
+        self.gates[address].set_exception(error)
 
     def attempt(self, address: str) -> FakeConnection:
         self.tried.append(address)
@@ -123,6 +127,16 @@ def test_if_all_fail_the_first_error_is_raised(hasty: Network) -> None:
         hasty.connect("a", "b", "c")
     with pytest.raises(ConnectionRefusedError, match="b"):
         hasty.connect("b")
+
+
+def test_an_address_without_a_route_hides_no_refusal(hasty: Network) -> None:
+    hasty.fail("v6", OSError(errno.ENETUNREACH, "no route"))
+    hasty.refuse("v4")
+    with pytest.raises(ConnectionRefusedError, match="v4"):
+        hasty.connect("v6", "v4")
+    hasty.fail("other v6", OSError(errno.EADDRNOTAVAIL, "no address"))
+    with pytest.raises(OSError, match="no route"):
+        hasty.connect("v6", "other v6")
 
 
 def test_a_timeout_of_the_caller_ends_all_attempts(hasty: Network) -> None:
