@@ -11,6 +11,7 @@ client and the sinks are given. They are the same for a crawl and for `orbweb fe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
     from crawler.extract.extractor import Extractor
 
 
+SEED_BATCH = 1000
+"""Seeds that are taken in at once: the memory for a million is that for a batch."""
+
+
 class Machinery(Struct, frozen=True):
     """The parts that take a URL from the frontier to its record."""
 
@@ -55,7 +60,9 @@ class Machinery(Struct, frozen=True):
 
     def add_seeds(self, seeds: Iterable[str]) -> None:
         """Put the seeds into the state, together with the run, and commit them."""
-        self.frontier.add(map(self.candidates.seed, seeds))
+        rest = iter(seeds)
+        while batch := [*islice(rest, SEED_BATCH)]:
+            self.frontier.add(map(self.candidates.seed, batch))
         self.committer.commit()
 
 

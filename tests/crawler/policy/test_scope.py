@@ -202,3 +202,62 @@ def test_the_memory_of_hosts_is_bounded() -> None:
     for n in range(10_050):
         assert scope.check(found(f"http://{n}.example/", "page", 1)) is not None
     assert scope.check(found(SEED, "page", 1)) is None
+
+
+class CountedText(str):
+    """A text that counts how often it, or a part of it, is hashed or compared."""
+
+    work = 0
+
+    def __hash__(self) -> int:
+        CountedText.work += 1
+        return super().__hash__()
+
+    def __eq__(self, other: object) -> bool:
+        CountedText.work += 1
+        return super().__eq__(other)
+
+    def __getitem__(self, key: Any) -> CountedText:
+        return CountedText(super().__getitem__(key))
+
+    def startswith(self, prefix: Any, *bounds: Any) -> bool:
+        CountedText.work += len(prefix) if isinstance(prefix, tuple) else 1
+        return super().startswith(prefix, *bounds)
+
+    def partition(self, sep: str) -> tuple[str, str, str]:
+        before, found, after = super().partition(sep)
+        return CountedText(before), found, CountedText(after)
+
+    def rpartition(self, sep: str) -> tuple[str, str, str]:
+        before, found, after = super().rpartition(sep)
+        return CountedText(before), found, CountedText(after)
+
+    def __add__(self, other: str) -> CountedText:
+        return CountedText(super().__add__(other))
+
+
+@pytest.mark.parametrize("within", ["page", "prefix", "host", "domain", "any"])
+def test_the_work_is_linear_in_the_seeds(within: Any) -> None:
+    def work(count: int) -> int:
+        """Of so many seeds, and of a link inside and one outside for each of them."""
+        CountedText.work = 0
+        scope = Scope(ScopeConfig(within=within))
+        urls = [CountedText(f"http://a.example/{n:05}/x") for n in range(count)]
+        for url in urls:
+            scope.add_seed(url)
+        assert scope.check(found(urls[-1])) is None
+        for url in urls:
+            scope.check(found(url))
+            scope.check(found(CountedText(f"{url.replace('/a.', '/b.')}/y")))
+        return CountedText.work
+
+    assert work(800) <= 2.1 * work(400)
+
+
+def test_a_domain_is_found_among_many() -> None:
+    domains = tuple(f"d{n}.example" for n in range(20_000))
+    many = chain(within="page", domains=domains)
+    assert many.check(found("http://a.b.d19999.example:8080/x")) is None
+    assert many.check(found("http://d7.example/x")) is None
+    for outside in ("http://xd7.example/", "http://example/", "http://127.0.0.1/"):
+        assert many.check(found(outside)) is not None
