@@ -3,9 +3,10 @@
 See the HTML Standard, section 13.2.3.
 
 It is told by a byte order mark, else by the charset of the Content-Type, else by a
-`<meta>` or an XML declaration; else it is windows-1252. Browsers search the first 1024
-bytes for a declaration, and start anew when their parser meets one later; to search the
-first 16 KiB has the same result without a second start.
+`<meta>` or an XML declaration; else the bytes decide (`charset_detector.py`, which is
+loaded only then), and a document in ASCII is windows-1252. Browsers search the first
+1024 bytes for a declaration, and start anew when their parser meets one later; to
+search the first 16 KiB has the same result without a second start.
 
 Names are labels of the WHATWG Encoding Standard (`latin1` is windows-1252). Python's
 own registry, where `base64` and `zip` are encodings too, is never given a name from the
@@ -21,6 +22,8 @@ from typing import NamedTuple
 
 from webencodings import Encoding, lookup
 
+from crawler.model.documents import CharsetSource
+
 _FIRST_PRESCAN = 1024
 _MAX_PRESCAN = 16 * 1024
 _BYTE_ORDER_MARKS = (
@@ -28,6 +31,8 @@ _BYTE_ORDER_MARKS = (
     (b"\xfe\xff", "utf-16be"),
     (b"\xff\xfe", "utf-16le"),
 )
+_ESCAPED = re.compile(rb"[\0\x1b]").search
+"""Text in UTF-16 and in ISO-2022-JP may consist of bytes of ASCII."""
 _UTF_16_XML = {b"<\0?\0x\0": "utf-16le", b"\0<\0?\0x": "utf-16be"}
 
 _SPACE = r"\t\n\f\r "
@@ -75,6 +80,8 @@ class Markup(NamedTuple):
     """The standard's name of the encoding (`windows-1252`)."""
     decode: Callable[[str], str]
     """Decodes a part of `text`. Invalid sequences become U+FFFD."""
+    source: CharsetSource
+    """What told the encoding."""
 
 
 _NOT_ASCII_SAFE = {
@@ -84,15 +91,32 @@ _NOT_ASCII_SAFE = {
 """In these encodings a byte of ASCII may be part of another character."""
 
 
-def markup(body: bytes, header: str | None, limit: int) -> Markup:
-    """The first `limit` bytes, decoded; `header` is the charset of the Content-Type."""
-    encoding, mark = sniff_encoding(body, header)
+class Sniffed(NamedTuple):
+    """The encoding of a document, and how it is known."""
+
+    encoding: Encoding
+    mark: int
+    """Bytes of the byte order mark."""
+    source: CharsetSource
+
+
+def markup(body: bytes, header: str | None, limit: int, url: str = "") -> Markup:
+    """The first `limit` bytes, decoded; `header` is the charset of the Content-Type.
+
+    `url` is that of the document; where nothing declares an encoding, its top-level
+    domain is a hint.
+    """
+    return marked_up(sniff_encoding(body, header, url), body, limit)
+
+
+def marked_up(sniffed: Sniffed, body: bytes, limit: int) -> Markup:
+    """The first `limit` bytes in the encoding that `sniffed` names."""
+    encoding, mark, source = sniffed
     part = body[mark:limit] if mark or len(body) > limit else body
     if encoding.name in _NOT_ASCII_SAFE:
-        return Markup(
-            encoding.codec_info.decode(part, "replace")[0], encoding.name, str
-        )
-    return Markup(part.decode("latin-1"), encoding.name, _decoder(encoding))
+        text = encoding.codec_info.decode(part, "replace")[0]
+        return Markup(text, encoding.name, str, source)
+    return Markup(part.decode("latin-1"), encoding.name, _decoder(encoding), source)
 
 
 @cache
@@ -105,13 +129,44 @@ def _decoder(encoding: Encoding) -> Callable[[str], str]:
     return decode
 
 
-def sniff_encoding(body: bytes, header: str | None) -> tuple[Encoding, int]:
-    """The encoding of an HTML document, and the bytes of its byte order mark."""
+def sniff_encoding(body: bytes, header: str | None, url: str = "") -> Sniffed:
+    """The encoding of an HTML document ("determining the character encoding")."""
     for mark, name in _BYTE_ORDER_MARKS:
         if body.startswith(mark):
-            return _encoding(name), len(mark)
-    encoding = lookup(header) if header else None
-    return encoding or _prescan(body) or _encoding("windows-1252"), 0
+            return Sniffed(_encoding(name), len(mark), "bom")
+    if header and (encoding := lookup(header)):
+        return Sniffed(encoding, 0, "http")
+    if encoding := _prescan(body):
+        return Sniffed(encoding, 0, "meta")
+    return _by_the_bytes(body, url)
+
+
+def sniff_xml_encoding(body: bytes, header: str | None, url: str = "") -> Sniffed:
+    """The encoding of an XHTML document (XML 1.0, appendix F).
+
+    Without a declaration it is UTF-8, unless the bytes are not.
+    """
+    for mark, name in _BYTE_ORDER_MARKS:
+        if body.startswith(mark):
+            return Sniffed(_encoding(name), len(mark), "bom")
+    if header and (encoding := lookup(header)):
+        return Sniffed(encoding, 0, "http")
+    if encoding := declared_by_xml(body):
+        return Sniffed(encoding, 0, "meta")
+    if body.isascii():
+        return Sniffed(_encoding("utf-8"), 0, "default")
+    return sniff_encoding(body, None, url)
+
+
+def _by_the_bytes(body: bytes, url: str) -> Sniffed:
+    """The encoding of a document that declares none."""
+    if body.isascii() and not _ESCAPED(body):
+        return Sniffed(_encoding("windows-1252"), 0, "default")
+    from crawler.extract.charset_detector import detect
+
+    if detected := detect(body, url):
+        return Sniffed(_encoding(detected), 0, "detected")
+    return Sniffed(_encoding("windows-1252"), 0, "default")
 
 
 def declared_by_xml(body: bytes) -> Encoding | None:

@@ -20,6 +20,13 @@ LinkKind = Literal[
 ]  # fmt: skip
 """How a URL was found."""
 
+CharsetSource = Literal["bom", "http", "meta", "detected", "default"]
+"""What told the character encoding of a document.
+
+bom: its byte order mark. http: the Content-Type. meta: the document, by a `<meta>` or
+an XML declaration. detected: its bytes; valid UTF-8 counts as that. default: nothing.
+"""
+
 
 class Link(Struct, frozen=True):
     """A hyperlink of a document.
@@ -89,6 +96,8 @@ class Page(Struct, frozen=True, tag="page"):
     lang: str | None = None
     robots_meta: str | None = None
     """Directives of `<meta name=robots>`, as written, several joined by ", "."""
+    charset_source: CharsetSource = "default"
+    """What told the character encoding."""
 
 
 class Image(Struct, frozen=True, tag="image"):

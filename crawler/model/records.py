@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from crawler.model.documents import ImageLink, Link
+from crawler.model.documents import CharsetSource, ImageLink, Link
 from crawler.model.reasons import ErrorCode, FinishReason, SkipReason
 
 SCHEMA_VERSION = 1
@@ -139,6 +139,8 @@ class BodyRecord(FetchRecord, kw_only=True):
 
     charset: str | None = None
     """Character set, as decided the way browsers do; of a file, as the server says."""
+    charset_source: CharsetSource | None = None
+    """What told it: byte order mark, Content-Type, `<meta>`, the bytes, or nothing."""
     links_count: int = 0
     """Links in the document."""
     images_count: int = 0

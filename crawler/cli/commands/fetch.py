@@ -152,7 +152,7 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
         ("sha256", record.sha256),
     ]
     if isinstance(record, BodyRecord):
-        facts.append(("charset", record.charset))
+        facts.append(("charset", _charset(record)))
     if isinstance(record, PageRecord):
         facts += [
             ("language", record.lang),
@@ -169,6 +169,11 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
             ("frames", record.frames),
         ]
     return facts
+
+
+def _charset(record: BodyRecord) -> str | None:
+    source = record.charset_source
+    return f"{record.charset} ({source})" if source else record.charset
 
 
 _PHASES = (

@@ -87,7 +87,7 @@ class _Document:
     """What was found in one document so far, as written."""
 
     def __init__(self, markup: Markup, with_text: bool, max_links: int) -> None:
-        self.text, self.charset, self.decode = markup
+        self.text, self.charset, self.decode, self.charset_source = markup
         self.with_text = with_text
         self.links: dict[str, tuple[LinkKind, str | None, int]] = {}
         self.images = ImageCollector(max_links)
@@ -175,6 +175,7 @@ class _Document:
         return Page(
             content_type=content_type,
             charset=self.charset,
+            charset_source=self.charset_source,
             links=self._absolute_links(base, images, characters_left),
             images=tuple(images.values()),
             title=self.title or None,

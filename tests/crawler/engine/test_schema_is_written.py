@@ -87,6 +87,7 @@ def site_of(serve: Any) -> tuple[Site, Changing]:
         index=page(
             HEAD,
             link("/a", "/moved", "/cut", "/late", "/no", "/zip", "/map.xml", "/same"),
+            link("/bom", "/meta", "/detected"),
             picture("/red.png", "/copy.png", "/broken.png"),
         ),
         a=changing,
@@ -96,6 +97,9 @@ def site_of(serve: Any) -> tuple[Site, Changing]:
         cut=page("<p>" + "x" * 70_000),
         late=reply(status=503, headers=(("Retry-After", "1"),)),
         zip=Changing(body="PK", content_type="application/zip; charset=utf-8"),
+        bom=reply(b"\xef\xbb\xbf<p>x", "text/html"),
+        meta=reply("<meta charset=koi8-r><p>x", "text/html"),
+        detected=reply("<p>Größe", "text/html"),
         **{
             "map.xml": reply(SITEMAP, "application/xml"),
             "red.png": reply(png(), "image/png", headers=(("ETag", '"r"'),)),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from webencodings import LABELS, lookup
 
-from crawler.extract.charset import markup, sniff_encoding
+from crawler.extract.charset import markup, sniff_encoding, sniff_xml_encoding
 from tests.helpers.corpora import corpus
 from tests.helpers.cpu import cpu_within
 
@@ -24,7 +26,7 @@ def test_html5lib(name: str) -> None:
     for data, label in cases:
         expected = lookup(label.decode())
         assert expected is not None
-        if (got := sniff_encoding(data, None)[0].name) != expected.name:
+        if (got := sniff_encoding(data, None).encoding.name) != expected.name:
             wrong.append((data[:200], len(data), expected.name, got))
     assert wrong == []
 
@@ -64,7 +66,7 @@ def test_html5lib(name: str) -> None:
 def test_order_of_sources(
     body: bytes, header: str | None, name: str, mark: int
 ) -> None:
-    encoding, length = sniff_encoding(body, header)
+    encoding, length, _ = sniff_encoding(body, header)
     assert (encoding.name, length) == (name, mark)
 
 
@@ -146,3 +148,147 @@ def test_hostile_heads_cost_linear_time(piece: bytes) -> None:
     head = b"charset" + piece * 40_000
     with cpu_within(0.5):
         decode(head, None, 100)
+
+
+def sniffed(body: bytes, url: str = "", header: str | None = None) -> tuple[str, str]:
+    encoding, _, source = sniff_encoding(body, header, url)
+    return encoding.name, source
+
+
+@pytest.mark.parametrize(
+    ("body", "header", "source"),
+    [
+        (b"\xef\xbb\xbf<meta charset=koi8-r>", "koi8-r", "bom"),
+        (b"<meta charset=koi8-r>", "utf-8", "http"),
+        (b"<meta charset=koi8-r>", "klingon", "meta"),
+        (b"<?xml version='1.0' encoding='koi8-r'?>", None, "meta"),
+        ("<p>é".encode(), "klingon", "detected"),
+        (b"<p>plain", "klingon", "default"),
+        (b"", None, "default"),
+    ],
+)
+def test_the_source_of_the_charset(
+    body: bytes, header: str | None, source: str
+) -> None:
+    assert sniff_encoding(body, header).source == source
+    assert markup(body, header, 999).source == source
+
+
+TITLES = {
+    "utf-8": ("Besök oss på Begär offert", "se"),
+    "shift_jis": ("国際疾病分類コード表", "jp"),
+    "euc-jp": ("国際疾病分類コード表", "jp"),
+    "iso-2022-jp": ("国際疾病分類コード表", "jp"),
+    "gbk": ("人人生而自由，在尊严和权利上一律平等", "cn"),
+    "big5": ("人人生而自由，在尊嚴和權利上一律平等", "tw"),
+    "euc-kr": ("모든 인간은 태어날 때부터 자유로우며", "kr"),
+    "windows-1250": ("Příliš žluťoučký kůň úpěl ďábelské ódy", "cz"),
+    "iso-8859-2": ("Zażółć gęślą jaźń", "pl"),
+    "windows-1251": ("Новости дня", "ru"),
+    "koi8-u": ("Новости дня и погода", "ru"),
+    "ibm866": ("Новости дня и погода", "ru"),
+    "windows-1252": ("Todos los seres humanos; además, niños y corazón", "es"),
+    "windows-1253": ("Όλοι οι άνθρωποι γεννιούνται ελεύθεροι", "gr"),
+    "windows-1254": ("Bütün insanlar hür, haysiyet ve haklar eşit doğarlar", "tr"),
+    "windows-1255": ("כל בני האדם נולדו בני חורין", "il"),
+    "windows-1256": ("يولد جميع الناس أحرارا متساوين", "sa"),
+    "windows-1257": ("Visi žmonės gimsta laisvi ir lygūs teisėmis", "lt"),
+    "windows-874": ("มนุษย์ทั้งหลายเกิดมามีอิสระ", "th"),
+}
+
+
+@pytest.mark.parametrize("label", TITLES)
+def test_a_title_tells_the_charset(label: str) -> None:
+    title, domain = TITLES[label]
+    encoding = lookup(label)
+    assert encoding is not None
+    body = f"<title>{title}</title><p>x".encode(encoding.codec_info.name)
+    document = markup(body, None, 999, f"http://www.site.{domain}/a")
+    assert document.decode(document.text) == f"<title>{title}</title><p>x"
+    assert document.source == "detected"
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("http://a.tr/", "windows-1254"),
+        ("http://a.tr.:8080/x.pl", "windows-1254"),
+        ("http://a.xn--p1ai/", "windows-1252"),
+        ("http://127.0.0.1/a.tr", "windows-1250"),
+        ("http://[::1]:80/", "windows-1250"),
+        ("http://localhost/", "windows-1250"),
+        ("http://a.x-1/", "windows-1250"),
+        ("", "windows-1250"),
+    ],
+)
+def test_the_top_level_domain_is_a_hint(url: str, name: str) -> None:
+    body = "Bütün insanlar hür, haysiyet ve haklar eşit doğarlar".encode("cp1254")
+    assert sniffed(body, url) == (name, "detected")
+
+
+ENGLISH = b"<p>" + b"plain English text. " * 400
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        # cut off in the middle of a character
+        ("Größe und Übermaß, also ü".encode()[:-1], ("utf-8", "detected")),
+        # one mistake among many characters: half a character, a byte of Latin-1
+        ("äöü ".encode() * 9 + b"\xc3 x", ("utf-8", "detected")),
+        ("äöü ".encode() * 9 + b"caf\xe9 x", ("utf-8", "detected")),
+        # more mistakes than a page in UTF-8 has
+        (b"caf\xe9 und K\xe4se, \xfcber \xc3\xa4", ("windows-1252", "detected")),
+        # what is not ASCII comes late, and often the end is cut off
+        (ENGLISH * 9 + "日本語の文字コード".encode("euc-jp"), ("euc-jp", "detected")),
+        (ENGLISH * 9 + "日本語の文字コード".encode("euc-jp")[:-1],
+         ("euc-jp", "detected")),
+        # all is ASCII, with an escape that is none of ISO-2022-JP
+        (b"<p>\x1b[31mred", ("windows-1252", "default")),
+        (b"\0" * 99, ("windows-1252", "default")),
+        # UTF-16 without a mark, in characters of ASCII
+        ("<!doctype html><title>x".encode("utf-16-le"), ("utf-16le", "detected")),
+        ("<!doctype html><title>x".encode("utf-16-be"), ("utf-16be", "detected")),
+    ],
+)  # fmt: skip
+def test_undeclared(body: bytes, found: tuple[str, str]) -> None:
+    assert sniffed(body) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["日本語の文字コード。", "Это старая страница. ", "é", "\x1b", "人人生而"]
+)
+def test_the_detector_reads_no_more_than_it_needs(text: str) -> None:
+    body = text.encode("gb18030") * (2**24 // len(text))
+    with cpu_within(0.5):
+        sniff_encoding(body, None)
+
+
+def test_the_detector_is_loaded_only_for_what_declares_nothing() -> None:
+    script = (
+        "import sys; from crawler.extract.charset import sniff_encoding as s;"
+        "s(b'caf\\xe9', 'latin1'); s(b'<meta charset=koi8-r>\\xe9', None);"
+        "s(b'plain', None);"
+        "print('chardetng_py' in sys.modules); s(b'caf\\xe9', None);"
+        "print('chardetng_py' in sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == ["False", "True"]
+
+
+def test_xhtml_is_utf_8_unless_the_bytes_are_not() -> None:
+    """XML 1.0 has no other default; a page that breaks this rule is read as HTML."""
+
+    def found(body: bytes, header: str | None = None) -> tuple[str, str]:
+        encoding, _, source = sniff_xml_encoding(body, header, "http://a.ru/")
+        return encoding.name, source
+
+    russian = "<html><p>Новости дня и погода".encode("windows-1251")
+    assert found(b"<html/>") == ("utf-8", "default")
+    assert found("<html>é".encode()) == ("utf-8", "detected")
+    assert found(russian) == ("windows-1251", "detected")
+    assert found(russian, "koi8-r") == ("koi8-r", "http")
+    assert found(b"<?xml version='1.0' encoding='koi8-r'?>") == ("koi8-r", "meta")
+    assert found(b"\xef\xbb\xbf" + russian, "koi8-r") == ("utf-8", "bom")
