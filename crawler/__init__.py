@@ -101,13 +101,13 @@ if TYPE_CHECKING:
     from crawler.model.errors import OutputError, StateError, Stop, UsageError
     from crawler.model.http import Exchange, Response
     from crawler.model.http_config import HttpConfig
+    from crawler.model.record_base import Record
     from crawler.model.records import (
         AnyRecord,
         ErrorRecord,
         FileRecord,
         ImageRecord,
         PageRecord,
-        Record,
         RedirectRecord,
         RobotsRecord,
         RunRecord,
@@ -144,8 +144,9 @@ _NAMES = {
     "model.http_config": ("HttpConfig",),
     "model.errors": ("OutputError", "StateError", "Stop", "UsageError"),
     "model.http": ("Exchange", "Response"),
+    "model.record_base": ("Record",),
     "model.records": (
-        "AnyRecord", "ErrorRecord", "FileRecord", "ImageRecord", "PageRecord", "Record",
+        "AnyRecord", "ErrorRecord", "FileRecord", "ImageRecord", "PageRecord",
         "RedirectRecord", "RobotsRecord", "RunRecord", "SkipRecord", "TerminalRecord",
     ),
     "plugins.document": ("PluginDocument",),

@@ -36,7 +36,8 @@ import msgspec
 
 from crawler.engine.builder import Crawl
 from crawler.engine.stats import Snapshot
-from crawler.model.records import RECORD_TYPES, AnyRecord, Record
+from crawler.model.record_base import Record
+from crawler.model.records import RECORD_TYPES, AnyRecord
 from crawler.output.sink import Position
 from hub.current import get_hub_if_any
 from hub.event import Event

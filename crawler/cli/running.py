@@ -19,7 +19,8 @@ from crawler.engine.builder import Crawl, Summary, open_crawl
 from crawler.engine.stats import Snapshot, combined
 from crawler.model.config import Config
 from crawler.model.errors import Stop, UsageError
-from crawler.model.records import ErrorRecord, Record
+from crawler.model.record_base import Record
+from crawler.model.records import ErrorRecord
 from crawler.settings.load import Plan
 from crawler.settings.secrets import revealed
 from crawler.workspace.open import Mode

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from crawler.engine.events import Events
 from crawler.model.config import Config
 from crawler.model.errors import PLUGIN_FAILURES, OutputError, Stop, failure_text
-from crawler.model.records import Record
+from crawler.model.record_base import Record
 from crawler.output.sink import Position, RecordSink
 from crawler.policy.check import Check
 

@@ -16,13 +16,12 @@ from crawler.model.crawl import Discovered, Lease, Skip
 from crawler.model.documents import File, Image, Page
 from crawler.model.errors import Failure
 from crawler.model.http import Hop, Response
+from crawler.model.record_base import HeaderRow, RedirectHop
 from crawler.model.records import (
     ErrorRecord,
     FileRecord,
-    HeaderRow,
     ImageRecord,
     PageRecord,
-    RedirectHop,
     RedirectRecord,
     RobotsRecord,
     SkipRecord,

@@ -28,13 +28,8 @@ from crawler.engine import record_builder
 from crawler.fetch.conditional import can_revalidate, updated_validators
 from crawler.model.crawl import Lease, StoredResponse
 from crawler.model.http import Response, Validators
-from crawler.model.records import (
-    FetchRecord,
-    FileRecord,
-    ImageRecord,
-    PageRecord,
-    RedirectRecord,
-)
+from crawler.model.record_base import FetchRecord
+from crawler.model.records import FileRecord, ImageRecord, PageRecord, RedirectRecord
 
 Change = Literal["new", "changed", "unchanged"]
 

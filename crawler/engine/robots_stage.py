@@ -8,7 +8,7 @@ from crawler.engine.host_requests import HostRequests
 from crawler.engine.robots_fetcher import RobotsFetch, RobotsFetcher
 from crawler.frontier.lease import LeaseHandle
 from crawler.model.crawl import Lease
-from crawler.model.records import Record
+from crawler.model.record_base import Record
 from crawler.policy.robots_cache import RobotsCache
 
 TakeSitemaps = Callable[[Lease, Iterable[str]], None]

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from crawler.model.records import ErrorRecord, FetchRecord, Record, UrlRecord
+from crawler.model.record_base import FetchRecord, Record, UrlRecord
+from crawler.model.records import ErrorRecord
 
 RATE_WINDOW_S = 10.0
 """The time over which rates are measured (seconds).

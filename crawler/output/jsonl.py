@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from crawler.model.config import OutputConfig
-from crawler.model.records import Record
+from crawler.model.record_base import Record
 from crawler.output.lines import STDOUT, LineWriter, open_lines
 from crawler.output.schema_export import schema_line
 from crawler.output.sink import Position, RecordSink

@@ -16,9 +16,9 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from crawler.model import records as schema_module
 from crawler.model.field_docs import field_doc
-from crawler.model.records import RECORD_TYPES, SCHEMA_VERSION
+from crawler.model.record_base import SCHEMA_VERSION
+from crawler.model.records import RECORD_TYPES
 
 
 class Column(Struct, frozen=True):
@@ -203,13 +203,24 @@ def _sql_type(column: Column) -> str:
     return kind if column.nullable else f"{kind} NOT NULL"
 
 
+def _items(record: type[Struct]) -> list[type[Struct]]:
+    """The structs in the lists of a record."""
+    kinds = [column.kind for column in columns(record) if column.repeated]
+    return [kind for kind in kinds if issubclass(kind, Struct)]
+
+
 def jsonschema() -> str:
     """JSON Schema (2020-12) of one line of the stream."""
     references, definitions = msgspec.json.schema_components(
         RECORD_TYPES.values(), ref_template="#/$defs/{name}"
     )
+    structs = {
+        struct.__name__: struct
+        for record in RECORD_TYPES.values()
+        for struct in (record, *_items(record))
+    }
     for name, shape in definitions.items():
-        owner = getattr(schema_module, name)
+        owner = structs[name]
         shape["required"] = list(shape["properties"])
         for field, property_ in shape["properties"].items():
             property_.pop("default", None)

@@ -24,7 +24,7 @@ from typing import Protocol
 
 from crawler.model.config import OutputConfig
 from crawler.model.errors import OutputError, Stop
-from crawler.model.records import Record
+from crawler.model.record_base import Record
 
 Position = object
 """How far a sink has come. Only the sink itself interprets it."""

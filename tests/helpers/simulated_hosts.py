@@ -29,7 +29,7 @@ from crawler.model.errors import (
     NameServerFailure,
 )
 from crawler.model.http import Request, Response, Timings
-from crawler.model.records import Record
+from crawler.model.record_base import Record
 from crawler.model.url import host_key
 from crawler.workspace.open import Mode, stored_config
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from crawler.model.config import OutputConfig
-from crawler.model.records import Record
+from crawler.model.record_base import Record
 from crawler.output.sink import Position, RecordSink
 
 

@@ -15,14 +15,8 @@ from crawler.cli.plan import load_plan
 from crawler.cli.terminal.formatting import printable
 from crawler.engine.fetch_url import FetchedUrl
 from crawler.model.errors import UsageError
-from crawler.model.records import (
-    BodyRecord,
-    ErrorRecord,
-    FetchRecord,
-    ImageRecord,
-    PageRecord,
-    SkipRecord,
-)
+from crawler.model.record_base import BodyRecord, FetchRecord
+from crawler.model.records import ErrorRecord, ImageRecord, PageRecord, SkipRecord
 from crawler.model.redact import redact
 from crawler.model.units import show_bytes
 

@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from crawler.engine.stats import Snapshot
-from crawler.model.records import (
-    ErrorRecord,
-    FetchRecord,
-    Record,
-    RedirectRecord,
-    SkipRecord,
-    UrlRecord,
-)
+from crawler.model.record_base import FetchRecord, Record, UrlRecord
+from crawler.model.records import ErrorRecord, RedirectRecord, SkipRecord
 from crawler.model.units import show_bytes, show_seconds
 
 LINE_INTERVAL_S = 10.0

@@ -30,13 +30,8 @@ from crawler.fetch.exchange_text import (
 )
 from crawler.model.errors import OutputError
 from crawler.model.http import Exchange
-from crawler.model.records import (
-    ErrorRecord,
-    FetchRecord,
-    Record,
-    SkipRecord,
-    UrlRecord,
-)
+from crawler.model.record_base import FetchRecord, Record, UrlRecord
+from crawler.model.records import ErrorRecord, SkipRecord
 
 Write = Callable[[list[str]], None]
 """Writes lines, given without line ends, together."""

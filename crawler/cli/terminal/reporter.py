@@ -16,7 +16,7 @@ from crawler.cli.terminal.verbosity import Verbosity
 from crawler.cli.terminal.views import View, choose_view
 from crawler.engine.builder import Crawl
 from crawler.model.config import Config
-from crawler.model.records import Record
+from crawler.model.record_base import Record
 
 if TYPE_CHECKING:
     from crawler.cli.terminal.log import JsonLog, Log, LogFile

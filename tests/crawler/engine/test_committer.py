@@ -17,7 +17,8 @@ from crawler.frontier.store import Run
 from crawler.model.config import OutputConfig, PolitenessConfig
 from crawler.model.crawl import Discovered, Lease, Outcome
 from crawler.model.errors import OutputError
-from crawler.model.records import ImageRecord, Record
+from crawler.model.record_base import Record
+from crawler.model.records import ImageRecord
 from crawler.output.image_journal import Journal
 from crawler.output.images import ImageFiles
 from crawler.output.registry import open_sink

@@ -16,15 +16,13 @@ import pytest
 
 from crawler.model.documents import ImageLink, Link
 from crawler.model.field_docs import field_doc
+from crawler.model.record_base import HeaderRow, Record, RedirectHop
 from crawler.model.records import (
     RECORD_TYPES,
     ErrorRecord,
     FileRecord,
-    HeaderRow,
     ImageRecord,
     PageRecord,
-    Record,
-    RedirectHop,
     RedirectRecord,
     RobotsRecord,
     RunRecord,

@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from crawler.model.config import OutputConfig
-from crawler.model.records import Record, RunRecord
+from crawler.model.record_base import Record
+from crawler.model.records import RunRecord
 from crawler.output.registry import SINKS, open_sink
 from crawler.output.sink import Position, SinkOpener
 from tests.helpers.sinks import open_batch_folder, read_batch_folder

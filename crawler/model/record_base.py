@@ -1,0 +1,151 @@
+"""What the records of the stream have in common: the fields of several types.
+
+The types themselves are in `records.py`.
+"""
+
+# Annotations are values here: `output/schema_export.py` reads them at each start.
+
+from typing import Literal
+
+from msgspec import Struct
+
+from crawler.model.documents import CharsetSource, ImageLink, Link
+
+SCHEMA_VERSION = 1
+
+
+class RedirectHop(Struct, frozen=True):
+    url: str
+    status: int
+
+
+class HeaderRow(Struct, frozen=True):
+    name: str
+    value: str
+
+
+class Record(Struct, kw_only=True):
+    """What all records have in common.
+
+    Example:
+        >>> from crawler import Record, crawl
+        >>> for record in crawl("https://example.com/about", dir="out", scope="page"):
+        ...     assert isinstance(record, Record)
+        ...     print(record.seq, record.type)
+        1 run
+        2 page
+        3 image
+        4 run
+    """
+
+    type: str
+    """What the record is about; decides which other fields it has."""
+    v: int = SCHEMA_VERSION
+    """Version of this schema."""
+    run_id: str = ""
+    """ULID of the crawl, kept by a resume."""
+    seq: int = 0
+    """Strictly increasing in a run."""
+    ts: str = ""
+    """When the record was written: RFC 3339, UTC, milliseconds, `Z`."""
+
+
+class AddressRecord(Record, kw_only=True):
+    """A record that names a URL."""
+
+    url: str
+    """WHATWG serialisation, no fragment."""
+    url_id: str
+    """16 hexadecimal digits: 64-bit hash of the URL, the key to join by."""
+    host: str
+    """Host, with its port where that is unusual."""
+    domain: str | None = None
+    """Registrable domain by the public suffix list; null for an address."""
+
+
+class UrlRecord(AddressRecord, kw_only=True):
+    """A record about a URL that the crawl has found."""
+
+    parent_url: str | None = None
+    """The page where the URL was found first."""
+    link_kind: str | None = None
+    """How it was found: seed, a, img, srcset, redirect, ..."""
+    depth: int = 0
+    """Links from a seed."""
+    seed_url: str | None = None
+    """The seed that it goes back to."""
+
+
+class FetchRecord(UrlRecord, kw_only=True):
+    """A record about one URL that answered."""
+
+    status: int
+    """HTTP status of the answer."""
+    redirects: tuple[RedirectHop, ...] = ()
+    """The chain of redirects that led here."""
+    http_version: str = "1.1"
+    """`1.0` or `1.1`."""
+    remote_ip: str | None = None
+    """Address that answered."""
+    weak_cipher: str | None = None
+    """TLS cipher suite, if it lacks forward secrecy or authenticated encryption."""
+    content_type: str | None = None
+    """Media type without parameters, as decided from header and bytes."""
+    sha256: str | None = None
+    """Digest of the decoded body, hexadecimal."""
+    etag: str | None = None
+    """As the server sent it."""
+    last_modified: str | None = None
+    """As the server sent it."""
+    attempts: int = 1
+    """Requests made for this URL, this one included."""
+    fetch_ms: int = 0
+    """The whole exchange."""
+    queue_ms: int | None = None
+    """From being due to being requested."""
+    dns_ms: int | None = None
+    """Looking up the name; null if it was known or the connection reused."""
+    connect_ms: int | None = None
+    """TCP connect."""
+    tls_ms: int | None = None
+    """TLS handshake."""
+    ttfb_ms: int | None = None
+    """From the request sent to the first byte of the answer."""
+    download_ms: int | None = None
+    """From the first byte to the last."""
+    reused_connection: bool = False
+    """A kept-alive connection served it."""
+    from_cache: Literal["miss", "not_modified"] = "miss"
+    """not_modified: the server confirmed the stored version (304)."""
+    changed: Literal["new", "changed", "unchanged"] | None = None
+    """How the content stands against the previous crawl; null in a first crawl.
+
+    The hash of the body decides; for a redirect, its target.
+    """
+    wire_bytes: int = 0
+    """Body bytes as they came."""
+    body_bytes: int = 0
+    """Body bytes after decoding."""
+    content_encoding: str | None = None
+    """As the server sent it: gzip, br, ..."""
+
+
+class BodyRecord(FetchRecord, kw_only=True):
+    """A page, or a file: a body that is neither HTML nor an image."""
+
+    charset: str | None = None
+    """Character set, as decided the way browsers do; of a file, as the server says."""
+    charset_source: CharsetSource | None = None
+    """What told it: byte order mark, Content-Type, `<meta>`, the bytes, or nothing."""
+    links_count: int = 0
+    """Links in the document."""
+    images_count: int = 0
+    """Images in the document."""
+    new_links_count: int = 0
+    """Links and images that the crawl had not found before."""
+    links: tuple[Link, ...] | None = None
+    """The links, with `--with links`."""
+    images: tuple[ImageLink, ...] | None = None
+    """The images, with `--with images`."""
+    headers: tuple[HeaderRow, ...] | None = None
+    """The response headers, with `--with headers`; values of cookies are redacted."""
