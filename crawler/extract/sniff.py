@@ -38,7 +38,10 @@ _HTML = re.compile(
 ).match
 # What may stand before the first element of XML. It is possessive, so that no document
 # can make it slow.
-_PROLOG = rb"(?:\xef\xbb\xbf)?(?:[\t\n\r ]|<!--.*?-->|<!(?!--)[^>]*>|<\?.*?\?>)*+"
+_PROLOG = (
+    rb"(?:\xef\xbb\xbf)?(?:[\t\n\r ]|<!--.*?-->|<\?.*?\?>"
+    rb"|<!(?!--)[^>\[]*+(?:\[.*?\][\t\n\r ]*+)?>)*+"
+)
 _FEED = re.compile(_PROLOG + rb"<(rss|feed|rdf:RDF)[\t\n\r >]", re.DOTALL).match
 _SVG = re.compile(_PROLOG + rb"<(?:\w+:)?svg[\t\n\r >/]", re.DOTALL).match
 _SNIFFED = 1445
@@ -192,5 +195,26 @@ def _is_binary(start: bytes) -> bool:
 
 
 def looks_like_svg(body: bytes) -> bool:
-    """Whether the first element is `<svg>`."""
-    return _SVG(body[:_SNIFFED]) is not None
+    """Whether the first element is `<svg>`, in UTF-8 or in UTF-16."""
+    start = body[:_SNIFFED]
+    utf_16 = utf_16_of_xml(body)
+    if utf_16:
+        text = body[: 2 * _SNIFFED].decode(utf_16, "replace")
+        start = text.removeprefix("\ufeff").encode()
+    return _SVG(start) is not None
+
+
+def utf_16_of_xml(body: bytes) -> str | None:
+    """The codec of XML in UTF-16: it has a byte order mark, or a declaration.
+
+    See XML 1.0 appendix F.1. None: it is not in UTF-16.
+    """
+    return _UTF_16.get(body[:2]) or _UTF_16.get(body[:4])
+
+
+_UTF_16 = {
+    b"\xff\xfe": "utf-16-le",
+    b"\xfe\xff": "utf-16-be",
+    b"<\0?\0": "utf-16-le",
+    b"\0<\0?": "utf-16-be",
+}

@@ -12,10 +12,11 @@ def read_image(body: Body) -> Image:
 
 
 def read_svg(body: Body) -> Image:
-    # Imported late: lxml is 7 MB, which a crawl without XML does not need.
+    # Imported late: a crawl without SVG does not need a parser of XML.
     from crawler.extract.images.svg import read_svg_header
 
-    return _image("image/svg+xml", read_svg_header(body.content))
+    header = read_svg_header(body.content, body.charset)
+    return _image("image/svg+xml", header)
 
 
 def _image(media_type: str, header: ImageHeader) -> Image:

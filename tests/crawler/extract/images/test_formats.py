@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.helpers.corpora import corpus
 from tests.helpers.cpu import cpu_within
 
 pillow = pytest.importorskip("PIL.Image", reason="the oracle of these tests")
+image_file = pytest.importorskip("PIL.ImageFile")
+sequence = pytest.importorskip("PIL.ImageSequence")
 
 
 def made(
@@ -83,14 +86,62 @@ def test_agrees_with_pillow(name: str) -> None:
     assert header.frames == getattr(expected, "n_frames", 1)
 
 
+def pixels(body: bytes) -> list[bytes]:
+    """The pixels of all frames, read as far as Pillow can, as browsers do it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = pillow.open(io.BytesIO(body))
+        return [frame.convert("RGBA").tobytes() for frame in sequence.Iterator(image)]
+
+
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_cut_is_noticed(name: str) -> None:
+def test_a_cut_is_noticed_where_it_costs_a_pixel(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file without its last bytes is an image if it has the pixels of the whole."""
+    monkeypatch.setattr(image_file, "LOAD_TRUNCATED_IMAGES", True)
     body = SAMPLES[name]
-    # A GIF's trailer of one byte may be missing.
-    for length in range(16, len(body) - 2, max(1, len(body) // 97)):
-        if image_type(body[:length]):
-            with pytest.raises(ImageDecodeFailure):
-                read(body[:length])
+    lengths = range(16, len(body), max(1, len(body) // 97))
+    for length in (*lengths, *range(len(body) - 20, len(body))):
+        cut = body[:length]
+        if image_type(cut):
+            try:
+                read(cut)
+            except ImageDecodeFailure:
+                continue
+            whole = cut if read(body).format != "gif" else gif_with_an_end(cut)
+            frames = read(cut).frames if read(body).format == "gif" else None
+            assert pixels(whole) == pixels(body)[:frames], length
+
+
+def gif_with_an_end(cut: bytes) -> bytes:
+    """A GIF whose last block was cut, with the right length of the block, and an end.
+
+    Pillow does not read a part of a block, as browsers do.
+    """
+    position = 13 + (3 << (cut[10] & 7) + 1 if cut[10] & 0x80 else 0)
+    while position < len(cut):
+        if cut[position] == ord("!"):
+            position += 2
+        else:
+            flags = cut[position + 9]
+            position += 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+        while position < len(cut) and cut[position]:
+            left = len(cut) - position - 1
+            if left < cut[position]:
+                return cut[:position] + bytes([left]) + cut[position + 1 :] + b"\0;"
+            position += 1 + cut[position]
+        if position >= len(cut):
+            return cut + b"\0;"
+        position += 1
+    return cut + b";"
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_part_is_no_image(name: str) -> None:
+    for percent in (20, 45, 70, 90):
+        with pytest.raises(ImageDecodeFailure):
+            read(SAMPLES[name][: len(SAMPLES[name]) * percent // 100])
 
 
 def test_pngsuite() -> None:
@@ -152,8 +203,17 @@ def test_bodies_that_are_no_images(body: bytes) -> None:
         read_header(body, image_type(body) or "image/png")
 
 
+def test_what_stands_before_the_signature_is_not_skipped() -> None:
+    for name, body in SAMPLES.items():
+        media_type = image_type(body)
+        assert media_type
+        for before in (b"hello", b"\n", b"\xef\xbb\xbf"):
+            with pytest.raises(ImageDecodeFailure, match="does not begin as one"):
+                read_header(before + body, media_type), name
+
+
 def test_trailing_bytes_are_ignored() -> None:
-    for name in ("png", "jpeg", "gif", "webp", "bmp", "ico", "tiff"):
+    for name in ("png", "jpeg", "gif", "webp", "bmp", "ico", "tiff", "avif"):
         assert read(SAMPLES[name] + b"\0\0trailing").width == read(SAMPLES[name]).width
 
 

@@ -1,0 +1,55 @@
+"""JPEG (ITU T.81 annex B): markers with lengths up to the first scan, then EOI."""
+
+from __future__ import annotations
+
+import re
+from struct import Struct
+
+from crawler.extract.images.exif import is_turned
+from crawler.extract.images.formats import MAX_PARTS, ImageHeader, cut_short
+from crawler.model.errors import ImageDecodeFailure
+
+_U16 = Struct(">H").unpack_from
+_U16_PAIR = Struct(">HH").unpack_from
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# A marker after fill bytes, and after the odd bytes that decoders tolerate.
+_MARKER = re.compile(rb"\xff[\x01-\xfe]").search
+_ALONE = frozenset([0x01, *range(0xD0, 0xD9)])
+_EXIF = re.compile(rb"Exif\0.", re.DOTALL).match
+_APP1, _SOS, _EOI = 0xE1, 0xDA, 0xD9
+
+
+def read(body: bytes) -> ImageHeader:
+    """The first Exif data says how the image is turned when it is shown.
+
+    A file without EOI is whole if all blocks of pixels are in its scans.
+    """
+    position = 2
+    size: tuple[int, int | None] | None = None
+    turned: bool | None = None
+    for _ in range(MAX_PARTS):
+        found = _MARKER(body, position)
+        if not found:
+            raise cut_short("image/jpeg")
+        position, marker = found.end() - 2, body[found.end() - 1]
+        if marker == _SOS:
+            break
+        if marker == _EOI:
+            raise ImageDecodeFailure("image/jpeg: ends before its first scan")
+        if marker in _FRAMES:
+            if size:
+                raise ImageDecodeFailure("image/jpeg: a second frame")
+            height, width = _U16_PAIR(body, position + 5)
+            size = width, height or None  # 0: given after the first scan, which is rare
+        after = position + 2
+        if marker not in _ALONE:
+            after += _U16(body, after)[0]
+        if marker == _APP1 and turned is None and _EXIF(body, position + 4):
+            turned = is_turned(body[position + 10 : after])
+        position = after
+    if size is None:
+        raise ImageDecodeFailure("image/jpeg: a scan without a frame")
+    if body.rfind(b"\xff\xd9", position) < 0:
+        raise cut_short("image/jpeg")
+    width, height = reversed(size) if turned else size
+    return ImageHeader("jpeg", width, height)
