@@ -49,9 +49,18 @@ class CandidateBuilder:
     def page(
         self, lease: Lease, page: Page, robots_meta: RobotsMeta
     ) -> tuple[Discovered, ...]:
-        """Everything of a page that may enter the frontier."""
+        """Everything of a page that may enter the frontier.
+
+        A URL that is both a link and an image is queued as an image, which it most
+        often is, and as a page where the crawl fetches no images. A page that refuses
+        the use of its images refuses it for those that it links to as well.
+        """
+        links: Iterable[Link] = page.links
         images = self._images(lease, page.images, robots_meta.noimageai)
-        return (*images, *self._links(lease, page.links, robots_meta.nofollow))
+        if robots_meta.noimageai is not None:
+            refused = {image.url for image in page.images}
+            links = [link for link in links if link.url not in refused]
+        return (*images, *self._links(lease, links, robots_meta.nofollow))
 
     def file(self, lease: Lease, file: File) -> tuple[Discovered, ...]:
         """The URLs that a sitemap or a feed names.
@@ -79,6 +88,13 @@ class CandidateBuilder:
             self._checked(Candidate(url, "robots_sitemap", "page", 1, robots, seed))
             for url in urls
         ]
+
+    def may_be_page(self, lease: Lease) -> bool:
+        """Whether the URL, found as an image, would be fetched as a page as well."""
+        candidate = Candidate(
+            lease.url, lease.kind, "page", lease.depth, lease.parent_url, lease.seed_url
+        )
+        return self._check(candidate) is None
 
     def substitute(self, lease: Lease) -> tuple[Discovered, ...]:
         """What takes the place of a lease that leads into a trap."""

@@ -5,6 +5,7 @@ A body is extracted inside the crash guard, and then by its type:
     page    noai, the page quota, the traps; record, links and images as candidates
     file    noai; record, what a sitemap or a feed names as candidates
     image   noimageai, the size in pixels; record, with the bytes to be kept
+    no image, though it was requested as one: back to the frontier, as a page
     304     the record of what an earlier crawl was told, without its bytes
     3xx     a redirect record, and its target as a candidate
 """
@@ -25,9 +26,14 @@ from crawler.fetch.conditional import (
 )
 from crawler.frontier.lease import LeaseHandle
 from crawler.model.config import Config
-from crawler.model.crawl import Lease, Outcome, Skip
+from crawler.model.crawl import Destination, Lease, Outcome, Skip
 from crawler.model.documents import Document, File, Image, Page
-from crawler.model.errors import ExtractFailure, TooLarge
+from crawler.model.errors import (
+    BodyFailure,
+    ExtractFailure,
+    ImageDecodeFailure,
+    TooLarge,
+)
 from crawler.model.http import Response, Validators
 from crawler.model.records import ImageRecord, PageRecord
 from crawler.policy.quotas import Quotas
@@ -91,11 +97,17 @@ class Reader:
     def read(self, handle: LeaseHandle, response: Response) -> Outcome | None:
         """The outcome of a response with a body.
 
-        None if there is no place for a page: then the lease is released. Raises
-        Failure.
+        None if there is no place for a page: then the lease is released; and if it was
+        requested as an image and is none: then it is queued as a page. Raises Failure.
         """
         lease = handle.lease
-        document = self._extract(lease, response)
+        try:
+            document = self._extract(lease, response, lease.destination)
+        except ImageDecodeFailure as failure:
+            if not self._is_no_image(lease, response):
+                raise
+            handle.retry(self._clock(), failure.code, failure.message, "page")
+            return None
         meta = document.robots_meta if isinstance(document, Page) else None
         robots_meta = self._robots_meta.read(meta, response.values(HEADER))
         if isinstance(document, Page):
@@ -136,11 +148,30 @@ class Reader:
         validators = updated_validators(response, cached.validators)
         return Outcome(lease, record, validators=validators)
 
-    def _extract(self, lease: Lease, response: Response) -> Document:
+    def _is_no_image(self, lease: Lease, response: Response) -> bool:
+        """Whether what was taken for an image is a page or a file of the crawl.
+
+        Bytes decide what a response is, and the destination is a hint. The body is read
+        when it has come as a page: then the checks, the quotas and the traps of pages
+        apply to it. An empty body says nothing, so the hint stands.
+        """
+        if lease.destination != "image" or not response.body:
+            return False
+        if not self._candidates.may_be_page(lease):
+            return False
+        try:
+            document = self._extract(lease, response, "page")
+        except BodyFailure:
+            return False
+        return not isinstance(document, Image)
+
+    def _extract(
+        self, lease: Lease, response: Response, destination: Destination
+    ) -> Document:
         with self._guard(lease.url):
             return self._extractor.extract(
                 response,
-                lease.destination,
+                destination,
                 self._limits,
                 with_text=self._with_text,
             )

@@ -99,11 +99,12 @@ class ActiveHosts:
         at: float,
         code: str | None,
         detail: str | None,
+        destination: Destination | None,
     ) -> None:
         """Queue the URL again, from `at` on."""
         if queue.parked:
             at = self._clock()  # the host itself waits longer than that
-        self.store.retry(lease, at, code, detail)
+        self.store.retry(lease, at, code, detail, destination)
         self._store_due = min(self._store_due, at)
 
     def put_back(self, queue: HostQueue, lease: Lease) -> None:

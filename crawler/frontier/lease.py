@@ -26,7 +26,7 @@ from crawler.frontier.active_hosts import ActiveHosts
 from crawler.frontier.host_queue import HostQueue
 from crawler.frontier.store import Ended
 from crawler.frontier.throttle import HostFeedback
-from crawler.model.crawl import Discovered, Lease, StoredResponse
+from crawler.model.crawl import Destination, Discovered, Lease, StoredResponse
 
 
 class LeaseHandle:
@@ -118,14 +118,19 @@ class LeaseHandle:
         return new
 
     def retry(
-        self, at: float, code: str | None = None, detail: str | None = None
+        self,
+        at: float,
+        code: str | None = None,
+        detail: str | None = None,
+        destination: Destination | None = None,
     ) -> None:
         """Fetch the URL again, from `at` (seconds since the epoch) on.
 
-        `code` and `detail` tell the failure that this follows from.
+        `code` and `detail` tell the failure that this follows from. `destination` is
+        given where it turned out to be another.
         """
         self._answer()
-        self._hosts.retry(self._queue, self.lease, at, code, detail)
+        self._hosts.retry(self._queue, self.lease, at, code, detail, destination)
         self._end()
 
     def release(self) -> None:

@@ -13,6 +13,8 @@ from heapq import heappop, heappush
 from operator import itemgetter
 from typing import Any
 
+from msgspec.structs import replace
+
 from crawler.frontier.store import STATES, Content, Ended, HostDue, Parked, Run, State
 from crawler.frontier.throttle import UNTRIED, HostThrottle
 from crawler.model.crawl import Destination, Discovered, Lease, StoredResponse
@@ -157,10 +159,13 @@ class MemoryStore:
         at: float,
         code: str | None = None,
         detail: str | None = None,
+        destination: Destination | None = None,
     ) -> None:
         url = self._leased(lease)
         self._hosts[url.host].waiting[url.found.destination] -= 1
         self._turn(url, "queued")
+        if destination is not None:
+            url.take(replace(url.found, destination=destination), at)
         url.attempts += 1
         url.due = at
         heappush(self._later, (at, url.seq, url))
@@ -322,8 +327,12 @@ class MemoryStore:
             url = self._urls[found.url] = _Url(found, len(self._urls), now, host)
             self._counts[url.state] += 1
             self._host(host, now)
-        elif found.skip is None and self._yields(url, found.depth, found.destination):
+        elif found.skip is None and self._yields(url, found.depth):
             nearer = url.state == "queued"
+            if nearer and found.destination != url.found.destination:
+                if found.destination == "page":
+                    url.found = replace(url.found, depth=found.depth)
+                return 0
             self._counts[url.state] -= 1
             self._counts["queued"] += 1
             url.take(found, now)
@@ -337,14 +346,10 @@ class MemoryStore:
         return int(url.state == "queued")
 
     @staticmethod
-    def _yields(url: _Url, depth: int, destination: Destination | None = None) -> bool:
-        """Whether a find at `depth` replaces the known one.
-
-        None stands for a skip, on either side.
-        """
+    def _yields(url: _Url, depth: int) -> bool:
+        """Whether a find at `depth` may change the known one."""
         if url.state == "queued":
-            same = destination in (None, url.found.destination)
-            return same and not url.attempts and depth < url.found.depth
+            return not url.attempts and depth < url.found.depth
         return url.state == "skip" and not url.written
 
     def _host(self, name: str, now: float) -> _Host:

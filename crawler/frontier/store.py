@@ -17,7 +17,8 @@ keeps them:
 - A URL has one row for ever. `add` of a URL that is known does nothing, with two
   exceptions, which make the outcome of a crawl depend less on the order in which pages
   arrive: a decision to skip it is overturned by a find that is not skipped, and a URL
-  that still waits takes the smaller depth.
+  that still waits takes the smaller depth. A find as a page that is nearer than one as
+  an image changes the depth and nothing else: the image keeps its page.
 
 Stores are plain blocking Python and do not know the time: `now` and all moments are
 seconds since the epoch, given by the caller. Hosts are *claimed* by the scheduler in
@@ -100,10 +101,12 @@ class UrlQueue(Protocol):
         at: float,
         code: str | None = None,
         detail: str | None = None,
+        destination: Destination | None = None,
     ) -> None:
         """Queue the URL again, from `at` on, with one attempt more.
 
-        `code` and `detail` tell what became of this attempt.
+        `code` and `detail` tell what became of this attempt. `destination` takes the
+        place of the one that it had.
         """
         ...
 

@@ -87,7 +87,7 @@ class Page(Struct, frozen=True, tag="page"):
     charset: str
     """Name of the encoding in the WHATWG Encoding Standard."""
     links: tuple[Link, ...] = ()
-    """In document order, each URL once; a URL in `images` is not among them."""
+    """In document order, each URL once; a URL may be in `images` as well."""
     images: tuple[ImageLink, ...] = ()
     """In document order, each URL once."""
     title: str | None = None
@@ -138,7 +138,7 @@ class File(Struct, frozen=True, tag="file"):
     charset: str | None = None
     """As declared by the Content-Type."""
     links: tuple[Link, ...] = ()
-    """In document order, each URL once; a URL in `images` is not among them."""
+    """In document order, each URL once; a URL may be in `images` as well."""
     images: tuple[ImageLink, ...] = ()
     """In document order, each URL once."""
 

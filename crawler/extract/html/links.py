@@ -15,7 +15,7 @@ A long base URL turns many short relative URLs into hundreds of megabytes.
 class LinkCollector:
     """Joins URLs with `base` and collects them, `max_links` links and as many images.
 
-    A URL that is both is an image.
+    A URL may be both: what it is, only its bytes can tell.
     """
 
     def __init__(self, base: Base, max_links: int) -> None:
@@ -47,9 +47,7 @@ class LinkCollector:
 
     @property
     def links(self) -> tuple[Link, ...]:
-        return tuple(
-            link for url, link in self._links.items() if url not in self._images
-        )
+        return tuple(self._links.values())
 
     @property
     def images(self) -> tuple[ImageLink, ...]:

@@ -1,7 +1,8 @@
 """The content of an HTML document: links, images, and the declarations in its head.
 
 URLs are collected as written, each once, and made absolute at the end, when the one
-`<base href>` that counts is known. A URL that is both a link and an image is an image.
+`<base href>` that counts is known. A URL that is both a link and an image is in both
+lists: what it is, only its bytes can tell.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from crawler.extract.charset import Markup
 from crawler.extract.html.images import ELEMENTS, ImageCollector, inline_style_images
 from crawler.extract.html.links import MAX_URL_CHARACTERS
 from crawler.extract.html.tags import attributes, start_tags
-from crawler.model.documents import ImageLink, Link, LinkKind, Page
+from crawler.model.documents import Link, LinkKind, Page
 from crawler.model.url import Base
 
 _MAX_TEXT = 1000
@@ -176,7 +177,7 @@ class _Document:
             content_type=content_type,
             charset=self.charset,
             charset_source=self.charset_source,
-            links=self._absolute_links(base, images, characters_left),
+            links=self._absolute_links(base, characters_left),
             images=tuple(images.values()),
             title=self.title or None,
             description=self.description or None,
@@ -185,14 +186,12 @@ class _Document:
             robots_meta=", ".join(filter(None, self.robots)) or None,
         )
 
-    def _absolute_links(
-        self, base: Base, images: dict[str, ImageLink], characters_left: int
-    ) -> tuple[Link, ...]:
+    def _absolute_links(self, base: Base, characters_left: int) -> tuple[Link, ...]:
         links: dict[str, Link] = {}
         join = base.join
         for href, (kind, rel, end) in self.links.items():
             url = join(href)
-            if url is None or url in links or url in images:
+            if url is None or url in links:
                 continue
             characters_left -= len(url)
             if characters_left < 0:

@@ -142,7 +142,8 @@ class IncomingUrls(StorePart):
         untouched = state == QUEUED and not attempts
         untouched &= seq not in self._seqs(host_id, destination)
         nearer = untouched and found.depth < depth
-        nearer &= destination == DESTINATIONS.index(found.destination)
+        if nearer and destination != DESTINATIONS.index(found.destination):
+            return self._find_as_other(found, seq, depth)
         self._recent.put(
             found.url, _nearest(found, depth, overturned or nearer, untouched)
         )
@@ -161,6 +162,17 @@ class IncomingUrls(StorePart):
             return 0
         self._db.execute(_REPLACE, (*self._values(found, {}, now), seq))
         return int(overturned)
+
+    def _find_as_other(self, found: Discovered, seq: int, depth: int) -> int:
+        """A URL that waits was found nearer, for the other destination: 0.
+
+        An image may turn out to be a page, so it takes the depth of a link to it.
+        """
+        if found.destination == "page":
+            depth = found.depth
+            self._db.execute("UPDATE url SET depth = ? WHERE seq = ?", (depth, seq))
+        self._recent.put(found.url, depth)
+        return 0
 
     def _overturn(self, seq: int) -> None:
         query = "SELECT reason FROM skip WHERE seq = ?"

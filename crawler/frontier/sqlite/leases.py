@@ -32,7 +32,8 @@ _DELETE = """
 DELETE FROM queue WHERE host_id = ? AND destination = ? AND rank = ? AND seq = ?
 """
 _RETRY = """
-UPDATE url SET attempts = attempts + 1, retry_at = ?, code = ?, detail = ?
+UPDATE url SET attempts = attempts + 1, retry_at = ?, code = ?, detail = ?,
+    destination = ?
 WHERE seq = ?
 """
 
@@ -121,12 +122,15 @@ class Leases(StorePart):
         at: float,
         code: str | None = None,
         detail: str | None = None,
+        destination: Destination | None = None,
     ) -> None:
         self._begin()
         position = self._answer(lease)
         self._db.execute(_DELETE, position)
         self._hosts.count(position.host_id, position.destination, -1, 0.0)
-        self._db.execute(_RETRY, (at, code, _short(detail), position.seq))
+        number = DESTINATIONS.index(destination or lease.destination)
+        row = (at, code, _short(detail), number, position.seq)
+        self._db.execute(_RETRY, row)
         self._db.execute("INSERT INTO retry VALUES (?, ?)", (at, position.seq))
         self._next_retry = min(self._next_retry, at)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import Page
@@ -38,6 +40,8 @@ from crawler.policy.traps.unit import (
 LISTED = frozenset({"seed", "sitemap", "sitemap_index", "robots_sitemap", "feed"})
 """How URLs are found that the user or the site has named on purpose."""
 NOT_LINKS = LISTED | {"redirect"}
+PICTURES = frozenset({"img", "srcset", "source", "css", "icon", "og"})
+"""How images are found that may turn out to be pages."""
 MAX_SUBSTITUTES = 4096
 MAX_CUTS = 3
 """A wide unit is cut, too, once so many narrower ones were in its place."""
@@ -170,6 +174,8 @@ class Traps:
         admission = self._admitted.get(lease.url_id)
         if admission is None:
             return
+        if lease.kind in PICTURES:  # its own images may be pages as well, without end
+            page = replace(page, images=())
         new = self._is_new(lease, admission, body, page)
         if admission.suspicion != "case_variant":
             admission.scores.case_variants.set_page(lease.url, page)

@@ -104,7 +104,7 @@ def site_of(serve: Any) -> tuple[Site, Changing]:
             "map.xml": reply(SITEMAP, "application/xml"),
             "red.png": reply(png(), "image/png", headers=(("ETag", '"r"'),)),
             "copy.png": reply(png(), "image/png"),
-            "broken.png": reply("<p>no image"),
+            "broken.png": reply("<p>no image", "image/png"),
         },
     ), changing
 

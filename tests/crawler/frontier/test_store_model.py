@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -98,11 +99,15 @@ class StoreMachine(RuleBasedStateMachine):
         self.add(then)
 
     @precondition(lambda self: self.leases)
-    @rule(data=st.data(), seconds=st.sampled_from([-1.0, 0.0, 2.0]))
-    def retry(self, data: st.DataObject, seconds: float) -> None:
+    @rule(
+        data=st.data(),
+        seconds=st.sampled_from([-1.0, 0.0, 2.0]),
+        destination=st.sampled_from([None, "page"]),
+    )
+    def retry(self, data: st.DataObject, seconds: float, destination: Any) -> None:
         lease = self.take(data)
         for store in (self.store, self.model):
-            store.retry(lease, self.now + seconds)
+            store.retry(lease, self.now + seconds, destination=destination)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())

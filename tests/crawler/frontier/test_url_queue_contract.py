@@ -212,3 +212,30 @@ def test_known_says_what_is_sure(store: Store) -> None:
     assert not store.known(found("2").url, 1)
     store.finish(lease_all(store, 0.0)[0], "page")
     assert store.known(found("1").url, 0)
+
+
+def test_an_image_takes_the_depth_of_a_nearer_link(store: Store) -> None:
+    """It may turn out to be a page. The page that shows it stays its own."""
+    page = "https://a.example/shows"
+    store.add([found("1", "image", depth=5, parent_url=page, alt="x")], 0.0)
+    assert not store.known(found("1").url, 2)
+    assert store.add([found("1", depth=2, parent_url="https://a.example/")], 0.0) == 0
+    assert store.known(found("1").url, 2)
+    assert store.add([found("1", "image", depth=4)], 0.0) == 0
+    (lease,) = lease_all(store, 0.0)
+    assert (lease.destination, lease.depth) == ("image", 2)
+    assert (lease.parent_url, lease.alt, lease.kind) == (page, "x", "img")
+
+
+def test_what_was_no_image_is_queued_as_a_page(store: Store) -> None:
+    store.add([found("1", "image", depth=3), found("2", "image")], 0.0)
+    one, _two = lease_all(store, 0.0)
+    store.retry(one, 5.0, "image_decode", "text/html", "page")
+    assert store.lease("a.example", "page", 9, 4.0) == []
+    assert store.next_due(images_only=True) is None
+    (again,) = store.lease("a.example", "page", 9, 5.0)
+    assert (again.url, again.destination, again.kind) == (one.url, "page", "img")
+    assert (again.depth, again.attempts) == (3, 1)
+    store.retry(again, 6.0)
+    (third,) = store.lease("a.example", "page", 9, 6.0)
+    assert third.attempts == 2

@@ -77,7 +77,7 @@ def images(text: str) -> list[tuple[str, str]]:
         ("<base target=x><base href='http://[/'><a href=x>", [("a", "d/x")]),
         ("<template><a href=x></template><noscript><a href=y></noscript>",
          [("a", "d/x"), ("a", "d/y")]),
-        ("<a href=x><img src=x>", []),
+        ("<a href=x><img src=x>", [("a", "d/x")]),
     ],
 )  # fmt: skip
 def test_links(text: str, found: list[tuple[str, str]]) -> None:
@@ -217,9 +217,11 @@ PIECES = st.sampled_from(["\ud7ff", "\x00", " ", *_WORDS.replace("\n", "|").spli
 )
 def test_any_text_is_a_page(text: str, charset: str) -> None:
     page = read(text, charset=charset, with_text=True)
-    urls = [link.url for link in page.links] + [image.url for image in page.images]
-    assert len(urls) == len(set(urls))
-    for url in urls:
+    linked = [link.url for link in page.links]
+    shown = [image.url for image in page.images]
+    assert len(linked) == len(set(linked))
+    assert len(shown) == len(set(shown))
+    for url in linked + shown:
         assert url.isascii()
         assert "#" not in url
 
