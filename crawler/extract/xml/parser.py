@@ -1,30 +1,27 @@
 """XML, element by element, from parts of a document, without a tree.
 
-It is lxml's parser, made safe: nothing is fetched, the growth of entities and the
-length of texts have libxml2's limits, and errors are passed over, because feeds are
-full of them.
+Nothing is fetched; depth, the length of texts, the number of elements and the growth of
+entities are bounded; and mistakes are passed over, because feeds are full of them. An
+element that is not closed ends with the one that contains it, and an end without a
+beginning is ignored.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import NamedTuple
 
-from lxml import etree
+from crawler.extract.xml.decoding import decoded
+from crawler.extract.xml.entities import Entities, EntityGrowth
+from crawler.extract.xml.scanner import Scanner
 
 _MAX_TEXT = 64 * 1024
 """Characters of the text of one element; the rest is cut off."""
-_PART = 16 * 1024
+_PART = 64 * 1024
 MAX_ELEMENTS = 400_000
 """Elements of one document; the rest is not read."""
-_MAX_OPEN = 200
-"""The maximum number of `<` in a row without a `>`.
-
-For each of them libxml2 searches for the `>` anew, so a megabyte of `<a<a<a` would take
-minutes.
-"""
-_TANGLE = re.compile(rb"<(?:[^<>]*+<){%d}" % _MAX_OPEN).search
 _MAX_DEPTH = 256
 """Nested elements; deeper ones are ignored, and after as many of them reading ends."""
 
@@ -35,12 +32,13 @@ class Element(NamedTuple):
     name: str
     """Without its namespace."""
     namespace: str
+    """Empty: it has none, or its prefix is not declared."""
     parent: str
     """The parent's name without namespace; empty: it has none."""
     text: str
-    """The text between its last child and its end, stripped."""
+    """Its text without that of its children, stripped."""
     attributes: Mapping[str, str]
-    """Names as lxml writes them, `{namespace}name`."""
+    """A name with a prefix is written `{namespace}name`."""
 
 
 def parts_of(body: bytes) -> Iterator[bytes]:
@@ -55,105 +53,165 @@ def elements(
 ) -> Iterator[Element]:
     """The root when it begins, then each element when it ends, at last the root again.
 
-    It ends early after `max_elements`, or a few more, and where the document is no XML.
+    It ends early after `max_elements`, or a few more, and where entities grow without
+    measure. An element that the end of the document leaves open is not among them.
     `charset` is that of the Content-Type, which overrides the XML declaration.
     """
-    target = _Target()
-    parser = _parser(target, charset)
-    opened = 0
+    opened = _OpenElements()
+    scanner = Scanner(opened)
     try:
-        for part in parts:
-            opened = _opened(part, opened)
-            if opened > _MAX_OPEN:
-                break
-            parser.feed(part)
-            yield from target.take()
-            if target.ended > max_elements or target.too_deep > _MAX_DEPTH:
+        for text in decoded(parts, charset):
+            scanner.feed(text)
+            yield from opened.take()
+            too_deep = opened.too_deep > _MAX_DEPTH
+            if opened.ended > max_elements or too_deep or scanner.lost:
                 return
-        parser.close()
-    except etree.XMLSyntaxError:
-        pass  # the rest can't be read; what came before stands
-    yield from target.take()
+        scanner.close()
+    except EntityGrowth:
+        pass  # an attack; what came before stands
+    yield from opened.take()
 
 
-def _opened(part: bytes, before: int) -> int:
-    """The number of `<` after the last `>`, at the end of `part`.
-
-    `before` is that number at its beginning. The result is more than _MAX_OPEN if there
-    are so many in a row anywhere in `part`.
-    """
-    first = part.find(b">")
-    if first < 0:
-        return before + part.count(b"<")
-    if before + part.count(b"<", 0, first) > _MAX_OPEN or _TANGLE(part):
-        return _MAX_OPEN + 1
-    return part.count(b"<", part.rfind(b">"))
+_EACH_ATTRIBUTE = re.compile(
+    r"""([^ \t\r\n/<>=\"']++)(?:[ \t\r\n]*+=[ \t\r\n]*+"""
+    r"""(?:"([^"]*+)|'([^']*+)|([^ \t\r\n"'<>]++)))?+["']?"""
+).findall
+_SPACES = str.maketrans("\t\r\n", "   ")
+_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
 
-class _Parser(Protocol):
-    def feed(self, data: bytes) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def _parser(target: Any, charset: str | None) -> _Parser:
-    try:
-        return etree.XMLParser(
-            encoding=charset,
-            resolve_entities=False,
-            no_network=True,
-            recover=True,
-            target=target,
-        )
-    except LookupError:  # libxml2 lacks the encoding; the document may declare another
-        return _parser(target, None)
+def _declares(key: str) -> bool:
+    """Whether an attribute declares a namespace."""
+    return key == "xmlns" or key.startswith("xmlns:")
 
 
-class _Target:
-    """Receives lxml's calls, and holds the elements that have ended until `take`."""
+class _Scope:
+    """The namespaces that are declared where an element stands."""
+
+    __slots__ = ("_names", "_uris")
+
+    def __init__(self, uris: Mapping[str, str]) -> None:
+        self._uris = uris
+        self._names: dict[str, tuple[str, str]] = {}
+
+    def extended(self, attributes: Mapping[str, str]) -> _Scope:
+        declared = {
+            key.removeprefix("xmlns").removeprefix(":"): value
+            for key, value in attributes.items()
+            if _declares(key)
+        }
+        return _Scope({**self._uris, **declared}) if declared else self
+
+    def resolve(self, written: str) -> tuple[str, str]:
+        """Name and namespace of an element."""
+        known = self._names.get(written)
+        if known is None:
+            prefix, _, name = written.rpartition(":")
+            known = self._names[written] = name, self._uris.get(prefix, "")
+        return known
+
+    def attribute(self, written: str) -> str:
+        prefix, colon, name = written.partition(":")
+        uri = self._uris.get(prefix) if colon else None
+        return written if uri is None else f"{{{uri}}}{name}"
+
+
+class _Open:
+    """An element that has begun."""
+
+    __slots__ = ("attributes", "length", "name", "namespace", "scope", "text", "written")
+
+    def __init__(
+        self,
+        written: str,
+        name: str,
+        namespace: str,
+        attributes: Mapping[str, str],
+        scope: _Scope,
+    ) -> None:
+        self.written = written
+        self.name = name
+        self.namespace = namespace
+        self.attributes = attributes
+        self.scope = scope
+        self.text: list[str] = []
+        self.length = 0
+
+
+class _OpenElements:
+    """Receives tags and texts, and holds the elements that have ended until `take`."""
 
     def __init__(self) -> None:
         self.ended = 0
         self.too_deep = 0
+        self._entities = Entities()
         self._ended: list[Element] = []
-        self._open: list[tuple[str, str, Mapping[str, str]]] = []
-        self._text: list[str] = []
-        self._length = 0
+        self._open: list[_Open] = []
+        self._names: dict[str, int] = {}
+        """How many elements of this name, as written, are open."""
+        self._outermost = _Scope({"xml": "http://www.w3.org/XML/1998/namespace"})
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+    def start(self, written: str, attributes: str, empty: bool) -> None:
         if len(self._open) >= _MAX_DEPTH:
-            self.too_deep += 1
+            self.too_deep += not empty
             return
-        namespace, _, name = tag.rpartition("}")
-        namespace = namespace.removeprefix("{")
-        if not self._open:
-            self._ended.append(Element(name, namespace, "", "", dict(attributes)))
-        self._open.append((name, namespace, dict(attributes)))
-        self._text.clear()
-        self._length = 0
+        scope = self._open[-1].scope if self._open else self._outermost
+        values = _NO_ATTRIBUTES
+        if attributes:
+            values = self._attributes(attributes)
+            if "xmlns" in attributes:
+                scope = scope.extended(values)
+                values = {key: values[key] for key in values if not _declares(key)}
+            if ":" in attributes:
+                values = {scope.attribute(key): values[key] for key in values}
+        name, namespace = scope.resolve(written)
+        if not self.ended and not self._open:
+            self._ended.append(Element(name, namespace, "", "", values))
+        self._open.append(_Open(written, name, namespace, values, scope))
+        self._names[written] = self._names.get(written, 0) + 1
+        if empty:
+            self._end_last()
 
-    def data(self, text: str) -> None:
-        if self._length < _MAX_TEXT:
-            self._text.append(text)
-            self._length += len(text)
-
-    def end(self, tag: str) -> None:
+    def end(self, written: str) -> None:
         if self.too_deep:
             self.too_deep -= 1
-            return
-        if not self._open:
-            return
-        self.ended += 1
-        name, namespace, attributes = self._open.pop()
-        parent = self._open[-1][0] if self._open else ""
-        text = "".join(self._text)[:_MAX_TEXT].strip()
-        self._ended.append(Element(name, namespace, parent, text, attributes))
-        self._text.clear()
-        self._length = 0
+        elif self._names.get(written):
+            while self._end_last() != written:
+                pass
 
-    def close(self) -> None:
-        pass
+    def text(self, text: str) -> None:
+        if not self._open or self.too_deep:
+            return
+        last = self._open[-1]
+        if last.length < _MAX_TEXT and (last.text or not text.isspace()):
+            last.text.append(text)
+            last.length += len(text)
+
+    def cdata(self, text: str) -> None:
+        self.text(text.replace("&", "&amp;"))
+
+    def declarations(self, subset: str) -> None:
+        self._entities.declare(subset)
 
     def take(self) -> list[Element]:
         ended, self._ended = self._ended, []
         return ended
+
+    def _end_last(self) -> str:
+        """End the innermost open element; its name as written."""
+        last = self._open.pop()
+        self._names[last.written] -= 1
+        self.ended += 1
+        parent = self._open[-1].name if self._open else ""
+        text = self._entities.resolve("".join(last.text)[:_MAX_TEXT]).strip()
+        self._ended.append(
+            Element(last.name, last.namespace, parent, text, last.attributes)
+        )
+        return last.written
+
+    def _attributes(self, written: str) -> dict[str, str]:
+        """Of two attributes with one name the first counts."""
+        return {
+            key: self._entities.resolve((double or single or bare).translate(_SPACES))
+            for key, double, single, bare in reversed(_EACH_ATTRIBUTE(written))
+        }

@@ -1,8 +1,8 @@
 """The readers of sitemaps and feeds, in XML, packed with gzip, and in plain text.
 
 XML says by its root element what it is, so that XHTML and SVG under a type of XML go
-to their readers from here. What is imported inside the functions loads lxml: 7 MB,
-which a crawl without XML does not need.
+to their readers from here. What is imported inside the functions a crawl without XML
+does not need.
 """
 
 from __future__ import annotations
