@@ -38,7 +38,7 @@ class Entities:
         self._left = _MAX_GROWTH
 
     def declare(self, subset: str) -> None:
-        """Declare the entities in an internal DTD subset; the first of a name counts."""
+        """Declare the entities of an internal subset; the first of a name counts."""
         for name, double, single in _DECLARATIONS(subset):
             if name:
                 value = _CHARACTER(_character, double or single)

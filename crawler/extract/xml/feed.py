@@ -48,8 +48,9 @@ def _is_image(element: Element) -> bool:
     name, values = element.name, element.attributes
     if name == "enclosure" or (name == "link" and values.get("rel") == "enclosure"):
         return values.get("type", "").startswith("image/")
-    if name == "content":  # of Media RSS; Atom's own has no medium
-        return values.get("medium") == "image"
+    if name == "content" and element.namespace != _ATOM:  # of Media RSS
+        medium = values.get("medium") or values.get("type", "").partition("/")[0]
+        return medium == "image"
     if name in ("logo", "icon"):
         return element.namespace == _ATOM
     # An `image` with an href is a podcast's; RSS's own contains a `url`.

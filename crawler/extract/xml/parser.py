@@ -119,7 +119,15 @@ class _Scope:
 class _Open:
     """An element that has begun."""
 
-    __slots__ = ("attributes", "length", "name", "namespace", "scope", "text", "written")
+    __slots__ = (
+        "attributes",
+        "length",
+        "name",
+        "namespace",
+        "scope",
+        "text",
+        "written",
+    )
 
     def __init__(
         self,

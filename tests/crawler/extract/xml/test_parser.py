@@ -1,4 +1,4 @@
-"""XML that is well-formed is read as expat reads it; mistakes cost what they stand in."""
+"""Well-formed XML is read as expat reads it; mistakes cost what they stand in."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_a_mistake_does_not_cost_what_stands_behind_it(mistake: bytes) -> None:
 def test_mistakes_around_the_root(before: str, behind: str) -> None:
     found = read(f"{before}<r>{BEHIND}</r>{behind}")
     assert found[0].name == "r"
-    assert [one.text for one in found if one.name == "u"][0] == "/a?b&c=1"
+    assert next(one.text for one in found if one.name == "u") == "/a?b&c=1"
 
 
 @pytest.mark.parametrize("encoding", ["shift_jis", "euc-jp", "gbk", "big5", "euc-kr"])
@@ -318,8 +318,9 @@ def test_external_entities_are_never_loaded(tmp_path: Any) -> None:
     "unit",
     [
         "<a<a", "<a ", '<a b="', "<a b=' c=\"", "<![CDATA[", "<!--", "<?", "<!", "</a",
-        "<!DOCTYPE x [", "<!DOCTYPE x ['", "<!DOCTYPE x [<!--", "</a>", "<a>", "&", "&#",
-        "<a b=\"'\" c='<\"' ", '<a b="<">', "<a/", "<a b=", "<a x=\"<a y='", "<a xmlns='",
+        "<!DOCTYPE x [", "<!DOCTYPE x ['", "<!DOCTYPE x [<!--", "</a>", "<a>", "&",
+        "&#", "<a b=\"'\" c='<\"' ", '<a b="<">', "<a/", "<a b=", "<a x=\"<a y='",
+        "<a xmlns='",
         "<?xml ", "<a:b:c:", "]]>", "<!ENTITY a \"", "&amp;",
     ],
 )  # fmt: skip
