@@ -218,7 +218,7 @@ class _OpenElements:
         return last.written
 
     def _attributes(self, written: str) -> dict[str, str]:
-        """Of two attributes with one name the first counts."""
+        """The attributes, decoded; the first counts of two with one name."""
         return {
             key: self._entities.resolve((double or single or bare).translate(_SPACES))
             for key, double, single, bare in reversed(_EACH_ATTRIBUTE(written))

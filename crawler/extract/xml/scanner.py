@@ -54,7 +54,7 @@ _DOCTYPE = re.compile(
 ).match
 _OTHER = re.compile(r"<![^<>]*+>").match
 _SECTIONS = {"<![CDATA[": "]]>", "<!--": "-->", "<?": "?>"}
-_LONGEST_END = 3
+_MAX_END = 3
 
 _AHEAD = 2048
 """Characters behind a `<` that are known before it is decided what it begins."""
@@ -161,7 +161,7 @@ class Scanner:
         elif final:
             end = following = len(text)
         else:  # the end may be cut in two
-            end = following = max(start, len(text) - _LONGEST_END + 1)
+            end = following = max(start, len(text) - _MAX_END + 1)
         if self._in_cdata:
             self._target.cdata(text[start:end])
         return following
