@@ -15,7 +15,8 @@ from msgspec import Struct
 
 LinkKind = Literal[
     "seed", "a", "img", "srcset", "source", "css", "iframe", "meta_refresh",
-    "link_canonical", "link_next", "link_alternate", "icon", "json_ld", "og",
+    "link_canonical", "link_next", "link_alternate", "icon", "lazy", "json", "json_ld",
+    "og",
     "sitemap", "sitemap_index", "feed", "robots_sitemap", "redirect", "plugin",
 ]  # fmt: skip
 """How a URL was found."""

@@ -27,8 +27,6 @@ Records = list[dict[str, Any]]
 UNMENDED: frozenset[str] = frozenset(
     {
         "s02",
-        "i03",
-        "i04",
         "i05",
         "t02",
         "t04",
@@ -45,8 +43,6 @@ UNMENDED: frozenset[str] = frozenset(
         "t44",
         "t46",
         "t47",
-        "i22",
-        "i23",
         "r25",
         "h34",
         "h35",

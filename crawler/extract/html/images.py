@@ -1,56 +1,36 @@
-"""The images of a page: in elements, in styles, and in lazy-loading attributes."""
+"""The images of a page: in elements, in styles, and in attributes for scripts."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect
 from collections.abc import Callable, Mapping
 
-from crawler.extract.charset import Markup
 from crawler.extract.html.srcset import parse_srcset
-from crawler.extract.html.tags import any_tag, attributes
 from crawler.model.documents import ImageLink, LinkKind
 from crawler.model.url import Base
 
-# Where scripts that load images late find the URL. The names are those of lazysizes,
-# lozad, WordPress's and Drupal's plug-ins, and the older jQuery ones.
-_LAZY_ATTRIBUTES = (
-    "data-src",
-    "data-original",
-    "data-lazy-src",
-    "data-lazy",
-    "data-url",
-    "data-hi-res-src",
-)
-_SRCSET_ATTRIBUTES = (
-    "srcset",
-    "imagesrcset",
-    "data-srcset",
-    "data-lazy-srcset",
-    "data-original-set",
-)
-_RARE_ATTRIBUTES = frozenset({*_LAZY_ATTRIBUTES, *_SRCSET_ATTRIBUTES})
-_LAZY_BACKGROUNDS = (
-    "data-bg", "data-background", "data-background-image", "data-bg-src", "data-image",
-)  # fmt: skip
+# What reads attributes and styles is imported when one is met: its expressions take
+# 10 ms to compile, and many sites have none.
 
-_CSS_URL = re.compile(
-    r"""url\([\t\n\f\r ]*"""
-    r"""(?:"([^"\n]*)"|'([^'\n]*)'|([^)"'(\t\n\f\r ]+))[\t\n\f\r ]*\)""",
-    re.IGNORECASE,
-).finditer
-_OTHER_SUFFIX = re.compile(
-    r"\.(?:woff2?|ttf|otf|eot|css|js)(?:[?#]|$)", re.IGNORECASE
-).search
-_IMAGE_SUFFIX = re.compile(
-    r"\.(?:jpe?g|png|gif|webp|avif|svg|bmp|ico)(?:[?#]|$)", re.IGNORECASE
-).search
+_PLAIN_NAMES = """
+    src alt width height class id title loading decoding border align usemap ismap
+    role style sizes fetchpriority crossorigin referrerpolicy type name value href rel
+    target hspace vspace longdesc tabindex lang dir itemprop media poster controls
+    preload autoplay loop muted playsinline placeholder hidden xlink:href xmlns
+    viewbox checked disabled required autocomplete size maxlength x y
+    ping action formaction cite pattern nonce integrity d points transform
+"""
+_PLAIN = frozenset(_PLAIN_NAMES.split())
+"""Attributes that hold no picture, or whose pictures are read by their name."""
 _DIGITS = re.compile(r"[\t\n\f\r ]*\+?(\d{1,9})").match
 
-_STYLE_MARKS = ("url(", "data-bg", "data-background", "data-src", "data-image")
-_MAX_MARKS = 2000
-_MAX_TAG = 4096
-"""Characters of a tag; together with _MAX_MARKS a bound on the time."""
+_SRCSETS = ("srcset", "imagesrcset")
+_MAX_CHARACTERS = 2 * 2**20
+"""Characters of styles, of JSON and of attributes for scripts that are read of a page.
+
+An attribute counts for _ATTRIBUTE more. The rest is ignored.
+"""
+_ATTRIBUTE = 64
 
 
 class ImageCollector:
@@ -61,6 +41,7 @@ class ImageCollector:
 
     def __init__(self, max_images: int) -> None:
         self._max_images = max_images
+        self._characters_left = _MAX_CHARACTERS
         self.found: dict[str, tuple[LinkKind, str | None, int | None, int | None]] = {}
 
     @property
@@ -83,13 +64,17 @@ class ImageCollector:
     def img(self, values: Mapping[str, str]) -> None:
         alt, width, height = _described(values)
         self.add(values.get("src"), "img", alt, width, height)
-        if not _RARE_ATTRIBUTES.isdisjoint(values):
-            self._add_lazy(values, alt, width, height)
+        if not _PLAIN.issuperset(values):
             self._add_srcsets(values, "srcset", alt)
+            self._add_lazy(values, "img", described=(alt, width, height))
+        if "style" in values:
+            self.add_style(values["style"])
 
     def input(self, values: Mapping[str, str]) -> None:
         if values.get("type", "").lower() == "image":
             self.img(values)
+        elif not _PLAIN.issuperset(values) or "style" in values:
+            self.any_element("input", values)
 
     def svg_image(self, values: Mapping[str, str]) -> None:
         self.img(values)
@@ -99,52 +84,98 @@ class ImageCollector:
 
     def source(self, values: Mapping[str, str]) -> None:
         self._add_srcsets(values, "source", values.get("alt"))  # `src` is a video's
+        if not _PLAIN.issuperset(values):
+            self._add_lazy(values, "source")
 
     def video(self, values: Mapping[str, str]) -> None:
         self.add(values.get("poster"), "img")
+        self.any_element("video", values)
+
+    def preload(self, href: str, values: Mapping[str, str]) -> None:
+        """A `<link>` that has an image loaded: its `href` and `imagesrcset`."""
+        self.add(href, "img")
+        self._add_srcsets(values, "srcset", None)
+
+    def any_element(self, name: str, values: Mapping[str, str]) -> None:
+        """Add what an element of any name shows by its style or by other attributes.
+
+        What is named by an attribute counts only if it is the address of a picture by
+        its form, or by the attribute's name: other elements use such attributes for
+        other things too.
+        """
+        if "style" in values:
+            self.add_style(values["style"])
+        if name in _OTHER_ELEMENTS or "-" in name:
+            self._add_embedded(name, values)
+        if not _PLAIN.issuperset(values):
+            self._add_lazy(values, "lazy")
+
+    def _add_embedded(self, name: str, values: Mapping[str, str]) -> None:
+        """The image that an element embeds which is no `<img>`."""
+        from crawler.extract.html.lazy import embedded
+
+        url = embedded(name, values)
+        if url is not None:
+            self.add(url, "img", *_described(values))
+        if "video" in name:
+            self.add(values.get("poster"), "img")
+        if "img" in name or "image" in name:
+            self._add_srcsets(values, "srcset", values.get("alt"))
 
     def _add_lazy(
         self,
         values: Mapping[str, str],
-        alt: str | None,
-        width: int | None,
-        height: int | None,
+        kind: LinkKind,
+        described: tuple[str | None, int | None, int | None] = (None, None, None),
     ) -> None:
-        for attribute in _LAZY_ATTRIBUTES:
-            if attribute in values:
-                self.add(values[attribute].strip(), "img", alt, width, height)
+        from crawler.extract.html.lazy import LISTS, SOURCES, pictures
+
+        for name, value in reversed(tuple(values.items())):  # as written
+            if name in _PLAIN or name in _SRCSETS or not value:
+                continue
+            self._characters_left -= len(value) + _ATTRIBUTE
+            if self._characters_left < 0:
+                return
+            known = kind if kind != "lazy" or name not in SOURCES else "css"
+            for url, width in pictures(name, value, values, img=kind == "img"):
+                if name in LISTS:
+                    self.add(url, "srcset" if kind == "img" else known, None, width)
+                else:
+                    self.add(url, known, *described)
 
     def _add_srcsets(
         self, values: Mapping[str, str], kind: LinkKind, alt: str | None
     ) -> None:
-        for attribute in _SRCSET_ATTRIBUTES:
+        for attribute in _SRCSETS:
             for candidate in parse_srcset(values.get(attribute, "")):
                 self.add(candidate.url, kind, alt, candidate.width)
 
     def add_style(self, css: str) -> None:
-        """Add the images of a style sheet or a `style` attribute, but no fonts.
+        """Add the images of a style sheet or a `style` attribute, but no fonts."""
+        css = css[: max(0, self._characters_left)]
+        self._characters_left -= len(css)
+        if "(" not in css and "import" not in css:
+            return
+        from crawler.extract.css.urls import css_urls_of, is_shown
 
-        Imports are skipped as well.
-        """
-        if "url(" in css or "URL(" in css:
-            for found in _CSS_URL(css):
-                url = found[1] or found[2] or found[3] or ""
-                if not _OTHER_SUFFIX(url):
-                    self.add(url.strip(), "css")
-                if self.full:
-                    return
+        for found in css_urls_of(css):
+            if is_shown(found):
+                self.add(found.url, "css")
+            if self.full:
+                return
 
-    def add_style_and_lazy(self, values: Mapping[str, str]) -> None:
-        """Add what an element of any name shows by its style or by lazy attributes.
+    def add_json(self, text: str, *, linked_data: bool) -> None:
+        """Add the images that the JSON of a script names."""
+        self._characters_left -= len(text)
+        if self._characters_left < 0:
+            return
+        from crawler.extract.json_pictures import json_ld_pictures, json_pictures
 
-        The latter count only if the URL ends as an image does: elements other than
-        `<img>` use them for other things too.
-        """
-        self.add_style(values.get("style", ""))
-        for attribute in _LAZY_BACKGROUNDS + _LAZY_ATTRIBUTES:
-            url = values.get(attribute, "").strip()
-            if url and _IMAGE_SUFFIX(url):
-                self.add(url, "css")
+        found = json_ld_pictures(text) if linked_data else json_pictures(text)
+        for url in found:
+            self.add(url, "json_ld" if linked_data else "json")
+            if self.full:
+                return
 
     def absolute(self, base: Base, max_characters: int) -> dict[str, ImageLink]:
         """The images by their absolute URLs, in document order.
@@ -164,6 +195,8 @@ class ImageCollector:
         return images
 
 
+_OTHER_ELEMENTS = frozenset({"object", "embed", "use", "feimage"})
+
 ELEMENTS: dict[str, Callable[[ImageCollector, Mapping[str, str]], None]] = {
     "img": ImageCollector.img,
     "image": ImageCollector.svg_image,
@@ -171,47 +204,6 @@ ELEMENTS: dict[str, Callable[[ImageCollector, Mapping[str, str]], None]] = {
     "source": ImageCollector.source,
     "video": ImageCollector.video,
 }
-
-
-def inline_style_images(
-    markup: Markup, scripts: list[tuple[int, int]], images: ImageCollector
-) -> None:
-    """Add the images of elements that `start_tags` does not yield.
-
-    Examples are `<div style="background: url(...)">` and `<p data-bg="...">`.
-
-    Most pages have none, so that such tags are not parsed one by one: a mark is
-    searched for, and from there the start of its tag, backwards. `scripts` are the
-    ranges of scripts in rising order; a mark in one is ignored.
-    """
-    examined, text = 0, markup.text
-    for mark in _STYLE_MARKS if "data-" in text else _STYLE_MARKS[:1]:
-        position = text.find(mark)
-        while position >= 0 and examined < _MAX_MARKS:
-            examined += 1
-            start = text.rfind("<", max(0, position - _MAX_TAG), position)
-            found = any_tag(text, start, start + _MAX_TAG) if start >= 0 else None
-            if (
-                found
-                and found.end() > position
-                and not _is_hidden(text, start, scripts)
-            ):
-                images.add_style_and_lazy(attributes(markup.decode(found[1])))
-            position = text.find(mark, position + len(mark))
-
-
-def _is_hidden(text: str, position: int, scripts: list[tuple[int, int]]) -> bool:
-    """Whether `position` is in a script or a comment.
-
-    A comment counts if it began at most _MAX_TAG characters before.
-    """
-    before = bisect(scripts, (position, position)) - 1
-    if before >= 0 and position < scripts[before][1]:
-        return True
-    furthest = max(0, position - _MAX_TAG)
-    return text.rfind("<!--", furthest, position) > text.rfind(
-        "-->", furthest, position
-    )
 
 
 def dimension(text: str) -> int | None:

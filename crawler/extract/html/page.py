@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from html import unescape
 
 from crawler.extract.charset import Markup
-from crawler.extract.html.images import ELEMENTS, ImageCollector, inline_style_images
+from crawler.extract.html.images import ELEMENTS, ImageCollector
 from crawler.extract.html.links import MAX_URL_CHARACTERS
 from crawler.extract.html.tags import attributes, start_tags
-from crawler.model.documents import Link, LinkKind, Page
-from crawler.model.url import Base
+from crawler.model.documents import ImageLink, Link, LinkKind, Page
+from crawler.model.url import Base, host_key
 
 _MAX_TEXT = 1000
 """Characters of a title, a link's text and the like; the rest is cut off."""
@@ -34,18 +34,44 @@ _FEEDS = frozenset(
     {"application/rss+xml", "application/atom+xml", "application/feed+json"}
 )
 _PAGES = frozenset({"", "text/html", "application/xhtml+xml"})
-_SOCIAL_IMAGES = frozenset(
-    {
-        "og:image",
-        "og:image:url",
-        "og:image:secure_url",
-        "twitter:image",
-        "twitter:image:src",
-    }
+_META_IMAGES_NAMES = """
+    og:image og:image:url og:image:secure_url og:logo twitter:image twitter:image:src
+    twitter:image0 twitter:image1 twitter:image2 twitter:image3 image thumbnail
+    thumbnailurl thumbnail_url logo msapplication-tileimage
+    msapplication-square70x70logo msapplication-square150x150logo
+    msapplication-wide310x150logo msapplication-square310x310logo sailthru.image.full
+    sailthru.image.thumb sailthru.image parsely-image-url vk:image swiftype:image
+    pinterest:media contentimage article:image product:image primaryimageofpage
+"""
+_META_IMAGES = frozenset(_META_IMAGES_NAMES.split())
+"""Names, properties and item properties of `<meta>` whose content is an image."""
+_ICONS_NAMES = """
+    icon apple-touch-icon apple-touch-icon-precomposed apple-touch-startup-image
+    mask-icon fluid-icon image_src thumbnail logo
+"""
+_ICONS = frozenset(_ICONS_NAMES.split())
+_PRELOADS = frozenset({"preload", "prefetch"})
+_ITEM_IMAGES = frozenset(
+    {"image", "thumbnailurl", "thumbnail", "logo", "photo", "primaryimageofpage"}
 )
-_ICONS = frozenset(
-    {"icon", "apple-touch-icon", "apple-touch-icon-precomposed", "image_src"}
+_PICTURE_FILES = tuple(
+    ending
+    for name in ("jpg", "jpeg", "png", "gif", "webp", "avif", "bmp", "svg")
+    for ending in (f".{name}", f".{name.upper()}")
 )
+_JSON_TYPE = re.compile(
+    r"""[\t\n\f\r ]type[\t\n\f\r ]*=[\t\n\f\r ]*["']?(?:application|text)/"""
+    r"(ld\+|[\w.-]+\+)?json",
+    re.IGNORECASE,
+).search
+_STATE = re.compile(
+    r"\s*+(?:(?:<!--|//|/\*)[^\n]*+\s*+)?+"
+    r"(?:(?:window|self|globalThis)[.\[]|(?:var|let|const)\s|\(?self\.__next_f)"
+).match
+"""Scripts that begin with an assignment, as those do that hold a page's state."""
+_MIN_SCRIPT = 12
+_MAX_SCRIPT = 2**20
+"""Characters of a script that are read."""
 
 
 def read_page(
@@ -63,24 +89,7 @@ def read_page(
     read. `with_text` requests the links' texts. `xml`: the document is XHTML.
     """
     document = _Document(markup, with_text, max_links)
-    links, images, decode = document.links, document.images, markup.decode
-    for name, written, href, end, content_end in start_tags(markup.text, xml=xml):
-        if href is not None:
-            if not href or href in links:
-                continue
-            links.setdefault(href if href.isascii() else decode(href), ("a", None, end))
-        elif name in _TEXTS:
-            _TEXTS[name](document, end, content_end)
-        else:
-            values = attributes(written if written.isascii() else decode(written))
-            if name in ELEMENTS:
-                ELEMENTS[name](images, values)
-            elif name in _TAGS:
-                _TAGS[name](document, values, end)
-        if len(links) + len(images.found) >= max_links:
-            break
-    else:
-        inline_style_images(markup, document.scripts, images)
+    document.read(xml=xml)
     return document.page(url, content_type)
 
 
@@ -89,7 +98,9 @@ class _Document:
 
     def __init__(self, markup: Markup, with_text: bool, max_links: int) -> None:
         self.text, self.charset, self.decode, self.charset_source = markup
+        self._markup = markup
         self.with_text = with_text
+        self.max_links = max_links
         self.links: dict[str, tuple[LinkKind, str | None, int]] = {}
         self.images = ImageCollector(max_links)
         self.base: str | None = None
@@ -98,14 +109,51 @@ class _Document:
         self.canonical: str | None = None
         self.description: str | None = None
         self.robots: list[str] = []
-        self.scripts: list[tuple[int, int]] = []
+        self._nested = False
+        self._behind_thumbnails: dict[str, None] = {}
+
+    def read(self, *, xml: bool) -> None:
+        """Read the start tags of the text, as far as the limit on links allows."""
+        links, images, decode = self.links, self.images, self.decode
+        found = images.found
+        for name, written, href, end, content_end in start_tags(self.text, xml=xml):
+            if href is not None:
+                if not href or href in links:
+                    continue
+                links.setdefault(
+                    href if href.isascii() else decode(href), ("a", None, end)
+                )
+            elif name in _TEXTS:
+                _TEXTS[name](self, written, end, content_end)
+            else:
+                values = attributes(written if written.isascii() else decode(written))
+                if name in ELEMENTS:
+                    ELEMENTS[name](images, values)
+                    self.note_thumbnail(end)
+                elif name in _TAGS:
+                    _TAGS[name](self, values, end)
+                else:
+                    images.any_element(name, values)
+            if len(links) + len(found) >= self.max_links:
+                return
 
     # Elements by their attributes; `end` is the index after the start tag.
 
     def anchor(self, values: Mapping[str, str], end: int) -> None:
-        self._add(
-            values.get("href") or values.get("xlink:href"), "a", values.get("rel"), end
-        )
+        href = values.get("href") or values.get("xlink:href")
+        if values.get("itemprop", "").lower() in _ITEM_IMAGES:
+            self.images.add(href, "img")
+        else:
+            self._add(href, "a", values.get("rel"), end)
+        self.images.any_element("a", values)
+
+    def note_thumbnail(self, end: int) -> None:
+        """An image was found whose tag ends at `end`: is it in a link to a picture?"""
+        href = next(reversed(self.links), "")
+        if href.endswith(_PICTURE_FILES) and href not in self._behind_thumbnails:
+            start = self.links[href][2]
+            if start and self.text.find("</a", start, end) < 0:
+                self._behind_thumbnails[href] = None
 
     def _add(
         self, href: str | None, kind: LinkKind, rel: str | None = None, end: int = 0
@@ -119,6 +167,14 @@ class _Document:
 
     def frame(self, values: Mapping[str, str], _end: int) -> None:
         self._add(values.get("src"), "iframe")
+        if "srcdoc" in values and not self._nested:
+            nested = _Document(
+                self._markup._replace(text=values["srcdoc"], decode=str),
+                with_text=False,
+                max_links=self.max_links,
+            )
+            nested.images, nested._nested = self.images, True
+            nested.read(xml=False)
 
     def html(self, values: Mapping[str, str], _end: int) -> None:
         if self.lang is None:
@@ -134,15 +190,17 @@ class _Document:
                 self.canonical = href
         elif not _ICONS.isdisjoint(rels):
             self.images.add(href, "icon")
-        elif "preload" in rels and values.get("as") == "image":
-            self.images.img({**values, "src": href or ""})
+        elif values.get("itemprop", "").lower() in _ITEM_IMAGES:
+            self.images.add(href, "img")
+        elif not _PRELOADS.isdisjoint(rels) and _is_image(values):
+            self.images.preload(href or "", values)
 
     def meta(self, values: Mapping[str, str], _end: int) -> None:
         content = values.get("content", "")
         name = (
             values.get("name") or values.get("property") or values.get("itemprop", "")
         ).lower()
-        if name in _SOCIAL_IMAGES or name == "image":
+        if name in _META_IMAGES:
             self.images.add(content.strip(), "og")
         elif name == "description" and self.description is None:
             self.description = _short(content)
@@ -155,16 +213,24 @@ class _Document:
 
     # Elements by the text in them, from `start` to `end`.
 
-    def title_element(self, start: int, end: int) -> None:
+    def title_element(self, _written: str, start: int, end: int) -> None:
         if self.title is None:
             title = self.decode(self.text[start:end][:10_000])
             self.title = _short(unescape(title))
 
-    def style(self, start: int, end: int) -> None:
+    def style(self, _written: str, start: int, end: int) -> None:
         self.images.add_style(self.decode(self.text[start:end]))
 
-    def script(self, start: int, end: int) -> None:
-        self.scripts.append((start, end))
+    def script(self, written: str, start: int, end: int) -> None:
+        if end - start < _MIN_SCRIPT:
+            return
+        kind = _JSON_TYPE(written)
+        if kind is None and _STATE(self.text, start, end) is None:
+            return
+        text = self.decode(self.text[start : min(end, start + _MAX_SCRIPT)])
+        self.images.add_json(
+            text, linked_data=kind is not None and (kind[1] or "").lower() == "ld+"
+        )
 
     def page(self, url: str, content_type: str) -> Page:
         """The Page, its URLs made absolute."""
@@ -172,6 +238,7 @@ class _Document:
         if self.base is not None and (joined := base.join(self.base)):
             base = Base(joined, self.charset)
         images = self.images.absolute(base, MAX_URL_CHARACTERS)
+        self._add_behind_thumbnails(base, images)
         characters_left = MAX_URL_CHARACTERS - sum(map(len, images))
         return Page(
             content_type=content_type,
@@ -185,6 +252,20 @@ class _Document:
             lang=self.lang or None,
             robots_meta=", ".join(filter(None, self.robots)) or None,
         )
+
+    def _add_behind_thumbnails(self, base: Base, images: dict[str, ImageLink]) -> None:
+        """Add pictures on other hosts to which thumbnails link.
+
+        On the same host such a link is followed as a link, and the bytes decide.
+        """
+        if not self._behind_thumbnails:
+            return
+        from crawler.extract.addresses import is_picture
+
+        for href in self._behind_thumbnails:
+            url = base.join(href)
+            if url and is_picture(href) and host_key(url) != host_key(base.url):
+                images.setdefault(url, ImageLink(url, "a"))
 
     def _absolute_links(self, base: Base, characters_left: int) -> tuple[Link, ...]:
         links: dict[str, Link] = {}
@@ -224,11 +305,22 @@ _TAGS: dict[str, Callable[[_Document, Mapping[str, str], int], None]] = {
     "link": _Document.link,
     "meta": _Document.meta,
 }
-_TEXTS: dict[str, Callable[[_Document, int, int], None]] = {
+_TEXTS: dict[str, Callable[[_Document, str, int, int], None]] = {
     "script": _Document.script,
     "style": _Document.style,
     "title": _Document.title_element,
 }
+
+
+def _is_image(values: Mapping[str, str]) -> bool:
+    """Whether what a `<link>` has loaded ahead is an image."""
+    from crawler.extract.addresses import is_picture
+
+    return (
+        values.get("as", "").lower() == "image"
+        or values.get("type", "").lower().startswith("image/")
+        or ("as" not in values and is_picture(values.get("href", "")))
+    )
 
 
 def _kind_of_link(rels: list[str], values: Mapping[str, str]) -> LinkKind | None:

@@ -22,6 +22,11 @@ most the one tag (or comment) that begins there. Where all fail, they fail for t
 rest of the document, which the standard drops as well (end of file inside a tag or
 comment). So no character is read more than three times.
 
+A tag of any name can hold a picture (`<li data-thumb>`, `<td background>`). Nearly all
+tags have no attributes, or only some that cannot (`_DULL`), and the matcher skips them
+by a test that it makes anyway. So no second pass over the text is needed, and pages
+without such attributes cost nothing.
+
 Followed to the letter: names, attributes with and without quotes, duplicate attributes
 (the first counts), comments in all their endings, bogus comments, raw text (script with
 its escaped states, style, title, textarea, iframe, ...), character references in
@@ -87,13 +92,18 @@ _ATTRIBUTES = rf"(?:[{_SPACE}/]*+{_ATTRIBUTE})*+[{_SPACE}/]*+"
 # The form in which nearly all tags are written; others fall through to the full form.
 _PLAIN = r'(?:[ \n]++[a-z:-]++="[^"]*+")*+'
 _CLASS = r'(?: class="[^"]*+")?+'
-_OTHER_PLAIN = r'(?:[ \n]++(?!href=|rel=)[a-z:-]++="[^"]*+")*+'
-_PLAIN_HREF = (
-    rf'{_OTHER_PLAIN}[ \n]++href="([^"&#]*+)(?:#[^"]*+)?+"{_OTHER_PLAIN} ?/?(?=>)'
+# Attributes that hold no URL of a picture, in that form. A tag that has others is not
+# skipped.
+_DULL = (
+    r"""(?:[ \n]++(?:(?:class|id|colspan|title|align|width|valign|height|rowspan|name"""
+    r"""|cellpadding|cellspacing|border|summary|type|role|aria-[a-z]++|lang|dir|for"""
+    r"""|method|action|target|tabindex|accesskey|value|scope|xml:lang|itemtype"""
+    r"""|itemscope|hreflang|on[a-z]++)="[^"]*+"|style="[^"(\\]*+"|data-[a-z_-]++="[^"./(]*+"))*+"""
 )
+_PLAIN_HREF = rf'{_DULL}[ \n]++href="([^"&#]*+)(?:#[^"]*+)?+"{_DULL} ?/?(?=>)'
 _NAME = rf"[^{_SPACE}/>]*+"
-_SIMPLE = rf"(?:{_CLASS}>|{_PLAIN} ?/?>)"
-_REST = rf"(?:[a-z0-9]*+{_SIMPLE}|{_NAME}(?:[^>=]*+>|{_ATTRIBUTES}>))"
+_SIMPLE = rf"(?:{_CLASS}>|{_DULL} ?/?>)"
+_REST = rf"(?:[a-z0-9]*+{_SIMPLE}|{_NAME}[^>=]*+>)"
 _COMMENT = r"!--(?:-?+>|(?:[^-]++|-(?!-!?>))*+--!?>)"
 # Shortcuts past the test for wanted names: first letters that none of them has,
 # frequent names.
@@ -105,7 +115,7 @@ _OTHER_NAME = (
 
 
 # An <a> without href, the target of a fragment: manuals are full of them.
-_ANCHOR = r'[aA](?:[ \n]++(?!(?:xlink:)?href=)[a-z:-]++="[^"]*+")*+ ?/?>'
+_ANCHOR = rf"[aA]{_DULL} ?/?>"
 
 _SKIPPED = (
     "<(?:/[^>=]*+>"
@@ -116,13 +126,11 @@ _SKIPPED = (
     rf"|{_COMMENT}|!(?!--)[^>]*+>|\?[^>]*+>"
     "|(?![a-zA-Z/!?]))"
 )
-# From any point outside tags up to and including the next wanted start tag.
+# From any point outside tags up to and including the next tag that is not skipped.
 _NEXT = re.compile(
     rf"[^<]*+(?:{_SKIPPED}[^<]*+)*+"
-    rf"<(?:[aA]({_PLAIN_HREF})|({_WANTED})({_PLAIN} ?/?(?=>)|{_ATTRIBUTES}))>"
+    rf"<(?:[aA]({_PLAIN_HREF})|([a-zA-Z]{_NAME})({_PLAIN} ?/?(?=>)|{_ATTRIBUTES}))>"
 ).match
-any_tag = re.compile(rf"<[a-zA-Z]{_NAME}({_ATTRIBUTES})>").match
-"""Matches a start tag of any name; group 1 is the text of its attributes."""
 _ENDS = {
     name: re.compile(rf"</{_any_case(name)}(?=[{_SPACE}/>])").search
     for name in _RAW_TEXT
@@ -133,10 +141,11 @@ _SCRIPT_MARKS = re.compile(
 
 
 def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
-    """The start tags of `text` with a name in `_NAMES`, in order.
+    """The start tags of `text` that may hold a URL, in order.
 
-    An `<a>` without href is left out where that is easily seen. With `xml`, as in SVG,
-    an empty-element tag (`<script/>`) has no content.
+    These are all with a name in `_NAMES`, but an `<a>` without href where that is
+    easily seen, and those of any name with an attribute that is not among `_DULL`. With
+    `xml`, as in SVG, an empty-element tag (`<script/>`) has no content.
     """
     svg = _Svg(text)
     position = 0

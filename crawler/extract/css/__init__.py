@@ -1,0 +1,1 @@
+"""Style sheets: which URLs they name, and what for."""

@@ -1,0 +1,210 @@
+"""The URLs of a style sheet, found by its tokens (CSS Syntax Module Level 3, 4.3).
+
+What a crawler needs of a style sheet is where its URLs are, so there is no tree and no
+cascade: a single expression finds comments, strings, `url(...)` and the few at-rules
+and functions that matter, each from where the last ended. Every repetition in it is
+possessive, so that time is linear in the style sheet. A URL in a comment or in a string
+is thus none, an escape is decoded, and a bad URL ends where the standard ends it.
+
+All media queries and selectors count: which of them apply to a viewer is not decided
+here. Not counted are fonts, namespaces, behaviours, and references to a part of an SVG
+(`filter: url(#blur)`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from crawler.extract.addresses import is_other_file
+
+_SPACE = r"[ \t\n\r\f]"
+_COMMENT = r"/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)"
+_ESCAPE = r"\\(?:\r\n|[\s\S])"
+_DOUBLE = rf'"((?:[^"\\\n\r\f]++|{_ESCAPE})*+)(?:"|(?=[\n\r\f])|\\?\Z)'
+_SINGLE = rf"'((?:[^'\\\n\r\f]++|{_ESCAPE})*+)(?:'|(?=[\n\r\f])|\\?\Z)"
+_BARE = (
+    r"""((?:[^"'(){}\\\s]++|\\(?:[0-9a-fA-F]{1,6}+[ \t\n]?+|[^\n\r\f]))*+)"""
+    rf"{_SPACE}*+(?:\)|\Z)"
+)
+# A string that is cut off by a line's end is none.
+_WHOLE_DOUBLE = rf'"((?:[^"\\\n\r\f]++|{_ESCAPE})*+)(?:"|\\?\Z)'
+_WHOLE_SINGLE = rf"'((?:[^'\\\n\r\f]++|{_ESCAPE})*+)(?:'|\\?\Z)"
+
+
+def _letters(name: str) -> str:
+    """An expression for an identifier in any case, escapes included."""
+    return "".join(
+        rf"(?:[{char}{char.upper()}]|\\0{{0,4}}(?:{ord(char):x}|{ord(char.upper()):x})"
+        rf"{_SPACE}?)"
+        for char in name
+    )
+
+
+_URL = (
+    rf"(?<![\w\\-])(?:{_letters('url')}|[sS][rR][cC])\({_SPACE}*+"
+    rf"(?:{_WHOLE_DOUBLE}|{_WHOLE_SINGLE}|{_BARE}|(?=[^)]))"
+)
+_FIND = re.compile(
+    rf"{_COMMENT}"
+    rf"|{_URL}"  # groups 1 to 3
+    rf"|{_DOUBLE}|{_SINGLE}"  # 4, 5
+    rf"|(@import)(?![\w-])(?:{_SPACE}++|{_COMMENT})*+(?:{_URL}|{_DOUBLE}|{_SINGLE})?+"
+    r"|@(?:-moz-document|document|namespace|charset)(?![\w-])[^;{]*+"
+    r"|((?:-webkit-|-moz-)?image-set|cross-fade|(?<![\w-])image)\(",  # 12
+    re.IGNORECASE,
+).finditer
+_IN_SET = re.compile(
+    rf"{_COMMENT}|{_URL}|{_DOUBLE}|{_SINGLE}|([\w-]*+\()|(\))", re.IGNORECASE
+).finditer
+_PROPERTY = re.compile(rf"(?:{_SPACE}|{_COMMENT})*+([\w-]++){_SPACE}*+:").match
+_END = re.compile(r"[;{}]").search
+_ESCAPED = re.compile(
+    r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\n\r\f])?|(\r\n|[\n\r\f])|([\s\S]))"
+).sub
+_MARKS = ("l(", "L(", "\\", "mport", "MPORT", "set(", "src(", "image(", "fade(")
+"""Style sheets without these name no URL: `url(` and the others, as mostly written."""
+
+_NOT_PICTURES = frozenset({"src", "behavior", "-moz-binding", "binding"})
+_REFERENCES_NAMES = """
+    filter backdrop-filter clip-path fill stroke marker marker-start marker-mid
+    marker-end offset-path shape-inside -webkit-filter -webkit-clip-path
+"""
+_REFERENCES = frozenset(_REFERENCES_NAMES.split())
+_MAX_CACHED = 8192
+MAX_URLS = 10_000
+"""URLs of one style sheet; the rest is ignored."""
+
+
+class CssUrl(NamedTuple):
+    """A URL in a style sheet."""
+
+    url: str
+    """As written, escapes decoded."""
+    property: str
+    """The property in whose value it stands, in lower case; "" if that is unclear.
+
+    It is `@import` for another style sheet.
+    """
+
+
+def css_urls(css: str) -> Iterator[CssUrl]:
+    """The URLs in `css`: a style sheet, a style attribute, or a value. See `is_shown`.
+
+    Those in `data:` and those that name a part of the document itself are left out.
+    """
+    if not any(mark in css for mark in _MARKS):
+        return
+    count = 0
+    for found in _tokens(css):
+        url = unescape(found.url).strip()
+        if url and url[0] != "#" and url[:5].lower() != "data:":
+            yield CssUrl(url, found.property)
+            count += 1
+            if count >= MAX_URLS:
+                return
+
+
+def css_urls_of(css: str) -> Iterable[CssUrl]:
+    """As `css_urls`, and remembered: a site has the same styles on all its pages."""
+    return _cached(css) if len(css) <= _MAX_CACHED else css_urls(css)
+
+
+@lru_cache(maxsize=128)
+def _cached(css: str) -> tuple[CssUrl, ...]:
+    return tuple(css_urls(css))
+
+
+def is_shown(found: CssUrl) -> bool:
+    """Whether `found` is a picture that the property shows."""
+    if found.property in _NOT_PICTURES or found.property == "@import":
+        return False
+    if found.property in _REFERENCES and "#" in found.url:
+        return False
+    return not is_other_file(found.url)
+
+
+def _tokens(css: str) -> Iterator[CssUrl]:
+    property_name, last = "", 0
+    inside = 0  # the end of the last image-set()
+    for token in _FIND(css):
+        start = token.start()
+        if start < inside:
+            continue
+        if (url := _first(token, 1, 3)) is not None:
+            property_name = _property(css, last, start, property_name)
+            yield CssUrl(url, property_name)
+        elif token[6] is not None:
+            if (url := _first(token, 7, 11)) is not None:
+                yield CssUrl(url, "@import")
+        elif token[12] is not None:
+            property_name = _property(css, last, start, property_name)
+            urls, inside = _image_set(css, token.end())
+            for url in urls:
+                yield CssUrl(url, property_name)
+            last = inside
+            continue
+        elif _END(css, last, start):
+            property_name = _property(css, last, start, "")
+        last = token.end()
+
+
+def _first(token: re.Match[str], first: int, last: int) -> str | None:
+    for group in token.groups()[first - 1 : last]:
+        if group is not None:
+            return str(group)
+    return None
+
+
+def _property(css: str, last: int, at: int, before: str) -> str:
+    """The property of the declaration around `at`.
+
+    `last` is the end of the token before, and `before` the property of that.
+    """
+    start = max(css.rfind(mark, last, at) for mark in ";{}")
+    if start < 0 and last:
+        return before
+    found = _PROPERTY(css, start + 1 if start >= 0 else 0, at)
+    return found[1].lower() if found else ""
+
+
+def _image_set(css: str, start: int) -> tuple[list[str], int]:
+    """The URLs in an `image-set(` that begins before `start`, and where it ends.
+
+    Strings are URLs there, but not those within another function, as `type("...")`.
+    """
+    urls: list[str] = []
+    depth = 1
+    for token in _IN_SET(css, start):
+        if (url := _first(token, 1, 3)) is not None:
+            urls.append(url)
+            depth += _is_open(token)
+        elif (text := _first(token, 4, 5)) is not None:
+            if depth == 1:
+                urls.append(text)
+        elif token[6]:
+            depth += 1
+        elif token[7]:
+            depth -= 1
+        if depth == 0 or len(urls) >= MAX_URLS:
+            return urls, token.end()
+    return urls, len(css)
+
+
+def _is_open(token: re.Match[str]) -> bool:
+    """Whether a `url(` with a string is still to be closed."""
+    return token[3] is None
+
+
+def unescape(text: str) -> str:
+    """`text` with its escapes decoded ("consume an escaped code point")."""
+    return _ESCAPED(_decoded, text) if "\\" in text else text
+
+
+def _decoded(found: re.Match[str]) -> str:
+    if found[1]:
+        code = int(found[1], 16)
+        return chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else "�"
+    return "" if found[2] else found[3]
