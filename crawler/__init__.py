@@ -98,7 +98,13 @@ if TYPE_CHECKING:
         Link,
         Page,
     )
-    from crawler.model.errors import OutputError, StateError, Stop, UsageError
+    from crawler.model.errors import (
+        OutOfMemoryError,
+        OutputError,
+        StateError,
+        Stop,
+        UsageError,
+    )
     from crawler.model.http import Exchange, Response
     from crawler.model.http_config import HttpConfig
     from crawler.model.record_base import Record
@@ -142,7 +148,13 @@ _NAMES = {
     "model.crawl": ("Skip",),
     "model.documents": ("Document", "File", "Image", "ImageLink", "Link", "Page"),
     "model.http_config": ("HttpConfig",),
-    "model.errors": ("OutputError", "StateError", "Stop", "UsageError"),
+    "model.errors": (
+        "OutOfMemoryError",
+        "OutputError",
+        "StateError",
+        "Stop",
+        "UsageError",
+    ),
     "model.http": ("Exchange", "Response"),
     "model.record_base": ("Record",),
     "model.records": (
@@ -221,6 +233,7 @@ __all__ = [
     "ImagesConfig",
     "LimitsConfig",
     "Link",
+    "OutOfMemoryError",
     "OutputConfig",
     "OutputError",
     "Page",

@@ -5,7 +5,9 @@ greenlet. Every spawned greenlet is a child of the hub, so control returns to th
 when one ends.
 
 An error that nothing else handles comes to `Hub.handle_error`: an error that ends the
-program is thrown into the main greenlet, any other is printed.
+program is thrown into the main greenlet, any other is printed. An unhandled MemoryError
+is thrown too: a callback that failed for it has not woken its greenlet, which would
+wait for ever.
 """
 
 import signal
@@ -185,7 +187,7 @@ class Hub(greenlet):
         """
         if issubclass(kind, self.NOT_ERROR):
             return
-        if context is None or issubclass(kind, self.SYSTEM_ERROR):
+        if context is None or issubclass(kind, (*self.SYSTEM_ERROR, MemoryError)):
             self.handle_system_error(value)
         else:
             self.print_exception(context, kind, value, trace)

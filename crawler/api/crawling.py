@@ -236,7 +236,7 @@ class RecordStream(Iterator[AnyRecord]):
         """The next record; waits for it.
 
         Raises StopIteration after the last one, and what stopped the crawl if it could
-        not go on: OutputError, StateError.
+        not go on: OutputError, StateError, OutOfMemoryError.
         """
         handover = self._thread.handover
         handover.done_with_given()

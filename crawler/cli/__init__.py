@@ -17,7 +17,13 @@ import click
 
 from crawler.cli.shadowing import overwriting_error, shadowing_error
 from crawler.cli.standard_streams import reserve_closed
-from crawler.model.errors import OutputError, Stop, UsageError
+from crawler.model.errors import (
+    OutOfMemoryError,
+    OutputError,
+    Stop,
+    UsageError,
+    is_out_of_memory,
+)
 
 COMMANDS = {
     "crawl": "Crawl a site: follow links, write records, save images",
@@ -131,6 +137,8 @@ def run(arguments: Sequence[str], program: click.Command = orbweb) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except Stop as stop:
+        if is_out_of_memory(stop):
+            stop = OutOfMemoryError()
         click.echo(f"orbweb: {stop}", err=True)
         return stop.exit_code
     except BrokenPipeError:
@@ -180,6 +188,10 @@ def _refuse_shadowed() -> int:
 
 def _report(error: Exception) -> int:
     """Report an error that is not the user's; its exit code."""
+    if is_out_of_memory(error):
+        stop = OutOfMemoryError()
+        click.echo(f"orbweb: {stop}", err=True)
+        return stop.exit_code
     if overwritten := overwriting_error(error):
         click.echo(f"orbweb: {overwritten}", err=True)
         return UsageError.exit_code

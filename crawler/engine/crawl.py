@@ -12,6 +12,7 @@ from crawler.engine.run_report import RunReport, Summary
 from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
+from crawler.model.errors import OutOfMemoryError, is_out_of_memory
 from crawler.model.metadata import BOOT
 from crawler.policy.traps import Traps
 
@@ -70,6 +71,14 @@ class Crawl:
 
         Raises Stop if the crawl cannot go on; it can be resumed then.
         """
+        try:
+            return self._run()
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise OutOfMemoryError from error
+            raise
+
+    def _run(self) -> Summary:
         with self.held:
             self._committer.put(self._report.record("started", self.snapshot()))
             self._engine.run()

@@ -27,7 +27,7 @@ from crawler.fetch.conditional import conditional_headers
 from crawler.frontier.lease import LeaseHandle
 from crawler.model.config import RetryConfig
 from crawler.model.crawl import Lease, Outcome, Skip
-from crawler.model.errors import Failure
+from crawler.model.errors import Failure, is_out_of_memory
 from crawler.model.http import Request, Response
 from crawler.policy.check import Candidate
 from crawler.policy.response_status import failure_of, is_redirect
@@ -83,6 +83,8 @@ class Pipeline:
         try:
             return self._process(handle)
         except Failure as failure:
+            if is_out_of_memory(failure):  # that is not the server's doing
+                raise
             return self._failed(handle, failure, started)
 
     def _process(self, handle: LeaseHandle) -> Outcome | None:

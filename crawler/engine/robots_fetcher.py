@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from crawler.engine import record_builder
 from crawler.frontier.throttle import ROBOTS, HostFeedback, feedback_of_failure
-from crawler.model.errors import Failure, StatusFailure
+from crawler.model.errors import Failure, StatusFailure, is_out_of_memory
 from crawler.model.http import Request, Response
 from crawler.model.records import RobotsRecord
 from crawler.model.url import join_header, origin
@@ -103,6 +103,8 @@ class RobotsFetcher:
                 return None
             _raise_for_status(response, self._clock())
         except Failure as failure:
+            if is_out_of_memory(failure):  # that is not the server's doing
+                raise
             return self._failed(site, robots_url, failure)
         return self._answered(site, robots_url, response)
 

@@ -47,7 +47,8 @@ class Extractor(Protocol):
         `with_text` requests the texts of a page's links. Raises ImageDecodeFailure
         where an image is wanted and the body is none, or is damaged; TooLarge for an
         image that was cut at the size limit; ExtractFailure where the reader failed.
-        No other exception is raised for a body, whatever it contains.
+        No other exception is raised for a body, whatever it contains; a MemoryError
+        says something of this process and its limits.
         """
         ...
 
@@ -84,7 +85,7 @@ class InlineExtractor:
         )
         try:
             return self._readers.get(media_type, read_other)(body)
-        except BodyFailure:
+        except (BodyFailure, MemoryError):
             raise
         except Exception as error:  # this URL fails, and the crawl goes on
             raise ExtractFailure(

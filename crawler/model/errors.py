@@ -13,6 +13,7 @@ There are two families, which differ in what they end:
     +-- StatusFailure     status_4xx status_5xx status_other rate_limited host_parked
     Stop               the program ends with an exit code
     +-- UsageError  2   +-- OutputError  3   +-- StateError  7
+    +-- OutOfMemoryError  71
 
 The attributes of a class say what follows: `code` is the `error_code` of the record (a
 closed list), `stage` is how far the request had got, and `retry` says whether a later
@@ -21,6 +22,7 @@ attempt at the same URL may succeed.
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 from crawler.model.reasons import ErrorCode
@@ -287,6 +289,54 @@ class StateError(Stop):
     """
 
     exit_code = 7
+
+
+class OutOfMemoryError(Stop):
+    """The process may have no more memory; nothing of the last batch is kept.
+
+    A limit of the shell (`ulimit -v`), of a service or of a container is usually the
+    reason. The exit code is EX_OSERR of sysexits(3).
+
+    Example:
+        >>> from crawler import OutOfMemoryError
+        >>> OutOfMemoryError.exit_code
+        71
+    """
+
+    exit_code = 71
+
+    def __init__(self) -> None:
+        super().__init__(
+            "out of memory; allow the process more (ulimit -v, or the limit of its "
+            "service or container), or set a lower --concurrency or --max-body, "
+            "then `orbweb resume`"
+        )
+
+
+_NO_MEMORY_TO_IMPORT = ("cannot allocate memory", "failed to map segment")
+"""What the dynamic linker says (glibc, musl); Python makes an ImportError of it."""
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether a lack of memory is what `error` comes from.
+
+    Libraries wrap what they catch, so its causes and contexts count.
+
+    >>> is_out_of_memory(ValueError("a value"))
+    False
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, MemoryError):
+            return True
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            return True
+        if isinstance(error, ImportError):
+            text = str(error).lower()
+            return any(words in text for words in _NO_MEMORY_TO_IMPORT)
+        error = error.__cause__ or error.__context__
+    return False
 
 
 # What an exception of a plug-in is called. A plug-in may raise anything: an exception

@@ -8,6 +8,7 @@ the kernel keeps it whatever becomes of the process. The next run finds the URL 
 and counts a death. After a few of them (`policy`) the URL ends as an error, and the
 crawl goes on.
 
+A MemoryError while a response is read ends the crawl, and counts as such a death.
 A `kill -9` in that very moment looks the same, which is why the first deaths are
 forgiven.
 """
@@ -65,8 +66,11 @@ class CrashGuard:
 
     def __enter__(self) -> None: ...
 
-    def __exit__(self, *_error: object) -> None:
-        self._clear()
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: object, _trace: object
+    ) -> None:
+        if kind is not MemoryError:
+            self._clear()
 
     def close(self) -> None:
         self._map.close()

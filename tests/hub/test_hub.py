@@ -105,6 +105,28 @@ def test_system_errors_from_callbacks_reach_main(own_hub: Hub) -> None:
     assert caught.value.code == 7
 
 
+def test_a_callback_without_memory_reaches_main(own_hub: Hub) -> None:
+    def fail() -> None:
+        raise MemoryError
+
+    own_hub.loop.run_callback(fail)
+    with pytest.raises(MemoryError):
+        hub.sleep(1)
+
+
+def test_a_greenlet_without_memory_reaches_main_unless_that_is_handled(
+    own_hub: Hub,
+) -> None:
+    def fail() -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        hub.spawn(fail).get()
+    hub.spawn(fail)
+    with pytest.raises(MemoryError):
+        hub.sleep(1)
+
+
 def test_the_default_report_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     hub.get_hub().loop.run_callback(lambda: 1 / 0)
     hub.sleep(0)

@@ -43,7 +43,12 @@ from crawler.engine.sandbox.messages import (
     read_frame,
 )
 from crawler.extract.tasks import Task
-from crawler.model.errors import BodyFailure, ExtractFailure, short_text
+from crawler.model.errors import (
+    BodyFailure,
+    ExtractFailure,
+    is_out_of_memory,
+    short_text,
+)
 
 _PR_SET_PDEATHSIG = 1
 
@@ -83,6 +88,9 @@ def _outlive_signals(parent: int) -> None:
 
 
 def _limit_memory(limit: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if hard != resource.RLIM_INFINITY:  # as of `ulimit -v`; it cannot be raised
+        limit = min(limit, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -115,21 +123,12 @@ def _run(tasks: Mapping[str, Task], order: Order) -> Answer:
     try:
         return Answer(tasks[order.task](order.payload))
     except Exception as error:
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             raise MemoryError from error
         return _failed(error)
     finally:
         if os.getpid() != process:  # the task has forked; the crawl awaits one answer
             os._exit(0)
-
-
-def _is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether a MemoryError is what `error` comes from: tasks wrap what they catch."""
-    while error is not None:
-        if isinstance(error, MemoryError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _failed(error: Exception) -> Answer:

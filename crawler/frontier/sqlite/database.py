@@ -50,13 +50,18 @@ _EXPLANATIONS: dict[int, tuple[type[OutputError] | type[StateError], str]] = {
     sqlite3.SQLITE_LOCKED: (StateError, _BUSY),
 }
 
+# Where SQLite cannot allocate or map memory; of plain NOMEM Python makes MemoryError.
+_NO_MEMORY = (sqlite3.SQLITE_IOERR_NOMEM, sqlite3.SQLITE_IOERR_SHMMAP)
+
 
 def translate(error: sqlite3.Error, where: str) -> Exception:
-    """The OutputError or StateError that `error` is.
+    """The OutputError, StateError or MemoryError that `error` is.
 
     Returns `error` itself if it can only be a defect of this program.
     """
     code = getattr(error, "sqlite_errorcode", None)
+    if code in _NO_MEMORY:
+        return MemoryError(f"the crawl's state ({where}): {error}")
     if code is None or code & 0xFF not in _EXPLANATIONS:
         return error
     kind, advice = _EXPLANATIONS[code & 0xFF]

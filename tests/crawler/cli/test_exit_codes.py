@@ -131,6 +131,19 @@ def internal_error(run: Session) -> int:
     return code
 
 
+def out_of_memory(run: Session) -> int:
+    program = (
+        "import click; from crawler.cli import main\n"
+        "@click.command()\n"
+        "def large(): bytes(2**62)\n"
+        "main(large)\n"
+    )
+    code = run(program=[sys.executable, "-c", program])
+    assert run.stderr.startswith("orbweb: out of memory; ")
+    assert run.stderr.count("\n") == 1
+    return code
+
+
 def an_untrusted_certificate(run: Session) -> int:
     return run(run.tls.url("/arrived"), "-d", "out", "-t", "1", "-q")
 
@@ -166,6 +179,7 @@ CAUSES: dict[int, list[Callable[[Session], int]]] = {
         lambda run: run.crawl("/closed"),
         lambda run: run.crawl("/", "--exclude", "."),
     ],
+    71: [out_of_memory],
     75: [
         lambda run: run.signalled(signal.SIGINT),
         lambda run: run.signalled(signal.SIGTERM),

@@ -64,6 +64,13 @@ def test_an_exception_is_no_death(tmp_path: Path) -> None:
     assert CrashGuard(path, store).deaths(URL) == 0
 
 
+def test_a_lack_of_memory_counts_as_a_death(tmp_path: Path) -> None:
+    store, path = MemoryStore(), tmp_path / "reading"
+    with pytest.raises(MemoryError), CrashGuard(path, store)(URL):
+        raise MemoryError
+    assert CrashGuard(path, store).deaths(URL) == 1
+
+
 def test_each_death_counts_once(tmp_path: Path) -> None:
     store, path = MemoryStore(), tmp_path / "reading"
     died_reading(path, store, URL)
