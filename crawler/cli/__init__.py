@@ -166,13 +166,22 @@ again.
 """
 
 
+RESERVE = 2 * 2**20
+"""Bytes of address space that are kept free for the report of a lack of memory.
+
+They are never written, so they take no memory.
+"""
+
+
 def main(program: click.Command = orbweb) -> NoReturn:
     """The entry point of the `orbweb` script: runs `sys.argv`, and exits."""
     reserve_closed()
     gc.set_threshold(MAX_YOUNG_OBJECTS)
+    reserve = bytearray(RESERVE)
     try:
         code = _refuse_shadowed() or run(sys.argv[1:], program)
     except Exception as error:
+        del reserve
         code = _report(error)
     gc.freeze()  # otherwise the interpreter's exit collects garbage twice
     sys.exit(code)

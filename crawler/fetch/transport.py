@@ -33,6 +33,7 @@ from crawler.model.errors import (
 )
 from crawler.model.http import Exchange, Header, Request, Response
 from crawler.model.http_config import HttpConfig
+from crawler.model.redact import headers_without_userinfo
 
 if TYPE_CHECKING:
     from crawler.fetch.bandwidth import BandwidthLimiter
@@ -284,7 +285,7 @@ class Transport:
             status=reader.status,
             reason=reader.reason,
             http_version=reader.version,
-            headers=tuple(reader.headers),
+            headers=headers_without_userinfo(reader.headers),
             body=content,
             wire_bytes=reader.wire_bytes,
             timings=timeline.timings(self._clock()),

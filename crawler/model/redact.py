@@ -1,4 +1,4 @@
-"""Tells by its name whether a header holds a secret.
+"""Tells by its name whether a header holds a secret, and takes passwords from URLs.
 
 A secret header is only sent to the origins of the seeds, must not stand literally in a
 settings file, and is displayed as REDACTED. A header whose value a settings file gives
@@ -7,7 +7,8 @@ by reference (`env:`, `file:`) is secret too, whatever its name.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
 
 REDACTED = "•••"
 _MAX_VALUE = 2000
@@ -47,8 +48,47 @@ def redact(name: str, value: str, secret: Collection[str] = ()) -> str:
         scheme = kind.endswith("authorization") and len(words) > 1
         shown = f"{words[0]} {REDACTED}" if scheme else REDACTED
     else:
-        shown = value
+        shown = without_userinfo(kind, value) if "@" in value else value
     return shown[:_MAX_VALUE]
+
+
+# WHATWG: slashes and backslashes are equal before a host, and of special schemes they
+# may even be missing; the last @ before the path ends the user and the password. In a
+# text, two slashes begin a host only behind a scheme, or where no path can have them.
+_IN_URL = re.compile(
+    r"^(\s*(?:(?:https?|ftp|wss?):[/\\]*|[/\\]{2,}))[^/\\?#]*@", re.IGNORECASE
+)
+_IN_TEXT = re.compile(
+    r"""(\b(?:https?|ftp|wss?):[/\\]+|(?<![^\s"'<=(,;])[/\\]{2,})"""
+    r"""[^/\\?#\s"'<>]*@""",
+    re.IGNORECASE,
+)
+
+
+def without_userinfo(header: str, value: str) -> str:
+    """The value of `header` (lower case) without users and passwords of its URLs.
+
+    >>> without_userinfo("location", "https://user:password@example.com/")
+    'https://example.com/'
+    """
+    whole = header in ("location", "content-location")
+    return (_IN_URL if whole else _IN_TEXT).sub(r"\1", value)
+
+
+def headers_without_userinfo(
+    headers: Iterable[tuple[str, str]],
+) -> tuple[tuple[str, str], ...]:
+    """The headers of a response without users and passwords of URLs, cookies as sent.
+
+    No password of a redirect can so reach a log, a record, a message or a plug-in. The
+    redirect is followed without it in any case.
+    """
+    return tuple(
+        (name, without_userinfo(name, value))
+        if "@" in value and name != "set-cookie"
+        else (name, value)
+        for name, value in headers
+    )
 
 
 def _cookie(pair: str) -> str:
