@@ -220,6 +220,7 @@ def fetched(lease: Lease, response: Response) -> dict[str, Any]:
         "redirects": _hops(lease.redirects + response.redirects),
         "http_version": response.http_version,
         "remote_ip": response.remote_ip,
+        "tolerated": response.tolerated,
         "weak_cipher": response.weak_cipher,
         "sha256": hashlib.sha256(response.body).hexdigest(),
         "etag": response.header("etag"),

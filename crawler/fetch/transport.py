@@ -292,6 +292,7 @@ class Transport:
             remote_ip=connection.remote_ip,
             reused_connection=reused,
             content_encoding=body.coding,
+            tolerated=reader.tolerated,
             weak_cipher=connection.weak_cipher,
             truncated="length" if reader.truncated or body.truncated else None,
         )

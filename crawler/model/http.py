@@ -8,6 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from crawler.model.errors import Failure
+from crawler.model.reasons import Tolerated
 
 Header = tuple[str, str]
 """Name and value."""
@@ -90,6 +91,8 @@ class Response(Struct, frozen=True, dict=True):
     remote_ip: str | None
     reused_connection: bool
     content_encoding: str | None = None
+    tolerated: tuple[Tolerated, ...] = ()
+    """Faults of the response that were read over."""
     weak_cipher: str | None = None
     """Name of the TLS cipher suite, if it is weak."""
     truncated: Literal["length"] | None = None

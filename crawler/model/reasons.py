@@ -1,4 +1,4 @@
-"""The closed lists of the records: why a URL failed, and why it was skipped."""
+"""The closed lists of the records: why a URL failed, why it was skipped, and others."""
 
 from typing import Literal
 
@@ -23,3 +23,10 @@ FinishReason = Literal[
     "done", "parked", "limit_pages", "limit_time", "limit_bytes", "signal"
 ]
 """Why a run ended."""
+
+Tolerated = Literal[
+    "empty_line", "status_line", "http_version", "second_status_line", "no_colon",
+    "field_name", "space_before_colon", "control_character", "lone_cr",
+    "repeated_length", "transfer_coding", "length_and_chunked", "chunk_line",
+]  # fmt: skip
+"""The faults of a response that are read over (`fetch/http1/repair.py`)."""

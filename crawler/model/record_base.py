@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from crawler.model.documents import CharsetSource, ImageLink, Link
+from crawler.model.reasons import Tolerated
 
 SCHEMA_VERSION = 1
 
@@ -87,6 +88,8 @@ class FetchRecord(UrlRecord, kw_only=True):
     """`1.0` or `1.1`."""
     remote_ip: str | None = None
     """Address that answered."""
+    tolerated: tuple[Tolerated, ...] = ()
+    """Violations of HTTP that were read over, as curl and Chromium do."""
     weak_cipher: str | None = None
     """TLS cipher suite, if it lacks forward secrecy or authenticated encryption."""
     content_type: str | None = None

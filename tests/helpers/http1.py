@@ -20,6 +20,7 @@ class Seen(NamedTuple):
     reusable: bool
     truncated: bool
     error: tuple[str, str] | None
+    tolerated: tuple[str, ...]
 
 
 def read(
@@ -44,4 +45,7 @@ def read(
     head = (reader.status, reader.reason, reader.version, tuple(reader.headers))
     if error and not reader.status:
         head = (0, "", "", ())  # an unfinished head has no meaning
-    return Seen(*head, taken, reader.done, reader.reusable, reader.truncated, error)
+    return Seen(
+        *head, taken, reader.done, reader.reusable, reader.truncated, error,
+        () if error else reader.tolerated,
+    )  # fmt: skip

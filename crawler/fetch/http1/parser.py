@@ -6,21 +6,19 @@ response for the beginning of the next one, so the framing is never guessed:
 
 * The reader finds the empty line itself and passes each head to llhttp (through
   httptools) as a whole. llhttp checks the syntax, and must agree that the head ends
-  there; if it does not, the response is refused. One limit covers all head bytes, those
-  of 1xx responses included.
+  there. One limit covers all head bytes, those of 1xx responses included.
+* A head that llhttp refuses is repaired if curl and Chromium both read it
+  (`repair.py`), and parsed once more; `tolerated` names its faults. The same holds for
+  chunked bodies.
 * The head then selects one of the four framings of RFC 9112 section 6.3 (`_framing`).
   Bodies with a length and bodies until close are counted here and not parsed, so their
-  end is known to the byte. Chunked bodies are parsed by llhttp.
-* Chunk extensions and trailers are read and dropped. Their size is limited by an
-  allowance that grows with the body: a server may send tiny chunks, but not endless
-  extensions.
-* After any irregularity (bytes after the end, two framings at once, a body that was cut
-  at its limit, chunked HTTP/1.0) the response may be used, but `reusable` is False and
-  the connection must be closed.
+  end is known to the byte. Chunked bodies are parsed by llhttp (`chunked.py`).
+* After any irregularity (a tolerated fault, bytes after the end, two framings at once,
+  a body that was cut at its limit, chunked HTTP/1.0) the response may be used, but
+  `reusable` is False and the connection must be closed.
 
-The result does not depend on how the network split the bytes into pieces. A head is
-parsed once, when it is complete; a body is only counted; and the allowance of a chunked
-body is spent exactly, because no more bytes than it has left are parsed at once.
+The result does not depend on how the network split the bytes into pieces: a head is
+parsed when it is complete, and a body is only counted.
 
 Rejected: passing the raw stream to llhttp. It does not handle the end of the stream or
 responses to HEAD, reports 1xx responses as messages, does not tell where in a piece a
@@ -30,25 +28,22 @@ message ended, and accepts RTSP.
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from crawler.model.errors import ConnectionReset, ProtocolFailure
 from crawler.model.http import Header
+from crawler.model.reasons import Tolerated
+
+if TYPE_CHECKING:
+    from crawler.fetch.http1.chunked import ChunkedBody
 
 Framing = Literal["none", "length", "chunked", "close"]
 
 _START = b"HTTP/1."
 _HEAD_END = re.compile(rb"\n\r?\n")
-# A line that begins with white space continues the line before it (obs-fold); a user
-# agent replaces the fold by a space before it interprets the value (RFC 9112 section
-# 5.2). The lookbehind lets a match begin only at the first of several spaces: otherwise
-# a line of 60,000 spaces would take twenty seconds.
-_FOLD = re.compile(rb"(?<![ \t])[ \t]*+\r?\n[ \t]++")
 _FOLDED = re.compile(rb"\n[ \t]").search
-# The framing of the smallest plausible chunk: "0000000f\r\n" + data + "\r\n".
-_OVERHEAD_PER_BODY_BYTE = 16
 _MAX_NAMES = 1024
 
 
@@ -63,10 +58,10 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_allowance", "_body", "_body_left", "_chunked_done", "_clear", "_framing",
-        "_head", "_head_left", "_keep_head", "_method", "_names", "_parser",
-        "_remaining", "_searched", "_tail", "done", "headers", "raw_head", "reason",
-        "status", "truncated", "version", "wire_bytes",
+        "_body", "_body_left", "_chunks", "_clear", "_framing", "_head", "_head_left",
+        "_keep_head", "_max_header", "_method", "_names", "_parser", "_remaining",
+        "_searched", "chunks_complete", "done", "headers", "raw_head", "reason",
+        "status", "tolerated", "truncated", "version", "wire_bytes",
     )  # fmt: skip
 
     status: int
@@ -82,6 +77,8 @@ class ResponseReader:
     """Body bytes received, without the chunked framing."""
     done: bool
     truncated: bool
+    tolerated: tuple[Tolerated, ...]
+    """The faults of the response that were read over, in the order of discovery."""
 
     def __init__(
         self, method: str, max_header: int, max_body: int, keep_head: bool = False
@@ -92,13 +89,13 @@ class ResponseReader:
         self._head = b""
         self._searched = 0
         self._head_left = max_header
-        self._allowance = max_header
+        self._max_header = max_header
         self._body_left = max_body
         self._remaining = 0
         self._framing: Framing | None = None
         self._body: list[bytes] = []
-        self._chunked_done = False
-        self._tail = b""
+        self._chunks: ChunkedBody | None = None
+        self.chunks_complete = False
         self.status = 0
         self.reason = ""
         self.version = ""
@@ -107,6 +104,7 @@ class ResponseReader:
         self.done = False
         self._clear = False
         self.truncated = False
+        self.tolerated = ()
 
     @property
     def reusable(self) -> bool:
@@ -163,10 +161,9 @@ class ResponseReader:
             if not size:
                 self._head = bytes(data)
                 return
-            self._parse_head(bytes(data[:size]))
+            self._read_head(bytes(data[:size]))
             data = data[size:]
-            if not 100 <= self.status < 200:
-                self._choose_framing()
+            if self._framing is not None:
                 break
             self._forget_interim()
         if data:
@@ -176,9 +173,11 @@ class ResponseReader:
         """The size of the head at the beginning of `data`; 0 if it is incomplete."""
         start = bytes(data[: len(_START)])
         if not _START.startswith(start):
-            raise ProtocolFailure(
-                f"not an HTTP/1 response: it begins with {bytes(data[:20])!r}"
-            )
+            from crawler.fetch.http1.repair import line_ends_before
+
+            if skipped := line_ends_before(bytes(data[:20])):
+                self._searched = max(self._searched, skipped)
+                self._tolerate("empty_line")
         end = _HEAD_END.search(data, self._searched)
         size = end.end() if end else len(data)
         if size > self._head_left:
@@ -190,19 +189,50 @@ class ResponseReader:
         self._searched = 0
         return size
 
+    def _tolerate(self, *faults: Tolerated) -> None:
+        self.tolerated = tuple(dict.fromkeys(self.tolerated + faults))
+        self._clear = False
+
     def _forget_interim(self) -> None:
         """Drop a 1xx response; the final one follows (RFC 9110 section 15.2)."""
         if self.status == 101:
             raise ProtocolFailure(
                 "the server switched protocols (101) without a request to"
             )
+        self._forget_head()
+
+    def _forget_head(self) -> None:
         self.status = 0
         self.reason = ""
         self.headers = []
 
-    def _parse_head(self, head: bytes) -> None:
+    def _read_head(self, head: bytes) -> None:
         if self._keep_head:
             self.raw_head = head
+        if self.tolerated:
+            head = head.lstrip(b"\r\n")
+        if _FOLDED(head):
+            from crawler.fetch.http1.repair import unfold
+
+            head = unfold(head)
+        try:
+            self._parse_head(head)
+        except ProtocolFailure as failure:
+            self._read_repaired(head, failure)
+
+    def _read_repaired(self, head: bytes, failure: ProtocolFailure) -> None:
+        from crawler.fetch.http1.repair import repair  # few responses need it
+
+        repaired = repair(head)
+        if repaired is None:
+            raise failure
+        self._tolerate(*repaired.tolerated)
+        self._forget_head()
+        controls = "control_character" in repaired.tolerated
+        self._parse_head(repaired.head, controls)
+
+    def _parse_head(self, head: bytes, controls: bool = False) -> None:
+        """`controls`: values may hold control characters."""
         self._parser = parser = HttpResponseParser(self)
         # The RFC itself allows two of these: a lone LF may end a line (2.2), and
         # Transfer-Encoding overrides Content-Length (6.3), after which the connection
@@ -212,15 +242,18 @@ class ResponseReader:
             lenient_optional_cr_before_lf=True,
             lenient_chunked_length=True,
             lenient_spaces_after_chunk_size=True,
+            lenient_headers=controls,
         )
         try:
-            parser.feed_data(_unfold(head))
+            parser.feed_data(head)
         except HttpParserUpgrade:
             pass  # 101, refused by the caller
         except HttpParserError as error:
             raise ProtocolFailure(f"malformed response head: {error}") from None
-        if self.status < 100:
-            raise ProtocolFailure("malformed response head: no valid status")
+        if self.status < 100 or self.version[0] != "1":  # llhttp accepts HTTP/2.0
+            raise ProtocolFailure("malformed response head: no valid status line")
+        if self.status >= 200:
+            self._choose_framing()
 
     # -- llhttp's callbacks (after the head they may report trailers, or bytes after
     # the end)
@@ -240,11 +273,11 @@ class ResponseReader:
             self.version = self._parser.get_http_version()
 
     def on_body(self, data: bytes) -> None:
-        if not self._chunked_done:
+        if not self.chunks_complete:
             self._keep(data)
 
     def on_message_complete(self) -> None:
-        self._chunked_done = self._framing == "chunked"
+        self.chunks_complete = self._framing == "chunked"
 
     # -- body
 
@@ -253,10 +286,13 @@ class ResponseReader:
         framing, length, clear = self._read_framing()
         self._framing = framing
         self._remaining = length
-        self._clear = clear and framing != "close"
+        self._clear = clear and framing != "close" and not self.tolerated
         self.done = framing == "none" or (framing == "length" and not length)
-        if framing != "chunked":
-            del self._parser  # breaks the reference cycle with this reader
+        if framing == "chunked":
+            from crawler.fetch.http1.chunked import ChunkedBody
+
+            self._chunks = ChunkedBody(self, self._parser, self._max_header)
+        del self._parser  # breaks the reference cycle with this reader
 
     def _read_framing(self) -> tuple[Framing, int, bool]:
         """The framing, the length, and whether the connection persists.
@@ -270,12 +306,14 @@ class ResponseReader:
         if self._method == "HEAD" or self.status in (204, 304):
             return "none", 0, persists
         length = self._names.get("content-length")
-        if codings := self._tokens("transfer-encoding"):
-            if codings != ["chunked"]:
+        if codings := self.values("transfer-encoding"):
+            if [coding.lower() for coding in codings] != ["chunked"]:
                 raise ProtocolFailure(
                     f"unknown Transfer-Encoding: {', '.join(codings)}"
                 )
-            return "chunked", 0, persists and version == "1.1" and length is None
+            if length is not None:
+                self._tolerate("length_and_chunked")
+            return "chunked", 0, persists and version == "1.1"
         if length is not None:
             # llhttp has refused everything but a single number.
             return "length", int(length), persists
@@ -286,8 +324,8 @@ class ResponseReader:
         return [word for part in parts if (word := part.strip().lower())]
 
     def _feed_body(self, data: bytes | memoryview) -> None:
-        if self._framing == "chunked":
-            self._feed_chunked(data)
+        if self._chunks is not None:
+            self._feed_chunks(self._chunks, data)
             return
         if self._framing == "length":
             if len(data) > self._remaining:
@@ -297,44 +335,13 @@ class ResponseReader:
             self.done = not self._remaining
         self._keep(bytes(data))
 
-    def _feed_chunked(self, data: bytes | memoryview) -> None:
-        while data and not self.done:
-            piece = data[: self._allowance]
-            data = data[len(piece) :]
-            self._tail = self._tail[-4:] + bytes(piece[-5:])
-            received = self.wire_bytes
-            self._parse_chunks(piece)
-            body = self.wire_bytes - received
-            self._allowance += body * (1 + _OVERHEAD_PER_BODY_BYTE) - len(piece)
-            if self._chunked_done:
-                self._end_chunked()
-            elif not self._allowance and not self.done:
-                raise ProtocolFailure(
-                    "chunk extensions or trailers without end", stage="body"
-                )
-        if data:
-            self._clear = False
+    def _feed_chunks(self, chunks: ChunkedBody, data: bytes | memoryview) -> None:
+        chunks.feed(data)
+        if chunks.tolerated:
+            self._tolerate("chunk_line")
+        self._clear &= chunks.regular
         if self.done:
-            del self._parser
-
-    def _parse_chunks(self, piece: bytes | memoryview) -> None:
-        try:
-            self._parser.feed_data(piece)
-        except HttpParserError as error:
-            if self._chunked_done:  # bytes after the end; the response itself is whole
-                self._clear = False
-            elif not self.done:
-                raise ProtocolFailure(
-                    f"malformed chunked body: {error}", stage="body"
-                ) from None
-
-    def _end_chunked(self) -> None:
-        self.done = True
-        # llhttp silently skips line ends after a message; they count as bytes after the
-        # end too.
-        tail = self._tail[-5:]
-        if tail[1:] != b"\r\n\r\n" or tail[:1] in b"\r\n":
-            self._clear = False
+            self._chunks = None  # breaks the reference cycle with this reader
 
     def _keep(self, data: bytes) -> None:
         if len(data) > self._body_left:
@@ -356,11 +363,3 @@ def _remember(name: bytes) -> str:
     if len(_names) < _MAX_NAMES and len(name) < 64:
         _names[name] = decoded
     return decoded
-
-
-def _unfold(head: bytes) -> bytes:
-    if not _FOLDED(head):
-        return head
-    # A fold right after the status line continues nothing; llhttp refuses it.
-    first = head.index(b"\n") + 1
-    return head[:first] + _FOLD.sub(b" ", head[first:])

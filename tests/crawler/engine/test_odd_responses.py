@@ -9,6 +9,21 @@ from tests.helpers.crawling import config, crawl, link, of, page
 from tests.site.page import raw, reply
 
 
+def test_a_record_names_what_was_tolerated(serve: Any, tmp_path: Path) -> None:
+    odd = raw(
+        b"HTTP/1.1 200OK\r\nContent-Type : text/html\r\nno colon\r\n"
+        b"Content-Length: 15\r\n\r\n<a href=/a>A</a>"
+    )
+    site = serve(index=page(link("/odd")), odd=odd, a=page("A"))
+    crawl(config(site, tmp_path))
+    tolerated = {r["url"]: r["tolerated"] for r in of(tmp_path, "page")}
+    assert tolerated == {
+        site.url("/"): [],
+        site.url("/a"): [],
+        site.url("/odd"): ["status_line", "space_before_colon", "no_colon"],
+    }
+
+
 def test_a_redirect_names_its_media_type_without_parameters(
     serve: Any, tmp_path: Path
 ) -> None:

@@ -32,7 +32,7 @@ from tests.helpers.crawling import (
     serve,
 )
 from tests.site.certificates import one_suite
-from tests.site.page import reply
+from tests.site.page import raw, reply
 from tests.site.server import Exchange, Site
 
 __all__ = ["serve"]
@@ -147,6 +147,9 @@ def everything(
         )
     )
     yield from records(folder / "c")
+    odd = serve(index=page(link("/a", "/b", "/c")), a=ODD[0], b=ODD[1], c=ODD[2])
+    crawl(config(odd, folder / "f"))
+    yield from records(folder / "f")
     tls = Config(
         seeds=(tls_site.url("/arrived", "127.0.0.1"),),
         dir=str(folder / "d"),
@@ -162,6 +165,18 @@ def everything(
     yield from records(folder / "e")
 
 
+# Every fault that is tolerated, in three responses.
+ODD = (
+    raw(
+        b"\r\nHTTP/1.1 200OK\r\nHTTP/1.0 200 OK\r\nno colon\r\nno token: 1\r\n"
+        b"X : 1\r\nX: \x01\r\nX: a\rb\r\nContent-Length: 3, 3\r\n\r\nabc"
+    ),
+    raw(b"HTTP/2 200 OK\r\nTransfer-Encoding: identity, chunked\r\n\r\n3\nabc\n0\n\n"),
+    raw(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n"
+        b"3\r\nabc\r\n0\r\n\r\n"
+    ),
+)
 QUICK = PolitenessConfig(wait=0.0, host_backoff=0.01, park_after=1, max_parkings=1)
 
 
@@ -182,7 +197,8 @@ def test_every_column_and_value_is_written(
     values = {
         (_owner(one["type"], name), name, value)
         for one in found
-        for name, value in one.items()
+        for name, values in one.items()
+        for value in (values if isinstance(values, list) else [values])
         if isinstance(value, str)
     }
     missing = set()

@@ -14,6 +14,7 @@ from tests.helpers.http1 import read
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TEN = b"0123456789"
+REST = b"Content-Length: 3\r\n\r\nabcde"
 THREE = OK + b"Content-Length: 3\r\n\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -117,6 +118,118 @@ WHOLE = {
     ),
 }  # fmt: skip
 
+# name: (stream, body, what was tolerated); the connection is closed after each
+TOLERATED = {
+    "empty line first": (b"\r\n" + THREE + b"abcde", b"abc", "empty_line"),
+    "four line feeds first": (b"\n" * 4 + THREE + b"abcde", b"abc", "empty_line"),
+    "empty line after 100": (
+        b"HTTP/1.1 100 Continue\r\n\r\n\r\n" + THREE + b"abcde", b"abc", "empty_line"
+    ),
+    "no space before the reason": (
+        b"HTTP/1.1 200OK\r\n" + REST, b"abc", "status_line"
+    ),
+    "two spaces before the status": (
+        b"HTTP/1.1  200 OK\r\n" + REST, b"abc", "status_line"
+    ),
+    "tab before the reason": (
+        b"HTTP/1.1 200\tOK\r\n" + REST, b"abc", "status_line"
+    ),
+    "lower case": (
+        b"http/1.1 200 OK\r\n" + REST, b"abc", "status_line"
+    ),
+    "lone CR in the reason": (
+        b"HTTP/1.1 200 O\rK\r\n" + REST, b"abc", "status_line lone_cr"
+    ),
+    "HTTP/2": (
+        b"HTTP/2 200\r\n" + REST, b"abc", "http_version"
+    ),
+    "HTTP/2.0": (
+        b"HTTP/2.0 200 OK\r\n" + REST, b"abc", "http_version"
+    ),
+    "space before the colon": (
+        OK + b"X : a\r\nContent-Length\t : 3\r\n\r\nabcde", b"abc", "space_before_colon"
+    ),
+    "chunked behind a space": (
+        OK + b"Transfer-Encoding : chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", b"abc",
+        "space_before_colon",
+    ),
+    "empty name": (OK + b": a\r\n" + REST, b"abc", "field_name"),
+    "space in a name": (
+        OK + b"Content Length: 4\r\n" + REST, b"abc", "field_name"
+    ),
+    "no token as a name": (
+        OK + b"caf\xe9(x): 4\r\n" + REST, b"abc", "field_name"
+    ),
+    "control character in a name": (
+        OK + b"Transfer-Encoding\x0b: chunked\r\n" + REST, b"abc",
+        "field_name",
+    ),
+    "line without a colon": (
+        OK + b"garbage\r\n folded\r\n" + REST, b"abc", "no_colon"
+    ),
+    "last line without a colon": (
+        THREE[:-2] + b"<!-- x -->\r\n\r\nabcde", b"abc", "no_colon"
+    ),
+    "second status line": (
+        OK + b"HTTP/1.0 404 No\r\n" + REST, b"abc", "second_status_line"
+    ),
+    "control character in a value": (
+        OK + b"X: a\x01\x1b\x7fb\r\n" + REST, b"abc",
+        "control_character",
+    ),
+    "lone CR in a value": (OK + b"X: a\rb\r\n" + REST, b"abc", "lone_cr"),
+    "CR CR LF": (THREE[:-4] + b"\r\r\n\r\nabcde", b"abc", "lone_cr"),
+    "equal lengths": (
+        OK + b"Content-Length: 3\r\n" + REST, b"abc", "repeated_length"
+    ),
+    "list of equal lengths": (
+        OK + b"Content-Length: 3, 3,3\r\n\r\nabcde", b"abc", "repeated_length"
+    ),
+    "identity and a length": (
+        OK + b"Transfer-Encoding: identity\r\n" + REST, b"abc",
+        "transfer_coding",
+    ),
+    "empty coding and a length": (
+        OK + b"Transfer-Encoding:\r\n" + REST, b"abc", "transfer_coding"
+    ),
+    "chunked twice": (
+        OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: Chunked\r\n\r\n"
+        b"3\r\nabc\r\n0\r\n\r\n", b"abc", "transfer_coding",
+    ),
+    "chunked, and codings that are none": (
+        OK + b"Transfer-Encoding: , identity, chunked,\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"abc", "transfer_coding",
+    ),
+    "both framings": (
+        OK + b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3\r\nabc\r\n0\r\n\r\n", b"abc", "length_and_chunked",
+    ),
+    "chunk lines end in LF": (CHUNKED + b"3\nabc\n0\n\n", b"abc", "chunk_line"),
+    "chunk that begins with LF": (CHUNKED + b"3\n\nab\n0\n\n", b"\nab", "chunk_line"),
+    "only the last chunk lines end in LF": (
+        CHUNKED + b"3\r\nabc\r\n2\r\nde\r\n0\n\n", b"abcde", "chunk_line"
+    ),
+    "LF after the data": (CHUNKED + b"3\r\nabc\n0\r\n\r\n", b"abc", "chunk_line"),
+    "control character in a chunk extension": (
+        CHUNKED + b"3;a=\x01\r\nabc\r\n0\r\n\r\n", b"abc", "chunk_line"
+    ),
+    "trailer with a space before the colon": (
+        CHUNKED + b"3\r\nabc\r\n0\r\nX : 1\r\n\r\n", b"abc", "chunk_line"
+    ),
+    "all lines end in LF": (
+        b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n3\nabc\n0\nX: y\n\n", b"abc",
+        "chunk_line",
+    ),
+    "several faults": (
+        b"\r\nHTTP/1.1 200OK\r\nX Y: 1\r\nX : 1\r\n" + REST, b"abc",
+        "empty_line status_line field_name space_before_colon",
+    ),
+    "a fault in an interim response": (
+        b"HTTP/1.1 103 Early\r\nX : 1\r\n\r\n" + THREE + b"abcde", b"abc",
+        "space_before_colon",
+    ),
+}  # fmt: skip
+
 HEAD_CUT, BODY_CUT = ("reset", "headers"), ("reset", "body")
 HEAD_FAULT, BODY_FAULT = ("protocol", "headers"), ("protocol", "body")
 # name: (stream, error code and stage); the stream ends there
@@ -148,15 +261,10 @@ BROKEN = {
     "chunk size 0x": (CHUNKED + b"0x3\r\nabc\r\n", BODY_FAULT),
     "chunk size beyond 64 bits": (CHUNKED + b"f" * 30 + b"\r\nabc\r\n", BODY_FAULT),
     "chunk longer than its size": (CHUNKED + b"3\r\nabcd\r\n0\r\n\r\n", BODY_FAULT),
-    "chunk lines end in LF": (CHUNKED + b"3\nabc\n0\n\n", BODY_FAULT),
     "transfer coding unknown": (
         OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n", HEAD_FAULT
     ),
     "chunked not last": (OK + b"Transfer-Encoding: chunked, gzip\r\n\r\n", HEAD_FAULT),
-    "chunked twice": (
-        OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
-        HEAD_FAULT
-    ),
     "xchunked": (OK + b"Transfer-Encoding: xchunked\r\n\r\n", HEAD_FAULT),
     "101": (b"HTTP/1.1 101 Switching\r\n\r\n", HEAD_FAULT),
     "101 with upgrade": (
@@ -166,20 +274,73 @@ BROKEN = {
     "SSH": (b"SSH-2.0-OpenSSH_9.2\r\n", HEAD_FAULT),
     "ICY": (b"ICY 200 OK\r\n\r\n", HEAD_FAULT),
     "RTSP": (b"RTSP/1.0 200 OK\r\n\r\n", HEAD_FAULT),
-    "HTTP/2": (b"HTTP/2.0 200 OK\r\n\r\n", HEAD_FAULT),
     "HTTP/0.9": (b"HTTP/0.9 200 OK\r\n\r\n", HEAD_FAULT),
     "HTTP/1.2": (b"HTTP/1.2 200 OK\r\n\r\n", HEAD_FAULT),
-    "empty line first": (b"\r\nHTTP/1.1 200 OK\r\n\r\n", HEAD_FAULT),
-    "lower case": (b"http/1.1 200 OK\r\n\r\n", HEAD_FAULT),
     "status 000": (b"HTTP/1.1 000 OK\r\n\r\n", HEAD_FAULT),
     "status of two digits": (b"HTTP/1.1 20 OK\r\n\r\n", HEAD_FAULT),
     "status of four digits": (b"HTTP/1.1 2000 OK\r\n\r\n", HEAD_FAULT),
     "NUL in a value": (OK + b"X: a\0b\r\n\r\n", HEAD_FAULT),
-    "lone CR in a value": (OK + b"X: a\rb\r\n\r\n", HEAD_FAULT),
-    "space before the colon": (OK + b"X : a\r\n\r\n", HEAD_FAULT),
-    "line without a colon": (OK + b"garbage\r\n\r\n", HEAD_FAULT),
-    "empty name": (OK + b": a\r\n\r\n", HEAD_FAULT),
     "space before the first header": (OK + b" X: a\r\n\r\n", HEAD_FAULT),
+    "HTTP/3": (b"HTTP/3 200 OK\r\n\r\n", HEAD_FAULT),
+    "HTTP/2.1": (b"HTTP/2.1 200 OK\r\n\r\n", HEAD_FAULT),
+    "HTTP/1.10": (b"HTTP/1.10 200 OK\r\n\r\n", HEAD_FAULT),
+    "three empty lines first": (b"\r\n" * 3 + OK + b"\r\n", HEAD_FAULT),
+    "empty line and no HTTP": (b"\r\n<html>", HEAD_FAULT),
+    "space before HTTP": (b" HTTP/1.1 200 OK\r\n\r\n", HEAD_FAULT),
+    "tab after the version": (b"HTTP/1.1\t200 OK\r\n\r\n", HEAD_FAULT),
+    "no status": (b"HTTP/1.1 OK\r\nX : y\r\n\r\n", HEAD_FAULT),
+    "status with a sign": (b"HTTP/1.1 -200 OK\r\n\r\n", HEAD_FAULT),
+    "101 and a fault": (b"HTTP/1.1 101 S\r\nX : y\r\n\r\n", HEAD_FAULT),
+    "NUL and a fault": (OK + b"X : y\r\nY: a\0b\r\n\r\n", HEAD_FAULT),
+    "lone CR before a length": (
+        OK + b"X: a\rContent-Length: 2\r\n\r\nabc", HEAD_FAULT
+    ),
+    "lone CR between two lengths": (
+        OK + b"Content-Length: 2\r Content-Length : 3\r\n\r\nabc", HEAD_FAULT
+    ),
+    "lone CR before a length in the status line": (
+        b"HTTP/1.1 200 OK\r\rContent-Length: 4\r\n\r\nEvil", HEAD_FAULT
+    ),
+    "lone CR before a coding": (
+        OK + b"X: a\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", HEAD_FAULT
+    ),
+    "lengths differ in writing": (
+        OK + b"Content-Length: 3\r\nContent-Length: 03\r\n\r\nabc", HEAD_FAULT
+    ),
+    "lengths differ behind a space": (
+        OK + b"Content-Length: 3\r\nContent-Length : 4\r\n\r\nabcd", HEAD_FAULT
+    ),
+    "length list with a gap": (OK + b"Content-Length: 3,\r\n\r\nabc", HEAD_FAULT),
+    "equal lengths, no numbers": (
+        OK + b"Content-Length: x\r\nContent-Length: x\r\n\r\n", HEAD_FAULT
+    ),
+    "length with a unit, and a fault": (
+        OK + b"X : y\r\nContent-Length: 3 bytes\r\n\r\nabc", HEAD_FAULT
+    ),
+    "length with a control character": (
+        OK + b"Content-Length: 3\x0b\r\n\r\nabc", HEAD_FAULT
+    ),
+    "coding with a control character": (
+        OK + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", HEAD_FAULT
+    ),
+    "coding with a parameter": (
+        OK + b"Transfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n", HEAD_FAULT
+    ),
+    "chunked twice and a length": (
+        OK + b"Transfer-Encoding: chunked, chunked\r\nContent-Length: 3\r\n\r\n"
+        b"3\r\nabc\r\n0\r\n\r\n", HEAD_FAULT
+    ),
+    "chunked and two equal lengths": (
+        OK + b"Transfer-Encoding: chunked\r\nContent-Length: 3, 3\r\n\r\n"
+        b"3\r\nabc\r\n0\r\n\r\n", HEAD_FAULT
+    ),
+    "chunk that is HTML": (CHUNKED + b"<html>abc", BODY_FAULT),
+    "chunk size behind a space": (CHUNKED + b" 3\r\nabc\r\n", BODY_FAULT),
+    "chunk size and a word": (CHUNKED + b"3 x\r\nabc\r\n", BODY_FAULT),
+    "chunk longer than its size, LF": (CHUNKED + b"3\nabcd\n0\n\n", BODY_FAULT),
+    "chunk without a line end": (CHUNKED + b"3\nabc0\n\n", BODY_FAULT),
+    "half a chunk, LF": (CHUNKED + b"3\nab", BODY_CUT),
+    "no end of trailers, LF": (CHUNKED + b"3\nabc\n0\nX: y\n", BODY_CUT),
 }  # fmt: skip
 
 
@@ -194,6 +355,61 @@ def test_whole_responses(name: str) -> None:
         reusable,
         False,
     )
+
+
+@pytest.mark.parametrize("name", TOLERATED)
+def test_what_curl_and_chromium_read_is_read(name: str) -> None:
+    stream, body, faults = TOLERATED[name]
+    seen = read(stream)
+    assert seen.error is None
+    assert (seen.status, seen.done, seen.body) == (200, True, body)
+    assert (seen.tolerated, seen.reusable) == (tuple(faults.split()), False)
+
+
+@pytest.mark.parametrize(
+    "name", set(WHOLE) - {"both framings", "both framings, length first"}
+)
+def test_a_regular_response_has_no_faults(name: str) -> None:
+    stream, method, _, _ = WHOLE[name]
+    assert read(stream, method=method).tolerated == ()
+
+
+@pytest.mark.parametrize(
+    ("codings", "body"),
+    [(b"identity", b"abc"), (b"", b"abc"), (b"none, ,identity", b"abc")],
+)
+def test_without_a_coding_the_body_ends_when_the_server_closes(
+    codings: bytes, body: bytes
+) -> None:
+    stream = OK + b"Transfer-Encoding: " + codings + b"\r\n\r\n" + body
+    assert not read(stream).done
+    seen = read(stream, eof=True)
+    assert (seen.body, seen.error) == (body, None)
+
+
+def test_fields_of_a_repaired_head() -> None:
+    fields = b"X-One :  a\x01b \r\nno colon\r\nSet-Cookie: a\r\nX-Two: a\r\r\n\r\n"
+    seen = read(b"HTTP/1.0 404Not  Found\r\n" + fields)
+    assert (seen.status, seen.reason, seen.version) == (404, "Not  Found", "1.0")
+    assert seen.headers == (("x-one", "a\x01b"), ("set-cookie", "a"), ("x-two", "a"))
+
+
+def test_a_chunk_line_in_doubt_far_into_a_body_is_an_error() -> None:
+    far = CHUNKED + b"20000\r\n" + b"x" * 0x20000 + b"\n0\r\n\r\n"
+    near = CHUNKED + b"2000\r\n" + b"x" * 0x2000 + b"\n0\r\n\r\n"
+    assert read(*cut(far, [60_000, 120_000])).error == BODY_FAULT
+    seen = read(*cut(near, [4000, 6000]))
+    assert (len(seen.body), seen.tolerated) == (0x2000, ("chunk_line",))
+
+
+def test_a_tolerated_chunk_extension_is_limited() -> None:
+    line = b"3\nabc\n3;" + b"x" * 500
+    assert read(*cut(CHUNKED + line, [60, 200]), header=100).error == BODY_FAULT
+
+
+def test_a_tolerated_body_is_cut_at_the_limit() -> None:
+    seen = read(CHUNKED + b"3\nabc\n3\nabc\n0\n\n", body=4)
+    assert (seen.body, seen.truncated, seen.done) == (b"abca", True, True)
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -329,6 +545,7 @@ def test_resets_name_the_stage() -> None:
 # -- any cut of the bytes
 
 STREAMS = [(stream, method) for stream, method, _, _ in WHOLE.values()]
+STREAMS += [(stream, "GET") for stream, _, _ in TOLERATED.values()]
 STREAMS += [(stream, "GET") for stream, _ in BROKEN.values() if stream]
 
 
@@ -365,7 +582,7 @@ def test_any_cut_is_the_same(
 FRAGMENTS = st.sampled_from(
     [b"\r\n", b"\n", b"\r", b" ", b"0", b"3", b"abc", b":", b";", b"HTTP/1.1 ",
      b"200 OK", b"100 C", b"Content-Length: 3", b"Transfer-Encoding: chunked",
-     b"Connection: close", b"X: y", b"\0"]
+     b"Connection: close", b"X: y", b"\0", b"X : y", b"\x01", b"Transfer-Encoding:"]
 )  # fmt: skip
 
 
