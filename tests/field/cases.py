@@ -37,7 +37,6 @@ UNMENDED: frozenset[str] = frozenset(
         "m27",
         "t46",
         "t47",
-        "r25",
         "h34",
         "h35",
         "y06",
