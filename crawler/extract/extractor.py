@@ -84,7 +84,13 @@ class InlineExtractor:
             with_text,
         )
         try:
-            return self._readers.get(media_type, read_other)(body)
+            document = self._readers.get(media_type, read_other)(body)
+            if response.header("link") or response.header("refresh"):
+                # Imported late: most responses have neither.
+                from crawler.extract.header_links import with_header_links
+
+                document = with_header_links(document, response, limits.max_links)
+            return document
         except (BodyFailure, MemoryError):
             raise
         except Exception as error:  # this URL fails, and the crawl goes on

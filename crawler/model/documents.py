@@ -19,7 +19,10 @@ LinkKind = Literal[
     "og",
     "sitemap", "sitemap_index", "feed", "robots_sitemap", "redirect", "plugin",
 ]  # fmt: skip
-"""How a URL was found."""
+"""How a URL was found.
+
+The header fields `Link` and `Refresh` have the kinds of `<link>` and of meta refresh.
+"""
 
 CharsetSource = Literal["bom", "http", "meta", "detected", "default"]
 """What told the character encoding of a document.
@@ -88,7 +91,10 @@ class Page(Struct, frozen=True, tag="page"):
     charset: str
     """Name of the encoding in the WHATWG Encoding Standard."""
     links: tuple[Link, ...] = ()
-    """In document order, each URL once; a URL may be in `images` as well."""
+    """In document order, those of the header first, each URL once.
+
+    A URL may be in `images` as well.
+    """
     images: tuple[ImageLink, ...] = ()
     """In document order, each URL once."""
     title: str | None = None
@@ -139,7 +145,10 @@ class File(Struct, frozen=True, tag="file"):
     charset: str | None = None
     """As declared by the Content-Type."""
     links: tuple[Link, ...] = ()
-    """In document order, each URL once; a URL may be in `images` as well."""
+    """In document order, those of the header first, each URL once.
+
+    A URL may be in `images` as well.
+    """
     images: tuple[ImageLink, ...] = ()
     """In document order, each URL once."""
 

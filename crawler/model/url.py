@@ -72,20 +72,25 @@ def join(base: str, href: str, encoding: str | None = None) -> str | None:
 
 
 def join_header(base: str, value: str) -> str | None:
-    """Like `join`, for the value of a Location or Link header, decoded as latin-1.
+    """Like `join`, for the value of a Location header, decoded as latin-1."""
+    return join(base, header_text(value))
+
+
+def header_text(value: str) -> str:
+    """The text of a header's value that holds URLs and was decoded as latin-1.
 
     Its bytes are taken for UTF-8 if they are valid UTF-8. Otherwise those that are not
     ASCII are percent-encoded as they are, because nothing declares their encoding, and
     the server expects the bytes that it has sent. Chromium does the same.
     """
     if value.isascii():
-        return join(base, value)
+        return value
     try:
-        return join(base, value.encode("latin-1").decode())
+        return value.encode("latin-1").decode()
     except UnicodeEncodeError:  # not a header as it was received
-        return join(base, value)
+        return value
     except UnicodeDecodeError:
-        return join(base, _NOT_ASCII.sub(lambda byte: f"%{ord(byte[0]):02X}", value))
+        return _NOT_ASCII.sub(lambda byte: f"%{ord(byte[0]):02X}", value)
 
 
 class JoinCache:

@@ -8,10 +8,10 @@ lists: what it is, only its bytes can tell.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import unescape
 
-from crawler.extract.charset import Markup
+from crawler.extract.charset import Markup, markup
 from crawler.extract.html.images import ELEMENTS, ImageCollector
 from crawler.extract.html.links import MAX_URL_CHARACTERS
 from crawler.extract.html.tags import attributes, start_tags
@@ -91,6 +91,19 @@ def read_page(
     document = _Document(markup, with_text, max_links)
     document.read(xml=xml)
     return document.page(url, content_type)
+
+
+def read_elements(
+    elements: Iterable[tuple[str, Mapping[str, str]]], url: str, max_links: int
+) -> Page:
+    """The Page of `<link>` and `<meta>` elements that come in a header, not in markup.
+
+    Each is given by its name and its attributes.
+    """
+    document = _Document(markup(b"", "utf-8", 0), with_text=False, max_links=max_links)
+    for name, values in elements:
+        _TAGS[name](document, values, 0)
+    return document.page(url, "")
 
 
 class _Document:
