@@ -36,6 +36,7 @@ COMMANDS = {
     "retry": "Queue failed URLs again, and continue the crawl",
     "robots": "Fetch robots.txt, and show the line that applies to a URL",
     "fetch": "Fetch one URL, and show everything about it",
+    "export": "Write the records as CSV, Parquet, SQLite, URLs, sitemap, graph",
     "config": "Write, check and show configurations",
     "schema": "Print the schema of the records in several formats",
     "doctor": "Check whether this machine is ready for a crawl",

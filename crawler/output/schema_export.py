@@ -123,7 +123,7 @@ _PLAIN = {
 
 # In the stream times are text, so that no reader needs a time zone library to look at
 # them.
-_TIMES = ("ts", "expires_at")
+TIMES = ("ts", "expires_at")
 
 
 def _duckdb_type(column: Column) -> str:
@@ -145,7 +145,7 @@ def _quoted(name: str) -> str:
 def duckdb() -> str:
     """Views over records.jsonl with typed columns: one of all, one per record type."""
     pairs = ",\n".join(f"      {c.name}: '{_duckdb_type(c)}'" for c in all_columns())
-    times = ", ".join(f"try_cast({name} AS TIMESTAMP) AS {name}" for name in _TIMES)
+    times = ", ".join(f"try_cast({name} AS TIMESTAMP) AS {name}" for name in TIMES)
     views = (
         f"CREATE OR REPLACE VIEW {name}_records AS\n"
         f"  SELECT {', '.join(_quoted(c.name) for c in columns(record))}\n"
@@ -188,15 +188,13 @@ def sql() -> str:
     """One CREATE TABLE for each record type; lists and objects are kept as JSON."""
     tables = []
     for name, record in RECORD_TYPES.items():
-        rows = ",\n".join(
-            f"  {_quoted(c.name)} {_sql_type(c)}" for c in columns(record)
-        )
+        rows = ",\n".join(f"  {_quoted(c.name)} {sql_type(c)}" for c in columns(record))
         tables.append(f"CREATE TABLE {name}_records (\n{rows}\n);")
     return "\n\n".join(tables) + "\n"
 
 
-def _sql_type(column: Column) -> str:
-    if column.name in _TIMES:
+def sql_type(column: Column) -> str:
+    if column.name in TIMES:
         kind = "TIMESTAMP"
     else:
         kind = "JSON" if column.repeated else _SQL[column.kind]

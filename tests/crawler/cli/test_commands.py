@@ -344,3 +344,31 @@ def test_fetch_of_what_fails(orbweb: Orbweb, server: DemoServer) -> None:
     done = orbweb("fetch", "http://127.0.0.1:9/")
     assert done.returncode == 4
     assert "connect_refused (connect)" in done.stdout
+
+
+# ------------------------------------------------------------------ export
+
+
+def test_export_writes_to_stdout_or_to_a_file(
+    orbweb: Orbweb, server: DemoServer, tmp_path: Path
+) -> None:
+    orbweb("crawl", server.url, *QUICK, "-d", "out", "--no-images")
+    pages = [
+        row["url"]
+        for row in records(tmp_path / "out" / "records.jsonl")
+        if row["type"] == "page"
+    ]
+    done = orbweb("export", "out", "--to", "urls")
+    assert (done.returncode, done.stdout.split()) == (0, pages)
+    arguments = ("--to", "csv", "--type", "page", "--columns", "url,status")
+    done = orbweb("export", "out", *arguments, "-o", "pages.csv")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert last_line(done) == f"pages.csv: {len(pages)} records"
+    header, *lines = (tmp_path / "pages.csv").read_text().splitlines()
+    assert (header, len(lines)) == ("url,status", len(pages))
+    done = orbweb("export", "out/records.jsonl", "--to", "csv", "--split-types")
+    assert done.returncode == 2
+    assert last_line(done).endswith("--split-types needs a file: -o records.csv")
+    done = orbweb("export", "nowhere", "--to", "csv")
+    assert done.returncode == 2
+    assert "nowhere holds no crawl" in last_line(done)

@@ -1,0 +1,107 @@
+"""`orbweb export`: the records of a crawl in the formats of other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from crawler.cli.state_options import WordList, unique_words
+from crawler.inspect.state import open_state
+from crawler.model.errors import UsageError
+from crawler.model.records import RECORD_TYPES
+from crawler.output.export.condition import Condition
+from crawler.output.export.export import export, export_by_type
+from crawler.output.export.files import STDOUT
+from crawler.output.export.formats import FORMATS
+from crawler.output.export.rows import data_fields, read_rows
+from crawler.output.export.selection import Selection
+from crawler.output.export.writer import Format
+from crawler.output.schema_export import all_columns
+from crawler.workspace.outputs import jsonl_files
+
+
+@click.command("export")
+@click.argument("source", default=".", metavar="[DIR|FILE...]", nargs=-1)
+@click.option(
+    "-t", "--to", "form", type=click.Choice(list(FORMATS)), required=True,
+    help="The format",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", metavar="FILE", default="-",
+    help="Where to; `.gz` and `.zst` compress (default: stdout)",
+)  # fmt: skip
+@click.option(
+    "--type", "types", type=WordList(tuple(RECORD_TYPES)), multiple=True,
+    help="Only these types of records: page,image,...",
+)  # fmt: skip
+@click.option(
+    "--columns", type=WordList(), multiple=True,
+    help="Only these columns, in this order; `data.NAME` is a field of `data`",
+)  # fmt: skip
+@click.option(
+    "--where", metavar="SQL",
+    help="Only records for which this holds, in the SQL of SQLite: "
+    "\"status = 200 AND url LIKE '%.html'\"",
+)  # fmt: skip
+@click.option(
+    "--split-types", is_flag=True, help="A file for each type: FILE-page.csv, ..."
+)
+def command(
+    source: tuple[str, ...],
+    form: str,
+    output: str,
+    types: tuple[tuple[str, ...], ...],
+    columns: tuple[tuple[str, ...], ...],
+    where: str | None,
+    split_types: bool,
+) -> None:
+    """Export the records of the crawl in DIR, or in FILEs of records.
+
+    \b
+    orbweb export out -t csv --type page --columns url,status,title -o pages.csv
+    orbweb export out -t parquet -o records.parquet
+    orbweb export out -t urls --where "status >= 400"
+    orbweb export out -t sitemap -o sitemap.xml
+    """
+    chosen = FORMATS[form]
+    target = Path(output)
+    files = [file for one in source or (".",) for file in _record_files(Path(one))]
+    selection = Selection(
+        unique_words(types) or chosen.types,
+        unique_words(columns),
+        Condition(where, [one.name for one in all_columns()]) if where else None,
+        data_fields(files),
+    )
+    _check(form, chosen, selection, target, split_types)
+    rows = read_rows(files)
+    if split_types:
+        for path, written in export_by_type(rows, chosen, selection, target).items():
+            click.echo(f"{path}: {written:,} records", err=True)
+        return
+    written = export(rows, chosen, selection, target)
+    if target != STDOUT:
+        click.echo(f"{target}: {written:,} records", err=True)
+
+
+def _record_files(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    with open_state(source) as (_state, config):
+        files = list(jsonl_files(config).values())
+    if not files:
+        raise UsageError(
+            f"{source}: its crawl has written no file of records; name one instead"
+        )
+    return files[:1]
+
+
+def _check(
+    name: str, form: Format, selection: Selection, target: Path, split: bool
+) -> None:
+    if target == STDOUT and (split or not form.streams):
+        what = "--split-types" if split else f"--to {name}"
+        raise UsageError(f"{what} needs a file: -o records{form.ending}")
+    if selection.columns and not form.tabular:
+        raise UsageError(f"--to {name} has no columns to choose from")
+    selection.fields()

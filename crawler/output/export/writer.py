@@ -1,0 +1,44 @@
+"""The protocol of a format: how it is opened, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from crawler.output.export.rows import Row
+from crawler.output.export.selection import Field
+
+Write = Callable[[Sequence[Row]], int]
+"""Writes rows in order; returns how many of them the format could use."""
+
+
+class OpenWriter(Protocol):
+    """Opens the writer of one format."""
+
+    def __call__(
+        self, target: Path, fields: Sequence[Field]
+    ) -> AbstractContextManager[Write]:
+        """Rows with `fields` as columns go to `target` until the context ends.
+
+        An error in the context leaves no file behind. Raises OutputError, or UsageError
+        where a package is missing or a value does not fit.
+        """
+        ...
+
+
+class Format(Struct, frozen=True):
+    """One format of the table."""
+
+    open: OpenWriter
+    ending: str
+    """The usual ending of its files, with the dot."""
+    types: tuple[str, ...] = ()
+    """The records that it is about; empty: any."""
+    streams: bool = True
+    """Whether it can be written to stdout."""
+    tabular: bool = True
+    """Whether the columns can be chosen."""
