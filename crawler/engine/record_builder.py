@@ -121,7 +121,7 @@ def unfetched_skip(found: Discovered) -> SkipRecord:
     """The record of a URL that was refused when it was found. `found.skip` is set."""
     assert found.skip is not None
     return SkipRecord(
-        **_site_fields(found.url),
+        **_site_fields(found.url, found.redirects),
         **_found_fields(found),
         reason=found.skip.reason,
         rule=found.skip.rule,
@@ -181,11 +181,11 @@ def ending_of(record: TerminalRecord) -> tuple[str | None, str | None]:
     )
 
 
-def _site_fields(url: str) -> dict[str, Any]:
+def _site_fields(url: str, redirects: tuple[Hop, ...] = ()) -> dict[str, Any]:
     host = host_key(url)
     return {
         "url": url,
-        "url_id": url_id_hex(url),
+        "url_id": url_id_hex(url, redirects),
         "host": host,
         "domain": registrable_domain(host),
     }

@@ -37,10 +37,14 @@ MAX_CACHED_FIELDS = 16 * 2**10
 """Bytes; a response whose fields take more is fetched whole the next time."""
 
 _OF_PAGES = (
-    "content_type", "body_bytes", "truncated", "charset", "lang", "robots_meta",
-    "title", "description", "canonical_url", "links_count", "images_count", "data",
+    "content_type", "body_bytes", "truncated", "charset", "charset_source", "lang",
+    "robots_meta", "title", "description", "canonical_url", "links_count",
+    "images_count", "data",
 )  # fmt: skip
-_OF_FILES = ("content_type", "body_bytes", "charset", "links_count", "images_count")
+_OF_FILES = (
+    "content_type", "body_bytes", "charset", "charset_source", "links_count",
+    "images_count",
+)  # fmt: skip
 _OF_IMAGES = (
     "content_type", "body_bytes", "path", "format", "width", "height", "frames",
     "animated",

@@ -19,7 +19,7 @@ from crawler.frontier.store import STATES, Content, Ended, HostDue, Parked, Run,
 from crawler.frontier.throttle import UNTRIED, HostThrottle
 from crawler.model.crawl import Destination, Discovered, Lease, StoredResponse
 from crawler.model.host import NO_USAGE, HostUsage
-from crawler.model.url import host_key, url_id
+from crawler.model.url import host_key, url_id, url_key
 
 Place = tuple[int, int]
 """Rank (depth of a page, 0 of an image) and order of discovery."""
@@ -54,7 +54,7 @@ class _Url:
         found = self.found
         return Lease(
             url=found.url,
-            url_id=url_id(found.url),
+            url_id=url_id(found.url, found.redirects),
             host=self.host,
             kind=found.kind,
             destination=found.destination,
@@ -120,7 +120,7 @@ class MemoryStore:
         return sum(self._add(one, now) for one in found)
 
     def known(self, url: str, depth: int) -> bool:
-        known = self._urls.get(url)
+        known = self._urls.get(url_key(url))
         return known is not None and not self._yields(known, depth)
 
     def lease(
@@ -321,10 +321,11 @@ class MemoryStore:
         """Nothing to let go of."""
 
     def _add(self, found: Discovered, now: float) -> int:
-        url = self._urls.get(found.url)
+        key = url_key(found.url, found.redirects)
+        url = self._urls.get(key)
         if url is None:
             host = host_key(found.url)
-            url = self._urls[found.url] = _Url(found, len(self._urls), now, host)
+            url = self._urls[key] = _Url(found, len(self._urls), now, host)
             self._counts[url.state] += 1
             self._host(host, now)
         elif found.skip is None and self._yields(url, found.depth):
@@ -335,7 +336,7 @@ class MemoryStore:
                 return 0
             self._counts[url.state] -= 1
             self._counts["queued"] += 1
-            url.take(found, now)
+            url.take(replace(found, url=url.found.url) if nearer else found, now)
             if nearer:
                 self._push(url)
                 return 0
@@ -378,7 +379,7 @@ class MemoryStore:
             self._enqueue(url, not_before)
 
     def _leased(self, lease: Lease) -> _Url:
-        url = self._urls[lease.url]
+        url = self._urls[url_key(lease.url, lease.redirects)]
         if url.state != "leased":
             raise ValueError(f"{lease.url} is not leased, but {url.state}")
         return url

@@ -24,6 +24,7 @@ class UrlRow(Struct, frozen=True):
     """One URL, as the state has it."""
 
     url: str
+    """As the first link to it wrote it."""
     url_id: str
     host: str
     kind: LinkKind

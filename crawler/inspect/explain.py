@@ -56,6 +56,8 @@ def explain(state: StateReader, config: Config, url: str, now: float) -> Explana
     if row is None:  # a link to it would have been read so
         url = ParamStripper(config.scope.strip_params).stripped(url)
         row = state.url(url)
+    if row is not None:  # the first link to it may have written it another way
+        url = row.url
     host = state.host(host_key(url))
     checks = StateChecks(state, config, now)
     candidate = checks.candidate(url, row)
@@ -71,7 +73,7 @@ def explain(state: StateReader, config: Config, url: str, now: float) -> Explana
     kept = state.image_file(url) if row and row.state == "image" else None
     return Explanation(
         url=url,
-        url_id=url_id_hex(url),
+        url_id=row.url_id if row else url_id_hex(url),
         answer=_answer(row, host, scope, reached_limits, ahead, now),
         known=row,
         refused=checks.refusal(candidate),

@@ -57,7 +57,10 @@ class AddressRecord(Record, kw_only=True):
     url: str
     """WHATWG serialisation, no fragment."""
     url_id: str
-    """16 hexadecimal digits: 64-bit hash of the URL, the key to join by."""
+    """16 hexadecimal digits: 64-bit hash, the key to join by.
+
+    Spellings that RFC 3986, section 6.2.2, calls equivalent (`%7Ex`, `~x`) share it.
+    """
     host: str
     """Host, with its port where that is unusual."""
     domain: str | None = None

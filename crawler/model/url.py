@@ -13,7 +13,6 @@ caches its results by directory, in one bounded cache for the whole process.
 
 from __future__ import annotations
 
-import codecs
 import re
 from functools import lru_cache
 from hashlib import blake2b
@@ -25,7 +24,11 @@ from webencodings import Encoding, lookup
 from crawler.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from publicsuffixlist import PublicSuffixList
+
+    from crawler.model.http import Hop
 
 MAX_URL = 8192
 """Maximum length of a URL (characters); RFC 9110 section 4.1 demands 8,000."""
@@ -181,7 +184,9 @@ class Base:
         if _WHOLE(href):
             return href
         if self._encoding is not None and not href.isascii():
-            href = _encode_query(href, self._encoding)
+            from crawler.model.query_encoding import encode_query  # rarely needed
+
+            href = encode_query(href, self._encoding)
         try:
             return _strip(ada_url.join_url(self.url, href))
         except ValueError:
@@ -220,49 +225,63 @@ def _query_encoding(label: str | None) -> Encoding | None:
 
 _UTF_8_OUTPUT = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement"})
 
-# The special-query percent-encode set of the URL Standard, as a table by byte.
-_QUERY_BYTES = tuple(
-    f"%{n:02X}" if n <= 0x20 or n >= 0x7F or chr(n) in "\"#<>'" else chr(n)
-    for n in range(256)
-)
-_TAB_OR_NEWLINE = {9: None, 10: None, 13: None}
+_ESCAPE = re.compile("%([0-9A-Fa-f]{2})").sub
+_UNRESERVED = re.compile("[A-Za-z0-9._~-]").match
 
 
-def _encode_query(href: str, encoding: Encoding) -> str:
-    """`href` with its query in `encoding` ("percent-encode after encoding")."""
-    before, mark, query = href.rstrip(_SPACE).removesuffix("#").partition("?")
-    encoded = encoding.codec_info.encode(query.translate(_TAB_OR_NEWLINE), _REFERENCES)[
-        0
-    ]
-    return before + mark + "".join(_QUERY_BYTES[byte] for byte in encoded)
+def url_key(url: str, redirects: Collection[Hop] = ()) -> str:
+    """What makes `url`, which was found over `redirects`, one URL with others.
+
+    It is the form of RFC 3986, section 6.2.2: `%7ex`, `%7Ex` and `~x` have one key.
+    Servers redirect to the spelling that they prefer. Such a target would count as
+    known, and nothing would be fetched; so it has a key of its own.
+    """
+    key = _ESCAPE(_normalized, url) if "%" in url else url
+    if redirects and any(
+        hop.url != url and url_key(hop.url) == key for hop in redirects
+    ):
+        return respelled_key(url)
+    return key
 
 
-def _reference(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Replace characters that the codec lacks by percent-encoded references."""
-    assert isinstance(error, UnicodeEncodeError)
-    lacking = error.object[error.start : error.end]
-    return "".join(f"%26%23{ord(char)}%3B" for char in lacking), error.end
+def respelled_key(url: str) -> str:
+    """The key of `url` where another spelling of it redirected to it."""
+    return f"{url_key(url)} {url}"
 
 
-_REFERENCES = "orbweb-references"
-codecs.register_error(_REFERENCES, _reference)
+def _normalized(escape: re.Match[str]) -> str:
+    character = chr(int(escape[1], 16))
+    return character if _UNRESERVED(character) else escape[0].upper()
 
 
-def url_id(url: str) -> int:
-    """The URL's key in the store: 64 bits of BLAKE2b as a signed integer (SQLite's)."""
+def url_id(url: str, redirects: Collection[Hop] = ()) -> int:
+    """The key of a URL in the store, as `key_id` of its `url_key`."""
+    return key_id(url_key(url, redirects) if "%" in url or redirects else url)
+
+
+def key_id(key: str) -> int:
+    """64 bits of BLAKE2b as a signed integer (SQLite's)."""
     return int.from_bytes(
-        blake2b(url.encode(), digest_size=8).digest(), "big", signed=True
+        blake2b(key.encode(), digest_size=8).digest(), "big", signed=True
     )
 
 
-def url_id_hex(url: str) -> str:
-    """The same 64 bits as 16 hexadecimal digits, as in the records."""
-    return blake2b(url.encode(), digest_size=8).hexdigest()
+def url_id_hex(url: str, redirects: Collection[Hop] = ()) -> str:
+    """As `url_id`, but as 16 hexadecimal digits, as in the records."""
+    return blake2b(url_key(url, redirects).encode(), digest_size=8).hexdigest()
 
 
 def id_to_hex(identity: int) -> str:
     """Convert the integer of `url_id` to the digits of `url_id_hex`."""
     return f"{identity & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+
+
+def id_from_hex(digits: str) -> int | None:
+    """Undo `id_to_hex`; None for what are no 16 digits."""
+    try:
+        return int.from_bytes(bytes.fromhex(digits), "big", signed=True)
+    except ValueError:
+        return None
 
 
 def scheme(url: str) -> str:

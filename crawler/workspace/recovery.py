@@ -27,8 +27,9 @@ import msgspec
 from msgspec import Struct
 
 from crawler.frontier.store import Ended, Run, Store
+from crawler.model.http import Hop
 from crawler.model.metadata import BOOT
-from crawler.model.url import url_id
+from crawler.model.url import id_from_hex, key_id, url_id
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _MAX_LINE = 256 * 2**20
@@ -49,8 +50,10 @@ class _Line(Struct):
     type: str
     run_id: str = ""
     url: str = ""
+    url_id: str = ""
     path: str | None = None
     body_bytes: int | None = None
+    redirects: tuple[Hop, ...] = ()
 
 
 _decode = msgspec.json.Decoder(_Line).decode
@@ -105,7 +108,18 @@ def _endings(whole: _Whole, folder: Path, run: Run) -> Iterator[tuple[int, Ended
     for line in whole:
         is_ending = line.run_id == run.run_id and line.type in _TYPES
         if is_ending and _is_there(folder, line):
-            yield url_id(line.url), cast(Ended, line.type)
+            yield _identity(line), cast(Ended, line.type)
+
+
+def _identity(line: _Line) -> int:
+    """The key in the store of the URL of a record.
+
+    A record that was written before format 6 has the hash of the URL as it is.
+    """
+    identity = id_from_hex(line.url_id)
+    if identity is None or identity == key_id(line.url):
+        return url_id(line.url, line.redirects)
+    return identity
 
 
 class _Whole:

@@ -61,8 +61,9 @@ class IncomingUrls(StorePart):
         again: list[Discovered] = []
         first = self._next_seq
         for one in found:
-            depth = recent.get(one.url)
-            if depth is None and see(one.url, first + len(fresh)):
+            # The target of a redirect may have a key of its own (`url_key`).
+            depth = None if one.redirects else recent.get(one.url)
+            if depth is None and see(one, first + len(fresh)):
                 fresh.append(one)
                 recent.put(one.url, one.depth if one.skip is None else SKIPPED)
             elif one.skip is None and (depth is None or one.depth < depth):
@@ -80,9 +81,9 @@ class IncomingUrls(StorePart):
             known = self._recent.get(url)
         return known is not None and known <= depth
 
-    def _see(self, url: str, seq: int) -> bool:
+    def _see(self, found: Discovered, seq: int) -> bool:
         """Whether the URL is new; if so, it has this number now."""
-        row = (url_id(url), seq)
+        row = (url_id(found.url, found.redirects), seq)
         cursor = self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", row)
         return cursor.rowcount == 1
 
@@ -136,7 +137,7 @@ class IncomingUrls(StorePart):
         It takes the place of the old find if that was a skip, or if it is nearer.
         """
         self._updates.flush()
-        row = self._db.execute(_KNOWN, (url_id(found.url),)).fetchone()
+        row = self._db.execute(_KNOWN, (url_id(found.url, found.redirects),)).fetchone()
         seq, host_id, state, attempts, destination, depth = row
         overturned = state == PENDING_SKIP
         untouched = state == QUEUED and not attempts
@@ -148,7 +149,7 @@ class IncomingUrls(StorePart):
             found.url, _nearest(found, depth, overturned or nearer, untouched)
         )
         if overturned:
-            self._overturn(seq)
+            self._overturn(seq, found.url)
             position = QueuePosition(
                 host_id, *rank_of(found.destination, found.depth), seq
             )
@@ -174,7 +175,9 @@ class IncomingUrls(StorePart):
         self._recent.put(found.url, depth)
         return 0
 
-    def _overturn(self, seq: int) -> None:
+    def _overturn(self, seq: int, url: str) -> None:
+        """Undo the skip of a URL; it is requested as this find writes it."""
+        self._db.execute("UPDATE url SET url = ? WHERE seq = ?", (url, seq))
         query = "SELECT reason FROM skip WHERE seq = ?"
         self._tally(f"skip {self._db.execute(query, (seq,)).fetchone()[0]}", -1)
         self._db.execute("DELETE FROM skip WHERE seq = ?", (seq,))

@@ -77,7 +77,8 @@ class Leases(StorePart):
         now: float,
     ) -> Lease:
         _, url, kind, depth, attempts, due, parent, seed, alt, hops, digest, more = row
-        identity = url_id(url)
+        redirects = decode_hops(hops) if hops else ()
+        identity = url_id(url, redirects)
         self._leased[identity] = position
         self._recent.put(url, 0)  # no later find of it can change anything
         return Lease(
@@ -92,7 +93,7 @@ class Leases(StorePart):
             parent_url=parent,
             seed_url=seed,
             alt=alt,
-            redirects=decode_hops(hops) if hops else (),
+            redirects=redirects,
             stored=None if digest is None else StoredResponse(digest, more),
         )
 

@@ -11,8 +11,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from crawler.frontier.sqlite.tables import FORMAT
+from crawler.frontier.sqlite.incoming import decode_hops
+from crawler.frontier.sqlite.requeue import recount
+from crawler.frontier.sqlite.tables import ENDED, FORMAT, PENDING_SKIP, QUEUED
 from crawler.model.stored_config import upgrade_from_4
+from crawler.model.url import key_id, url_id
 
 _4_TO_5 = """
 ALTER TABLE url RENAME COLUMN lane TO destination;
@@ -72,5 +75,47 @@ def _from_4(db: sqlite3.Connection) -> None:
         db.execute("UPDATE run SET config = ?", (upgrade_from_4(config),))
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {4: _from_4}
+_RESPELLED = """
+SELECT seq, url, redirects FROM url
+WHERE instr(url, '%') OR instr(redirects, '%')
+"""
+_WORTH = f"""
+CASE state WHEN {QUEUED} THEN 1 WHEN {PENDING_SKIP} THEN 2 WHEN {ENDED["skip"]} THEN 3
+    ELSE 0 END
+"""
+"""Which of several spellings of one URL is kept: the one that was fetched, if any."""
+
+
+def _from_5(db: sqlite3.Connection) -> None:
+    """Let equivalent spellings of a URL share its key, and keep one of them."""
+    db.execute("CREATE TEMP TABLE rekeyed (seq INTEGER PRIMARY KEY, old_id, new_id)")
+    for seq, url, redirects in db.execute(_RESPELLED):
+        old = key_id(url)
+        new = url_id(url, decode_hops(redirects) if redirects else ())
+        if new != old:
+            db.execute("INSERT INTO rekeyed VALUES (?, ?, ?)", (seq, old, new))
+    db.execute("DELETE FROM seen WHERE url_id IN (SELECT old_id FROM rekeyed)")
+    rows = db.execute(
+        f"SELECT seq, new_id, {_WORTH} FROM rekeyed JOIN url USING (seq) ORDER BY 3, 1"
+    ).fetchall()
+    dropped = [_rekey(db, *row) for row in rows]
+    lost = [(seq,) for seq in dropped if seq is not None]
+    for table in ("url", "queue", "retry", "skip"):
+        db.executemany(f"DELETE FROM {table} WHERE seq = ?", lost)
+    if lost:
+        recount(db)
+    db.execute("DROP TABLE rekeyed")
+
+
+def _rekey(db: sqlite3.Connection, seq: int, identity: int, worth: int) -> int | None:
+    """Give a URL its new key; returns the URL that has to go, if two have it."""
+    query = f"SELECT seq, {_WORTH} FROM seen JOIN url USING (seq) WHERE url_id = ?"
+    holder = db.execute(query, (identity,)).fetchone()
+    if holder is not None and (holder[1], holder[0]) < (worth, seq):
+        return seq
+    db.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (identity, seq))
+    return None if holder is None else int(holder[0])
+
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {4: _from_4, 5: _from_5}
 """By the format that a step begins with."""

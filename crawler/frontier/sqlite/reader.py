@@ -32,7 +32,7 @@ from crawler.frontier.throttle import HostThrottle
 from crawler.model.host import HostUsage
 from crawler.model.http import Hop
 from crawler.model.reasons import SkipReason
-from crawler.model.url import url_id, url_id_hex
+from crawler.model.url import key_id, respelled_key, url_id, url_id_hex
 
 _STATES: dict[int, State] = {
     QUEUED: "queued",
@@ -131,8 +131,14 @@ class SqliteStateReader:
     # URLs
 
     def url(self, url: str) -> UrlRow | None:
+        found = self._row(url_id(url))
+        if found is None or found.url != url:
+            found = self._row(key_id(respelled_key(url))) or found
+        return found
+
+    def _row(self, identity: int) -> UrlRow | None:
         query = f"{_URL} WHERE seq = (SELECT seq FROM seen WHERE url_id = ?)"
-        row = self._db.execute(query, (url_id(url),)).fetchone()
+        row = self._db.execute(query, (identity,)).fetchone()
         return None if row is None else _url_row(row)
 
     def urls(
@@ -149,7 +155,7 @@ class SqliteStateReader:
             yield _url_row(row)
 
     def urls_before(self, row: UrlRow) -> int:
-        cursor = self._db.execute(_URLS_BEFORE, (url_id(row.url),))
+        cursor = self._db.execute(_URLS_BEFORE, (url_id(row.url, row.redirects),))
         return int(first_column(cursor, 0))
 
     def retries(self, limit: int) -> list[RetryGroup]:
@@ -242,9 +248,10 @@ def _url_row(row: tuple[Any, ...]) -> UrlRow:
         *origin,
     ) = row
     fetched = _STATES[state] in _FETCHED or code in _DECIDED_BY_BODY
+    redirects = _hops.decode(hops) if hops else ()
     return UrlRow(
         url,
-        url_id_hex(url),
+        url_id_hex(url, redirects),
         host,
         kind,
         DESTINATIONS[number],
@@ -254,7 +261,7 @@ def _url_row(row: tuple[Any, ...]) -> UrlRow:
         due if state == QUEUED else None,
         code,
         detail,
-        _hops.decode(hops) if hops else (),
+        redirects,
         *origin,
     )
 

@@ -110,7 +110,7 @@ def requeue_all(
     if check is not None:
         _check_again(db, check)
     _run(db, f"{_ENQUEUE} state = {QUEUED}", now)
-    _run(db, _COUNT, now)
+    recount(db)
     db.executemany(
         "DELETE FROM metadata WHERE kind = ?", [(kind,) for kind in PER_CRAWL]
     )
@@ -169,8 +169,13 @@ def _put_back(db: sqlite3.Connection, rows: list[tuple[int, int]], now: float) -
         f"UPDATE host SET {_FORGIVE}, ready_at = ? WHERE host_id = ? AND failures > 0",
         [(now, host_id) for host_id in {host_id for _, host_id in rows}],
     )
-    _run(db, _COUNT, now)
+    recount(db)
     return len(rows)
+
+
+def recount(db: sqlite3.Connection) -> None:
+    """Count the URLs of each state and code, and those that wait for each host."""
+    _run(db, _COUNT, 0.0)
 
 
 def _check_again(db: sqlite3.Connection, check: Check) -> None:

@@ -14,6 +14,9 @@ holds the lock, and ends with it.
 in each state, and in each state and code (its name is then "error dns_timeout", or
 "page changed"). So neither opening a folder nor looking at it needs to count anything.
 
+`seen.url_id` is the hash of the URL's key (`model/url.py`), which spellings of one URL
+share; `url.url` is as the first link wrote it.
+
 A change of these tables, or of what is in them, is a new FORMAT, with a step in
 `migrate.py` and a folder of the old format among the tests.
 """
@@ -23,7 +26,7 @@ from typing import get_args
 from crawler.frontier.store import Ended
 from crawler.model.crawl import Destination
 
-FORMAT = 5
+FORMAT = 6
 """`PRAGMA user_version` of the file."""
 OLDEST = 4
 """Formats before were never in a release that promised to keep them."""

@@ -160,9 +160,9 @@ def test_what_has_not_changed_is_not_sent_again(site, tmp_path):
     # What a 304 does not say is in its record all the same.
     same = (
         "url", "url_id", "host", "parent_url", "link_kind", "depth", "seed_url",
-        "content_type", "charset", "lang", "title", "description", "links_count",
-        "images_count", "sha256", "etag", "last_modified", "body_bytes", "path",
-        "format", "width", "height", "frames", "animated", "alt", "page_url",
+        "content_type", "charset", "charset_source", "lang", "title", "description",
+        "links_count", "images_count", "sha256", "etag", "last_modified", "body_bytes",
+        "path", "format", "width", "height", "frames", "animated", "alt", "page_url",
         "redirects", "location", "dup_of",
     )  # fmt: skip
     again = of_run(tmp_path)

@@ -239,3 +239,55 @@ def test_what_was_no_image_is_queued_as_a_page(store: Store) -> None:
     store.retry(again, 6.0)
     (third,) = store.lease("a.example", "page", 9, 6.0)
     assert third.attempts == 2
+
+
+def test_spellings_of_one_url_are_one_and_the_first_is_requested(store: Store) -> None:
+    assert store.add([found("%7ex"), found("~x"), found("%7Ex")], 0.0) == 1
+    assert store.add([found("~x"), found("%c3%a9"), found("%C3%A9")], 1.0) == 1
+    store.claim(1, 1.0)
+    leases = store.lease("a.example", "page", 9, 1.0)
+    assert paths(leases) == ["%7ex", "%c3%a9"]
+    for lease in leases:
+        store.finish(lease, "page")
+    assert store.add([found("%7Ex"), found("%C3%a9")], 2.0) == 0
+    assert store.counts()["page"] == 2
+
+
+def test_a_nearer_find_keeps_the_first_spelling(store: Store) -> None:
+    store.add([found("%7ex", depth=3)], 0.0)
+    store.add([found("~x", depth=1)], 0.0)
+    store.claim(1, 0.0)
+    (lease,) = store.lease("a.example", "page", 9, 0.0)
+    assert (paths([lease]), lease.depth) == (["%7ex"], 1)
+    store.finish(lease, "page")
+
+
+def test_a_find_that_overturns_a_skip_is_requested_as_it_writes_it(
+    store: Store,
+) -> None:
+    """The rule that refused the other spelling would refuse it again."""
+    store.add([found("%7ex", skip=FAR)], 0.0)
+    assert store.add([found("~x")], 0.0) == 1
+    store.claim(1, 0.0)
+    (lease,) = store.lease("a.example", "page", 9, 0.0)
+    assert paths([lease]) == ["~x"]
+    store.finish(lease, "page")
+    assert store.counts()["skip"] == 0
+
+
+def test_a_redirect_to_another_spelling_is_followed(store: Store) -> None:
+    """Servers redirect to the spelling that they prefer."""
+    first = found("%7ex")
+    store.add([first, found("~x")], 0.0)
+    store.claim(1, 0.0)
+    (lease,) = store.lease("a.example", "page", 9, 0.0)
+    store.finish(lease, "redirect")
+    hops = (Hop(first.url, 301),)
+    assert store.add([found("~x", redirects=hops)], 1.0) == 1
+    assert store.add([found("~x", redirects=hops)], 1.0) == 0
+    (second,) = store.lease("a.example", "page", 9, 1.0)
+    assert (paths([second]), second.redirects) == (["~x"], hops)
+    assert second.url_id != lease.url_id
+    store.finish(second, "page")
+    assert store.add([found("~x"), found("%7Ex")], 2.0) == 0
+    assert (store.counts()["redirect"], store.counts()["page"]) == (1, 1)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from crawler.model import url as urls
 from crawler.model.errors import UsageError
+from crawler.model.http import Hop
 from tests.helpers.corpora import corpus
 
 NETWORK = ("http:", "https:", "ftp:", "ws:", "wss:")
@@ -285,6 +286,42 @@ def test_identity() -> None:
     assert urls.url_id_hex("http://example.com/") == "fb2241160c9dad06"
     for url in ("http://a/", "http://b/", "http://c/", "http://d/"):
         assert urls.id_to_hex(urls.url_id(url)) == urls.url_id_hex(url)
+        assert urls.id_from_hex(urls.url_id_hex(url)) == urls.url_id(url)
+    assert urls.id_from_hex("no digits") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("http://h/%7ex", "http://h/~x"),
+        ("http://h/%7Ex", "http://h/~x"),
+        ("http://h/%c3%a9", "http://h/%C3%A9"),
+        ("http://h/a%2eb%2Dc%5f?%61=%30", "http://h/a.b-c_?a=0"),
+        # reserved and other characters stay as they are
+        ("http://h/a%2fb%3F?x=%26+%20", "http://h/a%2Fb%3F?x=%26+%20"),
+        ("http://h/%257ex", "http://h/%257ex"),
+        ("http://h/%%37ex", "http://h/%7ex"),
+        ("http://h/100%?%zz", "http://h/100%?%zz"),
+        ("http://h/~x", "http://h/~x"),
+    ],
+)
+def test_equivalent_spellings_have_one_key(url: str, key: str) -> None:
+    """RFC 3986, sections 6.2.2.1 and 6.2.2.2."""
+    assert urls.url_key(url) == key
+    assert urls.url_id(url) == urls.key_id(key)
+    assert urls.url_id_hex(url) == urls.id_to_hex(urls.key_id(key))
+
+
+def test_the_target_of_a_redirect_has_a_key_of_its_own_if_only_respelled() -> None:
+    url, key = "http://h/~x", urls.respelled_key("http://h/~x")
+    assert urls.url_key(url, [Hop("http://h/%7ex", 301)]) == key
+    assert urls.url_key(url, [Hop("http://h/%7ex", 301), Hop("http://h/b", 302)]) == key
+    assert urls.url_key(url, [Hop("http://h/%7ey", 301)]) == url
+    assert urls.url_key(url, [Hop(url, 401)]) == url
+    assert urls.url_id(url, [Hop("http://h/%7ex", 301)]) == urls.key_id(key)
+    assert urls.url_id_hex(url, [Hop("http://h/%7ex", 301)]) == urls.id_to_hex(
+        urls.key_id(key)
+    )
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from crawler.inspect.status import began_at, read_status
 from crawler.model.config import Config, PolitenessConfig, RetryConfig
 from crawler.model.errors import StateError
 from crawler.model.http_config import HttpConfig
+from crawler.model.url import key_id
 from crawler.workspace.open import stored_config
 from tests.helpers.state_site import (
     BROKEN,
@@ -208,3 +209,74 @@ def test_an_earlier_format_in_use_is_left_alone(folder: Path) -> None:
             return  # a look needs no lock
     with closing(LockFile(state)), pytest.raises(StateError, match="in use"):
         read_status(state)
+
+
+SPELLED = [
+    # path, state in the old format, the redirects over which it was found
+    ("/%7efetched", "page", None),
+    ("/~fetched", "queued", None),
+    ("/%7Ewaits", "queued", None),
+    ("/%7ewaits", "queued", None),
+    ("/%7eskipped", "pending skip", None),
+    ("/~skipped", "queued", None),
+    ("/%7esent-on", "redirect", None),
+    ("/~sent-on", "page", "/%7esent-on"),
+    ("/%c3%a9", "queued", None),
+    ("/%C3%BC", "queued", None),
+]
+
+
+def add_spelled(file: Path) -> None:
+    """Put URLs into a state of format 5 as its program stored them."""
+    states = {"queued": 0, "pending skip": 1, "page": 2, "redirect": 5}
+    with closing(sqlite3.connect(file)) as db, db:
+        for seq, (path, state, source) in enumerate(SPELLED, start=1000):
+            url = SITE + path
+            hops = source and json.dumps([{"url": SITE + source, "status": 301}])
+            db.execute("INSERT INTO seen VALUES (?, ?)", (key_id(url), seq))
+            db.execute(
+                "INSERT INTO url (seq, host_id, url, kind, destination, depth,"
+                " origin_id, state, redirects) VALUES (?, 1, ?, 'a', 0, 1, 2, ?, ?)",
+                (seq, url, states[state], hops),
+            )
+            if state == "queued":
+                db.execute("INSERT INTO queue VALUES (1, 0, 1, ?)", (seq,))
+                db.execute("UPDATE host SET pages = pages + 1 WHERE host_id = 1")
+            elif state == "pending skip":
+                db.execute("INSERT INTO skip VALUES (?, 'scope', 'x')", (seq,))
+            name = state.removeprefix("pending ")
+            db.execute("UPDATE count SET n = n + 1 WHERE name = ?", (name,))
+
+
+def test_spellings_of_one_url_become_one(tmp_path: Path, site: StateSite) -> None:
+    folder = state_of_format(5, tmp_path / "crawl")
+    file = folder / STATE_FOLDER / FILE_NAME
+    with closing(sqlite3.connect(file)) as db:
+        (before,) = db.execute("SELECT count(*) FROM url").fetchone()
+    add_spelled(file)
+    status = read_status(folder / STATE_FOLDER)
+    assert status is not None
+    assert (status.counts["page"], status.counts["redirect"]) == (9, 2)
+    with open_state(folder / STATE_FOLDER) as state:
+        found = {path: state.url(SITE + path) for path, *_ in SPELLED}
+        kept = {path: row and row.url.removeprefix(SITE) for path, row in found.items()}
+        host = state.host("site.example")
+    assert kept == {
+        "/%7efetched": "/%7efetched", "/~fetched": "/%7efetched",
+        "/%7Ewaits": "/%7Ewaits", "/%7ewaits": "/%7Ewaits",
+        "/%7eskipped": "/~skipped", "/~skipped": "/~skipped",
+        "/%7esent-on": "/%7esent-on", "/~sent-on": "/~sent-on",
+        "/%c3%a9": "/%c3%a9", "/%C3%BC": "/%C3%BC",
+    }  # fmt: skip
+    with closing(sqlite3.connect(file)) as db:
+        assert db.execute("SELECT count(*) FROM url").fetchone() == (before + 7,)
+        assert db.execute("SELECT count(*) FROM seen").fetchone() == (before + 7,)
+        orphans = "SELECT count(*) FROM {} WHERE seq NOT IN (SELECT seq FROM url)"
+        for table in ("seen", "queue", "retry", "skip"):
+            assert db.execute(orphans.format(table)).fetchone() == (0,), table
+        waiting = "SELECT count(*) FROM queue WHERE host_id = 1 AND destination = 0"
+        assert host is not None
+        assert db.execute(waiting).fetchone() == (host.pages,)
+    resume(folder, site)
+    spelled = [path for path in site.requests if "~" in path or "%" in path]
+    assert sorted(spelled) == ["/%7Ewaits", "/%C3%BC", "/%c3%a9", "/~skipped"]
