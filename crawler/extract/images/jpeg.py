@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from struct import Struct
+from struct import Struct, error
 
 from crawler.extract.images.exif import is_turned
 from crawler.extract.images.formats import MAX_PARTS, ImageHeader, cut_short
@@ -49,7 +49,17 @@ def read(body: bytes) -> ImageHeader:
         position = after
     if size is None:
         raise ImageDecodeFailure("image/jpeg: a scan without a frame")
-    if body.rfind(b"\xff\xd9", position) < 0:
+    if body.rfind(b"\xff\xd9", position) < 0 and not _has_all_blocks(body):
         raise cut_short("image/jpeg")
     width, height = reversed(size) if turned else size
     return ImageHeader("jpeg", width, height)
+
+
+def _has_all_blocks(body: bytes) -> bool:
+    # Imported late: nearly every image has an end.
+    from crawler.extract.images.jpeg_blocks import has_all_blocks
+
+    try:
+        return has_all_blocks(body)
+    except (error, IndexError, KeyError, ValueError):
+        return False
