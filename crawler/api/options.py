@@ -81,6 +81,7 @@ class CrawlOptions(TypedDict, total=False):
     host_backoff: float | str
     park_after: int
     park_time: float | str
+    max_park_wait: float | str
     max_parkings: int
     # retry
     tries: int

@@ -101,6 +101,8 @@ def open_crawl(
         images = held.enter_context(closing(open_images(config)))
         store, run, lost = _open_store(config, mode, store, clock(), random)
         held.enter_context(closing(store))
+        if mode == "resume":  # the user wants to know whether they are back
+            store.release_parked(clock())
         openers = {
             **(sinks or sink_openers(config)),
             **loaded.sinks(),

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from crawler.engine.committer import Committer
 from crawler.engine.engine import Engine
 from crawler.engine.events import Events
+from crawler.engine.exit_status import URLS_WAIT
 from crawler.engine.run_report import RunReport, Summary
 from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.frontier import Frontier
@@ -16,7 +17,6 @@ from crawler.model.errors import OutOfMemoryError, is_out_of_memory
 from crawler.model.metadata import BOOT
 from crawler.policy.traps import Traps
 
-STOPPED = 75
 STOPPED_AT_ONCE = 128
 """To this the number of the signal is added, as shells do."""
 
@@ -89,7 +89,7 @@ class Crawl:
             elif self._flush_skips:
                 while self._committer.flush_skips():
                     self._engine.wait_while_paused()
-            code = self._report.exit_code()
+            code = self._report.exit_code(reason)
             if interrupted is not None and reason == "signal":
                 code = interrupted
             now = self.snapshot()
@@ -103,7 +103,7 @@ class Crawl:
     def interrupt(self, signum: int) -> None:
         """Stop making requests; called a second time, end those in flight, too."""
         again = self._interrupted is not None
-        self._interrupted = STOPPED_AT_ONCE + signum if again else STOPPED
+        self._interrupted = STOPPED_AT_ONCE + signum if again else URLS_WAIT
         self._engine.drain(0.0 if again else self._grace)
 
     def pause(self) -> None:

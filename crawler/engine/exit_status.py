@@ -13,6 +13,11 @@ SEEDS_UNTRUSTED = 5
 SEEDS_FORBIDDEN = 6
 TOO_MANY_FAILURES = 8
 SEEDS_EXCLUDED = 9
+URLS_WAIT = 75
+"""EX_TEMPFAIL of sysexits.h: hosts are parked, or the run was stopped by a signal.
+
+It comes before all others, since a resume may change what they tell.
+"""
 
 _AUTHENTICATION = frozenset({401, 403, 407})
 
@@ -21,18 +26,16 @@ def exit_code(
     seed_failures: SeedFailures,
     counts: Mapping[str, int],
     fail_on: str,
-    deferred: bool = False,
     seeds: int = 1,
 ) -> int:
     """The code of the list in the README, section "Exit codes".
 
     `counts` are URLs by state over the whole crawl; `fail_on` is the user's measure of
-    failure: "any", "seed", a share such as "5%", or "" for none; `deferred`: what still
-    waits, waits for a robots.txt; `seeds`: how many there are.
+    failure: "any", "seed", a share such as "5%", or "" for none; `seeds`: their number.
     """
     fetched = counts["page"] + counts["file"] + counts["image"]
     if not counts["page"] and (fetched == 0 or _led_on(counts, seeds)):
-        return _of_nothing(seed_failures, counts["skip"] > 0 or deferred)
+        return _of_nothing(seed_failures, counts["skip"] > 0)
     return (
         TOO_MANY_FAILURES
         if _failed(seed_failures, counts["error"], fetched, fail_on)

@@ -7,10 +7,17 @@ from typing import Protocol
 
 from crawler.engine.events import ExchangeSource
 from crawler.frontier.lease import LeaseHandle
-from crawler.frontier.throttle import HostFeedback, feedback_of, feedback_of_failure
+from crawler.frontier.throttle import (
+    REFUSALS,
+    HostFeedback,
+    feedback_of,
+    feedback_of_failure,
+    is_unreachable,
+)
 from crawler.model.errors import Failure
 from crawler.model.http import Request, Response
 from crawler.policy.quotas import Quotas
+from crawler.policy.retry import retry_after
 
 MAX_IDLE_S = 1.0
 """The longest back-off (seconds) over which a connection is kept."""
@@ -54,7 +61,11 @@ class HostRequests:
             feedback = feedback_of_failure(failure, sent_at)
             self.responded(handle, feedback, sent_at, failure.wire_bytes)
             raise
-        feedback = feedback_of(response, sent_at)
+        retry_after_s = 0.0
+        if response.status in REFUSALS:
+            value = response.header("retry-after")
+            retry_after_s = retry_after(value, self._clock()) or 0.0
+        feedback = feedback_of(response, sent_at, retry_after_s)
         self.responded(handle, feedback, sent_at, response.wire_bytes)
         return response
 
@@ -73,6 +84,16 @@ class HostRequests:
         """Charge the host for its time since then, to the end of its pause."""
         host = handle.lease.host
         self._quotas.charge(host, since, handle.host_busy_until, wire_bytes)
+
+    def excuses(self, handle: LeaseHandle, failure: Failure) -> bool:
+        """Whether a failure is the host's alone, and no attempt at the URL.
+
+        That is so where a host can't be reached that has answered in this crawl, as one
+        that restarts. Back-off and parkings of the host bound that. Each URL of a host
+        that never answered has its `retry.tries`, so that a link to a dead host does
+        not wait for hours.
+        """
+        return is_unreachable(failure) and self._quotas.has_answered(handle.lease.host)
 
     def back_off(self, handle: LeaseHandle, until: float) -> None:
         """Send the host no request before `until` (seconds since the epoch)."""

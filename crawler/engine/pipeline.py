@@ -125,6 +125,9 @@ class Pipeline:
         self, handle: LeaseHandle, failure: Failure, started: float
     ) -> Outcome | None:
         now, lease = self._clock(), handle.lease
+        if self._retry.tries > 1 and self._requests.excuses(handle, failure):
+            handle.release()
+            return None
         attempts = lease.attempts + 1
         decision = decide_retry(failure, attempts, self._retry, now, self._jitter)
         if decision.host_until is not None:

@@ -12,10 +12,9 @@ from typing import Literal
 from msgspec import Struct
 
 from crawler import __version__
-from crawler.engine.exit_status import exit_code
+from crawler.engine.exit_status import URLS_WAIT, exit_code
 from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.store import Parked, Run, Store
-from crawler.frontier.throttle import ROBOTS
 from crawler.model.config import Config, to_json
 from crawler.model.reasons import FinishReason
 from crawler.model.records import RunRecord
@@ -90,15 +89,14 @@ class RunReport:
             return "signal"
         return self._quotas.reached(self._clock()) or "parked"
 
-    def exit_code(self) -> int:
-        """The exit code of a run that was not interrupted."""
-        parked = self._parked()
-        deferred = bool(parked) and all(one.failure_code == ROBOTS for one in parked)
+    def exit_code(self, reason: FinishReason) -> int:
+        """The exit code of a run that ended for `reason`, and was not interrupted."""
+        if reason == "parked":
+            return URLS_WAIT
         return exit_code(
             self._stats.seed_failures,
             self._counts(),
             self._config.fail_on,
-            deferred,
             len(set(self._config.seeds)),
         )
 

@@ -47,8 +47,13 @@ class ActiveHosts:
         clock: Callable[[], float],
         capacity: int,
         max_block: float,
+        max_park_wait: float,
     ) -> None:
-        """`max_block`: the longest that one `block` may last, in seconds."""
+        """`max_block`: the longest that one `block` may last, in seconds.
+
+        `max_park_wait`: how long after the last answer of a host the crawl waits for
+        parked ones.
+        """
         self.store = store
         self.politeness = politeness
         self.leased = 0
@@ -57,6 +62,8 @@ class ActiveHosts:
         self._clock = clock
         self._capacity = capacity
         self._max_block = max_block
+        self._max_park_wait = max_park_wait
+        self._answered_at = -inf  # by any host, in this run
         self._busy = 0  # hosts of which a lease is out
         self._destinations: tuple[Destination, ...] = ("page", "image")
         self._stale = True  # the store may have work that it had not at the last look
@@ -130,7 +137,10 @@ class ActiveHosts:
         if feedback is None:
             self.politeness.end_request(queue.name)
         else:
-            self.politeness.end_request(queue.name, self._clock(), feedback.sent_at)
+            now = self._clock()
+            if feedback.kind == "served":
+                self._answered_at = now
+            self.politeness.end_request(queue.name, now, feedback.sent_at)
             self._apply(queue, feedback)
 
     def block(self, queue: HostQueue, until: float) -> None:
@@ -170,7 +180,7 @@ class ActiveHosts:
             return
         self.store.set_throttle(name, throttle)
         allowed = self.politeness.next_allowed_at(name)
-        if feedback.kind == "failed" and self.politeness.parked(name):
+        if feedback.kind != "served" and self.politeness.parked(name):
             self.store.park(name, allowed)
             queue.parked = queue.leaving = True
             self._offer(queue, self._clock())
@@ -207,10 +217,22 @@ class ActiveHosts:
 
     @property
     def finished(self) -> bool:
-        """Whether no URL is leased, at hand or to come; parked hosts do not count."""
+        """Whether no URL is leased, at hand or to come.
+
+        Parked hosts count if they are due within `max_park_wait` of the last answer.
+        """
         return (
-            not self.leased and not self.politeness.with_work and self._store_due == inf
+            not self.leased
+            and not self.politeness.with_work
+            and self._store_due == inf
+            and not self._waits_for_parked()
         )
+
+    def _waits_for_parked(self) -> bool:
+        end = self._answered_at + self._max_park_wait
+        if self._closed or self._images_only or self._parked_due > end:
+            return False
+        return any(parked.until <= end for parked in self.store.parked())
 
     def only_images(self) -> bool:
         """From now on lease images only; False if that is so already."""

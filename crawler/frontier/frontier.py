@@ -76,7 +76,12 @@ class Frontier:
         self._slots = slots or Slots(inf, 0)
         self._politeness = Politeness(config, jitter, self._slots)
         self._hosts = ActiveHosts(
-            store, self._politeness, clock, active, config.max_retry_after
+            store,
+            self._politeness,
+            clock,
+            active,
+            config.max_retry_after,
+            config.max_park_wait,
         )
         self.closed = False
         """No lease is given any more."""

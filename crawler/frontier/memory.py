@@ -15,100 +15,21 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from crawler.frontier.memory_rows import HostRow, UrlRow
 from crawler.frontier.store import STATES, Content, Ended, HostDue, Parked, Run, State
-from crawler.frontier.throttle import UNTRIED, HostThrottle
+from crawler.frontier.throttle import HostThrottle
 from crawler.model.crawl import Destination, Discovered, Lease, StoredResponse
 from crawler.model.host import NO_USAGE, HostUsage
-from crawler.model.url import host_key, url_id, url_key
-
-Place = tuple[int, int]
-"""Rank (depth of a page, 0 of an image) and order of discovery."""
-
-
-class _Url:
-    """The state of one URL.
-
-    `state` is "skip" also before the skip is written; see `written`.
-    """
-
-    __slots__ = ("attempts", "due", "found", "host", "place", "seq", "state", "written")
-
-    def __init__(self, found: Discovered, seq: int, now: float, host: str) -> None:
-        self.seq = seq
-        self.host = host
-        self.attempts = 0
-        self.written = False
-        self.take(found, now)
-
-    def take(self, found: Discovered, now: float) -> None:
-        """Follow this find from now on."""
-        self.found = found
-        self.due = now
-        self.state: State = "queued" if found.skip is None else "skip"
-        self.place: Place = (
-            found.depth if found.destination == "page" else 0,
-            self.seq,
-        )
-
-    def lease(self, now: float) -> Lease:
-        found = self.found
-        return Lease(
-            url=found.url,
-            url_id=url_id(found.url, found.redirects),
-            host=self.host,
-            kind=found.kind,
-            destination=found.destination,
-            depth=found.depth,
-            attempts=self.attempts,
-            queued_ms=max(0, round((now - self.due) * 1000)),
-            parent_url=found.parent_url,
-            seed_url=found.seed_url,
-            alt=found.alt,
-            redirects=found.redirects,
-        )
-
-
-class _Host:
-    """The queues of one host, and its number of queued URLs.
-
-    URLs that are put off do not count; leased ones do.
-    """
-
-    __slots__ = (
-        "claimed",
-        "heaps",
-        "parked",
-        "ready_at",
-        "throttle",
-        "usage",
-        "waiting",
-    )
-
-    def __init__(self, now: float) -> None:
-        self.ready_at = now
-        self.throttle = UNTRIED
-        self.usage = NO_USAGE
-        self.claimed = False
-        self.parked = False
-        self.heaps: dict[Destination, list[tuple[Place, _Url]]] = {
-            "page": [],
-            "image": [],
-        }
-        self.waiting: dict[Destination, int] = {"page": 0, "image": 0}
-
-    def has_work(self, images_only: bool) -> bool:
-        return self.waiting["image"] > 0 or (
-            not images_only and self.waiting["page"] > 0
-        )
+from crawler.model.url import host_key, url_key
 
 
 class MemoryStore:
     """A `Store` without durability: `commit` does nothing."""
 
     def __init__(self) -> None:
-        self._urls: dict[str, _Url] = {}
-        self._hosts: dict[str, _Host] = {}
-        self._later: list[tuple[float, int, _Url]] = []
+        self._urls: dict[str, UrlRow] = {}
+        self._hosts: dict[str, HostRow] = {}
+        self._later: list[tuple[float, int, UrlRow]] = []
         self._refilled: set[str] = set()
         self._counts: dict[State, int] = dict.fromkeys(STATES, 0)
         self._metadata: dict[tuple[str, str], bytes] = {}
@@ -236,8 +157,14 @@ class MemoryStore:
         self.block(host, until)
         self._hosts[host].parked = True
 
+    def release_parked(self, now: float) -> None:
+        for host in self._hosts.values():
+            if host.parked:
+                host.parked = False
+                host.ready_at = min(host.ready_at, now)
+
     def parked(self) -> list[Parked]:
-        hosts: dict[str, list[_Host]] = {}
+        hosts: dict[str, list[HostRow]] = {}
         for host in self._hosts.values():
             if host.parked and host.has_work(images_only=False):
                 hosts.setdefault(host.throttle.failure_code, []).append(host)
@@ -325,7 +252,7 @@ class MemoryStore:
         url = self._urls.get(key)
         if url is None:
             host = host_key(found.url)
-            url = self._urls[key] = _Url(found, len(self._urls), now, host)
+            url = self._urls[key] = UrlRow(found, len(self._urls), now, host)
             self._counts[url.state] += 1
             self._host(host, now)
         elif found.skip is None and self._yields(url, found.depth):
@@ -347,19 +274,19 @@ class MemoryStore:
         return int(url.state == "queued")
 
     @staticmethod
-    def _yields(url: _Url, depth: int) -> bool:
+    def _yields(url: UrlRow, depth: int) -> bool:
         """Whether a find at `depth` may change the known one."""
         if url.state == "queued":
             return not url.attempts and depth < url.found.depth
         return url.state == "skip" and not url.written
 
-    def _host(self, name: str, now: float) -> _Host:
+    def _host(self, name: str, now: float) -> HostRow:
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = _Host(now)
+            host = self._hosts[name] = HostRow(now)
         return host
 
-    def _enqueue(self, url: _Url, now: float) -> None:
+    def _enqueue(self, url: UrlRow, now: float) -> None:
         host = self._hosts[url.host]
         if not host.has_work(images_only=False):
             host.ready_at = max(host.ready_at, now)
@@ -369,7 +296,7 @@ class MemoryStore:
         if host.claimed:
             self._refilled.add(url.host)
 
-    def _push(self, url: _Url) -> None:
+    def _push(self, url: UrlRow) -> None:
         heappush(self._hosts[url.host].heaps[url.found.destination], (url.place, url))
 
     def _promote(self, now: float) -> None:
@@ -378,18 +305,18 @@ class MemoryStore:
             not_before, _, url = heappop(self._later)
             self._enqueue(url, not_before)
 
-    def _leased(self, lease: Lease) -> _Url:
+    def _leased(self, lease: Lease) -> UrlRow:
         url = self._urls[url_key(lease.url, lease.redirects)]
         if url.state != "leased":
             raise ValueError(f"{lease.url} is not leased, but {url.state}")
         return url
 
-    def _turn(self, url: _Url, state: State) -> None:
+    def _turn(self, url: UrlRow, state: State) -> None:
         self._counts[url.state] -= 1
         self._counts[state] += 1
         url.state = state
 
-    def _skips(self) -> list[_Url]:
+    def _skips(self) -> list[UrlRow]:
         return [
             url
             for url in self._urls.values()

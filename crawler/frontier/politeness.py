@@ -358,7 +358,9 @@ class Politeness:
     def _enqueue(self, name: str, host: _Host) -> None:
         """Put the host into the heap where it belongs now, if anywhere."""
         host.ticket = _NOT_QUEUED
-        limit = 1 if host.throttle.failures else self._per_host
+        throttle = host.throttle
+        alone = throttle.failures and not throttle.refuses
+        limit = 1 if alone else self._per_host
         if not host.has_work or host.paused or host.in_flight >= limit:
             return
         self._tickets += 1
@@ -378,6 +380,7 @@ class Politeness:
 
 def _class_of(throttle: HostThrottle) -> HostClass:
     """The class that a host begins with, by what is known of it from before."""
-    if throttle.failures or throttle.latency >= SLOW_S:
+    silent = throttle.failures and not throttle.refuses
+    if silent or throttle.latency >= SLOW_S:
         return SLOW
     return FAST if throttle.latency else NEW

@@ -186,6 +186,10 @@ class HostTable(Protocol):
         """Lease no URL of `host` before `until`; the crawl may end without them."""
         ...
 
+    def release_parked(self, now: float) -> None:
+        """All parked hosts are due `now`, whatever they were parked until."""
+        ...
+
     def parked(self) -> list[Parked]:
         """The parked hosts that have work, by failure code."""
         ...

@@ -19,8 +19,27 @@ numbers:
 `backoff`: seconds to leave a host alone that did not answer at all: `host_backoff`,
 doubled by each further failure in a row. After `park_after` of them the host is
 *parked*: its URLs stay queued, it is tried again after `park_time` (doubled each time),
-and a crawl that has nothing else left to do ends without it. A host that was parked
-`max_parkings` times and still does not answer is given up.
+and a crawl that has nothing else left to do ends without it, `max_park_wait` after the
+last answer of any host. A host that was parked `max_parkings` times and still does not
+answer is given up.
+
+A host that keeps answering 429 or 503, its *refusals*, is parked by the same rule. It
+is so after as many refusals in a row as it takes to slow it down to one request in
+`max_adaptive_wait`, and that is where its parkings begin. A Retry-After of that length
+or more counts as all of these but the last: who refuses again after it is parked.
+
+So a host that answers nothing else is parked at most so long after its first refusal
+(and the time that its answers take):
+
+    pause(1) + pause(2) + ... + pause(n - 1), where n is `Controller.refusals`
+    pause(k) = min(max(2 * interval, 1 s) * 2 ** (k - 1), max_adaptive_wait),
+               or what its Crawl-delay or its Retry-After demands, if that is longer;
+               one Retry-After at most is `max_adaptive_wait` or more, and then it is
+               at most `max_retry_after`, and the next refusal is the last
+
+That is 63 s with the defaults and without Retry-After. A crawl that has nothing else to
+do ends by then, or `max_park_wait` after the last answer of any host, if that is later,
+plus the time that one more request to each parked host takes.
 
 Slowdown is additive increase and multiplicative decrease of the *rate* (D.-M. Chiu, R.
 Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance in
@@ -74,6 +93,9 @@ _DOUBLINGS = 30  # beyond, any pause has passed any limit
 
 ROBOTS: Final = "robots_unavailable"
 """`failure_code` of a host whose robots.txt answers 5xx or 429."""
+REFUSALS: Final = {429: "rate_limited", 503: "status_5xx"}
+"""`failure_code` of a host that refuses requests, by the status of its answers."""
+_REFUSED = frozenset(REFUSALS.values())
 
 
 class HostThrottle(Struct, frozen=True):
@@ -83,11 +105,16 @@ class HostThrottle(Struct, frozen=True):
     latency: float = 0.0
     slowdown: float = 0.0
     failures: int = 0
-    """In a row."""
+    """In a row: requests without an answer, or refusals."""
     parkings: int = 0
-    """Since it last answered."""
+    """Since it last answered, and did not refuse."""
     failure_code: str = ""
-    """`error_code` of the last failure, or ROBOTS."""
+    """`error_code` of the last failure or refusal, or ROBOTS."""
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the host answers, and each time with 429 or 503."""
+        return self.failure_code in _REFUSED
 
 
 class HostFeedback(Struct, frozen=True):
@@ -97,15 +124,22 @@ class HostFeedback(Struct, frozen=True):
     kind: Literal["served", "overloaded", "failed"]
     latency: float = 0.0
     failure_code: str = ""
+    retry_after_s: float = 0.0
+    """How long an overloaded host asks to be left alone (seconds)."""
 
 
 UNTRIED = HostThrottle()
 
 
-def feedback_of(response: Response, sent_at: float) -> HostFeedback:
+def feedback_of(
+    response: Response, sent_at: float, retry_after_s: float = 0.0
+) -> HostFeedback:
     """What an answer says about its host."""
-    if response.status in (429, 503):
-        return HostFeedback(sent_at, "overloaded")
+    if response.status in REFUSALS:
+        code = REFUSALS[response.status]
+        return HostFeedback(
+            sent_at, "overloaded", failure_code=code, retry_after_s=retry_after_s
+        )
     timings = response.timings
     latency_ms = timings.fetch_ms if timings.ttfb_ms is None else timings.ttfb_ms
     return HostFeedback(sent_at, "served", latency_ms / 1000)
@@ -118,13 +152,18 @@ def feedback_of_failure(failure: Failure, sent_at: float) -> HostFeedback | None
     URL needs to wait. Where a connection breaks off or a body never ends, the host is
     up.
     """
-    silent = isinstance(failure, NameFailure | ConnectFailure | TlsHandshakeFailure)
-    silent |= isinstance(failure, ConnectionReset) and failure.at_stage == "connect"
     timed_out = isinstance(failure, ReadTimeout | TotalTimeout)
-    timed_out &= failure.at_stage != "body"
-    if not failure.retry or not (silent or timed_out):
+    timed_out &= failure.at_stage != "body" and failure.retry
+    if not (timed_out or is_unreachable(failure)):
         return None
     return HostFeedback(sent_at, "failed", failure_code=failure.code)
+
+
+def is_unreachable(failure: Failure) -> bool:
+    """Whether the host could not be reached for now, whichever URL it was for."""
+    silent = isinstance(failure, NameFailure | ConnectFailure | TlsHandshakeFailure)
+    silent |= isinstance(failure, ConnectionReset) and failure.at_stage == "connect"
+    return silent and failure.retry
 
 
 def check(throttle: HostThrottle) -> Skip:
@@ -143,6 +182,8 @@ class Controller:
 
     def __init__(self, config: PolitenessConfig) -> None:
         self._config = config
+        self.refusals = _refusals(config)
+        """The number of refusals in a row after which a host is parked."""
 
     def interval(self, throttle: HostThrottle) -> float:
         """The interval (seconds) between the starts of two requests.
@@ -166,19 +207,21 @@ class Controller:
         if not throttle.failures or self.given_up(throttle):
             return 0.0
         if self.parked(throttle):
+            first = max(config.park_time, throttle.slowdown)
             doublings = min(throttle.parkings - 1, _DOUBLINGS)
-            return min(
-                config.park_time * 2.0**doublings, max(config.park_time, MAX_PARK_S)
-            )
+            return min(first * 2.0**doublings, max(first, MAX_PARK_S))
+        if throttle.refuses and config.adaptive:
+            return 0.0  # its slowdown is its pause
+        doublings = min(throttle.failures - 1, _DOUBLINGS)
         return min(
-            config.host_backoff * 2.0 ** (throttle.failures - 1), config.park_time
+            config.host_backoff * 2.0**doublings,
+            max(config.host_backoff, config.park_time),
         )
 
     def parked(self, throttle: HostThrottle) -> bool:
         """Whether the last failure is one too many."""
-        return throttle.failures >= self._config.park_after and not self.given_up(
-            throttle
-        )
+        limit = self.refusals if throttle.refuses else self._config.park_after
+        return throttle.failures >= limit and not self.given_up(throttle)
 
     def given_up(self, throttle: HostThrottle) -> bool:
         return throttle.parkings > self._config.max_parkings
@@ -198,7 +241,7 @@ class Controller:
         return (
             self._failed(throttle, reply)
             if reply.kind == "failed"
-            else self._overloaded(throttle)
+            else self._overloaded(throttle, reply)
         )
 
     def _served(
@@ -213,21 +256,29 @@ class Controller:
             throttle = replace(throttle, latency=_smoothed(throttle.latency, latency))
         return throttle
 
-    def _overloaded(self, throttle: HostThrottle) -> HostThrottle:
-        if not self._config.adaptive:
-            return _alive(throttle)
-        longer = max(2 * self.interval(throttle), FIRST_S)
+    def _overloaded(self, throttle: HostThrottle, reply: HostFeedback) -> HostThrottle:
+        config = self._config
+        failures = throttle.failures + 1 if throttle.refuses else 1
+        if reply.retry_after_s >= config.max_adaptive_wait:
+            failures = max(failures, self.refusals - 1)
+        slowdown = throttle.slowdown
+        if config.adaptive:
+            longer = max(2 * self.interval(throttle), FIRST_S)
+            slowdown = min(longer, config.max_adaptive_wait)
         return replace(
-            _alive(throttle), slowdown=min(longer, self._config.max_adaptive_wait)
+            throttle,
+            slowdown=slowdown,
+            failures=failures,
+            parkings=throttle.parkings + (failures >= self.refusals),
+            failure_code=reply.failure_code,
         )
 
     def _failed(self, throttle: HostThrottle, reply: HostFeedback) -> HostThrottle:
-        failures = throttle.failures + 1
-        parkings = throttle.parkings + (failures >= self._config.park_after)
+        failures = 1 if throttle.refuses else throttle.failures + 1
         return replace(
             throttle,
             failures=failures,
-            parkings=parkings,
+            parkings=throttle.parkings + (failures >= self._config.park_after),
             failure_code=reply.failure_code,
         )
 
@@ -235,6 +286,14 @@ class Controller:
         full = 1 / max(self._config.wait, throttle.crawl_delay, MIN_INTERVAL_S)
         rate = 1 / throttle.slowdown + full / RECOVERY
         return 1 / rate if rate < full else 0.0
+
+
+def _refusals(config: PolitenessConfig) -> int:
+    """How many refusals make the longest slowdown; `park_after`, if that is more."""
+    count, slowdown = 1, max(2 * config.wait, FIRST_S)
+    while config.adaptive and slowdown < config.max_adaptive_wait:
+        count, slowdown = count + 1, 2 * slowdown
+    return max(count, config.park_after)
 
 
 def _alive(throttle: HostThrottle) -> HostThrottle:

@@ -14,7 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from crawler.frontier.state_reader import HostInfo, StateReader
-from crawler.frontier.throttle import ROBOTS, Controller
+from crawler.frontier.throttle import ROBOTS, Controller, HostThrottle
 from crawler.inspect.status import Status
 from crawler.model.config import Config
 from crawler.model.units import exact_bytes, show_seconds
@@ -57,6 +57,14 @@ def failure_words(code: str) -> str:
     return "robots.txt unavailable" if code == ROBOTS else code
 
 
+def failures_in_a_row(throttle: HostThrottle) -> str:
+    """What a host has done last, for the user: how often it failed or refused."""
+    what = "refusals" if throttle.refuses else "failures"
+    return (
+        f"{throttle.failures} {what} in a row, {failure_words(throttle.failure_code)}"
+    )
+
+
 def _no_process(status: Status) -> Iterator[Blocker]:
     queued = status.counts["queued"]
     if queued and status.pid is None:
@@ -93,7 +101,7 @@ def _pauses(state: StateReader, now: float) -> Iterator[Blocker]:
         if host.parked:
             throttle = host.throttle
             reason = f"parked, {failure_words(throttle.failure_code)}"
-            detail = f"{host.name}: {throttle.failures} failures in a row, {due}"
+            detail = f"{host.name}: {failures_in_a_row(throttle)}, {due}"
         else:
             reason = "backing off"
             detail = f"{host.name}: {due}"

@@ -77,14 +77,24 @@ class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Failures in a row after which a host is parked.
 
     The URLs of a parked host stay queued, and a crawl that has nothing else to do ends
-    without them.
+    without them. A host that keeps answering 429 or 503 is parked too, once `adaptive`
+    has led to `max_adaptive_wait`.
     """
-    park_time: Seconds = 1800.0
-    """Time for which a host is parked [s]. It doubles each time, up to a day."""
-    max_parkings: Count = 3
+    park_time: Seconds = 5.0
+    """Time for which a host is parked first [s]. It doubles each time, up to a day.
+
+    A resume tries all parked hosts at once.
+    """
+    max_park_wait: Seconds = 20.0
+    """Time for which a crawl waits for parked hosts [s].
+
+    It counts from the last answer of any host in this run. A crawl that has nothing
+    else to do ends then with exit code 75, and its URLs wait for a resume.
+    """
+    max_parkings: Count = 12
     """Maximum number of times that a host is parked.
 
-    After that its URLs end with the error `host_parked`.
+    After that its URLs end with the error `host_parked`. The default is some six hours.
     """
 
 

@@ -95,6 +95,10 @@ class Quotas:
         usage = self._usages.usage(host).charged(sent_at, until, wire_bytes)
         self._usages.set_usage(host, usage)
 
+    def has_answered(self, host: str) -> bool:
+        """Whether the host has sent anything in this crawl."""
+        return self._usages.usage(host).wire_bytes > 0
+
     def reserve_page(self, lease: Lease) -> bool:
         """Count one page more; False when none is left."""
         usage = self._usages.usage(lease.host)

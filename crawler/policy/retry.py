@@ -20,6 +20,10 @@ back-off with equal jitter: half of the wait is certain, half is random, so that
 which fail together do not come back together (M. Brooker, "Exponential Backoff And
 Jitter", AWS Architecture Blog, 2015).
 
+A host that has answered in this crawl and can't be reached (DNS, connect, TLS) for now
+costs its URLs no attempt (`engine/host_requests.py`): the host is backed off, parked
+and given up in the end (`frontier/throttle.py`), and its URLs wait with it.
+
 A response with status 429, or with a Retry-After (RFC 9110 section 10.2.3), concerns
 all requests to its host and not one URL: the decision then also says until when the
 host is paused.

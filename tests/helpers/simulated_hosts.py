@@ -76,6 +76,7 @@ class Host:
         self.latency = latency
         self.crawl_delay: float | None = None
         self.dead: str | None = None
+        self.dead_from = 0.0
         self.recovers_at = float(
             "inf"
         )  # from then on a dead host, or robots.txt, is well
@@ -84,9 +85,14 @@ class Host:
         self.robots_redirects = 0
         self.refusals: dict[int, tuple[int, str | None]] = {}
         """By number of the request: status, and Retry-After."""
+        self.refuses_always: tuple[int, str | None] | None = None
+        """The same for every page, from the first to the last."""
         self.links: list[str] = []
         """Further links of /0."""
         self.log: list[Seen] = []
+
+    def is_dead(self, now: float) -> bool:
+        return self.dead is not None and self.dead_from <= now < self.recovers_at
 
     @property
     def urls(self) -> list[str]:
@@ -117,7 +123,7 @@ class Host:
                 () if after is None else (("retry-after", after),),
             )
             return (200, text.encode(), ()) if well else bad
-        refusal = self.refusals.get(len(self.log) - 1)
+        refusal = self.refuses_always or self.refusals.get(len(self.log) - 1)
         if refusal is not None:
             status, after = refusal
             return status, b"", () if after is None else (("retry-after", after),)
@@ -143,7 +149,8 @@ class World:
         path = "/" + request.url.split("/", 3)[3]
         seen = Seen(self.clock(), next(self._turns), path)
         host.log.append(seen)
-        if host.dead is not None and self.clock() < host.recovers_at:
+        if host.is_dead(self.clock()):
+            assert host.dead is not None
             kind, takes = DEATHS[host.dead]
             hub.sleep(takes)
             seen.over, seen.over_turn = self.clock(), next(self._turns)

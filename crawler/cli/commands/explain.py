@@ -14,6 +14,7 @@ import msgspec
 from crawler.cli.terminal.formatting import printable
 from crawler.inspect.explain import Explanation
 from crawler.inspect.state import open_state
+from crawler.inspect.why_waiting import failures_in_a_row
 from crawler.model.crawl import Decision
 from crawler.model.errors import UsageError
 from crawler.model.units import show_bytes, show_seconds
@@ -128,8 +129,7 @@ def _of_the_host(found: Explanation, now: float) -> Iterator[tuple[str, Any]]:
             f"next request allowed at {_moment(found.next_allowed_at, now)}",
         )
     if host.parked:
-        failures = f"{host.throttle.failures} failures in a row"
-        yield "parked", f"after {failures}, {host.throttle.failure_code}"
+        yield "parked", f"after {failures_in_a_row(host.throttle)}"
     if host.throttle.crawl_delay:
         yield "delay", f"Crawl-delay {show_seconds(host.throttle.crawl_delay)}"
     if host.throttle.slowdown:

@@ -12,7 +12,7 @@ from crawler.workspace.outputs import output_files
 
 _FINISH_REASONS = {
     "done": "Finished",
-    "parked": "Finished, except for hosts that do not respond",
+    "parked": "Stopped, the rest waits for hosts that do not respond",
     "limit_pages": "Stopped at the page limit",
     "limit_time": "Stopped at the time limit",
     "limit_bytes": "Stopped at the download limit",

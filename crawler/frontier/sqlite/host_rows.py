@@ -191,6 +191,14 @@ class HostRows:
         row = self._db.execute(query, (self.id_of(name, until),)).fetchone()
         self.next_parked = min(self.next_parked, row[0])
 
+    def release_parked(self, now: float) -> None:
+        self.flush()
+        self._db.execute(
+            "UPDATE host SET parked = 0, ready_at = min(ready_at, ?) WHERE parked = 1",
+            (now,),
+        )
+        self.next_parked = inf
+
     def parked(self) -> list[Parked]:
         self.flush()
         rows = self._db.execute(_PARKED)

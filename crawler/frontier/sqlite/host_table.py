@@ -76,6 +76,11 @@ class SqliteHostTable(StorePart):
         self._hosts.park(host, until)
 
     @translate_sqlite_errors
+    def release_parked(self, now: float) -> None:
+        self._begin()
+        self._hosts.release_parked(now)
+
+    @translate_sqlite_errors
     def parked(self) -> list[Parked]:
         self._begin()
         return self._hosts.parked()

@@ -20,7 +20,7 @@ from crawler.frontier.sqlite.database import FILE_NAME
 from tests.helpers.crawling import link, page
 from tests.helpers.paths import ROOT
 from tests.site.page import reply
-from tests.site.server import Exchange, Site
+from tests.site.server import Exchange, Site, refusing
 
 PROGRAM = [sys.executable, str(ROOT / "cli.py")]
 CODES = re.search(
@@ -155,6 +155,20 @@ def a_damaged_state(run: Session) -> int:
     return run("resume", "out", "-q")
 
 
+def a_host_that_does_not_answer(run: Session) -> int:
+    (run.folder / "short.toml").write_text(
+        "politeness = { park_after = 1, max_park_wait = 0 }", encoding="utf-8"
+    )
+    with refusing() as port:
+        code = run.crawl(
+            "/", f"http://127.0.0.1:{port}/", "--config", "short.toml", "--tries", "9",
+            "--exclude", "slow",
+        )  # fmt: skip
+        assert run("resume", "out", "-q") == code  # it is asked at once
+    assert "waits for hosts that do not respond" in run.stderr
+    return code
+
+
 CAUSES: dict[int, list[Callable[[Session], int]]] = {
     0: [
         lambda run: run.crawl("/", "--exclude", "slow"),
@@ -183,6 +197,7 @@ CAUSES: dict[int, list[Callable[[Session], int]]] = {
     75: [
         lambda run: run.signalled(signal.SIGINT),
         lambda run: run.signalled(signal.SIGTERM),
+        a_host_that_does_not_answer,
     ],
     130: [lambda run: run.signalled(signal.SIGINT, signal.SIGINT)],
     143: [lambda run: run.signalled(signal.SIGTERM, signal.SIGTERM)],

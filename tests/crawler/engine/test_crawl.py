@@ -215,7 +215,7 @@ def test_no_page_is_asked_for_until_robots_txt_has_recovered(serve, tmp_path):
 def test_robots_txt_that_stays_broken_parks_the_host(serve, tmp_path):
     site = serve(robots=reply(status=503), index=page())
     summary = crawl(config(site, tmp_path))
-    assert (summary.exit_code, summary.finish_reason) == (9, "parked")
+    assert (summary.exit_code, summary.finish_reason) == (75, "parked")
     (parked,) = summary.parked
     assert (parked.failure_code, parked.hosts, parked.urls) == (
         "robots_unavailable",

@@ -102,7 +102,7 @@ def test_a_parked_host_is_asked_again_on_the_next_day_under_the_default_settings
     dead.dead = "silent"
     config = Config(seeds=(*live.urls, *dead.urls), dir=str(tmp_path))
     summary = open_crawl(config, mode="new", clock=clock, client=world).run()
-    assert (summary.finish_reason, summary.exit_code) == ("parked", 0)
+    assert (summary.finish_reason, summary.exit_code) == ("parked", 75)
     assert (summary.counts["queued"], summary.counts["error"]) == (9, 0)
     clock.time += 86_400.0
     dead.dead = None

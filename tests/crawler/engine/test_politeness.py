@@ -119,7 +119,7 @@ def test_a_dead_host_does_not_keep_the_crawl_and_is_asked_again_the_next_day(
     )
     dead.dead = "silent"
     summary = open_crawl(settings, mode="new", clock=clock, client=world).run()
-    assert (summary.finish_reason, summary.exit_code) == ("parked", 0)
+    assert (summary.finish_reason, summary.exit_code) == ("parked", 75)
     assert (summary.counts["page"], summary.counts["queued"]) == (9, 9)
     (parked,) = summary.parked
     assert (parked.failure_code, parked.hosts, parked.urls) == (
@@ -135,14 +135,14 @@ def test_a_dead_host_does_not_keep_the_crawl_and_is_asked_again_the_next_day(
         stored_config(tmp_path), mode="resume", clock=clock, client=world
     ).run()
     assert summary.finish_reason == "parked"
-    assert len(dead.log) == 3  # a resume forgets no pause
+    assert len(dead.log) == 4  # a resume asks at once, and one question is enough
 
     clock.time += 86_400.0
     summary = open_crawl(
         stored_config(tmp_path), mode="resume", clock=clock, client=world
     ).run()
     assert summary.finish_reason == "parked"
-    assert len(dead.log) == 4  # one question is enough to know
+    assert len(dead.log) == 5
 
     clock.time += 86_400.0
     dead.dead = None
@@ -215,3 +215,97 @@ def test_what_is_not_asked_for_costs_no_pause(clock, tmp_path):
     summary, _ = crawl(World(clock, [host]), tmp_path, config(ONE_A_SECOND))
     assert (summary.counts["skip"], summary.counts["page"]) == (500, 3)
     assert [seen.at - START for seen in host.log] == pytest.approx([0.0, 1.0, 2.0, 3.0])
+
+
+# -------------------------------------------------- servers that restart, or refuse
+
+
+@pytest.mark.parametrize("gone_for", [0.5, 3.0, 6.0, 15.0])
+@pytest.mark.parametrize("wait", [0.0, 1.0])
+def test_a_server_that_restarts_ends_no_crawl(clock, tmp_path, gone_for, wait):
+    host = Host("a.example", pages=60)
+    host.dead_from = START + 5.0 * wait + 0.3
+    host.dead, host.recovers_at = "refused", host.dead_from + gone_for
+    settings = config(PolitenessConfig(wait=wait))
+    summary, records = crawl(World(clock, [host]), tmp_path, settings)
+    assert (summary.finish_reason, summary.exit_code) == ("done", 0)
+    assert summary.counts["page"] == 60
+    assert set(ended(records).values()) == {1}
+
+
+def test_a_server_that_is_gone_for_longer_leaves_its_urls_for_a_resume(clock, tmp_path):
+    host = Host("a.example", pages=60)
+    host.dead_from = START + 5.0
+    host.dead, host.recovers_at = "refused", host.dead_from + 60.0
+    settings = config(ONE_A_SECOND, dir=str(tmp_path), seeds=(host.urls[0],))
+    world = World(clock, [host])
+    summary = open_crawl(settings, mode="new", clock=clock, client=world).run()
+    assert (summary.finish_reason, summary.exit_code) == ("parked", 75)
+    assert clock() - START < 5.0 + settings.politeness.max_park_wait + 1.0
+    asked = len(host.log)
+    for _ in range(2):  # by hand, while it is still gone
+        summary = open_crawl(settings, mode="resume", clock=clock, client=world).run()
+        assert (summary.finish_reason, summary.exit_code) == ("parked", 75)
+        asked += 1
+        assert len(host.log) == asked
+    clock.time = host.recovers_at
+    summary = open_crawl(settings, mode="resume", clock=clock, client=world).run()
+    assert host.log[asked].at == pytest.approx(host.recovers_at)
+    assert (summary.finish_reason, summary.exit_code) == ("done", 0)
+    assert summary.counts["page"] == 60
+
+
+def parked_within(politeness: PolitenessConfig, retry_after: float = 0.0) -> float:
+    """The bound of `throttle.py` on the time to park a host that only refuses [s]."""
+    slowest = politeness.max_adaptive_wait
+    pause, pauses = max(2 * politeness.wait, 1.0), []
+    while pause < slowest:
+        pauses.append(max(pause, retry_after))
+        pause *= 2
+    if retry_after >= slowest:
+        pauses = [min(retry_after, politeness.max_retry_after)]
+    return sum(pauses)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after"),
+    [(429, None), (503, None), (429, "30"), (503, "300"), (429, "999999")],
+)
+def test_hosts_that_refuse_for_ever_do_not_hold_the_crawl(
+    clock, tmp_path, status, retry_after
+):
+    """200 hosts, 14 of them refuse every page: the crawl ends within the bound."""
+    hosts = [Host(f"h{n}.example", pages=12) for n in range(200)]
+    for host in hosts[::15]:
+        host.refuses_always = status, retry_after
+        host.links = []
+    refusing = hosts[::15]
+    world = World(clock, hosts)
+    politeness = PolitenessConfig()
+    settings = config(politeness, dir=str(tmp_path), concurrency=200)
+    settings = replace(settings, seeds=tuple(u for h in hosts for u in h.urls))
+    summary = open_crawl(settings, mode="new", clock=clock, client=world).run()
+
+    assert len(refusing) == 14
+    assert (summary.finish_reason, summary.exit_code) == ("parked", 75)
+    assert summary.counts["page"] == 12 * (200 - 14)
+    answered = max(seen.over for h in hosts for seen in h.log if seen.status == 200)
+    first = min(seen.over for h in refusing for seen in h.log if seen.status == status)
+    bound = parked_within(politeness, float(retry_after or 0))
+    ends = max(first + bound, answered + politeness.max_park_wait)
+    took = 10 * hosts[0].latency  # what the requests themselves take
+    assert clock() <= ends + took
+    assert [b for host in hosts for b in breaches(host, politeness)] == []
+    waiting = sum(parked.urls for parked in summary.parked)
+    assert waiting == summary.counts["queued"] > 0
+    assert {parked.hosts for parked in summary.parked} == {14}
+
+
+def test_a_host_that_refuses_now_and_then_is_not_parked(clock, tmp_path):
+    host = Host("a.example", pages=60)
+    for n in range(3, 100, 3):
+        host.refusals[n] = (429 if n % 2 else 503, None)
+    settings = config(ONE_A_SECOND, retry=RetryConfig(tries=20))
+    summary, _ = crawl(World(clock, [host]), tmp_path, settings)
+    assert (summary.finish_reason, summary.exit_code) == ("done", 0)
+    assert summary.counts["page"] == 60

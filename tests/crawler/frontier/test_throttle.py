@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from crawler.frontier.throttle import (
     ROBOTS,
@@ -34,7 +35,7 @@ from crawler.model.http import Response, Timings
 CONFIG = PolitenessConfig(
     wait=1.0, park_after=3, park_time=100.0, max_parkings=2, host_backoff=2.0
 )
-OVERLOADED = HostFeedback(0.0, "overloaded")
+OVERLOADED = HostFeedback(0.0, "overloaded", failure_code="rate_limited")
 FAILED = HostFeedback(0.0, "failed", failure_code="connect_refused")
 
 
@@ -75,7 +76,8 @@ def test_the_longest_of_all_delays_counts() -> None:
 
 def test_what_adapts_has_an_end_and_a_crawl_delay_has_none() -> None:
     assert interval(throttle=HostThrottle(latency=500.0)) == CONFIG.max_adaptive_wait
-    assert interval(*[OVERLOADED] * 50) == CONFIG.max_adaptive_wait
+    never = PolitenessConfig(wait=1.0, max_parkings=99)  # given up
+    assert interval(*[OVERLOADED] * 50, config=never) == CONFIG.max_adaptive_wait
     assert interval(throttle=HostThrottle(crawl_delay=500.0)) == 500.0
 
 
@@ -145,13 +147,55 @@ def test_a_pause_has_an_end() -> None:
 
 
 def test_who_answers_is_forgiven() -> None:
-    for reply in (served(), OVERLOADED):
-        throttle = after(*[FAILED] * 4, reply)
+    for last in (FAILED, OVERLOADED):
+        throttle = after(*[last] * 4, served())
         assert (throttle.failures, throttle.parkings, throttle.failure_code) == (
             0,
             0,
             "",
         )
+
+
+def test_a_refusal_is_another_row_and_no_answer() -> None:
+    throttle = after(*[FAILED] * 3, OVERLOADED)
+    assert (throttle.failures, throttle.parkings) == (1, 1)
+    assert throttle.failure_code == "rate_limited"
+    assert after(FAILED, throttle=throttle).failures == 1
+
+
+def test_a_host_that_keeps_refusing_is_parked_from_its_longest_slowdown_on() -> None:
+    config = PolitenessConfig(wait=0.5)
+    controller = Controller(config)
+    throttles = [after(*[OVERLOADED] * n, config=config) for n in range(9)]
+    slowdowns = [throttle.slowdown for throttle in throttles]
+    assert slowdowns == [0, 1, 2, 4, 8, 16, 32, 60, 60]
+    assert [controller.parked(throttle) for throttle in throttles] == (
+        [False] * 7 + [True] * 2
+    )
+    assert [controller.backoff(throttle) for throttle in throttles] == (
+        [0.0] * 7 + [60.0, 120.0]
+    )
+    assert not controller.given_up(after(*[OVERLOADED] * 18, config=config))
+    assert controller.given_up(after(*[OVERLOADED] * 19, config=config))
+
+
+def test_who_refuses_after_a_long_retry_after_is_parked() -> None:
+    long = replace(OVERLOADED, retry_after_s=CONFIG.max_adaptive_wait)
+    short = replace(OVERLOADED, retry_after_s=CONFIG.max_adaptive_wait - 1)
+    controller = Controller(CONFIG)
+    assert not controller.parked(after(long))
+    assert controller.parked(after(long, OVERLOADED))
+    assert controller.parked(after(long, short))
+    assert not controller.parked(after(short, short))
+    assert not controller.parked(after(long, served(), OVERLOADED))
+
+
+def test_without_adaptive_refusals_count_like_failures() -> None:
+    off = PolitenessConfig(wait=1.0, adaptive=False)
+    controller = Controller(off)
+    throttles = [after(*[OVERLOADED] * n, config=off) for n in range(5)]
+    assert [controller.parked(one) for one in throttles] == [False] * 3 + [True] * 2
+    assert [controller.backoff(one) for one in throttles] == [0, 1, 2, 5, 10]
 
 
 def test_a_robots_txt_that_never_came_is_a_skip() -> None:

@@ -95,6 +95,7 @@ ELSEWHERE = {
     "redirect_loop": "/round/1",
     "status_4xx": "/gone",
     "status_5xx": "/down",
+    "status_other": "/unknown",
     "rate_limited": "/busy",
     "image_decode": "/broken.png",
     "too_large": "/big",
@@ -133,6 +134,7 @@ def most_failures(folder: Path, tls_port: int) -> dict[str, str]:
     handlers |= {
         "chain": onward, "round": around,
         "gone": reply(status=410), "down": reply(status=500), "busy": reply(status=429),
+        "unknown": reply(status=999),
         "broken.png": reply(b"no picture", "image/png"),
         "big": reply(bytes(LIMITS.max_body + 1), "application/octet-stream"),
         "robots.txt": reply(status=404),

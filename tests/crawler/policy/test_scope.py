@@ -239,7 +239,7 @@ class CountedText(str):
 @pytest.mark.parametrize("within", ["page", "prefix", "host", "domain", "any"])
 def test_the_work_is_linear_in_the_seeds(within: Any) -> None:
     def work(count: int) -> int:
-        """Of so many seeds, and of a link inside and one outside for each of them."""
+        """The work for so many seeds, and for a link inside and outside of each."""
         CountedText.work = 0
         scope = Scope(ScopeConfig(within=within))
         urls = [CountedText(f"http://a.example/{n:05}/x") for n in range(count)]
