@@ -97,6 +97,7 @@ class CrawlOptions(TypedDict, total=False):
     dedupe_content: bool
     sitemaps: bool
     depth: int | None
+    follow_redirect: Literal["any", "same-domain", "never"]
     images_within: Literal["host", "domain", "any"]
     # limits
     max_pages: int | None

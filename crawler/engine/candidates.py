@@ -26,8 +26,7 @@ SITEMAPS: tuple[LinkKind, ...] = ("robots_sitemap", "sitemap_index", "sitemap")
 class CandidateBuilder:
     """Checks the URLs that one crawl finds.
 
-    `known(url, depth)` says that a find there would change nothing; `add_scope_seed`
-    adds the URL that a seed redirects to, and remembers it for a resume.
+    `known(url, depth)` says that a find there would change nothing.
     """
 
     def __init__(
@@ -36,20 +35,18 @@ class CandidateBuilder:
         checks: Chain,
         traps: Traps,
         known: Callable[[str, int], bool],
-        add_scope_seed: Callable[[str], None],
     ) -> None:
         self._check = checks.check_found
         self._traps = traps
         self._known = known
-        self._add_scope_seed = add_scope_seed
         self._max_redirects = config.limits.max_redirects
         self._fetch_images = config.images.fetch
         self._strip = ParamStripper(config.scope.strip_params).stripped
 
     def page(
-        self, lease: Lease, page: Page, robots_meta: RobotsMeta
+        self, lease: Lease, page: Page, robots_meta: RobotsMeta, status: int
     ) -> tuple[Discovered, ...]:
-        """Everything of a page that may enter the frontier.
+        """Everything of a page that may enter the frontier. `status`: its own.
 
         A URL that is both a link and an image is queued as an image, which it most
         often is, and as a page where the crawl fetches no images. A page that refuses
@@ -60,9 +57,10 @@ class CandidateBuilder:
         if robots_meta.noimageai is not None:
             refused = {image.url for image in page.images}
             links = [link for link in links if link.url not in refused]
-        return (*images, *self._links(lease, links, robots_meta.nofollow))
+        onward = self._onward(lease, page.links, robots_meta.nofollow, status)
+        return (*onward, *images, *self._links(lease, links, robots_meta.nofollow))
 
-    def file(self, lease: Lease, file: File) -> tuple[Discovered, ...]:
+    def file(self, lease: Lease, file: File, status: int) -> tuple[Discovered, ...]:
         """The URLs that a sitemap or a feed names.
 
         Those of a sitemap have the depth of the sitemap.
@@ -75,7 +73,28 @@ class CandidateBuilder:
             for link in file.links
             if not self._known(link.url, depth)
         ]
-        return (*self._images(lease, file.images, None), *links)
+        onward = self._onward(lease, file.links, None, status)
+        return (*onward, *self._images(lease, file.images, None), *links)
+
+    def _onward(
+        self, lease: Lease, links: Iterable[Link], nofollow: Skip | None, status: int
+    ) -> tuple[Discovered, ...]:
+        """Where a seed goes on by a refresh.
+
+        That is like a redirect, and bounded like one. Where it would be a loop or too
+        long, the refresh is a link like any other.
+        """
+        target = None if lease.depth else refresh_target(lease.url, links)
+        chain = (*lease.redirects, Hop(lease.url, status))
+        if target is None or len(chain) > self._max_redirects:
+            return ()
+        if any(hop.url == target for hop in chain):
+            return ()
+        candidate = Candidate(
+            target, "meta_refresh", "page", 0, lease.url, lease.seed_url,
+            directive=nofollow,
+        )  # fmt: skip
+        return (self._checked(candidate, None, chain),)
 
     def seed(self, url: str) -> Discovered:
         """The canonical URL of a seed."""
@@ -205,8 +224,6 @@ class CandidateBuilder:
             raise TooManyRedirects(
                 f"more than {self._max_redirects} redirects in one chain"
             )
-        if lease.depth == 0:
-            self._add_scope_seed(target)
         candidate = Candidate(
             target,
             "redirect",
@@ -216,3 +233,14 @@ class CandidateBuilder:
             lease.seed_url,
         )
         return self._checked(candidate, lease.alt, chain)
+
+
+def refresh_target(url: str, links: Iterable[Link]) -> str | None:
+    """Where the page at `url` goes on by itself; None if it does not.
+
+    The first refresh counts (HTML Standard, "shared declarative refresh steps").
+    """
+    for link in links:
+        if link.kind == "meta_refresh":
+            return None if link.url == url else link.url
+    return None

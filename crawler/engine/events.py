@@ -4,6 +4,7 @@
     on_record     each record that ends a URL, after the commit that made it durable
     on_progress   a snapshot of the crawl, about twice a second
     on_warning    a sentence for the user: something fails, and the crawl goes on
+    on_notice     a sentence for the user: what the crawl has found and decided
 
 Any number of listeners may be added before the crawl runs or while it does: `-v`, the
 log and the statistics are listeners, and so can be WARC files, metrics and plug-ins.
@@ -30,6 +31,7 @@ from crawler.model.records import TerminalRecord
 RecordListener = Callable[[TerminalRecord], None]
 ProgressListener = Callable[[Snapshot], None]
 WarningListener = Callable[[str], None]
+NoticeListener = Callable[[str], None]
 
 
 class ExchangeSource(Protocol):
@@ -50,6 +52,7 @@ class Events:
         self._on_record: list[RecordListener] = []
         self._on_progress: list[ProgressListener] = []
         self._on_warning: list[WarningListener] = []
+        self._on_notice: list[NoticeListener] = []
 
     def on_exchange(
         self, listener: ExchangeListener, *, transferred: bool = False
@@ -73,6 +76,10 @@ class Events:
         """Tell `listener` what does not work while the crawl goes on."""
         self._on_warning.append(listener)
 
+    def on_notice(self, listener: NoticeListener) -> None:
+        """Tell `listener` what the crawl has decided for itself."""
+        self._on_notice.append(listener)
+
     def add(self, listener: object) -> None:
         """Add each of `on_exchange`, `on_record`, `on_progress` that an object has."""
         for name in ("on_exchange", "on_record", "on_progress"):
@@ -95,4 +102,9 @@ class Events:
     def warning(self, text: str) -> None:
         """Something does not work, and the crawl goes on."""
         for listener in self._on_warning:
+            listener(text)
+
+    def notice(self, text: str) -> None:
+        """The crawl has decided something that its user should know."""
+        for listener in self._on_notice:
             listener(text)

@@ -21,7 +21,7 @@ from crawler.engine.committer import Committer
 from crawler.engine.events import Events
 from crawler.engine.host_requests import HostRequests, HttpClient
 from crawler.engine.pipeline import Pipeline
-from crawler.engine.response_handler import Guard, ReadByPlugins, Reader
+from crawler.engine.response_handler import Guard, ReadByPlugins, Reader, SeedEnded
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.robots_stage import RobotsStage
 from crawler.frontier.concurrency import Slots
@@ -29,7 +29,8 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config
 from crawler.model.crawl import Lease, Skip
-from crawler.model.metadata import ADDED_SEEDS
+from crawler.model.documents import Link
+from crawler.model.metadata import SEED_REDIRECTS
 from crawler.output.images import ImageStore
 from crawler.output.sink import RecordSink
 from crawler.policy.chain import compose
@@ -107,13 +108,7 @@ def build(config: Config, given: Environment) -> Machinery:
     )
     policy = _policy(config, given, frontier.check_host)
 
-    def add_scope_seed(url: str) -> None:
-        policy.scope.add_seed(url)
-        store.set(ADDED_SEEDS, url, b"")
-
-    candidates = CandidateBuilder(
-        config, policy.chain, policy.traps, frontier.known, add_scope_seed
-    )
+    candidates = CandidateBuilder(config, policy.chain, policy.traps, frontier.known)
     committer = Committer(
         given.run,
         store,
@@ -140,8 +135,7 @@ def _policy(
     config: Config, given: Environment, given_up: Callable[[str], Skip | None]
 ) -> Policy:
     store = given.store
-    redirected_seeds = [url for url, _ in store.items(ADDED_SEEDS)]
-    scope = Scope(config.scope, (*config.seeds, *redirected_seeds))
+    scope = Scope(config.scope, config.seeds, store.items(SEED_REDIRECTS))
     quotas = Quotas(
         config.limits,
         config.images,
@@ -189,7 +183,8 @@ def _pipeline(
     )
     reader = Reader(
         config, given.extractor, given.documents, given.guard, candidates,
-        policy.quotas, policy.traps, frontier.known, clock,
+        policy.quotas, policy.traps, frontier.known,
+        _seed_ended(policy.scope, given), clock,
     )  # fmt: skip
     return Pipeline(
         policy.chain.check_due,
@@ -203,3 +198,18 @@ def _pipeline(
         clock,
         given.jitter,
     )
+
+
+def _seed_ended(scope: Scope, given: Environment) -> SeedEnded:
+    """Loads what it calls at the first redirected seed: many crawls have none."""
+    ended: SeedEnded | None = None
+
+    def seed_ended(lease: Lease, links: Iterable[Link]) -> None:
+        nonlocal ended
+        if ended is None:
+            from crawler.engine.seed_redirects import SeedRedirects
+
+            ended = SeedRedirects(scope, given.store, given.events.notice).ended
+        ended(lease, links)
+
+    return seed_ended

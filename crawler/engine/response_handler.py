@@ -12,7 +12,7 @@ A body is extracted inside the crash guard, and then by its type:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,7 +27,7 @@ from crawler.fetch.conditional import (
 from crawler.frontier.lease import LeaseHandle
 from crawler.model.config import Config
 from crawler.model.crawl import Destination, Lease, Outcome, Skip
-from crawler.model.documents import Document, File, Image, Page
+from crawler.model.documents import Document, File, Image, Link, Page
 from crawler.model.errors import (
     BodyFailure,
     ExtractFailure,
@@ -57,6 +57,9 @@ class ReadByPlugins(Protocol):
         ...
 
 
+SeedEnded = Callable[[Lease, Iterable[Link]], None]
+"""What a seed redirects to has come, with its links (`engine/seed_redirects.py`)."""
+
 Guard = Callable[[str], AbstractContextManager[object]]
 """`with guard(url):` the response of `url` is read (`workspace/crash_guard.py`)."""
 
@@ -78,6 +81,7 @@ class Reader:
         quotas: Quotas,
         traps: Traps,
         known: Callable[[str, int], bool],
+        seed_ended: SeedEnded,
         clock: Callable[[], float],
     ) -> None:
         self._limits = config.limits
@@ -91,6 +95,7 @@ class Reader:
         self._quotas = quotas
         self._traps = traps
         self._known = known
+        self._seed_ended = seed_ended
         self._clock = clock
         self._robots_meta = RobotsMetaReader(config.robots)
 
@@ -108,6 +113,8 @@ class Reader:
                 raise
             handle.retry(self._clock(), failure.code, failure.message, "page")
             return None
+        if not (lease.depth or isinstance(document, Image)) and lease.redirects:
+            self._seed_ended(lease, document.links)
         meta = document.robots_meta if isinstance(document, Page) else None
         robots_meta = self._robots_meta.read(meta, response.values(HEADER))
         if isinstance(document, Page):
@@ -185,7 +192,7 @@ class Reader:
     ) -> Outcome | None:
         lease = handle.lease
         if robots_meta.noai is not None:
-            found = self._candidates.page(lease, page, robots_meta)
+            found = self._candidates.page(lease, page, robots_meta, response.status)
             record = record_builder.skip_record(lease, robots_meta.noai)
             return Outcome(lease, record, found)
         data, failure = None, None
@@ -197,7 +204,7 @@ class Reader:
         if not self._reserve_page(handle):
             return None
         self._traps.record(lease, response.body, page)
-        found = self._candidates.page(lease, page, robots_meta)
+        found = self._candidates.page(lease, page, robots_meta, response.status)
         if failure is not None:  # the links count all the same
             elapsed_ms = response.timings.fetch_ms
             error = record_builder.error_record(lease, failure, elapsed_ms)
@@ -214,7 +221,7 @@ class Reader:
         return Outcome(
             lease,
             record_builder.file_record(lease, response, file, self._include),
-            self._candidates.file(lease, file),
+            self._candidates.file(lease, file, response.status),
             validators=_validators(response),
         )
 

@@ -37,6 +37,8 @@ class Explanation(Struct, frozen=True):
     unavailable: tuple[str, ...]
     """Why plug-ins of the crawl cannot be called, one sentence each."""
     scope: Decision
+    seed_redirect: str | None
+    """What a seed that redirects to this host means for the scope, one sentence."""
     robots: Decision
     robots_expire_at: float | None
     reached_limits: tuple[str, ...]
@@ -79,6 +81,7 @@ def explain(state: StateReader, config: Config, url: str, now: float) -> Explana
         refused=checks.refusal(candidate),
         unavailable=checks.unavailable,
         scope=scope,
+        seed_redirect=checks.seed_redirect(url),
         robots=checks.robots(url),
         robots_expire_at=checks.robots_expire_at(url),
         reached_limits=reached_limits,

@@ -15,8 +15,8 @@ from crawler.model.config import Config
 from crawler.model.crawl import Decision, Skip
 from crawler.model.errors import Failure
 from crawler.model.host import NO_USAGE, HostUsage
-from crawler.model.metadata import ADDED_SEEDS, POISON_URLS
-from crawler.model.url import origin
+from crawler.model.metadata import POISON_URLS, SEED_REDIRECTS
+from crawler.model.url import host_key, origin
 from crawler.plugins.checking import available_checks
 from crawler.policy.chain import compose, scope_checks
 from crawler.policy.check import Candidate, Chain
@@ -46,8 +46,8 @@ class StateChecks:
         self._state = state
         self._config = config
         values = _StateValues(state)
-        added = (seed for seed, _ in state.items(ADDED_SEEDS))
-        self._scope = Scope(config.scope, (*config.seeds, *added))
+        self._redirects = dict(state.items(SEED_REDIRECTS))
+        self._scope = Scope(config.scope, config.seeds, self._redirects.items())
         self._robots = RobotsCache(config.robots, values, lambda: now)
         self._controller = Controller(config.politeness)
         plugins, self.unavailable = available_checks(config.plugin)
@@ -114,6 +114,14 @@ class StateChecks:
         if candidate.destination == "page":
             return Decision(True, f"scope.within: {config.within}")
         return Decision(True, f"scope.images_within: {config.images_within}")
+
+    def seed_redirect(self, url: str) -> str | None:
+        """What a redirected seed means for the host of `url`, in words, if one does."""
+        host, within = host_key(url), Scope(self._config.scope, self._config.seeds)
+        for end, seed in self._redirects.items():
+            if seed and host_key(end) == host and not within.holds(end):
+                return self._scope.redirect_words(seed.decode(), end)
+        return None
 
     def robots(self, url: str) -> Decision:
         """What robots.txt says, and the line that says so, also after it expired."""

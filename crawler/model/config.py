@@ -165,6 +165,13 @@ class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
     depth: Annotated[int, Meta(ge=0)] | None = None
     """Maximum number of links from a seed. none: no limit."""
+    follow_redirect: Literal["any", "same-domain", "never"] = "same-domain"
+    """Where a redirected seed widens the scope: same-domain, any, never.
+
+    The page where the redirects of a seed end is fetched in any case. `same-domain`:
+    links are followed there, too, if it has the seed's registrable domain, or differs
+    by `www.`. Hosts that the redirects only pass through are never in scope.
+    """
     images_within: Literal["host", "domain", "any"] = "any"
     """Hosts from which the images of a page are fetched.
 

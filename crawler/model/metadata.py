@@ -13,8 +13,11 @@ ROBOTS_TXT = "robots"
 """By origin: its robots.txt (`policy/robots_cache.py`)."""
 COOKIES = "cookies"
 """By domain: its cookies (`workspace/credential_files.py`)."""
-ADDED_SEEDS = "added seed"
-"""By URL that a seed redirected to: it is in scope, also after a resume."""
+SEED_REDIRECTS = "added seed"
+"""By URL where the redirects of a seed end: the seed (`engine/seed_redirects.py`).
+
+It is empty in a state of before, where each URL of such a chain is in scope.
+"""
 PAGES_OF_TEMPLATE = "template"
 """The number of pages by host and template, in decimal.
 

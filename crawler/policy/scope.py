@@ -2,9 +2,15 @@
 
 The options `scope.within`, `scope.images_within` and `scope.domains` decide. A URL
 belongs to the crawl if its scheme is http or https, and if it lies within the
-surroundings of a seed, or of what a seed redirects to, or on one of the domains. What
-is within may still be refused by the URL filters (`url_filters.py`) and by the depth
-(`depth.py`), which are checks of their own.
+surroundings of a seed, or on one of the domains. What is within may still be refused by
+the URL filters (`url_filters.py`) and by the depth (`depth.py`), which are checks of
+their own.
+
+What a seed redirects to belongs to the crawl as well, each step to the last page. The
+surroundings of that page do if `scope.follow_redirect` says so: by default if it has
+the seed's registrable domain, or differs by `www.`, which many sites add. A seed that
+was sold, or that leads to a login elsewhere, would else bring a foreign site into the
+crawl.
 """
 
 from __future__ import annotations
@@ -24,22 +30,33 @@ NAMED_SITEMAPS: tuple[LinkKind, ...] = ("robots_sitemap", "sitemap_index")
 
 Sitemaps may be on any host and at any depth, as images may.
 """
+ONWARD: tuple[LinkKind, ...] = ("redirect", "meta_refresh")
+"""The link kinds by which a seed goes on to another URL; that one has depth 0 too."""
 _SCHEMES = ("https://", "http://")
 _MAX_ORIGINS = 10_000
 """Origins whose answer is remembered."""
 
 
 class Scope:
-    """The scope of one crawl. `seeds` are canonical URLs.
+    """The scope of one crawl.
 
-    Raises UsageError for a domain that can't be understood.
+    `seeds` are canonical URLs. `redirects` are URLs where the redirects of seeds ended
+    in an earlier run, each with its seed, as SEED_REDIRECTS has them. Raises UsageError
+    for a domain that can't be understood.
     """
 
     name = "scope"
     moments = FOUND
 
-    def __init__(self, config: ScopeConfig, seeds: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        config: ScopeConfig,
+        seeds: Iterable[str] = (),
+        redirects: Iterable[tuple[str, bytes]] = (),
+    ) -> None:
         domains = frozenset(map(_domain, config.domains))
+        self.within = config.within
+        self._follow_redirect = config.follow_redirect
         self._pages = _area(config.within, domains)
         self._images = _area(config.images_within, domains)
         self._not_within = Skip("scope", f"scope.within: {config.within}")
@@ -48,6 +65,8 @@ class Scope:
         )
         for seed in seeds:
             self.add_seed(seed)
+        for url, origin in redirects:
+            self.add_redirected(origin.decode(), url)
 
     def check(self, candidate: Candidate) -> Skip | None:
         url = candidate.url
@@ -57,12 +76,63 @@ class Scope:
             return None if self._images.holds(url) else self._not_images_within
         if self._pages.holds(url) or candidate.kind in NAMED_SITEMAPS:
             return None
+        if candidate.depth == 0 and candidate.seed_url and candidate.kind in ONWARD:
+            return None
         return self._not_within
 
+    def holds(self, url: str) -> bool:
+        """Whether links to `url` are followed."""
+        return self._pages.holds(url)
+
     def add_seed(self, url: str) -> None:
-        """Add a seed, or the URL that a seed redirects to."""
+        """Add a seed."""
         self._pages.add(url)
         self._images.add(url)
+
+    def add_redirected(self, seed: str, url: str) -> None:
+        """Add the URL where the redirects of `seed` end, if the scope follows them."""
+        if self.follows(seed, url):
+            self.add_seed(self._start(seed, url))
+
+    def follows(self, seed: str, url: str) -> bool:
+        """Whether a redirect of `seed` to `url` widens the scope.
+
+        `seed` is empty for a redirect of an earlier version's crawl, which did.
+        """
+        if not seed or self._follow_redirect == "any":
+            return True
+        return self._follow_redirect == "same-domain" and _is_same_site(seed, url)
+
+    def _start(self, seed: str, url: str) -> str:
+        """What to add in place of `url`.
+
+        With `prefix`, a redirect to a folder above the seed's own changes the host, and
+        does not widen the crawl to that folder.
+        """
+        if self.within != "prefix" or not seed:
+            return url
+        path, target = _path(seed), _path(url)
+        if _folder(path).startswith(_folder(target)):
+            return url.removesuffix(target) + path
+        return url
+
+    def redirect_words(self, seed: str, url: str) -> str | None:
+        """What follows from a redirect of `seed` to `url`, in words for the user.
+
+        None where nothing follows, because the scope has no surroundings.
+        """
+        if self.within == "page":
+            return None
+        option = f"scope.follow_redirect: {self._follow_redirect}"
+        if not self.follows(seed, url):
+            then = "outside the scope: links there are not followed"
+        elif self.within == "prefix":
+            start = self._start(seed, url)
+            folder = start.removesuffix(_path(start)) + _folder(_path(start))
+            then = f"and links below {folder} are followed"
+        else:
+            then = "and links there are followed"
+        return f"the seed {seed} leads to {url}, {then} ({option})"
 
 
 class _Area(Protocol):
@@ -159,6 +229,24 @@ class _Folders:
             if path[:length] in self._folders:
                 return True
         return bool(self._domains) and _is_of(host_key(url), self._domains)
+
+
+def _path(url: str) -> str:
+    """The path and the query of a URL."""
+    return url[url.index("/", 8) :]
+
+
+def _folder(path: str) -> str:
+    return path.partition("?")[0].rpartition("/")[0] + "/"
+
+
+def _is_same_site(one: str, other: str) -> bool:
+    """Whether the hosts are equal but for `www.`, or have one registrable domain."""
+    hosts = [hostname(host_key(url)).rstrip(".") for url in (one, other)]
+    if len({host.removeprefix("www.") for host in hosts}) == 1:
+        return True
+    domains = {registrable_domain(host) for host in hosts}
+    return len(domains) == 1 and None not in domains
 
 
 def _registered(host: str) -> str:

@@ -11,7 +11,7 @@ either a crawl that can be resumed or nothing that counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -28,10 +28,10 @@ from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
 from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.metadata import (
-    ADDED_SEEDS,
     BOOT,
     EXTRACTION,
     POISON_URLS,
+    SEED_REDIRECTS,
     TRAPS,
     TRAPS_OUT_OF_MEMORY,
 )
@@ -135,8 +135,7 @@ def _requeue_all(store: SqliteStore, old: Config, config: Config, now: float) ->
     place_outputs(store, old, config)
     check = None
     if (old.scope, old.seeds) != (config.scope, config.seeds):
-        added = [url for url, _ in store.items(ADDED_SEEDS)]
-        check = _scope_check(config, added)
+        check = _scope_check(config, store.items(SEED_REDIRECTS))
     store.requeue_all(
         now,
         check,
@@ -145,10 +144,10 @@ def _requeue_all(store: SqliteStore, old: Config, config: Config, now: float) ->
 
 
 def _scope_check(
-    config: Config, added: list[str]
+    config: Config, redirects: Iterable[tuple[str, bytes]]
 ) -> Callable[[str, LinkKind, Destination, int], Skip | None]:
     """Decides again, under today's scope, about a URL that an earlier crawl found."""
-    scope = Scope(config.scope, (*config.seeds, *added))
+    scope = Scope(config.scope, config.seeds, redirects)
     check_found = Chain(scope_checks(config.scope, scope)).check_found
 
     def check(

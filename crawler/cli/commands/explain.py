@@ -69,6 +69,7 @@ def report(found: Explanation, now: float) -> Iterator[str]:
     rows: list[tuple[str, Any]] = [
         *_of_the_state(found, now),
         ("scope", _decision(found.scope)),
+        ("seed", found.seed_redirect),
         ("robots", _decision(found.robots)),
         ("check", _further_refusal(found)),
         *(("unknown", text) for text in found.unavailable),

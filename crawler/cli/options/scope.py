@@ -30,6 +30,10 @@ def scope_options() -> list[Flag]:
             "--span-hosts", key="scope.within", const="any", group=GROUP,
             help="Follow links to any host: --scope any; set a limit too",
         ),
+        Flag(
+            "--scope-follow-redirect", key="scope.follow_redirect", group=GROUP,
+            metavar="any|same-domain|never",
+        ),
         Flag("-D", "--domains", key="scope.domains", group=GROUP, metavar="LIST"),
         Flag(
             "--strip-params", key="scope.strip_params", group=GROUP, metavar="LIST",

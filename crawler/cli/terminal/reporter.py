@@ -28,6 +28,7 @@ class Reporter:
     def __init__(
         self, verbosity: Verbosity, title: str, configs: Sequence[Config]
     ) -> None:
+        self._quiet = verbosity.quiet
         self._json: JsonLog | None = None
         if verbosity.as_json and not verbosity.file:
             from crawler.cli.terminal.log import JsonLog, JsonView, to_stream
@@ -50,6 +51,13 @@ class Reporter:
     def message(self, text: str) -> None:
         """One line for the user, and for the log file."""
         self.view.message(text)
+        if self._file is not None:
+            self._file.message(text)
+
+    def _notice(self, text: str) -> None:
+        """One line for the log file, and for the user unless he wants to hear less."""
+        if not self._quiet:
+            self.view.message(text)
         if self._file is not None:
             self._file.message(text)
 
@@ -78,6 +86,7 @@ class Reporter:
             crawl.events.on_exchange(log.exchange)
             crawl.events.on_record(log.record)
         crawl.events.on_warning(lambda text: self.message(f"orbweb: {text}"))
+        crawl.events.on_notice(lambda text: self._notice(f"orbweb: {text}"))
 
 
 def _open_file(path: str) -> LogFile:

@@ -167,6 +167,7 @@ SAMPLES = {
     "http.ca_file": "ca.pem",
     "http.dns_servers": "127.0.0.1",
     "scope.within": "any", "robots.nofollow": "link",
+    "scope.follow_redirect": "never",
     "images.name": "{sha256}.{ext}", "records.include": "links,images",
     "records.record": "skips", "scope.domains": "a.test,b.test",
     "retry.statuses": "429,5xx", "fail_on": "5%",

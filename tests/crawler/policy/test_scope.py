@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from crawler.model.config import ScopeConfig
-from crawler.model.crawl import Destination
+from crawler.model.crawl import Destination, Skip
+from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
 from crawler.policy.chain import scope_checks
 from crawler.policy.check import Candidate, Chain
@@ -189,6 +190,53 @@ def test_a_redirected_seed_widens_the_scope() -> None:
     scope.add_seed("https://www.site.example/")
     assert scope.check(found(url, "page", 1)) is None
     assert scope.check(found("http://site.example/x", "page", 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("seed", "end", "same"),
+    [
+        ("http://site.example/", "https://www.site.example/x", True),
+        ("http://www.site.example/", "https://site.example:8443/", True),
+        ("http://a.site.example/", "http://b.c.site.example/", True),
+        ("http://site.co.uk/", "http://other.co.uk/", False),
+        ("http://a.github.io/", "http://b.github.io/", False),
+        ("http://a.github.io/", "http://github.io/", False),
+        ("http://github.io/", "http://www.github.io/", True),
+        ("http://intranet/", "http://www.intranet/", True),
+        ("http://intranet/", "http://extranet/", False),
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:9000/", True),
+        ("http://127.0.0.1/", "http://127.0.0.2/", False),
+        ("http://[::1]/", "http://[::2]/", False),
+        ("http://site.example./", "http://www.site.example/", True),
+        ("http://site.example/", "http://site.example.evil.test/", False),
+    ],
+)
+@pytest.mark.parametrize("choice", ["any", "same-domain", "never"])
+def test_where_a_redirected_seed_widens_the_scope(
+    choice: Any, seed: str, end: str, same: bool
+) -> None:
+    config = ScopeConfig(follow_redirect=choice)
+    scope = Scope(config, [seed], [(end, seed.encode())])
+    follows = {"any": True, "same-domain": same, "never": False}[choice]
+    assert scope.follows(seed, end) is follows
+    below = found(f"{end.rpartition('/')[0]}/below")
+    inside = follows or Scope(config, [seed]).check(below) is None
+    assert (scope.check(below) is None) is inside
+
+
+def test_all_that_a_seed_redirects_to_is_in_scope() -> None:
+    """Only as its redirect, however, and with its depth: other links are refused."""
+    scope = Scope(ScopeConfig(), [SEED])
+    url = "http://elsewhere.example/"
+
+    def check(kind: LinkKind, depth: int, seed: str | None) -> Skip | None:
+        return scope.check(Candidate(url, kind, "page", depth, SEED, seed))
+
+    assert check("redirect", 0, SEED) is None
+    assert check("meta_refresh", 0, SEED) is None
+    refused = [("a", 0, SEED), ("redirect", 1, SEED), ("redirect", 0, None)]
+    for kind, depth, seed in refused:
+        assert check(kind, depth, seed) is not None  # type: ignore[arg-type]
 
 
 def test_no_url_can_hang_a_rule() -> None:
