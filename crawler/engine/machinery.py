@@ -170,7 +170,8 @@ def _pipeline(
     clock = given.clock
 
     def take_sitemaps(lease: Lease, urls: Iterable[str]) -> None:
-        frontier.add(candidates.sitemaps(lease, urls))
+        if policy.scope.is_of_site(lease):
+            frontier.add(candidates.sitemaps(lease, urls))
 
     requests = HostRequests(given.client, policy.quotas, clock)
     stage = RobotsStage(

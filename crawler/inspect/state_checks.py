@@ -117,10 +117,15 @@ class StateChecks:
 
     def seed_redirect(self, url: str) -> str | None:
         """What a redirected seed means for the host of `url`, in words, if one does."""
-        host, within = host_key(url), Scope(self._config.scope, self._config.seeds)
-        for end, seed in self._redirects.items():
-            if seed and host_key(end) == host and not within.holds(end):
-                return self._scope.redirect_words(seed.decode(), end)
+        host = host_key(url)
+        ends = [end for end in self._redirects if host_key(end) == host]
+        if not ends:
+            return None
+        named = Scope(self._config.scope, self._config.seeds)
+        for end in ends:
+            seed = self._redirects[end].decode()
+            if seed and not named.holds(end):
+                return self._scope.redirect_words(seed, end)
         return None
 
     def robots(self, url: str) -> Decision:

@@ -86,7 +86,10 @@ class FetchRecord(UrlRecord, kw_only=True):
     status: int
     """HTTP status of the answer."""
     redirects: tuple[RedirectHop, ...] = ()
-    """The chain of redirects that led here."""
+    """The chain of redirects that led here.
+
+    From a seed, pages that went on by a refresh are in it, with their own status.
+    """
     http_version: str = "1.1"
     """`1.0` or `1.1`."""
     remote_ip: str | None = None

@@ -15,7 +15,8 @@ from crawler.inspect.state import open_state
 from crawler.model.config import Config, LimitsConfig, OutputConfig, ScopeConfig
 from crawler.model.http_config import HttpConfig
 from crawler.workspace.open import stored_config
-from tests.helpers.crawling import config, crawl, link, of, page
+from tests.helpers.crawling import config, crawl, link, of, page, picture
+from tests.site.page import reply
 from tests.site.server import Exchange, Site
 
 Answer = Callable[[Exchange], None]
@@ -26,7 +27,7 @@ class Web:
 
     def __init__(self, serve: Any, folder: Path) -> None:
         self.answers: dict[str, Answer] = {}
-        names = ("index", "a", "b", "docs", "old", "start")
+        names = ("index", "a", "b", "docs", "start", "robots.txt")
         self.site: Site = serve(**dict.fromkeys(names, self._answer))
         self.folder = folder
 
@@ -293,3 +294,32 @@ def test_it_holds_after_a_resume_and_in_a_recrawl(web: Web) -> None:
     narrow = replace(again, scope=ScopeConfig(follow_redirect="never"))
     open_crawl(narrow, mode="newer").run()
     assert {hit.target for hit in web.site.log} - {"/robots.txt"} == {"/"}
+
+
+@pytest.mark.parametrize(
+    ("end", "asked"), [("www.site.test/", True), ("other.test/", False)]
+)
+def test_sitemaps_of_a_foreign_site_are_left_alone(
+    web: Web, end: str, asked: bool
+) -> None:
+    host = end.removesuffix("/")
+    robots = f"Sitemap: {web.url(host + '/a')}\n"
+    web.answers[f"{host}/robots.txt"] = reply(robots, "text/plain")
+    entry = f"<url><loc>{web.url(host + '/b')}</loc></url>"
+    web.answers[f"{host}/a"] = reply(f"<urlset>{entry}</urlset>", "text/xml")
+    web.redirect("site.test/", end)
+    web.page(end)
+    web.page(f"{host}/b")
+    found = follow(web, "site.test/", sitemaps=True)
+    assert found == ({end, f"{host}/b"} if asked else {end})
+    assert bool(web.site.hits("/a")) is asked
+
+
+def test_sitemaps_of_a_host_that_has_only_pictures_are_left_alone(web: Web) -> None:
+    image = web.url("pictures.test/b")
+    web.answers["site.test/"] = page(picture(image))
+    robots = f"Sitemap: {web.url('pictures.test/a')}\n"
+    web.answers["pictures.test/robots.txt"] = reply(robots, "text/plain")
+    follow(web, "site.test/", sitemaps=True)
+    assert len(web.site.hits("/b")) == 1
+    assert web.site.hits("/a") == []
