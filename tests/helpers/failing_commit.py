@@ -1,17 +1,25 @@
 """A small crawl without a network in which one statement of the commit path fails.
 
 `crawl` fetches a fixed graph of pages and pictures into two sinks, a store and image
-files, which are the real ones. `Fault` raises an error at one execution of one line, or
-counts which lines are executed.
+files, which are the real ones; in a second round it finds some bodies unchanged, some
+changed and some that another URL has. `Fault` raises an error at one execution of one
+line, kills the process there, or counts which lines are executed.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import resource
+import shutil
+import signal
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -22,16 +30,16 @@ from crawler.engine.stats import Stats
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.sqlite.store import SqliteStore
-from crawler.frontier.store import Run
 from crawler.model.config import ImagesConfig, OutputConfig, PolitenessConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip
+from crawler.model.records import PageRecord
 from crawler.output.image_journal import Journal
 from crawler.output.images import ImageFiles
 from crawler.output.jsonl import JsonlSink
 from crawler.output.lines import open_lines
 from crawler.output.sink import DEFAULT_NAME
-from tests.helpers.killable import BATCHES, outcome
-from tests.helpers.sinks import BatchFolder
+from tests.helpers.killable import BATCHES, outcome, run_of
+from tests.helpers.sinks import BatchFolder, read_batch_folder
 
 PAGES = 14
 FIRST = "https://h0.example/0"
@@ -40,11 +48,27 @@ TOO_DEEP = Discovered(
 )
 
 ROOM = str(Path(crawler.__file__).parent)
-PATHS = ("engine/committer", "frontier/", "output/")
+PATHS = (
+    "engine/committer",
+    "engine/record_builder",
+    "engine/revalidation",
+    "engine/stats",
+    "frontier/",
+    "output/",
+)
 """Where faults are injected: what a commit runs through."""
+
+KINDS = (OSError, MemoryError, RuntimeError, KeyboardInterrupt, None)
+"""How a statement fails; None: the process is killed."""
+
+HOLD_THE_LOCK = frozenset(
+    f"frontier/sqlite/{name}.py" for name in ("lockfile", "store", "store_part")
+)
+"""If these fail in opening or closing, the process keeps the lock until it ends."""
 
 NO_FAULT = nullcontext()
 
+Contents = list[tuple[Any, ...]]
 Place = tuple[str, int]
 """A file below the package, and a line of it."""
 
@@ -63,19 +87,25 @@ def links(url: str) -> tuple[Discovered, ...]:
     )
 
 
-def fetched(lease: Lease) -> Outcome:
+def fetched(lease: Lease, number: int) -> Outcome:
     whole = outcome(lease)
+    record = whole.record
     if lease.destination == "image":
         return whole
-    return Outcome(lease, whole.record, links(lease.url), None, whole.validators)
+    if number and isinstance(record, PageRecord):  # three bodies for all pages
+        body = b"%d" % (int(lease.url.rsplit("/", 1)[1]) % 3)
+        record.sha256, record.body_bytes = hashlib.sha256(body).hexdigest(), 1
+    return Outcome(lease, record, links(lease.url), None, whole.validators)
 
 
-def crawl(folder: Path, fault: AbstractContextManager[object] = NO_FAULT) -> None:
-    """Open the crawl in `folder`, run it to its end under `fault`, and close it.
+def crawl(
+    folder: Path, fault: AbstractContextManager[object] = NO_FAULT, number: int = 0
+) -> None:
+    """Open the crawl in `folder`, run round `number` to its end, and close it.
 
-    Raises the first error.
+    `fault` is there from the opening to the close. Raises the first error.
     """
-    with ExitStack() as held:
+    with fault, ExitStack() as held:
         store = SqliteStore(folder / "state")
         held.callback(store.close)
         lines = open_lines(str(folder / "r.jsonl"), store.position(DEFAULT_NAME), b"0")
@@ -84,7 +114,7 @@ def crawl(folder: Path, fault: AbstractContextManager[object] = NO_FAULT) -> Non
         held.callback(batches.close)
         files = ImageFiles(folder, ImagesConfig().name, Journal(folder / "journal"))
         held.callback(files.close)
-        run = store.run() or Run("0", "{}")
+        run = run_of(store, number)
         frontier = Frontier(store, PolitenessConfig(per_host=9, wait=0.0), time.time)
         committer = Committer(
             run,
@@ -97,14 +127,37 @@ def crawl(folder: Path, fault: AbstractContextManager[object] = NO_FAULT) -> Non
             Stats(time.time).count,
             OutputConfig(record=("skips",)),
             time.time,
+            dedupe_content=number > 0,
             max_batch=4,
         )
-        with fault:
-            if run.seq == 0:
-                store.set_run(run)
-                frontier.add([Discovered(FIRST, "seed", "page", 0)])
-                committer.commit()
-            Workers(frontier, committer).run()
+        if run.seq == 0:
+            frontier.add([Discovered(FIRST, "seed", "page", 0)])
+            committer.commit()
+        Workers(frontier, committer, number).run()
+
+
+def crawl_in_child(
+    folder: Path,
+    fault: AbstractContextManager[object] = NO_FAULT,
+    number: int = 0,
+    file_size: int | None = None,
+) -> None:
+    """As `crawl`, in a process of its own, which may die.
+
+    `file_size`: no file may be larger (bytes), as on a disk that is full.
+    """
+    with warnings.catch_warnings():
+        # Threads of other tests may run; the child uses nothing of theirs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        try:
+            if file_size is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+            crawl(folder, fault, number)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
 
 
 class Workers:
@@ -114,9 +167,10 @@ class Workers:
     workers and its ticker do it.
     """
 
-    def __init__(self, frontier: Frontier, committer: Committer) -> None:
+    def __init__(self, frontier: Frontier, committer: Committer, number: int) -> None:
         self._frontier = frontier
         self._committer = committer
+        self._number = number
         self._in_flight: list[LeaseHandle] = []
         self._error: BaseException | None = None
 
@@ -159,20 +213,21 @@ class Workers:
                 handle.retry(0.0)
             else:
                 handle.responded()
-                self._committer.finish(handle, fetched(lease))
+                self._committer.finish(handle, fetched(lease, self._number))
 
 
 class Fault:
     """`with Fault(place, time, kind):` raises `kind` at the `time`-th run of `place`.
 
-    Without a place, it counts how often each is executed.
+    Without a kind, the process is killed there. Without a place, it counts how often
+    each is executed.
     """
 
     def __init__(
         self,
         place: Place | None = None,
         time: int = 1,
-        kind: type[BaseException] = OSError,
+        kind: type[BaseException] | None = None,
     ) -> None:
         self.executed: Counter[Place] = Counter()
         self._place = place
@@ -204,5 +259,88 @@ class Fault:
             place = name, frame.f_lineno
             self.executed[place] += 1
             if place == self._place and self.executed[place] == self._time:
-                raise self._kind("injected")
+                if self._kind is None:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                else:
+                    raise self._kind("injected")
         return self._line
+
+
+class Rounds:
+    """The rounds of a crawl without a fault, and crawls of which one round has one.
+
+    `place` is a folder for all of them.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self.executed: list[Counter[Place]] = []
+        """How often each place is executed, by round."""
+        self._whole: list[Path] = []
+        self._contents: list[Contents] = []
+        folder = place / "whole"
+        for number in range(2):
+            folder.mkdir(exist_ok=True)
+            fault = Fault()
+            crawl(folder, fault, number)
+            self.executed.append(fault.executed)
+            self._contents.append(contents(folder))
+            self._whole.append(place / f"whole-{number}")
+            shutil.copytree(folder, self._whole[-1])
+
+    def fault(
+        self, number: int, place: Place, time: int, kind: type[BaseException] | None
+    ) -> str:
+        """What is wrong after a resume of a round with such a fault; "" if nothing is."""
+        fault = Fault(place, time, kind)
+
+        def faulty(folder: Path) -> None:
+            if kind is None or place[0] in HOLD_THE_LOCK:
+                crawl_in_child(folder, fault, number)
+            else:
+                with suppress(kind, Exception):
+                    crawl(folder, fault, number)
+
+        return self._exactness(number, faulty)
+
+    def full_disk(self, number: int, file_size: int) -> str:
+        """The same where no file of the round may have more than `file_size` bytes."""
+        return self._exactness(
+            number,
+            lambda folder: crawl_in_child(folder, number=number, file_size=file_size),
+        )
+
+    def largest_file(self, number: int) -> int:
+        """The size of the largest file after that round (bytes)."""
+        files = self._whole[number].rglob("*")
+        return max(file.stat().st_size for file in files if file.is_file())
+
+    def _exactness(self, number: int, faulty: Callable[[Path], None]) -> str:
+        folder = self._place / "faulty"
+        if number:
+            shutil.copytree(self._whole[number - 1], folder)
+        else:
+            folder.mkdir()
+        try:
+            faulty(folder)
+            crawl(folder, number=number)
+            same = contents(folder) == self._contents[number]
+            return "" if same else "not the records of a crawl without a fault"
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"[:200]
+        finally:
+            shutil.rmtree(folder)
+
+
+def contents(folder: Path) -> Contents:
+    """What a crawl has left, with the files of its pictures checked."""
+    _, *lines = (folder / "r.jsonl").read_bytes().splitlines()
+    records = [json.loads(line) for line in lines]
+    seqs = [record["seq"] for record in records]
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert read_batch_folder(folder / BATCHES) == seqs
+    files = {str(p.relative_to(folder)) for p in (folder / "images").rglob("*.png")}
+    assert files == {record["path"] for record in records if record.get("path")}
+    return sorted(
+        (record["run_id"], record["type"], record["url"]) for record in records
+    )
