@@ -29,7 +29,7 @@ class Journal:
         try:
             if self._fd is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-                self._fd = os.open(self._path, flags, 0o644)
+                self._fd = os.open(self._path, flags | os.O_NOFOLLOW, 0o600)
             rest = "".join(f"{sha256} {name}\n" for sha256, name in files).encode()
             while rest:
                 rest = rest[os.write(self._fd, rest) :]

@@ -18,9 +18,11 @@ place.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+import stat
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
@@ -35,6 +37,8 @@ from crawler.output.image_journal import Journal
 from crawler.output.sink import refused
 
 FOLDER = "images"
+MAX_REAL_FOLDERS = 10_000
+"""Folders that are remembered as no symbolic links, so that each is looked at once."""
 
 _FIELDS = {"host", "stem", "sha256", "ext", "format"}
 _EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
@@ -115,6 +119,7 @@ class ImageFiles:
         self._template = template
         self._journal = journal
         self._waiting: dict[str, tuple[str, bytes]] = {}  # hash and bytes by name
+        self._real_folders: set[str] = set()  # those that are no symbolic links
         check_template(template)
 
     def recover(self, recorded: Callable[[str, str], bool]) -> None:
@@ -167,17 +172,36 @@ class ImageFiles:
         for name, (_, data) in self._waiting.items():
             path = f"{self._root}/{name}"
             try:
+                self._refuse_links(name)
                 _create(path, data)
             except OSError as error:
-                raise refused(error, path) from error
+                raise refused(error, error.filename or path) from error
         self._waiting.clear()
+
+    def _refuse_links(self, name: str) -> None:
+        """Refuse a folder on the way to `name` that is a symbolic link (ELOOP)."""
+        folder = name.rpartition("/")[0]
+        if folder in self._real_folders:
+            return
+        path = self._root
+        for part in folder.split("/"):
+            path = f"{path}/{part}"
+            if os.path.islink(path):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        if len(self._real_folders) >= MAX_REAL_FOLDERS:
+            self._real_folders.clear()
+        self._real_folders.add(folder)
 
     def _takes(self, name: str, data: bytes, sha256: str) -> bool:
         """Whether `data` is under `name`, or will be; False if other bytes are."""
         if name in self._waiting:
             return self._waiting[name][1] == data
         path = f"{self._root}/{name}"
-        if os.access(path, os.F_OK):
+        if (mode := _mode(path)) is not None:
+            if stat.S_ISLNK(mode):
+                raise refused(OSError(errno.ELOOP, os.strerror(errno.ELOOP)), path)
+            if not stat.S_ISREG(mode):
+                return False
             try:
                 there = Path(path).read_bytes()
                 if there == data or not data.startswith(there):
@@ -200,6 +224,14 @@ def image_path(template: str, url: str, sha256: str, image_format: str) -> str:
         ext=_EXTENSIONS.get(image_format, image_format),
     )
     return f"{FOLDER}/{name}"
+
+
+def _mode(path: str) -> int | None:
+    """The kind and the permissions of what is at `path`; None if nothing is."""
+    try:
+        return os.lstat(path).st_mode
+    except OSError:
+        return None
 
 
 def _hash(path: Path) -> str:

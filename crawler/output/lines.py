@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from crawler.model.errors import StateError
+from crawler.output.append import open_for_appending
 from crawler.output.sink import OutputClosed, refused
 
 STDOUT = "-"
@@ -41,15 +42,15 @@ def open_lines(
 
     `offset` (bytes) is what the state has committed; None if nothing. `first_line` is
     written where the stream begins. A path that is no regular file (a FIFO, /dev/null)
-    is written like stdout. Raises OutputError, or StateError for a file shorter than
-    `offset`.
+    is written like stdout. Raises OutputError, also for a symbolic link and for a FIFO
+    that no program reads; StateError for a file shorter than `offset`.
     """
     if output == STDOUT:
         return LineStream(1, "stdout", first_line)
     path = Path(output)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        fd = open_for_appending(path)
     except OSError as error:
         raise refused(error, path) from error
     if stat.S_ISREG(os.fstat(fd).st_mode):

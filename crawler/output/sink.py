@@ -86,4 +86,9 @@ def refused(error: OSError, path: Path | str) -> OutputError:
             f"{path} is not writable ({error.strerror}); check its owner and mode, "
             "or name another place with --dir or --output"
         )
+    if error.errno == errno.ELOOP:
+        return OutputError(
+            f"{path} is a symbolic link, which is not followed; remove it, or name "
+            "another place with --dir or --output"
+        )
     return OutputError(f"{path} can't be written: {error.strerror or error}")

@@ -38,7 +38,9 @@ class CrashGuard:
 
     def __init__(self, path: Path, metadata: KeyValue) -> None:
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+            )
             try:
                 # Without its blocks, writing to the map on a full disk is a SIGBUS.
                 os.posix_fallocate(fd, 0, _LENGTH + MAX_URL)

@@ -89,7 +89,8 @@ def write_jar(file: str, jar: CookieJar) -> None:
     path = Path(file).expanduser()
     draft = path.with_name(path.name + ".part")
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        draft.unlink(missing_ok=True)  # of a run that was killed
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "wb") as out:
             out.write(write_netscape(jar))
         draft.replace(path)

@@ -43,10 +43,21 @@ from crawler.policy.check import Candidate, Chain
 from crawler.policy.scope import Scope
 from crawler.workspace.crash_guard import CrashGuard
 from crawler.workspace.outputs import jsonl_files, output_files, place_outputs
-from crawler.workspace.paths import crash_guard, image_journal, state_folder
+from crawler.workspace.paths import (
+    GUARD,
+    JOURNAL,
+    crash_guard,
+    image_journal,
+    state_folder,
+)
 from crawler.workspace.recovery import boot_id, recover
 
 Mode = Literal["new", "resume", "fresh", "newer"]
+
+
+def open_store(state: Path) -> SqliteStore:
+    """The store in the folder `state`. Raises StateError or OutputError."""
+    return SqliteStore(state, (JOURNAL, GUARD))
 
 
 def stored_config(folder: Path) -> Config:
@@ -56,7 +67,7 @@ def stored_config(folder: Path) -> Config:
     """
     if not state_folder(folder).is_dir():
         raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
-    with closing(SqliteStore(state_folder(folder))) as store:
+    with closing(open_store(state_folder(folder))) as store:
         run = store.run()
     if run is None:
         raise UsageError(
@@ -72,7 +83,7 @@ def change_limits(folder: Path, limits: Mapping[str, Any]) -> None:
     crawl, OutputError, and StateError if the state is in use.
     """
     config = stored_config(folder)
-    with closing(SqliteStore(state_folder(folder))) as store:
+    with closing(open_store(state_folder(folder))) as store:
         run = store.run()
         assert run is not None, "it has a configuration"
         changed = replace(config, limits=replace(config.limits, **limits))
@@ -96,7 +107,7 @@ def open_state(
     lost = 0
     if mode == "fresh":
         _remove_crawl(state, files)
-    store = SqliteStore(state)
+    store = open_store(state)
     try:
         run = store.run()
         if mode == "resume" and run is None:
@@ -167,7 +178,7 @@ def check_writable(folder: Path) -> None:
 
     with (
         TemporaryDirectory(prefix=".orbweb-", dir=folder) as place,
-        closing(SqliteStore(state_folder(place))) as store,
+        closing(open_store(state_folder(place))) as store,
     ):
         store.set(BOOT, "", boot_id())
         store.commit()
@@ -197,7 +208,7 @@ def keep_position(folder: Path, sink: str, position: int) -> None:
 
     Raises StateError if the state is in use, OutputError if it can't be written.
     """
-    with closing(SqliteStore(state_folder(folder))) as store:
+    with closing(open_store(state_folder(folder))) as store:
         store.set_position(sink, position)
         store.commit()
 
@@ -222,7 +233,7 @@ def requeue_failed(
             f"--code {', '.join(sorted(fixed))}: decided where the URL was found, by "
             "the configuration; change that and begin anew with --fresh"
         )
-    with closing(SqliteStore(state_folder(folder))) as store:
+    with closing(open_store(state_folder(folder))) as store:
         count = store.requeue_failed(reasons, hosts, now)
         if "trap" in reasons:
             _forget(store, TRAPS)  # else they would be cut again at once

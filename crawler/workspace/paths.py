@@ -17,11 +17,14 @@ def state_folder(folder: Path | str) -> Path:
     return Path(folder) / STATE_FOLDER
 
 
+JOURNAL, GUARD = "pictures", "reading"
+
+
 def image_journal(folder: Path | str) -> Path:
     """The names of images not committed yet (`output/image_journal.py`)."""
-    return state_folder(folder) / "pictures"
+    return state_folder(folder) / JOURNAL
 
 
 def crash_guard(folder: Path | str) -> Path:
     """The URL whose response is being read (`crash_guard.py`)."""
-    return state_folder(folder) / "reading"
+    return state_folder(folder) / GUARD

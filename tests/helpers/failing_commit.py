@@ -291,7 +291,7 @@ class Rounds:
     def fault(
         self, number: int, place: Place, time: int, kind: type[BaseException] | None
     ) -> str:
-        """What is wrong after a resume of a round with such a fault; "" if nothing is."""
+        """What is wrong after such a fault in round `number` and a resume, or ""."""
         fault = Fault(place, time, kind)
 
         def faulty(folder: Path) -> None:

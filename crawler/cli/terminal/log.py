@@ -8,8 +8,10 @@ terminal.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, Protocol, TextIO
 
 import msgspec
@@ -32,6 +34,8 @@ from crawler.model.errors import OutputError
 from crawler.model.http import Exchange
 from crawler.model.record_base import FetchRecord, Record, UrlRecord
 from crawler.model.records import ErrorRecord, SkipRecord
+from crawler.output.append import open_for_appending
+from crawler.output.sink import refused
 
 Write = Callable[[list[str]], None]
 """Writes lines, given without line ends, together."""
@@ -197,9 +201,7 @@ class LogFile:
     def __init__(self, path: str) -> None:
         self._path = path
         try:
-            self._fd = os.open(
-                path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666
-            )
+            self._fd = open_for_appending(Path(path), 0o666)
         except OSError as error:
             raise self._refused(error) from error
 
@@ -217,4 +219,6 @@ class LogFile:
         os.close(self._fd)
 
     def _refused(self, error: OSError) -> OutputError:
+        if error.errno == errno.ELOOP:
+            return refused(error, f"--log-file {self._path}")
         return OutputError(f"--log-file {self._path}: {error.strerror or error}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from crawler.frontier.sqlite.lockfile import LockFile
+from crawler.frontier.sqlite.private_folder import create_private_file
 from crawler.frontier.sqlite.tables import FORMAT, OLDEST, SCHEMA
 from crawler.model.errors import OutputError, StateError
 
@@ -24,6 +25,8 @@ R = TypeVar("R")
 STATE_FOLDER = "state"
 """In a crawl's folder."""
 FILE_NAME = "frontier.sqlite3"
+FILE_NAMES = tuple(f"{FILE_NAME}{end}" for end in ("", "-wal", "-shm", "-journal"))
+"""The database, and what SQLite makes beside it, of the same mode."""
 APPLICATION_ID = 0x4F726277  # "Orbw"
 
 _CACHE_KIB = 32 * 1024
@@ -122,6 +125,7 @@ def open_database(folder: Path) -> sqlite3.Connection:
     be read, of another program or damaged; OutputError if the folder cannot be written.
     """
     path = folder / FILE_NAME
+    create_private_file(path)
     return _open(path, path.absolute().as_uri(), _prepare)
 
 

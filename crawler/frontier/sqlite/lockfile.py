@@ -13,6 +13,8 @@ from pathlib import Path
 
 from crawler.model.errors import OutputError, StateError
 
+LOCK_NAME = "lock"
+
 
 class LockFile:
     """Holds the lock of `folder` until `close`.
@@ -22,9 +24,10 @@ class LockFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / "lock"
+        path = folder / LOCK_NAME
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(path, flags, 0o600)
         except OSError as error:
             raise OutputError(f"{path} can't be written ({error.strerror})") from error
         try:
@@ -65,7 +68,7 @@ def lock_holder(folder: Path) -> int | None:
     0 if the process cannot be told.
     """
     try:
-        fd = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:

@@ -18,13 +18,18 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crawler.frontier.sqlite.database import open_database, translate_sqlite_errors
+from crawler.frontier.sqlite.database import (
+    FILE_NAMES,
+    open_database,
+    translate_sqlite_errors,
+)
 from crawler.frontier.sqlite.host_table import SqliteHostTable
 from crawler.frontier.sqlite.incoming import IncomingUrls
 from crawler.frontier.sqlite.leases import Leases
 from crawler.frontier.sqlite.ledger import SqliteLedger, changes_in
+from crawler.frontier.sqlite.lockfile import LOCK_NAME
+from crawler.frontier.sqlite.private_folder import open_private_folder
 from crawler.frontier.store import Ended
-from crawler.model.errors import OutputError
 
 if TYPE_CHECKING:
     from crawler.frontier.sqlite.requeue import Check
@@ -33,16 +38,14 @@ if TYPE_CHECKING:
 class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
     """A `Store` in `folder`, which is created if need be.
 
+    `more_files` are the names of other files of the folder, which become private too.
     Opening it takes back all leases. Raises StateError if another process has it open,
     or if it is of a format that cannot be read or damaged; OutputError if it cannot be
     written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds cookies
-        except OSError as error:
-            raise OutputError(f"{folder} can't be made ({error.strerror})") from error
+    def __init__(self, folder: Path, more_files: tuple[str, ...] = ()) -> None:
+        open_private_folder(folder, (*FILE_NAMES, LOCK_NAME, *more_files))
         super().__init__(folder)
         with ExitStack() as undo:
             undo.callback(self._lock.close)
