@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import StringIO
 from typing import Any, NoReturn
 
 import click
@@ -133,14 +134,14 @@ def run(arguments: Sequence[str], program: click.Command = orbweb) -> int:
             standalone_mode=False,
         )
     except click.ClickException as error:
-        error.show()
+        _show_usage(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
     except Stop as stop:
         if is_out_of_memory(stop):
             stop = OutOfMemoryError()
-        click.echo(f"orbweb: {stop}", err=True)
+        _complain(str(stop))
         return stop.exit_code
     except BrokenPipeError:
         _discard_stdout()
@@ -152,6 +153,21 @@ def run(arguments: Sequence[str], program: click.Command = orbweb) -> int:
         click.echo(f"orbweb: stdout can't be written: {error.strerror}", err=True)
         return OutputError.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _show_usage(error: click.ClickException) -> None:
+    from crawler.model.controls import escape_controls
+
+    shown = StringIO()
+    error.show(shown)
+    click.echo(escape_controls(shown.getvalue()), nl=False, err=True)
+
+
+def _complain(text: str) -> None:
+    """Print an error, which may name what a server or a file has sent."""
+    from crawler.model.controls import escape_controls
+
+    click.echo(f"orbweb: {escape_controls(text)}", err=True)
 
 
 def _discard_stdout() -> None:
@@ -207,6 +223,9 @@ def _report(error: Exception) -> int:
         return UsageError.exit_code
     import traceback
 
-    traceback.print_exception(error)
-    click.echo(f"orbweb: internal error: {type(error).__name__}: {error}", err=True)
+    from crawler.model.controls import escape_controls
+
+    lines = traceback.format_exception(error)
+    click.echo(escape_controls("".join(lines)), nl=False, err=True)
+    _complain(f"internal error: {type(error).__name__}: {error}")
     return 1

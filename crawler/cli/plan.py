@@ -33,6 +33,21 @@ def load_plan(
     return plan
 
 
+def read_file(path: str, limit: int) -> bytes:
+    """The bytes of a file that the user named, `-` for stdin, `limit` of them at most.
+
+    Raises UsageError with the reason.
+    """
+    try:
+        with sys.stdin.buffer if path == "-" else Path(path).open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+    if len(data) > limit:
+        raise UsageError(f"{path}: larger than {limit} bytes")
+    return data
+
+
 def read_text_file(path: str, limit: int = MAX_TEXT_FILE) -> str:
     """The text of a file that the user named, `-` for stdin.
 

@@ -32,6 +32,7 @@ from crawler.engine.stats import Stats
 from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
+from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, to_json
 from crawler.model.metadata import KeyValue
@@ -98,6 +99,7 @@ def open_crawl(
 
         open_client(config, config.seeds, MemoryStore(), clock).client.close()
     with rollback_on_error(config), ExitStack() as held:
+        held.enter_context(explain_damage(state_folder(config.dir)))
         images = held.enter_context(closing(open_images(config)))
         store, run, lost = _open_store(config, mode, store, clock(), random)
         held.enter_context(closing(store))

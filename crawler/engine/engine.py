@@ -15,6 +15,7 @@ What switches here: `frontier.lease`, the pipeline's requests, a pause, and the
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import hub
 from crawler.engine.committer import Committer
@@ -189,4 +190,5 @@ class Engine:
         It can be resumed.
         """
         self._error = self._error or error
-        self._frontier.close()
+        with suppress(Exception):  # a store that has failed fails here again
+            self._frontier.close()

@@ -156,8 +156,10 @@ class Frontier:
         """Lease nothing more; a worker that waits gets None."""
         self.closed = True
         self._idle.cancel_alarm()
-        self._hosts.close()
-        self._idle.wake(self._idle.asleep)
+        try:
+            self._hosts.close()
+        finally:
+            self._idle.wake(self._idle.asleep)
 
     def statistics(self) -> Statistics:
         """Costs a look into the store: for a few times a second."""

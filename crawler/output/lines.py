@@ -122,13 +122,14 @@ class LineStream:
     def __init__(self, fd: int, name: str, first_line: bytes | None) -> None:
         self._fd = fd
         self._name = name
+        self._shown = _escaped if os.isatty(fd) else bytes
         if first_line is not None:
             self.write([first_line])
 
     def write(self, lines: Sequence[bytes]) -> None:
         if not lines:
             return
-        rest = memoryview(_joined(lines))
+        rest = memoryview(self._shown(_joined(lines)))
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest) :]
@@ -154,6 +155,13 @@ class LineStream:
         """stdout belongs to the process, and stays open."""
         if self._fd > 2:
             os.close(self._fd)
+
+
+def _escaped(data: bytes) -> bytes:
+    """`data` as a terminal may show it; lines of JSON keep their values."""
+    from crawler.model.controls import escape_controls
+
+    return escape_controls(data.decode()).encode()
 
 
 def _joined(lines: Sequence[bytes]) -> bytes:

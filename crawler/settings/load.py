@@ -25,7 +25,7 @@ from crawler.model.url import parse_seed
 from crawler.settings.fields import Key, Path, keys, read, read_text, spell, suggest
 from crawler.settings.plugin_tables import TableError
 from crawler.settings.secrets import refuse_literal_secrets
-from crawler.settings.seed_input import default_name
+from crawler.settings.seed_input import default_name, https_note
 
 MAX_FILE = 4 * 2**20
 
@@ -40,6 +40,10 @@ class Setting(Struct, frozen=True):
     value: Any
     origin: str
     adds: bool = False
+    canonical: bool = False
+    """The value are seeds in their canonical form."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the value."""
 
 
 class Job(Struct, frozen=True):
@@ -79,7 +83,7 @@ def load(
     if file:
         shared, jobs = _settings_of_file(tree, *file)
     outer = [*from_environ(environ), *flags]
-    notes: list[str] = []
+    notes = [note for setting in flags for note in setting.notes]
     plan = [_job([*shared, *job, *outer], notes) for job in jobs or [[]]]
     _refuse_shared_folders(plan)
     return Plan(tuple(plan), tree.get("jobs") == "side_by_side", tuple(notes))
@@ -88,10 +92,13 @@ def load(
 def _job(settings: Iterable[Setting], notes: list[str]) -> Job:
     values: dict[Path, Any] = {}
     origins: dict[Path, str] = {}
+    canonical: set[str] = set()
     for setting in settings:
+        if setting.canonical:
+            canonical.update(setting.value)
         values[setting.path] = _merged(values.get(setting.path), setting)
         origins[setting.path] = setting.origin
-    return Job(_completed(_build(values), notes), origins)
+    return Job(_completed(_build(values), canonical, notes), origins)
 
 
 def _merged(before: Any, setting: Setting) -> Any:
@@ -112,16 +119,20 @@ def _build(values: Mapping[Path, Any]) -> Config:
     return msgspec.convert(tree, Config)
 
 
-def _completed(config: Config, notes: list[str]) -> Config:
-    """The configuration with canonical seeds, and with a folder if one is implied."""
+def _completed(config: Config, canonical: set[str], notes: list[str]) -> Config:
+    """The configuration with canonical seeds, and with a folder if one is implied.
+
+    Those that are in `canonical` are so already.
+    """
     seeds = []
     for text in dict.fromkeys(config.seeds):
+        if text in canonical:
+            seeds.append(text)
+            continue
         seed = parse_seed(text)
         seeds.append(seed.url)
         if seed.assumed_https:
-            notes.append(
-                f"{text}: no scheme given, https assumed; write http:// for plain HTTP"
-            )
+            notes.append(https_note(text))
     folder = config.dir or config.name or (default_name(seeds[0]) if seeds else "")
     return msgspec.structs.replace(config, seeds=tuple(seeds), dir=folder)
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
+from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run, Store
@@ -60,6 +61,17 @@ def open_store(state: Path) -> SqliteStore:
     return SqliteStore(state, (JOURNAL, GUARD))
 
 
+@contextmanager
+def opened_store(folder: Path | str) -> Iterator[SqliteStore]:
+    """The store of the crawl in `folder`, for a block.
+
+    Raises StateError, also if the block fails for a value in a damaged state.
+    """
+    state = state_folder(folder)
+    with explain_damage(state), closing(open_store(state)) as store:
+        yield store
+
+
 def stored_config(folder: Path) -> Config:
     """The configuration that the crawl in `folder` was begun with.
 
@@ -67,13 +79,13 @@ def stored_config(folder: Path) -> Config:
     """
     if not state_folder(folder).is_dir():
         raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
-    with closing(open_store(state_folder(folder))) as store:
+    with opened_store(folder) as store:
         run = store.run()
-    if run is None:
-        raise UsageError(
-            f"the crawl in {folder} never began; begin it with `orbweb crawl URL`"
-        )
-    return replace(from_json(run.config.encode()), dir=str(folder))
+        if run is None:
+            raise UsageError(
+                f"the crawl in {folder} never began; begin it with `orbweb crawl URL`"
+            )
+        return replace(from_json(run.config.encode()), dir=str(folder))
 
 
 def change_limits(folder: Path, limits: Mapping[str, Any]) -> None:
@@ -83,7 +95,7 @@ def change_limits(folder: Path, limits: Mapping[str, Any]) -> None:
     crawl, OutputError, and StateError if the state is in use.
     """
     config = stored_config(folder)
-    with closing(open_store(state_folder(folder))) as store:
+    with opened_store(folder) as store:
         run = store.run()
         assert run is not None, "it has a configuration"
         changed = replace(config, limits=replace(config.limits, **limits))
@@ -178,7 +190,7 @@ def check_writable(folder: Path) -> None:
 
     with (
         TemporaryDirectory(prefix=".orbweb-", dir=folder) as place,
-        closing(open_store(state_folder(place))) as store,
+        opened_store(place) as store,
     ):
         store.set(BOOT, "", boot_id())
         store.commit()
@@ -208,7 +220,7 @@ def keep_position(folder: Path, sink: str, position: int) -> None:
 
     Raises StateError if the state is in use, OutputError if it can't be written.
     """
-    with closing(open_store(state_folder(folder))) as store:
+    with opened_store(folder) as store:
         store.set_position(sink, position)
         store.commit()
 
@@ -233,7 +245,7 @@ def requeue_failed(
             f"--code {', '.join(sorted(fixed))}: decided where the URL was found, by "
             "the configuration; change that and begin anew with --fresh"
         )
-    with closing(open_store(state_folder(folder))) as store:
+    with opened_store(folder) as store:
         count = store.requeue_failed(reasons, hosts, now)
         if "trap" in reasons:
             _forget(store, TRAPS)  # else they would be cut again at once

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Literal
 
 import click
-import msgspec
 from msgspec import Struct
 
 from crawler import __version__
-from crawler.cli.terminal.formatting import printable
+from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.fetch.dns.files import RESOLV_CONF, read_resolv_conf
 from crawler.model.config import Config
 from crawler.model.errors import OutputError, Stop, UsageError
@@ -61,7 +60,7 @@ def command(folder: str, as_json: bool) -> int:
     """
     found = list(findings(Path(folder)))
     if as_json:
-        click.echo(msgspec.json.encode(found))
+        echo_json(found)
     else:
         for one in found:
             click.echo(printable(f"{one.state:<7} {one.subject:<13} {one.detail}"))

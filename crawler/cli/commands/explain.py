@@ -11,7 +11,7 @@ from typing import Any
 import click
 import msgspec
 
-from crawler.cli.terminal.formatting import printable
+from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.inspect.explain import Explanation
 from crawler.inspect.state import open_state
 from crawler.inspect.why_waiting import failures_in_a_row
@@ -48,7 +48,7 @@ def command(url: str, folder: str, as_json: bool, fetch_robots: bool) -> None:
     if fetch_robots:
         found = msgspec.structs.replace(found, robots=_fetch_decision(config, target))
     if as_json:
-        click.echo(msgspec.json.encode(found))
+        echo_json(found)
     else:
         for line in report(found, now):
             click.echo(printable(line))

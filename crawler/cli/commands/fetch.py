@@ -12,7 +12,7 @@ from crawler.cli.flags import Flag, GroupedCommand
 from crawler.cli.options.configuration import configuration_options
 from crawler.cli.options.requests import request_options
 from crawler.cli.plan import load_plan
-from crawler.cli.terminal.formatting import printable
+from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.engine.fetch_url import FetchedUrl
 from crawler.model.errors import UsageError
 from crawler.model.record_base import BodyRecord, FetchRecord
@@ -70,7 +70,7 @@ def command(ctx: click.Context, /, url: str, **params: Any) -> int:
     )
     if params["as_json"]:
         for record in filter(None, (fetched.robots, fetched.record)):
-            click.echo(msgspec.json.encode(record))
+            echo_json(record)
     else:
         for line in report(fetched, None if params["everything"] else _MAX_ROWS):
             click.echo(printable(line).rstrip())

@@ -7,9 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 import click
-import msgspec
 
-from crawler.cli.terminal.formatting import printable
+from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.inspect.hosts import HostSummary, summarise
 from crawler.inspect.state import open_state
 from crawler.model.units import show_bytes, show_seconds
@@ -26,14 +25,14 @@ COLUMNS = ("queued", "done", "errors", "skipped", "bytes", "time", "next")
 def command(folder: str, limit: int | None, as_json: bool) -> None:
     """List the hosts of the crawl in DIR (default: here), the busiest first."""
     now = time.time()
-    encode = msgspec.json.Encoder().encode
     with open_state(Path(folder)) as (state, _config):
         if not as_json:
             click.echo(_line("host", *COLUMNS))
         for host in islice(state.hosts(), limit):
-            click.echo(
-                encode(host) if as_json else printable(_row(summarise(host, now)))
-            )
+            if as_json:
+                echo_json(host)
+            else:
+                click.echo(printable(_row(summarise(host, now))))
 
 
 def _row(host: HostSummary) -> str:

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-import msgspec
 
 from crawler.cli.flags import Flag, GroupedCommand
 from crawler.cli.options.configuration import configuration_options
 from crawler.cli.options.requests import request_options
 from crawler.cli.plan import load_plan
-from crawler.cli.terminal.formatting import printable
+from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.model.errors import UsageError
 from crawler.model.records import RobotsRecord
 from crawler.model.url import join
@@ -61,7 +60,7 @@ def command(ctx: click.Context, /, urls: tuple[str, ...], **params: Any) -> int:
     shown: set[str] = set()
     for answer in answers:
         if params["as_json"]:
-            click.echo(msgspec.json.encode(answer))
+            echo_json(answer)
             continue
         if answer.record.url not in shown:
             click.echo(printable(_site(answer.record)))

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from msgspec.structs import replace
 
-from crawler.cli.terminal.formatting import printable
+from crawler.cli.terminal.formatting import echo_json, printable
+from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.store import State
 from crawler.inspect.state import open_state
 from crawler.inspect.status import Speed, Status, began_at, read_speed, read_status
@@ -36,6 +36,11 @@ SILENT_AFTER_S = 10.0
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object")
 def command(folder: str, why: bool, as_json: bool) -> None:
     """Show the progress of the crawl in DIR (default: here), running or not."""
+    with explain_damage(state_folder(folder)):
+        _show(folder, why, as_json)
+
+
+def _show(folder: str, why: bool, as_json: bool) -> None:
     state = state_folder(folder)
     status = read_status(state) if state.is_dir() else None
     if status is None:
@@ -48,7 +53,7 @@ def command(folder: str, why: bool, as_json: bool) -> None:
         found = _as_json(folder, status, records, speed)
         if reasons is not None:
             found["why"] = reasons
-        click.echo(msgspec.json.encode(found))
+        echo_json(found)
     else:
         for line in _as_text(folder, status, records, speed, now):
             click.echo(printable(line))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
-import msgspec
 
 from crawler.cli.state_options import (
     code_option,
@@ -15,7 +14,7 @@ from crawler.cli.state_options import (
     state_option,
     unique_words,
 )
-from crawler.cli.terminal.formatting import printable
+from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.frontier.state_reader import UrlRow
 from crawler.frontier.store import State
 from crawler.inspect.state import open_state
@@ -38,7 +37,6 @@ def command(
 
     Columns: state, attempts, code, URL.
     """
-    encode = msgspec.json.Encoder().encode
     with open_state(Path(folder)) as (state, _config):
         rows = list_urls(
             state,
@@ -47,7 +45,10 @@ def command(
             unique_words(reasons),
         )
         for row in islice(rows, limit):
-            click.echo(encode(row) if as_json else printable(_line(row)))
+            if as_json:
+                echo_json(row)
+            else:
+                click.echo(printable(_line(row)))
 
 
 def _line(row: UrlRow) -> str:

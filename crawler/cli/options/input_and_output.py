@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import click
+from msgspec.structs import replace
+
 from crawler.cli.flags import Flag
-from crawler.cli.plan import read_text_file
+from crawler.cli.plan import read_file
+from crawler.cli.terminal.formatting import counted
 from crawler.model.errors import UsageError
 from crawler.settings.load import Setting, from_flag
 from crawler.settings.seed_input import read_seeds
@@ -14,11 +18,35 @@ GROUP = "Input and output"
 MAX_SEED_FILE = 64 * 2**20
 
 
+MAX_PROBLEMS = 20
+"""Lines of an input file that are named; of the others the number is told."""
+
+
 def _seed_file(flag: str, path: str) -> list[Setting]:
-    seeds = read_seeds(read_text_file(path, MAX_SEED_FILE))
-    if not seeds:
-        raise UsageError(f"{flag} {path}: no URL in it; write one URL per line")
-    return [from_flag(("seeds",), seeds, f"{flag} {path}", adds=True)]
+    found = read_seeds(read_file(path, MAX_SEED_FILE), path)
+    problems = found.problems
+    if not found.urls:
+        nothing = f"{flag} {path}: no URL in it; write one URL per line"
+        raise UsageError("\n".join([*_shortened(problems), nothing]))
+    context = click.get_current_context(silent=True)
+    if problems and context is not None and context.params.get("strict_input"):
+        raise UsageError("\n".join(_shortened(problems)))
+    left_out = [f"{problem}; the line is left out" for problem in problems]
+    return [
+        replace(
+            from_flag(("seeds",), found.urls, f"{flag} {path}", adds=True),
+            canonical=True,
+            notes=(*_shortened(left_out), *found.notes),
+        )
+    ]
+
+
+def _shortened(problems: Sequence[str]) -> list[str]:
+    """The first of them, and how many there are more."""
+    if (more := len(problems) - MAX_PROBLEMS) <= 0:
+        return list(problems)
+    rest = f"and {counted(more, 'line')} more that are no URL"
+    return [*problems[:MAX_PROBLEMS], rest]
 
 
 def _outputs(flag: str, files: Sequence[str]) -> list[Setting]:
@@ -31,6 +59,10 @@ def input_and_output_options() -> list[Flag]:
         Flag(
             "-i", "--input-file", group=GROUP, metavar="FILE", convert=_seed_file,
             help="Read seed URLs from FILE, one per line; - is stdin",
+        ),
+        Flag(
+            "--strict-input", is_flag=True, group=GROUP,
+            help="Refuse an input file in which a line is no URL",
         ),
         Flag("-d", "--dir", key="dir", group=GROUP, metavar="DIR"),
         Flag(

@@ -1,8 +1,12 @@
-"""The figures of a running crawl as text, the same in every view and log. No I/O."""
+"""The figures of a running crawl as text, the same in every view and log."""
 
 from __future__ import annotations
 
+import sys
 from collections import deque
+
+import click
+import msgspec
 
 from crawler.engine.stats import Snapshot
 from crawler.model.record_base import FetchRecord, Record, UrlRecord
@@ -98,3 +102,13 @@ def printable(text: str) -> str:
     An escape sequence of a server thus cannot control the terminal.
     """
     return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def echo_json(value: object) -> None:
+    """Print `value` as a line of JSON; controls are escaped on a terminal."""
+    data = msgspec.json.encode(value)
+    if sys.stdout.isatty():
+        from crawler.model.controls import escape_controls
+
+        data = escape_controls(data.decode()).encode()
+    click.echo(data)

@@ -30,6 +30,7 @@ from crawler.fetch.exchange_text import (
     response_headers,
     tls_lines,
 )
+from crawler.model.controls import escape_controls
 from crawler.model.errors import OutputError
 from crawler.model.http import Exchange
 from crawler.model.record_base import FetchRecord, Record, UrlRecord
@@ -182,10 +183,14 @@ class JsonView:
 
 
 def to_stream(stream: TextIO) -> Write:
-    """A function that writes lines to `stream` at once."""
+    """A function that writes lines to `stream` at once.
+
+    Controls are escaped on a terminal, as JSON does not demand of all of them.
+    """
+    show: Callable[[str], str] = escape_controls if stream.isatty() else str
 
     def write(lines: list[str]) -> None:
-        stream.write("".join(f"{line}\n" for line in lines))
+        stream.write("".join(f"{show(line)}\n" for line in lines))
         stream.flush()
 
     return write

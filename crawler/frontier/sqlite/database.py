@@ -36,7 +36,7 @@ _BUSY_S = 10.0
 _FULL = "the disk is full; make room, then `orbweb resume`"
 _REFUSED = "it can't be written; check its owner and mode, then `orbweb resume`"
 _FAILED = "reading or writing it failed; check the disk, then `orbweb resume`"
-_DAMAGED = "it is damaged; restore the folder from a copy, or begin anew with --fresh"
+DAMAGED = "it is damaged; restore the folder from a copy, or begin anew with --fresh"
 _BUSY = "another program keeps it locked; end that, then `orbweb resume`"
 
 # Primary result codes (https://www.sqlite.org/rescode.html), the error that each is,
@@ -47,8 +47,8 @@ _EXPLANATIONS: dict[int, tuple[type[OutputError] | type[StateError], str]] = {
     sqlite3.SQLITE_CANTOPEN: (OutputError, _REFUSED),
     sqlite3.SQLITE_PERM: (OutputError, _REFUSED),
     sqlite3.SQLITE_IOERR: (OutputError, _FAILED),
-    sqlite3.SQLITE_CORRUPT: (StateError, _DAMAGED),
-    sqlite3.SQLITE_NOTADB: (StateError, _DAMAGED),
+    sqlite3.SQLITE_CORRUPT: (StateError, DAMAGED),
+    sqlite3.SQLITE_NOTADB: (StateError, DAMAGED),
     sqlite3.SQLITE_BUSY: (StateError, _BUSY),
     sqlite3.SQLITE_LOCKED: (StateError, _BUSY),
 }

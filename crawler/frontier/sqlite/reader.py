@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.sqlite.database import (
     FILE_NAME,
     first_column,
@@ -29,6 +30,7 @@ from crawler.frontier.state_reader import (
 )
 from crawler.frontier.store import STATES, Content, Run, State
 from crawler.frontier.throttle import HostThrottle
+from crawler.model.config import from_json
 from crawler.model.host import HostUsage
 from crawler.model.http import Hop
 from crawler.model.reasons import SkipReason
@@ -75,15 +77,16 @@ _BY_STATE = "SELECT host_id, state, count(*) FROM url WHERE state != ? GROUP BY 
 @contextmanager
 def open_state(folder: Path) -> Iterator[StateReader]:
     """The state in `folder` as of one moment. Raises StateError."""
-    try:
-        db = open_read_only(folder)
+    with explain_damage(folder):
         try:
-            db.execute("BEGIN")
-            yield SqliteStateReader(db)
-        finally:
-            db.close()
-    except sqlite3.Error as error:
-        raise translate(error, FILE_NAME) from error
+            db = open_read_only(folder)
+            try:
+                db.execute("BEGIN")
+                yield SqliteStateReader(db)
+            finally:
+                db.close()
+        except sqlite3.Error as error:
+            raise translate(error, FILE_NAME) from error
 
 
 class SqliteStateReader:
@@ -96,7 +99,11 @@ class SqliteStateReader:
 
     def run(self) -> Run | None:
         row = self._db.execute(RUN).fetchone()
-        return None if row is None else Run(*row)
+        if row is None:
+            return None
+        run = Run(*row)
+        from_json(run.config.encode())  # read later, where no damage is explained
+        return run
 
     def totals(self) -> Totals | None:
         run = self.run()

@@ -344,7 +344,8 @@ def test_text_from_flags_and_environment() -> None:
 def test_seeds() -> None:
     assert default_name("https://a.test:8080/x/y") == "a.test_8080"
     assert default_name("http://[::1]/") == "___1_"
-    assert read_seeds("\ufeffa.test\r\n\n# no\n  b.test\n") == ["a.test", "b.test"]
+    listed = read_seeds(b"\xef\xbb\xbfa.test\r\n\n# no\n  b.test\n", "list")
+    assert listed.urls == ("https://a.test/", "https://b.test/")
 
 
 def test_seeds_are_completed_once_with_a_note() -> None:
