@@ -85,8 +85,10 @@ class CandidateBuilder:
         long, the refresh is a link like any other.
         """
         target = None if lease.depth else refresh_target(lease.url, links)
+        if target is None:  # most often
+            return ()
         chain = (*lease.redirects, Hop(lease.url, status))
-        if target is None or len(chain) > self._max_redirects:
+        if len(chain) > self._max_redirects:
             return ()
         if any(hop.url == target for hop in chain):
             return ()

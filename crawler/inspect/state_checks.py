@@ -22,7 +22,7 @@ from crawler.policy.chain import compose, scope_checks
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_cache import RobotsCache
-from crawler.policy.scope import Scope
+from crawler.policy.scope import ONWARD, Scope
 from crawler.policy.traps import Traps
 
 
@@ -111,6 +111,8 @@ class StateChecks:
         if (skip := chain.check(candidate)) is not None:
             return Decision(False, skip.rule)
         config = self._config.scope
+        if candidate.kind in ONWARD and not self._scope.holds(candidate.url):
+            return Decision(True, f"the seed {candidate.seed_url} leads here")
         if candidate.destination == "page":
             return Decision(True, f"scope.within: {config.within}")
         return Decision(True, f"scope.images_within: {config.images_within}")

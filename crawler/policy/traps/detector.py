@@ -40,7 +40,9 @@ from crawler.policy.traps.unit import (
 LISTED = frozenset({"seed", "sitemap", "sitemap_index", "robots_sitemap", "feed"})
 """How URLs are found that the user or the site has named on purpose."""
 NOT_LINKS = LISTED | {"redirect"}
-PICTURES = frozenset({"img", "srcset", "source", "css", "icon", "og"})
+PICTURES = frozenset(
+    {"img", "srcset", "source", "css", "icon", "og", "lazy", "json", "json_ld"}
+)
 """How images are found that may turn out to be pages."""
 MAX_SUBSTITUTES = 4096
 MAX_CUTS = 3

@@ -217,11 +217,26 @@ def test_it_is_a_page_for_a_recrawl_too(serve: Any, tmp_path: Any) -> None:
     assert summary.counts["page"] == 3
 
 
-def test_a_maze_of_pictures_that_are_pages_is_a_trap(serve: Any, tmp_path: Any) -> None:
+MAZES = {
+    "img": '<img src="{0}"><img src="{1}">',
+    "lazy": '<img data-src="{0}"><p data-lazy-image="{1}">',
+    "style": '<p style="background: url({0})"><p style="background: url({1})">',
+    "og": '<meta property="og:image" content="{0}"><img src="{1}">',
+    "json": '<script type="application/ld+json">{{"image": ["{0}", "{1}"]}}</script>',
+}
+
+
+@pytest.mark.parametrize("markup", MAZES.values(), ids=MAZES)
+def test_a_maze_of_pictures_that_are_pages_is_a_trap(
+    serve: Any, tmp_path: Any, markup: str
+) -> None:
     def maze(exchange: Exchange) -> None:
         n = int(exchange.arg("0"))
-        exchange.reply("<p>nothing new" + picture(f"/maze/{n + 1}", f"/maze/{n + 2}"))
+        exchange.reply(
+            f"<p>nothing new{markup.format(f'/maze/{n + 1}', f'/maze/{n + 2}')}"
+        )
 
     site = serve(index=page(picture("/maze/0")), maze=maze)
-    summary = crawl(config(site, tmp_path, limits=LimitsConfig(max_pages=200)))
+    summary = crawl(config(site, tmp_path, limits=LimitsConfig(max_pages=150)))
     assert summary.finish_reason == "done"
+    assert summary.counts["page"] > 2

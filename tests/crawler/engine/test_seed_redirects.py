@@ -272,7 +272,8 @@ def test_the_log_and_explain_say_it(web: Web) -> None:
         ):
             found = explain(state, stored, url, 0.0)
             assert (found.scope.allowed, found.seed_redirect) == (allowed, words)
-        assert explain(state, stored, foreign, 0.0).scope.allowed
+        there = explain(state, stored, foreign, 0.0).scope
+        assert (there.allowed, there.rule) == (True, f"the seed {other} leads here")
 
 
 def test_it_holds_after_a_resume_and_in_a_recrawl(web: Web) -> None:
