@@ -118,6 +118,7 @@ class CrawlOptions(TypedDict, total=False):
     # records
     record: Sequence[Literal["skips", "robots"]]
     fields: Sequence[Literal["links", "images", "headers"]]
+    keep_truncated: Literal["none", "pages", "all"]
     schema_line: bool | None
 
 

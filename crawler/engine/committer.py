@@ -36,7 +36,6 @@ from crawler.model.crawl import Discovered, Lease, Outcome, Skip, StoredResponse
 from crawler.model.record_base import BodyRecord, FetchRecord, Record
 from crawler.model.records import (
     ImageRecord,
-    PageRecord,
     RobotsRecord,
     SkipRecord,
     TerminalRecord,
@@ -241,8 +240,8 @@ class Committer:
 
         An empty body is no duplicate, nor is one that was truncated.
         """
-        truncated = isinstance(record, PageRecord) and record.truncated is not None
-        if record.sha256 is None or not record.body_bytes or truncated:
+        whole = record.truncated is None
+        if record.sha256 is None or not record.body_bytes or not whole:
             return None
         known = self._store.content(record.sha256)
         if known is None or known.url is None:

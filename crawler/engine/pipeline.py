@@ -135,6 +135,12 @@ class Pipeline:
         if isinstance(decision, Retry):
             handle.retry(decision.not_before, failure.code, failure.message)
             return None
+        if failure.partial is not None:
+            try:
+                return self._read(handle, failure.partial, None)
+            except Failure as unusable:
+                if is_out_of_memory(unusable):
+                    raise
         elapsed_ms = round((now - started) * 1000)
         record = record_builder.error_record(lease, failure, elapsed_ms)
         return Outcome(lease, record)

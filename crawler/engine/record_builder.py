@@ -39,7 +39,6 @@ def page_record(
     return PageRecord(
         **fetched(lease, response),
         content_type=page.content_type,
-        truncated=response.truncated,
         charset=page.charset,
         charset_source=page.charset_source,
         lang=page.lang,
@@ -94,7 +93,6 @@ def redirect_record(lease: Lease, response: Response, location: str) -> Redirect
         **fetched(lease, response),
         content_type=None if declared is None else declared.essence,
         location=location,
-        truncated=response.truncated,
     )
 
 
@@ -234,6 +232,7 @@ def fetched(lease: Lease, response: Response) -> dict[str, Any]:
         "ttfb_ms": timings.ttfb_ms,
         "download_ms": timings.download_ms,
         "reused_connection": response.reused_connection,
+        "truncated": response.truncated,
         "wire_bytes": response.wire_bytes,
         "body_bytes": len(response.body),
         "content_encoding": response.content_encoding,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.revalidation import CachedFields, unmodified_record
+from crawler.extract.sniff import image_type
 from crawler.fetch.conditional import (
     updated_validators,
     validators_match,
@@ -30,6 +31,7 @@ from crawler.model.crawl import Destination, Lease, Outcome, Skip
 from crawler.model.documents import Document, File, Image, Link, Page
 from crawler.model.errors import (
     BodyFailure,
+    ConnectionReset,
     ExtractFailure,
     ImageDecodeFailure,
     TooLarge,
@@ -86,6 +88,7 @@ class Reader:
     ) -> None:
         self._limits = config.limits
         self._max_body = config.http.max_body
+        self._keep_truncated = config.records.keep_truncated
         self._include = frozenset(config.records.include)
         self._extractor = extractor
         self._plugins = plugins
@@ -110,6 +113,7 @@ class Reader:
             document = self._extract(lease, response, lease.destination)
         except ImageDecodeFailure as failure:
             if not self._is_no_image(lease, response):
+                failure.retry = _may_be_cut(response)
                 raise
             handle.retry(self._clock(), failure.code, failure.message, "page")
             return None
@@ -117,13 +121,24 @@ class Reader:
             self._seed_ended(lease, document.links)
         meta = document.robots_meta if isinstance(document, Page) else None
         robots_meta = self._robots_meta.read(meta, response.values(HEADER))
+        if response.truncated is not None:
+            self._refuse_truncated(response.truncated, document)
         if isinstance(document, Page):
             return self._page(handle, response, document, robots_meta)
-        if response.truncated:
-            raise TooLarge(f"larger than http.max_body, {self._max_body} bytes")
         if isinstance(document, File):
             return self._file(lease, response, document, robots_meta)
         return self._image(lease, response, document, robots_meta)
+
+    def _refuse_truncated(self, why: str, document: Document) -> None:
+        """Raise Failure for a document that is not whole, and is not kept so."""
+        is_page = isinstance(document, Page)
+        if why == "length":
+            if not is_page:
+                raise TooLarge(f"larger than http.max_body, {self._max_body} bytes")
+        elif self._keep_truncated != "all" and not (
+            is_page and self._keep_truncated == "pages"
+        ):
+            raise ConnectionReset("the server broke off", stage="body")
 
     def read_redirect(self, lease: Lease, response: Response) -> Outcome:
         """The outcome of a redirect. Raises Failure for a loop or a long chain."""
@@ -248,5 +263,11 @@ def skipped(lease: Lease, skip: Skip) -> Outcome:
 
 
 def _validators(response: Response) -> Validators | None:
-    """The validators for the next crawl: a 304 stands for a 200 and nothing else."""
-    return validators_of(response) if response.status == 200 else None
+    """The validators for the next crawl: a 304 stands for a whole 200, nothing else."""
+    whole = response.status == 200 and response.truncated != "disconnect"
+    return validators_of(response) if whole else None
+
+
+def _may_be_cut(response: Response) -> bool:
+    """Whether a damaged image may be whole when it is requested again."""
+    return response.until_close and image_type(response.body) is not None

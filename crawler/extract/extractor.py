@@ -21,7 +21,7 @@ from crawler.extract.sniff import (
 )
 from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination
-from crawler.model.documents import Document
+from crawler.model.documents import Document, Image
 from crawler.model.errors import (
     BodyFailure,
     ExtractFailure,
@@ -91,6 +91,10 @@ class InlineExtractor:
 
                 document = with_header_links(document, response, limits.max_links)
             return document
+        except ImageDecodeFailure:
+            if response.truncated != "disconnect":
+                raise
+            return _incomplete_image(media_type)
         except (BodyFailure, MemoryError):
             raise
         except Exception as error:  # this URL fails, and the crawl goes on
@@ -121,10 +125,17 @@ class InlineExtractor:
             raise ImageDecodeFailure(
                 f"{media_type}: the bytes are no image of a known kind"
             )
-        if response.truncated and is_image:
+        if response.truncated == "length" and is_image:
             raise TooLarge(
                 f"{media_type}: longer than the {len(response.body)} bytes allowed"
             )
+
+
+def _incomplete_image(media_type: str) -> Image:
+    """An image that broke off before its size could be read."""
+    subtype = media_type.removeprefix("image/")
+    name = {"x-icon": "ico", "svg+xml": "svg"}.get(subtype, subtype)
+    return Image(media_type, name, None, None)
 
 
 extract = InlineExtractor().extract

@@ -124,6 +124,8 @@ class Client:
                 return self._exchange(request, target, timeline)
         except Failure as failure:
             failure.wire_bytes = timeline.wire_bytes
+            if timeline.broken is not None and timeline.broken.body:
+                failure.partial = timeline.broken
             raise
         finally:
             self._body_memory.release(timeline)
@@ -205,6 +207,7 @@ class Client:
                 more = (
                     None if timeline.broken is None else extend(part, timeline.broken)
                 )
+                timeline.broken = (more or part).head
                 if more is None:
                     raise
                 part, failure = more, again
@@ -218,6 +221,7 @@ class Client:
                 break
             timeline.held = 0
             return self._send_again(request, target, timeline)
+        timeline.broken = part.head
         raise failure
 
     def _send_again(

@@ -4,6 +4,9 @@ The server may close an idle connection while a request is on its way. If no byt
 response has arrived, the request is sent once more on a new connection, at once; this
 does not count as an attempt.
 
+Redirects and errors need no body: one that breaks off, or does not end in time, counts
+as empty or short. It is read at all because a new connection costs more.
+
 The listeners are called after each exchange. Without any listener nothing is kept for
 them, neither the raw head nor the facts about the connection.
 """
@@ -14,12 +17,14 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.fetch.body_memory import LARGE, BodyMemoryLimit
 from crawler.fetch.connect.connection import Connection
 from crawler.fetch.connect.connector import Connector
 from crawler.fetch.connect.pool import Pool, PoolStatistics
 from crawler.fetch.connect.proxy import Proxies, Proxy, proxy_authorization
+from crawler.fetch.deadline import Deadline
 from crawler.fetch.http1.body import Body
 from crawler.fetch.http1.parser import ResponseReader
 from crawler.fetch.http1.request import RequestWriter
@@ -40,6 +45,8 @@ if TYPE_CHECKING:
 
 ExchangeListener = Callable[[Exchange], None]
 
+MAX_OPTIONAL_S = 5.0
+"""Seconds for the rest of a body that is not needed, as in Chromium."""
 _BUFFER = 64 * 2**10
 
 
@@ -249,12 +256,21 @@ class Transport:
             self._send_head(connection, head, timeline)
             self._receive(connection, reader, body, timeline)
             content = body.finish(reader)
-        except BaseException as error:
+        except Failure as failure:
             connection.close()
-            if isinstance(error, (ConnectionReset, ReadTimeout)) and reader.status:
-                timeline.broken = self._response(
-                    request, reader, body, body.so_far(), connection, timeline, reused
-                )
+            if failure.at_stage not in ("body", "decode"):
+                raise
+            broken = self._response(
+                request, reader, body, body.so_far(), connection, timeline, reused
+            )
+            broken = replace(broken, truncated="disconnect")
+            if reader.body_is_optional:
+                return broken
+            if failure.retry:  # the server broke off
+                timeline.broken = broken
+            raise
+        except BaseException:
+            connection.close()
             raise
         finally:
             self._wire_bytes += reader.wire_bytes
@@ -294,6 +310,7 @@ class Transport:
             content_encoding=body.coding,
             tolerated=reader.tolerated,
             weak_cipher=connection.weak_cipher,
+            until_close=reader.until_close,
             truncated="length" if reader.truncated or body.truncated else None,
         )
 
@@ -316,7 +333,9 @@ class Transport:
         reader: ResponseReader,
         body: Body,
         timeline: RequestTimeline,
+        optional: bool = False,
     ) -> None:
+        """Receive the response. `optional`: the rest of its body has a time limit."""
         receive_into, buffer, view = connection.receive_into, self._buffer, self._view
         while not reader.done and not body.truncated:
             try:
@@ -336,6 +355,22 @@ class Transport:
                     self._body_memory.acquire(timeline, timeline.held + body.size)
             if self._bandwidth is not None:
                 self._bandwidth.acquire(count)
+            if reader.status >= 300 and not (optional or reader.done):
+                optional = True
+                if reader.body_is_optional:
+                    with self._optional_deadline(timeline):
+                        self._receive(connection, reader, body, timeline, optional)
+
+    def _optional_deadline(self, timeline: RequestTimeline) -> Deadline:
+        """The deadline for a body that is not needed; it ends before the request's."""
+        seconds = MAX_OPTIONAL_S
+        if self._config.timeout:
+            left = self._config.timeout - (self._clock() - timeline.started)
+            seconds = min(seconds, max(left / 2, 0.001))
+        return Deadline(
+            seconds,
+            lambda: ReadTimeout(f"no end within {seconds:g} s", stage="body"),
+        )
 
     def _broken(self, connection: Connection, error: OSError, stage: str) -> Failure:
         if isinstance(error, TimeoutError):

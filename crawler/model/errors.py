@@ -23,22 +23,25 @@ attempt at the same URL may succeed.
 from __future__ import annotations
 
 import errno
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from crawler.model.reasons import ErrorCode
+
+if TYPE_CHECKING:
+    from crawler.model.http import Response
 
 
 class Failure(Exception):
     """One URL could not be fetched or used.
 
-    Whether it is tried again is decided in `policy/retry.py`. `stage` overrides the
-    class's, `status` is the HTTP status, `retry_after_s` the server's Retry-After
-    (seconds).
+    Whether it is tried again is decided in `policy/retry.py`. `stage` and `retry`
+    override those of the class, `status` is the HTTP status, `retry_after_s` the
+    server's Retry-After (seconds).
     """
 
     code: ClassVar[ErrorCode]
     stage: ClassVar[str]
-    retry: ClassVar[bool] = True
+    retry: bool = True
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Failure(Exception):
         stage: str | None = None,
         status: int | None = None,
         retry_after_s: float | None = None,
+        retry: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -54,8 +58,12 @@ class Failure(Exception):
         self.at_stage = stage or self.stage
         self.status = status
         self.retry_after_s = retry_after_s
+        if retry is not None:
+            self.retry = retry
         self.wire_bytes = 0
         """Body bytes received before the failure; set by the client."""
+        self.partial: Response | None = None
+        """The response whose body broke off, as far as it came; set by the client."""
 
 
 class NameFailure(Failure):

@@ -95,8 +95,14 @@ class Response(Struct, frozen=True, dict=True):
     """Faults of the response that were read over."""
     weak_cipher: str | None = None
     """Name of the TLS cipher suite, if it is weak."""
-    truncated: Literal["length"] | None = None
-    """"length": the body went on beyond the size limit, and was cut there."""
+    truncated: Literal["length", "disconnect"] | None = None
+    """Why the body is not whole.
+
+    "length": it went on beyond the size limit, and was cut there; "disconnect": the
+    server broke off.
+    """
+    until_close: bool = False
+    """The body ended where the server closed the connection: it may not be whole."""
     resumed: bool = False
     """The connection broke, and the rest was requested on another."""
     redirects: tuple[Hop, ...] = ()

@@ -131,6 +131,8 @@ class FetchRecord(UrlRecord, kw_only=True):
 
     The hash of the body decides; for a redirect, its target.
     """
+    truncated: Literal["length", "disconnect"] | None = None
+    """length: cut at `http.max_body`; disconnect: the server broke off."""
     wire_bytes: int = 0
     """Body bytes as they came."""
     body_bytes: int = 0

@@ -32,8 +32,6 @@ class PageRecord(BodyRecord, kw_only=True):
     """
 
     type: Literal["page"] = "page"
-    truncated: Literal["length"] | None = None
-    """length: the body was longer than `http.max_body`, and cut there."""
     lang: str | None = None
     """Language that the document claims."""
     robots_meta: str | None = None
@@ -110,8 +108,6 @@ class RedirectRecord(FetchRecord, kw_only=True):
     type: Literal["redirect"] = "redirect"
     location: str
     """Where it points to, absolute."""
-    truncated: Literal["length"] | None = None
-    """length: the body was longer than `http.max_body`, and cut there."""
 
 
 class ErrorRecord(UrlRecord, kw_only=True):

@@ -15,6 +15,10 @@ status the option `retry.statuses`:
 
 A status of 600 or more is treated like 5xx (RFC 9110 section 15).
 
+Two of these codes are tried again where the server may have broken off: `decode` if the
+coding has not ended, and `image_decode` if nothing but the end of the connection has
+ended the image.
+
 The option `retry.tries` bounds the attempts. Between two attempts lies exponential
 back-off with equal jitter: half of the wait is certain, half is random, so that URLs
 which fail together do not come back together (M. Brooker, "Exponential Backoff And

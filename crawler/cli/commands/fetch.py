@@ -135,8 +135,8 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
     size = show_bytes(record.body_bytes)
     if record.content_encoding:
         size += f" ({show_bytes(record.wire_bytes)} as {record.content_encoding})"
-    if isinstance(record, PageRecord) and record.truncated:
-        size += ", truncated"
+    if record.truncated:
+        size += f", truncated ({record.truncated})"
     facts: list[tuple[str, Any]] = [
         ("type", f"{record.type}, {record.content_type}"),
         ("size", size),

@@ -32,5 +32,9 @@ def images_and_records_options() -> list[Flag]:
         Flag("--image-name", key="images.name", group=GROUP, metavar="TEMPLATE"),
         Flag("--with", "heavy", key="records.include", group=GROUP, metavar="LIST"),
         Flag("--record", key="records.record", group=GROUP, metavar="LIST"),
+        Flag(
+            "--keep-truncated", key="records.keep_truncated", group=GROUP,
+            metavar="none|pages|all", is_flag=False, flag_value="all",
+        ),
         Flag("--schema-line", key="records.schema_line", const=True, group=GROUP),
     ]  # fmt: skip

@@ -229,7 +229,7 @@ class BodyDecoder:
         """The body has ended. Raises DecodeFailure if a coding has not."""
         for name, layer in zip(self._names, self._layers, strict=True):
             if not self.truncated and not layer.finished():
-                raise DecodeFailure(f"the {name} body is truncated")
+                raise DecodeFailure(f"the {name} body is truncated", retry=True)
 
     def _through(self, level: int, data: bytes) -> Iterator[bytes]:
         if level == len(self._layers):

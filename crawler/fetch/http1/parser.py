@@ -111,6 +111,16 @@ class ResponseReader:
         """Whether the connection is exactly at the end of a regular response."""
         return self.done and self._clear
 
+    @property
+    def body_is_optional(self) -> bool:
+        """Whether the head says all that a crawl needs: an error, or a redirect."""
+        return self.status >= 400 or (self.status >= 300 and "location" in self._names)
+
+    @property
+    def until_close(self) -> bool:
+        """Whether the body ends where the server closes the connection."""
+        return self._framing == "close"
+
     def feed(self, data: bytes | memoryview) -> None:
         """Process the next received bytes (not empty; see `feed_eof`)."""
         if self.done:

@@ -23,6 +23,7 @@ from crawler.engine.builder import Summary, open_crawl
 from crawler.model.config import (
     Config,
     LimitsConfig,
+    OutputConfig,
     PolitenessConfig,
     RetryConfig,
     ScopeConfig,
@@ -73,6 +74,7 @@ def _crawl(site: Site, others: OtherHosts, folder: Path) -> Run:
         retry=RetryConfig(tries=1),
         scope=ScopeConfig(within="any", depth=3),
         limits=LimitsConfig(max_links=400),
+        records=OutputConfig(keep_truncated="none"),
     )
     before = _peak_megabytes()
     now, wall = hub.get_hub().loop.now, time.time()

@@ -147,7 +147,9 @@ def everything(
         )
     )
     yield from records(folder / "c")
-    odd = serve(index=page(link("/a", "/b", "/c")), a=ODD[0], b=ODD[1], c=ODD[2])
+    odd = serve(
+        index=page(link("/a", "/b", "/c", "/d")), **dict(zip("abcd", ODD, strict=True))
+    )
     crawl(config(odd, folder / "f"))
     yield from records(folder / "f")
     tls = Config(
@@ -165,7 +167,7 @@ def everything(
     yield from records(folder / "e")
 
 
-# Every fault that is tolerated, in three responses.
+# Every fault that is tolerated, in three responses, and a page that breaks off.
 ODD = (
     raw(
         b"\r\nHTTP/1.1 200OK\r\nHTTP/1.0 200 OK\r\nno colon\r\nno token: 1\r\n"
@@ -176,6 +178,7 @@ ODD = (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n"
         b"3\r\nabc\r\n0\r\n\r\n"
     ),
+    raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 99\r\n\r\n<p>"),
 )
 QUICK = PolitenessConfig(wait=0.0, host_backoff=0.01, park_after=1, max_parkings=1)
 
