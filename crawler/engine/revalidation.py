@@ -38,8 +38,8 @@ MAX_CACHED_FIELDS = 16 * 2**10
 
 _OF_PAGES = (
     "content_type", "body_bytes", "truncated", "charset", "charset_source", "lang",
-    "robots_meta", "title", "description", "canonical_url", "links_count",
-    "images_count", "data",
+    "robots_meta", "title", "title_source", "description", "description_source",
+    "canonical_url", "canonical_source", "links_count", "images_count", "data",
 )  # fmt: skip
 _OF_FILES = (
     "content_type", "body_bytes", "charset", "charset_source", "links_count",

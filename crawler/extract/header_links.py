@@ -48,10 +48,14 @@ def with_header_links(
     links = _joined(named.links, document.links)[:max_links]
     images = _joined(named.images, document.images)[:max_links]
     if isinstance(document, Page):
-        canonical_url = document.canonical_url or named.canonical_url
-        return replace(
-            document, links=links, images=images, canonical_url=canonical_url
-        )
+        document = replace(document, links=links, images=images)
+        if named.canonical_url and document.canonical_source != "link":
+            return replace(
+                document,
+                canonical_url=named.canonical_url,
+                canonical_source="http",
+            )
+        return document
     return replace(document, links=links, images=images)
 
 

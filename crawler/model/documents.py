@@ -31,6 +31,13 @@ bom: its byte order mark. http: the Content-Type. meta: the document, by a `<met
 an XML declaration. detected: its bytes; valid UTF-8 counts as that. default: nothing.
 """
 
+TitleSource = Literal["title", "og", "twitter"]
+"""What told the title of a page: `<title>`, og:title or twitter:title."""
+DescriptionSource = Literal["meta", "og", "twitter"]
+"""What told the description: `<meta name=description>` or that of a social network."""
+CanonicalSource = Literal["link", "http", "og"]
+"""What told the canonical URL: `<link>`, the header field Link, or og:url."""
+
 
 class Link(Struct, frozen=True):
     """A hyperlink of a document.
@@ -98,8 +105,14 @@ class Page(Struct, frozen=True, tag="page"):
     images: tuple[ImageLink, ...] = ()
     """In document order, each URL once."""
     title: str | None = None
+    title_source: TitleSource | None = None
+    """What told it."""
     description: str | None = None
+    description_source: DescriptionSource | None = None
+    """What told it."""
     canonical_url: str | None = None
+    canonical_source: CanonicalSource | None = None
+    """What told it."""
     lang: str | None = None
     robots_meta: str | None = None
     """Directives of `<meta name=robots>`, as written, several joined by ", "."""

@@ -59,7 +59,7 @@ class AddressRecord(Record, kw_only=True):
     url_id: str
     """16 hexadecimal digits: 64-bit hash, the key to join by.
 
-    Spellings that RFC 3986, section 6.2.2, calls equivalent (`%7Ex`, `~x`) share it.
+    URLs that RFC 3986, section 6.2.2, calls equivalent (`%7Ex`, `~x`) share it.
     """
     host: str
     """Host, with its port where that is unusual."""

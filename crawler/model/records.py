@@ -10,6 +10,7 @@ prints the fields.
 
 from typing import Any, Literal
 
+from crawler.model.documents import CanonicalSource, DescriptionSource, TitleSource
 from crawler.model.reasons import ErrorCode, FinishReason, SkipReason
 from crawler.model.record_base import (
     AddressRecord,
@@ -37,11 +38,17 @@ class PageRecord(BodyRecord, kw_only=True):
     robots_meta: str | None = None
     """Directives of `<meta name=robots>`."""
     title: str | None = None
-    """Text of `<title>`."""
+    """Text of `<title>`; without one, og:title or twitter:title."""
+    title_source: TitleSource | None = None
+    """Which of these the title is from."""
     description: str | None = None
-    """`<meta name=description>`."""
+    """`<meta name=description>`; without one, og:description or twitter:description."""
+    description_source: DescriptionSource | None = None
+    """Which of these the description is from."""
     canonical_url: str | None = None
-    """`<link rel=canonical>`."""
+    """Link `rel=canonical` of the page, or of its header; without one, og:url."""
+    canonical_source: CanonicalSource | None = None
+    """Which of these the canonical URL is from."""
     data: dict[str, Any] | None = None
     """The fields that plug-ins extracted."""
 

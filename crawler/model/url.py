@@ -70,8 +70,12 @@ def canonical(text: str) -> str | None:
 
 
 def join(base: str, href: str, encoding: str | None = None) -> str | None:
-    """`Base(base, encoding).join(href)`, for a single link."""
-    return Base(base, encoding).join(href)
+    """As `Base(base, encoding).join(href)`, for a single link, not of a document.
+
+    Braces in it are no placeholders: no template made it.
+    """
+    made = Base(base, encoding)
+    return made.join(href) or made.resolve(href)
 
 
 def join_header(base: str, value: str) -> str | None:
@@ -157,7 +161,8 @@ class Base:
     def join(self, href: str) -> str | None:
         """The canonical form of `href`, relative to the base URL.
 
-        None if it is not a valid URL or has none of the schemes of links.
+        None if it is not a valid URL, has none of the schemes of links, or contains a
+        placeholder of a template.
         """
         if "#" in href:
             href = href.partition("#")[0]
@@ -183,6 +188,17 @@ class Base:
             return self._below(len(plain[1]) // 3, plain[2])
         if _WHOLE(href):
             return href
+        if "%" in href or "{" in href or "<" in href or "[" in href:
+            from crawler.model.placeholders import has_placeholder  # rarely needed
+
+            if has_placeholder(href):
+                return None
+        return self.resolve(href)
+
+    def resolve(self, href: str) -> str | None:
+        """As `join`, uncached, and whatever is in braces."""
+        if len(href) > MAX_URL:
+            return None
         if self._encoding is not None and not href.isascii():
             from crawler.model.query_encoding import encode_query  # rarely needed
 
@@ -233,19 +249,19 @@ def url_key(url: str, redirects: Collection[Hop] = ()) -> str:
     """What makes `url`, which was found over `redirects`, one URL with others.
 
     It is the form of RFC 3986, section 6.2.2: `%7ex`, `%7Ex` and `~x` have one key.
-    Servers redirect to the spelling that they prefer. Such a target would count as
+    Servers redirect to the form that they prefer. Such a target would count as
     known, and nothing would be fetched; so it has a key of its own.
     """
     key = _ESCAPE(_normalized, url) if "%" in url else url
     if redirects and any(
         hop.url != url and url_key(hop.url) == key for hop in redirects
     ):
-        return respelled_key(url)
+        return redirected_key(url)
     return key
 
 
-def respelled_key(url: str) -> str:
-    """The key of `url` where another spelling of it redirected to it."""
+def redirected_key(url: str) -> str:
+    """The key of `url` where an equivalent URL redirected to it."""
     return f"{url_key(url)} {url}"
 
 

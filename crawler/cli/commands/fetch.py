@@ -146,14 +146,14 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
         ("sha256", record.sha256),
     ]
     if isinstance(record, BodyRecord):
-        facts.append(("charset", _charset(record)))
+        facts.append(("charset", _told(record.charset, record.charset_source)))
     if isinstance(record, PageRecord):
         facts += [
             ("language", record.lang),
             ("meta robots", record.robots_meta),
-            ("title", record.title),
-            ("description", record.description),
-            ("canonical", record.canonical_url),
+            ("title", _told(record.title, record.title_source)),
+            ("description", _told(record.description, record.description_source)),
+            ("canonical", _told(record.canonical_url, record.canonical_source)),
             ("data", record.data and msgspec.json.encode(record.data).decode()),
         ]
     elif isinstance(record, ImageRecord):
@@ -165,9 +165,9 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
     return facts
 
 
-def _charset(record: BodyRecord) -> str | None:
-    source = record.charset_source
-    return f"{record.charset} ({source})" if source else record.charset
+def _told(text: str | None, source: str | None) -> str | None:
+    """A fact with what told it."""
+    return f"{text} ({source})" if text and source else text
 
 
 _PHASES = (

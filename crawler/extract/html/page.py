@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from html import unescape
 
 from crawler.extract.charset import Markup, markup
+from crawler.extract.html.declarations import NAMES, Declarations, short
 from crawler.extract.html.images import ELEMENTS, ImageCollector
 from crawler.extract.html.links import MAX_URL_CHARACTERS
 from crawler.extract.html.tags import attributes, start_tags
@@ -117,10 +118,8 @@ class _Document:
         self.links: dict[str, tuple[LinkKind, str | None, int]] = {}
         self.images = ImageCollector(max_links)
         self.base: str | None = None
-        self.title: str | None = None
         self.lang: str | None = None
-        self.canonical: str | None = None
-        self.description: str | None = None
+        self.declared = Declarations()
         self.robots: list[str] = []
         self._nested = False
         self._behind_thumbnails: dict[str, None] = {}
@@ -191,7 +190,7 @@ class _Document:
 
     def html(self, values: Mapping[str, str], _end: int) -> None:
         if self.lang is None:
-            self.lang = _short(values.get("lang") or values.get("xml:lang"))
+            self.lang = short(values.get("lang") or values.get("xml:lang", "")) or None
 
     def link(self, values: Mapping[str, str], _end: int) -> None:
         href = values.get("href")
@@ -199,8 +198,8 @@ class _Document:
         kind = _kind_of_link(rels, values)
         if href and kind:
             self._add(href, kind, values.get("rel"))
-            if kind == "link_canonical" and self.canonical is None:
-                self.canonical = href
+            if kind == "link_canonical":
+                self.declared.add_canonical(href, "link")
         elif not _ICONS.isdisjoint(rels):
             self.images.add(href, "icon")
         elif values.get("itemprop", "").lower() in _ITEM_IMAGES:
@@ -212,24 +211,27 @@ class _Document:
         content = values.get("content", "")
         name = (
             values.get("name") or values.get("property") or values.get("itemprop", "")
-        ).lower()
+        )
+        name = name.strip().lower()
         if name in _META_IMAGES:
             self.images.add(content.strip(), "og")
-        elif name == "description" and self.description is None:
-            self.description = _short(content)
+        elif name in NAMES:
+            self.declared.add_meta(name, content)
         elif name == "robots" and len(self.robots) < 10:
-            self.robots.append(_short(content) or "")
+            self.robots.append(short(content))
         elif values.get("http-equiv", "").lower() == "refresh" and (
             found := _REFRESH(content)
         ):
             self._add(found[1] or found[2] or found[3], "meta_refresh")
+        if "property" in values and "name" in values:  # one element for two readers
+            self.declared.add_meta(values["property"].strip().lower(), content)
 
     # Elements by the text in them, from `start` to `end`.
 
     def title_element(self, _written: str, start: int, end: int) -> None:
-        if self.title is None:
+        if not self.declared.titled:
             title = self.decode(self.text[start:end][:10_000])
-            self.title = _short(unescape(title))
+            self.declared.add_title(unescape(title))
 
     def style(self, _written: str, start: int, end: int) -> None:
         self.images.add_style(self.decode(self.text[start:end]))
@@ -253,15 +255,21 @@ class _Document:
         images = self.images.absolute(base, MAX_URL_CHARACTERS)
         self._add_behind_thumbnails(base, images)
         characters_left = MAX_URL_CHARACTERS - sum(map(len, images))
+        title, title_source = self.declared.title()
+        description, description_source = self.declared.description()
+        canonical_url, canonical_source = self.declared.canonical(base)
         return Page(
             content_type=content_type,
             charset=self.charset,
             charset_source=self.charset_source,
             links=self._absolute_links(base, characters_left),
             images=tuple(images.values()),
-            title=self.title or None,
-            description=self.description or None,
-            canonical_url=base.join(self.canonical) if self.canonical else None,
+            title=title,
+            title_source=title_source,
+            description=description,
+            description_source=description_source,
+            canonical_url=canonical_url,
+            canonical_source=canonical_source,
             lang=self.lang or None,
             robots_meta=", ".join(filter(None, self.robots)) or None,
         )
@@ -294,7 +302,8 @@ class _Document:
                 links[url] = Link(url, kind)
             else:
                 nofollow = rel is not None and "nofollow" in rel.lower().split()
-                links[url] = Link(url, kind, self._text_at(end), _short(rel), nofollow)
+                written = rel and short(rel)
+                links[url] = Link(url, kind, self._text_at(end), written, nofollow)
         return tuple(links.values())
 
     def _text_at(self, end: int) -> str | None:
@@ -305,7 +314,7 @@ class _Document:
         content = self.decode(
             self.text[end : found.start() if found else end + _MAX_TEXT]
         )
-        return _short(unescape(_MARKUP.sub(" ", content))) or None
+        return short(unescape(_MARKUP.sub(" ", content))) or None
 
 
 _TAGS: dict[str, Callable[[_Document, Mapping[str, str], int], None]] = {
@@ -349,10 +358,3 @@ def _kind_of_link(rels: list[str], values: Mapping[str, str]) -> LinkKind | None
         if kind in _PAGES:
             return "link_alternate"
     return None
-
-
-def _short(text: str | None) -> str | None:
-    """`text` with white space collapsed, cut at _MAX_TEXT characters."""
-    return (
-        None if text is None else " ".join(text[: 10 * _MAX_TEXT].split())[:_MAX_TEXT]
-    )

@@ -75,7 +75,7 @@ def _from_4(db: sqlite3.Connection) -> None:
         db.execute("UPDATE run SET config = ?", (upgrade_from_4(config),))
 
 
-_RESPELLED = """
+_WITH_ESCAPES = """
 SELECT seq, url, redirects FROM url
 WHERE instr(url, '%') OR instr(redirects, '%')
 """
@@ -83,13 +83,13 @@ _WORTH = f"""
 CASE state WHEN {QUEUED} THEN 1 WHEN {PENDING_SKIP} THEN 2 WHEN {ENDED["skip"]} THEN 3
     ELSE 0 END
 """
-"""Which of several spellings of one URL is kept: the one that was fetched, if any."""
+"""Which of several equivalent URLs is kept: the one that was fetched, if any."""
 
 
 def _from_5(db: sqlite3.Connection) -> None:
-    """Let equivalent spellings of a URL share its key, and keep one of them."""
+    """Let equivalent URLs share a key, and keep one of them."""
     db.execute("CREATE TEMP TABLE rekeyed (seq INTEGER PRIMARY KEY, old_id, new_id)")
-    for seq, url, redirects in db.execute(_RESPELLED):
+    for seq, url, redirects in db.execute(_WITH_ESCAPES):
         old = key_id(url)
         new = url_id(url, decode_hops(redirects) if redirects else ())
         if new != old:

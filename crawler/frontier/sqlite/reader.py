@@ -34,7 +34,7 @@ from crawler.model.config import from_json
 from crawler.model.host import HostUsage
 from crawler.model.http import Hop
 from crawler.model.reasons import SkipReason
-from crawler.model.url import key_id, respelled_key, url_id, url_id_hex
+from crawler.model.url import key_id, redirected_key, url_id, url_id_hex
 
 _STATES: dict[int, State] = {
     QUEUED: "queued",
@@ -140,7 +140,7 @@ class SqliteStateReader:
     def url(self, url: str) -> UrlRow | None:
         found = self._row(url_id(url))
         if found is None or found.url != url:
-            found = self._row(key_id(respelled_key(url))) or found
+            found = self._row(key_id(redirected_key(url))) or found
         return found
 
     def _row(self, identity: int) -> UrlRow | None:

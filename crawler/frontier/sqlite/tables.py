@@ -14,7 +14,7 @@ holds the lock, and ends with it.
 in each state, and in each state and code (its name is then "error dns_timeout", or
 "page changed"). So neither opening a folder nor looking at it needs to count anything.
 
-`seen.url_id` is the hash of the URL's key (`model/url.py`), which spellings of one URL
+`seen.url_id` is the hash of the URL's key (`model/url.py`), which equivalent URLs
 share; `url.url` is as the first link wrote it.
 
 A change of these tables, or of what is in them, is a new FORMAT, with a step in

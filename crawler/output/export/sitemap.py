@@ -95,7 +95,10 @@ def is_indexable(row: Row) -> bool:
         and row.get("status") == 200
         and "noindex" not in robots
         and "none" not in robots.replace(",", " ").split()
-        and row.get("canonical_url") in (None, row["url"])
+        and (
+            row.get("canonical_url") in (None, row["url"])
+            or row.get("canonical_source") == "og"  # which search engines ignore
+        )
     )
 
 

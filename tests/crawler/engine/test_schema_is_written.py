@@ -73,6 +73,7 @@ HEAD = (
     '<html lang="de"><title>Home</title><meta name="description" content="x">'
     '<link rel="canonical" href="/"><meta name="robots" content="noarchive">'
 )
+OG = ("title", "description", "url")
 SITEMAP = (
     '<urlset xmlns:image="http://www.google.com/schemas/sitemap-image/1.1">'
     "<url><loc>/b</loc><image:image><image:loc>/red.png</image:loc></image:image>"
@@ -87,7 +88,7 @@ def site_of(serve: Any) -> tuple[Site, Changing]:
         index=page(
             HEAD,
             link("/a", "/moved", "/cut", "/late", "/no", "/zip", "/map.xml", "/same"),
-            link("/bom", "/meta", "/detected"),
+            link("/bom", "/meta", "/detected", "/og", "/twitter", "/header"),
             picture("/red.png", "/copy.png", "/broken.png"),
         ),
         a=changing,
@@ -99,6 +100,9 @@ def site_of(serve: Any) -> tuple[Site, Changing]:
         zip=Changing(body="PK", content_type="application/zip; charset=utf-8"),
         bom=reply(b"\xef\xbb\xbf<p>x", "text/html"),
         meta=reply("<meta charset=koi8-r><p>x", "text/html"),
+        og=reply("".join(f"<meta property=og:{n} content=/o>" for n in OG)),
+        twitter=reply("".join(f"<meta name=twitter:{n} content=x>" for n in OG)),
+        header=reply("<p>", headers=(("Link", "</c>; rel=canonical"),)),
         detected=reply("<p>Größe", "text/html"),
         **{
             "map.xml": reply(SITEMAP, "application/xml"),

@@ -94,14 +94,18 @@ def test_the_header_comes_first_and_has_a_base_of_its_own() -> None:
     ]
 
 
-def test_canonical() -> None:
-    field = ("link", '<http://h/c>; rel="canonical"')
-    page = read(field)
+@pytest.mark.parametrize(
+    ("body", "url", "source"),
+    [
+        (b"", "http://h/c", "http"),
+        (b"<link rel=canonical href=/of-the-body>", "http://h/of-the-body", "link"),
+        (b"<meta property=og:url content=/o>", "http://h/c", "http"),
+    ],
+)
+def test_canonical(body: bytes, url: str, source: str) -> None:
+    page = read(("link", '<http://h/c>; rel="canonical"'), body=b"<p>" + body)
     assert isinstance(page, Page)
-    assert page.canonical_url == "http://h/c"
-    page = read(field, body=b"<link rel=canonical href=/of-the-body>")
-    assert isinstance(page, Page)
-    assert page.canonical_url == "http://h/of-the-body"
+    assert (page.canonical_url, page.canonical_source) == (url, source)
 
 
 def test_images_that_are_preloaded() -> None:

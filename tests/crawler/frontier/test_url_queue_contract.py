@@ -241,7 +241,7 @@ def test_what_was_no_image_is_queued_as_a_page(store: Store) -> None:
     assert third.attempts == 2
 
 
-def test_spellings_of_one_url_are_one_and_the_first_is_requested(store: Store) -> None:
+def test_equivalent_urls_are_one_and_the_first_is_requested(store: Store) -> None:
     assert store.add([found("%7ex"), found("~x"), found("%7Ex")], 0.0) == 1
     assert store.add([found("~x"), found("%c3%a9"), found("%C3%A9")], 1.0) == 1
     store.claim(1, 1.0)
@@ -253,7 +253,7 @@ def test_spellings_of_one_url_are_one_and_the_first_is_requested(store: Store) -
     assert store.counts()["page"] == 2
 
 
-def test_a_nearer_find_keeps_the_first_spelling(store: Store) -> None:
+def test_a_nearer_find_keeps_the_first_form(store: Store) -> None:
     store.add([found("%7ex", depth=3)], 0.0)
     store.add([found("~x", depth=1)], 0.0)
     store.claim(1, 0.0)
@@ -265,7 +265,7 @@ def test_a_nearer_find_keeps_the_first_spelling(store: Store) -> None:
 def test_a_find_that_overturns_a_skip_is_requested_as_it_writes_it(
     store: Store,
 ) -> None:
-    """The rule that refused the other spelling would refuse it again."""
+    """The rule that refused the other form would refuse it again."""
     store.add([found("%7ex", skip=FAR)], 0.0)
     assert store.add([found("~x")], 0.0) == 1
     store.claim(1, 0.0)
@@ -275,8 +275,8 @@ def test_a_find_that_overturns_a_skip_is_requested_as_it_writes_it(
     assert store.counts()["skip"] == 0
 
 
-def test_a_redirect_to_another_spelling_is_followed(store: Store) -> None:
-    """Servers redirect to the spelling that they prefer."""
+def test_a_redirect_to_an_equivalent_url_is_followed(store: Store) -> None:
+    """Servers redirect to the form that they prefer."""
     first = found("%7ex")
     store.add([first, found("~x")], 0.0)
     store.claim(1, 0.0)

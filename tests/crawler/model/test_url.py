@@ -305,15 +305,15 @@ def test_identity() -> None:
         ("http://h/~x", "http://h/~x"),
     ],
 )
-def test_equivalent_spellings_have_one_key(url: str, key: str) -> None:
+def test_equivalent_urls_have_one_key(url: str, key: str) -> None:
     """RFC 3986, sections 6.2.2.1 and 6.2.2.2."""
     assert urls.url_key(url) == key
     assert urls.url_id(url) == urls.key_id(key)
     assert urls.url_id_hex(url) == urls.id_to_hex(urls.key_id(key))
 
 
-def test_the_target_of_a_redirect_has_a_key_of_its_own_if_only_respelled() -> None:
-    url, key = "http://h/~x", urls.respelled_key("http://h/~x")
+def test_a_redirect_to_an_equivalent_url_has_a_key_of_its_own() -> None:
+    url, key = "http://h/~x", urls.redirected_key("http://h/~x")
     assert urls.url_key(url, [Hop("http://h/%7ex", 301)]) == key
     assert urls.url_key(url, [Hop("http://h/%7ex", 301), Hop("http://h/b", 302)]) == key
     assert urls.url_key(url, [Hop("http://h/%7ey", 301)]) == url

@@ -211,7 +211,7 @@ def test_an_earlier_format_in_use_is_left_alone(folder: Path) -> None:
         read_status(state)
 
 
-SPELLED = [
+EQUIVALENT = [
     # path, state in the old format, the redirects over which it was found
     ("/%7efetched", "page", None),
     ("/~fetched", "queued", None),
@@ -226,11 +226,11 @@ SPELLED = [
 ]
 
 
-def add_spelled(file: Path) -> None:
+def add_equivalent(file: Path) -> None:
     """Put URLs into a state of format 5 as its program stored them."""
     states = {"queued": 0, "pending skip": 1, "page": 2, "redirect": 5}
     with closing(sqlite3.connect(file)) as db, db:
-        for seq, (path, state, source) in enumerate(SPELLED, start=1000):
+        for seq, (path, state, source) in enumerate(EQUIVALENT, start=1000):
             url = SITE + path
             hops = source and json.dumps([{"url": SITE + source, "status": 301}])
             db.execute("INSERT INTO seen VALUES (?, ?)", (key_id(url), seq))
@@ -248,17 +248,17 @@ def add_spelled(file: Path) -> None:
             db.execute("UPDATE count SET n = n + 1 WHERE name = ?", (name,))
 
 
-def test_spellings_of_one_url_become_one(tmp_path: Path, site: StateSite) -> None:
+def test_equivalent_urls_become_one(tmp_path: Path, site: StateSite) -> None:
     folder = state_of_format(5, tmp_path / "crawl")
     file = folder / STATE_FOLDER / FILE_NAME
     with closing(sqlite3.connect(file)) as db:
         (before,) = db.execute("SELECT count(*) FROM url").fetchone()
-    add_spelled(file)
+    add_equivalent(file)
     status = read_status(folder / STATE_FOLDER)
     assert status is not None
     assert (status.counts["page"], status.counts["redirect"]) == (9, 2)
     with open_state(folder / STATE_FOLDER) as state:
-        found = {path: state.url(SITE + path) for path, *_ in SPELLED}
+        found = {path: state.url(SITE + path) for path, *_ in EQUIVALENT}
         kept = {path: row and row.url.removeprefix(SITE) for path, row in found.items()}
         host = state.host("site.example")
     assert kept == {
@@ -278,5 +278,5 @@ def test_spellings_of_one_url_become_one(tmp_path: Path, site: StateSite) -> Non
         assert host is not None
         assert db.execute(waiting).fetchone() == (host.pages,)
     resume(folder, site)
-    spelled = [path for path in site.requests if "~" in path or "%" in path]
-    assert sorted(spelled) == ["/%7Ewaits", "/%C3%BC", "/%c3%a9", "/~skipped"]
+    asked = [path for path in site.requests if "~" in path or "%" in path]
+    assert sorted(asked) == ["/%7Ewaits", "/%C3%BC", "/%c3%a9", "/~skipped"]

@@ -19,7 +19,7 @@ from tests.helpers.crawling import config, crawl, endings, link, of, page
 from tests.site.page import reply
 from tests.site.server import Exchange, Site
 
-SPELLINGS = ("/%7ex", "/~x", "/%7Ex")
+EQUIVALENT = ("/%7ex", "/~x", "/%7Ex")
 
 
 def tilde(exchange: Exchange) -> None:
@@ -37,8 +37,8 @@ def targets(site: Site) -> list[str]:
 def site_of(serve: Any) -> Site:
     site: Site = serve(
         robots=reply("User-agent: *\nDisallow: /%7Esecret\n", "text/plain"),
-        index=page(link(*SPELLINGS, "/two", "/~secret", "/%7esecret")),
-        two=page(link(*reversed(SPELLINGS), "/%c3%a9?a=%7e", "/%C3%A9?a=~")),
+        index=page(link(*EQUIVALENT, "/two", "/~secret", "/%7esecret")),
+        two=page(link(*reversed(EQUIVALENT), "/%c3%a9?a=%7e", "/%C3%A9?a=~")),
         **{"~x": page("x"), "é": page("e"), "~secret": page("no")},
     )
     return site
@@ -58,7 +58,7 @@ def test_explain_urls_and_robots_agree(serve, tmp_path, capsys):
     crawl(config(site, tmp_path))
     (record,) = [one for one in of(tmp_path, "page") if one["url"].endswith("/%7ex")]
     with open_state(tmp_path) as (state, stored):
-        for path in SPELLINGS:
+        for path in EQUIVALENT:
             found = explain(state, stored, site.base + path, 1e9)
             assert found.answer == "fetched: page"
             assert (found.url, found.url_id) == (record["url"], record["url_id"])
@@ -82,7 +82,7 @@ def test_a_recrawl_asks_each_once(serve, tmp_path):
     assert sorted(targets(site)) == ["/", "/%7ex", "/%c3%a9?a=%7e", "/two"]
 
 
-def test_a_redirect_to_the_preferred_spelling_is_followed(serve, tmp_path):
+def test_a_redirect_to_the_preferred_form_is_followed(serve, tmp_path):
     site = serve(index=page(link("/%7eme", "/~me")), **{"~me": tilde})
     for mode in ("new", "newer"):
         site.forget()

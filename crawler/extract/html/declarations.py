@@ -1,0 +1,92 @@
+"""What a page says of itself: title, description and canonical URL, and where.
+
+An element with an empty text says nothing, and does not hide a later one. Where the
+page has no `<title>`, no description or no `<link rel=canonical>`, what it tells to
+social networks (Open Graph, Twitter Cards) takes their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from crawler.model.documents import CanonicalSource, DescriptionSource, TitleSource
+from crawler.model.url import Base
+
+_MAX_TEXT = 1000
+"""Characters of a text; the rest is cut off."""
+_MAX_CANONICALS = 10
+
+_TITLES: dict[str, TitleSource] = {"og:title": "og", "twitter:title": "twitter"}
+_DESCRIPTIONS: dict[str, DescriptionSource] = {
+    "description": "meta",
+    "og:description": "og",
+    "twitter:description": "twitter",
+}
+_CANONICAL = "og:url"
+NAMES = frozenset({*_TITLES, *_DESCRIPTIONS, _CANONICAL})
+"""The names of `<meta>` elements that say such a thing."""
+
+S = TypeVar("S", bound=str)
+
+
+class Declarations:
+    """What was found in one document; the first of each source counts."""
+
+    def __init__(self) -> None:
+        self._titles: dict[TitleSource, str] = {}
+        self._descriptions: dict[DescriptionSource, str] = {}
+        self._canonicals: dict[str, CanonicalSource] = {}
+
+    @property
+    def titled(self) -> bool:
+        """Whether a `<title>` with a text was found."""
+        return "title" in self._titles
+
+    def add_title(self, text: str) -> None:
+        """Note the text of a `<title>`."""
+        if title := short(text):
+            self._titles.setdefault("title", title)
+
+    def add_meta(self, name: str, content: str) -> None:
+        """Note the content of a `<meta>`; ignored if its name is none of NAMES."""
+        if not (text := short(content)):
+            return
+        if name in _DESCRIPTIONS:
+            self._descriptions.setdefault(_DESCRIPTIONS[name], text)
+        elif name in _TITLES:
+            self._titles.setdefault(_TITLES[name], text)
+        elif name == _CANONICAL:
+            self.add_canonical(content.strip(), "og")
+
+    def add_canonical(self, href: str, source: CanonicalSource) -> None:
+        """Note a canonical URL, as written."""
+        if len(self._canonicals) < _MAX_CANONICALS:
+            self._canonicals.setdefault(href, source)
+
+    def title(self) -> tuple[str | None, TitleSource | None]:
+        return _best(self._titles, "title", "og", "twitter")
+
+    def description(self) -> tuple[str | None, DescriptionSource | None]:
+        return _best(self._descriptions, "meta", "og", "twitter")
+
+    def canonical(self, base: Base) -> tuple[str | None, CanonicalSource | None]:
+        """The first URL of a `<link>` that is one, else that of an `og:url`."""
+        written = sorted(self._canonicals.items(), key=lambda one: one[1] != "link")
+        for href, source in written:
+            if url := base.join(href):
+                return url, source
+        return None, None
+
+
+def _best(texts: Mapping[S, str], *sources: S) -> tuple[str | None, S | None]:
+    """The text of the first of `sources` that has one, and which that is."""
+    for source in sources:
+        if source in texts:
+            return texts[source], source
+    return None, None
+
+
+def short(text: str) -> str:
+    """`text` with white space collapsed, cut at _MAX_TEXT characters."""
+    return " ".join(text[: 10 * _MAX_TEXT].split())[:_MAX_TEXT]
