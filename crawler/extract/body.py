@@ -9,6 +9,11 @@ from crawler.model.documents import Document, File
 
 MAX_MARKUP = 16 * 2**20
 """Bytes of a document that are searched for links. The rest is kept, but not read."""
+MAX_URL_CHARACTERS = 8 * 2**20
+"""The maximum total length (characters) of all URLs of one document.
+
+A long base URL turns many short relative URLs into hundreds of megabytes.
+"""
 
 
 class Body(NamedTuple):

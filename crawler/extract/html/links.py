@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
+from crawler.extract.body import MAX_URL_CHARACTERS
 from crawler.model.documents import ImageLink, Link, LinkKind
 from crawler.model.url import Base
-
-MAX_URL_CHARACTERS = 8 * 2**20
-"""The maximum total length (characters) of all URLs of one document.
-
-A long base URL turns many short relative URLs into hundreds of megabytes.
-"""
 
 
 class LinkCollector:

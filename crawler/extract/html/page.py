@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from html import unescape
 
+from crawler.extract.body import MAX_URL_CHARACTERS
 from crawler.extract.charset import Markup, markup
 from crawler.extract.html.declarations import NAMES, Declarations, short
 from crawler.extract.html.images import ELEMENTS, ImageCollector
-from crawler.extract.html.links import MAX_URL_CHARACTERS
 from crawler.extract.html.tags import attributes, start_tags
 from crawler.model.documents import ImageLink, Link, LinkKind, Page
 from crawler.model.url import Base, host_key

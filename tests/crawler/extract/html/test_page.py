@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crawler.extract.body import MAX_URL_CHARACTERS
 from crawler.extract.charset import markup
-from crawler.extract.html.links import MAX_URL_CHARACTERS
 from crawler.extract.html.page import read_page
 from crawler.extract.html.srcset import MAX_CANDIDATES
 from crawler.model.documents import Page
