@@ -13,6 +13,7 @@ samples are. Whatever stands behind them is ignored.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from struct import Struct
 
 from crawler.extract.images.boxes import Box, box_at, boxes, inner_boxes
@@ -20,6 +21,8 @@ from crawler.extract.images.formats import MAX_PARTS, ImageHeader, need
 from crawler.extract.images.heif_items import Items, read_items
 from crawler.model.errors import ImageDecodeFailure
 
+_MAX_TRACKS = 16
+"""Tracks of a sequence: its color, its transparency; the rest is not read."""
 _Size = tuple[int, int]
 _U32 = Struct(">I").unpack_from
 _U32_PAIR = Struct(">II").unpack_from
@@ -81,7 +84,8 @@ def _clean_aperture(body: bytes, at: int, size: _Size, media_type: str) -> _Size
 def _sequence(body: bytes, media_type: str) -> tuple[int, _Size | None]:
     """The number of frames of a sequence, and the size of its first track."""
     frames, size = 0, None
-    for track in inner_boxes(body, 0, len(body), b"moov", b"trak"):
+    tracks = inner_boxes(body, 0, len(body), b"moov", b"trak")
+    for track in islice(tracks, _MAX_TRACKS):
         handler = box_at(body, track.start, track.end, b"mdia", b"hdlr")
         if handler is None or body[handler.start + 8 : handler.start + 12] != b"pict":
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from struct import Struct
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ _U32 = Struct(">I").unpack_from
 _ALPHA = (b"auxiliary:alpha", b"auxid:1")
 """How the names of transparency end (`auxC`)."""
 _MAX_ITEMS = 100_000
-"""Entries of one table; the rest is not read."""
+"""Entries of one table, and what its entries contain; the rest is not read."""
 _MAX_DEPTH = 8
 """Levels of items that are put together from others."""
 _IN_IDAT = 1
@@ -60,16 +61,17 @@ class Items(NamedTuple):
 def read_items(body: bytes, meta: Box) -> Items:
     found = {box.kind: box for box in boxes(body, meta.start + 4, meta.end)}
     inside = meta.start + 4, meta.end
+    properties = (
+        box
+        for container in inner_boxes(body, *inside, b"iprp", b"ipco")
+        for box in boxes(body, container.start, container.end)
+    )
     return Items(
         body,
         _primary(body, found.get(b"pitm")),
         _ends(body, found.get(b"iloc"), found.get(b"idat")),
         _parts(body, found.get(b"iref")),
-        [
-            box
-            for container in inner_boxes(body, *inside, b"iprp", b"ipco")
-            for box in boxes(body, container.start, container.end)
-        ],
+        list(islice(properties, _MAX_ITEMS)),
         _associations(body, inner_boxes(body, *inside, b"iprp", b"ipma")),
     )
 
@@ -98,6 +100,7 @@ def _ends(body: bytes, box: Box | None, idat: Box | None) -> dict[int, int]:
     at = box.start + 6
     count, at = _number(body, at, of_item), at + of_item
     ends: dict[int, int] = {}
+    left = _MAX_ITEMS  # extents, which may have no byte each
     for _ in range(min(count, _MAX_ITEMS)):
         item, at = _number(body, at, of_item), at + of_item
         method, at = (_U16(body, at)[0] & 15, at + 2) if version else (0, at)
@@ -105,7 +108,9 @@ def _ends(body: bytes, box: Box | None, idat: Box | None) -> dict[int, int]:
         extents, at = _U16(body, at + 2 + of_base)[0], at + 4 + of_base
         if method == _IN_IDAT and idat:
             base += idat.start
-        end = 0
+        end, left = 0, left - extents
+        if left < 0:
+            break
         for _ in range(extents):
             offset = _number(body, at + of_index, of_offset)
             length = _number(body, at + of_index + of_offset, of_length)
@@ -121,12 +126,15 @@ def _parts(body: bytes, box: Box | None) -> dict[int, list[int]]:
     parts: dict[int, list[int]] = {}
     if box is None:
         return parts
-    width = 4 if body[box.start] else 2
+    width, left = 4 if body[box.start] else 2, _MAX_ITEMS
     for kind, start, _ in boxes(body, box.start + 4, box.end):
         if kind not in (b"dimg", b"auxl"):
             continue
-        whole = _number(body, start, width)
-        for number in range(min(_U16(body, start + width)[0], _MAX_ITEMS)):
+        whole, count = _number(body, start, width), _U16(body, start + width)[0]
+        left -= count
+        if left < 0:
+            break
+        for number in range(count):
             part = _number(body, start + width + 2 + number * width, width)
             if kind == b"dimg":
                 parts.setdefault(whole, []).append(part)
@@ -138,6 +146,7 @@ def _parts(body: bytes, box: Box | None) -> dict[int, list[int]]:
 def _associations(body: bytes, tables: Iterator[Box]) -> dict[int, list[int]]:
     """From `ipma` (ISO/IEC 23008-12 section 9.3)."""
     found: dict[int, list[int]] = {}
+    left = _MAX_ITEMS
     for table in tables:
         of_item = 4 if body[table.start] else 2
         of_property = 2 if body[table.start + 3] & 1 else 1
@@ -146,6 +155,9 @@ def _associations(body: bytes, tables: Iterator[Box]) -> dict[int, list[int]]:
         for _ in range(min(_U32(body, table.start + 4)[0], _MAX_ITEMS)):
             item, count = _number(body, at, of_item), body[at + of_item]
             at += of_item + 1
+            left -= count
+            if left < 0:
+                return found
             found.setdefault(item, []).extend(
                 _number(body, at + number * of_property, of_property) & essential - 1
                 for number in range(count)

@@ -11,13 +11,14 @@ from struct import Struct
 from typing import NamedTuple
 
 from crawler.extract.images.exif import is_turned
-from crawler.extract.images.formats import MAX_PARTS, ImageHeader, cut_short
+from crawler.extract.images.formats import ImageHeader, cut_short
 from crawler.model.errors import ImageDecodeFailure
 
 _CHUNK = Struct(">I4s").unpack_from
 _U32 = Struct(">I").unpack_from
 _U32_PAIR = Struct(">II").unpack_from
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT"})
+_MAX_CHUNKS = 100_000
 _MAX_INFLATED = 64 * 2**20
 """Bytes of rows that are counted; a larger PNG without IEND counts as cut short."""
 
@@ -55,7 +56,7 @@ def _chunks(body: bytes) -> tuple[list[_Chunk], bool]:
     """
     view, size, checksum = memoryview(body), len(body), zlib.crc32
     position, chunks, pixels = 8, list[_Chunk](), False
-    for _ in range(MAX_PARTS):
+    for _ in range(_MAX_CHUNKS):
         if position + 8 > size:
             break
         length, kind = _CHUNK(body, position)

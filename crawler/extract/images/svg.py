@@ -59,8 +59,8 @@ def _as_utf_8(body: bytes, charset: str | None) -> bytes:
     if utf_16:
         return body.decode(utf_16, "replace").removeprefix("\ufeff").encode()
     encoding = (lookup(charset) if charset else None) or declared_by_xml(body)
-    if encoding is None or encoding.name == "utf-8":
-        return body
+    if encoding is None or encoding.name.startswith("utf-"):
+        return body  # in UTF-16 it would have a mark or a declaration
     return encoding.codec_info.decode(body, "replace")[0].encode()
 
 

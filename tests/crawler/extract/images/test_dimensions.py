@@ -17,6 +17,7 @@ import pytest
 from crawler.extract.images.formats import read_header
 from crawler.extract.sniff import image_type
 from crawler.model.errors import ImageDecodeFailure
+from tests.helpers.cpu import cpu_within
 
 pillow = pytest.importorskip("PIL.Image", reason="it writes the images")
 image_ops = pytest.importorskip("PIL.ImageOps")
@@ -352,6 +353,43 @@ def test_a_thumbnail_is_not_part_of_the_image() -> None:
     whole = heif(b"heic", [ispe(40, 30)], {1: [1], 2: [1]}, references=thumbnail)
     at = whole.index(struct.pack(">HHH", 2, 0, 1)) + 6
     assert shown(whole[:at] + struct.pack(">I", len(whole)) + whole[at + 4 :])
+
+
+def track(samples: int) -> bytes:
+    """A track of images, each of one byte."""
+    table = box(
+        b"stbl",
+        box(b"stsz", struct.pack(">II", 1, samples), full=0),
+        box(b"stsc", struct.pack(">IIII", 1, 1, samples, 1), full=0),
+        box(b"stco", struct.pack(">II", 1, 0), full=0),
+    )
+    handler = box(b"hdlr", bytes(4), b"pict", bytes(13), full=0)
+    return box(b"trak", box(b"mdia", handler, box(b"minf", table)))
+
+
+FTYP = box(b"ftyp", b"avif", bytes(4), b"avif")
+NOTHING = struct.pack(">HHH", 1, 0, 65535)
+"""An item of 65,535 extents, whose offsets and lengths have no byte."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        FTYP
+        + box(
+            b"meta",
+            box(b"pitm", b"\0\1", full=0),
+            box(b"iloc", struct.pack(">HH", 0, 65535), NOTHING * 65535, full=0),
+            full=0,
+        ),
+        FTYP + box(b"moov", track(2**31) * 20_000),
+        FTYP + box(b"meta", *[box(b"iref", full=0)] * 200_000, full=0),
+        FTYP + box(b"meta", box(b"iref", *[box(b"dimg", b"\0\1\0\1\0\2")] * 200_000)),
+    ],
+)
+def test_the_time_for_heif_is_bounded(body: bytes) -> None:
+    with cpu_within(3), pytest.raises(ImageDecodeFailure):
+        shown(body)
 
 
 def test_a_second_frame_in_one_jpeg() -> None:

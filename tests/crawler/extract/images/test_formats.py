@@ -144,6 +144,17 @@ def test_a_part_is_no_image(name: str) -> None:
             read(SAMPLES[name][: len(SAMPLES[name]) * percent // 100])
 
 
+def test_a_sequence_without_an_item() -> None:
+    body = SAMPLES["avif, animated"]
+    assert read(body.replace(b"meta", b"skip")) == ("avif", 37, 23, 3)
+
+
+def test_a_video_is_no_sequence_of_images() -> None:
+    body = SAMPLES["avif, animated"]
+    start, tracks = body.split(b"moov")
+    assert read(start + b"moov" + tracks.replace(b"pict", b"vide", 1)).frames == 1
+
+
 def test_pngsuite() -> None:
     files = sorted(corpus("pngsuite").glob("*.png"))
     assert len(files) > 40

@@ -79,6 +79,8 @@ def test_encodings(body: bytes) -> None:
 
 def test_the_charset_of_the_content_type() -> None:
     assert size(SVG.replace("\u00e9", "\u0436").encode("koi8-r"), "koi8-r") == (30, 20)
+    assert size(SVG.encode(), "utf-16") == (30, 20)
+    assert size(b"\xff\xfe" + SVG.encode("utf-16-le"), "koi8-r") == (30, 20)
 
 
 def test_an_entity_in_an_attribute() -> None:
