@@ -5,6 +5,7 @@ The theory stands in `crawler/policy/traps/__init__.py`.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -44,6 +45,9 @@ PICTURES = frozenset(
     {"img", "srcset", "source", "css", "icon", "og", "lazy", "json", "json_ld"}
 )
 """How images are found that may turn out to be pages."""
+_PICTURE_FILE = re.compile(
+    r"\.(?:jpe?g|png|gif|webp|avif|svg|bmp)(?:\?|$)", re.IGNORECASE
+).search
 MAX_SUBSTITUTES = 4096
 MAX_CUTS = 3
 """A wide unit is cut, too, once so many narrower ones were in its place."""
@@ -176,8 +180,8 @@ class Traps:
         admission = self._admitted.get(lease.url_id)
         if admission is None:
             return
-        if lease.kind in PICTURES:  # its own images may be pages as well, without end
-            page = replace(page, images=())
+        if lease.kind in PICTURES:
+            page = _with_named_pictures(page)
         new = self._is_new(lease, admission, body, page)
         if admission.suspicion != "case_variant":
             admission.scores.case_variants.set_page(lease.url, page)
@@ -308,6 +312,15 @@ class Traps:
                 wide.cuts += 1
         if wide is not None and (wide.charge(price) or wide.cuts >= MAX_CUTS):
             self.table.cut(host, scores, wide)
+
+
+def _with_named_pictures(page: Page) -> Page:
+    """`page`, which was found as an image, with images that have the name of one.
+
+    The others may be pages as it is, one leading to the next without end.
+    """
+    named = [image for image in page.images if _PICTURE_FILE(image.url)]
+    return replace(page, images=tuple(named))
 
 
 def _causes(admission: Admission) -> tuple[Unit | None, Unit | None]:

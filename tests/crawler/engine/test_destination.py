@@ -240,3 +240,23 @@ def test_a_maze_of_pictures_that_are_pages_is_a_trap(
     summary = crawl(config(site, tmp_path, limits=LimitsConfig(max_pages=150)))
     assert summary.finish_reason == "done"
     assert summary.counts["page"] > 2
+
+
+def test_a_gallery_whose_pages_are_named_as_pictures_is_no_trap(
+    serve: Any, tmp_path: Any
+) -> None:
+    """All that is new on each page is its picture."""
+
+    def photo(exchange: Exchange) -> None:
+        n = int(exchange.arg("0"))
+        onward = f'<a href="/photo/{n + 1}"><img src="/photo/{n + 1}"></a>'
+        body = f'<img src="/i/{n}.png">{onward if n < 60 else ""}'
+        exchange.reply(f"<title>Photo</title>{body}")
+
+    site = serve(
+        index=page(picture("/photo/0")),
+        photo=photo,
+        i=lambda exchange: exchange.reply(png(), "image/png"),
+    )
+    summary = crawl(config(site, tmp_path))
+    assert summary.counts["page"] == 62
