@@ -131,12 +131,11 @@ class Reader:
 
     def _refuse_truncated(self, why: str, document: Document) -> None:
         """Raise Failure for a document that is not whole, and is not kept so."""
-        is_page = isinstance(document, Page)
         if why == "length":
-            if not is_page:
+            if not isinstance(document, Page):
                 raise TooLarge(f"larger than http.max_body, {self._max_body} bytes")
         elif self._keep_truncated != "all" and not (
-            is_page and self._keep_truncated == "pages"
+            self._keep_truncated == "pages" and _has_links(document)
         ):
             raise ConnectionReset("the server broke off", stage="body")
 
@@ -266,6 +265,13 @@ def _validators(response: Response) -> Validators | None:
     """The validators for the next crawl: a 304 stands for a whole 200, nothing else."""
     whole = response.status == 200 and response.truncated != "disconnect"
     return validators_of(response) if whole else None
+
+
+def _has_links(document: Document) -> bool:
+    """Whether it is a page, or a list of links: a sitemap, a feed."""
+    return isinstance(document, Page) or (
+        isinstance(document, File) and bool(document.links or document.images)
+    )
 
 
 def _may_be_cut(response: Response) -> bool:

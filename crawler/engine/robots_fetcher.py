@@ -124,7 +124,7 @@ class RobotsFetcher:
             return RobotsFetch(record, deferred=True, not_before=not_before)
         kind, message = type(failure), f"robots.txt: {failure.message}"
         if failure.retry:
-            unanswered = kind(message, stage=failure.at_stage)
+            unanswered = kind(message, stage=failure.at_stage, retry=True)
             return RobotsFetch(record, unanswered=unanswered)
         self._cache.add_failure(site, (kind, message, failure.at_stage))
         return RobotsFetch(record)

@@ -28,6 +28,8 @@ def render(exchange: Exchange) -> Iterator[str]:
         yield f"< HTTP/{response.http_version} {_status(response)}"
         yield from (f"< {name}: {value}" for name, value in response_headers(exchange))
         yield f"* {_size(response)}"
+        if response.tolerated:
+            yield f"* tolerated: {', '.join(response.tolerated)}"
     if response is None:
         yield f"* {_failure(exchange.failure)}"
     yield "* " + _times(exchange.timings)

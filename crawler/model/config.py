@@ -269,9 +269,9 @@ class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
     keep_truncated: Literal["none", "pages", "all"] = "pages"
     """What to keep if its connection breaks in each attempt: none, pages, all.
 
-    A record says `truncated: disconnect`. The text and the links of half a page are
-    right as far as they go; half a picture or half an archive is damaged, and looks
-    like a whole one in its folder.
+    A record says `truncated: disconnect`. Sitemaps and feeds count as pages. The text
+    and the links of half a page are right as far as they go; half a picture or half an
+    archive is damaged, and looks like a whole one in its folder.
     """
     schema_line: bool | None = None
     """Begin with a schema line, also on stdout.

@@ -144,6 +144,8 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
         ("etag", record.etag),
         ("last modified", record.last_modified),
         ("sha256", record.sha256),
+        ("tolerated", ", ".join(record.tolerated)),
+        ("weak cipher", record.weak_cipher),
     ]
     if isinstance(record, BodyRecord):
         facts.append(("charset", _told(record.charset, record.charset_source)))

@@ -263,6 +263,34 @@ def test_what_is_kept_of_a_body_that_broke_off(
     assert failed <= {"reset", "decode"}
 
 
+def test_the_links_of_half_a_sitemap_are_kept(serve: Any, tmp_path: Path) -> None:
+    half = "<urlset><url><loc>/a</loc></url><url><lo"
+    body = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\n" + SHORT
+    site = serve(
+        index=page(link("/map.xml")),
+        a=page("A"),
+        **{"map.xml": raw(body + half.encode())},
+    )
+    crawl(config(site, tmp_path))
+    assert endings(tmp_path, site) == {"/": "page", "/map.xml": "file", "/a": "page"}
+    assert [file["truncated"] for file in of(tmp_path, "file")] == ["disconnect"]
+
+
+def test_a_robots_txt_whose_coding_was_cut_short_is_requested_again(
+    serve: Any, tmp_path: Path
+) -> None:
+    rules = gzip.compress(b"User-agent: *\nDisallow: /no\n" * 20)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+    head += b"Content-Encoding: gzip\r\n\r\n"
+    site = serve(
+        robots=in_turn(raw(head + rules[:-9]), raw(head + rules)),
+        index=page(link("/a", "/no")),
+        a=page("A"),
+    )
+    crawl(config(site, tmp_path))
+    assert endings(tmp_path, site) == {"/": "page", "/a": "page"}
+
+
 def test_half_a_picture_is_kept_as_a_file_that_says_so(
     serve: Any, tmp_path: Path
 ) -> None:

@@ -90,6 +90,14 @@ def test_tls(tls_site: Site, ca_file: Path) -> None:
     insecure.client.close()
 
 
+def test_tolerated_faults(traced: Traced, site: Site) -> None:
+    lines = traced.lines(site.base + "/space-before-colon")
+    assert "* tolerated: space_before_colon" in lines
+    assert not [
+        line for line in traced.lines(site.base + "/arrived") if "toler" in line
+    ]
+
+
 def test_a_failure_names_the_proxy(site: Site) -> None:
     with Proxy(require_credentials=True) as proxy:
         proxies = Proxies(f"http://user:pr0xy@127.0.0.1:{proxy.port}", (), {})
