@@ -105,6 +105,7 @@ if TYPE_CHECKING:
         Stop,
         UsageError,
     )
+    from crawler.model.field_config import FieldConfig, SiteConfig
     from crawler.model.http import Exchange, Response
     from crawler.model.http_config import HttpConfig
     from crawler.model.record_base import Record
@@ -113,6 +114,7 @@ if TYPE_CHECKING:
         ErrorRecord,
         FileRecord,
         ImageRecord,
+        ItemRecord,
         PageRecord,
         RedirectRecord,
         RobotsRecord,
@@ -126,6 +128,7 @@ if TYPE_CHECKING:
         DiscoverPlugin,
         ExchangePlugin,
         ExtractPlugin,
+        ItemsPlugin,
         Plugin,
         RecordPlugin,
         SinkPlugin,
@@ -147,6 +150,7 @@ _NAMES = {
     ),
     "model.crawl": ("Skip",),
     "model.documents": ("Document", "File", "Image", "ImageLink", "Link", "Page"),
+    "model.field_config": ("FieldConfig", "SiteConfig"),
     "model.http_config": ("HttpConfig",),
     "model.errors": (
         "OutOfMemoryError",
@@ -158,13 +162,14 @@ _NAMES = {
     "model.http": ("Exchange", "Response"),
     "model.record_base": ("Record",),
     "model.records": (
-        "AnyRecord", "ErrorRecord", "FileRecord", "ImageRecord", "PageRecord",
-        "RedirectRecord", "RobotsRecord", "RunRecord", "SkipRecord", "TerminalRecord",
+        "AnyRecord", "ErrorRecord", "FileRecord", "ImageRecord", "ItemRecord",
+        "PageRecord", "RedirectRecord", "RobotsRecord", "RunRecord", "SkipRecord",
+        "TerminalRecord",
     ),
     "plugins.document": ("PluginDocument",),
     "plugins.protocols": (
-        "CheckPlugin", "DiscoverPlugin", "ExchangePlugin", "ExtractPlugin", "Plugin",
-        "RecordPlugin", "SinkPlugin",
+        "CheckPlugin", "DiscoverPlugin", "ExchangePlugin", "ExtractPlugin",
+        "ItemsPlugin", "Plugin", "RecordPlugin", "SinkPlugin",
     ),
     "policy.check": ("Candidate",),
 }  # fmt: skip
@@ -224,6 +229,7 @@ __all__ = [
     "ExchangePlugin",
     "ExtractPlugin",
     "FetchedUrl",
+    "FieldConfig",
     "File",
     "FileRecord",
     "HttpConfig",
@@ -231,6 +237,8 @@ __all__ = [
     "ImageLink",
     "ImageRecord",
     "ImagesConfig",
+    "ItemRecord",
+    "ItemsPlugin",
     "LimitsConfig",
     "Link",
     "OutOfMemoryError",
@@ -253,6 +261,7 @@ __all__ = [
     "RunRecord",
     "ScopeConfig",
     "SinkPlugin",
+    "SiteConfig",
     "Skip",
     "SkipRecord",
     "StateError",

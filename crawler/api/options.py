@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, TypedDict
 
 from crawler.model.config import Config
+from crawler.model.field_config import FieldConfig, SiteConfig
 from crawler.settings.fields import Path, keys
 from crawler.settings.load import Setting, from_flag, load
 
@@ -36,6 +37,8 @@ class CrawlOptions(TypedDict, total=False):
     slow_concurrency: int
     grace: float | str
     fail_on: str
+    fields: Mapping[str, FieldConfig | str]
+    site: Sequence[SiteConfig]
     # http
     user_agent: str
     headers: Mapping[str, str]
@@ -117,7 +120,7 @@ class CrawlOptions(TypedDict, total=False):
     image_name: str
     # records
     record: Sequence[Literal["skips", "robots"]]
-    fields: Sequence[Literal["links", "images", "headers"]]
+    optional_fields: Sequence[Literal["links", "images", "headers"]]
     keep_truncated: Literal["none", "pages", "all"]
     schema_line: bool | None
 
@@ -130,7 +133,7 @@ KEYWORDS: dict[Path, str] = {
     ("scope", "within"): "scope",
     ("images", "fetch"): "images",
     ("images", "name"): "image_name",
-    ("records", "include"): "fields",
+    ("records", "include"): "optional_fields",
 }
 """The keyword of a key whose last part says too little by itself."""
 

@@ -160,8 +160,11 @@ class Committer:
             if isinstance(item, Record):
                 records.append(item)
             else:
-                ended.append(self._settle(*item))
-                records.append(ended[-1])
+                record = self._settle(*item)
+                ended.append(record)
+                records.append(record)
+                if record.type != "skip":  # a duplicate has no items of its own
+                    records += item[1].items
         self._images.flush()
         self._write(records)
         self._store.commit()

@@ -1,4 +1,4 @@
-"""Plug-ins that work on documents: `extract` and `discover`, in the child process.
+"""Plug-ins that work on documents, in the child process; `[fields]` is one of them.
 
 They see untrusted HTML and may build a tree of it, so they run under the limits of the
 extraction process (`sandbox/`): a plug-in that hangs or takes too much memory is one
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import pickle  # nosec B403  # plug-ins that the calling program made
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from crawler.engine.response_handler import Enriched
 from crawler.engine.sandbox.process import ExtractionWorker, WorkerLimits
 from crawler.model.documents import Link, Page
 from crawler.model.errors import ExtractFailure, failure_text
@@ -61,10 +62,8 @@ class DocumentPlugins:
             self._worker.close()
             raise PluginError(self._named(failure)) from failure
 
-    def apply(
-        self, response: Response, page: Page
-    ) -> tuple[Page, dict[str, Any] | None]:
-        """`page` with the URLs that were discovered among its links, and its `data`.
+    def apply(self, response: Response, page: Page) -> Enriched:
+        """`page` with the URLs that were discovered among its links, and its data.
 
         May switch to other greenlets. Raises ExtractFailure that names the plug-in, or
         all of them if the process itself has failed.
@@ -81,11 +80,14 @@ class DocumentPlugins:
             found = decode_findings(self._worker.run(NAME, encode(order)))
         except ExtractFailure as failure:
             raise ExtractFailure(self._named(failure)) from failure
-        return self._with_links(response.url, page, found.urls), found.data
+        page = self._with_links(response.url, page, found.urls)
+        return Enriched(page, found.data, found.items)
 
     def _named(self, failure: ExtractFailure) -> str:
         text = failure.message
-        return text if text.startswith("plug-in") else f"plug-in {self._names}: {text}"
+        if text.startswith(("plug-in", "field", "item")):
+            return text
+        return f"plug-in {self._names}: {text}"
 
     def _with_links(self, base: str, page: Page, urls: Sequence[str]) -> Page:
         if not urls:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,7 +22,7 @@ from crawler.engine.events import Events, WarningListener
 from crawler.engine.host_requests import HttpClient
 from crawler.engine.machinery import Environment, build
 from crawler.engine.plugin_adapters import Plugins
-from crawler.engine.response_handler import ReadByPlugins
+from crawler.engine.response_handler import Enriched, ReadByPlugins
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.fetch.transport import ExchangeListener
@@ -201,12 +200,11 @@ class _Remembering:
         self._extractor = extractor
         self._plugins = plugins
 
-    def apply(
-        self, response: Response, page: Page
-    ) -> tuple[Page, dict[str, Any] | None]:
+    def apply(self, response: Response, page: Page) -> Enriched:
         assert self._plugins is not None
-        self.document, data = self._plugins.apply(response, page)
-        return self.document, data
+        enriched = self._plugins.apply(response, page)
+        self.document = enriched.page
+        return enriched
 
     def extract(
         self,

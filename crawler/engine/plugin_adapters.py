@@ -2,7 +2,8 @@
 
 The effect of an exception depends on the method:
 
-    check, extract, discover   an `extract` error of that URL, which names the plug-in
+    check, extract, items,     an `extract` error of that URL, which names the plug-in
+    discover
     on_exchange, on_record     a warning for the first one; the others are counted
     a sink                     the crawl stops and can be resumed, because a sink that
                                misses a record has lost it
@@ -17,8 +18,10 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
+
 from crawler.engine.events import Events
-from crawler.model.config import Config
+from crawler.model.config import Config, PluginConfig
 from crawler.model.errors import PLUGIN_FAILURES, OutputError, Stop, failure_text
 from crawler.model.record_base import Record
 from crawler.output.sink import Position, RecordSink
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from crawler.plugins.loading import LoadedPlugin
 
 LISTENERS = ("on_exchange", "on_record")
+ON_DOCUMENTS = frozenset(("extract", "items", "discover"))
+FIELDS = "crawler.extract.fields.fields:Fields"
 
 
 class GuardedListener:
@@ -124,10 +129,11 @@ class Plugins:
     def __init__(self, config: Config, objects: Sequence[object] = ()) -> None:
         self._plugins: Sequence[LoadedPlugin] = ()
         self._max_links = config.limits.max_links
-        if config.plugin or objects:
+        wanted = (*_fields(config), *config.plugin)
+        if wanted or objects:
             from crawler.plugins.loading import load_plugins
 
-            self._plugins = load_plugins(config.plugin, objects)
+            self._plugins = load_plugins(wanted, objects)
 
     def checks(self) -> Sequence[Check]:
         """The checks among them."""
@@ -151,7 +157,7 @@ class Plugins:
 
         Raises PluginError if the process cannot load them.
         """
-        chosen = [one for one in self._plugins if one.methods & {"extract", "discover"}]
+        chosen = [one for one in self._plugins if one.methods & ON_DOCUMENTS]
         if not chosen:
             yield None
             return
@@ -166,3 +172,10 @@ class Plugins:
         The function that is returned says that the crawl has ended.
         """
         return PluginListeners(self._plugins, events).close
+
+
+def _fields(config: Config) -> Iterator[PluginConfig]:
+    """`[fields]` and `[[site]]`, which are a plug-in of our own."""
+    if config.fields or config.site:
+        options = {"fields": config.fields, "sites": config.site}
+        yield PluginConfig(FIELDS, to_builtins(options))

@@ -7,6 +7,7 @@ committer, which alone knows the order.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,7 @@ from crawler.model.records import (
     ErrorRecord,
     FileRecord,
     ImageRecord,
+    ItemRecord,
     PageRecord,
     RedirectRecord,
     RobotsRecord,
@@ -54,6 +56,23 @@ def page_record(
         links=page.links if "links" in include else None,
         images=page.images if "images" in include else None,
         headers=_header_rows(response) if "headers" in include else None,
+    )
+
+
+def item_records(
+    page: PageRecord | FileRecord, items: Sequence[dict[str, Any]]
+) -> tuple[ItemRecord, ...]:
+    """The records of the items of a page, or of a JSON body."""
+    return tuple(
+        ItemRecord(
+            url=page.url,
+            url_id=page.url_id,
+            host=page.host,
+            domain=page.domain,
+            index=index,
+            data=data,
+        )
+        for index, data in enumerate(items)
     )
 
 

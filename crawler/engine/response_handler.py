@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec import Struct
+
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.revalidation import CachedFields, unmodified_record
@@ -28,7 +30,7 @@ from crawler.fetch.conditional import (
 from crawler.frontier.lease import LeaseHandle
 from crawler.model.config import Config
 from crawler.model.crawl import Destination, Lease, Outcome, Skip
-from crawler.model.documents import Document, File, Image, Link, Page
+from crawler.model.documents import Document, File, Image, Link, Page, is_json
 from crawler.model.errors import (
     BodyFailure,
     ConnectionReset,
@@ -37,7 +39,7 @@ from crawler.model.errors import (
     TooLarge,
 )
 from crawler.model.http import Response, Validators
-from crawler.model.records import ImageRecord, PageRecord
+from crawler.model.records import ImageRecord, ItemRecord, PageRecord
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
 from crawler.policy.traps import Traps
@@ -46,13 +48,19 @@ if TYPE_CHECKING:
     from crawler.extract.extractor import Extractor
 
 
+class Enriched(Struct, frozen=True):
+    """A page, with what plug-ins and fields have taken from it."""
+
+    page: Page
+    data: dict[str, Any] | None = None
+    items: tuple[dict[str, Any], ...] = ()
+
+
 class ReadByPlugins(Protocol):
     """The plug-ins that work on documents."""
 
-    def apply(
-        self, response: Response, page: Page
-    ) -> tuple[Page, dict[str, Any] | None]:
-        """`page` with the URLs that they discovered, and the `data` they extracted.
+    def apply(self, response: Response, page: Page) -> Enriched:
+        """`page` with the URLs that they discovered, and what they extracted.
 
         May switch to other greenlets. Raises ExtractFailure.
         """
@@ -209,12 +217,13 @@ class Reader:
             found = self._candidates.page(lease, page, robots_meta, response.status)
             record = record_builder.skip_record(lease, robots_meta.noai)
             return Outcome(lease, record, found)
-        data, failure = None, None
+        enriched, failure = Enriched(page), None
         if self._plugins is not None:
             try:  # before a place is reserved, for this may switch
-                page, data = self._plugins.apply(response, page)
+                enriched = self._plugins.apply(response, page)
             except ExtractFailure as raised:
                 failure = raised
+        page = enriched.page
         if not self._reserve_page(handle):
             return None
         self._traps.record(lease, response.body, page)
@@ -224,18 +233,35 @@ class Reader:
             error = record_builder.error_record(lease, failure, elapsed_ms)
             return Outcome(lease, error, found)
         page_record = record_builder.page_record(lease, response, page, self._include)
-        page_record.data = data
-        return Outcome(lease, page_record, found, validators=_validators(response))
+        page_record.data = enriched.data
+        items = record_builder.item_records(page_record, enriched.items)
+        return Outcome(
+            lease, page_record, found, items=items, validators=_validators(response)
+        )
 
     def _file(
         self, lease: Lease, response: Response, file: File, robots_meta: RobotsMeta
     ) -> Outcome:
         if robots_meta.noai is not None:
             return skipped(lease, robots_meta.noai)
+        found = self._candidates.file(lease, file, response.status)
+        record = record_builder.file_record(lease, response, file, self._include)
+        items: tuple[ItemRecord, ...] = ()
+        if self._plugins is not None and is_json(file.content_type):
+            page = Page(file.content_type, file.charset or "utf-8")
+            try:
+                enriched = self._plugins.apply(response, page)
+            except ExtractFailure as failure:
+                elapsed_ms = response.timings.fetch_ms
+                error = record_builder.error_record(lease, failure, elapsed_ms)
+                return Outcome(lease, error, found)
+            record.data = enriched.data
+            items = record_builder.item_records(record, enriched.items)
         return Outcome(
             lease,
-            record_builder.file_record(lease, response, file, self._include),
-            self._candidates.file(lease, file, response.status),
+            record,
+            found,
+            items=items,
             validators=_validators(response),
         )
 
@@ -246,7 +272,12 @@ class Reader:
         if skip is not None:
             return skipped(lease, skip)
         record = record_builder.image_record(lease, response, image)
-        return Outcome(lease, record, (), response.body, _validators(response))
+        return Outcome(
+            lease,
+            record,
+            picture=response.body,
+            validators=_validators(response),
+        )
 
     def _reserve_page(self, handle: LeaseHandle) -> bool:
         """Whether there is a place for one page more; if not, the URL stays queued."""

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from crawler.model.errors import StateError
+from crawler.model.field_config import FieldConfig, SiteConfig
 from crawler.model.http_config import Bytes, Count, HttpConfig, Seconds
 
 
@@ -349,6 +350,20 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     table: its options stand beside `use`, as in
     `{ use = "shop:Prices", currency = "EUR" }`. They can also be written as
     `[[plugin]]` tables at the end of the file, instead of this line.
+    """
+    fields: dict[str, FieldConfig] = {}
+    """Fields to take from each page, by name: a selector, or a table with its type.
+
+    A selector is `SOURCE:EXPRESSION | pipe`, as in `css:h1::text | strip`. The sources
+    are css, xpath, json (JMESPath over a JSON body), jsonld, meta, re and url. The
+    values are `data` of the page's record.
+    """
+    site: tuple[SiteConfig, ...] = ()
+    """Fields for pages whose URL matches: `match`, `fields`, and `items`.
+
+    With `items`, a selector of repeated elements, the fields are those of each element,
+    and each becomes a record of type `item`. Written as `[[site]]` and `[site.fields]`
+    at the end of the file, instead of this line.
     """
     http: HttpConfig = HttpConfig()
     robots: RobotsConfig = RobotsConfig()

@@ -16,7 +16,7 @@ from msgspec import Struct
 from crawler.model.documents import LinkKind
 from crawler.model.http import Hop, Validators
 from crawler.model.reasons import SkipReason
-from crawler.model.records import TerminalRecord
+from crawler.model.records import ItemRecord, TerminalRecord
 
 Destination = Literal["page", "image"]
 """The purpose of a request: a page of the site, or an image of a page.
@@ -110,5 +110,7 @@ class Outcome(Struct, frozen=True):
     found: tuple[Discovered, ...] = ()
     picture: bytes | None = None
     """The bytes of an image, to be kept on disk before the record is written."""
+    items: tuple[ItemRecord, ...] = ()
+    """The items of a page; their records follow its own."""
     validators: Validators | None = None
     """The validators with which the next crawl can revalidate the response."""

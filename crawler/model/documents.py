@@ -120,6 +120,13 @@ class Page(Struct, frozen=True, tag="page"):
     """What told the character encoding."""
 
 
+def is_json(content_type: str) -> bool:
+    """Whether a media type is JSON (WHATWG MIME Sniffing: a JSON MIME type)."""
+    return content_type in ("application/json", "text/json") or content_type.endswith(
+        "+json"
+    )
+
+
 class Image(Struct, frozen=True, tag="image"):
     """The properties of an image, read from its bytes; None: the file does not say.
 

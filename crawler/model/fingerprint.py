@@ -27,7 +27,7 @@ def extraction_fingerprint(config: Config) -> bytes:
                     config.limits.max_links,
                     config.images.fetch,
                 ),
-                config.plugin,
+                (config.plugin, config.fields, config.site),
             )
         )
     ).digest()

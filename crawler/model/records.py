@@ -50,7 +50,7 @@ class PageRecord(BodyRecord, kw_only=True):
     canonical_source: CanonicalSource | None = None
     """Which of these the canonical URL is from."""
     data: dict[str, Any] | None = None
-    """The fields that plug-ins extracted."""
+    """The fields of `[fields]` and `[[site]]`, and those that plug-ins extracted."""
 
 
 class FileRecord(BodyRecord, kw_only=True):
@@ -65,6 +65,8 @@ class FileRecord(BodyRecord, kw_only=True):
     """
 
     type: Literal["file"] = "file"
+    data: dict[str, Any] | None = None
+    """The fields of `[fields]` and `[[site]]` of a JSON body."""
 
 
 class ImageRecord(FetchRecord, kw_only=True):
@@ -115,6 +117,29 @@ class RedirectRecord(FetchRecord, kw_only=True):
     type: Literal["redirect"] = "redirect"
     location: str
     """Where it points to, absolute."""
+
+
+class ItemRecord(AddressRecord, kw_only=True):
+    """The record of one item of a page, as `items` of a `[[site]]` finds it.
+
+    It follows the record of its page, whose `url` and `url_id` it has.
+
+    Example:
+        >>> from crawler import FieldConfig, ItemRecord, SiteConfig, crawl
+        >>> site = SiteConfig("/$", {"text": FieldConfig("xpath:.")}, items="css:a")
+        >>> stream = crawl("https://example.com/", dir="out", max_pages=1, site=[site])
+        >>> for record in stream:
+        ...     if isinstance(record, ItemRecord):
+        ...         print(record.index, record.data)
+        0 {'text': 'About us'}
+        1 {'text': 'Prices'}
+    """
+
+    type: Literal["item"] = "item"
+    index: int
+    """Its place among the items of the page, from 0."""
+    data: dict[str, Any]
+    """Its fields."""
 
 
 class ErrorRecord(UrlRecord, kw_only=True):
@@ -250,7 +275,7 @@ TerminalRecord = (
     PageRecord | FileRecord | ImageRecord | RedirectRecord | ErrorRecord | SkipRecord
 )
 
-AnyRecord = TerminalRecord | RobotsRecord | RunRecord
+AnyRecord = TerminalRecord | ItemRecord | RobotsRecord | RunRecord
 """Every record of the stream; `type` tells which it is."""
 
 RECORD_TYPES: dict[str, type[AnyRecord]] = {
@@ -260,6 +285,7 @@ RECORD_TYPES: dict[str, type[AnyRecord]] = {
     "redirect": RedirectRecord,
     "error": ErrorRecord,
     "skip": SkipRecord,
+    "item": ItemRecord,
     "robots": RobotsRecord,
     "run": RunRecord,
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -32,9 +34,12 @@ class JsonlSink:
 
 
 def open_jsonl(
-    output: str, position: Position | None, config: OutputConfig
+    output: str,
+    position: Position | None,
+    config: OutputConfig,
+    data: Mapping[str, Any] = MappingProxyType({}),
 ) -> RecordSink:
-    """The sink for a path, or for "-", which is stdout.
+    """The sink for a path, or for "-", which is stdout; `data` is for the schema line.
 
     Unless `config.schema_line` decides, a file begins with the schema line and stdout
     does not.
@@ -43,4 +48,6 @@ def open_jsonl(
     if wanted is None:
         wanted = output != STDOUT
     assert position is None or isinstance(position, int)
-    return JsonlSink(open_lines(output, position, schema_line() if wanted else None))
+    return JsonlSink(
+        open_lines(output, position, schema_line(data) if wanted else None)
+    )

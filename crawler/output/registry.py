@@ -6,7 +6,10 @@ An ending that the table does not have means JSON Lines, as in `records.txt` or
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from crawler.model.config import OutputConfig
 from crawler.model.errors import UsageError
@@ -41,10 +44,15 @@ def opener_of(output: str) -> SinkOpener:
 
 
 def open_sink(
-    output: str, position: Position | None, config: OutputConfig
+    output: str,
+    position: Position | None,
+    config: OutputConfig,
+    data: Mapping[str, Any] = MappingProxyType({}),
 ) -> RecordSink:
     """The sink for `output`, a path or "-", rewound to its committed `position`.
 
+    `data`: see `SinkOpener`.
+
     Raises OutputError, or StateError where less is there than was committed.
     """
-    return opener_of(output)(output, position, config)
+    return opener_of(output)(output, position, config, data)

@@ -18,9 +18,9 @@ that table.
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from crawler.model.config import OutputConfig
 from crawler.model.errors import OutputError, Stop
@@ -62,9 +62,15 @@ class SinkOpener(Protocol):
     """Opens the sink of one kind."""
 
     def __call__(
-        self, output: str, position: Position | None, config: OutputConfig
+        self,
+        output: str,
+        position: Position | None,
+        config: OutputConfig,
+        data: Mapping[str, Any] = ...,
     ) -> RecordSink:
         """The sink that writes to `output` (a path), rewound to `position`.
+
+        `data` has a typed zero for each field of the records' `data` that is known.
 
         `position` is what the last commit kept; None where nothing was committed yet,
         and then the sink begins anew. Raises OutputError, or StateError where less is

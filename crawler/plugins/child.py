@@ -1,4 +1,4 @@
-"""What runs in the child process: `extract` and `discover` of all plug-ins of a crawl.
+"""What runs in the child process: plug-ins that work on documents.
 
 One order is one page. The plug-ins are loaded with the first order, from their names
 and options, or from the pickled objects that a program passed, and kept.
@@ -20,7 +20,7 @@ from msgspec.msgpack import Decoder, Encoder
 from msgspec.structs import replace
 
 from crawler.model.config import PluginConfig
-from crawler.model.documents import Page
+from crawler.model.documents import Page, is_json
 from crawler.model.errors import ExtractFailure, UsageError, failure_text
 from crawler.plugins.document import PluginDocument
 from crawler.plugins.loading import LoadedPlugin, check, find, make
@@ -65,8 +65,11 @@ class Findings(Struct, frozen=True, array_like=True):
 
     data: dict[str, Any] | None = None
     urls: tuple[str, ...] = ()
+    items: tuple[dict[str, Any], ...] = ()
 
 
+MAX_ITEMS = 10_000
+"""Items of one page."""
 MAX_DEPTH = 100
 """Levels of lists and dicts in what `extract` returns.
 
@@ -105,8 +108,11 @@ def run(payload: bytes) -> bytes:
     )
     found = Findings()
     plugins, max_urls = _loaded[order.plugins]
+    json = is_json(order.page.content_type)
     for plugin in plugins:
-        found = _apply(plugin, document, found, max_urls)
+        # A plug-in that says nothing about it expects HTML.
+        if not json or getattr(plugin.target, "reads_json", False):
+            found = _apply(plugin, document, found, max_urls)
     return encode(found)
 
 
@@ -131,10 +137,14 @@ def _apply(
         if "extract" in plugin.methods:
             data = _data_of(plugin.target.extract(document))
             found = replace(found, data={**(found.data or {}), **data} or None)
+        if "items" in plugin.methods:
+            further = islice(plugin.target.items(document), MAX_ITEMS)
+            items = (*found.items, *[_data_of(one) for one in further])
+            found = replace(found, items=items[:MAX_ITEMS])
         if "discover" in plugin.methods:
             urls = _urls_of(plugin.target.discover(document), max_urls)
             found = replace(found, urls=(*found.urls, *urls))
-    except MemoryError:
+    except (MemoryError, ExtractFailure):
         raise
     except Exception as error:
         raise ExtractFailure(f"plug-in {plugin.name}: {failure_text(error)}") from error
@@ -145,10 +155,10 @@ def _data_of(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise TypeError(f"extract() has to give a dict, not {value!r:.100}")
+        raise TypeError(f"fields have to be a dict, not {value!r:.100}")
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(value))
     if _depth(plain) > MAX_DEPTH:
-        raise ValueError(f"extract() gave more than {MAX_DEPTH} levels of lists")
+        raise ValueError(f"fields have more than {MAX_DEPTH} levels of lists")
     return plain
 
 

@@ -66,7 +66,8 @@ class PluginDocument(Struct, frozen=True, dict=True):
         """
         from lxml import html
 
-        parser = html.HTMLParser(encoding="utf-8")
+        # Without `huge_tree`, what is deeper than 256 levels is silently left out.
+        parser = html.HTMLParser(encoding="utf-8", huge_tree=True)
         body = self.text.encode() or b"<html></html>"
         return html.document_fromstring(
             body, parser, ensure_head_body=True, base_url=self.url

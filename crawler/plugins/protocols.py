@@ -54,6 +54,24 @@ class ExtractPlugin(Protocol):
         ...
 
 
+class ItemsPlugin(Protocol):
+    """Takes repeated items from a page, each of which becomes a record.
+
+    Example:
+        >>> class Rows:
+        ...     def items(self, document):
+        ...         for row in document.tree.iter("tr"):
+        ...             yield {"cells": [cell.text_content() for cell in row]}
+    """
+
+    def items(self, document: PluginDocument, /) -> Iterable[Mapping[str, Any]]:
+        """`data` of each item's record; JSON values under text keys.
+
+        Runs in the child process.
+        """
+        ...
+
+
 class DiscoverPlugin(Protocol):
     r"""Finds URLs in a page that are no links in its markup.
 
@@ -152,6 +170,7 @@ class SinkPlugin(Protocol):
 Plugin = (
     CheckPlugin
     | ExtractPlugin
+    | ItemsPlugin
     | DiscoverPlugin
     | ExchangePlugin
     | RecordPlugin
@@ -162,6 +181,7 @@ Plugin = (
 METHODS: dict[str, str] = {
     "check": "candidate",
     "extract": "document",
+    "items": "document",
     "discover": "document",
     "on_exchange": "exchange",
     "on_record": "record",

@@ -20,6 +20,7 @@ import re2
 
 from crawler.model.crawl import Skip
 from crawler.model.errors import UsageError
+from crawler.model.url_pattern import expression
 from crawler.policy.check import FOUND, Candidate
 from crawler.policy.scope import NAMED_SITEMAPS
 
@@ -39,7 +40,7 @@ class UrlFilters:
         self._set = re2.Set.SearchSet(options)
         self._skips: list[Skip | None] = []
         for index, rule in enumerate(rules):
-            self._set.Add(_pattern(index, rule, options))
+            self._set.Add(_pattern(index, rule))
             refuses = rule[0] == "-"
             self._skips.append(
                 Skip("scope", f"scope.rules[{index}]: {rule}") if refuses else None
@@ -62,28 +63,16 @@ class UrlFilters:
         return self._unmatched
 
 
-def _pattern(index: int, rule: str, options: re2.Options) -> str:
+def _pattern(index: int, rule: str) -> str:
     sign, pattern = rule[:1], rule[1:]
     if sign not in ("+", "-") or not pattern:
         raise UsageError(
             f"scope.rules[{index}]: {rule!r} must be + (take) or - (leave)"
             " followed by a pattern"
         )
-    if pattern.startswith("glob:"):
-        return _glob(pattern.removeprefix("glob:"))
     try:
-        re2.compile(pattern, options)
-    except re2.error as error:
+        return expression(pattern)
+    except ValueError as error:
         raise UsageError(
-            f"scope.rules[{index}]: {rule!r} is not a valid RE2 expression:"
-            f" {error.args[0].decode()}; RE2 has no lookaround and no backreferences"
+            f"scope.rules[{index}]: {rule!r} is not a valid RE2 expression: {error}"
         ) from None
-    return pattern
-
-
-def _glob(pattern: str) -> str:
-    """The glob as a pattern for the whole URL: `*` any characters, `?` one."""
-    wild = {"*": ".*", "?": "."}
-    return (
-        rf"\A(?s:{''.join(wild.get(char) or re2.escape(char) for char in pattern)})\z"
-    )

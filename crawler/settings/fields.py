@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 from crawler.model.config import Config
 from crawler.model.units import parse_bytes, parse_seconds
 from crawler.settings.checks import CHECKS
+from crawler.settings.field_tables import READERS
 from crawler.settings.plugin_tables import PLUGIN, read_tables
 
 Path = tuple[str, ...]
@@ -109,6 +110,8 @@ def read(key: Key, value: Any) -> Any:
     """
     if key.path == PLUGIN:
         return read_tables(value)
+    if key.path in READERS:
+        return READERS[key.path](value)
     if key.optional and value == "none":
         return None
     if key.unit and isinstance(value, str):

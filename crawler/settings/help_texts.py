@@ -20,6 +20,7 @@ from crawler.model import config as config_module
 from crawler.model.config import Config, CrawlFile
 from crawler.model.field_docs import field_doc
 from crawler.model.units import exact_bytes, exact_seconds
+from crawler.settings.field_tables import WRITERS
 from crawler.settings.fields import Key, Path, choices, keys
 from crawler.settings.load import Job
 from crawler.settings.plugin_tables import PLUGIN, SCHEMA, write_tables
@@ -126,6 +127,8 @@ def written(key: Key, value: Any) -> Any:
         return exact_bytes(value)
     if key.path == PLUGIN:
         return write_tables(value)
+    if key.path in WRITERS:
+        return WRITERS[key.path](value)
     return exact_seconds(value) if key.unit == "seconds" else value
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -78,7 +79,17 @@ def sink_openers(config: Config) -> dict[str, OpenSink]:
 
 def _opener(config: Config, path: Path | None) -> OpenSink:
     name = STDOUT if path is None else str(path)
-    return lambda position: open_sink(name, position, config.records)
+    data = _data_fields(config)
+    return lambda position: open_sink(name, position, config.records, data)
+
+
+def _data_fields(config: Config) -> dict[str, Any]:
+    """A typed zero of each field, for the schema line."""
+    if not config.fields and not config.site:
+        return {}
+    from crawler.extract.fields.fields import zeros
+
+    return zeros(config.fields, config.site)
 
 
 def open_sinks(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+import hub
 from crawler.cli.flags import Flag, GroupedCommand
 from crawler.cli.options.configuration import configuration_options
 from crawler.cli.options.requests import request_options
 from crawler.cli.plan import load_plan
 from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.engine.fetch_url import FetchedUrl
-from crawler.model.errors import UsageError
+from crawler.model.config import Config
+from crawler.model.documents import File, Page
+from crawler.model.errors import ExtractFailure, UsageError
 from crawler.model.record_base import BodyRecord, FetchRecord
 from crawler.model.records import ErrorRecord, ImageRecord, PageRecord, SkipRecord
 from crawler.model.redact import redact
@@ -22,6 +26,8 @@ from crawler.model.units import show_bytes
 
 _BAR = 36
 _MAX_ROWS = 20
+_POLL = 0.3
+"""Seconds between two looks at a watched file."""
 
 
 def fetch_options() -> Iterator[Flag]:
@@ -37,6 +43,14 @@ def fetch_options() -> Iterator[Flag]:
     yield Flag(
         "-v", "--verbose", is_flag=True, group="Output",
         help="Show each request with its response on stderr, secrets redacted",
+    )  # fmt: skip
+    yield Flag(
+        "--fields", "show_fields", is_flag=True, group="Output",
+        help="Show what each selector of [fields] and [[site]] finds",
+    )  # fmt: skip
+    yield Flag(
+        "--watch", is_flag=True, group="Output",
+        help="With --fields: look again, without a request, when --config changes",
     )  # fmt: skip
     yield from request_options()
     yield from configuration_options()
@@ -68,13 +82,56 @@ def command(ctx: click.Context, /, url: str, **params: Any) -> int:
         on_exchange=show if params["verbose"] else None,
         on_warning=lambda text: click.echo(f"orbweb: {printable(text)}", err=True),
     )
-    if params["as_json"]:
+    if params["show_fields"]:
+        _show_fields(config, fetched)
+        if params["watch"]:
+            _watch(ctx, params, url, fetched)
+    elif params["as_json"]:
         for record in filter(None, (fetched.robots, fetched.record)):
             echo_json(record)
     else:
         for line in report(fetched, None if params["everything"] else _MAX_ROWS):
             click.echo(printable(line).rstrip())
     return _exit_code(fetched)
+
+
+def _show_fields(config: Config, fetched: FetchedUrl) -> None:
+    from crawler.cli.terminal.field_table import field_lines
+    from crawler.engine.field_report import report as report_fields
+
+    document, response = fetched.document, fetched.response
+    if response is None or not isinstance(document, (Page, File)):
+        raise UsageError(f"{fetched.record.url} has no body with fields")
+    if not config.fields and not config.site:
+        raise UsageError("there are no fields: write [fields], or give --field")
+    reports = report_fields(config, response.url, response.body, document)
+    for line in field_lines(reports):
+        click.echo(line)
+
+
+def _watch(
+    ctx: click.Context, params: dict[str, Any], url: str, fetched: FetchedUrl
+) -> None:
+    """Show the fields again whenever the file changes, until Ctrl-C."""
+    if not params["config"]:
+        raise UsageError("--watch needs --config FILE, whose changes it waits for")
+    file = Path(params["config"])
+    seen = file.stat().st_mtime_ns
+    while True:
+        hub.sleep(_POLL)
+        try:
+            changed = file.stat().st_mtime_ns
+        except FileNotFoundError:  # an editor is about to put another in its place
+            continue
+        if changed == seen:
+            continue
+        seen = changed
+        click.echo(f"\n{file} has changed")
+        try:
+            plan = load_plan(ctx.command, params, [url])
+            _show_fields(plan.jobs[0].config, fetched)
+        except (UsageError, ExtractFailure) as error:
+            click.echo(click.style(printable(str(error)), fg="red"))
 
 
 def _exit_code(fetched: FetchedUrl) -> int:

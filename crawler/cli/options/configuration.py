@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crawler.cli.flags import Flag
-from crawler.settings.load import Setting, from_assignment
+from crawler.model.errors import UsageError
+from crawler.settings.field_tables import FIELDS
+from crawler.settings.load import Setting, from_assignment, from_flag
 
 GROUP = "Configuration"
 
@@ -14,9 +16,26 @@ def _assignments(_flag: str, values: Sequence[str]) -> list[Setting]:
     return [from_assignment(text) for text in values]
 
 
+def _fields(flag: str, values: Sequence[str]) -> list[Setting]:
+    fields: dict[str, str] = {}
+    for text in values:
+        name, equals, selector = text.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(
+                f"{flag} {text}: write NAME=SELECTOR, as in title=css:h1::text"
+            )
+        fields[name.strip()] = selector
+    return [from_flag(FIELDS, fields, flag)]
+
+
 def configuration_options() -> list[Flag]:
     return [
         Flag("--config", group=GROUP, metavar="FILE", help="TOML file of settings"),
+        Flag(
+            "--field", key="fields", group=GROUP, metavar="NAME=SELECTOR",
+            multiple=True, convert=_fields,
+            help="Field to take from each page, as in 'title=css:h1::text'; repeatable",
+        ),
         Flag(
             "--plugin", key="plugin", group=GROUP, metavar="MODULE:OBJECT",
             multiple=True,

@@ -32,7 +32,7 @@ def test_values_are_those_of_the_file() -> None:
     assert config.seeds == ("https://a.test/",)
     assert (config.dir, config.limits.max_time) == ("out", 7200.0)
     assert (config.politeness.wait, config.limits.max_pages) == (1.0, 3)
-    config = configured("a.test", robots=False, images=False, fields=["links"])
+    config = configured("a.test", robots=False, images=False, optional_fields=["links"])
     assert config.dir == "a.test"
     assert (config.robots.obey, config.images.fetch) == (False, False)
     assert config.records.include == ("links",)

@@ -174,6 +174,7 @@ SAMPLES = {
     "http.tls_ciphers": "HIGH",
     "http.resolve": "a.test:443:127.0.0.1", "http.allow_net": "127.0.0.0/8",
     "limits.max_bytes": "5M", "http.max_body": "1M",
+    "fields": "title=css:h1",
     "plugin": "tests.helpers.plugins:FirstHeading",
 }  # fmt: skip
 

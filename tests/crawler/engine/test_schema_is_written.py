@@ -38,7 +38,12 @@ from tests.site.server import Exchange, Site
 __all__ = ["serve"]
 
 ELSEWHERE = {
-    ("page", "data"): "tests/crawler/api: plug-ins fill it",
+    ("page", "data"): "test_fields",
+    ("file", "data"): "test_fields",
+    ("item", "type"): "test_fields",
+    ("item", "item"): "test_fields",
+    ("item", "index"): "test_fields",
+    ("item", "data"): "test_fields",
     ("image", "resumed"): "tests/crawler/fetch: a picture whose connection broke",
     ("run", "parked"): "test_politeness",
     ("run", "signal"): "tests/crawler/cli: Ctrl-C",

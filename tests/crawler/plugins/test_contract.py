@@ -26,6 +26,7 @@ from crawler import (
     fetch,
 )
 from crawler.engine.document_plugins import DocumentPlugins
+from crawler.engine.response_handler import Enriched
 from crawler.engine.sandbox.process import MB, WorkerLimits
 from crawler.model.config import PluginConfig
 from crawler.model.documents import Page
@@ -322,13 +323,13 @@ def test_data_may_be_nested(run: Any) -> None:
     ("plugin", "message"),
     [
         (Works(ValueError("oh")), "ValueError: oh"),
-        (Works([1]), "extract() has to give a dict, not [1]"),
+        (Works([1]), "fields have to be a dict, not [1]"),
         (Works(ValueError("\udc80" + "x" * 10**6)), "ValueError: ?xxx"),
         (Works({"a": nested(101)}), "more than 100 levels"),
         (Works({"a": object}), "TypeError: Encoding objects of type type"),
         (Works(urls="/about"), "discover() has to give several URLs, not '/about'"),
         (Works(urls=[b"/about"]), "discover() has to give URLs as text, not b'/about'"),
-        (Works(SystemExit), "has to give a dict"),
+        (Works(SystemExit), "have to be a dict"),
     ],
 )
 def test_a_failure_is_an_error_of_the_page_and_its_links_count(
@@ -388,7 +389,7 @@ def test_a_plugin_that_exceeds_a_limit_costs_one_page(
     assert caught.value.message.startswith(f"plug-in {HERE}:Hostile: ")
     assert message in caught.value.message
     page = Page("text/html", "utf-8", title="fine")
-    assert documents.apply(response(), page) == (page, {"ok": "fine"})
+    assert documents.apply(response(), page) == Enriched(page, {"ok": "fine"})
 
 
 def response() -> Response:

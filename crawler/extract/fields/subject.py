@@ -1,0 +1,103 @@
+"""What a selector looks into: a page, or one item of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from crawler.model.documents import Page, is_json
+from crawler.model.url import join
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+_MAX_NODES = 10_000
+"""Nodes of the JSON-LD of one page."""
+
+
+class FieldDocument(Protocol):
+    """A page, as a plug-in sees it (`crawler/plugins/document.py`)."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def page(self) -> Page: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def tree(self) -> HtmlElement: ...
+
+
+class Subject:
+    """A page, with what several selectors need read once."""
+
+    def __init__(self, document: FieldDocument, node: Any = None) -> None:
+        self.document = document
+        self._node = node
+
+    def item(self, node: Any) -> Subject:
+        """The item at `node` of this page: an element, or a value of JSON."""
+        return Subject(self.document, node)
+
+    @cached_property
+    def is_json(self) -> bool:
+        """Whether the body is JSON."""
+        return is_json(self.document.page.content_type)
+
+    @property
+    def url(self) -> str:
+        return self.document.url
+
+    @cached_property
+    def base(self) -> str:
+        """What relative URLs of the page count from."""
+        named = self.document.tree.find(".//base[@href]")
+        if named is None:
+            return self.url
+        return join(self.url, named.get("href", "")) or self.url
+
+    @property
+    def text(self) -> str:
+        return self.document.text
+
+    @property
+    def node(self) -> Any:
+        """The element that selectors start from."""
+        return self.document.tree if self._node is None else self._node
+
+    @cached_property
+    def json(self) -> Any:
+        """The item, or the body as JSON; None if it is none."""
+        if self._node is not None:
+            return self._node
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError):
+            return None
+
+    @cached_property
+    def json_ld(self) -> list[dict[str, Any]]:
+        """The objects of the page's JSON-LD, those in lists and `@graph` too."""
+        found: list[dict[str, Any]] = []
+        for script in self.node.iter("script"):
+            kind = (script.get("type") or "").partition(";")[0].strip().lower()
+            if kind == "application/ld+json":
+                try:
+                    found += _objects(json.loads(script.text or ""))
+                except (ValueError, RecursionError):
+                    continue
+        return found[:_MAX_NODES]
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    waiting = [value]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, list):
+            waiting = [*one, *waiting]
+        elif isinstance(one, dict):
+            if len(one) > ("@context" in one) + ("@graph" in one):
+                yield one
+            waiting = [one.get("@graph"), *waiting]

@@ -1,0 +1,53 @@
+"""The fields that a user wants from pages: `[fields]` and `[[site]]`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+FieldType = Literal[
+    "str", "int", "float", "bool", "date", "url", "price", "list", "object"
+]
+
+
+class FieldConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """One field: where its value is, and what it is.
+
+    Example:
+        >>> from crawler import FieldConfig
+        >>> FieldConfig("css:.price::text", type="price", required=True).many
+        False
+    """
+
+    select: str
+    """`SOURCE:EXPRESSION | pipe | pipe(argument)`.
+
+    The sources are css, xpath, json, jsonld, meta, re and url.
+    """
+    type: FieldType = "str"
+    """Type of the value, or of each value of a list."""
+    many: bool = False
+    """All matches, as a list; otherwise the first one."""
+    default: Any = None
+    """Value where nothing matches."""
+    required: bool = False
+    """A page without it is an `extract` error that names the field."""
+
+
+class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[site]]`: fields for the pages whose URL matches a pattern.
+
+    Example:
+        >>> from crawler import FieldConfig, SiteConfig
+        >>> fields = {"name": FieldConfig("css:h2::text")}
+        >>> SiteConfig("glob:https://shop.example/*", fields, "css:.product").items
+        'css:.product'
+    """
+
+    match: str
+    """RE2 expression that is searched for in the URL, or `glob:` and a pattern."""
+    fields: dict[str, FieldConfig] = {}
+    """Fields of these pages; with `items`, of each item."""
+    items: str = ""
+    """Selector of repeated items; each becomes a record of type `item`."""
