@@ -16,6 +16,14 @@ from crawler.model.config import ScopeConfig
 from crawler.model.errors import UsageError
 
 
+class TableError(ValueError):
+    """A mistake in one of the tables; `below` is the path of it under the key."""
+
+    def __init__(self, message: str, *below: str | int) -> None:
+        super().__init__(message)
+        self.below = below
+
+
 def _rules(rules: tuple[str, ...]) -> None:
     _check_scope(ScopeConfig(rules=rules), "scope.rules")
 

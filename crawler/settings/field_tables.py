@@ -12,11 +12,7 @@ from typing import Any, get_args
 import msgspec
 
 from crawler.model.field_config import FieldConfig, FieldType, SiteConfig
-from crawler.settings.plugin_tables import TableError
-
-FIELDS = ("fields",)
-SITE = ("site",)
-"""The paths of the keys."""
+from crawler.settings.checks import TableError
 
 
 def read_fields(value: Any, *above: str | int) -> dict[str, FieldConfig]:
@@ -106,10 +102,10 @@ def write_sites(sites: Sequence[SiteConfig]) -> list[dict[str, Any]]:
 
 
 READERS: Mapping[tuple[str, ...], Callable[[Any], Any]] = {
-    FIELDS: read_fields,
-    SITE: read_sites,
+    ("fields",): read_fields,
+    ("site",): read_sites,
 }
 WRITERS: Mapping[tuple[str, ...], Callable[[Any], Any]] = {
-    FIELDS: write_fields,
-    SITE: write_sites,
+    ("fields",): write_fields,
+    ("site",): write_sites,
 }

@@ -8,8 +8,10 @@ or an option (`read_text`); both pass the same checks.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
+from types import ModuleType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
@@ -18,8 +20,6 @@ from msgspec import Meta, Struct
 from crawler.model.config import Config
 from crawler.model.units import parse_bytes, parse_seconds
 from crawler.settings.checks import CHECKS
-from crawler.settings.field_tables import READERS
-from crawler.settings.plugin_tables import PLUGIN, read_tables
 
 Path = tuple[str, ...]
 """`("http", "timeout")`, or `("seeds",)` at the top."""
@@ -39,6 +39,19 @@ class Key(Struct, frozen=True):
     def name(self) -> str:
         """The key as errors show it: `[http] timeout`."""
         return spell(self.path)
+
+
+TABLES: Mapping[Path, str] = {
+    ("plugin",): "plugin_tables",
+    ("fields",): "field_tables",
+    ("site",): "field_tables",
+}
+"""The keys whose values are tables, and the file of this room that reads them."""
+
+
+def table_module(path: Path) -> ModuleType:
+    """The file that reads a key of TABLES; a crawl without such a key loads none."""
+    return import_module(f"crawler.settings.{TABLES[path]}")
 
 
 def spell(path: Path) -> str:
@@ -108,10 +121,8 @@ def read(key: Key, value: Any) -> Any:
 
     Raises ValueError with a sentence for the user.
     """
-    if key.path == PLUGIN:
-        return read_tables(value)
-    if key.path in READERS:
-        return READERS[key.path](value)
+    if key.path in TABLES:
+        return table_module(key.path).READERS[key.path](value)
     if key.optional and value == "none":
         return None
     if key.unit and isinstance(value, str):

@@ -20,10 +20,9 @@ from crawler.model import config as config_module
 from crawler.model.config import Config, CrawlFile
 from crawler.model.field_docs import field_doc
 from crawler.model.units import exact_bytes, exact_seconds
-from crawler.settings.field_tables import WRITERS
-from crawler.settings.fields import Key, Path, choices, keys
+from crawler.settings.fields import TABLES, Key, Path, choices, keys, table_module
 from crawler.settings.load import Job
-from crawler.settings.plugin_tables import PLUGIN, SCHEMA, write_tables
+from crawler.settings.plugin_tables import SCHEMA
 from crawler.settings.secrets import hidden
 
 MAX_WIDTH = 88
@@ -125,10 +124,8 @@ def written(key: Key, value: Any) -> Any:
         return "none"
     if key.unit == "bytes":
         return exact_bytes(value)
-    if key.path == PLUGIN:
-        return write_tables(value)
-    if key.path in WRITERS:
-        return WRITERS[key.path](value)
+    if key.path in TABLES:
+        return table_module(key.path).WRITERS[key.path](value)
     return exact_seconds(value) if key.unit == "seconds" else value
 
 
@@ -194,7 +191,7 @@ def _widen(struct: str, properties: Mapping[str, dict[str, Any]]) -> None:
         key = known.get((name,))
         if key is None:
             continue
-        if key.path == PLUGIN:
+        if key.path == ("plugin",):
             shape.clear()
             shape.update(SCHEMA, description=text)
         if key.optional:

@@ -22,8 +22,8 @@ from msgspec import Struct
 from crawler.model.config import Config, CrawlFile
 from crawler.model.errors import UsageError
 from crawler.model.url import parse_seed
+from crawler.settings.checks import TableError
 from crawler.settings.fields import Key, Path, keys, read, read_text, spell, suggest
-from crawler.settings.plugin_tables import TableError
 from crawler.settings.secrets import refuse_literal_secrets
 from crawler.settings.seed_input import default_name, https_note
 

@@ -12,20 +12,10 @@ from typing import Any
 import msgspec
 
 from crawler.model.config import PluginConfig
-
-PLUGIN = ("plugin",)
-"""The path of the key."""
+from crawler.settings.checks import TableError
 
 
-class TableError(ValueError):
-    """A mistake in one of the tables; `below` is the path of it under the key."""
-
-    def __init__(self, message: str, *below: str | int) -> None:
-        super().__init__(message)
-        self.below = below
-
-
-def read_tables(value: Any) -> tuple[PluginConfig, ...]:
+def read_plugins(value: Any) -> tuple[PluginConfig, ...]:
     """The plug-ins of a list of tables, or of names. Raises TableError."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise TableError("a plug-in is a table: write [[plugin]]")
@@ -61,11 +51,13 @@ def _check(config: PluginConfig, number: int) -> None:
         raise TableError(str(error), number, *below) from error
 
 
-def write_tables(plugins: Sequence[PluginConfig]) -> list[dict[str, Any]]:
+def write_plugins(plugins: Sequence[PluginConfig]) -> list[dict[str, Any]]:
     """The tables again, as one would write them."""
     return [{"use": plugin.use, **plugin.options} for plugin in plugins]
 
 
+READERS = {("plugin",): read_plugins}
+WRITERS = {("plugin",): write_plugins}
 SCHEMA = {
     "type": "array",
     "default": [],

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from crawler.cli.flags import Flag
 from crawler.model.errors import UsageError
-from crawler.settings.field_tables import FIELDS
 from crawler.settings.load import Setting, from_assignment, from_flag
 
 GROUP = "Configuration"
@@ -25,7 +24,7 @@ def _fields(flag: str, values: Sequence[str]) -> list[Setting]:
                 f"{flag} {text}: write NAME=SELECTOR, as in title=css:h1::text"
             )
         fields[name.strip()] = selector
-    return [from_flag(FIELDS, fields, flag)]
+    return [from_flag(("fields",), fields, flag)]
 
 
 def configuration_options() -> list[Flag]:
