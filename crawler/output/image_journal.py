@@ -47,7 +47,8 @@ class Journal:
         """Hash and name of what was noted by a run that did not get to `clear`."""
         if not self._path.exists():
             return []
-        *lines, _cut = self._path.read_text().split("\n")
+        # A damaged file names nothing that is there.
+        *lines, _cut = self._path.read_text(errors="replace").split("\n")
         return [
             (sha256, name)
             for sha256, _, name in (line.partition(" ") for line in lines)

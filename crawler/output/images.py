@@ -133,6 +133,8 @@ class ImageFiles:
         """
         for sha256, name in self._journal.read():
             path = self._folder / name
+            if ".." in name.split("/") or not name.startswith(f"{FOLDER}/"):
+                continue  # no name that we give: the journal is damaged
             if path.is_file() and not (
                 recorded(sha256, name) and _hash(path) == sha256
             ):

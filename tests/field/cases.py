@@ -26,16 +26,12 @@ Records = list[dict[str, Any]]
 
 UNMENDED: frozenset[str] = frozenset(
     {
-        "s02",
         "i05",
         "m01",
         "m08",
         "m13",
         "m22",
         "m27",
-        "h34",
-        "h35",
-        "s14",
     }
 )
 """Cases that fail today. A case that passes must be taken out: its xfail is strict."""

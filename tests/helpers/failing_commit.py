@@ -62,7 +62,8 @@ KINDS = (OSError, MemoryError, RuntimeError, KeyboardInterrupt, None)
 """How a statement fails; None: the process is killed."""
 
 HOLD_THE_LOCK = frozenset(
-    f"frontier/sqlite/{name}.py" for name in ("lockfile", "store", "store_part")
+    f"frontier/sqlite/{name}.py"
+    for name in ("database", "lockfile", "store", "store_part")
 )
 """If these fail in opening or closing, the process keeps the lock until it ends."""
 

@@ -50,7 +50,7 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
         with ExitStack() as undo:
             undo.callback(self._lock.close)
             self._db = open_database(folder)
-            undo.callback(self._db.close)
+            undo.callback(self._close_database)
             self._load()
             undo.pop_all()
 
@@ -116,10 +116,13 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
     def close(self) -> None:
         """Roll back what was not committed, and release the state."""
         try:
-            # A cursor in the traceback of an error would keep a closed connection, and
-            # its transaction, alive.
-            with suppress(sqlite3.Error):
-                self._db.rollback()
-            self._db.close()
+            self._close_database()
         finally:
             self._lock.close()
+
+    def _close_database(self) -> None:
+        # A cursor in the traceback of an error would keep a closed connection, and its
+        # transaction, alive.
+        with suppress(sqlite3.Error):
+            self._db.rollback()
+        self._db.close()

@@ -252,3 +252,16 @@ def test_a_recorded_picture_that_was_being_written_again_is_no_half_one(
     (folder / name).write_bytes(b"rec")
     open_files(folder).recover(lambda sha256, name: True)
     assert files(folder) == []
+
+
+def test_a_damaged_journal_removes_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    for name in ("victim", "out/records.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"precious")
+    names = ("../victim", "images/../../victim", "records.jsonl", "", "/etc/hosts")
+    lines = [f"{'0' * 64} {name}" for name in names]
+    journal = folder.with_suffix(".journal")
+    journal.write_bytes(b"\xff\xfe\0 \n" + "\n".join(lines).encode() + b"\ncut")
+    open_files(folder).recover(lambda sha256, name: False)
+    assert files(tmp_path) == ["out.journal", "out/records.jsonl", "victim"]
