@@ -1,8 +1,8 @@
 """Opening what the user or the crawl names for appending, without traps.
 
 A symbolic link is not followed: in a folder that others can write to, it could lead our
-lines into any file of ours. Those of /dev and /proc, such as /dev/stdout and what a
-shell makes of `>(gzip)`, are the system's, and are followed.
+lines into any file of ours. /dev/stdout, and what a shell makes of `>(gzip)`, are links
+of the system, and are followed.
 
 A FIFO is opened only once a program reads it. Opening one blocks until then, without a
 word, and Ctrl-C could not end that.
@@ -21,7 +21,7 @@ from crawler.model.errors import OutputError
 FIFO_WAIT_S = 10.0
 """How long a program may take to open the other end of a FIFO (seconds)."""
 _POLL_S = 0.05
-_SYSTEM_FOLDERS = ("/dev/", "/proc/")
+_SYSTEM_LINKS = ("/dev/fd/", "/dev/stdout", "/dev/stderr", "/proc/")
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 
@@ -34,7 +34,7 @@ def open_for_appending(
     program reads within `fifo_wait_s` (seconds).
     """
     absolute = os.path.abspath(path)
-    if absolute.startswith(_SYSTEM_FOLDERS):
+    if absolute.startswith(_SYSTEM_LINKS):
         return os.open(path, _FLAGS, mode)
     if _is_fifo(path):
         return _open_fifo(path, fifo_wait_s)

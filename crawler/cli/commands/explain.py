@@ -12,13 +12,16 @@ import click
 import msgspec
 
 from crawler.cli.terminal.formatting import echo_json, printable
+from crawler.frontier.sqlite.damage import explain_damage
 from crawler.inspect.explain import Explanation
 from crawler.inspect.state import open_state
 from crawler.inspect.why_waiting import failures_in_a_row
 from crawler.model.crawl import Decision
 from crawler.model.errors import UsageError
+from crawler.model.redact import without_userinfo
 from crawler.model.units import show_bytes, show_seconds
 from crawler.model.url import canonical, parse_seed
+from crawler.workspace.paths import state_folder
 
 
 @click.command("explain")
@@ -35,13 +38,19 @@ def command(url: str, folder: str, as_json: bool, fetch_robots: bool) -> None:
 
     Nothing is fetched unless --fetch-robots is given.
     """
-    from crawler.inspect.explain import explain
-
     target = canonical(url) if "://" in url else parse_seed(url).url
     if target is None:
+        shown = without_userinfo("location", url)[:200]
         raise UsageError(
-            f"{url[:200]} is not a valid URL; write one such as https://example.com/"
+            f"{shown} is not a valid URL; write one such as https://example.com/"
         )
+    with explain_damage(state_folder(folder)):
+        _show(target, folder, as_json, fetch_robots)
+
+
+def _show(target: str, folder: str, as_json: bool, fetch_robots: bool) -> None:
+    from crawler.inspect.explain import explain
+
     now = time.time()
     with open_state(Path(folder)) as (state, config):
         found = explain(state, config, target, now)

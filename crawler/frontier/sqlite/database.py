@@ -135,7 +135,7 @@ def open_read_only(folder: Path) -> sqlite3.Connection:
     One of an earlier format is migrated first, which needs the folder's lock.
     """
     path = folder / FILE_NAME
-    if not path.exists():
+    if not path.is_file():  # a FIFO would be waited for
         raise StateError(f"{folder} holds no crawl: there is no {FILE_NAME} in it")
     address = f"{path.absolute().as_uri()}?mode=ro"
     db = _open(path, address, _check)

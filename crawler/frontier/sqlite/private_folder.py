@@ -46,7 +46,7 @@ def create_private_file(path: Path) -> None:
 def _make_private(path: Path, is_right_kind: Callable[[int], bool], mode: int) -> None:
     try:
         found = path.lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # mkdir says what is wrong
         return
     except OSError as error:
         raise OutputError(f"{path} can't be read ({error.strerror})") from error

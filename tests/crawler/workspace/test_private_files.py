@@ -141,3 +141,14 @@ def test_a_fifo_whose_reader_comes_late_is_written(site: Site, tmp_path: Path) -
     assert crawl(site, tmp_path / "out", "-o", str(fifo)) == 0
     timer.join()
     assert b'"type":"page"' in read[0]
+
+
+def test_no_command_waits_for_a_fifo_in_the_state(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out/state").mkdir(parents=True)
+    os.mkfifo(tmp_path / "out/state/frontier.sqlite3")
+    for command in (["status"], ["urls"], ["hosts"], ["explain", "http://a.test/"]):
+        assert run([*command, str(tmp_path / "out")]) == 7
+        assert "holds no crawl" in capfd.readouterr().err
+    assert run(["resume", str(tmp_path / "out")]) == OutputError.exit_code

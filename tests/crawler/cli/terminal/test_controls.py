@@ -67,7 +67,7 @@ def test_no_command_writes_a_control_to_a_terminal(site: Site, tmp_path: Path) -
         ["urls", "out"],
         ["hosts", "out", "--json"],
         ["status", "out", "--json", "--why"],
-        ["explain", site.url("/gone"), "-d", "out", "--json"],
+        ["explain", site.url("/gone"), "out", "--json"],
         ["fetch", url],
         ["fetch", url, "--json"],
         ["fetch", site.url("/gone"), "-v"],

@@ -75,7 +75,8 @@ def commands(site: Site, folder: str) -> list[list[str]]:
         ["status", "--why", folder],
         ["hosts", folder],
         ["urls", folder],
-        ["explain", site.url("/a"), "-d", folder],
+        ["explain", site.url("/a"), folder],
+        ["explain", site.url("/no"), folder, "--json"],
         ["resume", folder, "-q", "-n", "9", "--max-time", "5"],
         ["retry", folder, "-q", "--code", "status_4xx", "--dry-run"],
     ]
