@@ -37,7 +37,7 @@ def open_tunnel(
 def _connect(sock: socket, proxy: Proxy, host: str, port: int, user_agent: str) -> None:
     sock.sendall(connect_head(proxy, host, port, user_agent))
     reply = b""
-    while not reply.endswith(b"\r\n\r\n"):
+    while not reply.endswith((b"\n\r\n", b"\n\n")):
         if len(reply) >= MAX_REPLY:
             raise ProxyFailure(f"{proxy.key}: a reply to CONNECT without end")
         # One byte at a time, because what follows the reply belongs to the target.

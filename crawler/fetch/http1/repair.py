@@ -132,13 +132,11 @@ class _Repair:
         if b"\r" in line:
             line = self._without_cr(line)
         name, colon, value = line.partition(b":")
-        if not colon:
-            repeated = _REPEATED_STATUS_LINE(line)
-            self._faults["second_status_line" if repeated else "no_colon"] = None
-            return None
         stripped = name.rstrip(b" \t")
-        if not _TOKEN(stripped):
-            self._faults["field_name"] = None
+        if not colon or not _TOKEN(stripped):
+            repeated = _REPEATED_STATUS_LINE(line)
+            fault: Tolerated = "field_name" if colon else "no_colon"
+            self._faults["second_status_line" if repeated else fault] = None
             return None
         if stripped != name:
             self._faults["space_before_colon"] = None

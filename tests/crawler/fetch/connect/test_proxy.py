@@ -230,6 +230,12 @@ MISCHIEF: list[tuple[str, str, bytes, str]] = [
         b"HTTP/1.1 502 Bad Gateway\r\n\r\n",
         "answered 502 Bad Gateway",
     ),
+    (
+        "http",
+        "https://a.test/",
+        b"HTTP/1.0 407 Authentication\n\n",
+        "requires credentials",
+    ),
     ("http", "https://a.test/", b"nonsense\r\n\r\n", "not an HTTP/1 response"),
     (
         "http",

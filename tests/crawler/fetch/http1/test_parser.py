@@ -173,6 +173,9 @@ TOLERATED = {
     "second status line": (
         OK + b"HTTP/1.0 404 No\r\n" + REST, b"abc", "second_status_line"
     ),
+    "second status line with a colon": (
+        OK + b"HTTP/1.1 302 Found: x\r\n" + REST, b"abc", "second_status_line"
+    ),
     "control character in a value": (
         OK + b"X: a\x01\x1b\x7fb\r\n" + REST, b"abc",
         "control_character",
