@@ -114,9 +114,21 @@ def marked_up(sniffed: Sniffed, body: bytes, limit: int) -> Markup:
     encoding, mark, source = sniffed
     part = body[mark:limit] if mark or len(body) > limit else body
     if encoding.name in _NOT_ASCII_SAFE:
-        text = encoding.codec_info.decode(part, "replace")[0]
+        text = _decoded(part, encoding)
         return Markup(text, encoding.name, str, source)
     return Markup(part.decode("latin-1"), encoding.name, _decoder(encoding), source)
+
+
+def _decoded(part: bytes, encoding: Encoding) -> str:
+    """`part` by the standard's decoder, where Python's codec of that name is another.
+
+    The decoder of "replacement", to which hz-gb-2312 and others belong, gives one
+    U+FFFD. GBK is decoded as GB18030, of which it is a part.
+    """
+    if encoding.name == "replacement":
+        return "\ufffd" if part else ""
+    codec = _encoding("gb18030") if encoding.name == "gbk" else encoding
+    return codec.codec_info.decode(part, "replace")[0]
 
 
 @cache

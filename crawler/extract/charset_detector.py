@@ -42,8 +42,8 @@ _ENOUGH = 64 * 1024
 _NOT_PLAIN = re.compile(rb"[\x1b\x80-\xff]").search
 _ASCII = bytes(range(128))
 
-_LABELS = {"cp874": "windows-874"}
-"""The binding's names that are Python's and not the standard's."""
+_LABELS = {"cp874": "windows-874", "gb18030": "gbk"}
+"""The binding's names where the detector's own, which are the standard's, differ."""
 
 _VALID_FOR_INVALID = 5
 """Sequences of UTF-8 that excuse one invalid sequence."""

@@ -49,6 +49,7 @@ _PLAIN = re.compile(rf"((?:\.\./)*+)((?:{_STEP})++)").fullmatch
 _WHOLE = re.compile(
     rf"https?://(?:(?!xn--)[a-z0-9-]++\.)++[a-z]++/(?:{_STEP})*+"
 ).fullmatch
+_SAME_IN_ALL = re.compile(r"[\t\n\r -\x7f]*+").fullmatch
 # A link that begins like this depends on the page, and not only on its directory.
 _PAGE_RELATIVE = frozenset(_SPACE) | {"?", "#"}
 
@@ -199,7 +200,7 @@ class Base:
         """As `join`, uncached, and whatever is in braces."""
         if len(href) > MAX_URL:
             return None
-        if self._encoding is not None and not href.isascii():
+        if self._encoding is not None and not _SAME_IN_ALL(href):
             from crawler.model.query_encoding import encode_query  # rarely needed
 
             href = encode_query(href, self._encoding)

@@ -292,3 +292,16 @@ def test_xhtml_is_utf_8_unless_the_bytes_are_not() -> None:
     assert found(russian, "koi8-r") == ("koi8-r", "http")
     assert found(b"<?xml version='1.0' encoding='koi8-r'?>") == ("koi8-r", "meta")
     assert found(b"\xef\xbb\xbf" + russian, "koi8-r") == ("utf-8", "bom")
+
+
+@pytest.mark.parametrize("label", ["hz-gb-2312", "iso-2022-kr", "replacement"])
+def test_the_replacement_encoding_is_one_character(label: str) -> None:
+    assert decode(b"<title>~{ab~}</title><a href=/x>", label, 99) == (
+        "\ufffd",
+        "replacement",
+    )
+    assert decode(b"", label, 99) == ("", "replacement")
+
+
+def test_gbk_has_the_characters_of_gb18030() -> None:
+    assert decode(b"\xd6\xd0\x94\x39\xfc\x36", "gbk", 99) == ("中😀", "gbk")
