@@ -30,9 +30,11 @@ without such attributes cost nothing.
 Followed to the letter: names, attributes with and without quotes, duplicate attributes
 (the first counts), comments in all their endings, bogus comments, raw text (script with
 its escaped states, style, title, textarea, iframe, ...), character references in
-attribute values. Not followed, because that would need a tree: `<plaintext>` or
-`<title>` inside SVG or a select. Links inside `<template>` are reported, though a
-browser shows them only when a script has used the template.
+attribute values. Raw text in SVG and MathML, where it
+is none, is looked at where an element is left open (`foreign.py`). Not followed,
+because that would need a tree: `<plaintext>` inside SVG, `<title>` inside a select.
+Links inside `<template>` are reported, though a browser shows them only when a script
+has used the template.
 """
 
 from __future__ import annotations
@@ -42,6 +44,10 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from html import unescape
 from html.entities import html5
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crawler.extract.html.foreign import ForeignContent
 
 _SPACE = r"\t\n\f\r "
 
@@ -135,6 +141,10 @@ _ENDS = {
     name: re.compile(rf"</{_any_case(name)}(?=[{_SPACE}/>])").search
     for name in _RAW_TEXT
 }
+_LEFT_OPEN = re.compile(
+    rf"<(?:/(?:svg|math|SVG)|(?:{'|'.join(_RAW_TEXT)}|STYLE|SCRIPT))(?=[{_SPACE}/>])"
+).search
+"""What a raw text contains if its element, in SVG or MathML, was left open."""
 _SCRIPT_MARKS = re.compile(
     rf"<!--(?!-*+>)|-->|</?{_any_case('script')}(?=[{_SPACE}/>])"
 ).finditer
@@ -144,10 +154,11 @@ def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
     """The start tags of `text` that may hold a URL, in order.
 
     These are all with a name in `_NAMES`, but an `<a>` without href where that is
-    easily seen, and those of any name with an attribute that is not among `_DULL`. With
-    `xml`, as in SVG, an empty-element tag (`<script/>`) has no content.
+    easily seen, and the `<title>` of an SVG; and those of any name with an attribute
+    that is not among `_DULL`. With `xml`, as in SVG, an empty-element tag (`<script/>`)
+    has no content.
     """
-    svg = _Svg(text)
+    raw_texts = _RawTexts(text, xml)
     position = 0
     while found := _NEXT(text, position):
         link, href, name, written = found.groups()
@@ -157,24 +168,20 @@ def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
             continue
         name = name.lower()
         if name in _ENDS:
-            if not (written.endswith("/") and (xml or svg.is_open(position))):
-                content_end = _content_end(text, name, position)
+            tag = found.start(3) - 1
+            skipped = name == "title" and raw_texts.is_of_svg(tag)
+            content_end = raw_texts.end(name, written, position, tag)
+            if skipped:
+                position = content_end
+                continue
         elif name == "plaintext":
             return
         yield name, written, None, position, content_end
         position = content_end
 
 
-def _content_end(text: str, name: str, start: int) -> int:
-    """Index of the end of the raw text of the element `name` that begins at `start`."""
-    end = _ENDS[name](text, start)
-    if name == "script" and text.find("<!--", start, end.start() if end else None) >= 0:
-        return _script_end(text, start)
-    return end.start() if end else len(text)
-
-
 def _script_end(text: str, start: int) -> int:
-    """As `_content_end`, for a script that contains `<!--` (its escaped states).
+    """The end of a script that contains `<!--` (its escaped states).
 
     Between `<!--` and `-->`, a `<script>` hides the next `</script>`.
     """
@@ -193,27 +200,54 @@ def _script_end(text: str, start: int) -> int:
     return len(text)
 
 
-class _Svg:
-    """Tells whether a position is inside `<svg>`.
+class _RawTexts:
+    """Finds the ends of raw texts, for rising positions.
 
-    It is called rarely and for rising positions, so that the elements are searched for
-    only then, and each part of the text once.
+    Elements in SVG and MathML have none. Whether one is there is looked up only where
+    that can matter: where the raw text would contain a tag that ends it.
     """
 
-    __slots__ = ("_open", "_seen", "_text")
-
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, xml: bool) -> None:
         self._text = text
-        self._seen = 0
-        self._open = False
+        self._xml = xml
+        self._ends: dict[str, int] = {}
+        self._since: list[tuple[int, int]] = []
+        self._foreign: ForeignContent | None = None
 
-    def is_open(self, position: int) -> bool:
-        opened = self._text.rfind("<svg", self._seen, position)
-        closed = self._text.rfind("</svg", self._seen, position)
-        if opened != closed:  # else both are -1: no change since the last call
-            self._open = opened > closed
-        self._seen = position
-        return self._open
+    def is_of_svg(self, tag: int) -> bool:
+        """Whether the title whose tag begins at `tag` is that of a drawing."""
+        return self._text.find("<svg", 0, tag) >= 0 and self._is_foreign(tag)
+
+    def end(self, name: str, written: str, start: int, tag: int) -> int:
+        """The end of the text of the element `name`.
+
+        Its tag begins at `tag`, and the text at `start`.
+        """
+        text = self._text
+        if written.endswith("/") and (self._xml or self._is_foreign(tag)):
+            return start
+        if (end := self._ends.get(name, -1)) < start:
+            found = _ENDS[name](text, start)
+            end = self._ends[name] = found.start() if found else len(text)
+        if (
+            (end == len(text) or _LEFT_OPEN(text, start, end))
+            and not self._xml
+            and self._is_foreign(tag)
+        ):
+            from crawler.extract.html.foreign import text_end
+
+            return text_end(text, start)
+        if name == "script" and text.find("<!--", start, end) >= 0:
+            end = _script_end(text, start)
+        self._since.append((start, end))
+        return end
+
+    def _is_foreign(self, position: int) -> bool:
+        if self._foreign is None:
+            from crawler.extract.html.foreign import ForeignContent
+
+            self._foreign = ForeignContent(self._text)
+        return self._foreign.is_open(position, self._since)
 
 
 _MAX_TAG = 2**18
