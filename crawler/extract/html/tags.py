@@ -30,11 +30,10 @@ without such attributes cost nothing.
 Followed to the letter: names, attributes with and without quotes, duplicate attributes
 (the first counts), comments in all their endings, bogus comments, raw text (script with
 its escaped states, style, title, textarea, iframe, ...), character references in
-attribute values. Raw text in SVG and MathML, where it
-is none, is looked at where an element is left open (`foreign.py`). Not followed,
-because that would need a tree: `<plaintext>` inside SVG, `<title>` inside a select.
-Links inside `<template>` are reported, though a browser shows them only when a script
-has used the template.
+attribute values. SVG and MathML have no raw text; that is looked up where one of their
+elements is left open (`foreign.py`). Not followed, because that would need a tree:
+`<plaintext>` inside SVG, `<title>` inside a select. Links inside `<template>` are
+reported, though a browser shows them only when a script has used the template.
 """
 
 from __future__ import annotations
