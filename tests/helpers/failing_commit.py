@@ -96,7 +96,7 @@ def fetched(lease: Lease, number: int) -> Outcome:
     if number and isinstance(record, PageRecord):  # three bodies for all pages
         body = b"%d" % (int(lease.url.rsplit("/", 1)[1]) % 3)
         record.sha256, record.body_bytes = hashlib.sha256(body).hexdigest(), 1
-    return Outcome(lease, record, links(lease.url), None, whole.validators)
+    return Outcome(lease, record, links(lease.url), validators=whole.validators)
 
 
 def crawl(

@@ -152,7 +152,7 @@ def outcome(lease: Lease) -> Outcome:
         )
     data = picture(lease.url)
     fields |= {"path": "", "format": "png", "sha256": hashlib.sha256(data).hexdigest()}
-    return Outcome(lease, ImageRecord(**fields), (), data, version)
+    return Outcome(lease, ImageRecord(**fields), (), data, validators=version)
 
 
 def run_of(store: SqliteStore, number: int) -> Run:
