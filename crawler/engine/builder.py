@@ -29,6 +29,7 @@ from crawler.engine.machinery import Environment, build
 from crawler.engine.plugin_adapters import Plugins
 from crawler.engine.run_report import RunReport, Summary, resident_bytes
 from crawler.engine.stats import Stats
+from crawler.engine.steady_clock import SteadyClock, correct_due_times
 from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.fetch.client import Client
 from crawler.fetch.connect.proxy import Proxies
@@ -80,7 +81,8 @@ def open_crawl(
     UsageError, OutputError or StateError.
 
     What a run's records depend on beside `config` and the servers' answers: `clock`,
-    seconds since the epoch; `random`, which draws run_id and jitter; `memory`, bytes
+    seconds since the epoch, read once for all waits (`steady_clock.py`) and for each
+    timestamp; `random`, which draws run_id and jitter; `memory`, bytes
     that the process has now; and the hub's own clock, by which the client measures.
     With all of them simulated, two runs write the same bytes.
 
@@ -103,8 +105,11 @@ def open_crawl(
         images = held.enter_context(closing(open_images(config)))
         store, run, lost = _open_store(config, mode, store, clock(), random)
         held.enter_context(closing(store))
+        steady = steady_clock(clock)
+        correct_due_times(store, config, steady())
+        steady.save(store)
         if mode == "resume":  # the user wants to know whether they are back
-            store.release_parked(clock())
+            store.release_parked(steady())
         openers = {
             **(sinks or sink_openers(config)),
             **loaded.sinks(),
@@ -129,7 +134,7 @@ def open_crawl(
             events=Events(opened.client),
             checks=loaded.checks(),
             documents=held.enter_context(loaded.documents()),
-            clock=clock,
+            clock=steady,
             jitter=random.random,
         )
         crawl = _assemble(config, environment, memory, loaded, opened, held, lost)
@@ -190,6 +195,11 @@ def _open_store(
     state_folder(config.dir).mkdir(parents=True, exist_ok=True)
     run = store.run() or Run(ulid(now, random), to_json(config).decode())
     return store, run, 0
+
+
+def steady_clock(wall: Callable[[], float]) -> SteadyClock:
+    """A clock that begins with `wall`, and goes on with the one of the hub."""
+    return SteadyClock(wall, hub.get_hub().loop.now)
 
 
 class OpenedClient(Struct, frozen=True):

@@ -89,6 +89,7 @@ class Committer:
         clock: Callable[[], float],
         dedupe_content: bool = False,
         max_batch: int = MAX_BATCH,
+        save_clocks: Callable[[], None] = lambda: None,
     ) -> None:
         self._run = run
         self._seq = run.seq
@@ -102,6 +103,7 @@ class Committer:
         }
         self._dedupe_content = dedupe_content
         self._clock = clock
+        self._save_clocks = save_clocks
         self._batch: list[tuple[Unfinished, Outcome] | Record] = []
         self._held = 0
         self._failure: BaseException | None = None
@@ -273,3 +275,4 @@ class Committer:
             if position is not None:
                 self._store.set_position(name, position)
         self._store.set_run(replace(self._run, seq=self._seq))
+        self._save_clocks()

@@ -17,7 +17,7 @@ from contextlib import nullcontext
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.engine.builder import client_without_crawl
+from crawler.engine.builder import client_without_crawl, steady_clock
 from crawler.engine.events import Events, WarningListener
 from crawler.engine.host_requests import HttpClient
 from crawler.engine.machinery import Environment, build
@@ -142,7 +142,7 @@ class _Fetch:
                 events=events,
                 checks=(),
                 documents=None if documents is None else self._extractor,
-                clock=clock,
+                clock=steady_clock(clock),
                 jitter=lambda: 0.0,
             ),
         )

@@ -17,7 +17,7 @@ from crawler.frontier.throttle import (
 from crawler.model.errors import Failure
 from crawler.model.http import Request, Response
 from crawler.policy.quotas import Quotas
-from crawler.policy.retry import retry_after
+from crawler.policy.retry import retry_after_of
 
 MAX_IDLE_S = 1.0
 """The longest back-off (seconds) over which a connection is kept."""
@@ -63,8 +63,7 @@ class HostRequests:
             raise
         retry_after_s = 0.0
         if response.status in REFUSALS:
-            value = response.header("retry-after")
-            retry_after_s = retry_after(value, self._clock()) or 0.0
+            retry_after_s = retry_after_of(response, self._clock()) or 0.0
         feedback = feedback_of(response, sent_at, retry_after_s)
         self.responded(handle, feedback, sent_at, response.wire_bytes)
         return response

@@ -11,6 +11,7 @@ client and the sinks are given. They are the same for a crawl and for `orbweb fe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from crawler.engine.pipeline import Pipeline
 from crawler.engine.response_handler import Guard, ReadByPlugins, Reader, SeedEnded
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.robots_stage import RobotsStage
+from crawler.engine.steady_clock import SteadyClock
 from crawler.frontier.concurrency import Slots
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Run, Store
@@ -83,8 +85,7 @@ class Environment(Struct, frozen=True):
     checks: Iterable[Check]
     """Those of plug-ins; they come after ours."""
     documents: ReadByPlugins | None
-    clock: Callable[[], float]
-    """Seconds since the epoch."""
+    clock: SteadyClock
     jitter: Callable[[], float]
     """A random number from 0 to 1."""
 
@@ -116,8 +117,9 @@ def build(config: Config, given: Environment) -> Machinery:
         given.images,
         given.events.record,
         config.records,
-        clock,
+        clock.wall,
         config.scope.dedupe_content,
+        save_clocks=partial(clock.save, store),
     )
     pipeline = _pipeline(config, given, policy, frontier, candidates, committer)
     return Machinery(

@@ -54,7 +54,10 @@ class Statistics(Struct, frozen=True):
 
 
 class Frontier:
-    """Hands out leases of `store`, politely. `clock` gives seconds since the epoch."""
+    """Hands out leases of `store`, politely.
+
+    `clock` gives seconds since the epoch, and is never set back.
+    """
 
     def __init__(
         self,

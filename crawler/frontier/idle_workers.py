@@ -12,9 +12,6 @@ import hub
 from hub.lock import Condition
 from hub.timers import Timer
 
-MAX_SLEEP_S = 60.0
-"""A wall clock may be set back; then the due time is looked at again after this."""
-
 
 class IdleWorkers:
     """The workers that have nothing to do. Only `sleep` switches."""
@@ -45,7 +42,7 @@ class IdleWorkers:
                 return
             self.cancel_alarm()
         if due != inf:
-            delay = min(max(0.0, due - now), MAX_SLEEP_S)
+            delay = max(0.0, due - now)
             self._alarm = due, hub.get_hub().loop.call_later(delay, self._ring)
 
     def cancel_alarm(self) -> None:

@@ -8,8 +8,9 @@ behind; its `place` tells which one is true.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from heapq import heappop, heappush
+from collections.abc import Callable, Collection, Iterable, Iterator
+from heapq import heapify, heappop, heappush
+from math import inf
 from operator import itemgetter
 from typing import Any
 
@@ -156,6 +157,23 @@ class MemoryStore:
     def park(self, host: str, until: float) -> None:
         self.block(host, until)
         self._hosts[host].parked = True
+
+    def move_due_times(self, seconds: float) -> None:
+        for host in self._hosts.values():
+            host.ready_at += seconds
+            until = host.usage.until + seconds
+            host.usage = replace(host.usage, until=until)
+        self._put_off(lambda at: at + seconds)
+
+    def limit_due_times(self, hosts: float, urls: float) -> None:
+        for host in self._hosts.values():
+            latest = inf if host.parked else hosts + host.throttle.crawl_delay
+            host.ready_at = min(host.ready_at, latest)
+        self._put_off(lambda at: min(at, urls))
+
+    def _put_off(self, until: Callable[[float], float]) -> None:
+        self._later = [(until(at), seq, url) for at, seq, url in self._later]
+        heapify(self._later)
 
     def release_parked(self, now: float) -> None:
         for host in self._hosts.values():

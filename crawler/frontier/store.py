@@ -186,6 +186,18 @@ class HostTable(Protocol):
         """Lease no URL of `host` before `until`; the crawl may end without them."""
         ...
 
+    def move_due_times(self, seconds: float) -> None:
+        """Everything is due so much later, or earlier if `seconds` is negative."""
+        ...
+
+    def limit_due_times(self, hosts: float, urls: float) -> None:
+        """No host and no retry of a URL is due later than this.
+
+        A host with a Crawl-delay may be later by that. Parked hosts are left alone.
+        Reads all hosts: for the beginning of a run.
+        """
+        ...
+
     def release_parked(self, now: float) -> None:
         """All parked hosts are due `now`, whatever they were parked until."""
         ...

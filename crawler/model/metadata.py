@@ -7,7 +7,10 @@ to. The values of each kind, and who writes them:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 from typing import Protocol
+
+import msgspec
 
 ROBOTS_TXT = "robots"
 """By origin: its robots.txt (`policy/robots_cache.py`)."""
@@ -32,6 +35,12 @@ POISON_URLS = "poison url"
 """By URL: how often the process died while it read the response, in decimal."""
 BOOT = "boot"
 """Under "", while a run is under way: the boot id (`workspace/recovery.py`)."""
+CLOCKS = "clocks"
+"""Under "": what the clocks showed at the last commit, as `save_clocks` puts it.
+
+Moments in a state are by the crawl's own clock, which is never set
+(`engine/steady_clock.py`). The system's clock may be, so both are kept together.
+"""
 EXTRACTION = "extraction"
 """The fingerprint of the extraction settings of the stored responses, under "".
 
@@ -42,12 +51,16 @@ PER_CRAWL = (PAGES_OF_TEMPLATE, TRAPS_OUT_OF_MEMORY, POISON_URLS)
 """Kinds of metadata that a recrawl clears."""
 
 
-class KeyValue(Protocol):
-    """Values under (kind, key), as a room sees the store."""
+class Readable(Protocol):
+    """Values under (kind, key) that are only looked at."""
 
     def get(self, kind: str, key: str) -> bytes | None:
         """The value; None if there is none."""
         ...
+
+
+class KeyValue(Readable, Protocol):
+    """Values under (kind, key), as a room sees the store."""
 
     def set(self, kind: str, key: str, value: bytes | None) -> None:
         """Keep a value; None deletes it."""
@@ -56,3 +69,29 @@ class KeyValue(Protocol):
     def items(self, kind: str) -> Iterable[tuple[str, bytes]]:
         """All keys and values of one kind, in order of the keys."""
         ...
+
+
+MIN_SHIFT_S = 1.0
+"""Less than this is how clocks are kept right (NTP), and is left alone (seconds)."""
+
+
+def save_clocks(metadata: KeyValue, steady: float, wall: float) -> None:
+    """Keep what the crawl's own clock and the system's show, in seconds."""
+    metadata.set(CLOCKS, "", msgspec.msgpack.encode((steady, wall)))
+
+
+def clock_shift(metadata: Readable, now: float) -> float:
+    """By how much the system's clock is ahead of the moments in the state (seconds).
+
+    `now`: what it shows, seconds since the epoch. Where it was set back since the last
+    commit, no time has passed since then. A damaged value tells nothing: 0.
+    """
+    encoded = metadata.get(CLOCKS, "")
+    if encoded is None:
+        return 0.0
+    try:
+        steady, wall = msgspec.msgpack.decode(encoded, type=tuple[float, float])
+    except msgspec.DecodeError:
+        return 0.0
+    shift = now - (steady + max(0.0, now - wall))
+    return shift if MIN_SHIFT_S <= abs(shift) < inf else 0.0

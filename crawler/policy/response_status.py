@@ -15,7 +15,7 @@ from crawler.model.errors import (
     StatusFailure,
 )
 from crawler.model.http import Response
-from crawler.policy.retry import retry_after
+from crawler.policy.retry import retry_after_of
 
 _NO_REDIRECTS = {
     304: "nothing was known that could be unchanged",
@@ -60,7 +60,7 @@ def failure_of(response: Response, now: float) -> Failure | None:
     else:
         classes = {4: ClientErrorStatus, 5: ServerErrorStatus}
         kind = classes.get(status // 100, OtherStatus)
-    wait = retry_after(response.header("retry-after"), now)
+    wait = retry_after_of(response, now)
     return kind(line, status=status, retry_after_s=wait)
 
 

@@ -43,6 +43,7 @@ from msgspec import Struct
 
 from crawler.model.config import RetryConfig
 from crawler.model.errors import Failure, RateLimited, StatusFailure
+from crawler.model.http import Response
 
 _MAX_RETRY_AFTER_LENGTH = 64
 """Characters of a Retry-After that is read at all."""
@@ -88,6 +89,19 @@ def backoff(attempts: int, config: RetryConfig, jitter: Callable[[], float]) -> 
     return wait * (0.5 + jitter() / 2)
 
 
+def retry_after_of(response: Response, now: float) -> float | None:
+    """Seconds that the Retry-After of a response demands; None without a valid one.
+
+    A date is measured from the response's own Date, since the server has made both with
+    one clock, and ours may be wrong; from `now` if there is none.
+    """
+    value = response.header("retry-after")
+    if value is None:
+        return None
+    sent_at = http_date(response.header("date"))
+    return retry_after(value, now if sent_at is None else sent_at)
+
+
 def retry_after(value: str | None, now: float) -> float | None:
     """Seconds from `now` that a Retry-After field demands; None if it is invalid.
 
@@ -98,6 +112,14 @@ def retry_after(value: str | None, now: float) -> float | None:
     value = value.strip()
     if value.isascii() and value.isdigit():
         return float(value)
+    moment = http_date(value)
+    return None if moment is None else max(0.0, moment - now)
+
+
+def http_date(value: str | None) -> float | None:
+    """An HTTP-date (RFC 9110 section 5.6.7) in seconds since the epoch, or None."""
+    if value is None or len(value) > _MAX_RETRY_AFTER_LENGTH:
+        return None
     # With calendars and locales, which few responses need.
     from email.utils import parsedate_to_datetime
 
@@ -105,9 +127,9 @@ def retry_after(value: str | None, now: float) -> float | None:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:  # "-0000" and asctime-date: UTC (section 5.6.7)
+    if moment.tzinfo is None:  # "-0000" and asctime-date: UTC
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, moment.timestamp() - now)
+    return moment.timestamp()
 
 
 def _is_retried(failure: Failure, config: RetryConfig) -> bool:

@@ -23,6 +23,8 @@ from crawler.model.url import origin
 from crawler.policy.check import DUE, Candidate
 from crawler.policy.robots_txt import Robots, parse
 
+MAX_AGE_S = 86400.0
+"""The longest that rules may be used (seconds; RFC 9309 section 2.4)."""
 MAX_ORIGINS = 4096
 """Origins whose parsed rules are kept; the others are parsed again from the store."""
 MAX_RULES = 200_000
@@ -145,7 +147,11 @@ class RobotsCache:
         encoded = self._metadata.get(ROBOTS_TXT, site)
         if encoded is None:
             return None
-        return self._parse(site, msgspec.msgpack.decode(encoded, type=StoredRobots))
+        stored = msgspec.msgpack.decode(encoded, type=StoredRobots)
+        # Later than that only if the system's clock was set back since it was stored.
+        latest = self._clock() + MAX_AGE_S
+        expires_at = min(stored.expires_at, latest)
+        return self._parse(site, StoredRobots(expires_at, stored.body))
 
     def _parse(self, site: str, stored: StoredRobots) -> CachedRobots:
         body = stored.body

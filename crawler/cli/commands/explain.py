@@ -18,6 +18,7 @@ from crawler.inspect.state import open_state
 from crawler.inspect.why_waiting import failures_in_a_row
 from crawler.model.crawl import Decision
 from crawler.model.errors import UsageError
+from crawler.model.metadata import clock_shift
 from crawler.model.redact import without_userinfo
 from crawler.model.units import show_bytes, show_seconds
 from crawler.model.url import canonical, parse_seed
@@ -53,6 +54,7 @@ def _show(target: str, folder: str, as_json: bool, fetch_robots: bool) -> None:
 
     now = time.time()
     with open_state(Path(folder)) as (state, config):
+        now -= clock_shift(state, now)
         found = explain(state, config, target, now)
     if fetch_robots:
         found = msgspec.structs.replace(found, robots=_fetch_decision(config, target))

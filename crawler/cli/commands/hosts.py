@@ -11,6 +11,7 @@ import click
 from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.inspect.hosts import HostSummary, summarise
 from crawler.inspect.state import open_state
+from crawler.model.metadata import clock_shift
 from crawler.model.units import show_bytes, show_seconds
 
 COLUMNS = ("queued", "done", "errors", "skipped", "bytes", "time", "next")
@@ -24,8 +25,9 @@ COLUMNS = ("queued", "done", "errors", "skipped", "bytes", "time", "next")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines")
 def command(folder: str, limit: int | None, as_json: bool) -> None:
     """List the hosts of the crawl in DIR (default: here), the busiest first."""
-    now = time.time()
     with open_state(Path(folder)) as (state, _config):
+        now = time.time()
+        now -= clock_shift(state, now)
         if not as_json:
             click.echo(_line("host", *COLUMNS))
         for host in islice(state.hosts(), limit):

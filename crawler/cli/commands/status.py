@@ -20,6 +20,7 @@ from crawler.inspect.status import Speed, Status, began_at, read_speed, read_sta
 from crawler.inspect.why_waiting import Blocker, why_waiting
 from crawler.model.config import from_json
 from crawler.model.errors import UsageError
+from crawler.model.metadata import clock_shift
 from crawler.model.units import show_bytes, show_seconds
 from crawler.workspace.outputs import jsonl_files
 from crawler.workspace.paths import state_folder
@@ -63,6 +64,7 @@ def _show(folder: str, why: bool, as_json: bool) -> None:
 
 def _reasons(folder: Path, status: Status, now: float) -> list[Blocker]:
     with open_state(folder) as (state, config):
+        now -= clock_shift(state, now)
         return why_waiting(state, status, config, now)
 
 

@@ -191,6 +191,22 @@ class HostRows:
         row = self._db.execute(query, (self.id_of(name, until),)).fetchone()
         self.next_parked = min(self.next_parked, row[0])
 
+    def move_due_times(self, seconds: float) -> None:
+        self.flush()
+        self._db.execute(
+            "UPDATE host SET ready_at = ready_at + ?, used_until = used_until + ?",
+            (seconds, seconds),
+        )
+        self.next_parked = self._first_parked()
+
+    def limit_due_times(self, latest: float) -> None:
+        self.flush()
+        self._db.execute(
+            "UPDATE host SET ready_at = ? + crawl_delay"
+            " WHERE parked = 0 AND ready_at > ? + crawl_delay",
+            (latest, latest),
+        )
+
     def release_parked(self, now: float) -> None:
         self.flush()
         self._db.execute(

@@ -76,6 +76,27 @@ class SqliteHostTable(StorePart):
         self._hosts.park(host, until)
 
     @translate_sqlite_errors
+    def move_due_times(self, seconds: float) -> None:
+        self._begin()
+        self._hosts.move_due_times(seconds)
+        self._reschedule("retry_at + ?", "retry_at IS NOT NULL", seconds)
+
+    @translate_sqlite_errors
+    def limit_due_times(self, hosts: float, urls: float) -> None:
+        self._begin()
+        self._hosts.limit_due_times(hosts)
+        self._reschedule("?1", "retry_at > ?1", urls)
+
+    def _reschedule(self, moment: str, which: str, value: float) -> None:
+        """Change the moments of retries, in both tables that hold them."""
+        self._updates.flush()
+        db = self._db
+        waiting = f"{which} AND seq IN (SELECT seq FROM retry)"
+        db.execute(f"UPDATE url SET retry_at = {moment} WHERE {waiting}", (value,))
+        db.execute(f"UPDATE retry SET retry_at = {moment} WHERE {which}", (value,))
+        self._next_retry = self._first_retry()
+
+    @translate_sqlite_errors
     def release_parked(self, now: float) -> None:
         self._begin()
         self._hosts.release_parked(now)

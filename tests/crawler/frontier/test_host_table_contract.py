@@ -48,6 +48,56 @@ def test_a_claimed_host_to_which_urls_come_is_named_once(store: Store) -> None:
     assert store.refilled() == {"b.example"}
 
 
+def test_all_due_times_move_together(store: Store) -> None:
+    store.add([found("1"), found("1", host="b"), found("1", host="c")], 100.0)
+    (lease,) = store.lease("c.example", "page", 1, 100.0)
+    store.retry(lease, 170.0)
+    store.block("a.example", 130.0)
+    store.park("b.example", 200.0)
+    store.set_usage("a.example", HostUsage(until=140.0))
+    store.move_due_times(-50.0)
+    assert store.next_due() == 80.0
+    assert (store.next_parked() or 0) <= 150.0
+    assert store.usage("a.example").until == 90.0
+    assert [host.name for host in store.claim(9, 119.0)] == ["a.example"]
+    assert store.next_due() == 120.0
+    assert [host.name for host in store.claim(9, 120.0)] == ["c.example"]
+    store.move_due_times(1000.0)
+    assert store.claim(9, 1149.0) == []
+    assert [host.name for host in store.claim(9, 1150.0)] == ["b.example"]
+
+
+def test_no_due_time_is_later_than_the_longest_wait(store: Store) -> None:
+    store.add([found("1", host=host) for host in "abcd"], 100.0)
+    (lease,) = store.lease("c.example", "page", 1, 100.0)
+    store.retry(lease, 90_000.0)
+    store.block("a.example", 90_000.0)
+    store.block("b.example", 105.0)
+    store.block("d.example", 90_000.0)
+    store.set_throttle("d.example", HostThrottle(crawl_delay=40.0))
+    store.limit_due_times(110.0, 120.0)
+    moments = []
+    while (moment := store.next_due()) is not None:
+        moments += [(moment, host.name) for host in store.claim(9, moment)]
+    assert moments == [
+        (105.0, "b.example"),
+        (110.0, "a.example"),
+        (120.0, "c.example"),
+        (150.0, "d.example"),
+    ]
+
+
+def test_a_parked_host_that_is_released_is_due_at_once(store: Store) -> None:
+    store.add([found("1"), found("1", host="b")], 0.0)
+    store.park("a.example", 500.0)
+    store.block("b.example", 400.0)
+    store.release_parked(20.0)
+    assert store.parked() == []
+    assert store.next_parked() is None
+    assert [host.name for host in store.claim(9, 20.0)] == ["a.example"]
+    assert store.next_due() == 400.0
+
+
 def test_a_blocked_host_is_not_claimed_before_its_time(store: Store) -> None:
     store.add([found("1"), found("1", host="b")], 0.0)
     store.block("a.example", 30.0)

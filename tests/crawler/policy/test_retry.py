@@ -233,3 +233,21 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
 def test_no_retry_after_is_an_error(value: str) -> None:
     seconds = retry_after(value, NOW)
     assert seconds is None or seconds >= 0
+
+
+def test_a_date_is_measured_by_the_clock_that_made_it() -> None:
+    """The server's Date tells how long it means, however wrong our clock is."""
+    until = "Fri, 15 Jan 2027 08:00:40 GMT"
+    sent = "Fri, 15 Jan 2027 08:00:10 GMT"
+    for now in (0.0, NOW, 1_800_000_000.0, 1e10):
+        assert (
+            retry.retry_after_of(answer(503, retry_after=until, date=sent), now) == 30
+        )
+        failure = failure_of(answer(503, retry_after=until, date=sent), now)
+        assert failure is not None
+        assert failure.retry_after_s == 30
+    at = 1_800_000_000.0  # 08:00:00
+    for date in ({}, {"date": "yesterday"}, {"date": "x" * 1000}):
+        assert retry.retry_after_of(answer(503, retry_after=until, **date), at) == 40
+    assert retry.retry_after_of(answer(503, retry_after="7", date=sent), at) == 7
+    assert retry.retry_after_of(answer(503, date=sent), at) is None

@@ -70,6 +70,18 @@ def test_expired_rules_decide_nothing_and_are_still_shown(
     assert cache.expires_at(URL) == Clock.now + 60
 
 
+def test_stored_rules_expire_within_a_day_whatever_the_clock_was(
+    cache: RobotsCache, store: MemoryStore, clock: Clock
+) -> None:
+    cache.add(SITE, RULES)
+    clock.now -= 10 * 86400
+    resumed = RobotsCache(RobotsConfig(), store, clock)
+    assert resumed.expires_at(URL) == clock.now + 86400
+    assert resumed.check(due()) == REFUSED
+    clock.now += 86400
+    assert not resumed.is_cached(URL)
+
+
 def test_where_there_is_none_nothing_is_forbidden(cache: RobotsCache) -> None:
     cache.add(SITE, None)
     assert cache.is_cached(URL)

@@ -156,6 +156,7 @@ def test_its_configuration_is_read(folder: Path) -> None:
             wait=0.25,
             max_wait=0.3,
             max_adaptive_wait=33.0,
+            park_time=1800.0,  # the default of those programs
             max_parkings=2,
         ),
         retry=RetryConfig(backoff=600.0, max_backoff=900.0),
