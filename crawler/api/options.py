@@ -108,6 +108,7 @@ class CrawlOptions(TypedDict, total=False):
     max_bytes_per_host: int | str | None
     max_time_per_host: float | str | None
     max_pages_per_template: int | None
+    max_sitemaps_per_host: int | None
     traps: bool
     max_bytes: int | str | None
     max_time: float | str | None

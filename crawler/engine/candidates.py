@@ -17,10 +17,17 @@ from crawler.model.http import Hop, Response
 from crawler.model.url import join_header, origin
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.robots_meta import RobotsMeta
+from crawler.policy.scope import NAMED_SITEMAPS
+from crawler.policy.sitemap_limits import SitemapLimits
 from crawler.policy.strip_params import ParamStripper
 from crawler.policy.traps import Traps
 
-SITEMAPS: tuple[LinkKind, ...] = ("robots_sitemap", "sitemap_index", "sitemap")
+SITEMAPS: tuple[LinkKind, ...] = (*NAMED_SITEMAPS, "sitemap")
+
+
+def is_named_sitemap(lease: Lease) -> bool:
+    """Whether robots.txt, a sitemap index or, as a seed, the user named the URL."""
+    return lease.kind in NAMED_SITEMAPS or lease.depth == 0
 
 
 class CandidateBuilder:
@@ -34,10 +41,12 @@ class CandidateBuilder:
         config: Config,
         checks: Chain,
         traps: Traps,
+        sitemaps: SitemapLimits,
         known: Callable[[str, int], bool],
     ) -> None:
         self._check = checks.check_found
         self._traps = traps
+        self._sitemaps = sitemaps
         self._known = known
         self._max_redirects = config.limits.max_redirects
         self._fetch_images = config.images.fetch
@@ -67,14 +76,17 @@ class CandidateBuilder:
         """
         depth = lease.depth + (lease.kind not in SITEMAPS)
         links = [
-            self._checked(
-                Candidate(link.url, link.kind, "page", depth, lease.url, lease.seed_url)
-            )
+            Candidate(link.url, link.kind, "page", depth, lease.url, lease.seed_url)
             for link in file.links
             if not self._known(link.url, depth)
         ]
-        onward = self._onward(lease, file.links, None, status)
-        return (*onward, *self._images(lease, file.images, None), *links)
+        if any(link.kind == "sitemap_index" for link in file.links):
+            self._sitemaps.add_index(lease)
+        return (
+            *self._onward(lease, file.links, None, status),
+            *self._images(lease, file.images, None),
+            *map(self._checked, links),
+        )
 
     def _onward(
         self, lease: Lease, links: Iterable[Link], nofollow: Skip | None, status: int
@@ -108,6 +120,7 @@ class CandidateBuilder:
         return [
             self._checked(Candidate(url, "robots_sitemap", "page", 1, robots, seed))
             for url in urls
+            if not self._known(url, 1)
         ]
 
     def may_be_page(self, lease: Lease) -> bool:
@@ -188,6 +201,9 @@ class CandidateBuilder:
         alt: str | None = None,
         redirects: tuple[Hop, ...] = (),
     ) -> Discovered:
+        skip = self._check(candidate)
+        if skip is None and candidate.kind in NAMED_SITEMAPS:
+            skip = self._sitemaps.check(candidate)  # it need not wait to be refused
         return Discovered(
             candidate.url,
             candidate.kind,
@@ -197,13 +213,14 @@ class CandidateBuilder:
             candidate.seed_url,
             alt,
             redirects,
-            self._check(candidate),
+            skip,
         )
 
     def redirect(self, lease: Lease, response: Response) -> Discovered:
         """Where a response points to: a link like any other, which carries its chain.
 
-        Robots, politeness and dedupe apply to it by themselves. Raises
+        Robots, politeness and dedupe apply to it by themselves. The target of a named
+        sitemap is a named sitemap, too: it may be on any host. Raises
         TooManyRedirects, RedirectLoop or, for a Location that is no URL,
         ProtocolFailure.
         """
@@ -228,7 +245,7 @@ class CandidateBuilder:
             )
         candidate = Candidate(
             target,
-            "redirect",
+            lease.kind if lease.kind in NAMED_SITEMAPS else "redirect",
             lease.destination,
             lease.depth,
             lease.parent_url or lease.url,

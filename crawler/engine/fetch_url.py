@@ -213,10 +213,15 @@ class _Remembering:
         limits: LimitsConfig,
         *,
         with_text: bool = False,
+        named_sitemap: bool = False,
     ) -> Document:
         self.response = response
         self.document = self._extractor.extract(
-            response, destination, limits, with_text=with_text
+            response,
+            destination,
+            limits,
+            with_text=with_text,
+            named_sitemap=named_sitemap,
         )
         return self.document
 

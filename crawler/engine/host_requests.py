@@ -55,6 +55,7 @@ class HostRequests:
         The host may be requested again from then on, while the response is read.
         """
         sent_at = self._clock()
+        self._quotas.sitemaps.count(handle.lease)
         try:
             response = self._client.fetch(request)
         except Failure as failure:

@@ -109,7 +109,13 @@ def build(config: Config, given: Environment) -> Machinery:
     )
     policy = _policy(config, given, frontier.check_host)
 
-    candidates = CandidateBuilder(config, policy.chain, policy.traps, frontier.known)
+    candidates = CandidateBuilder(
+        config,
+        policy.chain,
+        policy.traps,
+        policy.quotas.sitemaps,
+        frontier.known,
+    )
     committer = Committer(
         given.run,
         store,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 
 from crawler.engine import record_builder
-from crawler.engine.candidates import CandidateBuilder
+from crawler.engine.candidates import CandidateBuilder, is_named_sitemap
 from crawler.engine.revalidation import CachedFields, unmodified_record
 from crawler.extract.sniff import image_type
 from crawler.fetch.conditional import (
@@ -203,6 +203,7 @@ class Reader:
                 destination,
                 self._limits,
                 with_text=self._with_text,
+                named_sitemap=is_named_sitemap(lease),
             )
 
     def _page(

@@ -19,6 +19,7 @@ from crawler.extract.sniff import (
     looks_like_svg,
     sniff,
 )
+from crawler.extract.xml.reader import read_sitemap
 from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination
 from crawler.model.documents import Document, Image
@@ -41,10 +42,13 @@ class Extractor(Protocol):
         limits: LimitsConfig,
         *,
         with_text: bool = False,
+        named_sitemap: bool = False,
     ) -> Document:
         """The Document in the body of `response`; an Image if `destination` is "image".
 
-        `with_text` requests the texts of a page's links. Raises ImageDecodeFailure
+        `with_text` requests the texts of a page's links. `named_sitemap`: robots.txt, a
+        sitemap index or the user named it, so it is read as a sitemap if it can be one,
+        whatever its Content-Type. Raises ImageDecodeFailure
         where an image is wanted and the body is none, or is damaged; TooLarge for an
         image that was cut at the size limit; ExtractFailure where the reader failed.
         No other exception is raised for a body, whatever it contains; a MemoryError
@@ -70,6 +74,7 @@ class InlineExtractor:
         limits: LimitsConfig,
         *,
         with_text: bool = False,
+        named_sitemap: bool = False,
     ) -> Document:
         """As `Extractor.extract`."""
         declared = extract_media_type(response.values("content-type"))
@@ -84,7 +89,8 @@ class InlineExtractor:
             with_text,
         )
         try:
-            document = self._readers.get(media_type, read_other)(body)
+            sitemap = read_sitemap(body) if named_sitemap else None
+            document = sitemap or self._readers.get(media_type, read_other)(body)
             if response.header("link") or response.header("refresh"):
                 # Imported late: most responses have neither.
                 from crawler.extract.header_links import with_header_links

@@ -12,7 +12,13 @@ from crawler.extract.body import Reader
 from crawler.extract.html.reader import read_html, read_xhtml
 from crawler.extract.images.formats import FORMATS
 from crawler.extract.images.reader import read_image, read_svg
-from crawler.extract.xml.reader import read_gzip, read_text, read_xml
+from crawler.extract.xml.reader import (
+    read_gzip,
+    read_json,
+    read_octets,
+    read_text,
+    read_xml,
+)
 
 READERS: Mapping[str, Reader] = {
     "text/html": read_html,
@@ -24,5 +30,11 @@ READERS: Mapping[str, Reader] = {
     "application/atom+xml": read_xml,
     "application/rdf+xml": read_xml,
     **dict.fromkeys(("application/gzip", "application/x-gzip"), read_gzip),
+    **dict.fromkeys(
+        ("application/octet-stream", "binary/octet-stream"),
+        read_octets,
+    ),
+    "application/feed+json": read_json,
+    **dict.fromkeys(("application/json", "text/json"), read_json),
     "text/plain": read_text,
 }

@@ -4,7 +4,9 @@ See WHATWG MIME Sniffing.
 
 The essentials of the standard: the first bytes of an image decide, whatever the
 Content-Type is; for anything else the Content-Type is believed; without one, HTML, XML
-and PDF are recognised. Plain text is never taken for HTML.
+and PDF are recognised. Plain text is never taken for HTML. Beyond the standard, which
+looks for feeds in HTML alone, a sitemap or a feed is one under any type: many servers
+know no type for them, and send plain text or bytes.
 """
 
 from __future__ import annotations
@@ -42,7 +44,19 @@ _PROLOG = (
     rb"(?:\xef\xbb\xbf)?(?:[\t\n\r ]|<!--.*?-->|<\?.*?\?>"
     rb"|<!(?!--)[^>\[]*+(?:\[.*?\][\t\n\r ]*+)?>)*+"
 )
-_FEED = re.compile(_PROLOG + rb"<(rss|feed|rdf:RDF)[\t\n\r >]", re.DOTALL).match
+_LISTING = re.compile(
+    _PROLOG + rb"<(rss|feed|rdf:RDF|urlset|sitemapindex)[\t\n\r >]", re.DOTALL
+).match
+_LISTING_TYPES = {
+    b"rss": "application/rss+xml",
+    b"rdf:RDF": "application/rss+xml",
+    b"feed": "application/atom+xml",
+    b"urlset": "application/xml",
+    b"sitemapindex": "application/xml",
+}
+_XML = frozenset(
+    {"text/xml", "application/xml", "application/rdf+xml", *_LISTING_TYPES.values()}
+)
 _SVG = re.compile(_PROLOG + rb"<(?:\w+:)?svg[\t\n\r >/]", re.DOTALL).match
 _SNIFFED = 1445
 """Bytes of the resource header (MIME Sniffing, section 5.2)."""
@@ -119,15 +133,14 @@ def sniff(declared: str | None, body: bytes) -> str:
     if image:
         return image
     if declared is None or declared in _UNKNOWN:
-        return _sniff_unknown(body[:_SNIFFED])
-    return (declared == "text/html" and _feed_type(body[:_SNIFFED])) or declared
+        return _sniff_unknown(body)
+    return declared if declared in _XML else _listing_type(body) or declared
 
 
-def _feed_type(start: bytes) -> str | None:
-    found = _FEED(start)
-    if not found:
-        return None
-    return "application/atom+xml" if found[1] == b"feed" else "application/rss+xml"
+def _listing_type(body: bytes) -> str | None:
+    """The media type of a sitemap or a feed in XML, by its root; None: it is none."""
+    found = _LISTING(_xml_start(body))
+    return _LISTING_TYPES[found[1]] if found else None
 
 
 def image_type(body: bytes) -> str | None:
@@ -168,11 +181,12 @@ def _iso_image(body: bytes) -> str | None:
     return "image/avif" if "image/avif" in known else next(iter(known), None)
 
 
-def _sniff_unknown(start: bytes) -> str:
+def _sniff_unknown(body: bytes) -> str:
+    start = body[:_SNIFFED]
+    if listing := _listing_type(body):  # before HTML: either may begin with a comment
+        return listing
     if _HTML(start.removeprefix(b"\xef\xbb\xbf")):
         return "text/html"
-    if feed := _feed_type(start):
-        return feed
     if start.removeprefix(b"\xef\xbb\xbf").lstrip(b"\t\n\f\r ").startswith(b"<?xml"):
         return "text/xml"
     if looks_like_svg(start):
@@ -196,12 +210,16 @@ def _is_binary(start: bytes) -> bool:
 
 def looks_like_svg(body: bytes) -> bool:
     """Whether the first element is `<svg>`, in UTF-8 or in UTF-16."""
-    start = body[:_SNIFFED]
+    return _SVG(_xml_start(body)) is not None
+
+
+def _xml_start(body: bytes) -> bytes:
+    """The beginning of `body`, in UTF-8 if it is XML in UTF-16."""
     utf_16 = utf_16_of_xml(body)
-    if utf_16:
-        text = body[: 2 * _SNIFFED].decode(utf_16, "replace")
-        start = text.removeprefix("\ufeff").encode()
-    return _SVG(start) is not None
+    if not utf_16:
+        return body[:_SNIFFED]
+    text = body[: 2 * _SNIFFED].decode(utf_16, "replace")
+    return text.removeprefix("\ufeff").encode()
 
 
 def utf_16_of_xml(body: bytes) -> str | None:

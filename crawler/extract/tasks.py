@@ -41,6 +41,7 @@ class DocumentOrder(Struct, frozen=True, array_like=True):
     destination: Destination
     limits: LimitsConfig
     with_text: bool
+    named_sitemap: bool
 
 
 _encode = Encoder().encode
@@ -54,7 +55,11 @@ def document_task(extractor: Extractor) -> Task:
     def document(payload: bytes) -> bytes:
         order = _decode_order(payload)
         found = extractor.extract(
-            order.response, order.destination, order.limits, with_text=order.with_text
+            order.response,
+            order.destination,
+            order.limits,
+            with_text=order.with_text,
+            named_sitemap=order.named_sitemap,
         )
         return _encode(found)
 
@@ -65,9 +70,15 @@ document = document_task(InlineExtractor())
 
 
 def encode_order(
-    response: Response, destination: Destination, limits: LimitsConfig, with_text: bool
+    response: Response,
+    destination: Destination,
+    limits: LimitsConfig,
+    with_text: bool,
+    named_sitemap: bool,
 ) -> bytes:
-    return _encode(DocumentOrder(response, destination, limits, with_text))
+    return _encode(
+        DocumentOrder(response, destination, limits, with_text, named_sitemap)
+    )
 
 
 def decode_document(result: bytes) -> Document:

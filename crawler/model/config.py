@@ -215,6 +215,11 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     URLs share a template if they differ only in numbers in the path, and in the values
     of the query. Further ones end as skips.
     """
+    max_sitemaps_per_host: Count | None = 10_000
+    """Maximum sitemaps per host that robots.txt and sitemap indexes name.
+
+    The hosts of a registrable domain count together. Further sitemaps end as skips.
+    """
     traps: bool = True
     """Detect crawler traps.
 

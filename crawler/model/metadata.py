@@ -26,6 +26,13 @@ PAGES_OF_TEMPLATE = "template"
 
 `limits.max_pages_per_template` bounds it.
 """
+SITEMAPS_OF_DOMAIN = "sitemaps"
+"""The number of sitemaps fetched from a registrable domain, in decimal.
+
+`limits.max_sitemaps_per_host` bounds it.
+"""
+SITEMAP_INDEXES = "sitemap index"
+"""By URL of a sitemap index: its level, from 1 on (`policy/sitemap_limits.py`)."""
 TRAPS = "traps"
 """By host: the templates that were cut (`policy/traps/`)."""
 TRAPS_OUT_OF_MEMORY = "traps out of memory"
@@ -47,7 +54,12 @@ EXTRACTION = "extraction"
 See `model/fingerprint.py`.
 """
 
-PER_CRAWL = (PAGES_OF_TEMPLATE, TRAPS_OUT_OF_MEMORY, POISON_URLS)
+PER_CRAWL = (
+    PAGES_OF_TEMPLATE,
+    SITEMAPS_OF_DOMAIN,
+    TRAPS_OUT_OF_MEMORY,
+    POISON_URLS,
+)
 """Kinds of metadata that a recrawl clears."""
 
 

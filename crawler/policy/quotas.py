@@ -22,6 +22,8 @@ from crawler.model.host import HostUsage
 from crawler.model.metadata import PAGES_OF_TEMPLATE, KeyValue
 from crawler.model.units import exact_bytes, exact_seconds
 from crawler.policy.check import DUE, Candidate
+from crawler.policy.scope import NAMED_SITEMAPS
+from crawler.policy.sitemap_limits import SitemapLimits
 from crawler.policy.traps.templates import shape_of
 
 QuotaReached = Literal["limit_pages", "limit_time", "limit_bytes"]
@@ -75,9 +77,14 @@ class Quotas:
         self._pages = pages
         self._bytes = received
         self._usages = usages
+        self.sitemaps = SitemapLimits(config, usages)
 
     def check(self, candidate: Candidate) -> Skip | None:
         """Whether the host, or the template of the path, has used up its quota."""
+        if candidate.kind in NAMED_SITEMAPS and (
+            (skip := self.sitemaps.check(candidate)) is not None
+        ):
+            return skip
         host, destination = candidate.host, candidate.destination
         usage = self._usages.usage(host)
         if (rule := usage_reached(self._config, usage, destination)) is not None:

@@ -155,7 +155,7 @@ class RobotsCache:
 
     def _parse(self, site: str, stored: StoredRobots) -> CachedRobots:
         body = stored.body
-        rules = None if body is None else parse(body, self._config.agent)
+        rules = None if body is None else parse(body, self._config.agent, site)
         cached = CachedRobots(stored.expires_at, rules)
         self._remember(site, cached)
         return cached

@@ -33,7 +33,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from crawler.model.url import canonical
+from crawler.model.url import canonical, join
 
 MAX_BYTES = 500 * 1024
 """The maximum size (bytes) of a robots.txt; the rest is ignored.
@@ -149,8 +149,12 @@ def whole_lines(body: bytes) -> bytes:
     return body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]
 
 
-def parse(body: bytes, agent: str) -> Robots:
-    """What the robots.txt `body` says to the crawler with the product token `agent`."""
+def parse(body: bytes, agent: str, site: str = "") -> Robots:
+    """What the robots.txt `body` says to the crawler with the product token `agent`.
+
+    `site` is its origin. A sitemap must be named by a whole URL (sitemaps.org), but
+    some are relative to that; without `site` these are ignored.
+    """
     ours, all_others = _Group(), _Group()
     sitemaps: dict[str, None] = {}
     listening: list[_Group] = []
@@ -166,7 +170,10 @@ def parse(body: bytes, agent: str) -> Robots:
                 listening.append(group)
                 delayed.append(group)
         elif key == "sitemap":
-            if (url := canonical(value)) and len(sitemaps) < _MAX_SITEMAPS:
+            url = canonical(value)
+            if url is None and site and value:
+                url = join(f"{site}/", value)
+            if url and len(sitemaps) < _MAX_SITEMAPS:
                 sitemaps[url] = None
         elif key == "crawl-delay":
             naming_delayed = False

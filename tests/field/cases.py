@@ -27,11 +27,6 @@ Records = list[dict[str, Any]]
 UNMENDED: frozenset[str] = frozenset(
     {
         "i05",
-        "m01",
-        "m08",
-        "m13",
-        "m22",
-        "m27",
     }
 )
 """Cases that fail today. A case that passes must be taken out: its xfail is strict."""

@@ -12,6 +12,7 @@ _LIMITS = (
     (("--max-bytes-per-host",), "limits.max_bytes_per_host", "SIZE"),
     (("--max-time-per-host",), "limits.max_time_per_host", "TIME"),
     (("--max-pages-per-template",), "limits.max_pages_per_template", "N"),
+    (("--max-sitemaps-per-host",), "limits.max_sitemaps_per_host", "N"),
     (("-Q", "--quota"), "limits.max_bytes", "SIZE"),
     (("--max-time",), "limits.max_time", "TIME"),
     (("--grace",), "grace", "TIME"),

@@ -27,7 +27,8 @@ class WorkerExtractor:
         limits: LimitsConfig,
         *,
         with_text: bool = False,
+        named_sitemap: bool = False,
     ) -> Document:
         """As `crawler.extract.Extractor.extract`."""
-        order = encode_order(response, destination, limits, with_text)
+        order = encode_order(response, destination, limits, with_text, named_sitemap)
         return decode_document(self._worker.run(DOCUMENT, order))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
+from crawler.extract.body import Body
 from crawler.extract.html.links import LinkCollector
 from crawler.extract.xml import feed, sitemap
 from crawler.extract.xml.parser import MAX_ELEMENTS, Element, elements
@@ -41,8 +42,8 @@ def read_listing(
     return File(media_type, charset, links.links, links.images)
 
 
-def read_text_listing(text: str, url: str, charset: str | None, max_links: int) -> File:
-    """The links of the sitemap in plain text at `url`."""
-    links = LinkCollector(Base(url), max_links)
-    sitemap.read_text_sitemap(text, links)
-    return File("text/plain", charset, links.links)
+def read_text_listing(texts: Iterable[str], body: Body) -> File:
+    """The links of a sitemap in plain text, which comes in parts."""
+    links = LinkCollector(Base(body.url), body.max_links)
+    sitemap.read_text_sitemap(texts, links)
+    return File(body.media_type, body.charset, links.links)

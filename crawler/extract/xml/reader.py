@@ -1,18 +1,27 @@
-"""The readers of sitemaps and feeds, in XML, packed with gzip, and in plain text.
+"""The readers of sitemaps and feeds: XML, JSON Feed, packed with gzip, in plain text.
 
 XML says by its root element what it is, so that XHTML and SVG under a type of XML go
-to their readers from here. What is imported inside the functions a crawl without XML
-does not need.
+to their readers from here. What is imported inside the functions a crawl without such
+documents does not need.
 """
 
 from __future__ import annotations
 
-from crawler.extract.body import MAX_MARKUP, Body, Reader, read_other
+import re
+
+from crawler.extract.body import Body, Reader, read_other
 from crawler.extract.html.reader import read_xhtml
 from crawler.extract.images.reader import read_svg
 from crawler.model.documents import Document, File
 
 _READERS_BY_ROOT: dict[str, Reader] = {"html": read_xhtml, "svg": read_svg}
+_ROOT = re.compile(rb"<(?:[\w.-]{1,40}+:)?(?:urlset|sitemapindex|rss|feed|RDF)[\s/>]")
+_GZIP = b"\x1f\x8b\x08"
+_OTHER_STARTS = re.compile(
+    rb"\x1f\x8b\x08|\xfe\xff|\xff\xfe|(?:\xef\xbb\xbf)?+\s*+https?://", re.I
+).match
+_HEAD = 16 * 1024
+"""Characters in which a sitemap or a feed has to show what it is."""
 
 
 def read_xml(body: Body) -> Document:
@@ -28,24 +37,62 @@ def read_xml(body: Body) -> Document:
 
 
 def read_gzip(body: Body) -> File:
-    """A packed sitemap, if its first kilobytes name one, else a file without links."""
-    from crawler.extract.xml.listing import read_listing
-    from crawler.extract.xml.sitemap import unpacked
-
-    start = next(unpacked(body.content), b"")
-    if b"<urlset" not in start and b"<sitemapindex" not in start:
-        return read_other(body)
-    listing = read_listing(
-        unpacked(body.content), body.url, body.media_type, None, body.max_links
-    )
-    return listing if isinstance(listing, File) else read_other(body)
+    """A packed sitemap or feed; else a file without links."""
+    return read_sitemap(body) or read_other(body)
 
 
 def read_text(body: Body) -> File:
-    """A sitemap, if its file name contains "sitemap", else a file without links."""
-    if "sitemap" not in body.url.rpartition("/")[2]:
-        return read_other(body)
-    from crawler.extract.xml.listing import read_text_listing
+    """A sitemap, if its file name contains "sitemap", or a JSON Feed."""
+    if _is_called_sitemap(body):
+        return read_sitemap(body) or read_json(body)
+    return read_json(body)
 
-    text = body.content[:MAX_MARKUP].decode("utf-8", "replace")
-    return read_text_listing(text, body.url, body.charset, body.max_links)
+
+def read_octets(body: Body) -> File:
+    """What is sent as bytes of no known type: it may be packed."""
+    if body.content.startswith(_GZIP):
+        return read_gzip(body)
+    return read_text(body)
+
+
+def read_json(body: Body) -> File:
+    """A JSON Feed, else a file without links."""
+    if b"jsonfeed.org" not in body.content[:_HEAD]:
+        return read_other(body)
+    from crawler.extract.json_feed import read_json_feed
+
+    return read_json_feed(body)
+
+
+def read_sitemap(body: Body) -> File | None:
+    """The sitemap or feed in `body`, whatever the media type; None: there is none.
+
+    It may be XML, or text that begins with a URL, each packed up to two times.
+    """
+    called_sitemap = _is_called_sitemap(body)
+    if not called_sitemap and not _may_be_sitemap(body.content):
+        return None
+    from crawler.extract.xml.decoding import decoded
+    from crawler.extract.xml.listing import read_listing, read_text_listing
+    from crawler.extract.xml.sitemap import is_url_list, unpacked
+
+    # A charset is that of the text: of what is packed the header can't tell it.
+    charset = None if body.content.startswith(_GZIP) else body.charset
+    head = next(decoded(unpacked(body.content), charset), "")[:_HEAD]
+    if _ROOT.search(head.encode()):
+        listing = read_listing(
+            unpacked(body.content), body.url, body.media_type, charset, body.max_links
+        )
+        return listing if isinstance(listing, File) else None
+    if is_url_list(head) or (called_sitemap and body.media_type == "text/plain"):
+        return read_text_listing(decoded(unpacked(body.content), charset), body)
+    return None
+
+
+def _may_be_sitemap(content: bytes) -> bool:
+    """What most pages are not, so that they cost no more than this."""
+    return bool(_OTHER_STARTS(content) or _ROOT.search(content[:_HEAD]))
+
+
+def _is_called_sitemap(body: Body) -> bool:
+    return "sitemap" in body.url.rpartition("/")[2]

@@ -5,17 +5,26 @@ See sitemaps.org/protocol.html.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from crawler.extract.html.links import LinkCollector
-from crawler.extract.xml.parser import Element
+from crawler.extract.xml.parser import Element, parts_of
+from crawler.model.url import MAX_URL
 
 ROOTS = frozenset({"urlset", "sitemapindex"})
 _IMAGES = "http://www.google.com/schemas/sitemap-image/1.1"
+_GZIP = b"\x1f\x8b\x08"
+_MAX_PACKED = 2
+"""Gzip within gzip: a packed file that a server packs once more."""
 _MAX_UNPACKED = 50 * 2**20
 """Bytes of an unpacked sitemap; the protocol allows no more."""
+_MAX_MEMBERS = 1000
+"""Gzip files in a row, which are one (RFC 1952 section 2.2)."""
 _PART = 64 * 1024
+_begins_with_url = re.compile(r"\s*+https?://\S++[ \t]*+(?:[\r\n]|\Z)", re.I).match
 
 
 def read_sitemap(elements: Iterable[Element], links: LinkCollector) -> None:
@@ -34,27 +43,65 @@ def read_sitemap(elements: Iterable[Element], links: LinkCollector) -> None:
             return
 
 
-def read_text_sitemap(text: str, links: LinkCollector) -> None:
-    """Add the URLs of a sitemap in plain text: one per line."""
-    for line in text.splitlines():
-        if line.startswith(("http://", "https://")):
+def read_text_sitemap(texts: Iterable[str], links: LinkCollector) -> None:
+    """Add the URLs of a sitemap in plain text, which comes in parts: one per line."""
+    for line in _lines(texts):
+        if line[:8].lower().startswith(("http://", "https://")):
             links.add(line, "sitemap")
         if links.full:
             return
 
 
-def unpacked(body: bytes) -> Iterator[bytes]:
-    """The content of a gzip file in parts, up to _MAX_UNPACKED bytes.
+def is_url_list(text: str) -> bool:
+    """Whether the first line of `text` that is not blank is an absolute URL."""
+    return _begins_with_url(text) is not None
 
-    It ends early where the file is damaged.
+
+def _lines(texts: Iterable[str]) -> Iterator[str]:
+    """The lines, without space around them; a long one is cut."""
+    rest = ""
+    for text in texts:
+        *lines, rest = f"{rest}{text}".replace("\r", "\n").split("\n")
+        yield from map(str.strip, lines)
+        rest = rest[: MAX_URL + 1]  # longer than a URL, and so is all that follows
+    yield rest.strip()
+
+
+def unpacked(body: bytes) -> Iterator[bytes]:
+    """The content of `body` in parts, unpacked as often as it is packed with gzip.
+
+    Up to _MAX_PACKED times, and up to _MAX_UNPACKED bytes. It ends early where the file
+    is damaged.
     """
+    parts = parts_of(body)
+    for _ in range(_MAX_PACKED):
+        first = next(parts, b"")
+        parts = chain((first,), parts)
+        if not first.startswith(_GZIP):
+            break
+        parts = _inflated(parts)
+    return parts
+
+
+def _inflated(parts: Iterable[bytes]) -> Iterator[bytes]:
+    left, members = _MAX_UNPACKED, 1
     inflate = zlib.decompressobj(wbits=31)
-    length = 0
     try:
-        while body and length < _MAX_UNPACKED and not inflate.eof:
-            part = inflate.decompress(body, _PART)
-            body = inflate.unconsumed_tail
-            length += len(part)
-            yield part
+        for part in parts:
+            rest, full = part, False
+            while rest or full:
+                content = inflate.decompress(rest, _PART)
+                left -= len(content)
+                if content:
+                    yield content
+                if left <= 0:
+                    return
+                rest, full = inflate.unconsumed_tail, len(content) == _PART
+                if inflate.eof:
+                    rest, full = inflate.unused_data, False
+                    members += 1
+                    if members > _MAX_MEMBERS:
+                        return
+                    inflate = zlib.decompressobj(wbits=31)
     except zlib.error:
         return

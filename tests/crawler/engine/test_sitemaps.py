@@ -6,7 +6,13 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-from crawler.model.config import ImagesConfig, OutputConfig, RobotsConfig, ScopeConfig
+from crawler.model.config import (
+    ImagesConfig,
+    LimitsConfig,
+    OutputConfig,
+    RobotsConfig,
+    ScopeConfig,
+)
 from tests.helpers.crawling import (
     config,
     crawl,
@@ -19,6 +25,7 @@ from tests.helpers.crawling import (
     serve,
 )
 from tests.site.page import Handler, reply
+from tests.site.server import Exchange, Site
 
 __all__ = ["serve"]
 
@@ -169,3 +176,99 @@ def test_links_speak_for_themselves_and_ai_is_kept_out_on_request(
 
 def test_nobody_is_listened_to_if_the_user_says_so(serve: Any, tmp_path: Path) -> None:
     assert skipped(serve, tmp_path, nofollow="ignore") == {}
+
+
+# ----------------------------------------------------------- how they are named
+
+
+def test_a_text_sitemap_relative_in_robots_txt_behind_a_redirect_to_another_host(
+    serve: Any, tmp_path: Path
+) -> None:
+    robots = reply("\ufeffSitemap: list\nsitemap: /map.php?x", "text/plain")
+    site = serve(robots, index=page(), a=page(), b=page())
+    other = serve()
+    moved = (("Location", other.url("/list.txt.gz")),)
+    site.pages["list"] = reply(status=301, headers=moved)
+    text = gzip.compress(site.url("/a\r\n").encode())
+    other.pages["list.txt.gz"] = reply(text, "binary/octet-stream")
+    site.pages["map.php"] = reply(urlset(entry(site.url("/b"))), "text/html")
+    crawl(config(site, tmp_path, scope=ScopeConfig(sitemaps=True, depth=1)))
+    assert endings(tmp_path, site) == {
+        "/": "page", "/list": "redirect", "/map.php?x": "file", "/a": "page",
+        other.url("/list.txt.gz"): "file", "/b": "page",
+    }  # fmt: skip
+    kinds = {record["link_kind"] for record in of(tmp_path, "file")}
+    assert kinds == {"robots_sitemap"}
+
+
+def test_a_text_sitemap_as_a_seed(serve: Any, tmp_path: Path) -> None:
+    site = serve(a=page(), notes=reply("see http://h/x", "text/plain"))
+    listed = f"{site.url('/a')}\n{site.url('/notes')}\n"
+    site.pages["list"] = reply(listed, "text/plain; charset=utf-8")
+    crawl(config(site, tmp_path, "/list"))
+    assert endings(tmp_path, site) == {"/list": "file", "/a": "page", "/notes": "file"}
+
+
+def numbered(exchange: Exchange) -> tuple[int, Site]:
+    return int(exchange.query or 0), exchange.site
+
+
+def test_indexes_go_two_levels_deep(serve: Any, tmp_path: Path) -> None:
+    """The index at /?0 names /?1, that names /?2, which names /?3 and so on."""
+
+    def endless(exchange: Exchange) -> None:
+        number, site = numbered(exchange)
+        index(site.url(f"/map?{number + 1}"), site.url(f"/list{number}"))(exchange)
+
+    names = [f"list{number}" for number in range(4)]
+    site = serve(map=endless, index=page(), **{name: page() for name in names})
+    for name in names:
+        site.pages[name] = reply(urlset(entry(site.url(f"/{name}/page"))), XML)
+    start = config(site, tmp_path, "/map?0", records=OutputConfig(record=("skips",)))
+    crawl(start)
+    skipped = {r["url"]: r["rule"] for r in of(tmp_path, "skip")}
+    rule = "sitemap index: more than 2 levels"
+    assert skipped == {site.url("/map?3"): rule, site.url("/list2"): rule}
+    sitemaps = [record["url"] for record in of(tmp_path, "file")]
+    assert site.url("/list0") in sitemaps
+    assert site.url("/list1") in sitemaps
+
+
+def test_an_endless_index_behind_redirects_stops(serve: Any, tmp_path: Path) -> None:
+    def endless(exchange: Exchange) -> None:
+        number, site = numbered(exchange)
+        if number % 2:
+            to = (("Location", site.url(f"/map?{number + 1}")),)
+            reply(status=302, headers=to)(exchange)
+        else:
+            index(site.url(f"/map?{number + 1}"))(exchange)
+
+    site = serve(map=endless, robots=reply("Sitemap: /map?1", "text/plain"))
+    crawl(config(site, tmp_path, scope=ScopeConfig(sitemaps=True)))
+    assert sorted(hit.target for hit in site.hits("/map")) == [
+        f"/map?{number}" for number in range(1, 7)
+    ]
+
+
+def test_sitemaps_of_a_host_are_counted(serve: Any, tmp_path: Path) -> None:
+    """Each of the sitemaps that an index names is an index of others."""
+
+    def wide(exchange: Exchange) -> None:
+        number, site = numbered(exchange)
+        urls = [site.url(f"/map?{number * 20 + n}") for n in range(1, 21)]
+        index(*urls)(exchange)
+
+    site = serve(map=wide, index=page(),
+                 robots=reply("Sitemap: /map?1", "text/plain"))  # fmt: skip
+    start = config(
+        site, tmp_path, scope=ScopeConfig(sitemaps=True),
+        limits=LimitsConfig(max_sitemaps_per_host=30),
+        records=OutputConfig(record=("skips",)),
+    )  # fmt: skip
+    crawl(start)
+    assert len(site.hits("/map")) == 30
+    rules = {record["rule"] for record in of(tmp_path, "skip")}
+    assert "limits.max_sitemaps_per_host: 30" in rules
+    site.forget()
+    crawl(start, "newer")  # all that waited for the limit is queued again
+    assert len(site.hits("/map")) == 30

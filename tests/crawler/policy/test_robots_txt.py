@@ -225,6 +225,17 @@ def test_sitemaps() -> None:
     assert parse(rules, "orbweb").sitemaps == ("http://h/s.xml", "https://x/")
 
 
+def test_sitemaps_relative_to_the_site() -> None:
+    rules = (
+        b"\xef\xbb\xbfSitemap: /a.xml\nsitemap: b.xml?x\nSITEMAP: //other/c\nsitemap:"
+    )
+    assert parse(rules, "orbweb", "http://h").sitemaps == (
+        "http://h/a.xml",
+        "http://h/b.xml?x",
+        "http://other/c",
+    )
+
+
 def test_500_kib_count_and_no_byte_more() -> None:
     """RFC 9309 section 2.5."""
     head, rule = b"user-agent: *\n", b"\ndisallow: /x\n"
