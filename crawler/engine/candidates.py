@@ -16,9 +16,9 @@ from crawler.model.errors import ProtocolFailure, RedirectLoop, TooManyRedirects
 from crawler.model.http import Hop, Response
 from crawler.model.url import join_header, origin
 from crawler.policy.check import Candidate, Chain
+from crawler.policy.quotas import Quotas
 from crawler.policy.robots_meta import RobotsMeta
 from crawler.policy.scope import NAMED_SITEMAPS
-from crawler.policy.sitemap_limits import SitemapLimits
 from crawler.policy.strip_params import ParamStripper
 from crawler.policy.traps import Traps
 
@@ -41,12 +41,12 @@ class CandidateBuilder:
         config: Config,
         checks: Chain,
         traps: Traps,
-        sitemaps: SitemapLimits,
+        quotas: Quotas,
         known: Callable[[str, int], bool],
     ) -> None:
         self._check = checks.check_found
         self._traps = traps
-        self._sitemaps = sitemaps
+        self._quotas = quotas
         self._known = known
         self._max_redirects = config.limits.max_redirects
         self._fetch_images = config.images.fetch
@@ -81,7 +81,7 @@ class CandidateBuilder:
             if not self._known(link.url, depth)
         ]
         if any(link.kind == "sitemap_index" for link in file.links):
-            self._sitemaps.add_index(lease)
+            self._quotas.sitemaps.add_index(lease)
         return (
             *self._onward(lease, file.links, None, status),
             *self._images(lease, file.images, None),
@@ -203,7 +203,9 @@ class CandidateBuilder:
     ) -> Discovered:
         skip = self._check(candidate)
         if skip is None and candidate.kind in NAMED_SITEMAPS:
-            skip = self._sitemaps.check(candidate)  # it need not wait to be refused
+            skip = self._quotas.sitemaps.check(
+                candidate
+            )  # it need not wait to be refused
         return Discovered(
             candidate.url,
             candidate.kind,

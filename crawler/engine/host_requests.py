@@ -18,6 +18,7 @@ from crawler.model.errors import Failure
 from crawler.model.http import Request, Response
 from crawler.policy.quotas import Quotas
 from crawler.policy.retry import retry_after_of
+from crawler.policy.scope import NAMED_SITEMAPS
 
 MAX_IDLE_S = 1.0
 """The longest back-off (seconds) over which a connection is kept."""
@@ -55,7 +56,8 @@ class HostRequests:
         The host may be requested again from then on, while the response is read.
         """
         sent_at = self._clock()
-        self._quotas.sitemaps.count(handle.lease)
+        if handle.lease.kind in NAMED_SITEMAPS:
+            self._quotas.sitemaps.count(handle.lease)
         try:
             response = self._client.fetch(request)
         except Failure as failure:

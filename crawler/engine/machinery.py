@@ -113,7 +113,7 @@ def build(config: Config, given: Environment) -> Machinery:
         config,
         policy.chain,
         policy.traps,
-        policy.quotas.sitemaps,
+        policy.quotas,
         frontier.known,
     )
     committer = Committer(

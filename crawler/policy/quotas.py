@@ -14,7 +14,8 @@ is kept.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from crawler.model.config import ImagesConfig, LimitsConfig
 from crawler.model.crawl import Destination, Lease, Skip
@@ -23,8 +24,10 @@ from crawler.model.metadata import PAGES_OF_TEMPLATE, KeyValue
 from crawler.model.units import exact_bytes, exact_seconds
 from crawler.policy.check import DUE, Candidate
 from crawler.policy.scope import NAMED_SITEMAPS
-from crawler.policy.sitemap_limits import SitemapLimits
 from crawler.policy.traps.templates import shape_of
+
+if TYPE_CHECKING:
+    from crawler.policy.sitemap_limits import SitemapLimits
 
 QuotaReached = Literal["limit_pages", "limit_time", "limit_bytes"]
 
@@ -77,7 +80,13 @@ class Quotas:
         self._pages = pages
         self._bytes = received
         self._usages = usages
-        self.sitemaps = SitemapLimits(config, usages)
+
+    @cached_property
+    def sitemaps(self) -> SitemapLimits:
+        """The limits of sitemaps; most crawls have none, so it is imported late."""
+        from crawler.policy.sitemap_limits import SitemapLimits
+
+        return SitemapLimits(self._config, self._usages)
 
     def check(self, candidate: Candidate) -> Skip | None:
         """Whether the host, or the template of the path, has used up its quota."""

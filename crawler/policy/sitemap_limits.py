@@ -17,7 +17,6 @@ from crawler.model.crawl import Lease, Skip
 from crawler.model.metadata import SITEMAP_INDEXES, SITEMAPS_OF_DOMAIN, KeyValue
 from crawler.model.url import host_key, hostname, registrable_domain
 from crawler.policy.check import Candidate
-from crawler.policy.scope import NAMED_SITEMAPS
 
 _MAX_LEVELS = 2
 """Levels of sitemap indexes."""
@@ -40,8 +39,8 @@ class SitemapLimits:
         return Skip("limit_host", f"limits.max_sitemaps_per_host: {self._max}")
 
     def count(self, lease: Lease) -> None:
-        """Count the first request for a named sitemap."""
-        if lease.kind in NAMED_SITEMAPS and lease.attempts == 0:
+        """Count a request for a named sitemap; another attempt is not counted."""
+        if lease.attempts == 0:
             domain = _domain(lease.url)
             count = b"%d" % (self._count(domain) + 1)
             self._metadata.set(SITEMAPS_OF_DOMAIN, domain, count)

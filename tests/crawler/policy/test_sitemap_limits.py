@@ -42,7 +42,8 @@ def test_the_hosts_of_a_domain_count_together() -> None:
     assert (
         refused(subject, sitemap("http://c.site.example/4", "robots_sitemap")) == skip
     )
-    assert refused(subject, sitemap("http://c.site.example/5", "sitemap")) is None
+    listed = sitemap("http://c.site.example/5", "sitemap")
+    assert subject.check(Candidate.of_lease(listed)) is None
     assert refused(subject, sitemap("http://other.example/1")) is None
     local = [refused(subject, sitemap(f"http://127.0.0.1/{n}")) for n in range(3)]
     assert local == [None, None, skip]
