@@ -1,9 +1,8 @@
 """The configuration: one frozen struct per stage, each value with default and unit.
 
 A stage is built from its own struct and sees no other. The docstring below a field is
-what the user reads: its first sentence is the help of the option that sets the field,
-and all of it stands in `config.example.toml` and in the JSON Schema. Units stand in
-brackets at the end of that first sentence.
+what the user reads: its first sentence, with the unit in brackets at its end, is the
+help of the option, and all of it stands in `config.example.toml` and the JSON Schema.
 """
 
 from __future__ import annotations
@@ -216,10 +215,7 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     of the query. Further ones end as skips.
     """
     max_sitemaps_per_host: Count | None = 10_000
-    """Maximum sitemaps per host that robots.txt and sitemap indexes name.
-
-    The hosts of a registrable domain count together. Further sitemaps end as skips.
-    """
+    """Maximum named sitemaps per host. The hosts of a domain count together."""
     traps: bool = True
     """Detect crawler traps.
 
@@ -229,8 +225,7 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_bytes: Bytes | None = None
     """Maximum download in total [bytes].
 
-    The response bodies of all runs count. No request begins after that, and those under
-    way are completed.
+    The response bodies of all runs count. Requests under way then are completed.
     """
     max_time: Seconds | None = None
     """Maximum duration of the crawl [s]. Each resume starts from zero."""
