@@ -22,6 +22,7 @@ from crawler.model.records import (
     ErrorRecord,
     FileRecord,
     ImageRecord,
+    ItemRecord,
     PageRecord,
     RedirectRecord,
     RobotsRecord,
@@ -67,6 +68,7 @@ LATE: list[Record] = [
         animated=True,
     ),
     RedirectRecord(**fetched(4), status=301, location="https://a.test/5"),
+    ItemRecord(**fetched(1), index=0, data={"price": 3.5}),
     ErrorRecord(
         **fetched(5),
         error_code="rate_limited",
