@@ -107,6 +107,7 @@ class CrawlOptions(TypedDict, total=False):
     max_pages_per_host: int | None
     max_bytes_per_host: int | str | None
     max_time_per_host: float | str | None
+    max_styles_per_host: int | None
     max_pages_per_template: int | None
     max_sitemaps_per_host: int | None
     traps: bool
@@ -116,6 +117,7 @@ class CrawlOptions(TypedDict, total=False):
     max_links: int
     # images
     images: bool
+    styles: bool
     min_width: int
     min_height: int
     image_name: str

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from msgspec.structs import replace
+
 from crawler.model.config import Config
 from crawler.model.crawl import Discovered, Lease, Skip
 from crawler.model.documents import File, ImageLink, Link, LinkKind, Page
 from crawler.model.errors import ProtocolFailure, RedirectLoop, TooManyRedirects
 from crawler.model.http import Hop, Response
+from crawler.model.metadata import KeyValue
 from crawler.model.url import join_header, origin
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.quotas import Quotas
@@ -33,7 +36,8 @@ def is_named_sitemap(lease: Lease) -> bool:
 class CandidateBuilder:
     """Checks the URLs that one crawl finds.
 
-    `known(url, depth)` says that a find there would change nothing.
+    `known(url, depth)` says that a find there would change nothing. `metadata`
+    keeps how deep style sheets import each other.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class CandidateBuilder:
         traps: Traps,
         quotas: Quotas,
         known: Callable[[str, int], bool],
+        metadata: KeyValue,
     ) -> None:
         self._check = checks.check_found
         self._traps = traps
@@ -50,6 +55,8 @@ class CandidateBuilder:
         self._known = known
         self._max_redirects = config.limits.max_redirects
         self._fetch_images = config.images.fetch
+        self._fetch_styles = config.images.fetch and config.images.styles
+        self._metadata = metadata
         self._strip = ParamStripper(config.scope.strip_params).stripped
 
     def page(
@@ -67,7 +74,10 @@ class CandidateBuilder:
             refused = {image.url for image in page.images}
             links = [link for link in links if link.url not in refused]
         onward = self._onward(lease, page.links, robots_meta.nofollow, status)
-        return (*onward, *images, *self._links(lease, links, robots_meta.nofollow))
+        found = (*onward, *images, *self._links(lease, links, robots_meta.nofollow))
+        if page.styles and self._fetch_styles:  # last, for a link may be a page
+            return (*found, *self._styles(lease, page.styles, robots_meta.noimageai))
+        return found
 
     def file(self, lease: Lease, file: File, status: int) -> tuple[Discovered, ...]:
         """The URLs that a sitemap or a feed names.
@@ -86,6 +96,7 @@ class CandidateBuilder:
             *self._onward(lease, file.links, None, status),
             *self._images(lease, file.images, None),
             *map(self._checked, links),
+            *(self._imported(lease, file.styles) if file.styles else ()),
         )
 
     def _onward(
@@ -194,6 +205,42 @@ class CandidateBuilder:
             for image in images
             if not self._known(image.url, depth)
         ]  # fmt: skip
+
+    def _styles(
+        self, lease: Lease, styles: Iterable[Link], noimageai: Skip | None
+    ) -> list[Discovered]:
+        """The style sheets of a page, which may be on any host that images may be on.
+
+        `noimageai` refuses them as well: they are fetched for their images alone.
+        """
+        depth = lease.depth + 1
+        return [
+            self._checked(
+                Candidate(
+                    style.url, style.kind, "style", depth, lease.url, lease.seed_url,
+                    directive=noimageai,
+                )
+            )
+            for style in styles
+            if not self._known(style.url, depth)
+        ]  # fmt: skip
+
+    def _imported(self, lease: Lease, styles: Iterable[Link]) -> list[Discovered]:
+        """The style sheets that a style sheet imports."""
+        if not self._fetch_styles:
+            return []
+        # Imported late: most style sheets import none.
+        from crawler.policy.style_imports import StyleImports
+
+        imports = StyleImports(self._metadata)
+        too_deep = imports.check(lease)
+        found = self._styles(lease, styles, None)
+        if too_deep is not None:
+            return [replace(one, skip=one.skip or too_deep) for one in found]
+        for one in found:
+            if one.skip is None:
+                imports.record(lease, one.url)
+        return found
 
     def _checked(
         self,

@@ -242,6 +242,7 @@ def _unhindered(config: Config, url: str) -> Config:
             max_bytes_per_host=None,
             max_time_per_host=None,
             max_pages_per_template=None,
+            max_styles_per_host=None,
         ),
         records=replace(config.records, include=HEAVY),
     )

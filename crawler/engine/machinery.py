@@ -115,6 +115,7 @@ def build(config: Config, given: Environment) -> Machinery:
         policy.traps,
         policy.quotas,
         frontier.known,
+        store,
     )
     committer = Committer(
         given.run,

@@ -39,6 +39,7 @@ ACCEPT = {
         "text/html,application/xhtml+xml,application/xml;q=0.9,image/*;q=0.8,*/*;q=0.7"
     ),
     "image": "image/avif,image/webp,image/svg+xml,image/*,*/*;q=0.5",
+    "style": "text/css,*/*;q=0.1",
 }
 
 
@@ -163,6 +164,6 @@ def _request(lease: Lease, cached: CachedFields | None) -> Request:
         headers=headers,
         accept=ACCEPT[lease.destination],
         referer=lease.parent_url,
-        subresource=lease.destination == "image",
+        subresource=lease.destination != "page",
         chain=tuple(hop.url for hop in lease.redirects),
     )

@@ -5,7 +5,7 @@ A body is extracted inside the crash guard, and then by its type:
     page    noai, the page quota, the traps; record, links and images as candidates
     file    noai; record, what a sitemap or a feed names as candidates
     image   noimageai, the size in pixels; record, with the bytes to be kept
-    no image, though it was requested as one: back to the frontier, as a page
+    no image or style sheet, though requested as one: back to the frontier, as a page
     304     the record of what an earlier crawl was told, without its bytes
     3xx     a redirect record, and its target as a candidate
 """
@@ -125,6 +125,10 @@ class Reader:
                 raise
             handle.retry(self._clock(), failure.code, failure.message, "page")
             return None
+        if self._is_no_style(lease, document):
+            message = f"{document.content_type} in place of a style sheet"
+            handle.retry(self._clock(), "extract", message, "page")
+            return None
         if not (lease.depth or isinstance(document, Image)) and lease.redirects:
             self._seed_ended(lease, document.links)
         meta = document.robots_meta if isinstance(document, Page) else None
@@ -176,6 +180,14 @@ class Reader:
                 return skipped(lease, skip)
         validators = updated_validators(response, cached.validators)
         return Outcome(lease, record, validators=validators)
+
+    def _is_no_style(self, lease: Lease, document: Document) -> bool:
+        """Whether what was taken for a style sheet is a page of the crawl."""
+        return (
+            lease.destination == "style"
+            and document.content_type in ("text/html", "application/xhtml+xml")
+            and self._candidates.may_be_page(lease)
+        )
 
     def _is_no_image(self, lease: Lease, response: Response) -> bool:
         """Whether what was taken for an image is a page or a file of the crawl.
@@ -245,6 +257,8 @@ class Reader:
     ) -> Outcome:
         if robots_meta.noai is not None:
             return skipped(lease, robots_meta.noai)
+        if lease.destination == "style":
+            self._quotas.count_style(lease.host)
         found = self._candidates.file(lease, file, response.status)
         record = record_builder.file_record(lease, response, file, self._include)
         items: tuple[ItemRecord, ...] = ()

@@ -31,6 +31,9 @@ from crawler.model.errors import (
 )
 from crawler.model.http import Response
 
+_STYLES = frozenset({"text/css", "text/plain", "application/octet-stream"})
+"""Media types under which servers send style sheets."""
+
 
 class Extractor(Protocol):
     """Makes a Document of a response."""
@@ -90,7 +93,7 @@ class InlineExtractor:
         )
         try:
             sitemap = read_sitemap(body) if named_sitemap else None
-            document = sitemap or self._readers.get(media_type, read_other)(body)
+            document = sitemap or self._reader(destination, media_type)(body)
             if response.header("link") or response.header("refresh"):
                 # Imported late: most responses have neither.
                 from crawler.extract.header_links import with_header_links
@@ -119,6 +122,13 @@ class InlineExtractor:
         ):
             return "image/svg+xml"
         return media_type
+
+    def _reader(self, destination: Destination, media_type: str) -> Reader:
+        """What reads the body. HTML in place of a style sheet is no page."""
+        if destination == "style" and not self._is_image(media_type):
+            kind = "text/css" if media_type in _STYLES else ""
+            return self._readers.get(kind, read_other)
+        return self._readers.get(media_type, read_other)
 
     def _is_image(self, media_type: str) -> bool:
         return media_type.startswith("image/") and media_type in self._readers

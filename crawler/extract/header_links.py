@@ -47,8 +47,9 @@ def with_header_links(
     )
     links = _joined(named.links, document.links)[:max_links]
     images = _joined(named.images, document.images)[:max_links]
+    styles = _joined(named.styles, document.styles)[:max_links]
     if isinstance(document, Page):
-        document = replace(document, links=links, images=images)
+        document = replace(document, links=links, images=images, styles=styles)
         if named.canonical_url and document.canonical_source != "link":
             return replace(
                 document,
@@ -56,7 +57,7 @@ def with_header_links(
                 canonical_source="http",
             )
         return document
-    return replace(document, links=links, images=images)
+    return replace(document, links=links, images=images, styles=styles)
 
 
 def _elements(response: Response) -> Iterator[tuple[str, dict[str, str]]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from crawler.extract.body import Reader
-from crawler.extract.html.reader import read_html, read_xhtml
+from crawler.extract.html.reader import read_css, read_html, read_xhtml
 from crawler.extract.images.formats import FORMATS
 from crawler.extract.images.reader import read_image, read_svg
 from crawler.extract.xml.reader import (
@@ -36,5 +36,6 @@ READERS: Mapping[str, Reader] = {
     ),
     "application/feed+json": read_json,
     **dict.fromkeys(("application/json", "text/json"), read_json),
+    "text/css": read_css,
     "text/plain": read_text,
 }

@@ -18,7 +18,7 @@ from crawler.frontier.host_queue import HostQueue
 from crawler.frontier.politeness import Politeness
 from crawler.frontier.store import Store
 from crawler.frontier.throttle import HostFeedback
-from crawler.model.crawl import Destination, Discovered, Lease
+from crawler.model.crawl import Destination, Discovered, Lease, Queue, queue_of
 
 CLAIM = 32
 """The number of hosts claimed in one call.
@@ -65,7 +65,7 @@ class ActiveHosts:
         self._max_park_wait = max_park_wait
         self._answered_at = -inf  # by any host, in this run
         self._busy = 0  # hosts of which a lease is out
-        self._destinations: tuple[Destination, ...] = ("page", "image")
+        self._queues: tuple[Queue, ...] = ("page", "image")
         self._stale = True  # the store may have work that it had not at the last look
         self._store_due = inf
         self._parked_due = inf
@@ -117,8 +117,9 @@ class ActiveHosts:
     def put_back(self, queue: HostQueue, lease: Lease) -> None:
         """Make the URL its host's next, as if it had not been leased."""
         now = self._clock()
-        if lease.destination in self._destinations and not queue.leaving:
-            queue.at_hand[lease.destination].appendleft((lease, now))
+        waits_in = queue_of(lease.destination)
+        if waits_in in self._queues and not queue.leaving:
+            queue.at_hand[waits_in].appendleft((lease, now))
             self._offer(queue, now)
         else:
             self.store.release(lease)
@@ -238,7 +239,7 @@ class ActiveHosts:
         """From now on lease images only; False if that is so already."""
         if self._images_only:
             return False
-        self._destinations = ("image",)
+        self._queues = ("image",)
         self._stale = True
         for queue in list(self.queues.values()):
             self._release(queue.drain("page"))
@@ -255,7 +256,7 @@ class ActiveHosts:
 
     @property
     def _images_only(self) -> bool:
-        return self._destinations == ("image",)
+        return self._queues == ("image",)
 
     def _claim(self, now: float) -> int:
         """Take hosts in, if there is room. The store looks for due retries anyway."""
@@ -277,7 +278,7 @@ class ActiveHosts:
     def _offer(self, queue: HostQueue, now: float) -> None:
         """Offer the host if it has work at hand, and only then."""
         if self._closed or (
-            self._crowded and not any(queue.at_hand[d] for d in self._destinations)
+            self._crowded and not any(queue.at_hand[d] for d in self._queues)
         ):
             queue.leaving = True
         if queue.leaving or not self._fill(queue, now):
@@ -290,14 +291,14 @@ class ActiveHosts:
     def _fill(self, queue: HostQueue, now: float) -> bool:
         """Whether the host has work at hand, after a look into the store if need be."""
         has_work = False
-        for destination in self._destinations:
-            urls = queue.at_hand[destination]
-            if not urls and destination not in queue.exhausted:
+        for kind in self._queues:
+            urls = queue.at_hand[kind]
+            if not urls and kind not in queue.exhausted:
                 limit = self._batch(queue)
-                leases = self.store.lease(queue.name, destination, limit, now)
+                leases = self.store.lease(queue.name, kind, limit, now)
                 urls.extend([(lease, now) for lease in leases])
                 if len(leases) < limit:
-                    queue.exhausted.add(destination)
+                    queue.exhausted.add(kind)
             has_work |= bool(urls)
         return has_work
 

@@ -6,7 +6,7 @@ from collections import deque
 
 from msgspec.structs import replace
 
-from crawler.model.crawl import Destination, Lease
+from crawler.model.crawl import Lease, Queue
 
 IMAGES_PER_PAGE = 4
 """The number of images leased after a page before the next page.
@@ -28,13 +28,13 @@ class HostQueue:
         self.name = name
         self.batch = batch
         """URLs to be leased the next time."""
-        self.at_hand: dict[Destination, deque[tuple[Lease, float]]] = {
+        self.at_hand: dict[Queue, deque[tuple[Lease, float]]] = {
             "page": deque(),
             "image": deque(),
         }
         """Leased from the store, each with the time when that was."""
-        self.exhausted: set[Destination] = set()
-        """The destinations with no more URLs in the store.
+        self.exhausted: set[Queue] = set()
+        """The queues with no more URLs in the store.
 
         The store reports when it has new ones.
         """
@@ -53,10 +53,10 @@ class HostQueue:
     def short(self) -> bool:
         """Whether the host needs more URLs from the store.
 
-        It does if all destinations are empty here, or if one is of which the store may
+        It does if all queues are empty here, or if one is of which the store may
         have more.
         """
-        empty = [destination for destination, urls in self.at_hand.items() if not urls]
+        empty = [kind for kind, urls in self.at_hand.items() if not urls]
         return len(empty) == len(self.at_hand) or not self.exhausted.issuperset(empty)
 
     def pop(self, now: float) -> Lease:
@@ -75,9 +75,9 @@ class HostQueue:
             else lease
         )
 
-    def drain(self, destination: Destination) -> list[Lease]:
+    def drain(self, kind: Queue) -> list[Lease]:
         """Take out what is at hand."""
-        urls = self.at_hand[destination]
+        urls = self.at_hand[kind]
         leases = [lease for lease, _ in urls]
         urls.clear()
         return leases

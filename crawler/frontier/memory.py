@@ -19,7 +19,14 @@ from msgspec.structs import replace
 from crawler.frontier.memory_rows import HostRow, UrlRow
 from crawler.frontier.store import STATES, Content, Ended, HostDue, Parked, Run, State
 from crawler.frontier.throttle import HostThrottle
-from crawler.model.crawl import Destination, Discovered, Lease, StoredResponse
+from crawler.model.crawl import (
+    Destination,
+    Discovered,
+    Lease,
+    Queue,
+    StoredResponse,
+    queue_of,
+)
 from crawler.model.host import NO_USAGE, HostUsage
 from crawler.model.url import host_key, url_key
 
@@ -45,18 +52,16 @@ class MemoryStore:
         known = self._urls.get(url_key(url))
         return known is not None and not self._yields(known, depth)
 
-    def lease(
-        self, host: str, destination: Destination, limit: int, now: float
-    ) -> list[Lease]:
+    def lease(self, host: str, queue: Queue, limit: int, now: float) -> list[Lease]:
         self._promote(now)
         known = self._hosts.get(host)
         leases: list[Lease] = []
-        while known is not None and known.heaps[destination] and len(leases) < limit:
-            place, url = heappop(known.heaps[destination])
+        while known is not None and known.heaps[queue] and len(leases) < limit:
+            place, url = heappop(known.heaps[queue])
             if (
                 url.state == "queued"
                 and url.place == place
-                and url.found.destination == destination
+                and queue_of(url.found.destination) == queue
             ):
                 self._turn(url, "leased")
                 leases.append(url.lease(now))
@@ -71,7 +76,7 @@ class MemoryStore:
         stored: StoredResponse | None = None,
     ) -> None:
         url = self._leased(lease)
-        self._hosts[url.host].waiting[url.found.destination] -= 1
+        self._hosts[url.host].waiting[queue_of(url.found.destination)] -= 1
         url.written = True
         self._turn(url, ended)
 
@@ -84,7 +89,7 @@ class MemoryStore:
         destination: Destination | None = None,
     ) -> None:
         url = self._leased(lease)
-        self._hosts[url.host].waiting[url.found.destination] -= 1
+        self._hosts[url.host].waiting[queue_of(url.found.destination)] -= 1
         self._turn(url, "queued")
         if destination is not None:
             url.take(replace(url.found, destination=destination), at)
@@ -211,7 +216,7 @@ class MemoryStore:
         moments += [
             moment
             for moment, _, url in self._later
-            if not images_only or url.found.destination == "image"
+            if not images_only or url.found.destination != "page"
         ]
         return min(moments, default=None)
 
@@ -308,14 +313,15 @@ class MemoryStore:
         host = self._hosts[url.host]
         if not host.has_work(images_only=False):
             host.ready_at = max(host.ready_at, now)
-        destination = url.found.destination
+        queue = queue_of(url.found.destination)
         self._push(url)
-        host.waiting[destination] += 1
+        host.waiting[queue] += 1
         if host.claimed:
             self._refilled.add(url.host)
 
     def _push(self, url: UrlRow) -> None:
-        heappush(self._hosts[url.host].heaps[url.found.destination], (url.place, url))
+        heap = self._hosts[url.host].heaps[queue_of(url.found.destination)]
+        heappush(heap, (url.place, url))
 
     def _promote(self, now: float) -> None:
         """Put the retries that are due back into their hosts' queues."""

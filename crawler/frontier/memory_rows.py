@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crawler.frontier.store import State
 from crawler.frontier.throttle import UNTRIED
-from crawler.model.crawl import Destination, Discovered, Lease
+from crawler.model.crawl import Discovered, Lease, Queue
 from crawler.model.host import NO_USAGE
 from crawler.model.url import url_id
 
@@ -77,11 +77,11 @@ class HostRow:
         self.usage = NO_USAGE
         self.claimed = False
         self.parked = False
-        self.heaps: dict[Destination, list[tuple[Place, UrlRow]]] = {
+        self.heaps: dict[Queue, list[tuple[Place, UrlRow]]] = {
             "page": [],
             "image": [],
         }
-        self.waiting: dict[Destination, int] = {"page": 0, "image": 0}
+        self.waiting: dict[Queue, int] = {"page": 0, "image": 0}
 
     def has_work(self, images_only: bool) -> bool:
         return self.waiting["image"] > 0 or (

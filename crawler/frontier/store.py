@@ -36,7 +36,7 @@ from typing import Any, Literal, Protocol, get_args
 from msgspec import Struct
 
 from crawler.frontier.throttle import UNTRIED, HostThrottle
-from crawler.model.crawl import Destination, Discovered, Lease, StoredResponse
+from crawler.model.crawl import Destination, Discovered, Lease, Queue, StoredResponse
 from crawler.model.host import HostUsage
 from crawler.model.metadata import KeyValue
 
@@ -69,12 +69,10 @@ class UrlQueue(Protocol):
         """
         ...
 
-    def lease(
-        self, host: str, destination: Destination, limit: int, now: float
-    ) -> list[Lease]:
-        """The next URLs of one host, leased.
+    def lease(self, host: str, queue: Queue, limit: int, now: float) -> list[Lease]:
+        """The next URLs of one of a host's queues, leased.
 
-        Pages come by depth and then by discovery, images by discovery.
+        Pages come by depth and then by discovery, images and style sheets by discovery.
         """
         ...
 

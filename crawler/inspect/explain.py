@@ -18,7 +18,12 @@ from crawler.model.config import Config
 from crawler.model.crawl import Decision, Destination
 from crawler.model.units import exact_bytes, show_seconds
 from crawler.model.url import host_key, url_id_hex
-from crawler.policy.quotas import is_reached, template_reached, usage_reached
+from crawler.policy.quotas import (
+    is_reached,
+    styles_reached,
+    template_reached,
+    usage_reached,
+)
 from crawler.policy.strip_params import ParamStripper
 
 
@@ -112,6 +117,11 @@ def _reached_limits(
     if (
         destination == "page"
         and (rule := template_reached(limits, state, host.name, url)) is not None
+    ):
+        yield rule
+    if (
+        destination == "style"
+        and (rule := styles_reached(limits, state, host.name)) is not None
     ):
         yield rule
 

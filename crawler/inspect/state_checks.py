@@ -90,7 +90,7 @@ class StateChecks:
             return row.detail.removeprefix("rel: "), None
         if row.code == "nofollow" and robots.nofollow != "ignore":
             return None, Skip("nofollow", row.detail)
-        if row.code == "noai" and row.destination == "image" and robots.noai:
+        if row.code == "noai" and row.destination != "page" and robots.noai:
             return None, Skip("noai", row.detail)
         return None, None
 

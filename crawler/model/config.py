@@ -192,10 +192,7 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     max_pages: Count | None = None
     """Maximum pages in total."""
     max_pages_per_host: Count | None = None
-    """Maximum pages per host.
-
-    Further URLs of that host end as skips, and the crawl goes on.
-    """
+    """Maximum pages per host. Further URLs of that host end as skips."""
     max_bytes_per_host: Bytes | None = None
     """Maximum download per host [bytes].
 
@@ -208,6 +205,8 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     is parked, or only other hosts are fetched from, does not. Further URLs of that host
     end as skips.
     """
+    max_styles_per_host: Count | None = 500
+    """Maximum style sheets per host. Further ones of that host end as skips."""
     max_pages_per_template: Count | None = None
     """Maximum pages per URL template of a host.
 
@@ -219,8 +218,7 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     traps: bool = True
     """Detect crawler traps.
 
-    Examples are calendars, session ids and sort orders. Once they bring nothing new,
-    their further URLs end as skips.
+    Calendars, session ids and sort orders are skipped once they bring nothing new.
     """
     max_bytes: Bytes | None = None
     """Maximum download in total [bytes].
@@ -246,6 +244,8 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     fetch: bool = True
     """Fetch images."""
+    styles: bool = True
+    """Fetch style sheets and what they import, for the images that they name."""
     min_width: Annotated[int, Meta(ge=0)] = 0
     """Minimum width of the images that are kept [px]."""
     min_height: Annotated[int, Meta(ge=0)] = 0

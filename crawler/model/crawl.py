@@ -18,11 +18,19 @@ from crawler.model.http import Hop, Validators
 from crawler.model.reasons import SkipReason
 from crawler.model.records import ItemRecord, TerminalRecord
 
-Destination = Literal["page", "image"]
-"""The purpose of a request: a page of the site, or an image of a page.
+Destination = Literal["page", "image", "style"]
+"""The purpose of a request: a page of the site, or an image or style sheet of a page.
 
-The bytes of the body decide what it actually is.
+The bytes of the body decide what it actually is. `style` is the Fetch Standard's word.
 """
+
+Queue = Literal["page", "image"]
+"""The two queues of a host: pages, and what belongs to pages (images, style sheets)."""
+
+
+def queue_of(destination: Destination) -> Queue:
+    """The queue in which URLs of this destination wait."""
+    return "page" if destination == "page" else "image"
 
 
 class Skip(Struct, frozen=True):

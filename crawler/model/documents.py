@@ -16,7 +16,7 @@ from msgspec import Struct
 LinkKind = Literal[
     "seed", "a", "img", "srcset", "source", "css", "iframe", "meta_refresh",
     "link_canonical", "link_next", "link_alternate", "icon", "lazy", "json", "json_ld",
-    "og",
+    "og", "stylesheet", "css_import",
     "sitemap", "sitemap_index", "feed", "robots_sitemap", "redirect", "plugin",
 ]  # fmt: skip
 """How a URL was found.
@@ -104,6 +104,8 @@ class Page(Struct, frozen=True, tag="page"):
     """
     images: tuple[ImageLink, ...] = ()
     """In document order, each URL once."""
+    styles: tuple[Link, ...] = ()
+    """The style sheets that are linked or imported, each once."""
     title: str | None = None
     title_source: TitleSource | None = None
     """What told it."""
@@ -171,6 +173,8 @@ class File(Struct, frozen=True, tag="file"):
     """
     images: tuple[ImageLink, ...] = ()
     """In document order, each URL once."""
+    styles: tuple[Link, ...] = ()
+    """The style sheets that are linked or imported, each once."""
 
 
 Document = Page | Image | File

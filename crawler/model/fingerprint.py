@@ -26,6 +26,7 @@ def extraction_fingerprint(config: Config) -> bytes:
                     config.scope.strip_params,
                     config.limits.max_links,
                     config.images.fetch,
+                    config.images.styles,
                 ),
                 (config.plugin, config.fields, config.site),
             )

@@ -33,6 +33,10 @@ SITEMAPS_OF_DOMAIN = "sitemaps"
 """
 SITEMAP_INDEXES = "sitemap index"
 """By URL of a sitemap index: its level, from 1 on (`policy/sitemap_limits.py`)."""
+STYLES_OF_HOST = "styles"
+"""The number of style sheets by host, in decimal. `limits.max_styles_per_host`."""
+IMPORT_DEPTH = "import depth"
+"""By URL of an imported style sheet: through how many others, in decimal."""
 TRAPS = "traps"
 """By host: the templates that were cut (`policy/traps/`)."""
 TRAPS_OUT_OF_MEMORY = "traps out of memory"
@@ -56,6 +60,7 @@ See `model/fingerprint.py`.
 
 PER_CRAWL = (
     PAGES_OF_TEMPLATE,
+    STYLES_OF_HOST,
     SITEMAPS_OF_DOMAIN,
     TRAPS_OUT_OF_MEMORY,
     POISON_URLS,

@@ -22,6 +22,6 @@ class DepthCheck:
         self._skip = Skip("depth", f"scope.depth: {max_depth}")
 
     def check(self, candidate: Candidate) -> Skip | None:
-        if candidate.depth <= self._max_depth or candidate.destination == "image":
+        if candidate.depth <= self._max_depth or candidate.destination != "page":
             return None
         return None if candidate.kind in NAMED_SITEMAPS else self._skip

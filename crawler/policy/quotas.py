@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from crawler.model.config import ImagesConfig, LimitsConfig
 from crawler.model.crawl import Destination, Lease, Skip
 from crawler.model.host import HostUsage
-from crawler.model.metadata import PAGES_OF_TEMPLATE, KeyValue
+from crawler.model.metadata import PAGES_OF_TEMPLATE, STYLES_OF_HOST, KeyValue
 from crawler.model.units import exact_bytes, exact_seconds
 from crawler.policy.check import DUE, Candidate
 from crawler.policy.scope import NAMED_SITEMAPS
@@ -49,7 +49,7 @@ class UsageTable(KeyValue, Protocol):
 
 
 class TemplateCounts(Protocol):
-    """Where the pages of templates are counted: a store, or a reader of one."""
+    """Where pages of templates and style sheets are counted: a store, or a reader."""
 
     def get(self, kind: str, key: str) -> bytes | None: ...
 
@@ -100,6 +100,9 @@ class Quotas:
             return Skip("limit_host", rule)
         if destination == "page":
             return self._check_template(host, candidate.url)
+        if destination == "style":
+            rule = styles_reached(self._config, self._usages, host)
+            return None if rule is None else Skip("limit_host", rule)
         return None
 
     def charge(self, host: str, sent_at: float, until: float, wire_bytes: int) -> None:
@@ -130,6 +133,11 @@ class Quotas:
             count = pages_of_template(self._usages, key) + 1
             self._usages.set(PAGES_OF_TEMPLATE, key, b"%d" % count)
         return True
+
+    def count_style(self, host: str) -> None:
+        """Count one style sheet more."""
+        count = styles_of_host(self._usages, host) + 1
+        self._usages.set(STYLES_OF_HOST, host, b"%d" % count)
 
     def check_image(self, image: Sized) -> Skip | None:
         """Whether the image is too small to be kept; one of unknown size is not."""
@@ -171,6 +179,20 @@ def usage_reached(
     if (time := config.max_time_per_host) is not None and usage.seconds >= time:
         return f"limits.max_time_per_host: {exact_seconds(time)}"
     return None
+
+
+def styles_reached(
+    config: LimitsConfig, counts: TemplateCounts, host: str
+) -> str | None:
+    """The quota of style sheets, if the host has reached it."""
+    limit = config.max_styles_per_host
+    if is_reached(styles_of_host(counts, host), limit):
+        return f"limits.max_styles_per_host: {limit}"
+    return None
+
+
+def styles_of_host(counts: TemplateCounts, host: str) -> int:
+    return int(counts.get(STYLES_OF_HOST, host) or 0)
 
 
 def template_reached(

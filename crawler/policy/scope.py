@@ -72,7 +72,7 @@ class Scope:
         url = candidate.url
         if not url.startswith(_SCHEMES):
             return Skip("scheme", f"scheme: {scheme(url)}")
-        if candidate.destination == "image":
+        if candidate.destination != "page":
             return None if self._images.holds(url) else self._not_images_within
         if self._pages.holds(url) or candidate.kind in NAMED_SITEMAPS:
             return None

@@ -56,7 +56,7 @@ class UrlFilters:
         if (
             not self._wanted_only
             or candidate.depth == 0
-            or candidate.destination == "image"
+            or candidate.destination != "page"
             or candidate.kind in NAMED_SITEMAPS
         ):
             return None

@@ -24,11 +24,7 @@ from tests.site.server import Exchange, Handler, Site
 PORT = b"@PORT@"
 Records = list[dict[str, Any]]
 
-UNMENDED: frozenset[str] = frozenset(
-    {
-        "i05",
-    }
-)
+UNMENDED: frozenset[str] = frozenset()
 """Cases that fail today. A case that passes must be taken out: its xfail is strict."""
 
 

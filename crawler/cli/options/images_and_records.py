@@ -26,6 +26,10 @@ def images_and_records_options() -> list[Flag]:
             help="Do not fetch images",
         ),
         Flag(
+            "--no-styles", key="images.styles", const=False, group=GROUP,
+            help="Do not fetch style sheets for the images that they name",
+        ),
+        Flag(
             "--min-image", group=GROUP, metavar="WxH", convert=_size,
             help="Minimum size of the images that are kept, as in 200x200 [px]",
         ),

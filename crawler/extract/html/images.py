@@ -31,16 +31,21 @@ _MAX_CHARACTERS = 2 * 2**20
 An attribute counts for _ATTRIBUTE more. The rest is ignored.
 """
 _ATTRIBUTE = 64
+MAX_STYLES = 50
+"""Style sheets of one page; the rest is ignored."""
 
 
 class ImageCollector:
     """The images found on one page, by their URLs as written; the first find counts.
+
+    Also the style sheets, in which there may be more.
 
     It takes `max_images` at most; a caller that adds many at once checks `full`.
     """
 
     def __init__(self, max_images: int) -> None:
         self._max_images = max_images
+        self.styles: dict[str, LinkKind] = {}
         self._characters_left = _MAX_CHARACTERS
         self.found: dict[str, tuple[LinkKind, str | None, int | None, int | None]] = {}
 
@@ -161,8 +166,15 @@ class ImageCollector:
         for found in css_urls_of(css):
             if is_shown(found):
                 self.add(found.url, "css")
+            elif found.property == "@import":
+                self.add_style_sheet(found.url, "css_import")
             if self.full:
                 return
+
+    def add_style_sheet(self, href: str, kind: LinkKind) -> None:
+        """Add a style sheet that the page links or imports."""
+        if href[:5].lower() != "data:" and len(self.styles) < MAX_STYLES:
+            self.styles.setdefault(href.strip(), kind)
 
     def add_json(self, text: str, *, linked_data: bool) -> None:
         """Add the images that the JSON of a script names."""

@@ -200,6 +200,8 @@ class _Document:
             self._add(href, kind, values.get("rel"))
             if kind == "link_canonical":
                 self.declared.add_canonical(href, "link")
+        elif href and _is_style(rels, values):
+            self.images.add_style_sheet(href, "stylesheet")
         elif not _ICONS.isdisjoint(rels):
             self.images.add(href, "icon")
         elif values.get("itemprop", "").lower() in _ITEM_IMAGES:
@@ -264,6 +266,7 @@ class _Document:
             charset_source=self.charset_source,
             links=self._absolute_links(base, characters_left),
             images=tuple(images.values()),
+            styles=self._absolute_styles(base),
             title=title,
             title_source=title_source,
             description=description,
@@ -306,6 +309,15 @@ class _Document:
                 links[url] = Link(url, kind, self._text_at(end), written, nofollow)
         return tuple(links.values())
 
+    def _absolute_styles(self, base: Base) -> tuple[Link, ...]:
+        if not self.images.styles:
+            return ()
+        links = {}
+        for href, kind in self.images.styles.items():
+            if (url := base.join(href)) is not None and url not in links:
+                links[url] = Link(url, kind)
+        return tuple(links.values())
+
     def _text_at(self, end: int) -> str | None:
         """The text of the link whose start tag ends at `end`."""
         if not self.with_text or not end:
@@ -332,6 +344,13 @@ _TEXTS: dict[str, Callable[[_Document, str, int, int], None]] = {
     "style": _Document.style,
     "title": _Document.title_element,
 }
+
+
+def _is_style(rels: list[str], values: Mapping[str, str]) -> bool:
+    """Whether a `<link>` is a style sheet that is shown, or is when it has loaded."""
+    if "stylesheet" in rels:
+        return "alternate" not in rels
+    return "preload" in rels and values.get("as", "").lower() == "style"
 
 
 def _is_image(values: Mapping[str, str]) -> bool:

@@ -33,7 +33,7 @@ class SqliteHostTable(StorePart):
     def _next_image_retry(self) -> float:
         query = """
             SELECT min(retry.retry_at) FROM retry JOIN url USING (seq)
-            WHERE destination = 1"""
+            WHERE destination > 0"""
         moment: float = first_column(self._db.execute(query), inf)
         return moment
 

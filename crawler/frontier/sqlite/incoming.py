@@ -16,8 +16,14 @@ from crawler.frontier.sqlite.database import translate_sqlite_errors
 from crawler.frontier.sqlite.pending_updates import QueuePosition
 from crawler.frontier.sqlite.seen_cache import SKIPPED
 from crawler.frontier.sqlite.store_part import StorePart, rank_of
-from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, PENDING_SKIP, QUEUED
-from crawler.model.crawl import Discovered, Skip
+from crawler.frontier.sqlite.tables import (
+    DESTINATIONS,
+    ENDED,
+    PENDING_SKIP,
+    QUEUED,
+    QUEUES,
+)
+from crawler.model.crawl import Discovered, Skip, queue_of
 from crawler.model.http import Hop
 from crawler.model.url import host_key, url_id
 
@@ -141,7 +147,8 @@ class IncomingUrls(StorePart):
         seq, host_id, state, attempts, destination, depth = row
         overturned = state == PENDING_SKIP
         untouched = state == QUEUED and not attempts
-        untouched &= seq not in self._seqs(host_id, destination)
+        queue = QUEUES.index(queue_of(DESTINATIONS[destination]))
+        untouched &= seq not in self._seqs(host_id, queue)
         nearer = untouched and found.depth < depth
         if nearer and destination != DESTINATIONS.index(found.destination):
             return self._find_as_other(found, seq, depth)
@@ -158,7 +165,7 @@ class IncomingUrls(StorePart):
             ranks = [
                 rank_of(found.destination, near)[1] for near in (found.depth, depth)
             ]
-            self._db.execute(_MOVE, (*ranks, host_id, destination, seq))
+            self._db.execute(_MOVE, (*ranks, host_id, queue, seq))
         else:
             return 0
         self._db.execute(_REPLACE, (*self._values(found, {}, now), seq))

@@ -11,9 +11,9 @@ from crawler.frontier.sqlite.database import translate_sqlite_errors
 from crawler.frontier.sqlite.incoming import decode_hops
 from crawler.frontier.sqlite.pending_updates import QueuePosition
 from crawler.frontier.sqlite.store_part import StorePart
-from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED
+from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, QUEUES
 from crawler.frontier.store import STATES, Ended, State
-from crawler.model.crawl import Destination, Lease, StoredResponse
+from crawler.model.crawl import Destination, Lease, Queue, StoredResponse
 from crawler.model.url import url_id
 
 MAX_DETAIL = 500
@@ -24,8 +24,8 @@ SELECT seq, rank FROM queue WHERE host_id = ? AND destination = ?
 ORDER BY rank, seq LIMIT ?
 """
 _ROWS = """
-SELECT seq, url, kind, depth, attempts, coalesce(retry_at, found_at), parent_url,
-    seed_url, alt, redirects, digest, cached_fields
+SELECT seq, url, kind, destination, depth, attempts, coalesce(retry_at, found_at),
+    parent_url, seed_url, alt, redirects, digest, cached_fields
 FROM url JOIN origin USING (origin_id) WHERE seq IN (%s)
 """
 _DELETE = """
@@ -42,13 +42,11 @@ class Leases(StorePart):
     """The half of `UrlQueue` that hands URLs out and takes the answers."""
 
     @translate_sqlite_errors
-    def lease(
-        self, host: str, destination: Destination, limit: int, now: float
-    ) -> list[Lease]:
+    def lease(self, host: str, queue: Queue, limit: int, now: float) -> list[Lease]:
         self._promote(now)
         self._updates.flush()
         host_id = self._hosts.id_of(host, now)
-        number = DESTINATIONS.index(destination)
+        number = QUEUES.index(queue)
         leased = self._seqs(host_id, number)
         rows = self._db.execute(_QUEUED, (host_id, number, limit + len(leased)))
         positions = [
@@ -64,19 +62,19 @@ class Leases(StorePart):
         found = self._db.execute(_ROWS % ",".join("?" * len(seqs)), seqs)
         by_seq = {row[0]: row for row in found}
         return [
-            self._lease(host, destination, position, by_seq[position.seq], now)
+            self._lease(host, position, by_seq[position.seq], now)
             for position in positions
         ]
 
     def _lease(
         self,
         host: str,
-        destination: Destination,
         position: QueuePosition,
         row: tuple[Any, ...],
         now: float,
     ) -> Lease:
-        _, url, kind, depth, attempts, due, parent, seed, alt, hops, digest, more = row
+        _, url, kind, to, depth, attempts, due, parent, seed, alt, hops, *kept = row
+        digest, more = kept
         redirects = decode_hops(hops) if hops else ()
         identity = url_id(url, redirects)
         self._leased[identity] = position
@@ -86,7 +84,7 @@ class Leases(StorePart):
             url_id=identity,
             host=host,
             kind=kind,
-            destination=destination,
+            destination=DESTINATIONS[to],
             depth=depth,
             attempts=attempts,
             queued_ms=max(0, round((now - due) * 1000)),

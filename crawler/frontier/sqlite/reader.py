@@ -61,9 +61,10 @@ _HOST = f"name, pages, images, ready_at, parked, {USAGE}, {THROTTLE}"
 _CODE = "coalesce(skip.reason, url.code)"
 _URLS_BEFORE = """
 SELECT count(*) FROM queue JOIN (
-    SELECT host_id AS h, destination AS d, rank AS r, seq AS s
-    FROM queue JOIN url USING (seq, host_id, destination)
-    WHERE seq = (SELECT seq FROM seen WHERE url_id = ?))
+    SELECT queue.host_id AS h, queue.destination AS d, rank AS r, seq AS s
+    FROM url JOIN queue USING (seq, host_id)
+    WHERE queue.destination = min(url.destination, 1)
+        AND seq = (SELECT seq FROM seen WHERE url_id = ?))
 WHERE host_id = h AND destination = d AND (rank, seq) < (r, s)
 """
 _RETRIES = """

@@ -44,7 +44,7 @@ DELETE FROM retry;
 INSERT INTO skip SELECT seq, code, detail FROM url
     WHERE state = {ENDED["skip"]} AND (
         code IN ({", ".join(map(repr, DECIDED_ON_DISCOVERY))})
-        OR (code = 'noai' AND destination = 1));
+        OR (code = 'noai' AND destination > 0));
 UPDATE url SET state = {PENDING_SKIP}, code = NULL, detail = NULL
     WHERE seq IN (SELECT seq FROM skip);
 UPDATE url SET
@@ -55,7 +55,8 @@ UPDATE host SET used_pages = 0, used_bytes = 0, used_seconds = 0, used_until = 0
 """
 
 _ENQUEUE = """
-INSERT INTO queue SELECT host_id, destination, iif(destination = 0, depth, 0), seq
+INSERT INTO queue SELECT host_id, min(destination, 1),
+        iif(destination = 0, depth, 0), seq
     FROM url WHERE"""
 
 _NAME = (

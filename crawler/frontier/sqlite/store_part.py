@@ -86,8 +86,8 @@ class StorePart(Database):
 
 
 def rank_of(destination: Destination, depth: int) -> tuple[int, int]:
-    """Destination as a number, and rank in its queue.
+    """The queue as a number, and the rank in it.
 
-    Pages go by depth and then by discovery, images by discovery alone.
+    Pages go by depth and then by discovery, images and style sheets by discovery alone.
     """
     return (0, depth) if destination == "page" else (1, 0)

@@ -10,9 +10,10 @@ time. A decision to skip is in `skip` until it is overturned or written. A URL i
 of the three has its record. A lease is not in the tables: it lives in the process that
 holds the lock, and ends with it.
 
-`host.pages` and `host.images` count the rows of `queue`; `count` has the number of URLs
-in each state, and in each state and code (its name is then "error dns_timeout", or
-"page changed"). So neither opening a folder nor looking at it needs to count anything.
+`host.pages` and `host.images` count the rows of `queue`, style sheets among the images;
+`count` has the number of URLs in each state, and in each state and code (its name is
+then "error dns_timeout", or "page changed"). So neither opening a folder nor looking at
+it needs to count anything.
 
 `seen.url_id` is the hash of the URL's key (`model/url.py`), which equivalent URLs
 share; `url.url` is as the first link wrote it.
@@ -24,15 +25,17 @@ A change of these tables, or of what is in them, is a new FORMAT, with a step in
 from typing import get_args
 
 from crawler.frontier.store import Ended
-from crawler.model.crawl import Destination
+from crawler.model.crawl import Destination, Queue
 
 FORMAT = 6
 """`PRAGMA user_version` of the file."""
 OLDEST = 4
 """Formats before were never in a release that promised to keep them."""
 
-DESTINATIONS: tuple[Destination, ...] = ("page", "image")
-"""What the numbers in the columns `destination` mean."""
+DESTINATIONS: tuple[Destination, ...] = ("page", "image", "style")
+"""What the numbers in the column `url.destination` mean."""
+QUEUES: tuple[Queue, ...] = get_args(Queue)
+"""What the numbers in the column `queue.destination` mean."""
 
 # url.state
 QUEUED = 0  # in `queue` or in `retry`, leased or not

@@ -42,9 +42,12 @@ LISTED = frozenset({"seed", "sitemap", "sitemap_index", "robots_sitemap", "feed"
 """How URLs are found that the user or the site has named on purpose."""
 NOT_LINKS = LISTED | {"redirect"}
 PICTURES = frozenset(
-    {"img", "srcset", "source", "css", "icon", "og", "lazy", "json", "json_ld"}
-)
-"""How images are found that may turn out to be pages."""
+    {
+        "img", "srcset", "source", "css", "icon", "og", "lazy", "json", "json_ld",
+        "stylesheet", "css_import",
+    }
+)  # fmt: skip
+"""How images and style sheets are found that may turn out to be pages."""
 _PICTURE_FILE = re.compile(
     r"\.(?:jpe?g|png|gif|webp|avif|svg|bmp)(?:\?|$)", re.IGNORECASE
 ).search

@@ -95,6 +95,7 @@ def site_of(serve: Any) -> tuple[Site, Changing]:
             link("/a", "/moved", "/cut", "/late", "/no", "/zip", "/map.xml", "/same"),
             link("/bom", "/meta", "/detected", "/og", "/twitter", "/header"),
             picture("/red.png", "/copy.png", "/broken.png"),
+            '<link rel="stylesheet" href="/gone.css">',
         ),
         a=changing,
         same=Changing(headers=(("Content-Encoding", "identity"),)),
