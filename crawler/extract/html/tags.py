@@ -100,10 +100,11 @@ _CLASS = r'(?: class="[^"]*+")?+'
 # Attributes that hold no URL of a picture, in that form. A tag that has others is not
 # skipped.
 _DULL = (
-    r"""(?:[ \n]++(?:(?:class|id|colspan|title|align|width|valign|height|rowspan|name"""
-    r"""|cellpadding|cellspacing|border|summary|type|role|aria-[a-z]++|lang|dir|for"""
-    r"""|method|action|target|tabindex|accesskey|value|scope|xml:lang|itemtype"""
-    r"""|itemscope|hreflang|on[a-z]++)="[^"]*+"|style="[^"(\\]*+"|data-[a-z_-]++="[^"./(]*+"))*+"""
+    r'(?:[ \n]++(?:colspan="[^"]*+"|style="[^"(\\]*+"'
+    r"|(?:class|id|title|align|width|valign|height|rowspan|name|cellpadding"
+    r"|cellspacing|border|summary|type|role|aria-[a-z]++|lang|dir|for|method|action"
+    r"|target|tabindex|accesskey|value|scope|xml:lang|itemtype|itemscope|hreflang"
+    r'|on[a-z]++)="[^"]*+"|data-[a-z_-]++="[^"./(]*+"))*+'
 )
 _PLAIN_HREF = rf'{_DULL}[ \n]++href="([^"&#]*+)(?:#[^"]*+)?+"{_DULL} ?/?(?=>)'
 _NAME = rf"[^{_SPACE}/>]*+"
