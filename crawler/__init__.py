@@ -89,6 +89,7 @@ if TYPE_CHECKING:
         RobotsConfig,
         ScopeConfig,
     )
+    from crawler.model.content_config import BodiesConfig, FieldConfig, SiteConfig
     from crawler.model.crawl import Skip
     from crawler.model.documents import (
         Document,
@@ -105,7 +106,6 @@ if TYPE_CHECKING:
         Stop,
         UsageError,
     )
-    from crawler.model.field_config import FieldConfig, SiteConfig
     from crawler.model.http import Exchange, Response
     from crawler.model.http_config import HttpConfig
     from crawler.model.record_base import Record
@@ -150,7 +150,7 @@ _NAMES = {
     ),
     "model.crawl": ("Skip",),
     "model.documents": ("Document", "File", "Image", "ImageLink", "Link", "Page"),
-    "model.field_config": ("FieldConfig", "SiteConfig"),
+    "model.content_config": ("BodiesConfig", "FieldConfig", "SiteConfig"),
     "model.http_config": ("HttpConfig",),
     "model.errors": (
         "OutOfMemoryError",
@@ -218,6 +218,7 @@ sys.modules[__name__].__class__ = _Package
 
 __all__ = [
     "AnyRecord",
+    "BodiesConfig",
     "Candidate",
     "CheckPlugin",
     "Config",

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, TypedDict
 
 from crawler.model.config import Config
-from crawler.model.field_config import FieldConfig, SiteConfig
+from crawler.model.content_config import FieldConfig, SiteConfig
 from crawler.settings.fields import Path, keys
 from crawler.settings.load import Setting, from_flag, load
 
@@ -121,6 +121,8 @@ class CrawlOptions(TypedDict, total=False):
     min_width: int
     min_height: int
     image_name: str
+    # bodies
+    save: Sequence[str]
     # records
     record: Sequence[Literal["skips", "robots"]]
     optional_fields: Sequence[Literal["links", "images", "headers"]]

@@ -4,13 +4,13 @@ The order makes the promise. For a batch of outcomes:
 
 1. the frontier moves each lease to done and adds what was found, in the open
    transaction,
-2. image bytes go to their files (the names to a journal first),
+2. images and saved bodies go to their files (the names to a journal first),
 3. the records go to each sink, which is flushed and returns its position,
 4. the store commits: states, new URLs, sequence number and positions in one
    transaction.
 
 Killed before 4, the store is as it was; at the next start each sink rewinds to its old
-position, and the pictures of the journal are removed. Killed after 4, all is done.
+position, and the files of the journal are removed. Killed after 4, all is done.
 There is no state between.
 
 An error at any step leaves states in the open transaction whose records are not
@@ -48,7 +48,7 @@ R = TypeVar("R")
 MAX_BATCH = 256
 """Outcomes that wait for one commit."""
 MAX_HELD = 8 * 2**20
-"""Bytes of pictures and characters of discovered URLs that wait for one commit."""
+"""Bytes of contents and characters of discovered URLs that wait for one commit."""
 
 OPTIONAL: dict[str, type[Record]] = {"skips": SkipRecord, "robots": RobotsRecord}
 
@@ -116,7 +116,7 @@ class Committer:
     def finish(self, handle: Unfinished, outcome: Outcome) -> None:
         """Take the outcome of a lease, which is finished by the commit. May commit."""
         handle.detach()
-        self._held += len(outcome.picture or b"") + sum(
+        self._held += len(outcome.picture or outcome.body or b"") + sum(
             [len(one.url) for one in outcome.found]
         )
         self._take((handle, outcome))
@@ -188,6 +188,8 @@ class Committer:
         record = outcome.record
         if isinstance(record, ImageRecord):
             self._keep_image(record, outcome.picture)
+        elif outcome.body is not None and isinstance(record, BodyRecord):
+            self._keep_body(record, outcome.body)
         stored = self._remember(outcome)
         if self._dedupe_content and isinstance(record, BodyRecord):
             record = self._duplicate(outcome.lease, record) or record
@@ -222,6 +224,21 @@ class Committer:
         if known != (now := Content(record.path, first)):
             self._store.set_content(record.sha256, now)
 
+    def _keep_body(self, record: BodyRecord, body: bytes) -> None:
+        """Store a body, unless the disk has the same bytes already."""
+        assert record.sha256 is not None
+        assert record.content_type is not None
+        known = self._store.content(record.sha256)
+        if known is not None and known.path and self._images.holds(known.path):
+            record.body_path = known.path
+            return
+        from crawler.output.bodies import body_path  # most crawls save none
+
+        name = body_path(record.sha256, record.content_type)
+        record.body_path = self._images.keep(name, body, record.sha256)
+        first = None if known is None else known.url
+        self._store.set_content(record.sha256, Content(record.body_path, first))
+
     def _remember(self, item: Outcome) -> StoredResponse | None:
         """What the next crawl needs of the response; sets `changed` in its record."""
         record, before = item.record, item.lease.stored
@@ -250,7 +267,8 @@ class Committer:
             return None
         known = self._store.content(record.sha256)
         if known is None or known.url is None:
-            self._store.set_content(record.sha256, Content("", record.url))
+            path = "" if known is None else known.path
+            self._store.set_content(record.sha256, Content(path, record.url))
             return None
         if known.url == record.url:
             return None

@@ -20,9 +20,9 @@ from crawler.extract.fields.rule import Rule
 from crawler.extract.fields.sources import css
 from crawler.extract.fields.subject import Subject
 from crawler.model.config import Config
+from crawler.model.content_config import FieldConfig, SiteConfig
 from crawler.model.documents import File, Page
 from crawler.model.errors import ExtractFailure
-from crawler.model.field_config import FieldConfig, SiteConfig
 from crawler.plugins.document import PluginDocument
 
 TASK = "crawler.engine.field_report:run"

@@ -44,6 +44,7 @@ from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
     from crawler.extract.extractor import Extractor
+    from crawler.output.bodies import Saves
 
 
 SEED_BATCH = 1000
@@ -193,7 +194,7 @@ def _pipeline(
     )
     reader = Reader(
         config, given.extractor, given.documents, given.guard, candidates,
-        policy.quotas, policy.traps, frontier.known,
+        policy.quotas, policy.traps, frontier.known, _saves(config),
         _seed_ended(policy.scope, given), clock,
     )  # fmt: skip
     return Pipeline(
@@ -208,6 +209,14 @@ def _pipeline(
         clock,
         given.jitter,
     )
+
+
+def _saves(config: Config) -> Saves | None:
+    if not config.bodies.save:
+        return None
+    from crawler.output.bodies import saves  # most crawls save none
+
+    return saves(config.bodies.save)
 
 
 def _seed_ended(scope: Scope, given: Environment) -> SeedEnded:

@@ -46,6 +46,7 @@ from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
     from crawler.extract.extractor import Extractor
+    from crawler.output.bodies import Saves
 
 
 class Enriched(Struct, frozen=True):
@@ -77,8 +78,8 @@ Guard = Callable[[str], AbstractContextManager[object]]
 class Reader:
     """Reads the responses of one crawl.
 
-    `known(url, depth)` tells whether a find there would change nothing. `clock` gives
-    seconds since the epoch.
+    `known(url, depth)` tells whether a find there would change nothing. `saves` chooses
+    the bodies that are kept, by media type. `clock` gives seconds since the epoch.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Reader:
         quotas: Quotas,
         traps: Traps,
         known: Callable[[str, int], bool],
+        saves: Saves | None,
         seed_ended: SeedEnded,
         clock: Callable[[], float],
     ) -> None:
@@ -106,6 +108,7 @@ class Reader:
         self._quotas = quotas
         self._traps = traps
         self._known = known
+        self._saves = saves
         self._seed_ended = seed_ended
         self._clock = clock
         self._robots_meta = RobotsMetaReader(config.robots)
@@ -249,8 +252,19 @@ class Reader:
         page_record.data = enriched.data
         items = record_builder.item_records(page_record, enriched.items)
         return Outcome(
-            lease, page_record, found, items=items, validators=_validators(response)
+            lease,
+            page_record,
+            found,
+            items=items,
+            validators=_validators(response),
+            body=self._saved(response, page.content_type),
         )
+
+    def _saved(self, response: Response, media_type: str) -> bytes | None:
+        """The body, if bodies of its type are saved."""
+        if self._saves is None or not self._saves(media_type):
+            return None
+        return response.body
 
     def _file(
         self, lease: Lease, response: Response, file: File, robots_meta: RobotsMeta
@@ -278,6 +292,7 @@ class Reader:
             found,
             items=items,
             validators=_validators(response),
+            body=self._saved(response, file.content_type),
         )
 
     def _image(

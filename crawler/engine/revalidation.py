@@ -40,10 +40,11 @@ _OF_PAGES = (
     "content_type", "body_bytes", "truncated", "charset", "charset_source", "lang",
     "robots_meta", "title", "title_source", "description", "description_source",
     "canonical_url", "canonical_source", "links_count", "images_count", "data",
+    "body_path",
 )  # fmt: skip
 _OF_FILES = (
     "content_type", "body_bytes", "charset", "charset_source", "links_count",
-    "images_count",
+    "images_count", "body_path",
 )  # fmt: skip
 _OF_IMAGES = (
     "content_type", "body_bytes", "path", "format", "width", "height", "frames",
@@ -82,8 +83,10 @@ class CachedFields(Struct, frozen=True, array_like=True):
 
     @property
     def path(self) -> str | None:
-        """The file of an image, which must still be there."""
-        return self.fields["path"] if self.type == "image" else None
+        """The file of the body, if it is kept, which must still be there."""
+        name = "path" if self.type == "image" else "body_path"
+        path: str | None = self.fields[name]
+        return path
 
 
 _encode = msgspec.msgpack.Encoder().encode

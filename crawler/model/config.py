@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from crawler.model.content_config import BodiesConfig, FieldConfig, SiteConfig
 from crawler.model.errors import StateError
-from crawler.model.field_config import FieldConfig, SiteConfig
 from crawler.model.http_config import Bytes, Count, HttpConfig, Seconds
 
 
@@ -112,10 +112,7 @@ class RetryConfig(Struct, frozen=True, forbid_unknown_fields=True):
     statuses: tuple[str, ...] = ("408", "425", "429", "5xx")
     """HTTP statuses to retry. `5xx` stands for the whole class."""
     backoff: Seconds = 1.0
-    """Delay before the second attempt [s].
-
-    It doubles with each further attempt, with jitter.
-    """
+    """Delay before the second attempt [s]. It doubles with each one, with jitter."""
     max_backoff: Seconds = 60.0
     """Maximum delay between two attempts [s]."""
 
@@ -318,7 +315,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
     """Name of the crawl. It is the folder of a job without `dir`."""
     dir: str = ""
-    """Folder of the crawl: records.jsonl, images/, state/.
+    """Folder of the crawl: records.jsonl, images/, bodies/, state/.
 
     Empty: named after the host of the first seed.
     """
@@ -372,6 +369,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     scope: ScopeConfig = ScopeConfig()
     limits: LimitsConfig = LimitsConfig()
     images: ImagesConfig = ImagesConfig()
+    bodies: BodiesConfig = BodiesConfig()
     records: OutputConfig = OutputConfig()
 
 

@@ -122,3 +122,5 @@ class Outcome(Struct, frozen=True):
     """The items of a page; their records follow its own."""
     validators: Validators | None = None
     """The validators with which the next crawl can revalidate the response."""
+    body: bytes | None = None
+    """The body of a page or a file that is saved, to be kept as a picture is."""

@@ -29,6 +29,7 @@ def extraction_fingerprint(config: Config) -> bytes:
                     config.images.styles,
                 ),
                 (config.plugin, config.fields, config.site),
+                config.bodies,
             )
         )
     ).digest()

@@ -144,6 +144,8 @@ class FetchRecord(UrlRecord, kw_only=True):
 class BodyRecord(FetchRecord, kw_only=True):
     """A page, or a file: a body that is neither HTML nor an image."""
 
+    body_path: str | None = None
+    """The file of the body, with `--save`, relative to the crawl's folder."""
     charset: str | None = None
     """Character set, as decided the way browsers do; of a file, as the server says."""
     charset_source: CharsetSource | None = None

@@ -1,4 +1,4 @@
-"""Pictures on disk: safe names, and contents that are complete or absent.
+"""The names of pictures on disk, made from what the network says.
 
 The name is made from the user's template and from three things of the network: the
 host, the last segment of the URL's path, and the picture's format. Each is made
@@ -8,21 +8,13 @@ folder is unpacked. The hash in the name keeps apart what differs, also where a 
 system takes `A.png` and `a.png` for one; where the template has too little of it, the
 whole hash is added.
 
-The pictures of a batch are written together (`flush`): their names go to the journal in
-one call, then each is written once, under its own name. The reader of a record finds
-its picture whole, since records come later; what a kill leaves behind, half written or
-whole, is in the journal and removed at the next start. A second write of the same bytes
-finds its own file and leaves it alone; a file that is only their beginning takes its
-place.
+How the files are written, and are whole or absent: `files.py`.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import re
-import stat
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
@@ -33,12 +25,7 @@ from urllib.parse import unquote
 
 from crawler.model.errors import UsageError
 from crawler.model.url import host_key
-from crawler.output.image_journal import Journal
-from crawler.output.sink import refused
-
-FOLDER = "images"
-MAX_REAL_FOLDERS = 10_000
-"""Folders that are remembered as no symbolic links, so that each is looked at once."""
+from crawler.output.files import IMAGES, ContentFiles, Journal
 
 _FIELDS = {"host", "stem", "sha256", "ext", "format"}
 _EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
@@ -62,7 +49,7 @@ _RESERVED = re.compile(
 
 
 class ImageStore(Protocol):
-    """Where a crawl keeps its images."""
+    """Where a crawl keeps its images, and the bodies that it saves."""
 
     def recover(self, recorded: Callable[[str, str], bool]) -> None:
         """Remove what an earlier run left behind without a record."""
@@ -73,7 +60,11 @@ class ImageStore(Protocol):
         ...
 
     def put(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
-        """Keep `data`, whose hash is `sha256`; its path in the crawl's folder."""
+        """Keep the image `data`, whose hash is `sha256`; its path in the folder."""
+        ...
+
+    def keep(self, name: str, data: bytes, sha256: str) -> str:
+        """Keep `data` as the file `name`, or one like it; its path in the folder."""
         ...
 
     def flush(self) -> None:
@@ -100,6 +91,9 @@ class UnsavedImages:
     def put(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
         return image_path(self._template, url, sha256, image_format)
 
+    def keep(self, name: str, data: bytes, sha256: str) -> str:
+        return name
+
     def flush(self) -> None:
         """Nothing is written."""
 
@@ -107,112 +101,24 @@ class UnsavedImages:
         """Nothing was written."""
 
 
-class ImageFiles:
-    """Writes pictures below `folder`/images.
+class ImageFiles(ContentFiles):
+    """Contents on disk, with the names of images by the user's template.
 
     Raises UsageError for an unusable template.
     """
 
     def __init__(self, folder: Path, template: str, journal: Journal) -> None:
-        self._folder = folder
-        self._root = str(folder)
+        super().__init__(folder, journal)
         self._template = template
-        self._journal = journal
-        self._waiting: dict[str, tuple[str, bytes]] = {}  # hash and bytes by name
-        self._real_folders: set[str] = set()  # those that are no symbolic links
         check_template(template)
 
-    def recover(self, recorded: Callable[[str, str], bool]) -> None:
-        """Remove incomplete files of an earlier run.
-
-        These are the files for which `recorded(sha256, name)` is false, and those that
-        the run was writing when it was killed: a later crawl may write a recorded file
-        once more.
-
-        A name without its file is one that the run did not get to.
-        """
-        for sha256, name in self._journal.read():
-            path = self._folder / name
-            if ".." in name.split("/") or not name.startswith(f"{FOLDER}/"):
-                continue  # no name that we give: the journal is damaged
-            if path.is_file() and not (
-                recorded(sha256, name) and _hash(path) == sha256
-            ):
-                path.unlink()
-        self._journal.clear()
-
-    def settle(self) -> None:
-        """Everything written so far has its record."""
-        self._journal.clear()
-
-    def close(self) -> None:
-        self._journal.close()
-
-    def holds(self, name: str) -> bool:
-        """Whether the file `name`, as `put` gave it, is still there, or will be."""
-        return name in self._waiting or os.path.exists(f"{self._root}/{name}")
-
     def put(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
-        """Keep `data`, whose hash is `sha256`; the path relative to the crawl's folder.
+        """Keep an image, whose hash is `sha256`; its path in the crawl's folder.
 
         It is there after the next `flush`.
         """
         name = image_path(self._template, url, sha256, image_format)
-        if not self._takes(name, data, sha256):
-            base, dot, extension = name.rpartition(".")
-            name = f"{base}-{sha256}{dot}{extension}" if base else f"{name}-{sha256}"
-            self._takes(name, data, sha256)
-        return name
-
-    def flush(self) -> None:
-        """Write what was put. Raises OutputError."""
-        if not self._waiting:
-            return
-        self._journal.note(
-            (sha256, name) for name, (sha256, _) in self._waiting.items()
-        )
-        for name, (_, data) in self._waiting.items():
-            path = f"{self._root}/{name}"
-            try:
-                self._refuse_links(name)
-                _create(path, data)
-            except OSError as error:
-                raise refused(error, error.filename or path) from error
-        self._waiting.clear()
-
-    def _refuse_links(self, name: str) -> None:
-        """Refuse a folder on the way to `name` that is a symbolic link (ELOOP)."""
-        folder = name.rpartition("/")[0]
-        if folder in self._real_folders:
-            return
-        path = self._root
-        for part in folder.split("/"):
-            path = f"{path}/{part}"
-            if os.path.islink(path):
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        if len(self._real_folders) >= MAX_REAL_FOLDERS:
-            self._real_folders.clear()
-        self._real_folders.add(folder)
-
-    def _takes(self, name: str, data: bytes, sha256: str) -> bool:
-        """Whether `data` is under `name`, or will be; False if other bytes are."""
-        if name in self._waiting:
-            return self._waiting[name][1] == data
-        path = f"{self._root}/{name}"
-        if (mode := _mode(path)) is not None:
-            if stat.S_ISLNK(mode):
-                raise refused(OSError(errno.ELOOP, os.strerror(errno.ELOOP)), path)
-            if not stat.S_ISREG(mode):
-                return False
-            try:
-                there = Path(path).read_bytes()
-                if there == data or not data.startswith(there):
-                    return there == data
-                os.unlink(path)  # a run was killed while writing it
-            except OSError as error:
-                raise refused(error, path) from error
-        self._waiting[name] = sha256, data
-        return True
+        return self.keep(name, data, sha256)
 
 
 def image_path(template: str, url: str, sha256: str, image_format: str) -> str:
@@ -225,37 +131,7 @@ def image_path(template: str, url: str, sha256: str, image_format: str) -> str:
         format=image_format,
         ext=_EXTENSIONS.get(image_format, image_format),
     )
-    return f"{FOLDER}/{name}"
-
-
-def _mode(path: str) -> int | None:
-    """The kind and the permissions of what is at `path`; None if nothing is."""
-    try:
-        return os.lstat(path).st_mode
-    except OSError:
-        return None
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _create(path: str, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    try:
-        fd = os.open(path, flags, 0o666)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        fd = os.open(path, flags, 0o666)
-    try:
-        rest = data
-        while rest:
-            rest = rest[os.write(fd, rest) :]
-    except BaseException:
-        os.unlink(path)
-        raise
-    finally:
-        os.close(fd)
+    return f"{IMAGES}/{name}"
 
 
 def check_template(template: str) -> None:

@@ -51,6 +51,12 @@ def _image_name(template: str) -> None:
         raise ValueError(str(error).removeprefix("images.name: ")) from error
 
 
+def _saved_types(types: tuple[str, ...]) -> None:
+    from crawler.output.bodies import saves
+
+    saves(types)
+
+
 def _networks(networks: tuple[str, ...]) -> None:
     for network in networks:
         try:
@@ -147,6 +153,7 @@ def _dns_servers(servers: tuple[str, ...]) -> None:
 
 
 CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
+    ("bodies", "save"): _saved_types,
     ("fail_on",): _fail_on,
     ("http", "allow_net"): _networks,
     ("http", "ca_file"): _ca_file,

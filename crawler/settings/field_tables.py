@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from crawler.model.field_config import FieldConfig, FieldType, SiteConfig
+from crawler.model.content_config import FieldConfig, FieldType, SiteConfig
 from crawler.settings.checks import TableError
 
 

@@ -36,7 +36,7 @@ from crawler.model.metadata import (
     TRAPS,
     TRAPS_OUT_OF_MEMORY,
 )
-from crawler.output.image_journal import Journal
+from crawler.output.files import Journal
 from crawler.output.images import ImageFiles
 from crawler.output.sink import refused
 from crawler.policy.chain import scope_checks

@@ -2,6 +2,7 @@
 
 records.jsonl    the records, unless `output` names other files (`outputs.py`)
 images/          the images
+bodies/          the bodies that are saved
 state/           what a resume needs: frontier.sqlite3, lock, pictures, reading
 """
 
@@ -21,7 +22,7 @@ JOURNAL, GUARD = "pictures", "reading"
 
 
 def image_journal(folder: Path | str) -> Path:
-    """The names of images not committed yet (`output/image_journal.py`)."""
+    """The names of images and bodies not committed yet (`output/files.py`)."""
     return state_folder(folder) / JOURNAL
 
 

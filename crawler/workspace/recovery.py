@@ -4,12 +4,12 @@ A killed process loses nothing that it has written: the kernel has it. A machine
 stops loses what the kernel had not written yet, some thirty seconds of it, and in no
 order. SQLite keeps the state whole (`frontier/sqlite/store.py`), but the state may then
 know of records that are missing at the end of a file, or are nothing but zeros, and of
-images that are empty or cut off. Waiting for the disk at each commit would prevent
-that, and stop every fetch meanwhile. The state is repaired instead:
+images and saved bodies that are empty or cut off. Waiting for the disk at each commit
+would prevent that, and stop every fetch meanwhile. The state is repaired instead:
 
     each file of records    is read once, and cut behind its last whole line
     a URL                   that has ended, but not in a record that is there, is queued
-    an image                whose file has not the size of its record is fetched again
+    an image, a saved body  whose file has not the size of its record is fetched again
 
 That the machine was started anew while a run was under way is known by its boot id
 (random(4)). A run that ends by itself removes it: what the user makes of the images
@@ -52,6 +52,7 @@ class _Line(Struct):
     url: str = ""
     url_id: str = ""
     path: str | None = None
+    body_path: str | None = None
     body_bytes: int | None = None
     redirects: tuple[Hop, ...] = ()
 
@@ -144,10 +145,11 @@ class _Whole:
 
 
 def _is_there(folder: Path, line: _Line) -> bool:
-    """Whether the image of a record is in its file; other records have none."""
-    if line.type != "image" or not line.path:
+    """Whether the content of a record is in its file, if the record names one."""
+    name = line.path if line.type == "image" else line.body_path
+    if not name:
         return True
-    path = folder / line.path
+    path = folder / name
     with suppress(OSError):
         if path.stat().st_size == line.body_bytes:
             return True

@@ -24,6 +24,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from msgspec.structs import replace
+
 import crawler
 from crawler.engine.committer import Committer
 from crawler.engine.stats import Stats
@@ -33,7 +35,7 @@ from crawler.frontier.sqlite.store import SqliteStore
 from crawler.model.config import ImagesConfig, OutputConfig, PolitenessConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip
 from crawler.model.records import PageRecord
-from crawler.output.image_journal import Journal
+from crawler.output.files import Journal
 from crawler.output.images import ImageFiles
 from crawler.output.jsonl import JsonlSink
 from crawler.output.lines import open_lines
@@ -96,7 +98,8 @@ def fetched(lease: Lease, number: int) -> Outcome:
     if number and isinstance(record, PageRecord):  # three bodies for all pages
         body = b"%d" % (int(lease.url.rsplit("/", 1)[1]) % 3)
         record.sha256, record.body_bytes = hashlib.sha256(body).hexdigest(), 1
-    return Outcome(lease, record, links(lease.url), validators=whole.validators)
+        return replace(whole, found=links(lease.url), body=body)
+    return replace(whole, found=links(lease.url))
 
 
 def crawl(

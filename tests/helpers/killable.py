@@ -32,7 +32,7 @@ from crawler.model.config import ImagesConfig, OutputConfig, PolitenessConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip
 from crawler.model.http import Response, Timings, Validators
 from crawler.model.records import ImageRecord, PageRecord
-from crawler.output.image_journal import Journal
+from crawler.output.files import Journal
 from crawler.output.images import ImageFiles
 from crawler.output.jsonl import JsonlSink
 from crawler.output.lines import open_lines
@@ -84,6 +84,11 @@ def links(url: str) -> list[Discovered]:
 def picture(url: str) -> bytes:
     """An image; each two neighbours have the same bytes."""
     return b"picture %d" % (int(url.rsplit("/", 1)[1]) // 2) * 50
+
+
+def body(url: str) -> bytes:
+    """The body of a page; each two neighbours have the same bytes."""
+    return b"body %d" % (int(url.rsplit("/", 1)[1]) // 2) * 50
 
 
 class Death:
@@ -146,13 +151,16 @@ def outcome(lease: Lease) -> Outcome:
         "status": 200,
     }
     if lease.destination == "page":
-        fields["sha256"] = hashlib.sha256(lease.url.encode()).hexdigest()
+        page = body(lease.url)
+        fields["sha256"] = hashlib.sha256(page).hexdigest()
+        fields |= {"content_type": "text/html", "body_bytes": len(page)}
+        found = tuple(links(lease.url))
         return Outcome(
-            lease, PageRecord(**fields), tuple(links(lease.url)), validators=version
+            lease, PageRecord(**fields), found, validators=version, body=page
         )
     data = picture(lease.url)
     fields |= {"path": "", "format": "png", "sha256": hashlib.sha256(data).hexdigest()}
-    return Outcome(lease, ImageRecord(**fields), (), data, validators=version)
+    return Outcome(lease, ImageRecord(**fields), picture=data, validators=version)
 
 
 def run_of(store: SqliteStore, number: int) -> Run:

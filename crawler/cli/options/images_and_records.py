@@ -34,6 +34,7 @@ def images_and_records_options() -> list[Flag]:
             help="Minimum size of the images that are kept, as in 200x200 [px]",
         ),
         Flag("--image-name", key="images.name", group=GROUP, metavar="TEMPLATE"),
+        Flag("--save", key="bodies.save", group=GROUP, metavar="TYPES"),
         Flag("--with", "heavy", key="records.include", group=GROUP, metavar="LIST"),
         Flag("--record", key="records.record", group=GROUP, metavar="LIST"),
         Flag(

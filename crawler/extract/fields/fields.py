@@ -14,7 +14,7 @@ from crawler.extract.fields.errors import FieldFailure, RuleError
 from crawler.extract.fields.rule import Rule
 from crawler.extract.fields.sources import Find
 from crawler.extract.fields.subject import FieldDocument, Subject
-from crawler.model.field_config import FieldConfig, SiteConfig
+from crawler.model.content_config import FieldConfig, SiteConfig
 from crawler.model.url_pattern import expression
 
 MAX_ITEMS = 10_000

@@ -13,7 +13,7 @@ from crawler.extract.fields.pipes import Pipe, compile_pipe
 from crawler.extract.fields.sources import Find
 from crawler.extract.fields.subject import Subject
 from crawler.extract.fields.types import TYPES, ZEROS
-from crawler.model.field_config import FieldConfig
+from crawler.model.content_config import FieldConfig
 from crawler.model.url import join
 
 _BAR = re.compile(r"""\s\|\s(?=(?:[^"']|"[^"]*"|'[^']*')*\Z)""")

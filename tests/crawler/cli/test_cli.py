@@ -166,7 +166,7 @@ def test_a_url_alone_is_crawled() -> None:
 SAMPLES = {
     "http.ca_file": "ca.pem", "records.keep_truncated": "all",
     "http.dns_servers": "127.0.0.1",
-    "scope.within": "any", "robots.nofollow": "link",
+    "scope.within": "any", "robots.nofollow": "link", "bodies.save": "html,pdf",
     "scope.follow_redirect": "never",
     "images.name": "{sha256}.{ext}", "records.include": "links,images",
     "records.record": "skips", "scope.domains": "a.test,b.test",

@@ -19,7 +19,7 @@ from crawler.model.crawl import Discovered, Lease, Outcome
 from crawler.model.errors import OutputError
 from crawler.model.record_base import Record
 from crawler.model.records import ImageRecord
-from crawler.output.image_journal import Journal
+from crawler.output.files import Journal
 from crawler.output.images import ImageFiles
 from crawler.output.registry import open_sink
 from crawler.output.sink import DEFAULT_NAME, RecordSink

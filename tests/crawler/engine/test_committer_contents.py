@@ -15,7 +15,7 @@ from crawler.frontier.store import Content, Ended, Run
 from crawler.model.config import OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, StoredResponse
 from crawler.model.records import ImageRecord
-from crawler.output.image_journal import Journal
+from crawler.output.files import Journal
 from crawler.output.images import ImageFiles
 
 OLD, NEW = b"the old picture", b"the new picture"

@@ -14,8 +14,8 @@ from crawler.engine.field_report import report
 from crawler.extract.fields import pipes, sources
 from crawler.extract.fields.types import TYPES
 from crawler.model.config import Config
+from crawler.model.content_config import FieldConfig, SiteConfig
 from crawler.model.documents import File, Page
-from crawler.model.field_config import FieldConfig, SiteConfig
 from crawler.output.schema_export import schema_line
 from crawler.settings.field_tables import read_fields, read_sites
 from tests.helpers.crawling import config, crawl, link, page, records, serve

@@ -1,6 +1,6 @@
 """A crawl killed at any moment and resumed.
 
-Every URL has one record, and every picture is on disk once.
+Every URL has one record, and every picture and body is on disk once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.helpers.killable import BATCHES, IMAGES, PAGES
+from tests.helpers.killable import BATCHES, IMAGES, PAGES, body
 from tests.helpers.paths import ROOT
 from tests.helpers.sinks import read_batch_folder
 
@@ -70,6 +70,16 @@ def assert_each_picture_once(folder: Path) -> None:
     assert len(pictures) == len(set(pictures)) == IMAGES // 2
 
 
+def assert_each_body_once(folder: Path, records: list[dict[str, Any]]) -> None:
+    """Every page names a file with its bytes, and no file is there without a page."""
+    pages = [record for record in records if record["type"] == "page"]
+    files = {str(p.relative_to(folder)) for p in (folder / "bodies").rglob("*.html")}
+    assert {record["body_path"] for record in pages} == files
+    assert len(files) == PAGES // 2
+    for record in pages:
+        assert (folder / record["body_path"]).read_bytes() == body(record["url"])
+
+
 @pytest.mark.parametrize("first_seed", [0, 1000])
 def test_no_url_is_lost_and_none_is_written_twice(
     tmp_path: Path, first_seed: int
@@ -77,8 +87,10 @@ def test_no_url_is_lost_and_none_is_written_twice(
     assert run_until_done(
         tmp_path, first_seed, 0
     )  # the first always; how many more depends on
-    assert_each_url_once(records_of(tmp_path))  # the machine's speed
+    found = records_of(tmp_path)  # the machine's speed
+    assert_each_url_once(found)
     assert_each_picture_once(tmp_path)
+    assert_each_body_once(tmp_path, found)
 
 
 def test_neither_when_it_is_crawled_again(tmp_path: Path) -> None:
@@ -88,6 +100,7 @@ def test_neither_when_it_is_crawled_again(tmp_path: Path) -> None:
     for number in range(2):
         ours = [record for record in found if record["run_id"] == str(number)]
         assert_each_url_once(ours)
+        assert_each_body_once(tmp_path, ours)
         changes = Counter(
             record.get("changed") for record in ours if record["type"] != "skip"
         )

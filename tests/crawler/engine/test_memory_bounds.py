@@ -22,7 +22,7 @@ from crawler.model.crawl import Discovered, Lease, Outcome
 from crawler.model.documents import File
 from crawler.model.http import Request, Response, Timings
 from crawler.model.records import ImageRecord, PageRecord
-from crawler.output.image_journal import Journal
+from crawler.output.files import Journal
 from crawler.output.images import ImageFiles
 from crawler.policy.check import Candidate
 from crawler.policy.robots_cache import RobotsCache

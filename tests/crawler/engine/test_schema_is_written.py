@@ -18,6 +18,7 @@ from crawler.model.config import (
     PolitenessConfig,
     RobotsConfig,
 )
+from crawler.model.content_config import BodiesConfig
 from crawler.model.http_config import HttpConfig
 from crawler.model.records import RECORD_TYPES
 from crawler.output.schema_export import columns
@@ -137,6 +138,7 @@ def everything(
         records=OutputConfig(
             record=("skips", "robots"), include=("links", "images", "headers")
         ),
+        bodies=BodiesConfig(("html",)),
     )
     crawl(settings)
     changing.etag, changing.body = '"2"', "<p>new"

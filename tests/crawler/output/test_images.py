@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from crawler.model.config import ImagesConfig
 from crawler.model.errors import OutputError, UsageError
-from crawler.output.image_journal import Journal
+from crawler.output.files import Journal
 from crawler.output.images import ImageFiles, check_template
 
 TEMPLATE = ImagesConfig().name

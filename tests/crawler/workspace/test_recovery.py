@@ -17,6 +17,7 @@ from crawler.engine.builder import Summary, open_crawl
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.inspect.state import open_state
 from crawler.model.config import Config, LimitsConfig, OutputConfig, PolitenessConfig
+from crawler.model.content_config import BodiesConfig
 from crawler.model.errors import StateError
 from crawler.model.metadata import BOOT
 from crawler.workspace import recovery
@@ -147,6 +148,28 @@ def test_pictures_that_are_missing_are_fetched_again(
             data = (Path(crawled.dir) / record["path"]).read_bytes()
             assert hashlib.sha256(data).hexdigest() == record["sha256"]
     assert summary.counts["image"] == PAGES
+
+
+@pytest.mark.parametrize("left", [None, 0, 9], ids=["gone", "empty", "cut"])
+def test_saved_bodies_that_are_missing_are_fetched_again(
+    site: Site, tmp_path: Path, left: int | None
+) -> None:
+    config = Config(
+        seeds=(site.url("/"),),
+        dir=str(tmp_path),
+        politeness=PolitenessConfig(per_host=8, wait=0.0),
+        bodies=BodiesConfig(("html",)),
+    )
+    open_crawl(config, mode="new").run()
+    page = next(one for one in endings(config) if one["url"] == site.url("/3"))
+    path = tmp_path / page["body_path"]
+    whole = path.read_bytes()
+    path.unlink() if left is None else cut(path, left)
+    restarted(config)
+    lost, summary = resume(config)
+    assert lost == 1
+    assert path.read_bytes() == whole
+    assert summary.counts["page"] == PAGES + 1
 
 
 def test_a_crawl_that_was_under_way_goes_on(site: Site, tmp_path: Path) -> None:

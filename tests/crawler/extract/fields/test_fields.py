@@ -9,8 +9,8 @@ import pytest
 from crawler.extract.fields.errors import FieldFailure, RuleError
 from crawler.extract.fields.fields import Fields, compile_rules, zeros
 from crawler.extract.fields.types import to_bool, to_float, to_int
+from crawler.model.content_config import FieldConfig, SiteConfig
 from crawler.model.documents import Page
-from crawler.model.field_config import FieldConfig, SiteConfig
 from crawler.plugins.document import PluginDocument
 
 URL = "https://shop.example/p/12?id=7&tag=a&tag=b"

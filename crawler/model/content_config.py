@@ -1,4 +1,4 @@
-"""The fields that a user wants from pages: `[fields]` and `[[site]]`."""
+"""What a user wants of the contents: `[fields]`, `[[site]]` and `[bodies]`."""
 
 from __future__ import annotations
 
@@ -51,3 +51,22 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Fields of these pages; with `items`, of each item."""
     items: str = ""
     """Selector of repeated items; each becomes a record of type `item`."""
+
+
+class BodiesConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[bodies]`: bodies of pages and files that are kept.
+
+    Example:
+        >>> from crawler import BodiesConfig
+        >>> BodiesConfig(save=("html", "application/pdf")).save
+        ('html', 'application/pdf')
+    """
+
+    save: tuple[str, ...] = ()
+    """Bodies to save below bodies/: html, pdf, json, css, js, xml, text, all, or types.
+
+    A type is a media type such as `application/pdf` or `text/*`, as the record's
+    `content_type` says it. Each body is written once, under its hash, byte for byte as
+    it was decoded; `body_path` in the record names the file. Images have a folder of
+    their own in any case.
+    """

@@ -1,0 +1,212 @@
+"""Contents of the web on disk: pictures and bodies, complete or absent.
+
+The contents of a batch are written together (`flush`): their names go to the journal in
+one call, then each is written once, under its own name. The reader of a record finds
+its file whole, since records come later; what a kill leaves behind, half written or
+whole, is in the journal and removed at the next start. A second write of the same bytes
+finds its own file and leaves it alone; a file that is only their beginning takes its
+place.
+
+The journal is needed because a file is written before the commit that holds its record.
+Killed in between, the next run may meet the same bytes under another URL first, and
+would give them another name: the file left behind would belong to no record. So a name
+is noted before its file is made, and the notes are dropped when the commit is done;
+what is still noted at the next start, and in no record, is removed.
+
+The names are made by `images.py` and `bodies.py`; one journal and one order serve both.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from crawler.output.sink import refused
+
+IMAGES, BODIES = "images", "bodies"
+"""The folders of pictures and of bodies, in the crawl's folder."""
+MAX_REAL_FOLDERS = 10_000
+"""Folders that are remembered as no symbolic links, so that each is looked at once."""
+
+_FOLDERS = (f"{IMAGES}/", f"{BODIES}/")
+
+
+class Journal:
+    """A file of lines, `SHA256 PATH`, at `path`; made when the first is noted."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+        self._empty = False
+
+    def note(self, files: Iterable[tuple[str, str]]) -> None:
+        """Files of this hash and name are about to be made."""
+        try:
+            if self._fd is None:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+                self._fd = os.open(self._path, flags | os.O_NOFOLLOW, 0o600)
+            rest = "".join(f"{sha256} {name}\n" for sha256, name in files).encode()
+            while rest:
+                rest = rest[os.write(self._fd, rest) :]
+        except OSError as error:
+            raise refused(error, self._path) from error
+        self._empty = False
+
+    def clear(self) -> None:
+        """All that was noted has its record."""
+        if not self._empty and self._path.exists():
+            os.truncate(self._path, 0)
+        self._empty = True
+
+    def read(self) -> list[tuple[str, str]]:
+        """Hash and name of what was noted by a run that did not get to `clear`."""
+        if not self._path.exists():
+            return []
+        # A damaged file names nothing that is there.
+        *lines, _cut = self._path.read_text(errors="replace").split("\n")
+        return [
+            (sha256, name)
+            for sha256, _, name in (line.partition(" ") for line in lines)
+        ]
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+class ContentFiles:
+    """Writes contents below `folder`, in images/ and bodies/."""
+
+    def __init__(self, folder: Path, journal: Journal) -> None:
+        self._folder = folder
+        self._root = str(folder)
+        self._journal = journal
+        self._waiting: dict[str, tuple[str, bytes]] = {}  # hash and bytes by name
+        self._real_folders: set[str] = set()  # those that are no symbolic links
+
+    def recover(self, recorded: Callable[[str, str], bool]) -> None:
+        """Remove incomplete files of an earlier run.
+
+        These are the files for which `recorded(sha256, name)` is false, and those that
+        the run was writing when it was killed: a later crawl may write a recorded file
+        once more.
+
+        A name without its file is one that the run did not get to.
+        """
+        for sha256, name in self._journal.read():
+            path = self._folder / name
+            if ".." in name.split("/") or not name.startswith(_FOLDERS):
+                continue  # no name that we give: the journal is damaged
+            if path.is_file() and not (
+                recorded(sha256, name) and _hash(path) == sha256
+            ):
+                path.unlink()
+        self._journal.clear()
+
+    def settle(self) -> None:
+        """Everything written so far has its record."""
+        self._journal.clear()
+
+    def close(self) -> None:
+        self._journal.close()
+
+    def holds(self, name: str) -> bool:
+        """Whether the file `name`, as `put` gave it, is still there, or will be."""
+        return name in self._waiting or os.path.exists(f"{self._root}/{name}")
+
+    def keep(self, name: str, data: bytes, sha256: str) -> str:
+        """Keep `data`, whose hash is `sha256`, as the file `name`; its name then.
+
+        Where other bytes have that name, it is longer. The file is there after the next
+        `flush`. Names are relative to the crawl's folder.
+        """
+        if not self._takes(name, data, sha256):
+            base, dot, extension = name.rpartition(".")
+            name = f"{base}-{sha256}{dot}{extension}" if base else f"{name}-{sha256}"
+            self._takes(name, data, sha256)
+        return name
+
+    def flush(self) -> None:
+        """Write what was put. Raises OutputError."""
+        if not self._waiting:
+            return
+        self._journal.note(
+            (sha256, name) for name, (sha256, _) in self._waiting.items()
+        )
+        for name, (_, data) in self._waiting.items():
+            path = f"{self._root}/{name}"
+            try:
+                self._refuse_links(name)
+                _create(path, data)
+            except OSError as error:
+                raise refused(error, error.filename or path) from error
+        self._waiting.clear()
+
+    def _refuse_links(self, name: str) -> None:
+        """Refuse a folder on the way to `name` that is a symbolic link (ELOOP)."""
+        folder = name.rpartition("/")[0]
+        if folder in self._real_folders:
+            return
+        path = self._root
+        for part in folder.split("/"):
+            path = f"{path}/{part}"
+            if os.path.islink(path):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        if len(self._real_folders) >= MAX_REAL_FOLDERS:
+            self._real_folders.clear()
+        self._real_folders.add(folder)
+
+    def _takes(self, name: str, data: bytes, sha256: str) -> bool:
+        """Whether `data` is under `name`, or will be; False if other bytes are."""
+        if name in self._waiting:
+            return self._waiting[name][1] == data
+        path = f"{self._root}/{name}"
+        if (mode := _mode(path)) is not None:
+            if stat.S_ISLNK(mode):
+                raise refused(OSError(errno.ELOOP, os.strerror(errno.ELOOP)), path)
+            if not stat.S_ISREG(mode):
+                return False
+            try:
+                there = Path(path).read_bytes()
+                if there == data or not data.startswith(there):
+                    return there == data
+                os.unlink(path)  # a run was killed while writing it
+            except OSError as error:
+                raise refused(error, path) from error
+        self._waiting[name] = sha256, data
+        return True
+
+
+def _mode(path: str) -> int | None:
+    """The kind and the permissions of what is at `path`; None if nothing is."""
+    try:
+        return os.lstat(path).st_mode
+    except OSError:
+        return None
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _create(path: str, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        fd = os.open(path, flags, 0o666)
+    try:
+        rest = data
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+    except BaseException:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(fd)
