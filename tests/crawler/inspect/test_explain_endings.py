@@ -26,6 +26,7 @@ from crawler.model.config import (
     Config,
     ImagesConfig,
     LimitsConfig,
+    OutputConfig,
     PluginConfig,
     PolitenessConfig,
     RetryConfig,
@@ -161,6 +162,7 @@ def most_failures(folder: Path, tls_port: int) -> dict[str, str]:
             ),
             scope=ScopeConfig(within="any", depth=1),
             limits=LimitsConfig(max_redirects=2),
+            records=OutputConfig(keep_truncated="none"),  # half a coding is no page
         )
     for server in (site, names):
         server.stop()
