@@ -39,6 +39,7 @@ from crawler.engine.stats import Snapshot
 from crawler.model.record_base import Record
 from crawler.model.records import RECORD_TYPES, AnyRecord
 from crawler.output.sink import Position
+from crawler.output.stored_lines import pieces
 from hub.current import get_hub_if_any
 from hub.event import Event
 
@@ -241,17 +242,14 @@ class _Head(msgspec.Struct):
 def read_records(path: Path, after: int, end: int) -> Iterator[AnyRecord]:
     """The records of a file of JSON Lines whose `seq` is greater than `after`.
 
-    Read are the first `end` bytes of the file.
+    Read are the first `end` bytes of the file, as they are there.
     """
     head = msgspec.json.Decoder(_Head).decode
     decoders = {
         name: msgspec.json.Decoder(kind).decode for name, kind in RECORD_TYPES.items()
     }
-    with path.open("rb") as file:
-        for line in file:
-            end -= len(line)
-            if end < 0:
-                return
+    for lines, _end in pieces(path, end):
+        for line in lines.splitlines():
             found = head(line)
             if found.seq > after and found.type in decoders:
                 yield decoders[found.type](line)

@@ -17,6 +17,7 @@ from msgspec.structs import asdict
 from crawler.frontier.sqlite.lockfile import lock_holder
 from crawler.frontier.sqlite.reader import open_state
 from crawler.frontier.state_reader import Totals
+from crawler.output.stored_lines import last_lines
 
 TOP_HOSTS = 10
 
@@ -82,9 +83,7 @@ class _Line(Struct):
 
 def read_speed(path: Path) -> Speed | None:
     """From the last records of a file of JSON Lines; None where there are too few."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        lines = file.read(_TAIL).split(b"\n")
+    lines = last_lines(path, _TAIL).split(b"\n")
     decode = msgspec.json.Decoder(_Line).decode
     found: list[tuple[float, str]] = []
     for line in lines:

@@ -322,8 +322,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     output: tuple[str, ...] = ()
     """File for the records; - is stdout.
 
-    There may be several, and each gets all records. The format is JSON Lines. Empty:
-    `records.jsonl` in the folder.
+    There may be several, and each gets all records. The format is JSON Lines, which a
+    name that ends in `.gz` or `.zst` compresses. Empty: `records.jsonl` in the folder.
     """
     concurrency: Count = 32
     """Maximum concurrent requests over all hosts."""

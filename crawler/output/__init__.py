@@ -4,6 +4,8 @@ sink           the protocol of a sink, and what each one promises
 registry       the sinks by the ending of an output's name
 jsonl          records as JSON Lines; a sink
 lines          lines at the end of a file that can be cut back, or into a pipe
+compression    members of gzip and frames of zstd, each written whole
+stored_lines   reads the lines back, with the offsets behind them
 files          pictures and bodies on disk, whole or absent, by a journal
 images         the names of pictures
 bodies         which bodies are saved, and their names

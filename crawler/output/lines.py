@@ -8,15 +8,18 @@ from __future__ import annotations
 import os
 import select
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from crawler.model.errors import StateError
 from crawler.output.append import open_for_appending
-from crawler.output.sink import OutputClosed, refused
+from crawler.output.sink import OutputClosed, compression_of, refused
 
 STDOUT = "-"
+
+Pack = Callable[[bytes], bytes]
+"""Makes what is written at once of the lines: themselves, or a compressed member."""
 
 
 class LineWriter(Protocol):
@@ -41,9 +44,11 @@ def open_lines(
     """The writer for `output`, a path or "-" for stdout.
 
     `offset` (bytes) is what the state has committed; None if nothing. `first_line` is
-    written where the stream begins. A path that is no regular file (a FIFO, /dev/null)
-    is written like stdout. Raises OutputError, also for a symbolic link and for a FIFO
-    that no program reads; StateError for a file shorter than `offset`.
+    written where the stream begins. A name that ends in `.gz` or `.zst` is compressed,
+    what is written at once as one member (`compression.py`). A path that is no regular
+    file (a FIFO, /dev/null) is written like stdout. Raises OutputError, also for a
+    symbolic link and for a FIFO that no program reads; StateError for a file shorter
+    than `offset`.
     """
     if output == STDOUT:
         return LineStream(1, "stdout", first_line)
@@ -53,9 +58,18 @@ def open_lines(
         fd = open_for_appending(path)
     except OSError as error:
         raise refused(error, path) from error
+    pack = _packer(compression_of(path.name))
     if stat.S_ISREG(os.fstat(fd).st_mode):
-        return LineFile(fd, path, offset or 0, first_line)
-    return LineStream(fd, str(path), first_line)
+        return LineFile(fd, path, offset or 0, first_line, pack)
+    return LineStream(fd, str(path), first_line, pack)
+
+
+def _packer(ending: str) -> Pack:
+    if not ending:
+        return bytes
+    from crawler.output.compression import packer  # with what few crawls need
+
+    return packer(ending)
 
 
 class LineFile:
@@ -65,10 +79,16 @@ class LineFile:
     """
 
     def __init__(
-        self, fd: int, path: Path, offset: int, first_line: bytes | None
+        self,
+        fd: int,
+        path: Path,
+        offset: int,
+        first_line: bytes | None,
+        pack: Pack = bytes,
     ) -> None:
         self._fd = fd
         self._path = path
+        self._pack = pack
         self._offset = offset
         try:
             self._cut()
@@ -94,7 +114,7 @@ class LineFile:
     def write(self, lines: Sequence[bytes]) -> None:
         if not lines:
             return
-        data = _joined(lines)
+        data = self._pack(_joined(lines))
         try:
             written = os.write(self._fd, data)
             # A disk that is nearly full takes a part, and then refuses.
@@ -119,17 +139,19 @@ class LineFile:
 class LineStream:
     """Lines into a pipe or a terminal. Raises OutputClosed if its reader closed it."""
 
-    def __init__(self, fd: int, name: str, first_line: bytes | None) -> None:
+    def __init__(
+        self, fd: int, name: str, first_line: bytes | None, pack: Pack = bytes
+    ) -> None:
         self._fd = fd
         self._name = name
-        self._shown = _escaped if os.isatty(fd) else bytes
+        self._pack = _escaped if os.isatty(fd) else pack
         if first_line is not None:
             self.write([first_line])
 
     def write(self, lines: Sequence[bytes]) -> None:
         if not lines:
             return
-        rest = memoryview(self._shown(_joined(lines)))
+        rest = memoryview(self._pack(_joined(lines)))
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest) :]

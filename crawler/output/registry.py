@@ -14,17 +14,27 @@ from typing import Any
 from crawler.model.config import OutputConfig
 from crawler.model.errors import UsageError
 from crawler.output.jsonl import open_jsonl
-from crawler.output.sink import Position, RecordSink, SinkOpener
+from crawler.output.sink import (
+    COMPRESSED,
+    Position,
+    RecordSink,
+    SinkOpener,
+    compression_of,
+)
 
 SINKS: dict[str, SinkOpener] = {
     ".jsonl": open_jsonl,
+    **dict.fromkeys(COMPRESSED, open_jsonl),
 }
-"""The opener of a sink by the ending of its name. A new sink is a line here."""
+"""The opener of a sink by the ending of its name. A new sink is a line here.
+
+In `records.csv.gz`, the ending before `.gz` counts too.
+"""
 
 
 OTHER_FORMATS = frozenset(
-    {".arrow", ".csv", ".db", ".feather", ".gz", ".html", ".orc", ".parquet", ".sqlite",
-     ".tsv", ".warc", ".xlsx", ".xml", ".yaml", ".zip", ".zst"}
+    {".arrow", ".csv", ".db", ".feather", ".html", ".orc", ".parquet", ".sqlite",
+     ".tar", ".tsv", ".warc", ".xlsx", ".xml", ".yaml", ".zip"}
 )  # fmt: skip
 """Endings of files whose readers would not find JSON Lines in them."""
 
@@ -34,11 +44,13 @@ def opener_of(output: str) -> SinkOpener:
 
     Raises UsageError for an ending of another format that no sink writes.
     """
-    ending = Path(output).suffix.lower()
+    packed = compression_of(output)
+    inner = Path(output[: len(output) - len(packed)])
+    ending = inner.suffix.lower()
     if ending in OTHER_FORMATS - SINKS.keys():
         raise UsageError(
             f"--output {output}: no sink writes {ending}; records are JSON Lines: name "
-            f"the file {Path(output).stem}.jsonl, or use a plug-in that is a sink"
+            f"the file {inner.stem}.jsonl{packed}, or use a plug-in that is a sink"
         )
     return SINKS.get(ending, open_jsonl)
 

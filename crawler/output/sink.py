@@ -29,6 +29,9 @@ from crawler.model.record_base import Record
 Position = object
 """How far a sink has come. Only the sink itself interprets it."""
 
+COMPRESSED = (".gz", ".zst")
+"""Endings of names whose files are compressed (`compression.py`)."""
+
 DEFAULT_NAME = "records"
 """The name under which the store keeps the position of `records.jsonl`."""
 
@@ -77,6 +80,12 @@ class SinkOpener(Protocol):
         there than was committed.
         """
         ...
+
+
+def compression_of(name: str) -> str:
+    """The ending, of COMPRESSED, by which a file of this name is compressed, or ""."""
+    ending = name[name.rfind(".") :].lower() if "." in name else ""
+    return ending if ending in COMPRESSED else ""
 
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})

@@ -19,9 +19,9 @@ then is no damage. Skips are not looked at, since most are never written.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast, get_args
+from typing import Protocol, cast, get_args
 
 import msgspec
 from msgspec import Struct
@@ -32,7 +32,6 @@ from crawler.model.metadata import BOOT
 from crawler.model.url import id_from_hex, key_id, url_id
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_MAX_LINE = 256 * 2**20
 _TYPES = frozenset(get_args(Ended))
 
 
@@ -57,7 +56,7 @@ class _Line(Struct):
     redirects: tuple[Hop, ...] = ()
 
 
-_decode = msgspec.json.Decoder(_Line).decode
+_decode_lines = msgspec.json.Decoder(_Line).decode_lines
 
 
 def boot_id() -> bytes:
@@ -85,14 +84,12 @@ def recover(
     streams = {name: path for name, path in streams.items() if path.is_file()}
     if before is None or run is None or not streams:
         return 0
-    with ExitStack() as held:
-        read = {
-            name: _Whole(held.enter_context(path.open("rb")), store.position(name) or 0)
-            for name, path in streams.items()
-        }
-        lost = store.requeue_unwritten(_written(read.values(), folder, run), now)
-        for name, whole in read.items():
-            store.set_position(name, whole.end)
+    read = {
+        name: _Whole(path, store.position(name) or 0) for name, path in streams.items()
+    }
+    lost = store.requeue_unwritten(_written(read.values(), folder, run), now)
+    for name, whole in read.items():
+        store.set_position(name, whole.end)
     return lost
 
 
@@ -126,22 +123,21 @@ def _identity(line: _Line) -> int:
 class _Whole:
     """The whole lines of a stream up to `limit` bytes; `end` is behind the last one."""
 
-    def __init__(self, stream: BinaryIO, limit: int) -> None:
-        self._stream = stream
+    def __init__(self, path: Path, limit: int) -> None:
+        self._path = path
         self._limit = limit
         self.end = 0
 
     def __iter__(self) -> Iterator[_Line]:
-        while data := self._stream.readline(_MAX_LINE):
-            end = self.end + len(data)
-            if end > self._limit or not data.endswith(b"\n"):
-                return
+        from crawler.output.stored_lines import pieces  # needed after a power cut only
+
+        for data, end in pieces(self._path, self._limit):
             try:
-                line = _decode(data)
+                lines = _decode_lines(data)
             except msgspec.DecodeError:
                 return
             self.end = end
-            yield line
+            yield from lines
 
 
 def _is_there(folder: Path, line: _Line) -> bool:

@@ -43,6 +43,8 @@ PAGES = 600
 IMAGES = 200
 BATCHES = "batches"
 """The name and the folder of a second sink, which is not one of lines."""
+PACKED = "packed.jsonl.gz"
+"""The name and the file of a third one, which is compressed."""
 
 MAX_BATCH = 32  # more commits, so more moments to die at
 
@@ -194,6 +196,9 @@ def crawl(folder: Path, seed: int, number: int) -> None:
             b'{"url":null,"seq":0}',
         )
     )
+    packed = open_lines(
+        str(folder / PACKED), store.position(PACKED), b'{"url":null,"seq":0}'
+    )
     batches = BatchFolder(folder / BATCHES, store.position(BATCHES))
     files = DyingFiles(folder, ImagesConfig().name, Journal(folder / "journal"))
     store.death = files.death = death = Death(seed)
@@ -204,7 +209,7 @@ def crawl(folder: Path, seed: int, number: int) -> None:
     writer = Committer(
         run,
         store,
-        {DEFAULT_NAME: sink, BATCHES: batches},
+        {DEFAULT_NAME: sink, BATCHES: batches, PACKED: JsonlSink(packed)},
         files,
         Stats(time.time).count,
         config,
@@ -226,6 +231,7 @@ def crawl(folder: Path, seed: int, number: int) -> None:
         pass
     signal.setitimer(signal.ITIMER_PROF, 0)
     sink.close()
+    packed.close()
     store.close()
 
 

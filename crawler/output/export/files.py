@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import IO
 
-from crawler.output.sink import refused
+from crawler.output.compression import zstd
+from crawler.output.sink import compression_of, refused
 
 STDOUT = Path("-")
 
@@ -43,20 +43,12 @@ def open_output(target: Path) -> Iterator[IO[bytes]]:
         sys.stdout.buffer.flush()
         return
     with draft(target) as path, path.open("xb") as raw:
-        if target.suffix == ".gz":
+        ending = compression_of(target.name)
+        if ending == ".gz":
             with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as compressed:
                 yield compressed  # type: ignore[misc]
-        elif target.suffix == ".zst":
+        elif ending == ".zst":
             with zstd().open(raw, "wb") as compressed:
                 yield compressed
         else:
             yield raw
-
-
-def zstd() -> ModuleType:
-    """The standard library's `compression.zstd`, or its backport."""
-    if sys.version_info >= (3, 14):
-        from compression import zstd as module
-    else:
-        from backports import zstd as module
-    return module

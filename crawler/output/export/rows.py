@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -10,7 +9,8 @@ from typing import IO, Any
 import msgspec
 
 from crawler.model.errors import UsageError
-from crawler.output.export.files import zstd
+from crawler.output.compression import damage, open_unpacked
+from crawler.output.sink import compression_of
 
 Row = dict[str, Any]
 """A record as JSON has it."""
@@ -54,6 +54,8 @@ def _rows(file: Path) -> Iterator[Row]:
                     raise UsageError(
                         f"{file}, line {number}: not a record: {error}"
                     ) from error
+    except damage(compression_of(file.name)) as error:
+        raise UsageError(f"{file} is damaged: {error}") from error
     except EOFError:  # a compressed file that a crawl is still writing
         return
     except OSError as error:
@@ -61,8 +63,5 @@ def _rows(file: Path) -> Iterator[Row]:
 
 
 def _open(file: Path) -> IO[bytes]:
-    if file.suffix == ".gz":
-        return gzip.open(file, "rb")  # type: ignore[return-value]
-    if file.suffix == ".zst":
-        return zstd().open(file, "rb")  # type: ignore[no-any-return]
-    return file.open("rb")
+    ending = compression_of(file.name)
+    return open_unpacked(file, ending) if ending else file.open("rb")

@@ -171,6 +171,16 @@ def test_the_command_line_resumes_and_the_loop_gets_the_rest(
     whole(web, tmp_path / "out", first)
 
 
+@pytest.mark.parametrize("ending", ["", ".gz", ".zst"])
+def test_the_rest_is_read_from_the_first_output(
+    web: Site, tmp_path: Path, ending: str
+) -> None:
+    output = [str(tmp_path / f"r.jsonl{ending}"), str(tmp_path / "second.jsonl")]
+    with start(web, tmp_path / "out", output=output) as found:
+        first = taken(found, 5)
+    whole(web, tmp_path / "out", first)
+
+
 def test_a_loop_after_the_command_line_gets_what_is_new(
     web: Site, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import time
 from contextlib import closing
@@ -17,6 +18,7 @@ from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
 from crawler.model.config import Config, to_json
 from crawler.model.records import PageRecord, RunRecord
+from crawler.output.compression import packer
 from tests.helpers.frontier import FAR, found, lease_all
 
 ULID = "01HZ0000000000000000000000"
@@ -120,6 +122,17 @@ def test_speed_is_that_of_the_last_ten_seconds_written(tmp_path: Path) -> None:
     assert (speed.last_at, speed.pages_per_s) == (5010.0, pytest.approx(10 / 9))
     path.write_bytes(b"")
     assert read_speed(path) is None
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_speed_is_read_from_the_last_members(tmp_path: Path, ending: str) -> None:
+    plain, packed = tmp_path / "r.jsonl", tmp_path / f"r.jsonl{ending}"
+    records(plain, [1000.0 + n for n in range(90)])
+    pack = packer(ending)
+    long_ago = pack(random.Random(1).randbytes(700_000) + b"\n")
+    lines = plain.read_bytes().splitlines(keepends=True)
+    packed.write_bytes(long_ago + b"".join(map(pack, lines)) + pack(b"{}")[:9])
+    assert read_speed(packed) == read_speed(plain) is not None
 
 
 def test_the_time_in_a_run_id() -> None:

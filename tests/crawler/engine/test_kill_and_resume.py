@@ -5,6 +5,7 @@ Every URL has one record, and every picture and body is on disk once.
 
 from __future__ import annotations
 
+import gzip
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.helpers.killable import BATCHES, IMAGES, PAGES, body
+from tests.helpers.killable import BATCHES, IMAGES, PACKED, PAGES, body
 from tests.helpers.paths import ROOT
 from tests.helpers.sinks import read_batch_folder
 
@@ -48,7 +49,9 @@ def run_until_done(folder: Path, first_seed: int, number: int) -> int:
 
 
 def records_of(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "records.jsonl").read_bytes().splitlines(keepends=True)
+    data = (folder / "records.jsonl").read_bytes()
+    assert gzip.decompress((folder / PACKED).read_bytes()) == data
+    lines = data.splitlines(keepends=True)
     assert all(line.endswith(b"\n") for line in lines)
     records = [msgspec.json.decode(line) for line in lines]
     seqs = [record["seq"] for record in records]

@@ -7,6 +7,7 @@ import pytest
 
 from crawler.engine.builder import open_crawl
 from crawler.model.errors import UsageError
+from crawler.output.compression import open_unpacked
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import config, crawl, link, page
 from tests.helpers.sinks import open_batch_folder, read_batch_folder
@@ -54,6 +55,19 @@ def test_a_sink_of_the_caller_takes_part(serve, tmp_path):
     assert read_batch_folder(folder) == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+def test_a_compressed_output_holds_what_a_plain_one_does(serve, tmp_path, ending):
+    site = serve(index=page(link("/a", "/b")), a=page(), b=page())
+    plain, packed = tmp_path / "one.jsonl", tmp_path / f"one.jsonl{ending}"
+    crawl(config(site, tmp_path / "c", output=(str(plain), str(packed))))
+    with packed.open("ab") as file:
+        file.write(packed.read_bytes()[:-5])
+    crawl(stored_config(tmp_path / "c"), "resume")
+    unpacked = open_unpacked(packed, ending).read()
+    assert unpacked == plain.read_bytes()
+    assert seqs(plain) == list(range(1, 8))
+
+
 def test_an_output_that_is_named_twice_is_one(serve, tmp_path):
     site = serve(index=page())
     output = str(tmp_path / "one.jsonl")
@@ -61,7 +75,9 @@ def test_an_output_that_is_named_twice_is_one(serve, tmp_path):
     assert seqs(tmp_path / "one.jsonl") == [1, 2, 3]
 
 
-@pytest.mark.parametrize("name", ["pages.csv", "PAGES.PARQUET", "all.jsonl.gz"])
+@pytest.mark.parametrize(
+    "name", ["pages.csv", "PAGES.PARQUET", "all.csv.gz", "x.warc.gz"]
+)
 def test_an_output_of_another_format_is_refused(serve, tmp_path, name):
     """A reader of that format would find JSON Lines in the file."""
     site = serve(index=page())

@@ -28,6 +28,7 @@ from crawler.model.records import (
     RunRecord,
 )
 from crawler.model.url import url_id_hex
+from crawler.output.compression import packer
 from crawler.output.export.condition import Condition
 from crawler.output.export.export import export, export_by_type
 from crawler.output.export.formats import FORMATS
@@ -121,6 +122,22 @@ def test_csv_is_read_back_by_two_readers(stream: Path, tmp_path: Path) -> None:
     assert rows[1]["lang"] == ""
     found = duckdb.sql(f"SELECT count(*), sum(status) FROM '{target}'").fetchall()
     assert found == [(6, 1305)]
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst", ".GZ"])
+def test_a_compressed_stream_is_read_and_a_damaged_one_is_named(
+    stream: Path, tmp_path: Path, ending: str
+) -> None:
+    packed = tmp_path / f"packed.jsonl{ending}"
+    pack = packer(ending.lower())
+    first, *rest = stream.read_bytes().splitlines(keepends=True)
+    packed.write_bytes(pack(first) + pack(b"".join(rest)))
+    assert list(read_rows([packed])) == list(read_rows([stream]))
+    damaged = bytearray(packed.read_bytes())
+    damaged[-2] ^= 0xFF  # of the checksum, or of the length
+    packed.write_bytes(damaged)
+    with pytest.raises(UsageError, match=f"packed.jsonl{ending} is damaged"):
+        list(read_rows([packed]))
 
 
 def test_parquet_has_types_lists_and_times(stream: Path, tmp_path: Path) -> None:

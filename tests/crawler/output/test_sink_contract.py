@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 from crawler.model.config import OutputConfig
 from crawler.model.record_base import Record
 from crawler.model.records import RunRecord
+from crawler.output.compression import zstd
 from crawler.output.registry import SINKS, open_sink
 from crawler.output.sink import Position, SinkOpener
 from tests.helpers.sinks import open_batch_folder, read_batch_folder
@@ -27,7 +29,19 @@ def read_jsonl(path: Path) -> list[int]:
     return [line["seq"] for line in lines if line["type"] != "schema"]
 
 
-READERS: dict[str, Callable[[Path], list[int]]] = {".jsonl": read_jsonl}
+def read_packed(path: Path) -> list[int]:
+    """The same of a file that any program for its format unpacks."""
+    module = gzip if path.suffix == ".gz" else zstd()
+    plain = path.with_name("unpacked")
+    plain.write_bytes(module.decompress(path.read_bytes()))
+    return read_jsonl(plain)
+
+
+READERS: dict[str, Callable[[Path], list[int]]] = {
+    ".jsonl": read_jsonl,
+    ".gz": read_packed,
+    ".zst": read_packed,
+}
 """How the test reads back what a sink of each ending wrote; a new sink needs one."""
 
 CASES: list[tuple[str, SinkOpener, Callable[[Path], list[int]]]] = [

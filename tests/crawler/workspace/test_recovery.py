@@ -20,6 +20,7 @@ from crawler.model.config import Config, LimitsConfig, OutputConfig, PolitenessC
 from crawler.model.content_config import BodiesConfig
 from crawler.model.errors import StateError
 from crawler.model.metadata import BOOT
+from crawler.output.compression import open_unpacked
 from crawler.workspace import recovery
 from crawler.workspace.paths import state_folder
 from tests.helpers.crawling import TERMINAL, link, page, picture, png
@@ -51,9 +52,14 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def crawled(site: Site, tmp_path: Path) -> Config:
     """A crawl that is over."""
+    return crawl_into(site, tmp_path)
+
+
+def crawl_into(site: Site, folder: Path, output: tuple[str, ...] = ()) -> Config:
     config = Config(
         seeds=(site.url("/"),),
-        dir=str(tmp_path),
+        dir=str(folder),
+        output=output,
         politeness=PolitenessConfig(per_host=8, wait=0.0),
         records=OutputConfig(include=("links",)),
     )
@@ -74,15 +80,17 @@ def resume(config: Config) -> tuple[int, Summary]:
     return crawl.lost, crawl.run()
 
 
-def endings(config: Config) -> list[dict[str, Any]]:
+def endings(config: Config, stream: bytes | None = None) -> list[dict[str, Any]]:
     """The records that end a URL."""
-    lines = (Path(config.dir) / "records.jsonl").read_bytes().splitlines()
-    return [record for record in map(json.loads, lines) if record["type"] in TERMINAL]
+    if stream is None:
+        stream = (Path(config.dir) / "records.jsonl").read_bytes()
+    lines = map(json.loads, stream.splitlines())
+    return [record for record in lines if record["type"] in TERMINAL]
 
 
-def assert_whole(config: Config, summary: Summary) -> None:
+def assert_whole(config: Config, summary: Summary, stream: bytes | None = None) -> None:
     """Each URL has one record, each image its file, and all agree."""
-    ended = endings(config)
+    ended = endings(config, stream)
     assert max(Counter(record["url"] for record in ended).values()) == 1
     kinds = Counter(record["type"] for record in ended)
     assert kinds == {"page": PAGES + 1, "image": PAGES, "redirect": 1, "error": 1}
@@ -126,6 +134,26 @@ def test_records_that_are_missing_are_written_again(
     assert lost == before - left
     assert_whole(crawled, summary)
     assert resume(crawled)[0] == 0
+
+
+@pytest.mark.parametrize("damage", [cut, blank])
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.6, 0.999, 1.0])
+def test_a_compressed_stream_is_cut_behind_its_last_whole_member(
+    site: Site,
+    tmp_path: Path,
+    share: float,
+    ending: str,
+    damage: Callable[[Path, int], None],
+) -> None:
+    stream = tmp_path / f"r.jsonl{ending}"
+    config = crawl_into(site, tmp_path, output=(str(stream),))
+    damage(stream, int(share * stream.stat().st_size))
+    restarted(config)
+    lost, summary = resume(config)
+    assert (lost == 0) is (share > 0.99)  # the last member ends no URL
+    assert_whole(config, summary, open_unpacked(stream, ending).read())
+    assert resume(config)[0] == 0
 
 
 @pytest.mark.parametrize("left", [None, 0, 9], ids=["gone", "empty", "cut"])
