@@ -107,7 +107,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from crawler.model.http import Exchange, Response
-    from crawler.model.http_config import HttpConfig
+    from crawler.model.http_config import HttpConfig, WarcConfig
     from crawler.model.record_base import Record
     from crawler.model.records import (
         AnyRecord,
@@ -151,7 +151,7 @@ _NAMES = {
     "model.crawl": ("Skip",),
     "model.documents": ("Document", "File", "Image", "ImageLink", "Link", "Page"),
     "model.content_config": ("BodiesConfig", "FieldConfig", "SiteConfig"),
-    "model.http_config": ("HttpConfig",),
+    "model.http_config": ("HttpConfig", "WarcConfig"),
     "model.errors": (
         "OutOfMemoryError",
         "OutputError",
@@ -270,6 +270,7 @@ __all__ = [
     "Summary",
     "TerminalRecord",
     "UsageError",
+    "WarcConfig",
     "crawl",
     "fetch",
 ]

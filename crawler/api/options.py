@@ -128,6 +128,11 @@ class CrawlOptions(TypedDict, total=False):
     optional_fields: Sequence[Literal["links", "images", "headers"]]
     keep_truncated: Literal["none", "pages", "all"]
     schema_line: bool | None
+    # warc
+    warc: bool
+    warc_prefix: str
+    warc_max_size: int | str
+    warc_secrets: bool
 
 
 KEYWORDS: dict[Path, str] = {
@@ -139,6 +144,10 @@ KEYWORDS: dict[Path, str] = {
     ("images", "fetch"): "images",
     ("images", "name"): "image_name",
     ("records", "include"): "optional_fields",
+    ("warc", "write"): "warc",
+    ("warc", "prefix"): "warc_prefix",
+    ("warc", "max_size"): "warc_max_size",
+    ("warc", "secrets"): "warc_secrets",
 }
 """The keyword of a key whose last part says too little by itself."""
 

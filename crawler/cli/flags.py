@@ -7,6 +7,7 @@ does not pay for them at its start.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -128,7 +129,7 @@ class GroupedCommand(click.Command):
         return super().shell_complete(ctx, incomplete)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, _rules_in_order(args))
+        return super().parse_args(ctx, _rules_in_order(_with_warc_name(args)))
 
     def _describe(self) -> None:
         for option in self.params:
@@ -136,6 +137,21 @@ class GroupedCommand(click.Command):
                 option.describe()
 
 
+def _with_warc_name(args: Sequence[str]) -> list[str]:
+    """`--warc` as `--warc=`, and `--warc NAME` as `--warc=NAME`.
+
+    A word that looks like a URL is one, so that `--warc example.com` begins there.
+    """
+    done: list[str] = []
+    for word in args:
+        if done and done[-1] == "--warc=" and "--" not in done and _NAME(word):
+            done[-1] += word
+        else:
+            done.append("--warc=" if word == "--warc" and "--" not in done else word)
+    return done
+
+
+_NAME = re.compile(r"(?!localhost$)[A-Za-z0-9][\w-]*").fullmatch
 _SIGNS = {"--include": "+", "--exclude": "-"}
 
 

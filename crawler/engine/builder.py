@@ -21,6 +21,7 @@ from random import Random
 from msgspec import Struct
 
 import hub
+from crawler.engine.committer import Archive
 from crawler.engine.crawl import Crawl
 from crawler.engine.engine import Engine
 from crawler.engine.events import Events
@@ -122,6 +123,7 @@ def open_crawl(
             if client is None
             else OpenedClient(client)
         )
+        events = Events(opened.client)
         environment = Environment(
             run=run,
             store=store,
@@ -131,11 +133,12 @@ def open_crawl(
             images=images,
             guard=guard,
             deaths=guard.deaths,
-            events=Events(opened.client),
+            events=events,
             checks=loaded.checks(),
             documents=held.enter_context(loaded.documents()),
             clock=steady,
             jitter=random.random,
+            archive=_open_archive(config, run, store, events, clock, held),
         )
         crawl = _assemble(config, environment, memory, loaded, opened, held, lost)
         if mode != "resume":
@@ -184,6 +187,21 @@ def _assemble(
         lost=lost,
     )
     return crawl
+
+
+def _open_archive(
+    config: Config,
+    run: Run,
+    store: Store,
+    events: Events,
+    clock: Callable[[], float],
+    held: ExitStack,
+) -> Archive | None:
+    if not config.warc.write:
+        return None
+    from crawler.engine.archiving import open_archiving  # few crawls have one
+
+    return open_archiving(config, run, store, events, clock, held)
 
 
 def _open_store(

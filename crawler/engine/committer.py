@@ -5,7 +5,8 @@ The order makes the promise. For a batch of outcomes:
 1. the frontier moves each lease to done and adds what was found, in the open
    transaction,
 2. images and saved bodies go to their files (the names to a journal first),
-3. the records go to each sink, which is flushed and returns its position,
+3. the records go to each sink, which is flushed and returns its position; so is the
+   archive of exchanges (`archiving.py`), which has them already,
 4. the store commits: states, new URLs, sequence number and positions in one
    transaction.
 
@@ -75,6 +76,18 @@ class Unfinished(Protocol):
         ...
 
 
+class Archive(Protocol):
+    """Where exchanges go. Both may raise OutputError."""
+
+    def write(self) -> None:
+        """Append the exchanges of the current worker."""
+        ...
+
+    def flush(self, store: Store) -> None:
+        """Put the position that was reached into the open transaction."""
+        ...
+
+
 class Committer:
     """Writes the record stream of one crawl."""
 
@@ -90,12 +103,14 @@ class Committer:
         dedupe_content: bool = False,
         max_batch: int = MAX_BATCH,
         save_clocks: Callable[[], None] = lambda: None,
+        archive: Archive | None = None,
     ) -> None:
         self._run = run
         self._seq = run.seq
         self._store = store
         self._sinks = sinks
         self._max_batch = max_batch
+        self._archive = archive
         self._images = images
         self._on_record = on_record
         self._left_out = {
@@ -121,7 +136,14 @@ class Committer:
         )
         self._take((handle, outcome))
 
+    def sent_back(self) -> None:
+        """A lease went back to the queue; its exchanges belong to the next commit."""
+        if self._archive is not None:
+            self._once_failed_always(self._archive.write)
+
     def _take(self, item: tuple[Unfinished, Outcome] | Record) -> None:
+        if self._archive is not None:
+            self._once_failed_always(self._archive.write)
         self._batch.append(item)
         if len(self._batch) >= self._max_batch or self._held >= MAX_HELD:
             self.commit()
@@ -169,6 +191,8 @@ class Committer:
                     records += item[1].items
         self._images.flush()
         self._write(records)
+        if self._archive is not None:
+            self._archive.flush(self._store)
         self._store.commit()
         self._images.settle()
         for record in ended:

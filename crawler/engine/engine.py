@@ -143,6 +143,8 @@ class Engine:
             cancelled = handle.cancel()
             if outcome is not None:
                 self._committer.finish(handle, outcome)
+            else:
+                self._committer.sent_back()
         if cancelled:
             hub.sleep(0)  # no request was waited for, so the others have had no turn
 

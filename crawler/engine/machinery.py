@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from crawler.engine.candidates import CandidateBuilder
-from crawler.engine.committer import Committer
+from crawler.engine.committer import Archive, Committer
 from crawler.engine.events import Events
 from crawler.engine.host_requests import HostRequests, HttpClient
 from crawler.engine.pipeline import Pipeline
@@ -89,6 +89,7 @@ class Environment(Struct, frozen=True):
     clock: SteadyClock
     jitter: Callable[[], float]
     """A random number from 0 to 1."""
+    archive: Archive | None = None
 
 
 class Policy(Struct, frozen=True):
@@ -128,6 +129,7 @@ def build(config: Config, given: Environment) -> Machinery:
         clock.wall,
         config.scope.dedupe_content,
         save_clocks=partial(clock.save, store),
+        archive=given.archive,
     )
     pipeline = _pipeline(config, given, policy, frontier, candidates, committer)
     return Machinery(

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from crawler.model.content_config import BodiesConfig, FieldConfig, SiteConfig
 from crawler.model.errors import StateError
-from crawler.model.http_config import Bytes, Count, HttpConfig, Seconds
+from crawler.model.http_config import Bytes, Count, HttpConfig, Seconds, WarcConfig
 
 
 class RobotsConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -315,7 +315,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
     """Name of the crawl. It is the folder of a job without `dir`."""
     dir: str = ""
-    """Folder of the crawl: records.jsonl, images/, bodies/, state/.
+    """Folder of the crawl: records.jsonl, images/, bodies/, warc/, state/.
 
     Empty: named after the host of the first seed.
     """
@@ -371,6 +371,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     images: ImagesConfig = ImagesConfig()
     bodies: BodiesConfig = BodiesConfig()
     records: OutputConfig = OutputConfig()
+    warc: WarcConfig = WarcConfig()
 
 
 class CrawlFile(Config, frozen=True, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""The configuration of the HTTP client: section `[http]`."""
+"""The HTTP client, and the archive of its exchanges: sections `[http]` and `[warc]`."""
 
 from __future__ import annotations
 
@@ -127,3 +127,32 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Maximum idle connections in total."""
     idle_timeout: Seconds = 15.0
     """Time after which an idle connection is closed [s]."""
+
+
+class WarcConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[warc]`: the exchanges as an archive, in WARC 1.1 (ISO 28500).
+
+    Example:
+        >>> from crawler import WarcConfig
+        >>> WarcConfig(write=True, prefix="news").max_size
+        1000000000
+    """
+
+    write: bool = False
+    """Write each request and response to WARC files, with a CDXJ index."""
+    prefix: str = ""
+    """Prefix of the names of the WARC files in `warc/`, as in PREFIX-00000.warc.gz.
+
+    Empty: the name of the crawl's folder.
+    """
+    max_size: Bytes = 10**9
+    """Size at which the next WARC file is begun [bytes].
+
+    A file becomes larger by at most one exchange.
+    """
+    secrets: bool = False
+    """Write Cookie, Authorization and other secret request headers as they were sent.
+
+    Without it their values are replaced by "redacted". Responses are always exact, so
+    they hold the cookies that servers set.
+    """

@@ -57,6 +57,10 @@ EXTRACTION = "extraction"
 
 See `model/fingerprint.py`.
 """
+WARC_PAYLOAD = "warc payload"
+"""By digest of a payload: the WARC record that holds it (`output/warc/archive.py`)."""
+WARC_VALIDATED = "warc validated"
+"""By URL: the WARC record of its last answer that had a validator."""
 
 PER_CRAWL = (
     PAGES_OF_TEMPLATE,

@@ -57,6 +57,14 @@ def _saved_types(types: tuple[str, ...]) -> None:
     saves(types)
 
 
+def _warc_prefix(name: str) -> None:
+    if not re.fullmatch(r"[^\W_][\w.-]{0,99}", name):
+        raise ValueError(
+            f"{name!r} is no name for WARC files; write letters, digits, dots, hyphens "
+            "and underscores, and no folder"
+        )
+
+
 def _networks(networks: tuple[str, ...]) -> None:
     for network in networks:
         try:
@@ -166,5 +174,6 @@ CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("retry", "statuses"): _statuses,
     ("scope", "domains"): _domains,
     ("scope", "rules"): _rules,
+    ("warc", "prefix"): _warc_prefix,
 }
 """Each raises ValueError with a sentence for the user. Empty values are not checked."""

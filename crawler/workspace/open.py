@@ -43,7 +43,12 @@ from crawler.policy.chain import scope_checks
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.scope import Scope
 from crawler.workspace.crash_guard import CrashGuard
-from crawler.workspace.outputs import jsonl_files, output_files, place_outputs
+from crawler.workspace.outputs import (
+    jsonl_files,
+    output_files,
+    place_outputs,
+    warc_files,
+)
 from crawler.workspace.paths import (
     GUARD,
     JOURNAL,
@@ -114,7 +119,7 @@ def open_state(
     folder holds, OutputError, StateError.
     """
     state = state_folder(config.dir)
-    files = output_files(config)
+    files = [*output_files(config), *warc_files(config)]
     run: Run | None
     lost = 0
     if mode == "fresh":

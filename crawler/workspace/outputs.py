@@ -7,6 +7,7 @@ path as it was configured, so that a crawl's folder can be moved.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,7 @@ from crawler.output.jsonl import open_jsonl
 from crawler.output.lines import STDOUT
 from crawler.output.registry import open_sink, opener_of
 from crawler.output.sink import DEFAULT_NAME, Position, RecordSink
+from crawler.workspace.paths import warc_folder
 
 RECORDS = "records.jsonl"
 
@@ -69,7 +71,25 @@ def with_absolute_outputs(config: Config) -> Config:
     paths = [
         name if name == STDOUT else str(Path(name).absolute()) for name in config.output
     ]
-    return replace(config, output=tuple(dict.fromkeys(paths)))
+    config = replace(config, output=tuple(dict.fromkeys(paths)))
+    return _with_warc_prefix(config) if config.warc.write else config
+
+
+def _with_warc_prefix(config: Config) -> Config:
+    """`config` with a prefix for its WARC files: a folder that is moved keeps it."""
+    if config.warc.prefix:
+        return config
+    name = re.sub(r"[^\w.-]", "_", Path(config.dir).absolute().name).lstrip(".")
+    return replace(config, warc=replace(config.warc, prefix=name or "crawl"))
+
+
+def warc_files(config: Config) -> list[Path]:
+    """The WARC files and indexes that are there."""
+    if not config.warc.write:
+        return []
+    from crawler.output.warc.files import existing_files
+
+    return existing_files(warc_folder(config.dir), config.warc.prefix)
 
 
 def sink_openers(config: Config) -> dict[str, OpenSink]:

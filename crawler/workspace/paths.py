@@ -3,6 +3,7 @@
 records.jsonl    the records, unless `output` names other files (`outputs.py`)
 images/          the images
 bodies/          the bodies that are saved
+warc/            the WARC files and their indexes (`[warc]`)
 state/           what a resume needs: frontier.sqlite3, lock, pictures, reading
 """
 
@@ -16,6 +17,11 @@ from crawler.frontier.sqlite.database import STATE_FOLDER
 def state_folder(folder: Path | str) -> Path:
     """The folder of the state, in the crawl's `folder`."""
     return Path(folder) / STATE_FOLDER
+
+
+def warc_folder(folder: Path | str) -> Path:
+    """The folder of the WARC files, in the crawl's `folder`."""
+    return Path(folder) / "warc"
 
 
 JOURNAL, GUARD = "pictures", "reading"

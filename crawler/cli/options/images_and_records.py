@@ -19,6 +19,13 @@ def _size(flag: str, text: str) -> list[Setting]:
     ]
 
 
+def _warc(flag: str, name: str) -> list[Setting]:
+    settings = [from_flag(("warc", "write"), True, flag)]
+    if name:
+        settings.append(from_flag(("warc", "prefix"), name, flag))
+    return settings
+
+
 def images_and_records_options() -> list[Flag]:
     return [
         Flag(
@@ -41,5 +48,11 @@ def images_and_records_options() -> list[Flag]:
             "--keep-truncated", key="records.keep_truncated", group=GROUP,
             metavar="none|pages|all", is_flag=False, flag_value="all",
         ),
+        Flag(
+            "--warc", group=GROUP, metavar="[NAME]", is_flag=False, flag_value="",
+            convert=_warc,
+            help="Write the exchanges to WARC files in warc/, with a CDXJ index",
+        ),
+        Flag("--warc-size", key="warc.max_size", group=GROUP, metavar="SIZE"),
         Flag("--schema-line", key="records.schema_line", const=True, group=GROUP),
     ]  # fmt: skip

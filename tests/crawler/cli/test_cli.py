@@ -241,6 +241,34 @@ def test_options_that_are_more_than_a_value(orbweb) -> None:  # type: ignore[no-
 
 
 @pytest.mark.parametrize(
+    ("arguments", "prefix", "seed"),
+    [
+        (["--warc", "b.test"], "", "https://b.test/"),
+        (["--warc", "https://b.test/x"], "", "https://b.test/x"),
+        (["b.test", "--warc"], "", "https://b.test/"),
+        (["--warc", "news", "b.test"], "news", "https://b.test/"),
+        (["--warc=2026.11", "b.test"], "2026.11", "https://b.test/"),
+        (["--warc", "--", "b.test"], "", "https://b.test/"),
+    ],
+)
+def test_warc_takes_a_name_and_no_seed(
+    orbweb,  # type: ignore[no-untyped-def]
+    arguments: list[str],
+    prefix: str,
+    seed: str,
+) -> None:
+    found = values(orbweb, *arguments)
+    assert (found["write"], found["prefix"]) == ("true", f'"{prefix}"')
+    assert json.loads(found["seeds"])[-1] == seed
+
+
+def test_a_name_of_warc_files_is_no_path(orbweb) -> None:  # type: ignore[no-untyped-def]
+    done = orbweb("crawl", "b.test", "--warc=../news")
+    assert done.code == 2
+    assert "'../news' is no name for WARC files" in done.err
+
+
+@pytest.mark.parametrize(
     ("rate", "wait"), [("4/s", "0.25"), ("2", "0.5"), ("30/m", "2"), ("90/h", "40")]
 )
 def test_a_rate_is_a_wait(orbweb, rate: str, wait: str) -> None:  # type: ignore[no-untyped-def]
