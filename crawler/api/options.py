@@ -16,6 +16,7 @@ from typing import Any, Literal, TypedDict
 
 from crawler.model.config import Config
 from crawler.model.content_config import FieldConfig, SiteConfig
+from crawler.model.record_base import OptionalField
 from crawler.settings.fields import Path, keys
 from crawler.settings.load import Setting, from_flag, load
 
@@ -125,7 +126,8 @@ class CrawlOptions(TypedDict, total=False):
     save: Sequence[str]
     # records
     record: Sequence[Literal["skips", "robots"]]
-    optional_fields: Sequence[Literal["links", "images", "headers"]]
+    optional_fields: Sequence[OptionalField]
+    text: Literal["main", "whole"]
     keep_truncated: Literal["none", "pages", "all"]
     schema_line: bool | None
     # warc

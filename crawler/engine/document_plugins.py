@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from crawler.engine.plugin_adapters import OUR_OWN
 from crawler.engine.response_handler import Enriched
 from crawler.engine.sandbox.process import ExtractionWorker, WorkerLimits
 from crawler.model.documents import Link, Page
@@ -52,7 +53,11 @@ class DocumentPlugins:
         max_links: int,
         limits: WorkerLimits | None = None,
     ) -> None:
-        self._names = ", ".join(plugin.name for plugin in plugins)
+        self._names = ", ".join(
+            OUR_OWN.get(plugin.name, f"plug-in {plugin.name}") for plugin in plugins
+        )
+        self.reads_links = any(plugin.name not in OUR_OWN for plugin in plugins)
+        """Whether they are the user's: our own parts need no links and no pictures."""
         self._max_links = max_links
         self._set = encode(_plugin_set(plugins, max_links))
         self._worker = ExtractionWorker({NAME: TASK}, limits)
@@ -74,20 +79,20 @@ class DocumentPlugins:
             response.status,
             response.headers,
             response.body,
-            page,
+            page if self.reads_links else replace(page, links=(), images=()),
         )
         try:
             found = decode_findings(self._worker.run(NAME, encode(order)))
         except ExtractFailure as failure:
             raise ExtractFailure(self._named(failure)) from failure
         page = self._with_links(response.url, page, found.urls)
-        return Enriched(page, found.data, found.items)
+        return Enriched(page, found.data, found.items, found.text)
 
     def _named(self, failure: ExtractFailure) -> str:
         text = failure.message
-        if text.startswith(("plug-in", "field", "item")):
+        if text.startswith(("plug-in", "field", "item", "text")):
             return text
-        return f"plug-in {self._names}: {text}"
+        return f"{self._names}: {text}"
 
     def _with_links(self, base: str, page: Page, urls: Sequence[str]) -> Page:
         if not urls:

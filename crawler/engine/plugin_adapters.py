@@ -22,7 +22,13 @@ from msgspec import to_builtins
 
 from crawler.engine.events import Events
 from crawler.model.config import Config, PluginConfig
-from crawler.model.errors import PLUGIN_FAILURES, OutputError, Stop, failure_text
+from crawler.model.errors import (
+    PLUGIN_FAILURES,
+    OutputError,
+    Stop,
+    UsageError,
+    failure_text,
+)
 from crawler.model.record_base import Record
 from crawler.output.sink import Position, RecordSink
 from crawler.policy.check import Check
@@ -34,6 +40,9 @@ if TYPE_CHECKING:
 LISTENERS = ("on_exchange", "on_record")
 ON_DOCUMENTS = frozenset(("extract", "items", "discover"))
 FIELDS = "crawler.extract.fields.fields:Fields"
+TEXT = "crawler.extract.text.page_text:PageTexts"
+OUR_OWN = {FIELDS: "fields", TEXT: "text"}
+"""What messages call the plug-ins that are parts of the crawl."""
 
 
 class GuardedListener:
@@ -129,7 +138,7 @@ class Plugins:
     def __init__(self, config: Config, objects: Sequence[object] = ()) -> None:
         self._plugins: Sequence[LoadedPlugin] = ()
         self._max_links = config.limits.max_links
-        wanted = (*_fields(config), *config.plugin)
+        wanted = (*_our_own(config), *config.plugin)
         if wanted or objects:
             from crawler.plugins.loading import load_plugins
 
@@ -174,8 +183,19 @@ class Plugins:
         return PluginListeners(self._plugins, events).close
 
 
-def _fields(config: Config) -> Iterator[PluginConfig]:
-    """`[fields]` and `[[site]]`, which are a plug-in of our own."""
+def _our_own(config: Config) -> Iterator[PluginConfig]:
+    """`[fields]`, `[[site]]` and the text of pages, which are plug-ins of our own."""
     if config.fields or config.site:
         options = {"fields": config.fields, "sites": config.site}
         yield PluginConfig(FIELDS, to_builtins(options))
+    records = config.records
+    include = [name for name in records.include if name in ("text", "markdown")]
+    if include:
+        from crawler.extract.text.page_text import check_installed
+
+        try:
+            check_installed(include)
+        except ValueError as error:
+            raise UsageError(f"records.include: {error}") from error
+        whole = records.text == "whole"
+        yield PluginConfig(TEXT, {"include": include, "whole": whole})

@@ -14,7 +14,7 @@ from typing import Any
 
 from crawler.extract.sniff import extract_media_type
 from crawler.model.crawl import Discovered, Lease, Skip
-from crawler.model.documents import File, Image, Page
+from crawler.model.documents import File, Image, Page, PageText
 from crawler.model.errors import Failure
 from crawler.model.http import Hop, Response
 from crawler.model.record_base import HeaderRow, RedirectHop
@@ -57,6 +57,12 @@ def page_record(
         images=page.images if "images" in include else None,
         headers=_header_rows(response) if "headers" in include else None,
     )
+
+
+def add_text(record: PageRecord, text: PageText) -> None:
+    """Put the text of a page into its record."""
+    record.text, record.markdown = text.text, text.markdown
+    record.words_count = text.words
 
 
 def item_records(

@@ -30,7 +30,15 @@ from crawler.fetch.conditional import (
 from crawler.frontier.lease import LeaseHandle
 from crawler.model.config import Config
 from crawler.model.crawl import Destination, Lease, Outcome, Skip
-from crawler.model.documents import Document, File, Image, Link, Page, is_json
+from crawler.model.documents import (
+    Document,
+    File,
+    Image,
+    Link,
+    Page,
+    PageText,
+    is_json,
+)
 from crawler.model.errors import (
     BodyFailure,
     ConnectionReset,
@@ -55,10 +63,16 @@ class Enriched(Struct, frozen=True):
     page: Page
     data: dict[str, Any] | None = None
     items: tuple[dict[str, Any], ...] = ()
+    text: PageText | None = None
 
 
 class ReadByPlugins(Protocol):
     """The plug-ins that work on documents."""
+
+    @property
+    def reads_links(self) -> bool:
+        """Whether the links of `page`, with their texts, matter to them."""
+        ...
 
     def apply(self, response: Response, page: Page) -> Enriched:
         """`page` with the URLs that they discovered, and what they extracted.
@@ -102,7 +116,9 @@ class Reader:
         self._include = frozenset(config.records.include)
         self._extractor = extractor
         self._plugins = plugins
-        self._with_text = "links" in self._include or plugins is not None
+        self._with_text = "links" in self._include or (
+            plugins is not None and plugins.reads_links
+        )
         self._guard = guard
         self._candidates = candidates
         self._quotas = quotas
@@ -250,6 +266,8 @@ class Reader:
             return Outcome(lease, error, found)
         page_record = record_builder.page_record(lease, response, page, self._include)
         page_record.data = enriched.data
+        if enriched.text is not None:
+            record_builder.add_text(page_record, enriched.text)
         items = record_builder.item_records(page_record, enriched.items)
         return Outcome(
             lease,

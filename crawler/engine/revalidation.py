@@ -34,13 +34,17 @@ from crawler.model.records import FileRecord, ImageRecord, PageRecord, RedirectR
 Change = Literal["new", "changed", "unchanged"]
 
 MAX_CACHED_FIELDS = 16 * 2**10
-"""Bytes; a response whose fields take more is fetched whole the next time."""
+"""Bytes; a response whose fields take more is fetched whole the next time.
+
+So a page with a long text (`--with text`) is not revalidated: to keep all texts a
+second time would make the state as large as the records.
+"""
 
 _OF_PAGES = (
     "content_type", "body_bytes", "truncated", "charset", "charset_source", "lang",
     "robots_meta", "title", "title_source", "description", "description_source",
     "canonical_url", "canonical_source", "links_count", "images_count", "data",
-    "body_path",
+    "body_path", "text", "markdown", "words_count",
 )  # fmt: skip
 _OF_FILES = (
     "content_type", "body_bytes", "charset", "charset_source", "links_count",

@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 from crawler.model.content_config import BodiesConfig, FieldConfig, SiteConfig
 from crawler.model.errors import StateError
 from crawler.model.http_config import Bytes, Count, HttpConfig, Seconds, WarcConfig
+from crawler.model.record_base import OptionalField
 
 
 class RobotsConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -262,8 +263,10 @@ class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     record: tuple[Literal["skips", "robots"], ...] = ()
     """Further record types to write: skips, robots."""
-    include: tuple[Literal["links", "images", "headers"], ...] = ()
-    """Optional fields to include: links, images, headers."""
+    include: tuple[OptionalField, ...] = ()
+    """Optional fields to include: links, images, headers, text, markdown."""
+    text: Literal["main", "whole"] = "main"
+    """Part of the page for text and markdown: main (its content), whole."""
     keep_truncated: Literal["none", "pages", "all"] = "pages"
     """What to keep if its connection breaks in each attempt: none, pages, all.
 
@@ -343,17 +346,15 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     plugin: tuple[PluginConfig, ...] = ()
     """Plug-in to use, as module:object or the name that a package gives it.
 
-    Plug-ins are Python classes of the user's own, called in this order. Each is a
-    table: its options stand beside `use`, as in
-    `{ use = "shop:Prices", currency = "EUR" }`. They can also be written as
-    `[[plugin]]` tables at the end of the file, instead of this line.
+    Plug-ins are Python classes of the user's own, called in this order. Options stand
+    beside `use`, as in `{ use = "shop:Prices", currency = "EUR" }`. They can also be
+    written as `[[plugin]]` tables at the end of the file, instead of this line.
     """
     fields: dict[str, FieldConfig] = {}
     """Fields to take from each page, by name: a selector, or a table with its type.
 
     A selector is `SOURCE:EXPRESSION | pipe`, as in `css:h1::text | strip`. The sources
-    are css, xpath, json (JMESPath over a JSON body), jsonld, meta, re and url. The
-    values are `data` of the page's record.
+    are css, xpath, json, jsonld, meta, re, url. The values are `data` of the record.
     """
     site: tuple[SiteConfig, ...] = ()
     """Fields for pages whose URL matches: `match`, `fields`, and `items`.

@@ -122,6 +122,16 @@ class Page(Struct, frozen=True, tag="page"):
     """What told the character encoding."""
 
 
+class PageText(Struct, frozen=True):
+    """The text of a page, as the extraction process finds it."""
+
+    text: str | None = None
+    """Plain text; None unless it was requested."""
+    markdown: str | None = None
+    """The same as Markdown; None unless it was requested."""
+    words: int = 0
+
+
 def is_json(content_type: str) -> bool:
     """Whether a media type is JSON (WHATWG MIME Sniffing: a JSON MIME type)."""
     return content_type in ("application/json", "text/json") or content_type.endswith(

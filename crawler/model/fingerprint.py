@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from crawler import __version__
-from crawler.model.config import Config
+from crawler.model.config import Config, OutputConfig
 
 
 def extraction_fingerprint(config: Config) -> bytes:
@@ -30,6 +30,13 @@ def extraction_fingerprint(config: Config) -> bytes:
                 ),
                 (config.plugin, config.fields, config.site),
                 config.bodies,
+                _text(config.records),
             )
         )
     ).digest()
+
+
+def _text(records: OutputConfig) -> tuple[str, ...]:
+    """What the text of pages depends on."""
+    wanted = sorted({"text", "markdown"}.intersection(records.include))
+    return (records.text, *wanted) if wanted else ()

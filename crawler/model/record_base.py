@@ -14,6 +14,9 @@ from crawler.model.reasons import Tolerated
 
 SCHEMA_VERSION = 1
 
+OptionalField = Literal["links", "images", "headers", "text", "markdown"]
+"""A field of records that is filled on request; the last two need the extra `text`."""
+
 
 class RedirectHop(Struct, frozen=True):
     url: str

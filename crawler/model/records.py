@@ -49,6 +49,12 @@ class PageRecord(BodyRecord, kw_only=True):
     """Link `rel=canonical` of the page, or of its header; without one, og:url."""
     canonical_source: CanonicalSource | None = None
     """Which of these the canonical URL is from."""
+    text: str | None = None
+    """With `--with text`: the main content as plain text; empty if none was found."""
+    markdown: str | None = None
+    """With `--with markdown`: the main content as Markdown."""
+    words_count: int | None = None
+    """Words of the text, with either of the two."""
     data: dict[str, Any] | None = None
     """The fields of `[fields]` and `[[site]]`, and those that plug-ins extracted."""
 

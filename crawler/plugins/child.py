@@ -20,7 +20,7 @@ from msgspec.msgpack import Decoder, Encoder
 from msgspec.structs import replace
 
 from crawler.model.config import PluginConfig
-from crawler.model.documents import Page, is_json
+from crawler.model.documents import Page, PageText, is_json
 from crawler.model.errors import ExtractFailure, UsageError, failure_text
 from crawler.plugins.document import PluginDocument
 from crawler.plugins.loading import LoadedPlugin, check, find, make
@@ -66,6 +66,7 @@ class Findings(Struct, frozen=True, array_like=True):
     data: dict[str, Any] | None = None
     urls: tuple[str, ...] = ()
     items: tuple[dict[str, Any], ...] = ()
+    text: PageText | None = None
 
 
 MAX_ITEMS = 10_000
@@ -127,13 +128,22 @@ def _load_one(passed: Passed) -> LoadedPlugin:
         target = make(passed.config, find(passed.config.use))
     else:
         target = pickle.loads(passed.pickled)  # nosec B301: it comes from the crawl
+    if _fills_record(target):
+        target.load()
     return check(passed.name, target, passed.config)
+
+
+def _fills_record(target: Any) -> bool:
+    """Whether it is our own that finds the text of pages."""
+    return getattr(target, "fills_record", False) is True
 
 
 def _apply(
     plugin: LoadedPlugin, document: PluginDocument, found: Findings, max_urls: int
 ) -> Findings:
     try:
+        if _fills_record(plugin.target):
+            return replace(found, text=plugin.target.extract(document))
         if "extract" in plugin.methods:
             data = _data_of(plugin.target.extract(document))
             found = replace(found, data={**(found.data or {}), **data} or None)

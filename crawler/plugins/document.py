@@ -69,6 +69,30 @@ class PluginDocument(Struct, frozen=True, dict=True):
         # Without `huge_tree`, what is deeper than 256 levels is silently left out.
         parser = html.HTMLParser(encoding="utf-8", huge_tree=True)
         body = self.text.encode() or b"<html></html>"
-        return html.document_fromstring(
+        tree = html.document_fromstring(
             body, parser, ensure_head_body=True, base_url=self.url
         )
+        _move_into_body(tree)
+        return tree
+
+
+_OF_HEADS = frozenset((
+    "base", "basefont", "bgsound", "link", "meta", "noframes", "noscript", "script",
+    "style", "template", "title",
+))  # fmt: skip
+"""What may stand in a `<head>` (HTML Standard, the "in head" insertion mode)."""
+
+
+def _move_into_body(tree: HtmlElement) -> None:
+    """End the `<head>` where browsers end it: before the first element of the body.
+
+    libxml2 knows the elements of HTML 4. Where a page leaves `<body>` out, it takes
+    `<article>`, `<main>` or `<nav>` for a part of the `<head>`.
+    """
+    head, body = tree.find("head"), tree.find("body")
+    if head is None or body is None:
+        return
+    for place, child in enumerate(head):
+        if isinstance(child.tag, str) and child.tag not in _OF_HEADS:
+            body[:0] = head[place:]
+            break

@@ -65,6 +65,13 @@ def _warc_prefix(name: str) -> None:
         )
 
 
+def _include(fields: tuple[str, ...]) -> None:
+    if "text" in fields or "markdown" in fields:
+        from crawler.extract.text.page_text import check_installed
+
+        check_installed(fields)
+
+
 def _networks(networks: tuple[str, ...]) -> None:
     for network in networks:
         try:
@@ -171,6 +178,7 @@ CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("http", "resolve"): _resolve,
     ("http", "tls_ciphers"): _tls_ciphers,
     ("images", "name"): _image_name,
+    ("records", "include"): _include,
     ("retry", "statuses"): _statuses,
     ("scope", "domains"): _domains,
     ("scope", "rules"): _rules,

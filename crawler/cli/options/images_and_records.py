@@ -43,6 +43,7 @@ def images_and_records_options() -> list[Flag]:
         Flag("--image-name", key="images.name", group=GROUP, metavar="TEMPLATE"),
         Flag("--save", key="bodies.save", group=GROUP, metavar="TYPES"),
         Flag("--with", "heavy", key="records.include", group=GROUP, metavar="LIST"),
+        Flag("--text", key="records.text", group=GROUP, metavar="main|whole"),
         Flag("--record", key="records.record", group=GROUP, metavar="LIST"),
         Flag(
             "--keep-truncated", key="records.keep_truncated", group=GROUP,

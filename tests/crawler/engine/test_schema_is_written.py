@@ -40,6 +40,9 @@ __all__ = ["serve"]
 
 ELSEWHERE = {
     ("page", "data"): "test_fields",
+    ("page", "text"): "test_text",
+    ("page", "markdown"): "test_text",
+    ("page", "words_count"): "test_text",
     ("file", "data"): "test_fields",
     ("item", "type"): "test_fields",
     ("item", "item"): "test_fields",
