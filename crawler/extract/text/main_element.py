@@ -56,7 +56,7 @@ class _Child(Struct, frozen=True):
     element: HtmlElement
     words: int
     shared: int
-    """Of them, those that the main text has."""
+    """How many of them the main text has too."""
 
 
 def main_element(tree: HtmlElement, main_text: str) -> HtmlElement:
