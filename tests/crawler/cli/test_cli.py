@@ -169,6 +169,7 @@ SAMPLES = {
     "scope.within": "any", "robots.nofollow": "link", "bodies.save": "html,pdf",
     "scope.follow_redirect": "never",
     "images.name": "{sha256}.{ext}", "records.include": "links,images",
+    "records.text": "whole",
     "records.record": "skips", "scope.domains": "a.test,b.test",
     "retry.statuses": "429,5xx", "fail_on": "5%",
     "http.tls_ciphers": "HIGH",
