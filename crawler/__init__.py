@@ -80,7 +80,6 @@ if TYPE_CHECKING:
     from crawler.engine.run_report import Summary
     from crawler.model.config import (
         Config,
-        ImagesConfig,
         LimitsConfig,
         OutputConfig,
         PluginConfig,
@@ -89,7 +88,12 @@ if TYPE_CHECKING:
         RobotsConfig,
         ScopeConfig,
     )
-    from crawler.model.content_config import BodiesConfig, FieldConfig, SiteConfig
+    from crawler.model.content_config import (
+        BodiesConfig,
+        FieldConfig,
+        ImagesConfig,
+        SiteConfig,
+    )
     from crawler.model.crawl import Skip
     from crawler.model.documents import (
         Document,
@@ -144,13 +148,15 @@ _NAMES = {
     "engine.fetch_url": ("FetchedUrl",),
     "engine.run_report": ("Summary",),
     "model.config": (
-        "Config", "ImagesConfig", "LimitsConfig", "OutputConfig",
+        "Config", "LimitsConfig", "OutputConfig",
         "PluginConfig", "PolitenessConfig", "RetryConfig", "RobotsConfig",
         "ScopeConfig",
     ),
     "model.crawl": ("Skip",),
     "model.documents": ("Document", "File", "Image", "ImageLink", "Link", "Page"),
-    "model.content_config": ("BodiesConfig", "FieldConfig", "SiteConfig"),
+    "model.content_config": (
+        "BodiesConfig", "FieldConfig", "ImagesConfig", "SiteConfig",
+    ),
     "model.http_config": ("HttpConfig", "WarcConfig"),
     "model.errors": (
         "OutOfMemoryError",

@@ -23,6 +23,7 @@ from crawler.engine.builder import Crawl, Summary, open_crawl
 from crawler.model.config import Config
 from crawler.model.errors import StateError, UsageError
 from crawler.model.records import AnyRecord
+from crawler.output.lines import stream_files
 from crawler.output.sink import Position
 from crawler.plugins.loading import configs_of
 from crawler.plugins.main_file import refuse_in_child
@@ -159,10 +160,12 @@ class _CrawlThread:
         """Called when the other sinks are open, each cut back to what is committed."""
         if isinstance(position, int):
             self.handover.taken = position
-            files = list(jsonl_files(self._config).values())
-            if files and files[0].is_file():
-                size = files[0].stat().st_size
-                self.backlog = read_records(files[0], position, size)
+            outputs = list(jsonl_files(self._config).values())
+            if outputs:
+                files = [(one, one.stat().st_size) for one in stream_files(outputs[0])]
+                self.backlog = chain.from_iterable(
+                    read_records(file, position, size) for file, size in files
+                )
         return self._delivery
 
     # -- in the caller's thread

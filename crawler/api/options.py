@@ -130,6 +130,7 @@ class CrawlOptions(TypedDict, total=False):
     text: Literal["main", "whole"]
     keep_truncated: Literal["none", "pages", "all"]
     schema_line: bool | None
+    rotate: str
     # warc
     warc: bool
     warc_prefix: str

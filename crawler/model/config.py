@@ -12,7 +12,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from crawler.model.content_config import BodiesConfig, FieldConfig, SiteConfig
+from crawler.model.content_config import (
+    BodiesConfig,
+    FieldConfig,
+    ImagesConfig,
+    SiteConfig,
+)
 from crawler.model.errors import StateError
 from crawler.model.http_config import Bytes, Count, HttpConfig, Seconds, WarcConfig
 from crawler.model.record_base import OptionalField
@@ -231,27 +236,6 @@ class LimitsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Maximum links of one page. Further links are ignored."""
 
 
-class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[images]`: the images of the pages.
-
-    Example:
-        >>> from crawler import ImagesConfig
-        >>> ImagesConfig(min_width=200, min_height=200).fetch
-        True
-    """
-
-    fetch: bool = True
-    """Fetch images."""
-    styles: bool = True
-    """Fetch style sheets and what they import, for the images that they name."""
-    min_width: Annotated[int, Meta(ge=0)] = 0
-    """Minimum width of the images that are kept [px]."""
-    min_height: Annotated[int, Meta(ge=0)] = 0
-    """Minimum height of the images that are kept [px]."""
-    name: str = "{host}/{stem}-{sha256:.8}.{ext}"
-    """Path of an image below images/, made of {host} {stem} {sha256} {ext} {format}."""
-
-
 class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[records]`: what is written to the record stream.
 
@@ -279,6 +263,14 @@ class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     This record, `{"type":"schema"}`, gives DuckDB and other readers the type of every
     column. none: in files, but not on stdout.
+    """
+    rotate: str = ""
+    """Cut the records into numbered parts by size, as in 100M, or by time, as in 1h.
+
+    `records.jsonl` becomes `records-00001.jsonl` and so on, each with the schema line
+    first. A part is finished, and may be taken away, once the next one is there or the
+    crawl has ended. `M` are MiB, `m` are minutes; times count in UTC, so that `1h`
+    begins a part at each full hour. stdout and pipes are not cut. Empty: one file.
     """
 
 

@@ -1,10 +1,10 @@
-"""What a user wants of the contents: `[fields]`, `[[site]]` and `[bodies]`."""
+"""What a user wants of the contents: `[fields]`, `[[site]]`, `[bodies]`, `[images]`."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 FieldType = Literal[
     "str", "int", "float", "bool", "date", "url", "price", "list", "object"
@@ -70,3 +70,24 @@ class BodiesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     it was decoded; `body_path` in the record names the file. Images have a folder of
     their own in any case.
     """
+
+
+class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[images]`: the images of the pages.
+
+    Example:
+        >>> from crawler import ImagesConfig
+        >>> ImagesConfig(min_width=200, min_height=200).fetch
+        True
+    """
+
+    fetch: bool = True
+    """Fetch images."""
+    styles: bool = True
+    """Fetch style sheets and what they import, for the images that they name."""
+    min_width: Annotated[int, Meta(ge=0)] = 0
+    """Minimum width of the images that are kept [px]."""
+    min_height: Annotated[int, Meta(ge=0)] = 0
+    """Minimum height of the images that are kept [px]."""
+    name: str = "{host}/{stem}-{sha256:.8}.{ext}"
+    """Path of an image below images/, made of {host} {stem} {sha256} {ext} {format}."""

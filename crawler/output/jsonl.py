@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -38,6 +38,7 @@ def open_jsonl(
     position: Position | None,
     config: OutputConfig,
     data: Mapping[str, Any] = MappingProxyType({}),
+    before_part: Callable[[], None] = lambda: None,
 ) -> RecordSink:
     """The sink for a path, or for "-", which is stdout; `data` is for the schema line.
 
@@ -48,6 +49,10 @@ def open_jsonl(
     if wanted is None:
         wanted = output != STDOUT
     assert position is None or isinstance(position, int)
-    return JsonlSink(
-        open_lines(output, position, schema_line(data) if wanted else None)
-    )
+    first_line = schema_line(data) if wanted else None
+    rotation = None
+    if config.rotate:
+        from crawler.output.parts import parse_rotation  # with what few crawls need
+
+        rotation = parse_rotation(config.rotate)
+    return JsonlSink(open_lines(output, position, first_line, rotation, before_part))

@@ -6,20 +6,77 @@ A sink of a line format writes through this: JSON Lines does, CSV could.
 from __future__ import annotations
 
 import os
+import re
 import select
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from crawler.model.errors import StateError
 from crawler.output.append import open_for_appending
 from crawler.output.sink import OutputClosed, compression_of, refused
 
+if TYPE_CHECKING:
+    from crawler.output.parts import Rotation
+
 STDOUT = "-"
+_PART_SHIFT = 40
 
 Pack = Callable[[bytes], bytes]
 """Makes what is written at once of the lines: themselves, or a compressed member."""
+
+
+def part_path(path: Path, number: int) -> Path:
+    """The file of a part of the stream at `path`; 0 is the one that is not rotated.
+
+    `records-00001.jsonl.gz` for `records.jsonl.gz`.
+    """
+    if number == 0:
+        return path
+    stem, ending = _split_name(path.name)
+    return path.with_name(f"{stem}-{number:05}{ending}")
+
+
+def _split_name(name: str) -> tuple[str, str]:
+    """The name without its endings, and these: `.jsonl`, `.jsonl.gz`."""
+    packed = compression_of(name)
+    plain = Path(name[: len(name) - len(packed)])
+    return plain.stem, plain.suffix + packed
+
+
+def stream_files(path: Path) -> list[Path]:
+    """The files of the stream at `path` that are there, in the order of its records."""
+    stem, ending = _split_name(path.name)
+    part = re.compile(rf"{re.escape(stem)}-(?!00000)\d{{5}}{re.escape(ending)}")
+    try:
+        names = sorted(filter(part.fullmatch, os.listdir(path.parent)))
+    except OSError:
+        names = []
+    files = [path, *(path.with_name(name) for name in names)]
+    return [file for file in files if file.is_file()]
+
+
+def part_number(path: Path, file: Path) -> int:
+    """Which part of the stream at `path` the `file` is."""
+    if file == path:
+        return 0
+    return int(file.name[len(_split_name(path.name)[0]) + 1 :][:5])
+
+
+def position_of_end(path: Path, file: Path) -> int:
+    """The position at the end of a file of the stream at `path`."""
+    return position_in(part_number(path, file), file.stat().st_size)
+
+
+def position_in(number: int, offset: int) -> int:
+    """The position behind `offset` bytes of a part: an offset where nothing rotates."""
+    return number << _PART_SHIFT | offset
+
+
+def split_position(position: int) -> tuple[int, int]:
+    """The number of the part, and the offset in it (bytes)."""
+    return position >> _PART_SHIFT, position & (1 << _PART_SHIFT) - 1
 
 
 class LineWriter(Protocol):
@@ -30,7 +87,7 @@ class LineWriter(Protocol):
         ...
 
     def flush(self) -> int | None:
-        """The offset after the last line (bytes); None where it cannot be cut back."""
+        """The position after the last line; None where it cannot be cut back."""
         ...
 
     def close(self) -> None:
@@ -39,29 +96,50 @@ class LineWriter(Protocol):
 
 
 def open_lines(
-    output: str, offset: int | None = None, first_line: bytes | None = None
+    output: str,
+    position: int | None = None,
+    first_line: bytes | None = None,
+    rotation: Rotation | None = None,
+    before_part: Callable[[], None] = lambda: None,
 ) -> LineWriter:
     """The writer for `output`, a path or "-" for stdout.
 
-    `offset` (bytes) is what the state has committed; None if nothing. `first_line` is
-    written where the stream begins. A name that ends in `.gz` or `.zst` is compressed,
-    what is written at once as one member (`compression.py`). A path that is no regular
-    file (a FIFO, /dev/null) is written like stdout. Raises OutputError, also for a
-    symbolic link and for a FIFO that no program reads; StateError for a file shorter
-    than `offset`.
+    `position` is what the state has committed: an offset in the file (bytes), or one in
+    a part (`position_in`); None if nothing. `first_line` is written where the stream or
+    a part begins. `rotation` and `before_part`: see `parts.py`.
+
+    A name that ends in `.gz` or `.zst` is compressed, what is written at once as one
+    member (`compression.py`). A path that is no regular file (a FIFO, /dev/null) is
+    written like stdout. Raises OutputError, also for a symbolic link and for a FIFO
+    that no program reads; StateError for a file shorter than the position says.
     """
     if output == STDOUT:
         return LineStream(1, "stdout", first_line)
     path = Path(output)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        pack = _packer(compression_of(path.name))
+        if _has_parts(path, position or 0, rotation):
+            from crawler.output.parts import PartedLines  # with what few crawls need
+
+            return PartedLines(
+                path, position or 0, first_line, pack, rotation, before_part
+            )
         fd = open_for_appending(path)
     except OSError as error:
         raise refused(error, path) from error
-    pack = _packer(compression_of(path.name))
     if stat.S_ISREG(os.fstat(fd).st_mode):
-        return LineFile(fd, path, offset or 0, first_line, pack)
+        return LineFile(fd, path, position or 0, first_line, pack)
     return LineStream(fd, str(path), first_line, pack)
+
+
+def _has_parts(path: Path, position: int, rotation: Rotation | None) -> bool:
+    """Whether the stream is cut into parts, or has been: what is no file never is."""
+    if path.exists() and not path.is_file():
+        return False
+    if rotation is not None or split_position(position)[0]:
+        return True
+    return position > 0 and os.path.lexists(part_path(path, 1))
 
 
 def _packer(ending: str) -> Pack:
@@ -100,6 +178,8 @@ class LineFile:
 
     def _cut(self) -> None:
         size = os.fstat(self._fd).st_size
+        if size == self._offset:
+            return  # a part that is finished keeps its time, too
         if size < self._offset:
             raise StateError(
                 f"{self._path} has {size} bytes, but the state says that "
@@ -112,9 +192,11 @@ class LineFile:
             raise refused(error, self._path) from error
 
     def write(self, lines: Sequence[bytes]) -> None:
-        if not lines:
-            return
-        data = self._pack(_joined(lines))
+        if lines:
+            self.append(self._pack(joined(lines)))
+
+    def append(self, data: bytes) -> None:
+        """Write whole lines, or a whole member of them."""
         try:
             written = os.write(self._fd, data)
             # A disk that is nearly full takes a part, and then refuses.
@@ -124,7 +206,7 @@ class LineFile:
             raise refused(error, self._path) from error
         self._offset += len(data)
 
-    def flush(self) -> int | None:
+    def flush(self) -> int:
         return self._offset
 
     def close(self) -> None:
@@ -151,7 +233,7 @@ class LineStream:
     def write(self, lines: Sequence[bytes]) -> None:
         if not lines:
             return
-        rest = memoryview(self._pack(_joined(lines)))
+        rest = memoryview(self._pack(joined(lines)))
         while rest:
             try:
                 rest = rest[os.write(self._fd, rest) :]
@@ -186,5 +268,6 @@ def _escaped(data: bytes) -> bytes:
     return escape_controls(data.decode()).encode()
 
 
-def _joined(lines: Sequence[bytes]) -> bytes:
+def joined(lines: Sequence[bytes]) -> bytes:
+    """The lines, each with its newline."""
     return b"\n".join(lines) + b"\n"

@@ -6,7 +6,7 @@ An ending that the table does not have means JSON Lines, as in `records.txt` or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -60,11 +60,12 @@ def open_sink(
     position: Position | None,
     config: OutputConfig,
     data: Mapping[str, Any] = MappingProxyType({}),
+    before_part: Callable[[], None] = lambda: None,
 ) -> RecordSink:
     """The sink for `output`, a path or "-", rewound to its committed `position`.
 
-    `data`: see `SinkOpener`.
+    `data` and `before_part`: see `SinkOpener`.
 
     Raises OutputError, or StateError where less is there than was committed.
     """
-    return opener_of(output)(output, position, config, data)
+    return opener_of(output)(output, position, config, data, before_part)

@@ -18,7 +18,7 @@ that table.
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,10 +70,13 @@ class SinkOpener(Protocol):
         position: Position | None,
         config: OutputConfig,
         data: Mapping[str, Any] = ...,
+        before_part: Callable[[], None] = ...,
     ) -> RecordSink:
         """The sink that writes to `output` (a path), rewound to `position`.
 
         `data` has a typed zero for each field of the records' `data` that is known.
+        `before_part` makes durable what is committed; a sink that ends one file and
+        begins the next calls it between the two.
 
         `position` is what the last commit kept; None where nothing was committed yet,
         and then the sink begins anew. Raises OutputError, or StateError where less is

@@ -17,7 +17,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from crawler.model.config import ImagesConfig, LimitsConfig
+from crawler.model.config import LimitsConfig
+from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Destination, Lease, Skip
 from crawler.model.host import HostUsage
 from crawler.model.metadata import PAGES_OF_TEMPLATE, STYLES_OF_HOST, KeyValue

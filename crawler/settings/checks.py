@@ -114,6 +114,12 @@ def _fail_on(limit: str) -> None:
         raise ValueError(f"{limit!r} is not any, seed or a share such as 5%")
 
 
+def _rotate(text: str) -> None:
+    from crawler.output.parts import parse_rotation
+
+    parse_rotation(text)
+
+
 def _ca_file(path: str) -> None:
     import ssl
 
@@ -179,6 +185,7 @@ CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("http", "tls_ciphers"): _tls_ciphers,
     ("images", "name"): _image_name,
     ("records", "include"): _include,
+    ("records", "rotate"): _rotate,
     ("retry", "statuses"): _statuses,
     ("scope", "domains"): _domains,
     ("scope", "rules"): _rules,

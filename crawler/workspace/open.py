@@ -206,11 +206,11 @@ def rollback_on_error(config: Config) -> Iterator[None]:
     """If the block fails, remove the state and the records that it created."""
     state = state_folder(config.dir)
     new_state = not state.exists()
-    new_files = [path for path in output_files(config) if not path.exists()]
+    files = output_files(config)
     try:
         yield
     except BaseException:
-        for path in new_files:
+        for path in set(output_files(config)).difference(files):
             with suppress(OSError):
                 path.unlink()
         if new_state:

@@ -16,14 +16,20 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from crawler.frontier.sqlite.database import sync_commits
 from crawler.frontier.store import Store
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
 from crawler.output.jsonl import open_jsonl
-from crawler.output.lines import STDOUT
+from crawler.output.lines import (
+    STDOUT,
+    position_of_end,
+    split_position,
+    stream_files,
+)
 from crawler.output.registry import open_sink, opener_of
 from crawler.output.sink import DEFAULT_NAME, Position, RecordSink
-from crawler.workspace.paths import warc_folder
+from crawler.workspace.paths import state_folder, warc_folder
 
 RECORDS = "records.jsonl"
 
@@ -48,12 +54,13 @@ def outputs(config: Config) -> tuple[Output, ...]:
 
 
 def output_files(config: Config) -> list[Path]:
-    """The paths of the outputs that are not stdout."""
-    return [one.path for one in outputs(config) if one.path is not None]
+    """The files of all outputs that are there, each part of a rotated one."""
+    paths = (one.path for one in outputs(config) if one.path is not None)
+    return [file for path in paths for file in stream_files(path)]
 
 
 def jsonl_files(config: Config) -> dict[str, Path]:
-    """The outputs that are files of JSON Lines, by name."""
+    """The outputs that are files of JSON Lines, by name. One may have parts."""
     return {
         one.name: one.path
         for one in outputs(config)
@@ -100,7 +107,10 @@ def sink_openers(config: Config) -> dict[str, OpenSink]:
 def _opener(config: Config, path: Path | None) -> OpenSink:
     name = STDOUT if path is None else str(path)
     data = _data_fields(config)
-    return lambda position: open_sink(name, position, config.records, data)
+    state = state_folder(config.dir)
+    return lambda position: open_sink(
+        name, position, config.records, data, lambda: sync_commits(state)
+    )
 
 
 def _data_fields(config: Config) -> dict[str, Any]:
@@ -136,21 +146,24 @@ def place_outputs(store: Store, old: Config, config: Config) -> None:
     before = {one.name for one in outputs(old)}
     dropped = before.difference(one.name for one in outputs(config))
     ends = {store.position(name) for name in dropped}
-    for name, path, size in _sizes(config):
-        if size == 0:
+    for name, path, end in _ends(config):
+        if name in before and split_position(store.position(name) or 0)[0]:
+            continue  # the numbers of its parts go on, wherever they are now
+        if end == 0:
             store.set_position(name, 0)
-        elif name not in before and size not in ends:
+        elif name not in before and end not in ends:
             raise UsageError(
                 f"{path} is there already, and is not what the crawl before has "
                 "written: move it away, or name another with --output"
             )
         elif name not in before:
-            store.set_position(name, size)
+            store.set_position(name, end)
 
 
-def _sizes(config: Config) -> Iterator[tuple[str, Path, int]]:
-    """Name, path and size (bytes) of each output but stdout; 0 for a missing file."""
+def _ends(config: Config) -> Iterator[tuple[str, Path, int]]:
+    """Name, path and position of the end of each output but stdout; 0 for no file."""
     for one in outputs(config):
         if one.path is not None:
-            size = one.path.stat().st_size if one.path.is_file() else 0
-            yield one.name, one.path, size
+            files = stream_files(one.path)
+            end = position_of_end(one.path, files[-1]) if files else 0
+            yield one.name, one.path, end

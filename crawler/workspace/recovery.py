@@ -30,6 +30,12 @@ from crawler.frontier.store import Ended, Run, Store
 from crawler.model.http import Hop
 from crawler.model.metadata import BOOT
 from crawler.model.url import id_from_hex, key_id, url_id
+from crawler.output.lines import (
+    part_number,
+    position_in,
+    split_position,
+    stream_files,
+)
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TYPES = frozenset(get_args(Ended))
@@ -81,12 +87,15 @@ def recover(
         return 0
     store.set(BOOT, "", boot)
     run = store.run()
-    streams = {name: path for name, path in streams.items() if path.is_file()}
-    if before is None or run is None or not streams:
+    if before is None or run is None:
         return 0
     read = {
-        name: _Whole(path, store.position(name) or 0) for name, path in streams.items()
+        name: stream
+        for name, path in streams.items()
+        if (stream := _Whole(path, store.position(name) or 0)).can_tell()
     }
+    if not read:
+        return 0
     lost = store.requeue_unwritten(_written(read.values(), folder, run), now)
     for name, whole in read.items():
         store.set_position(name, whole.end)
@@ -121,23 +130,52 @@ def _identity(line: _Line) -> int:
 
 
 class _Whole:
-    """The whole lines of a stream up to `limit` bytes; `end` is behind the last one."""
+    """The whole lines of a stream up to `position`; `end` is behind the last one.
 
-    def __init__(self, path: Path, limit: int) -> None:
-        self._path = path
-        self._limit = limit
-        self.end = 0
+    A part that is finished is on the disk, since the next one was begun after that.
+    """
+
+    def __init__(self, path: Path, position: int) -> None:
+        self._files = {part_number(path, file): file for file in stream_files(path)}
+        self._position = position
+        self._last, self._limit = split_position(position)
+        self.end = position
+
+    def can_tell(self) -> bool:
+        """Whether it tells which URLs are written.
+
+        A stream does not whose parts were taken away, unless its last part is damaged:
+        then all that is not in those that are there counts as lost.
+        """
+        if self._last == 0:
+            return 0 in self._files
+        if all(number in self._files for number in range(1, self._last + 1)):
+            return True
+        for _ in self:
+            pass
+        return self.end != self._position
 
     def __iter__(self) -> Iterator[_Line]:
+        is_finished = self._last + 1 in self._files or self._last not in self._files
+        for number, file in self._files.items():
+            if number < self._last or (number == self._last and is_finished):
+                for lines, _end in self._lines(file, file.stat().st_size):
+                    yield from lines
+        if is_finished:
+            return
+        self.end = position_in(self._last, 0)
+        for lines, end in self._lines(self._files[self._last], self._limit):
+            self.end = position_in(self._last, end)
+            yield from lines
+
+    def _lines(self, file: Path, limit: int) -> Iterator[tuple[list[_Line], int]]:
         from crawler.output.stored_lines import pieces  # needed after a power cut only
 
-        for data, end in pieces(self._path, self._limit):
+        for data, end in pieces(file, limit):
             try:
-                lines = _decode_lines(data)
+                yield _decode_lines(data), end
             except msgspec.DecodeError:
                 return
-            self.end = end
-            yield from lines
 
 
 def _is_there(folder: Path, line: _Line) -> bool:

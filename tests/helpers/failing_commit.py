@@ -32,7 +32,8 @@ from crawler.engine.stats import Stats
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.sqlite.store import SqliteStore
-from crawler.model.config import ImagesConfig, OutputConfig, PolitenessConfig
+from crawler.model.config import OutputConfig, PolitenessConfig
+from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip
 from crawler.model.records import PageRecord
 from crawler.output.files import Journal

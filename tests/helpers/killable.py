@@ -28,7 +28,8 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
-from crawler.model.config import ImagesConfig, OutputConfig, PolitenessConfig
+from crawler.model.config import OutputConfig, PolitenessConfig
+from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip
 from crawler.model.http import Response, Timings, Validators
 from crawler.model.records import ImageRecord, PageRecord
@@ -36,6 +37,7 @@ from crawler.output.files import Journal
 from crawler.output.images import ImageFiles
 from crawler.output.jsonl import JsonlSink
 from crawler.output.lines import open_lines
+from crawler.output.parts import Rotation
 from crawler.output.sink import DEFAULT_NAME
 from tests.helpers.sinks import BatchFolder
 
@@ -44,7 +46,8 @@ IMAGES = 200
 BATCHES = "batches"
 """The name and the folder of a second sink, which is not one of lines."""
 PACKED = "packed.jsonl.gz"
-"""The name and the file of a third one, which is compressed."""
+"""The name of a third one, which is compressed and cut into parts."""
+PART_SIZE = 8_000
 
 MAX_BATCH = 32  # more commits, so more moments to die at
 
@@ -197,7 +200,10 @@ def crawl(folder: Path, seed: int, number: int) -> None:
         )
     )
     packed = open_lines(
-        str(folder / PACKED), store.position(PACKED), b'{"url":null,"seq":0}'
+        str(folder / PACKED),
+        store.position(PACKED),
+        b'{"url":null,"seq":0}',
+        Rotation(size=PART_SIZE),
     )
     batches = BatchFolder(folder / BATCHES, store.position(BATCHES))
     files = DyingFiles(folder, ImagesConfig().name, Journal(folder / "journal"))

@@ -17,6 +17,7 @@ from crawler.output.export.formats import FORMATS
 from crawler.output.export.rows import data_fields, read_rows
 from crawler.output.export.selection import Selection
 from crawler.output.export.writer import Format
+from crawler.output.lines import stream_files
 from crawler.output.schema_export import all_columns
 from crawler.workspace.outputs import jsonl_files
 
@@ -88,12 +89,12 @@ def _record_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     with open_state(source) as (_state, config):
-        files = list(jsonl_files(config).values())
+        files = [stream_files(path) for path in jsonl_files(config).values()]
     if not files:
         raise UsageError(
             f"{source}: its crawl has written no file of records; name one instead"
         )
-    return files[:1]
+    return files[0]
 
 
 def _check(

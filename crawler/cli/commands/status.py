@@ -12,7 +12,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from crawler.cli.terminal.formatting import echo_json, printable
+from crawler.cli.terminal.formatting import echo_json, name_files, printable
 from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.store import State
 from crawler.inspect.state import open_state
@@ -22,6 +22,7 @@ from crawler.model.config import from_json
 from crawler.model.errors import UsageError
 from crawler.model.metadata import clock_shift
 from crawler.model.units import show_bytes, show_seconds
+from crawler.output.lines import stream_files
 from crawler.workspace.outputs import jsonl_files
 from crawler.workspace.paths import state_folder
 
@@ -47,7 +48,7 @@ def _show(folder: str, why: bool, as_json: bool) -> None:
     if status is None:
         raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
     records = _records_of(Path(folder), status)
-    speed = read_speed(records) if records is not None else None
+    speed = read_speed(records[-1]) if records else None
     now = time.time()
     reasons = _reasons(Path(folder), status, now) if why else None
     if as_json:
@@ -79,15 +80,19 @@ def _reason_lines(reasons: list[Blocker] | None) -> Iterator[str]:
         yield "    the crawl waits for nothing, and skipped nothing"
 
 
-def _records_of(folder: Path, status: Status) -> Path | None:
-    """The first file of the records that exists, if any."""
+def _records_of(folder: Path, status: Status) -> list[Path]:
+    """The files of the first output of which there are any."""
     config = replace(from_json(status.run.config.encode()), dir=str(folder))
     files = jsonl_files(config).values()
-    return next((path for path in files if path.is_file()), None)
+    return next(filter(None, map(stream_files, files)), [])
+
+
+def _size(files: list[Path]) -> int:
+    return sum(file.stat().st_size for file in files)
 
 
 def _as_json(
-    folder: str, status: Status, records: Path | None, speed: Speed | None
+    folder: str, status: Status, records: list[Path], speed: Speed | None
 ) -> dict[str, Any]:
     return {
         "dir": folder,
@@ -105,14 +110,14 @@ def _as_json(
         "errors_by_code": status.reasons["error"],
         "skips_by_reason": status.reasons["skip"],
         "changes": status.changes,
-        "records": str(records) if records else None,
-        "records_bytes": records.stat().st_size if records else None,
+        "records": str(records[-1]) if records else None,
+        "records_bytes": _size(records) if records else None,
         "speed": speed,
     }
 
 
 def _as_text(
-    folder: str, status: Status, records: Path | None, speed: Speed | None, now: float
+    folder: str, status: Status, records: list[Path], speed: Speed | None, now: float
 ) -> Iterator[str]:
     counts = status.counts
     started = began_at(status.run.run_id)
@@ -143,8 +148,8 @@ def _as_text(
             wait = host.ready_at - now
             note = f", next request in {show_seconds(wait)}" if wait > 1 else ""
             yield f"    {host.name}  {host.pages:,} pages, {host.images:,} images{note}"
-    if records is not None:
-        yield f"  records  {records} ({show_bytes(records.stat().st_size)})"
+    if records:
+        yield f"  records  {name_files(records)} ({show_bytes(_size(records))})"
 
 
 _NAMES: tuple[tuple[State, str], ...] = (

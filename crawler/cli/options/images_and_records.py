@@ -56,4 +56,5 @@ def images_and_records_options() -> list[Flag]:
         ),
         Flag("--warc-size", key="warc.max_size", group=GROUP, metavar="SIZE"),
         Flag("--schema-line", key="records.schema_line", const=True, group=GROUP),
+        Flag("--rotate", key="records.rotate", group=GROUP, metavar="SIZE|TIME"),
     ]  # fmt: skip

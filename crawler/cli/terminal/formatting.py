@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 import msgspec
@@ -25,6 +27,12 @@ STOPPING = (
 def counted(number: int, name: str) -> str:
     """`1 page`, `2 pages`."""
     return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+
+def name_files(files: Sequence[Path]) -> str:
+    """One file, or the first and the last of the parts of a stream."""
+    last = f" to {files[-1].name}" if len(files) > 1 else ""
+    return f"{files[0]}{last}"
 
 
 def status_line(snapshot: Snapshot) -> str:

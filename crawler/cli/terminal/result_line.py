@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 
-from crawler.cli.terminal.formatting import counted
+from crawler.cli.terminal.formatting import counted, name_files
 from crawler.engine.builder import Summary
 from crawler.model.config import Config
 from crawler.model.units import show_seconds
-from crawler.workspace.outputs import output_files
+from crawler.output.lines import stream_files
+from crawler.workspace.outputs import outputs
 
 _FINISH_REASONS = {
     "done": "Finished",
@@ -72,8 +73,9 @@ def _numbers(summary: Summary) -> str:
 
 
 def _records(config: Config) -> str:
-    files = output_files(config)
-    return f"Records: {', '.join(map(str, files))}. " if files else ""
+    paths = [one.path for one in outputs(config) if one.path is not None]
+    shown = ", ".join(name_files(stream_files(path) or [path]) for path in paths)
+    return f"Records: {shown}. " if shown else ""
 
 
 def _next(summary: Summary, config: Config) -> str:

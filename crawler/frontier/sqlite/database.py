@@ -6,6 +6,7 @@ earlier one is migrated when the file is opened (`migrate.py`), a later one is r
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -145,6 +146,25 @@ def open_read_only(folder: Path) -> sqlite3.Connection:
     with closing(LockFile(folder)):
         open_database(folder).close()
     return _open(path, address, _check)
+
+
+def sync_commits(folder: Path) -> None:
+    """Make what the store in `folder` has committed durable: nothing waits in the log.
+
+    Raises OutputError. Closing the log of a database releases none of its locks, which
+    closing the database itself would.
+    """
+    for path in (folder / f"{FILE_NAME}-wal", folder):
+        try:
+            fd = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # without a log, each commit is durable
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            raise OutputError(f"{path}: {error.strerror}") from error
+        finally:
+            os.close(fd)
 
 
 def _open(

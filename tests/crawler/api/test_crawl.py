@@ -19,6 +19,7 @@ from crawler.api.crawling import RecordStream, crawl
 from crawler.cli import run
 from crawler.model.errors import StateError, UsageError
 from crawler.model.records import PageRecord, RunRecord
+from crawler.output.lines import stream_files
 from hub.current import get_hub_if_any
 from tests.helpers.crawling import link, page, records
 from tests.helpers.paths import ROOT
@@ -179,6 +180,13 @@ def test_the_rest_is_read_from_the_first_output(
     with start(web, tmp_path / "out", output=output) as found:
         first = taken(found, 5)
     whole(web, tmp_path / "out", first)
+
+
+def test_the_rest_is_read_from_all_parts(web: Site, tmp_path: Path) -> None:
+    with start(web, tmp_path / "out", rotate="64K") as found:
+        first = taken(found, 5)
+    whole(web, tmp_path / "out", first)
+    assert len(stream_files(tmp_path / "out" / "records.jsonl")) > 2
 
 
 def test_a_loop_after_the_command_line_gets_what_is_new(

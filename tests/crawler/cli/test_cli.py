@@ -164,6 +164,7 @@ def test_a_url_alone_is_crawled() -> None:
 # ------------------------------------------------------------------ options
 
 SAMPLES = {
+    "records.rotate": "7M",
     "http.ca_file": "ca.pem", "records.keep_truncated": "all",
     "http.dns_servers": "127.0.0.1",
     "scope.within": "any", "robots.nofollow": "link", "bodies.save": "html,pdf",

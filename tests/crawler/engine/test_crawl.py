@@ -12,12 +12,12 @@ from msgspec.structs import replace
 import hub
 from crawler.engine.builder import Crawl, open_crawl
 from crawler.model.config import (
-    ImagesConfig,
     LimitsConfig,
     OutputConfig,
     RobotsConfig,
     ScopeConfig,
 )
+from crawler.model.content_config import ImagesConfig
 from crawler.model.errors import OutputError, StateError, UsageError
 from crawler.model.http_config import HttpConfig
 from crawler.workspace.open import stored_config

@@ -13,12 +13,12 @@ from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
 from crawler.model.config import (
-    ImagesConfig,
     LimitsConfig,
     OutputConfig,
     RobotsConfig,
     ScopeConfig,
 )
+from crawler.model.content_config import ImagesConfig
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import (
     config,

@@ -14,7 +14,6 @@ from crawler.engine.builder import open_crawl
 from crawler.engine.fetch_url import FetchedUrl, fetch_url
 from crawler.model.config import (
     Config,
-    ImagesConfig,
     LimitsConfig,
     OutputConfig,
     PolitenessConfig,
@@ -22,6 +21,7 @@ from crawler.model.config import (
     RobotsConfig,
     ScopeConfig,
 )
+from crawler.model.content_config import ImagesConfig
 from hub.pool import Pool
 from tests.helpers.crawling import records
 from tests.site.fixtures import LIMITS

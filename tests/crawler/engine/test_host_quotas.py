@@ -18,13 +18,13 @@ from crawler.inspect.explain import explain
 from crawler.inspect.state import open_state
 from crawler.model.config import (
     Config,
-    ImagesConfig,
     LimitsConfig,
     PolitenessConfig,
     RetryConfig,
     RobotsConfig,
     ScopeConfig,
 )
+from crawler.model.content_config import ImagesConfig
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import link, page, picture, png
 from tests.helpers.simulated_hosts import START, Host, World, crawl_into

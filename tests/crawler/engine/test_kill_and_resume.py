@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from crawler.output.lines import stream_files
 from tests.helpers.killable import BATCHES, IMAGES, PACKED, PAGES, body
 from tests.helpers.paths import ROOT
 from tests.helpers.sinks import read_batch_folder
@@ -50,7 +51,11 @@ def run_until_done(folder: Path, first_seed: int, number: int) -> int:
 
 def records_of(folder: Path) -> list[dict[str, Any]]:
     data = (folder / "records.jsonl").read_bytes()
-    assert gzip.decompress((folder / PACKED).read_bytes()) == data
+    parts = [gzip.decompress(f.read_bytes()) for f in stream_files(folder / PACKED)]
+    first_line = data[: data.index(b"\n") + 1]
+    assert len(parts) > 3
+    assert all(part.startswith(first_line) for part in parts)
+    assert first_line + b"".join(part[len(first_line) :] for part in parts) == data
     lines = data.splitlines(keepends=True)
     assert all(line.endswith(b"\n") for line in lines)
     records = [msgspec.json.decode(line) for line in lines]

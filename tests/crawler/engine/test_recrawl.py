@@ -15,12 +15,12 @@ from msgspec.structs import replace
 from crawler.engine.builder import open_crawl
 from crawler.model.config import (
     Config,
-    ImagesConfig,
     LimitsConfig,
     OutputConfig,
     RobotsConfig,
     ScopeConfig,
 )
+from crawler.model.content_config import ImagesConfig
 from crawler.model.errors import UsageError
 from crawler.model.http_config import HttpConfig
 from crawler.workspace.open import stored_config

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from crawler.model.config import (
-    ImagesConfig,
     LimitsConfig,
     OutputConfig,
     RobotsConfig,
     ScopeConfig,
 )
+from crawler.model.content_config import ImagesConfig
 from tests.helpers.crawling import (
     config,
     crawl,

@@ -10,11 +10,11 @@ from crawler.inspect.explain import explain
 from crawler.inspect.state import open_state
 from crawler.model.config import (
     Config,
-    ImagesConfig,
     LimitsConfig,
     OutputConfig,
     ScopeConfig,
 )
+from crawler.model.content_config import ImagesConfig
 from crawler.policy.style_imports import MAX_IMPORT_DEPTH
 from tests.helpers.crawling import (
     config,

@@ -22,13 +22,13 @@ from crawler.inspect.status import read_status
 from crawler.inspect.why_waiting import why_waiting
 from crawler.model.config import (
     Config,
-    ImagesConfig,
     LimitsConfig,
     PolitenessConfig,
     RetryConfig,
     RobotsConfig,
     ScopeConfig,
 )
+from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Discovered
 from crawler.model.metadata import TRAPS_OUT_OF_MEMORY
 from crawler.policy.traps.scores import Scores

@@ -24,7 +24,6 @@ from crawler.inspect.explain import Explanation, explain
 from crawler.inspect.state import open_state
 from crawler.model.config import (
     Config,
-    ImagesConfig,
     LimitsConfig,
     OutputConfig,
     PluginConfig,
@@ -33,6 +32,7 @@ from crawler.model.config import (
     RobotsConfig,
     ScopeConfig,
 )
+from crawler.model.content_config import ImagesConfig
 from crawler.model.errors import Failure
 from crawler.model.http_config import HttpConfig
 from crawler.model.reasons import ErrorCode, SkipReason

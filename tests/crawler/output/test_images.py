@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.model.config import ImagesConfig
+from crawler.model.content_config import ImagesConfig
 from crawler.model.errors import OutputError, UsageError
 from crawler.output.files import Journal
 from crawler.output.images import ImageFiles, check_template

@@ -18,8 +18,9 @@ from crawler.model.config import OutputConfig
 from crawler.model.record_base import Record
 from crawler.model.records import RunRecord
 from crawler.output.compression import zstd
+from crawler.output.lines import stream_files
 from crawler.output.registry import SINKS, open_sink
-from crawler.output.sink import Position, SinkOpener
+from crawler.output.sink import Position, RecordSink, SinkOpener
 from tests.helpers.sinks import open_batch_folder, read_batch_folder
 
 
@@ -44,8 +45,26 @@ READERS: dict[str, Callable[[Path], list[int]]] = {
 }
 """How the test reads back what a sink of each ending wrote; a new sink needs one."""
 
+
+def open_rotated(output: str, position: Position | None, _: object) -> RecordSink:
+    return open_sink(output, position, OutputConfig(rotate="1K"))
+
+
+def read_rotated(path: Path) -> list[int]:
+    """Each part is a file of its own; there is none without a number."""
+    assert not path.exists()
+    parts = stream_files(path)
+    assert [part.name for part in parts] == [
+        path.name.replace(".", f"-{number:05}.", 1)
+        for number in range(1, len(parts) + 1)
+    ]
+    read = READERS[path.suffix]
+    return [seq for part in parts for seq in read(part)]
+
+
 CASES: list[tuple[str, SinkOpener, Callable[[Path], list[int]]]] = [
     *((ending, opener, READERS[ending]) for ending, opener in SINKS.items()),
+    *((f".parts{ending}", open_rotated, read_rotated) for ending in SINKS),
     (".batches", open_batch_folder, read_batch_folder),
 ]
 
@@ -101,7 +120,7 @@ class SinkCase:
 @pytest.fixture(params=CASES, ids=[case[0] for case in CASES])
 def sink(request: pytest.FixtureRequest, tmp_path: Path) -> SinkCase:
     ending, opener, read = request.param
-    return SinkCase(tmp_path / f"out{ending}", opener, read)
+    return SinkCase(tmp_path / f"out{Path(ending).suffix or ending}", opener, read)
 
 
 def test_what_is_written_can_be_read_in_order(sink: SinkCase) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from crawler.frontier.memory import MemoryStore
-from crawler.model.config import ImagesConfig, LimitsConfig
+from crawler.model.config import LimitsConfig
+from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import LinkKind
 from crawler.policy.check import Candidate

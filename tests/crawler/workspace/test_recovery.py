@@ -21,6 +21,7 @@ from crawler.model.content_config import BodiesConfig
 from crawler.model.errors import StateError
 from crawler.model.metadata import BOOT
 from crawler.output.compression import open_unpacked
+from crawler.output.lines import stream_files
 from crawler.workspace import recovery
 from crawler.workspace.paths import state_folder
 from tests.helpers.crawling import TERMINAL, link, page, picture, png
@@ -198,6 +199,77 @@ def test_saved_bodies_that_are_missing_are_fetched_again(
     assert lost == 1
     assert path.read_bytes() == whole
     assert summary.counts["page"] == PAGES + 1
+
+
+def crawl_into_parts(site: Site, folder: Path) -> tuple[Config, list[Path]]:
+    """A crawl with a commit for each record, so that it has many parts."""
+    config = Config(
+        seeds=(site.url("/"),),
+        dir=str(folder),
+        politeness=PolitenessConfig(per_host=1, wait=0.0),
+        records=OutputConfig(rotate="6K"),
+    )
+    for pages in range(1, PAGES + 2):
+        limited = replace(config, limits=LimitsConfig(max_pages=pages))
+        open_crawl(limited, mode="new" if pages == 1 else "resume").run()
+    open_crawl(config, mode="resume").run()
+    parts = stream_files(folder / "records.jsonl")
+    assert len(parts) > 3
+    return config, parts
+
+
+def text_of(parts: list[Path]) -> bytes:
+    return b"".join(part.read_bytes() for part in parts)
+
+
+@pytest.mark.parametrize("damage", [cut, blank])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 1.0])
+def test_only_the_last_part_is_written_again(
+    site: Site, tmp_path: Path, share: float, damage: Callable[[Path, int], None]
+) -> None:
+    config, parts = crawl_into_parts(site, tmp_path)
+    last = parts[-1]
+    finished = text_of(parts[:-1])
+    ended = len(endings(config, last.read_bytes()))
+    damage(last, int(share * last.stat().st_size))
+    restarted(config)
+    lost, summary = resume(config)
+    assert lost <= ended
+    assert (lost == 0) is (share == 1.0 or ended == 0)
+    assert text_of(parts[:-1]) == finished
+    assert_whole(config, summary, text_of(stream_files(tmp_path / "records.jsonl")))
+
+
+@pytest.mark.parametrize("all_of_them", [False, True])
+def test_what_was_taken_away_is_not_lost(
+    site: Site, tmp_path: Path, all_of_them: bool
+) -> None:
+    config, parts = crawl_into_parts(site, tmp_path)
+    taken = parts if all_of_them else parts[:-1]
+    text = text_of(taken)
+    for part in taken:
+        part.unlink()
+    restarted(config)
+    lost, summary = resume(config)
+    assert lost == 0
+    text += text_of(stream_files(tmp_path / "records.jsonl"))
+    assert_whole(config, summary, text)
+
+
+def test_a_damaged_part_after_others_were_taken_away_loses_nothing(
+    site: Site, tmp_path: Path
+) -> None:
+    """What can't be looked at is fetched again: a record may be there twice then."""
+    config, parts = crawl_into_parts(site, tmp_path)
+    for part in parts[:-1]:
+        part.unlink()
+    cut(parts[-1], parts[-1].stat().st_size // 2)
+    restarted(config)
+    lost, summary = resume(config)
+    assert lost > 0
+    text = text_of(stream_files(tmp_path / "records.jsonl"))
+    ended = {record["url"] for record in endings(config, text)}
+    assert len(ended) == summary.counts["page"] + PAGES + 2
 
 
 def test_a_crawl_that_was_under_way_goes_on(site: Site, tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ from crawler.engine.builder import Summary, open_crawl
 from crawler.frontier.memory import MemoryStore
 from crawler.model.config import (
     Config,
-    ImagesConfig,
     LimitsConfig,
     OutputConfig,
     PolitenessConfig,
     RobotsConfig,
 )
+from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import ImageLink, Link, Page
 from crawler.model.url import canonical
