@@ -12,7 +12,7 @@ URL whose outcome was lost is fetched, and archived, again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from greenlet import getcurrent, greenlet
 
@@ -27,6 +27,7 @@ from crawler.output.warc.archive import WarcArchive
 from crawler.output.warc.files import WarcFiles
 from crawler.output.warc.framing import Fields
 from crawler.workspace.paths import warc_folder
+from crawler.workspace.recovery import boot_id
 
 POSITION = "warc"
 """The name under which the store keeps the archive's position."""
@@ -41,6 +42,7 @@ class Archiving:
     def __init__(self, archive: WarcArchive, clock: Callable[[], float]) -> None:
         self._archive = archive
         self._clock = clock
+        self._boot = boot_id()
         self._gathered: dict[greenlet, list[tuple[Exchange, float]]] = {}
 
     def gather(self, exchange: Exchange) -> None:
@@ -53,9 +55,13 @@ class Archiving:
         for exchange, ended in self._gathered.pop(getcurrent(), ()):
             self._archive.write(exchange, ended)
 
+    def close(self) -> None:
+        """Close the archive. Raises OutputError."""
+        self._archive.close()
+
     def flush(self, store: Store) -> None:
         """Put the position into the open transaction. Raises OutputError."""
-        store.set_position(POSITION, self._archive.flush())
+        store.set_position(POSITION, [self._boot, self._archive.flush()])
 
 
 def open_archiving(
@@ -71,8 +77,7 @@ def open_archiving(
     Raises OutputError, or StateError where less is there than was committed.
     """
     archive = open_archive(config, run, store, store.position(POSITION))
-    held.callback(archive.close)
-    archiving = Archiving(archive, clock)
+    archiving = held.enter_context(closing(Archiving(archive, clock)))
     events.on_exchange(archiving.gather, transferred=True)
     return archiving
 
@@ -82,13 +87,13 @@ def open_archive(
 ) -> WarcArchive:
     """The archive at `position`; another run begins another file."""
     folder, warc = warc_folder(config.dir), config.warc
-    number, offset, records, info_id, same_run = 0, 0, 0, "", True
+    number, offset, records, info_id, same_run, same_boot = 0, 0, 0, "", True, True
     if position is not None:
-        name, run_id, number, offset, records, info_id = _checked(position)
-        same_run = run_id == run.run_id
+        boot, name, run_id, number, offset, records, info_id = _checked(position)
+        same_run, same_boot = run_id == run.run_id, boot == boot_id()
         if name != warc.prefix:
             number = offset = 0
-    files = WarcFiles(folder, warc.prefix, number, offset, finished=not same_run)
+    files = WarcFiles(folder, warc.prefix, number, offset, not same_run, not same_boot)
     return WarcArchive(
         files,
         run.run_id,
@@ -101,10 +106,10 @@ def open_archive(
     )
 
 
-def _checked(position: Position) -> tuple[str, str, int, int, int, str]:
+def _checked(position: Position) -> tuple[bytes, str, str, int, int, int, str]:
     match position:
-        case [str(a), str(b), int(c), int(d), int(e), str(f)]:
-            return a, b, c, d, e, f
+        case [bytes(z), [str(a), str(b), int(c), int(d), int(e), str(f)]]:
+            return z, a, b, c, d, e, f
     raise StateError("the position of the WARC files in the state is damaged")
 
 

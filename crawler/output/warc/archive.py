@@ -114,7 +114,7 @@ class WarcArchive:
 
     def _begin_file(self, date: str) -> None:
         """Begin the next file if this one is full; a new one begins with `warcinfo`."""
-        if self._files.offset >= self._max_size:
+        if self._files.is_full(self._max_size):
             self._files.begin_next()
         if not self._files.offset:
             fields = [("WARC-Date", date), ("WARC-Filename", self._files.filename)]

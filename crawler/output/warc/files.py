@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from crawler.model.errors import OutputError, StateError
@@ -20,10 +22,13 @@ from crawler.output.append import open_for_appending
 from crawler.output.sink import refused
 from crawler.output.warc import cdxj
 
+MAX_LINES = 100_000
+"""Lines of one index, which is sorted in memory; the next file begins behind them."""
 BUFFERED = 2**20
 """Bytes that are gathered for one system call."""
 
 _WARC, _INDEX = ".warc.gz", ".cdxj"
+_GZIP = 31  # the largest window, with the header and trailer of gzip
 
 
 def existing_files(folder: Path, name: str) -> list[Path]:
@@ -37,8 +42,10 @@ def existing_files(folder: Path, name: str) -> list[Path]:
 class WarcFiles:
     """Appends records to the files of one name, from `number` and `offset` on (bytes).
 
-    `finished`: that file is complete, and need not be there any more. Raises
-    OutputError, and StateError where less is there than was committed.
+    `finished`: that file is complete, and need not be there any more. `restarted`: the
+    machine was started anew since, so the end of that file may be lost; it is cut
+    behind its last whole record then. Raises OutputError, and StateError where less is
+    there than was committed.
     """
 
     def __init__(
@@ -48,6 +55,7 @@ class WarcFiles:
         number: int = 0,
         offset: int = 0,
         finished: bool = False,
+        restarted: bool = False,
     ) -> None:
         self._folder = folder
         self.name = name
@@ -58,8 +66,11 @@ class WarcFiles:
         self._index: int | None = None
         self._records: list[bytes] = []
         self._lines: list[bytes] = []
+        self._line_count = 0
         self._buffered = 0
         try:
+            if restarted and offset and not finished:
+                self.offset = whole_records(self._path(_WARC), offset)
             self._cut(finished)
         except OSError as error:
             raise refused(error, folder) from error
@@ -84,6 +95,11 @@ class WarcFiles:
     def add_to_index(self, line: bytes) -> None:
         """Append a line to the current file's index."""
         self._lines.append(line)
+        self._line_count += 1
+
+    def is_full(self, max_size: int) -> bool:
+        """Whether the next record belongs to the next file; `max_size` in bytes."""
+        return self.offset >= max_size or self._line_count >= MAX_LINES
 
     def flush(self) -> None:
         """Hand everything to the operating system, records before their lines."""
@@ -104,7 +120,7 @@ class WarcFiles:
         """Complete the current file; further records go to the next one."""
         self.close()
         self.number += 1
-        self.offset = 0
+        self.offset = self._line_count = 0
 
     def close(self) -> None:
         """Flush to the disk, and sort the index of the current file."""
@@ -144,7 +160,9 @@ class WarcFiles:
             self._truncate(warc)
         if index.is_file():
             lines = index.read_bytes().splitlines(keepends=True)
-            self._replace_index(sorted(cdxj.lines_before(self.offset, lines)))
+            kept = cdxj.lines_before(self.offset, lines)
+            self._line_count = len(kept)
+            self._replace_index(sorted(kept))
 
     def _truncate(self, warc: Path) -> None:
         if warc.is_symlink():
@@ -167,6 +185,23 @@ class WarcFiles:
         finally:
             os.close(fd)
         os.replace(new, self._path(_INDEX))
+
+
+def whole_records(warc: Path, limit: int) -> int:
+    """The offset behind the last whole gzip member that ends by `limit` (bytes)."""
+    end = position = 0
+    member = zlib.decompressobj(_GZIP)
+    with suppress(OSError, zlib.error), warc.open("rb") as file:
+        while position < limit and (data := file.read(min(BUFFERED, limit - position))):
+            position += len(data)
+            while data:
+                member.decompress(data, BUFFERED)
+                data = member.unconsumed_tail
+                if member.eof:
+                    data = member.unused_data
+                    end = position - len(data)
+                    member = zlib.decompressobj(_GZIP)
+    return end
 
 
 def _write(fd: int, data: bytes) -> None:

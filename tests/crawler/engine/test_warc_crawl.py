@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -13,12 +14,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import greenlet
 import pytest
 
+from crawler.engine.archiving import POSITION, Archiving, open_archive
 from crawler.engine.builder import open_crawl
 from crawler.fetch.client import Client
-from crawler.model.config import RetryConfig
+from crawler.frontier.memory import MemoryStore
+from crawler.frontier.store import Run
+from crawler.model.config import Config, RetryConfig
 from crawler.model.errors import OutputError, UsageError
+from crawler.model.http import Exchange as FetchExchange
+from crawler.model.http import Peer, Response, Timings
 from crawler.model.http_config import HttpConfig, WarcConfig
 from tests.helpers.crawling import config, crawl, link, page, picture, png, serve
 from tests.helpers.generated_site import GeneratedSite
@@ -185,6 +192,72 @@ def test_without_it_no_exchange_is_made(serve: Any, tmp_path: Path) -> None:
         counts.append(client.listeners)
     assert counts == [0, 1]
     assert not (tmp_path / "0" / "warc").exists()
+
+
+def test_an_exchange_waits_for_the_answer_of_its_own_lease(tmp_path: Path) -> None:
+    """A commit of another worker between a 401 and the login leaves it out."""
+    store, run = MemoryStore(), Run("RUN", "{}")
+    settings = Config(dir=str(tmp_path), warc=WarcConfig(write=True, prefix="w"))
+
+    def open_again() -> Archiving:
+        position = store.position(POSITION)
+        return Archiving(open_archive(settings, run, store, position), time.time)
+
+    def work() -> None:
+        archiving.gather(exchange(401))
+        parent.switch()  # it waits for the network
+        archiving.gather(exchange(200))
+        archiving.write()
+
+    archiving, parent = open_again(), greenlet.getcurrent()
+    worker = greenlet.greenlet(work)
+    worker.switch()
+    archiving.gather(exchange(404))
+    archiving.write()
+    archiving.flush(store)
+    committed = store.position(POSITION)
+    worker.switch()
+    archiving.flush(store)
+    archiving.close()
+    assert statuses(tmp_path) == ["404", "401", "200"]
+    store.set_position(POSITION, committed)  # killed before the second commit
+    open_again().close()
+    assert statuses(tmp_path) == ["404"]
+
+
+def exchange(status: int) -> FetchExchange:
+    timings = Timings(1)
+    url, head = "https://example.com/", f"HTTP/1.1 {status} X\r\n\r\n"
+    response = Response(
+        url, status, "X", "1.1", (), b"", 0, timings, "192.0.2.1", False
+    )
+    peer = Peer("192.0.2.1", 443)
+    return FetchExchange(
+        url, b"GET / HTTP/1.1\r\n\r\n", peer, timings, response, None, head.encode()
+    )
+
+
+def statuses(folder: Path) -> list[str | None]:
+    return [r.status for r in read_warcs(folder / "warc") if is_answer(r)]
+
+
+def test_a_disk_that_is_full_leaves_it_exact(serve: Any, tmp_path: Path) -> None:
+    site = serve(
+        index=page(*(link(f"/{n}") for n in range(20))),
+        **{str(n): page(os.urandom(40_000).hex()) for n in range(20)},
+    )
+    folder = tmp_path / "c"
+    quiet = [*PROGRAM, "crawl", site.url("/"), "-d", str(folder), "-w", "0", "-q"]
+    full = ["bash", "-c", 'ulimit -f 500; trap "" XFSZ; exec "$@"', "-", *quiet]
+    done = subprocess.run(
+        [*full, "--warc"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 3, done.stderr
+    assert ".warc.gz" in done.stderr
+    resume = [*PROGRAM, "resume", str(folder), "-q"]
+    subprocess.run(resume, check=True, timeout=300)
+    paths = ["/", "/robots.txt", *(f"/{n}" for n in range(20))]
+    assert sorted(path for path, _ in answers(folder, site)) == sorted(paths)
 
 
 def test_a_folder_that_cannot_be_written_stops_the_crawl(

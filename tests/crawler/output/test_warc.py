@@ -21,7 +21,7 @@ from crawler.model.errors import (
 from crawler.model.http import Exchange, Peer, Response, Timings
 from crawler.output.sink import Position
 from crawler.output.warc.archive import WarcArchive
-from crawler.output.warc.files import WarcFiles
+from crawler.output.warc.files import MAX_LINES, WarcFiles
 from crawler.output.warc.surt import surt
 from tests.helpers.warcs import Read, read_index, read_warc, read_warcs
 
@@ -325,6 +325,32 @@ def test_a_file_that_is_shorter_than_its_position_is_refused(archive: Archive) -
     os.truncate(archive.file(), 10)
     with pytest.raises(StateError, match="has 10 bytes, but the state says"):
         archive.write(exchange(), position=position)
+
+
+@pytest.mark.parametrize("lost", ["cut", "zeros"])
+def test_after_a_restarted_it_goes_on_behind_its_last_whole_record(
+    archive: Archive, lost: str
+) -> None:
+    archive.write(exchange(b"1"), exchange(b"22" * 10**6))
+    before = read_warc(archive.file())
+    size = archive.file().stat().st_size
+    os.truncate(archive.file(), size - 10)
+    if lost == "zeros":
+        os.truncate(archive.file(), size)
+    files = WarcFiles(archive.folder, "crawl", 0, size, restarted=True)
+    assert files.offset == before[-1].offset
+    files.close()
+    assert len(read_warc(archive.file())) == len(before) - 1
+
+
+def test_an_index_is_never_too_long_to_be_sorted(archive: Archive) -> None:
+    files = WarcFiles(archive.folder, "crawl")
+    for _ in range(MAX_LINES):
+        assert not files.is_full(1)
+        files.add_to_index(b"x\n")
+    assert files.is_full(1)
+    files.begin_next()
+    assert not files.is_full(1)
 
 
 def test_the_next_run_has_a_file_of_its_own(archive: Archive) -> None:
