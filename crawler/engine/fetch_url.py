@@ -39,7 +39,7 @@ from crawler.policy.check import Candidate, Chain
 from crawler.policy.robots_cache import RobotsCache
 
 UNAVAILABLE = Decision(False, "robots.txt unavailable: nothing may be requested")
-HEAVY = ("links", "images", "headers")
+HEAVY = ("links", "images", "headers", "jsonld")
 
 
 class FetchedUrl(Struct, frozen=True):

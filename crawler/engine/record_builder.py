@@ -12,9 +12,18 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from crawler.extract.sniff import extract_media_type
 from crawler.model.crawl import Discovered, Lease, Skip
-from crawler.model.documents import File, Image, Page, PageText
+from crawler.model.documents import (
+    NOTHING,
+    Declared,
+    File,
+    Image,
+    Page,
+    PageText,
+)
 from crawler.model.errors import Failure
 from crawler.model.http import Hop, Response
 from crawler.model.record_base import HeaderRow, RedirectHop
@@ -51,12 +60,23 @@ def page_record(
         description_source=page.description_source,
         canonical_url=page.canonical_url,
         canonical_source=page.canonical_source,
+        **_declared(page.declared, include),
         links_count=len(page.links),
         images_count=len(page.images),
         links=page.links if "links" in include else None,
         images=page.images if "images" in include else None,
         headers=_header_rows(response) if "headers" in include else None,
     )
+
+
+def _declared(declared: Declared, include: frozenset[str]) -> dict[str, Any]:
+    """What a page declares; most pages of manuals and the like declare nothing."""
+    if declared is NOTHING:
+        return {}
+    fields = msgspec.structs.asdict(declared)
+    if "jsonld" not in include:
+        fields["jsonld"] = None
+    return fields
 
 
 def add_text(record: PageRecord, text: PageText) -> None:

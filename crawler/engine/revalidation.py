@@ -27,11 +27,14 @@ from msgspec import Struct
 from crawler.engine import record_builder
 from crawler.fetch.conditional import can_revalidate, updated_validators
 from crawler.model.crawl import Lease, StoredResponse
+from crawler.model.documents import Alternate
 from crawler.model.http import Response, Validators
 from crawler.model.record_base import FetchRecord
 from crawler.model.records import FileRecord, ImageRecord, PageRecord, RedirectRecord
 
 Change = Literal["new", "changed", "unchanged"]
+
+_ALTERNATES = tuple[Alternate, ...]
 
 MAX_CACHED_FIELDS = 16 * 2**10
 """Bytes; a response whose fields take more is fetched whole the next time.
@@ -43,7 +46,9 @@ second time would make the state as large as the records.
 _OF_PAGES = (
     "content_type", "body_bytes", "truncated", "charset", "charset_source", "lang",
     "robots_meta", "title", "title_source", "description", "description_source",
-    "canonical_url", "canonical_source", "links_count", "images_count", "data",
+    "canonical_url", "canonical_source", "og_type", "og_site_name", "author",
+    "published", "modified", "jsonld_types", "feeds", "breadcrumbs", "amp_url",
+    "alternates", "jsonld", "links_count", "images_count", "data",
     "body_path", "text", "markdown", "words_count",
 )  # fmt: skip
 _OF_FILES = (
@@ -142,7 +147,17 @@ def unmodified_record(
     }
     if answer.type == "image":
         return ImageRecord(**fields, alt=lease.alt, page_url=lease.parent_url)
-    return PageRecord(**fields) if answer.type == "page" else FileRecord(**fields)
+    if answer.type == "file":
+        return FileRecord(**fields)
+    return PageRecord(**fields | _lists(answer.fields))
+
+
+def _lists(fields: dict[str, Any]) -> dict[str, Any]:
+    """The lists among the fields of a page, which lose their types when stored."""
+    lists = {name: tuple(one) for name, one in fields.items() if isinstance(one, list)}
+    if lists.get("alternates"):
+        lists["alternates"] = msgspec.convert(lists["alternates"], _ALTERNATES)
+    return lists
 
 
 def change(before: StoredResponse | None, now: StoredResponse) -> Change:

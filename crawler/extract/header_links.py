@@ -17,7 +17,15 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from crawler.extract.html.page import read_elements
-from crawler.model.documents import Document, Image, ImageLink, Link, Page
+from crawler.model.documents import (
+    NOTHING,
+    Declared,
+    Document,
+    Image,
+    ImageLink,
+    Link,
+    Page,
+)
 from crawler.model.http import Response
 from crawler.model.url import header_text, join
 
@@ -49,7 +57,10 @@ def with_header_links(
     images = _joined(named.images, document.images)[:max_links]
     styles = _joined(named.styles, document.styles)[:max_links]
     if isinstance(document, Page):
-        document = replace(document, links=links, images=images, styles=styles)
+        declared = _declared(document.declared, named.declared)
+        document = replace(
+            document, links=links, images=images, styles=styles, declared=declared
+        )
         if named.canonical_url and document.canonical_source != "link":
             return replace(
                 document,
@@ -88,6 +99,18 @@ def link_values(field: str) -> Iterator[dict[str, str]]:
 
 def _unquoted(string: str) -> str:
     return _QUOTED_PAIR.sub(r"\1", string)
+
+
+def _declared(body: Declared, header: Declared) -> Declared:
+    """What the body declares, with the links of the header."""
+    if header is NOTHING:
+        return body
+    return replace(
+        body,
+        feeds=tuple(dict.fromkeys(header.feeds + body.feeds)),
+        alternates=tuple(dict.fromkeys(header.alternates + body.alternates)),
+        amp_url=body.amp_url or header.amp_url,
+    )
 
 
 def _joined(first: tuple[T, ...], then: tuple[T, ...]) -> tuple[T, ...]:

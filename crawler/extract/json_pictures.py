@@ -68,13 +68,13 @@ def _nested(text: str) -> Iterator[str]:
         yield from _pictures(key, value)
 
 
-def json_ld_pictures(text: str) -> Iterator[str]:
-    """The addresses of pictures in JSON-LD, by schema.org's properties."""
-    text = text[:MAX_JSON]
-    try:
-        document = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        found = [_unescape(one[1]) for one in _LD_STRINGS(text)]
+def json_ld_pictures(text: str, document: Any) -> Iterator[str]:
+    """The addresses of pictures in JSON-LD, by schema.org's properties.
+
+    `document` is what `text` was decoded to; None: it is no JSON.
+    """
+    if document is None:
+        found = [_unescape(one[1]) for one in _LD_STRINGS(text[:MAX_JSON])]
     else:
         found = list(_of_schema(document))
     for url in dict.fromkeys(one.strip() for one in found):

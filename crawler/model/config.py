@@ -248,7 +248,7 @@ class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
     record: tuple[Literal["skips", "robots"], ...] = ()
     """Further record types to write: skips, robots."""
     include: tuple[OptionalField, ...] = ()
-    """Optional fields to include: links, images, headers, text, markdown."""
+    """Optional fields to include: links, images, headers, jsonld, text, markdown."""
     text: Literal["main", "whole"] = "main"
     """Part of the page for text and markdown: main (its content), whole."""
     keep_truncated: Literal["none", "pages", "all"] = "pages"

@@ -2,14 +2,14 @@
 
     Response -> (crawler.extract) -> Document -> record, discovered URLs
 
-A Link and an ImageLink are the items of the lists `links` and `images` of the record
-stream as well: one type, made once by extraction and written as it is. So their fields
+A Link, an ImageLink and an Alternate are the items of lists of the record stream as
+well: one type, made once by extraction and written as it is. So their fields
 are columns, and a change of them is a change of the schema.
 """
 
-# Annotations are values here: `schema_export` reads those of the two links.
+# Annotations are values here: `schema_export` reads those of the items.
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -59,6 +59,8 @@ class Link(Struct, frozen=True):
     """Attribute `rel`, as written."""
     nofollow: bool = False
     """Whether `rel` contains `nofollow`."""
+    hreflang: str | None = None
+    """Language of the linked document, as the link declares it."""
 
 
 class ImageLink(Struct, frozen=True):
@@ -80,6 +82,62 @@ class ImageLink(Struct, frozen=True):
     """Pixels, as declared by the document."""
     height: int | None = None
     """Pixels, as declared by the document."""
+
+
+class Alternate(Struct, frozen=True):
+    """The page in another language, as `<link rel=alternate hreflang>` names it.
+
+    Example:
+        >>> from crawler import Page, fetch
+        >>> document = fetch("https://example.com/").document
+        >>> if isinstance(document, Page):
+        ...     print([one.hreflang for one in document.declared.alternates])
+        []
+    """
+
+    hreflang: str
+    """Language tag, as written, or `x-default`."""
+    url: str
+    """Absolute and canonical, without a fragment."""
+
+
+class Declared(Struct, frozen=True):
+    """The facts that a page declares; None or empty where it does not.
+
+    Example:
+        >>> from crawler import Page, fetch
+        >>> document = fetch("https://example.com/").document
+        >>> if isinstance(document, Page):
+        ...     print(document.declared.author)
+        None
+    """
+
+    og_type: str | None = None
+    """og:type."""
+    og_site_name: str | None = None
+    """og:site_name."""
+    author: str | None = None
+    """Names, several joined by "; "."""
+    published: str | None = None
+    """ISO 8601, as precise as declared: `2026-11-30T08:15:00+01:00`, `2026-11-30`."""
+    modified: str | None = None
+    """As `published`."""
+    jsonld_types: tuple[str, ...] = ()
+    """The types of the JSON-LD objects, without that of the vocabulary."""
+    feeds: tuple[str, ...] = ()
+    """URLs of its feeds."""
+    breadcrumbs: tuple[str, ...] = ()
+    """The names of the pages above it, the topmost first."""
+    amp_url: str | None = None
+    """URL of its AMP version."""
+    alternates: tuple[Alternate, ...] = ()
+    """The page in other languages."""
+    jsonld: tuple[dict[str, Any], ...] = ()
+    """The objects of its JSON-LD, as written."""
+
+
+NOTHING = Declared()
+"""What a page declares that declares none of it."""
 
 
 class Page(Struct, frozen=True, tag="page"):
@@ -120,6 +178,8 @@ class Page(Struct, frozen=True, tag="page"):
     """Directives of `<meta name=robots>`, as written, several joined by ", "."""
     charset_source: CharsetSource = "default"
     """What told the character encoding."""
+    declared: Declared = NOTHING
+    """What it declares for search engines and social networks."""
 
 
 class PageText(Struct, frozen=True):

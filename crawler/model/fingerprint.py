@@ -31,6 +31,7 @@ def extraction_fingerprint(config: Config) -> bytes:
                 (config.plugin, config.fields, config.site),
                 config.bodies,
                 _text(config.records),
+                "jsonld" in config.records.include,
             )
         )
     ).digest()

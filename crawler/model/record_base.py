@@ -14,7 +14,7 @@ from crawler.model.reasons import Tolerated
 
 SCHEMA_VERSION = 1
 
-OptionalField = Literal["links", "images", "headers", "text", "markdown"]
+OptionalField = Literal["links", "images", "headers", "jsonld", "text", "markdown"]
 """A field of records that is filled on request; the last two need the extra `text`."""
 
 

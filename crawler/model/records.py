@@ -10,7 +10,12 @@ prints the fields.
 
 from typing import Any, Literal
 
-from crawler.model.documents import CanonicalSource, DescriptionSource, TitleSource
+from crawler.model.documents import (
+    Alternate,
+    CanonicalSource,
+    DescriptionSource,
+    TitleSource,
+)
 from crawler.model.reasons import ErrorCode, FinishReason, SkipReason
 from crawler.model.record_base import (
     AddressRecord,
@@ -49,6 +54,32 @@ class PageRecord(BodyRecord, kw_only=True):
     """Link `rel=canonical` of the page, or of its header; without one, og:url."""
     canonical_source: CanonicalSource | None = None
     """Which of these the canonical URL is from."""
+    og_type: str | None = None
+    """og:type: article, website, product, ..."""
+    og_site_name: str | None = None
+    """og:site_name."""
+    author: str | None = None
+    """Names by JSON-LD, `<meta>`, microdata or a link, joined by "; "."""
+    published: str | None = None
+    """ISO 8601, as precise as declared.
+
+    By article:published_time, JSON-LD, Dublin Core and other `<meta>`, microdata or
+    `<time>`, in this order.
+    """
+    modified: str | None = None
+    """Likewise, by article:modified_time and so on."""
+    jsonld_types: tuple[str, ...] = ()
+    """Types of the objects of its JSON-LD: Article, BreadcrumbList, ..."""
+    feeds: tuple[str, ...] = ()
+    """URLs of its RSS, Atom and JSON feeds."""
+    breadcrumbs: tuple[str, ...] = ()
+    """Names of the pages above it, the topmost first, of JSON-LD or in the text."""
+    amp_url: str | None = None
+    """Link `rel=amphtml`."""
+    alternates: tuple[Alternate, ...] = ()
+    """The page in other languages: links `rel=alternate` with a `hreflang`."""
+    jsonld: tuple[dict[str, Any], ...] | None = None
+    """The objects of its JSON-LD, with `--with jsonld`."""
     text: str | None = None
     """With `--with text`: the main content as plain text; empty if none was found."""
     markdown: str | None = None

@@ -213,6 +213,7 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
             ("title", _told(record.title, record.title_source)),
             ("description", _told(record.description, record.description_source)),
             ("canonical", _told(record.canonical_url, record.canonical_source)),
+            *_declared(record),
             ("data", record.data and msgspec.json.encode(record.data).decode()),
         ]
     elif isinstance(record, ImageRecord):
@@ -222,6 +223,23 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
             ("frames", record.frames),
         ]
     return facts
+
+
+def _declared(record: PageRecord) -> list[tuple[str, Any]]:
+    """What the page declares for search engines and social networks."""
+    alternates = [one.hreflang for one in record.alternates]
+    return [
+        ("og:type", record.og_type),
+        ("og:site_name", record.og_site_name),
+        ("author", record.author),
+        ("published", record.published),
+        ("modified", record.modified),
+        ("json-ld", ", ".join(record.jsonld_types)),
+        ("breadcrumbs", " > ".join(record.breadcrumbs)),
+        ("feeds", " ".join(record.feeds)),
+        ("amp", record.amp_url),
+        ("languages", ", ".join(alternates)),
+    ]
 
 
 def _told(text: str | None, source: str | None) -> str | None:

@@ -10,7 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from crawler.model.documents import CanonicalSource, DescriptionSource, TitleSource
+from crawler.model.documents import (
+    CanonicalSource,
+    DescriptionSource,
+    LinkKind,
+    TitleSource,
+)
 from crawler.model.url import Base
 
 _MAX_TEXT = 1000
@@ -26,6 +31,35 @@ _DESCRIPTIONS: dict[str, DescriptionSource] = {
 _CANONICAL = "og:url"
 NAMES = frozenset({*_TITLES, *_DESCRIPTIONS, _CANONICAL})
 """The names of `<meta>` elements that say such a thing."""
+
+# The `<meta>` elements of further facts (`facts.py`): Open Graph, Dublin Core,
+# parse.ly, Sailthru, Highwire Press and the like. The first of each row counts.
+_AUTHORS_NAMES = """
+    author article:author og:article:author parsely-author sailthru.author
+    citation_author dc.creator dcterms.creator dc.contributor.author byl
+"""
+AUTHORS = _AUTHORS_NAMES.split()
+_PUBLISHED_NAMES = """
+    article:published_time og:article:published_time og:published_time parsely-pub-date
+    sailthru.date citation_publication_date citation_online_date citation_date
+    dcterms.issued dc.date.issued dcterms.created dc.date.created dcterms.date dc.date
+    cxenseparse:recs:publishtime datepublished schema:datepublished publish-date
+    publishdate publish_date published_date pubdate date.published date.issued
+    originalpublicationdate date
+"""
+PUBLISHED = _PUBLISHED_NAMES.split()
+_MODIFIED_NAMES = """
+    article:modified_time og:article:modified_time og:modified_time og:updated_time
+    dcterms.modified dc.date.modified dc.modified datemodified schema:datemodified
+    last-modified lastmod last_modified last-updated date.modified modified revised
+"""
+MODIFIED = _MODIFIED_NAMES.split()
+FACTS = frozenset((*AUTHORS, *PUBLISHED, *MODIFIED, "og:type", "og:site_name"))
+
+_FEEDS = frozenset(
+    {"application/rss+xml", "application/atom+xml", "application/feed+json"}
+)
+_PAGES = frozenset({"", "text/html", "application/xhtml+xml"})
 
 S = TypeVar("S", bound=str)
 
@@ -90,3 +124,18 @@ def _best(texts: Mapping[S, str], *sources: S) -> tuple[str | None, S | None]:
 def short(text: str) -> str:
     """`text` with white space collapsed, cut at _MAX_TEXT characters."""
     return " ".join(text[: 10 * _MAX_TEXT].split())[:_MAX_TEXT]
+
+
+def kind_of_link(rels: list[str], values: Mapping[str, str]) -> LinkKind | None:
+    """The kind of a `<link>`; None: it leads to nothing that is fetched as a page."""
+    if "canonical" in rels:
+        return "link_canonical"
+    if "next" in rels or "prev" in rels:
+        return "link_next"
+    if "alternate" in rels and "stylesheet" not in rels:
+        kind = values.get("type", "").partition(";")[0].strip().lower()
+        if kind in _FEEDS:
+            return "feed"
+        if kind in _PAGES:
+            return "link_alternate"
+    return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
 
 from crawler.extract.html.srcset import parse_srcset
 from crawler.model.documents import ImageLink, LinkKind
@@ -22,6 +23,38 @@ _PLAIN_NAMES = """
 """
 _PLAIN = frozenset(_PLAIN_NAMES.split())
 """Attributes that hold no picture, or whose pictures are read by their name."""
+_META_IMAGES_NAMES = """
+    og:image og:image:url og:image:secure_url og:logo twitter:image twitter:image:src
+    twitter:image0 twitter:image1 twitter:image2 twitter:image3 image thumbnail
+    thumbnailurl thumbnail_url logo msapplication-tileimage
+    msapplication-square70x70logo msapplication-square150x150logo
+    msapplication-wide310x150logo msapplication-square310x310logo sailthru.image.full
+    sailthru.image.thumb sailthru.image parsely-image-url vk:image swiftype:image
+    pinterest:media contentimage article:image product:image primaryimageofpage
+"""
+META_IMAGES = frozenset(_META_IMAGES_NAMES.split())
+"""Names, properties and item properties of `<meta>` whose content is an image."""
+_ICONS_NAMES = """
+    icon apple-touch-icon apple-touch-icon-precomposed apple-touch-startup-image
+    mask-icon fluid-icon image_src thumbnail logo
+"""
+ICONS = frozenset(_ICONS_NAMES.split())
+ITEM_IMAGES = frozenset(
+    {"image", "thumbnailurl", "thumbnail", "logo", "photo", "primaryimageofpage"}
+)
+_JSON_TYPE = re.compile(
+    r"""[\t\n\f\r ]type[\t\n\f\r ]*=[\t\n\f\r ]*["']?(?:application|text)/"""
+    r"(ld\+|[\w.-]+\+)?json",
+    re.IGNORECASE,
+).search
+_STATE = re.compile(
+    r"\s*+(?:(?:<!--|//|/\*)[^\n]*+\s*+)?+"
+    r"(?:(?:window|self|globalThis)[.\[]|(?:var|let|const)\s|\(?self\.__next_f)"
+).match
+"""Scripts that begin with an assignment, as those do that hold a page's state."""
+_MIN_SCRIPT = 12
+MAX_SCRIPT = 2**20
+"""Characters of a script that are read."""
 _DIGITS = re.compile(r"[\t\n\f\r ]*\+?(\d{1,9})").match
 
 _SRCSETS = ("srcset", "imagesrcset")
@@ -176,16 +209,27 @@ class ImageCollector:
         if href[:5].lower() != "data:" and len(self.styles) < MAX_STYLES:
             self.styles.setdefault(href.strip(), kind)
 
-    def add_json(self, text: str, *, linked_data: bool) -> None:
-        """Add the images that the JSON of a script names."""
+    def add_json(self, text: str) -> None:
+        """Add the images that the JSON, or the source, of a script names."""
         self._characters_left -= len(text)
         if self._characters_left < 0:
             return
-        from crawler.extract.json_pictures import json_ld_pictures, json_pictures
+        from crawler.extract.json_pictures import json_pictures
 
-        found = json_ld_pictures(text) if linked_data else json_pictures(text)
+        self._add_all(json_pictures(text), "json")
+
+    def add_json_ld(self, text: str, document: Any) -> None:
+        """Add the images that JSON-LD names; `document` is None where it is no JSON."""
+        self._characters_left -= len(text)
+        if self._characters_left < 0:
+            return
+        from crawler.extract.json_pictures import json_ld_pictures
+
+        self._add_all(json_ld_pictures(text, document), "json_ld")
+
+    def _add_all(self, found: Iterable[str], kind: LinkKind) -> None:
         for url in found:
-            self.add(url, "json_ld" if linked_data else "json")
+            self.add(url, kind)
             if self.full:
                 return
 
@@ -232,3 +276,29 @@ def _described(values: Mapping[str, str]) -> tuple[str | None, int | None, int |
         dimension(width) if width else None,
         dimension(height) if height else None,
     )
+
+
+def is_image_preload(values: Mapping[str, str]) -> bool:
+    """Whether what a `<link>` has loaded ahead is an image."""
+    from crawler.extract.addresses import is_picture
+
+    return (
+        values.get("as", "").lower() == "image"
+        or values.get("type", "").lower().startswith("image/")
+        or ("as" not in values and is_picture(values.get("href", "")))
+    )
+
+
+def kind_of_script(
+    written: str, text: str, start: int, end: int
+) -> Literal["json", "json_ld"] | None:
+    """What the script from `start` to `end` holds; `written`: its tag's attributes.
+
+    The source of a script counts as JSON if it may hold the page's state.
+    """
+    if end - start < _MIN_SCRIPT:
+        return None
+    found = _JSON_TYPE(written)
+    if found is None:
+        return None if _STATE(text, start, end) is None else "json"
+    return "json_ld" if (found[1] or "").lower() == "ld+" else "json"

@@ -25,12 +25,12 @@ class LinkCollector:
         """Whether no further link is collected."""
         return len(self._links) >= self._max_links or self._characters_left <= 0
 
-    def add(self, href: str, kind: LinkKind) -> None:
+    def add(self, href: str, kind: LinkKind, hreflang: str | None = None) -> None:
         """Collect the page at `href`, which is as written; ignored if no URL."""
         url = self._base.join(href) if href and not self.full else None
         if url is not None and url not in self._links:
             self._characters_left -= len(url)
-            self._links[url] = Link(url, kind)
+            self._links[url] = Link(url, kind, hreflang=hreflang)
 
     def add_image(self, href: str, kind: LinkKind) -> None:
         """Collect the image at `href`, which is as written; ignored if no URL."""

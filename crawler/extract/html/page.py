@@ -10,14 +10,35 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from html import unescape
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from crawler.extract.body import MAX_URL_CHARACTERS
 from crawler.extract.charset import Markup, markup
-from crawler.extract.html.declarations import NAMES, Declarations, short
-from crawler.extract.html.images import ELEMENTS, ImageCollector
+from crawler.extract.html.declarations import (
+    FACTS,
+    NAMES,
+    Declarations,
+    kind_of_link,
+    short,
+)
+from crawler.extract.html.images import (
+    ELEMENTS,
+    ICONS,
+    ITEM_IMAGES,
+    MAX_SCRIPT,
+    META_IMAGES,
+    ImageCollector,
+    is_image_preload,
+    kind_of_script,
+)
 from crawler.extract.html.tags import attributes, start_tags
-from crawler.model.documents import ImageLink, Link, LinkKind, Page
+from crawler.model.documents import NOTHING, ImageLink, Link, LinkKind, Page
 from crawler.model.url import Base, host_key
+
+if TYPE_CHECKING:
+    from crawler.extract.html.facts import Facts
 
 _MAX_TEXT = 1000
 """Characters of a title, a link's text and the like; the rest is cut off."""
@@ -31,48 +52,12 @@ _REFRESH = re.compile(
 ).match
 _LINK_END = re.compile(r"</?[aA][\t\n\f\r />]").search
 _MARKUP = re.compile(r"<[^>]*>")
-_FEEDS = frozenset(
-    {"application/rss+xml", "application/atom+xml", "application/feed+json"}
-)
-_PAGES = frozenset({"", "text/html", "application/xhtml+xml"})
-_META_IMAGES_NAMES = """
-    og:image og:image:url og:image:secure_url og:logo twitter:image twitter:image:src
-    twitter:image0 twitter:image1 twitter:image2 twitter:image3 image thumbnail
-    thumbnailurl thumbnail_url logo msapplication-tileimage
-    msapplication-square70x70logo msapplication-square150x150logo
-    msapplication-wide310x150logo msapplication-square310x310logo sailthru.image.full
-    sailthru.image.thumb sailthru.image parsely-image-url vk:image swiftype:image
-    pinterest:media contentimage article:image product:image primaryimageofpage
-"""
-_META_IMAGES = frozenset(_META_IMAGES_NAMES.split())
-"""Names, properties and item properties of `<meta>` whose content is an image."""
-_ICONS_NAMES = """
-    icon apple-touch-icon apple-touch-icon-precomposed apple-touch-startup-image
-    mask-icon fluid-icon image_src thumbnail logo
-"""
-_ICONS = frozenset(_ICONS_NAMES.split())
 _PRELOADS = frozenset({"preload", "prefetch"})
-_ITEM_IMAGES = frozenset(
-    {"image", "thumbnailurl", "thumbnail", "logo", "photo", "primaryimageofpage"}
-)
 _PICTURE_FILES = tuple(
     ending
     for name in ("jpg", "jpeg", "png", "gif", "webp", "avif", "bmp", "svg")
     for ending in (f".{name}", f".{name.upper()}")
 )
-_JSON_TYPE = re.compile(
-    r"""[\t\n\f\r ]type[\t\n\f\r ]*=[\t\n\f\r ]*["']?(?:application|text)/"""
-    r"(ld\+|[\w.-]+\+)?json",
-    re.IGNORECASE,
-).search
-_STATE = re.compile(
-    r"\s*+(?:(?:<!--|//|/\*)[^\n]*+\s*+)?+"
-    r"(?:(?:window|self|globalThis)[.\[]|(?:var|let|const)\s|\(?self\.__next_f)"
-).match
-"""Scripts that begin with an assignment, as those do that hold a page's state."""
-_MIN_SCRIPT = 12
-_MAX_SCRIPT = 2**20
-"""Characters of a script that are read."""
 
 
 def read_page(
@@ -121,6 +106,8 @@ class _Document:
         self.lang: str | None = None
         self.declared = Declarations()
         self.robots: list[str] = []
+        self._facts: Facts | None = None
+        self._languages: dict[str, str] = {}
         self._nested = False
         self._behind_thumbnails: dict[str, None] = {}
 
@@ -145,18 +132,33 @@ class _Document:
                 elif name in _TAGS:
                     _TAGS[name](self, values, end)
                 else:
+                    if "itemprop" in values or "property" in values:
+                        self.property(values, end)
                     images.any_element(name, values)
             if len(links) + len(found) >= self.max_links:
                 return
 
     # Elements by their attributes; `end` is the index after the start tag.
 
+    @property
+    def facts(self) -> Facts:
+        if self._facts is None:
+            from crawler.extract.html.facts import Facts
+
+            self._facts = Facts()
+        return self._facts
+
     def anchor(self, values: Mapping[str, str], end: int) -> None:
         href = values.get("href") or values.get("xlink:href")
-        if values.get("itemprop", "").lower() in _ITEM_IMAGES:
+        rel = values.get("rel")
+        if rel and "author" in rel.lower().split():
+            self.facts.add_author(self._text_at(end))
+        if href and "hreflang" in values:
+            self._add_language(href, values["hreflang"])
+        if values.get("itemprop", "").lower() in ITEM_IMAGES:
             self.images.add(href, "img")
         else:
-            self._add(href, "a", values.get("rel"), end)
+            self._add(href, "a", rel, end)
         self.images.any_element("a", values)
 
     def note_thumbnail(self, end: int) -> None:
@@ -195,30 +197,44 @@ class _Document:
     def link(self, values: Mapping[str, str], _end: int) -> None:
         href = values.get("href")
         rels = values.get("rel", "").lower().split()
-        kind = _kind_of_link(rels, values)
+        kind = kind_of_link(rels, values)
         if href and kind:
             self._add(href, kind, values.get("rel"))
             if kind == "link_canonical":
                 self.declared.add_canonical(href, "link")
+            if kind == "feed":
+                self.facts.add_feed(href)
+            elif "hreflang" in values:
+                self._add_language(href, values["hreflang"])
+                if "alternate" in rels:
+                    self.facts.add_alternate(href, values["hreflang"])
+        elif href and "amphtml" in rels:
+            self.facts.add_amp(href)
         elif href and _is_style(rels, values):
             self.images.add_style_sheet(href, "stylesheet")
-        elif not _ICONS.isdisjoint(rels):
+        elif not ICONS.isdisjoint(rels):
             self.images.add(href, "icon")
-        elif values.get("itemprop", "").lower() in _ITEM_IMAGES:
+        elif values.get("itemprop", "").lower() in ITEM_IMAGES:
             self.images.add(href, "img")
-        elif not _PRELOADS.isdisjoint(rels) and _is_image(values):
+        elif not _PRELOADS.isdisjoint(rels) and is_image_preload(values):
             self.images.preload(href or "", values)
+
+    def _add_language(self, href: str, hreflang: str) -> None:
+        self._languages.setdefault(href.partition("#")[0], hreflang)
 
     def meta(self, values: Mapping[str, str], _end: int) -> None:
         content = values.get("content", "")
-        name = (
-            values.get("name") or values.get("property") or values.get("itemprop", "")
-        )
-        name = name.strip().lower()
-        if name in _META_IMAGES:
+        written = values.get("name") or values.get("property")
+        name = (written or values.get("itemprop", "")).strip().lower()
+        if name in META_IMAGES:
             self.images.add(content.strip(), "og")
         elif name in NAMES:
             self.declared.add_meta(name, content)
+        elif name in FACTS:
+            if written:
+                self.facts.add_meta(name, content)
+            else:
+                self.facts.add_property(values)
         elif name == "robots" and len(self.robots) < 10:
             self.robots.append(short(content))
         elif values.get("http-equiv", "").lower() == "refresh" and (
@@ -226,7 +242,22 @@ class _Document:
         ):
             self._add(found[1] or found[2] or found[3], "meta_refresh")
         if "property" in values and "name" in values:  # one element for two readers
-            self.declared.add_meta(values["property"].strip().lower(), content)
+            second = values["property"].strip().lower()
+            self.declared.add_meta(second, content)
+            if second in FACTS and second != name:
+                self.facts.add_meta(second, content)
+
+    def time(self, values: Mapping[str, str], _end: int) -> None:
+        self.facts.add_time(values)
+        self.images.any_element("time", values)
+
+    def property(self, values: Mapping[str, str], end: int) -> None:
+        """An element of any other name that is a property of something."""
+        names = (values.get("itemprop") or values.get("property", "")).split()
+        if "itemListElement" in names:
+            self.facts.add_breadcrumbs(self.text, end, self.decode)
+        elif "content" in values:
+            self.facts.add_property(values)
 
     # Elements by the text in them, from `start` to `end`.
 
@@ -239,15 +270,13 @@ class _Document:
         self.images.add_style(self.decode(self.text[start:end]))
 
     def script(self, written: str, start: int, end: int) -> None:
-        if end - start < _MIN_SCRIPT:
-            return
-        kind = _JSON_TYPE(written)
-        if kind is None and _STATE(self.text, start, end) is None:
-            return
-        text = self.decode(self.text[start : min(end, start + _MAX_SCRIPT)])
-        self.images.add_json(
-            text, linked_data=kind is not None and (kind[1] or "").lower() == "ld+"
-        )
+        kind = kind_of_script(written, self.text, start, end)
+        if kind is not None:
+            text = self.decode(self.text[start : min(end, start + MAX_SCRIPT)])
+            if kind == "json_ld":
+                self.images.add_json_ld(text, self.facts.add_json_ld(text))
+            else:
+                self.images.add_json(text)
 
     def page(self, url: str, content_type: str) -> Page:
         """The Page, its URLs made absolute."""
@@ -275,6 +304,7 @@ class _Document:
             canonical_source=canonical_source,
             lang=self.lang or None,
             robots_meta=", ".join(filter(None, self.robots)) or None,
+            declared=NOTHING if self._facts is None else self._facts.declared(base),
         )
 
     def _add_behind_thumbnails(self, base: Base, images: dict[str, ImageLink]) -> None:
@@ -294,6 +324,7 @@ class _Document:
     def _absolute_links(self, base: Base, characters_left: int) -> tuple[Link, ...]:
         links: dict[str, Link] = {}
         join = base.join
+        languages = self.with_text or self._languages
         for href, (kind, rel, end) in self.links.items():
             url = join(href)
             if url is None or url in links:
@@ -306,7 +337,10 @@ class _Document:
             else:
                 nofollow = rel is not None and "nofollow" in rel.lower().split()
                 written = rel and short(rel)
-                links[url] = Link(url, kind, self._text_at(end), written, nofollow)
+                text = self._text_at(end) if self.with_text else None
+                links[url] = Link(url, kind, text, written, nofollow)
+                if languages and (language := self._language(href, end)):
+                    links[url] = replace(links[url], hreflang=language)
         return tuple(links.values())
 
     def _absolute_styles(self, base: Base) -> tuple[Link, ...]:
@@ -320,13 +354,23 @@ class _Document:
 
     def _text_at(self, end: int) -> str | None:
         """The text of the link whose start tag ends at `end`."""
-        if not self.with_text or not end:
+        if not end:
             return None
         found = _LINK_END(self.text, end, end + 4 * _MAX_TEXT)
         content = self.decode(
             self.text[end : found.start() if found else end + _MAX_TEXT]
         )
         return short(unescape(_MARKUP.sub(" ", content))) or None
+
+    def _language(self, href: str, end: int) -> str | None:
+        """The `hreflang` of a link, which may be in a tag that was read as plain."""
+        language = self._languages.get(href)
+        if language is None and self.with_text and end:
+            start = self.text.rfind("<", max(0, end - _MAX_TEXT), end)
+            tag = self.text[start:end]
+            if start >= 0 and "hreflang" in tag:
+                language = attributes(self.decode(tag[2:-1])).get("hreflang")
+        return short(language or "") or None
 
 
 _TAGS: dict[str, Callable[[_Document, Mapping[str, str], int], None]] = {
@@ -338,6 +382,7 @@ _TAGS: dict[str, Callable[[_Document, Mapping[str, str], int], None]] = {
     "iframe": _Document.frame,
     "link": _Document.link,
     "meta": _Document.meta,
+    "time": _Document.time,
 }
 _TEXTS: dict[str, Callable[[_Document, str, int, int], None]] = {
     "script": _Document.script,
@@ -351,29 +396,3 @@ def _is_style(rels: list[str], values: Mapping[str, str]) -> bool:
     if "stylesheet" in rels:
         return "alternate" not in rels
     return "preload" in rels and values.get("as", "").lower() == "style"
-
-
-def _is_image(values: Mapping[str, str]) -> bool:
-    """Whether what a `<link>` has loaded ahead is an image."""
-    from crawler.extract.addresses import is_picture
-
-    return (
-        values.get("as", "").lower() == "image"
-        or values.get("type", "").lower().startswith("image/")
-        or ("as" not in values and is_picture(values.get("href", "")))
-    )
-
-
-def _kind_of_link(rels: list[str], values: Mapping[str, str]) -> LinkKind | None:
-    """The kind of a `<link>`; None: it leads to nothing that is fetched as a page."""
-    if "canonical" in rels:
-        return "link_canonical"
-    if "next" in rels or "prev" in rels:
-        return "link_next"
-    if "alternate" in rels and "stylesheet" not in rels:
-        kind = values.get("type", "").partition(";")[0].strip().lower()
-        if kind in _FEEDS:
-            return "feed"
-        if kind in _PAGES:
-            return "link_alternate"
-    return None

@@ -17,6 +17,7 @@ from crawler.model.url import MAX_URL
 ROOTS = frozenset({"urlset", "sitemapindex"})
 _IMAGES = "http://www.google.com/schemas/sitemap-image/1.1"
 _GZIP = b"\x1f\x8b\x08"
+_MAX_LANGUAGE = 200
 _MAX_PACKED = 2
 """Gzip within gzip: a packed file that a server packs once more."""
 _MAX_UNPACKED = 50 * 2**20
@@ -38,7 +39,8 @@ def read_sitemap(elements: Iterable[Element], links: LinkCollector) -> None:
             elif element.parent == "sitemap":
                 links.add(element.text, "sitemap_index")
         elif element.name == "link" and element.attributes.get("rel") == "alternate":
-            links.add(element.attributes.get("href", ""), "sitemap")
+            language = element.attributes.get("hreflang", "").strip()[:_MAX_LANGUAGE]
+            links.add(element.attributes.get("href", ""), "sitemap", language or None)
         if links.full:
             return
 

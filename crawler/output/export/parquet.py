@@ -54,7 +54,8 @@ def _batch(pa: Any, schema: Any, fields: Sequence[Field], rows: Sequence[Row]) -
     for field, kind in zip(fields, schema.types, strict=True):
         values = field.values(rows)
         if field.column.kind is dict:
-            values = [None if one is None else _json(one) for one in values]
+            encode = _json_list if field.column.repeated else _json
+            values = [None if one is None else encode(one) for one in values]
         try:
             if pa.types.is_timestamp(kind):
                 texts = pa.array([one or None for one in values], pa.string())
@@ -88,6 +89,10 @@ def _type(pa: Any, column: Column) -> Any:
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _json_list(values: Sequence[Any]) -> list[str]:
+    return [_json(one) for one in values]
 
 
 def _pyarrow() -> tuple[Any, Any]:

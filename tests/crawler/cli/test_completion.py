@@ -18,7 +18,10 @@ from tests.helpers.program import Orbweb
         (["rec"], {"recrawl"}),
         (["crawl", "--limit"], {"--limit-rate"}),
         (["crawl", "--scope", "p"], {"prefix", "page"}),
-        (["crawl", "--with", ""], {"links", "images", "headers"}),
+        (
+            ["crawl", "--with", ""],
+            {"links", "images", "headers", "jsonld", "text", "markdown"},
+        ),
         (["completion", ""], {"bash", "zsh", "fish"}),
     ],
 )

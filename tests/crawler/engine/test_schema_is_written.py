@@ -82,6 +82,15 @@ HEAD = (
     '<html lang="de"><title>Home</title><meta name="description" content="x">'
     '<link rel="canonical" href="/"><meta name="robots" content="noarchive">'
 )
+DECLARED = (
+    "<meta property=og:type content=article><meta property=og:site_name content=x>"
+    "<meta name=author content=Jane><meta name=date content=2026-11-30>"
+    "<meta name=revised content=2026-12-01><link rel=amphtml href=/amp>"
+    "<link rel=alternate type=application/atom+xml href=/map.xml>"
+    "<link rel=alternate hreflang=de href=/de>"
+    '<script type="application/ld+json">{"@type": "BreadcrumbList",'
+    '"itemListElement": [{"position": 1, "name": "Home"}]}</script>'
+)
 OG = ("title", "description", "url")
 SITEMAP = (
     '<urlset xmlns:image="http://www.google.com/schemas/sitemap-image/1.1">'
@@ -96,6 +105,7 @@ def site_of(serve: Any) -> tuple[Site, Changing]:
         robots=reply(ROBOTS, "text/plain"),
         index=page(
             HEAD,
+            DECLARED,
             link("/a", "/moved", "/cut", "/late", "/no", "/zip", "/map.xml", "/same"),
             link("/bom", "/meta", "/detected", "/og", "/twitter", "/header"),
             picture("/red.png", "/copy.png", "/broken.png"),
@@ -139,7 +149,7 @@ def everything(
             resolve=(f"www.site.test:{site.port}:127.0.0.1",),
         ),
         records=OutputConfig(
-            record=("skips", "robots"), include=("links", "images", "headers")
+            record=("skips", "robots"), include=("links", "images", "headers", "jsonld")
         ),
         bodies=BodiesConfig(("html",)),
     )

@@ -218,6 +218,12 @@ def test_sitemap(body: bytes, content_type: str | None) -> None:
     assert images == ["i.png"]
 
 
+def test_a_sitemap_tells_the_languages_of_translations() -> None:
+    document = read(URLSET, "text/xml")
+    assert isinstance(document, File)
+    assert [link.hreflang for link in document.links] == [None, "de", None]
+
+
 def test_a_sitemap_of_news() -> None:
     news = f"""<urlset {SITEMAP}
         xmlns:news="http://www.google.com/schemas/sitemap-news/0.9">

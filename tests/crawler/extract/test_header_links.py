@@ -9,7 +9,7 @@ import pytest
 from crawler.extract.extractor import extract
 from crawler.extract.header_links import link_values
 from crawler.model.config import LimitsConfig
-from crawler.model.documents import Document, File, Image, Page
+from crawler.model.documents import Alternate, Declared, Document, File, Image, Page
 from crawler.model.http import Response, Timings
 from tests.helpers.cpu import cpu_within
 from tests.site.images import PNG
@@ -106,6 +106,27 @@ def test_canonical(body: bytes, url: str, source: str) -> None:
     page = read(("link", '<http://h/c>; rel="canonical"'), body=b"<p>" + body)
     assert isinstance(page, Page)
     assert (page.canonical_url, page.canonical_source) == (url, source)
+
+
+def test_what_the_header_declares() -> None:
+    page = read(
+        ("link", '</de>; rel=alternate; hreflang=de, </amp>; rel="amphtml"'),
+        ("link", "</feed>; rel=alternate; type=application/rss+xml"),
+        body=b"<link rel=amphtml href=/own><link rel=alternate hreflang=fr href=/fr>"
+        b"<meta name=author content=Jane>",
+    )
+    assert isinstance(page, Page)
+    assert page.declared == Declared(
+        author="Jane",
+        feeds=("http://h/feed",),
+        amp_url="http://h/own",
+        alternates=(Alternate("de", "http://h/de"), Alternate("fr", "http://h/fr")),
+    )
+    assert {link.url: link.hreflang for link in page.links} == {
+        "http://h/de": "de",
+        "http://h/feed": None,
+        "http://h/fr": "fr",
+    }
 
 
 def test_images_that_are_preloaded() -> None:
