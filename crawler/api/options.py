@@ -124,6 +124,7 @@ class CrawlOptions(TypedDict, total=False):
     image_name: str
     # bodies
     save: Sequence[str]
+    hash_files: bool
     # records
     record: Sequence[Literal["skips", "robots"]]
     optional_fields: Sequence[OptionalField]

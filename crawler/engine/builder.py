@@ -139,6 +139,7 @@ def open_crawl(
             clock=steady,
             jitter=random.random,
             archive=_open_archive(config, run, store, events, clock, held),
+            whole_bodies=loaded.see_exchanges(),
         )
         crawl = _assemble(config, environment, memory, loaded, opened, held, lost)
         if mode != "resume":

@@ -144,6 +144,7 @@ class _Fetch:
                 documents=None if documents is None else self._extractor,
                 clock=steady_clock(clock),
                 jitter=lambda: 0.0,
+                whole_bodies=True,
             ),
         )
 

@@ -90,6 +90,8 @@ class Environment(Struct, frozen=True):
     jitter: Callable[[], float]
     """A random number from 0 to 1."""
     archive: Archive | None = None
+    whole_bodies: bool = False
+    """Someone looks at each body: those are downloaded, too, that nothing reads."""
 
 
 class Policy(Struct, frozen=True):
@@ -210,6 +212,7 @@ def _pipeline(
         config.retry,
         clock,
         given.jitter,
+        given.whole_bodies or config.bodies.hash_files,
     )
 
 

@@ -16,6 +16,7 @@ so counters and the committer's batch need no lock.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder
@@ -48,7 +49,8 @@ class Pipeline:
 
     `check` is the chain of checks for a URL whose turn has come. `has_file(path)` tells
     whether an image of an earlier crawl is still on disk. `clock`: seconds since the
-    epoch; `jitter`: random numbers from 0 to 1.
+    epoch; `jitter`: random numbers from 0 to 1. `whole_bodies`: also those that are
+    neither read nor saved are downloaded.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Pipeline:
         retry: RetryConfig,
         clock: Callable[[], float],
         jitter: Callable[[], float],
+        whole_bodies: bool,
     ) -> None:
         self._check = check
         self._robots = robots
@@ -74,6 +77,7 @@ class Pipeline:
         self._retry = retry
         self._clock = clock
         self._jitter = jitter
+        self._wants = None if whole_bodies else reader.wants
 
     def process(self, handle: LeaseHandle) -> Outcome | None:
         """The outcome of a lease.
@@ -100,7 +104,8 @@ class Pipeline:
             return None
         try:
             cached = self._cached_fields(lease)
-            response = self._requests.fetch(handle, _request(lease, cached))
+            request = _request(lease, cached, self._wants)
+            response = self._requests.fetch(handle, request)
             return self._read(handle, response, cached)
         finally:
             self._traps.release(lease)
@@ -157,7 +162,11 @@ class Pipeline:
         return None
 
 
-def _request(lease: Lease, cached: CachedFields | None) -> Request:
+def _request(
+    lease: Lease,
+    cached: CachedFields | None,
+    wants: Callable[[Lease, list[str], bytes], bool] | None,
+) -> Request:
     headers = () if cached is None else tuple(conditional_headers(cached.validators))
     return Request(
         lease.url,
@@ -166,4 +175,5 @@ def _request(lease: Lease, cached: CachedFields | None) -> Request:
         referer=lease.parent_url,
         subresource=lease.destination != "page",
         chain=tuple(hop.url for hop in lease.redirects),
+        wants=None if wants is None else partial(wants, lease),
     )

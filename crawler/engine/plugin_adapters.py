@@ -175,6 +175,10 @@ class Plugins:
         with closing(DocumentPlugins(chosen, self._max_links)) as documents:
             yield documents
 
+    def see_exchanges(self) -> bool:
+        """Whether one of them is told each exchange, with the body of its response."""
+        return any("on_exchange" in plugin.methods for plugin in self._plugins)
+
     def listen(self, events: Events) -> Callable[[], None]:
         """Call the listeners among them from now on.
 

@@ -110,6 +110,7 @@ def file_record(
         content_type=file.content_type,
         charset=file.charset,
         charset_source="http" if file.charset else None,
+        declared_bytes=_declared_size(response),
         links_count=len(file.links),
         images_count=len(file.images),
         links=file.links if "links" in include else None,
@@ -268,7 +269,7 @@ def fetched(lease: Lease, response: Response) -> dict[str, Any]:
         "remote_ip": response.remote_ip,
         "tolerated": response.tolerated,
         "weak_cipher": response.weak_cipher,
-        "sha256": hashlib.sha256(response.body).hexdigest(),
+        "sha256": _hash(response),
         "etag": response.header("etag"),
         "last_modified": response.header("last-modified"),
         "attempts": lease.attempts + 1,
@@ -285,6 +286,20 @@ def fetched(lease: Lease, response: Response) -> dict[str, Any]:
         "body_bytes": len(response.body),
         "content_encoding": response.content_encoding,
     }
+
+
+def _hash(response: Response) -> str | None:
+    if response.truncated == "unread":
+        return None
+    return hashlib.sha256(response.body).hexdigest()
+
+
+def _declared_size(response: Response) -> int | None:
+    """Content-Length, where the body was not downloaded (bytes)."""
+    length = response.header("content-length")
+    if response.truncated != "unread" or length is None:
+        return None
+    return int(length) if length.isdecimal() and len(length) < 19 else None
 
 
 def _hops(redirects: tuple[Hop, ...]) -> tuple[RedirectHop, ...]:

@@ -162,6 +162,8 @@ class Reader:
 
     def _refuse_truncated(self, why: str, document: Document) -> None:
         """Raise Failure for a document that is not whole, and is not kept so."""
+        if why == "unread":
+            return
         if why == "length":
             if not isinstance(document, Page):
                 raise TooLarge(f"larger than http.max_body, {self._max_body} bytes")
@@ -169,6 +171,18 @@ class Reader:
             self._keep_truncated == "pages" and _has_links(document)
         ):
             raise ConnectionReset("the server broke off", stage="body")
+
+    def wants(self, lease: Lease, content_types: list[str], start: bytes) -> bool:
+        """Whether a large body has to be downloaded whole: it is read, or saved."""
+        from crawler.extract.unread import is_read, media_type_of  # few are large
+
+        media_type = media_type_of(content_types, start)
+        return (
+            (self._saves is not None and self._saves(media_type))
+            or (self._plugins is not None and is_json(media_type))
+            or is_named_sitemap(lease)
+            or is_read(media_type, lease.url, start, lease.destination)
+        )
 
     def read_redirect(self, lease: Lease, response: Response) -> Outcome:
         """The outcome of a redirect. Raises Failure for a loop or a long chain."""

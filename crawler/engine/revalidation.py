@@ -5,7 +5,8 @@ No I/O.
     record + validators -> StoredResponse    into the state, in the record's commit
     StoredResponse -> CachedFields           when a later crawl leases the URL
     CachedFields + 304 -> record             with all that a 304 does not repeat
-    StoredResponse + record -> changed       where the whole came again: by its hash
+    StoredResponse + record -> changed       where the whole came again: by its hash;
+                                             where it was not wanted: by its validators
 
 A 304 has no body, so the fields of the record that say what the body is (title, size,
 pixels, ...) come from the state, and no link is found. None is lost: each URL of the
@@ -53,7 +54,7 @@ _OF_PAGES = (
 )  # fmt: skip
 _OF_FILES = (
     "content_type", "body_bytes", "charset", "charset_source", "links_count",
-    "images_count", "body_path",
+    "images_count", "body_path", "truncated", "declared_bytes",
 )  # fmt: skip
 _OF_IMAGES = (
     "content_type", "body_bytes", "path", "format", "width", "height", "frames",
@@ -139,8 +140,9 @@ def unmodified_record(
     assert lease.stored is not None
     updated = updated_validators(response, answer.validators)
     fields = record_builder.fetched(lease, response) | answer.fields
+    is_unread = fields["truncated"] == "unread"
     fields |= {
-        "sha256": lease.stored.digest.hex(),
+        "sha256": None if is_unread else lease.stored.digest.hex(),
         "etag": updated.etag,
         "last_modified": updated.last_modified,
         "from_cache": "not_modified",
@@ -160,14 +162,41 @@ def _lists(fields: dict[str, Any]) -> dict[str, Any]:
     return lists
 
 
-def change(before: StoredResponse | None, now: StoredResponse) -> Change:
-    """How the response differs from that of the previous crawl."""
+def change(before: StoredResponse | None, now: StoredResponse) -> Change | None:
+    """How the response differs from that of the previous crawl; None: nothing tells.
+
+    The hash of a body says nothing of one that was not downloaded.
+    """
     if before is None:
         return "new"
-    return "unchanged" if before.digest == now.digest else "changed"
+    if len(before.digest) != len(now.digest):
+        return None
+    if before.digest != now.digest:
+        return "changed"
+    is_hash = len(now.digest) != _UNREAD_SIZE
+    return "unchanged" if is_hash or now.digest.startswith(_VOUCHED) else None
+
+
+_VOUCHED, _UNVOUCHED = b"\1", b"\0"
+_UNREAD_SIZE = 33
+"""Bytes of the digest of a body that was not downloaded; a hash has 32."""
+
+
+def _digest_of_unread(record: FetchRecord) -> bytes:
+    """What stands for the hash of a body that was not downloaded.
+
+    Without a validator, the same size is no proof that the body is the same.
+    """
+    size = record.declared_bytes if isinstance(record, FileRecord) else None
+    told = (record.etag, record.last_modified, record.content_type, size)
+    has_validator = record.etag is not None or record.last_modified is not None
+    kind = _VOUCHED if has_validator else _UNVOUCHED
+    return kind + hashlib.sha256(repr(told).encode()).digest()
 
 
 def _digest(record: FetchRecord) -> bytes:
+    if record.truncated == "unread":
+        return _digest_of_unread(record)
     if isinstance(record, RedirectRecord):
         return hashlib.sha256(record.location.encode()).digest()
     return bytes.fromhex(record.sha256 or "")

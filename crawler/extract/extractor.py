@@ -92,6 +92,8 @@ class InlineExtractor:
             with_text,
         )
         try:
+            if response.truncated == "unread":
+                return read_other(body)
             sitemap = read_sitemap(body) if named_sitemap else None
             document = sitemap or self._reader(destination, media_type)(body)
             if response.header("link") or response.header("refresh"):

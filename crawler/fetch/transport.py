@@ -8,7 +8,8 @@ Redirects and errors need no body: one that breaks off, or does not end in time,
 as empty or short. It is read at all because a new connection costs more.
 
 The listeners are called after each exchange. Without any listener nothing is kept for
-them, neither the raw head nor the facts about the connection.
+them, neither the raw head nor the facts about the connection. A listener that requested
+raw bodies gets them whole: then each body is wanted.
 """
 
 from __future__ import annotations
@@ -251,7 +252,8 @@ class Transport:
         reader = ResponseReader(
             request.method, self._config.max_header, max_body, has_listeners
         )
-        body = Body(max_body, self._keep_transferred)
+        wants = None if self._keep_transferred else request.wants
+        body = Body(max_body, self._keep_transferred, wants)
         try:
             self._send_head(connection, head, timeline)
             self._receive(connection, reader, body, timeline)
@@ -311,7 +313,7 @@ class Transport:
             tolerated=reader.tolerated,
             weak_cipher=connection.weak_cipher,
             until_close=reader.until_close,
-            truncated="length" if reader.truncated or body.truncated else None,
+            truncated=body.truncated_by(reader),
         )
 
     def _send_head(

@@ -70,6 +70,13 @@ class BodiesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     it was decoded; `body_path` in the record names the file. Images have a folder of
     their own in any case.
     """
+    hash_files: bool = False
+    """Download files that are neither read nor saved, for their hash.
+
+    Else no more than the beginning of a large one is received, and its record has no
+    `sha256`: it says `truncated: unread`, and in `declared_bytes` the size that the
+    server declared. Up to 64 KiB are downloaded in any case.
+    """
 
 
 class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):

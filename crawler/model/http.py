@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -33,6 +33,14 @@ class Validators(Struct, frozen=True):
     """The Date of the response; shows whether `last_modified` is a strong validator."""
 
 
+Wants = Callable[[list[str], bytes], bool]
+"""Whether a body is wanted, by the Content-Type fields and its first bytes, decoded."""
+
+
+Truncated = Literal["length", "disconnect", "unread"]
+"""Why a body is not whole (`Response.truncated`)."""
+
+
 class Request(Struct, frozen=True):
     """A request for the client.
 
@@ -51,6 +59,8 @@ class Request(Struct, frozen=True):
     """The URLs that redirected here, the first one first."""
     max_body: int | None = None
     """The maximum size of the body (bytes), if it differs from the client's own."""
+    wants: Wants | None = None
+    """Asked once about a large body; the rest of an unwanted one is not received."""
 
 
 class Timings(Struct, frozen=True):
@@ -95,11 +105,11 @@ class Response(Struct, frozen=True, dict=True):
     """Faults of the response that were read over."""
     weak_cipher: str | None = None
     """Name of the TLS cipher suite, if it is weak."""
-    truncated: Literal["length", "disconnect"] | None = None
+    truncated: Truncated | None = None
     """Why the body is not whole.
 
     "length": it went on beyond the size limit, and was cut there; "disconnect": the
-    server broke off.
+    server broke off; "unread": it was not wanted.
     """
     until_close: bool = False
     """The body ended where the server closed the connection: it may not be whole."""

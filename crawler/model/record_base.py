@@ -104,7 +104,7 @@ class FetchRecord(UrlRecord, kw_only=True):
     content_type: str | None = None
     """Media type without parameters, as decided from header and bytes."""
     sha256: str | None = None
-    """Digest of the decoded body, hexadecimal."""
+    """Digest of the decoded body, hexadecimal; null if `truncated` is unread."""
     etag: str | None = None
     """As the server sent it."""
     last_modified: str | None = None
@@ -132,10 +132,14 @@ class FetchRecord(UrlRecord, kw_only=True):
     changed: Literal["new", "changed", "unchanged"] | None = None
     """How the content stands against the previous crawl; null in a first crawl.
 
-    The hash of the body decides; for a redirect, its target.
+    The hash of the body decides; for a redirect, its target; for a body that was not
+    downloaded, its validators and its size. It is null, too, where nothing tells.
     """
-    truncated: Literal["length", "disconnect"] | None = None
-    """length: cut at `http.max_body`; disconnect: the server broke off."""
+    truncated: Literal["length", "disconnect", "unread"] | None = None
+    """length: cut at `http.max_body`; disconnect: the server broke off.
+
+    unread: nothing reads or saves the type, so only the beginning was downloaded.
+    """
     wire_bytes: int = 0
     """Body bytes as they came."""
     body_bytes: int = 0

@@ -102,6 +102,8 @@ class FileRecord(BodyRecord, kw_only=True):
     """
 
     type: Literal["file"] = "file"
+    declared_bytes: int | None = None
+    """Content-Length of a body that was not downloaded (`truncated` is unread)."""
     data: dict[str, Any] | None = None
     """The fields of `[fields]` and `[[site]]` of a JSON body."""
 

@@ -89,6 +89,19 @@ def read_sitemap(body: Body) -> File | None:
     return None
 
 
+def is_listing(start: Body) -> bool:
+    """Whether a body that begins so is a sitemap or a feed, or may be one."""
+    if _is_called_sitemap(start) or b"jsonfeed.org" in start.content:
+        return True
+    if not _may_be_sitemap(start.content):
+        return False
+    from crawler.extract.xml.decoding import decoded
+    from crawler.extract.xml.sitemap import is_url_list, unpacked
+
+    head = next(decoded(unpacked(start.content), None), "")[:_HEAD]
+    return bool(_ROOT.search(head.encode())) or is_url_list(head)
+
+
 def _may_be_sitemap(content: bytes) -> bool:
     """What most pages are not, so that they cost no more than this."""
     return bool(_OTHER_STARTS(content) or _ROOT.search(content[:_HEAD]))

@@ -16,7 +16,7 @@ from crawler.model.errors import ReadTimeout, TotalTimeout
 from crawler.model.http import Exchange
 from crawler.model.redact import REDACTED, is_secret, redact
 
-Truncated = Literal["length", "time", "disconnect"]
+Truncated = Literal["length", "time", "disconnect", "unspecified"]
 """Values of WARC-Truncated."""
 
 _STATUS = re.compile(rb"\s*HTTP/1\.\d +(\d{3})")
@@ -77,7 +77,9 @@ def answer_of(exchange: Exchange) -> Answer | None:
 
 def _truncated(exchange: Exchange) -> Truncated | None:
     if exchange.response is not None:
-        return exchange.response.truncated
+        why = exchange.response.truncated
+        # An archive requests whole bodies, so none is unread unless it came otherwise.
+        return "unspecified" if why == "unread" else why
     timed_out = isinstance(exchange.failure, ReadTimeout | TotalTimeout)
     return "time" if timed_out else "disconnect"
 

@@ -28,6 +28,7 @@ from crawler.model.config import (
     RetryConfig,
     ScopeConfig,
 )
+from crawler.model.content_config import BodiesConfig
 from tests.site.content import HOSTILE
 from tests.site.fixtures import LIMITS
 from tests.site.other_hosts import OtherHosts, other_hosts
@@ -75,6 +76,7 @@ def _crawl(site: Site, others: OtherHosts, folder: Path) -> Run:
         scope=ScopeConfig(within="any", depth=3),
         limits=LimitsConfig(max_links=400),
         records=OutputConfig(keep_truncated="none"),
+        bodies=BodiesConfig(hash_files=True),  # each body is read to its bad end
     )
     before = _peak_megabytes()
     now, wall = hub.get_hub().loop.now, time.time()
