@@ -8,6 +8,7 @@ line, kills the process there, or counts which lines are executed.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -39,9 +40,10 @@ from crawler.model.records import PageRecord
 from crawler.output.files import Journal
 from crawler.output.images import ImageFiles
 from crawler.output.jsonl import JsonlSink
-from crawler.output.lines import open_lines
+from crawler.output.lines import open_lines, stream_files
+from crawler.output.parts import Rotation
 from crawler.output.sink import DEFAULT_NAME
-from tests.helpers.killable import BATCHES, outcome, run_of
+from tests.helpers.killable import BATCHES, PACKED, outcome, run_of
 from tests.helpers.sinks import BatchFolder, read_batch_folder
 
 PAGES = 14
@@ -115,6 +117,10 @@ def crawl(
         held.callback(store.close)
         lines = open_lines(str(folder / "r.jsonl"), store.position(DEFAULT_NAME), b"0")
         held.callback(lines.close)
+        packed = open_lines(
+            str(folder / PACKED), store.position(PACKED), b"0", Rotation(size=2_000)
+        )
+        held.callback(packed.close)
         batches = BatchFolder(folder / BATCHES, store.position(BATCHES))
         held.callback(batches.close)
         files = ImageFiles(folder, ImagesConfig().name, Journal(folder / "journal"))
@@ -127,6 +133,7 @@ def crawl(
             {
                 DEFAULT_NAME: JsonlSink(lines),
                 BATCHES: batches,
+                PACKED: JsonlSink(packed),
             },
             files,
             Stats(time.time).count,
@@ -340,6 +347,10 @@ class Rounds:
 def contents(folder: Path) -> Contents:
     """What a crawl has left, with the files of its pictures checked."""
     _, *lines = (folder / "r.jsonl").read_bytes().splitlines()
+    parts = [gzip.decompress(f.read_bytes()) for f in stream_files(folder / PACKED)]
+    assert len(parts) > 1
+    assert all(part.startswith(b"0\n") for part in parts)
+    assert [line for part in parts for line in part.splitlines()[1:]] == lines
     records = [json.loads(line) for line in lines]
     seqs = [record["seq"] for record in records]
     assert seqs == list(range(1, len(seqs) + 1))
