@@ -21,6 +21,7 @@ from crawler.model.errors import ExtractFailure, UsageError
 from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.http import Response, Timings
 from crawler.plugins.loading import load_plugins
+from crawler.settings.load import from_flag
 from tests.helpers.crawling import config, crawl, link, of, page, records, serve
 from tests.site.page import reply
 from tests.site.server import Exchange
@@ -232,3 +233,15 @@ def test_an_extra_that_is_missing_is_told_before_the_crawl_starts(
     with pytest.raises(UsageError, match=r"pip install 'orbweb\[text\]'"):
         open_crawl(replace(config(site, tmp_path), records=BOTH), mode="new").run()
     assert site.hits() == []
+
+
+def test_the_settings_name_the_key_and_the_fix(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "html_to_markdown", None)
+    with pytest.raises(UsageError) as caught:
+        from_flag(("records", "include"), "links,markdown", "--with")
+    assert str(caught.value) == (
+        "--with: markdown needs html-to-markdown: pip install 'orbweb[text]'"
+    )
+    assert from_flag(("records", "include"), "links", "--with").value == ("links",)
