@@ -125,6 +125,19 @@ def test_what_was_given_up_is_in_the_archive_as_far_as_it_came(
     assert last.content == b"half"
 
 
+def test_a_body_that_nothing_reads_is_whole_in_the_archive(
+    serve: Any, tmp_path: Path
+) -> None:
+    archived = b"PK\x03\x04" + os.urandom(500_000)
+    download = reply(archived, "application/zip")
+    site = serve(index=page(link("/a.zip")), **{"a.zip": download})
+    crawl(config(site, tmp_path / "c", warc=WARC))
+    found = [r for r in read_warcs(tmp_path / "c" / "warc") if is_answer(r)]
+    (kept,) = [record for record in found if record.url == site.url("/a.zip")]
+    assert kept.content == archived
+    assert "WARC-Truncated" not in kept.headers
+
+
 def test_a_recrawl_begins_a_file_of_revisits(serve: Any, tmp_path: Path) -> None:
     def page_with_validator(exchange: Exchange) -> None:
         known = exchange.hit.headers.get("if-none-match") == '"1"'

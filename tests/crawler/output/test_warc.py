@@ -328,7 +328,7 @@ def test_a_file_that_is_shorter_than_its_position_is_refused(archive: Archive) -
 
 
 @pytest.mark.parametrize("lost", ["cut", "zeros"])
-def test_after_a_restarted_it_goes_on_behind_its_last_whole_record(
+def test_after_a_power_failure_it_goes_on_behind_its_last_whole_record(
     archive: Archive, lost: str
 ) -> None:
     archive.write(exchange(b"1"), exchange(b"22" * 10**6))
