@@ -132,6 +132,15 @@ class Recrawl(Crawl):
         return [first, *(line for line in lines if line["run_id"] == last)]
 
 
+class Limited(Crawl):
+    """The same with a limit of pages, which each run is given."""
+
+    limit = "none"
+
+    def _arguments(self) -> list[str]:
+        return [*super()._arguments(), "-n", self.limit]
+
+
 @pytest.fixture
 def site() -> Iterator[GeneratedSite]:
     with GeneratedSite(PAGES, seed=1) as running:
@@ -224,3 +233,23 @@ def test_ten_kills_of_a_recrawl_lose_and_repeat_nothing(
     cached = Counter((end["type"], end["from_cache"]) for end in ends)
     assert cached["page", "miss"] == len(changed)
     assert cached["image", "miss"] == 0
+
+
+def test_limits_that_are_raised_and_kills_end_as_one_crawl_without_a_limit(
+    site: GeneratedSite, tmp_path: Path
+) -> None:
+    crawl = Limited(site, tmp_path / "crawl", seed=5)
+    for crawl.limit, step in (("50", 20), ("200", 60), ("none", 300)):
+        assert crawl.run_until(signal.SIGKILL, step=step) == -signal.SIGKILL
+        crawl.finish()
+        if crawl.limit != "none":
+            last = crawl.lines()[-1]
+            assert (last["event"], last["pages"]) == ("finished", int(crawl.limit))
+            assert last["queued"] > 0
+    check(crawl)
+    changes = [
+        (change["before"], change["after"])
+        for line in crawl.lines()[1:]
+        for change in line.get("changed_settings", ())
+    ]
+    assert changes == [("50", "200"), ("200", "none")]

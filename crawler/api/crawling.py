@@ -28,6 +28,7 @@ from crawler.output.sink import Position
 from crawler.plugins.loading import configs_of
 from crawler.plugins.main_file import refuse_in_child
 from crawler.plugins.protocols import Plugin
+from crawler.settings.resumed import refuse_other_seeds
 from crawler.workspace.open import Mode, keep_position, stored_config
 from crawler.workspace.outputs import jsonl_files, with_absolute_outputs
 from hub import get_hub
@@ -52,7 +53,8 @@ def crawl(
     default name is the host of the first URL.
 
     `resume` continues the crawl in that folder, under the configuration that it was
-    started with, or under `config`, overridden by `options`. `newer` fetches what has
+    started with, or under `config`, overridden by `options`; what changes stands in the
+    `changed_settings` of its first run record. `newer` fetches what has
     changed since the crawl in the folder. `fresh` starts again, and deletes the records
     of that crawl. At most one of the three may be true; without one, the folder must
     not hold a crawl.
@@ -81,7 +83,7 @@ def crawl(
     if resume:
         folder = Path(chosen.dir or ".")
         stored = stored_config(folder)
-        _refuse_other_seeds(chosen, stored)
+        refuse_other_seeds(chosen, stored)
         if config is not None:
             stored = replace(config, seeds=stored.seeds, plugin=stored.plugin)
         options["dir"] = folder
@@ -99,15 +101,6 @@ def _mode(*, resume: bool, fresh: bool, newer: bool) -> Mode:
             "resume, fresh and newer exclude one another; choose one of them"
         )
     return "resume" if resume else "fresh" if fresh else "newer" if newer else "new"
-
-
-def _refuse_other_seeds(chosen: Config, stored: Config) -> None:
-    for url in chosen.seeds:
-        if url not in stored.seeds:
-            raise UsageError(
-                f"{url} is not a seed of the crawl in {stored.dir}; a resume continues "
-                "with the seeds that the crawl was started with"
-            )
 
 
 class _CrawlThread:

@@ -19,6 +19,7 @@ from crawler.model.content_config import FieldConfig, SiteConfig
 from crawler.model.record_base import OptionalField
 from crawler.settings.fields import Path, keys
 from crawler.settings.load import Setting, from_flag, load
+from crawler.settings.resumed import settings_of
 
 
 class CrawlOptions(TypedDict, total=False):
@@ -178,22 +179,12 @@ def configure(
     Raises TypeError for an option that `function` does not have, UsageError for a value
     or a URL that cannot be used.
     """
-    settings = [] if base is None else list(_settings_of(base))
+    settings = [] if base is None else list(settings_of(base, "Config"))
     if urls:
         settings.append(Setting(("seeds",), tuple(urls), "URL", adds=True))
     settings += _settings(function, options)
     (job,) = load(None, {}, settings).jobs
     return job.config
-
-
-def _settings_of(config: Config) -> Iterator[Setting]:
-    """The settings by which `config` differs from the defaults."""
-    for path, key in keys().items():
-        value: Any = config
-        for name in path:
-            value = getattr(value, name)
-        if value != key.default:
-            yield Setting(path, value, "Config")
 
 
 def _settings(function: str, options: Mapping[str, Any]) -> Iterator[Setting]:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from random import Random
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -43,6 +44,7 @@ from crawler.settings.secrets import revealed, secret_headers
 from crawler.workspace.credential_files import open_session_auth, write_jar
 from crawler.workspace.open import (
     Mode,
+    OpenedState,
     open_crash_guard,
     open_images,
     open_state,
@@ -56,6 +58,10 @@ from crawler.workspace.outputs import (
     with_absolute_outputs,
 )
 from crawler.workspace.paths import state_folder
+
+if TYPE_CHECKING:
+    from crawler.model.config_changes import Change
+    from crawler.model.records import SettingChange
 
 __all__ = ["Crawl", "Summary", "open_client", "open_crawl"]
 
@@ -104,7 +110,8 @@ def open_crawl(
     with rollback_on_error(config), ExitStack() as held:
         held.enter_context(explain_damage(state_folder(config.dir)))
         images = held.enter_context(closing(open_images(config)))
-        store, run, lost = _open_store(config, mode, store, clock(), random)
+        opened_state = _open_store(config, mode, store, clock(), random)
+        store, run = opened_state.store, opened_state.run
         held.enter_context(closing(store))
         steady = steady_clock(clock)
         correct_due_times(store, config, steady())
@@ -141,7 +148,9 @@ def open_crawl(
             archive=_open_archive(config, run, store, events, clock, held),
             whole_bodies=loaded.see_exchanges(),
         )
-        crawl = _assemble(config, environment, memory, loaded, opened, held, lost)
+        crawl = _assemble(
+            config, environment, memory, loaded, opened, held, opened_state
+        )
         if mode != "resume":
             crawl.add_seeds(config.seeds)
         crawl.held = held.pop_all()
@@ -155,8 +164,9 @@ def _assemble(
     loaded: Plugins,
     opened: OpenedClient,
     held: ExitStack,
-    lost: int,
+    state: OpenedState,
 ) -> Crawl:
+    changed = _shown(state.changes) if state.changes else ()
     store, clock, events = environment.store, environment.clock, environment.events
     stats = Stats(clock, dict(store.counts().items()))
     events.on_record(stats.count)
@@ -177,7 +187,9 @@ def _assemble(
         store=store,
         committer=machinery.committer,
         stats=stats,
-        report=RunReport(config, environment.run, store, stats, quotas, memory, clock),
+        report=RunReport(
+            config, environment.run, store, stats, quotas, memory, clock, changed
+        ),
         traps=machinery.traps,
         add_seeds=machinery.add_seeds,
         save_cookies=opened.save_cookies,
@@ -185,7 +197,8 @@ def _assemble(
         flush_skips="skips" in config.records.record,
         grace=config.grace,
         held=held,
-        lost=lost,
+        lost=state.lost,
+        changed_settings=changed,
     )
     return crawl
 
@@ -205,15 +218,21 @@ def _open_archive(
     return open_archiving(config, run, store, events, clock, held)
 
 
+def _shown(changes: tuple[Change, ...]) -> tuple[SettingChange, ...]:
+    from crawler.engine.changed_settings import shown  # only such a resume needs it
+
+    return shown(changes)
+
+
 def _open_store(
     config: Config, mode: Mode, store: Store | None, now: float, random: Random
-) -> tuple[Store, Run, int]:
-    """The store, its run, and how many URLs a power cut has made it fetch again."""
+) -> OpenedState:
+    """The state in the folder of the crawl, or that in `store`."""
     if store is None:
         return open_state(config, mode, now, random)
     state_folder(config.dir).mkdir(parents=True, exist_ok=True)
     run = store.run() or Run(ulid(now, random), to_json(config).decode())
-    return store, run, 0
+    return OpenedState(store, run)
 
 
 def steady_clock(wall: Callable[[], float]) -> SteadyClock:

@@ -15,6 +15,7 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
 from crawler.model.errors import OutOfMemoryError, is_out_of_memory
 from crawler.model.metadata import BOOT
+from crawler.model.records import SettingChange
 from crawler.policy.traps import Traps
 
 STOPPED_AT_ONCE = 128
@@ -25,7 +26,8 @@ class Crawl:
     """A crawl that is open; `run` may be called once.
 
     `held` closes what the crawl has open. `lost`: URLs that are fetched again, because
-    a power cut took their records or images. `grace`: how long an interrupted crawl
+    a power cut took their records or images. `changed_settings`: those that are other
+    than in the runs before. `grace`: how long an interrupted crawl
     waits for requests in flight (seconds).
     """
 
@@ -47,12 +49,14 @@ class Crawl:
         grace: float,
         held: ExitStack,
         lost: int = 0,
+        changed_settings: tuple[SettingChange, ...] = (),
     ) -> None:
         self.events = events
         self.add_seeds = add_seeds
         """Adds canonical URLs as seeds, and commits them."""
         self.held = held
         self.lost = lost
+        self.changed_settings = changed_settings
         self._engine = engine
         self._frontier = frontier
         self._store = store

@@ -12,13 +12,15 @@ from typing import Literal
 from msgspec import Struct
 
 from crawler import __version__
-from crawler.engine.exit_status import URLS_WAIT, exit_code
+from crawler.engine.exit_status import DONE, URLS_WAIT, exit_code
 from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.store import Parked, Run, Store
 from crawler.model.config import Config, to_json
 from crawler.model.reasons import FinishReason
-from crawler.model.records import RunRecord
+from crawler.model.records import RunRecord, SettingChange
 from crawler.policy.quotas import Quotas
+
+_LIMITS: tuple[FinishReason, ...] = ("limit_pages", "limit_time", "limit_bytes")
 
 RunEvent = Literal["started", "finished"]
 
@@ -69,6 +71,7 @@ class RunReport:
         quotas: Quotas,
         memory: Callable[[], int],
         clock: Callable[[], float],
+        changed: tuple[SettingChange, ...] = (),
     ) -> None:
         self._config = config
         self._run = run
@@ -77,6 +80,7 @@ class RunReport:
         self._quotas = quotas
         self._memory = memory
         self._clock = clock
+        self._changed = changed
         self._started = clock()
         self._pages_before = store.counts()["page"]
 
@@ -93,25 +97,34 @@ class RunReport:
         """The exit code of a run that ended for `reason`, and was not interrupted."""
         if reason == "parked":
             return URLS_WAIT
+        counts, failures = self._counts(), self._stats.seed_failures
+        if reason in _LIMITS and not counts["page"] and not failures:
+            return DONE  # the first page is still to come
         return exit_code(
-            self._stats.seed_failures,
-            self._counts(),
+            failures,
+            counts,
             self._config.fail_on,
             len(set(self._config.seeds)),
         )
 
     def summary(self, reason: FinishReason, code: int) -> Summary:
-        folder = self._config.dir
         return Summary(
             code,
             reason,
             self._counts(),
             self._clock() - self._started,
-            folder,
-            None if reason == "done" else f"orbweb resume {folder}",
+            self._config.dir,
+            None if reason == "done" else self._next_command(),
             self._parked(),
             self._store.changes(),
         )
+
+    def _next_command(self) -> str:
+        from crawler.model.resume_command import resume_command  # often not needed
+
+        limits, pages = self._config.limits, self._store.counts()["page"]
+        received = self._store.received_bytes()
+        return resume_command(self._config.dir, limits, pages, received)
 
     def record(
         self,
@@ -141,6 +154,7 @@ class RunReport:
             version=__version__,
             obey_robots=self._config.robots.obey,
             verify_tls=self._config.http.verify_tls,
+            changed_settings=self._changed if event == "started" else (),
             recrawl_of=self._run.previous_run_id,
         )
 

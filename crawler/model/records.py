@@ -10,6 +10,8 @@ prints the fields.
 
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from crawler.model.documents import (
     Alternate,
     CanonicalSource,
@@ -260,6 +262,20 @@ class RobotsRecord(AddressRecord, kw_only=True):
     """The whole exchange."""
 
 
+class SettingChange(Struct, frozen=True):
+    """A setting that a resume has changed. Secrets are redacted."""
+
+    setting: str
+    """Its key, as in `limits.max_pages`."""
+    before: str
+    """Its value before, as it is written in an option; none: no value."""
+    after: str
+    """Its value from this run on."""
+
+    def __str__(self) -> str:
+        return f"{self.setting} {self.before} -> {self.after}"
+
+
 class RunRecord(Record, kw_only=True):
     """The record of the start or the end of a run.
 
@@ -306,6 +322,8 @@ class RunRecord(Record, kw_only=True):
     """False: `--no-robots`."""
     verify_tls: bool = True
     """False: `--insecure`, wrong certificates were accepted."""
+    changed_settings: tuple[SettingChange, ...] = ()
+    """Settings that this run has changed, when it started."""
     recrawl_of: str | None = None
     """run_id of the crawl that this one compares itself with (`changed`)."""
 

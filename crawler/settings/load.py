@@ -77,19 +77,38 @@ def load(
 
     Raises UsageError with one line for each error.
     """
+    jobs, side_by_side = settings_of_jobs(file, environ, flags)
+    notes = [note for setting in flags for note in setting.notes]
+    return plan_of([job_of(job, notes) for job in jobs], side_by_side, notes)
+
+
+def settings_of_jobs(
+    file: tuple[str, str] | None,
+    environ: Mapping[str, str],
+    flags: Sequence[Setting],
+) -> tuple[list[list[Setting]], bool]:
+    """The settings of each crawl, and whether they run side by side.
+
+    Raises UsageError with one line for each error.
+    """
     tree = _parse(*file) if file else {}
     shared: list[Setting] = []
     jobs: list[list[Setting]] = []
     if file:
         shared, jobs = _settings_of_file(tree, *file)
     outer = [*from_environ(environ), *flags]
-    notes = [note for setting in flags for note in setting.notes]
-    plan = [_job([*shared, *job, *outer], notes) for job in jobs or [[]]]
-    _refuse_shared_folders(plan)
-    return Plan(tuple(plan), tree.get("jobs") == "side_by_side", tuple(notes))
+    settings = [[*shared, *job, *outer] for job in jobs or [[]]]
+    return settings, tree.get("jobs") == "side_by_side"
 
 
-def _job(settings: Iterable[Setting], notes: list[str]) -> Job:
+def plan_of(jobs: Sequence[Job], side_by_side: bool, notes: Sequence[str]) -> Plan:
+    """A plan of these crawls. Raises UsageError if two of them share a folder."""
+    _refuse_shared_folders(jobs)
+    return Plan(tuple(jobs), side_by_side, tuple(notes))
+
+
+def job_of(settings: Iterable[Setting], notes: list[str]) -> Job:
+    """The crawl that these settings describe; `notes` get what the user should know."""
     values: dict[Path, Any] = {}
     origins: dict[Path, str] = {}
     canonical: set[str] = set()

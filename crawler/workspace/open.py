@@ -11,12 +11,14 @@ either a crawl that can be resumed or nothing that counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.frontier.sqlite.damage import explain_damage
@@ -24,8 +26,6 @@ from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, from_json, to_json
-from crawler.model.crawl import Destination, Skip
-from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
 from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.metadata import (
@@ -39,9 +39,6 @@ from crawler.model.metadata import (
 from crawler.output.files import Journal
 from crawler.output.images import ImageFiles
 from crawler.output.sink import refused
-from crawler.policy.chain import scope_checks
-from crawler.policy.check import Candidate, Chain
-from crawler.policy.scope import Scope
 from crawler.workspace.crash_guard import CrashGuard
 from crawler.workspace.outputs import (
     jsonl_files,
@@ -57,6 +54,9 @@ from crawler.workspace.paths import (
     state_folder,
 )
 from crawler.workspace.recovery import boot_id, recover
+
+if TYPE_CHECKING:
+    from crawler.model.config_changes import Change
 
 Mode = Literal["new", "resume", "fresh", "newer"]
 
@@ -93,35 +93,28 @@ def stored_config(folder: Path) -> Config:
         return replace(from_json(run.config.encode()), dir=str(folder))
 
 
-def change_limits(folder: Path, limits: Mapping[str, Any]) -> None:
-    """Replace limits of the crawl in `folder`, for its next resume and all after it.
+class OpenedState(Struct, frozen=True):
+    """A store that is open for a run."""
 
-    `limits` are fields of `LimitsConfig` by name. Raises UsageError if there is no
-    crawl, OutputError, and StateError if the state is in use.
-    """
-    config = stored_config(folder)
-    with opened_store(folder) as store:
-        run = store.run()
-        assert run is not None, "it has a configuration"
-        changed = replace(config, limits=replace(config.limits, **limits))
-        store.set_run(replace(run, config=to_json(changed).decode()))
-        store.commit()
+    store: Store
+    run: Run
+    lost: int = 0
+    """URLs that a power cut sent back to the queue: their records were lost."""
+    changes: tuple[Change, ...] = ()
+    """Settings that are other than in the runs before."""
 
 
-def open_state(
-    config: Config, mode: Mode, now: float, random: Random
-) -> tuple[SqliteStore, Run, int]:
-    """The store, the run, and how many URLs a power cut sent back to the queue.
-
-    Their records were lost.
+def open_state(config: Config, mode: Mode, now: float, random: Random) -> OpenedState:
+    """The state of a crawl in its folder.
 
     Nothing of that is committed yet. Raises UsageError if `mode` does not fit what the
-    folder holds, OutputError, StateError.
+    folder holds, or for a setting that a resume cannot change; OutputError, StateError.
     """
     state = state_folder(config.dir)
     files = [*output_files(config), *warc_files(config)]
     run: Run | None
     lost = 0
+    changes: tuple[Change, ...] = ()
     if mode == "fresh":
         _remove_crawl(state, files)
     store = open_store(state)
@@ -145,10 +138,28 @@ def open_state(
                     ulid(now, random), to_json(config).decode(), run.seq, run.run_id
                 )
                 run = _begin(store, anew, config)
+            else:
+                run, changes = _resumed(store, run, old, config, now)
     except BaseException:
         store.close()
         raise
-    return store, run, lost
+    return OpenedState(store, run, lost, changes)
+
+
+def _resumed(
+    store: SqliteStore, run: Run, old: Config, config: Config, now: float
+) -> tuple[Run, tuple[Change, ...]]:
+    """The run as it goes on under `config`, and what that changes."""
+    if replace(old, name=config.name) == config:
+        return run, ()
+    from crawler.model.config_changes import changes_between
+    from crawler.workspace.new_settings import take_new_settings
+
+    changes = changes_between(old, config)
+    take_new_settings(store, old, config, changes, now)
+    run = replace(run, config=to_json(config).decode())
+    store.set_run(run)
+    return run, changes
 
 
 def _begin(store: SqliteStore, run: Run, config: Config) -> Run:
@@ -161,29 +172,16 @@ def _begin(store: SqliteStore, run: Run, config: Config) -> Run:
 def _requeue_all(store: SqliteStore, old: Config, config: Config, now: float) -> None:
     """Queue every URL of the crawl under `old`, for a recrawl."""
     place_outputs(store, old, config)
+    from crawler.workspace.scope_check import scope_check  # only recrawls need it
+
     check = None
     if (old.scope, old.seeds) != (config.scope, config.seeds):
-        check = _scope_check(config, store.items(SEED_REDIRECTS))
+        check = scope_check(config, store.items(SEED_REDIRECTS))
     store.requeue_all(
         now,
         check,
         keep_cached_fields=store.get(EXTRACTION, "") == extraction_fingerprint(config),
     )
-
-
-def _scope_check(
-    config: Config, redirects: Iterable[tuple[str, bytes]]
-) -> Callable[[str, LinkKind, Destination, int], Skip | None]:
-    """Decides again, under today's scope, about a URL that an earlier crawl found."""
-    scope = Scope(config.scope, config.seeds, redirects)
-    check_found = Chain(scope_checks(config.scope, scope)).check_found
-
-    def check(
-        url: str, kind: LinkKind, destination: Destination, depth: int
-    ) -> Skip | None:
-        return check_found(Candidate(url, kind, destination, depth))
-
-    return check
 
 
 def check_writable(folder: Path) -> None:
@@ -280,10 +278,12 @@ def open_crash_guard(config: Config, store: Store) -> CrashGuard:
 
 def _refuse_to_overwrite(folder: str, run: Run | None, files: list[Path]) -> None:
     if run is not None:
+        quoted = shlex.quote(folder)
         raise UsageError(
-            f"{folder} holds a crawl already: go on with `orbweb resume {folder}`, "
-            f"fetch what has changed with `orbweb recrawl {folder}`, begin anew with "
-            "--fresh, or name another folder with --dir"
+            f"{folder} holds a crawl already: `orbweb resume {quoted}` continues it, "
+            f"also with other settings; `orbweb recrawl {quoted}` fetches again what "
+            f"has changed; `orbweb crawl --fresh --dir {quoted} URL` deletes its "
+            "records and begins anew; or name another folder with --dir"
         )
     for path in files:
         if path.is_file() and path.stat().st_size > 0:

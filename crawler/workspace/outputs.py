@@ -8,7 +8,7 @@ path as it was configured, so that a crawl's folder can be moved.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from crawler.frontier.sqlite.database import sync_commits
 from crawler.frontier.store import Store
 from crawler.model.config import Config
-from crawler.model.errors import UsageError
+from crawler.model.errors import OutputError, UsageError
 from crawler.output.jsonl import open_jsonl
 from crawler.output.lines import (
     STDOUT,
@@ -28,10 +28,12 @@ from crawler.output.lines import (
     stream_files,
 )
 from crawler.output.registry import open_sink, opener_of
-from crawler.output.sink import DEFAULT_NAME, Position, RecordSink
+from crawler.output.sink import DEFAULT_NAME, Position, RecordSink, compression_of
 from crawler.workspace.paths import state_folder, warc_folder
 
 RECORDS = "records.jsonl"
+
+_BLOCK = 1 << 20
 
 OpenSink = Callable[[Position | None], RecordSink]
 """Opens a sink, rewound to its committed position (None: nothing was committed)."""
@@ -106,14 +108,14 @@ def sink_openers(config: Config) -> dict[str, OpenSink]:
 
 def _opener(config: Config, path: Path | None) -> OpenSink:
     name = STDOUT if path is None else str(path)
-    data = _data_fields(config)
+    data = schema_data(config)
     state = state_folder(config.dir)
     return lambda position: open_sink(
         name, position, config.records, data, lambda: sync_commits(state)
     )
 
 
-def _data_fields(config: Config) -> dict[str, Any]:
+def schema_data(config: Config) -> dict[str, Any]:
     """A typed zero of each field, for the schema line."""
     if not config.fields and not config.site:
         return {}
@@ -158,6 +160,90 @@ def place_outputs(store: Store, old: Config, config: Config) -> None:
             )
         elif name not in before:
             store.set_position(name, end)
+
+
+def keep_outputs(store: Store, old: Config, config: Config) -> None:
+    """Let a resume have further outputs; each gets what is committed already.
+
+    So all outputs hold all records, also where one was added later. Raises UsageError
+    if an output that holds committed records is left out, or if a new one is a file
+    with something else in it.
+    """
+    before = {one.name: one for one in outputs(old)}
+    kept = {one.path: store.position(one.name) for one in before.values()}
+    after = outputs(config)
+    _refuse_to_drop(store, before.values(), after)
+    files = {path: kept[path] for path in jsonl_files(old).values() if kept.get(path)}
+    for one in after:
+        if one.name in before:
+            continue
+        if one.path in kept:  # the same file under its full name
+            store.set_position(one.name, kept[one.path])
+        elif files and one.path is not None and _is_plain(one.path):
+            _refuse_parts(one.path, files)
+            source = _source_of(one.path, files)
+            _copy_committed(source, files[source], one.path)
+            store.set_position(one.name, files[source])
+
+
+def _source_of(target: Path, files: Iterable[Path]) -> Path:
+    """One of `files` that is compressed as `target` is; UsageError if there is none."""
+    kind = compression_of(str(target))
+    for path in files:
+        if compression_of(str(path)) == kind:
+            return path
+    raise UsageError(
+        f"{target}: a further output gets a copy of the records so far, so that its "
+        f"name must end as that of {next(iter(files))}"
+    )
+
+
+def _refuse_parts(target: Path, files: Mapping[Path, int]) -> None:
+    if any(split_position(position)[0] for position in files.values()):
+        raise UsageError(
+            f"{target}: a crawl whose records are in parts (--rotate) can't get a "
+            "further output on a resume"
+        )
+
+
+def _refuse_to_drop(
+    store: Store, before: Iterable[Output], after: tuple[Output, ...]
+) -> None:
+    paths = {one.path and one.path.absolute() for one in after}
+    for one in before:
+        if one.path is None or one.path.absolute() in paths:
+            continue
+        if store.position(one.name):
+            raise UsageError(
+                f"{one.path} holds committed records of this crawl and stays an "
+                f"output: name it too, as in -o {one.path} -o FILE"
+            )
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() or not path.exists()
+
+
+def _copy_committed(source: Path, end: int, target: Path) -> None:
+    """Copy the first `end` bytes of `source`, durable or not, to `target`.
+
+    A target that holds a beginning of them is left over from a resume that was killed.
+    """
+    try:
+        with source.open("rb") as data, target.open("a+b") as copy:
+            copy.seek(0)
+            while found := copy.read(_BLOCK):
+                if data.read(len(found)) != found:
+                    raise UsageError(
+                        f"{target} is there already, and is not what this crawl has "
+                        "written: move it away, or name another with --output"
+                    )
+            while (left := end - data.tell()) > 0 and (
+                block := data.read(min(left, _BLOCK))
+            ):
+                copy.write(block)
+    except OSError as error:
+        raise OutputError(f"{target}: {error.strerror or error}") from error
 
 
 def _ends(config: Config) -> Iterator[tuple[str, Path, int]]:

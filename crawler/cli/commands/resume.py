@@ -1,4 +1,4 @@
-"""`orbweb resume`: continues a stopped crawl."""
+"""`orbweb resume`: continues a stopped crawl, also under other settings."""
 
 from __future__ import annotations
 
@@ -12,40 +12,55 @@ from crawler.cli.flags import GroupedCommand, settings_of
 from crawler.cli.options import resume_options
 from crawler.cli.plan import read_text_file
 from crawler.cli.terminal.verbosity import verbosity_of
+from crawler.model.config import Config
 from crawler.model.errors import UsageError
-from crawler.settings.load import load
+from crawler.settings.load import Plan, from_flag
+from crawler.settings.resumed import load_resumed
 
 
 @click.command("resume", cls=GroupedCommand, params=list(resume_options()))
 @click.argument("folder", required=False, metavar="[DIR]")
 @click.pass_context
-def command(
-    ctx: click.Context, /, folder: str | None, file: str | None, **params: Any
-) -> int:
+def command(ctx: click.Context, /, folder: str | None, **params: Any) -> int:
     """Continue the crawl in DIR (default: here) with its own configuration.
 
-    A limit that is given here replaces that of the crawl from now on.
+    Settings that are given here replace those of the crawl from now on; what changes is
+    shown. URLs that a former limit or scope refused are checked anew. With --config
+    FILE and no DIR, all jobs of the file are resumed, and those that never started
+    start.
     """
     from crawler.cli.running import Task, run_tasks, tasks_of
-    from crawler.workspace.open import change_limits, stored_config
     from crawler.workspace.paths import state_folder
 
+    if params["dir"] is not None:
+        raise UsageError(
+            "--dir: a resume goes on in the folder of its crawl; name it as in "
+            "`orbweb resume DIR`"
+        )
     verbosity = verbosity_of(params)
-    limits = {one.path[-1]: one.value for one in settings_of(ctx.command, params)}
-    if file is None:
-        place = Path(folder or ".")
-        if limits:
-            change_limits(place, limits)
-        return run_tasks([Task(stored_config(place), "resume")], verbosity)
-    if folder is not None:
-        raise UsageError("give DIR or --config, not both")
-    if limits:
-        raise UsageError("limits are set for one crawl: give its DIR, not --config")
-    plan = load((file, read_text_file(file)), os.environ, [])
+    plan = _plan(ctx.command, params, folder)
+    begun = [state_folder(job.config.dir).is_dir() for job in plan.jobs]
     tasks = [
-        Task(stored_config(Path(task.config.dir)), "resume")
-        if state_folder(task.config.dir).is_dir()
-        else task
-        for task in tasks_of(plan, "new")
+        Task(task.config, "resume" if resumed else "new")
+        for task, resumed in zip(tasks_of(plan, "new"), begun, strict=True)
     ]
     return run_tasks(tasks, verbosity, side_by_side=plan.side_by_side, notes=plan.notes)
+
+
+def _plan(command: click.Command, params: dict[str, Any], folder: str | None) -> Plan:
+    """The crawls that go on, each with its own settings and those that were given."""
+    from crawler.workspace.open import stored_config
+    from crawler.workspace.paths import state_folder
+
+    file = params["config"]
+    flags = settings_of(command, params)
+    if folder is not None or file is None:
+        flags.append(from_flag(("dir",), folder or ".", "DIR"))
+
+    def stored(place: str) -> Config | None:
+        if folder is None and file is not None and not state_folder(place).is_dir():
+            return None  # a job that never started
+        return stored_config(Path(place))
+
+    text = (str(file), read_text_file(file)) if file else None
+    return load_resumed(text, os.environ, flags, stored)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,7 +11,12 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from crawler.cli.terminal.formatting import echo_json, name_files, printable
+from crawler.cli.terminal.formatting import (
+    counted,
+    echo_json,
+    name_files,
+    printable,
+)
 from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.store import State
 from crawler.inspect.state import open_state
@@ -21,6 +25,7 @@ from crawler.inspect.why_waiting import Blocker, why_waiting
 from crawler.model.config import from_json
 from crawler.model.errors import UsageError
 from crawler.model.metadata import clock_shift
+from crawler.model.resume_command import limit_reached, resume_command
 from crawler.model.units import show_bytes, show_seconds
 from crawler.output.lines import stream_files
 from crawler.workspace.outputs import jsonl_files
@@ -113,6 +118,9 @@ def _as_json(
         "records": str(records[-1]) if records else None,
         "records_bytes": _size(records) if records else None,
         "speed": speed,
+        "next_command": _next_command(folder, status)
+        if status.state == "stopped"
+        else None,
     }
 
 
@@ -167,9 +175,18 @@ def _headline(folder: str, status: Status) -> str:
     state = status.state
     if state == "running":
         return f"running, process {status.pid or 'unknown'}"
-    if state == "stopped":
-        return f"stopped; `orbweb resume {shlex.quote(folder)}` continues"
-    return "finished"
+    if state != "stopped":
+        return "finished"
+    limits = from_json(status.run.config.encode()).limits
+    limit = limit_reached(limits, status.counts["page"], status.received_bytes)
+    left = counted(status.counts["queued"], "URL")
+    where = f" at the {limit} with {left} left" if limit else ""
+    return f"stopped{where}; `{_next_command(folder, status)}` continues"
+
+
+def _next_command(folder: str, status: Status) -> str:
+    limits = from_json(status.run.config.encode()).limits
+    return resume_command(folder, limits, status.counts["page"], status.received_bytes)
 
 
 def _speed_text(status: Status, speed: Speed, now: float) -> str:

@@ -14,7 +14,7 @@ from crawler.cli.flags import Flag
 from crawler.cli.options.configuration import configuration_options
 from crawler.cli.options.images_and_records import images_and_records_options
 from crawler.cli.options.input_and_output import input_and_output_options
-from crawler.cli.options.limits import limits_of_the_crawl, limits_options
+from crawler.cli.options.limits import limits_options
 from crawler.cli.options.politeness import politeness_options
 from crawler.cli.options.requests import request_options
 from crawler.cli.options.scope import scope_options
@@ -34,13 +34,20 @@ def crawl_options() -> Iterator[Flag]:
 
 
 def resume_options() -> Iterator[Flag]:
-    """All options of a resume, in the order of --help."""
-    yield from limits_of_the_crawl()
-    yield Flag(
-        "--config", "file", group="Configuration", metavar="FILE",
-        help="Resume all jobs of this file, and start those that never started",
-    )  # fmt: skip
-    yield from _progress_options()
+    """All options of a resume, in the order of --help.
+
+    Those of a crawl, except for what only its beginning can do. Options whose settings
+    are fixed by then are hidden, and refused with the reason.
+    """
+    for flag in crawl_options():
+        if flag.name not in _OF_THE_BEGINNING:
+            flag.hidden |= flag.path in _FIXED or flag.name in _FIXED_NAMES
+            yield flag
+
+
+_OF_THE_BEGINNING = frozenset({"newer", "fresh", "strict_input"})
+_FIXED = frozenset({("dir",), ("plugin",), ("records", "schema_line")})
+_FIXED_NAMES = frozenset({"input_file"})
 
 
 def _progress_options() -> Iterator[Flag]:

@@ -21,14 +21,6 @@ _LIMITS = (
 """Option names, key, metavar."""
 
 
-_OF_THE_CRAWL = ("limits.max_pages", "limits.max_bytes", "limits.max_time")
-
-
-def limits_of_the_crawl() -> list[Flag]:
-    """The limits that end a run and leave its URLs queued: a resume may set others."""
-    return [flag for flag in _flags() if ".".join(flag.path or ()) in _OF_THE_CRAWL]
-
-
 def limits_options() -> list[Flag]:
     return [
         *_flags(),

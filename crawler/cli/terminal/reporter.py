@@ -81,6 +81,8 @@ class Reporter:
                 "orbweb: the machine stopped before the last records reached the disk; "
                 f"{counted(crawl.lost, 'URL')} will be fetched again"
             )
+        for change in crawl.changed_settings:
+            self._notice(f"orbweb: {change}")
         crawl.events.on_record(on_record)
         if (log := self._log_of_exchanges) is not None:
             crawl.events.on_exchange(log.exchange)

@@ -29,9 +29,6 @@ _FAILURES = {
 }
 """By exit code; see `exit_status.py`."""
 
-_RAISED = {"limit_pages": " --max-pages N", "limit_bytes": " --quota SIZE"}
-"""By finish reason: the option without which a resume would stop again at once."""
-
 _CHANGES = ("new", "changed", "unchanged")
 _COUNTED = ("page", "image", "file", "redirect", "error", "skip")
 _ALWAYS_SHOWN = ("page", "image", "error")
@@ -62,6 +59,9 @@ def _numbers(summary: Summary) -> str:
         for state in _COUNTED
         if counts[state] or state in _ALWAYS_SHOWN
     )
+    left = counts["queued"] + counts["leased"]
+    if left > sum(hosts.urls for hosts in summary.parked):
+        numbers += f", {counted(left, 'URL')} left"
     if summary.parked:
         hosts = counted(sum(hosts.hosts for hosts in summary.parked), "host")
         urls = counted(sum(hosts.urls for hosts in summary.parked), "URL")
@@ -80,7 +80,7 @@ def _records(config: Config) -> str:
 
 def _next(summary: Summary, config: Config) -> str:
     if summary.next_command:
-        return summary.next_command + _RAISED.get(summary.finish_reason, "")
+        return summary.next_command
     if not summary.counts["page"] and config.seeds:  # the first seed shows why
         return f"orbweb fetch {shlex.quote(config.seeds[0])}"
     return f"orbweb status {shlex.quote(config.dir)}"

@@ -34,6 +34,9 @@ DECIDED_ON_DISCOVERY = (*SCOPED, "nofollow")
 "noai" is one of them for an image; for a page its response gave the reason.
 """
 
+Again = Callable[[str, str], bool]
+"""(reason of a skip or error_code, rule or message) -> whether it is checked anew."""
+
 _BATCH = 10_000
 
 _FORGIVE = """failures = 0, parkings = 0, failure_code = '', parked = 0"""
@@ -105,9 +108,7 @@ def requeue_all(
     """
     _run(db, _REQUEUE_ALL, now)
     if not keep_cached_fields:
-        db.execute(
-            "UPDATE url SET cached_fields = NULL WHERE cached_fields IS NOT NULL"
-        )
+        forget_responses(db)
     if check is not None:
         _check_again(db, check)
     _run(db, f"{_ENQUEUE} state = {QUEUED}", now)
@@ -115,6 +116,11 @@ def requeue_all(
     db.executemany(
         "DELETE FROM metadata WHERE kind = ?", [(kind,) for kind in PER_CRAWL]
     )
+
+
+def forget_responses(db: sqlite3.Connection) -> None:
+    """Forget what conditional requests are made of."""
+    db.execute("UPDATE url SET cached_fields = NULL WHERE cached_fields IS NOT NULL")
 
 
 def requeue_failed(
@@ -130,6 +136,51 @@ def requeue_failed(
     if hosts:
         query, values = f"{query} AND name IN ({_marks(hosts)})", [*values, *hosts]
     return _put_back(db, db.execute(query, values).fetchall(), now)
+
+
+def check_refused(
+    db: sqlite3.Connection, now: float, check: Check, again: Again, *, queued: bool
+) -> None:
+    """Decide anew about refused URLs, and with `queued` about those that wait.
+
+    Refused URLs for whose reason `again` is true are queued if `check` has nothing
+    against them. URLs that wait become skips where it has.
+    """
+    states = [PENDING_SKIP, ENDED["skip"], ENDED["error"], *([QUEUED] * queued)]
+    query = f"""
+        SELECT seq, host_id, url, kind, destination, depth, state,
+            coalesce(reason, code), coalesce(rule, detail)
+        FROM url LEFT JOIN skip USING (seq)
+        WHERE seq > ? AND state IN ({", ".join(map(str, states))})
+        ORDER BY seq LIMIT ?"""
+    last, allowed = 0, []
+    while rows := db.execute(query, (last, _BATCH)).fetchall():
+        last = rows[-1][0]
+        for seq, host_id, url, kind, destination, depth, state, reason, rule in rows:
+            if state != QUEUED and not again(reason or "", rule or ""):
+                continue
+            skip = check(url, kind, DESTINATIONS[destination], depth)
+            if skip is None and state != QUEUED:
+                allowed.append((seq, host_id))
+            elif skip is not None and state in (QUEUED, PENDING_SKIP):
+                _refuse(db, seq, skip)
+    _put_back(db, allowed, now)
+
+
+def _refuse(db: sqlite3.Connection, seq: int, skip: Skip) -> None:
+    """A URL that waits, or is refused for another reason, becomes this skip."""
+    db.execute(
+        "DELETE FROM queue WHERE (host_id, destination, rank, seq) IN (SELECT host_id,"
+        " destination, iif(destination = 0, depth, 0), seq FROM url WHERE seq = ?)",
+        (seq,),
+    )
+    db.execute(
+        "DELETE FROM retry WHERE (retry_at, seq) IN"
+        " (SELECT retry_at, seq FROM url WHERE seq = ?)",
+        (seq,),
+    )
+    db.execute("UPDATE url SET code = NULL, detail = NULL WHERE seq = ?", (seq,))
+    _decide(db, seq, skip)
 
 
 def requeue_unwritten(

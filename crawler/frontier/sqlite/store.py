@@ -32,7 +32,7 @@ from crawler.frontier.sqlite.private_folder import open_private_folder
 from crawler.frontier.store import Ended
 
 if TYPE_CHECKING:
-    from crawler.frontier.sqlite.requeue import Check
+    from crawler.frontier.sqlite.requeue import Again, Check
 
 
 class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
@@ -97,6 +97,25 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
         self._begin()
         requeue.requeue_all(self._db, now, check, keep_cached_fields=keep_cached_fields)
         self._load()
+
+    @translate_sqlite_errors
+    def check_refused(
+        self, now: float, check: Check, again: Again, *, queued: bool
+    ) -> None:
+        """Decide anew about URLs that were refused (`requeue.py`). After opening."""
+        from crawler.frontier.sqlite import requeue
+
+        self._begin()
+        requeue.check_refused(self._db, now, check, again, queued=queued)
+        self._load()
+
+    @translate_sqlite_errors
+    def forget_responses(self) -> None:
+        """Make no request conditional on a response that was stored so far."""
+        from crawler.frontier.sqlite import requeue
+
+        self._begin()
+        requeue.forget_responses(self._db)
 
     def changes(self) -> dict[str, int]:
         return changes_in(self._counts)

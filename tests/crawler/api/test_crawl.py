@@ -18,6 +18,7 @@ from crawler.api import stream
 from crawler.api.crawling import RecordStream, crawl
 from crawler.cli import run
 from crawler.model.errors import StateError, UsageError
+from crawler.model.http_config import HttpConfig
 from crawler.model.records import PageRecord, RunRecord
 from crawler.output.lines import stream_files
 from hub.current import get_hub_if_any
@@ -444,3 +445,19 @@ def test_a_program_that_ends_in_its_loop_leaves_a_crawl_to_resume(
     rest = crawl(dir=tmp_path / "out", resume=True)
     assert next(rest).seq == 3
     assert len(urls(list(rest))) == 601 - 2
+
+
+def test_a_resume_with_options_changes_settings_as_the_command_line_does(
+    web: Site, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    list(crawl(web.url("/"), dir=folder, wait=0, max_pages=1))
+    again = list(crawl(dir=folder, resume=True, max_pages=None, timeout=9))
+    started = next(record for record in again if isinstance(record, RunRecord))
+    assert [str(change) for change in started.changed_settings] == [
+        f"http.timeout {HttpConfig().timeout:.0f}s -> 9s",
+        "limits.max_pages 1 -> none",
+    ]
+    with pytest.raises(UsageError, match=r"records\.schema_line can't change"):
+        crawl(dir=folder, resume=True, schema_line=True)
+    assert crawl(dir=folder, resume=True).summary is None  # the new settings are kept

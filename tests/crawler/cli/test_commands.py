@@ -178,8 +178,12 @@ def test_a_folder_that_holds_a_crawl_is_not_overwritten(
     assert orbweb(*options).returncode == 0
     again = orbweb(*options)
     assert again.returncode == 2
-    assert "orbweb resume out" in again.stderr
-    assert "--fresh" in again.stderr
+    for named in (
+        "`orbweb resume out` continues it",
+        "`orbweb recrawl out` fetches again what has changed",
+        "`orbweb crawl --fresh --dir out URL` deletes its records",
+    ):
+        assert named in again.stderr
     assert orbweb(*options, "--fresh").returncode == 0
 
 
@@ -189,9 +193,17 @@ def test_a_limit_is_a_success_and_resume_continues(
     done = orbweb(server.url, *QUICK, "-d", "out", "-n", "3", "--no-images")
     assert done.returncode == 0
     assert last_line(done).startswith("Stopped at the page limit: 3 pages")
-    assert last_line(done).endswith("Next: orbweb resume out --max-pages N")
+    left = re.search(r"3 pages.*, (\d+) URLs left in ", last_line(done))
+    assert left
+    assert last_line(done).endswith("Next: orbweb resume out --max-pages 6")
     shown = json.loads(orbweb("status", "out", "--json").stdout)
     assert (shown["state"], shown["counts"]["page"]) == ("stopped", 3)
+    assert shown["counts"]["queued"] == int(left[1])
+    assert shown["next_command"] == "orbweb resume out --max-pages 6"
+    assert (
+        f"stopped at the page limit with {left[1]} URLs left; "
+        "`orbweb resume out --max-pages 6` continues"
+    ) in orbweb("status", "out").stdout
     assert orbweb("resume", "out", "-q").returncode == 0
     rows = records(tmp_path / "out" / "records.jsonl")
     assert max(Counter(row["url"] for row in rows if row.get("url")).values()) == 1
@@ -206,11 +218,7 @@ def test_a_limit_is_a_success_and_resume_continues(
     assert [row["seq"] for row in rows] == list(range(len(rows)))
 
 
-def test_a_resume_changes_limits_of_one_crawl(orbweb: Orbweb, tmp_path: Path) -> None:
-    (tmp_path / "jobs.toml").write_text("seeds = ['http://127.0.0.1:9/']\n")
-    both = orbweb("resume", "--config", "jobs.toml", "-n", "5")
-    assert both.returncode == 2
-    assert "give its DIR" in both.stderr
+def test_a_resume_refuses_bad_values(orbweb: Orbweb) -> None:
     wrong = orbweb("resume", "missing", "-n", "many")
     assert "--max-pages: expected a whole number" in wrong.stderr
     assert "holds no crawl" in orbweb("resume", "missing", "-n", "5").stderr

@@ -164,14 +164,14 @@ def everything(
     crawl(config(deferred, folder / "b", records=settings.records, politeness=QUICK))
     yield from records(folder / "b")
     allowing = serve(index=page(link("/a")), a=page())
-    crawl(
-        config(
-            allowing,
-            folder / "c",
-            records=settings.records,
-            limits=LimitsConfig(max_pages=1),
-        )
+    limited = config(
+        allowing,
+        folder / "c",
+        records=settings.records,
+        limits=LimitsConfig(max_pages=1),
     )
+    crawl(limited)
+    crawl(replace(limited, limits=LimitsConfig()), "resume")
     yield from records(folder / "c")
     odd = serve(
         index=page(link("/a", "/b", "/c", "/d")), **dict(zip("abcd", ODD, strict=True))
