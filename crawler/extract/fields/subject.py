@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from crawler.extract.json_ld import decode
 from crawler.model.documents import Page, is_json
 from crawler.model.url import join
 
@@ -84,10 +85,7 @@ class Subject:
         for script in self.node.iter("script"):
             kind = (script.get("type") or "").partition(";")[0].strip().lower()
             if kind == "application/ld+json":
-                try:
-                    found += _objects(json.loads(script.text or ""))
-                except (ValueError, RecursionError):
-                    continue
+                found += _objects(decode(script.text or ""))
         return found[:_MAX_NODES]
 
 

@@ -19,7 +19,9 @@ HTML = """<!doctype html><html><head><title>T</title><base href="/base/">
 <script type="application/ld+json">{"@context": "x", "@graph": [
   {"@type": "Product", "name": "N", "offers": {"price": "1.299,00"}},
   {"@type": ["Thing", "Org"], "name": "O"}]}</script>
-<script type="application/ld+json">{not json</script></head>
+<script type="application/ld+json">{not json</script>
+<script type="application/ld+json"><!-- {"@type": "Loose", "name": "L",} --></script>
+</head>
 <body><h1> Hello <b>wor</b>ld </h1><p>one</p><p>two<script>x</script></p>
 <ul><li>1</li><li>2</li></ul><a href="x?y=1">link</a>
 <span class="price">€ 1.299,00</span>
@@ -65,7 +67,7 @@ def value(select: str, body: str = HTML, kind: str = "text/html", **more: Any) -
         ("xpath://p[re:test(., '^t')]", {}, "two"),
         ("jsonld:Product.offers.price", {"type": "float"}, 1299.0),
         ("jsonld:Org.name", {}, "O"),
-        ("jsonld:name", {"type": "list"}, ["N", "O"]),
+        ("jsonld:name", {"type": "list"}, ["N", "O", "L"]),
         ("jsonld:Product", {"type": "object"},
          {"@type": "Product", "name": "N", "offers": {"price": "1.299,00"}}),
         ("meta:og:title", {}, "OG"),
