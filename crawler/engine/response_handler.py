@@ -288,7 +288,7 @@ class Reader:
             page_record,
             found,
             items=items,
-            validators=_validators(response),
+            validators=None if items else _validators(response),
             body=self._saved(response, page.content_type),
         )
 
@@ -323,7 +323,7 @@ class Reader:
             record,
             found,
             items=items,
-            validators=_validators(response),
+            validators=None if items else _validators(response),
             body=self._saved(response, file.content_type),
         )
 
@@ -355,7 +355,11 @@ def skipped(lease: Lease, skip: Skip) -> Outcome:
 
 
 def _validators(response: Response) -> Validators | None:
-    """The validators for the next crawl: a 304 stands for a whole 200, nothing else."""
+    """The validators for the next crawl: a 304 stands for a whole 200, nothing else.
+
+    A page with items is fetched again without them: its items are not stored, so a
+    304 could not bring them.
+    """
     whole = response.status == 200 and response.truncated != "disconnect"
     return validators_of(response) if whole else None
 

@@ -54,7 +54,7 @@ _OF_PAGES = (
 )  # fmt: skip
 _OF_FILES = (
     "content_type", "body_bytes", "charset", "charset_source", "links_count",
-    "images_count", "body_path", "truncated", "declared_bytes",
+    "images_count", "data", "body_path", "truncated", "declared_bytes",
 )  # fmt: skip
 _OF_IMAGES = (
     "content_type", "body_bytes", "path", "format", "width", "height", "frames",

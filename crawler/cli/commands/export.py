@@ -19,6 +19,7 @@ from crawler.output.export.selection import Selection
 from crawler.output.export.writer import Format
 from crawler.output.lines import stream_files
 from crawler.output.schema_export import all_columns
+from crawler.output.sink import compression_of
 from crawler.workspace.outputs import jsonl_files
 
 
@@ -75,6 +76,7 @@ def command(
         data_fields(files),
     )
     _check(form, chosen, selection, target, split_types)
+    _check_target(target, files)
     rows = read_rows(files)
     if split_types:
         for path, written in export_by_type(rows, chosen, selection, target).items():
@@ -97,12 +99,22 @@ def _record_files(source: Path) -> list[Path]:
     return files[0]
 
 
+def _check_target(target: Path, files: list[Path]) -> None:
+    """Raises UsageError if the export would replace the records that it reads."""
+    for file in files:
+        if target != STDOUT and target.exists() and target.samefile(file):
+            raise UsageError(f"-o {target} is the file that is read; name another")
+
+
 def _check(
     name: str, form: Format, selection: Selection, target: Path, split: bool
 ) -> None:
     if target == STDOUT and (split or not form.streams):
         what = "--split-types" if split else f"--to {name}"
         raise UsageError(f"{what} needs a file: -o records{form.ending}")
+    if not form.streams and compression_of(target.name):
+        plain = target.with_suffix("")
+        raise UsageError(f"--to {name} is not compressed by its name: -o {plain}")
     if selection.columns and not form.tabular:
         raise UsageError(f"--to {name} has no columns to choose from")
     selection.fields()

@@ -3,7 +3,8 @@
     "css:.price::text | strip"   rule.py       source, expression, pipes
                                  sources.py    css xpath json jsonld meta re url
                                  pipes.py      strip int replace join ...
-                                 types.py      str int float bool date url price ...
+                                 json_text.py JSON of the web, as a record can hold it
+                 types.py      str int float bool date url price ...
     Fields                       fields.py     all rules of a crawl, applied to a page
 
 Selectors are compiled when the configuration is read, so a mistake is told before the

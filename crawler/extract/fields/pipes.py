@@ -110,17 +110,18 @@ WHOLE: Mapping[str, tuple[Callable[..., Pipe], tuple[int, int]]] = {
         ),
         (0, 1),
     ),
-    "split": (
-        lambda *mark: (
-            lambda values: [
-                part.strip() for value in values for part in str(value).split(*mark)
-            ]
-        ),
-        (0, 1),
-    ),
+    "split": (lambda *mark: _split(*mark), (0, 1)),
     "count": (lambda: lambda values: [len(values)], (0, 0)),
 }
 """Pipes over the list of all values."""
+
+
+def _split(mark: str | None = None) -> Pipe:
+    if mark == "":
+        raise RuleError("pipe split: its text is empty")
+    return lambda values: [
+        part.strip() for value in values for part in str(value).split(mark)
+    ]
 
 
 def _unique(values: Values) -> Values:

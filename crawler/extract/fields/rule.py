@@ -66,7 +66,7 @@ class Rule:
         """All values that match and fit the type."""
         found = self._find(subject)[:MAX_VALUES]
         for pipe in self._pipes:
-            found = pipe(found)
+            found = pipe(found)[:MAX_VALUES]  # split() makes several of one
         fitting = [one for value in found if (one := self._convert(value)) is not None]
         if self._is_url:
             joined = (join(subject.base, one) for one in fitting)

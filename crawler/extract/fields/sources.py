@@ -6,6 +6,7 @@ in document order. Raises RuleError for an expression that cannot be understood.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -51,7 +52,7 @@ def css(expression: str) -> Find:
 def xpath(expression: str) -> Find:
     """XPath 1.0, with the EXSLT functions `re:test`, `re:match`, `re:replace`."""
     nodes = _xpath(expression)
-    return lambda subject: [_plain(value) for value in nodes(subject)]
+    return lambda subject: _values([_plain(value) for value in nodes(subject)])
 
 
 def items(selector: str) -> Find:
@@ -102,8 +103,10 @@ def _plain(value: Any) -> Any:
         return inner_text(value)
     if isinstance(value, str):
         return str(value)  # not lxml's own class, which keeps the tree alive
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None  # number() of what is no number
+        return int(value) if value.is_integer() else value
     return value
 
 

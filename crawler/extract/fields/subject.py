@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
+from crawler.extract.fields import json_text
 from crawler.extract.json_ld import decode
 from crawler.model.documents import Page, is_json
 from crawler.model.url import join
@@ -74,7 +75,7 @@ class Subject:
         if self._node is not None:
             return self._node
         try:
-            return json.loads(self.text)
+            return json_text.load(self.text)
         except (ValueError, RecursionError):
             return None
 
@@ -85,17 +86,26 @@ class Subject:
         for script in self.node.iter("script"):
             kind = (script.get("type") or "").partition(";")[0].strip().lower()
             if kind == "application/ld+json":
-                found += _objects(decode(script.text or ""))
-        return found[:_MAX_NODES]
+                found += islice(
+                    _objects(_json_ld(script.text or "")), _MAX_NODES - len(found)
+                )
+        return found
+
+
+def _json_ld(text: str) -> Any:
+    try:
+        return json_text.load(text)
+    except (ValueError, RecursionError):
+        return decode(text)  # which reads over what search engines read over
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
     waiting = [value]
     while waiting:
-        one = waiting.pop(0)
+        one = waiting.pop()
         if isinstance(one, list):
-            waiting = [*one, *waiting]
+            waiting += reversed(one)
         elif isinstance(one, dict):
             if len(one) > ("@context" in one) + ("@graph" in one):
                 yield one
-            waiting = [one.get("@graph"), *waiting]
+            waiting.append(one.get("@graph"))

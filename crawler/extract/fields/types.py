@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -15,6 +16,9 @@ Convert = Callable[[Any], Any]
 
 MAX_DATE = 100
 """Characters of a text that is tried as a date."""
+
+MAX_DIGITS = 20
+"""Characters of a text that can be an integer of 64 bits."""
 
 _NUMBER = re.compile(r"[-+\u2212]?\d(?:[\d.,'\u2019\s\u00a0\u202f]*\d)?")
 _GROUPS = re.compile(r"[\s\u00a0\u202f'\u2019]")
@@ -35,8 +39,17 @@ def to_float(value: Any) -> float | None:
     A single comma or point with three digits behind is a separator of thousands if it
     is a comma, and a decimal point otherwise.
     """
-    if isinstance(value, (bool, int, float)):
-        return float(value)
+    if not isinstance(value, (bool, int, float)):
+        value = _number(value)
+    try:
+        number = float(value) if value is not None else None
+    except (ValueError, OverflowError):
+        return None
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _number(value: Any) -> str | None:
+    """The first number of a text, as Python writes it."""
     found = _NUMBER.search(value) if isinstance(value, str) else None
     if found is None:
         return None
@@ -50,18 +63,22 @@ def to_float(value: Any) -> float | None:
         text = text.replace(",", "." if one else "")
     elif text.count(".") > 1:
         text = text.replace(".", "")
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    return text
 
 
 def to_int(value: Any) -> int | None:
-    """The first number of a text, if it is whole."""
+    """The first number of a text, if it is whole and has at most 64 bits."""
     if isinstance(value, int):
         return int(value)
-    number = to_float(value)
-    return int(number) if number is not None and number.is_integer() else None
+    text = None if isinstance(value, float) else _number(value)
+    if text is not None and "." not in text and len(text) <= MAX_DIGITS:
+        number = int(text)  # exact, where a float has 53 bits
+    else:
+        real = to_float(value)
+        if real is None or not real.is_integer():
+            return None
+        number = int(real)
+    return number if -(2**63) <= number < 2**63 else None
 
 
 def to_bool(value: Any) -> bool | None:

@@ -43,18 +43,25 @@ class _Tables:
         self._tables: dict[str, tuple[str, tuple[Field, ...]]] = {}
 
     def write(self, rows: Sequence[Row]) -> int:
+        written = 0
         by_type: dict[str, list[Row]] = {}
         for row in rows:
             by_type.setdefault(row["type"], []).append(row)
         for kind, group in by_type.items():
             insert, fields = self._tables.get(kind) or self._table(kind)
+            if not fields:
+                continue
+            written += len(group)
             values = [list(map(sql_value, one.values(group))) for one in fields]
             self._database.executemany(insert, zip(*values, strict=True))
-        return len(rows)
+        return written
 
     def _table(self, kind: str) -> tuple[str, tuple[Field, ...]]:
         own = {column.name for column in columns(RECORD_TYPES[kind])}
         fields = tuple(one for one in self._fields if one.name.partition(".")[0] in own)
+        if not fields:  # a type without any of the columns has no table
+            self._tables[kind] = "", ()
+            return "", ()
         table = quoted(f"{kind}_records")
         names = ", ".join(f"{quoted(one.name)} {_type(one)}" for one in fields)
         self._database.execute(f"CREATE TABLE {table} ({names})")

@@ -380,3 +380,28 @@ def test_export_writes_to_stdout_or_to_a_file(
     done = orbweb("export", "nowhere", "--to", "csv")
     assert done.returncode == 2
     assert "nowhere holds no crawl" in last_line(done)
+
+
+def test_an_export_does_not_replace_the_records_that_it_reads(
+    orbweb: Orbweb, tmp_path: Path
+) -> None:
+    stream = tmp_path / "records.jsonl"
+    stream.write_text('{"type":"page","url":"http://a.example/"}\n')
+    (tmp_path / "same").symlink_to(stream)
+    for name in ("records.jsonl", "./records.jsonl", "same"):
+        done = orbweb("export", "records.jsonl", "--to", "csv", "-o", name)
+        assert done.returncode == 2
+        assert "is the file that is read; name another" in last_line(done)
+    assert stream.read_text().startswith('{"type"')
+
+
+@pytest.mark.parametrize("name", ["a.parquet.gz", "a.sqlite.zst"])
+def test_a_format_that_is_not_compressed_does_not_get_the_name_of_one_that_is(
+    orbweb: Orbweb, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "records.jsonl").write_text('{"type":"page"}\n')
+    form = name.split(".")[1]
+    done = orbweb("export", "records.jsonl", "--to", form, "-o", name)
+    assert done.returncode == 2
+    assert f"--to {form} is not compressed by its name: -o a.{form}" in last_line(done)
+    assert not (tmp_path / name).exists()

@@ -21,6 +21,7 @@ from crawler.settings.field_tables import read_fields, read_sites
 from tests.helpers.crawling import config, crawl, link, page, records, serve
 from tests.helpers.paths import ROOT
 from tests.site.page import reply
+from tests.site.server import Exchange
 
 __all__ = ["serve"]
 
@@ -128,3 +129,40 @@ def test_the_example_of_the_document_is_understood() -> None:
     assert site.fields["stars"].default == 0
     known = {*pipes.EACH, *pipes.WHOLE, *sources.SOURCES, *TYPES}
     assert [word for word in known if f"`{word}" not in text] == []
+
+
+def test_a_recrawl_has_the_data_and_the_items_of_unchanged_pages(
+    serve: Any, tmp_path: Path
+) -> None:
+    def cached(body: str, content_type: str) -> Any:
+        def answer(exchange: Exchange) -> None:
+            headers = (("ETag", '"1"'),)
+            if exchange.hit.headers.get("if-none-match") == '"1"':
+                exchange.reply(status=304, headers=headers)
+            else:
+                exchange.reply(body, content_type, headers=headers)
+
+        return answer
+
+    site = serve(
+        index=cached("<h1>Shop</h1>" + link("/lamp", "/api"), "text/html"),
+        lamp=cached(SHOP, "text/html"),
+        api=cached('{"data": [{"name": "a"}]}', "application/json"),
+    )
+    settings = replace(config(site, tmp_path), fields=FIELDS, site=(REVIEWS,))
+    crawl(settings)
+    before = records(tmp_path)
+    crawl(settings, "newer")
+    after = records(tmp_path)[len(before) :]
+
+    def data(rows: list[dict[str, Any]]) -> list[tuple[str, str, Any]]:
+        kept = [row for row in rows if row["type"] in ("page", "file", "item")]
+        return sorted((row["type"], row["url"], str(row["data"])) for row in kept)
+
+    assert data(after) == data(before)
+    cache = {
+        row["url"].rpartition("/")[2]: row["from_cache"]
+        for row in after
+        if row["type"] in ("page", "file")
+    }
+    assert cache == {"": "not_modified", "api": "not_modified", "lamp": "miss"}

@@ -181,6 +181,21 @@ def test_sqlite_has_a_table_for_each_type(stream: Path, tmp_path: Path) -> None:
     database.close()
 
 
+def test_sqlite_has_no_table_where_a_type_has_none_of_the_columns(
+    stream: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "some.sqlite"
+    written = run("sqlite", stream, target, Selection(columns=("title", "location")))
+    database = sqlite3.connect(target)
+    tables = database.execute("SELECT name FROM sqlite_master ORDER BY 1").fetchall()
+    assert tables == [("page_records",), ("redirect_records",)]
+    counts = [
+        database.execute(f"SELECT count(*) FROM {t}").fetchone() for (t,) in tables
+    ]
+    assert sum(count for (count,) in counts) == written
+    database.close()
+
+
 def test_json_lines_come_out_as_they_went_in(stream: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy.jsonl"
     run("jsonl", stream, target, Selection())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import process_time
 from typing import Any
 
 import pytest
@@ -243,3 +244,72 @@ def test_the_schema_line_has_a_typed_zero_of_each_field() -> None:
 def test_a_deep_tree_costs_no_recursion() -> None:
     deep = "<div>" * 200 + "<h1>x<b>" + "<i>" * 200 + "y"
     assert value("css:h1", deep) == "xy"
+
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "expected"),
+    [
+        (HUGE, "float", None), (HUGE, "int", None), (HUGE + "0" * 5000, "str", None),
+        ("NaN", "float", None), ("NaN", "str", None), ("-Infinity", "float", None),
+        ("1e999", "float", None), ("1e999", "int", None),
+        ("9223372036854775807", "int", 2**63 - 1), ("9223372036854775808", "int", None),
+        ("-9223372036854775808", "int", -(2**63)),
+        ("9223372036854775808", "float", 2.0**63),
+    ],
+)  # fmt: skip
+def test_a_number_that_no_record_can_hold_costs_only_its_own_field(
+    number: str, kind: str, expected: object
+) -> None:
+    body = f'{{"n": {number}, "name": "kept"}}'
+    assert value("json:n", body, "application/json", type=kind) == expected
+    assert value("json:name", body, "application/json") == "kept"
+    html = f'<script type="application/ld+json">{body}</script>'
+    assert value("jsonld:n", html, type=kind) == expected
+    assert value("jsonld:name", html) == "kept"
+
+
+def test_a_text_with_a_number_beyond_its_type_has_no_value() -> None:
+    nines = f"<p>{'9' * 400}</p>"
+    assert value("css:p", nines, type="float") is None
+    assert value("css:p", nines, type="int") is None
+    assert value("css:p | int", f"<p>{2**63}</p>") is None
+    assert value("css:p", "<p>9007199254740993</p>", type="int") == 2**53 + 1
+    assert value('xpath:number("x")', nines) is None
+    assert value("xpath:1 div 0", nines, type="float") is None
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"a\ud800b", "a\ufffdb"),
+        (r"\udfff", "\ufffd"),
+        (r"\ud83d\ude00", "\U0001f600"),
+        (r"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (r"\\ud800", r"\ud800"),
+        (r"\u0000\n", "\0\n"),
+    ],
+)
+def test_a_lone_surrogate_of_json_is_a_replacement_character(
+    written: str, read: str
+) -> None:
+    body = f'{{"t": "{written}"}}'
+    assert value("json:t", body, "application/json") == read
+    assert value("json:@", body, "application/json", type="object") == {"t": read}
+
+
+def test_a_list_of_json_ld_costs_time_in_proportion_and_keeps_its_order() -> None:
+    body = ",".join(["[]"] * 200_000 + ['{"n": 1}', '[{"n": 2}]', '{"n": 3}'])
+    html = f'<script type="application/ld+json">[{body}]</script>'
+    began = process_time()
+    assert value("jsonld:n", html, type="int", many=True) == [1, 2, 3]
+    assert process_time() - began < 5  # it took minutes
+
+
+def test_a_pipe_makes_no_more_values_than_a_field_may_have() -> None:
+    found = value("css:p | split", f"<p>{'a ' * 20_000}</p>", many=True)
+    assert len(found) == 10_000
+    with pytest.raises(RuleError, match="split: its text is empty"):
+        compile_rules({"f": FieldConfig('css:p | split("")')})
