@@ -13,9 +13,9 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from html import escape
 from pathlib import Path
 from typing import IO
-from xml.sax.saxutils import escape
 
 from crawler.model.url import url_id_hex
 from crawler.output.export.files import open_output

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from html import escape
 from pathlib import Path
 from urllib.parse import quote, urljoin
-from xml.sax.saxutils import escape
 
 from crawler.model.errors import UsageError
 from crawler.output.export.files import STDOUT, open_output
