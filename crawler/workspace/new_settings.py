@@ -34,6 +34,7 @@ FIXED: dict[KeyPath, str] = {
     ("seeds",): "a resume continues with the seeds that the crawl was started with",
     ("plugin",): "a resume uses the plug-ins that the crawl was started with",
     ("records", "schema_line"): "the head of the records is written already",
+    ("warc", "prefix"): "the WARC files have their names already",
 }
 """The settings that cannot change, and why."""
 
@@ -100,6 +101,8 @@ def _refuse_fixed(old: Config, config: Config, changes: Iterable[Change]) -> Non
     for change in changes:
         if change.path == ("seeds",) and set(change.before) <= set(change.after):
             continue  # a program adds them by `Crawl.add_seeds`
+        if change.path == ("warc", "prefix") and not change.before:
+            continue  # there are no WARC files yet
         if (why := FIXED.get(change.path)) is not None:
             key = ".".join(change.path)
             raise UsageError(

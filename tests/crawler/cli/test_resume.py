@@ -172,6 +172,17 @@ def test_what_cannot_change_is_refused_in_one_sentence(
     assert changed(tmp_path / "out")[1] == ["limits.max_pages 1 none"]
 
 
+def test_warc_files_keep_their_names(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "out"
+    whole(site, folder, "-n", "1", "--warc=first")
+    assert run(["resume", str(folder), "-n", "2", "--warc=second"]) == 2
+    assert "the WARC files have their names already" in capsys.readouterr().err
+    assert run(["resume", str(folder), "-n", "2", "-q"]) == 0
+    assert list(folder.glob("**/second*")) == []
+
+
 def test_an_output_that_is_added_gets_all_records(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
