@@ -79,21 +79,21 @@ class SqliteHostTable(StorePart):
     def move_due_times(self, seconds: float) -> None:
         self._begin()
         self._hosts.move_due_times(seconds)
-        self._reschedule("retry_at + ?", "retry_at IS NOT NULL", seconds)
+        self._reschedule("retry_at + :value", "retry_at IS NOT NULL", seconds)
 
     @translate_sqlite_errors
     def limit_due_times(self, hosts: float, urls: float) -> None:
         self._begin()
         self._hosts.limit_due_times(hosts)
-        self._reschedule("?1", "retry_at > ?1", urls)
+        self._reschedule(":value", "retry_at > :value", urls)
 
     def _reschedule(self, moment: str, which: str, value: float) -> None:
         """Change the moments of retries, in both tables that hold them."""
         self._updates.flush()
-        db = self._db
+        db, values = self._db, {"value": value}
         waiting = f"{which} AND seq IN (SELECT seq FROM retry)"
-        db.execute(f"UPDATE url SET retry_at = {moment} WHERE {waiting}", (value,))
-        db.execute(f"UPDATE retry SET retry_at = {moment} WHERE {which}", (value,))
+        db.execute(f"UPDATE url SET retry_at = {moment} WHERE {waiting}", values)
+        db.execute(f"UPDATE retry SET retry_at = {moment} WHERE {which}", values)
         self._next_retry = self._first_retry()
 
     @translate_sqlite_errors
