@@ -187,7 +187,8 @@ class Hub(greenlet):
         """
         if issubclass(kind, self.NOT_ERROR):
             return
-        if context is None or issubclass(kind, (*self.SYSTEM_ERROR, MemoryError)):
+        is_system_error = issubclass(kind, self.SYSTEM_ERROR)  # a class, or several
+        if context is None or is_system_error or issubclass(kind, MemoryError):
             self.handle_system_error(value)
         else:
             self.print_exception(context, kind, value, trace)

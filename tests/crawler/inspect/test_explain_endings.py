@@ -32,7 +32,7 @@ from crawler.model.config import (
     RobotsConfig,
     ScopeConfig,
 )
-from crawler.model.content_config import ImagesConfig
+from crawler.model.content_config import BodiesConfig, ImagesConfig
 from crawler.model.errors import Failure
 from crawler.model.http_config import HttpConfig
 from crawler.model.reasons import ErrorCode, SkipReason
@@ -163,6 +163,7 @@ def most_failures(folder: Path, tls_port: int) -> dict[str, str]:
             scope=ScopeConfig(within="any", depth=1),
             limits=LimitsConfig(max_redirects=2),
             records=OutputConfig(keep_truncated="none"),  # half a coding is no page
+            bodies=BodiesConfig(hash_files=True),  # large ones are read, too
         )
     for server in (site, names):
         server.stop()
