@@ -14,8 +14,11 @@ from mimetypes import MimeTypes
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-_PLAIN = {"a": "href", "area": "href", "iframe": "src", "frame": "src", "img": "src"}
-_LINK_RELS = frozenset({"next", "prev", "canonical", "alternate", "icon"})
+_PLAIN = {
+    "a": "href", "area": "href", "iframe": "src", "frame": "src", "img": "src",
+    "object": "data",
+}  # fmt: skip
+_LINK_RELS = frozenset({"next", "prev", "canonical", "alternate", "icon", "stylesheet"})
 _SRCSET_URL = re.compile(r"[\s,]*(\S*[^\s,])(?:\s[^,]*)?(?:,|$)")
 _TYPES = MimeTypes()
 _TYPES.add_type("image/svg+xml", ".svg")
@@ -66,7 +69,24 @@ def _visit(root: Path, url: str, inventory: Inventory) -> list[str]:
         inventory.pages.add(url)
         return _links(url, file)
     (inventory.images if media_type.startswith("image/") else inventory.files).add(url)
-    return []
+    return _pictures(url, file) if media_type == "text/css" else []
+
+
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_FONT = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
+_IN_STYLES = re.compile(r"""(?:@import\s+(?:url\()?|url\()\s*["']?([^"')]+)""")
+
+
+def _pictures(url: str, file: Path) -> list[str]:
+    """The pictures and style sheets that a style sheet names; fonts are none."""
+    text = file.read_text(encoding="utf-8", errors="replace")
+    text = _FONT.sub("", _COMMENT.sub("", text))
+    found = (link.strip() for link in _IN_STYLES.findall(text))
+    return [
+        urldefrag(urljoin(url, link)).url
+        for link in found
+        if link and not link.startswith(("data:", "#"))
+    ]
 
 
 def _links(url: str, file: Path) -> list[str]:
@@ -102,7 +122,7 @@ class _Collector(HTMLParser):
 
     def _link(self, values: dict[str, str]) -> None:
         rels = set(values.get("rel", "").lower().split())
-        if _LINK_RELS & rels and "stylesheet" not in rels:
+        if _LINK_RELS & rels and rels != {"alternate", "stylesheet"}:
             self._add(values.get("href"))
 
     def _meta(self, values: dict[str, str]) -> None:

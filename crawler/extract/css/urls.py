@@ -60,7 +60,6 @@ _IN_SET = re.compile(
     rf"{_COMMENT}|{_URL}|{_DOUBLE}|{_SINGLE}|([\w-]*+\()|(\))", re.IGNORECASE
 ).finditer
 _PROPERTY = re.compile(rf"(?:{_SPACE}|{_COMMENT})*+([\w-]++){_SPACE}*+:").match
-_END = re.compile(r"[;{}]").search
 _ESCAPED = re.compile(
     r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\n\r\f])?|(\r\n|[\n\r\f])|([\s\S]))"
 ).sub
@@ -127,28 +126,28 @@ def is_shown(found: CssUrl) -> bool:
 
 
 def _tokens(css: str) -> Iterator[CssUrl]:
-    property_name, last = "", 0
-    inside = 0  # the end of the last image-set()
+    begin, name = 0, None  # of the declaration, whose property is looked up once
+    last = 0  # the end of the token before; of an image-set(), its last bracket
     for token in _FIND(css):
         start = token.start()
-        if start < inside:
+        if start < last:
             continue
-        if (url := _first(token, 1, 3)) is not None:
-            property_name = _property(css, last, start, property_name)
-            yield CssUrl(url, property_name)
-        elif token[6] is not None:
+        if (mark := max(css.rfind(mark, last, start) for mark in ";{}")) >= 0:
+            begin, name = mark + 1, None
+        last = token.end()
+        if token[6] is not None:
             if (url := _first(token, 7, 11)) is not None:
                 yield CssUrl(url, "@import")
-        elif token[12] is not None:
-            property_name = _property(css, last, start, property_name)
-            urls, inside = _image_set(css, token.end())
-            for url in urls:
-                yield CssUrl(url, property_name)
-            last = inside
             continue
-        elif _END(css, last, start):
-            property_name = _property(css, last, start, "")
-        last = token.end()
+        urls: Iterable[str] = ()
+        if (url := _first(token, 1, 3)) is not None:
+            urls = (url,)
+        elif token[12] is not None:
+            urls, last = _image_set(css, last)
+        for url in urls:
+            if name is None:
+                name = _property(css, begin, start)
+            yield CssUrl(url, name)
 
 
 def _first(token: re.Match[str], first: int, last: int) -> str | None:
@@ -158,15 +157,9 @@ def _first(token: re.Match[str], first: int, last: int) -> str | None:
     return None
 
 
-def _property(css: str, last: int, at: int, before: str) -> str:
-    """The property of the declaration around `at`.
-
-    `last` is the end of the token before, and `before` the property of that.
-    """
-    start = max(css.rfind(mark, last, at) for mark in ";{}")
-    if start < 0 and last:
-        return before
-    found = _PROPERTY(css, start + 1 if start >= 0 else 0, at)
+def _property(css: str, begin: int, at: int) -> str:
+    """The property of the declaration that begins at `begin`; "" for none."""
+    found = _PROPERTY(css, begin, at)
     return found[1].lower() if found else ""
 
 
