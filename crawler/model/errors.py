@@ -323,6 +323,8 @@ class OutOfMemoryError(Stop):
 
 _NO_MEMORY_TO_IMPORT = ("cannot allocate memory", "failed to map segment")
 """What the dynamic linker says (glibc, musl); Python makes an ImportError of it."""
+_WITHOUT_EXCEPTION = ("error return without exception", "without setting an exception")
+"""What Python says where its C code has no memory even for a MemoryError."""
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
@@ -340,6 +342,8 @@ def is_out_of_memory(error: BaseException | None) -> bool:
             return True
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:
             return True
+        if isinstance(error, SystemError):
+            return any(words in str(error) for words in _WITHOUT_EXCEPTION)
         if isinstance(error, ImportError):
             text = str(error).lower()
             return any(words in text for words in _NO_MEMORY_TO_IMPORT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -20,6 +21,8 @@ from tests.site.page import reply
 from tests.site.server import Exchange, Site
 
 PAGES = 6
+ABORTED = -signal.SIGABRT
+"""greenlet ends the process so where it gets no memory to keep a stack."""
 PADDING = "<p>word</p>" * 40_000
 Contents = list[tuple[str, str]]
 
@@ -87,15 +90,17 @@ def faults(site: Site, place: Path, whole: Whole, limit: int) -> tuple[int, list
     found: list[str] = []
     try:
         done = _limited(_arguments(site, folder), limit)
-        if "Traceback" in done.stderr:
+        if "Traceback" in done.stderr and done.returncode != ABORTED:
             found.append(done.stderr)
         if done.returncode == OutOfMemoryError.exit_code:
             if not re.search("out of memory.* then `orbweb resume`", done.stderr):
                 found.append(f"said: {done.stderr}")
-            if (folder / "state").exists():
-                resumed = _limited(["resume", str(folder), "-q"], 4 * whole.peak_kib)
-                if resumed.returncode:
-                    found.append(f"resume: {resumed.stderr}")
+        elif done.returncode not in (0, ABORTED):
+            found.append(f"exit code {done.returncode}: {done.stderr}")
+        if done.returncode and (folder / "state").exists():
+            resumed = _limited(["resume", str(folder), "-q"], 4 * whole.peak_kib)
+            if resumed.returncode:
+                found.append(f"resume: {resumed.stderr}")
         if (folder / "state").exists() and _contents(folder) != whole.contents:
             found.append("not exact")
         return done.returncode, found
