@@ -99,6 +99,8 @@ def faults(site: Site, place: Path, whole: Whole, limit: int) -> tuple[int, list
             found.append(f"exit code {done.returncode}: {done.stderr}")
         if done.returncode and (folder / "state").exists():
             resumed = _limited(["resume", str(folder), "-q"], 4 * whole.peak_kib)
+            if "never began; begin it with" in resumed.stderr:
+                resumed = _limited(_arguments(site, folder), 4 * whole.peak_kib)
             if resumed.returncode:
                 found.append(f"resume: {resumed.stderr}")
         if (folder / "state").exists() and _contents(folder) != whole.contents:
