@@ -184,8 +184,14 @@ def _pipeline(
     clock = given.clock
 
     def take_sitemaps(lease: Lease, urls: Iterable[str]) -> None:
-        if policy.scope.is_of_site(lease):
+        # Pictures may be elsewhere. So may a redirected seed, until its page has come:
+        # its sitemaps are taken then, since their URLs would be out of scope before.
+        if policy.scope.holds(lease.url):
             frontier.add(candidates.sitemaps(lease, urls))
+
+    def take_sitemaps_of_robots(lease: Lease) -> None:
+        if config.scope.sitemaps:
+            take_sitemaps(lease, policy.robots.sitemaps(lease.url))
 
     requests = HostRequests(given.client, policy.quotas, clock)
     stage = RobotsStage(
@@ -199,7 +205,7 @@ def _pipeline(
     reader = Reader(
         config, given.extractor, given.documents, given.guard, candidates,
         policy.quotas, policy.traps, frontier.known, _saves(config),
-        _seed_ended(policy.scope, given), clock,
+        _seed_ended(policy.scope, given, take_sitemaps_of_robots), clock,
     )  # fmt: skip
     return Pipeline(
         policy.chain.check_due,
@@ -224,8 +230,12 @@ def _saves(config: Config) -> Saves | None:
     return saves(config.bodies.save)
 
 
-def _seed_ended(scope: Scope, given: Environment) -> SeedEnded:
-    """Loads what it calls at the first redirected seed: many crawls have none."""
+def _seed_ended(
+    scope: Scope, given: Environment, joined: Callable[[Lease], None]
+) -> SeedEnded:
+    """`joined` is called for the page by which its site has joined the scope.
+
+    Loads what it calls at the first redirected seed: many crawls have none."""
     ended: SeedEnded | None = None
 
     def seed_ended(lease: Lease, links: Iterable[Link]) -> None:
@@ -234,6 +244,9 @@ def _seed_ended(scope: Scope, given: Environment) -> SeedEnded:
             from crawler.engine.seed_redirects import SeedRedirects
 
             ended = SeedRedirects(scope, given.store, given.events.notice).ended
+        was_outside = not scope.holds(lease.url)
         ended(lease, links)
+        if was_outside and scope.holds(lease.url):
+            joined(lease)
 
     return seed_ended

@@ -121,6 +121,12 @@ class RobotsCache:
         cached = self._find(origin(url))
         return None if cached is None else cached.expires_at
 
+    def sitemaps(self, url: str) -> tuple[str, ...]:
+        """The sitemaps that the cached robots.txt of the URL's origin names."""
+        cached = self._find(origin(url))
+        rules = None if cached is None else cached.rules
+        return () if rules is None else rules.sitemaps
+
     def add(self, site: str, body: bytes | None) -> tuple[Robots, float]:
         """Record what the origin `site` answered, None for nothing forbidden.
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from crawler.model.config import ScopeConfig
-from crawler.model.crawl import Lease, Skip
+from crawler.model.crawl import Skip
 from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
 from crawler.model.url import canonical, host_key, hostname, registrable_domain, scheme
@@ -83,16 +83,6 @@ class Scope:
     def holds(self, url: str) -> bool:
         """Whether links to `url` are followed."""
         return self._pages.holds(url)
-
-    def is_of_site(self, lease: Lease) -> bool:
-        """Whether the URL of `lease` is on a site of the crawl.
-
-        Pictures and the pages of redirected seeds may be elsewhere.
-        """
-        if self._pages.holds(lease.url):
-            return True
-        seed = lease.seed_url if lease.depth == 0 else None
-        return seed is not None and self.follows(seed, lease.url)
 
     def add_seed(self, url: str) -> None:
         """Add a seed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -314,6 +315,28 @@ def test_sitemaps_of_a_foreign_site_are_left_alone(
     found = follow(web, "site.test/", sitemaps=True)
     assert found == ({end, f"{host}/b"} if asked else {end})
     assert bool(web.site.hits("/a")) is asked
+
+
+def test_sitemaps_of_a_redirected_seed_wait_until_its_page_has_come(web: Web) -> None:
+    came = threading.Event()
+
+    def sitemap(exchange: Exchange) -> None:
+        came.set()
+        entry = f"<url><loc>{web.url('www.site.test/b')}</loc></url>"
+        exchange.reply(f"<urlset>{entry}</urlset>", "text/xml")
+
+    def late(exchange: Exchange) -> None:
+        came.wait(0.5)  # a sitemap that is requested now overtakes the page
+        exchange.reply("<p>late")
+
+    robots = f"Sitemap: {web.url('www.site.test/a')}\n"
+    web.answers["www.site.test/robots.txt"] = reply(robots, "text/plain")
+    web.answers["www.site.test/a"] = sitemap
+    web.answers["www.site.test/"] = late
+    web.page("www.site.test/b")
+    web.redirect("site.test/", "www.site.test/")
+    found = follow(web, "site.test/", sitemaps=True)
+    assert found == {"www.site.test/", "www.site.test/b"}
 
 
 def test_sitemaps_of_a_host_that_has_only_pictures_are_left_alone(web: Web) -> None:
