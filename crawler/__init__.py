@@ -78,21 +78,14 @@ if TYPE_CHECKING:
     from crawler.api.options import CrawlOptions
     from crawler.engine.fetch_url import FetchedUrl
     from crawler.engine.run_report import Summary
-    from crawler.model.config import (
-        Config,
-        LimitsConfig,
-        OutputConfig,
-        PluginConfig,
-        PolitenessConfig,
-        RetryConfig,
-        RobotsConfig,
-        ScopeConfig,
-    )
+    from crawler.model.config import Config, PluginConfig
     from crawler.model.content_config import (
         BodiesConfig,
         FieldConfig,
         ImagesConfig,
+        OutputConfig,
         SiteConfig,
+        WarcConfig,
     )
     from crawler.model.crawl import Skip
     from crawler.model.documents import (
@@ -111,7 +104,14 @@ if TYPE_CHECKING:
         UsageError,
     )
     from crawler.model.http import Exchange, Response
-    from crawler.model.http_config import HttpConfig, WarcConfig
+    from crawler.model.http_config import HttpConfig
+    from crawler.model.policy_config import (
+        LimitsConfig,
+        PolitenessConfig,
+        RetryConfig,
+        RobotsConfig,
+        ScopeConfig,
+    )
     from crawler.model.record_base import Record
     from crawler.model.records import (
         AnyRecord,
@@ -147,17 +147,18 @@ _NAMES = {
     "api.options": ("CrawlOptions",),
     "engine.fetch_url": ("FetchedUrl",),
     "engine.run_report": ("Summary",),
-    "model.config": (
-        "Config", "LimitsConfig", "OutputConfig",
-        "PluginConfig", "PolitenessConfig", "RetryConfig", "RobotsConfig",
-        "ScopeConfig",
-    ),
+    "model.config": ("Config", "PluginConfig"),
     "model.crawl": ("Skip",),
     "model.documents": ("Document", "File", "Image", "ImageLink", "Link", "Page"),
     "model.content_config": (
-        "BodiesConfig", "FieldConfig", "ImagesConfig", "SiteConfig",
+        "BodiesConfig", "FieldConfig", "ImagesConfig", "OutputConfig", "SiteConfig",
+        "WarcConfig",
     ),
-    "model.http_config": ("HttpConfig", "WarcConfig"),
+    "model.http_config": ("HttpConfig",),
+    "model.policy_config": (
+        "LimitsConfig", "PolitenessConfig", "RetryConfig", "RobotsConfig",
+        "ScopeConfig",
+    ),
     "model.errors": (
         "OutOfMemoryError",
         "OutputError",

@@ -32,7 +32,7 @@ from msgspec.structs import replace
 
 from crawler.engine import record_builder, revalidation
 from crawler.frontier.store import Content, Ended, Run, Store
-from crawler.model.config import OutputConfig
+from crawler.model.content_config import OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip, StoredResponse
 from crawler.model.record_base import BodyRecord, FetchRecord, Record
 from crawler.model.records import (

@@ -27,11 +27,12 @@ from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.fetch.transport import ExchangeListener
 from crawler.frontier.store import Run, Store
-from crawler.model.config import Config, LimitsConfig
+from crawler.model.config import Config
 from crawler.model.crawl import Decision, Destination, Skip
 from crawler.model.documents import Document, Page
 from crawler.model.errors import Failure
 from crawler.model.http import Exchange, Response
+from crawler.model.policy_config import LimitsConfig
 from crawler.model.records import RobotsRecord, TerminalRecord
 from crawler.model.url import origin
 from crawler.output.images import UnsavedImages

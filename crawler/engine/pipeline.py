@@ -26,10 +26,10 @@ from crawler.engine.revalidation import CachedFields, cached_fields
 from crawler.engine.robots_stage import RobotsStage
 from crawler.fetch.conditional import conditional_headers
 from crawler.frontier.lease import LeaseHandle
-from crawler.model.config import RetryConfig
 from crawler.model.crawl import Lease, Outcome, Skip
 from crawler.model.errors import Failure, is_out_of_memory
 from crawler.model.http import Request, Response
+from crawler.model.policy_config import RetryConfig
 from crawler.policy.check import Candidate
 from crawler.policy.response_status import failure_of, is_redirect
 from crawler.policy.retry import Retry, decide_retry

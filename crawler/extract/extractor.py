@@ -20,7 +20,6 @@ from crawler.extract.sniff import (
     sniff,
 )
 from crawler.extract.xml.reader import read_sitemap
-from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination
 from crawler.model.documents import Document, Image
 from crawler.model.errors import (
@@ -30,6 +29,7 @@ from crawler.model.errors import (
     TooLarge,
 )
 from crawler.model.http import Response
+from crawler.model.policy_config import LimitsConfig
 
 _STYLES = frozenset({"text/css", "text/plain", "application/octet-stream"})
 """Media types under which servers send style sheets."""

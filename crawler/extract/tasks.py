@@ -17,11 +17,11 @@ from msgspec import MsgspecError, Struct
 from msgspec.msgpack import Decoder, Encoder
 
 from crawler.extract.extractor import Extractor, InlineExtractor
-from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination
 from crawler.model.documents import Document
 from crawler.model.errors import ExtractFailure
 from crawler.model.http import Response
+from crawler.model.policy_config import LimitsConfig
 
 Task = Callable[[bytes], bytes]
 """Raises BodyFailure; any other exception becomes an ExtractFailure for the caller."""

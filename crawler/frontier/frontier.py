@@ -29,8 +29,8 @@ from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.politeness import Politeness
 from crawler.frontier.store import STATES, Store
 from crawler.frontier.throttle import check
-from crawler.model.config import PolitenessConfig
 from crawler.model.crawl import Discovered, Skip
+from crawler.model.policy_config import PolitenessConfig
 
 MAX_ACTIVE = 500
 """Hosts in memory, beside those of which a lease is out."""

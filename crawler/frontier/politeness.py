@@ -47,7 +47,7 @@ from crawler.frontier.concurrency import (
     Slots,
 )
 from crawler.frontier.throttle import UNTRIED, Controller, HostFeedback, HostThrottle
-from crawler.model.config import PolitenessConfig
+from crawler.model.policy_config import PolitenessConfig
 
 _NOT_QUEUED = 0
 """The ticket of a host that does not stand in a heap."""

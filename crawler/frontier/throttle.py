@@ -61,7 +61,6 @@ from typing import Final, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.model.config import PolitenessConfig
 from crawler.model.crawl import Skip
 from crawler.model.errors import (
     ConnectFailure,
@@ -74,6 +73,7 @@ from crawler.model.errors import (
     TotalTimeout,
 )
 from crawler.model.http import Response
+from crawler.model.policy_config import PolitenessConfig
 
 MIN_INTERVAL_S = 0.1
 """The highest full rate that recovery assumes (per second).

@@ -1,10 +1,13 @@
-"""What a user wants of the contents: `[fields]`, `[[site]]`, `[bodies]`, `[images]`."""
+"""What is kept of the answers: `[fields]` and `[[site]]`, `[bodies]` to `[warc]`."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+
+from crawler.model.record_base import OptionalField
+from crawler.model.units import Bytes
 
 FieldType = Literal[
     "str", "int", "float", "bool", "date", "url", "price", "list", "object"
@@ -98,3 +101,70 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Minimum height of the images that are kept [px]."""
     name: str = "{host}/{stem}-{sha256:.8}.{ext}"
     """Path of an image below images/, made of {host} {stem} {sha256} {ext} {format}."""
+
+
+class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[records]`: what is written to the record stream.
+
+    Example:
+        >>> from crawler import OutputConfig
+        >>> OutputConfig(include=("links",)).record
+        ()
+    """
+
+    record: tuple[Literal["skips", "robots"], ...] = ()
+    """Further record types to write: skips, robots."""
+    include: tuple[OptionalField, ...] = ()
+    """Optional fields to include: links, images, headers, jsonld, text, markdown."""
+    text: Literal["main", "whole"] = "main"
+    """Part of the page for text and markdown: main (its content), whole."""
+    keep_truncated: Literal["none", "pages", "all"] = "pages"
+    """What to keep if its connection breaks in each attempt: none, pages, all.
+
+    A record says `truncated: disconnect`. Sitemaps and feeds count as pages. The text
+    and the links of half a page are right as far as they go; half a picture or half an
+    archive is damaged, and looks like a whole one in its folder.
+    """
+    schema_line: bool | None = None
+    """Begin with a schema line, also on stdout.
+
+    This record, `{"type":"schema"}`, gives DuckDB and other readers the type of every
+    column. none: in files, but not on stdout.
+    """
+    rotate: str = ""
+    """Cut the records into numbered parts by size, as in 100M, or by time, as in 1h.
+
+    `records.jsonl` becomes `records-00001.jsonl` and so on, each with the schema line
+    first. A part is finished, and may be taken away, once the next one is there or the
+    crawl has ended. `M` are MiB, `m` are minutes; times count in UTC, so that `1h`
+    begins a part at each full hour. stdout and pipes are not cut. Empty: one file.
+    """
+
+
+class WarcConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[warc]`: the exchanges as an archive, in WARC 1.1 (ISO 28500).
+
+    Example:
+        >>> from crawler import WarcConfig
+        >>> WarcConfig(write=True, prefix="news").max_size
+        1000000000
+    """
+
+    write: bool = False
+    """Write each request and response to WARC files, with a CDXJ index."""
+    prefix: str = ""
+    """Prefix of the names of the WARC files in `warc/`, as in PREFIX-00000.warc.gz.
+
+    Empty: the name of the crawl's folder.
+    """
+    max_size: Bytes = 10**9
+    """Size at which the next WARC file is begun [bytes].
+
+    A file becomes larger by at most one exchange.
+    """
+    secrets: bool = False
+    """Write Cookie, Authorization and other secret request headers as they were sent.
+
+    Without it their values are replaced by "redacted". Responses are always exact, so
+    they hold the cookies that servers set.
+    """

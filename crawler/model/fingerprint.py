@@ -7,7 +7,8 @@ import hashlib
 import msgspec
 
 from crawler import __version__
-from crawler.model.config import Config, OutputConfig
+from crawler.model.config import Config
+from crawler.model.content_config import OutputConfig
 
 
 def extraction_fingerprint(config: Config) -> bytes:

@@ -1,15 +1,12 @@
-"""The HTTP client, and the archive of its exchanges: sections `[http]` and `[warc]`."""
+"""The HTTP client: section `[http]`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-# The unit lets the loader accept "2h" and "50M" where the number is meant.
-Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
-Bytes = Annotated[int, Meta(gt=0, extra={"unit": "bytes"})]
-Count = Annotated[int, Meta(gt=0)]
+from crawler.model.units import Bytes, Count, Seconds
 
 
 class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,32 +124,3 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Maximum idle connections in total."""
     idle_timeout: Seconds = 15.0
     """Time after which an idle connection is closed [s]."""
-
-
-class WarcConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[warc]`: the exchanges as an archive, in WARC 1.1 (ISO 28500).
-
-    Example:
-        >>> from crawler import WarcConfig
-        >>> WarcConfig(write=True, prefix="news").max_size
-        1000000000
-    """
-
-    write: bool = False
-    """Write each request and response to WARC files, with a CDXJ index."""
-    prefix: str = ""
-    """Prefix of the names of the WARC files in `warc/`, as in PREFIX-00000.warc.gz.
-
-    Empty: the name of the crawl's folder.
-    """
-    max_size: Bytes = 10**9
-    """Size at which the next WARC file is begun [bytes].
-
-    A file becomes larger by at most one exchange.
-    """
-    secrets: bool = False
-    """Write Cookie, Authorization and other secret request headers as they were sent.
-
-    Without it their values are replaced by "redacted". Responses are always exact, so
-    they hold the cookies that servers set.
-    """

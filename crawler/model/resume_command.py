@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from crawler.model.config import LimitsConfig
+from crawler.model.policy_config import LimitsConfig
 from crawler.model.units import exact_bytes
 
 

@@ -8,6 +8,14 @@ ms, s, m, h and d: `90`, `1.5s`, `2h30m`.
 from __future__ import annotations
 
 import re
+from typing import Annotated
+
+from msgspec import Meta
+
+# The unit lets the loader accept "2h" and "50M" where the number is meant.
+Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
+Bytes = Annotated[int, Meta(gt=0, extra={"unit": "bytes"})]
+Count = Annotated[int, Meta(gt=0)]
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
 _SIZE_UNITS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}

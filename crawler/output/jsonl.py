@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from crawler.model.config import OutputConfig
+from crawler.model.content_config import OutputConfig
 from crawler.model.record_base import Record
 from crawler.output.lines import STDOUT, LineWriter, open_lines
 from crawler.output.schema_export import schema_line

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from crawler.model.config import OutputConfig
+from crawler.model.content_config import OutputConfig
 from crawler.model.errors import UsageError
 from crawler.output.jsonl import open_jsonl
 from crawler.output.sink import (

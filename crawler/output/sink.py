@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from crawler.model.config import OutputConfig
+from crawler.model.content_config import OutputConfig
 from crawler.model.errors import OutputError, Stop
 from crawler.model.record_base import Record
 

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from crawler.model.config import Config, ScopeConfig
+from crawler.model.config import Config
 from crawler.model.crawl import Skip
+from crawler.model.policy_config import ScopeConfig
 from crawler.policy.check import Chain, Check
 from crawler.policy.depth import DepthCheck
 from crawler.policy.given_up_host import GivenUpHostCheck

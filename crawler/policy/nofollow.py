@@ -8,8 +8,8 @@ Google's words (see `robots_meta.py`), `rel=nofollow` is of the HTML Standard (s
 
 from __future__ import annotations
 
-from crawler.model.config import RobotsConfig
 from crawler.model.crawl import Skip
+from crawler.model.policy_config import RobotsConfig
 from crawler.policy.check import FOUND, Candidate
 
 

@@ -17,11 +17,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from crawler.model.config import LimitsConfig
 from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Destination, Lease, Skip
 from crawler.model.host import HostUsage
 from crawler.model.metadata import PAGES_OF_TEMPLATE, STYLES_OF_HOST, KeyValue
+from crawler.model.policy_config import LimitsConfig
 from crawler.model.units import exact_bytes, exact_seconds
 from crawler.policy.check import DUE, Candidate
 from crawler.policy.scope import NAMED_SITEMAPS

@@ -41,9 +41,9 @@ from datetime import UTC
 
 from msgspec import Struct
 
-from crawler.model.config import RetryConfig
 from crawler.model.errors import Failure, RateLimited, StatusFailure
 from crawler.model.http import Response
+from crawler.model.policy_config import RetryConfig
 
 _MAX_RETRY_AFTER_LENGTH = 64
 """Characters of a Retry-After that is read at all."""

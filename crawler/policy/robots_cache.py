@@ -15,10 +15,10 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
-from crawler.model.config import RobotsConfig
 from crawler.model.crawl import Decision, Skip
 from crawler.model.errors import Failure
 from crawler.model.metadata import ROBOTS_TXT, KeyValue
+from crawler.model.policy_config import RobotsConfig
 from crawler.model.url import origin
 from crawler.policy.check import DUE, Candidate
 from crawler.policy.robots_txt import Robots, parse

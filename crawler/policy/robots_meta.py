@@ -20,8 +20,8 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from crawler.model.config import RobotsConfig
 from crawler.model.crawl import Skip
+from crawler.model.policy_config import RobotsConfig
 
 HEADER = "x-robots-tag"
 _WITH_VALUE = (

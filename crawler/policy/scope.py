@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from crawler.model.config import ScopeConfig
 from crawler.model.crawl import Skip
 from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
+from crawler.model.policy_config import ScopeConfig
 from crawler.model.url import canonical, host_key, hostname, registrable_domain, scheme
 from crawler.policy.check import FOUND, Candidate
 

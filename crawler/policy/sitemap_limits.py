@@ -12,9 +12,9 @@ It is a part of the quotas (`quotas.py`).
 
 from __future__ import annotations
 
-from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Lease, Skip
 from crawler.model.metadata import SITEMAP_INDEXES, SITEMAPS_OF_DOMAIN, KeyValue
+from crawler.model.policy_config import LimitsConfig
 from crawler.model.url import host_key, hostname, registrable_domain
 from crawler.policy.check import Candidate
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from crawler.model.config import ScopeConfig
 from crawler.model.errors import UsageError
+from crawler.model.policy_config import ScopeConfig
 
 
 class TableError(ValueError):

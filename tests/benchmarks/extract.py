@@ -30,8 +30,8 @@ from crawler.extract.charset import markup, sniff_encoding
 from crawler.extract.extractor import extract
 from crawler.extract.html.tags import start_tags
 from crawler.extract.images.formats import read_header
-from crawler.model.config import LimitsConfig
 from crawler.model.http import Response, Timings
+from crawler.model.policy_config import LimitsConfig
 
 SITES = (
     "/usr/share/doc/postgresql-doc-15/html",

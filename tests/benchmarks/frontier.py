@@ -24,8 +24,8 @@ import hub
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Store
-from crawler.model.config import PolitenessConfig
 from crawler.model.crawl import Discovered
+from crawler.model.policy_config import PolitenessConfig
 
 LINKS_OF_A_PAGE = 50
 PAGES_OF_A_COMMIT = 64

@@ -37,9 +37,9 @@ from crawler.fetch.dns.message import MAX_ADDRESSES, Question
 from crawler.fetch.http1.codings import body_decoder
 from crawler.fetch.http1.parser import ResponseReader
 from crawler.fetch.target import parse_target
-from crawler.model.config import LimitsConfig, RobotsConfig
 from crawler.model.errors import BodyFailure, ExtractFailure, Failure, UsageError
 from crawler.model.http import Response, Timings
+from crawler.model.policy_config import LimitsConfig, RobotsConfig
 from crawler.model.redact import redact
 from crawler.model.url import canonical, join, join_header
 from crawler.policy.response_status import failure_of, is_redirect

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image as Pillow
 
 from crawler.engine.builder import Summary, open_crawl
-from crawler.model.config import Config, PolitenessConfig, RetryConfig
+from crawler.model.config import Config
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import PolitenessConfig, RetryConfig
 from tests.site.page import reply
 from tests.site.server import Handler, Site
 

@@ -33,9 +33,9 @@ from crawler.engine.stats import Stats
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.sqlite.store import SqliteStore
-from crawler.model.config import OutputConfig, PolitenessConfig
-from crawler.model.content_config import ImagesConfig
+from crawler.model.content_config import ImagesConfig, OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip
+from crawler.model.policy_config import PolitenessConfig
 from crawler.model.records import PageRecord
 from crawler.output.files import Journal
 from crawler.output.images import ImageFiles

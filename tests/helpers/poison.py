@@ -17,7 +17,8 @@ from crawler.engine.builder import open_crawl
 from crawler.extract.extractor import InlineExtractor
 from crawler.extract.registry import READERS
 from crawler.extract.tasks import document_task
-from crawler.model.config import Config, PolitenessConfig
+from crawler.model.config import Config
+from crawler.model.policy_config import PolitenessConfig
 
 POISON_TYPE = "application/x-poison"
 

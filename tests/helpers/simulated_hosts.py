@@ -20,7 +20,7 @@ import hub
 from crawler.engine.builder import Summary, open_crawl
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.store import Store
-from crawler.model.config import Config, PolitenessConfig
+from crawler.model.config import Config
 from crawler.model.errors import (
     ConnectRefused,
     ConnectTimeout,
@@ -29,6 +29,7 @@ from crawler.model.errors import (
     NameServerFailure,
 )
 from crawler.model.http import Request, Response, Timings
+from crawler.model.policy_config import PolitenessConfig
 from crawler.model.record_base import Record
 from crawler.model.url import host_key
 from crawler.workspace.open import Mode, stored_config

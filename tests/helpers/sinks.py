@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from crawler.model.config import OutputConfig
+from crawler.model.content_config import OutputConfig
 from crawler.model.record_base import Record
 from crawler.output.sink import Position, RecordSink
 

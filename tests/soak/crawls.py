@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crawler.engine.builder import open_crawl
-from crawler.model.config import Config, PolitenessConfig, RetryConfig, ScopeConfig
+from crawler.model.config import Config
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import PolitenessConfig, RetryConfig, ScopeConfig
 from hub.testing import ResourceCounts, count_resources
 from tests.helpers.paths import ROOT
 

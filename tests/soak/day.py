@@ -18,8 +18,9 @@ from random import Random
 
 import hub
 from crawler.engine.builder import open_crawl
-from crawler.model.config import Config, PolitenessConfig, RetryConfig, ScopeConfig
+from crawler.model.config import Config
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import PolitenessConfig, RetryConfig, ScopeConfig
 from hub.testing import ResourceCounts, count_resources, simulated_network
 from tests.helpers.simulated_web import NAME_SERVER, SimulatedWeb
 from tests.soak.crawls import TERMINAL, resident_kb

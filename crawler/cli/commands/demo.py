@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 from crawler.demo.server import serving
-from crawler.model.config import Config, OutputConfig, PolitenessConfig
+from crawler.model.config import Config
+from crawler.model.content_config import OutputConfig
+from crawler.model.policy_config import PolitenessConfig
 
 DELAY_S = 0.12
 """Delay between two requests: slow enough to watch, and the demo ends soon."""

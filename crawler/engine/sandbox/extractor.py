@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from crawler.engine.sandbox.process import ExtractionWorker
 from crawler.extract.tasks import DOCUMENT, decode_document, encode_order
-from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination
 from crawler.model.documents import Document
 from crawler.model.http import Response
+from crawler.model.policy_config import LimitsConfig
 
 
 class WorkerExtractor:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import Page
 from crawler.model.metadata import KeyValue
+from crawler.model.policy_config import LimitsConfig
 from crawler.model.url import host_key, url_id
 from crawler.policy.check import FOUND_AND_DUE, Candidate
 from crawler.policy.traps import case_variants, name_mazes

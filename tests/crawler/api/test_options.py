@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from crawler.api.options import CrawlOptions, configure, keyword_paths
-from crawler.model.config import Config, LimitsConfig
+from crawler.model.config import Config
 from crawler.model.errors import UsageError
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import LimitsConfig
 from crawler.settings.fields import keys
 
 OTHER = {("seeds",), ("name",), ("plugin",), ("scope", "rules")}

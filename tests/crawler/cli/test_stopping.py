@@ -67,7 +67,8 @@ import os, signal, sys
 from crawler.cli.running import Task, run_tasks
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.engine.builder import open_crawl
-from crawler.model.config import Config, PolitenessConfig, ScopeConfig
+from crawler.model.config import Config
+from crawler.model.policy_config import PolitenessConfig, ScopeConfig
 
 def open_interrupted(config, *, mode):
     crawl = open_crawl(config, mode=mode)

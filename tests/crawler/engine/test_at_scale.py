@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 
 from crawler.engine.builder import Summary
-from crawler.model.config import Config, PolitenessConfig
+from crawler.model.config import Config
+from crawler.model.policy_config import PolitenessConfig
 from hub.testing import VirtualClock, virtual_time
 from tests.helpers.simulated_hosts import (
     CONNECT_TIMEOUT_S,

@@ -16,8 +16,9 @@ from crawler.engine.steady_clock import SteadyClock
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.database import FILE_NAME
 from crawler.inspect.state import open_state
-from crawler.model.config import Config, PolitenessConfig, RetryConfig
+from crawler.model.config import Config
 from crawler.model.metadata import CLOCKS, clock_shift, save_clocks
+from crawler.model.policy_config import PolitenessConfig, RetryConfig
 from crawler.workspace.paths import state_folder
 from hub.testing.clock import VirtualClock
 from tests.helpers.simulated_hosts import START, Host, World

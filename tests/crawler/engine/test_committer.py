@@ -14,9 +14,10 @@ from crawler.engine.stats import Stats
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
-from crawler.model.config import OutputConfig, PolitenessConfig
+from crawler.model.content_config import OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome
 from crawler.model.errors import OutputError
+from crawler.model.policy_config import PolitenessConfig
 from crawler.model.record_base import Record
 from crawler.model.records import ImageRecord
 from crawler.output.files import Journal

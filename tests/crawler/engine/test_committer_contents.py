@@ -12,7 +12,7 @@ import pytest
 from crawler.engine.committer import Committer
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.store import Content, Ended, Run
-from crawler.model.config import OutputConfig
+from crawler.model.content_config import OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, StoredResponse
 from crawler.model.records import ImageRecord
 from crawler.output.files import Journal

@@ -11,15 +11,10 @@ from msgspec.structs import replace
 
 import hub
 from crawler.engine.builder import Crawl, open_crawl
-from crawler.model.config import (
-    LimitsConfig,
-    OutputConfig,
-    RobotsConfig,
-    ScopeConfig,
-)
-from crawler.model.content_config import ImagesConfig
+from crawler.model.content_config import ImagesConfig, OutputConfig
 from crawler.model.errors import OutputError, StateError, UsageError
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import LimitsConfig, RobotsConfig, ScopeConfig
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import (
     HASTY,

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from crawler.model.config import OutputConfig
+from crawler.model.content_config import OutputConfig
 from crawler.model.documents import Declared
 from tests.helpers.crawling import config, crawl, records, serve
 from tests.site.server import Exchange, Site

@@ -12,8 +12,10 @@ from crawler.engine.builder import open_crawl
 from crawler.inspect.explain import explain
 from crawler.inspect.state import open_state
 from crawler.inspect.status import read_status
-from crawler.model.config import Config, LimitsConfig, OutputConfig, ScopeConfig
+from crawler.model.config import Config
+from crawler.model.content_config import OutputConfig
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import LimitsConfig, ScopeConfig
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import (
     HASTY,

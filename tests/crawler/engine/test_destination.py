@@ -12,13 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
-from crawler.model.config import (
-    LimitsConfig,
-    OutputConfig,
-    RobotsConfig,
-    ScopeConfig,
-)
-from crawler.model.content_config import ImagesConfig
+from crawler.model.content_config import ImagesConfig, OutputConfig
+from crawler.model.policy_config import LimitsConfig, RobotsConfig, ScopeConfig
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import (
     config,

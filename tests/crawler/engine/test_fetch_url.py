@@ -12,16 +12,15 @@ from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
 from crawler.engine.fetch_url import FetchedUrl, fetch_url
-from crawler.model.config import (
-    Config,
+from crawler.model.config import Config
+from crawler.model.content_config import ImagesConfig, OutputConfig
+from crawler.model.policy_config import (
     LimitsConfig,
-    OutputConfig,
     PolitenessConfig,
     RetryConfig,
     RobotsConfig,
     ScopeConfig,
 )
-from crawler.model.content_config import ImagesConfig
 from hub.pool import Pool
 from tests.helpers.crawling import records
 from tests.site.fixtures import LIMITS

@@ -16,15 +16,15 @@ from crawler.cli import run as command
 from crawler.engine.builder import open_crawl
 from crawler.inspect.explain import explain
 from crawler.inspect.state import open_state
-from crawler.model.config import (
-    Config,
+from crawler.model.config import Config
+from crawler.model.content_config import ImagesConfig
+from crawler.model.policy_config import (
     LimitsConfig,
     PolitenessConfig,
     RetryConfig,
     RobotsConfig,
     ScopeConfig,
 )
-from crawler.model.content_config import ImagesConfig
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import link, page, picture, png
 from tests.helpers.simulated_hosts import START, Host, World, crawl_into
@@ -324,7 +324,8 @@ def test_a_further_crawl_into_the_same_state_counts_anew(clock, tmp_path):
 KILLED = """
 import os, signal, sys
 from crawler.engine.builder import open_crawl
-from crawler.model.config import Config, LimitsConfig, PolitenessConfig, RobotsConfig
+from crawler.model.config import Config
+from crawler.model.policy_config import LimitsConfig, PolitenessConfig, RobotsConfig
 from crawler.frontier.sqlite.store import SqliteStore
 commits = 0
 def commit(self, plain=SqliteStore.commit):

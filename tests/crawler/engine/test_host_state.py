@@ -9,7 +9,8 @@ import pytest
 
 import hub
 from crawler.engine.builder import open_crawl
-from crawler.model.config import Config, LimitsConfig
+from crawler.model.config import Config
+from crawler.model.policy_config import LimitsConfig
 from crawler.workspace.open import stored_config
 from hub import debug
 from tests.helpers.simulated_hosts import (

@@ -20,15 +20,14 @@ import trustme
 
 import hub
 from crawler.engine.builder import Summary, open_crawl
-from crawler.model.config import (
-    Config,
+from crawler.model.config import Config
+from crawler.model.content_config import BodiesConfig, OutputConfig
+from crawler.model.policy_config import (
     LimitsConfig,
-    OutputConfig,
     PolitenessConfig,
     RetryConfig,
     ScopeConfig,
 )
-from crawler.model.content_config import BodiesConfig
 from tests.site.content import HOSTILE
 from tests.site.fixtures import LIMITS
 from tests.site.other_hosts import OtherHosts, other_hosts

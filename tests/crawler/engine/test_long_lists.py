@@ -15,10 +15,10 @@ import pytest
 
 from crawler.extract.extractor import extract
 from crawler.fetch.http1.parser import ResponseReader
-from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination
 from crawler.model.errors import Failure
 from crawler.model.http import Response, Timings
+from crawler.model.policy_config import LimitsConfig
 from crawler.policy.traps.templates import shape_of
 from tests.helpers.cpu import cpu_within
 

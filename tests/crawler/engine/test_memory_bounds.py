@@ -17,10 +17,11 @@ from crawler.extract.extractor import extract
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.seen_cache import SeenCache
 from crawler.frontier.store import Run
-from crawler.model.config import LimitsConfig, OutputConfig, RobotsConfig
+from crawler.model.content_config import OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome
 from crawler.model.documents import File
 from crawler.model.http import Request, Response, Timings
+from crawler.model.policy_config import LimitsConfig, RobotsConfig
 from crawler.model.records import ImageRecord, PageRecord
 from crawler.output.files import Journal
 from crawler.output.images import ImageFiles

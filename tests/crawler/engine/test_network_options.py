@@ -16,8 +16,9 @@ from msgspec.structs import replace
 from crawler.engine.builder import open_crawl
 from crawler.fetch.dns.resolver import DnsResolver, open_resolver
 from crawler.fetch.dns.system import SystemResolver
-from crawler.model.config import Config, PolitenessConfig, ScopeConfig
+from crawler.model.config import Config
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import PolitenessConfig, ScopeConfig
 from tests.helpers.paths import PROGRAM
 from tests.site import certificates
 from tests.site.images import PNG

@@ -10,8 +10,9 @@ from typing import Any
 import brotli
 import pytest
 
-from crawler.model.config import OutputConfig, RetryConfig
+from crawler.model.content_config import OutputConfig
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import RetryConfig
 from tests.helpers.crawling import (
     config,
     crawl,

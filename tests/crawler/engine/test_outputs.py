@@ -8,8 +8,9 @@ import pytest
 
 from crawler.cli import run
 from crawler.engine.builder import open_crawl
-from crawler.model.config import LimitsConfig, OutputConfig
+from crawler.model.content_config import OutputConfig
 from crawler.model.errors import UsageError
+from crawler.model.policy_config import LimitsConfig
 from crawler.output.compression import open_unpacked
 from crawler.output.lines import stream_files
 from crawler.workspace.open import stored_config

@@ -11,7 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
-from crawler.model.config import Config, OutputConfig, PolitenessConfig, RetryConfig
+from crawler.model.config import Config
+from crawler.model.content_config import OutputConfig
+from crawler.model.policy_config import PolitenessConfig, RetryConfig
 from crawler.workspace.open import stored_config
 from hub.testing import virtual_time
 from tests.helpers.simulated_hosts import (

@@ -13,16 +13,11 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
-from crawler.model.config import (
-    Config,
-    LimitsConfig,
-    OutputConfig,
-    RobotsConfig,
-    ScopeConfig,
-)
-from crawler.model.content_config import ImagesConfig
+from crawler.model.config import Config
+from crawler.model.content_config import ImagesConfig, OutputConfig
 from crawler.model.errors import UsageError
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import LimitsConfig, RobotsConfig, ScopeConfig
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import (
     TERMINAL,

@@ -10,9 +10,11 @@ from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
 from crawler.frontier.sqlite.store import SqliteStore
-from crawler.model.config import Config, OutputConfig, PolitenessConfig, RetryConfig
+from crawler.model.config import Config
+from crawler.model.content_config import OutputConfig
 from crawler.model.http_config import HttpConfig
 from crawler.model.metadata import ROBOTS_TXT
+from crawler.model.policy_config import PolitenessConfig, RetryConfig
 from crawler.workspace.open import stored_config
 from hub.testing import virtual_time
 from tests.helpers.crawling import (

@@ -8,10 +8,10 @@ import pytest
 
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.frontier.throttle import HostFeedback
-from crawler.model.config import RobotsConfig
 from crawler.model.crawl import Skip
 from crawler.model.errors import ConnectRefused, Failure, NameNotFound
 from crawler.model.http import Request, Response, Timings
+from crawler.model.policy_config import RobotsConfig
 from crawler.policy.check import Candidate
 from crawler.policy.robots_cache import RobotsCache
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from crawler.model.config import Config, OutputConfig, ScopeConfig
-from crawler.model.content_config import BodiesConfig
+from crawler.model.config import Config
+from crawler.model.content_config import BodiesConfig, OutputConfig
+from crawler.model.policy_config import ScopeConfig
 from tests.helpers.crawling import (
     TERMINAL,
     config,

@@ -11,15 +11,10 @@ import trustme
 from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
-from crawler.model.config import (
-    Config,
-    LimitsConfig,
-    OutputConfig,
-    PolitenessConfig,
-    RobotsConfig,
-)
-from crawler.model.content_config import BodiesConfig
+from crawler.model.config import Config
+from crawler.model.content_config import BodiesConfig, OutputConfig
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import LimitsConfig, PolitenessConfig, RobotsConfig
 from crawler.model.records import RECORD_TYPES
 from crawler.output.schema_export import columns
 from tests.helpers.crawling import (

@@ -13,8 +13,10 @@ from msgspec.structs import replace
 from crawler.engine.builder import open_crawl
 from crawler.inspect.explain import explain
 from crawler.inspect.state import open_state
-from crawler.model.config import Config, LimitsConfig, OutputConfig, ScopeConfig
+from crawler.model.config import Config
+from crawler.model.content_config import OutputConfig
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import LimitsConfig, ScopeConfig
 from crawler.workspace.open import stored_config
 from tests.helpers.crawling import config, crawl, link, of, page, picture
 from tests.site.page import reply

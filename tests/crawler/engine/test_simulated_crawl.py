@@ -23,8 +23,9 @@ from PIL import Image as Pillow
 
 import hub
 from crawler.engine.builder import Summary, open_crawl
-from crawler.model.config import Config, PolitenessConfig, RetryConfig, ScopeConfig
+from crawler.model.config import Config
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import PolitenessConfig, RetryConfig, ScopeConfig
 from hub.testing import simulated_network
 from tests.helpers.simulated_web import (
     BROKEN,

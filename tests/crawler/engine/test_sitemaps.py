@@ -6,13 +6,8 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-from crawler.model.config import (
-    LimitsConfig,
-    OutputConfig,
-    RobotsConfig,
-    ScopeConfig,
-)
-from crawler.model.content_config import ImagesConfig
+from crawler.model.content_config import ImagesConfig, OutputConfig
+from crawler.model.policy_config import LimitsConfig, RobotsConfig, ScopeConfig
 from tests.helpers.crawling import (
     config,
     crawl,

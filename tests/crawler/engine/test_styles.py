@@ -8,13 +8,9 @@ from typing import Any
 from crawler.engine.builder import open_crawl
 from crawler.inspect.explain import explain
 from crawler.inspect.state import open_state
-from crawler.model.config import (
-    Config,
-    LimitsConfig,
-    OutputConfig,
-    ScopeConfig,
-)
-from crawler.model.content_config import ImagesConfig
+from crawler.model.config import Config
+from crawler.model.content_config import ImagesConfig, OutputConfig
+from crawler.model.policy_config import LimitsConfig, ScopeConfig
 from crawler.policy.style_imports import MAX_IMPORT_DEPTH
 from tests.helpers.crawling import (
     config,

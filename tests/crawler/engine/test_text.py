@@ -14,8 +14,8 @@ from crawler.engine.builder import open_crawl
 from crawler.engine.document_plugins import DocumentPlugins
 from crawler.engine.plugin_adapters import TEXT
 from crawler.engine.sandbox.process import WorkerLimits
-from crawler.model.config import Config, OutputConfig, PluginConfig
-from crawler.model.content_config import FieldConfig
+from crawler.model.config import Config, PluginConfig
+from crawler.model.content_config import FieldConfig, OutputConfig
 from crawler.model.documents import Page, PageText
 from crawler.model.errors import ExtractFailure, UsageError
 from crawler.model.fingerprint import extraction_fingerprint

@@ -22,11 +22,13 @@ from crawler.engine.builder import open_crawl
 from crawler.fetch.client import Client
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.store import Run
-from crawler.model.config import Config, RetryConfig
+from crawler.model.config import Config
+from crawler.model.content_config import WarcConfig
 from crawler.model.errors import OutputError, UsageError
 from crawler.model.http import Exchange as FetchExchange
 from crawler.model.http import Peer, Response, Timings
-from crawler.model.http_config import HttpConfig, WarcConfig
+from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import RetryConfig
 from tests.helpers.crawling import config, crawl, link, page, picture, png, serve
 from tests.helpers.generated_site import GeneratedSite
 from tests.helpers.paths import PROGRAM

@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from crawler.extract.extractor import InlineExtractor, extract
 from crawler.extract.xml.listing import read_listing
-from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination
 from crawler.model.documents import File, Image, Page
 from crawler.model.errors import (
@@ -26,6 +25,7 @@ from crawler.model.errors import (
     TooLarge,
 )
 from crawler.model.http import Response, Timings
+from crawler.model.policy_config import LimitsConfig
 from tests.helpers.cpu import cpu_within
 
 GIF = b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"

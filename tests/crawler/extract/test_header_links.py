@@ -8,9 +8,9 @@ import pytest
 
 from crawler.extract.extractor import extract
 from crawler.extract.header_links import link_values
-from crawler.model.config import LimitsConfig
 from crawler.model.documents import Alternate, Declared, Document, File, Image, Page
 from crawler.model.http import Response, Timings
+from crawler.model.policy_config import LimitsConfig
 from tests.helpers.cpu import cpu_within
 from tests.site.images import PNG
 

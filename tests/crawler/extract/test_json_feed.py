@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from crawler.extract.extractor import extract
-from crawler.model.config import LimitsConfig
 from crawler.model.documents import File
 from crawler.model.http import Response, Timings
+from crawler.model.policy_config import LimitsConfig
 from tests.helpers.cpu import cpu_within
 
 VERSION = "https://jsonfeed.org/version/1.1"

@@ -19,10 +19,11 @@ from msgspec.structs import replace
 from crawler.engine.builder import open_crawl
 from crawler.fetch.auth.credentials import Credentials
 from crawler.fetch.client import Client
-from crawler.model.config import Config, PolitenessConfig
+from crawler.model.config import Config
 from crawler.model.errors import Failure
 from crawler.model.http import Request, Response
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import PolitenessConfig
 from crawler.model.url import join
 from tests.helpers.clients import session_auth_for
 

@@ -21,10 +21,10 @@ from msgspec.structs import replace
 
 from crawler.extract.extractor import extract
 from crawler.fetch.client import Client
-from crawler.model.config import LimitsConfig
 from crawler.model.errors import Failure
 from crawler.model.http import Request
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import LimitsConfig
 from tests.helpers.cpu import cpu_within
 from tests.helpers.paths import ROOT
 from tests.site.fixtures import LIMITS

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from crawler.frontier.concurrency import NEW_SLOW_S, SLOW_S, Slots
 from crawler.frontier.politeness import Politeness
 from crawler.frontier.throttle import UNTRIED, HostThrottle
-from crawler.model.config import PolitenessConfig
+from crawler.model.policy_config import PolitenessConfig
 
 EAGER = PolitenessConfig(per_host=2, wait=0.0)
 

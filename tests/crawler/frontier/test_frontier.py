@@ -17,9 +17,9 @@ from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Store
-from crawler.model.config import PolitenessConfig
 from crawler.model.crawl import Discovered, Lease
 from crawler.model.errors import OutputError
+from crawler.model.policy_config import PolitenessConfig
 from hub.testing import virtual_time
 from tests.helpers.frontier import FAR, found, paths
 

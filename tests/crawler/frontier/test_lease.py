@@ -14,8 +14,8 @@ from crawler.frontier.memory import MemoryStore
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Store
 from crawler.frontier.throttle import HostFeedback
-from crawler.model.config import PolitenessConfig
 from crawler.model.errors import HostParked
+from crawler.model.policy_config import PolitenessConfig
 from hub.testing import virtual_time
 from tests.helpers.frontier import found
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from crawler.frontier.concurrency import NEW
 from crawler.frontier.politeness import Politeness
 from crawler.frontier.throttle import HostFeedback, HostThrottle
-from crawler.model.config import PolitenessConfig
+from crawler.model.policy_config import PolitenessConfig
 
 
 def hosts(names: str, wait: float = 1.0, per_host: int = 2) -> Politeness:

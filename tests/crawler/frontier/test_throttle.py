@@ -17,7 +17,6 @@ from crawler.frontier.throttle import (
     feedback_of,
     feedback_of_failure,
 )
-from crawler.model.config import PolitenessConfig
 from crawler.model.crawl import Skip
 from crawler.model.errors import (
     BlockedAddress,
@@ -31,6 +30,7 @@ from crawler.model.errors import (
     TotalTimeout,
 )
 from crawler.model.http import Response, Timings
+from crawler.model.policy_config import PolitenessConfig
 
 CONFIG = PolitenessConfig(
     wait=1.0, park_after=3, park_time=100.0, max_parkings=2, host_backoff=2.0

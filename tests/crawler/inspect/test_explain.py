@@ -20,17 +20,17 @@ from crawler.inspect.state import open_state
 from crawler.inspect.state_checks import Refusal
 from crawler.inspect.status import read_status
 from crawler.inspect.why_waiting import why_waiting
-from crawler.model.config import (
-    Config,
+from crawler.model.config import Config
+from crawler.model.content_config import ImagesConfig
+from crawler.model.crawl import Discovered
+from crawler.model.metadata import TRAPS_OUT_OF_MEMORY
+from crawler.model.policy_config import (
     LimitsConfig,
     PolitenessConfig,
     RetryConfig,
     RobotsConfig,
     ScopeConfig,
 )
-from crawler.model.content_config import ImagesConfig
-from crawler.model.crawl import Discovered
-from crawler.model.metadata import TRAPS_OUT_OF_MEMORY
 from crawler.policy.traps.scores import Scores
 from tests.helpers.crawling import link, page, picture, png
 from tests.site.page import reply

@@ -22,19 +22,17 @@ from crawler.extract.extractor import InlineExtractor
 from crawler.extract.registry import READERS
 from crawler.inspect.explain import Explanation, explain
 from crawler.inspect.state import open_state
-from crawler.model.config import (
-    Config,
+from crawler.model.config import Config, PluginConfig
+from crawler.model.content_config import BodiesConfig, ImagesConfig, OutputConfig
+from crawler.model.errors import Failure
+from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import (
     LimitsConfig,
-    OutputConfig,
-    PluginConfig,
     PolitenessConfig,
     RetryConfig,
     RobotsConfig,
     ScopeConfig,
 )
-from crawler.model.content_config import BodiesConfig, ImagesConfig
-from crawler.model.errors import Failure
-from crawler.model.http_config import HttpConfig
 from crawler.model.reasons import ErrorCode, SkipReason
 from crawler.policy.poison_url import MAX_DEATHS
 from tests.helpers.crawling import link, page, picture, png

@@ -14,7 +14,7 @@ from typing import NoReturn
 import msgspec
 import pytest
 
-from crawler.model.config import OutputConfig
+from crawler.model.content_config import OutputConfig
 from crawler.model.record_base import Record
 from crawler.model.records import RunRecord
 from crawler.output.compression import zstd

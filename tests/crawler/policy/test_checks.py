@@ -10,11 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.frontier.memory import MemoryStore
-from crawler.model.config import Config, LimitsConfig, RobotsConfig, ScopeConfig
+from crawler.model.config import Config
 from crawler.model.crawl import Lease, Skip, StoredResponse
 from crawler.model.errors import Failure, HostParked, ParseFailure
 from crawler.model.host import HostUsage
 from crawler.model.metadata import TRAPS
+from crawler.model.policy_config import LimitsConfig, RobotsConfig, ScopeConfig
 from crawler.model.url import url_id
 from crawler.policy.chain import compose
 from crawler.policy.check import Candidate, Chain, Check, Moment

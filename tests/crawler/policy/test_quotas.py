@@ -1,10 +1,10 @@
 """Limits: exact page counts, and which limit ends the crawl."""
 
 from crawler.frontier.memory import MemoryStore
-from crawler.model.config import LimitsConfig
 from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import Image
+from crawler.model.policy_config import LimitsConfig
 from crawler.policy.check import Candidate
 from crawler.policy.quotas import Quotas
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from crawler.model import errors
-from crawler.model.config import RetryConfig
 from crawler.model.errors import Failure
 from crawler.model.http import Response, Timings
+from crawler.model.policy_config import RetryConfig
 from crawler.policy import retry
 from crawler.policy.response_status import failure_of, is_redirect
 from crawler.policy.retry import GiveUp, Retry, decide_retry, retry_after

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from crawler.frontier.memory import MemoryStore
-from crawler.model.config import RobotsConfig
 from crawler.model.crawl import Decision, Skip
 from crawler.model.errors import NameNotFound
+from crawler.model.policy_config import RobotsConfig
 from crawler.policy.check import Candidate
 from crawler.policy.robots_cache import RobotsCache
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.model.config import RobotsConfig
 from crawler.model.crawl import Skip
+from crawler.model.policy_config import RobotsConfig
 from crawler.policy.robots_meta import NO_DIRECTIVES, RobotsMetaReader
 
 

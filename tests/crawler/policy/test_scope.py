@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from crawler.model.config import ScopeConfig
 from crawler.model.crawl import Destination, Skip
 from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
+from crawler.model.policy_config import ScopeConfig
 from crawler.policy.chain import scope_checks
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.scope import Scope

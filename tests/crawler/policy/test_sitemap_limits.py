@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from crawler.frontier.memory import MemoryStore
-from crawler.model.config import LimitsConfig
 from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import LinkKind
+from crawler.model.policy_config import LimitsConfig
 from crawler.policy.check import Candidate
 from crawler.policy.quotas import Quotas
 

@@ -9,8 +9,9 @@ import pytest
 
 from crawler.inspect.explain import explain
 from crawler.inspect.state import open_state
-from crawler.model.config import Config, ScopeConfig
+from crawler.model.config import Config
 from crawler.model.errors import UsageError
+from crawler.model.policy_config import ScopeConfig
 from crawler.policy.strip_params import ParamStripper
 from tests.helpers.crawling import config, crawl, endings, link, page, serve
 

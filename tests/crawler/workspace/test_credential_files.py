@@ -11,9 +11,10 @@ from crawler.engine.builder import open_crawl
 from crawler.fetch.cookies.cookie import RequestContext
 from crawler.fetch.cookies.jar import CookieJar
 from crawler.frontier.memory import MemoryStore
-from crawler.model.config import Config, PolitenessConfig
+from crawler.model.config import Config
 from crawler.model.errors import OutputError, UsageError
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import PolitenessConfig
 from crawler.workspace.credential_files import open_jar, open_session_auth, write_jar
 from tests.site.server import Site
 

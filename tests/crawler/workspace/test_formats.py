@@ -26,9 +26,10 @@ from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.reader import open_state
 from crawler.frontier.sqlite.tables import FORMAT
 from crawler.inspect.status import began_at, read_status
-from crawler.model.config import Config, PolitenessConfig, RetryConfig
+from crawler.model.config import Config
 from crawler.model.errors import StateError
 from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import PolitenessConfig, RetryConfig
 from crawler.model.url import key_id
 from crawler.workspace.open import stored_config
 from tests.helpers.state_site import (

@@ -16,10 +16,11 @@ from msgspec.structs import replace
 from crawler.engine.builder import Summary, open_crawl
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.inspect.state import open_state
-from crawler.model.config import Config, LimitsConfig, OutputConfig, PolitenessConfig
-from crawler.model.content_config import BodiesConfig
+from crawler.model.config import Config
+from crawler.model.content_config import BodiesConfig, OutputConfig
 from crawler.model.errors import StateError
 from crawler.model.metadata import BOOT
+from crawler.model.policy_config import LimitsConfig, PolitenessConfig
 from crawler.output.compression import open_unpacked
 from crawler.output.lines import stream_files
 from crawler.workspace import recovery

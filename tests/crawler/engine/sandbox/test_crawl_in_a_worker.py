@@ -16,7 +16,7 @@ from crawler.engine.sandbox.extractor import WorkerExtractor
 from crawler.engine.sandbox.process import ExtractionWorker
 from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.extract.tasks import DOCUMENT
-from crawler.model.config import OutputConfig
+from crawler.model.content_config import OutputConfig
 from tests.helpers.crawling import (
     config,
     endings,

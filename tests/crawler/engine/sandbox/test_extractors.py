@@ -14,7 +14,6 @@ from crawler.engine.sandbox.extractor import WorkerExtractor
 from crawler.engine.sandbox.process import ExtractionWorker
 from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.extract.tasks import DOCUMENT, decode_document
-from crawler.model.config import LimitsConfig
 from crawler.model.crawl import Destination
 from crawler.model.documents import File, Image, Link, Page
 from crawler.model.errors import (
@@ -24,6 +23,7 @@ from crawler.model.errors import (
     TooLarge,
 )
 from crawler.model.http import Response, Timings
+from crawler.model.policy_config import LimitsConfig
 
 GIF = b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
 HTML = "<html lang=de><title>é</title><a href=x rel=nofollow>X</a><img src=y alt=Y>"

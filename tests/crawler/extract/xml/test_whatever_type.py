@@ -9,9 +9,9 @@ import pytest
 
 from crawler.extract.extractor import extract
 from crawler.extract.xml.sitemap import unpacked
-from crawler.model.config import LimitsConfig
 from crawler.model.documents import File, Page
 from crawler.model.http import Response, Timings
+from crawler.model.policy_config import LimitsConfig
 from tests.helpers.cpu import cpu_within
 
 MEBI = 2**20

@@ -16,16 +16,11 @@ from msgspec.structs import replace
 
 from crawler.engine.builder import Summary, open_crawl
 from crawler.frontier.memory import MemoryStore
-from crawler.model.config import (
-    Config,
-    LimitsConfig,
-    OutputConfig,
-    PolitenessConfig,
-    RobotsConfig,
-)
-from crawler.model.content_config import ImagesConfig
+from crawler.model.config import Config
+from crawler.model.content_config import ImagesConfig, OutputConfig
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import ImageLink, Link, Page
+from crawler.model.policy_config import LimitsConfig, PolitenessConfig, RobotsConfig
 from crawler.model.url import canonical
 from crawler.policy.check import Candidate
 from crawler.policy.traps import Traps
