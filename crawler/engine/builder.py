@@ -103,26 +103,16 @@ def open_crawl(
     random = random or Random()
     config = with_absolute_outputs(config)
     loaded = Plugins(config, plugins)
-    if mode == "fresh":  # nothing is deleted for a crawl that cannot begin
-        from crawler.frontier.memory import MemoryStore
-
-        open_client(config, config.seeds, MemoryStore(), clock).client.close()
+    if mode == "fresh":
+        _refuse_useless_files(config, clock)
     with rollback_on_error(config), ExitStack() as held:
         held.enter_context(explain_damage(state_folder(config.dir)))
         images = held.enter_context(closing(open_images(config)))
-        opened_state = _open_store(config, mode, store, clock(), random)
-        store, run = opened_state.store, opened_state.run
-        held.enter_context(closing(store))
-        steady = steady_clock(clock)
-        correct_due_times(store, config, steady())
-        steady.save(store)
-        if mode == "resume":  # the user wants to know whether they are back
-            store.release_parked(steady())
-        openers = {
-            **(sinks or sink_openers(config)),
-            **loaded.sinks(),
-            **(further_sinks or {}),
-        }
+        state = _open_store(config, mode, store, clock(), random)
+        store = held.enter_context(closing(state.store))
+        steady = _begin_time(config, mode, store, clock)
+        openers = {**(sinks or sink_openers(config)), **loaded.sinks()}
+        openers.update(further_sinks or {})
         opened_sinks = open_sinks(openers, store, held)
         guard = held.enter_context(closing(open_crash_guard(config, store)))
         opened = (
@@ -132,7 +122,7 @@ def open_crawl(
         )
         events = Events(opened.client)
         environment = Environment(
-            run=run,
+            run=state.run,
             store=store,
             client=held.enter_context(closing(opened.client)),
             extractor=extractor or InlineExtractor(),
@@ -145,16 +135,33 @@ def open_crawl(
             documents=held.enter_context(loaded.documents()),
             clock=steady,
             jitter=random.random,
-            archive=_open_archive(config, run, store, events, clock, held),
+            archive=_open_archive(config, state.run, store, events, clock, held),
             whole_bodies=loaded.see_exchanges(),
         )
-        crawl = _assemble(
-            config, environment, memory, loaded, opened, held, opened_state
-        )
+        crawl = _assemble(config, environment, memory, loaded, opened, held, state)
         if mode != "resume":
             crawl.add_seeds(config.seeds)
         crawl.held = held.pop_all()
     return crawl
+
+
+def _refuse_useless_files(config: Config, clock: Callable[[], float]) -> None:
+    """A crawl that cannot begin must not delete the one before it."""
+    from crawler.frontier.memory import MemoryStore
+
+    open_client(config, config.seeds, MemoryStore(), clock).client.close()
+
+
+def _begin_time(
+    config: Config, mode: Mode, store: Store, wall: Callable[[], float]
+) -> SteadyClock:
+    """The clock of this run; what is due in the store, is due by this clock."""
+    clock = steady_clock(wall)
+    correct_due_times(store, config, clock())
+    clock.save(store)
+    if mode == "resume":  # the user wants to know whether parked hosts are back
+        store.release_parked(clock())
+    return clock
 
 
 def _assemble(
