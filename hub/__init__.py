@@ -14,9 +14,10 @@ Greenlets look like threads, and all of them run in one native thread. A greenle
 up control only in a call that waits. README.md says what each file holds.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from greenlet import GreenletExit, getcurrent
 
@@ -54,8 +55,22 @@ if TYPE_CHECKING:
         threadpool,
     )
 
-spawn = Greenlet.spawn
-spawn_later = Greenlet.spawn_later
+if TYPE_CHECKING:
+    # A function is required here, unlike in Greenlet.spawn; so mypy can say which
+    # argument is wrong.
+    P = ParamSpec("P")
+    T = TypeVar("T")
+
+    def spawn(
+        run: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Greenlet[P, T]: ...
+
+    def spawn_later(
+        seconds: float, run: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Greenlet[P, T]: ...
+else:
+    spawn = Greenlet.spawn
+    spawn_later = Greenlet.spawn_later
 
 _MODULES = {
     "debug",

@@ -8,6 +8,10 @@ a link or a nursery.
 A kill raises its exception once, at the wait where the greenlet is: it is
 edge-triggered. A cancel scope raises again at each wait: it is level-triggered
 (scope.py).
+
+For a type checker a ``Greenlet[P, T]`` runs a function with the parameters ``P`` that
+returns a ``T``. `Greenlet.get` has the type ``T``, although a greenlet that was ended
+by GreenletExit returns that.
 """
 
 import reprlib
@@ -16,8 +20,8 @@ from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from functools import partial
 from itertools import count
-from types import CodeType, TracebackType
-from typing import Any
+from types import CodeType, GenericAlias, TracebackType
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from greenlet import GreenletExit, getcurrent
 from greenlet import greenlet as RawGreenlet
@@ -28,12 +32,17 @@ from hub.timeout import Limit, Raisable, Timeout, check_seconds, timeout_error
 from hub.timers import Timer
 from hub.waiter import Waiter
 
-__all__ = ["Greenlet", "joinall", "kill", "killall"]
+__all__ = ["AnyGreenlet", "Greenlet", "joinall", "kill", "killall"]
 
 _numbers = count()
 
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
 
-class Greenlet(RawGreenlet, Linked):
+
+class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
     """A greenlet that the hub starts: give it a function, or override ``_run``."""
 
     __slots__ = (
@@ -53,6 +62,16 @@ class Greenlet(RawGreenlet, Linked):
         "value",
     )
 
+    __class_getitem__: Any = classmethod(GenericAlias)
+
+    @overload
+    def __init__(
+        self, run: Callable[P, T_co], *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+
+    @overload
+    def __init__(self, run: None = None, *args: Any, **kwargs: Any) -> None: ...
+
     def __init__(
         self, run: Callable[..., Any] | None = None, *args: Any, **kwargs: Any
     ) -> None:
@@ -64,10 +83,10 @@ class Greenlet(RawGreenlet, Linked):
         self.created = hub.loop.time
         """When it was made (s, the loop's clock)."""
         self._target = run
-        self.args = args
-        self.kwargs = kwargs
+        self.args: tuple[Any, ...] = args
+        self.kwargs: dict[str, Any] = kwargs
         self.locals: Any = None  # the values that `hub.local` stores for it
-        self.value: Any = None
+        self.value: T_co | None = None
         self._exception: BaseException | None = None
         self._links: list[Notified] = []
         self._scheduled: bool | Timer = False
@@ -77,8 +96,18 @@ class Greenlet(RawGreenlet, Linked):
         self._place: tuple[CodeType, int] | None = None
         self.gr_context = copy_context()
 
+    @overload
     @classmethod
-    def spawn(cls, *args: Any, **kwargs: Any) -> "Greenlet":
+    def spawn(
+        cls, run: Callable[Q, R], *args: Q.args, **kwargs: Q.kwargs
+    ) -> "Greenlet[Q, R]": ...
+
+    @overload
+    @classmethod
+    def spawn(cls, run: None = None, *args: Any, **kwargs: Any) -> Self: ...
+
+    @classmethod
+    def spawn(cls, *args: Any, **kwargs: Any) -> Any:
         """Make and start a greenlet that runs ``args[0](*args[1:], **kwargs)``."""
         new = cls(*args, **kwargs)
         caller = sys._getframe(1)
@@ -87,8 +116,20 @@ class Greenlet(RawGreenlet, Linked):
         new._hub.loop.ready.append(new._begin)
         return new
 
+    @overload
     @classmethod
-    def spawn_later(cls, seconds: float, *args: Any, **kwargs: Any) -> "Greenlet":
+    def spawn_later(
+        cls, seconds: float, run: Callable[Q, R], *args: Q.args, **kwargs: Q.kwargs
+    ) -> "Greenlet[Q, R]": ...
+
+    @overload
+    @classmethod
+    def spawn_later(
+        cls, seconds: float, run: None = None, *args: Any, **kwargs: Any
+    ) -> Self: ...
+
+    @classmethod
+    def spawn_later(cls, seconds: float, *args: Any, **kwargs: Any) -> Any:
         """As `spawn`, but start the greenlet after ``seconds``."""
         if cls is Greenlet and not args:
             raise TypeError("spawn_later(seconds, function, ...) needs a function")
@@ -138,7 +179,7 @@ class Greenlet(RawGreenlet, Linked):
                 self.value = target(args[0], args[1], args[2])
         except GreenletExit as leaving:
             leaving.__traceback__ = None  # it holds this frame, and is never shown
-            self.value = leaving
+            self.value = leaving  # type: ignore[assignment]
         except BaseException as error:
             self._fail(error)
         self._end()
@@ -243,7 +284,7 @@ class Greenlet(RawGreenlet, Linked):
             raise RuntimeError("a greenlet can't wait for its own end")
         return self._ended or self._wait_ready(timeout)
 
-    def get(self, block: bool = True, timeout: Limit = None) -> Any:
+    def get(self, block: bool = True, timeout: Limit = None) -> T_co:
         """Wait for its end; return its value, or raise its error.
 
         Raises Timeout if it has not ended (``block`` false), or not in ``timeout``
@@ -254,22 +295,24 @@ class Greenlet(RawGreenlet, Linked):
         if self._exception is not None:
             # With its original traceback: each raise would add to it otherwise.
             raise self._exception.with_traceback(self._traceback)
-        return self.value
+        return self.value  # type: ignore[return-value]  # it is set by now
 
-    def link(self, callback: Callable[["Greenlet"], object]) -> None:
+    def link(self, callback: Callable[["Greenlet[P, T_co]"], object]) -> None:
         """Call ``callback(self)`` in a new greenlet when this one has ended."""
         self._link(callback, lambda: True)
 
-    def link_value(self, callback: Callable[["Greenlet"], object]) -> None:
+    def link_value(self, callback: Callable[["Greenlet[P, T_co]"], object]) -> None:
         """As `link`, if it ends without an error."""
         self._link(callback, self.successful)
 
-    def link_exception(self, callback: Callable[["Greenlet"], object]) -> None:
+    def link_exception(self, callback: Callable[["Greenlet[P, T_co]"], object]) -> None:
         """As `link`, if it ends with an error."""
         self._link(callback, lambda: self._exception is not None)
 
     def _link(
-        self, callback: Callable[["Greenlet"], object], wanted: Callable[[], bool]
+        self,
+        callback: Callable[["Greenlet[P, T_co]"], object],
+        wanted: Callable[[], bool],
     ) -> None:
         self.rawlink(_SpawnedLink(callback, wanted))
 
@@ -310,7 +353,7 @@ class Greenlet(RawGreenlet, Linked):
             self._hub.loop.timers.cancel(self._scheduled)
         error = exception() if isinstance(exception, type) else exception
         if isinstance(error, GreenletExit):
-            self.value = error
+            self.value = error  # type: ignore[assignment]
         else:
             self._fail(error)
         self._end()
@@ -320,7 +363,7 @@ class Greenlet(RawGreenlet, Linked):
         if not self._ended:
             self.throw(exception)
 
-    def __enter__(self) -> "Greenlet":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -336,20 +379,26 @@ class Greenlet(RawGreenlet, Linked):
             self.kill()
 
 
+AnyGreenlet = Greenlet[..., Any]
+"""For a type checker: any Greenlet, whatever it runs."""
+
+G = TypeVar("G", bound=AnyGreenlet)
+
+
 class _SpawnedLink:
     """A link that runs its callback in a greenlet of its own, so that it may wait."""
 
     __slots__ = ("callback", "wanted")
 
     def __init__(
-        self, callback: Callable[[Greenlet], object], wanted: Callable[[], bool]
+        self, callback: Callable[[Any], object], wanted: Callable[[], bool]
     ) -> None:
         if not callable(callback):
             raise TypeError(f"{callback!r} is not callable")
         self.callback = callback
         self.wanted = wanted
 
-    def __call__(self, source: Greenlet) -> None:
+    def __call__(self, source: AnyGreenlet) -> None:
         """Runs in the hub; the callback starts at once, before later waiters wake."""
         if self.wanted():
             runner = Greenlet(self.callback, source)
@@ -377,11 +426,11 @@ def _line(code: CodeType, instruction: int) -> str:
 
 
 def joinall(
-    greenlets: Iterable[Greenlet],
+    greenlets: Iterable[G],
     timeout: float | None = None,
     raise_error: bool = False,
     count: int | None = None,
-) -> list[Greenlet]:
+) -> list[G]:
     """Wait for all greenlets (or ``count`` of them); return those that have ended.
 
     ``timeout`` in seconds. ``raise_error``: raise the first error that one of them
@@ -414,7 +463,7 @@ class _Latch:
             self.waiter.wake_soon()
 
 
-def _join_at_once(greenlets: list[Greenlet], timeout: float | None) -> list[Greenlet]:
+def _join_at_once(greenlets: list[G], timeout: float | None) -> list[G]:
     """`joinall` without a step for each greenlet that ends: that step is the cost."""
     alive = {each for each in greenlets if not each.dead}
     if alive:

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, TextIO, TypeVar
+from typing import Any, ParamSpec, Protocol, TextIO, TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -31,6 +31,7 @@ from hub.waiter import Waiter
 
 __all__ = ["Hub", "Waitable", "idle", "sleep", "spawn_raw"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 ErrorClasses = tuple[type[BaseException], ...]
@@ -294,7 +295,9 @@ def idle() -> None:
             return
 
 
-def spawn_raw(function: Callable[..., object], *args: Any, **kwargs: Any) -> greenlet:
+def spawn_raw(
+    function: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+) -> greenlet:
     """Make a plain greenlet that calls ``function`` in the next turn.
 
     It costs less than a `Greenlet`, and has neither value nor links.

@@ -6,20 +6,36 @@ needed here.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import (
+    Any,
+    Generic,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeVar,
+    TypeVarTuple,
+    overload,
+)
 
 from hub.greenlet import Greenlet
 from hub.links import wait
 from hub.lock import Semaphore
 from hub.queue import SimpleQueue
 
-__all__ = ["IMap", "Mapper", "Work"]
+__all__ = ["IMap", "Mapper", "Task"]
 
-Work = Callable[..., Any]
+A = TypeVar("A")
+B = TypeVar("B")
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+Args = TypeVarTuple("Args")
 
 
-class _Task(Protocol):
-    def get(self) -> Any: ...
+class Task(Protocol[R_co]):
+    """What `spawn` returns: a Greenlet or an AsyncResult."""
+
+    def get(self) -> R_co: ...
 
     def rawlink(self, callback: Callable[[Any], object], /) -> object: ...
 
@@ -29,7 +45,9 @@ class _Task(Protocol):
 class Mapper:
     """A mixin for a class with `spawn` and `full`."""
 
-    def spawn(self, func: Work, /, *args: Any, **kwargs: Any) -> Any:
+    def spawn(
+        self, func: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Task[R]:
         """Run ``func(*args, **kwargs)`` in a worker; waits for a free slot."""
         raise NotImplementedError
 
@@ -44,8 +62,34 @@ class Mapper:
         """
         return False
 
+    @overload
+    def apply(self, func: Callable[[], R]) -> R: ...
+
+    @overload
+    def apply(self, func: Callable[[*Args], R], args: tuple[*Args]) -> R: ...
+
+    @overload
     def apply(
-        self, func: Work, args: tuple[Any, ...] = (), kwds: dict[str, Any] | None = None
+        self,
+        func: Callable[..., R],
+        args: tuple[Any, ...] = (),
+        *,
+        kwds: dict[str, Any] | None,
+    ) -> R: ...
+
+    @overload
+    def apply(
+        self,
+        func: Callable[..., R],
+        args: tuple[Any, ...],
+        kwds: dict[str, Any] | None,
+    ) -> R: ...
+
+    def apply(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwds: dict[str, Any] | None = None,
     ) -> Any:
         """Return ``func(*args, **kwds)``, called in a worker.
 
@@ -57,11 +101,11 @@ class Mapper:
 
     def apply_async(
         self,
-        func: Work,
+        func: Callable[..., R],
         args: tuple[Any, ...] = (),
         kwds: dict[str, Any] | None = None,
-        callback: Callable[[Any], object] | None = None,
-    ) -> Any:
+        callback: Callable[[R], object] | None = None,
+    ) -> Task[R]:
         """Run `apply` in the background; ``callback`` gets the value.
 
         Never waits for a slot.
@@ -69,12 +113,12 @@ class Mapper:
         Returns an object with ``get``.
         """
         if callback is not None or self.full() or self._called_by_worker():
-            return Greenlet.spawn(
+            return Greenlet[..., R].spawn(
                 _run_and_report, callback, self.apply, func, args, kwds
             )
         return self.spawn(func, *args, **(kwds or {}))
 
-    def map(self, func: Work, iterable: Iterable[Any]) -> list[Any]:
+    def map(self, func: Callable[[A], R], iterable: Iterable[A]) -> list[R]:
         """Return ``[func(x) for x in iterable]``, each called in a worker.
 
         Raises the first error, in the order of ``iterable``, when all calls have ended.
@@ -85,31 +129,103 @@ class Mapper:
 
     def map_async(
         self,
-        func: Work,
-        iterable: Iterable[Any],
-        callback: Callable[[list[Any]], object] | None = None,
-    ) -> Greenlet:
+        func: Callable[[A], R],
+        iterable: Iterable[A],
+        callback: Callable[[list[R]], object] | None = None,
+    ) -> Greenlet[..., list[R]]:
         """`map` in the background; ``callback`` gets the list."""
         return Greenlet.spawn(_run_and_report, callback, self.map, func, iterable)
 
+    @overload
     def imap(
-        self, func: Work, *iterables: Iterable[Any], maxsize: int | None = None
-    ) -> "IMap":
+        self,
+        func: Callable[[A], R],
+        iterable: Iterable[A],
+        /,
+        *,
+        maxsize: int | None = None,
+    ) -> "IMap[R]": ...
+
+    @overload
+    def imap(
+        self,
+        func: Callable[[A, B], R],
+        iterable: Iterable[A],
+        second: Iterable[B],
+        /,
+        *,
+        maxsize: int | None = None,
+    ) -> "IMap[R]": ...
+
+    @overload
+    def imap(
+        self,
+        func: Callable[..., R],
+        first: Iterable[Any],
+        second: Iterable[Any],
+        third: Iterable[Any],
+        /,
+        *more: Iterable[Any],
+        maxsize: int | None = None,
+    ) -> "IMap[R]": ...
+
+    def imap(
+        self,
+        func: Callable[..., Any],
+        *iterables: Iterable[Any],
+        maxsize: int | None = None,
+    ) -> "IMap[Any]":
         """An iterator over ``map(func, *iterables)``, computed ahead by workers.
 
         ``maxsize``: at most how many items ahead.
         """
         return IMap(self.spawn, func, iterables, maxsize, ordered=True)
 
+    @overload
     def imap_unordered(
-        self, func: Work, *iterables: Iterable[Any], maxsize: int | None = None
-    ) -> "IMap":
+        self,
+        func: Callable[[A], R],
+        iterable: Iterable[A],
+        /,
+        *,
+        maxsize: int | None = None,
+    ) -> "IMap[R]": ...
+
+    @overload
+    def imap_unordered(
+        self,
+        func: Callable[[A, B], R],
+        iterable: Iterable[A],
+        second: Iterable[B],
+        /,
+        *,
+        maxsize: int | None = None,
+    ) -> "IMap[R]": ...
+
+    @overload
+    def imap_unordered(
+        self,
+        func: Callable[..., R],
+        first: Iterable[Any],
+        second: Iterable[Any],
+        third: Iterable[Any],
+        /,
+        *more: Iterable[Any],
+        maxsize: int | None = None,
+    ) -> "IMap[R]": ...
+
+    def imap_unordered(
+        self,
+        func: Callable[..., Any],
+        *iterables: Iterable[Any],
+        maxsize: int | None = None,
+    ) -> "IMap[Any]":
         """As `imap`, in the order in which the calls end."""
         return IMap(self.spawn, func, iterables, maxsize, ordered=False)
 
 
 def _run_and_report(
-    callback: Callable[[Any], object] | None, work: Work, *args: Any
+    callback: Callable[[Any], object] | None, work: Callable[..., Any], *args: Any
 ) -> Any:
     """Return ``work(*args)``, and pass it to ``callback``."""
     value = work(*args)
@@ -118,7 +234,7 @@ def _run_and_report(
     return value
 
 
-class IMap:
+class IMap(Generic[R]):
     """The iterator of `imap`: a feeder greenlet spawns workers ahead of the reader.
 
     The queue holds the tasks in the order in which they are to be read: ``ordered``
@@ -128,13 +244,13 @@ class IMap:
 
     def __init__(
         self,
-        spawn: Work,
-        function: Work,
+        spawn: Callable[..., Task[R]],
+        function: Callable[..., R],
         iterables: tuple[Iterable[Any], ...],
         maxsize: int | None,
         ordered: bool,
     ) -> None:
-        self.queue: SimpleQueue[_Task | BaseException | None] = SimpleQueue()
+        self.queue: SimpleQueue[Task[R] | BaseException | None] = SimpleQueue()
         self._ahead = Semaphore(maxsize) if maxsize else None
         self._ordered = ordered
         self._open = 1  # tasks that have not ended, and the feeder
@@ -143,7 +259,10 @@ class IMap:
         self._feeder = Greenlet.spawn(self._feed, spawn, function, iterables)
 
     def _feed(
-        self, spawn: Work, function: Work, iterables: tuple[Iterable[Any], ...]
+        self,
+        spawn: Callable[..., Task[R]],
+        function: Callable[..., R],
+        iterables: tuple[Iterable[Any], ...],
     ) -> None:
         try:
             for items in zip(*iterables, strict=False):
@@ -158,17 +277,17 @@ class IMap:
             self._end = error
         self._ended(None)
 
-    def _ended(self, task: _Task | None) -> None:
+    def _ended(self, task: Task[R] | None) -> None:
         if task is not None and not self._ordered:
             self.queue.put(task)
         self._open -= 1
         if not self._open:
             self.queue.put(self._end)
 
-    def __iter__(self) -> "IMap":
+    def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> R:
         """Return the next value, or raise the error of that call.
 
         The iteration can go on after an error.

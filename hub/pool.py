@@ -1,17 +1,20 @@
 """Group, a set of greenlets, and Pool, a Group of bounded size whose spawn waits."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ParamSpec, TypeVar
 
 from greenlet import GreenletExit, getcurrent
 
 from hub.event import Event
-from hub.greenlet import Greenlet, joinall
+from hub.greenlet import AnyGreenlet, Greenlet, joinall
 from hub.imap import Mapper
 from hub.lock import Semaphore
 from hub.timeout import Timeout
 
 __all__ = ["Group", "Pool", "PoolFull"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class PoolFull(Exception):
@@ -21,11 +24,11 @@ class PoolFull(Exception):
 class Group(Mapper):
     """A set of greenlets; each leaves it when it ends."""
 
-    greenlet_class = Greenlet
+    greenlet_class: type[Any] = Greenlet
 
-    def __init__(self, greenlets: Iterable[Greenlet] = ()) -> None:
-        self.greenlets: set[Greenlet] = set()
-        self._killed: set[Greenlet] = set()  # by the group, and not ended yet
+    def __init__(self, greenlets: Iterable[AnyGreenlet] = ()) -> None:
+        self.greenlets: set[AnyGreenlet] = set()
+        self._killed: set[AnyGreenlet] = set()  # by the group, and not ended yet
         self._empty = Event()
         self._empty.set()
         for member in greenlets:
@@ -33,14 +36,14 @@ class Group(Mapper):
 
     # -- members -----------------------------------------------------------------------
 
-    def add(self, member: Greenlet) -> None:
+    def add(self, member: AnyGreenlet) -> None:
         """Add ``member`` to the group until it ends."""
         if member not in self.greenlets:
             self.greenlets.add(member)
             self._empty.clear()
             member._add_link(self.discard, handles_error=False)
 
-    def discard(self, member: Greenlet) -> None:
+    def discard(self, member: AnyGreenlet) -> None:
         """Remove ``member`` from the group; it goes on running."""
         if member in self.greenlets:
             self.greenlets.remove(member)
@@ -52,14 +55,16 @@ class Group(Mapper):
         if not self.greenlets:
             self._empty.set()
 
-    def start(self, member: Greenlet) -> None:
+    def start(self, member: AnyGreenlet) -> None:
         """Add ``member`` and start it."""
         self.add(member)
         member.start()
 
-    def spawn(self, *args: Any, **kwargs: Any) -> Greenlet:
-        """Start a new member that runs ``args[0](*args[1:], **kwargs)``."""
-        member = self.greenlet_class(*args, **kwargs)
+    def spawn(
+        self, func: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Greenlet[P, T]:
+        """Start a new member that runs ``func(*args, **kwargs)``."""
+        member: Greenlet[P, T] = self.greenlet_class(func, *args, **kwargs)
         self.start(member)
         return member
 
@@ -69,7 +74,7 @@ class Group(Mapper):
     def __contains__(self, member: object) -> bool:
         return member in self.greenlets
 
-    def __iter__(self) -> Iterator[Greenlet]:
+    def __iter__(self) -> Iterator[AnyGreenlet]:
         return iter(list(self.greenlets))
 
     # -- waiting and killing -----------------------------------------------------------
@@ -108,7 +113,7 @@ class Group(Mapper):
 
     def killone(
         self,
-        member: Greenlet,
+        member: AnyGreenlet,
         exception: BaseException | type[BaseException] = GreenletExit,
         block: bool = True,
         timeout: float | None = None,
@@ -141,7 +146,7 @@ class Pool(Group):
     """
 
     def __init__(
-        self, size: int | None = None, greenlet_class: type[Greenlet] | None = None
+        self, size: int | None = None, greenlet_class: type[AnyGreenlet] | None = None
     ) -> None:
         if size is not None and size < 0:
             raise ValueError(f"a pool can't have {size} slots")
@@ -152,7 +157,7 @@ class Pool(Group):
             self.greenlet_class = greenlet_class
 
     def add(
-        self, member: Greenlet, blocking: bool = True, timeout: float | None = None
+        self, member: AnyGreenlet, blocking: bool = True, timeout: float | None = None
     ) -> None:
         """As `Group.add`, waiting for a free slot.
 
@@ -168,7 +173,7 @@ class Pool(Group):
         super().add(member)
 
     def start(
-        self, member: Greenlet, blocking: bool = True, timeout: float | None = None
+        self, member: AnyGreenlet, blocking: bool = True, timeout: float | None = None
     ) -> None:
         """Add ``member``, waiting for a free slot, and start it."""
         self.add(member, blocking, timeout)

@@ -30,7 +30,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Token
 from types import TracebackType
-from typing import Any
+from typing import ParamSpec, TypeVar
 from weakref import WeakSet
 
 from greenlet import getcurrent
@@ -38,13 +38,16 @@ from greenlet import getcurrent
 from hub.current import get_hub
 from hub.errors import Cancelled, NoSwitchError
 from hub.event import Event
-from hub.greenlet import Greenlet
+from hub.greenlet import AnyGreenlet, Greenlet
 from hub.lock import Semaphore
 from hub.timeout import check_seconds
 from hub.timers import Timer
 from hub.waiter import Gate, Waiter, gate, use_gates
 
 __all__ = ["CancelScope", "Nursery", "no_switch"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class CancelScope:
@@ -215,7 +218,7 @@ class Nursery:
         """The scope of the children; ``nursery.scope.cancel()`` ends them all."""
         self.supervised = supervised
         self._slots = None if limit is None else Semaphore(limit)
-        self._children: set[Greenlet] = set()
+        self._children: set[AnyGreenlet] = set()
         self._empty = Event()
         self._errors: list[BaseException] = []
         self._closed = True
@@ -226,8 +229,8 @@ class Nursery:
         return self
 
     def spawn(
-        self, function: Callable[..., Any], *args: Any, **kwargs: Any
-    ) -> Greenlet:
+        self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Greenlet[P, T]:
         """Start a child that runs ``function(*args, **kwargs)``.
 
         Waits for a slot (``limit``).
@@ -252,7 +255,7 @@ class Nursery:
         if self._closed:
             raise RuntimeError("the nursery is closed: spawn inside its block")
 
-    def _ended(self, child: Greenlet) -> None:
+    def _ended(self, child: AnyGreenlet) -> None:
         """Runs in the hub."""
         self._children.remove(child)
         if self._slots is not None:

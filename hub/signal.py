@@ -9,7 +9,7 @@ then runs in a greenlet of its own, and may wait. The hub makes a signal wake th
 import signal as _standard
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, ParamSpec
 
 from hub.current import get_hub
 from hub.greenlet import Greenlet
@@ -17,6 +17,8 @@ from hub.loop import Loop
 from hub.watchers import Watcher
 
 __all__ = ["SignalHandler", "signal_handler"]
+
+P = ParamSpec("P")
 
 
 class _SignalWatcher(Watcher):
@@ -87,7 +89,7 @@ class SignalHandler:
 
 
 def signal_handler(
-    signum: int, handler: Callable[..., object], *args: Any, **kwargs: Any
+    signum: int, handler: Callable[P, object], *args: P.args, **kwargs: P.kwargs
 ) -> SignalHandler:
     """Call ``handler(*args, **kwargs)`` in a greenlet at every ``signum``.
 

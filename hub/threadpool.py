@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from hub.current import get_hub, get_hub_if_any
 from hub.errors import InvalidThreadUseError
@@ -22,6 +22,7 @@ from hub.lock import Semaphore
 
 __all__ = ["ThreadPool", "ThreadPoolExecutor"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 Task = Callable[[], None]
@@ -80,14 +81,14 @@ class ThreadPool(Mapper):
         weakref.finalize(self, self._workers.stop_threads)
 
     def spawn(
-        self, function: Callable[..., T], *args: Any, **kwargs: Any
+        self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> AsyncResult[T]:
         """Run ``function`` in a thread; return an AsyncResult for the result."""
         self._free.acquire()
         return self._submit(partial(function, *args, **kwargs), self._free.release)
 
     def submit(
-        self, function: Callable[..., T], *args: Any, **kwargs: Any
+        self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> AsyncResult[T]:
         """As `spawn`, but never waits: a task that finds no free thread is queued."""
         return self._submit(partial(function, *args, **kwargs), None)

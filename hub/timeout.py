@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from greenlet import getcurrent, greenlet
 
@@ -24,6 +24,8 @@ from hub.timers import Timer
 
 __all__ = ["Limit", "Timeout", "check_seconds", "timeout_error", "with_timeout"]
 
+D = TypeVar("D")
+P = ParamSpec("P")
 T = TypeVar("T")
 
 Raisable = BaseException | type[BaseException]
@@ -154,13 +156,32 @@ def timeout_error(timeout: Limit) -> Timeout:
 _NO_VALUE: Any = object()
 
 
+@overload
 def with_timeout(
     seconds: float | None,
     function: Callable[..., T],
     *args: Any,
-    timeout_value: T = _NO_VALUE,
+    timeout_value: D,
     **kwargs: Any,
-) -> T:
+) -> T | D: ...
+
+
+@overload
+def with_timeout(
+    seconds: float | None,
+    function: Callable[P, T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T: ...
+
+
+def with_timeout(
+    seconds: float | None,
+    function: Callable[..., Any],
+    *args: Any,
+    timeout_value: Any = _NO_VALUE,
+    **kwargs: Any,
+) -> Any:
     """Call ``function(*args, **kwargs)`` within ``seconds``.
 
     After that return ``timeout_value`` if it is given, or raise Timeout.

@@ -38,7 +38,7 @@ def happy_eyeballs(
     if len(addresses) == 1:
         return connect(addresses[0]), addresses[0]
     results: Queue[_Result] = Queue()
-    running: dict[str, Greenlet] = {}
+    running: dict[str, Greenlet[..., None]] = {}
     try:
         return _race(interleave(addresses), connect, results, running, delay)
     finally:
@@ -53,7 +53,7 @@ def _race(
     addresses: list[str],
     connect: Connect,
     results: Queue[_Result],
-    running: dict[str, Greenlet],
+    running: dict[str, Greenlet[..., None]],
     delay: float,
 ) -> tuple[socket, str]:
     waiting = list(addresses)
