@@ -12,6 +12,7 @@ import json
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,18 +55,16 @@ class Content(Crawl):
         self.progress += [self._archived, self._writing_files]
 
     def _archived(self, amount: int) -> Callable[[], bool]:
-        """So much in WARC files; their names and sizes are looked at."""
         goal = self._warc_size() + amount * RECORD_BYTES
         return lambda: self._warc_size() >= goal
 
     def _warc_size(self) -> int:
-        files = (self.folder / "warc").glob("*.warc.gz")
-        return sum(file.stat().st_size for file in files)
+        return size_of(*(self.folder / "warc").glob("*.warc.gz"))
 
     def _writing_files(self, amount: int) -> Callable[[], bool]:
         """So many requests, and files that no record names yet."""
         enough, journal = self._requests(amount), self.folder / "state" / "pictures"
-        return lambda: enough() and journal.exists() and journal.stat().st_size > 0
+        return lambda: enough() and size_of(journal) > 0
 
     def _arguments(self) -> list[str]:
         if self.folder.exists():
@@ -93,7 +92,7 @@ class Packed(Content):
         return [*super()._arguments(), *outputs]
 
     def _size(self) -> int:
-        return sum(part.stat().st_size for part in self._parts(self.outputs[0]))
+        return size_of(*self._parts(self.outputs[0]))
 
     def _parts(self, name: str) -> list[Path]:
         stem, _, endings = name.partition(".")
@@ -106,6 +105,15 @@ class Packed(Content):
         assert len(parts) > 1
         assert all(part.startswith(first) for part in parts)
         return first + b"".join(part[len(first) :] for part in parts)
+
+
+def size_of(*files: Path) -> int:
+    """Bytes in those of `files` that are there: the crawl removes some meanwhile."""
+    size = 0
+    for file in files:
+        with suppress(FileNotFoundError):
+            size += file.stat().st_size
+    return size
 
 
 def unpacked(file: Path) -> bytes:
