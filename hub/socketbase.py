@@ -1,10 +1,13 @@
 """The part of a socket that never waits: its attributes, names and options."""
 
+from operator import index
 from typing import Any
 
 __all__ = ["Address", "SocketBase"]
 
 Address = Any
+
+_LONGEST = (2**63 - 1) // 10**9  # seconds; the system counts nanoseconds
 
 
 class SocketBase:
@@ -42,11 +45,13 @@ class SocketBase:
         return self._timeout
 
     def settimeout(self, value: float | None) -> None:
-        """Set how many seconds a call may wait; ValueError if negative."""
-        if value is not None:
-            value = float(value)
-            if not value >= 0.0:
-                raise ValueError(f"a time-out can't be {value!r} seconds")
+        """Set how many seconds a call may wait.
+
+        Raises as the standard library: TypeError unless it is a number, ValueError if
+        negative, OverflowError if the system's clock can't count so far.
+        """
+        if value is not None and not (type(value) is float and 0 < value <= _LONGEST):
+            value = _checked_timeout(value)
         self._timeout = value
 
     def setblocking(self, flag: bool) -> None:
@@ -93,3 +98,14 @@ class SocketBase:
         inner = repr(self._sock).partition(" ")[2].rstrip(">")
         state = " [closed]" if self._closed else ""
         return f"<hub.socket.socket{state} {inner}>"
+
+
+def _checked_timeout(value: Any) -> float:
+    seconds = value if isinstance(value, float) else index(value)
+    if seconds != seconds:
+        raise ValueError("Invalid value NaN (not a number)")
+    if abs(seconds) > _LONGEST:
+        raise OverflowError(f"a time-out of {value!r} s is too long")
+    if seconds < 0:
+        raise ValueError(f"a time-out can't be {value!r} seconds")
+    return float(seconds)

@@ -156,6 +156,9 @@ class SSLSocket(socket):
                 if self._unsent or self._outgoing.pending:
                     self._flush_at_once()
                 self._feed()
+            except SSLError:
+                self._flush_at_once()  # the alert that says what is wrong
+                raise
 
     def _feed(self) -> None:
         try:
@@ -219,7 +222,11 @@ class SSLSocket(socket):
         view = memoryview(data).cast("B")[:_MAX_WRITE]
         if self._unsent:
             self._flush()  # the rest of a non-blocking write goes first
-        count = self._object.write(view) if view else 0
+        try:
+            count = self._object.write(view) if view else 0
+        except SSLError:
+            self._flush_at_once()
+            raise
         with suppress(SSLWantWriteError):  # to the caller these bytes count as sent
             self._flush()
         return count

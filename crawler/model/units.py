@@ -13,7 +13,8 @@ from typing import Annotated
 from msgspec import Meta
 
 # The unit lets the loader accept "2h" and "50M" where the number is meant.
-Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
+# 31 years, which is about what a socket's time-out can be, are the most.
+Seconds = Annotated[float, Meta(ge=0, le=1e9, extra={"unit": "seconds"})]
 Bytes = Annotated[int, Meta(gt=0, extra={"unit": "bytes"})]
 Count = Annotated[int, Meta(gt=0)]
 

@@ -3,6 +3,7 @@
 import errno
 import gc
 import io
+import math
 import os
 import pickle
 import socket as plain
@@ -13,7 +14,10 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -725,3 +729,44 @@ def test_a_socket_moves_to_another_thread() -> None:
 def test_it_cannot_be_pickled(pair: tuple[socket.socket, socket.socket]) -> None:
     with pytest.raises(TypeError, match="pickle"):
         pickle.dumps(pair[0])
+
+
+class _Index:
+    def __index__(self) -> int:
+        return 3
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1", b"1", [], 1, True, 1.5, _Index(), Decimal(1), Fraction(1, 2), math.nan,
+     math.inf, -math.inf, -1, -0.0, -1e-12, 1e10, 10**20, 9223372036.0, None, 1j],
+)  # fmt: skip
+def test_settimeout_takes_and_refuses_what_the_standard_library_does(
+    value: Any,
+) -> None:
+    def outcome(sock: Any) -> object:
+        try:
+            sock.settimeout(value)
+        except Exception as error:
+            return type(error)
+        return sock.gettimeout()
+
+    with plain.socket() as theirs, socket.socket() as ours:
+        assert outcome(ours) == outcome(theirs)
+        assert type(ours.gettimeout()) is type(theirs.gettimeout())
+
+
+def test_a_refused_timeout_changes_nothing() -> None:
+    with socket.socket() as sock:
+        sock.settimeout(3)
+        with pytest.raises(TypeError, match="'str' object cannot be interpreted"):
+            sock.settimeout("1")
+        assert sock.gettimeout() == 3.0
+
+
+def test_a_timeout_of_the_wrong_type_ends_create_connection_at_once() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(TypeError, match="'str' object"),
+    ):
+        socket.create_connection(server.getsockname(), timeout="1")  # type: ignore[arg-type]

@@ -190,6 +190,10 @@ ERRORS = [
         "[robots] max_age: expected a number <= 86400.0 (90000.0)",
     ),
     (
+        "http.read_timeout = inf",  # more than a socket's time-out can be
+        "[http] read_timeout: expected a number <= 1000000000.0 (inf)",
+    ),
+    (
         "http.max_body = '1X'",
         "crawl.toml:1: [http] max_body: '1X' is not a valid size; write bytes",
     ),
