@@ -3,29 +3,38 @@
 A worker takes tasks from a `queue.SimpleQueue` of the standard library and passes each
 result to the loop of the hub that the task came from; everything but the work itself
 happens in the hub's thread. Workers are daemon threads: unfinished work does not delay
-the end of the process.
+the end of the process. The work has a copy of its caller's context variables, but
+belongs to none of its cancel scopes: those are of one thread.
 """
 
 import concurrent.futures
+import os
 import queue
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from concurrent.futures.thread import BrokenThreadPool
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from hub.current import get_hub, get_hub_if_any
 from hub.errors import InvalidThreadUseError
 from hub.event import AsyncResult
+from hub.future import Future, OutsideEvent, unscoped_context
+from hub.hub import Hub
 from hub.imap import Mapper
 from hub.lock import Semaphore
+from hub.loop import Loop
 
 __all__ = ["ThreadPool", "ThreadPoolExecutor"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Task = Callable[[], None]
+_Then = Callable[[], object]
+
+_Task = tuple[Loop, Callable[[_Then | None], None], list[Callable[[], _Then | None]]]
+"""The hub's loop; what it calls at the end; the work, in a list of its own."""
 
 
 class _Workers:
@@ -34,15 +43,16 @@ class _Workers:
     It holds no reference to the pool, so the pool can be freed.
     """
 
-    def __init__(self) -> None:
-        self.tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+    def __init__(self, name: str) -> None:
+        self.tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self.name = name
         self.size = 0
         self.busy = 0  # tasks that have not ended, counted in the hub's thread
 
     def start_thread(self) -> None:
         """Start one more thread."""
         self.size += 1
-        name = f"hub-worker-{self.size}"
+        name = f"{self.name}-{self.size}"
         threading.Thread(
             target=_work, args=(self.tasks,), name=name, daemon=True
         ).start()
@@ -54,11 +64,14 @@ class _Workers:
         self.size = 0
 
 
-def _work(tasks: "queue.SimpleQueue[Task | None]") -> None:
+def _work(tasks: "queue.SimpleQueue[_Task | None]") -> None:
     """The main function of a worker thread."""
     while (task := tasks.get()) is not None:
-        task()
-        del task  # or its result would live until the next task
+        loop, finish, work = task
+        # An error's traceback holds the frames above it, with their variables: so no
+        # variable names the work, and none is left when the next task is awaited.
+        loop.call_soon(partial(finish, work.pop()()))
+        del task, loop, finish, work
     if (hub := get_hub_if_any()) is not None:
         hub.destroy()  # the work used the hub of its own thread
 
@@ -71,13 +84,13 @@ class ThreadPool(Mapper):
     ``maxsize`` is below 1.
     """
 
-    def __init__(self, maxsize: int = 10) -> None:
+    def __init__(self, maxsize: int = 10, name: str = "hub-worker") -> None:
         if maxsize < 1:
             raise ValueError(f"a thread pool needs at least one thread, not {maxsize}")
         self.maxsize = maxsize
         self._hub = get_hub()
         self._free = Semaphore(maxsize)
-        self._workers = _Workers()
+        self._workers = _Workers(name)
         weakref.finalize(self, self._workers.stop_threads)
 
     def spawn(
@@ -100,36 +113,43 @@ class ThreadPool(Mapper):
             raise InvalidThreadUseError(
                 f"{self!r} belongs to another thread: make one for this"
             )
-        workers = self._workers
+        result: AsyncResult[T] = AsyncResult()
+        self.start(
+            partial(_outcome, result, partial(unscoped_context().run, work)), at_end
+        )
+        return result
+
+    def start(
+        self,
+        work: Callable[[], _Then | None],
+        at_end: Callable[[], object] | None = None,
+    ) -> None:
+        """Run ``work``, which must not raise, in a thread; never waits.
+
+        The hub then calls ``at_end``, and what ``work`` has returned. Only in the
+        pool's own thread.
+        """
+        workers, loop = self._workers, self._hub.loop
         workers.busy += 1
         if workers.busy > workers.size and workers.size < self.maxsize:
             workers.start_thread()
-        result: AsyncResult[T] = AsyncResult()
-        loop = self._hub.loop
         loop.external += 1
 
-        def finish(value: Any, error: BaseException | None) -> None:
+        def finish(then: _Then | None) -> None:
             """In the hub's thread."""
             loop.external -= 1
             workers.busy -= 1
             if at_end is not None:
                 at_end()
-            if error is None:
-                result.set(value)
-            else:
-                result.set_exception(error)
+            if then is not None:
+                then()
 
-        def task() -> None:
-            """In the worker's thread."""
-            value, failure = None, None
-            try:
-                value = work()
-            except BaseException as error:
-                failure = error
-            loop.call_soon(partial(finish, value, failure))
+        workers.tasks.put((loop, finish, [work]))
 
-        workers.tasks.put(task)
-        return result
+    @property
+    def hub(self) -> Hub:
+        """The hub that the pool belongs to."""
+        return self._hub
 
     def _called_by_worker(self) -> bool:
         return get_hub_if_any() is not self._hub
@@ -175,48 +195,142 @@ class ThreadPool(Mapper):
         return f"<ThreadPool at {id(self):#x} tasks={len(self)} size={size}>"
 
 
-class ThreadPoolExecutor(concurrent.futures.Executor):
-    """A `ThreadPool` as an executor of concurrent.futures.
+def _outcome(result: AsyncResult[T], work: Callable[[], T]) -> _Then:
+    """Runs in the worker's thread; return what gives the result to its readers."""
+    try:
+        return partial(result.set, work())
+    except BaseException as error:
+        # This frame is no part of the work, and would hold the result in a cycle.
+        trace = error.__traceback__
+        return partial(
+            result.set_exception, error.with_traceback(trace and trace.tb_next)
+        )
+    finally:
+        del result, work
 
-    Futures wait cooperatively.
+
+class _Initializer:
+    """Prepares each thread before its first work; a failure breaks the executor."""
+
+    def __init__(
+        self, function: Callable[..., object] | None, args: tuple[Any, ...]
+    ) -> None:
+        if function is not None and not callable(function):
+            raise TypeError("initializer must be a callable")
+        self._function = function
+        self._args = args
+        self._thread = threading.local()
+        self._broken = False
+
+    def check(self) -> None:
+        """Raise BrokenThreadPool after a failure."""
+        if self._broken:
+            raise BrokenThreadPool("a thread's initializer failed")
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Return ``work()``, in a thread that is prepared."""
+        self.check()
+        if self._function is not None and not hasattr(self._thread, "ready"):
+            try:
+                self._function(*self._args)
+            except BaseException as error:
+                self._broken = True
+                raise BrokenThreadPool("a thread's initializer failed") from error
+            self._thread.ready = True
+        return work()
+
+
+class _Unended:
+    """The futures of an executor that have not ended; any thread may add one."""
+
+    def __init__(self) -> None:
+        self._futures: set[Future[Any]] = set()
+        self._lock = threading.Lock()
+        self._none = OutsideEvent()
+        self._none.set()
+
+    def add(self, future: Future[Any]) -> None:
+        with self._lock:
+            self._futures.add(future)
+            self._none.clear()
+
+    def discard(self, future: Future[Any]) -> None:
+        with self._lock:
+            self._futures.discard(future)
+            if not self._futures:
+                self._none.set()
+
+    def cancel(self) -> None:
+        for future in list(self._futures):
+            future.cancel()
+
+    def wait(self) -> None:
+        """Wait until there is none, and their callbacks have begun."""
+        if get_hub_if_any() is None:
+            concurrent.futures.wait(list(self._futures))
+        else:
+            self._none.wait()
+
+
+class ThreadPoolExecutor(concurrent.futures.Executor):
+    """A `ThreadPool` as an executor of concurrent.futures, with the same arguments.
+
+    Any thread may submit. `shutdown` cancels what has not started
+    (``cancel_futures``), and waits while the other greenlets run.
     """
 
-    def __init__(self, max_workers: int = 10) -> None:
-        self._pool = ThreadPool(max_workers)
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        thread_name_prefix: str = "hub-executor",
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+    ) -> None:
+        if max_workers is None:  # the standard library's number
+            max_workers = min(32, (os.cpu_count() or 1) + 4)
+        if max_workers <= 0:
+            raise ValueError("max_workers must be greater than 0")
+        self._initializer = _Initializer(initializer, initargs)
+        self._pool = ThreadPool(max_workers, thread_name_prefix)
+        self._unended = _Unended()
         self._shut = False
 
-    def submit(  # type: ignore[override]
-        self, fn: Callable[..., T], /, *args: Any, **kwargs: Any
-    ) -> AsyncResult[T]:
-        """Run ``fn`` in a thread.
+    def submit(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
+        """Run ``fn(*args, **kwargs)`` in a thread, with a copy of the context.
 
-        The AsyncResult has a future's ``result``, ``done``, ``exception`` and
-        ``cancel``.
+        Never waits. Raises RuntimeError after `shutdown`, BrokenThreadPool after an
+        initializer failed.
         """
+        self._initializer.check()
         if self._shut:
-            raise RuntimeError("can't submit after shutdown")
-        return self._pool.submit(fn, *args, **kwargs)
-
-    def map(  # type: ignore[override]
-        self,
-        fn: Callable[..., T],
-        *iterables: Iterable[Any],
-        timeout: float | None = None,
-    ) -> Iterable[T]:
-        """Iterate over the results of ``map(fn, *iterables)``, in order.
-
-        ``timeout`` is for each result (s).
-        """
-        results = [self.submit(fn, *items) for items in zip(*iterables, strict=False)]
-        return (result.get(timeout=timeout) for result in results)
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        hub = self._pool.hub
+        future: Future[T] = Future(hub.loop)
+        self._unended.add(future)
+        work = partial(self._initializer.run, partial(fn, *args, **kwargs))
+        job = partial(unscoped_context().run, future.carry_out, work)
+        ended = partial(self._unended.discard, future)
+        start = partial(self._pool.start, job, ended)
+        if get_hub_if_any() is hub:
+            start()
+        else:
+            hub.loop.call_soon(start)
+        return future
 
     def kill(self) -> None:
         """Let the threads end after the tasks that are queued."""
         self._pool.kill()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Accept no more tasks; ``wait`` until those that were accepted have ended."""
+        """Accept no more tasks; ``wait`` until those that were accepted have ended.
+
+        ``cancel_futures``: cancel those that no thread has begun.
+        """
         self._shut = True
-        while wait and len(self._pool):
-            self._pool.submit(lambda: None).wait()
+        if cancel_futures:
+            self._unended.cancel()
+        if wait:
+            self._unended.wait()
         self._pool.kill()

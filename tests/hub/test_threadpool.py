@@ -11,7 +11,7 @@ import pytest
 
 import hub
 from hub.testing import VirtualClock
-from hub.threadpool import ThreadPool, ThreadPoolExecutor
+from hub.threadpool import ThreadPool
 
 
 def fail() -> None:
@@ -122,17 +122,6 @@ def test_a_thread_may_use_a_hub_of_its_own() -> None:
     other, value = ThreadPool(1).apply(work)
     assert other is not hub.get_hub()
     assert value == 4
-
-
-def test_executor() -> None:
-    with ThreadPoolExecutor(2) as executor:
-        assert executor.submit(pow, 2, 5).result() == 32
-        assert list(executor.map(abs, [-1, -2])) == [1, 2]
-        failing = executor.submit(fail)
-        with pytest.raises(KeyError):
-            failing.result()
-    with pytest.raises(RuntimeError):
-        executor.submit(abs, 1)
 
 
 def test_sizes() -> None:

@@ -4,6 +4,7 @@ A line that ends in ``# E: code`` must have exactly that error, and no other lin
 have one. Nothing here is run.
 """
 
+from concurrent.futures import Future, as_completed
 from typing import Any, assert_type
 
 import hub
@@ -12,7 +13,7 @@ from hub.event import AsyncResult
 from hub.greenlet import Greenlet
 from hub.pool import Group, Pool
 from hub.queue import PriorityQueue, Queue, SimpleQueue
-from hub.threadpool import ThreadPool
+from hub.threadpool import ThreadPool, ThreadPoolExecutor
 
 
 def length(text: str, factor: int = 1) -> int:
@@ -126,6 +127,13 @@ def threads() -> None:
     pool.submit(length, 4)  # E: arg-type
     assert_type(pool.map(length, ["four"]), list[int])
     assert_type(pool.apply(length, ("four",)), int)
+    with ThreadPoolExecutor(2) as executor:
+        future = executor.submit(length, "four")
+        as_completed([future])
+        plain: Future[int] = future
+        assert_type(plain.result(), int)
+        executor.submit(length, 4)  # E: arg-type
+        assert_type(list(executor.map(length, ["four"])), list[int])
 
 
 def results_and_queues() -> None:

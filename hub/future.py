@@ -1,0 +1,139 @@
+"""`Future`: what another thread does, as a future of concurrent.futures.
+
+The functions `concurrent.futures.wait` and ``as_completed``, ``asyncio.wrap_future``
+and any native thread accept it. A greenlet that waits for one, also in those two
+functions, lets the others run.
+
+**Where callbacks run.** A function given to ``add_done_callback`` runs in the thread of
+the hub that the future was made for, in a greenlet of its own, so it may use the hub's
+objects and may wait. It has the context variables of the call that added it. Callbacks
+begin in the order in which they were added, when the future has ended; one that is
+added later runs at once, in its caller. (In the standard library they run in the
+worker's thread.)
+"""
+
+import concurrent.futures
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from functools import partial
+from types import TracebackType
+from typing import Any, TypeVar
+
+from hub.current import get_hub, get_hub_if_any
+from hub.event import Event
+from hub.greenlet import Greenlet
+from hub.loop import Loop
+from hub.timeout import Limit
+from hub.waiter import gate
+
+__all__ = ["Future", "OutsideEvent", "unscoped_context"]
+
+T = TypeVar("T")
+
+
+def unscoped_context() -> Context:
+    """Return a copy of the current context variables, outside of all cancel scopes."""
+    context = copy_context()
+    context.run(gate.set, None)
+    return context
+
+
+class OutsideEvent(Event):
+    """An Event that another thread sets.
+
+    The hub waits for it even if nothing of its own can happen any more.
+    """
+
+    __slots__ = ()
+
+    def wait(self, timeout: Limit = None) -> bool:
+        """As `Event.wait`."""
+        loop = get_hub().loop
+        loop.external += 1
+        try:
+            return super().wait(timeout)
+        finally:
+            loop.external -= 1
+
+
+class _Waiters(list[Any]):
+    """The waiters that `concurrent.futures.wait` and ``as_completed`` add to a future.
+
+    Each waits for its ``event``, a threading.Event. In a thread with a hub it gets an
+    event that lets the other greenlets run.
+    """
+
+    def append(self, waiter: Any) -> None:
+        if get_hub_if_any() is not None:
+            waiter.event = OutsideEvent()
+        super().append(waiter)
+
+
+class Future(concurrent.futures.Future[T]):
+    """A future whose callbacks run in the hub of ``loop``."""
+
+    def __init__(self, loop: Loop) -> None:
+        super().__init__()
+        self._loop = loop
+        self._trace: TracebackType | None = None
+        self._waiters = _Waiters()
+        ended = self._ended = OutsideEvent()
+        super().add_done_callback(lambda _: ended.set())
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the end; return the error, or None.
+
+        Raises TimeoutError after ``timeout`` seconds, CancelledError if it was
+        cancelled.
+        """
+        if self.done() or get_hub_if_any() is None:
+            return super().exception(timeout)
+        self._ended.wait(None if timeout is None else max(0.0, timeout))
+        return super().exception(0)
+
+    def result(self, timeout: float | None = None) -> T:
+        """As `exception`, but return the result, or raise the error."""
+        error = self.exception(timeout)
+        if error is None:
+            return super().result(0)
+        try:
+            # With its original traceback: each raise would add to it otherwise.
+            raise error.with_traceback(self._trace)
+        finally:
+            del error, self  # this frame is in the traceback: a cycle
+
+    def add_done_callback(self, fn: Callable[[Any], object]) -> None:
+        """Call ``fn(self)`` in the hub's thread at its end; at once if it has ended."""
+        if self.done():
+            super().add_done_callback(fn)
+        else:
+            begin = partial(_begin_callback, unscoped_context(), fn)
+            loop = self._loop
+            super().add_done_callback(lambda done: loop.call_soon(partial(begin, done)))
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        """Used by the executor."""
+        self._trace = None if exception is None else exception.__traceback__
+        super().set_exception(exception)
+
+    def carry_out(self, work: Callable[[], T]) -> None:
+        """Runs in the worker's thread."""
+        if not self.set_running_or_notify_cancel():
+            return
+        try:
+            self.set_result(work())
+        except BaseException as error:
+            # This frame is no part of the work, and would hold the future in a cycle.
+            trace = error.__traceback__
+            self.set_exception(error.with_traceback(trace and trace.tb_next))
+        finally:
+            del self, work
+
+
+def _begin_callback(
+    context: Context, function: Callable[[Any], object], future: Future[Any]
+) -> None:
+    """Runs in the hub."""
+    runner = Greenlet(function, future)
+    runner.gr_context = context
+    runner.switch()
