@@ -1,7 +1,8 @@
 """The event loop: in each turn callbacks, then timers that are due, then the poll.
 
-    turn:   1. run up to MAX_CALLBACKS ready callbacks (each may resume a greenlet)
-            2. if timers are due, run all that is still ready, then those timers
+    turn:   1. run ready callbacks (each may resume a greenlet): MAX_CALLBACKS, or all
+               that are there if a timer is due, and for no longer than SLICE
+            2. fire the timers that were due when the turn began
             3. poll: without waiting if anything is ready, else until the next
                deadline, else without limit
 
@@ -11,8 +12,16 @@ simulated (``hub.testing``).
 
 The budget keeps ready callbacks from starving descriptors: after that many of them
 epoll is asked, without waiting, and what it reports goes to the end of the same list.
-The budget is a count and not a time, because an epoll_wait that does not wait takes a
-third of a microsecond, less than reading the clock after each callback would.
+It is a count for callbacks that do little, and a time for those that compute: the clock
+is read after each. So a timer is late by two callbacks at most: the one that runs when
+it becomes due, and the one that ends the next slice. To read the clock costs 8 % of a
+switch or more; so after `QUICK_TURNS` turns in a row that were shorter than a slice it
+is read after every 16th callback only, until one is longer.
+
+Answers come before time-outs, also when both are there after a stall of the process:
+what was ready when a timer became due runs first, as far as the slice goes, and a wait
+that was answered does not time out, even if its greenlet has not run yet
+(`is_answered`).
 
 `call_soon` may be called from any native thread: appending to a deque is atomic. The
 loop sets ``asleep`` before its last look at the list, and a caller reads ``asleep``
@@ -31,16 +40,26 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
+from greenlet import greenlet
+
 from hub.errors import ForkError
 from hub.poller import Poller
 from hub.timers import Timer, Timers
 from hub.waiter import Waiter
 from hub.watchers import Async, Callback, Io, TimerWatcher
 
-__all__ = ["MAX_CALLBACKS", "READ", "WRITE", "Loop"]
+__all__ = ["MAX_CALLBACKS", "READ", "SLICE", "WRITE", "Loop"]
 
 MAX_CALLBACKS = 100
 """How many callbacks run in one turn."""
+
+SLICE = 0.001
+"""After how long a turn starts no further callback (s)."""
+
+QUICK_TURNS = 32
+"""After how many turns that were shorter than a slice the clock is read less often."""
+
+_EVERY_16TH = 15  # a mask of the budget
 
 READ, WRITE = 1, 2
 """Events of `Loop.io`, to be or-ed."""
@@ -85,6 +104,11 @@ class Loop:
         """
         self.budget = 0
         """How many more callbacks run before the next poll."""
+        self.slice_end = self.time
+        """When this turn has lasted long enough (s): it polls then."""
+        self.unchecked = 0
+        """At which budgets the clock is not read: those that have one of these bits."""
+        self._quick_turns = 0
         self.handle_error: ErrorHandler = _print_error
         self.ready: deque[Callable[[], object]] = deque()
         """Waiters and callbacks without arguments, to be called in this order.
@@ -173,26 +197,24 @@ class Loop:
 
         Raises what a callback raises.
         """
-        ready, heap = self.ready, self.timers.heap
-        self.budget = MAX_CALLBACKS
-        due = False
-        while True:
-            while ready and self.budget > 0:
-                self.budget -= 1
-                callback = ready.popleft()
-                if type(callback) is Waiter:
-                    # not callback(): a call through C makes the stack to copy deeper
-                    callback.wake()
-                else:
-                    callback()
-            if not heap or heap[0][0] > self.time:
+        ready, heap, now = self.ready, self.timers.heap, self.now
+        due = bool(heap) and heap[0][0] <= self.time
+        # What epoll has reported runs before a timer, even beyond the budget: after a
+        # stall of the process, a wait that was answered in time must not time out.
+        self.budget = max(MAX_CALLBACKS, len(ready)) if due else MAX_CALLBACKS
+        slice_end = self.slice_end = self.time + SLICE
+        while ready and self.budget > 0:
+            self.budget -= 1
+            callback = ready.popleft()
+            if type(callback) is Waiter:
+                # not callback(): a call through C makes the stack to copy deeper
+                callback.wake()
+            else:
+                callback()
+            if not self.budget & self.unchecked and now() >= slice_end:
                 break
-            if due or not ready:
-                self._fire_timers()
-                break
-            # What epoll has reported runs first, even beyond the budget: after a stall
-            # of the process, a wait that was answered in time must not time out.
-            due, self.budget = True, len(ready)
+        if heap and heap[0][0] <= self.time:
+            self._fire_timers()
         self.asleep = True
         timeout: float | None = 0.0
         if not ready:
@@ -203,14 +225,32 @@ class Loop:
             timeout = max(0.0, heap[0][0] - self.now()) if heap else None
         self.poller.poll(timeout, ready.append)
         self.asleep = False
-        self.time = self.now()
+        self.time = time = now()
+        if timeout == 0.0 and time >= slice_end:
+            self.unchecked = self._quick_turns = 0
+        elif not self.unchecked:
+            self._quick_turns += 1
+            if self._quick_turns == QUICK_TURNS:
+                self.unchecked = _EVERY_16TH
         return True
 
     def _fire_timers(self) -> None:
         timers = self.timers
-        before = timers.ticket
+        before, end = timers.ticket, self.now() + SLICE
         while (callback := timers.pop_due(self.time, before)) is not None:
             callback()
+            if self.now() >= end:
+                break  # the rest is due in the next turn still
+
+    def is_answered(self, target: greenlet) -> bool:
+        """Whether the wait of ``target`` is over, and only its turn has not come.
+
+        A ``sleep(0)`` is not answered: it only waits for its turn.
+        """
+        for entry in self.ready:
+            if type(entry) is Waiter and entry.greenlet is target:
+                return entry.ready() or self.poller.calls(entry)
+        return False
 
     # -- waking and closing ------------------------------------------------------------
 
@@ -256,6 +296,10 @@ class _ForkedPoller:
         raise ForkError(
             "this hub belongs to the parent process; it can't wait in a forked child"
         )
+
+    def calls(self, callback: object) -> bool:
+        """Return False: nothing is called any more."""
+        return False
 
     def waited_for(self) -> bool:
         """Return True, so that the loop calls `poll`, which refuses."""

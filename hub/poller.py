@@ -178,6 +178,10 @@ class Poller(Protocol):
         """
         ...
 
+    def calls(self, callback: Callback) -> bool:
+        """Whether ``callback`` is the one of a watched direction."""
+        ...
+
     def waited_for(self) -> bool:
         """Whether a greenlet waits for a descriptor, in a direction with ``ref``."""
         ...
@@ -283,6 +287,14 @@ class EpollPoller:
                 direction.ready = True
                 if direction.callback is not None:
                     schedule(direction.callback)
+
+    def calls(self, callback: Callback) -> bool:
+        """Whether ``callback`` is the one of a watched direction. A search."""
+        return any(
+            callback is registration.reading.callback
+            or callback is registration.writing.callback
+            for registration in self._registrations.values()
+        )
 
     def waited_for(self) -> bool:
         """Whether a greenlet waits for a descriptor.

@@ -68,7 +68,21 @@ class Timeout(BaseException):
         seconds = self.seconds
         if seconds is not None and seconds != math.inf:
             loop = self._loop = thread.hub.loop
-            self._timer = loop.call_later(seconds, partial(self._fire, getcurrent()))
+            self._timer = loop.call_later(seconds, partial(self._due, getcurrent()))
+
+    def _due(self, target: greenlet) -> None:
+        """Runs in the hub.
+
+        A wait that was answered before ends first, and may cancel the time-out.
+        """
+        if self._loop.is_answered(target):
+            self._loop.call_soon(partial(self._fire_unless_cancelled, target))
+        else:
+            self._fire(target)
+
+    def _fire_unless_cancelled(self, target: greenlet) -> None:
+        if self._timer is not None:
+            self._fire(target)
 
     def _fire(self, target: greenlet) -> None:
         """Runs in the hub. Greenlets are interrupted only here and in greenlet.py."""

@@ -120,13 +120,17 @@ class Waiter:
             self.since = loop.time
             self.greenlet = me
             try:
-                if loop.budget > 0 and (ready := loop.ready):
+                if (
+                    (budget := loop.budget) > 0
+                    and (ready := loop.ready)
+                    and (budget & loop.unchecked or loop.now() < loop.slice_end)
+                ):
                     next_waiter = ready.popleft()
                     if (
                         type(next_waiter) is Waiter
                         and (target := next_waiter.greenlet) is not None
                     ):
-                        loop.budget -= 1
+                        loop.budget = budget - 1
                         if next_waiter.outcome is PENDING:
                             next_waiter.outcome = None
                         passed = target.switch()
@@ -178,7 +182,7 @@ class Waiter:
             loop.timers.cancel(timer)
 
     def _expire(self) -> None:
-        if self.outcome is PENDING:
+        if self.outcome is PENDING and not self.hub.loop.is_answered(self.greenlet):
             self.outcome = _EXPIRED
             self.wake()
 
