@@ -182,7 +182,9 @@ class Waiter:
             loop.timers.cancel(timer)
 
     def _expire(self) -> None:
-        if self.outcome is PENDING and not self.hub.loop.is_answered(self.greenlet):
+        if self.outcome is PENDING and not (
+            self.greenlet is not None and self.hub.loop.is_answered(self.greenlet)
+        ):
             self.outcome = _EXPIRED
             self.wake()
 
