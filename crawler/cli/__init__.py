@@ -9,7 +9,8 @@ import errno
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from io import StringIO
 from typing import Any, NoReturn
@@ -50,8 +51,31 @@ Its code is the object `command` in the module of that name.
 """
 
 
+class ReaderLeft(Exception):
+    """The program behind the pipe has closed it: it needs no more (`| head`).
+
+    This is no OSError, since click ends with 1 where that says EPIPE.
+    """
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderLeft from error
+
+
 class Commands(click.Group):
     """Loads the module of a command when that is called, which keeps start-up short."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _reader_may_leave():  # it prints --help and --version
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_leave():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -143,9 +167,9 @@ def run(arguments: Sequence[str], program: click.Command = orbweb) -> int:
             stop = OutOfMemoryError()
         _complain(str(stop))
         return stop.exit_code
-    except BrokenPipeError:
+    except ReaderLeft:
         _discard_stdout()
-        return 0  # the reader closed the pipe because it needs no more (`| head`)
+        return 0
     except OSError as error:
         if error.errno not in _WRITE_ERRORS:
             raise

@@ -14,11 +14,10 @@ from crawler.output.export.condition import Condition
 from crawler.output.export.export import export, export_by_type
 from crawler.output.export.files import STDOUT
 from crawler.output.export.formats import FORMATS
-from crawler.output.export.rows import data_fields, read_rows
-from crawler.output.export.selection import Selection
+from crawler.output.export.lines import data_fields, with_data
+from crawler.output.export.selection import DATA, Selection
 from crawler.output.export.writer import Format
 from crawler.output.lines import stream_files
-from crawler.output.schema_export import all_columns
 from crawler.output.sink import compression_of
 from crawler.workspace.outputs import jsonl_files
 
@@ -69,20 +68,16 @@ def command(
     chosen = FORMATS[form]
     target = Path(output)
     files = [file for one in source or (".",) for file in _record_files(Path(one))]
-    selection = Selection(
-        unique_words(types) or chosen.types,
-        unique_words(columns),
-        Condition(where, [one.name for one in all_columns()]) if where else None,
-        data_fields(files),
+    selection = _selection(
+        files, unique_words(types) or chosen.types, unique_words(columns), where
     )
     _check(form, chosen, selection, target, split_types)
     _check_target(target, files)
-    rows = read_rows(files)
     if split_types:
-        for path, written in export_by_type(rows, chosen, selection, target).items():
+        for path, written in export_by_type(files, chosen, selection, target).items():
             click.echo(f"{path}: {written:,} records", err=True)
         return
-    written = export(rows, chosen, selection, target)
+    written = export(files, chosen, selection, target)
     if target != STDOUT:
         click.echo(f"{target}: {written:,} records", err=True)
 
@@ -97,6 +92,24 @@ def _record_files(source: Path) -> list[Path]:
             f"{source}: its crawl has written no file of records; name one instead"
         )
     return files[0]
+
+
+def _selection(
+    files: list[Path],
+    types: tuple[str, ...],
+    columns: tuple[str, ...],
+    where: str | None,
+) -> Selection:
+    data = data_fields(files)
+    named = {name.removeprefix(DATA) for name in columns if name.startswith(DATA)}
+    return Selection(
+        types,
+        columns,
+        Condition(where, data) if where else None,
+        data,
+        # A plug-in's fields are not in the schema line.
+        frozenset(with_data(files, named - data.keys())),
+    )
 
 
 def _check_target(target: Path, files: list[Path]) -> None:

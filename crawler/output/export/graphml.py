@@ -19,7 +19,7 @@ from typing import IO
 
 from crawler.model.url import url_id_hex
 from crawler.output.export.files import open_output
-from crawler.output.export.rows import Row
+from crawler.output.export.lines import Line, Row, rows
 from crawler.output.export.selection import Field
 from crawler.output.export.writer import Write
 
@@ -66,8 +66,10 @@ class _Graph:
                 )
         self._put('<graph edgedefault="directed">\n')
 
-    def write(self, rows: Sequence[Row]) -> int:
-        nodes = [row for row in rows if row.get("url") and row.get("type") != "robots"]
+    def write(self, lines: Sequence[Line]) -> int:
+        nodes = [
+            row for row in rows(lines) if row.get("url") and row["type"] != "robots"
+        ]
         for row in nodes:
             self._node(row["url"], row)
             if row.get("parent_url"):
@@ -85,12 +87,12 @@ class _Graph:
         ).fetchone()
         wanted = (_LINK, _REDIRECT) if has_links else (_FOUND, _FOUND)
         unknown = self._database.execute(
-            "SELECT DISTINCT url FROM edge WHERE of IN (?, ?) "
-            "AND target NOT IN (SELECT id FROM node)",
+            "SELECT target, min(url) FROM edge WHERE of IN (?, ?) "
+            "AND target NOT IN (SELECT id FROM node) GROUP BY target",
             wanted,
         )
-        for (url,) in unknown.fetchall():
-            self._node(url, {"url": url})
+        for node, url in unknown:
+            self._put_node(node, {"url": url})
         edges = self._database.execute(
             "SELECT source, target, data FROM edge WHERE of IN (?, ?) "
             "AND source IN (SELECT id FROM node)",
@@ -104,7 +106,10 @@ class _Graph:
         node = _id(url)
         added = self._database.execute("INSERT OR IGNORE INTO node VALUES (?)", (node,))
         if added.rowcount:
-            self._put(f'<node id="{node}">{_data("node", _NODE_KEYS, row)}</node>\n')
+            self._put_node(node, row)
+
+    def _put_node(self, node: str, row: Row) -> None:
+        self._put(f'<node id="{node}">{_data("node", _NODE_KEYS, row)}</node>\n')
 
     def _edge(self, of: int, source: str, target: str, values: Row) -> None:
         data = _data("edge", _EDGE_KEYS, values)

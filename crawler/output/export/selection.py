@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from crawler.model.errors import UsageError
 from crawler.model.records import RECORD_TYPES
-from crawler.output.export.rows import Row
+from crawler.output.export.lines import Line, kind_of
 from crawler.output.schema_export import Column, all_columns, columns
 
 DATA = "data."
@@ -22,12 +22,12 @@ class Field(Struct, frozen=True):
     name: str
     column: Column
 
-    def values(self, rows: Sequence[Row]) -> list[Any]:
-        """The values in `rows`; None where a row has none."""
-        if not self.name.startswith(DATA):
-            return [row.get(self.name) for row in rows]
-        key = self.name[len(DATA) :]
-        return [(row.get("data") or {}).get(key) for row in rows]
+    @property
+    def data_key(self) -> str | None:
+        """The key in `data`, for a column of its fields."""
+        if self.name.startswith(DATA):
+            return self.name[len(DATA) :]
+        return None
 
 
 class Selection(Struct, frozen=True):
@@ -35,17 +35,21 @@ class Selection(Struct, frozen=True):
 
     types: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    where: Callable[[Row], bool] | None = None
+    where: Callable[[Line], bool] | None = None
     data: Mapping[str, Any] = {}
     """A typed zero for each field of `data` that is known."""
+    undeclared: frozenset[str] = frozenset()
+    """Further fields of `data` that some records have."""
 
-    def rows(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Those of `rows` that are wanted."""
-        for row in rows:
-            if self.types and row.get("type") not in self.types:
-                continue
-            if self.where is None or self.where(row):
-                yield row
+    def lines(self, batches: Iterable[Sequence[Line]]) -> Iterator[list[Line]]:
+        """The records that are wanted. Raises UnreadableLine."""
+        types = frozenset(self.types or RECORD_TYPES)
+        for batch in batches:
+            lines = [line for line in batch if kind_of(line) in types]
+            if self.where is not None:
+                lines = list(filter(self.where, lines))
+            if lines:
+                yield lines
 
     def fields(self, types: Sequence[str] = ()) -> tuple[Field, ...]:
         """The columns for records of `types`, in the order of the schema.
@@ -61,13 +65,24 @@ class Selection(Struct, frozen=True):
         )
 
     def _column(self, name: str, known: Mapping[str, Column]) -> Column:
-        if name.startswith(DATA):
-            return column_of(name, self.data.get(name[len(DATA) :], {}))
         if name in known:
             return known[name]
-        close = get_close_matches(name, known, 1)
-        hint = f"did you mean {close[0]}?" if close else "`orbweb schema` lists them"
-        raise UsageError(f"--columns: there is no column {name!r}; {hint}")
+        key = name.removeprefix(DATA)
+        if name.startswith(DATA) and key in {*self.data, *self.undeclared}:
+            return column_of(name, self.data.get(key, {}))
+        hint = near_column(name, known, self.data)
+        raise UsageError(f"--columns: there is no column {name!r}{hint}")
+
+
+def near_column(name: str, known: Iterable[str], data: Iterable[str]) -> str:
+    """What to write instead of a name that is no column, for the end of a message."""
+    of_data = {key: DATA + key for key in data}
+    names = of_data if name.startswith(DATA) else {one: one for one in known} | of_data
+    if close := get_close_matches(name.removeprefix(DATA), names, 1):
+        return f"; did you mean {names[close[0]]}?"
+    if of_data and name.startswith(DATA):
+        return f"; there are {', '.join(of_data.values())}"
+    return "" if name.startswith(DATA) else "; `orbweb schema` lists them"
 
 
 def _columns(types: Sequence[str]) -> Iterator[Column]:

@@ -17,7 +17,7 @@ from urllib.parse import quote, urljoin
 
 from crawler.model.errors import UsageError
 from crawler.output.export.files import STDOUT, open_output
-from crawler.output.export.rows import Row
+from crawler.output.export.lines import Line, Row, rows
 from crawler.output.export.selection import Field
 from crawler.output.export.writer import Write
 
@@ -48,8 +48,8 @@ class _Sitemap:
         self._size = 0
         self._first = ""
 
-    def write(self, rows: Sequence[Row]) -> int:
-        pages = [row for row in rows if is_indexable(row)]
+    def write(self, lines: Sequence[Line]) -> int:
+        pages = [row for row in rows(lines) if is_indexable(row)]
         for row in pages:
             entry = _entry(row)
             if len(self._entries) == MAX_URLS or self._size > MAX_BYTES - 10**4:

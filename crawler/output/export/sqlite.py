@@ -14,8 +14,9 @@ from crawler.model.errors import OutputError
 from crawler.model.records import RECORD_TYPES
 from crawler.output.export.condition import quoted, sql_value
 from crawler.output.export.files import draft
-from crawler.output.export.rows import Row
+from crawler.output.export.lines import Line, by_kind
 from crawler.output.export.selection import Field
+from crawler.output.export.table import Table
 from crawler.output.export.writer import Write
 from crawler.output.schema_export import columns, sql_type
 
@@ -35,40 +36,35 @@ def open_sqlite(target: Path, fields: Sequence[Field]) -> Iterator[Write]:
 
 
 class _Tables:
-    """The tables of the types that have been met, and how rows get into them."""
+    """The tables of the types that have been met, and how records get into them."""
 
     def __init__(self, database: sqlite3.Connection, fields: Sequence[Field]) -> None:
         self._database = database
         self._fields = fields
-        self._tables: dict[str, tuple[str, tuple[Field, ...]]] = {}
+        self._tables: dict[str, tuple[str, Table] | None] = {}
 
-    def write(self, rows: Sequence[Row]) -> int:
+    def write(self, lines: Sequence[Line]) -> int:
         written = 0
-        by_type: dict[str, list[Row]] = {}
-        for row in rows:
-            by_type.setdefault(row["type"], []).append(row)
-        for kind, group in by_type.items():
-            insert, fields = self._tables.get(kind) or self._table(kind)
-            if not fields:
-                continue
-            written += len(group)
-            values = [list(map(sql_value, one.values(group))) for one in fields]
-            self._database.executemany(insert, zip(*values, strict=True))
+        for kind, group in by_kind(lines).items():
+            if kind not in self._tables:
+                self._tables[kind] = self._table(kind)
+            if found := self._tables[kind]:
+                insert, table = found
+                self._database.executemany(insert, table.rows(group))
+                written += len(group)
         return written
 
-    def _table(self, kind: str) -> tuple[str, tuple[Field, ...]]:
+    def _table(self, kind: str) -> tuple[str, Table] | None:
+        """The INSERT and the columns; None for a type that has none of the columns."""
         own = {column.name for column in columns(RECORD_TYPES[kind])}
-        fields = tuple(one for one in self._fields if one.name.partition(".")[0] in own)
-        if not fields:  # a type without any of the columns has no table
-            self._tables[kind] = "", ()
-            return "", ()
+        fields = [one for one in self._fields if one.name.partition(".")[0] in own]
+        if not fields:
+            return None
         table = quoted(f"{kind}_records")
         names = ", ".join(f"{quoted(one.name)} {_type(one)}" for one in fields)
         self._database.execute(f"CREATE TABLE {table} ({names})")
         marks = ", ".join("?" * len(fields))
-        found = f"INSERT INTO {table} VALUES ({marks})", fields
-        self._tables[kind] = found
-        return found
+        return f"INSERT INTO {table} VALUES ({marks})", Table(fields, sql_value)
 
 
 def _type(field: Field) -> str:

@@ -9,11 +9,14 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from crawler.output.export.rows import Row
+from crawler.output.export.lines import Line
 from crawler.output.export.selection import Field
 
-Write = Callable[[Sequence[Row]], int]
-"""Writes rows in order; returns how many of them the format could use."""
+Write = Callable[[Sequence[Line]], int]
+"""Writes records in order; returns how many of them the format could use.
+
+Raises UnreadableLine.
+"""
 
 
 class OpenWriter(Protocol):
@@ -22,7 +25,7 @@ class OpenWriter(Protocol):
     def __call__(
         self, target: Path, fields: Sequence[Field]
     ) -> AbstractContextManager[Write]:
-        """Rows with `fields` as columns go to `target` until the context ends.
+        """Records with `fields` as columns go to `target` until the context ends.
 
         An error in the context leaves no file behind. Raises OutputError, or UsageError
         where a package is missing or a value does not fit.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +17,11 @@ from crawler.cli import orbweb as group
 from crawler.cli.flags import Flag
 from crawler.cli.options import crawl_options
 from crawler.model.config import Config
+from crawler.output.export.formats import FORMATS
 from crawler.output.schema_export import FORMS
 from crawler.settings.fields import keys
 from crawler.settings.help_texts import example_toml
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import PROGRAM, ROOT
 
 
 class Result:
@@ -362,14 +364,33 @@ def test_schema_in_every_form(orbweb) -> None:  # type: ignore[no-untyped-def]
     assert orbweb("schema", "-f", "xml").code == 2
 
 
-def test_a_closed_pipe_is_not_an_error() -> None:
-    done = subprocess.run(
-        f"{sys.executable} cli.py schema -f duckdb | head -1; echo ${{PIPESTATUS[0]}}",
-        shell=True, executable="/bin/bash", cwd=ROOT, capture_output=True, text=True,
-        timeout=300,
-    )  # fmt: skip
-    assert done.stderr == ""
-    assert done.stdout.splitlines()[-1] == "0"
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("schema", "-f", "duckdb"),
+        ("--help",),
+        ("config", "init"),
+        *(
+            ("export", "records.jsonl", "-t", name)
+            for name, form in FORMATS.items()
+            if form.streams
+        ),
+    ],
+    ids=" ".join,
+)
+def test_a_closed_pipe_is_not_an_error(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    row = '{"type":"page","status":200,"url":"http://a.example/"}\n'
+    (tmp_path / "records.jsonl").write_text(row * 100)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as closed:
+        done = subprocess.run(
+            [*PROGRAM, *arguments], cwd=tmp_path, stdout=closed,
+            stderr=subprocess.PIPE, timeout=300,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_defaults_are_those_of_the_configuration(orbweb) -> None:  # type: ignore[no-untyped-def]

@@ -382,6 +382,30 @@ def test_export_writes_to_stdout_or_to_a_file(
     assert "nowhere holds no crawl" in last_line(done)
 
 
+ITEMS = """\
+{"type":"schema","url":"","data":{"price":0.0,"stars":0}}
+{"type":"page","url":"http://a.example/","data":{"price":2.5}}
+{"type":"item","url":"http://a.example/","index":0,"data":{"stars":5}}
+{"type":"item","url":"http://a.example/","index":1,"data":{"stars":2,"late":"x"}}
+"""
+
+
+def test_the_fields_of_data_are_columns_for_columns_and_where(
+    orbweb: Orbweb, tmp_path: Path
+) -> None:
+    (tmp_path / "records.jsonl").write_text(ITEMS)
+    export = ("export", "records.jsonl", "-t", "csv")
+    names = ("--columns", "type,index,data.stars,data.late")
+    done = orbweb(*export, *names, "--where", "data.stars > 1 AND `index` > 0")
+    assert done.stdout.splitlines() == [names[1], "item,1,2,x"]
+    done = orbweb(*export, "--type", "item", "--where", "stars > 3")
+    assert done.stdout.splitlines()[1].endswith('{""stars"":5}"')
+    for option, wrong in (("--columns", "data.star"), ("--where", "data.star > 3")):
+        done = orbweb(*export, option, wrong)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert last_line(done).endswith("; did you mean data.stars?")
+
+
 def test_an_export_does_not_replace_the_records_that_it_reads(
     orbweb: Orbweb, tmp_path: Path
 ) -> None:
