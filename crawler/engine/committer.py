@@ -15,8 +15,9 @@ position, and the files of the journal are removed. Killed after 4, all is done.
 There is no state between.
 
 An error at any step leaves states in the open transaction whose records are not
-written. Therefore an error in a commit is the end of this process's commits: each later
-call raises the error again, and nothing becomes durable until the state is next opened.
+written, and so does one in a worker, between what it changes in the state and what it
+writes. Therefore either is the end of this process's commits: each later call raises
+the error again, and nothing becomes durable until the state is next opened.
 
 Nothing here imports the hub, so nothing here can switch: a commit is atomic for all
 greenlets without a lock. Outcomes are gathered because a commit of fifty costs little
@@ -140,6 +141,15 @@ class Committer:
         """A lease went back to the queue; its exchanges belong to the next commit."""
         if self._archive is not None:
             self._once_failed_always(self._archive.write)
+
+    def fail(self, error: BaseException) -> None:
+        """A worker has failed with `error`: nothing becomes durable any more.
+
+        The open transaction may hold a part of what it did, such as an attempt whose
+        exchange the archive has not, and the next commit of another worker would keep
+        that.
+        """
+        self._failure = self._failure or error
 
     def _take(self, item: tuple[Unfinished, Outcome] | Record) -> None:
         if self._archive is not None:

@@ -133,6 +133,7 @@ class Engine:
                 if self._surplus() > 0:
                     return
         except Exception as error:
+            self._committer.fail(error)
             self._stop(error)
         finally:
             self._at_work -= 1

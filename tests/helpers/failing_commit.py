@@ -1,9 +1,10 @@
 """A small crawl without a network in which one statement of the commit path fails.
 
-`crawl` fetches a fixed graph of pages and pictures into two sinks, a store and image
-files, which are the real ones; in a second round it finds some bodies unchanged, some
-changed and some that another URL has. `Fault` raises an error at one execution of one
-line, kills the process there, or counts which lines are executed.
+`crawl` fetches a fixed graph of pages, style sheets and pictures into three sinks, WARC
+files, a store and files of contents, which are the real ones; in a second round it
+finds some bodies unchanged, some changed and some that another URL has. `Fault` raises
+an error at one execution of one line, kills the process there, or counts which lines
+are executed.
 """
 
 from __future__ import annotations
@@ -21,20 +22,26 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from itertools import pairwise
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from fastwarc.warc import ArchiveIterator
+from greenlet import greenlet
 from msgspec.structs import replace
 
 import crawler
+from crawler.engine.archiving import POSITION, Archiving, open_archive
 from crawler.engine.committer import Committer
 from crawler.engine.stats import Stats
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.sqlite.store import SqliteStore
-from crawler.model.content_config import ImagesConfig, OutputConfig
+from crawler.model.config import Config
+from crawler.model.content_config import ImagesConfig, OutputConfig, WarcConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip
+from crawler.model.http import Exchange, Response, Timings
 from crawler.model.policy_config import PolitenessConfig
 from crawler.model.records import PageRecord
 from crawler.output.files import Journal
@@ -43,10 +50,11 @@ from crawler.output.jsonl import JsonlSink
 from crawler.output.lines import open_lines, stream_files
 from crawler.output.parts import Rotation
 from crawler.output.sink import DEFAULT_NAME
-from tests.helpers.killable import BATCHES, PACKED, outcome, run_of
+from tests.helpers.killable import BATCHES, PACKED, outcome, run_of, style_of
 from tests.helpers.sinks import BatchFolder, read_batch_folder
+from tests.helpers.warcs import read_index
 
-PAGES = 14
+PAGES = 8
 FIRST = "https://h0.example/0"
 TOO_DEEP = Discovered(
     "https://h0.example/99", "a", "page", 9, FIRST, skip=Skip("depth", "scope.depth: 8")
@@ -54,6 +62,7 @@ TOO_DEEP = Discovered(
 
 ROOM = str(Path(crawler.__file__).parent)
 PATHS = (
+    "engine/archiving",
     "engine/committer",
     "engine/record_builder",
     "engine/revalidation",
@@ -72,6 +81,8 @@ HOLD_THE_LOCK = frozenset(
 )
 """If these fail in opening or closing, the process keeps the lock until it ends."""
 
+WARC = WarcConfig(write=True, prefix="w", max_size=12_000)
+
 NO_FAULT = nullcontext()
 
 Contents = list[tuple[Any, ...]]
@@ -89,6 +100,7 @@ def links(url: str) -> tuple[Discovered, ...]:
             if n < PAGES
         ),
         Discovered(f"https://img.example/{number // 2}", "img", "image", 1, url),
+        *([style_of(number // 2, url)] if number % 2 else []),
         TOO_DEEP,
     )
 
@@ -96,13 +108,23 @@ def links(url: str) -> tuple[Discovered, ...]:
 def fetched(lease: Lease, number: int) -> Outcome:
     whole = outcome(lease)
     record = whole.record
-    if lease.destination == "image":
+    if not isinstance(record, PageRecord):
         return whole
-    if number and isinstance(record, PageRecord):  # three bodies for all pages
+    whole = replace(whole, found=links(lease.url))
+    if number:  # three bodies for all pages
         body = b"%d" % (int(lease.url.rsplit("/", 1)[1]) % 3)
         record.sha256, record.body_bytes = hashlib.sha256(body).hexdigest(), 1
-        return replace(whole, found=links(lease.url), body=body)
-    return replace(whole, found=links(lease.url))
+        return replace(whole, body=body)
+    return whole
+
+
+def exchange(url: str, status: int, body: bytes = b"") -> Exchange:
+    """A request for `url` and its response."""
+    timings, head = Timings(1), f"HTTP/1.1 {status} X\r\n"
+    response = Response(url, status, "X", "1.1", (), b"", 0, timings, None, False)
+    head += f'ETag: "1"\r\nContent-Length: {len(body)}\r\n\r\n'
+    received = response, None, head.encode(), body
+    return Exchange(url, b"GET / HTTP/1.1\r\n\r\n", None, timings, *received)
 
 
 def crawl(
@@ -118,7 +140,7 @@ def crawl(
         lines = open_lines(str(folder / "r.jsonl"), store.position(DEFAULT_NAME), b"0")
         held.callback(lines.close)
         packed = open_lines(
-            str(folder / PACKED), store.position(PACKED), b"0", Rotation(size=2_000)
+            str(folder / PACKED), store.position(PACKED), b"0", Rotation(size=1_500)
         )
         held.callback(packed.close)
         batches = BatchFolder(folder / BATCHES, store.position(BATCHES))
@@ -126,6 +148,10 @@ def crawl(
         files = ImageFiles(folder, ImagesConfig().name, Journal(folder / "journal"))
         held.callback(files.close)
         run = run_of(store, number)
+        settings = Config(dir=str(folder), warc=WARC)
+        archive = open_archive(settings, run, store, store.position(POSITION))
+        archiving = Archiving(archive, time.time)
+        held.callback(archiving.close)
         frontier = Frontier(store, PolitenessConfig(per_host=9, wait=0.0), time.time)
         committer = Committer(
             run,
@@ -141,11 +167,12 @@ def crawl(
             time.time,
             dedupe_content=number > 0,
             max_batch=4,
+            archive=archiving,
         )
         if run.seq == 0:
             frontier.add([Discovered(FIRST, "seed", "page", 0)])
             committer.commit()
-        Workers(frontier, committer, number).run()
+        Workers(frontier, committer, archiving, number).run()
 
 
 def crawl_in_child(
@@ -176,12 +203,19 @@ class Workers:
     """Lease three URLs at a time, until an error.
 
     What is in flight goes on then, and the next commits are tried, as the engine's
-    workers and its ticker do it.
+    workers and its ticker do it; they fail, since a worker has.
     """
 
-    def __init__(self, frontier: Frontier, committer: Committer, number: int) -> None:
+    def __init__(
+        self,
+        frontier: Frontier,
+        committer: Committer,
+        archiving: Archiving,
+        number: int,
+    ) -> None:
         self._frontier = frontier
         self._committer = committer
+        self._archiving = archiving
         self._number = number
         self._in_flight: list[LeaseHandle] = []
         self._error: BaseException | None = None
@@ -204,6 +238,7 @@ class Workers:
         try:
             return step()
         except BaseException as error:
+            self._committer.fail(error)
             self._error = self._error or error
 
     def _lease(self) -> bool:
@@ -219,13 +254,23 @@ class Workers:
         return handle is not None
 
     def _finish(self) -> None:
+        """As in the engine, each URL has a greenlet of its own."""
+        greenlet(self._finish_next).switch()
+
+    def _finish_next(self) -> None:
         with self._in_flight.pop(0) as handle:
             lease = handle.lease
             if lease.attempts < 1 and lease.url.endswith("3"):
+                self._archiving.gather(exchange(lease.url, 503))
                 handle.retry(0.0)
-            else:
-                handle.responded()
-                self._committer.finish(handle, fetched(lease, self._number))
+                self._committer.sent_back()
+                return
+            done = fetched(lease, self._number)
+            body = done.body or done.picture
+            answer = 304 if body is None else 200
+            self._archiving.gather(exchange(lease.url, answer, body or b""))
+            handle.responded()
+            self._committer.finish(handle, done)
 
 
 class Fault:
@@ -345,7 +390,7 @@ class Rounds:
 
 
 def contents(folder: Path) -> Contents:
-    """What a crawl has left, with the files of its pictures checked."""
+    """What a crawl has left, with its files and its archive checked."""
     _, *lines = (folder / "r.jsonl").read_bytes().splitlines()
     parts = [gzip.decompress(f.read_bytes()) for f in stream_files(folder / PACKED)]
     assert len(parts) > 1
@@ -355,8 +400,52 @@ def contents(folder: Path) -> Contents:
     seqs = [record["seq"] for record in records]
     assert seqs == list(range(1, len(seqs) + 1))
     assert read_batch_folder(folder / BATCHES) == seqs
-    files = {str(p.relative_to(folder)) for p in (folder / "images").rglob("*.png")}
-    assert files == {record["path"] for record in records if record.get("path")}
+    names = ("path", "body_path")
+    assert {str(p.relative_to(folder)) for p in folder.glob("[bi]*s/*/*.*")} == {
+        name for record in records for key in names if (name := record.get(key))
+    }
     return sorted(
-        (record["run_id"], record["type"], record["url"]) for record in records
-    )
+        (record["run_id"], record["type"], record["url"], record.get("index", -1))
+        for record in in_order(records)
+    ) + archived(folder / "warc")
+
+
+def in_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`records`; the items of a page must come right behind it."""
+    for before, record in pairwise(records):
+        if record["type"] == "item":
+            assert before["type"] == ("item" if record["index"] else "page")
+            assert before["url"] == record["url"]
+    return records
+
+
+def archived(folder: Path) -> Contents:
+    """URL and status of each exchange in the WARC files, sorted.
+
+    Each is three whole records, which the index points to; revisits refer to a record.
+    """
+    found: list[tuple[Any, ...]] = []
+    identifiers: Counter[str] = Counter()
+    referred: set[str] = set()
+    for path in sorted(folder.glob("*.warc.gz")):
+        answers = {}
+        with path.open("rb") as file:
+            for record in ArchiveIterator(file, parse_http=False):
+                head = record.headers
+                assert record.verify_block_digest()
+                identifiers[head["WARC-Record-ID"]] += 1
+                referred.add(head.get("WARC-Refers-To") or head["WARC-Record-ID"])
+                kind = head["WARC-Type"]
+                if kind in ("response", "revisit"):
+                    status = record.reader.readline().split()[1]
+                    answers[record.stream_pos] = head["WARC-Target-URI"], status
+                    found.append(("answer", head["WARC-Target-URI"], status))
+                elif kind != "warcinfo":
+                    found.append((kind, head["WARC-Target-URI"], b""))
+        assert answers == {
+            int(line["offset"]): (line["url"], line["status"].encode())
+            for line in read_index(path)
+        }
+    assert set(identifiers.values()) == {1}
+    assert referred <= identifiers.keys()
+    return sorted(found)

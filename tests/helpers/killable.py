@@ -19,7 +19,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from crawler.engine.committer import Committer
 from crawler.engine.revalidation import cached_fields, unmodified_record
@@ -32,7 +31,7 @@ from crawler.model.content_config import ImagesConfig, OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip
 from crawler.model.http import Response, Timings, Validators
 from crawler.model.policy_config import PolitenessConfig
-from crawler.model.records import ImageRecord, PageRecord
+from crawler.model.records import FileRecord, ImageRecord, ItemRecord, PageRecord
 from crawler.output.files import Journal
 from crawler.output.images import ImageFiles
 from crawler.output.jsonl import JsonlSink
@@ -43,6 +42,7 @@ from tests.helpers.sinks import BatchFolder
 
 PAGES = 600
 IMAGES = 200
+STYLES = 40
 BATCHES = "batches"
 """The name and the folder of a second sink, which is not one of lines."""
 PACKED = "packed.jsonl.gz"
@@ -55,7 +55,10 @@ TOO_DEEP = Skip("depth", "scope.depth: 8")
 
 
 def links(url: str) -> list[Discovered]:
-    """Pages form a connected graph; every third shows an image, some are too deep."""
+    """Pages form a connected graph; every third shows an image, some are too deep.
+
+    Every seventh has a style sheet.
+    """
     number = int(url.rsplit("/", 1)[1])
     chance = random.Random(number)
     targets = [
@@ -73,6 +76,8 @@ def links(url: str) -> list[Discovered]:
         found.append(
             Discovered(f"https://img.example/{number // 3}", "img", "image", 1, url)
         )
+    if number % 7 == 1:
+        found.append(style_of(number, url))
     found.append(
         Discovered(
             f"https://h0.example/{PAGES + number % 50}",
@@ -94,6 +99,25 @@ def picture(url: str) -> bytes:
 def body(url: str) -> bytes:
     """The body of a page; each two neighbours have the same bytes."""
     return b"body %d" % (int(url.rsplit("/", 1)[1]) // 2) * 50
+
+
+def style_of(number: int, page: str) -> Discovered:
+    """The style sheet of a page; several share one."""
+    url = f"https://css.example/{number % STYLES}"
+    return Discovered(url, "stylesheet", "style", 1, page)
+
+
+def style(url: str) -> bytes:
+    """The body of a style sheet; each two neighbours have the same bytes."""
+    return b"p { color: #%03d }" % (int(url.rsplit("/", 1)[1]) // 2)
+
+
+def items(url: str) -> tuple[ItemRecord, ...]:
+    """The items of a page; every third page has none."""
+    return tuple(
+        ItemRecord(url=url, url_id="", host="", index=index, data={"of": url})
+        for index in range(int(url.rsplit("/", 1)[1]) % 3)
+    )
 
 
 class Death:
@@ -142,6 +166,7 @@ NO_ANSWER = Response("", 304, "", "1.1", (), b"", 0, Timings(0), None, False)
 
 
 def outcome(lease: Lease) -> Outcome:
+    """What came of a lease. Some bodies have not changed since an earlier round."""
     number = int(lease.url.rsplit("/", 1)[1])
     version = Validators('"1"')
     answer = cached_fields(lease)
@@ -149,23 +174,30 @@ def outcome(lease: Lease) -> Outcome:
         return Outcome(
             lease, unmodified_record(lease, NO_ANSWER, answer), validators=version
         )
-    fields: dict[str, Any] = {
-        "url": lease.url,
-        "url_id": "",
-        "host": lease.host,
-        "status": 200,
-    }
-    if lease.destination == "page":
-        page = body(lease.url)
-        fields["sha256"] = hashlib.sha256(page).hexdigest()
-        fields |= {"content_type": "text/html", "body_bytes": len(page)}
-        found = tuple(links(lease.url))
-        return Outcome(
-            lease, PageRecord(**fields), found, validators=version, body=page
-        )
-    data = picture(lease.url)
-    fields |= {"path": "", "format": "png", "sha256": hashlib.sha256(data).hexdigest()}
-    return Outcome(lease, ImageRecord(**fields), picture=data, validators=version)
+    common = {"url": lease.url, "url_id": "", "host": lease.host, "status": 200}
+    if lease.destination == "image":
+        data = picture(lease.url)
+        digest = hashlib.sha256(data).hexdigest()
+        image = ImageRecord(**common, path="", format="png", sha256=digest)
+        return Outcome(lease, image, picture=data, validators=version)
+    data = style(lease.url) if lease.destination == "style" else body(lease.url)
+    common |= {"sha256": hashlib.sha256(data).hexdigest(), "body_bytes": len(data)}
+    if lease.destination == "style":
+        sheet = FileRecord(**common, content_type="text/css")
+        url = f"https://img.example/{number}"
+        found = (Discovered(url, "css", "image", 1, lease.url),)
+        return Outcome(lease, sheet, found, validators=version, body=data)
+    page = PageRecord(**common, content_type="text/html")
+    of_page = items(lease.url)
+    return Outcome(
+        lease,
+        page,
+        tuple(links(lease.url)),
+        items=of_page,
+        # The engine asks for a page with items anew, too: its record has none of them.
+        validators=None if of_page else version,
+        body=data,
+    )
 
 
 def run_of(store: SqliteStore, number: int) -> Run:

@@ -17,7 +17,16 @@ import msgspec
 import pytest
 
 from crawler.output.lines import stream_files
-from tests.helpers.killable import BATCHES, IMAGES, PACKED, PAGES, body
+from tests.helpers.killable import (
+    BATCHES,
+    IMAGES,
+    PACKED,
+    PAGES,
+    STYLES,
+    body,
+    items,
+    style,
+)
 from tests.helpers.paths import ROOT
 from tests.helpers.sinks import read_batch_folder
 
@@ -66,9 +75,25 @@ def records_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def assert_each_url_once(records: list[dict[str, Any]]) -> None:
-    urls = Counter(record["url"] for record in records)
+    urls = Counter(record["url"] for record in records if record["type"] != "item")
     assert set(urls.values()) == {1}
-    assert len(urls) == PAGES + IMAGES + 50
+    assert len(urls) == PAGES + IMAGES + STYLES + 50
+
+
+def assert_each_item_once(records: list[dict[str, Any]]) -> None:
+    """The items of a page come right behind its record."""
+    expected: list[tuple[str, int, int | None]] = []
+    for record in records:
+        if record["type"] == "page":
+            url, seq = record["url"], record["seq"]
+            expected.append((url, seq, None))
+            expected += [(url, seq + 1 + n.index, n.index) for n in items(url)]
+    assert expected == [
+        (record["url"], record["seq"], record.get("index"))
+        for record in records
+        if record["type"] in ("page", "item")
+    ]
+    assert len(expected) == PAGES * 2
 
 
 def assert_each_picture_once(folder: Path) -> None:
@@ -79,13 +104,15 @@ def assert_each_picture_once(folder: Path) -> None:
 
 
 def assert_each_body_once(folder: Path, records: list[dict[str, Any]]) -> None:
-    """Every page names a file with its bytes, and no file is there without a page."""
-    pages = [record for record in records if record["type"] == "page"]
-    files = {str(p.relative_to(folder)) for p in (folder / "bodies").rglob("*.html")}
-    assert {record["body_path"] for record in pages} == files
-    assert len(files) == PAGES // 2
-    for record in pages:
-        assert (folder / record["body_path"]).read_bytes() == body(record["url"])
+    """Every record names a file with its bytes, and no file is there without one."""
+    bodies = {"page": body, "file": style}
+    with_body = [record for record in records if record["type"] in bodies]
+    files = {str(p.relative_to(folder)) for p in (folder / "bodies").rglob("*.*")}
+    assert {record["body_path"] for record in with_body} == files
+    assert len(files) == (PAGES + STYLES) // 2
+    for record in with_body:
+        sent = bodies[record["type"]](record["url"])
+        assert (folder / record["body_path"]).read_bytes() == sent
 
 
 @pytest.mark.parametrize("first_seed", [0, 1000])
@@ -97,6 +124,7 @@ def test_no_url_is_lost_and_none_is_written_twice(
     )  # the first always; how many more depends on
     found = records_of(tmp_path)  # the machine's speed
     assert_each_url_once(found)
+    assert_each_item_once(found)
     assert_each_picture_once(tmp_path)
     assert_each_body_once(tmp_path, found)
 
@@ -108,11 +136,14 @@ def test_neither_when_it_is_crawled_again(tmp_path: Path) -> None:
     for number in range(2):
         ours = [record for record in found if record["run_id"] == str(number)]
         assert_each_url_once(ours)
+        assert_each_item_once(ours)
         assert_each_body_once(tmp_path, ours)
         changes = Counter(
-            record.get("changed") for record in ours if record["type"] != "skip"
+            record.get("changed")
+            for record in ours
+            if record["type"] not in ("skip", "item")
         )
-        assert changes == {"unchanged" if number else None: PAGES + IMAGES}
+        assert changes == {"unchanged" if number else None: PAGES + IMAGES + STYLES}
         cached = Counter(record.get("from_cache") for record in ours)
         assert (cached["not_modified"] > 0) is (number > 0)
     assert_each_picture_once(tmp_path)

@@ -21,14 +21,16 @@ from crawler.engine.archiving import POSITION, Archiving, open_archive
 from crawler.engine.builder import open_crawl
 from crawler.fetch.client import Client
 from crawler.frontier.memory import MemoryStore
+from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
 from crawler.model.config import Config
 from crawler.model.content_config import WarcConfig
-from crawler.model.errors import OutputError, UsageError
+from crawler.model.errors import OutOfMemoryError, OutputError, UsageError
 from crawler.model.http import Exchange as FetchExchange
 from crawler.model.http import Peer, Response, Timings
 from crawler.model.http_config import HttpConfig
 from crawler.model.policy_config import RetryConfig
+from crawler.workspace.paths import state_folder
 from tests.helpers.crawling import config, crawl, link, page, picture, png, serve
 from tests.helpers.generated_site import GeneratedSite
 from tests.helpers.paths import PROGRAM
@@ -238,6 +240,37 @@ def test_an_exchange_waits_for_the_answer_of_its_own_lease(tmp_path: Path) -> No
     store.set_position(POSITION, committed)  # killed before the second commit
     open_again().close()
     assert statuses(tmp_path) == ["404"]
+
+
+def test_an_attempt_is_not_durable_without_its_exchange(
+    serve: Any, tmp_path: Path
+) -> None:
+    """A worker fails between the two, while another one has its answer to come."""
+    failed, asked = threading.Event(), Counter[str]()
+
+    class Failing(SqliteStore):
+        def retry(self, *arguments: Any) -> None:
+            super().retry(*arguments)
+            failed.set()
+            raise MemoryError
+
+    def unavailable_twice(exchange: Exchange) -> None:
+        asked["flaky"] += 1
+        exchange.reply(status=503 if asked["flaky"] <= 2 else 200)
+
+    def late(exchange: Exchange) -> None:
+        failed.wait(TIMEOUT)
+        exchange.reply("late")
+
+    pages = {"index": page(link("/late", "/flaky")), "late": late}
+    site = serve(**pages, flaky=unavailable_twice)
+    settings = config(site, tmp_path / "c", warc=WARC, concurrency=2)
+    opened = open_crawl(settings, mode="new", store=Failing(state_folder(settings.dir)))
+    with pytest.raises(OutOfMemoryError):
+        opened.run()
+    crawl(settings, "resume")
+    of_flaky = [answer for answer in answers(tmp_path / "c", site) if "y" in answer[0]]
+    assert of_flaky == [("/flaky", "200"), ("/flaky", "503")]
 
 
 def exchange(status: int) -> FetchExchange:
