@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from crawler.engine.plugin_adapters import OUR_OWN
 from crawler.engine.response_handler import Enriched
-from crawler.engine.sandbox.process import ExtractionWorker, WorkerLimits
+from crawler.engine.sandbox.pool import ExtractionPool
+from crawler.engine.sandbox.process import WorkerLimits
 from crawler.model.documents import Link, Page
 from crawler.model.errors import ExtractFailure, failure_text
 from crawler.model.http import Response
@@ -60,7 +61,7 @@ class DocumentPlugins:
         """Whether they are the user's: our own parts need no links and no pictures."""
         self._max_links = max_links
         self._set = encode(_plugin_set(plugins, max_links))
-        self._worker = ExtractionWorker({NAME: TASK}, limits)
+        self._worker = ExtractionPool({NAME: TASK}, limits)
         try:
             self._worker.run(NAME, encode(PageOrder(self._set)))
         except ExtractFailure as failure:

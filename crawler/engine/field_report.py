@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from crawler.engine.sandbox.process import ExtractionWorker
+from crawler.engine.sandbox.pool import ExtractionPool
 from crawler.extract.fields.errors import RuleError
 from crawler.extract.fields.fields import compile_rules, compile_site
 from crawler.extract.fields.rule import Rule
@@ -60,7 +60,7 @@ def report(
     """What the selectors of `config` find in a body. Raises ExtractFailure."""
     page = Page(document.content_type, document.charset or "utf-8")
     order = _Order(url, body, page, config.fields, config.site)
-    worker = ExtractionWorker({"report": TASK})
+    worker = ExtractionPool({"report": TASK})
     try:
         answer = worker.run("report", msgspec.msgpack.encode(order))
         return msgspec.msgpack.decode(answer, type=tuple[FieldReport, ...])

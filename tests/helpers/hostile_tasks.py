@@ -92,13 +92,15 @@ def answer_too_much(_payload: bytes) -> bytes:
 
 
 def answer_nonsense(_payload: bytes) -> bytes:
-    """Writes to the process's socket, where only frames belong."""
-    os.write(_socket(), b"\0" * 7 + b"\3" + b"abc")
+    """Writes to the process's sockets, on one of which only frames belong."""
+    for number in _sockets():
+        os.write(number, b"\0" * 7 + b"\3" + b"abc")
     return b""
 
 
 def close_the_socket(_payload: bytes) -> NoReturn:
-    os.close(_socket())
+    for number in _sockets():
+        os.close(number)
     wait(b"")
 
 
@@ -129,8 +131,8 @@ def _descriptors() -> dict[int, str]:
     return found
 
 
-def _socket() -> int:
-    return next(n for n, what in _descriptors().items() if what.startswith("socket:"))
+def _sockets() -> list[int]:
+    return [n for n, what in _descriptors().items() if what.startswith("socket:")]
 
 
 HOSTILE_TASKS = {

@@ -1,7 +1,7 @@
 """A crawl's process that is about to be killed.
 
-`python -m tests.helpers.orphaned_worker TASK PATH` starts an extraction process, prints
-its id, and has it run TASK with PATH.
+`python -m tests.helpers.orphaned_worker TASK PATH [PROCESSES]` starts extraction
+processes, prints their ids, and has them run TASK with PATH.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import sys
 
 import hub
-from crawler.engine.sandbox.process import ExtractionWorker
+from crawler.engine.sandbox.pool import START_BACKLOG, ExtractionPool
 from tests.helpers.hostile_tasks import HOSTILE_TASKS
 
 
-def main(task: str, path: str) -> None:
-    worker = ExtractionWorker(HOSTILE_TASKS)
-    worker.run("echo", b"")
-    print(worker.statistics().pid, flush=True)
-    worker.run(task, path.encode())
+def main(task: str, path: str, processes: str = "1") -> None:
+    pool = ExtractionPool(HOSTILE_TASKS, processes=int(processes))
+    echoes = START_BACKLOG * int(processes)
+    hub.joinall([hub.spawn(pool.run, "echo", b"") for _ in range(echoes)])
+    print(*pool.statistics().pids, flush=True)
+    pool.run(task, path.encode())
     hub.sleep(3600)
 
 

@@ -15,8 +15,12 @@ or crash. So the process limits itself, in the kernel, where no library can forg
   end of the stream.
 
 Signals of the terminal and of a service manager are for the crawl, which may still want
-an answer: SIGINT, SIGTERM and SIGHUP are ignored. It has no descriptor but its end of
-the socket pair and /dev/null.
+an answer: SIGINT, SIGTERM and SIGHUP are ignored. It has no descriptor but its ends of
+the two socket pairs (`messages.py`) and /dev/null.
+
+Answers are announced when there is nothing else to do, when there are MAX_UNANNOUNCED
+of them or the socket is full, or MAX_DELAY_S after the first. So one page is answered
+at once, and a crawl that has more of them than it can extract is woken seldom.
 
 This side imports no hub: it waits for the crawl only, and may block.
 """
@@ -26,8 +30,10 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import select
 import signal
 import socket
+import time
 from collections.abc import Mapping
 from importlib import import_module
 from typing import NoReturn
@@ -35,12 +41,15 @@ from typing import NoReturn
 from msgspec.msgpack import Decoder
 
 from crawler.engine.sandbox.messages import (
+    ANNOUNCE,
+    CHUNK,
     OUT_OF_MEMORY,
+    SEND_BUFFER,
     Answer,
     ChildSettings,
+    Frames,
     Order,
     frame,
-    read_frame,
 )
 from crawler.extract.tasks import Task
 from crawler.model.errors import (
@@ -50,22 +59,25 @@ from crawler.model.errors import (
     short_text,
 )
 
+MAX_UNANNOUNCED = 32
+MAX_DELAY_S = 0.5
+"""The crawl is also the one who counts the seconds that a document takes."""
+
 _PR_SET_PDEATHSIG = 1
 
 
 def main(settings: ChildSettings) -> NoReturn:
     """Serve the crawl until it closes its end; never returns.
 
-    Leaves by `os._exit`, so that the socket is closed by the end of the process and by
-    nothing else: the reader of the end of the stream can then get the exit status.
+    Leaves by `os._exit`, so that the sockets are closed by the end of the process and
+    by nothing else: the reader of the end of the stream can then get the exit status.
     """
     status = 1
     try:
         _outlive_signals(settings.parent)
         _limit_memory(settings.memory_bytes)
-        connection = socket.socket(fileno=settings.fd)
-        connection.setblocking(True)
-        _serve(connection, settings)
+        crawl = _Crawl(settings)
+        _serve(crawl, settings)
     except (EOFError, ConnectionError):
         status = 0
     except MemoryError:
@@ -95,21 +107,81 @@ def _limit_memory(limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _serve(connection: socket.socket, settings: ChildSettings) -> NoReturn:
+class _Crawl:
+    """The connection to the crawl."""
+
+    def __init__(self, settings: ChildSettings) -> None:
+        self._control = socket.socket(fileno=settings.control_fd)
+        self._answers = socket.socket(fileno=settings.answers_fd)
+        self._control.setblocking(True)
+        self._answers.setblocking(False)
+        self._answers.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self._orders = Frames()
+        self._unannounced = 0
+        self._first_at = 0.0
+
+    def order(self) -> bytes:
+        """The next order. Raises EOFError when the crawl has closed its end."""
+        self._receive(socket.MSG_DONTWAIT)
+        while (content := self._orders.take()) is None:
+            self.announce()
+            self._receive(0)
+        return content
+
+    def _receive(self, flags: int) -> None:
+        """Receive what has come; without a flag, wait for it."""
+        try:
+            while part := self._control.recv(CHUNK, flags):
+                self._orders.add(part)
+                if not flags:
+                    return
+        except BlockingIOError:
+            return
+        raise EOFError
+
+    def answer(self, answer: Answer) -> None:
+        rest = memoryview(frame(answer))
+        while rest:
+            try:
+                rest = rest[self._answers.send(rest) :]
+            except BlockingIOError:
+                self._wait_for_room()
+        now = time.monotonic()
+        self._first_at = self._first_at if self._unannounced else now
+        self._unannounced += 1
+        late = now - self._first_at >= MAX_DELAY_S
+        if late or self._unannounced >= MAX_UNANNOUNCED:
+            self.announce()
+
+    def _wait_for_room(self) -> None:
+        self._control.send(ANNOUNCE)
+        writable = select.poll()
+        writable.register(self._answers, select.POLLOUT)
+        writable.poll()
+
+    def announce(self) -> None:
+        """Tell the crawl that there are answers."""
+        if self._unannounced:
+            self._unannounced = 0
+            self._control.send(ANNOUNCE)
+
+
+def _serve(crawl: _Crawl, settings: ChildSettings) -> NoReturn:
     """Raises EOFError when the crawl has closed its end, MemoryError at the limit."""
     try:
         tasks = {name: _load(where) for name, where in settings.tasks.items()}
     except Exception as error:
-        connection.sendall(frame(_failed(error)))
+        crawl.answer(_failed(error))
         raise EOFError from error
-    connection.sendall(frame(Answer()))
+    crawl.answer(Answer())
+    crawl.announce()
     decode = Decoder(Order).decode
     while True:
-        content = read_frame(connection.recv_into)
+        content = crawl.order()
         signal.setitimer(signal.ITIMER_PROF, settings.cpu_s)
-        answer = frame(_run(tasks, decode(content)))
+        answer = _run(tasks, decode(content))
         signal.setitimer(signal.ITIMER_PROF, 0)  # the next order comes on no budget
-        connection.sendall(answer)
+        crawl.answer(answer)
 
 
 def _load(where: str) -> Task:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.engine.sandbox.process import ExtractionWorker
+from crawler.engine.sandbox.pool import ExtractionPool
 from crawler.extract.tasks import DOCUMENT, decode_document, encode_order
 from crawler.model.crawl import Destination
 from crawler.model.documents import Document
@@ -17,7 +17,7 @@ class WorkerExtractor:
     guard of the crawl's own process has nothing to count.
     """
 
-    def __init__(self, worker: ExtractionWorker) -> None:
+    def __init__(self, worker: ExtractionPool) -> None:
         self._worker = worker
 
     def extract(

@@ -1,13 +1,22 @@
-"""What passes between the crawl and its extraction process.
+"""What passes between the crawl and an extraction process.
 
-Each message is a frame on a socket pair: its length in eight bytes (big-endian), then
-that many bytes of MessagePack. The process sends one Answer when it is ready, and then
-one for each Order; it never has more than one Order.
+Each message is a frame: its length in eight bytes (big-endian), then that many bytes of
+MessagePack. There are two socket pairs:
+
+    control   to the process: Orders.  From it: one byte, "there are answers"
+    answers   from the process: one Answer when it is ready, then one for each Order,
+              in their order
+
+Two, because the crawl waits for the first only. A process that has more to do keeps on
+writing to the second, and announces its answers together: each time that the crawl is
+woken costs it as much as a page, since other data have displaced its own in the caches.
+What was written before a process dies is not lost, so the first Order without an answer
+is the one that it died of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.msgpack import Encoder
@@ -15,12 +24,17 @@ from msgspec.msgpack import Encoder
 from crawler.model.reasons import ErrorCode
 
 _HEADER_BYTES = 8
+CHUNK = 2**18
+"""So many bytes are received at once."""
 MAX_ANSWER = 64 * 2**20
 """The maximum size of an answer (bytes).
 
 The process is not trusted: it has read untrusted bytes. The size of an order is limited
 only by `http.max_body` and by the memory of the process.
 """
+SEND_BUFFER = 4 * 2**20
+"""Both sides ask the kernel for buffers of this size (bytes); it gives less."""
+ANNOUNCE = b"\n"
 
 OUT_OF_MEMORY = 71
 """The exit status of a process that reached its memory limit."""
@@ -31,8 +45,9 @@ class ChildSettings(Struct, frozen=True):
 
     path: list[str]
     """`sys.path` of the crawl, so that both find the same modules."""
-    fd: int
-    """Descriptor of its end of the socket pair."""
+    control_fd: int
+    answers_fd: int
+    """Descriptors of its ends of the socket pairs."""
     parent: int
     """Process id of the crawl."""
     memory_bytes: int
@@ -65,25 +80,38 @@ def frame(message: Order | Answer) -> bytes:
     return len(content).to_bytes(_HEADER_BYTES, "big") + content
 
 
-def read_frame(
-    recv_into: Callable[[memoryview], int], limit: int | None = None
-) -> bytearray:
-    """The content of the next frame; `recv_into` is a socket's.
+class Frames:
+    """Cuts a stream into the contents of its frames, whatever its parts are."""
 
-    Raises EOFError at the end of the stream, ValueError for more than `limit` bytes.
-    """
-    length = int.from_bytes(_read(recv_into, _HEADER_BYTES), "big")
-    if limit is not None and length > limit:
-        raise ValueError(f"a message of {length} bytes, more than {limit}")
-    return _read(recv_into, length)
+    def __init__(self, limit: int | None = None) -> None:
+        """No content may be longer than `limit` bytes."""
+        self._limit = limit
+        self._received = bytearray()
 
+    def add(self, part: bytes) -> None:
+        """The stream goes on with `part`."""
+        self._received += part
 
-def _read(recv_into: Callable[[memoryview], int], length: int) -> bytearray:
-    content = bytearray(length)
-    rest = memoryview(content)
-    while rest:
-        received = recv_into(rest)
-        if not received:
-            raise EOFError
-        rest = rest[received:]
-    return content
+    def take(self) -> bytes | None:
+        """The next content, or None if it has not arrived whole.
+
+        Raises ValueError if it is longer than the limit.
+        """
+        received = self._received
+        if len(received) < _HEADER_BYTES:
+            return None
+        length = int.from_bytes(received[:_HEADER_BYTES], "big")
+        if self._limit is not None and length > self._limit:
+            raise ValueError(f"a message of {length} bytes, more than {self._limit}")
+        end = _HEADER_BYTES + length
+        if len(received) < end:
+            return None
+        with memoryview(received) as view:
+            content = bytes(view[_HEADER_BYTES:end])
+        del received[:end]
+        return content
+
+    def __iter__(self) -> Iterator[bytes]:
+        """All contents that have arrived whole. Raises as `take`."""
+        while (content := self.take()) is not None:
+            yield content

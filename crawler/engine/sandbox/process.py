@@ -1,35 +1,27 @@
-"""The crawl's side of the extraction process: send orders, wait, replace it.
+"""One extraction process and the sockets to it, from its start to its end.
 
-Theory. The process is started when it is first needed, and serves one order at a time,
-in the order of the calls. While an order is with it, only its greenlet waits (on the
-socket); the others go on. However the order ends, the next one finds a process in a
-known state:
+Orders are handed over ahead of time, and are answered in their order. The first without
+an answer is the one that the process works on. So the reason why a process has ended is
+that of this order, and the others can be given to another process.
 
-- an answer came: the process is idle again and is kept, which saves the 100 to 250 ms
-  of a start;
-- anything else: no answer was read to its end, so the stream is in an unknown place.
-  The process is killed, and the next order starts another. That holds for a crash, a
-  limit, an answer that makes no sense, and for a waiting greenlet that gets a Timeout
-  or is killed: no stale answer can reach the next caller.
-
-What the process did wrong is a coded failure of the one document, never an end of the
-crawl. The limits on memory and CPU time are kept by the process (`child.py`); the one
-on wall-clock time is kept here, for a task that waits without computing.
+Nothing here waits for the process but `listen`, which runs in a greenlet of its own. It
+is woken when the process announces answers, when it has ended, and when it is late.
 
 To start the process blocks this thread for 0.3 to 3 ms (`subprocess`, by exec); a
 fork without exec would copy the hub's threads' locks, and was rejected for that. A
-process that was killed is reaped with a later order, or by `close`.
-
-This needs a hub in real time: a simulated clock does not drive another process.
+process that was killed is reaped later.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket as standard_socket
 import subprocess  # nosec B404  # runs our own module
 import sys
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import msgspec
@@ -38,17 +30,18 @@ from msgspec.msgpack import Decoder
 
 import hub
 from crawler.engine.sandbox.messages import (
+    CHUNK,
     MAX_ANSWER,
     OUT_OF_MEMORY,
+    SEND_BUFFER,
     Answer,
     ChildSettings,
+    Frames,
     Order,
     frame,
-    read_frame,
 )
-from crawler.extract.tasks import TASKS
-from crawler.model.errors import BodyFailure, ExtractFailure
-from hub.lock import Semaphore
+from crawler.model.errors import ExtractFailure
+from hub.event import AsyncResult
 
 MB = 2**20
 # -P: the current folder is not searched for modules, `json` and `sys` least of all.
@@ -60,7 +53,6 @@ _COMMAND = (
     "import msgspec; from crawler.engine.sandbox import child, messages;"
     "child.main(msgspec.json.decode(sys.argv[1], type=messages.ChildSettings))",
 )
-_FAILURES = {kind.code: kind for kind in BodyFailure.__subclasses__()}
 
 
 class WorkerLimits(Struct, frozen=True):
@@ -77,122 +69,79 @@ class WorkerLimits(Struct, frozen=True):
     """
 
 
-class WorkerStatistics(Struct, frozen=True):
-    """How a worker is now."""
+class PendingOrder:
+    """An order on its way: its frame, and the answer that its caller waits for."""
 
-    starts: int
-    """Processes started so far."""
-    answers: int
-    """Orders answered so far, with a result or with a failure."""
-    pid: int | None
-    """Process id; None while there is no process."""
+    __slots__ = ("abandoned", "answer", "child", "frame")
+
+    def __init__(self, task: str, payload: bytes) -> None:
+        self.frame = frame(Order(task, payload))
+        self.answer: AsyncResult[Answer] = AsyncResult()
+        self.child: ChildProcess | None = None
+        """Which process has it."""
+        self.abandoned = False
+        """Nobody waits any more."""
 
 
-class ExtractionWorker:
-    """Runs tasks in a child process, which it starts and replaces as needed.
+class _CannotStart(Exception):
+    """It has said why it cannot load its tasks."""
 
-    `tasks` names the functions that the process may run (`crawler/extract/tasks.py`).
-    Any number of greenlets may share a worker; each is served in its turn.
-    """
+
+def failure(message: str) -> Answer:
+    """The answer of an order that a process did not answer."""
+    return Answer(code=ExtractFailure.code, message=message)
+
+
+class ChildProcess:
+    """One process. Raises ExtractFailure if it cannot be started."""
 
     def __init__(
-        self, tasks: Mapping[str, str] = TASKS, limits: WorkerLimits | None = None
+        self,
+        tasks: Mapping[str, str],
+        limits: WorkerLimits,
+        on_answers: Callable[[], None],
     ) -> None:
-        self._tasks = tasks
-        self._limits = limits or WorkerLimits()
-        self._turn = Semaphore()
-        self._child: _Child | None = None
-        self._killed: list[_Child] = []
-        self._closed = False
-        self._starts = self._answers = 0
-
-    def run(self, task: str, payload: bytes) -> bytes:
-        """The result of the task of that name; may switch to other greenlets.
-
-        Raises the BodyFailure that the task raised, and ExtractFailure for any other
-        exception in it, for a limit that it exceeded, and for a process that crashed or
-        could not start. KeyError: there is no such task.
-        """
-        if task not in self._tasks:
-            raise KeyError(task)
-        with self._turn:
-            answer = self._call(frame(Order(task, payload)))
-        if answer.code is not None:
-            raise _FAILURES.get(answer.code, ExtractFailure)(answer.message)
-        return answer.result
-
-    def _call(self, order: bytes) -> Answer:
-        answered = False
-        if self._killed:
-            self._killed = [child for child in self._killed if not child.has_ended()]
-        try:
-            if self._child is None:
-                self._start()
-            assert self._child is not None
-            answer = self._child.call(order)
-            answered = True
-            self._answers += 1
-            return answer
-        finally:
-            if not answered:
-                self._kill()
-
-    def _start(self) -> None:
-        if self._closed:
-            raise ExtractFailure("the extraction process was closed")
-        self._child = _Child(self._tasks, self._limits)
-        self._starts += 1
-        ready = self._child.call(b"")
-        if ready.code is not None:
-            raise ExtractFailure(f"the extraction process can't start: {ready.message}")
-
-    def _kill(self) -> None:
-        if self._child is not None:
-            self._child.kill()
-            self._killed.append(self._child)
-            self._child = None
-
-    def close(self) -> None:
-        """End the process.
-
-        The order in progress ends as an ExtractFailure, and so does each later one.
-        """
-        self._closed = True
-        self._kill()
-        for child in self._killed:
-            child.wait()
-        self._killed.clear()
-
-    def statistics(self) -> WorkerStatistics:
-        pid = None if self._child is None else self._child.pid
-        return WorkerStatistics(self._starts, self._answers, pid)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.statistics()}>"
-
-
-class _Child:
-    """One process and the socket to it, from its start to its end."""
-
-    def __init__(self, tasks: Mapping[str, str], limits: WorkerLimits) -> None:
+        """`on_answers` is called when it has answered, so that it may get more."""
         self._limits = limits
+        self._on_answers = on_answers
         self._decode = Decoder(Answer).decode
-        self._socket, theirs = hub.socket.socketpair()
+        self._frames = Frames(MAX_ANSWER)
+        self.orders: deque[PendingOrder] = deque()
+        """Those that it has, the one that it works on first."""
+        self.bytes = 0
+        """Size of these orders."""
+        self.is_ready = False
+        """Whether it has said that it has loaded its tasks."""
+        self.answered = 0
+        """Orders that it has answered."""
+        self._unsent: list[bytes] = []
+        self._sending = False
+        self._heard_at = time.monotonic()
+        self._control, theirs = hub.socket.socketpair()
+        self._answers, their_answers = standard_socket.socketpair()
+        self._answers.setblocking(False)
+        self._control.setsockopt(
+            standard_socket.SOL_SOCKET, standard_socket.SO_SNDBUF, SEND_BUFFER
+        )
         try:
-            self._process = self._popen(tasks, theirs.fileno())
+            self._process = self._popen(tasks, theirs.fileno(), their_answers.fileno())
         except OSError as error:
-            self._socket.close()
+            self._close_sockets()
             raise ExtractFailure(
                 f"the extraction process can't start: {error}"
             ) from error
         finally:
             theirs.close()
+            their_answers.close()
         self.pid = self._process.pid
 
-    def _popen(self, tasks: Mapping[str, str], fd: int) -> subprocess.Popen[bytes]:
+    def _popen(
+        self, tasks: Mapping[str, str], control: int, answers: int
+    ) -> subprocess.Popen[bytes]:
         settings = ChildSettings(
             sys.path,
-            fd,
+            control,
+            answers,
             os.getpid(),
             self._limits.memory_bytes,
             self._limits.cpu_s,
@@ -203,33 +152,126 @@ class _Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=(fd,),
+            pass_fds=(control, answers),
             process_group=0,  # not the terminal's: Ctrl-C is for the crawl
         )
 
-    def call(self, order: bytes) -> Answer:
-        """Send `order`, and wait for the answer; an empty one is not sent.
+    # Orders
 
-        Raises ExtractFailure if no answer came. Then the process has to be killed.
+    def take(self, order: PendingOrder) -> None:
+        """Give it an order, which `send` sends."""
+        if not self.orders and self.is_ready:
+            self._heard_at = time.monotonic()
+        order.child = self
+        self.orders.append(order)
+        self.bytes += len(order.frame)
+        self._unsent.append(order.frame)
+
+    def send(self) -> None:
+        """Send what was taken; what finds no room is sent when there is some."""
+        if not self._unsent or self._sending:
+            return
+        rest = memoryview(b"".join(self._unsent))
+        self._unsent.clear()
+        with suppress(OSError):  # `listen` finds that it has ended
+            with suppress(BlockingIOError):
+                rest = rest[self._control.send(rest, standard_socket.MSG_DONTWAIT) :]
+            if rest:
+                self._sending = True
+                hub.spawn(self._send_rest, rest)
+
+    def _send_rest(self, rest: memoryview) -> None:
+        with suppress(OSError):
+            self._control.sendall(rest)
+            self._sending = False
+            self.send()
+
+    # Answers
+
+    def works_on(self, order: PendingOrder) -> bool:
+        """Whether the answer of that order is the next one to come."""
+        with suppress(ValueError, MsgspecError, OSError, _CannotStart):
+            self.deliver()
+        return bool(self.orders) and self.orders[0] is order and self.is_ready
+
+    def listen(self) -> str:
+        """Deliver answers until the process is of no more use; returns the reason.
+
+        Then it has to be killed.
         """
-        limit = self._limits.wall_s
-        late = ExtractFailure(f"no answer within {limit:g} seconds")
-        timeout = hub.Timeout(limit, late)
-        timeout.start()
         try:
-            self._socket.sendall(order)
-            return self._decode(read_frame(self._socket.recv_into, MAX_ANSWER))
+            while self._is_announced():
+                self.deliver()
+                self._on_answers()
+            self.deliver()
+        except _CannotStart as error:
+            return f"the extraction process can't start: {error}"
+        except TimeoutError:
+            return f"no answer within {self._limits.wall_s:g} seconds"
         except (ValueError, MsgspecError) as error:
-            raise ExtractFailure(f"the extraction process sent {error}") from error
-        except (EOFError, OSError) as error:
-            raise ExtractFailure(self._end()) from error
-        finally:
-            timeout.cancel()
+            return f"the extraction process sent {error}"
+        except OSError:
+            pass
+        return self._end()
+
+    def _is_announced(self) -> bool:
+        """Wait for the process; False if it has ended.
+
+        Raises TimeoutError if it is late. What it has answered and not announced is
+        found then, so that the order after that may have had twice the time.
+        """
+        while True:
+            now = time.monotonic()
+            is_busy = bool(self.orders) or not self.is_ready
+            self._heard_at = self._heard_at if is_busy else now
+            rest = self._heard_at + self._limits.wall_s - now
+            if rest <= 0:
+                self.deliver()
+                if self._heard_at < now:
+                    raise TimeoutError
+                continue
+            with hub.Timeout(rest, False):
+                try:
+                    return self._control.recv(CHUNK) != b""
+                except ConnectionError:  # it has left orders unread
+                    return False
+
+    def deliver(self) -> None:
+        """Give the answers that have come to those that wait.
+
+        Raises ValueError, MsgspecError or OSError if they make no sense.
+        """
+        while True:
+            try:
+                part = self._answers.recv(CHUNK)
+            except BlockingIOError:
+                return
+            if not part:
+                return
+            self._frames.add(part)
+            for content in self._frames:
+                self._heard_at = time.monotonic()
+                self._deliver(self._decode(content))
+
+    def _deliver(self, answer: Answer) -> None:
+        if not self.is_ready:
+            self.is_ready = True
+            if answer.code is not None:
+                raise _CannotStart(answer.message)
+            return
+        if not self.orders:
+            raise ValueError("an answer without an order")
+        order = self.orders.popleft()
+        self.bytes -= len(order.frame)
+        self.answered += 1
+        order.answer.set(answer)
+
+    # The end
 
     def _end(self) -> str:
         """The reason why the process ended.
 
-        A process closes its socket only by ending. One that closes it otherwise is
+        A process closes its sockets only by ending. One that closes them otherwise is
         killed.
         """
         self._kill_group()
@@ -246,7 +288,11 @@ class _Child:
     def kill(self) -> None:
         """End the process without waiting for its end; again: nothing."""
         self._kill_group()
-        self._socket.close()
+        self._close_sockets()
+
+    def _close_sockets(self) -> None:
+        self._control.close()
+        self._answers.close()
 
     def _kill_group(self) -> None:
         """Kill the process, and those that a task in it has started.

@@ -13,7 +13,7 @@ import pytest
 
 from crawler.engine.builder import open_crawl
 from crawler.engine.sandbox.extractor import WorkerExtractor
-from crawler.engine.sandbox.process import ExtractionWorker
+from crawler.engine.sandbox.pool import ExtractionPool
 from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.extract.tasks import DOCUMENT
 from crawler.model.content_config import OutputConfig
@@ -59,7 +59,7 @@ def test_the_records_are_those_of_an_inline_crawl(serve: Any, tmp_path: Path) ->
         **{str(n): page(f"<p>{n}") for n in (1, 2, 3)},
         **{"i.png": reply(png(), "image/png"), "file": reply("x", "text/plain")},
     )
-    with closing(ExtractionWorker()) as worker:
+    with closing(ExtractionPool()) as worker:
         found = crawled(site, tmp_path / "worker", WorkerExtractor(worker))
         assert worker.statistics().starts == 1
     assert found == crawled(site, tmp_path / "inline", InlineExtractor())
@@ -75,7 +75,7 @@ def test_a_body_that_crashes_its_reader_is_an_error_of_its_url_alone(
         poison=reply(b"...", POISON_TYPE),
         **{f"{n}": page(f"<p>{n}") for n in range(5)},
     )
-    with closing(ExtractionWorker(FATAL_TASKS)) as worker:
+    with closing(ExtractionPool(FATAL_TASKS)) as worker:
         settings = config(site, tmp_path / "crawl")
         extractor = WorkerExtractor(worker)
         summary = open_crawl(settings, mode="new", extractor=extractor).run()

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 import hub
 from crawler.engine.sandbox.extractor import WorkerExtractor
-from crawler.engine.sandbox.process import ExtractionWorker
+from crawler.engine.sandbox.pool import ExtractionPool
 from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.extract.tasks import DOCUMENT, decode_document
 from crawler.model.crawl import Destination
@@ -31,13 +31,13 @@ SITEMAP = b"<urlset><url><loc>http://h/x</loc></url></urlset>"
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[ExtractionWorker]:
-    with closing(ExtractionWorker()) as subject:
+def worker() -> Iterator[ExtractionPool]:
+    with closing(ExtractionPool()) as subject:
         yield subject
 
 
 @pytest.fixture(params=["inline", "worker"])
-def extractor(request: pytest.FixtureRequest, worker: ExtractionWorker) -> Extractor:
+def extractor(request: pytest.FixtureRequest, worker: ExtractionPool) -> Extractor:
     return InlineExtractor() if request.param == "inline" else WorkerExtractor(worker)
 
 
@@ -123,7 +123,7 @@ def test_a_result_that_is_no_document(result: bytes) -> None:
         decode_document(result)
 
 
-def test_several_greenlets_share_one_process(worker: ExtractionWorker) -> None:
+def test_several_greenlets_share_one_process(worker: ExtractionPool) -> None:
     subject = WorkerExtractor(worker)
 
     def title_of(number: int) -> str | None:
@@ -137,6 +137,6 @@ def test_several_greenlets_share_one_process(worker: ExtractionWorker) -> None:
     assert worker.statistics().starts == 1
 
 
-def test_an_order_that_makes_no_sense_is_a_failure(worker: ExtractionWorker) -> None:
+def test_an_order_that_makes_no_sense_is_a_failure(worker: ExtractionPool) -> None:
     with pytest.raises(ExtractFailure, match=r"(Decode|Validation)Error"):
         worker.run(DOCUMENT, b"nonsense")

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 import hub
-from crawler.engine.sandbox.process import MB, ExtractionWorker, WorkerLimits
+from crawler.engine.sandbox.pool import ExtractionPool
+from crawler.engine.sandbox.process import MB, WorkerLimits
 from crawler.model.errors import ExtractFailure, TooLarge
 from tests.helpers.hostile_tasks import HOSTILE_TASKS
 from tests.helpers.paths import ROOT
@@ -29,14 +30,13 @@ PATIENCE_S = 60.0
 
 
 @pytest.fixture
-def worker() -> Iterator[ExtractionWorker]:
-    with closing(ExtractionWorker(HOSTILE_TASKS, LIMITS)) as subject:
+def worker() -> Iterator[ExtractionPool]:
+    with closing(ExtractionPool(HOSTILE_TASKS, LIMITS)) as subject:
         yield subject
 
 
-def pid_of(worker: ExtractionWorker) -> int:
-    pid = worker.statistics().pid
-    assert pid is not None
+def pid_of(worker: ExtractionPool) -> int:
+    (pid,) = worker.statistics().pids
     return pid
 
 
@@ -62,9 +62,9 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_process_is_started_when_it_is_needed_and_kept(
-    worker: ExtractionWorker,
+    worker: ExtractionPool,
 ) -> None:
-    assert worker.statistics().pid is None
+    assert worker.statistics().pids == ()
     assert worker.run("echo", b"one") == b"one"
     pid = pid_of(worker)
     assert worker.run("echo", b"two") == b"two"
@@ -73,7 +73,7 @@ def test_a_process_is_started_when_it_is_needed_and_kept(
 
 
 @pytest.mark.parametrize("size", [0, 1, 2**16, 30 * MB])
-def test_bytes_of_any_size_pass_whole(worker: ExtractionWorker, size: int) -> None:
+def test_bytes_of_any_size_pass_whole(worker: ExtractionPool, size: int) -> None:
     payload = os.urandom(size)
     assert worker.run("echo", payload) == payload
 
@@ -94,13 +94,13 @@ def test_bytes_of_any_size_pass_whole(worker: ExtractionWorker, size: int) -> No
     ],
 )  # fmt: skip
 def test_a_task_that_ends_its_process_loses_its_own_answer_and_no_other(
-    worker: ExtractionWorker, task: str, payload: bytes, message: str
+    worker: ExtractionPool, task: str, payload: bytes, message: str
 ) -> None:
     worker.run("echo", b"")
     first = pid_of(worker)
     with pytest.raises(ExtractFailure, match=message):
         worker.run(task, payload)
-    assert worker.statistics().pid is None
+    assert worker.statistics().pids == ()
     assert worker.run("echo", b"next") == b"next"
     assert pid_of(worker) != first
     assert worker.statistics().starts == 2
@@ -110,14 +110,14 @@ def test_a_task_that_ends_its_process_loses_its_own_answer_and_no_other(
 @pytest.mark.parametrize("task", ["wait", "ignore_sigprof_and_compute"])
 def test_a_task_that_never_ends_and_escapes_the_limit_on_cpu_time(task: str) -> None:
     limits = WorkerLimits(cpu_s=0.5, wall_s=3.0)
-    with closing(ExtractionWorker(HOSTILE_TASKS, limits)) as worker:
+    with closing(ExtractionPool(HOSTILE_TASKS, limits)) as worker:
         with pytest.raises(ExtractFailure, match="no answer within 3 seconds"):
             worker.run(task, b"")
         assert worker.run("echo", b"next") == b"next"
 
 
 def test_an_exception_is_an_error_of_its_document_and_the_process_is_kept(
-    worker: ExtractionWorker,
+    worker: ExtractionPool,
 ) -> None:
     with pytest.raises(ExtractFailure, match=r"ValueError: not \? this"):
         worker.run("fail", b"")
@@ -130,14 +130,14 @@ def test_an_exception_is_an_error_of_its_document_and_the_process_is_kept(
     assert worker.statistics().starts == 1
 
 
-def test_a_task_that_forks_gives_one_answer(worker: ExtractionWorker) -> None:
+def test_a_task_that_forks_gives_one_answer(worker: ExtractionPool) -> None:
     for number in range(20):
         assert worker.run("fork_and_answer", b"%d" % number) == b"%d" % number
         assert worker.run("echo", b"next") == b"next"
 
 
 def test_what_a_task_has_started_ends_with_the_process(
-    worker: ExtractionWorker,
+    worker: ExtractionPool,
 ) -> None:
     pid = int(worker.run("fork_a_sleeper", b""))
     assert is_running(pid)
@@ -148,7 +148,7 @@ def test_what_a_task_has_started_ends_with_the_process(
 def test_cpu_time_is_counted_for_each_order_anew() -> None:
     """A process that lives for long is not at the end of a budget."""
     limits = WorkerLimits(cpu_s=0.5)
-    with closing(ExtractionWorker(HOSTILE_TASKS, limits)) as worker:
+    with closing(ExtractionPool(HOSTILE_TASKS, limits)) as worker:
         payload = bytes(20 * MB)
         started = time.process_time()
         while time.process_time() - started < 1.0:  # what it costs here, it costs there
@@ -157,7 +157,7 @@ def test_cpu_time_is_counted_for_each_order_anew() -> None:
 
 
 def test_an_order_for_an_unknown_task_is_a_mistake_of_the_caller(
-    worker: ExtractionWorker,
+    worker: ExtractionPool,
 ) -> None:
     with pytest.raises(KeyError):
         worker.run("missing", b"")
@@ -168,7 +168,7 @@ def test_an_order_for_an_unknown_task_is_a_mistake_of_the_caller(
     "where", ["tests.helpers.no_such_module:x", "tests.helpers.hostile_tasks:missing"]
 )
 def test_a_process_that_cannot_load_its_tasks_says_why(where: str) -> None:
-    with closing(ExtractionWorker({"x": where})) as worker:
+    with closing(ExtractionPool({"x": where})) as worker:
         for _ in range(2):
             with pytest.raises(
                 ExtractFailure, match=r"can't start: (ModuleNotFound|Attribute)Error: "
@@ -177,7 +177,7 @@ def test_a_process_that_cannot_load_its_tasks_says_why(where: str) -> None:
 
 
 def test_other_greenlets_run_while_one_waits(
-    worker: ExtractionWorker, tmp_path: Path
+    worker: ExtractionPool, tmp_path: Path
 ) -> None:
     path = tmp_path / "file"
     waiting = hub.spawn(worker.run, "wait_for_file", str(path).encode())
@@ -187,7 +187,7 @@ def test_other_greenlets_run_while_one_waits(
     assert waiting.get() == b"seen"
 
 
-def test_two_greenlets_take_turns(worker: ExtractionWorker) -> None:
+def test_two_greenlets_take_turns(worker: ExtractionPool) -> None:
     order: list[str] = []
 
     def ask(name: str) -> None:
@@ -201,7 +201,7 @@ def test_two_greenlets_take_turns(worker: ExtractionWorker) -> None:
     assert worker.statistics().starts == 1
 
 
-def begun(worker: ExtractionWorker, path: Path) -> hub.Greenlet[bytes]:
+def begun(worker: ExtractionPool, path: Path) -> hub.Greenlet[bytes]:
     """A greenlet that waits for an answer that does not come."""
     waiting = hub.spawn(worker.run, "wait_for_file", str(path).encode())
     wait_until(path.with_suffix(".begun").exists)
@@ -209,7 +209,7 @@ def begun(worker: ExtractionWorker, path: Path) -> hub.Greenlet[bytes]:
 
 
 def test_a_killed_greenlet_leaves_no_stale_answer(
-    worker: ExtractionWorker, tmp_path: Path
+    worker: ExtractionPool, tmp_path: Path
 ) -> None:
     path = tmp_path / "file"
     waiting = begun(worker, path)
@@ -222,7 +222,7 @@ def test_a_killed_greenlet_leaves_no_stale_answer(
 
 
 def test_a_timeout_around_an_order_leaves_no_stale_answer(
-    worker: ExtractionWorker, tmp_path: Path
+    worker: ExtractionPool, tmp_path: Path
 ) -> None:
     path = tmp_path / "file"
     worker.run("echo", b"")
@@ -234,7 +234,7 @@ def test_a_timeout_around_an_order_leaves_no_stale_answer(
 
 
 def test_a_greenlet_killed_before_its_turn_costs_no_process(
-    worker: ExtractionWorker, tmp_path: Path
+    worker: ExtractionPool, tmp_path: Path
 ) -> None:
     path = tmp_path / "file"
     waiting = begun(worker, path)
@@ -250,7 +250,7 @@ def test_a_greenlet_killed_before_its_turn_costs_no_process(
 def test_closing_leaves_no_process_and_no_descriptor(tmp_path: Path) -> None:
     hub.sleep(0)  # the hub's own descriptors are there
     before = sorted(os.listdir("/proc/self/fd"))
-    worker = ExtractionWorker(HOSTILE_TASKS, LIMITS)
+    worker = ExtractionPool(HOSTILE_TASKS, LIMITS)
     pids = []
     for task in ("echo", "leave", "fail"):
         worker.run("echo", b"")
@@ -270,7 +270,7 @@ def test_closing_leaves_no_process_and_no_descriptor(tmp_path: Path) -> None:
     worker.close()  # again: nothing
 
 
-def test_closing_under_an_order(worker: ExtractionWorker, tmp_path: Path) -> None:
+def test_closing_under_an_order(worker: ExtractionPool, tmp_path: Path) -> None:
     waiting = begun(worker, tmp_path / "file")
     second = hub.spawn(worker.run, "echo", b"")
     hub.sleep(0)
@@ -282,18 +282,18 @@ def test_closing_under_an_order(worker: ExtractionWorker, tmp_path: Path) -> Non
         worker.run("echo", b"")
 
 
-def test_the_process_has_no_descriptor_but_its_own(worker: ExtractionWorker) -> None:
+def test_the_process_has_no_descriptor_but_its_own(worker: ExtractionPool) -> None:
     with open("/dev/zero", "rb") as inheritable:
         os.set_inheritable(inheritable.fileno(), True)
         found = worker.run("descriptors", b"").decode().splitlines()
     assert found[:3] == ["/dev/null"] * 3
-    assert len(found) == 4
-    assert re.fullmatch(r"socket:\[\d+\]", found[3])
+    assert len(found) == 5
+    assert all(re.fullmatch(r"socket:\[\d+\]", one) for one in found[3:])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_for_the_crawl_do_not_end_the_process(
-    worker: ExtractionWorker, tmp_path: Path, number: signal.Signals
+    worker: ExtractionPool, tmp_path: Path, number: signal.Signals
 ) -> None:
     """Ctrl-C goes to the process group of the terminal, which is not its own either."""
     path = tmp_path / "file"
