@@ -11,7 +11,9 @@ from typing import Any, get_args
 
 import msgspec
 
+from crawler.model.config import Config
 from crawler.model.content_config import FieldConfig, FieldType, SiteConfig
+from crawler.model.errors import UsageError
 from crawler.settings.checks import TableError
 
 
@@ -73,6 +75,35 @@ def _read_site(value: Any, number: int) -> SiteConfig:
     except RuleError as error:
         raise TableError(f"[[site]] {number + 1}: {error}", number) from error
     return site
+
+
+def check_types(config: Config) -> None:
+    """Raises UsageError for a field that has two types: see `zeros`."""
+    _zeros(config)
+
+
+def check_kept_types(config: Config, before: Config) -> None:
+    """Raises UsageError for a field that had another type in the crawl so far.
+
+    Its records are in the same file, whose first line tells the type.
+    """
+    types = _zeros(before)
+    for name, zero in _zeros(config).items():
+        if name in types and repr(types[name]) != repr(zero):
+            raise UsageError(
+                f"field {name!r} has another type in the records of the crawl so far; "
+                "give it another name, or begin anew with --fresh"
+            )
+
+
+def _zeros(config: Config) -> dict[str, Any]:
+    from crawler.extract.fields.errors import RuleError
+    from crawler.extract.fields.fields import zeros
+
+    try:
+        return zeros(config.fields, config.site)
+    except RuleError as error:
+        raise UsageError(str(error)) from error
 
 
 def write_fields(fields: Mapping[str, FieldConfig]) -> dict[str, Any]:

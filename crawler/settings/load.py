@@ -23,7 +23,16 @@ from crawler.model.config import Config, CrawlFile
 from crawler.model.errors import UsageError
 from crawler.model.url import parse_seed
 from crawler.settings.checks import TableError
-from crawler.settings.fields import Key, Path, keys, read, read_text, spell, suggest
+from crawler.settings.fields import (
+    Key,
+    Path,
+    keys,
+    read,
+    read_text,
+    spell,
+    suggest,
+    table_module,
+)
 from crawler.settings.secrets import refuse_literal_secrets
 from crawler.settings.seed_input import default_name, https_note
 
@@ -117,7 +126,10 @@ def job_of(settings: Iterable[Setting], notes: list[str]) -> Job:
             canonical.update(setting.value)
         values[setting.path] = _merged(values.get(setting.path), setting)
         origins[setting.path] = setting.origin
-    return Job(_completed(_build(values), canonical, notes), origins)
+    config = _build(values)
+    if config.site:
+        table_module(("site",)).check_types(config)
+    return Job(_completed(config, canonical, notes), origins)
 
 
 def _merged(before: Any, setting: Setting) -> Any:

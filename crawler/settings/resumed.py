@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
-from crawler.settings.fields import keys
+from crawler.settings.fields import keys, table_module
 from crawler.settings.load import Job, Plan, Setting, job_of, plan_of, settings_of_jobs
 
 _SEEDS = ("seeds",)
@@ -57,6 +57,8 @@ def _resumed_job(
     seeds = Setting(_SEEDS, old.seeds, "state", canonical=True)
     before = settings_of(replace(old, seeds=()), "state")
     job = job_of([*before, seeds, *changes], [])
+    if old.fields or old.site:
+        table_module(("site",)).check_kept_types(job.config, old)
     return replace(job, config=replace(job.config, dir=old.dir))
 
 

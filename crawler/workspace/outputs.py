@@ -116,12 +116,19 @@ def _opener(config: Config, path: Path | None) -> OpenSink:
 
 
 def schema_data(config: Config) -> dict[str, Any]:
-    """A typed zero of each field, for the schema line."""
+    """A typed zero of each field, for the schema line.
+
+    Raises UsageError for a field that has two types.
+    """
     if not config.fields and not config.site:
         return {}
+    from crawler.extract.fields.errors import RuleError
     from crawler.extract.fields.fields import zeros
 
-    return zeros(config.fields, config.site)
+    try:
+        return zeros(config.fields, config.site)
+    except RuleError as error:
+        raise UsageError(str(error)) from error
 
 
 def open_sinks(

@@ -108,8 +108,31 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
 def zeros(
     fields: Mapping[str, FieldConfig], sites: Sequence[SiteConfig]
 ) -> dict[str, Any]:
-    """A typed value of each field, for the schema line."""
-    found: dict[str, Any] = {}
-    for rules in (fields, *(site.fields for site in sites)):
-        found |= {rule.name: rule.zero for rule in compile_rules(rules)}
-    return found
+    """A typed value of each field, for the schema line.
+
+    A column has one type in the whole stream, so a field has one in all tables; int and
+    float together are float. Raises RuleError, which names the two tables.
+    """
+    found: dict[str, tuple[Any, str, str]] = {}
+    places = {f"[[site]] {n}": site.fields for n, site in enumerate(sites, 1)}
+    for place, configs in {"[fields]": fields, **places}.items():
+        for rule in compile_rules(configs):
+            before = found.get(rule.name, (rule.zero, "", ""))
+            zero = _common(before[0], rule.zero)
+            if zero is None:
+                raise RuleError(
+                    f"field {rule.name!r} is {before[1]} in {before[2]} and "
+                    f"{rule.kind} in {place}; give it one type, or two names"
+                )
+            found[rule.name] = zero, rule.kind, place
+    return {name: zero for name, (zero, _, _) in found.items()}
+
+
+def _common(one: Any, other: Any) -> Any:
+    """The zero of the type that has the values of both; None if there is none."""
+    if isinstance(one, list) and isinstance(other, list):
+        inner = _common(one[0], other[0])
+        return None if inner is None else [inner]
+    if type(one) is type(other):
+        return one
+    return 0.0 if {type(one), type(other)} == {int, float} else None

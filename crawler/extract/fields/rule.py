@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
+import msgspec
+
 from crawler.extract.fields import pipes, sources
 from crawler.extract.fields.errors import FieldFailure, RuleError, near
 from crawler.extract.fields.pipes import Pipe, compile_pipe
@@ -27,6 +29,9 @@ BOTH = frozenset(("re", "url"))
 
 MAX_VALUES = 10_000
 """Values of one field that are kept."""
+
+MAX_VALUE = 2**20
+"""Bytes of one value, in UTF-8; of an object, as JSON."""
 
 
 class Rule:
@@ -53,6 +58,7 @@ class Rule:
         Raises FieldFailure if it is required and missing.
         """
         found = self.values(subject)
+        self._check_sizes(found)
         if found:
             return found if self._many else found[0]
         if self.config.required:
@@ -61,6 +67,16 @@ class Rule:
                 "nothing that fits"
             )
         return self.config.default
+
+    def _check_sizes(self, values: Sequence[Any]) -> None:
+        """Raises FieldFailure for a value that is too large to be one."""
+        for value in values if self._many else values[:1]:
+            size = _size(value)
+            if size > MAX_VALUE:
+                raise FieldFailure(
+                    f"field {self.name!r}: {self.config.select} finds a value of "
+                    f"{size:,} bytes; more than {MAX_VALUE:,} are not kept"
+                )
 
     def values(self, subject: Subject) -> list[Any]:
         """All values that match and fit the type."""
@@ -79,11 +95,24 @@ class Rule:
         one = ZEROS[self.config.type]
         return [one] if self.config.many and self.config.type != "list" else one
 
+    @property
+    def kind(self) -> str:
+        """The type, for messages: `int`, `int (many)`."""
+        return f"{self.config.type} (many)" if self.config.many else self.config.type
+
     def _fits(self, default: Any) -> bool:
         values = default if self._many else [default]
         return isinstance(values, (list, tuple)) and all(
             self._convert(value) == value for value in values
         )
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        short = len(value) * 4 <= MAX_VALUE
+        return len(value) if short else len(value.encode("utf-8", "replace"))
+    is_object = isinstance(value, (dict, list))
+    return len(msgspec.json.encode(value)) if is_object else 0
 
 
 def compile_selector(text: str) -> tuple[Find, Sequence[Pipe]]:

@@ -117,7 +117,12 @@ def date() -> Convert:
 def _any_date(text: str) -> datetime | None:
     import dateparser
 
-    settings = {"STRICT_PARSING": True, "RETURN_AS_TIMEZONE_AWARE": False}
+    settings = {
+        "STRICT_PARSING": True,
+        "TIMEZONE": "UTC",  # not that of this machine
+        # No "now" and no "2 hours ago": what they mean depends on when they are read.
+        "PARSERS": ["timestamp", "custom-formats", "absolute-time"],
+    }
     found: datetime | None = dateparser.parse(text, settings=settings)
     return found
 

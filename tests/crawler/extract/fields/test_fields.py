@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from time import process_time
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from crawler.extract.fields.errors import FieldFailure, RuleError
 from crawler.extract.fields.fields import Fields, compile_rules, zeros
+from crawler.extract.fields.rule import MAX_VALUE
 from crawler.extract.fields.types import to_bool, to_float, to_int
 from crawler.model.content_config import FieldConfig, SiteConfig
 from crawler.model.documents import Page
@@ -154,6 +156,70 @@ def test_a_site_adds_its_fields_to_those_of_all_pages() -> None:
         ],
     )
     assert fields.extract(document()) == {"a": "Hello world", "b": "A"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["now", "today", "yesterday", "2 hours ago", "in 3 days", "5 min", "vor 2 Stunden",
+     "il y a 2 jours", "tomorrow", "last week", "Monday", "12:30", "12"],
+)  # fmt: skip
+def test_a_date_is_one_whenever_it_is_read(text: str) -> None:
+    assert value("css:p", f"<p>{text}", type="date") is None
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_a_date_does_not_depend_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        dates = [
+            value("css:p", f"<p>{text}", type="date")
+            for text in ("1700000000", "12 March 2024 10:00 EST", "12 March 2024 10:00")
+        ]
+    time.tzset()
+    assert dates == [
+        "2023-11-14T22:13:20", "2024-03-12T10:00:00-05:00", "2024-03-12T10:00:00"
+    ]  # fmt: skip
+
+
+def test_a_value_has_a_size_that_is_one_of_a_value() -> None:
+    fits, large = "x" * MAX_VALUE, "é" * (MAX_VALUE // 2 + 1)
+    assert value("css:p", f"<p>{fits}") == fits
+    for select, body, more in (
+        ("css:p::text", f"<p>{large}", {}),
+        ("css:p", f"<p>a<p>{large}", {"many": True}),
+        ("xpath://p/@x", f"<p x={large}>", {}),
+    ):
+        with pytest.raises(FieldFailure, match=r"'field': .*1,048,57[78] bytes; more"):
+            value(select, body, **more)
+    body = f'{{"a": {{"b": "{fits}"}}}}'
+    with pytest.raises(FieldFailure, match="'field': json:a finds a value of 1,04"):
+        value("json:a", body, "application/json", type="object")
+    assert value("css:p", f"<p>a<p>{large}") == "a"  # only the first one is wanted
+
+
+def field(type: str, **more: Any) -> dict[str, FieldConfig]:
+    return {"x": FieldConfig("css:p", type=type, **more)}  # type: ignore[arg-type]
+
+
+def test_a_field_has_one_type_on_all_sites() -> None:
+    sites = [SiteConfig("a", field("int")), SiteConfig("b", field("float"))]
+    assert repr(zeros({}, sites)) == "{'x': 0.0}"
+    assert zeros(field("list"), [SiteConfig("a", field("str", many=True))])
+    assert zeros(field("str"), [SiteConfig("a", field("date"))]) == {"x": ""}
+    for one, other, message in (
+        (
+            "int",
+            field("str"),
+            r"'x' is int in \[\[site\]\] 1 and str in \[\[site\]\] 2",
+        ),
+        ("bool", field("int"), "bool in .* and int in"),
+        ("int", field("int", many=True), r"int in .* and int \(many\) in"),
+    ):
+        with pytest.raises(RuleError, match=message):
+            zeros({}, [SiteConfig("a", field(one)), SiteConfig("b", other, "css:p")])
 
 
 def test_a_required_field_that_is_missing_is_named() -> None:
