@@ -38,6 +38,7 @@ COMMANDS = {
     "retry": "Queue failed URLs again, and continue the crawl",
     "robots": "Fetch robots.txt, and show the line that applies to a URL",
     "fetch": "Fetch one URL, and show everything about it",
+    "extract": "Extract again from saved bodies or WARC files, without a request",
     "export": "Write the records as CSV, Parquet, SQLite, URLs, sitemap, graph",
     "config": "Write, check and show configurations",
     "schema": "Print the schema of the records in several formats",

@@ -31,7 +31,6 @@ from crawler.model.errors import Failure, is_out_of_memory
 from crawler.model.http import Request, Response
 from crawler.model.policy_config import RetryConfig
 from crawler.policy.check import Candidate
-from crawler.policy.response_status import failure_of, is_redirect
 from crawler.policy.retry import Retry, decide_retry
 from crawler.policy.traps import Traps
 
@@ -115,11 +114,7 @@ class Pipeline:
     ) -> Outcome | None:
         if response.status == 304 and cached is not None:
             return self._reader.read_unmodified(handle, response, cached)
-        if (failure := failure_of(response, self._clock())) is not None:
-            raise failure
-        if is_redirect(response):
-            return self._reader.read_redirect(handle.lease, response)
-        return self._reader.read(handle, response)
+        return self._reader.answer(handle, response)
 
     def _skipped(self, lease: Lease, skip: Skip) -> Outcome:
         if skip.reason != "trap":

@@ -27,7 +27,6 @@ from crawler.fetch.conditional import (
     validators_match,
     validators_of,
 )
-from crawler.frontier.lease import LeaseHandle
 from crawler.model.config import Config
 from crawler.model.crawl import Destination, Lease, Outcome, Skip
 from crawler.model.documents import (
@@ -49,10 +48,12 @@ from crawler.model.errors import (
 from crawler.model.http import Response, Validators
 from crawler.model.records import ImageRecord, ItemRecord, PageRecord
 from crawler.policy.quotas import Quotas
+from crawler.policy.response_status import failure_of, is_redirect
 from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
 from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
+    from crawler.engine.open_lease import OpenLease
     from crawler.extract.extractor import Extractor
     from crawler.output.bodies import Saves
 
@@ -129,7 +130,18 @@ class Reader:
         self._clock = clock
         self._robots_meta = RobotsMetaReader(config.robots)
 
-    def read(self, handle: LeaseHandle, response: Response) -> Outcome | None:
+    def answer(self, handle: OpenLease, response: Response) -> Outcome | None:
+        """The outcome of a response: a redirect, or a body as `read` has it.
+
+        Raises the Failure that its status is, if it is one.
+        """
+        if (failure := failure_of(response, self._clock())) is not None:
+            raise failure
+        if is_redirect(response):
+            return self.read_redirect(handle.lease, response)
+        return self.read(handle, response)
+
+    def read(self, handle: OpenLease, response: Response) -> Outcome | None:
         """The outcome of a response with a body.
 
         None if there is no place for a page: then the lease is released; and if it was
@@ -193,7 +205,7 @@ class Reader:
         return Outcome(lease, record, (found,))
 
     def read_unmodified(
-        self, handle: LeaseHandle, response: Response, cached: CachedFields
+        self, handle: OpenLease, response: Response, cached: CachedFields
     ) -> Outcome | None:
         """The outcome of a 304. What the page links to is fetched by itself.
 
@@ -253,7 +265,7 @@ class Reader:
 
     def _page(
         self,
-        handle: LeaseHandle,
+        handle: OpenLease,
         response: Response,
         page: Page,
         robots_meta: RobotsMeta,
@@ -341,7 +353,7 @@ class Reader:
             validators=_validators(response),
         )
 
-    def _reserve_page(self, handle: LeaseHandle) -> bool:
+    def _reserve_page(self, handle: OpenLease) -> bool:
         """Whether there is a place for one page more; if not, the URL stays queued."""
         if self._quotas.reserve_page(handle.lease):
             return True

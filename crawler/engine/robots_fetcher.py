@@ -58,7 +58,7 @@ class RobotsFetch(Struct, frozen=True):
             return feedback_of_failure(self.unanswered, sent_at)
         if self.record.status is None:
             return None
-        return HostFeedback(sent_at, "served", self.record.fetch_ms / 1000)
+        return HostFeedback(sent_at, "served", (self.record.fetch_ms or 0) / 1000)
 
 
 class RobotsFetcher:

@@ -57,6 +57,8 @@ EXTRACTION = "extraction"
 
 See `model/fingerprint.py`.
 """
+EXTRACT_OF = "extract of"
+"""Under "": what was extracted again (`engine/extraction/`). No crawl has it."""
 WARC_PAYLOAD = "warc payload"
 """By digest of a payload: the WARC record that holds it (`output/warc/archive.py`)."""
 WARC_VALIDATED = "warc validated"

@@ -77,8 +77,8 @@ class UrlRecord(AddressRecord, kw_only=True):
     """The page where the URL was found first."""
     link_kind: str | None = None
     """How it was found: seed, a, img, srcset, redirect, ..."""
-    depth: int = 0
-    """Links from a seed."""
+    depth: int | None = 0
+    """Links from a seed; null where a WARC file does not tell."""
     seed_url: str | None = None
     """The seed that it goes back to."""
 
@@ -111,8 +111,13 @@ class FetchRecord(UrlRecord, kw_only=True):
     """As the server sent it."""
     attempts: int = 1
     """Requests made for this URL, this one included."""
-    fetch_ms: int = 0
-    """The whole exchange."""
+    fetched_at: str | None = None
+    """When the body was received, if that was not in this run: see `orbweb extract`.
+
+    `ts` of the crawl's record, or WARC-Date.
+    """
+    fetch_ms: int | None = 0
+    """The whole exchange; null where a WARC file does not tell."""
     queue_ms: int | None = None
     """From being due to being requested."""
     dns_ms: int | None = None

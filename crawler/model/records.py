@@ -258,8 +258,8 @@ class RobotsRecord(AddressRecord, kw_only=True):
     """Sitemaps that it names."""
     expires_at: str = ""
     """When it is fetched again."""
-    fetch_ms: int = 0
-    """The whole exchange."""
+    fetch_ms: int | None = 0
+    """The whole exchange; null where a WARC file does not tell."""
 
 
 class SettingChange(Struct, frozen=True):
@@ -326,6 +326,8 @@ class RunRecord(Record, kw_only=True):
     """Settings that this run has changed, when it started."""
     recrawl_of: str | None = None
     """run_id of the crawl that this one compares itself with (`changed`)."""
+    extract_of: str | None = None
+    """What `orbweb extract` has read: a folder, or WARC files."""
 
 
 TerminalRecord = (

@@ -12,7 +12,7 @@ either a crawl that can be resumed or nothing that counts.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -30,6 +30,7 @@ from crawler.model.errors import UsageError
 from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.metadata import (
     BOOT,
+    EXTRACT_OF,
     EXTRACTION,
     POISON_URLS,
     SEED_REDIRECTS,
@@ -90,6 +91,7 @@ def stored_config(folder: Path) -> Config:
             raise UsageError(
                 f"the crawl in {folder} never began; begin it with `orbweb crawl URL`"
             )
+        _refuse_extraction(str(folder), store)
         return replace(from_json(run.config.encode()), dir=str(folder))
 
 
@@ -124,6 +126,8 @@ def open_state(config: Config, mode: Mode, now: float, random: Random) -> Opened
             raise UsageError(
                 f"{config.dir} holds no crawl; start one with `orbweb crawl URL`"
             )
+        if run is not None and mode != "fresh":
+            _refuse_extraction(config.dir, store)
         if run is None or mode in ("new", "fresh"):
             _refuse_to_overwrite(config.dir, run, files)
             run = _begin(
@@ -144,6 +148,43 @@ def open_state(config: Config, mode: Mode, now: float, random: Random) -> Opened
         store.close()
         raise
     return OpenedState(store, run, lost, changes)
+
+
+def open_state_of_extraction(
+    config: Config, name: str, now: float, random: Random
+) -> OpenedState:
+    """The state of an extraction of `name`, which replaces one that is there.
+
+    Raises UsageError if the folder holds a crawl, or an output a file of another.
+    """
+    if (old := _config_of_extraction(Path(config.dir))) is not None:
+        ours = output_files(replace(old, dir=config.dir))
+        _refuse_files(config.dir, set(output_files(config)).difference(ours))
+        _remove_crawl(state_folder(config.dir), ours)
+    opened = open_state(config, "new", now, random)
+    opened.store.set(EXTRACT_OF, "", name.encode())
+    opened.store.commit()  # before its first output is there
+    return opened
+
+
+def _config_of_extraction(folder: Path) -> Config | None:
+    """The configuration of the extraction that is in `folder`; None if none is."""
+    if not state_folder(folder).is_dir():
+        return None
+    with opened_store(folder) as store:
+        run = store.run()
+        if run is None or store.get(EXTRACT_OF, "") is None:
+            return None
+        return from_json(run.config.encode())
+
+
+def _refuse_extraction(folder: str, store: Store) -> None:
+    name = store.get(EXTRACT_OF, "")
+    if name is not None:
+        raise UsageError(
+            f"{folder} holds what `orbweb extract` has made of {name.decode()}, and no "
+            "crawl: name another folder with --dir"
+        )
 
 
 def _resumed(
@@ -285,6 +326,10 @@ def _refuse_to_overwrite(folder: str, run: Run | None, files: list[Path]) -> Non
             f"has changed; `orbweb crawl --fresh --dir {quoted} URL` deletes its "
             "records and begins anew; or name another folder with --dir"
         )
+    _refuse_files(folder, files)
+
+
+def _refuse_files(folder: str, files: Iterable[Path]) -> None:
     for path in files:
         if path.is_file() and path.stat().st_size > 0:
             raise UsageError(

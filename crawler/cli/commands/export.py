@@ -85,7 +85,7 @@ def command(
 def _record_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
-    with open_state(source) as (_state, config):
+    with open_state(source, of_extraction=True) as (_state, config):
         files = [stream_files(path) for path in jsonl_files(config).values()]
     if not files:
         raise UsageError(

@@ -258,7 +258,7 @@ _PHASES = (
 
 def waterfall(record: FetchRecord) -> Iterator[str]:
     """The phases of the exchange, one per line, each with a bar at its time."""
-    total = max(record.fetch_ms, 1)
+    total = max(record.fetch_ms or 0, 1)
     elapsed = 0
     for name, field in _PHASES:
         took = getattr(record, field)

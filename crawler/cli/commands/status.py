@@ -23,7 +23,6 @@ from crawler.inspect.state import open_state
 from crawler.inspect.status import Speed, Status, began_at, read_speed, read_status
 from crawler.inspect.why_waiting import Blocker, why_waiting
 from crawler.model.config import from_json
-from crawler.model.errors import UsageError
 from crawler.model.metadata import clock_shift
 from crawler.model.resume_command import limit_reached, resume_command
 from crawler.model.units import show_bytes, show_seconds
@@ -48,10 +47,9 @@ def command(folder: str, why: bool, as_json: bool) -> None:
 
 
 def _show(folder: str, why: bool, as_json: bool) -> None:
-    state = state_folder(folder)
-    status = read_status(state) if state.is_dir() else None
-    if status is None:
-        raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
+    with open_state(Path(folder)):  # or it is said what the folder holds
+        status = read_status(state_folder(folder))
+    assert status is not None
     records = _records_of(Path(folder), status)
     speed = read_speed(records[-1]) if records else None
     now = time.time()

@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from crawler.cli.flags import Flag
 from crawler.cli.options.configuration import configuration_options
 from crawler.cli.options.images_and_records import images_and_records_options
-from crawler.cli.options.input_and_output import input_and_output_options
+from crawler.cli.options.input_and_output import (
+    extract_output,
+    input_and_output_options,
+)
 from crawler.cli.options.limits import limits_options
 from crawler.cli.options.politeness import politeness_options
 from crawler.cli.options.requests import request_options
@@ -48,6 +51,30 @@ def resume_options() -> Iterator[Flag]:
 _OF_THE_BEGINNING = frozenset({"newer", "fresh", "strict_input"})
 _FIXED = frozenset({("dir",), ("plugin",), ("records", "schema_line")})
 _FIXED_NAMES = frozenset({"input_file"})
+
+
+def extract_options() -> Iterator[Flag]:
+    """The options of an extraction: those of a crawl about what is written, and where.
+
+    `-o` may name the folder, too.
+    """
+    for flag in crawl_options():
+        if flag.name == "output":
+            yield extract_output()
+        elif flag.name in _OF_EXTRACTIONS or (
+            flag.path is not None
+            and (flag.path[0] in _SECTIONS_OF_EXTRACTIONS or flag.path in _PLACES)
+            and flag.path not in _OF_REQUESTS
+        ):
+            yield flag
+
+
+_OF_EXTRACTIONS = frozenset({"config", "assignments", "min_image", "quiet"})
+_SECTIONS_OF_EXTRACTIONS = frozenset(
+    {"bodies", "fields", "images", "plugin", "records"}
+)
+_PLACES = frozenset({("dir",)})
+_OF_REQUESTS = frozenset({("bodies", "hash_files"), ("images", "styles")})
 
 
 def _progress_options() -> Iterator[Flag]:

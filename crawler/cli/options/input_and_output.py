@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 from msgspec.structs import replace
@@ -11,6 +12,8 @@ from crawler.cli.flags import Flag
 from crawler.cli.plan import read_file
 from crawler.cli.terminal.formatting import counted
 from crawler.model.errors import UsageError
+from crawler.output.registry import OTHER_FORMATS
+from crawler.output.sink import COMPRESSED
 from crawler.settings.load import Setting, from_flag
 from crawler.settings.seed_input import read_seeds
 
@@ -52,6 +55,36 @@ def _shortened(problems: Sequence[str]) -> list[str]:
 def _outputs(flag: str, files: Sequence[str]) -> list[Setting]:
     """Replace the outputs of the file instead of adding to them."""
     return [from_flag(("output",), list(files), flag)] if files else []
+
+
+def _folder_or_files(flag: str, names: Sequence[str]) -> list[Setting]:
+    """Names of files of records, and of a folder, which may be one of them."""
+    folders = [name for name in names if not _is_file(name)]
+    if len(folders) > 1:
+        raise UsageError(f"{flag} names {len(folders)} folders; there is one")
+    files = [name for name in names if name not in folders]
+    places = [from_flag(("dir",), folder, flag) for folder in folders]
+    return [*places, *_outputs(flag, files)]
+
+
+_ENDINGS = frozenset({".jsonl", ".ndjson", ".json", ".txt", *COMPRESSED})
+
+
+def _is_file(name: str) -> bool:
+    """Whether it has the ending of a file of records, or is there as a file."""
+    path = Path(name)
+    if name == "-" or path.is_dir():
+        return name == "-"
+    return path.exists() or path.suffix.lower() in _ENDINGS | OTHER_FORMATS
+
+
+def extract_output() -> Flag:
+    """`-o` of an extraction."""
+    return Flag(
+        "-o", "--output", key="output", group=GROUP, metavar="DIR|FILE", multiple=True,
+        convert=_folder_or_files,
+        help="Folder of the new records, or a file for them; - is stdout; repeatable",
+    )  # fmt: skip
 
 
 def input_and_output_options() -> list[Flag]:

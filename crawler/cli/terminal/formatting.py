@@ -57,7 +57,7 @@ def record_line(record: Record) -> str:
         return f"{record.type:<8}  {record.reason}  {url}  {record.rule}"
     if not isinstance(record, FetchRecord):
         return f"{record.type:<8}  {url}"
-    start = f"{record.type:<8}  {record.status}  {record.fetch_ms:>5} ms  {url}"
+    start = f"{record.type:<8}  {record.status}  {record.fetch_ms or 0:>5} ms  {url}"
     if isinstance(record, RedirectRecord):
         return f"{start}  -> {record.location}"
     return f"{start}  {show_bytes(record.body_bytes)}"

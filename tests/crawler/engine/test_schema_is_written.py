@@ -11,6 +11,7 @@ import trustme
 from msgspec.structs import replace
 
 from crawler.engine.builder import open_crawl
+from crawler.engine.extraction.opening import extract_crawl
 from crawler.model.config import Config
 from crawler.model.content_config import BodiesConfig, OutputConfig
 from crawler.model.http_config import HttpConfig
@@ -155,6 +156,8 @@ def everything(
     site.pages["b"] = page(link("/c"))
     crawl(settings, "newer")
     yield from records(folder / "a")
+    extract_crawl(folder / "a", replace(settings, dir=str(folder / "g")), print)
+    yield from records(folder / "g")
     deferred = serve(robots=reply(status=503), index=page())
     crawl(config(deferred, folder / "b", records=settings.records, politeness=QUICK))
     yield from records(folder / "b")
