@@ -31,11 +31,23 @@ from hub.errors import (
     InvalidSwitchError,
     LoopExit,
     NoSwitchError,
+    TooSlowError,
 )
 from hub.greenlet import Greenlet, joinall, kill, killall
 from hub.hub import Hub, idle, sleep, spawn_raw
 from hub.links import iwait, wait
-from hub.scope import CancelScope, Nursery, no_switch
+from hub.nursery import Nursery, TaskStatus
+from hub.scope import (
+    CancelScope,
+    current_effective_deadline,
+    current_scope,
+    current_time,
+    fail_after,
+    fail_at,
+    move_on_after,
+    move_on_at,
+    no_switch,
+)
 from hub.signal import signal_handler
 from hub.timeout import Timeout, with_timeout
 from hub.waiter import Waiter
@@ -111,10 +123,17 @@ __all__ = [
     "LoopExit",
     "NoSwitchError",
     "Nursery",
+    "TaskStatus",
     "Timeout",
+    "TooSlowError",
     "Waiter",
+    "current_effective_deadline",
+    "current_scope",
+    "current_time",
     "debug",
     "event",
+    "fail_after",
+    "fail_at",
     "get_hub",
     "getcurrent",
     "idle",
@@ -124,6 +143,8 @@ __all__ = [
     "killall",
     "local",
     "lock",
+    "move_on_after",
+    "move_on_at",
     "no_switch",
     "pool",
     "queue",

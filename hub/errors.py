@@ -9,10 +9,11 @@
       InvalidThreadUseError       an object used in another thread than its own
       ForkError                   a hub inherited through fork()
     Cancelled (GreenletExit)      the enclosing cancel scope ended: clean up and leave
+    TooSlowError (TimeoutError)   a block of `fail_after` was not ready in time
 
-Each of them is a bug of the caller, except Cancelled, which a cancel scope raises in
-the code that runs inside it. BlockingSwitchOutError, NoSwitchError, InvalidSwitchError
-and ConcurrentObjectUseError are AssertionErrors too, as gevent's are.
+Each of them is a bug of the caller, except the last two. BlockingSwitchOutError,
+NoSwitchError, InvalidSwitchError and ConcurrentObjectUseError are AssertionErrors too,
+as gevent's are.
 """
 
 from greenlet import GreenletExit
@@ -27,6 +28,7 @@ __all__ = [
     "InvalidThreadUseError",
     "LoopExit",
     "NoSwitchError",
+    "TooSlowError",
 ]
 
 
@@ -67,3 +69,7 @@ class ForkError(HubError):
 
 class Cancelled(GreenletExit):
     """Raised by every wait in a cancelled `CancelScope`, until the scope is left."""
+
+
+class TooSlowError(TimeoutError):
+    """Raised at the end of a block of `fail_after` or `fail_at` that was cancelled."""

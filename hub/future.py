@@ -24,18 +24,10 @@ from hub.event import Event
 from hub.greenlet import Greenlet
 from hub.loop import Loop
 from hub.timeout import Limit
-from hub.waiter import gate
 
-__all__ = ["Future", "OutsideEvent", "unscoped_context"]
+__all__ = ["Future", "OutsideEvent"]
 
 T = TypeVar("T")
-
-
-def unscoped_context() -> Context:
-    """Return a copy of the current context variables, outside of all cancel scopes."""
-    context = copy_context()
-    context.run(gate.set, None)
-    return context
 
 
 class OutsideEvent(Event):
@@ -107,7 +99,7 @@ class Future(concurrent.futures.Future[T]):
         if self.done():
             super().add_done_callback(fn)
         else:
-            begin = partial(_begin_callback, unscoped_context(), fn)
+            begin = partial(_begin_callback, copy_context(), fn)
             loop = self._loop
             super().add_done_callback(lambda done: loop.call_soon(partial(begin, done)))
 

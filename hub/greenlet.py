@@ -27,8 +27,10 @@ from greenlet import GreenletExit, getcurrent
 from greenlet import greenlet as RawGreenlet
 
 from hub.current import get_hub, thread
+from hub.errors import Cancelled
+from hub.interrupt import Interrupt, Raisable, instance, mark_kill
 from hub.links import Linked, Notified, iwait
-from hub.timeout import Limit, Raisable, Timeout, check_seconds, timeout_error
+from hub.timeout import Limit, Timeout, check_seconds, timeout_error
 from hub.timers import Timer
 from hub.waiter import Waiter
 
@@ -178,8 +180,7 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
             else:
                 self.value = target(args[0], args[1], args[2])
         except GreenletExit as leaving:
-            leaving.__traceback__ = None  # it holds this frame, and is never shown
-            self.value = leaving  # type: ignore[assignment]
+            self._leave(leaving)
         except BaseException as error:
             self._fail(error)
         self._end()
@@ -188,6 +189,13 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         """The work of a subclass that is given no function."""
+
+    def _leave(self, leaving: GreenletExit) -> None:
+        """End with ``leaving`` as the value; with a Cancelled as the error, too."""
+        leaving.__traceback__ = None  # it holds our frame, and is never shown
+        self.value = leaving  # type: ignore[assignment]
+        if isinstance(leaving, Cancelled):
+            self._exception = leaving
 
     def _fail(self, error: BaseException) -> None:
         """Keep ``error`` without our own frame; report it if nothing handles it."""
@@ -342,7 +350,7 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
         if not RawGreenlet.__bool__(self):
             self._end_unstarted(exception)
         elif getcurrent() is self and block:
-            raise exception
+            raise mark_kill(self._hub, instance(exception))
         else:
             self._hub.loop.call_soon(partial(self._interrupt, exception))
             if block:
@@ -353,15 +361,15 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
             self._hub.loop.timers.cancel(self._scheduled)
         error = exception() if isinstance(exception, type) else exception
         if isinstance(error, GreenletExit):
-            self.value = error  # type: ignore[assignment]
+            self._leave(error)
         else:
             self._fail(error)
         self._end()
 
     def _interrupt(self, exception: Raisable) -> None:
-        """Runs in the hub. Greenlets are interrupted only here and in timeout.py."""
+        """Runs in the hub."""
         if not self._ended:
-            self.throw(exception)
+            Interrupt(self._hub, self, instance(exception)).deliver()
 
     def __enter__(self) -> Self:
         return self
@@ -484,13 +492,7 @@ def kill(target: RawGreenlet, exception: Raisable = GreenletExit) -> None:
     if isinstance(target, Greenlet):
         target.kill(exception, block=False)
     else:
-        call = partial(_throw_if_alive, target, exception)
-        get_hub().loop.call_soon(call)
-
-
-def _throw_if_alive(target: RawGreenlet, exception: Raisable) -> None:
-    if not target.dead:
-        target.throw(exception)
+        Interrupt(get_hub(), target, instance(exception)).again()
 
 
 def killall(

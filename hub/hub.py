@@ -24,10 +24,11 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from hub.current import get_hub, set_hub, set_hub_factory, thread
 from hub.errors import ForkError, LoopExit
+from hub.interrupt import Interrupt, mark_kill
 from hub.loop import Loop
 from hub.poller import EpollPoller
 from hub.timeout import check_seconds
-from hub.waiter import Waiter
+from hub.waiter import Gate, Waiter
 
 __all__ = ["Hub", "Waitable", "idle", "sleep", "spawn_raw"]
 
@@ -60,7 +61,9 @@ class Hub(greenlet):
     __slots__ = (
         "_joiners",
         "_owns_wakeup_fd",
+        "arriving",
         "exception_stream",
+        "gates",
         "loop",
         "park",
         "services",
@@ -78,6 +81,10 @@ class Hub(greenlet):
         self.thread_ident = threading.get_ident()
         self.services: dict[Any, Any] = {}
         """One object of each kind that belongs to this hub, such as its network."""
+        self.gates: dict[greenlet, Gate] = {}
+        """The innermost gate of each greenlet that has one (waiter.py)."""
+        self.arriving: Interrupt | None = None
+        """The interrupt that is being thrown."""
         self._joiners: list[Waiter] = []
         self._owns_wakeup_fd = False
         self._set_wakeup_fd()
@@ -107,7 +114,10 @@ class Hub(greenlet):
             # Reads stacks: rarely needed, so loaded here.
             from hub.introspect import describe_greenlets
 
-            self._main.throw(LoopExit(describe_greenlets(self)))
+            self._interrupt_main(LoopExit(describe_greenlets(self)))
+
+    def _interrupt_main(self, error: BaseException) -> None:
+        Interrupt(self, self._main, error).deliver()
 
     # -- waiting -----------------------------------------------------------------------
 
@@ -206,10 +216,12 @@ class Hub(greenlet):
     def handle_system_error(self, value: BaseException) -> None:
         """Raise ``value`` in the main greenlet; returns when that waits again."""
         current = getcurrent()
-        if current is self or current is self._main:
-            self._main.throw(value)
+        if current is self:
+            self._interrupt_main(value)
+        elif current is self._main:
+            raise mark_kill(self, value)
         else:
-            self.loop.call_soon(lambda: self._main.throw(value))
+            self.loop.call_soon(partial(self._interrupt_main, value))
 
     def print_exception(
         self,

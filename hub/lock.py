@@ -10,9 +10,9 @@ from typing import TypeVar
 from greenlet import getcurrent, greenlet
 
 from hub.current import get_hub
+from hub.deferral import Deferral
 from hub.links import Linked, Notified
 from hub.timeout import Limit
-from hub.waiter import gate
 from hub.waitqueue import WaitQueue
 
 __all__ = ["BoundedSemaphore", "Condition", "RLock", "Semaphore"]
@@ -167,25 +167,25 @@ class RLock:
         self._block.release()
         return count
 
-    def reacquire(self, count: int) -> None:
+    def reacquire(self, count: int, raised: BaseException | None = None) -> None:
         """Take it as often as it was taken before `release_all`.
 
         An interrupt is raised only when the lock has been taken: the caller will
-        release it.
+        release it. ``raised`` is what the caller raises unless that is outranked.
         """
-        interrupt: BaseException | None = None
-        shield = gate.set(None)  # a cancelled scope would interrupt each try
-        while True:
-            try:
-                self._block.acquire()
-                break
-            except BaseException as error:
-                interrupt = error
-        gate.reset(shield)
+        if self._block.acquire(blocking=False):
+            self._owned_again(count)
+            return
+        with Deferral() as deferral:
+            self._block.acquire()
+        self._owned_again(count)
+        first = deferral.settle(raised)
+        if first is not None and first is not raised:
+            raise first
+
+    def _owned_again(self, count: int) -> None:
         self._owner = getcurrent()
         self._count = count
-        if interrupt is not None:
-            raise interrupt
 
     def __enter__(self) -> bool:
         return self.acquire()
@@ -242,9 +242,11 @@ class Condition:
             notified = self._waiters.wait(timeout, self._serve)
             if notified:
                 self._notified -= 1
-            return notified
-        finally:
-            self._lock.reacquire(count)
+        except BaseException as error:
+            self._lock.reacquire(count, error)
+            raise
+        self._lock.reacquire(count)
+        return notified
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
         """`wait` until ``predicate()`` is true or ``timeout`` seconds are over.

@@ -109,6 +109,8 @@ class Loop:
         self.unchecked = 0
         """At which budgets the clock is not read: those that have one of these bits."""
         self._quick_turns = 0
+        self._resting: list[Waiter] = []
+        self._rested: list[Waiter] = []  # those that a poll has followed
         self.handle_error: ErrorHandler = _print_error
         self.ready: deque[Callable[[], object]] = deque()
         """Waiters and callbacks without arguments, to be called in this order.
@@ -170,13 +172,13 @@ class Loop:
         return (
             len(timers.heap) - timers.cancelled + self.external > 0
             or self.poller.waited_for()
-            or bool(self.ready)
+            or self.busy
         )
 
     @property
     def busy(self) -> bool:
         """Whether callbacks are ready to run."""
-        return bool(self.ready)
+        return bool(self.ready or self._rested or self._resting)
 
     def run(self) -> None:
         """Run turns until nothing can happen any more."""
@@ -215,9 +217,11 @@ class Loop:
                 break
         if heap and heap[0][0] <= self.time:
             self._fire_timers()
+        if self._resting or self._rested:
+            self._resume_rested()
         self.asleep = True
         timeout: float | None = 0.0
-        if not ready:
+        if not ready and not self._rested:
             if not self.alive:
                 self.asleep = False
                 return False
@@ -242,14 +246,32 @@ class Loop:
             if self.now() >= end:
                 break  # the rest is due in the next turn still
 
-    def is_answered(self, target: greenlet) -> bool:
-        """Whether the wait of ``target`` is over, and only its turn has not come.
+    def give_turn(self, waiter: Waiter) -> None:
+        """Resume ``waiter`` after a full turn.
+
+        That is: after what is ready now, a poll, and the timers that are due then.
+        """
+        self._resting.append(waiter)
+
+    def _resume_rested(self) -> None:
+        """Called between the timers and the poll."""
+        self.ready.extend(self._rested)
+        self._rested, self._resting = self._resting, []
+
+    def answered(self) -> set[Waiter]:
+        """Return the waiters whose wait is over, and only their turn has not come.
 
         A ``sleep(0)`` is not answered: it only waits for its turn.
         """
+        listed = {entry for entry in self.ready if type(entry) is Waiter}
+        done = {waiter for waiter in listed if waiter.ready()}
+        return done | (listed.intersection(self.poller.callbacks()) if listed else done)
+
+    def is_answered(self, target: greenlet) -> bool:
+        """Whether the wait of ``target`` is over, and only its turn has not come."""
         for entry in self.ready:
             if type(entry) is Waiter and entry.greenlet is target:
-                return entry.ready() or self.poller.calls(entry)
+                return entry.ready() or entry in set(self.poller.callbacks())
         return False
 
     # -- waking and closing ------------------------------------------------------------
@@ -297,9 +319,9 @@ class _ForkedPoller:
             "this hub belongs to the parent process; it can't wait in a forked child"
         )
 
-    def calls(self, callback: object) -> bool:
-        """Return False: nothing is called any more."""
-        return False
+    def callbacks(self) -> Any:
+        """Return none: nothing is called any more."""
+        return iter(())
 
     def waited_for(self) -> bool:
         """Return True, so that the loop calls `poll`, which refuses."""

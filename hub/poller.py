@@ -25,7 +25,7 @@ descriptor can be closed, and its number reused, in the middle of a batch.
 """
 
 import select
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Protocol
 
@@ -178,8 +178,8 @@ class Poller(Protocol):
         """
         ...
 
-    def calls(self, callback: Callback) -> bool:
-        """Whether ``callback`` is the one of a watched direction."""
+    def callbacks(self) -> Iterator[Callback]:
+        """The callbacks of the directions that are waited for."""
         ...
 
     def waited_for(self) -> bool:
@@ -288,13 +288,12 @@ class EpollPoller:
                 if direction.callback is not None:
                     schedule(direction.callback)
 
-    def calls(self, callback: Callback) -> bool:
-        """Whether ``callback`` is the one of a watched direction. A search."""
-        return any(
-            callback is registration.reading.callback
-            or callback is registration.writing.callback
-            for registration in self._registrations.values()
-        )
+    def callbacks(self) -> Iterator[Callback]:
+        """The callbacks of the directions that are waited for."""
+        for registration in self._registrations.values():
+            for direction in (registration.reading, registration.writing):
+                if direction.callback is not None:
+                    yield direction.callback
 
     def waited_for(self) -> bool:
         """Whether a greenlet waits for a descriptor.

@@ -14,13 +14,14 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures.thread import BrokenThreadPool
+from contextvars import copy_context
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from hub.current import get_hub, get_hub_if_any
 from hub.errors import InvalidThreadUseError
 from hub.event import AsyncResult
-from hub.future import Future, OutsideEvent, unscoped_context
+from hub.future import Future, OutsideEvent
 from hub.hub import Hub
 from hub.imap import Mapper
 from hub.lock import Semaphore
@@ -114,9 +115,7 @@ class ThreadPool(Mapper):
                 f"{self!r} belongs to another thread: make one for this"
             )
         result: AsyncResult[T] = AsyncResult()
-        self.start(
-            partial(_outcome, result, partial(unscoped_context().run, work)), at_end
-        )
+        self.start(partial(_outcome, result, partial(copy_context().run, work)), at_end)
         return result
 
     def start(
@@ -310,7 +309,7 @@ class ThreadPoolExecutor(concurrent.futures.Executor):
         future: Future[T] = Future(hub.loop)
         self._unended.add(future)
         work = partial(self._initializer.run, partial(fn, *args, **kwargs))
-        job = partial(unscoped_context().run, future.carry_out, work)
+        job = partial(copy_context().run, future.carry_out, work)
         ended = partial(self._unended.discard, future)
         start = partial(self._pool.start, job, ended)
         if get_hub_if_any() is hub:

@@ -20,6 +20,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from greenlet import getcurrent, greenlet
 
 from hub.current import thread
+from hub.interrupt import TIMEOUT, Interrupt, Raisable, instance
 from hub.timers import Timer
 
 __all__ = ["Limit", "Timeout", "check_seconds", "timeout_error", "with_timeout"]
@@ -27,8 +28,6 @@ __all__ = ["Limit", "Timeout", "check_seconds", "timeout_error", "with_timeout"]
 D = TypeVar("D")
 P = ParamSpec("P")
 T = TypeVar("T")
-
-Raisable = BaseException | type[BaseException]
 
 
 def check_seconds(seconds: "float | Timeout") -> Any:
@@ -48,7 +47,7 @@ class Timeout(BaseException):
     instead. Raises ValueError if ``seconds`` is negative.
     """
 
-    __slots__ = ("_loop", "_timer", "exception", "seconds")
+    __slots__ = ("_loop", "_ticket", "_timer", "exception", "seconds")
 
     def __init__(
         self,
@@ -68,6 +67,7 @@ class Timeout(BaseException):
         seconds = self.seconds
         if seconds is not None and seconds != math.inf:
             loop = self._loop = thread.hub.loop
+            self._ticket = loop.timers.ticket
             self._timer = loop.call_later(seconds, partial(self._due, getcurrent()))
 
     def _due(self, target: greenlet) -> None:
@@ -76,20 +76,27 @@ class Timeout(BaseException):
         A wait that was answered before ends first, and may cancel the time-out.
         """
         if self._loop.is_answered(target):
-            self._loop.call_soon(partial(self._fire_unless_cancelled, target))
+            self._interrupt(target).again()
         else:
-            self._fire(target)
+            self._interrupt(target).deliver()
 
-    def _fire_unless_cancelled(self, target: greenlet) -> None:
+    def _interrupt(self, target: greenlet) -> Interrupt:
+        """Make what ends the waits of ``target``, as long as this is not cancelled."""
+        error, timer = self.exception, self._timer
+        given = error is not None and not isinstance(error, bool | str)
+        return Interrupt(
+            thread.hub,
+            target,
+            instance(error) if given else self,  # type: ignore[arg-type]
+            TIMEOUT,
+            self._ticket,
+            wanted=lambda: self._timer is timer,
+        )
+
+    def fire_again(self) -> None:
+        """Raise it at the next wait of this greenlet: another error has replaced it."""
         if self._timer is not None:
-            self._fire(target)
-
-    def _fire(self, target: greenlet) -> None:
-        """Runs in the hub. Greenlets are interrupted only here and in greenlet.py."""
-        if not target.dead:
-            error = self.exception
-            raised = self if error is None or isinstance(error, bool | str) else error
-            target.throw(raised)
+            self._interrupt(getcurrent()).again()
 
     @classmethod
     def start_new(

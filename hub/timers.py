@@ -54,6 +54,12 @@ class Timers:
         heappush(self.heap, (deadline, ticket, timer))
         return timer
 
+    def next_ticket(self) -> int:
+        """Take a number, as if for a timer: it says what was there earlier."""
+        ticket = self.ticket
+        self.ticket = ticket + 1
+        return ticket
+
     def cancel(self, timer: Timer) -> None:
         """Make sure that ``timer`` never fires. Idempotent, also after it has fired."""
         if timer.callback is not None:

@@ -12,8 +12,11 @@ the greenlet that calls it. What follows from that:
 * **A foreign switch is an error.** A wake-up sets the waiter's outcome before the
   switch. A greenlet that runs again without an outcome was resumed by something else:
   InvalidSwitchError.
-* **A gate may check each wait** (`gate`): cancel scopes and ``no_switch`` see every
-  wait that is made under them, and no other file needs to know of them.
+* **A gate may check each wait** of a greenlet (``hub.gates``): cancel scopes and
+  ``no_switch`` see every wait that is made under them, and no other file needs to know
+  of them.
+* **An interrupt that arrives is judged here** (interrupt.py): it ends the wait, or it
+  gives way to a kill that unwinds the greenlet, or it is kept for later.
 
 Which greenlet runs next? In principle the hub decides: it takes the next entry from its
 list and, if that is a waiter, switches to its greenlet. If the next entry is a waiter,
@@ -22,7 +25,6 @@ of a switch. ``loop.budget`` counts these switches too, and returns control to t
 in time to poll.
 """
 
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 from greenlet import getcurrent, greenlet
@@ -33,16 +35,27 @@ from hub.errors import (
     ConcurrentObjectUseError,
     InvalidSwitchError,
 )
+from hub.interrupt import KILL, Interrupt, outranking
 from hub.timeout import Limit, Timeout
 
 if TYPE_CHECKING:
     from hub.hub import Hub
 
-__all__ = ["Gate", "Waiter", "gate", "use_gates"]
+__all__ = ["Gate", "Waiter"]
 
 
 class Gate(Protocol):
-    """An object that checks every wait made in a context."""
+    """An object that checks the waits of one greenlet: ``hub.gates`` has the innermost.
+
+    ``_outer`` is the next one around it.
+    """
+
+    _outer: Any
+
+    @property
+    def forbidding(self) -> Any:
+        """The gate around the wait that lets nobody wait, or None."""
+        ...
 
     def enter(self, waiter: "Waiter") -> None:
         """Called before the current greenlet waits; an exception prevents the wait."""
@@ -52,17 +65,9 @@ class Gate(Protocol):
         """Called after the wait, however it ended."""
         ...
 
-
-gate: ContextVar[Gate | None] = ContextVar("gate", default=None)
-"""The innermost gate of this context; a greenlet inherits it from its spawner."""
-
-_gates_in_use = False  # without gates no wait needs to look one up
-
-
-def use_gates() -> None:
-    """Turn gates on; called before the first one is set."""
-    global _gates_in_use
-    _gates_in_use = True
+    def defers(self, interrupt: Interrupt) -> bool:
+        """Whether the wait goes on although ``interrupt`` has come."""
+        ...
 
 
 class _Pending:
@@ -71,12 +76,16 @@ class _Pending:
 
 
 class _Error:
-    """An outcome that `Waiter.get` raises."""
+    """An outcome that `Waiter.get` raises.
 
-    __slots__ = ("error",)
+    ``ticket``: of the cancelled scope that sent it.
+    """
 
-    def __init__(self, error: BaseException) -> None:
+    __slots__ = ("error", "ticket")
+
+    def __init__(self, error: BaseException, ticket: int | None = None) -> None:
         self.error = error
+        self.ticket = ticket
 
 
 PENDING = _Pending()
@@ -113,12 +122,13 @@ class Waiter:
             me = getcurrent()
             if me is hub or self.greenlet is not None:
                 self._refuse(me)
-            guard = gate.get() if _gates_in_use else None
+            guard = gates.get(me) if (gates := hub.gates) else None
             if guard is not None:
                 guard.enter(self)
             loop = hub.loop
             self.since = loop.time
             self.greenlet = me
+            passed = interrupt = None
             try:
                 if (
                     (budget := loop.budget) > 0
@@ -139,18 +149,67 @@ class Waiter:
                         passed = hub.park()
                 else:
                     passed = hub.park()
-            finally:
-                self.greenlet = None
-                if guard is not None:
-                    guard.leave(self)
+            except BaseException as error:
+                interrupt = error
+            if interrupt is not None:
+                self._interrupted(interrupt)
+                interrupt = None  # with its traceback it would be a cycle
+            self.greenlet = None
+            if guard is not None:
+                guard.leave(self)
             if self.outcome is PENDING:
                 raise InvalidSwitchError(
                     f"Invalid switch into {me!r}, which waits: {passed!r}"
                 )
         outcome = self.outcome
         if outcome is not None and type(outcome) is _Error:
-            raise outcome.error
+            del outcome  # with the error's traceback it would be a cycle
+            raise self.take_error()
         return outcome
+
+    def _interrupted(self, error: BaseException) -> None:
+        """Make ``error`` the outcome, or a kill that outranks it.
+
+        Or go on waiting, if the gate keeps the interrupt for later.
+        """
+        hub, guard, postponed = self.hub, self._gate(), []
+        while True:
+            arriving, hub.arriving = hub.arriving, None
+            if arriving is None or arriving.error is not error:
+                arriving = Interrupt(hub, getcurrent(), error)  # not by the hub
+            error.__traceback__ = arriving.traceback
+            kill = outranking(arriving.ticket) if arriving.rank < KILL else None
+            if guard is None or not guard.defers(arriving):
+                if kill is None or not arriving.yielded:
+                    if kill is not None:
+                        arriving.yielded = True
+                        postponed.append(arriving)
+                    self.outcome = _Error(error if kill is None else kill)
+                    break
+                postponed.append(arriving)
+            try:
+                hub.park()
+                break
+            except BaseException as another:
+                error = another
+        for interrupt in postponed:
+            interrupt.again()
+        # A traceback leads here: no error may be left in a variable.
+        del error, arriving, kill, postponed
+
+    def _gate(self) -> Gate | None:
+        gate: Gate | None = self.hub.gates.get(getcurrent())
+        return gate
+
+    def take_error(self) -> BaseException:
+        """Return the error that was thrown, or a kill that outranks a cancellation."""
+        failed, self.outcome = self.outcome, None
+        if failed.ticket is not None:
+            kill = outranking(failed.ticket)
+            if kill is not None:
+                return kill
+        error: BaseException = failed.error
+        return error
 
     def _refuse(self, me: greenlet) -> None:
         if me is self.hub:
@@ -225,9 +284,13 @@ class Waiter:
         """As `switch`, with an error that `get` raises."""
         self.switch(_Error(error))
 
-    def throw_soon(self, error: BaseException) -> None:
-        """As `wake_soon`, with an error that `get` raises."""
-        self.outcome = _Error(error)
+    def throw_soon(self, error: BaseException, ticket: int | None = None) -> None:
+        """As `wake_soon`, with an error that `get` raises.
+
+        ``ticket``: of the cancelled scope that sends it. A kill that is newer and
+        unwinds the greenlet is raised instead then.
+        """
+        self.outcome = _Error(error, ticket)
         self.wake_soon()
 
     def ready(self) -> bool:

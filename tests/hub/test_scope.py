@@ -1,5 +1,6 @@
 """Cancel scopes, nurseries, and blocks that must not wait."""
 
+import contextvars
 import gc
 import weakref
 from contextlib import suppress
@@ -63,29 +64,31 @@ def test_is_level_triggered_and_not_edge_triggered(clock: VirtualClock) -> None:
     hub.sleep(1)  # outside, waiting is fine again
 
 
-def test_covers_greenlets_started_inside(clock: VirtualClock) -> None:
+def test_covers_the_children_of_nurseries_and_not_what_is_spawned_inside(
+    clock: VirtualClock,
+) -> None:
+    """A library may start a worker inside of somebody's deadline."""
     ended = []
 
-    def child(name: str) -> None:
+    def child(name: str, seconds: float) -> None:
         try:
-            hub.sleep(100)
+            hub.sleep(seconds)
         finally:
             ended.append((name, clock.time))
 
-    def parent() -> None:
-        hub.spawn(child, "grandchild")
-        child("child")
-
-    outside = hub.spawn(hub.sleep, 5)
-    with CancelScope(2):
-        greenlet = hub.spawn(parent)
-        greenlet.join()
-    hub.sleep(0)
-    assert sorted(ended) == [("child", 2), ("grandchild", 2)]
-    assert isinstance(greenlet.value, Cancelled)
-    assert greenlet.successful()
-    outside.join()
-    assert clock.time == 5
+    with CancelScope(2), Nursery() as nursery:
+        children = [nursery.spawn(child, "child", 100)]
+        hub.sleep(0)
+        own = hub.spawn(child, "worker", 5)
+        later = hub.spawn_later(1, child, "later", 5)
+        own.join()
+    assert ended == [("child", 2)]
+    hub.joinall([own, later], raise_error=True)
+    assert ended == [("child", 2), ("worker", 5), ("later", 6)]
+    assert isinstance(children[0].exception, Cancelled)
+    assert not children[0].successful()
+    with pytest.raises(Cancelled):
+        children[0].get()
 
 
 def test_cancel_from_outside_reaches_who_waits(clock: VirtualClock) -> None:
@@ -239,16 +242,16 @@ def test_nothing_is_kept(clock: VirtualClock) -> None:
         gc.enable()
 
 
-def test_a_scope_outlives_its_block_for_the_greenlets_inside(
-    clock: VirtualClock,
-) -> None:
-    with CancelScope() as outer:
-        with CancelScope():
-            left_behind = hub.spawn(hub.sleep, 100)
-        hub.sleep(0)
-        outer.cancel()
-    left_behind.join()
-    assert clock.time == 0
+def test_a_scope_that_was_left_reaches_nobody(clock: VirtualClock) -> None:
+    with CancelScope(3) as scope, Nursery() as nursery:
+        nursery.spawn(hub.sleep, 1)
+        left_behind = hub.spawn(hub.sleep, 100)
+        context = contextvars.copy_context()
+    scope.cancel()
+    nursery.scope.cancel()
+    context.run(hub.sleep, 1)
+    left_behind.get()
+    assert clock.time == 100
 
 
 # -- nurseries -------------------------------------------------------------------------
@@ -305,6 +308,7 @@ def test_the_first_failure_cancels_the_siblings(clock: VirtualClock) -> None:
     assert [type(error) for error in caught.value.exceptions] == [ValueError]
     assert clock.time == 1
     assert isinstance(siblings[0].value, Cancelled)
+    assert siblings[0].exception is siblings[0].value
 
 
 def test_all_errors_come_out(clock: VirtualClock) -> None:
@@ -512,15 +516,19 @@ def test_no_switch_forbids_waiting() -> None:
 
 
 def test_no_switch_and_scopes_together(clock: VirtualClock) -> None:
-    with CancelScope(1) as scope, hub.no_switch(), CancelScope():
-        with pytest.raises(hub.NoSwitchError):
-            hub.sleep(0)
-        child = hub.spawn(hub.sleep, 10)
-    hub.sleep(2)
-    assert not scope.cancel_called
-    scope.cancel()
-    child.join()
-    assert clock.time == 2
+    """The children of a nursery pass it, and the scope covers them."""
+    with CancelScope(1) as scope, Nursery() as nursery:
+        child = nursery.spawn(hub.sleep, 10)
+        with hub.no_switch(), CancelScope():
+            with pytest.raises(hub.NoSwitchError):
+                hub.sleep(0)
+            with CancelScope(), pytest.raises(hub.NoSwitchError):
+                hub.sleep(0)
+            nursery.spawn(hub.sleep, 10)
+        hub.sleep(0)
+    assert scope.cancelled_caught
+    assert isinstance(child.exception, Cancelled)
+    assert clock.time == 1
 
 
 def test_no_switch_nested() -> None:
