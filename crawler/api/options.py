@@ -125,6 +125,7 @@ class CrawlOptions(TypedDict, total=False):
     image_name: str
     # bodies
     save: Sequence[str]
+    mirror: bool
     hash_files: bool
     # records
     record: Sequence[Literal["skips", "robots"]]

@@ -29,6 +29,7 @@ from crawler.model.errors import (
 
 COMMANDS = {
     "crawl": "Crawl a site: follow links, write records, save images",
+    "mirror": "Copy a site into a folder that a browser reads offline",
     "resume": "Continue a stopped crawl",
     "recrawl": "Crawl again, and fetch only what has changed",
     "status": "Show the progress of a crawl, running or not",

@@ -23,7 +23,7 @@ from msgspec import Struct
 
 import hub
 from crawler.engine.committer import Archive
-from crawler.engine.crawl import Crawl
+from crawler.engine.crawl import Crawl, MakeMirror
 from crawler.engine.engine import Engine
 from crawler.engine.events import Events
 from crawler.engine.host_requests import HttpClient
@@ -204,6 +204,7 @@ def _assemble(
         flush_skips="skips" in config.records.record,
         grace=config.grace,
         held=held,
+        make_mirror=_mirror_of(config, store, events),
         lost=state.lost,
         changed_settings=changed,
     )
@@ -223,6 +224,27 @@ def _open_archive(
     from crawler.engine.archiving import open_archiving  # few crawls have one
 
     return open_archiving(config, run, store, events, clock, held)
+
+
+def _mirror_of(config: Config, store: Store, events: Events) -> MakeMirror | None:
+    if not config.bodies.mirror:
+        return None
+
+    def make(is_wanted: Callable[[], bool]) -> str | None:
+        from crawler.engine.mirroring import MirrorMaker  # few crawls make one
+
+        def go_on() -> bool:
+            hub.sleep(0)  # for signals and the view
+            return is_wanted()
+
+        maker = MirrorMaker(config, store, go_on, events.warning)
+        if not maker.make():
+            events.warning("the mirror is not complete; `orbweb resume` completes it")
+            return None
+        first = maker.first_page()
+        return None if first is None else first.as_uri()
+
+    return make
 
 
 def _shown(changes: tuple[Change, ...]) -> tuple[SettingChange, ...]:

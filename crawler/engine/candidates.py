@@ -8,6 +8,7 @@ even an object.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -17,13 +18,16 @@ from crawler.model.documents import File, ImageLink, Link, LinkKind, Page
 from crawler.model.errors import ProtocolFailure, RedirectLoop, TooManyRedirects
 from crawler.model.http import Hop, Response
 from crawler.model.metadata import KeyValue
-from crawler.model.url import join_header, origin
+from crawler.model.url import host_key, join_header, origin
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_meta import RobotsMeta
 from crawler.policy.scope import NAMED_SITEMAPS
 from crawler.policy.strip_params import ParamStripper
 from crawler.policy.traps import Traps
+
+if TYPE_CHECKING:
+    from crawler.extract.references.requisites import Requisite
 
 SITEMAPS: tuple[LinkKind, ...] = (*NAMED_SITEMAPS, "sitemap")
 
@@ -55,7 +59,9 @@ class CandidateBuilder:
         self._known = known
         self._max_redirects = config.limits.max_redirects
         self._fetch_images = config.images.fetch
-        self._fetch_styles = config.images.fetch and config.images.styles
+        self._fetch_styles = config.bodies.mirror or (
+            config.images.fetch and config.images.styles
+        )
         self._metadata = metadata
         self._strip = ParamStripper(config.scope.strip_params).stripped
 
@@ -241,6 +247,48 @@ class CandidateBuilder:
             if one.skip is None:
                 imports.record(lease, one.url)
         return found
+
+    def requisites(
+        self, lease: Lease, wanted: Iterable[Requisite], noimageai: Skip | None
+    ) -> list[Discovered]:
+        """What a document needs to be shown, for a mirror.
+
+        A frame that is no page of the crawl is fetched from the document's own host
+        only: those of other hosts are pages of others. Images and style sheets of a
+        page are found by `page` already; the same find again changes nothing.
+        """
+        from crawler.policy.style_imports import StyleImports
+
+        depth, found = lease.depth + 1, []
+        nesting = StyleImports(self._metadata, "requisites")
+        too_deep = nesting.check(lease) if lease.destination != "page" else None
+        for one in wanted:
+            if self._known(one.url, depth) or (
+                one.kind == "iframe" and not self._is_own_frame(lease, one.url)
+            ):
+                continue
+            if one.destination == "image" and not self._fetch_images:
+                continue
+            candidate = Candidate(
+                one.url, one.kind, one.destination, depth, lease.url, lease.seed_url,
+                directive=noimageai if one.destination == "image" else None,
+            )  # fmt: skip
+            new = self._checked(candidate)
+            if one.kind == "font":  # it has no requisites of its own
+                pass
+            elif too_deep is not None:
+                new = replace(new, skip=new.skip or too_deep)
+            elif new.skip is None and lease.destination != "page":
+                nesting.record(lease, one.url)
+            found.append(new)
+        return found
+
+    def _is_own_frame(self, lease: Lease, url: str) -> bool:
+        """Whether a frame belongs to the document and is no page of the crawl."""
+        page = Candidate(
+            url, "iframe", "page", lease.depth + 1, lease.url, lease.seed_url
+        )
+        return host_key(url) == lease.host and self._check(page) is not None
 
     def _checked(
         self,

@@ -90,7 +90,12 @@ class Archive(Protocol):
 
 
 class Committer:
-    """Writes the record stream of one crawl."""
+    """Writes the record stream of one crawl.
+
+    `on_record` sees each terminal record when it is committed. `on_ended` sees it
+    before, and what it puts into the store belongs to the same commit; of a duplicate
+    (`dedupe_content`) it sees the record that another was written for.
+    """
 
     def __init__(
         self,
@@ -105,6 +110,7 @@ class Committer:
         max_batch: int = MAX_BATCH,
         save_clocks: Callable[[], None] = lambda: None,
         archive: Archive | None = None,
+        on_ended: Callable[[TerminalRecord], None] | None = None,
     ) -> None:
         self._run = run
         self._seq = run.seq
@@ -112,6 +118,7 @@ class Committer:
         self._sinks = sinks
         self._max_batch = max_batch
         self._archive = archive
+        self._on_ended = on_ended
         self._images = images
         self._on_record = on_record
         self._left_out = {
@@ -224,6 +231,8 @@ class Committer:
             self._keep_image(record, outcome.picture)
         elif outcome.body is not None and isinstance(record, BodyRecord):
             self._keep_body(record, outcome.body)
+        if self._on_ended is not None:
+            self._on_ended(record)
         stored = self._remember(outcome)
         if self._dedupe_content and isinstance(record, BodyRecord):
             record = self._duplicate(outcome.lease, record) or record

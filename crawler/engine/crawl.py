@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
+from msgspec.structs import replace
+
 from crawler.engine.committer import Committer
 from crawler.engine.engine import Engine
 from crawler.engine.events import Events
@@ -17,6 +19,9 @@ from crawler.model.errors import OutOfMemoryError, is_out_of_memory
 from crawler.model.metadata import BOOT
 from crawler.model.records import SettingChange
 from crawler.policy.traps import Traps
+
+MakeMirror = Callable[[Callable[[], bool]], str | None]
+"""Makes the mirror while the function says so; the URL of its first page."""
 
 STOPPED_AT_ONCE = 128
 """To this the number of the signal is added, as shells do."""
@@ -48,6 +53,7 @@ class Crawl:
         flush_skips: bool,
         grace: float,
         held: ExitStack,
+        make_mirror: MakeMirror | None = None,
         lost: int = 0,
         changed_settings: tuple[SettingChange, ...] = (),
     ) -> None:
@@ -68,6 +74,7 @@ class Crawl:
         self._close_listeners = close_listeners
         self._flush_skips = flush_skips
         self._grace = grace
+        self._make_mirror = make_mirror
         self._interrupted: int | None = None  # the exit code that follows
 
     def run(self) -> Summary:
@@ -102,7 +109,17 @@ class Crawl:
             self._committer.commit()
             self._save_cookies()
             self._close_listeners()
-            return self._report.summary(reason, code)
+            summary = self._report.summary(reason, code)
+            if self._make_mirror is None or interrupted is not None:
+                return summary
+            return self._with_mirror(summary, self._make_mirror)
+
+    def _with_mirror(self, summary: Summary, make: MakeMirror) -> Summary:
+        """Make the mirror, unless the crawl is interrupted meanwhile."""
+        first = make(lambda: self._interrupted is None)
+        if self._interrupted is not None:
+            return replace(summary, exit_code=self._interrupted)
+        return replace(summary, mirror=first)
 
     def interrupt(self, signum: int) -> None:
         """Stop making requests; called a second time, end those in flight, too."""

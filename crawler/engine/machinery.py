@@ -22,7 +22,13 @@ from crawler.engine.committer import Archive, Committer
 from crawler.engine.events import Events
 from crawler.engine.host_requests import HostRequests, HttpClient
 from crawler.engine.pipeline import Pipeline
-from crawler.engine.response_handler import Guard, ReadByPlugins, Reader, SeedEnded
+from crawler.engine.response_handler import (
+    Guard,
+    ReadByPlugins,
+    Reader,
+    Requisites,
+    SeedEnded,
+)
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.robots_stage import RobotsStage
 from crawler.engine.steady_clock import SteadyClock
@@ -33,6 +39,7 @@ from crawler.model.config import Config
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import Link
 from crawler.model.metadata import SEED_REDIRECTS
+from crawler.model.records import TerminalRecord
 from crawler.output.images import ImageStore
 from crawler.output.sink import RecordSink
 from crawler.policy.chain import compose
@@ -132,6 +139,7 @@ def build(config: Config, given: Environment) -> Machinery:
         config.scope.dedupe_content,
         save_clocks=partial(clock.save, store),
         archive=given.archive,
+        on_ended=_index_of_mirror(config, store),
     )
     pipeline = _pipeline(config, given, policy, frontier, candidates, committer)
     return Machinery(
@@ -206,6 +214,7 @@ def _pipeline(
         config, given.extractor, given.documents, given.guard, candidates,
         policy.quotas, policy.traps, frontier.known, _saves(config),
         _seed_ended(policy.scope, given, take_sitemaps_of_robots), clock,
+        _requisites(config, candidates, given.guard),
     )  # fmt: skip
     return Pipeline(
         policy.chain.check_due,
@@ -223,11 +232,32 @@ def _pipeline(
 
 
 def _saves(config: Config) -> Saves | None:
-    if not config.bodies.save:
+    bodies = config.bodies
+    if not (bodies.save or bodies.mirror):
         return None
     from crawler.output.bodies import saves  # most crawls save none
 
-    return saves(config.bodies.save)
+    return saves((*bodies.save, "all") if bodies.mirror else bodies.save)
+
+
+def _requisites(
+    config: Config, candidates: CandidateBuilder, guard: Guard
+) -> Requisites:
+    if not config.bodies.mirror:
+        return lambda *_: ()
+    from crawler.engine.requisites import RequisiteFinder  # only a mirror needs it
+
+    return RequisiteFinder(candidates, guard, config.limits.max_links).find
+
+
+def _index_of_mirror(
+    config: Config, store: Store
+) -> Callable[[TerminalRecord], None] | None:
+    if not config.bodies.mirror:
+        return None
+    from crawler.engine.mirror_entries import add_entry
+
+    return partial(add_entry, store)
 
 
 def _seed_ended(

@@ -40,6 +40,7 @@ ACCEPT = {
     ),
     "image": "image/avif,image/webp,image/svg+xml,image/*,*/*;q=0.5",
     "style": "text/css,*/*;q=0.1",
+    "subresource": "*/*",
 }
 
 

@@ -28,7 +28,7 @@ from crawler.fetch.conditional import (
     validators_of,
 )
 from crawler.model.config import Config
-from crawler.model.crawl import Destination, Lease, Outcome, Skip
+from crawler.model.crawl import Destination, Discovered, Lease, Outcome, Skip
 from crawler.model.documents import (
     Document,
     File,
@@ -86,6 +86,9 @@ class ReadByPlugins(Protocol):
 SeedEnded = Callable[[Lease, Iterable[Link]], None]
 """What a seed redirects to has come, with its links (`engine/seed_redirects.py`)."""
 
+Requisites = Callable[[Lease, Response, Document, Skip | None], tuple[Discovered, ...]]
+"""What a document needs to be shown, for a mirror (`engine/requisites.py`)."""
+
 Guard = Callable[[str], AbstractContextManager[object]]
 """`with guard(url):` the response of `url` is read (`workspace/crash_guard.py`)."""
 
@@ -110,6 +113,7 @@ class Reader:
         saves: Saves | None,
         seed_ended: SeedEnded,
         clock: Callable[[], float],
+        requisites: Requisites = lambda *_: (),
     ) -> None:
         self._limits = config.limits
         self._max_body = config.http.max_body
@@ -128,6 +132,7 @@ class Reader:
         self._saves = saves
         self._seed_ended = seed_ended
         self._clock = clock
+        self._requisites = requisites
         self._robots_meta = RobotsMetaReader(config.robots)
 
     def answer(self, handle: OpenLease, response: Response) -> Outcome | None:
@@ -286,6 +291,7 @@ class Reader:
             return None
         self._traps.record(lease, response.body, page)
         found = self._candidates.page(lease, page, robots_meta, response.status)
+        found += self._requisites(lease, response, page, robots_meta.noimageai)
         if failure is not None:  # the links count all the same
             elapsed_ms = response.timings.fetch_ms
             error = record_builder.error_record(lease, failure, elapsed_ms)
@@ -318,6 +324,7 @@ class Reader:
         if lease.destination == "style":
             self._quotas.count_style(lease.host)
         found = self._candidates.file(lease, file, response.status)
+        found += self._requisites(lease, response, file, None)
         record = record_builder.file_record(lease, response, file, self._include)
         items: tuple[ItemRecord, ...] = ()
         if self._plugins is not None and is_json(file.content_type):
@@ -346,18 +353,22 @@ class Reader:
         if skip is not None:
             return skipped(lease, skip)
         record = record_builder.image_record(lease, response, image)
-        return Outcome(
-            lease,
-            record,
-            picture=response.body,
-            validators=_validators(response),
-        )
+        found = self._requisites(lease, response, image, None)
+        picture, validators = response.body, _validators(response)
+        return Outcome(lease, record, found, picture, validators=validators)
 
     def _reserve_page(self, handle: OpenLease) -> bool:
-        """Whether there is a place for one page more; if not, the URL stays queued."""
+        """Whether there is a place for one page more; if not, the URL stays queued.
+
+        A page that was requested as a subresource waits as a page: of those, requests
+        are made beyond the limit.
+        """
         if self._quotas.reserve_page(handle.lease):
             return True
-        handle.release()
+        if handle.lease.destination == "page":
+            handle.release()
+        else:
+            handle.retry(self._clock(), "extract", "no page is left", "page")
         return False
 
 

@@ -46,6 +46,8 @@ class Summary(Struct, frozen=True):
     """The hosts whose URLs wait because they did not answer."""
     changes: Mapping[str, int] = {}
     """How many URLs of a recrawl were new, changed and unchanged."""
+    mirror: str | None = None
+    """URL of the first page of the mirror (`file:`), with `bodies.mirror`."""
 
 
 def resident_bytes() -> int:

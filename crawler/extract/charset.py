@@ -116,7 +116,7 @@ def marked_up(sniffed: Sniffed, body: bytes, limit: int) -> Markup:
     if encoding.name in _NOT_ASCII_SAFE:
         text = _decoded(part, encoding)
         return Markup(text, encoding.name, str, source)
-    return Markup(part.decode("latin-1"), encoding.name, _decoder(encoding), source)
+    return Markup(part.decode("latin-1"), encoding.name, decoder(encoding), source)
 
 
 def _decoded(part: bytes, encoding: Encoding) -> str:
@@ -132,7 +132,8 @@ def _decoded(part: bytes, encoding: Encoding) -> str:
 
 
 @cache
-def _decoder(encoding: Encoding) -> Callable[[str], str]:
+def decoder(encoding: Encoding) -> Callable[[str], str]:
+    """Decodes a text in which each character is a byte of a document."""
     codec = encoding.codec_info.decode
 
     def decode(text: str) -> str:

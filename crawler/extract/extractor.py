@@ -34,6 +34,9 @@ from crawler.model.policy_config import LimitsConfig
 _STYLES = frozenset({"text/css", "text/plain", "application/octet-stream"})
 """Media types under which servers send style sheets."""
 
+_SUBRESOURCES = frozenset({"application/xhtml+xml", "text/css", "text/html"})
+"""Media types of subresources, beside images, that refer to further ones."""
+
 
 class Extractor(Protocol):
     """Makes a Document of a response."""
@@ -126,7 +129,14 @@ class InlineExtractor:
         return media_type
 
     def _reader(self, destination: Destination, media_type: str) -> Reader:
-        """What reads the body. HTML in place of a style sheet is no page."""
+        """What reads the body. HTML in place of a style sheet is no page.
+
+        Among other subresources, frames are pages, and lists of links are none.
+        """
+        if destination == "subresource" and not self._is_image(media_type):
+            return self._readers.get(
+                media_type if media_type in _SUBRESOURCES else "", read_other
+            )
         if destination == "style" and not self._is_image(media_type):
             kind = "text/css" if media_type in _STYLES else ""
             return self._readers.get(kind, read_other)

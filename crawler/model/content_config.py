@@ -73,6 +73,14 @@ class BodiesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     it was decoded; `body_path` in the record names the file. Images have a folder of
     their own in any case.
     """
+    mirror: bool = False
+    """Save all bodies, and make a folder mirror/ of them that a browser reads offline.
+
+    Scripts, fonts, films and other requisites of the pages are fetched as well, from
+    the hosts that `scope.images_within` names. At the end of each run the files are
+    written anew where they have changed: links to what is saved become relative, the
+    others absolute.
+    """
     hash_files: bool = False
     """Download files that are neither read nor saved, for their hash.
 

@@ -18,14 +18,16 @@ from crawler.model.http import Hop, Validators
 from crawler.model.reasons import SkipReason
 from crawler.model.records import ItemRecord, TerminalRecord
 
-Destination = Literal["page", "image", "style"]
-"""The purpose of a request: a page of the site, or an image or style sheet of a page.
+Destination = Literal["page", "image", "style", "subresource"]
+"""The purpose of a request: a page of the site, or what a page needs to be shown.
 
 The bytes of the body decide what it actually is. `style` is the Fetch Standard's word.
+`subresource` stands for its others: script, font, audio, video, track, object, ...
+They are fetched for a mirror only (`bodies.mirror`).
 """
 
 Queue = Literal["page", "image"]
-"""The two queues of a host: pages, and what belongs to pages (images, style sheets)."""
+"""The two queues of a host: pages, and what belongs to pages (images, styles, ...)."""
 
 
 def queue_of(destination: Destination) -> Queue:

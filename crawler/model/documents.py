@@ -16,12 +16,14 @@ from msgspec import Struct
 LinkKind = Literal[
     "seed", "a", "img", "srcset", "source", "css", "iframe", "meta_refresh",
     "link_canonical", "link_next", "link_alternate", "icon", "lazy", "json", "json_ld",
-    "og", "stylesheet", "css_import",
+    "og", "stylesheet", "css_import", "script", "font", "media", "object", "preload",
+    "manifest",
     "sitemap", "sitemap_index", "feed", "robots_sitemap", "redirect", "plugin",
 ]  # fmt: skip
 """How a URL was found.
 
 The header fields `Link` and `Refresh` have the kinds of `<link>` and of meta refresh.
+The six from `script` on occur in a mirror only (`bodies.mirror`).
 """
 
 CharsetSource = Literal["bom", "http", "meta", "detected", "default"]

@@ -36,7 +36,10 @@ SITEMAP_INDEXES = "sitemap index"
 STYLES_OF_HOST = "styles"
 """The number of style sheets by host, in decimal. `limits.max_styles_per_host`."""
 IMPORT_DEPTH = "import depth"
-"""By URL of an imported style sheet: through how many others, in decimal."""
+"""By URL of an imported style sheet: through how many others, in decimal.
+
+Also by URL of another requisite of what is no page itself (`policy/style_imports.py`).
+"""
 TRAPS = "traps"
 """By host: the templates that were cut (`policy/traps/`)."""
 TRAPS_OUT_OF_MEMORY = "traps out of memory"
@@ -63,6 +66,8 @@ WARC_PAYLOAD = "warc payload"
 """By digest of a payload: the WARC record that holds it (`output/warc/archive.py`)."""
 WARC_VALIDATED = "warc validated"
 """By URL: the WARC record of its last answer that had a validator."""
+MIRROR = "mirror"
+"""By URL: what a mirror needs of its last answer (`engine/mirror_entries.py`)."""
 
 PER_CRAWL = (
     PAGES_OF_TEMPLATE,

@@ -209,7 +209,7 @@ class ErrorRecord(UrlRecord, kw_only=True):
     """What the server asked for."""
     elapsed_ms: int = 0
     """The last attempt."""
-    for_type: Literal["page", "image", "style"] = "page"
+    for_type: Literal["page", "image", "style", "subresource"] = "page"
     """What it was fetched for."""
 
 

@@ -10,6 +10,7 @@ stored_lines   reads the lines back, with the offsets behind them
 files          pictures and bodies on disk, whole or absent, by a journal
 images         the names of pictures
 bodies         which bodies are saved, and their names
+mirror         names and files of a copy that a browser reads offline
 warc           exchanges as WARC 1.1 files with a CDXJ index
 schema_export  the schema of the records in the languages of their readers
 """

@@ -43,7 +43,7 @@ _HARMLESS = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 # Forbidden in names on Windows or a burden in shells; control characters are found by
 # category.
 _UNSAFE = re.compile(r"""[/\\:*?"'<>|\s`$&;!#%~^{}()\[\]]+""")
-_RESERVED = re.compile(
+RESERVED = re.compile(
     r"(?:con|prn|aux|nul|clock\$|com\d|lpt\d|conin\$|conout\$)(?:\.|$)", re.I
 )
 
@@ -188,7 +188,7 @@ def _harmless(text: str, limit: int) -> str:
     """
     if len(text) > limit or not _HARMLESS.fullmatch(text):
         text = _made_harmless(text, limit)
-    return f"_{text}" if _RESERVED.match(text) else text
+    return f"_{text}" if RESERVED.match(text) else text
 
 
 def _made_harmless(text: str, limit: int) -> str:

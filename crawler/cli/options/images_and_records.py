@@ -42,6 +42,7 @@ def images_and_records_options() -> list[Flag]:
         ),
         Flag("--image-name", key="images.name", group=GROUP, metavar="TEMPLATE"),
         Flag("--save", key="bodies.save", group=GROUP, metavar="TYPES"),
+        Flag("--mirror", key="bodies.mirror", const=True, group=GROUP),
         Flag("--hash-files", key="bodies.hash_files", const=True, group=GROUP),
         Flag("--with", "heavy", key="records.include", group=GROUP, metavar="LIST"),
         Flag("--text", key="records.text", group=GROUP, metavar="main|whole"),

@@ -39,7 +39,7 @@ def result_line(summary: Summary, config: Config, last_error: str = "") -> str:
     took = show_seconds(summary.elapsed_s)
     return (
         f"{_ending(summary, last_error)}: {_numbers(summary)} in {took}. "
-        f"{_records(config)}Next: {_next(summary, config)}"
+        f"{_records(config)}{_mirror(summary)}Next: {_next(summary, config)}"
     )
 
 
@@ -76,6 +76,10 @@ def _records(config: Config) -> str:
     paths = [one.path for one in outputs(config) if one.path is not None]
     shown = ", ".join(name_files(stream_files(path) or [path]) for path in paths)
     return f"Records: {shown}. " if shown else ""
+
+
+def _mirror(summary: Summary) -> str:
+    return f"Open {summary.mirror} to read it offline. " if summary.mirror else ""
 
 
 def _next(summary: Summary, config: Config) -> str:

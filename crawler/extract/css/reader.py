@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from webencodings import lookup
+from webencodings import Encoding, lookup
 
 from crawler.extract.body import Body
 from crawler.extract.css.urls import css_urls, is_shown
@@ -45,14 +45,29 @@ def read_style_sheet(body: Body) -> File:
 
 
 def _decode(content: bytes, header: str | None) -> str:
-    """The text of a style sheet (CSS Syntax Level 3, section 3.2)."""
+    """The text of a style sheet."""
+    encoding = style_encoding(content, header)
+    return encoding.codec_info.decode(content, "replace")[0].removeprefix("\ufeff")
+
+
+def style_encoding(content: bytes, header: str | None) -> Encoding:
+    """The encoding of a style sheet (CSS Syntax Level 3, section 3.2).
+
+    `header` is the charset of the Content-Type.
+    """
     for mark, name in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
-            return content[len(mark) :].decode(name, "replace")
+            return _encoding(name)
     declared = _CHARSET(content)
     encoding = lookup(header or "") or lookup(
         declared[1].decode("latin-1") if declared else ""
     )
     if encoding is None or encoding.name.startswith("utf-16"):
-        return content.decode("utf-8", "replace")
-    return encoding.codec_info.decode(content, "replace")[0]
+        return _encoding("utf-8")
+    return encoding
+
+
+def _encoding(name: str) -> Encoding:
+    encoding = lookup(name)
+    assert encoding is not None
+    return encoding

@@ -89,6 +89,10 @@ class CssUrl(NamedTuple):
     """
 
 
+Span = tuple[int, int, str]
+"""Where a URL begins and ends, escapes included, and the property as in `CssUrl`."""
+
+
 def css_urls(css: str) -> Iterator[CssUrl]:
     """The URLs in `css`: a style sheet, a style attribute, or a value. See `is_shown`.
 
@@ -97,10 +101,10 @@ def css_urls(css: str) -> Iterator[CssUrl]:
     if not any(mark in css for mark in _MARKS):
         return
     count = 0
-    for found in _tokens(css):
-        url = unescape(found.url).strip()
+    for start, end, name in css_spans(css):
+        url = unescape(css[start:end]).strip()
         if url and url[0] != "#" and url[:5].lower() != "data:":
-            yield CssUrl(url, found.property)
+            yield CssUrl(url, name)
             count += 1
             if count >= MAX_URLS:
                 return
@@ -125,7 +129,11 @@ def is_shown(found: CssUrl) -> bool:
     return not is_other_file(found.url)
 
 
-def _tokens(css: str) -> Iterator[CssUrl]:
+def css_spans(css: str) -> Iterator[Span]:
+    """Where the URLs in `css` stand, in order, and in which property.
+
+    Those in `data:` and those that name a part of the document itself are among them.
+    """
     begin, name = 0, None  # of the declaration, whose property is looked up once
     last = 0  # the end of the token before; of an image-set(), its last bracket
     for token in _FIND(css):
@@ -135,26 +143,22 @@ def _tokens(css: str) -> Iterator[CssUrl]:
         if (mark := max(css.rfind(mark, last, start) for mark in ";{}")) >= 0:
             begin, name = mark + 1, None
         last = token.end()
-        if token[6] is not None:
-            if (url := _first(token, 7, 11)) is not None:
-                yield CssUrl(url, "@import")
+        group = token.lastindex  # the URL is the last group that matches
+        if group is None:
             continue
-        urls: Iterable[str] = ()
-        if (url := _first(token, 1, 3)) is not None:
-            urls = (url,)
-        elif token[12] is not None:
-            urls, last = _image_set(css, last)
-        for url in urls:
+        if token[6] is not None:
+            if group != 6:
+                yield *token.span(group), "@import"
+            continue
+        spans: Iterable[tuple[int, int]] = ()
+        if group <= 3:
+            spans = (token.span(group),)
+        elif group == 12:
+            spans, last = _image_set(css, last)
+        for found, end in spans:
             if name is None:
                 name = _property(css, begin, start)
-            yield CssUrl(url, name)
-
-
-def _first(token: re.Match[str], first: int, last: int) -> str | None:
-    for group in token.groups()[first - 1 : last]:
-        if group is not None:
-            return str(group)
-    return None
+            yield found, end, name
 
 
 def _property(css: str, begin: int, at: int) -> str:
@@ -163,32 +167,30 @@ def _property(css: str, begin: int, at: int) -> str:
     return found[1].lower() if found else ""
 
 
-def _image_set(css: str, start: int) -> tuple[list[str], int]:
-    """The URLs in an `image-set(` that begins before `start`, and where it ends.
+def _image_set(css: str, start: int) -> tuple[list[tuple[int, int]], int]:
+    """The spans of URLs in an `image-set(` that begins before `start`, and its end.
 
     Strings are URLs there, but not those within another function, as `type("...")`.
     """
-    urls: list[str] = []
+    spans: list[tuple[int, int]] = []
     depth = 1
     for token in _IN_SET(css, start):
-        if (url := _first(token, 1, 3)) is not None:
-            urls.append(url)
-            depth += _is_open(token)
-        elif (text := _first(token, 4, 5)) is not None:
+        group = token.lastindex
+        if group is None:
+            continue
+        if group <= 3:
+            spans.append(token.span(group))
+            depth += group != 3  # a `url(` with a string is still to be closed
+        elif group <= 5:
             if depth == 1:
-                urls.append(text)
-        elif token[6]:
+                spans.append(token.span(group))
+        elif group == 6:
             depth += 1
-        elif token[7]:
+        else:
             depth -= 1
-        if depth == 0 or len(urls) >= MAX_URLS:
-            return urls, token.end()
-    return urls, len(css)
-
-
-def _is_open(token: re.Match[str]) -> bool:
-    """Whether a `url(` with a string is still to be closed."""
-    return token[3] is None
+        if depth == 0 or len(spans) >= MAX_URLS:
+            return spans, token.end()
+    return spans, len(css)
 
 
 def unescape(text: str) -> str:

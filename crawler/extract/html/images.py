@@ -21,7 +21,7 @@ _PLAIN_NAMES = """
     viewbox checked disabled required autocomplete size maxlength x y
     ping action formaction cite pattern nonce integrity d points transform
 """
-_PLAIN = frozenset(_PLAIN_NAMES.split())
+PLAIN = frozenset(_PLAIN_NAMES.split())
 """Attributes that hold no picture, or whose pictures are read by their name."""
 _META_IMAGES_NAMES = """
     og:image og:image:url og:image:secure_url og:logo twitter:image twitter:image:src
@@ -102,7 +102,7 @@ class ImageCollector:
     def img(self, values: Mapping[str, str]) -> None:
         alt, width, height = _described(values)
         self.add(values.get("src"), "img", alt, width, height)
-        if not _PLAIN.issuperset(values):
+        if not PLAIN.issuperset(values):
             self._add_srcsets(values, "srcset", alt)
             self._add_lazy(values, "img", described=(alt, width, height))
         if "style" in values:
@@ -111,7 +111,7 @@ class ImageCollector:
     def input(self, values: Mapping[str, str]) -> None:
         if values.get("type", "").lower() == "image":
             self.img(values)
-        elif not _PLAIN.issuperset(values) or "style" in values:
+        elif not PLAIN.issuperset(values) or "style" in values:
             self.any_element("input", values)
 
     def svg_image(self, values: Mapping[str, str]) -> None:
@@ -122,7 +122,7 @@ class ImageCollector:
 
     def source(self, values: Mapping[str, str]) -> None:
         self._add_srcsets(values, "source", values.get("alt"))  # `src` is a video's
-        if not _PLAIN.issuperset(values):
+        if not PLAIN.issuperset(values):
             self._add_lazy(values, "source")
 
     def video(self, values: Mapping[str, str]) -> None:
@@ -145,7 +145,7 @@ class ImageCollector:
             self.add_style(values["style"])
         if name in _OTHER_ELEMENTS or "-" in name:
             self._add_embedded(name, values)
-        if not _PLAIN.issuperset(values):
+        if not PLAIN.issuperset(values):
             self._add_lazy(values, "lazy")
 
     def _add_embedded(self, name: str, values: Mapping[str, str]) -> None:
@@ -169,7 +169,7 @@ class ImageCollector:
         from crawler.extract.html.lazy import LISTS, SOURCES, pictures
 
         for name, value in reversed(tuple(values.items())):  # as written
-            if name in _PLAIN or name in _SRCSETS or not value:
+            if name in PLAIN or name in _SRCSETS or not value:
                 continue
             self._characters_left -= len(value) + _ATTRIBUTE
             if self._characters_left < 0:

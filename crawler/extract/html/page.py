@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _MAX_TEXT = 1000
 """Characters of a title, a link's text and the like; the rest is cut off."""
 
-_REFRESH = re.compile(
+REFRESH = re.compile(
     r"[\t\n\f\r ]*+(?:\d++|(?=\.))[\d.]*+"
     r"(?:[\t\n\f\r ]*+[;,][\t\n\f\r ]*+|[\t\n\f\r ]++)"
     r"(?:url[\t\n\f\r ]*+=[\t\n\f\r ]*+)?+"
@@ -238,7 +238,7 @@ class _Document:
         elif name == "robots" and len(self.robots) < 10:
             self.robots.append(short(content))
         elif values.get("http-equiv", "").lower() == "refresh" and (
-            found := _REFRESH(content)
+            found := REFRESH(content)
         ):
             self._add(found[1] or found[2] or found[3], "meta_refresh")
         if "property" in values and "name" in values:  # one element for two readers

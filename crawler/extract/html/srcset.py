@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 _SPACE = r"\t\n\f\r "
@@ -61,3 +62,17 @@ def _read(descriptors: list[str]) -> tuple[bool, int | None]:
             width = int(found[1][:12])
     together = seen <= {"w", "h"} or seen == {"x"}
     return together and not ("h" in seen and "w" not in seen), width
+
+
+def candidate_spans(value: str) -> Iterator[tuple[int, int]]:
+    """Where the URLs of the candidates of `value` stand, invalid ones included."""
+    position = 0
+    while found := _URL(value, position):
+        start, end = found.span(1)
+        position = end
+        if value[end - 1] == ",":
+            end = start + len(value[start:end].rstrip(","))
+        elif (descriptors := _DESCRIPTORS(value, end)) is not None:
+            position = descriptors.end()
+        if start < end:
+            yield start, end

@@ -39,11 +39,11 @@ reported, though a browser shows them only when a script has used the template.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from html import unescape
 from html.entities import html5
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from crawler.extract.html.foreign import ForeignContent
@@ -150,17 +150,31 @@ _SCRIPT_MARKS = re.compile(
 ).finditer
 
 
-def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
+@lru_cache(maxsize=1)
+def _next_of_all() -> Callable[[str, int], re.Match[str] | None]:
+    """As `_NEXT`, for every start tag, with the same groups. Compiled on demand."""
+    skipped = (
+        rf"<(?:/(?:[^>=]*+|[a-zA-Z]{_NAME}{_ATTRIBUTES}|[^a-zA-Z][^>]*+)>"
+        rf"|{_COMMENT}|!(?!--)[^>]*+>|\?[^>]*+>|(?![a-zA-Z/!?]))"
+    )
+    return re.compile(
+        rf"[^<]*+(?:{skipped}[^<]*+)*+"
+        rf"<(?:()()(?!)|([a-zA-Z]{_NAME})({_ATTRIBUTES}))>"
+    ).match
+
+
+def start_tags(text: str, *, xml: bool = False, every: bool = False) -> Iterator[Tag]:
     """The start tags of `text` that may hold a URL, in order.
 
     These are all with a name in `_NAMES`, but an `<a>` without href where that is
     easily seen, and the `<title>` of an SVG; and those of any name with an attribute
     that is not among `_DULL`. With `xml`, as in SVG, an empty-element tag (`<script/>`)
-    has no content.
+    has no content. With `every`, those without a URL are among them.
     """
     raw_texts = _RawTexts(text, xml)
+    next_tag = _next_of_all() if every else _NEXT
     position = 0
-    while found := _NEXT(text, position):
+    while found := next_tag(text, position):
         link, href, name, written = found.groups()
         position = content_end = found.end()
         if link is not None:
@@ -256,10 +270,34 @@ _MAX_TAG = 2**18
 Some `data-` attributes have hundreds of thousands.
 """
 
-_EACH_ATTRIBUTE = re.compile(
+_ATTRIBUTE_PARTS = re.compile(
     rf"""([^{_SPACE}/>][^{_SPACE}/>=]*+)(?:[{_SPACE}]*+=[{_SPACE}]*+"""
     rf"""(?:"([^"]*+)(?:"|\Z)|'([^']*+)(?:'|\Z)|([^{_SPACE}>]*+)))?+"""
-).findall
+)
+_EACH_ATTRIBUTE = _ATTRIBUTE_PARTS.findall
+
+
+class AttributeSpan(NamedTuple):
+    """Where an attribute stands in the text of a tag."""
+
+    name: str
+    """In lower case."""
+    at: int
+    """Index of the name."""
+    start: int
+    """Index of the value, character references not decoded; behind a quote."""
+    end: int
+    """Index behind the value; less than `start` where the attribute has none."""
+
+
+def attribute_spans(written: str) -> list[AttributeSpan]:
+    """The attributes as `attributes` has them, each with its place, in order."""
+    found: dict[str, AttributeSpan] = {}
+    for one in _ATTRIBUTE_PARTS.finditer(written[:_MAX_TAG]):
+        name, value = one[1].lower(), one.lastindex or 1
+        start, end = one.span(value) if value > 1 else (one.end(), -1)
+        found.setdefault(name, AttributeSpan(name, one.start(), start, end))
+    return list(found.values())
 
 
 def attributes(written: str) -> Mapping[str, str]:
@@ -290,7 +328,7 @@ _MAX_CACHED_TAG = 200
 _parse_cached = lru_cache(maxsize=512)(_parse)
 
 
-_REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|([0-9a-zA-Z]+);?)(=?)")
+REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|([0-9a-zA-Z]+);?)(=?)")
 
 
 def decode_references(value: str) -> str:
@@ -298,10 +336,11 @@ def decode_references(value: str) -> str:
 
     Unlike in text, `&copy=1` and `&copyright` stay as they are: they are queries.
     """
-    return _REFERENCE.sub(_decode, value) if "&" in value else value
+    return REFERENCE.sub(decoded, value) if "&" in value else value
 
 
-def _decode(found: re.Match[str]) -> str:
+def decoded(found: re.Match[str]) -> str:
+    """What a match of REFERENCE stands for in an attribute's value."""
     whole, name, equals = found[0], found[1], found[2]
     if name is None:
         return unescape(whole)

@@ -32,7 +32,7 @@ FORMAT = 6
 OLDEST = 4
 """Formats before were never in a release that promised to keep them."""
 
-DESTINATIONS: tuple[Destination, ...] = ("page", "image", "style")
+DESTINATIONS: tuple[Destination, ...] = ("page", "image", "style", "subresource")
 """What the numbers in the column `url.destination` mean."""
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 """What the numbers in the column `queue.destination` mean."""

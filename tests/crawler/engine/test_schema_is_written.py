@@ -161,12 +161,13 @@ def everything(
     deferred = serve(robots=reply(status=503), index=page())
     crawl(config(deferred, folder / "b", records=settings.records, politeness=QUICK))
     yield from records(folder / "b")
-    allowing = serve(index=page(link("/a")), a=page())
+    allowing = serve(index=page(link("/a"), "<script src=/no.js></script>"), a=page())
     limited = config(
         allowing,
         folder / "c",
         records=settings.records,
         limits=LimitsConfig(max_pages=1),
+        bodies=BodiesConfig(mirror=True),
     )
     crawl(limited)
     crawl(replace(limited, limits=LimitsConfig()), "resume")
