@@ -1,6 +1,6 @@
-"""Reads the files of records in batches of lines, which nobody has decoded yet.
+"""Reads the files of records in batches of lines, which are not decoded.
 
-A line is decoded where its values are needed, and only as far as they are.
+A format decodes a line where it needs its values, and only as far as it does.
 """
 
 from __future__ import annotations
