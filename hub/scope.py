@@ -15,7 +15,7 @@ timers nor descriptors nor signals waiting.
 
 A scope covers the greenlet that entered it, and the children of the nurseries inside
 (nursery.py). A greenlet that ``spawn`` started there is not covered: a library may
-start a worker that serves others too, whenever somebody first needs it.
+start a worker that serves others too, when it is first needed.
 
 A scope is the gate of its greenlet (``hub.gates``, see waiter.py). Before the greenlet
 parks, the gate checks whether the scope or one around it has been cancelled. If not,
@@ -352,7 +352,7 @@ class _NoSwitch:
         self.check()
 
     def leave(self, waiter: Waiter) -> None:
-        """Does nothing: `enter` lets nobody wait."""
+        """Does nothing: `enter` makes every wait fail."""
 
     def defers(self, interrupt: Interrupt) -> bool:
         """Return False: an interrupt ends the wait."""

@@ -7,7 +7,7 @@ __all__ = ["Address", "SocketBase"]
 
 Address = Any
 
-_LONGEST = (2**63 - 1) // 10**9  # seconds; the system counts nanoseconds
+MAX_SECONDS = (2**63 - 1) // 10**9  # seconds; the system counts nanoseconds
 
 
 class SocketBase:
@@ -50,7 +50,9 @@ class SocketBase:
         Raises as the standard library: TypeError unless it is a number, ValueError if
         negative, OverflowError if the system's clock can't count so far.
         """
-        if value is not None and not (type(value) is float and 0 < value <= _LONGEST):
+        if value is not None and not (
+            type(value) is float and 0 < value <= MAX_SECONDS
+        ):
             value = _checked_timeout(value)
         self._timeout = value
 
@@ -104,7 +106,7 @@ def _checked_timeout(value: Any) -> float:
     seconds = value if isinstance(value, float) else index(value)
     if seconds != seconds:
         raise ValueError("Invalid value NaN (not a number)")
-    if abs(seconds) > _LONGEST:
+    if abs(seconds) > MAX_SECONDS:
         raise OverflowError(f"a time-out of {value!r} s is too long")
     if seconds < 0:
         raise ValueError(f"a time-out can't be {value!r} seconds")

@@ -15,8 +15,8 @@ the greenlet that calls it. What follows from that:
 * **A gate may check each wait** of a greenlet (``hub.gates``): cancel scopes and
   ``no_switch`` see every wait that is made under them, and no other file needs to know
   of them.
-* **An interrupt that arrives is judged here** (interrupt.py): it ends the wait, or it
-  gives way to a kill that unwinds the greenlet, or it is kept for later.
+* **What an arriving interrupt does is decided here** (interrupt.py): it ends the wait,
+  or it gives way to a kill that unwinds the greenlet, or it is kept for later.
 
 Which greenlet runs next? In principle the hub decides: it takes the next entry from its
 list and, if that is a waiter, switches to its greenlet. If the next entry is a waiter,
@@ -54,7 +54,7 @@ class Gate(Protocol):
 
     @property
     def forbidding(self) -> Any:
-        """The gate around the wait that lets nobody wait, or None."""
+        """The gate around the wait that refuses it, or None."""
         ...
 
     def enter(self, waiter: "Waiter") -> None:

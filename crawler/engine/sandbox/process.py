@@ -80,7 +80,7 @@ class PendingOrder:
         self.child: ChildProcess | None = None
         """Which process has it."""
         self.abandoned = False
-        """Nobody waits any more."""
+        """The caller waits no longer."""
 
 
 class _CannotStart(Exception):

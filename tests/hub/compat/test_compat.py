@@ -35,7 +35,7 @@ pytestmark = [
 _ROOT = ROOT
 _AT_ONCE = 6  # they sleep most of the time
 _AGAIN = (1.0, 2.0, 4.0, 8.0, 8.0)  # the limits of each further try
-_LONGEST = (
+SLOWEST = (
     "test.test_socket",
     "gevent.tests.test__pool",
     "gevent.tests.test__makefile_ref",
@@ -96,7 +96,7 @@ def files_before() -> set[str]:
 
 @pytest.fixture(scope="module")
 def results(files_before: set[str]) -> dict[str, Result]:
-    order = sorted(MODULES, key=lambda module: module not in _LONGEST)
+    order = sorted(MODULES, key=lambda module: module not in SLOWEST)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = dict(zip(order, pool.map(_run_once, order), strict=True))
     return {module: _retried(module, outcomes) for module, outcomes in found.items()}
