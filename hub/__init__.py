@@ -16,8 +16,7 @@ up control only in a call that waits. README.md says what each file holds.
 
 from collections.abc import Callable
 from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from greenlet import GreenletExit, getcurrent
 
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
         event,
         local,
         lock,
+        patch,
         pool,
         queue,
         select,
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         ssl,
         threadpool,
     )
+    from hub.patch import patch_all, patched
 
 if TYPE_CHECKING:
     # A function is required here, unlike in Greenlet.spawn; so mypy can say which
@@ -89,6 +90,7 @@ _MODULES = {
     "event",
     "local",
     "lock",
+    "patch",
     "pool",
     "queue",
     "select",
@@ -99,11 +101,13 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     """Import a submodule when it is first named.
 
     A program without TLS does not pay for loading OpenSSL.
     """
+    if name in ("patch_all", "patched"):
+        return getattr(import_module(f"{__name__}.patch"), name)
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module(f"{__name__}.{name}")
@@ -146,6 +150,9 @@ __all__ = [
     "move_on_after",
     "move_on_at",
     "no_switch",
+    "patch",
+    "patch_all",
+    "patched",
     "pool",
     "queue",
     "select",

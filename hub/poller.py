@@ -27,6 +27,7 @@ descriptor can be closed, and its number reused, in the middle of a batch.
 import select
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from select import epoll
 from typing import Protocol
 
 from hub.errors import ConcurrentObjectUseError
@@ -197,7 +198,7 @@ class EpollPoller:
     __slots__ = ("_epoll", "_last_seen", "_registrations")
 
     def __init__(self) -> None:
-        self._epoll = select.epoll()
+        self._epoll = epoll()  # the original, whatever is patched
         self._registrations: dict[int, Registration] = {}
         self._last_seen: Direction | None = None
         """Where `waited_for` last found a waiter."""

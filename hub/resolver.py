@@ -8,6 +8,7 @@ simulated network of ``hub.testing``.
 import socket
 from collections.abc import Callable
 from functools import cached_property
+from socket import socket as StandardSocket  # the original, also while it is patched
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from hub.current import get_hub
@@ -176,11 +177,11 @@ class SystemNetwork:
 
     def socket(
         self, family: int, type: int, proto: int, fileno: int | None
-    ) -> socket.socket:
+    ) -> StandardSocket:
         """Make a non-blocking socket."""
         if fileno is None:
-            return socket.socket(family, type | socket.SOCK_NONBLOCK, proto)
-        adopted = socket.socket(family, type, proto, fileno)
+            return StandardSocket(family, type | socket.SOCK_NONBLOCK, proto)
+        adopted = StandardSocket(family, type, proto, fileno)
         adopted.setblocking(False)
         return adopted
 

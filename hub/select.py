@@ -13,6 +13,8 @@ import errno
 import select as _standard
 import selectors as _selectors
 from collections.abc import Callable, Iterable, Mapping
+from select import epoll as _epoll  # the originals, also while they are patched
+from select import poll as _poll
 from typing import Any, TypeVar
 
 from hub.current import get_hub
@@ -73,12 +75,12 @@ class _TemporaryEpoll:
 
     def __init__(self, masks: Mapping[int, int]) -> None:
         self._masks = masks
-        self._real: _standard.epoll | None = None
+        self._real: _epoll | None = None
 
     def fileno(self) -> int:
         """The descriptor, made on first use."""
         if self._real is None:
-            self._real = _standard.epoll()
+            self._real = _epoll()
             for fd, mask in self._masks.items():
                 self._real.register(fd, mask)
         return self._real.fileno()
@@ -92,7 +94,7 @@ class _TemporaryEpoll:
 
 
 def _poll_now(masks: Mapping[int, int]) -> list[tuple[int, int]]:
-    poller = _standard.poll()
+    poller = _poll()
     for fd, mask in masks.items():
         poller.register(fd, mask)
     return poller.poll(0)
@@ -141,7 +143,7 @@ class poll:
     """As select.poll."""
 
     def __init__(self) -> None:
-        self._real = _standard.poll()
+        self._real = _poll()
         self._masks: dict[int, int] = {}
 
     def register(
@@ -179,13 +181,13 @@ class epoll:
     """As select.epoll."""
 
     def __init__(self, sizehint: int = -1, flags: int = 0) -> None:
-        self._real = _standard.epoll(sizehint, flags)
+        self._real = _epoll(sizehint, flags)
 
     @classmethod
     def fromfd(cls, fd: int) -> "epoll":
         """Make one from an existing epoll descriptor."""
         self = cls.__new__(cls)
-        self._real = _standard.epoll.fromfd(fd)
+        self._real = _epoll.fromfd(fd)
         return self
 
     def register(self, fd: Any, eventmask: int = _READABLE | _WRITABLE) -> None:

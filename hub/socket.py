@@ -16,6 +16,13 @@ from hub.socketfile import SocketFile
 from hub.socketobject import Address, wrap_socket
 from hub.socketobject import socket as socket  # the name is exported
 
+# The originals, also while they are patched.
+_fromfd = _standard.fromfd
+_gethostbyaddr = _standard.gethostbyaddr
+_gethostbyname_ex = _standard.gethostbyname_ex
+_getnameinfo = _standard.getnameinfo
+_socketpair = _standard.socketpair
+
 SocketIO = SocketFile
 SocketType = socket
 
@@ -62,22 +69,29 @@ def gethostbyname(hostname: str) -> str:
 
 def gethostbyname_ex(hostname: str) -> tuple[str, list[str], list[str]]:
     """Return (name, aliases, IPv4 addresses) of ``hostname``."""
-    return network_of(get_hub()).resolver.call(_standard.gethostbyname_ex, hostname)
+    return network_of(get_hub()).resolver.call(_gethostbyname_ex, hostname)
 
 
 def gethostbyaddr(ip_address: str) -> tuple[str, list[str], list[str]]:
     """Return (name, aliases, addresses) of an address."""
-    return network_of(get_hub()).resolver.call(_standard.gethostbyaddr, ip_address)
+    return network_of(get_hub()).resolver.call(_gethostbyaddr, ip_address)
 
 
 def getnameinfo(sockaddr: Any, flags: int) -> tuple[str, str]:
     """Return (host, service) of an address."""
-    return network_of(get_hub()).resolver.call(_standard.getnameinfo, sockaddr, flags)
+    return network_of(get_hub()).resolver.call(_getnameinfo, sockaddr, flags)
 
 
 def getfqdn(name: str = "") -> str:
     """Return the fully qualified name of ``name``, or of this machine."""
-    return network_of(get_hub()).resolver.call(_standard.getfqdn, name)
+    name = name.strip()
+    if name in ("", "0.0.0.0", "::"):
+        name = _standard.gethostname()
+    try:
+        first, aliases, _ = gethostbyaddr(name)
+    except OSError:
+        return name
+    return next((found for found in (first, *aliases) if "." in found), first)
 
 
 # -- making sockets --------------------------------------------------------------------
@@ -87,17 +101,13 @@ def socketpair(
     family: int | None = None, type: int = 1, proto: int = 0
 ) -> tuple[socket, socket]:
     """Make two connected sockets."""
-    pair = _standard.socketpair(family, type, proto)
-    for end in pair:
-        end.setblocking(False)
-    return wrap_socket(pair[0]), wrap_socket(pair[1])
+    left, right = _socketpair(family, type, proto)
+    return wrap_socket(left), wrap_socket(right)
 
 
 def fromfd(fd: int, family: int, type: int, proto: int = 0) -> socket:
     """Make a socket on a duplicate of descriptor ``fd``."""
-    sock = _standard.fromfd(fd, family, type, proto)
-    sock.setblocking(False)
-    return wrap_socket(sock)
+    return wrap_socket(_fromfd(fd, family, type, proto))
 
 
 def create_connection(

@@ -19,6 +19,7 @@ import errno
 import os
 import socket as _standard
 from collections.abc import Callable, Iterable
+from socket import socket as StandardSocket  # the original, also while it is patched
 from typing import TYPE_CHECKING, Any
 
 from hub.current import get_hub
@@ -343,7 +344,6 @@ class socket(SocketBase):
     def accept(self) -> tuple["socket", Address]:
         """Return (the next connection, its peer's address)."""
         sock, address = self._read(self._sock.accept)
-        sock.setblocking(False)
         return wrap_socket(sock), address
 
     def bind(self, address: Address) -> None:
@@ -431,7 +431,14 @@ class socket(SocketBase):
 
 
 def wrap_socket(sock: Any) -> socket:
-    """Make a cooperative socket from a non-blocking one."""
+    """Make a cooperative socket from one of the standard library.
+
+    That is made non-blocking. While ``socket`` is patched the standard library's own
+    functions make cooperative ones, which are returned as they are.
+    """
+    if isinstance(sock, socket):
+        return sock
+    sock.setblocking(False)
     wrapped = socket.__new__(socket)
     wrapped._adopt(sock)
     return wrapped
@@ -439,6 +446,6 @@ def wrap_socket(sock: Any) -> socket:
 
 def closed_socket() -> Any:
     """Make a real socket that is closed: every call on it fails with EBADF."""
-    closed = _standard.socket()
+    closed = StandardSocket()
     closed.close()
     return closed

@@ -49,33 +49,15 @@ class SSLContext(_standard.SSLContext):
             raise TypeError(
                 f"the hub's ssl wraps the hub's sockets, not {type(sock).__name__}"
             )
-        if sock.type != SOCK_STREAM:
-            raise NotImplementedError("only stream sockets are supported")
-        if server_side and (server_hostname or session is not None):
-            raise ValueError(
-                "server_hostname and session are for the client's side only"
-            )
-        if self.check_hostname and not server_side and not server_hostname:
-            raise ValueError("check_hostname requires server_hostname")
-        # May raise, so before ``sock`` is taken over and has to be closed.
-        name = _ascii_name(server_hostname)
-        connected = _is_connected(sock)
-        if not connected:
-            _refuse_early_data(sock)
-        tls = self.sslsocket_class.__new__(self.sslsocket_class)
-        tls._take_over(sock, self)
-        tls.server_side = server_side
-        tls.server_hostname = name
-        tls.do_handshake_on_connect = do_handshake_on_connect
-        tls.suppress_ragged_eofs = suppress_ragged_eofs
-        tls._session = session
-        if connected:
-            try:
-                tls._begin_tls()
-            except BaseException:
-                tls.close()
-                raise
-        return tls
+        return wrap_with(
+            self,
+            sock,
+            server_side,
+            do_handshake_on_connect,
+            suppress_ragged_eofs,
+            server_hostname,
+            session,
+        )
 
     @property
     def sni_callback(self) -> Any:
@@ -92,6 +74,45 @@ class SSLContext(_standard.SSLContext):
 
         callback = translated if callable(value) else value
         cast(Any, _standard.SSLContext).sni_callback.__set__(self, callback)
+
+
+def wrap_with(
+    context: _standard.SSLContext,
+    sock: socket,
+    server_side: bool = False,
+    do_handshake_on_connect: bool = True,
+    suppress_ragged_eofs: bool = True,
+    server_hostname: str | bytes | None = None,
+    session: Any = None,
+) -> SSLSocket:
+    """`SSLContext.wrap_socket`, for a context of the standard library too."""
+    if sock.type != SOCK_STREAM:
+        raise NotImplementedError("only stream sockets are supported")
+    if server_side and (server_hostname or session is not None):
+        raise ValueError("server_hostname and session are for the client's side only")
+    if context.check_hostname and not server_side and not server_hostname:
+        raise ValueError("check_hostname requires server_hostname")
+    # May raise, so before ``sock`` is taken over and has to be closed.
+    name = _ascii_name(server_hostname)
+    connected = _is_connected(sock)
+    if not connected:
+        _refuse_early_data(sock)
+    kind = context.sslsocket_class if isinstance(context, SSLContext) else SSLSocket
+    tls = kind.__new__(kind)
+    tls._take_over(sock, context)
+    tls.server_side = server_side
+    tls.server_hostname = name
+    tls.do_handshake_on_connect = do_handshake_on_connect
+    tls.suppress_ragged_eofs = suppress_ragged_eofs
+    tls._session = session
+    tls._wrap = wrap_with
+    if connected:
+        try:
+            tls._begin_tls()
+        except BaseException:
+            tls.close()
+            raise
+    return tls
 
 
 def _is_connected(sock: socket) -> bool:

@@ -28,7 +28,6 @@ from hub.socketobject import Address, closed_socket, socket
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-    from hub.ssl import SSLContext
 
 __all__ = ["SSLSocket"]
 
@@ -53,6 +52,7 @@ class SSLSocket(socket):
         "_session",
         "_tls",
         "_unsent",
+        "_wrap",
         "do_handshake_on_connect",
         "server_hostname",
         "server_side",
@@ -64,6 +64,7 @@ class SSLSocket(socket):
     server_side: bool
     suppress_ragged_eofs: bool
     _session: Any
+    _wrap: "Callable[..., SSLSocket]"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise TypeError(
@@ -71,7 +72,7 @@ class SSLSocket(socket):
             "it is made by SSLContext.wrap_socket()"
         )
 
-    def _take_over(self, plain: socket, context: "SSLContext") -> None:
+    def _take_over(self, plain: socket, context: _standard.SSLContext) -> None:
         """Become the owner of the descriptor.
 
         ``plain`` is a closed socket from now on.
@@ -111,7 +112,9 @@ class SSLSocket(socket):
             server_hostname=self.server_hostname,
             session=self._session,
         )
-        self._context.owners[self._tls] = self
+        owners = getattr(self._context, "owners", None)
+        if owners is not None:  # a context of the standard library has none
+            owners[self._tls] = self
 
     @property
     def _object(self) -> SSLObject:
@@ -323,7 +326,8 @@ class SSLSocket(socket):
     def accept(self) -> tuple["SSLSocket", Address]:
         """Return (the next connection after its handshake, its peer's address)."""
         plain, address = super().accept()
-        return self._context.wrap_socket(
+        return self._wrap(
+            self._context,
             plain,
             server_side=True,
             do_handshake_on_connect=self.do_handshake_on_connect,
@@ -351,12 +355,12 @@ class SSLSocket(socket):
     # -- what was agreed on ------------------------------------------------------------
 
     @property
-    def context(self) -> "SSLContext":
+    def context(self) -> _standard.SSLContext:
         """The context; a server-name callback may set another one."""
         return self._context
 
     @context.setter
-    def context(self, value: "SSLContext") -> None:
+    def context(self, value: _standard.SSLContext) -> None:
         self._context = value
         self._object.context = value
 

@@ -9,13 +9,13 @@ belongs to none of its cancel scopes: those are of one thread.
 
 import concurrent.futures
 import os
-import queue
-import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures.thread import BrokenThreadPool
 from contextvars import copy_context
 from functools import partial
+from queue import SimpleQueue
+from threading import Lock, Thread, local
 from typing import Any, ParamSpec, TypeVar
 
 from hub.current import get_hub, get_hub_if_any
@@ -26,6 +26,7 @@ from hub.hub import Hub
 from hub.imap import Mapper
 from hub.lock import Semaphore
 from hub.loop import Loop
+from hub.native import blocking
 
 __all__ = ["ThreadPool", "ThreadPoolExecutor"]
 
@@ -45,7 +46,7 @@ class _Workers:
     """
 
     def __init__(self, name: str) -> None:
-        self.tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self.tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self.name = name
         self.size = 0
         self.busy = 0  # tasks that have not ended, counted in the hub's thread
@@ -54,9 +55,8 @@ class _Workers:
         """Start one more thread."""
         self.size += 1
         name = f"{self.name}-{self.size}"
-        threading.Thread(
-            target=_work, args=(self.tasks,), name=name, daemon=True
-        ).start()
+        with blocking():  # `start` waits for a moment if `threading` is patched
+            Thread(target=_work, args=(self.tasks,), name=name, daemon=True).start()
 
     def stop_threads(self) -> None:
         """Let all threads end after the tasks that are queued."""
@@ -65,7 +65,7 @@ class _Workers:
         self.size = 0
 
 
-def _work(tasks: "queue.SimpleQueue[_Task | None]") -> None:
+def _work(tasks: "SimpleQueue[_Task | None]") -> None:
     """The main function of a worker thread."""
     while (task := tasks.get()) is not None:
         loop, finish, work = task
@@ -218,7 +218,7 @@ class _Initializer:
             raise TypeError("initializer must be a callable")
         self._function = function
         self._args = args
-        self._thread = threading.local()
+        self._thread = local()
         self._broken = False
 
     def check(self) -> None:
@@ -244,7 +244,7 @@ class _Unended:
 
     def __init__(self) -> None:
         self._futures: set[Future[Any]] = set()
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._none = OutsideEvent()
         self._none.set()
 
