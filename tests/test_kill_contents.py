@@ -21,6 +21,7 @@ import pytest
 from crawler.output.compression import open_unpacked
 from tests.helpers.content_site import ContentSite
 from tests.helpers.killed_crawl import RECORD_BYTES, Crawl
+from tests.helpers.waczs import read_wacz
 from tests.helpers.warcs import Read, problems, read_warcs
 
 TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
@@ -30,7 +31,7 @@ SETTINGS = """
 [bodies]
 save = ["all"]
 [warc]
-write = true
+wacz = true
 prefix = "site"
 max_size = "60K"
 [fields]
@@ -205,6 +206,7 @@ def check_archive(crawl: Content, served: dict[str, tuple[int, str, bytes]]) -> 
             status, _, body = served[record.url]
             assert record.status == str(status)
             assert record.content == body
+    assert read_wacz(crawl.folder / "site.wacz").urls == sorted(urls)
     for file in folder.glob("*.warc.gz"):
         assert problems(file) == []
 

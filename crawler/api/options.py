@@ -138,6 +138,7 @@ class CrawlOptions(TypedDict, total=False):
     warc: bool
     warc_prefix: str
     warc_max_size: int | str
+    wacz: bool
     warc_secrets: bool
 
 
@@ -153,6 +154,7 @@ KEYWORDS: dict[Path, str] = {
     ("warc", "write"): "warc",
     ("warc", "prefix"): "warc_prefix",
     ("warc", "max_size"): "warc_max_size",
+    ("warc", "wacz"): "wacz",
     ("warc", "secrets"): "warc_secrets",
 }
 """The keyword of a key whose last part says too little by itself."""

@@ -201,6 +201,7 @@ def _assemble(
         add_seeds=machinery.add_seeds,
         save_cookies=opened.save_cookies,
         close_listeners=loaded.listen(events),
+        pack=_packing(config, environment.archive, clock),
         flush_skips="skips" in config.records.record,
         grace=config.grace,
         held=held,
@@ -245,6 +246,16 @@ def _mirror_of(config: Config, store: Store, events: Events) -> MakeMirror | Non
         return None if first is None else first.as_uri()
 
     return make
+
+
+def _packing(
+    config: Config, archive: Archive | None, clock: SteadyClock
+) -> Callable[[Callable[[], bool]], None]:
+    if archive is None or not config.warc.wacz:
+        return lambda _is_wanted: None
+    from crawler.engine.packing import packer  # few crawls have one
+
+    return packer(config, archive.close, clock.wall)
 
 
 def _shown(changes: tuple[Change, ...]) -> tuple[SettingChange, ...]:

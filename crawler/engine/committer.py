@@ -78,7 +78,7 @@ class Unfinished(Protocol):
 
 
 class Archive(Protocol):
-    """Where exchanges go. Both may raise OutputError."""
+    """Where exchanges go. Each may raise OutputError."""
 
     def write(self) -> None:
         """Append the exchanges of the current worker."""
@@ -86,6 +86,10 @@ class Archive(Protocol):
 
     def flush(self, store: Store) -> None:
         """Put the position that was reached into the open transaction."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more follows; a second call changes nothing."""
         ...
 
 

@@ -32,7 +32,8 @@ class Crawl:
 
     `held` closes what the crawl has open. `lost`: URLs that are fetched again, because
     a power cut took their records or images. `changed_settings`: those that are other
-    than in the runs before. `grace`: how long an interrupted crawl
+    than in the runs before. `pack` packs the archive of a whole run, as long as its
+    argument says that this is wanted. `grace`: how long an interrupted crawl
     waits for requests in flight (seconds).
     """
 
@@ -50,6 +51,7 @@ class Crawl:
         add_seeds: Callable[[Iterable[str]], None],
         save_cookies: Callable[[], None],
         close_listeners: Callable[[], None],
+        pack: Callable[[Callable[[], bool]], None],
         flush_skips: bool,
         grace: float,
         held: ExitStack,
@@ -72,6 +74,7 @@ class Crawl:
         self._traps = traps
         self._save_cookies = save_cookies
         self._close_listeners = close_listeners
+        self._pack = pack
         self._flush_skips = flush_skips
         self._grace = grace
         self._make_mirror = make_mirror
@@ -110,16 +113,20 @@ class Crawl:
             self._save_cookies()
             self._close_listeners()
             summary = self._report.summary(reason, code)
-            if self._make_mirror is None or interrupted is not None:
-                return summary
-            return self._with_mirror(summary, self._make_mirror)
+            return summary if interrupted is not None else self._completed(summary)
 
-    def _with_mirror(self, summary: Summary, make: MakeMirror) -> Summary:
-        """Make the mirror, unless the crawl is interrupted meanwhile."""
-        first = make(lambda: self._interrupted is None)
+    def _completed(self, summary: Summary) -> Summary:
+        """Make what is made of a whole run, unless that is interrupted meanwhile."""
+
+        def is_wanted() -> bool:
+            return self._interrupted is None
+
+        self._pack(is_wanted)
+        if self._make_mirror is not None and is_wanted():
+            summary = replace(summary, mirror=self._make_mirror(is_wanted))
         if self._interrupted is not None:
             return replace(summary, exit_code=self._interrupted)
-        return replace(summary, mirror=first)
+        return summary
 
     def interrupt(self, signum: int) -> None:
         """Stop making requests; called a second time, end those in flight, too."""

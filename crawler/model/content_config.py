@@ -170,6 +170,11 @@ class WarcConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     A file becomes larger by at most one exchange.
     """
+    wacz: bool = False
+    """Pack the WARC files, their index and the pages into one file, PREFIX.wacz.
+
+    It is made anew at the end of each run that no signal has ended. Includes `write`.
+    """
     secrets: bool = False
     """Write Cookie, Authorization and other secret request headers as they were sent.
 

@@ -29,7 +29,7 @@ from crawler.output.lines import (
 )
 from crawler.output.registry import open_sink, opener_of
 from crawler.output.sink import DEFAULT_NAME, Position, RecordSink, compression_of
-from crawler.workspace.paths import state_folder, warc_folder
+from crawler.workspace.paths import state_folder, wacz_file, warc_folder
 
 RECORDS = "records.jsonl"
 
@@ -81,7 +81,9 @@ def with_absolute_outputs(config: Config) -> Config:
         name if name == STDOUT else str(Path(name).absolute()) for name in config.output
     ]
     config = replace(config, output=tuple(dict.fromkeys(paths)))
-    return _with_warc_prefix(config) if config.warc.write else config
+    if not (config.warc.write or config.warc.wacz):
+        return config
+    return _with_warc_prefix(replace(config, warc=replace(config.warc, write=True)))
 
 
 def _with_warc_prefix(config: Config) -> Config:
@@ -93,12 +95,14 @@ def _with_warc_prefix(config: Config) -> Config:
 
 
 def warc_files(config: Config) -> list[Path]:
-    """The WARC files and indexes that are there."""
+    """The WARC files and indexes that are there, and the WACZ file."""
     if not config.warc.write:
         return []
     from crawler.output.warc.files import existing_files
 
-    return existing_files(warc_folder(config.dir), config.warc.prefix)
+    packed = wacz_file(config.dir, config.warc.prefix)
+    files = existing_files(warc_folder(config.dir), config.warc.prefix)
+    return [*files, packed] if config.warc.wacz and packed.is_file() else files
 
 
 def sink_openers(config: Config) -> dict[str, OpenSink]:

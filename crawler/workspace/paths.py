@@ -4,6 +4,7 @@ records.jsonl    the records, unless `output` names other files (`outputs.py`)
 images/          the images
 bodies/          the bodies that are saved
 warc/            the WARC files and their indexes (`[warc]`)
+NAME.wacz        all of them in one file (`warc.wacz`)
 state/           what a resume needs: frontier.sqlite3, lock, pictures, reading
 """
 
@@ -22,6 +23,11 @@ def state_folder(folder: Path | str) -> Path:
 def warc_folder(folder: Path | str) -> Path:
     """The folder of the WARC files, in the crawl's `folder`."""
     return Path(folder) / "warc"
+
+
+def wacz_file(folder: Path | str, prefix: str) -> Path:
+    """The WACZ file of WARC files with this prefix, in the crawl's `folder`."""
+    return Path(folder) / f"{prefix}.wacz"
 
 
 JOURNAL, GUARD = "pictures", "reading"

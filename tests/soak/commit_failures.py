@@ -1,8 +1,7 @@
 """`python -m tests.soak.commit_failures`: any statement of a commit fails in any way.
 
 Each fails at its first execution, at one in the middle and at its last, in both rounds
-of `tests.helpers.failing_commit`; a resume must be exact. That takes a quarter of an
-hour.
+of `tests.helpers.failing_commit`; a resume must be exact. That takes half an hour.
 """
 
 from __future__ import annotations

@@ -56,6 +56,7 @@ def images_and_records_options() -> list[Flag]:
             convert=_warc,
             help="Write the exchanges to WARC files in warc/, with a CDXJ index",
         ),
+        Flag("--wacz", key="warc.wacz", const=True, group=GROUP),
         Flag("--warc-size", key="warc.max_size", group=GROUP, metavar="SIZE"),
         Flag("--schema-line", key="records.schema_line", const=True, group=GROUP),
         Flag("--rotate", key="records.rotate", group=GROUP, metavar="SIZE|TIME"),

@@ -6,6 +6,7 @@ surt          the key of a URL in an index
 cdxj          a line of an index
 files         the numbered files and their indexes: appended, rotated, cut back
 archive       which records an exchange becomes; the archive that a crawl writes to
+wacz          all of it in one file, with a list of pages
 
 Written by hand: libraries write heads anew instead of as they were received, and take
 six times as long (`docs/warc.md` has the decisions).
