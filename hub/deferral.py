@@ -59,6 +59,11 @@ class Deferral:
         """Return None: nothing forbids the waits of this block."""
         return None
 
+    @property
+    def cancelled(self) -> bool:
+        """Return False: nothing cancels the waits of this block."""
+        return False
+
     def enter(self, waiter: Waiter) -> None:
         """Let it wait."""
 

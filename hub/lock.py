@@ -179,7 +179,9 @@ class RLock:
         with Deferral() as deferral:
             self._block.acquire()
         self._owned_again(count)
-        first = deferral.settle(raised)
+        around = get_hub().gates.get(getcurrent())
+        cancelled = raised is not None and around is not None and around.cancelled
+        first = deferral.settle(raised, cancelled)
         if first is not None and first is not raised:
             raise first
 

@@ -86,6 +86,8 @@ class CancelScope:
         """Whether the block was left because of that."""
         self.ticket = 0
         """When it was entered, in the order of the hub's timers."""
+        self.forbidding: _NoSwitch | None = None
+        """The innermost ``no_switch()`` around it."""
         self._hub: Hub | None = None  # while it is entered
         self._owner: greenlet | None = None
         self._outer: Gate | None = None
@@ -144,8 +146,10 @@ class CancelScope:
         """Return the outermost scope that cancels what is inside."""
         found = None
         scope: CancelScope | None = self
-        while scope is not None:
-            if scope.cancel_called:
+        while scope is not None:  # at each wait of a nursery's child: hence no property
+            if scope._cancel_called or (
+                scope._deadline != math.inf and scope.cancel_called
+            ):
                 found = scope
             scope = None if scope._shield else scope._parent
         return found
@@ -199,18 +203,12 @@ class CancelScope:
 
     # -- the gate ----------------------------------------------------------------------
 
-    @property
-    def forbidding(self) -> "_NoSwitch | None":
-        """The innermost ``no_switch()`` around it."""
-        return None if self._outer is None else self._outer.forbidding
-
     def enter(self, waiter: Waiter) -> None:
         """Check the scope before a greenlet waits; raises Cancelled, NoSwitchError."""
-        if type(waiter) is _Pause:
-            return
         if self.forbidding is not None:
             self.forbidding.check()
-        if (cancelling := self._cancelling()) is not None:
+        cancelling = self._cancelling()
+        if cancelling is not None and type(waiter) is not _Pause:
             pause = _Pause(waiter.hub)
             waiter.hub.loop.give_turn(pause)
             pause.get()
@@ -233,7 +231,8 @@ class CancelScope:
             raise RuntimeError("a cancel scope can be entered once at a time")
         hub = self._hub = get_hub()
         owner = self._owner = getcurrent()
-        self._outer = hub.gates.get(owner)
+        outer = self._outer = hub.gates.get(owner)
+        self.forbidding = None if outer is None else outer.forbidding
         self.ticket = hub.loop.timers.next_ticket()
         self._attach(enclosing_scope(self._outer))
         hub.gates[owner] = self
@@ -290,7 +289,7 @@ class CancelScope:
             child._attach(self._parent)
         if not self._moved:
             self._attach(None)
-        self._hub = self._owner = self._outer = None
+        self._hub = self._owner = self._outer = self.forbidding = None
         return in_order
 
     def cancelled_outside(self) -> bool:
@@ -334,6 +333,7 @@ class _NoSwitch:
     def __init__(self, outer: Gate | None) -> None:
         self._owner = getcurrent()
         self._outer = outer
+        self.left = False
         self.scope = enclosing_scope(outer)
 
     @property
@@ -341,9 +341,14 @@ class _NoSwitch:
         """Itself."""
         return self
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether the scope around is cancelled."""
+        return self.scope is not None and self.scope.cancelled
+
     def check(self) -> None:
         """Raise NoSwitchError in the greenlet that made this gate."""
-        if getcurrent() is self._owner:
+        if getcurrent() is self._owner and not self.left:
             raise NoSwitchError(
                 "a call that waits was made where no_switch() forbids it"
             )
@@ -379,6 +384,7 @@ def no_switch() -> Iterator[None]:
     try:
         yield
     finally:
+        forbidden.left = True
         _unlink(gates, owner, forbidden)
 
 

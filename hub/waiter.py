@@ -57,6 +57,11 @@ class Gate(Protocol):
         """The gate around the wait that refuses it, or None."""
         ...
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether a scope around the wait is cancelled."""
+        ...
+
     def enter(self, waiter: "Waiter") -> None:
         """Called before the current greenlet waits; an exception prevents the wait."""
         ...
