@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from crawler.engine.run_report import Summary
     from crawler.model.config import Config, PluginConfig
     from crawler.model.content_config import (
+        ApiConfig,
         BodiesConfig,
         FieldConfig,
         ImagesConfig,
@@ -151,8 +152,8 @@ _NAMES = {
     "model.crawl": ("Skip",),
     "model.documents": ("Document", "File", "Image", "ImageLink", "Link", "Page"),
     "model.content_config": (
-        "BodiesConfig", "FieldConfig", "ImagesConfig", "OutputConfig", "SiteConfig",
-        "WarcConfig",
+        "ApiConfig", "BodiesConfig", "FieldConfig", "ImagesConfig", "OutputConfig",
+        "SiteConfig", "WarcConfig",
     ),
     "model.http_config": ("HttpConfig",),
     "model.policy_config": (
@@ -225,6 +226,7 @@ sys.modules[__name__].__class__ = _Package
 
 __all__ = [
     "AnyRecord",
+    "ApiConfig",
     "BodiesConfig",
     "Candidate",
     "CheckPlugin",

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, TypedDict
 
 from crawler.model.config import Config
-from crawler.model.content_config import FieldConfig, SiteConfig
+from crawler.model.content_config import ApiConfig, FieldConfig, SiteConfig
 from crawler.model.record_base import OptionalField
 from crawler.settings.fields import Path, keys
 from crawler.settings.load import Setting, from_flag, load
@@ -41,6 +41,7 @@ class CrawlOptions(TypedDict, total=False):
     fail_on: str
     fields: Mapping[str, FieldConfig | str]
     site: Sequence[SiteConfig]
+    api: Sequence[ApiConfig]
     # http
     user_agent: str
     headers: Mapping[str, str]

@@ -7,13 +7,13 @@ even an object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from crawler.model.config import Config
-from crawler.model.crawl import Discovered, Lease, Skip
+from crawler.model.crawl import Discovered, ImageContext, Lease, Skip, image_context
 from crawler.model.documents import File, ImageLink, Link, LinkKind, Page
 from crawler.model.errors import ProtocolFailure, RedirectLoop, TooManyRedirects
 from crawler.model.http import Hop, Response
@@ -28,6 +28,11 @@ from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
     from crawler.extract.references.requisites import Requisite
+    from crawler.policy.url_chains import UrlChain
+
+ImageData = Mapping[str, dict[str, Any]]
+"""By URL of an image: what its API or plug-in says of it."""
+NO_DATA: ImageData = {}
 
 SITEMAPS: tuple[LinkKind, ...] = (*NAMED_SITEMAPS, "sitemap")
 
@@ -103,6 +108,30 @@ class CandidateBuilder:
             *self._images(lease, file.images, None),
             *map(self._checked, links),
             *(self._imported(lease, file.styles) if file.styles else ()),
+        )
+
+    def api_answer(
+        self, lease: Lease, file: File, data: ImageData, max_requests: int
+    ) -> tuple[Discovered, ...]:
+        """What an answer of an API lists, and the answer after it.
+
+        `data`: of the images. All answers but the first have the depth 1.
+        """
+        from crawler.policy.url_chains import api_answers  # few crawls have an API
+
+        depth = max(lease.depth, 1)
+        following = [
+            self._checked(
+                Candidate(link.url, "api", "page", depth, lease.url, lease.seed_url)
+            )
+            for link in file.links
+            if link.kind == "api"
+        ]
+        pages = [link for link in file.links if link.kind != "api"]
+        return (
+            *self._images(lease, file.images, None, data),
+            *self._links(lease, pages, None),
+            *_chained(api_answers(self._metadata, max_requests), lease, following),
         )
 
     def _onward(
@@ -195,7 +224,11 @@ class CandidateBuilder:
         return found
 
     def _images(
-        self, lease: Lease, images: Iterable[ImageLink], noimageai: Skip | None
+        self,
+        lease: Lease,
+        images: Iterable[ImageLink],
+        noimageai: Skip | None,
+        data: ImageData = NO_DATA,
     ) -> list[Discovered]:
         if not self._fetch_images:
             return []
@@ -207,6 +240,7 @@ class CandidateBuilder:
                     directive=noimageai,
                 ),
                 image.alt,
+                context=image_context(data.get(image.url)),
             )
             for image in images
             if not self._known(image.url, depth)
@@ -236,17 +270,10 @@ class CandidateBuilder:
         if not self._fetch_styles:
             return []
         # Imported late: most style sheets import none.
-        from crawler.policy.style_imports import StyleImports
+        from crawler.policy.url_chains import style_imports
 
-        imports = StyleImports(self._metadata)
-        too_deep = imports.check(lease)
         found = self._styles(lease, styles, None)
-        if too_deep is not None:
-            return [replace(one, skip=one.skip or too_deep) for one in found]
-        for one in found:
-            if one.skip is None:
-                imports.record(lease, one.url)
-        return found
+        return _chained(style_imports(self._metadata), lease, found)
 
     def requisites(
         self, lease: Lease, wanted: Iterable[Requisite], noimageai: Skip | None
@@ -257,10 +284,10 @@ class CandidateBuilder:
         only: those of other hosts are pages of others. Images and style sheets of a
         page are found by `page` already; the same find again changes nothing.
         """
-        from crawler.policy.style_imports import StyleImports
+        from crawler.policy.url_chains import requisites
 
         depth, found = lease.depth + 1, []
-        nesting = StyleImports(self._metadata, "requisites")
+        nesting = requisites(self._metadata)
         too_deep = nesting.check(lease) if lease.destination != "page" else None
         for one in wanted:
             if self._known(one.url, depth) or (
@@ -295,6 +322,7 @@ class CandidateBuilder:
         candidate: Candidate,
         alt: str | None = None,
         redirects: tuple[Hop, ...] = (),
+        context: ImageContext | None = None,
     ) -> Discovered:
         skip = self._check(candidate)
         if skip is None and candidate.kind in NAMED_SITEMAPS:
@@ -311,6 +339,7 @@ class CandidateBuilder:
             alt,
             redirects,
             skip,
+            context,
         )
 
     def redirect(self, lease: Lease, response: Response) -> Discovered:
@@ -348,7 +377,20 @@ class CandidateBuilder:
             lease.parent_url or lease.url,
             lease.seed_url,
         )
-        return self._checked(candidate, lease.alt, chain)
+        return self._checked(candidate, lease.alt, chain, lease.context)
+
+
+def _chained(
+    chain: UrlChain, lease: Lease, found: list[Discovered]
+) -> list[Discovered]:
+    """`found`, which the body of `lease` names, as far as the chain may go on."""
+    too_long = chain.check(lease)
+    if too_long is not None:
+        return [replace(one, skip=one.skip or too_long) for one in found]
+    for one in found:
+        if one.skip is None:
+            chain.record(lease, one.url)
+    return found
 
 
 def refresh_target(url: str, links: Iterable[Link]) -> str | None:

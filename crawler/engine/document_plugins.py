@@ -87,7 +87,7 @@ class DocumentPlugins:
         except ExtractFailure as failure:
             raise ExtractFailure(self._named(failure)) from failure
         page = self._with_links(response.url, page, found.urls)
-        return Enriched(page, found.data, found.items, found.text)
+        return Enriched(page, found.data, found.items, found.text, found.listing)
 
     def _named(self, failure: ExtractFailure) -> str:
         text = failure.message

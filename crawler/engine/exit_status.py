@@ -27,14 +27,17 @@ def exit_code(
     counts: Mapping[str, int],
     fail_on: str,
     seeds: int = 1,
+    *,
+    apis: bool = False,
 ) -> int:
     """The code of the list in the README, section "Exit codes".
 
     `counts` are URLs by state over the whole crawl; `fail_on` is the user's measure of
-    failure: "any", "seed", a share such as "5%", or "" for none; `seeds`: their number.
+    failure: "any", "seed", a share such as "5%", or "" for none; `seeds`: their number;
+    `apis`: whether some are answers of an `[[api]]`, which need lead to no page.
     """
     fetched = counts["page"] + counts["file"] + counts["image"]
-    if not counts["page"] and (fetched == 0 or _led_on(counts, seeds)):
+    if not counts["page"] and (fetched == 0 or (not apis and _led_on(counts, seeds))):
         return _of_nothing(seed_failures, counts["skip"] > 0)
     return (
         TOO_MANY_FAILURES

@@ -188,9 +188,11 @@ class Plugins:
 
 
 def _our_own(config: Config) -> Iterator[PluginConfig]:
-    """`[fields]`, `[[site]]` and the text of pages, which are plug-ins of our own."""
-    if config.fields or config.site:
-        options = {"fields": config.fields, "sites": config.site}
+    """Fields, items, APIs and the text of pages, which are plug-ins of our own."""
+    if config.fields or config.site or config.api:
+        options = {
+            "fields": config.fields, "sites": config.site, "apis": config.api,
+        }  # fmt: skip
         yield PluginConfig(FIELDS, to_builtins(options))
     records = config.records
     include = [name for name in records.include if name in ("text", "markdown")]

@@ -133,7 +133,13 @@ def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
         alt=lease.alt,
         page_url=lease.parent_url,
         source="resumed" if response.resumed else "new",
+        data=image_data(lease),
     )
+
+
+def image_data(lease: Lease) -> dict[str, Any] | None:
+    """What the item of an API says of an image."""
+    return lease.context.data if lease.context else None
 
 
 def redirect_record(lease: Lease, response: Response, location: str) -> RedirectRecord:

@@ -12,7 +12,7 @@ A body is extracted inside the crash guard, and then by its type:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -34,6 +34,7 @@ from crawler.model.documents import (
     File,
     Image,
     Link,
+    Listing,
     Page,
     PageText,
     is_json,
@@ -65,6 +66,7 @@ class Enriched(Struct, frozen=True):
     data: dict[str, Any] | None = None
     items: tuple[dict[str, Any], ...] = ()
     text: PageText | None = None
+    listing: Listing | None = None
 
 
 class ReadByPlugins(Protocol):
@@ -196,7 +198,6 @@ class Reader:
         media_type = media_type_of(content_types, start)
         return (
             (self._saves is not None and self._saves(media_type))
-            or (self._plugins is not None and is_json(media_type))
             or is_named_sitemap(lease)
             or is_read(media_type, lease.url, start, lease.destination)
         )
@@ -323,20 +324,24 @@ class Reader:
             return skipped(lease, robots_meta.noai)
         if lease.destination == "style":
             self._quotas.count_style(lease.host)
-        found = self._candidates.file(lease, file, response.status)
-        found += self._requisites(lease, response, file, None)
-        record = record_builder.file_record(lease, response, file, self._include)
-        items: tuple[ItemRecord, ...] = ()
+        enriched, failure = None, None
         if self._plugins is not None and is_json(file.content_type):
             page = Page(file.content_type, file.charset or "utf-8")
             try:
                 enriched = self._plugins.apply(response, page)
-            except ExtractFailure as failure:
-                elapsed_ms = response.timings.fetch_ms
-                error = record_builder.error_record(lease, failure, elapsed_ms)
-                return Outcome(lease, error, found)
+            except ExtractFailure as raised:
+                failure = raised
+        listing = None if enriched is None else enriched.listing
+        file, found = self._found_in_file(lease, response, file, listing)
+        if failure is not None:
+            elapsed_ms = response.timings.fetch_ms
+            error = record_builder.error_record(lease, failure, elapsed_ms)
+            return Outcome(lease, error, found)
+        record = record_builder.file_record(lease, response, file, self._include)
+        items: tuple[ItemRecord, ...] = ()
+        if enriched is not None:
             record.data = enriched.data
-            items = record_builder.item_records(record, enriched.items)
+            items = record_builder.item_records(record, _items(enriched))
         return Outcome(
             lease,
             record,
@@ -345,6 +350,20 @@ class Reader:
             validators=None if items else _validators(response),
             body=self._saved(response, file.content_type),
         )
+
+    def _found_in_file(
+        self, lease: Lease, response: Response, file: File, listing: Listing | None
+    ) -> tuple[File, tuple[Discovered, ...]]:
+        """The URLs in a file; of the answer of an API, with what it lists for links."""
+        if listing is None:
+            found = self._candidates.file(lease, file, response.status)
+            return file, (*found, *self._requisites(lease, response, file, None))
+        from crawler.engine.api_answers import with_listing  # few crawls have an API
+
+        limit = self._limits.max_links
+        file, data = with_listing(file, response.url, listing, limit)
+        answer = self._candidates.api_answer(lease, file, data, listing.max_requests)
+        return file, answer
 
     def _image(
         self, lease: Lease, response: Response, image: Image, robots_meta: RobotsMeta
@@ -370,6 +389,11 @@ class Reader:
         else:
             handle.retry(self._clock(), "extract", "no page is left", "page")
         return False
+
+
+def _items(enriched: Enriched) -> Sequence[dict[str, Any]]:
+    listing = enriched.listing
+    return enriched.items if listing is None else (*enriched.items, *listing.items)
 
 
 def skipped(lease: Lease, skip: Skip) -> Outcome:

@@ -148,7 +148,12 @@ def unmodified_record(
         "from_cache": "not_modified",
     }
     if answer.type == "image":
-        return ImageRecord(**fields, alt=lease.alt, page_url=lease.parent_url)
+        return ImageRecord(
+            **fields,
+            alt=lease.alt,
+            page_url=lease.parent_url,
+            data=record_builder.image_data(lease),
+        )
     if answer.type == "file":
         return FileRecord(**fields)
     return PageRecord(**fields | _lists(answer.fields))

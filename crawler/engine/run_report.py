@@ -107,6 +107,7 @@ class RunReport:
             counts,
             self._config.fail_on,
             len(set(self._config.seeds)),
+            apis=bool(self._config.api),
         )
 
     def summary(self, reason: FinishReason, code: int) -> Summary:

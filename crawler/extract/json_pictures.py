@@ -55,7 +55,7 @@ def json_pictures(text: str) -> Iterator[str]:
     text = text[:MAX_JSON]
     seen: set[str] = set()
     for key, value in _strings(text):
-        found = _nested(value) if '"' in value else _pictures(key, value)
+        found = _nested(value) if '"' in value else pictures_of(key, value)
         for url in found:
             if url not in seen:
                 seen.add(url)
@@ -65,7 +65,7 @@ def json_pictures(text: str) -> Iterator[str]:
 def _nested(text: str) -> Iterator[str]:
     """The pictures of JSON in a string of JSON, as Next.js sends a page in parts."""
     for key, value in _strings(text):
-        yield from _pictures(key, value)
+        yield from pictures_of(key, value)
 
 
 def json_ld_pictures(text: str, document: Any) -> Iterator[str]:
@@ -89,11 +89,14 @@ def _strings(text: str) -> Iterator[tuple[str, str]]:
     except (msgspec.DecodeError, RecursionError):
         yield from _quoted(text)
     else:
-        yield from _of_json(document)
+        yield from strings_of(document)
 
 
-def _of_json(document: Any) -> Iterator[tuple[str, str]]:
-    """Depth first, in document order, without recursion."""
+def strings_of(document: Any) -> Iterator[tuple[str, str]]:
+    """The strings of a JSON value with their keys, in document order.
+
+    Those of a list have its key. At most MAX_VALUES are looked at.
+    """
     values: list[tuple[str, Any]] = [("", document)]
     for _ in range(MAX_VALUES):
         if not values:
@@ -124,7 +127,7 @@ def _decoded(found: re.Match[str]) -> str:
     return chr(int(code, 16)) if code else found[3]
 
 
-def _pictures(key: str, value: str) -> Iterator[str]:
+def pictures_of(key: str, value: str) -> Iterator[str]:
     """The pictures in one string: an address, a srcset, or a value of CSS."""
     value = value.strip()
     if "." not in value and "/" not in value:

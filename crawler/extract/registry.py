@@ -20,6 +20,11 @@ from crawler.extract.xml.reader import (
     read_xml,
 )
 
+JSON_TYPES = (
+    "ld", "hal", "vnd.api", "activity", "geo", "manifest", "problem", "vnd.oai.openapi",
+)  # fmt: skip
+"""JSON of APIs that has a media type of its own."""
+
 READERS: Mapping[str, Reader] = {
     "text/html": read_html,
     "application/xhtml+xml": read_xhtml,
@@ -36,6 +41,7 @@ READERS: Mapping[str, Reader] = {
     ),
     "application/feed+json": read_json,
     **dict.fromkeys(("application/json", "text/json"), read_json),
+    **{f"application/{name}+json": read_json for name in JSON_TYPES},
     "text/css": read_css,
     "text/plain": read_text,
 }

@@ -12,13 +12,12 @@ from crawler.extract.sniff import extract_media_type, looks_like_svg, sniff
 from crawler.extract.xml.reader import (
     is_listing,
     read_gzip,
-    read_json,
     read_octets,
     read_text,
 )
 from crawler.model.crawl import Destination
 
-_READERS_OF_LISTINGS = (read_gzip, read_json, read_octets, read_text)
+_READERS_OF_LISTINGS = (read_gzip, read_octets, read_text)
 _STYLES = frozenset({"text/plain", "application/octet-stream"})
 
 

@@ -52,6 +52,7 @@ class UrlRow:
             seed_url=found.seed_url,
             alt=found.alt,
             redirects=found.redirects,
+            context=found.context,
         )
 
 

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from crawler.model.content_config import (
+    ApiConfig,
     BodiesConfig,
     FieldConfig,
     ImagesConfig,
@@ -116,6 +117,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     With `items`, a selector of repeated elements, the fields are those of each element,
     and each becomes a record of type `item`. Written as `[[site]]` and `[site.fields]`
     at the end of the file, instead of this line.
+    """
+    api: tuple[ApiConfig, ...] = ()
+    """JSON APIs that list pictures or pages: `url`, `items`, `image`, `fields`, ....
+
+    The first answer of each is a seed. Written as `[[api]]` and `[api.fields]` at the
+    end of the file, instead of this line.
     """
     http: HttpConfig = HttpConfig()
     robots: RobotsConfig = RobotsConfig()

@@ -1,4 +1,4 @@
-"""What is kept of the answers: `[fields]` and `[[site]]`, `[bodies]` to `[warc]`."""
+"""What is kept: `[fields]`, `[[site]]`, `[[api]]`, and `[bodies]` to `[warc]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from crawler.model.record_base import OptionalField
-from crawler.model.units import Bytes
+from crawler.model.units import Bytes, Count
 
 FieldType = Literal[
     "str", "int", "float", "bool", "date", "url", "price", "list", "object"
@@ -54,6 +54,53 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Fields of these pages; with `items`, of each item."""
     items: str = ""
     """Selector of repeated items; each becomes a record of type `item`."""
+
+
+class ApiConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[[api]]`: an API that lists pictures or pages in JSON, one answer after another.
+
+    Example:
+        >>> from crawler import ApiConfig
+        >>> api = ApiConfig(
+        ...     "https://gallery.example/api/pictures",
+        ...     params={"page": "{page}"},
+        ...     items="json:data",
+        ...     image="json:url",
+        ... )
+        >>> api.max_requests
+        10000
+    """
+
+    url: str
+    """URL of the first answer. `{page}` and `{offset}` stand for the number in it."""
+    params: dict[str, str | int] = {}
+    """Parameters to add to its query. Values may be `{page}`, `{offset}`, `{cursor}`.
+
+    The parameter with `{cursor}` is left out of the first request.
+    """
+    start: Annotated[int, Meta(ge=0)] | None = None
+    """First number. none: 1 for `{page}`, 0 for `{offset}`."""
+    step: Count | None = None
+    """Difference of two numbers. none: 1 for `{page}`, the items for `{offset}`.
+
+    The next answer is requested until one has no items.
+    """
+    cursor: str = ""
+    """Selector of the next `{cursor}`, as in `json:paging.next`. Nothing found: end."""
+    next: str = ""
+    """Selector of the URL of the next answer. Nothing found: the end."""
+    items: str = "json:@"
+    """Selector of the items in an answer, as in `json:data`."""
+    image: str = ""
+    """Selector of the URL of a picture in an item. Several: each is a picture."""
+    alt: str = ""
+    """Selector of the picture's alternative text in an item."""
+    link: str = ""
+    """Selector of the URL of a page in an item."""
+    fields: dict[str, FieldConfig] = {}
+    """Fields of each item: `data` of a record of type `item`, and of the pictures'."""
+    max_requests: Count = 10_000
+    """Maximum answers. Further ones end as skips."""
 
 
 class BodiesConfig(Struct, frozen=True, forbid_unknown_fields=True):

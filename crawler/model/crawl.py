@@ -9,7 +9,7 @@ service. What is written for users (the JSON Lines) is in `schema.py`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -58,6 +58,18 @@ class Decision(Struct, frozen=True):
     rule: str
 
 
+class ImageContext(Struct, frozen=True, omit_defaults=True):
+    """What is known of an image beside its alternative text, for its record."""
+
+    data: dict[str, Any] = {}
+    """The fields of the item of an API that names it."""
+
+
+def image_context(data: dict[str, Any] | None) -> ImageContext | None:
+    """None if nothing is known of it."""
+    return ImageContext(data) if data else None
+
+
 class Discovered(Struct, frozen=True):
     """A URL found: canonical and checked, and not yet known to be new."""
 
@@ -75,6 +87,7 @@ class Discovered(Struct, frozen=True):
     The URL enters the frontier with this decision, to be explained later. A better find
     (nearer, or as an image) may overturn it.
     """
+    context: ImageContext | None = None
 
 
 class StoredResponse(Struct, frozen=True):
@@ -110,6 +123,7 @@ class Lease(Struct, frozen=True):
     redirects: tuple[Hop, ...] = ()
     stored: StoredResponse | None = None
     """The response of an earlier crawl into the same state."""
+    context: ImageContext | None = None
 
 
 class Outcome(Struct, frozen=True):

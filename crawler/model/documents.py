@@ -18,7 +18,7 @@ LinkKind = Literal[
     "link_canonical", "link_next", "link_alternate", "icon", "lazy", "json", "json_ld",
     "og", "stylesheet", "css_import", "script", "font", "media", "object", "preload",
     "manifest",
-    "sitemap", "sitemap_index", "feed", "robots_sitemap", "redirect", "plugin",
+    "sitemap", "sitemap_index", "feed", "robots_sitemap", "redirect", "plugin", "api",
 ]  # fmt: skip
 """How a URL was found.
 
@@ -84,6 +84,29 @@ class ImageLink(Struct, frozen=True):
     """Pixels, as declared by the document."""
     height: int | None = None
     """Pixels, as declared by the document."""
+
+
+class FoundImage(Struct, frozen=True):
+    """An image that an API, or a plug-in, names."""
+
+    url: str
+    """As written: absolute, or relative to the document."""
+    alt: str | None = None
+    """Alternative text."""
+    data: dict[str, Any] = {}
+    """What is known of it, for its record."""
+
+
+class Listing(Struct, frozen=True, array_like=True):
+    """What the answer of an `[[api]]` lists."""
+
+    items: tuple[dict[str, Any], ...] = ()
+    """The fields of its items."""
+    images: tuple[FoundImage, ...] = ()
+    links: tuple[Link, ...] = ()
+    """The pages of its items, and the next answer, whose kind is `api`."""
+    max_requests: int = 0
+    """Answers of this API that are requested at most."""
 
 
 class Alternate(Struct, frozen=True):

@@ -29,7 +29,7 @@ def extraction_fingerprint(config: Config) -> bytes:
                     config.images.fetch,
                     config.images.styles,
                 ),
-                (config.plugin, config.fields, config.site),
+                (config.plugin, config.fields, config.site, config.api),
                 config.bodies,
                 _text(config.records),
                 "jsonld" in config.records.include,

@@ -38,8 +38,10 @@ STYLES_OF_HOST = "styles"
 IMPORT_DEPTH = "import depth"
 """By URL of an imported style sheet: through how many others, in decimal.
 
-Also by URL of another requisite of what is no page itself (`policy/style_imports.py`).
+Also by URL of another requisite of what is no page itself (`policy/url_chains.py`).
 """
+API_REQUEST = "api request"
+"""By URL of an answer of an `[[api]]` but the first: how many came before it."""
 TRAPS = "traps"
 """By host: the templates that were cut (`policy/traps/`)."""
 TRAPS_OUT_OF_MEMORY = "traps out of memory"

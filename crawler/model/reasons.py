@@ -14,8 +14,8 @@ ErrorCode = Literal[
 
 SkipReason = Literal[
     "scheme", "scope", "depth", "nofollow", "noai", "robots", "robots_unavailable",
-    "limit_host", "limit_template", "trap", "filter_dimensions", "duplicate_content",
-    "plugin",
+    "limit_host", "limit_template", "limit_api", "trap", "filter_dimensions",
+    "duplicate_content", "plugin",
 ]  # fmt: skip
 """A limit of the whole crawl skips nothing: its URLs stay queued for a resume."""
 

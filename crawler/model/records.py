@@ -142,6 +142,8 @@ class ImageRecord(FetchRecord, kw_only=True):
     """URL of the image that has the same bytes, if one was found before."""
     source: Literal["new", "existing", "resumed"] = "new"
     """Where the file on disk comes from."""
+    data: dict[str, Any] | None = None
+    """The fields of the item of an `[[api]]` that names it."""
 
 
 class RedirectRecord(FetchRecord, kw_only=True):

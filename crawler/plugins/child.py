@@ -20,7 +20,7 @@ from msgspec.msgpack import Decoder, Encoder
 from msgspec.structs import replace
 
 from crawler.model.config import PluginConfig
-from crawler.model.documents import Page, PageText, is_json
+from crawler.model.documents import Listing, Page, PageText, is_json
 from crawler.model.errors import ExtractFailure, UsageError, failure_text
 from crawler.plugins.document import PluginDocument
 from crawler.plugins.loading import LoadedPlugin, check, find, make
@@ -67,6 +67,8 @@ class Findings(Struct, frozen=True, array_like=True):
     urls: tuple[str, ...] = ()
     items: tuple[dict[str, Any], ...] = ()
     text: PageText | None = None
+    listing: Listing | None = None
+    """What the answer of an API lists. Nothing else is taken from it."""
 
 
 MAX_ITEMS = 10_000
@@ -151,6 +153,8 @@ def _apply(
             further = islice(plugin.target.items(document), MAX_ITEMS)
             items = (*found.items, *[_data_of(one) for one in further])
             found = replace(found, items=items[:MAX_ITEMS])
+        if getattr(plugin.target, "reads_apis", False) is True:
+            found = replace(found, listing=plugin.target.listing(document))
         if "discover" in plugin.methods:
             urls = _urls_of(plugin.target.discover(document), max_urls)
             found = replace(found, urls=(*found.urls, *urls))

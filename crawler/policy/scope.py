@@ -22,7 +22,14 @@ from crawler.model.crawl import Skip
 from crawler.model.documents import LinkKind
 from crawler.model.errors import UsageError
 from crawler.model.policy_config import ScopeConfig
-from crawler.model.url import canonical, host_key, hostname, registrable_domain, scheme
+from crawler.model.url import (
+    canonical,
+    host_key,
+    hostname,
+    origin,
+    registrable_domain,
+    scheme,
+)
 from crawler.policy.check import FOUND, Candidate
 
 NAMED_SITEMAPS: tuple[LinkKind, ...] = ("robots_sitemap", "sitemap_index")
@@ -65,8 +72,8 @@ class Scope:
         )
         for seed in seeds:
             self.add_seed(seed)
-        for url, origin in redirects:
-            self.add_redirected(origin.decode(), url)
+        for url, seed_of in redirects:
+            self.add_redirected(seed_of.decode(), url)
 
     def check(self, candidate: Candidate) -> Skip | None:
         url = candidate.url
@@ -76,6 +83,9 @@ class Scope:
             return None if self._images.holds(url) else self._not_images_within
         if self._pages.holds(url) or candidate.kind in NAMED_SITEMAPS:
             return None
+        parent = candidate.parent_url
+        if candidate.kind == "api" and parent and origin(url) == origin(parent):
+            return None  # the answer after that of a seed
         if candidate.depth == 0 and candidate.seed_url and candidate.kind in ONWARD:
             return None
         return self._not_within

@@ -1,4 +1,4 @@
-"""`[fields]` and `[[site]]`: a field is a selector, or a table with its type.
+"""`[fields]`, `[[site]]`, `[[api]]`: a field is a selector, or a table with its type.
 
 The selectors are compiled when the settings are read, so a mistake in one is told with
 its place in the file. A configuration without fields imports nothing.
@@ -6,15 +6,24 @@ its place in the file. A configuration without fields imports nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
 from crawler.model.config import Config
-from crawler.model.content_config import FieldConfig, FieldType, SiteConfig
+from crawler.model.content_config import (
+    ApiConfig,
+    FieldConfig,
+    FieldType,
+    SiteConfig,
+)
 from crawler.model.errors import UsageError
 from crawler.settings.checks import TableError
+
+T = TypeVar("T", SiteConfig, ApiConfig)
+_A = {"site": "a site", "api": "an API"}
+_PLAIN_API = ApiConfig("")
 
 
 def read_fields(value: Any, *above: str | int) -> dict[str, FieldConfig]:
@@ -26,9 +35,16 @@ def read_fields(value: Any, *above: str | int) -> dict[str, FieldConfig]:
 
 def read_sites(value: Any) -> tuple[SiteConfig, ...]:
     """The sites of a list of tables. Raises TableError."""
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise TableError("a site is a table: write [[site]]")
-    return tuple(_read_site(one, number) for number, one in enumerate(value))
+    from crawler.extract.fields.fields import compile_site
+
+    return tuple(_read_tables(value, "site", SiteConfig, compile_site))
+
+
+def read_apis(value: Any) -> tuple[ApiConfig, ...]:
+    """The APIs of a list of tables. Raises TableError."""
+    from crawler.extract.fields.fields import compile_api
+
+    return tuple(_read_tables(value, "api", ApiConfig, compile_api))
 
 
 def _read_field(name: str, value: Any, above: tuple[str | int, ...]) -> FieldConfig:
@@ -57,24 +73,26 @@ def _explain(value: Any, error: msgspec.ValidationError) -> str:
     return str(error)
 
 
-def _read_site(value: Any, number: int) -> SiteConfig:
-    if isinstance(value, SiteConfig):
-        value = msgspec.to_builtins(value)
-    if not isinstance(value, Mapping):
-        raise TableError("a site is a table: write [[site]]", number)
-    fields = read_fields(value.get("fields", {}), number, "fields")
-    try:
-        site = msgspec.convert({**value, "fields": fields}, SiteConfig)
-    except msgspec.ValidationError as error:
-        raise TableError(f"[[site]] {number + 1}: {error}", number) from error
+def _read_tables(
+    value: Any, name: str, of: type[T], compiled: Callable[[T], object]
+) -> Iterator[T]:
+    """The tables `[[name]]`, each with fields, as `of`; `compiled` checks one."""
     from crawler.extract.fields.errors import RuleError
-    from crawler.extract.fields.fields import compile_site
 
-    try:
-        compile_site(site)
-    except RuleError as error:
-        raise TableError(f"[[site]] {number + 1}: {error}", number) from error
-    return site
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise TableError(f"{_A[name]} is a table: write [[{name}]]")
+    for number, table in enumerate(value):
+        one = msgspec.to_builtins(table) if isinstance(table, of) else table
+        if not isinstance(one, Mapping):
+            raise TableError(f"{_A[name]} is a table: write [[{name}]]", number)
+        fields = read_fields(one.get("fields", {}), number, "fields")
+        try:
+            config = msgspec.convert({**one, "fields": fields}, of)
+            compiled(config)
+        except (msgspec.ValidationError, RuleError) as error:
+            place = f"[[{name}]] {number + 1}"
+            raise TableError(f"{place}: {error}", number) from error
+        yield config
 
 
 def check_types(config: Config) -> None:
@@ -101,7 +119,7 @@ def _zeros(config: Config) -> dict[str, Any]:
     from crawler.extract.fields.fields import zeros
 
     try:
-        return zeros(config.fields, config.site)
+        return zeros(config.fields, config.site, config.api)
     except RuleError as error:
         raise UsageError(str(error)) from error
 
@@ -132,11 +150,28 @@ def write_sites(sites: Sequence[SiteConfig]) -> list[dict[str, Any]]:
     ]
 
 
+def write_apis(apis: Sequence[ApiConfig]) -> list[dict[str, Any]]:
+    """The tables again, as one would write them."""
+    return [
+        {
+            **{
+                name: value
+                for name in ApiConfig.__struct_fields__
+                if (value := getattr(api, name)) != getattr(_PLAIN_API, name)
+            },
+            "fields": write_fields(api.fields),
+        }
+        for api in apis
+    ]
+
+
 READERS: Mapping[tuple[str, ...], Callable[[Any], Any]] = {
     ("fields",): read_fields,
     ("site",): read_sites,
+    ("api",): read_apis,
 }
 WRITERS: Mapping[tuple[str, ...], Callable[[Any], Any]] = {
     ("fields",): write_fields,
     ("site",): write_sites,
+    ("api",): write_apis,
 }

@@ -45,6 +45,7 @@ TABLES: Mapping[Path, str] = {
     ("plugin",): "plugin_tables",
     ("fields",): "field_tables",
     ("site",): "field_tables",
+    ("api",): "field_tables",
 }
 """The keys whose values are tables, and the file of this room that reads them."""
 

@@ -155,7 +155,8 @@ def _completed(config: Config, canonical: set[str], notes: list[str]) -> Config:
 
     Those that are in `canonical` are so already.
     """
-    seeds = []
+    seeds = _first_answers(config)
+    canonical |= set(seeds)
     for text in dict.fromkeys(config.seeds):
         if text in canonical:
             seeds.append(text)
@@ -165,7 +166,18 @@ def _completed(config: Config, canonical: set[str], notes: list[str]) -> Config:
         if seed.assumed_https:
             notes.append(https_note(text))
     folder = config.dir or config.name or (default_name(seeds[0]) if seeds else "")
-    return msgspec.structs.replace(config, seeds=tuple(seeds), dir=folder)
+    return msgspec.structs.replace(
+        config, seeds=tuple(dict.fromkeys(seeds)), dir=folder
+    )
+
+
+def _first_answers(config: Config) -> list[str]:
+    """The seeds that `[[api]]` tables are."""
+    if not config.api:
+        return []
+    from crawler.extract.fields.fields import compile_api
+
+    return [compile_api(api).first_url for api in config.api]
 
 
 def _refuse_shared_folders(jobs: Sequence[Job]) -> None:

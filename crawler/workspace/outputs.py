@@ -124,13 +124,13 @@ def schema_data(config: Config) -> dict[str, Any]:
 
     Raises UsageError for a field that has two types.
     """
-    if not config.fields and not config.site:
+    if not (config.fields or config.site or config.api):
         return {}
     from crawler.extract.fields.errors import RuleError
     from crawler.extract.fields.fields import zeros
 
     try:
-        return zeros(config.fields, config.site)
+        return zeros(config.fields, config.site, config.api)
     except RuleError as error:
         raise UsageError(str(error)) from error
 

@@ -85,6 +85,7 @@ def _mirror(summary: Summary) -> str:
 def _next(summary: Summary, config: Config) -> str:
     if summary.next_command:
         return summary.next_command
-    if not summary.counts["page"] and config.seeds:  # the first seed shows why
+    fetched = summary.counts["page"] + summary.counts["image"]
+    if not fetched and config.seeds:  # the first seed shows why
         return f"orbweb fetch {shlex.quote(config.seeds[0])}"
     return f"orbweb status {shlex.quote(config.dir)}"

@@ -10,11 +10,13 @@ import re2
 from msgspec import Struct
 
 from crawler.extract.fields import sources
+from crawler.extract.fields.api import Api
 from crawler.extract.fields.errors import FieldFailure, RuleError
 from crawler.extract.fields.rule import Rule
 from crawler.extract.fields.sources import Find
 from crawler.extract.fields.subject import FieldDocument, Subject
-from crawler.model.content_config import FieldConfig, SiteConfig
+from crawler.model.content_config import ApiConfig, FieldConfig, SiteConfig
+from crawler.model.documents import FoundImage, Link, Listing
 from crawler.model.url_pattern import expression
 
 MAX_ITEMS = 10_000
@@ -32,20 +34,29 @@ class Site(Struct, frozen=True):
 class Fields:
     """The fields of a crawl.
 
-    It is used as a plug-in is, in the extraction process. The options are `[fields]`
-    and `[[site]]`, as Structs or as JSON has them.
+    It is used as a plug-in is, in the extraction process. The options are `[fields]`,
+    `[[site]]` and `[[api]]`, as Structs or as JSON has them.
     """
 
     reads_json = True
     """JSON bodies are read, not only HTML (`crawler/plugins/child.py`)."""
+    reads_apis = True
+    """`listing` tells what the answer of an API lists."""
 
-    def __init__(self, fields: Mapping[str, Any], sites: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        fields: Mapping[str, Any],
+        sites: Sequence[Any] = (),
+        apis: Sequence[Any] = (),
+    ) -> None:
         self._rules = compile_rules(msgspec.convert(fields, dict[str, FieldConfig]))
         self._sites = [compile_site(msgspec.convert(one, SiteConfig)) for one in sites]
+        self._last: Subject | None = None
+        self._apis = [compile_api(msgspec.convert(one, ApiConfig)) for one in apis]
 
     def extract(self, document: FieldDocument) -> dict[str, Any]:
         """The fields of the page itself. Raises FieldFailure."""
-        subject = Subject(document)
+        subject = self._subject(document)
         rules = [*self._rules]
         for site in self._sites:
             if site.items is None and site.matches(document.url):
@@ -54,13 +65,45 @@ class Fields:
 
     def items(self, document: FieldDocument) -> list[dict[str, Any]]:
         """The fields of each item of the page. Raises FieldFailure."""
-        subject = Subject(document)
+        subject = self._subject(document)
         found: list[dict[str, Any]] = []
         for site in self._sites:
             if site.items is not None and site.matches(document.url):
                 for node in site.items(subject)[: MAX_ITEMS - len(found)]:
                     found.append(_item(site.rules, subject.item(node), len(found)))
         return found
+
+    def listing(self, document: FieldDocument) -> Listing | None:
+        """What the body lists, if it is the answer of an API. Raises FieldFailure."""
+        for api in self._apis:
+            if api.matches(document.url):
+                return _listing(api, self._subject(document))
+        return None
+
+    def _subject(self, document: FieldDocument) -> Subject:
+        """The same for all methods, so that JSON is read once."""
+        if self._last is None or self._last.document is not document:
+            self._last = Subject(document)
+        return self._last
+
+
+def _listing(api: Api, answer: Subject) -> Listing:
+    nodes = api.find_items(answer)[:MAX_ITEMS]
+    items: list[dict[str, Any]] = []
+    images: list[FoundImage] = []
+    links: list[Link] = []
+    for index, node in enumerate(nodes):
+        item = answer.item(node)
+        data = _item(api.rules, item, index)
+        alt = api.alt(item)
+        if data:
+            items.append(data)
+        images += [FoundImage(url, alt, data) for url in api.images(item)]
+        links += [Link(url, "json") for url in api.links(item)]
+    following = api.next_url(answer, len(nodes))
+    if following is not None:
+        links.append(Link(following, "api"))
+    return Listing(tuple(items), tuple(images), tuple(links), api.max_requests)
 
 
 def _values(rules: Sequence[Rule], subject: Subject) -> dict[str, Any]:
@@ -97,6 +140,13 @@ def compile_site(config: SiteConfig) -> Site:
     )
 
 
+def compile_api(config: ApiConfig) -> Api:
+    """Raises RuleError."""
+    if not (config.image or config.link or config.fields):
+        raise RuleError("nothing to take from the items: write image, link or fields")
+    return Api(config, compile_rules(config.fields))
+
+
 def _matcher(pattern: str) -> Callable[[str], bool]:
     try:
         search = re2.compile(expression(pattern)).search
@@ -106,7 +156,9 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
 
 
 def zeros(
-    fields: Mapping[str, FieldConfig], sites: Sequence[SiteConfig]
+    fields: Mapping[str, FieldConfig],
+    sites: Sequence[SiteConfig],
+    apis: Sequence[ApiConfig],
 ) -> dict[str, Any]:
     """A typed value of each field, for the schema line.
 
@@ -114,8 +166,12 @@ def zeros(
     float together are float. Raises RuleError, which names the two tables.
     """
     found: dict[str, tuple[Any, str, str]] = {}
-    places = {f"[[site]] {n}": site.fields for n, site in enumerate(sites, 1)}
-    for place, configs in {"[fields]": fields, **places}.items():
+    places = {
+        "[fields]": fields,
+        **{f"[[site]] {n}": site.fields for n, site in enumerate(sites, 1)},
+        **{f"[[api]] {n}": api.fields for n, api in enumerate(apis, 1)},
+    }
+    for place, configs in places.items():
         for rule in compile_rules(configs):
             before = found.get(rule.name, (rule.zero, "", ""))
             zero = _common(before[0], rule.zero)

@@ -55,6 +55,8 @@ class Subject:
     @cached_property
     def base(self) -> str:
         """What relative URLs of the page count from."""
+        if self.is_json:
+            return self.url
         named = self.document.tree.find(".//base[@href]")
         if named is None:
             return self.url

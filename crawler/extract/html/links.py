@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crawler.extract.body import MAX_URL_CHARACTERS
-from crawler.model.documents import ImageLink, Link, LinkKind
+from crawler.model.documents import ImageLink, Link, LinkKind, Page
 from crawler.model.url import Base
 
 
@@ -39,6 +39,17 @@ class LinkCollector:
         if url is not None and url not in self._images:
             self._characters_left -= len(url)
             self._images[url] = ImageLink(url, kind)
+
+    def add_all(self, document: Page) -> None:
+        """Collect the links and images of a document that is a part of this one."""
+        for link in document.links:
+            if not self.full and link.url not in self._links:
+                self._characters_left -= len(link.url)
+                self._links[link.url] = link
+        for image in document.images[: self._max_links - len(self._images)]:
+            if self._characters_left > 0 and image.url not in self._images:
+                self._characters_left -= len(image.url)
+                self._images[image.url] = image
 
     @property
     def links(self) -> tuple[Link, ...]:

@@ -44,8 +44,8 @@ def read_gzip(body: Body) -> File:
 def read_text(body: Body) -> File:
     """A sitemap, if its file name contains "sitemap", or a JSON Feed."""
     if _is_called_sitemap(body):
-        return read_sitemap(body) or read_json(body)
-    return read_json(body)
+        return read_sitemap(body) or _read_json_feed(body)
+    return _read_json_feed(body)
 
 
 def read_octets(body: Body) -> File:
@@ -56,7 +56,15 @@ def read_octets(body: Body) -> File:
 
 
 def read_json(body: Body) -> File:
-    """A JSON Feed, else a file without links."""
+    """A JSON Feed, or the links and images that other JSON names."""
+    if b"jsonfeed.org" in body.content[:_HEAD]:
+        return _read_json_feed(body)
+    from crawler.extract.json_links import read_json_links
+
+    return read_json_links(body)
+
+
+def _read_json_feed(body: Body) -> File:
     if b"jsonfeed.org" not in body.content[:_HEAD]:
         return read_other(body)
     from crawler.extract.json_feed import read_json_feed

@@ -23,7 +23,7 @@ from crawler.frontier.sqlite.tables import (
     QUEUED,
     QUEUES,
 )
-from crawler.model.crawl import Discovered, Skip, queue_of
+from crawler.model.crawl import Discovered, ImageContext, Skip, queue_of
 from crawler.model.http import Hop
 from crawler.model.url import host_key, url_id
 
@@ -32,8 +32,8 @@ Origins = dict[tuple[str | None, str | None], int]
 
 _INSERT = """
 INSERT INTO url (seq, host_id, url, kind, destination, depth, origin_id, state, alt,
-    redirects)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    redirects, context)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _KNOWN = """
 SELECT seq, host_id, state, attempts, destination, depth FROM url
@@ -41,7 +41,7 @@ WHERE seq = (SELECT seq FROM seen WHERE url_id = ?)
 """
 _REPLACE = """
 UPDATE url SET kind = ?, destination = ?, depth = ?, origin_id = ?, state = ?, alt = ?,
-    redirects = ?
+    redirects = ?, context = ?
 WHERE seq = ?
 """
 _MOVE = """
@@ -49,11 +49,13 @@ UPDATE queue SET rank = ?
 WHERE rank = ? AND host_id = ? AND destination = ? AND seq = ?
 """
 _SKIPS = """
-SELECT url, kind, destination, depth, parent_url, seed_url, alt, redirects, reason, rule
+SELECT url, kind, destination, depth, parent_url, seed_url, alt, redirects, context,
+    reason, rule
 FROM skip JOIN url USING (seq) JOIN origin USING (origin_id) ORDER BY seq LIMIT ?
 """
 
 decode_hops = msgspec.json.Decoder(tuple[Hop, ...]).decode
+decode_context = msgspec.json.Decoder(ImageContext).decode
 
 
 class IncomingUrls(StorePart):
@@ -120,7 +122,7 @@ class IncomingUrls(StorePart):
     def _values(
         self, found: Discovered, origins: Origins, now: float
     ) -> tuple[Any, ...]:
-        """kind, destination, depth, origin_id, state, alt, redirects."""
+        """kind, destination, depth, origin_id, state, alt, redirects, context."""
         origin = (found.parent_url, found.seed_url)
         if origin not in origins:
             query = "INSERT INTO origin VALUES (NULL, ?, ?, ?)"
@@ -135,6 +137,7 @@ class IncomingUrls(StorePart):
             QUEUED if found.skip is None else PENDING_SKIP,
             found.alt and found.alt.encode("utf-8", "replace").decode(),
             msgspec.json.encode(found.redirects).decode() if found.redirects else None,
+            msgspec.json.encode(found.context) if found.context else None,
         )
 
     def _find_again(self, found: Discovered, now: float) -> int:
@@ -211,7 +214,8 @@ class IncomingUrls(StorePart):
 
 
 def _skipped(row: tuple[Any, ...]) -> Discovered:
-    url, kind, destination, depth, parent, seed, alt, redirects, reason, rule = row
+    url, kind, destination, depth, parent, seed, alt, redirects, *more = row
+    context, reason, rule = more
     return Discovered(
         url=url,
         kind=kind,
@@ -222,6 +226,7 @@ def _skipped(row: tuple[Any, ...]) -> Discovered:
         alt=alt,
         redirects=decode_hops(redirects) if redirects else (),
         skip=Skip(reason, rule),
+        context=decode_context(context) if context else None,
     )
 
 

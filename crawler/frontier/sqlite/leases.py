@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from crawler.frontier.sqlite.database import translate_sqlite_errors
-from crawler.frontier.sqlite.incoming import decode_hops
+from crawler.frontier.sqlite.incoming import decode_context, decode_hops
 from crawler.frontier.sqlite.pending_updates import QueuePosition
 from crawler.frontier.sqlite.store_part import StorePart
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, QUEUES
@@ -25,7 +25,7 @@ ORDER BY rank, seq LIMIT ?
 """
 _ROWS = """
 SELECT seq, url, kind, destination, depth, attempts, coalesce(retry_at, found_at),
-    parent_url, seed_url, alt, redirects, digest, cached_fields
+    parent_url, seed_url, alt, redirects, context, digest, cached_fields
 FROM url JOIN origin USING (origin_id) WHERE seq IN (%s)
 """
 _DELETE = """
@@ -74,7 +74,7 @@ class Leases(StorePart):
         now: float,
     ) -> Lease:
         _, url, kind, to, depth, attempts, due, parent, seed, alt, hops, *kept = row
-        digest, more = kept
+        context, digest, more = kept
         redirects = decode_hops(hops) if hops else ()
         identity = url_id(url, redirects)
         self._leased[identity] = position
@@ -93,6 +93,7 @@ class Leases(StorePart):
             alt=alt,
             redirects=redirects,
             stored=None if digest is None else StoredResponse(digest, more),
+            context=decode_context(context) if context else None,
         )
 
     @translate_sqlite_errors

@@ -117,5 +117,14 @@ def _rekey(db: sqlite3.Connection, seq: int, identity: int, worth: int) -> int |
     return None if holder is None else int(holder[0])
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {4: _from_4, 5: _from_5}
+def _from_6(db: sqlite3.Connection) -> None:
+    """Make a place for what is known of images."""
+    db.execute("ALTER TABLE url ADD COLUMN context BLOB")
+
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    4: _from_4,
+    5: _from_5,
+    6: _from_6,
+}
 """By the format that a step begins with."""

@@ -27,7 +27,7 @@ from typing import get_args
 from crawler.frontier.store import Ended
 from crawler.model.crawl import Destination, Queue
 
-FORMAT = 6
+FORMAT = 7
 """`PRAGMA user_version` of the file."""
 OLDEST = 4
 """Formats before were never in a release that promised to keep them."""
@@ -58,6 +58,7 @@ CREATE TABLE url (
     retry_at REAL,                  -- of a URL that failed; NULL: due since found_at
     alt TEXT,
     redirects TEXT,                 -- JSON: [[url, status], ...]
+    context BLOB,                   -- JSON: `ImageContext`
     code TEXT,                      -- error_code (of the last attempt), reason, change
     detail TEXT,                    -- the same in words: message, rule, duplicate
     digest BLOB,                    -- with cached_fields: `StoredResponse`

@@ -38,7 +38,9 @@ from crawler.policy.traps.unit import (
     self_linking,
 )
 
-LISTED = frozenset({"seed", "sitemap", "sitemap_index", "robots_sitemap", "feed"})
+LISTED = frozenset(
+    {"seed", "sitemap", "sitemap_index", "robots_sitemap", "feed", "api"}
+)
 """How URLs are found that the user or the site has named on purpose."""
 NOT_LINKS = LISTED | {"redirect"}
 PICTURES = frozenset(

@@ -11,7 +11,7 @@ from crawler.inspect.state import open_state
 from crawler.model.config import Config
 from crawler.model.content_config import ImagesConfig, OutputConfig
 from crawler.model.policy_config import LimitsConfig, ScopeConfig
-from crawler.policy.style_imports import MAX_IMPORT_DEPTH
+from crawler.policy.url_chains import MAX_IMPORT_DEPTH
 from tests.helpers.crawling import (
     config,
     crawl,

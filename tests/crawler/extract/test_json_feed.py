@@ -113,8 +113,12 @@ def test_bytes_that_are_not_utf_8() -> None:
     ],
 )  # fmt: skip
 def test_no_feed(body: bytes) -> None:
+    """Links of other JSON count where the media type says that it is JSON."""
+    assert read(body, "text/plain") == ([], [])
     for content_type in TYPES:
-        assert read(body, content_type) == ([], [])
+        links, images = read(body, content_type)
+        assert len(links) <= body.count(b'"url"')
+        assert images == []
 
 
 def test_a_hostile_feed_is_bounded() -> None:

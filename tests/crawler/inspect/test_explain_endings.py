@@ -23,7 +23,12 @@ from crawler.extract.registry import READERS
 from crawler.inspect.explain import Explanation, explain
 from crawler.inspect.state import open_state
 from crawler.model.config import Config, PluginConfig
-from crawler.model.content_config import BodiesConfig, ImagesConfig, OutputConfig
+from crawler.model.content_config import (
+    ApiConfig,
+    BodiesConfig,
+    ImagesConfig,
+    OutputConfig,
+)
 from crawler.model.errors import Failure
 from crawler.model.http_config import HttpConfig
 from crawler.model.policy_config import (
@@ -36,6 +41,7 @@ from crawler.model.policy_config import (
 from crawler.model.reasons import ErrorCode, SkipReason
 from crawler.policy.poison_url import MAX_DEATHS
 from tests.helpers.crawling import link, page, picture, png
+from tests.helpers.gallery import gallery
 from tests.helpers.poison import POISON_TYPE, crawl_on
 from tests.site.fixtures import LIMITS
 from tests.site.name_server import NameServer, records
@@ -397,6 +403,20 @@ def plugin(folder: Path) -> Case:
     return Case(folder, site.url("/2"), says, 0)
 
 
+def api(folder: Path) -> Case:
+    site = gallery(50, [])
+    table = ApiConfig(
+        site.url("/pages?page={page}"),
+        items="json:data",
+        link="json:path",
+        max_requests=1,
+    )
+    crawl(folder, site.url("/pages?page=1"), api=(table,))
+    site.stop()
+    says = "skipped: limit_api, by api.max_requests: 1"
+    return Case(folder, site.url("/pages?page=2"), says, 0)
+
+
 def trap(folder: Path) -> Case:
     site = Site({"chain": chain, "robots.txt": reply(status=404)})
     crawl(folder, site.url("/chain/0"))
@@ -407,7 +427,7 @@ def trap(folder: Path) -> Case:
     return Case(folder, row.url, says, 0)
 
 
-DECIDED_BY_BODY = ("filter_dimensions", "duplicate_content")
+DECIDED_BY_BODY = ("filter_dimensions", "duplicate_content", "limit_api")
 """Reasons that depend on the response, and so are no check of the chain."""
 
 
@@ -418,6 +438,7 @@ def skips(tmp_path_factory: Any) -> dict[str, list[Case]]:
     for reason, more in of_limits(tmp_path_factory.mktemp("limits")).items():
         cases.setdefault(reason, []).extend(more)
     cases["robots_unavailable"] = [given_up(tmp_path_factory.mktemp("deferred"))[1]]
+    cases["limit_api"] = [api(tmp_path_factory.mktemp("api"))]
     cases["plugin"] = [plugin(tmp_path_factory.mktemp("plugin"))]
     cases["trap"] = [trap(tmp_path_factory.mktemp("trap"))]
     return cases

@@ -12,7 +12,7 @@ from crawler.extract.fields.errors import FieldFailure, RuleError
 from crawler.extract.fields.fields import Fields, compile_rules, zeros
 from crawler.extract.fields.rule import MAX_VALUE
 from crawler.extract.fields.types import to_bool, to_float, to_int
-from crawler.model.content_config import FieldConfig, SiteConfig
+from crawler.model.content_config import ApiConfig, FieldConfig, SiteConfig
 from crawler.model.documents import Page
 from crawler.plugins.document import PluginDocument
 
@@ -304,7 +304,10 @@ def test_the_schema_line_has_a_typed_zero_of_each_field() -> None:
         "l": FieldConfig("url:", type="list"),
     }
     sites = [SiteConfig(".", {"p": FieldConfig("url:", type="price")})]
-    assert zeros(fields, sites) == {"s": "", "n": [0], "l": [""], "p": 0.0}
+    apis = [ApiConfig("http://h/", fields={"a": FieldConfig("json:a", type="float")})]
+    assert zeros(fields, sites, apis) == {
+        "s": "", "n": [0], "l": [""], "p": 0.0, "a": 0.0
+    }  # fmt: skip
 
 
 def test_a_deep_tree_costs_no_recursion() -> None:

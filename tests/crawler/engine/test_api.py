@@ -1,0 +1,254 @@
+"""`[[api]]`: galleries whose pictures are listed in JSON, answer by answer."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from msgspec.structs import replace
+
+from crawler.model.config import Config
+from crawler.model.content_config import ApiConfig
+from crawler.model.errors import UsageError
+from crawler.model.policy_config import ScopeConfig
+from crawler.settings.field_tables import read_apis
+from crawler.settings.load import load
+from tests.helpers.crawling import config, crawl, link, page, records, serve
+from tests.helpers.gallery import gallery
+from tests.helpers.paths import PROGRAM
+from tests.site.page import reply
+from tests.site.server import Site
+
+__all__ = ["serve"]
+
+COUNT = 45
+SHAPES = {
+    "pages": {"params": {"page": "{page}", "album": "birds"}},
+    "offsets": {"params": {"offset": "{offset}"}},
+    "cursors": {"params": {"after": "{cursor}"}, "cursor": "json:paging.next"},
+    "nexts": {"next": "json:links.next"},
+}
+ITEMS = {
+    "items": "json:data",
+    "image": "json:path",
+    "alt": "json:name",
+    "fields": {
+        "user": "json:user.name",
+        "likes": {"select": "json:likes", "type": "int"},
+    },
+}
+
+
+@pytest.fixture
+def seen() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def site(seen: list[str]) -> Iterator[Site]:
+    started = gallery(COUNT, seen)
+    yield started
+    started.stop()
+
+
+def crawl_of(site: Site, folder: Path, table: dict[str, Any], **changes: Any) -> Config:
+    chosen = config(site, folder, **changes)
+    base = {"url": site.url("/pages"), **ITEMS, **table}
+    (api,) = read_apis([base])
+    from crawler.api.options import configure  # as a program does it
+
+    return configure("crawl", replace(chosen, seeds=(), api=(api,)), (), {})
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_all_pictures_of_a_gallery_come_with_what_the_api_says_of_them(
+    shape: str, site: Site, seen: list[str], tmp_path: Path
+) -> None:
+    table = {"url": site.url(f"/{shape}"), **SHAPES[shape]}
+    crawl(crawl_of(site, tmp_path, table))
+    rows = records(tmp_path)
+    images = {row["alt"]: row for row in rows if row["type"] == "image"}
+    assert sorted(images) == sorted(f"picture {n}" for n in range(COUNT))
+    for number in range(COUNT):
+        row = images[f"picture {number}"]
+        assert row["data"] == {"user": f"user {number % 7}", "likes": number * 3}
+        assert row["page_url"].startswith(site.url(f"/{shape}"))
+        assert row["link_kind"] == "api"
+        assert (tmp_path / row["path"]).stat().st_size == row["body_bytes"]
+    items = [row["data"]["likes"] for row in rows if row["type"] == "item"]
+    assert sorted(items) == [number * 3 for number in range(COUNT)]
+    kinds = Counter(row["type"] for row in rows)
+    assert (kinds["image"], kinds["error"]) == (COUNT, 0)  # and no thumbnail
+    asked = [target for target in seen if target.startswith(f"/{shape}")]
+    assert len(asked) == len(set(asked)) == kinds["file"]
+    if shape == "pages":  # until an answer has none
+        assert [target.partition("?")[2] for target in asked] == [
+            f"page={number}&album=birds" for number in (1, 2, 3, 4)
+        ]
+
+
+def test_duckdb_types_the_data_of_the_pictures(site: Site, tmp_path: Path) -> None:
+    crawl(crawl_of(site, tmp_path, SHAPES["pages"]))
+    kinds = duckdb.sql(
+        f"SELECT typeof(data.likes), max(data.likes) FROM '{tmp_path}/records.jsonl' "
+        "WHERE type = 'image' GROUP BY 1"
+    ).fetchall()
+    assert kinds == [("BIGINT", (COUNT - 1) * 3)]
+
+
+def test_the_limit_of_answers_ends_the_chain_with_a_skip(
+    site: Site, tmp_path: Path
+) -> None:
+    table = {"url": site.url("/nexts"), **SHAPES["nexts"], "max_requests": 2}
+    settings = crawl_of(site, tmp_path, table)
+    crawl(replace(settings, records=replace(settings.records, record=("skips",))))
+    rows = records(tmp_path)
+    assert sum(row["type"] == "image" for row in rows) == 40
+    (skip,) = [row for row in rows if row["type"] == "skip"]
+    assert (skip["reason"], skip["rule"]) == ("limit_api", "api.max_requests: 2")
+    assert skip["url"] == site.url("/nexts?from=40")
+
+
+@pytest.mark.parametrize("within", ["page", "prefix", "host"])
+def test_the_scope_holds_for_the_pictures_not_for_the_answers(
+    within: Any, site: Site, tmp_path: Path
+) -> None:
+    scope = ScopeConfig(within=within)
+    crawl(crawl_of(site, tmp_path, SHAPES["pages"], scope=scope))
+    rows = records(tmp_path)
+    assert sum(row["type"] == "image" for row in rows) == COUNT
+
+
+def test_a_recrawl_brings_the_data_again(site: Site, tmp_path: Path) -> None:
+    settings = crawl_of(
+        site, tmp_path, SHAPES["cursors"] | {"url": site.url("/cursors")}
+    )
+    crawl(settings)
+    before = len(records(tmp_path))
+    crawl(settings, "newer")
+    again = [row for row in records(tmp_path)[before:] if row["type"] == "image"]
+    assert len(again) == COUNT
+    assert all(row["data"]["user"] and row["alt"] for row in again)
+
+
+TOML = """
+dir = "out"
+politeness.wait = 0
+[[api]]
+url = "{site}/{shape}"
+params = {{ {parameter} }}
+items = "json:data"
+image = "json:path"
+alt = "json:name"
+{more}
+[api.fields]
+user = "json:user.name"
+"""
+
+
+@pytest.mark.parametrize(
+    ("shape", "parameter", "more"),
+    [
+        ("pages", 'page = "{page}"', ""),
+        ("cursors", 'after = "{cursor}"', 'cursor = "json:paging.next"'),
+    ],
+)
+def test_a_gallery_of_500_is_exact_after_kills(
+    shape: str, parameter: str, more: str, tmp_path: Path
+) -> None:
+    seen: list[str] = []
+    site = gallery(500, seen)
+    try:
+        text = TOML.format(
+            site=site.url(""), shape=shape, parameter=parameter, more=more
+        )
+        assert len(text.strip().splitlines()) < 15
+        (tmp_path / "gallery.toml").write_text(text)
+        for hits in (30, 150, 290):
+            command = ["resume", "out"]
+            if not seen:
+                command = ["crawl", "--config", "gallery.toml"]
+            process = subprocess.Popen(
+                [*PROGRAM, *command, "-q"], cwd=tmp_path, stderr=subprocess.DEVNULL
+            )
+            while len(site.hits()) < hits and process.poll() is None:
+                time.sleep(0.002)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        done = subprocess.run([*PROGRAM, "resume", "out", "-q"], cwd=tmp_path)
+        assert done.returncode == 0
+    finally:
+        site.stop()
+    rows = records(tmp_path / "out")
+    images = Counter(row["url"] for row in rows if row["type"] == "image")
+    assert len(images) == 500
+    assert set(images.values()) == {1}
+    assert all(
+        row["alt"] and row["data"]["user"] and row["page_url"]
+        for row in rows
+        if row["type"] == "image"
+    )
+    items = Counter((row["url"], row["index"]) for row in rows if row["type"] == "item")
+    assert len(items) == 500
+    assert set(items.values()) == {1}
+
+
+def test_json_without_an_api_is_searched_for_pictures_and_pages(
+    serve: Any, tmp_path: Path
+) -> None:
+    listing = """{
+      "@context": "https://vocabulary.example/ns",
+      "results": [
+        {"href": "/one", "cover": "/a.png", "note": "/no/link"},
+        {"content": {"rendered": "<p><a href='/two'>x</a><img src='/b.png' alt='B'>"}},
+        {"permalink": "three", "url": "%s"}
+      ]}"""
+    site = serve(
+        index=page(link("/list")),
+        list=lambda exchange: reply(
+            listing % exchange.site.url("/four"), "application/hal+json"
+        )(exchange),
+    )
+    settings = config(site, tmp_path)
+    crawl(settings)
+    asked = {hit.target for hit in site.hits()}
+    assert asked == {
+        "/robots.txt", "/", "/list", "/one", "/a.png", "/two", "/b.png", "/four"
+    }  # fmt: skip
+
+
+BAD = {
+    'url = "http://h/{pag}"\nimage = "json:a"': "there is no {pag}",
+    'url = "http://h/{page}?o={offset}"\nimage = "json:a"': "only one of",
+    'url = "http://h/?c={cursor}"\nimage = "json:a"': "write {cursor} in params",
+    'url = "http://h/"\ncursor = "json:a"\nimage = "json:a"': "need each other",
+    'url = "http://h/"\nstart = 3\nimage = "json:a"': "start, step",
+    'url = "http://h/"': "nothing to take",
+    'url = "ftp://h/"\nimage = "json:a"': "url: ",
+    'url = "http://h/"\nimage = "jso:a"': "image: ",
+    'url = "http://h/"\nitems = "json:[["\nimage = "json:a"': "json:",
+    'url = "http://h/"\nimages = "json:a"': "images",
+}
+
+
+@pytest.mark.parametrize("table", BAD)
+def test_a_mistake_is_told_with_its_line(table: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        load(("a.toml", f'dir = "x"\n[[api]]\n{table}\n'), {}, [])
+    assert str(raised.value).startswith("a.toml:2: ")
+    assert BAD[table] in str(raised.value)
+
+
+def test_settings_are_written_as_they_are_read() -> None:
+    from crawler.settings.field_tables import write_apis
+
+    (api,) = read_apis([{"url": "http://h/a", **ITEMS, **SHAPES["cursors"]}])
+    assert read_apis(write_apis([api])) == (api,)
+    assert isinstance(api, ApiConfig)
