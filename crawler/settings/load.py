@@ -127,7 +127,7 @@ def job_of(settings: Iterable[Setting], notes: list[str]) -> Job:
         values[setting.path] = _merged(values.get(setting.path), setting)
         origins[setting.path] = setting.origin
     config = _build(values)
-    if config.site:
+    if config.site or config.api:
         table_module(("site",)).check_types(config)
     return Job(_completed(config, canonical, notes), origins)
 

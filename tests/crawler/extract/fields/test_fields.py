@@ -206,9 +206,9 @@ def field(type: str, **more: Any) -> dict[str, FieldConfig]:
 
 def test_a_field_has_one_type_on_all_sites() -> None:
     sites = [SiteConfig("a", field("int")), SiteConfig("b", field("float"))]
-    assert repr(zeros({}, sites)) == "{'x': 0.0}"
-    assert zeros(field("list"), [SiteConfig("a", field("str", many=True))])
-    assert zeros(field("str"), [SiteConfig("a", field("date"))]) == {"x": ""}
+    assert repr(zeros({}, sites, [])) == "{'x': 0.0}"
+    assert zeros(field("list"), [SiteConfig("a", field("str", many=True))], [])
+    assert zeros(field("str"), [SiteConfig("a", field("date"))], []) == {"x": ""}
     for one, other, message in (
         (
             "int",
@@ -219,7 +219,12 @@ def test_a_field_has_one_type_on_all_sites() -> None:
         ("int", field("int", many=True), r"int in .* and int \(many\) in"),
     ):
         with pytest.raises(RuleError, match=message):
-            zeros({}, [SiteConfig("a", field(one)), SiteConfig("b", other, "css:p")])
+            zeros(
+                {}, [SiteConfig("a", field(one)), SiteConfig("b", other, "css:p")], []
+            )
+    api = ApiConfig("http://h/", fields=field("int"))
+    with pytest.raises(RuleError, match=r"str in \[fields\] and int in \[\[api\]\] 1"):
+        zeros(field("str"), [], [api])
 
 
 def test_a_required_field_that_is_missing_is_named() -> None:
