@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from crawler.engine.plugin_adapters import OUR_OWN
-from crawler.engine.response_handler import Enriched
 from crawler.engine.sandbox.pool import ExtractionPool
 from crawler.engine.sandbox.process import WorkerLimits
-from crawler.model.documents import Link, Page
+from crawler.model.documents import Enriched, Link, Page
 from crawler.model.errors import ExtractFailure, failure_text
 from crawler.model.http import Response
 from crawler.model.url import join

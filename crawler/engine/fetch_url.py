@@ -22,14 +22,14 @@ from crawler.engine.events import Events, WarningListener
 from crawler.engine.host_requests import HttpClient
 from crawler.engine.machinery import Environment, build
 from crawler.engine.plugin_adapters import Plugins
-from crawler.engine.response_handler import Enriched, ReadByPlugins
+from crawler.engine.response_handler import ReadByPlugins
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.fetch.transport import ExchangeListener
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config
 from crawler.model.crawl import Decision, Destination, Skip
-from crawler.model.documents import Document, Page
+from crawler.model.documents import Document, Enriched, Page
 from crawler.model.errors import Failure
 from crawler.model.http import Exchange, Response
 from crawler.model.policy_config import LimitsConfig

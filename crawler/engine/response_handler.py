@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from msgspec import Struct
-
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder, is_named_sitemap
 from crawler.engine.revalidation import CachedFields, unmodified_record
@@ -31,12 +29,11 @@ from crawler.model.config import Config
 from crawler.model.crawl import Destination, Discovered, Lease, Outcome, Skip
 from crawler.model.documents import (
     Document,
+    Enriched,
     File,
     Image,
     Link,
-    Listing,
     Page,
-    PageText,
     is_json,
 )
 from crawler.model.errors import (
@@ -57,16 +54,6 @@ if TYPE_CHECKING:
     from crawler.engine.open_lease import OpenLease
     from crawler.extract.extractor import Extractor
     from crawler.output.bodies import Saves
-
-
-class Enriched(Struct, frozen=True):
-    """A page, with what plug-ins and fields have taken from it."""
-
-    page: Page
-    data: dict[str, Any] | None = None
-    items: tuple[dict[str, Any], ...] = ()
-    text: PageText | None = None
-    listing: Listing | None = None
 
 
 class ReadByPlugins(Protocol):

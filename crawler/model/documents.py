@@ -217,6 +217,16 @@ class PageText(Struct, frozen=True):
     words: int = 0
 
 
+class Enriched(Struct, frozen=True):
+    """A page, with what plug-ins and fields have taken from it."""
+
+    page: Page
+    data: dict[str, Any] | None = None
+    items: tuple[dict[str, Any], ...] = ()
+    text: PageText | None = None
+    listing: Listing | None = None
+
+
 def is_json(content_type: str) -> bool:
     """Whether a media type is JSON (WHATWG MIME Sniffing: a JSON MIME type)."""
     return content_type in ("application/json", "text/json") or content_type.endswith(

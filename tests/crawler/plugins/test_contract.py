@@ -26,10 +26,9 @@ from crawler import (
     fetch,
 )
 from crawler.engine.document_plugins import DocumentPlugins
-from crawler.engine.response_handler import Enriched
 from crawler.engine.sandbox.process import MB, WorkerLimits
 from crawler.model.config import PluginConfig
-from crawler.model.documents import Page
+from crawler.model.documents import Enriched, Page
 from crawler.model.errors import ExtractFailure
 from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.http import Response, Timings
