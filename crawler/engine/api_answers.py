@@ -10,19 +10,49 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from crawler.engine.candidates import CandidateBuilder, ImageData
+from crawler.model.crawl import Discovered, Lease
 from crawler.model.documents import File, ImageLink, Link, Listing
 from crawler.model.url import join
+from crawler.policy.check import Candidate
+from crawler.policy.url_chains import api_answers
 
-ImageData = dict[str, dict[str, Any]]
-"""By URL of an image: the fields of its item."""
+
+def read_answer(
+    candidates: CandidateBuilder,
+    lease: Lease,
+    file: File,
+    listing: Listing,
+    max_links: int,
+) -> tuple[File, tuple[Discovered, ...]]:
+    """`file` with what it lists, and its URLs.
+
+    All answers but the first have the depth 1.
+    """
+    file, data = _with_listing(file, lease.url, listing, max_links)
+    depth = max(lease.depth, 1)
+    following = [
+        candidates.checked(
+            Candidate(link.url, "api", "page", depth, lease.url, lease.seed_url)
+        )
+        for link in file.links
+        if link.kind == "api"
+    ]
+    pages = [link for link in file.links if link.kind != "api"]
+    answers = api_answers(candidates.metadata, listing.max_requests)
+    found = (
+        *candidates.images(lease, file.images, None, data),
+        *candidates.links(lease, pages, None),
+        *answers.limited(lease, following),
+    )
+    return file, found
 
 
-def with_listing(
+def _with_listing(
     file: File, url: str, listing: Listing, max_links: int
 ) -> tuple[File, ImageData]:
-    """`file` with what it lists; `url`: its own."""
     images: dict[str, ImageLink] = {}
-    data: ImageData = {}
+    data: dict[str, dict[str, Any]] = {}
     for one in listing.images[:max_links]:
         image = join(url, one.url)
         if image is not None and image not in images:

@@ -28,9 +28,8 @@ from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
     from crawler.extract.references.requisites import Requisite
-    from crawler.policy.url_chains import UrlChain
 
-ImageData = Mapping[str, dict[str, Any]]
+    ImageData = Mapping[str, dict[str, Any]]
 """By URL of an image: what its API or plug-in says of it."""
 NO_DATA: ImageData = {}
 
@@ -67,7 +66,7 @@ class CandidateBuilder:
         self._fetch_styles = config.bodies.mirror or (
             config.images.fetch and config.images.styles
         )
-        self._metadata = metadata
+        self.metadata = metadata
         self._strip = ParamStripper(config.scope.strip_params).stripped
 
     def page(
@@ -80,12 +79,12 @@ class CandidateBuilder:
         the use of its images refuses it for those that it links to as well.
         """
         links: Iterable[Link] = page.links
-        images = self._images(lease, page.images, robots_meta.noimageai)
+        images = self.images(lease, page.images, robots_meta.noimageai)
         if robots_meta.noimageai is not None:
             refused = {image.url for image in page.images}
             links = [link for link in links if link.url not in refused]
         onward = self._onward(lease, page.links, robots_meta.nofollow, status)
-        found = (*onward, *images, *self._links(lease, links, robots_meta.nofollow))
+        found = (*onward, *images, *self.links(lease, links, robots_meta.nofollow))
         if page.styles and self._fetch_styles:  # last, for a link may be a page
             return (*found, *self._styles(lease, page.styles, robots_meta.noimageai))
         return found
@@ -105,33 +104,9 @@ class CandidateBuilder:
             self._quotas.sitemaps.add_index(lease)
         return (
             *self._onward(lease, file.links, None, status),
-            *self._images(lease, file.images, None),
-            *map(self._checked, links),
+            *self.images(lease, file.images, None),
+            *map(self.checked, links),
             *(self._imported(lease, file.styles) if file.styles else ()),
-        )
-
-    def api_answer(
-        self, lease: Lease, file: File, data: ImageData, max_requests: int
-    ) -> tuple[Discovered, ...]:
-        """What an answer of an API lists, and the answer after it.
-
-        `data`: of the images. All answers but the first have the depth 1.
-        """
-        from crawler.policy.url_chains import api_answers  # few crawls have an API
-
-        depth = max(lease.depth, 1)
-        following = [
-            self._checked(
-                Candidate(link.url, "api", "page", depth, lease.url, lease.seed_url)
-            )
-            for link in file.links
-            if link.kind == "api"
-        ]
-        pages = [link for link in file.links if link.kind != "api"]
-        return (
-            *self._images(lease, file.images, None, data),
-            *self._links(lease, pages, None),
-            *_chained(api_answers(self._metadata, max_requests), lease, following),
         )
 
     def _onward(
@@ -154,17 +129,17 @@ class CandidateBuilder:
             target, "meta_refresh", "page", 0, lease.url, lease.seed_url,
             directive=nofollow,
         )  # fmt: skip
-        return (self._checked(candidate, None, chain),)
+        return (self.checked(candidate, None, chain),)
 
     def seed(self, url: str) -> Discovered:
         """The canonical URL of a seed."""
-        return self._checked(Candidate(url, "seed", "page", 0, None, url))
+        return self.checked(Candidate(url, "seed", "page", 0, None, url))
 
     def sitemaps(self, lease: Lease, urls: Iterable[str]) -> list[Discovered]:
         """The sitemaps named by the robots.txt of the lease's origin: one link away."""
         robots, seed = f"{origin(lease.url)}/robots.txt", lease.seed_url
         return [
-            self._checked(Candidate(url, "robots_sitemap", "page", 1, robots, seed))
+            self.checked(Candidate(url, "robots_sitemap", "page", 1, robots, seed))
             for url in urls
             if not self._known(url, 1)
         ]
@@ -193,9 +168,9 @@ class CandidateBuilder:
             trapped.parent_url,
             trapped.seed_url,
         )
-        return (self._checked(candidate),)
+        return (self.checked(candidate),)
 
-    def _links(
+    def links(
         self, lease: Lease, links: Iterable[Link], nofollow: Skip | None
     ) -> list[Discovered]:
         parent, seed, depth = lease.url, lease.seed_url, lease.depth + 1
@@ -223,7 +198,7 @@ class CandidateBuilder:
             found.append(Discovered(url, kind, "page", depth, parent, seed, skip=skip))
         return found
 
-    def _images(
+    def images(
         self,
         lease: Lease,
         images: Iterable[ImageLink],
@@ -234,7 +209,7 @@ class CandidateBuilder:
             return []
         parent, seed, depth = lease.url, lease.seed_url, lease.depth + 1
         return [
-            self._checked(
+            self.checked(
                 Candidate(
                     image.url, image.kind, "image", depth, parent, seed,
                     directive=noimageai,
@@ -255,7 +230,7 @@ class CandidateBuilder:
         """
         depth = lease.depth + 1
         return [
-            self._checked(
+            self.checked(
                 Candidate(
                     style.url, style.kind, "style", depth, lease.url, lease.seed_url,
                     directive=noimageai,
@@ -273,7 +248,7 @@ class CandidateBuilder:
         from crawler.policy.url_chains import style_imports
 
         found = self._styles(lease, styles, None)
-        return _chained(style_imports(self._metadata), lease, found)
+        return style_imports(self.metadata).limited(lease, found)
 
     def requisites(
         self, lease: Lease, wanted: Iterable[Requisite], noimageai: Skip | None
@@ -287,7 +262,7 @@ class CandidateBuilder:
         from crawler.policy.url_chains import requisites
 
         depth, found = lease.depth + 1, []
-        nesting = requisites(self._metadata)
+        nesting = requisites(self.metadata)
         too_deep = nesting.check(lease) if lease.destination != "page" else None
         for one in wanted:
             if self._known(one.url, depth) or (
@@ -300,7 +275,7 @@ class CandidateBuilder:
                 one.url, one.kind, one.destination, depth, lease.url, lease.seed_url,
                 directive=noimageai if one.destination == "image" else None,
             )  # fmt: skip
-            new = self._checked(candidate)
+            new = self.checked(candidate)
             if one.kind == "font":  # it has no requisites of its own
                 pass
             elif too_deep is not None:
@@ -317,7 +292,7 @@ class CandidateBuilder:
         )
         return host_key(url) == lease.host and self._check(page) is not None
 
-    def _checked(
+    def checked(
         self,
         candidate: Candidate,
         alt: str | None = None,
@@ -377,20 +352,7 @@ class CandidateBuilder:
             lease.parent_url or lease.url,
             lease.seed_url,
         )
-        return self._checked(candidate, lease.alt, chain, lease.context)
-
-
-def _chained(
-    chain: UrlChain, lease: Lease, found: list[Discovered]
-) -> list[Discovered]:
-    """`found`, which the body of `lease` names, as far as the chain may go on."""
-    too_long = chain.check(lease)
-    if too_long is not None:
-        return [replace(one, skip=one.skip or too_long) for one in found]
-    for one in found:
-        if one.skip is None:
-            chain.record(lease, one.url)
-    return found
+        return self.checked(candidate, lease.alt, chain, lease.context)
 
 
 def refresh_target(url: str, links: Iterable[Link]) -> str | None:

@@ -21,7 +21,7 @@ from functools import partial
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.host_requests import HostRequests
-from crawler.engine.response_handler import Reader, skipped
+from crawler.engine.response_handler import Reader
 from crawler.engine.revalidation import CachedFields, cached_fields
 from crawler.engine.robots_stage import RobotsStage
 from crawler.fetch.conditional import conditional_headers
@@ -119,7 +119,7 @@ class Pipeline:
 
     def _skipped(self, lease: Lease, skip: Skip) -> Outcome:
         if skip.reason != "trap":
-            return skipped(lease, skip)
+            return record_builder.skipped(lease, skip)
         found = self._candidates.substitute(lease)
         return Outcome(lease, record_builder.skip_record(lease, skip), found)
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from crawler.extract.sniff import extract_media_type
-from crawler.model.crawl import Discovered, Lease, Skip
+from crawler.model.crawl import Discovered, Lease, Outcome, Skip
 from crawler.model.documents import (
     NOTHING,
     Declared,
@@ -24,7 +24,7 @@ from crawler.model.documents import (
     Page,
     PageText,
 )
-from crawler.model.errors import Failure
+from crawler.model.errors import ExtractFailure, Failure
 from crawler.model.http import Hop, Response
 from crawler.model.record_base import HeaderRow, RedirectHop
 from crawler.model.records import (
@@ -168,6 +168,22 @@ def error_record(lease: Lease, failure: Failure, elapsed_ms: int) -> ErrorRecord
 
 def skip_record(lease: Lease, skip: Skip) -> SkipRecord:
     return SkipRecord(**_url_fields(lease), reason=skip.reason, rule=skip.rule)
+
+
+def failed(
+    lease: Lease,
+    response: Response,
+    failure: ExtractFailure,
+    found: tuple[Discovered, ...],
+) -> Outcome:
+    """The outcome where plug-ins have failed: the links count all the same."""
+    error = error_record(lease, failure, response.timings.fetch_ms)
+    return Outcome(lease, error, found)
+
+
+def skipped(lease: Lease, skip: Skip) -> Outcome:
+    """The outcome of a lease that ends as a skip."""
+    return Outcome(lease, skip_record(lease, skip))
 
 
 def unfetched_skip(found: Discovered) -> SkipRecord:

@@ -12,9 +12,9 @@ A body is extracted inside the crash guard, and then by its type:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder, is_named_sitemap
@@ -33,6 +33,7 @@ from crawler.model.documents import (
     File,
     Image,
     Link,
+    Listing,
     Page,
     is_json,
 )
@@ -44,7 +45,7 @@ from crawler.model.errors import (
     TooLarge,
 )
 from crawler.model.http import Response, Validators
-from crawler.model.records import ImageRecord, ItemRecord, PageRecord
+from crawler.model.records import ImageRecord, PageRecord
 from crawler.policy.quotas import Quotas
 from crawler.policy.response_status import failure_of, is_redirect
 from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
@@ -215,7 +216,7 @@ class Reader:
         if isinstance(record, ImageRecord):
             skip = self._quotas.check_image(record)
             if skip is not None:
-                return skipped(lease, skip)
+                return record_builder.skipped(lease, skip)
         validators = updated_validators(response, cached.validators)
         return Outcome(lease, record, validators=validators)
 
@@ -268,22 +269,16 @@ class Reader:
             found = self._candidates.page(lease, page, robots_meta, response.status)
             record = record_builder.skip_record(lease, robots_meta.noai)
             return Outcome(lease, record, found)
-        enriched, failure = Enriched(page), None
-        if self._plugins is not None:
-            try:  # before a place is reserved, for this may switch
-                enriched = self._plugins.apply(response, page)
-            except ExtractFailure as raised:
-                failure = raised
+        # Before a place is reserved, for this may switch.
+        enriched, failure = self._enriched(response, page)
         page = enriched.page
         if not self._reserve_page(handle):
             return None
         self._traps.record(lease, response.body, page)
         found = self._candidates.page(lease, page, robots_meta, response.status)
         found += self._requisites(lease, response, page, robots_meta.noimageai)
-        if failure is not None:  # the links count all the same
-            elapsed_ms = response.timings.fetch_ms
-            error = record_builder.error_record(lease, failure, elapsed_ms)
-            return Outcome(lease, error, found)
+        if failure is not None:
+            return record_builder.failed(lease, response, failure, found)
         page_record = record_builder.page_record(lease, response, page, self._include)
         page_record.data = enriched.data
         if enriched.text is not None:
@@ -298,6 +293,17 @@ class Reader:
             body=self._saved(response, page.content_type),
         )
 
+    def _enriched(
+        self, response: Response, page: Page
+    ) -> tuple[Enriched, ExtractFailure | None]:
+        """The page with what plug-ins find, or their failure. May switch."""
+        if self._plugins is None:
+            return Enriched(page), None
+        try:
+            return self._plugins.apply(response, page), None
+        except ExtractFailure as failure:
+            return Enriched(page), failure
+
     def _saved(self, response: Response, media_type: str) -> bytes | None:
         """The body, if bodies of its type are saved."""
         if self._saves is None or not self._saves(media_type):
@@ -308,27 +314,19 @@ class Reader:
         self, lease: Lease, response: Response, file: File, robots_meta: RobotsMeta
     ) -> Outcome:
         if robots_meta.noai is not None:
-            return skipped(lease, robots_meta.noai)
+            return record_builder.skipped(lease, robots_meta.noai)
         if lease.destination == "style":
             self._quotas.count_style(lease.host)
-        enriched, failure = None, None
-        if self._plugins is not None and is_json(file.content_type):
-            page = Page(file.content_type, file.charset or "utf-8")
-            try:
-                enriched = self._plugins.apply(response, page)
-            except ExtractFailure as raised:
-                failure = raised
-        listing = None if enriched is None else enriched.listing
-        file, found = self._found_in_file(lease, response, file, listing)
+        page = Page(file.content_type, file.charset or "utf-8")
+        enriched, failure = Enriched(page), None
+        if is_json(file.content_type):
+            enriched, failure = self._enriched(response, page)
+        file, found = self._found_in_file(lease, response, file, enriched.listing)
         if failure is not None:
-            elapsed_ms = response.timings.fetch_ms
-            error = record_builder.error_record(lease, failure, elapsed_ms)
-            return Outcome(lease, error, found)
+            return record_builder.failed(lease, response, failure, found)
         record = record_builder.file_record(lease, response, file, self._include)
-        items: tuple[ItemRecord, ...] = ()
-        if enriched is not None:
-            record.data = enriched.data
-            items = record_builder.item_records(record, _items(enriched))
+        record.data = enriched.data
+        items = record_builder.item_records(record, enriched.items)
         return Outcome(
             lease,
             record,
@@ -345,19 +343,17 @@ class Reader:
         if listing is None:
             found = self._candidates.file(lease, file, response.status)
             return file, (*found, *self._requisites(lease, response, file, None))
-        from crawler.engine.api_answers import with_listing  # few crawls have an API
+        from crawler.engine.api_answers import read_answer  # few crawls have an API
 
-        limit = self._limits.max_links
-        file, data = with_listing(file, response.url, listing, limit)
-        answer = self._candidates.api_answer(lease, file, data, listing.max_requests)
-        return file, answer
+        max_links = self._limits.max_links
+        return read_answer(self._candidates, lease, file, listing, max_links)
 
     def _image(
         self, lease: Lease, response: Response, image: Image, robots_meta: RobotsMeta
     ) -> Outcome:
         skip = robots_meta.noimageai or self._quotas.check_image(image)
         if skip is not None:
-            return skipped(lease, skip)
+            return record_builder.skipped(lease, skip)
         record = record_builder.image_record(lease, response, image)
         found = self._requisites(lease, response, image, None)
         picture, validators = response.body, _validators(response)
@@ -376,16 +372,6 @@ class Reader:
         else:
             handle.retry(self._clock(), "extract", "no page is left", "page")
         return False
-
-
-def _items(enriched: Enriched) -> Sequence[dict[str, Any]]:
-    listing = enriched.listing
-    return enriched.items if listing is None else (*enriched.items, *listing.items)
-
-
-def skipped(lease: Lease, skip: Skip) -> Outcome:
-    """The outcome of a lease that ends as a skip."""
-    return Outcome(lease, record_builder.skip_record(lease, skip))
 
 
 def _validators(response: Response) -> Validators | None:

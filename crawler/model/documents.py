@@ -101,7 +101,7 @@ class Listing(Struct, frozen=True, array_like=True):
     """What the answer of an `[[api]]` lists."""
 
     items: tuple[dict[str, Any], ...] = ()
-    """The fields of its items."""
+    """The fields of its items, which become records."""
     images: tuple[FoundImage, ...] = ()
     links: tuple[Link, ...] = ()
     """The pages of its items, and the next answer, whose kind is `api`."""

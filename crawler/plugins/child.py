@@ -154,7 +154,9 @@ def _apply(
             items = (*found.items, *[_data_of(one) for one in further])
             found = replace(found, items=items[:MAX_ITEMS])
         if getattr(plugin.target, "reads_apis", False) is True:
-            found = replace(found, listing=plugin.target.listing(document))
+            listing = plugin.target.listing(document)
+            items = () if listing is None else listing.items
+            found = replace(found, listing=listing, items=(*found.items, *items))
         if "discover" in plugin.methods:
             urls = _urls_of(plugin.target.discover(document), max_urls)
             found = replace(found, urls=(*found.urls, *urls))

@@ -7,7 +7,9 @@ need have no bound either.
 
 from __future__ import annotations
 
-from crawler.model.crawl import Lease, Skip
+from msgspec.structs import replace
+
+from crawler.model.crawl import Discovered, Lease, Skip
 from crawler.model.metadata import API_REQUEST, IMPORT_DEPTH, KeyValue
 
 MAX_IMPORT_DEPTH = 5
@@ -33,6 +35,16 @@ class UrlChain:
         """The body of `lease` names the URL `named`."""
         place = b"%d" % (self._place(lease.url) + 1)
         self._metadata.set(self._kind, named, place)
+
+    def limited(self, lease: Lease, named: list[Discovered]) -> list[Discovered]:
+        """What the body of `lease` names, refused where it is beyond the maximum."""
+        too_far = self.check(lease)
+        if too_far is not None:
+            return [replace(one, skip=one.skip or too_far) for one in named]
+        for one in named:
+            if one.skip is None:
+                self.record(lease, one.url)
+        return named
 
     def _place(self, url: str) -> int:
         return int(self._metadata.get(self._kind, url) or 0)

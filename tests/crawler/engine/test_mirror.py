@@ -18,7 +18,7 @@ from crawler.model.content_config import BodiesConfig, OutputConfig
 from crawler.model.errors import OutputError
 from crawler.model.policy_config import LimitsConfig, ScopeConfig
 from crawler.output.mirror.files import LIST, MIRROR
-from crawler.policy.style_imports import MAX_IMPORT_DEPTH
+from crawler.policy.url_chains import MAX_IMPORT_DEPTH
 from crawler.workspace.open import opened_store
 from tests.helpers.crawling import (
     config,
