@@ -17,7 +17,7 @@ from crawler.model.config import Config
 from crawler.model.content_config import FieldConfig, SiteConfig
 from crawler.model.documents import File, Page
 from crawler.output.schema_export import schema_line
-from crawler.settings.field_tables import read_fields, read_sites
+from crawler.settings.field_tables import read_apis, read_fields, read_sites
 from tests.helpers.crawling import config, crawl, link, page, records, serve
 from tests.helpers.paths import ROOT
 from tests.site.page import reply
@@ -122,7 +122,9 @@ def test_the_report_of_a_json_body() -> None:
 
 def test_the_example_of_the_document_is_understood() -> None:
     text = (ROOT / "docs" / "fields.md").read_text(encoding="utf-8")
-    (toml,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    toml, of_api = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    (api,) = read_apis(tomllib.loads(of_api)["api"])
+    assert list(api.fields) == ["artist", "likes"]
     tables = tomllib.loads(toml)
     assert list(read_fields(tables["fields"])) == ["title", "sku", "price"]
     (site,) = read_sites(tables["site"])
