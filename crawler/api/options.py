@@ -37,6 +37,7 @@ class CrawlOptions(TypedDict, total=False):
     output: str | os.PathLike[str] | Sequence[str]
     concurrency: int
     slow_concurrency: int
+    extract_processes: int | Literal["auto"]
     grace: float | str
     fail_on: str
     fields: Mapping[str, FieldConfig | str]

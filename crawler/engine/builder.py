@@ -121,6 +121,7 @@ def open_crawl(
             else OpenedClient(client)
         )
         events = Events(opened.client)
+        documents = held.enter_context(loaded.documents())
         environment = Environment(
             run=state.run,
             store=store,
@@ -132,7 +133,8 @@ def open_crawl(
             deaths=guard.deaths,
             events=events,
             checks=loaded.checks(),
-            documents=held.enter_context(loaded.documents()),
+            documents=documents,
+            backlog=None if documents is None else documents.backlog,
             clock=steady,
             jitter=random.random,
             archive=_open_archive(config, state.run, store, events, clock, held),
@@ -189,6 +191,7 @@ def _assemble(
             quotas,
             clock,
             lambda: events.progress(crawl.snapshot),
+            environment.backlog,
         ),
         frontier=machinery.frontier,
         store=store,

@@ -136,6 +136,11 @@ class Committer:
         self._failure: BaseException | None = None
         images.recover(self._is_recorded)
 
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether any wait for the next commit."""
+        return bool(self._batch)
+
     def put(self, record: Record) -> None:
         """Take a record that ends no lease (`run`, `robots`). May commit."""
         self._take(record)

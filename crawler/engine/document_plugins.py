@@ -1,9 +1,9 @@
-"""Plug-ins that work on documents, in the child process; `[fields]` is one of them.
+"""Plug-ins that work on documents, in child processes; `[fields]` is one of them.
 
 They see untrusted HTML and may build a tree of it, so they run under the limits of the
-extraction process (`sandbox/`): a plug-in that hangs or takes too much memory is one
+extraction processes (`sandbox/`): a plug-in that hangs or takes too much memory is one
 `extract` error, and the next page finds a new process. A page costs a message there and
-back, some 100 microseconds and the copy of the body; a crawl without such plug-ins has
+back, some 50 microseconds and the copy of the body; a crawl without such plug-ins has
 no process and pays nothing.
 """
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from crawler.engine.backlog import Backlog
 from crawler.engine.plugin_adapters import OUR_OWN
 from crawler.engine.sandbox.pool import ExtractionPool
 from crawler.engine.sandbox.process import WorkerLimits
@@ -41,10 +42,11 @@ NAME = "plugins"
 
 
 class DocumentPlugins:
-    """The plug-ins of one crawl that work on documents, and their process.
+    """The plug-ins of one crawl that work on documents, and their processes.
 
-    Starts the process, and waits until it has loaded the plug-ins. Raises PluginError
-    if it cannot.
+    Starts the first process, and waits until it has loaded the plug-ins; further ones,
+    at most `processes`, are started as they are needed. Raises PluginError if it cannot
+    load them.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class DocumentPlugins:
         plugins: Sequence[LoadedPlugin],
         max_links: int,
         limits: WorkerLimits | None = None,
+        processes: int = 1,
     ) -> None:
         self._names = ", ".join(
             OUR_OWN.get(plugin.name, f"plug-in {plugin.name}") for plugin in plugins
@@ -60,11 +63,12 @@ class DocumentPlugins:
         """Whether they are the user's: our own parts need no links and no pictures."""
         self._max_links = max_links
         self._set = encode(_plugin_set(plugins, max_links))
-        self._worker = ExtractionPool({NAME: TASK}, limits)
+        self.backlog = Backlog(processes)
+        self._pool = ExtractionPool({NAME: TASK}, limits, processes)
         try:
-            self._worker.run(NAME, encode(PageOrder(self._set)))
+            self._pool.run(NAME, encode(PageOrder(self._set)))
         except ExtractFailure as failure:
-            self._worker.close()
+            self._pool.close()
             raise PluginError(self._named(failure)) from failure
 
     def apply(self, response: Response, page: Page) -> Enriched:
@@ -82,11 +86,18 @@ class DocumentPlugins:
             page if self.reads_links else replace(page, links=(), images=()),
         )
         try:
-            found = decode_findings(self._worker.run(NAME, encode(order)))
+            found = decode_findings(self._run(encode(order), len(response.body)))
         except ExtractFailure as failure:
             raise ExtractFailure(self._named(failure)) from failure
         page = self._with_links(response.url, page, found.urls)
         return Enriched(page, found.data, found.items, found.text, found.listing)
+
+    def _run(self, order: bytes, size: int) -> bytes:
+        self.backlog.add(size)
+        try:
+            return self._pool.run(NAME, order)
+        finally:
+            self.backlog.remove(size)
 
     def _named(self, failure: ExtractFailure) -> str:
         text = failure.message
@@ -105,8 +116,8 @@ class DocumentPlugins:
         return replace(page, links=links[: self._max_links])
 
     def close(self) -> None:
-        """End the process."""
-        self._worker.close()
+        """End the processes."""
+        self._pool.close()
 
 
 def _plugin_set(plugins: Sequence[LoadedPlugin], max_links: int) -> PluginSet:

@@ -3,19 +3,24 @@
     frontier.lease -> pipeline.process -> committer.finish -> (frontier)
 
 Each worker is a greenlet: `concurrency` of them, and one for each overflow slot that a
-slow host has borrowed (`frontier/concurrency.py`). Workers instead of one greenlet for
-each URL, since a greenlet's life costs two system calls, and N workers are also the
-limit of concurrency. The committer is no greenlet of its own: it would only wait for
-outcomes, and called by the workers a commit is atomic without a lock.
+slow host has borrowed (`frontier/concurrency.py`). One whose page waits for the
+extraction processes does not count (`backlog.py`): another worker takes its place, and
+when there are too many again, one rests until it is needed. Workers instead of one
+greenlet for each URL, since a greenlet's life costs two system calls, and N workers are
+also the limit of concurrency. The committer is no greenlet of its own: it would only
+wait for outcomes, and called by the workers a commit is atomic without a lock.
 
-What switches here: `frontier.lease`, the pipeline's requests, a pause, and the
-`sleep(0)` after a lease that made no request.
+What switches here: `frontier.lease`, the pipeline's requests, a pause, a full backlog,
+the `sleep(0)` after a lease that made no request, and the one by which a commit waits
+for other outcomes of extraction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
 
 import hub
 from crawler.engine.committer import Committer
@@ -25,6 +30,9 @@ from crawler.frontier.lease import LeaseHandle
 from crawler.policy.quotas import Quotas
 from hub.event import Event
 from hub.pool import Group
+
+if TYPE_CHECKING:
+    from crawler.engine.backlog import Backlog
 
 TICK_S = 0.5
 """The interval at which time limits are checked (seconds).
@@ -51,7 +59,9 @@ class Engine:
         quotas: Quotas,
         clock: Callable[[], float],
         on_tick: Callable[[], None],
+        backlog: Backlog | None = None,
     ) -> None:
+        """`backlog`: the pages that wait for processes; None: there are none."""
         self._concurrency = concurrency
         self._frontier = frontier
         self._pipeline = pipeline
@@ -61,6 +71,10 @@ class Engine:
         self._on_tick = on_tick
         self._workers = Group()
         self._at_work = 0  # workers that have left the group may still count there
+        self._backlog = backlog
+        if backlog is not None:
+            backlog.on_wait = partial(self._start_workers, 0)
+        self._resting: list[Event] = []
         self._error: Exception | None = None
         self._unpaused = Event()
         self._unpaused.set()
@@ -119,10 +133,16 @@ class Engine:
             return
         for _ in range(self._surplus(), more):
             self._at_work += 1
-            self._workers.spawn(self._work)
+            if self._resting:
+                self._resting.pop().set()
+            else:
+                self._workers.spawn(self._work)
 
     def _surplus(self) -> int:
-        return self._at_work - self._concurrency - self._frontier.borrowed
+        needed = self._concurrency + self._frontier.borrowed
+        if self._backlog is not None:
+            needed += self._backlog.pages
+        return self._at_work - needed
 
     def _work(self) -> None:
         try:
@@ -131,12 +151,31 @@ class Engine:
                     self._start_workers(0)
                 self._process(handle)
                 if self._surplus() > 0:
-                    return
+                    if self._backlog is None:
+                        return
+                    self._rest()
+            self._end_rest()
         except Exception as error:
             self._committer.fail(error)
             self._stop(error)
         finally:
             self._at_work -= 1
+
+    def _rest(self) -> None:
+        """Wait until a worker is needed, or the crawl is at its end."""
+        if self._frontier.has_idle_workers:
+            self._commit_together()
+        self._at_work -= 1
+        needed = Event()
+        self._resting.append(needed)
+        needed.wait()
+
+    def _end_rest(self) -> None:
+        """No URL will come again, as those that rest find out for themselves."""
+        for resting in self._resting:
+            self._at_work += 1
+            resting.set()
+        self._resting.clear()
 
     def _process(self, handle: LeaseHandle) -> None:
         with handle:
@@ -150,6 +189,8 @@ class Engine:
             hub.sleep(0)  # no request was waited for, so the others have had no turn
 
     def _lease(self) -> LeaseHandle | None:
+        if self._backlog is not None:
+            self._wait_for_place(self._backlog)
         self._obey_limits()
         if not self._unpaused.is_set():
             # The records that the pause waits for may be in the batch.
@@ -158,9 +199,28 @@ class Engine:
         handle = self._frontier.lease_nowait()
         if handle is None:
             # The URLs that this worker would wait for may be in the batch.
-            self._committer.commit()
+            if self._backlog is None:
+                self._committer.commit()
+            else:
+                self._commit_together()
             handle = self._frontier.lease()
         return handle
+
+    def _wait_for_place(self, backlog: Backlog) -> None:
+        """Wait until a page that is fetched could be extracted, and would be kept."""
+        while backlog.pages and not self._frontier.closed:
+            if not backlog.is_full and backlog.pages < self._quotas.pages_left:
+                break
+            backlog.wait()
+
+    def _commit_together(self) -> None:
+        """Commit once for all pages whose extraction has ended by now.
+
+        Answers come many at a time, and a commit for each would cost more than its URL.
+        """
+        hub.sleep(0)
+        if self._committer.has_outcomes:
+            self._committer.commit()
 
     def _obey_limits(self) -> None:
         reached = self._quotas.reached(self._clock())
@@ -195,3 +255,4 @@ class Engine:
         self._error = self._error or error
         with suppress(Exception):  # a store that has failed fails here again
             self._frontier.close()
+        self._end_rest()

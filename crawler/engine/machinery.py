@@ -50,6 +50,7 @@ from crawler.policy.scope import Scope
 from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
+    from crawler.engine.backlog import Backlog
     from crawler.extract.extractor import Extractor
     from crawler.output.bodies import Saves
 
@@ -96,6 +97,8 @@ class Environment(Struct, frozen=True):
     clock: SteadyClock
     jitter: Callable[[], float]
     """A random number from 0 to 1."""
+    backlog: Backlog | None = None
+    """The pages that wait for the processes of `documents`."""
     archive: Archive | None = None
     whole_bodies: bool = False
     """Someone looks at each body: those are downloaded, too, that nothing reads."""

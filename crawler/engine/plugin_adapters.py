@@ -138,6 +138,7 @@ class Plugins:
     def __init__(self, config: Config, objects: Sequence[object] = ()) -> None:
         self._plugins: Sequence[LoadedPlugin] = ()
         self._max_links = config.limits.max_links
+        self._processes = config.extract_processes
         wanted = (*_our_own(config), *config.plugin)
         if wanted or objects:
             from crawler.plugins.loading import load_plugins
@@ -162,7 +163,7 @@ class Plugins:
 
     @contextmanager
     def documents(self) -> Iterator[DocumentPlugins | None]:
-        """Those that work on documents, in a process that runs meanwhile; None: none.
+        """Those that work on documents, in processes that run meanwhile; None: none.
 
         Raises PluginError if the process cannot load them.
         """
@@ -171,8 +172,11 @@ class Plugins:
             yield None
             return
         from crawler.engine.document_plugins import DocumentPlugins
+        from crawler.engine.sandbox.pool import usable_cores
 
-        with closing(DocumentPlugins(chosen, self._max_links)) as documents:
+        processes = usable_cores() if self._processes == "auto" else self._processes
+        plugins = DocumentPlugins(chosen, self._max_links, processes=processes)
+        with closing(plugins) as documents:
             yield documents
 
     def see_exchanges(self) -> bool:

@@ -128,6 +128,11 @@ class Frontier:
         return LeaseHandle(lease, queue, self._hosts, self._notify)
 
     @property
+    def has_idle_workers(self) -> bool:
+        """Whether a worker waits in `lease`."""
+        return self._idle.asleep > 0
+
+    @property
     def borrowed(self) -> int:
         """Requests under way that use a borrowed slot; each needs one more worker."""
         return self._slots.borrowed

@@ -91,6 +91,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     A host is slow if it takes more than a second to respond. Slow hosts thus do not
     starve fast ones.
     """
+    extract_processes: Count | Literal["auto"] = "auto"
+    """Processes for what needs a tree of a page: text, fields, plug-ins.
+
+    They are started as they are needed, each with limits on memory and CPU time. auto:
+    as many as there are cores, at most 8.
+    """
     grace: Seconds = 10.0
     """Time that a stop waits for the requests under way [s]."""
     fail_on: str = ""

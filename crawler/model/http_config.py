@@ -118,7 +118,7 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     The hosts of the seeds are always allowed.
     """
-    max_idle_per_host: Count = 8
+    max_idle_per_host: Count = 32
     """Maximum idle connections to one origin."""
     max_idle: Count = 256
     """Maximum idle connections in total."""

@@ -15,6 +15,7 @@ is kept.
 from __future__ import annotations
 
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from crawler.model.content_config import ImagesConfig
@@ -114,6 +115,12 @@ class Quotas:
         self._bytes += wire_bytes
         usage = self._usages.usage(host).charged(sent_at, until, wire_bytes)
         self._usages.set_usage(host, usage)
+
+    @property
+    def pages_left(self) -> float:
+        """Pages that the crawl may still have (`max_pages`)."""
+        limit = self._config.max_pages
+        return inf if limit is None else limit - self._pages
 
     def has_answered(self, host: str) -> bool:
         """Whether the host has sent anything in this crawl."""

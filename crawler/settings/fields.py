@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from types import ModuleType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from types import ModuleType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -87,6 +87,11 @@ def _without_none(hint: Any) -> Any:
     if type(None) not in members:
         return hint
     return next(member for member in members if member is not type(None))
+
+
+def _is_union(hint: Any) -> bool:
+    """Whether it is a number or one of some words."""
+    return get_origin(hint) in (Union, UnionType)
 
 
 def _unit(hint: Any) -> Any:
@@ -181,6 +186,8 @@ _TYPE_NAMES = {
 def _explain(key: Key, value: Any, message: str) -> str:
     """msgspec's message in the terms of TOML, with the values that are valid."""
     allowed = list(choices(key.type))
+    if allowed and _is_union(_without_none(key.type)):
+        return f"{value!r} is neither a number from 1 on nor {' or '.join(allowed)}"
     if allowed:
         wrong = (
             next((v for v in value if v not in allowed), value)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from pathlib import Path
 from typing import Any
 
 
@@ -58,3 +62,35 @@ class _Lists:
 
 
 instance = _Lists()
+
+
+class WaitsForFile:
+    """Has a page wait until there is a file of this name."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+
+    def extract(self, document: Any) -> dict[str, Any]:
+        while not self.path.exists():
+            time.sleep(0.01)
+        return {"length": len(document.body)}
+
+
+class Slow:
+    """Takes some seconds for each page."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def extract(self, document: Any) -> dict[str, Any]:
+        time.sleep(self.seconds)
+        return {}
+
+
+class Mortal:
+    """Dies of a page with a certain word."""
+
+    def extract(self, document: Any) -> dict[str, Any]:
+        if b"die" in document.body:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"read": document.url}

@@ -41,6 +41,10 @@ def configuration_options() -> list[Flag]:
             help="Plug-in to use; its options go in the file; repeatable",
         ),
         Flag(
+            "--extract-processes", key="extract_processes", group=GROUP,
+            metavar="N|auto",
+        ),
+        Flag(
             "-s", "--set", "assignments", group=GROUP, metavar="KEY=VALUE",
             multiple=True, convert=_assignments,
             help="Any setting, as in -s http.max_header=32K; repeatable",

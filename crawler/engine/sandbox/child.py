@@ -35,15 +35,16 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
 from msgspec.msgpack import Decoder
 
 from crawler.engine.sandbox.messages import (
-    ANNOUNCE,
     CHUNK,
     OUT_OF_MEMORY,
+    RING,
     SEND_BUFFER,
     Answer,
     ChildSettings,
@@ -111,39 +112,44 @@ class _Crawl:
     """The connection to the crawl."""
 
     def __init__(self, settings: ChildSettings) -> None:
-        self._control = socket.socket(fileno=settings.control_fd)
-        self._answers = socket.socket(fileno=settings.answers_fd)
-        self._control.setblocking(True)
-        self._answers.setblocking(False)
-        self._answers.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self._data = socket.socket(fileno=settings.data_fd)
+        self._bell = socket.socket(fileno=settings.bell_fd)
+        self._data.setblocking(True)
+        self._data.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self._bell.setblocking(True)
         self._orders = Frames()
         self._unannounced = 0
         self._first_at = 0.0
 
     def order(self) -> bytes:
         """The next order. Raises EOFError when the crawl has closed its end."""
-        self._receive(socket.MSG_DONTWAIT)
+        self._receive_more()
         while (content := self._orders.take()) is None:
-            self.announce()
+            if self._orders.has_part:
+                self._ring()
+            else:
+                self.announce()
             self._receive(0)
+            self._receive_more()
         return content
 
+    def _receive_more(self) -> None:
+        """Receive what has come meanwhile, so that there is room for more."""
+        with suppress(BlockingIOError):
+            while True:
+                self._receive(socket.MSG_DONTWAIT)
+
     def _receive(self, flags: int) -> None:
-        """Receive what has come; without a flag, wait for it."""
-        try:
-            while part := self._control.recv(CHUNK, flags):
-                self._orders.add(part)
-                if not flags:
-                    return
-        except BlockingIOError:
-            return
-        raise EOFError
+        part = self._data.recv(CHUNK, flags)
+        if not part:
+            raise EOFError
+        self._orders.add(part)
 
     def answer(self, answer: Answer) -> None:
         rest = memoryview(frame(answer))
         while rest:
             try:
-                rest = rest[self._answers.send(rest) :]
+                rest = rest[self._data.send(rest, socket.MSG_DONTWAIT) :]
             except BlockingIOError:
                 self._wait_for_room()
         now = time.monotonic()
@@ -154,16 +160,19 @@ class _Crawl:
             self.announce()
 
     def _wait_for_room(self) -> None:
-        self._control.send(ANNOUNCE)
+        self._ring()
         writable = select.poll()
-        writable.register(self._answers, select.POLLOUT)
+        writable.register(self._data, select.POLLOUT)
         writable.poll()
 
     def announce(self) -> None:
         """Tell the crawl that there are answers."""
         if self._unannounced:
-            self._unannounced = 0
-            self._control.send(ANNOUNCE)
+            self._ring()
+
+    def _ring(self) -> None:
+        self._unannounced = 0
+        self._bell.send(RING)
 
 
 def _serve(crawl: _Crawl, settings: ChildSettings) -> NoReturn:

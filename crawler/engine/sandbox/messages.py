@@ -3,15 +3,17 @@
 Each message is a frame: its length in eight bytes (big-endian), then that many bytes of
 MessagePack. There are two socket pairs:
 
-    control   to the process: Orders.  From it: one byte, "there are answers"
-    answers   from the process: one Answer when it is ready, then one for each Order,
-              in their order
+    data   to the process: Orders. From it: one Answer when it is ready, then one for
+           each Order, in their order
+    bell   from the process: one byte, "there are answers", or "go on, I have only a
+           part of this order"; and its end
 
-Two, because the crawl waits for the first only. A process that has more to do keeps on
-writing to the second, and announces its answers together: each time that the crawl is
-woken costs it as much as a page, since other data have displaced its own in the caches.
-What was written before a process dies is not lost, so the first Order without an answer
-is the one that it died of.
+Two, because the crawl waits for the bell only. A process that has more to do keeps on
+writing answers, and announces them together: each time that the crawl is woken costs it
+as much as a page, since other data have displaced its own in the caches. (For a socket
+on which it waits, the kernel also wakes it when the process reads an order.) What was
+written before a process dies is not lost, so the first Order without an answer is the
+one that it died of.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ only by `http.max_body` and by the memory of the process.
 """
 SEND_BUFFER = 4 * 2**20
 """Both sides ask the kernel for buffers of this size (bytes); it gives less."""
-ANNOUNCE = b"\n"
+RING = b"\n"
 
 OUT_OF_MEMORY = 71
 """The exit status of a process that reached its memory limit."""
@@ -45,8 +47,8 @@ class ChildSettings(Struct, frozen=True):
 
     path: list[str]
     """`sys.path` of the crawl, so that both find the same modules."""
-    control_fd: int
-    answers_fd: int
+    data_fd: int
+    bell_fd: int
     """Descriptors of its ends of the socket pairs."""
     parent: int
     """Process id of the crawl."""
@@ -91,6 +93,11 @@ class Frames:
     def add(self, part: bytes) -> None:
         """The stream goes on with `part`."""
         self._received += part
+
+    @property
+    def has_part(self) -> bool:
+        """Whether something has arrived that was not taken."""
+        return bool(self._received)
 
     def take(self) -> bytes | None:
         """The next content, or None if it has not arrived whole.

@@ -115,33 +115,33 @@ class ChildProcess:
         self.answered = 0
         """Orders that it has answered."""
         self._unsent: list[bytes] = []
-        self._sending = False
+        self._sending = memoryview(b"")
         self._heard_at = time.monotonic()
-        self._control, theirs = hub.socket.socketpair()
-        self._answers, their_answers = standard_socket.socketpair()
-        self._answers.setblocking(False)
-        self._control.setsockopt(
+        self._data, their_data = standard_socket.socketpair()
+        self._bell, their_bell = hub.socket.socketpair()
+        self._data.setblocking(False)
+        self._data.setsockopt(
             standard_socket.SOL_SOCKET, standard_socket.SO_SNDBUF, SEND_BUFFER
         )
         try:
-            self._process = self._popen(tasks, theirs.fileno(), their_answers.fileno())
+            self._process = self._popen(tasks, their_data.fileno(), their_bell.fileno())
         except OSError as error:
             self._close_sockets()
             raise ExtractFailure(
                 f"the extraction process can't start: {error}"
             ) from error
         finally:
-            theirs.close()
-            their_answers.close()
+            their_data.close()
+            their_bell.close()
         self.pid = self._process.pid
 
     def _popen(
-        self, tasks: Mapping[str, str], control: int, answers: int
+        self, tasks: Mapping[str, str], data: int, bell: int
     ) -> subprocess.Popen[bytes]:
         settings = ChildSettings(
             sys.path,
-            control,
-            answers,
+            data,
+            bell,
             os.getpid(),
             self._limits.memory_bytes,
             self._limits.cpu_s,
@@ -152,7 +152,7 @@ class ChildProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=(control, answers),
+            pass_fds=(data, bell),
             process_group=0,  # not the terminal's: Ctrl-C is for the crawl
         )
 
@@ -168,23 +168,16 @@ class ChildProcess:
         self._unsent.append(order.frame)
 
     def send(self) -> None:
-        """Send what was taken; what finds no room is sent when there is some."""
-        if not self._unsent or self._sending:
-            return
-        rest = memoryview(b"".join(self._unsent))
-        self._unsent.clear()
-        with suppress(OSError):  # `listen` finds that it has ended
-            with suppress(BlockingIOError):
-                rest = rest[self._control.send(rest, standard_socket.MSG_DONTWAIT) :]
-            if rest:
-                self._sending = True
-                hub.spawn(self._send_rest, rest)
+        """Send of what was taken as much as finds room.
 
-    def _send_rest(self, rest: memoryview) -> None:
-        with suppress(OSError):
-            self._control.sendall(rest)
-            self._sending = False
-            self.send()
+        The process rings when it has nothing to do and part of an order.
+        """
+        with suppress(OSError):  # no room, or `listen` finds that it has ended
+            while self._sending or self._unsent:
+                if not self._sending:
+                    self._sending = memoryview(b"".join(self._unsent))
+                    self._unsent.clear()
+                self._sending = self._sending[self._data.send(self._sending) :]
 
     # Answers
 
@@ -232,7 +225,7 @@ class ChildProcess:
                 continue
             with hub.Timeout(rest, False):
                 try:
-                    return self._control.recv(CHUNK) != b""
+                    return self._bell.recv(CHUNK) != b""
                 except ConnectionError:  # it has left orders unread
                     return False
 
@@ -243,8 +236,8 @@ class ChildProcess:
         """
         while True:
             try:
-                part = self._answers.recv(CHUNK)
-            except BlockingIOError:
+                part = self._data.recv(CHUNK)
+            except (BlockingIOError, ConnectionError):
                 return
             if not part:
                 return
@@ -291,8 +284,8 @@ class ChildProcess:
         self._close_sockets()
 
     def _close_sockets(self) -> None:
-        self._control.close()
-        self._answers.close()
+        self._data.close()
+        self._bell.close()
 
     def _kill_group(self) -> None:
         """Kill the process, and those that a task in it has started.

@@ -201,6 +201,8 @@ ERRORS = [
         "scope.within = 'hots'",
         "crawl.toml:1: [scope] within: 'hots' is not one of host, domain,",
     ),
+    ("extract_processes = 'x'", "'x' is neither a number from 1 on nor auto"),
+    ("extract_processes = 0", "extract_processes: 0 is neither a number from 1 on nor"),
     (
         "records.record = ['robots', 'skip']",
         "'skip' is not one of skips, robots; did you mean 'skips'?",
