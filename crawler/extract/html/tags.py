@@ -39,7 +39,7 @@ reported, though a browser shows them only when a script has used the template.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from html import unescape
 from html.entities import html5
@@ -97,12 +97,11 @@ _ATTRIBUTES = rf"(?:[{_SPACE}/]*+{_ATTRIBUTE})*+[{_SPACE}/]*+"
 # The form in which nearly all tags are written; others fall through to the full form.
 _PLAIN = r'(?:[ \n]++[a-z:-]++="[^"]*+")*+'
 _CLASS = r'(?: class="[^"]*+")?+'
-# Attributes that hold no URL of a picture, in that form. A tag that has others is not
-# skipped.
+# Attributes that hold no URL, in that form. A tag that has others is not skipped.
 _DULL = (
     r'(?:[ \n]++(?:colspan="[^"]*+"|style="[^"(\\]*+"'
     r"|(?:class|id|title|align|width|valign|height|rowspan|name|cellpadding"
-    r"|cellspacing|border|summary|type|role|aria-[a-z]++|lang|dir|for|method|action"
+    r"|cellspacing|border|summary|type|role|aria-[a-z]++|lang|dir|for|method"
     r"|target|tabindex|accesskey|value|scope|xml:lang|itemtype|itemscope|hreflang"
     r'|on[a-z]++)="[^"]*+"|data-[a-z_-]++="[^"./(]*+"))*+'
 )
@@ -150,31 +149,17 @@ _SCRIPT_MARKS = re.compile(
 ).finditer
 
 
-@lru_cache(maxsize=1)
-def _next_of_all() -> Callable[[str, int], re.Match[str] | None]:
-    """As `_NEXT`, for every start tag, with the same groups. Compiled on demand."""
-    skipped = (
-        rf"<(?:/(?:[^>=]*+|[a-zA-Z]{_NAME}{_ATTRIBUTES}|[^a-zA-Z][^>]*+)>"
-        rf"|{_COMMENT}|!(?!--)[^>]*+>|\?[^>]*+>|(?![a-zA-Z/!?]))"
-    )
-    return re.compile(
-        rf"[^<]*+(?:{skipped}[^<]*+)*+"
-        rf"<(?:()()(?!)|([a-zA-Z]{_NAME})({_ATTRIBUTES}))>"
-    ).match
-
-
-def start_tags(text: str, *, xml: bool = False, every: bool = False) -> Iterator[Tag]:
+def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
     """The start tags of `text` that may hold a URL, in order.
 
     These are all with a name in `_NAMES`, but an `<a>` without href where that is
     easily seen, and the `<title>` of an SVG; and those of any name with an attribute
     that is not among `_DULL`. With `xml`, as in SVG, an empty-element tag (`<script/>`)
-    has no content. With `every`, those without a URL are among them.
+    has no content.
     """
     raw_texts = _RawTexts(text, xml)
-    next_tag = _next_of_all() if every else _NEXT
     position = 0
-    while found := next_tag(text, position):
+    while found := _NEXT(text, position):
         link, href, name, written = found.groups()
         position = content_end = found.end()
         if link is not None:

@@ -83,9 +83,7 @@ def html_references(
     scanner = _Scanner(document, xml, nested)
     if xml:
         yield from _style_sheets_of_xml(document)
-    for name, written, _, end, content_end in start_tags(
-        document.text, xml=xml, every=True
-    ):
+    for name, written, _, end, content_end in start_tags(document.text, xml=xml):
         if written:
             yield from scanner.element(name, written, end - 1 - len(written))
         if name == "style" and content_end > end:

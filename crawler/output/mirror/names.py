@@ -40,25 +40,28 @@ MAX_PATH = 1000
 
 _FORBIDDEN = frozenset('\\/:*?"<>|')
 _PICTURES = {
-    "image/apng": ("png", "apng"),
-    "image/avif": ("avif",),
-    "image/bmp": ("bmp",),
-    "image/gif": ("gif",),
-    "image/heic": ("heic", "heif"),
-    "image/heif": ("heif", "heic"),
-    "image/jpeg": ("jpg", "jpeg", "jpe", "jfif"),
-    "image/jxl": ("jxl",),
-    "image/png": ("png", "apng"),
-    "image/svg+xml": ("svg",),
-    "image/tiff": ("tif", "tiff"),
-    "image/vnd.microsoft.icon": ("ico", "cur"),
-    "image/webp": ("webp",),
-    "image/x-icon": ("ico", "cur"),
+    "image/apng": "png",
+    "image/avif": "avif",
+    "image/bmp": "bmp",
+    "image/gif": "gif",
+    "image/heic": "heic",
+    "image/heif": "heif",
+    "image/jpeg": "jpg",
+    "image/jxl": "jxl",
+    "image/png": "png",
+    "image/tiff": "tif",
+    "image/vnd.microsoft.icon": "ico",
+    "image/webp": "webp",
+    "image/x-icon": "ico",
 }
+_RASTER = frozenset(
+    {*_PICTURES.values(), "apng", "cur", "dib", "jfif", "jpe", "jpeg", "tiff"}
+)
+"""Extensions of pictures. Which one it is does not matter: their bytes tell it."""
 _SHOWN = {
-    **_PICTURES,
     "application/pdf": ("pdf",),
     "application/xhtml+xml": ("xhtml", "xht"),
+    "image/svg+xml": ("svg",),
     "text/css": ("css",),
     "text/html": ("html", "htm"),
 }
@@ -182,6 +185,8 @@ def _file_name(segment: str, query: str, media_type: str) -> str:
 def _added(ending: str, media_type: str, *, is_folder: bool) -> str:
     """What is added to a name with this ending, with its dot; "" for nothing."""
     known = extension(media_type)
+    if (picture := _PICTURES.get(media_type)) is not None:
+        return "" if ending in _RASTER else f".{picture}"
     if known == "js":
         accepted: tuple[str, ...] = _SCRIPT
     elif media_type in _SHOWN:

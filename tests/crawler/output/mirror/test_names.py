@@ -43,6 +43,8 @@ HTML, PNG, BIN = "text/html", "image/png", "application/octet-stream"
         ("i.jpeg", "image/jpeg", "i.jpeg"),
         ("i.php", PNG, "i.php.png"),
         ("i.png", "image/svg+xml", "i.png.svg"),
+        ("i.jpg", PNG, "i.jpg"),
+        ("i.svg", PNG, "i.svg.png"),
         ("f.woff2?x", "font/woff2", "f.woff2@x"),
         ("R.txt", "text/plain", "R.txt"),
         ("R.md", "text/plain", "R.md"),
