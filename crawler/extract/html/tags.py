@@ -39,7 +39,7 @@ reported, though a browser shows them only when a script has used the template.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from html import unescape
 from html.entities import html5
@@ -97,11 +97,12 @@ _ATTRIBUTES = rf"(?:[{_SPACE}/]*+{_ATTRIBUTE})*+[{_SPACE}/]*+"
 # The form in which nearly all tags are written; others fall through to the full form.
 _PLAIN = r'(?:[ \n]++[a-z:-]++="[^"]*+")*+'
 _CLASS = r'(?: class="[^"]*+")?+'
-# Attributes that hold no URL, in that form. A tag that has others is not skipped.
+# Attributes that hold no URL of a page or a picture, in that form. A tag that has
+# others is not skipped.
 _DULL = (
     r'(?:[ \n]++(?:colspan="[^"]*+"|style="[^"(\\]*+"'
     r"|(?:class|id|title|align|width|valign|height|rowspan|name|cellpadding"
-    r"|cellspacing|border|summary|type|role|aria-[a-z]++|lang|dir|for|method"
+    r"|cellspacing|border|summary|type|role|aria-[a-z]++|lang|dir|for|method|action"
     r"|target|tabindex|accesskey|value|scope|xml:lang|itemtype|itemscope|hreflang"
     r'|on[a-z]++)="[^"]*+"|data-[a-z_-]++="[^"./(]*+"))*+'
 )
@@ -132,10 +133,11 @@ _SKIPPED = (
     "|(?![a-zA-Z/!?]))"
 )
 # From any point outside tags up to and including the next tag that is not skipped.
-_NEXT = re.compile(
+_EXPRESSION = (
     rf"[^<]*+(?:{_SKIPPED}[^<]*+)*+"
     rf"<(?:[aA]({_PLAIN_HREF})|([a-zA-Z]{_NAME})({_PLAIN} ?/?(?=>)|{_ATTRIBUTES}))>"
-).match
+)
+_NEXT = re.compile(_EXPRESSION).match
 _ENDS = {
     name: re.compile(rf"</{_any_case(name)}(?=[{_SPACE}/>])").search
     for name in _RAW_TEXT
@@ -149,17 +151,24 @@ _SCRIPT_MARKS = re.compile(
 ).finditer
 
 
-def start_tags(text: str, *, xml: bool = False) -> Iterator[Tag]:
+@lru_cache(maxsize=1)
+def _next_or_form() -> Callable[[str, int], re.Match[str] | None]:
+    """As `_NEXT`, but that `action` is no attribute without a URL."""
+    return re.compile(_EXPRESSION.replace("|action", "")).match
+
+
+def start_tags(text: str, *, xml: bool = False, forms: bool = False) -> Iterator[Tag]:
     """The start tags of `text` that may hold a URL, in order.
 
     These are all with a name in `_NAMES`, but an `<a>` without href where that is
     easily seen, and the `<title>` of an SVG; and those of any name with an attribute
     that is not among `_DULL`. With `xml`, as in SVG, an empty-element tag (`<script/>`)
-    has no content.
+    has no content. With `forms`, those with an `action` are among them.
     """
     raw_texts = _RawTexts(text, xml)
+    next_tag = _next_or_form() if forms else _NEXT
     position = 0
-    while found := _NEXT(text, position):
+    while found := next_tag(text, position):
         link, href, name, written = found.groups()
         position = content_end = found.end()
         if link is not None:

@@ -83,7 +83,9 @@ def html_references(
     scanner = _Scanner(document, xml, nested)
     if xml:
         yield from _style_sheets_of_xml(document)
-    for name, written, _, end, content_end in start_tags(document.text, xml=xml):
+    for name, written, _, end, content_end in start_tags(
+        document.text, xml=xml, forms=True
+    ):
         if written:
             yield from scanner.element(name, written, end - 1 - len(written))
         if name == "style" and content_end > end:
@@ -200,7 +202,7 @@ def _role_of_link(values: Mapping[str, str]) -> Role:
         return "style"
     if not ICONS.isdisjoint(rels):
         return "image"
-    if "manifest" in rels:
+    if "manifest" in rels or "search" in rels:  # of an application, of a search
         return "manifest"
     if "modulepreload" in rels:
         return "script"

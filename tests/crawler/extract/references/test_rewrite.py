@@ -49,6 +49,8 @@ def rewritten(content: str, media_type: str = "text/html", **more: str) -> str:
         ('<a href="//b.test/c">', '<a href="http://b.test/c">'),
         ('<a href="HTTP://B.test/c&d">', '<a href="HTTP://B.test/c&d">'),
         ("<form action='?q'>", "<form action='http://a.test/dir/page?q'>"),
+        ('<form class="x" action="/s/b" method="get">',
+         '<form class="x" action="../L/b" method="get">'),
         # what is no URL of the network, and what is within the page, stays
         ('<a href="#x">', '<a href="#x">'),
         ('<a href="">', '<a href="">'),
@@ -257,6 +259,7 @@ def test_requisites() -> None:
     page = (
         "<base href='/x/'><script src=a.js></script><img src=i.png>"
         "<link rel='alternate stylesheet' href=b.css><link rel=manifest href=m.json>"
+        "<link rel=search href=q.xml>"
         "<link rel=preload as=font href=f.woff2><link rel=modulepreload href=m.js>"
         "<link rel=canonical href=c><a href=d>x</a><video src=v.mp4><track src=t.vtt>"
         "</video><audio><source src=s.ogg></audio><embed src=e.pdf><object data=o.swf>"
@@ -266,7 +269,8 @@ def test_requisites() -> None:
     found = requisites(body(page))
     assert {(one.url.removeprefix("http://a.test/x/"), one.kind) for one in found} == {
         ("a.js", "script"), ("i.png", "img"), ("b.css", "stylesheet"),
-        ("m.json", "manifest"), ("f.woff2", "preload"), ("m.js", "script"),
+        ("m.json", "manifest"), ("q.xml", "manifest"), ("m.js", "script"),
+        ("f.woff2", "preload"),
         ("v.mp4", "media"), ("t.vtt", "media"), ("s.ogg", "media"), ("e.pdf", "object"),
         ("o.swf", "object"), ("g", "iframe"), ("h.ttf", "font"), ("k.svg", "css"),
     }  # fmt: skip
