@@ -115,7 +115,9 @@ class Committer:
         save_clocks: Callable[[], None] = lambda: None,
         archive: Archive | None = None,
         on_ended: Callable[[TerminalRecord], None] | None = None,
+        extraction: bytes = b"",
     ) -> None:
+        """`extraction`: the fingerprint of the settings of the extraction."""
         self._run = run
         self._seq = run.seq
         self._store = store
@@ -123,6 +125,7 @@ class Committer:
         self._max_batch = max_batch
         self._archive = archive
         self._on_ended = on_ended
+        self._extraction = extraction
         self._images = images
         self._on_record = on_record
         self._left_out = {
@@ -296,7 +299,9 @@ class Committer:
         record, before = item.record, item.lease.stored
         stored = None
         if isinstance(record, FetchRecord):
-            stored = revalidation.stored_response(record, item.validators)
+            stored = revalidation.stored_response(
+                record, item.validators, self._extraction, bool(item.items)
+            )
             if self._run.previous_run_id is not None:
                 record.changed = revalidation.change(before, stored)
         if before is not None and (stored is None or stored.digest != before.digest):

@@ -29,6 +29,7 @@ from crawler.engine.response_handler import (
     Requisites,
     SeedEnded,
 )
+from crawler.engine.revalidation import Revalidation
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.robots_stage import RobotsStage
 from crawler.engine.steady_clock import SteadyClock
@@ -38,6 +39,7 @@ from crawler.frontier.store import Run, Store
 from crawler.model.config import Config
 from crawler.model.crawl import Lease, Skip
 from crawler.model.documents import Link
+from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.metadata import SEED_REDIRECTS
 from crawler.model.records import TerminalRecord
 from crawler.output.images import ImageStore
@@ -143,6 +145,7 @@ def build(config: Config, given: Environment) -> Machinery:
         save_clocks=partial(clock.save, store),
         archive=given.archive,
         on_ended=_index_of_mirror(config, store),
+        extraction=extraction_fingerprint(config),
     )
     pipeline = _pipeline(config, given, policy, frontier, candidates, committer)
     return Machinery(
@@ -213,10 +216,14 @@ def _pipeline(
         take_sitemaps if config.scope.sitemaps else None,
         clock,
     )
+    revalidation = Revalidation(
+        extraction_fingerprint(config), given.images, config.http.max_body,
+        given.events.notice,
+    )  # fmt: skip
     reader = Reader(
         config, given.extractor, given.documents, given.guard, candidates,
         policy.quotas, policy.traps, frontier.known, _saves(config),
-        _seed_ended(policy.scope, given, take_sitemaps_of_robots), clock,
+        _seed_ended(policy.scope, given, take_sitemaps_of_robots), revalidation, clock,
         _requisites(config, candidates, given.guard),
     )  # fmt: skip
     return Pipeline(
@@ -226,7 +233,7 @@ def _pipeline(
         requests,
         reader,
         candidates,
-        given.images.holds,
+        revalidation,
         config.retry,
         clock,
         given.jitter,

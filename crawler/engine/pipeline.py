@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.host_requests import HostRequests
 from crawler.engine.response_handler import Reader
-from crawler.engine.revalidation import CachedFields, cached_fields
+from crawler.engine.revalidation import CachedFields, Revalidation
 from crawler.engine.robots_stage import RobotsStage
 from crawler.fetch.conditional import conditional_headers
 from crawler.frontier.lease import LeaseHandle
@@ -31,8 +32,12 @@ from crawler.model.errors import Failure, is_out_of_memory
 from crawler.model.http import Request, Response
 from crawler.model.policy_config import RetryConfig
 from crawler.policy.check import Candidate
+from crawler.policy.response_status import failure_of, is_redirect
 from crawler.policy.retry import Retry, decide_retry
 from crawler.policy.traps import Traps
+
+if TYPE_CHECKING:
+    from crawler.engine.open_lease import OpenLease
 
 ACCEPT = {
     "page": (
@@ -47,9 +52,8 @@ ACCEPT = {
 class Pipeline:
     """Processes leases.
 
-    `check` is the chain of checks for a URL whose turn has come. `has_file(path)` tells
-    whether an image of an earlier crawl is still on disk. `clock`: seconds since the
-    epoch; `jitter`: random numbers from 0 to 1. `whole_bodies`: also those that are
+    `check` is the chain of checks for a URL whose turn has come. `clock`: seconds since
+    the epoch; `jitter`: random numbers from 0 to 1. `whole_bodies`: also those that are
     neither read nor saved are downloaded.
     """
 
@@ -61,7 +65,7 @@ class Pipeline:
         requests: HostRequests,
         reader: Reader,
         candidates: CandidateBuilder,
-        has_file: Callable[[str], bool],
+        revalidation: Revalidation,
         retry: RetryConfig,
         clock: Callable[[], float],
         jitter: Callable[[], float],
@@ -73,7 +77,7 @@ class Pipeline:
         self._requests = requests
         self._reader = reader
         self._candidates = candidates
-        self._has_file = has_file
+        self._revalidation = revalidation
         self._retry = retry
         self._clock = clock
         self._jitter = jitter
@@ -103,7 +107,7 @@ class Pipeline:
             handle.defer()
             return None
         try:
-            cached = self._cached_fields(lease)
+            cached = self._revalidation.cached_fields(lease)
             request = _request(lease, cached, self._wants)
             response = self._requests.fetch(handle, request)
             return self._read(handle, response, cached)
@@ -115,7 +119,7 @@ class Pipeline:
     ) -> Outcome | None:
         if response.status == 304 and cached is not None:
             return self._reader.read_unmodified(handle, response, cached)
-        return self._reader.answer(handle, response)
+        return read_answer(self._reader, handle, response, self._clock())
 
     def _skipped(self, lease: Lease, skip: Skip) -> Outcome:
         if skip.reason != "trap":
@@ -147,15 +151,19 @@ class Pipeline:
         record = record_builder.error_record(lease, failure, elapsed_ms)
         return Outcome(lease, record)
 
-    def _cached_fields(self, lease: Lease) -> CachedFields | None:
-        """The stored response of an earlier crawl, if it can be revalidated.
 
-        An image whose file is gone is fetched again.
-        """
-        cached = cached_fields(lease)
-        if cached is None or cached.path is None or self._has_file(cached.path):
-            return cached
-        return None
+def read_answer(
+    reader: Reader, handle: OpenLease, response: Response, now: float
+) -> Outcome | None:
+    """The outcome of a response: a redirect, or a body as `Reader.read` has it.
+
+    `now`: seconds since the epoch. Raises the Failure that its status is, if it is one.
+    """
+    if (failure := failure_of(response, now)) is not None:
+        raise failure
+    if is_redirect(response):
+        return reader.read_redirect(handle.lease, response)
+    return reader.read(handle, response)
 
 
 def _request(

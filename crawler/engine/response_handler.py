@@ -18,7 +18,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder, is_named_sitemap
-from crawler.engine.revalidation import CachedFields, unmodified_record
+from crawler.engine.revalidation import (
+    CachedFields,
+    Revalidation,
+    unmodified_record,
+)
 from crawler.extract.sniff import image_type
 from crawler.fetch.conditional import (
     updated_validators,
@@ -47,7 +51,6 @@ from crawler.model.errors import (
 from crawler.model.http import Response, Validators
 from crawler.model.records import ImageRecord, PageRecord
 from crawler.policy.quotas import Quotas
-from crawler.policy.response_status import failure_of, is_redirect
 from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
 from crawler.policy.traps import Traps
 
@@ -102,6 +105,7 @@ class Reader:
         known: Callable[[str, int], bool],
         saves: Saves | None,
         seed_ended: SeedEnded,
+        revalidation: Revalidation,
         clock: Callable[[], float],
         requisites: Requisites = lambda *_: (),
     ) -> None:
@@ -121,20 +125,10 @@ class Reader:
         self._known = known
         self._saves = saves
         self._seed_ended = seed_ended
+        self._revalidation = revalidation
         self._clock = clock
         self._requisites = requisites
         self._robots_meta = RobotsMetaReader(config.robots)
-
-    def answer(self, handle: OpenLease, response: Response) -> Outcome | None:
-        """The outcome of a response: a redirect, or a body as `read` has it.
-
-        Raises the Failure that its status is, if it is one.
-        """
-        if (failure := failure_of(response, self._clock())) is not None:
-            raise failure
-        if is_redirect(response):
-            return self.read_redirect(handle.lease, response)
-        return self.read(handle, response)
 
     def read(self, handle: OpenLease, response: Response) -> Outcome | None:
         """The outcome of a response with a body.
@@ -210,6 +204,9 @@ class Reader:
         if not validators_match(response, cached.validators):
             handle.retry(self._clock(), "protocol", "304 about another version")
             return None
+        if self._revalidation.is_outdated(cached):
+            now = self._clock()
+            return self._revalidation.read(handle, response, cached, self.read, now)
         record = unmodified_record(lease, response, cached)
         if isinstance(record, PageRecord) and not self._reserve_page(handle):
             return None
@@ -289,7 +286,7 @@ class Reader:
             page_record,
             found,
             items=items,
-            validators=None if items else _validators(response),
+            validators=_validators(response),
             body=self._saved(response, page.content_type),
         )
 
@@ -332,7 +329,7 @@ class Reader:
             record,
             found,
             items=items,
-            validators=None if items else _validators(response),
+            validators=_validators(response),
             body=self._saved(response, file.content_type),
         )
 
@@ -375,11 +372,7 @@ class Reader:
 
 
 def _validators(response: Response) -> Validators | None:
-    """The validators for the next crawl: a 304 stands for a whole 200, nothing else.
-
-    A page with items is fetched again without them: its items are not stored, so a
-    304 could not bring them.
-    """
+    """The validators for the next crawl: a 304 stands for a whole 200, nothing else."""
     whole = response.status == 200 and response.truncated != "disconnect"
     return validators_of(response) if whole else None
 

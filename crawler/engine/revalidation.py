@@ -12,37 +12,53 @@ A 304 has no body, so the fields of the record that say what the body is (title,
 pixels, ...) come from the state, and no link is found. None is lost: each URL of the
 crawl before is requested by itself.
 
-The fields depend on the configuration under which the body was read. Where that is
-another today (`model/fingerprint.py`), they are dropped, and each URL is fetched whole.
+The fields depend on the settings under which the body was extracted, so their
+fingerprint (`model/fingerprint.py`) is stored with them. Where it is another today, or
+the fields were too large to be stored, the body is extracted again if it was saved; the
+request is conditional all the same. A URL whose body was not saved is fetched whole.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.engine import record_builder
-from crawler.fetch.conditional import can_revalidate, updated_validators
-from crawler.model.crawl import Lease, StoredResponse
-from crawler.model.documents import Alternate
+from crawler.fetch.conditional import (
+    can_revalidate,
+    merged_headers,
+    updated_validators,
+)
+from crawler.model.crawl import Lease, Outcome, StoredResponse
+from crawler.model.documents import Alternate, ImageLink, Link
 from crawler.model.http import Response, Validators
-from crawler.model.record_base import FetchRecord
+from crawler.model.record_base import FetchRecord, HeaderRow
 from crawler.model.records import FileRecord, ImageRecord, PageRecord, RedirectRecord
+from crawler.model.redact import redact
+
+if TYPE_CHECKING:
+    from crawler.engine.open_lease import OpenLease
 
 Change = Literal["new", "changed", "unchanged"]
 
-_ALTERNATES = tuple[Alternate, ...]
-
 MAX_CACHED_FIELDS = 16 * 2**10
-"""Bytes; a response whose fields take more is fetched whole the next time.
+"""Bytes; of a response whose fields take more only the small ones are stored.
 
-So a page with a long text (`--with text`) is not revalidated: to keep all texts a
-second time would make the state as large as the records.
+To keep all texts (`--with text`) a second time would make the state as large as the
+records. Such a page is extracted again, or fetched whole if it was not saved.
 """
+_LARGE = frozenset(
+    {"text", "markdown", "data", "jsonld", "links", "images", "headers", "feeds",
+     "breadcrumbs", "alternates"}
+)  # fmt: skip
+_TO_EXTRACT = b""
+"""The fingerprint of fields that are not those of any extraction."""
 
 _OF_PAGES = (
     "content_type", "body_bytes", "truncated", "charset", "charset_source", "lang",
@@ -50,11 +66,12 @@ _OF_PAGES = (
     "canonical_url", "canonical_source", "og_type", "og_site_name", "author",
     "published", "modified", "jsonld_types", "feeds", "breadcrumbs", "amp_url",
     "alternates", "jsonld", "links_count", "images_count", "data",
-    "body_path", "text", "markdown", "words_count",
+    "body_path", "text", "markdown", "words_count", "links", "images", "headers",
 )  # fmt: skip
 _OF_FILES = (
     "content_type", "body_bytes", "charset", "charset_source", "links_count",
-    "images_count", "data", "body_path", "truncated", "declared_bytes",
+    "images_count", "data", "body_path", "truncated", "declared_bytes", "links",
+    "images", "headers",
 )  # fmt: skip
 _OF_IMAGES = (
     "content_type", "body_bytes", "path", "format", "width", "height", "frames",
@@ -81,6 +98,8 @@ class CachedFields(Struct, frozen=True, array_like=True):
     last_modified: str | None
     facts: tuple[Any, ...]
     """Fields of its record."""
+    extraction: bytes = _TO_EXTRACT
+    """The fingerprint of the settings that they depend on."""
 
     @property
     def validators(self) -> Validators:
@@ -104,11 +123,16 @@ _decode = msgspec.msgpack.Decoder(CachedFields).decode
 
 
 def stored_response(
-    record: FetchRecord, validators: Validators | None
+    record: FetchRecord,
+    validators: Validators | None,
+    extraction: bytes,
+    has_items: bool = False,
 ) -> StoredResponse:
     """What to store of a response.
 
-    `validators` are None where the next crawl cannot revalidate it.
+    `validators` are None where the next crawl cannot revalidate it. `extraction`: the
+    fingerprint of the settings. `has_items`: the record is not all that was extracted,
+    so that a 304 is of use only if the body was saved.
     """
     digest = _digest(record)
     if validators is None or not can_revalidate(validators):
@@ -117,8 +141,23 @@ def stored_response(
     if modified == validators.date:
         modified = None
     facts = _read[record.type](record)
-    answer = _encode(CachedFields(record.type, etag, modified, facts))  # type: ignore[arg-type]
-    return StoredResponse(digest, answer if len(answer) <= MAX_CACHED_FIELDS else None)
+    made_by = _TO_EXTRACT if has_items else extraction
+    answer = CachedFields(record.type, etag, modified, facts, made_by)  # type: ignore[arg-type]
+    if has_items and answer.path is None:
+        return StoredResponse(digest)
+    encoded = _encode(answer)
+    if len(encoded) > MAX_CACHED_FIELDS and answer.path is not None:
+        encoded = _encode(_without_large(answer))
+    return StoredResponse(
+        digest, encoded if len(encoded) <= MAX_CACHED_FIELDS else None
+    )
+
+
+def _without_large(answer: CachedFields) -> CachedFields:
+    facts = tuple(
+        None if name in _LARGE else value for name, value in answer.fields.items()
+    )
+    return replace(answer, facts=facts, extraction=_TO_EXTRACT)
 
 
 def cached_fields(lease: Lease) -> CachedFields | None:
@@ -154,17 +193,38 @@ def unmodified_record(
             page_url=lease.parent_url,
             data=record_builder.image_data(lease),
         )
-    if answer.type == "file":
-        return FileRecord(**fields)
-    return PageRecord(**fields | _lists(answer.fields))
+    fields |= _lists(answer.fields)
+    if fields["headers"] is not None:
+        fields["headers"] = _updated(fields["headers"], response)
+    return FileRecord(**fields) if answer.type == "file" else PageRecord(**fields)
+
+
+_LISTS: dict[str, Any] = {
+    "alternates": tuple[Alternate, ...],
+    "links": tuple[Link, ...],
+    "images": tuple[ImageLink, ...],
+    "headers": tuple[HeaderRow, ...],
+}
 
 
 def _lists(fields: dict[str, Any]) -> dict[str, Any]:
-    """The lists among the fields of a page, which lose their types when stored."""
-    lists = {name: tuple(one) for name, one in fields.items() if isinstance(one, list)}
-    if lists.get("alternates"):
-        lists["alternates"] = msgspec.convert(lists["alternates"], _ALTERNATES)
+    """The lists among the fields, which lose their types when stored."""
+    lists: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in _LISTS and value is not None:
+            lists[name] = msgspec.convert(value, _LISTS[name])
+        elif isinstance(value, list):
+            lists[name] = tuple(value)
     return lists
+
+
+def _updated(rows: tuple[HeaderRow, ...], response: Response) -> tuple[HeaderRow, ...]:
+    """The stored headers with those of a 304 (RFC 9111 section 3.2)."""
+    old = tuple((row.name, row.value) for row in rows)
+    return tuple(
+        HeaderRow(name, redact(name, value))
+        for name, value in merged_headers(old, response.headers)
+    )
 
 
 def change(before: StoredResponse | None, now: StoredResponse) -> Change | None:
@@ -205,3 +265,110 @@ def _digest(record: FetchRecord) -> bytes:
     if isinstance(record, RedirectRecord):
         return hashlib.sha256(record.location.encode()).digest()
     return bytes.fromhex(record.sha256 or "")
+
+
+class SavedFiles(Protocol):
+    """Images and bodies on disk."""
+
+    def holds(self, name: str) -> bool:
+        """Whether the file is there."""
+        ...
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        """Its bytes; None if it is not there, or larger than `limit`."""
+        ...
+
+
+class Revalidation:
+    """What a crawl under these settings takes from stored responses.
+
+    `extraction`: their fingerprint. `files` has what was saved, of which bodies of at
+    most `max_body` bytes are extracted. `notice` gets a sentence for the user.
+    """
+
+    def __init__(
+        self,
+        extraction: bytes,
+        files: SavedFiles,
+        max_body: int,
+        notice: Callable[[str], None],
+    ) -> None:
+        self._extraction = extraction
+        self._files = files
+        self._max_body = max_body
+        self._notice: Callable[[str], None] | None = notice
+
+    def cached_fields(self, lease: Lease) -> CachedFields | None:
+        """With what the lease's URL is requested; None: without conditions.
+
+        A 304 would be of no use where the file is gone, or where the fields depend on
+        other settings and nothing was saved from which to extract them.
+        """
+        cached = cached_fields(lease)
+        if cached is None:
+            return None
+        if cached.path is not None:
+            return cached if self._files.holds(cached.path) else None
+        if not self.is_outdated(cached):
+            return cached
+        if self._notice is not None:
+            self._notice(
+                "the settings of the extraction are others than before: what was not "
+                "saved (--save) is fetched whole"
+            )
+            self._notice = None
+        return None
+
+    def is_outdated(self, cached: CachedFields) -> bool:
+        """Whether the fields are not those that an extraction would bring today.
+
+        A body that is too large to be extracted has none that depend on settings.
+        """
+        is_large = cached.fields["body_bytes"] > self._max_body
+        return cached.extraction != self._extraction and not is_large
+
+    def read(
+        self,
+        handle: OpenLease,
+        response: Response,
+        cached: CachedFields,
+        extract: Callable[[OpenLease, Response], Outcome | None],
+        now: float,
+    ) -> Outcome | None:
+        """The outcome of a 304 whose body was saved: of that, by `extract`.
+
+        None if the lease was released, or is retried: without conditions, if the file
+        is not what was fetched. `now`: seconds since the epoch.
+        """
+        saved = self._saved_response(handle.lease, response, cached)
+        if saved is None:
+            handle.retry(now, "protocol", "304 about a body that is no longer saved")
+            return None
+        outcome = extract(handle, saved)
+        if outcome is None or not isinstance(outcome.record, FetchRecord):
+            return outcome
+        outcome.record.from_cache = "not_modified"
+        validators = updated_validators(response, cached.validators)
+        return replace(outcome, validators=validators)
+
+    def _saved_response(
+        self, lease: Lease, response: Response, cached: CachedFields
+    ) -> Response | None:
+        """The response that a 304 is about, from what was saved of it.
+
+        None if the file is not what was fetched.
+        """
+        from crawler.engine.extraction.stored import headers_of  # few 304 need it
+
+        assert cached.path is not None
+        body = self._files.read(cached.path, self._max_body)
+        record = unmodified_record(lease, response, cached)
+        if body is None or hashlib.sha256(body).hexdigest() != record.sha256:
+            return None
+        return replace(
+            response,
+            body=body,
+            headers=merged_headers(headers_of(record), response.headers),
+            content_encoding=record.content_encoding,
+            truncated=record.truncated,
+        )

@@ -19,6 +19,7 @@ and the bytes of the overlap have to be identical.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -93,6 +94,25 @@ def updated_validators(response: Response, sent: Validators) -> Validators:
     new = validators_of(response)
     return Validators(
         new.etag or sent.etag, new.last_modified or sent.last_modified, new.date
+    )
+
+
+_OF_THE_BODY = frozenset(
+    {"content-length", "content-encoding", "content-range", "transfer-encoding"}
+)
+
+
+def merged_headers(
+    stored: Sequence[Header], new: Sequence[Header]
+) -> tuple[Header, ...]:
+    """The stored headers, with those of a 304 in their place (RFC 9111 section 3.2).
+
+    What describes the body stays as it was. Names are in lower case.
+    """
+    names = {name for name, _ in new} - _OF_THE_BODY
+    return (
+        *(header for header in stored if header[0] not in names),
+        *(header for header in new if header[0] in names),
     )
 
 

@@ -11,31 +11,47 @@ from crawler.model.config import Config
 from crawler.model.content_config import OutputConfig
 
 
-def extraction_fingerprint(config: Config) -> bytes:
-    """A hash of all settings that influence requests or what is extracted.
+def request_fingerprint(config: Config) -> bytes:
+    """A hash of the program's version, and of the settings that requests depend on.
 
-    A stored response may be reused only if its fingerprint equals the present one.
+    A server may answer other requests otherwise, so a stored response may be
+    revalidated only if its fingerprint equals the present one.
     """
-    http, robots = config.http, config.robots
-    return hashlib.sha256(
-        msgspec.json.encode(
+    http = config.http
+    return _hash((__version__, (http.user_agent, http.headers, http.max_body)))
+
+
+def extraction_fingerprint(config: Config) -> bytes:
+    """A hash of the settings that influence what is extracted from a response.
+
+    The fields of a stored response may be reused only if it equals the present one;
+    otherwise the body is extracted again, if it was saved.
+    """
+    robots = config.robots
+    return _hash(
+        (
+            (robots.nofollow, robots.noai, robots.agent),
             (
-                __version__,
-                (http.user_agent, http.headers, http.max_body),
-                (robots.nofollow, robots.noai, robots.agent),
-                (
-                    config.scope.strip_params,
-                    config.limits.max_links,
-                    config.images.fetch,
-                    config.images.styles,
-                ),
-                (config.plugin, config.fields, config.site, config.api),
-                config.bodies,
-                _text(config.records),
-                "jsonld" in config.records.include,
-            )
+                config.scope.strip_params,
+                config.limits.max_links,
+                config.images.fetch,
+                config.images.styles,
+            ),
+            (config.plugin, config.fields, config.site, config.api),
+            config.bodies,
+            _text(config.records),
+            sorted(_LISTS.intersection(config.records.include)),
         )
-    ).digest()
+    )[:SIZE]
+
+
+_LISTS = frozenset({"links", "images", "headers", "jsonld"})
+SIZE = 8
+"""Bytes of the second one, which is stored with each response."""
+
+
+def _hash(settings: object) -> bytes:
+    return hashlib.sha256(msgspec.json.encode(settings)).digest()
 
 
 def _text(records: OutputConfig) -> tuple[str, ...]:

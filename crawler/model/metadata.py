@@ -57,10 +57,10 @@ CLOCKS = "clocks"
 Moments in a state are by the crawl's own clock, which is never set
 (`engine/steady_clock.py`). The system's clock may be, so both are kept together.
 """
-EXTRACTION = "extraction"
-"""The fingerprint of the extraction settings of the stored responses, under "".
+REQUESTS = "extraction"
+"""The fingerprint of the requests that the stored responses answered, under "".
 
-See `model/fingerprint.py`.
+See `model/fingerprint.py`; that of the extraction is stored with each response.
 """
 EXTRACT_OF = "extract of"
 """Under "": what was extracted again (`engine/extraction/`). No crawl has it."""

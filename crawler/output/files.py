@@ -119,6 +119,15 @@ class ContentFiles:
         """Whether the file `name`, as `put` gave it, is still there, or will be."""
         return name in self._waiting or os.path.exists(f"{self._root}/{name}")
 
+    def read(self, name: str, limit: int) -> bytes | None:
+        """The bytes of the file `name`; None if it has more than `limit`, or is gone.
+
+        Also a symbolic link, which a crawl does not write, is none of its files.
+        """
+        if name in self._waiting:
+            return self._waiting[name][1]
+        return read_file(Path(self._root), name, limit)
+
     def keep(self, name: str, data: bytes, sha256: str) -> str:
         """Keep `data`, whose hash is `sha256`, as the file `name`; its name then.
 
@@ -180,6 +189,19 @@ class ContentFiles:
                 raise refused(error, path) from error
         self._waiting[name] = sha256, data
         return True
+
+
+def read_file(folder: Path, name: str, limit: int) -> bytes | None:
+    """The bytes of the file that a record names; as `ContentFiles.read`."""
+    if ".." in name.split("/") or not name.startswith(_FOLDERS):
+        return None  # no name that we give
+    try:
+        fd = os.open(folder / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with open(fd, "rb") as file:
+            data = file.read(limit + 1)
+    except OSError:
+        return None
+    return data if len(data) <= limit else None
 
 
 def _mode(path: str) -> int | None:

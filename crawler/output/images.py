@@ -59,6 +59,10 @@ class ImageStore(Protocol):
         """Whether the file `name`, as `put` gave it, is there, or will be."""
         ...
 
+    def read(self, name: str, limit: int) -> bytes | None:
+        """Its bytes; None if it is not there, or larger than `limit`."""
+        ...
+
     def put(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
         """Keep the image `data`, whose hash is `sha256`; its path in the folder."""
         ...
@@ -87,6 +91,9 @@ class UnsavedImages:
 
     def holds(self, name: str) -> bool:
         return False
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        return None
 
     def put(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
         return image_path(self._template, url, sha256, image_format)

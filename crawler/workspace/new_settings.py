@@ -9,7 +9,8 @@ more than that, all of them in the transaction of the resume:
   others are queued, and checked when they are due. A URL that has a record of its
   refusal gets a second one then, of which the later counts, as after `orbweb retry`.
   URLs that wait and are no longer in scope become skips. What was fetched stays.
-* Responses that were stored under other settings are no longer reused by a recrawl.
+* Responses to other requests (User-Agent, headers) are not revalidated by a recrawl.
+  Fields that other settings extracted are made anew there, from what was saved.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from crawler.frontier.sqlite.store import SqliteStore
 from crawler.model.config import Config
 from crawler.model.config_changes import Change, KeyPath
 from crawler.model.errors import UsageError
-from crawler.model.fingerprint import extraction_fingerprint
+from crawler.model.fingerprint import request_fingerprint
 from crawler.model.metadata import (
-    EXTRACTION,
+    REQUESTS,
     SEED_REDIRECTS,
     TRAPS,
     TRAPS_OUT_OF_MEMORY,
@@ -91,10 +92,10 @@ def take_new_settings(
         for kind in (TRAPS, TRAPS_OUT_OF_MEMORY):
             for key, _ in list(store.items(kind)):
                 store.set(kind, key, None)
-    fingerprint = extraction_fingerprint(config)
-    if extraction_fingerprint(old) != fingerprint:
+    fingerprint = request_fingerprint(config)
+    if request_fingerprint(old) != fingerprint:
         store.forget_responses()
-        store.set(EXTRACTION, "", fingerprint)
+        store.set(REQUESTS, "", fingerprint)
 
 
 def _refuse_fixed(old: Config, config: Config, changes: Iterable[Change]) -> None:

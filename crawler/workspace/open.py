@@ -27,12 +27,12 @@ from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, from_json, to_json
 from crawler.model.errors import UsageError
-from crawler.model.fingerprint import extraction_fingerprint
+from crawler.model.fingerprint import request_fingerprint
 from crawler.model.metadata import (
     BOOT,
     EXTRACT_OF,
-    EXTRACTION,
     POISON_URLS,
+    REQUESTS,
     SEED_REDIRECTS,
     TRAPS,
     TRAPS_OUT_OF_MEMORY,
@@ -205,7 +205,7 @@ def _resumed(
 
 def _begin(store: SqliteStore, run: Run, config: Config) -> Run:
     store.set_run(run)
-    store.set(EXTRACTION, "", extraction_fingerprint(config))
+    store.set(REQUESTS, "", request_fingerprint(config))
     store.set(BOOT, "", boot_id())
     return run
 
@@ -221,7 +221,7 @@ def _requeue_all(store: SqliteStore, old: Config, config: Config, now: float) ->
     store.requeue_all(
         now,
         check,
-        keep_cached_fields=store.get(EXTRACTION, "") == extraction_fingerprint(config),
+        keep_cached_fields=store.get(REQUESTS, "") == request_fingerprint(config),
     )
 
 

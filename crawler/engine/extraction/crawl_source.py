@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -35,6 +34,7 @@ from crawler.model.records import (
     TerminalRecord,
 )
 from crawler.output.export.lines import UnreadableLine, decode, kind_of, read_batches
+from crawler.output.files import read_file
 from crawler.output.lines import stream_files
 from crawler.workspace.outputs import jsonl_files
 
@@ -65,6 +65,7 @@ class CrawlSource:
     ) -> None:
         self._folder = folder
         self._archived = archived
+        self._max_body = config.http.max_body
         self._include = frozenset(config.records.include)
         self._record_robots = "robots" in config.records.record
         self._same_settings = extraction_fingerprint(crawl) == extraction_fingerprint(
@@ -119,13 +120,9 @@ class CrawlSource:
         return None if self._archived is None else self._archived.body(url, sha256)
 
     def _saved(self, path: str, sha256: str) -> bytes | None:
-        if Path(path).is_absolute() or ".." in Path(path).parts:
-            return None  # no path that a crawl writes
-        with suppress(OSError):
-            body = (self._folder / path).read_bytes()
-            if hashlib.sha256(body).hexdigest() == sha256:
-                return body
-        return None
+        body = read_file(self._folder, path, self._max_body)
+        is_it = body is not None and hashlib.sha256(body).hexdigest() == sha256
+        return body if is_it else None
 
     def _without_extracted(
         self, record: PageRecord | FileRecord | ImageRecord

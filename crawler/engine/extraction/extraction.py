@@ -19,7 +19,9 @@ from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.committer import Committer
 from crawler.engine.events import Events
 from crawler.engine.extraction.stored import Carried, Stored, Unread
+from crawler.engine.pipeline import read_answer
 from crawler.engine.response_handler import ReadByPlugins, Reader
+from crawler.engine.revalidation import Revalidation
 from crawler.engine.run_report import resident_bytes
 from crawler.extract.extractor import Extractor
 from crawler.frontier.store import Ended
@@ -30,6 +32,7 @@ from crawler.model.host import HostUsage
 from crawler.model.policy_config import LimitsConfig
 from crawler.model.records import ImageRecord, RobotsRecord, RunRecord
 from crawler.output.bodies import Saves
+from crawler.output.images import UnsavedImages
 from crawler.policy.check import Chain
 from crawler.policy.quotas import Quotas
 from crawler.policy.traps import Traps
@@ -151,7 +154,7 @@ class Extraction:
                 raise item.answer
             if item.is_final:
                 return self._reader.read(lease, item.answer)
-            return self._reader.answer(lease, item.answer)
+            return read_answer(self._reader, lease, item.answer, self._clock())
         except Failure as failure:
             if is_out_of_memory(failure):
                 raise
@@ -202,7 +205,8 @@ def reader_without_requests(
     candidates = CandidateBuilder(config, Chain(()), traps, quotas, known, usages)
     return Reader(
         config, extractor, documents, lambda _url: nullcontext(), candidates, quotas,
-        traps, known, saves, lambda _lease, _links: None, clock,
+        traps, known, saves, lambda _lease, _links: None,
+        Revalidation(b"", UnsavedImages(""), 0, lambda _text: None), clock,
     )  # fmt: skip
 
 

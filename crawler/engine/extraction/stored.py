@@ -67,6 +67,7 @@ def stored_body(record: BodyOwner, body: bytes) -> Stored:
             "source": record.source,
             "alt": record.alt,
             "page_url": record.page_url,
+            "data": record.data,
         }
     else:
         given |= {

@@ -27,6 +27,7 @@ from crawler.engine.extraction.warc_index import (
     target,
 )
 from crawler.engine.record_builder import robots_record, timestamp
+from crawler.fetch.conditional import merged_headers
 from crawler.model.config import Config
 from crawler.model.crawl import Lease
 from crawler.model.errors import Failure, is_out_of_memory
@@ -47,9 +48,6 @@ _TYPES = frozenset(
 _FIELDS = re.compile(r"^([\w-]+):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z").fullmatch
 _NOT_MODIFIED = "server-not-modified"
-_OF_THE_BODY = frozenset(
-    {"content-length", "content-encoding", "transfer-encoding", "content-range"}
-)
 
 
 class _Answer(Struct, frozen=True):
@@ -179,10 +177,8 @@ class WarcSource:
             return own
         if own.status != 304:
             return replace(whole, status=own.status, headers=own.headers)
-        names = {name for name, _ in own.headers} - _OF_THE_BODY
-        old = [(name, value) for name, value in whole.headers if name not in names]
-        new = [(name, value) for name, value in own.headers if name in names]
-        return replace(whole, status=own.status, headers=(*old, *new))
+        headers = merged_headers(whole.headers, own.headers)
+        return replace(whole, status=own.status, headers=headers)
 
     def _told(
         self, answer: _Answer, response: Response | Failure
