@@ -145,6 +145,20 @@ def archive(kitchen: Kitchen, printed: list[str]) -> None:
     assert {kitchen.url("/shop/lamp"), kitchen.url("/pictures/red.png")} <= urls
 
 
+def copy(kitchen: Kitchen, _printed: list[str]) -> None:
+    (home,) = (kitchen.path / "copy" / "mirror").glob("*/index.html")
+    assert 'href="shop/' in home.read_text()
+    assert len([*home.parent.rglob("*.png")]) == len(PRODUCTS)
+
+
+def again(kitchen: Kitchen, printed: list[str]) -> None:
+    rows = {row["url"]: row for row in csv.DictReader(printed[2].splitlines())}
+    for name, (headline, _, author, _) in ARTICLES.items():
+        row = rows.pop(kitchen.url(f"/news/{name}"))
+        assert (row["data.headline"], row["data.author"]) == (headline, author)
+    assert not rows
+
+
 def shop(kitchen: Kitchen, printed: list[str]) -> None:
     assert "3" in printed[0]
     assert "sku-lamp" in printed[0]
@@ -249,6 +263,8 @@ CHECKS: dict[str, Callable[[Kitchen, list[str]], None]] = {
     "All PDFs": pdfs,
     "All pictures": pictures,
     "An archive": archive,
+    "A copy to read offline": copy,
+    "Other fields, without a new crawl": again,
     "Products of a shop": shop,
     "Articles of a newspaper": news,
     "Prices, every day": prices,
@@ -261,10 +277,17 @@ CHECKS: dict[str, Callable[[Kitchen, list[str]], None]] = {
 }
 
 
+OF_ANOTHER = {
+    "Prices, every day": "Products of a shop",
+    "Other fields, without a new crawl": "Articles of a newspaper",
+}
+"""The section whose files another one needs, too."""
+
+
 @pytest.mark.parametrize("section", SECTIONS)
 def test_a_recipe_does_what_it_says(kitchen: Kitchen, section: str) -> None:
-    if section == "Prices, every day":
-        kitchen.files("Products of a shop")
+    if section in OF_ANOTHER:
+        kitchen.files(OF_ANOTHER[section])
     for program in ("jq", "sqlite3", "zstd"):
         if shutil.which(program) is None and program in SECTIONS[section]:
             pytest.skip(f"{program} is not installed")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import pytest
 from tests.helpers.crawling import records
 from tests.helpers.example_site import example_site
 from tests.helpers.paths import ROOT
+from tests.helpers.shop_and_news import shop_and_news
+from tests.site.page import reply
 from tests.site.server import Site
 
 TEXT = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -57,9 +61,10 @@ def folder(tmp_path: Path, web: Site) -> Folder:
     return Folder(tmp_path, web)
 
 
-def test_the_document_has_four_plugins() -> None:
+def test_the_document_has_seven_plugins() -> None:
     assert sorted(FILES) == [
-        "blocklist.py", "headings.py", "pages_csv.py", "traffic.py"
+        "blocklist.py", "headings.py", "pages_csv.py", "pages_db.py", "price_watch.py",
+        "table_rows.py", "traffic.py",
     ]  # fmt: skip
 
 
@@ -111,3 +116,74 @@ def test_a_sink_writes_csv_and_goes_back(folder: Folder, web: Site) -> None:
     assert [row[2] for row in csv.reader(table.read_text().splitlines())] == [
         "Home"
     ]  # still at 1 page
+
+
+SHOP = """
+[[site]]
+match = '/shop/\\w+$'
+fields.price = { select = "jsonld:Product.offers.price", type = "price" }
+"""
+
+
+def test_a_price_watcher_compares_with_the_last_crawl(tmp_path: Path) -> None:
+    with shop_and_news() as shop:
+        folder = Folder(tmp_path, shop.site)
+        (tmp_path / "shop.toml").write_text(SHOP)
+        url = shop.site.url("/shop/")
+
+        def watch() -> str:
+            done = folder.orbweb(
+                "crawl", url, "-N", "-q", "-np", "--no-images", "-w", "0", "-d", "out",
+                "--config", "shop.toml", "--plugin", "price_watch:PriceWatch",
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            return done.stderr
+
+        assert "->" not in watch()
+        assert "->" not in watch()
+        shop.prices["desk"] = "€ 399,00"
+        assert f"{url}desk: 449.5 -> 399\n" in watch()
+        assert "->" not in watch()
+
+
+TABLES = """<!doctype html><title>T</title><table><caption>Sizes</caption>
+<tr><th>Name<th>Size <i>(mm)</i><tr><td>A4<td>210 <b>x</b> 297<tr><td>A5<td>148 x 210
+<tr><td colspan=2>and smaller ones</table>
+<table><tr><td>for <td>layout<tr><td><table><tr><th>K<tr><td>v</table></table>
+<table></table><table><tr><th>Only<td>a side</table>"""
+
+
+def test_a_table_scraper_makes_items_of_rows(tmp_path: Path) -> None:
+    site = Site({"": reply(TABLES)})
+    try:
+        folder = Folder(tmp_path, site)
+        found = folder.crawl("--plugin", "table_rows:TableRows")
+        items = [(row["index"], row["data"]) for row in found if row["type"] == "item"]
+        assert items == [
+            (0, {"table": "Sizes", "row": {"Name": "A4", "Size (mm)": "210 x 297"}}),
+            (1, {"table": "Sizes", "row": {"Name": "A5", "Size (mm)": "148 x 210"}}),
+            (2, {"table": "", "row": {"K": "v"}}),
+        ]
+        columns = ("--columns", "url,data.table,data.row")
+        done = folder.orbweb("export", "out", "-t", "jsonl", "--type", "item", *columns)
+        assert json.loads(done.stdout.splitlines()[2])["data.row"] == {"K": "v"}
+    finally:
+        site.stop()
+
+
+def test_a_sink_to_a_database_holds_each_page_once(folder: Folder, web: Site) -> None:
+    folder.crawl("--plugin", "pages_db:PagesDatabase", "-n", "1")
+    with closing(sqlite3.connect(folder.path / "pages.db")) as database:
+        pages = "SELECT url, status, title FROM page"
+        home = (web.url("/"), 200, "Home")
+        assert database.execute(pages).fetchall() == [home]
+        # as if a kill had come between the sink's commit and that of the crawl
+        database.execute("INSERT INTO page (url) VALUES ('never committed')")
+        database.commit()
+        done = folder.orbweb("resume", "out", "-q", "-n", "10")
+        assert done.returncode == 0, done.stderr
+        assert database.execute(pages).fetchall() == [
+            home, (web.url("/about"), 200, "About")
+        ]  # fmt: skip
+        folder.orbweb("recrawl", "out", "-q")
+        assert len(database.execute(pages).fetchall()) == 4
