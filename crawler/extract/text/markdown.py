@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree, html
 
+from crawler.extract.text.cells import breaks_of_marks, mark_cells
 from crawler.extract.text.main_element import is_landmark, is_named_navigation
 from crawler.extract.text.plain import HIDDEN
 
@@ -39,7 +40,7 @@ def markdown_of(element: HtmlElement, base: str, *, whole: bool) -> str:
     )
     copied = _cleaned(element, whole=whole)
     source = html.tostring(copied, encoding="unicode", with_tail=False)
-    return (convert(source, options).content or "").strip()
+    return breaks_of_marks((convert(source, options).content or "").strip())
 
 
 def _cleaned(element: HtmlElement, *, whole: bool) -> HtmlElement:
@@ -51,6 +52,7 @@ def _cleaned(element: HtmlElement, *, whole: bool) -> HtmlElement:
         for line_break in [*pre.iter("br")]:
             line_break.tail = "\n" + (line_break.tail or "")
         etree.strip_tags(pre, "*")
+    mark_cells(copied)
     return copied
 
 

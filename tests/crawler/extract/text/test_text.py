@@ -89,6 +89,49 @@ def test_code_blocks_have_their_lines_and_no_links() -> None:
     assert "if x:\n" in markdown(WORDS + code)
 
 
+def in_cells(*cells: str) -> list[str]:
+    """The cells of the one row of a table, as Markdown has them."""
+    row = "".join(f"<td>{cell}" for cell in cells)
+    text = markdown(f"{WORDS}<table><tr>{row}</table>")
+    (line,) = [one for one in text.splitlines() if one.startswith("| ")][:1]
+    return [re.sub(" *<br> *", "<br>", one).strip() for one in line.split("|")[1:-1]]
+
+
+def test_lists_in_cells_are_lines_of_the_cell() -> None:
+    listed = "<ul>\n<li><p>a <b>b</b></p></li>\n<li>c</ul>"
+    assert in_cells(f"<p>See:</p>{listed}<p>after</p>", listed) == [
+        "See:<br>- a **b**<br>- c<br>after", "- a **b**<br>- c"
+    ]  # fmt: skip
+    nested = "<ul><li>a<ul><li>b</ul>c<li>d</ul>e"
+    assert in_cells(nested, "x") == ["- a<br>- b<br>c<br>- d<br>e", "x"]
+    numbered = "<ol start=3><li>a<li>b</ol><ol><li>c</ol>"
+    assert in_cells(numbered) == ["3. a<br>4. b<br>1. c"]
+    inner = "<table><tr><td><ul><li>a<li>b</ul></table>"
+    assert in_cells(inner, "x") == ["- a<br>- b", "x"]
+
+
+def test_code_in_cells_keeps_its_lines() -> None:
+    assert in_cells("x<pre>if a:\n  b</pre>y", "<pre>\none\n</pre>") == [
+        "x `if a:`<br>`  b` y", "`one`"
+    ]  # fmt: skip
+
+
+def test_a_list_that_is_not_in_a_cell_of_the_content_is_a_list() -> None:
+    content = f"{WORDS}<ul><li>a<li>b</ul><pre>c\n  d</pre>e"
+    lines = markdown(
+        f"<table><tr><td>menu<td><div>{content}</div></table>"
+    ).splitlines()
+    assert [one for one in lines if one][-7:] == [
+        "- a",
+        "- b",
+        "```",
+        "c",
+        "  d",
+        "```",
+        "e",
+    ]
+
+
 def test_a_table_is_not_larger_than_its_cells() -> None:
     """A table with padding has the size of its rows times the longest cell."""
     rows = "<tr><td>a</td></tr>" * 1000
@@ -171,7 +214,7 @@ def own_text(item: LexborNode) -> str:
 
 
 def in_the_page(body: str, main: str, none: str) -> dict[str, list[str]]:
-    """What stands in the main content, by Lexbor; blocks in cells cannot be kept."""
+    """What stands in the main content, by Lexbor; code in cells cannot be a block."""
     tree = LexborHTMLParser(body)
     for node in tree.css(f"script, style, {none}"):
         node.decompose()
@@ -181,13 +224,14 @@ def in_the_page(body: str, main: str, none: str) -> dict[str, list[str]]:
         "headings": [node.text() for node in root.css("h1, h2, h3, h4, h5, h6")],
         "code": [n.text() for n in root.css("pre") if not n.css_matches("td pre")],
         "rows": [n.text() for n in root.css("tr") if not n.css("tr tr, table, pre")],
-        "items": [own_text(n) for n in root.css("li") if not n.css_matches("td li")],
+        "items": [own_text(node) for node in root.css("li")],
     }
     return {kind: [*filter(None, map(letters, all_))] for kind, all_ in kinds.items()}
 
 
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\((?:[^()]|\([^()]*\))*\)")
 _ITEM = re.compile(r"^(?:[-*+]|\d+[.)])\s+")
+_CELL_END = re.compile(r"(?<!\\)\|")
 
 
 def without_links(line: str) -> str:
@@ -210,11 +254,22 @@ def in_the_markdown(text: str) -> dict[str, list[str]]:
             fence = opened[0]
         else:
             bare = without_links(bare)
+            if bare[:1] == "|":
+                kept["items"] += items_in_cells(bare)
+                bare = " ".join(_ITEM.sub("", part) for part in bare.split("<br>"))
             kind = {"#": "headings", "|": "rows"}.get(bare[:1])
             kind = "items" if _ITEM.match(bare) else kind
             if kind:
                 kept[kind].append(letters(_ITEM.sub("", bare, count=1)))
     return kept
+
+
+def items_in_cells(row: str) -> list[str]:
+    """The lines of the cells of a row that are items."""
+    lines = [
+        line.strip() for cell in _CELL_END.split(row) for line in cell.split("<br>")
+    ]
+    return [letters(_ITEM.sub("", line)) for line in lines if _ITEM.match(line)]
 
 
 def count_kept(wanted: list[str], kept: list[str]) -> int:
