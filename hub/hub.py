@@ -22,7 +22,7 @@ from typing import Any, ParamSpec, Protocol, TextIO, TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from hub.current import get_hub, set_hub, set_hub_factory, thread
+from hub.current import get_hub, get_hub_if_any, set_hub, set_hub_factory, thread
 from hub.errors import ForkError, LoopExit
 from hub.interrupt import Interrupt, mark_kill
 from hub.loop import Loop
@@ -254,13 +254,21 @@ class Hub(greenlet):
             signal.set_wakeup_fd(previous)
 
     def destroy(self) -> None:
-        """Close the loop and forget the hub; the next call that waits makes another."""
+        """Close the loop and forget the hub; the next call that waits makes another.
+
+        The main greenlet of a thread calls it when its other greenlets have ended. Then
+        nothing of the hub is left, nor of the thread once it has ended. If another
+        greenlet or thread calls it, the hub's own greenlet stays.
+        """
         if self._owns_wakeup_fd:
             signal.set_wakeup_fd(-1)
             self._owns_wakeup_fd = False
         self.loop.close()
-        if get_hub() is self:
+        if get_hub_if_any() is self:
             set_hub(None)
+        if self and getcurrent() is self._main:
+            # Its stack refers to the thread's greenlets, which no collector could free.
+            self.throw(GreenletExit)
 
     def __repr__(self) -> str:
         return f"<Hub at {id(self):#x} thread={self.thread_ident:#x}>"

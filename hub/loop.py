@@ -92,6 +92,7 @@ class Loop:
         """What the clock showed when the loop last came back from polling (s)."""
         self.asleep = False
         """Whether the loop polls, or is about to."""
+        self.closed = False
         self.poller = poller
         self.timers = Timers()
         self.external = 0
@@ -190,6 +191,8 @@ class Loop:
             except ForkError:
                 raise
             except BaseException as error:
+                if self.closed:
+                    raise  # the end of the hub
                 # Only a signal handler can raise while the loop polls: no context then.
                 context, self.asleep = None if self.asleep else self, False
                 self.handle_error(context, type(error), error, error.__traceback__)
@@ -288,6 +291,7 @@ class Loop:
 
     def close(self) -> None:
         """Close the descriptors; the loop can't run again."""
+        self.closed = True
         self.poller.close()
         os.close(self._wake_read)
         os.close(self.wake_descriptor)
@@ -295,6 +299,7 @@ class Loop:
     def abandon(self) -> None:
         """In a forked child: close the child's copies, and refuse to run."""
         self.close()
+        self.closed = False
         self.poller = _ForkedPoller()
 
 

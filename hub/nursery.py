@@ -84,20 +84,25 @@ class Nursery:
         """
         self._take_slot()
         self._starting += 1
-        status = TaskStatus(self)
+        status, failed = TaskStatus(self), None
         try:
             with status.nursery:
                 status.child = status.nursery.spawn(
                     function, *args, task_status=status, **kwargs
                 )
         except BaseExceptionGroup as group:
-            error: BaseException = group.exceptions[0]
-            raise error from error.__cause__
+            failed = group.exceptions[0]
         finally:
             self._starting -= 1
             if not status.moved:
                 self._give_slot_back()
             self._child_left()
+            status.child = None  # it has the error, whose traceback leads here
+        try:
+            if failed is not None:
+                raise failed
+        finally:
+            del failed
         if not status.ready:
             raise RuntimeError(
                 "the child ended without a call of task_status.started()"

@@ -2,12 +2,14 @@
 
 import gc
 import os
+import threading
 import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 
 import pytest
+from greenlet import greenlet
 
 import hub
 from hub import socket
@@ -78,6 +80,94 @@ def a_scope() -> None:
         hub.sleep(1)
 
 
+def a_scope_that_expires() -> None:
+    with hub.CancelScope(0):
+        hub.sleep(1)
+
+
+def too_slow() -> None:
+    with suppress(hub.TooSlowError), hub.fail_after(0):
+        hub.sleep(1)
+
+
+def fail() -> None:
+    raise ValueError
+
+
+def a_nursery_that_fails() -> None:
+    with suppress(ExceptionGroup), hub.Nursery() as nursery:
+        nursery.spawn(hub.sleep, 1000)
+        nursery.spawn(fail)
+
+
+def a_nursery_whose_block_fails() -> None:
+    with suppress(ExceptionGroup), hub.Nursery() as nursery:
+        nursery.spawn(hub.sleep, 1000)
+        raise ValueError
+
+
+def a_nursery_that_is_timed_out() -> None:
+    with hub.Timeout(0, False), hub.Nursery() as nursery:
+        nursery.spawn(hub.sleep, 1000)
+
+
+def a_nursery_that_is_cancelled() -> None:
+    with hub.CancelScope(0), hub.Nursery(limit=2) as nursery:
+        nursery.spawn(hub.sleep, 1000)
+
+
+def a_nursery_that_is_killed() -> None:
+    greenlet = hub.spawn(a_nursery_that_waits)
+    hub.sleep(0)
+    greenlet.kill()
+
+
+def a_nursery_that_waits() -> None:
+    with hub.Nursery() as nursery:
+        nursery.spawn(hub.sleep, 1000)
+
+
+def a_child_that_says_it_is_ready() -> None:
+    def child(task_status: hub.TaskStatus) -> None:
+        task_status.started()
+        hub.sleep(0)
+
+    with hub.Nursery() as nursery:
+        nursery.start(child)
+
+
+def a_child_that_fails_to_start() -> None:
+    def child(task_status: hub.TaskStatus) -> None:
+        raise ValueError
+
+    with hub.Nursery() as nursery, suppress(ValueError):
+        nursery.start(child)
+
+
+def a_kill_that_outranks_a_timeout() -> None:
+    def work() -> None:
+        with hub.Timeout(0, False):
+            try:
+                hub.sleep(1000)
+            finally:
+                hub.sleep(1000)
+
+    greenlet = hub.spawn(work)
+    hub.sleep(0)
+    greenlet.kill()
+
+
+def a_condition_that_is_timed_out() -> None:
+    condition = hub.lock.Condition()
+    with suppress(hub.Timeout), condition, hub.Timeout(0):
+        condition.wait()
+
+
+def an_empty_queue() -> None:
+    with suppress(hub.queue.Empty):
+        hub.queue.Queue[int]().get(timeout=0)
+
+
 def connect() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         accepting = hub.spawn(server.accept)
@@ -100,6 +190,18 @@ CYCLES = [
     pass_through_a_queue,
     a_nursery,
     a_scope,
+    a_scope_that_expires,
+    too_slow,
+    a_nursery_that_fails,
+    a_nursery_whose_block_fails,
+    a_nursery_that_is_timed_out,
+    a_nursery_that_is_cancelled,
+    a_nursery_that_is_killed,
+    a_child_that_says_it_is_ready,
+    a_child_that_fails_to_start,
+    a_kill_that_outranks_a_timeout,
+    a_condition_that_is_timed_out,
+    an_empty_queue,
     connect,
 ]
 
@@ -122,6 +224,53 @@ def test_many_cycles_end_with_what_was_there_at_the_beginning(
     finally:
         tracemalloc.stop()
     assert grown < 200 * 60, f"{grown / 200:.0f} bytes a cycle are kept"
+
+
+@pytest.mark.parametrize("cycle", CYCLES)
+def test_no_object_waits_for_the_collector(cycle: Callable[[], None]) -> None:
+    cycle()
+    hub.sleep(0)
+    gc.collect()
+    cycle()
+    hub.sleep(0)
+    assert gc.collect() == 0
+
+
+def greenlets() -> int:
+    return sum(isinstance(thing, greenlet) for thing in gc.get_objects())
+
+
+@pytest.mark.parametrize("work", [hub.get_hub, lambda: hub.sleep(0), *CYCLES[:6]])
+def test_a_destroyed_hub_leaves_nothing_of_its_thread(
+    work: Callable[[], object],
+) -> None:
+    def run() -> None:
+        work()
+        hub.get_hub().destroy()
+
+    def thread() -> None:
+        native = threading.Thread(target=run)
+        native.start()
+        native.join()
+
+    thread()
+    gc.collect()
+    before = greenlets()
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            thread()
+        gc.collect()
+        memory = tracemalloc.get_traced_memory()[0]
+        for _ in range(10):
+            thread()
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - memory
+    finally:
+        tracemalloc.stop()
+    # The greenlet library frees the last of a dead thread at some later switch.
+    assert greenlets() - before < 10
+    assert grown < 10 * 600, f"{grown / 10:.0f} bytes a thread are kept"
 
 
 def test_no_greenlet_timer_or_descriptor_is_left() -> None:
