@@ -40,6 +40,8 @@ from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, to_json
 from crawler.model.metadata import KeyValue
 from crawler.model.url import host_key, hostname
+from crawler.policy.check import Candidate
+from crawler.policy.traps import Traps
 from crawler.settings.secrets import revealed, secret_headers
 from crawler.workspace.credential_files import open_session_auth, write_jar
 from crawler.workspace.open import (
@@ -208,7 +210,7 @@ def _assemble(
         flush_skips="skips" in config.records.record,
         grace=config.grace,
         held=held,
-        make_mirror=_mirror_of(config, store, events),
+        make_mirror=_mirror_of(config, store, machinery.traps, events),
         lost=state.lost,
         changed_settings=changed,
     )
@@ -230,7 +232,9 @@ def _open_archive(
     return open_archiving(config, run, store, events, clock, held)
 
 
-def _mirror_of(config: Config, store: Store, events: Events) -> MakeMirror | None:
+def _mirror_of(
+    config: Config, store: Store, traps: Traps, events: Events
+) -> MakeMirror | None:
     if not config.bodies.mirror:
         return None
 
@@ -241,7 +245,11 @@ def _mirror_of(config: Config, store: Store, events: Events) -> MakeMirror | Non
             hub.sleep(0)  # for signals and the view
             return is_wanted()
 
-        maker = MirrorMaker(config, store, go_on, events.warning)
+        def substitute(url: str, parent_url: str) -> str | None:
+            return traps.substitute(Candidate(url, "a", "page", 1, parent_url))
+
+        events.notice("making the mirror of what is saved")
+        maker = MirrorMaker(config, store, substitute, go_on, events.warning)
         if not maker.make():
             events.warning("the mirror is not complete; `orbweb resume` completes it")
             return None

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crawler.engine.mirror_entries import MirrorEntry, entries
-from crawler.extract.body import Body
+from crawler.extract.body import MAX_MARKUP, Body
 from crawler.extract.references.rewrite import Local, is_rewritable, rewrite
 from crawler.model.config import Config
 from crawler.model.metadata import KeyValue
@@ -24,7 +24,7 @@ from crawler.output.mirror.files import MIRROR, MirrorFiles
 from crawler.output.mirror.names import Saved, assign, reference
 from crawler.policy.strip_params import ParamStripper
 
-MAX_REWRITTEN = 64 * 2**20
+MAX_REWRITTEN = 2 * MAX_MARKUP
 """Bytes of a document whose references are rewritten; a larger one stays as it is."""
 MAX_REDIRECTS = 20
 
@@ -32,20 +32,24 @@ MAX_REDIRECTS = 20
 class MirrorMaker:
     """Makes the mirror of one crawl.
 
-    `go_on` is called between two files; it may let others run, and returns False to
-    stop. `warn` gets what the user should know.
+    `substitute` takes a URL and that of the page with a link to it, and gives the one
+    that was crawled in its place: a trap's keys were cut, as session ids are. `go_on`
+    is called between two files; it may let others run, and returns False to stop.
+    `warn` gets what the user should know.
     """
 
     def __init__(
         self,
         config: Config,
         metadata: KeyValue,
+        substitute: Callable[[str, str], str | None],
         go_on: Callable[[], bool],
         warn: Callable[[str], None],
     ) -> None:
         self._seeds = config.seeds
         self._folder = Path(config.dir)
         self._metadata = metadata
+        self._substitute = substitute
         self._go_on = go_on
         self._warn = warn
         self._strip = ParamStripper(config.scope.strip_params).stripped
@@ -91,7 +95,7 @@ class MirrorMaker:
             written.add(name)
             if not self._go_on():
                 return False
-            content = self._rewritten(url, there[url], self._local(name))
+            content = self._rewritten(url, there[url], self._local(url, name))
             if content is None:
                 files.link(name, there[url].path)
             else:
@@ -113,9 +117,18 @@ class MirrorMaker:
             self._warn(f"{url}: its links in the mirror are not converted: {error!r}")
             return None
 
-    def _local(self, name: str) -> Local:
+    def _local(self, document: str, name: str) -> Local:
+        """What the document of this URL, in the file `name`, refers to.
+
+        Links lose their tracking parameters when they are crawled, pictures do not.
+        """
+
         def local(url: str) -> str | None:
-            target = self._find(self._strip(url) if "?" in url else url)
+            target = self._find(url)
+            if target is None and "?" in url:
+                target = self._find(self._strip(url))
+            if target is None and (other := self._substitute(url, document)):
+                target = self._find(other)
             return None if target is None else reference(name, target)
 
         return local

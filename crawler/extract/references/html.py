@@ -68,7 +68,7 @@ _CHARSET = re.compile(
     r"charset[\t\n\f\r ]*=[\t\n\f\r ]*[\"']?([^\"'\t\n\f\r ;]+)", re.IGNORECASE
 ).search
 _XML_STYLE = re.compile(r"<\?xml-stylesheet\s([^>]*?)\?>").finditer
-_PROLOGUE = 64 * 1024
+_PROLOGUE = 4096
 """Characters of an XML document in which its style sheets are looked for."""
 
 

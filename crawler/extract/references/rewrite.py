@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from webencodings import Encoding, lookup
 
-from crawler.extract.body import Body
+from crawler.extract.body import MAX_URL_CHARACTERS, Body
 from crawler.extract.charset import decoder, sniff_encoding, sniff_xml_encoding
 from crawler.extract.css.reader import style_encoding
 from crawler.extract.references.css import css_references
@@ -72,12 +73,18 @@ def is_rewritable(media_type: str) -> bool:
     return media_type in HTML or media_type == STYLE
 
 
+MAX_REFERENCES = 100_000
+"""References of one document; the rest stays as it is."""
+
+
 def references(body: Body, source: Source) -> Iterable[Reference]:
     """The references of a document of a rewritable type, in order."""
     document = whole(source.text)
     if body.media_type == STYLE:
-        return css_references(document)
-    return html_references(document, xml=body.media_type in _XML)
+        found = css_references(document)
+    else:
+        found = html_references(document, xml=body.media_type in _XML)
+    return islice(found, MAX_REFERENCES)
 
 
 def source_of(body: Body) -> Source:
@@ -145,6 +152,7 @@ class _Edits:
                 self._is_based = joined is not None and joined != body.url
                 self._base = Base(joined or body.url, charset)
         self._edits: dict[int, tuple[int, str]] = {}
+        self._characters_left = MAX_URL_CHARACTERS
         ascii_ = body.content.isascii() and source.encoding.name not in _NOT_BYTEWISE
         self._told = source.told_by == "http" and not ascii_
         self._is_declared = False
@@ -176,7 +184,8 @@ class _Edits:
         else:
             for guard in one.guards:
                 self._replace(guard, guard, "data-")
-        if target != value:
+        self._characters_left -= len(target)
+        if target != value and self._characters_left >= 0:
             self._replace(one.start, one.end, write(target, one.syntaxes))
 
     def _replace(self, start: int, end: int, new: str) -> None:

@@ -13,6 +13,7 @@ the folder are left alone.
 from __future__ import annotations
 
 import errno
+import filecmp
 import os
 import shutil
 import stat
@@ -190,7 +191,7 @@ class _Place:
         return (
             stat.S_ISREG(found.st_mode)
             and found.st_size == there.st_size
-            and self.is_written(source.read_bytes())
+            and filecmp.cmp(self._path, source, shallow=False)
         )
 
     def take(self) -> None:

@@ -14,7 +14,7 @@ from crawler.engine.builder import open_crawl
 from crawler.engine.mirroring import MirrorMaker
 from crawler.engine.run_report import Summary
 from crawler.model.config import Config
-from crawler.model.content_config import BodiesConfig, OutputConfig
+from crawler.model.content_config import BodiesConfig, ImagesConfig, OutputConfig
 from crawler.model.errors import OutputError
 from crawler.model.policy_config import LimitsConfig, ScopeConfig
 from crawler.output.mirror.files import LIST, MIRROR
@@ -267,7 +267,11 @@ def test_a_conversion_that_was_killed_is_made_again(
     (tmp_path / MIRROR / ".orbweb-new").write_text("half a fi")
     with opened_store(tmp_path) as store:
         maker = MirrorMaker(
-            settings, store, lambda: next(left, None) is not None, pytest.fail
+            settings,
+            store,
+            lambda url, parent: None,
+            lambda: next(left, None) is not None,
+            pytest.fail,
         )
         assert not maker.make()
     crawl(settings, "resume")
@@ -341,3 +345,45 @@ def test_every_local_reference_leads_to_a_file(serve: Any, tmp_path: Path) -> No
         assert Path(target).is_relative_to(root.parent)
     pages_ = [one for one in records(tmp_path) if one["type"] == "page"]
     assert len(pages_) == 1 + len(names)
+
+
+def test_links_lose_tracking_parameters_and_pictures_keep_them(
+    serve: Any, tmp_path: Path
+) -> None:
+    site = serve(
+        index=page(link("/a?utm_source=x&amp;b=1#f"), picture("/i.png?utm_source=x")),
+        a=page(),
+        **{"i.png": reply(png(), "image/png")},
+    )
+    crawl(mirrored(site, tmp_path))
+    text = files(tmp_path)["index.html"].decode()
+    assert 'href="a@b=1.html#f"' in text
+    assert 'src="i.png@utm_source=x.png"' in text
+
+
+def test_what_was_crawled_in_place_of_a_trap_is_referred_to(
+    serve: Any, tmp_path: Path
+) -> None:
+    site = serve(index=page(link("/a?sid=1", "/a")), a=page())
+    scope = ScopeConfig(rules=("-sid=",))
+    settings = mirrored(site, tmp_path, scope=scope)
+    crawl(settings)
+    assert f'"{site.url("/a?sid=1")}"' in files(tmp_path)["index.html"].decode()
+
+    def without_sid(url: str, parent: str) -> str | None:
+        assert parent == site.url("/")
+        return url.partition("?")[0] if "sid" in url else None
+
+    with opened_store(tmp_path) as store:
+        MirrorMaker(settings, store, without_sid, lambda: True, pytest.fail).make()
+    assert files(tmp_path)["index.html"].count(b'href="a.html"') == 2
+
+
+def test_without_images_pages_have_their_styles_and_scripts(
+    serve: Any, tmp_path: Path
+) -> None:
+    site = serve(**pages())
+    crawl(mirrored(site, tmp_path, images=ImagesConfig(fetch=False)))
+    found = files(tmp_path)
+    assert {"main.css", "more.css", "s.js", "f.woff2@"} < found.keys()
+    assert f"url({site.url('/i/a.png')})".encode() in found["main.css"]

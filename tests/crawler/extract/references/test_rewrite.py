@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crawler.extract.body import Body
+from crawler.extract.body import MAX_URL_CHARACTERS, Body
 from crawler.extract.references.requisites import requisites
-from crawler.extract.references.rewrite import references, rewrite, source_of
+from crawler.extract.references.rewrite import (
+    MAX_REFERENCES,
+    references,
+    rewrite,
+    source_of,
+)
+from tests.helpers.cpu import cpu_within
 
 PAGE = "http://a.test/dir/page"
 
@@ -277,3 +283,31 @@ def test_requisites() -> None:
     destinations = {one.kind: one.destination for one in found}
     assert (destinations["img"], destinations["stylesheet"]) == ("image", "style")
     assert destinations["font"] == "subresource"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "<a href=x>", '<p a=&amp;"b">', "<?xml-stylesheet ", "<!--", "<style>url(",
+        "<img srcset='a 1x,", "a,", " href=x", "<iframe srcdoc='<a href=&quot;",
+        "&quot;", "<meta charset=x>", "<base href=//x/>", "<svg><style>", "url(x)",
+        "<meta http-equiv=refresh content='0;", "<p data-srcset='a.png 1x,", '"',
+        "@import",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("media_type", ["text/html", "image/svg+xml", "text/css"])
+def test_time_is_linear(unit: str, media_type: str) -> None:
+    content = unit * (60_000 // len(unit))
+    with cpu_within(0.6):
+        rewrite(body(content, media_type), local)
+        rewrite(body(f"<p {content}", media_type), local)
+        rewrite(body(f"<p style='{content}'>", media_type), local)
+
+
+def test_what_one_document_may_grow_is_bounded() -> None:
+    base = f"http://b.test/{'x' * 4000}/"
+    grown = rewrite(body(f"<base href={base}>{'<a href=y>' * 5_000}"), local)
+    assert len(grown) < 2 * MAX_URL_CHARACTERS
+    assert grown.count(b"<a href=y>") > 2000
+    many = rewrite(body("url(y)" * (MAX_REFERENCES + 5), "text/css"), local)
+    assert many.count(b"url(y)") == 5
