@@ -18,6 +18,7 @@ from lxml import etree, html
 from crawler.extract.text.cells import breaks_of_marks, mark_cells
 from crawler.extract.text.main_element import is_landmark, is_named_navigation
 from crawler.extract.text.plain import HIDDEN
+from crawler.extract.text.section_rows import divide_tables
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -52,6 +53,7 @@ def _cleaned(element: HtmlElement, *, whole: bool) -> HtmlElement:
         for line_break in [*pre.iter("br")]:
             line_break.tail = "\n" + (line_break.tail or "")
         etree.strip_tags(pre, "*")
+    divide_tables(copied)
     mark_cells(copied)
     return copied
 

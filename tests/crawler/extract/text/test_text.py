@@ -116,6 +116,23 @@ def test_code_in_cells_keeps_its_lines() -> None:
     ]  # fmt: skip
 
 
+def test_a_row_that_is_a_heading_divides_its_table() -> None:
+    table = (
+        "<table><tbody><tr><th>a<th>b<tr><td>1<td>2<tr><td colspan=2><h5>Group</h5>"
+        "</td></tr>\n<tr><td>3<td>4<tr><td colspan=2><h5>Last</h5></table>after"
+    )
+    lines = [line for line in markdown(WORDS + table).splitlines() if line]
+    assert lines[1:] == [
+        "| a | b |", "| --- | --- |", "| 1 | 2 |", "##### Group",
+        "| 3 | 4 |", "| --- | --- |", "##### Last", "after",
+    ]  # fmt: skip
+    alone = markdown(f"{WORDS}<table><tr><td><h2>Alone</h2></table>").splitlines()
+    assert alone[-1] == "## Alone"
+    for row in ("<td><h2>H</h2>text<td>c", "<td><h2>H</h2><td>c", "<td>x<h2>H</h2>"):
+        text = markdown(f"{WORDS}<table><tr>{row}<tr><td>a<td>b</table>")
+        assert "## H" not in text
+
+
 def test_a_list_that_is_not_in_a_cell_of_the_content_is_a_list() -> None:
     content = f"{WORDS}<ul><li>a<li>b</ul><pre>c\n  d</pre>e"
     lines = markdown(
