@@ -21,6 +21,7 @@ from typing import TextIO
 
 from greenlet import greenlet
 
+from hub.blockingcall import describe_call
 from hub.current import get_hub
 from hub.greenlet import Greenlet
 from hub.hub import Hub
@@ -137,7 +138,8 @@ class Watchdog:
     """A thread that reports when the loop has not polled for ``threshold`` seconds.
 
     ``report`` is called in the watchdog's thread, once for each such time, with a text
-    that holds the stack of the running code. A loop that sleeps raises no alarm.
+    that names the call that blocks, says which `hub.patched` would make it cooperative,
+    and holds the stack of the running code. A loop that sleeps raises no alarm.
     """
 
     def __init__(
@@ -181,8 +183,8 @@ class Watchdog:
                     self.reports += 1
                     stack = "".join(traceback.format_stack(frame))
                     self._report(
-                        f"the loop has not polled for {blocked:.3f} s; "
-                        f"it runs:\n{stack}"
+                        f"the loop has not polled for {blocked:.3f} s: "
+                        f"{describe_call(frame)} The stack:\n{stack}"
                     )
 
     def __enter__(self) -> "Watchdog":

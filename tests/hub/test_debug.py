@@ -2,7 +2,14 @@
 
 import io
 import os
+import queue
+import re
+import select as plain_select
+import selectors
 import signal
+import socket as plain_socket
+import ssl as plain_ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -149,3 +156,103 @@ def test_the_watchdog_prints_by_default(capsys: pytest.CaptureFixture[str]) -> N
     with debug.Watchdog(threshold=0.02) as watchdog:
         spin(lambda: watchdog.reports > 0)
     assert "has not polled" in capsys.readouterr().err
+
+
+class Client:
+    """Keeps a plain socket as an attribute, as clients do."""
+
+    def __init__(self, sock: plain_socket.socket) -> None:
+        self.sock = sock
+
+    def read(self) -> bytes:
+        return self.sock.recv(1)
+
+
+def blocked(call: Callable[[], object], end: Callable[[], object]) -> str:
+    """The report on a call that blocks until ``end`` is called."""
+    reports: list[str] = []
+
+    def report(text: str) -> None:
+        reports.append(text)
+        end()
+
+    with debug.Watchdog(threshold=0.02, report=report):
+        call()
+    return reports[0]
+
+
+def cases(sock: plain_socket.socket) -> dict[str, Callable[[], object]]:
+    def by_select() -> object:
+        return plain_select.select([sock], [], [])
+
+    def by_selector() -> object:
+        with selectors.DefaultSelector() as selector:
+            selector.register(sock, selectors.EVENT_READ)
+            return selector.select()
+
+    def by_makefile() -> object:
+        with sock.makefile("rb") as file:
+            return file.read(1)
+
+    return {
+        '`self.sock.recv.1.` at .* in read; .*hub.patched."socket".': Client(sock).read,
+        '`plain_select.select.*` at .*hub.patched."select".': by_select,
+        "called by `selector.select..` at .* in by_selector": by_selector,
+        'called by `file.read.1.` at .* in by_makefile.*"socket"': by_makefile,
+    }
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_watchdog_names_the_call_on_a_socket(number: int) -> None:
+    left, right = plain_socket.socketpair()
+    with left, right:
+        text, call = list(cases(left).items())[number]
+        assert re.search(text, blocked(call, lambda: right.sendall(b"x")))
+
+
+def test_the_watchdog_names_what_waits_for_another_thread() -> None:
+    event, items = threading.Event(), queue.Queue[int]()
+    lock, simple = threading.Lock(), queue.SimpleQueue[int]()
+    lock.acquire()
+    found = [
+        blocked(event.wait, event.set),
+        blocked(lambda: items.get(), lambda: items.put(1)),
+        blocked(lambda: lock.acquire(), lock.release),
+        blocked(lambda: simple.get(), lambda: simple.put(1)),
+    ]
+    names = [re.findall(r"hub\.patched\((.*?)\)", text) for text in found]
+    assert names == [['"threading"'], ['"queue"'], ['"threading"'], ['"queue"']]
+
+
+def test_the_watchdog_names_sleep_and_a_child_process() -> None:
+    asleep = blocked(lambda: time.sleep(0.1), lambda: None)
+    assert "it is in `time.sleep(0.1)` at" in asleep
+    assert 'hub.patched("time")' in asleep
+    child = subprocess.Popen(["sleep", "60"])
+    assert 'hub.patched("subprocess")' in blocked(child.wait, child.kill)
+
+
+def test_the_watchdog_names_tls() -> None:
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    there = plain_ssl.SSLContext(plain_ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(there)
+    here = plain_ssl.create_default_context()
+    authority.configure_trust(here)
+    left, right = plain_socket.socketpair()
+    secure: list[plain_ssl.SSLSocket] = []
+    accepting = threading.Thread(
+        target=lambda: secure.append(there.wrap_socket(right, server_side=True))
+    )
+    accepting.start()
+    with here.wrap_socket(left, server_hostname="localhost") as client:
+        accepting.join()
+        with secure[0] as server:
+            text = blocked(lambda: client.recv(1), lambda: server.sendall(b"x"))
+    assert 'hub.patched("socket", "ssl")' in text
+
+
+def test_the_watchdog_says_what_to_do_with_code_that_computes() -> None:
+    seen: list[bool] = []
+    text = blocked(lambda: spin(lambda: bool(seen)), lambda: seen.append(True))
+    assert "in spin; work that computes or blocks belongs in a hub.threadpool" in text
