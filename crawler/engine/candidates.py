@@ -7,7 +7,8 @@ even an object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -29,9 +30,14 @@ from crawler.policy.traps import Traps
 if TYPE_CHECKING:
     from crawler.extract.references.requisites import Requisite
 
-    ImageData = Mapping[str, dict[str, Any]]
+ImageData = Mapping[str, dict[str, Any]]
 """By URL of an image: what its API or plug-in says of it."""
 NO_DATA: ImageData = {}
+ImageVersions = Mapping[str, tuple[str, ...]]
+"""By URL of an image: the other versions of the picture."""
+NO_VERSIONS: ImageVersions = {}
+
+_SCALED = re.compile(r"-\d{2,5}x\d{2,5}\.\w+$").search
 
 SITEMAPS: tuple[LinkKind, ...] = (*NAMED_SITEMAPS, "sitemap")
 
@@ -63,6 +69,7 @@ class CandidateBuilder:
         self._known = known
         self._max_redirects = config.limits.max_redirects
         self._fetch_images = config.images.fetch
+        self._srcset = config.images.srcset
         self._fetch_styles = config.bodies.mirror or (
             config.images.fetch and config.images.styles
         )
@@ -79,7 +86,12 @@ class CandidateBuilder:
         the use of its images refuses it for those that it links to as well.
         """
         links: Iterable[Link] = page.links
-        images = self.images(lease, page.images, robots_meta.noimageai)
+        images: Iterable[Discovered]
+        if self._srcset == "all" or not (page.pictures or has_scaled(page.images)):
+            images = self.images(lease, page.images, robots_meta.noimageai)
+        else:
+            images, left_out = self._one_of_each(lease, page, robots_meta.noimageai)
+            links = [link for link in links if link.url not in left_out]
         if robots_meta.noimageai is not None:
             refused = {image.url for image in page.images}
             links = [link for link in links if link.url not in refused]
@@ -198,12 +210,25 @@ class CandidateBuilder:
             found.append(Discovered(url, kind, "page", depth, parent, seed, skip=skip))
         return found
 
+    def _one_of_each(
+        self, lease: Lease, page: Page, noimageai: Skip | None
+    ) -> tuple[list[Discovered], Container[str]]:
+        """The images of a page, of each picture one version; the URLs of the others."""
+        from crawler.engine.versions import chosen_images, next_versions
+
+        chosen, versions, left_out = chosen_images(page, self._srcset)
+        found = self.images(lease, chosen, noimageai, NO_DATA, versions)
+        for one in [one for one in found if one.skip and one.context]:
+            found += next_versions(self, one)
+        return found, left_out
+
     def images(
         self,
         lease: Lease,
         images: Iterable[ImageLink],
         noimageai: Skip | None,
         data: ImageData = NO_DATA,
+        versions: ImageVersions = NO_VERSIONS,
     ) -> list[Discovered]:
         if not self._fetch_images:
             return []
@@ -215,7 +240,7 @@ class CandidateBuilder:
                     directive=noimageai,
                 ),
                 image.alt,
-                context=image_context(data.get(image.url)),
+                context=image_context(data.get(image.url), versions.get(image.url)),
             )
             for image in images
             if not self._known(image.url, depth)
@@ -353,6 +378,11 @@ class CandidateBuilder:
             lease.seed_url,
         )
         return self.checked(candidate, lease.alt, chain, lease.context)
+
+
+def has_scaled(images: Iterable[ImageLink]) -> bool:
+    """Whether one has the name of a smaller version, as WordPress writes it."""
+    return any(_SCALED(image.url) for image in images)
 
 
 def refresh_target(url: str, links: Iterable[Link]) -> str | None:

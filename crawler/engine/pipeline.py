@@ -19,6 +19,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.host_requests import HostRequests
@@ -31,6 +33,7 @@ from crawler.model.crawl import Lease, Outcome, Skip
 from crawler.model.errors import Failure, is_out_of_memory
 from crawler.model.http import Request, Response
 from crawler.model.policy_config import RetryConfig
+from crawler.model.records import ImageRecord, RedirectRecord
 from crawler.policy.check import Candidate
 from crawler.policy.response_status import failure_of, is_redirect
 from crawler.policy.retry import Retry, decide_retry
@@ -90,11 +93,23 @@ class Pipeline:
         """
         started = self._clock()
         try:
-            return self._process(handle)
+            outcome = self._process(handle)
         except Failure as failure:
             if is_out_of_memory(failure):  # that is not the server's doing
                 raise
-            return self._failed(handle, failure, started)
+            outcome = self._failed(handle, failure, started)
+        if outcome is None or handle.lease.context is None:  # most often
+            return outcome
+        return self._with_next_version(outcome)
+
+    def _with_next_version(self, outcome: Outcome) -> Outcome:
+        """An image that could not be had has the next of its versions for a link."""
+        if isinstance(outcome.record, ImageRecord | RedirectRecord):
+            return outcome
+        from crawler.engine.versions import next_versions
+
+        further = next_versions(self._candidates, outcome.lease)
+        return replace(outcome, found=(*outcome.found, *further))
 
     def _process(self, handle: LeaseHandle) -> Outcome | None:
         lease = handle.lease

@@ -133,13 +133,16 @@ def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
         alt=lease.alt,
         page_url=lease.parent_url,
         source="resumed" if response.resumed else "new",
-        data=image_data(lease),
+        **image_context(lease),
     )
 
 
-def image_data(lease: Lease) -> dict[str, Any] | None:
-    """What the item of an API says of an image."""
-    return lease.context.data if lease.context else None
+def image_context(lease: Lease) -> dict[str, Any]:
+    """What is known of an image by the API or the page that names it."""
+    context = lease.context
+    if context is None:
+        return {}
+    return {"data": context.data or None, "versions": context.versions}
 
 
 def redirect_record(lease: Lease, response: Response, location: str) -> RedirectRecord:

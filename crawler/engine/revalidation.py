@@ -191,7 +191,7 @@ def unmodified_record(
             **fields,
             alt=lease.alt,
             page_url=lease.parent_url,
-            data=record_builder.image_data(lease),
+            **record_builder.image_context(lease),
         )
     fields |= _lists(answer.fields)
     if fields["headers"] is not None:

@@ -150,6 +150,13 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Fetch images."""
     styles: bool = True
     """Fetch style sheets and what they import, for the images that they name."""
+    srcset: Literal["best", "auto", "smallest", "all"] = "best"
+    """Which versions of an image to fetch: best, auto, smallest, all.
+
+    A picture has several versions where `srcset`, `<picture>`, attributes for scripts
+    or a link around a thumbnail offer them. `best`: the largest; `auto`: what a browser
+    window of 1280 pixels shows. If it can't be had, the next best is fetched.
+    """
     min_width: Annotated[int, Meta(ge=0)] = 0
     """Minimum width of the images that are kept [px]."""
     min_height: Annotated[int, Meta(ge=0)] = 0

@@ -63,11 +63,15 @@ class ImageContext(Struct, frozen=True, omit_defaults=True):
 
     data: dict[str, Any] = {}
     """The fields of the item of an API that names it."""
+    versions: tuple[str, ...] = ()
+    """Other versions of the picture; each is fetched if those before can't be had."""
 
 
-def image_context(data: dict[str, Any] | None) -> ImageContext | None:
+def image_context(
+    data: dict[str, Any] | None = None, versions: tuple[str, ...] | None = None
+) -> ImageContext | None:
     """None if nothing is known of it."""
-    return ImageContext(data) if data else None
+    return ImageContext(data or {}, versions or ()) if data or versions else None
 
 
 class Discovered(Struct, frozen=True):

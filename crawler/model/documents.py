@@ -84,6 +84,17 @@ class ImageLink(Struct, frozen=True):
     """Pixels, as declared by the document."""
     height: int | None = None
     """Pixels, as declared by the document."""
+    group: int | None = None
+    """Number of the picture of which it is a version, from 0; None: it has no other."""
+
+
+class Picture(Struct, frozen=True, array_like=True):
+    """A picture that a document offers in several versions."""
+
+    versions: tuple[str, ...]
+    """URLs, absolute and canonical, the best first."""
+    shown: int = 0
+    """Index of the version that a browser window of 1280 CSS pixels shows."""
 
 
 class FoundImage(Struct, frozen=True):
@@ -189,6 +200,8 @@ class Page(Struct, frozen=True, tag="page"):
     """In document order, each URL once."""
     styles: tuple[Link, ...] = ()
     """The style sheets that are linked or imported, each once."""
+    pictures: tuple[Picture, ...] = ()
+    """Which of `images` are versions of one picture."""
     title: str | None = None
     title_source: TitleSource | None = None
     """What told it."""

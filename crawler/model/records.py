@@ -144,6 +144,8 @@ class ImageRecord(FetchRecord, kw_only=True):
     """Where the file on disk comes from."""
     data: dict[str, Any] | None = None
     """The fields of the item of an `[[api]]` that names it."""
+    versions: tuple[str, ...] = ()
+    """URLs of the picture's other versions on its page, the best first."""
 
 
 class RedirectRecord(FetchRecord, kw_only=True):

@@ -47,6 +47,7 @@ def crawled(
     with nginx.serve(site.root) as server:
         seed = server.url + site.index
         options = ["-d", str(folder), "-w", "0", "-c", "16", "--per-host", "16"]
+        options += ["--srcset", "all"]  # as the walk over the files has them
         subprocess.run(
             [*PROGRAM, "crawl", seed, *options],
             check=True,

@@ -37,6 +37,10 @@ def images_and_records_options() -> list[Flag]:
             help="Do not fetch style sheets for the images that they name",
         ),
         Flag(
+            "--srcset", key="images.srcset", group=GROUP,
+            help="Versions of a picture: best, auto, smallest, all",
+        ),
+        Flag(
             "--min-image", group=GROUP, metavar="WxH", convert=_size,
             help="Minimum size of the images that are kept, as in 200x200 [px]",
         ),

@@ -139,3 +139,10 @@ def kind_of_link(rels: list[str], values: Mapping[str, str]) -> LinkKind | None:
         if kind in _PAGES:
             return "link_alternate"
     return None
+
+
+def is_style(rels: list[str], values: Mapping[str, str]) -> bool:
+    """Whether a `<link>` is a style sheet that is shown, or is when it has loaded."""
+    if "stylesheet" in rels:
+        return "alternate" not in rels
+    return "preload" in rels and values.get("as", "").lower() == "style"

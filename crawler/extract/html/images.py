@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec.structs import replace
 
 from crawler.extract.html.srcset import parse_srcset
-from crawler.model.documents import ImageLink, LinkKind
+from crawler.model.documents import ImageLink, LinkKind, Picture
 from crawler.model.url import Base
+
+if TYPE_CHECKING:
+    from crawler.extract.html.versions import Offer
 
 # What reads attributes and styles is imported when one is met: its expressions take
 # 10 ms to compile, and many sites have none.
@@ -81,6 +86,10 @@ class ImageCollector:
         self.styles: dict[str, LinkKind] = {}
         self._characters_left = _MAX_CHARACTERS
         self.found: dict[str, tuple[LinkKind, str | None, int | None, int | None]] = {}
+        self.offers: list[Offer | str] = []
+        """Each `<img>` by its versions, or by its `src` if it has no other."""
+        self._sources: Offer | None = None
+        """What the `<source>` elements before an `<img>` offer."""
 
     @property
     def full(self) -> bool:
@@ -101,12 +110,26 @@ class ImageCollector:
 
     def img(self, values: Mapping[str, str]) -> None:
         alt, width, height = _described(values)
-        self.add(values.get("src"), "img", alt, width, height)
-        if not PLAIN.issuperset(values):
-            self._add_srcsets(values, "srcset", alt)
-            self._add_lazy(values, "img", described=(alt, width, height))
+        src = values.get("src")
+        self.add(src, "img", alt, width, height)
+        if self._sources is None and PLAIN.issuperset(values):  # most often
+            self.offers.append(src or "")
+        else:
+            offer = self._next_offer(src)
+            self._add_srcsets(values, "srcset", alt, offer)
+            self._add_lazy(values, "img", (alt, width, height), offer)
         if "style" in values:
             self.add_style(values["style"])
+
+    def _next_offer(self, src: str | None) -> Offer:
+        """The versions of an `<img>`: those of the `<source>` elements before it."""
+        from crawler.extract.html.versions import SRC, Offer
+
+        offer, self._sources = self._sources or Offer(), None
+        if src:
+            offer.add(src, SRC)
+        self.offers.append(offer)
+        return offer
 
     def input(self, values: Mapping[str, str]) -> None:
         if values.get("type", "").lower() == "image":
@@ -121,7 +144,11 @@ class ImageCollector:
         )
 
     def source(self, values: Mapping[str, str]) -> None:
-        self._add_srcsets(values, "source", values.get("alt"))  # `src` is a video's
+        if "srcset" in values:  # `src` is a video's
+            from crawler.extract.html.versions import Offer
+
+            self._sources = self._sources or Offer()
+            self._add_srcsets(values, "source", values.get("alt"), self._sources)
         if not PLAIN.issuperset(values):
             self._add_lazy(values, "source")
 
@@ -165,8 +192,10 @@ class ImageCollector:
         values: Mapping[str, str],
         kind: LinkKind,
         described: tuple[str | None, int | None, int | None] = (None, None, None),
+        offer: Offer | None = None,
     ) -> None:
         from crawler.extract.html.lazy import LISTS, SOURCES, pictures
+        from crawler.extract.html.versions import rank_of_attribute
 
         for name, value in reversed(tuple(values.items())):  # as written
             if name in PLAIN or name in _SRCSETS or not value:
@@ -175,18 +204,31 @@ class ImageCollector:
             if self._characters_left < 0:
                 return
             known = kind if kind != "lazy" or name not in SOURCES else "css"
-            for url, width in pictures(name, value, values, img=kind == "img"):
+            for one in pictures(name, value, values, img=kind == "img"):
                 if name in LISTS:
-                    self.add(url, "srcset" if kind == "img" else known, None, width)
+                    named: LinkKind = "srcset" if kind == "img" else known
+                    self.add(one.url, named, None, one.width)
+                    if offer is not None:
+                        offer.add_candidate(one)
                 else:
-                    self.add(url, known, *described)
+                    self.add(one.url, known, *described)
+                    if offer is not None:
+                        offer.add(one.url, rank_of_attribute(name))
 
     def _add_srcsets(
-        self, values: Mapping[str, str], kind: LinkKind, alt: str | None
+        self,
+        values: Mapping[str, str],
+        kind: LinkKind,
+        alt: str | None,
+        offer: Offer | None = None,
     ) -> None:
         for attribute in _SRCSETS:
             for candidate in parse_srcset(values.get(attribute, "")):
                 self.add(candidate.url, kind, alt, candidate.width)
+                if offer is not None:
+                    offer.add_candidate(candidate)
+        if offer is not None and "sizes" in values:
+            offer.sizes = offer.sizes or values["sizes"]
 
     def add_style(self, css: str) -> None:
         """Add the images of a style sheet or a `style` attribute, but no fonts."""
@@ -232,6 +274,35 @@ class ImageCollector:
             self.add(url, kind)
             if self.full:
                 return
+
+    def link_to(self, href: str) -> None:
+        """The last `<img>` is the thumbnail of the picture at `href`."""
+        from crawler.extract.addresses import is_picture
+        from crawler.extract.html.versions import LINKED, SRC, Offer
+
+        if not is_picture(href):
+            return
+        offer = self.offers[-1]
+        if isinstance(offer, str):
+            src, offer = offer, Offer()
+            if src:
+                offer.add(src, SRC)
+            self.offers[-1] = offer
+        offer.add(href, LINKED)
+
+    def pictures(self, base: Base, images: dict[str, ImageLink]) -> tuple[Picture, ...]:
+        """Which images are versions of one picture; `images` get the number of it."""
+        if all(isinstance(offer, str) for offer in self.offers):
+            return ()
+        from crawler.extract.html.versions import pictures_of
+
+        found = pictures_of(self.offers, base.join)
+        for number, picture in enumerate(found):
+            for url in picture.versions:
+                image = images.get(url)
+                if image and image.group is None and len(picture.versions) > 1:
+                    images[url] = replace(image, group=number)
+        return found
 
     def absolute(self, base: Base, max_characters: int) -> dict[str, ImageLink]:
         """The images by their absolute URLs, in document order.

@@ -20,11 +20,8 @@ from collections.abc import Iterator, Mapping
 
 from crawler.extract.addresses import is_address, is_other_file, is_picture
 from crawler.extract.css.urls import css_urls, is_shown
-from crawler.extract.html.srcset import parse_srcset
+from crawler.extract.html.srcset import Candidate, parse_srcset
 from crawler.extract.json_pictures import json_pictures
-
-Find = tuple[str, int | None]
-"""The URL of a picture as written, and its width in pixels where that is declared."""
 
 _SOURCES_NAMES = """
     data-src data-original data-lazy-src data-lazy data-hi-res-src data-hires
@@ -116,11 +113,12 @@ def embedded(name: str, values: Mapping[str, str]) -> str | None:
 
 def pictures(
     name: str, value: str, values: Mapping[str, str], *, img: bool
-) -> Iterator[Find]:
+) -> Iterator[Candidate]:
     """The pictures that the attribute `name` holds.
 
-    `values` are all attributes of its element. `img`: the element is an image, so that
-    a known name counts whatever the address looks like.
+    Each has its width where that is declared. `values` are all attributes of its
+    element. `img`: the element is an image, so that a known name counts whatever the
+    address looks like.
     """
     value = value.strip()
     if not value or len(value) > _MAX_VALUE or _is_code(name, value):
@@ -128,11 +126,13 @@ def pictures(
     if name in LISTS:
         yield from _of_list(value)
     elif value[0] in "{[" and (found := list(json_pictures(value))):
-        yield from ((url, None) for url in found)
+        yield from (Candidate(url, None) for url in found)
     elif _QUOTED_CSS(value):
-        yield from ((one.url, None) for one in css_urls(value) if is_shown(one))
+        yield from (
+            Candidate(one.url, None) for one in css_urls(value) if is_shown(one)
+        )
     elif _counts(name, value, values, img):
-        yield value, None
+        yield Candidate(value, None)
     elif not _TEXTS(name) and "." in value:
         yield from _among_others(name, value)
 
@@ -168,25 +168,25 @@ def _is_declared(values: Mapping[str, str]) -> bool:
     return False
 
 
-def _of_list(value: str) -> Iterator[Find]:
+def _of_list(value: str) -> Iterator[Candidate]:
     if "|" in value or "[" in value:  # `bgset` separates the sources of a picture so
         value = _BGSET(", ", value).strip(", ")
     for candidate in parse_srcset(value):
         if is_address(candidate.url) and not is_other_file(candidate.url):
-            yield candidate.url, candidate.width
+            yield candidate
 
 
-def _among_others(name: str, value: str) -> Iterator[Find]:
+def _among_others(name: str, value: str) -> Iterator[Candidate]:
     """The pictures of a list, or in quotes, in the options of a script."""
     if "'" in value or '"' in value:
-        yield from ((url, None) for url in json_pictures(value))
+        yield from (Candidate(url, None) for url in json_pictures(value))
         return
     words = [word for word in _SEPARATOR(value)[:_MAX_LIST] if word]
     rest = [word for word in words if not is_picture(word)]
     if len(rest) < len(words) and all(map(_DESCRIPTOR, rest)):
         for word in words:
             if is_picture(word) and ("/" in word or _PICTURE_NAME(name)):
-                yield word, None
+                yield Candidate(word, None)
 
 
 def _splits(value: str) -> bool:

@@ -20,6 +20,7 @@ from crawler.extract.html.declarations import (
     FACTS,
     NAMES,
     Declarations,
+    is_style,
     kind_of_link,
     short,
 )
@@ -128,7 +129,7 @@ class _Document:
                 values = attributes(written if written.isascii() else decode(written))
                 if name in ELEMENTS:
                     ELEMENTS[name](images, values)
-                    self.note_thumbnail(end)
+                    self.note_thumbnail(name, end)
                 elif name in _TAGS:
                     _TAGS[name](self, values, end)
                 else:
@@ -161,13 +162,15 @@ class _Document:
             self._add(href, "a", rel, end)
         self.images.any_element("a", values)
 
-    def note_thumbnail(self, end: int) -> None:
+    def note_thumbnail(self, name: str, end: int) -> None:
         """An image was found whose tag ends at `end`: is it in a link to a picture?"""
         href = next(reversed(self.links), "")
         if href.endswith(_PICTURE_FILES) and href not in self._behind_thumbnails:
             start = self.links[href][2]
             if start and self.text.find("</a", start, end) < 0:
                 self._behind_thumbnails[href] = None
+                if name == "img":
+                    self.images.link_to(href)
 
     def _add(
         self, href: str | None, kind: LinkKind, rel: str | None = None, end: int = 0
@@ -210,7 +213,7 @@ class _Document:
                     self.facts.add_alternate(href, values["hreflang"])
         elif href and "amphtml" in rels:
             self.facts.add_amp(href)
-        elif href and _is_style(rels, values):
+        elif href and is_style(rels, values):
             self.images.add_style_sheet(href, "stylesheet")
         elif not ICONS.isdisjoint(rels):
             self.images.add(href, "icon")
@@ -285,6 +288,7 @@ class _Document:
             base = Base(joined, self.charset)
         images = self.images.absolute(base, MAX_URL_CHARACTERS)
         self._add_behind_thumbnails(base, images)
+        pictures = self.images.pictures(base, images)
         characters_left = MAX_URL_CHARACTERS - sum(map(len, images))
         title, title_source = self.declared.title()
         description, description_source = self.declared.description()
@@ -296,6 +300,7 @@ class _Document:
             links=self._absolute_links(base, characters_left),
             images=tuple(images.values()),
             styles=self._absolute_styles(base),
+            pictures=pictures,
             title=title,
             title_source=title_source,
             description=description,
@@ -389,10 +394,3 @@ _TEXTS: dict[str, Callable[[_Document, str, int, int], None]] = {
     "style": _Document.style,
     "title": _Document.title_element,
 }
-
-
-def _is_style(rels: list[str], values: Mapping[str, str]) -> bool:
-    """Whether a `<link>` is a style sheet that is shown, or is when it has loaded."""
-    if "stylesheet" in rels:
-        return "alternate" not in rels
-    return "preload" in rels and values.get("as", "").lower() == "style"

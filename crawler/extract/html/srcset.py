@@ -26,6 +26,8 @@ class Candidate(NamedTuple):
     """As written."""
     width: int | None
     """Pixels; None: no width descriptor."""
+    density: float | None = None
+    """Image pixels for a pixel of the screen; None: no such descriptor."""
 
 
 def parse_srcset(value: str) -> list[Candidate]:
@@ -40,28 +42,31 @@ def parse_srcset(value: str) -> list[Candidate]:
         descriptors = _DESCRIPTORS(value, position)
         assert descriptors is not None  # it matches the empty string too
         position = descriptors.end()
-        valid, width = _read(descriptors[0].rstrip(",").split())
+        valid, width, density = _read(descriptors[0].rstrip(",").split())
         if valid:
-            candidates.append(Candidate(url, width))
+            candidates.append(Candidate(url, width, density))
     return [candidate for candidate in candidates if candidate.url]
 
 
-def _read(descriptors: list[str]) -> tuple[bool, int | None]:
-    """Whether the descriptors are a valid combination, and the width among them."""
+def _read(descriptors: list[str]) -> tuple[bool, int | None, float | None]:
+    """Whether the descriptors are a valid combination; the width and density."""
     width: int | None = None
+    density: float | None = None
     seen: set[str] = set()
     for text in descriptors:
         found = _DESCRIPTOR(text)
         if not found or found[3] or not text.isascii():
-            return False, None
+            return False, None, None
         unit = text[-1]
         if unit in seen or (unit != "x" and int(found[1][:12]) == 0):
-            return False, None
+            return False, None, None
         seen.add(unit)
         if unit == "w":
             width = int(found[1][:12])
+        elif unit == "x":
+            density = float(text[:-1][:20])
     together = seen <= {"w", "h"} or seen == {"x"}
-    return together and not ("h" in seen and "w" not in seen), width
+    return together and not ("h" in seen and "w" not in seen), width, density
 
 
 def candidate_spans(value: str) -> Iterator[tuple[int, int]]:

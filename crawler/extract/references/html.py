@@ -252,6 +252,6 @@ def _lazy(element: _Element, span: AttributeSpan) -> Iterator[Reference]:
             yield from _candidates(element, span, "lazy")
         return
     img = element.name in _IMAGE_ELEMENTS
-    found = [url for url, _ in pictures(name, value, element.values, img=img)]
+    found = [one.url for one in pictures(name, value, element.values, img=img)]
     if found == [value.strip()]:
         yield element.place(span, "lazy")

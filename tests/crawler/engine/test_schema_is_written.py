@@ -44,6 +44,8 @@ ELSEWHERE = {
     ("item", "item"): "test_fields",
     ("item", "index"): "test_fields",
     ("item", "data"): "test_fields",
+    ("image", "data"): "test_api",
+    ("image", "versions"): "test_versions",
     ("image", "resumed"): "tests/crawler/fetch: a picture whose connection broke",
     ("run", "parked"): "test_politeness",
     ("run", "signal"): "tests/crawler/cli: Ctrl-C",

@@ -49,13 +49,13 @@ def test_candidates(value: str, urls: list[str]) -> None:
 
 def test_widths() -> None:
     assert parse_srcset("a 320w, b 640w 480h, c 2x, d") == [
-        ("a", 320), ("b", 640), ("c", None), ("d", None),
+        ("a", 320, None), ("b", 640, None), ("c", None, 2.0), ("d", None, None),
     ]  # fmt: skip
 
 
 @given(st.text(alphabet="a1wxh.,()- \t\u3000", max_size=40))
 def test_any_text(value: str) -> None:
-    for url, width in parse_srcset(value):
+    for url, width, _ in parse_srcset(value):
         assert url in value
         assert url[0] not in ", \t"
         assert not url.endswith(",")

@@ -1,0 +1,105 @@
+"""Which version of each picture of a page is fetched, and what is left if it fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Sequence
+from typing import Literal
+
+from msgspec.structs import replace
+
+from crawler.engine.candidates import CandidateBuilder, ImageVersions
+from crawler.model.crawl import Discovered, Lease
+from crawler.model.documents import ImageLink, Page, Picture
+from crawler.policy.check import Candidate
+
+Wanted = Literal["best", "auto", "smallest", "all"]
+
+MAX_VERSIONS = 20
+"""Other versions of one picture that are remembered."""
+
+_SCALED = re.compile(r"-(\d{2,5})x(\d{2,5})(?=\.\w+$)")
+"""WordPress calls the versions of `x.jpg` so: `x-300x200.jpg`."""
+
+
+def chosen_images(
+    page: Page, wanted: Wanted
+) -> tuple[list[ImageLink], ImageVersions, Container[str]]:
+    """The images of a page that are fetched; by URL, their other versions; the others.
+
+    The other versions are in the order in which they take the place of one that fails.
+    """
+    others: dict[str, tuple[str, ...]] = {}
+    images = {image.url: image for image in page.images}
+    for picture in page.pictures:
+        first, *rest = _ordered(picture, wanted)
+        if first not in images:  # a linked picture on the page's own host
+            alt = next((images[url].alt for url in rest if url in images), None)
+            images[first] = ImageLink(first, "a", alt)
+        if first not in others:
+            others[first] = tuple(rest[:MAX_VERSIONS])
+    grouped = {url for picture in page.pictures for url in picture.versions}
+    chosen = [one for url, one in images.items() if url in others or url not in grouped]
+    if wanted == "best":
+        chosen = _without_scaled(chosen, others)
+    return chosen, others, grouped.difference(image.url for image in chosen)
+
+
+def _ordered(picture: Picture, wanted: Wanted) -> Sequence[str]:
+    """The versions of a picture, the wanted one first, the next best behind it."""
+    versions = list(picture.versions)
+    if wanted == "smallest":
+        return versions[::-1]
+    if wanted == "auto":
+        versions.insert(0, versions.pop(picture.shown))
+    return versions
+
+
+def _without_scaled(
+    chosen: Sequence[ImageLink], others: dict[str, tuple[str, ...]]
+) -> list[ImageLink]:
+    """Without those of which a larger one is shown elsewhere on the page, by name."""
+    largest: dict[str, tuple[int, str]] = {}
+    for image in chosen:
+        name, size = _name_and_size(image.url)
+        largest[name] = max(largest.get(name, (0, "")), (size, image.url))
+    larger = []
+    for image in chosen:
+        name, size = _name_and_size(image.url)
+        best = largest[name][1]
+        if best == image.url:
+            larger.append(image)
+        else:
+            others[best] = (*others.get(best, ()), image.url)[:MAX_VERSIONS]
+    return larger
+
+
+_WHOLE = 10**6
+
+
+def _name_and_size(url: str) -> tuple[str, int]:
+    """The URL without the size in it, and the width (pixels) that it says."""
+    found = _SCALED.search(url)
+    return (_SCALED.sub("", url), int(found[1])) if found else (url, _WHOLE)
+
+
+def next_versions(
+    candidates: CandidateBuilder, lease: Lease | Discovered
+) -> list[Discovered]:
+    """What takes the place of an image that could not be had: the next best version.
+
+    Those that the checks refuse are among them.
+    """
+    found: list[Discovered] = []
+    context = lease.context
+    if context is None:
+        return found
+    for number, url in enumerate(context.versions, 1):
+        candidate = Candidate(
+            url, lease.kind, "image", lease.depth, lease.parent_url, lease.seed_url
+        )
+        further = replace(context, versions=context.versions[number:])
+        found.append(candidates.checked(candidate, lease.alt, context=further))
+        if found[-1].skip is None:
+            break
+    return found
