@@ -117,7 +117,9 @@ def test_a_host_that_is_parked_says_until_when(tmp_path: Path) -> None:
     config = Config(
         seeds=(site.url("/"),),
         dir=str(tmp_path),
-        politeness=PolitenessConfig(wait=0.0, park_after=1, host_backoff=0.01),
+        politeness=PolitenessConfig(
+            wait=0.0, park_after=1, host_backoff=0.01, max_park_wait=0.0
+        ),
         scope=ScopeConfig(within="any"),
     )
     open_crawl(config, mode="new").run()
