@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ from crawler.workspace.open import (
     OpenedState,
     open_crash_guard,
     open_images,
+    open_partials,
     open_state,
     rollback_on_error,
     ulid,
@@ -59,7 +61,7 @@ from crawler.workspace.outputs import (
     sink_openers,
     with_absolute_outputs,
 )
-from crawler.workspace.paths import state_folder
+from crawler.workspace.paths import partial_bodies, state_folder
 
 if TYPE_CHECKING:
     from crawler.model.config_changes import Change
@@ -140,6 +142,7 @@ def open_crawl(
             clock=steady,
             jitter=random.random,
             archive=_open_archive(config, state.run, store, events, clock, held),
+            open_partials=partial(open_partials, config, store),
             whole_bodies=loaded.see_exchanges(),
         )
         crawl = _assemble(config, environment, memory, loaded, opened, held, state)
@@ -182,6 +185,9 @@ def _assemble(
     stats = Stats(clock, dict(store.counts().items()))
     events.on_record(stats.count)
     machinery = build(config, environment)
+    held.callback(machinery.large_bodies.close)
+    if os.path.lexists(partial_bodies(config.dir)):
+        machinery.large_bodies.load()
     quotas = machinery.quotas
     crawl = Crawl(
         events=events,

@@ -8,7 +8,7 @@ The order makes the promise. For a batch of outcomes:
 3. the records go to each sink, which is flushed and returns its position; so is the
    archive of exchanges (`archiving.py`), which has them already,
 4. the store commits: states, new URLs, sequence number and positions in one
-   transaction.
+   transaction; then the partial files of these URLs are removed (`output/partials.py`).
 
 Killed before 4, the store is as it was; at the next start each sink rewinds to its old
 position, and the files of the journal are removed. Killed after 4, all is done.
@@ -32,7 +32,8 @@ from typing import Protocol, TypeVar
 from msgspec.structs import replace
 
 from crawler.engine import record_builder, revalidation
-from crawler.frontier.store import Content, Ended, Run, Store
+from crawler.frontier.store import Content as StoredContent
+from crawler.frontier.store import Ended, Run, Store
 from crawler.model.content_config import OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip, StoredResponse
 from crawler.model.record_base import BodyRecord, FetchRecord, Record
@@ -42,6 +43,7 @@ from crawler.model.records import (
     SkipRecord,
     TerminalRecord,
 )
+from crawler.output.files import Content
 from crawler.output.images import ImageStore
 from crawler.output.sink import RecordSink
 
@@ -116,6 +118,7 @@ class Committer:
         archive: Archive | None = None,
         on_ended: Callable[[TerminalRecord], None] | None = None,
         extraction: bytes = b"",
+        discard_partials: Callable[[Iterable[int]], None] = lambda _: None,
     ) -> None:
         """`extraction`: the fingerprint of the settings of the extraction."""
         self._run = run
@@ -126,6 +129,7 @@ class Committer:
         self._archive = archive
         self._on_ended = on_ended
         self._extraction = extraction
+        self._discard_partials = discard_partials
         self._images = images
         self._on_record = on_record
         self._left_out = {
@@ -151,9 +155,9 @@ class Committer:
     def finish(self, handle: Unfinished, outcome: Outcome) -> None:
         """Take the outcome of a lease, which is finished by the commit. May commit."""
         handle.detach()
-        self._held += len(outcome.picture or outcome.body or b"") + sum(
-            [len(one.url) for one in outcome.found]
-        )
+        content = outcome.picture or outcome.body or b""
+        self._held += len(content) if isinstance(content, bytes) else 0
+        self._held += sum([len(one.url) for one in outcome.found])
         self._take((handle, outcome))
 
     def sent_back(self) -> None:
@@ -224,6 +228,9 @@ class Committer:
             self._archive.flush(self._store)
         self._store.commit()
         self._images.settle()
+        self._discard_partials(
+            item[1].lease.url_id for item in batch if isinstance(item, tuple)
+        )
         for record in ended:
             self._on_record(record)
 
@@ -254,7 +261,7 @@ class Committer:
             record.new_links_count = new
         return record
 
-    def _keep_image(self, record: ImageRecord, picture: bytes | None) -> None:
+    def _keep_image(self, record: ImageRecord, picture: Content | None) -> None:
         """Store the bytes of a picture, unless the disk has them already.
 
         They may be there from another URL or from an earlier crawl. Without `picture`,
@@ -276,10 +283,10 @@ class Committer:
             record.dup_of = first
         elif is_there:
             record.source = "existing"
-        if known != (now := Content(record.path, first)):
+        if known != (now := StoredContent(record.path, first)):
             self._store.set_content(record.sha256, now)
 
-    def _keep_body(self, record: BodyRecord, body: bytes) -> None:
+    def _keep_body(self, record: BodyRecord, body: Content) -> None:
         """Store a body, unless the disk has the same bytes already."""
         assert record.sha256 is not None
         assert record.content_type is not None
@@ -292,7 +299,7 @@ class Committer:
         name = body_path(record.sha256, record.content_type)
         record.body_path = self._images.keep(name, body, record.sha256)
         first = None if known is None else known.url
-        self._store.set_content(record.sha256, Content(record.body_path, first))
+        self._store.set_content(record.sha256, StoredContent(record.body_path, first))
 
     def _remember(self, item: Outcome) -> StoredResponse | None:
         """What the next crawl needs of the response; sets `changed` in its record."""
@@ -325,7 +332,7 @@ class Committer:
         known = self._store.content(record.sha256)
         if known is None or known.url is None:
             path = "" if known is None else known.path
-            self._store.set_content(record.sha256, Content(path, record.url))
+            self._store.set_content(record.sha256, StoredContent(path, record.url))
             return None
         if known.url == record.url:
             return None

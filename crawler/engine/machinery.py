@@ -53,8 +53,11 @@ from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
     from crawler.engine.backlog import Backlog
+    from crawler.engine.large_bodies import LargeBodies
     from crawler.extract.extractor import Extractor
+    from crawler.model.http import BodySink, PartialResponse, Response
     from crawler.output.bodies import Saves
+    from crawler.output.partials import PartialFiles
 
 
 SEED_BATCH = 1000
@@ -71,6 +74,7 @@ class Machinery(Struct, frozen=True):
     committer: Committer
     quotas: Quotas
     traps: Traps
+    large_bodies: LoadedLate
 
     def add_seeds(self, seeds: Iterable[str]) -> None:
         """Put the seeds into the state, together with the run, and commit them."""
@@ -102,8 +106,55 @@ class Environment(Struct, frozen=True):
     backlog: Backlog | None = None
     """The pages that wait for the processes of `documents`."""
     archive: Archive | None = None
+    open_partials: Callable[[], PartialFiles] | None = None
+    """Opens the files that large bodies are streamed to; None: they stay in memory."""
     whole_bodies: bool = False
     """Someone looks at each body: those are downloaded, too, that nothing reads."""
+
+
+class LoadedLate:
+    """`LargeBodies`, which is loaded for the first large body: many crawls have none.
+
+    A run that finds partial files loads it at once.
+    """
+
+    def __init__(self, config: Config, given: Environment) -> None:
+        self._config = config
+        self._given = given
+        self.stream = given.open_partials is not None and not given.whole_bodies
+        self._bodies: LargeBodies | None = None
+
+    def load(self) -> LargeBodies:
+        """What decides about large bodies. Raises OutputError."""
+        if self._bodies is None:
+            from crawler.engine.large_bodies import LargeBodies
+
+            given, config = self._given, self._config
+            opener = given.open_partials if self.stream else None
+            self._bodies = LargeBodies(
+                _saves(config),
+                opener and opener(),
+                config.http.max_body,
+            )
+        return self._bodies
+
+    def wants(self, lease: Lease, content_types: list[str], start: bytes) -> bool:
+        return self.load().wants(lease, content_types, start)
+
+    def open_sink(self, lease: Lease, response: Response) -> BodySink | None:
+        return self.load().open_sink(lease, response)
+
+    def resume(self, lease: Lease) -> PartialResponse | None:
+        return None if self._bodies is None else self._bodies.resume(lease)
+
+    def discard(self, url_ids: Iterable[int]) -> None:
+        """These URLs have their records."""
+        if self._bodies is not None:
+            self._bodies.discard(url_ids)
+
+    def close(self) -> None:
+        if self._bodies is not None:
+            self._bodies.close()
 
 
 class Policy(Struct, frozen=True):
@@ -133,6 +184,7 @@ def build(config: Config, given: Environment) -> Machinery:
         frontier.known,
         store,
     )
+    large_bodies = LoadedLate(config, given)
     committer = Committer(
         given.run,
         store,
@@ -146,8 +198,11 @@ def build(config: Config, given: Environment) -> Machinery:
         archive=given.archive,
         on_ended=_index_of_mirror(config, store),
         extraction=extraction_fingerprint(config),
+        discard_partials=large_bodies.discard,
     )
-    pipeline = _pipeline(config, given, policy, frontier, candidates, committer)
+    pipeline = _pipeline(
+        config, given, policy, frontier, candidates, committer, large_bodies
+    )
     return Machinery(
         frontier,
         policy.chain,
@@ -156,6 +211,7 @@ def build(config: Config, given: Environment) -> Machinery:
         committer,
         policy.quotas,
         policy.traps,
+        large_bodies,
     )
 
 
@@ -194,6 +250,7 @@ def _pipeline(
     frontier: Frontier,
     candidates: CandidateBuilder,
     committer: Committer,
+    large_bodies: LoadedLate,
 ) -> Pipeline:
     clock = given.clock
 
@@ -237,6 +294,7 @@ def _pipeline(
         config.retry,
         clock,
         given.jitter,
+        large_bodies,
         given.whole_bodies or config.bodies.hash_files,
     )
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
@@ -31,7 +31,13 @@ from crawler.fetch.conditional import conditional_headers
 from crawler.frontier.lease import LeaseHandle
 from crawler.model.crawl import Lease, Outcome, Skip
 from crawler.model.errors import Failure, is_out_of_memory
-from crawler.model.http import Request, Response
+from crawler.model.http import (
+    BodySink,
+    Header,
+    PartialResponse,
+    Request,
+    Response,
+)
 from crawler.model.policy_config import RetryConfig
 from crawler.model.records import ImageRecord, RedirectRecord
 from crawler.policy.check import Candidate
@@ -50,6 +56,27 @@ ACCEPT = {
     "style": "text/css,*/*;q=0.1",
     "subresource": "*/*",
 }
+
+
+class LargeBodies(Protocol):
+    """What becomes of large bodies (`large_bodies.py`)."""
+
+    @property
+    def stream(self) -> bool:
+        """Whether any of them is streamed."""
+        ...
+
+    def wants(self, lease: Lease, content_types: list[str], start: bytes) -> bool:
+        """Whether a large body has to be downloaded whole: it is read, or saved."""
+        ...
+
+    def open_sink(self, lease: Lease, response: Response) -> BodySink | None:
+        """Where a large body goes; None: it stays in memory. Raises Failure."""
+        ...
+
+    def resume(self, lease: Lease) -> PartialResponse | None:
+        """What an earlier attempt has brought of the body; None: nothing of use."""
+        ...
 
 
 class Pipeline:
@@ -72,6 +99,7 @@ class Pipeline:
         retry: RetryConfig,
         clock: Callable[[], float],
         jitter: Callable[[], float],
+        large_bodies: LargeBodies,
         whole_bodies: bool,
     ) -> None:
         self._check = check
@@ -84,7 +112,8 @@ class Pipeline:
         self._retry = retry
         self._clock = clock
         self._jitter = jitter
-        self._wants = None if whole_bodies else reader.wants
+        self._large_bodies = large_bodies
+        self._whole_bodies = whole_bodies
 
     def process(self, handle: LeaseHandle) -> Outcome | None:
         """The outcome of a lease.
@@ -123,7 +152,7 @@ class Pipeline:
             return None
         try:
             cached = self._revalidation.cached_fields(lease)
-            request = _request(lease, cached, self._wants)
+            request = self._request(lease, cached)
             response = self._requests.fetch(handle, request)
             return self._read(handle, response, cached)
         finally:
@@ -166,6 +195,24 @@ class Pipeline:
         record = record_builder.error_record(lease, failure, elapsed_ms)
         return Outcome(lease, record)
 
+    def _request(self, lease: Lease, cached: CachedFields | None) -> Request:
+        large = self._large_bodies
+        return Request(
+            lease.url,
+            headers=() if cached is None else _conditions(cached),
+            accept=ACCEPT[lease.destination],
+            referer=lease.parent_url,
+            subresource=lease.destination != "page",
+            chain=tuple(hop.url for hop in lease.redirects),
+            wants=None if self._whole_bodies else partial(large.wants, lease),
+            open_sink=partial(large.open_sink, lease) if large.stream else None,
+            resume=large.resume(lease),
+        )
+
+
+def _conditions(cached: CachedFields) -> tuple[Header, ...]:
+    return tuple(conditional_headers(cached.validators))
+
 
 def read_answer(
     reader: Reader, handle: OpenLease, response: Response, now: float
@@ -179,20 +226,3 @@ def read_answer(
     if is_redirect(response):
         return reader.read_redirect(handle.lease, response)
     return reader.read(handle, response)
-
-
-def _request(
-    lease: Lease,
-    cached: CachedFields | None,
-    wants: Callable[[Lease, list[str], bytes], bool] | None,
-) -> Request:
-    headers = () if cached is None else tuple(conditional_headers(cached.validators))
-    return Request(
-        lease.url,
-        headers=headers,
-        accept=ACCEPT[lease.destination],
-        referer=lease.parent_url,
-        subresource=lease.destination != "page",
-        chain=tuple(hop.url for hop in lease.redirects),
-        wants=None if wants is None else partial(wants, lease),
-    )

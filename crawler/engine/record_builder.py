@@ -105,12 +105,13 @@ def item_records(
 def file_record(
     lease: Lease, response: Response, file: File, include: frozenset[str]
 ) -> FileRecord:
+    unread = response.truncated == "unread"
     return FileRecord(
         **fetched(lease, response),
         content_type=file.content_type,
         charset=file.charset,
         charset_source="http" if file.charset else None,
-        declared_bytes=_declared_size(response),
+        declared_bytes=announced_size(response) if unread else None,
         links_count=len(file.links),
         images_count=len(file.images),
         links=file.links if "links" in include else None,
@@ -308,7 +309,7 @@ def fetched(lease: Lease, response: Response) -> dict[str, Any]:
         "reused_connection": response.reused_connection,
         "truncated": response.truncated,
         "wire_bytes": response.wire_bytes,
-        "body_bytes": len(response.body),
+        "body_bytes": response.size,
         "content_encoding": response.content_encoding,
     }
 
@@ -316,13 +317,15 @@ def fetched(lease: Lease, response: Response) -> dict[str, Any]:
 def _hash(response: Response) -> str | None:
     if response.truncated == "unread":
         return None
+    if response.streamed is not None:
+        return response.streamed.digest()
     return hashlib.sha256(response.body).hexdigest()
 
 
-def _declared_size(response: Response) -> int | None:
-    """Content-Length, where the body was not downloaded (bytes)."""
+def announced_size(response: Response) -> int | None:
+    """Content-Length (bytes); None if there is none, or it is malformed."""
     length = response.header("content-length")
-    if response.truncated != "unread" or length is None:
+    if length is None:
         return None
     return int(length) if length.isdecimal() and len(length) < 19 else None
 

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace
+
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder, is_named_sitemap
 from crawler.engine.revalidation import (
@@ -48,7 +50,7 @@ from crawler.model.errors import (
     ImageDecodeFailure,
     TooLarge,
 )
-from crawler.model.http import Response, Validators
+from crawler.model.http import BodySink, Response, Validators
 from crawler.model.records import ImageRecord, PageRecord
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
@@ -173,17 +175,6 @@ class Reader:
         ):
             raise ConnectionReset("the server broke off", stage="body")
 
-    def wants(self, lease: Lease, content_types: list[str], start: bytes) -> bool:
-        """Whether a large body has to be downloaded whole: it is read, or saved."""
-        from crawler.extract.unread import is_read, media_type_of  # few are large
-
-        media_type = media_type_of(content_types, start)
-        return (
-            (self._saves is not None and self._saves(media_type))
-            or is_named_sitemap(lease)
-            or is_read(media_type, lease.url, start, lease.destination)
-        )
-
     def read_redirect(self, lease: Lease, response: Response) -> Outcome:
         """The outcome of a redirect. Raises Failure for a loop or a long chain."""
         found = self._candidates.redirect(lease, response)
@@ -247,7 +238,7 @@ class Reader:
     ) -> Document:
         with self._guard(lease.url):
             return self._extractor.extract(
-                response,
+                response if response.streamed is None else _readable(response),
                 destination,
                 self._limits,
                 with_text=self._with_text,
@@ -301,11 +292,11 @@ class Reader:
         except ExtractFailure as failure:
             return Enriched(page), failure
 
-    def _saved(self, response: Response, media_type: str) -> bytes | None:
+    def _saved(self, response: Response, media_type: str) -> bytes | BodySink | None:
         """The body, if bodies of its type are saved."""
         if self._saves is None or not self._saves(media_type):
             return None
-        return response.body
+        return response.streamed or response.body
 
     def _file(
         self, lease: Lease, response: Response, file: File, robots_meta: RobotsMeta
@@ -353,7 +344,7 @@ class Reader:
             return record_builder.skipped(lease, skip)
         record = record_builder.image_record(lease, response, image)
         found = self._requisites(lease, response, image, None)
-        picture, validators = response.body, _validators(response)
+        picture, validators = response.streamed or response.body, _validators(response)
         return Outcome(lease, record, found, picture, validators=validators)
 
     def _reserve_page(self, handle: OpenLease) -> bool:
@@ -382,6 +373,16 @@ def _has_links(document: Document) -> bool:
     return isinstance(document, Page) or (
         isinstance(document, File) and bool(document.links or document.images)
     )
+
+
+def _readable(response: Response) -> Response:
+    """A response that was streamed, with all the bytes of a picture, in its file."""
+    sink = response.streamed
+    if sink is None or sink.path is None or image_type(response.body) is None:
+        return response
+    from crawler.output.partials import mapped  # few pictures are so large
+
+    return replace(response, body=mapped(sink.path))
 
 
 def _may_be_cut(response: Response) -> bool:

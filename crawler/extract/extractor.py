@@ -98,7 +98,10 @@ class InlineExtractor:
             if response.truncated == "unread":
                 return read_other(body)
             sitemap = read_sitemap(body) if named_sitemap else None
-            document = sitemap or self._reader(destination, media_type)(body)
+            reader = self._reader(destination, media_type)
+            if response.streamed is not None and not self._is_image(media_type):
+                reader = read_other  # only the beginning is in memory
+            document = sitemap or reader(body)
             if response.header("link") or response.header("refresh"):
                 # Imported late: most responses have neither.
                 from crawler.extract.header_links import with_header_links

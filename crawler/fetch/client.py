@@ -12,9 +12,10 @@ exception is a redirect back into its own chain after a cookie was set: the fron
 seen that URL already, and only the client knows that the response will be different.
 
 If a connection breaks in the middle of a large body and the server has sent a strong
-validator, the rest is requested at once, a few times and within the same deadline. The
-beginning is kept in memory for the duration of the fetch. If the rest does not fit
-exactly, it is dropped and the whole is requested again (`conditional.py`).
+validator, the rest is requested at once, a few times and within the same deadline. If
+the rest does not fit exactly, it is dropped and the whole is requested again
+(`conditional.py`). A body that is streamed can also go on where an earlier request, of
+another attempt or another process, has left it (`Request.resume`).
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ from collections.abc import Callable, Collection
 from msgspec.structs import replace
 
 from crawler.fetch.auth.session_auth import SessionAuth
-from crawler.fetch.body_memory import BodyMemoryLimit
+from crawler.fetch.body_memory import LARGE, BodyMemoryLimit
 from crawler.fetch.conditional import (
-    PartialResponse,
+    UnfitRange,
     extend,
     merge,
     resumable,
     resume_range,
+    sink_of_rest,
+    streamed,
 )
 from crawler.fetch.connect.connector import Connector
 from crawler.fetch.connect.guard import AddressGuard
@@ -47,11 +50,12 @@ from crawler.fetch.timeline import RequestTimeline
 from crawler.fetch.transport import ClientStatistics, ExchangeListener, Transport
 from crawler.model.errors import (
     ConnectionReset,
+    DecodeFailure,
     Failure,
     ReadTimeout,
     TotalTimeout,
 )
-from crawler.model.http import Header, Hop, Request, Response
+from crawler.model.http import Header, Hop, PartialResponse, Request, Response
 from crawler.model.http_config import HttpConfig
 
 MAX_EXCHANGES = 5
@@ -164,7 +168,8 @@ class Client:
                 if url is None:
                     break
                 hops = (*hops, Hop(request.url, response.status))
-                request = replace(request, url=url, chain=(*request.chain, request.url))
+                chain = (*request.chain, request.url)
+                request = replace(request, url=url, chain=chain, resume=None)
                 target = parse_target(url)
             elif response.status != 401 or not auth.handle_challenge(
                 target, response, auth_headers
@@ -181,12 +186,16 @@ class Client:
         timeline: RequestTimeline,
     ) -> Response:
         """Send the request; if the body breaks off, resume it where possible."""
+        if request.resume is not None:
+            return self._resume(request, target, timeline, request.resume, None)
         try:
             return self._transport.send(request, target, auth_headers, timeline)
         except (ConnectionReset, ReadTimeout) as failure:
             part = None if timeline.broken is None else resumable(timeline.broken)
             if part is None:
                 raise
+            if part.length is None or part.length >= LARGE:
+                part = streamed(part, request.open_sink)
             return self._resume(request, target, timeline, part, failure)
 
     def _resume(
@@ -195,33 +204,45 @@ class Client:
         target: Target,
         timeline: RequestTimeline,
         part: PartialResponse,
-        failure: Failure,
+        failure: Failure | None,
     ) -> Response:
-        """Return the body that begins with `part`, or the one that has replaced it."""
+        """Return the body that begins with `part`, or the one that has replaced it.
+
+        `failure`: by which this request broke off; None if it was an earlier one.
+        """
+        max_body = self._transport.max_body(request)
         for _ in range(MAX_RESUMES):
-            rest = replace(request, headers=resume_range(part, request.headers))
-            timeline.held = len(part.head.body)
+            rest = replace(
+                request,
+                headers=resume_range(part, request.headers),
+                open_sink=sink_of_rest(part, request.open_sink, max_body),
+            )
+            timeline.held = 0 if part.head.streamed else len(part.head.body)
             try:
                 answer = self._send_again(rest, target, timeline)
+            except (UnfitRange, DecodeFailure):  # the latter: of the coded form
+                return self._send_again(request, target, timeline)
             except (ConnectionReset, ReadTimeout) as again:
-                more = (
-                    None if timeline.broken is None else extend(part, timeline.broken)
-                )
-                timeline.broken = (more or part).head
+                broken = timeline.broken
+                more = None if broken is None else extend(part, broken)
+                if broken is None or broken.status != 200 or not part.head.streamed:
+                    timeline.broken = (more or part).head
                 if more is None:
                     raise
                 part, failure = more, again
                 continue
             if answer.status == 200:
                 return answer
-            max_body = self._transport.max_body(request)
             if (whole := merge(part, answer, max_body)) is not None:
                 return whole
             if answer.status not in (206, 416):
+                if failure is None:
+                    return answer
                 break
             timeline.held = 0
             return self._send_again(request, target, timeline)
         timeline.broken = part.head
+        assert failure is not None
         raise failure
 
     def _send_again(

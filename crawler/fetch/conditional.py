@@ -22,10 +22,17 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.model.http import Header, Response, Validators
+from crawler.model.errors import ProtocolFailure, TooLarge
+from crawler.model.http import (
+    BodySink,
+    Header,
+    OpenSink,
+    PartialResponse,
+    Response,
+    Validators,
+)
 
 CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
 
@@ -116,16 +123,6 @@ def merged_headers(
     )
 
 
-class PartialResponse(Struct, frozen=True):
-    """A response whose connection broke in the body; `head.body`: what was received."""
-
-    head: Response
-    validator: str
-    """A strong validator: ETag or Last-Modified."""
-    length: int | None
-    """Size of the whole body (bytes), if it was announced."""
-
-
 def resumable(response: Response) -> PartialResponse | None:
     """`response` as a partial response, if its body can be resumed; else None.
 
@@ -137,7 +134,7 @@ def resumable(response: Response) -> PartialResponse | None:
         response.status != 200
         or validator is None
         or response.content_encoding is not None
-        or len(response.body) < MIN_PART
+        or response.size < MIN_PART
         or (response.header("accept-ranges") or "").strip().lower() == "none"
     ):
         return None
@@ -167,13 +164,15 @@ def merge(part: PartialResponse, answer: Response, limit: int) -> Response | Non
     None if they do not fit exactly. The answer may begin earlier than requested. A body
     of more than `limit` bytes is cut there.
     """
+    if isinstance(answer.streamed, Rest):
+        return _merged(part, answer) if answer.streamed.is_complete else None
     fitted = _splice(part, answer)
     if fitted is None:
         return None
     body, end = fitted
     if len(body) != end and answer.truncated is None:
         return None
-    whole = _merged(part, answer, body[:limit])
+    whole = replace(_merged(part, answer), body=body[:limit])
     return whole if len(body) <= limit else replace(whole, truncated="length")
 
 
@@ -182,17 +181,110 @@ def extend(part: PartialResponse, answer: Response) -> PartialResponse | None:
 
     None if the answer does not fit, or if it is too short to be of use.
     """
+    if isinstance(answer.streamed, Rest):
+        long_enough = answer.streamed.size >= MIN_PART
+        return replace(part, head=_merged(part, answer)) if long_enough else None
     fitted = _splice(part, answer)
     if fitted is None or len(fitted[0]) < len(part.head.body) + MIN_PART:
         return None
-    return replace(part, head=_merged(part, answer, fitted[0]), length=fitted[1])
+    whole = replace(_merged(part, answer), body=fitted[0])
+    return replace(part, head=whole, length=fitted[1])
 
 
-def _merged(part: PartialResponse, answer: Response, body: bytes) -> Response:
-    """The head of the first response with `body` and the totals of both responses."""
+def streamed(part: PartialResponse, open_sink: OpenSink | None) -> PartialResponse:
+    """`part` with its body in a sink, if there is one for it."""
+    if part.head.streamed is not None or open_sink is None:
+        return part
+    if (sink := open_sink(part.head)) is None:
+        return part
+    sink.write(part.head.body)
+    return replace(part, head=replace(part.head, streamed=sink))
+
+
+def sink_of_rest(
+    part: PartialResponse, open_sink: OpenSink | None, limit: int
+) -> OpenSink | None:
+    """What opens the sink for the answer to a request with `resume_range`.
+
+    For the rest of a streamed body it is one that appends to it, and raises UnfitRange
+    for a rest that does not fit exactly; for the whole body it is `open_sink`.
+    """
+    target = part.head.streamed
+    if target is None:
+        return open_sink
+
+    def open_rest(answer: Response) -> BodySink | None:
+        if answer.status != 206:
+            return None if open_sink is None else open_sink(answer)
+        found = _fitting_range(part, answer)
+        overlap = b"" if found is None else target.tail(part.head.size - found[0])
+        if found is None or len(overlap) != part.head.size - found[0]:
+            raise UnfitRange
+        if found[1] > limit:
+            raise TooLarge(f"larger than http.max_body, {limit} bytes")
+        return Rest(target, overlap, found[1])
+
+    return open_rest
+
+
+class UnfitRange(ProtocolFailure):
+    """The answer to a range request is no rest of what was received."""
+
+    def __init__(self) -> None:
+        super().__init__("the range does not fit what was received", stage="body")
+
+
+class Rest:
+    """Appends the rest of a body to what `target` has of it.
+
+    The rest begins with `overlap`, the last bytes of `target`; `end` is the size of the
+    whole body.
+    """
+
+    def __init__(self, target: BodySink, overlap: bytes, end: int) -> None:
+        self._target = target
+        self._overlap = overlap
+        self._end = end
+        self.size = 0
+        """Bytes appended."""
+
+    @property
+    def path(self) -> str | None:
+        return self._target.path
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing of the body is missing."""
+        return self._target.size == self._end and not self._overlap
+
+    def write(self, piece: bytes) -> None:
+        """Append what is new in `piece`. Raises UnfitRange."""
+        if self._overlap:
+            repeated = piece[: len(self._overlap)]
+            if not self._overlap.startswith(repeated):
+                raise UnfitRange
+            self._overlap = self._overlap[len(repeated) :]
+            piece = piece[len(repeated) :]
+        if self._target.size + len(piece) > self._end:
+            raise UnfitRange
+        if piece:
+            self.size += len(piece)
+            self._target.write(piece)
+
+    def tail(self, size: int) -> bytes:
+        return self._target.tail(size)
+
+    def digest(self) -> str:
+        return self._target.digest()
+
+    def close(self) -> None:
+        self._target.close()
+
+
+def _merged(part: PartialResponse, answer: Response) -> Response:
+    """The first response with the totals of both responses."""
     return replace(
         part.head,
-        body=body,
         wire_bytes=part.head.wire_bytes + answer.wire_bytes,
         timings=answer.timings,
         reused_connection=answer.reused_connection,
@@ -207,6 +299,22 @@ def _splice(part: PartialResponse, answer: Response) -> tuple[bytes, int] | None
 
     None if `answer` does not fit `part` exactly.
     """
+    found = _fitting_range(part, answer)
+    if found is None:
+        return None
+    first, end = found
+    if len(answer.body) > end - first:
+        return None
+    if not answer.body.startswith(part.head.body[first:]):
+        return None
+    return part.head.body[:first] + answer.body, end
+
+
+def _fitting_range(part: PartialResponse, answer: Response) -> tuple[int, int] | None:
+    """Where the rest in `answer` begins, and the size of the whole body (bytes).
+
+    None if its head does not say that it is the rest.
+    """
     match = _RANGE.fullmatch(answer.header("content-range") or "")
     if answer.status != 206 or match is None or answer.content_encoding is not None:
         return None
@@ -214,22 +322,14 @@ def _splice(part: PartialResponse, answer: Response) -> tuple[bytes, int] | None
     lengths = {end, *([int(match[3])] if match[3] != "*" else [])}
     lengths |= {part.length} if part.length is not None else set()
     known = match[3] != "*" or part.length is not None
-    if (
-        not known
-        or len(lengths) > 1
-        or first > _resume_offset(part)
-        or end <= len(part.head.body)
-    ):
+    size = part.head.size
+    if not known or len(lengths) > 1 or first > _resume_offset(part) or end < size:
         return None
-    if len(answer.body) > end - first or not _same_version(part, answer):
-        return None
-    if not answer.body.startswith(part.head.body[first:]):
-        return None
-    return part.head.body[:first] + answer.body, end
+    return (first, end) if _same_version(part, answer) else None
 
 
 def _resume_offset(part: PartialResponse) -> int:
-    return max(0, len(part.head.body) - OVERLAP)
+    return max(0, part.head.size - OVERLAP)
 
 
 def _same_version(part: PartialResponse, answer: Response) -> bool:

@@ -63,8 +63,8 @@ def _in_one_line(headers: list[Header]) -> str:
 
 def _response_briefly(response: Response) -> list[str]:
     size = f"{response.wire_bytes:,} bytes"
-    if len(response.body) != response.wire_bytes:
-        size += f", {len(response.body):,} decoded"
+    if response.size != response.wire_bytes:
+        size += f", {response.size:,} decoded"
     return [_status(response), f"{size}, truncated" if response.truncated else size]
 
 
@@ -86,7 +86,7 @@ def _status(response: Response) -> str:
 
 def _size(response: Response) -> str:
     cut = ", truncated" if response.truncated else ""
-    return f"{response.wire_bytes:,} bytes of body, {len(response.body):,} decoded{cut}"
+    return f"{response.wire_bytes:,} bytes of body, {response.size:,} decoded{cut}"
 
 
 def _failure(failure: Failure | None) -> str:

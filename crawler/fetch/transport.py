@@ -15,6 +15,7 @@ raw bodies gets them whole: then each body is wanted.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -93,7 +94,11 @@ class Transport:
             config.max_idle_per_host, config.max_idle, config.idle_timeout, clock
         )
         self._body_memory = body_memory
-        self._bandwidth = _limiter(config.max_rate, clock)
+        self._bandwidth: BandwidthLimiter | None = None
+        if config.max_rate is not None:
+            from crawler.fetch.bandwidth import BandwidthLimiter  # few have a limit
+
+            self._bandwidth = BandwidthLimiter(config.max_rate, clock)
         # All connections share one buffer, because nothing switches between receiving
         # bytes and parsing them.
         self._buffer = bytearray(
@@ -136,9 +141,7 @@ class Transport:
         """The failure for a 407, of a proxy or of a server that is not a proxy."""
         proxy = self._choose_proxy(target)
         if proxy is None:
-            return ProtocolFailure(
-                "the server answered like a proxy (407)", stage="headers"
-            )
+            return ProtocolFailure("the server answered like a proxy (407)")
         from crawler.fetch.connect.tunnel import proxy_error
 
         return proxy_error(proxy, response.status, response.reason)
@@ -211,16 +214,14 @@ class Transport:
         connection = self._pool.acquire(_pool_key(target, proxy))
         if connection is not None:
             try:
-                return self._exchange(
-                    connection, request, head, timeline, proxy, reused=True
-                )
+                return self._exchange(connection, request, head, timeline, proxy, True)
             except ConnectionReset:
                 if timeline.first_byte is not None:
                     raise
             self._retried += 1
         connection = self._connector.connect(target, proxy, timeline)
         self._connections += 1
-        return self._exchange(connection, request, head, timeline, proxy, reused=False)
+        return self._exchange(connection, request, head, timeline, proxy, False)
 
     def _head(
         self,
@@ -253,28 +254,31 @@ class Transport:
             request.method, self._config.max_header, max_body, has_listeners
         )
         wants = None if self._keep_transferred else request.wants
-        body = Body(max_body, self._keep_transferred, wants)
+        open_sink = request.open_sink
+        body = Body(max_body, self._keep_transferred, wants, open_sink and LARGE)
+        respond = partial(
+            self._response, request, reader, body, connection, timeline, reused
+        )
         try:
             self._send_head(connection, head, timeline)
-            self._receive(connection, reader, body, timeline)
+            while self._receive(connection, reader, body, timeline):
+                assert open_sink is not None
+                body.stream(open_sink(respond(body.so_far())))
             content = body.finish(reader)
-        except Failure as failure:
+        except BaseException as failure:
             connection.close()
+            if not isinstance(failure, Failure):
+                raise
             if failure.at_stage not in ("body", "decode"):
                 raise
-            broken = self._response(
-                request, reader, body, body.so_far(), connection, timeline, reused
-            )
-            broken = replace(broken, truncated="disconnect")
+            broken = replace(respond(body.so_far()), truncated="disconnect")
             if reader.body_is_optional:
                 return broken
             if failure.retry:  # the server broke off
                 timeline.broken = broken
             raise
-        except BaseException:
-            connection.close()
-            raise
         finally:
+            body.close()
             self._wire_bytes += reader.wire_bytes
             timeline.wire_bytes += reader.wire_bytes
             if has_listeners:
@@ -284,19 +288,17 @@ class Transport:
             self._pool.release(connection)
         else:
             connection.close()
-        return self._response(
-            request, reader, body, content, connection, timeline, reused
-        )
+        return respond(content)
 
     def _response(
         self,
         request: Request,
         reader: ResponseReader,
         body: Body,
-        content: bytes,
         connection: Connection,
         timeline: RequestTimeline,
         reused: bool,
+        content: bytes,
     ) -> Response:
         return Response(
             url=request.url,
@@ -314,6 +316,7 @@ class Transport:
             weak_cipher=connection.weak_cipher,
             until_close=reader.until_close,
             truncated=body.truncated_by(reader),
+            streamed=body.sink,
         )
 
     def _send_head(
@@ -336,8 +339,11 @@ class Transport:
         body: Body,
         timeline: RequestTimeline,
         optional: bool = False,
-    ) -> None:
-        """Receive the response. `optional`: the rest of its body has a time limit."""
+    ) -> bool:
+        """Receive the response, or its beginning: True, if a sink may take its body.
+
+        `optional`: the rest of its body has a time limit.
+        """
         receive_into, buffer, view = connection.receive_into, self._buffer, self._view
         while not reader.done and not body.truncated:
             try:
@@ -346,22 +352,25 @@ class Transport:
                 raise self._broken(connection, error, timeline.stage) from None
             if not count:
                 reader.feed_eof()
-                return
+                return False
             if timeline.first_byte is None:
                 timeline.first_byte = self._clock()
             reader.feed(view[:count])
             if reader.status:
                 timeline.stage = "body"
                 body.add(reader)
-                if not reader.done and (body.size >= LARGE or timeline.held):
-                    self._body_memory.acquire(timeline, timeline.held + body.size)
             if self._bandwidth is not None:
                 self._bandwidth.acquire(count)
+            if body.size >= body.ask_at and not body.truncated:
+                return True
+            if not reader.done and (body.size >= LARGE or timeline.held):
+                self._body_memory.acquire(timeline, timeline.held + body.size)
             if reader.status >= 300 and not (optional or reader.done):
                 optional = True
                 if reader.body_is_optional:
                     with self._optional_deadline(timeline):
                         self._receive(connection, reader, body, timeline, optional)
+        return False
 
     def _optional_deadline(self, timeline: RequestTimeline) -> Deadline:
         """The deadline for a body that is not needed; it ends before the request's."""
@@ -384,14 +393,6 @@ class Transport:
             f"the connection broke: {error.strerror or error}", stage=stage
         )
         return connection.connection_error(error) or broken
-
-
-def _limiter(rate: int | None, clock: Callable[[], float]) -> BandwidthLimiter | None:
-    if rate is None:
-        return None
-    from crawler.fetch.bandwidth import BandwidthLimiter  # most crawls have no limit
-
-    return BandwidthLimiter(rate, clock)
 
 
 def _pool_key(target: Target, proxy: Proxy | None) -> str:

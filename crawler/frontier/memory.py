@@ -52,6 +52,12 @@ class MemoryStore:
         known = self._urls.get(url_key(url))
         return known is not None and not self._yields(known, depth)
 
+    def waits(self, url_id: int) -> bool:
+        return any(
+            row.state == "queued" and row.lease(0.0).url_id == url_id
+            for row in self._urls.values()
+        )
+
     def lease(self, host: str, queue: Queue, limit: int, now: float) -> list[Lease]:
         self._promote(now)
         known = self._hosts.get(host)

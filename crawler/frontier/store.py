@@ -112,6 +112,10 @@ class UrlQueue(Protocol):
         """Queue the URL again as if it had not been leased: no attempt was made."""
         ...
 
+    def waits(self, url_id: int) -> bool:
+        """Whether the URL is still to be fetched. Asked before the first lease."""
+        ...
+
     def pending_skips(self, limit: int) -> list[Discovered]:
         """The oldest decisions to skip that no record has yet; each has a `skip`."""
         ...

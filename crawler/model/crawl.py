@@ -14,7 +14,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from crawler.model.documents import LinkKind
-from crawler.model.http import Hop, Validators
+from crawler.model.http import BodySink, Hop, Validators
 from crawler.model.reasons import SkipReason
 from crawler.model.records import ItemRecord, TerminalRecord
 
@@ -136,11 +136,14 @@ class Outcome(Struct, frozen=True):
     lease: Lease
     record: TerminalRecord
     found: tuple[Discovered, ...] = ()
-    picture: bytes | None = None
-    """The bytes of an image, to be kept on disk before the record is written."""
+    picture: bytes | BodySink | None = None
+    """The bytes of an image, to be kept on disk before the record is written.
+
+    A large one is in a file already.
+    """
     items: tuple[ItemRecord, ...] = ()
     """The items of a page; their records follow its own."""
     validators: Validators | None = None
     """The validators with which the next crawl can revalidate the response."""
-    body: bytes | None = None
+    body: bytes | BodySink | None = None
     """The body of a page or a file that is saved, to be kept as a picture is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -41,6 +41,46 @@ Truncated = Literal["length", "disconnect", "unread"]
 """Why a body is not whole (`Response.truncated`)."""
 
 
+class BodySink(Protocol):
+    """Takes a large body piece by piece, so that it is not held in memory.
+
+    Each method may raise OutputError.
+    """
+
+    @property
+    def path(self) -> str | None:
+        """The file of the body; None: only its hash and its size are kept."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes taken so far."""
+        ...
+
+    def write(self, piece: bytes) -> None:
+        """Append `piece`, also after a `close`."""
+        ...
+
+    def tail(self, size: int) -> bytes:
+        """The last `size` bytes, or as many of them as are still known."""
+        ...
+
+    def digest(self) -> str:
+        """SHA-256 of what was taken, hexadecimal."""
+        ...
+
+    def close(self) -> None:
+        """Release what is open."""
+        ...
+
+
+OpenSink = Callable[["Response"], BodySink | None]
+"""The sink for a large body; None: the body stays in memory.
+
+It is given the response as far as it came. Raises Failure for a body that is of no use.
+"""
+
+
 class Request(Struct, frozen=True):
     """A request for the client.
 
@@ -61,6 +101,10 @@ class Request(Struct, frozen=True):
     """The maximum size of the body (bytes), if it differs from the client's own."""
     wants: Wants | None = None
     """Asked once about a large body; the rest of an unwanted one is not received."""
+    open_sink: OpenSink | None = None
+    """Asked once about a body of more than a megabyte; without it, none is streamed."""
+    resume: PartialResponse | None = None
+    """What an earlier request for the same URL brought; only the rest is requested."""
 
 
 class Timings(Struct, frozen=True):
@@ -95,6 +139,7 @@ class Response(Struct, frozen=True, dict=True):
     See RFC 9110 section 5.5.
     """
     body: bytes
+    """The whole body; only its beginning if it is `streamed`."""
     wire_bytes: int
     """Body bytes received, before decoding."""
     timings: Timings
@@ -120,6 +165,13 @@ class Response(Struct, frozen=True, dict=True):
 
     Then `url` is where they led.
     """
+    streamed: BodySink | None = None
+    """Where the body is, if it was not held in memory."""
+
+    @property
+    def size(self) -> int:
+        """Size of the body (bytes, decoded)."""
+        return len(self.body) if self.streamed is None else self.streamed.size
 
     def header(self, name: str) -> str | None:
         """The first value of the header `name` (lower case), or None."""
@@ -137,6 +189,16 @@ class Response(Struct, frozen=True, dict=True):
     def __post_init__(self) -> None:
         # A dozen headers are looked up in each response; most are not there.
         self.__dict__["first"] = dict(reversed(self.headers))
+
+
+class PartialResponse(Struct, frozen=True):
+    """A response whose connection broke in the body, as far as that came."""
+
+    head: Response
+    validator: str
+    """A strong validator: ETag or Last-Modified."""
+    length: int | None
+    """Size of the whole body (bytes), if it was announced."""
 
 
 class TlsInfo(Struct, frozen=True):

@@ -22,15 +22,24 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from crawler.model.http import BodySink
 from crawler.output.sink import refused
+
+Content = bytes | BodySink
+"""A picture or a body: its bytes, or the sink that has it in a file."""
 
 IMAGES, BODIES = "images", "bodies"
 """The folders of pictures and of bodies, in the crawl's folder."""
 MAX_REAL_FOLDERS = 10_000
 """Folders that are remembered as no symbolic links, so that each is looked at once."""
+
+PIECE = 2**20
+"""Bytes that are read from a file at once."""
+READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Flags for a file of ours: a symbolic link is none."""
 
 _FOLDERS = (f"{IMAGES}/", f"{BODIES}/")
 
@@ -86,7 +95,7 @@ class ContentFiles:
         self._folder = folder
         self._root = str(folder)
         self._journal = journal
-        self._waiting: dict[str, tuple[str, bytes]] = {}  # hash and bytes by name
+        self._waiting: dict[str, tuple[str, Content]] = {}  # hash and content by name
         self._real_folders: set[str] = set()  # those that are no symbolic links
 
     def recover(self, recorded: Callable[[str, str], bool]) -> None:
@@ -125,10 +134,15 @@ class ContentFiles:
         Also a symbolic link, which a crawl does not write, is none of its files.
         """
         if name in self._waiting:
-            return self._waiting[name][1]
+            data = self._waiting[name][1]
+            if _size(data) > limit:
+                return None
+            if isinstance(data, bytes):
+                return data
+            return b"".join(pieces_of(_file_of(data)))
         return read_file(Path(self._root), name, limit)
 
-    def keep(self, name: str, data: bytes, sha256: str) -> str:
+    def keep(self, name: str, data: Content, sha256: str) -> str:
         """Keep `data`, whose hash is `sha256`, as the file `name`; its name then.
 
         Where other bytes have that name, it is longer. The file is there after the next
@@ -151,7 +165,10 @@ class ContentFiles:
             path = f"{self._root}/{name}"
             try:
                 self._refuse_links(name)
-                _create(path, data)
+                if isinstance(data, bytes):
+                    _create(path, data)
+                else:
+                    _create_second_name(path, data)
             except OSError as error:
                 raise refused(error, error.filename or path) from error
         self._waiting.clear()
@@ -170,10 +187,10 @@ class ContentFiles:
             self._real_folders.clear()
         self._real_folders.add(folder)
 
-    def _takes(self, name: str, data: bytes, sha256: str) -> bool:
+    def _takes(self, name: str, data: Content, sha256: str) -> bool:
         """Whether `data` is under `name`, or will be; False if other bytes are."""
         if name in self._waiting:
-            return self._waiting[name][1] == data
+            return self._waiting[name][0] == sha256
         path = f"{self._root}/{name}"
         if (mode := _mode(path)) is not None:
             if stat.S_ISLNK(mode):
@@ -181,9 +198,10 @@ class ContentFiles:
             if not stat.S_ISREG(mode):
                 return False
             try:
-                there = Path(path).read_bytes()
-                if there == data or not data.startswith(there):
-                    return there == data
+                if not _begins_with(data, path):
+                    return False
+                if os.path.getsize(path) == _size(data):
+                    return True
                 os.unlink(path)  # a run was killed while writing it
             except OSError as error:
                 raise refused(error, path) from error
@@ -213,10 +231,54 @@ def _mode(path: str) -> int | None:
 
 
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    hashed = hashlib.sha256()
+    for piece in pieces_of(str(path)):
+        hashed.update(piece)
+    return hashed.hexdigest()
 
 
-def _create(path: str, data: bytes) -> None:
+def _size(data: Content) -> int:
+    return len(data) if isinstance(data, bytes) else data.size
+
+
+def _begins_with(data: Content, path: str) -> bool:
+    """Whether the bytes of the file `path` are the beginning of `data`, or all."""
+    size = os.path.getsize(path)
+    if size > _size(data):
+        return False
+    if isinstance(data, bytes):
+        return data.startswith(Path(path).read_bytes())
+    pairs = zip(pieces_of(path), pieces_of(_file_of(data)), strict=False)
+    return all(ours.startswith(theirs) for theirs, ours in pairs)
+
+
+def _file_of(data: BodySink) -> str:
+    assert data.path is not None  # what is only hashed is not kept
+    return data.path
+
+
+def _create_second_name(path: str, data: BodySink) -> None:
+    """Make the file of `data` one at `path`, too; copy it where links cannot be made.
+
+    The first name stays until the commit, which the process may not live to see.
+    """
+    first = _file_of(data)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    try:
+        os.link(first, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _create(path, pieces_of(first))
+
+
+_NO_LINKS = frozenset(
+    {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
+)
+"""What file systems without hard links say, and others about files elsewhere."""
+
+
+def _create(path: str, data: bytes | Iterable[bytes]) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         fd = os.open(path, flags, 0o666)
@@ -224,11 +286,24 @@ def _create(path: str, data: bytes) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         fd = os.open(path, flags, 0o666)
     try:
-        rest = data
-        while rest:
-            rest = rest[os.write(fd, rest) :]
+        for rest in (data,) if isinstance(data, bytes) else data:
+            while rest:
+                rest = rest[os.write(fd, rest) :]
     except BaseException:
         os.unlink(path)
         raise
     finally:
         os.close(fd)
+
+
+def pieces_of(path: str, size: int = PIECE) -> Iterator[bytes]:
+    """The bytes of a file, in pieces of `size` bytes. Raises OutputError."""
+    try:
+        fd = os.open(path, READING)
+        try:
+            while piece := os.read(fd, size):
+                yield piece
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise refused(error, path) from error

@@ -25,7 +25,7 @@ from urllib.parse import unquote
 
 from crawler.model.errors import UsageError
 from crawler.model.url import host_key
-from crawler.output.files import IMAGES, ContentFiles, Journal
+from crawler.output.files import IMAGES, Content, ContentFiles, Journal
 
 _FIELDS = {"host", "stem", "sha256", "ext", "format"}
 _EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
@@ -63,11 +63,11 @@ class ImageStore(Protocol):
         """Its bytes; None if it is not there, or larger than `limit`."""
         ...
 
-    def put(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
+    def put(self, data: Content, url: str, sha256: str, image_format: str) -> str:
         """Keep the image `data`, whose hash is `sha256`; its path in the folder."""
         ...
 
-    def keep(self, name: str, data: bytes, sha256: str) -> str:
+    def keep(self, name: str, data: Content, sha256: str) -> str:
         """Keep `data` as the file `name`, or one like it; its path in the folder."""
         ...
 
@@ -95,10 +95,10 @@ class UnsavedImages:
     def read(self, name: str, limit: int) -> bytes | None:
         return None
 
-    def put(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
+    def put(self, data: Content, url: str, sha256: str, image_format: str) -> str:
         return image_path(self._template, url, sha256, image_format)
 
-    def keep(self, name: str, data: bytes, sha256: str) -> str:
+    def keep(self, name: str, data: Content, sha256: str) -> str:
         return name
 
     def flush(self) -> None:
@@ -119,7 +119,7 @@ class ImageFiles(ContentFiles):
         self._template = template
         check_template(template)
 
-    def put(self, data: bytes, url: str, sha256: str, image_format: str) -> str:
+    def put(self, data: Content, url: str, sha256: str, image_format: str) -> str:
         """Keep an image, whose hash is `sha256`; its path in the crawl's folder.
 
         It is there after the next `flush`.

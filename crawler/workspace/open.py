@@ -52,12 +52,14 @@ from crawler.workspace.paths import (
     JOURNAL,
     crash_guard,
     image_journal,
+    partial_bodies,
     state_folder,
 )
 from crawler.workspace.recovery import boot_id, recover
 
 if TYPE_CHECKING:
     from crawler.model.config_changes import Change
+    from crawler.output.partials import PartialFiles
 
 Mode = Literal["new", "resume", "fresh", "newer"]
 
@@ -310,6 +312,15 @@ def open_images(config: Config) -> ImageFiles:
     """Where the images go. Raises UsageError if `images.name` can't be used."""
     folder = Path(config.dir)
     return ImageFiles(folder, config.images.name, Journal(image_journal(folder)))
+
+
+def open_partials(config: Config, store: Store) -> PartialFiles:
+    """The partial files of an earlier run whose URLs are still to be fetched."""
+    from crawler.output.partials import PartialFiles  # for large bodies
+
+    partials = PartialFiles(partial_bodies(config.dir), boot_id().decode())
+    partials.recover(store.waits)
+    return partials
 
 
 def open_crash_guard(config: Config, store: Store) -> CrashGuard:

@@ -5,7 +5,8 @@ images/          the images
 bodies/          the bodies that are saved
 warc/            the WARC files and their indexes (`[warc]`)
 NAME.wacz        all of them in one file (`warc.wacz`)
-state/           what a resume needs: frontier.sqlite3, lock, pictures, reading
+state/           what a resume needs: frontier.sqlite3, lock, pictures, reading,
+                 partial/
 """
 
 from __future__ import annotations
@@ -41,3 +42,8 @@ def image_journal(folder: Path | str) -> Path:
 def crash_guard(folder: Path | str) -> Path:
     """The URL whose response is being read (`crash_guard.py`)."""
     return state_folder(folder) / GUARD
+
+
+def partial_bodies(folder: Path | str) -> Path:
+    """The large bodies that are not complete (`output/partials.py`)."""
+    return state_folder(folder) / "partial"

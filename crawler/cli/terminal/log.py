@@ -126,7 +126,7 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
         "reason": response and response.reason,
         "response_headers": [_header(*pair) for pair in response_headers(exchange)],
         "wire_bytes": response and response.wire_bytes,
-        "body_bytes": response and len(response.body),
+        "body_bytes": response and response.size,
         "error_code": failure and failure.code,
         "error_stage": failure and failure.at_stage,
         "error_message": failure and failure.message,

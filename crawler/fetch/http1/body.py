@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 from crawler.fetch.http1.codings import BodyDecoder, body_decoder
 from crawler.fetch.http1.parser import ResponseReader
 from crawler.model.errors import DecodeFailure
-from crawler.model.http import Truncated, Wants
+from crawler.model.http import BodySink, Truncated, Wants
 
 MAX_UNWANTED = 64 * 2**10
 """Bytes, as declared or decoded, up to which a body is received unasked.
@@ -14,6 +16,8 @@ To close the connection would cost more: the next request opens another one.
 """
 MIN_DECIDED = 16 * 2**10
 """Bytes, decoded, by which it is decided whether a body is wanted."""
+MAX_START = 64 * 2**10
+"""Bytes of a streamed body that are kept in memory, to tell what it is."""
 
 
 class Body:
@@ -21,6 +25,8 @@ class Body:
 
     `keep_transferred`: also keep the body as it was before decoding. `wants` is asked
     once about a body of more than MAX_UNWANTED bytes that is no part of another.
+    `stream_from`: the size from which on the body may go to a sink (bytes, decoded);
+    None: it may not.
 
     If the body of a redirect or of an error cannot be decoded, it counts as empty: the
     status matters there, and the body is optional.
@@ -32,16 +38,23 @@ class Body:
         "_limit",
         "_pieces",
         "_started",
+        "_stream_from",
         "_transferred",
         "_wants",
+        "ask_at",
         "coding",
+        "sink",
         "size",
         "truncated",
         "unread",
     )
 
     def __init__(
-        self, limit: int, keep_transferred: bool = False, wants: Wants | None = None
+        self,
+        limit: int,
+        keep_transferred: bool = False,
+        wants: Wants | None = None,
+        stream_from: int | None = None,
     ) -> None:
         self._limit = limit
         self._transferred: list[bytes] | None = [] if keep_transferred else None
@@ -50,8 +63,13 @@ class Body:
         self._dropped = False
         self._decoder: BodyDecoder | None = None
         self._pieces: list[bytes] = []
+        self._stream_from = stream_from
+        self.ask_at = sys.maxsize
+        """The size from which on `stream` has to be called."""
+        self.sink: BodySink | None = None
+        """Where the body goes, if it is not held in memory."""
         self.size = 0
-        """Size of the body so far (bytes, decoded)."""
+        """Size of what is held in memory (bytes, decoded)."""
         self.coding: str | None = None
         """The value of Content-Encoding."""
         self.truncated = False
@@ -71,7 +89,7 @@ class Body:
             return
         try:
             if not self._started:
-                self._start(reader.values("content-encoding"))
+                self._start(reader)
             self._decode(pieces)
         except DecodeFailure:
             if reader.status < 300:
@@ -80,8 +98,27 @@ class Body:
         if self._wants is not None and self.size >= MIN_DECIDED:
             self._decide(reader, self._wants)
 
+    def stream(self, sink: BodySink | None) -> None:
+        """Pass what has come, and what follows, to `sink`; None: it stays in memory."""
+        self.ask_at = sys.maxsize
+        if sink is None:
+            return
+        self.sink = sink
+        for piece in self._pieces:
+            sink.write(piece)
+        self._pieces = [b"".join(self._pieces)[:MAX_START]]
+        self.size = 0
+
+    def close(self) -> None:
+        """Close the sink, if there is one."""
+        if self.sink is not None:
+            self.sink.close()
+
     def finish(self, reader: ResponseReader) -> bytes:
-        """Return the whole body. Raises DecodeFailure if its coding is cut short."""
+        """Return the whole body, or the beginning of one that went to a sink.
+
+        Raises DecodeFailure if its coding is cut short.
+        """
         try:
             if self._decoder is not None and not (reader.truncated or self.unread):
                 self._decoder.finish()
@@ -123,9 +160,12 @@ class Body:
         if not wants(reader.values("content-type"), start):
             self.unread = self.truncated = True
 
-    def _start(self, codings: list[str]) -> None:
+    def _start(self, reader: ResponseReader) -> None:
         self._started = True
-        if codings:
+        if self._stream_from is not None and reader.status < 300:
+            # The rest of a body that has begun goes to its sink from the first byte.
+            self.ask_at = 0 if reader.status == 206 else self._stream_from
+        if codings := reader.values("content-encoding"):
             self.coding = ", ".join(codings)
             self._decoder = body_decoder(self.coding, self._limit)
 
@@ -133,8 +173,12 @@ class Body:
         if self._decoder is not None:
             pieces = [out for piece in pieces for out in self._decoder.feed(piece)]
             self.truncated = self._decoder.truncated
-        self._pieces += pieces
-        self.size += sum(map(len, pieces))
+        if self.sink is None:
+            self._pieces += pieces
+            self.size += sum(map(len, pieces))
+            return
+        for piece in pieces:
+            self.sink.write(piece)
 
     def _drop(self) -> None:
         self._dropped = True

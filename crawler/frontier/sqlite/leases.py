@@ -11,7 +11,7 @@ from crawler.frontier.sqlite.database import translate_sqlite_errors
 from crawler.frontier.sqlite.incoming import decode_context, decode_hops
 from crawler.frontier.sqlite.pending_updates import QueuePosition
 from crawler.frontier.sqlite.store_part import StorePart
-from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, QUEUES
+from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, QUEUED, QUEUES
 from crawler.frontier.store import STATES, Ended, State
 from crawler.model.crawl import Destination, Lease, Queue, StoredResponse
 from crawler.model.url import url_id
@@ -36,10 +36,15 @@ UPDATE url SET attempts = attempts + 1, retry_at = ?, code = ?, detail = ?,
     destination = ?
 WHERE seq = ?
 """
+_WAITS = "SELECT 1 FROM seen JOIN url USING (seq) WHERE url_id = ? AND state = ?"
 
 
 class Leases(StorePart):
     """The half of `UrlQueue` that hands URLs out and takes the answers."""
+
+    @translate_sqlite_errors
+    def waits(self, url_id: int) -> bool:
+        return self._db.execute(_WAITS, (url_id, QUEUED)).fetchone() is not None
 
     @translate_sqlite_errors
     def lease(self, host: str, queue: Queue, limit: int, now: float) -> list[Lease]:

@@ -7,6 +7,7 @@ import pytest
 from crawler.frontier.store import Store
 from crawler.model.crawl import Skip
 from crawler.model.http import Hop
+from crawler.model.url import url_id
 from tests.helpers.frontier import FAR, found, lease_all, paths
 
 
@@ -291,3 +292,16 @@ def test_a_redirect_to_an_equivalent_url_is_followed(store: Store) -> None:
     store.finish(second, "page")
     assert store.add([found("~x"), found("%7Ex")], 2.0) == 0
     assert (store.counts()["redirect"], store.counts()["page"]) == (1, 1)
+
+
+def test_what_waits_is_known_by_its_identity(store: Store) -> None:
+    store.add([found("1"), found("2"), found("far", skip=FAR)], 0.0)
+    store.commit()
+    one, two = lease_all(store, 0.0)
+    store.release(one)
+    store.finish(two, "page")
+    store.commit()
+    assert store.waits(one.url_id)
+    assert not store.waits(two.url_id)
+    assert not store.waits(url_id("https://a.example/far"))
+    assert not store.waits(7)
