@@ -63,6 +63,8 @@ class DocumentPlugins:
         """Whether they are the user's: our own parts need no links and no pictures."""
         self._max_links = max_links
         self._set = encode(_plugin_set(plugins, max_links))
+        self.processes = processes
+        """At most so many are started."""
         self.backlog = Backlog(processes)
         self._pool = ExtractionPool({NAME: TASK}, limits, processes)
         try:

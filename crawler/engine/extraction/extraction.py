@@ -38,8 +38,11 @@ from crawler.policy.quotas import Quotas
 from crawler.policy.traps import Traps
 from hub.pool import Pool
 
-AHEAD = 4
-"""Responses that are extracted at once, for the processes of plug-ins."""
+AHEAD = 6
+"""Responses that are extracted at once, for each process of plug-ins.
+
+So many have all of them started (`START_BACKLOG` in `sandbox/pool.py`).
+"""
 MAX_TOLD = 20
 """Sentences about what could not be read; the others are counted."""
 
@@ -77,7 +80,9 @@ class Extraction:
         with_bodies: bool,
         matches: str = "",
         limit: int | None = None,
+        processes: int = 1,
     ) -> None:
+        self._ahead = AHEAD * processes
         self._source = source
         self._name = name
         self._config = config
@@ -98,8 +103,8 @@ class Extraction:
         self._events.on_record(lambda record: self._counts.update((record.type,)))
         self._committer.put(self._run_record("started", started))
         items = islice(filter(self._is_wanted, self._source), self._limit)
-        pool = Pool(AHEAD)
-        for item, outcome in pool.imap(self._extracted, items, maxsize=AHEAD):
+        pool = Pool(self._ahead)
+        for item, outcome in pool.imap(self._extracted, items, maxsize=self._ahead):
             self._take(item, outcome)
         self._committer.commit()
         self._committer.put(self._run_record("finished", started))

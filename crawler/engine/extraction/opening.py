@@ -179,6 +179,7 @@ class _Opened(Struct, frozen=True):
             with_bodies=not isinstance(images, UnsavedImages),
             matches=choice.matches,
             limit=choice.limit,
+            processes=1 if documents is None else documents.processes,
         )
         extracted = extraction.run()
         self.store.set(BOOT, "", None)

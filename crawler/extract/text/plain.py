@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lxml import etree
-
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
@@ -49,6 +47,8 @@ def count_words(text: str) -> int:
 
 def text_of(root: HtmlElement) -> str:
     """The text of an element, without white space at its ends."""
+    from lxml import etree  # the crawling process reads this file, and makes no tree
+
     parts: list[str] = []
     kept: list[str] = []  # lines of `<pre>`, in order
     walker = etree.iterwalk(root, events=("start", "end", "comment", "pi"))

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.engine.extraction.opening import Choice, extract_crawl, extract_warcs
-from crawler.model.config import Config
+from crawler.model.config import Config, PluginConfig
 from crawler.model.content_config import (
     BodiesConfig,
     FieldConfig,
@@ -280,3 +280,22 @@ def test_an_extraction_is_replaced_and_a_crawl_is_not(
     for mode in ("new", "resume", "newer"):
         with pytest.raises(UsageError, match="no crawl"):
             crawl(there, mode)
+
+
+def test_it_uses_as_many_processes_as_a_crawl(serve: Any, tmp_path: Path) -> None:
+    pages = {str(number): page(f"<p>{number}") for number in range(40)}
+    site = serve(index=page(link(*(f"/{name}" for name in pages))), **pages)
+    given = config(
+        site,
+        tmp_path / "crawl",
+        bodies=BodiesConfig(("html",)),
+        plugin=(PluginConfig("tests.helpers.plugins:Process"),),
+        extract_processes=2,
+    )
+    crawl(given)
+    extracted = replace(given, dir=str(tmp_path / "again"))
+    extract_crawl(tmp_path / "crawl", extracted, print)
+    for folder in (tmp_path / "crawl", tmp_path / "again"):
+        found = [row["data"]["pid"] for row in records(folder) if row.get("data")]
+        assert len(found) == 41
+        assert len({*found}) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -22,7 +24,17 @@ from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.http import Response, Timings
 from crawler.plugins.loading import load_plugins
 from crawler.settings.load import from_flag
-from tests.helpers.crawling import config, crawl, link, of, page, records, serve
+from tests.helpers.crawling import (
+    config,
+    crawl,
+    endings,
+    link,
+    of,
+    page,
+    records,
+    serve,
+)
+from tests.helpers.paths import ROOT
 from tests.site.page import reply
 from tests.site.server import Exchange
 
@@ -222,6 +234,31 @@ def test_a_page_that_exhausts_the_worker_is_an_error_of_that_page(
     pages = {row["url"].rpartition("/")[2] for row in of(tmp_path, "page")}
     assert pages == {"", "good", "behind"}  # the links count all the same
     assert len(records(tmp_path)) > 4
+
+
+def test_hostile_pages_cost_the_crawl_their_text_and_little_memory(
+    serve: Any, tmp_path: Path
+) -> None:
+    """Each is a page or a coded error, and the crawl has no tree in its own process."""
+    kinds = ("attributes", "comments", "misnested", "nested")
+    site = serve(
+        index=page(ARTICLE, link(*(f"/{kind}" for kind in kinds))),
+        **{kind: page(HOSTILE[kind]) for kind in kinds},
+    )
+    folder, usage = tmp_path / "crawl", tmp_path / "usage"
+    program = [sys.executable, "-m", "tests.helpers.own_usage", str(usage), "crawl"]
+    options = ["-d", str(folder), "-q", "-w", "0", "--with", "text,markdown"]
+    subprocess.run([*program, site.url("/"), *options], cwd=ROOT, timeout=300)
+    found = endings(folder, site)
+    assert found.pop("/") == "page"
+    assert {*found} == {f"/{kind}" for kind in kinds}
+    assert {*found.values()} <= {"page", "error"}
+    for error in of(folder, "error"):
+        assert error["error_code"] == "extract"
+        assert error["error_message"].startswith("text: ")
+    used = json.loads(usage.read_text())
+    assert used["mb"] < 150
+    assert not used["trees"]
 
 
 @pytest.mark.parametrize("package", ["trafilatura", "html_to_markdown"])
