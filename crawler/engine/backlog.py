@@ -26,7 +26,7 @@ MAX_BYTES = 16 * 2**20
 
 
 class Backlog:
-    """Counts the pages of one crawl that wait. Only `wait` switches."""
+    """Counts the pages of one crawl that wait. Only the two `wait` methods switch."""
 
     def __init__(self, processes: int, max_bytes: int = MAX_BYTES) -> None:
         self._max_pages = PAGES_OF_A_PROCESS * processes + MORE_PAGES
@@ -62,4 +62,9 @@ class Backlog:
     def wait(self) -> None:
         """Wait until a page has left; at once if there is none."""
         if self.pages:
+            self._shorter.wait()
+
+    def wait_while_full(self) -> None:
+        """Wait until URLs may be leased."""
+        while self.is_full:
             self._shorter.wait()

@@ -37,8 +37,11 @@ if TYPE_CHECKING:
 TICK_S = 0.5
 """The interval at which time limits are checked (seconds).
 
-A record waits at most this long to be written.
+A record waits at most this long to be written, and TICKS_OF_A_COMMIT times as long
+while extraction is slower than the crawl.
 """
+TICKS_OF_A_COMMIT = 4
+"""A commit of few pages writes as much of the state as one of many."""
 BORROW_S = 0.25
 """How often slow hosts borrow overflow slots (seconds)."""
 
@@ -230,10 +233,16 @@ class Engine:
             self._frontier.close()
 
     def _tick(self) -> None:
+        ticks = 0
         try:
             while True:
                 hub.sleep(TICK_S)
-                self._committer.commit()
+                ticks += 1
+                if self._backlog is None or not self._backlog.is_full:
+                    ticks = TICKS_OF_A_COMMIT
+                if ticks >= TICKS_OF_A_COMMIT:
+                    self._committer.commit()
+                    ticks = 0
                 self._obey_limits()
                 self._on_tick()
         except Exception as error:
@@ -243,6 +252,8 @@ class Engine:
         try:
             while True:
                 hub.sleep(BORROW_S)
+                if self._backlog is not None:  # nothing is leased while it is full
+                    self._backlog.wait_while_full()
                 self._start_workers(self._frontier.borrow())
         except Exception as error:
             self._stop(error)

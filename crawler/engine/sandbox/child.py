@@ -61,8 +61,8 @@ from crawler.model.errors import (
 )
 
 MAX_UNANNOUNCED = 32
-MAX_DELAY_S = 0.5
-"""The crawl is also the one who counts the seconds that a document takes."""
+MAX_DELAY_S = 1.0
+"""What it takes to announce an answer adds to the time of the order behind it."""
 
 _PR_SET_PDEATHSIG = 1
 

@@ -64,6 +64,20 @@ def test_who_waits_goes_on_when_a_page_leaves() -> None:
     assert all(one.ready() for one in waiting)
 
 
+def test_who_waits_while_it_is_full_goes_on_when_it_is_not() -> None:
+    backlog = Backlog(processes=1, max_bytes=100)
+    backlog.wait_while_full()
+    backlog.add(40)
+    backlog.add(60)
+    waiting = hub.spawn(backlog.wait_while_full)
+    backlog.remove(40)
+    hub.sleep(0)
+    hub.sleep(0)
+    assert not waiting.ready()
+    backlog.remove(60)
+    waiting.get(timeout=60)
+
+
 def touching(path: Path, handler: Handler) -> Callable[[Exchange], None]:
     """The handler's answer, once it has been noted that it was asked."""
 
