@@ -100,13 +100,7 @@ class Chromium:
         self._call("Page.navigate", url=page.absolute().as_uri())
         while not any(one["method"] == "Page.loadEventFired" for one in self._events):
             self._events.append(self._receive())
-        result = self._call(
-            "Runtime.evaluate",
-            expression=_PICTURES,
-            awaitPromise=True,
-            returnByValue=True,
-        )
-        pictures, broken = json.loads(result["result"]["value"])
+        pictures, broken = json.loads(self.evaluate(_PICTURES))
         urls = {
             one["params"]["requestId"]: one["params"]["request"]["url"]
             for one in self._events
@@ -118,6 +112,16 @@ class Chromium:
             pictures,
             broken,
         )
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of an expression, or what its promise becomes."""
+        result = self._call(
+            "Runtime.evaluate",
+            expression=expression,
+            awaitPromise=True,
+            returnByValue=True,
+        )
+        return result["result"].get("value")
 
     def _of(self, urls: dict[str, str], event: str) -> list[str]:
         """The URLs of the page's requests to which `event` has happened."""
