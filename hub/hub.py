@@ -30,7 +30,7 @@ from hub.poller import EpollPoller
 from hub.timeout import check_seconds
 from hub.waiter import Gate, Waiter
 
-__all__ = ["Hub", "Waitable", "idle", "sleep", "spawn_raw"]
+__all__ = ["Hub", "Waitable", "give_way", "idle", "sleep", "spawn_raw"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -304,6 +304,21 @@ def sleep(seconds: float = 0.0, ref: bool = True) -> None:
             loop.timers.cancel(timer)
     else:
         hub.wait(loop.timer(check_seconds(seconds), ref=False))
+
+
+def give_way(hub: Hub) -> None:
+    """End this turn, and go on in the next one, where the caller may wait.
+
+    For calls that mostly wait, and need not this time: a loop of them would keep the
+    others from running.
+    """
+    me = getcurrent()
+    if me is hub:
+        return
+    gate = hub.gates.get(me)
+    if gate is None or gate.forbidding is None or gate.forbidding.allows(me):
+        hub.loop.budget = 0
+        sleep(0)
 
 
 def idle() -> None:

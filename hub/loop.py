@@ -15,8 +15,8 @@ epoll is asked, without waiting, and what it reports goes to the end of the same
 It is a count for callbacks that do little, and a time for those that compute: the clock
 is read after each. So a timer is late by two callbacks at most: the one that runs when
 it becomes due, and the one that ends the next slice. To read the clock costs 8 % of a
-switch or more; so after `QUICK_TURNS` turns in a row that were shorter than a slice it
-is read after every 16th callback only, until one is longer.
+switch or more; so after `QUICK_TURNS` turns in a row whose callbacks took less than a
+tenth of a slice each, it is read after every 16th only, until a turn is not quick.
 
 Answers come before time-outs, also when both are there after a stall of the process:
 what was ready when a timer became due runs first, as far as the slice goes, and a wait
@@ -57,8 +57,9 @@ SLICE = 0.001
 """After how long a turn starts no further callback (s)."""
 
 QUICK_TURNS = 32
-"""After how many turns that were shorter than a slice the clock is read less often."""
+"""After how many quick turns the clock is read less often."""
 
+_QUICK = SLICE / 10  # for one callback, on the average of a turn (s)
 _EVERY_16TH = 15  # a mask of the budget
 
 READ, WRITE = 1, 2
@@ -206,7 +207,7 @@ class Loop:
         due = bool(heap) and heap[0][0] <= self.time
         # What epoll has reported runs before a timer, even beyond the budget: after a
         # stall of the process, a wait that was answered in time must not time out.
-        self.budget = max(MAX_CALLBACKS, len(ready)) if due else MAX_CALLBACKS
+        budget = self.budget = max(MAX_CALLBACKS, len(ready)) if due else MAX_CALLBACKS
         slice_end = self.slice_end = self.time + SLICE
         while ready and self.budget > 0:
             self.budget -= 1
@@ -218,7 +219,7 @@ class Loop:
                 callback()
             if not self.budget & self.unchecked and now() >= slice_end:
                 break
-        if heap and heap[0][0] <= self.time:
+        if due:
             self._fire_timers()
         if self._resting or self._rested:
             self._resume_rested()
@@ -233,7 +234,7 @@ class Loop:
         self.poller.poll(timeout, ready.append)
         self.asleep = False
         self.time = time = now()
-        if timeout == 0.0 and time >= slice_end:
+        if timeout == 0.0 and time >= slice_end + (budget - self.budget) * _QUICK:
             self.unchecked = self._quick_turns = 0
         elif not self.unchecked:
             self._quick_turns += 1

@@ -346,9 +346,13 @@ class _NoSwitch:
         """Whether the scope around is cancelled."""
         return self.scope is not None and self.scope.cancelled
 
+    def allows(self, waiting: greenlet) -> bool:
+        """Whether ``waiting`` may wait: all but the greenlet that made this gate."""
+        return waiting is not self._owner or self.left
+
     def check(self) -> None:
         """Raise NoSwitchError in the greenlet that made this gate."""
-        if getcurrent() is self._owner and not self.left:
+        if not self.allows(getcurrent()):
             raise NoSwitchError(
                 "a call that waits was made where no_switch() forbids it"
             )

@@ -18,6 +18,7 @@ from select import poll as _poll
 from typing import Any, TypeVar
 
 from hub.current import get_hub
+from hub.hub import give_way
 from hub.loop import READ
 
 __all__ = [
@@ -55,8 +56,11 @@ def _poll_until_ready(
     In between wait for the descriptor ``epoll_fileno()``. An event may be gone again by
     the time of the next call.
     """
+    waits = timeout is None or timeout > 0
+    if waits and (hub := get_hub()).loop.now() >= hub.loop.slice_end:
+        give_way(hub)  # or a loop of calls that find something would run alone
     found = poll_now()
-    if found or (timeout is not None and timeout <= 0):
+    if found or not waits:
         return found
     hub = get_hub()
     deadline = None if timeout is None else hub.loop.now() + timeout

@@ -6,6 +6,10 @@ A call that would block parks its greenlet instead. `recv` as the example:
 2. Try the real call; if it works, return. On EAGAIN go to 3.
 3. ``hub.wait`` parks this greenlet until the poller reports the descriptor. Then 1.
 
+A fast peer may let each call work at once. So that such a loop does not keep the others
+from running, a greenlet gives way after a hundred calls without a wait, or when its
+turn has lasted a millisecond (`_give_way`).
+
 A socket's own time-out is for each wait, for the whole call in `sendall`, and raises
 TimeoutError. It does not cover the name look-up of `connect`. An enclosing ``Timeout``
 is independent of it; whichever ends first is raised.
@@ -24,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 
 from hub.current import get_hub
 from hub.errors import ConcurrentObjectUseError
-from hub.hub import Hub
+from hub.hub import Hub, give_way
+from hub.loop import MAX_CALLBACKS
 from hub.poller import Direction, Registration
 from hub.resolver import is_numeric, network_of
 from hub.socketbase import Address, SocketBase
@@ -45,6 +50,7 @@ class socket(SocketBase):
 
     __slots__ = (
         "__weakref__",
+        "_calls",
         "_files",
         "_reading",
         "_registration",
@@ -78,6 +84,8 @@ class socket(SocketBase):
         self._files = 0
         self._closed = False
         self._shared = False
+        self._calls = 0
+        """Calls in a row that did not wait, though more may be done without a wait."""
 
     # -- waiting -----------------------------------------------------------------------
 
@@ -106,6 +114,7 @@ class socket(SocketBase):
             registration = self._watch(hub)
         direction = registration.reading
         direction.ready = False
+        self._calls = 0
         if not hub.wait(direction, self._timeout):
             raise TimeoutError("timed out")
 
@@ -116,30 +125,55 @@ class socket(SocketBase):
             registration = self._watch(hub)
         direction = registration.writing
         direction.ready = False
+        self._calls = 0
         if not hub.wait(direction, timeout):
             raise TimeoutError("timed out")
+
+    def _give_way(self, flags: int = 0) -> None:
+        """Let the others run, if this greenlet has made enough calls without a wait.
+
+        Enough are as many as a turn has callbacks, or those that last longer than a
+        turn. Called before a call that may do without: what has been received can't be
+        lost here.
+        """
+        if self._timeout == 0.0 or flags & _DONT_WAIT:
+            return
+        hub = get_hub()
+        if self._calls >= MAX_CALLBACKS or hub.loop.now() >= hub.loop.slice_end:
+            self._calls = 0
+            give_way(hub)
 
     def _read(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
         """Repeat ``call(*args)`` until it works. Only EAGAIN clears the flag."""
         while True:
             direction = self._reading
             if direction is None or direction.ready or flags or self._timeout == 0.0:
+                if self._calls:
+                    self._give_way(flags)
                 try:
-                    return call(*args)
+                    result = call(*args)
                 except BlockingIOError:
                     if self._timeout == 0.0 or flags & _DONT_WAIT:
                         raise
+                else:
+                    self._calls += 1
+                    return result
             self._wait_readable()
 
     def _write(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
         while True:
             direction = self._writing
             if direction is None or direction.ready or flags or self._timeout == 0.0:
+                if self._calls:
+                    self._give_way(flags)
                 try:
-                    return call(*args)
+                    result = call(*args)
                 except BlockingIOError:
                     if self._timeout == 0.0 or flags & _DONT_WAIT:
                         raise
+                else:
+                    self._calls += 1
+                    return result
             self._wait_writable(self._timeout)
 
     # -- receiving ---------------------------------------------------------------------
@@ -149,6 +183,8 @@ class socket(SocketBase):
         while True:
             direction = self._reading
             if direction is None or direction.ready or flags or self._timeout == 0.0:
+                if self._calls:
+                    self._give_way(flags)
                 try:
                     data: bytes = self._sock.recv(bufsize, flags)
                 except BlockingIOError:
@@ -157,6 +193,8 @@ class socket(SocketBase):
                 else:
                     if direction is not None and 0 < len(data) < bufsize:
                         direction.ready = not self._drains(flags)
+                    if direction is None or direction.ready:
+                        self._calls += 1
                     return data
             self._wait_readable()
 
@@ -167,6 +205,8 @@ class socket(SocketBase):
         while True:
             direction = self._reading
             if direction is None or direction.ready or flags or self._timeout == 0.0:
+                if self._calls:
+                    self._give_way(flags)
                 try:
                     count: int = self._sock.recv_into(buffer, nbytes, flags)
                 except BlockingIOError:
@@ -176,6 +216,8 @@ class socket(SocketBase):
                     if direction is not None and count and self._drains(flags):
                         size = nbytes or memoryview(buffer).nbytes
                         direction.ready = count >= size
+                    if direction is None or direction.ready:
+                        self._calls += 1
                     return count
             self._wait_readable()
 
@@ -223,12 +265,16 @@ class socket(SocketBase):
         while True:
             direction = self._writing
             if direction is None or direction.ready or flags or self._timeout == 0.0:
+                if self._calls:
+                    self._give_way(flags)
                 try:
                     count: int = self._sock.send(data, flags)
-                    return count
                 except BlockingIOError:
                     if self._timeout == 0.0 or flags & _DONT_WAIT:
                         raise
+                else:
+                    self._calls += 1
+                    return count
             self._wait_writable(self._timeout)
 
     def sendall(self, data: "ReadableBuffer", flags: int = 0) -> None:
@@ -244,8 +290,11 @@ class socket(SocketBase):
         clock = get_hub().loop.now
         deadline = None if self._timeout is None else clock() + self._timeout
         while sent < len(view):
+            if self._calls:
+                self._give_way(flags)
             try:
                 sent += self._sock.send(view[sent:], flags)
+                self._calls += 1
             except BlockingIOError:
                 if self._timeout == 0.0 or flags & _DONT_WAIT:
                     raise

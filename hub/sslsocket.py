@@ -211,10 +211,15 @@ class SSLSocket(socket):
     def read(self, len: int = 1024, buffer: "WriteableBuffer | None" = None) -> Any:
         """Return up to ``len`` decrypted bytes, or how many went into ``buffer``."""
         tls = self._object
+        if self._calls and (self._incoming.pending or tls.pending()):
+            self._give_way()
         try:
             if buffer is None:
-                return self._run_read(tls.read, len)
-            return self._run_read(tls.read, len, buffer)
+                data = self._run_read(tls.read, len)
+            else:
+                data = self._run_read(tls.read, len, buffer)
+            self._calls += 1
+            return data
         except SSLError as error:
             if error.args[0] == _standard.SSL_ERROR_EOF and self.suppress_ragged_eofs:
                 return b"" if buffer is None else 0
