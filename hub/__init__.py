@@ -53,6 +53,7 @@ from hub.waiter import Waiter
 
 if TYPE_CHECKING:
     from hub import (
+        aio,
         debug,
         event,
         local,
@@ -87,6 +88,7 @@ else:
     spawn_later = Greenlet.spawn_later
 
 _MODULES = {
+    "aio",
     "debug",
     "event",
     "local",
@@ -133,6 +135,7 @@ __all__ = [
     "Timeout",
     "TooSlowError",
     "Waiter",
+    "aio",
     "current_effective_deadline",
     "current_scope",
     "current_time",

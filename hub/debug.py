@@ -26,6 +26,7 @@ from hub.current import get_hub
 from hub.greenlet import Greenlet
 from hub.hub import Hub
 from hub.introspect import Wait, greenlets_of, wait_of
+from hub.native import blocking
 from hub.signal import SignalHandler, signal_handler
 
 __all__ = [
@@ -155,16 +156,18 @@ class Watchdog:
     def start(self) -> None:
         """Start the watchdog's thread."""
         self._stopped.clear()
-        self._thread = threading.Thread(
-            target=self._watch, name="hub-watchdog", daemon=True
-        )
-        self._thread.start()
+        with blocking():  # a native thread, also while `threading` is patched
+            self._thread = threading.Thread(
+                target=self._watch, name="hub-watchdog", daemon=True
+            )
+            self._thread.start()
 
     def stop(self) -> None:
         """Stop the watchdog's thread and wait for its end."""
         self._stopped.set()
         if self._thread is not None:
-            self._thread.join()
+            with blocking():
+                self._thread.join()
             self._thread = None
 
     def _watch(self) -> None:

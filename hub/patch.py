@@ -89,14 +89,23 @@ class _Either(ABCMeta):
     def __instancecheck__(cls, instance: Any) -> bool:
         kinds = cls.__dict__.get("_kinds")
         if kinds is not None:
-            return isinstance(instance, kinds)
+            return not _kinds_of(type(instance)).isdisjoint(kinds)
         return super().__instancecheck__(instance)
 
     def __subclasscheck__(cls, subclass: type) -> bool:
         kinds = cls.__dict__.get("_kinds")
         if kinds is not None:
-            return issubclass(subclass, kinds)
+            return not _kinds_of(subclass).isdisjoint(kinds)
         return super().__subclasscheck__(subclass)
+
+
+def _kinds_of(kind: type) -> set[type]:
+    """Return the classes that ``kind`` is derived from.
+
+    An abstract base class asks all its subclasses, and so `_Either` again: to ask it
+    would have no end.
+    """
+    return set(kind.__mro__)
 
 
 def _either(ours: Any, original: Any) -> Any:

@@ -563,6 +563,16 @@ def test_instances_of_both_kinds() -> None:
         sock.close()
 
 
+def test_abstract_base_classes_answer() -> None:
+    """They ask each of their subclasses, those of the patch among them."""
+    with hub.patched("select"):
+        assert not isinstance(3, selectors.BaseSelector)
+        assert not issubclass(int, selectors.DefaultSelector)
+        with selectors.DefaultSelector() as selector:
+            assert isinstance(selector, selectors.BaseSelector)
+            assert isinstance(selector, selectors.DefaultSelector)
+
+
 def test_accepting_on_either_kind_of_listener() -> None:
     with hub.patched("socket"):
         listener = socket.create_server(("127.0.0.1", 0))
@@ -602,8 +612,12 @@ def test_the_hub_itself_works_while_all_is_patched() -> None:
             futures = [executor.submit(abs, -n) for n in range(5)]
             found = {f.result() for f in concurrent.futures.as_completed(futures)}
             assert found == set(range(5))
-        with hub.debug.Watchdog():
-            hub.sleep(0.001)
+        reports: list[str] = []
+        with hub.debug.Watchdog(0.01, reports.append):
+            deadline = time.monotonic() + 60
+            while not reports and time.monotonic() < deadline:
+                pass
+        assert reports, "the watchdog has a native thread"
         with hub.Nursery() as nursery:
             nursery.spawn(hub.sleep, 0)
 

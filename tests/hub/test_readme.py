@@ -13,7 +13,7 @@ TABLE = TEXT.partition("## The files")[2].partition("\n## ")[0]
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 11
+    assert len(EXAMPLES) == 12
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
