@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from itertools import islice
@@ -13,6 +13,7 @@ import re2
 from msgspec import Struct
 from msgspec.structs import replace
 
+import hub
 from crawler import __version__
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder
@@ -29,6 +30,7 @@ from crawler.model.config import Config, to_json
 from crawler.model.crawl import Destination, Discovered, Lease, Outcome, StoredResponse
 from crawler.model.errors import Failure, is_out_of_memory
 from crawler.model.host import HostUsage
+from crawler.model.http import Response
 from crawler.model.policy_config import LimitsConfig
 from crawler.model.records import ImageRecord, RobotsRecord, RunRecord
 from crawler.output.bodies import Saves
@@ -36,13 +38,15 @@ from crawler.output.images import UnsavedImages
 from crawler.policy.check import Chain
 from crawler.policy.quotas import Quotas
 from crawler.policy.traps import Traps
-from hub.pool import Pool
+from hub.greenlet import AnyGreenlet
 
 AHEAD = 6
 """Responses that are extracted at once, for each process of plug-ins.
 
 So many have all of them started (`START_BACKLOG` in `sandbox/pool.py`).
 """
+MAX_AHEAD_BYTES = 64 * 2**20
+"""The bodies of these responses, together."""
 MAX_TOLD = 20
 """Sentences about what could not be read; the others are counted."""
 
@@ -102,14 +106,28 @@ class Extraction:
         started = self._clock()
         self._events.on_record(lambda record: self._counts.update((record.type,)))
         self._committer.put(self._run_record("started", started))
-        items = islice(filter(self._is_wanted, self._source), self._limit)
-        pool = Pool(self._ahead)
-        for item, outcome in pool.imap(self._extracted, items, maxsize=self._ahead):
-            self._take(item, outcome)
+        self._extract_all(islice(filter(self._is_wanted, self._source), self._limit))
         self._committer.commit()
         self._committer.put(self._run_record("finished", started))
         self._committer.commit()
         return Extracted(self._counts, self._unread)
+
+    def _extract_all(self, items: Iterable[Item]) -> None:
+        """Extract the items at once, as far as they fit, and take them in order."""
+        ahead: deque[tuple[AnyGreenlet, int]] = deque()
+        held = 0
+        try:
+            for item in items:
+                size = _size(item)
+                ahead.append((hub.spawn(self._extracted, item), size))
+                held += size
+                while len(ahead) > self._ahead or held > MAX_AHEAD_BYTES:
+                    held -= ahead[0][1]
+                    self._take(*ahead.popleft()[0].get())
+            while ahead:
+                self._take(*ahead.popleft()[0].get())
+        finally:
+            hub.killall([task for task, _ in ahead])
 
     def _is_wanted(self, item: Item) -> bool:
         if isinstance(item, Unread):
@@ -188,6 +206,13 @@ class Extraction:
             verify_tls=self._config.http.verify_tls,
             extract_of=self._name,
         )
+
+
+def _size(item: Item) -> int:
+    """Bytes of the body."""
+    if isinstance(item, Stored) and isinstance(item.answer, Response):
+        return len(item.answer.body)
+    return 0
 
 
 def reader_without_requests(
