@@ -38,6 +38,7 @@ from crawler.model.content_config import OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip, StoredResponse
 from crawler.model.record_base import BodyRecord, FetchRecord, Record
 from crawler.model.records import (
+    ErrorRecord,
     ImageRecord,
     RobotsRecord,
     SkipRecord,
@@ -248,7 +249,7 @@ class Committer:
         record = outcome.record
         if isinstance(record, ImageRecord):
             self._keep_image(record, outcome.picture)
-        elif outcome.body is not None and isinstance(record, BodyRecord):
+        elif outcome.body is not None and isinstance(record, BodyRecord | ErrorRecord):
             self._keep_body(record, outcome.body)
         if self._on_ended is not None:
             self._on_ended(record)
@@ -286,7 +287,7 @@ class Committer:
         if known != (now := StoredContent(record.path, first)):
             self._store.set_content(record.sha256, now)
 
-    def _keep_body(self, record: BodyRecord, body: Content) -> None:
+    def _keep_body(self, record: BodyRecord | ErrorRecord, body: Content) -> None:
         """Store a body, unless the disk has the same bytes already."""
         assert record.sha256 is not None
         assert record.content_type is not None

@@ -25,7 +25,7 @@ from crawler.model.documents import (
     PageText,
 )
 from crawler.model.errors import ExtractFailure, Failure
-from crawler.model.http import Hop, Response
+from crawler.model.http import BodySink, Hop, Response
 from crawler.model.record_base import HeaderRow, RedirectHop
 from crawler.model.records import (
     ErrorRecord,
@@ -179,10 +179,22 @@ def failed(
     response: Response,
     failure: ExtractFailure,
     found: tuple[Discovered, ...],
+    document: Page | File,
+    saved: bytes | BodySink | None,
 ) -> Outcome:
-    """The outcome where plug-ins have failed: the links count all the same."""
+    """The outcome where plug-ins have failed: the links count all the same.
+
+    `saved`: the body, if it is kept, from which `orbweb extract` may get the fields.
+    """
     error = error_record(lease, failure, response.timings.fetch_ms)
-    return Outcome(lease, error, found)
+    error.status = response.status
+    if saved is not None:
+        is_told = isinstance(document, File) or document.charset_source == "http"
+        error.charset = document.charset if is_told else None
+        error.content_type = document.content_type
+        error.sha256 = _hash(response)
+        error.body_bytes = response.size
+    return Outcome(lease, error, found, body=saved)
 
 
 def skipped(lease: Lease, skip: Skip) -> Outcome:

@@ -265,8 +265,9 @@ class Reader:
         self._traps.record(lease, response.body, page)
         found = self._candidates.page(lease, page, robots_meta, response.status)
         found += self._requisites(lease, response, page, robots_meta.noimageai)
+        saved = self._saved(response, page.content_type)
         if failure is not None:
-            return record_builder.failed(lease, response, failure, found)
+            return record_builder.failed(lease, response, failure, found, page, saved)
         page_record = record_builder.page_record(lease, response, page, self._include)
         page_record.data = enriched.data
         if enriched.text is not None:
@@ -278,7 +279,7 @@ class Reader:
             found,
             items=items,
             validators=_validators(response),
-            body=self._saved(response, page.content_type),
+            body=saved,
         )
 
     def _enriched(
@@ -310,8 +311,9 @@ class Reader:
         if is_json(file.content_type):
             enriched, failure = self._enriched(response, page)
         file, found = self._found_in_file(lease, response, file, enriched.listing)
+        saved = self._saved(response, file.content_type)
         if failure is not None:
-            return record_builder.failed(lease, response, failure, found)
+            return record_builder.failed(lease, response, failure, found, file, saved)
         record = record_builder.file_record(lease, response, file, self._include)
         record.data = enriched.data
         items = record_builder.item_records(record, enriched.items)
@@ -321,7 +323,7 @@ class Reader:
             found,
             items=items,
             validators=_validators(response),
-            body=self._saved(response, file.content_type),
+            body=saved,
         )
 
     def _found_in_file(

@@ -215,6 +215,16 @@ class ErrorRecord(UrlRecord, kw_only=True):
     """The last attempt."""
     for_type: Literal["page", "image", "style", "subresource"] = "page"
     """What it was fetched for."""
+    body_path: str | None = None
+    """With `--save`: the file of a body that could not be extracted (`extract`)."""
+    body_bytes: int | None = None
+    """Its size."""
+    sha256: str | None = None
+    """Its digest, hexadecimal."""
+    content_type: str | None = None
+    """Its media type."""
+    charset: str | None = None
+    """Its character set, if the server said it."""
 
 
 class SkipRecord(UrlRecord, kw_only=True):

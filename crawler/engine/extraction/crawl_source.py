@@ -20,6 +20,7 @@ from crawler.engine.extraction.stored import (
     Unread,
     lease_of,
     stored_body,
+    stored_failure,
 )
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
@@ -27,6 +28,7 @@ from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.records import (
     RECORD_TYPES,
     AnyRecord,
+    ErrorRecord,
     FileRecord,
     ImageRecord,
     PageRecord,
@@ -95,7 +97,15 @@ class CrawlSource:
             yield from self._stored(record)  # type: ignore[arg-type]  # of no run
 
     def _stored(self, record: TerminalRecord) -> Iterator[Stored | Carried | Unread]:
+        if isinstance(record, ErrorRecord) and record.body_path:
+            body = self._body(record.url, record.sha256, record.body_path)
+            if body is not None:
+                yield stored_failure(record, body)
+                return
         if not isinstance(record, PageRecord | FileRecord | ImageRecord):
+            yield self._carried(record)
+            return
+        if record.body_bytes > self._max_body:  # nothing is extracted from it
             yield self._carried(record)
             return
         path = record.path if isinstance(record, ImageRecord) else record.body_path

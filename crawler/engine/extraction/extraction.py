@@ -32,7 +32,7 @@ from crawler.model.errors import Failure, is_out_of_memory
 from crawler.model.host import HostUsage
 from crawler.model.http import Response
 from crawler.model.policy_config import LimitsConfig
-from crawler.model.records import ImageRecord, RobotsRecord, RunRecord
+from crawler.model.records import ErrorRecord, ImageRecord, RobotsRecord, RunRecord
 from crawler.output.bodies import Saves
 from crawler.output.images import UnsavedImages
 from crawler.policy.check import Chain
@@ -164,7 +164,9 @@ class Extraction:
             outcome = self._read(lease, item)
         if outcome is None:
             return item, None
-        for name, value in item.given.items():
+        is_error = isinstance(outcome.record, ErrorRecord)
+        given = {**item.given, **(item.failed if is_error else {})}
+        for name, value in given.items():
             if name in outcome.record.__struct_fields__:
                 setattr(outcome.record, name, value)
         if not self._with_bodies:

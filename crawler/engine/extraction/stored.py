@@ -12,6 +12,7 @@ from crawler.model.errors import Failure
 from crawler.model.http import Header, Hop, Response, Timings
 from crawler.model.record_base import FetchRecord
 from crawler.model.records import (
+    ErrorRecord,
     FileRecord,
     ImageRecord,
     PageRecord,
@@ -32,6 +33,8 @@ class Stored(Struct, frozen=True):
     answer: Response | Failure
     given: Mapping[str, Any]
     """Fields of the record that extraction cannot know, by name."""
+    failed: Mapping[str, Any] = {}
+    """The same of an error, if extraction fails."""
     is_final: bool = False
     """The status is no matter: what the body is has been recorded before."""
 
@@ -68,6 +71,7 @@ def stored_body(record: BodyOwner, body: bytes) -> Stored:
             "alt": record.alt,
             "page_url": record.page_url,
             "data": record.data,
+            "versions": record.versions,
         }
     else:
         given |= {
@@ -76,7 +80,49 @@ def stored_body(record: BodyOwner, body: bytes) -> Stored:
         }
         if record.headers is None:
             given["headers"] = None
-    return Stored(lease_of(record), _response(record, body), given, is_final=True)
+    return Stored(
+        lease_of(record), _response(record, body), given, _if_failed(record), True
+    )
+
+
+def stored_failure(record: ErrorRecord, body: bytes) -> Stored:
+    """The response whose body could not be extracted. Its timings are not known."""
+    content_type = record.content_type
+    if content_type is not None and record.charset is not None:
+        content_type += f"; charset={record.charset}"
+    headers = () if content_type is None else (("content-type", content_type),)
+    response = Response(
+        url=record.url,
+        status=record.status or 200,
+        reason="",
+        http_version="1.1",
+        headers=headers,
+        body=body,
+        wire_bytes=0,
+        timings=Timings(record.elapsed_ms),
+        remote_ip=None,
+        reused_connection=False,
+    )
+    given = {
+        "fetched_at": record.ts,
+        "depth": record.depth,
+        "link_kind": record.link_kind,
+        "queue_ms": None,
+        "body_path": record.body_path,
+    }
+    return Stored(lease_of(record), response, given, _if_failed(record), True)
+
+
+def _if_failed(record: BodyOwner | ErrorRecord) -> dict[str, Any]:
+    """The fields by which the record of an error names the body."""
+    charset = getattr(record, "charset", None)
+    is_told = getattr(record, "charset_source", "http") == "http"
+    return {
+        "content_type": record.content_type,
+        "charset": charset if is_told else None,
+        "sha256": record.sha256,
+        "body_bytes": record.body_bytes,
+    }
 
 
 def lease_of(record: TerminalRecord) -> Lease:
@@ -157,6 +203,8 @@ def _response(record: BodyOwner, body: bytes) -> Response:
 
 
 def _destination(record: TerminalRecord) -> Destination:
+    if isinstance(record, ErrorRecord):
+        return record.for_type
     if record.type == "image":
         return "image"
     if record.type == "file" and record.link_kind in STYLES:

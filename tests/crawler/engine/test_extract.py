@@ -38,6 +38,7 @@ from tests.site.server import Site
 __all__ = ["serve"]
 
 ALL = Choice()
+SKIPS = "skips", "robots"
 OF_THE_RUN = {"run_id", "seq", "ts", "fetched_at"}
 FOUND = {"link_kind", "depth", "seed_url", "alt", "queue_ms", "redirects"}
 """How the crawl found a URL, of which a WARC file says nothing."""
@@ -98,7 +99,7 @@ def settings(site: Site, folder: Path, **changes: Any) -> Config:
         "bodies": BodiesConfig(("all",)),
         "records": OutputConfig(
             record=("skips", "robots"),
-            include=("links", "images", "headers", "jsonld", "text"),
+            include=("links", "images", "headers", "jsonld"),
         ),
         "fields": FIELDS,
     }
@@ -134,9 +135,10 @@ def read_warcs(folder: Path, wanted: Config) -> tuple[Any, list[str]]:
 def test_the_same_settings_make_the_same_records(
     site: Site, tmp_path: Path, headers: bool
 ) -> None:
-    wanted = settings(site, tmp_path / "a")
+    include = ("links", "images", "headers", "jsonld", "text")
+    wanted = settings(site, tmp_path / "a", records=OutputConfig(SKIPS, include))
     if not headers:
-        wanted = replace(wanted, records=OutputConfig(("skips", "robots"), ("links",)))
+        wanted = replace(wanted, records=OutputConfig(SKIPS, ("links",)))
     crawl(wanted)
     requests = len(site.log)
     extracted, said = extract(tmp_path / "a", replace(wanted, dir=str(tmp_path / "b")))
@@ -247,6 +249,36 @@ def test_a_body_that_is_gone_is_said_and_keeps_its_record(
     (now,) = [one for one in told(tmp_path / "b") if one["url"] == shop["url"]]
     gone = dict.fromkeys(("data", "text", "words_count"))
     assert now == shop | gone
+
+
+def test_a_page_that_could_not_be_extracted_is_extracted_now(
+    site: Site, tmp_path: Path
+) -> None:
+    """A selector that was wrong: the body is saved all the same."""
+    wrong = {"h1": FieldConfig("css:h7::text", required=True)}
+    wanted = config(
+        site, tmp_path / "a", bodies=BodiesConfig(("html", "json")), fields=wrong
+    )
+    crawl(wanted)
+    right = replace(wanted, fields={"h1": FieldConfig("css:title::text")})
+    extract(tmp_path / "a", replace(right, dir=str(tmp_path / "b")))
+    crawl(replace(right, dir=str(tmp_path / "c")))
+    failed = by_path(tmp_path / "a")
+    found, expected = by_path(tmp_path / "b"), by_path(tmp_path / "c")
+    assert failed["latin"]["error_code"] == "extract"
+    assert failed["latin"]["status"] == 200
+    assert found.keys() == expected.keys()
+    for path, record in expected.items():
+        for name in ("type", "title", "data", "charset", "links_count", "body_path"):
+            assert found[path].get(name) == record.get(name), (path, name)
+    # What fails again still names its body.
+    extract(tmp_path / "a", replace(wanted, dir=str(tmp_path / "d")))
+    assert told(tmp_path / "d") == told(tmp_path / "a")
+
+
+def by_path(folder: Path) -> dict[str, dict[str, Any]]:
+    found = told(folder, kinds=("robots", "item"))
+    return {one["url"].split("/", 3)[3]: one for one in found}
 
 
 def test_unsaved_bodies_are_counted(site: Site, tmp_path: Path) -> None:

@@ -46,6 +46,10 @@ ELSEWHERE = {
     ("item", "data"): "test_fields",
     ("image", "data"): "test_api",
     ("image", "versions"): "test_versions",
+    **{
+        ("error", name): "test_extract"
+        for name in ("body_path", "body_bytes", "sha256", "content_type", "charset")
+    },
     ("image", "resumed"): "tests/crawler/fetch: a picture whose connection broke",
     ("run", "parked"): "test_politeness",
     ("run", "signal"): "tests/crawler/cli: Ctrl-C",
