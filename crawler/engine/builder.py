@@ -24,7 +24,7 @@ from msgspec import Struct
 
 import hub
 from crawler.engine.committer import Archive
-from crawler.engine.crawl import Crawl, MakeMirror
+from crawler.engine.crawl import AfterRun, Crawl, MakeMirror
 from crawler.engine.engine import Engine
 from crawler.engine.events import Events
 from crawler.engine.host_requests import HttpClient
@@ -57,6 +57,7 @@ from crawler.workspace.open import (
 )
 from crawler.workspace.outputs import (
     OpenSink,
+    object_outputs,
     open_sinks,
     sink_openers,
     with_absolute_outputs,
@@ -64,6 +65,7 @@ from crawler.workspace.outputs import (
 from crawler.workspace.paths import partial_bodies, state_folder
 
 if TYPE_CHECKING:
+    from crawler.engine.uploading import Uploading
     from crawler.model.config_changes import Change
     from crawler.model.records import SettingChange
 
@@ -115,7 +117,8 @@ def open_crawl(
         state = _open_store(config, mode, store, clock(), random)
         store = held.enter_context(closing(state.store))
         steady = _begin_time(config, mode, store, clock)
-        openers = {**(sinks or sink_openers(config)), **loaded.sinks()}
+        uploading = _open_uploading(config, mode, store) if sinks is None else None
+        openers = {**(sinks or _openers(config, uploading)), **loaded.sinks()}
         openers.update(further_sinks or {})
         opened_sinks = open_sinks(openers, store, held)
         guard = held.enter_context(closing(open_crash_guard(config, store)))
@@ -145,7 +148,10 @@ def open_crawl(
             open_partials=partial(open_partials, config, store),
             whole_bodies=loaded.see_exchanges(),
         )
-        crawl = _assemble(config, environment, memory, loaded, opened, held, state)
+        after = _after_run(config, environment, uploading)
+        crawl = _assemble(
+            config, environment, memory, loaded, opened, held, state, after
+        )
         if mode != "resume":
             crawl.add_seeds(config.seeds)
         crawl.held = held.pop_all()
@@ -156,6 +162,10 @@ def _refuse_useless_files(config: Config, clock: Callable[[], float]) -> None:
     """A crawl that cannot begin must not delete the one before it."""
     from crawler.frontier.memory import MemoryStore
 
+    if object_outputs(config):
+        from crawler.engine.uploading import Uploading
+
+        Uploading(config).check()
     open_client(config, config.seeds, MemoryStore(), clock).client.close()
 
 
@@ -179,6 +189,7 @@ def _assemble(
     opened: OpenedClient,
     held: ExitStack,
     state: OpenedState,
+    after_run: AfterRun,
 ) -> Crawl:
     changed = _shown(state.changes) if state.changes else ()
     store, clock, events = environment.store, environment.clock, environment.events
@@ -212,7 +223,7 @@ def _assemble(
         add_seeds=machinery.add_seeds,
         save_cookies=opened.save_cookies,
         close_listeners=loaded.listen(events),
-        pack=_packing(config, environment.archive, clock),
+        after_run=after_run,
         flush_skips="skips" in config.records.record,
         grace=config.grace,
         held=held,
@@ -265,14 +276,42 @@ def _mirror_of(
     return make
 
 
-def _packing(
-    config: Config, archive: Archive | None, clock: SteadyClock
-) -> Callable[[Callable[[], bool]], None]:
-    if archive is None or not config.warc.wacz:
-        return lambda _is_wanted: None
-    from crawler.engine.packing import packer  # few crawls have one
+def _open_uploading(config: Config, mode: Mode, store: Store) -> Uploading | None:
+    """The uploads of a crawl with outputs in object storage, which it may write to."""
+    if not object_outputs(config):
+        return None
+    from crawler.engine.uploading import Uploading  # few crawls have one
 
-    return packer(config, archive.close, clock.wall)
+    uploading = Uploading(config)
+    uploading.prepare(mode, store)
+    return uploading
+
+
+def _openers(config: Config, uploading: Uploading | None) -> dict[str, OpenSink]:
+    if uploading is None:
+        return sink_openers(config)
+    return sink_openers(config, uploading.part_finished)
+
+
+def _after_run(
+    config: Config, environment: Environment, uploading: Uploading | None
+) -> AfterRun:
+    """What follows a run: uploads, then a WACZ file."""
+    steps: list[AfterRun] = []
+    archive = environment.archive
+    if uploading is not None:
+        uploading.on_warning = environment.events.warning
+        steps.append(partial(uploading.finish, environment.sinks))
+    if archive is not None and config.warc.wacz:
+        from crawler.engine.packing import packer  # few crawls have one
+
+        steps.append(packer(config, archive.close, environment.clock.wall))
+
+    def run(is_wanted: Callable[[], bool]) -> None:
+        for step in steps:
+            step(is_wanted)
+
+    return run
 
 
 def _shown(changes: tuple[Change, ...]) -> tuple[SettingChange, ...]:

@@ -26,14 +26,16 @@ MakeMirror = Callable[[Callable[[], bool]], str | None]
 STOPPED_AT_ONCE = 128
 """To this the number of the signal is added, as shells do."""
 
+AfterRun = Callable[[Callable[[], bool]], None]
+
 
 class Crawl:
     """A crawl that is open; `run` may be called once.
 
     `held` closes what the crawl has open. `lost`: URLs that are fetched again, because
     a power cut took their records or images. `changed_settings`: those that are other
-    than in the runs before. `pack` packs the archive of a whole run, as long as its
-    argument says that this is wanted. `grace`: how long an interrupted crawl
+    than in the runs before. `after_run` follows a run that no signal has ended, as long
+    as its argument says that this is wanted. `grace`: how long an interrupted crawl
     waits for requests in flight (seconds).
     """
 
@@ -51,7 +53,7 @@ class Crawl:
         add_seeds: Callable[[Iterable[str]], None],
         save_cookies: Callable[[], None],
         close_listeners: Callable[[], None],
-        pack: Callable[[Callable[[], bool]], None],
+        after_run: AfterRun,
         flush_skips: bool,
         grace: float,
         held: ExitStack,
@@ -74,7 +76,7 @@ class Crawl:
         self._traps = traps
         self._save_cookies = save_cookies
         self._close_listeners = close_listeners
-        self._pack = pack
+        self._after_run = after_run
         self._flush_skips = flush_skips
         self._grace = grace
         self._make_mirror = make_mirror
@@ -121,7 +123,7 @@ class Crawl:
         def is_wanted() -> bool:
             return self._interrupted is None
 
-        self._pack(is_wanted)
+        self._after_run(is_wanted)
         if self._make_mirror is not None and is_wanted():
             summary = replace(summary, mirror=self._make_mirror(is_wanted))
         if self._interrupted is not None:

@@ -81,7 +81,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """File for the records; - is stdout.
 
     There may be several, and each gets all records. The format is JSON Lines, which a
-    name that ends in `.gz` or `.zst` compresses. Empty: `records.jsonl` in the folder.
+    name that ends in `.gz` or `.zst` compresses. `s3://`, `gs://` and `az://` with a
+    bucket and a name are object storage, which gets finished parts (`records.rotate`,
+    100M without it) and a manifest. Empty: `records.jsonl` in the folder.
     """
     concurrency: Count = 32
     """Maximum concurrent requests over all hosts."""

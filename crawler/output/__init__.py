@@ -5,6 +5,7 @@ registry       the sinks by the ending of an output's name
 jsonl          records as JSON Lines; a sink
 lines          lines at the end of a file that can be cut back, or into a pipe
 parts          a stream in numbered parts, each finished for good
+objects        finished parts in object storage, with a manifest
 compression    members of gzip and frames of zstd, each written whole
 stored_lines   reads the lines back, with the offsets behind them
 files          pictures and bodies on disk, whole or absent, by a journal

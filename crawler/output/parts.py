@@ -176,8 +176,9 @@ class PartedLines:
         return position_in(self._number, self._current().flush())
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
 
 def _sync_folder(path: Path) -> None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -31,7 +31,13 @@ from crawler.output.registry import open_sink, opener_of
 from crawler.output.sink import DEFAULT_NAME, Position, RecordSink, compression_of
 from crawler.workspace.paths import state_folder, wacz_file, warc_folder
 
+if TYPE_CHECKING:
+    from crawler.output.objects.address import Address
+
 RECORDS = "records.jsonl"
+
+OBJECT_SIZE = "100M"
+"""Size of a part in object storage, where `records.rotate` does not say it."""
 
 _BLOCK = 1 << 20
 
@@ -40,7 +46,10 @@ OpenSink = Callable[[Position | None], RecordSink]
 
 
 class Output(Struct, frozen=True):
-    """One output: the name of its sink in the store, and its path (None: stdout)."""
+    """One output: the name of its sink in the store, and its path (None: stdout).
+
+    An output in object storage has the path where its parts wait for their upload.
+    """
 
     name: str
     path: Path | None
@@ -50,15 +59,39 @@ def outputs(config: Config) -> tuple[Output, ...]:
     """The outputs of a crawl. A relative path counts from the working directory."""
     if not config.output:
         return (Output(DEFAULT_NAME, Path(config.dir) / RECORDS),)
+    objects = object_outputs(config)
     return tuple(
-        Output(name, None if name == STDOUT else Path(name)) for name in config.output
+        Output(name, objects[name].path(config.dir) if name in objects else Path(name))
+        if name != STDOUT
+        else Output(name, None)
+        for name in config.output
     )
+
+
+def object_outputs(config: Config) -> dict[str, Address]:
+    """The outputs in object storage, by name. Raises UsageError for a wrong address."""
+    names = [name for name in config.output if "://" in name]
+    if not names:
+        return {}
+    from crawler.output.objects.address import parse_address  # few crawls need it
+
+    return {name: parse_address(name) for name in names}
 
 
 def output_files(config: Config) -> list[Path]:
     """The files of all outputs that are there, each part of a rotated one."""
-    paths = (one.path for one in outputs(config) if one.path is not None)
-    return [file for path in paths for file in stream_files(path)]
+    paths = [one.path for one in outputs(config) if one.path is not None]
+    files = [file for path in paths for file in stream_files(path)]
+    return [*files, *_manifests(config)]
+
+
+def _manifests(config: Config) -> Iterator[Path]:
+    for address in object_outputs(config).values():
+        from crawler.output.objects.manifest import manifest_name
+
+        path = address.path(config.dir)
+        if (manifest := path.with_name(manifest_name(path.name))).is_file():
+            yield manifest
 
 
 def jsonl_files(config: Config) -> dict[str, Path]:
@@ -73,12 +106,15 @@ def jsonl_files(config: Config) -> dict[str, Path]:
 def with_absolute_outputs(config: Config) -> Config:
     """`config` with absolute paths, each once: a resume may run in another folder.
 
-    Raises UsageError for the ending of a format that no sink writes.
+    Raises UsageError for the ending of a format that no sink writes, and for a wrong
+    address in object storage.
     """
+    objects = object_outputs(config)
     for name in config.output:
         opener_of(name)
     paths = [
-        name if name == STDOUT else str(Path(name).absolute()) for name in config.output
+        name if name == STDOUT or name in objects else str(Path(name).absolute())
+        for name in config.output
     ]
     config = replace(config, output=tuple(dict.fromkeys(paths)))
     if not (config.warc.write or config.warc.wacz):
@@ -105,18 +141,33 @@ def warc_files(config: Config) -> list[Path]:
     return [*files, packed] if config.warc.wacz and packed.is_file() else files
 
 
-def sink_openers(config: Config) -> dict[str, OpenSink]:
-    """The openers of the sinks that the configuration names, by output."""
-    return {one.name: _opener(config, one.path) for one in outputs(config)}
+def sink_openers(
+    config: Config, part_finished: Callable[[str], None] = lambda _name: None
+) -> dict[str, OpenSink]:
+    """The openers of the sinks that the configuration names, by output.
+
+    `part_finished` is called with the output's name when a part in object storage is
+    finished, and its commit is on the disk.
+    """
+    return {one.name: _opener(config, one, part_finished) for one in outputs(config)}
 
 
-def _opener(config: Config, path: Path | None) -> OpenSink:
-    name = STDOUT if path is None else str(path)
+def _opener(
+    config: Config, one: Output, part_finished: Callable[[str], None]
+) -> OpenSink:
+    path = STDOUT if one.path is None else str(one.path)
     data = schema_data(config)
     state = state_folder(config.dir)
-    return lambda position: open_sink(
-        name, position, config.records, data, lambda: sync_commits(state)
-    )
+    records, is_object = config.records, "://" in one.name
+    if is_object and not records.rotate:
+        records = replace(records, rotate=OBJECT_SIZE)
+
+    def before_part() -> None:
+        sync_commits(state)
+        if is_object:
+            part_finished(one.name)
+
+    return lambda position: open_sink(path, position, records, data, before_part)
 
 
 def schema_data(config: Config) -> dict[str, Any]:
@@ -241,6 +292,7 @@ def _copy_committed(source: Path, end: int, target: Path) -> None:
     A target that holds a beginning of them is left over from a resume that was killed.
     """
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with source.open("rb") as data, target.open("a+b") as copy:
             copy.seek(0)
             while found := copy.read(_BLOCK):

@@ -5,6 +5,7 @@ images/          the images
 bodies/          the bodies that are saved
 warc/            the WARC files and their indexes (`[warc]`)
 NAME.wacz        all of them in one file (`warc.wacz`)
+uploads/         parts of records that wait for object storage
 state/           what a resume needs: frontier.sqlite3, lock, pictures, reading,
                  partial/
 """

@@ -86,12 +86,13 @@ def _record_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     with open_state(source, of_extraction=True) as (_state, config):
-        files = [stream_files(path) for path in jsonl_files(config).values()]
+        found = map(stream_files, jsonl_files(config).values())
+        files: list[Path] = next(filter(None, found), [])
     if not files:
         raise UsageError(
-            f"{source}: its crawl has written no file of records; name one instead"
+            f"{source}: there is no file of records of its crawl; name one instead"
         )
-    return files[0]
+    return files
 
 
 def _selection(

@@ -73,8 +73,10 @@ _ENDINGS = frozenset({".jsonl", ".ndjson", ".json", ".txt", *COMPRESSED})
 def _is_file(name: str) -> bool:
     """Whether it has the ending of a file of records, or is there as a file."""
     path = Path(name)
-    if name == "-" or path.is_dir():
-        return name == "-"
+    if name == "-" or "://" in name:
+        return True
+    if path.is_dir():
+        return False
     return path.exists() or path.suffix.lower() in _ENDINGS | OTHER_FORMATS
 
 

@@ -73,8 +73,13 @@ def _numbers(summary: Summary) -> str:
 
 
 def _records(config: Config) -> str:
-    paths = [one.path for one in outputs(config) if one.path is not None]
-    shown = ", ".join(name_files(stream_files(path) or [path]) for path in paths)
+    shown = ", ".join(
+        one.name
+        if "://" in one.name
+        else name_files(stream_files(one.path) or [one.path])
+        for one in outputs(config)
+        if one.path is not None
+    )
     return f"Records: {shown}. " if shown else ""
 
 

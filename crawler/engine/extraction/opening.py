@@ -30,6 +30,7 @@ from crawler.frontier.store import Run, Store
 from crawler.inspect.state import open_state as open_for_reading
 from crawler.model.config import Config
 from crawler.model.content_config import WarcConfig
+from crawler.model.errors import UsageError
 from crawler.model.metadata import BOOT
 from crawler.output.bodies import Saves, saves
 from crawler.output.images import ImageStore, UnsavedImages
@@ -40,6 +41,7 @@ from crawler.workspace.open import (
     rollback_on_error,
 )
 from crawler.workspace.outputs import (
+    object_outputs,
     open_sinks,
     sink_openers,
     with_absolute_outputs,
@@ -197,6 +199,8 @@ def _opened(
     random: Random | None,
 ) -> Iterator[_Opened]:
     config = with_absolute_outputs(replace(config, warc=WarcConfig()))
+    if names := object_outputs(config):
+        raise UsageError(f"--output {next(iter(names))}: an extraction writes files")
     loaded = Plugins(config, plugins)
     with rollback_on_error(config), ExitStack() as held:
         state = open_state_of_extraction(config, name, clock(), random or Random())
