@@ -10,6 +10,7 @@ from crawler.extract.references.rewrite import is_rewritable
 from crawler.extract.sniff import extract_media_type
 from crawler.model.crawl import Discovered, Lease, Skip
 from crawler.model.documents import Document, Image
+from crawler.model.errors import ExtractFailure
 from crawler.model.http import Response
 
 
@@ -32,7 +33,7 @@ class RequisiteFinder:
     ) -> tuple[Discovered, ...]:
         """The requisites of `document`, the content of `response`.
 
-        `noimageai`: why its images may not be used, if so.
+        `noimageai`: why its images may not be used, if so. Raises ExtractFailure.
         """
         media_type = document.content_type
         if response.truncated == "unread" or not is_rewritable(media_type):
@@ -42,7 +43,14 @@ class RequisiteFinder:
             response.url, response.body, media_type, charset, self._max_links, False
         )
         with self._guard(lease.url):
-            wanted = requisites(body)
+            try:
+                wanted = requisites(body)
+            except MemoryError:
+                raise
+            except Exception as error:  # this URL fails, and the crawl goes on
+                raise ExtractFailure(
+                    f"requisites: {type(error).__name__}: {error}"
+                ) from error
         return tuple(self._candidates.requisites(lease, wanted, noimageai))
 
 

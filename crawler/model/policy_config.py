@@ -165,7 +165,8 @@ class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Hosts from which the images of a page are fetched.
 
     `host` and `domain` are measured from the seeds. The default is `any`, as many sites
-    keep their images on another host.
+    keep their images on another host. Style sheets, and what else a mirror needs
+    (`bodies.mirror`), are fetched from the same hosts.
     """
 
 

@@ -204,6 +204,8 @@ class _Edits:
             return
         name, at = self._source.encoding.name, 0
         if name.startswith("utf-16"):  # a mark is the only way
+            if self._source.decode is not str:
+                return  # no valid UTF-16
             declaration = "\ufeff"
         elif media_type == STYLE:
             declaration = f'@charset "{name}";'

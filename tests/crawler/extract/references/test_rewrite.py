@@ -251,7 +251,7 @@ def skeleton(content: str, media_type: str) -> str:
     return (rest + source.text[end:]).replace('""', "").replace("data-", "")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(SNIPPETS, st.sampled_from(["text/html", "text/css", "image/svg+xml"]))
 def test_only_urls_change(snippets: list[str], media_type: str) -> None:
     content = "".join(snippets)
@@ -311,3 +311,31 @@ def test_what_one_document_may_grow_is_bounded() -> None:
     assert grown.count(b"<a href=y>") > 2000
     many = rewrite(body("url(y)" * (MAX_REFERENCES + 5), "text/css"), local)
     assert many.count(b"url(y)") == 5
+
+
+LABELS = (
+    None, "utf-8", "latin1", "utf-16le", "utf-16be", "gbk", "big5", "shift_jis",
+    "iso-2022-jp", "euc-kr", "euc-jp", "hz-gb-2312", "replacement", "x-user-defined",
+    "no encoding",
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.binary(max_size=4)
+        | st.sampled_from(
+            [b"<a href='", b"'>", b"<p style='x: url(", b")", b"&#xD800;", b"\\d800 ",
+             b"<meta charset=", b">", b"/s/a", b"\x1b$B", b"\xff\xfe", b"<\0a\0", b"\0"]
+        ),
+        max_size=20,
+    ),
+    st.sampled_from(["text/html", "text/css", "application/xhtml+xml"]),
+    st.sampled_from(LABELS),
+)  # fmt: skip
+def test_no_document_breaks_it(
+    parts: list[bytes], media_type: str, charset: str | None
+) -> None:
+    document = body(b"".join(parts), media_type, charset)
+    requisites(document)
+    rewrite(document, local)
