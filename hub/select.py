@@ -10,9 +10,11 @@ is made for the time of the wait.
 """
 
 import errno
+import math
 import select as _standard
 import selectors as _selectors
 from collections.abc import Callable, Iterable, Mapping
+from operator import index
 from select import epoll as _epoll  # the originals, also while they are patched
 from select import poll as _poll
 from typing import Any, TypeVar
@@ -143,12 +145,28 @@ def select(
     return ready[0], ready[1], ready[2]
 
 
+_MAX_MILLISECONDS = 2**31 - 1  # a C int
+
+
+def _seconds(milliseconds: float) -> float | None:
+    """Return seconds; None, no limit, for a negative number."""
+    number = (
+        math.ceil(milliseconds)
+        if isinstance(milliseconds, float)
+        else index(milliseconds)
+    )
+    if abs(number) > _MAX_MILLISECONDS:
+        raise OverflowError("timeout is too large")
+    return None if number < 0 else number / 1000
+
+
 class poll:
     """As select.poll."""
 
     def __init__(self) -> None:
         self._real = _poll()
         self._masks: dict[int, int] = {}
+        self._polled = False
 
     def register(
         self,
@@ -172,13 +190,21 @@ class poll:
     def poll(self, timeout: float | None = None) -> list[tuple[int, int]]:
         """Return (descriptor, events) of those that are ready.
 
-        ``timeout`` in milliseconds.
+        ``timeout`` in milliseconds, rounded up. Raises RuntimeError while another
+        greenlet polls with this object; TypeError, ValueError and OverflowError for
+        what is no time, as the standard library.
         """
-        seconds = None if timeout is None or timeout < 0 else timeout / 1000
-        with _TemporaryEpoll(self._masks) as temporary:
-            return _poll_until_ready(
-                lambda: self._real.poll(0), temporary.fileno, seconds
-            )
+        seconds = None if timeout is None else _seconds(timeout)
+        if self._polled:
+            raise RuntimeError("concurrent poll() invocation")
+        self._polled = True
+        try:
+            with _TemporaryEpoll(self._masks) as temporary:
+                return _poll_until_ready(
+                    lambda: self._real.poll(0), temporary.fileno, seconds
+                )
+        finally:
+            self._polled = False
 
 
 class epoll:

@@ -1,10 +1,12 @@
 """select and selectors of the hub, on pipes and sockets, beside the real ones."""
 
+import math
 import os
 import select as plain
 import selectors as plain_selectors
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,3 +161,35 @@ def test_the_standard_names_are_there() -> None:
     assert select.DefaultSelector is select.EpollSelector
     with pytest.raises(AttributeError):
         select.no_such_thing  # noqa: B018
+
+
+INT_MAX = 2**31 - 1
+
+
+@pytest.mark.parametrize(
+    "timeout",
+    ["1", b"1", [], 1j, math.nan, math.inf, INT_MAX + 1, 2**64, 1e300, 0, 0.5, True],
+)  # fmt: skip
+def test_poll_takes_and_refuses_what_the_standard_library_does(timeout: Any) -> None:
+    def outcome(poll: Any) -> object:
+        try:
+            return poll.poll(timeout)
+        except Exception as error:
+            return type(error)
+
+    assert outcome(select.poll()) == outcome(plain.poll())
+
+
+def test_a_second_poll_of_one_object_is_refused() -> None:
+    """Also with a descriptor that is ready: as in the standard library."""
+    left, right = socket.socketpair()
+    with left, right:
+        poll = select.poll()
+        poll.register(left, select.POLLIN)
+        waiting = hub.spawn(poll.poll)
+        hub.sleep(0)
+        with pytest.raises(RuntimeError, match="concurrent poll"):
+            poll.poll(0)
+        right.sendall(b"x")
+        assert waiting.get() == [(left.fileno(), select.POLLIN)]
+        assert poll.poll(0) == [(left.fileno(), select.POLLIN)]
