@@ -21,6 +21,15 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from greenlet import GreenletExit, getcurrent
 
 from hub.current import get_hub
+from hub.deadlines import (
+    current_effective_deadline,
+    current_scope,
+    current_time,
+    fail_after,
+    fail_at,
+    move_on_after,
+    move_on_at,
+)
 from hub.errors import (
     BlockingSwitchOutError,
     Cancelled,
@@ -32,21 +41,13 @@ from hub.errors import (
     NoSwitchError,
     TooSlowError,
 )
-from hub.greenlet import Greenlet, joinall, kill, killall
+from hub.greenlet import Greenlet
 from hub.hub import Hub, idle, sleep, spawn_raw
+from hub.joining import joinall, kill, killall
 from hub.links import iwait, wait
+from hub.noswitch import no_switch
 from hub.nursery import Nursery, TaskStatus
-from hub.scope import (
-    CancelScope,
-    current_effective_deadline,
-    current_scope,
-    current_time,
-    fail_after,
-    fail_at,
-    move_on_after,
-    move_on_at,
-    no_switch,
-)
+from hub.scope import CancelScope
 from hub.signal import signal_handler
 from hub.timeout import Timeout, with_timeout
 from hub.waiter import Waiter

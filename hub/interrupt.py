@@ -24,7 +24,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from greenlet import greenlet
+from greenlet import getcurrent, greenlet
 
 if TYPE_CHECKING:
     from hub.hub import Hub
@@ -92,7 +92,7 @@ class Interrupt:
         if self.target.dead or (self.wanted is not None and not self.wanted()):
             return
         if self.rank == KILL:
-            vars(self.error)[_MARK] = self.ticket
+            _mark(self.error, self.target, self.ticket)
         self.hub.arriving = self
         try:
             self.target.throw(self.error)
@@ -116,8 +116,13 @@ def instance(exception: Raisable) -> BaseException:
 
 def mark_kill(hub: "Hub", error: BaseException) -> BaseException:
     """Return ``error``, which a greenlet raises in itself as its own kill."""
-    vars(error)[_MARK] = hub.loop.timers.next_ticket()
+    _mark(error, getcurrent(), hub.loop.timers.next_ticket())
     return error
+
+
+def _mark(error: BaseException, target: greenlet, ticket: int) -> None:
+    """Note in ``error`` that it kills ``target``: one may be sent to several."""
+    vars(error).setdefault(_MARK, {})[id(target)] = ticket
 
 
 def outranking(ticket: int) -> BaseException | None:
@@ -125,9 +130,9 @@ def outranking(ticket: int) -> BaseException | None:
 
     A kill that another error has replaced while it was handled counts too.
     """
-    error = sys.exception()
+    error, me = sys.exception(), id(getcurrent())
     while error is not None:
-        if vars(error).get(_MARK, -1) > ticket:
+        if vars(error).get(_MARK, {}).get(me, -1) > ticket:
             return error
         error = error.__context__
     return None

@@ -6,8 +6,9 @@ from typing import Any, ParamSpec, TypeVar
 from greenlet import GreenletExit, getcurrent
 
 from hub.event import Event
-from hub.greenlet import AnyGreenlet, Greenlet, joinall
+from hub.greenlet import AnyGreenlet, Greenlet
 from hub.imap import Mapper
+from hub.joining import joinall
 from hub.lock import Semaphore
 from hub.timeout import Timeout
 

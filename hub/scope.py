@@ -1,11 +1,10 @@
-"""Cancel scopes: blocks whose waits end together; and blocks that must not wait.
+"""Cancel scopes: blocks whose waits end together.
 
     with CancelScope(30) as scope:      # everything inside has 30 seconds in all
         ...
     if scope.cancelled_caught: ...
 
-    with move_on_after(30) as scope:    # the same, under trio's name
-    with fail_after(30):                # the same, and raises TooSlowError
+The functions that trio has for them are in deadlines.py.
 
 A Timeout and a kill are edge-triggered: they raise once, and a bare ``except:``
 swallows them for good. A cancelled scope is level-triggered: every wait inside it
@@ -24,16 +23,15 @@ parked already. A scope with ``shield`` ignores the scopes around it: for cleani
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from greenlet import getcurrent, greenlet
 
 from hub.current import get_hub
-from hub.errors import Cancelled, NoSwitchError, TooSlowError
+from hub.errors import Cancelled
 from hub.interrupt import Interrupt
+from hub.noswitch import NoSwitch, unlink
 from hub.timeout import check_seconds
 from hub.timers import Timer
 from hub.waiter import Gate, Waiter
@@ -41,17 +39,7 @@ from hub.waiter import Gate, Waiter
 if TYPE_CHECKING:
     from hub.hub import Hub
 
-__all__ = [
-    "CancelScope",
-    "current_effective_deadline",
-    "current_scope",
-    "current_time",
-    "fail_after",
-    "fail_at",
-    "move_on_after",
-    "move_on_at",
-    "no_switch",
-]
+__all__ = ["CancelScope", "enclosing_scope"]
 
 
 class _Pause(Waiter):
@@ -64,7 +52,7 @@ class CancelScope:
     """A block whose waits end together: by `cancel`, or when its time is up.
 
     ``seconds`` count from the start of the block; ``deadline`` is absolute (see
-    `current_time`). ``shield``: scopes around this one don't cancel what is inside.
+    `hub.current_time`). ``shield``: scopes around this one don't cancel what is inside.
     Raises ValueError if ``seconds`` is negative, if ``deadline`` is not a number, or if
     both are given.
     """
@@ -86,7 +74,7 @@ class CancelScope:
         """Whether the block was left because of that."""
         self.ticket = 0
         """When it was entered, in the order of the hub's timers."""
-        self.forbidding: _NoSwitch | None = None
+        self.forbidding: NoSwitch | None = None
         """The innermost ``no_switch()`` around it."""
         self._hub: Hub | None = None  # while it is entered
         self._owner: greenlet | None = None
@@ -172,12 +160,12 @@ class CancelScope:
 
     @property
     def deadline(self) -> float:
-        """When it is cancelled (`current_time`); infinity for never. It may be set.
+        """When it is cancelled (`hub.current_time`); infinity for never. It may be set.
 
         Setting it does not revive a scope that is cancelled. Raises ValueError for NaN.
         """
         if self._seconds is not None:
-            return current_time() + float(self._seconds)
+            return get_hub().loop.now() + float(self._seconds)
         return self._deadline
 
     @deadline.setter
@@ -186,6 +174,20 @@ class CancelScope:
         self._seconds = None
         self._disarm()
         self._arm()
+
+    @property
+    def effective_deadline(self) -> float:
+        """When this scope or one around it cancels what is inside.
+
+        Minus infinity if one has.
+        """
+        earliest, scope = math.inf, self
+        while not scope.cancel_called:
+            earliest = min(earliest, scope.deadline)
+            if scope._shield or scope._parent is None:
+                return earliest
+            scope = scope._parent
+        return -math.inf
 
     def _arm(self) -> None:
         if (
@@ -284,7 +286,7 @@ class CancelScope:
         self._disarm()
         assert self._hub is not None
         assert self._owner is not None
-        in_order = _unlink(self._hub.gates, self._owner, self)
+        in_order = unlink(self._hub.gates, self._owner, self)
         for child in list(self._children):  # there are none if the order is kept
             child._attach(self._parent)
         if not self._moved:
@@ -307,141 +309,8 @@ def _check_deadline(deadline: float) -> float:
     return float(deadline)
 
 
-def _unlink(gates: dict[greenlet, Any], owner: greenlet, gate: Gate) -> bool:
-    """Take ``gate`` out of the chain of ``owner``; return whether it was the innermost.
-
-    It is not if blocks are left in another order than that of their beginning, by a
-    generator that is closed late, or that another greenlet closes.
-    """
-    innermost = gates.get(owner)
-    if innermost is not gate:
-        while innermost is not None and innermost._outer is not gate:
-            innermost = innermost._outer
-        if innermost is not None:
-            innermost._outer = gate._outer
-        return False
-    if gate._outer is None:
-        del gates[owner]
-    else:
-        gates[owner] = gate._outer
-    return owner is getcurrent()
-
-
-class _NoSwitch:
-    """A gate that its own greenlet can't pass; the children of nurseries do."""
-
-    def __init__(self, outer: Gate | None) -> None:
-        self._owner = getcurrent()
-        self._outer = outer
-        self.left = False
-        self.scope = enclosing_scope(outer)
-
-    @property
-    def forbidding(self) -> "_NoSwitch":
-        """Itself."""
-        return self
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the scope around is cancelled."""
-        return self.scope is not None and self.scope.cancelled
-
-    def allows(self, waiting: greenlet) -> bool:
-        """Whether ``waiting`` may wait: all but the greenlet that made this gate."""
-        return waiting is not self._owner or self.left
-
-    def check(self) -> None:
-        """Raise NoSwitchError in the greenlet that made this gate."""
-        if not self.allows(getcurrent()):
-            raise NoSwitchError(
-                "a call that waits was made where no_switch() forbids it"
-            )
-
-    def enter(self, waiter: Waiter) -> None:
-        self.check()
-
-    def leave(self, waiter: Waiter) -> None:
-        """Does nothing: `enter` makes every wait fail."""
-
-    def defers(self, interrupt: Interrupt) -> bool:
-        """Return False: an interrupt ends the wait."""
-        return False
-
-
 def enclosing_scope(outer: Gate | None) -> CancelScope | None:
     """Return the innermost scope of a chain of gates."""
     while outer is not None and not isinstance(outer, CancelScope):
         outer = outer._outer
     return outer
-
-
-@contextmanager
-def no_switch() -> Iterator[None]:
-    """Make every call inside that would wait raise NoSwitchError.
-
-    It protects a read-modify-write: nothing else shows where control may be lost.
-    Greenlets that are spawned inside may wait.
-    """
-    gates, owner = get_hub().gates, getcurrent()
-    forbidden = _NoSwitch(gates.get(owner))
-    gates[owner] = forbidden
-    try:
-        yield
-    finally:
-        forbidden.left = True
-        _unlink(gates, owner, forbidden)
-
-
-# -- trio's names ----------------------------------------------------------------------
-
-
-def current_scope() -> CancelScope | None:
-    """Return the innermost scope around the running code, or None."""
-    return enclosing_scope(get_hub().gates.get(getcurrent()))
-
-
-def current_time() -> float:
-    """Return what the clock of the hub shows (s): deadlines are on this clock."""
-    return get_hub().loop.now()
-
-
-def current_effective_deadline() -> float:
-    """Return when the scopes around the running code cancel it.
-
-    Infinity for never, minus infinity if they have done so.
-    """
-    earliest, scope = math.inf, current_scope()
-    while scope is not None:
-        if scope.cancel_called:
-            return -math.inf
-        earliest = min(earliest, scope.deadline)
-        scope = None if scope.shield else scope._parent
-    return earliest
-
-
-def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
-    """Return a scope that is cancelled ``seconds`` after its block has begun."""
-    return CancelScope(seconds, shield=shield)
-
-
-def move_on_at(deadline: float, *, shield: bool = False) -> CancelScope:
-    """Return a scope that is cancelled at the absolute time ``deadline``."""
-    return CancelScope(deadline=deadline, shield=shield)
-
-
-@contextmanager
-def _fail_if_caught(scope: CancelScope) -> Iterator[CancelScope]:
-    with scope:
-        yield scope
-    if scope.cancelled_caught:
-        raise TooSlowError("the block took longer than it may")
-
-
-def fail_after(seconds: float, *, shield: bool = False) -> Any:
-    """As `move_on_after`, but the block raises TooSlowError if it was cancelled."""
-    return _fail_if_caught(move_on_after(seconds, shield=shield))
-
-
-def fail_at(deadline: float, *, shield: bool = False) -> Any:
-    """As `move_on_at`, but the block raises TooSlowError if it was cancelled."""
-    return _fail_if_caught(move_on_at(deadline, shield=shield))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hub.current import get_hub
 from hub.errors import NoSwitchError
 from hub.introspect import greenlets_of
-from hub.scope import no_switch
+from hub.noswitch import no_switch
 
 __all__ = ["ResourceCounts", "assert_no_switch", "count_resources", "no_leaks"]
 

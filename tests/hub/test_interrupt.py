@@ -398,6 +398,21 @@ def test_a_timeout_that_gave_way_waits_until_the_kill_has_been_dealt_with(
     assert log == [("cleaning up", 2), ("cleaned up", 7), ("timed out", 7)]
 
 
+def test_an_error_that_kills_another_greenlet_is_no_kill_of_this_one(
+    clock: VirtualClock,
+) -> None:
+    """A Timeout still ends the wait for a greenlet that cleans up after it."""
+
+    def fail() -> None:
+        with Timeout(1), hub.spawn(cleaning, 5):
+            hub.sleep(0)
+            raise ValueError
+
+    with pytest.raises(Timeout):
+        fail()
+    assert clock.time == 1
+
+
 def test_killing_oneself_is_a_kill(clock: VirtualClock) -> None:
     def work() -> None:
         with Timeout(1, False):
