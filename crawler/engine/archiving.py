@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 
 from greenlet import getcurrent, greenlet
 
@@ -26,7 +27,8 @@ from crawler.output.sink import Position
 from crawler.output.warc.archive import WarcArchive
 from crawler.output.warc.files import WarcFiles
 from crawler.output.warc.framing import Fields
-from crawler.workspace.paths import warc_folder
+from crawler.output.warc.spool import SpoolFile
+from crawler.workspace.paths import state_folder, warc_folder
 from crawler.workspace.recovery import boot_id
 
 POSITION = "warc"
@@ -78,7 +80,8 @@ def open_archiving(
     """
     archive = open_archive(config, run, store, store.position(POSITION))
     archiving = held.enter_context(closing(Archiving(archive, clock)))
-    events.on_exchange(archiving.gather, transferred=True)
+    open_spool = partial(SpoolFile, state_folder(config.dir))
+    events.on_exchange(archiving.gather, transferred=open_spool)
     return archiving
 
 

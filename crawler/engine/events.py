@@ -26,6 +26,7 @@ from typing import Protocol
 
 from crawler.engine.stats import Snapshot
 from crawler.fetch.transport import ExchangeListener
+from crawler.model.http import OpenSpool
 from crawler.model.records import TerminalRecord
 
 RecordListener = Callable[[TerminalRecord], None]
@@ -38,7 +39,7 @@ class ExchangeSource(Protocol):
     """The client, as far as events need it."""
 
     def on_exchange(
-        self, listener: ExchangeListener, *, transferred: bool = False
+        self, listener: ExchangeListener, *, transferred: bool | OpenSpool = False
     ) -> None:
         """Tell `listener` each exchange from now on."""
         ...
@@ -55,12 +56,12 @@ class Events:
         self._on_notice: list[NoticeListener] = []
 
     def on_exchange(
-        self, listener: ExchangeListener, *, transferred: bool = False
+        self, listener: ExchangeListener, *, transferred: bool | OpenSpool = False
     ) -> None:
         """Tell `listener` each exchange from now on, when it has ended.
 
-        With `transferred` exchanges hold their bodies as transferred, too, which costs
-        the memory of one more copy.
+        With `transferred` exchanges hold their bodies as transferred, too, in memory or
+        in spools that it opens: that costs one more copy.
         """
         self._client.on_exchange(listener, transferred=transferred)
 

@@ -55,7 +55,14 @@ from crawler.model.errors import (
     ReadTimeout,
     TotalTimeout,
 )
-from crawler.model.http import Header, Hop, PartialResponse, Request, Response
+from crawler.model.http import (
+    Header,
+    Hop,
+    OpenSpool,
+    PartialResponse,
+    Request,
+    Response,
+)
 from crawler.model.http_config import HttpConfig
 
 MAX_EXCHANGES = 5
@@ -111,13 +118,14 @@ class Client:
         )
 
     def on_exchange(
-        self, listener: ExchangeListener, *, transferred: bool = False
+        self, listener: ExchangeListener, *, transferred: bool | OpenSpool = False
     ) -> None:
         """Call `listener` after each exchange from now on.
 
-        `transferred`: exchanges also contain the body as it was transferred.
+        `transferred`: exchanges also contain the body as it was transferred; where a
+        spool can be opened, a large one is in such a spool.
         """
-        self._transport.on_exchange(listener, transferred=transferred)
+        self._transport.on_exchange(listener, transferred)
 
     def fetch(self, request: Request) -> Response:
         """Return the final response to `request`, decoded. Raises Failure. Switches."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.model.http import Peer, Response, Timings
+from crawler.model.http import Peer, Response, Spool, Timings
 
 
 class RequestTimeline:
@@ -10,7 +10,7 @@ class RequestTimeline:
 
     __slots__ = (
         "broken", "connect_ms", "dns_ms", "first_byte", "head", "held", "peer",
-        "response_head", "sent", "stage", "started", "tls_ms", "transferred",
+        "response_head", "sent", "spooled", "stage", "started", "tls_ms", "transferred",
         "wire_bytes",
     )  # fmt: skip
 
@@ -34,6 +34,7 @@ class RequestTimeline:
         self.peer: Peer | None = None
         self.response_head = b""
         self.transferred: bytes | None = None
+        self.spooled: Spool | None = None
 
     def restart(self) -> None:
         """Begin another exchange for the same request."""
@@ -42,7 +43,7 @@ class RequestTimeline:
         self.sent = self.first_byte = None
         self.dns_ms = self.connect_ms = self.tls_ms = None
         self.head = self.response_head = b""
-        self.peer = self.transferred = None
+        self.peer = self.transferred = self.spooled = None
 
     def timings(self, now: float) -> Timings:
         """The phases of a request that has ended."""

@@ -38,7 +38,7 @@ from crawler.model.errors import (
     ProtocolFailure,
     ReadTimeout,
 )
-from crawler.model.http import Exchange, Header, Request, Response
+from crawler.model.http import Exchange, Header, OpenSpool, Request, Response
 from crawler.model.http_config import HttpConfig
 from crawler.model.redact import headers_without_userinfo
 
@@ -89,7 +89,7 @@ class Transport:
         self._secret_headers = secret_headers
         self._clock = clock
         self._listeners: list[ExchangeListener] = []
-        self._keep_transferred = False
+        self._transferred: bool | OpenSpool = False
         self._pool: Pool[Connection] = Pool(
             config.max_idle_per_host, config.max_idle, config.idle_timeout, clock
         )
@@ -107,13 +107,13 @@ class Transport:
         self._view = memoryview(self._buffer)
         self._requests = self._connections = self._retried = self._wire_bytes = 0
 
-    def on_exchange(self, listener: ExchangeListener, *, transferred: bool) -> None:
-        """Call `listener` after each exchange from now on.
-
-        `transferred`: exchanges also contain the body as it was transferred.
-        """
+    def on_exchange(
+        self, listener: ExchangeListener, transferred: bool | OpenSpool
+    ) -> None:
+        """As `Client.on_exchange`."""
         self._listeners.append(listener)
-        self._keep_transferred |= transferred
+        if transferred and self._transferred is not True:
+            self._transferred = transferred
 
     def max_body(self, request: Request) -> int:
         """The size limit for the body of the response to `request` (bytes)."""
@@ -197,6 +197,7 @@ class Transport:
             timeline.response_head,
             timeline.transferred,
             self._secret_headers,
+            timeline.spooled,
         )
         for listener in self._listeners:
             listener(exchange)
@@ -253,9 +254,9 @@ class Transport:
         reader = ResponseReader(
             request.method, self._config.max_header, max_body, has_listeners
         )
-        wants = None if self._keep_transferred else request.wants
+        wants = None if self._transferred else request.wants
         open_sink = request.open_sink
-        body = Body(max_body, self._keep_transferred, wants, open_sink and LARGE)
+        body = Body(max_body, self._transferred, wants, open_sink and LARGE)
         respond = partial(
             self._response, request, reader, body, connection, timeline, reused
         )
@@ -267,9 +268,8 @@ class Transport:
             content = body.finish(reader)
         except BaseException as failure:
             connection.close()
-            if not isinstance(failure, Failure):
-                raise
-            if failure.at_stage not in ("body", "decode"):
+            body_began = ("body", "decode")
+            if not isinstance(failure, Failure) or failure.at_stage not in body_began:
                 raise
             broken = replace(respond(body.so_far()), truncated="disconnect")
             if reader.body_is_optional:
@@ -284,6 +284,7 @@ class Transport:
             if has_listeners:
                 timeline.response_head = reader.raw_head
                 timeline.transferred = body.transferred()
+                timeline.spooled = body.spool
         if reader.reusable:
             self._pool.release(connection)
         else:

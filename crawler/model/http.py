@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -73,6 +73,25 @@ class BodySink(Protocol):
         """Release what is open."""
         ...
 
+
+class Spool(Protocol):
+    """Holds a large body as it was transferred, until it is archived."""
+
+    def __len__(self) -> int:
+        """Its size (bytes)."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Its bytes, in pieces. Raises OutputError."""
+        ...
+
+    def write(self, piece: bytes) -> None:
+        """Append `piece`. Raises OutputError."""
+        ...
+
+
+OpenSpool = Callable[[], Spool]
+"""Opens an empty spool. Raises OutputError."""
 
 OpenSink = Callable[["Response"], BodySink | None]
 """The sink for a large body; None: the body stays in memory.
@@ -262,6 +281,8 @@ class Exchange(Struct, frozen=True):
     """
     secret_headers: Collection[str] = ()
     """Names (lower case) of headers that hold a secret beside those that look so."""
+    spooled: Spool | None = None
+    """What `transferred` would be, of a body that is too large for memory."""
 
     @property
     def method(self) -> str:

@@ -319,7 +319,8 @@ def open_partials(config: Config, store: Store) -> PartialFiles:
     from crawler.output.partials import PartialFiles  # for large bodies
 
     partials = PartialFiles(partial_bodies(config.dir), boot_id().decode())
-    partials.recover(store.waits)
+    # An archive has not what a killed run had received, so it begins again.
+    partials.recover((lambda _: False) if config.warc.write else store.waits)
     return partials
 
 

@@ -28,7 +28,7 @@ from crawler.model.errors import (
     NameNotFound,
     NameServerFailure,
 )
-from crawler.model.http import Request, Response, Timings
+from crawler.model.http import OpenSpool, Request, Response, Timings
 from crawler.model.policy_config import PolitenessConfig
 from crawler.model.record_base import Record
 from crawler.model.url import host_key
@@ -170,7 +170,9 @@ class World:
     def close_idle(self, url: str) -> None:
         self.rested.append(host_key(url))
 
-    def on_exchange(self, listener: object, *, transferred: bool = False) -> None:
+    def on_exchange(
+        self, listener: object, *, transferred: bool | OpenSpool = False
+    ) -> None:
         """No exchange of a simulated host is told."""
 
     def close(self) -> None:

@@ -31,6 +31,7 @@ from crawler.inspect.state import open_state as open_for_reading
 from crawler.model.config import Config
 from crawler.model.content_config import WarcConfig
 from crawler.model.errors import UsageError
+from crawler.model.http import OpenSpool
 from crawler.model.metadata import BOOT
 from crawler.output.bodies import Saves, saves
 from crawler.output.images import ImageStore, UnsavedImages
@@ -220,6 +221,6 @@ class _NoExchanges:
     """Nothing is requested, so no listener is told an exchange."""
 
     def on_exchange(
-        self, listener: ExchangeListener, *, transferred: bool = False
+        self, listener: ExchangeListener, *, transferred: bool | OpenSpool = False
     ) -> None:
         """There will be none."""

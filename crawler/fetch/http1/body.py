@@ -7,7 +7,7 @@ import sys
 from crawler.fetch.http1.codings import BodyDecoder, body_decoder
 from crawler.fetch.http1.parser import ResponseReader
 from crawler.model.errors import DecodeFailure
-from crawler.model.http import BodySink, Truncated, Wants
+from crawler.model.http import BodySink, OpenSpool, Spool, Truncated, Wants
 
 MAX_UNWANTED = 64 * 2**10
 """Bytes, as declared or decoded, up to which a body is received unasked.
@@ -16,6 +16,8 @@ To close the connection would cost more: the next request opens another one.
 """
 MIN_DECIDED = 16 * 2**10
 """Bytes, decoded, by which it is decided whether a body is wanted."""
+MAX_KEPT = 2**20
+"""Bytes of a body before decoding that are held in memory."""
 MAX_START = 64 * 2**10
 """Bytes of a streamed body that are kept in memory, to tell what it is."""
 
@@ -23,7 +25,8 @@ MAX_START = 64 * 2**10
 class Body:
     """Collects at most `limit` bytes of a decoded body.
 
-    `keep_transferred`: also keep the body as it was before decoding. `wants` is asked
+    `keep_transferred`: also keep the body as it was before decoding, in memory or, if a
+    spool can be opened, beyond MAX_KEPT bytes there. `wants` is asked
     once about a body of more than MAX_UNWANTED bytes that is no part of another.
     `stream_from`: the size from which on the body may go to a sink (bytes, decoded);
     None: it may not.
@@ -35,7 +38,9 @@ class Body:
     __slots__ = (
         "_decoder",
         "_dropped",
+        "_kept",
         "_limit",
+        "_open_spool",
         "_pieces",
         "_started",
         "_stream_from",
@@ -45,6 +50,7 @@ class Body:
         "coding",
         "sink",
         "size",
+        "spool",
         "truncated",
         "unread",
     )
@@ -52,12 +58,16 @@ class Body:
     def __init__(
         self,
         limit: int,
-        keep_transferred: bool = False,
+        keep_transferred: bool | OpenSpool = False,
         wants: Wants | None = None,
         stream_from: int | None = None,
     ) -> None:
         self._limit = limit
         self._transferred: list[bytes] | None = [] if keep_transferred else None
+        self._kept = 0
+        self._open_spool = keep_transferred
+        self.spool: Spool | None = None
+        """The body before decoding, if it is too large for memory."""
         self._wants = wants
         self._started = False
         self._dropped = False
@@ -84,7 +94,7 @@ class Body:
         """
         pieces = reader.take()
         if self._transferred is not None:
-            self._transferred += pieces
+            self._keep(self._transferred, pieces)
         if self._dropped:
             return
         try:
@@ -135,8 +145,23 @@ class Body:
         return "length" if reader.truncated or self.truncated else None
 
     def transferred(self) -> bytes | None:
-        """The body before decoding, as far as it came; None if it was not kept."""
-        return None if self._transferred is None else b"".join(self._transferred)
+        """The body before decoding, as far as it came; None if not in memory."""
+        if self._transferred is None or self.spool is not None:
+            return None
+        return b"".join(self._transferred)
+
+    def _keep(self, kept: list[bytes], pieces: list[bytes]) -> None:
+        """Keep what was transferred: in `kept`, or in a spool if it is large."""
+        self._kept += sum(map(len, pieces))
+        if self._kept > MAX_KEPT and self.spool is None and callable(self._open_spool):
+            self.spool = self._open_spool()
+            pieces = kept + pieces
+            self._transferred = []
+        if self.spool is None:
+            kept += pieces
+            return
+        for piece in pieces:
+            self.spool.write(piece)
 
     def so_far(self) -> bytes:
         """Return the beginning of a body whose connection broke."""

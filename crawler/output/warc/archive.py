@@ -12,7 +12,7 @@ in the commit of the exchanges themselves.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
@@ -22,7 +22,7 @@ from crawler.model.metadata import WARC_PAYLOAD, WARC_VALIDATED, KeyValue
 from crawler.output.sink import Position
 from crawler.output.warc import cdxj, framing
 from crawler.output.warc.files import WarcFiles
-from crawler.output.warc.framing import Fields
+from crawler.output.warc.framing import Fields, Part
 from crawler.output.warc.http_records import (
     Answer,
     answer_of,
@@ -136,7 +136,7 @@ class WarcArchive:
         digest = framing.digest([answer.payload])
         known = self._known(exchange, answer, digest)
         if known is None:
-            kind, block = "response", [answer.head, answer.body]
+            kind, block = "response", [answer.head, *answer.body]
             own: Fields = [("WARC-Payload-Digest", digest)]
         else:
             kind, block = "revisit", [answer.head]
@@ -184,7 +184,7 @@ class WarcArchive:
             self._seen.set(WARC_VALIDATED, exchange.url, stored)
 
     def _append(
-        self, kind: str, content_type: str, fields: Fields, block: Iterable[bytes]
+        self, kind: str, content_type: str, fields: Fields, block: Sequence[Part]
     ) -> tuple[str, tuple[int, int]]:
         """Append a record; returns its id, its offset and its size (bytes)."""
         self._records += 1
@@ -195,8 +195,11 @@ class WarcArchive:
             ("Content-Type", content_type),
             *fields,
         ]
-        member = framing.record(head, [*block])
-        return record_id, (self._files.append(member), len(member))
+        offset = self._files.offset
+        for piece in framing.record(head, block):
+            if piece:
+                self._files.append(piece)
+        return record_id, (offset, self._files.offset - offset)
 
 
 _HTTP_RESPONSE = "application/http;msgtype=response"

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+from crawler.model.http import Spool
 
 try:
     from isal import isal_zlib as zlib
@@ -24,24 +26,40 @@ Fields = list[tuple[str, str]]
 _GZIP = 31  # the largest window, with the header and trailer of gzip
 
 
-def digest(parts: Iterable[bytes]) -> str:
+Part = bytes | Spool
+"""A part of a block: its bytes, or where they are."""
+
+
+def digest(parts: Iterable[Part]) -> str:
     """A labelled digest, `sha256:` and Base32, as in WARC-Block-Digest."""
     hashed = hashlib.sha256()
-    for part in parts:
-        hashed.update(part)
+    for piece in _pieces(parts):
+        hashed.update(piece)
     return f"sha256:{base64.b32encode(hashed.digest()).decode()}"
 
 
-def record(fields: Fields, block: Sequence[bytes]) -> bytes:
-    """The gzip member of a record; its digest and length are added to `fields`."""
+def _pieces(parts: Iterable[Part]) -> Iterator[bytes]:
+    for part in parts:
+        if isinstance(part, bytes):
+            yield part
+        else:
+            yield from part
+
+
+def record(fields: Fields, block: Sequence[Part]) -> Iterator[bytes]:
+    """The gzip member of a record, in pieces of the size of those of its block.
+
+    Its digest and length are added to `fields`.
+    """
     head = ["WARC/1.1"]
     head += [f"{name}: {value}" for name, value in fields]
     head.append(f"WARC-Block-Digest: {digest(block)}")
     head.append(f"Content-Length: {sum(map(len, block))}")
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-    parts = ["\r\n".join(head).encode() + b"\r\n\r\n", *block, b"\r\n\r\n"]
-    pieces = [compressor.compress(part) for part in parts]
-    return b"".join([*pieces, compressor.flush()])
+    parts: list[Part] = ["\r\n".join(head).encode() + b"\r\n\r\n", *block, b"\r\n\r\n"]
+    for piece in _pieces(parts):
+        yield compressor.compress(piece)
+    yield compressor.flush()
 
 
 def warc_fields(fields: Fields) -> bytes:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from crawler.model.errors import ReadTimeout, TotalTimeout
 from crawler.model.http import Exchange
 from crawler.model.redact import REDACTED, is_secret, redact
+from crawler.output.warc.framing import Part
 
 Truncated = Literal["length", "time", "disconnect", "unspecified"]
 """Values of WARC-Truncated."""
@@ -30,19 +31,19 @@ class Answer(Struct, frozen=True):
     status: int
     head: bytes
     """Status line and header section, with the empty line behind it."""
-    payload: bytes
+    payload: Part
     """The body with its content codings, without transfer coding."""
     chunked: bool
     truncated: Truncated | None
 
     @property
-    def body(self) -> bytes:
-        """The body as its head describes it."""
+    def body(self) -> list[Part]:
+        """The body as its head describes it, in parts."""
         if not self.chunked:
-            return self.payload
-        size = b"%x\r\n%s\r\n" % (len(self.payload), self.payload)
-        chunk = size if self.payload else b""
-        return chunk if self.truncated else chunk + b"0\r\n\r\n"
+            return [self.payload]
+        size = b"%x\r\n" % len(self.payload)
+        chunk = [size, self.payload, b"\r\n"] if self.payload else []
+        return chunk if self.truncated else [*chunk, b"0\r\n\r\n"]
 
     def header(self, name: bytes) -> str:
         """The first value of the header `name` (lower case); empty without one."""
@@ -69,7 +70,7 @@ def answer_of(exchange: Exchange) -> Answer | None:
     return Answer(
         int(status[1]),
         head,
-        exchange.transferred or b"",
+        exchange.spooled or exchange.transferred or b"",
         _CHUNKED.search(head) is not None,
         _truncated(exchange),
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import random
 import subprocess
+import sys
 import threading
 import time
 from glob import glob
@@ -13,13 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Pillow
+from warcio.archiveiterator import ArchiveIterator
 
+from crawler.extract.images.formats import read_header
+from crawler.extract.sniff import image_type
 from crawler.fetch.body_memory import LARGE
 from crawler.fetch.conditional import OVERLAP
 from crawler.model.config import Config, OutputConfig, RetryConfig, ScopeConfig
-from crawler.model.content_config import BodiesConfig
+from crawler.model.content_config import BodiesConfig, WarcConfig
+from crawler.model.errors import ImageDecodeFailure
 from crawler.model.http_config import HttpConfig
 from crawler.model.url import url_id_hex
+from crawler.output.partials import mapped
 from tests.helpers.crawling import config, crawl, link, page, records, serve
 from tests.helpers.large_files import (
     LIES,
@@ -28,7 +36,8 @@ from tests.helpers.large_files import (
     ignores_the_range,
     other_bytes,
 )
-from tests.helpers.paths import PROGRAM
+from tests.helpers.paths import PROGRAM, ROOT
+from tests.site.page import reply
 from tests.site.server import Site
 
 __all__ = ["serve"]
@@ -289,8 +298,8 @@ def test_where_no_links_can_be_made_it_is_copied(
     assert_saved(tmp_path, file)
 
 
-def started(site: Site, folder: Path) -> subprocess.Popen[bytes]:
-    options = ["--save", "pdf", "-w", "0", "-q", "--max-body", "100M"]
+def started(site: Site, folder: Path, *more: str) -> subprocess.Popen[bytes]:
+    options = ["--save", "pdf", "-w", "0", "-q", "--max-body", "100M", *more]
     command = [*PROGRAM, "crawl", site.url("/"), "-d", str(folder), *options]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
@@ -375,3 +384,156 @@ def test_a_full_disk_stops_the_crawl_which_goes_on(serve: Any, tmp_path: Path) -
     assert resumed(tmp_path).wait(60) == 0
     assert_saved(tmp_path, file)
     assert file.ranges == ["", f"bytes={20_000 * 512 - OVERLAP}-"]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_archive_has_a_large_body_whole(
+    serve: Any, tmp_path: Path, chunked: bool
+) -> None:
+    """As transferred, with right digests, and none of it left elsewhere."""
+    body = random.Random(5).randbytes(SIZE)
+
+    def answer(exchange: Any) -> None:
+        head = "HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\n"
+        if not chunked:
+            exchange.raw(f"{head}Content-Length: {SIZE}\r\n\r\n".encode(), body)
+            return
+        exchange.raw(
+            f"{head}Transfer-Encoding: chunked\r\n\r\n{SIZE:x}\r\n".encode(),
+            body + b"\r\n0\r\n\r\n",
+        )
+
+    site = serve(index=page(link("/x")), x=answer)
+    crawl(settings(site, tmp_path, warc=WarcConfig(write=True)))
+    assert (tmp_path / record(tmp_path)["body_path"]).read_bytes() == body
+    (file,) = (tmp_path / "warc").glob("*.warc.gz")
+    # Of a chunked body warcio compares another digest (webrecorder/warcio issue 74).
+    checked = False if chunked else "raise"
+    with file.open("rb") as stream:
+        found = [
+            one.content_stream().read()
+            for one in ArchiveIterator(stream, check_digests=checked)
+            if one.rec_type == "response"
+            and one.rec_headers.get_header("WARC-Target-URI") == site.url("/x")
+        ]
+    assert found == [body]
+    assert left(tmp_path) == []
+
+
+def test_an_archive_has_each_part_of_a_body(serve: Any, tmp_path: Path) -> None:
+    file = LargeFile(SIZE, cuts=[2 * MIB, MIB])
+    site = served(serve, file)
+    crawl(settings(site, tmp_path, warc=WarcConfig(write=True)))
+    assert_saved(tmp_path, file)
+    (archive,) = (tmp_path / "warc").glob("*.warc.gz")
+    with archive.open("rb") as stream:
+        parts = [
+            (one.http_headers.get_statuscode(), len(one.content_stream().read()))
+            for one in ArchiveIterator(stream)
+            if one.rec_type == "response"
+            and one.rec_headers.get_header("WARC-Target-URI") == site.url("/x")
+        ]
+    rest = SIZE - 3 * MIB + 2 * OVERLAP
+    assert parts == [("200", 2 * MIB), ("206", MIB), ("206", rest)]
+
+
+def test_an_archive_begins_again_after_a_kill(serve: Any, tmp_path: Path) -> None:
+    """It has not got what the killed run had received."""
+    file = LargeFile(SIZE, cuts=[3 * MIB])
+    file.gate = threading.Event()
+    process = started(served(serve, file), tmp_path, "--warc")
+    kill_at(process, tmp_path, 3 * MIB)
+    file.gate.set()
+    assert resumed(tmp_path).wait(60) == 0
+    assert_saved(tmp_path, file)
+    assert file.ranges == ["", ""]
+
+
+def large_picture(kind: str) -> bytes:
+    out = io.BytesIO()
+    noise = Pillow.frombytes("RGB", (900, 700), random.Random(6).randbytes(1_890_000))
+    noise.save(out, kind)
+    return out.getvalue() + b" " * max(0, MIB + 1 - out.tell())
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP"])
+def test_a_large_picture_is_read_in_its_file(
+    serve: Any, tmp_path: Path, kind: str
+) -> None:
+    data = large_picture(kind)
+    site = serve(index=page('<img src="/x">'), x=reply(data, f"image/{kind.lower()}"))
+    crawl(config(site, tmp_path))
+    found = record(tmp_path)
+    assert (found["format"], found["width"], found["height"]) == (
+        kind.lower(), 900, 700,
+    )  # fmt: skip
+    assert found["sha256"] == hashlib.sha256(data).hexdigest()
+    assert (tmp_path / found["path"]).read_bytes() == data
+    assert left(tmp_path) == []
+
+
+def test_a_mapped_picture_is_read_as_one_in_memory(tmp_path: Path) -> None:
+    def read(data: bytes) -> object:
+        try:
+            return read_header(data, image_type(data) or "image/png")
+        except ImageDecodeFailure as failure:
+            return failure.message
+
+    files = sorted((ROOT / "tests" / "fuzz" / "seeds" / "images").iterdir())
+    assert files
+    for file in files:
+        data = file.read_bytes()
+        for end in {len(data), len(data) // 2, 7 * len(data) // 8} - {0}:
+            (tmp_path / "x").write_bytes(data[:end])
+            assert read(mapped(str(tmp_path / "x"))) == read(data[:end]), file.name
+
+
+def test_a_large_picture_goes_on_too(serve: Any, tmp_path: Path) -> None:
+    data = large_picture("PNG")
+    cuts = iter([MIB + 100])
+
+    def answer(exchange: Any) -> None:
+        first = int((exchange.hit.headers.get("range") or "bytes=0-")[6:-1])
+        lines = ["HTTP/1.1 206 Partial Content" if first else "HTTP/1.1 200 OK",
+                 "Content-Type: image/png", f"Content-Length: {len(data) - first}",
+                 f"Content-Range: bytes {first}-{len(data) - 1}/{len(data)}",
+                 'ETag: "a"', "", ""]  # fmt: skip
+        cut = next(cuts, None)
+        exchange.raw("\r\n".join(lines).encode(), data[first : cut or len(data)])
+        if cut:
+            exchange.close()
+
+    site = serve(index=page('<img src="/x">'), x=answer)
+    crawl(config(site, tmp_path))
+    found = record(tmp_path)
+    assert (found["source"], found["width"]) == ("resumed", 900)
+    assert (tmp_path / found["path"]).read_bytes() == data
+
+
+_PEAK = """
+import atexit, re
+def show():
+    with open("/proc/self/status") as status:
+        print(re.search(r"VmHWM:\\s+(\\d+) kB", status.read())[1])
+atexit.register(show)
+from crawler.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("options", ["--save all", "--hash-files", "--warc"])
+def test_memory_does_not_grow_with_a_body(
+    serve: Any, tmp_path: Path, options: str
+) -> None:
+    """The bound is that for a gigabyte, too: 39 MB were measured."""
+    file = LargeFile(100 * MIB)
+    site = served(serve, file)
+    command = [sys.executable, "-c", _PEAK, "crawl", site.url("/"), "-d",
+               str(tmp_path), "-w", "0", "-q", "--max-body", "2G",
+               *options.split()]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert record(tmp_path)["sha256"] == file.sha256()
+    assert int(done.stdout.split()[-1]) < 60_000
