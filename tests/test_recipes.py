@@ -42,7 +42,7 @@ for row in duckdb.sql(text).fetchall():
     print(*row, sep="\\t")
 """
 """Stands for the command-line program of DuckDB, which is no package of Python."""
-HASTE = {"CRAWL_POLITENESS_WAIT": "0", "CRAWL_POLITENESS_PER_HOST": "8"}
+HASTE = {"ORBWEB_POLITENESS_WAIT": "0", "ORBWEB_POLITENESS_PER_HOST": "8"}
 
 
 def blocks(section: str, language: str) -> list[str]:

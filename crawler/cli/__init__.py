@@ -45,6 +45,7 @@ COMMANDS = {
     "schema": "Print the schema of the records in several formats",
     "doctor": "Check whether this machine is ready for a crawl",
     "completion": "Print the script for shell completion",
+    "help": "Show the help of a command, the exit codes, the environment",
     "demo": "Crawl a small site served by this machine: the place to start",
 }
 """Name and purpose of each command.

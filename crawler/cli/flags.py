@@ -129,7 +129,12 @@ class GroupedCommand(click.Command):
         return super().shell_complete(ctx, incomplete)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, _rules_in_order(_with_warc_name(args)))
+        try:
+            return super().parse_args(ctx, _rules_in_order(_with_warc_name(args)))
+        except click.NoSuchOption as error:
+            from crawler.cli.other_names import with_name_here  # only for a mistake
+
+            raise with_name_here(error) from error
 
     def _describe(self) -> None:
         for option in self.params:

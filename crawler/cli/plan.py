@@ -12,7 +12,7 @@ import click
 
 from crawler.cli.flags import settings_of
 from crawler.model.errors import UsageError
-from crawler.settings.load import Plan, from_flag, load
+from crawler.settings.load import Plan, Setting, from_flag, load
 
 MAX_TEXT_FILE = 4 * 2**20
 
@@ -24,13 +24,21 @@ def load_plan(
     file = params["config"]
     flags = settings_of(command, params)
     if urls:
-        flags.append(from_flag(("seeds",), list(urls), "URL", adds=True))
+        flags.append(_seeds(urls))
     plan = load((str(file), read_text_file(file)) if file else None, os.environ, flags)
     if len(plan.jobs) > 1 and any(setting.path == ("seeds",) for setting in flags):
         raise UsageError(
             f"{file} holds {len(plan.jobs)} jobs; list their URLs in the file"
         )
     return plan
+
+
+def _seeds(urls: Sequence[str]) -> Setting:
+    if all(url.startswith(("https://", "http://")) for url in urls):
+        return from_flag(("seeds",), list(urls), "URL", adds=True)
+    from crawler.cli.seed_words import seeds_of
+
+    return seeds_of(urls)
 
 
 def read_file(path: str, limit: int) -> bytes:

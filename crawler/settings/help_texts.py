@@ -34,7 +34,7 @@ not change. Run it with `orbweb crawl --config FILE`; check it with
 
 Durations are seconds, or text such as "500ms", "30s", "2h". Sizes are bytes, or text
 such as "64K", "50M". "none" means no limit, or no value. An environment variable
-(CRAWL_HTTP_TIMEOUT=30) overrides this file, and an option overrides both."""
+(ORBWEB_HTTP_TIMEOUT=30) overrides this file, and an option overrides both."""
 
 _JOBS = """\
 One file may hold several crawls: each [[job]] is a crawl with its own seeds, scope,

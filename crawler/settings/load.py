@@ -196,15 +196,15 @@ def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
 
 
 def from_environ(environ: Mapping[str, str]) -> list[Setting]:
-    """The settings in `CRAWL_CONCURRENCY`, `CRAWL_HTTP_TIMEOUT`, ...
+    """The settings in `ORBWEB_CONCURRENCY`, `ORBWEB_HTTP_TIMEOUT`, ...
 
     Raises UsageError for a name that is similar to one of them.
     """
-    by_name = {f"CRAWL_{'_'.join(path).upper()}": key for path, key in keys().items()}
+    by_name = {f"ORBWEB_{'_'.join(path).upper()}": key for path, key in keys().items()}
     return [
         _setting(_named(name, by_name), text, name)
         for name, text in sorted(environ.items())
-        if name in by_name or (name.startswith("CRAWL_") and _near(name, by_name))
+        if name in by_name or (name.startswith("ORBWEB_") and _near(name, by_name))
     ]
 
 

@@ -48,7 +48,8 @@ def _ending(summary: Summary, last_error: str) -> str:
     if summary.exit_code == 4 and summary.counts["file"]:
         ending = "Failed, the seeds led to no page"
     if summary.exit_code in (4, 5, 6) and last_error:
-        ending += f" ({last_error})"
+        # Robots.txt is asked for first, so an unreachable host fails there.
+        ending += f" ({last_error.removeprefix('robots.txt: ')})"
     return ending
 
 

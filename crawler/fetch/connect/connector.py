@@ -105,7 +105,8 @@ class Connector:
         seconds = self._config.connect_timeout
         if proxy is not None and timeline.stage == "proxy":
             return ProxyFailure(
-                f"{proxy.key}: no connection to {target.authority} within {seconds:g} s"
+                f"proxy {proxy.key}: no connection to {target.authority} "
+                f"within {seconds:g} s"
             )
         return ConnectTimeout(
             f"no connection to {target.authority} within {seconds:g} s",
@@ -127,7 +128,7 @@ class Connector:
         try:
             addresses = self._resolver.resolve(proxy.host, proxy.port)
         except NameFailure as failure:
-            raise ProxyFailure(f"{proxy.key}: {failure.message}") from None
+            raise ProxyFailure(f"proxy {proxy.key}: {failure.message}") from None
         return Route(addresses, proxy.port, proxy.pool_key(target), proxy, host)
 
     def _resolve(self, target: Target, timeline: RequestTimeline) -> list[str]:
@@ -158,7 +159,8 @@ class Connector:
             )
         except OSError as error:
             if proxy is not None:
-                raise ProxyFailure(f"{proxy.key}: {error.strerror or error}") from None
+                reason = error.strerror or error
+                raise ProxyFailure(f"proxy {proxy.key}: {reason}") from None
             raise connect_failure(target.authority, error) from None
         if proxy is not None and proxy.tunnels(target):
             self._tunnel(sock, target, route)

@@ -31,7 +31,7 @@ def open_tunnel(
         else:
             _socks(sock, proxy, host, port)
     except OSError as error:
-        raise ProxyFailure(f"{proxy.key}: {error.strerror or error}") from None
+        raise ProxyFailure(f"proxy {proxy.key}: {error.strerror or error}") from None
 
 
 def _connect(sock: socket, proxy: Proxy, host: str, port: int, user_agent: str) -> None:
@@ -39,14 +39,14 @@ def _connect(sock: socket, proxy: Proxy, host: str, port: int, user_agent: str) 
     reply = b""
     while not reply.endswith((b"\n\r\n", b"\n\n")):
         if len(reply) >= MAX_REPLY:
-            raise ProxyFailure(f"{proxy.key}: a reply to CONNECT without end")
+            raise ProxyFailure(f"proxy {proxy.key}: a reply to CONNECT without end")
         # One byte at a time, because what follows the reply belongs to the target.
         reply += _receive_exactly(sock, 1, proxy)
     reader = ResponseReader("HEAD", MAX_REPLY, 0)
     try:
         reader.feed(reply)
     except Failure as failure:
-        raise ProxyFailure(f"{proxy.key}: {failure.message}") from None
+        raise ProxyFailure(f"proxy {proxy.key}: {failure.message}") from None
     if not 200 <= reader.status < 300:
         raise proxy_error(proxy, reader.status, reader.reason)
 
@@ -57,9 +57,9 @@ def proxy_error(proxy: Proxy, status: int, reason: str) -> ProxyFailure:
         problem = (
             "rejected the credentials" if proxy.credentials else "requires credentials"
         )
-        return ProxyFailure(f"{proxy.key} {problem} (407)", status=status)
+        return ProxyFailure(f"proxy {proxy.key} {problem} (407)", status=status)
     return ProxyFailure(
-        f"{proxy.key} answered {status} {reason[:100]}".rstrip(), status=status
+        f"proxy {proxy.key} answered {status} {reason[:100]}".rstrip(), status=status
     )
 
 
@@ -67,18 +67,18 @@ def _socks(sock: socket, proxy: Proxy, host: str, port: int) -> None:
     sock.sendall(socks_greeting(proxy))
     version, method = _receive_exactly(sock, 2, proxy)
     if version != 5:
-        raise ProxyFailure(f"{proxy.key} does not speak SOCKS5")
+        raise ProxyFailure(f"proxy {proxy.key} does not speak SOCKS5")
     if method == 2 and proxy.credentials is not None:
         sock.sendall(socks_login(proxy.credentials))
         if _receive_exactly(sock, 2, proxy)[1] != 0:
-            raise ProxyFailure(f"{proxy.key} rejected the credentials")
+            raise ProxyFailure(f"proxy {proxy.key} rejected the credentials")
     elif method != 0:
-        raise ProxyFailure(f"{proxy.key} requires credentials")
+        raise ProxyFailure(f"proxy {proxy.key} requires credentials")
     sock.sendall(socks_request(host, port))
     _, reply, _, kind = _receive_exactly(sock, 4, proxy)
     if reply != 0:
         reason = SOCKS_REPLIES.get(reply, f"reply {reply}")
-        raise ProxyFailure(f"{proxy.key}: {host}:{port}: {reason}")
+        raise ProxyFailure(f"proxy {proxy.key}: {host}:{port}: {reason}")
     size = {1: 4, 4: 16}.get(kind) or _receive_exactly(sock, 1, proxy)[0]
     _receive_exactly(sock, size + 2, proxy)  # the proxy's own address, not needed
 
@@ -88,6 +88,6 @@ def _receive_exactly(sock: socket, size: int, proxy: Proxy) -> bytes:
     while len(data) < size:
         piece = sock.recv(size - len(data))
         if not piece:
-            raise ProxyFailure(f"{proxy.key} closed the connection")
+            raise ProxyFailure(f"proxy {proxy.key} closed the connection")
         data += piece
     return data

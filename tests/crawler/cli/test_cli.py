@@ -345,13 +345,14 @@ def test_config_init_check_show(orbweb, tmp_path: Path) -> None:  # type: ignore
 
 
 def test_config_show_names_origins(orbweb, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setenv("CRAWL_RETRY_TRIES", "5")
+    monkeypatch.setenv("ORBWEB_RETRY_TRIES", "5")
     Path("c.toml").write_text(
         "concurrency = 3\n[[job]]\nname = 'a'\n[[job]]\nname = 'b'\n"
     )
     out = orbweb("config", "show", "--config", "c.toml", "-T", "9").out
     assert out.count("# [[job]]") == 2
-    for end in ("# c.toml", "# c.toml [[job]] 2", "# CRAWL_RETRY_TRIES", "# --timeout"):
+    ends = ["# c.toml", "# c.toml [[job]] 2", "# ORBWEB_RETRY_TRIES", "# --timeout"]
+    for end in ends:
         assert end in out
 
 

@@ -223,7 +223,7 @@ def test_the_environment_and_a_nearer_option_count(
 ) -> None:
     folder = tmp_path / "out"
     whole(site, folder, "-n", "1")
-    monkeypatch.setenv("CRAWL_LIMITS_MAX_PAGES", "7")
+    monkeypatch.setenv("ORBWEB_LIMITS_MAX_PAGES", "7")
     assert run(["resume", str(folder), "-q"]) == 0
     assert run(["resume", str(folder), "-q", "-n", "8"]) == 0
     assert changed(folder)[1:] == [["limits.max_pages 1 7"], ["limits.max_pages 7 8"]]

@@ -100,7 +100,7 @@ def test_order_of_values() -> None:
     text = (
         "concurrency = 1\n[retry]\ntries = 1\n[http]\ntimeout = 1\nread_timeout = 1\n"
     )
-    environ = {"CRAWL_RETRY_TRIES": "2", "CRAWL_HTTP_TIMEOUT": "2m"}
+    environ = {"ORBWEB_RETRY_TRIES": "2", "ORBWEB_HTTP_TIMEOUT": "2m"}
     config = only(text, environ, "http.timeout=3s")
     assert config.concurrency == 1
     assert config.retry.tries == 2
@@ -111,12 +111,12 @@ def test_order_of_values() -> None:
 
 def test_show_names_the_origin_and_is_itself_a_configuration() -> None:
     (job,) = plan(
-        "concurrency = 1", {"CRAWL_RETRY_TRIES": "2"}, "http.timeout=90m"
+        "concurrency = 1", {"ORBWEB_RETRY_TRIES": "2"}, "http.timeout=90m"
     ).jobs
     text = show(job)
     rows = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
     assert rows["concurrency"].split() == ["1", "#", "crawl.toml"]
-    assert rows["tries"].split() == ["2", "#", "CRAWL_RETRY_TRIES"]
+    assert rows["tries"].split() == ["2", "#", "ORBWEB_RETRY_TRIES"]
     assert rows["timeout"].split() == ['"90m"', "#", "-s", "http.timeout"]
     assert rows["backoff"].split() == ["1", "#", "default"]
     assert only(text) == job.config
@@ -256,15 +256,15 @@ def test_all_errors_are_reported_at_once() -> None:
 def test_errors_outside_the_file() -> None:
     for environ, message in (
         (
-            {"CRAWL_HTTP_TIMEOUT": "soon"},
-            "CRAWL_HTTP_TIMEOUT: 'soon' is not a valid duration",
+            {"ORBWEB_HTTP_TIMEOUT": "soon"},
+            "ORBWEB_HTTP_TIMEOUT: 'soon' is not a valid duration",
         ),
-        ({"CRAWL_HTTP_TIMOUT": "1"}, "did you mean CRAWL_HTTP_TIMEOUT?"),
+        ({"ORBWEB_HTTP_TIMOUT": "1"}, "did you mean ORBWEB_HTTP_TIMEOUT?"),
     ):
         with pytest.raises(UsageError) as caught:
             from_environ(environ)
         assert message in str(caught.value)
-    assert from_environ({"CRAWL_HOME": "/srv"}) == []
+    assert from_environ({"ORBWEB_HOME": "/srv"}) == []
     with pytest.raises(UsageError, match="did you mean 'timeout'"):
         from_assignment("http.timout=3")
     with pytest.raises(UsageError, match="KEY=VALUE"):

@@ -49,7 +49,7 @@ def test_a_flag_adds_and_the_environment_replaces() -> None:
     flag = from_flag(("plugin",), [f"{USE}:instance"], "--plugin", adds=True)
     (job,) = load(("crawl.toml", TEXT), {}, [flag]).jobs
     assert job.config.plugin == (*LOADED, PluginConfig(f"{USE}:instance"))
-    (setting,) = from_environ({"CRAWL_PLUGIN": f"{USE}:instance"})
+    (setting,) = from_environ({"ORBWEB_PLUGIN": f"{USE}:instance"})
     assert setting.value == (PluginConfig(f"{USE}:instance"),)
 
 

@@ -1,0 +1,116 @@
+"""Mistakes that people make at the command line, and what they are told."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler.cli import COMMANDS
+from crawler.cli.commands.help import TOPICS
+from crawler.cli.options import crawl_options
+from crawler.cli.other_names import OTHER_NAMES
+from crawler.cli.seed_words import seeds_of, speaks_tls
+from crawler.engine.exit_status import URLS_WAIT
+from tests.helpers.crawling import page, serve
+from tests.helpers.program import Orbweb, last_line, records
+from tests.site.server import Site
+
+__all__ = ["serve"]
+
+
+@pytest.fixture
+def orbweb(tmp_path: Path) -> Orbweb:
+    return Orbweb(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--level", "--accept", "--reject", "--no-check-certificate", "--load-cookies",
+     "--random-wait", "--spider", "-m", "-A", "-R"],
+)  # fmt: skip
+def test_an_option_of_wget_gets_its_name_here(option: str, orbweb: Orbweb) -> None:
+    done = orbweb("crawl", "https://h.example/", option, "1")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(f"; use {OTHER_NAMES[option]}")
+
+
+def test_the_names_here_are_options() -> None:
+    known = {name for option in crawl_options() for name in option.opts} | {"-s"}
+    for option, ours in OTHER_NAMES.items():
+        assert option not in known
+        word = ours.split()[0].partition("=")[0].rstrip(";")
+        assert word in known or word in ("no", "orbweb")
+
+
+def test_the_name_of_a_file_asks_for_i(tmp_path: Path, orbweb: Orbweb) -> None:
+    (tmp_path / "seeds.txt").write_text("https://h.example/")
+    done = orbweb("crawl", "seeds.txt")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "orbweb: seeds.txt is a file; for the URLs in it, write -i seeds.txt\n",
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_an_address_without_a_scheme_is_tried_as_http(
+    host: str, serve: Any, tmp_path: Path, orbweb: Orbweb
+) -> None:
+    site = serve(index=page("x"))
+    done = orbweb("crawl", f"{host}:{site.port}", "-d", "out", "-w", "0")
+    assert done.returncode == 0, done.stderr
+    assert f"{host}:{site.port} does not speak TLS" in done.stderr
+    rows = records(tmp_path / "out/records.jsonl")
+    pages = [row["url"] for row in rows if row["type"] == "page"]
+    assert pages == [f"http://{host}:{site.port}/"]
+
+
+def test_a_server_with_tls_is_crawled_with_tls(tls_site: Site) -> None:
+    assert speaks_tls(f"127.0.0.1:{tls_site.port}")
+    setting = seeds_of([f"127.0.0.1:{tls_site.port}/x", "h.example", "h.example:80/a"])
+    assert setting.value == (
+        f"127.0.0.1:{tls_site.port}/x", "h.example", "h.example:80/a"
+    )  # fmt: skip
+    assert setting.notes == ()
+
+
+def test_a_server_that_says_nothing_or_hangs_up_speaks_no_tls() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=lambda: server.accept()[0].close())
+        thread.start()
+        assert not speaks_tls(f"127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+    assert speaks_tls("127.0.0.1:1")  # there is no server: the crawl says so
+
+
+def test_a_failure_of_the_proxy_says_so(orbweb: Orbweb) -> None:
+    done = orbweb("crawl", "http://h.example/", "-x", "http://127.0.0.1:1", "-t", "1")
+    assert done.returncode == 4
+    assert "(proxy http://127.0.0.1:1: Connection refused)" in last_line(done)
+
+
+def test_a_seed_that_fails_is_not_said_to_be_robots_txt(orbweb: Orbweb) -> None:
+    done = orbweb("crawl", "http://127.0.0.1:1/", "-t", "1")
+    assert "(127.0.0.1:1: Connection refused)" in last_line(done)
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS, *TOPICS])
+def test_there_is_help_on_each_command_and_topic(name: str, orbweb: Orbweb) -> None:
+    done = orbweb("help", *filter(None, [name]))
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) > 3
+    assert done.stdout == orbweb(name, "--help").stdout or name in ("", *TOPICS)
+
+
+def test_help_on_nothing_names_what_there_is(orbweb: Orbweb) -> None:
+    done = orbweb("help", "exitcodes")
+    assert done.returncode == 2
+    assert "exit-codes" in done.stderr
+
+
+def test_the_exit_codes_are_in_the_help() -> None:
+    for code in (4, 5, 6, 8, 9, 71, URLS_WAIT):
+        assert f"\n  {code} " in TOPICS["exit-codes"]
