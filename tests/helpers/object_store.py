@@ -34,7 +34,7 @@ class ObjectStore:
         self.after_write: Callable[[], object] = lambda: None
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.store = self  # type: ignore[attr-defined]
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}
@@ -59,6 +59,11 @@ class ObjectStore:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_request: object) -> None:
+        """A client that a test has killed is no error."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -364,6 +364,9 @@ def test_the_commands_that_read_records_do_without_them(
     crawl = Crawl(site, storage, tmp_path / "c")
     crawl.succeed()
     crawl.succeed("status")
+    code, said = crawl.run("extract", "-o", OUTPUT)
+    assert code == 2
+    assert "an extraction writes files" in said
     code, said = crawl.run("export", "--to", "csv")
     assert code == 2
     assert "there is no file of records of its crawl" in said
