@@ -6,11 +6,11 @@
 
 The rules are those of `wget -r -E --restrict-file-names=windows`. A folder's page is
 `index`; a query follows behind `@`. A browser knows the type of a file by its
-extension, so a page, a style sheet, a script or a picture whose name has another one
-gets that of its type. Percent-encoding is undone where it is valid UTF-8, in the form
-NFC; what Windows forbids in names, control characters, and a dot that would hide a file
-or lead out of its folder stay percent-encoded. Names that Windows reserves begin with
-`_`, and long ones are cut, with a hash of what they were.
+extension, so a page, a style sheet, a script, a picture, a film or XML whose name has
+another one gets that of its type. Percent-encoding is undone where it is valid UTF-8,
+in the form NFC; what Windows forbids in names, control characters, and a dot that would
+hide a file or lead out of its folder stay percent-encoded. Names that Windows reserves
+begin with `_`, and long ones are cut, with a hash of what they were.
 
 Where two URLs would have one name in a file system that takes `A` and `a` for one, or
 one would be a file where the other needs a folder (`a` and `a/b`), one of them gets a
@@ -66,6 +66,10 @@ _SHOWN = {
     "text/html": ("html", "htm"),
 }
 """Media types that a browser shows, and the extensions by which it knows them."""
+_FILM_NAMES = "flac m4a m4v mov mp3 mp4 oga ogg ogv opus wav webm"
+_FILMS = frozenset(_FILM_NAMES.split())
+"""Extensions of films and sounds. Which one it is does not matter, either."""
+_XML = frozenset({"atom", "gpx", "kml", "opml", "rdf", "rss", "xml", "xsl", "xslt"})
 _SCRIPT = ("js", "mjs")
 _DOCUMENTS = frozenset({"css", "htm", "html", "pdf", "svg", "xhtml", "xht", "xml"})
 """Extensions under which a browser would take a text for a document."""
@@ -187,6 +191,10 @@ def _added(ending: str, media_type: str, *, is_folder: bool) -> str:
     known = extension(media_type)
     if (picture := _PICTURES.get(media_type)) is not None:
         return "" if ending in _RASTER else f".{picture}"
+    if media_type.startswith(("audio/", "video/")):
+        return "" if ending in _FILMS or known == "bin" else f".{known}"
+    if known in _XML:
+        return "" if ending in _XML else ".xml"
     if known == "js":
         accepted: tuple[str, ...] = _SCRIPT
     elif media_type in _SHOWN:
