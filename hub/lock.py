@@ -247,7 +247,12 @@ class Condition:
         except BaseException as error:
             self._lock.reacquire(count, error)
             raise
-        self._lock.reacquire(count)
+        try:
+            self._lock.reacquire(count)
+        except BaseException:
+            if notified and self._lock.owned():
+                self.notify()  # it is for another
+            raise
         return notified
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:

@@ -281,6 +281,29 @@ def test_a_condition_keeps_its_place_for_the_lock(clock: VirtualClock) -> None:
     assert order == ["waiter", "other"]
 
 
+def test_a_notification_of_a_waiter_that_is_killed_goes_to_the_next(
+    clock: VirtualClock,
+) -> None:
+    """It had been notified, and waited for the lock."""
+    condition, notified = Condition(), []
+
+    def wait(name: str) -> None:
+        with condition:
+            condition.wait()
+            notified.append(name)
+
+    first, second = hub.spawn(wait, "first"), hub.spawn(wait, "second")
+    hub.sleep(0)
+    with condition:
+        condition.notify()
+        hub.sleep(1)
+        first.kill(block=False)
+        hub.sleep(1)
+    second.get(timeout=5)
+    assert notified == ["second"]
+    first.join()
+
+
 # -- a kill that unwinds ---------------------------------------------------------------
 
 
