@@ -13,6 +13,7 @@ worker's thread.)
 """
 
 import concurrent.futures
+import logging
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
@@ -28,6 +29,8 @@ from hub.timeout import Limit
 __all__ = ["Future", "OutsideEvent"]
 
 T = TypeVar("T")
+
+_LOGGER = logging.getLogger("concurrent.futures")
 
 
 class OutsideEvent(Event):
@@ -52,13 +55,32 @@ class _Waiters(list[Any]):
     """The waiters that `concurrent.futures.wait` and ``as_completed`` add to a future.
 
     Each waits for its ``event``, a threading.Event. In a thread with a hub it gets an
-    event that lets the other greenlets run.
+    event that lets the other greenlets run. Both names are private to the standard
+    library, and have been the same since Python 3.2; without this those two functions
+    would block the loop silently.
     """
 
     def append(self, waiter: Any) -> None:
         if get_hub_if_any() is not None:
             waiter.event = OutsideEvent()
         super().append(waiter)
+
+
+class _Link:
+    """Passes the future to a callback, where its event would pass itself."""
+
+    def __init__(self, callback: Callable[[Any], object], future: Any) -> None:
+        self._callback = callback
+        self._future = future
+
+    def __call__(self, event: object) -> None:
+        self._callback(self._future)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal to the link that `Future.unlink` looks for."""
+        return isinstance(other, _Link) and self._callback == other._callback
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Future(concurrent.futures.Future[T]):
@@ -103,6 +125,14 @@ class Future(concurrent.futures.Future[T]):
             loop = self._loop
             super().add_done_callback(lambda done: loop.call_soon(partial(begin, done)))
 
+    def rawlink(self, callback: Callable[[Any], object], /) -> None:
+        """Have the hub call ``callback(self)`` at the end: for `hub.wait`, `iwait`."""
+        self._ended.rawlink(_Link(callback, self))
+
+    def unlink(self, callback: Callable[[Any], object], /) -> None:
+        """Remove a `rawlink` that has not been called."""
+        self._ended.unlink(_Link(callback, self))
+
     def set_exception(self, exception: BaseException | None) -> None:
         """Used by the executor."""
         self._trace = None if exception is None else exception.__traceback__
@@ -122,10 +152,18 @@ class Future(concurrent.futures.Future[T]):
             del self, work
 
 
+def _call_back(function: Callable[[Any], object], future: Future[Any]) -> None:
+    """Log an error, as the standard library does: it concerns no other callback."""
+    try:
+        function(future)
+    except Exception:
+        _LOGGER.exception("exception calling callback for %r", future)
+
+
 def _begin_callback(
     context: Context, function: Callable[[Any], object], future: Future[Any]
 ) -> None:
     """Runs in the hub."""
-    runner = Greenlet(function, future)
+    runner = Greenlet(_call_back, function, future)
     runner.gr_context = context
     runner.switch()

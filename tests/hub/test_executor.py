@@ -160,6 +160,15 @@ def test_as_completed_and_wait(executor: ThreadPoolExecutor) -> None:
     assert wait([slow, quick]).done == {slow, quick}
 
 
+def test_the_hubs_own_wait_takes_futures(executor: ThreadPoolExecutor) -> None:
+    go = threading.Event()
+    slow, quick = executor.submit(go.wait, 60), executor.submit(abs, -1)
+    assert hub.wait([slow, quick], count=1) == [quick]
+    assert hub.wait([slow], timeout=0.01) == []
+    go.set()
+    assert set(hub.wait([slow, quick])) == {slow, quick}
+
+
 def test_several_greenlets_wait_for_one(executor: ThreadPoolExecutor) -> None:
     go = threading.Event()
     future = executor.submit(go.wait, 60)
@@ -198,7 +207,7 @@ def test_callbacks_run_in_the_hubs_thread_and_may_wait(
 
 
 def test_a_failing_callback_stops_no_other(
-    executor: ThreadPoolExecutor, capsys: pytest.CaptureFixture[str]
+    executor: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
     go, seen = threading.Event(), hub.event.Event()
     future = executor.submit(go.wait, 60)
@@ -206,7 +215,7 @@ def test_a_failing_callback_stops_no_other(
     future.add_done_callback(lambda done: seen.set())
     go.set()
     assert seen.wait(60)
-    assert "KeyError: 'in a thread'" in capsys.readouterr().err
+    assert "KeyError: 'in a thread'" in caplog.text
 
 
 def test_a_callback_is_called_when_the_future_is_cancelled(
