@@ -36,7 +36,7 @@ from crawler.fetch.conditional import (
     updated_validators,
 )
 from crawler.model.crawl import Lease, Outcome, StoredResponse
-from crawler.model.documents import Alternate, ImageLink, Link
+from crawler.model.documents import Alternate, ImageLink, Link, is_json
 from crawler.model.http import Response, Validators
 from crawler.model.record_base import FetchRecord, HeaderRow
 from crawler.model.records import FileRecord, ImageRecord, PageRecord, RedirectRecord
@@ -267,6 +267,21 @@ def _digest(record: FetchRecord) -> bytes:
     return bytes.fromhex(record.sha256 or "")
 
 
+MAX_READ = 2**20
+"""Bytes of a picture, or of a file of which nothing was read, that are read again.
+
+A crawl streams larger ones to the disk.
+"""
+
+
+def is_unread(size: int, content_type: str | None, found: int) -> bool:
+    """Whether no setting can change what is extracted from a picture or a file.
+
+    It is large (`size` in bytes), and no reader needs all of it: nothing was `found`.
+    """
+    return size > MAX_READ and not found and not is_json(content_type or "")
+
+
 class SavedFiles(Protocol):
     """Images and bodies on disk."""
 
@@ -320,12 +335,14 @@ class Revalidation:
         return None
 
     def is_outdated(self, cached: CachedFields) -> bool:
-        """Whether the fields are not those that an extraction would bring today.
-
-        A body that is too large to be extracted has none that depend on settings.
-        """
-        is_large = cached.fields["body_bytes"] > self._max_body
-        return cached.extraction != self._extraction and not is_large
+        """Whether the fields are not those that an extraction would bring today."""
+        if cached.extraction == self._extraction:
+            return False
+        fields = cached.fields
+        found = fields.get("links_count", 0) + fields.get("images_count", 0)
+        return cached.type == "page" or not is_unread(
+            fields["body_bytes"], fields["content_type"], found
+        )
 
     def read(
         self,

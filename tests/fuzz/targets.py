@@ -10,6 +10,7 @@ import random
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from io import BytesIO
 
 import brotli
 from msgspec.structs import replace
@@ -34,6 +35,7 @@ from crawler.fetch.cookies.jar import CookieJar
 from crawler.fetch.cookies.netscape import read_netscape, write_netscape
 from crawler.fetch.dns.files import read_hosts, read_resolv_conf
 from crawler.fetch.dns.message import MAX_ADDRESSES, Question
+from crawler.fetch.http1.archived import read_archived
 from crawler.fetch.http1.codings import body_decoder
 from crawler.fetch.http1.parser import ResponseReader
 from crawler.fetch.target import parse_target
@@ -42,6 +44,7 @@ from crawler.model.http import Response, Timings
 from crawler.model.policy_config import LimitsConfig, RobotsConfig
 from crawler.model.redact import redact
 from crawler.model.url import canonical, join, join_header
+from crawler.output.warc.reader import Damage, read_records
 from crawler.policy.response_status import failure_of, is_redirect
 from crawler.policy.retry import retry_after
 from crawler.policy.robots_meta import RobotsMetaReader
@@ -255,6 +258,16 @@ def conditional(data: bytes) -> None:
         assert not set(value) & set("\r\n")
 
 
+def warc(data: bytes) -> None:
+    """A WARC file of others, and the responses in it."""
+    found = list(read_records(BytesIO(data), lambda _fields: LIMIT))
+    assert len(found) <= len(data)
+    for one in found:
+        if not isinstance(one, Damage):
+            with suppress(Failure):
+                read_archived("http://a.example/", one.block, LIMIT, LIMIT, None)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
@@ -271,13 +284,21 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         robots,
         dns,
         conditional,
+        warc,
     )
 }
 
 _TEXT = b"All the world is a stage. " * 9
 _QUERY = Question("a.example", "A", lambda: 7).wire
 
+_ANSWER = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+_WARC = (
+    b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://a.example/\r\n"
+    b"Content-Length: %d\r\n\r\n%s\r\n\r\n" % (len(_ANSWER), _ANSWER)
+)
+
 STARTS: dict[str, list[bytes]] = {
+    "warc": [_WARC * 3, gzip.compress(_WARC) * 3, zstd.compress(_WARC * 3)],
     "h1": [b"G\3" + message for message, _ in MESSAGES.values()],
     "codings": [
         b"\0" + gzip.compress(_TEXT),

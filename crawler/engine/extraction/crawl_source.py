@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from crawler.engine.extraction.stored import (
+    BodyOwner,
     Carried,
     Stored,
     Unread,
@@ -22,6 +23,7 @@ from crawler.engine.extraction.stored import (
     stored_body,
     stored_failure,
 )
+from crawler.engine.revalidation import is_unread
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
 from crawler.model.fingerprint import extraction_fingerprint
@@ -105,8 +107,8 @@ class CrawlSource:
         if not isinstance(record, PageRecord | FileRecord | ImageRecord):
             yield self._carried(record)
             return
-        if record.body_bytes > self._max_body:  # nothing is extracted from it
-            yield self._carried(record)
+        if _is_unread(record):
+            yield self._carried(self._without_extracted(record))
             return
         path = record.path if isinstance(record, ImageRecord) else record.body_path
         body = self._body(record.url, record.sha256, path)
@@ -143,6 +145,16 @@ class CrawlSource:
             names += _BY_SETTINGS
         fields = record.__struct_fields__
         return replace(record, **{name: None for name in names if name in fields})
+
+
+def _is_unread(record: BodyOwner) -> bool:
+    is_page = isinstance(record, PageRecord)
+    found = 0 if isinstance(record, ImageRecord) else _found(record)
+    return not is_page and is_unread(record.body_bytes, record.content_type, found)
+
+
+def _found(record: PageRecord | FileRecord) -> int:
+    return record.links_count + record.images_count
 
 
 def _record_files(folder: Path, crawl: Config) -> list[Path]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
+from os import SEEK_END
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +24,8 @@ from crawler.output.warc.members import DamageError, Members
 
 MAX_HEAD = 64 * 2**10
 """Bytes of the header of a record."""
+MAX_REREAD = 3
+"""How often, on average, each byte of a damaged file is read again."""
 
 _RECORD = b"WARC/"
 _VERSION = re.compile(rb"WARC/\d\.\d{1,2}[ \t]*\r?\n").match
@@ -73,7 +76,12 @@ def read_warc(path: Path, keep: Keep) -> Iterator[WarcRecord | Damage]:
     Raises OSError.
     """
     with path.open("rb") as file:
-        yield from _Reading(file, keep).all()
+        yield from read_records(file, keep)
+
+
+def read_records(file: BinaryIO, keep: Keep) -> Iterator[WarcRecord | Damage]:
+    """As `read_warc`, of an open file that can seek."""
+    yield from _Reading(file, keep).all()
 
 
 def record_at(path: Path, place: Place, keep: Keep) -> WarcRecord | None:
@@ -94,6 +102,10 @@ class _Reading:
         self._inside = 0  # how far into the member the buffer begins
         self._count = 0  # records of this member
         self._block = -1  # where the block of the last record begins; -1: nowhere
+        self._is_whole = False  # all records are in one compressed member
+        size = file.seek(0, SEEK_END)
+        file.seek(0)
+        self._reread = MAX_REREAD * size
 
     def all(self) -> Iterator[WarcRecord | Damage]:
         try:
@@ -242,13 +254,13 @@ class _Reading:
         may have led over whole records.
         """
         if self._members.is_plain:
-            if self._block >= 0:
-                self._go_to(self._block, self._block)
-        elif self._count < 2:
+            self._go_back()
+        elif self._count < 2 and not self._is_whole:
             inside = self._inside
             is_last = self._members.is_last()
             if self._members.offset or not is_last:
                 return False
+            self._is_whole = True
             self._go_to(0, 0)
             self._skip(inside)
         while (found := _NEXT.search(self._members.buffer)) is None:
@@ -257,6 +269,15 @@ class _Reading:
                 return False
         self._cut(found.end())
         return True
+
+    def _go_back(self) -> None:
+        """Go back to the block of the damaged record, unless that was done too often.
+
+        Records could all claim to go on to the end of the file.
+        """
+        self._reread -= self._inside - self._block
+        if self._block >= 0 and self._reread >= 0:
+            self._go_to(self._block, self._block)
 
     def _go_to(self, offset: int, inside: int) -> None:
         self._members.seek(offset)

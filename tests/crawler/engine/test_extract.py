@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.engine.extraction.opening import Choice, extract_crawl, extract_warcs
+from crawler.engine.revalidation import MAX_READ
 from crawler.model.config import Config, PluginConfig
 from crawler.model.content_config import (
     BodiesConfig,
@@ -279,6 +280,20 @@ def test_a_page_that_could_not_be_extracted_is_extracted_now(
 def by_path(folder: Path) -> dict[str, dict[str, Any]]:
     found = told(folder, kinds=("robots", "item"))
     return {one["url"].split("/", 3)[3]: one for one in found}
+
+
+def test_a_large_file_of_which_nothing_is_read_keeps_its_record(
+    site: Site, tmp_path: Path
+) -> None:
+    site.pages["d.json"] = reply(b"PK" + bytes(3 * 2**20), "application/zip")
+    wanted = settings(site, tmp_path / "a")
+    crawl(wanted)
+    large = by_path(tmp_path / "a")["d.json"]
+    assert large["body_bytes"] > MAX_READ
+    (tmp_path / "a" / large["body_path"]).unlink()  # so it is not read
+    extracted, said = extract(tmp_path / "a", replace(wanted, dir=str(tmp_path / "b")))
+    assert (extracted.unread, said) == (0, [])
+    assert told(tmp_path / "b") == told(tmp_path / "a")
 
 
 def test_unsaved_bodies_are_counted(site: Site, tmp_path: Path) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import gzip
 import tracemalloc
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 
 import pytest
 
 from crawler.output.compression import zstd
 from crawler.output.warc.members import STEP
-from crawler.output.warc.reader import MAX_HEAD, Damage, Place, read_warc, record_at
+from crawler.output.warc.reader import (
+    MAX_HEAD,
+    Damage,
+    Place,
+    read_records,
+    read_warc,
+    record_at,
+)
 
 Pack = Callable[[bytes], bytes]
 
@@ -164,3 +172,27 @@ def test_a_header_without_end_and_a_bomb_take_no_memory(
         "WarcRecord",
     ]
     assert peak < 40 * MAX_HEAD + 20 * STEP
+
+
+def test_wrong_lengths_do_not_make_it_read_for_ever(tmp_path: Path) -> None:
+    """Each of the records claims to go on nearly to the end of the file."""
+    count = 3000
+    size = len(record("x", b"")) + 8
+    parts = [record("x", b"", size * (count - n) + 30) for n in range(count)]
+    (tmp_path / "w").write_bytes(b"".join(parts) + record("last") + b" " * 200)
+    reads = Counted(tmp_path / "w")
+    found = list(read_records(reads, lambda _fields: 100))
+    reads.close()
+    assert all(isinstance(one, Damage) for one in found[:3])
+    assert reads.count < 10 * (tmp_path / "w").stat().st_size + 300 * 2**18
+
+
+class Counted(FileIO):
+    """Counts the bytes that are read."""
+
+    count = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(-1 if size is None else size) or b""
+        self.count += len(data)
+        return data
