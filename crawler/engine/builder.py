@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 import hub
-from crawler.engine.committer import Archive
-from crawler.engine.crawl import AfterRun, Crawl, MakeMirror
+from crawler.engine.crawl import Crawl
 from crawler.engine.engine import Engine
 from crawler.engine.events import Events
 from crawler.engine.host_requests import HttpClient
@@ -41,8 +40,6 @@ from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, to_json
 from crawler.model.metadata import KeyValue
 from crawler.model.url import host_key, hostname
-from crawler.policy.check import Candidate
-from crawler.policy.traps import Traps
 from crawler.settings.secrets import revealed, secret_headers
 from crawler.workspace.credential_files import open_session_auth, write_jar
 from crawler.workspace.open import (
@@ -65,7 +62,7 @@ from crawler.workspace.outputs import (
 from crawler.workspace.paths import partial_bodies, state_folder
 
 if TYPE_CHECKING:
-    from crawler.engine.uploading import Uploading
+    from crawler.engine.further_parts import FurtherParts
     from crawler.model.config_changes import Change
     from crawler.model.records import SettingChange
 
@@ -117,16 +114,13 @@ def open_crawl(
         state = _open_store(config, mode, store, clock(), random)
         store = held.enter_context(closing(state.store))
         steady = _begin_time(config, mode, store, clock)
-        uploading = _open_uploading(config, mode, store) if sinks is None else None
-        openers = {**(sinks or _openers(config, uploading)), **loaded.sinks()}
-        openers.update(further_sinks or {})
+        further = _further_parts(config, mode, store, writes=sinks is None)
+        configured = further.openers() if further else sink_openers(config)
+        openers = {**(sinks or configured), **loaded.sinks(), **(further_sinks or {})}
         opened_sinks = open_sinks(openers, store, held)
         guard = held.enter_context(closing(open_crash_guard(config, store)))
-        opened = (
-            open_client(config, config.seeds, store, clock)
-            if client is None
-            else OpenedClient(client)
-        )
+        opened = OpenedClient(client) if client is not None else None
+        opened = opened or open_client(config, config.seeds, store, clock)
         events = Events(opened.client)
         documents = held.enter_context(loaded.documents())
         environment = Environment(
@@ -144,13 +138,14 @@ def open_crawl(
             backlog=None if documents is None else documents.backlog,
             clock=steady,
             jitter=random.random,
-            archive=_open_archive(config, state.run, store, events, clock, held),
+            archive=(
+                further.archive(state.run, events, clock, held) if further else None
+            ),
             open_partials=partial(open_partials, config, store),
             whole_bodies=loaded.see_exchanges(),
         )
-        after = _after_run(config, environment, uploading)
         crawl = _assemble(
-            config, environment, memory, loaded, opened, held, state, after
+            config, environment, memory, loaded, opened, held, state, further
         )
         if mode != "resume":
             crawl.add_seeds(config.seeds)
@@ -189,7 +184,7 @@ def _assemble(
     opened: OpenedClient,
     held: ExitStack,
     state: OpenedState,
-    after_run: AfterRun,
+    further: FurtherParts | None,
 ) -> Crawl:
     changed = _shown(state.changes) if state.changes else ()
     store, clock, events = environment.store, environment.clock, environment.events
@@ -223,95 +218,26 @@ def _assemble(
         add_seeds=machinery.add_seeds,
         save_cookies=opened.save_cookies,
         close_listeners=loaded.listen(events),
-        after_run=after_run,
+        after_run=further.after_run(environment) if further else None,
         flush_skips="skips" in config.records.record,
         grace=config.grace,
         held=held,
-        make_mirror=_mirror_of(config, store, machinery.traps, events),
+        make_mirror=further.mirror(machinery.traps, events) if further else None,
         lost=state.lost,
         changed_settings=changed,
     )
     return crawl
 
 
-def _open_archive(
-    config: Config,
-    run: Run,
-    store: Store,
-    events: Events,
-    clock: Callable[[], float],
-    held: ExitStack,
-) -> Archive | None:
-    if not config.warc.write:
+def _further_parts(
+    config: Config, mode: Mode, store: Store, *, writes: bool
+) -> FurtherParts | None:
+    """What only some crawls have; most have none of it."""
+    if not (config.warc.write or config.bodies.mirror or object_outputs(config)):
         return None
-    from crawler.engine.archiving import open_archiving  # few crawls have one
+    from crawler.engine.further_parts import FurtherParts
 
-    return open_archiving(config, run, store, events, clock, held)
-
-
-def _mirror_of(
-    config: Config, store: Store, traps: Traps, events: Events
-) -> MakeMirror | None:
-    if not config.bodies.mirror:
-        return None
-
-    def make(is_wanted: Callable[[], bool]) -> str | None:
-        from crawler.engine.mirroring import MirrorMaker  # few crawls make one
-
-        def go_on() -> bool:
-            hub.sleep(0)  # for signals and the view
-            return is_wanted()
-
-        def substitute(url: str, parent_url: str) -> str | None:
-            return traps.substitute(Candidate(url, "a", "page", 1, parent_url))
-
-        events.notice("making the mirror of what is saved")
-        maker = MirrorMaker(config, store, substitute, go_on, events.warning)
-        if not maker.make():
-            events.warning("the mirror is not complete; `orbweb resume` completes it")
-            return None
-        first = maker.first_page()
-        return None if first is None else first.as_uri()
-
-    return make
-
-
-def _open_uploading(config: Config, mode: Mode, store: Store) -> Uploading | None:
-    """The uploads of a crawl with outputs in object storage, which it may write to."""
-    if not object_outputs(config):
-        return None
-    from crawler.engine.uploading import Uploading  # few crawls have one
-
-    uploading = Uploading(config)
-    uploading.prepare(mode, store)
-    return uploading
-
-
-def _openers(config: Config, uploading: Uploading | None) -> dict[str, OpenSink]:
-    if uploading is None:
-        return sink_openers(config)
-    return sink_openers(config, uploading.part_finished)
-
-
-def _after_run(
-    config: Config, environment: Environment, uploading: Uploading | None
-) -> AfterRun:
-    """What follows a run: uploads, then a WACZ file."""
-    steps: list[AfterRun] = []
-    archive = environment.archive
-    if uploading is not None:
-        uploading.on_warning = environment.events.warning
-        steps.append(partial(uploading.finish, environment.sinks))
-    if archive is not None and config.warc.wacz:
-        from crawler.engine.packing import packer  # few crawls have one
-
-        steps.append(packer(config, archive.close, environment.clock.wall))
-
-    def run(is_wanted: Callable[[], bool]) -> None:
-        for step in steps:
-            step(is_wanted)
-
-    return run
+    return FurtherParts(config, mode, store, writes=writes)
 
 
 def _shown(changes: tuple[Change, ...]) -> tuple[SettingChange, ...]:

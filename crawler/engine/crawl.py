@@ -53,7 +53,7 @@ class Crawl:
         add_seeds: Callable[[Iterable[str]], None],
         save_cookies: Callable[[], None],
         close_listeners: Callable[[], None],
-        after_run: AfterRun,
+        after_run: AfterRun | None,
         flush_skips: bool,
         grace: float,
         held: ExitStack,
@@ -123,7 +123,8 @@ class Crawl:
         def is_wanted() -> bool:
             return self._interrupted is None
 
-        self._after_run(is_wanted)
+        if self._after_run is not None:
+            self._after_run(is_wanted)
         if self._make_mirror is not None and is_wanted():
             summary = replace(summary, mirror=self._make_mirror(is_wanted))
         if self._interrupted is not None:
