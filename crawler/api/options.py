@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, TypedDict
 
 from crawler.model.config import Config
-from crawler.model.content_config import ApiConfig, FieldConfig, SiteConfig
+from crawler.model.content_config import ApiConfig, FieldConfig, ImageFormat, SiteConfig
 from crawler.model.record_base import OptionalField
 from crawler.settings.fields import Path, keys
 from crawler.settings.load import Setting, from_flag, load
@@ -122,8 +122,18 @@ class CrawlOptions(TypedDict, total=False):
     # images
     images: bool
     styles: bool
+    srcset: Literal["best", "auto", "smallest", "all"]
     min_width: int
     min_height: int
+    max_width: int | None
+    max_height: int | None
+    min_pixels: int
+    max_pixels: int | None
+    min_file_size: int | str
+    max_file_size: int | str | None
+    max_ratio: float | None
+    image_formats: Sequence[ImageFormat]
+    icons: bool
     image_name: str
     # bodies
     save: Sequence[str]
@@ -152,6 +162,7 @@ KEYWORDS: dict[Path, str] = {
     ("scope", "within"): "scope",
     ("images", "fetch"): "images",
     ("images", "name"): "image_name",
+    ("images", "formats"): "image_formats",
     ("records", "include"): "optional_fields",
     ("warc", "write"): "warc",
     ("warc", "prefix"): "warc_prefix",

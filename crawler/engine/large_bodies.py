@@ -1,6 +1,7 @@
 """What becomes of a large body: left unread, kept in memory, or streamed.
 
     nothing reads or saves its type       the rest is not downloaded (`wants`)
+    a picture that is not to be kept      the rest is not downloaded
     a reader takes links from it          it stays in memory, as small ones do
     a picture, or a type that is saved    a partial file (`output/partials.py`)
     only its hash is wanted               no file; the hash is made as the bytes come
@@ -19,12 +20,13 @@ from crawler.engine.record_builder import announced_size
 from crawler.extract.images.formats import FORMATS
 from crawler.extract.unread import is_read, media_type_of
 from crawler.fetch.conditional import resumable
-from crawler.model.crawl import Lease
+from crawler.model.crawl import Lease, Skip
 from crawler.model.errors import TooLarge
 from crawler.model.http import BodySink, PartialResponse, Response
 from crawler.output.partials import HashedBody, PartialFiles
 
 if TYPE_CHECKING:
+    from crawler.engine.image_limits import ImageLimits
     from crawler.output.bodies import Saves
 
 
@@ -33,6 +35,7 @@ class LargeBodies:
 
     `saves` chooses the bodies that are kept, by media type. `partials`: where bodies
     are streamed to; None: all stay in memory. `max_body`: as in `[http]` (bytes).
+    `limits`: what images have to be; None: any are kept.
     """
 
     def __init__(
@@ -40,15 +43,39 @@ class LargeBodies:
         saves: Saves | None,
         partials: PartialFiles | None,
         max_body: int,
+        limits: ImageLimits | None = None,
     ) -> None:
+        self._limits = limits
         self._saves = saves
         self._partials = partials
         self._max_body = max_body
 
-    def wants(self, lease: Lease, content_types: list[str], start: bytes) -> bool:
-        """Whether a large body has to be downloaded whole: it is read, or saved."""
+    def wants(
+        self,
+        lease: Lease,
+        content_types: list[str],
+        start: bytes,
+        size: int | None,
+    ) -> bool | None:
+        """Whether a large body has to be downloaded whole: it is read, or saved.
+
+        `size`: bytes, as declared. None: more of an image is needed to decide.
+        """
         media_type = media_type_of(content_types, start)
+        if self._limits is not None and media_type in FORMATS:
+            return self._limits.wants(media_type, start, size)
         return self._is_saved(media_type) or self._is_read(lease, media_type, start)
+
+    def refusal(self, response: Response) -> Skip | None:
+        """Why an image was left unread; None: it is none, or was read."""
+        if self._limits is None or response.truncated != "unread":
+            return None
+        media_type = media_type_of(response.values("content-type"), response.body)
+        if media_type not in FORMATS:
+            return None
+        plain = response.content_encoding is None
+        size = announced_size(response) if plain else None
+        return self._limits.refusal(media_type, response.body, size)
 
     def open_sink(self, lease: Lease, response: Response) -> BodySink | None:
         """Where a large body goes; None: it stays in memory.

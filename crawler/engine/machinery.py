@@ -53,6 +53,7 @@ from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
     from crawler.engine.backlog import Backlog
+    from crawler.engine.image_limits import ImageLimits
     from crawler.engine.large_bodies import LargeBodies
     from crawler.extract.extractor import Extractor
     from crawler.model.http import BodySink, PartialResponse, Response
@@ -135,11 +136,21 @@ class LoadedLate:
                 _saves(config),
                 opener and opener(),
                 config.http.max_body,
+                _image_limits(config),
             )
         return self._bodies
 
-    def wants(self, lease: Lease, content_types: list[str], start: bytes) -> bool:
-        return self.load().wants(lease, content_types, start)
+    def wants(
+        self,
+        lease: Lease,
+        content_types: list[str],
+        start: bytes,
+        size: int | None,
+    ) -> bool | None:
+        return self.load().wants(lease, content_types, start, size)
+
+    def refusal(self, response: Response) -> Skip | None:
+        return self.load().refusal(response)
 
     def open_sink(self, lease: Lease, response: Response) -> BodySink | None:
         return self.load().open_sink(lease, response)
@@ -296,6 +307,7 @@ def _pipeline(
         given.jitter,
         large_bodies,
         given.whole_bodies or config.bodies.hash_files,
+        config.images.formats,
     )
 
 
@@ -306,6 +318,14 @@ def _saves(config: Config) -> Saves | None:
     from crawler.output.bodies import saves  # most crawls save none
 
     return saves((*bodies.save, "all") if bodies.mirror else bodies.save)
+
+
+def _image_limits(config: Config) -> ImageLimits | None:
+    if not config.images.refuse_some:
+        return None
+    from crawler.engine.image_limits import ImageLimits  # most crawls have none
+
+    return ImageLimits(config.images)
 
 
 def _requisites(

@@ -15,7 +15,7 @@ so counters and the committer's batch need no lock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -39,7 +39,7 @@ from crawler.model.http import (
     Response,
 )
 from crawler.model.policy_config import RetryConfig
-from crawler.model.records import ImageRecord, RedirectRecord
+from crawler.model.records import ImageRecord, RedirectRecord, SkipRecord
 from crawler.policy.check import Candidate
 from crawler.policy.response_status import failure_of, is_redirect
 from crawler.policy.retry import Retry, decide_retry
@@ -47,6 +47,7 @@ from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
     from crawler.engine.open_lease import OpenLease
+    from crawler.model.content_config import ImageFormat
 
 ACCEPT = {
     "page": (
@@ -57,6 +58,9 @@ ACCEPT = {
     "subresource": "*/*",
 }
 
+_MEDIA_TYPES = {"svg": "image/svg+xml", "ico": "image/x-icon", "cur": "image/x-icon"}
+"""Of the formats whose media type has another name."""
+
 
 class LargeBodies(Protocol):
     """What becomes of large bodies (`large_bodies.py`)."""
@@ -66,8 +70,18 @@ class LargeBodies(Protocol):
         """Whether any of them is streamed."""
         ...
 
-    def wants(self, lease: Lease, content_types: list[str], start: bytes) -> bool:
+    def wants(
+        self,
+        lease: Lease,
+        content_types: list[str],
+        start: bytes,
+        size: int | None,
+    ) -> bool | None:
         """Whether a large body has to be downloaded whole: it is read, or saved."""
+        ...
+
+    def refusal(self, response: Response) -> Skip | None:
+        """Why an image was left unread; None: it is none, or was read."""
         ...
 
     def open_sink(self, lease: Lease, response: Response) -> BodySink | None:
@@ -84,7 +98,8 @@ class Pipeline:
 
     `check` is the chain of checks for a URL whose turn has come. `clock`: seconds since
     the epoch; `jitter`: random numbers from 0 to 1. `whole_bodies`: also those that are
-    neither read nor saved are downloaded.
+    neither read nor saved are downloaded. `formats`: those that images have to have,
+    for servers that have several to choose from; empty: any.
     """
 
     def __init__(
@@ -101,6 +116,7 @@ class Pipeline:
         jitter: Callable[[], float],
         large_bodies: LargeBodies,
         whole_bodies: bool,
+        formats: Sequence[ImageFormat] = (),
     ) -> None:
         self._check = check
         self._robots = robots
@@ -114,6 +130,12 @@ class Pipeline:
         self._jitter = jitter
         self._large_bodies = large_bodies
         self._whole_bodies = whole_bodies
+        self._accept = ACCEPT
+        if formats:
+            images = ",".join(
+                _MEDIA_TYPES.get(name, f"image/{name}") for name in formats
+            )
+            self._accept = ACCEPT | {"image": f"{images},*/*;q=0.1"}
 
     def process(self, handle: LeaseHandle) -> Outcome | None:
         """The outcome of a lease.
@@ -133,9 +155,14 @@ class Pipeline:
 
     def _with_next_version(self, outcome: Outcome) -> Outcome:
         """An image that could not be had has the next of its versions for a link."""
-        if isinstance(outcome.record, ImageRecord | RedirectRecord):
+        record = outcome.record
+        if isinstance(record, ImageRecord | RedirectRecord):
             return outcome
         from crawler.engine.versions import next_versions
+        from crawler.policy.kept_images import is_too_small
+
+        if isinstance(record, SkipRecord) and is_too_small(record.rule):
+            return outcome
 
         further = next_versions(self._candidates, outcome.lease)
         return replace(outcome, found=(*outcome.found, *further))
@@ -163,6 +190,10 @@ class Pipeline:
     ) -> Outcome | None:
         if response.status == 304 and cached is not None:
             return self._reader.read_unmodified(handle, response, cached)
+        if response.truncated == "unread":
+            skip = self._large_bodies.refusal(response)
+            if skip is not None:
+                return record_builder.skipped(handle.lease, skip)
         return read_answer(self._reader, handle, response, self._clock())
 
     def _skipped(self, lease: Lease, skip: Skip) -> Outcome:
@@ -200,7 +231,7 @@ class Pipeline:
         return Request(
             lease.url,
             headers=() if cached is None else _conditions(cached),
-            accept=ACCEPT[lease.destination],
+            accept=self._accept[lease.destination],
             referer=lease.parent_url,
             subresource=lease.destination != "page",
             chain=tuple(hop.url for hop in lease.redirects),

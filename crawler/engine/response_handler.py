@@ -202,7 +202,7 @@ class Reader:
         if isinstance(record, PageRecord) and not self._reserve_page(handle):
             return None
         if isinstance(record, ImageRecord):
-            skip = self._quotas.check_image(record)
+            skip = self._quotas.check_image(record, record.body_bytes)
             if skip is not None:
                 return record_builder.skipped(lease, skip)
         validators = updated_validators(response, cached.validators)
@@ -341,10 +341,12 @@ class Reader:
     def _image(
         self, lease: Lease, response: Response, image: Image, robots_meta: RobotsMeta
     ) -> Outcome:
-        skip = robots_meta.noimageai or self._quotas.check_image(image)
+        record = record_builder.image_record(lease, response, image)
+        skip = robots_meta.noimageai or self._quotas.check_image(
+            record, record.body_bytes
+        )
         if skip is not None:
             return record_builder.skipped(lease, skip)
-        record = record_builder.image_record(lease, response, image)
         found = self._requisites(lease, response, image, None)
         picture, validators = response.streamed or response.body, _validators(response)
         return Outcome(lease, record, found, picture, validators=validators)

@@ -137,6 +137,12 @@ class BodiesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
 
+ImageFormat = Literal[
+    "jpeg", "png", "gif", "webp", "avif", "heic", "jxl", "svg", "bmp", "tiff", "ico",
+    "cur",
+]  # fmt: skip
+
+
 class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`[images]`: the images of the pages.
 
@@ -161,8 +167,40 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Minimum width of the images that are kept [px]."""
     min_height: Annotated[int, Meta(ge=0)] = 0
     """Minimum height of the images that are kept [px]."""
+    max_width: Count | None = None
+    """Maximum width of the images that are kept [px]; none: no maximum."""
+    max_height: Count | None = None
+    """Maximum height of the images that are kept [px]; none: no maximum."""
+    min_pixels: Annotated[int, Meta(ge=0)] = 0
+    """Minimum of width times height of the images that are kept."""
+    max_pixels: Count | None = None
+    """Maximum of width times height of the images that are kept; none: no maximum."""
+    min_file_size: Annotated[int, Meta(ge=0, extra={"unit": "bytes"})] = 0
+    """Minimum size of the files of the images that are kept [bytes]."""
+    max_file_size: Bytes | None = None
+    """Maximum size of the files of the images that are kept [bytes]; none: none."""
+    max_ratio: Annotated[float, Meta(ge=1)] | None = None
+    """Maximum ratio of the longer to the shorter side, as in 3; none: no maximum."""
+    formats: tuple[ImageFormat, ...] = ()
+    """Formats of the images that are kept, as in jpeg, png, webp; empty: all.
+
+    The bytes decide about the format. Requests for images ask for these.
+    """
+    icons: bool = True
+    """Fetch the icons of pages: `<link rel=icon>`, and those for home screens."""
     name: str = "{host}/{stem}-{sha256:.8}.{ext}"
     """Path of an image below images/, made of {host} {stem} {sha256} {ext} {format}."""
+
+    @property
+    def refuse_some(self) -> bool:
+        """Whether an image may be refused by its bytes."""
+        return any(
+            (
+                self.min_width, self.min_height, self.min_pixels, self.min_file_size,
+                self.max_width, self.max_height, self.max_pixels, self.max_file_size,
+                self.max_ratio, self.formats,
+            )
+        )  # fmt: skip
 
 
 class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):

@@ -33,8 +33,12 @@ class Validators(Struct, frozen=True):
     """The Date of the response; shows whether `last_modified` is a strong validator."""
 
 
-Wants = Callable[[list[str], bytes], bool]
-"""Whether a body is wanted, by the Content-Type fields and its first bytes, decoded."""
+Wants = Callable[[list[str], bytes, int | None], bool | None]
+"""Whether a body is wanted, by Content-Type, its first bytes, and its declared size.
+
+The bytes are decoded; the size is known of bodies without a content coding. None: it
+takes more bytes to decide.
+"""
 
 
 Truncated = Literal["length", "disconnect", "unread"]

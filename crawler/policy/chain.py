@@ -3,7 +3,7 @@
 `compose` serves the crawl and `orbweb explain` alike. To add a check, write it in a
 file of its own and add one line here.
 
-    found   nofollow, scope, url_filters, depth, traps, plug-ins
+    found   nofollow, scope, url_filters, depth, icons, traps, plug-ins
     due     given_up_host, robots, quotas, traps, poison_url, plug-ins
 
 `nofollow` comes first, since what a page says about its links does not change with the
@@ -52,6 +52,7 @@ def compose(
         [
             NofollowCheck(config.robots),
             *scope_checks(config.scope, scope),
+            *([] if config.images.icons else [_icon_check()]),
             GivenUpHostCheck(given_up),
             *([robots] if config.robots.obey else []),
             quotas,
@@ -60,6 +61,12 @@ def compose(
             *further,
         ]
     )
+
+
+def _icon_check() -> Check:
+    from crawler.policy.kept_images import IconCheck  # most crawls fetch icons
+
+    return IconCheck()
 
 
 def scope_checks(config: ScopeConfig, scope: Scope) -> Iterator[Check]:

@@ -29,18 +29,10 @@ from crawler.policy.scope import NAMED_SITEMAPS
 from crawler.policy.traps.templates import shape_of
 
 if TYPE_CHECKING:
+    from crawler.policy.kept_images import Sized
     from crawler.policy.sitemap_limits import SitemapLimits
 
 QuotaReached = Literal["limit_pages", "limit_time", "limit_bytes"]
-
-
-class Sized(Protocol):
-    """An image as it was read, or its record. Pixels."""
-
-    @property
-    def width(self) -> int | None: ...
-    @property
-    def height(self) -> int | None: ...
 
 
 class UsageTable(KeyValue, Protocol):
@@ -147,14 +139,13 @@ class Quotas:
         count = styles_of_host(self._usages, host) + 1
         self._usages.set(STYLES_OF_HOST, host, b"%d" % count)
 
-    def check_image(self, image: Sized) -> Skip | None:
-        """Whether the image is too small to be kept; one of unknown size is not."""
-        config = self._images
-        if image.width is not None and image.width < config.min_width:
-            return _too_small("width", image.width, config.min_width)
-        if image.height is not None and image.height < config.min_height:
-            return _too_small("height", image.height, config.min_height)
-        return None
+    def check_image(self, image: Sized, size: int | None = None) -> Skip | None:
+        """Why the image is not kept; None: it is. `size`: bytes of its file."""
+        if not self._images.refuse_some:
+            return None
+        from crawler.policy.kept_images import check_image  # most crawls have no limit
+
+        return check_image(self._images, image, size)
 
     def reached(self, now: float) -> QuotaReached | None:
         """The limit that ends the crawl now, if any.
@@ -232,7 +223,3 @@ def pages_of_template(counts: TemplateCounts, key: str) -> int:
 
 def is_reached(count: int, limit: int | None) -> bool:
     return limit is not None and count >= limit
-
-
-def _too_small(side: str, size: int, minimum: int) -> Skip:
-    return Skip("filter_dimensions", f"images.min_{side}: {minimum} > {size}")

@@ -53,8 +53,15 @@ _LIMIT_OF: dict[KeyPath, tuple[str, ...]] = {
 
 _REFUSED_BY: dict[KeyPath, tuple[str, ...]] = {
     ("limits", "traps"): ("trap",),
-    ("images", "min_width"): ("filter_dimensions",),
-    ("images", "min_height"): ("filter_dimensions",),
+    **{
+        ("images", f"{bound}_{what}"): ("filter_dimensions",)
+        for bound in ("min", "max")
+        for what in ("width", "height", "pixels", "ratio")
+    },
+    ("images", "min_file_size"): ("filter_bytes",),
+    ("images", "max_file_size"): ("filter_bytes",),
+    ("images", "formats"): ("filter_format",),
+    ("images", "icons"): ("filter_icon",),
     ("robots", "obey"): ("robots", "robots_unavailable"),
     ("robots", "agent"): ("robots",),
     ("robots", "noai"): ("noai",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from crawler.cli.flags import Flag
 from crawler.model.errors import UsageError
 from crawler.settings.load import Setting, from_flag
@@ -9,14 +11,36 @@ from crawler.settings.load import Setting, from_flag
 GROUP = "Images and records"
 
 
-def _size(flag: str, text: str) -> list[Setting]:
-    width, x, height = text.lower().partition("x")
-    if not (width.isdigit() and (height.isdigit() or not x)):
-        raise UsageError(f"{flag} {text}: write WIDTHxHEIGHT in pixels, as in 200x200")
-    return [
-        from_flag(("images", "min_width"), width, flag),
-        from_flag(("images", "min_height"), height or width, flag),
-    ]
+_SIDES = re.compile(r"(\d+)(?:x(\d+))?", re.IGNORECASE).fullmatch
+_MEGAPIXELS = re.compile(r"(\d+(?:\.\d+)?)MP", re.IGNORECASE).fullmatch
+_SIZE = re.compile(r"\d+(?:\.\d+)?(?:[kmg]i?b?|b)", re.IGNORECASE).fullmatch
+
+
+def _limits(flag: str, text: str) -> list[Setting]:
+    """Limits in the units that tell them apart: 200x200, 1.5MP, 20K."""
+    bound = "min" if flag == "--min-image" else "max"
+    settings = []
+    for part in text.replace(",", " ").split():
+        if sides := _SIDES(part):
+            width, height = sides[1], sides[2] or sides[1]
+            settings += [
+                from_flag(("images", f"{bound}_width"), width, flag),
+                from_flag(("images", f"{bound}_height"), height, flag),
+            ]
+        elif pixels := _MEGAPIXELS(part):
+            count = str(round(float(pixels[1]) * 10**6))
+            settings.append(from_flag(("images", f"{bound}_pixels"), count, flag))
+        elif _SIZE(part):
+            settings.append(from_flag(("images", f"{bound}_file_size"), part, flag))
+        else:
+            settings = []
+            break
+    if not settings:
+        raise UsageError(
+            f"{flag} {text}: write WIDTHxHEIGHT in pixels, megapixels or bytes, as in "
+            "200x200, 1.5MP or 20K"
+        )
+    return settings
 
 
 def _warc(flag: str, name: str) -> list[Setting]:
@@ -41,9 +65,19 @@ def images_and_records_options() -> list[Flag]:
             help="Versions of a picture: best, auto, smallest, all",
         ),
         Flag(
-            "--min-image", group=GROUP, metavar="WxH", convert=_size,
-            help="Minimum size of the images that are kept, as in 200x200 [px]",
+            "--no-icons", key="images.icons", const=False, group=GROUP,
+            help="Do not fetch the icons of pages",
         ),
+        Flag(
+            "--min-image", group=GROUP, metavar="LIST", convert=_limits,
+            help="Minimum of images that are kept, as in 200x200 [px], 0.5MP, 20K",
+        ),
+        Flag(
+            "--max-image", group=GROUP, metavar="LIST", convert=_limits,
+            help="Maximum of the images that are kept, in the same units",
+        ),
+        Flag("--image-ratio", key="images.max_ratio", group=GROUP, metavar="N"),
+        Flag("--image-formats", key="images.formats", group=GROUP, metavar="LIST"),
         Flag("--image-name", key="images.name", group=GROUP, metavar="TEMPLATE"),
         Flag("--save", key="bodies.save", group=GROUP, metavar="TYPES"),
         Flag("--mirror", key="bodies.mirror", const=True, group=GROUP),

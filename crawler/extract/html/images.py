@@ -44,6 +44,8 @@ _ICONS_NAMES = """
     mask-icon fluid-icon image_src thumbnail logo
 """
 ICONS = frozenset(_ICONS_NAMES.split())
+REPRESENTING = frozenset({"image_src", "thumbnail", "logo"})
+"""Those that name a picture of the content, as og:image does."""
 ITEM_IMAGES = frozenset(
     {"image", "thumbnailurl", "thumbnail", "logo", "photo", "primaryimageofpage"}
 )
@@ -104,7 +106,9 @@ class ImageCollector:
         height: int | None = None,
     ) -> None:
         if src and src[:5].lower() != "data:" and src[0] != "#" and not self.full:
-            self.found.setdefault(src, (kind, alt, width, height))
+            new = (kind, alt, width, height)
+            if self.found.setdefault(src, new)[0] == "icon":  # a page may show it, too
+                self.found[src] = new
 
     # The images in the attributes of an element
 

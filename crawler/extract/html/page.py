@@ -30,6 +30,7 @@ from crawler.extract.html.images import (
     ITEM_IMAGES,
     MAX_SCRIPT,
     META_IMAGES,
+    REPRESENTING,
     ImageCollector,
     is_image_preload,
     kind_of_script,
@@ -216,7 +217,7 @@ class _Document:
         elif href and is_style(rels, values):
             self.images.add_style_sheet(href, "stylesheet")
         elif not ICONS.isdisjoint(rels):
-            self.images.add(href, "icon")
+            self.images.add(href, "icon" if REPRESENTING.isdisjoint(rels) else "og")
         elif values.get("itemprop", "").lower() in ITEM_IMAGES:
             self.images.add(href, "img")
         elif not _PRELOADS.isdisjoint(rels) and is_image_preload(values):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-from crawler.extract.images.formats import ImageHeader, need
+from crawler.extract.images.formats import ImageHeader, Size, need
 from crawler.model.errors import ImageDecodeFailure
 
 _FILE_HEADER = 14
@@ -46,6 +46,11 @@ def read(body: bytes) -> ImageHeader:
     offset = max(offset, _FILE_HEADER + bitmap.pixels)
     need(body, offset + bitmap.length(height), "image/bmp")
     return ImageHeader("bmp", bitmap.width, height)
+
+
+def possible_sizes(start: bytes) -> tuple[Size, ...]:
+    bitmap = read_bitmap(start, _FILE_HEADER)
+    return ((bitmap.width, abs(bitmap.height)),)
 
 
 def read_bitmap(body: bytes, at: int) -> Bitmap:

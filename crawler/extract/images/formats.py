@@ -26,6 +26,10 @@ MAX_PARTS = 1_000_000
 """Chunks, blocks or boxes of one image; the rest is not walked."""
 
 
+Size = tuple[int, int]
+"""Width and height, as the image is shown. Pixels."""
+
+
 class ImageHeader(NamedTuple):
     """What is read of an image; None: the file does not say."""
 
@@ -68,6 +72,24 @@ def read_header(body: bytes, media_type: str) -> ImageHeader:
     if header.width == 0 or header.height == 0:
         raise ImageDecodeFailure(f"{media_type}: no width or no height")
     return header
+
+
+def possible_sizes(start: bytes, media_type: str) -> tuple[Size, ...]:
+    """The dimensions of an image whose file begins with `start`; empty: unknown.
+
+    Enough for a decision about the rest, which need not be downloaded. Whether the file
+    is whole is not asked. An orientation that stands behind the pixels has not come
+    yet: then there are two possibilities.
+    """
+    name = FORMATS.get(media_type, "icon")
+    if name == "icon":  # a directory of images, and never large
+        return ()
+    module: Any = import_module(f"crawler.extract.images.{name}")
+    try:
+        sizes: tuple[Size, ...] = module.possible_sizes(start)
+    except (error, IndexError, ImageDecodeFailure):
+        return ()
+    return tuple(size for size in sizes if min(size) > 0)
 
 
 @cache

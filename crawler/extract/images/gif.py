@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from struct import Struct
 
-from crawler.extract.images.formats import MAX_PARTS, ImageHeader, cut_short
+from crawler.extract.images.formats import MAX_PARTS, ImageHeader, Size, cut_short
 from crawler.model.errors import ImageDecodeFailure
 
 _SCREEN = Struct("<HHB").unpack_from
@@ -43,6 +43,15 @@ def read(body: bytes) -> ImageHeader:
     if not frames:
         raise ImageDecodeFailure("image/gif: no image in it")
     return ImageHeader("gif", width, height, frames)
+
+
+def possible_sizes(start: bytes) -> tuple[Size, ...]:
+    width, height, flags = _SCREEN(start, 6)
+    position = 13 + _color_table(flags)
+    while start[position] == ord("!"):
+        position = _after_sub_blocks(start, position + 2)
+    left, top, columns, rows, _ = _FRAME(start, position + 1)
+    return ((max(width, left + columns), max(height, top + rows)),)
 
 
 def _color_table(flags: int) -> int:

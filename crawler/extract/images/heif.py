@@ -17,13 +17,12 @@ from itertools import islice
 from struct import Struct
 
 from crawler.extract.images.boxes import Box, box_at, boxes, inner_boxes
-from crawler.extract.images.formats import MAX_PARTS, ImageHeader, need
+from crawler.extract.images.formats import MAX_PARTS, ImageHeader, Size, need
 from crawler.extract.images.heif_items import Items, read_items
 from crawler.model.errors import ImageDecodeFailure
 
 _MAX_TRACKS = 16
 """Tracks of a sequence: its color, its transparency; the rest is not read."""
-_Size = tuple[int, int]
 _U32 = Struct(">I").unpack_from
 _U32_PAIR = Struct(">II").unpack_from
 
@@ -40,7 +39,15 @@ def read_heif(body: bytes, name: str) -> ImageHeader:
     return ImageHeader(name, *size, max(frames, 1))
 
 
-def _still(body: bytes, meta: Box, media_type: str) -> _Size | None:
+def possible_sizes_of_heif(start: bytes, media_type: str) -> tuple[Size, ...]:
+    meta = box_at(start, 0, len(start), b"meta")
+    if meta is None:
+        return ()
+    size = _shown(start, read_items(start, meta), media_type)
+    return () if size is None else (size,)
+
+
+def _still(body: bytes, meta: Box, media_type: str) -> Size | None:
     """The size of the primary item as shown; None: there is no such item."""
     items = read_items(body, meta)
     end = items.end_of_shown()
@@ -48,8 +55,8 @@ def _still(body: bytes, meta: Box, media_type: str) -> _Size | None:
     return _shown(body, items, media_type) if end else None
 
 
-def _shown(body: bytes, items: Items, media_type: str) -> _Size | None:
-    size: _Size | None = None
+def _shown(body: bytes, items: Items, media_type: str) -> Size | None:
+    size: Size | None = None
     for kind, start, _ in items.properties_of(items.primary):
         if kind == b"ispe":
             size = _U32_PAIR(body, start + 4)
@@ -63,7 +70,7 @@ def _shown(body: bytes, items: Items, media_type: str) -> _Size | None:
 _APERTURE = Struct(">IIIIiIiI").unpack_from
 
 
-def _clean_aperture(body: bytes, at: int, size: _Size, media_type: str) -> _Size:
+def _clean_aperture(body: bytes, at: int, size: Size, media_type: str) -> Size:
     """The size that `clap` leaves (ISO/IEC 14496-12 section 12.1.4).
 
     In AVIF it counts only if it keeps the corner at the top left, as in Chromium.
@@ -81,7 +88,7 @@ def _clean_aperture(body: bytes, at: int, size: _Size, media_type: str) -> _Size
     return round(width), round(height)
 
 
-def _sequence(body: bytes, media_type: str) -> tuple[int, _Size | None]:
+def _sequence(body: bytes, media_type: str) -> tuple[int, Size | None]:
     """The number of frames of a sequence, and the size of its first track."""
     frames, size = 0, None
     tracks = inner_boxes(body, 0, len(body), b"moov", b"trak")
@@ -102,7 +109,7 @@ def _sample_table(body: bytes, track: Box) -> Iterator[Box]:
     return boxes(body, table.start, table.end) if table else iter(())
 
 
-def _track_size(body: bytes, track: Box) -> _Size | None:
+def _track_size(body: bytes, track: Box) -> Size | None:
     """The size in tkhd, whose last two numbers are the sides, times 65,536."""
     header = box_at(body, track.start, track.end, b"tkhd")
     if header is None:

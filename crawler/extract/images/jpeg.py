@@ -6,7 +6,7 @@ import re
 from struct import Struct, error
 
 from crawler.extract.images.exif import is_turned
-from crawler.extract.images.formats import MAX_PARTS, ImageHeader, cut_short
+from crawler.extract.images.formats import MAX_PARTS, ImageHeader, Size, cut_short
 from crawler.model.errors import ImageDecodeFailure
 
 _U16 = Struct(">H").unpack_from
@@ -20,9 +20,22 @@ _APP1, _SOS, _EOI = 0xE1, 0xDA, 0xD9
 
 
 def read(body: bytes) -> ImageHeader:
-    """The first Exif data says how the image is turned when it is shown.
+    """A file without EOI is whole if all blocks of pixels are in its scans."""
+    (width, height), position = _read_to_scan(body)
+    if body.rfind(b"\xff\xd9", position) < 0 and not _has_all_blocks(body):
+        raise cut_short("image/jpeg")
+    return ImageHeader("jpeg", width, height)
 
-    A file without EOI is whole if all blocks of pixels are in its scans.
+
+def possible_sizes(start: bytes) -> tuple[Size, ...]:
+    (width, height), _ = _read_to_scan(start)
+    return () if width is None or height is None else ((width, height),)
+
+
+def _read_to_scan(body: bytes) -> tuple[tuple[int | None, int | None], int]:
+    """The dimensions as shown, and where the first scan begins.
+
+    The first Exif data says how the image is turned when it is shown.
     """
     position = 2
     size: tuple[int, int | None] | None = None
@@ -49,10 +62,7 @@ def read(body: bytes) -> ImageHeader:
         position = after
     if size is None:
         raise ImageDecodeFailure("image/jpeg: a scan without a frame")
-    if body.rfind(b"\xff\xd9", position) < 0 and not _has_all_blocks(body):
-        raise cut_short("image/jpeg")
-    width, height = reversed(size) if turned else size
-    return ImageHeader("jpeg", width, height)
+    return (size[::-1] if turned else size), position
 
 
 def _has_all_blocks(body: bytes) -> bool:

@@ -13,7 +13,7 @@ from struct import Struct
 
 from crawler.extract.images.boxes import boxes
 from crawler.extract.images.exif import turns
-from crawler.extract.images.formats import ImageHeader, cut_short
+from crawler.extract.images.formats import ImageHeader, Size, cut_short
 from crawler.extract.images.jxl_bits import Bits, Unreadable
 from crawler.extract.images.jxl_frame import read_frame
 from crawler.extract.images.jxl_metadata import Metadata, read_metadata
@@ -36,6 +36,23 @@ def read(body: bytes) -> ImageHeader:
     if turns(metadata.orientation):
         width, height = height, width
     return ImageHeader("jxl", width, height, frames)
+
+
+def possible_sizes(start: bytes) -> tuple[Size, ...]:
+    stream = start
+    if not start.startswith(_SIGNATURE):
+        for kind, begin, _ in boxes(start, 0, len(start)):
+            if kind in (b"jxlc", b"jxlp"):
+                stream = start[begin + 4 * (kind == b"jxlp") :]
+                break
+    if not stream.startswith(_SIGNATURE):
+        return ()
+    try:
+        metadata = read_metadata(Bits(stream, 8 * len(_SIGNATURE)))
+    except Unreadable:
+        return ()
+    size = metadata.width, metadata.height
+    return (size[::-1] if turns(metadata.orientation) else size,)
 
 
 def _codestream(body: bytes) -> bytes:

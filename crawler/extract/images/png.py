@@ -11,7 +11,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from crawler.extract.images.exif import is_turned
-from crawler.extract.images.formats import ImageHeader, cut_short
+from crawler.extract.images.formats import ImageHeader, Size, cut_short
 from crawler.model.errors import ImageDecodeFailure
 
 _CHUNK = Struct(">I4s").unpack_from
@@ -38,6 +38,15 @@ def read(body: bytes) -> ImageHeader:
     if b"eXIf" in kinds and _is_turned(body, chunks):
         width, height = height, width
     return ImageHeader("png", width, height, frames)
+
+
+def possible_sizes(start: bytes) -> tuple[Size, ...]:
+    chunks, _ = _chunks(start)
+    if start[12:16] != b"IHDR" or all(kind != b"IDAT" for kind, _, _ in chunks):
+        return ()
+    width, height = _U32_PAIR(start, 16)
+    turned = any(kind == b"eXIf" for kind, _, _ in chunks) and _is_turned(start, chunks)
+    return ((height, width) if turned else (width, height),)
 
 
 class _Chunk(NamedTuple):

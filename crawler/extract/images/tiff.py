@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 
 from crawler.extract.images.exif import ORIENTATION, turns
-from crawler.extract.images.formats import MAX_PARTS, ImageHeader, need
+from crawler.extract.images.formats import MAX_PARTS, ImageHeader, Size, need
 from crawler.model.errors import ImageDecodeFailure
 
 _WIDTH, _HEIGHT, _BITS = 256, 257, 258
@@ -32,10 +32,20 @@ def read(body: bytes) -> ImageHeader:
                 need(body, start + length, "image/tiff")
     if not first:
         raise ImageDecodeFailure("image/tiff: no image in it")
-    width, height = _value(first, _WIDTH), _value(first, _HEIGHT)
-    if turns(_value(first, ORIENTATION)):
-        width, height = height, width
+    width, height = _sides(first)
     return ImageHeader("tiff", width, height, len(seen))
+
+
+def possible_sizes(start: bytes) -> tuple[Size, ...]:
+    order = "<" if start[:1] == b"I" else ">"
+    place = Struct(order + "I").unpack_from(start, 4)[0]
+    return (_sides(_directory(start, place, order)[0]),)
+
+
+def _sides(tags: _Tags) -> Size:
+    width, height = _value(tags, _WIDTH), _value(tags, _HEIGHT)
+    turned = turns(_value(tags, ORIENTATION))
+    return (height, width) if turned else (width, height)
 
 
 def _value(tags: _Tags, tag: int) -> int:

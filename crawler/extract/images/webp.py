@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from struct import Struct
 
 from crawler.extract.images.exif import is_turned
-from crawler.extract.images.formats import MAX_PARTS, ImageHeader, need
+from crawler.extract.images.formats import MAX_PARTS, ImageHeader, Size, need
 from crawler.model.errors import ImageDecodeFailure
 
 _U32 = Struct("<I").unpack_from
 _U16_PAIR = Struct("<HH").unpack_from
 _CHUNK = Struct("<4sI").unpack_from
-_Size = tuple[int, int]
+_HAS_EXIF = 8
+"""Set in the flags of VP8X if Exif data follow the pixels."""
 
 
 def read(body: bytes) -> ImageHeader:
-    canvas: _Size | None = None
-    still: _Size | None = None
+    canvas: Size | None = None
+    still: Size | None = None
     frames, turned = 0, False
     for kind, start, end in _chunks(body):
         if kind == b"VP8X":
@@ -37,6 +38,18 @@ def read(body: bytes) -> ImageHeader:
     return ImageHeader("webp", width, height, max(frames, 1))
 
 
+def possible_sizes(start: bytes) -> tuple[Size, ...]:
+    kind = start[12:16]
+    if kind in (b"VP8 ", b"VP8L"):
+        size = _size(start, kind, 20)
+        return () if size is None else (size,)
+    if kind != b"VP8X":
+        return ()
+    width, height = _u24(start, 24) + 1, _u24(start, 27) + 1
+    sizes = ((width, height), (height, width))
+    return sizes if start[20] & _HAS_EXIF else sizes[:1]
+
+
 def _chunks(body: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Type, start and end of the data, of each chunk (section 2.3)."""
     end = 8 + _U32(body, 4)[0]
@@ -53,7 +66,7 @@ def _chunks(body: bytes) -> Iterator[tuple[bytes, int, int]]:
         position += 8 + length + length % 2
 
 
-def _size(body: bytes, kind: bytes, at: int) -> _Size | None:
+def _size(body: bytes, kind: bytes, at: int) -> Size | None:
     """By the bit stream of an image, lossy (RFC 6386 section 9.1) or lossless."""
     if kind == b"VP8 ":
         if body[at + 3 : at + 6] != b"\x9d\x01\x2a":

@@ -26,8 +26,9 @@ class Body:
     """Collects at most `limit` bytes of a decoded body.
 
     `keep_transferred`: also keep the body as it was before decoding, in memory or, if a
-    spool can be opened, beyond MAX_KEPT bytes there. `wants` is asked
-    once about a body of more than MAX_UNWANTED bytes that is no part of another.
+    spool can be opened, beyond MAX_KEPT bytes there. `wants` is asked about a body of
+    more than MAX_UNWANTED bytes that is no part of another: once, or twice if
+    MIN_DECIDED bytes do not tell.
     `stream_from`: the size from which on the body may go to a sink (bytes, decoded);
     None: it may not.
 
@@ -36,6 +37,7 @@ class Body:
     """
 
     __slots__ = (
+        "_decide_at",
         "_decoder",
         "_dropped",
         "_kept",
@@ -69,6 +71,7 @@ class Body:
         self.spool: Spool | None = None
         """The body before decoding, if it is too large for memory."""
         self._wants = wants
+        self._decide_at = MIN_DECIDED
         self._started = False
         self._dropped = False
         self._decoder: BodyDecoder | None = None
@@ -105,7 +108,7 @@ class Body:
             if reader.status < 300:
                 raise
             self._drop()
-        if self._wants is not None and self.size >= MIN_DECIDED:
+        if self._wants is not None and self.size >= self._decide_at:
             self._decide(reader, self._wants)
 
     def stream(self, sink: BodySink | None) -> None:
@@ -180,9 +183,17 @@ class Body:
         declared = int(length) if length.isdecimal() and len(length) < 20 else 0
         if max(declared, self.size) <= MAX_UNWANTED:
             return
+        start = b"".join(self._pieces)[: self._decide_at]
+        wanted = wants(
+            reader.values("content-type"),
+            start,
+            None if self._decoder is not None else declared or None,
+        )
+        if wanted is None and self._decide_at < MAX_START:
+            self._decide_at = MAX_START
+            return
         self._wants = None
-        start = b"".join(self._pieces)[:MIN_DECIDED]
-        if not wants(reader.values("content-type"), start):
+        if wanted is False:
             self.unread = self.truncated = True
 
     def _start(self, reader: ResponseReader) -> None:

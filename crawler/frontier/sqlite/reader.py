@@ -43,7 +43,9 @@ _STATES: dict[int, State] = {
 }
 _FETCHED: tuple[State, ...] = ("page", "file", "image", "redirect", "error")
 """States of URLs for which a last request was made; `url.attempts` are those before."""
-_DECIDED_BY_BODY: tuple[SkipReason, ...] = ("filter_dimensions", "duplicate_content")
+_DECIDED_BY_BODY: tuple[SkipReason, ...] = (
+    "filter_dimensions", "filter_bytes", "filter_format", "duplicate_content",
+)  # fmt: skip
 """Reasons of skips for which that holds as well."""
 _NUMBERS = {
     state: [n for n, s in _STATES.items() if s == state] for state in _STATES.values()

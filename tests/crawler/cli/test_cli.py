@@ -169,7 +169,7 @@ SAMPLES = {
     "records.rotate": "7M",
     "http.ca_file": "ca.pem", "records.keep_truncated": "all",
     "http.dns_servers": "127.0.0.1",
-    "images.srcset": "all",
+    "images.srcset": "all", "images.formats": "jpeg,webp",
     "scope.within": "any", "robots.nofollow": "link", "bodies.save": "html,pdf",
     "scope.follow_redirect": "never",
     "images.name": "{sha256}.{ext}", "records.include": "links,images",
@@ -245,6 +245,20 @@ def test_options_that_are_more_than_a_value(orbweb) -> None:  # type: ignore[no-
     assert found["max_header"] == '"1M"'
 
 
+def test_limits_of_images_are_told_apart_by_their_units(orbweb) -> None:  # type: ignore[no-untyped-def]
+    found = values(
+        orbweb, "c.test", "--min-image", "200,0.5MP,20K",
+        "--max-image", "8000x6000 9MB",
+        "--image-ratio", "3", "--image-formats", "jpeg,webp", "--no-icons",
+    )  # fmt: skip
+    minimum = ("200", "200", "500000", '"20K"')
+    keys = ("width", "height", "pixels", "file_size")
+    assert tuple(found[f"min_{key}"] for key in keys) == minimum
+    assert (found["max_width"], found["max_height"]) == ("8000", "6000")
+    assert (found["max_file_size"], found["max_ratio"]) == ('"9M"', "3.0")
+    assert (found["formats"], found["icons"]) == ('["jpeg", "webp"]', "false")
+
+
 @pytest.mark.parametrize(
     ("arguments", "prefix", "seed"),
     [
@@ -293,6 +307,8 @@ def test_a_rate_is_a_wait(orbweb, rate: str, wait: str) -> None:  # type: ignore
         (["--scope", "hots"], "did you mean 'host'?"),
         (["-H", "nonsense"], "write 'Name: value'"),
         (["--min-image", "big"], "write WIDTHxHEIGHT"),
+        (["--max-image", "9.5"], "--max-image 9.5: write WIDTHxHEIGHT"),
+        (["--image-formats", "jpg"], "jpeg"),
         (["--exclude", "("], "--include, --exclude: "),
         (["-i", "missing.txt"], "missing.txt: No such file"),
         (["-i", "empty.txt"], "no URL in it"),

@@ -394,6 +394,31 @@ def of_limits(folder: Path) -> dict[str, list[Case]]:
     return cases
 
 
+def of_images(folder: Path) -> dict[str, list[Case]]:
+    """Each limit of images that is none of dimensions."""
+    site = Site(
+        {
+            "": page('<link rel="icon" href="/icon.png">', picture("/a.png")),
+            **dict.fromkeys(("icon.png", "a.png"), reply(png(), "image/png")),
+            "robots.txt": reply(status=404),
+        }
+    )
+    limits: dict[str, tuple[dict[str, Any], str, str, int]] = {
+        "filter_bytes": ({"max_file_size": 9}, "/a.png",
+                         "images.max_file_size: 9 < ", 1),
+        "filter_format": ({"formats": ("gif", "webp")}, "/a.png",
+                          "images.formats: gif, webp; not png", 1),
+        "filter_icon": ({"icons": False}, "/icon.png", "images.icons: false", 0),
+    }  # fmt: skip
+    cases = {}
+    for reason, (images, path, rule, attempts) in limits.items():
+        crawl(folder / reason, site.url("/"), images=ImagesConfig(**images))
+        says = f"skipped: {reason}, by {rule}"
+        cases[reason] = [Case(folder / reason, site.url(path), says, attempts)]
+    site.stop()
+    return cases
+
+
 def plugin(folder: Path) -> Case:
     site = Site({"": page(link("/1")), "1": page(link("/2")), "2": page()})
     use = "tests.helpers.plugins:Needy"
@@ -427,7 +452,10 @@ def trap(folder: Path) -> Case:
     return Case(folder, row.url, says, 0)
 
 
-DECIDED_BY_BODY = ("filter_dimensions", "duplicate_content", "limit_api")
+DECIDED_BY_BODY = (
+    "filter_dimensions", "filter_bytes", "filter_format", "duplicate_content",
+    "limit_api",
+)  # fmt: skip
 """Reasons that depend on the response, and so are no check of the chain."""
 
 
@@ -435,6 +463,7 @@ DECIDED_BY_BODY = ("filter_dimensions", "duplicate_content", "limit_api")
 def skips(tmp_path_factory: Any) -> dict[str, list[Case]]:
     cases = most_skips(tmp_path_factory.mktemp("skips"))
     cases |= further_skips(tmp_path_factory.mktemp("further"))
+    cases |= of_images(tmp_path_factory.mktemp("images"))
     for reason, more in of_limits(tmp_path_factory.mktemp("limits")).items():
         cases.setdefault(reason, []).extend(more)
     cases["robots_unavailable"] = [given_up(tmp_path_factory.mktemp("deferred"))[1]]
