@@ -59,7 +59,7 @@ ACCEPT = {
 }
 
 _MEDIA_TYPES = {"svg": "image/svg+xml", "ico": "image/x-icon", "cur": "image/x-icon"}
-"""Of the formats whose media type has another name."""
+"""The media types that are not called like their format."""
 
 
 class LargeBodies(Protocol):
