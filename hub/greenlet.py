@@ -109,7 +109,7 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
 
     @classmethod
     def spawn(cls, *args: Any, **kwargs: Any) -> Any:
-        """Make and start a greenlet that runs ``args[0](*args[1:], **kwargs)``."""
+        """Make and start a greenlet; the arguments are those of the class."""
         new = cls(*args, **kwargs)
         caller = sys._getframe(1)
         new._place = (caller.f_code, caller.f_lasti)
