@@ -59,12 +59,14 @@ def of_module(module: ModuleType, described: dict[int, str]) -> Iterator[str]:
         elif not callable(value):
             yield from of_constant(f"{module.__name__}.{name}", module)
         elif id(value) in described:
-            elsewhere.append(f"`{described[id(value)]}`")
+            other = described[id(value)]
+            same = other.rpartition(".")[2] == name
+            elsewhere.append(f"`{other}`" if same else f"`{name}`, as `{other}`")
         else:
             described[id(value)] = f"{module.__name__}.{name}"
             yield from of_name(f"{module.__name__}.{name}", value)
     if elsewhere:
-        yield f"Also here: {', '.join(elsewhere)}.\n"
+        yield f"Also here: {'; '.join(elsewhere)}.\n"
 
 
 def public(module: ModuleType) -> list[str]:
