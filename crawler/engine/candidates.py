@@ -36,6 +36,7 @@ NO_DATA: ImageData = {}
 ImageVersions = Mapping[str, tuple[str, ...]]
 """By URL of an image: the other versions of the picture."""
 NO_VERSIONS: ImageVersions = {}
+NO_THUMBNAILS: Mapping[str, str] = {}
 
 _SCALED = re.compile(r"-\d{2,5}x\d{2,5}\.\w+$").search
 
@@ -216,8 +217,8 @@ class CandidateBuilder:
         """The images of a page, of each picture one version; the URLs of the others."""
         from crawler.engine.versions import chosen_images, next_versions
 
-        chosen, versions, left_out = chosen_images(page, self._srcset)
-        found = self.images(lease, chosen, noimageai, NO_DATA, versions)
+        chosen, versions, thumbnails, left_out = chosen_images(page, self._srcset)
+        found = self.images(lease, chosen, noimageai, NO_DATA, versions, thumbnails)
         for one in [one for one in found if one.skip and one.context]:
             found += next_versions(self, one)
         return found, left_out
@@ -229,6 +230,7 @@ class CandidateBuilder:
         noimageai: Skip | None,
         data: ImageData = NO_DATA,
         versions: ImageVersions = NO_VERSIONS,
+        thumbnails: Mapping[str, str] = NO_THUMBNAILS,
     ) -> list[Discovered]:
         if not self._fetch_images:
             return []
@@ -240,7 +242,7 @@ class CandidateBuilder:
                     directive=noimageai,
                 ),
                 image.alt,
-                context=image_context(data.get(image.url), versions.get(image.url)),
+                context=image_context(image, data, versions, thumbnails),
             )
             for image in images
             if not self._known(image.url, depth)

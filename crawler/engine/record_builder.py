@@ -143,7 +143,14 @@ def image_context(lease: Lease) -> dict[str, Any]:
     context = lease.context
     if context is None:
         return {}
-    return {"data": context.data or None, "versions": context.versions}
+    return {
+        "data": context.data or None,
+        "versions": context.versions,
+        "title": context.title,
+        "caption": context.caption,
+        "link_text": context.link_text,
+        "thumbnail": context.thumbnail,
+    }
 
 
 def redirect_record(lease: Lease, response: Response, location: str) -> RedirectRecord:

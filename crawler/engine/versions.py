@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Literal
 
 from msgspec.structs import replace
@@ -24,25 +24,32 @@ _SCALED = re.compile(r"-(\d{2,5})x(\d{2,5})(?=\.\w+$)")
 
 def chosen_images(
     page: Page, wanted: Wanted
-) -> tuple[list[ImageLink], ImageVersions, Container[str]]:
-    """The images of a page that are fetched; by URL, their other versions; the others.
+) -> tuple[list[ImageLink], ImageVersions, Mapping[str, str], Container[str]]:
+    """The images of a page that are fetched, and the URLs of the others.
 
-    The other versions are in the order in which they take the place of one that fails.
+    In between, by the URLs of the first: their other versions, in the order in which
+    they take the place of one that fails; and the thumbnails that link to them.
     """
+    thumbnails: dict[str, str] = {}
     others: dict[str, tuple[str, ...]] = {}
     images = {image.url: image for image in page.images}
     for picture in page.pictures:
         first, *rest = _ordered(picture, wanted)
-        if first not in images:  # a linked picture on the page's own host
-            alt = next((images[url].alt for url in rest if url in images), None)
-            images[first] = ImageLink(first, "a", alt)
+        if first not in images or images[first].kind == "a":  # a linked picture
+            images[first] = ImageLink(first, "a")
+            thumbnail = next((images[url] for url in rest if url in images), None)
+            if thumbnail is not None:
+                thumbnails.setdefault(first, thumbnail.url)
+                images[first] = replace(
+                    thumbnail, url=first, kind="a", width=None, height=None, group=None
+                )
         if first not in others:
             others[first] = tuple(rest[:MAX_VERSIONS])
     grouped = {url for picture in page.pictures for url in picture.versions}
     chosen = [one for url, one in images.items() if url in others or url not in grouped]
     if wanted == "best":
         chosen = _without_scaled(chosen, others)
-    return chosen, others, grouped.difference(image.url for image in chosen)
+    return chosen, others, thumbnails, grouped.difference(image.url for image in chosen)
 
 
 def _ordered(picture: Picture, wanted: Wanted) -> Sequence[str]:
@@ -98,7 +105,7 @@ def next_versions(
         candidate = Candidate(
             url, lease.kind, "image", lease.depth, lease.parent_url, lease.seed_url
         )
-        further = replace(context, versions=context.versions[number:])
+        further = replace(context, versions=context.versions[number:], thumbnail=None)
         found.append(candidates.checked(candidate, lease.alt, context=further))
         if found[-1].skip is None:
             break

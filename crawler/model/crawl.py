@@ -9,11 +9,12 @@ service. What is written for users (the JSON Lines) is in `schema.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
 
-from crawler.model.documents import LinkKind
+from crawler.model.documents import ImageLink, LinkKind
 from crawler.model.http import BodySink, Hop, Validators
 from crawler.model.reasons import SkipReason
 from crawler.model.records import ItemRecord, TerminalRecord
@@ -65,13 +66,29 @@ class ImageContext(Struct, frozen=True, omit_defaults=True):
     """The fields of the item of an API that names it."""
     versions: tuple[str, ...] = ()
     """Other versions of the picture; each is fetched if those before can't be had."""
+    title: str | None = None
+    caption: str | None = None
+    link_text: str | None = None
+    thumbnail: str | None = None
+    """URL of the image on the page that is a link to it."""
 
 
 def image_context(
-    data: dict[str, Any] | None = None, versions: tuple[str, ...] | None = None
+    image: ImageLink,
+    data: Mapping[str, dict[str, Any]],
+    versions: Mapping[str, tuple[str, ...]],
+    thumbnails: Mapping[str, str],
 ) -> ImageContext | None:
-    """None if nothing is known of it."""
-    return ImageContext(data or {}, versions or ()) if data or versions else None
+    """What an image's document says of it; None if that is nothing.
+
+    By URL of an image: the fields of its item, its other versions, its thumbnail.
+    """
+    url, title, caption, text = image.url, image.title, image.caption, image.link_text
+    more, others = data.get(url), versions.get(url)
+    if not (more or others or title or caption or text):
+        return None
+    thumbnail = thumbnails.get(url)
+    return ImageContext(more or {}, others or (), title, caption, text, thumbnail)
 
 
 class Discovered(Struct, frozen=True):

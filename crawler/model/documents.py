@@ -86,6 +86,12 @@ class ImageLink(Struct, frozen=True):
     """Pixels, as declared by the document."""
     group: int | None = None
     """Number of the picture of which it is a version, from 0; None: it has no other."""
+    title: str | None = None
+    """Its attribute `title`, white space collapsed."""
+    caption: str | None = None
+    """The text of the `<figcaption>` of its figure, white space collapsed."""
+    link_text: str | None = None
+    """The text of the link to a larger picture in which it stands."""
 
 
 class Picture(Struct, frozen=True, array_like=True):

@@ -136,6 +136,14 @@ class ImageRecord(FetchRecord, kw_only=True):
     """More than one frame."""
     alt: str | None = None
     """Alternative text where it was found first."""
+    title: str | None = None
+    """Its attribute `title` there."""
+    caption: str | None = None
+    """The text of the `<figcaption>` there."""
+    link_text: str | None = None
+    """The text of the link there that leads to it, beside a thumbnail."""
+    thumbnail: str | None = None
+    """URL of the image there that is a link to it."""
     page_url: str | None = None
     """The page that shows it."""
     dup_of: str | None = None

@@ -88,6 +88,9 @@ class ImageCollector:
         self.styles: dict[str, LinkKind] = {}
         self._characters_left = _MAX_CHARACTERS
         self.found: dict[str, tuple[LinkKind, str | None, int | None, int | None]] = {}
+        self.titles: dict[str, str] = {}
+        """By URL as written, for `captions.py`; so are the texts of links."""
+        self.link_texts: dict[str, str] = {}
         self.offers: list[Offer | str] = []
         """Each `<img>` by its versions, or by its `src` if it has no other."""
         self._sources: Offer | None = None
@@ -118,10 +121,15 @@ class ImageCollector:
         self.add(src, "img", alt, width, height)
         if self._sources is None and PLAIN.issuperset(values):  # most often
             self.offers.append(src or "")
+            if "title" in values:
+                self.titles.setdefault(src or "", values["title"])
         else:
             offer = self._next_offer(src)
             self._add_srcsets(values, "srcset", alt, offer)
             self._add_lazy(values, "img", (alt, width, height), offer)
+            if "title" in values:
+                for url in offer.versions:
+                    self.titles.setdefault(url, values["title"])
         if "style" in values:
             self.add_style(values["style"])
 
@@ -279,8 +287,11 @@ class ImageCollector:
             if self.full:
                 return
 
-    def link_to(self, href: str) -> None:
-        """The last `<img>` is the thumbnail of the picture at `href`."""
+    def link_to(self, href: str, text: str | None) -> None:
+        """The last `<img>` is the thumbnail of the picture at `href`.
+
+        `text`: that of the link.
+        """
         from crawler.extract.addresses import is_picture
         from crawler.extract.html.versions import LINKED, SRC, Offer
 
@@ -292,7 +303,15 @@ class ImageCollector:
             if src:
                 offer.add(src, SRC)
             self.offers[-1] = offer
+        if text:
+            for url in offer.versions:
+                self.link_texts.setdefault(url, text)
         offer.add(href, LINKED)
+
+    def is_described(self, text: str) -> bool:
+        """Whether the document says more of an image than `alt` does."""
+        captions = "<figcaption" in text or "<FIGCAPTION" in text
+        return captions or bool(self.titles or self.link_texts)
 
     def pictures(self, base: Base, images: dict[str, ImageLink]) -> tuple[Picture, ...]:
         """Which images are versions of one picture; `images` get the number of it."""

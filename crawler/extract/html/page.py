@@ -171,7 +171,7 @@ class _Document:
             if start and self.text.find("</a", start, end) < 0:
                 self._behind_thumbnails[href] = None
                 if name == "img":
-                    self.images.link_to(href)
+                    self.images.link_to(href, self._text_at(start))
 
     def _add(
         self, href: str | None, kind: LinkKind, rel: str | None = None, end: int = 0
@@ -288,6 +288,10 @@ class _Document:
         if self.base is not None and (joined := base.join(self.base)):
             base = Base(joined, self.charset)
         images = self.images.absolute(base, MAX_URL_CHARACTERS)
+        if self.images.is_described(self.text):
+            from crawler.extract.html.captions import describe
+
+            describe(images, self.images, base, self.text, self.decode)
         self._add_behind_thumbnails(base, images)
         pictures = self.images.pictures(base, images)
         characters_left = MAX_URL_CHARACTERS - sum(map(len, images))
@@ -350,8 +354,6 @@ class _Document:
         return tuple(links.values())
 
     def _absolute_styles(self, base: Base) -> tuple[Link, ...]:
-        if not self.images.styles:
-            return ()
         links = {}
         for href, kind in self.images.styles.items():
             if (url := base.join(href)) is not None and url not in links:

@@ -47,6 +47,10 @@ ELSEWHERE = {
     ("image", "data"): "test_api",
     ("image", "versions"): "test_versions",
     **{
+        ("image", name): "test_image_context"
+        for name in ("title", "caption", "link_text", "thumbnail")
+    },
+    **{
         ("error", name): "test_extract"
         for name in ("body_path", "body_bytes", "sha256", "content_type", "charset")
     },

@@ -183,6 +183,7 @@ def test_polars_reads_it_all(stream: Path) -> None:
             "alt": None,
             "width": 3,
             "height": 4,
+            **dict.fromkeys(("group", "title", "caption", "link_text")),
         }
     ]
 
