@@ -73,8 +73,11 @@ class DocumentPlugins:
             self._pool.close()
             raise PluginError(self._named(failure)) from failure
 
-    def apply(self, response: Response, page: Page) -> Enriched:
+    def apply(self, response: Response, page: Page, asked: str = "") -> Enriched:
         """`page` with the URLs that were discovered among its links, and its data.
+
+        `asked` is the URL that was requested, if redirects led from it to that of the
+        response.
 
         May switch to other greenlets. Raises ExtractFailure that names the plug-in, or
         all of them if the process itself has failed.
@@ -86,6 +89,7 @@ class DocumentPlugins:
             response.headers,
             response.body,
             page if self.reads_links else replace(page, links=(), images=()),
+            asked,
         )
         try:
             found = decode_findings(self._run(encode(order), len(response.body)))

@@ -206,9 +206,9 @@ class _Remembering:
     def reads_links(self) -> bool:
         return self._plugins is not None and self._plugins.reads_links
 
-    def apply(self, response: Response, page: Page) -> Enriched:
+    def apply(self, response: Response, page: Page, asked: str = "") -> Enriched:
         assert self._plugins is not None
-        enriched = self._plugins.apply(response, page)
+        enriched = self._plugins.apply(response, page, asked)
         self.document = enriched.page
         return enriched
 

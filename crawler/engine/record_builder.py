@@ -86,7 +86,7 @@ def add_text(record: PageRecord, text: PageText) -> None:
 
 
 def item_records(
-    page: PageRecord | FileRecord, items: Sequence[dict[str, Any]]
+    page: PageRecord | FileRecord | ErrorRecord, items: Sequence[dict[str, Any]]
 ) -> tuple[ItemRecord, ...]:
     """The records of the items of a page, or of a JSON body."""
     return tuple(
@@ -188,9 +188,11 @@ def failed(
     found: tuple[Discovered, ...],
     document: Page | File,
     saved: bytes | BodySink | None,
+    items: Sequence[dict[str, Any]] = (),
 ) -> Outcome:
     """The outcome where plug-ins have failed: the links count all the same.
 
+    `items`: those of the answer of an API that lack nothing.
     `saved`: the body, if it is kept, from which `orbweb extract` may get the fields.
     """
     error = error_record(lease, failure, response.timings.fetch_ms)
@@ -201,7 +203,7 @@ def failed(
         error.content_type = document.content_type
         error.sha256 = _hash(response)
         error.body_bytes = response.size
-    return Outcome(lease, error, found, body=saved)
+    return Outcome(lease, error, found, items=item_records(error, items), body=saved)
 
 
 def skipped(lease: Lease, skip: Skip) -> Outcome:

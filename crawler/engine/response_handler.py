@@ -70,9 +70,10 @@ class ReadByPlugins(Protocol):
         """Whether the links of `page`, with their texts, matter to them."""
         ...
 
-    def apply(self, response: Response, page: Page) -> Enriched:
+    def apply(self, response: Response, page: Page, asked: str = "") -> Enriched:
         """`page` with the URLs that they discovered, and what they extracted.
 
+        `asked` is the first URL of the redirects to that of the response.
         May switch to other greenlets. Raises ExtractFailure.
         """
         ...
@@ -258,7 +259,7 @@ class Reader:
             record = record_builder.skip_record(lease, robots_meta.noai)
             return Outcome(lease, record, found)
         # Before a place is reserved, for this may switch.
-        enriched, failure = self._enriched(response, page)
+        enriched, failure = self._enriched(lease, response, page)
         page = enriched.page
         if not self._reserve_page(handle):
             return None
@@ -283,15 +284,18 @@ class Reader:
         )
 
     def _enriched(
-        self, response: Response, page: Page
+        self, lease: Lease, response: Response, page: Page
     ) -> tuple[Enriched, ExtractFailure | None]:
         """The page with what plug-ins find, or their failure. May switch."""
         if self._plugins is None:
             return Enriched(page), None
         try:
-            return self._plugins.apply(response, page), None
+            asked = lease.redirects[0].url if lease.redirects else lease.url
+            enriched = self._plugins.apply(response, page, asked)
         except ExtractFailure as failure:
             return Enriched(page), failure
+        lacking = None if enriched.listing is None else enriched.listing.failure
+        return enriched, ExtractFailure(lacking) if lacking else None
 
     def _saved(self, response: Response, media_type: str) -> bytes | BodySink | None:
         """The body, if bodies of its type are saved."""
@@ -309,11 +313,13 @@ class Reader:
         page = Page(file.content_type, file.charset or "utf-8")
         enriched, failure = Enriched(page), None
         if is_json(file.content_type):
-            enriched, failure = self._enriched(response, page)
+            enriched, failure = self._enriched(lease, response, page)
         file, found = self._found_in_file(lease, response, file, enriched.listing)
         saved = self._saved(response, file.content_type)
         if failure is not None:
-            return record_builder.failed(lease, response, failure, found, file, saved)
+            return record_builder.failed(
+                lease, response, failure, found, file, saved, enriched.items
+            )
         record = record_builder.file_record(lease, response, file, self._include)
         record.data = enriched.data
         items = record_builder.item_records(record, enriched.items)

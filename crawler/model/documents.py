@@ -124,6 +124,8 @@ class Listing(Struct, frozen=True, array_like=True):
     """The pages of its items, and the next answer, whose kind is `api`."""
     max_requests: int = 0
     """Answers of this API that are requested at most."""
+    failure: str = ""
+    """What the first of the items lacks that are left out; empty: none is."""
 
 
 class Alternate(Struct, frozen=True):

@@ -58,6 +58,8 @@ class PageOrder(Struct, frozen=True, array_like=True):
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     page: Page | None = None
+    asked: str = ""
+    """The URL that was requested, where `url` is where redirects led."""
 
 
 class Findings(Struct, frozen=True, array_like=True):
@@ -115,7 +117,7 @@ def run(payload: bytes) -> bytes:
     for plugin in plugins:
         # A plug-in that says nothing about it expects HTML.
         if not json or getattr(plugin.target, "reads_json", False):
-            found = _apply(plugin, document, found, max_urls)
+            found = _apply(plugin, document, found, max_urls, order.asked or order.url)
     return encode(found)
 
 
@@ -141,7 +143,11 @@ def _fills_record(target: Any) -> bool:
 
 
 def _apply(
-    plugin: LoadedPlugin, document: PluginDocument, found: Findings, max_urls: int
+    plugin: LoadedPlugin,
+    document: PluginDocument,
+    found: Findings,
+    max_urls: int,
+    asked: str,
 ) -> Findings:
     try:
         if _fills_record(plugin.target):
@@ -154,7 +160,7 @@ def _apply(
             items = (*found.items, *[_data_of(one) for one in further])
             found = replace(found, items=items[:MAX_ITEMS])
         if getattr(plugin.target, "reads_apis", False) is True:
-            listing = plugin.target.listing(document)
+            listing = plugin.target.listing(document, asked)
             items = () if listing is None else listing.items
             found = replace(found, listing=listing, items=(*found.items, *items))
         if "discover" in plugin.methods:

@@ -29,11 +29,11 @@ class UrlChain:
 
     def check(self, lease: Lease) -> Skip | None:
         """Whether what the body of `lease` names is beyond the maximum."""
-        return self._skip if self._place(lease.url) >= self._maximum else None
+        return self._skip if self._place(lease) >= self._maximum else None
 
     def record(self, lease: Lease, named: str) -> None:
         """The body of `lease` names the URL `named`."""
-        place = b"%d" % (self._place(lease.url) + 1)
+        place = b"%d" % (self._place(lease) + 1)
         self._metadata.set(self._kind, named, place)
 
     def limited(self, lease: Lease, named: list[Discovered]) -> list[Discovered]:
@@ -46,8 +46,10 @@ class UrlChain:
                 self.record(lease, one.url)
         return named
 
-    def _place(self, url: str) -> int:
-        return int(self._metadata.get(self._kind, url) or 0)
+    def _place(self, lease: Lease) -> int:
+        """A redirect leads to the same place, or every one would begin a new chain."""
+        urls = [lease.url, *(hop.url for hop in lease.redirects)]
+        return max(int(self._metadata.get(self._kind, url) or 0) for url in urls)
 
 
 def style_imports(metadata: KeyValue) -> UrlChain:

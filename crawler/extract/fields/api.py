@@ -69,14 +69,17 @@ class Api:
         """The alternative text of the pictures of an item."""
         return next(iter(_values(self._alt, item)), None)
 
-    def next_url(self, answer: Subject, items: int) -> str | None:
-        """The URL of the answer after one with so many items; None: it was the last."""
+    def next_url(self, url: str, answer: Subject, items: int) -> str | None:
+        """The URL of the answer after that of `url`, which has so many items.
+
+        None: it was the last.
+        """
         if self._next is not None:
             return next(iter(_values(self._next, answer)), None)
         if self._cursor is not None:
             cursor = next(iter(_values(self._cursor, answer)), None)
             return None if not cursor else self._filled(quote(cursor, safe=""))
-        found = self._is_ours(_without_scheme(answer.url))
+        found = self._is_ours(_without_scheme(url))
         if not items or not self._place or found is None:
             return None
         step = self._config.step or (1 if self._place == "page" else items)

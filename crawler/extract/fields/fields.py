@@ -73,11 +73,15 @@ class Fields:
                     found.append(_item(site.rules, subject.item(node), len(found)))
         return found
 
-    def listing(self, document: FieldDocument) -> Listing | None:
-        """What the body lists, if it is the answer of an API. Raises FieldFailure."""
+    def listing(self, document: FieldDocument, asked: str) -> Listing | None:
+        """What the body lists, if it is the answer of an API. Raises FieldFailure.
+
+        `asked` is the URL that was requested; that of the document is where it led.
+        """
         for api in self._apis:
-            if api.matches(document.url):
-                return _listing(api, self._subject(document))
+            for url in (document.url, asked):
+                if api.matches(url):
+                    return _listing(api, self._subject(document), url)
         return None
 
     def _subject(self, document: FieldDocument) -> Subject:
@@ -87,23 +91,33 @@ class Fields:
         return self._last
 
 
-def _listing(api: Api, answer: Subject) -> Listing:
+def _listing(api: Api, answer: Subject, url: str) -> Listing:
+    """What the answer lists. An item without a required field costs no other item.
+
+    Its pictures and pages count all the same, as the links of such a page do.
+    """
+    if answer.json is None and answer.text.strip() not in ("", "null"):
+        raise FieldFailure("field items: the answer of the [[api]] is no JSON")
     nodes = api.find_items(answer)[:MAX_ITEMS]
     items: list[dict[str, Any]] = []
     images: list[FoundImage] = []
     links: list[Link] = []
+    failure = ""
     for index, node in enumerate(nodes):
         item = answer.item(node)
-        data = _item(api.rules, item, index)
+        try:
+            data = _item(api.rules, item, index)
+        except FieldFailure as lacking:
+            data, failure = {}, failure or lacking.message
         alt = api.alt(item)
         if data:
             items.append(data)
         images += [FoundImage(url, alt, data) for url in api.images(item)]
         links += [Link(url, "json") for url in api.links(item)]
-    following = api.next_url(answer, len(nodes))
+    following = api.next_url(url, answer, len(nodes))
     if following is not None:
         links.append(Link(following, "api"))
-    return Listing(tuple(items), tuple(images), tuple(links), api.max_requests)
+    return Listing(tuple(items), tuple(images), tuple(links), api.max_requests, failure)
 
 
 def _values(rules: Sequence[Rule], subject: Subject) -> dict[str, Any]:

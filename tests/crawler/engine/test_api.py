@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -21,10 +22,10 @@ from crawler.model.policy_config import ScopeConfig
 from crawler.settings.field_tables import read_apis
 from crawler.settings.load import load
 from tests.helpers.crawling import config, crawl, link, page, records, serve
-from tests.helpers.gallery import gallery
+from tests.helpers.gallery import entry, gallery, picture
 from tests.helpers.paths import PROGRAM
 from tests.site.page import reply
-from tests.site.server import Site
+from tests.site.server import Exchange, Site
 
 __all__ = ["serve"]
 
@@ -136,6 +137,99 @@ def test_a_recrawl_brings_the_data_again(site: Site, tmp_path: Path) -> None:
     again = [row for row in records(tmp_path)[before:] if row["type"] == "image"]
     assert len(again) == COUNT
     assert all(row["data"]["user"] and row["alt"] for row in again)
+
+
+def entries(bad: int, key: str) -> str:
+    """The body of an answer with five items, one without `key`."""
+    items = [entry(number) for number in range(5)]
+    del items[bad][key]
+    return json.dumps({"data": items})
+
+
+def test_an_item_without_a_required_field_costs_no_other_item_and_no_answer(
+    serve: Any, tmp_path: Path
+) -> None:
+    bodies = {
+        "page=1": entries(2, "likes"),
+        "page=2": entries(4, "path"),
+        "page=3": '{"data": []}',
+    }
+
+    def answer(exchange: Exchange) -> None:
+        reply(bodies[exchange.query], "application/json")(exchange)
+
+    site = serve(list=answer, picture=picture)
+    likes = {"select": "json:likes", "type": "int", "required": True}
+    table = {"url": site.url("/list"), "params": {"page": "{page}"}}
+    crawl(crawl_of(site, tmp_path, table | {"fields": {"likes": likes}}))
+    rows = records(tmp_path)
+    (error,) = [row for row in rows if row["type"] == "error"]
+    assert error["url"] == site.url("/list?page=1")
+    assert "item 3: field 'likes' is required" in error["error_message"]
+    items = [row for row in rows if row["type"] == "item"]
+    assert [row["data"]["likes"] for row in items] == [0, 3, 9, 12, *range(0, 13, 3)]
+    assert {row["url_id"] for row in items if "page=1" in row["url"]} == {
+        error["url_id"]
+    }
+    images = {row["alt"]: row["data"] for row in rows if row["type"] == "image"}
+    assert images["picture 2"] is None  # nothing but the field is missing
+    assert images["picture 3"] == {"likes": 9}
+    assert len(images) == 5
+
+
+def test_an_api_that_redirects_is_one_all_the_same(serve: Any, tmp_path: Path) -> None:
+    """Where it leads to, no `[[api]]` matches; the number stands in the first URL."""
+    asked: list[str] = []
+
+    def moved(exchange: Exchange) -> None:
+        asked.append(exchange.query)
+        reply(status=302, headers=(("Location", "/v2/?" + exchange.query),))(exchange)
+
+    def answer(exchange: Exchange) -> None:
+        number = int(exchange.query.partition("n=")[2])
+        data = [entry(number)] if number < 4 else []
+        body = json.dumps({"data": data, "other": "/thumb/1.png"})
+        reply(body, "application/json")(exchange)
+
+    site = serve(list=moved, v2=answer, picture=picture)
+    table = {"url": site.url("/list"), "params": {"n": "{page}"}}
+    crawl(crawl_of(site, tmp_path, table))
+    rows = records(tmp_path)
+    kinds = Counter(row["type"] for row in rows)
+    assert (kinds["image"], kinds["item"], kinds["error"]) == (3, 3, 0)
+    assert asked == ["n=1", "n=2", "n=3", "n=4"]
+
+
+def test_redirects_do_not_begin_the_chain_of_answers_anew(
+    serve: Any, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def moved(exchange: Exchange) -> None:
+        asked.append(exchange.query)
+        reply(status=302, headers=(("Location", "/v2/?" + exchange.query),))(exchange)
+
+    def answer(exchange: Exchange) -> None:
+        number = len(asked)
+        following = f"/list?n={number}" if number < 9 else None
+        body = json.dumps({"data": [entry(1)], "links": {"next": following}})
+        reply(body, "application/json")(exchange)
+
+    site = serve(list=moved, v2=answer, picture=picture)
+    table = {"url": site.url("/list"), **SHAPES["nexts"], "max_requests": 3}
+    crawl(crawl_of(site, tmp_path, table))
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("body", ["<p>no</p>", "[" * 200_000, '{"data": [{}'])
+def test_an_answer_that_is_no_json_is_an_error(
+    body: str, serve: Any, tmp_path: Path
+) -> None:
+    site = serve(list=reply(body, "application/json"))
+    crawl(crawl_of(site, tmp_path, {"url": site.url("/list")}))
+    (error,) = [row for row in records(tmp_path) if row["type"] == "error"]
+    assert error["error_code"] == "extract"
+    assert "[[api]]" in error["error_message"]
 
 
 TOML = """

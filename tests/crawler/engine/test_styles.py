@@ -121,6 +121,26 @@ def test_imports_without_end_are_bounded(serve: Any, tmp_path: Path) -> None:
     }
 
 
+def test_redirects_do_not_begin_the_chain_of_imports_anew(
+    serve: Any, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def moved(exchange: Exchange) -> None:
+        asked.append(exchange.query)
+        there = (("Location", f"/there.css?{exchange.query}"),)
+        exchange.reply(b"", "text/css", status=302, headers=there)
+
+    def there(exchange: Exchange) -> None:
+        number = len(asked)
+        following = f"@import url(/main.css?n={number});" if number < 20 else ""
+        exchange.reply(following, "text/css")
+
+    site = serve(**pages(**{"main.css": moved, "there.css": there}))
+    crawl(config(site, tmp_path))
+    assert len(asked) == 1 + MAX_IMPORT_DEPTH
+
+
 def test_a_host_has_a_quota_of_them(serve: Any, tmp_path: Path) -> None:
     names = [f"{number}.css" for number in range(5)]
     styles = "".join(f'<link rel=stylesheet href="/{name}">' for name in names)
