@@ -12,7 +12,7 @@ from msgspec import Struct
 import hub
 from crawler.cli.signals import Interruptible, interruptible
 from crawler.cli.terminal.reporter import Reporter
-from crawler.cli.terminal.result_line import result_line
+from crawler.cli.terminal.result_line import javascript_warning, result_line
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.cli.terminal.views import View, follow
 from crawler.engine.builder import Crawl, Summary, open_crawl
@@ -95,8 +95,16 @@ def run_crawl(task: Task, reporter: Reporter) -> Summary:
         reporter.attach(crawl, last_error.see)
         with _Watched(reporter.view, crawl.snapshot):
             summary = crawl.run()
-    reporter.message(result_line(summary, task.config, last_error.message))
+    _report_end(reporter, summary, task.config, last_error)
     return summary
+
+
+def _report_end(
+    reporter: Reporter, summary: Summary, config: Config, last_error: _LastError
+) -> None:
+    if summary.seeds_need_javascript:
+        reporter.message(javascript_warning(config))
+    reporter.message(result_line(summary, config, last_error.message))
 
 
 class _StopNotice:
@@ -155,9 +163,7 @@ class _ConcurrentCrawl:
         try:
             summary = self.crawl.run()
             self.code = summary.exit_code
-            self._reporter.message(
-                result_line(summary, self.config, self._last_error.message)
-            )
+            _report_end(self._reporter, summary, self.config, self._last_error)
         except Stop as stop:
             self.code = stop.exit_code
             self._reporter.message(f"orbweb: {self.config.dir}: {stop}")

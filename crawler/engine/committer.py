@@ -40,6 +40,7 @@ from crawler.model.record_base import BodyRecord, FetchRecord, Record
 from crawler.model.records import (
     ErrorRecord,
     ImageRecord,
+    PageRecord,
     RobotsRecord,
     SkipRecord,
     TerminalRecord,
@@ -256,6 +257,10 @@ class Committer:
         stored = self._remember(outcome)
         if self._dedupe_content and isinstance(record, BodyRecord):
             record = self._duplicate(outcome.lease, record) or record
+        if isinstance(record, PageRecord) and record.needs_javascript:
+            from crawler.engine.shell_pages import count_shell  # few crawls have one
+
+            count_shell(self._store, record)
         code, detail = record_builder.ending_of(record)
         new = handle.finish(record.type, outcome.found, code, detail, stored)
         if isinstance(record, BodyRecord):

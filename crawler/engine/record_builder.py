@@ -61,6 +61,7 @@ def page_record(
         canonical_url=page.canonical_url,
         canonical_source=page.canonical_source,
         **_declared(page.declared, include),
+        needs_javascript=page.needs_javascript,
         links_count=len(page.links),
         images_count=len(page.images),
         links=page.links if "links" in include else None,

@@ -65,7 +65,7 @@ _OF_PAGES = (
     "robots_meta", "title", "title_source", "description", "description_source",
     "canonical_url", "canonical_source", "og_type", "og_site_name", "author",
     "published", "modified", "jsonld_types", "feeds", "breadcrumbs", "amp_url",
-    "alternates", "jsonld", "links_count", "images_count", "data",
+    "alternates", "needs_javascript", "jsonld", "links_count", "images_count", "data",
     "body_path", "text", "markdown", "words_count", "links", "images", "headers",
 )  # fmt: skip
 _OF_FILES = (

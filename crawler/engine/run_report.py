@@ -16,6 +16,7 @@ from crawler.engine.exit_status import DONE, URLS_WAIT, exit_code
 from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.store import Parked, Run, Store
 from crawler.model.config import Config, to_json
+from crawler.model.metadata import NEEDS_JAVASCRIPT
 from crawler.model.reasons import FinishReason
 from crawler.model.records import RunRecord, SettingChange
 from crawler.policy.quotas import Quotas
@@ -46,6 +47,10 @@ class Summary(Struct, frozen=True):
     """The hosts whose URLs wait because they did not answer."""
     changes: Mapping[str, int] = {}
     """How many URLs of a recrawl were new, changed and unchanged."""
+    needs_javascript: int = 0
+    """Pages that are empty shells without JavaScript."""
+    seeds_need_javascript: bool = False
+    """All seeds are such pages, so nothing could be found there."""
     mirror: str | None = None
     """URL of the first page of the mirror (`file:`), with `bodies.mirror`."""
 
@@ -120,7 +125,17 @@ class RunReport:
             None if reason == "done" else self._next_command(),
             self._parked(),
             self._store.changes(),
+            *self._shells(),
         )
+
+    def _shells(self) -> tuple[int, bool]:
+        """How many pages need JavaScript, and whether all seeds do."""
+        if self._store.get(NEEDS_JAVASCRIPT, "pages") is None:
+            return 0, False
+        from crawler.engine.shell_pages import seeds_are_shells, shell_count
+
+        seeds, pages = len(set(self._config.seeds)), self._store.counts()["page"]
+        return shell_count(self._store), seeds_are_shells(self._store, seeds, pages)
 
     def _next_command(self) -> str:
         from crawler.model.resume_command import resume_command  # often not needed

@@ -61,6 +61,10 @@ def with_header_links(
         document = replace(
             document, links=links, images=images, styles=styles, declared=declared
         )
+        if document.needs_javascript and any(
+            link.kind == "meta_refresh" for link in named.links
+        ):
+            document = replace(document, needs_javascript=False)
         if named.canonical_url and document.canonical_source != "link":
             return replace(
                 document,

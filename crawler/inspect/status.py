@@ -17,6 +17,7 @@ from msgspec.structs import asdict
 from crawler.frontier.sqlite.lockfile import lock_holder
 from crawler.frontier.sqlite.reader import open_state
 from crawler.frontier.state_reader import Totals
+from crawler.model.metadata import NEEDS_JAVASCRIPT
 from crawler.output.stored_lines import last_lines
 
 TOP_HOSTS = 10
@@ -39,6 +40,8 @@ class Status(Totals, frozen=True, kw_only=True):
 
     hosts_waiting: tuple[WaitingHost, ...]
     """Those with the longest queues."""
+    needs_javascript: int
+    """How many of the pages are empty shells without JavaScript."""
     pid: int | None
     """The process that is crawling now; 0 if it is unknown which."""
 
@@ -63,7 +66,10 @@ def read_status(folder: Path) -> Status | None:
             for host in state.busiest(TOP_HOSTS)
         ]
         return Status(
-            **asdict(totals), hosts_waiting=tuple(hosts), pid=lock_holder(folder)
+            **asdict(totals),
+            hosts_waiting=tuple(hosts),
+            needs_javascript=int(state.get(NEEDS_JAVASCRIPT, "pages") or 0),
+            pid=lock_holder(folder),
         )
 
 

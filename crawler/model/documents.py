@@ -226,6 +226,8 @@ class Page(Struct, frozen=True, tag="page"):
     """What told the character encoding."""
     declared: Declared = NOTHING
     """What it declares for search engines and social networks."""
+    needs_javascript: bool = False
+    """It is empty until a script in it has run (`extract/html/shells.py`)."""
 
 
 class PageText(Struct, frozen=True):

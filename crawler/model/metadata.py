@@ -47,6 +47,11 @@ TRAPS = "traps"
 TRAPS_OUT_OF_MEMORY = "traps out of memory"
 """By host that is no longer in memory: the scores of its templates."""
 
+NEEDS_JAVASCRIPT = "needs javascript"
+"""The number of pages that need JavaScript, in decimal: under "pages" and "seeds".
+
+The seeds among them are counted a second time (`engine/shell_pages.py`).
+"""
 POISON_URLS = "poison url"
 """By URL: how often the process died while it read the response, in decimal."""
 BOOT = "boot"
@@ -77,6 +82,7 @@ PER_CRAWL = (
     SITEMAPS_OF_DOMAIN,
     TRAPS_OUT_OF_MEMORY,
     POISON_URLS,
+    NEEDS_JAVASCRIPT,
 )
 """Kinds of metadata that a recrawl clears."""
 

@@ -80,6 +80,8 @@ class PageRecord(BodyRecord, kw_only=True):
     """Link `rel=amphtml`."""
     alternates: tuple[Alternate, ...] = ()
     """The page in other languages: links `rel=alternate` with a `hreflang`."""
+    needs_javascript: bool = False
+    """Without its scripts the page is an empty shell, so its content is not here."""
     jsonld: tuple[dict[str, Any], ...] | None = None
     """The objects of its JSON-LD, with `--with jsonld`."""
     text: str | None = None

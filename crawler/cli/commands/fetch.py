@@ -188,6 +188,9 @@ def _decision(fetched: FetchedUrl) -> str:
     return f"allowed; applicable rules in robots.txt: {fetched.robots.rules_count}"
 
 
+_SHELL = "needed: without it, the page is an empty shell"
+
+
 def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
     size = show_bytes(record.body_bytes)
     if record.content_encoding:
@@ -208,6 +211,7 @@ def _facts(record: FetchRecord) -> list[tuple[str, Any]]:
         facts.append(("charset", _told(record.charset, record.charset_source)))
     if isinstance(record, PageRecord):
         facts += [
+            ("JavaScript", _SHELL if record.needs_javascript else None),
             ("language", record.lang),
             ("meta robots", record.robots_meta),
             ("title", _told(record.title, record.title_source)),

@@ -113,6 +113,7 @@ def _as_json(
         "errors_by_code": status.reasons["error"],
         "skips_by_reason": status.reasons["skip"],
         "changes": status.changes,
+        "needs_javascript": status.needs_javascript,
         "records": str(records[-1]) if records else None,
         "records_bytes": _size(records) if records else None,
         "speed": speed,
@@ -134,6 +135,9 @@ def _as_text(
     yield f"  URLs     {', '.join(done) or 'none'}"
     if status.received_bytes:
         yield f"  received {show_bytes(status.received_bytes)}"
+    if status.needs_javascript:
+        pages = counted(status.needs_javascript, "page")
+        yield f"  shells   {pages} in need of JavaScript"
     if status.changes:
         changes = ", ".join(f"{how} {n:,}" for how, n in status.changes.items())
         yield f"  changes  {changes}"

@@ -43,6 +43,19 @@ def result_line(summary: Summary, config: Config, last_error: str = "") -> str:
     )
 
 
+def javascript_warning(config: Config) -> str:
+    """What can be done about a crawl whose seeds all need JavaScript."""
+    seeds = "The seed needs" if len(config.seeds) == 1 else "All seeds need"
+    return (
+        f"orbweb: warning: {config.dir}: {seeds} JavaScript, which Orbweb does not "
+        "run: without it, the page is an empty shell, and has no links to follow. "
+        "Look in the browser's developer tools (Network) for the API that the scripts "
+        "read, and crawl that with [[api]]; or give the URL of a sitemap as a seed, if "
+        "the pages in it have content; or use a crawler that runs a browser, such as "
+        "browsertrix-crawler or scrapy-playwright."
+    )
+
+
 def _ending(summary: Summary, last_error: str) -> str:
     ending = _FAILURES.get(summary.exit_code) or _FINISH_REASONS[summary.finish_reason]
     if summary.exit_code == 4 and summary.counts["file"]:
@@ -60,6 +73,10 @@ def _numbers(summary: Summary) -> str:
         for state in _COUNTED
         if counts[state] or state in _ALWAYS_SHOWN
     )
+    if summary.needs_javascript:
+        numbers += (
+            f", {counted(summary.needs_javascript, 'page')} in need of JavaScript"
+        )
     left = counts["queued"] + counts["leased"]
     if left > sum(hosts.urls for hosts in summary.parked):
         numbers += f", {counted(left, 'URL')} left"

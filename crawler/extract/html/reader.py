@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from crawler.extract.body import MAX_MARKUP, Body
 from crawler.extract.charset import marked_up, markup, sniff_xml_encoding
 from crawler.extract.html.page import read_page
 from crawler.model.documents import File, Page
 
+_MAX_LINKS = 6
+"""A page with more is none that needs JavaScript; some are in its `<noscript>`."""
+
 
 def read_html(body: Body) -> Page:
     document = markup(body.content, body.charset, MAX_MARKUP, body.url)
-    return read_page(
+    page = read_page(
         document, body.url, body.media_type, body.max_links, with_text=body.with_text
     )
+    return _marked(page, document.text)
 
 
 def read_css(body: Body) -> File:
@@ -25,11 +31,33 @@ def read_css(body: Body) -> File:
 def read_xhtml(body: Body) -> Page:
     """As HTML, but that XML's rules decide on the charset and on `<script/>`."""
     sniffed = sniff_xml_encoding(body.content, body.charset, body.url)
-    return read_page(
-        marked_up(sniffed, body.content, MAX_MARKUP),
+    document = marked_up(sniffed, body.content, MAX_MARKUP)
+    page = read_page(
+        document,
         body.url,
         body.media_type,
         body.max_links,
         with_text=body.with_text,
         xml=True,
     )
+    return _marked(page, document.text)
+
+
+def _marked(page: Page, text: str) -> Page:
+    """The page, marked if it is an empty shell that needs JavaScript.
+
+    It is looked at only where it has few links and a script, so that ordinary pages do
+    not pay for it.
+    """
+    followed = 0
+    for link in page.links:
+        followed += link.kind == "a"
+        if followed > _MAX_LINKS or link.kind == "meta_refresh":
+            return page
+    if "<script" not in text and "<SCRIPT" not in text:
+        return page
+    from crawler.extract.html.shells import needs_javascript
+
+    if not needs_javascript(text):
+        return page
+    return replace(page, needs_javascript=True)
