@@ -50,6 +50,7 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
         "_ended",
         "_exception",
         "_hub",
+        "_hub_locals",
         "_links",
         "_name",
         "_place",
@@ -59,7 +60,6 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
         "args",
         "created",
         "kwargs",
-        "locals",
         "value",
     )
 
@@ -86,7 +86,7 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
         self._target = run
         self.args: tuple[Any, ...] = args
         self.kwargs: dict[str, Any] = kwargs
-        self.locals: Any = None  # the values that `hub.local` stores for it
+        self._hub_locals: Any = None  # the values that `hub.local` stores for it
         self.value: T_co | None = None
         self._exception: BaseException | None = None
         self._links: list[Notified] = []
@@ -213,7 +213,7 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
         self._target = None
         self.args = ()
         self.kwargs = {}
-        self.locals = None
+        self._hub_locals = None
         if self._links:
             self._notify()
 
