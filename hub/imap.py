@@ -1,7 +1,7 @@
 """apply, map, imap: call one function with many arguments, in workers.
 
 Greenlet pools and thread pools share this. They differ in what `spawn` returns, a
-Greenlet or an AsyncResult; both have ``get`` and ``rawlink``, which is all that is
+Greenlet or an AsyncResult; both are `Linked` and have ``get``, which is all that is
 needed here.
 """
 
@@ -14,11 +14,12 @@ from typing import (
     Self,
     TypeVar,
     TypeVarTuple,
+    cast,
     overload,
 )
 
 from hub.greenlet import Greenlet
-from hub.links import wait
+from hub.links import Linked, wait_all
 from hub.lock import Semaphore
 from hub.queue import SimpleQueue
 
@@ -124,7 +125,7 @@ class Mapper:
         Raises the first error, in the order of ``iterable``, when all calls have ended.
         """
         tasks = [self.spawn(func, item) for item in iterable]
-        wait(tasks)
+        wait_all(cast(list[Linked], tasks))
         return [task.get() for task in tasks]
 
     def map_async(

@@ -12,9 +12,8 @@ from greenlet import greenlet as RawGreenlet
 from hub.current import get_hub
 from hub.greenlet import AnyGreenlet, Greenlet
 from hub.interrupt import Interrupt, Raisable, instance
-from hub.links import iwait
+from hub.links import iwait, wait_all
 from hub.timeout import Timeout
-from hub.waiter import Waiter
 
 __all__ = ["joinall", "kill", "killall"]
 
@@ -33,46 +32,15 @@ def joinall(
     ended with.
     """
     if not raise_error and count is None:
-        return _join_at_once(list(greenlets), timeout)
+        everything = list(greenlets)
+        wait_all(everything, timeout)
+        return [each for each in everything if each.dead]
     done = []
     for ended in iwait(greenlets, timeout, count):
         if raise_error and ended.exception is not None:
             ended.get()
         done.append(ended)
     return done
-
-
-class _Latch:
-    """One link for many greenlets: wakes its waiter when the last one has ended."""
-
-    __slots__ = ("left", "waiter")
-
-    handles_error = True
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-        self.waiter = Waiter()
-
-    def wake_soon(self) -> None:
-        self.left -= 1
-        if not self.left:
-            self.waiter.wake_soon()
-
-
-def _join_at_once(greenlets: list[G], timeout: float | None) -> list[G]:
-    """`joinall` without a step for each greenlet that ends: that step is the cost."""
-    alive = {each for each in greenlets if not each.dead}
-    if alive:
-        latch = _Latch(len(alive))
-        for each in alive:
-            each._links.append(latch)
-        try:
-            latch.waiter.get_within(timeout)
-        finally:
-            if latch.left:
-                for each in alive:
-                    each._forget(latch)
-    return [each for each in greenlets if each.dead]
 
 
 def kill(target: RawGreenlet, exception: Raisable = GreenletExit) -> None:

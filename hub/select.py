@@ -14,9 +14,11 @@ import math
 import select as _standard
 import selectors as _selectors
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from operator import index
 from select import epoll as _epoll  # the originals, also while they are patched
 from select import poll as _poll
+from select import select as _select
 from typing import Any, TypeVar
 
 from hub.current import get_hub
@@ -58,13 +60,30 @@ def _poll_until_ready(
     In between wait for the descriptor ``epoll_fileno()``. An event may be gone again by
     the time of the next call.
     """
-    waits = timeout is None or timeout > 0
-    if waits and (hub := get_hub()).loop.now() >= hub.loop.slice_end:
-        give_way(hub)  # or a loop of calls that find something would run alone
+    waits = _may_wait(timeout)
     found = poll_now()
     if found or not waits:
         return found
+    return _wait_until_ready(poll_now, epoll_fileno, timeout)
+
+
+def _may_wait(timeout: float | None) -> bool:
+    """Whether the call may wait; such a call gives way when the slice is over.
+
+    A loop of calls that find something would run alone otherwise.
+    """
+    waits = timeout is None or timeout > 0
+    if waits and (hub := get_hub()).loop.now() >= hub.loop.slice_end:
+        give_way(hub)
+    return waits
+
+
+def _wait_until_ready(
+    poll_now: Callable[[], T], epoll_fileno: Callable[[], int], timeout: float | None
+) -> T:
+    """As `_poll_until_ready`, after a first call that has found nothing."""
     hub = get_hub()
+    found = None
     deadline = None if timeout is None else hub.loop.now() + timeout
     while not found:
         rest = None if deadline is None else deadline - hub.loop.now()
@@ -73,7 +92,7 @@ def _poll_until_ready(
         with hub.loop.io(epoll_fileno(), READ) as watcher:
             hub.wait(watcher, rest)
         found = poll_now()
-    return found
+    return poll_now() if found is None else found
 
 
 class _TemporaryEpoll:
@@ -84,12 +103,20 @@ class _TemporaryEpoll:
         self._real: _epoll | None = None
 
     def fileno(self) -> int:
-        """The descriptor, made on first use."""
+        """The descriptor."""
+        return self._made().fileno()
+
+    def poll(self) -> list[tuple[int, int]]:
+        """What is ready now."""
+        return self._made().poll(0)
+
+    def _made(self) -> _epoll:
+        """The epoll object, made on first use."""
         if self._real is None:
             self._real = _epoll()
             for fd, mask in self._masks.items():
                 self._real.register(fd, mask)
-        return self._real.fileno()
+        return self._real
 
     def __enter__(self) -> "_TemporaryEpoll":
         return self
@@ -119,10 +146,14 @@ def select(
     """
     if timeout is not None and timeout < 0:
         raise ValueError("timeout must be non-negative")
-    wanted = [
-        [(thing, _descriptor(thing)) for thing in things]
-        for things in (rlist, wlist, xlist)
-    ]
+    lists = list(rlist), list(wlist), list(xlist)
+    waits = _may_wait(timeout)
+    found = None
+    with suppress(ValueError):  # it takes no descriptors from 1024 on
+        found = _select(lists[0], lists[1], lists[2], 0)
+    if found is not None and (not waits or any(found)):
+        return found
+    wanted = [[(thing, _descriptor(thing)) for thing in things] for things in lists]
     masks: dict[int, int] = {}
     for things, mask in zip(
         wanted, (_standard.POLLIN, _standard.POLLOUT, _standard.POLLPRI), strict=True
@@ -130,10 +161,10 @@ def select(
         for _, fd in things:
             masks[fd] = masks.get(fd, 0) | mask
 
-    with _TemporaryEpoll(masks) as temporary:
-        events = dict(
-            _poll_until_ready(lambda: _poll_now(masks), temporary.fileno, timeout)
-        )
+    events = dict(_poll_now(masks)) if found is None else {}
+    if waits and not events:
+        with _TemporaryEpoll(masks) as epoll:
+            events = dict(_wait_until_ready(epoll.poll, epoll.fileno, timeout))
     if any(mask & _standard.POLLNVAL for mask in events.values()):
         raise OSError(errno.EBADF, "Bad file descriptor")
     broken = _standard.POLLERR | _standard.POLLHUP

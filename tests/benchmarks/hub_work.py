@@ -20,8 +20,11 @@ import threading
 import time
 from collections.abc import Callable
 from importlib import import_module
+from ssl import PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
 from types import SimpleNamespace
 from typing import Any
+
+import trustme
 
 Library = Any
 Work = Callable[[Library, int], None]
@@ -38,7 +41,17 @@ def library(name: str) -> Library:
     """The names that both libraries have, from one of them."""
     package = import_module(name)
     modules = {
-        part: import_module(f"{name}.{part}") for part in ("event", "queue", "socket")
+        part: import_module(f"{name}.{part}")
+        for part in [
+            "event",
+            "local",
+            "lock",
+            "pool",
+            "queue",
+            "select",
+            "socket",
+            "ssl",
+        ]
     }
     names = ("spawn", "sleep", "joinall", "Timeout")
     return SimpleNamespace(
@@ -236,6 +249,140 @@ def event_set(library: Library, count: int) -> None:
         back.wait()
         back.clear()
     answerer.join()
+
+
+@work(200_000)
+def local_attribute(library: Library, count: int) -> None:
+    """Reads of an attribute of a `local`."""
+    values = library.local.local()
+
+    def read() -> None:
+        values.number = 1
+        for _ in range(count):
+            values.number  # noqa: B018
+
+    library.spawn(read).get()
+
+
+@work(10_000)
+def result_of_greenlet(library: Library, count: int) -> None:
+    """An AsyncResult that a new greenlet sets, in a Python function."""
+    for _ in range(count):
+        result = library.event.AsyncResult()
+        library.spawn(lambda result: result.set(1), result)
+        result.get()
+
+
+@work(10_000)
+def result_of_c_call(library: Library, count: int) -> None:
+    """The same where the greenlet runs compiled code alone.
+
+    In gevent it has no Python frame then, and Python allocates none for it.
+    """
+    for _ in range(count):
+        result = library.event.AsyncResult()
+        library.spawn(result.set, 1)
+        result.get()
+
+
+@work(10_000)
+def pool_map(library: Library, count: int) -> None:
+    """A pool of twenty maps a Python function over a hundred items at a time."""
+    pool = library.pool.Pool(20)
+    for _ in range(count // 100):
+        pool.map(lambda item: item, range(100))
+
+
+@work(20_000)
+def semaphore(library: Library, count: int) -> None:
+    """Ten greenlets that take turns with one permit."""
+    permit = library.lock.Semaphore(1)
+
+    def take() -> None:
+        for _ in range(count // 10):
+            permit.acquire()
+            library.sleep(0)
+            permit.release()
+
+    library.joinall([library.spawn(take) for _ in range(10)])
+
+
+@work(10_000)
+def select_ready(library: Library, count: int) -> None:
+    """select on a descriptor that is ready."""
+    ours, theirs = library.socket.socketpair()
+    theirs.send(b"x")
+
+    def ask() -> None:
+        for _ in range(count):
+            library.select.select([ours], [], [], 1)
+
+    library.spawn(ask).join()
+    ours.close()
+    theirs.close()
+
+
+@work(5_000)
+def select_wait(library: Library, count: int) -> None:
+    """Round trips of a byte, each end waiting in select."""
+    ours, theirs = library.socket.socketpair()
+
+    def turns(sock: Any) -> None:
+        for _ in range(count):
+            library.select.select([sock], [], [])
+            sock.recv(1)
+            sock.send(b"x")
+
+    ours.send(b"x")
+    library.joinall([library.spawn(turns, ours), library.spawn(turns, theirs)])
+    ours.close()
+    theirs.close()
+
+
+def _exchange(library: Library, ours: Any, theirs: Any, size: int, count: int) -> None:
+    """Round trips of `ROUND` bytes, read with ``recv(size)``."""
+    message = b"x" * ROUND
+
+    def turns(sock: Any) -> None:
+        for _ in range(count):
+            sock.recv(size)
+            sock.sendall(message)
+
+    ours.sendall(message)
+    library.joinall([library.spawn(turns, ours), library.spawn(turns, theirs)])
+    ours.close()
+    theirs.close()
+
+
+@work(10_000)
+def read_short(library: Library, count: int) -> None:
+    """Round trips with a read of more than comes: it shows that no more is left."""
+    _exchange(library, *library.socket.socketpair(), 4096, count)
+
+
+@work(10_000)
+def read_exact(library: Library, count: int) -> None:
+    """Round trips with a read of just as much: the next one must try in vain."""
+    _exchange(library, *library.socket.socketpair(), ROUND, count)
+
+
+@work(5_000)
+def tls_ping_pong(library: Library, count: int) -> None:
+    """Round trips over TLS, the handshake included."""
+    authority = trustme.CA()
+    accepting = library.ssl.SSLContext(PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(accepting)
+    connecting = library.ssl.SSLContext(PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(connecting)
+    ours, theirs = library.socket.socketpair()
+
+    def serve() -> None:
+        _echo(accepting.wrap_socket(ours, server_side=True))
+
+    def ask() -> None:
+        _ping(connecting.wrap_socket(theirs, server_hostname="localhost"), count)
+
+    library.joinall([library.spawn(serve), library.spawn(ask)])
 
 
 @work(100_000)
