@@ -91,8 +91,7 @@ class Future(concurrent.futures.Future[T]):
         self._loop = loop
         self._trace: TracebackType | None = None
         self._waiters = _Waiters()
-        ended = self._ended = OutsideEvent()
-        super().add_done_callback(lambda _: ended.set())
+        self._ended = OutsideEvent()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait for the end; return the error, or None.
@@ -133,10 +132,26 @@ class Future(concurrent.futures.Future[T]):
         """Remove a `rawlink` that has not been called."""
         self._ended.unlink(_Link(callback, self))
 
+    # Callbacks are passed to the loop before the end is: who waits for the end goes on
+    # when they have begun.
+
+    def set_result(self, result: T) -> None:
+        """Used by the executor."""
+        super().set_result(result)
+        self._ended.set()
+
     def set_exception(self, exception: BaseException | None) -> None:
         """Used by the executor."""
         self._trace = None if exception is None else exception.__traceback__
         super().set_exception(exception)
+        self._ended.set()
+
+    def cancel(self) -> bool:
+        """Cancel it unless it runs or has ended; return whether it is cancelled."""
+        cancelled = super().cancel()
+        if cancelled:
+            self._ended.set()
+        return cancelled
 
     def carry_out(self, work: Callable[[], T]) -> None:
         """Runs in the worker's thread."""

@@ -108,6 +108,8 @@ def instance(exception: Raisable) -> BaseException:
     """Return the exception to raise; for a class one of it, or why there is none."""
     if isinstance(exception, BaseException):
         return exception
+    if not (isinstance(exception, type) and issubclass(exception, BaseException)):
+        return TypeError(f"exceptions must derive from BaseException: {exception!r}")
     try:
         return exception()
     except Exception as error:

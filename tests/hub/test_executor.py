@@ -7,7 +7,7 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, as_completed, wait
 from concurrent.futures.thread import BrokenThreadPool
 
@@ -204,6 +204,20 @@ def test_callbacks_run_in_the_hubs_thread_and_may_wait(
     late: list[object] = []
     future.add_done_callback(late.append)
     assert late == [future], "at once if it is done, as in the standard library"
+
+
+@pytest.mark.parametrize("waiting", [lambda f: f.exception(), lambda f: hub.wait([f])])
+def test_callbacks_begin_before_a_greenlet_that_waits_goes_on(
+    executor: ThreadPoolExecutor, waiting: Callable[[Future[bool]], object]
+) -> None:
+    called: list[Future[bool]] = []
+    go = threading.Event()
+    future = executor.submit(go.wait, 60)
+    for _ in range(2000):
+        future.add_done_callback(called.append)
+    go.set()
+    waiting(future)
+    assert called == [future] * 2000
 
 
 def test_a_failing_callback_stops_no_other(

@@ -3,6 +3,7 @@
 import gc
 import weakref
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -63,6 +64,18 @@ def test_false_is_swallowed_by_its_own_block_only(clock: VirtualClock) -> None:
 @pytest.mark.parametrize("error", [KeyError("mine"), KeyError])
 def test_raises_what_it_was_given(clock: VirtualClock, error: object) -> None:
     with pytest.raises(KeyError), hub.Timeout(1, error):
+        hub.sleep(10)
+
+
+@pytest.mark.parametrize("error", [object(), int, print])
+def test_what_is_no_exception_is_a_type_error_when_it_is_due(
+    clock: VirtualClock, error: Any
+) -> None:
+    """The text is the interpreter's, as in gevent."""
+    with (
+        pytest.raises(TypeError, match="exceptions must derive from BaseException"),
+        hub.Timeout(1, error),
+    ):
         hub.sleep(10)
 
 

@@ -3,15 +3,23 @@
 After `install`, ``import gevent`` gives the hub. Only these parts of the real package
 are loaded: its tests, its test support, and modules that are plain Python on top of the
 hub and not under test (``gevent.server``, ``gevent.pywsgi``...).
+
+What is not as a user of the hub finds it: the hub is an `AliasHub`; `patches` lists the
+names that are added or replaced in the hub's modules; the modules that `_modules` makes
+have no more than other names for what the hub has; the loop's callbacks are declared to
+implement gevent's interface, which the tests then verify.
 """
 
+import gc
 import importlib.machinery
 import importlib.util
 import os
 import sys
 import types
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import greenlet
 
 import hub
 import hub.current
@@ -71,6 +79,9 @@ class AliasHub(Hub):
     @property
     def threadpool(self) -> Any:
         return self.service(hub.threadpool.ThreadPool)
+
+    def destroy(self, destroy_loop: bool = True) -> None:
+        super().destroy()
 
 
 _hub_class: type[Hub] = AliasHub
@@ -210,12 +221,22 @@ def _exceptions() -> types.ModuleType:
     return _made("exceptions", **errors)
 
 
+def _greenlet_primitives() -> types.ModuleType:
+    return _made(
+        "_greenlet_primitives",
+        get_reachable_greenlets=lambda: [
+            thing for thing in gc.get_objects() if isinstance(thing, greenlet.greenlet)
+        ],
+    )
+
+
 def _modules() -> dict[str, types.ModuleType]:
     return {
         "core": _core(),
         "event": hub.event,
         "exceptions": _exceptions(),
         "greenlet": hub.greenlet,
+        "_greenlet_primitives": _greenlet_primitives(),
         "hub": _hub_module(),
         "_hub_local": _hub_local(),
         "local": hub.local,
@@ -243,7 +264,8 @@ def _package(parts: dict[str, types.ModuleType]) -> types.ModuleType:
     package = types.ModuleType("gevent")
     package.__path__ = list(spec.submodule_search_locations)
     package.__file__ = os.path.join(package.__path__[0], "__init__.py")
-    names = {name: getattr(hub, name) for name in hub.__all__ if name not in parts}
+    taken = {*parts, *(real.removeprefix("gevent.") for real in _REAL)}
+    names = {name: getattr(hub, name) for name in hub.__all__ if name not in taken}
     vars(package).update(
         names,
         **parts,
@@ -254,6 +276,49 @@ def _package(parts: dict[str, types.ModuleType]) -> types.ModuleType:
     return package
 
 
+class Patch(NamedTuple):
+    """A change of what the hub or gevent's test support has."""
+
+    owner: Any
+    name: str
+    value: Any
+    why: str
+
+
+def patches() -> list[Patch]:
+    """All changes that `install` makes, beside gevent's module names.
+
+    stdlib.py names those that CPython's tests need, too.
+    """
+    limit: Any = hub.Timeout
+    without_ref = "ref= and priority= are accepted, and have no effect"
+    start_new = classmethod(_accept_ref(limit.start_new.__func__))
+    functions = [
+        name
+        for name, value in vars(hub.socket).items()
+        if isinstance(value, types.FunctionType)
+        and name in _ORIGINALS["socket"].__all__
+    ]
+    return [
+        Patch(limit, "__init__", _accept_ref(limit.__init__), without_ref),
+        Patch(limit, "start_new", start_new, without_ref),
+        Patch(limit, "_start_new_or_dummy", start_new, "gevent's private name"),
+        Patch(
+            hub.select,
+            "_original_select",
+            _ORIGINALS["select"].select,
+            "a private name that tests replace; the hub does not use it",
+        ),
+        Patch(hub.socket, "__implements__", functions, "which signatures are compared"),
+        Patch(
+            importlib.import_module("gevent.testing.testcase"),
+            "TestTimeout",
+            _NoTimeout,
+            "child.py has a limit for each test",
+        ),
+    ]
+
+
 def install() -> None:
     """Make ``gevent`` mean the hub from now on."""
     parts = _modules()
@@ -261,17 +326,10 @@ def install() -> None:
     sys.meta_path.insert(0, _OnlyTests())  # type: ignore[arg-type]
     sys.modules["gevent"] = package
     sys.modules.update({f"gevent.{name}": module for name, module in parts.items()})
-    timeout: Any = hub.Timeout
-    timeout.__init__ = _accept_ref(timeout.__init__)
-    timeout.start_new = classmethod(_accept_ref(timeout.start_new.__func__))
     hub.current.set_hub_factory(AliasHub)
     package.config = importlib.import_module("gevent._config").config
-    testcase: Any = importlib.import_module("gevent.testing.testcase")
-    testcase.TestTimeout = _NoTimeout
-    socket: Any = hub.socket
-    socket.__implements__ = [
-        name
-        for name, value in vars(socket).items()
-        if isinstance(value, types.FunctionType)
-        and name in _ORIGINALS["socket"].__all__
-    ]
+    for patch in patches():
+        setattr(patch.owner, patch.name, patch.value)
+    zope: Any = importlib.import_module("zope.interface")
+    interfaces = importlib.import_module("gevent._interfaces")
+    zope.classImplements(hub.watchers.Callback, interfaces.ICallback)

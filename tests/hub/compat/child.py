@@ -90,7 +90,7 @@ def prepare_stdlib_tests() -> None:
     """
     from test.support import import_helper, threading_helper
 
-    support.use_resources = []
+    support.use_resources = ["network"]
     support.verbose = False
     import_helper.import_fresh_module = lambda name, *rest, **more: (
         importlib.import_module(name)

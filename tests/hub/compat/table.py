@@ -16,7 +16,7 @@ GEVENT = [
         "api api_timeout contextvars core_callback event exc_info greenio greenlet",
         "greenletset hub hub_join hub_join_timeout issue230 issue330 issue467 issue600",
         "issue607 issue639 issue1864 issue2013 issues461_471 iwait joinall local lock",
-        "loop_callback makefile_ref monkey_queue monkey_select order pool queue",
+        "loop_callback makefile_ref monkey_queue monkey_select order pool pywsgi queue",
         "real_greenlet refcount select semaphore server signal socket socket_close",
         "socket_errors socket_ex socket_send_memoryview socket_timeout socketpair ssl",
         "systemerror threadpool timeout",
