@@ -40,6 +40,7 @@ COMMANDS = {
     "robots": "Fetch robots.txt, and show the line that applies to a URL",
     "fetch": "Fetch one URL, and show everything about it",
     "extract": "Extract again from saved bodies or WARC files, without a request",
+    "images": "List the images of a crawl, or write them as a data set",
     "export": "Write the records as CSV, Parquet, SQLite, URLs, sitemap, graph",
     "config": "Write, check and show configurations",
     "schema": "Print the schema of the records in several formats",

@@ -28,7 +28,7 @@ from crawler.model.url import host_key
 from crawler.output.files import IMAGES, Content, ContentFiles, Journal
 
 _FIELDS = {"host", "stem", "sha256", "ext", "format"}
-_EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
+EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
 
 _MAX_STEM = 80
 _MAX_HOST = 100
@@ -136,7 +136,7 @@ def image_path(template: str, url: str, sha256: str, image_format: str) -> str:
         stem=_harmless(_stem(url), _MAX_STEM) or "image",
         sha256=sha256,
         format=image_format,
-        ext=_EXTENSIONS.get(image_format, image_format),
+        ext=EXTENSIONS.get(image_format, image_format),
     )
     return f"{IMAGES}/{name}"
 

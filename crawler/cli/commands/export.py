@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from crawler.cli.record_files import record_files
 from crawler.cli.state_options import WordList, unique_words
-from crawler.inspect.state import open_state
 from crawler.model.errors import UsageError
 from crawler.model.records import RECORD_TYPES
 from crawler.output.export.condition import Condition
@@ -17,9 +17,7 @@ from crawler.output.export.formats import FORMATS
 from crawler.output.export.lines import data_fields, with_data
 from crawler.output.export.selection import DATA, Selection
 from crawler.output.export.writer import Format
-from crawler.output.lines import stream_files
 from crawler.output.sink import compression_of
-from crawler.workspace.outputs import jsonl_files
 
 
 @click.command("export")
@@ -67,7 +65,7 @@ def command(
     """
     chosen = FORMATS[form]
     target = Path(output)
-    files = [file for one in source or (".",) for file in _record_files(Path(one))]
+    files = [file for one in source or (".",) for file in record_files(Path(one))]
     selection = _selection(
         files, unique_words(types) or chosen.types, unique_words(columns), where
     )
@@ -80,19 +78,6 @@ def command(
     written = export(files, chosen, selection, target)
     if target != STDOUT:
         click.echo(f"{target}: {written:,} records", err=True)
-
-
-def _record_files(source: Path) -> list[Path]:
-    if source.is_file():
-        return [source]
-    with open_state(source, of_extraction=True) as (_state, config):
-        found = map(stream_files, jsonl_files(config).values())
-        files: list[Path] = next(filter(None, found), [])
-    if not files:
-        raise UsageError(
-            f"{source}: there is no file of records of its crawl; name one instead"
-        )
-    return files
 
 
 def _selection(

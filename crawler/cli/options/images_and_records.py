@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 from crawler.cli.flags import Flag
-from crawler.model.errors import UsageError
 from crawler.settings.load import Setting, from_flag
 
 GROUP = "Images and records"
 
 
-_SIDES = re.compile(r"(\d+)(?:x(\d+))?", re.IGNORECASE).fullmatch
-_MEGAPIXELS = re.compile(r"(\d+(?:\.\d+)?)MP", re.IGNORECASE).fullmatch
-_SIZE = re.compile(r"\d+(?:\.\d+)?(?:[kmg]i?b?|b)", re.IGNORECASE).fullmatch
-
-
 def _limits(flag: str, text: str) -> list[Setting]:
-    """Limits in the units that tell them apart: 200x200, 1.5MP, 20K."""
-    bound = "min" if flag == "--min-image" else "max"
-    settings = []
-    for part in text.replace(",", " ").split():
-        if sides := _SIDES(part):
-            width, height = sides[1], sides[2] or sides[1]
-            settings += [
-                from_flag(("images", f"{bound}_width"), width, flag),
-                from_flag(("images", f"{bound}_height"), height, flag),
-            ]
-        elif pixels := _MEGAPIXELS(part):
-            count = str(round(float(pixels[1]) * 10**6))
-            settings.append(from_flag(("images", f"{bound}_pixels"), count, flag))
-        elif _SIZE(part):
-            settings.append(from_flag(("images", f"{bound}_file_size"), part, flag))
-        else:
-            settings = []
-            break
-    if not settings:
-        raise UsageError(
-            f"{flag} {text}: write WIDTHxHEIGHT in pixels, megapixels or bytes, as in "
-            "200x200, 1.5MP or 20K"
-        )
-    return settings
+    from crawler.cli.image_limits import image_limits
+
+    limits = image_limits(flag, text)
+    return [from_flag(("images", key), value, flag) for key, value in limits.items()]
 
 
 def _warc(flag: str, name: str) -> list[Setting]:

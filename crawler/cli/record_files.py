@@ -1,0 +1,24 @@
+"""The files of records that a command reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crawler.inspect.state import open_state
+from crawler.model.errors import UsageError
+from crawler.output.lines import stream_files
+from crawler.workspace.outputs import jsonl_files
+
+
+def record_files(source: Path) -> list[Path]:
+    """The records of the crawl in `source`, or that file. Raises UsageError."""
+    if source.is_file():
+        return [source]
+    with open_state(source, of_extraction=True) as (_state, config):
+        found = map(stream_files, jsonl_files(config).values())
+        files: list[Path] = next(filter(None, found), [])
+    if not files:
+        raise UsageError(
+            f"{source}: there is no file of records of its crawl; name one instead"
+        )
+    return files

@@ -1,0 +1,64 @@
+"""The images of a crawl by their records: which are meant, and a line for each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from crawler.model.content_config import ImagesConfig
+from crawler.model.units import show_bytes
+from crawler.policy.kept_images import check_image
+
+
+class _Image(Struct):
+    """What is read of an image's record."""
+
+    url: str
+    host: str
+    path: str
+    format: str
+    width: int | None = None
+    height: int | None = None
+    body_bytes: int = 0
+    page_url: str | None = None
+
+
+_decode = msgspec.json.Decoder(_Image).decode
+
+
+def image_filter(
+    limits: ImagesConfig, hosts: Sequence[str], pages: Sequence[str]
+) -> Callable[[bytes], bool]:
+    """Whether the record of an image is meant.
+
+    `pages`: URLs of pages that show it, in which `*` stands for anything; empty: any.
+    """
+    shown_by = _patterns(pages)
+
+    def is_meant(line: bytes) -> bool:
+        image = _decode(line)
+        if hosts and image.host not in hosts:
+            return False
+        if shown_by is not None and not shown_by.fullmatch(image.page_url or ""):
+            return False
+        return check_image(limits, image, image.body_bytes) is None
+
+    return is_meant
+
+
+def _patterns(pages: Sequence[str]) -> re.Pattern[str] | None:
+    if not pages:
+        return None
+    one_of = "|".join(".*".join(map(re.escape, page.split("*"))) for page in pages)
+    return re.compile(one_of, re.DOTALL)
+
+
+def image_line(line: bytes) -> str:
+    """Format, dimensions, size, file and URL of an image, from its record."""
+    image = _decode(line)
+    sides = f"{image.width or '?'}x{image.height or '?'}"
+    size = show_bytes(image.body_bytes)
+    return f"{image.format:<5} {sides:>11} {size:>8}  {image.path}  {image.url}"
