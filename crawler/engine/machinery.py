@@ -289,7 +289,8 @@ def _pipeline(
         given.events.notice,
     )  # fmt: skip
     reader = Reader(
-        config, given.extractor, given.documents, given.guard, candidates,
+        config, extractor_of(config, given.extractor), given.documents, given.guard,
+        candidates,
         policy.quotas, policy.traps, frontier.known, _saves(config),
         _seed_ended(policy.scope, given, take_sitemaps_of_robots), revalidation, clock,
         _requisites(config, candidates, given.guard),
@@ -309,6 +310,15 @@ def _pipeline(
         given.whole_bodies or config.bodies.hash_files,
         config.images.formats,
     )
+
+
+def extractor_of(config: Config, extractor: Extractor) -> Extractor:
+    """What reads the bodies: of an API as JSON, whatever type they have."""
+    if not config.api:
+        return extractor
+    from crawler.engine.api_extractor import ApiExtractor  # few crawls have an API
+
+    return ApiExtractor(extractor, config.api)
 
 
 def _saves(config: Config) -> Saves | None:

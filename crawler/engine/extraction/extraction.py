@@ -20,6 +20,7 @@ from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.committer import Committer
 from crawler.engine.events import Events
 from crawler.engine.extraction.stored import Carried, Stored, Unread
+from crawler.engine.machinery import extractor_of
 from crawler.engine.pipeline import read_answer
 from crawler.engine.response_handler import ReadByPlugins, Reader
 from crawler.engine.revalidation import Revalidation
@@ -236,8 +237,9 @@ def reader_without_requests(
 
     candidates = CandidateBuilder(config, Chain(()), traps, quotas, known, usages)
     return Reader(
-        config, extractor, documents, lambda _url: nullcontext(), candidates, quotas,
-        traps, known, saves, lambda _lease, _links: None,
+        config, extractor_of(config, extractor), documents,
+        lambda _url: nullcontext(), candidates, quotas, traps, known, saves,
+        lambda _lease, _links: None,
         Revalidation(b"", UnsavedImages(""), 0, lambda _text: None), clock,
     )  # fmt: skip
 

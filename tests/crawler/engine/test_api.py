@@ -232,6 +232,29 @@ def test_an_answer_that_is_no_json_is_an_error(
     assert "[[api]]" in error["error_message"]
 
 
+@pytest.mark.parametrize(
+    "kind", ["text/html", "text/plain", "text/javascript; charset=utf-8", ""]
+)
+def test_the_type_of_an_answer_may_be_wrong(
+    kind: str, serve: Any, tmp_path: Path
+) -> None:
+    """Scripts send JSON as HTML. The table says what it is; a page stays a page."""
+    item = entry(1) | {"name": "Zoë"}
+    bodies = {"page=1": json.dumps({"data": [item]}, ensure_ascii=False)}
+
+    def answer(exchange: Exchange) -> None:
+        reply(bodies.get(exchange.query, '{"data": []}'), kind)(exchange)
+
+    site = serve(list=answer, picture=picture)
+    table = {"url": site.url("/list"), "params": {"page": "{page}"}}
+    crawl(crawl_of(site, tmp_path, table))
+    rows = records(tmp_path)
+    (image,) = [row for row in rows if row["type"] == "image"]
+    assert (image["alt"], image["data"]["likes"]) == ("Zoë", 3)
+    answers = [row for row in rows if row["type"] == "file"]
+    assert [row["content_type"] for row in answers] == ["application/json"] * 2
+
+
 TOML = """
 dir = "out"
 politeness.wait = 0
