@@ -48,6 +48,8 @@ class Flag(click.Option):
         self.path: KeyPath | None = tuple(key.split(".")) if key else None
         super().__init__(list(names), default=None, **rest)
         self._const = const
+        self.shown_default: str | None = None
+        """The default that --help shows in place of the setting's; "" is none."""
         self._convert = convert
         self._described = False
 
@@ -60,7 +62,9 @@ class Flag(click.Option):
         self._described = True
         self.help = self.help or summarize(self.path)
         if self._const is None:
-            self.help += _default(self.path)
+            default = self.shown_default
+            default = _default(self.path) if default is None else default
+            self.help += f"  [default: {default}]" if default else ""
 
     def shell_complete(
         self, ctx: click.Context, incomplete: str
@@ -105,7 +109,7 @@ def _default(path: KeyPath) -> str:
         shown = exact if isinstance(exact, str) else f"{exact}s"
     else:
         shown = str(value)
-    return f"  [default: {shown}]"
+    return shown
 
 
 class GroupedCommand(click.Command):

@@ -143,10 +143,16 @@ def image_path(template: str, url: str, sha256: str, image_format: str) -> str:
 
 def check_template(template: str) -> None:
     """Refuse a template that leaves the folder or may make names too long."""
+    wrong = f"images.name: {template!r} is no template: "
     try:
         fields = {
             field for _, field, _, _ in Formatter().parse(template) if field is not None
         }
+        if unknown := fields - _FIELDS:
+            known = ", ".join(f"{{{name}}}" for name in sorted(_FIELDS))
+            raise UsageError(
+                f"{wrong}there is no {{{sorted(unknown)[0]}}}; write one of {known}"
+            )
         longest = template.format(
             host="h" * _MAX_HOST,
             stem="s" * _MAX_STEM,
@@ -155,12 +161,7 @@ def check_template(template: str) -> None:
             format="f" * 10,
         )
     except (ValueError, LookupError, AttributeError) as error:
-        raise UsageError(
-            f"images.name: {template!r} is no template: {error}"
-        ) from error
-    if unknown := fields - _FIELDS:
-        known = ", ".join(sorted(_FIELDS))
-        raise UsageError(f"images.name: {sorted(unknown)[0]!r} is none of {known}")
+        raise UsageError(f"{wrong}{error}") from error
     if any(part in ("", ".", "..") for part in longest.split("/")) or "\0" in longest:
         raise UsageError(
             f"images.name: {template!r} must be a relative path without '.' and '..'"

@@ -192,3 +192,29 @@ CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("warc", "prefix"): _warc_prefix,
 }
 """Each raises ValueError with a sentence for the user. Empty values are not checked."""
+
+
+_TYPE_NAMES = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": '"none"',
+    "datetime": "a date",
+    "date": "a date",
+    "time": "a time",
+}
+
+
+def in_terms_of_toml(message: str) -> str:
+    """msgspec's message with the names that TOML has for the types."""
+    message = re.sub(
+        r"`([^`]*)`",
+        lambda m: " or ".join(
+            _TYPE_NAMES.get(part, part) for part in m[1].split(" | ")
+        ),
+        message,
+    )
+    return message[0].lower() + message[1:]

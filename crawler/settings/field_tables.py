@@ -19,7 +19,7 @@ from crawler.model.content_config import (
     SiteConfig,
 )
 from crawler.model.errors import UsageError
-from crawler.settings.checks import TableError
+from crawler.settings.checks import TableError, in_terms_of_toml
 
 T = TypeVar("T", SiteConfig, ApiConfig)
 _A = {"site": "a site", "api": "an API"}
@@ -54,7 +54,7 @@ def _read_field(name: str, value: Any, above: tuple[str | int, ...]) -> FieldCon
         field = msgspec.convert(value, FieldConfig)
     except msgspec.ValidationError as error:
         raise TableError(
-            f"field {name!r}: {_explain(value, error)}", *above, name
+            f"field {name!r}: {_explain(value, FieldConfig, error)}", *above, name
         ) from error
     from crawler.extract.fields.errors import RuleError
     from crawler.extract.fields.fields import compile_rules
@@ -66,11 +66,27 @@ def _read_field(name: str, value: Any, above: tuple[str | int, ...]) -> FieldCon
     return field
 
 
-def _explain(value: Any, error: msgspec.ValidationError) -> str:
+def _explain(
+    value: Any, of: type[msgspec.Struct], error: msgspec.ValidationError
+) -> str:
+    """What is wrong with a table, or with one that should be there."""
     types = get_args(FieldType)
-    if isinstance(value, Mapping) and value.get("type", "str") not in types:
+    if not isinstance(value, Mapping):
+        return f"write a selector, or a table with `select` ({value!r})"
+    if of is FieldConfig and value.get("type", "str") not in types:
         return f"type: {value['type']!r} is not one of {', '.join(types)}"
-    return str(error)
+    known = of.__struct_fields__
+    if unknown := [name for name in value if name not in known]:
+        from crawler.extract.fields.errors import near
+
+        return f"there is no {unknown[0]!r}{near(unknown[0], known)}"
+    required = [field.name for field in msgspec.structs.fields(of) if field.required]
+    if missing := [name for name in required if name not in value]:
+        return f"{missing[0]!r} is missing"
+    text, _, place = str(error).partition(" - at `$.")
+    if not place:
+        return text
+    return f"{place.rstrip('`')}: {in_terms_of_toml(text)}"
 
 
 def _read_tables(
@@ -91,7 +107,12 @@ def _read_tables(
             compiled(config)
         except (msgspec.ValidationError, RuleError) as error:
             place = f"[[{name}]] {number + 1}"
-            raise TableError(f"{place}: {error}", number) from error
+            wrong = (
+                _explain(one, of, error)
+                if isinstance(error, msgspec.ValidationError)
+                else str(error)
+            )
+            raise TableError(f"{place}: {wrong}", number) from error
         yield config
 
 

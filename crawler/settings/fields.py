@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 
 from crawler.model.config import Config
 from crawler.model.units import parse_bytes, parse_seconds
-from crawler.settings.checks import CHECKS
+from crawler.settings.checks import CHECKS, in_terms_of_toml
 
 Path = tuple[str, ...]
 """`("http", "timeout")`, or `("seeds",)` at the top."""
@@ -169,20 +169,6 @@ def _toml(text: str) -> Any:
         return text
 
 
-_TYPE_NAMES = {
-    "str": "a string",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "array": "a list",
-    "object": "a table",
-    "null": '"none"',
-    "datetime": "a date",
-    "date": "a date",
-    "time": "a time",
-}
-
-
 def _explain(key: Key, value: Any, message: str) -> str:
     """msgspec's message in the terms of TOML, with the values that are valid."""
     allowed = list(choices(key.type))
@@ -199,16 +185,9 @@ def _explain(key: Key, value: Any, message: str) -> str:
         near = get_close_matches(str(wrong), allowed, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{wrong!r} is not one of {', '.join(allowed)}{hint}"
-    message = re.sub(r" - at `.*`$", "", message)
-    message = re.sub(
-        r"`([^`]*)`",
-        lambda m: " or ".join(
-            _TYPE_NAMES.get(part, part) for part in m[1].split(" | ")
-        ),
-        message,
-    )
+    message = in_terms_of_toml(re.sub(r" - at `.*`$", "", message))
     shown = f" ({value!r})" if isinstance(value, str | int | float) else ""
-    return message[0].lower() + message[1:] + shown
+    return message + shown
 
 
 def choices(hint: Any) -> Iterator[str]:

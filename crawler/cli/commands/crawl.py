@@ -21,6 +21,12 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     """Crawl from the URLs: follow links, write one record per URL, save images.
 
     Everything is kept in one folder, and `orbweb resume` continues after any stop.
+
+    \b
+    orbweb crawl https://example.com/ --max-pages 100
+    orbweb crawl https://example.com/docs/ -np -l 3 -d docs
+    orbweb crawl -i seeds.txt --no-images --with markdown -d texts
+    orbweb crawl https://example.com/ --save pdf --warc -w 1s
     """
     plan = load_plan(ctx.command, params, urls)
     from crawler.cli.running import run_tasks, tasks_of

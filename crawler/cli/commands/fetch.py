@@ -60,7 +60,13 @@ def fetch_options() -> Iterator[Flag]:
 @click.argument("url")
 @click.pass_context
 def command(ctx: click.Context, /, url: str, **params: Any) -> int:
-    """Fetch one URL as a crawl would, and show robots, timings, fields and links."""
+    """Fetch one URL as a crawl would, and show robots, timings, fields and links.
+
+    \b
+    orbweb fetch https://example.com/logo.png
+    orbweb fetch https://example.com/p/1 --fields --config shop.toml
+    orbweb fetch https://example.com/ --json
+    """
     plan = load_plan(ctx.command, params, [url])
     if len(plan.jobs) > 1:
         raise UsageError(

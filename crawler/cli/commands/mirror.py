@@ -9,20 +9,15 @@ import click
 from msgspec.structs import replace
 
 from crawler.cli.flags import GroupedCommand
-from crawler.cli.options import crawl_options
+from crawler.cli.options import mirror_options
 from crawler.cli.plan import load_plan
 from crawler.cli.terminal.verbosity import verbosity_of
 from crawler.settings.load import Job
 
-_OF_A_CRAWL = frozenset({"newer", "mirror"})
 _WITHIN = ("scope", "within")
 
 
-@click.command(
-    "mirror",
-    cls=GroupedCommand,
-    params=[flag for flag in crawl_options() if flag.name not in _OF_A_CRAWL],
-)
+@click.command("mirror", cls=GroupedCommand, params=list(mirror_options()))
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @click.pass_context
 def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
@@ -31,6 +26,10 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     It is a crawl with --mirror and --scope prefix: pages, pictures, style sheets,
     scripts, fonts and films are saved, and links in them lead to the copies. Called
     again, it fetches what has changed. The last line names the page to open.
+
+    \b
+    orbweb mirror https://example.com/docs/
+    orbweb mirror https://example.com/ --scope host -l 5 -d copy
     """
     plan = load_plan(ctx.command, params, urls)
     from crawler.cli.running import run_tasks, tasks_of

@@ -28,6 +28,10 @@ def command(ctx: click.Context, /, folder: str | None, **params: Any) -> int:
     shown. URLs that a former limit or scope refused are checked anew. With --config
     FILE and no DIR, all jobs of the file are resumed, and those that never started
     start.
+
+    \b
+    orbweb resume example.com
+    orbweb resume example.com --max-pages 500 --exclude /old/
     """
     from crawler.cli.running import Task, run_tasks, tasks_of
     from crawler.workspace.paths import state_folder

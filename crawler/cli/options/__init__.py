@@ -45,7 +45,23 @@ def resume_options() -> Iterator[Flag]:
     for flag in crawl_options():
         if flag.name not in _OF_THE_BEGINNING:
             flag.hidden |= flag.path in _FIXED or flag.name in _FIXED_NAMES
+            flag.shown_default = ""  # it is what the crawl has, not that of the setting
             yield flag
+
+
+def mirror_options() -> Iterator[Flag]:
+    """All options of a mirror, in the order of --help: those of a crawl.
+
+    Its scope is `prefix` unless the user chooses another.
+    """
+    for flag in crawl_options():
+        if flag.path == ("scope", "within"):
+            flag.shown_default = "prefix"
+        if flag.name not in _OF_A_CRAWL:
+            yield flag
+
+
+_OF_A_CRAWL = frozenset({"newer", "mirror"})
 
 
 _OF_THE_BEGINNING = frozenset({"newer", "fresh", "strict_input"})
@@ -59,6 +75,7 @@ def extract_options() -> Iterator[Flag]:
     `-o` may name the folder, too.
     """
     for flag in crawl_options():
+        flag.shown_default = ""  # without --config it is what the crawl has
         if flag.name == "output":
             yield extract_output()
         elif flag.name in _OF_EXTRACTIONS or (

@@ -19,7 +19,7 @@ from crawler.cli.options import crawl_options
 from crawler.model.config import Config
 from crawler.output.export.formats import FORMATS
 from crawler.output.schema_export import FORMS
-from crawler.settings.fields import keys
+from crawler.settings.fields import choices, keys
 from crawler.settings.help_texts import example_toml
 from tests.helpers.paths import PROGRAM, ROOT
 
@@ -220,6 +220,40 @@ def test_the_help_of_an_option_is_that_of_its_setting(orbweb) -> None:  # type: 
     out = " ".join(orbweb("crawl", "--help").out.split())
     assert "--timeout TIME Total timeout for one request [default: 60s]" in out
     assert "-U, --user-agent TEXT User-Agent header to send" in out
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        flag
+        for flag in crawl_options()
+        if flag.path and not flag.is_flag and flag.metavar != "LIST"
+    ],
+    ids=lambda flag: flag.opts[-1],
+)
+def test_the_help_of_an_option_names_its_choices(flag: Flag) -> None:
+    flag.describe()
+    shown = f"{flag.metavar} {flag.help}"
+    assert [word for word in choices(keys()[flag.path].type) if word not in shown] == []
+
+
+def test_the_help_shows_the_defaults_of_the_command(orbweb) -> None:  # type: ignore[no-untyped-def]
+    text = {
+        name: " ".join(orbweb(name, "--help").out.split())
+        for name in ("crawl", "mirror", "resume", "extract")
+    }
+    scope = "How far from the seeds to crawl"
+    assert f"{scope} [default: host]" in text["crawl"]
+    assert f"{scope} [default: prefix]" in text["mirror"]
+    assert scope in text["resume"]
+    for name in ("resume", "extract"):  # it is what the crawl has
+        assert "[default: " not in text[name]
+
+
+@pytest.mark.parametrize("name", ["crawl", "mirror", "resume", "fetch", "extract"])
+def test_the_help_of_a_command_with_many_options_begins_with_examples(orbweb, name):  # type: ignore[no-untyped-def]
+    above = orbweb(name, "--help").out.partition("\n\nInput and output:")[0]
+    assert f"\n  orbweb {name} " in above.partition("\n\nOutput:")[0]
 
 
 def test_options_that_are_more_than_a_value(orbweb) -> None:  # type: ignore[no-untyped-def]

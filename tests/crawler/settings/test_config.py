@@ -224,6 +224,10 @@ ERRORS = [
     ("http.ca_file = '/dev/null'", "/dev/null holds no certificates in PEM form"),
     ("retry.statuses = ['6xx']", "'6xx' is not an HTTP status"),
     ("images.name = '{hots}'", "[images] name: '{hots}' is no template"),
+    (
+        "images.name = '{hots}'",
+        "there is no {hots}; write one of {ext}, {format}, {host}, {sha256}, {stem}",
+    ),
     ("images.name = '../{sha256}'", "must be a relative path without '.' and '..'"),
     ("fail_on = '5'", "'5' is not any, seed or a share such as 5%"),
     ('http.headers = {"a b" = "1"}', "'a b' is not a valid header name"),
@@ -234,6 +238,22 @@ ERRORS = [
     ("[[job]]\n[[job]]\nx = 1", "crawl.toml:3: there is no x"),
     ("[[job]]\njobs = 'in_order'", "crawl.toml:2: there is no jobs"),
     ("concurrency = 2001-01-01", "expected a whole number, got a date"),
+    (
+        "[[site]]\nmatch = 'x'\nitem = 'css:li'\nfields.a = 'css:a'",
+        "crawl.toml:1: [[site]] 1: there is no 'item'; did you mean 'items'?",
+    ),
+    ("[[site]]\nfields.a = 'css:a'", "[[site]] 1: 'match' is missing"),
+    ("[[api]]\nurl = 3", "[[api]] 1: url: expected a string, got a whole number"),
+    (
+        "[[api]]\nurl = 'http://a.test/'\nstep = 'x'",
+        "[[api]] 1: step: expected a whole number",
+    ),
+    (
+        "[fields.a]\nselect = 'css:a'\ntyp = 'int'",
+        "field 'a': there is no 'typ'; did you mean 'type'?",
+    ),
+    ("[fields.a]\ntype = 'int'", "field 'a': 'select' is missing"),
+    ("[fields]\na = 3", "field 'a': write a selector, or a table with `select` (3)"),
     (
         "images.fetch = 1",
         "crawl.toml:1: [images] fetch: expected true or false, got a whole number",
