@@ -16,6 +16,7 @@ from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
 from crawler.model.errors import OutOfMemoryError, is_out_of_memory
+from crawler.model.host import NO_WAITS, Waits
 from crawler.model.metadata import BOOT
 from crawler.model.records import SettingChange
 from crawler.policy.traps import Traps
@@ -96,7 +97,7 @@ class Crawl:
 
     def _run(self) -> Summary:
         with self.held:
-            self._committer.put(self._report.record("started", self.snapshot()))
+            self._committer.put(self._report.record("started", self._snapshot()))
             self._engine.run()
             interrupted = self._interrupted
             reason = self._report.finish_reason(interrupted=interrupted is not None)
@@ -108,7 +109,7 @@ class Crawl:
             code = self._report.exit_code(reason)
             if interrupted is not None and reason == "signal":
                 code = interrupted
-            now = self.snapshot()
+            now = self._snapshot()
             self._committer.put(self._report.record("finished", now, reason, code))
             self._store.set(BOOT, "", None)
             self._committer.commit()
@@ -151,10 +152,14 @@ class Crawl:
 
     def snapshot(self) -> Snapshot:
         """The crawl at this moment; cheap."""
+        return self._snapshot(self._frontier.waits(self._report.pages_left()))
+
+    def _snapshot(self, waits: Waits = NO_WAITS) -> Snapshot:
         frontier = self._frontier.statistics()
         return self._stats.snapshot(
             frontier,
             frontier.by_host,
             skipped=self._store.counts()["skip"],
             draining=self._interrupted is not None,
+            waits=waits,
         )

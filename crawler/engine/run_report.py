@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -90,6 +91,11 @@ class RunReport:
         self._changed = changed
         self._started = clock()
         self._pages_before = store.counts()["page"]
+
+    def pages_left(self) -> float:
+        """How many pages the limit still allows; infinity without one."""
+        limit = self._config.limits.max_pages
+        return inf if limit is None else max(0, limit - self._store.counts()["page"])
 
     def finish_reason(self, *, interrupted: bool) -> FinishReason:
         """Why the run ends now."""

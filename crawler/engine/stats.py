@@ -14,6 +14,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from crawler.model.host import NO_WAITS, Waits
 from crawler.model.record_base import FetchRecord, Record, UrlRecord
 from crawler.model.records import ErrorRecord
 
@@ -23,9 +24,9 @@ RATE_WINDOW_S = 10.0
 It is long enough for a steady number and short enough to show a stall.
 """
 
-TOP_HOSTS = 8
-LAST_ERRORS = 5
-LAST_URLS = 4
+TOP_HOSTS = 40
+LAST_ERRORS = 10
+LAST_URLS = 20
 MAX_HOSTS = 20_000
 """Counted apart; beyond, those with the fewest URLs are forgotten."""
 
@@ -61,13 +62,15 @@ class Snapshot(Struct, frozen=True):
     pages_per_s: float = 0.0
     bytes_per_s: float = 0.0
     hosts_top: tuple[tuple[str, int, int, int], ...] = ()
-    """The busiest hosts: (host, done, queued, in flight)."""
+    """The busiest hosts that have work: (host, done, queued, in flight)."""
     last_errors: tuple[tuple[str, str, str], ...] = ()
     """(URL, error_code, message), the newest last."""
     errors_by_code: dict[str, int] = {}
     last_urls: tuple[tuple[str, str], ...] = ()
     """What was done last: (record type, URL), the newest last."""
     draining: bool = False
+    waits: Waits = NO_WAITS
+    """What is waited for, and the least time that the queues take."""
 
 
 class Stats:
@@ -86,7 +89,6 @@ class Stats:
         self._by_code: Counter[str] = Counter()
         self._last_errors: deque[tuple[str, str, str]] = deque(maxlen=LAST_ERRORS)
         self._last_urls: deque[UrlRecord] = deque(maxlen=LAST_URLS)
-        self._top_hosts: set[str] = set()
         self._bytes = 0
         self.seed_failures: Counter[tuple[str, int | None]] = Counter()
         """(error_code, status) of the seeds that failed, also behind a redirect."""
@@ -118,6 +120,7 @@ class Stats:
         *,
         skipped: int | None = None,
         draining: bool = False,
+        waits: Waits = NO_WAITS,
     ) -> Snapshot:
         """The crawl now.
 
@@ -148,23 +151,22 @@ class Stats:
             errors_by_code=dict(self._by_code.most_common()),
             last_urls=tuple((record.type, record.url) for record in self._last_urls),
             draining=draining,
+            waits=waits,
         )
 
     def _busiest(
         self, by_host: Mapping[str, tuple[int, int]]
     ) -> tuple[tuple[str, int, int, int], ...]:
-        """The busiest hosts.
+        """The busiest hosts of those given that have work.
 
-        Only the hosts given and those of the last snapshot are looked at: a crawl of a
-        million hosts pays no more for this than one of ten.
+        A crawl of a million hosts pays no more for this than one of ten.
         """
         rows = [
-            (host, self._by_host[host], *by_host.get(host, (0, 0)))
-            for host in by_host.keys() | self._top_hosts
+            (host, self._by_host[host], queued, in_flight)
+            for host, (queued, in_flight) in by_host.items()
+            if queued or in_flight
         ]
-        top = nlargest(TOP_HOSTS, rows, key=_by_activity)
-        self._top_hosts = {row[0] for row in top}
-        return tuple(top)
+        return tuple(nlargest(TOP_HOSTS, rows, key=_by_activity))
 
     def _rates(self, now: float) -> tuple[float, float]:
         pages, received = self._by_type["page"], self._bytes
@@ -184,6 +186,8 @@ def combined(snapshots: Sequence[Snapshot]) -> Snapshot:
 
     A host that two of them crawl is counted twice.
     """
+    from crawler.frontier.waits import combine_waits  # for several crawls only
+
     sums = {
         name: sum(getattr(snapshot, name) for snapshot in snapshots)
         for name in Snapshot.__struct_fields__
@@ -203,10 +207,11 @@ def combined(snapshots: Sequence[Snapshot]) -> Snapshot:
             -LAST_URLS:
         ],
         draining=any(snapshot.draining for snapshot in snapshots),
+        waits=combine_waits([snapshot.waits for snapshot in snapshots]),
     )
 
 
 def _by_activity(row: tuple[str, int, int, int]) -> tuple[int, int, int]:
-    """Hosts with requests in flight first, then by what is done."""
+    """Hosts with requests in flight first, then those with the longest queues."""
     _, done, queued, in_flight = row
-    return in_flight, done, queued
+    return in_flight, queued, done

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from random import random
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -28,9 +29,19 @@ from crawler.frontier.idle_workers import IdleWorkers
 from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.politeness import Politeness
 from crawler.frontier.store import STATES, Store
-from crawler.frontier.throttle import check
+from crawler.frontier.throttle import Controller, check
 from crawler.model.crawl import Discovered, Skip
+from crawler.model.host import Waits
 from crawler.model.policy_config import PolitenessConfig
+
+if TYPE_CHECKING:
+    from crawler.frontier.waits import HostGroup, RetryCount
+
+COUNTED_PER_S = 5_000
+"""Hosts and retries that are read for each second, to count those that wait.
+
+Reading so many takes some 5 ms.
+"""
 
 MAX_ACTIVE = 500
 """Hosts in memory, beside those of which a lease is out."""
@@ -51,6 +62,15 @@ class Statistics(Struct, frozen=True):
     """Seconds until the next host or retry falls due; 0 if one is due now."""
     by_host: Mapping[str, tuple[int, int]]
     """(queued, in flight) of each active host."""
+
+
+class _WaitCount(Struct, frozen=True):
+    """What the store last said about waiting hosts."""
+
+    valid_until: float
+    hosts: list[HostGroup]
+    retries: list[RetryCount]
+    slowest: tuple[str, float]
 
 
 class Frontier:
@@ -76,6 +96,8 @@ class Frontier:
         which looks at memory only.
         """
         self._clock = clock
+        self._config = config
+        self._wait_count: _WaitCount | None = None
         self._slots = slots or Slots(inf, 0)
         self._politeness = Politeness(config, jitter, self._slots)
         self._hosts = ActiveHosts(
@@ -190,6 +212,38 @@ class Frontier:
                 name: (waiting.get(name, 0) - queues[name].out, n)
                 for name, n in in_flight.items()
             },
+        )
+
+    def waits(self, pages_left: float = inf) -> Waits:
+        """What is waited for; the more hosts there are, the less often it is counted.
+
+        `pages_left`: how many pages the limit of the crawl still allows.
+        """
+        from crawler.frontier.waits import group_waits  # many crawls end before that
+
+        now = self._clock()
+        count = self._wait_count
+        if count is None or now >= count.valid_until:
+            count = self._wait_count = self._count_waits(now, pages_left)
+        return Waits(
+            group_waits(count.hosts, count.retries, now),
+            self._politeness.oldest_request(now),
+            *count.slowest,
+        )
+
+    def _count_waits(self, now: float, pages_left: float) -> _WaitCount:
+        from crawler.frontier.waits import UNLIMITED, slowest_of
+
+        store, config = self._store, self._config
+        pages = UNLIMITED if pages_left == inf else int(pages_left)
+        retries = store.retry_counts(now)
+        return _WaitCount(
+            now + (store.hosts() + sum(one.urls for one in retries)) / COUNTED_PER_S,
+            store.host_groups(now),
+            retries,
+            slowest_of(
+                store.slowest_hosts(config, pages, 1), Controller(config), pages
+            ),
         )
 
     def _notify(self) -> None:

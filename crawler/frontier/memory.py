@@ -12,10 +12,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from math import inf
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
+from crawler.frontier import memory_waits
 from crawler.frontier.memory_rows import HostRow, UrlRow
 from crawler.frontier.store import STATES, Content, Ended, HostDue, Parked, Run, State
 from crawler.frontier.throttle import HostThrottle
@@ -28,7 +29,11 @@ from crawler.model.crawl import (
     queue_of,
 )
 from crawler.model.host import NO_USAGE, HostUsage
+from crawler.model.policy_config import PolitenessConfig
 from crawler.model.url import host_key, url_key
+
+if TYPE_CHECKING:
+    from crawler.frontier.waits import HostGroup, HostWork, RetryCount
 
 
 class MemoryStore:
@@ -100,6 +105,7 @@ class MemoryStore:
         if destination is not None:
             url.take(replace(url.found, destination=destination), at)
         url.attempts += 1
+        url.code = code or ""
         url.due = at
         heappush(self._later, (at, url.seq, url))
 
@@ -235,6 +241,17 @@ class MemoryStore:
 
     def hosts(self) -> int:
         return len(self._hosts)
+
+    def host_groups(self, now: float) -> list[HostGroup]:
+        return memory_waits.host_groups(self._hosts.values(), now)
+
+    def retry_counts(self, now: float) -> list[RetryCount]:
+        return memory_waits.retry_counts(self._later, now)
+
+    def slowest_hosts(
+        self, config: PolitenessConfig, pages_left: int, limit: int
+    ) -> list[HostWork]:
+        return memory_waits.slowest_hosts(self._hosts, config, pages_left, limit)
 
     def get(self, kind: str, key: str) -> bytes | None:
         return self._metadata.get((kind, key))

@@ -18,12 +18,15 @@ class UrlRow:
     `state` is "skip" also before the skip is written; see `written`.
     """
 
-    __slots__ = ("attempts", "due", "found", "host", "place", "seq", "state", "written")
+    __slots__ = (
+        "attempts", "code", "due", "found", "host", "place", "seq", "state", "written",
+    )  # fmt: skip
 
     def __init__(self, found: Discovered, seq: int, now: float, host: str) -> None:
         self.seq = seq
         self.host = host
         self.attempts = 0
+        self.code = ""  # of the last attempt, if that failed
         self.written = False
         self.take(found, now)
 

@@ -280,6 +280,17 @@ class Politeness:
     def in_flight(self, name: str) -> int:
         return self._hosts[name].in_flight
 
+    def oldest_request(self, now: float) -> float:
+        """How long the host that is silent for longest has not answered (seconds)."""
+        return max(
+            (
+                now - host.waiting_since
+                for host in self._hosts.values()
+                if host.in_flight
+            ),
+            default=0.0,
+        )
+
     def count_due(self, now: float) -> int:
         """How many hosts are due now."""
         hosts = self._hosts.values()

@@ -8,7 +8,7 @@ Where a question costs more than a look at an index, its docstring says so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -18,6 +18,10 @@ from crawler.model.crawl import Destination
 from crawler.model.documents import LinkKind
 from crawler.model.host import NO_USAGE, HostUsage
 from crawler.model.http import Hop
+from crawler.model.policy_config import PolitenessConfig
+
+if TYPE_CHECKING:
+    from crawler.frontier.waits import HostGroup, HostWork, RetryCount
 
 
 class UrlRow(Struct, frozen=True):
@@ -159,8 +163,33 @@ class StateReader(Protocol):
         """The hosts with the longest queues."""
         ...
 
-    def backing_off(self, now: float, limit: int) -> tuple[int, list[HostInfo]]:
-        """How many hosts with work are not due now; the first `limit` of them."""
+    def host_groups(self, now: float) -> list[HostGroup]:
+        """Hosts with work that are not due, by what they wait for.
+
+        A host that keeps a delay counts if it is due later than `SOON_S` from now.
+        Reads all hosts.
+        """
+        ...
+
+    def retry_counts(self, now: float) -> list[RetryCount]:
+        """URLs that wait for another attempt later than `now`, by failure.
+
+        It counts `MAX_RETRIES` of them.
+        """
+        ...
+
+    def slowest_hosts(
+        self, config: PolitenessConfig, pages_left: int, limit: int
+    ) -> list[HostWork]:
+        """The hosts whose queues take longest at the rate that politeness allows.
+
+        Parked ones are left out. `pages_left`: how many pages are still to be fetched
+        of any host. Reads all hosts.
+        """
+        ...
+
+    def names_of_group(self, group: HostGroup, now: float, limit: int) -> list[str]:
+        """The first hosts of a group, those with the longest queues first."""
         ...
 
     def retries(self, limit: int) -> list[RetryGroup]:

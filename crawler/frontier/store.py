@@ -31,7 +31,7 @@ Every method may raise OutputError (disk) or StateError (damage).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from msgspec import Struct
 
@@ -39,6 +39,10 @@ from crawler.frontier.throttle import UNTRIED, HostThrottle
 from crawler.model.crawl import Destination, Discovered, Lease, Queue, StoredResponse
 from crawler.model.host import HostUsage
 from crawler.model.metadata import KeyValue
+from crawler.model.policy_config import PolitenessConfig
+
+if TYPE_CHECKING:
+    from crawler.frontier.waits import HostGroup, HostWork, RetryCount
 
 Ended = Literal["page", "file", "image", "redirect", "error", "skip"]
 """How a URL ended: the `type` of its terminal record."""
@@ -225,6 +229,31 @@ class HostTable(Protocol):
 
     def hosts(self) -> int:
         """How many hosts the crawl knows."""
+        ...
+
+    def host_groups(self, now: float) -> list[HostGroup]:
+        """Hosts with work that are not due, by what they wait for.
+
+        A host that keeps a delay counts if it is due later than `SOON_S` from now.
+        Reads all hosts.
+        """
+        ...
+
+    def retry_counts(self, now: float) -> list[RetryCount]:
+        """URLs that wait for another attempt later than `now`, by failure.
+
+        It counts `MAX_RETRIES` of them.
+        """
+        ...
+
+    def slowest_hosts(
+        self, config: PolitenessConfig, pages_left: int, limit: int
+    ) -> list[HostWork]:
+        """The hosts whose queues take longest at the rate that politeness allows.
+
+        Parked ones are left out. `pages_left`: how many pages are still to be fetched
+        of any host. Reads all hosts.
+        """
         ...
 
     def usage(self, host: str) -> HostUsage:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from crawler.frontier.state_reader import HostInfo, StateReader, UrlRow
+from crawler.frontier.waits import cause_of
 from crawler.inspect.state_checks import Refusal, StateChecks
-from crawler.inspect.why_waiting import failure_words
 from crawler.model.config import Config
 from crawler.model.crawl import Decision, Destination
 from crawler.model.units import exact_bytes, show_seconds
@@ -164,7 +164,7 @@ def _waits(
     before = f"; {ahead:,} of its host come before it" if ahead else ""
     if host is not None and host.parked:
         again = show_seconds(max(0.0, host.ready_at - now))
-        failure = failure_words(host.throttle.failure_code)
+        failure = cause_of(host.throttle.failure_code)
         return f"queued: {host.name} is parked ({failure}), next request in {again}"
     if host is not None and host.ready_at > now:
         due = show_seconds(host.ready_at - now)

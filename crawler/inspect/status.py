@@ -17,6 +17,9 @@ from msgspec.structs import asdict
 from crawler.frontier.sqlite.lockfile import lock_holder
 from crawler.frontier.sqlite.reader import open_state
 from crawler.frontier.state_reader import Totals
+from crawler.frontier.throttle import Controller
+from crawler.frontier.waits import UNLIMITED, slowest_of
+from crawler.model.config import Config, from_json
 from crawler.model.metadata import NEEDS_JAVASCRIPT
 from crawler.output.stored_lines import last_lines
 
@@ -42,6 +45,10 @@ class Status(Totals, frozen=True, kw_only=True):
     """Those with the longest queues."""
     needs_javascript: int
     """How many of the pages are empty shells without JavaScript."""
+    slowest_host: str
+    """The host whose queue takes longest at the rate that politeness allows."""
+    least_s: float
+    """That time (seconds): what is queued takes at least as long. 0 without a delay."""
     pid: int | None
     """The process that is crawling now; 0 if it is unknown which."""
 
@@ -65,12 +72,27 @@ def read_status(folder: Path) -> Status | None:
             WaitingHost(host.name, host.pages, host.images, host.ready_at)
             for host in state.busiest(TOP_HOSTS)
         ]
+        config = from_json(totals.run.config.encode())
+        left = pages_left(config, totals.counts["page"])
+        slowest_host, least_s = slowest_of(
+            state.slowest_hosts(config.politeness, left, 1),
+            Controller(config.politeness),
+            left,
+        )
         return Status(
             **asdict(totals),
             hosts_waiting=tuple(hosts),
+            slowest_host=slowest_host,
+            least_s=least_s,
             needs_javascript=int(state.get(NEEDS_JAVASCRIPT, "pages") or 0),
             pid=lock_holder(folder),
         )
+
+
+def pages_left(config: Config, pages: int) -> int:
+    """How many pages the limit still allows, of which there are `pages`."""
+    limit = config.limits.max_pages
+    return UNLIMITED if limit is None else max(0, limit - pages)
 
 
 class Speed(Struct, frozen=True):

@@ -13,15 +13,33 @@ from typing import Literal
 
 from msgspec import Struct
 
-from crawler.frontier.state_reader import HostInfo, StateReader
-from crawler.frontier.throttle import ROBOTS, Controller, HostThrottle
-from crawler.inspect.status import Status
+from crawler.frontier.state_reader import StateReader
+from crawler.frontier.throttle import Controller, HostThrottle
+from crawler.frontier.waits import (
+    SOON_S,
+    HostGroup,
+    HostWork,
+    cause_of,
+    cause_of_url,
+)
+from crawler.inspect.status import Status, pages_left
 from crawler.model.config import Config
+from crawler.model.host import WaitState
 from crawler.model.units import exact_bytes, show_seconds
 from crawler.policy.quotas import is_reached
 
 TOP = 5
 """Lines of each kind."""
+NAMES = 3
+"""Hosts named in a line."""
+
+_PAUSED: dict[WaitState, str] = {
+    "parked": "parked after it",
+    "backing off": "backing off after it",
+    "slowed down": "slowed down by it",
+    "delay": "not due yet",
+    "retry": "",
+}
 
 
 class Blocker(Struct, frozen=True):
@@ -47,22 +65,15 @@ def why_waiting(
     `now`: seconds since the epoch.
     """
     waits = [*_no_process(status), *_limits(status, config), *_retries(state, now)]
-    waits += [*_pauses(state, now), *_intervals(state, config, now)]
+    waits += [*_pauses(state, now), *_intervals(state, status, config, now)]
     waits.sort(key=lambda one: -one.urls)
     return [*waits, *_ended(status)]
-
-
-def failure_words(code: str) -> str:
-    """Why a host is parked, for the user: an `error_code` or robots.txt unavailable."""
-    return "robots.txt unavailable" if code == ROBOTS else code
 
 
 def failures_in_a_row(throttle: HostThrottle) -> str:
     """What a host has done last, for the user: how often it failed or refused."""
     what = "refusals" if throttle.refuses else "failures"
-    return (
-        f"{throttle.failures} {what} in a row, {failure_words(throttle.failure_code)}"
-    )
+    return f"{throttle.failures} {what} in a row, {cause_of(throttle.failure_code)}"
 
 
 def _no_process(status: Status) -> Iterator[Blocker]:
@@ -88,43 +99,56 @@ def _retries(state: StateReader, now: float) -> Iterator[Blocker]:
     for row in state.retries(TOP):
         due = show_seconds(max(0.0, row.next_at - now))
         detail = f"{row.host}: another attempt, the next in {due}"
-        yield Blocker(
-            "waits", f"retry {row.code or ''}".rstrip(), row.urls, detail, row.next_at
-        )
+        reason = f"retry {cause_of_url(row.code or '')}".rstrip()
+        yield Blocker("waits", reason, row.urls, detail, row.next_at)
 
 
 def _pauses(state: StateReader, now: float) -> Iterator[Blocker]:
     """Hosts whose next request is later than in a crawl that is at work anyway."""
-    hosts, top = state.backing_off(now + 1, TOP)
-    for host in top:
-        due = f"next request in {show_seconds(host.ready_at - now)}"
-        if host.parked:
-            throttle = host.throttle
-            reason = f"parked, {failure_words(throttle.failure_code)}"
-            detail = f"{host.name}: {failures_in_a_row(throttle)}, {due}"
-        else:
-            reason = "backing off"
-            detail = f"{host.name}: {due}"
-        yield Blocker("waits", reason, host.queued, detail, host.ready_at)
-    if hosts > TOP:
-        yield Blocker("waits", "backing off", 0, f"and {hosts - TOP:,} hosts more")
+    alike: dict[tuple[WaitState, str], list[HostGroup]] = {}
+    for group in state.host_groups(now):
+        alike.setdefault((group.state, group.cause), []).append(group)
+    for (how, cause), groups in alike.items():
+        names = [
+            name for group in groups for name in state.names_of_group(group, now, NAMES)
+        ]
+        hosts = sum(group.hosts for group in groups)
+        until = min(group.until for group in groups)
+        due = show_seconds(until - now)
+        detail = f"{_PAUSED[how]}, {'next' if hosts == 1 else 'the next'} request in"
+        yield Blocker(
+            "waits",
+            cause or "backing off",
+            sum(group.urls for group in groups),
+            f"{_name_hosts(names, hosts)}: {detail} {due}",
+            until,
+        )
 
 
-def _intervals(state: StateReader, config: Config, now: float) -> Iterator[Blocker]:
+def _name_hosts(names: list[str], hosts: int) -> str:
+    shown = ", ".join(names[:NAMES])
+    return f"{shown} and {hosts - NAMES:,} more" if hosts > NAMES else shown
+
+
+def _intervals(
+    state: StateReader, status: Status, config: Config, now: float
+) -> Iterator[Blocker]:
     """Hosts whose queue takes long at the rate that politeness allows."""
     controller = Controller(config.politeness)
-    for host in state.busiest(TOP):
+    left = pages_left(config, status.counts["page"])
+    for host in state.slowest_hosts(config.politeness, left, TOP):
         interval = controller.interval(host.throttle)
-        if interval and host.ready_at <= now + 1 and host.queued > 1:
+        urls = min(host.pages, left) + host.images
+        if interval and host.ready_at <= now + SOON_S and urls > 1:
             cause = _cause(host, config, interval)
             every = show_seconds(interval) if interval >= 0.1 else f"{interval:.2g} s"
             each = f"a request every {every} ({cause})"
-            whole = show_seconds(host.queued * interval)
+            whole = show_seconds(urls * interval)
             detail = f"{host.name}: {each}, {whole} in all"
-            yield Blocker("waits", "politeness", host.queued, detail)
+            yield Blocker("waits", "politeness", urls, detail)
 
 
-def _cause(host: HostInfo, config: Config, interval: float) -> str:
+def _cause(host: HostWork, config: Config, interval: float) -> str:
     if interval == config.politeness.wait:
         return "politeness.wait"
     if interval == host.throttle.crawl_delay:

@@ -1,4 +1,6 @@
-"""What each host has cost a crawl so far: pages, bytes and time. No I/O, no clock.
+"""What each host has cost a crawl so far, and what hosts are waited for.
+
+No I/O, no clock. A usage is pages, bytes and time.
 
 The time of a host is that of its requests and of the pauses that follow them (delays,
 Retry-After, back-off); what overlaps counts once. So it does not run while the host
@@ -6,6 +8,8 @@ waits for its turn among others, while it is parked, or while no crawl runs.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 from msgspec import Struct
 
@@ -37,3 +41,33 @@ class HostUsage(Struct, frozen=True):
 
 
 NO_USAGE = HostUsage()
+
+
+WaitState = Literal["parked", "backing off", "slowed down", "delay", "retry"]
+
+
+class Waiting(Struct, frozen=True):
+    """Hosts, or with the state `retry` URLs, that wait for the same cause."""
+
+    state: WaitState
+    cause: str
+    """429, 503, timeout, robots.txt unavailable, Crawl-delay, or an `error_code`."""
+    hosts: int
+    urls: int
+    due_s: float
+    """Seconds until the first of them is due."""
+
+
+class Waits(Struct, frozen=True):
+    """What a crawl waits for at one moment."""
+
+    groups: tuple[Waiting, ...] = ()
+    """By cause, those with the most hosts and URLs first."""
+    oldest_request_s: float = 0.0
+    """How long the host that is silent for longest has not answered (seconds)."""
+    slowest_host: str = ""
+    least_s: float = 0.0
+    """The queue of the slowest host takes at least this long; 0 without a delay."""
+
+
+NO_WAITS = Waits()

@@ -117,6 +117,8 @@ def _as_json(
         "records": str(records[-1]) if records else None,
         "records_bytes": _size(records) if records else None,
         "speed": speed,
+        "slowest_host": status.slowest_host or None,
+        "least_s": round(status.least_s, 3),
         "next_command": _next_command(folder, status)
         if status.state == "stopped"
         else None,
@@ -143,6 +145,9 @@ def _as_text(
         yield f"  changes  {changes}"
     if status.pid is not None and speed is not None:
         yield f"  speed    {_speed_text(status, speed, now)}"
+    if status.least_s:
+        least = show_seconds(status.least_s)
+        yield f"  time     at least {least} left for {status.slowest_host}"
     if status.retries and status.next_retry is not None:
         due = max(0.0, status.next_retry - now)
         yield f"  retries  {status.retries:,}, the next in {show_seconds(due)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +12,19 @@ import click
 import msgspec
 
 from crawler.engine.stats import Snapshot
+from crawler.model.host import Waiting, Waits
 from crawler.model.record_base import FetchRecord, Record, UrlRecord
 from crawler.model.records import ErrorRecord, RedirectRecord, SkipRecord
 from crawler.model.units import show_bytes, show_seconds
 
 LINE_INTERVAL_S = 10.0
 """Between two status lines, where nothing can be drawn."""
+
+MAX_GROUPS = 5
+"""Causes that are named; the others are counted."""
+SILENT_S = 3.0
+"""A request that is not answered for longer is waited for (seconds)."""
+_NEAR_S = 120.0
 
 STOPPING = (
     "stopping: waiting for the requests under way; "
@@ -43,9 +51,58 @@ def status_line(snapshot: Snapshot) -> str:
         f"{snapshot.pages_per_s:.1f} pages/s",
         f"{show_bytes(snapshot.bytes_per_s)}/s",
     ]
+    if snapshot.waits.least_s:
+        parts.append(least_time(snapshot.waits))
     if snapshot.draining:
         parts.append("stopping")
+    if waits := waiting_text(snapshot.waits, time.time()):
+        parts.append(f"waiting: {waits}")
     return "  ".join(parts)
+
+
+def least_time(waits: Waits) -> str:
+    """The bound on the time left, and the host that sets it."""
+    return f"at least {show_seconds(waits.least_s)} left for {waits.slowest_host}"
+
+
+def waiting_text(waits: Waits, now: float) -> str:
+    """What a crawl waits for, and until when; empty if that is nothing.
+
+    `now`: seconds since the epoch, by the clock of the user.
+    """
+    parts = [_group_text(group, now) for group in waits.groups[:MAX_GROUPS]]
+    if more := waits.groups[MAX_GROUPS:]:
+        hosts = sum(group.hosts for group in more)
+        urls = sum(group.urls for group in more)
+        parts.append(f"{counted(hosts, 'host')} and {counted(urls, 'URL')} more")
+    if waits.oldest_request_s >= SILENT_S:
+        silent = show_seconds(waits.oldest_request_s)
+        parts.append(f"no answer to a request for {silent}")
+    return "; ".join(parts)
+
+
+def _group_text(group: Waiting, now: float) -> str:
+    due = f"next in {show_seconds(group.due_s)}"
+    if group.state == "retry":
+        after = f" after {group.cause}" if group.cause else ""
+        return f"{counted(group.urls, 'URL')} to try again{after}, {due}"
+    hosts = counted(group.hosts, "host")
+    if group.state == "parked":
+        return f"{hosts} parked after {group.cause} until {_moment(group.due_s, now)}"
+    if group.state == "backing off":
+        return f"{hosts} backing off after {group.cause}, {due}"
+    if group.state == "slowed down":
+        return f"{hosts} slowed down after {group.cause}, {due}"
+    return f"{hosts} between two requests ({group.cause or 'wait'}), {due}"
+
+
+def _moment(due_s: float, now: float) -> str:
+    """The time of day, with seconds if it is near, or the date if it is another."""
+    at = time.localtime(now + due_s)
+    if due_s < _NEAR_S:
+        return time.strftime("%H:%M:%S", at)
+    same_day = at[:3] == time.localtime(now)[:3]
+    return time.strftime("%H:%M" if same_day else "%Y-%m-%d %H:%M", at)
 
 
 def record_line(record: Record) -> str:

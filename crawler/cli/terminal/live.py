@@ -6,6 +6,8 @@ objects without markup and without control characters.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import TextIO
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -14,7 +16,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from crawler.cli.terminal.formatting import STOPPING, Forecast, printable, tallies
+from crawler.cli.terminal.formatting import (
+    STOPPING,
+    Forecast,
+    printable,
+    tallies,
+    waiting_text,
+)
 from crawler.engine.stats import Snapshot
 from crawler.model.units import show_bytes, show_seconds
 
@@ -61,29 +69,93 @@ class LiveView:
 
 
 def draw(title: str, snapshot: Snapshot, seconds_left: float | None) -> RenderableType:
-    """The picture of one snapshot."""
-    parts: list[RenderableType] = [
-        _head(title, snapshot, seconds_left),
-        _bar(snapshot),
-        _Numbers(snapshot),
-    ]
-    if len(snapshot.hosts_top) > 1:
-        parts += [Text(), _hosts(snapshot)]
-    if snapshot.last_urls:
-        parts += [Text(), _urls(snapshot)]
-    if snapshot.last_errors:
-        parts += [Text(), _errors(snapshot)]
-    parts += [Text(), _foot(snapshot)]
-    return Group(*parts)
+    """The picture of one snapshot; it is as high as the terminal at most."""
+    return _Picture(title, snapshot, seconds_left)
 
 
-def _head(title: str, snapshot: Snapshot, seconds_left: float | None) -> Table:
-    speed = Text(
-        f"{snapshot.pages_per_s:.1f} pages/s  {show_bytes(snapshot.bytes_per_s)}/s  ",
-        style="dim",
-    )
+class _Picture:
+    """Lines that are always shown, and as many rows of tables as there is room for.
+
+    The errors and the hosts get two rows first, then the hosts get what they can use,
+    then the errors and the URLs.
+    """
+
+    def __init__(
+        self, title: str, snapshot: Snapshot, seconds_left: float | None
+    ) -> None:
+        self._title = title
+        self._snapshot = snapshot
+        self._seconds_left = seconds_left
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> RenderResult:
+        snapshot = self._snapshot
+        fixed: list[RenderableType] = [
+            _head(self._title, snapshot, self._seconds_left, options.max_width),
+            _bar(snapshot),
+            _Numbers(snapshot),
+        ]
+        foot = _foot(snapshot)
+        if waits := _waits(snapshot):
+            lines = console.render_lines(Group(*fixed, foot), options, pad=False)
+            room = max(1, console.height - len(lines))
+            fixed += waits.wrap(console, options.max_width)[:room]
+        lines = console.render_lines(Group(*fixed, foot), options, pad=False)
+        hosts, urls, errors = _share(console.height - len(lines), snapshot)
+        yield from fixed
+        if hosts:
+            yield from (Text(), _hosts(snapshot, hosts))
+        if urls:
+            yield from (Text(), _urls(snapshot.last_urls[-urls:]))
+        if errors:
+            yield from (Text(), _errors(snapshot.last_errors[-errors:]))
+        yield foot
+
+
+NARROW = 70
+"""Columns below which the rates are left out."""
+FEW_ROWS = 2
+"""Rows that each table gets before another one gets more."""
+
+
+def _share(room: int, snapshot: Snapshot) -> tuple[int, int, int]:
+    """How many hosts, URLs and errors are shown in so many lines."""
+    wanted = {
+        "hosts": len(snapshot.hosts_top) if snapshot.hosts > 1 else 0,
+        "errors": len(snapshot.last_errors),
+        "urls": len(snapshot.last_urls),
+    }
+    above = {"hosts": 2, "errors": 1, "urls": 1}  # an empty line, and a heading
+    rows = dict.fromkeys(wanted, 0)
+    for most in (FEW_ROWS, room):
+        for name in wanted:
+            needs = 0 if rows[name] else above[name]
+            more = min(wanted[name], most) - rows[name]
+            more = min(more, room - needs)
+            if more > 0:
+                rows[name] += more
+                room -= more + needs
+    return rows["hosts"], rows["urls"], rows["errors"]
+
+
+def _waits(snapshot: Snapshot) -> Text | None:
+    """What is waited for; it may take more than one line."""
+    text = waiting_text(snapshot.waits, time.time())
+    return Text("waiting  ", style="dim").append(text, style="yellow") if text else None
+
+
+def _head(
+    title: str, snapshot: Snapshot, seconds_left: float | None, width: int
+) -> Table:
+    speed = Text(style="dim")
+    if width >= NARROW:
+        speed.append(f"{snapshot.pages_per_s:.1f} pages/s  ")
+        speed.append(f"{show_bytes(snapshot.bytes_per_s)}/s  ")
     speed.append(show_seconds(snapshot.elapsed_s), style="bold not dim")
-    if seconds_left is not None:
+    if snapshot.waits.least_s > (seconds_left or 0.0):
+        speed.append(f"  at least {show_seconds(snapshot.waits.least_s)} left")
+    elif seconds_left is not None:
         speed.append(f"  about {show_seconds(seconds_left)} left")
     row = Table.grid(expand=True, padding=(0, 2, 0, 0))
     row.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
@@ -133,30 +205,32 @@ class _Numbers:
         yield line
 
 
-def _hosts(snapshot: Snapshot) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+def _hosts(snapshot: Snapshot, rows: int) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column(
-        "host" if snapshot.hosts == 1 else f"hosts ({snapshot.hosts:,})", max_width=40
+        "host" if snapshot.hosts == 1 else f"hosts ({snapshot.hosts:,})",
+        max_width=40,
+        no_wrap=True,
     )
     for name in ("done", "queued", "in flight"):
-        table.add_column(name, justify="right", min_width=8)
-    for host, done, queued, in_flight in snapshot.hosts_top:
+        table.add_column(name, justify="right", min_width=6, no_wrap=True)
+    for host, done, queued, in_flight in snapshot.hosts_top[:rows]:
         shown = Text(printable(host), no_wrap=True, overflow="ellipsis")
         busy = Text(f"{in_flight:,}", style="cyan" if in_flight else "dim")
         table.add_row(shown, f"{done:,}", f"{queued:,}", busy)
     return table
 
 
-def _urls(snapshot: Snapshot) -> Table:
+def _urls(urls: Sequence[tuple[str, str]]) -> Table:
     table = _one_line_rows()
-    for kind, url in snapshot.last_urls:
+    for kind, url in urls:
         table.add_row(Text(kind, style="green"), Text(printable(url)))
     return table
 
 
-def _errors(snapshot: Snapshot) -> Table:
+def _errors(errors: Sequence[tuple[str, str, str]]) -> Table:
     table = _one_line_rows()
-    for url, code, message in snapshot.last_errors[-3:]:
+    for url, code, message in errors:
         text = Text(printable(url)).append(f"  {printable(message)}", style="dim")
         table.add_row(Text(code, style="red"), text)
     return table

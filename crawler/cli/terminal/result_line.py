@@ -77,13 +77,15 @@ def _numbers(summary: Summary) -> str:
         numbers += (
             f", {counted(summary.needs_javascript, 'page')} in need of JavaScript"
         )
-    left = counts["queued"] + counts["leased"]
-    if left > sum(hosts.urls for hosts in summary.parked):
+    if left := counts["queued"] + counts["leased"]:
         numbers += f", {counted(left, 'URL')} left"
     if summary.parked:
-        hosts = counted(sum(hosts.hosts for hosts in summary.parked), "host")
-        urls = counted(sum(hosts.urls for hosts in summary.parked), "URL")
-        numbers += f", {urls} of {hosts} waiting"
+        from crawler.frontier.waits import cause_of  # few crawls need it
+
+        hosts = counted(sum(hosts.hosts for hosts in summary.parked), "parked host")
+        causes = sorted({cause_of(hosts.failure_code) for hosts in summary.parked})
+        urls = sum(hosts.urls for hosts in summary.parked)
+        numbers += f", {urls:,} of them on {hosts} ({', '.join(causes)})"
     if summary.changes:
         changes = (f"{summary.changes.get(how, 0):,} {how}" for how in _CHANGES)
         numbers += f" ({', '.join(changes)})"

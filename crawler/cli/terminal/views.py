@@ -7,6 +7,7 @@ them; there is no thread, so a view never sees a half-counted crawl.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Protocol, TextIO
 
 import hub
@@ -20,7 +21,7 @@ from crawler.engine.stats import Snapshot
 
 
 class View(Protocol):
-    """Draws snapshots, one every `interval_s` seconds."""
+    """Draws snapshots, one every `interval_s` seconds; none if that is infinite."""
 
     interval_s: float
 
@@ -46,7 +47,7 @@ class View(Protocol):
 class NoView:
     """Draws nothing (`-q`), but shows messages."""
 
-    interval_s = LINE_INTERVAL_S
+    interval_s = inf
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -70,6 +71,8 @@ class NoView:
 
 class LineView(NoView):
     """A status line at each update: for logs, pipes and plain terminals."""
+
+    interval_s = LINE_INTERVAL_S
 
     def __init__(self, stream: TextIO, title: str) -> None:
         super().__init__(stream)
@@ -101,6 +104,6 @@ def choose_view(
 
 def follow(view: View, snapshot: Callable[[], Snapshot]) -> None:
     """Update the view for ever; runs in a greenlet of its own until that is killed."""
-    while True:
+    while view.interval_s < inf:
         view.update(snapshot())
         hub.sleep(view.interval_s)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from math import inf
+from typing import TYPE_CHECKING
 
 from crawler.frontier.sqlite.database import first_column, translate_sqlite_errors
 from crawler.frontier.sqlite.store_part import StorePart
 from crawler.frontier.store import HostDue, Parked
 from crawler.frontier.throttle import HostThrottle
 from crawler.model.host import HostUsage
+from crawler.model.policy_config import PolitenessConfig
+
+if TYPE_CHECKING:
+    from crawler.frontier.waits import HostGroup, HostWork, RetryCount
 
 
 class SqliteHostTable(StorePart):
@@ -114,6 +119,32 @@ class SqliteHostTable(StorePart):
     def claimed(self) -> dict[str, int]:
         self._begin()
         return self._hosts.claimed()
+
+    @translate_sqlite_errors
+    def host_groups(self, now: float) -> list[HostGroup]:
+        from crawler.frontier.sqlite.host_waits import host_groups
+
+        self._begin()
+        self._hosts.flush()
+        return host_groups(self._db, now)
+
+    @translate_sqlite_errors
+    def retry_counts(self, now: float) -> list[RetryCount]:
+        from crawler.frontier.sqlite.host_waits import retry_counts
+
+        self._begin()
+        self._updates.flush()
+        return retry_counts(self._db, now)
+
+    @translate_sqlite_errors
+    def slowest_hosts(
+        self, config: PolitenessConfig, pages_left: int, limit: int
+    ) -> list[HostWork]:
+        from crawler.frontier.sqlite.host_waits import slowest_hosts
+
+        self._begin()
+        self._hosts.flush()
+        return slowest_hosts(self._db, config, pages_left, limit)
 
     def hosts(self) -> int:
         return self._hosts.total

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from crawler.frontier.sqlite import host_waits
 from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.sqlite.database import (
     FILE_NAME,
@@ -30,9 +31,11 @@ from crawler.frontier.state_reader import (
 )
 from crawler.frontier.store import STATES, Content, Run, State
 from crawler.frontier.throttle import HostThrottle
+from crawler.frontier.waits import HostGroup, HostWork, RetryCount
 from crawler.model.config import from_json
 from crawler.model.host import HostUsage
 from crawler.model.http import Hop
+from crawler.model.policy_config import PolitenessConfig
 from crawler.model.reasons import SkipReason
 from crawler.model.url import key_id, redirected_key, url_id, url_id_hex
 
@@ -197,14 +200,19 @@ class SqliteStateReader:
         )
         return [_host(row) for row in rows]
 
-    def backing_off(self, now: float, limit: int) -> tuple[int, list[HostInfo]]:
-        where = "WHERE pages + images > 0 AND ready_at > ?"
-        count = self._db.execute(f"SELECT count(*) FROM host {where}", (now,))
-        rows = self._db.execute(
-            f"SELECT {_HOST} FROM host {where} ORDER BY pages + images DESC LIMIT ?",
-            (now, limit),
-        )
-        return int(first_column(count, 0)), [_host(row) for row in rows]
+    def host_groups(self, now: float) -> list[HostGroup]:
+        return host_waits.host_groups(self._db, now)
+
+    def names_of_group(self, group: HostGroup, now: float, limit: int) -> list[str]:
+        return host_waits.names_of_group(self._db, group, now, limit)
+
+    def retry_counts(self, now: float) -> list[RetryCount]:
+        return host_waits.retry_counts(self._db, now)
+
+    def slowest_hosts(
+        self, config: PolitenessConfig, pages_left: int, limit: int
+    ) -> list[HostWork]:
+        return host_waits.slowest_hosts(self._db, config, pages_left, limit)
 
     # Values and contents
 

@@ -112,18 +112,18 @@ def test_no_time_passed_is_no_rate(clock: Clock) -> None:
     assert stats.snapshot(FRONTIER).pages_per_s == 0.0
 
 
-def test_hosts_in_flight_come_first_and_waiting_hosts_are_seen(clock: Clock) -> None:
+def test_hosts_in_flight_come_first_and_finished_ones_are_not_seen(
+    clock: Clock,
+) -> None:
     stats = Stats(clock)
     for _ in range(5):
         stats.count(page("busy.test"))
     stats.count(page("now.test"))
     stats.snapshot(FRONTIER, {"busy.test": (0, 1)})
     top = stats.snapshot(FRONTIER, {"now.test": (4, 1), "later.test": (9, 0)}).hosts_top
-    assert top == (
-        ("now.test", 1, 4, 1),
-        ("busy.test", 5, 0, 0),
-        ("later.test", 0, 9, 0),
-    )
+    assert top == (("now.test", 1, 4, 1), ("later.test", 0, 9, 0))
+    ended = stats.snapshot(FRONTIER, {"now.test": (0, 0), "later.test": (0, 0)})
+    assert ended.hosts_top == ()
 
 
 def test_only_the_last_errors_are_kept(clock: Clock) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from crawler.frontier.store import HostDue, Store
 from crawler.frontier.throttle import HostThrottle
+from crawler.frontier.waits import UNLIMITED, HostGroup, RetryCount
 from crawler.model.host import NO_USAGE, HostUsage
+from crawler.model.policy_config import PolitenessConfig
 from tests.helpers.frontier import FAR, found, lease_all
 
 
@@ -143,3 +145,59 @@ def test_a_host_has_a_usage(store: Store) -> None:
         HostUsage(2, 150, 3.5, 10.0),
         157,
     )
+
+
+def test_waiting_hosts_are_counted_by_what_they_wait_for(store: Store) -> None:
+    store.add([found(str(n), host=host) for host in "abcde" for n in (1, 2)], 0.0)
+    refused = HostThrottle(slowdown=4.0, failures=2, failure_code="rate_limited")
+    for host, until in (("a", 30.0), ("b", 20.0)):
+        store.set_throttle(f"{host}.example", refused)
+        store.block(f"{host}.example", until)
+    silent = HostThrottle(failures=3, parkings=1, failure_code="read_timeout")
+    store.set_throttle("c.example", silent)
+    store.park("c.example", 90.0)
+    store.set_throttle("d.example", HostThrottle(crawl_delay=30.0))
+    store.block("d.example", 25.0)
+    expected = [
+        HostGroup("", False, False, True, 1, 2, 25.0),
+        HostGroup("rate_limited", False, True, False, 2, 4, 20.0),
+        HostGroup("read_timeout", True, False, False, 1, 2, 90.0),
+    ]
+    assert store.host_groups(10.0) == expected
+    assert [group.hosts for group in store.host_groups(25.0)] == [1, 1]
+    assert store.host_groups(90.0) == []
+
+
+def test_retries_are_counted_by_what_failed(store: Store) -> None:
+    store.add([found(str(n)) for n in range(4)], 0.0)
+    one, two, three, _ = lease_all(store, 0.0)
+    store.retry(one, 9.0, "reset", "gone")
+    store.retry(two, 7.0, "rate_limited", "429")
+    store.retry(three, 5.0, "rate_limited", "429")
+    assert store.retry_counts(1.0) == [
+        RetryCount("rate_limited", 2, 5.0),
+        RetryCount("reset", 1, 9.0),
+    ]
+    assert store.retry_counts(7.0) == [RetryCount("reset", 1, 9.0)]
+
+
+def test_the_slowest_host_is_that_with_the_most_time_to_wait(store: Store) -> None:
+    numbers = {"a": 9, "b": 4, "c": 2, "d": 8}
+    store.add([found(str(n), host=h) for h in numbers for n in range(numbers[h])], 0.0)
+    store.set_throttle("b.example", HostThrottle(crawl_delay=3.0))
+    store.set_throttle("c.example", HostThrottle(slowdown=99.0, latency=2.0))
+    store.set_throttle("d.example", HostThrottle(slowdown=50.0))
+    store.park("d.example", 100.0)
+
+    def names(pages_left: int = UNLIMITED, **politeness: float | bool) -> str:
+        config = PolitenessConfig(**politeness)  # type: ignore[arg-type]
+        found = store.slowest_hosts(config, pages_left, 3)
+        return " ".join(host.name[0] for host in found)
+
+    assert names(wait=1.0, max_adaptive_wait=5.0) == "b c a"
+    assert names(wait=1.0, max_adaptive_wait=7.0) == "c b a"
+    assert names(wait=1.0, adaptive=False) == "b a c"
+    assert names(1, wait=1.0, max_adaptive_wait=5.0) == "c b a"
+    assert names(wait=0.0, adaptive=False).startswith("b")
+    store.set_throttle("c.example", HostThrottle(slowdown=99.0, parkings=9))
+    assert names(wait=1.0, max_parkings=8) == "b a"

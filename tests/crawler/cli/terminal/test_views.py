@@ -5,15 +5,25 @@ from __future__ import annotations
 import io
 import re
 import threading
+import time
 from typing import ClassVar
 
+import msgspec
 import pytest
+from rich.console import Console
 
 import hub
 import hub.event
-from crawler.cli.terminal.formatting import Forecast, printable, status_line
+from crawler.cli.terminal.formatting import (
+    Forecast,
+    printable,
+    status_line,
+    waiting_text,
+)
+from crawler.cli.terminal.live import draw
 from crawler.cli.terminal.views import LineView, NoView, choose_view, follow
 from crawler.engine.stats import Snapshot
+from crawler.model.host import Waiting, Waits
 
 BUSY = Snapshot(
     elapsed_s=102.3,
@@ -135,6 +145,82 @@ def test_stopping_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     view.close()
     assert "nothing is lost" in stream.getvalue()
     assert status_line(replace(BUSY, draining=True)).endswith("stopping")
+
+
+# ------------------------------------------------------------------ what it waits for
+
+WAITS = Waits(
+    (
+        Waiting("backing off", "429", 12, 340, 41.2),
+        Waiting("parked", "timeout", 3, 21, 3600.0),
+        Waiting("retry", "5xx", 0, 1, 2.0),
+        Waiting("delay", "Crawl-delay", 1, 9, 20.0),
+    ),
+    7.4,
+    "slow.test",
+    540.0,
+)
+
+
+def test_what_is_waited_for_is_told_with_cause_and_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    noon = 1_800_014_400.0  # 2027-01-15 12:00
+    text = waiting_text(WAITS, noon)
+    assert text == (
+        "12 hosts backing off after 429, next in 41 s; "
+        "3 hosts parked after timeout until 13:00; "
+        "1 URL to try again after 5xx, next in 2.0 s; "
+        "1 host between two requests (Crawl-delay), next in 20 s; "
+        "no answer to a request for 7.4 s"
+    )
+    assert "until 2027-01-16 00:30" in waiting_text(WAITS, noon + 11.5 * 3600)
+    assert waiting_text(Waits(), noon) == ""
+    line = status_line(msgspec.structs.replace(BUSY, waits=WAITS))
+    assert "at least 9:00 left for slow.test" in line
+    assert "waiting: 12 hosts backing off after 429" in line
+
+
+def test_the_least_time_is_shown_if_the_forecast_is_less() -> None:
+    picture = screen(msgspec.structs.replace(BUSY, waits=WAITS), 100, 30)
+    assert "at least 9:00 left" in picture[0]
+
+
+HOSTS = tuple((f"h{n}.test", n, 9, 1) for n in range(40))
+URLS = tuple(("page", f"https://h.test/{n}") for n in range(20))
+ERRORS = tuple((f"https://e.test/{n}", "reset", "gone") for n in range(10))
+FULL = msgspec.structs.replace(
+    BUSY,
+    hosts=200,
+    hosts_top=HOSTS,
+    last_urls=URLS,
+    last_errors=ERRORS,
+    waits=WAITS,
+)
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("height", [12, 24, 50, 70])
+def test_the_height_of_the_terminal_is_used(width: int, height: int) -> None:
+    picture = screen(FULL, width, height)
+    assert len(picture) <= height
+    assert "Ctrl-C" in " ".join(picture[-2:])
+    assert any("12 hosts backing off" in line for line in picture)
+    if height >= 24:
+        assert len(picture) == height
+    if height >= 50:
+        assert sum(".test " in line and "http" not in line for line in picture) >= 25
+        assert any("https://h.test/19" in line for line in picture)
+        assert any("https://e.test/9" in line for line in picture)
+
+
+def screen(snapshot: Snapshot, width: int, height: int) -> list[str]:
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, height=height, no_color=True)
+    console.print(draw("t", snapshot, None))
+    return stream.getvalue().splitlines()
 
 
 # ------------------------------------------------------------------ forecast

@@ -1,0 +1,154 @@
+"""The view and `status --why` name the cause at each moment of a crawl that waits."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hub
+from crawler.cli.terminal.formatting import waiting_text
+from crawler.cli.terminal.result_line import result_line
+from crawler.engine.builder import Crawl, open_crawl
+from crawler.inspect.state import open_state
+from crawler.inspect.status import read_status
+from crawler.inspect.why_waiting import why_waiting
+from crawler.model.config import Config
+from crawler.model.policy_config import LimitsConfig, PolitenessConfig
+from tests.helpers.simulated_hosts import CONNECT_TIMEOUT_S, Host, World
+
+
+class Watcher:
+    """Looks at a crawl once a (virtual) second, as view and as `status --why`."""
+
+    def __init__(self, crawl: Crawl, folder: Path, clock: Any) -> None:
+        self._crawl = crawl
+        self._folder = folder
+        self._clock = clock
+        self.idle: list[tuple[str, list[str]]] = []
+        """While no request was under way: the text of the view, and the reasons."""
+        self.bounds: list[tuple[float, float]] = []
+        """What the view and what `status` gives as the least time left (seconds)."""
+
+    def watch(self) -> None:
+        while True:
+            hub.sleep(0.97)  # not at the moment at which a host is due
+            self._look()
+
+    def _look(self) -> None:
+        snapshot = self._crawl.snapshot()
+        status = read_status(self._folder / "state")
+        assert status is not None
+        self.bounds.append((snapshot.waits.least_s, status.least_s))
+        if snapshot.in_flight or not snapshot.queued:
+            return
+        with open_state(self._folder) as (state, config):
+            found = why_waiting(state, status, config, self._clock())
+        reasons = [one.reason for one in found if one.kind == "waits"]
+        self.idle.append((waiting_text(snapshot.waits, self._clock()), reasons))
+
+
+def watched(
+    hosts: list[Host], folder: Path, clock: Any, **more: Any
+) -> tuple[Watcher, str]:
+    """What was seen of a crawl of all pages of all hosts, and its last line."""
+    seeds = tuple(url for host in hosts for url in host.urls)
+    config = Config(seeds=seeds, dir=str(folder), concurrency=200, **more)
+    crawl = open_crawl(config, mode="new", clock=clock, client=World(clock, hosts))
+    watcher = Watcher(crawl, folder, clock)
+    greenlet = hub.spawn(watcher.watch)
+    summary = crawl.run()
+    greenlet.kill()
+    return watcher, result_line(summary, config)
+
+
+@pytest.mark.parametrize(("status", "cause"), [(429, "429"), (503, "503")])
+def test_hosts_that_refuse_for_ever_are_named_with_the_cause(
+    clock, tmp_path, status, cause
+):
+    """200 hosts, 14 of them answer 429 for ever."""
+    hosts = [Host(f"h{n}.example", pages=12) for n in range(200)]
+    for host in hosts[::15]:
+        host.refuses_always = status, None
+    watcher, line = watched(hosts, tmp_path, clock)
+    assert len(watcher.idle) > 30
+    for text, reasons in watcher.idle:
+        assert f"after {cause}" in text
+        assert cause in reasons
+    assert any(
+        f"14 hosts backing off after {cause}, next in" in t for t, _ in watcher.idle
+    )
+    assert f"168 URLs left, 168 of them on 14 parked hosts ({cause})" in line
+
+
+@pytest.mark.parametrize(
+    ("worse", "cause"),
+    [
+        ({"dead": "silent", "dead_from": 0.0}, "connection timeout"),
+        ({"dead": "servfail", "dead_from": 0.0}, "dns_servfail"),
+        ({"robots_status": 503}, "robots.txt unavailable"),
+    ],
+)
+def test_a_host_that_can_not_be_reached_is_named_with_the_cause(
+    clock, tmp_path, worse, cause
+):
+    host, other = Host("bad.example", pages=3), Host("good.example")
+    for name, value in worse.items():
+        setattr(host, name, value)
+    watcher, line = watched([host, other], tmp_path, clock)
+    assert watcher.idle
+    for text, reasons in watcher.idle:
+        assert f"after {cause}" in text
+        assert any(cause in reason for reason in reasons), (text, reasons)
+    cause = re.escape(cause)
+    assert re.search(
+        rf", (\d) URLs left, \1 of them on 1 parked host \({cause}\)", line
+    )
+
+
+def test_a_request_without_an_answer_is_told(clock, tmp_path):
+    host = Host("bad.example")
+    host.dead = "silent"
+    crawl = open_crawl(
+        Config(seeds=tuple(host.urls), dir=str(tmp_path)),
+        mode="new",
+        clock=clock,
+        client=World(clock, [host]),
+    )
+    seen: list[str] = []
+
+    def look() -> None:
+        hub.sleep(CONNECT_TIMEOUT_S / 2)
+        seen.append(waiting_text(crawl.snapshot().waits, clock()))
+
+    hub.spawn(look)
+    crawl.run()
+    assert seen == ["no answer to a request for 5.0 s"]
+
+
+def test_a_crawl_delay_is_named_and_gives_the_bound_of_the_time(clock, tmp_path):
+    slow, quick = Host("slow.example", pages=10), Host("quick.example", pages=10)
+    slow.crawl_delay = 30.0
+    watcher, _ = watched([slow, quick], tmp_path, clock)
+    texts = Counter(text.partition(",")[0] for text, _ in watcher.idle)
+    assert texts.most_common(1)[0][0] == "1 host between two requests (Crawl-delay)"
+    assert max(shown for shown, _ in watcher.bounds) == pytest.approx(10 * 30.0)
+    assert [a for a, b in watcher.bounds if a != b] == []
+
+
+def test_the_bound_follows_the_limit_of_pages(clock, tmp_path):
+    politeness = PolitenessConfig(wait=10.0, max_adaptive_wait=10.0)
+    host = Host("a.example", pages=50)
+    watcher, line = watched(
+        [host],
+        tmp_path,
+        clock,
+        politeness=politeness,
+        limits=LimitsConfig(max_pages=5),
+    )
+    assert watcher.bounds[0][0] == pytest.approx(50.0, abs=10.0)
+    assert [a for a, b in watcher.bounds if a != b] == []
+    assert "45 URLs left" in line
