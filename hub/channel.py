@@ -48,7 +48,7 @@ class Channel(Generic[T]):
         self._offers.append(offer)
         self._serve()
         try:
-            taken = offer.waiter.get_within(timeout)
+            taken = offer.waiter.wait(timeout)
         finally:
             if offer in self._offers:
                 self._offers.remove(offer)

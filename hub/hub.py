@@ -109,7 +109,7 @@ class Hub(greenlet):
         if self._joiners:
             joiners, self._joiners = self._joiners, []
             for waiter in joiners:
-                waiter.switch(True)
+                waiter.resume(True)
         else:
             # Reads stacks: rarely needed, so loaded here.
             from hub.introspect import describe_greenlets
@@ -121,7 +121,7 @@ class Hub(greenlet):
 
     # -- waiting -----------------------------------------------------------------------
 
-    def wait(
+    def wait_for_watcher(
         self,
         watcher: Waitable,
         timeout: float | None = None,
@@ -138,7 +138,7 @@ class Hub(greenlet):
             if timeout is None:
                 waiter.get()
                 return True
-            in_time = waiter.get_within(timeout)
+            in_time = waiter.wait(timeout)
         finally:
             watcher.stop()
         if not in_time and error is not None:
@@ -164,7 +164,7 @@ class Hub(greenlet):
         self._joiners.append(waiter)
         timer = None if timeout is None else self.loop.timer(timeout, ref=False)
         if timer is not None:
-            timer.start(waiter.switch, False)
+            timer.start(waiter.resume, False)
         try:
             return bool(waiter.get())
         finally:
@@ -303,7 +303,7 @@ def sleep(seconds: float = 0.0, ref: bool = True) -> None:
         finally:
             loop.timers.cancel(timer)
     else:
-        hub.wait(loop.timer(check_seconds(seconds), ref=False))
+        hub.wait_for_watcher(loop.timer(check_seconds(seconds), ref=False))
 
 
 def give_way(hub: Hub) -> None:

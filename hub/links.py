@@ -133,7 +133,7 @@ class Linked:
             if timeout is None:
                 waiter.get()
                 return True
-            if waiter.get_within(timeout):
+            if waiter.wait(timeout):
                 return True
         except BaseException:
             self._forget(waiter)
@@ -159,12 +159,12 @@ class _Collector:
     def collect(self, source: object) -> None:
         self.found.append(source)
         if self._waiter is not None:
-            self._waiter.switch()
+            self._waiter.resume()
 
     def wait(self, timeout: float | None) -> bool:
         waiter = self._waiter = Waiter()
         try:
-            return waiter.get_within(timeout)
+            return waiter.wait(timeout)
         finally:
             self._waiter = None
 
@@ -266,7 +266,7 @@ def wait_all(objects: Iterable[Linked], timeout: float | None = None) -> None:
         for each in waiting:
             each._links.append(latch)
         try:
-            latch.waiter.get_within(timeout)
+            latch.waiter.wait(timeout)
         finally:
             if latch.left:
                 for each in waiting:

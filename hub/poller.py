@@ -50,7 +50,7 @@ _FAILED = select.EPOLLERR | select.EPOLLHUP
 
 
 class Direction:
-    """One direction of a descriptor: a watcher that ``hub.wait`` can wait for."""
+    """One direction of a descriptor: a watcher, for `Hub.wait_for_watcher`."""
 
     __slots__ = ("callback", "fd", "name", "ready", "ref")
 

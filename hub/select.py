@@ -90,7 +90,7 @@ def _wait_until_ready(
         if rest is not None and rest <= 0:
             break
         with hub.loop.io(epoll_fileno(), READ) as watcher:
-            hub.wait(watcher, rest)
+            hub.wait_for_watcher(watcher, rest)
         found = poll_now()
     return poll_now() if found is None else found
 

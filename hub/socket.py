@@ -198,7 +198,7 @@ def wait(
     Raises ``timeout_exc`` (default: TimeoutError) after ``timeout`` seconds.
     """
     error = TimeoutError("timed out") if timeout_exc is None else timeout_exc
-    get_hub().wait(io, timeout, error)
+    get_hub().wait_for_watcher(io, timeout, error)
 
 
 def wait_read(

@@ -4,7 +4,8 @@ A call that would block parks its greenlet instead. `recv` as the example:
 
 1. If the socket's read flag is clear ("not ready"), go to 3 (poller.py has the flags).
 2. Try the real call; if it works, return. On EAGAIN go to 3.
-3. ``hub.wait`` parks this greenlet until the poller reports the descriptor. Then 1.
+3. `Hub.wait_for_watcher` parks this greenlet until the poller reports the descriptor.
+   Then 1.
 
 A fast peer may let each call work at once. So that such a loop does not keep the others
 from running, a greenlet gives way after a hundred calls without a wait, or when its
@@ -115,7 +116,7 @@ class socket(SocketBase):
         direction = registration.reading
         direction.ready = False
         self._calls = 0
-        if not hub.wait(direction, self._timeout):
+        if not hub.wait_for_watcher(direction, self._timeout):
             raise TimeoutError("timed out")
 
     def _wait_writable(self, timeout: float | None) -> None:
@@ -126,7 +127,7 @@ class socket(SocketBase):
         direction = registration.writing
         direction.ready = False
         self._calls = 0
-        if not hub.wait(direction, timeout):
+        if not hub.wait_for_watcher(direction, timeout):
             raise TimeoutError("timed out")
 
     def _give_way(self, flags: int = 0) -> None:

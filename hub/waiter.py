@@ -98,7 +98,7 @@ _EXPIRED = object()
 
 
 class Waiter:
-    """One wait of one greenlet: `get` parks it, `switch` or `throw` resumes it.
+    """One wait of one greenlet: `get` parks it, `resume` or `throw` resumes it.
 
     A value or error that comes before `get` is kept, and `get` does not park then.
     """
@@ -116,7 +116,7 @@ class Waiter:
     def get(self) -> Any:
         """Park until resumed.
 
-        Returns the value given to `switch`, or raises the error of `throw`.
+        Returns the value given to `resume`, or raises the error of `throw`.
 
         Raises BlockingSwitchOutError in the hub's own greenlet,
         ConcurrentObjectUseError if another greenlet is in this waiter,
@@ -225,7 +225,7 @@ class Waiter:
             f"this waiter is already used by {self.greenlet!r}"
         )
 
-    def get_within(self, timeout: Limit) -> bool:
+    def wait(self, timeout: Limit) -> bool:
         """Park for at most ``timeout`` seconds; return False if they were over first.
 
         None means no limit. A Timeout raises instead.
@@ -274,7 +274,7 @@ class Waiter:
         if loop.asleep:
             loop.wake()
 
-    def switch(self, value: Any = None) -> None:
+    def resume(self, value: Any = None) -> None:
         """Resume the greenlet with ``value``.
 
         At once if the hub's greenlet calls; if another one does, when its turn comes.
@@ -286,8 +286,8 @@ class Waiter:
             self.wake_soon()
 
     def throw(self, error: BaseException) -> None:
-        """As `switch`, with an error that `get` raises."""
-        self.switch(_Error(error))
+        """As `resume`, with an error that `get` raises."""
+        self.resume(_Error(error))
 
     def throw_soon(self, error: BaseException, ticket: int | None = None) -> None:
         """As `wake_soon`, with an error that `get` raises.

@@ -64,7 +64,7 @@ class WaitQueue:
                 serve()
             if timeout is None:
                 waiter.get()
-            elif not waiter.get_within(timeout):
+            elif not waiter.wait(timeout):
                 self.waiting.remove(waiter)
                 return False
         except BaseException:

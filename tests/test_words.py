@@ -141,6 +141,7 @@ IN_A_ROOM = {
         "Entry": "Registration",
         "Side": "Direction",
         "claims": "handles_error",
+        "get_within": "wait",
         "expired": "timeout_error",
         "flight": "query",
         "places": "slots",

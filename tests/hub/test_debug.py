@@ -145,7 +145,7 @@ def test_the_watchdog_is_quiet_while_the_loop_sleeps() -> None:
 
         sleeping = threading.Thread(target=night)
         sleeping.start()
-        own.wait(morning)
+        own.wait_for_watcher(morning)
         sleeping.join()
         watchdog.stop()
         watchdog.stop()

@@ -28,7 +28,7 @@ BLOCKS = [
 CLASSES = {
     "gevent": ["Greenlet", "Timeout"],
     "gevent.event": ["AsyncResult", "Event"],
-    "gevent.hub": ["Hub"],
+    "gevent.hub": ["Hub", "Waiter"],
     "gevent.local": ["local"],
     "gevent.lock": ["RLock", "Semaphore"],
     "gevent.pool": ["Group", "Pool"],

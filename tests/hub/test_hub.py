@@ -278,7 +278,7 @@ def test_io_watcher_is_called_as_long_as_it_is_ready() -> None:
     hub.sleep(0.001)
     assert len(calls) == before
     with hub.get_hub().loop.io(write, WRITE) as writable:
-        hub.get_hub().wait(writable)
+        hub.get_hub().wait_for_watcher(writable)
     os.close(read)
     os.close(write)
     with pytest.raises(ValueError, match="-1"):
@@ -321,10 +321,10 @@ def test_two_watchers_of_one_direction() -> None:
 def test_a_watcher_serves_one_greenlet() -> None:
     read, write = os.pipe()
     watcher = hub.get_hub().loop.io(read, READ)
-    waiting = hub.spawn(hub.get_hub().wait, watcher)
+    waiting = hub.spawn(hub.get_hub().wait_for_watcher, watcher)
     hub.sleep(0)
     with pytest.raises(hub.ConcurrentObjectUseError):
-        hub.get_hub().wait(hub.get_hub().loop.io(read, READ))
+        hub.get_hub().wait_for_watcher(hub.get_hub().loop.io(read, READ))
     os.write(write, b"x")
     waiting.get()
     os.close(read)
@@ -372,10 +372,10 @@ def test_callbacks_can_be_taken_back() -> None:
 
 def test_wait_for_any_watcher_with_timeout(clock: VirtualClock) -> None:
     timer = hub.get_hub().loop.timer(5)
-    assert hub.get_hub().wait(timer, timeout=1) is False
+    assert hub.get_hub().wait_for_watcher(timer, timeout=1) is False
     with pytest.raises(KeyError):
-        hub.get_hub().wait(timer, timeout=1, error=KeyError())
-    assert hub.get_hub().wait(timer) is True
+        hub.get_hub().wait_for_watcher(timer, timeout=1, error=KeyError())
+    assert hub.get_hub().wait_for_watcher(timer) is True
     assert clock.time == 7
 
 

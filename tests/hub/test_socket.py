@@ -687,7 +687,7 @@ def test_recv_beside_a_wait_for_writing(
 def test_cancel_wait(pair: tuple[socket.socket, socket.socket]) -> None:
     left, _ = pair
     watcher = hub.get_hub().loop.io(left.fileno(), 1)
-    waiting = hub.spawn(hub.get_hub().wait, watcher)
+    waiting = hub.spawn(hub.get_hub().wait_for_watcher, watcher)
     hub.sleep(0)
     socket.cancel_wait(watcher)
     with pytest.raises(OSError, match="another greenlet"):

@@ -10,7 +10,7 @@ from hub.waiter import Waiter
 
 def test_a_value_kept_before_get() -> None:
     waiter = Waiter()
-    waiter.switch("kept")
+    waiter.resume("kept")
     assert waiter.ready()
     assert waiter.get() == "kept"
 
@@ -24,7 +24,7 @@ def test_an_error_kept_before_get() -> None:
 
 def test_a_value_while_waiting() -> None:
     waiter = Waiter()
-    hub.get_hub().loop.run_callback(waiter.switch, "hello")
+    hub.get_hub().loop.run_callback(waiter.resume, "hello")
     assert waiter.get() == "hello"
 
 
@@ -41,7 +41,7 @@ def test_two_greenlets_in_one_waiter() -> None:
     hub.sleep(0)
     with pytest.raises(hub.ConcurrentObjectUseError):
         waiter.get()
-    waiter.switch(1)
+    waiter.resume(1)
     assert first.get() == 1
 
 
@@ -62,7 +62,7 @@ def test_switch_from_another_greenlet_only_schedules() -> None:
 
     waiting = hub.spawn(wait)
     hub.sleep(0)
-    waiter.switch("woken")
+    waiter.resume("woken")
     order.append("still running")
     waiting.join()
     assert order == ["still running", "woken"]
@@ -96,16 +96,16 @@ def test_a_stale_wake_up_does_not_reach_a_later_wait(clock: object) -> None:
     hub.sleep(0)
     hub.sleep(0)
     assert got == ["interrupted"]
-    second.switch("second")
+    second.resume("second")
     greenlet.join()
     assert got == ["interrupted", "second"]
 
 
 def test_get_within() -> None:
-    assert Waiter().get_within(0.001) is False
+    assert Waiter().wait(0.001) is False
     waiter = Waiter()
-    hub.get_hub().loop.run_callback(waiter.switch, None)
-    assert waiter.get_within(10) is True
+    hub.get_hub().loop.run_callback(waiter.resume, None)
+    assert waiter.wait(10) is True
 
 
 def test_raw_greenlets_can_wait_too() -> None:
@@ -126,5 +126,5 @@ def test_raw_greenlets_can_wait_too() -> None:
 def test_repr_says_the_state() -> None:
     waiter = Waiter()
     assert "idle" in repr(waiter)
-    waiter.switch(1)
+    waiter.resume(1)
     assert "done" in repr(waiter)

@@ -68,6 +68,7 @@ class AliasHub(Hub):
     """The hub with a few more names that gevent's test support overrides or calls."""
 
     name = ""
+    wait = Hub.wait_for_watcher
 
     def _normalize_exception(
         self, kind: Any, value: Any, trace: Any
@@ -82,6 +83,14 @@ class AliasHub(Hub):
 
     def destroy(self, destroy_loop: bool = True) -> None:
         super().destroy()
+
+
+class AliasWaiter(hub.Waiter):
+    """A Waiter with gevent's name for `resume`."""
+
+    __slots__ = ()
+
+    switch = hub.Waiter.resume
 
 
 _hub_class: type[Hub] = AliasHub
@@ -188,7 +197,11 @@ def _core() -> types.ModuleType:
 
 def _hub_module() -> types.ModuleType:
     names = {name: getattr(hub, name) for name in hub.__all__}
-    names |= {"Hub": AliasHub, "signal": hub.signal_handler}
+    names |= {
+        "Hub": AliasHub,
+        "Waiter": AliasWaiter,
+        "signal": hub.signal_handler,
+    }
     return _made(
         "hub",
         **names,
