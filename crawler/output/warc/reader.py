@@ -63,6 +63,16 @@ class WarcRecord(Struct, frozen=True):
     """The block goes on beyond what was wanted."""
 
 
+def _no_record(start: bytes | bytearray) -> str:
+    """Why no record begins with `start`."""
+    if start.startswith(b"PK\x03\x04"):
+        return (
+            "a ZIP file, as a WACZ is; unpack it, and name the WARC files of its "
+            "folder archive/"
+        )
+    return "no record begins here"
+
+
 class Damage(Struct, frozen=True):
     """A place of a file where no record could be read."""
 
@@ -184,13 +194,13 @@ class _Reading:
         while (end := _HEAD_END(self._members.buffer, 0, MAX_HEAD)) is None:
             start = self._members.buffer[:MAX_HEAD]
             if not _VERSION(start) and (len(start) > _MAX_VERSION or b"\n" in start):
-                raise _MalformedError("no record begins here")
+                raise _MalformedError(_no_record(self._members.buffer))
             if len(start) == MAX_HEAD:
                 raise _MalformedError(f"a header of more than {MAX_HEAD} bytes")
             if not self._members.fill():
                 raise _MalformedError("the header of a record has no end")
         if not _VERSION(self._members.buffer):
-            raise _MalformedError("no record begins here")
+            raise _MalformedError(_no_record(self._members.buffer))
         text = self._cut(end.end()).decode("utf-8", "replace")
         rows = _FOLD.sub(" ", text).split("\n")[1:]
         fields: dict[str, str] = {}

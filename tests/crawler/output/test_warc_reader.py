@@ -196,3 +196,10 @@ class Counted(FileIO):
         data = super().read(-1 if size is None else size) or b""
         self.count += len(data)
         return data
+
+
+def test_a_wacz_is_told_apart_from_damage(tmp_path: Path) -> None:
+    (tmp_path / "a.wacz").write_bytes(b"PK\x03\x04\x14" + bytes(90))
+    (damage,) = read_warc(tmp_path / "a.wacz", lambda *_: None)
+    assert isinstance(damage, Damage)
+    assert "WACZ is; unpack it" in damage.message
