@@ -146,7 +146,10 @@ def select(
     """
     if timeout is not None and timeout < 0:
         raise ValueError("timeout must be non-negative")
-    lists = list(rlist), list(wlist), list(xlist)
+    lists = [  # a list is not copied: its items may shorten it in fileno()
+        things if isinstance(things, list | tuple) else list(things)
+        for things in (rlist, wlist, xlist)
+    ]
     waits = _may_wait(timeout)
     found = None
     with suppress(ValueError):  # it takes no descriptors from 1024 on
@@ -180,12 +183,12 @@ _MAX_MILLISECONDS = 2**31 - 1  # a C int
 
 
 def _seconds(milliseconds: float) -> float | None:
-    """Return seconds; None, no limit, for a negative number."""
-    number = (
-        math.ceil(milliseconds)
-        if isinstance(milliseconds, float)
-        else index(milliseconds)
-    )
+    """Return seconds; None, no limit, for a negative number, however small it is."""
+    if isinstance(milliseconds, float):
+        away_from_zero = math.floor if milliseconds < 0 else math.ceil
+        number = away_from_zero(milliseconds)
+    else:
+        number = index(milliseconds)
     if abs(number) > _MAX_MILLISECONDS:
         raise OverflowError("timeout is too large")
     return None if number < 0 else number / 1000

@@ -87,9 +87,7 @@ class Thread:
     def _bootstrap(self) -> None:
         try:
             self.run()
-        except SystemExit:
-            pass
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # the hook ignores a SystemExit
             _standard.excepthook(
                 _ExceptHookArgs((type(error), error, error.__traceback__, self))
             )

@@ -306,8 +306,12 @@ def test_an_error_of_a_thread_goes_to_the_hook(
         thread = threading.Thread(target=lambda: 1 / 0)
         thread.start()
         thread.join()
+        leaving = threading.Thread(target=sys.exit)
+        leaving.start()
+        leaving.join()
     assert caught[0].exc_type is ZeroDivisionError
     assert caught[0].thread is thread
+    assert caught[1].exc_type is SystemExit, "which threading's own hook ignores"
 
 
 def test_a_thread_outlives_the_scope_that_started_it() -> None:

@@ -180,6 +180,28 @@ def test_poll_takes_and_refuses_what_the_standard_library_does(timeout: Any) -> 
     assert outcome(select.poll()) == outcome(plain.poll())
 
 
+@pytest.mark.parametrize("timeout", [None, -1000, -1, -0.1, -1e-100])
+def test_poll_without_limit(pipe: tuple[int, int], timeout: float | None) -> None:
+    read, write = pipe
+    poller = select.poll()
+    poller.register(read, select.POLLIN)
+    waiting = hub.spawn(poller.poll, timeout)
+    hub.sleep(0.001)
+    os.write(write, b"x")
+    assert waiting.get() == [(read, select.POLLIN)]
+
+
+def test_a_list_that_shrinks_meanwhile(pipe: tuple[int, int]) -> None:
+    class Shrinking:
+        def fileno(self) -> int:
+            del things[-1]
+            return pipe[1]
+
+    things: list[Shrinking] = []
+    things += [Shrinking()] * 10
+    assert select.select([], things, []) == ([], things[:5], [])
+
+
 def test_a_second_poll_of_one_object_is_refused() -> None:
     """Also with a descriptor that is ready: as in the standard library."""
     left, right = socket.socketpair()

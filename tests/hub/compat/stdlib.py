@@ -60,8 +60,6 @@ class Thread:
         _threads[hub.getcurrent()] = self
         try:
             self.run()
-        except SystemExit:
-            pass
         except BaseException as error:
             hook = sys.modules["threading"].excepthook
             hook(

@@ -24,7 +24,9 @@ GEVENT = [
     for name in names.split()
 ]
 CPYTHON = [
-    f"test.test_{name}" for name in ("queue", "select", "selectors", "socket", "ssl")
+    f"test.test_{name}"
+    for names in ("poll queue select selectors socket", "socketserver ssl timeout")
+    for name in names.split()
 ]
 MODULES = [*GEVENT, *CPYTHON]
 

@@ -146,9 +146,15 @@ def test_of_what_passes_on_gevent_nearly_all_passes(
 def test_of_cpythons_tests_as_many_pass_as_on_gevent(
     module: str, results: dict[str, Result]
 ) -> None:
-    passed, theirs = len(results[module].passed), Recorded(module).passed
-    print(f"{module}: {passed} pass on the hub, {theirs} on gevent")
-    assert passed >= theirs
+    """Those that the table leaves out with a reason are counted and shown."""
+    recorded = Recorded(module)
+    passed, theirs = len(results[module].passed), recorded.passed
+    without = len(results[module].outcomes.dropped - recorded.others())
+    print(
+        f"{module}: {passed} pass on the hub, {theirs} on gevent, "
+        f"{without} of which are left out here"
+    )
+    assert passed >= theirs - without
 
 
 @pytest.mark.parametrize("module", MODULES)
