@@ -33,6 +33,7 @@ _RETRY: Any = {
 }
 _CLIENT: Any = {"connect_timeout": "10s", "timeout": "300s"}
 _ALLOW_HTTP = ("AWS_ALLOW_HTTP", "GOOGLE_ALLOW_HTTP", "AZURE_ALLOW_HTTP")
+_CAUSE = re.compile(r'^ *(?:message|error): "([^"\n]{1,200})"', re.MULTILINE)
 
 
 class StorageError(OutputError):
@@ -105,7 +106,10 @@ class Bucket:
 
 def _reason(error: Exception) -> str:
     """What obstore says, without the request: it may hold a signature."""
-    first = str(error).partition("\n")[0]
+    first, _, details = str(error).partition("\n")
     if status := re.search(r"status code: (\d{3}[^:]{0,40})", first):
         return f"the storage answered {status[1].strip()}"
+    if first.endswith("error sending request"):
+        causes = _CAUSE.findall(details)  # the innermost comes last
+        return f"the storage can't be reached: {causes[-1] if causes else 'no answer'}"
     return re.sub(r"https?://\S+", "the storage", first)[-200:].strip()

@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ import pytest
 from crawler.model.errors import UsageError
 from crawler.output.compression import open_unpacked
 from crawler.output.objects.address import parse_address
-from crawler.output.objects.bucket import CHUNK, Bucket
+from crawler.output.objects.bucket import CHUNK, Bucket, StorageError
 from tests.helpers.generated_site import GeneratedSite
 from tests.helpers.object_store import BUCKET, KEY, SECRET, ObjectStore
 from tests.helpers.paths import PROGRAM
@@ -393,3 +394,22 @@ def test_a_large_part_is_sent_in_chunks(
     assert [len(parts) for parts in storage.uploads.values()] == [3]
     assert bucket.get("large") == data
     assert bucket.get("missing") is None
+
+
+def test_a_storage_that_is_not_there_is_said_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as bound:  # nobody listens
+        bound.bind(("127.0.0.1", 0))
+        place = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        for name, value in {
+            "ENDPOINT_URL": place, "ALLOW_HTTP": "true", "REGION": "us-east-1",
+            "ACCESS_KEY_ID": KEY, "SECRET_ACCESS_KEY": SECRET,
+        }.items():  # fmt: skip
+            monkeypatch.setenv(f"AWS_{name}", value)
+        address = parse_address(OUTPUT)
+        assert address
+        with pytest.raises(StorageError) as failed:
+            Bucket(address).get("x")
+    said = f"s3://{BUCKET}/x: the storage can't be reached: Connection refused"
+    assert str(failed.value) == said
