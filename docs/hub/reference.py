@@ -77,8 +77,8 @@ def public(module: ModuleType) -> list[str]:
 
 
 def is_alias(value: Any, name: str) -> bool:
-    """Whether it has another name of its own."""
-    return getattr(value, "__name__", name) != name
+    """Whether it has another name of its own, or is not always the hub's."""
+    return name in LATER_STANDARD or getattr(value, "__name__", name) != name
 
 
 def is_ours(value: Any) -> bool:
