@@ -46,7 +46,7 @@ from crawler.model.records import (
     TerminalRecord,
 )
 from crawler.output.files import Content
-from crawler.output.images import ImageStore
+from crawler.output.images import ImageFacts, ImageStore
 from crawler.output.sink import RecordSink
 
 R = TypeVar("R")
@@ -281,8 +281,9 @@ class Committer:
         if known is not None and is_there:
             record.path = known.path
         elif picture is not None:
+            facts = ImageFacts(record.width or 0, record.height or 0, record.data or {})
             record.path = self._images.put(
-                picture, record.url, record.sha256, record.format
+                picture, record.url, record.sha256, record.format, facts
             )
         first = record.url if known is None or known.url is None else known.url
         if first != record.url:

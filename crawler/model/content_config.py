@@ -189,7 +189,11 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     icons: bool = True
     """Fetch the icons of pages: `<link rel=icon>`, and those for home screens."""
     name: str = "{host}/{stem}-{sha256:.8}.{ext}"
-    """Path of an image below images/, made of {host} {stem} {sha256} {ext} {format}."""
+    """Path of an image below images/, made of {host} {stem} {sha256} {ext} {format}.
+
+    Also of {width} and {height}, {path} (the folders in its URL), and {data.NAME} (a
+    field of the item of an `[[api]]` that names it).
+    """
 
     @property
     def refuse_some(self) -> bool:

@@ -1,7 +1,7 @@
 """The names of pictures on disk, made from what the network says.
 
-The name is made from the user's template and from three things of the network: the
-host, the last segment of the URL's path, and the picture's format. Each is made
+The name is made from the user's template and from what comes of the network: the host,
+the segments of the URL's path, the picture's format, and fields of an API. Each is made
 harmless *before* it is put into the template, so that nothing of the network can reach
 another folder, hide a file, or end up as a device of some other system on which the
 folder is unpacked. The hash in the name keeps apart what differs, also where a file
@@ -16,22 +16,29 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote
 
 from crawler.model.errors import UsageError
 from crawler.model.url import host_key
 from crawler.output.files import IMAGES, Content, ContentFiles, Journal
 
-_FIELDS = {"host", "stem", "sha256", "ext", "format"}
+_FIELDS = {"host", "path", "stem", "sha256", "ext", "format", "width", "height"}
+_DATA = "data."
+"""How the fields begin that are values of the record's `data`."""
 EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
 
 _MAX_STEM = 80
 _MAX_HOST = 100
+_MAX_FOLDERS = 8
+_MAX_FOLDER = 40
+"""Folders of a URL's path, the last ones, and bytes of each."""
+_MAX_SIDE = 10**9
+_MAX_DATA = 60
 _MAX_NAME = 255
 """Bytes of one name in the usual file systems."""
 
@@ -46,6 +53,17 @@ _UNSAFE = re.compile(r"""[/\\:*?"'<>|\s`$&;!#%~^{}()\[\]]+""")
 RESERVED = re.compile(
     r"(?:con|prn|aux|nul|clock\$|com\d|lpt\d|conin\$|conout\$)(?:\.|$)", re.I
 )
+
+
+class ImageFacts(NamedTuple):
+    """What else an image's name may be made of; 0: unknown."""
+
+    width: int = 0
+    height: int = 0
+    data: Mapping[str, Any] = {}
+
+
+UNKNOWN = ImageFacts()
 
 
 class ImageStore(Protocol):
@@ -63,7 +81,14 @@ class ImageStore(Protocol):
         """Its bytes; None if it is not there, or larger than `limit`."""
         ...
 
-    def put(self, data: Content, url: str, sha256: str, image_format: str) -> str:
+    def put(
+        self,
+        data: Content,
+        url: str,
+        sha256: str,
+        image_format: str,
+        facts: ImageFacts = UNKNOWN,
+    ) -> str:
         """Keep the image `data`, whose hash is `sha256`; its path in the folder."""
         ...
 
@@ -95,8 +120,15 @@ class UnsavedImages:
     def read(self, name: str, limit: int) -> bytes | None:
         return None
 
-    def put(self, data: Content, url: str, sha256: str, image_format: str) -> str:
-        return image_path(self._template, url, sha256, image_format)
+    def put(
+        self,
+        data: Content,
+        url: str,
+        sha256: str,
+        image_format: str,
+        facts: ImageFacts = UNKNOWN,
+    ) -> str:
+        return image_path(self._template, url, sha256, image_format, facts)
 
     def keep(self, name: str, data: Content, sha256: str) -> str:
         return name
@@ -119,26 +151,77 @@ class ImageFiles(ContentFiles):
         self._template = template
         check_template(template)
 
-    def put(self, data: Content, url: str, sha256: str, image_format: str) -> str:
+    def put(
+        self,
+        data: Content,
+        url: str,
+        sha256: str,
+        image_format: str,
+        facts: ImageFacts = UNKNOWN,
+    ) -> str:
         """Keep an image, whose hash is `sha256`; its path in the crawl's folder.
 
         It is there after the next `flush`.
         """
-        name = image_path(self._template, url, sha256, image_format)
+        name = image_path(self._template, url, sha256, image_format, facts)
         return self.keep(name, data, sha256)
 
 
-def image_path(template: str, url: str, sha256: str, image_format: str) -> str:
+def image_path(
+    template: str,
+    url: str,
+    sha256: str,
+    image_format: str,
+    facts: ImageFacts = UNKNOWN,
+) -> str:
     """The path of an image in the crawl's folder, by the user's template."""
     image_format = _label(image_format, 10) or "bin"
-    name = template.format(
-        host=_label(host_key(url), _MAX_HOST) or "host",
-        stem=_harmless(_stem(url), _MAX_STEM) or "image",
-        sha256=sha256,
-        format=image_format,
-        ext=EXTENSIONS.get(image_format, image_format),
+    values = {
+        "host": _label(host_key(url), _MAX_HOST) or "host",
+        "path": _folders(url) if "{path" in template else "",
+        "stem": _harmless(_stem(url), _MAX_STEM) or "image",
+        "sha256": sha256,
+        "format": image_format,
+        "ext": EXTENSIONS.get(image_format, image_format),
+        "width": min(facts.width, _MAX_SIDE),
+        "height": min(facts.height, _MAX_SIDE),
+    }
+    if "{path" not in template and "{data." not in template:  # most often
+        return f"{IMAGES}/{template.format(**values)}"
+    name = _Template().vformat(template, (), _WithData(values, facts.data))
+    return "/".join(filter(None, (IMAGES, *name.split("/"))))
+
+
+class _Template(Formatter):
+    """As `str.format`, but that a dot is a part of a name."""
+
+    def get_field(self, field_name: str, _args: Any, kwargs: Any) -> tuple[Any, str]:
+        return kwargs[field_name], field_name
+
+
+class _WithData(dict[str, Any]):
+    """The values of a template's fields, with those of `data` made harmless."""
+
+    def __init__(self, values: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._data = data
+
+    def __missing__(self, name: str) -> str:
+        value = self._data.get(name.removeprefix(_DATA))
+        if value is None or isinstance(value, (dict, list)):
+            return "none"
+        return _harmless(str(value)[: 4 * _MAX_DATA], _MAX_DATA) or "none"
+
+
+def _folders(url: str) -> str:
+    """The folders of the URL's path, each made harmless; "" for the root."""
+    path = url.partition("://")[2].partition("?")[0].partition("/")[2]
+    names = path.split("/")[:-1]
+    harmless = (
+        _harmless(unquote(name, errors="replace"), _MAX_FOLDER)
+        for name in names[-_MAX_FOLDERS:]
     )
-    return f"{IMAGES}/{name}"
+    return "/".join(filter(None, harmless))
 
 
 def check_template(template: str) -> None:
@@ -148,18 +231,13 @@ def check_template(template: str) -> None:
         fields = {
             field for _, field, _, _ in Formatter().parse(template) if field is not None
         }
-        if unknown := fields - _FIELDS:
-            known = ", ".join(f"{{{name}}}" for name in sorted(_FIELDS))
+        unknown = {one for one in fields - _FIELDS if not one.startswith(_DATA)}
+        if unknown:
+            known = ", ".join(f"{{{name}}}" for name in [*sorted(_FIELDS), "data.NAME"])
             raise UsageError(
                 f"{wrong}there is no {{{sorted(unknown)[0]}}}; write one of {known}"
             )
-        longest = template.format(
-            host="h" * _MAX_HOST,
-            stem="s" * _MAX_STEM,
-            sha256="0" * 64,
-            ext="e" * 10,
-            format="f" * 10,
-        )
+        longest = _Template().vformat(template, (), _longest(fields))
     except (ValueError, LookupError, AttributeError) as error:
         raise UsageError(f"{wrong}{error}") from error
     if any(part in ("", ".", "..") for part in longest.split("/")) or "\0" in longest:
@@ -170,6 +248,20 @@ def check_template(template: str) -> None:
         raise UsageError(
             f"images.name: {template!r} makes names that are too long for a disk"
         )
+
+
+def _longest(fields: Iterable[str]) -> dict[str, Any]:
+    """The longest values that the fields of a template can have."""
+    return dict.fromkeys(fields, "d" * _MAX_DATA) | {
+        "host": "h" * _MAX_HOST,
+        "path": "p" * (_MAX_FOLDER + 1),  # it may be reserved
+        "stem": "s" * _MAX_STEM,
+        "sha256": "0" * 64,
+        "ext": "e" * 10,
+        "format": "f" * 10,
+        "width": _MAX_SIDE,
+        "height": _MAX_SIDE,
+    }
 
 
 def _stem(url: str) -> str:

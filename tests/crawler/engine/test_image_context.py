@@ -123,3 +123,12 @@ def test_the_thumbnail_that_takes_the_place_of_its_picture_has_none(
     crawl(config(site, tmp_path, images=ImagesConfig(srcset="best")))
     (one,) = of(tmp_path, "image")
     assert (one["title"], one["thumbnail"]) == ("T", None)
+
+
+def test_names_have_the_dimensions_and_the_folders(serve: Any, tmp_path: Path) -> None:
+    site = serve(index=page('<img src="/a/b/x.png">'), a=reply(png(3, 2), "image/png"))
+    name = "{path}/{width}x{height}-{data.title}.{ext}"
+    crawl(config(site, tmp_path, images=ImagesConfig(name=name)))
+    (one,) = of(tmp_path, "image")
+    assert one["path"] == "images/a/b/3x2-none.png"
+    assert (tmp_path / one["path"]).is_file()

@@ -15,7 +15,12 @@ from hypothesis import strategies as st
 from crawler.model.content_config import ImagesConfig
 from crawler.model.errors import OutputError, UsageError
 from crawler.output.files import Journal
-from crawler.output.images import ImageFiles, check_template
+from crawler.output.images import (
+    ImageFacts,
+    ImageFiles,
+    check_template,
+    image_path,
+)
 
 TEMPLATE = ImagesConfig().name
 
@@ -265,3 +270,63 @@ def test_a_damaged_journal_removes_nothing_else(tmp_path: Path) -> None:
     journal.write_bytes(b"\xff\xfe\0 \n" + "\n".join(lines).encode() + b"\ncut")
     open_files(folder).recover(lambda sha256, name: False)
     assert files(tmp_path) == ["out.journal", "out/records.jsonl", "victim"]
+
+
+WHOLE = "{host}/{path}/{data.no}/{data.title}-{width}x{height:04}-{stem}.{ext}"
+
+
+@pytest.mark.parametrize(
+    ("url", "facts", "name"),
+    [
+        (
+            "https://a.example/x/y%20z/1.png",
+            ImageFacts(30, 20, {"title": "A cat", "no": 7}),
+            "a.example/x/y_z/7/A_cat-30x0020-1.png",
+        ),
+        ("https://a.example/1.png", ImageFacts(), "a.example/none/none-0x0000-1.png"),
+        (
+            "https://a.example/..%2f../%2e%2e/con/-x/1.png",
+            ImageFacts(1, 1, {"title": "../../etc/passwd", "no": ["a"]}),
+            "a.example/_con/x/none/etc_passwd-1x0001-1.png",
+        ),
+        (
+            "https://a.example/" + "a/" * 50 + "1.png",
+            ImageFacts(1, 1, {"title": "x" * 500, "no": {}}),
+            "a.example/" + "a/" * 8 + "none/" + "x" * 60 + "-1x0001-1.png",
+        ),
+        ("https://a.example/{stem}/1.png", ImageFacts(1, 1, {"title": "{sha256}"}),
+         "a.example/stem/none/sha256-1x0001-1.png"),
+    ],
+)  # fmt: skip
+def test_names_of_folders_dimensions_and_data(
+    tmp_path: Path, url: str, facts: ImageFacts, name: str
+) -> None:
+    images = open_files(tmp_path, WHOLE)
+    digest = hashlib.sha256(b"1").hexdigest()
+    found = images.put(b"1", url, digest, "png", facts)
+    images.flush()
+    images.close()
+    assert found.startswith(f"images/{name.removesuffix('.png')}")
+    assert files(tmp_path) == [found]
+
+
+@given(st.text(), st.text(), st.integers(0))
+@settings(max_examples=50)
+def test_nothing_of_a_path_or_of_data_leaves_the_folder(
+    path: str, title: str, side: int
+) -> None:
+    url = f"https://a.example/{quote(path, safe='/')}/1.png"
+    facts = ImageFacts(side, side, {"title": title})
+    name = image_path(WHOLE, url, "0" * 64, "png", facts)
+    parts = name.split("/")
+    assert parts[:2] == ["images", "a.example"]
+    assert not {"", ".", ".."}.intersection(parts)
+    assert all(len(os.fsencode(part)) + 65 <= 255 for part in parts)
+
+
+def test_unknown_fields_are_named() -> None:
+    with pytest.raises(UsageError, match=r"there is no {page}; .*{data\.NAME}"):
+        check_template("{page}.{ext}")
+    check_template("{data.title}-{sha256}.{ext}")
+    with pytest.raises(UsageError, match="too long"):
+        check_template("{data.a}{data.b}{data.c}.{ext}")

@@ -226,7 +226,7 @@ ERRORS = [
     ("images.name = '{hots}'", "[images] name: '{hots}' is no template"),
     (
         "images.name = '{hots}'",
-        "there is no {hots}; write one of {ext}, {format}, {host}, {sha256}, {stem}",
+        "there is no {hots}; write one of {ext}, {format}, {height}, {host}, ",
     ),
     ("images.name = '../{sha256}'", "must be a relative path without '.' and '..'"),
     ("fail_on = '5'", "'5' is not any, seed or a share such as 5%"),
