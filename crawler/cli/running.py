@@ -73,7 +73,7 @@ def run_tasks(
     configs = [task.config for task in tasks]
     with closing(Reporter(verbosity, title, configs)) as reporter:
         for note in notes:
-            reporter.message(f"orbweb: {note}")
+            reporter.notice(f"orbweb: {note}")
         try:
             if len(tasks) == 1:
                 return run_crawl(tasks[0], reporter).exit_code
@@ -88,11 +88,11 @@ def run_tasks(
 def run_crawl(task: Task, reporter: Reporter) -> Summary:
     """Open one crawl and run it, with its progress and its result line."""
     stoppable: list[Interruptible] = [_StopNotice(reporter.view)]
-    with interruptible(stoppable):
+    with interruptible(stoppable, reporter.reopen):
         crawl = task.open()
         stoppable.append(crawl)
         last_error = _LastError()
-        reporter.attach(crawl, last_error.see)
+        reporter.attach(crawl, last_error.see, task.config.dir)
         with _Watched(reporter.view, crawl.snapshot):
             summary = crawl.run()
     _report_end(reporter, summary, task.config, last_error)
@@ -104,7 +104,8 @@ def _report_end(
 ) -> None:
     if summary.seeds_need_javascript:
         reporter.message(javascript_warning(config))
-    reporter.message(result_line(summary, config, last_error.message))
+    text = result_line(summary, config, last_error.message)
+    reporter.finished(summary, config.dir, text)
 
 
 class _StopNotice:
@@ -154,7 +155,7 @@ class _ConcurrentCrawl:
         self.code = 0
         self.crawl = task.open()
         self._last_error = _LastError()
-        reporter.attach(self.crawl, self._last_error.see)
+        reporter.attach(self.crawl, self._last_error.see, task.config.dir)
         self._reporter = reporter
         self._last: Snapshot = self.crawl.snapshot()
         self._running = True
@@ -182,7 +183,7 @@ def _side_by_side(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
     crawls: list[_ConcurrentCrawl] = []
     refused: list[int] = []
     stoppable: list[Interruptible] = [_StopNotice(reporter.view)]
-    with interruptible(stoppable):
+    with interruptible(stoppable, reporter.reopen):
         for task in tasks:
             try:
                 crawls.append(_ConcurrentCrawl(task, reporter))

@@ -22,7 +22,12 @@ DELAY_S = 0.12
     "-d", "--dir", "folder", default="orbweb-demo", show_default=True, metavar="DIR",
     help="Folder of the crawl; an earlier demo in it is replaced",
 )  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress, only the result")
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Show nothing of the crawl unless something goes wrong",
+)
 def command(folder: str, quiet: bool) -> int:
     """Crawl a small site that this machine serves, and show what to look at next.
 

@@ -23,6 +23,7 @@ from crawler.cli.terminal.formatting import (
     record_line,
 )
 from crawler.engine.record_builder import timestamp
+from crawler.engine.run_report import Summary
 from crawler.engine.stats import Snapshot
 from crawler.fetch.exchange_text import (
     brief,
@@ -32,6 +33,7 @@ from crawler.fetch.exchange_text import (
 )
 from crawler.model.controls import escape_controls
 from crawler.model.errors import OutputError
+from crawler.model.host import Waiting
 from crawler.model.http import Exchange
 from crawler.model.record_base import FetchRecord, Record, UrlRecord
 from crawler.model.records import ErrorRecord, SkipRecord
@@ -58,6 +60,14 @@ class Log(Protocol):
         """The record of a URL."""
         ...
 
+    def finished(self, summary: Summary, text: str) -> None:
+        """The end of a crawl; `text` is its result line."""
+        ...
+
+    def for_job(self, job: str) -> Log:
+        """The same log, for what happens in one of several crawls."""
+        ...
+
 
 class TextLog:
     """Lines of text. With a `clock` [s since the epoch] each begins with the time."""
@@ -75,17 +85,27 @@ class TextLog:
     def record(self, record: Record) -> None:
         self._write([record_line(record)])
 
+    def finished(self, summary: Summary, text: str) -> None:
+        self._write([text])
+
+    def for_job(self, job: str) -> TextLog:
+        return self
+
     def _write(self, lines: list[str]) -> None:
         start = "" if self._clock is None else f"{timestamp(self._clock())} "
         self._out([start + printable(line) for line in lines])
 
 
 class JsonLog:
-    """One line of JSON for each event, with its kind in `event`."""
+    """One line of JSON for each event, with its kind in `event`.
 
-    def __init__(self, write: Write, clock: Callable[[], float]) -> None:
+    `job`: the folder of the crawl in which it happens; empty for all crawls together.
+    """
+
+    def __init__(self, write: Write, clock: Callable[[], float], job: str = "") -> None:
         self._write = write
         self._clock = clock
+        self._job = job
         self._encode = msgspec.json.Encoder().encode
 
     def message(self, text: str, level: Level = "info") -> None:
@@ -98,11 +118,30 @@ class JsonLog:
         self._event("record", "info", _record(record))
 
     def progress(self, snapshot: Snapshot) -> None:
-        numbers = {n: getattr(snapshot, n) for n in _PROGRESS}
+        numbers: dict[str, Any] = {n: _rounded(getattr(snapshot, n)) for n in _PROGRESS}
+        numbers["least_s"] = round(snapshot.waits.least_s, 3)
+        numbers["waiting"] = [_waiting(group) for group in snapshot.waits.groups]
         self._event("progress", "info", numbers)
+
+    def finished(self, summary: Summary, text: str) -> None:
+        fields = {
+            "finish_reason": summary.finish_reason,
+            "exit_code": summary.exit_code,
+            "elapsed_s": round(summary.elapsed_s, 3),
+            "counts": dict(summary.counts),
+            "next_command": summary.next_command,
+            "message": text,
+        }
+        level: Level = "info" if summary.exit_code == 0 else "error"
+        self._event("finished", level, fields)
+
+    def for_job(self, job: str) -> JsonLog:
+        return JsonLog(self._write, self._clock, job)
 
     def _event(self, event: str, level: Level, fields: dict[str, Any]) -> None:
         first = {"ts": timestamp(self._clock()), "level": level, "event": event}
+        if self._job:
+            first["job"] = self._job
         self._write([self._encode(first | fields).decode()])
 
 
@@ -110,6 +149,16 @@ _PROGRESS = (
     "elapsed_s", "pages", "files", "images", "redirects", "errors", "skipped", "bytes",
     "queued", "in_flight", "hosts", "pages_per_s", "bytes_per_s", "draining",
 )  # fmt: skip
+
+
+def _rounded(number: float) -> float:
+    """Milliseconds of a time, thousandths of a rate; counts are whole."""
+    return round(number, 3) if isinstance(number, float) else number
+
+
+def _waiting(group: Waiting) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(group)
+    return fields | {"due_s": round(group.due_s, 3)}
 
 
 def _exchange(exchange: Exchange) -> dict[str, Any]:
@@ -197,7 +246,7 @@ def to_stream(stream: TextIO) -> Write:
 
 
 class LogFile:
-    """Appends lines to the file at `path`.
+    """Appends lines to the file at `path`, also after that was moved and `reopen`.
 
     Each call is one write, so that several programs can share the file. Opening and
     writing raise OutputError where they fail.
@@ -205,8 +254,19 @@ class LogFile:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._fd = self._open()
+
+    def reopen(self) -> None:
+        """Write to the file that has the path now; it is created if need be.
+
+        Raises OutputError if it can't be opened; then the old one stays open.
+        """
+        old, self._fd = self._fd, self._open()
+        os.close(old)
+
+    def _open(self) -> int:
         try:
-            self._fd = open_for_appending(Path(path), 0o666)
+            return open_for_appending(Path(self._path), 0o666)
         except OSError as error:
             raise self._refused(error) from error
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.cli.terminal.views import View, choose_view
-from crawler.engine.builder import Crawl
+from crawler.engine.builder import Crawl, Summary
 from crawler.model.config import Config
+from crawler.model.errors import OutputError
 from crawler.model.record_base import Record
 
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ class Reporter:
         self, verbosity: Verbosity, title: str, configs: Sequence[Config]
     ) -> None:
         self._quiet = verbosity.quiet
+        self._several = len(configs) > 1
         self._json: JsonLog | None = None
         if verbosity.as_json and not verbosity.file:
             from crawler.cli.terminal.log import JsonLog, JsonView, to_stream
 
             self._json = JsonLog(to_stream(sys.stderr), time.time)
-            self.view: View = JsonView(self._json, quiet=verbosity.quiet)
+            of_one = self._json if self._several else self._json.for_job(title)
+            self.view: View = JsonView(of_one, quiet=verbosity.quiet)
         else:
             shared = (
                 any("-" in config.output for config in configs) and sys.stdout.isatty()
@@ -42,6 +45,7 @@ class Reporter:
             self.view = choose_view(
                 sys.stderr, title, os.environ, quiet=verbosity.quiet, shared=shared
             )
+        self._log_is_json = verbosity.as_json
         self._out = _open_file(verbosity.file) if verbosity.file else None
         self._file = None if self._out is None else _log_to(self._out, verbosity)
         self._log_of_exchanges: Log | None = None
@@ -54,12 +58,36 @@ class Reporter:
         if self._file is not None:
             self._file.message(text)
 
-    def _notice(self, text: str) -> None:
+    def notice(self, text: str) -> None:
         """One line for the log file, and for the user unless he wants to hear less."""
         if not self._quiet:
             self.view.message(text)
         if self._file is not None:
             self._file.message(text)
+
+    def finished(self, summary: Summary, job: str, text: str) -> None:
+        """The end of a crawl, which `-q` does not show if all went well.
+
+        `job` is the folder of the crawl.
+        """
+        line = f"{job}: {text}" if self._several else text
+        if summary.exit_code or not self._quiet:
+            if self._json is not None:
+                self._json.for_job(job).finished(summary, text)
+            else:
+                self.view.message(line)
+        if self._file is not None:
+            is_json = self._log_is_json
+            self._file.for_job(job).finished(summary, text if is_json else line)
+
+    def reopen(self) -> None:
+        """Open the log file again, which another program may have moved away."""
+        if self._out is None:
+            return
+        try:
+            self._out.reopen()
+        except OutputError as error:
+            self.view.message(f"orbweb: {error}; the log goes on in the file of before")
 
     def report_error(self, text: str) -> bool:
         """Log why the command fails. True if stderr is the log and has the message."""
@@ -74,21 +102,27 @@ class Reporter:
         if self._out is not None:
             self._out.close()
 
-    def attach(self, crawl: Crawl, on_record: Callable[[Record], None]) -> None:
-        """Log the exchanges and records of `crawl`, and call `on_record` with each."""
+    def attach(
+        self, crawl: Crawl, on_record: Callable[[Record], None], job: str
+    ) -> None:
+        """Log the exchanges and records of `crawl`, and call `on_record` with each.
+
+        `job` is the folder of the crawl.
+        """
         if crawl.lost:
             self.message(
                 "orbweb: the machine stopped before the last records reached the disk; "
                 f"{counted(crawl.lost, 'URL')} will be fetched again"
             )
         for change in crawl.changed_settings:
-            self._notice(f"orbweb: {change}")
+            self.notice(f"orbweb: {change}")
         crawl.events.on_record(on_record)
-        if (log := self._log_of_exchanges) is not None:
+        if self._log_of_exchanges is not None:
+            log = self._log_of_exchanges.for_job(job)
             crawl.events.on_exchange(log.exchange)
             crawl.events.on_record(log.record)
         crawl.events.on_warning(lambda text: self.message(f"orbweb: {text}"))
-        crawl.events.on_notice(lambda text: self._notice(f"orbweb: {text}"))
+        crawl.events.on_notice(lambda text: self.notice(f"orbweb: {text}"))
 
 
 def _open_file(path: str) -> LogFile:

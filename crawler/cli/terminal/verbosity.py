@@ -13,7 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (
         ("-q", "--quiet"),
-        {"is_flag": True, "help": "Show no progress, only errors and the result"},
+        {"is_flag": True, "help": "Show nothing unless something goes wrong"},
     ),
     (
         ("-v", "--verbose"),

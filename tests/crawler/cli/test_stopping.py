@@ -124,3 +124,51 @@ def test_a_closed_pipe_ends_the_crawl(server: DemoServer, tmp_path: Path) -> Non
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "75"
     assert "Traceback" not in done.stderr
+
+
+def test_sighup_opens_the_log_file_again(server: DemoServer, tmp_path: Path) -> None:
+    log, moved = tmp_path / "log", tmp_path / "log.1"
+    words = [server.url, "-d", str(tmp_path / "out"), "--wait", "0.3", "-v", "-q"]
+    with subprocess.Popen(
+        [*PROGRAM, *words, "--log-file", str(log)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # without a terminal, as a service
+    ) as process:
+        wait_for(lambda: log.exists() and " page " in log.read_text())
+        log.rename(moved)
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: log.exists() and log.read_text() != "")
+        process.terminate()
+        process.communicate(timeout=300)
+    assert process.returncode == 75
+    assert "Stopped, nothing is lost" in log.read_text()
+    assert "Stopped" not in moved.read_text()
+
+
+WITH_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_closing_the_terminal_stops_and_keeps_all(
+    server: DemoServer, tmp_path: Path
+) -> None:
+    master, terminal = os.openpty()
+    stream = tmp_path / "out" / "records.jsonl"
+    words = [*PROGRAM, server.url, "-d", str(tmp_path / "out"), "--wait", "1.5"]
+    with subprocess.Popen(
+        [sys.executable, "-c", WITH_TERMINAL, *words],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        env={**os.environ, "TERM": "dumb"},
+    ) as process:
+        os.close(terminal)
+        wait_for(lambda: stream.exists() and b'"type":"page"' in stream.read_bytes())
+        os.close(master)
+        assert process.wait(timeout=300) == 75
+    assert records(stream)[-1]["finish_reason"] == "signal"

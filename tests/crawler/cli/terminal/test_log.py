@@ -133,13 +133,15 @@ def test_a_view_in_json(lines: list[str]) -> None:
         view.update(
             Snapshot(elapsed_s=1.0, pages=1)
         )  # what ends sooner speaks for itself
-        view.update(Snapshot(elapsed_s=11.0, pages=5))
+        view.update(Snapshot(elapsed_s=11.00049, pages=5, pages_per_s=1 / 3))
         view.message("Finished")
         view.stopping()
         view.close()
     events = [json.loads(line) for line in lines]
     assert [event["event"] for event in events] == ["progress", *["message"] * 4]
     assert events[0]["pages"] == 5
+    assert (events[0]["elapsed_s"], events[0]["pages_per_s"]) == (11.0, 0.333)
+    assert events[0]["waiting"] == []
 
 
 def test_lines_that_belong_together_are_written_together() -> None:
@@ -160,6 +162,22 @@ def test_a_file_is_appended_to(tmp_path: Path) -> None:
         with closing(LogFile(str(tmp_path / "log"))) as file:
             TextLog(file).message(word)
     assert (tmp_path / "log").read_text() == "one\ntwo ?\n"
+
+
+def test_a_file_that_was_moved_is_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with closing(LogFile(str(path))) as file:
+        file(["one"])
+        path.rename(tmp_path / "log.1")
+        file(["two"])
+        file.reopen()
+        file(["three"])
+        path.unlink()
+        path.mkdir()
+        with pytest.raises(OutputError, match="--log-file"):
+            file.reopen()
+        file(["it stays open"])
+    assert (tmp_path / "log.1").read_text() == "one\ntwo\n"
 
 
 def test_a_file_that_can_not_be_written(tmp_path: Path) -> None:
