@@ -66,7 +66,7 @@ def of_module(module: ModuleType, described: dict[int, str]) -> Iterator[str]:
             described[id(value)] = f"{module.__name__}.{name}"
             yield from of_name(f"{module.__name__}.{name}", value)
     if elsewhere:
-        yield f"Also here: {'; '.join(elsewhere)}.\n"
+        yield f"Also here: {'; '.join(sorted(elsewhere))}.\n"
 
 
 def public(module: ModuleType) -> list[str]:
