@@ -73,7 +73,7 @@ def run_tasks(
     configs = [task.config for task in tasks]
     with closing(Reporter(verbosity, title, configs)) as reporter:
         for note in notes:
-            reporter.notice(f"orbweb: {note}")
+            reporter.message(f"orbweb: {note}")
         try:
             if len(tasks) == 1:
                 return run_crawl(tasks[0], reporter).exit_code
