@@ -125,6 +125,7 @@ class CrawlOptions(TypedDict, total=False):
     srcset: Literal["best", "auto", "smallest", "all"]
     min_width: int
     min_height: int
+    phash: bool
     max_width: int | None
     max_height: int | None
     min_pixels: int

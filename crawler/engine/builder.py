@@ -63,6 +63,7 @@ from crawler.workspace.paths import partial_bodies, state_folder
 
 if TYPE_CHECKING:
     from crawler.engine.further_parts import FurtherParts
+    from crawler.extract.looks.look import Look
     from crawler.model.config_changes import Change
     from crawler.model.records import SettingChange
 
@@ -142,6 +143,7 @@ def open_crawl(
                 further.archive(state.run, events, clock, held) if further else None
             ),
             open_partials=partial(open_partials, config, store),
+            look=held.enter_context(opened_look(config)),
             whole_bodies=loaded.see_exchanges(),
         )
         crawl = _assemble(
@@ -292,6 +294,20 @@ def open_client(
         clock=hub.get_hub().loop.now,
     )
     return OpenedClient(client, lambda: write_jar(config.http.cookie_jar, auth.jar))
+
+
+@contextmanager
+def opened_look(config: Config) -> Iterator[Look]:
+    """What looks at pictures, if they are hashed. Raises UsageError."""
+    if not config.images.phash:
+        yield lambda _: None
+        return
+    from crawler.engine.looking import Looking
+    from crawler.engine.sandbox.pool import usable_cores
+
+    chosen = config.extract_processes
+    with closing(Looking(usable_cores() if chosen == "auto" else chosen)) as looking:
+        yield looking.look
 
 
 @contextmanager

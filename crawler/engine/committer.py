@@ -27,7 +27,7 @@ more than one of one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -48,6 +48,9 @@ from crawler.model.records import (
 from crawler.output.files import Content
 from crawler.output.images import ImageFacts, ImageStore
 from crawler.output.sink import RecordSink
+
+if TYPE_CHECKING:
+    from crawler.engine.look_index import LookIndex
 
 R = TypeVar("R")
 
@@ -121,8 +124,12 @@ class Committer:
         on_ended: Callable[[TerminalRecord], None] | None = None,
         extraction: bytes = b"",
         discard_partials: Callable[[Iterable[int]], None] = lambda _: None,
+        looks: LookIndex | None = None,
     ) -> None:
-        """`extraction`: the fingerprint of the settings of the extraction."""
+        """`extraction`: the fingerprint of the settings of the extraction.
+
+        `looks`: those of the pictures, if they are hashed.
+        """
         self._run = run
         self._seq = run.seq
         self._store = store
@@ -132,6 +139,7 @@ class Committer:
         self._on_ended = on_ended
         self._extraction = extraction
         self._discard_partials = discard_partials
+        self._looks = looks
         self._images = images
         self._on_record = on_record
         self._left_out = {
@@ -250,6 +258,8 @@ class Committer:
         record = outcome.record
         if isinstance(record, ImageRecord):
             self._keep_image(record, outcome.picture)
+            if self._looks is not None:
+                self._looks.fill(record, outcome.look)
         elif outcome.body is not None and isinstance(record, BodyRecord | ErrorRecord):
             self._keep_body(record, outcome.body)
         if self._on_ended is not None:
@@ -287,7 +297,7 @@ class Committer:
             )
         first = record.url if known is None or known.url is None else known.url
         if first != record.url:
-            record.dup_of = first
+            record.dup_of, record.dup_kind = first, "exact"
         elif is_there:
             record.source = "existing"
         if known != (now := StoredContent(record.path, first)):
@@ -324,6 +334,8 @@ class Committer:
 
     def _forget_content(self, sha256: str, url: str) -> None:
         """The URL has other bytes now: what has the old ones is no duplicate of it."""
+        if self._looks is not None:
+            self._looks.forget(sha256, url)
         known = self._store.content(sha256)
         if known is not None and known.url == url:
             self._store.set_content(sha256, replace(known, url=None))

@@ -13,11 +13,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.engine.builder import client_without_crawl, steady_clock
+from crawler.engine.builder import client_without_crawl, opened_look, steady_clock
 from crawler.engine.events import Events, WarningListener
 from crawler.engine.host_requests import HttpClient
 from crawler.engine.machinery import Environment, build
@@ -38,6 +39,9 @@ from crawler.model.url import origin
 from crawler.output.images import UnsavedImages
 from crawler.policy.check import Candidate, Chain
 from crawler.policy.robots_cache import RobotsCache
+
+if TYPE_CHECKING:
+    from crawler.extract.looks.look import Look
 
 UNAVAILABLE = Decision(False, "robots.txt unavailable: nothing may be requested")
 HEAVY = ("links", "images", "headers", "jsonld")
@@ -90,6 +94,7 @@ def fetch_url(
     with (
         client_without_crawl(config, (url,), clock) as (client, store),
         loaded.documents() as documents,
+        opened_look(config) as look,
     ):
         events = Events(client)
         if on_exchange is not None:
@@ -100,7 +105,16 @@ def fetch_url(
         robots = _RobotsOf(config, client, store, clock)
         checks = Chain(loaded.checks())
         one = _Fetch(
-            free, client, store, robots, extractor, documents, events, checks, clock
+            free,
+            client,
+            store,
+            robots,
+            extractor,
+            documents,
+            events,
+            checks,
+            clock,
+            look,
         )
         fetched = one.fetch(url)
         close_listeners()
@@ -121,6 +135,7 @@ class _Fetch:
         events: Events,
         further_checks: Chain,
         clock: Callable[[], float],
+        look: Look,
     ) -> None:
         self._robots = robots
         self._further_checks = further_checks
@@ -145,6 +160,7 @@ class _Fetch:
                 documents=None if documents is None else self._extractor,
                 clock=steady_clock(clock),
                 jitter=lambda: 0.0,
+                look=look,
                 whole_bodies=True,
             ),
         )

@@ -55,7 +55,9 @@ if TYPE_CHECKING:
     from crawler.engine.backlog import Backlog
     from crawler.engine.image_limits import ImageLimits
     from crawler.engine.large_bodies import LargeBodies
+    from crawler.engine.look_index import LookIndex
     from crawler.extract.extractor import Extractor
+    from crawler.extract.looks.look import Look
     from crawler.model.http import BodySink, PartialResponse, Response
     from crawler.output.bodies import Saves
     from crawler.output.partials import PartialFiles
@@ -109,6 +111,8 @@ class Environment(Struct, frozen=True):
     archive: Archive | None = None
     open_partials: Callable[[], PartialFiles] | None = None
     """Opens the files that large bodies are streamed to; None: they stay in memory."""
+    look: Look = lambda _: None
+    """Looks at pictures, in a process of its own, if they are hashed."""
     whole_bodies: bool = False
     """Someone looks at each body: those are downloaded, too, that nothing reads."""
 
@@ -210,6 +214,7 @@ def build(config: Config, given: Environment) -> Machinery:
         on_ended=_index_of_mirror(config, store),
         extraction=extraction_fingerprint(config),
         discard_partials=large_bodies.discard,
+        looks=index_of_looks(config, store),
     )
     pipeline = _pipeline(
         config, given, policy, frontier, candidates, committer, large_bodies
@@ -293,7 +298,7 @@ def _pipeline(
         candidates,
         policy.quotas, policy.traps, frontier.known, _saves(config),
         _seed_ended(policy.scope, given, take_sitemaps_of_robots), revalidation, clock,
-        _requisites(config, candidates, given.guard),
+        _requisites(config, candidates, given.guard), given.look,
     )  # fmt: skip
     return Pipeline(
         policy.chain.check_due,
@@ -319,6 +324,15 @@ def extractor_of(config: Config, extractor: Extractor) -> Extractor:
     from crawler.engine.api_extractor import ApiExtractor  # few crawls have an API
 
     return ApiExtractor(extractor, config.api)
+
+
+def index_of_looks(config: Config, store: Store) -> LookIndex | None:
+    """The looks of a crawl's pictures, if they are hashed."""
+    if not config.images.phash:
+        return None
+    from crawler.engine.look_index import LookIndex  # few crawls hash pictures
+
+    return LookIndex(store)
 
 
 def _saves(config: Config) -> Saves | None:

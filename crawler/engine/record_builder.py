@@ -122,7 +122,7 @@ def file_record(
 
 
 def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
-    """`path` and `dup_of` are filled in by the committer, which keeps the bytes."""
+    """The committer, which keeps the bytes, fills in `path`, `dup_of` and `phash`."""
     return ImageRecord(
         **fetched(lease, response),
         content_type=image.content_type,
@@ -269,11 +269,10 @@ def ending_of(record: TerminalRecord) -> tuple[str | None, str | None]:
         return record.error_code, record.error_message
     if isinstance(record, SkipRecord):
         return record.reason, record.rule
-    double_of = record.dup_of if isinstance(record, ImageRecord) else None
-    return (
-        record.changed,
-        None if double_of is None else f"the same bytes as {double_of}",
-    )
+    if not isinstance(record, ImageRecord) or record.dup_of is None:
+        return record.changed, None
+    how = "looks like" if record.dup_kind == "near" else "the same bytes as"
+    return record.changed, f"{how} {record.dup_of}"
 
 
 def _site_fields(url: str, redirects: tuple[Hop, ...] = ()) -> dict[str, Any]:

@@ -59,6 +59,7 @@ from crawler.policy.traps import Traps
 if TYPE_CHECKING:
     from crawler.engine.open_lease import OpenLease
     from crawler.extract.extractor import Extractor
+    from crawler.extract.looks.look import Look
     from crawler.output.bodies import Saves
 
 
@@ -111,6 +112,7 @@ class Reader:
         revalidation: Revalidation,
         clock: Callable[[], float],
         requisites: Requisites = lambda *_: (),
+        look: Look = lambda _: None,
     ) -> None:
         self._limits = config.limits
         self._max_body = config.http.max_body
@@ -131,6 +133,7 @@ class Reader:
         self._revalidation = revalidation
         self._clock = clock
         self._requisites = requisites
+        self._look = look
         self._robots_meta = RobotsMetaReader(config.robots)
 
     def read(self, handle: OpenLease, response: Response) -> Outcome | None:
@@ -275,12 +278,7 @@ class Reader:
             record_builder.add_text(page_record, enriched.text)
         items = record_builder.item_records(page_record, enriched.items)
         return Outcome(
-            lease,
-            page_record,
-            found,
-            items=items,
-            validators=_validators(response),
-            body=saved,
+            lease, page_record, found, None, items, _validators(response), saved
         )
 
     def _enriched(
@@ -323,14 +321,7 @@ class Reader:
         record = record_builder.file_record(lease, response, file, self._include)
         record.data = enriched.data
         items = record_builder.item_records(record, enriched.items)
-        return Outcome(
-            lease,
-            record,
-            found,
-            items=items,
-            validators=_validators(response),
-            body=saved,
-        )
+        return Outcome(lease, record, found, None, items, _validators(response), saved)
 
     def _found_in_file(
         self, lease: Lease, response: Response, file: File, listing: Listing | None
@@ -355,7 +346,8 @@ class Reader:
             return record_builder.skipped(lease, skip)
         found = self._requisites(lease, response, image, None)
         picture, validators = response.streamed or response.body, _validators(response)
-        return Outcome(lease, record, found, picture, validators=validators)
+        look = self._look(picture)
+        return Outcome(lease, record, found, picture, (), validators, None, look)
 
     def _reserve_page(self, handle: OpenLease) -> bool:
         """Whether there is a place for one page more; if not, the URL stays queued.

@@ -188,6 +188,11 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
     icons: bool = True
     """Fetch the icons of pages: `<link rel=icon>`, and those for home screens."""
+    phash: bool = False
+    """Hash pictures by their look, and find near-duplicates (extra `look`).
+
+    A picture that was scaled or compressed again has `dup_of` and `dup_kind = "near"`.
+    """
     name: str = "{host}/{stem}-{sha256:.8}.{ext}"
     """Path of an image below images/, made of {host} {stem} {sha256} {ext} {format}.
 

@@ -164,3 +164,5 @@ class Outcome(Struct, frozen=True):
     """The validators with which the next crawl can revalidate the response."""
     body: bytes | BodySink | None = None
     """The body of a page or a file that is saved, to be kept as a picture is."""
+    look: bytes | None = None
+    """What a picture looks like (`extract/looks/look.py`), if that is wanted."""

@@ -41,6 +41,7 @@ def extraction_fingerprint(config: Config) -> bytes:
             config.bodies,
             _text(config.records),
             sorted(_LISTS.intersection(config.records.include)),
+            *(("phash",) if config.images.phash else ()),
         )
     )[:SIZE]
 

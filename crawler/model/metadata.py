@@ -73,6 +73,13 @@ WARC_PAYLOAD = "warc payload"
 """By digest of a payload: the WARC record that holds it (`output/warc/archive.py`)."""
 WARC_VALIDATED = "warc validated"
 """By URL: the WARC record of its last answer that had a validator."""
+LOOKS = "look"
+"""By the start of a SHA-256: the look of the picture, and its URL.
+
+See `engine/look_index.py`; a look is described in `extract/looks/look.py`.
+"""
+LOOKS_BY_CHUNK = "look chunk"
+"""By place and value of 16 bits of a perceptual hash: the pictures that have them."""
 MIRROR = "mirror"
 """By URL: what a mirror needs of its last answer (`engine/mirror_entries.py`)."""
 

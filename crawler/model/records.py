@@ -149,7 +149,14 @@ class ImageRecord(FetchRecord, kw_only=True):
     page_url: str | None = None
     """The page that shows it."""
     dup_of: str | None = None
-    """URL of the image that has the same bytes, if one was found before."""
+    """URL of the image that is the same, if one was found before."""
+    dup_kind: Literal["exact", "near"] | None = None
+    """exact: it has the same bytes. near: it looks the same (`images.phash`)."""
+    phash: str | None = None
+    """Perceptual hash, 16 hexadecimal digits (`images.phash`).
+
+    None: the picture cannot be decoded, is too large, or has one colour.
+    """
     source: Literal["new", "existing", "resumed"] = "new"
     """Where the file on disk comes from."""
     data: dict[str, Any] | None = None

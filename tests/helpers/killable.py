@@ -21,8 +21,10 @@ import time
 from pathlib import Path
 
 from crawler.engine.committer import Committer
+from crawler.engine.look_index import LookIndex
 from crawler.engine.revalidation import cached_fields, unmodified_record
 from crawler.engine.stats import Stats
+from crawler.extract.looks.look import HASH_BYTES, SIZE
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.sqlite.store import SqliteStore
@@ -94,6 +96,13 @@ def links(url: str) -> list[Discovered]:
 def picture(url: str) -> bytes:
     """An image; each two neighbours have the same bytes."""
     return b"picture %d" % (int(url.rsplit("/", 1)[1]) // 2) * 50
+
+
+def look(number: int) -> bytes:
+    """That of an image; each four neighbours look the same."""
+    return hashlib.sha256(b"%d" % (number // 4)).digest()[:HASH_BYTES] + bytes(
+        SIZE - HASH_BYTES
+    )
 
 
 def body(url: str) -> bytes:
@@ -179,7 +188,8 @@ def outcome(lease: Lease) -> Outcome:
         data = picture(lease.url)
         digest = hashlib.sha256(data).hexdigest()
         image = ImageRecord(**common, path="", format="png", sha256=digest)
-        return Outcome(lease, image, picture=data, validators=version)
+        alike = look(number)
+        return Outcome(lease, image, picture=data, validators=version, look=alike)
     data = style(lease.url) if lease.destination == "style" else body(lease.url)
     common |= {"sha256": hashlib.sha256(data).hexdigest(), "body_bytes": len(data)}
     if lease.destination == "style":
@@ -253,6 +263,7 @@ def crawl(folder: Path, seed: int, number: int) -> None:
         config,
         time.time,
         max_batch=MAX_BATCH,
+        looks=LookIndex(store),
     )
     if run.seq == 0:
         frontier.add([Discovered("https://h0.example/0", "seed", "page", 0)])

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import re2
 from msgspec import Struct
@@ -39,6 +39,9 @@ from crawler.output.images import UnsavedImages
 from crawler.policy.check import Chain
 from crawler.policy.quotas import Quotas
 from crawler.policy.traps import Traps
+
+if TYPE_CHECKING:
+    from crawler.extract.looks.look import Look
 from hub.greenlet import AnyGreenlet
 
 AHEAD = 6
@@ -224,6 +227,7 @@ def reader_without_requests(
     documents: ReadByPlugins | None,
     saves: Saves | None,
     clock: Callable[[], float],
+    look: Look,
 ) -> Reader:
     """A Reader that finds nothing new, and to which no limit of a crawl applies."""
     limits = LimitsConfig(traps=False, max_links=config.limits.max_links)
@@ -241,6 +245,7 @@ def reader_without_requests(
         lambda _url: nullcontext(), candidates, quotas, traps, known, saves,
         lambda _lease, _links: None,
         Revalidation(b"", UnsavedImages(""), 0, lambda _text: None), clock,
+        look=look,
     )  # fmt: skip
 
 

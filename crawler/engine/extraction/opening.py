@@ -12,6 +12,7 @@ from random import Random
 from msgspec import Struct
 from msgspec.structs import replace
 
+from crawler.engine.builder import opened_look
 from crawler.engine.committer import Committer
 from crawler.engine.events import Events
 from crawler.engine.extraction.crawl_source import CrawlSource
@@ -23,6 +24,7 @@ from crawler.engine.extraction.extraction import (
 )
 from crawler.engine.extraction.warc_index import ArchivedBodies, WarcIndex
 from crawler.engine.extraction.warc_source import WarcSource
+from crawler.engine.machinery import index_of_looks
 from crawler.engine.plugin_adapters import Plugins
 from crawler.extract.extractor import InlineExtractor
 from crawler.fetch.transport import ExchangeListener
@@ -165,7 +167,9 @@ class _Opened(Struct, frozen=True):
             config.records,
             self.clock,
             config.scope.dedupe_content,
+            looks=index_of_looks(config, self.store),
         )
+        look = held.enter_context(opened_look(config))
         documents = held.enter_context(self.plugins.documents())
         close_listeners = self.plugins.listen(events)
         extraction = Extraction(
@@ -173,7 +177,7 @@ class _Opened(Struct, frozen=True):
             self.name,
             config,
             reader_without_requests(
-                config, InlineExtractor(), documents, chosen, self.clock
+                config, InlineExtractor(), documents, chosen, self.clock, look
             ),
             committer,
             events,

@@ -67,6 +67,7 @@ def stored_body(record: BodyOwner, body: bytes) -> Stored:
         given |= {
             "path": record.path,
             "dup_of": record.dup_of,
+            "dup_kind": record.dup_kind,
             "source": record.source,
             "alt": record.alt,
             "page_url": record.page_url,

@@ -74,6 +74,8 @@ def main(settings: ChildSettings) -> NoReturn:
     by nothing else: the reader of the end of the stream can then get the exit status.
     """
     status = 1
+    # Each thread of numpy's OpenBLAS takes address space, and one is enough.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         _outlive_signals(settings.parent)
         _limit_memory(settings.memory_bytes)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from crawler.extract.looks.look import HASH_BYTES
 from crawler.output.lines import stream_files
 from tests.helpers.killable import (
     BATCHES,
@@ -25,6 +26,7 @@ from tests.helpers.killable import (
     STYLES,
     body,
     items,
+    look,
     style,
 )
 from tests.helpers.paths import ROOT
@@ -115,6 +117,21 @@ def assert_each_body_once(folder: Path, records: list[dict[str, Any]]) -> None:
         assert (folder / record["body_path"]).read_bytes() == sent
 
 
+def assert_each_group_has_one_first(records: list[dict[str, Any]]) -> None:
+    """Each four neighbours look the same, and each two of them have the same bytes."""
+    images = [record for record in records if record["type"] == "image"]
+    firsts = [image["url"] for image in images if image["dup_of"] is None]
+    groups = Counter(int(url.rsplit("/", 1)[1]) // 4 for url in firsts)
+    assert groups == dict.fromkeys(range(IMAGES // 4), 1)
+    kinds = Counter(image["dup_kind"] for image in images)
+    assert kinds == {None: IMAGES // 4, "near": IMAGES // 4, "exact": IMAGES // 2}
+    for image in images:
+        number = int(image["url"].rsplit("/", 1)[1])
+        assert image["phash"] == look(number)[:HASH_BYTES].hex()
+        if image["dup_kind"] == "near":
+            assert image["dup_of"] in firsts
+
+
 @pytest.mark.parametrize("first_seed", [0, 1000])
 def test_no_url_is_lost_and_none_is_written_twice(
     tmp_path: Path, first_seed: int
@@ -127,6 +144,7 @@ def test_no_url_is_lost_and_none_is_written_twice(
     assert_each_item_once(found)
     assert_each_picture_once(tmp_path)
     assert_each_body_once(tmp_path, found)
+    assert_each_group_has_one_first(found)
 
 
 def test_neither_when_it_is_crawled_again(tmp_path: Path) -> None:
@@ -138,6 +156,7 @@ def test_neither_when_it_is_crawled_again(tmp_path: Path) -> None:
         assert_each_url_once(ours)
         assert_each_item_once(ours)
         assert_each_body_once(tmp_path, ours)
+        assert_each_group_has_one_first(ours)
         changes = Counter(
             record.get("changed")
             for record in ours

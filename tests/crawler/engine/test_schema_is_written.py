@@ -46,6 +46,8 @@ ELSEWHERE = {
     ("item", "data"): "test_fields",
     ("image", "data"): "test_api",
     ("image", "versions"): "test_versions",
+    ("image", "phash"): "test_looks",
+    ("image", "near"): "test_looks",
     **{
         ("image", name): "test_image_context"
         for name in ("title", "caption", "link_text", "thumbnail")
