@@ -9,7 +9,7 @@ import re
 import select
 import selectors
 import socket
-import subprocess
+import subprocess  # nosec B404  # only its names are compared
 import sys
 import threading
 from collections.abc import Iterator

@@ -46,7 +46,7 @@ import select
 import selectors
 import socket
 import ssl
-import subprocess
+import subprocess  # nosec B404  # its waits are replaced
 import sys
 import threading
 import time
