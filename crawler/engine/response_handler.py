@@ -264,8 +264,8 @@ class Reader:
         # Before a place is reserved, for this may switch.
         enriched, failure = self._enriched(lease, response, page)
         page = enriched.page
-        if failure is None and not self._reserve_page(handle):
-            return None  # a page that ends as an error takes no place
+        if not self._reserve_page(handle):
+            return None
         self._traps.record(lease, response.body, page)
         found = self._candidates.page(lease, page, robots_meta, response.status)
         found += self._requisites(lease, response, page, robots_meta.noimageai)

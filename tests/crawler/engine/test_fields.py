@@ -16,7 +16,6 @@ from crawler.extract.fields.types import TYPES
 from crawler.model.config import Config
 from crawler.model.content_config import FieldConfig, SiteConfig
 from crawler.model.documents import File, Page
-from crawler.model.policy_config import LimitsConfig
 from crawler.output.schema_export import schema_line
 from crawler.settings.field_tables import read_apis, read_fields, read_sites
 from tests.helpers.crawling import config, crawl, link, page, records, serve
@@ -169,19 +168,3 @@ def test_a_recrawl_has_the_data_and_the_items_of_unchanged_pages(
         if row["type"] in ("page", "file")
     }
     assert cache == {"": "not_modified", "api": "not_modified", "lamp": "miss"}
-
-
-def test_pages_that_end_as_errors_do_not_count_as_pages(
-    serve: Any, tmp_path: Path
-) -> None:
-    """So a resume finds what one crawl would have found."""
-    numbers = range(20)
-    pages = {f"p{n}": page(f"<h1>{n}</h1>" if n % 2 else "<p>none") for n in numbers}
-    site = serve(index=page("<h1>x", link(*(f"/p{n}" for n in numbers))), **pages)
-    settings = replace(
-        config(site, tmp_path),
-        fields={"name": FieldConfig("css:h1", required=True)},
-        limits=LimitsConfig(max_pages=8),
-    )
-    summary = crawl(settings)
-    assert (summary.finish_reason, summary.counts["page"]) == ("limit_pages", 8)
