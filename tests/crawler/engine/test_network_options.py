@@ -49,7 +49,7 @@ def proxy() -> Iterator[Proxy]:
         yield running
 
 
-ONE = ("-l", "0", "--no-images", "-w", "0", "-t", "1", "-q")
+ONE = ("-l", "0", "--no-images", "-w", "0", "-t", "1")
 """Options for a crawl of a single page, without delays."""
 
 
@@ -105,12 +105,10 @@ def test_a_proxys_password_is_shown_nowhere(
     url = site.url("/arrived", "far.test")
     with Proxy(require_credentials=True) as strict:
         secret = {"PROXY": f"http://user:pr0xy@127.0.0.1:{strict.port}"}
-        right = orbweb(
-            "crawl", url, "-d", "a", "-x", "env:PROXY", "-v", *ONE[:-1], **secret
-        )
+        right = orbweb("crawl", url, "-d", "a", "-x", "env:PROXY", "-v", *ONE, **secret)
         wrong = orbweb("crawl", url, "-d", "b", "-x",
                        f"http://user:wr0ng@127.0.0.1:{strict.port}", "-v",
-                       *ONE[:-1])  # fmt: skip
+                       *ONE)  # fmt: skip
     assert crawled(right)
     assert wrong.returncode == 4
     records_of = [(tmp_path / name / "records.jsonl").read_text() for name in "ab"]
