@@ -230,8 +230,10 @@ def sink_of_rest(
 class UnfitRange(ProtocolFailure):
     """The answer to a range request is no rest of what was received."""
 
-    def __init__(self) -> None:
-        super().__init__("the range does not fit what was received", stage="body")
+    def __init__(
+        self, message: str = "the range does not fit what was received"
+    ) -> None:
+        super().__init__(message, stage="body")
 
 
 class Rest:
