@@ -65,18 +65,16 @@ class Chromium:
         self._in, to_write = os.pipe()
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_read, to_write)]
 
-        def place_ends() -> None:  # the browser wants them as descriptors 3 and 4
-            for descriptor, end in enumerate(ends, 3):
-                os.dup2(end, descriptor)
-
+        # The browser wants them as descriptors 3 and 4, which may be in use here.
+        placed = 'exec "$@" 3<&{} 4>&{}'.format(*ends)
         self._process = subprocess.Popen(
-            [program, "--headless", "--no-sandbox", "--disable-gpu",
+            ["bash", "-c", placed, "bash",
+             program, "--headless", "--no-sandbox", "--disable-gpu",
              "--disable-dev-shm-usage",
              "--no-first-run", "--disable-background-networking",
              "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}",
              "--remote-debugging-pipe", "about:blank"],
-            pass_fds=[3, 4],
-            preexec_fn=place_ends,
+            pass_fds=ends,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
