@@ -104,55 +104,86 @@ def open_crawl(
     bodies; None: inline, with all readers of the registry. `plugins` are objects,
     beside those that `config.plugin` names.
     """
-    random = random or Random()
+    given = _Given(
+        clock,
+        random or Random(),
+        memory,
+        client,
+        store,
+        sinks,
+        further_sinks,
+        extractor,
+    )
     config = with_absolute_outputs(config)
     loaded = Plugins(config, plugins)
     if mode == "fresh":
         _refuse_useless_files(config, clock)
     with rollback_on_error(config), ExitStack() as held:
-        held.enter_context(explain_damage(state_folder(config.dir)))
-        images = held.enter_context(closing(open_images(config)))
-        state = _open_store(config, mode, store, clock(), random)
-        store = held.enter_context(closing(state.store))
-        steady = _begin_time(config, mode, store, clock)
-        further = _further_parts(config, mode, store, writes=sinks is None)
-        configured = further.openers() if further else sink_openers(config)
-        openers = {**(sinks or configured), **loaded.sinks(), **(further_sinks or {})}
-        opened_sinks = open_sinks(openers, store, held)
-        guard = held.enter_context(closing(open_crash_guard(config, store)))
-        opened = OpenedClient(client) if client is not None else None
-        opened = opened or open_client(config, config.seeds, store, clock)
-        events = Events(opened.client)
-        documents = held.enter_context(loaded.documents())
-        environment = Environment(
-            run=state.run,
-            store=store,
-            client=held.enter_context(closing(opened.client)),
-            extractor=extractor or InlineExtractor(),
-            sinks=opened_sinks,
-            images=images,
-            guard=guard,
-            deaths=guard.deaths,
-            events=events,
-            checks=loaded.checks(),
-            documents=documents,
-            backlog=None if documents is None else documents.backlog,
-            clock=steady,
-            jitter=random.random,
-            archive=(
-                further.archive(state.run, events, clock, held) if further else None
-            ),
-            open_partials=partial(open_partials, config, store),
-            look=held.enter_context(opened_look(config)),
-            whole_bodies=loaded.see_exchanges(),
-        )
-        crawl = _assemble(
-            config, environment, memory, loaded, opened, held, state, further
-        )
+        crawl = _open(config, mode, given, loaded, held)
         if mode != "resume":
             crawl.add_seeds(config.seeds)
         crawl.held = held.pop_all()
     return crawl
+
+
+class _Given(Struct, frozen=True):
+    """What a crawl takes from outside, as `open_crawl` has it."""
+
+    clock: Callable[[], float]
+    random: Random
+    memory: Callable[[], int]
+    client: HttpClient | None
+    store: Store | None
+    sinks: Mapping[str, OpenSink] | None
+    further_sinks: Mapping[str, OpenSink] | None
+    extractor: Extractor | None
+
+
+def _open(
+    config: Config, mode: Mode, given: _Given, loaded: Plugins, held: ExitStack
+) -> Crawl:
+    """Open the store, and all else after it; `held` closes what is open."""
+    clock = given.clock
+    held.enter_context(explain_damage(state_folder(config.dir)))
+    images = held.enter_context(closing(open_images(config)))
+    state = _open_store(config, mode, given.store, clock(), given.random)
+    store = held.enter_context(closing(state.store))
+    steady = _begin_time(config, mode, store, clock)
+    further = _further_parts(config, mode, store, writes=given.sinks is None)
+    configured = further.openers() if further else sink_openers(config)
+    openers = {**(given.sinks or configured), **loaded.sinks()}
+    opened_sinks = open_sinks(openers | dict(given.further_sinks or {}), store, held)
+    guard = held.enter_context(closing(open_crash_guard(config, store)))
+    opened = (
+        open_client(config, config.seeds, store, clock)
+        if given.client is None
+        else OpenedClient(given.client)
+    )
+    events = Events(opened.client)
+    documents = held.enter_context(loaded.documents())
+    environment = Environment(
+        run=state.run,
+        store=store,
+        client=held.enter_context(closing(opened.client)),
+        extractor=given.extractor or InlineExtractor(),
+        sinks=opened_sinks,
+        images=images,
+        guard=guard,
+        deaths=guard.deaths,
+        events=events,
+        checks=loaded.checks(),
+        documents=documents,
+        backlog=None if documents is None else documents.backlog,
+        clock=steady,
+        jitter=given.random.random,
+        archive=further.archive(state.run, events, clock, held) if further else None,
+        open_partials=partial(open_partials, config, store),
+        look=held.enter_context(opened_look(config)),
+        whole_bodies=loaded.see_exchanges(),
+    )
+    return _assemble(
+        config, environment, given.memory, loaded, opened, held, state, further
+    )
 
 
 def _refuse_useless_files(config: Config, clock: Callable[[], float]) -> None:
