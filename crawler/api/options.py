@@ -49,6 +49,7 @@ class CrawlOptions(TypedDict, total=False):
     auth: str
     netrc: str
     cookies: str
+    cookie_pairs: Mapping[str, str]
     cookie_jar: str
     proxy: str
     no_proxy: Sequence[str]

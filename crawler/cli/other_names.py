@@ -20,7 +20,6 @@ OTHER_NAMES = {
     "--no-check-certificate": "--insecure",
     "--load-cookies": "--cookies FILE",
     "--save-cookies": "--cookie-jar FILE",
-    "--cookie": "--header 'Cookie: NAME=VALUE'",
     "--random-wait": "--wait 0.5-1.5",
     "--spider": "--no-images; no body is saved by default",
     "--directory-prefix": "--dir DIR",

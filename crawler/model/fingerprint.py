@@ -18,7 +18,9 @@ def request_fingerprint(config: Config) -> bytes:
     revalidated only if its fingerprint equals the present one.
     """
     http = config.http
-    return _hash((__version__, (http.user_agent, http.headers, http.max_body)))
+    cookies = (http.cookie_pairs,) if http.cookie_pairs else ()
+    headers = (http.user_agent, http.headers, http.max_body)
+    return _hash((__version__, headers, *cookies))
 
 
 def extraction_fingerprint(config: Config) -> bytes:

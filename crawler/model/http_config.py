@@ -41,7 +41,18 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     They are sent over https, and to the origins of the seeds.
     """
     cookies: str = ""
-    """File of cookies to start with, in Netscape format."""
+    """File of cookies to start with: Netscape's format, or JSON of a browser.
+
+    JSON is the list that extensions such as EditThisCookie and Cookie-Editor export, or
+    the `storage_state` of Playwright. A file that has changed since the last run is
+    read again on a resume.
+    """
+    cookie_pairs: dict[str, str] = {}
+    """Cookie to send to the origins of the seeds, as `NAME=VALUE`.
+
+    It is never sent to another host, port or scheme. A cookie that a server sets under
+    the same name replaces it. A value may be written `env:NAME` or `file:PATH`.
+    """
     cookie_jar: str = ""
     """File to write the cookies to at the end, in Netscape format.
 

@@ -16,6 +16,8 @@ ROBOTS_TXT = "robots"
 """By origin: its robots.txt (`policy/robots_cache.py`)."""
 COOKIES = "cookies"
 """By domain: its cookies (`workspace/credential_files.py`)."""
+COOKIE_FILE = "cookie file"
+"""Under "": the SHA-256 of the file of cookies that was read last."""
 SEED_REDIRECTS = "added seed"
 """By URL where the redirects of a seed end: the seed (`engine/seed_redirects.py`).
 

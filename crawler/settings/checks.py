@@ -154,6 +154,17 @@ def _headers(headers: Mapping[str, str]) -> None:
             )
 
 
+def _cookie_pairs(pairs: Mapping[str, str]) -> None:
+    for name, value in pairs.items():
+        if not re.fullmatch(r"[^\x00-\x20\x7f;=,]+", name):
+            raise ValueError(f"{name!r} is not a valid name of a cookie")
+        if re.search(r"[\x00-\x08\x0a-\x1f\x7f;]", value):
+            raise ValueError(
+                f"the value of {name} holds a semicolon, a line break or a control "
+                "character"
+            )
+
+
 def _proxy(text: str) -> None:
     from crawler.fetch.connect.proxy import DIRECT, parse_proxy
 
@@ -178,6 +189,7 @@ CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("fail_on",): _fail_on,
     ("http", "allow_net"): _networks,
     ("http", "ca_file"): _ca_file,
+    ("http", "cookie_pairs"): _cookie_pairs,
     ("http", "dns_servers"): _dns_servers,
     ("http", "headers"): _headers,
     ("http", "proxy"): _proxy,

@@ -19,6 +19,7 @@ from crawler.model.redact import REDACTED, is_secret
 MAX_SECRET = 64 * 2**10
 
 AUTH, PROXY = ("http", "auth"), ("http", "proxy")
+COOKIE_PAIRS = ("http", "cookie_pairs")
 
 
 def is_reference(value: str) -> bool:
@@ -37,6 +38,8 @@ def refuse_literal_secrets(path: tuple[str, ...], value: Any) -> None:
     """Raises ValueError if a value of the file is a secret and not a reference."""
     if path == ("http", "headers") and isinstance(value, dict):
         literal = [n for n, text in value.items() if is_secret(n) and _is_literal(text)]
+    elif path == COOKIE_PAIRS and isinstance(value, dict):
+        literal = [name for name, text in value.items() if _is_literal(text)]
     elif path in (AUTH, PROXY) and _is_literal(value):
         literal = [path[-1]] if path == AUTH or "@" in value else []
     else:
@@ -58,6 +61,8 @@ def hidden(path: tuple[str, ...], value: Any) -> Any:
             name: REDACTED if is_secret(name) and _is_literal(text) else text
             for name, text in value.items()
         }
+    if path == COOKIE_PAIRS:
+        return {n: REDACTED if _is_literal(text) else text for n, text in value.items()}
     if path == AUTH and _is_literal(value):
         return REDACTED
     if path == PROXY and _is_literal(value) and "@" in value:
@@ -74,6 +79,10 @@ def revealed(http: HttpConfig, environ: Mapping[str, str]) -> HttpConfig:
         http,
         headers={
             n: _read(f"header {n}", text, environ) for n, text in http.headers.items()
+        },
+        cookie_pairs={
+            n: _read(f"cookie {n}", text, environ)
+            for n, text in http.cookie_pairs.items()
         },
         auth=_read("http.auth", http.auth, environ),
         proxy=_read("http.proxy", http.proxy, environ),

@@ -1,13 +1,15 @@
 """Opening a `SessionAuth` from credential files (cookies, .netrc), and writing it back.
 
 Cookies are metadata of the store: they become durable with the record of the page that
-set them, and a resume goes on with them. The file of `--cookies` is read only where the
-store has no cookies yet. The formats of the files are imported for a crawl that names
-such a file.
+set them, and a resume goes on with them. The file of `--cookies` is read where the
+store has none of it yet: at the start, and on a resume if its content is another one.
+Then its cookies replace those of the same name. The formats of the files are imported
+for a crawl that names such a file.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,7 +22,7 @@ from crawler.fetch.cookies.cookie import Cookie
 from crawler.fetch.cookies.jar import CookieJar
 from crawler.model.errors import OutputError, UsageError
 from crawler.model.http_config import HttpConfig
-from crawler.model.metadata import COOKIES, KeyValue
+from crawler.model.metadata import COOKIE_FILE, COOKIES, KeyValue
 from crawler.model.url import origin
 
 MAX_FILE = 16 * 2**20
@@ -48,13 +50,14 @@ def open_session_auth(
         _netrc(http.netrc),
         clock,
         lambda: os.urandom(16).hex(),
+        http.cookie_pairs,
     )
 
 
 def open_jar(file: str, metadata: KeyValue, now: float) -> CookieJar:
-    """The cookies of the metadata; without these, the cookies of `file`.
+    """The cookies of the metadata, and those of `file` if they are not among them yet.
 
-    There are none if `file` is empty.
+    An empty `file` has none.
     """
 
     def keep(domain: str, cookies: list[Cookie]) -> None:
@@ -67,14 +70,28 @@ def open_jar(file: str, metadata: KeyValue, now: float) -> CookieJar:
         msgspec.msgpack.decode(value, type=list[Cookie])
         for _, value in metadata.items(COOKIES)
     ]
-    if file and not kept:
-        from crawler.fetch.cookies.netscape import read_netscape
-
-        kept = [read_netscape(_read(file), file)]
+    if file:
+        kept.append(_new_cookies(file, metadata))
     for cookies in kept:
         for cookie in cookies:
             jar.put(cookie, now)
     return jar
+
+
+def _new_cookies(file: str, metadata: KeyValue) -> list[Cookie]:
+    """The cookies of `file`; none if it is as it was when it was read last."""
+    data = _read(file)
+    digest = hashlib.sha256(data).digest()
+    if metadata.get(COOKIE_FILE, "") == digest:
+        return []
+    metadata.set(COOKIE_FILE, "", digest)
+    if data.lstrip()[:1] in (b"[", b"{"):
+        from crawler.fetch.cookies.json_cookies import read_json_cookies
+
+        return read_json_cookies(data, file)
+    from crawler.fetch.cookies.netscape import read_netscape
+
+    return read_netscape(data, file)
 
 
 def write_jar(file: str, jar: CookieJar) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
 from crawler.cli.flags import Flag
 from crawler.model.errors import UsageError
 from crawler.settings.load import Setting, from_flag
-from crawler.settings.secrets import AUTH
+from crawler.settings.secrets import AUTH, COOKIE_PAIRS
 
 GROUP = "Requests"
 
@@ -22,6 +23,29 @@ def _headers(flag: str, values: Sequence[str]) -> list[Setting]:
             raise UsageError(f"{flag} {text!r}: write 'Name: value'")
         headers[name.strip()] = value.strip()
     return [from_flag(("http", "headers"), headers, flag)]
+
+
+def _cookies(flag: str, values: Sequence[str]) -> list[Setting]:
+    pairs = {}
+    for text in values:
+        for pair in filter(None, map(str.strip, text.split(";"))):
+            name, equals, value = pair.partition("=")
+            if not equals or not name:
+                raise UsageError(
+                    f"{flag}: write NAME=VALUE, or NAME=env:VARIABLE; a file of "
+                    "cookies is named with --cookies FILE"
+                )
+            pairs[name.strip()] = value.strip()
+    return [from_flag(COOKIE_PAIRS, pairs, flag)]
+
+
+def _cookie_file(flag: str, name: str) -> list[Setting]:
+    if "=" in name and not Path(name).expanduser().exists():
+        raise UsageError(
+            f"{flag} names a file of cookies; one cookie is given with "
+            "--cookie NAME=VALUE"
+        )
+    return [from_flag(("http", "cookies"), name, flag)]
 
 
 def _user(flag: str, text: str) -> list[Setting]:
@@ -77,7 +101,16 @@ def _credentials() -> list[Flag]:
             "--netrc", key="http.netrc", const="~/.netrc", group=GROUP,
             help="Read the credentials of hosts from ~/.netrc",
         ),
-        Flag("-b", "--cookies", key="http.cookies", group=GROUP, metavar="FILE"),
+        Flag(
+            "--cookie", key="http.cookie_pairs", group=GROUP, metavar="NAME=VALUE",
+            multiple=True, convert=_cookies,
+            help="Cookie for the seeds' origins; VALUE may be env:NAME or file:PATH; "
+            "repeatable",
+        ),
+        Flag(
+            "-b", "--cookies", key="http.cookies", group=GROUP, metavar="FILE",
+            convert=_cookie_file,
+        ),
         Flag("--cookie-jar", key="http.cookie_jar", group=GROUP, metavar="FILE"),
     ]  # fmt: skip
 

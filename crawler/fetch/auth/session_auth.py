@@ -14,6 +14,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from crawler.fetch.auth.credentials import Credentials
 from crawler.fetch.cookies.cookie import RequestContext
 from crawler.fetch.cookies.jar import CookieJar
@@ -46,8 +48,10 @@ class SessionAuth:
 
     `credentials` are for the `trusted` origins. `netrc` contains others by host: they
     are sent to https on its default port, and to other origins of that host only if
-    these are trusted; those of "" (`default`) are only sent to trusted origins. `clock`
-    returns seconds since the epoch; `nonce`: see `Authenticator`.
+    these are trusted; those of "" (`default`) are only sent to trusted origins.
+    `cookie_pairs`: values of cookies by name, for the trusted origins; a cookie of the
+    jar replaces one of the same name. `clock` returns seconds since the epoch; `nonce`:
+    see `Authenticator`.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class SessionAuth:
         netrc: Mapping[str, Credentials],
         clock: Callable[[], float],
         nonce: Callable[[], str],
+        cookie_pairs: Mapping[str, str] | None = None,
     ) -> None:
         self.jar = jar
         self.trusted = trusted
@@ -66,12 +71,17 @@ class SessionAuth:
         self._clock = clock
         self._nonce = nonce
         self._authenticators: OrderedDict[str, Authenticator] = OrderedDict()
+        # Header values are latin-1 here; browsers send cookies in UTF-8.
+        self._cookie_pairs = {
+            name.encode().decode("latin-1"): value.encode().decode("latin-1")
+            for name, value in (cookie_pairs or {}).items()
+        }
 
     def headers(self, request: Request, target: Target) -> list[Header]:
         """The Cookie and Authorization headers of `request`, where there are any."""
         found: list[Header] = []
-        if self.jar:
-            cookies = self.jar.header(_context(request, target), self._clock())
+        if self.jar or self._cookie_pairs:
+            cookies = self._cookies(request, target)
             if cookies is not None:
                 found.append(("Cookie", cookies))
         login = (
@@ -82,6 +92,20 @@ class SessionAuth:
             if authorization is not None:
                 found.append(("Authorization", authorization))
         return found
+
+    def _cookies(self, request: Request, target: Target) -> str | None:
+        """The value of the Cookie header of `request`; None without cookies."""
+        cookies = self.jar.header(_context(request, target), self._clock())
+        if not self._cookie_pairs or target.origin not in self.trusted:
+            return cookies
+        of_jar = cookies.split("; ") if cookies else []
+        names = {pair.partition("=")[0] for pair in of_jar}
+        given = [
+            f"{name}={value}"
+            for name, value in self._cookie_pairs.items()
+            if name not in names
+        ]
+        return "; ".join([*given, *of_jar])
 
     def store_cookies(
         self, request: Request, target: Target, response: Response
@@ -122,7 +146,7 @@ class SessionAuth:
         url = join_header(response.url, location) if location is not None else None
         if url is None or url not in (request.url, *request.chain):
             return None
-        cookies = self.jar.header(_context(request, parse_target(url)), self._clock())
+        cookies = self._cookies(replace(request, url=url), parse_target(url))
         return url if cookies is not None and ("Cookie", cookies) not in sent else None
 
     def _new_authenticator(self, target: Target) -> Authenticator | None:

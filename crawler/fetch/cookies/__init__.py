@@ -6,6 +6,7 @@
     date        parses the dates in it
     jar         stores cookies and selects those to send
     netscape    reads and writes cookies.txt files
+    json_cookies  reads cookies that browsers and their extensions export as JSON
 
 Theory. A cookie belongs to a host or, with the Domain attribute, to a domain and all
 hosts below it. A server that could set one for the domain of another site could plant

@@ -15,7 +15,8 @@ from crawler.fetch.cookies.cookie import MAX_COOKIE, Cookie
 from crawler.model.errors import UsageError
 
 MAX_LINES = 100_000
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""Characters that no cookie has (RFC 6265bis section 5.6)."""
 _HTTP_ONLY = "#HttpOnly_"
 _HEAD = (
     "# Netscape HTTP Cookie File\n"
@@ -55,7 +56,7 @@ def _cookie(line: str, http_only: bool) -> Cookie:
     domain, subdomains, path, secure, expires, name, value = fields
     if len(name) + len(value) > MAX_COOKIE or not domain:
         raise ValueError(f"no domain, or a cookie longer than {MAX_COOKIE} bytes")
-    if _CONTROL.search(line):
+    if CONTROL.search(line):
         raise ValueError("a control character")
     seconds = float(_number(expires))
     return Cookie(

@@ -21,12 +21,12 @@ from tests.site.images import PNG
 from tests.site.page import raw, reply
 from tests.site.server import Exchange, Site
 
-PASSWORD, OURS, KEY, MINE, FILED, THEIRS = (
+PASSWORD, OURS, KEY, MINE, FILED, THEIRS, PAIRED = (
     "s3cr3t-password", "s3cr3t-cookie", "s3cr3t-key", "s3cr3t-mine", "s3cr3t-filed",
-    "s3cr3t-theirs",
+    "s3cr3t-theirs", "s3cr3t-paired",
 )  # fmt: skip
 BASIC = "dXNlcjpzM2NyM3QtcGFzc3dvcmQ="  # user:s3cr3t-password
-SECRETS = (PASSWORD, OURS, KEY, MINE, FILED, THEIRS, BASIC)
+SECRETS = (PASSWORD, OURS, KEY, MINE, FILED, THEIRS, PAIRED, BASIC)
 
 
 class Run(NamedTuple):
@@ -97,11 +97,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             *PROGRAM, "crawl", site.base + "/", "-d", str(folder / "c"), "--span-hosts",
             "-u", f"user:{PASSWORD}", "-H", f"Cookie: ours={OURS}",
             "-H", f"X-Api-Key: {KEY}", "-H", "X-Mine: env:MINE",
+            "--cookie", "paired=env:PAIRED",
             "--cookies", str(cookies), "--cookie-jar", str(folder / "jar"),
             "--with", "headers,links,images", "--record", "skips,robots",
             "-v", "-w", "0", "-t", "1", "--allow-net", "127.0.0.0/8",
         ],
-        env=os.environ | {"MINE": MINE},
+        env=os.environ | {"MINE": MINE, "PAIRED": PAIRED},
         capture_output=True,
         text=True,
         timeout=300,
@@ -168,4 +169,5 @@ def test_what_is_kept_is_for_its_owner_alone(run: Run) -> None:
     state = b"".join(
         path.read_bytes() for path in (run.folder / "c" / "state").iterdir()
     )
-    assert MINE.encode() not in state  # given by reference, and kept as one
+    for secret in (MINE, PAIRED):
+        assert secret.encode() not in state  # given by reference, and kept as one

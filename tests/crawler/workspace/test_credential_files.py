@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,20 @@ def test_cookies_are_kept_in_the_store(tmp_path: Path) -> None:
     assert again.header(A, NOW + 30) == "from=file; b=2; c=3"
     again.receive(["from=; Max-Age=0"], A, NOW + 30)
     assert open_jar(str(file), store, NOW + 100).header(A, NOW + 100) == "b=2"
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    """A new session for a resume; JSON is told from the first character."""
+    file = tmp_path / "cookies.json"
+    cookie = {"name": "from", "domain": "a.example", "secure": True}
+    file.write_text(json.dumps([cookie | {"value": "extension"}]))
+    store = MemoryStore()
+    jar = open_jar(str(file), store, NOW)
+    jar.receive(["from=server; Secure", "b=2"], A, NOW)
+    kept = open_jar(str(file), store, NOW)
+    assert kept.header(A, NOW) == "from=server; b=2"
+    file.write_text(json.dumps({"cookies": [cookie | {"value": "playwright"}]}))
+    assert open_jar(str(file), store, NOW).header(A, NOW) == "from=playwright; b=2"
 
 
 def test_a_jar_is_for_its_owner(tmp_path: Path) -> None:
