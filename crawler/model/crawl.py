@@ -91,8 +91,11 @@ def image_context(
     return ImageContext(more or {}, others or (), title, caption, text, thumbnail)
 
 
-class Discovered(Struct, frozen=True):
-    """A URL found: canonical and checked, and not yet known to be new."""
+class Discovered(Struct, frozen=True, array_like=True):
+    """A URL found: canonical and checked, and not yet known to be new.
+
+    It is encoded as an array, for the mail between shards (`frontier/mail.py`).
+    """
 
     url: str
     kind: LinkKind

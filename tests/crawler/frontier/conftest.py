@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from crawler.frontier.memory import MemoryStore
+from crawler.frontier.sqlite.shard_store import ShardStore
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Store
+from crawler.model.shards import Layout, Owners
 
 MAKERS: dict[str, Callable[[Path], Store]] = {
     "memory": lambda _folder: MemoryStore(),
     "sqlite": SqliteStore,
+    "shard": lambda folder: ShardStore(folder, 0, Owners(Layout(1)), 0.0),
 }
 
 

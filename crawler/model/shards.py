@@ -1,0 +1,89 @@
+"""Which shard of a crawl owns a host: a pure function. No I/O.
+
+A crawl by several processes is cut into shards, and everything of a host has one owner:
+its pace, robots.txt, cookies, quotas, and which of its URLs are known. The owner is
+decided by the registrable domain, since redirects and cookies rarely leave it. Domains
+under which a provider gives a host to each customer, and which are no public suffixes,
+would be far too large for one shard; they go by host (`WIDE_DOMAINS`).
+
+The function may never change for a crawl that has begun: its URLs would be looked for
+in other shards. So a crawl keeps the version and the list that it was begun with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from msgspec import Struct
+
+from crawler.model.errors import StateError
+from crawler.model.url import host_key, hostname, registrable_domain
+
+VERSION = 1
+"""That of the function: 8 bytes of BLAKE2b of the name, modulo the shards."""
+MAX_SHARDS = 256
+
+WIDE_DOMAINS = (
+    "livejournal.com",
+    "medium.com",
+    "substack.com",
+    "tumblr.com",
+    "typepad.com",
+    "wixsite.com",
+    "wordpress.com",
+)
+"""Registrable domains whose hosts are split over the shards, each by its own name."""
+
+_MAX_HOSTS = 1 << 16
+"""Hosts whose owner is remembered: some 8 MB."""
+
+
+class Layout(Struct, frozen=True):
+    """How a crawl is cut into shards, as it is kept with the crawl."""
+
+    shards: int
+    version: int = VERSION
+    wide_domains: tuple[str, ...] = WIDE_DOMAINS
+
+
+class Owners:
+    """Answers which shard of `layout` owns a URL.
+
+    Raises StateError for the version of another program.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        if layout.version != VERSION:
+            raise StateError(
+                f"the crawl was cut into shards by version {layout.version} of the "
+                f"function, and this orbweb has version {VERSION}: go on with the "
+                "orbweb that began the crawl"
+            )
+        self.shards = layout.shards
+        self._wide = frozenset(layout.wide_domains)
+        self._known: dict[str, int] = {}
+
+    def of_url(self, url: str) -> int:
+        """The number of the shard that owns a canonical URL, from 0 on."""
+        return self.of_host(host_key(url))
+
+    def of_host(self, host: str) -> int:
+        """The same, by the key of the host (`url.host_key`)."""
+        owner = self._known.get(host)
+        if owner is None:
+            if len(self._known) >= _MAX_HOSTS:
+                self._known.clear()
+            owner = self._known[host] = self._owner(host)
+        return owner
+
+    def own(self, urls: Sequence[str], shard: int) -> list[str]:
+        """Those of `urls` that the shard owns."""
+        return [url for url in urls if self.of_url(url) == shard]
+
+    def _owner(self, host: str) -> int:
+        domain = registrable_domain(host)
+        if domain is None or domain in self._wide:
+            domain = hostname(host)
+        digest = blake2b(domain.encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") % self.shards
