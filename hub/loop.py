@@ -312,6 +312,12 @@ class _ForkedPoller:
 
     watch = register
 
+    def observe(self, masks: object) -> Any:
+        raise ForkError("this hub belongs to the parent process")
+
+    def unobserve(self, observer: object) -> None:
+        """Does nothing."""
+
     def refresh(self, fd: int) -> None:
         raise ForkError("this hub belongs to the parent process")
 

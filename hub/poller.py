@@ -15,7 +15,8 @@ reports only *changes*, so what it reported is kept: each direction (`Direction`
 
 A descriptor that is not our socket (`watch`: a pipe, a C library's socket) is read by
 code that does not report EAGAIN. It is registered level-triggered, and only while a
-greenlet waits.
+greenlet waits. `observe` is for `select`, which looks at the state itself: its
+greenlet is woken by a change, edge-triggered, and excludes no other.
 
 Each direction holds one waiter. A second one *is* the ConcurrentObjectUseError: two
 greenlets that read one stream would each get random parts of it.
@@ -25,14 +26,21 @@ descriptor can be closed, and its number reused, in the middle of a batch.
 """
 
 import select
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from select import epoll
 from typing import Protocol
 
 from hub.errors import ConcurrentObjectUseError
 
-__all__ = ["Callback", "Direction", "EpollPoller", "Poller", "Registration"]
+__all__ = [
+    "Callback",
+    "Direction",
+    "EpollPoller",
+    "Observer",
+    "Poller",
+    "Registration",
+]
 
 Callback = Callable[[], object]
 
@@ -106,41 +114,85 @@ class LevelDirection(Direction):
         self.poller.refresh(self.fd)
 
 
+class Observer:
+    """Waits for a change of any of several descriptors: a watcher.
+
+    ``masks``: the events of each, as for select.poll. Any number of observers may share
+    a descriptor. ``changed`` says whether there was an event since it was last cleared,
+    also while no greenlet waited.
+    """
+
+    __slots__ = ("callback", "changed", "masks")
+
+    name = "select"
+
+    def __init__(self, masks: Mapping[int, int]) -> None:
+        self.masks = masks
+        self.changed = False
+        self.callback: Callback | None = None
+
+    def start(self, callback: Callback) -> None:
+        """Schedule ``callback`` at the next event."""
+        self.callback = callback
+
+    def stop(self) -> None:
+        """Forget the callback. Idempotent."""
+        self.callback = None
+
+    def wants(self, fd: int, mask: int) -> bool:
+        """Whether an event ``mask`` of ``fd`` may be one of those it waits for."""
+        wanted = self.masks[fd]
+        return bool(mask & (wanted | _FAILED)) or bool(wanted & ~_EDGE)
+
+    def __repr__(self) -> str:
+        return f"<descriptors {', '.join(map(str, self.masks))}>"
+
+
 class Registration:
-    """One watched descriptor. Its directions hold no reference to it: no cycle."""
+    """One watched descriptor. Its directions hold no reference to it: no cycle.
+
+    ``owned``: it belongs to a socket of ours, which unregisters it. ``mask``: what the
+    kernel was asked for.
+    """
 
     __slots__ = (
-        "edge",
         "failed",
         "fd",
         "mask",
+        "observers",
+        "owned",
         "poller",
         "reading",
         "sticky",
         "writing",
     )
 
-    def __init__(self, poller: "Poller", fd: int, edge: bool) -> None:
+    def __init__(self, poller: "Poller", fd: int, owned: bool) -> None:
         self.poller = poller
         self.fd = fd
-        self.edge = edge
-        self.mask = 0
+        self.owned = owned
+        self.mask = _EDGE if owned else 0
         self.sticky = False
         self.failed = False
+        self.observers: tuple[Observer, ...] = ()
         self.reading = (
-            Direction(fd, "read") if edge else LevelDirection(fd, "read", poller)
+            Direction(fd, "read") if owned else LevelDirection(fd, "read", poller)
         )
         self.writing = (
-            Direction(fd, "write") if edge else LevelDirection(fd, "write", poller)
+            Direction(fd, "write") if owned else LevelDirection(fd, "write", poller)
         )
 
     def wanted(self) -> int:
-        """The events that a greenlet waits for, as a level-triggered mask."""
+        """The events that are waited for: level-triggered without observers."""
+        if self.owned:
+            return _EDGE
         mask = 0
         if self.reading.callback is not None:
             mask |= select.EPOLLIN
         if self.writing.callback is not None:
             mask |= select.EPOLLOUT
+        for observer in self.observers:
+            mask |= observer.masks[self.fd] | select.EPOLLET
         return mask
 
 
@@ -163,6 +215,14 @@ class Poller(Protocol):
         """If ``fd`` is edge-triggered, have its present state reported again."""
         ...
 
+    def observe(self, masks: Mapping[int, int]) -> Observer:
+        """Return an observer of the descriptors in ``masks``, until `unobserve`."""
+        ...
+
+    def unobserve(self, observer: Observer) -> None:
+        """Forget ``observer``."""
+        ...
+
     def unregister(self, registration: Registration, still_open: bool) -> None:
         """Forget ``registration``; ``still_open``: tell the kernel too.
 
@@ -180,7 +240,7 @@ class Poller(Protocol):
         ...
 
     def callbacks(self) -> Iterator[Callback]:
-        """The callbacks of the directions that are waited for."""
+        """The callbacks of all that is waited for."""
         ...
 
     def waited_for(self) -> bool:
@@ -195,11 +255,12 @@ class Poller(Protocol):
 class EpollPoller:
     """A poller on Linux's epoll."""
 
-    __slots__ = ("_epoll", "_last_seen", "_registrations")
+    __slots__ = ("_epoll", "_last_seen", "_observing", "_registrations")
 
     def __init__(self) -> None:
         self._epoll = epoll()  # the original, whatever is patched
         self._registrations: dict[int, Registration] = {}
+        self._observing = 0
         self._last_seen: Direction | None = None
         """Where `waited_for` last found a waiter."""
 
@@ -209,44 +270,79 @@ class EpollPoller:
     def register(self, fd: int) -> Registration:
         """Watch a socket of ours; raises OSError if the descriptor can't be polled."""
         known = self._registrations.get(fd)
-        if known is not None and known.mask:
-            known.edge = True  # a greenlet waits by `watch`: it shares this one
-            self._epoll.modify(fd, _EDGE)
+        if known is not None and not known.owned:
+            known.owned = True  # who waits by `watch` or `observe` shares this one
+            self._update(known)
             return known
         self._epoll.register(fd, _EDGE)
-        registration = self._registrations[fd] = Registration(self, fd, edge=True)
+        registration = self._registrations[fd] = Registration(self, fd, owned=True)
         return registration
 
     def watch(self, fd: int) -> Registration:
         """Return the registration of any descriptor."""
         registration = self._registrations.get(fd)
         if registration is None:
-            registration = self._registrations[fd] = Registration(self, fd, edge=False)
+            registration = self._registrations[fd] = Registration(self, fd, owned=False)
         return registration
 
     def rearm(self, fd: int) -> None:
-        """If ``fd`` is one of our sockets, have its present state reported again."""
+        """If ``fd`` is edge-triggered, have its present state reported again."""
         registration = self._registrations.get(fd)
-        if registration is not None and registration.edge:
-            self._epoll.modify(fd, _EDGE)
+        if registration is not None and registration.mask & select.EPOLLET:
+            self._epoll.modify(fd, registration.mask)
 
     def refresh(self, fd: int) -> None:
-        """Register a level-triggered descriptor for just what is waited for."""
+        """Register a descriptor given to `watch` for just what is waited for."""
         registration = self._registrations.get(fd)
-        if (
-            registration is None
-            or registration.edge
-            or (mask := registration.wanted()) == registration.mask
-        ):
-            return
+        if registration is not None:
+            self._update(registration)
+
+    def observe(self, masks: Mapping[int, int]) -> Observer:
+        """Return an observer of the descriptors in ``masks``.
+
+        One that can't be polled never changes: a regular file, or one that is closed.
+        """
+        observer = Observer(masks)
+        self._observing += 1
+        for fd in masks:
+            registration = self._registrations.get(fd) or self.watch(fd)
+            registration.observers += (observer,)
+            if not registration.owned:
+                with suppress(OSError):
+                    self._update(registration)
+        return observer
+
+    def unobserve(self, observer: Observer) -> None:
+        """Forget it. What is not our socket is watched for others alone then."""
+        self._observing -= 1
+        for fd in observer.masks:
+            registration = self._registrations.get(fd)
+            if registration is None or observer not in registration.observers:
+                continue  # its socket was closed
+            observers = list(registration.observers)
+            observers.remove(observer)
+            registration.observers = tuple(observers)
+            if not registration.owned:
+                with suppress(OSError):
+                    self._update(registration)
+
+    def _update(self, registration: Registration) -> None:
+        """Ask the kernel for what is wanted of a descriptor."""
+        fd, mask = registration.fd, registration.wanted()
         if not mask:
             del self._registrations[fd]
-            self._forget(fd)
-        elif registration.mask:
-            self._epoll.modify(fd, mask)
-        else:
-            self._epoll.register(fd, mask)
+            if registration.mask:
+                self._forget(fd)
+        elif mask != registration.mask:
+            self._set(fd, mask, bool(registration.mask))
         registration.mask = mask
+
+    def _set(self, fd: int, mask: int, known: bool) -> None:
+        if known:
+            with suppress(FileNotFoundError):  # another file has the number by now
+                self._epoll.modify(fd, mask)
+                return
+        self._epoll.register(fd, mask)
 
     def _forget(self, fd: int) -> None:
         with suppress(OSError):  # already closed, and so unregistered by the kernel
@@ -254,7 +350,11 @@ class EpollPoller:
 
     def unregister(self, registration: Registration, still_open: bool) -> None:
         """Forget it before its descriptor is closed, duplicated or given away."""
-        if self._registrations.get(registration.fd) is registration:
+        if self._registrations.get(registration.fd) is not registration:
+            return
+        if still_open and registration.observers:
+            registration.owned = False
+        else:
             del self._registrations[registration.fd]
             if still_open:
                 self._forget(registration.fd)
@@ -288,13 +388,21 @@ class EpollPoller:
                 direction.ready = True
                 if direction.callback is not None:
                     schedule(direction.callback)
+            for observer in registration.observers:
+                if observer.wants(fd, mask):
+                    observer.changed = True
+                    if observer.callback is not None:
+                        schedule(observer.callback)
 
     def callbacks(self) -> Iterator[Callback]:
-        """The callbacks of the directions that are waited for."""
+        """The callbacks of all that is waited for."""
         for registration in self._registrations.values():
             for direction in (registration.reading, registration.writing):
                 if direction.callback is not None:
                     yield direction.callback
+            for observer in registration.observers:
+                if observer.callback is not None:
+                    yield observer.callback
 
     def waited_for(self) -> bool:
         """Whether a greenlet waits for a descriptor.
@@ -303,6 +411,8 @@ class EpollPoller:
         stop would cost more than this search: in most cases a greenlet still waits in
         the direction where one waited the last time.
         """
+        if self._observing:
+            return True
         seen = self._last_seen
         if seen is not None and seen.callback is not None and seen.ref:
             return True

@@ -1,12 +1,13 @@
 """The cooperative versions of ``select`` and ``selectors``.
 
-An epoll descriptor can itself be polled: it is readable when one of its own is ready.
-So each function here calls the real one without waiting. If nothing is ready, it waits
-in the hub for an epoll descriptor that holds the same set. This takes no `Direction` of
-a socket, so any number of greenlets may select on a descriptor that another one reads.
+Each function here calls the real one without waiting. If nothing is ready, it observes
+the descriptors in the hub's poller, and calls again after each change. This takes no
+`Direction` of a socket, so any number of greenlets may select on a descriptor that
+another one reads. Of ``epoll`` and ``EpollSelector`` the epoll descriptor is observed:
+it changes with each of its own.
 
-``epoll`` and ``EpollSelector`` have such a descriptor; for ``select`` and ``poll`` one
-is made for the time of the wait.
+As on Linux itself, a descriptor that is closed during the wait is none that becomes
+ready; one that was closed before is an error (EBADF).
 """
 
 import errno
@@ -14,16 +15,16 @@ import math
 import select as _standard
 import selectors as _selectors
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from functools import partial
 from operator import index
 from select import epoll as _epoll  # the originals, also while they are patched
 from select import poll as _poll
-from select import select as _select
+from select import select as _original_select
 from typing import Any, TypeVar
 
 from hub.current import get_hub
 from hub.hub import give_way
-from hub.loop import READ
+from hub.socketobject import socket
 
 __all__ = [
     "DefaultSelector",
@@ -53,84 +54,82 @@ def _descriptor(thing: Any) -> int:
 
 
 def _poll_until_ready(
-    poll_now: Callable[[], T], epoll_fileno: Callable[[], int], timeout: float | None
+    look: Callable[[], T],
+    masks: Callable[[], Mapping[int, int]],
+    timeout: float | None,
 ) -> T:
-    """Call ``poll_now`` until it returns something or ``timeout`` seconds are over.
+    """Call ``look`` until it finds something or ``timeout`` seconds are over.
 
-    In between wait for the descriptor ``epoll_fileno()``. An event may be gone again by
-    the time of the next call.
+    In between wait for a change of the descriptors in ``masks()``. What changed may
+    have changed back by the time of the next call.
     """
-    waits = _may_wait(timeout)
-    found = poll_now()
-    if found or not waits:
+    found = look()
+    if timeout is not None and timeout <= 0:
         return found
-    return _wait_until_ready(poll_now, epoll_fileno, timeout)
-
-
-def _may_wait(timeout: float | None) -> bool:
-    """Whether the call may wait; such a call gives way when the slice is over.
-
-    A loop of calls that find something would run alone otherwise.
-    """
-    waits = timeout is None or timeout > 0
-    if waits and (hub := get_hub()).loop.now() >= hub.loop.slice_end:
-        give_way(hub)
-    return waits
-
-
-def _wait_until_ready(
-    poll_now: Callable[[], T], epoll_fileno: Callable[[], int], timeout: float | None
-) -> T:
-    """As `_poll_until_ready`, after a first call that has found nothing."""
     hub = get_hub()
-    found = None
-    deadline = None if timeout is None else hub.loop.now() + timeout
-    while not found:
-        rest = None if deadline is None else deadline - hub.loop.now()
-        if rest is not None and rest <= 0:
-            break
-        with hub.loop.io(epoll_fileno(), READ) as watcher:
-            hub.wait_for_watcher(watcher, rest)
-        found = poll_now()
-    return poll_now() if found is None else found
+    loop = hub.loop
+    if found:
+        if loop.now() >= loop.slice_end:
+            give_way(hub)  # a loop of calls that find something would run alone
+        return found
+    deadline = None if timeout is None else loop.now() + timeout
+    observer = loop.poller.observe(masks())
+    try:
+        while not found:
+            rest = None if deadline is None else max(0.0, deadline - loop.now())
+            if not observer.changed and not hub.wait_for_watcher(observer, rest):
+                break
+            observer.changed = False
+            found = look()
+    finally:
+        loop.poller.unobserve(observer)
+    return found
 
 
-class _TemporaryEpoll:
-    """An epoll descriptor that lives for one wait."""
+_Lists = list[list[Any] | tuple[Any, ...]]
+_Found = tuple[list[Any], list[Any], list[Any]]
 
-    def __init__(self, masks: Mapping[int, int]) -> None:
-        self._masks = masks
-        self._real: _epoll | None = None
-
-    def fileno(self) -> int:
-        """The descriptor."""
-        return self._made().fileno()
-
-    def poll(self) -> list[tuple[int, int]]:
-        """What is ready now."""
-        return self._made().poll(0)
-
-    def _made(self) -> _epoll:
-        """The epoll object, made on first use."""
-        if self._real is None:
-            self._real = _epoll()
-            for fd, mask in self._masks.items():
-                self._real.register(fd, mask)
-        return self._real
-
-    def __enter__(self) -> "_TemporaryEpoll":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._real is not None:
-            self._real.close()
+_WAITED_FOR = (_standard.POLLIN, _standard.POLLOUT, _standard.POLLPRI)
+_BROKEN = _standard.POLLERR | _standard.POLLHUP
+_HITS = (_standard.POLLIN | _BROKEN, _standard.POLLOUT | _BROKEN, _standard.POLLPRI)
 
 
-def _poll_now(masks: Mapping[int, int]) -> list[tuple[int, int]]:
+def _look(lists: _Lists) -> _Found | None:
+    """Return what is ready; None if nothing is."""
+    try:
+        found = _original_select(lists[0], lists[1], lists[2], 0)
+    except ValueError:  # it takes no descriptors from 1024 on
+        found = _look_by_poll(lists)
+    return found if any(found) else None
+
+
+def _look_by_poll(lists: _Lists) -> _Found:
     poller = _poll()
-    for fd, mask in masks.items():
+    for fd, mask in _masks(lists).items():
         poller.register(fd, mask)
-    return poller.poll(0)
+    events = dict(poller.poll(0))
+    if any(mask & _standard.POLLNVAL for mask in events.values()):
+        raise OSError(errno.EBADF, "Bad file descriptor")
+    ready = [
+        [thing for thing in things if events.get(_descriptor(thing), 0) & hit]
+        for things, hit in zip(lists, _HITS, strict=True)
+    ]
+    return ready[0], ready[1], ready[2]
+
+
+def _masks(lists: _Lists) -> dict[int, int]:
+    """The events to wait for, of each descriptor.
+
+    Our sockets are registered for good here, and not at each wait.
+    """
+    masks: dict[int, int] = {}
+    for things, mask in zip(lists, _WAITED_FOR, strict=True):
+        for thing in things:
+            fd = _descriptor(thing)
+            masks[fd] = masks.get(fd, 0) | mask
+            if isinstance(thing, socket):
+                thing.watch()
+    return masks
 
 
 def select(
@@ -138,7 +137,7 @@ def select(
     wlist: Iterable[Any],
     xlist: Iterable[Any],
     timeout: float | None = None,
-) -> tuple[list[Any], list[Any], list[Any]]:
+) -> _Found:
     """Return those of the three lists that are ready; empty lists after ``timeout``.
 
     ``timeout`` in seconds. Raises ValueError if it is negative, OSError (EBADF) for a
@@ -146,37 +145,12 @@ def select(
     """
     if timeout is not None and timeout < 0:
         raise ValueError("timeout must be non-negative")
-    lists = [  # a list is not copied: its items may shorten it in fileno()
+    lists: _Lists = [  # a list is not copied: its items may shorten it in fileno()
         things if isinstance(things, list | tuple) else list(things)
         for things in (rlist, wlist, xlist)
     ]
-    waits = _may_wait(timeout)
-    found = None
-    with suppress(ValueError):  # it takes no descriptors from 1024 on
-        found = _select(lists[0], lists[1], lists[2], 0)
-    if found is not None and (not waits or any(found)):
-        return found
-    wanted = [[(thing, _descriptor(thing)) for thing in things] for things in lists]
-    masks: dict[int, int] = {}
-    for things, mask in zip(
-        wanted, (_standard.POLLIN, _standard.POLLOUT, _standard.POLLPRI), strict=True
-    ):
-        for _, fd in things:
-            masks[fd] = masks.get(fd, 0) | mask
-
-    events = dict(_poll_now(masks)) if found is None else {}
-    if waits and not events:
-        with _TemporaryEpoll(masks) as epoll:
-            events = dict(_wait_until_ready(epoll.poll, epoll.fileno, timeout))
-    if any(mask & _standard.POLLNVAL for mask in events.values()):
-        raise OSError(errno.EBADF, "Bad file descriptor")
-    broken = _standard.POLLERR | _standard.POLLHUP
-    hits = (_standard.POLLIN | broken, _standard.POLLOUT | broken, _standard.POLLPRI)
-    ready = [
-        [thing for thing, fd in things if events.get(fd, 0) & hit]
-        for things, hit in zip(wanted, hits, strict=True)
-    ]
-    return ready[0], ready[1], ready[2]
+    found = _poll_until_ready(partial(_look, lists), partial(_masks, lists), timeout)
+    return ([], [], []) if found is None else found
 
 
 _MAX_MILLISECONDS = 2**31 - 1  # a C int
@@ -224,19 +198,20 @@ class poll:
     def poll(self, timeout: float | None = None) -> list[tuple[int, int]]:
         """Return (descriptor, events) of those that are ready.
 
-        ``timeout`` in milliseconds, rounded up. Raises RuntimeError while another
-        greenlet polls with this object; TypeError, ValueError and OverflowError for
-        what is no time, as the standard library.
+        ``timeout`` in milliseconds, rounded up; unless it is 0 the others run first.
+        Raises RuntimeError while another greenlet polls with this object; TypeError,
+        ValueError and OverflowError for what is no time, as the standard library.
         """
         seconds = None if timeout is None else _seconds(timeout)
         if self._polled:
             raise RuntimeError("concurrent poll() invocation")
         self._polled = True
         try:
-            with _TemporaryEpoll(self._masks) as temporary:
-                return _poll_until_ready(
-                    lambda: self._real.poll(0), temporary.fileno, seconds
-                )
+            if seconds != 0:
+                give_way(get_hub())  # at each call, as in gevent
+            return _poll_until_ready(
+                partial(self._real.poll, 0), self._masks.copy, seconds
+            )
         finally:
             self._polled = False
 
@@ -275,8 +250,11 @@ class epoll:
         """
         seconds = None if timeout is None or timeout < 0 else timeout
         return _poll_until_ready(
-            lambda: self._real.poll(0, maxevents), self._real.fileno, seconds
+            partial(self._real.poll, 0, maxevents), self._epoll_mask, seconds
         )
+
+    def _epoll_mask(self) -> dict[int, int]:
+        return {self._real.fileno(): _READABLE}
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -311,7 +289,9 @@ class EpollSelector(_selectors.EpollSelector):
     def select(self, timeout: float | None = None) -> _Ready:
         """Return (key, events) of those that are ready; ``timeout`` in seconds."""
         return _poll_until_ready(
-            lambda: super(EpollSelector, self).select(0), self.fileno, timeout
+            lambda: super(EpollSelector, self).select(0),
+            lambda: {self.fileno(): _READABLE},
+            timeout,
         )
 
 
@@ -330,12 +310,11 @@ class PollSelector(_selectors.PollSelector):
 
     def select(self, timeout: float | None = None) -> _Ready:
         """Return (key, events) of those that are ready; ``timeout`` in seconds."""
-        with _TemporaryEpoll(_masks_of(self)) as temporary:
-            return _poll_until_ready(
-                lambda: super(PollSelector, self).select(0),
-                temporary.fileno,
-                timeout,
-            )
+        return _poll_until_ready(
+            lambda: super(PollSelector, self).select(0),
+            partial(_masks_of, self),
+            timeout,
+        )
 
 
 class SelectSelector(_selectors.SelectSelector):
@@ -343,12 +322,11 @@ class SelectSelector(_selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> _Ready:
         """Return (key, events) of those that are ready; ``timeout`` in seconds."""
-        with _TemporaryEpoll(_masks_of(self)) as temporary:
-            return _poll_until_ready(
-                lambda: super(SelectSelector, self).select(0),
-                temporary.fileno,
-                timeout,
-            )
+        return _poll_until_ready(
+            lambda: super(SelectSelector, self).select(0),
+            partial(_masks_of, self),
+            timeout,
+        )
 
 
 DefaultSelector = EpollSelector

@@ -24,6 +24,7 @@ import errno
 import os
 import socket as _standard
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from socket import socket as StandardSocket  # the original, also while it is patched
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,15 @@ class socket(SocketBase):
         self._reading, self._writing = registration.reading, registration.writing
         registration.reading.ready = registration.writing.ready = True  # unknown: try
         return registration
+
+    def watch(self) -> None:
+        """Register with the poller now, unless that was done; never raises OSError.
+
+        For `select`, which would otherwise register it for each wait.
+        """
+        if self._registration is None:
+            with suppress(OSError):
+                self._watch(get_hub())
 
     def _wait_readable(self) -> None:
         """Park until there is something to read (after EAGAIN, or flag clear)."""

@@ -60,7 +60,7 @@ class VirtualPoller(EpollPoller):
         """Watch a simulated or a real socket."""
         if fd < _FIRST_SIMULATED:
             return super().register(fd)
-        registration = self._registrations[fd] = Registration(self, fd, edge=True)
+        registration = self._registrations[fd] = Registration(self, fd, owned=True)
         return registration
 
     def rearm(self, fd: int) -> None:
@@ -83,7 +83,7 @@ class VirtualPoller(EpollPoller):
 
         Simulated descriptors don't count: only a timer can change their state.
         """
-        return any(
+        return self._observing > 0 or any(
             direction.callback is not None and direction.ref
             for registration in self._registrations.values()
             if registration.fd < _FIRST_SIMULATED

@@ -1,10 +1,13 @@
 """select and selectors of the hub, on pipes and sockets, beside the real ones."""
 
+import fcntl
+import itertools
 import math
 import os
+import resource
 import select as plain
 import selectors as plain_selectors
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +183,16 @@ def test_poll_takes_and_refuses_what_the_standard_library_does(timeout: Any) -> 
     assert outcome(select.poll()) == outcome(plain.poll())
 
 
+def test_a_poll_that_may_wait_lets_the_others_run_first(pipe: tuple[int, int]) -> None:
+    poller = select.poll()
+    poller.register(pipe[1], select.POLLOUT)
+    other = hub.spawn(lambda: None)
+    assert poller.poll(0) == [(pipe[1], select.POLLOUT)]
+    assert not other.dead
+    assert poller.poll() == [(pipe[1], select.POLLOUT)]
+    assert other.dead
+
+
 @pytest.mark.parametrize("timeout", [None, -1000, -1, -0.1, -1e-100])
 def test_poll_without_limit(pipe: tuple[int, int], timeout: float | None) -> None:
     read, write = pipe
@@ -215,3 +228,177 @@ def test_a_second_poll_of_one_object_is_refused() -> None:
         right.sendall(b"x")
         assert waiting.get() == [(left.fileno(), select.POLLIN)]
         assert poll.poll(0) == [(left.fileno(), select.POLLIN)]
+
+
+def test_nothing_of_a_wait_stays_in_the_poller(pipe: tuple[int, int]) -> None:
+    poller: Any = hub.get_hub().loop.poller
+    before = len(poller)
+    waiting = [hub.spawn(select.select, [pipe[0]], [], []) for _ in range(2)]
+    waiting.append(hub.spawn(select.select, [pipe[0]], [], [pipe[0]], 0.001))
+    hub.sleep(0)
+    assert len(poller) == before + 1
+    hub.sleep(0.01)
+    assert waiting[2].get() == ([], [], [])
+    waiting[0].kill()
+    os.write(pipe[1], b"x")
+    assert waiting[1].get() == ([pipe[0]], [], [])
+    assert len(poller) == before
+    assert not poller.waited_for()
+
+
+def test_what_hangs_up_is_no_exceptional_condition() -> None:
+    """It was one that returned at once, with nothing."""
+    read, write = os.pipe()
+    os.close(write)
+    turns = count_turns()
+    started = hub.get_hub().loop.now()
+    assert select.select([], [], [read], 0.02) == ([], [], [])
+    assert hub.get_hub().loop.now() - started >= 0.02
+    assert turns() < 10  # the loop sleeps meanwhile
+    assert plain.select([], [], [read], 0) == ([], [], [])
+    os.close(read)
+
+
+def count_turns() -> Callable[[], int]:
+    """Return a function: how many turns the loop has made since."""
+    poller = hub.get_hub().loop.poller
+    calls = itertools.count()
+    real = poller.poll
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(poller, name)
+
+        def poll(self, *args: Any) -> None:
+            next(calls)
+            real(*args)
+
+    hub.get_hub().loop.poller = Counting()
+
+    def end() -> int:
+        hub.get_hub().loop.poller = poller
+        return next(calls)
+
+    return end
+
+
+def test_a_regular_file_has_no_exceptional_condition(tmp_path: Path) -> None:
+    """epoll refuses it (EPERM): it never changes."""
+    with (tmp_path / "regular").open("w+") as regular:
+        assert select.select([], [], [regular], 0.001) == ([], [], [])
+
+
+def test_a_descriptor_that_is_closed_meanwhile_has_no_effect(
+    pipe: tuple[int, int],
+) -> None:
+    """As on Linux itself; and whatever gets its number is watched as always."""
+    left, right = socket.socketpair()
+    hub.spawn(left.close)
+    assert select.select([left], [], [], 0.001) == ([], [], [])
+
+    copy = os.dup(pipe[0])
+    waiting = hub.spawn(select.select, [copy, right], [], [])
+    hub.sleep(0)
+    os.close(copy)
+    pair = socket.socketpair()
+    assert copy in (end.fileno() for end in pair)
+    for end in pair:
+        with pytest.raises(hub.Timeout), hub.Timeout(0.001):
+            end.recv(1)
+    for end in pair:
+        end.close()
+    waiting.kill()
+    right.close()
+
+
+def test_one_descriptor_for_select_and_for_a_watcher(pipe: tuple[int, int]) -> None:
+    """Each sees what is there, in any order of coming and leaving."""
+    read, write = pipe
+    called: list[str] = []
+
+    def note(name: str) -> None:
+        called.append(name)
+        watcher.stop()
+
+    with hub.get_hub().loop.io(read, 1) as watcher:
+        watcher.start(note, "watcher")
+        waiting = hub.spawn(select.select, [read], [], [])
+        hub.sleep(0)
+        os.write(write, b"x")
+        assert waiting.get()[0] == [read]
+        assert called == ["watcher"]
+        os.read(read, 1)
+
+        waiting = hub.spawn(select.select, [read], [], [], 0.001)
+        hub.sleep(0)
+        watcher.start(note, "again")
+        assert waiting.get()[0] == []
+        os.write(write, b"x")
+        hub.sleep(0.001)
+        assert called == ["watcher", "again"]
+
+
+def test_a_socket_that_select_observed_first() -> None:
+    """The number alone was given: the socket is registered later."""
+    left, right = socket.socketpair()
+    selecting = [hub.spawn(select.select, [left.fileno()], [], []) for _ in range(2)]
+    hub.sleep(0)
+    reading = hub.spawn(left.recv, 1)
+    hub.sleep(0)
+    selecting[0].kill()
+    right.sendall(b"ab")
+    assert reading.get() == b"a"
+    assert selecting[1].get()[0] == [left.fileno()]
+    assert left.recv(1) == b"b"
+    reading = hub.spawn(left.recv, 1)
+    hub.sleep(0)
+    selecting = [hub.spawn(select.select, [left], [], []) for _ in range(2)]
+    hub.sleep(0)
+    right.sendall(b"c")
+    assert reading.get() == b"c"
+    right.close()
+    assert [each.get()[0] for each in selecting] == [[left]] * 2
+    left.close()
+
+
+def test_a_socket_that_is_detached_is_still_observed() -> None:
+    left, right = socket.socketpair()
+    left.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        left.recv(1)
+    waiting = hub.spawn(select.select, [left.fileno()], [], [])
+    hub.spawn(select.select, [left], [], [], 0.001).get()
+    descriptor = left.detach()
+    right.sendall(b"x")
+    assert waiting.get()[0] == [descriptor]
+    os.close(descriptor)
+    right.close()
+
+
+def test_two_greenlets_wait_for_one_epoll(pipe: tuple[int, int]) -> None:
+    with select.epoll() as poller:
+        poller.register(pipe[0], select.EPOLLIN)
+        waiting = [hub.spawn(poller.poll) for _ in range(2)]
+        hub.sleep(0)
+        os.write(pipe[1], b"x")
+        assert [each.get() for each in waiting] == [[(pipe[0], select.EPOLLIN)]] * 2
+
+
+def test_a_descriptor_from_1024_on() -> None:
+    left, right = socket.socketpair()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    far = fcntl.fcntl(left.fileno(), fcntl.F_DUPFD, 1500)
+    try:
+        assert select.select([far], [far], [far]) == ([], [far], [])
+        waiting = hub.spawn(select.select, [far], [], [])
+        hub.sleep(0)
+        right.sendall(b"x")
+        assert waiting.get() == ([far], [], [])
+    finally:
+        os.close(far)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with pytest.raises(OSError, match="Bad file"):
+        select.select([far], [], [])
+    left.close()
+    right.close()

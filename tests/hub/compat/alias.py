@@ -316,12 +316,6 @@ def patches() -> list[Patch]:
         Patch(limit, "__init__", _accept_ref(limit.__init__), without_ref),
         Patch(limit, "start_new", start_new, without_ref),
         Patch(limit, "_start_new_or_dummy", start_new, "gevent's private name"),
-        Patch(
-            hub.select,
-            "_original_select",
-            _ORIGINALS["select"].select,
-            "a private name that tests replace; the hub does not use it",
-        ),
         Patch(hub.socket, "__implements__", functions, "which signatures are compared"),
         Patch(
             importlib.import_module("gevent.testing.testcase"),
