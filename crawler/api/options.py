@@ -127,6 +127,7 @@ class CrawlOptions(TypedDict, total=False):
     min_width: int
     min_height: int
     phash: bool
+    dedupe: Literal["exact", "near"]
     max_width: int | None
     max_height: int | None
     min_pixels: int

@@ -330,7 +330,7 @@ def open_client(
 @contextmanager
 def opened_look(config: Config) -> Iterator[Look]:
     """What looks at pictures, if they are hashed. Raises UsageError."""
-    if not config.images.phash:
+    if not config.images.are_hashed:
         yield lambda _: None
         return
     from crawler.engine.looking import Looking

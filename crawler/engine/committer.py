@@ -50,6 +50,7 @@ from crawler.output.images import ImageFacts, ImageStore
 from crawler.output.sink import RecordSink
 
 if TYPE_CHECKING:
+    from crawler.engine.look_groups import LookGroups
     from crawler.engine.look_index import LookIndex
 
 R = TypeVar("R")
@@ -124,7 +125,7 @@ class Committer:
         on_ended: Callable[[TerminalRecord], None] | None = None,
         extraction: bytes = b"",
         discard_partials: Callable[[Iterable[int]], None] = lambda _: None,
-        looks: LookIndex | None = None,
+        looks: LookIndex | LookGroups | None = None,
     ) -> None:
         """`extraction`: the fingerprint of the settings of the extraction.
 
@@ -257,9 +258,7 @@ class Committer:
     def _settle(self, handle: Unfinished, outcome: Outcome) -> TerminalRecord:
         record = outcome.record
         if isinstance(record, ImageRecord):
-            self._keep_image(record, outcome.picture)
-            if self._looks is not None:
-                self._looks.fill(record, outcome.look)
+            self._keep_image(record, outcome)
         elif outcome.body is not None and isinstance(record, BodyRecord | ErrorRecord):
             self._keep_body(record, outcome.body)
         if self._on_ended is not None:
@@ -277,30 +276,35 @@ class Committer:
             record.new_links_count = new
         return record
 
-    def _keep_image(self, record: ImageRecord, picture: Content | None) -> None:
+    def _keep_image(self, record: ImageRecord, outcome: Outcome) -> None:
         """Store the bytes of a picture, unless the disk has them already.
 
-        They may be there from another URL or from an earlier crawl. Without `picture`,
-        the server has confirmed them (304).
+        They may be there from another URL or from an earlier crawl. Without a
+        `picture` the record has the path already: the server has confirmed them (304).
         """
         assert record.sha256 is not None
-        known = self._store.content(record.sha256)
-        is_there = known is not None and (
-            picture is None or self._images.holds(known.path)
+        known, picture = self._store.content(record.sha256), outcome.picture
+        path = "" if known is None else known.path
+        is_there = bool(path) and (
+            record.path is not None if picture is None else self._images.holds(path)
         )
-        if known is not None and is_there:
-            record.path = known.path
-        elif picture is not None:
-            facts = ImageFacts(record.width or 0, record.height or 0, record.data or {})
-            record.path = self._images.put(
-                picture, record.url, record.sha256, record.format, facts
-            )
+        if is_there:
+            record.path = path
         first = record.url if known is None or known.url is None else known.url
         if first != record.url:
             record.dup_of, record.dup_kind = first, "exact"
         elif is_there:
             record.source = "existing"
-        if known != (now := StoredContent(record.path, first)):
+        is_kept = self._looks is None or self._looks.fill(record, outcome.look)
+        if is_kept and not is_there and picture is not None:
+            facts = ImageFacts(record.width or 0, record.height or 0, record.data or {})
+            record.path = self._images.put(
+                picture, record.url, record.sha256, record.format, facts
+            )
+        elif is_there and not is_kept:
+            self._images.remove(path, record.sha256)
+            record.path = None
+        if known != (now := StoredContent(record.path or "", first)):
             self._store.set_content(record.sha256, now)
 
     def _keep_body(self, record: BodyRecord | ErrorRecord, body: Content) -> None:

@@ -14,7 +14,7 @@ pictures that look the same may not be found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from crawler.extract.looks.look import (
     HASH_BYTES,
@@ -44,24 +44,30 @@ class LookIndex:
         self.compared = 0
         """Pairs of hashes that were compared so far."""
 
-    def fill(self, record: ImageRecord, look: bytes | None) -> None:
-        """Set `phash`, and of a near-duplicate `dup_of`.
+    def fill(self, record: ImageRecord, look: bytes | None) -> bool:
+        """Set `phash`, and of a near-duplicate `dup_of`. True: its file is kept.
 
         `look`: that of the picture, if it has one. Of a 304 it is in the store.
         """
-        assert record.sha256 is not None
-        name = record.sha256[: 2 * ID_BYTES]
+        look = self.take(record, look)
+        if look is not None and record.dup_of is None:
+            _, first = self.first_alike(record, look)
+            if first != record.url:
+                record.dup_of, record.dup_kind = first, "near"
+        return True
+
+    def take(self, record: ImageRecord, look: bytes | None) -> bytes | None:
+        """Keep the look of a picture, and set its `phash`; the look, if it has one."""
+        name = _name(record)
         stored = self._store.get(LOOKS, name)
         if look is None and stored is not None:
             look = stored[:SIZE]
         if look is None:
-            return
+            return None
         record.phash = hash_of(look).hex()
         if stored is None:
             self._store.set(LOOKS, name, look + record.url.encode())
-        if record.dup_of is None:
-            record.dup_of = self._first_alike(look, name, record.url)
-            record.dup_kind = None if record.dup_of is None else "near"
+        return look
 
     def forget(self, sha256: str, url: str) -> None:
         """The URL has other bytes now: nothing looks like it any more."""
@@ -70,18 +76,26 @@ class LookIndex:
         if stored is not None and stored[SIZE:].decode() == url:
             self._store.set(LOOKS, name, None)
 
-    def _first_alike(self, look: bytes, name: str, url: str) -> str | None:
-        """The URL of the first picture that looks like this one.
+    def first_alike(
+        self,
+        record: ImageRecord,
+        look: bytes,
+        may_be: Callable[[str], bool] = lambda _: True,
+    ) -> tuple[str, str]:
+        """The first picture with this look that `may_be` meant: its name and its URL.
 
-        None: it is the first, and is entered. `name`: the start of its SHA-256.
+        A name is the start of a SHA-256. Where there is none, it is the picture of
+        `record`, which is entered.
         """
         for candidate in self._candidates(hash_of(look)):
             stored = self._store.get(LOOKS, candidate)
-            if stored is not None and are_alike(look, stored[:SIZE]):
-                first = stored[SIZE:].decode()
-                return None if first == url else first
+            if stored is None or not are_alike(look, stored[:SIZE]):
+                continue
+            if may_be(candidate):
+                return candidate, stored[SIZE:].decode()
+        name = _name(record)
         self._enter(hash_of(look), bytes.fromhex(name))
-        return None
+        return name, record.url
 
     def _candidates(self, ours: bytes) -> Iterator[str]:
         """The names of those whose hashes are near, the oldest of each chunk first."""
@@ -103,6 +117,11 @@ class LookIndex:
             sharing = self._store.get(LOOKS_BY_CHUNK, key) or b""
             if len(sharing) < MAX_SHARING * ENTRY and ours + name not in sharing:
                 self._store.set(LOOKS_BY_CHUNK, key, sharing + ours + name)
+
+
+def _name(record: ImageRecord) -> str:
+    assert record.sha256 is not None
+    return record.sha256[: 2 * ID_BYTES]
 
 
 def _chunks(ours: bytes) -> list[str]:

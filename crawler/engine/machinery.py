@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from crawler.engine.backlog import Backlog
     from crawler.engine.image_limits import ImageLimits
     from crawler.engine.large_bodies import LargeBodies
+    from crawler.engine.look_groups import LookGroups
     from crawler.engine.look_index import LookIndex
     from crawler.extract.extractor import Extractor
     from crawler.extract.looks.look import Look
@@ -214,7 +215,7 @@ def build(config: Config, given: Environment) -> Machinery:
         on_ended=_index_of_mirror(config, store),
         extraction=extraction_fingerprint(config),
         discard_partials=large_bodies.discard,
-        looks=index_of_looks(config, store),
+        looks=index_of_looks(config, store, given.images, given.run),
     )
     pipeline = _pipeline(
         config, given, policy, frontier, candidates, committer, large_bodies
@@ -326,13 +327,15 @@ def extractor_of(config: Config, extractor: Extractor) -> Extractor:
     return ApiExtractor(extractor, config.api)
 
 
-def index_of_looks(config: Config, store: Store) -> LookIndex | None:
-    """The looks of a crawl's pictures, if they are hashed."""
-    if not config.images.phash:
+def index_of_looks(
+    config: Config, store: Store, images: ImageStore, run: Run
+) -> LookIndex | LookGroups | None:
+    """The looks of a crawl's pictures, if they are hashed. Raises UsageError."""
+    if not config.images.are_hashed:
         return None
-    from crawler.engine.look_index import LookIndex  # few crawls hash pictures
+    from crawler.engine.look_groups import opened_looks  # few crawls hash pictures
 
-    return LookIndex(store)
+    return opened_looks(config, store, images, run.run_id)
 
 
 def _saves(config: Config) -> Saves | None:

@@ -52,7 +52,7 @@ def _entry(record: TerminalRecord) -> MirrorEntry | None:
     if isinstance(record, RedirectRecord):
         return MirrorEntry(location=record.location)
     if isinstance(record, ImageRecord):
-        return MirrorEntry(record.path, record.content_type or "")
+        return MirrorEntry(record.path or "", record.content_type or "")
     if isinstance(record, BodyRecord) and record.body_path is not None:
         told_by_http = record.charset_source in ("http", None)
         media_type = record.content_type or ""

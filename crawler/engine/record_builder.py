@@ -126,7 +126,7 @@ def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
     return ImageRecord(
         **fetched(lease, response),
         content_type=image.content_type,
-        path="",
+        path=None,
         format=image.format,
         width=image.width,
         height=image.height,
@@ -263,14 +263,17 @@ def ending_of(record: TerminalRecord) -> tuple[str | None, str | None]:
 
     The code is the `error_code` of an error, the `reason` of a skip, or how a refetched
     URL changed. The detail is the message of an error, the rule of a skip, or the URL
-    that a picture is a duplicate of.
+    that a picture is a duplicate of, or that it replaces.
     """
     if isinstance(record, ErrorRecord):
         return record.error_code, record.error_message
     if isinstance(record, SkipRecord):
         return record.reason, record.rule
-    if not isinstance(record, ImageRecord) or record.dup_of is None:
+    if not isinstance(record, ImageRecord):
         return record.changed, None
+    if record.dup_of is None:
+        other = record.replaces
+        return record.changed, other and f"looks like {other}, and replaces it"
     how = "looks like" if record.dup_kind == "near" else "the same bytes as"
     return record.changed, f"{how} {record.dup_of}"
 

@@ -316,14 +316,17 @@ class Revalidation:
     def cached_fields(self, lease: Lease) -> CachedFields | None:
         """With what the lease's URL is requested; None: without conditions.
 
-        A 304 would be of no use where the file is gone, or where the fields depend on
-        other settings and nothing was saved from which to extract them.
+        A 304 would be of no use where the file is gone or was not kept, or where the
+        fields depend on other settings and nothing was saved from which to extract
+        them.
         """
         cached = cached_fields(lease)
         if cached is None:
             return None
         if cached.path is not None:
             return cached if self._files.holds(cached.path) else None
+        if cached.type == "image":  # another was better, and may have changed
+            return None
         if not self.is_outdated(cached):
             return cached
         if self._notice is not None:

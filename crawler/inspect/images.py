@@ -18,7 +18,7 @@ class _Image(Struct):
 
     url: str
     host: str
-    path: str
+    path: str | None
     format: str
     width: int | None = None
     height: int | None = None

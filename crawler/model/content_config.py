@@ -193,12 +193,25 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     A picture that was scaled or compressed again has `dup_of` and `dup_kind = "near"`.
     """
+    dedupe: Literal["exact", "near"] = "exact"
+    """Which pictures to keep only once: exact (the same bytes), near (the same look).
+
+    `near` includes `phash`. Of pictures that look the same the best is kept: the one
+    with most pixels, then with most bytes, then the first. The others have no file:
+    `path` is null, and `dup_of` names the one that was kept then. A better one that
+    comes later `replaces` it.
+    """
     name: str = "{host}/{stem}-{sha256:.8}.{ext}"
     """Path of an image below images/, made of {host} {stem} {sha256} {ext} {format}.
 
     Also of {width} and {height}, {path} (the folders in its URL), and {data.NAME} (a
     field of the item of an `[[api]]` that names it).
     """
+
+    @property
+    def are_hashed(self) -> bool:
+        """Whether pictures are hashed by their look."""
+        return self.phash or self.dedupe == "near"
 
     @property
     def refuse_some(self) -> bool:

@@ -43,7 +43,7 @@ def extraction_fingerprint(config: Config) -> bytes:
             config.bodies,
             _text(config.records),
             sorted(_LISTS.intersection(config.records.include)),
-            *(("phash",) if config.images.phash else ()),
+            *(("phash",) if config.images.are_hashed else ()),
         )
     )[:SIZE]
 

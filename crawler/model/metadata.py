@@ -80,6 +80,11 @@ LOOKS = "look"
 
 See `engine/look_index.py`; a look is described in `extract/looks/look.py`.
 """
+BEST_OF_LOOK = "look best"
+"""By the start of the SHA-256 of the first picture of a look: the best one that has it.
+
+See `engine/look_groups.py`.
+"""
 LOOKS_BY_CHUNK = "look chunk"
 """By place and value of 16 bits of a perceptual hash: the pictures that have them."""
 MIRROR = "mirror"

@@ -124,8 +124,11 @@ class ImageRecord(FetchRecord, kw_only=True):
     """
 
     type: Literal["image"] = "image"
-    path: str
-    """The file, relative to the crawl's folder."""
+    path: str | None
+    """The file, relative to the crawl's folder.
+
+    Null: it was not kept, since another looks the same (`images.dedupe`).
+    """
     format: str
     """By the bytes, not by the name: jpeg, png, gif, webp, avif, svg, ..."""
     width: int | None = None
@@ -150,6 +153,11 @@ class ImageRecord(FetchRecord, kw_only=True):
     """The page that shows it."""
     dup_of: str | None = None
     """URL of the image that is the same, if one was found before."""
+    replaces: str | None = None
+    """URL of the image whose file was removed, since this one is a better version.
+
+    With `images.dedupe: near`. The record of that one was written before, and stays.
+    """
     dup_kind: Literal["exact", "near"] | None = None
     """exact: it has the same bytes. near: it looks the same (`images.phash`)."""
     phash: str | None = None

@@ -13,6 +13,9 @@ would give them another name: the file left behind would belong to no record. So
 is noted before its file is made, and the notes are dropped when the commit is done;
 what is still noted at the next start, and in no record, is removed.
 
+A file that is to be removed (`remove`) is noted as well, before the commit that takes
+it out of the state, and is unlinked after that commit.
+
 The names are made by `images.py` and `bodies.py`; one journal and one order serve both.
 """
 
@@ -96,6 +99,7 @@ class ContentFiles:
         self._root = str(folder)
         self._journal = journal
         self._waiting: dict[str, tuple[str, Content]] = {}  # hash and content by name
+        self._unwanted: dict[str, str] = {}  # hash by name of what is to be removed
         self._real_folders: set[str] = set()  # those that are no symbolic links
 
     def recover(self, recorded: Callable[[str, str], bool]) -> None:
@@ -118,7 +122,18 @@ class ContentFiles:
         self._journal.clear()
 
     def settle(self) -> None:
-        """Everything written so far has its record."""
+        """Everything written so far has its record; what was to be removed, is.
+
+        Raises OutputError.
+        """
+        for name in self._unwanted:
+            try:
+                os.unlink(f"{self._root}/{name}")
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise refused(error, f"{self._root}/{name}") from error
+        self._unwanted.clear()
         self._journal.clear()
 
     def close(self) -> None:
@@ -126,7 +141,9 @@ class ContentFiles:
 
     def holds(self, name: str) -> bool:
         """Whether the file `name`, as `put` gave it, is still there, or will be."""
-        return name in self._waiting or os.path.exists(f"{self._root}/{name}")
+        if name in self._waiting:
+            return True
+        return name not in self._unwanted and os.path.exists(f"{self._root}/{name}")
 
     def read(self, name: str, limit: int) -> bytes | None:
         """The bytes of the file `name`; None if it has more than `limit`, or is gone.
@@ -154,13 +171,22 @@ class ContentFiles:
             self._takes(name, data, sha256)
         return name
 
+    def remove(self, name: str, sha256: str) -> None:
+        """Remove the file `name`, whose hash is `sha256`, after the commit (`settle`).
+
+        The journal has its name until then. So if the process is killed in between, the
+        next run removes the file.
+        """
+        if self._waiting.pop(name, None) is None:
+            self._unwanted[name] = sha256
+
     def flush(self) -> None:
         """Write what was put. Raises OutputError."""
-        if not self._waiting:
+        if not (self._waiting or self._unwanted):
             return
-        self._journal.note(
-            (sha256, name) for name, (sha256, _) in self._waiting.items()
-        )
+        new = [(sha256, name) for name, (sha256, _) in self._waiting.items()]
+        old = [(sha256, name) for name, sha256 in self._unwanted.items()]
+        self._journal.note(new + old)
         for name, (_, data) in self._waiting.items():
             path = f"{self._root}/{name}"
             try:
@@ -191,6 +217,8 @@ class ContentFiles:
         """Whether `data` is under `name`, or will be; False if other bytes are."""
         if name in self._waiting:
             return self._waiting[name][0] == sha256
+        if self._unwanted.get(name) == sha256:
+            del self._unwanted[name]
         path = f"{self._root}/{name}"
         if (mode := _mode(path)) is not None:
             if stat.S_ISLNK(mode):

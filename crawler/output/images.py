@@ -96,6 +96,10 @@ class ImageStore(Protocol):
         """Keep `data` as the file `name`, or one like it; its path in the folder."""
         ...
 
+    def remove(self, name: str, sha256: str) -> None:
+        """Remove the file `name`, whose hash is `sha256`, once that is committed."""
+        ...
+
     def flush(self) -> None:
         """Write what was put. Raises OutputError."""
         ...
@@ -132,6 +136,9 @@ class UnsavedImages:
 
     def keep(self, name: str, data: Content, sha256: str) -> str:
         return name
+
+    def remove(self, name: str, sha256: str) -> None:
+        """There is no file."""
 
     def flush(self) -> None:
         """Nothing is written."""

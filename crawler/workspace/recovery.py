@@ -9,7 +9,8 @@ would prevent that, and stop every fetch meanwhile. The state is repaired instea
 
     each file of records    is read once, and cut behind its last whole line
     a URL                   that has ended, but not in a record that is there, is queued
-    an image, a saved body  whose file has not the size of its record is fetched again
+    an image, a saved body  whose file has not the size of its record is fetched again,
+                            unless the state says that its file was removed
 
 That the machine was started anew while a run was under way is known by its boot id
 (random(4)). A run that ends by itself removes it: what the user makes of the images
@@ -26,7 +27,7 @@ from typing import Protocol, cast, get_args
 import msgspec
 from msgspec import Struct
 
-from crawler.frontier.store import Ended, Run, Store
+from crawler.frontier.store import Ended, Ledger, Run, Store
 from crawler.model.http import Hop
 from crawler.model.metadata import BOOT
 from crawler.model.url import id_from_hex, key_id, url_id
@@ -56,6 +57,7 @@ class _Line(Struct):
     run_id: str = ""
     url: str = ""
     url_id: str = ""
+    sha256: str | None = None
     path: str | None = None
     body_path: str | None = None
     body_bytes: int | None = None
@@ -96,25 +98,28 @@ def recover(
     }
     if not read:
         return 0
-    lost = store.requeue_unwritten(_written(read.values(), folder, run), now)
+    written = _written(read.values(), folder, run, store)
+    lost = store.requeue_unwritten(written, now)
     for name, whole in read.items():
         store.set_position(name, whole.end)
     return lost
 
 
 def _written(
-    streams: Iterable[_Whole], folder: Path, run: Run
+    streams: Iterable[_Whole], folder: Path, run: Run, store: Ledger
 ) -> Iterator[tuple[int, Ended]]:
     """The URLs that have ended in a record of this run in all `streams`."""
-    first, *others = (_endings(whole, folder, run) for whole in streams)
+    first, *others = (_endings(whole, folder, run, store) for whole in streams)
     in_others = [frozenset(one) for one in others]
     return (one for one in first if all(one in other for other in in_others))
 
 
-def _endings(whole: _Whole, folder: Path, run: Run) -> Iterator[tuple[int, Ended]]:
+def _endings(
+    whole: _Whole, folder: Path, run: Run, store: Ledger
+) -> Iterator[tuple[int, Ended]]:
     for line in whole:
         is_ending = line.run_id == run.run_id and line.type in _TYPES
-        if is_ending and _is_there(folder, line):
+        if is_ending and (_is_there(folder, line) or _was_removed(store, line)):
             yield _identity(line), cast(Ended, line.type)
 
 
@@ -189,3 +194,9 @@ def _is_there(folder: Path, line: _Line) -> bool:
             return True
         path.unlink()
     return False
+
+
+def _was_removed(store: Ledger, line: _Line) -> bool:
+    """Whether the state says that a picture has no file, since a better one has."""
+    content = None if line.sha256 is None else store.content(line.sha256)
+    return line.type == "image" and content is not None and not content.path

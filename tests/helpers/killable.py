@@ -1,13 +1,15 @@
 """A crawl without a network that dies at a moment of its own choosing.
 
-    python -m tests.helpers.killable FOLDER SEED [ROUND]
+    python -m tests.helpers.killable FOLDER SEED [ROUND [near]]
 
 Writer, frontier, store and sinks are the real ones; only the network is not there.
 ROUND counts the crawls into the same folder: each asks again for everything, and finds
-some of it unchanged. With an even SEED it is killed at one of the steps of a commit,
-even in the middle of a line; with an odd one by a timer, wherever it is then, SQLite
-included: one of CPU time, so that a machine with other work to do lets it come as far.
-Exits with 0 once nothing is left to do.
+some of it unchanged. With `near`, one is kept of pictures that look the same.
+
+With an even SEED it is killed at one of the steps of a commit, even in the middle of a
+line; with an odd one by a timer, wherever it is then, SQLite included: one of CPU time,
+so that a machine with other work to do lets it come as far. Exits with 0 once nothing
+is left to do.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import time
 from pathlib import Path
 
 from crawler.engine.committer import Committer
+from crawler.engine.look_groups import LookGroups
 from crawler.engine.look_index import LookIndex
 from crawler.engine.revalidation import cached_fields, unmodified_record
 from crawler.engine.stats import Stats
@@ -105,6 +108,11 @@ def look(number: int) -> bytes:
     )
 
 
+def side_of(number: int) -> int:
+    """The width and height of an image; the later of those that look the same win."""
+    return 10 + number // 2 % 2
+
+
 def body(url: str) -> bytes:
     """The body of a page; each two neighbours have the same bytes."""
     return b"body %d" % (int(url.rsplit("/", 1)[1]) // 2) * 50
@@ -170,6 +178,10 @@ class DyingFiles(ImageFiles):
         super().flush()
         self.death.step()
 
+    def settle(self) -> None:
+        super().settle()
+        self.death.step()
+
 
 NO_ANSWER = Response("", 304, "", "1.1", (), b"", 0, Timings(0), None, False)
 
@@ -187,7 +199,10 @@ def outcome(lease: Lease) -> Outcome:
     if lease.destination == "image":
         data = picture(lease.url)
         digest = hashlib.sha256(data).hexdigest()
-        image = ImageRecord(**common, path="", format="png", sha256=digest)
+        side = side_of(number)
+        image = ImageRecord(
+            **common, path=None, format="png", sha256=digest, width=side, height=side
+        )
         alike = look(number)
         return Outcome(lease, image, picture=data, validators=version, look=alike)
     data = style(lease.url) if lease.destination == "style" else body(lease.url)
@@ -232,7 +247,7 @@ def next_lease(frontier: Frontier, writer: Committer) -> LeaseHandle | None:
     return handle
 
 
-def crawl(folder: Path, seed: int, number: int) -> None:
+def crawl(folder: Path, seed: int, number: int, *, near: bool) -> None:
     store = DyingStore(folder / "state")
     sink = JsonlSink(
         open_lines(
@@ -253,6 +268,7 @@ def crawl(folder: Path, seed: int, number: int) -> None:
     os.write = death.write  # type: ignore[assignment]
     frontier = Frontier(store, PolitenessConfig(per_host=9, wait=0.0), time.time)
     run = run_of(store, number)
+    index = LookIndex(store)
     config = OutputConfig(record=("skips",))
     writer = Committer(
         run,
@@ -263,7 +279,7 @@ def crawl(folder: Path, seed: int, number: int) -> None:
         config,
         time.time,
         max_batch=MAX_BATCH,
-        looks=LookIndex(store),
+        looks=LookGroups(index, store, files, run.run_id) if near else index,
     )
     if run.seq == 0:
         frontier.add([Discovered("https://h0.example/0", "seed", "page", 0)])
@@ -285,4 +301,5 @@ def crawl(folder: Path, seed: int, number: int) -> None:
 
 
 if __name__ == "__main__":
-    crawl(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else 0)
+    folder, seed, *more = sys.argv[1:]
+    crawl(Path(folder), int(seed), int(more[0]) if more else 0, near="near" in more)

@@ -37,6 +37,7 @@ from crawler.model.records import (
     RobotsRecord,
     TerminalRecord,
 )
+from crawler.output.export.latest import ReplacedImages
 from crawler.output.export.lines import UnreadableLine, decode, kind_of, read_batches
 from crawler.output.files import read_file
 from crawler.output.lines import stream_files
@@ -76,6 +77,7 @@ class CrawlSource:
             config
         )
         self._files = _record_files(folder, crawl)
+        self._replaced: ReplacedImages | None = None
         self.unsaved = 0
         """Pages and files whose bodies were not saved."""
 
@@ -115,11 +117,19 @@ class CrawlSource:
         if body is not None:
             yield stored_body(record, body)
             return
-        if path:
+        if isinstance(record, ImageRecord) and self._has_no_file(record):
+            pass
+        elif path:
             yield Unread(f"{record.url}: {path} is gone, or not what was saved")
         else:
             self.unsaved += 1
         yield self._carried(self._without_extracted(record))
+
+    def _has_no_file(self, record: ImageRecord) -> bool:
+        """Whether the crawl itself kept no file of a picture, or removed it."""
+        if self._replaced is None:
+            self._replaced = ReplacedImages(self._files)
+        return self._replaced.are_without(record)
 
     def _carried(self, record: TerminalRecord) -> Carried:
         return Carried(lease_of(record), record)

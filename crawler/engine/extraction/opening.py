@@ -167,7 +167,7 @@ class _Opened(Struct, frozen=True):
             config.records,
             self.clock,
             config.scope.dedupe_content,
-            looks=index_of_looks(config, self.store),
+            looks=index_of_looks(config, self.store, images, self.run_of),
         )
         look = held.enter_context(opened_look(config))
         documents = held.enter_context(self.plugins.documents())

@@ -68,6 +68,7 @@ def stored_body(record: BodyOwner, body: bytes) -> Stored:
             "path": record.path,
             "dup_of": record.dup_of,
             "dup_kind": record.dup_kind,
+            "replaces": record.replaces,
             "source": record.source,
             "alt": record.alt,
             "page_url": record.page_url,

@@ -23,7 +23,7 @@ class _Image(Struct):
     """What is read of an image's record."""
 
     url: str
-    path: str
+    path: str | None
     format: str
     sha256: str | None
     host: str
@@ -81,8 +81,8 @@ class Samples:
 
     def _file(self, image: _Image) -> Path | None:
         """The file of an image; None if there is none in the folder of images."""
-        parts = image.path.split("/")
-        path = self._folder / image.path
+        name = image.path or ""
+        parts, path = name.split("/"), self._folder / name
         if parts[0] != IMAGES or ".." in parts or not path.is_file():
             return None
         return path

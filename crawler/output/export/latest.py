@@ -1,9 +1,15 @@
-"""The last of several records about one image counts: a later run wrote it again."""
+"""Which of the records about an image counts, and whether its file is there.
+
+The last of several records about one image counts: a later run wrote it again. With
+`--dedupe near` a picture has no file if its record says so (`path` is null), or if a
+later record `replaces` it, or the one whose bytes it has (`engine/look_groups.py`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -11,28 +17,70 @@ from msgspec import Struct
 from crawler.output.export.lines import Line, decode_all, kind_of, read_batches
 
 
-class _Named(Struct):
+class _Image(Struct):
     url_id: str
+    url: str
+    path: str | None = None
+    dup_of: str | None = None
+    dup_kind: str | None = None
+    replaces: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Named).decode
+class Placed(Protocol):
+    """What the record of an image says of its file."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def path(self) -> str | None: ...
+    @property
+    def dup_of(self) -> str | None: ...
+    @property
+    def dup_kind(self) -> str | None: ...
+
+
+_decode = msgspec.json.Decoder(_Image).decode
+
+
+class ReplacedImages:
+    """The images that a later record in `files` replaces. Raises UnreadableLine."""
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._urls: set[str] = set()
+        self.records: dict[int, int] = {}
+        """The number of records of each URL, by its id."""
+        for image in _images(files):
+            key = int(image.url_id, 16)
+            self.records[key] = self.records.get(key, 0) + 1
+            self._urls.discard(image.url)
+            if image.replaces is not None:
+                self._urls.add(image.replaces)
+
+    def are_without(self, image: Placed) -> bool:
+        """Whether the image has no file (any more), by its last record."""
+        if image.path is None or image.url in self._urls:
+            return True
+        return image.dup_kind == "exact" and image.dup_of in self._urls
 
 
 def latest_images(files: Iterable[Path]) -> Callable[[Line], bool]:
-    """Whether a record of an image is the last about its URL in `files`.
+    """Whether a record of an image is the last about its URL in `files`, with a file.
 
     It has to be asked about each of them, once and in order. Raises UnreadableLine.
     """
-    records: dict[int, int] = {}
-    for batch in read_batches(files):
-        images = [line for line in batch if kind_of(line) == "image"]
-        for image in decode_all(images, _decode):
-            key = int(image.url_id, 16)
-            records[key] = records.get(key, 0) + 1
+    replaced = ReplacedImages(files)
+    records = replaced.records
 
     def is_latest(line: Line) -> bool:
-        key = int(_decode(line).url_id, 16)
+        image = _decode(line)
+        key = int(image.url_id, 16)
         records[key] -= 1
-        return not records[key]
+        return not records[key] and not replaced.are_without(image)
 
     return is_latest
+
+
+def _images(files: Iterable[Path]) -> Iterator[_Image]:
+    for batch in read_batches(files):
+        images = [line for line in batch if kind_of(line) == "image"]
+        yield from decode_all(images, _decode)

@@ -169,7 +169,7 @@ SAMPLES = {
     "records.rotate": "7M",
     "http.ca_file": "ca.pem", "records.keep_truncated": "all",
     "http.dns_servers": "127.0.0.1",
-    "images.srcset": "all", "images.formats": "jpeg,webp",
+    "images.srcset": "all", "images.formats": "jpeg,webp", "images.dedupe": "near",
     "scope.within": "any", "robots.nofollow": "link", "bodies.save": "html,pdf",
     "scope.follow_redirect": "never",
     "images.name": "{sha256}.{ext}", "records.include": "links,images",

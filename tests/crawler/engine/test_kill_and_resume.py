@@ -27,13 +27,14 @@ from tests.helpers.killable import (
     body,
     items,
     look,
+    picture,
     style,
 )
 from tests.helpers.paths import ROOT
 from tests.helpers.sinks import read_batch_folder
 
 
-def run_until_done(folder: Path, first_seed: int, number: int) -> int:
+def run_until_done(folder: Path, first_seed: int, number: int, *more: str) -> int:
     """One round, killed as often as it takes; how often that was."""
     killed = 0
     for seed in range(first_seed, first_seed + 200):
@@ -45,6 +46,7 @@ def run_until_done(folder: Path, first_seed: int, number: int) -> int:
                 str(folder),
                 str(seed),
                 str(number),
+                *more,
             ],
             cwd=ROOT,
             capture_output=True,
@@ -132,6 +134,26 @@ def assert_each_group_has_one_first(records: list[dict[str, Any]]) -> None:
             assert image["dup_of"] in firsts
 
 
+def assert_the_best_of_each_group_is_kept(
+    folder: Path, records: list[dict[str, Any]]
+) -> None:
+    """The later two of each four are the larger ones."""
+    last = {one["url"]: one for one in records if one["type"] == "image"}
+    best = {picture(f"/{number}") for number in range(IMAGES) if number % 4 >= 2}
+    files = [one for one in (folder / "images").rglob("*") if one.is_file()]
+    assert {one.read_bytes() for one in files} == best
+    assert len(files) == len(best) == IMAGES // 4
+    replaced = {one["replaces"] for one in last.values()}
+    for url, one in last.items():
+        if int(url.rsplit("/", 1)[1]) % 4 >= 2:
+            assert one["path"]
+            assert (folder / one["path"]).read_bytes() == picture(url)
+        elif one["path"] is None:
+            assert one["dup_of"] in last
+        else:
+            assert url in replaced or one["dup_of"] in replaced
+
+
 @pytest.mark.parametrize("first_seed", [0, 1000])
 def test_no_url_is_lost_and_none_is_written_twice(
     tmp_path: Path, first_seed: int
@@ -166,3 +188,12 @@ def test_neither_when_it_is_crawled_again(tmp_path: Path) -> None:
         cached = Counter(record.get("from_cache") for record in ours)
         assert (cached["not_modified"] > 0) is (number > 0)
     assert_each_picture_once(tmp_path)
+
+
+def test_the_best_of_what_looks_the_same_is_kept_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    assert run_until_done(tmp_path, 4000, 0, "near")
+    found = records_of(tmp_path)
+    assert_each_url_once(found)
+    assert_the_best_of_each_group_is_kept(tmp_path, found)

@@ -228,6 +228,45 @@ def test_what_has_no_record_is_removed_at_the_next_start(tmp_path: Path) -> None
     assert files(folder) == [kept]
 
 
+@pytest.mark.parametrize("is_committed", [False, True])
+def test_what_is_removed_is_there_until_the_commit_and_not_after_it(
+    tmp_path: Path, is_committed: bool
+) -> None:
+    folder = tmp_path / "crawl"
+    folder.mkdir()
+    data = b"one"
+    digest = hashlib.sha256(data).hexdigest()
+    images = open_files(folder)
+    name = images.put(data, "https://a.example/1.png", digest, "png")
+    images.flush()
+    images.settle()
+    images.remove(name, digest)
+    assert not images.holds(name)
+    images.flush()
+    assert files(folder) == [name]
+    images.close()  # killed before the commit, or between it and `settle`
+    open_files(folder).recover(lambda sha256, name: not is_committed)
+    assert files(folder) == ([] if is_committed else [name])
+
+
+def test_what_is_put_again_is_not_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "crawl"
+    folder.mkdir()
+    images = open_files(folder)
+    name = images.put(b"x", "https://a.example/1.png", "0" * 64, "png")
+    images.flush()
+    images.settle()
+    images.remove(name, "0" * 64)
+    assert images.put(b"x", "https://a.example/1.png", "0" * 64, "png") == name
+    images.flush()
+    images.settle()
+    assert files(folder) == [name]
+    images.remove(name, "0" * 64)
+    images.flush()
+    images.settle()
+    assert files(folder) == []
+
+
 def test_a_settled_picture_stays(tmp_path: Path) -> None:
     folder = tmp_path / "crawl"
     folder.mkdir()
