@@ -1,221 +1,130 @@
-"""The best of the pictures that look the same is kept (`images.dedupe: near`)."""
+"""`scope.dedupe_content`: identical content under several URLs is recorded once."""
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from PIL import Image
 
-from crawler.cli import run
 from crawler.engine.builder import open_crawl
-from crawler.engine.extraction.opening import extract_crawl
-from crawler.frontier.sqlite.store import SqliteStore
+from crawler.inspect.explain import explain
+from crawler.inspect.state import open_state
+from crawler.inspect.status import read_status
 from crawler.model.config import Config
-from crawler.model.content_config import BodiesConfig, ImagesConfig
-from crawler.model.errors import UsageError
-from crawler.model.metadata import BOOT
-from crawler.workspace.paths import state_folder
-from tests.helpers.crawling import config, crawl, of, page, picture, serve
-from tests.helpers.made_pictures import SAME, encoded, noise, screenshot, shapes
+from crawler.model.content_config import OutputConfig
+from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import LimitsConfig, ScopeConfig
+from crawler.workspace.open import stored_config
+from tests.helpers.crawling import (
+    HASTY,
+    config,
+    crawl,
+    endings,
+    link,
+    page,
+    picture,
+    png,
+    serve,
+)
 from tests.site.page import reply
-from tests.site.server import Exchange
+from tests.site.server import Exchange, Site
 
 __all__ = ["serve"]
 
-NEAR = ImagesConfig(dedupe="near")
+ONE_AT_A_TIME = replace(HASTY, per_host=1)
 
 
-def animation(number: int, frames: int) -> bytes:
-    """Its first frame is `shapes(number)`."""
-    more = [shapes(number + frame) for frame in range(1, frames)]
-    return encoded(shapes(number), "GIF", save_all=True, append_images=more)
+def once(site: Site, folder: Path, **changes: Any) -> Config:
+    changes = {
+        "scope": ScopeConfig(dedupe_content=True),
+        "politeness": ONE_AT_A_TIME,
+    } | changes
+    return config(site, folder, records=OutputConfig(record=("skips",)), **changes)
 
 
-def gallery() -> dict[str, bytes]:
-    """By name, in the order of the page."""
-    first, broken = shapes(1), encoded(noise(1), "WEBP")
-    return {
-        "half": SAME["half"](first),
-        "first": encoded(first),
-        "copy-of-half": SAME["half"](first),
-        "copy": encoded(first),
-        "small": SAME["thumbnail"](first),
-        "larger": SAME["larger"](first),
-        "other": encoded(noise(4)),
-        "dialog": encoded(screenshot(1)),
-        "other-dialog": encoded(screenshot(2)),
-        "red": encoded(Image.new("RGB", (60, 60), "red")),
-        "red-webp": encoded(Image.new("RGB", (90, 90), "red"), "WEBP"),
-        "animation": animation(1, 3),
-        "longer-animation": animation(1, 5),
-        "damaged": broken[:40] + bytes(len(broken) - 40),
-    }
+@pytest.fixture
+def twins(serve: Any) -> Site:
+    """/a, /b/ and /c are the same page; its relative link differs from /b/."""
+    same = page("<p>the same", link("further"))
+    return serve(
+        index=page(link("/a", "/b/", "/c", "/one.txt", "/other.txt")),
+        a=same,
+        b=lambda exchange: further(exchange) if exchange.args[0] else same(exchange),
+        c=same,
+        further=page("<p>of the root"),
+        **{
+            "one.txt": reply(b"a file", "text/plain"),
+            "other.txt": reply(b"a file", "text/plain"),
+        },
+    )
 
 
-KEPT = {
-    "larger", "other", "dialog", "other-dialog", "red", "red-webp", "animation",
-    "longer-animation", "damaged",
-}  # fmt: skip
+def further(exchange: Exchange) -> None:
+    exchange.reply("<title>x</title><p>of the folder")
 
 
-class Served:
-    """A picture with an ETag, which answers 304 to it."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.sent = 0
-
-    def __call__(self, exchange: Exchange) -> None:
-        etag = f'"{hash(self.data)}"'
-        if exchange.hit.headers.get("if-none-match") == etag:
-            exchange.reply(status=304, headers=(("ETag", etag),))
-        else:
-            self.sent += 1
-            exchange.reply(self.data, "image/png", headers=(("ETag", etag),))
-
-
-def serving(serve: Any, pictures: dict[str, bytes]) -> Any:
-    shown = page(picture(*(f"/{name}" for name in pictures)))
-    return serve(index=shown, **{name: Served(pictures[name]) for name in pictures})
-
-
-def settings_for(site: Any, folder: Path) -> Config:
-    return config(site, folder, images=NEAR, concurrency=1)
-
-
-def by_name(folder: Path) -> dict[str, dict[str, Any]]:
-    """The last record of each picture, with names in place of URLs."""
-    found = of(folder, "image")
-    for one in found:
-        one |= {name: name_in(one[name]) for name in ("dup_of", "replaces")}
-    return {name_in(one["url"]): one for one in found}
-
-
-def name_in(url: str | None) -> str:
-    return (url or "").rpartition("/")[2]
-
-
-def files(folder: Path) -> set[bytes]:
-    found = [
-        one.read_bytes() for one in (folder / "images").rglob("*.*") if one.is_file()
-    ]
-    assert len(found) == len(set(found))
-    return set(found)
-
-
-def listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> set[str]:
-    assert run(["images", str(folder)]) == 0
-    return {name_in(line) for line in capsys.readouterr().out.splitlines()}
-
-
-def test_the_best_of_a_group_is_kept(
-    serve: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_second_one_is_a_skip_that_names_the_first(
+    twins: Site, tmp_path: Path
 ) -> None:
-    pictures = gallery()
-    site = serving(serve, pictures)
-    crawl(settings_for(site, tmp_path))
-    found = by_name(tmp_path)
-    assert files(tmp_path) == {pictures[name] for name in KEPT}
-    assert {
-        name: (one["dup_kind"], one["dup_of"], one["replaces"], one["path"] is not None)
-        for name, one in found.items()
-        if name in ("half", "first", "copy-of-half", "copy", "small", "larger")
-    } == {
-        "half": (None, "", "", True),
-        "first": (None, "", "half", True),
-        "copy-of-half": ("exact", "half", "", False),
-        "copy": ("exact", "first", "", True),
-        "small": ("near", "first", "", False),
-        "larger": (None, "", "first", True),
+    crawl(once(twins, tmp_path))
+    found = endings(tmp_path, twins)
+    assert found == {
+        "/": "page",
+        "/a": "page",
+        "/b/": "skip",
+        "/c": "skip",
+        "/one.txt": "file",
+        "/other.txt": "skip",
+        "/further": "page",
+        "/b/further": "page",  # a double's links are followed: they lead elsewhere
     }
-    for name in KEPT - {"larger"}:
-        assert (found[name]["dup_of"], found[name]["replaces"]) == ("", ""), name
-    assert listed(tmp_path, capsys) == KEPT
-
-    crawl(settings_for(site, tmp_path), "newer")  # what has no file is fetched whole
-    again = by_name(tmp_path)
-    assert files(tmp_path) == {pictures[name] for name in KEPT}
-    assert listed(tmp_path, capsys) == KEPT
-    for name in pictures:
-        assert again[name]["path"] or name not in KEPT, name
-        assert again[name]["changed"] == "unchanged"
-        assert site.pages[name].sent == (1 if name in KEPT else 2), name
+    with open_state(tmp_path) as (state, stored):
+        answer = explain(state, stored, twins.url("/c"), 0.0)
+    assert answer.answer == (
+        "skipped: duplicate_content, by scope.dedupe_content: "
+        f"the same bytes as {twins.url('/a')}"
+    )
+    assert answer.known is not None
+    assert answer.known.attempts == 1
 
 
-def test_the_next_best_is_kept_when_the_best_has_other_bytes(
-    serve: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pictures = {name: gallery()[name] for name in ("half", "first", "larger")}
-    site = serving(serve, pictures)
-    crawl(settings_for(site, tmp_path))
-    site.pages["larger"].data = encoded(noise(9))
-    crawl(settings_for(site, tmp_path), "newer")
-    assert listed(tmp_path, capsys) == {"first", "larger"}
-    found = by_name(tmp_path)
-    assert found["first"]["replaces"] == "half"
-    assert (tmp_path / found["first"]["path"]).read_bytes() == pictures["first"]
+def test_it_is_off_by_default(twins: Site, tmp_path: Path) -> None:
+    crawl(config(twins, tmp_path))
+    assert "skip" not in endings(tmp_path, twins).values()
 
 
-def test_of_equal_ones_the_first_is_kept_and_more_bytes_are_better(
+def test_the_first_one_is_remembered_by_a_resume(twins: Site, tmp_path: Path) -> None:
+    crawl(once(twins, tmp_path, limits=LimitsConfig(max_pages=2)))
+    assert endings(tmp_path, twins) == {"/": "page", "/a": "page"}
+    open_crawl(
+        replace(stored_config(tmp_path), limits=LimitsConfig()), mode="resume"
+    ).run()
+    assert endings(tmp_path, twins)["/c"] == "skip"
+
+
+def test_what_is_empty_cut_off_or_a_picture_is_no_double(
     serve: Any, tmp_path: Path
 ) -> None:
-    first = shapes(1)
-    pictures = {
-        "q50": SAME["q50"](first),
-        "q95": encoded(first, "JPEG", quality=95),
-        "webp": SAME["webp"](first),
-    }
-    site = serving(serve, pictures)
-    crawl(settings_for(site, tmp_path))
-    assert files(tmp_path) == {pictures["q95"]}
+    long = page("<p>" + "x" * 5000)
+    site = serve(
+        index=page(link("/e1", "/e2", "/l1", "/l2"), picture("/i1.png", "/i2.png")),
+        e1=reply(b""),
+        e2=reply(b""),
+        l1=long,
+        l2=long,
+        **{"i1.png": reply(png(), "image/png"), "i2.png": reply(png(), "image/png")},
+    )
+    crawl(once(site, tmp_path, http=HttpConfig(max_body=4000)))
+    assert "skip" not in endings(tmp_path, site).values()
 
 
-def test_files_of_a_crawl_that_kept_all_are_removed(
-    serve: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_double_counts_as_a_page_fetched_and_not_as_a_page(
+    twins: Site, tmp_path: Path
 ) -> None:
-    pictures = gallery()
-    site = serving(serve, pictures)
-    kept_all = config(site, tmp_path, images=ImagesConfig(phash=True), concurrency=1)
-    crawl(kept_all)
-    assert files(tmp_path) == set(pictures.values())
-    crawl(settings_for(site, tmp_path), "newer")
-    assert files(tmp_path) == {pictures[name] for name in KEPT}
-    assert listed(tmp_path, capsys) == KEPT
-
-
-def test_what_was_removed_is_not_lost_in_a_power_cut(
-    serve: Any, tmp_path: Path
-) -> None:
-    site = serving(serve, gallery())
-    settings = settings_for(site, tmp_path)
-    crawl(settings)
-    before = of(tmp_path, "image")
-    with closing(SqliteStore(state_folder(tmp_path))) as store:
-        store.set(BOOT, "", b"an earlier one")
-        store.commit()
-    resumed = open_crawl(settings, mode="resume")
-    assert resumed.lost == 0
-    resumed.run()
-    assert of(tmp_path, "image") == before
-
-
-def test_an_extraction_says_what_the_crawl_said(serve: Any, tmp_path: Path) -> None:
-    site = serving(serve, gallery())
-    settings = settings_for(site, tmp_path / "a")
-    crawl(settings)
-    extract_crawl(tmp_path / "a", replace(settings, dir=str(tmp_path / "b")), print)
-    ours, theirs = by_name(tmp_path / "b"), by_name(tmp_path / "a")
-    for name, one in theirs.items():
-        for field in ("path", "dup_of", "dup_kind", "replaces"):
-            assert ours[name][field] == one[field], (name, field)
-
-
-def test_a_mirror_needs_each_picture(serve: Any, tmp_path: Path) -> None:
-    site = serve(index=page(), **{"a.png": reply(encoded(shapes(1)), "image/png")})
-    settings = replace(settings_for(site, tmp_path), bodies=BodiesConfig(mirror=True))
-    with pytest.raises(UsageError, match="mirror"):
-        open_crawl(settings, mode="new")
+    summary = crawl(once(twins, tmp_path, limits=LimitsConfig(max_pages=3)))
+    assert (summary.finish_reason, summary.counts["page"]) == ("limit_pages", 2)
+    status = read_status(tmp_path / "state")
+    assert status is not None
+    assert status.reasons["skip"] == {"duplicate_content": 1}

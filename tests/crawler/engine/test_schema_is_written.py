@@ -48,7 +48,7 @@ ELSEWHERE = {
     ("image", "versions"): "test_versions",
     ("image", "phash"): "test_looks",
     ("image", "near"): "test_looks",
-    ("image", "replaces"): "test_dedupe",
+    ("image", "replaces"): "test_best_of_look",
     **{
         ("image", name): "test_image_context"
         for name in ("title", "caption", "link_text", "thumbnail")
