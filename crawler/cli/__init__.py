@@ -33,6 +33,7 @@ COMMANDS = {
     "resume": "Continue a stopped crawl",
     "recrawl": "Crawl again, and fetch only what has changed",
     "status": "Show the progress of a crawl, running or not",
+    "serve": "Serve metrics for Prometheus and a page of crawls",
     "explain": "Show why a URL was or was not crawled",
     "hosts": "List the hosts of a crawl with their queues",
     "urls": "List the URLs of a crawl by state, host and code",

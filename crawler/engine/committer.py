@@ -120,7 +120,7 @@ class Committer:
         clock: Callable[[], float],
         dedupe_content: bool = False,
         max_batch: int = MAX_BATCH,
-        save_clocks: Callable[[], None] = lambda: None,
+        save_metadata: Iterable[Callable[[], None]] = (),
         archive: Archive | None = None,
         on_ended: Callable[[TerminalRecord], None] | None = None,
         extraction: bytes = b"",
@@ -148,7 +148,7 @@ class Committer:
         }
         self._dedupe_content = dedupe_content
         self._clock = clock
-        self._save_clocks = save_clocks
+        self._save_metadata = save_metadata
         self._batch: list[tuple[Unfinished, Outcome] | Record] = []
         self._held = 0
         self._failure: BaseException | None = None
@@ -380,4 +380,5 @@ class Committer:
             if position is not None:
                 self._store.set_position(name, position)
         self._store.set_run(replace(self._run, seq=self._seq))
-        self._save_clocks()
+        for save in self._save_metadata:
+            save()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from crawler.frontier.throttle import (
 )
 from crawler.model.errors import Failure
 from crawler.model.http import Request, Response
+from crawler.model.metadata import REQUESTS_BY_CODE, KeyValue
 from crawler.policy.quotas import Quotas
 from crawler.policy.retry import retry_after_of
 from crawler.policy.scope import NAMED_SITEMAPS
@@ -40,13 +42,54 @@ class HttpClient(ExchangeSource, Protocol):
         ...
 
 
-class HostRequests:
-    """Makes the requests of leases. `clock`: seconds since the epoch."""
+class CountedRequests:
+    """Makes requests by `fetch`, and counts each by its status or its `error_code`.
+
+    The sums of all runs are in `metadata`, as of the last `save`.
+    """
 
     def __init__(
-        self, client: HttpClient, quotas: Quotas, clock: Callable[[], float]
+        self, fetch: Callable[[Request], Response], metadata: KeyValue
     ) -> None:
-        self._client = client
+        self._fetch = fetch
+        self._metadata = metadata
+        self._new: Counter[int | str] = Counter()
+
+    def fetch(self, request: Request) -> Response:
+        """The final response to `request`. May switch. Raises Failure."""
+        try:
+            response = self._fetch(request)
+        except Failure as failure:
+            self._new[failure.code] += 1
+            raise
+        self._new[response.status] += 1
+        return response
+
+    def save(self) -> None:
+        """Put the counts into the open transaction."""
+        new, self._new = self._new, Counter()
+        for code, requests in new.items():
+            before = self._metadata.get(REQUESTS_BY_CODE, str(code)) or b"0"
+            total = b"%d" % (int(before) + requests)
+            self._metadata.set(REQUESTS_BY_CODE, str(code), total)
+
+
+class HostRequests:
+    """Makes the requests of leases by `fetch`.
+
+    `close_idle` closes the idle connections to the origin of a URL. `clock`: seconds
+    since the epoch.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[Request], Response],
+        close_idle: Callable[[str], None],
+        quotas: Quotas,
+        clock: Callable[[], float],
+    ) -> None:
+        self._fetch = fetch
+        self._close_idle = close_idle
         self._quotas = quotas
         self._clock = clock
 
@@ -59,7 +102,7 @@ class HostRequests:
         if handle.lease.kind in NAMED_SITEMAPS:
             self._quotas.sitemaps.count(handle.lease)
         try:
-            response = self._client.fetch(request)
+            response = self._fetch(request)
         except Failure as failure:
             feedback = feedback_of_failure(failure, sent_at)
             self.responded(handle, feedback, sent_at, failure.wire_bytes)
@@ -102,4 +145,4 @@ class HostRequests:
         handle.block_host(until)
         self.charge(handle, self._clock(), 0)
         if until > self._clock() + MAX_IDLE_S:
-            self._client.close_idle(handle.lease.url)
+            self._close_idle(handle.lease.url)

@@ -20,7 +20,7 @@ from msgspec import Struct
 from crawler.engine.candidates import CandidateBuilder
 from crawler.engine.committer import Archive, Committer
 from crawler.engine.events import Events
-from crawler.engine.host_requests import HostRequests, HttpClient
+from crawler.engine.host_requests import CountedRequests, HostRequests, HttpClient
 from crawler.engine.pipeline import Pipeline
 from crawler.engine.response_handler import (
     Guard,
@@ -201,6 +201,7 @@ def build(config: Config, given: Environment) -> Machinery:
         store,
     )
     large_bodies = LoadedLate(config, given)
+    counted = CountedRequests(given.client.fetch, store)
     committer = Committer(
         given.run,
         store,
@@ -210,7 +211,7 @@ def build(config: Config, given: Environment) -> Machinery:
         config.records,
         clock.wall,
         config.scope.dedupe_content,
-        save_clocks=partial(clock.save, store),
+        save_metadata=(partial(clock.save, store), counted.save),
         archive=given.archive,
         on_ended=_index_of_mirror(config, store),
         extraction=extraction_fingerprint(config),
@@ -218,7 +219,7 @@ def build(config: Config, given: Environment) -> Machinery:
         looks=index_of_looks(config, store, given.images, given.run),
     )
     pipeline = _pipeline(
-        config, given, policy, frontier, candidates, committer, large_bodies
+        config, given, policy, frontier, candidates, committer, large_bodies, counted
     )
     return Machinery(
         frontier,
@@ -268,6 +269,7 @@ def _pipeline(
     candidates: CandidateBuilder,
     committer: Committer,
     large_bodies: LoadedLate,
+    counted: CountedRequests,
 ) -> Pipeline:
     clock = given.clock
 
@@ -281,10 +283,12 @@ def _pipeline(
         if config.scope.sitemaps:
             take_sitemaps(lease, policy.robots.sitemaps(lease.url))
 
-    requests = HostRequests(given.client, policy.quotas, clock)
+    requests = HostRequests(
+        counted.fetch, given.client.close_idle, policy.quotas, clock
+    )
     stage = RobotsStage(
         policy.robots,
-        RobotsFetcher(policy.robots, given.client.fetch, clock),
+        RobotsFetcher(policy.robots, counted.fetch, clock),
         requests,
         committer.put,
         take_sitemaps if config.scope.sitemaps else None,

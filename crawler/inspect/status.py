@@ -1,4 +1,4 @@
-"""How far a crawl is, from its state and from the end of its records.
+"""How far a crawl is, from its state.
 
 The crawl may be running: its last commit is seen. URLs that are being fetched at this
 moment count as queued.
@@ -6,27 +6,21 @@ moment count as queued.
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from crawler.frontier.sqlite.lockfile import lock_holder
 from crawler.frontier.sqlite.reader import open_state
-from crawler.frontier.state_reader import Totals
+from crawler.frontier.state_reader import HostInfo, StateReader, Totals
 from crawler.frontier.throttle import Controller
 from crawler.frontier.waits import UNLIMITED, slowest_of
 from crawler.model.config import Config, from_json
 from crawler.model.metadata import NEEDS_JAVASCRIPT
-from crawler.output.stored_lines import last_lines
 
 TOP_HOSTS = 10
-
-_TAIL = 512 * 1024
-_RATE_WINDOW_S = 10.0
 
 
 class WaitingHost(Struct, frozen=True):
@@ -36,6 +30,8 @@ class WaitingHost(Struct, frozen=True):
     pages: int
     images: int
     ready_at: float
+    pages_done: int = 0
+    """Pages that were fetched of it."""
 
 
 class Status(Totals, frozen=True, kw_only=True):
@@ -65,74 +61,46 @@ def read_status(folder: Path) -> Status | None:
     Raises StateError.
     """
     with open_state(folder) as state:
-        totals = state.totals()
-        if totals is None:
-            return None
-        hosts = [
-            WaitingHost(host.name, host.pages, host.images, host.ready_at)
-            for host in state.busiest(TOP_HOSTS)
-        ]
-        config = from_json(totals.run.config.encode())
-        left = pages_left(config, totals.counts["page"])
-        slowest_host, least_s = slowest_of(
-            state.slowest_hosts(config.politeness, left, 1),
-            Controller(config.politeness),
-            left,
-        )
-        return Status(
-            **asdict(totals),
-            hosts_waiting=tuple(hosts),
-            slowest_host=slowest_host,
-            least_s=least_s,
-            needs_javascript=int(state.get(NEEDS_JAVASCRIPT, "pages") or 0),
-            pid=lock_holder(folder),
-        )
+        return status_of(state, lock_holder(folder))
+
+
+def status_of(
+    state: StateReader, pid: int | None, hosts: int = TOP_HOSTS
+) -> Status | None:
+    """The status of an open state whose lock the process `pid` holds.
+
+    `hosts`: how many of those with work are named. None if the crawl never began.
+    """
+    totals = state.totals()
+    if totals is None:
+        return None
+    config = from_json(totals.run.config.encode())
+    left = pages_left(config, totals.counts["page"])
+    slowest_host, least_s = slowest_of(
+        state.slowest_hosts(config.politeness, left, 1),
+        Controller(config.politeness),
+        left,
+    )
+    return Status(
+        **asdict(totals),
+        hosts_waiting=tuple(map(_waiting_host, state.busiest(hosts))),
+        slowest_host=slowest_host,
+        least_s=least_s,
+        needs_javascript=int(state.get(NEEDS_JAVASCRIPT, "pages") or 0),
+        pid=pid,
+    )
+
+
+def _waiting_host(host: HostInfo) -> WaitingHost:
+    return WaitingHost(
+        host.name, host.pages, host.images, host.ready_at, host.usage.pages
+    )
 
 
 def pages_left(config: Config, pages: int) -> int:
     """How many pages the limit still allows, of which there are `pages`."""
     limit = config.limits.max_pages
     return UNLIMITED if limit is None else max(0, limit - pages)
-
-
-class Speed(Struct, frozen=True):
-    """What the end of the records tells about the last ten seconds of writing."""
-
-    last_at: float
-    """Time of the last record, epoch seconds."""
-    pages_per_s: float
-    urls_per_s: float
-
-
-class _Line(Struct):
-    type: str
-    ts: str
-
-
-def read_speed(path: Path) -> Speed | None:
-    """From the last records of a file of JSON Lines; None where there are too few."""
-    lines = last_lines(path, _TAIL).split(b"\n")
-    decode = msgspec.json.Decoder(_Line).decode
-    found: list[tuple[float, str]] = []
-    for line in lines:
-        try:
-            record = decode(line)
-            found.append((datetime.fromisoformat(record.ts).timestamp(), record.type))
-        except (msgspec.DecodeError, ValueError):
-            continue  # the first line may be cut, the last one half-written
-    return _speed([(at, kind) for at, kind in found if kind != "run"])
-
-
-def _speed(records: list[tuple[float, str]]) -> Speed | None:
-    if not records:
-        return None
-    last = records[-1][0]
-    recent = [(at, kind) for at, kind in records if at > last - _RATE_WINDOW_S]
-    span = last - recent[0][0]
-    if span < 1:
-        return Speed(last, 0.0, 0.0)
-    pages = sum(kind == "page" for _, kind in recent)
-    return Speed(last, pages / span, len(recent) / span)
 
 
 def began_at(run_id: str) -> float:

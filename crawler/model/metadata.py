@@ -54,6 +54,12 @@ NEEDS_JAVASCRIPT = "needs javascript"
 
 The seeds among them are counted a second time (`engine/shell_pages.py`).
 """
+REQUESTS_BY_CODE = "requests by code"
+"""By status or `error_code`: the number of requests that ended so, in decimal.
+
+Those for robots.txt and further attempts count. It never gets smaller: a recrawl goes
+on with it (`engine/host_requests.py`).
+"""
 POISON_URLS = "poison url"
 """By URL: how often the process died while it read the response, in decimal."""
 BOOT = "boot"
@@ -136,12 +142,29 @@ def clock_shift(metadata: Readable, now: float) -> float:
     `now`: what it shows, seconds since the epoch. Where it was set back since the last
     commit, no time has passed since then. A damaged value tells nothing: 0.
     """
-    encoded = metadata.get(CLOCKS, "")
-    if encoded is None:
+    clocks = _clocks(metadata)
+    if clocks is None:
         return 0.0
-    try:
-        steady, wall = msgspec.msgpack.decode(encoded, type=tuple[float, float])
-    except msgspec.DecodeError:
-        return 0.0
+    steady, wall = clocks
     shift = now - (steady + max(0.0, now - wall))
     return shift if MIN_SHIFT_S <= abs(shift) < inf else 0.0
+
+
+def saved_at(metadata: Readable) -> float | None:
+    """When the last commit was, by the system's clock (seconds since the epoch).
+
+    None in a state that does not tell.
+    """
+    clocks = _clocks(metadata)
+    return None if clocks is None else clocks[1]
+
+
+def _clocks(metadata: Readable) -> tuple[float, float] | None:
+    """What `save_clocks` has kept; None without it, or if it is damaged."""
+    encoded = metadata.get(CLOCKS, "")
+    if encoded is None:
+        return None
+    try:
+        return msgspec.msgpack.decode(encoded, type=tuple[float, float])
+    except msgspec.DecodeError:
+        return None

@@ -58,8 +58,9 @@ def _program() -> str | None:
 class Chromium:
     """A running browser with one tab."""
 
-    def __init__(self, profile: str) -> None:
+    def __init__(self, profile: str, loopback: bool = False) -> None:
         program = _program()
+        excluded = ", EXCLUDE 127.0.0.1" if loopback else ""
         assert program is not None
         to_read, self._out = os.pipe()
         self._in, to_write = os.pipe()
@@ -72,7 +73,8 @@ class Chromium:
              program, "--headless", "--no-sandbox", "--disable-gpu",
              "--disable-dev-shm-usage",
              "--no-first-run", "--disable-background-networking",
-             "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}",
+             f"--host-resolver-rules=MAP * ~NOTFOUND{excluded}",
+             f"--user-data-dir={profile}",
              "--remote-debugging-pipe", "about:blank"],
             pass_fds=ends,
             stdin=subprocess.DEVNULL,
@@ -93,9 +95,13 @@ class Chromium:
         self._call("Page.enable")
 
     def show(self, page: Path) -> Shown:
+        """Open a local page, and wait until it has loaded with all its pictures."""
+        return self.open(page.absolute().as_uri())
+
+    def open(self, url: str) -> Shown:
         """Open a page, and wait until it has loaded with all its pictures."""
         self._events.clear()
-        self._call("Page.navigate", url=page.absolute().as_uri())
+        self._call("Page.navigate", url=url)
         while not any(one["method"] == "Page.loadEventFired" for one in self._events):
             self._events.append(self._receive())
         pictures, broken = json.loads(self.evaluate(_PICTURES))
@@ -160,12 +166,12 @@ class Chromium:
 
 
 @contextmanager
-def browser() -> Iterator[Chromium]:
-    """A browser without a network, for a block."""
+def browser(*, loopback: bool = False) -> Iterator[Chromium]:
+    """A browser without a network, for a block; `loopback`: 127.0.0.1 it may reach."""
     with tempfile.TemporaryDirectory(
         prefix="orbweb-chromium-", ignore_cleanup_errors=True
     ) as profile:
-        chromium = Chromium(profile)
+        chromium = Chromium(profile, loopback)
         try:
             yield chromium
         finally:

@@ -19,8 +19,9 @@ from crawler.cli.terminal.formatting import (
 )
 from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.store import State
+from crawler.inspect.recent import Speed, read_speed
 from crawler.inspect.state import open_state
-from crawler.inspect.status import Speed, Status, began_at, read_speed, read_status
+from crawler.inspect.status import Status, began_at, read_status
 from crawler.inspect.why_waiting import Blocker, why_waiting
 from crawler.model.config import from_json
 from crawler.model.metadata import clock_shift
@@ -50,7 +51,7 @@ def _show(folder: str, why: bool, as_json: bool) -> None:
     with open_state(Path(folder)):  # or it is said what the folder holds
         status = read_status(state_folder(folder))
     assert status is not None
-    records = _records_of(Path(folder), status)
+    records = records_of(Path(folder), status)
     speed = read_speed(records[-1]) if records else None
     now = time.time()
     reasons = _reasons(Path(folder), status, now) if why else None
@@ -83,14 +84,14 @@ def _reason_lines(reasons: list[Blocker] | None) -> Iterator[str]:
         yield "    the crawl waits for nothing, and skipped nothing"
 
 
-def _records_of(folder: Path, status: Status) -> list[Path]:
+def records_of(folder: Path, status: Status) -> list[Path]:
     """The files of the first output of which there are any."""
     config = replace(from_json(status.run.config.encode()), dir=str(folder))
     files = jsonl_files(config).values()
     return next(filter(None, map(stream_files, files)), [])
 
 
-def _size(files: list[Path]) -> int:
+def size_of(files: list[Path]) -> int:
     return sum(file.stat().st_size for file in files)
 
 
@@ -115,11 +116,11 @@ def _as_json(
         "changes": status.changes,
         "needs_javascript": status.needs_javascript,
         "records": str(records[-1]) if records else None,
-        "records_bytes": _size(records) if records else None,
+        "records_bytes": size_of(records) if records else None,
         "speed": speed,
         "slowest_host": status.slowest_host or None,
         "least_s": round(status.least_s, 3),
-        "next_command": _next_command(folder, status)
+        "next_command": next_command(folder, status)
         if status.state == "stopped"
         else None,
     }
@@ -131,9 +132,9 @@ def _as_text(
     counts = status.counts
     started = began_at(status.run.run_id)
     when = datetime.fromtimestamp(started).strftime("%Y-%m-%d %H:%M:%S")
-    yield f"{folder}: {_headline(folder, status)}"
+    yield f"{folder}: {headline(folder, status)}"
     yield f"  started  {when}, {show_seconds(max(0, now - started))} ago"
-    done = (f"{name} {counts[state]:,}" for state, name in _NAMES if counts[state])
+    done = (f"{name} {counts[state]:,}" for state, name in NAMES if counts[state])
     yield f"  URLs     {', '.join(done) or 'none'}"
     if status.received_bytes:
         yield f"  received {show_bytes(status.received_bytes)}"
@@ -144,7 +145,7 @@ def _as_text(
         changes = ", ".join(f"{how} {n:,}" for how, n in status.changes.items())
         yield f"  changes  {changes}"
     if status.pid is not None and speed is not None:
-        yield f"  speed    {_speed_text(status, speed, now)}"
+        yield f"  speed    {speed_text(status, speed, now)}"
     if status.least_s:
         least = show_seconds(status.least_s)
         yield f"  time     at least {least} left for {status.slowest_host}"
@@ -164,10 +165,10 @@ def _as_text(
             note = f", next request in {show_seconds(wait)}" if wait > 1 else ""
             yield f"    {host.name}  {host.pages:,} pages, {host.images:,} images{note}"
     if records:
-        yield f"  records  {name_files(records)} ({show_bytes(_size(records))})"
+        yield f"  records  {name_files(records)} ({show_bytes(size_of(records))})"
 
 
-_NAMES: tuple[tuple[State, str], ...] = (
+NAMES: tuple[tuple[State, str], ...] = (
     ("page", "pages"),
     ("image", "images"),
     ("file", "files"),
@@ -178,7 +179,7 @@ _NAMES: tuple[tuple[State, str], ...] = (
 )
 
 
-def _headline(folder: str, status: Status) -> str:
+def headline(folder: str, status: Status) -> str:
     state = status.state
     if state == "running":
         return f"running, process {status.pid or 'unknown'}"
@@ -188,15 +189,15 @@ def _headline(folder: str, status: Status) -> str:
     limit = limit_reached(limits, status.counts["page"], status.received_bytes)
     left = counted(status.counts["queued"], "URL")
     where = f" at the {limit} with {left} left" if limit else ""
-    return f"stopped{where}; `{_next_command(folder, status)}` continues"
+    return f"stopped{where}; `{next_command(folder, status)}` continues"
 
 
-def _next_command(folder: str, status: Status) -> str:
+def next_command(folder: str, status: Status) -> str:
     limits = from_json(status.run.config.encode()).limits
     return resume_command(folder, limits, status.counts["page"], status.received_bytes)
 
 
-def _speed_text(status: Status, speed: Speed, now: float) -> str:
+def speed_text(status: Status, speed: Speed, now: float) -> str:
     """The rate, and the time that the known queue takes at that rate."""
     silence = now - speed.last_at
     if silence > SILENT_AFTER_S:

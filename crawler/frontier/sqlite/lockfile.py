@@ -9,21 +9,29 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from crawler.model.errors import OutputError, StateError
 
 LOCK_NAME = "lock"
 
+_TRIES = 4
+_PAUSE_S = 0.02
+
 
 class LockFile:
     """Holds the lock of `folder` until `close`.
 
     Raises StateError naming the process that has it, or OutputError if the folder
-    cannot be written.
+    cannot be written. `pause` waits for seconds: a reader may hold the lock for a
+    moment to see whether it can (`lock_holder`), which is tried again.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, pause: Callable[[float], object] = time.sleep
+    ) -> None:
         path = folder / LOCK_NAME
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
@@ -31,14 +39,19 @@ class LockFile:
         except OSError as error:
             raise OutputError(f"{path} can't be written ({error.strerror})") from error
         try:
-            self._take(folder)
+            self._take(folder, pause)
         except BaseException:
             os.close(self._fd)
             raise
 
-    def _take(self, folder: Path) -> None:
+    def _take(self, folder: Path, pause: Callable[[float], object]) -> None:
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for _ in range(_TRIES - 1):
+                if self._try():
+                    break
+                pause(_PAUSE_S)
+            else:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             pid = os.read(self._fd, 32).decode("ascii", "replace").strip()
             raise StateError(
@@ -57,6 +70,14 @@ class LockFile:
             raise OutputError(
                 f"{folder}/lock can't be written ({error.strerror})"
             ) from error
+
+    def _try(self) -> bool:
+        """Whether the lock could be taken."""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def close(self) -> None:
         os.close(self._fd)

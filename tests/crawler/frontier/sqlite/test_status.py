@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
-from crawler.frontier.sqlite.lockfile import lock_holder
+from crawler.frontier.sqlite.lockfile import LOCK_NAME, LockFile, lock_holder
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
 from crawler.inspect.status import read_status
@@ -67,3 +68,12 @@ def test_a_state_that_is_being_created_holds_no_crawl_yet(tmp_path: Path) -> Non
     (tmp_path / "frontier.sqlite3").touch()
     with pytest.raises(StateError, match="holds no crawl yet"):
         read_status(tmp_path)
+
+
+def test_a_crawl_begins_while_a_reader_looks_at_the_lock(tmp_path: Path) -> None:
+    """A reader holds the lock for some microseconds, to see whether it can."""
+    with (tmp_path / LOCK_NAME).open("w") as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        lock = LockFile(tmp_path, pause=lambda _: fcntl.flock(reader, fcntl.LOCK_UN))
+    assert lock_holder(tmp_path) == os.getpid()
+    lock.close()
