@@ -43,15 +43,15 @@ class HttpClient(ExchangeSource, Protocol):
 
 
 class CountedRequests:
-    """Makes requests by `fetch`, and counts each by its status or its `error_code`.
+    """Makes requests by `client`, and counts each by its status or its `error_code`.
 
     The sums of all runs are in `metadata`, as of the last `save`.
     """
 
-    def __init__(
-        self, fetch: Callable[[Request], Response], metadata: KeyValue
-    ) -> None:
-        self._fetch = fetch
+    def __init__(self, client: HttpClient, metadata: KeyValue) -> None:
+        self._fetch = client.fetch
+        self.close_idle = client.close_idle
+        """Close the idle connections to the origin of a URL."""
         self._metadata = metadata
         self._new: Counter[int | str] = Counter()
 
@@ -75,21 +75,13 @@ class CountedRequests:
 
 
 class HostRequests:
-    """Makes the requests of leases by `fetch`.
-
-    `close_idle` closes the idle connections to the origin of a URL. `clock`: seconds
-    since the epoch.
-    """
+    """Makes the requests of leases. `clock`: seconds since the epoch."""
 
     def __init__(
-        self,
-        fetch: Callable[[Request], Response],
-        close_idle: Callable[[str], None],
-        quotas: Quotas,
-        clock: Callable[[], float],
+        self, client: CountedRequests, quotas: Quotas, clock: Callable[[], float]
     ) -> None:
-        self._fetch = fetch
-        self._close_idle = close_idle
+        self._fetch = client.fetch
+        self._close_idle = client.close_idle
         self._quotas = quotas
         self._clock = clock
 

@@ -201,7 +201,7 @@ def build(config: Config, given: Environment) -> Machinery:
         store,
     )
     large_bodies = LoadedLate(config, given)
-    counted = CountedRequests(given.client.fetch, store)
+    counted = CountedRequests(given.client, store)
     committer = Committer(
         given.run,
         store,
@@ -283,9 +283,7 @@ def _pipeline(
         if config.scope.sitemaps:
             take_sitemaps(lease, policy.robots.sitemaps(lease.url))
 
-    requests = HostRequests(
-        counted.fetch, given.client.close_idle, policy.quotas, clock
-    )
+    requests = HostRequests(counted, policy.quotas, clock)
     stage = RobotsStage(
         policy.robots,
         RobotsFetcher(policy.robots, counted.fetch, clock),
