@@ -75,7 +75,7 @@ class CandidateBuilder:
             config.images.fetch and config.images.styles
         )
         self.metadata = metadata
-        self._strip = ParamStripper(config.scope.strip_params).stripped
+        self.strip = ParamStripper(config.scope.strip_params).stripped
 
     def page(
         self, lease: Lease, page: Page, robots_meta: RobotsMeta, status: int
@@ -190,7 +190,7 @@ class CandidateBuilder:
         known, check = self._known, self._check
         found: list[Discovered] = []
         for link in links:
-            url = self._strip(link.url) if "?" in link.url else link.url
+            url = self.strip(link.url) if "?" in link.url else link.url
             if known(url, depth):
                 continue
             kind = link.kind

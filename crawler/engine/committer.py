@@ -31,11 +31,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from crawler.engine import record_builder, revalidation
+from crawler.engine import link_graph, record_builder, revalidation
 from crawler.frontier.store import Content as StoredContent
 from crawler.frontier.store import Ended, Run, Store
 from crawler.model.content_config import OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip, StoredResponse
+from crawler.model.link_graph import OutLinks
 from crawler.model.record_base import BodyRecord, FetchRecord, Record
 from crawler.model.records import (
     ErrorRecord,
@@ -77,6 +78,7 @@ class Unfinished(Protocol):
         code: str | None,
         detail: str | None,
         stored: StoredResponse | None,
+        links: OutLinks | None,
     ) -> int:
         """Finish a lease with its terminal record.
 
@@ -169,6 +171,7 @@ class Committer:
         content = outcome.picture or outcome.body or b""
         self._held += len(content) if isinstance(content, bytes) else 0
         self._held += sum([len(one.url) for one in outcome.found])
+        self._held += link_graph.held(outcome)
         self._take((handle, outcome))
 
     def sent_back(self) -> None:
@@ -271,7 +274,8 @@ class Committer:
 
             count_shell(self._store, record)
         code, detail = record_builder.ending_of(record)
-        new = handle.finish(record.type, outcome.found, code, detail, stored)
+        links = link_graph.out_links(outcome)
+        new = handle.finish(record.type, outcome.found, code, detail, stored, links)
         if isinstance(record, BodyRecord):
             record.new_links_count = new
         return record

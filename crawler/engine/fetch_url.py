@@ -218,10 +218,6 @@ class _Remembering:
         self._extractor = extractor
         self._plugins = plugins
 
-    @property
-    def reads_links(self) -> bool:
-        return self._plugins is not None and self._plugins.reads_links
-
     def apply(self, response: Response, page: Page, asked: str = "") -> Enriched:
         assert self._plugins is not None
         enriched = self._plugins.apply(response, page, asked)

@@ -26,6 +26,7 @@ from crawler.model.documents import (
 )
 from crawler.model.errors import ExtractFailure, Failure
 from crawler.model.http import BodySink, Hop, Response
+from crawler.model.link_graph import FoundLinks
 from crawler.model.record_base import HeaderRow, RedirectHop
 from crawler.model.records import (
     ErrorRecord,
@@ -189,11 +190,13 @@ def failed(
     found: tuple[Discovered, ...],
     document: Page | File,
     saved: bytes | BodySink | None,
+    links: FoundLinks,
     items: Sequence[dict[str, Any]] = (),
 ) -> Outcome:
     """The outcome where plug-ins have failed: the links count all the same.
 
-    `items`: those of the answer of an API that lack nothing.
+    `items`: those of the answer of an API that lack nothing. `links`: for the link
+    graph.
     `saved`: the body, if it is kept, from which `orbweb extract` may get the fields.
     """
     error = error_record(lease, failure, response.timings.fetch_ms)
@@ -204,7 +207,8 @@ def failed(
         error.content_type = document.content_type
         error.sha256 = _hash(response)
         error.body_bytes = response.size
-    return Outcome(lease, error, found, items=item_records(error, items), body=saved)
+    records = item_records(error, items)
+    return Outcome(lease, error, found, items=records, body=saved, links=links)
 
 
 def skipped(lease: Lease, skip: Skip) -> Outcome:

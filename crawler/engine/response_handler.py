@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder, is_named_sitemap
+from crawler.engine.link_graph import found_links
 from crawler.engine.revalidation import (
     CachedFields,
     Revalidation,
@@ -51,6 +52,7 @@ from crawler.model.errors import (
     TooLarge,
 )
 from crawler.model.http import BodySink, Response, Validators
+from crawler.model.link_graph import FoundLinks
 from crawler.model.records import ImageRecord, PageRecord
 from crawler.policy.quotas import Quotas
 from crawler.policy.robots_meta import HEADER, RobotsMeta, RobotsMetaReader
@@ -65,11 +67,6 @@ if TYPE_CHECKING:
 
 class ReadByPlugins(Protocol):
     """The plug-ins that work on documents."""
-
-    @property
-    def reads_links(self) -> bool:
-        """Whether the links of `page`, with their texts, matter to them."""
-        ...
 
     def apply(self, response: Response, page: Page, asked: str = "") -> Enriched:
         """`page` with the URLs that they discovered, and what they extracted.
@@ -120,9 +117,6 @@ class Reader:
         self._include = frozenset(config.records.include)
         self._extractor = extractor
         self._plugins = plugins
-        self._with_text = "links" in self._include or (
-            plugins is not None and plugins.reads_links
-        )
         self._guard = guard
         self._candidates = candidates
         self._quotas = quotas
@@ -185,7 +179,8 @@ class Reader:
         if found.skip is not None or self._known(found.url, found.depth):
             self._traps.record_nothing_new(lease)
         record = record_builder.redirect_record(lease, response, found.url)
-        return Outcome(lease, record, (found,))
+        links = FoundLinks((Link(found.url, "redirect"),), (), found.redirects)
+        return Outcome(lease, record, (found,), links=links)
 
     def read_unmodified(
         self, handle: OpenLease, response: Response, cached: CachedFields
@@ -245,7 +240,7 @@ class Reader:
                 response if response.streamed is None else _readable(response),
                 destination,
                 self._limits,
-                with_text=self._with_text,
+                with_text=True,
                 named_sitemap=is_named_sitemap(lease),
             )
 
@@ -260,7 +255,9 @@ class Reader:
         if robots_meta.noai is not None:
             found = self._candidates.page(lease, page, robots_meta, response.status)
             record = record_builder.skip_record(lease, robots_meta.noai)
-            return Outcome(lease, record, found)
+            return Outcome(
+                lease, record, found, links=found_links(page, self._candidates.strip)
+            )
         # Before a place is reserved, for this may switch.
         enriched, failure = self._enriched(lease, response, page)
         page = enriched.page
@@ -270,15 +267,19 @@ class Reader:
         found = self._candidates.page(lease, page, robots_meta, response.status)
         found += self._requisites(lease, response, page, robots_meta.noimageai)
         saved = self._saved(response, page.content_type)
+        links = found_links(page, self._candidates.strip)
         if failure is not None:
-            return record_builder.failed(lease, response, failure, found, page, saved)
+            return record_builder.failed(
+                lease, response, failure, found, page, saved, links
+            )
         page_record = record_builder.page_record(lease, response, page, self._include)
         page_record.data = enriched.data
         if enriched.text is not None:
             record_builder.add_text(page_record, enriched.text)
         items = record_builder.item_records(page_record, enriched.items)
+        validators = _validators(response)
         return Outcome(
-            lease, page_record, found, None, items, _validators(response), saved
+            lease, page_record, found, None, items, validators, saved, links=links
         )
 
     def _enriched(
@@ -314,14 +315,18 @@ class Reader:
             enriched, failure = self._enriched(lease, response, page)
         file, found = self._found_in_file(lease, response, file, enriched.listing)
         saved = self._saved(response, file.content_type)
+        links = found_links(file, self._candidates.strip)
         if failure is not None:
             return record_builder.failed(
-                lease, response, failure, found, file, saved, enriched.items
+                lease, response, failure, found, file, saved, links, enriched.items
             )
         record = record_builder.file_record(lease, response, file, self._include)
         record.data = enriched.data
         items = record_builder.item_records(record, enriched.items)
-        return Outcome(lease, record, found, None, items, _validators(response), saved)
+        validators = _validators(response)
+        return Outcome(
+            lease, record, found, None, items, validators, saved, links=links
+        )
 
     def _found_in_file(
         self, lease: Lease, response: Response, file: File, listing: Listing | None

@@ -27,6 +27,7 @@ from crawler.frontier.host_queue import HostQueue
 from crawler.frontier.store import Ended
 from crawler.frontier.throttle import HostFeedback
 from crawler.model.crawl import Destination, Discovered, Lease, StoredResponse
+from crawler.model.link_graph import OutLinks
 
 
 class LeaseHandle:
@@ -105,14 +106,15 @@ class LeaseHandle:
         code: str | None = None,
         detail: str | None = None,
         stored: StoredResponse | None = None,
+        links: OutLinks | None = None,
     ) -> int:
         """The URL has its terminal record. Returns how many URLs of `found` are new.
 
-        `code`, `detail` and `stored` are as the store has them. It becomes durable with
-        the store's next commit.
+        `code`, `detail`, `stored` and `links` are as the store has them. It becomes
+        durable with the store's next commit.
         """
         self._answer()
-        self._hosts.store.finish(self.lease, ended, code, detail, stored)
+        self._hosts.store.finish(self.lease, ended, code, detail, stored, links)
         new = self._hosts.add(found) if found else 0
         self._end()
         return new

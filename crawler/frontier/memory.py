@@ -29,6 +29,7 @@ from crawler.model.crawl import (
     queue_of,
 )
 from crawler.model.host import NO_USAGE, HostUsage
+from crawler.model.link_graph import OutLinks
 from crawler.model.policy_config import PolitenessConfig
 from crawler.model.url import host_key, url_key
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class MemoryStore:
-    """A `Store` without durability: `commit` does nothing."""
+    """A `Store` without durability: `commit` does nothing, and no links are kept."""
 
     def __init__(self) -> None:
         self._urls: dict[str, UrlRow] = {}
@@ -85,6 +86,7 @@ class MemoryStore:
         code: str | None = None,
         detail: str | None = None,
         stored: StoredResponse | None = None,
+        links: OutLinks | None = None,
     ) -> None:
         url = self._leased(lease)
         self._hosts[url.host].waiting[queue_of(url.found.destination)] -= 1

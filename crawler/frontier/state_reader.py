@@ -18,6 +18,7 @@ from crawler.model.crawl import Destination
 from crawler.model.documents import LinkKind
 from crawler.model.host import NO_USAGE, HostUsage
 from crawler.model.http import Hop
+from crawler.model.link_graph import SourceLinks
 from crawler.model.policy_config import PolitenessConfig
 
 if TYPE_CHECKING:
@@ -144,6 +145,22 @@ class StateReader(Protocol):
 
         An empty filter matches all. Reads all URLs.
         """
+        ...
+
+    def url_states(self) -> bytearray:
+        """The state of each URL by its number, as 1 + its index in STATES.
+
+        The number is its place in the order of discovery, from 1 on; 0: there is no URL
+        with it. A byte for each URL.
+        """
+        ...
+
+    def url_at(self, number: int) -> UrlRow:
+        """The URL with this number."""
+        ...
+
+    def source_links(self) -> Iterator[SourceLinks]:
+        """All documents that have links or facts, one at a time, by their numbers."""
         ...
 
     def urls_before(self, row: UrlRow) -> int:

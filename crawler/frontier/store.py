@@ -38,6 +38,7 @@ from msgspec import Struct
 from crawler.frontier.throttle import UNTRIED, HostThrottle
 from crawler.model.crawl import Destination, Discovered, Lease, Queue, StoredResponse
 from crawler.model.host import HostUsage
+from crawler.model.link_graph import OutLinks
 from crawler.model.metadata import KeyValue
 from crawler.model.policy_config import PolitenessConfig
 
@@ -87,13 +88,15 @@ class UrlQueue(Protocol):
         code: str | None = None,
         detail: str | None = None,
         stored: StoredResponse | None = None,
+        links: OutLinks | None = None,
     ) -> None:
         """The URL has its terminal record.
 
         `code` is its `error_code`, the `reason` of a skip, or for a URL that was
         fetched again how it has changed. `detail` is the same in words: the message,
         the rule, or what it is a duplicate of. `stored` is for the next crawl; without
-        one, what is stored already stays.
+        one, what is stored already stays. `links` take the place of those that are
+        stored; None: these stay.
         """
         ...
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from crawler.model.documents import ImageLink, LinkKind
 from crawler.model.http import BodySink, Hop, Validators
+from crawler.model.link_graph import FoundLinks
 from crawler.model.reasons import SkipReason
 from crawler.model.records import ItemRecord, TerminalRecord
 
@@ -169,3 +170,5 @@ class Outcome(Struct, frozen=True):
     """The body of a page or a file that is saved, to be kept as a picture is."""
     look: bytes | None = None
     """What a picture looks like (`extract/looks/look.py`), if that is wanted."""
+    links: FoundLinks | None = None
+    """What a document refers to, for the link graph."""

@@ -81,6 +81,11 @@ WARC_PAYLOAD = "warc payload"
 """By digest of a payload: the WARC record that holds it (`output/warc/archive.py`)."""
 WARC_VALIDATED = "warc validated"
 """By URL: the WARC record of its last answer that had a validator."""
+LINKS_DICTIONARY = "links dictionary"
+"""Under "": what the links of documents are compressed with.
+
+See `frontier/sqlite/link_rows.py`.
+"""
 LOOKS = "look"
 """By the start of a SHA-256: the look of the picture, and its URL.
 

@@ -34,7 +34,9 @@ from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
 from crawler.model.content_config import ImagesConfig, OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, Skip
+from crawler.model.documents import Link
 from crawler.model.http import Response, Timings, Validators
+from crawler.model.link_graph import FoundLinks
 from crawler.model.policy_config import PolitenessConfig
 from crawler.model.records import FileRecord, ImageRecord, ItemRecord, PageRecord
 from crawler.output.files import Journal
@@ -94,6 +96,12 @@ def links(url: str) -> list[Discovered]:
         )
     )
     return found
+
+
+def named_links(url: str) -> tuple[Link, ...]:
+    """The same links as a page names them, each URL once, with texts."""
+    urls = {one.url: one.kind for one in links(url) if one.destination == "page"}
+    return tuple(Link(to, kind, f"{url} to {to}") for to, kind in urls.items())
 
 
 def picture(url: str) -> bytes:
@@ -222,6 +230,7 @@ def outcome(lease: Lease) -> Outcome:
         # The engine asks for a page with items anew, too: its record has none of them.
         validators=None if of_page else version,
         body=data,
+        links=FoundLinks(named_links(lease.url)),
     )
 
 

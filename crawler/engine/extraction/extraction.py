@@ -32,6 +32,7 @@ from crawler.model.crawl import Destination, Discovered, Lease, Outcome, StoredR
 from crawler.model.errors import Failure, is_out_of_memory
 from crawler.model.host import HostUsage
 from crawler.model.http import Response
+from crawler.model.link_graph import OutLinks
 from crawler.model.policy_config import LimitsConfig
 from crawler.model.records import ErrorRecord, ImageRecord, RobotsRecord, RunRecord
 from crawler.output.bodies import Saves
@@ -285,6 +286,7 @@ class _Ended:
         code: str | None,
         detail: str | None,
         stored: StoredResponse | None,
+        links: OutLinks | None,
     ) -> int:
         return self._new
 

@@ -10,6 +10,7 @@ is the state's and is said in one sentence.
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import get_args
 import msgspec
 
 from crawler.frontier.sqlite.database import DAMAGED, FILE_NAME
+from crawler.frontier.sqlite.link_rows import read_links
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, SCHEMA
 from crawler.model.config import from_json
 from crawler.model.documents import LinkKind
@@ -49,7 +51,7 @@ _CONDITIONS = (
     ("url", "origin_id", "origin_id NOT IN (SELECT origin_id FROM origin)"),
     *(
         (t, "seq", "seq NOT IN (SELECT seq FROM url)")
-        for t in ("queue", "retry", "skip")
+        for t in ("queue", "retry", "skip", "outlink")
     ),
     ("queue", "host_id", "host_id NOT IN (SELECT host_id FROM host)"),
     *((table, name, f"{name} NOT LIKE 'http%://_%'") for table, name in _URLS),
@@ -154,6 +156,11 @@ def _of_encoded(db: sqlite3.Connection) -> Iterator[str]:
                 decode(value)
         except (msgspec.MsgspecError, StateError, UnicodeError):
             yield _wrong_value(table, column)
+    try:
+        for _ in read_links(db):
+            pass
+    except (msgspec.MsgspecError, zlib.error, ValueError, IndexError):
+        yield _wrong_value("outlink", "links")
 
 
 def _has(db: sqlite3.Connection, table: str, condition: str) -> bool:

@@ -14,6 +14,7 @@ from crawler.frontier.sqlite.store_part import StorePart
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, QUEUED, QUEUES
 from crawler.frontier.store import STATES, Ended, State
 from crawler.model.crawl import Destination, Lease, Queue, StoredResponse
+from crawler.model.link_graph import OutLinks
 from crawler.model.url import url_id
 
 MAX_DETAIL = 500
@@ -109,10 +110,13 @@ class Leases(StorePart):
         code: str | None = None,
         detail: str | None = None,
         stored: StoredResponse | None = None,
+        links: OutLinks | None = None,
     ) -> None:
         self._begin()
         position = self._answer(lease)
         self._updates.put(position, ENDED[ended], code, _short(detail), stored)
+        if links is not None:
+            self._links.put(position.seq, links)
         self._hosts.count(position.host_id, position.destination, -1, 0.0)
         self._counts["queued"] -= 1
         self._counts[ended] += 1

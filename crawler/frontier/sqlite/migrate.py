@@ -122,9 +122,20 @@ def _from_6(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE url ADD COLUMN context BLOB")
 
 
+def _from_7(db: sqlite3.Connection) -> None:
+    """Make a place for the links of documents.
+
+    Those of documents that were fetched before are not known, so the next crawl fetches
+    them whole, instead of being told that they have not changed.
+    """
+    db.execute("CREATE TABLE outlink (seq INTEGER PRIMARY KEY, links BLOB NOT NULL)")
+    db.execute("UPDATE url SET cached_fields = NULL WHERE destination = 0")
+
+
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     4: _from_4,
     5: _from_5,
     6: _from_6,
+    7: _from_7,
 }
 """By the format that a step begins with."""

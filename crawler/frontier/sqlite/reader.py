@@ -21,6 +21,7 @@ from crawler.frontier.sqlite.database import (
 )
 from crawler.frontier.sqlite.host_rows import THROTTLE, USAGE
 from crawler.frontier.sqlite.ledger import RUN, changes_in
+from crawler.frontier.sqlite.link_rows import read_links
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, PENDING_SKIP, QUEUED
 from crawler.frontier.state_reader import (
     HostInfo,
@@ -35,6 +36,7 @@ from crawler.frontier.waits import HostGroup, HostWork, RetryCount
 from crawler.model.config import from_json
 from crawler.model.host import HostUsage
 from crawler.model.http import Hop
+from crawler.model.link_graph import SourceLinks
 from crawler.model.policy_config import PolitenessConfig
 from crawler.model.reasons import SkipReason
 from crawler.model.url import key_id, redirected_key, url_id, url_id_hex
@@ -170,6 +172,21 @@ class SqliteStateReader:
     def urls_before(self, row: UrlRow) -> int:
         cursor = self._db.execute(_URLS_BEFORE, (url_id(row.url, row.redirects),))
         return int(first_column(cursor, 0))
+
+    def url_states(self) -> bytearray:
+        last = first_column(self._db.execute("SELECT max(seq) FROM url"), 0)
+        states = bytearray(last + 1)
+        numbers = {n: STATES.index(state) + 1 for n, state in _STATES.items()}
+        for seq, number in self._db.execute("SELECT seq, state FROM url"):
+            states[seq] = numbers[number]
+        return states
+
+    def url_at(self, number: int) -> UrlRow:
+        query = f"{_URL} WHERE url.seq = ?"
+        return _url_row(self._db.execute(query, (number,)).fetchone())
+
+    def source_links(self) -> Iterator[SourceLinks]:
+        return read_links(self._db)
 
     def retries(self, limit: int) -> list[RetryGroup]:
         return [RetryGroup(*row) for row in self._db.execute(_RETRIES, (limit,))]

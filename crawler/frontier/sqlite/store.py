@@ -125,6 +125,7 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
         if not self._db.in_transaction:
             return
         self._updates.flush()
+        self._links.flush()
         self._write_contents()
         self._hosts.flush()
         rows = [(name, self._counts[name]) for name in self._changed]

@@ -16,6 +16,7 @@ from crawler.frontier.sqlite.database import (
     translate_sqlite_errors,
 )
 from crawler.frontier.sqlite.host_rows import HostRows
+from crawler.frontier.sqlite.link_rows import LinkRows
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.pending_updates import PendingUpdates, QueuePosition
 from crawler.frontier.sqlite.seen_cache import SeenCache
@@ -48,6 +49,7 @@ class StorePart(Database):
         self._recent = SeenCache()
         self._hosts = HostRows(db)
         self._updates = PendingUpdates(db)
+        self._links = LinkRows(db)
         self._next_seq = first_column(db.execute("SELECT max(seq) + 1 FROM url"), 1)
         self._next_retry = self._first_retry()
         counts = db.execute("SELECT name, n FROM count")

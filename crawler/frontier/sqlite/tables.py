@@ -18,6 +18,10 @@ it needs to count anything.
 `seen.url_id` is the hash of the URL's key (`model/url.py`), which equivalent URLs
 share; `url.url` is as the first link wrote it.
 
+`outlink` has a row for each document with links, and for each redirect: what it links
+to, packed (`link_rows.py`). It is not ordered by target: who asks for the links to a
+URL reads all rows.
+
 A change of these tables, or of what is in them, is a new FORMAT, with a step in
 `migrate.py` and a folder of the old format among the tests.
 """
@@ -27,7 +31,7 @@ from typing import get_args
 from crawler.frontier.store import Ended
 from crawler.model.crawl import Destination, Queue
 
-FORMAT = 7
+FORMAT = 8
 """`PRAGMA user_version` of the file."""
 OLDEST = 4
 """Formats before were never in a release that promised to keep them."""
@@ -70,6 +74,8 @@ CREATE TABLE origin (
     seed_url TEXT,
     found_at REAL NOT NULL
 );
+
+CREATE TABLE outlink (seq INTEGER PRIMARY KEY, links BLOB NOT NULL);
 
 CREATE TABLE queue (
     host_id INTEGER, destination INTEGER, rank INTEGER, seq INTEGER,

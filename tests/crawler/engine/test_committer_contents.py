@@ -14,6 +14,7 @@ from crawler.frontier.memory import MemoryStore
 from crawler.frontier.store import Content, Ended, Run
 from crawler.model.content_config import OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome, StoredResponse
+from crawler.model.link_graph import OutLinks
 from crawler.model.records import ImageRecord
 from crawler.output.files import Journal
 from crawler.output.images import ImageFiles
@@ -35,6 +36,7 @@ class Handle:
         code: str | None,
         detail: str | None,
         stored: StoredResponse | None,
+        links: OutLinks | None,
     ) -> int:
         return 0
 

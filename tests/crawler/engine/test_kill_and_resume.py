@@ -17,6 +17,8 @@ import msgspec
 import pytest
 
 from crawler.extract.looks.look import HASH_BYTES
+from crawler.frontier.sqlite.database import STATE_FOLDER
+from crawler.frontier.sqlite.reader import open_state
 from crawler.output.lines import stream_files
 from tests.helpers.killable import (
     BATCHES,
@@ -27,6 +29,7 @@ from tests.helpers.killable import (
     body,
     items,
     look,
+    named_links,
     picture,
     style,
 )
@@ -154,6 +157,19 @@ def assert_the_best_of_each_group_is_kept(
             assert url in replaced or one["dup_of"] in replaced
 
 
+def assert_each_page_has_its_links(folder: Path) -> None:
+    with open_state(folder / STATE_FOLDER) as state:
+        stored = {
+            source.url: [
+                (state.url_at(one.target).url, one.text) for one in source.links
+            ]
+            for source in state.source_links()
+        }
+    assert len(stored) == PAGES
+    for url, links in stored.items():
+        assert links == [(one.url, one.text) for one in named_links(url)]
+
+
 @pytest.mark.parametrize("first_seed", [0, 1000])
 def test_no_url_is_lost_and_none_is_written_twice(
     tmp_path: Path, first_seed: int
@@ -167,6 +183,7 @@ def test_no_url_is_lost_and_none_is_written_twice(
     assert_each_picture_once(tmp_path)
     assert_each_body_once(tmp_path, found)
     assert_each_group_has_one_first(found)
+    assert_each_page_has_its_links(tmp_path)
 
 
 def test_neither_when_it_is_crawled_again(tmp_path: Path) -> None:
@@ -188,6 +205,7 @@ def test_neither_when_it_is_crawled_again(tmp_path: Path) -> None:
         cached = Counter(record.get("from_cache") for record in ours)
         assert (cached["not_modified"] > 0) is (number > 0)
     assert_each_picture_once(tmp_path)
+    assert_each_page_has_its_links(tmp_path)
 
 
 def test_the_best_of_what_looks_the_same_is_kept_and_nothing_else(

@@ -213,6 +213,26 @@ def test_an_earlier_format_in_use_is_left_alone(folder: Path) -> None:
         read_status(state)
 
 
+def test_pages_whose_links_are_unknown_are_fetched_whole(
+    tmp_path: Path, site: StateSite
+) -> None:
+    """What was fetched before format 8 has no row of links, so a 304 is of no use."""
+    folder = state_of_format(7, tmp_path / "crawl")
+    resume(folder, site)
+    requests = len(site.requests)
+    config = replace(
+        stored_config(folder),
+        dir=str(folder),
+        http=HttpConfig(proxy=site.proxy),
+        politeness=PolitenessConfig(wait=0.0, per_host=4),
+    )
+    assert open_crawl(config, mode="newer").run().exit_code == 0
+    assert set(PAGES) <= set(site.requests[requests:])
+    with open_state(folder / STATE_FOLDER) as state:
+        sources = {source.url for source in state.source_links()}
+    assert sources == {SITE + path for path in (*PAGES, "/old")}
+
+
 EQUIVALENT = [
     # path, state in the old format, the redirects over which it was found
     ("/%7efetched", "page", None),
