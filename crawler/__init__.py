@@ -98,6 +98,7 @@ if TYPE_CHECKING:
         Page,
     )
     from crawler.model.errors import (
+        LoginError,
         OutOfMemoryError,
         OutputError,
         StateError,
@@ -105,7 +106,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from crawler.model.http import Exchange, Response
-    from crawler.model.http_config import HttpConfig
+    from crawler.model.http_config import HttpConfig, LoginConfig
     from crawler.model.policy_config import (
         LimitsConfig,
         PolitenessConfig,
@@ -155,12 +156,13 @@ _NAMES = {
         "ApiConfig", "BodiesConfig", "FieldConfig", "ImagesConfig", "OutputConfig",
         "SiteConfig", "WarcConfig",
     ),
-    "model.http_config": ("HttpConfig",),
+    "model.http_config": ("HttpConfig", "LoginConfig"),
     "model.policy_config": (
         "LimitsConfig", "PolitenessConfig", "RetryConfig", "RobotsConfig",
         "ScopeConfig",
     ),
     "model.errors": (
+        "LoginError",
         "OutOfMemoryError",
         "OutputError",
         "StateError",
@@ -251,6 +253,8 @@ __all__ = [
     "ItemsPlugin",
     "LimitsConfig",
     "Link",
+    "LoginConfig",
+    "LoginError",
     "OutOfMemoryError",
     "OutputConfig",
     "OutputError",

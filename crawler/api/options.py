@@ -73,6 +73,10 @@ class CrawlOptions(TypedDict, total=False):
     max_idle_per_host: int
     max_idle: int
     idle_timeout: float | str
+    # login
+    login: str
+    login_form: Mapping[str, str]
+    logout_pattern: str | None
     # robots
     robots: bool
     robots_agent: str
@@ -158,6 +162,8 @@ class CrawlOptions(TypedDict, total=False):
 
 
 KEYWORDS: dict[Path, str] = {
+    ("login", "url"): "login",
+    ("login", "form"): "login_form",
     ("robots", "obey"): "robots",
     ("robots", "agent"): "robots_agent",
     ("robots", "max_age"): "robots_max_age",

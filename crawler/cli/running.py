@@ -16,13 +16,14 @@ from crawler.cli.terminal.result_line import javascript_warning, result_line
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.cli.terminal.views import View, follow
 from crawler.engine.builder import Crawl, Summary, open_crawl
+from crawler.engine.crawl import STOPPED_AT_ONCE
 from crawler.engine.stats import Snapshot, combined
 from crawler.model.config import Config
 from crawler.model.errors import Stop, UsageError
 from crawler.model.record_base import Record
 from crawler.model.records import ErrorRecord
 from crawler.settings.load import Plan
-from crawler.settings.secrets import revealed
+from crawler.settings.secrets import revealed, revealed_login
 from crawler.workspace.open import Mode
 
 
@@ -69,6 +70,7 @@ def run_tasks(
     """
     for task in tasks:  # a missing secret is an error before any folder is made
         revealed(task.config.http, os.environ)
+        revealed_login(task.config.login, os.environ)
     title = tasks[0].config.dir if len(tasks) == 1 else f"{len(tasks)} crawls"
     configs = [task.config for task in tasks]
     with closing(Reporter(verbosity, title, configs)) as reporter:
@@ -87,9 +89,10 @@ def run_tasks(
 
 def run_crawl(task: Task, reporter: Reporter) -> Summary:
     """Open one crawl and run it, with its progress and its result line."""
-    stoppable: list[Interruptible] = [_StopNotice(reporter.view)]
+    opening = _Opening(reporter.view)
+    stoppable: list[Interruptible] = [opening]
     with interruptible(stoppable, reporter.reopen):
-        crawl = task.open()
+        crawl = opening.open(task)
         stoppable.append(crawl)
         last_error = _LastError()
         reporter.attach(crawl, last_error.see, task.config.dir)
@@ -108,17 +111,43 @@ def _report_end(
     reporter.finished(summary, config.dir, text)
 
 
-class _StopNotice:
-    """Is interrupted along with the crawls, and shows it the first time."""
+class _Opening:
+    """Opens crawls; is interrupted along with them, and shows it the first time.
+
+    An interrupt ends an opening that waits for a login.
+    """
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._shown = False
+        self._signum = 0
+        self._scope = hub.CancelScope()
+
+    def open(self, task: Task) -> Crawl:
+        """Raises UsageError, OutputError, StateError, LoginError or _Interrupted."""
+        crawl: Crawl | None = None
+        if not self._signum:
+            with self._scope:
+                crawl = task.open()
+            self._scope = hub.CancelScope()
+        if crawl is None:
+            raise _Interrupted(self._signum)
+        if self._signum:  # it came when nothing waited
+            crawl.interrupt(self._signum)
+        return crawl
 
     def interrupt(self, signum: int) -> None:
-        if not self._shown:
-            self._shown = True
+        if not self._signum:
+            self._signum = signum
             self._view.stopping()
+        self._scope.cancel()
+
+
+class _Interrupted(Stop):
+    """A signal came before the crawl began."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__("stopped before the crawl began")
+        self.exit_code = STOPPED_AT_ONCE + signum
 
 
 class _LastError:
@@ -150,10 +179,10 @@ def _in_order(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
 class _ConcurrentCrawl:
     """One of several crawls that run at once."""
 
-    def __init__(self, task: Task, reporter: Reporter) -> None:
+    def __init__(self, task: Task, reporter: Reporter, opening: _Opening) -> None:
         self.config = task.config
         self.code = 0
-        self.crawl = task.open()
+        self.crawl = opening.open(task)
         self._last_error = _LastError()
         reporter.attach(self.crawl, self._last_error.see, task.config.dir)
         self._reporter = reporter
@@ -182,11 +211,12 @@ def _side_by_side(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
     """All at once in one hub, in one view of their sums. A failure stops one crawl."""
     crawls: list[_ConcurrentCrawl] = []
     refused: list[int] = []
-    stoppable: list[Interruptible] = [_StopNotice(reporter.view)]
+    opening = _Opening(reporter.view)
+    stoppable: list[Interruptible] = [opening]
     with interruptible(stoppable, reporter.reopen):
         for task in tasks:
             try:
-                crawls.append(_ConcurrentCrawl(task, reporter))
+                crawls.append(_ConcurrentCrawl(task, reporter, opening))
                 stoppable.append(crawls[-1].crawl)
             except Stop as stop:
                 reporter.message(f"orbweb: {task.config.dir}: {stop}")

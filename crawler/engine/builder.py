@@ -39,7 +39,7 @@ from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config, to_json
 from crawler.model.metadata import KeyValue
-from crawler.model.url import host_key, hostname
+from crawler.model.url import host_key, hostname, parse_seed
 from crawler.settings.secrets import revealed, secret_headers
 from crawler.workspace.credential_files import open_session_auth, write_jar
 from crawler.workspace.open import (
@@ -97,7 +97,8 @@ def open_crawl(
     that the process has now; and the hub's own clock, by which the client measures.
     With all of them simulated, two runs write the same bytes.
 
-    `client` makes the requests instead of the one that `config.http` describes. `store`
+    `client` makes the requests instead of the one that `config.http` describes, and
+    logs in nowhere. `store`
     keeps the state instead of the crawl's folder, which then holds no state. `sinks`
     opens other sinks than `config.output` names, by the name under which the store
     keeps their position; `further_sinks` are opened after them. `extractor` reads
@@ -159,12 +160,14 @@ def _open(
         if given.client is None
         else OpenedClient(given.client)
     )
+    held.enter_context(closing(opened.client))
+    logged_in = opened.log_in()
     events = Events(opened.client)
     documents = held.enter_context(loaded.documents())
     environment = Environment(
         run=state.run,
         store=store,
-        client=held.enter_context(closing(opened.client)),
+        client=opened.client,
         extractor=given.extractor or InlineExtractor(),
         sinks=opened_sinks,
         images=images,
@@ -182,19 +185,25 @@ def _open(
         whole_bodies=loaded.see_exchanges(),
     )
     return _assemble(
-        config, environment, given.memory, loaded, opened, held, state, further
-    )
+        config, environment, given.memory, loaded, opened, held, state, further,
+        logged_in,
+    )  # fmt: skip
 
 
 def _refuse_useless_files(config: Config, clock: Callable[[], float]) -> None:
-    """A crawl that cannot begin must not delete the one before it."""
+    """A crawl that cannot begin must not delete the one before it.
+
+    So a login is tried before, and once more for the cookies.
+    """
     from crawler.frontier.memory import MemoryStore
 
     if object_outputs(config):
         from crawler.engine.uploading import Uploading
 
         Uploading(config).check()
-    open_client(config, config.seeds, MemoryStore(), clock).client.close()
+    opened = open_client(config, config.seeds, MemoryStore(), clock)
+    with closing(opened.client):
+        opened.log_in()
 
 
 def _begin_time(
@@ -218,6 +227,7 @@ def _assemble(
     held: ExitStack,
     state: OpenedState,
     further: FurtherParts | None,
+    logged_in: str,
 ) -> Crawl:
     changed = _shown(state.changes) if state.changes else ()
     store, clock, events = environment.store, environment.clock, environment.events
@@ -258,6 +268,7 @@ def _assemble(
         make_mirror=further.mirror(machinery.traps, events) if further else None,
         lost=state.lost,
         changed_settings=changed,
+        logged_in=logged_in,
     )
     return crawl
 
@@ -301,6 +312,11 @@ class OpenedClient(Struct, frozen=True):
     client: HttpClient
     save_cookies: Callable[[], None] = lambda: None
     """Writes `http.cookie_jar`, if there is one. Raises OutputError."""
+    log_in: Callable[[], str] = lambda: ""
+    """Logs in, if `login.url` says where; returns what came of it. Raises LoginError.
+
+    It has to come before the first listener for exchanges.
+    """
 
 
 def open_client(
@@ -318,13 +334,27 @@ def open_client(
     auth = open_session_auth(http, named, metadata, clock)
     client = Client(
         http,
-        named_hosts={hostname(host_key(url)) for url in named},
+        named_hosts={hostname(host_key(url)) for url in (*named, *_login_urls(config))},
         auth=auth,
         proxies=Proxies(http.proxy, http.no_proxy, os.environ),
         secret_headers=secret_headers(config.http),
         clock=hub.get_hub().loop.now,
     )
-    return OpenedClient(client, lambda: write_jar(config.http.cookie_jar, auth.jar))
+
+    def log_in() -> str:
+        if not config.login.url:
+            return ""
+        from crawler.engine.login.flow import log_in  # few crawls log in
+
+        return log_in(config.login, named, os.environ, client.fetch, auth.jar)
+
+    return OpenedClient(
+        client, lambda: write_jar(config.http.cookie_jar, auth.jar), log_in
+    )
+
+
+def _login_urls(config: Config) -> list[str]:
+    return [parse_seed(config.login.url).url] if config.login.url else []
 
 
 @contextmanager
@@ -355,6 +385,7 @@ def client_without_crawl(
     store = MemoryStore()
     opened = open_client(config, urls, store, clock)
     try:
+        opened.log_in()
         yield opened.client, store
         opened.save_cookies()
     finally:

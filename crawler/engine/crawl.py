@@ -35,7 +35,8 @@ class Crawl:
 
     `held` closes what the crawl has open. `lost`: URLs that are fetched again, because
     a power cut took their records or images. `changed_settings`: those that are other
-    than in the runs before. `after_run` follows a run that no signal has ended, as long
+    than in the runs before. `logged_in`: what came of the login, if there was one.
+    `after_run` follows a run that no signal has ended, as long
     as its argument says that this is wanted. `grace`: how long an interrupted crawl
     waits for requests in flight (seconds).
     """
@@ -61,6 +62,7 @@ class Crawl:
         make_mirror: MakeMirror | None = None,
         lost: int = 0,
         changed_settings: tuple[SettingChange, ...] = (),
+        logged_in: str = "",
     ) -> None:
         self.events = events
         self.add_seeds = add_seeds
@@ -68,6 +70,7 @@ class Crawl:
         self.held = held
         self.lost = lost
         self.changed_settings = changed_settings
+        self.logged_in = logged_in
         self._engine = engine
         self._frontier = frontier
         self._store = store

@@ -172,6 +172,8 @@ class Client:
             if response.status < 300 or not left:
                 break
             if 300 <= response.status < 400:
+                if request.method == "POST":
+                    break
                 url = auth.redirect_after_cookie(request, response, auth_headers)
                 if url is None:
                     break
@@ -200,7 +202,7 @@ class Client:
             return self._transport.send(request, target, auth_headers, timeline)
         except (ConnectionReset, ReadTimeout) as failure:
             part = None if timeline.broken is None else resumable(timeline.broken)
-            if part is None:
+            if part is None or request.method == "POST":
                 raise
             if part.length is None or part.length >= LARGE:
                 part = streamed(part, request.open_sink)

@@ -130,12 +130,9 @@ class Transport:
 
     def statistics(self) -> ClientStatistics:
         return ClientStatistics(
-            self._requests,
-            self._connections,
-            self._retried,
-            self._wire_bytes,
+            self._requests, self._connections, self._retried, self._wire_bytes,
             self._pool.statistics(),
-        )
+        )  # fmt: skip
 
     def proxy_refused(self, target: Target, response: Response) -> Failure:
         """The failure for a 407, of a proxy or of a server that is not a proxy."""
@@ -212,7 +209,9 @@ class Transport:
         proxy = self._choose_proxy(target)
         timeline.head = head = self._head(request, target, auth_headers, proxy)
         self._requests += 1
-        connection = self._pool.acquire(_pool_key(target, proxy))
+        key = _pool_key(target, proxy)
+        # A POST is not sent twice (RFC 9110 section 9.2.2): it gets a new connection.
+        connection = None if request.method == "POST" else self._pool.acquire(key)
         if connection is not None:
             try:
                 return self._exchange(connection, request, head, timeline, proxy, True)
@@ -261,7 +260,7 @@ class Transport:
             self._response, request, reader, body, connection, timeline, reused
         )
         try:
-            self._send_head(connection, head, timeline)
+            self._send_head(connection, head + request.content, timeline)
             while self._receive(connection, reader, body, timeline):
                 assert open_sink is not None
                 body.stream(open_sink(respond(body.so_far())))

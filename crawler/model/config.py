@@ -26,7 +26,7 @@ from crawler.model.content_config import (
     WarcConfig,
 )
 from crawler.model.errors import StateError
-from crawler.model.http_config import HttpConfig
+from crawler.model.http_config import HttpConfig, LoginConfig
 from crawler.model.policy_config import (
     LimitsConfig,
     PolitenessConfig,
@@ -133,6 +133,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     end of the file, instead of this line.
     """
     http: HttpConfig = HttpConfig()
+    login: LoginConfig = LoginConfig()
     robots: RobotsConfig = RobotsConfig()
     politeness: PolitenessConfig = PolitenessConfig()
     retry: RetryConfig = RetryConfig()

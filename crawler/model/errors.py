@@ -13,7 +13,7 @@ There are two families, which differ in what they end:
     +-- StatusFailure     status_4xx status_5xx status_other rate_limited host_parked
     Stop               the program ends with an exit code
     +-- UsageError  2   +-- OutputError  3   +-- StateError  7
-    +-- OutOfMemoryError  71
+    +-- OutOfMemoryError  71   +-- LoginError  4, 5 or 6
 
 The attributes of a class say what follows: `code` is the `error_code` of the record (a
 closed list), `stage` is how far the request had got, and `retry` says whether a later
@@ -250,7 +250,7 @@ class Stop(Exception):
         2 out holds no crawl; start one with `orbweb crawl URL`
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class UsageError(Stop):
@@ -297,6 +297,20 @@ class StateError(Stop):
     """
 
     exit_code = 7
+
+
+class LoginError(Stop):
+    """The login before a crawl failed; 4 and 5 are those of network and TLS.
+
+    Example:
+        >>> from crawler import LoginError
+        >>> LoginError("the same form came again").exit_code
+        6
+    """
+
+    def __init__(self, message: str, exit_code: int = 6) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class OutOfMemoryError(Stop):

@@ -18,9 +18,9 @@ def request_fingerprint(config: Config) -> bytes:
     revalidated only if its fingerprint equals the present one.
     """
     http = config.http
-    cookies = (http.cookie_pairs,) if http.cookie_pairs else ()
     headers = (http.user_agent, http.headers, http.max_body)
-    return _hash((__version__, headers, *cookies))
+    session = http.cookie_pairs, config.login.url, config.login.form
+    return _hash((__version__, headers, *([session] if any(session) else [])))
 
 
 def extraction_fingerprint(config: Config) -> bytes:

@@ -111,7 +111,9 @@ class Request(Struct, frozen=True):
     """
 
     url: str
-    method: Literal["GET", "HEAD"] = "GET"
+    method: Literal["GET", "HEAD", "POST"] = "GET"
+    content: bytes = b""
+    """The body of a POST. It is in no `Exchange`, so that no listener sees a secret."""
     headers: tuple[tuple[str, str], ...] = ()
     accept: str = "*/*"
     referer: str | None = None

@@ -1,4 +1,4 @@
-"""The HTTP client: section `[http]`."""
+"""The HTTP client, and logging in: sections `[http]` and `[login]`."""
 
 from __future__ import annotations
 
@@ -135,3 +135,34 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Maximum idle connections in total."""
     idle_timeout: Seconds = 15.0
     """Time after which an idle connection is closed [s]."""
+
+
+class LoginConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[login]`: a form that is sent before the crawl begins, and its session.
+
+    Example:
+        >>> from crawler import LoginConfig
+        >>> LoginConfig("https://example.com/login", {"user": "env:NAME"}).form
+        {'user': 'env:NAME'}
+    """
+
+    url: str = ""
+    """Page with a form to log in by, before the crawl begins.
+
+    The form with the fields of `form` is sent as a browser sends it, with its hidden
+    fields, to the site of this page or of a seed. A resume logs in again if the session
+    has ended. robots.txt is not asked for this page.
+    """
+    form: dict[str, str] = {}
+    """Field of the form to log in by, as `NAME=VALUE`.
+
+    A password is written `env:NAME` or `file:PATH`; it is read when the crawl starts,
+    and is neither in the state nor in a log.
+    """
+    logout_pattern: str | None = "auto"
+    """Links that are not followed in a session, since they would end it.
+
+    A regular expression (RE2), or a glob with the prefix `glob:`. auto: URLs with a
+    word for logging out in one of several languages; none: all links are followed.
+    There is a session where cookies are given, or `url`.
+    """

@@ -15,7 +15,8 @@ ErrorCode = Literal[
 SkipReason = Literal[
     "scheme", "scope", "depth", "nofollow", "noai", "robots", "robots_unavailable",
     "limit_host", "limit_template", "limit_api", "trap", "filter_dimensions",
-    "filter_bytes", "filter_format", "filter_icon", "duplicate_content", "plugin",
+    "filter_bytes", "filter_format", "filter_icon", "duplicate_content", "logout",
+    "plugin",
 ]  # fmt: skip
 """A limit of the whole crawl skips nothing: its URLs stay queued for a resume."""
 

@@ -3,7 +3,7 @@
 `compose` serves the crawl and `orbweb explain` alike. To add a check, write it in a
 file of its own and add one line here.
 
-    found   nofollow, scope, url_filters, depth, icons, traps, plug-ins
+    found   nofollow, scope, url_filters, depth, icons, logout, traps, plug-ins
     due     given_up_host, robots, quotas, traps, poison_url, plug-ins
 
 `nofollow` comes first, since what a page says about its links does not change with the
@@ -53,6 +53,7 @@ def compose(
             NofollowCheck(config.robots),
             *scope_checks(config.scope, scope),
             *([] if config.images.icons else [_icon_check()]),
+            *_logout_checks(config),
             GivenUpHostCheck(given_up),
             *([robots] if config.robots.obey else []),
             quotas,
@@ -67,6 +68,20 @@ def _icon_check() -> Check:
     from crawler.policy.kept_images import IconCheck  # most crawls fetch icons
 
     return IconCheck()
+
+
+def _logout_checks(config: Config) -> Iterator[Check]:
+    """Only a session can end: cookies that the user gives, or a login."""
+    http, pattern = config.http, config.login.logout_pattern
+    if pattern is not None and (
+        config.login.url
+        or http.cookies
+        or http.cookie_pairs
+        or any(name.lower() == "cookie" for name in http.headers)
+    ):
+        from crawler.policy.logout import LogoutCheck  # most crawls have no session
+
+        yield LogoutCheck(pattern)
 
 
 def scope_checks(config: ScopeConfig, scope: Scope) -> Iterator[Check]:

@@ -165,6 +165,37 @@ def _cookie_pairs(pairs: Mapping[str, str]) -> None:
             )
 
 
+_PASSWORD = re.compile(r"pass|pwd|kennwort|secret|senha|contrase|token", re.IGNORECASE)
+"""Names of fields that hold one."""
+
+
+def _login_form(form: Mapping[str, str]) -> None:
+    for name, value in form.items():
+        if _PASSWORD.search(name) and not value.startswith(("env:", "file:")):
+            raise ValueError(
+                f"{name} looks like a password: write {name}=env:NAME or "
+                f"{name}=file:PATH, since other users can read the process list"
+            )
+
+
+def _login_url(url: str) -> None:
+    from crawler.model.url import parse_seed
+
+    try:
+        parse_seed(url)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+
+
+def _logout_pattern(pattern: str) -> None:
+    from crawler.policy.logout import LogoutCheck
+
+    try:
+        LogoutCheck(pattern)
+    except UsageError as error:
+        raise ValueError(str(error).removeprefix("login.logout_pattern: ")) from error
+
+
 def _proxy(text: str) -> None:
     from crawler.fetch.connect.proxy import DIRECT, parse_proxy
 
@@ -196,6 +227,9 @@ CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("http", "resolve"): _resolve,
     ("http", "tls_ciphers"): _tls_ciphers,
     ("images", "name"): _image_name,
+    ("login", "form"): _login_form,
+    ("login", "logout_pattern"): _logout_pattern,
+    ("login", "url"): _login_url,
     ("records", "include"): _include,
     ("records", "rotate"): _rotate,
     ("retry", "statuses"): _statuses,

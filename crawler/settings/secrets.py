@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 
 from crawler.model.errors import UsageError
-from crawler.model.http_config import HttpConfig
+from crawler.model.http_config import HttpConfig, LoginConfig
 from crawler.model.redact import REDACTED, is_secret
 
 MAX_SECRET = 64 * 2**10
 
 AUTH, PROXY = ("http", "auth"), ("http", "proxy")
-COOKIE_PAIRS = ("http", "cookie_pairs")
+COOKIE_PAIRS, LOGIN_FORM = ("http", "cookie_pairs"), ("login", "form")
 
 
 def is_reference(value: str) -> bool:
@@ -37,10 +37,10 @@ def secret_headers(http: HttpConfig) -> frozenset[str]:
 def refuse_literal_secrets(path: tuple[str, ...], value: Any) -> None:
     """Raises ValueError if a value of the file is a secret and not a reference."""
     if path == ("http", "headers") and isinstance(value, dict):
-        literal = [n for n, text in value.items() if is_secret(n) and _is_literal(text)]
+        literal = [n for n, text in value.items() if is_secret(n) and is_literal(text)]
     elif path == COOKIE_PAIRS and isinstance(value, dict):
-        literal = [name for name, text in value.items() if _is_literal(text)]
-    elif path in (AUTH, PROXY) and _is_literal(value):
+        literal = [name for name, text in value.items() if is_literal(text)]
+    elif path in (AUTH, PROXY) and is_literal(value):
         literal = [path[-1]] if path == AUTH or "@" in value else []
     else:
         return
@@ -50,7 +50,8 @@ def refuse_literal_secrets(path: tuple[str, ...], value: Any) -> None:
         )
 
 
-def _is_literal(value: Any) -> bool:
+def is_literal(value: Any) -> bool:
+    """Whether a value is there, and no reference."""
     return isinstance(value, str) and value != "" and not is_reference(value)
 
 
@@ -58,14 +59,14 @@ def hidden(path: tuple[str, ...], value: Any) -> Any:
     """A value that can be shown: references as they are, literal secrets redacted."""
     if path == ("http", "headers"):
         return {
-            name: REDACTED if is_secret(name) and _is_literal(text) else text
+            name: REDACTED if is_secret(name) and is_literal(text) else text
             for name, text in value.items()
         }
-    if path == COOKIE_PAIRS:
-        return {n: REDACTED if _is_literal(text) else text for n, text in value.items()}
-    if path == AUTH and _is_literal(value):
+    if path in (COOKIE_PAIRS, LOGIN_FORM):
+        return {n: REDACTED if is_literal(text) else text for n, text in value.items()}
+    if path == AUTH and is_literal(value):
         return REDACTED
-    if path == PROXY and _is_literal(value) and "@" in value:
+    if path == PROXY and is_literal(value) and "@" in value:
         return f"{REDACTED}@{value.rpartition('@')[2]}"
     return value
 
@@ -87,6 +88,25 @@ def revealed(http: HttpConfig, environ: Mapping[str, str]) -> HttpConfig:
         auth=_read("http.auth", http.auth, environ),
         proxy=_read("http.proxy", http.proxy, environ),
     )
+
+
+def revealed_login(login: LoginConfig, environ: Mapping[str, str]) -> LoginConfig:
+    """The login with references replaced by the secrets.
+
+    Raises UsageError if one is missing, or the login is not whole.
+    """
+    if login.url and not login.form:
+        raise UsageError(
+            "--login needs the fields of the form: --form user=NAME "
+            "--form password=env:PASSWORD, by the names that they have in the page"
+        )
+    if login.form and not login.url:
+        raise UsageError("--form needs --login URL, the page with the form")
+    form = {
+        n: _read(f"field {n} of --login", text, environ)
+        for n, text in login.form.items()
+    }
+    return msgspec.structs.replace(login, form=form)
 
 
 def _read(name: str, text: str, environ: Mapping[str, str]) -> str:

@@ -62,6 +62,7 @@ _REFUSED_BY: dict[KeyPath, tuple[str, ...]] = {
     ("images", "max_file_size"): ("filter_bytes",),
     ("images", "formats"): ("filter_format",),
     ("images", "icons"): ("filter_icon",),
+    ("login", "logout_pattern"): ("logout",),
     ("robots", "obey"): ("robots", "robots_unavailable"),
     ("robots", "agent"): ("robots",),
     ("robots", "noai"): ("noai",),

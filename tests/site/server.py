@@ -36,6 +36,8 @@ class Hit(NamedTuple):
     target: str
     headers: dict[str, str]
     """Header fields, names in lower case."""
+    content: bytes = b""
+    """The body, by its Content-Length."""
 
 
 class Closed(Exception):
@@ -327,9 +329,10 @@ def _read_request(reader: object, number: int) -> Hit | None:
     method, target, _ = lines[0].split(" ")
     fields = [line.partition(":") for line in lines[1:]]
     headers = {name.lower(): value.strip() for name, _, value in fields}
-    return Hit(
-        time.monotonic(), number, method, headers.get("host", ""), target, headers
-    )
+    length = int(headers.get("content-length", "0"))
+    content: bytes = reader.read(length) if length else b""  # type: ignore[attr-defined]
+    host = headers.get("host", "")
+    return Hit(time.monotonic(), number, method, host, target, headers, content)
 
 
 def _server_context(contexts: Mapping[str, ssl.SSLContext]) -> ssl.SSLContext:

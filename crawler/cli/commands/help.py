@@ -13,9 +13,9 @@ Exit codes
   1    internal error
   2    usage or configuration
   3    disk full or not writable
-  4    no seed could be fetched: network
-  5    no seed could be fetched: TLS verification
-  6    no seed could be fetched: authentication
+  4    no seed could be fetched, or the login failed: network
+  5    no seed could be fetched, or the login failed: TLS verification
+  6    no seed could be fetched, or the login failed: authentication
   7    the state is locked, damaged or of another version
   8    more failures than --fail-on allows
   9    every seed is excluded

@@ -10,7 +10,7 @@ import click
 from crawler.cli.flags import Flag
 from crawler.model.errors import UsageError
 from crawler.settings.load import Setting, from_flag
-from crawler.settings.secrets import AUTH, COOKIE_PAIRS
+from crawler.settings.secrets import AUTH, COOKIE_PAIRS, LOGIN_FORM
 
 GROUP = "Requests"
 
@@ -60,10 +60,23 @@ def _referer(flag: str, url: str) -> list[Setting]:
     return [from_flag(("http", "headers"), {"Referer": url}, flag)]
 
 
+def _form(flag: str, values: Sequence[str]) -> list[Setting]:
+    form = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(
+                f"{flag} {name}: write NAME=VALUE, and a password as NAME=env:VARIABLE"
+            )
+        form[name] = value
+    return [from_flag(LOGIN_FORM, form, flag)]
+
+
 def request_options() -> Iterator[Flag]:
     """In the order of --help."""
     yield from _timeouts_and_headers()
     yield from _credentials()
+    yield from _login()
     yield from _proxy_and_limits()
     yield from _tls()
     yield from _addresses()
@@ -112,6 +125,21 @@ def _credentials() -> list[Flag]:
             convert=_cookie_file,
         ),
         Flag("--cookie-jar", key="http.cookie_jar", group=GROUP, metavar="FILE"),
+    ]  # fmt: skip
+
+
+def _login() -> list[Flag]:
+    return [
+        Flag("--login", key="login.url", group=GROUP, metavar="URL"),
+        Flag(
+            "--form", key="login.form", group=GROUP, metavar="NAME=VALUE",
+            multiple=True, convert=_form,
+            help="Field of the form of --login; a password is env:NAME or file:PATH; "
+            "repeatable",
+        ),
+        Flag(
+            "--logout-pattern", key="login.logout_pattern", group=GROUP, metavar="RE",
+        ),
     ]  # fmt: skip
 
 

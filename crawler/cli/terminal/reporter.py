@@ -116,6 +116,8 @@ class Reporter:
             )
         for change in crawl.changed_settings:
             self.notice(f"orbweb: {change}")
+        if crawl.logged_in:
+            self.notice(f"orbweb: {crawl.logged_in}")
         crawl.events.on_record(on_record)
         if self._log_of_exchanges is not None:
             log = self._log_of_exchanges.for_job(job)

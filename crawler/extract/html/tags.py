@@ -188,6 +188,46 @@ def start_tags(text: str, *, xml: bool = False, forms: bool = False) -> Iterator
         position = content_end
 
 
+class AnyTag(NamedTuple):
+    """A start tag or an end tag."""
+
+    name: str
+    """In lower case."""
+    is_end: bool
+    written: str
+    """The attributes, for `attributes` to read."""
+    end: int
+    """Index after the `>`."""
+    content_end: int
+    """Index after the raw text of a raw text element; for all others the end."""
+
+
+@lru_cache(maxsize=1)
+def _next_of_any() -> Callable[[str, int], re.Match[str] | None]:
+    """As `_NEXT`, but that no tag is skipped."""
+    skipped = (
+        rf"<(?:/[^a-zA-Z][^>]*+>|{_COMMENT}|!(?!--)[^>]*+>|\?[^>]*+>|(?![a-zA-Z/!?]))"
+    )
+    return re.compile(
+        rf"[^<]*+(?:{skipped}[^<]*+)*+<(/?)([a-zA-Z]{_NAME})({_ATTRIBUTES})>"
+    ).match
+
+
+def all_tags(text: str) -> Iterator[AnyTag]:
+    """All tags of `text` in order, for what needs to know where elements end."""
+    raw_texts = _RawTexts(text, xml=False)
+    next_tag = _next_of_any()
+    position = 0
+    while found := next_tag(text, position):
+        slash, name, written = found[1], found[2].lower(), found[3]
+        position = end = found.end()
+        if name == "plaintext" and not slash:
+            return
+        if name in _ENDS and not slash:
+            position = raw_texts.end(name, written, end, found.start(2) - 1)
+        yield AnyTag(name, bool(slash), written, end, position)
+
+
 def _script_end(text: str, start: int) -> int:
     """The end of a script that contains `<!--` (its escaped states).
 

@@ -70,7 +70,8 @@ class RequestWriter:
         ProtocolFailure (stage request) for a header that cannot be sent.
         """
         replaces = self._has_referer and request.referer is not None
-        if request.headers or auth_headers or target.userinfo or replaces:
+        is_post = request.method == "POST"
+        if request.headers or auth_headers or target.userinfo or replaces or is_post:
             fields = "".join(self._lines(request, target, auth_headers).values())
         else:
             fields = self._fixed.get((target.origin, request.accept)) or self._fix(
@@ -114,6 +115,8 @@ class RequestWriter:
             lines[name.lower()] = _line(name, value)
         for name, value in request.headers:
             lines[name.lower()] = _line(name, value)
+        if request.method == "POST":
+            lines["content-length"] = f"Content-Length: {len(request.content)}\r\n"
         return lines
 
 

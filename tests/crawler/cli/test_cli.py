@@ -169,6 +169,7 @@ SAMPLES = {
     "records.rotate": "7M",
     "http.ca_file": "ca.pem", "records.keep_truncated": "all",
     "http.dns_servers": "127.0.0.1",
+    "http.cookie_pairs": "sid=1", "login.form": "user=me",
     "images.srcset": "all", "images.formats": "jpeg,webp", "images.dedupe": "near",
     "scope.within": "any", "robots.nofollow": "link", "bodies.save": "html,pdf",
     "scope.follow_redirect": "never",

@@ -442,6 +442,14 @@ def api(folder: Path) -> Case:
     return Case(folder, site.url("/pages?page=2"), says, 0)
 
 
+def logout(folder: Path) -> Case:
+    site = Site({"": page(link("/logout"))})
+    crawl(folder, site.url("/"), http=HttpConfig(cookie_pairs={"sid": "1"}))
+    site.stop()
+    says = "skipped: logout, by login.logout_pattern: auto"
+    return Case(folder, site.url("/logout"), says, 0)
+
+
 def trap(folder: Path) -> Case:
     site = Site({"chain": chain, "robots.txt": reply(status=404)})
     crawl(folder, site.url("/chain/0"))
@@ -469,6 +477,7 @@ def skips(tmp_path_factory: Any) -> dict[str, list[Case]]:
     cases["robots_unavailable"] = [given_up(tmp_path_factory.mktemp("deferred"))[1]]
     cases["limit_api"] = [api(tmp_path_factory.mktemp("api"))]
     cases["plugin"] = [plugin(tmp_path_factory.mktemp("plugin"))]
+    cases["logout"] = [logout(tmp_path_factory.mktemp("logout"))]
     cases["trap"] = [trap(tmp_path_factory.mktemp("trap"))]
     return cases
 

@@ -82,6 +82,17 @@ def test_a_plain_request() -> None:
     assert set(sent) == {"", "host", "user-agent", "accept", "accept-encoding"}
 
 
+def test_a_request_with_content() -> None:
+    """The content goes behind the head, which is what listeners see."""
+    form = Request("http://a.example/", method="POST", content=b"a=1&b=2")
+    sent = headers(form, HttpConfig())
+    assert sent[""] == "POST / HTTP/1.1"
+    assert sent["content-length"] == "7"
+    empty = headers(Request("http://a.example/", method="POST"), HttpConfig())
+    assert empty["content-length"] == "0"
+    assert "content-length" not in headers(Request("http://a.example/"), HttpConfig())
+
+
 def test_precedence_of_headers() -> None:
     config = HttpConfig(
         user_agent="x/1", headers={"Accept": "b", "accept-language": "de"}
