@@ -133,13 +133,21 @@ def open_database(folder: Path) -> sqlite3.Connection:
 def open_read_only(folder: Path) -> sqlite3.Connection:
     """The database of `folder` as of its last commit, also while a crawl writes it.
 
-    One of an earlier format is migrated first, which needs the folder's lock.
+    One of an earlier format is migrated first, which needs the folder's lock. One that
+    can't be written, as on a read-only file system, has no log if no crawl is at work;
+    SQLite opens it then only as a file that never changes.
     """
     path = folder / FILE_NAME
     if not path.is_file():  # a FIFO would be waited for
         raise StateError(f"{folder} holds no crawl: there is no {FILE_NAME} in it")
     address = f"{path.absolute().as_uri()}?mode=ro"
-    db = _open(path, address, _check)
+    try:
+        db = _open(path, address, _check)
+    except OutputError:
+        log = path.with_name(f"{FILE_NAME}-wal")
+        if log.is_file() and log.stat().st_size:
+            raise
+        return _open(path, f"{address}&immutable=1", _check)
     if _version(db) == FORMAT:
         return db
     db.close()

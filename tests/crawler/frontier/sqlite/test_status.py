@@ -77,3 +77,13 @@ def test_a_crawl_begins_while_a_reader_looks_at_the_lock(tmp_path: Path) -> None
         lock = LockFile(tmp_path, pause=lambda _: fcntl.flock(reader, fcntl.LOCK_UN))
     assert lock_holder(tmp_path) == os.getpid()
     lock.close()
+
+
+def test_a_state_that_cannot_be_written_is_read(tmp_path: Path) -> None:
+    """As on a file system that is mounted read-only; root may write any other."""
+    store = SqliteStore(tmp_path)
+    store.set_run(Run("r", "{}", 3))
+    store.commit()
+    store.close()
+    (tmp_path / "frontier.sqlite3-wal").mkdir()  # SQLite can't create its log
+    assert read_status(tmp_path) is not None
