@@ -132,6 +132,8 @@ class CrawlOptions(TypedDict, total=False):
     min_height: int
     phash: bool
     dedupe: Literal["exact", "near"]
+    verify: bool
+    keep_damaged: bool
     max_width: int | None
     max_height: int | None
     min_pixels: int

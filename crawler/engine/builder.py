@@ -359,15 +359,16 @@ def _login_urls(config: Config) -> list[str]:
 
 @contextmanager
 def opened_look(config: Config) -> Iterator[Look]:
-    """What looks at pictures, if they are hashed. Raises UsageError."""
-    if not config.images.are_hashed:
-        yield lambda _: None
+    """What looks at pictures, if they are decoded. Raises UsageError."""
+    if not config.images.are_decoded:
+        yield lambda *_: None
         return
     from crawler.engine.looking import Looking
     from crawler.engine.sandbox.pool import usable_cores
 
     chosen = config.extract_processes
-    with closing(Looking(usable_cores() if chosen == "auto" else chosen)) as looking:
+    processes = usable_cores() if chosen == "auto" else chosen
+    with closing(Looking(config.images, processes)) as looking:
         yield looking.look
 
 

@@ -46,7 +46,7 @@ from crawler.model.records import (
     SkipRecord,
     TerminalRecord,
 )
-from crawler.output.files import Content
+from crawler.output.files import DAMAGED, IMAGES, Content
 from crawler.output.images import ImageFacts, ImageStore
 from crawler.output.sink import RecordSink
 
@@ -289,8 +289,11 @@ class Committer:
         assert record.sha256 is not None
         known, picture = self._store.content(record.sha256), outcome.picture
         path = "" if known is None else known.path
+        folder = IMAGES if record.damage is None else DAMAGED
         is_there = bool(path) and (
-            record.path is not None if picture is None else self._images.holds(path)
+            record.path is not None
+            if picture is None
+            else path.startswith(folder) and self._images.holds(path)
         )
         if is_there:
             record.path = path
@@ -301,7 +304,9 @@ class Committer:
             record.source = "existing"
         is_kept = self._looks is None or self._looks.fill(record, outcome.look)
         if is_kept and not is_there and picture is not None:
-            facts = ImageFacts(record.width or 0, record.height or 0, record.data or {})
+            facts = ImageFacts(
+                record.width or 0, record.height or 0, record.data or {}, folder
+            )
             record.path = self._images.put(
                 picture, record.url, record.sha256, record.format, facts
             )

@@ -15,19 +15,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from crawler.engine.candidates import is_named_sitemap
 from crawler.engine.record_builder import announced_size
 from crawler.extract.images.formats import FORMATS
+from crawler.extract.sniff import image_type
 from crawler.extract.unread import is_read, media_type_of
 from crawler.fetch.conditional import resumable
 from crawler.model.crawl import Lease, Skip
 from crawler.model.errors import TooLarge
 from crawler.model.http import BodySink, PartialResponse, Response
-from crawler.output.partials import HashedBody, PartialFiles
+from crawler.output.partials import HashedBody, PartialFiles, mapped
 
 if TYPE_CHECKING:
     from crawler.engine.image_limits import ImageLimits
     from crawler.output.bodies import Saves
+
+
+def readable(response: Response) -> Response:
+    """A response that was streamed, with all the bytes of a picture, in its file."""
+    sink = response.streamed
+    if sink is None or sink.path is None or image_type(response.body) is None:
+        return response
+    return replace(response, body=mapped(sink.path))
 
 
 class LargeBodies:

@@ -112,8 +112,8 @@ class Environment(Struct, frozen=True):
     archive: Archive | None = None
     open_partials: Callable[[], PartialFiles] | None = None
     """Opens the files that large bodies are streamed to; None: they stay in memory."""
-    look: Look = lambda _: None
-    """Looks at pictures, in a process of its own, if they are hashed."""
+    look: Look = lambda *_: None
+    """Looks at pictures, in a process of its own, if they are decoded."""
     whole_bodies: bool = False
     """Someone looks at each body: those are downloaded, too, that nothing reads."""
 

@@ -156,7 +156,9 @@ class Pipeline:
     def _with_next_version(self, outcome: Outcome) -> Outcome:
         """An image that could not be had has the next of its versions for a link."""
         record = outcome.record
-        if isinstance(record, ImageRecord | RedirectRecord):
+        if isinstance(record, RedirectRecord) or (
+            isinstance(record, ImageRecord) and record.damage is None
+        ):
             return outcome
         from crawler.engine.versions import next_versions
         from crawler.policy.kept_images import is_too_small

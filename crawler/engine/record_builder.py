@@ -266,8 +266,8 @@ def ending_of(record: TerminalRecord) -> tuple[str | None, str | None]:
     """The code of a record and its detail in words.
 
     The code is the `error_code` of an error, the `reason` of a skip, or how a refetched
-    URL changed. The detail is the message of an error, the rule of a skip, or the URL
-    that a picture is a duplicate of, or that it replaces.
+    URL changed. The detail is the message of an error, the rule of a skip, the damage
+    of a picture, or the URL that it is a duplicate of, or that it replaces.
     """
     if isinstance(record, ErrorRecord):
         return record.error_code, record.error_message
@@ -275,6 +275,8 @@ def ending_of(record: TerminalRecord) -> tuple[str | None, str | None]:
         return record.reason, record.rule
     if not isinstance(record, ImageRecord):
         return record.changed, None
+    if record.damage is not None:
+        return record.changed, f"damaged: {record.damage}"
     if record.dup_of is None:
         other = record.replaces
         return record.changed, other and f"looks like {other}, and replaces it"

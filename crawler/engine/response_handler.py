@@ -16,8 +16,6 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec.structs import replace
-
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder, is_named_sitemap
 from crawler.engine.link_graph import found_links
@@ -109,11 +107,13 @@ class Reader:
         revalidation: Revalidation,
         clock: Callable[[], float],
         requisites: Requisites = lambda *_: (),
-        look: Look = lambda _: None,
+        look: Look = lambda *_: None,
     ) -> None:
         self._limits = config.limits
         self._max_body = config.http.max_body
         self._keep_truncated = config.records.keep_truncated
+        self._images = config.images
+        self._tries = config.retry.tries
         self._include = frozenset(config.records.include)
         self._extractor = extractor
         self._plugins = plugins
@@ -142,7 +142,12 @@ class Reader:
         except ImageDecodeFailure as failure:
             if not self._is_no_image(lease, response):
                 failure.retry = _may_be_cut(response)
-                raise
+                is_last = not failure.retry or lease.attempts + 1 >= self._tries
+                if not (self._images.keep_damaged and is_last):
+                    raise
+                from crawler.engine.damaged_images import damaged_image  # few are kept
+
+                return damaged_image(lease, response, failure, self._images.verify)
             handle.retry(self._clock(), failure.code, failure.message, "page")
             return None
         if self._is_no_style(lease, document):
@@ -168,6 +173,8 @@ class Reader:
         if why == "length":
             if not isinstance(document, Page):
                 raise TooLarge(f"larger than http.max_body, {self._max_body} bytes")
+        elif isinstance(document, Image) and self._images.keep_damaged:
+            return
         elif self._keep_truncated != "all" and not (
             self._keep_truncated == "pages" and _has_links(document)
         ):
@@ -235,9 +242,13 @@ class Reader:
     def _extract(
         self, lease: Lease, response: Response, destination: Destination
     ) -> Document:
+        if response.streamed is not None:
+            from crawler.engine.large_bodies import readable  # few bodies are so large
+
+            response = readable(response)
         with self._guard(lease.url):
             return self._extractor.extract(
-                response if response.streamed is None else _readable(response),
+                response,
                 destination,
                 self._limits,
                 with_text=True,
@@ -349,9 +360,11 @@ class Reader:
         )
         if skip is not None:
             return record_builder.skipped(lease, skip)
+        if self._images.keep_damaged and response.truncated is not None:
+            record.damage = "truncated"
         found = self._requisites(lease, response, image, None)
         picture, validators = response.streamed or response.body, _validators(response)
-        look = self._look(picture)
+        look = self._look(record, picture)
         return Outcome(lease, record, found, picture, (), validators, None, look)
 
     def _reserve_page(self, handle: OpenLease) -> bool:
@@ -380,16 +393,6 @@ def _has_links(document: Document) -> bool:
     return isinstance(document, Page) or (
         isinstance(document, File) and bool(document.links or document.images)
     )
-
-
-def _readable(response: Response) -> Response:
-    """A response that was streamed, with all the bytes of a picture, in its file."""
-    sink = response.streamed
-    if sink is None or sink.path is None or image_type(response.body) is None:
-        return response
-    from crawler.output.partials import mapped  # few pictures are so large
-
-    return replace(response, body=mapped(sink.path))
 
 
 def _may_be_cut(response: Response) -> bool:

@@ -75,7 +75,7 @@ _OF_FILES = (
 )  # fmt: skip
 _OF_IMAGES = (
     "content_type", "body_bytes", "path", "format", "width", "height", "frames",
-    "animated",
+    "animated", "verified", "damage",
 )  # fmt: skip
 
 FACTS: dict[str, tuple[str, ...]] = {

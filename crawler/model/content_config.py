@@ -201,6 +201,15 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     `path` is null, and `dup_of` names the one that was kept then. A better one that
     comes later `replaces` it.
     """
+    verify: bool = False
+    """Decode each picture, in a process of its own, to find damage (extra `look`).
+
+    The record says `verified`. A damaged picture ends as an error `image_decode`, and
+    the next best version is fetched in its place. Pictures of more than 25 megapixels
+    (JPEG: 80), SVG, HEIC, JPEG XL and icons are not decoded.
+    """
+    keep_damaged: bool = False
+    """Keep damaged pictures below damaged/; their records say `damage`."""
     name: str = "{host}/{stem}-{sha256:.8}.{ext}"
     """Path of an image below images/, made of {host} {stem} {sha256} {ext} {format}.
 
@@ -212,6 +221,11 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     def are_hashed(self) -> bool:
         """Whether pictures are hashed by their look."""
         return self.phash or self.dedupe == "near"
+
+    @property
+    def are_decoded(self) -> bool:
+        """Whether a process decodes pictures."""
+        return self.are_hashed or self.verify
 
     @property
     def refuse_some(self) -> bool:

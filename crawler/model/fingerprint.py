@@ -44,6 +44,7 @@ def extraction_fingerprint(config: Config) -> bytes:
             _text(config.records),
             sorted(_LISTS.intersection(config.records.include)),
             *(("phash",) if config.images.are_hashed else ()),
+            *(("verify",) if config.images.verify else ()),
         )
     )[:SIZE]
 

@@ -18,6 +18,10 @@ OptionalField = Literal["links", "images", "headers", "jsonld", "text", "markdow
 """A field of records that is filled on request; the last two need the extra `text`."""
 
 
+Damage = Literal["truncated", "corrupt"]
+"""What is wrong with a picture."""
+
+
 class RedirectHop(Struct, frozen=True):
     url: str
     status: int
@@ -174,3 +178,28 @@ class BodyRecord(FetchRecord, kw_only=True):
     """The images, with `--with images`."""
     headers: tuple[HeaderRow, ...] | None = None
     """The response headers, with `--with headers`; values of cookies are redacted."""
+
+
+class PictureRecord(FetchRecord, kw_only=True):
+    """What the bytes of a picture say."""
+
+    format: str
+    """By the bytes, not by the name: jpeg, png, gif, webp, avif, svg, ..."""
+    width: int | None = None
+    """Pixels."""
+    height: int | None = None
+    """Pixels."""
+    frames: int | None = None
+    """1 for a still image."""
+    animated: bool | None = None
+    """More than one frame."""
+    verified: bool | None = None
+    """Whether all of it was decoded, with `images.verify`; null: without.
+
+    False: it is damaged, too large, or of a format that is not decoded.
+    """
+    damage: Damage | None = None
+    """What is wrong with it, with `images.keep_damaged`.
+
+    truncated: bytes are missing at the end; corrupt: bytes are wrong.
+    """

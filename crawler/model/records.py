@@ -23,6 +23,7 @@ from crawler.model.record_base import (
     AddressRecord,
     BodyRecord,
     FetchRecord,
+    PictureRecord,
     Record,
     UrlRecord,
 )
@@ -112,7 +113,7 @@ class FileRecord(BodyRecord, kw_only=True):
     """The fields of `[fields]` and `[[site]]` of a JSON body."""
 
 
-class ImageRecord(FetchRecord, kw_only=True):
+class ImageRecord(PictureRecord, kw_only=True):
     """The record of an image.
 
     Example:
@@ -129,16 +130,6 @@ class ImageRecord(FetchRecord, kw_only=True):
 
     Null: it was not kept, since another looks the same (`images.dedupe`).
     """
-    format: str
-    """By the bytes, not by the name: jpeg, png, gif, webp, avif, svg, ..."""
-    width: int | None = None
-    """Pixels."""
-    height: int | None = None
-    """Pixels."""
-    frames: int | None = None
-    """1 for a still image."""
-    animated: bool | None = None
-    """More than one frame."""
     alt: str | None = None
     """Alternative text where it was found first."""
     title: str | None = None

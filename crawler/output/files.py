@@ -34,8 +34,8 @@ from crawler.output.sink import refused
 Content = bytes | BodySink
 """A picture or a body: its bytes, or the sink that has it in a file."""
 
-IMAGES, BODIES = "images", "bodies"
-"""The folders of pictures and of bodies, in the crawl's folder."""
+IMAGES, BODIES, DAMAGED = "images", "bodies", "damaged"
+"""The folders of pictures, of bodies and of damaged pictures, in the crawl's folder."""
 MAX_REAL_FOLDERS = 10_000
 """Folders that are remembered as no symbolic links, so that each is looked at once."""
 
@@ -44,7 +44,7 @@ PIECE = 2**20
 READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 """Flags for a file of ours: a symbolic link is none."""
 
-_FOLDERS = (f"{IMAGES}/", f"{BODIES}/")
+_FOLDERS = (f"{IMAGES}/", f"{BODIES}/", f"{DAMAGED}/")
 
 
 class Journal:
@@ -92,7 +92,7 @@ class Journal:
 
 
 class ContentFiles:
-    """Writes contents below `folder`, in images/ and bodies/."""
+    """Writes contents below `folder`, in images/, bodies/ and damaged/."""
 
     def __init__(self, folder: Path, journal: Journal) -> None:
         self._folder = folder

@@ -61,6 +61,8 @@ class ImageFacts(NamedTuple):
     width: int = 0
     height: int = 0
     data: Mapping[str, Any] = {}
+    folder: str = IMAGES
+    """Damaged ones have their own."""
 
 
 UNKNOWN = ImageFacts()
@@ -194,9 +196,9 @@ def image_path(
         "height": min(facts.height, _MAX_SIDE),
     }
     if "{path" not in template and "{data." not in template:  # most often
-        return f"{IMAGES}/{template.format(**values)}"
+        return f"{facts.folder}/{template.format(**values)}"
     name = _Template().vformat(template, (), _WithData(values, facts.data))
-    return "/".join(filter(None, (IMAGES, *name.split("/"))))
+    return "/".join(filter(None, (facts.folder, *name.split("/"))))
 
 
 class _Template(Formatter):

@@ -69,6 +69,7 @@ def stored_body(record: BodyOwner, body: bytes) -> Stored:
             "dup_of": record.dup_of,
             "dup_kind": record.dup_kind,
             "replaces": record.replaces,
+            "damage": record.damage,
             "source": record.source,
             "alt": record.alt,
             "page_url": record.page_url,

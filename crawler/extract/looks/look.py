@@ -12,12 +12,26 @@ is another changes a field by more. Of made pictures, the same ones differed by 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from crawler.model.http import BodySink
 
-Look = Callable[[bytes | BodySink], bytes | None]
-"""Looks at the bytes of a picture; None: it has no look. May switch."""
+if TYPE_CHECKING:
+    from crawler.model.records import ImageRecord
+
+
+class Look(Protocol):
+    """Looks at a picture."""
+
+    def __call__(
+        self, record: ImageRecord, content: bytes | BodySink, /
+    ) -> bytes | None:
+        """The look of the picture, if it has one. May switch to other greenlets.
+
+        Sets what the record says of its pixels. Raises ImageDecodeFailure.
+        """
+        ...
+
 
 HASH_BYTES = 8
 FIELDS = 16

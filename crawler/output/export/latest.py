@@ -1,4 +1,4 @@
-"""Which of the records about an image counts, and whether its file is there.
+"""Which of the records about an image counts, and whether its file is of use.
 
 The last of several records about one image counts: a later run wrote it again. With
 `--dedupe near` a picture has no file if its record says so (`path` is null), or if a
@@ -24,6 +24,7 @@ class _Image(Struct):
     dup_of: str | None = None
     dup_kind: str | None = None
     replaces: str | None = None
+    damage: str | None = None
 
 
 class Placed(Protocol):
@@ -64,7 +65,7 @@ class ReplacedImages:
 
 
 def latest_images(files: Iterable[Path]) -> Callable[[Line], bool]:
-    """Whether a record of an image is the last about its URL in `files`, with a file.
+    """Whether a record is the last about its URL in `files`, of a whole image on disk.
 
     It has to be asked about each of them, once and in order. Raises UnreadableLine.
     """
@@ -75,7 +76,8 @@ def latest_images(files: Iterable[Path]) -> Callable[[Line], bool]:
         image = _decode(line)
         key = int(image.url_id, 16)
         records[key] -= 1
-        return not records[key] and not replaced.are_without(image)
+        is_whole = image.damage is None
+        return is_whole and not records[key] and not replaced.are_without(image)
 
     return is_latest
 

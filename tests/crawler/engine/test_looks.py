@@ -195,18 +195,29 @@ def test_a_crawl_without_starts_no_process(serve: Any, tmp_path: Path) -> None:
 
 @pytest.fixture
 def looking() -> Iterator[Looking]:
-    with closing(Looking()) as looks:
+    with closing(Looking(HASHED)) as looks:
         yield looks
 
 
 def test_a_process_that_dies_is_no_look(looking: Looking) -> None:
+    record = record_of(1)
     data = encoded(shapes(1))
-    assert looking.look(data) is not None
+    assert looking.look(record, data) is not None
     for content in (b"", b"nonsense", bomb(60_000, 60_000), data[:500]):
-        assert looking.look(content) is None
-    assert looking.look(data) is not None
-    with closing(Looking(limits=WorkerLimits(cpu_s=0.01))) as hurried:
-        assert hurried.look(encoded(noise(1).resize((3000, 3000)))) is None
+        assert looking.look(record, content) is None
+    assert looking.look(record, data) is not None
+    with closing(Looking(HASHED, limits=WorkerLimits(cpu_s=0.01))) as hurried:
+        large = encoded(noise(1).resize((3000, 3000)))
+        assert hurried.look(record, large) is None
+
+
+def test_what_exceeds_a_limit_is_not_verified_and_not_damaged() -> None:
+    record = record_of(1)
+    large = encoded(noise(1).resize((3000, 3000)))
+    limits = WorkerLimits(cpu_s=0.01)
+    with closing(Looking(ImagesConfig(verify=True), limits=limits)) as hurried:
+        assert hurried.look(record, large) is None
+    assert (record.verified, record.damage) == (False, None)
 
 
 # The index
@@ -216,12 +227,16 @@ def look(number: int, colours: bytes = bytes(3)) -> bytes:
     return number.to_bytes(HASH_BYTES, "big") + colours * (FIELDS * FIELDS)
 
 
-def filled(index: LookIndex, number: int, look: bytes) -> ImageRecord:
+def record_of(number: int) -> ImageRecord:
     """The record of a picture, whose URL and bytes have this number."""
-    record = ImageRecord(
+    return ImageRecord(
         url=f"https://h.example/{number}", url_id="", host="", path="", format="png",
         status=200, sha256=f"{number:016x}" * 4,
     )  # fmt: skip
+
+
+def filled(index: LookIndex, number: int, look: bytes) -> ImageRecord:
+    record = record_of(number)
     index.fill(record, look)
     return record
 

@@ -48,6 +48,10 @@ ELSEWHERE = {
     ("image", "versions"): "test_versions",
     ("image", "phash"): "test_looks",
     ("image", "near"): "test_looks",
+    ("image", "verified"): "test_damaged_images",
+    ("image", "damage"): "test_damaged_images",
+    ("image", "truncated"): "test_damaged_images",
+    ("image", "corrupt"): "test_damaged_images",
     ("image", "replaces"): "test_best_of_look",
     **{
         ("image", name): "test_image_context"
