@@ -3,8 +3,10 @@
 The values are stored on the greenlet, in a dict by the id of the `local`. They go
 when either the greenlet or the `local` goes, and form no cycle.
 
-To read an attribute takes 0.15 µs, and 0.11 in gevent, whose `local` is compiled: here
-each access calls a Python function, which asks for the greenlet and looks in two dicts.
+To read an attribute takes 0.13 µs on Python 3.11, and 0.11 in gevent, whose `local` is
+compiled. Here each access calls a Python function, a third of the time, which asks for
+the greenlet and looks in two dicts. From Python 3.12 on, which calls that function
+without a C frame, the two take the same time.
 """
 
 from types import MemberDescriptorType
@@ -70,6 +72,16 @@ def _values(instance: "local") -> dict[str, Any]:
     return values
 
 
+def _get_attribute(instance: "local", name: str) -> Any:
+    """Return an attribute of ``instance``, of any class."""
+    values = _values(instance)
+    if name == "__dict__":
+        return values
+    if name in values and not _is_data_descriptor(type(instance), name):
+        return values[name]
+    return object.__getattribute__(instance, name)
+
+
 class local:
     """An object whose attributes have values of their own in each greenlet."""
 
@@ -87,18 +99,18 @@ class local:
         key.space(getcurrent())
         return self
 
+    def __init_subclass__(cls) -> None:
+        """A subclass may have data descriptors, which come first."""
+        super().__init_subclass__()
+        if cls.__getattribute__ is local.__getattribute__:
+            cls.__getattribute__ = _get_attribute  # type: ignore[method-assign]
+
     def __getattribute__(self, name: str) -> Any:
-        if type(self) is local:  # it has no descriptors that could come first
-            try:
-                return getcurrent()._hub_locals[id(self)][name]  # type: ignore[attr-defined]
-            except (AttributeError, KeyError, TypeError):
-                pass
-        values = _values(self)
-        if name == "__dict__":
-            return values
-        if name in values and not _is_data_descriptor(type(self), name):
-            return values[name]
-        return object.__getattribute__(self, name)
+        try:
+            return getcurrent()._hub_locals[id(self)][name]  # type: ignore[attr-defined]
+        except (AttributeError, KeyError, TypeError):
+            pass  # outside of this block, an error has no other one as its context
+        return _get_attribute(self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "__dict__":
