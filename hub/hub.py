@@ -317,7 +317,7 @@ def give_way(hub: Hub) -> None:
         return
     gate = hub.gates.get(me)
     if gate is None or gate.forbidding is None or gate.forbidding.allows(me):
-        hub.loop.budget = 0
+        hub.loop.end_turn()
         sleep(0)
 
 

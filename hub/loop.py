@@ -16,7 +16,9 @@ It is a count for callbacks that do little, and a time for those that compute: t
 is read after each. So a timer is late by two callbacks at most: the one that runs when
 it becomes due, and the one that ends the next slice. To read the clock costs 8 % of a
 switch or more; so after `QUICK_TURNS` turns in a row whose callbacks took less than a
-tenth of a slice each, it is read after every 16th only, until a turn is not quick.
+tenth of a slice each, it is read after every 16th only, until a turn is not quick. The
+budget is given out in parts, and the clock is read when one is used up (`renew`): a
+switch looks at one number.
 
 Answers come before time-outs, also when both are there after a stall of the process:
 what was ready when a timer became due runs first, as far as the slice goes, and a wait
@@ -37,6 +39,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -60,7 +63,7 @@ QUICK_TURNS = 32
 """After how many quick turns the clock is read less often."""
 
 _QUICK = SLICE / 10  # for one callback, on the average of a turn (s)
-_EVERY_16TH = 15  # a mask of the budget
+_QUICK_PART = 16  # callbacks between two looks at the clock
 
 READ, WRITE = 1, 2
 """Events of `Loop.io`, to be or-ed."""
@@ -105,14 +108,13 @@ class Loop:
         watcher with ``ref``. A timer that must not keep the loop alive subtracts one.
         """
         self.budget = 0
-        """How many more callbacks run before the next poll."""
+        """How many more callbacks run before the next look at the clock."""
         self.slice_end = self.time
         """When this turn has lasted long enough (s): it polls then."""
-        self.unchecked = 0
-        """At which budgets the clock is not read: those that have one of these bits."""
+        self.part = 1
+        """How many callbacks run between two looks at the clock."""
+        self._rest = 0  # callbacks that may run in this turn, beyond `budget`
         self._quick_turns = 0
-        self._resting: list[Waiter] = []
-        self._rested: list[Waiter] = []  # those that a poll has followed
         self.handle_error: ErrorHandler = _print_error
         self.ready: deque[Callable[[], object]] = deque()
         """Waiters and callbacks without arguments, to be called in this order.
@@ -180,7 +182,7 @@ class Loop:
     @property
     def busy(self) -> bool:
         """Whether callbacks are ready to run."""
-        return bool(self.ready or self._rested or self._resting)
+        return bool(self.ready)
 
     def run(self) -> None:
         """Run turns until nothing can happen any more."""
@@ -203,29 +205,27 @@ class Loop:
 
         Raises what a callback raises.
         """
-        ready, heap, now = self.ready, self.timers.heap, self.now
+        ready, heap = self.ready, self.timers.heap
         due = bool(heap) and heap[0][0] <= self.time
         # What epoll has reported runs before a timer, even beyond the budget: after a
         # stall of the process, a wait that was answered in time must not time out.
-        budget = self.budget = max(MAX_CALLBACKS, len(ready)) if due else MAX_CALLBACKS
+        callbacks = max(MAX_CALLBACKS, len(ready)) if due else MAX_CALLBACKS
+        budget = self.budget = min(self.part, callbacks)
+        self._rest = callbacks - budget
         slice_end = self.slice_end = self.time + SLICE
-        while ready and self.budget > 0:
-            self.budget -= 1
+        while ready and (budget := self.budget or self.renew()):
+            self.budget = budget - 1
             callback = ready.popleft()
             if type(callback) is Waiter:
                 # not callback(): a call through C makes the stack to copy deeper
                 callback.wake()
             else:
                 callback()
-            if not self.budget & self.unchecked and now() >= slice_end:
-                break
         if due:
             self._fire_timers()
-        if self._resting or self._rested:
-            self._resume_rested()
         self.asleep = True
         timeout: float | None = 0.0
-        if not ready and not self._rested:
+        if not ready:
             if not self.alive:
                 self.asleep = False
                 return False
@@ -233,14 +233,34 @@ class Loop:
             timeout = max(0.0, heap[0][0] - self.now()) if heap else None
         self.poller.poll(timeout, ready.append)
         self.asleep = False
-        self.time = time = now()
-        if timeout == 0.0 and time >= slice_end + (budget - self.budget) * _QUICK:
-            self.unchecked = self._quick_turns = 0
-        elif not self.unchecked:
-            self._quick_turns += 1
-            if self._quick_turns == QUICK_TURNS:
-                self.unchecked = _EVERY_16TH
+        self.time = time = self.now()
+        if self._quick_turns < QUICK_TURNS or (timeout == 0.0 and time >= slice_end):
+            left = self.budget + self._rest
+            self._judge(
+                timeout == 0.0 and time >= slice_end + (callbacks - left) * _QUICK
+            )
         return True
+
+    def _judge(self, slow: bool) -> None:
+        """Decide how often the next turns read the clock."""
+        self._quick_turns = 0 if slow else self._quick_turns + 1
+        self.part = 1 if self._quick_turns < QUICK_TURNS else _QUICK_PART
+
+    def renew(self) -> int:
+        """Return the next part of the budget, which was used up; 0: the turn is over.
+
+        It is over after its last callback, or when the slice is.
+        """
+        if not self._rest or self.now() >= self.slice_end:
+            return 0
+        part = min(self.part, self._rest)
+        self._rest -= part
+        self.budget = part
+        return part
+
+    def end_turn(self) -> None:
+        """Let no further callback run before the next poll."""
+        self.budget = self._rest = 0
 
     def _fire_timers(self) -> None:
         timers = self.timers
@@ -255,12 +275,7 @@ class Loop:
 
         That is: after what is ready now, a poll, and the timers that are due then.
         """
-        self._resting.append(waiter)
-
-    def _resume_rested(self) -> None:
-        """Called between the timers and the poll."""
-        self.ready.extend(self._rested)
-        self._rested, self._resting = self._resting, []
+        self.timers.add(self.time, partial(self.ready.append, waiter))
 
     def answered(self) -> set[Waiter]:
         """Return the waiters whose wait is over, and only their turn has not come.

@@ -135,11 +135,7 @@ class Waiter:
             self.greenlet = me
             passed = interrupt = None
             try:
-                if (
-                    (budget := loop.budget) > 0
-                    and (ready := loop.ready)
-                    and (budget & loop.unchecked or loop.now() < loop.slice_end)
-                ):
+                if (ready := loop.ready) and (budget := loop.budget or loop.renew()):
                     next_waiter = ready.popleft()
                     if (
                         type(next_waiter) is Waiter
