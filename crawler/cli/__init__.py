@@ -37,6 +37,7 @@ COMMANDS = {
     "explain": "Show why a URL was or was not crawled",
     "hosts": "List the hosts of a crawl with their queues",
     "urls": "List the URLs of a crawl by state, host and code",
+    "links": "List the links of a crawl: broken, redirected, to or from a URL",
     "retry": "Queue failed URLs again, and continue the crawl",
     "robots": "Fetch robots.txt, and show the line that applies to a URL",
     "fetch": "Fetch one URL, and show everything about it",

@@ -159,8 +159,27 @@ class StateReader(Protocol):
         """The URL with this number."""
         ...
 
+    def number_of(self, url: str) -> int:
+        """The number of the canonical `url`; 0: the crawl does not know it."""
+        ...
+
     def source_links(self) -> Iterator[SourceLinks]:
-        """All documents that have links or facts, one at a time, by their numbers."""
+        """All documents that have links or facts, one at a time, by their numbers.
+
+        Redirects are among them. Reads all links.
+        """
+        ...
+
+    def links_of(self, number: int) -> SourceLinks | None:
+        """One of them; None: it has no links and no facts."""
+        ...
+
+    def pages_without_links(self) -> int:
+        """How many pages were fetched by a program that kept no links."""
+        ...
+
+    def redirects(self) -> Iterator[SourceLinks]:
+        """Those that are redirects, each with the link to where it leads."""
         ...
 
     def urls_before(self, row: UrlRow) -> int:

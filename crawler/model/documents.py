@@ -56,7 +56,10 @@ class Link(Struct, frozen=True):
     """Absolute and canonical, without a fragment."""
     kind: LinkKind
     text: str | None = None
-    """Text of the element, white space collapsed; None unless it was requested."""
+    """Text of the first link to the URL that has one, white space collapsed.
+
+    None unless it was requested.
+    """
     rel: str | None = None
     """Attribute `rel`, as written."""
     nofollow: bool = False

@@ -11,7 +11,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from crawler.inspect.links import Chosen, list_links
+from crawler.inspect.state import open_state
 from tests.helpers import nginx
+from tests.helpers.link_walk import WalkedLink, is_dead, walk_links
 from tests.helpers.paths import PROGRAM
 from tests.helpers.sites import SITES, Site
 from tests.helpers.walk import Inventory, walk
@@ -97,6 +100,26 @@ def test_each_image_is_on_disk_byte_for_byte(crawled: Crawled) -> None:
             assert (
                 crawled.folder / record["path"]
             ).read_bytes() == original.read_bytes()
+
+
+def test_its_links_are_those_of_the_files(crawled: Crawled) -> None:
+    """Every link of every page, and which are broken, with their texts."""
+    root, origin = crawled.site.root, crawled.origin
+    pages = crawled.inventory.pages
+    with open_state(crawled.folder) as (state, _config):
+        lines = [
+            line for line in list_links(state, Chosen()) if line.source_url in pages
+        ]
+    found = Counter(
+        WalkedLink(one.source_url, one.target_url, one.text) for one in lines
+    )
+    walked = Counter(walk_links(root, pages))
+    assert found == walked
+    assert {
+        WalkedLink(one.source_url, one.target_url, one.text)
+        for one in lines
+        if one.broken
+    } == {link for link in walked if is_dead(root, origin, link.target)}
 
 
 def test_no_image_is_on_disk_twice(crawled: Crawled) -> None:

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 _MAX_TEXT = 1000
 """Characters of a title, a link's text and the like; the rest is cut off."""
 
+_MAX_AGAIN = 4
+"""Further links to one URL, among which a text is looked for."""
+
 REFRESH = re.compile(
     r"[\t\n\f\r ]*+(?:\d++|(?=\.))[\d.]*+"
     r"(?:[\t\n\f\r ]*+[;,][\t\n\f\r ]*+|[\t\n\f\r ]++)"
@@ -112,6 +115,7 @@ class _Document:
         self._languages: dict[str, str] = {}
         self._nested = False
         self._behind_thumbnails: dict[str, None] = {}
+        self._again: dict[str, list[int]] = {}
 
     def read(self, *, xml: bool) -> None:
         """Read the start tags of the text, as far as the limit on links allows."""
@@ -119,7 +123,10 @@ class _Document:
         found = images.found
         for name, written, href, end, content_end in start_tags(self.text, xml=xml):
             if href is not None:
-                if not href or href in links:
+                if not href:
+                    continue
+                if href in links:
+                    self._note_again(href, end)
                     continue
                 links.setdefault(
                     href if href.isascii() else decode(href), ("a", None, end)
@@ -177,7 +184,17 @@ class _Document:
         self, href: str | None, kind: LinkKind, rel: str | None = None, end: int = 0
     ) -> None:
         if href and (url := href.partition("#")[0]):
+            if end and url in self.links:
+                self._note_again(url, end)
             self.links.setdefault(url, (kind, rel, end))
+
+    def _note_again(self, href: str, end: int) -> None:
+        """A known URL has another link; the first may have no text, as an image."""
+        first = self.links[href][2]
+        if not first or self.text[first : first + 1] in "< \n\r\t":
+            ends = self._again.setdefault(href, [])
+            if len(ends) < _MAX_AGAIN:
+                ends.append(end)
 
     def base_element(self, values: Mapping[str, str], _end: int) -> None:
         if self.base is None:
@@ -337,7 +354,11 @@ class _Document:
         languages = self.with_text or self._languages
         for href, (kind, rel, end) in self.links.items():
             url = join(href)
-            if url is None or url in links:
+            if url is None:
+                continue
+            if url in links:
+                if self.with_text and links[url].text is None:
+                    links[url] = replace(links[url], text=self._text_of(href, end))
                 continue
             characters_left -= len(url)
             if characters_left < 0:
@@ -347,7 +368,7 @@ class _Document:
             else:
                 nofollow = rel is not None and "nofollow" in rel.lower().split()
                 written = rel and short(rel)
-                text = self._text_at(end) if self.with_text else None
+                text = self._text_of(href, end) if self.with_text else None
                 links[url] = Link(url, kind, text, written, nofollow)
                 if languages and (language := self._language(href, end)):
                     links[url] = replace(links[url], hreflang=language)
@@ -359,6 +380,14 @@ class _Document:
             if (url := base.join(href)) is not None and url not in links:
                 links[url] = Link(url, kind)
         return tuple(links.values())
+
+    def _text_of(self, href: str, end: int) -> str | None:
+        """The text of the first link to `href` that has one."""
+        text = self._text_at(end)
+        if text is None and href in self._again:
+            texts = map(self._text_at, self._again[href])
+            text = next(filter(None, texts), None)
+        return text
 
     def _text_at(self, end: int) -> str | None:
         """The text of the link whose start tag ends at `end`."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Protocol
 
@@ -60,7 +60,7 @@ _NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 _SEQ = "SELECT seq FROM seen WHERE url_id = ?"
 _ROWS = """
 SELECT outlink.seq, url.url, outlink.links FROM outlink JOIN url USING (seq)
-ORDER BY outlink.seq
+WHERE %s ORDER BY outlink.seq
 """
 
 
@@ -195,10 +195,15 @@ def unpacked(packed: bytes, dictionary: bytes) -> PackedLinks:
     return _decode(unpacker.decompress(packed[1:]) + unpacker.flush())
 
 
-def read_links(db: sqlite3.Connection) -> Iterator[SourceLinks]:
-    """All documents with their links, one at a time, in order of discovery."""
+def read_links(
+    db: sqlite3.Connection, where: str = "TRUE", values: Sequence[int] = ()
+) -> Iterator[SourceLinks]:
+    """Documents with their links, one at a time, in order of discovery.
+
+    `where` is a condition on the columns of `url`, with `values` for its placeholders.
+    """
     dictionary = read_dictionary(db)
-    for seq, url, packed in db.execute(_ROWS):
+    for seq, url, packed in db.execute(_ROWS % where, values):
         row = unpacked(packed, dictionary)
         yield SourceLinks(seq, url, row.facts, tuple(_out_links(row)))
 

@@ -185,8 +185,26 @@ class SqliteStateReader:
         query = f"{_URL} WHERE url.seq = ?"
         return _url_row(self._db.execute(query, (number,)).fetchone())
 
+    def number_of(self, url: str) -> int:
+        query = "SELECT seq FROM seen WHERE url_id IN (?, ?) ORDER BY url_id = ?"
+        keys = key_id(redirected_key(url)), url_id(url)
+        return int(first_column(self._db.execute(query, (*keys, keys[1])), 0))
+
     def source_links(self) -> Iterator[SourceLinks]:
         return read_links(self._db)
+
+    def links_of(self, number: int) -> SourceLinks | None:
+        return next(read_links(self._db, "url.seq = ?", (number,)), None)
+
+    def pages_without_links(self) -> int:
+        query = (
+            "SELECT count(*) FROM url LEFT JOIN outlink USING (seq)"
+            " WHERE state = ? AND outlink.seq IS NULL"
+        )
+        return int(first_column(self._db.execute(query, (ENDED["page"],)), 0))
+
+    def redirects(self) -> Iterator[SourceLinks]:
+        return read_links(self._db, "url.state = ?", (ENDED["redirect"],))
 
     def retries(self, limit: int) -> list[RetryGroup]:
         return [RetryGroup(*row) for row in self._db.execute(_RETRIES, (limit,))]

@@ -182,6 +182,22 @@ def test_texts_of_links_are_read_when_asked_for() -> None:
     assert found == ["One and <more", None, "3", "4"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<a href="x"> <img src=i></a><a href="x">The text</a><a href="x">No</a>',
+        "<link rel=next href=x><a class=c href='x'>The text</a>",
+        '<a href="x"><img></a><a href="./x#f"><b></b></a><a href="../d/x">The text</a>',
+        "<a rel=y href=x><i></i></a>"
+        + "<a href=x><i></i></a>" * 3
+        + "<a href=x>The text",
+    ],
+)
+def test_the_first_link_with_a_text_gives_it(text: str) -> None:
+    (link,) = read(text, with_text=True).links
+    assert (link.url, link.text) == ("http://h/d/x", "The text")
+
+
 def test_queries_are_written_in_the_charset_of_the_page() -> None:
     (link,) = read("<a href='?é'>", charset="windows-1252").links
     assert link.url == "http://h/d/p?%E9"

@@ -75,6 +75,7 @@ def commands(site: Site, folder: str) -> list[list[str]]:
         ["status", "--why", folder],
         ["hosts", folder],
         ["urls", folder],
+        ["links", folder],
         ["explain", site.url("/a"), folder],
         ["explain", site.url("/no"), folder, "--json"],
         ["resume", folder, "-q", "-n", "9", "--max-time", "5"],

@@ -1,0 +1,129 @@
+"""`orbweb links [DIR]`: the links of a crawl, and what became of their targets."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from crawler.cli.terminal.formatting import counted, echo_json, printable
+from crawler.inspect.links import Chosen, LinkedUrl, LinkLine, group_links, list_links
+from crawler.inspect.state import open_state
+
+OUTCOME = 12
+"""Columns for what became of a target; a longer word takes more."""
+
+
+@click.command("links")
+@click.argument("folder", default=".", metavar="[DIR]")
+@click.option("--broken", is_flag=True, help="Only links that end in an error")
+@click.option("--redirects", is_flag=True, help="Only links that are redirected")
+@click.option("--external", is_flag=True, help="Only links that leave the scope")
+@click.option("--to", metavar="URL", help="Only links to this URL")
+@click.option("--from", "source", metavar="URL", help="Only links of this page")
+@click.option(
+    "-n", "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines")
+def command(
+    folder: str,
+    broken: bool,
+    redirects: bool,
+    external: bool,
+    to: str | None,
+    source: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """List the links of the crawl in DIR (default: here) with what became of them.
+
+    Each line has the status of the target, or why it was not fetched, its URL, and the
+    text of the link. With --broken, --redirects or --external alone, each target is
+    listed once, with the first pages that link to it; --json lists all links. A page
+    names each URL once, with the text of its first link there.
+
+    \b
+    orbweb links out --broken                    what is broken, and where
+    orbweb links out --to https://example.com/x  all pages that link to this URL
+    orbweb links out --from https://example.com/ all links of this page
+    """
+    chosen = Chosen(broken, redirects, external, to, source)
+    grouped = (broken or redirects or external) and to is None and source is None
+    with open_state(Path(folder)) as (state, _config):
+        if as_json:
+            for line in islice(list_links(state, chosen), limit):
+                echo_json(line)
+        elif grouped:
+            _print_groups(folder, islice(group_links(state, chosen), limit))
+        else:
+            _print_lines(islice(list_links(state, chosen), limit))
+        if unread := state.pages_without_links():
+            click.echo(
+                f"{counted(unread, 'page')} fetched by an earlier program, which kept "
+                "no links: orbweb recrawl fetches them again",
+                err=True,
+            )
+
+
+def _print_lines(lines: Iterable[LinkLine]) -> None:
+    """The links, below their pages."""
+    pages = links = 0
+    source = None
+    for line in lines:
+        if line.source_url != source:
+            source = line.source_url
+            pages += 1
+            click.echo(printable(source))
+        click.echo(f"  {_target(line)}{_text(line)}")
+        for hop in _hops(line):
+            click.echo(f"  {hop}")
+        links += 1
+    click.echo(f"{counted(links, 'link')} on {counted(pages, 'page')}", err=True)
+
+
+def _print_groups(folder: str, groups: Iterable[LinkedUrl]) -> None:
+    """The targets, above the first pages with a link to each."""
+    urls = links = 0
+    for group in groups:
+        urls += 1
+        links += group.links
+        target = group.first[0]
+        click.echo(f"{_target(target)}  on {counted(group.links, 'page')}")
+        for hop in _hops(target):
+            click.echo(hop)
+        for line in group.first:
+            click.echo(f"{'':<{OUTCOME}}  {printable(line.source_url)}{_text(line)}")
+        if more := group.links - len(group.first):
+            words = ["orbweb", "links", folder, "--to", target.target_url]
+            click.echo(
+                f"{'':<{OUTCOME}}  {more:,} more: {printable(shlex.join(words))}"
+            )
+    click.echo(f"{counted(links, 'link')} to {counted(urls, 'URL')}", err=True)
+
+
+def _target(line: LinkLine) -> str:
+    outcome = _outcome(line.status, line.code, line.state)
+    colour = "red" if line.broken else "yellow" if line.redirects else None
+    shown = click.style(f"{outcome:<{OUTCOME}}", fg=colour)
+    return f"{shown}  {printable(line.target_url)}"
+
+
+def _text(line: LinkLine) -> str:
+    return f'  "{printable(line.text)}"' if line.text else ""
+
+
+def _hops(line: LinkLine) -> Iterator[str]:
+    """Where the target redirects to, and what the last of these answered."""
+    final = _outcome(line.final_status, line.final_code, None)
+    for index, url in enumerate(line.redirects, start=1):
+        end = f"  {final}" if index == len(line.redirects) else ""
+        yield f"{'':<{OUTCOME}}  -> {printable(url)}{end}"
+
+
+def _outcome(status: int | None, code: str | None, state: str | None) -> str:
+    if status is not None:
+        return str(status)
+    return code or state or "not fetched"

@@ -1,0 +1,274 @@
+"""The links of a crawl: who links where, and what became of the target.
+
+All of it is read from the state, one document at a time. What is held in memory is a
+byte for each URL, eight bytes more if the crawl has met redirects, forty where links
+are grouped by their targets, and a bounded number of rows.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import TypeVar
+
+from msgspec import Struct
+
+from crawler.frontier.state_reader import StateReader, UrlRow
+from crawler.frontier.store import STATES, State
+from crawler.model.documents import LinkKind
+from crawler.model.errors import UsageError
+from crawler.model.link_graph import OutLink, SourceLinks
+from crawler.model.url import canonical
+
+T = TypeVar("T")
+
+MAX_SOURCES = 3
+"""Documents that are named with a URL to which many link."""
+MAX_HOPS = 20
+"""Redirects that are followed from a link; `limits.max_redirects` is 10."""
+_MAX_ROWS = 1 << 14
+_ERROR, _REDIRECT = STATES.index("error") + 1, STATES.index("redirect") + 1
+_WITH_STATUS = ("status_4xx", "status_5xx", "status_other", "rate_limited")
+
+
+class Target(Struct, frozen=True):
+    """What became of a URL that a document links to."""
+
+    url: str
+    state: State | None
+    """None: the crawl does not know it, as an image where none are fetched."""
+    status: int | None
+    """HTTP status; None where there was no response, or none was wanted."""
+    code: str | None
+    """`error_code` of an error, `reason` of a skip."""
+    detail: str | None
+    """The same in words."""
+
+
+class LinkLine(Struct, frozen=True):
+    """A link of a document."""
+
+    source_url: str
+    target_url: str
+    text: str | None
+    """Text of the link, or alternative text of the image."""
+    kind: LinkKind
+    rel: str | None
+    external: bool
+    """Whether it leaves the scope."""
+    state: State | None
+    """What became of the target; null: the crawl does not know it."""
+    status: int | None
+    code: str | None
+    detail: str | None
+    redirects: tuple[str, ...] = ()
+    """URLs to which the target redirects, one after the other."""
+    final_status: int | None = None
+    """What the last of them answered."""
+    final_code: str | None = None
+    broken: bool = False
+    """Whether the target, or where it redirects to, ended as an error."""
+
+
+class LinkedUrl(Struct, frozen=True):
+    """A URL, with the first documents that link to it."""
+
+    links: int
+    """How many documents link to it."""
+    first: tuple[LinkLine, ...]
+    """The links of the first documents, at most MAX_SOURCES."""
+
+
+class Chosen(Struct, frozen=True):
+    """Which links are listed: those to which all of it applies."""
+
+    broken: bool = False
+    redirects: bool = False
+    external: bool = False
+    to: str | None = None
+    """A URL that they lead to."""
+    source: str | None = None
+    """The URL of the document that they are in."""
+
+
+class LinkGraph:
+    """The links of `state`, and what became of the URLs in it, by their numbers."""
+
+    def __init__(self, state: StateReader) -> None:
+        self._state = state
+        self._states = state.url_states()
+        self.size = len(self._states)
+        """One more than the largest number."""
+        self._next = _redirects(state, self.size)
+        self.row = _cached(state.url_at)
+        self.target = _cached(self._target)
+
+    def state(self, number: int) -> State | None:
+        """The state of a URL; None for 0."""
+        place = self._states[number]
+        return STATES[place - 1] if place else None
+
+    def hops(self, number: int) -> tuple[int, ...]:
+        """The URLs to which this one redirects, one after the other.
+
+        A loop ends where it comes back to a URL for the first time.
+        """
+        found: list[int] = []
+        while self._next and (number := self._next[number]):
+            found.append(number)
+            if number in found[:-1] or len(found) == MAX_HOPS:
+                break
+        return tuple(found)
+
+    def is_broken(self, number: int) -> bool:
+        """Whether the URL, or where it redirects to, ended as an error."""
+        place = self._states[number]  # asked for every link of a crawl
+        if place == _REDIRECT and (hops := self.hops(number)):
+            place = self._states[hops[-1]]
+        return place == _ERROR
+
+    def is_external(self, number: int) -> bool:
+        """Whether the scope refused the URL."""
+        return self.state(number) == "skip" and self.row(number).code == "scope"
+
+    def line(self, source: SourceLinks, link: OutLink) -> LinkLine:
+        """The link, with all that is known of its target."""
+        target = self.target(link.target) if link.target else _unknown(link)
+        hops = [self.target(number) for number in self.hops(link.target)]
+        last = hops[-1] if hops else None
+        return LinkLine(
+            source.url,
+            target.url,
+            link.text,
+            link.kind,
+            link.rel,
+            self.is_external(link.target),
+            target.state,
+            target.status,
+            target.code,
+            target.detail,
+            tuple(hop.url for hop in hops),
+            last.status if last else None,
+            last.code if last else None,
+            self.is_broken(link.target),
+        )
+
+    def _target(self, number: int) -> Target:
+        row = self.row(number)
+        return Target(
+            row.url, row.state, self._status(number, row), row.code, row.detail
+        )
+
+    def _status(self, number: int, row: UrlRow) -> int | None:
+        if row.state == "error":
+            return _status_of_error(row)
+        if row.state not in ("page", "file", "image", "redirect"):
+            return None
+        document = self._state.links_of(number)
+        return 200 if document is None else document.facts.status
+
+
+def list_links(state: StateReader, chosen: Chosen) -> Iterator[LinkLine]:
+    """The chosen links, in the order of their documents.
+
+    Links of redirects are left out: they belong to the links that lead there. Raises
+    UsageError where a URL of `chosen` is none.
+    """
+    graph = LinkGraph(state)
+    for document, link in _chosen(state, graph, chosen):
+        yield graph.line(document, link)
+
+
+def group_links(state: StateReader, chosen: Chosen) -> Iterator[LinkedUrl]:
+    """The URLs to which the chosen links lead, those with the most links first.
+
+    URLs that the crawl does not know are left out. Raises as `list_links`.
+    """
+    graph = LinkGraph(state)
+    counts = array("q", bytes(8 * graph.size))
+    first = [array("q", bytes(8 * graph.size)) for _ in range(MAX_SOURCES)]
+    last = array("q", bytes(8 * graph.size))  # a page may show what it links to
+    for document, link in _chosen(state, graph, chosen):
+        if last[link.target] == document.number:
+            continue
+        last[link.target] = document.number
+        place = counts[link.target]
+        if place < MAX_SOURCES:
+            first[place][link.target] = document.number
+        counts[link.target] += 1
+    numbers = [number for number in range(1, graph.size) if counts[number]]
+    numbers.sort(key=lambda number: -counts[number])
+    for number in numbers:
+        sources = [state.links_of(one[number]) for one in first if one[number]]
+        lines = [
+            graph.line(
+                source, next(one for one in source.links if one.target == number)
+            )
+            for source in sources
+            if source is not None
+        ]
+        yield LinkedUrl(counts[number], tuple(lines))
+
+
+def _chosen(
+    state: StateReader, graph: LinkGraph, chosen: Chosen
+) -> Iterator[tuple[SourceLinks, OutLink]]:
+    to_url = None if chosen.to is None else _canonical("--to", chosen.to)
+    to_number = 0 if to_url is None else state.number_of(to_url)
+    for document in _documents(state, chosen.source):
+        if graph.state(document.number) == "redirect":
+            continue
+        for link in document.links:
+            number = link.target
+            if (
+                (not chosen.broken or graph.is_broken(number))
+                and (not chosen.redirects or graph.state(number) == "redirect")
+                and (not chosen.external or graph.is_external(number))
+                and (
+                    to_url is None
+                    or (number == to_number if number else link.url == to_url)
+                )
+            ):
+                yield document, link
+
+
+def _documents(state: StateReader, source: str | None) -> Iterator[SourceLinks]:
+    if source is None:
+        yield from state.source_links()
+        return
+    document = state.links_of(state.number_of(_canonical("--from", source)))
+    if document is None:
+        raise UsageError(f"--from {source}: the crawl has read no links there")
+    yield document
+
+
+def _canonical(option: str, word: str) -> str:
+    url = canonical(word)
+    if url is None:
+        raise UsageError(f"{option} {word}: not a URL; write https://example.com/page")
+    return url
+
+
+def _redirects(state: StateReader, size: int) -> array[int]:
+    """By number of a URL, the one to which it redirects, or 0; empty without any."""
+    targets: array[int] = array("q")
+    for source in state.redirects():
+        targets = targets or array("q", bytes(8 * size))
+        targets[source.number] = source.links[0].target
+    return targets
+
+
+def _status_of_error(row: UrlRow) -> int | None:
+    """The status with which the detail of such an error begins (`404 Not Found`)."""
+    first = (row.detail or "").partition(" ")[0]
+    is_status = row.code in _WITH_STATUS and first.isascii() and first.isdigit()
+    return int(first) if is_status else None
+
+
+def _unknown(link: OutLink) -> Target:
+    return Target(link.url or "", None, None, None, None)
+
+
+def _cached(read: Callable[[int], T]) -> Callable[[int], T]:
+    return lru_cache(_MAX_ROWS)(read)
