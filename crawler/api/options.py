@@ -150,6 +150,7 @@ class CrawlOptions(TypedDict, total=False):
     hash_files: bool
     # records
     record: Sequence[Literal["skips", "robots"]]
+    only_keep: Sequence[str]
     optional_fields: Sequence[OptionalField]
     text: Literal["main", "whole"]
     keep_truncated: Literal["none", "pages", "all"]

@@ -12,7 +12,7 @@ from msgspec import Struct
 import hub
 from crawler.cli.signals import Interruptible, interruptible
 from crawler.cli.terminal.reporter import Reporter
-from crawler.cli.terminal.result_line import javascript_warning, result_line
+from crawler.cli.terminal.result_line import result_line, warnings
 from crawler.cli.terminal.verbosity import Verbosity
 from crawler.cli.terminal.views import View, follow
 from crawler.engine.builder import Crawl, Summary, open_crawl
@@ -105,8 +105,8 @@ def run_crawl(task: Task, reporter: Reporter) -> Summary:
 def _report_end(
     reporter: Reporter, summary: Summary, config: Config, last_error: _LastError
 ) -> None:
-    if summary.seeds_need_javascript:
-        reporter.message(javascript_warning(config))
+    for warning in warnings(summary, config):
+        reporter.message(f"orbweb: warning: {config.dir}: {warning}")
     text = result_line(summary, config, last_error.message)
     reporter.finished(summary, config.dir, text)
 

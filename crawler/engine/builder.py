@@ -255,7 +255,15 @@ def _assemble(
         committer=machinery.committer,
         stats=stats,
         report=RunReport(
-            config, environment.run, store, stats, quotas, memory, clock, changed
+            config,
+            environment.run,
+            store,
+            stats,
+            quotas,
+            memory,
+            clock,
+            changed,
+            machinery.checks.pruned,
         ),
         traps=machinery.traps,
         add_seeds=machinery.add_seeds,

@@ -28,16 +28,17 @@ def exit_code(
     fail_on: str,
     seeds: int = 1,
     *,
-    apis: bool = False,
+    only_files: bool = False,
 ) -> int:
     """The code of the list in the README, section "Exit codes".
 
     `counts` are URLs by state over the whole crawl; `fail_on` is the user's measure of
     failure: "any", "seed", a share such as "5%", or "" for none; `seeds`: their number;
-    `apis`: whether some are answers of an `[[api]]`, which need lead to no page.
+    `only_files`: whether files alone are a success, as with an `[[api]]`.
     """
     fetched = counts["page"] + counts["file"] + counts["image"]
-    if not counts["page"] and (fetched == 0 or (not apis and _led_on(counts, seeds))):
+    suffice = only_files or not _led_on(counts, seeds)
+    if not counts["page"] and not (fetched and suffice):
         return _of_nothing(seed_failures, counts["skip"] > 0)
     return (
         TOO_MANY_FAILURES

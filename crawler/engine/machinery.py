@@ -317,6 +317,7 @@ def _pipeline(
         large_bodies,
         given.whole_bodies or config.bodies.hash_files,
         config.images.formats,
+        config.records.only_keep,
     )
 
 

@@ -99,7 +99,8 @@ class Pipeline:
     `check` is the chain of checks for a URL whose turn has come. `clock`: seconds since
     the epoch; `jitter`: random numbers from 0 to 1. `whole_bodies`: also those that are
     neither read nor saved are downloaded. `formats`: those that images have to have,
-    for servers that have several to choose from; empty: any.
+    for servers that have several to choose from; empty: any. `only_keep`:
+    patterns of the URLs that are recorded; empty: all.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Pipeline:
         large_bodies: LargeBodies,
         whole_bodies: bool,
         formats: Sequence[ImageFormat] = (),
+        only_keep: tuple[str, ...] = (),
     ) -> None:
         self._check = check
         self._robots = robots
@@ -130,6 +132,7 @@ class Pipeline:
         self._jitter = jitter
         self._large_bodies = large_bodies
         self._whole_bodies = whole_bodies
+        self._keep = _kept_records(only_keep)
         self._accept = ACCEPT
         if formats:
             images = ",".join(
@@ -149,6 +152,8 @@ class Pipeline:
             if is_out_of_memory(failure):  # that is not the server's doing
                 raise
             outcome = self._failed(handle, failure, started)
+        if self._keep is not None and outcome is not None:
+            outcome = self._keep(outcome)
         if outcome is None or handle.lease.context is None:  # most often
             return outcome
         return self._with_next_version(outcome)
@@ -241,6 +246,14 @@ class Pipeline:
             open_sink=partial(large.open_sink, lease) if large.stream else None,
             resume=large.resume(lease),
         )
+
+
+def _kept_records(patterns: tuple[str, ...]) -> Callable[[Outcome], Outcome] | None:
+    if not patterns:
+        return None
+    from crawler.engine.kept_records import KeptRecords  # most crawls keep all
+
+    return KeptRecords(patterns).apply
 
 
 def _conditions(cached: CachedFields) -> tuple[Header, ...]:

@@ -54,6 +54,8 @@ class Summary(Struct, frozen=True):
     """All seeds are such pages, so nothing could be found there."""
     mirror: str | None = None
     """URL of the first page of the mirror (`file:`), with `bodies.mirror`."""
+    pruned: int = 0
+    """Links that the `+` rules of `scope.rules` refused, if no link matched one."""
 
 
 def resident_bytes() -> int:
@@ -68,7 +70,10 @@ def resident_bytes() -> int:
 
 
 class RunReport:
-    """Reports on one run. `memory`: bytes of the process; `clock`: epoch seconds."""
+    """Reports on one run. `memory`: bytes of the process; `clock`: epoch seconds.
+
+    `pruned`: as in the Summary.
+    """
 
     def __init__(
         self,
@@ -80,6 +85,7 @@ class RunReport:
         memory: Callable[[], int],
         clock: Callable[[], float],
         changed: tuple[SettingChange, ...] = (),
+        pruned: Callable[[], int] = lambda: 0,
     ) -> None:
         self._config = config
         self._run = run
@@ -89,6 +95,7 @@ class RunReport:
         self._memory = memory
         self._clock = clock
         self._changed = changed
+        self._pruned = pruned
         self._started = clock()
         self._pages_before = store.counts()["page"]
 
@@ -118,7 +125,7 @@ class RunReport:
             counts,
             self._config.fail_on,
             len(set(self._config.seeds)),
-            apis=bool(self._config.api),
+            only_files=bool(self._config.api or self._config.records.only_keep),
         )
 
     def summary(self, reason: FinishReason, code: int) -> Summary:
@@ -132,6 +139,7 @@ class RunReport:
             self._parked(),
             self._store.changes(),
             *self._shells(),
+            pruned=self._pruned(),
         )
 
     def _shells(self) -> tuple[int, bool]:

@@ -250,6 +250,14 @@ class OutputConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     record: tuple[Literal["skips", "robots"], ...] = ()
     """Further record types to write: skips, robots."""
+    only_keep: tuple[str, ...] = ()
+    """Follow all pages, and record those whose URL matches.
+
+    A pattern is a regular expression (RE2), or a glob with the prefix `glob:`. A page
+    or file that matches none ends as a skip, without its pictures; a picture is kept
+    with its page, or if it matches itself. Pages that are not kept count for the limits
+    of a run. Empty: all are recorded.
+    """
     include: tuple[OptionalField, ...] = ()
     """Optional fields to include: links, images, headers, jsonld, text, markdown."""
     text: Literal["main", "whole"] = "main"

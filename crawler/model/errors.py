@@ -300,10 +300,9 @@ class StateError(Stop):
 
 
 class LoginError(Stop):
-    """The login before a crawl failed; 4 and 5 are those of network and TLS.
+    """The login before a crawl failed; `exit_code` is 4 for network and 5 for TLS.
 
     Example:
-        >>> from crawler import LoginError
         >>> LoginError("the same form came again").exit_code
         6
     """

@@ -16,7 +16,7 @@ SkipReason = Literal[
     "scheme", "scope", "depth", "nofollow", "noai", "robots", "robots_unavailable",
     "limit_host", "limit_template", "limit_api", "trap", "filter_dimensions",
     "filter_bytes", "filter_format", "filter_icon", "duplicate_content", "logout",
-    "plugin",
+    "not_kept", "plugin",
 ]  # fmt: skip
 """A limit of the whole crawl skips nothing: its URLs stay queued for a resume."""
 

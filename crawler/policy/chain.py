@@ -4,7 +4,7 @@
 file of its own and add one line here.
 
     found   nofollow, scope, url_filters, depth, icons, logout, traps, plug-ins
-    due     given_up_host, robots, quotas, traps, poison_url, plug-ins
+    due     icons, logout, given_up_host, robots, quotas, traps, poison_url, plug-ins
 
 `nofollow` comes first, since what a page says about its links does not change with the
 user's scope: a further crawl with a wider scope decides again about URLs that the scope

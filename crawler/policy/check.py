@@ -123,6 +123,10 @@ class Chain:
         """The first Skip of all checks, whatever their moment. Raises Failure."""
         return _first_skip(self.checks)(candidate)
 
+    def pruned(self) -> int:
+        """Links that the `+` rules refused, if none matched (`url_filters.py`)."""
+        return sum(getattr(check, "pruned", 0) for check in self.checks)
+
     def of_moment(self, moment: Moment) -> tuple[Check, ...]:
         """The checks that run at `moment`, in their order."""
         return tuple(check for check in self.checks if moment in check.moments)

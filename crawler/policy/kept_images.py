@@ -16,7 +16,7 @@ from typing import Protocol
 from crawler.model.content_config import ImagesConfig
 from crawler.model.crawl import Skip
 from crawler.model.units import exact_bytes
-from crawler.policy.check import FOUND, Candidate
+from crawler.policy.check import FOUND_AND_DUE, Candidate
 
 
 class Sized(Protocol):
@@ -34,7 +34,7 @@ class IconCheck:
     """Refuses the icons of pages (`images.icons`)."""
 
     name = "icons"
-    moments = FOUND
+    moments = FOUND_AND_DUE  # a recrawl queues what was refused
 
     def check(self, candidate: Candidate) -> Skip | None:
         if candidate.kind == "icon" and candidate.destination == "image":

@@ -19,7 +19,7 @@ import re2
 from crawler.model.crawl import Skip
 from crawler.model.errors import UsageError
 from crawler.model.url_pattern import expression
-from crawler.policy.check import FOUND, Candidate
+from crawler.policy.check import FOUND_AND_DUE, Candidate
 
 AUTO = "auto"
 
@@ -58,7 +58,7 @@ class LogoutCheck:
     """
 
     name = "logout"
-    moments = FOUND
+    moments = FOUND_AND_DUE  # a recrawl queues what was refused
 
     def __init__(self, pattern: str) -> None:
         try:

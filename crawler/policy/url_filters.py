@@ -46,13 +46,19 @@ class UrlFilters:
                 Skip("scope", f"scope.rules[{index}]: {rule}") if refuses else None
             )
         self._set.Compile()
+        self.refused = 0
+        """Links so far that matched no `+` rule, where the list begins with one."""
+        self.has_matched = False
+        """Whether any link has matched such a rule."""
         self._unmatched = Skip("scope", "scope.rules: matches no + rule")
         self._wanted_only = self._skips[0] is None
 
     def check(self, candidate: Candidate) -> Skip | None:
         matching: list[int] = self._set.Match(candidate.url)
         if matching:
-            return self._skips[max(matching)]
+            if (skip := self._skips[max(matching)]) is None:
+                self.has_matched = self.has_matched or candidate.depth > 0
+            return skip
         if (
             not self._wanted_only
             or candidate.depth == 0
@@ -60,7 +66,13 @@ class UrlFilters:
             or candidate.kind in NAMED_SITEMAPS
         ):
             return None
+        self.refused += 1
         return self._unmatched
+
+    @property
+    def pruned(self) -> int:
+        """Links that were refused, if all were: the way to what matches is cut off."""
+        return 0 if self.has_matched else self.refused
 
 
 def _pattern(index: int, rule: str) -> str:

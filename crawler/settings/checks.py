@@ -215,6 +215,18 @@ def _dns_servers(servers: tuple[str, ...]) -> None:
             parse_server(server)
 
 
+def _patterns(patterns: tuple[str, ...]) -> None:
+    from crawler.model.url_pattern import expression
+
+    for pattern in patterns:
+        try:
+            expression(pattern)
+        except ValueError as error:
+            raise ValueError(
+                f"{pattern!r} is not a valid expression: {error}"
+            ) from error
+
+
 CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("bodies", "save"): _saved_types,
     ("fail_on",): _fail_on,
@@ -231,6 +243,7 @@ CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("login", "logout_pattern"): _logout_pattern,
     ("login", "url"): _login_url,
     ("records", "include"): _include,
+    ("records", "only_keep"): _patterns,
     ("records", "rotate"): _rotate,
     ("retry", "statuses"): _statuses,
     ("scope", "domains"): _domains,

@@ -63,6 +63,7 @@ _REFUSED_BY: dict[KeyPath, tuple[str, ...]] = {
     ("images", "formats"): ("filter_format",),
     ("images", "icons"): ("filter_icon",),
     ("login", "logout_pattern"): ("logout",),
+    ("records", "only_keep"): ("not_kept",),
     ("robots", "obey"): ("robots", "robots_unavailable"),
     ("robots", "agent"): ("robots",),
     ("robots", "noai"): ("noai",),

@@ -49,5 +49,10 @@ def scope_options() -> list[Flag]:
             "--exclude", group=GROUP, metavar="RE", expose_value=False,
             help="Exclude URLs that match; the last matching rule wins; repeatable",
         ),
+        Flag(
+            "--only-keep", key="records.only_keep", group=GROUP, metavar="RE",
+            multiple=True,
+            help="Follow all pages, and record those whose URL matches; repeatable",
+        ),
         Flag("--rule", group=GROUP, multiple=True, hidden=True, convert=_rules),
     ]  # fmt: skip

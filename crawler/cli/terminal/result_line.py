@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 
 from crawler.cli.terminal.formatting import counted, name_files
 from crawler.engine.builder import Summary
@@ -38,16 +39,32 @@ def result_line(summary: Summary, config: Config, last_error: str = "") -> str:
     """The line. `last_error` is the message of the URL that failed last."""
     took = show_seconds(summary.elapsed_s)
     return (
-        f"{_ending(summary, last_error)}: {_numbers(summary)} in {took}. "
+        f"{_ending(summary, config, last_error)}: {_numbers(summary)} in {took}. "
         f"{_records(config)}{_mirror(summary)}Next: {_next(summary, config)}"
     )
 
 
-def javascript_warning(config: Config) -> str:
-    """What can be done about a crawl whose seeds all need JavaScript."""
+def warnings(summary: Summary, config: Config) -> Iterator[str]:
+    """What has gone wrong in a crawl that has ended, and what can be done about it."""
+    if summary.seeds_need_javascript:
+        yield _javascript_warning(config)
+    if summary.pruned:
+        yield (
+            f"--include let pass none of the {counted(summary.pruned, 'link')} that "
+            "were found, so no page behind them was seen. Pages on the way have to "
+            "match, too: add an --include for them, or follow all and record what "
+            "matches with --only-keep"
+        )
+    only_keep, counts = config.records.only_keep, summary.counts
+    kept = counts["page"] + counts["file"] + counts["image"]
+    if only_keep and counts["skip"] and not kept:
+        yield f"no URL has matched --only-keep {', '.join(only_keep)}"
+
+
+def _javascript_warning(config: Config) -> str:
     seeds = "The seed needs" if len(config.seeds) == 1 else "All seeds need"
     return (
-        f"orbweb: warning: {config.dir}: {seeds} JavaScript, which Orbweb does not "
+        f"{seeds} JavaScript, which Orbweb does not "
         "run: without it, the page is an empty shell, and has no links to follow. "
         "Look in the browser's developer tools (Network) for the API that the scripts "
         "read, and crawl that with [[api]]; or give the URL of a sitemap as a seed, if "
@@ -56,10 +73,12 @@ def javascript_warning(config: Config) -> str:
     )
 
 
-def _ending(summary: Summary, last_error: str) -> str:
+def _ending(summary: Summary, config: Config, last_error: str) -> str:
     ending = _FAILURES.get(summary.exit_code) or _FINISH_REASONS[summary.finish_reason]
     if summary.exit_code == 4 and summary.counts["file"]:
         ending = "Failed, the seeds led to no page"
+    if summary.exit_code == 9 and config.records.only_keep:
+        ending = "Failed, nothing was kept"
     if summary.exit_code in (4, 5, 6) and last_error:
         # Robots.txt is asked for first, so an unreachable host fails there.
         ending += f" ({last_error.removeprefix('robots.txt: ')})"

@@ -50,6 +50,7 @@ _FETCHED: tuple[State, ...] = ("page", "file", "image", "redirect", "error")
 """States of URLs for which a last request was made; `url.attempts` are those before."""
 _DECIDED_BY_BODY: tuple[SkipReason, ...] = (
     "filter_dimensions", "filter_bytes", "filter_format", "duplicate_content",
+    "not_kept",
 )  # fmt: skip
 """Reasons of skips for which that holds as well."""
 _NUMBERS = {

@@ -442,6 +442,16 @@ def api(folder: Path) -> Case:
     return Case(folder, site.url("/pages?page=2"), says, 0)
 
 
+def not_kept(folder: Path) -> Case:
+    site = Site({"": page(link("/1")), "1": page()})
+    crawl(
+        folder, site.url("/"), records=OutputConfig(only_keep=("^http://.*:[0-9]+/$",))
+    )
+    site.stop()
+    says = "skipped: not_kept, by records.only_keep: ^http://.*:[0-9]+/$"
+    return Case(folder, site.url("/1"), says, 1)
+
+
 def logout(folder: Path) -> Case:
     site = Site({"": page(link("/logout"))})
     crawl(folder, site.url("/"), http=HttpConfig(cookie_pairs={"sid": "1"}))
@@ -462,7 +472,7 @@ def trap(folder: Path) -> Case:
 
 DECIDED_BY_BODY = (
     "filter_dimensions", "filter_bytes", "filter_format", "duplicate_content",
-    "limit_api",
+    "limit_api", "not_kept",
 )  # fmt: skip
 """Reasons that depend on the response, and so are no check of the chain."""
 
@@ -477,6 +487,7 @@ def skips(tmp_path_factory: Any) -> dict[str, list[Case]]:
     cases["robots_unavailable"] = [given_up(tmp_path_factory.mktemp("deferred"))[1]]
     cases["limit_api"] = [api(tmp_path_factory.mktemp("api"))]
     cases["plugin"] = [plugin(tmp_path_factory.mktemp("plugin"))]
+    cases["not_kept"] = [not_kept(tmp_path_factory.mktemp("kept"))]
     cases["logout"] = [logout(tmp_path_factory.mktemp("logout"))]
     cases["trap"] = [trap(tmp_path_factory.mktemp("trap"))]
     return cases
