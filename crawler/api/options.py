@@ -134,6 +134,7 @@ class CrawlOptions(TypedDict, total=False):
     dedupe: Literal["exact", "near"]
     verify: bool
     keep_damaged: bool
+    gps: bool
     max_width: int | None
     max_height: int | None
     min_pixels: int

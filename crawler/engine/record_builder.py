@@ -23,6 +23,7 @@ from crawler.model.documents import (
     Image,
     Page,
     PageText,
+    Photo,
 )
 from crawler.model.errors import ExtractFailure, Failure
 from crawler.model.http import BodySink, Hop, Response
@@ -122,7 +123,9 @@ def file_record(
     )
 
 
-def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
+def image_record(
+    lease: Lease, response: Response, image: Image, with_gps: bool = False
+) -> ImageRecord:
     """The committer, which keeps the bytes, fills in `path`, `dup_of` and `phash`."""
     return ImageRecord(
         **fetched(lease, response),
@@ -137,7 +140,16 @@ def image_record(lease: Lease, response: Response, image: Image) -> ImageRecord:
         page_url=lease.parent_url,
         source="resumed" if response.resumed else "new",
         **image_context(lease),
+        **({} if image.photo is None else _photo(image.photo, with_gps)),
     )
+
+
+def _photo(photo: Photo, with_gps: bool) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(photo)
+    fields["has_gps"] = photo.latitude is not None
+    if not with_gps:
+        del fields["latitude"], fields["longitude"]
+    return fields
 
 
 def image_context(lease: Lease) -> dict[str, Any]:

@@ -354,7 +354,7 @@ class Reader:
     def _image(
         self, lease: Lease, response: Response, image: Image, robots_meta: RobotsMeta
     ) -> Outcome:
-        record = record_builder.image_record(lease, response, image)
+        record = record_builder.image_record(lease, response, image, self._images.gps)
         skip = robots_meta.noimageai or self._quotas.check_image(
             record, record.body_bytes
         )

@@ -75,7 +75,8 @@ _OF_FILES = (
 )  # fmt: skip
 _OF_IMAGES = (
     "content_type", "body_bytes", "path", "format", "width", "height", "frames",
-    "animated", "verified", "damage",
+    "animated", "verified", "damage", "taken_at", "camera_make", "camera_model",
+    "has_gps", "latitude", "longitude",
 )  # fmt: skip
 
 FACTS: dict[str, tuple[str, ...]] = {

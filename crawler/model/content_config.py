@@ -210,6 +210,11 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
     keep_damaged: bool = False
     """Keep damaged pictures below damaged/; their records say `damage`."""
+    gps: bool = False
+    """Write where a picture was taken, by its Exif data: `latitude`, `longitude`.
+
+    Without it the record says only whether they tell that (`has_gps`).
+    """
     name: str = "{host}/{stem}-{sha256:.8}.{ext}"
     """Path of an image below images/, made of {host} {stem} {sha256} {ext} {format}.
 

@@ -260,6 +260,19 @@ def is_json(content_type: str) -> bool:
     )
 
 
+class Photo(Struct, frozen=True):
+    """What the Exif data of a picture say."""
+
+    taken_at: str | None = None
+    """ISO 8601, by the camera's clock; with the offset from UTC if that is told."""
+    camera_make: str | None = None
+    camera_model: str | None = None
+    latitude: float | None = None
+    """Where it was taken: degrees, north is positive."""
+    longitude: float | None = None
+    """Degrees, east is positive."""
+
+
 class Image(Struct, frozen=True, tag="image"):
     """The properties of an image, read from its bytes; None: the file does not say.
 
@@ -280,6 +293,8 @@ class Image(Struct, frozen=True, tag="image"):
     """Pixels."""
     frames: int | None = None
     """1 for a still image."""
+    photo: Photo | None = None
+    """None: there are no Exif data, or they say nothing of this."""
 
 
 class File(Struct, frozen=True, tag="file"):

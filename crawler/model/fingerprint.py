@@ -45,6 +45,7 @@ def extraction_fingerprint(config: Config) -> bytes:
             sorted(_LISTS.intersection(config.records.include)),
             *(("phash",) if config.images.are_hashed else ()),
             *(("verify",) if config.images.verify else ()),
+            *(("gps",) if config.images.gps else ()),
         )
     )[:SIZE]
 

@@ -203,3 +203,18 @@ class PictureRecord(FetchRecord, kw_only=True):
 
     truncated: bytes are missing at the end; corrupt: bytes are wrong.
     """
+    taken_at: str | None = None
+    """When it was taken, by its Exif data: ISO 8601, by the clock of the camera.
+
+    With the offset from UTC if that is told.
+    """
+    camera_make: str | None = None
+    """The maker of the camera, by its Exif data."""
+    camera_model: str | None = None
+    """The model of the camera, by its Exif data."""
+    has_gps: bool = False
+    """Its Exif data say where it was taken."""
+    latitude: float | None = None
+    """Where it was taken, with `images.gps`: degrees, north is positive."""
+    longitude: float | None = None
+    """Where it was taken, with `images.gps`: degrees, east is positive."""

@@ -11,7 +11,7 @@ from struct import Struct, error
 ORIENTATION = 274
 """The tag of the orientation (TIFF 6.0 page 36)."""
 _SHORT = 3
-_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 
 
 def turns(orientation: int) -> bool:
@@ -24,7 +24,7 @@ def is_turned(exif: bytes) -> bool:
 
     `exif` begins with the header of TIFF (CIPA DC-008 section 4.5).
     """
-    order = _ORDERS.get(exif[:4])
+    order = ORDERS.get(exif[:4])
     if order is None:
         return False
     try:

@@ -42,6 +42,22 @@ class ImageHeader(NamedTuple):
     """1 for a still image."""
 
 
+class HeaderWithExif(ImageHeader):
+    """The header of an image with Exif data; they are no part of the tuple."""
+
+    exif: bytes
+    """From the header of TIFF on."""
+
+
+def with_exif(header: ImageHeader, exif: bytes) -> ImageHeader:
+    """`header` with Exif data, if there are any."""
+    if not exif:
+        return header
+    found = HeaderWithExif(*header)
+    found.exif = exif
+    return found
+
+
 FORMATS = {
     "image/png": "png",
     "image/jpeg": "jpeg",

@@ -17,7 +17,7 @@ from itertools import islice
 from struct import Struct
 
 from crawler.extract.images.boxes import Box, box_at, boxes, inner_boxes
-from crawler.extract.images.formats import MAX_PARTS, ImageHeader, Size, need
+from crawler.extract.images.formats import MAX_PARTS, ImageHeader, Size, need, with_exif
 from crawler.extract.images.heif_items import Items, read_items
 from crawler.model.errors import ImageDecodeFailure
 
@@ -32,11 +32,14 @@ def read_heif(body: bytes, name: str) -> ImageHeader:
     media_type = f"image/{name}"
     frames, of_sequence = _sequence(body, media_type)
     meta = box_at(body, 0, len(body), b"meta")
-    size = _still(body, meta, media_type) if meta else None
-    size = size or of_sequence
+    size, exif = of_sequence, b""
+    if meta is not None:
+        items = read_items(body, meta)
+        size = _still(body, items, media_type) or of_sequence
+        exif = items.exif(meta)
     if size is None:
         raise ImageDecodeFailure(f"{media_type}: no image in it")
-    return ImageHeader(name, *size, max(frames, 1))
+    return with_exif(ImageHeader(name, *size, max(frames, 1)), exif)
 
 
 def possible_sizes_of_heif(start: bytes, media_type: str) -> tuple[Size, ...]:
@@ -47,9 +50,8 @@ def possible_sizes_of_heif(start: bytes, media_type: str) -> tuple[Size, ...]:
     return () if size is None else (size,)
 
 
-def _still(body: bytes, meta: Box, media_type: str) -> Size | None:
+def _still(body: bytes, items: Items, media_type: str) -> Size | None:
     """The size of the primary item as shown; None: there is no such item."""
-    items = read_items(body, meta)
     end = items.end_of_shown()
     need(body, end, media_type)
     return _shown(body, items, media_type) if end else None

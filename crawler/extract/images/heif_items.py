@@ -26,8 +26,8 @@ class Items(NamedTuple):
 
     body: bytes
     primary: int
-    ends: dict[int, int]
-    """The offset of the end of each item's bytes."""
+    places: dict[int, tuple[int, int]]
+    """Where each item's bytes begin, and the offset of their end."""
     parts: dict[int, list[int]]
     """What an item is put together from (`dimg`), and its auxiliary items (`auxl`)."""
     properties: list[Box]
@@ -41,14 +41,33 @@ class Items(NamedTuple):
 
     def end_of_shown(self) -> int:
         """The end of the bytes of what is shown; 0: there is no primary item."""
-        if self.primary not in self.ends:
+        if self.primary not in self.places:
             return 0
         wanted, shown = {self.primary}, set[int]()
         for _ in range(_MAX_DEPTH):
             shown |= wanted
             parts = (part for item in wanted for part in self.parts.get(item, ()))
             wanted = {part for part in parts if self._is_shown(part)} - shown
-        return max(self.ends.get(item, 0) for item in shown)
+        return max(self.places.get(item, (0, 0))[1] for item in shown)
+
+    def exif(self, meta: Box) -> bytes:
+        """The Exif data of the file, from the header of TIFF on; empty: none.
+
+        They are an item of that type; a number before them says where that header is
+        (ISO/IEC 23008-12 annex A).
+        """
+        infos = inner_boxes(self.body, meta.start + 4, meta.end, b"iinf")
+        for info in islice(infos, 1):
+            count = 2 if self.body[info.start] == 0 else 4
+            for _, start, _ in boxes(self.body, info.start + 4 + count, info.end):
+                of_item = 2 if self.body[start] == 2 else 4
+                kind = start + 4 + of_item + 2
+                if self.body[kind : kind + 4] == b"Exif":
+                    item = _number(self.body, start + 4, of_item)
+                    at, end = self.places.get(item, (0, 0))
+                    skipped = _number(self.body, at, 4) if end else 0
+                    return self.body[at + 4 + skipped : end]
+        return b""
 
     def _is_shown(self, item: int) -> bool:
         """False for a map of depth or the like, without which the image is whole."""
@@ -69,7 +88,7 @@ def read_items(body: bytes, meta: Box) -> Items:
     return Items(
         body,
         _primary(body, found.get(b"pitm")),
-        _ends(body, found.get(b"iloc"), found.get(b"idat")),
+        _places(body, found.get(b"iloc"), found.get(b"idat")),
         _parts(body, found.get(b"iref")),
         list(islice(properties, _MAX_ITEMS)),
         _associations(body, inner_boxes(body, *inside, b"iprp", b"ipma")),
@@ -89,7 +108,9 @@ def _number(body: bytes, at: int, length: int) -> int:
     return int.from_bytes(body[at : at + length], "big")
 
 
-def _ends(body: bytes, box: Box | None, idat: Box | None) -> dict[int, int]:
+def _places(
+    body: bytes, box: Box | None, idat: Box | None
+) -> dict[int, tuple[int, int]]:
     """From `iloc` (section 8.11.3)."""
     if box is None:
         return {}
@@ -99,7 +120,7 @@ def _ends(body: bytes, box: Box | None, idat: Box | None) -> dict[int, int]:
     of_item = 4 if version == 2 else 2
     at = box.start + 6
     count, at = _number(body, at, of_item), at + of_item
-    ends: dict[int, int] = {}
+    places: dict[int, tuple[int, int]] = {}
     left = _MAX_ITEMS  # extents, which may have no byte each
     for _ in range(min(count, _MAX_ITEMS)):
         item, at = _number(body, at, of_item), at + of_item
@@ -108,17 +129,18 @@ def _ends(body: bytes, box: Box | None, idat: Box | None) -> dict[int, int]:
         extents, at = _U16(body, at + 2 + of_base)[0], at + 4 + of_base
         if method == _IN_IDAT and idat:
             base += idat.start
-        end, left = 0, left - extents
+        start, end, left = len(body), 0, left - extents
         if left < 0:
             break
         for _ in range(extents):
             offset = _number(body, at + of_index, of_offset)
             length = _number(body, at + of_index + of_offset, of_length)
+            start = min(start, base + offset)
             end = max(end, base + offset + length)
             at += of_index + of_offset + of_length
         if end:
-            ends[item] = end
-    return ends
+            places[item] = start, end
+    return places
 
 
 def _parts(body: bytes, box: Box | None) -> dict[int, list[int]]:

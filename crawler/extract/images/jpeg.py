@@ -6,7 +6,13 @@ import re
 from struct import Struct, error
 
 from crawler.extract.images.exif import is_turned
-from crawler.extract.images.formats import MAX_PARTS, ImageHeader, Size, cut_short
+from crawler.extract.images.formats import (
+    MAX_PARTS,
+    ImageHeader,
+    Size,
+    cut_short,
+    with_exif,
+)
 from crawler.model.errors import ImageDecodeFailure
 
 _U16 = Struct(">H").unpack_from
@@ -21,25 +27,25 @@ _APP1, _SOS, _EOI = 0xE1, 0xDA, 0xD9
 
 def read(body: bytes) -> ImageHeader:
     """A file without EOI is whole if all blocks of pixels are in its scans."""
-    (width, height), position = _read_to_scan(body)
+    (width, height), position, exif = _read_to_scan(body)
     if body.rfind(b"\xff\xd9", position) < 0 and not _has_all_blocks(body):
         raise cut_short("image/jpeg")
-    return ImageHeader("jpeg", width, height)
+    return with_exif(ImageHeader("jpeg", width, height), exif)
 
 
 def possible_sizes(start: bytes) -> tuple[Size, ...]:
-    (width, height), _ = _read_to_scan(start)
+    (width, height), *_ = _read_to_scan(start)
     return () if width is None or height is None else ((width, height),)
 
 
-def _read_to_scan(body: bytes) -> tuple[tuple[int | None, int | None], int]:
-    """The dimensions as shown, and where the first scan begins.
+def _read_to_scan(body: bytes) -> tuple[tuple[int | None, int | None], int, bytes]:
+    """The dimensions as shown, where the first scan begins, and the Exif data.
 
     The first Exif data says how the image is turned when it is shown.
     """
     position = 2
     size: tuple[int, int | None] | None = None
-    turned: bool | None = None
+    exif: bytes | None = None
     for _ in range(MAX_PARTS):
         found = _MARKER(body, position)
         if not found:
@@ -57,12 +63,13 @@ def _read_to_scan(body: bytes) -> tuple[tuple[int | None, int | None], int]:
         after = position + 2
         if marker not in _ALONE:
             after += _U16(body, after)[0]
-        if marker == _APP1 and turned is None and _EXIF(body, position + 4):
-            turned = is_turned(body[position + 10 : after])
+        if marker == _APP1 and exif is None and _EXIF(body, position + 4):
+            exif = body[position + 10 : after]
         position = after
     if size is None:
         raise ImageDecodeFailure("image/jpeg: a scan without a frame")
-    return (size[::-1] if turned else size), position
+    turned = exif is not None and is_turned(exif)
+    return (size[::-1] if turned else size), position, exif or b""
 
 
 def _has_all_blocks(body: bytes) -> bool:

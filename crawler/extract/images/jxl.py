@@ -13,7 +13,7 @@ from struct import Struct
 
 from crawler.extract.images.boxes import boxes
 from crawler.extract.images.exif import turns
-from crawler.extract.images.formats import ImageHeader, Size, cut_short
+from crawler.extract.images.formats import ImageHeader, Size, cut_short, with_exif
 from crawler.extract.images.jxl_bits import Bits, Unreadable
 from crawler.extract.images.jxl_frame import read_frame
 from crawler.extract.images.jxl_metadata import Metadata, read_metadata
@@ -35,7 +35,8 @@ def read(body: bytes) -> ImageHeader:
     width, height = metadata.width, metadata.height
     if turns(metadata.orientation):
         width, height = height, width
-    return ImageHeader("jxl", width, height, frames)
+    exif = b"" if stream is body else _exif(body)
+    return with_exif(ImageHeader("jxl", width, height, frames), exif)
 
 
 def possible_sizes(start: bytes) -> tuple[Size, ...]:
@@ -53,6 +54,14 @@ def possible_sizes(start: bytes) -> tuple[Size, ...]:
         return ()
     size = metadata.width, metadata.height
     return (size[::-1] if turns(metadata.orientation) else size,)
+
+
+def _exif(body: bytes) -> bytes:
+    """From the box of that name, behind a number that says where they begin."""
+    for kind, start, end in boxes(body, 0, len(body)):
+        if kind == b"Exif" and start + 4 <= len(body):
+            return body[start + 4 + _PART(body, start)[0] : end]
+    return b""
 
 
 def _codestream(body: bytes) -> bytes:

@@ -11,7 +11,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from crawler.extract.images.exif import is_turned
-from crawler.extract.images.formats import ImageHeader, Size, cut_short
+from crawler.extract.images.formats import ImageHeader, Size, cut_short, with_exif
 from crawler.model.errors import ImageDecodeFailure
 
 _CHUNK = Struct(">I4s").unpack_from
@@ -35,9 +35,10 @@ def read(body: bytes) -> ImageHeader:
     if not ended and not _is_whole(body, chunks, frames):
         raise cut_short("image/png")
     width, height = _U32_PAIR(body, 16)
-    if b"eXIf" in kinds and _is_turned(body, chunks):
+    exif = _exif(body, chunks) if b"eXIf" in kinds else b""
+    if _is_turned(chunks, exif):
         width, height = height, width
-    return ImageHeader("png", width, height, frames)
+    return with_exif(ImageHeader("png", width, height, frames), exif)
 
 
 def possible_sizes(start: bytes) -> tuple[Size, ...]:
@@ -45,7 +46,8 @@ def possible_sizes(start: bytes) -> tuple[Size, ...]:
     if start[12:16] != b"IHDR" or all(kind != b"IDAT" for kind, _, _ in chunks):
         return ()
     width, height = _U32_PAIR(start, 16)
-    turned = any(kind == b"eXIf" for kind, _, _ in chunks) and _is_turned(start, chunks)
+    has_exif = any(kind == b"eXIf" for kind, _, _ in chunks)
+    turned = has_exif and _is_turned(chunks, _exif(start, chunks))
     return ((height, width) if turned else (width, height),)
 
 
@@ -99,15 +101,19 @@ def _first(chunks: Iterable[_Chunk], kind: bytes) -> _Chunk:
     return next(chunk for chunk in chunks if chunk.kind == kind)
 
 
-def _is_turned(body: bytes, chunks: list[_Chunk]) -> bool:
-    """By the first eXIf before the pixels, if its checksum is right."""
-    kinds = [kind for kind, _, _ in chunks]
-    at = kinds.index(b"eXIf")
-    if b"IDAT" in kinds[:at]:
-        return False
-    _, start, end = chunks[at]
+def _exif(body: bytes, chunks: list[_Chunk]) -> bytes:
+    """The data of the first eXIf, if its checksum is right."""
+    _, start, end = _first(chunks, b"eXIf")
     right = body[end : end + 4] == zlib.crc32(body[start - 4 : end]).to_bytes(4, "big")
-    return right and is_turned(body[start:end])
+    return body[start:end] if right else b""
+
+
+def _is_turned(chunks: list[_Chunk], exif: bytes) -> bool:
+    """By the first eXIf, if it stands before the pixels."""
+    if not exif:
+        return False
+    kinds = [kind for kind, _, _ in chunks]
+    return b"IDAT" not in kinds[: kinds.index(b"eXIf")] and is_turned(exif)
 
 
 def _is_whole(body: bytes, chunks: list[_Chunk], frames: int) -> bool:

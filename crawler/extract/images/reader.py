@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crawler.extract.body import Body
-from crawler.extract.images.formats import ImageHeader, read_header
+from crawler.extract.images.formats import HeaderWithExif, ImageHeader, read_header
 from crawler.model.documents import Image
 
 
@@ -20,4 +20,11 @@ def read_svg(body: Body) -> Image:
 
 
 def _image(media_type: str, header: ImageHeader) -> Image:
-    return Image(media_type, header.format, header.width, header.height, header.frames)
+    photo = None
+    if isinstance(header, HeaderWithExif):
+        from crawler.extract.images.photo import read_photo  # most images have none
+
+        photo = read_photo(header.exif)
+    return Image(
+        media_type, header.format, header.width, header.height, header.frames, photo
+    )

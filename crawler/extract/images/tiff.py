@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 
 from crawler.extract.images.exif import ORIENTATION, turns
-from crawler.extract.images.formats import MAX_PARTS, ImageHeader, Size, need
+from crawler.extract.images.formats import MAX_PARTS, ImageHeader, Size, need, with_exif
 from crawler.model.errors import ImageDecodeFailure
 
 _WIDTH, _HEIGHT, _BITS = 256, 257, 258
@@ -33,7 +33,7 @@ def read(body: bytes) -> ImageHeader:
     if not first:
         raise ImageDecodeFailure("image/tiff: no image in it")
     width, height = _sides(first)
-    return ImageHeader("tiff", width, height, len(seen))
+    return with_exif(ImageHeader("tiff", width, height, len(seen)), body)
 
 
 def possible_sizes(start: bytes) -> tuple[Size, ...]:

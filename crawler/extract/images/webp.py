@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from struct import Struct
 
 from crawler.extract.images.exif import is_turned
-from crawler.extract.images.formats import MAX_PARTS, ImageHeader, Size, need
+from crawler.extract.images.formats import MAX_PARTS, ImageHeader, Size, need, with_exif
 from crawler.model.errors import ImageDecodeFailure
 
 _U32 = Struct("<I").unpack_from
@@ -19,7 +19,7 @@ _HAS_EXIF = 8
 def read(body: bytes) -> ImageHeader:
     canvas: Size | None = None
     still: Size | None = None
-    frames, turned = 0, False
+    frames, exif = 0, b""
     for kind, start, end in _chunks(body):
         if kind == b"VP8X":
             canvas = _u24(body, start + 4) + 1, _u24(body, start + 7) + 1
@@ -28,14 +28,14 @@ def read(body: bytes) -> ImageHeader:
         elif kind == b"ANMF":
             frames += 1
         elif kind == b"EXIF":
-            turned = is_turned(body[start:end].removeprefix(b"Exif\0\0"))
+            exif = body[start:end].removeprefix(b"Exif\0\0")
     size = canvas or still
     if size is None or not (still or frames):
         raise ImageDecodeFailure("image/webp: no image in it")
     if not frames and still != size:
         raise ImageDecodeFailure("image/webp: the image is not as large as its canvas")
-    width, height = reversed(size) if turned else size
-    return ImageHeader("webp", width, height, max(frames, 1))
+    width, height = reversed(size) if is_turned(exif) else size
+    return with_exif(ImageHeader("webp", width, height, max(frames, 1)), exif)
 
 
 def possible_sizes(start: bytes) -> tuple[Size, ...]:

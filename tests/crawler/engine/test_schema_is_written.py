@@ -52,6 +52,10 @@ ELSEWHERE = {
     ("image", "damage"): "test_damaged_images",
     ("image", "truncated"): "test_damaged_images",
     ("image", "corrupt"): "test_damaged_images",
+    **{
+        ("image", name): "tests/crawler/extract/images: test_photo"
+        for name in ("taken_at", "camera_make", "camera_model", "latitude", "longitude")
+    },
     ("image", "replaces"): "test_best_of_look",
     **{
         ("image", name): "test_image_context"
