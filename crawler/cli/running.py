@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
@@ -91,7 +92,7 @@ def run_crawl(task: Task, reporter: Reporter) -> Summary:
     """Open one crawl and run it, with its progress and its result line."""
     opening = _Opening(reporter.view)
     stoppable: list[Interruptible] = [opening]
-    with interruptible(stoppable, reporter.reopen):
+    with interruptible(stoppable, partial(_reopen, reporter, stoppable)):
         crawl = opening.open(task)
         stoppable.append(crawl)
         last_error = _LastError()
@@ -100,6 +101,15 @@ def run_crawl(task: Task, reporter: Reporter) -> Summary:
             summary = crawl.run()
     _report_end(reporter, summary, task.config, last_error)
     return summary
+
+
+def _reopen(reporter: Reporter, running: Sequence[Interruptible]) -> None:
+    """Go on in new files of the log and of records, where theirs were moved away."""
+    reporter.reopen()
+    for one in running:
+        if isinstance(one, Crawl):
+            with suppress(Stop):  # the crawl itself meets it at its next commit
+                one.reopen_outputs()
 
 
 def _report_end(
@@ -213,7 +223,7 @@ def _side_by_side(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
     refused: list[int] = []
     opening = _Opening(reporter.view)
     stoppable: list[Interruptible] = [opening]
-    with interruptible(stoppable, reporter.reopen):
+    with interruptible(stoppable, partial(_reopen, reporter, stoppable)):
         for task in tasks:
             try:
                 crawls.append(_ConcurrentCrawl(task, reporter, opening))

@@ -1,8 +1,9 @@
 """SIGINT and SIGTERM: the first drains the crawl, the second stops it at once.
 
 The state is saved in both cases. SIGHUP has two meanings. If the terminal of the
-program was closed, it drains the crawl, too. Else another program asks for the log file
-to be opened again, since it has moved the old one. Under nohup it stays ignored.
+program was closed, it drains the crawl, too. Else another program asks for the files of
+the log and of records to be opened again, since it has moved the old ones. Under nohup
+it stays ignored.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def interruptible(
 ) -> Iterator[None]:
     """In the `with`, a signal interrupts all of `crawls`, also those added later.
 
-    `reopen` opens the log file again.
+    `reopen` opens files again that were moved away.
     """
     terminal = _Terminal()
 

@@ -272,6 +272,7 @@ def _assemble(
         after_run=further.after_run(environment) if further else None,
         flush_skips="skips" in config.records.record,
         grace=config.grace,
+        sinks=environment.sinks,
         held=held,
         make_mirror=further.mirror(machinery.traps, events) if further else None,
         lost=state.lost,

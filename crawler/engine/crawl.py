@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from crawler.model.errors import OutOfMemoryError, is_out_of_memory
 from crawler.model.host import NO_WAITS, Waits
 from crawler.model.metadata import BOOT
 from crawler.model.records import SettingChange
+from crawler.output.sink import RecordSink
 from crawler.policy.traps import Traps
 
 MakeMirror = Callable[[Callable[[], bool]], str | None]
@@ -36,9 +37,9 @@ class Crawl:
     `held` closes what the crawl has open. `lost`: URLs that are fetched again, because
     a power cut took their records or images. `changed_settings`: those that are other
     than in the runs before. `logged_in`: what came of the login, if there was one.
-    `after_run` follows a run that no signal has ended, as long
-    as its argument says that this is wanted. `grace`: how long an interrupted crawl
-    waits for requests in flight (seconds).
+    `after_run` follows a run that no signal has ended, as long as its argument says
+    that this is wanted. `grace`: how long an interrupted crawl waits for requests in
+    flight (seconds). `sinks`: where records go.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Crawl:
         after_run: AfterRun | None,
         flush_skips: bool,
         grace: float,
+        sinks: Mapping[str, RecordSink],
         held: ExitStack,
         make_mirror: MakeMirror | None = None,
         lost: int = 0,
@@ -83,7 +85,9 @@ class Crawl:
         self._after_run = after_run
         self._flush_skips = flush_skips
         self._grace = grace
+        self._sinks = sinks
         self._make_mirror = make_mirror
+        self._writes = False
         self._interrupted: int | None = None  # the exit code that follows
 
     def run(self) -> Summary:
@@ -100,6 +104,7 @@ class Crawl:
 
     def _run(self) -> Summary:
         with self.held:
+            self._writes = True
             self._committer.put(self._report.record("started", self._snapshot()))
             self._engine.run()
             interrupted = self._interrupted
@@ -116,6 +121,7 @@ class Crawl:
             self._committer.put(self._report.record("finished", now, reason, code))
             self._store.set(BOOT, "", None)
             self._committer.commit()
+            self._writes = False
             self._save_cookies()
             self._close_listeners()
             summary = self._report.summary(reason, code)
@@ -140,6 +146,16 @@ class Crawl:
         again = self._interrupted is not None
         self._interrupted = STOPPED_AT_ONCE + signum if again else URLS_WAIT
         self._engine.drain(0.0 if again else self._grace)
+
+    def reopen_outputs(self) -> None:
+        """Let records whose files were moved away go on in new files.
+
+        Raises Stop if nothing can be committed any more; the run then ends, too.
+        """
+        if self._writes:
+            from crawler.engine.reopening import reopen  # few crawls are asked to
+
+            reopen(self._sinks, self._committer, self._store, self.events.warning)
 
     def pause(self) -> None:
         """Take no further URL until `go_on`; what is in flight goes on.

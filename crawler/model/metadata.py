@@ -60,6 +60,11 @@ REQUESTS_BY_CODE = "requests by code"
 Those for robots.txt and further attempts count. It never gets smaller: a recrawl goes
 on with it (`engine/host_requests.py`).
 """
+REOPENED = "reopened output"
+"""By name of an output whose first records are in files that were moved away.
+
+See `engine/reopening.py`; the value is "1".
+"""
 POISON_URLS = "poison url"
 """By URL: how often the process died while it read the response, in decimal."""
 BOOT = "boot"
@@ -107,6 +112,7 @@ PER_CRAWL = (
     SITEMAPS_OF_DOMAIN,
     TRAPS_OUT_OF_MEMORY,
     POISON_URLS,
+    REOPENED,
     NEEDS_JAVASCRIPT,
 )
 """Kinds of metadata that a recrawl clears."""

@@ -32,6 +32,15 @@ class JsonlSink:
     def close(self) -> None:
         self._lines.close()
 
+    def was_moved(self) -> bool:
+        return self._lines.was_moved()
+
+    def sync(self) -> None:
+        self._lines.sync()
+
+    def begin_anew(self) -> None:
+        self._lines.begin_anew()
+
 
 def open_jsonl(
     output: str,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from crawler.model.errors import StateError
+from crawler.model.errors import OutputError, StateError
 from crawler.output.append import open_for_appending
 from crawler.output.sink import OutputClosed, compression_of, refused
 
@@ -94,6 +94,21 @@ class LineWriter(Protocol):
         """Flush to the disk and release the file."""
         ...
 
+    def was_moved(self) -> bool:
+        """Whether the file was moved away, so that another can have its path.
+
+        Raises OutputError if something else has the path already.
+        """
+        ...
+
+    def sync(self) -> None:
+        """Wait until all that was written is on the disk."""
+        ...
+
+    def begin_anew(self) -> None:
+        """Go on in a new file at the path, after `was_moved`: the position is 0."""
+        ...
+
 
 def open_lines(
     output: str,
@@ -129,7 +144,7 @@ def open_lines(
     except OSError as error:
         raise refused(error, path) from error
     if stat.S_ISREG(os.fstat(fd).st_mode):
-        return LineFile(fd, path, position or 0, first_line, pack)
+        return LineFile(fd, path, position or 0, first_line, pack, before_part)
     return LineStream(fd, str(path), first_line, pack)
 
 
@@ -153,7 +168,7 @@ def _packer(ending: str) -> Pack:
 class LineFile:
     """Lines at the end of a regular file, which is cut back to `offset` first.
 
-    Owns `fd`.
+    Owns `fd`. `before_next` makes durable what is committed.
     """
 
     def __init__(
@@ -163,15 +178,21 @@ class LineFile:
         offset: int,
         first_line: bytes | None,
         pack: Pack = bytes,
+        before_next: Callable[[], None] = lambda: None,
     ) -> None:
-        self._fd = fd
         self._path = path
+        self._first_line = first_line
         self._pack = pack
+        self._before_next = before_next
+        self._begin(fd, offset)
+
+    def _begin(self, fd: int, offset: int) -> None:
+        self._fd = fd
         self._offset = offset
         try:
             self._cut()
-            if offset == 0 and first_line is not None:
-                self.write([first_line])
+            if offset == 0 and self._first_line is not None:
+                self.write([self._first_line])
         except BaseException:
             os.close(fd)
             raise
@@ -209,13 +230,40 @@ class LineFile:
     def flush(self) -> int:
         return self._offset
 
-    def close(self) -> None:
+    def sync(self) -> None:
         try:
             os.fsync(self._fd)
         except OSError as error:
             raise refused(error, self._path) from error
+
+    def close(self) -> None:
+        try:
+            self.sync()
         finally:
             os.close(self._fd)
+
+    def was_moved(self) -> bool:
+        try:
+            found = os.lstat(self._path)
+        except FileNotFoundError:
+            if self._path.parent.is_dir():
+                return True
+            raise OutputError(f"the folder of {self._path} is gone") from None
+        if os.path.samestat(found, os.fstat(self._fd)):
+            return False
+        if stat.S_ISREG(found.st_mode) and found.st_size == 0:
+            return True
+        raise OutputError(f"{self._path} is another file now, and is not empty")
+
+    def begin_anew(self) -> None:
+        self._before_next()
+        try:
+            fd = open_for_appending(self._path)
+        except OSError as error:
+            raise refused(error, self._path) from error
+        old = self._fd
+        self._begin(fd, 0)
+        os.close(old)
 
 
 class LineStream:
@@ -248,6 +296,16 @@ class LineStream:
 
     def flush(self) -> int | None:
         return None
+
+    def was_moved(self) -> bool:
+        """A pipe has no file that could be."""
+        return False
+
+    def sync(self) -> None:
+        """Nothing to do: the reader has it."""
+
+    def begin_anew(self) -> None:
+        """Nothing to do."""
 
     def _wait(self) -> None:
         """Wait until the pipe takes more; `select` fails beyond 1,024 descriptors."""

@@ -175,6 +175,16 @@ class PartedLines:
     def flush(self) -> int:
         return position_in(self._number, self._current().flush())
 
+    def was_moved(self) -> bool:
+        """Only finished parts are moved away."""
+        return False
+
+    def sync(self) -> None:
+        self._current().sync()
+
+    def begin_anew(self) -> None:
+        """Nothing to do: parts begin by themselves."""
+
     def close(self) -> None:
         file, self._file = self._file, None
         if file is not None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from crawler.model.content_config import OutputConfig
 from crawler.model.errors import OutputError, Stop
@@ -58,6 +58,32 @@ class RecordSink(Protocol):
 
     def close(self) -> None:
         """Flush to the disk and release the resources."""
+        ...
+
+
+@runtime_checkable
+class ReopenableSink(Protocol):
+    """A sink whose file may be moved away while it is written (log rotation).
+
+    The crawl goes on in a new file at the same path, whose position is 0.
+    """
+
+    def was_moved(self) -> bool:
+        """Whether the file was moved away, so that another can have its path.
+
+        Raises OutputError if something else has the path already.
+        """
+        ...
+
+    def sync(self) -> None:
+        """Wait until all that was written is on the disk."""
+        ...
+
+    def begin_anew(self) -> None:
+        """Go on at the beginning of a new file. Raises OutputError.
+
+        The commit that holds the end of the old one, and the position 0, is made.
+        """
         ...
 
 

@@ -20,6 +20,7 @@ from crawler.frontier.sqlite.database import sync_commits
 from crawler.frontier.store import Store
 from crawler.model.config import Config
 from crawler.model.errors import OutputError, UsageError
+from crawler.model.metadata import REOPENED
 from crawler.output.jsonl import open_jsonl
 from crawler.output.lines import (
     STDOUT,
@@ -232,16 +233,21 @@ def keep_outputs(store: Store, old: Config, config: Config) -> None:
     with something else in it.
     """
     before = {one.name: one for one in outputs(old)}
-    kept = {one.path: store.position(one.name) for one in before.values()}
+    kept = {one.path: one.name for one in before.values()}
     after = outputs(config)
     _refuse_to_drop(store, before.values(), after)
-    files = {path: kept[path] for path in jsonl_files(old).values() if kept.get(path)}
+    ends = {path: store.position(name) for name, path in jsonl_files(old).items()}
+    files = {path: end for path, end in ends.items() if end}
     for one in after:
         if one.name in before:
             continue
         if one.path in kept:  # the same file under its full name
-            store.set_position(one.name, kept[one.path])
-        elif files and one.path is not None and _is_plain(one.path):
+            store.set_position(one.name, store.position(kept[one.path]))
+            store.set(REOPENED, one.name, store.get(REOPENED, kept[one.path]))
+        elif one.path is not None and _is_plain(one.path):
+            _refuse_reopened(one.path, store, before)
+            if not files:
+                continue
             _refuse_parts(one.path, files)
             source = _source_of(one.path, files)
             _copy_committed(source, files[source], one.path)
@@ -264,6 +270,14 @@ def _refuse_parts(target: Path, files: Mapping[Path, int]) -> None:
     if any(split_position(position)[0] for position in files.values()):
         raise UsageError(
             f"{target}: a crawl whose records are in parts (--rotate) can't get a "
+            "further output on a resume"
+        )
+
+
+def _refuse_reopened(target: Path, store: Store, before: Iterable[str]) -> None:
+    if any(store.get(REOPENED, name) for name in before):
+        raise UsageError(
+            f"{target}: a crawl whose records were moved away (SIGHUP) can't get a "
             "further output on a resume"
         )
 

@@ -29,7 +29,7 @@ from msgspec import Struct
 
 from crawler.frontier.store import Ended, Ledger, Run, Store
 from crawler.model.http import Hop
-from crawler.model.metadata import BOOT
+from crawler.model.metadata import BOOT, REOPENED
 from crawler.model.url import id_from_hex, key_id, url_id
 from crawler.output.lines import (
     part_number,
@@ -94,7 +94,7 @@ def recover(
     read = {
         name: stream
         for name, path in streams.items()
-        if (stream := _Whole(path, store.position(name) or 0)).can_tell()
+        if (stream := _stream(path, name, store)).can_tell()
     }
     if not read:
         return 0
@@ -103,6 +103,11 @@ def recover(
     for name, whole in read.items():
         store.set_position(name, whole.end)
     return lost
+
+
+def _stream(path: Path, name: str, store: Store) -> _Whole:
+    reopened = store.get(REOPENED, name) is not None
+    return _Whole(path, store.position(name) or 0, reopened=reopened)
 
 
 def _written(
@@ -137,10 +142,12 @@ def _identity(line: _Line) -> int:
 class _Whole:
     """The whole lines of a stream up to `position`; `end` is behind the last one.
 
-    A part that is finished is on the disk, since the next one was begun after that.
+    A part that is finished is on the disk, since the next one was begun after that; so
+    is what a `reopened` stream has in files that were moved away.
     """
 
-    def __init__(self, path: Path, position: int) -> None:
+    def __init__(self, path: Path, position: int, *, reopened: bool) -> None:
+        self._reopened = reopened
         self._files = {part_number(path, file): file for file in stream_files(path)}
         self._position = position
         self._last, self._limit = split_position(position)
@@ -149,12 +156,14 @@ class _Whole:
     def can_tell(self) -> bool:
         """Whether it tells which URLs are written.
 
-        A stream does not whose parts were taken away, unless its last part is damaged:
+        A stream does not whose parts were taken away, unless what is left is damaged:
         then all that is not in those that are there counts as lost.
         """
-        if self._last == 0:
+        if self._last == 0 and not self._reopened:
             return 0 in self._files
-        if all(number in self._files for number in range(1, self._last + 1)):
+        if self._last and all(
+            number in self._files for number in range(1, self._last + 1)
+        ):
             return True
         for _ in self:
             pass

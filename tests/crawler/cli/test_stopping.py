@@ -126,8 +126,11 @@ def test_a_closed_pipe_ends_the_crawl(server: DemoServer, tmp_path: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
-def test_sighup_opens_the_log_file_again(server: DemoServer, tmp_path: Path) -> None:
+def test_sighup_opens_the_files_of_log_and_records_again(
+    server: DemoServer, tmp_path: Path
+) -> None:
     log, moved = tmp_path / "log", tmp_path / "log.1"
+    stream = tmp_path / "out" / "records.jsonl"
     words = [server.url, "-d", str(tmp_path / "out"), "--wait", "0.3", "-v", "-q"]
     with subprocess.Popen(
         [*PROGRAM, *words, "--log-file", str(log)],
@@ -137,6 +140,7 @@ def test_sighup_opens_the_log_file_again(server: DemoServer, tmp_path: Path) -> 
     ) as process:
         wait_for(lambda: log.exists() and " page " in log.read_text())
         log.rename(moved)
+        stream.rename(tmp_path / "old")
         process.send_signal(signal.SIGHUP)
         wait_for(lambda: log.exists() and log.read_text() != "")
         process.terminate()
@@ -144,6 +148,10 @@ def test_sighup_opens_the_log_file_again(server: DemoServer, tmp_path: Path) -> 
     assert process.returncode == 75
     assert "Stopped, nothing is lost" in log.read_text()
     assert "Stopped" not in moved.read_text()
+    rows = [*records(tmp_path / "old"), *records(stream)]
+    written = [row["seq"] for row in rows if row["type"] != "schema"]
+    assert len(rows) == len(written) + 2
+    assert written == list(range(1, len(written) + 1))
 
 
 WITH_TERMINAL = """
