@@ -153,9 +153,11 @@ class Crawl:
         Raises Stop if nothing can be committed any more; the run then ends, too.
         """
         if self._writes:
-            from crawler.engine.reopening import reopen  # few crawls are asked to
+            from crawler.engine.moved_outputs import (
+                go_on_anew,  # few crawls are asked to
+            )
 
-            reopen(self._sinks, self._committer, self._store, self.events.warning)
+            go_on_anew(self._sinks, self._committer, self._store, self.events.warning)
 
     def pause(self) -> None:
         """Take no further URL until `go_on`; what is in flight goes on.

@@ -63,7 +63,7 @@ on with it (`engine/host_requests.py`).
 REOPENED = "reopened output"
 """By name of an output whose first records are in files that were moved away.
 
-See `engine/reopening.py`; the value is "1".
+See `engine/moved_outputs.py`; the value is "1".
 """
 POISON_URLS = "poison url"
 """By URL: how often the process died while it read the response, in decimal."""

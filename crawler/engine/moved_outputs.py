@@ -24,7 +24,7 @@ from crawler.model.metadata import REOPENED
 from crawler.output.sink import RecordSink, ReopenableSink
 
 
-def reopen(
+def go_on_anew(
     sinks: Mapping[str, RecordSink],
     committer: Committer,
     store: Store,
