@@ -2,18 +2,33 @@
 
 A released permit is promised to the first waiter at once (see waitqueue.py); a later
 caller queues behind it, even if that waiter has not run yet.
+
+A semaphore and an RLock may be used by several native threads. A greenlet waits in its
+hub then, and a thread without a hub blocks. While one thread alone has acquired, a wait
+that nothing can end is a LoopExit, as everywhere; once a second one has, its hub waits
+for the others. (A thread that only releases is not noticed: use an Event for signals.)
+
+What makes this safe is the interpreter's lock: a thread is not interrupted between two
+calls, so no call may come between a look at the permits and the change that follows.
 """
 
+from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from hub.current import get_hub
+from hub.current import get_hub, get_hub_if_any
 from hub.deferral import Deferral
 from hub.links import Linked, Notified
-from hub.timeout import Limit
+from hub.native import NativeWait
+from hub.timeout import Limit, Timeout
+from hub.waiter import Waiter
 from hub.waitqueue import WaitQueue
+
+if TYPE_CHECKING:
+    from hub.hub import Hub
 
 __all__ = ["BoundedSemaphore", "Condition", "RLock", "Semaphore"]
 
@@ -27,14 +42,16 @@ class Semaphore(Linked):
     ValueError for a negative ``value``.
     """
 
-    __slots__ = ("__weakref__", "_links", "_waiters", "counter")
+    __slots__ = ("__weakref__", "_links", "_thread", "_waiting", "_woken", "counter")
 
     def __init__(self, value: int = 1) -> None:
         if value < 0:
             raise ValueError(f"a semaphore can't start with {value} permits")
         self.counter = value
         """How many permits there are, those promised to waiters included."""
-        self._waiters = WaitQueue()
+        self._waiting: deque[Waiter | NativeWait] = deque()
+        self._woken = 0  # waiters that have been promised a permit and have not run yet
+        self._thread: int | None = None  # that has acquired; 0 if several have
         self._links: list[Notified] = []
 
     def acquire(self, blocking: bool = True, timeout: Limit = None) -> bool:
@@ -43,41 +60,103 @@ class Semaphore(Linked):
         Returns False if none is free (``blocking`` false), or none became free in
         ``timeout`` seconds.
         """
-        waiters = self._waiters
-        if self.counter <= waiters.woken and not (
-            blocking and waiters.wait(timeout, self._serve)
-        ):
+        if self._thread != (me := get_ident()):
+            self._thread = me if self._thread is None else 0
+        if self.counter > self._woken:
+            self.counter -= 1
+            return True
+        if not blocking or not self._wait_for_promise(timeout):
             return False
         self.counter -= 1
+        self._woken -= 1
         return True
 
     def release(self, n: int = 1) -> None:
         """Return ``n`` permits."""
         self.counter += n
-        waiters = self._waiters
-        if waiters.waiting:
-            waiters.serve_up_to(self.counter, self._serve)
+        if self._waiting:
+            self._serve()
         if self._links and not self.locked():
             self._notify()
 
     def _serve(self) -> None:
-        self._waiters.serve_up_to(self.counter, self._serve)
+        """Promise what is free to the first waiters, and wake them."""
+        waiting = self._waiting
+        while waiting and self.counter > self._woken:
+            self._woken += 1
+            try:
+                waiter = waiting.popleft()
+            except IndexError:  # in another thread, the last one has left meanwhile
+                self._woken -= 1
+            else:
+                waiter.wake_soon()
+
+    def _wait_for_promise(
+        self, timeout: Limit, waiter: Waiter | NativeWait | None = None
+    ) -> bool:
+        """Wait for the promise of a permit, which ``_woken`` then counts.
+
+        Return False after ``timeout``.
+        """
+        if waiter is None:
+            if self._thread == 0:
+                return self._wait_among_threads(timeout)
+            waiter = Waiter()
+        self._waiting.append(waiter)
+        if self.counter > self._woken:
+            self._serve()  # another thread has released one since the look
+        try:
+            if timeout is None:
+                waiter.get()
+            elif not waiter.wait(timeout):
+                return not self._left(waiter)
+        except BaseException:
+            if not self._left(waiter):  # the promise is for the next
+                self._woken -= 1
+                self._serve()
+            raise
+        return True
+
+    def _wait_among_threads(self, timeout: Limit) -> bool:
+        if get_hub_if_any() is None and not isinstance(timeout, Timeout):
+            return self._wait_for_promise(timeout, NativeWait())
+        waiter = Waiter()
+        loop = waiter.hub.loop
+        loop.external += 1
+        try:
+            return self._wait_for_promise(timeout, waiter)
+        finally:
+            loop.external -= 1
+
+    def _left(self, waiter: Waiter | NativeWait) -> bool:
+        """Leave the queue; return False if the promise came first."""
+        try:
+            self._waiting.remove(waiter)
+        except ValueError:
+            return False
+        return True
 
     def wait(self, timeout: Limit = None) -> bool:
         """Wait until a permit is free, without taking it.
 
         Return False after ``timeout``.
         """
-        if self.counter > self._waiters.woken:
+        if self.counter > self._woken:
             return True
-        if not self._waiters.wait(timeout, self._serve):
+        if not self._wait_for_promise(timeout):
             return False
+        self._woken -= 1
         self._serve()  # the permit is still free: wake the next
         return True
 
+    @property
+    def hub(self) -> "Hub | None":
+        """The hub of the first waiter; None if there is none, or it has no hub."""
+        return self._waiting[0].hub if self._waiting else None
+
     def linkcount(self) -> int:
         """How many greenlets wait, and how many links have not been called."""
-        return len(self._links) + len(self._waiters.waiting)
+        return len(self._links) + len(self._waiting)
 
     def has_links(self) -> bool:
         """Whether `linkcount` is not 0."""
@@ -85,7 +164,7 @@ class Semaphore(Linked):
 
     def locked(self) -> bool:
         """Whether `acquire` would have to wait."""
-        return self.counter <= self._waiters.woken
+        return self.counter <= self._woken
 
     def ready(self) -> bool:
         """Whether `acquire` would not have to wait."""
@@ -100,7 +179,7 @@ class Semaphore(Linked):
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} at {id(self):#x} counter={self.counter} "
-            f"waiting={len(self._waiters.waiting)}>"
+            f"waiting={len(self._waiting)}>"
         )
 
 
@@ -125,8 +204,10 @@ class RLock:
 
     __slots__ = ("__weakref__", "_block", "_count", "_owner")
 
+    _block_class: type[Any] = Semaphore
+
     def __init__(self) -> None:
-        self._block = Semaphore(1)
+        self._block = self._block_class()
         self._owner: greenlet | None = None
         self._count = 0
 
@@ -196,7 +277,8 @@ class RLock:
         self.release()
 
     def __repr__(self) -> str:
-        return f"<RLock at {id(self):#x} owner={self._owner!r} count={self._count}>"
+        name = type(self).__name__
+        return f"<{name} at {id(self):#x} owner={self._owner!r} count={self._count}>"
 
 
 class Condition:

@@ -5,8 +5,8 @@ Queue and the futures of concurrent.futures are plain Python on top of Lock, RLo
 Condition, so they wait cooperatively when these do.
 
 They work between native threads, too: a greenlet waits in its hub, and a thread without
-a hub blocks (native.py). In this they differ from the faster ones of lock.py, which
-belong to one thread.
+a hub blocks (native.py). In this they differ from those of lock.py: a hub always waits
+for them, also while one thread alone uses them, for the standard library's threads do.
 """
 
 from _thread import allocate_lock
@@ -17,11 +17,12 @@ from threading import TIMEOUT_MAX
 from time import monotonic
 from typing import Any, TypeVar
 
-from greenlet import getcurrent, greenlet
+from greenlet import greenlet
 
 from hub.deferral import Deferral
 from hub.future import OutsideEvent
-from hub.native import cooperative
+from hub.lock import RLock as _RLock
+from hub.native import NativeWait, cooperative
 
 __all__ = ["Condition", "Lock", "RLock", "SimpleQueue"]
 
@@ -31,23 +32,21 @@ T = TypeVar("T")
 class _Turn:
     """One wait: `grant` ends it, from any thread."""
 
-    __slots__ = ("_event", "_lock")
+    __slots__ = ("_wait",)
 
     def __init__(self) -> None:
-        self._event = OutsideEvent() if cooperative() else None
-        self._lock = allocate_lock()
-        self._lock.acquire()
+        self._wait: OutsideEvent | NativeWait = (
+            OutsideEvent() if cooperative() else NativeWait()
+        )
 
     def grant(self) -> None:
-        if self._event is None:
-            self._lock.release()
+        if isinstance(self._wait, NativeWait):
+            self._wait.wake_soon()
         else:
-            self._event.set()
+            self._wait.set()
 
     def wait(self, timeout: float | None) -> bool:
-        if self._event is None:
-            return self._lock.acquire(timeout=-1 if timeout is None else timeout)
-        return self._event.wait(timeout)
+        return self._wait.wait(timeout)
 
 
 def _limit(blocking: bool, timeout: float) -> float | None:
@@ -135,47 +134,26 @@ class Lock:
         return f"<{state} hub.threadlocks.Lock at {id(self):#x}>"
 
 
-class RLock:
+class RLock(_RLock):
     """threading.RLock: its owner is a greenlet."""
 
-    __slots__ = ("__weakref__", "_block", "_count", "_owner")
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._block = Lock()
-        self._owner: greenlet | None = None
-        self._count = 0
+    _block_class = Lock
 
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+    def acquire(self, blocking: bool = True, timeout: Any = -1) -> bool:
         """As `Lock.acquire`; the owner may take it again."""
-        me = getcurrent()
-        if self._owner is not me:
-            if not self._block.acquire(blocking, timeout):
-                return False
-            self._owner = me
-        self._count += 1
-        return True
-
-    def release(self) -> None:
-        """Release it once; RuntimeError if the caller is not its owner."""
-        if self._owner is not getcurrent():
-            raise RuntimeError("cannot release un-acquired lock")
-        self._count -= 1
-        if not self._count:
-            self._owner = None
-            self._block.release()
+        return super().acquire(blocking, timeout)
 
     # The names by which a Condition of the standard library uses it.
 
-    def _is_owned(self) -> bool:
-        return self._owner is getcurrent()
+    _is_owned = _RLock.owned
 
     def _release_save(self) -> tuple[int, greenlet | None]:
         if not self._count:
             raise RuntimeError("cannot release un-acquired lock")
-        state = self._count, self._owner
-        self._count, self._owner = 0, None
-        self._block.release()
-        return state
+        owner = self._owner
+        return self.release_all(), owner
 
     def _acquire_restore(self, state: tuple[int, greenlet | None]) -> None:
         self._block.acquire()
@@ -184,19 +162,6 @@ class RLock:
     def _at_fork_reinit(self) -> None:
         self._block._at_fork_reinit()
         self._owner, self._count = None, 0
-
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(self, *exc: object) -> None:
-        self.release()
-
-    def __repr__(self) -> str:
-        state = "locked" if self._count else "unlocked"
-        return (
-            f"<{state} hub.threadlocks.RLock owner={self._owner!r} count={self._count} "
-            f"at {id(self):#x}>"
-        )
 
 
 class Condition:

@@ -1,4 +1,4 @@
-"""A fair queue of waiters, for things of which each waiter takes one (items, permits).
+"""A fair queue of waiters, for things of which each waiter takes one (items, slots).
 
 It solves one problem for all its users. A waiter is *woken* when something becomes
 available, and runs later. In between
@@ -15,7 +15,8 @@ the promise to the next waiter. The rule that every owner keeps: *the first*
 ``available`` *waiters are woken, no more and no less*.
 
 Another native thread may add to what is available; ``serve`` then runs in the waiters'
-own thread.
+own thread. (Permits, which several threads may also take, keep the same rule in
+lock.py.)
 """
 
 from collections import deque

@@ -1,8 +1,15 @@
 """Semaphore, RLock, Condition."""
 
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
 import pytest
 
 import hub
+from hub.current import get_hub_if_any
 from hub.lock import BoundedSemaphore, Condition, RLock, Semaphore
 from hub.testing import VirtualClock
 
@@ -214,3 +221,162 @@ def test_a_killed_waiter_takes_the_lock_back_first(clock: VirtualClock) -> None:
         assert log == []
     waiting.join()
     assert log == [True]
+
+
+# -- several native threads ------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient_threads() -> Iterator[None]:
+    """The interpreter changes to another thread as often as it can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def in_threads(*works: Callable[[], object]) -> list[threading.Thread]:
+    def run(work: Callable[[], object]) -> None:
+        work()
+        if (mine := get_hub_if_any()) is not None:
+            mine.destroy()
+
+    threads = [threading.Thread(target=run, args=[work]) for work in works]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        hub.sleep(0.001)
+
+
+@pytest.mark.parametrize("kind", [Semaphore, BoundedSemaphore, RLock])
+def test_a_lock_excludes_native_threads_and_their_greenlets(
+    kind: type[Semaphore | RLock], impatient_threads: None
+) -> None:
+    lock = kind()
+    inside, entered = 0, [0] * 10
+
+    def take_turns(number: int) -> None:
+        nonlocal inside
+        chance = random.Random(number)
+        for _ in range(100):
+            taken = lock.acquire(timeout=chance.choice([None, 0, 1e-6, 1e-4, 5]))
+            if taken:
+                inside += 1
+                assert inside == 1
+                if number % 3 == 0:
+                    time.sleep(0)
+                inside -= 1
+                entered[number] += 1
+                lock.release()
+
+    def take_and_release() -> None:
+        lock.acquire()
+        lock.release()
+
+    def greenlets(*numbers: int) -> None:
+        running = [hub.spawn(take_turns, number) for number in numbers]
+        hub.sleep(0.001)
+        killed = [hub.spawn(take_and_release) for _ in range(9)]
+        for each in killed:
+            hub.sleep(0)
+            each.kill()  # a promise of it goes to the next
+        hub.joinall(running, raise_error=True)
+
+    threads = in_threads(
+        lambda: take_turns(0),
+        lambda: take_turns(1),
+        lambda: greenlets(2, 3, 4),
+        lambda: greenlets(5, 6),
+    )
+    greenlets(7, 8, 9)
+    for thread in threads:
+        thread.join()
+    assert min(entered) >= 10
+    semaphore = lock._block if isinstance(lock, RLock) else lock
+    assert (semaphore.counter, semaphore._woken, semaphore.linkcount()) == (1, 0, 0)
+
+
+def test_a_hub_waits_for_a_permit_that_another_thread_has() -> None:
+    """A LoopExit would be wrong, although nothing of its own can happen."""
+    semaphore = Semaphore(1)
+    go = threading.Event()
+
+    def hold() -> None:
+        semaphore.acquire()
+        go.wait()
+        semaphore.release()
+
+    (thread,) = in_threads(hold)
+    wait_until(semaphore.locked)
+    assert not semaphore.acquire(timeout=0.001)
+    waiting = [hub.spawn(semaphore.acquire) for _ in range(2)]
+    hub.sleep(0)
+    assert semaphore.hub is hub.get_hub()
+    go.set()
+    waiting[0].join()
+    assert semaphore.linkcount() == 1
+    semaphore.release()
+    waiting[1].join()
+    thread.join()
+    assert semaphore.hub is None
+    assert hub.get_hub().loop.external == 0
+
+
+def test_one_thread_alone_is_told_of_a_deadlock() -> None:
+    semaphore = Semaphore(1)
+    semaphore.acquire()
+    with pytest.raises(hub.LoopExit):
+        semaphore.acquire()
+    assert semaphore.linkcount() == 0
+
+
+def test_a_thread_without_a_hub_blocks_and_gets_none() -> None:
+    semaphore = Semaphore(1)
+    semaphore.acquire()
+    found: list[object] = []
+
+    def work() -> None:
+        found.append(semaphore.acquire(timeout=-1))
+        found.append(semaphore.acquire(timeout=0.001))
+        found.append(semaphore.acquire(timeout=1e20))
+        semaphore.release()
+        found.append(get_hub_if_any())
+
+    (thread,) = in_threads(work)
+    wait_until(lambda: len(found) == 2 and semaphore.has_links())
+    semaphore.release()
+    thread.join()
+    assert found == [False, False, True, None]
+    assert semaphore.counter == 1
+
+
+def test_waiters_of_several_threads_are_served_in_their_order() -> None:
+    semaphore = Semaphore(1)
+    semaphore.acquire()
+    order: list[str] = []
+
+    def take(name: str) -> None:
+        semaphore.acquire()
+        order.append(name)
+        semaphore.release()
+
+    def by_greenlet() -> None:
+        hub.spawn(take, "greenlet").join()
+
+    mine = hub.spawn(take, "mine")
+    hub.sleep(0)
+    threads = in_threads(lambda: take("thread"))
+    wait_until(lambda: semaphore.linkcount() == 2)
+    threads += in_threads(by_greenlet)
+    wait_until(lambda: semaphore.linkcount() == 3)
+    semaphore.release()
+    mine.join()
+    for thread in threads:
+        thread.join()
+    assert order == ["mine", "thread", "greenlet"]
