@@ -50,6 +50,8 @@ class Flag(click.Option):
         self._const = const
         self.shown_default: str | None = None
         """The default that --help shows in place of the setting's; "" is none."""
+        self.is_common = False
+        """Whether --help shows it, where it does not show all options."""
         self._convert = convert
         self._described = False
 
@@ -61,6 +63,8 @@ class Flag(click.Option):
 
         self._described = True
         self.help = self.help or summarize(self.path)
+        if self.multiple:
+            self.help += "; repeatable"
         if self._const is None:
             default = self.shown_default
             default = _default(self.path) if default is None else default
@@ -112,14 +116,57 @@ def _default(path: KeyPath) -> str:
     return shown
 
 
+_ALL = "crawler.cli.flags.all"
+"""Key of a context's `meta`: all options are wanted."""
+
+
+def _show_all(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        ctx.meta[_ALL] = True
+        click.echo(ctx.get_help())
+        ctx.exit()
+
+
 class GroupedCommand(click.Command):
-    """A command whose --help shows its options by group."""
+    """A command whose --help shows its options by group.
+
+    Where some are common, --help shows these, and --help-all shows all.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._has_common = any(getattr(p, "is_common", False) for p in self.params)
+        if self._has_common:
+            self.params.append(
+                click.Option(
+                    ["--help-all"], is_flag=True, is_eager=True, expose_value=False,
+                    callback=_show_all, help="Show all options and exit.",
+                )
+            )  # fmt: skip
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self._has_common and not ctx.meta.get(_ALL):
+            more = sum(
+                isinstance(p, Flag) and not (p.is_common or p.hidden)
+                for p in self.params
+            )
+            formatter.write_paragraph()
+            formatter.write_text(
+                f"{more} more options: {ctx.command_path} --help-all. Exit codes and "
+                "environment: orbweb help exit-codes, orbweb help environment."
+            )
 
     def format_options(
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
         self._describe()
-        shown = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
+        everything = not self._has_common or ctx.meta.get(_ALL)
+        shown = [
+            p
+            for p in self.get_params(ctx)
+            if isinstance(p, click.Option)
+            and (everything or not isinstance(p, Flag) or p.is_common)
+        ]
         shown.sort(key=lambda p: not isinstance(p, Flag))  # --help itself comes last
         for group, members in groupby(shown, key=lambda p: getattr(p, "group", "Help")):
             rows = [record for p in members if (record := p.get_help_record(ctx))]

@@ -114,9 +114,10 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     written as `[[plugin]]` tables at the end of the file, instead of this line.
     """
     fields: dict[str, FieldConfig] = {}
-    """Fields to take from each page, by name: a selector, or a table with its type.
+    """Field to take from each page, by name, as in `title=css:h1::text`.
 
-    A selector is `SOURCE:EXPRESSION | pipe`, as in `css:h1::text | strip`. The sources
+    It is a selector, or a table with its type. A selector is `SOURCE:EXPRESSION |
+    pipe`, as in `css:h1::text | strip`. The sources
     are css, xpath, json, jsonld, meta, re, url. The values are `data` of the record.
     """
     site: tuple[SiteConfig, ...] = ()

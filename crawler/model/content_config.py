@@ -157,7 +157,7 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     styles: bool = True
     """Fetch style sheets and what they import, for the images that they name."""
     srcset: Literal["best", "auto", "smallest", "all"] = "best"
-    """Which versions of an image to fetch: best, auto, smallest, all.
+    """Which versions of a picture to fetch: best, auto, smallest, all.
 
     A picture has several versions where `srcset`, `<picture>`, attributes for scripts
     or a link around a thumbnail offer them. `best`: the largest; `auto`: what a browser

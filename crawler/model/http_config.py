@@ -25,7 +25,7 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     (+https://example.com/bot)`, so that the owner of a site can ask before blocking.
     """
     headers: dict[str, str] = {}
-    """Header to send with every request.
+    """Header to send with every request; its value may be `env:NAME` or `file:PATH`.
 
     A secret is written `env:NAME` or `file:PATH`; it is read when the crawl starts, and
     is neither in the state nor in a log.
@@ -48,10 +48,10 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     read again on a resume.
     """
     cookie_pairs: dict[str, str] = {}
-    """Cookie to send to the origins of the seeds, as `NAME=VALUE`.
+    """Cookie for the seeds' origins; its value may be `env:NAME` or `file:PATH`.
 
     It is never sent to another host, port or scheme. A cookie that a server sets under
-    the same name replaces it. A value may be written `env:NAME` or `file:PATH`.
+    the same name replaces it.
     """
     cookie_jar: str = ""
     """File to write the cookies to at the end, in Netscape format.
@@ -154,10 +154,9 @@ class LoginConfig(Struct, frozen=True, forbid_unknown_fields=True):
     has ended. robots.txt is not asked for this page.
     """
     form: dict[str, str] = {}
-    """Field of the form to log in by, as `NAME=VALUE`.
+    """Field of the form to log in by; a password is `env:NAME` or `file:PATH`.
 
-    A password is written `env:NAME` or `file:PATH`; it is read when the crawl starts,
-    and is neither in the state nor in a log.
+    It is read when the crawl starts, and is neither in the state nor in a log.
     """
     logout_pattern: str | None = "auto"
     """Links that are not followed in a session, since they would end it.

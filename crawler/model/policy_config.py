@@ -48,7 +48,10 @@ class PolitenessConfig(Struct, frozen=True, forbid_unknown_fields=True):
     per_host: Count = 2
     """Maximum concurrent requests to one host."""
     wait: Seconds = 0.5
-    """Delay between the starts of two requests to one host [s]."""
+    """Delay between the starts of two requests to one host; 0.5-2s: a random one [s].
+
+    The range is for `--wait`; in a file it is `wait` and `max_wait`.
+    """
     max_wait: Seconds = 0.0
     """Upper end of the range from which each delay is drawn at random [s].
 

@@ -23,9 +23,26 @@ from crawler.cli.options.requests import request_options
 from crawler.cli.options.scope import scope_options
 from crawler.cli.terminal.verbosity import OPTIONS as VERBOSITY_OPTIONS
 
+COMMON = frozenset({
+    "-i", "-d", "-o", "-N", "--fresh",
+    "--scope", "-np", "--sitemaps", "-l", "--include", "--exclude", "--only-keep",
+    "-n", "--max-time",
+    "-c", "--per-host", "-w", "--rate", "--no-robots",
+    "-H", "-U", "-u", "-b", "--login", "--form", "-k",
+    "--no-images", "--min-image", "--save", "--mirror", "--with", "--record", "--warc",
+    "--config", "--field", "-s", "-q", "-v",
+})  # fmt: skip
+"""The first names of the options that `--help` shows; `--help-all` shows all."""
+
 
 def crawl_options() -> Iterator[Flag]:
-    """All options of a crawl, in the order of --help."""
+    """All options of a crawl, in the order of --help-all."""
+    for flag in _all_options():
+        flag.is_common = flag.opts[0] in COMMON
+        yield flag
+
+
+def _all_options() -> Iterator[Flag]:
     yield from input_and_output_options()
     yield from scope_options()
     yield from limits_options()
@@ -76,6 +93,7 @@ def extract_options() -> Iterator[Flag]:
     """
     for flag in crawl_options():
         flag.shown_default = ""  # without --config it is what the crawl has
+        flag.is_common = False  # there are few, so --help shows all
         if flag.name == "output":
             yield extract_output()
         elif flag.name in _OF_EXTRACTIONS or (

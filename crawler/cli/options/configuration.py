@@ -33,12 +33,10 @@ def configuration_options() -> list[Flag]:
         Flag(
             "--field", key="fields", group=GROUP, metavar="NAME=SELECTOR",
             multiple=True, convert=_fields,
-            help="Field to take from each page, as in 'title=css:h1::text'; repeatable",
         ),
         Flag(
             "--plugin", key="plugin", group=GROUP, metavar="MODULE:OBJECT",
             multiple=True,
-            help="Plug-in to use; its options go in the file; repeatable",
         ),
         Flag(
             "--extract-processes", key="extract_processes", group=GROUP,

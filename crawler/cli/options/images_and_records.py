@@ -35,7 +35,6 @@ def images_and_records_options() -> list[Flag]:
         Flag(
             "--srcset", key="images.srcset", group=GROUP,
             metavar="best|auto|smallest|all",
-            help="Which versions of a picture to fetch",
         ),
         Flag(
             "--no-icons", key="images.icons", const=False, group=GROUP,

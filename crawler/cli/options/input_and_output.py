@@ -102,7 +102,7 @@ def input_and_output_options() -> list[Flag]:
         Flag("-d", "--dir", key="dir", group=GROUP, metavar="DIR"),
         Flag(
             "-o", "--output", key="output", group=GROUP, metavar="FILE", multiple=True,
-            convert=_outputs, help="File for the records; - is stdout; repeatable",
+            convert=_outputs,
         ),
         Flag(
             "-N", "--newer", is_flag=True, group=GROUP,

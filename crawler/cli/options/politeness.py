@@ -42,8 +42,7 @@ def politeness_options() -> list[Flag]:
         Flag("--per-host", key="politeness.per_host", group=GROUP, metavar="N"),
         Flag(
             "-w", "--wait", key="politeness.wait", group=GROUP, metavar="TIME[-TIME]",
-            convert=_wait, help="Delay between the starts of two requests to one host; "
-            "a range (0.5-2s) draws each delay at random",
+            convert=_wait,
         ),
         Flag(
             "--rate", group=GROUP, metavar="N/s|m|h", convert=_rate,

@@ -92,9 +92,8 @@ def _timeouts_and_headers() -> list[Flag]:
         Flag("--read-timeout", key="http.read_timeout", group=GROUP, metavar="TIME"),
         Flag("--dns-timeout", key="http.dns_timeout", group=GROUP, metavar="TIME"),
         Flag(
-            "-H", "--header", group=GROUP, metavar="'NAME: VALUE'", multiple=True,
-            convert=_headers, help="Header to send with every request; VALUE may be "
-            "env:NAME or file:PATH; repeatable",
+            "-H", "--header", key="http.headers", group=GROUP,
+            metavar="'NAME: VALUE'", multiple=True, convert=_headers,
         ),
         Flag("-U", "--user-agent", key="http.user_agent", group=GROUP, metavar="TEXT"),
         Flag(
@@ -117,8 +116,6 @@ def _credentials() -> list[Flag]:
         Flag(
             "--cookie", key="http.cookie_pairs", group=GROUP, metavar="NAME=VALUE",
             multiple=True, convert=_cookies,
-            help="Cookie for the seeds' origins; VALUE may be env:NAME or file:PATH; "
-            "repeatable",
         ),
         Flag(
             "-b", "--cookies", key="http.cookies", group=GROUP, metavar="FILE",
@@ -134,8 +131,6 @@ def _login() -> list[Flag]:
         Flag(
             "--form", key="login.form", group=GROUP, metavar="NAME=VALUE",
             multiple=True, convert=_form,
-            help="Field of the form of --login; a password is env:NAME or file:PATH; "
-            "repeatable",
         ),
         Flag(
             "--logout-pattern", key="login.logout_pattern", group=GROUP, metavar="RE",
@@ -185,10 +180,9 @@ def _addresses() -> list[Flag]:
         Flag(
             "--resolve", key="http.resolve", group=GROUP, multiple=True,
             metavar="HOST:PORT:ADDR[,ADDR]",
-            help="IP address to use for HOST (* for any), as in curl; repeatable",
         ),
         Flag(
             "--allow-net", key="http.allow_net", group=GROUP, metavar="CIDR",
-            multiple=True, help="Private network that links may lead to; repeatable",
+            multiple=True,
         ),
     ]  # fmt: skip

@@ -52,7 +52,6 @@ def scope_options() -> list[Flag]:
         Flag(
             "--only-keep", key="records.only_keep", group=GROUP, metavar="RE",
             multiple=True,
-            help="Follow all pages, and record those whose URL matches; repeatable",
         ),
         Flag("--rule", group=GROUP, multiple=True, hidden=True, convert=_rules),
     ]  # fmt: skip

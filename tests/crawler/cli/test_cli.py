@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -15,7 +17,12 @@ import trustme
 from crawler.cli import COMMANDS, run
 from crawler.cli import orbweb as group
 from crawler.cli.flags import Flag
-from crawler.cli.options import crawl_options
+from crawler.cli.options import (
+    COMMON,
+    crawl_options,
+    mirror_options,
+    resume_options,
+)
 from crawler.model.config import Config
 from crawler.output.export.formats import FORMATS
 from crawler.output.schema_export import FORMS
@@ -169,7 +176,7 @@ SAMPLES = {
     "records.rotate": "7M",
     "http.ca_file": "ca.pem", "records.keep_truncated": "all",
     "http.dns_servers": "127.0.0.1",
-    "http.cookie_pairs": "sid=1", "login.form": "user=me",
+    "http.headers": "A: b", "http.cookie_pairs": "sid=1", "login.form": "user=me",
     "images.srcset": "all", "images.formats": "jpeg,webp", "images.dedupe": "near",
     "scope.within": "any", "robots.nofollow": "link", "bodies.save": "html,pdf",
     "scope.follow_redirect": "never",
@@ -217,8 +224,39 @@ def test_each_option_has_a_help_of_one_sentence(flag: Flag) -> None:
     assert "`" not in text
 
 
+@pytest.mark.parametrize("options", [crawl_options, resume_options, mirror_options])
+def test_an_option_of_a_setting_has_no_text_of_its_own(
+    options: Callable[[], Iterable[Flag]],
+) -> None:
+    """One that sets a constant says what that does; others need no second text."""
+    twice = [f.opts[-1] for f in options() if f.path and not f.is_flag and f.help]
+    assert twice == []
+
+
+@pytest.mark.parametrize("name", ["crawl", "resume", "mirror", "recrawl"])
+def test_help_is_short_and_begins_with_examples(orbweb, name: str) -> None:  # type: ignore[no-untyped-def]
+    short, whole = orbweb(name, "--help").out, orbweb(name, "--help-all").out
+    assert len(short.splitlines()) < 100
+    if name == "recrawl":  # it has few options
+        return
+    head = short.partition("Input and output:")[0].partition("Scope:")[0]
+    assert f"orbweb {name} " in head.partition("\n")[2]
+    assert f"orbweb {name} --help-all" in " ".join(short.split())
+    hidden = {o for f in crawl_options() if not f.is_common for o in f.opts}
+    shown = set(re.findall(r"--?[\w-]+", short))
+    assert not (shown - {"-h"}) & hidden - {"--scope"}
+    every = {f.opts[-1] for f in crawl_options() if not f.hidden}
+    left_out = every - set(re.findall(r"--?[\w-]+", whole))
+    assert left_out <= {"--newer", "--fresh", "--strict-input", "--mirror", "--dir",
+                        "--input-file", "--plugin", "--schema-line"}  # fmt: skip
+
+
+def test_each_common_option_exists() -> None:
+    assert {flag.opts[0] for flag in crawl_options()} >= COMMON
+
+
 def test_the_help_of_an_option_is_that_of_its_setting(orbweb) -> None:  # type: ignore[no-untyped-def]
-    out = " ".join(orbweb("crawl", "--help").out.split())
+    out = " ".join(orbweb("crawl", "--help-all").out.split())
     assert "--timeout TIME Total timeout for one request [default: 60s]" in out
     assert "-U, --user-agent TEXT User-Agent header to send" in out
 
