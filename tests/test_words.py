@@ -176,7 +176,6 @@ FILES = {
     "power_cut": "recovery",
     "quantities": "units",
     "race": "happy_eyeballs",
-    "report": "introspect",
     "revisit": "revalidation",
     "rules": "url_filters",
     "secrecy": "redact",

@@ -43,6 +43,7 @@ COMMANDS = {
     "fetch": "Fetch one URL, and show everything about it",
     "extract": "Extract again from saved bodies or WARC files, without a request",
     "images": "List the images of a crawl, or write them as a data set",
+    "report": "Write a crawl as one HTML page with plots and its pictures",
     "export": "Write the records as CSV, Parquet, SQLite, URLs, sitemap, graph",
     "config": "Write, check and show configurations",
     "schema": "Print the schema of the records in several formats",

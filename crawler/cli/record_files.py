@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from crawler.inspect.state import open_state
 from crawler.model.errors import UsageError
 from crawler.output.lines import stream_files
@@ -15,7 +17,8 @@ def record_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     with open_state(source, of_extraction=True) as (_state, config):
-        found = map(stream_files, jsonl_files(config).values())
+        here = replace(config, dir=str(source))  # a folder that was moved, too
+        found = map(stream_files, jsonl_files(here).values())
         files: list[Path] = next(filter(None, found), [])
     if not files:
         raise UsageError(

@@ -4,9 +4,6 @@ The hash is a pHash: the lowest 8 x 8 frequencies of the cosine transform of the
 brightness at 32 x 32; a bit tells whether one is above their median and above the noise
 of JPEG. Of an animation the first frame counts; what is transparent is white; a picture
 is turned as its EXIF orientation says.
-
-Decoding is bounded before it begins, by the size in the header. A JPEG is decoded at
-the smallest scale that is enough, so it may be larger.
 """
 
 from __future__ import annotations
@@ -17,18 +14,15 @@ import msgspec
 import numpy as np
 from PIL import Image
 
+from crawler.extract.looks.decoding import (
+    decoded,
+    is_transparent,
+    open_picture,
+    turned,
+)
 from crawler.extract.looks.look import FIELDS
 from crawler.model.errors import is_out_of_memory
 
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF")
-"""The formats that browsers show, and TIFF.
-
-Pillow's other readers are not run on untrusted bytes; that of EPS starts a program.
-"""
-MAX_PIXELS = 80_000_000
-"""Width times height of a picture that is decoded at all."""
-MAX_DECODED = 25_000_000
-"""The same at the scale at which it is decoded: 100 MB."""
 ENOUGH = 512
 """Pixels of the shorter side from which a JPEG is decoded at a smaller scale."""
 REDUCED = 128
@@ -40,17 +34,6 @@ NOISE = 80.0
 
 _rows = np.arange(LOWEST)[:, None] * (2 * np.arange(SIDE) + 1)[None, :]
 _COSINES = np.cos(np.pi * _rows / (2 * SIDE)).astype(np.float32)
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What undoes each EXIF orientation."""
-_ORIENTATION = 0x0112
 _decode_order = msgspec.msgpack.decode
 
 
@@ -87,36 +70,16 @@ def look_of(picture: Image.Image) -> bytes:
 
 def _small(file: io.BytesIO | str) -> Image.Image | None:
     """The picture in RGB, reduced; None if it is too large to be decoded."""
-    Image.init()
-    known = [name for name in FORMATS if name in Image.OPEN]
-    with Image.open(file, formats=known) as picture:
-        if _pixels(picture) > MAX_PIXELS:
+    with open_picture(file, ENOUGH) as picture:
+        if picture is None:
             return None
-        picture.draft("RGB", (ENOUGH, ENOUGH))
-        if _pixels(picture) > MAX_DECODED:
-            return None
-        turn = _TURNS.get(picture.getexif().get(_ORIENTATION, 1))
-        small = _as_rgb(picture)
-    return small if turn is None else small.transpose(turn)
+        return turned(_reduced(decoded(picture)), picture)
 
 
-def _pixels(picture: Image.Image) -> int:
-    return picture.width * picture.height
-
-
-def _as_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith(("I", "F")):  # 16 bits; convert() would cut them off
-        wide = np.asarray(picture, np.float32)
-        scale = 255 / max(float(wide.max()), 65535.0)
-        whole: Image.Image = Image.fromarray((wide * scale).astype(np.uint8))
-    elif picture.mode in ("1", "P", "PA") or "transparency" in picture.info:
-        whole = picture.convert("RGBA")
-    else:
-        picture.load()
-        whole = picture
+def _reduced(whole: Image.Image) -> Image.Image:
     factor = min(whole.size) // REDUCED
     small = whole.reduce(factor) if factor > 1 else whole
-    if small.mode in ("RGBA", "LA", "La", "RGBa"):
+    if is_transparent(small):
         front = small.convert("RGBA")
         white = Image.new("RGBA", front.size, "white")
         small = Image.alpha_composite(white, front)

@@ -22,7 +22,7 @@ import msgspec
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
-from crawler.extract.looks.hashing import FORMATS, MAX_DECODED, MAX_PIXELS
+from crawler.extract.looks.decoding import FORMATS, MAX_DECODED, MAX_PIXELS
 from crawler.model.errors import is_out_of_memory
 
 MAX_ALL_FRAMES = 250_000_000

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from PIL import Image
 
-from crawler.extract.looks.hashing import MAX_PIXELS, look_task
+from crawler.extract.looks.decoding import MAX_PIXELS
+from crawler.extract.looks.hashing import look_task
 from crawler.extract.looks.look import SIZE, are_alike, distance, hash_of
 from tests.helpers.made_pictures import SAME, bomb, different, encoded, noise, shapes
 

@@ -1,0 +1,1 @@
+"""The sections of the page, one function each; `page.py` lists them."""
