@@ -223,7 +223,11 @@ def corpus(kitchen: Kitchen, _printed: list[str]) -> None:
 
 
 def broken(kitchen: Kitchen, printed: list[str]) -> None:
-    (row,) = csv.DictReader(printed[1].splitlines())
+    target, source, *_ = printed[1].splitlines()
+    assert target.split() == ["404", kitchen.url("/gone"), "on", "4", "pages"]
+    assert source.split()[0] == kitchen.url("/news/")
+    assert "Broken links: 1" in printed[2]
+    (row,) = csv.DictReader(printed[3].splitlines())
     assert row == {
         "status": "404", "error_code": "status_4xx", "url": kitchen.url("/gone"),
         "parent_url": kitchen.url("/news/"),

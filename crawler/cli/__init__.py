@@ -38,6 +38,7 @@ COMMANDS = {
     "hosts": "List the hosts of a crawl with their queues",
     "urls": "List the URLs of a crawl by state, host and code",
     "links": "List the links of a crawl: broken, redirected, to or from a URL",
+    "audit": "Audit a crawled site: broken links, titles, redirects, sitemap",
     "retry": "Queue failed URLs again, and continue the crawl",
     "robots": "Fetch robots.txt, and show the line that applies to a URL",
     "fetch": "Fetch one URL, and show everything about it",

@@ -63,9 +63,9 @@ def _facts(record: TerminalRecord) -> DocumentFacts:
         record.status,
         record.fetch_ms,
         record.body_bytes,
-        record.title,
-        record.description,
-        record.canonical_url,
+        record.title if record.title_source == "title" else None,
+        record.description if record.description_source == "meta" else None,
+        record.canonical_url if record.canonical_source != "og" else None,
         record.robots_meta,
         record.alternates,
     )

@@ -115,18 +115,31 @@ class LinkGraph:
         A loop ends where it comes back to a URL for the first time.
         """
         found: list[int] = []
-        while self._next and (number := self._next[number]):
-            found.append(number)
-            if number in found[:-1] or len(found) == MAX_HOPS:
+        last = number
+        while self._next and (last := self._next[last]) and len(found) < MAX_HOPS:
+            found.append(last)
+            if last == number or last in found[:-1]:
                 break
         return tuple(found)
+
+    def first_redirects(self) -> Iterator[int]:
+        """The redirects to which no other redirect leads, and those of loops."""
+        later = {target for target in self._next if target}
+        for number, target in enumerate(self._next):
+            if target and (number not in later or number in self.hops(number)):
+                yield number
 
     def is_broken(self, number: int) -> bool:
         """Whether the URL, or where it redirects to, ended as an error."""
         place = self._states[number]  # asked for every link of a crawl
         if place == _REDIRECT and (hops := self.hops(number)):
-            place = self._states[hops[-1]]
-        return place == _ERROR
+            number = hops[-1]
+            place = self._states[number]
+        return place == _ERROR or (place == _REDIRECT and self._goes_on(number))
+
+    def _goes_on(self, number: int) -> bool:
+        """Whether a URL redirects; if it is the last one of `hops`, that is a loop."""
+        return bool(self._next) and self._next[number] != 0
 
     def is_external(self, number: int) -> bool:
         """Whether the scope refused the URL."""
@@ -137,6 +150,9 @@ class LinkGraph:
         target = self.target(link.target) if link.target else _unknown(link)
         hops = [self.target(number) for number in self.hops(link.target)]
         last = hops[-1] if hops else None
+        code = last.code if last else None
+        if last and last.state == "redirect" and self.is_broken(link.target):
+            code = "redirect_loop"
         return LinkLine(
             source.url,
             target.url,
@@ -150,7 +166,7 @@ class LinkGraph:
             target.detail,
             tuple(hop.url for hop in hops),
             last.status if last else None,
-            last.code if last else None,
+            code,
             self.is_broken(link.target),
         )
 

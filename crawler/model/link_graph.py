@@ -36,8 +36,11 @@ class DocumentFacts(Struct, frozen=True, array_like=True):
     body_bytes: int | None = None
     """Decoded."""
     title: str | None = None
+    """Text of `<title>`; no Open Graph stands in for it here."""
     description: str | None = None
+    """`<meta name=description>` alone."""
     canonical_url: str | None = None
+    """Link `rel=canonical` of the page or of its header."""
     robots_meta: str | None = None
     alternates: tuple[Alternate, ...] = ()
     """Links `rel=alternate` with a `hreflang`."""

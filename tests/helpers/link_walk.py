@@ -7,6 +7,7 @@ of one page is named twice, and so is one that is a style sheet, too.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit, urlunsplit
@@ -29,27 +30,44 @@ class WalkedLink(NamedTuple):
     text: str | None
 
 
-def walk_links(root: Path, pages: set[str]) -> list[WalkedLink]:
-    """All links of `pages`, which are URLs of files below `root`."""
-    return [
-        link for page in pages for link in _links(page, root / _path(page).lstrip("/"))
-    ]
+class Walked(NamedTuple):
+    """What one page says: its links and texts, and its canonical URL; "" for none."""
+
+    links: list[WalkedLink]
+    title: str
+    description: str
+    canonical: str
+
+
+@lru_cache(maxsize=1)
+def walk_pages(root: Path, pages: frozenset[str]) -> dict[str, Walked]:
+    """All that `pages` say, which are URLs of files below `root`."""
+    return {page: _walked(page, file_of(root, page)) for page in pages}
 
 
 def is_dead(root: Path, base: str, url: str) -> bool:
     """Whether the static server at `base` has nothing at `url`."""
     if not url.startswith(base):
         return False
-    file = root / _path(url).lstrip("/")
+    file = file_of(root, url)
     return not (file.is_file() or file.is_dir())
 
 
-def _path(url: str) -> str:
-    return unquote(urlsplit(url).path)
+def file_of(root: Path, url: str) -> Path:
+    """The file that is served at `url`."""
+    return root / unquote(urlsplit(url).path).lstrip("/")
 
 
-def _links(page: str, file: Path) -> list[WalkedLink]:
+def _walked(page: str, file: Path) -> Walked:
     tree = html.fromstring(file.read_bytes(), parser=_PARSER)
+    title = tree.xpath("string(//title)")
+    description = tree.xpath('string(//meta[@name="description"]/@content)')
+    texts = (" ".join(text.split()) for text in (title, description))
+    canonical = tree.xpath('string(//link[@rel="canonical"]/@href)')
+    return Walked(_links(page, tree), *texts, _absolute(page, canonical) or "")
+
+
+def _links(page: str, tree: html.HtmlElement) -> list[WalkedLink]:
     found: dict[tuple[str, str], WalkedLink] = {}
     unnamed: set[tuple[str, str]] = set()
     for element in tree.iter(*_ATTRIBUTES):

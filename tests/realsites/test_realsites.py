@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,17 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from crawler.inspect.audit.audit import audit
+from crawler.inspect.audit.findings import Section
 from crawler.inspect.links import Chosen, list_links
 from crawler.inspect.state import open_state
 from tests.helpers import nginx
-from tests.helpers.link_walk import WalkedLink, is_dead, walk_links
+from tests.helpers.link_walk import (
+    WalkedLink,
+    file_of,
+    is_dead,
+    walk_pages,
+)
 from tests.helpers.paths import PROGRAM
 from tests.helpers.sites import SITES, Site
 from tests.helpers.walk import Inventory, walk
@@ -105,7 +113,7 @@ def test_each_image_is_on_disk_byte_for_byte(crawled: Crawled) -> None:
 def test_its_links_are_those_of_the_files(crawled: Crawled) -> None:
     """Every link of every page, and which are broken, with their texts."""
     root, origin = crawled.site.root, crawled.origin
-    pages = crawled.inventory.pages
+    pages = frozenset(crawled.inventory.pages)
     with open_state(crawled.folder) as (state, _config):
         lines = [
             line for line in list_links(state, Chosen()) if line.source_url in pages
@@ -113,13 +121,60 @@ def test_its_links_are_those_of_the_files(crawled: Crawled) -> None:
     found = Counter(
         WalkedLink(one.source_url, one.target_url, one.text) for one in lines
     )
-    walked = Counter(walk_links(root, pages))
+    walked = Counter(
+        link for page in walk_pages(root, pages).values() for link in page.links
+    )
     assert found == walked
     assert {
         WalkedLink(one.source_url, one.target_url, one.text)
         for one in lines
         if one.broken
     } == {link for link in walked if is_dead(root, origin, link.target)}
+
+
+def test_its_audit_is_that_of_the_files(crawled: Crawled) -> None:
+    root, pages = crawled.site.root, frozenset(crawled.inventory.pages)
+    with open_state(crawled.folder) as (state, _config):
+        found = {one.name: one for one in audit(state, len(pages)).sections}
+    walked = walk_pages(root, pages)
+    listed = {page for page in pages if walked[page].canonical in ("", page)}
+    assert_texts(
+        found["missing_titles"],
+        found["duplicate_titles"],
+        {page: walked[page].title for page in listed},
+    )
+    assert_texts(
+        found["missing_descriptions"],
+        found["duplicate_descriptions"],
+        {page: walked[page].description for page in listed},
+    )
+    sizes = {page: file_of(root, page).stat().st_size for page in pages}
+    largest = [sizes[one.url] for one in found["largest_pages"].findings]
+    assert largest == sorted(sizes.values(), reverse=True)
+    dead = Counter(
+        target
+        for one in walked.values()
+        for target in {link.target for link in one.links}
+        if is_dead(root, crawled.origin, target)
+    )
+    broken = {one.url: one.count for one in found["broken_links"].findings}
+    assert {url: n for url, n in broken.items() if url in dead} == dead
+    assert set(broken) == crawled.inventory.dead  # some are named by style sheets
+    for name in ("redirect_loops", "mixed_content", "orphan_pages", "not_in_sitemap"):
+        assert found[name].count == 0
+
+
+def assert_texts(
+    missing: Section, duplicate: Section, texts: Mapping[str, str]
+) -> None:
+    """The two sections are about `texts`, by page."""
+    assert {one.url for one in missing.findings} == {
+        page for page, text in texts.items() if not text
+    }
+    same = Counter(text for text in texts.values() if text)
+    assert {one.detail: one.count for one in duplicate.findings} == {
+        text: number - 1 for text, number in same.items() if number > 1
+    }
 
 
 def test_no_image_is_on_disk_twice(crawled: Crawled) -> None:

@@ -76,6 +76,7 @@ def commands(site: Site, folder: str) -> list[list[str]]:
         ["hosts", folder],
         ["urls", folder],
         ["links", folder],
+        ["audit", folder],
         ["explain", site.url("/a"), folder],
         ["explain", site.url("/no"), folder, "--json"],
         ["resume", folder, "-q", "-n", "9", "--max-time", "5"],

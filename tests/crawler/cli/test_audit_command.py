@@ -1,0 +1,89 @@
+"""`orbweb audit`: text, JSON, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from crawler.cli import run
+from tests.helpers.crawling import page
+from tests.site.page import reply
+from tests.site.server import Site
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    described = "<meta name=description content=Home>"
+    site = Site(
+        {
+            "": page(described, "<a href=/a>To a</a><a href=/gone>\x1b[31mGone</a>"),
+            "a": reply("<!doctype html><a href=/gone>Also gone</a>"),
+        }
+    )
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="module")
+def folder(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("audit") / "out"
+    run(["crawl", site.url("/"), "-d", str(folder), "-w", "0", "-q"])
+    return str(folder)
+
+
+def test_as_text(folder: str, site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["audit", folder]) == 0
+    text = capfd.readouterr().out.replace(site.base, "")
+    assert text.startswith(
+        "2 pages, 3 links\n"
+        "\n"
+        "error    Broken links: 1\n"
+        "  /gone  404 Not Found\n"
+        '      /  "?[31mGone"\n'
+        '      /a  "Also gone"\n'
+        "\n"
+        "warning  Pages without a title: 1\n"
+        "  /a\n"
+        "\n"
+        "warning  Pages without a description: 1\n"
+        "  /a\n"
+        "\n"
+        "info     Slowest pages: 2\n"
+    )
+    assert "Nothing found: redirect loops, redirect chains, conflicts of" in text
+    assert "read no sitemap (--sitemaps)" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_as_json(folder: str, site: Site, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["audit", folder, "--json", "-n", "1"]) == 0
+    found = json.loads(capfd.readouterr().out.replace(site.base, ""))
+    assert (found["pages"], found["links"], found["has_sitemap"]) == (2, 3, False)
+    names = [one["name"] for one in found["sections"]]
+    assert len(names) == len(set(names)) == 14
+    broken = found["sections"][0]
+    assert (broken["name"], broken["level"], broken["count"]) == (
+        "broken_links", "error", 1,
+    )  # fmt: skip
+    assert broken["findings"][0]["related"][1] == {"url": "/a", "text": "Also gone"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("error", 8),
+        ("redirect_loops,missing_titles", 8),
+        ("warning", 8),
+        ("redirect_loops", 0),
+        ("mixed_content", 0),
+        ("info", 2),
+        ("nonsense", 2),
+    ],
+)
+def test_the_exit_code_is_what_fail_on_says(
+    folder: str, words: str, code: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["audit", folder, "--fail-on", words]) == code
+    capfd.readouterr()
