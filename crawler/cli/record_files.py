@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from crawler.inspect.state import open_state
 from crawler.model.errors import UsageError
-from crawler.output.lines import stream_files
-from crawler.workspace.outputs import jsonl_files
+from crawler.workspace.outputs import record_streams
 
 
 def record_files(source: Path) -> list[Path]:
@@ -18,8 +17,7 @@ def record_files(source: Path) -> list[Path]:
         return [source]
     with open_state(source, of_extraction=True) as (_state, config):
         here = replace(config, dir=str(source))  # a folder that was moved, too
-        found = map(stream_files, jsonl_files(here).values())
-        files: list[Path] = next(filter(None, found), [])
+        files: list[Path] = next(filter(None, record_streams(here)), [])
     if not files:
         raise UsageError(
             f"{source}: there is no file of records of its crawl; name one instead"

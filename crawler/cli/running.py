@@ -6,9 +6,11 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 import hub
 from crawler.cli.signals import Interruptible, interruptible
@@ -19,6 +21,7 @@ from crawler.cli.terminal.views import View, follow
 from crawler.engine.builder import Crawl, Summary, open_crawl
 from crawler.engine.crawl import STOPPED_AT_ONCE
 from crawler.engine.stats import Snapshot, combined
+from crawler.frontier.sqlite.database import has_fleet
 from crawler.model.config import Config
 from crawler.model.errors import Stop, UsageError
 from crawler.model.record_base import Record
@@ -40,6 +43,8 @@ class Task(Struct, frozen=True):
     config: Config
     mode: Mode
     opener: Opener = open_crawl
+    processes: int | None = None
+    """How many run it, each with some of its shards; None: this one, without shards."""
 
     def open(self) -> Crawl:
         """Raises UsageError, OutputError or StateError."""
@@ -56,6 +61,35 @@ def tasks_of(plan: Plan, mode: Mode) -> list[Task]:
             "a file of URLs with -i, or `seeds` in the file of --config"
         )
     return [Task(config, mode) for config in configs]
+
+
+def with_processes(
+    tasks: Sequence[Task], processes: int | None, verbosity: Verbosity
+) -> list[Task]:
+    """The crawls, run by several processes where the user says so, or one has shards.
+
+    Raises UsageError where that is not possible.
+    """
+    found: list[Task] = []
+    for task in tasks:
+        is_cut = has_fleet(task.config.dir) and task.mode in ("resume", "newer")
+        count = processes if processes and (processes > 1 or is_cut) else None
+        if is_cut and count is None:
+            from crawler.frontier.sqlite.fleet_file import read_fleet
+
+            count = read_fleet(Path(task.config.dir)).processes
+        found.append(replace(task, processes=count))
+    if len(tasks) > 1 and any(task.processes for task in found):
+        raise UsageError(
+            "several processes run one crawl, and the file has several jobs: name one "
+            "folder, or leave --processes out"
+        )
+    if verbosity.verbose and any(task.processes for task in found):
+        raise UsageError(
+            "-v logs the requests of one process, and the crawl has several: leave one "
+            "of the two out"
+        )
+    return found
 
 
 def run_tasks(
@@ -90,16 +124,20 @@ def run_tasks(
 
 def run_crawl(task: Task, reporter: Reporter) -> Summary:
     """Open one crawl and run it, with its progress and its result line."""
-    opening = _Opening(reporter.view)
+    if task.processes is not None:
+        from crawler.cli.fleet import run_fleet  # for several processes only
+
+        return run_fleet(task, reporter)
+    opening = Opening(reporter.view)
     stoppable: list[Interruptible] = [opening]
     with interruptible(stoppable, partial(_reopen, reporter, stoppable)):
         crawl = opening.open(task)
         stoppable.append(crawl)
         last_error = _LastError()
         reporter.attach(crawl, last_error.see, task.config.dir)
-        with _Watched(reporter.view, crawl.snapshot):
+        with Watched(reporter.view, crawl.snapshot):
             summary = crawl.run()
-    _report_end(reporter, summary, task.config, last_error)
+    report_end(reporter, summary, task.config, last_error.message)
     return summary
 
 
@@ -112,16 +150,17 @@ def _reopen(reporter: Reporter, running: Sequence[Interruptible]) -> None:
                 one.reopen_outputs()
 
 
-def _report_end(
-    reporter: Reporter, summary: Summary, config: Config, last_error: _LastError
+def report_end(
+    reporter: Reporter, summary: Summary, config: Config, last_error: str
 ) -> None:
+    """Show how a crawl has ended. `last_error`: the message of the last error record"""
     for warning in warnings(summary, config):
         reporter.message(f"orbweb: warning: {config.dir}: {warning}")
-    text = result_line(summary, config, last_error.message)
+    text = result_line(summary, config, last_error)
     reporter.finished(summary, config.dir, text)
 
 
-class _Opening:
+class Opening:
     """Opens crawls; is interrupted along with them, and shows it the first time.
 
     An interrupt ends an opening that waits for a login.
@@ -189,7 +228,7 @@ def _in_order(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
 class _ConcurrentCrawl:
     """One of several crawls that run at once."""
 
-    def __init__(self, task: Task, reporter: Reporter, opening: _Opening) -> None:
+    def __init__(self, task: Task, reporter: Reporter, opening: Opening) -> None:
         self.config = task.config
         self.code = 0
         self.crawl = opening.open(task)
@@ -203,7 +242,7 @@ class _ConcurrentCrawl:
         try:
             summary = self.crawl.run()
             self.code = summary.exit_code
-            _report_end(self._reporter, summary, self.config, self._last_error)
+            report_end(self._reporter, summary, self.config, self._last_error.message)
         except Stop as stop:
             self.code = stop.exit_code
             self._reporter.message(f"orbweb: {self.config.dir}: {stop}")
@@ -221,7 +260,7 @@ def _side_by_side(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
     """All at once in one hub, in one view of their sums. A failure stops one crawl."""
     crawls: list[_ConcurrentCrawl] = []
     refused: list[int] = []
-    opening = _Opening(reporter.view)
+    opening = Opening(reporter.view)
     stoppable: list[Interruptible] = [opening]
     with interruptible(stoppable, partial(_reopen, reporter, stoppable)):
         for task in tasks:
@@ -232,7 +271,7 @@ def _side_by_side(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
                 reporter.message(f"orbweb: {task.config.dir}: {stop}")
                 refused.append(stop.exit_code)
         if crawls:
-            with _Watched(
+            with Watched(
                 reporter.view,
                 lambda: combined([crawl.snapshot() for crawl in crawls]),
             ):
@@ -240,8 +279,8 @@ def _side_by_side(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
     return [*refused, *(crawl.code for crawl in crawls)]
 
 
-class _Watched:
-    """`with _Watched(view, snapshot):` updates the view meanwhile, then closes it."""
+class Watched:
+    """`with Watched(view, snapshot):` updates the view meanwhile, then closes it."""
 
     def __init__(self, view: View, snapshot: Callable[[], Snapshot]) -> None:
         self._view = view

@@ -63,6 +63,7 @@ from crawler.workspace.paths import partial_bodies, state_folder
 
 if TYPE_CHECKING:
     from crawler.engine.further_parts import FurtherParts
+    from crawler.engine.shard_link import ShardParts
     from crawler.extract.looks.look import Look
     from crawler.model.config_changes import Change
     from crawler.model.records import SettingChange
@@ -83,6 +84,7 @@ def open_crawl(
     further_sinks: Mapping[str, OpenSink] | None = None,
     extractor: Extractor | None = None,
     plugins: Sequence[object] = (),
+    shard: ShardParts | None = None,
 ) -> Crawl:
     """A crawl ready to run; its seeds are in its state.
 
@@ -103,7 +105,8 @@ def open_crawl(
     opens other sinks than `config.output` names, by the name under which the store
     keeps their position; `further_sinks` are opened after them. `extractor` reads
     bodies; None: inline, with all readers of the registry. `plugins` are objects,
-    beside those that `config.plugin` names.
+    beside those that `config.plugin` names. `shard`: the crawl is one shard of another,
+    in its folder; it has `config.seeds` in its scope, and crawls those that it owns.
     """
     given = _Given(
         clock,
@@ -114,15 +117,16 @@ def open_crawl(
         sinks,
         further_sinks,
         extractor,
+        shard,
     )
     config = with_absolute_outputs(config)
     loaded = Plugins(config, plugins)
     if mode == "fresh":
-        _refuse_useless_files(config, clock)
+        check_config(config, clock)
     with rollback_on_error(config), ExitStack() as held:
         crawl = _open(config, mode, given, loaded, held)
         if mode != "resume":
-            crawl.add_seeds(config.seeds)
+            crawl.add_seeds(config.seeds if shard is None else shard.own(config.seeds))
         crawl.held = held.pop_all()
     return crawl
 
@@ -138,6 +142,7 @@ class _Given(Struct, frozen=True):
     sinks: Mapping[str, OpenSink] | None
     further_sinks: Mapping[str, OpenSink] | None
     extractor: Extractor | None
+    shard: ShardParts | None
 
 
 def _open(
@@ -147,7 +152,7 @@ def _open(
     clock = given.clock
     held.enter_context(explain_damage(state_folder(config.dir)))
     images = held.enter_context(closing(open_images(config)))
-    state = _open_store(config, mode, given.store, clock(), given.random)
+    state = _open_store(config, mode, given, clock())
     store = held.enter_context(closing(state.store))
     steady = _begin_time(config, mode, store, clock)
     further = _further_parts(config, mode, store, writes=given.sinks is None)
@@ -182,6 +187,7 @@ def _open(
         archive=further.archive(state.run, events, clock, held) if further else None,
         open_partials=partial(open_partials, config, store),
         look=held.enter_context(opened_look(config)),
+        shard=given.shard,
         whole_bodies=loaded.see_exchanges(),
     )
     return _assemble(
@@ -190,10 +196,11 @@ def _open(
     )  # fmt: skip
 
 
-def _refuse_useless_files(config: Config, clock: Callable[[], float]) -> None:
-    """A crawl that cannot begin must not delete the one before it.
+def check_config(config: Config, clock: Callable[[], float] = time.time) -> None:
+    """Raise UsageError for a file that `config` names and that is of no use.
 
-    So a login is tried before, and once more for the cookies.
+    A crawl that cannot begin must not delete the one before it. So a login is tried
+    before, and once more for the cookies.
     """
     from crawler.frontier.memory import MemoryStore
 
@@ -231,6 +238,7 @@ def _assemble(
 ) -> Crawl:
     changed = _shown(state.changes) if state.changes else ()
     store, clock, events = environment.store, environment.clock, environment.events
+    shard = environment.shard
     stats = Stats(clock, dict(store.counts().items()))
     events.on_record(stats.count)
     machinery = build(config, environment)
@@ -278,6 +286,7 @@ def _assemble(
         lost=state.lost,
         changed_settings=changed,
         logged_in=logged_in,
+        shard_link=shard.link(store, machinery) if shard else None,
     )
     return crawl
 
@@ -299,14 +308,14 @@ def _shown(changes: tuple[Change, ...]) -> tuple[SettingChange, ...]:
     return shown(changes)
 
 
-def _open_store(
-    config: Config, mode: Mode, store: Store | None, now: float, random: Random
-) -> OpenedState:
-    """The state in the folder of the crawl, or that in `store`."""
+def _open_store(config: Config, mode: Mode, given: _Given, now: float) -> OpenedState:
+    """The state in the folder of the crawl, or the one that is given."""
+    store = given.store
     if store is None:
-        return open_state(config, mode, now, random)
+        shard = None if given.shard is None else given.shard.shard
+        return open_state(config, mode, now, given.random, shard)
     state_folder(config.dir).mkdir(parents=True, exist_ok=True)
-    run = store.run() or Run(ulid(now, random), to_json(config).decode())
+    run = store.run() or Run(ulid(now, given.random), to_json(config).decode())
     return OpenedState(store, run)
 
 
@@ -379,24 +388,3 @@ def opened_look(config: Config) -> Iterator[Look]:
     processes = usable_cores() if chosen == "auto" else chosen
     with closing(Looking(config.images, processes)) as looking:
         yield looking.look
-
-
-@contextmanager
-def client_without_crawl(
-    config: Config, urls: Sequence[str], clock: Callable[[], float]
-) -> Iterator[tuple[HttpClient, Store]]:
-    """A client for `urls`, and a store in memory, which is forgotten.
-
-    Raises UsageError if a file that `config.http` names is of no use, OutputError if
-    the cookies cannot be saved.
-    """
-    from crawler.frontier.memory import MemoryStore
-
-    store = MemoryStore()
-    opened = open_client(config, urls, store, clock)
-    try:
-        opened.log_in()
-        yield opened.client, store
-        opened.save_cookies()
-    finally:
-        opened.client.close()

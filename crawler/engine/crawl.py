@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -21,6 +22,9 @@ from crawler.model.metadata import BOOT
 from crawler.model.records import SettingChange
 from crawler.output.sink import RecordSink
 from crawler.policy.traps import Traps
+
+if TYPE_CHECKING:
+    from crawler.engine.shard_link import ShardLink
 
 MakeMirror = Callable[[Callable[[], bool]], str | None]
 """Makes the mirror while the function says so; the URL of its first page."""
@@ -65,6 +69,7 @@ class Crawl:
         lost: int = 0,
         changed_settings: tuple[SettingChange, ...] = (),
         logged_in: str = "",
+        shard_link: ShardLink | None = None,
     ) -> None:
         self.events = events
         self.add_seeds = add_seeds
@@ -73,6 +78,8 @@ class Crawl:
         self.lost = lost
         self.changed_settings = changed_settings
         self.logged_in = logged_in
+        self.shard_link = shard_link
+        """Where the crawl is joined with others; None: it is no shard."""
         self._engine = engine
         self._frontier = frontier
         self._store = store
@@ -170,6 +177,15 @@ class Crawl:
     def go_on(self) -> None:
         """End the pause."""
         self._engine.go_on()
+
+    @property
+    def seed_failures(self) -> Iterable[tuple[str, int | None]]:
+        """(error_code, status) of the seeds that failed in this run."""
+        return self._stats.seed_failures
+
+    def fail(self, error: Exception) -> None:
+        """End the crawl because of an error outside it; `run` raises it."""
+        self._engine.fail(error)
 
     def snapshot(self) -> Snapshot:
         """The crawl at this moment; cheap."""

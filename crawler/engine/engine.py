@@ -159,8 +159,7 @@ class Engine:
                     self._rest()
             self._end_rest()
         except Exception as error:
-            self._committer.fail(error)
-            self._stop(error)
+            self.fail(error)
         finally:
             self._at_work -= 1
 
@@ -231,6 +230,8 @@ class Engine:
             self._frontier.only_images()
         elif reached is not None:
             self._frontier.close()
+        else:  # a shard may be granted more pages
+            self._frontier.all_urls()
 
     def _tick(self) -> None:
         ticks = 0
@@ -257,6 +258,11 @@ class Engine:
                 self._start_workers(self._frontier.borrow())
         except Exception as error:
             self._stop(error)
+
+    def fail(self, error: Exception) -> None:
+        """Stop the crawl; nothing becomes durable any more."""
+        self._committer.fail(error)
+        self._stop(error)
 
     def _stop(self, error: Exception) -> None:
         """Stop the crawl after a local I/O error or a defect.

@@ -11,14 +11,14 @@ and is not stored.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.engine.builder import client_without_crawl, opened_look, steady_clock
+from crawler.engine.builder import open_client, opened_look, steady_clock
 from crawler.engine.events import Events, WarningListener
 from crawler.engine.host_requests import HttpClient
 from crawler.engine.machinery import Environment, build
@@ -320,3 +320,24 @@ def ask_robots(
     with client_without_crawl(config, urls, clock) as (client, store):
         robots = _RobotsOf(config, client, store, clock)
         return [RobotsAnswer(url, *robots.decide(url)) for url in urls]
+
+
+@contextmanager
+def client_without_crawl(
+    config: Config, urls: Sequence[str], clock: Callable[[], float]
+) -> Iterator[tuple[HttpClient, Store]]:
+    """A client for `urls`, and a store in memory, which is forgotten.
+
+    Raises UsageError if a file that `config.http` names is of no use, OutputError if
+    the cookies cannot be saved.
+    """
+    from crawler.frontier.memory import MemoryStore
+
+    store = MemoryStore()
+    opened = open_client(config, urls, store, clock)
+    try:
+        opened.log_in()
+        yield opened.client, store
+        opened.save_cookies()
+    finally:
+        opened.client.close()

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from crawler.engine.large_bodies import LargeBodies
     from crawler.engine.look_groups import LookGroups
     from crawler.engine.look_index import LookIndex
+    from crawler.engine.shard_link import ShardParts
     from crawler.extract.extractor import Extractor
     from crawler.extract.looks.look import Look
     from crawler.model.http import BodySink, PartialResponse, Response
@@ -79,6 +80,7 @@ class Machinery(Struct, frozen=True):
     quotas: Quotas
     traps: Traps
     large_bodies: LoadedLate
+    scope: Scope
 
     def add_seeds(self, seeds: Iterable[str]) -> None:
         """Put the seeds into the state, together with the run, and commit them."""
@@ -114,15 +116,13 @@ class Environment(Struct, frozen=True):
     """Opens the files that large bodies are streamed to; None: they stay in memory."""
     look: Look = lambda *_: None
     """Looks at pictures, in a process of its own, if they are decoded."""
+    shard: ShardParts | None = None
     whole_bodies: bool = False
     """Someone looks at each body: those are downloaded, too, that nothing reads."""
 
 
 class LoadedLate:
-    """`LargeBodies`, which is loaded for the first large body: many crawls have none.
-
-    A run that finds partial files loads it at once.
-    """
+    """`LargeBodies`, loaded for the first large body, or where partial files are."""
 
     def __init__(self, config: Config, given: Environment) -> None:
         self._config = config
@@ -230,6 +230,7 @@ def build(config: Config, given: Environment) -> Machinery:
         policy.quotas,
         policy.traps,
         large_bodies,
+        policy.scope,
     )
 
 
@@ -238,14 +239,13 @@ def _policy(
 ) -> Policy:
     store = given.store
     scope = Scope(config.scope, config.seeds, store.items(SEED_REDIRECTS))
+    started, grants = given.clock(), None
+    if given.shard is not None:
+        started, grants = started - given.shard.elapsed_s, given.shard.grants
     quotas = Quotas(
-        config.limits,
-        config.images,
-        store,
-        given.clock(),
-        store.counts()["page"],
-        store.received_bytes(),
-    )
+        config.limits, config.images, store, started, store.counts()["page"],
+        store.received_bytes(), grants,
+    )  # fmt: skip
     traps = Traps(config.limits, store)
     robots = RobotsCache(config.robots, store, given.clock)
     chain = compose(

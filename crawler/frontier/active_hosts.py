@@ -204,7 +204,7 @@ class ActiveHosts:
         while self._claim(now) == CLAIM:
             pass
         self._refill(now)
-        next_due = self.store.next_due(self._images_only)
+        next_due = self.store.next_due(self.images_only)
         self._store_due = inf if next_due is None else next_due
         next_parked = self.store.next_parked()
         self._parked_due = inf if next_parked is None else next_parked
@@ -231,13 +231,13 @@ class ActiveHosts:
 
     def _waits_for_parked(self) -> bool:
         end = self._answered_at + self._max_park_wait
-        if self._closed or self._images_only or self._parked_due > end:
+        if self._closed or self.images_only or self._parked_due > end:
             return False
         return any(parked.until <= end for parked in self.store.parked())
 
     def only_images(self) -> bool:
         """From now on lease images only; False if that is so already."""
-        if self._images_only:
+        if self.images_only:
             return False
         self._queues = ("image",)
         self._stale = True
@@ -247,6 +247,13 @@ class ActiveHosts:
             self._settle(queue)
         return True
 
+    def all_urls(self) -> None:
+        """Lease pages again, after `only_images`."""
+        self._queues = ("page", "image")
+        self._stale = True
+        for queue in list(self.queues.values()):
+            self._offer(queue, self._clock())
+
     def close(self) -> None:
         """Lease nothing more; what is at hand goes back to the store."""
         self._closed = True
@@ -255,13 +262,14 @@ class ActiveHosts:
             self._release(queue.drain("page") + queue.drain("image"))
 
     @property
-    def _images_only(self) -> bool:
+    def images_only(self) -> bool:
+        """Whether no pages are leased."""
         return self._queues == ("image",)
 
     def _claim(self, now: float) -> int:
         """Take hosts in, if there is room. The store looks for due retries anyway."""
         room = max(0, min(CLAIM, self._room()))
-        hosts = self.store.claim(room, now, self._images_only)
+        hosts = self.store.claim(room, now, self.images_only)
         for host in hosts:
             queue = self.queues[host.name] = HostQueue(host.name, PREFETCH)
             self.politeness.enter(host.name, host.ready_at, host.throttle)

@@ -110,6 +110,8 @@ class Frontier:
         )
         self.closed = False
         """No lease is given any more."""
+        self.awaits_mail = False
+        """Other shards of the crawl may send URLs, so that it has no end of its own."""
         self._idle = IdleWorkers()
 
     def add(self, found: Iterable[Discovered]) -> int:
@@ -128,7 +130,7 @@ class Frontier:
             handle = self.lease_nowait()
             if handle is not None:
                 return handle
-            if self._hosts.finished:
+            if self._hosts.finished and not self.awaits_mail:
                 break
             self._idle.set_alarm(self._hosts.next_due(), self._clock())
             self._idle.sleep()
@@ -181,6 +183,28 @@ class Frontier:
         """From now on lease images only; the pages stay queued."""
         if self._hosts.only_images():
             self._notify()
+
+    def all_urls(self) -> None:
+        """Lease pages again, where `only_images` has ended that."""
+        if self._hosts.images_only:
+            self._hosts.all_urls()
+            self._notify()
+
+    @property
+    def finished(self) -> bool:
+        """Whether no URL is leased, or to come but from other shards."""
+        self._hosts.look(self._clock())
+        return self._hosts.finished
+
+    @property
+    def images_only(self) -> bool:
+        """Whether the limit of pages is reached, so that pages stay queued."""
+        return self._hosts.images_only
+
+    def end_mail(self) -> None:
+        """No other shard will send URLs any more."""
+        self.awaits_mail = False
+        self._notify()
 
     def close(self) -> None:
         """Lease nothing more; a worker that waits gets None."""
@@ -254,7 +278,7 @@ class Frontier:
         self._hosts.look(now)
         if self._politeness.due(now):
             self._idle.wake(1)
-        elif self._hosts.finished:
+        elif self._hosts.finished and not self.awaits_mail:
             self._idle.wake(self._idle.asleep)
         else:
             self._idle.set_alarm(self._hosts.next_due(), now)

@@ -117,6 +117,8 @@ class Report(Struct, frozen=True):
     """Nothing is leased, and nothing queued that it would wait for."""
     sent: dict[int, Mark] = {}
     taken: dict[int, Mark] = {}
+    is_limited: bool = False
+    """Its pages wait, because it has no more of the crawl's `limits.max_pages`."""
 
 
 def is_over(reports: Mapping[int, Report], shards: int) -> bool:

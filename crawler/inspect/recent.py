@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 
 import msgspec
@@ -55,15 +57,14 @@ _FETCHED = frozenset({"page", "file", "image", "redirect"})
 _decode = msgspec.json.Decoder(_Line).decode
 
 
-def read_recent(path: Path) -> Recent:
-    """From the last records of a file of JSON Lines. Raises OSError."""
-    found: list[tuple[float, _Line]] = []
-    for line in last_lines(path, _TAIL).split(b"\n"):
-        try:
-            record = _decode(line)
-            found.append((datetime.fromisoformat(record.ts).timestamp(), record))
-        except (msgspec.DecodeError, ValueError):
-            continue  # the first line may be cut, the last one half-written
+def read_recent(*paths: Path) -> Recent:
+    """From the last records of files of JSON Lines, one of each shard.
+
+    Raises OSError.
+    """
+    found = [one for path in paths for one in _last_records(path)]
+    if len(paths) > 1:
+        found.sort(key=itemgetter(0))
     newest = [record for _, record in reversed(found)]
     fetched = (record for record in newest if record.type in _FETCHED)
     failed = (record for record in newest if record.type == "error")
@@ -75,9 +76,19 @@ def read_recent(path: Path) -> Recent:
     return Recent(_speed(found), tuple(urls[::-1]), tuple(errors[::-1]))
 
 
-def read_speed(path: Path) -> Speed | None:
-    """From the last records of a file of JSON Lines; None where there are too few."""
-    return read_recent(path).speed
+def read_speed(*paths: Path) -> Speed | None:
+    """As `read_recent`; None where there are too few records."""
+    return read_recent(*paths).speed
+
+
+def _last_records(path: Path) -> Iterator[tuple[float, _Line]]:
+    """The last records of a file, each with its time."""
+    for line in last_lines(path, _TAIL).split(b"\n"):
+        try:
+            record = _decode(line)
+            yield datetime.fromisoformat(record.ts).timestamp(), record
+        except (msgspec.DecodeError, ValueError):
+            continue  # the first line may be cut, the last one half-written
 
 
 def _speed(found: list[tuple[float, _Line]]) -> Speed | None:

@@ -13,10 +13,10 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from crawler.frontier.sqlite.lockfile import lock_holder
-from crawler.frontier.sqlite.reader import open_state
 from crawler.frontier.state_reader import HostInfo, StateReader, Totals
 from crawler.frontier.throttle import Controller
 from crawler.frontier.waits import UNLIMITED, slowest_of
+from crawler.inspect.state import open_states
 from crawler.model.config import Config, from_json
 from crawler.model.metadata import NEEDS_JAVASCRIPT
 
@@ -60,7 +60,7 @@ def read_status(folder: Path) -> Status | None:
 
     Raises StateError.
     """
-    with open_state(folder) as state:
+    with open_states(folder) as state:
         return status_of(state, lock_holder(folder))
 
 

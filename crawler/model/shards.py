@@ -47,6 +47,15 @@ class Layout(Struct, frozen=True):
     wide_domains: tuple[str, ...] = WIDE_DOMAINS
 
 
+class Shard(Struct, frozen=True):
+    """One shard of a crawl."""
+
+    number: int
+    layout: Layout
+    run_id: str
+    """That of the whole crawl."""
+
+
 class Owners:
     """Answers which shard of `layout` owns a URL.
 

@@ -92,10 +92,15 @@ class Journal:
 
 
 class ContentFiles:
-    """Writes contents below `folder`, in images/, bodies/ and damaged/."""
+    """Writes contents below `folder`, in images/, bodies/ and damaged/.
 
-    def __init__(self, folder: Path, journal: Journal) -> None:
+    `part` is the name of a folder in both of them for the contents of one shard, which
+    no other may write to or clean up; "" where there are no shards.
+    """
+
+    def __init__(self, folder: Path, journal: Journal, part: str = "") -> None:
         self._folder = folder
+        self._part = part
         self._root = str(folder)
         self._journal = journal
         self._waiting: dict[str, tuple[str, Content]] = {}  # hash and content by name
@@ -165,6 +170,9 @@ class ContentFiles:
         Where other bytes have that name, it is longer. The file is there after the next
         `flush`. Names are relative to the crawl's folder.
         """
+        if self._part:
+            kind, _, rest = name.partition("/")
+            name = f"{kind}/{self._part}/{rest}"
         if not self._takes(name, data, sha256):
             base, dot, extension = name.rpartition(".")
             name = f"{base}-{sha256}{dot}{extension}" if base else f"{name}-{sha256}"

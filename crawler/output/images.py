@@ -155,8 +155,10 @@ class ImageFiles(ContentFiles):
     Raises UsageError for an unusable template.
     """
 
-    def __init__(self, folder: Path, template: str, journal: Journal) -> None:
-        super().__init__(folder, journal)
+    def __init__(
+        self, folder: Path, template: str, journal: Journal, part: str = ""
+    ) -> None:
+        super().__init__(folder, journal, part)
         self._template = template
         check_template(template)
 

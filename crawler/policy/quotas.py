@@ -48,12 +48,28 @@ class TemplateCounts(Protocol):
     def get(self, kind: str, key: str) -> bytes | None: ...
 
 
+class Grants(Protocol):
+    """What a shard of a crawl may have of the limits of the whole (`fleet/`)."""
+
+    def pages(self, used: int) -> int:
+        """How many pages it may have in all, asked when it has as many as that."""
+        ...
+
+    def bytes(self, used: int) -> int:
+        """The same for body bytes."""
+        ...
+
+    def release(self, pages: int, received: int) -> None:
+        """It has so many pages and bytes, and needs no more for now."""
+        ...
+
+
 class Quotas:
     """Counts one crawl against its limits, from `started` on.
 
     `pages` and `received` are those of earlier runs, `received` in bytes. The usage of
     each host is counted in `usages`, whether it is limited or not; that of templates
-    only where they are.
+    only where they are. A shard has `grants`, and may have no more than these.
     """
 
     name = "quotas"
@@ -67,6 +83,7 @@ class Quotas:
         started: float,
         pages: int,
         received: int = 0,
+        grants: Grants | None = None,
     ) -> None:
         self._config = config
         self._images = images
@@ -74,6 +91,9 @@ class Quotas:
         self._pages = pages
         self._bytes = received
         self._usages = usages
+        self._grants = grants
+        self._max_pages = config.max_pages if grants is None else 0
+        self._max_bytes = config.max_bytes if grants is None else 0
 
     @cached_property
     def sitemaps(self) -> SitemapLimits:
@@ -111,8 +131,9 @@ class Quotas:
     @property
     def pages_left(self) -> float:
         """Pages that the crawl may still have (`max_pages`)."""
-        limit = self._config.max_pages
-        return inf if limit is None else limit - self._pages
+        if self._config.max_pages is None:
+            return inf
+        return (self._max_pages or 0) - self._pages
 
     def has_answered(self, host: str) -> bool:
         """Whether the host has sent anything in this crawl."""
@@ -155,12 +176,34 @@ class Quotas:
         config = self._config
         if config.max_time is not None and now - self._started >= config.max_time:
             return "limit_time"
-        if config.max_bytes is not None and self._bytes >= config.max_bytes:
+        if config.max_bytes is not None and self._bytes_full():
             return "limit_bytes"
         return "limit_pages" if self._pages_full() else None
 
+    def release(self) -> None:
+        """Give back what this shard was granted and has not used."""
+        if self._grants is None:
+            return
+        unused = (self._max_pages or 0) > self._pages
+        if unused or (self._max_bytes or 0) > self._bytes:
+            self._grants.release(self._pages, self._bytes)
+            self._max_pages, self._max_bytes = self._pages, self._bytes
+
     def _pages_full(self) -> bool:
-        return is_reached(self._pages, self._config.max_pages)
+        if self._config.max_pages is None or not is_reached(
+            self._pages, self._max_pages
+        ):
+            return False
+        if self._grants is not None:
+            self._max_pages = self._grants.pages(self._pages)
+        return is_reached(self._pages, self._max_pages)
+
+    def _bytes_full(self) -> bool:
+        if not is_reached(self._bytes, self._max_bytes):
+            return False
+        if self._grants is not None:
+            self._max_bytes = self._grants.bytes(self._bytes)
+        return is_reached(self._bytes, self._max_bytes)
 
     def _check_template(self, host: str, url: str) -> Skip | None:
         rule = template_reached(self._config, self._usages, host, url)

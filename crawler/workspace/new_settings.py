@@ -89,7 +89,7 @@ def take_new_settings(
 
     Raises UsageError for a setting that cannot change.
     """
-    _refuse_fixed(old, config, changes)
+    refuse_fixed(old, config, changes)
     if old.output != config.output:
         keep_outputs(store, old, config)
     scope_changed = any(_is_of_scope(change.path) for change in changes)
@@ -107,7 +107,8 @@ def take_new_settings(
         store.set(REQUESTS, "", fingerprint)
 
 
-def _refuse_fixed(old: Config, config: Config, changes: Iterable[Change]) -> None:
+def refuse_fixed(old: Config, config: Config, changes: Iterable[Change]) -> None:
+    """Raise UsageError for a setting that cannot change."""
     for change in changes:
         if change.path == ("seeds",) and set(change.before) <= set(change.after):
             continue  # a program adds them by `Crawl.add_seeds`

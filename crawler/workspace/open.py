@@ -22,6 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.frontier.sqlite.damage import explain_damage
+from crawler.frontier.sqlite.database import has_fleet
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run, Store
@@ -31,11 +32,8 @@ from crawler.model.fingerprint import request_fingerprint
 from crawler.model.metadata import (
     BOOT,
     EXTRACT_OF,
-    POISON_URLS,
     REQUESTS,
     SEED_REDIRECTS,
-    TRAPS,
-    TRAPS_OUT_OF_MEMORY,
 )
 from crawler.output.files import Journal
 from crawler.output.images import ImageFiles
@@ -50,15 +48,19 @@ from crawler.workspace.outputs import (
 from crawler.workspace.paths import (
     GUARD,
     JOURNAL,
+    content_folder,
     crash_guard,
     image_journal,
+    part_of,
     partial_bodies,
     state_folder,
 )
 from crawler.workspace.recovery import boot_id, recover
 
 if TYPE_CHECKING:
+    from crawler.frontier.sqlite.shard_store import ShardStore
     from crawler.model.config_changes import Change
+    from crawler.model.shards import Shard
     from crawler.output.partials import PartialFiles
 
 Mode = Literal["new", "resume", "fresh", "newer"]
@@ -67,6 +69,15 @@ Mode = Literal["new", "resume", "fresh", "newer"]
 def open_store(state: Path) -> SqliteStore:
     """The store in the folder `state`. Raises StateError or OutputError."""
     return SqliteStore(state, (JOURNAL, GUARD))
+
+
+def open_shard(state: Path, shard: Shard, now: float) -> ShardStore:
+    """The store of a shard in the folder `state`. Raises StateError or OutputError."""
+    from crawler.frontier.sqlite.shard_store import ShardStore  # most have no shards
+    from crawler.model.shards import Owners
+
+    owners = Owners(shard.layout)
+    return ShardStore(state, shard.number, owners, now, (JOURNAL, GUARD))
 
 
 @contextmanager
@@ -87,6 +98,11 @@ def stored_config(folder: Path) -> Config:
     """
     if not state_folder(folder).is_dir():
         raise UsageError(f"{folder} holds no crawl; start one with `orbweb crawl URL`")
+    if has_fleet(folder):
+        from crawler.frontier.sqlite.fleet_file import read_fleet  # few have shards
+
+        config = from_json(read_fleet(folder).config.encode())
+        return replace(config, dir=str(folder))
     with opened_store(folder) as store:
         run = store.run()
         if run is None:
@@ -108,8 +124,14 @@ class OpenedState(Struct, frozen=True):
     """Settings that are other than in the runs before."""
 
 
-def open_state(config: Config, mode: Mode, now: float, random: Random) -> OpenedState:
-    """The state of a crawl in its folder.
+def open_state(
+    config: Config,
+    mode: Mode,
+    now: float,
+    random: Random,
+    shard: Shard | None = None,
+) -> OpenedState:
+    """The state of a crawl in its folder, or of one shard in its own.
 
     Nothing of that is committed yet. Raises UsageError if `mode` does not fit what the
     folder holds, or for a setting that a resume cannot change; OutputError, StateError.
@@ -119,9 +141,11 @@ def open_state(config: Config, mode: Mode, now: float, random: Random) -> Opened
     run: Run | None
     lost = 0
     changes: tuple[Change, ...] = ()
+    if shard is None:
+        _refuse_shards(config.dir, mode)
     if mode == "fresh":
-        _remove_crawl(state, files)
-    store = open_store(state)
+        remove_crawl(state, files)
+    store = open_store(state) if shard is None else open_shard(state, shard, now)
     try:
         run = store.run()
         if mode == "resume" and run is None:
@@ -131,18 +155,16 @@ def open_state(config: Config, mode: Mode, now: float, random: Random) -> Opened
         if run is not None and mode != "fresh":
             _refuse_extraction(config.dir, store)
         if run is None or mode in ("new", "fresh"):
-            _refuse_to_overwrite(config.dir, run, files)
-            run = _begin(
-                store, Run(ulid(now, random), to_json(config).decode()), config
-            )
+            refuse_to_overwrite(config.dir, run, files)
+            run_id = ulid(now, random) if shard is None else shard.run_id
+            run = _begin(store, Run(run_id, to_json(config).decode()), config)
         else:
             old = replace(from_json(run.config.encode()), dir=config.dir)
-            lost = recover(store, Path(config.dir), jsonl_files(old), now)
+            lost = recover(store, content_folder(old.dir), jsonl_files(old), now)
             if mode == "newer":
                 _requeue_all(store, old, config, now)
-                anew = Run(
-                    ulid(now, random), to_json(config).decode(), run.seq, run.run_id
-                )
+                run_id = ulid(now, random) if shard is None else shard.run_id
+                anew = Run(run_id, to_json(config).decode(), run.seq, run.run_id)
                 run = _begin(store, anew, config)
             else:
                 run, changes = _resumed(store, run, old, config, now)
@@ -161,8 +183,8 @@ def open_state_of_extraction(
     """
     if (old := _config_of_extraction(Path(config.dir))) is not None:
         ours = output_files(replace(old, dir=config.dir))
-        _refuse_files(config.dir, set(output_files(config)).difference(ours))
-        _remove_crawl(state_folder(config.dir), ours)
+        refuse_files(config.dir, set(output_files(config)).difference(ours))
+        remove_crawl(state_folder(config.dir), ours)
     opened = open_state(config, "new", now, random)
     opened.store.set(EXTRACT_OF, "", name.encode())
     opened.store.commit()  # before its first output is there
@@ -271,47 +293,11 @@ def keep_position(folder: Path, sink: str, position: int) -> None:
         store.commit()
 
 
-def requeue_failed(
-    folder: Path,
-    reasons: tuple[str, ...],
-    hosts: tuple[str, ...],
-    *,
-    now: float,
-    dry_run: bool,
-) -> int:
-    """Queue failed URLs of the crawl in `folder` again, by code and host.
-
-    Returns how many they are. Raises UsageError for a reason of skips that is decided
-    where a URL is found: fetching the page again would not change it.
-    """
-    from crawler.frontier.sqlite.requeue import DECIDED_ON_DISCOVERY
-
-    if fixed := set(DECIDED_ON_DISCOVERY).intersection(reasons):
-        raise UsageError(
-            f"--code {', '.join(sorted(fixed))}: decided where the URL was found, by "
-            "the configuration; change that and begin anew with --fresh"
-        )
-    with opened_store(folder) as store:
-        count = store.requeue_failed(reasons, hosts, now)
-        if "trap" in reasons:
-            _forget(store, TRAPS)  # else they would be cut again at once
-            _forget(store, TRAPS_OUT_OF_MEMORY)
-        if not reasons or "parse" in reasons:
-            _forget(store, POISON_URLS)
-        if not dry_run:
-            store.commit()
-    return count
-
-
-def _forget(store: SqliteStore, kind: str) -> None:
-    for key, _ in store.items(kind):
-        store.set(kind, key, None)
-
-
 def open_images(config: Config) -> ImageFiles:
     """Where the images go. Raises UsageError if `images.name` can't be used."""
-    folder = Path(config.dir)
-    return ImageFiles(folder, config.images.name, Journal(image_journal(folder)))
+    journal = Journal(image_journal(config.dir))
+    folder, part = content_folder(config.dir), part_of(config.dir)
+    return ImageFiles(folder, config.images.name, journal, part)
 
 
 def open_partials(config: Config, store: Store) -> PartialFiles:
@@ -329,7 +315,8 @@ def open_crash_guard(config: Config, store: Store) -> CrashGuard:
     return CrashGuard(crash_guard(config.dir), store)
 
 
-def _refuse_to_overwrite(folder: str, run: Run | None, files: list[Path]) -> None:
+def refuse_to_overwrite(folder: str, run: object, files: list[Path]) -> None:
+    """Raise UsageError if the folder holds a crawl, or one of the files anything."""
     if run is not None:
         quoted = shlex.quote(folder)
         raise UsageError(
@@ -338,10 +325,11 @@ def _refuse_to_overwrite(folder: str, run: Run | None, files: list[Path]) -> Non
             f"has changed; `orbweb crawl --fresh --dir {quoted} URL` deletes its "
             "records and begins anew; or name another folder with --dir"
         )
-    _refuse_files(folder, files)
+    refuse_files(folder, files)
 
 
-def _refuse_files(folder: str, files: Iterable[Path]) -> None:
+def refuse_files(folder: str, files: Iterable[Path]) -> None:
+    """Raise UsageError if one of the files holds anything."""
     for path in files:
         if path.is_file() and path.stat().st_size > 0:
             raise UsageError(
@@ -356,7 +344,7 @@ def _remove(folder: Path, ignore_errors: bool = False) -> None:
     shutil.rmtree(folder, ignore_errors=ignore_errors)
 
 
-def _remove_crawl(state: Path, files: list[Path]) -> None:
+def remove_crawl(state: Path, files: list[Path]) -> None:
     """Remove state and records; images stay, and are found again by their names."""
     try:
         if state.exists():
@@ -367,6 +355,22 @@ def _remove_crawl(state: Path, files: list[Path]) -> None:
                 path.unlink()
     except OSError as error:
         raise refused(error, state.parent) from error
+
+
+def _refuse_shards(folder: str, mode: Mode) -> None:
+    """Raise UsageError for the folder of a crawl that is cut into shards."""
+    if part_of(folder):
+        whole = content_folder(folder)
+        raise UsageError(
+            f"{folder} is one shard of the crawl in {whole}; `orbweb resume "
+            f"{shlex.quote(str(whole))}` continues that"
+        )
+    if has_fleet(folder) and mode != "fresh":
+        quoted = shlex.quote(folder)
+        raise UsageError(
+            f"{folder} holds a crawl that is cut into shards: `orbweb resume {quoted}` "
+            "continues it, with one process or several"
+        )
 
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

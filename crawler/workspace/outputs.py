@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.frontier.sqlite.database import sync_commits
+from crawler.frontier.sqlite.database import has_fleet, shard_folder, sync_commits
 from crawler.frontier.store import Store
 from crawler.model.config import Config
 from crawler.model.errors import OutputError, UsageError
@@ -30,12 +30,20 @@ from crawler.output.lines import (
 )
 from crawler.output.registry import open_sink, opener_of
 from crawler.output.sink import DEFAULT_NAME, Position, RecordSink, compression_of
-from crawler.workspace.paths import state_folder, wacz_file, warc_folder
+from crawler.workspace.paths import (
+    content_folder,
+    part_of,
+    state_folder,
+    wacz_file,
+    warc_folder,
+)
 
 if TYPE_CHECKING:
     from crawler.output.objects.address import Address
 
 RECORDS = "records.jsonl"
+PARTS = "records"
+"""The folder of the records of shards."""
 
 OBJECT_SIZE = "100M"
 """Size of a part in object storage, where `records.rotate` does not say it."""
@@ -59,7 +67,7 @@ class Output(Struct, frozen=True):
 def outputs(config: Config) -> tuple[Output, ...]:
     """The outputs of a crawl. A relative path counts from the working directory."""
     if not config.output:
-        return (Output(DEFAULT_NAME, Path(config.dir) / RECORDS),)
+        return (Output(DEFAULT_NAME, _records(config.dir)),)
     objects = object_outputs(config)
     return tuple(
         Output(name, objects[name].path(config.dir) if name in objects else Path(name))
@@ -67,6 +75,66 @@ def outputs(config: Config) -> tuple[Output, ...]:
         else Output(name, None)
         for name in config.output
     )
+
+
+def _records(folder: str) -> Path:
+    if part := part_of(folder):
+        return content_folder(folder) / PARTS / f"{part}.jsonl"
+    return Path(folder) / RECORDS
+
+
+def record_streams(config: Config) -> list[list[Path]]:
+    """The files that are there, by output of JSON Lines, those of all shards together.
+
+    They are in the order of their records, one shard after the other.
+    """
+    parts = [jsonl_files(one).values() for one in parts_of(config)]
+    return [
+        [file for path in streams for file in stream_files(path)]
+        for streams in zip(*parts, strict=True)
+    ]
+
+
+def last_files(config: Config) -> list[Path]:
+    """The files to which records go, or went last: of the first output, one a shard."""
+    files = [
+        next(filter(None, map(stream_files, jsonl_files(one).values())), [])
+        for one in parts_of(config)
+    ]
+    return [one[-1] for one in files if one]
+
+
+def parts_of(config: Config) -> list[Config]:
+    """The crawl as each of its shards has its folder and files; itself without any."""
+    if not has_fleet(config.dir):
+        return [config]
+    from crawler.frontier.sqlite.fleet_file import read_fleet  # few crawls have shards
+
+    shards = read_fleet(Path(config.dir)).layout.shards
+    return [as_part(config, shard) for shard in range(shards)]
+
+
+def as_part(config: Config, shard: int) -> Config:
+    """The crawl as one of its shards has its folder and files."""
+    folder = str(shard_folder(config.dir, shard))
+    part, http, warc = part_of(folder), config.http, config.warc
+    return replace(
+        config,
+        dir=folder,
+        output=tuple(_part_name(name, part) for name in config.output),
+        http=replace(http, cookie_jar=_part_name(http.cookie_jar, part)),
+        warc=replace(warc, prefix=f"{warc.prefix}-{part}" if warc.write else ""),
+    )
+
+
+def _part_name(name: str, part: str) -> str:
+    """The file of a part: `pages.part-003.jsonl.gz` for `pages.jsonl.gz`."""
+    if name in ("", STDOUT):
+        return name
+    path = Path(name)
+    packed = compression_of(path.name)
+    plain = Path(path.name[: len(path.name) - len(packed)])
+    return str(path.with_name(f"{plain.stem}.{part}{plain.suffix}{packed}"))
 
 
 def object_outputs(config: Config) -> dict[str, Address]:

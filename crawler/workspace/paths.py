@@ -8,13 +8,18 @@ NAME.wacz        all of them in one file (`warc.wacz`)
 uploads/         parts of records that wait for object storage
 state/           what a resume needs: frontier.sqlite3, lock, pictures, reading,
                  partial/
+
+Where a crawl is cut into shards, the folder of each is state/shards/NNN. It has a
+state/ of its own and nothing else: what a shard writes for the user goes to the folder
+of the crawl, in parts: records/part-NNN.jsonl, images/part-NNN/, bodies/part-NNN/, and
+WARC files with `part-NNN` in their names.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from crawler.frontier.sqlite.database import STATE_FOLDER
+from crawler.frontier.sqlite.database import SHARDS_FOLDER, STATE_FOLDER
 
 
 def state_folder(folder: Path | str) -> Path:
@@ -22,9 +27,20 @@ def state_folder(folder: Path | str) -> Path:
     return Path(folder) / STATE_FOLDER
 
 
+def part_of(folder: Path | str) -> str:
+    """The name of the part that the shard in `folder` writes; "" for a whole crawl."""
+    *above, number = Path(folder).parts[-3:] or ("",)
+    return f"part-{number}" if above == [STATE_FOLDER, SHARDS_FOLDER] else ""
+
+
+def content_folder(folder: Path | str) -> Path:
+    """Where the crawl or shard in `folder` writes what is for the user."""
+    return Path(folder).parents[2] if part_of(folder) else Path(folder)
+
+
 def warc_folder(folder: Path | str) -> Path:
     """The folder of the WARC files, in the crawl's `folder`."""
-    return Path(folder) / "warc"
+    return content_folder(folder) / "warc"
 
 
 def wacz_file(folder: Path | str, prefix: str) -> Path:

@@ -27,9 +27,10 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     orbweb crawl https://example.com/docs/ -np -l 3 -d docs
     orbweb crawl -i seeds.txt --no-images --with markdown -d texts
     orbweb crawl https://example.com/ --save pdf --warc -w 1s
+    orbweb crawl -i seeds.txt --processes auto -d broad
     """
     plan = load_plan(ctx.command, params, urls)
-    from crawler.cli.running import run_tasks, tasks_of
+    from crawler.cli.running import run_tasks, tasks_of, with_processes
     from crawler.workspace.open import Mode
 
     if params["fresh"] and params["newer"]:
@@ -37,6 +38,6 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
             "--fresh deletes the crawl that -N compares with; name one of them"
         )
     mode: Mode = "fresh" if params["fresh"] else "newer" if params["newer"] else "new"
-    tasks = tasks_of(plan, mode)
     verbosity = verbosity_of(params)
+    tasks = with_processes(tasks_of(plan, mode), params["processes"], verbosity)
     return run_tasks(tasks, verbosity, side_by_side=plan.side_by_side, notes=plan.notes)

@@ -7,13 +7,18 @@ from typing import Any
 
 import click
 
+from crawler.cli.options.configuration import ProcessCount
 from crawler.cli.terminal.verbosity import verbosity_of, verbosity_options
 
 
 @click.command("recrawl")
 @click.argument("folder", default=".", metavar="[DIR]")
+@click.option(
+    "--processes", metavar="N|auto", type=ProcessCount(),
+    help="Crawl with N processes; only a crawl that has begun with several",
+)  # fmt: skip
 @verbosity_options
-def command(folder: str, **params: Any) -> int:
+def command(folder: str, processes: int | None, **params: Any) -> int:
     """Crawl all URLs of the crawl in DIR (default: here) again, and new ones.
 
     Requests are conditional where the server gave an ETag or Last-Modified, so that
@@ -21,7 +26,9 @@ def command(folder: str, **params: Any) -> int:
     it is new, changed or unchanged. To change settings, use orbweb crawl -N with
     options and URLs as for a new crawl.
     """
-    from crawler.cli.running import Task, run_tasks
+    from crawler.cli.running import Task, run_tasks, with_processes
     from crawler.workspace.open import stored_config
 
-    return run_tasks([Task(stored_config(Path(folder)), "newer")], verbosity_of(params))
+    verbosity = verbosity_of(params)
+    task = Task(stored_config(Path(folder)), "newer")
+    return run_tasks(with_processes([task], processes, verbosity), verbosity)

@@ -25,8 +25,9 @@ def command(folder: str, reasons: Any, hosts: Any, dry_run: bool, **params: Any)
     Each is fetched as if for the first time and gets a second record, which replaces
     the first.
     """
-    from crawler.cli.running import Task, run_tasks
-    from crawler.workspace.open import requeue_failed, stored_config
+    from crawler.cli.running import Task, run_tasks, with_processes
+    from crawler.workspace.open import stored_config
+    from crawler.workspace.retrying import requeue_failed
 
     path = Path(folder)
     config = stored_config(path)
@@ -38,4 +39,6 @@ def command(folder: str, reasons: Any, hosts: Any, dry_run: bool, **params: Any)
     if dry_run or not count:
         click.echo(f"orbweb: {note}", err=True)
         return 0
-    return run_tasks([Task(config, "resume")], verbosity_of(params), notes=[note])
+    verbosity = verbosity_of(params)
+    tasks = with_processes([Task(config, "resume")], None, verbosity)
+    return run_tasks(tasks, verbosity, notes=[note])

@@ -23,12 +23,11 @@ from crawler.inspect.recent import Speed, read_speed
 from crawler.inspect.state import open_state
 from crawler.inspect.status import Status, began_at, read_status
 from crawler.inspect.why_waiting import Blocker, why_waiting
-from crawler.model.config import from_json
+from crawler.model.config import Config, from_json
 from crawler.model.metadata import clock_shift
 from crawler.model.resume_command import limit_reached, resume_command
 from crawler.model.units import show_bytes, show_seconds
-from crawler.output.lines import stream_files
-from crawler.workspace.outputs import jsonl_files
+from crawler.workspace.outputs import last_files, record_streams
 from crawler.workspace.paths import state_folder
 
 SILENT_AFTER_S = 10.0
@@ -51,8 +50,8 @@ def _show(folder: str, why: bool, as_json: bool) -> None:
     with open_state(Path(folder)):  # or it is said what the folder holds
         status = read_status(state_folder(folder))
     assert status is not None
-    records = records_of(Path(folder), status)
-    speed = read_speed(records[-1]) if records else None
+    records = _records_of(Path(folder), status)
+    speed = read_speed(*recent_files(Path(folder), status)) if records else None
     now = time.time()
     reasons = _reasons(Path(folder), status, now) if why else None
     if as_json:
@@ -84,11 +83,18 @@ def _reason_lines(reasons: list[Blocker] | None) -> Iterator[str]:
         yield "    the crawl waits for nothing, and skipped nothing"
 
 
-def records_of(folder: Path, status: Status) -> list[Path]:
+def recent_files(folder: Path, status: Status) -> list[Path]:
+    """The files to which records go, or went last."""
+    return last_files(_config_of(folder, status))
+
+
+def _records_of(folder: Path, status: Status) -> list[Path]:
     """The files of the first output of which there are any."""
-    config = replace(from_json(status.run.config.encode()), dir=str(folder))
-    files = jsonl_files(config).values()
-    return next(filter(None, map(stream_files, files)), [])
+    return next(filter(None, record_streams(_config_of(folder, status))), [])
+
+
+def _config_of(folder: Path, status: Status) -> Config:
+    return replace(from_json(status.run.config.encode()), dir=str(folder))
 
 
 def size_of(files: list[Path]) -> int:

@@ -78,7 +78,7 @@ def mirror_options() -> Iterator[Flag]:
             yield flag
 
 
-_OF_A_CRAWL = frozenset({"newer", "mirror"})
+_OF_A_CRAWL = frozenset({"newer", "mirror", "processes"})
 
 
 _OF_THE_BEGINNING = frozenset({"newer", "fresh", "strict_input"})

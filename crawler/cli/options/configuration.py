@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from typing import Any
+
+import click
 
 from crawler.cli.flags import Flag
 from crawler.model.errors import UsageError
 from crawler.settings.load import Setting, from_assignment, from_flag
 
 GROUP = "Configuration"
+MAX_PROCESSES = 64
 
 
 def _assignments(_flag: str, values: Sequence[str]) -> list[Setting]:
@@ -27,6 +32,21 @@ def _fields(flag: str, values: Sequence[str]) -> list[Setting]:
     return [from_flag(("fields",), fields, flag)]
 
 
+class ProcessCount(click.ParamType[int]):
+    """A number of processes, or `auto`."""
+
+    name = "N|auto"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if value == "auto":
+            return min(len(os.sched_getaffinity(0)), MAX_PROCESSES)
+        if not str(value).isdigit() or not 1 <= int(value) <= MAX_PROCESSES:
+            self.fail(f"{value!r} is not a number from 1 to {MAX_PROCESSES}, or auto")
+        return int(value)
+
+
 def configuration_options() -> list[Flag]:
     return [
         Flag("--config", group=GROUP, metavar="FILE", help="TOML file of settings"),
@@ -37,6 +57,11 @@ def configuration_options() -> list[Flag]:
         Flag(
             "--plugin", key="plugin", group=GROUP, metavar="MODULE:OBJECT",
             multiple=True,
+        ),
+        Flag(
+            "--processes", group=GROUP, metavar="N|auto", type=ProcessCount(),
+            help="Crawl with N processes, each with its share of the hosts; auto: one "
+            "for each core",
         ),
         Flag(
             "--extract-processes", key="extract_processes", group=GROUP,

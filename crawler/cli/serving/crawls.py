@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from crawler.cli.commands.status import records_of
+from crawler.cli.commands.status import recent_files
 from crawler.frontier.sqlite.database import STATE_FOLDER
 from crawler.frontier.sqlite.lockfile import lock_holder
 from crawler.frontier.waits import group_waits
@@ -153,8 +153,8 @@ def _read(name: str) -> Served:
 
 
 def _recent(folder: Path, status: Status) -> Recent | None:
-    records = records_of(folder, status)
+    files = recent_files(folder, status)
     try:
-        return read_recent(records[-1]) if records else None
+        return read_recent(*files) if files else None
     except OSError:  # it was moved away just now
         return None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from crawler.cli.terminal.formatting import counted, name_files
 from crawler.engine.builder import Summary
 from crawler.model.config import Config
 from crawler.model.units import show_seconds
 from crawler.output.lines import stream_files
-from crawler.workspace.outputs import outputs
+from crawler.workspace.outputs import Output, outputs, parts_of
 
 _FINISH_REASONS = {
     "done": "Finished",
@@ -112,14 +113,19 @@ def _numbers(summary: Summary) -> str:
 
 
 def _records(config: Config) -> str:
+    of_parts = [outputs(one) for one in parts_of(config)]
     shown = ", ".join(
-        one.name
-        if "://" in one.name
-        else name_files(stream_files(one.path) or [one.path])
-        for one in outputs(config)
-        if one.path is not None
+        one[0].name if "://" in one[0].name else name_files(_files(one))
+        for one in zip(*of_parts, strict=True)
+        if one[0].path is not None
     )
     return f"Records: {shown}. " if shown else ""
+
+
+def _files(parts: Sequence[Output]) -> list[Path]:
+    """The files of an output, of which each shard has a part."""
+    paths = [one.path for one in parts if one.path is not None]
+    return [file for path in paths for file in stream_files(path) or [path]]
 
 
 def _mirror(summary: Summary) -> str:

@@ -25,6 +25,10 @@ R = TypeVar("R")
 
 STATE_FOLDER = "state"
 """In a crawl's folder."""
+SHARDS_FOLDER = "shards"
+"""In the state of a crawl that is cut into shards: the folders of these."""
+FLEET_FILE = "fleet.sqlite3"
+"""There as well: what the shards have in common (`fleet_file.py`)."""
 FILE_NAME = "frontier.sqlite3"
 FILE_NAMES = tuple(f"{FILE_NAME}{end}" for end in ("", "-wal", "-shm", "-journal"))
 """The database, and what SQLite makes beside it, of the same mode."""
@@ -70,6 +74,16 @@ def translate(error: sqlite3.Error, where: str) -> Exception:
         return error
     kind, advice = _EXPLANATIONS[code & 0xFF]
     return kind(f"the crawl's state ({where}): {error}; {advice}")
+
+
+def has_fleet(folder: Path | str) -> bool:
+    """Whether the crawl in `folder` is cut into shards."""
+    return (Path(folder) / STATE_FOLDER / FLEET_FILE).is_file()
+
+
+def shard_folder(folder: Path | str, shard: int) -> Path:
+    """The folder of one shard of the crawl in `folder`, which is one of a crawl."""
+    return Path(folder) / STATE_FOLDER / SHARDS_FOLDER / f"{shard:03}"
 
 
 class Database:

@@ -163,6 +163,11 @@ class ShardStore(SqliteStore):
         """Keep metadata that another shard has sent; it goes no further."""
         super().set(*value)
 
+    @property
+    def is_committed(self) -> bool:
+        """Whether nothing has changed since the last commit."""
+        return not (self._db.in_transaction or self._found_for or self._values_for)
+
     @translate_sqlite_errors
     def commit(self) -> None:
         sent = self._sent

@@ -15,7 +15,7 @@ from crawler.model.url import MAX_URL
 from crawler.policy.check import Candidate
 from crawler.policy.poison_url import MAX_DEATHS, PoisonUrlCheck
 from crawler.workspace.crash_guard import CrashGuard
-from crawler.workspace.open import requeue_failed
+from crawler.workspace.retrying import requeue_failed
 from tests.helpers.crawling import link, page
 from tests.helpers.poison import POISON_TYPE, crawl_on
 from tests.site.page import reply

@@ -1,0 +1,132 @@
+"""A crawl by several processes, with its progress in one view."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+from msgspec.structs import replace
+
+from crawler.cli.running import Opening, Task, Watched, report_end
+from crawler.cli.signals import Interruptible, interruptible
+from crawler.cli.terminal.formatting import counted
+from crawler.cli.terminal.reporter import Reporter
+from crawler.engine.builder import check_config
+from crawler.engine.changed_settings import shown
+from crawler.engine.run_report import Summary
+from crawler.fleet.messages import Opened
+from crawler.fleet.shard_config import refuse_for_shards, shard_config
+from crawler.fleet.supervisor import ProcessFailed, Supervisor
+from crawler.frontier.sqlite.database import has_fleet
+from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile, read_fleet
+from crawler.model.config import Config, to_json
+from crawler.model.errors import UsageError
+from crawler.model.shards import Layout
+from crawler.workspace.open import ulid
+from crawler.workspace.outputs import with_absolute_outputs
+from crawler.workspace.shards import (
+    begin_fleet,
+    changed_fleet,
+    locked_fleet,
+    refuse_folder,
+    remove_fleet,
+)
+
+PATIENCE_S = 5.0
+"""How long, beyond `grace`, processes whose parent was killed may take to stop (s)."""
+
+
+def run_fleet(task: Task, reporter: Reporter) -> Summary:
+    """Run one crawl in `task.processes`. Raises a Stop."""
+    assert task.processes is not None
+    config = with_absolute_outputs(task.config)
+    refuse_for_shards(config)
+    check_config(config)
+    folder, layout = Path(config.dir), Layout(task.processes)
+    is_begun = has_fleet(folder) and task.mode in ("resume", "newer")
+    if is_begun:
+        layout = read_fleet(folder).layout
+    shards = layout.shards
+    parts = [shard_config(config, shard, shards) for shard in range(shards)]
+    if task.mode == "fresh":
+        remove_fleet(config, parts)
+    else:
+        refuse_folder(config, parts, task.mode)
+    with (
+        locked_fleet(config.dir, shards, config.grace + PATIENCE_S),
+        closing(FleetFile(folder)) as file,
+    ):
+        if is_begun:
+            fleet = _going_on(file, config, task, reporter)
+        else:
+            fleet = begin_fleet(file, config, layout, task.processes, Random())
+        try:
+            return _run(config, fleet, file, reporter)
+        except ProcessFailed as error:
+            if is_begun or error.exit_code != UsageError.exit_code:
+                raise
+            failed = error
+    remove_fleet(config, parts)  # a crawl that cannot begin leaves nothing
+    raise failed
+
+
+def _going_on(file: FleetFile, config: Config, task: Task, reporter: Reporter) -> Fleet:
+    """The crawl as it goes on, or begins again as a recrawl; also in the file."""
+    assert task.processes is not None
+    fleet = replace(file.fleet(), processes=task.processes)
+    if task.mode == "newer":
+        text = to_json(config).decode()
+        fleet = replace(fleet, run_id=ulid(time.time(), Random()), config=text)
+    else:
+        fleet, changes = changed_fleet(fleet, config)
+        for change in shown(changes):
+            reporter.notice(f"orbweb: {change}")
+    if task.processes > fleet.layout.shards:
+        reporter.notice(
+            f"orbweb: the crawl was cut into {counted(fleet.layout.shards, 'shard')}, "
+            "and there is no work for more processes than that"
+        )
+    file.set_fleet(fleet)
+    return fleet
+
+
+def _run(config: Config, fleet: Fleet, file: FleetFile, reporter: Reporter) -> Summary:
+    supervisor = Supervisor(config, fleet, file, _Listener(reporter))
+
+    def reopen() -> None:
+        reporter.reopen()
+        supervisor.reopen_outputs()
+
+    stoppable: list[Interruptible] = [Opening(reporter.view), supervisor]
+    with (
+        interruptible(stoppable, reopen),
+        Watched(reporter.view, supervisor.snapshot),
+    ):
+        summary = supervisor.run()
+    errors = supervisor.snapshot().last_errors
+    report_end(reporter, summary, config, errors[-1][2] if errors else "")
+    return summary
+
+
+class _Listener:
+    """Shows what the processes say; what several of them say alike, once."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._noticed: set[str] = set()
+
+    def opened(self, shard: Opened) -> None:
+        if shard.lost:
+            self._reporter.message(
+                "orbweb: the machine stopped before the last records reached the disk; "
+                f"{counted(shard.lost, 'URL')} will be fetched again"
+            )
+
+    def notice(self, text: str, *, is_warning: bool) -> None:
+        if is_warning:
+            self._reporter.message(f"orbweb: {text}")
+        elif text not in self._noticed:
+            self._noticed.add(text)
+            self._reporter.notice(f"orbweb: {text}")

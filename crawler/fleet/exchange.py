@@ -1,0 +1,62 @@
+"""The exchange of mail of the shards that run in this process: one greenlet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import hub
+from crawler.engine.shard_link import ShardLink
+from crawler.fleet.carrier import Carrier
+
+POLL_S = 0.02
+"""How often mail is looked for (seconds)."""
+SAFE_EVERY_S = 5.0
+"""How often what was taken is brought to the disk, and told to its senders (seconds).
+
+Senders keep so much of what they have sent, and opening a shard sends it again.
+"""
+
+
+class Exchange:
+    """Takes mail for `links`, until it is killed.
+
+    `looked` is called after each round. `failed` is called with what ends it.
+    """
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        links: Sequence[ShardLink],
+        looked: Callable[[], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        self._carrier = carrier
+        self._links = links
+        self._looked = looked
+        self._failed = failed
+
+    def run(self) -> None:
+        """Exchange mail for ever."""
+        told_at = hub.get_hub().loop.now()
+        try:
+            while True:
+                for link in self._open():
+                    self._carrier.send(link.mail)
+                    link.take(self._carrier.receive(link.mail))
+                now = hub.get_hub().loop.now()
+                if now >= told_at + SAFE_EVERY_S:
+                    told_at = now
+                    self._acknowledge()
+                self._looked()
+                hub.sleep(POLL_S)
+        except Exception as error:
+            self._failed(error)
+
+    def _open(self) -> list[ShardLink]:
+        return [link for link in self._links if link.is_open]
+
+    def _acknowledge(self) -> None:
+        for link in self._open():
+            self._carrier.tell_safe(link.mail, link.mail.make_safe())
+            for shard, mark in self._carrier.acknowledgements(link.mail):
+                link.mail.acknowledged(shard, mark)

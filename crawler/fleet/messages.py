@@ -1,0 +1,118 @@
+"""What the parent and its processes tell each other, over a socket.
+
+Both ends encode with MessagePack, in frames of a known length. If the parent dies, its
+processes read the end of the socket, and stop as they do at a signal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from crawler.engine.run_report import Summary
+from crawler.engine.stats import Snapshot
+from crawler.frontier.mail import Report
+from crawler.model.records import SettingChange
+
+_HEADER_BYTES = 4
+MAX_MESSAGE = 64 * 2**20
+
+
+class WorkerSettings(Struct, frozen=True):
+    """What a process is started with, as JSON."""
+
+    path: list[str]
+    """`sys.path` of the parent."""
+    dir: str
+    socket: int
+    """Its descriptor."""
+    shards: tuple[int, ...]
+    elapsed_s: float
+    """How long the crawl has run (`limits.max_time`)."""
+
+
+class Opened(Struct, frozen=True, tag=True):
+    """A shard is open."""
+
+    shard: int
+    lost: int
+    changed: tuple[SettingChange, ...]
+
+
+class Progress(Struct, frozen=True, tag=True):
+    """How a shard stands."""
+
+    report: Report
+    snapshot: Snapshot
+
+
+class Notice(Struct, frozen=True, tag=True):
+    """A line for the user."""
+
+    text: str
+    is_warning: bool
+
+
+class Ended(Struct, frozen=True, tag=True):
+    """The run of a shard has ended."""
+
+    shard: int
+    summary: Summary
+    seed_failures: list[tuple[str, int | None]]
+
+
+class Failed(Struct, frozen=True, tag=True):
+    """The crawl cannot go on: a Stop, as its message and exit code."""
+
+    text: str
+    exit_code: int
+
+
+class Finish(Struct, frozen=True, tag=True):
+    """The crawl is at its end."""
+
+
+class Interrupt(Struct, frozen=True, tag=True):
+    """Stop, as at this signal."""
+
+    signum: int
+
+
+class Reopen(Struct, frozen=True, tag=True):
+    """Go on in new files of records, where another program has moved theirs away."""
+
+
+FromWorker = Opened | Progress | Notice | Ended | Failed
+ToWorker = Finish | Interrupt | Reopen
+
+_encode = msgspec.msgpack.Encoder().encode
+decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
+decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
+
+
+def frame(message: FromWorker | ToWorker) -> bytes:
+    """The bytes of a message on the socket."""
+    content = _encode(message)
+    return len(content).to_bytes(_HEADER_BYTES, "big") + content
+
+
+def read_frame(receive: Callable[[int], bytes]) -> bytes | None:
+    """The next content; None at the end, also where that cuts a message.
+
+    `receive(n)` gives up to n bytes, none at the end.
+    """
+    header = _read(receive, _HEADER_BYTES)
+    length = int.from_bytes(header, "big")
+    if len(header) < _HEADER_BYTES or length > MAX_MESSAGE:
+        return None
+    content = _read(receive, length)
+    return content if len(content) == length else None
+
+
+def _read(receive: Callable[[int], bytes], size: int) -> bytes:
+    data = b""
+    while len(data) < size and (part := receive(size - len(data))):
+        data += part
+    return data

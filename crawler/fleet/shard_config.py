@@ -1,0 +1,50 @@
+"""The configuration of one shard, made from that of the whole crawl.
+
+What is a sum over the crawl (requests at once, bytes per second, processes) is divided;
+what names a file gets the name of the part. What one process has to do for the whole,
+and no shard can do for its part, is refused.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from crawler.engine.sandbox.pool import usable_cores
+from crawler.model.config import Config
+from crawler.model.errors import UsageError
+from crawler.workspace.outputs import as_part, object_outputs
+
+
+def refuse_for_shards(config: Config) -> None:
+    """Raise UsageError for a setting that needs a crawl of one process."""
+    settings = {
+        "bodies.mirror": config.bodies.mirror,
+        "warc.wacz": config.warc.wacz,
+        "images.phash": config.images.are_hashed,
+        "login.url": bool(config.login.url),
+        "scope.dedupe_content": config.scope.dedupe_content,
+        "an output in object storage": bool(object_outputs(config)),
+    }
+    for name, is_set in settings.items():
+        if is_set:
+            raise UsageError(
+                f"--processes: {name} needs a crawl of one process, which sees all "
+                "that is fetched; leave one of the two out"
+            )
+
+
+def shard_config(config: Config, shard: int, shards: int) -> Config:
+    """The configuration of shard `shard` of `shards`; `config` is that of all."""
+    config = as_part(config, shard)
+    http, processes = config.http, config.extract_processes
+    if http.max_rate is not None:
+        http = replace(http, max_rate=max(1, http.max_rate // shards))
+    if processes == "auto":
+        processes = usable_cores()
+    return replace(
+        config,
+        concurrency=-(-config.concurrency // shards),
+        slow_concurrency=-(-config.slow_concurrency // shards),
+        extract_processes=max(1, processes // shards),
+        http=http,
+    )

@@ -1,0 +1,319 @@
+"""The parent of a crawl by several processes.
+
+It starts them, sees how their shards stand, starts another one where one has died, and
+tells all of them the end, which only it can see. It has no part in the exchange of
+mail, so that a parent that is killed costs nothing: its processes stop, and a resume
+goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess  # nosec B404  # runs our own module
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+import hub
+from crawler.engine.run_report import Summary
+from crawler.engine.stats import Snapshot, combined
+from crawler.fleet.messages import (
+    Ended,
+    Failed,
+    Finish,
+    FromWorker,
+    Interrupt,
+    Notice,
+    Opened,
+    Progress,
+    Reopen,
+    ToWorker,
+    WorkerSettings,
+    decode_from_worker,
+    frame,
+    read_frame,
+)
+from crawler.fleet.outcome import summarise
+from crawler.fleet.worker import start_command
+from crawler.frontier.mail import Report, is_over
+from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
+from crawler.inspect.state import usage_of
+from crawler.model.config import Config
+from crawler.model.errors import Stop
+from crawler.output.lines import STDOUT, open_lines
+
+MAX_DEATHS = 10
+"""Deaths of processes in a row after which the crawl is given up.
+
+Nothing was fetched between them. A URL that kills its process ends after three.
+"""
+_LINES = 1 << 16
+"""Bytes of records that are read at once."""
+
+
+class Listener(Protocol):
+    """It hears what happens."""
+
+    def opened(self, shard: Opened) -> None: ...
+
+    def notice(self, text: str, *, is_warning: bool) -> None: ...
+
+
+class ProcessFailed(Stop):
+    """The crawl of a process cannot go on."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+class _Process:
+    """One process, and the sockets to it."""
+
+    def __init__(
+        self, settings: Callable[[int], WorkerSettings], *, has_stdout: bool
+    ) -> None:
+        """`settings`: what it is started with, by the descriptor of its socket."""
+        self.socket, theirs = hub.socket.socketpair()
+        self.stdout, their_stdout = hub.socket.socketpair()
+        made = settings(theirs.fileno())
+        self.shards = set(made.shards)
+        """Those that have not ended."""
+        try:
+            self.popen = subprocess.Popen(  # nosec B603
+                [*start_command(msgspec.json.encode(made))],
+                stdin=subprocess.DEVNULL,
+                stdout=their_stdout.fileno() if has_stdout else subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                process_group=0,  # not the terminal's: Ctrl-C is for the parent
+            )
+        finally:
+            theirs.close()
+            their_stdout.close()
+        if not has_stdout:
+            self.stdout.close()
+
+    def tell(self, message: ToWorker) -> None:
+        try:
+            self.socket.sendall(frame(message))
+        except OSError:
+            return  # it has ended, which its listener finds
+
+    def wait(self) -> int:
+        """Its exit code, once it has closed its socket."""
+        self.socket.close()
+        while (code := self.popen.poll()) is None:
+            hub.sleep(0.01)
+        return code
+
+
+class Supervisor:
+    """Runs the crawl `fleet` under `config`, in `processes` of them."""
+
+    def __init__(
+        self,
+        config: Config,
+        fleet: Fleet,
+        file: FleetFile,
+        listener: Listener,
+    ) -> None:
+        self._config = config
+        self._fleet = fleet
+        self._file = file
+        self._listener = listener
+        self._processes: list[_Process] = []
+        self._reports: dict[int, Report] = {}
+        self._snapshots: dict[int, Snapshot] = {}
+        self._ended: dict[int, Ended] = {}
+        self._signals: list[int] = []
+        self._failure: Stop | None = None
+        self._is_over = False
+        self._deaths = 0
+        self._done = 0
+        self._started = hub.get_hub().loop.now()
+        self._stdout = None
+        if STDOUT in config.output:
+            self._stdout = open_lines(STDOUT)
+
+    def run(self) -> Summary:
+        """Crawl until done, limited or interrupted. Raises what stops the crawl."""
+        shards = range(self._fleet.layout.shards)
+        count = min(self._fleet.processes, len(shards))
+        greenlets = [
+            hub.spawn(self._keep, shards[number::count]) for number in range(count)
+        ]
+        try:
+            hub.joinall(greenlets, raise_error=True)
+        finally:
+            hub.killall(greenlets)
+            for process in self._processes:
+                process.socket.close()  # they stop, as at a signal
+        if self._failure is not None:
+            raise self._failure
+        ended = [*self._ended.values()]
+        return summarise(self._config, ended, self._signals, self._elapsed())
+
+    def interrupt(self, signum: int) -> None:
+        """Stop all shards; called a second time, end their requests, too."""
+        self._signals.append(signum)
+        self._tell(Interrupt(signum))
+
+    def reopen_outputs(self) -> None:
+        """Go on in new files of records, where theirs were moved away."""
+        self._tell(Reopen())
+
+    def snapshot(self) -> Snapshot:
+        """The whole crawl now; what is before the first reports is empty."""
+        if not self._snapshots:
+            return Snapshot(self._elapsed())
+        return combined([*self._snapshots.values()])
+
+    def _elapsed(self) -> float:
+        return hub.get_hub().loop.now() - self._started
+
+    def _tell(self, message: ToWorker) -> None:
+        # In greenlets of their own, since a signal's handler must not switch.
+        for process in self._processes:
+            hub.spawn(process.tell, message)
+
+    # One process
+
+    def _keep(self, shards: range) -> None:
+        """Run processes, one after the other, until the shards have ended."""
+        left = set(shards)
+        while left and not (self._signals or self._failure):
+            process = self._start(left)
+            self._processes.append(process)
+            writer = hub.spawn(self._copy, process) if self._stdout else None
+            self._listen(process)
+            code = process.wait()
+            self._processes.remove(process)
+            if writer is not None:
+                writer.join()
+            left &= process.shards
+            if left and not (self._signals or self._failure):
+                self._died(process, code)
+
+    def _start(self, shards: set[int]) -> _Process:
+        self._file.set_used(self._used(shards))
+        process = _Process(
+            lambda descriptor: WorkerSettings(
+                sys.path,
+                os.path.abspath(self._config.dir),
+                descriptor,
+                tuple(sorted(shards)),
+                self._elapsed(),
+            ),
+            has_stdout=self._stdout is not None,
+        )
+        if self._is_over:
+            process.tell(Finish())
+        return process
+
+    def _died(self, process: _Process, code: int) -> None:
+        done = sum(_done(one) for one in self._snapshots.values())
+        self._deaths = self._deaths + 1 if done <= self._done else 1
+        self._done = done
+        for shard in process.shards:
+            self._reports.pop(shard, None)
+        how = f"by signal {-code}" if code < 0 else f"with code {code}"
+        if self._deaths >= MAX_DEATHS:
+            self._fail(
+                Failed(
+                    f"{self._deaths} processes in a row have died, the last one {how}; "
+                    "nothing was fetched in between, so the crawl stops here",
+                    ProcessFailed.exit_code,
+                )
+            )
+            return
+        text = f"a process has ended {how}; another one goes on with what it had"
+        self._listener.notice(text, is_warning=True)
+
+    def _listen(self, process: _Process) -> None:
+        """Hear what a process tells, until it has ended."""
+        try:
+            while (content := read_frame(process.socket.recv)) is not None:
+                self._hear(process, decode_from_worker(content))
+        except (OSError, msgspec.MsgspecError):
+            return  # it was killed in the middle of a message
+
+    def _hear(self, process: _Process, message: FromWorker) -> None:
+        match message:
+            case Opened():
+                self._listener.opened(message)
+            case Progress(report, snapshot):
+                self._reports[report.shard] = report
+                self._snapshots[report.shard] = snapshot
+            case Notice(text, is_warning):
+                self._listener.notice(text, is_warning=is_warning)
+            case Ended(shard):
+                process.shards.discard(shard)
+                self._ended[shard] = message
+            case Failed():
+                self._fail(message)
+        if not self._is_over and self._is_at_end():
+            self._is_over = True
+            self._tell(Finish())
+
+    def _fail(self, failed: Failed) -> None:
+        if self._failure is None:
+            self._failure = ProcessFailed(failed.text, failed.exit_code)
+            self._tell(Interrupt(15))
+
+    def _copy(self, process: _Process) -> None:
+        """Copy the records of a process to stdout, whole lines of them."""
+        rest = b""
+        assert self._stdout is not None
+        try:
+            while part := process.stdout.recv(_LINES):
+                *lines, rest = (rest + part).split(b"\n")
+                if lines:
+                    self._stdout.write(lines)
+        except Stop as stop:  # its reader has left
+            self._failure = self._failure or stop
+            self._tell(Interrupt(15))
+        except OSError:
+            return
+        finally:
+            process.stdout.close()
+
+    # All of them
+
+    def _is_at_end(self) -> bool:
+        """Whether no shard will ever get work again, or may do what it has.
+
+        A shard that has ended by itself has reached a limit of the crawl.
+        """
+        shards = self._fleet.layout.shards
+        if self._ended:
+            left = set(range(shards)) - self._ended.keys()
+            return all(
+                shard in self._reports and self._reports[shard].is_idle
+                for shard in left
+            )
+        return is_over(self._reports, shards) and not self._may_go_on()
+
+    def _may_go_on(self) -> bool:
+        """Whether pages wait that the limit allows, as other shards left some over."""
+        limit = self._config.limits.max_pages
+        if limit is None or not any(one.is_limited for one in self._reports.values()):
+            return False
+        return self._file.left("pages", limit) > 0
+
+    def _used(self, shards: set[int]) -> list[tuple[int, int, int]]:
+        """What shards have used of the limits, by their states."""
+        return [usage_of(Path(self._config.dir), shard) for shard in sorted(shards)]
+
+
+def _done(snapshot: Snapshot) -> int:
+    return (
+        snapshot.pages
+        + snapshot.files
+        + snapshot.images
+        + snapshot.redirects
+        + snapshot.errors
+        + snapshot.skipped
+    )

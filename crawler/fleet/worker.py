@@ -1,0 +1,206 @@
+"""A process of a crawl: it runs some of the shards, in one hub.
+
+The parent (`supervisor.py`) starts it, hears from it how its shards stand, and tells it
+the end. It may be killed at any moment: what it has committed is in its shards' states,
+and another process goes on with them.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterable
+from contextlib import ExitStack, closing, suppress
+from functools import partial
+from pathlib import Path
+
+from msgspec.structs import replace
+
+import hub
+from crawler.engine.builder import Crawl, open_crawl
+from crawler.engine.shard_link import ShardLink, ShardParts
+from crawler.fleet.carrier import LocalCarrier
+from crawler.fleet.exchange import Exchange
+from crawler.fleet.grants import SharedLimits
+from crawler.fleet.messages import (
+    Ended,
+    Failed,
+    Finish,
+    FromWorker,
+    Interrupt,
+    Notice,
+    Opened,
+    Progress,
+    Reopen,
+    WorkerSettings,
+    decode_to_worker,
+    frame,
+    read_frame,
+)
+from crawler.fleet.shard_config import shard_config
+from crawler.frontier.mail import Report
+from crawler.frontier.sqlite.database import shard_folder
+from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
+from crawler.model.config import from_json
+from crawler.model.errors import Stop, is_out_of_memory
+from crawler.workspace.open import Mode
+from crawler.workspace.shards import run_id_of
+
+PROGRESS_S = 0.5
+"""How often the parent is told how a shard stands that is at work (seconds)."""
+SIGTERM = 15
+
+
+def main(settings: WorkerSettings) -> None:
+    """Run the shards to their end, and tell the parent."""
+    socket = hub.socket.socket(fileno=settings.socket)
+    worker = Worker(settings)
+    try:
+        worker.run(socket)
+    except Stop as stop:
+        if is_out_of_memory(stop):
+            raise  # as if it had been killed: the parent starts another one
+        worker.tell(Failed(str(stop), stop.exit_code))
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        traceback.print_exc()
+        text = f"internal error: {type(error).__name__}: {error}"
+        worker.tell(Failed(text, 1))
+    worker.send_told(socket)
+    socket.close()
+
+
+class Worker:
+    """Runs the shards that `settings` name."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._told: list[bytes] = []
+        self._crawls: dict[int, Crawl] = {}
+        self._links: list[ShardLink] = []
+        self._last: dict[int, Report] = {}
+        self._told_at: dict[int, float] = {}
+        self._error: Exception | None = None
+
+    def tell(self, message: FromWorker) -> None:
+        """Have a message sent to the parent soon; does not switch."""
+        self._told.append(frame(message))
+
+    def send_told(self, socket: hub.socket.socket) -> None:
+        """Send what is to be told. A parent that has died is noticed elsewhere."""
+        told, self._told = self._told, []
+        try:
+            socket.sendall(b"".join(told))
+        except OSError:
+            return
+
+    def run(self, socket: hub.socket.socket) -> None:
+        """Raises what ended the crawl of a shard."""
+        folder = Path(self._settings.dir)
+        with ExitStack() as held:
+            file = held.enter_context(closing(FleetFile(folder)))
+            fleet = file.fleet()
+            for shard in self._settings.shards:
+                self._open(shard, fleet, file)
+            carrier = LocalCarrier(folder, fleet.layout.shards)
+            held.callback(carrier.close)
+            exchange = Exchange(
+                carrier, self._links, partial(self._looked, socket), self._fail
+            )
+            exchanging = hub.spawn(exchange.run)
+            listening = hub.spawn(self._listen, socket)
+            try:
+                hub.joinall([hub.spawn(self._run, one) for one in self._crawls])
+            finally:
+                hub.killall([exchanging, listening])
+        if self._error is not None:
+            raise self._error
+
+    def _open(self, shard: int, fleet: Fleet, file: FleetFile) -> None:
+        config = replace(from_json(fleet.config.encode()), dir=self._settings.dir)
+        shards = fleet.layout.shards
+        limits = SharedLimits(file, shard, shards, config.limits)
+        crawl = open_crawl(
+            shard_config(config, shard, shards),
+            mode=_mode(shard_folder(config.dir, shard), fleet.run_id),
+            shard=ShardParts(fleet.shard(shard), limits, self._settings.elapsed_s),
+        )
+        crawl.events.on_warning(lambda text: self.tell(Notice(text, is_warning=True)))
+        crawl.events.on_notice(lambda text: self.tell(Notice(text, is_warning=False)))
+        assert crawl.shard_link is not None
+        self._crawls[shard] = crawl
+        self._links.append(crawl.shard_link)
+        self.tell(Opened(shard, crawl.lost, crawl.changed_settings))
+
+    def _run(self, shard: int) -> None:
+        crawl = self._crawls[shard]
+        try:
+            summary = crawl.run()
+            self.tell(Ended(shard, summary, list(crawl.seed_failures)))
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """End all shards of this process because of the first error of one."""
+        if self._error is None:
+            self._error = error
+            for crawl in self._crawls.values():
+                crawl.fail(error)
+
+    # What is heard, and told
+
+    def _listen(self, socket: hub.socket.socket) -> None:
+        while (content := read_frame(socket.recv)) is not None:
+            match decode_to_worker(content):
+                case Finish():
+                    for link in self._links:
+                        link.end()
+                case Interrupt(signum):
+                    self._interrupt(signum)
+                case Reopen():
+                    for crawl in self._crawls.values():
+                        with suppress(Stop):  # the crawl meets it at its next commit
+                            crawl.reopen_outputs()
+        self._interrupt(SIGTERM)  # the parent has died
+
+    def _interrupt(self, signum: int) -> None:
+        for crawl in self._crawls.values():
+            crawl.interrupt(signum)
+
+    def _looked(self, socket: hub.socket.socket) -> None:
+        """Tell how the shards stand: the idle ones at each change."""
+        now = hub.get_hub().loop.now()
+        for link in self._links:
+            if not link.is_open:
+                continue
+            shard, report = link.mail.shard, link.report()
+            is_news = report.is_idle and report != self._last.get(shard)
+            if is_news or now >= self._told_at.get(shard, 0.0) + PROGRESS_S:
+                self._last[shard], self._told_at[shard] = report, now
+                self.tell(Progress(report, self._crawls[shard].snapshot()))
+        self.send_told(socket)
+
+
+def _mode(folder: Path, run_id: str) -> Mode:
+    """How a shard is opened: it may be behind the crawl, which was killed between."""
+    began = run_id_of(folder)
+    if began is None:
+        return "new"
+    return "resume" if began == run_id else "newer"
+
+
+def start_command(settings: bytes) -> Iterable[str]:
+    """The command of a process with these settings, as JSON.
+
+    With -P the current folder is not searched for modules.
+    """
+    return (
+        sys.executable,
+        "-P",
+        "-c",
+        "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path'];"
+        "import msgspec; from crawler.fleet import messages, worker;"
+        "worker.main(msgspec.json.decode(sys.argv[1], type=messages.WorkerSettings))",
+        settings.decode(),
+    )

@@ -1,0 +1,150 @@
+"""What the shards of a crawl have in common: how it was cut, and what each may use.
+
+A small database beside the states of the shards. Each write waits for the disk, so that
+no grant is given twice after a power cut; a shard asks rarely, for a part of what is
+left.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from crawler.frontier.sqlite.database import FLEET_FILE, STATE_FOLDER, translate
+from crawler.frontier.sqlite.private_folder import (
+    create_private_file,
+    open_private_folder,
+)
+from crawler.model.errors import StateError
+from crawler.model.shards import Layout, Shard
+
+_FILES = tuple(f"{FLEET_FILE}{end}" for end in ("", "-wal", "-shm"))
+_BUSY_S = 30.0
+
+Kind = Literal["pages", "bytes"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS fleet (
+    one INTEGER PRIMARY KEY CHECK (one = 1), fleet BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS granted (
+    kind TEXT, shard INTEGER, amount INTEGER NOT NULL, PRIMARY KEY (kind, shard)
+) WITHOUT ROWID;
+"""
+_SUM = "SELECT coalesce(sum(amount), 0) FROM granted WHERE kind = ?"
+_SET = "INSERT OR REPLACE INTO granted VALUES (?, ?, ?)"
+
+
+class Fleet(Struct, frozen=True):
+    """A crawl that is cut into shards."""
+
+    run_id: str
+    config: str
+    """The configuration of the whole crawl, as JSON."""
+    layout: Layout
+    processes: int
+    """How many processes ran it last."""
+
+    def shard(self, number: int) -> Shard:
+        return Shard(number, self.layout, self.run_id)
+
+
+def read_fleet(folder: Path) -> Fleet:
+    """How the crawl in `folder` is cut into shards. Raises StateError if it is not."""
+    with closing(FleetFile(folder)) as file:
+        return file.fleet()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate(error, FLEET_FILE) from error
+
+
+class FleetFile:
+    """The file in the state of the crawl in `folder`, which is made if need be."""
+
+    def __init__(self, folder: Path) -> None:
+        state = folder / STATE_FOLDER
+        open_private_folder(state, _FILES)
+        create_private_file(state / FLEET_FILE)
+        with _explained():
+            self._db = sqlite3.connect(
+                state / FLEET_FILE, timeout=_BUSY_S, isolation_level=None
+            )
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def fleet(self) -> Fleet:
+        """Raises StateError where none was set, or where it is damaged."""
+        with _explained():
+            row = self._db.execute("SELECT fleet FROM fleet").fetchone()
+        try:
+            return msgspec.msgpack.decode(b"" if row is None else row[0], type=Fleet)
+        except msgspec.MsgspecError as error:
+            raise StateError(
+                f"the crawl's state ({FLEET_FILE}) does not tell how the crawl is cut "
+                "into shards; restore the folder from a copy, or begin anew with "
+                "--fresh"
+            ) from error
+
+    def set_fleet(self, fleet: Fleet) -> None:
+        encoded = msgspec.msgpack.encode(fleet)
+        with _explained():
+            self._db.execute("INSERT OR REPLACE INTO fleet VALUES (1, ?)", (encoded,))
+
+    def left(self, kind: Kind, limit: int) -> int:
+        """What of `limit` is granted to no shard."""
+        with _explained():
+            granted: int = self._db.execute(_SUM, (kind,)).fetchone()[0]
+        return max(0, limit - granted)
+
+    def grant(
+        self, kind: Kind, shard: int, used: int, limit: int, share: int, least: int
+    ) -> int:
+        """Grant a shard that has `used` all it has a `share`-th of what is left more.
+
+        At least `least`, where so much is left. Returns what it may have in all.
+        """
+        if not self.left(kind, limit):
+            return used
+        with self._changing():
+            self._db.execute(_SET, (kind, shard, used))
+            left = self.left(kind, limit)
+            amount = used + min(left, max(least, left // share))
+            self._db.execute(_SET, (kind, shard, amount))
+        return amount
+
+    def release(self, shard: int, pages: int, received: int) -> None:
+        """A shard has used so much, and needs no more for now."""
+        self.set_used([(shard, pages, received)])
+
+    def set_used(self, used: Iterable[tuple[int, int, int]]) -> None:
+        """(shard, pages, bytes) that were used, and nothing is granted beyond."""
+        with self._changing():
+            for shard, pages, received in used:
+                self._db.execute(_SET, ("pages", shard, pages))
+                self._db.execute(_SET, ("bytes", shard, received))
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with _explained():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")

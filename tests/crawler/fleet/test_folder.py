@@ -1,0 +1,222 @@
+"""The folder of a crawl by shards: what commands read in it, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from crawler.cli import run
+from crawler.engine.builder import open_crawl
+from crawler.frontier.sqlite.database import shard_folder
+from crawler.frontier.sqlite.fleet_file import FleetFile
+from crawler.frontier.sqlite.lockfile import LockFile
+from crawler.model.config import Config
+from crawler.model.errors import StateError, UsageError
+from crawler.model.http_config import HttpConfig
+from crawler.model.policy_config import PolitenessConfig, ScopeConfig
+from crawler.model.shards import Layout
+from crawler.workspace.outputs import as_part, record_streams
+from crawler.workspace.shards import locked_fleet
+from tests.helpers.many_hosts import ManyHosts
+from tests.helpers.shard_crawls import RUN_ID, ShardCrawls, as_crawl
+
+PAGES = 60
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[ManyHosts]:
+    site = ManyHosts(hosts=8, pages=PAGES, pictures=5)
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="module")
+def crawled(site: ManyHosts, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the same crawl twice: in `one`, and by three shards in `many`."""
+    place = tmp_path_factory.mktemp("crawled")
+    config = Config(
+        seeds=(site.url(0),),
+        dir=str(place / "many"),
+        http=HttpConfig(allow_net=("127.0.0.0/8",)),
+        politeness=PolitenessConfig(wait=0.0),
+        scope=ScopeConfig(within="any"),
+    )
+    ShardCrawls(config, 3).run()
+    as_crawl(config, place / "one")
+    return place
+
+
+def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
+def test_status_is_that_of_one_crawl(crawled, capsys):
+    one, many = (
+        json.loads(output(capsys, "status", str(crawled / name), "--json", "--why"))
+        for name in ("one", "many")
+    )
+    for same in ("state", "counts", "bytes", "hosts", "errors_by_code", "why"):
+        assert many[same] == one[same], same
+    assert many["run_id"] == RUN_ID
+    assert many["records"].endswith("many/records/part-002.jsonl")
+
+
+@pytest.mark.parametrize("command", ["urls", "hosts", "links"])
+def test_lists_have_what_one_crawl_has(crawled, capsys, command):
+    one, many = (
+        sorted(output(capsys, command, str(crawled / name)).splitlines())
+        for name in ("one", "many")
+    )
+    if command == "hosts":  # the times differ
+        one, many = ([line.split()[:4] for line in lines] for lines in (one, many))
+    assert many == one
+
+
+def test_export_and_images_read_all_parts(crawled, site, capsys):
+    text = output(
+        capsys, "export", str(crawled / "many"), "-t", "urls", "--type", "page"
+    )
+    assert sorted(text.split()) == sorted(site.url(n) for n in range(PAGES))
+    images = output(capsys, "images", str(crawled / "many")).splitlines()
+    assert len(images) == PAGES // 5
+    paths = [line.split()[-2] for line in images]
+    assert all((crawled / "many" / path).is_file() for path in paths)
+
+
+@pytest.mark.parametrize("number", [0, 17])
+def test_explain_asks_the_owner(crawled, site, capsys, number):
+    text = output(capsys, "explain", site.url(number), str(crawled / "many"))
+    assert "fetched: page" in text
+
+
+def test_retry_counts_over_all_shards(crawled, capsys):
+    assert run(["retry", str(crawled / "many"), "--dry-run"]) == 0
+    assert "0 failed URLs would be queued" in capsys.readouterr().err
+
+
+def test_a_folder_that_was_moved_is_read(crawled, tmp_path, capsys):
+    moved = tmp_path / "moved"
+    moved.symlink_to(crawled / "many")
+    assert output(capsys, "export", str(moved), "-t", "urls")
+
+
+REFUSED = {
+    "another crawl over it": (["crawl", "URL", "-d", "many"], "holds a crawl"),
+    "another one by processes": (
+        ["crawl", "URL", "-d", "many", "--processes", "2"],
+        "many holds a crawl already",
+    ),
+    "a crawl of one process": (
+        ["resume", "one", "--processes", "2"],
+        "one holds a crawl of one process, which can't be cut into shards",
+    ),
+    "no number": (["crawl", "URL", "--processes", "0"], "is not a number from 1 to"),
+    "too many": (["crawl", "URL", "--processes", "many"], "is not a number from 1 to"),
+    "a log of requests": (["resume", "many", "-v"], "-v logs the requests of one"),
+    "a mirror": (
+        ["crawl", "URL", "-d", "new", "--processes", "2", "--mirror"],
+        "--processes: bodies.mirror needs a crawl of one process",
+    ),
+    "a missing file": (
+        ["crawl", "URL", "-d", "new", "--processes", "2", "-b", "nowhere"],
+        "nowhere: No such file",
+    ),
+    "a plug-in that is not there": (
+        ["crawl", "URL", "-d", "new", "--processes", "2", "--plugin", "nix"],
+        "no plug-in of this name",
+    ),
+    "another seed": (
+        ["crawl", "URL", "-d", "many", "-N", "--processes", "2", "--wacz"],
+        "--processes: warc.wacz needs",
+    ),
+    "one shard of it": (
+        ["resume", "many/state/shards/001"],
+        "is one shard of the crawl in many",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_is_said_and_writes_nothing(
+    crawled, site, capsys, monkeypatch, case
+):
+    monkeypatch.chdir(crawled)
+    arguments, expected = REFUSED[case]
+    before = sorted(Path().rglob("*.jsonl"))
+    code = run([site.url(0) if one == "URL" else one for one in arguments])
+    assert code == 2
+    assert expected in capsys.readouterr().err
+    assert sorted(Path().rglob("*.jsonl")) == before
+    assert not Path("new").exists()
+
+
+def test_a_crawl_that_runs_is_refused(crawled, capsys):
+    with closing(LockFile(crawled / "many" / "state")):
+        assert run(["resume", str(crawled / "many")]) == 7
+    assert "is in use by a running crawl" in capsys.readouterr().err
+
+
+def test_a_shard_that_still_stops_is_waited_for(crawled):
+    state = shard_folder(crawled / "many", 1) / "state"
+    lock = LockFile(state)
+    stopping = locked_fleet(str(crawled / "many"), 3, patience=0.0)
+    with pytest.raises(StateError, match=f"process {os.getpid()}"), stopping:
+        pass
+    lock.close()
+    began = time.monotonic()
+    with locked_fleet(str(crawled / "many"), 3, patience=60.0):
+        assert time.monotonic() < began + 30
+
+
+def test_the_program_refuses_it_as_one_crawl(crawled):
+    config = Config(seeds=("https://example.com/",), dir=str(crawled / "many"))
+    with pytest.raises(UsageError, match="is cut into shards: `orbweb resume"):
+        open_crawl(config, mode="resume")
+
+
+def test_a_fleet_file_of_another_program(tmp_path):
+    (tmp_path / "state").mkdir()
+    refused = pytest.raises(StateError, match="does not tell how the crawl is cut")
+    with closing(FleetFile(tmp_path)) as file, refused:
+        file.fleet()
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("out.jsonl", "out.part-003.jsonl"),
+        ("a/b.c.jsonl.gz", "a/b.c.part-003.jsonl.gz"),
+        ("records", "records.part-003"),
+        ("-", "-"),
+    ],
+)
+def test_the_names_of_parts(name, part):
+    assert as_part(Config(dir="d", output=(name,)), 3).output == (part,)
+
+
+def test_the_streams_of_a_crawl_without_shards(crawled):
+    config = Config(dir=str(crawled / "one"))
+    assert record_streams(config) == [[crawled / "one" / "records.jsonl"]]
+
+
+def test_grants_are_what_the_limit_allows(tmp_path):
+    with closing(FleetFile(tmp_path)) as file:
+        granted = [file.grant("pages", shard, 0, 100, 8, 1) for shard in (0, 1)]
+        assert granted == [12, 11]
+        used = {0: 0, 1: 0}
+        while file.left("pages", 100):
+            for shard in used:
+                used[shard] = file.grant("pages", shard, used[shard], 100, 8, 1)
+        assert sum(used.values()) == 100
+        file.release(0, 40, 0)
+        assert file.left("pages", 100) == 100 - 40 - used[1]
+        assert file.grant("bytes", 0, 0, 1000, 8, 64) == 125
+        assert file.grant("pages", 1, used[1], 40, 8, 1) == used[1]
+    assert Layout(3).version == 1

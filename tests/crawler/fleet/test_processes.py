@@ -1,0 +1,59 @@
+"""Crawls by several processes, which are killed, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.helpers.killed_fleet import (
+    OPTIONS,
+    children_of,
+    crawl_killed,
+    endings,
+    missing_files,
+    run,
+    start,
+)
+from tests.helpers.many_hosts import ManyHosts
+
+
+@pytest.fixture
+def site() -> Iterator[ManyHosts]:
+    site = ManyHosts(hosts=30, pages=400, pictures=9)
+    yield site
+    site.stop()
+
+
+def test_processes_that_are_killed_write_what_one_process_writes(site, tmp_path):
+    one, many = tmp_path / "one", tmp_path / "many"
+    assert run("crawl", site.url(0), *OPTIONS, "-d", str(one)) == 0
+    assert crawl_killed(site, many, processes=3, kills=5, chance=Random(1)) >= 4
+    assert endings(many) == endings(one)
+    assert max(endings(many).values()) == 1
+    assert len(list(many.glob("records/part-*.jsonl"))) == 3
+    assert missing_files(many) == []
+
+
+def test_ctrl_c_stops_all_and_stdout_gets_whole_lines(site, tmp_path):
+    """stdout can't be cut back, so that a record may come twice; no line is cut."""
+    folder, lines = tmp_path / "out", tmp_path / "lines"
+    with lines.open("wb") as out:
+        arguments = ["crawl", site.url(0), *OPTIONS, "-d", str(folder), "-o", "-"]
+        parent = start(*arguments, "--processes", "2", stdout=out)
+        while len(site.requested) < 50:
+            assert parent.poll() is None
+        processes = children_of(parent.pid)
+        assert len(processes) == 2
+        parent.send_signal(signal.SIGINT)
+        assert parent.wait(60) == 75
+        assert not any(Path(f"/proc/{pid}").exists() for pid in processes)
+        arguments = ["resume", str(folder), "-q", "--processes", "1"]
+        assert start(*arguments, stdout=out).wait(60) == 0
+    found = [json.loads(line) for line in lines.read_bytes().splitlines()]
+    pages = {record["url"] for record in found if record["type"] == "page"}
+    assert len(pages) == site.pages
