@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.documents import Shell, blocks
+from tests.helpers.documents import Shell, blocks, files
 from tests.helpers.members import PAGES, PASSWORD, Members, members_site
+from tests.helpers.shop_and_news import shop_and_news
 from tests.site.server import Site
 
 
@@ -20,6 +22,45 @@ def stopping(site: Site) -> Iterator[Site]:
         yield site
     finally:
         site.stop()
+
+
+DOCUMENTS = (
+    "getting-started.md", "many-sites.md", "scheduled.md", "security.md",
+    "upgrading.md",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_commands_of(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with shop_and_news() as web:
+        shell = Shell(tmp_path, web.site.url("/"), monkeypatch)
+        folder = shell.enter("work")
+        for file, content in files(name):
+            text = content.replace("https://example.com/", web.site.url("/"))
+            (folder / file).write_text(text)
+        lines = [line for block in blocks(name) for line in block]
+        assert lines
+        assert {line: shell.run(line) for line in lines} == dict.fromkeys(lines, 0)
+
+
+def test_the_table_of_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What docs/many-sites.md promises comes out of its commands."""
+    with shop_and_news() as web:
+        shell = Shell(tmp_path, web.site.url("/"), monkeypatch)
+        folder = shell.enter("work")
+        ((name, content),) = files("many-sites.md")
+        sites = content.replace("https://example.com/", web.site.url("/"))
+        (folder / name).write_text(sites + web.site.url("/gone") + "\n")
+        for block in blocks("many-sites.md"):
+            for line in block:
+                assert shell.run(line) == 0
+        with (folder / "pages.csv").open(newline="") as file:
+            titles = {row["title"] for row in csv.DictReader(file)}
+        assert titles >= {"Lamp", "The harbour freezes over"}
+        with (folder / "errors.csv").open(newline="") as file:
+            assert [row["error_code"] for row in csv.DictReader(file)] == ["status_4xx"]
 
 
 def test_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

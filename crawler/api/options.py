@@ -45,6 +45,7 @@ class CrawlOptions(TypedDict, total=False):
     api: Sequence[ApiConfig]
     # http
     user_agent: str
+    contact: str
     headers: Mapping[str, str]
     auth: str
     netrc: str

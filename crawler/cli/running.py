@@ -26,6 +26,7 @@ from crawler.model.config import Config
 from crawler.model.errors import Stop, UsageError
 from crawler.model.record_base import Record
 from crawler.model.records import ErrorRecord
+from crawler.model.url import host_key, hostname
 from crawler.settings.load import Plan
 from crawler.settings.secrets import revealed, revealed_login
 from crawler.workspace.open import Mode
@@ -111,6 +112,8 @@ def run_tasks(
     with closing(Reporter(verbosity, title, configs)) as reporter:
         for note in notes:
             reporter.message(f"orbweb: {note}")
+        if any(task.mode == "new" and _lacks_contact(task.config) for task in tasks):
+            reporter.notice(NO_CONTACT)
         try:
             if len(tasks) == 1:
                 return run_crawl(tasks[0], reporter).exit_code
@@ -120,6 +123,27 @@ def run_tasks(
             if not reporter.report_error(f"orbweb: {stop}"):
                 raise
             return stop.exit_code
+
+
+NO_CONTACT = (
+    "orbweb: note: the User-Agent names no contact; with --contact URL the owner of a "
+    "site can ask you before blocking you"
+)
+_OWN = (".localhost", ".local", ".internal", ".test", ".invalid")
+
+
+def _lacks_contact(config: Config) -> bool:
+    """Whether a new crawl goes to the sites of others, and does not say whose it is."""
+    if config.http.user_agent or config.http.contact:
+        return False
+    for seed in config.seeds[:_MAX_LOOKED_AT]:
+        name = hostname(host_key(seed))
+        if "." in name and not name[-1].isdigit() and not name.endswith((*_OWN, "]")):
+            return True
+    return False
+
+
+_MAX_LOOKED_AT = 1000
 
 
 def run_crawl(task: Task, reporter: Reporter) -> Summary:

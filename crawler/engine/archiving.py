@@ -19,6 +19,7 @@ from greenlet import getcurrent, greenlet
 
 from crawler import __version__
 from crawler.engine.events import Events
+from crawler.fetch.http1.request import user_agent
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config
 from crawler.model.errors import StateError
@@ -128,7 +129,7 @@ def _info(config: Config, run: Run) -> Fields:
             "warc-1.1/",
         ),
         ("isPartOf", run.run_id),
-        ("http-header-user-agent", config.http.user_agent or software),
+        ("http-header-user-agent", user_agent(config.http)),
         ("robots", "obey" if config.robots.obey else "ignore"),
     ]
     if not config.warc.secrets:

@@ -19,7 +19,7 @@ def request_fingerprint(config: Config) -> bytes:
     """
     http = config.http
     headers = (http.user_agent, http.headers, http.max_body)
-    session = http.cookie_pairs, config.login.url, config.login.form
+    session = http.contact, http.cookie_pairs, config.login.url, config.login.form
     return _hash((__version__, headers, *([session] if any(session) else [])))
 
 

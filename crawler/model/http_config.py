@@ -21,8 +21,14 @@ class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     user_agent: str = ""
     """User-Agent header to send.
 
-    Empty: `orbweb/VERSION`. Set it to name a contact, as in `mybot/1.0
-    (+https://example.com/bot)`, so that the owner of a site can ask before blocking.
+    Empty: `orbweb/VERSION`, with the `contact`. One of your own names a contact too, as
+    in `mybot/1.0 (+https://example.com/bot)`.
+    """
+    contact: str = ""
+    """URL or e-mail address to put into the User-Agent, as a contact.
+
+    With it the owner of a site can ask before blocking. It makes `orbweb/VERSION
+    (+CONTACT)`, and has no effect where `user_agent` is set.
     """
     headers: dict[str, str] = {}
     """Header to send with every request; its value may be `env:NAME` or `file:PATH`.

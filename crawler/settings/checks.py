@@ -178,6 +178,14 @@ def _login_form(form: Mapping[str, str]) -> None:
             )
 
 
+def _contact(text: str) -> None:
+    if not re.fullmatch(r"[!-'*-~]+", text):
+        raise ValueError(
+            f"{text!r} is neither a URL nor an e-mail address in ASCII, without spaces "
+            "and brackets"
+        )
+
+
 def _login_url(url: str) -> None:
     from crawler.model.url import parse_seed
 
@@ -232,6 +240,7 @@ CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("fail_on",): _fail_on,
     ("http", "allow_net"): _networks,
     ("http", "ca_file"): _ca_file,
+    ("http", "contact"): _contact,
     ("http", "cookie_pairs"): _cookie_pairs,
     ("http", "dns_servers"): _dns_servers,
     ("http", "headers"): _headers,

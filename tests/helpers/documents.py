@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from crawler.cli import run
+from crawler.settings.seed_input import default_name
 from tests.helpers.paths import PROGRAM, ROOT
 
 HASTE = {"ORBWEB_POLITENESS_WAIT": "0", "ORBWEB_POLITENESS_PER_HOST": "8"}
@@ -26,6 +27,12 @@ def blocks(document: str) -> list[list[str]]:
         [line for line in block.splitlines() if line and not line.startswith("#")]
         for block in whole
     ]
+
+
+def files(document: str) -> list[tuple[str, str]]:
+    """The files that it shows: blocks of text whose first line is `# NAME`."""
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8")
+    return re.findall(r"```text\n# (\S+)\n(.*?)```", text, re.DOTALL)
 
 
 class Shell:
@@ -60,6 +67,7 @@ class Shell:
     def run(self, line: str) -> int:
         """The exit code of a line."""
         line = line.replace(SITE, self._site)
+        line = re.sub(r"\bexample\.com\b", default_name(self._site), line)
         words = shlex.split(line, comments=True)
         if words[0] == "export" and len(words) == 2:
             name, _, value = words[1].partition("=")

@@ -28,7 +28,7 @@ COMMON = frozenset({
     "--scope", "-np", "--sitemaps", "-l", "--include", "--exclude", "--only-keep",
     "-n", "--max-time",
     "-c", "--per-host", "-w", "--rate", "--no-robots",
-    "-H", "-U", "-u", "-b", "--login", "--form", "-k",
+    "-H", "-U", "--contact", "-u", "-b", "--login", "--form", "-k",
     "--no-images", "--min-image", "--save", "--mirror", "--with", "--record", "--warc",
     "--config", "--field", "-s", "-q", "-v",
 })  # fmt: skip

@@ -96,6 +96,7 @@ def _timeouts_and_headers() -> list[Flag]:
             metavar="'NAME: VALUE'", multiple=True, convert=_headers,
         ),
         Flag("-U", "--user-agent", key="http.user_agent", group=GROUP, metavar="TEXT"),
+        Flag("--contact", key="http.contact", group=GROUP, metavar="URL|EMAIL"),
         Flag(
             "--referer", group=GROUP, metavar="URL", convert=_referer,
             help="Referer header of URLs that no page links to: the seeds",

@@ -16,7 +16,7 @@ from crawler.fetch.connect.happy_eyeballs import happy_eyeballs
 from crawler.fetch.connect.proxy import Proxy
 from crawler.fetch.deadline import Deadline
 from crawler.fetch.dns.system import Resolver
-from crawler.fetch.http1.request import USER_AGENT
+from crawler.fetch.http1.request import user_agent
 from crawler.fetch.target import Target
 from crawler.fetch.timeline import RequestTimeline
 from crawler.model.errors import (
@@ -180,7 +180,7 @@ class Connector:
 
         assert route.proxy is not None
         try:
-            agent = self._config.user_agent or USER_AGENT
+            agent = user_agent(self._config)
             open_tunnel(sock, route.proxy, route.proxied_host, target.port, agent)
         except BaseException:
             sock.close()

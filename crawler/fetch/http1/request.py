@@ -16,7 +16,14 @@ from crawler.model.http_config import HttpConfig
 from crawler.model.redact import is_secret
 
 USER_AGENT = f"orbweb/{__version__}"
-"""The default User-Agent. It has no contact: users add theirs (`http.user_agent`)."""
+"""The default User-Agent, to which users add their contact (`http.contact`)."""
+
+
+def user_agent(config: HttpConfig) -> str:
+    """The User-Agent of a crawl."""
+    contact = f" (+{config.contact})" if config.contact else ""
+    return config.user_agent or USER_AGENT + contact
+
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
@@ -35,7 +42,7 @@ class RequestWriter:
         self, config: HttpConfig, trusted: Collection[str], secret: Collection[str] = ()
     ) -> None:
         shared = {
-            "user-agent": _line("User-Agent", config.user_agent or USER_AGENT),
+            "user-agent": _line("User-Agent", user_agent(config)),
             "accept-encoding": _line("Accept-Encoding", ACCEPT_ENCODING),
         }
         self._trusted = trusted

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from crawler import __version__
-from crawler.fetch.http1.request import RequestWriter
+from crawler.fetch.http1.request import USER_AGENT, RequestWriter
 from crawler.fetch.target import parse_target
 from crawler.model.errors import ProtocolFailure
 from crawler.model.http import Request
@@ -80,6 +80,17 @@ def test_a_plain_request() -> None:
     assert sent["accept"] == "text/html"
     assert sent["accept-encoding"] == "gzip, deflate, br, zstd"
     assert set(sent) == {"", "host", "user-agent", "accept", "accept-encoding"}
+
+
+def test_the_user_agent_and_its_contact() -> None:
+    def agent(**config: str) -> str:
+        sent = headers(Request("http://a.example/"), HttpConfig(**config))
+        return sent["user-agent"]
+
+    assert agent() == USER_AGENT
+    contact = "https://example.org/bot"
+    assert agent(contact=contact) == f"{USER_AGENT} (+{contact})"
+    assert agent(contact=contact, user_agent="mine/1") == "mine/1"
 
 
 def test_a_request_with_content() -> None:
