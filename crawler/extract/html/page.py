@@ -35,18 +35,13 @@ from crawler.extract.html.images import (
     is_image_preload,
     kind_of_script,
 )
+from crawler.extract.html.link_texts import LinkTexts
 from crawler.extract.html.tags import attributes, start_tags
 from crawler.model.documents import NOTHING, ImageLink, Link, LinkKind, Page
 from crawler.model.url import Base, host_key
 
 if TYPE_CHECKING:
     from crawler.extract.html.facts import Facts
-
-_MAX_TEXT = 1000
-"""Characters of a title, a link's text and the like; the rest is cut off."""
-
-_MAX_AGAIN = 4
-"""Further links to one URL, among which a text is looked for."""
 
 REFRESH = re.compile(
     r"[\t\n\f\r ]*+(?:\d++|(?=\.))[\d.]*+"
@@ -55,8 +50,6 @@ REFRESH = re.compile(
     r"""(?:"([^"]*+)|'([^']*+)|(.*+))""",
     re.IGNORECASE | re.DOTALL,
 ).match
-_LINK_END = re.compile(r"</?[aA][\t\n\f\r />]").search
-_MARKUP = re.compile(r"<[^>]*>")
 _PRELOADS = frozenset({"preload", "prefetch"})
 _PICTURE_FILES = tuple(
     ending
@@ -112,21 +105,21 @@ class _Document:
         self.declared = Declarations()
         self.robots: list[str] = []
         self._facts: Facts | None = None
-        self._languages: dict[str, str] = {}
+        self._texts = LinkTexts(self.text, self.decode)
         self._nested = False
         self._behind_thumbnails: dict[str, None] = {}
-        self._again: dict[str, list[int]] = {}
 
     def read(self, *, xml: bool) -> None:
         """Read the start tags of the text, as far as the limit on links allows."""
         links, images, decode = self.links, self.images, self.decode
+        note_again = self._texts.note_again
         found = images.found
         for name, written, href, end, content_end in start_tags(self.text, xml=xml):
             if href is not None:
                 if not href:
                     continue
                 if href in links:
-                    self._note_again(href, end)
+                    note_again(href, links[href][2], end)
                     continue
                 links.setdefault(
                     href if href.isascii() else decode(href), ("a", None, end)
@@ -161,9 +154,9 @@ class _Document:
         href = values.get("href") or values.get("xlink:href")
         rel = values.get("rel")
         if rel and "author" in rel.lower().split():
-            self.facts.add_author(self._text_at(end))
+            self.facts.add_author(self._texts.at(end))
         if href and "hreflang" in values:
-            self._add_language(href, values["hreflang"])
+            self._texts.add_language(href, values["hreflang"])
         if values.get("itemprop", "").lower() in ITEM_IMAGES:
             self.images.add(href, "img")
         else:
@@ -178,23 +171,15 @@ class _Document:
             if start and self.text.find("</a", start, end) < 0:
                 self._behind_thumbnails[href] = None
                 if name == "img":
-                    self.images.link_to(href, self._text_at(start))
+                    self.images.link_to(href, self._texts.at(start))
 
     def _add(
         self, href: str | None, kind: LinkKind, rel: str | None = None, end: int = 0
     ) -> None:
         if href and (url := href.partition("#")[0]):
             if end and url in self.links:
-                self._note_again(url, end)
+                self._texts.note_again(url, self.links[url][2], end)
             self.links.setdefault(url, (kind, rel, end))
-
-    def _note_again(self, href: str, end: int) -> None:
-        """A known URL has another link; the first may have no text, as an image."""
-        first = self.links[href][2]
-        if not first or self.text[first : first + 1] in "< \n\r\t":
-            ends = self._again.setdefault(href, [])
-            if len(ends) < _MAX_AGAIN:
-                ends.append(end)
 
     def base_element(self, values: Mapping[str, str], _end: int) -> None:
         if self.base is None:
@@ -226,7 +211,7 @@ class _Document:
             if kind == "feed":
                 self.facts.add_feed(href)
             elif "hreflang" in values:
-                self._add_language(href, values["hreflang"])
+                self._texts.add_language(href, values["hreflang"])
                 if "alternate" in rels:
                     self.facts.add_alternate(href, values["hreflang"])
         elif href and "amphtml" in rels:
@@ -239,9 +224,6 @@ class _Document:
             self.images.add(href, "img")
         elif not _PRELOADS.isdisjoint(rels) and is_image_preload(values):
             self.images.preload(href or "", values)
-
-    def _add_language(self, href: str, hreflang: str) -> None:
-        self._languages.setdefault(href.partition("#")[0], hreflang)
 
     def meta(self, values: Mapping[str, str], _end: int) -> None:
         content = values.get("content", "")
@@ -351,14 +333,14 @@ class _Document:
     def _absolute_links(self, base: Base, characters_left: int) -> tuple[Link, ...]:
         links: dict[str, Link] = {}
         join = base.join
-        languages = self.with_text or self._languages
+        languages = self.with_text or self._texts.names_languages
         for href, (kind, rel, end) in self.links.items():
             url = join(href)
             if url is None:
                 continue
             if url in links:
                 if self.with_text and links[url].text is None:
-                    links[url] = replace(links[url], text=self._text_of(href, end))
+                    links[url] = replace(links[url], text=self._texts.of_url(href, end))
                 continue
             characters_left -= len(url)
             if characters_left < 0:
@@ -368,9 +350,9 @@ class _Document:
             else:
                 nofollow = rel is not None and "nofollow" in rel.lower().split()
                 written = rel and short(rel)
-                text = self._text_of(href, end) if self.with_text else None
+                text = self._texts.of_url(href, end) if self.with_text else None
                 links[url] = Link(url, kind, text, written, nofollow)
-                if languages and (language := self._language(href, end)):
+                if languages and (language := self._texts.language(href, end)):
                     links[url] = replace(links[url], hreflang=language)
         return tuple(links.values())
 
@@ -380,34 +362,6 @@ class _Document:
             if (url := base.join(href)) is not None and url not in links:
                 links[url] = Link(url, kind)
         return tuple(links.values())
-
-    def _text_of(self, href: str, end: int) -> str | None:
-        """The text of the first link to `href` that has one."""
-        text = self._text_at(end)
-        if text is None and href in self._again:
-            texts = map(self._text_at, self._again[href])
-            text = next(filter(None, texts), None)
-        return text
-
-    def _text_at(self, end: int) -> str | None:
-        """The text of the link whose start tag ends at `end`."""
-        if not end:
-            return None
-        found = _LINK_END(self.text, end, end + 4 * _MAX_TEXT)
-        content = self.decode(
-            self.text[end : found.start() if found else end + _MAX_TEXT]
-        )
-        return short(unescape(_MARKUP.sub(" ", content))) or None
-
-    def _language(self, href: str, end: int) -> str | None:
-        """The `hreflang` of a link, which may be in a tag that was read as plain."""
-        language = self._languages.get(href)
-        if language is None and self.with_text and end:
-            start = self.text.rfind("<", max(0, end - _MAX_TEXT), end)
-            tag = self.text[start:end]
-            if start >= 0 and "hreflang" in tag:
-                language = attributes(self.decode(tag[2:-1])).get("hreflang")
-        return short(language or "") or None
 
 
 _TAGS: dict[str, Callable[[_Document, Mapping[str, str], int], None]] = {
