@@ -136,6 +136,7 @@ class CrawlOptions(TypedDict, total=False):
     verify: bool
     keep_damaged: bool
     gps: bool
+    thumbnails: int | None
     max_width: int | None
     max_height: int | None
     min_pixels: int

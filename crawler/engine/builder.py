@@ -379,12 +379,9 @@ def _login_urls(config: Config) -> list[str]:
 def opened_look(config: Config) -> Iterator[Look]:
     """What looks at pictures, if they are decoded. Raises UsageError."""
     if not config.images.are_decoded:
-        yield lambda *_: None
+        yield lambda *_: (None, None)
         return
     from crawler.engine.looking import Looking
-    from crawler.engine.sandbox.pool import usable_cores
 
-    chosen = config.extract_processes
-    processes = usable_cores() if chosen == "auto" else chosen
-    with closing(Looking(config.images, processes)) as looking:
+    with closing(Looking(config.images, config.extract_processes)) as looking:
         yield looking.look

@@ -46,11 +46,13 @@ from crawler.model.records import (
     SkipRecord,
     TerminalRecord,
 )
-from crawler.output.files import DAMAGED, IMAGES, Content
-from crawler.output.images import ImageFacts, ImageStore
+from crawler.output.files import THUMBNAILS, Content
+from crawler.output.images import ImageStore
 from crawler.output.sink import RecordSink
 
 if TYPE_CHECKING:
+    from crawler.engine.image_keeper import ImageKeeper
+    from crawler.engine.kept_thumbnails import KeptThumbnails
     from crawler.engine.look_groups import LookGroups
     from crawler.engine.look_index import LookIndex
 
@@ -128,6 +130,7 @@ class Committer:
         extraction: bytes = b"",
         discard_partials: Callable[[Iterable[int]], None] = lambda _: None,
         looks: LookIndex | LookGroups | None = None,
+        thumbnails: KeptThumbnails | None = None,
     ) -> None:
         """`extraction`: the fingerprint of the settings of the extraction.
 
@@ -143,6 +146,8 @@ class Committer:
         self._extraction = extraction
         self._discard_partials = discard_partials
         self._looks = looks
+        self._thumbnails = thumbnails
+        self._keeper: ImageKeeper | None = None
         self._images = images
         self._on_record = on_record
         self._left_out = {
@@ -281,40 +286,13 @@ class Committer:
         return record
 
     def _keep_image(self, record: ImageRecord, outcome: Outcome) -> None:
-        """Store the bytes of a picture, unless the disk has them already.
+        if self._keeper is None:
+            from crawler.engine.image_keeper import ImageKeeper  # with the first image
 
-        They may be there from another URL or from an earlier crawl. Without a
-        `picture` the record has the path already: the server has confirmed them (304).
-        """
-        assert record.sha256 is not None
-        known, picture = self._store.content(record.sha256), outcome.picture
-        path = "" if known is None else known.path
-        folder = IMAGES if record.damage is None else DAMAGED
-        is_there = bool(path) and (
-            record.path is not None
-            if picture is None
-            else path.startswith(folder) and self._images.holds(path)
-        )
-        if is_there:
-            record.path = path
-        first = record.url if known is None or known.url is None else known.url
-        if first != record.url:
-            record.dup_of, record.dup_kind = first, "exact"
-        elif is_there:
-            record.source = "existing"
-        is_kept = self._looks is None or self._looks.fill(record, outcome.look)
-        if is_kept and not is_there and picture is not None:
-            facts = ImageFacts(
-                record.width or 0, record.height or 0, record.data or {}, folder
+            self._keeper = ImageKeeper(
+                self._store, self._images, self._looks, self._thumbnails
             )
-            record.path = self._images.put(
-                picture, record.url, record.sha256, record.format, facts
-            )
-        elif is_there and not is_kept:
-            self._images.remove(path, record.sha256)
-            record.path = None
-        if known != (now := StoredContent(record.path or "", first)):
-            self._store.set_content(record.sha256, now)
+        self._keeper.keep(record, outcome)
 
     def _keep_body(self, record: BodyRecord | ErrorRecord, body: Content) -> None:
         """Store a body, unless the disk has the same bytes already."""
@@ -372,6 +350,10 @@ class Committer:
         return record_builder.skip_record(lease, Skip("duplicate_content", rule))
 
     def _is_recorded(self, sha256: str, path: str) -> bool:
+        if path.startswith(f"{THUMBNAILS}/"):
+            from crawler.engine.kept_thumbnails import is_recorded  # after a kill only
+
+            return is_recorded(self._store, path)
         known = self._store.content(sha256)
         return known is not None and known.path == path
 

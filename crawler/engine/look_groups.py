@@ -24,6 +24,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from crawler.engine.kept_thumbnails import KeptThumbnails, remove_thumbnail
 from crawler.engine.look_index import LookIndex
 from crawler.frontier.store import Content, Store
 from crawler.model.config import Config
@@ -103,6 +104,7 @@ class LookGroups:
         if content is not None and content.path:
             self._images.remove(content.path, best.sha256)
             self._store.set_content(best.sha256, Content("", content.url))
+        remove_thumbnail(self._store, self._images, best.sha256)
 
     def _as_best(self, record: ImageRecord) -> _Best:
         assert record.sha256 is not None
@@ -116,11 +118,16 @@ class LookGroups:
 
 def opened_looks(
     config: Config, store: Store, images: ImageStore, run_id: str
-) -> LookIndex | LookGroups:
-    """The looks of a run's pictures. Raises UsageError."""
+) -> tuple[LookIndex | LookGroups | None, KeptThumbnails | None]:
+    """The looks and the thumbnails of a run, as far as wanted. Raises UsageError."""
+    wanted = config.images
+    side = wanted.thumbnails
+    thumbnails = None if side is None else KeptThumbnails(store, images, side)
+    if not wanted.are_hashed:
+        return None, thumbnails
     index = LookIndex(store)
-    if config.images.dedupe == "exact":
-        return index
+    if wanted.dedupe == "exact":
+        return index, thumbnails
     if config.bodies.mirror:
         raise UsageError("images.dedupe: near: a mirror needs each picture; use exact")
-    return LookGroups(index, store, images, run_id)
+    return LookGroups(index, store, images, run_id), thumbnails

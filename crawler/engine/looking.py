@@ -1,4 +1,4 @@
-"""Has the extraction process decode pictures: for their look, and to find damage.
+"""Has the extraction process decode pictures: for their look, thumbnails, and damage.
 
 A picture that cannot be decoded, or exceeds a limit of the process, has no look and is
 not verified: its record is otherwise as without. Each is a task of its own, so that one
@@ -8,32 +8,38 @@ that fails, or ends the process, costs no more than its own result.
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Literal
 
 import msgspec
 from msgspec import MsgspecError
 from msgspec.msgpack import Encoder
 
-from crawler.engine.sandbox.pool import ExtractionPool
+from crawler.engine.sandbox.pool import ExtractionPool, usable_cores
 from crawler.engine.sandbox.process import WorkerLimits
-from crawler.extract.looks.look import SIZE
+from crawler.extract.looks.look import SIZE, Seen
 from crawler.model.content_config import ImagesConfig
 from crawler.model.errors import BodyFailure, ImageDecodeFailure, UsageError
 from crawler.model.http import BodySink
 from crawler.model.record_base import Damage
 from crawler.model.records import ImageRecord
 
-LOOK, VERIFY = "look", "verify"
+LOOK, VERIFY, REDUCE = "look", "verify", "reduce"
 TASKS = {
     LOOK: "crawler.extract.looks.hashing:look_task",
     VERIFY: "crawler.extract.looks.verifying:verify_task",
+    REDUCE: "crawler.extract.looks.reducing:reduce_task",
 }
 PACKAGES = {
     LOOK: {"PIL": "pillow", "numpy": "numpy"},
-    VERIFY: {"PIL": "pillow", "simplejpeg": "simplejpeg"},
+    VERIFY: {"PIL": "pillow", "numpy": "numpy", "simplejpeg": "simplejpeg"},
+    REDUCE: {"PIL": "pillow", "numpy": "numpy"},
 }
 """What the extra `look` installs, by module, for each task."""
 DECODED = frozenset({"jpeg", "png", "gif", "webp", "avif", "bmp", "tiff"})
 """The formats that are decoded, as records call them."""
+THUMBNAIL_ENDINGS = frozenset({"jpg", "webp"})
+MAX_THUMBNAIL = 16 * 2**20
+"""Bytes; the process is not trusted, since it has read what is not."""
 _AT_THE_END = ("cut short", "truncated", "premature end", "unexpected end")
 
 _encode = Encoder().encode
@@ -48,7 +54,7 @@ class Looking:
     def __init__(
         self,
         config: ImagesConfig,
-        processes: int = 1,
+        processes: int | Literal["auto"] = 1,
         limits: WorkerLimits | None = None,
     ) -> None:
         tasks: dict[str, str] = {}
@@ -56,27 +62,43 @@ class Looking:
             tasks |= _task(LOOK, "--phash")
         if config.verify:
             tasks |= _task(VERIFY, "--verify-images")
+        if config.thumbnails is not None:
+            tasks |= _task(REDUCE, "--thumbnails")
         self._config = config
-        self._pool = ExtractionPool(tasks, limits, processes)
+        number = usable_cores() if processes == "auto" else processes
+        self._pool = ExtractionPool(tasks, limits, number)
 
-    def look(self, record: ImageRecord, content: bytes | BodySink) -> bytes | None:
-        """The look of a picture, if it has one and that is wanted.
+    def look(self, record: ImageRecord, content: bytes | BodySink) -> Seen:
+        """The look and the thumbnail of a picture, as far as they are wanted.
 
         Sets `verified`, and `damage` of a damaged picture that is kept. May switch to
         other greenlets. Raises ImageDecodeFailure for one that is not kept.
         """
-        order = None
-        if record.format in DECODED:
-            order = _encode(content if isinstance(content, bytes) else content.path)
+        given = content if isinstance(content, bytes) else content.path
+        is_decoded = record.format in DECODED
         if self._config.verify:
-            self._verify(record, order)
-        if order is None or not self._config.are_hashed or record.damage is not None:
-            return None
+            self._verify(record, _encode(given) if is_decoded else None)
+        if not is_decoded or record.damage is not None:
+            return None, None
+        look = self._look(given) if self._config.are_hashed else None
+        side = self._config.thumbnails
+        return look, None if side is None else self._reduce(given, side)
+
+    def _look(self, given: bytes | str | None) -> bytes | None:
         try:
-            found = self._pool.run(LOOK, order)
+            found = self._pool.run(LOOK, _encode(given))
         except BodyFailure:
             return None
         return found if len(found) == SIZE else None
+
+    def _reduce(self, given: bytes | str | None, side: int) -> tuple[str, bytes] | None:
+        try:
+            answer = self._pool.run(REDUCE, _encode((given, side)))
+            ending, body = msgspec.msgpack.decode(answer, type=tuple[str, bytes])
+        except (BodyFailure, MsgspecError):
+            return None
+        is_thumbnail = ending in THUMBNAIL_ENDINGS and len(body) <= MAX_THUMBNAIL
+        return (ending, body) if is_thumbnail else None
 
     def _verify(self, record: ImageRecord, order: bytes | None) -> None:
         wrong = ""

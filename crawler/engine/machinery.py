@@ -54,6 +54,7 @@ from crawler.policy.traps import Traps
 if TYPE_CHECKING:
     from crawler.engine.backlog import Backlog
     from crawler.engine.image_limits import ImageLimits
+    from crawler.engine.kept_thumbnails import KeptThumbnails
     from crawler.engine.large_bodies import LargeBodies
     from crawler.engine.look_groups import LookGroups
     from crawler.engine.look_index import LookIndex
@@ -114,7 +115,7 @@ class Environment(Struct, frozen=True):
     archive: Archive | None = None
     open_partials: Callable[[], PartialFiles] | None = None
     """Opens the files that large bodies are streamed to; None: they stay in memory."""
-    look: Look = lambda *_: None
+    look: Look = lambda *_: (None, None)
     """Looks at pictures, in a process of its own, if they are decoded."""
     shard: ShardParts | None = None
     whole_bodies: bool = False
@@ -202,6 +203,7 @@ def build(config: Config, given: Environment) -> Machinery:
     )
     large_bodies = LoadedLate(config, given)
     counted = CountedRequests(given.client, store)
+    looks, thumbnails = kept_pictures(config, store, given.images, given.run)
     committer = Committer(
         given.run,
         store,
@@ -216,22 +218,16 @@ def build(config: Config, given: Environment) -> Machinery:
         on_ended=_index_of_mirror(config, store),
         extraction=extraction_fingerprint(config),
         discard_partials=large_bodies.discard,
-        looks=index_of_looks(config, store, given.images, given.run),
+        looks=looks,
+        thumbnails=thumbnails,
     )
     pipeline = _pipeline(
         config, given, policy, frontier, candidates, committer, large_bodies, counted
     )
     return Machinery(
-        frontier,
-        policy.chain,
-        candidates,
-        pipeline,
-        committer,
-        policy.quotas,
-        policy.traps,
-        large_bodies,
-        policy.scope,
-    )
+        frontier, policy.chain, candidates, pipeline, committer, policy.quotas,
+        policy.traps, large_bodies, policy.scope,
+    )  # fmt: skip
 
 
 def _policy(
@@ -330,13 +326,13 @@ def extractor_of(config: Config, extractor: Extractor) -> Extractor:
     return ApiExtractor(extractor, config.api)
 
 
-def index_of_looks(
+def kept_pictures(
     config: Config, store: Store, images: ImageStore, run: Run
-) -> LookIndex | LookGroups | None:
-    """The looks of a crawl's pictures, if they are hashed. Raises UsageError."""
-    if not config.images.are_hashed:
-        return None
-    from crawler.engine.look_groups import opened_looks  # few crawls hash pictures
+) -> tuple[LookIndex | LookGroups | None, KeptThumbnails | None]:
+    """The looks and the thumbnails of a crawl's pictures. Raises UsageError."""
+    if not config.images.are_decoded:
+        return None, None
+    from crawler.engine.look_groups import opened_looks  # few crawls decode pictures
 
     return opened_looks(config, store, images, run.run_id)
 

@@ -107,7 +107,7 @@ class Reader:
         revalidation: Revalidation,
         clock: Callable[[], float],
         requisites: Requisites = lambda *_: (),
-        look: Look = lambda *_: None,
+        look: Look = lambda *_: (None, None),
     ) -> None:
         self._limits = config.limits
         self._max_body = config.http.max_body
@@ -364,8 +364,8 @@ class Reader:
             record.damage = "truncated"
         found = self._requisites(lease, response, image, None)
         picture, validators = response.streamed or response.body, _validators(response)
-        look = self._look(record, picture)
-        return Outcome(lease, record, found, picture, (), validators, None, look)
+        seen = self._look(record, picture)
+        return Outcome(lease, record, found, picture, (), validators, None, *seen)
 
     def _reserve_page(self, handle: OpenLease) -> bool:
         """Whether there is a place for one page more; if not, the URL stays queued.

@@ -210,6 +210,12 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
     keep_damaged: bool = False
     """Keep damaged pictures below damaged/; their records say `damage`."""
+    thumbnails: Annotated[int, Meta(ge=16, le=2048)] | None = None
+    """Longer side of the thumbnails to make of the pictures [px] (extra `look`).
+
+    They are below thumbnails/, JPEG, or WebP if they are transparent, and
+    `thumbnail_path` in the record names the file. none: no thumbnails.
+    """
     gps: bool = False
     """Write where a picture was taken, by its Exif data: `latitude`, `longitude`.
 
@@ -230,7 +236,7 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def are_decoded(self) -> bool:
         """Whether a process decodes pictures."""
-        return self.are_hashed or self.verify
+        return self.are_hashed or self.verify or self.thumbnails is not None
 
     @property
     def refuse_some(self) -> bool:

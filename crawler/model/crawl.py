@@ -170,5 +170,7 @@ class Outcome(Struct, frozen=True):
     """The body of a page or a file that is saved, to be kept as a picture is."""
     look: bytes | None = None
     """What a picture looks like (`extract/looks/look.py`), if that is wanted."""
+    thumbnail: tuple[str, bytes] | None = None
+    """The ending and the bytes of a picture's thumbnail, if that is wanted."""
     links: FoundLinks | None = None
     """What a document refers to, for the link graph."""

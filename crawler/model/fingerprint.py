@@ -46,6 +46,7 @@ def extraction_fingerprint(config: Config) -> bytes:
             *(("phash",) if config.images.are_hashed else ()),
             *(("verify",) if config.images.verify else ()),
             *(("gps",) if config.images.gps else ()),
+            *((config.images.thumbnails,) if config.images.thumbnails else ()),
         )
     )[:SIZE]
 

@@ -91,6 +91,8 @@ LINKS_DICTIONARY = "links dictionary"
 
 See `frontier/sqlite/link_rows.py`.
 """
+THUMBNAILS = "thumbnail"
+"""By the SHA-256 of a picture: the SHA-256 and the path of its thumbnail."""
 LOOKS = "look"
 """By the start of a SHA-256: the look of the picture, and its URL.
 

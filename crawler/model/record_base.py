@@ -203,6 +203,8 @@ class PictureRecord(FetchRecord, kw_only=True):
 
     truncated: bytes are missing at the end; corrupt: bytes are wrong.
     """
+    thumbnail_path: str | None = None
+    """The file of its thumbnail, with `images.thumbnails`, if it could be decoded."""
     taken_at: str | None = None
     """When it was taken, by its Exif data: ISO 8601, by the clock of the camera.
 

@@ -34,8 +34,8 @@ from crawler.output.sink import refused
 Content = bytes | BodySink
 """A picture or a body: its bytes, or the sink that has it in a file."""
 
-IMAGES, BODIES, DAMAGED = "images", "bodies", "damaged"
-"""The folders of pictures, of bodies and of damaged pictures, in the crawl's folder."""
+IMAGES, BODIES, DAMAGED, THUMBNAILS = "images", "bodies", "damaged", "thumbnails"
+"""The folders in the crawl's folder; damaged pictures have one of their own."""
 MAX_REAL_FOLDERS = 10_000
 """Folders that are remembered as no symbolic links, so that each is looked at once."""
 
@@ -44,7 +44,7 @@ PIECE = 2**20
 READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 """Flags for a file of ours: a symbolic link is none."""
 
-_FOLDERS = (f"{IMAGES}/", f"{BODIES}/", f"{DAMAGED}/")
+_FOLDERS = (f"{IMAGES}/", f"{BODIES}/", f"{DAMAGED}/", f"{THUMBNAILS}/")
 
 
 class Journal:
@@ -92,9 +92,9 @@ class Journal:
 
 
 class ContentFiles:
-    """Writes contents below `folder`, in images/, bodies/ and damaged/.
+    """Writes contents below `folder`, in the folders that are named above.
 
-    `part` is the name of a folder in both of them for the contents of one shard, which
+    `part` is the name of a folder in each of them for the contents of one shard, which
     no other may write to or clean up; "" where there are no shards.
     """
 

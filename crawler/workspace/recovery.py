@@ -60,6 +60,7 @@ class _Line(Struct):
     sha256: str | None = None
     path: str | None = None
     body_path: str | None = None
+    thumbnail_path: str | None = None
     body_bytes: int | None = None
     redirects: tuple[Hop, ...] = ()
 
@@ -197,6 +198,8 @@ def _is_there(folder: Path, line: _Line) -> bool:
     name = line.path if line.type == "image" else line.body_path
     if not name:
         return True
+    if line.thumbnail_path and not _has_bytes(folder / line.thumbnail_path):
+        return False
     path = folder / name
     with suppress(OSError):
         if path.stat().st_size == line.body_bytes:
@@ -209,3 +212,9 @@ def _was_removed(store: Ledger, line: _Line) -> bool:
     """Whether the state says that a picture has no file, since a better one has."""
     content = None if line.sha256 is None else store.content(line.sha256)
     return line.type == "image" and content is not None and not content.path
+
+
+def _has_bytes(path: Path) -> bool:
+    with suppress(OSError):
+        return path.stat().st_size > 0
+    return False

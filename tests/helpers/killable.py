@@ -4,7 +4,8 @@
 
 Writer, frontier, store and sinks are the real ones; only the network is not there.
 ROUND counts the crawls into the same folder: each asks again for everything, and finds
-some of it unchanged. With `near`, one is kept of pictures that look the same.
+some of it unchanged. With `near`, one is kept of pictures that look the same, and it
+has a thumbnail.
 
 With an even SEED it is killed at one of the steps of a commit, even in the middle of a
 line; with an odd one by a timer, wherever it is then, SQLite included: one of CPU time,
@@ -23,6 +24,7 @@ import time
 from pathlib import Path
 
 from crawler.engine.committer import Committer
+from crawler.engine.kept_thumbnails import KeptThumbnails
 from crawler.engine.look_groups import LookGroups
 from crawler.engine.look_index import LookIndex
 from crawler.engine.revalidation import cached_fields, unmodified_record
@@ -114,6 +116,11 @@ def look(number: int) -> bytes:
     return hashlib.sha256(b"%d" % (number // 4)).digest()[:HASH_BYTES] + bytes(
         SIZE - HASH_BYTES
     )
+
+
+def thumbnail(data: bytes) -> bytes:
+    """That of the picture `data`; it is kept with `near`."""
+    return b"thumbnail of " + data
 
 
 def side_of(number: int) -> int:
@@ -212,7 +219,14 @@ def outcome(lease: Lease) -> Outcome:
             **common, path=None, format="png", sha256=digest, width=side, height=side
         )
         alike = look(number)
-        return Outcome(lease, image, picture=data, validators=version, look=alike)
+        return Outcome(
+            lease,
+            image,
+            picture=data,
+            validators=version,
+            look=alike,
+            thumbnail=("jpg", thumbnail(data)),
+        )
     data = style(lease.url) if lease.destination == "style" else body(lease.url)
     common |= {"sha256": hashlib.sha256(data).hexdigest(), "body_bytes": len(data)}
     if lease.destination == "style":
@@ -289,6 +303,7 @@ def crawl(folder: Path, seed: int, number: int, *, near: bool) -> None:
         time.time,
         max_batch=MAX_BATCH,
         looks=LookGroups(index, store, files, run.run_id) if near else index,
+        thumbnails=KeptThumbnails(store, files, 256) if near else None,
     )
     if run.seq == 0:
         frontier.add([Discovered("https://h0.example/0", "seed", "page", 0)])

@@ -53,6 +53,7 @@ def images_and_records_options() -> list[Flag]:
         Flag("--phash", key="images.phash", const=True, group=GROUP),
         Flag("--verify-images", key="images.verify", const=True, group=GROUP),
         Flag("--keep-damaged", key="images.keep_damaged", const=True, group=GROUP),
+        Flag("--thumbnails", key="images.thumbnails", group=GROUP, metavar="N"),
         Flag("--image-gps", key="images.gps", const=True, group=GROUP),
         Flag("--dedupe", key="images.dedupe", group=GROUP, metavar="exact|near"),
         Flag("--image-name", key="images.name", group=GROUP, metavar="TEMPLATE"),

@@ -24,7 +24,7 @@ from crawler.engine.extraction.extraction import (
 )
 from crawler.engine.extraction.warc_index import ArchivedBodies, WarcIndex
 from crawler.engine.extraction.warc_source import WarcSource
-from crawler.engine.machinery import index_of_looks
+from crawler.engine.machinery import kept_pictures
 from crawler.engine.plugin_adapters import Plugins
 from crawler.extract.extractor import InlineExtractor
 from crawler.fetch.transport import ExchangeListener
@@ -158,6 +158,7 @@ class _Opened(Struct, frozen=True):
         events = Events(_NoExchanges())
         events.on_warning(tell)
         openers = {**sink_openers(config), **self.plugins.sinks()}
+        looks, _ = kept_pictures(config, self.store, images, self.run_of)
         committer = Committer(
             self.run_of,
             self.store,
@@ -167,7 +168,7 @@ class _Opened(Struct, frozen=True):
             config.records,
             self.clock,
             config.scope.dedupe_content,
-            looks=index_of_looks(config, self.store, images, self.run_of),
+            looks=looks,
         )
         look = held.enter_context(opened_look(config))
         documents = held.enter_context(self.plugins.documents())

@@ -70,6 +70,7 @@ def stored_body(record: BodyOwner, body: bytes) -> Stored:
             "dup_kind": record.dup_kind,
             "replaces": record.replaces,
             "damage": record.damage,
+            "thumbnail_path": record.thumbnail_path,
             "source": record.source,
             "alt": record.alt,
             "page_url": record.page_url,

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from crawler.model.records import ImageRecord
 
 
+Seen = tuple[bytes | None, tuple[str, bytes] | None]
+"""The look of a picture, and the ending and the bytes of its thumbnail, if any."""
+
+
 class Look(Protocol):
     """Looks at a picture."""
 
-    def __call__(
-        self, record: ImageRecord, content: bytes | BodySink, /
-    ) -> bytes | None:
-        """The look of the picture, if it has one. May switch to other greenlets.
+    def __call__(self, record: ImageRecord, content: bytes | BodySink, /) -> Seen:
+        """The look and the thumbnail of the picture. May switch to other greenlets.
 
         Sets what the record says of its pixels. Raises ImageDecodeFailure.
         """

@@ -32,6 +32,7 @@ from tests.helpers.killable import (
     named_links,
     picture,
     style,
+    thumbnail,
 )
 from tests.helpers.paths import ROOT
 from tests.helpers.sinks import read_batch_folder
@@ -146,11 +147,16 @@ def assert_the_best_of_each_group_is_kept(
     files = [one for one in (folder / "images").rglob("*") if one.is_file()]
     assert {one.read_bytes() for one in files} == best
     assert len(files) == len(best) == IMAGES // 4
+    small = [one for one in (folder / "thumbnails").rglob("*") if one.is_file()]
+    assert {one.read_bytes() for one in small} == {thumbnail(data) for data in best}
+    assert len(small) == len(best)
     replaced = {one["replaces"] for one in last.values()}
     for url, one in last.items():
         if int(url.rsplit("/", 1)[1]) % 4 >= 2:
             assert one["path"]
             assert (folder / one["path"]).read_bytes() == picture(url)
+            own = (folder / one["thumbnail_path"]).read_bytes()
+            assert own == thumbnail(picture(url))
         elif one["path"] is None:
             assert one["dup_of"] in last
         else:

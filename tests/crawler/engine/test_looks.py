@@ -202,13 +202,13 @@ def looking() -> Iterator[Looking]:
 def test_a_process_that_dies_is_no_look(looking: Looking) -> None:
     record = record_of(1)
     data = encoded(shapes(1))
-    assert looking.look(record, data) is not None
+    assert looking.look(record, data)[0] is not None
     for content in (b"", b"nonsense", bomb(60_000, 60_000), data[:500]):
-        assert looking.look(record, content) is None
-    assert looking.look(record, data) is not None
+        assert looking.look(record, content)[0] is None
+    assert looking.look(record, data)[0] is not None
     with closing(Looking(HASHED, limits=WorkerLimits(cpu_s=0.01))) as hurried:
         large = encoded(noise(1).resize((3000, 3000)))
-        assert hurried.look(record, large) is None
+        assert hurried.look(record, large)[0] is None
 
 
 def test_what_exceeds_a_limit_is_not_verified_and_not_damaged() -> None:
@@ -216,7 +216,7 @@ def test_what_exceeds_a_limit_is_not_verified_and_not_damaged() -> None:
     large = encoded(noise(1).resize((3000, 3000)))
     limits = WorkerLimits(cpu_s=0.01)
     with closing(Looking(ImagesConfig(verify=True), limits=limits)) as hurried:
-        assert hurried.look(record, large) is None
+        assert hurried.look(record, large)[0] is None
     assert (record.verified, record.damage) == (False, None)
 
 

@@ -56,6 +56,7 @@ ELSEWHERE = {
         ("image", name): "tests/crawler/extract/images: test_photo"
         for name in ("taken_at", "camera_make", "camera_model", "latitude", "longitude")
     },
+    ("image", "thumbnail_path"): "test_stored_thumbnails",
     ("image", "replaces"): "test_best_of_look",
     **{
         ("image", name): "test_image_context"
