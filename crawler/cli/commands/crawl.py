@@ -27,7 +27,6 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     orbweb crawl https://example.com/docs/ -np -l 3 -d docs
     orbweb crawl -i seeds.txt --no-images --with markdown -d texts
     orbweb crawl https://example.com/ --save pdf --warc -w 1s
-    orbweb crawl -i seeds.txt --processes auto -d broad
     """
     plan = load_plan(ctx.command, params, urls)
     from crawler.cli.running import run_tasks, tasks_of, with_processes

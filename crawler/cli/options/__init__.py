@@ -30,7 +30,7 @@ COMMON = frozenset({
     "-c", "--per-host", "-w", "--rate", "--no-robots",
     "-H", "-U", "--contact", "-u", "-b", "--login", "--form", "-k",
     "--no-images", "--min-image", "--save", "--mirror", "--with", "--record", "--warc",
-    "--config", "--field", "-s", "-q", "-v",
+    "--processes", "--config", "--field", "-s", "-q", "-v",
 })  # fmt: skip
 """The first names of the options that `--help` shows; `--help-all` shows all."""
 

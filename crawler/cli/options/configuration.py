@@ -60,8 +60,7 @@ def configuration_options() -> list[Flag]:
         ),
         Flag(
             "--processes", group=GROUP, metavar="N|auto", type=ProcessCount(),
-            help="Crawl with N processes, each with its share of the hosts; auto: one "
-            "for each core",
+            help="Processes, each with its hosts; auto: one a core",
         ),
         Flag(
             "--extract-processes", key="extract_processes", group=GROUP,

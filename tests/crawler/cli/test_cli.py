@@ -249,7 +249,8 @@ def test_help_is_short_and_begins_with_examples(orbweb, name: str) -> None:  # t
     every = {f.opts[-1] for f in crawl_options() if not f.hidden}
     left_out = every - set(re.findall(r"--?[\w-]+", whole))
     assert left_out <= {"--newer", "--fresh", "--strict-input", "--mirror", "--dir",
-                        "--input-file", "--plugin", "--schema-line"}  # fmt: skip
+                        "--input-file", "--plugin", "--schema-line",
+                        "--processes"}  # fmt: skip
 
 
 def test_each_common_option_exists() -> None:
