@@ -11,7 +11,7 @@ import click
 
 from crawler.cli.record_files import record_files
 from crawler.inspect.report.gather import gather
-from crawler.inspect.report.making import files_of, read_state, way_to
+from crawler.inspect.report.making import files_of, picture_folder, read_state, way_to
 from crawler.inspect.report.page import page
 from crawler.inspect.report.pictures import MAX_PICTURES
 from crawler.inspect.report.report import Report, Thumbnail
@@ -62,13 +62,14 @@ def command(
         raise UsageError(f"-o {target} is the file that is read; name another")
     found = gather(files, pictures)
     shown = found.pictures.shown()
+    pictures_in = picture_folder(root, state)
     thumbnails: dict[str, Thumbnail] = {}
     can_embed = _can_embed()
     if can_embed and not no_thumbnails:
-        thumbnails = _thumbnails(root, files_of(root, shown))
+        thumbnails = _thumbnails(pictures_in, files_of(pictures_in, shown))
     report = Report(
         folder,
-        way_to(root, Path.cwd() / "-" if target == STDOUT else target),
+        way_to(pictures_in, Path.cwd() / "-" if target == STDOUT else target),
         seeds,
         state,
         found,

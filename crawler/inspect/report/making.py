@@ -12,23 +12,35 @@ from crawler.inspect.report.pictures import Picture, is_file_of_crawl
 from crawler.inspect.report.report import State
 from crawler.inspect.state import open_state
 from crawler.inspect.status import read_status
+from crawler.model.metadata import EXTRACT_OF
 from crawler.model.resume_command import resume_command
 
 
 def read_state(folder: Path) -> tuple[State, tuple[str, ...]]:
     """What the state says, and the seeds. Raises UsageError and StateError."""
-    with open_state(folder, of_extraction=True) as (_state, config):
-        pass
+    with open_state(folder, of_extraction=True) as (reader, config):
+        extract_of = (reader.get(EXTRACT_OF, "") or b"").decode()
     status = read_status(folder / STATE_FOLDER)
     assert status is not None  # `open_state` has seen the crawl
     counts = status.counts
-    ended = sum(counts.values()) - counts["queued"] - counts["skip"]
-    command = resume_command(
-        str(folder), config.limits, counts["page"], status.received_bytes
+    state = State(
+        name=status.state,
+        queued=counts["queued"],
+        urls=sum(counts.values()) - counts["queued"] - counts["skip"],
+        skips=status.reasons["skip"],
+        continues=resume_command(
+            str(folder), config.limits, counts["page"], status.received_bytes
+        ),
+        extract_of=extract_of,
     )
-    skips = status.reasons["skip"]
-    state = State(status.state, counts["queued"], ended, skips, command)
     return state, config.seeds
+
+
+def picture_folder(folder: Path, state: State) -> Path:
+    """The folder whose pictures the records name: an extraction leaves them there."""
+    source = Path(state.extract_of)
+    is_crawl = state.extract_of and (source / STATE_FOLDER).is_dir()
+    return source if is_crawl else folder
 
 
 def way_to(folder: Path, page: Path) -> str:

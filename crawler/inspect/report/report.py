@@ -31,6 +31,8 @@ class State(Struct, frozen=True):
     """How many URLs were skipped, by reason."""
     continues: str
     """The command that continues the crawl."""
+    extract_of: str = ""
+    """What `orbweb extract` has read, if that made the records."""
 
 
 class Report(Struct, frozen=True):
@@ -39,7 +41,7 @@ class Report(Struct, frozen=True):
     folder: str
     """The folder of the crawl as it was named."""
     base: str
-    """The way from the page to that folder, as a relative URL; empty or with `/`."""
+    """The way from the page to the pictures: a relative URL; empty or with `/`."""
     seeds: tuple[str, ...]
     state: State
     found: Gathered

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -121,6 +122,10 @@ class Parsed(HTMLParser):
 
     def of(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
+
+
+def sections(parsed: Parsed) -> list[str | None]:
+    return [one["id"] for one in parsed.of("section") if "id" in one]
 
 
 def pictures_in(text: str) -> list[dict[str, Any]]:
@@ -254,16 +259,37 @@ def test_what_a_redirect_changes(url: str, target: str, what: str) -> None:
 # ------------------------------------------------------------------ the page
 
 
-def test_the_page_is_well_formed_and_has_its_sections(folder: Path, text: str) -> None:
+def test_the_page_is_well_formed_and_has_its_sections(text: str) -> None:
     parsed = Parsed(text)
-    names = [one["id"] for one in parsed.of("section") if "id" in one]
-    assert names == [
-        "overview", "time", "answers", "hosts", "shape", "failed", "redirects",
-        "tree", "pictures", "about",
+    names = sections(parsed)
+    assert [name for name in names if name != "time"] == [
+        "overview", "answers", "hosts", "shape", "failed", "redirects", "tree",
+        "pictures", "about",
     ]  # fmt: skip
     links = {one["href"] for one in parsed.of("a")}
     assert {f"#{name}" for name in names} <= links
-    assert f"orbweb retry {folder} --code status_4xx" in parsed.text_of("code")
+
+
+def test_its_commands_can_be_run(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    copied = [one["data-copy"] or "" for one in Parsed(text).of("button")
+              if "data-copy" in one]  # fmt: skip
+    (retry,) = [words for words in copied if words.startswith("orbweb retry")]
+    assert retry.endswith(" --code status_4xx")
+    assert run([*shlex.split(retry)[1:], "--dry-run"]) == 0
+    assert "1 failed URLs would be queued" in capsys.readouterr().err
+    for words in copied:
+        if not words.startswith("orbweb retry"):
+            assert run(shlex.split(words)[1:]) == 0
+
+
+def test_an_extraction_has_the_pictures_of_its_crawl(folder: Path) -> None:
+    target = folder.parent / "extracted"
+    assert run(["extract", str(folder), "-d", str(target), "-q"]) == 0
+    text = report(target)
+    assert "Extracted from" in text
+    assert "orbweb retry" not in text
+    assert 'data-base="../out/"' in text
+    assert len({one["#"] for one in pictures_in(text)}) == 2
 
 
 def test_nothing_of_the_web_is_markup_and_nothing_is_requested(text: str) -> None:
@@ -332,11 +358,24 @@ def test_a_crawl_without_records_yet(tmp_path: Path) -> None:
     file = tmp_path / "records.jsonl"
     file.write_bytes(b'{"type":"run","run_id":"A","ts":"","event":"started"}\n')
     text = b"".join(made_page(empty_report(file))).decode()
-    names = [one["id"] for one in Parsed(text).of("section") if "id" in one]
-    assert names == ["overview", "failed", "about"]
+    assert sections(Parsed(text)) == ["overview", "failed", "about"]
     assert "Running" in text
     file.write_bytes(b"")
     b"".join(made_page(empty_report(file)))
+
+
+def test_a_crawl_has_a_course_unless_it_is_too_short(tmp_path: Path) -> None:
+    file = tmp_path / "records.jsonl"
+    rows = [line("error", "A", n, f"http://a.example/{n}") for n in range(5)]
+    file.write_bytes(rows[0])
+    text = b"".join(made_page(empty_report(file))).decode()
+    assert "time" not in sections(Parsed(text))
+    assert "Nothing could be fetched" in text
+    file.write_bytes(b"".join(rows))
+    parsed = Parsed(b"".join(made_page(empty_report(file))).decode())
+    assert "time" in sections(parsed)
+    tips = [one["data-tip"] for one in parsed.of("g") if "data-tip" in one]
+    assert "12:00:03 UTC\nFailed 1" in tips
 
 
 def test_without_the_extra_it_says_how_to_get_thumbnails(folder: Path) -> None:

@@ -16,6 +16,10 @@ from crawler.model.units import show_bytes, show_seconds
 NAMES = {"page": "Pages", "image": "Pictures", "other": "Other", "error": "Failed"}
 WIDE, NARROW = (1240, 240, 124), (440, 220, 44)
 """Width, height (pixels) and most columns of a plot, for two widths of the window."""
+MIN_LENGTH_S = 1.0
+"""A crawl that took less time has no course to be shown (seconds)."""
+MIN_URLS, MIN_COLUMNS = 5, 24
+"""Columns are so wide that one has so many URLs, but there are so many columns."""
 MAX_PAUSES = 12
 """Pauses that are drawn, the longest ones."""
 
@@ -24,7 +28,7 @@ _MakePlot = Callable[[Timeline, Sequence[Column], float, int], Plot]
 
 def activity(report: Report) -> Section | None:
     timeline = report.found.timeline
-    if not timeline.began or not report.found.counts:
+    if timeline.length_s < MIN_LENGTH_S:
         return None
     urls = card(
         "URLs", legend([(kind, NAMES[kind]) for kind in _kinds_of(report)]),
@@ -59,8 +63,10 @@ def _per_s(timeline: Timeline) -> int:
 def _both(timeline: Timeline, make: _MakePlot) -> Html:
     """The plot twice: the style sheet shows the one that fits the window."""
     drawn = []
+    urls = sum(sum(one.counts) for one in timeline.columns(timeline.length_s))
     for name, (width, height, most) in (("large", WIDE), ("small", NARROW)):
-        step = time_step(timeline.length_s, most)
+        few = max(urls // MIN_URLS, MIN_COLUMNS)
+        step = time_step(timeline.length_s, min(most, few))
         plot = make(timeline, timeline.columns(step), step, 10 if most > 50 else 4)
         drawn.append(el("div", draw(plot, width, height), class_=name))
     return el("div", *drawn)

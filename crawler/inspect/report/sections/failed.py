@@ -63,25 +63,23 @@ def failed(report: Report) -> Section:
     groups = sorted(failures.groups.items(), key=lambda item: -item[1].count)
     codes = {code for (code, _), _ in groups}
     every = el("p", "All of them again: ", command(f"orbweb retry {folder}"))
+    can_retry = not report.state.extract_of
     body = el(
         "div",
-        every if len(codes) > 1 else None,
-        *(_group(cause, group, folder, failures.groups) for cause, group in groups),
+        every if can_retry and len(codes) > 1 else None,
+        *(
+            _group(cause, group, folder if can_retry else None, failures.groups)
+            for cause, group in groups
+        ),
     )
     return Section("failed", "Failed", body, failures.count)
 
 
-def _group(cause: Cause, group: Group, folder: str, groups: dict[Cause, Group]) -> Html:
+def _group(
+    cause: Cause, group: Group, folder: str | None, groups: dict[Cause, Group]
+) -> Html:
+    """One cause; `folder` is None where nothing can be tried again."""
     code, status = cause
-    same = sum(other.count for (name, _), other in groups.items() if name == code)
-    retry = f"orbweb retry {folder} --code {shlex.quote(code)}"
-    if len(group.hosts) == 1 and _number_of_hosts(groups) > 1:
-        retry += f" --host {shlex.quote(next(iter(group.hosts)))}"
-    what = (
-        "Tries them again:"
-        if same == group.count
-        else f"Tries all {number(same)} of this code again:"
-    )
     heads = [("URL", "grow"), ("Found on", "grow"), ("Message", "grow")]
     rows = [
         (url_link(one.url), url_link(one.other) if one.other else "a seed",
@@ -95,11 +93,23 @@ def _group(cause: Cause, group: Group, folder: str, groups: dict[Cause, Group]) 
         el("p", _hosts(group), class_="hosts")
         if _number_of_hosts(groups) > 1
         else None,
-        el("p", what, " ", command(retry)),
+        _retry(code, group, folder, groups) if folder is not None else None,
         _examples(group, table(heads, rows, "URLs")),
         _more(group, folder, f"--state error --code {shlex.quote(code)}"),
         class_="card group",
     )
+
+
+def _retry(code: str, group: Group, folder: str, groups: dict[Cause, Group]) -> Html:
+    """The command that tries the URLs again, and those with the same code."""
+    retry = f"orbweb retry {folder} --code {shlex.quote(code)}"
+    count = sum(other.count for (name, _), other in groups.items() if name == code)
+    what = (
+        "Tries them again:"
+        if count == group.count
+        else f"Tries all {number(count)} of this code again:"
+    )
+    return el("p", what, " ", command(retry))
 
 
 def _number_of_hosts(groups: dict[Cause, Group]) -> int:
@@ -146,9 +156,11 @@ def _hosts(group: Group) -> Html:
     return el("span", *parts)
 
 
-def _more(group: Group, folder: str, options: str) -> Html | None:
+def _more(group: Group, folder: str | None, options: str) -> Html | None:
     if group.count <= len(group.examples):
         return None
+    if folder is None:
+        return el("p", f"The first {MAX_EXAMPLES} are shown.")
     return el(
         "p", f"The first {MAX_EXAMPLES} are shown. All of this code: ",
         command(f"orbweb urls {folder} {options}"),

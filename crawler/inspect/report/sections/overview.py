@@ -13,11 +13,17 @@ from crawler.inspect.report.times import day_and_time, time_span
 from crawler.model.units import show_bytes, show_seconds
 
 MAX_SEEDS = 5
+MAX_HOSTS = 100
+"""Hosts that are counted in the title of an extraction."""
 
 
 def title_of(report: Report) -> str:
-    """The host of the first seed, and how many more there are."""
+    """The host of the first seed, and how many more there are.
+
+    An extraction has no seeds: then it is the host with the most URLs.
+    """
     hosts = list(dict.fromkeys(urlsplit(seed).netloc for seed in report.seeds))
+    hosts = hosts or [row.name for row in report.found.hosts.largest(MAX_HOSTS)]
     if not hosts:
         return "A crawl"
     more = f" and {number(len(hosts) - 1)} more" if len(hosts) > 1 else ""
@@ -41,8 +47,15 @@ def overview(report: Report) -> Section:
 def _sentence(report: Report) -> Iterator[Html | str]:
     timeline = report.found.timeline
     word = {"running": "Running", "stopped": "Stopped", "finished": "Finished"}
-    yield el("span", word[report.state.name], class_=f"chip {report.state.name}")
-    if timeline.began:
+    counts = report.found.counts
+    is_empty = bool(counts["error"]) and counts["error"] == counts.total()
+    kind = "failed" if is_empty else report.state.name
+    yield el("span", word[report.state.name], class_=f"chip {kind}")
+    if report.state.extract_of:
+        yield "Extracted from "
+        yield el("code", report.state.extract_of)
+        yield f", {time_span(timeline.began, timeline.ended)}. "
+    elif timeline.began:
         yield f" {time_span(timeline.began, timeline.ended)}, "
         yield el("b", show_seconds(timeline.length_s))
         yield " of crawling"
@@ -50,6 +63,8 @@ def _sentence(report: Report) -> Iterator[Html | str]:
             pauses = len(timeline.pauses)
             yield f" with {pauses} pause{'' if pauses == 1 else 's'}"
         yield ". "
+    if is_empty:
+        yield el("b", "Nothing could be fetched. ")
     if report.seeds:
         yield "Started at "
         for at, seed in enumerate(report.seeds[:MAX_SEEDS]):
@@ -88,9 +103,9 @@ def _figures(report: Report) -> Iterator[Html]:
     yield _figure("Hosts", number(len(found.hosts)), "", "#hosts")
     yield _figure("Received", show_bytes(found.received), "", "")
     if found.times.count:
-        tail = f"median; 95 % in {show_ms(found.times.quantile(0.95))}"
+        tail = f"95 % in {show_ms(found.times.quantile(0.95))}"
         median = show_ms(found.times.quantile(0.5))
-        yield _figure("Response", median, "", "#shape", tail)
+        yield _figure("Median time", median, "", "#shape", tail)
 
 
 def _figure(name: str, value: str, kind: str, target: str, note: str = "") -> Html:
