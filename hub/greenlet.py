@@ -36,6 +36,7 @@ from hub.timers import Timer
 __all__ = ["AnyGreenlet", "Greenlet"]
 
 _numbers = count()
+_spawn_callbacks: "list[Callable[[AnyGreenlet], object]]" = []
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -115,6 +116,8 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
         new._place = (caller.f_code, caller.f_lasti)
         new._scheduled = True
         new._hub.loop.ready.append(new._begin)
+        if _spawn_callbacks:
+            new._call_spawn_callbacks()
         return new
 
     @overload
@@ -147,6 +150,7 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
         if not self._scheduled:
             self._scheduled = True
             self._hub.loop.call_soon(self._begin)
+            self._call_spawn_callbacks()
 
     def start_later(self, seconds: float) -> None:
         """Start it after ``seconds``; ValueError if that is negative."""
@@ -154,6 +158,25 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
             self._scheduled = self._hub.loop.call_later(
                 check_seconds(seconds), self._begin
             )
+            self._call_spawn_callbacks()
+
+    @staticmethod
+    def add_spawn_callback(callback: Callable[["AnyGreenlet"], object]) -> None:
+        """Call ``callback(greenlet)`` whenever a greenlet is started, in any thread.
+
+        It is called by the greenlet that starts the other, and must not wait.
+        """
+        _spawn_callbacks.append(callback)
+
+    @staticmethod
+    def remove_spawn_callback(callback: Callable[["AnyGreenlet"], object]) -> None:
+        """Take it back. Idempotent."""
+        if callback in _spawn_callbacks:
+            _spawn_callbacks.remove(callback)
+
+    def _call_spawn_callbacks(self) -> None:
+        for callback in list(_spawn_callbacks):
+            callback(self)
 
     def _begin(self) -> None:
         if not self._ended:
@@ -263,6 +286,13 @@ class Greenlet(RawGreenlet, Linked, Generic[P, T_co]):
     @name.setter
     def name(self, value: str) -> None:
         self._name = value
+
+    @property
+    def minimal_ident(self) -> int:
+        """A small number that no other living greenlet of its hub has."""
+        hub: Any = self.parent
+        number: int = hub.ident_registry.get_ident(self)
+        return number
 
     def __bool__(self) -> bool:
         return self.started

@@ -24,6 +24,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from hub.current import get_hub, get_hub_if_any, set_hub, set_hub_factory, thread
 from hub.errors import ForkError, LoopExit
+from hub.idents import IdentRegistry
 from hub.interrupt import Interrupt, mark_kill
 from hub.loop import Loop
 from hub.poller import EpollPoller
@@ -34,6 +35,8 @@ __all__ = ["Hub", "Waitable", "give_way", "idle", "sleep", "spawn_raw"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_hub_idents = IdentRegistry()
 
 ErrorClasses = tuple[type[BaseException], ...]
 
@@ -179,6 +182,16 @@ class Hub(greenlet):
         if found is None:
             found = self.services[kind] = kind()
         return found
+
+    @property
+    def ident_registry(self) -> IdentRegistry:
+        """The small numbers of its greenlets (`Greenlet.minimal_ident`)."""
+        return self.service(IdentRegistry)
+
+    @property
+    def minimal_ident(self) -> int:
+        """A small number that no other living hub has."""
+        return _hub_idents.get_ident(self)
 
     # -- errors ------------------------------------------------------------------------
 

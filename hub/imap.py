@@ -63,6 +63,10 @@ class Mapper:
         """
         return False
 
+    def _applies_in_greenlet(self) -> bool:
+        """Whether `apply_async` waits for a slot in a greenlet of its own."""
+        return self.full() or self._called_by_worker()
+
     @overload
     def apply(self, func: Callable[[], R]) -> R: ...
 
@@ -113,7 +117,7 @@ class Mapper:
 
         Returns an object with ``get``.
         """
-        if callback is not None or self.full() or self._called_by_worker():
+        if callback is not None or self._applies_in_greenlet():
             return Greenlet[..., R].spawn(
                 _run_and_report, callback, self.apply, func, args, kwds
             )

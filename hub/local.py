@@ -11,11 +11,11 @@ without a C frame, the two take the same time.
 
 from types import MemberDescriptorType
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
 from greenlet import getcurrent, greenlet
 
-__all__ = ["local"]
+__all__ = ["all_local_dicts_for_greenlet", "local"]
 
 _Spaces = dict[int, dict[str, Any]]
 """A greenlet's values of every `local`, which it has as ``_hub_locals``.
@@ -30,15 +30,17 @@ class _Key:
     It keeps the arguments that the `local` was made with.
     """
 
-    __slots__ = ("args", "greenlets", "kwargs", "owner")
+    __slots__ = ("__weakref__", "args", "greenlets", "kind", "kwargs", "owner")
 
     def __init__(
-        self, owner: int, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, kind: type, owner: int, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
+        self.kind = kind
         self.owner = owner
         self.args = args
         self.kwargs = kwargs
         self.greenlets: WeakSet[greenlet] = WeakSet()
+        _keys[owner] = self
 
     def space(self, me: greenlet) -> dict[str, Any]:
         """Make the values of greenlet ``me``."""
@@ -55,6 +57,23 @@ class _Key:
             spaces: _Spaces | None = each._hub_locals  # type: ignore[attr-defined]
             if spaces is not None:
                 spaces.pop(self.owner, None)
+
+
+_keys: WeakValueDictionary[int, _Key] = WeakValueDictionary()
+"""The key of each `local`, by the id of that."""
+
+
+def all_local_dicts_for_greenlet(
+    target: greenlet,
+) -> list[tuple[tuple[type, int], dict[str, Any]]]:
+    """Return ((class, id), values) of each `local` that has values in ``target``.
+
+    For a look into a program; a greenlet that has ended has none.
+    """
+    spaces: _Spaces = getattr(target, "_hub_locals", None) or {}
+    return [
+        ((_keys[owner].kind, owner), dict(values)) for owner, values in spaces.items()
+    ]
 
 
 def _values(instance: "local") -> dict[str, Any]:
@@ -94,7 +113,7 @@ class local:
                 "unless a subclass has an __init__"
             )
         self = super().__new__(cls)
-        key = _Key(id(self), args, kwargs)
+        key = _Key(cls, id(self), args, kwargs)
         object.__setattr__(self, "_key", key)
         key.space(getcurrent())
         return self

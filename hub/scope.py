@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CancelScope", "enclosing_scope"]
 
+_NEVER = math.inf
+
 
 class _Pause(Waiter):
     """The wait of a greenlet in a cancelled scope: for a turn of the loop."""
@@ -134,7 +136,7 @@ class CancelScope:
         """Return the outermost scope that cancels what is inside."""
         found = None
         scope: CancelScope | None = self
-        while scope is not None:  # at each wait of a nursery's child: hence no property
+        while scope is not None:
             if scope._cancel_called or (
                 scope._deadline != math.inf and scope.cancel_called
             ):
@@ -209,6 +211,15 @@ class CancelScope:
         """Check the scope before a greenlet waits; raises Cancelled, NoSwitchError."""
         if self.forbidding is not None:
             self.forbidding.check()
+        scope: CancelScope | None = self
+        while scope is not None:  # at each wait of a nursery's child: hence no call
+            if scope._cancel_called or scope._deadline != _NEVER:
+                self._check(waiter)
+                break
+            scope = None if scope._shield else scope._parent
+        self._parked[waiter] = None
+
+    def _check(self, waiter: Waiter) -> None:
         cancelling = self._cancelling()
         if cancelling is not None and type(waiter) is not _Pause:
             pause = _Pause(waiter.hub)
@@ -216,7 +227,6 @@ class CancelScope:
             pause.get()
             waiter.throw_soon(Cancelled(), cancelling.ticket)
             raise waiter.take_error()
-        self._parked[waiter] = None
 
     def leave(self, waiter: Waiter) -> None:
         """Forget a waiter that has stopped waiting."""

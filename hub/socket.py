@@ -15,6 +15,7 @@ from hub.resolver import network_of
 from hub.socketfile import SocketFile
 from hub.socketobject import Address, wrap_socket
 from hub.socketobject import socket as socket  # the name is exported
+from hub.timeout import Timeout
 
 # The originals, also while they are patched.
 _fromfd = _standard.fromfd
@@ -198,7 +199,8 @@ def wait(
     Raises ``timeout_exc`` (default: TimeoutError) after ``timeout`` seconds.
     """
     error = TimeoutError("timed out") if timeout_exc is None else timeout_exc
-    get_hub().wait_for_watcher(io, timeout, error)
+    with Timeout(timeout, error):  # its start may wait, too
+        get_hub().wait_for_watcher(io)
 
 
 def wait_read(

@@ -40,8 +40,10 @@ from hub.socketfile import open_file, send_by_kernel
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["Address", "closed_socket", "socket", "wrap_socket"]
+__all__ = ["OWN_TIMEOUT", "Address", "closed_socket", "socket", "wrap_socket"]
 
+OWN_TIMEOUT: Any = object()
+"""In place of a time-out: the socket's own."""
 _STREAMS = (_standard.SOCK_STREAM,)
 _DONT_WAIT = int(_standard.MSG_DONTWAIT)  # as an enum each `&` is seven calls
 _NAMED = (_standard.AF_INET, _standard.AF_INET6)
@@ -271,8 +273,16 @@ class socket(SocketBase):
 
     # -- sending -----------------------------------------------------------------------
 
-    def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
-        """Send some of ``data``; return how many bytes."""
+    def send(
+        self,
+        data: "ReadableBuffer",
+        flags: int = 0,
+        timeout: float | None = OWN_TIMEOUT,
+    ) -> int:
+        """Send some of ``data``; return how many bytes.
+
+        ``timeout``: seconds, None for no limit; if absent, the socket's own.
+        """
         while True:
             direction = self._writing
             if direction is None or direction.ready or flags or self._timeout == 0.0:
@@ -286,7 +296,7 @@ class socket(SocketBase):
                 else:
                     self._calls += 1
                     return count
-            self._wait_writable(self._timeout)
+            self._wait_writable(self._timeout if timeout is OWN_TIMEOUT else timeout)
 
     def sendall(self, data: "ReadableBuffer", flags: int = 0) -> None:
         """Send all of ``data``. After an error it is unknown how much was sent."""

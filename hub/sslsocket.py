@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from hub.lock import Semaphore
 from hub.socketfile import send_by_reading
-from hub.socketobject import Address, closed_socket, socket
+from hub.socketobject import OWN_TIMEOUT, Address, closed_socket, socket
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -175,13 +175,13 @@ class SSLSocket(socket):
         else:
             self._incoming.write_eof()
 
-    def _flush(self) -> None:
-        """Send all that has been encrypted."""
+    def _flush(self, timeout: float | None = OWN_TIMEOUT) -> None:
+        """Send all that has been encrypted; ``timeout`` for each wait."""
         with self._sending:
             while self._unsent or self._outgoing.pending:
                 self._unsent = self._unsent or self._outgoing.read()
                 try:
-                    sent = super().send(self._unsent)
+                    sent = super().send(self._unsent, 0, timeout)
                 except BlockingIOError:
                     raise SSLWantWriteError(
                         _standard.SSL_ERROR_WANT_WRITE,
@@ -227,16 +227,19 @@ class SSLSocket(socket):
 
     def write(self, data: "ReadableBuffer") -> int:
         """Encrypt and send some of ``data``; return how many bytes."""
+        return self._write_some(data, OWN_TIMEOUT)
+
+    def _write_some(self, data: "ReadableBuffer", timeout: float | None) -> int:
         view = memoryview(data).cast("B")[:_MAX_WRITE]
         if self._unsent:
-            self._flush()  # the rest of a non-blocking write goes first
+            self._flush(timeout)  # the rest of a non-blocking write goes first
         try:
             count = self._object.write(view) if view else 0
         except SSLError:
             self._flush_at_once()
             raise
         with suppress(SSLWantWriteError):  # to the caller these bytes count as sent
-            self._flush()
+            self._flush(timeout)
         return count
 
     def recv(self, bufsize: int = 1024, flags: int = 0) -> bytes:
@@ -256,12 +259,17 @@ class SSLSocket(socket):
         size = nbytes or memoryview(buffer).nbytes
         return cast(int, self.read(size, buffer)) if size else 0
 
-    def send(self, data: "ReadableBuffer", flags: int = 0) -> int:
-        """Send some of ``data``; return how many bytes."""
+    def send(
+        self,
+        data: "ReadableBuffer",
+        flags: int = 0,
+        timeout: float | None = OWN_TIMEOUT,
+    ) -> int:
+        """Send some of ``data``; return how many bytes. See `socket.send`."""
         if self._tls is None:
-            return super().send(data, flags)
+            return super().send(data, flags, timeout)
         _refuse_flags(flags)
-        return self.write(data)
+        return self._write_some(data, timeout)
 
     def sendall(self, data: "ReadableBuffer", flags: int = 0) -> None:
         """Send all of ``data``."""

@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from hub.current import get_hub, get_hub_if_any
 from hub.errors import InvalidThreadUseError
-from hub.event import AsyncResult
+from hub.event import AsyncResult, Event
 from hub.future import Future, OutsideEvent
 from hub.hub import Hub
 from hub.imap import Mapper
@@ -58,11 +58,21 @@ class _Workers:
         with blocking():  # `start` waits for a moment if `threading` is patched
             Thread(target=_work, args=(self.tasks,), name=name, daemon=True).start()
 
+    def resize(self, size: int) -> None:
+        """Start threads, or let some end after the tasks that are queued."""
+        while self.size < size:
+            self.start_thread()
+        while self.size > size:
+            self.size -= 1
+            self.tasks.put(None)
+
+    def start_needed(self, most: int) -> None:
+        """Start a thread for each task that waits for one, up to ``most`` in all."""
+        self.resize(max(self.size, min(self.busy, most)))
+
     def stop_threads(self) -> None:
         """Let all threads end after the tasks that are queued."""
-        for _ in range(self.size):
-            self.tasks.put(None)
-        self.size = 0
+        self.resize(0)
 
 
 def _work(tasks: "SimpleQueue[_Task | None]") -> None:
@@ -82,15 +92,16 @@ class ThreadPool(Mapper):
 
     `spawn` waits while ``maxsize`` tasks run (back-pressure). A pool belongs to the
     thread that made it: InvalidThreadUseError elsewhere. Raises ValueError if
-    ``maxsize`` is below 1.
+    ``maxsize`` is negative.
     """
 
     def __init__(self, maxsize: int = 10, name: str = "hub-worker") -> None:
-        if maxsize < 1:
-            raise ValueError(f"a thread pool needs at least one thread, not {maxsize}")
-        self.maxsize = maxsize
+        self._maxsize = _checked_size(maxsize)
         self._hub = get_hub()
         self._free = Semaphore(maxsize)
+        self._spawned = 0  # tasks of `spawn` that have not ended
+        self._none = Event()
+        self._none.set()
         self._workers = _Workers(name)
         weakref.finalize(self, self._workers.stop_threads)
 
@@ -99,7 +110,15 @@ class ThreadPool(Mapper):
     ) -> AsyncResult[T]:
         """Run ``function`` in a thread; return an AsyncResult for the result."""
         self._free.acquire()
-        return self._submit(partial(function, *args, **kwargs), self._free.release)
+        self._spawned += 1
+        self._none.clear()
+        return self._submit(partial(function, *args, **kwargs), self._spawned_ended)
+
+    def _spawned_ended(self) -> None:
+        self._free.release()
+        self._spawned -= 1
+        if not self._spawned:
+            self._none.set()
 
     def submit(
         self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
@@ -130,8 +149,7 @@ class ThreadPool(Mapper):
         """
         workers, loop = self._workers, self._hub.loop
         workers.busy += 1
-        if workers.busy > workers.size and workers.size < self.maxsize:
-            workers.start_thread()
+        workers.start_needed(self._maxsize)
         loop.external += 1
 
         def finish(then: _Then | None) -> None:
@@ -153,11 +171,13 @@ class ThreadPool(Mapper):
     def _called_by_worker(self) -> bool:
         return get_hub_if_any() is not self._hub
 
+    def _applies_in_greenlet(self) -> bool:
+        return True  # the result has the type that it has when all threads are busy
+
     def join(self) -> None:
         """Wait until no task that `spawn` started runs."""
-        for _ in range(self.maxsize):
-            self._free.acquire()
-        self._free.release(self.maxsize)
+        while self._spawned:
+            self._none.wait()
 
     def kill(self) -> None:
         """Let the threads end after the tasks that are queued.
@@ -167,9 +187,37 @@ class ThreadPool(Mapper):
         self._workers.stop_threads()
 
     @property
+    def maxsize(self) -> int:
+        """How many threads there may be; it may be set.
+
+        Threads beyond it end after the tasks that are queued; with 0 every `spawn`
+        waits. Raises ValueError if it is negative.
+        """
+        return self._maxsize
+
+    @maxsize.setter
+    def maxsize(self, value: int) -> None:
+        more = _checked_size(value) - self._maxsize
+        self._maxsize = value
+        if self._workers.size > value:
+            self._workers.resize(value)
+        self._workers.start_needed(value)
+        self._free.release(more)  # less than before if it is negative
+
+    @property
     def size(self) -> int:
-        """How many threads there are."""
+        """How many threads there are; it may be set, to start or to end some.
+
+        Those that end first do the tasks that are queued. Raises ValueError if it is
+        negative, or more than `maxsize`.
+        """
         return self._workers.size
+
+    @size.setter
+    def size(self, value: int) -> None:
+        if _checked_size(value) > self._maxsize:
+            raise ValueError(f"the pool has at most {self._maxsize} threads: {value}")
+        self._workers.resize(value)
 
     def free_count(self) -> int:
         """How many tasks `spawn` would accept without waiting."""
@@ -192,6 +240,12 @@ class ThreadPool(Mapper):
     def __repr__(self) -> str:
         size = f"{self.size}/{self.maxsize}"
         return f"<ThreadPool at {id(self):#x} tasks={len(self)} size={size}>"
+
+
+def _checked_size(value: int) -> int:
+    if value < 0:
+        raise ValueError(f"a pool can't have {value} threads")
+    return value
 
 
 def _outcome(result: AsyncResult[T], work: Callable[[], T]) -> _Then:

@@ -214,9 +214,11 @@ class Waiter:
 
     def _refuse(self, me: greenlet) -> None:
         if me is self.hub:
-            raise BlockingSwitchOutError(
-                "the hub itself can't wait; spawn a greenlet for it"
+            error = BlockingSwitchOutError(
+                "Impossible to call blocking function in the event loop callback"
             )
+            error.add_note("the hub itself can't wait; spawn a greenlet for it")
+            raise error
         raise ConcurrentObjectUseError(
             f"this waiter is already used by {self.greenlet!r}"
         )

@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 import hub
-from hub.greenlet import Greenlet
+from hub.greenlet import AnyGreenlet, Greenlet
 from hub.hub import Hub
 from hub.testing import VirtualClock
 
@@ -573,3 +573,47 @@ def test_spawn_raw() -> None:
     assert got == []
     hub.sleep(0)
     assert got == [((1, 2), {"key": 3}), "bare"]
+
+
+def test_spawn_callbacks() -> None:
+    started: list[object] = []
+
+    def note(greenlet: AnyGreenlet) -> None:
+        assert not greenlet.dead
+        started.append(greenlet)
+
+    hub.Greenlet.add_spawn_callback(note)
+    try:
+        late = hub.Greenlet(abs, 1)
+        assert started == []
+        late.start()
+        late.start()
+        expected = [
+            late,
+            hub.spawn(abs, 2),
+            hub.spawn_later(0, abs, 3),
+            hub.pool.Group().spawn(abs, 4),
+        ]
+        hub.joinall(expected)
+        assert started == expected
+    finally:
+        hub.Greenlet.remove_spawn_callback(note)
+    hub.Greenlet.remove_spawn_callback(note)
+    hub.spawn(abs, 5).join()
+    assert started == expected
+
+
+def test_small_numbers_are_used_again() -> None:
+    own = hub.get_hub()
+    base = len(own.ident_registry)
+    living = [hub.spawn(abs, number) for number in range(3)]
+    numbers = [each.minimal_ident for each in living]
+    assert numbers == [each.minimal_ident for each in living]
+    assert len(set(numbers)) == 3
+    hub.joinall(living)
+    del living[1]
+    assert len(own.ident_registry) == base + 2
+    assert hub.Greenlet(abs, 4).minimal_ident == numbers[1]
+    assert own.minimal_ident >= 0
+    elsewhere = hub.threadpool.ThreadPool(1).apply(lambda: hub.get_hub().minimal_ident)
+    assert elsewhere != own.minimal_ident

@@ -6,7 +6,7 @@ import weakref
 import pytest
 
 import hub
-from hub.local import local
+from hub.local import all_local_dicts_for_greenlet, local
 
 
 def test_every_greenlet_has_its_own() -> None:
@@ -110,3 +110,42 @@ def test_values_end_with_the_local() -> None:
     del values
     gc.collect()
     assert gone() is None
+
+
+def test_the_values_of_another_greenlet_can_be_looked_at() -> None:
+    class Named(local):
+        pass
+
+    plain, named = local(), Named()
+
+    def work() -> None:
+        plain.number = 1
+        named.name = "x"
+        hub.sleep(0)
+
+    working = hub.spawn(work)
+    hub.sleep(0)
+    assert all_local_dicts_for_greenlet(working) == [
+        ((local, id(plain)), {"number": 1}),
+        ((Named, id(named)), {"name": "x"}),
+    ]
+    working.join()
+    assert all_local_dicts_for_greenlet(working) == []
+
+
+def test_a_data_descriptor_of_a_subclass_comes_first() -> None:
+    class Fixed(local):
+        @property
+        def number(self) -> int:
+            return 7
+
+    class Fixed2(Fixed):
+        """The descriptor is inherited."""
+
+    for fixed in (Fixed(), Fixed2()):
+        fixed.__dict__["number"] = 1
+        fixed.other = 2
+        assert (fixed.number, fixed.other) == (7, 2)
+        with pytest.raises(AttributeError) as caught:
+            fixed.missing  # noqa: B018
+        assert caught.value.__context__ is None

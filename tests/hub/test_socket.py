@@ -770,3 +770,36 @@ def test_a_timeout_of_the_wrong_type_ends_create_connection_at_once() -> None:
         pytest.raises(TypeError, match="'str' object"),
     ):
         socket.create_connection(server.getsockname(), timeout="1")  # type: ignore[arg-type]
+
+
+def test_send_with_a_time_out_of_its_own(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    left, _ = pair
+
+    def fill() -> None:
+        while left.send(bytes(1_000_000), timeout=0.001):
+            pass
+
+    left.settimeout(1000)
+    with pytest.raises(TimeoutError):
+        fill()
+    left.settimeout(0.001)
+    with pytest.raises(hub.Timeout), hub.Timeout(0.01):
+        left.send(b"x", timeout=None)
+
+
+def test_the_time_out_of_wait_covers_the_start_of_the_watcher() -> None:
+    class Slow:
+        callback = None
+
+        def start(self, *args: object) -> None:
+            hub.sleep(1000)
+
+        def stop(self) -> None:
+            pass
+
+    with pytest.raises(TimeoutError, match="timed out"):
+        socket.wait(Slow(), timeout=0.001)
+    with pytest.raises(KeyError):
+        socket.wait(Slow(), 0.001, KeyError("mine"))

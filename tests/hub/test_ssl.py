@@ -458,3 +458,19 @@ def test_the_standard_names_are_there() -> None:
     assert "PROTOCOL_TLS_CLIENT" in dir(ssl)
     with pytest.raises(AttributeError):
         ssl.no_such_thing  # noqa: B018
+
+
+def test_send_with_a_time_out_of_its_own(
+    ours: Callable[..., tuple[str, int]],
+) -> None:
+    finished = hub.event.Event()
+    with connect(ours(lambda secure: finished.wait())) as client:
+        client.settimeout(1000)
+
+        def fill() -> None:
+            while client.send(bytes(100_000), timeout=0.001):
+                pass
+
+        with pytest.raises(TimeoutError):
+            fill()
+        finished.set()

@@ -125,8 +125,69 @@ def test_a_thread_may_use_a_hub_of_its_own() -> None:
 
 
 def test_sizes() -> None:
-    with pytest.raises(ValueError, match="0"):
-        ThreadPool(0)
+    with pytest.raises(ValueError, match="-1"):
+        ThreadPool(-1)
+    pool = ThreadPool(2)
+    for size in (1, 2, 1, 0, 2):
+        pool.size = size
+        assert pool.size == size
+    for wrong in (-1, 3):
+        with pytest.raises(ValueError, match=str(wrong)):
+            pool.size = wrong
+    with pytest.raises(ValueError, match="-1"):
+        pool.maxsize = -1
+    assert (pool.size, pool.maxsize) == (2, 2)
+
+
+def test_the_bound_of_a_pool_may_grow_and_shrink() -> None:
+    pool, done = ThreadPool(0), []
+    first = hub.spawn(pool.spawn, done.append, 1)
+    queued = pool.submit(done.append, 2)
+    hub.sleep(0.001)
+    assert (done, pool.size, pool.full()) == ([], 0, True)
+    pool.join()  # nothing of `spawn` runs
+    pool.maxsize = 1
+    first.get().get()
+    queued.get()
+    assert sorted(done) == [1, 2]
+
+    pool.maxsize = 3
+    release = threading.Event()
+    running = [pool.spawn(release.wait, 60) for _ in range(3)]
+    pool.maxsize = 1
+    assert (pool.size, pool.free_count(), pool.full()) == (1, 0, True)
+    waiting = hub.spawn(pool.spawn, threading.get_ident)
+    hub.sleep(0.001)
+    assert not waiting.dead
+    release.set()
+    assert [each.get() for each in running] == [True] * 3
+    assert waiting.get().get() == pool.apply(threading.get_ident)
+    assert (pool.size, pool.free_count()) == (1, 1)
+    pool.join()
+
+
+def test_threads_that_are_to_end_do_what_is_queued() -> None:
+    pool = ThreadPool(2)
+    before = threading.active_count()
+    results = [pool.submit(time.sleep, 0.01) for _ in range(4)]
+    pool.size = 0
+    assert [result.get() for result in results] == [None] * 4
+    deadline = time.monotonic() + 60
+    while threading.active_count() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    assert pool.apply(abs, (-1,)) == 1
+
+
+def test_apply_async_starts_nothing_at_once() -> None:
+    """It returns a greenlet, as it does when all threads are busy."""
+    pool, ran = ThreadPool(1), []
+    result = pool.apply_async(ran.append, (1,))
+    time.sleep(0.001)
+    assert ran == []
+    assert isinstance(result, hub.Greenlet)
+    result.join()
+    assert ran == [1]
 
 
 def test_abandoned_work_does_not_hold_the_process() -> None:
