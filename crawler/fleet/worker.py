@@ -151,7 +151,7 @@ class Worker:
     # What is heard, and told
 
     def _listen(self, socket: hub.socket.socket) -> None:
-        while (content := read_frame(socket.recv)) is not None:
+        while (content := self._received(socket)) is not None:
             match decode_to_worker(content):
                 case Finish():
                     for link in self._links:
@@ -163,6 +163,12 @@ class Worker:
                         with suppress(Stop):  # the crawl meets it at its next commit
                             crawl.reopen_outputs()
         self._interrupt(SIGTERM)  # the parent has died
+
+    def _received(self, socket: hub.socket.socket) -> bytes | None:
+        try:
+            return read_frame(socket.recv)
+        except OSError:  # the parent was killed with something unread
+            return None
 
     def _interrupt(self, signum: int) -> None:
         for crawl in self._crawls.values():

@@ -74,10 +74,12 @@ def open_store(state: Path) -> SqliteStore:
 def open_shard(state: Path, shard: Shard, now: float) -> ShardStore:
     """The store of a shard in the folder `state`. Raises StateError or OutputError."""
     from crawler.frontier.sqlite.shard_store import ShardStore  # most have no shards
+    from crawler.frontier.sqlite.shared_contents import SharedContents
     from crawler.model.shards import Owners
 
-    owners = Owners(shard.layout)
-    return ShardStore(state, shard.number, owners, now, (JOURNAL, GUARD))
+    contents = SharedContents(state_folder(content_folder(state.parent)), shard.number)
+    owners, files = Owners(shard.layout), (JOURNAL, GUARD)
+    return ShardStore(state, shard.number, owners, now, files, contents)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ TERMINAL = {"page", "file", "image", "redirect", "error", "skip"}
 TIMEOUT_S = 300.0
 OPTIONS = (
     *("-w", "0", "-c", "16", "--scope", "any", "--allow-net", "127.0.0.0/8", "-q"),
-    *("--record", "skips", "--grace", "1s"),
+    *("--record", "skips", "--grace", "1s", "-s", "limits.traps=false"),
 )
 _TELLS_APART = ("type", "url", "depth", "parent_url", "seed_url", "status", "sha256")
 """The fields of a record that do not depend on the order of the fetches."""

@@ -7,7 +7,7 @@ must be that of the record: a file that was changed since is not what was fetche
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -40,8 +40,7 @@ from crawler.model.records import (
 from crawler.output.export.latest import ReplacedImages
 from crawler.output.export.lines import UnreadableLine, decode, kind_of, read_batches
 from crawler.output.files import read_file
-from crawler.output.lines import stream_files
-from crawler.workspace.outputs import jsonl_files
+from crawler.workspace.outputs import record_streams
 
 _MADE_ANEW = frozenset({"schema", "run", "item"})
 _DECODERS: dict[str, Callable[[bytes], AnyRecord]] = {
@@ -168,8 +167,8 @@ def _found(record: PageRecord | FileRecord) -> int:
 
 
 def _record_files(folder: Path, crawl: Config) -> list[Path]:
-    streams: Iterable[Path] = jsonl_files(replace(crawl, dir=str(folder))).values()
-    files = next(filter(None, map(stream_files, streams)), [])
+    streams = record_streams(replace(crawl, dir=str(folder)))
+    files: list[Path] = next(filter(None, streams), [])
     if not files:
         raise UsageError(
             f"{folder}: its crawl has left no file of records; its WARC files can be "

@@ -29,6 +29,8 @@ SHARDS_FOLDER = "shards"
 """In the state of a crawl that is cut into shards: the folders of these."""
 FLEET_FILE = "fleet.sqlite3"
 """There as well: what the shards have in common (`fleet_file.py`)."""
+SHARED_CONTENTS = "contents.sqlite3"
+"""And the contents of all shards (`shared_contents.py`)."""
 FILE_NAME = "frontier.sqlite3"
 FILE_NAMES = tuple(f"{FILE_NAME}{end}" for end in ("", "-wal", "-shm", "-journal"))
 """The database, and what SQLite makes beside it, of the same mode."""

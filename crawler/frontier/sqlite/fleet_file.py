@@ -16,7 +16,12 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from crawler.frontier.sqlite.database import FLEET_FILE, STATE_FOLDER, translate
+from crawler.frontier.sqlite.database import (
+    FLEET_FILE,
+    SHARED_CONTENTS,
+    STATE_FOLDER,
+    translate,
+)
 from crawler.frontier.sqlite.private_folder import (
     create_private_file,
     open_private_folder,
@@ -24,7 +29,11 @@ from crawler.frontier.sqlite.private_folder import (
 from crawler.model.errors import StateError
 from crawler.model.shards import Layout, Shard
 
-_FILES = tuple(f"{FLEET_FILE}{end}" for end in ("", "-wal", "-shm"))
+_FILES = tuple(
+    f"{name}{end}"
+    for name in (FLEET_FILE, SHARED_CONTENTS)
+    for end in ("", "-wal", "-shm")
+)
 _BUSY_S = 30.0
 
 Kind = Literal["pages", "bytes"]

@@ -11,16 +11,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from crawler.frontier.mail import TO_ALL, TO_OWNER, Content, Mark, Message, Value
-from crawler.frontier.mail import decode as decode_content
-from crawler.frontier.mail import encode as encode_content
+from crawler.frontier import mail
+from crawler.frontier.mail import TO_ALL, TO_OWNER, Mark, Message, Value
 from crawler.frontier.sqlite.database import (
     first_column,
     sync_commits,
     translate_sqlite_errors,
 )
 from crawler.frontier.sqlite.seen_cache import SKIPPED
+from crawler.frontier.sqlite.shared_contents import SharedContents
 from crawler.frontier.sqlite.store import SqliteStore
+from crawler.frontier.store import Content
 from crawler.model.crawl import Discovered
 from crawler.model.metadata import SITEMAP_INDEXES
 from crawler.model.shards import Owners
@@ -65,10 +66,13 @@ class ShardStore(SqliteStore):
         owners: Owners,
         now: float,
         more_files: tuple[str, ...] = (),
+        contents: SharedContents | None = None,
     ) -> None:
+        """`contents`: those of all shards; the store closes it."""
         self.shard = shard
         self.epoch = 0
         self._owners = owners
+        self._all_contents = contents
         self._folder = folder
         self._found_for: dict[int, list[Discovered]] = {}
         self._values_for: dict[int, list[Value]] = {}
@@ -163,6 +167,20 @@ class ShardStore(SqliteStore):
         """Keep metadata that another shard has sent; it goes no further."""
         super().set(*value)
 
+    @translate_sqlite_errors
+    def content(self, sha256: str) -> Content | None:
+        """As `Ledger.content`; what this shard has not, another one may have."""
+        known = super().content(sha256)
+        if known is None and self._all_contents is not None:
+            known = self._all_contents.find(sha256)
+        return known
+
+    @translate_sqlite_errors
+    def set_content(self, sha256: str, content: Content) -> None:
+        super().set_content(sha256, content)
+        if self._all_contents is not None:
+            self._all_contents.claim(sha256, content.url)
+
     @property
     def is_committed(self) -> bool:
         """Whether nothing has changed since the last commit."""
@@ -175,18 +193,28 @@ class ShardStore(SqliteStore):
             self._begin()
             sent = sent | self._write_mail()
         taken = dict(self._taking)
+        kept = [(sha256, one.path) for sha256, one in self._contents.items()]
         super().commit()
         self._sent, self._taken = sent, taken
+        if self._all_contents is not None:
+            self._all_contents.publish(kept)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            if self._all_contents is not None:
+                self._all_contents.close()
 
     def _write_mail(self) -> dict[int, Mark]:
         marks: dict[int, Mark] = {}
         for to in self._found_for.keys() | self._values_for.keys():
             last = self._sent.get(to, Mark(self.epoch))
             marks[to] = Mark(self.epoch, last.number + 1)
-            content = Content(
+            content = mail.Content(
                 tuple(self._found_for.get(to, ())), tuple(self._values_for.get(to, ()))
             )
-            row = (to, marks[to].number, encode_content(content))
+            row = (to, marks[to].number, mail.encode(content))
             self._db.execute("INSERT INTO outbox VALUES (?, ?, ?)", row)
             self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?)", row[:2])
         self._found_for.clear()
@@ -215,7 +243,7 @@ class ShardStore(SqliteStore):
     # What comes
 
     @translate_sqlite_errors
-    def accept(self, message: Message) -> Content | None:
+    def accept(self, message: Message) -> mail.Content | None:
         last, mark = self.expected(message.source), message.mark
         begins = mark.epoch > last.epoch and mark.number == 1
         goes_on = mark.epoch == last.epoch and mark.number == last.number + 1
@@ -224,7 +252,7 @@ class ShardStore(SqliteStore):
         self._begin()
         self._db.execute(_TAKE, (message.source, *mark))
         self._taking[message.source] = mark
-        return decode_content(message.body)
+        return mail.decode(message.body)
 
     def expected(self, source: int) -> Mark:
         return self._taking.get(source, Mark())

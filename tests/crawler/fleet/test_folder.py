@@ -16,6 +16,8 @@ from crawler.engine.builder import open_crawl
 from crawler.frontier.sqlite.database import shard_folder
 from crawler.frontier.sqlite.fleet_file import FleetFile
 from crawler.frontier.sqlite.lockfile import LockFile
+from crawler.frontier.sqlite.shared_contents import NOWHERE, SharedContents
+from crawler.frontier.store import Content
 from crawler.model.config import Config
 from crawler.model.errors import StateError, UsageError
 from crawler.model.http_config import HttpConfig
@@ -68,6 +70,12 @@ def test_status_is_that_of_one_crawl(crawled, capsys):
     assert many["records"].endswith("many/records/part-002.jsonl")
 
 
+def test_an_extraction_reads_all_parts(crawled, tmp_path, capsys):
+    assert run(["extract", str(crawled / "many"), "-d", str(tmp_path / "text")]) == 0
+    lines = (tmp_path / "text" / "records.jsonl").read_text().splitlines()
+    assert sum(json.loads(line)["type"] == "page" for line in lines) == PAGES
+
+
 @pytest.mark.parametrize("command", ["urls", "hosts", "links"])
 def test_lists_have_what_one_crawl_has(crawled, capsys, command):
     one, many = (
@@ -88,6 +96,39 @@ def test_export_and_images_read_all_parts(crawled, site, capsys):
     assert len(images) == PAGES // 5
     paths = [line.split()[-2] for line in images]
     assert all((crawled / "many" / path).is_file() for path in paths)
+
+
+def test_a_picture_of_two_shards_is_said_to_be_the_same(crawled):
+    files = (crawled / "many" / "records").glob("part-*.jsonl")
+    records = [
+        json.loads(line) for one in files for line in one.read_bytes().splitlines()
+    ]
+    images = [record for record in records if record["type"] == "image"]
+    first = {one["sha256"]: one["url"] for one in images if one["dup_of"] is None}
+    assert len(first) == 3
+    shown_by = {one["path"].split("/")[1] for one in images}
+    assert len(shown_by) > 1, "shards keep what they need until the other has committed"
+    for one in images:
+        assert one["dup_of"] in (None, first[one["sha256"]])
+        assert (crawled / "many" / one["path"]).is_file()
+
+
+def test_the_file_of_another_shard_is_named_once_its_record_is_committed(tmp_path):
+    mine, other = (SharedContents(tmp_path, shard) for shard in (0, 1))
+    mine.claim("ab", "https://a.example/1.png")
+    assert mine.find("ab") is None
+    assert other.find("ab") == Content(NOWHERE, "https://a.example/1.png")
+    other.claim("ab", "https://b.example/2.png")
+    other.publish([("ab", "images/part-001/2.png")])
+    assert other.find("ab") == Content(NOWHERE, "https://a.example/1.png")
+    mine.publish([("ab", "images/part-000/1.png")])
+    assert other.find("ab") == Content(
+        "images/part-000/1.png", "https://a.example/1.png"
+    )
+    mine.claim("ab", None)  # the URL has other bytes by now
+    assert other.find("ab") == Content("images/part-000/1.png", None)
+    mine.close()
+    other.close()
 
 
 @pytest.mark.parametrize("number", [0, 17])
