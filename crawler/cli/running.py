@@ -93,16 +93,28 @@ def with_processes(
     return found
 
 
+def run_plan(tasks: Sequence[Task], verbosity: Verbosity, plan: Plan) -> int:
+    """Run the crawls of a plan; the first exit code that is not 0, or 0."""
+    return run_tasks(
+        tasks,
+        verbosity,
+        side_by_side=plan.side_by_side,
+        notes=plan.notes,
+        warnings=plan.warnings,
+    )
+
+
 def run_tasks(
     tasks: Sequence[Task],
     verbosity: Verbosity,
     *,
     side_by_side: bool = False,
     notes: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> int:
     """Run all of them; the first exit code that is not 0, or 0.
 
-    `notes` are shown to the user first.
+    `warnings` and `notes` are shown to the user first; `-q` leaves out the notes.
     """
     for task in tasks:  # a missing secret is an error before any folder is made
         revealed(task.config.http, os.environ)
@@ -110,8 +122,10 @@ def run_tasks(
     title = tasks[0].config.dir if len(tasks) == 1 else f"{len(tasks)} crawls"
     configs = [task.config for task in tasks]
     with closing(Reporter(verbosity, title, configs)) as reporter:
+        for warning in warnings:
+            reporter.message(f"orbweb: {warning}")
         for note in notes:
-            reporter.message(f"orbweb: {note}")
+            reporter.notice(f"orbweb: {note}")
         if any(task.mode == "new" and _lacks_contact(task.config) for task in tasks):
             reporter.notice(NO_CONTACT)
         try:

@@ -52,7 +52,9 @@ class Setting(Struct, frozen=True):
     canonical: bool = False
     """The value are seeds in their canonical form."""
     notes: tuple[str, ...] = ()
-    """What the user should know of the value."""
+    """What was assumed of the value."""
+    warnings: tuple[str, ...] = ()
+    """What is wrong with it, and was left out."""
 
 
 class Job(Struct, frozen=True):
@@ -63,11 +65,15 @@ class Job(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The crawls that one call of the program runs. `notes` are shown to the user."""
+    """The crawls that one call of the program runs.
+
+    `notes` and `warnings` are shown to the user, with `-q` only the warnings.
+    """
 
     jobs: tuple[Job, ...]
     side_by_side: bool = False
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Problem(Struct, frozen=True):
@@ -88,7 +94,8 @@ def load(
     """
     jobs, side_by_side = settings_of_jobs(file, environ, flags)
     notes = [note for setting in flags for note in setting.notes]
-    return plan_of([job_of(job, notes) for job in jobs], side_by_side, notes)
+    planned = [job_of(job, notes) for job in jobs]
+    return plan_of(planned, side_by_side, notes, flags)
 
 
 def settings_of_jobs(
@@ -110,10 +117,16 @@ def settings_of_jobs(
     return settings, tree.get("jobs") == "side_by_side"
 
 
-def plan_of(jobs: Sequence[Job], side_by_side: bool, notes: Sequence[str]) -> Plan:
+def plan_of(
+    jobs: Sequence[Job],
+    side_by_side: bool,
+    notes: Sequence[str],
+    flags: Sequence[Setting],
+) -> Plan:
     """A plan of these crawls. Raises UsageError if two of them share a folder."""
     _refuse_shared_folders(jobs)
-    return Plan(tuple(jobs), side_by_side, tuple(notes))
+    warnings = tuple(text for setting in flags for text in setting.warnings)
+    return Plan(tuple(jobs), side_by_side, tuple(notes), warnings)
 
 
 def job_of(settings: Iterable[Setting], notes: list[str]) -> Job:

@@ -45,7 +45,7 @@ def init(file: str) -> None:
 def check(file: str) -> None:
     """Find the errors in FILE, with their lines."""
     plan = load((file, read_text_file(file)), os.environ, [])
-    for note in plan.notes:
+    for note in (*plan.warnings, *plan.notes):
         click.echo(note, err=True)
     seeds = sum(len(job.config.seeds) for job in plan.jobs)
     click.echo(

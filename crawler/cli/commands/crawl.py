@@ -29,7 +29,7 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     orbweb crawl https://example.com/ --save pdf --warc -w 1s
     """
     plan = load_plan(ctx.command, params, urls)
-    from crawler.cli.running import run_tasks, tasks_of, with_processes
+    from crawler.cli.running import run_plan, tasks_of, with_processes
     from crawler.workspace.open import Mode
 
     if params["fresh"] and params["newer"]:
@@ -39,4 +39,4 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     mode: Mode = "fresh" if params["fresh"] else "newer" if params["newer"] else "new"
     verbosity = verbosity_of(params)
     tasks = with_processes(tasks_of(plan, mode), params["processes"], verbosity)
-    return run_tasks(tasks, verbosity, side_by_side=plan.side_by_side, notes=plan.notes)
+    return run_plan(tasks, verbosity, plan)

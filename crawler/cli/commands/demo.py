@@ -26,7 +26,7 @@ DELAY_S = 0.12
     "-q",
     "--quiet",
     is_flag=True,
-    help="Show nothing of the crawl unless something goes wrong",
+    help="Show nothing unless something goes wrong",
 )
 def command(folder: str, quiet: bool) -> int:
     """Crawl a small site that this machine serves, and show what to look at next.
@@ -39,14 +39,15 @@ def command(folder: str, quiet: bool) -> int:
 
     with serving() as server:
         config = demo_config(server.url, folder)
-        click.echo(
-            f"Serving a small site at {server.url}, and crawling it.",
-            err=True,
-        )
+        if not quiet:
+            click.echo(
+                f"Serving a small site at {server.url}, and crawling it.", err=True
+            )
         task = Task(config, "fresh" if is_demo(folder) else "new")
         summary = run_crawl(task, Reporter(Verbosity(quiet=quiet), folder, [config]))
-    for line in what_to_see(folder, summary.counts):
-        click.echo(line, err=True)
+    if not quiet:
+        for line in what_to_see(folder, summary.counts):
+            click.echo(line, err=True)
     return summary.exit_code
 
 

@@ -72,7 +72,7 @@ def command(ctx: click.Context, /, url: str, **params: Any) -> int:
         raise UsageError(
             f"{params['config']} holds several jobs; fetch needs a file with one"
         )
-    for note in plan.notes:
+    for note in (*plan.warnings, *plan.notes):
         click.echo(f"orbweb: {note}", err=True)
     from crawler.engine.fetch_url import fetch_url
     from crawler.fetch.exchange_text import render

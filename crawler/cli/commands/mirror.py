@@ -32,12 +32,12 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
     orbweb mirror https://example.com/ --scope host -l 5 -d copy
     """
     plan = load_plan(ctx.command, params, urls)
-    from crawler.cli.running import run_tasks, tasks_of
+    from crawler.cli.running import run_plan, tasks_of
 
     plan = replace(plan, jobs=tuple(map(_mirrored, plan.jobs)))
     tasks = tasks_of(plan, "fresh" if params["fresh"] else "newer")
     verbosity = verbosity_of(params)
-    return run_tasks(tasks, verbosity, side_by_side=plan.side_by_side, notes=plan.notes)
+    return run_plan(tasks, verbosity, plan)
 
 
 def _mirrored(job: Job) -> Job:

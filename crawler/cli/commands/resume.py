@@ -33,7 +33,7 @@ def command(ctx: click.Context, /, folder: str | None, **params: Any) -> int:
     orbweb resume example.com
     orbweb resume example.com --max-pages 500 --exclude /old/
     """
-    from crawler.cli.running import Task, run_tasks, tasks_of, with_processes
+    from crawler.cli.running import Task, run_plan, tasks_of, with_processes
     from crawler.workspace.paths import state_folder
 
     if params["dir"] is not None:
@@ -49,7 +49,7 @@ def command(ctx: click.Context, /, folder: str | None, **params: Any) -> int:
         for task, resumed in zip(tasks_of(plan, "new"), begun, strict=True)
     ]
     tasks = with_processes(tasks, params["processes"], verbosity)
-    return run_tasks(tasks, verbosity, side_by_side=plan.side_by_side, notes=plan.notes)
+    return run_plan(tasks, verbosity, plan)
 
 
 def _plan(command: click.Command, params: dict[str, Any], folder: str | None) -> Plan:

@@ -37,7 +37,8 @@ def command(folder: str, reasons: Any, hosts: Any, dry_run: bool, **params: Any)
     )
     note = f"{count:,} failed URLs {'would be' if dry_run else 'are'} queued again"
     if dry_run or not count:
-        click.echo(f"orbweb: {note}", err=True)
+        if not params["quiet"]:
+            click.echo(f"orbweb: {note}", err=True)
         return 0
     verbosity = verbosity_of(params)
     tasks = with_processes([Task(config, "resume")], None, verbosity)

@@ -39,7 +39,8 @@ def _seed_file(flag: str, path: str) -> list[Setting]:
         replace(
             from_flag(("seeds",), found.urls, f"{flag} {path}", adds=True),
             canonical=True,
-            notes=(*_shortened(left_out), *found.notes),
+            notes=found.notes,
+            warnings=tuple(_shortened(left_out)),
         )
     ]
 
