@@ -253,6 +253,9 @@ def links(kitchen: Kitchen, _printed: list[str]) -> None:
 def database(_kitchen: Kitchen, printed: list[str]) -> None:
     ((status, count),) = [row.split("|") for row in printed[2].splitlines()]
     assert (status, int(count) > 8) == ("200", True)
+    minutes = [row.split("\t") for row in printed[3].splitlines()]
+    assert sum(int(pages) for _, pages in minutes) == int(count)
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d \d\d:\d\d:00", minutes[0][0])
 
 
 def pipelines(kitchen: Kitchen, printed: list[str]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crawler.model.units import exact_bytes, exact_seconds
+from crawler.model.units import exact_bytes, exact_seconds, show_bytes
 from crawler.settings.fields import Path as KeyPath
 from crawler.settings.fields import choices, keys
 from crawler.settings.load import Setting, from_flag
@@ -107,7 +107,8 @@ def _default(path: KeyPath) -> str:
     if isinstance(value, tuple):
         shown = ",".join(value)
     elif key.unit == "bytes":
-        shown = str(exact_bytes(value))
+        exact_size = exact_bytes(value)
+        shown = exact_size if isinstance(exact_size, str) else show_bytes(value)
     elif key.unit == "seconds":
         exact = exact_seconds(value)
         shown = exact if isinstance(exact, str) else f"{exact}s"
@@ -207,7 +208,10 @@ def _with_warc_name(args: Sequence[str]) -> list[str]:
     return done
 
 
-_NAME = re.compile(r"(?!localhost$)[A-Za-z0-9][\w-]*").fullmatch
+_NAME = re.compile(
+    r"(?!localhost(?:/|$))(?:[A-Za-z0-9][\w-]*|.*\.warc(?:\.gz)?|[^.:/]*/[^:]*|[./].*)"
+).fullmatch
+"""A name, or a path, which is no name and will be refused, but no URL either."""
 _SIGNS = {"--include": "+", "--exclude": "-"}
 
 

@@ -25,7 +25,7 @@ def load_plan(
     flags = settings_of(command, params)
     if urls:
         flags.append(_seeds(urls))
-    plan = load((str(file), read_text_file(file)) if file else None, os.environ, flags)
+    plan = load(read_settings(file) if file else None, os.environ, flags)
     if len(plan.jobs) > 1 and any(setting.path == ("seeds",) for setting in flags):
         raise UsageError(
             f"{file} holds {len(plan.jobs)} jobs; list their URLs in the file"
@@ -41,19 +41,27 @@ def _seeds(urls: Sequence[str]) -> Setting:
     return seeds_of(urls)
 
 
-def read_file(path: str, limit: int) -> bytes:
+def read_file(path: str, limit: int, option: str) -> bytes:
     """The bytes of a file that the user named, `-` for stdin, `limit` of them at most.
 
-    Raises UsageError with the reason.
+    `option` is the one that names it. Raises UsageError with the reason.
     """
     try:
         with sys.stdin.buffer if path == "-" else Path(path).open("rb") as file:
             data = file.read(limit + 1)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from error
+        raise UsageError(f"{option} {path}: {error.strerror or error}") from error
     if len(data) > limit:
-        raise UsageError(f"{path}: larger than {limit} bytes")
+        raise UsageError(f"{option} {path}: larger than {limit} bytes")
     return data
+
+
+def read_settings(path: str) -> tuple[str, str]:
+    """The name and the text of the file of --config. Raises UsageError."""
+    try:
+        return path, read_text_file(path)
+    except UsageError as error:
+        raise UsageError(f"--config {error}") from error
 
 
 def read_text_file(path: str, limit: int = MAX_TEXT_FILE) -> str:

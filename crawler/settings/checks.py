@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from crawler.model.errors import UsageError
@@ -58,10 +59,10 @@ def _saved_types(types: tuple[str, ...]) -> None:
 
 
 def _warc_prefix(name: str) -> None:
-    if not re.fullmatch(r"[^\W_][\w.-]{0,99}", name):
+    if not re.fullmatch(r"[^\W_][\w.-]{0,99}(?<!\.warc)(?<!\.warc\.gz)", name):
         raise ValueError(
             f"{name!r} is no name for WARC files; write letters, digits, dots, hyphens "
-            "and underscores, and no folder"
+            "and underscores, without a folder and without .warc"
         )
 
 
@@ -127,6 +128,14 @@ def _ca_file(path: str) -> None:
         ssl.create_default_context(cafile=path)
     except ssl.SSLError as error:
         raise ValueError(f"{path} holds no certificates in PEM form") from error
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _readable(path: str) -> None:
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            file.read(1)
     except OSError as error:
         raise ValueError(f"{path} can't be read: {error.strerror}") from error
 
@@ -240,8 +249,11 @@ CHECKS: dict[tuple[str, ...], Callable[[Any], None]] = {
     ("fail_on",): _fail_on,
     ("http", "allow_net"): _networks,
     ("http", "ca_file"): _ca_file,
+    ("http", "client_cert"): _readable,
+    ("http", "client_key"): _readable,
     ("http", "contact"): _contact,
     ("http", "cookie_pairs"): _cookie_pairs,
+    ("http", "cookies"): _readable,
     ("http", "dns_servers"): _dns_servers,
     ("http", "headers"): _headers,
     ("http", "proxy"): _proxy,

@@ -102,15 +102,17 @@ def _unit(hint: Any) -> Any:
     return None
 
 
-def suggest(path: Path, struct: type[Struct] = Config) -> str:
+def suggest(path: Path, struct: type[Struct] = Config, *, dotted: bool = False) -> str:
     """`; did you mean ...?` for a key that does not exist, or "" if none is similar.
 
     A key of the same name in another section is nearer than one that is spelt alike.
+    `dotted`: the whole key is spelled, as `-s` takes it.
     """
     known = keys(struct)
     elsewhere = [other for other in known if other[-1] == path[-1]]
     if elsewhere:
-        return f"; did you mean {spell(elsewhere[0])}?"
+        found = repr(".".join(elsewhere[0])) if dotted else spell(elsewhere[0])
+        return f"; did you mean {found}?"
     sections = {other[:-1] for other in known if other[:-1]}
     siblings = [other for other in known if other[:-1] == path[:-1]]
     siblings += [section for section in sections if section[:-1] == path[:-1]]
@@ -119,7 +121,10 @@ def suggest(path: Path, struct: type[Struct] = Config) -> str:
     near = get_close_matches(
         path[-1], [other[-1] for other in siblings], n=1, cutoff=0.6
     )
-    return f"; did you mean {near[0]!r}?" if near else ""
+    if not near:
+        return ""
+    spelled = ".".join([*path[:-1], near[0]]) if dotted else near[0]
+    return f"; did you mean {spelled!r}?"
 
 
 def read(key: Key, value: Any) -> Any:

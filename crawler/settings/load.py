@@ -242,7 +242,8 @@ def from_assignment(text: str) -> Setting:
     if not equals:
         raise UsageError(f"-s {text}: write KEY=VALUE, as in -s http.timeout=30s")
     if path not in keys():
-        raise UsageError(f"-s {text}: there is no {name.strip()!r}{suggest(path)}")
+        hint = suggest(path, dotted=True)
+        raise UsageError(f"-s {text}: there is no {name.strip()!r}{hint}")
     return _setting(keys()[path], value.strip(), f"-s {name.strip()}")
 
 

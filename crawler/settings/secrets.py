@@ -123,7 +123,8 @@ def _read_file(name: str, where: str) -> str:
         with Path(where).expanduser().open(encoding="utf-8") as file:
             secret = file.read(MAX_SECRET).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name}: can't read {where}: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{name}: can't read {where}: {reason}") from error
     if "\n" in secret or "\r" in secret:
         raise UsageError(f"{name}: {where} holds more than one line")
     return secret

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from crawler.cli.flags import Flag, GroupedCommand, settings_of
 from crawler.cli.options import extract_options
-from crawler.cli.plan import read_text_file
+from crawler.cli.plan import read_settings
 from crawler.cli.terminal.formatting import counted, printable
 from crawler.engine.exit_status import DONE, TOO_MANY_FAILURES
 from crawler.model.config import Config
@@ -67,6 +67,8 @@ def command(ctx: click.Context, /, source: tuple[str, ...], **params: Any) -> in
         raise UsageError("--from-warc: name the WARC files")
     if not params["from_warc"] and len(source) > 1:
         raise UsageError("name one folder of a crawl, or WARC files with --from-warc")
+    if params["from_warc"]:
+        _refuse_unreadable(source)
     choice = Choice(_pattern(params["match"]), params["limit"])
     first = Path(source[0] if source else ".")
     if params["from_warc"]:
@@ -84,6 +86,16 @@ def command(ctx: click.Context, /, source: tuple[str, ...], **params: Any) -> in
     if extracted.unread:
         _tell(f"{counted(extracted.unread, 'place')} of the source could not be read")
     return TOO_MANY_FAILURES if extracted.unread else DONE
+
+
+def _refuse_unreadable(files: Iterable[str]) -> None:
+    """Before anything is written: a name that was mistyped is no damaged source."""
+    for name in files:
+        try:
+            Path(name).open("rb").close()
+        except OSError as error:
+            reason = error.strerror or error
+            raise UsageError(f"--from-warc {name}: {reason}") from error
 
 
 def _tell(text: str) -> None:
@@ -108,7 +120,7 @@ def _config(
     """The settings of the file, or of the crawl, with those of the options."""
     file = params["config"]
     flags = settings_of(ctx.command, params)
-    text = (str(file), read_text_file(file)) if file else None
+    text = read_settings(file) if file else None
     before: list[Setting] = []
     if text is None and crawl is not None:
         own = replace(crawl, dir="", output=(), seeds=())

@@ -10,7 +10,7 @@ import click
 
 from crawler.cli.flags import GroupedCommand, settings_of
 from crawler.cli.options import resume_options
-from crawler.cli.plan import read_text_file
+from crawler.cli.plan import read_settings
 from crawler.cli.terminal.verbosity import verbosity_of
 from crawler.model.config import Config
 from crawler.model.errors import UsageError
@@ -67,5 +67,5 @@ def _plan(command: click.Command, params: dict[str, Any], folder: str | None) ->
             return None  # a job that never started
         return stored_config(Path(place))
 
-    text = (str(file), read_text_file(file)) if file else None
+    text = read_settings(file) if file else None
     return load_resumed(text, os.environ, flags, stored)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from crawler.cli.terminal.formatting import (
     echo_json,
     name_files,
     printable,
+    terminal_width,
 )
 from crawler.frontier.sqlite.damage import explain_damage
 from crawler.frontier.store import State
@@ -30,6 +31,8 @@ from crawler.model.units import show_bytes, show_seconds
 from crawler.workspace.outputs import last_files, record_streams
 from crawler.workspace.paths import state_folder
 
+_MIN_DETAIL = 20
+"""Columns that a detail of --why has at least."""
 SILENT_AFTER_S = 10.0
 """A crawl that wrote no record for longer is shown without a speed."""
 
@@ -62,7 +65,7 @@ def _show(folder: str, why: bool, as_json: bool) -> None:
     else:
         for line in _as_text(folder, status, records, speed, now):
             click.echo(printable(line))
-        for line in _reason_lines(reasons):
+        for line in reason_lines(reasons, terminal_width()):
             click.echo(printable(line))
 
 
@@ -72,15 +75,35 @@ def _reasons(folder: Path, status: Status, now: float) -> list[Blocker]:
         return why_waiting(state, status, config, now)
 
 
-def _reason_lines(reasons: list[Blocker] | None) -> Iterator[str]:
+def reason_lines(reasons: Sequence[Blocker] | None, width: int | None) -> Iterator[str]:
+    """The lines of --why: columns, of which the last is broken at `width`."""
     if reasons is None:
         return
     yield "  why"
-    for one in reasons:
-        name = one.reason if one.kind == "waits" else f"{one.kind} {one.reason}"
-        yield f"    {name:<24} {one.urls:>9,}  {one.detail}"
     if not reasons:
         yield "    the crawl waits for nothing, and skipped nothing"
+        return
+    rows = [(_reason_name(one), f"{one.urls:,}", one.detail) for one in reasons]
+    names = max(len(name) for name, _, _ in rows)
+    numbers = max(len(urls) for _, urls, _ in rows)
+    for name, urls, detail in rows:
+        start = f"    {name:<{names}}  {urls:>{numbers}}  "
+        first, *rest = _broken(detail, width and max(_MIN_DETAIL, width - len(start)))
+        yield start + first
+        yield from (" " * len(start) + line for line in rest)
+
+
+def _reason_name(one: Blocker) -> str:
+    return one.reason if one.kind == "waits" else f"{one.kind} {one.reason}"
+
+
+def _broken(text: str, width: int | None) -> list[str]:
+    """The text in lines of at most `width`, if that is given."""
+    if width is None or len(text) <= width:
+        return [text]
+    from textwrap import wrap
+
+    return wrap(text, width, break_on_hyphens=False)
 
 
 def recent_files(folder: Path, status: Status) -> list[Path]:

@@ -26,7 +26,7 @@ MAX_PROBLEMS = 20
 
 
 def _seed_file(flag: str, path: str) -> list[Setting]:
-    found = read_seeds(read_file(path, MAX_SEED_FILE), path)
+    found = read_seeds(read_file(path, MAX_SEED_FILE, flag), path)
     problems = found.problems
     if not found.urls:
         nothing = f"{flag} {path}: no URL in it; write one URL per line"

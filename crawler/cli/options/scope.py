@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crawler.cli.flags import Flag
+from crawler.model.errors import UsageError
 from crawler.settings.load import Setting, from_flag
 
 GROUP = "Scope"
 
 
 def _rules(_flag: str, rules: Sequence[str]) -> list[Setting]:
+    from crawler.model.url_pattern import expression  # only for a crawl with rules
+
+    for rule in rules:
+        option = "--include" if rule.startswith("+") else "--exclude"
+        try:
+            expression(rule[1:])
+        except ValueError as error:
+            raise UsageError(f"{option} {rule[1:]!r}: {error}") from error
     return [
         from_flag(("scope", "rules"), list(rules), "--include, --exclude", adds=True)
     ]

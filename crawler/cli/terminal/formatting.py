@@ -169,6 +169,15 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
+def terminal_width() -> int | None:
+    """The columns of the terminal that stdout is; None if it is none."""
+    if not sys.stdout.isatty():
+        return None
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
+
+
 def echo_json(value: object) -> None:
     """Print `value` as a line of JSON; controls are escaped on a terminal."""
     data = msgspec.json.encode(value)

@@ -174,7 +174,9 @@ def test_a_url_alone_is_crawled() -> None:
 
 SAMPLES = {
     "records.rotate": "7M",
-    "http.ca_file": "ca.pem", "records.keep_truncated": "all",
+    "http.ca_file": "ca.pem", "http.client_cert": "ca.pem",
+    "http.client_key": "ca.pem", "http.cookies": "ca.pem",
+    "records.keep_truncated": "all",
     "http.dns_servers": "127.0.0.1",
     "http.headers": "A: b", "http.cookie_pairs": "sid=1", "login.form": "user=me",
     "images.srcset": "all", "images.formats": "jpeg,webp", "images.dedupe": "near",
@@ -200,7 +202,7 @@ SAMPLES = {
 )
 def test_each_option_sets_its_key(orbweb, flag: Flag) -> None:  # type: ignore[no-untyped-def]
     assert flag.path in keys()
-    if flag.path == ("http", "ca_file"):
+    if flag.path and SAMPLES.get(".".join(flag.path)) == "ca.pem":
         trustme.CA().cert_pem.write_to_path("ca.pem")
     before = values(orbweb)
     for name in flag.opts:
@@ -384,11 +386,13 @@ def test_a_rate_is_a_wait(orbweb, rate: str, wait: str) -> None:  # type: ignore
         (["--min-image", "big"], "write WIDTHxHEIGHT"),
         (["--max-image", "9.5"], "--max-image 9.5: write WIDTHxHEIGHT"),
         (["--image-formats", "jpg"], "jpeg"),
-        (["--exclude", "("], "--include, --exclude: "),
+        (["--exclude", "("], "--exclude '(': missing )"),
         (["-i", "missing.txt"], "missing.txt: No such file"),
         (["-i", "empty.txt"], "no URL in it"),
         (["--config", "latin.toml"], "latin.toml: not UTF-8 text"),
-        (["-s", "http.timout=1"], "did you mean 'timeout'?"),
+        (["-s", "http.timout=1"], "did you mean 'http.timeout'?"),
+        (["-s", "warc.wrte=true"], "did you mean 'warc.write'?"),
+        (["-s", "http.max_pages=1"], "did you mean 'limits.max_pages'?"),
         (["ftp://a.test"], "not supported"),
         (["--config", "jobs.toml", "a.test"], "list their URLs in the file"),
     ],

@@ -118,3 +118,49 @@ def test_help_on_nothing_names_what_there_is(orbweb: Orbweb) -> None:
 def test_the_exit_codes_are_in_the_help() -> None:
     for code in (4, 5, 6, 8, 9, 71, URLS_WAIT):
         assert f"\n  {code} " in TOPICS["exit-codes"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--include", "("], "--include '(': missing ), at character 1"),
+        (["--exclude", r"\(a[b"], r"--exclude '\\(a[b': missing ], at character 4"),
+        (["--include", "[(](b)c)"], "'[(](b)c)': unexpected ), at character 8"),
+        (["--include", "x**"], "'x**': bad repetition operator, at character 2"),
+        (["--only-keep", "a("], "--only-keep: 'a(' is not a valid expression: missing"),
+        (["--include", "(?!x)"], "RE2 has no lookaround and no backreferences"),
+        (["--cert", "/none"], "--cert: /none can't be read: No such file or directory"),
+        (["--key", "/none"], "--key: /none can't be read: No such file or directory"),
+        (["--cookies", "/none"], "--cookies: /none can't be read: No such file"),
+        (["--input-file", "/none"], "--input-file /none: No such file or directory"),
+        (["--config", "/none"], "--config /none: No such file or directory"),
+        (["--warc", "a/b"], "--warc: 'a/b' is no name for WARC files"),
+        (["--warc", "/tmp/b"], "--warc: '/tmp/b' is no name for WARC files"),
+        (["--warc", "news.warc.gz"], "--warc: 'news.warc.gz' is no name for WARC"),
+        (["--warc=news.warc"], "--warc: 'news.warc' is no name for WARC files"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_with_its_option_and_its_place(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["crawl", "https://example.com/", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_missing_warc_file_is_a_mistake_and_no_damaged_source(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["extract", "--from-warc", "none.warc.gz"]) == 2
+    message = "orbweb: --from-warc none.warc.gz: No such file or directory\n"
+    assert capsys.readouterr().err == message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sizes_have_their_default_in_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["crawl", "--help"]) == 0
+    assert "Size at which the next WARC file is begun [default: 1 GB]" in " ".join(
+        capsys.readouterr().out.split()
+    )

@@ -13,9 +13,10 @@ import msgspec
 import pytest
 
 from crawler.cli import run
-from crawler.cli.commands.status import began_at, read_speed
+from crawler.cli.commands.status import began_at, read_speed, reason_lines
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Run
+from crawler.inspect.why_waiting import Blocker
 from crawler.model.config import Config, to_json
 from crawler.model.records import PageRecord, RunRecord
 from crawler.output.compression import packer
@@ -139,3 +140,20 @@ def test_the_time_in_a_run_id() -> None:
     assert (
         began_at("01ARYZ6S41TSV4RRFFQ69G5FAV") == 1469918176.385
     )  # the example of ulid/spec
+
+
+def test_why_is_broken_at_the_width_of_the_terminal() -> None:
+    reasons = [
+        Blocker("waits", "politeness", 13_224, "a.example: a request every 0.5 s "
+                "(politeness.wait), 1:50:12 in all"),
+        Blocker("error", "status_4xx", 5, "orbweb urls --code status_4xx names them"),
+    ]  # fmt: skip
+    assert list(reason_lines(reasons, 60)) == [
+        "  why",
+        "    politeness        13,224  a.example: a request every 0.5",
+        "                              s (politeness.wait), 1:50:12",
+        "                              in all",
+        "    error status_4xx       5  orbweb urls --code status_4xx",
+        "                              names them",
+    ]
+    assert max(map(len, reason_lines(reasons, None))) > 80

@@ -285,7 +285,7 @@ def test_errors_outside_the_file() -> None:
             from_environ(environ)
         assert message in str(caught.value)
     assert from_environ({"ORBWEB_HOME": "/srv"}) == []
-    with pytest.raises(UsageError, match="did you mean 'timeout'"):
+    with pytest.raises(UsageError, match=r"did you mean 'http\.timeout'"):
         from_assignment("http.timout=3")
     with pytest.raises(UsageError, match="KEY=VALUE"):
         from_assignment("http.timeout")
