@@ -160,7 +160,7 @@ def test_a_missing_warc_file_is_a_mistake_and_no_damaged_source(
 
 
 def test_sizes_have_their_default_in_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["crawl", "--help"]) == 0
+    assert run(["crawl", "--help-all"]) == 0
     assert "Size at which the next WARC file is begun [default: 1 GB]" in " ".join(
         capsys.readouterr().out.split()
     )
