@@ -11,6 +11,8 @@ from crawler.inspect.report.rows import Row
 
 MAX_EXAMPLES = 50
 """URLs that are listed of one group: the first ones."""
+MAX_CAUSES = 60
+"""Pairs of a code and a status; further ones count by their code alone."""
 MAX_HOSTS = 1_000
 """Hosts that are counted of one group."""
 MAX_LENGTH = 1_000
@@ -81,7 +83,10 @@ class Failures:
         self.groups: dict[Cause, Group] = {}
 
     def add(self, row: Row) -> None:
-        group = self.groups.setdefault((row.error_code, row.status), Group())
+        cause: Cause = row.error_code, row.status
+        if cause not in self.groups and len(self.groups) >= MAX_CAUSES:
+            cause = row.error_code, None
+        group = self.groups.setdefault(cause, Group())
         found_on = (row.parent_url or "")[:MAX_LENGTH]
         message = row.error_message[:MAX_LENGTH]
         group.add(row.host, Example(row.url, found_on, message))
@@ -115,6 +120,8 @@ def change(url: str, target: str) -> str:
         ours, theirs = urlsplit(url), urlsplit(target)
     except ValueError:
         return "another URL"
+    if theirs.scheme not in ("http", "https"):
+        return "to another scheme"
     if _bare(ours.netloc) != _bare(theirs.netloc):
         return "to another host"
     if ours.netloc != theirs.netloc:

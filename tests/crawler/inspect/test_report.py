@@ -19,7 +19,7 @@ import pytest
 from msgspec.structs import replace
 
 from crawler.cli import run
-from crawler.inspect.report.failures import EXPLAINED, change
+from crawler.inspect.report.failures import EXPLAINED, MAX_CAUSES, Failures, change
 from crawler.inspect.report.gather import gather
 from crawler.inspect.report.histogram import LogHistogram
 from crawler.inspect.report.hosts import MAX_HOSTS, Hosts
@@ -236,6 +236,14 @@ def test_the_tree_and_the_hosts_are_bounded() -> None:
     assert hosts.largest(1)[0].pages == MAX_HOSTS + 10
 
 
+def test_servers_cannot_make_up_causes_without_end() -> None:
+    failures = Failures()
+    for status in range(400, 1000):
+        failures.add(Row("error", error_code="status_other", status=status))
+    assert len(failures.groups) == MAX_CAUSES + 1
+    assert failures.count == 600
+
+
 def test_every_code_and_every_reason_has_its_words() -> None:
     assert EXPLAINED.keys() == set(get_args(ErrorCode))
     assert SKIPPED.keys() == set(get_args(SkipReason))
@@ -250,6 +258,7 @@ def test_every_code_and_every_reason_has_its_words() -> None:
         ("http://a.example/x", "http://b.example/x", "to another host"),
         ("http://a.example/x?a=1", "http://a.example/x?a=2", "to another query"),
         ("http://a.example/x", "http://a.example/y", "to another path"),
+        ("http://a.example/x", "app7://a.example/x", "to another scheme"),
     ],
 )
 def test_what_a_redirect_changes(url: str, target: str, what: str) -> None:

@@ -14,7 +14,7 @@ from crawler.inspect.report.times import clock
 from crawler.model.units import show_bytes, show_seconds
 
 NAMES = {"page": "Pages", "image": "Pictures", "other": "Other", "error": "Failed"}
-WIDE, NARROW = (1240, 240, 124), (440, 220, 44)
+WIDE, NARROW = (1240, 240, 124), (340, 200, 36)
 """Width, height (pixels) and most columns of a plot, for two widths of the window."""
 MIN_LENGTH_S = 1.0
 """A crawl that took less time has no course to be shown (seconds)."""
@@ -77,7 +77,12 @@ def _urls_plot(
 ) -> Plot:
     factor = _per_s(timeline)
     stacks = [
-        Stack(tuple(count * factor / step for count in one.counts), _urls_tip(one))
+        Stack(
+            tuple(
+                count * factor / _length(timeline, one, step) for count in one.counts
+            ),
+            _urls_tip(one),
+        )
         for one in columns
     ]
     return Plot(
@@ -98,8 +103,9 @@ def _bytes_plot(
     timeline: Timeline, columns: Sequence[Column], step: float, most_ticks: int
 ) -> Plot:
     stacks = [
-        Stack((one.received / step,), f"{clock(one.clock)} UTC\n{_rate(one, step)}")
+        Stack((rate,), f"{clock(one.clock)} UTC\n{show_bytes(rate)}/s")
         for one in columns
+        for rate in (one.received / _length(timeline, one, step),)
     ]
     return Plot(
         f"Bytes over time: {show_bytes(sum(one.received for one in columns))}",
@@ -108,8 +114,12 @@ def _bytes_plot(
     )  # fmt: skip
 
 
-def _rate(one: Column, step: float) -> str:
-    return f"{show_bytes(one.received / step)}/s"
+def _length(timeline: Timeline, one: Column, step: float) -> float:
+    """The seconds that a column stands for: the last one ends with the crawl.
+
+    At least a quarter of the others, since of a shorter time no rate can be told.
+    """
+    return max(min(step, timeline.length_s - one.start_s), step / 4)
 
 
 def _time_ticks(columns: Sequence[Column], step: float, most: int) -> list[Tick]:

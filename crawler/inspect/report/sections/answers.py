@@ -23,6 +23,8 @@ from crawler.model.units import show_bytes
 SHOWN = 12
 """Rows of a list."""
 SHOWN_HOSTS = 100
+OPEN_HOSTS = 20
+"""Hosts that are shown at first."""
 
 _CLASSES = {2: "ok", 3: "moved", 4: "refused", 5: "broken"}
 
@@ -85,7 +87,14 @@ def hosts(report: Report) -> Section | None:
     numbers = ("Pages", "Pictures", "Failed", "Received", "Mean time")
     heads = [("Host", "grow"), ("URLs", "num"), ("", "barred")]
     heads += [(name, "num") for name in numbers]
-    listed = table(heads, [_host_cells(row, longest) for row in rows], "Hosts")
+    cells = [_host_cells(row, longest) for row in rows]
+    first, others = cells[:OPEN_HOSTS], cells[OPEN_HOSTS:]
+    listed = table(heads, first, "Hosts")
+    if others:
+        summary = el("summary", f"{number(len(others))} more")
+        listed = el(
+            "div", listed, el("details", summary, table(heads, others, "Hosts"))
+        )
     more = len(report.found.hosts) - len(rows)
     note = (
         f"The {SHOWN_HOSTS} hosts with the most URLs; {number(more)} more have fewer."

@@ -21,7 +21,7 @@ def sheet(report: Report) -> Section | None:
         "div",
         el("p", *_sentences(report), class_="note"),
         _filters(report) if report.pictures else None,
-        el("div", id="sheet", role="list", aria_label="Pictures"),
+        el("div", id="sheet"),
         el("noscript", el("p", "The contact sheet needs JavaScript.", class_="empty")),
         _lightbox(),
         class_="card wide sheet",
@@ -38,6 +38,9 @@ def _sentences(report: Report) -> Iterator[str]:
         same = [f"{number(exact)} with the same bytes"] if exact else []
         same += [f"{number(near)} that look the same"] if near else []
         yield f" Duplicates of earlier ones: {', '.join(same)}."
+    if not shown:
+        yield " None of them is shown (--pictures 0)."
+        return
     if shown < pictures.count:
         yield f" The {number(shown)} with the most pixels are shown."
     files = {one.row.path for one in report.pictures if one.row.path}
@@ -47,7 +50,7 @@ def _sentences(report: Report) -> Iterator[str]:
             "to stay; thumbnails become part of it with the extra `look` "
             "(pip install 'orbweb[look]')."
         )
-    elif not embedded and shown:
+    elif not embedded:
         yield " They are shown from the folder of the crawl."
     elif embedded < len(files):
         without = len(files) - embedded
