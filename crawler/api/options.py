@@ -129,6 +129,7 @@ class CrawlOptions(TypedDict, total=False):
     images: bool
     styles: bool
     srcset: Literal["best", "auto", "smallest", "all"]
+    prefer_formats: Sequence[ImageFormat]
     min_width: int
     min_height: int
     phash: bool

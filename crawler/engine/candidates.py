@@ -28,6 +28,7 @@ from crawler.policy.strip_params import ParamStripper
 from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
+    from crawler.engine.image_places import ImagePlaces
     from crawler.extract.references.requisites import Requisite
 
 ImageData = Mapping[str, dict[str, Any]]
@@ -70,7 +71,12 @@ class CandidateBuilder:
         self._known = known
         self._max_redirects = config.limits.max_redirects
         self._fetch_images = config.images.fetch
-        self._srcset = config.images.srcset
+        self._images = config.images
+        self._places: ImagePlaces | None = None
+        if config.images.min_width or config.images.are_named_by_page:
+            from crawler.engine.image_places import ImagePlaces  # few crawls want it
+
+            self._places = ImagePlaces(config.images)
         self._fetch_styles = config.bodies.mirror or (
             config.images.fetch and config.images.styles
         )
@@ -88,8 +94,11 @@ class CandidateBuilder:
         """
         links: Iterable[Link] = page.links
         images: Iterable[Discovered]
-        if self._srcset == "all" or not (page.pictures or has_scaled(page.images)):
-            images = self.images(lease, page.images, robots_meta.noimageai)
+        is_plain = not (page.pictures or has_scaled(page.images))
+        if is_plain or self._images.srcset == "all":
+            images = self.images(
+                lease, page.images, robots_meta.noimageai, title=page.title
+            )
         else:
             images, left_out = self._one_of_each(lease, page, robots_meta.noimageai)
             links = [link for link in links if link.url not in left_out]
@@ -174,13 +183,9 @@ class CandidateBuilder:
         if url is None or self._known(url, trapped.depth):
             return ()
         candidate = Candidate(
-            url,
-            trapped.kind,
-            "page",
-            trapped.depth,
-            trapped.parent_url,
+            url, trapped.kind, "page", trapped.depth, trapped.parent_url,
             trapped.seed_url,
-        )
+        )  # fmt: skip
         return (self.checked(candidate),)
 
     def links(
@@ -216,11 +221,15 @@ class CandidateBuilder:
     ) -> tuple[list[Discovered], Container[str]]:
         """The images of a page, of each picture one version; the URLs of the others."""
         from crawler.engine.versions import chosen_images, next_versions
+        from crawler.policy.kept_images import is_too_small
 
-        chosen, versions, thumbnails, left_out = chosen_images(page, self._srcset)
-        found = self.images(lease, chosen, noimageai, NO_DATA, versions, thumbnails)
+        chosen, versions, thumbnails, left_out = chosen_images(page, self._images)
+        found = self.images(
+            lease, chosen, noimageai, NO_DATA, versions, thumbnails, page.title
+        )
         for one in [one for one in found if one.skip and one.context]:
-            found += next_versions(self, one)
+            if one.skip is not None and not is_too_small(one.skip.rule):
+                found += next_versions(self, one)
         return found, left_out
 
     def images(
@@ -231,11 +240,12 @@ class CandidateBuilder:
         data: ImageData = NO_DATA,
         versions: ImageVersions = NO_VERSIONS,
         thumbnails: Mapping[str, str] = NO_THUMBNAILS,
+        title: str | None = None,
     ) -> list[Discovered]:
         if not self._fetch_images:
             return []
         parent, seed, depth = lease.url, lease.seed_url, lease.depth + 1
-        return [
+        found = [
             self.checked(
                 Candidate(
                     image.url, image.kind, "image", depth, parent, seed,
@@ -247,6 +257,8 @@ class CandidateBuilder:
             for image in images
             if not self._known(image.url, depth)
         ]  # fmt: skip
+        places = self._places
+        return found if places is None else places.added(found, images, title)
 
     def _styles(
         self, lease: Lease, styles: Iterable[Link], noimageai: Skip | None
@@ -328,21 +340,11 @@ class CandidateBuilder:
     ) -> Discovered:
         skip = self._check(candidate)
         if skip is None and candidate.kind in NAMED_SITEMAPS:
-            skip = self._quotas.sitemaps.check(
-                candidate
-            )  # it need not wait to be refused
+            skip = self._quotas.sitemaps.check(candidate)  # it need not wait for that
         return Discovered(
-            candidate.url,
-            candidate.kind,
-            candidate.destination,
-            candidate.depth,
-            candidate.parent_url,
-            candidate.seed_url,
-            alt,
-            redirects,
-            skip,
-            context,
-        )
+            candidate.url, candidate.kind, candidate.destination, candidate.depth,
+            candidate.parent_url, candidate.seed_url, alt, redirects, skip, context,
+        )  # fmt: skip
 
     def redirect(self, lease: Lease, response: Response) -> Discovered:
         """Where a response points to: a link like any other, which carries its chain.
@@ -371,14 +373,11 @@ class CandidateBuilder:
             raise TooManyRedirects(
                 f"more than {self._max_redirects} redirects in one chain"
             )
+        kind = lease.kind if lease.kind in NAMED_SITEMAPS else "redirect"
         candidate = Candidate(
-            target,
-            lease.kind if lease.kind in NAMED_SITEMAPS else "redirect",
-            lease.destination,
-            lease.depth,
-            lease.parent_url or lease.url,
+            target, kind, lease.destination, lease.depth, lease.parent_url or lease.url,
             lease.seed_url,
-        )
+        )  # fmt: skip
         return self.checked(candidate, lease.alt, chain, lease.context)
 
 

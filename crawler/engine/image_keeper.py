@@ -59,8 +59,14 @@ class ImageKeeper:
             record.source = "existing"
         is_kept = self._looks is None or self._looks.fill(record, outcome.look)
         if is_kept and not is_there and picture is not None:
+            found = outcome.lease.context
             facts = ImageFacts(
-                record.width or 0, record.height or 0, record.data or {}, folder
+                record.width or 0,
+                record.height or 0,
+                record.data or {},
+                folder,
+                (found and found.page_title) or "",
+                found.index if found else 0,
             )
             record.path = self._images.put(
                 picture, record.url, record.sha256, record.format, facts

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec.structs import replace
 
 from crawler.engine.candidates import CandidateBuilder, ImageVersions
+from crawler.model.content_config import ImageFormat, ImagesConfig
 from crawler.model.crawl import Discovered, Lease
 from crawler.model.documents import ImageLink, Page, Picture
 from crawler.policy.check import Candidate
@@ -18,23 +19,36 @@ Wanted = Literal["best", "auto", "smallest", "all"]
 MAX_VERSIONS = 20
 """Other versions of one picture that are remembered."""
 
+_FORMATS: dict[str, ImageFormat] = {
+    **{f"image/{name}": name for name in get_args(ImageFormat)},
+    "image/jpg": "jpeg", "image/svg+xml": "svg", "image/x-icon": "ico",
+    "image/tif": "tiff", "image/apng": "png",
+}  # fmt: skip
+"""By media type, and by `image/` with the ending of a name."""
+
 _SCALED = re.compile(r"-(\d{2,5})x(\d{2,5})(?=\.\w+$)")
 """WordPress calls the versions of `x.jpg` so: `x-300x200.jpg`."""
 
 
 def chosen_images(
-    page: Page, wanted: Wanted
+    page: Page, config: ImagesConfig
 ) -> tuple[list[ImageLink], ImageVersions, Mapping[str, str], Container[str]]:
     """The images of a page that are fetched, and the URLs of the others.
 
     In between, by the URLs of the first: their other versions, in the order in which
     they take the place of one that fails; and the thumbnails that link to them.
     """
+    wanted = config.srcset
     thumbnails: dict[str, str] = {}
     others: dict[str, tuple[str, ...]] = {}
     images = {image.url: image for image in page.images}
     for picture in page.pictures:
-        first, *rest = _ordered(picture, wanted)
+        ordered = _ordered(picture, wanted)
+        if config.prefer_formats:
+            ordered = _by_format(ordered, picture, config.prefer_formats)
+        if config.min_width:
+            ordered = _wide_enough(ordered, images, config.min_width)
+        first, *rest = ordered
         if first not in images or images[first].kind == "a":  # a linked picture
             images[first] = ImageLink(first, "a")
             thumbnail = next((images[url] for url in rest if url in images), None)
@@ -60,6 +74,42 @@ def _ordered(picture: Picture, wanted: Wanted) -> Sequence[str]:
     if wanted == "auto":
         versions.insert(0, versions.pop(picture.shown))
     return versions
+
+
+def _by_format(
+    ordered: Sequence[str], picture: Picture, preferred: Sequence[ImageFormat]
+) -> Sequence[str]:
+    """Versions in a preferred format first; else the order stays."""
+    ranks: dict[str | None, int] = {name: at for at, name in enumerate(preferred)}
+    declared = dict(zip(picture.versions, picture.formats, strict=False))
+
+    def rank(url: str) -> int:
+        told = _FORMATS.get(declared.get(url, "")) or _format_by_name(url)
+        return ranks.get(told, len(ranks))
+
+    return sorted(ordered, key=rank)
+
+
+def _format_by_name(url: str) -> ImageFormat | None:
+    ending = url.partition("?")[0].rpartition(".")[2].lower()
+    return _FORMATS.get(f"image/{ending}")
+
+
+def _wide_enough(
+    ordered: Sequence[str], images: Mapping[str, ImageLink], minimum: int
+) -> Sequence[str]:
+    """Without the versions that are narrower by their descriptors, if some are not."""
+
+    def is_wide(url: str) -> bool:
+        width = None if url not in images else declared_width(images[url])
+        return width is None or width >= minimum
+
+    return [url for url in ordered if is_wide(url)] or ordered
+
+
+def declared_width(image: ImageLink) -> int | None:
+    """The width that the descriptor in a `srcset` says (pixels)."""
+    return image.width if image.kind in ("srcset", "source") else None
 
 
 def _without_scaled(

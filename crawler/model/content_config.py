@@ -163,8 +163,18 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     or a link around a thumbnail offer them. `best`: the largest; `auto`: what a browser
     window of 1280 pixels shows. If it can't be had, the next best is fetched.
     """
+    prefer_formats: tuple[ImageFormat, ...] = ()
+    """Formats to prefer among the versions of a picture, as in avif, webp, jpeg.
+
+    The first that is offered is fetched, and of its versions the one that `srcset`
+    wants. The type of a `<source>` tells the format, or the ending of the URL. Empty:
+    all are equal.
+    """
     min_width: Annotated[int, Meta(ge=0)] = 0
-    """Minimum width of the images that are kept [px]."""
+    """Minimum width of the images that are kept [px].
+
+    An image whose `srcset` says that it is narrower is not requested.
+    """
     min_height: Annotated[int, Meta(ge=0)] = 0
     """Minimum height of the images that are kept [px]."""
     max_width: Count | None = None
@@ -224,14 +234,20 @@ class ImagesConfig(Struct, frozen=True, forbid_unknown_fields=True):
     name: str = "{host}/{stem}-{sha256:.8}.{ext}"
     """Path of an image below images/, made of {host} {stem} {sha256} {ext} {format}.
 
-    Also of {width} and {height}, {path} (the folders in its URL), and {data.NAME} (a
-    field of the item of an `[[api]]` that names it).
+    Also of {width} and {height}, {path} (the folders in its URL), {page_title} and
+    {index} (its place among the images of the page where it was found first, from 1),
+    and {data.NAME} (a field of the item of an `[[api]]` that names it).
     """
 
     @property
     def are_hashed(self) -> bool:
         """Whether pictures are hashed by their look."""
         return self.phash or self.dedupe == "near"
+
+    @property
+    def are_named_by_page(self) -> bool:
+        """Whether their names say something of the page."""
+        return "{page_title" in self.name or "{index" in self.name
 
     @property
     def are_decoded(self) -> bool:

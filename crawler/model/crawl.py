@@ -72,6 +72,10 @@ class ImageContext(Struct, frozen=True, omit_defaults=True):
     link_text: str | None = None
     thumbnail: str | None = None
     """URL of the image on the page that is a link to it."""
+    page_title: str | None = None
+    """Title of the page, if images are named by it."""
+    index: int = 0
+    """Its place among the images of the page, from 1, if they are named by it."""
 
 
 def image_context(

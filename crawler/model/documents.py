@@ -104,6 +104,8 @@ class Picture(Struct, frozen=True, array_like=True):
     """URLs, absolute and canonical, the best first."""
     shown: int = 0
     """Index of the version that a browser window of 1280 CSS pixels shows."""
+    formats: tuple[str, ...] = ()
+    """Media types that `<source>` declares for the versions, or ""; empty: for none."""
 
 
 class FoundImage(Struct, frozen=True):

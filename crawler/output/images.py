@@ -27,7 +27,10 @@ from crawler.model.errors import UsageError
 from crawler.model.url import host_key
 from crawler.output.files import IMAGES, Content, ContentFiles, Journal
 
-_FIELDS = {"host", "path", "stem", "sha256", "ext", "format", "width", "height"}
+_FIELDS = {
+    "host", "path", "stem", "sha256", "ext", "format", "width", "height", "page_title",
+    "index",
+}  # fmt: skip
 _DATA = "data."
 """How the fields begin that are values of the record's `data`."""
 EXTENSIONS = {"jpeg": "jpg", "tiff": "tif"}
@@ -63,6 +66,9 @@ class ImageFacts(NamedTuple):
     data: Mapping[str, Any] = {}
     folder: str = IMAGES
     """Damaged ones have their own."""
+    page_title: str = ""
+    number: int = 0
+    """Its place among the images of the page."""
 
 
 UNKNOWN = ImageFacts()
@@ -196,6 +202,8 @@ def image_path(
         "ext": EXTENSIONS.get(image_format, image_format),
         "width": min(facts.width, _MAX_SIDE),
         "height": min(facts.height, _MAX_SIDE),
+        "page_title": _harmless(facts.page_title, _MAX_STEM) or "untitled",
+        "index": min(facts.number, _MAX_SIDE),
     }
     if "{path" not in template and "{data." not in template:  # most often
         return f"{facts.folder}/{template.format(**values)}"
@@ -272,6 +280,8 @@ def _longest(fields: Iterable[str]) -> dict[str, Any]:
         "format": "f" * 10,
         "width": _MAX_SIDE,
         "height": _MAX_SIDE,
+        "page_title": "t" * _MAX_STEM,
+        "index": _MAX_SIDE,
     }
 
 

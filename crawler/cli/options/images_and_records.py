@@ -37,6 +37,10 @@ def images_and_records_options() -> list[Flag]:
             metavar="best|auto|smallest|all",
         ),
         Flag(
+            "--prefer-formats", key="images.prefer_formats", group=GROUP,
+            metavar="LIST",
+        ),
+        Flag(
             "--no-icons", key="images.icons", const=False, group=GROUP,
             help="Do not fetch the icons of pages",
         ),

@@ -239,6 +239,8 @@ class ImageCollector:
                 self.add(candidate.url, kind, alt, candidate.width)
                 if offer is not None:
                     offer.add_candidate(candidate)
+                    if kind == "source" and "type" in values:
+                        offer.formats.setdefault(candidate.url, values["type"].lower())
         if offer is not None and "sizes" in values:
             offer.sizes = offer.sizes or values["sizes"]
 

@@ -36,7 +36,7 @@ _SMALL = re.compile(r"thumb|tmb|small|preview|placeholder|mobile").search
 class Offer:
     """The versions of one picture, as they are found: each with how good it is."""
 
-    __slots__ = ("sizes", "versions", "widths")
+    __slots__ = ("formats", "sizes", "versions", "widths")
 
     def __init__(self) -> None:
         self.versions: dict[str, int] = {}
@@ -44,6 +44,8 @@ class Offer:
         self.widths: dict[str, int] = {}
         """Pixels, of those with a width descriptor."""
         self.sizes = ""
+        self.formats: dict[str, str] = {}
+        """Media types by URL, of those with a declared one."""
 
     def add(self, url: str, rank: int) -> None:
         self.versions[url] = max(rank, self.versions.get(url, rank))
@@ -97,7 +99,11 @@ def _picture(offer: Offer, absolute: Callable[[str], str | None]) -> Picture:
             if written in offer.widths:
                 widths[url] = offer.widths[written]
     versions = sorted(ranks, key=ranks.__getitem__, reverse=True)
-    return Picture(tuple(versions), _shown(versions, widths, offer.sizes))
+    shown = _shown(versions, widths, offer.sizes)
+    if not offer.formats:
+        return Picture(tuple(versions), shown)
+    formats = {absolute(written): kind for written, kind in offer.formats.items()}
+    return Picture(tuple(versions), shown, tuple(formats.get(v, "") for v in versions))
 
 
 def _shown(versions: Sequence[str], widths: dict[str, int], sizes: str) -> int:

@@ -180,7 +180,7 @@ SAMPLES = {
     "http.dns_servers": "127.0.0.1",
     "http.headers": "A: b", "http.cookie_pairs": "sid=1", "login.form": "user=me",
     "images.srcset": "all", "images.formats": "jpeg,webp", "images.dedupe": "near",
-    "images.thumbnails": "99",
+    "images.prefer_formats": "avif,webp", "images.thumbnails": "99",
     "scope.within": "any", "robots.nofollow": "link", "bodies.save": "html,pdf",
     "scope.follow_redirect": "never",
     "images.name": "{sha256}.{ext}", "records.include": "links,images",

@@ -128,3 +128,85 @@ def test_smaller_versions_elsewhere_on_the_page_are_left_out_by_name(
     crawl(config(site, tmp_path))
     names = ["robots.txt", "x-1024x768.png", "y-150x150.png", "z.png"]
     assert asked(site) == names
+
+
+# Formats, and widths that srcset tells
+
+
+PICTURE = (
+    '<picture><source type="image/avif" srcset="/v/a?small 400w, /v/a?large 800w">'
+    '<source srcset="/v/b.webp 1600w"><img src="/v/c.jpg"></picture>'
+)
+
+
+@pytest.mark.parametrize(
+    ("preferred", "srcset", "expected"),
+    [
+        ((), "best", "/v/b.webp"),
+        (("avif", "webp"), "best", "/v/a?large"),
+        (("avif", "webp"), "smallest", "/v/a?small"),
+        (("jpeg",), "best", "/v/c.jpg"),
+        (("png", "webp"), "smallest", "/v/b.webp"),
+        (("png",), "best", "/v/b.webp"),
+    ],
+)
+def test_preferred_formats_come_before_the_size(
+    serve: Any, tmp_path: Path, preferred: Any, srcset: Any, expected: str
+) -> None:
+    site = serve(index=page(PICTURE), v=whole_of_any)
+    wanted = ImagesConfig(srcset=srcset, prefer_formats=preferred)
+    crawl(config(site, tmp_path, images=wanted))
+    assert [hit.target for hit in site.hits() if "/v/" in hit.target] == [expected]
+
+
+def whole_of_any(exchange: Exchange) -> None:
+    reply(png(), "image/png")(exchange)
+
+
+NARROW = '<img srcset="/v/a 100w, /v/b 200w"><img srcset="/v/c 100w, /v/d 400w">'
+
+
+@pytest.mark.parametrize(
+    ("srcset", "expected"),
+    [
+        ("best", ["/v/d"]),
+        ("smallest", ["/v/d"]),
+        ("auto", ["/v/d"]),
+        ("all", ["/v/d"]),
+    ],
+)
+def test_what_srcset_says_to_be_too_narrow_is_not_requested(
+    serve: Any, tmp_path: Path, srcset: Any, expected: list[str]
+) -> None:
+    site = serve(index=page(NARROW), v=reply(png(400, 300), "image/png"))
+    wanted = ImagesConfig(srcset=srcset, min_width=300)
+    settings = config(site, tmp_path, images=wanted)
+    crawl(replace(settings, records=OutputConfig(record=("skips",))))
+    assert [hit.target for hit in site.hits() if "/v/" in hit.target] == expected
+    skips = [one for one in records(tmp_path) if one["type"] == "skip"]
+    assert {one["reason"] for one in skips} == {"filter_dimensions"}
+    narrowest = {"smallest": 100}.get(srcset, 200)
+    assert f"images.min_width: 300 > {narrowest}" in {one["rule"] for one in skips}
+
+
+def test_images_are_named_by_their_page(serve: Any, tmp_path: Path) -> None:
+    site = serve(
+        index=page('<img src="/v/1"><img src="/v/2"><a href="/next">x</a>'),
+        next=reply('<title> ../A / "B"\n</title><img src="/v/2"><img src="/v/3">'),
+        bare=reply('<img src="/v/4">'),
+        v=lambda exchange: reply(png(int(exchange.arg("9"))), "image/png")(exchange),
+    )
+    name = "{page_title}/{index:02}-{sha256:.8}.{ext}"
+    settings = config(site, tmp_path, images=ImagesConfig(name=name))
+    crawl(replace(settings, seeds=(site.url("/"), site.url("/bare"))))
+    names = {
+        one["url"][-1]: one["path"].rpartition("-")[0]
+        for one in records(tmp_path)
+        if one["type"] == "image"
+    }
+    assert names == {
+        "1": "images/A_page/01",
+        "2": "images/A_page/02",
+        "3": "images/A_B/02",
+        "4": "images/untitled/01",
+    }
