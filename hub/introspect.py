@@ -43,11 +43,14 @@ class Wait:
 
 
 def greenlets_of(hub: greenlet) -> list[greenlet]:
-    """Return the greenlets of the hub's thread that run or wait, the main one first."""
+    """Return the greenlets of the hub's thread that run or wait, the main one first.
+
+    After gc.freeze() those that were there before are not found, but for the main one.
+    """
+    assert hub.parent is not None  # only a main greenlet has no parent
     everything = (thing for thing in gc.get_objects() if isinstance(thing, greenlet))
     mine = [g for g in everything if greenlet.__bool__(g) and _belongs(g, hub)]
-    mine.sort(key=lambda g: g is not hub.parent)
-    return mine
+    return [hub.parent, *(g for g in mine if g is not hub.parent)]
 
 
 def _belongs(target: greenlet, hub: greenlet) -> bool:

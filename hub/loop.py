@@ -210,8 +210,8 @@ class Loop:
         # What epoll has reported runs before a timer, even beyond the budget: after a
         # stall of the process, a wait that was answered in time must not time out.
         callbacks = max(MAX_CALLBACKS, len(ready)) if due else MAX_CALLBACKS
-        budget = self.budget = min(self.part, callbacks)
-        self._rest = callbacks - budget
+        self.budget = part = self.part
+        self._rest = callbacks - part
         slice_end = self.slice_end = self.time + SLICE
         while ready and (budget := self.budget or self.renew()):
             self.budget = budget - 1

@@ -182,6 +182,16 @@ class Registration:
             Direction(fd, "write") if owned else LevelDirection(fd, "write", poller)
         )
 
+    def notify_observers(
+        self, mask: int, schedule: Callable[[Callback], object]
+    ) -> None:
+        """Tell the observers of an event, and schedule those that wait."""
+        for observer in self.observers:
+            if observer.wants(self.fd, mask):
+                observer.changed = True
+                if observer.callback is not None:
+                    schedule(observer.callback)
+
     def wanted(self) -> int:
         """The events that are waited for: level-triggered without observers."""
         if self.owned:
@@ -388,11 +398,8 @@ class EpollPoller:
                 direction.ready = True
                 if direction.callback is not None:
                     schedule(direction.callback)
-            for observer in registration.observers:
-                if observer.wants(fd, mask):
-                    observer.changed = True
-                    if observer.callback is not None:
-                        schedule(observer.callback)
+            if registration.observers:
+                registration.notify_observers(mask, schedule)
 
     def callbacks(self) -> Iterator[Callback]:
         """The callbacks of all that is waited for."""
