@@ -124,3 +124,21 @@ def test_systemd_takes_the_units(unit: Path, tmp_path: Path) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_unit_begins_a_crawl_and_then_resumes_it(tmp_path: Path) -> None:
+    """Its command is run by the shell, with a program that says what it is called for.
+
+    There is a crawl once that has been begun.
+    """
+    found = settings(ROOT / "docs" / "systemd" / "orbweb@.service")["ExecStart"]
+    program = tmp_path / "orbweb"
+    program.write_text(
+        "#!/bin/sh\n"
+        'case $1 in status) test -e begun;; *) echo "$1"; touch begun;; esac\n'
+    )
+    program.chmod(0o755)
+    command = shlex.split(found.replace("/opt/orbweb/bin/orbweb", str(program)))
+    for expected in ("crawl", "resume"):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert (done.stdout.strip(), done.stderr) == (expected, "")
