@@ -145,7 +145,14 @@ def _intervals(
             each = f"a request every {every} ({cause})"
             whole = show_seconds(urls * interval)
             detail = f"{host.name}: {each}, {whole} in all"
-            yield Blocker("waits", "politeness", urls, detail)
+            yield Blocker("waits", _reason(host.throttle, interval), urls, detail)
+
+
+def _reason(throttle: HostThrottle, interval: float) -> str:
+    """What the rate of a host comes from: its refusals, or politeness."""
+    if throttle.refuses and throttle.slowdown >= interval:
+        return cause_of(throttle.failure_code)
+    return "politeness"
 
 
 def _cause(host: HostWork, config: Config, interval: float) -> str:

@@ -20,6 +20,9 @@ from crawler.model.config import Config
 from crawler.model.policy_config import LimitsConfig, PolitenessConfig
 from tests.helpers.simulated_hosts import CONNECT_TIMEOUT_S, Host, World
 
+PARKED_AFTER_S = 63.0
+"""How long after its first refusal a host is parked, with the defaults."""
+
 
 class Watcher:
     """Looks at a crawl once a (virtual) second, as view and as `status --why`."""
@@ -30,6 +33,8 @@ class Watcher:
         self._clock = clock
         self.idle: list[tuple[str, list[str]]] = []
         """While no request was under way: the text of the view, and the reasons."""
+        self.waiting: list[tuple[float, str, list[str]]] = []
+        """The same at every other moment with URLs in the queue, with the time."""
         self.bounds: list[tuple[float, float]] = []
         """What the view and what `status` gives as the least time left (seconds)."""
 
@@ -43,12 +48,15 @@ class Watcher:
         status = read_status(self._folder / "state")
         assert status is not None
         self.bounds.append((snapshot.waits.least_s, status.least_s))
-        if snapshot.in_flight or not snapshot.queued:
+        if not snapshot.queued:
             return
         with open_state(self._folder) as (state, config):
             found = why_waiting(state, status, config, self._clock())
         reasons = [one.reason for one in found if one.kind == "waits"]
-        self.idle.append((waiting_text(snapshot.waits, self._clock()), reasons))
+        text = waiting_text(snapshot.waits, self._clock())
+        self.waiting.append((self._clock(), text, reasons))
+        if not snapshot.in_flight:
+            self.idle.append((text, reasons))
 
 
 def watched(
@@ -82,6 +90,25 @@ def test_hosts_that_refuse_for_ever_are_named_with_the_cause(
         f"14 hosts backing off after {cause}, next in" in t for t, _ in watcher.idle
     )
     assert f"168 URLs left, 168 of them on 14 parked hosts ({cause})" in line
+    refusing = [host for host in hosts if host.refuses_always]
+    first = max(host.log[1].over for host in refusing)  # behind its robots.txt
+    named = [(text, reasons) for at, text, reasons in watcher.waiting if at > first]
+    assert len(named) > 60
+    for text, reasons in named:
+        assert f"after {cause}" in text
+        assert cause in reasons
+    assert clock() <= _bound(hosts, refusing)
+
+
+def _bound(hosts: list[Host], refusing: list[Host]) -> float:
+    """When the crawl is over by the rule in `frontier/throttle.py`, at the latest."""
+    rule = PolitenessConfig()
+    answers = max(host.log[1].over for host in refusing)
+    parked = answers + PARKED_AFTER_S + len(refusing) * refusing[0].latency
+    good = [seen.over for host in hosts for seen in host.log if seen.status == 200]
+    waited = max(good) + rule.max_park_wait
+    one_more = rule.max_adaptive_wait + refusing[0].latency
+    return max(parked, waited) + one_more
 
 
 @pytest.mark.parametrize(
