@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 
 import hub
 from crawler.cli.signals import Interruptible, interruptible
+from crawler.cli.terminal.formatting import counted
 from crawler.cli.terminal.reporter import Reporter
 from crawler.cli.terminal.result_line import result_line, warnings
 from crawler.cli.terminal.verbosity import Verbosity
@@ -25,7 +27,7 @@ from crawler.frontier.sqlite.database import has_fleet
 from crawler.model.config import Config
 from crawler.model.errors import Stop, UsageError
 from crawler.model.record_base import Record
-from crawler.model.records import ErrorRecord
+from crawler.model.records import ErrorRecord, RedirectRecord
 from crawler.model.url import host_key, hostname
 from crawler.settings.load import Plan
 from crawler.settings.secrets import revealed, revealed_login
@@ -171,11 +173,11 @@ def run_crawl(task: Task, reporter: Reporter) -> Summary:
     with interruptible(stoppable, partial(_reopen, reporter, stoppable)):
         crawl = opening.open(task)
         stoppable.append(crawl)
-        last_error = _LastError()
-        reporter.attach(crawl, last_error.see, task.config.dir)
+        seen = _Seen(task.config)
+        reporter.attach(crawl, seen.see, task.config.dir)
         with Watched(reporter.view, crawl.snapshot):
             summary = crawl.run()
-    report_end(reporter, summary, task.config, last_error.message)
+    report_end(reporter, summary, task.config, seen.last_error, seen.warnings())
     return summary
 
 
@@ -189,10 +191,17 @@ def _reopen(reporter: Reporter, running: Sequence[Interruptible]) -> None:
 
 
 def report_end(
-    reporter: Reporter, summary: Summary, config: Config, last_error: str
+    reporter: Reporter,
+    summary: Summary,
+    config: Config,
+    last_error: str,
+    further: Iterable[str] = (),
 ) -> None:
-    """Show how a crawl has ended. `last_error`: the message of the last error record"""
-    for warning in warnings(summary, config):
+    """Show how a crawl has ended. `last_error`: the message of the last error record.
+
+    `further`: warnings beside those that the summary tells.
+    """
+    for warning in (*warnings(summary, config), *further):
         reporter.message(f"orbweb: warning: {config.dir}: {warning}")
     text = result_line(summary, config, last_error)
     reporter.finished(summary, config.dir, text)
@@ -237,14 +246,43 @@ class _Interrupted(Stop):
         self.exit_code = STOPPED_AT_ONCE + signum
 
 
-class _LastError:
-    """The message of the last error record."""
+_LOGIN = re.compile(r"(?i)[/._-](?:log|sign)[-_]?(?:in|on)(?![a-z])").search
 
-    message = ""
+
+class _Seen:
+    """What the end of a crawl says of its records."""
+
+    def __init__(self, config: Config) -> None:
+        self._login_url = config.login.url.partition("?")[0]
+        self.last_error = ""
+        """The message of the last error record."""
+        self._login_page = ""
+        """Where a seed redirects to, if that looks like a login."""
+        self._to_login = 0
+        """Redirects to the page of `login.url`."""
 
     def see(self, record: Record) -> None:
         if isinstance(record, ErrorRecord):
-            self.message = record.error_message
+            self.last_error = record.error_message
+        elif isinstance(record, RedirectRecord):
+            target = record.location.partition("?")[0]
+            if self._login_url:
+                self._to_login += target == self._login_url
+            elif not record.depth and _LOGIN(target):
+                self._login_page = target
+
+    def warnings(self) -> Iterator[str]:
+        if self._login_page:
+            yield (
+                f"the seed redirects to {self._login_page}, which looks like a login: "
+                "give --login and --form, or the cookies of a browser with -b FILE"
+            )
+        if self._to_login:
+            yield (
+                f"{counted(self._to_login, 'URL')} redirected to the login page: the "
+                "session seems to have ended; `orbweb recrawl` logs in and fetches "
+                "all again"
+            )
 
 
 def _in_order(tasks: Sequence[Task], reporter: Reporter) -> list[int]:
@@ -270,8 +308,8 @@ class _ConcurrentCrawl:
         self.config = task.config
         self.code = 0
         self.crawl = opening.open(task)
-        self._last_error = _LastError()
-        reporter.attach(self.crawl, self._last_error.see, task.config.dir)
+        self._seen = _Seen(task.config)
+        reporter.attach(self.crawl, self._seen.see, task.config.dir)
         self._reporter = reporter
         self._last: Snapshot = self.crawl.snapshot()
         self._running = True
@@ -280,7 +318,10 @@ class _ConcurrentCrawl:
         try:
             summary = self.crawl.run()
             self.code = summary.exit_code
-            report_end(self._reporter, summary, self.config, self._last_error.message)
+            seen = self._seen
+            report_end(
+                self._reporter, summary, self.config, seen.last_error, seen.warnings()
+            )
         except Stop as stop:
             self.code = stop.exit_code
             self._reporter.message(f"orbweb: {self.config.dir}: {stop}")

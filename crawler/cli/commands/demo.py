@@ -74,7 +74,7 @@ def is_demo(folder: str) -> bool:
 _MEANINGS = (
     ("page", "title, links, timings, hashes"),
     ("image", "PNG, JPEG, GIF, SVG and WebP, saved byte for byte"),
-    ("file", "a text file, neither page nor image"),
+    ("file", "a style sheet and a text file, neither page nor image"),
     ("redirect", "/visit redirects to /visit.html"),
     ("error", "the lost room does not exist (404)"),
     ("skip", "the storeroom (robots.txt), and another host (scope)"),

@@ -9,7 +9,8 @@ from crawler.model.errors import UsageError
 EXIT_CODES = """\
 Exit codes
 
-  0    done, with at least one page, or with the pictures and files that the seeds name
+  0    done, with at least one page, or with the pictures and files that the
+       seeds name
   1    internal error
   2    usage or configuration
   3    disk full or not writable
@@ -18,25 +19,29 @@ Exit codes
   6    no seed could be fetched, or the login failed: authentication
   7    the state is locked, damaged or of another version
   8    more failures than --fail-on allows
-  9    every seed is excluded
+  9    every seed is excluded, or nothing matched --only-keep
   71   out of memory; orbweb resume continues
-  75   stopped, or ended while URLs wait for hosts that do not answer; orbweb resume
-       continues
-  130, 143   stopped at once by a second signal; orbweb resume continues all the same
+  75   stopped, or ended while URLs wait for hosts that do not answer;
+       orbweb resume continues
+  130, 143
+       stopped at once by a second signal; orbweb resume continues all the
+       same
 """
 
 ENVIRONMENT = """\
 Environment
 
-  ORBWEB_SECTION_KEY   a setting, as in ORBWEB_HTTP_TIMEOUT=30s or ORBWEB_CONCURRENCY=8;
-                       it overrides the file of --config, and an option overrides it
+  ORBWEB_SECTION_KEY   a setting, as in ORBWEB_HTTP_TIMEOUT=30s or
+                       ORBWEB_CONCURRENCY=8; it overrides the file of
+                       --config, and an option overrides it
   http_proxy, https_proxy, no_proxy
                        proxies, where --proxy names none
   NO_COLOR             no colours
   TERM=dumb            no live view
 
-A secret in a setting is written env:NAME or file:PATH, and is read at each start.
-orbweb config show prints the settings of a crawl, each with where it comes from.
+A secret in a setting is written env:NAME or file:PATH, and is read at each
+start. orbweb config show prints the settings of a crawl, each with where it
+comes from.
 """
 
 TOPICS = {"exit-codes": EXIT_CODES, "environment": ENVIRONMENT}
@@ -60,6 +65,12 @@ def command(ctx: click.Context, name: str | None) -> None:
         return
     found = group.get_command(program, name)
     if found is None:
-        known = ", ".join([*group.list_commands(program), *TOPICS])
-        raise UsageError(f"there is no help on {name!r}; there is on {known}")
+        from difflib import get_close_matches  # only for a mistake
+
+        known = [*group.list_commands(program), *TOPICS]
+        near = get_close_matches(name, known, n=1)
+        hint = (
+            f"did you mean {near[0]!r}?" if near else f"there is on {', '.join(known)}"
+        )
+        raise UsageError(f"there is no help on {name!r}; {hint}")
     click.echo(found.get_help(click.Context(found, info_name=name, parent=program)))

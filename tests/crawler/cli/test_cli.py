@@ -16,6 +16,7 @@ import trustme
 
 from crawler.cli import COMMANDS, run
 from crawler.cli import orbweb as group
+from crawler.cli.commands.help import TOPICS
 from crawler.cli.flags import Flag
 from crawler.cli.options import (
     COMMON,
@@ -246,13 +247,19 @@ def test_help_is_short_and_begins_with_examples(orbweb, name: str) -> None:  # t
     assert f"orbweb {name} " in head.partition("\n")[2]
     assert f"orbweb {name} --help-all" in " ".join(short.split())
     hidden = {o for f in crawl_options() if not f.is_common for o in f.opts}
-    shown = set(re.findall(r"--?[\w-]+", short))
-    assert not (shown - {"-h"}) & hidden - {"--scope"}
+    shown = set(re.findall(r"^  (?:-\w+, )?(--?[\w-]+)", short, re.MULTILINE))
+    assert shown & hidden == set()
     every = {f.opts[-1] for f in crawl_options() if not f.hidden}
     left_out = every - set(re.findall(r"--?[\w-]+", whole))
-    assert left_out <= {"--newer", "--fresh", "--strict-input", "--mirror", "--dir",
-                        "--input-file", "--plugin", "--schema-line",
-                        "--processes"}  # fmt: skip
+    assert left_out <= {
+        "--newer", "--fresh", "--strict-input", "--mirror", "--dir", "--input-file",
+        "--plugin", "--schema-line", "--processes",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_topic_fits_into_80_columns(orbweb, topic: str) -> None:  # type: ignore[no-untyped-def]
+    assert max(map(len, orbweb("help", topic).out.splitlines())) < 80
 
 
 def test_each_common_option_exists() -> None:
