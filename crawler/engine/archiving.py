@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
 
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent
 
 from crawler import __version__
 from crawler.engine.events import Events
@@ -46,7 +46,8 @@ class Archiving:
         self._archive = archive
         self._clock = clock
         self._boot = boot_id()
-        self._gathered: dict[greenlet, list[tuple[Exchange, float]]] = {}
+        self._gathered: dict[object, list[tuple[Exchange, float]]] = {}
+        """By greenlet, or by the lease with which they were set aside."""
 
     def gather(self, exchange: Exchange) -> None:
         """An exchange of the current worker has ended."""
@@ -57,6 +58,14 @@ class Archiving:
         """Append the exchanges of the current worker. Raises OutputError."""
         for exchange, ended in self._gathered.pop(getcurrent(), ()):
             self._archive.write(exchange, ended)
+
+    def set_aside(self, lease: object) -> None:
+        """The current worker leaves its exchanges to the one that takes up `lease`."""
+        self._gathered[lease] = self._gathered.pop(getcurrent(), [])
+
+    def take_up(self, lease: object) -> None:
+        """What was set aside with `lease` is the current worker's."""
+        self._gathered[getcurrent()] = self._gathered.pop(lease)
 
     def close(self) -> None:
         """Close the archive. Raises OutputError."""

@@ -33,10 +33,9 @@ from msgspec.structs import replace
 
 from crawler.engine import link_graph, record_builder, revalidation
 from crawler.frontier.store import Content as StoredContent
-from crawler.frontier.store import Ended, Run, Store
+from crawler.frontier.store import Run, Store
 from crawler.model.content_config import OutputConfig
-from crawler.model.crawl import Discovered, Lease, Outcome, Skip, StoredResponse
-from crawler.model.link_graph import OutLinks
+from crawler.model.crawl import Lease, Outcome, Skip, StoredResponse
 from crawler.model.record_base import BodyRecord, FetchRecord, Record
 from crawler.model.records import (
     ErrorRecord,
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from crawler.engine.kept_thumbnails import KeptThumbnails
     from crawler.engine.look_groups import LookGroups
     from crawler.engine.look_index import LookIndex
+    from crawler.engine.open_lease import Unfinished
 
 R = TypeVar("R")
 
@@ -66,34 +66,19 @@ MAX_HELD = 8 * 2**20
 OPTIONAL: dict[str, type[Record]] = {"skips": SkipRecord, "robots": RobotsRecord}
 
 
-class Unfinished(Protocol):
-    """What the committer needs of a lease whose outcome is known."""
-
-    def detach(self) -> None:
-        """The worker has done its part; `finish` follows later."""
-        ...
-
-    def finish(
-        self,
-        ended: Ended,
-        found: Iterable[Discovered],
-        code: str | None,
-        detail: str | None,
-        stored: StoredResponse | None,
-        links: OutLinks | None,
-    ) -> int:
-        """Finish a lease with its terminal record.
-
-        Returns how many URLs of `found` are new.
-        """
-        ...
-
-
 class Archive(Protocol):
     """Where exchanges go. Each may raise OutputError."""
 
     def write(self) -> None:
         """Append the exchanges of the current worker."""
+        ...
+
+    def set_aside(self, lease: object) -> None:
+        """The current worker leaves them to the one that takes up `lease`."""
+        ...
+
+    def take_up(self, lease: object) -> None:
+        """What was set aside with `lease` is the current worker's."""
         ...
 
     def flush(self, store: Store) -> None:
@@ -183,6 +168,16 @@ class Committer:
         """A lease went back to the queue; its exchanges belong to the next commit."""
         if self._archive is not None:
             self._once_failed_always(self._archive.write)
+
+    def set_aside(self, handle: Unfinished) -> None:
+        """The worker goes on; another one takes the lease up, and gives its outcome."""
+        if self._archive is not None:
+            self._archive.set_aside(handle)
+
+    def take_up(self, handle: Unfinished) -> None:
+        """The outcome of a lease follows that was set aside."""
+        if self._archive is not None:
+            self._archive.take_up(handle)
 
     def fail(self, error: BaseException) -> None:
         """A worker has failed with `error`: nothing becomes durable any more.

@@ -2,25 +2,26 @@
 
 They see untrusted HTML and may build a tree of it, so they run under the limits of the
 extraction processes (`sandbox/`): a plug-in that hangs or takes too much memory is one
-`extract` error, and the next page finds a new process. A page costs a message there and
-back, some 50 microseconds and the copy of the body; a crawl without such plug-ins has
-no process and pays nothing.
+`extract` error, and the next page finds a new process. A crawl without such plug-ins
+has no process and pays nothing.
 """
 
 from __future__ import annotations
 
-import pickle  # nosec B403  # plug-ins that the calling program made
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from crawler.engine.backlog import Backlog
+from crawler.engine.pending import Finish, PendingOutcome
 from crawler.engine.plugin_adapters import OUR_OWN
-from crawler.engine.sandbox.pool import ExtractionPool
-from crawler.engine.sandbox.process import WorkerLimits
+from crawler.engine.sandbox.messages import Answer
+from crawler.engine.sandbox.pool import ExtractionPool, result_of
+from crawler.engine.sandbox.process import PendingOrder, WorkerLimits
 from crawler.model.documents import Enriched, Link, Page
-from crawler.model.errors import ExtractFailure, failure_text
+from crawler.model.errors import BodyFailure, ExtractFailure, failure_text
 from crawler.model.http import Response
 from crawler.model.url import join
 from crawler.plugins.child import (
@@ -30,6 +31,7 @@ from crawler.plugins.child import (
     PluginSet,
     decode_findings,
     encode,
+    order_parts,
 )
 from crawler.plugins.loading import PluginError, name_of
 from crawler.plugins.main_file import find_main
@@ -60,7 +62,7 @@ class DocumentPlugins:
             OUR_OWN.get(plugin.name, f"plug-in {plugin.name}") for plugin in plugins
         )
         self.reads_links = any(plugin.name not in OUR_OWN for plugin in plugins)
-        """Whether they are the user's: our own parts need no links and no pictures."""
+        """Whether they are the user's: our own parts read nothing but the body."""
         self._max_links = max_links
         self._set = encode(_plugin_set(plugins, max_links))
         self.processes = processes
@@ -68,44 +70,57 @@ class DocumentPlugins:
         self.backlog = Backlog(processes)
         self._pool = ExtractionPool({NAME: TASK}, limits, processes)
         try:
-            self._pool.run(NAME, encode(PageOrder(self._set)))
+            self._pool.run(NAME, b"".join(order_parts(PageOrder(self._set))))
         except ExtractFailure as failure:
             self._pool.close()
             raise PluginError(self._named(failure)) from failure
 
-    def apply(self, response: Response, page: Page, asked: str = "") -> Enriched:
-        """`page` with the URLs that were discovered among its links, and its data.
+    def submit(
+        self, response: Response, page: Page, asked: str, finish: Finish
+    ) -> PendingOutcome:
+        """As `ReadByPlugins.submit`.
 
-        `asked` is the URL that was requested, if redirects led from it to that of the
-        response.
-
-        May switch to other greenlets. Raises ExtractFailure that names the plug-in, or
-        all of them if the process itself has failed.
+        A failure names the plug-in, or all of them if the process itself has failed.
         """
-        order = PageOrder(
-            self._set,
-            response.url,
-            response.status,
-            response.headers,
-            response.body,
-            page if self.reads_links else replace(page, links=(), images=()),
-            asked,
-        )
-        try:
-            found = decode_findings(self._run(encode(order), len(response.body)))
-        except ExtractFailure as failure:
-            raise ExtractFailure(self._named(failure)) from failure
-        page = self._with_links(response.url, page, found.urls)
-        return Enriched(page, found.data, found.items, found.text, found.listing)
-
-    def _run(self, order: bytes, size: int) -> bytes:
+        pending = PendingOutcome(finish)
+        size = len(response.body)
         self.backlog.add(size)
-        try:
-            return self._pool.run(NAME, order)
-        finally:
-            self.backlog.remove(size)
+        order = self._pool.submit(
+            NAME,
+            order_parts(self._order(response, page, asked), response.body),
+            partial(self._answered, pending, response, page),
+        )
+        pending.give_up = partial(self._abandon, order, size)
+        return pending
 
-    def _named(self, failure: ExtractFailure) -> str:
+    def _order(self, response: Response, page: Page, asked: str) -> PageOrder:
+        url, status = response.url, response.status
+        if self.reads_links:
+            given = encode(page)
+            return PageOrder(self._set, url, status, response.headers, given, asked)
+        given = _bare_page(page.content_type, page.charset)
+        return PageOrder(self._set, url, status, (), given, asked)
+
+    def _answered(
+        self, pending: PendingOutcome, response: Response, page: Page, answer: Answer
+    ) -> None:
+        self.backlog.remove(len(response.body))
+        try:
+            found = decode_findings(result_of(answer))
+        except BodyFailure as error:
+            failure = ExtractFailure(self._named(error))
+            pending.set_findings(Enriched(page), failure)
+            return
+        page = self._with_links(response.url, page, found.urls)
+        enriched = Enriched(page, found.data, found.items, found.text, found.listing)
+        lacking = "" if found.listing is None else found.listing.failure
+        pending.set_findings(enriched, ExtractFailure(lacking) if lacking else None)
+
+    def _abandon(self, order: PendingOrder, size: int) -> None:
+        self._pool.abandon(order)
+        self.backlog.remove(size)
+
+    def _named(self, failure: BodyFailure) -> str:
         text = failure.message
         if text.startswith(("plug-in", "field", "item", "text")):
             return text
@@ -124,6 +139,12 @@ class DocumentPlugins:
     def close(self) -> None:
         """End the processes."""
         self._pool.close()
+
+
+@lru_cache(maxsize=64)
+def _bare_page(content_type: str, charset: str) -> bytes:
+    """What our own parts need of a page, encoded: the same for nearly all."""
+    return encode(Page(content_type, charset))
 
 
 def _plugin_set(plugins: Sequence[LoadedPlugin], max_links: int) -> PluginSet:
@@ -147,6 +168,8 @@ def _plugin_set(plugins: Sequence[LoadedPlugin], max_links: int) -> PluginSet:
 def _passed(plugin: LoadedPlugin) -> Passed:
     if plugin.config is not None:
         return Passed(plugin.name, plugin.config)
+    import pickle  # nosec B403  # a plug-in that the calling program made
+
     try:
         return Passed(plugin.name, None, pickle.dumps(plugin.target))
     except Exception as error:

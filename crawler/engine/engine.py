@@ -3,23 +3,23 @@
     frontier.lease -> pipeline.process -> committer.finish -> (frontier)
 
 Each worker is a greenlet: `concurrency` of them, and one for each overflow slot that a
-slow host has borrowed (`frontier/concurrency.py`). One whose page waits for the
-extraction processes does not count (`backlog.py`): another worker takes its place, and
-when there are too many again, one rests until it is needed. Workers instead of one
-greenlet for each URL, since a greenlet's life costs two system calls, and N workers are
-also the limit of concurrency. The committer is no greenlet of its own: it would only
-wait for outcomes, and called by the workers a commit is atomic without a lock.
+slow host has borrowed (`frontier/concurrency.py`). Workers instead of one greenlet for
+each URL, since a greenlet's life costs two system calls, and N workers are also the
+limit of concurrency. The committer is no greenlet of its own: it would only wait for
+outcomes, and called by the workers a commit is atomic without a lock.
+
+A page whose findings are with the extraction processes is set aside (`pending.py`), and
+its worker takes the next lease. What the processes answer is completed by the greenlet
+that receives it, many pages in a row.
 
 What switches here: `frontier.lease`, the pipeline's requests, a pause, a full backlog,
-the `sleep(0)` after a lease that made no request, and the one by which a commit waits
-for other outcomes of extraction.
+and the `sleep(0)` after a lease that made no request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 import hub
@@ -27,12 +27,14 @@ from crawler.engine.committer import Committer
 from crawler.engine.pipeline import Pipeline
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.lease import LeaseHandle
+from crawler.model.crawl import Outcome
 from crawler.policy.quotas import Quotas
 from hub.event import Event
 from hub.pool import Group
 
 if TYPE_CHECKING:
     from crawler.engine.backlog import Backlog
+    from crawler.engine.pending import PendingOutcome
 
 TICK_S = 0.5
 """The interval at which time limits are checked (seconds).
@@ -75,9 +77,8 @@ class Engine:
         self._workers = Group()
         self._at_work = 0  # workers that have left the group may still count there
         self._backlog = backlog
-        if backlog is not None:
-            backlog.on_wait = partial(self._start_workers, 0)
-        self._resting: list[Event] = []
+        self._set_aside: dict[PendingOutcome, LeaseHandle] = {}
+        self._will_commit = False
         self._error: Exception | None = None
         self._unpaused = Event()
         self._unpaused.set()
@@ -93,6 +94,7 @@ class Engine:
             self._workers.join()
         finally:
             hub.killall(tickers)
+            self._put_back()
         if self._error is not None:
             raise self._error
         self._committer.commit()
@@ -136,16 +138,10 @@ class Engine:
             return
         for _ in range(self._surplus(), more):
             self._at_work += 1
-            if self._resting:
-                self._resting.pop().set()
-            else:
-                self._workers.spawn(self._work)
+            self._workers.spawn(self._work)
 
     def _surplus(self) -> int:
-        needed = self._concurrency + self._frontier.borrowed
-        if self._backlog is not None:
-            needed += self._backlog.pages
-        return self._at_work - needed
+        return self._at_work - self._concurrency - self._frontier.borrowed
 
     def _work(self) -> None:
         try:
@@ -154,41 +150,71 @@ class Engine:
                     self._start_workers(0)
                 self._process(handle)
                 if self._surplus() > 0:
-                    if self._backlog is None:
-                        return
-                    self._rest()
-            self._end_rest()
+                    return
+            if self._at_work == 1:
+                self._wait_for_processes()
         except Exception as error:
             self.fail(error)
         finally:
             self._at_work -= 1
 
-    def _rest(self) -> None:
-        """Wait until a worker is needed, or the crawl is at its end."""
-        if self._frontier.has_idle_workers:
-            self._commit_together()
-        self._at_work -= 1
-        needed = Event()
-        self._resting.append(needed)
-        needed.wait()
-
-    def _end_rest(self) -> None:
-        """No URL will come again, as those that rest find out for themselves."""
-        for resting in self._resting:
-            self._at_work += 1
-            resting.set()
-        self._resting.clear()
-
     def _process(self, handle: LeaseHandle) -> None:
         with handle:
             outcome = self._pipeline.process(handle)
             cancelled = handle.cancel()
-            if outcome is not None:
-                self._committer.finish(handle, outcome)
+            if outcome is None or isinstance(outcome, Outcome):
+                self._finish(handle, outcome)
             else:
-                self._committer.sent_back()
+                handle.set_aside()
+                self._committer.set_aside(handle)
+                self._set_aside[outcome] = handle
+                outcome.when_found(self._complete)
         if cancelled:
             hub.sleep(0)  # no request was waited for, so the others have had no turn
+
+    def _finish(self, handle: LeaseHandle, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            self._committer.finish(handle, outcome)
+        else:
+            self._committer.sent_back()
+
+    def _complete(self, pending: PendingOutcome) -> None:
+        """The extraction processes have answered: complete a page that was set aside.
+
+        Many are completed in a row. Workers that wait for what they lead to get it by
+        one commit of all.
+        """
+        handle = self._set_aside.pop(pending)
+        try:
+            with handle:
+                self._committer.take_up(handle)
+                self._finish(handle, self._pipeline.complete(handle.lease, pending))
+        except Exception as error:
+            self._committer.fail(error)
+            self._stop(error)
+        if self._frontier.has_idle_workers and not self._will_commit:
+            self._will_commit = True
+            self._workers.spawn(self._commit)
+
+    def _commit(self) -> None:
+        self._will_commit = False
+        try:
+            self._committer.commit()
+        except Exception as error:
+            self._stop(error)
+
+    def _wait_for_processes(self) -> None:
+        """Wait until they have answered all: no URL will come, but their pages."""
+        while self._backlog is not None and self._backlog.pages:
+            self._backlog.wait()
+
+    def _put_back(self) -> None:
+        """The crawl ends without what is set aside; those URLs are fetched again."""
+        while self._set_aside:
+            pending, handle = self._set_aside.popitem()
+            pending.abandon()
+            with suppress(Exception):  # a store that has failed fails here again
+                handle.put_back()
 
     def _lease(self) -> LeaseHandle | None:
         if self._backlog is not None:
@@ -201,10 +227,7 @@ class Engine:
         handle = self._frontier.lease_nowait()
         if handle is None:
             # The URLs that this worker would wait for may be in the batch.
-            if self._backlog is None:
-                self._committer.commit()
-            else:
-                self._commit_together()
+            self._committer.commit()
             handle = self._frontier.lease()
         return handle
 
@@ -214,15 +237,6 @@ class Engine:
             if not backlog.is_full and backlog.pages < self._quotas.pages_left:
                 break
             backlog.wait()
-
-    def _commit_together(self) -> None:
-        """Commit once for all pages whose extraction has ended by now.
-
-        Answers come many at a time, and a commit for each would cost more than its URL.
-        """
-        hub.sleep(0)
-        if self._committer.has_outcomes:
-            self._committer.commit()
 
     def _obey_limits(self) -> None:
         reached = self._quotas.reached(self._clock())
@@ -272,4 +286,3 @@ class Engine:
         self._error = self._error or error
         with suppress(Exception):  # a store that has failed fails here again
             self._frontier.close()
-        self._end_rest()

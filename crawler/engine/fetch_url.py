@@ -22,16 +22,17 @@ from crawler.engine.builder import open_client, opened_look, steady_clock
 from crawler.engine.events import Events, WarningListener
 from crawler.engine.host_requests import HttpClient
 from crawler.engine.machinery import Environment, build
+from crawler.engine.pending import Finish, PendingOutcome, ReadByPlugins
 from crawler.engine.plugin_adapters import Plugins
-from crawler.engine.response_handler import ReadByPlugins
 from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.extract.extractor import Extractor, InlineExtractor
 from crawler.fetch.transport import ExchangeListener
+from crawler.frontier.lease import LeaseHandle
 from crawler.frontier.store import Run, Store
 from crawler.model.config import Config
-from crawler.model.crawl import Decision, Destination, Skip
+from crawler.model.crawl import Decision, Destination, Outcome, Skip
 from crawler.model.documents import Document, Enriched, Page
-from crawler.model.errors import Failure
+from crawler.model.errors import ExtractFailure, Failure
 from crawler.model.http import Exchange, Response
 from crawler.model.policy_config import LimitsConfig
 from crawler.model.records import RobotsRecord, TerminalRecord
@@ -176,8 +177,7 @@ class _Fetch:
             robots, refusal = self._robots.check(candidate)
             skip = skip or refusal or self._refused_by_plugin(candidate)
             with handle:
-                outcome = self._machinery.pipeline.process(handle)
-                assert outcome is not None  # no retry, no robots.txt, no quota
+                outcome = self._outcome(handle)
                 self._machinery.committer.finish(handle, outcome)
             self._machinery.committer.commit()
             if outcome.record.type != "redirect":
@@ -185,6 +185,15 @@ class _Fetch:
             # A redirect is followed even if a crawl would leave its target out.
             targets = [replace(found, skip=None) for found in outcome.found]
             self._machinery.frontier.add(targets)
+
+    def _outcome(self, handle: LeaseHandle) -> Outcome:
+        pipeline = self._machinery.pipeline
+        outcome = pipeline.process(handle)
+        if isinstance(outcome, PendingOutcome):
+            outcome.wait()
+            outcome = pipeline.complete(handle.lease, outcome)
+        assert outcome is not None  # no retry, no robots.txt, no quota
+        return outcome
 
     def _refused_by_plugin(self, candidate: Candidate) -> Skip | None:
         try:
@@ -218,11 +227,17 @@ class _Remembering:
         self._extractor = extractor
         self._plugins = plugins
 
-    def apply(self, response: Response, page: Page, asked: str = "") -> Enriched:
+    def submit(
+        self, response: Response, page: Page, asked: str, finish: Finish
+    ) -> PendingOutcome:
         assert self._plugins is not None
-        enriched = self._plugins.apply(response, page, asked)
-        self.document = enriched.page
-        return enriched
+
+        def remember(found: Enriched, failure: ExtractFailure | None) -> Outcome | None:
+            if failure is None or found.listing is not None:
+                self.document = found.page
+            return finish(found, failure)
+
+        return self._plugins.submit(response, page, asked, remember)
 
     def extract(
         self,

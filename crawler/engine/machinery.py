@@ -24,7 +24,6 @@ from crawler.engine.host_requests import CountedRequests, HostRequests, HttpClie
 from crawler.engine.pipeline import Pipeline
 from crawler.engine.response_handler import (
     Guard,
-    ReadByPlugins,
     Reader,
     Requisites,
     SeedEnded,
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
     from crawler.engine.large_bodies import LargeBodies
     from crawler.engine.look_groups import LookGroups
     from crawler.engine.look_index import LookIndex
+    from crawler.engine.pending import ReadByPlugins
     from crawler.engine.shard_link import ShardParts
     from crawler.extract.extractor import Extractor
     from crawler.extract.looks.look import Look

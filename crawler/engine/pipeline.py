@@ -47,6 +47,7 @@ from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
     from crawler.engine.open_lease import OpenLease
+    from crawler.engine.pending import AnyOutcome, PendingOutcome
     from crawler.model.content_config import ImageFormat
 
 ACCEPT = {
@@ -140,8 +141,8 @@ class Pipeline:
             )
             self._accept = ACCEPT | {"image": f"{images},*/*;q=0.1"}
 
-    def process(self, handle: LeaseHandle) -> Outcome | None:
-        """The outcome of a lease.
+    def process(self, handle: LeaseHandle) -> AnyOutcome:
+        """The outcome of a lease; if it is pending, `complete` follows.
 
         None if the handle has its answer already: the URL went back to the frontier.
         """
@@ -152,9 +153,23 @@ class Pipeline:
             if is_out_of_memory(failure):  # that is not the server's doing
                 raise
             outcome = self._failed(handle, failure, started)
+        if outcome is None or isinstance(outcome, Outcome):
+            return self._finished(handle.lease, outcome)
+        return outcome
+
+    def complete(self, lease: Lease, pending: PendingOutcome) -> Outcome | None:
+        """The outcome that `process` left pending; its findings have come."""
+        try:
+            outcome = pending.complete()
+        finally:
+            self._traps.release(lease)
+        return self._finished(lease, outcome)
+
+    def _finished(self, lease: Lease, outcome: Outcome | None) -> Outcome | None:
+        """The outcome as the crawl is to have it."""
         if self._keep is not None and outcome is not None:
             outcome = self._keep(outcome)
-        if outcome is None or handle.lease.context is None:  # most often
+        if outcome is None or lease.context is None:  # most often
             return outcome
         return self._with_next_version(outcome)
 
@@ -174,8 +189,8 @@ class Pipeline:
         further = next_versions(self._candidates, outcome.lease)
         return replace(outcome, found=(*outcome.found, *further))
 
-    def _process(self, handle: LeaseHandle) -> Outcome | None:
-        lease = handle.lease
+    def _process(self, handle: LeaseHandle) -> AnyOutcome:
+        lease, outcome = handle.lease, None
         if (skip := self._check(Candidate.of_lease(lease))) is not None:
             return self._skipped(lease, skip)
         if not self._robots.is_cached(lease.url):
@@ -188,13 +203,15 @@ class Pipeline:
             cached = self._revalidation.cached_fields(lease)
             request = self._request(lease, cached)
             response = self._requests.fetch(handle, request)
-            return self._read(handle, response, cached)
+            outcome = self._read(handle, response, cached)
         finally:
-            self._traps.release(lease)
+            if outcome is None or isinstance(outcome, Outcome):
+                self._traps.release(lease)
+        return outcome
 
     def _read(
         self, handle: LeaseHandle, response: Response, cached: CachedFields | None
-    ) -> Outcome | None:
+    ) -> AnyOutcome:
         if response.status == 304 and cached is not None:
             return self._reader.read_unmodified(handle, response, cached)
         if response.truncated == "unread":
@@ -211,7 +228,7 @@ class Pipeline:
 
     def _failed(
         self, handle: LeaseHandle, failure: Failure, started: float
-    ) -> Outcome | None:
+    ) -> AnyOutcome:
         now, lease = self._clock(), handle.lease
         if self._retry.tries > 1 and self._requests.excuses(handle, failure):
             handle.release()
@@ -262,7 +279,7 @@ def _conditions(cached: CachedFields) -> tuple[Header, ...]:
 
 def read_answer(
     reader: Reader, handle: OpenLease, response: Response, now: float
-) -> Outcome | None:
+) -> AnyOutcome:
     """The outcome of a response: a redirect, or a body as `Reader.read` has it.
 
     `now`: seconds since the epoch. Raises the Failure that its status is, if it is one.

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
 from crawler.engine import record_builder
 from crawler.engine.candidates import CandidateBuilder, is_named_sitemap
@@ -58,21 +59,10 @@ from crawler.policy.traps import Traps
 
 if TYPE_CHECKING:
     from crawler.engine.open_lease import OpenLease
+    from crawler.engine.pending import AnyOutcome, ReadByPlugins
     from crawler.extract.extractor import Extractor
     from crawler.extract.looks.look import Look
     from crawler.output.bodies import Saves
-
-
-class ReadByPlugins(Protocol):
-    """The plug-ins that work on documents."""
-
-    def apply(self, response: Response, page: Page, asked: str = "") -> Enriched:
-        """`page` with the URLs that they discovered, and what they extracted.
-
-        `asked` is the first URL of the redirects to that of the response.
-        May switch to other greenlets. Raises ExtractFailure.
-        """
-        ...
 
 
 SeedEnded = Callable[[Lease, Iterable[Link]], None]
@@ -130,8 +120,8 @@ class Reader:
         self._look = look
         self._robots_meta = RobotsMetaReader(config.robots)
 
-    def read(self, handle: OpenLease, response: Response) -> Outcome | None:
-        """The outcome of a response with a body.
+    def read(self, handle: OpenLease, response: Response) -> AnyOutcome:
+        """The outcome of a response with a body; pending, if plug-ins work on it.
 
         None if there is no place for a page: then the lease is released; and if it was
         requested as an image and is none: then it is queued as a page. Raises Failure.
@@ -191,7 +181,7 @@ class Reader:
 
     def read_unmodified(
         self, handle: OpenLease, response: Response, cached: CachedFields
-    ) -> Outcome | None:
+    ) -> AnyOutcome:
         """The outcome of a 304. What the page links to is fetched by itself.
 
         None if the lease was released, or is retried: a 304 about another version is
@@ -256,22 +246,29 @@ class Reader:
             )
 
     def _page(
-        self,
-        handle: OpenLease,
-        response: Response,
-        page: Page,
-        robots_meta: RobotsMeta,
-    ) -> Outcome | None:
+        self, handle: OpenLease, response: Response, page: Page, robots_meta: RobotsMeta
+    ) -> AnyOutcome:
         lease = handle.lease
         if robots_meta.noai is not None:
             found = self._candidates.page(lease, page, robots_meta, response.status)
             record = record_builder.skip_record(lease, robots_meta.noai)
-            return Outcome(
-                lease, record, found, links=found_links(page, self._candidates.strip)
-            )
-        # Before a place is reserved, for this may switch.
-        enriched, failure = self._enriched(lease, response, page)
-        page = enriched.page
+            links = found_links(page, self._candidates.strip)
+            return Outcome(lease, record, found, links=links)
+        if self._plugins is None:
+            return self._finish_page(handle, response, robots_meta, Enriched(page))
+        finish = partial(self._finish_page, handle, response, robots_meta)
+        return self._plugins.submit(response, page, _asked(lease), finish)
+
+    def _finish_page(
+        self,
+        handle: OpenLease,
+        response: Response,
+        robots_meta: RobotsMeta,
+        enriched: Enriched,
+        failure: ExtractFailure | None = None,
+    ) -> Outcome | None:
+        """The outcome of a page with what plug-ins find, or with their failure."""
+        lease, page = handle.lease, enriched.page
         if not self._reserve_page(handle):
             return None
         self._traps.record(lease, response.body, page)
@@ -293,20 +290,6 @@ class Reader:
             lease, page_record, found, None, items, validators, saved, links=links
         )
 
-    def _enriched(
-        self, lease: Lease, response: Response, page: Page
-    ) -> tuple[Enriched, ExtractFailure | None]:
-        """The page with what plug-ins find, or their failure. May switch."""
-        if self._plugins is None:
-            return Enriched(page), None
-        try:
-            asked = lease.redirects[0].url if lease.redirects else lease.url
-            enriched = self._plugins.apply(response, page, asked)
-        except ExtractFailure as failure:
-            return Enriched(page), failure
-        lacking = None if enriched.listing is None else enriched.listing.failure
-        return enriched, ExtractFailure(lacking) if lacking else None
-
     def _saved(self, response: Response, media_type: str) -> bytes | BodySink | None:
         """The body, if bodies of its type are saved."""
         if self._saves is None or not self._saves(media_type):
@@ -315,15 +298,26 @@ class Reader:
 
     def _file(
         self, lease: Lease, response: Response, file: File, robots_meta: RobotsMeta
-    ) -> Outcome:
+    ) -> AnyOutcome:
         if robots_meta.noai is not None:
             return record_builder.skipped(lease, robots_meta.noai)
         if lease.destination == "style":
             self._quotas.count_style(lease.host)
         page = Page(file.content_type, file.charset or "utf-8")
-        enriched, failure = Enriched(page), None
-        if is_json(file.content_type):
-            enriched, failure = self._enriched(lease, response, page)
+        if self._plugins is None or not is_json(file.content_type):
+            return self._finish_file(lease, response, file, Enriched(page))
+        finish = partial(self._finish_file, lease, response, file)
+        return self._plugins.submit(response, page, _asked(lease), finish)
+
+    def _finish_file(
+        self,
+        lease: Lease,
+        response: Response,
+        file: File,
+        enriched: Enriched,
+        failure: ExtractFailure | None = None,
+    ) -> Outcome:
+        """As `_finish_page`."""
         file, found = self._found_in_file(lease, response, file, enriched.listing)
         saved = self._saved(response, file.content_type)
         links = found_links(file, self._candidates.strip)
@@ -380,6 +374,11 @@ class Reader:
         else:
             handle.retry(self._clock(), "extract", "no page is left", "page")
         return False
+
+
+def _asked(lease: Lease) -> str:
+    """The URL that was requested first."""
+    return lease.redirects[0].url if lease.redirects else lease.url
 
 
 def _validators(response: Response) -> Validators | None:

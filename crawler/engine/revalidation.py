@@ -44,6 +44,7 @@ from crawler.model.redact import redact
 
 if TYPE_CHECKING:
     from crawler.engine.open_lease import OpenLease
+    from crawler.engine.pending import AnyOutcome
 
 Change = Literal["new", "changed", "unchanged"]
 
@@ -317,9 +318,8 @@ class Revalidation:
     def cached_fields(self, lease: Lease) -> CachedFields | None:
         """With what the lease's URL is requested; None: without conditions.
 
-        A 304 would be of no use where the file is gone or was not kept, or where the
-        fields depend on other settings and nothing was saved from which to extract
-        them.
+        A 304 would be of no use where the file is gone or was not kept, or where fields
+        depend on other settings and nothing was saved from which to extract them.
         """
         cached = cached_fields(lease)
         if cached is None:
@@ -353,24 +353,29 @@ class Revalidation:
         handle: OpenLease,
         response: Response,
         cached: CachedFields,
-        extract: Callable[[OpenLease, Response], Outcome | None],
+        extract: Callable[[OpenLease, Response], AnyOutcome],
         now: float,
-    ) -> Outcome | None:
+    ) -> AnyOutcome:
         """The outcome of a 304 whose body was saved: of that, by `extract`.
 
         None if the lease was released, or is retried: without conditions, if the file
         is not what was fetched. `now`: seconds since the epoch.
         """
+        from crawler.engine.pending import then  # few 304 need it
+
         saved = self._saved_response(handle.lease, response, cached)
         if saved is None:
             handle.retry(now, "protocol", "304 about a body that is no longer saved")
             return None
-        outcome = extract(handle, saved)
-        if outcome is None or not isinstance(outcome.record, FetchRecord):
+
+        def confirmed(outcome: Outcome) -> Outcome:
+            if isinstance(outcome.record, FetchRecord):
+                outcome.record.from_cache = "not_modified"
+                validators = updated_validators(response, cached.validators)
+                outcome = replace(outcome, validators=validators)
             return outcome
-        outcome.record.from_cache = "not_modified"
-        validators = updated_validators(response, cached.validators)
-        return replace(outcome, validators=validators)
+
+        return then(extract(handle, saved), confirmed)
 
     def _saved_response(
         self, lease: Lease, response: Response, cached: CachedFields

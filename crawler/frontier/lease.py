@@ -8,7 +8,8 @@
 
 A worker handles a lease inside `with handle:`. The block must end with an answer or
 with `detach`, which leaves the answer to another holder of the handle: the committer
-gathers outcomes and calls `finish` when it commits them. A block that ends with an
+gathers outcomes and calls `finish` when it commits them. A block may also end with
+`set_aside`: then another worker's block follows. A block that ends with an
 exception, or because its greenlet was killed, gives the URL back to the store as it
 was, just as a crash would. A block that ends without any of this is a defect, and
 raises RuntimeError; so does a second answer.
@@ -34,7 +35,7 @@ class LeaseHandle:
     """The frontier's side of `lease`, which is the value that other rooms work with."""
 
     __slots__ = (
-        "_answered", "_detached", "_hosts", "_notify", "_paused", "_queue",
+        "_answered", "_aside", "_detached", "_hosts", "_notify", "_paused", "_queue",
         "_requesting", "lease",
     )  # fmt: skip
 
@@ -53,9 +54,11 @@ class LeaseHandle:
         self._requesting = True  # the host's slot is in use
         self._paused = False
         self._detached = False
+        self._aside = False
         self._answered = False
 
     def __enter__(self) -> Self:
+        self._aside = False
         return self
 
     def __exit__(
@@ -64,11 +67,9 @@ class LeaseHandle:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._answered or self._detached:
+        if self._answered or self._detached or self._aside:
             return
-        self._answer()
-        self._hosts.store.release(self.lease)
-        self._end()
+        self.put_back()
         if error is None:
             raise RuntimeError(f"{self.lease.url} was leased and not answered")
 
@@ -152,6 +153,16 @@ class LeaseHandle:
         self._hosts.pause_deferred(self._queue)
         self._hosts.put_back(self._queue, self.lease)
         self._end()
+
+    def put_back(self) -> None:
+        """Give the URL back to the store as it was, just as a crash would."""
+        self._answer()
+        self._hosts.store.release(self.lease)
+        self._end()
+
+    def set_aside(self) -> None:
+        """This worker goes on; another `with` block follows, or `put_back`."""
+        self._aside = True
 
     def detach(self) -> None:
         """The worker has done its part, request included; `finish` follows later."""

@@ -328,4 +328,4 @@ def _escaped(data: bytes) -> bytes:
 
 def joined(lines: Sequence[bytes]) -> bytes:
     """The lines, each with its newline."""
-    return b"\n".join(lines) + b"\n"
+    return b"\n".join([*lines, b""])

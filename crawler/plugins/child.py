@@ -9,8 +9,8 @@ untrusted bytes and is not trusted itself. The task of the extraction process is
 
 from __future__ import annotations
 
-import pickle  # nosec B403  # plug-ins that the calling program made
 from collections.abc import Iterable, Mapping
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -49,15 +49,15 @@ class PluginSet(Struct, frozen=True):
 
 
 class PageOrder(Struct, frozen=True, array_like=True):
-    """One page to work on; without a page the plug-ins are only loaded."""
+    """A page to work on, but for its body; without one plug-ins are only loaded."""
 
     plugins: bytes
     """An encoded PluginSet, the same in each order of a crawl."""
     url: str = ""
     status: int = 0
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
-    page: Page | None = None
+    page: bytes = b""
+    """An encoded Page."""
     asked: str = ""
     """The URL that was requested, where `url` is where redirects led."""
 
@@ -81,12 +81,25 @@ MAX_DEPTH = 100
 The encoders recurse, in the crawl as well, where little is left of the stack.
 """
 
+_LENGTH = 4
+"""Bytes of the length of an encoded PageOrder."""
+
 encode = Encoder().encode
-_decode_order = Decoder(PageOrder).decode
-_decode_set = Decoder(PluginSet).decode
 _decode_findings = Decoder(Findings).decode
 _loaded: dict[bytes, tuple[tuple[LoadedPlugin, ...], int]] = {}
 """By encoded PluginSet: the plug-ins, and its `max_urls`."""
+
+
+def order_parts(order: PageOrder, body: bytes = b"") -> tuple[bytes, bytes]:
+    """The payload of the task, in two parts: so the body need not be copied."""
+    head = encode(order)
+    return len(head).to_bytes(_LENGTH, "big") + head, body
+
+
+@cache
+def _decoders() -> tuple[Decoder[PageOrder], Decoder[Page], Decoder[PluginSet]]:
+    """Decoders of what the crawl sends, which the crawl itself does not need."""
+    return Decoder(PageOrder), Decoder(Page), Decoder(PluginSet)
 
 
 def decode_findings(result: bytes) -> Findings:
@@ -98,22 +111,25 @@ def decode_findings(result: bytes) -> Findings:
 
 
 def run(payload: bytes) -> bytes:
-    """The task: from an encoded PageOrder to encoded Findings."""
-    order = _decode_order(payload)
+    """The task: from a PageOrder and its body (`order_parts`) to encoded Findings."""
+    body_at = _LENGTH + int.from_bytes(payload[:_LENGTH], "big")
+    orders, pages, sets = _decoders()
+    order = orders.decode(payload[_LENGTH:body_at])
     if order.plugins not in _loaded:
         try:
-            chosen = _decode_set(order.plugins)
+            chosen = sets.decode(order.plugins)
             _loaded[order.plugins] = _load(chosen), chosen.max_urls
         except UsageError as error:
             raise ExtractFailure(str(error)) from error
-    if order.page is None:
+    if not order.page:
         return encode(Findings())
+    page = pages.decode(order.page)
     document = PluginDocument(
-        order.url, order.status, order.headers, order.body, order.page
+        order.url, order.status, order.headers, payload[body_at:], page
     )
     found = Findings()
     plugins, max_urls = _loaded[order.plugins]
-    json = is_json(order.page.content_type)
+    json = is_json(page.content_type)
     for plugin in plugins:
         # A plug-in that says nothing about it expects HTML.
         if not json or getattr(plugin.target, "reads_json", False):
@@ -131,6 +147,8 @@ def _load_one(passed: Passed) -> LoadedPlugin:
     if passed.config is not None:
         target = make(passed.config, find(passed.config.use))
     else:
+        import pickle  # nosec B403  # a plug-in that the calling program made
+
         target = pickle.loads(passed.pickled)  # nosec B301: it comes from the crawl
     if _fills_record(target):
         target.load()

@@ -21,8 +21,9 @@ from crawler.engine.committer import Committer
 from crawler.engine.events import Events
 from crawler.engine.extraction.stored import Carried, Stored, Unread
 from crawler.engine.machinery import extractor_of
+from crawler.engine.pending import ReadByPlugins, outcome_of
 from crawler.engine.pipeline import read_answer
-from crawler.engine.response_handler import ReadByPlugins, Reader
+from crawler.engine.response_handler import Reader
 from crawler.engine.revalidation import Revalidation
 from crawler.engine.run_report import resident_bytes
 from crawler.extract.extractor import Extractor
@@ -183,8 +184,9 @@ class Extraction:
             if isinstance(item.answer, Failure):
                 raise item.answer
             if item.is_final:
-                return self._reader.read(lease, item.answer)
-            return read_answer(self._reader, lease, item.answer, self._clock())
+                return outcome_of(self._reader.read(lease, item.answer))
+            now = self._clock()
+            return outcome_of(read_answer(self._reader, lease, item.answer, now))
         except Failure as failure:
             if is_out_of_memory(failure):
                 raise

@@ -37,9 +37,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
-from typing import NoReturn
-
-from msgspec.msgpack import Decoder
+from typing import TYPE_CHECKING, NoReturn
 
 from crawler.engine.sandbox.messages import (
     CHUNK,
@@ -49,16 +47,18 @@ from crawler.engine.sandbox.messages import (
     Answer,
     ChildSettings,
     Frames,
-    Order,
-    frame,
+    answer_frame,
+    read_order,
 )
-from crawler.extract.tasks import Task
 from crawler.model.errors import (
     BodyFailure,
     ExtractFailure,
     is_out_of_memory,
     short_text,
 )
+
+if TYPE_CHECKING:
+    from crawler.extract.tasks import Task
 
 MAX_UNANNOUNCED = 32
 MAX_DELAY_S = 1.0
@@ -148,7 +148,7 @@ class _Crawl:
         self._orders.add(part)
 
     def answer(self, answer: Answer) -> None:
-        rest = memoryview(frame(answer))
+        rest = memoryview(answer_frame(answer))
         while rest:
             try:
                 rest = rest[self._data.send(rest, socket.MSG_DONTWAIT) :]
@@ -186,11 +186,10 @@ def _serve(crawl: _Crawl, settings: ChildSettings) -> NoReturn:
         raise EOFError from error
     crawl.answer(Answer())
     crawl.announce()
-    decode = Decoder(Order).decode
     while True:
         content = crawl.order()
         signal.setitimer(signal.ITIMER_PROF, settings.cpu_s)
-        answer = _run(tasks, decode(content))
+        answer = _run(tasks, *read_order(content))
         signal.setitimer(signal.ITIMER_PROF, 0)  # the next order comes on no budget
         crawl.answer(answer)
 
@@ -201,10 +200,10 @@ def _load(where: str) -> Task:
     return task
 
 
-def _run(tasks: Mapping[str, Task], order: Order) -> Answer:
+def _run(tasks: Mapping[str, Task], name: str, payload: bytes) -> Answer:
     process = os.getpid()
     try:
-        return Answer(tasks[order.task](order.payload))
+        return Answer(tasks[name](payload))
     except Exception as error:
         if is_out_of_memory(error):
             raise MemoryError from error

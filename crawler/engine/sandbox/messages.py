@@ -1,10 +1,12 @@
 """What passes between the crawl and an extraction process.
 
-Each message is a frame: its length in eight bytes (big-endian), then that many bytes of
-MessagePack. There are two socket pairs:
+Each message is a frame: its length in eight bytes (big-endian), then so many bytes. An
+order is the name of its task, a zero byte and the payload, which is sent from where it
+lies: the body of a page is not copied on its way. An Answer is MessagePack. There are
+two socket pairs:
 
-    data   to the process: Orders. From it: one Answer when it is ready, then one for
-           each Order, in their order
+    data   to the process: orders. From it: one Answer when it is ready, then one for
+           each order, in their order
     bell   from the process: one byte, "there are answers", or "go on, I have only a
            part of this order"; and its end
 
@@ -12,13 +14,13 @@ Two, because the crawl waits for the bell only. A process that has more to do ke
 writing answers, and announces them together: each time that the crawl is woken costs it
 as much as a page, since other data have displaced its own in the caches. (For a socket
 on which it waits, the kernel also wakes it when the process reads an order.) What was
-written before a process dies is not lost, so the first Order without an answer is the
+written before a process dies is not lost, so the first order without an answer is the
 one that it died of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.msgpack import Encoder
@@ -58,13 +60,6 @@ class ChildSettings(Struct, frozen=True):
     """Where each task is found, `module:function`, by the task's name."""
 
 
-class Order(Struct, frozen=True, array_like=True):
-    """Run the task of that name."""
-
-    task: str
-    payload: bytes
-
-
 class Answer(Struct, frozen=True, array_like=True):
     """What came of an order: the task's result, or a failure's code and message."""
 
@@ -76,9 +71,22 @@ class Answer(Struct, frozen=True, array_like=True):
 _encode = Encoder().encode
 
 
-def frame(message: Order | Answer) -> bytes:
-    """The bytes of the message on the stream."""
-    content = _encode(message)
+def order_frame(task: str, payload: Sequence[bytes]) -> list[bytes]:
+    """An order on the stream, in parts; the payload is that of `payload`, joined."""
+    head = task.encode() + b"\0"
+    length = len(head) + sum(map(len, payload))
+    return [length.to_bytes(_HEADER_BYTES, "big") + head, *payload]
+
+
+def read_order(content: bytes) -> tuple[str, bytes]:
+    """The task of an order, and its payload."""
+    task, _, payload = content.partition(b"\0")
+    return task.decode(), payload
+
+
+def answer_frame(answer: Answer) -> bytes:
+    """The bytes of an answer on the stream."""
+    content = _encode(answer)
     return len(content).to_bytes(_HEADER_BYTES, "big") + content
 
 
@@ -90,7 +98,7 @@ class Frames:
         self._limit = limit
         self._received = bytearray()
 
-    def add(self, part: bytes) -> None:
+    def add(self, part: bytes | memoryview) -> None:
         """The stream goes on with `part`."""
         self._received += part
 

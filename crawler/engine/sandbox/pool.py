@@ -15,8 +15,8 @@ However a process ends, and whatever it was in the middle of:
   was late or crashed is given up with it. A process is kept as long as it answers,
   which saves the 100 to 250 ms of a start.
 
-A caller that gets a Timeout, or is killed, has its order given up. The process that is
-at work on it is killed, for it may never come to an end.
+A caller that gets a Timeout, or is killed, abandons its order. The process that is at
+work on it is killed, for it may never come to an end.
 
 The limits on memory and CPU time are kept by the process (`child.py`); the one on
 wall-clock time is kept here, for a task that waits without computing.
@@ -32,11 +32,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
 import hub
+from crawler.engine.sandbox.messages import Answer
 from crawler.engine.sandbox.process import (
     MB,
     ChildProcess,
@@ -44,8 +45,8 @@ from crawler.engine.sandbox.process import (
     WorkerLimits,
     failure,
 )
-from crawler.extract.tasks import TASKS
 from crawler.model.errors import BodyFailure, ExtractFailure
+from hub.event import AsyncResult
 from hub.greenlet import AnyGreenlet
 
 AHEAD_ORDERS = 64
@@ -58,6 +59,7 @@ MAX_AUTOMATIC = 8
 Each takes 70 MB with the libraries of `--with text`.
 """
 
+_CLOSED = "the extraction process was closed"
 _FAILURES = {kind.code: kind for kind in BodyFailure.__subclasses__()}
 
 
@@ -83,7 +85,7 @@ class ExtractionPool:
 
     def __init__(
         self,
-        tasks: Mapping[str, str] = TASKS,
+        tasks: Mapping[str, str],
         limits: WorkerLimits | None = None,
         processes: int = 1,
     ) -> None:
@@ -104,21 +106,33 @@ class ExtractionPool:
         exception in it, for a limit that it exceeded, and for a process that crashed or
         could not start. KeyError: there is no such task.
         """
+        answer: AsyncResult[Answer] = AsyncResult()
+        order = self.submit(task, (payload,), answer.set)
+        try:
+            found = answer.get()
+        except BaseException:  # a Timeout, or the greenlet is killed
+            self.abandon(order)
+            raise
+        return result_of(found)
+
+    def submit(
+        self, task: str, payload: Sequence[bytes], on_answer: Callable[[Answer], None]
+    ) -> PendingOrder:
+        """Have the task of that name run; its payload is `payload`, joined.
+
+        Does not switch. `on_answer` is called once with the answer, for `result_of`,
+        and must neither raise nor switch: it is called in the middle of many answers.
+        KeyError: there is no such task.
+        """
         if task not in self._tasks:
             raise KeyError(task)
+        order = PendingOrder(task, payload, on_answer)
         if self._closed:
-            raise ExtractFailure("the extraction process was closed")
-        order = PendingOrder(task, payload)
-        self._queue.append(order)
-        self._schedule()
-        try:
-            answer = order.answer.get()
-        except BaseException:  # a Timeout, or the greenlet is killed
-            self._abandon(order)
-            raise
-        if answer.code is not None:
-            raise _FAILURES.get(answer.code, ExtractFailure)(answer.message)
-        return answer.result
+            order.answer(failure(_CLOSED))
+        else:
+            self._queue.append(order)
+            self._schedule()
+        return order
 
     # Handing out
 
@@ -136,7 +150,7 @@ class ExtractionPool:
             try:
                 child = self._free_child()
             except ExtractFailure as error:
-                self._queue.popleft().answer.set(failure(error.message))
+                self._queue.popleft().answer(failure(error.message))
                 continue
             if child is None:
                 break
@@ -169,9 +183,9 @@ class ExtractionPool:
         self._remove(child)
         if not child.is_ready:  # another one would not start, either
             for order in child.orders:
-                order.answer.set(failure(reason))
+                order.answer(failure(reason))
         elif child.orders:
-            child.orders.popleft().answer.set(failure(reason))
+            child.orders.popleft().answer(failure(reason))
             self._put_back(child)
 
     def _put_back(self, child: ChildProcess) -> None:
@@ -188,7 +202,8 @@ class ExtractionPool:
         del self._children[child]
         self._killed.append(child)
 
-    def _abandon(self, order: PendingOrder) -> None:
+    def abandon(self, order: PendingOrder) -> None:
+        """The answer is not wanted; without effect once it has come."""
         order.abandoned = True
         child = order.child
         if child is None:
@@ -212,7 +227,7 @@ class ExtractionPool:
             unanswered += child.orders
             self._remove(child)
         for order in unanswered:
-            order.answer.set(failure("the extraction process was closed"))
+            order.answer(failure(_CLOSED))
         for child in self._killed:
             child.wait()
         self._killed.clear()
@@ -227,6 +242,13 @@ class ExtractionPool:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.statistics()}>"
+
+
+def result_of(answer: Answer) -> bytes:
+    """The result of the task. Raises the BodyFailure that there is instead."""
+    if answer.code is not None:
+        raise _FAILURES.get(answer.code, ExtractFailure)(answer.message)
+    return answer.result
 
 
 def _number_of_orders(child: ChildProcess) -> int:

@@ -21,8 +21,9 @@ import subprocess  # nosec B404  # runs our own module
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 
 import msgspec
 from msgspec import MsgspecError, Struct
@@ -37,13 +38,13 @@ from crawler.engine.sandbox.messages import (
     Answer,
     ChildSettings,
     Frames,
-    Order,
-    frame,
+    order_frame,
 )
 from crawler.model.errors import ExtractFailure
-from hub.event import AsyncResult
 
 MB = 2**20
+MAX_PARTS = 256
+"""Parts of orders that one call sends; IOV_MAX of Linux is 1024."""
 # -P: the current folder is not searched for modules, `json` and `sys` least of all.
 _COMMAND = (
     sys.executable,
@@ -70,17 +71,30 @@ class WorkerLimits(Struct, frozen=True):
 
 
 class PendingOrder:
-    """An order on its way: its frame, and the answer that its caller waits for."""
+    """An order on its way: its frame, and who is told the answer."""
 
-    __slots__ = ("abandoned", "answer", "child", "frame")
+    __slots__ = ("abandoned", "child", "frame", "on_answer", "size")
 
-    def __init__(self, task: str, payload: bytes) -> None:
-        self.frame = frame(Order(task, payload))
-        self.answer: AsyncResult[Answer] = AsyncResult()
+    def __init__(
+        self, task: str, payload: Sequence[bytes], on_answer: Callable[[Answer], None]
+    ) -> None:
+        """`on_answer` is called once, unless the order is abandoned.
+
+        It must neither raise nor switch.
+        """
+        self.frame = order_frame(task, payload)
+        self.size = sum(map(len, self.frame))
+        """In bytes."""
+        self.on_answer = on_answer
         self.child: ChildProcess | None = None
         """Which process has it."""
         self.abandoned = False
         """The caller waits no longer."""
+
+    def answer(self, answer: Answer) -> None:
+        """It has this answer."""
+        if not self.abandoned:
+            self.on_answer(answer)
 
 
 class _CannotStart(Exception):
@@ -114,8 +128,8 @@ class ChildProcess:
         """Whether it has said that it has loaded its tasks."""
         self.answered = 0
         """Orders that it has answered."""
-        self._unsent: list[bytes] = []
-        self._sending = memoryview(b"")
+        self._unsent: deque[bytes | memoryview] = deque()
+        self._received = memoryview(bytearray(CHUNK))
         self._heard_at = time.monotonic()
         self._data, their_data = standard_socket.socketpair()
         self._bell, their_bell = hub.socket.socketpair()
@@ -164,8 +178,8 @@ class ChildProcess:
             self._heard_at = time.monotonic()
         order.child = self
         self.orders.append(order)
-        self.bytes += len(order.frame)
-        self._unsent.append(order.frame)
+        self.bytes += order.size
+        self._unsent.extend(filter(None, order.frame))
 
     def send(self) -> None:
         """Send of what was taken as much as finds room.
@@ -173,11 +187,17 @@ class ChildProcess:
         The process rings when it has nothing to do and part of an order.
         """
         with suppress(OSError):  # no room, or `listen` finds that it has ended
-            while self._sending or self._unsent:
-                if not self._sending:
-                    self._sending = memoryview(b"".join(self._unsent))
-                    self._unsent.clear()
-                self._sending = self._sending[self._data.send(self._sending) :]
+            while self._unsent:
+                parts = islice(self._unsent, MAX_PARTS)
+                self._remove_sent(self._data.sendmsg(parts))
+
+    def _remove_sent(self, size: int) -> None:
+        while size:
+            part = self._unsent.popleft()
+            if len(part) > size:
+                self._unsent.appendleft(memoryview(part)[size:])
+                return
+            size -= len(part)
 
     # Answers
 
@@ -236,12 +256,12 @@ class ChildProcess:
         """
         while True:
             try:
-                part = self._data.recv(CHUNK)
+                size = self._data.recv_into(self._received)
             except (BlockingIOError, ConnectionError):
                 return
-            if not part:
+            if not size:
                 return
-            self._frames.add(part)
+            self._frames.add(self._received[:size])
             for content in self._frames:
                 self._heard_at = time.monotonic()
                 self._deliver(self._decode(content))
@@ -255,9 +275,9 @@ class ChildProcess:
         if not self.orders:
             raise ValueError("an answer without an order")
         order = self.orders.popleft()
-        self.bytes -= len(order.frame)
+        self.bytes -= order.size
         self.answered += 1
-        order.answer.set(answer)
+        order.answer(answer)
 
     # The end
 

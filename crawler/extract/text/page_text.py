@@ -1,4 +1,8 @@
-"""The text of a page for its record; a plug-in of our own in the extraction process."""
+"""The text of a page for its record; a plug-in of our own in the extraction process.
+
+The crawl imports this module for the plug-in's options, so what finds the text is
+imported where it is used.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,6 @@ from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
-from crawler.extract.text.main_element import body_of, main_element
-from crawler.extract.text.plain import count_words, text_of
 from crawler.model.documents import PageText
 from crawler.model.errors import ExtractFailure, failure_text
 from crawler.model.url import join
@@ -61,6 +63,8 @@ class PageTexts:
         """
         try:
             check_installed(self._include)
+            import crawler.extract.text.main_element  # noqa: F401
+
             if not self._whole:
                 _ = self._options
             if "markdown" in self._include:
@@ -84,7 +88,9 @@ class PageTexts:
         return found
 
     def _find(self, tree: HtmlElement, url: str) -> PageText:
-        text = text_of(body_of(tree)) if self._whole else self._main_text(tree)
+        from crawler.extract.text.plain import count_words, text_of
+
+        text = text_of(_body_of(tree)) if self._whole else self._main_text(tree)
         markdown = None
         if "markdown" in self._include:
             markdown = self._markdown(tree, url, text)
@@ -104,12 +110,19 @@ class PageTexts:
         return extract(tree, options=self._options) or ""
 
     def _markdown(self, tree: HtmlElement, url: str, text: str) -> str:
+        from crawler.extract.text.main_element import main_element
         from crawler.extract.text.markdown import markdown_of
 
         if not text:
             return ""
-        element = body_of(tree) if self._whole else main_element(tree, text)
+        element = _body_of(tree) if self._whole else main_element(tree, text)
         return markdown_of(element, _base(tree, url), whole=self._whole)
+
+
+def _body_of(tree: HtmlElement) -> HtmlElement:
+    from crawler.extract.text.main_element import body_of
+
+    return body_of(tree)
 
 
 def _base(tree: HtmlElement, url: str) -> str:

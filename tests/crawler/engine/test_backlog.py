@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,11 @@ def plugin(name: str, **options: Any) -> tuple[PluginConfig, ...]:
 
 
 def test_it_is_full_until_half_of_it_has_left() -> None:
-    backlog, called = Backlog(processes=1), []
-    backlog.on_wait = partial(called.append, None)
-    for number in range(FULL):
+    backlog = Backlog(processes=1)
+    for _ in range(FULL):
         assert not backlog.is_full
-        assert len(called) == number
         backlog.add(10)
     assert backlog.is_full
-    assert len(called) == FULL - 1
     while backlog.pages > FULL // 2:
         assert backlog.is_full
         backlog.remove(10)
@@ -75,6 +71,20 @@ def test_who_waits_while_it_is_full_goes_on_when_it_is_not() -> None:
     hub.sleep(0)
     assert not waiting.ready()
     backlog.remove(60)
+    waiting.get(timeout=60)
+
+
+def test_who_waits_is_not_woken_for_each_page_of_a_full_backlog() -> None:
+    backlog = Backlog(processes=1)
+    for _ in range(FULL):
+        backlog.add(1)
+    waiting = hub.spawn(backlog.wait)
+    hub.sleep(0)
+    for _ in range(FULL // 2 - 1):
+        backlog.remove(1)
+    hub.sleep(0)
+    assert not waiting.ready()
+    backlog.remove(1)
     waiting.get(timeout=60)
 
 

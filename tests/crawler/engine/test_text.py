@@ -34,6 +34,7 @@ from tests.helpers.crawling import (
     records,
     serve,
 )
+from tests.helpers.enriching import enriched
 from tests.helpers.paths import ROOT
 from tests.site.page import reply
 from tests.site.server import Exchange
@@ -189,7 +190,7 @@ def document_plugins(limits: WorkerLimits, **options: Any) -> DocumentPlugins:
 
 
 def text_of(documents: DocumentPlugins, body: str) -> PageText:
-    found = documents.apply(html(body), Page("text/html", "utf-8")).text
+    found = enriched(documents, html(body), Page("text/html", "utf-8")).text
     assert found is not None
     return found
 

@@ -34,6 +34,7 @@ from crawler.model.fingerprint import extraction_fingerprint
 from crawler.model.http import Response, Timings
 from crawler.plugins.loading import load_plugins
 from hub.testing import fresh_hub
+from tests.helpers.enriching import enriched
 from tests.helpers.example_site import example_site
 from tests.helpers.plugins import FirstHeading
 from tests.site.server import Site
@@ -384,11 +385,11 @@ def test_a_plugin_that_exceeds_a_limit_costs_one_page(
     documents: DocumentPlugins, title: str, message: str
 ) -> None:
     with pytest.raises(ExtractFailure) as caught:
-        documents.apply(response(), Page("text/html", "utf-8", title=title))
+        enriched(documents, response(), Page("text/html", "utf-8", title=title))
     assert caught.value.message.startswith(f"plug-in {HERE}:Hostile: ")
     assert message in caught.value.message
     page = Page("text/html", "utf-8", title="fine")
-    assert documents.apply(response(), page) == Enriched(page, {"ok": "fine"})
+    assert enriched(documents, response(), page) == Enriched(page, {"ok": "fine"})
 
 
 def response() -> Response:

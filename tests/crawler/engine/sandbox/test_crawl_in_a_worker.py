@@ -15,7 +15,7 @@ from crawler.engine.builder import open_crawl
 from crawler.engine.sandbox.extractor import WorkerExtractor
 from crawler.engine.sandbox.pool import ExtractionPool
 from crawler.extract.extractor import Extractor, InlineExtractor
-from crawler.extract.tasks import DOCUMENT
+from crawler.extract.tasks import DOCUMENT, TASKS
 from crawler.model.content_config import OutputConfig
 from tests.helpers.crawling import (
     config,
@@ -59,7 +59,7 @@ def test_the_records_are_those_of_an_inline_crawl(serve: Any, tmp_path: Path) ->
         **{str(n): page(f"<p>{n}") for n in (1, 2, 3)},
         **{"i.png": reply(png(), "image/png"), "file": reply("x", "text/plain")},
     )
-    with closing(ExtractionPool()) as worker:
+    with closing(ExtractionPool(TASKS)) as worker:
         found = crawled(site, tmp_path / "worker", WorkerExtractor(worker))
         assert worker.statistics().starts == 1
     assert found == crawled(site, tmp_path / "inline", InlineExtractor())

@@ -13,7 +13,7 @@ import hub
 from crawler.engine.sandbox.extractor import WorkerExtractor
 from crawler.engine.sandbox.pool import ExtractionPool
 from crawler.extract.extractor import Extractor, InlineExtractor
-from crawler.extract.tasks import DOCUMENT, decode_document
+from crawler.extract.tasks import DOCUMENT, TASKS, decode_document
 from crawler.model.crawl import Destination
 from crawler.model.documents import File, Image, Link, Page
 from crawler.model.errors import (
@@ -32,7 +32,7 @@ SITEMAP = b"<urlset><url><loc>http://h/x</loc></url></urlset>"
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[ExtractionPool]:
-    with closing(ExtractionPool()) as subject:
+    with closing(ExtractionPool(TASKS)) as subject:
         yield subject
 
 
