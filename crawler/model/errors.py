@@ -303,6 +303,7 @@ class LoginError(Stop):
     """The login before a crawl failed; `exit_code` is 4 for network and 5 for TLS.
 
     Example:
+        >>> from crawler import LoginError
         >>> LoginError("the same form came again").exit_code
         6
     """
@@ -315,8 +316,7 @@ class LoginError(Stop):
 class OutOfMemoryError(Stop):
     """The process may have no more memory; nothing of the last batch is kept.
 
-    A limit of the shell (`ulimit -v`), of a service or of a container is usually the
-    reason. The exit code is EX_OSERR of sysexits(3).
+    The reason is mostly a limit, as of `ulimit -v` or of a container (EX_OSERR).
 
     Example:
         >>> from crawler import OutOfMemoryError

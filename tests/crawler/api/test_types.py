@@ -52,7 +52,7 @@ def titles(url: str) -> list[str]:
             reveal_type(record)
             found.append(record.title or "")
         elif isinstance(record, ImageRecord):
-            found.append(record.path)
+            found.append(record.path or "a duplicate")
     if records.summary is not None:
         print(records.summary.exit_code)
     return found

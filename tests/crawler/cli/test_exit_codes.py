@@ -221,5 +221,5 @@ def test_each_code_is_what_it_says(
 
 def test_these_are_all_there_are() -> None:
     assert CODES is not None
-    numbers = re.findall(r"(?<![\w.])(\d+)(?=[ ,])", CODES[1])
+    numbers = re.findall(r"(?<![\w.])(\d+)(?=[\s,])", CODES[1])
     assert sorted(map(int, numbers)) == sorted(CAUSES)
