@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
+from crawler.inspect.report.markup import clip
 from crawler.inspect.report.rows import Row
 
 MAX_EXAMPLES = 50
@@ -87,8 +88,8 @@ class Failures:
         if cause not in self.groups and len(self.groups) >= MAX_CAUSES:
             cause = row.error_code, None
         group = self.groups.setdefault(cause, Group())
-        found_on = (row.parent_url or "")[:MAX_LENGTH]
-        message = row.error_message[:MAX_LENGTH]
+        found_on = clip(row.parent_url or "", MAX_LENGTH)
+        message = clip(row.error_message, MAX_LENGTH)
         group.add(row.host, Example(row.url, found_on, message))
 
     @property
@@ -106,7 +107,7 @@ class Redirects:
     def add(self, row: Row) -> None:
         self.statuses[row.status or 0] += 1
         group = self.groups.setdefault(change(row.url, row.location), Group())
-        target = row.location[:MAX_LENGTH]
+        target = clip(row.location, MAX_LENGTH)
         group.add(row.host, Example(row.url, target, str(row.status or "")))
 
     @property

@@ -20,6 +20,7 @@ from msgspec import Struct, field
 from crawler.inspect.report.failures import Failures, Redirects
 from crawler.inspect.report.histogram import LogHistogram
 from crawler.inspect.report.hosts import Hosts
+from crawler.inspect.report.markup import clip
 from crawler.inspect.report.pictures import MAX_PICTURES, Pictures
 from crawler.inspect.report.rows import TERMINAL, Row, decode_key, decode_row
 from crawler.inspect.report.site_tree import SiteTree
@@ -189,7 +190,7 @@ def _count_answer(found: Gathered, row: Row) -> None:
     if row.type == "redirect":
         found.redirects.add(row)
     elif row.type in ("page", "file"):
-        found.tree.add(row.url, (row.title or "")[:_TITLE])
+        found.tree.add(row.url, clip(row.title or "", _TITLE))
     if row.type == "page":
         _add_page(found, row)
 

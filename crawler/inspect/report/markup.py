@@ -82,9 +82,9 @@ def readable(url: str) -> str:
 
 
 def url_link(url: str, text: str | None = None, length: int = 120) -> Html:
-    """A link to a URL of the web; mere text if it has another scheme."""
+    """A link to a URL of the web; mere text if it has another scheme or was cut."""
     shown = web_text(readable(url) if text is None else text, length)
-    if not url.startswith(("http://", "https://")):
+    if not url.startswith(("http://", "https://")) or url.endswith("…"):
         return el("span", shown, class_="url")
     return el(
         "a", shown, href=url, class_="url", title=url if len(url) > length else False,

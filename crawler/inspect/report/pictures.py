@@ -10,13 +10,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from crawler.inspect.report.markup import clip
 from crawler.inspect.report.rows import Row
 
 MAX_PICTURES = 5_000
 """Pictures of the contact sheet unless another number is asked for."""
-MAX_TEXT = 500
-"""Characters of a value of a record that are shown."""
-MAX_ITEMS = 20
+MAX_URL = 2_000
+"""Characters of a URL in a record; a longer one ends with `…`, and is no link."""
+MAX_TEXT = 300
+"""Characters of another value that are shown."""
+MAX_ITEMS = 10
 """Entries of a list in a record that are shown."""
 FIRST = (
     "url", "path", "page_url", "alt", "title", "caption", "link_text", "format",
@@ -47,7 +50,8 @@ class Picture(Struct, frozen=True):
 
 def _bounded(value: Any) -> Any:
     if isinstance(value, str):
-        return value if len(value) <= MAX_TEXT else value[: MAX_TEXT - 1] + "…"
+        is_url = value.startswith(("http://", "https://"))
+        return clip(value, MAX_URL if is_url else MAX_TEXT)
     if isinstance(value, list):
         return [_bounded(one) for one in value[:MAX_ITEMS]]
     if isinstance(value, dict):

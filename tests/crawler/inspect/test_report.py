@@ -420,6 +420,26 @@ def test_a_picture_without_a_file_is_in_the_sheet(tmp_path: Path) -> None:
     assert (one["width"], "path" in one, "#" in one) == (2, False, False)
 
 
+def test_long_urls_are_whole_or_no_links(tmp_path: Path) -> None:
+    """URLs of content networks have signatures of many hundred characters."""
+    file = tmp_path / "records.jsonl"
+    signed, endless = (f"http://a.example/?s={'x' * n}" for n in (1200, 5000))
+    file.write_bytes(
+        line("image", "A", 1, signed, dup_of=signed, alt="y" * 5000)
+        + line("image", "A", 2, endless)
+        + line("redirect", "A", 3, "http://a.example/", location=endless, status=301)
+    )
+    found = gather([file])
+    there = replace(empty_report(file), found=found, pictures=found.pictures.shown())
+    text = b"".join(made_page(there)).decode()
+    one, other = pictures_in(text)
+    assert (one["url"], one["dup_of"]) == (signed, signed)
+    assert (one["alt"][-1], other["url"][-1]) == ("…", "…")
+    assert len(text) < 80_000
+    hrefs = [one["href"] or "" for one in Parsed(text).of("a")]
+    assert [href for href in hrefs if "xxx" in href] == []
+
+
 def test_packed_records(folder: Path) -> None:
     plain, packed = (gather([folder / name]) for name in NAMES)
     assert plain.counts == packed.counts
@@ -491,6 +511,41 @@ def test_chromium_shows_it(folder: Path, text: str, browser: chromium.Chromium) 
     assert shown.failed == []
     found = browser.evaluate(SHOWN)
     assert found == [3, ["a.jpg"], 2, "a.jpg", True, 0]
+
+
+def test_chromium_groups_what_is_the_same_over_others(
+    tmp_path: Path, browser: chromium.Chromium
+) -> None:
+    """The third has the bytes of the second, which looks like the first."""
+    file = tmp_path / "records.jsonl"
+    one, other, third, fourth = (f"http://a.example/{n}" for n in range(4))
+    file.write_bytes(
+        line("image", "A", 1, one, format="png")
+        + line("image", "A", 2, other, format="png", dup_of=one, dup_kind="near")
+        + line("image", "A", 3, third, format="png", dup_of=other, dup_kind="exact")
+        + line("image", "A", 4, fourth, format="png", dup_of=fourth)
+    )
+    found = gather([file])
+    there = replace(empty_report(file), found=found, pictures=found.pictures.shown())
+    (tmp_path / "page.html").write_bytes(b"".join(made_page(there)))
+    browser.show(tmp_path / "page.html")
+    assert browser.evaluate(ONE_OF_EACH) == ["4 shown", "2 shown", "3 shown"]
+
+
+ONE_OF_EACH = """
+(async () => {
+    const form = document.getElementById("filters");
+    const found = () => form.elements.found.value;
+    for (let left = 2000; !found() && left; left -= 1)
+        await new Promise((next) => setTimeout(next, 5));
+    const all = found();
+    return [all, ...["1", "2"].map((value) => {
+        form.elements.show.value = value;
+        form.dispatchEvent(new Event("input"));
+        return found();
+    })];
+})()
+"""
 
 
 SHOWN = """

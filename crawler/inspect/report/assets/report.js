@@ -175,7 +175,7 @@ class Tree {
 }
 
 function webLink(url, text) {
-  if (!/^https?:\/\//.test(url)) return element("bdi", "", text);
+  if (!/^https?:\/\//.test(url) || url.endsWith("…")) return element("bdi", "", text);
   const link = element("a");
   link.append(element("bdi", "", text));
   link.href = url;

@@ -27,10 +27,11 @@ class Sheet {
     this.rows = []; // {top, height, head} or {top, height, from, to}
     this.drawn = new Map();
     this.groups = new Map(); // URL of the first picture: numbers of all that are the same
+    this.byUrl = new Map(this.pictures.map((one) => [one.url, one]));
     this.pictures.forEach((one, number) => {
-      const first = one.dup_of || one.url;
-      if (!this.groups.has(first)) this.groups.set(first, []);
-      this.groups.get(first).push(number);
+      one.first = this.first(one);
+      if (!this.groups.has(one.first)) this.groups.set(one.first, []);
+      this.groups.get(one.first).push(number);
     });
     this.form.addEventListener("input", () => this.choose());
     this.form.addEventListener("submit", (event) => event.preventDefault());
@@ -67,8 +68,19 @@ class Sheet {
     return "";
   }
 
+  // The URL of the picture that it is the same as, over any number of others.
+  first(one) {
+    const seen = new Set();
+    let url = one.url;
+    while (!seen.has(url)) {
+      seen.add(url);
+      url = this.byUrl.get(url)?.dup_of ?? url;
+    }
+    return url;
+  }
+
   same(one) {
-    return this.groups.get(one.dup_of || one.url);
+    return this.groups.get(one.first);
   }
 
   // Which pictures are shown
@@ -322,7 +334,7 @@ class Lightbox {
     const list = byId("record");
     list.replaceChildren();
     for (const [name, value] of Object.entries(one)) {
-      if (name === "#" || name === "words") continue;
+      if (["#", "words", "first"].includes(name)) continue;
       const entry = element("dd");
       for (const part of Array.isArray(value) ? value : [value]) entry.append(this.value(name, part));
       list.append(element("dt", "", name), entry);

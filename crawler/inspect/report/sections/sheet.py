@@ -87,7 +87,7 @@ _SIZES = [
     ("500 px or more", 500), ("1,000 px or more", 1000), ("2,000 px or more", 2000),
 ]  # fmt: skip
 _SHOWN = [("All", 0), ("One of each", 1), ("Groups of duplicates", 2)]
-_ORDERS = [("As found", 0), ("Most pixels first", 1), ("Largest files first", 2)]
+_ORDERS = [("As found", 0), ("Most pixels first", 1), ("Largest first", 2)]
 
 
 def _choice(
