@@ -16,26 +16,22 @@ TimeoutError. It does not cover the name look-up of `connect`. An enclosing ``Ti
 is independent of it; whichever ends first is raised.
 
 The real socket is an attribute and not a base class: the network of the hub makes it,
-and the simulated network makes another kind. Calls that never wait are in
-socketbase.py.
+and the simulated network makes another kind. The waits are in socketwait.py, and calls
+that never wait in socketbase.py.
 """
 
 import errno
 import os
 import socket as _standard
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from socket import socket as StandardSocket  # the original, also while it is patched
 from typing import TYPE_CHECKING, Any
 
 from hub.current import get_hub
-from hub.errors import ConcurrentObjectUseError
-from hub.hub import Hub, give_way
-from hub.loop import MAX_CALLBACKS
-from hub.poller import Direction, Registration
 from hub.resolver import is_numeric, network_of
-from hub.socketbase import Address, SocketBase
+from hub.socketbase import Address
 from hub.socketfile import open_file, send_by_kernel
+from hub.socketwait import DONT_WAIT, WaitingSocket
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -44,24 +40,13 @@ __all__ = ["OWN_TIMEOUT", "Address", "closed_socket", "socket", "wrap_socket"]
 
 OWN_TIMEOUT: Any = object()
 """In place of a time-out: the socket's own."""
-_STREAMS = (_standard.SOCK_STREAM,)
-_DONT_WAIT = int(_standard.MSG_DONTWAIT)  # as an enum each `&` is seven calls
 _NAMED = (_standard.AF_INET, _standard.AF_INET6)
 
 
-class socket(SocketBase):
+class socket(WaitingSocket):
     """A socket whose calls wait cooperatively, as the standard library's otherwise."""
 
-    __slots__ = (
-        "__weakref__",
-        "_calls",
-        "_files",
-        "_reading",
-        "_registration",
-        "_shared",
-        "_stream",
-        "_writing",
-    )
+    __slots__ = ("__weakref__",)
 
     def __init__(
         self,
@@ -78,117 +63,6 @@ class socket(SocketBase):
         if type != -1 and type & _standard.SOCK_NONBLOCK:
             self._timeout = 0.0
 
-    def _adopt(self, sock: Any) -> None:
-        self._sock = sock
-        self._timeout = _standard.getdefaulttimeout()
-        self._stream = sock.type in _STREAMS
-        self._registration: Registration | None = None
-        self._reading: Direction | None = None
-        self._writing: Direction | None = None
-        self._files = 0
-        self._closed = False
-        self._shared = False
-        self._calls = 0
-        """Calls in a row that did not wait, though more may be done without a wait."""
-
-    # -- waiting -----------------------------------------------------------------------
-
-    def _watch(self, hub: Hub) -> Registration:
-        """Register with the poller of ``hub``, and leave another thread's."""
-        registration = self._registration
-        if registration is not None:
-            if (
-                registration.reading.callback is not None
-                or registration.writing.callback is not None
-            ):
-                raise ConcurrentObjectUseError(f"another thread waits for {self!r}")
-            registration.poller.unregister(registration, still_open=True)
-        registration = self._registration = hub.loop.poller.register(
-            self._sock.fileno()
-        )
-        self._reading, self._writing = registration.reading, registration.writing
-        registration.reading.ready = registration.writing.ready = True  # unknown: try
-        return registration
-
-    def watch(self) -> None:
-        """Register with the poller now, unless that was done; never raises OSError.
-
-        For `select`, which would otherwise register it for each wait.
-        """
-        if self._registration is None:
-            with suppress(OSError):
-                self._watch(get_hub())
-
-    def _wait_readable(self) -> None:
-        """Park until there is something to read (after EAGAIN, or flag clear)."""
-        hub = get_hub()
-        registration = self._registration
-        if registration is None or registration.poller is not hub.loop.poller:
-            registration = self._watch(hub)
-        direction = registration.reading
-        direction.ready = False
-        self._calls = 0
-        if not hub.wait_for_watcher(direction, self._timeout):
-            raise TimeoutError("timed out")
-
-    def _wait_writable(self, timeout: float | None) -> None:
-        hub = get_hub()
-        registration = self._registration
-        if registration is None or registration.poller is not hub.loop.poller:
-            registration = self._watch(hub)
-        direction = registration.writing
-        direction.ready = False
-        self._calls = 0
-        if not hub.wait_for_watcher(direction, timeout):
-            raise TimeoutError("timed out")
-
-    def _give_way(self, flags: int = 0) -> None:
-        """Let the others run, if this greenlet has made enough calls without a wait.
-
-        Enough are as many as a turn has callbacks, or those that last longer than a
-        turn. Called before a call that may do without: what has been received can't be
-        lost here.
-        """
-        if self._timeout == 0.0 or flags & _DONT_WAIT:
-            return
-        hub = get_hub()
-        if self._calls >= MAX_CALLBACKS or hub.loop.now() >= hub.loop.slice_end:
-            self._calls = 0
-            give_way(hub)
-
-    def _read(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
-        """Repeat ``call(*args)`` until it works. Only EAGAIN clears the flag."""
-        while True:
-            direction = self._reading
-            if direction is None or direction.ready or flags or self._timeout == 0.0:
-                if self._calls:
-                    self._give_way(flags)
-                try:
-                    result = call(*args)
-                except BlockingIOError:
-                    if self._timeout == 0.0 or flags & _DONT_WAIT:
-                        raise
-                else:
-                    self._calls += 1
-                    return result
-            self._wait_readable()
-
-    def _write(self, call: Callable[..., Any], *args: Any, flags: int = 0) -> Any:
-        while True:
-            direction = self._writing
-            if direction is None or direction.ready or flags or self._timeout == 0.0:
-                if self._calls:
-                    self._give_way(flags)
-                try:
-                    result = call(*args)
-                except BlockingIOError:
-                    if self._timeout == 0.0 or flags & _DONT_WAIT:
-                        raise
-                else:
-                    self._calls += 1
-                    return result
-            self._wait_writable(self._timeout)
-
     # -- receiving ---------------------------------------------------------------------
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
@@ -201,7 +75,7 @@ class socket(SocketBase):
                 try:
                     data: bytes = self._sock.recv(bufsize, flags)
                 except BlockingIOError:
-                    if self._timeout == 0.0 or flags & _DONT_WAIT:
+                    if self._timeout == 0.0 or flags & DONT_WAIT:
                         raise
                 else:
                     if direction is not None and 0 < len(data) < bufsize:
@@ -223,7 +97,7 @@ class socket(SocketBase):
                 try:
                     count: int = self._sock.recv_into(buffer, nbytes, flags)
                 except BlockingIOError:
-                    if self._timeout == 0.0 or flags & _DONT_WAIT:
+                    if self._timeout == 0.0 or flags & DONT_WAIT:
                         raise
                 else:
                     if direction is not None and count and self._drains(flags):
@@ -291,7 +165,7 @@ class socket(SocketBase):
                 try:
                     count: int = self._sock.send(data, flags)
                 except BlockingIOError:
-                    if self._timeout == 0.0 or flags & _DONT_WAIT:
+                    if self._timeout == 0.0 or flags & DONT_WAIT:
                         raise
                 else:
                     self._calls += 1
@@ -317,7 +191,7 @@ class socket(SocketBase):
                 sent += self._sock.send(view[sent:], flags)
                 self._calls += 1
             except BlockingIOError:
-                if self._timeout == 0.0 or flags & _DONT_WAIT:
+                if self._timeout == 0.0 or flags & DONT_WAIT:
                     raise
                 rest = None if deadline is None else max(0.0, deadline - clock())
                 self._wait_writable(rest)
