@@ -1,39 +1,49 @@
 """Which picture of a crawl was the first to look like this one: an index in the state.
 
 Multi-index hashing: a hash of 64 bits has four chunks of 16. Hashes that differ in at
-most three bits have one chunk in common, so only those pictures are compared that share
-a chunk at its place: of n different pictures, 4 n / 65,536. So the time for all of them
-is near-linear, and no more is in memory than the store keeps there.
+most three bits have one chunk in common, so only those pictures are compared that
+share a chunk at its place: of n different pictures, 4 n / 65,536. Where many share one,
+as the screenshots of a program do, the other 48 bits are divided again, into four
+pieces of 12, of which one is in common, too. So the time for all of them is
+near-linear, and no more is in memory than the store keeps there.
 
 It holds the first picture of each group. All of it is in the store, and in the commit
-of the picture's record: an exact index after `kill -9`. A chunk holds MAX_SHARING
-pictures, and a picture is compared with at most MAX_COMPARED of them by colours, so a
-site that shows always the same gradient costs no more than others; beyond that,
-pictures that look the same may not be found.
+of the picture's record: an exact index after `kill -9`. A bucket holds MAX_SHARING
+pictures, and a picture is compared with at most MAX_COMPARED of the same mean colour,
+field by field, so a site that shows always the same gradient costs no more than others;
+beyond that, pictures that look the same may not be found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from struct import Struct
 
 from crawler.extract.looks.look import (
+    FIELDS,
     HASH_BYTES,
     MAX_DISTANCE,
     SIZE,
     are_alike,
-    distance,
     hash_of,
 )
 from crawler.model.metadata import LOOKS, LOOKS_BY_CHUNK, KeyValue
 from crawler.model.records import ImageRecord
 
-CHUNKS = 4
-CHUNK_BYTES = HASH_BYTES // CHUNKS
+CHUNKS, CHUNK_BITS = 4, 16
+PIECES, PIECE_BITS = 4, 12
 ID_BYTES = 8
-"""The length of the part of a SHA-256 that names a picture in a chunk."""
-ENTRY = HASH_BYTES + ID_BYTES
+"""The length of the part of a SHA-256 that names a picture in a bucket."""
+ENTRY = Struct(">QQBBB")
+"""A hash, the name of the picture, and its mean colour."""
 MAX_SHARING = 512
+MAX_ENTRIES = CHUNKS * (1 + PIECES) * MAX_SHARING
+"""Hashes that one is compared with."""
 MAX_COMPARED = 64
+COLOUR_TOLERANCE = 4
+"""By how much the mean colour of the same picture may differ; 2 was the most seen."""
+
+_FULL = MAX_SHARING * ENTRY.size
 
 
 class LookIndex:
@@ -87,36 +97,59 @@ class LookIndex:
         A name is the start of a SHA-256. Where there is none, it is the picture of
         `record`, which is entered.
         """
-        for candidate in self._candidates(hash_of(look)):
+        for candidate in self._candidates(look):
             stored = self._store.get(LOOKS, candidate)
             if stored is None or not are_alike(look, stored[:SIZE]):
                 continue
             if may_be(candidate):
                 return candidate, stored[SIZE:].decode()
         name = _name(record)
-        self._enter(hash_of(look), bytes.fromhex(name))
+        self._enter(look, name)
         return name, record.url
 
-    def _candidates(self, ours: bytes) -> Iterator[str]:
-        """The names of those whose hashes are near, the oldest of each chunk first."""
-        seen: set[bytes] = set()
-        for key in _chunks(ours):
-            sharing = self._store.get(LOOKS_BY_CHUNK, key) or b""
-            for at in range(0, len(sharing), ENTRY):
-                entry = sharing[at : at + ENTRY]
-                self.compared += 1
-                near = distance(ours, entry[:HASH_BYTES]) <= MAX_DISTANCE
-                if near and entry not in seen:
-                    seen.add(entry)
-                    yield entry[HASH_BYTES:].hex()
-                    if len(seen) == MAX_COMPARED:
-                        return
+    def _candidates(self, look: bytes) -> Iterator[str]:
+        """The names of those whose hashes are near, the oldest of each bucket first."""
+        seen: set[int] = set()
+        ours, (red, green, blue) = _number(look), _mean_colour(look)
+        for bucket in self._buckets(ours):
+            self.compared += len(bucket) // ENTRY.size
+            for theirs, name, r, g, b in ENTRY.iter_unpack(bucket):
+                if (theirs ^ ours).bit_count() > MAX_DISTANCE or name in seen:
+                    continue
+                differs = max(abs(r - red), abs(g - green), abs(b - blue))
+                if differs > COLOUR_TOLERANCE:
+                    continue
+                seen.add(name)
+                yield f"{name:016x}"
+                if len(seen) == MAX_COMPARED:
+                    return
 
-    def _enter(self, ours: bytes, name: bytes) -> None:
-        for key in _chunks(ours):
-            sharing = self._store.get(LOOKS_BY_CHUNK, key) or b""
-            if len(sharing) < MAX_SHARING * ENTRY and ours + name not in sharing:
-                self._store.set(LOOKS_BY_CHUNK, key, sharing + ours + name)
+    def _buckets(self, ours: int) -> Iterator[bytes]:
+        """The entries that have a chunk in common, or beyond MAX_SHARING a piece."""
+        for place in range(CHUNKS):
+            bucket = self._store.get(LOOKS_BY_CHUNK, _chunk(ours, place)) or b""
+            yield bucket
+            if len(bucket) >= _FULL:
+                for key in _pieces(ours, place):
+                    yield self._store.get(LOOKS_BY_CHUNK, key) or b""
+
+    def _enter(self, look: bytes, name: str) -> None:
+        ours = _number(look)
+        entry = ENTRY.pack(ours, int(name, 16), *_mean_colour(look))
+        for place in range(CHUNKS):
+            if not self._append(_chunk(ours, place), entry):
+                for key in _pieces(ours, place):
+                    self._append(key, entry)
+
+    def _append(self, key: str, entry: bytes) -> bool:
+        """Put an entry into a bucket, unless it is there; False if it is full."""
+        bucket = self._store.get(LOOKS_BY_CHUNK, key) or b""
+        if entry in bucket:
+            return True
+        if len(bucket) >= _FULL:
+            return False
+        self._store.set(LOOKS_BY_CHUNK, key, bucket + entry)
+        return True
 
 
 def _name(record: ImageRecord) -> str:
@@ -124,9 +157,26 @@ def _name(record: ImageRecord) -> str:
     return record.sha256[: 2 * ID_BYTES]
 
 
-def _chunks(ours: bytes) -> list[str]:
-    """The keys of a hash's chunks: the place, then its bits."""
-    return [
-        f"{place} {ours[CHUNK_BYTES * place : CHUNK_BYTES * (place + 1)].hex()}"
-        for place in range(CHUNKS)
-    ]
+def _number(look: bytes) -> int:
+    return int.from_bytes(hash_of(look), "big")
+
+
+def _mean_colour(look: bytes) -> tuple[int, int, int]:
+    red, green, blue = (
+        sum(look[HASH_BYTES + at :: 3]) // (FIELDS * FIELDS) for at in range(3)
+    )
+    return red, green, blue
+
+
+def _chunk(ours: int, place: int) -> str:
+    """The key of one chunk: the place, then its bits."""
+    return f"{place} {ours >> CHUNK_BITS * place & 0xFFFF:04x}"
+
+
+def _pieces(ours: int, place: int) -> Iterator[str]:
+    """The keys of the pieces of the other chunks."""
+    at = CHUNK_BITS * place
+    others = ours >> (at + CHUNK_BITS) << at | (ours & ((1 << at) - 1))
+    for number in range(PIECES):
+        piece = others >> PIECE_BITS * number & 0xFFF
+        yield f"{_chunk(ours, place)} {number} {piece:03x}"

@@ -103,8 +103,11 @@ BEST_OF_LOOK = "look best"
 
 See `engine/look_groups.py`.
 """
-LOOKS_BY_CHUNK = "look chunk"
-"""By place and value of 16 bits of a perceptual hash: the pictures that have them."""
+LOOKS_BY_CHUNK = "look bucket"
+"""By place and value of 16 bits of a perceptual hash: the pictures that have them.
+
+Where those are many, also by 12 of the other bits.
+"""
 MIRROR = "mirror"
 """By URL: what a mirror needs of its last answer (`engine/mirror_entries.py`)."""
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from crawler.engine.extraction.opening import extract_crawl
 from crawler.engine.fetch_url import fetch_url
-from crawler.engine.look_index import CHUNKS, MAX_COMPARED, MAX_SHARING, LookIndex
+from crawler.engine.look_index import MAX_ENTRIES, MAX_SHARING, LookIndex
 from crawler.engine.looking import Looking
 from crawler.engine.sandbox.process import WorkerLimits
 from crawler.extract.looks.look import FIELDS, HASH_BYTES
@@ -270,4 +270,31 @@ def test_one_hash_for_everything_is_bounded() -> None:
     for at in range(number):
         colours = bytes([at % 8 * 30, at // 8 % 8 * 30, at // 64 * 20])
         assert filled(index, at, look(0, colours)).dup_of is None
-    assert index.compared <= number * CHUNKS * MAX_COMPARED
+    assert index.compared <= number * MAX_ENTRIES
+
+
+def test_what_shares_three_chunks_with_many_is_found() -> None:
+    """The screenshots of one program: most of their bits are always the same."""
+    index, number = LookIndex(MemoryStore()), 4 * MAX_SHARING
+    dice = random.Random(2)
+    hashes = [dice.getrandbits(30) << 34 | 0xABCDE for _ in range(number)]
+    for at, one in enumerate(hashes):
+        filled(index, at, look(one))
+    found = 0
+    for at in range(0, number, 16):
+        near = look(flipped(hashes[at], dice.randint(1, 3), dice))
+        found += filled(index, number + at, near).dup_of is not None
+    assert found >= 0.93 * number / 16
+
+
+def test_one_hash_and_its_own_mean_colour_is_found() -> None:
+    """Gradients have the same few hashes, in all colours."""
+    index, number = LookIndex(MemoryStore()), MAX_SHARING
+    for at in range(number):
+        filled(
+            index, at, look(0, bytes([at % 8 * 30, at // 8 % 8 * 30, at // 64 * 30]))
+        )
+    for at in range(number):
+        colours = bytes([at % 8 * 30, at // 8 % 8 * 30 + 2, at // 64 * 30 + 3])
+        record = filled(index, number + at, look(0, colours))
+        assert record.dup_of == f"https://h.example/{at}"
