@@ -28,7 +28,7 @@ from crawler.model.config import Config
 from crawler.model.errors import Stop, UsageError
 from crawler.model.record_base import Record
 from crawler.model.records import ErrorRecord, RedirectRecord
-from crawler.model.url import host_key, hostname
+from crawler.model.url import host_key, hostname, parse_seed
 from crawler.settings.load import Plan
 from crawler.settings.secrets import revealed, revealed_login
 from crawler.workspace.open import Mode
@@ -253,7 +253,8 @@ class _Seen:
     """What the end of a crawl says of its records."""
 
     def __init__(self, config: Config) -> None:
-        self._login_url = config.login.url.partition("?")[0]
+        url = config.login.url and parse_seed(config.login.url).url
+        self._login_url = url.partition("?")[0]
         self.last_error = ""
         """The message of the last error record."""
         self._login_page = ""

@@ -231,6 +231,8 @@ def _urls(urls: Sequence[tuple[str, str]]) -> Table:
 def _errors(errors: Sequence[tuple[str, str, str]]) -> Table:
     table = _one_line_rows()
     for url, code, message in errors:
+        # What failed is the host; that its robots.txt is asked for first says nothing.
+        message = message.removeprefix("robots.txt: ")
         text = Text(printable(url)).append(f"  {printable(message)}", style="dim")
         table.add_row(Text(code, style="red"), text)
     return table

@@ -58,7 +58,8 @@ def test_a_session_that_ends_meanwhile(
         return crawl
 
     monkeypatch.setenv("PASS", PASSWORD)
-    login = LoginConfig(site.url("/login"), {"user": USER, "pass": "env:PASS"})
+    written = site.url("/login").replace("http:", "HTTP:")
+    login = LoginConfig(written, {"user": USER, "pass": "env:PASS"})
     made = config(site, tmp_path / "c", "/account", login=login)
     err = shown(capsys, made, open_and_end)
     says = "1 URL redirected to the login page: the session seems to have ended"

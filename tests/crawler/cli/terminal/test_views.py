@@ -223,6 +223,15 @@ def screen(snapshot: Snapshot, width: int, height: int) -> list[str]:
     return stream.getvalue().splitlines()
 
 
+def test_a_failure_does_not_begin_with_robots_txt() -> None:
+    """A host that can't be reached fails at the first request, for robots.txt."""
+    failed = ("http://a.test/", "connect_refused", "robots.txt: a.test:80: refused")
+    snapshot = Snapshot(elapsed_s=1.0, errors=1, last_errors=(failed,))
+    shown = " ".join(screen(snapshot, 100, 24))
+    assert "http://a.test/  a.test:80: refused" in shown
+    assert "robots.txt" not in shown
+
+
 # ------------------------------------------------------------------ forecast
 
 
