@@ -20,6 +20,7 @@ import msgspec
 import hub
 from crawler.engine.run_report import Summary
 from crawler.engine.stats import Snapshot, combined
+from crawler.fleet.end import EndOfCrawl
 from crawler.fleet.messages import (
     Ended,
     Failed,
@@ -38,7 +39,6 @@ from crawler.fleet.messages import (
 )
 from crawler.fleet.outcome import summarise
 from crawler.fleet.worker import start_command
-from crawler.frontier.mail import Report, is_over
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
 from crawler.inspect.state import usage_of
 from crawler.model.config import Config
@@ -125,8 +125,6 @@ class Supervisor:
         self._file = file
         self._listener = listener
         self._processes: list[_Process] = []
-        self._reports: dict[int, Report] = {}
-        self._snapshots: dict[int, Snapshot] = {}
         self._ended: dict[int, Ended] = {}
         self._signals: list[int] = []
         self._failure: Stop | None = None
@@ -134,6 +132,12 @@ class Supervisor:
         self._deaths = 0
         self._done = 0
         self._started = hub.get_hub().loop.now()
+        self._end = EndOfCrawl(
+            fleet.layout.shards,
+            config.politeness.max_park_wait,
+            self._pages_left,
+            hub.get_hub().loop.now,
+        )
         self._stdout = None
         if STDOUT in config.output:
             self._stdout = open_lines(STDOUT)
@@ -167,9 +171,8 @@ class Supervisor:
 
     def snapshot(self) -> Snapshot:
         """The whole crawl now; what is before the first reports is empty."""
-        if not self._snapshots:
-            return Snapshot(self._elapsed())
-        return combined([*self._snapshots.values()])
+        snapshots = [*self._end.snapshots.values()]
+        return combined(snapshots) if snapshots else Snapshot(self._elapsed())
 
     def _elapsed(self) -> float:
         return hub.get_hub().loop.now() - self._started
@@ -214,11 +217,10 @@ class Supervisor:
         return process
 
     def _died(self, process: _Process, code: int) -> None:
-        done = sum(_done(one) for one in self._snapshots.values())
+        done = self._end.done
         self._deaths = self._deaths + 1 if done <= self._done else 1
         self._done = done
-        for shard in process.shards:
-            self._reports.pop(shard, None)
+        self._end.died(process.shards)
         how = f"by signal {-code}" if code < 0 else f"with code {code}"
         if self._deaths >= MAX_DEATHS:
             self._fail(
@@ -245,16 +247,16 @@ class Supervisor:
             case Opened():
                 self._listener.opened(message)
             case Progress(report, snapshot):
-                self._reports[report.shard] = report
-                self._snapshots[report.shard] = snapshot
+                self._end.heard(report, snapshot)
             case Notice(text, is_warning):
                 self._listener.notice(text, is_warning=is_warning)
             case Ended(shard):
                 process.shards.discard(shard)
                 self._ended[shard] = message
+                self._end.ended(shard)
             case Failed():
                 self._fail(message)
-        if not self._is_over and self._is_at_end():
+        if not self._is_over and self._end.is_there():
             self._is_over = True
             self._tell(Finish())
 
@@ -280,40 +282,10 @@ class Supervisor:
         finally:
             process.stdout.close()
 
-    # All of them
-
-    def _is_at_end(self) -> bool:
-        """Whether no shard will ever get work again, or may do what it has.
-
-        A shard that has ended by itself has reached a limit of the crawl.
-        """
-        shards = self._fleet.layout.shards
-        if self._ended:
-            left = set(range(shards)) - self._ended.keys()
-            return all(
-                shard in self._reports and self._reports[shard].is_idle
-                for shard in left
-            )
-        return is_over(self._reports, shards) and not self._may_go_on()
-
-    def _may_go_on(self) -> bool:
-        """Whether pages wait that the limit allows, as other shards left some over."""
+    def _pages_left(self) -> int:
         limit = self._config.limits.max_pages
-        if limit is None or not any(one.is_limited for one in self._reports.values()):
-            return False
-        return self._file.left("pages", limit) > 0
+        return 0 if limit is None else self._file.left("pages", limit)
 
     def _used(self, shards: set[int]) -> list[tuple[int, int, int]]:
         """What shards have used of the limits, by their states."""
         return [usage_of(Path(self._config.dir), shard) for shard in sorted(shards)]
-
-
-def _done(snapshot: Snapshot) -> int:
-    return (
-        snapshot.pages
-        + snapshot.files
-        + snapshot.images
-        + snapshot.redirects
-        + snapshot.errors
-        + snapshot.skipped
-    )

@@ -10,20 +10,31 @@ import socket
 import threading
 from selectors import EVENT_READ, DefaultSelector
 
+from tests.helpers.poison import POISON_TYPE
+
 FANOUT = 4
 
 
 class ManyHosts:
     """`hosts` hosts with `pages` pages in all; it serves until `stop`.
 
-    `filler`: bytes of text of a page. `pictures`: every so many pages show one.
+    `filler`: bytes of text of a page. `pictures`: every so many pages show one. With
+    `poison`, the first page links to a body of the type that `poison.py` dies of.
     """
 
-    def __init__(self, hosts: int, pages: int, filler: int = 200, pictures: int = 0):
+    def __init__(
+        self,
+        hosts: int,
+        pages: int,
+        filler: int = 200,
+        pictures: int = 0,
+        poison: bool = False,
+    ) -> None:
         self.hosts = hosts
         self.pages = pages
         self._filler = " ".join(f"w{n}" for n in range(filler // 5))
         self._pictures = pictures
+        self._poison = poison
         self.requested: list[str] = []
         """Paths, in the order of the requests; robots.txt left out."""
         self._listener = socket.create_server(("0.0.0.0", 0), backlog=512)
@@ -78,6 +89,8 @@ class ManyHosts:
         if path == "/robots.txt":
             return _response(b"", "404 Not Found")
         self.requested.append(path)
+        if path == "/poison":
+            return _response(b"poison", kind=POISON_TYPE)
         if path.startswith("/picture"):
             return _response(_picture(path), kind="image/svg+xml")
         return _response(self._page(int(path[1:])).encode())
@@ -87,6 +100,8 @@ class ManyHosts:
         links = "".join(
             f'<a href="{self.url(n)}">page {n}</a> ' for n in below if n < self.pages
         )
+        if self._poison and number == 0:
+            links += '<a href="/poison">poison</a>'
         image = ""
         if self._pictures and number % self._pictures == 0:
             image = f'<img src="/picture{number}.svg">'

@@ -167,7 +167,7 @@ REFUSED = {
     ),
     "a missing file": (
         ["crawl", "URL", "-d", "new", "--processes", "2", "-b", "nowhere"],
-        "nowhere: No such file",
+        "nowhere can't be read",
     ),
     "a plug-in that is not there": (
         ["crawl", "URL", "-d", "new", "--processes", "2", "--plugin", "nix"],

@@ -57,3 +57,17 @@ def test_ctrl_c_stops_all_and_stdout_gets_whole_lines(site, tmp_path):
     found = [json.loads(line) for line in lines.read_bytes().splitlines()]
     pages = {record["url"] for record in found if record["type"] == "page"}
     assert len(pages) == site.pages
+
+
+def test_a_url_that_kills_its_process_ends_after_three_deaths(tmp_path):
+    site = ManyHosts(hosts=9, pages=40, poison=True)
+    folder = tmp_path / "out"
+    plugin = "tests.helpers.poison_reader:Poison"
+    arguments = [*OPTIONS, "-d", str(folder), "--plugin", plugin, "--processes", "2"]
+    assert run("crawl", site.url(0), *arguments) == 0
+    site.stop()
+    ended = {url: kind for kind, url, *_ in endings(folder)}
+    assert sorted(ended.values()).count("page") == 40
+    (poisoned,) = (url for url, kind in ended.items() if kind == "error")
+    assert poisoned.endswith("/poison")
+    assert site.requested.count("/poison") == 3
