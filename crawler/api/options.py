@@ -109,6 +109,7 @@ class CrawlOptions(TypedDict, total=False):
     strip_params: Sequence[str]
     dedupe_content: bool
     sitemaps: bool
+    check_external: bool
     depth: int | None
     follow_redirect: Literal["any", "same-domain", "never"]
     images_within: Literal["host", "domain", "any"]

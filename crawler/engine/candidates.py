@@ -14,8 +14,22 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from crawler.model.config import Config
-from crawler.model.crawl import Discovered, ImageContext, Lease, Skip, image_context
-from crawler.model.documents import File, ImageLink, Link, LinkKind, Page
+from crawler.model.crawl import (
+    Destination,
+    Discovered,
+    ImageContext,
+    Lease,
+    Skip,
+    image_context,
+)
+from crawler.model.documents import (
+    File,
+    ImageLink,
+    Link,
+    LinkKind,
+    Page,
+    refresh_target,
+)
 from crawler.model.errors import ProtocolFailure, RedirectLoop, TooManyRedirects
 from crawler.model.http import Hop, Response
 from crawler.model.metadata import KeyValue
@@ -31,6 +45,8 @@ if TYPE_CHECKING:
     from crawler.engine.image_places import ImagePlaces
     from crawler.extract.references.requisites import Requisite
 
+Refused = Callable[[Candidate, Skip], tuple[Skip | None, Destination]]
+"""What becomes of a refused candidate: it may be requested, and not followed."""
 ImageData = Mapping[str, dict[str, Any]]
 """By URL of an image: what its API or plug-in says of it."""
 NO_DATA: ImageData = {}
@@ -66,6 +82,11 @@ class CandidateBuilder:
         metadata: KeyValue,
     ) -> None:
         self._check = checks.check_found
+        self._refused: Refused = lambda one, skip: (skip, one.destination)
+        if config.scope.check_external:
+            from crawler.engine.external_links import external_links
+
+            self._refused = external_links(self._check)
         self._traps = traps
         self._quotas = quotas
         self._known = known
@@ -94,7 +115,7 @@ class CandidateBuilder:
         """
         links: Iterable[Link] = page.links
         images: Iterable[Discovered]
-        is_plain = not (page.pictures or has_scaled(page.images))
+        is_plain = not (page.pictures or any(_SCALED(one.url) for one in page.images))
         if is_plain or self._images.srcset == "all":
             images = self.images(
                 lease, page.images, robots_meta.noimageai, title=page.title
@@ -200,20 +221,15 @@ class CandidateBuilder:
                 continue
             kind = link.kind
             candidate = Candidate(
-                url,
-                kind,
-                "page",
-                depth,
-                parent,
-                seed,
-                link.rel,
-                link.nofollow,
+                url, kind, "page", depth, parent, seed, link.rel, link.nofollow,
                 nofollow,
-            )
-            skip = check(candidate)
-            if skip is not None and skip.reason == "trap":
-                found += self._substitute(candidate)
-            found.append(Discovered(url, kind, "page", depth, parent, seed, skip=skip))
+            )  # fmt: skip
+            skip, to = check(candidate), candidate.destination
+            if skip is not None:
+                if skip.reason == "trap":
+                    found += self._substitute(candidate)
+                skip, to = self._refused(candidate, skip)
+            found.append(Discovered(url, kind, to, depth, parent, seed, skip=skip))
         return found
 
     def _one_of_each(
@@ -338,12 +354,15 @@ class CandidateBuilder:
         redirects: tuple[Hop, ...] = (),
         context: ImageContext | None = None,
     ) -> Discovered:
-        skip = self._check(candidate)
+        skip, to = self._check(candidate), candidate.destination
         if skip is None and candidate.kind in NAMED_SITEMAPS:
             skip = self._quotas.sitemaps.check(candidate)  # it need not wait for that
+        if skip is not None:
+            skip, to = self._refused(candidate, skip)
+        one = candidate
         return Discovered(
-            candidate.url, candidate.kind, candidate.destination, candidate.depth,
-            candidate.parent_url, candidate.seed_url, alt, redirects, skip, context,
+            one.url, one.kind, to, one.depth, one.parent_url, one.seed_url, alt,
+            redirects, skip, context,
         )  # fmt: skip
 
     def redirect(self, lease: Lease, response: Response) -> Discovered:
@@ -373,25 +392,9 @@ class CandidateBuilder:
             raise TooManyRedirects(
                 f"more than {self._max_redirects} redirects in one chain"
             )
-        kind = lease.kind if lease.kind in NAMED_SITEMAPS else "redirect"
+        kind: LinkKind = lease.kind if lease.kind in NAMED_SITEMAPS else "redirect"
         candidate = Candidate(
-            target, kind, lease.destination, lease.depth, lease.parent_url or lease.url,
-            lease.seed_url,
+            target, kind, lease.destination, lease.depth,
+            lease.parent_url or lease.url, lease.seed_url,
         )  # fmt: skip
         return self.checked(candidate, lease.alt, chain, lease.context)
-
-
-def has_scaled(images: Iterable[ImageLink]) -> bool:
-    """Whether one has the name of a smaller version, as WordPress writes it."""
-    return any(_SCALED(image.url) for image in images)
-
-
-def refresh_target(url: str, links: Iterable[Link]) -> str | None:
-    """Where the page at `url` goes on by itself; None if it does not.
-
-    The first refresh counts (HTML Standard, "shared declarative refresh steps").
-    """
-    for link in links:
-        if link.kind == "meta_refresh":
-            return None if link.url == url else link.url
-    return None

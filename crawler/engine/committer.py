@@ -273,6 +273,10 @@ class Committer:
             from crawler.engine.shell_pages import count_shell  # few crawls have one
 
             count_shell(self._store, record)
+        if outcome.lease.destination == "external":
+            from crawler.engine.external_links import count_external
+
+            count_external(self._store, record)
         code, detail = record_builder.ending_of(record)
         links = link_graph.out_links(outcome)
         new = handle.finish(record.type, outcome.found, code, detail, stored, links)

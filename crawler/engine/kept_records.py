@@ -46,7 +46,7 @@ class KeptRecords:
             tuple(
                 found
                 for found in outcome.found
-                if found.destination == "page" or self._matches(found.url)
+                if found.destination in ("page", "external") or self._matches(found.url)
             ),
             links=outcome.links,
         )

@@ -57,6 +57,7 @@ ACCEPT = {
     "image": "image/avif,image/webp,image/svg+xml,image/*,*/*;q=0.5",
     "style": "text/css,*/*;q=0.1",
     "subresource": "*/*",
+    "external": "*/*",
 }
 
 _MEDIA_TYPES = {"svg": "image/svg+xml", "ico": "image/x-icon", "cur": "image/x-icon"}
@@ -214,6 +215,16 @@ class Pipeline:
     ) -> AnyOutcome:
         if response.status == 304 and cached is not None:
             return self._reader.read_unmodified(handle, response, cached)
+        if handle.lease.destination == "external":
+            from crawler.engine import external_links  # few crawls have any
+
+            return external_links.read_answer(
+                handle,
+                response,
+                self._clock(),
+                self._reader.read_redirect,
+                is_redirect(response),
+            )
         if response.truncated == "unread":
             skip = self._large_bodies.refusal(response)
             if skip is not None:
@@ -230,6 +241,13 @@ class Pipeline:
         self, handle: LeaseHandle, failure: Failure, started: float
     ) -> AnyOutcome:
         now, lease = self._clock(), handle.lease
+        if lease.destination == "external" and lease.attempts == 0:
+            from crawler.engine import external_links
+
+            if failure.status is None and external_links.request_again(
+                handle, failure, now
+            ):
+                return None
         if self._retry.tries > 1 and self._requests.excuses(handle, failure):
             handle.release()
             return None
@@ -252,6 +270,10 @@ class Pipeline:
 
     def _request(self, lease: Lease, cached: CachedFields | None) -> Request:
         large = self._large_bodies
+        if lease.destination == "external":
+            from crawler.engine.external_links import request_of
+
+            return request_of(lease, self._accept["external"])
         return Request(
             lease.url,
             headers=() if cached is None else _conditions(cached),

@@ -17,7 +17,7 @@ from crawler.engine.exit_status import DONE, URLS_WAIT, exit_code
 from crawler.engine.stats import Snapshot, Stats
 from crawler.frontier.store import Parked, Run, Store
 from crawler.model.config import Config, to_json
-from crawler.model.metadata import NEEDS_JAVASCRIPT
+from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT
 from crawler.model.reasons import FinishReason
 from crawler.model.records import RunRecord, SettingChange
 from crawler.policy.quotas import Quotas
@@ -56,6 +56,10 @@ class Summary(Struct, frozen=True):
     """URL of the first page of the mirror (`file:`), with `bodies.mirror`."""
     pruned: int = 0
     """Links that the `+` rules of `scope.rules` refused, if no link matched one."""
+    external: int = 0
+    """URLs out of scope that were requested (`scope.check_external`)."""
+    broken_external: int = 0
+    """How many of these ended as an error."""
 
 
 def resident_bytes() -> int:
@@ -140,6 +144,8 @@ class RunReport:
             self._store.changes(),
             *self._shells(),
             pruned=self._pruned(),
+            external=int(self._store.get(EXTERNAL, "urls") or 0),
+            broken_external=int(self._store.get(EXTERNAL, "broken") or 0),
         )
 
     def _shells(self) -> tuple[int, bool]:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from crawler.engine.candidates import refresh_target
 from crawler.model.crawl import Lease
-from crawler.model.documents import Link
+from crawler.model.documents import Link, refresh_target
 from crawler.model.metadata import SEED_REDIRECTS, KeyValue
 from crawler.policy.scope import Scope
 

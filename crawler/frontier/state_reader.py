@@ -155,6 +155,10 @@ class StateReader(Protocol):
         """
         ...
 
+    def external_urls(self) -> bytearray:
+        """1 for each URL, by its number, that the scope refused or requested only."""
+        ...
+
     def url_at(self, number: int) -> UrlRow:
         """The URL with this number."""
         ...

@@ -1,8 +1,8 @@
 """The links of a crawl: who links where, and what became of the target.
 
-All of it is read from the state, one document at a time. What is held in memory is a
-byte for each URL, eight bytes more if the crawl has met redirects, forty where links
-are grouped by their targets, and a bounded number of rows.
+All of it is read from the state, one document at a time. What is held in memory are two
+bytes for each URL, eight more if the crawl has met redirects, forty where links are
+grouped by their targets, and a bounded number of rows.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ class LinkGraph:
     def __init__(self, state: StateReader) -> None:
         self._state = state
         self._states = state.url_states()
+        self._external = state.external_urls()
         self.size = len(self._states)
         """One more than the largest number."""
         self._next = _redirects(state, self.size)
@@ -131,7 +132,7 @@ class LinkGraph:
 
     def is_broken(self, number: int) -> bool:
         """Whether the URL, or where it redirects to, ended as an error."""
-        place = self._states[number]  # asked for every link of a crawl
+        place = self._states[number]  # requested every link of a crawl
         if place == _REDIRECT and (hops := self.hops(number)):
             number = hops[-1]
             place = self._states[number]
@@ -142,8 +143,8 @@ class LinkGraph:
         return bool(self._next) and self._next[number] != 0
 
     def is_external(self, number: int) -> bool:
-        """Whether the scope refused the URL."""
-        return self.state(number) == "skip" and self.row(number).code == "scope"
+        """Whether the URL is out of scope, also if it was requested."""
+        return self._external[number] != 0
 
     def line(self, source: SourceLinks, link: OutLink) -> LinkLine:
         """The link, with all that is known of its target."""

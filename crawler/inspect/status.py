@@ -18,7 +18,7 @@ from crawler.frontier.throttle import Controller
 from crawler.frontier.waits import UNLIMITED, slowest_of
 from crawler.inspect.state import open_states
 from crawler.model.config import Config, from_json
-from crawler.model.metadata import NEEDS_JAVASCRIPT
+from crawler.model.metadata import EXTERNAL, NEEDS_JAVASCRIPT
 
 TOP_HOSTS = 10
 
@@ -39,6 +39,10 @@ class Status(Totals, frozen=True, kw_only=True):
 
     hosts_waiting: tuple[WaitingHost, ...]
     """Those with the longest queues."""
+    external: int
+    """URLs out of scope that were requested (`scope.check_external`)."""
+    broken_external: int
+    """How many of these ended as an error."""
     needs_javascript: int
     """How many of the pages are empty shells without JavaScript."""
     slowest_host: str
@@ -86,6 +90,8 @@ def status_of(
         hosts_waiting=tuple(map(_waiting_host, state.busiest(hosts))),
         slowest_host=slowest_host,
         least_s=least_s,
+        external=int(state.get(EXTERNAL, "urls") or 0),
+        broken_external=int(state.get(EXTERNAL, "broken") or 0),
         needs_javascript=int(state.get(NEEDS_JAVASCRIPT, "pages") or 0),
         pid=pid,
     )

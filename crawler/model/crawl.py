@@ -20,12 +20,13 @@ from crawler.model.link_graph import FoundLinks
 from crawler.model.reasons import SkipReason
 from crawler.model.records import ItemRecord, TerminalRecord
 
-Destination = Literal["page", "image", "style", "subresource"]
+Destination = Literal["page", "image", "style", "subresource", "external"]
 """The purpose of a request: a page of the site, or what a page needs to be shown.
 
 The bytes of the body decide what it actually is. `style` is the Fetch Standard's word.
 `subresource` stands for its others: script, font, audio, video, track, object, ...
-They are fetched for a mirror only (`bodies.mirror`).
+They are fetched for a mirror only (`bodies.mirror`). `external` is a URL out of scope
+that is requested, and not followed (`scope.check_external`).
 """
 
 Queue = Literal["page", "image"]

@@ -9,6 +9,7 @@ are columns, and a change of them is a change of the schema.
 
 # Annotations are values here: `schema_export` reads those of the items.
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -331,3 +332,14 @@ Document = Page | Image | File
 The `tag` of each type distinguishes them in messages between processes
 (`crawler/extract/tasks.py`).
 """
+
+
+def refresh_target(url: str, links: Iterable[Link]) -> str | None:
+    """Where the page at `url` goes on by itself; None if it does not.
+
+    The first refresh counts (HTML Standard, "shared declarative refresh steps").
+    """
+    for link in links:
+        if link.kind == "meta_refresh":
+            return None if link.url == url else link.url
+    return None

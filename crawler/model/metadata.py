@@ -65,6 +65,11 @@ REOPENED = "reopened output"
 
 See `engine/moved_outputs.py`; the value is "1".
 """
+EXTERNAL = "external"
+"""The number of URLs out of scope that were requested, in decimal: "urls", "broken".
+
+See `engine/external_links.py`.
+"""
 POISON_URLS = "poison url"
 """By URL: how often the process died while it read the response, in decimal."""
 BOOT = "boot"
@@ -119,6 +124,7 @@ PER_CRAWL = (
     POISON_URLS,
     REOPENED,
     NEEDS_JAVASCRIPT,
+    EXTERNAL,
 )
 """Kinds of metadata that a recrawl clears."""
 

@@ -155,6 +155,12 @@ class ScopeConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     Robots.txt must be obeyed (`robots.obey`); the pages of a sitemap have depth 1.
     """
+    check_external: bool = False
+    """Request each link that leaves the scope once, without following it.
+
+    The request is HEAD, and GET if that is refused; robots.txt, the delay and the
+    limits of hosts apply. `orbweb links --external` shows what was answered.
+    """
     depth: Annotated[int, Meta(ge=0)] | None = None
     """Maximum number of links from a seed. none: no limit."""
     follow_redirect: Literal["any", "same-domain", "never"] = "same-domain"

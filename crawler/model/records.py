@@ -107,6 +107,8 @@ class FileRecord(BodyRecord, kw_only=True):
     """
 
     type: Literal["file"] = "file"
+    external: bool = False
+    """It is out of scope, and was only requested (`scope.check_external`)."""
     declared_bytes: int | None = None
     """Content-Length of a body that was not downloaded (`truncated` is unread)."""
     data: dict[str, Any] | None = None
@@ -226,10 +228,10 @@ class ErrorRecord(UrlRecord, kw_only=True):
     attempts: int = 1
     """Requests made for this URL."""
     retry_after_s: float | None = None
-    """What the server asked for."""
+    """What the server requested."""
     elapsed_ms: int = 0
     """The last attempt."""
-    for_type: Literal["page", "image", "style", "subresource"] = "page"
+    for_type: Literal["page", "image", "style", "subresource", "external"] = "page"
     """What it was fetched for."""
     body_path: str | None = None
     """With `--save`: the file of a body that could not be extracted (`extract`)."""

@@ -64,6 +64,7 @@ class Scope:
         domains = frozenset(map(_domain, config.domains))
         self.within = config.within
         self._follow_redirect = config.follow_redirect
+        self._check_external = config.check_external
         self._pages = _area(config.within, domains)
         self._images = _area(config.images_within, domains)
         self._not_within = Skip("scope", f"scope.within: {config.within}")
@@ -79,6 +80,8 @@ class Scope:
         url = candidate.url
         if not url.startswith(_SCHEMES):
             return Skip("scheme", f"scheme: {scheme(url)}")
+        if candidate.destination == "external":
+            return None if self._check_external else self._not_within
         if candidate.destination != "page":
             return None if self._images.holds(url) else self._not_images_within
         if self._pages.holds(url) or candidate.kind in NAMED_SITEMAPS:

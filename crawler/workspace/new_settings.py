@@ -74,8 +74,9 @@ _REFUSED_BY: dict[KeyPath, tuple[str, ...]] = {
 
 _OF_THE_SCOPE = ("scope", "depth", "scheme")
 _SCOPE_SETTINGS = frozenset(
-    {"within", "domains", "rules", "depth", "follow_redirect", "images_within"}
-)
+    {"within", "domains", "rules", "depth", "follow_redirect", "images_within",
+     "check_external"}
+)  # fmt: skip
 
 
 def take_new_settings(

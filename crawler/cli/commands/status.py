@@ -143,6 +143,8 @@ def _as_json(
         "errors_by_code": status.reasons["error"],
         "skips_by_reason": status.reasons["skip"],
         "changes": status.changes,
+        "external": status.external,
+        "broken_external": status.broken_external,
         "needs_javascript": status.needs_javascript,
         "records": str(records[-1]) if records else None,
         "records_bytes": size_of(records) if records else None,
@@ -167,6 +169,9 @@ def _as_text(
     yield f"  URLs     {', '.join(done) or 'none'}"
     if status.received_bytes:
         yield f"  received {show_bytes(status.received_bytes)}"
+    if status.external:
+        asked = counted(status.external, "link")
+        yield f"  external {asked} checked, {status.broken_external:,} broken"
     if status.needs_javascript:
         pages = counted(status.needs_javascript, "page")
         yield f"  shells   {pages} in need of JavaScript"

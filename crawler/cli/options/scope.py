@@ -49,6 +49,9 @@ def scope_options() -> list[Flag]:
         ),
         Flag("--dedupe-content", key="scope.dedupe_content", const=True, group=GROUP),
         Flag("--sitemaps", key="scope.sitemaps", const=True, group=GROUP),
+        Flag(
+            "--check-external", key="scope.check_external", const=True, group=GROUP
+        ),
         Flag("-l", "--depth", key="scope.depth", group=GROUP, metavar="N"),
         Flag(
             "--include", group=GROUP, metavar="RE", expose_value=False,

@@ -97,6 +97,11 @@ def _numbers(summary: Summary) -> str:
         numbers += (
             f", {counted(summary.needs_javascript, 'page')} in need of JavaScript"
         )
+    if summary.external:
+        numbers += (
+            f", {counted(summary.external, 'external link')} checked "
+            f"({summary.broken_external:,} broken)"
+        )
     if left := counts["queued"] + counts["leased"]:
         numbers += f", {counted(left, 'URL')} left"
     if summary.parked:

@@ -80,6 +80,11 @@ SELECT code, name, count(*), min(retry.retry_at)
 FROM retry JOIN url USING (seq) JOIN host USING (host_id)
 GROUP BY 1, 2 ORDER BY 3 DESC LIMIT ?
 """
+_EXTERNAL = f"""
+SELECT seq FROM url LEFT JOIN skip USING (seq)
+WHERE destination = {DESTINATIONS.index("external")}
+    OR state IN ({PENDING_SKIP}, {ENDED["skip"]}) AND {_CODE} = 'scope'
+"""
 _BY_STATE = "SELECT host_id, state, count(*) FROM url WHERE state != ? GROUP BY 1, 2"
 
 
@@ -181,6 +186,13 @@ class SqliteStateReader:
         for seq, number in self._db.execute("SELECT seq, state FROM url"):
             states[seq] = numbers[number]
         return states
+
+    def external_urls(self) -> bytearray:
+        last = first_column(self._db.execute("SELECT max(seq) FROM url"), 0)
+        external = bytearray(last + 1)
+        for (seq,) in self._db.execute(_EXTERNAL):
+            external[seq] = 1
+        return external
 
     def url_at(self, number: int) -> UrlRow:
         query = f"{_URL} WHERE url.seq = ?"

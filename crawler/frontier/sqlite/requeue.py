@@ -160,6 +160,9 @@ def check_refused(
             if state != QUEUED and not again(reason or "", rule or ""):
                 continue
             skip = check(url, kind, DESTINATIONS[destination], depth)
+            if skip is not None and state != QUEUED:
+                as_external = check(url, kind, "external", depth)
+                skip = _unless_external(db, seq, skip, as_external)
             if skip is None and state != QUEUED:
                 allowed.append((seq, host_id))
             elif skip is not None and state in (QUEUED, PENDING_SKIP):
@@ -242,8 +245,25 @@ def _check_again(db: sqlite3.Connection, check: Check) -> None:
         for seq, url, kind, destination, depth, reason in rows:
             if reason is None or reason in SCOPED:
                 skip = check(url, kind, DESTINATIONS[destination], depth)
+                if skip is not None:
+                    as_external = check(url, kind, "external", depth)
+                    skip = _unless_external(db, seq, skip, as_external)
                 if skip is not None or reason is not None:
                     _decide(db, seq, skip)
+
+
+def _unless_external(
+    db: sqlite3.Connection, seq: int, skip: Skip, as_external: Skip | None
+) -> Skip | None:
+    """None for a URL out of scope that may be requested, and not followed.
+
+    `as_external` is what the checks say of that.
+    """
+    if as_external is not None or skip.reason != "scope":
+        return skip
+    number = DESTINATIONS.index("external")
+    db.execute("UPDATE url SET destination = ? WHERE seq = ?", (number, seq))
+    return None
 
 
 def _decide(db: sqlite3.Connection, seq: int, skip: Skip | None) -> None:

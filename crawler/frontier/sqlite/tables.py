@@ -36,7 +36,9 @@ FORMAT = 8
 OLDEST = 4
 """Formats before were never in a release that promised to keep them."""
 
-DESTINATIONS: tuple[Destination, ...] = ("page", "image", "style", "subresource")
+DESTINATIONS: tuple[Destination, ...] = (
+    "page", "image", "style", "subresource", "external"
+)  # fmt: skip
 """What the numbers in the column `url.destination` mean."""
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 """What the numbers in the column `queue.destination` mean."""

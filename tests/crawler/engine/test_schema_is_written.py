@@ -40,6 +40,8 @@ ELSEWHERE = {
     ("page", "markdown"): "test_text",
     ("page", "words_count"): "test_text",
     ("file", "data"): "test_fields",
+    ("file", "external"): "test_external_links",
+    ("error", "external"): "test_external_links",
     ("item", "type"): "test_fields",
     ("item", "item"): "test_fields",
     ("item", "index"): "test_fields",
