@@ -7,7 +7,7 @@ for its owner; all others are asked of each, and the answers are put together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import merge, nlargest
 from itertools import chain
 from typing import TypeVar
@@ -105,7 +105,15 @@ class ShardedState:
     # the shard.
 
     def url_states(self) -> bytearray:
-        every = {n: one.url_states() for n, one in self._by_number.items()}
+        return self._merged({n: one.url_states() for n, one in self._by_number.items()})
+
+    def external_urls(self) -> bytearray:
+        return self._merged(
+            {n: one.external_urls() for n, one in self._by_number.items()}
+        )
+
+    def _merged(self, every: Mapping[int, bytearray]) -> bytearray:
+        """What each shard has for its URLs, by the numbers of the whole crawl."""
         count = self._owners.shards
         merged = bytearray(count * max(map(len, every.values()), default=0))
         for shard, states in every.items():
