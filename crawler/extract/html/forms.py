@@ -32,6 +32,8 @@ _ENCTYPES: dict[str, Enctype] = {
 _SENT_IF_CHECKED = ("checkbox", "radio")
 _NEVER_SENT = frozenset({"submit", "image", "button", "reset", "file"})
 _BUTTONS = ("submit", "image")
+_ONE_LINE = frozenset({"text", "search", "tel", "url", "email", "password"})
+"""Kinds of `input` whose value loses its line breaks (value sanitization)."""
 
 
 def find_forms(body: bytes, charset: str | None, url: str) -> tuple[Form, ...]:
@@ -102,6 +104,10 @@ class _Reader:
         values = self._values(tag)
         kind = values.get("type", "text").lower() or "text"
         value = values.get("value", "on" if kind in _SENT_IF_CHECKED else "")
+        if kind in _ONE_LINE:
+            value = value.replace("\r", "").replace("\n", "")
+        if kind in ("url", "email"):
+            value = value.strip("\t\f ")
         sent = "checked" in values if kind in _SENT_IF_CHECKED else True
         self._add(values, Control("", kind, value, sent and kind not in _NEVER_SENT))
 
@@ -129,6 +135,14 @@ class _Reader:
         content = text[tag.end : len(text) if end < 0 else end][:MAX_VALUE]
         shown = " ".join(unescape(self._document.decode(content)).split())
         self._select.add(values.get("value", shown), values)
+
+    def optgroup(self, tag: AnyTag) -> None:
+        if self._select is not None:
+            self._select.begin_group("disabled" in self._values(tag))
+
+    def optgroup_end(self, _tag: AnyTag) -> None:
+        if self._select is not None:
+            self._select.begin_group(False)
 
     def select_end(self, _tag: AnyTag) -> None:
         self._end_select()
@@ -195,11 +209,16 @@ class _Select:
         self.attributes = values
         self._options: list[tuple[str, bool, bool]] = []
         """The value, whether it is selected, and whether it is disabled, of each."""
+        self._in_disabled_group = False
+
+    def begin_group(self, disabled: bool) -> None:
+        """The options that follow are in a group that may be disabled."""
+        self._in_disabled_group = disabled
 
     def add(self, value: str, values: Mapping[str, str]) -> None:
         if len(self._options) < MAX_CONTROLS:
-            option = value, "selected" in values, "disabled" in values
-            self._options.append(option)
+            disabled = self._in_disabled_group or "disabled" in values
+            self._options.append((value, "selected" in values, disabled))
 
     def values(self) -> list[tuple[str, bool]]:
         """The values that are sent; else one, so that the form has the field."""
@@ -208,7 +227,8 @@ class _Select:
             for value, selected, disabled in self._options
             if selected and not disabled
         ]
-        if "multiple" in self.attributes:
+        several_lines = self.attributes.get("size", "1").strip() not in ("", "0", "1")
+        if "multiple" in self.attributes or (several_lines and not chosen):
             return chosen or [("", False)]
         if not chosen:  # a list of one line shows its first option
             enabled = [value for value, _, disabled in self._options if not disabled]
@@ -237,5 +257,7 @@ _READERS: dict[tuple[str, bool], Callable[[_Reader, AnyTag], None]] = {
     ("select", False): _Reader.select,
     ("select", True): _Reader.select_end,
     ("option", False): _Reader.option,
+    ("optgroup", False): _Reader.optgroup,
+    ("optgroup", True): _Reader.optgroup_end,
 }
 """By name of a tag, and whether it is an end tag."""

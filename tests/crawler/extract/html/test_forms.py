@@ -59,6 +59,11 @@ def test_a_form() -> None:
          "</select>", [("s", "3 <")]),
         ("<select name=s multiple><option selected>a<option>b<option selected>c"
          "</select><datalist><option selected>d</datalist>", [("s", "a"), ("s", "c")]),
+        ("<select name=s><optgroup disabled><option>x</optgroup><option>y</select>"
+         "<select name=m size=3><option>x<option>y</select>", [("s", "y")]),
+        ("<input name=a value='1&#10;2'><input name=b type=hidden value='1&#10;2'>"
+         "<input name=c type=email value=' a@b.example '>",
+         [("a", "12"), ("b", "1\n2"), ("c", "a@b.example")]),
         ("<select name=s></select><select name=m multiple><option>a</select>", []),
         ("<fieldset disabled><fieldset><input name=a></fieldset><input name=b>"
          "</fieldset><input name=c>", [("c", "")]),
