@@ -137,9 +137,11 @@ def test_the_same_settings_make_the_same_records(
     site: Site, tmp_path: Path, headers: bool
 ) -> None:
     include = ("links", "images", "headers", "jsonld", "text")
-    wanted = settings(site, tmp_path / "a", records=OutputConfig(SKIPS, include))
+    wanted = settings(
+        site, tmp_path / "a", records=OutputConfig(SKIPS, include=include)
+    )
     if not headers:
-        wanted = replace(wanted, records=OutputConfig(SKIPS, ("links",)))
+        wanted = replace(wanted, records=OutputConfig(SKIPS, include=("links",)))
     crawl(wanted)
     requests = len(site.log)
     extracted, said = extract(tmp_path / "a", replace(wanted, dir=str(tmp_path / "b")))
@@ -178,7 +180,7 @@ def test_other_settings_make_what_a_crawl_with_them_would_have_made(
     crawl(config(site, tmp_path / "a", bodies=BodiesConfig(("all",))))
     wanted = settings(
         site, tmp_path / "b", images=ImagesConfig(min_width=4),
-        records=OutputConfig((), ("links", "text", "markdown", "jsonld")),
+        records=OutputConfig(include=("links", "text", "markdown", "jsonld")),
     )  # fmt: skip
     crawl(replace(wanted, dir=str(tmp_path / "c")))
     extract(tmp_path / "a", wanted)

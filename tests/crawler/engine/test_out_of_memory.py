@@ -40,6 +40,7 @@ class Starving:
         self._word = word
         self._client = Client(HttpConfig(timeout=5.0), named_hosts={"127.0.0.1"})
         self.close = self._client.close
+        self.close_idle = self._client.close_idle
         self.on_exchange = self._client.on_exchange
 
     def fetch(self, request: Request) -> Response:
