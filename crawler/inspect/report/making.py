@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from crawler.frontier.sqlite.database import STATE_FOLDER
+from crawler.inspect.audit.audit import audit
 from crawler.inspect.report.pictures import Picture, is_file_of_crawl
 from crawler.inspect.report.report import State
 from crawler.inspect.state import open_state
@@ -15,11 +16,15 @@ from crawler.inspect.status import read_status
 from crawler.model.metadata import EXTRACT_OF
 from crawler.model.resume_command import resume_command
 
+MAX_FINDINGS = 20
+"""Findings that each section of the audit names."""
+
 
 def read_state(folder: Path) -> tuple[State, tuple[str, ...]]:
     """What the state says, and the seeds. Raises UsageError and StateError."""
     with open_state(folder, of_extraction=True) as (reader, config):
         extract_of = (reader.get(EXTRACT_OF, "") or b"").decode()
+        found = None if extract_of else audit(reader, MAX_FINDINGS)
     status = read_status(folder / STATE_FOLDER)
     assert status is not None  # `open_state` has seen the crawl
     counts = status.counts
@@ -32,6 +37,7 @@ def read_state(folder: Path) -> tuple[State, tuple[str, ...]]:
             str(folder), config.limits, counts["page"], status.received_bytes
         ),
         extract_of=extract_of,
+        audit=found,
     )
     return state, config.seeds
 

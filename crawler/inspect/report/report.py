@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from crawler.inspect.audit.findings import Audit
 from crawler.inspect.report.gather import Gathered
 from crawler.inspect.report.markup import Html
 from crawler.inspect.report.pictures import Picture
@@ -33,6 +34,8 @@ class State(Struct, frozen=True):
     """The command that continues the crawl."""
     extract_of: str = ""
     """What `orbweb extract` has read, if that made the records."""
+    audit: Audit | None = None
+    """None where the state has no links, as that of an extraction."""
 
 
 class Report(Struct, frozen=True):

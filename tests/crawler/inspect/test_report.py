@@ -272,8 +272,8 @@ def test_the_page_is_well_formed_and_has_its_sections(text: str) -> None:
     parsed = Parsed(text)
     names = sections(parsed)
     assert [name for name in names if name != "time"] == [
-        "overview", "answers", "hosts", "shape", "failed", "redirects", "tree",
-        "pictures", "about",
+        "overview", "answers", "hosts", "shape", "failed", "redirects",
+        "audit", "tree", "pictures", "about",
     ]  # fmt: skip
     links = {one["href"] for one in parsed.of("a")}
     assert {f"#{name}" for name in names} <= links
@@ -289,6 +289,14 @@ def test_its_commands_can_be_run(text: str, capsys: pytest.CaptureFixture[str]) 
     for words in copied:
         if not words.startswith("orbweb retry"):
             assert run(shlex.split(words)[1:]) == 0
+
+
+def test_the_faults_of_the_site_are_named(text: str) -> None:
+    audit = text.partition('<section id="audit"')[2].partition('<section id="tree"')[0]
+    assert re.search(r'class="num">1</span>Broken links', audit)
+    assert re.search(r"/gone\b.*404 Not Found", audit)
+    assert "Pages without a description" in audit
+    assert "Slowest" not in audit
 
 
 def test_an_extraction_has_the_pictures_of_its_crawl(folder: Path) -> None:
