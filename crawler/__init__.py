@@ -72,13 +72,6 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-if sys.version_info < (3, 11, 5):
-    # https://github.com/python/cpython/issues/106052: pages would seem to be empty
-    raise ImportError(
-        f"orbweb needs Python 3.11.5 or later, and this is {sys.version.split()[0]}: "
-        "before, `re` matches possessive quantifiers wrongly"
-    )
-
 if TYPE_CHECKING:
     from crawler.api.crawling import RecordStream, crawl
     from crawler.api.fetching import fetch

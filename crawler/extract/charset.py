@@ -23,6 +23,7 @@ from typing import NamedTuple
 from webencodings import Encoding, lookup
 
 from crawler.model.documents import CharsetSource
+from crawler.model.regex import compiled
 
 _FIRST_PRESCAN = 1024
 _MAX_PRESCAN = 16 * 1024
@@ -31,7 +32,7 @@ _BYTE_ORDER_MARKS = (
     (b"\xfe\xff", "utf-16be"),
     (b"\xff\xfe", "utf-16le"),
 )
-_ESCAPED = re.compile(rb"[\0\x1b]").search
+_ESCAPED = compiled(rb"[\0\x1b]").search
 """Text in UTF-16 and in ISO-2022-JP may consist of bytes of ASCII."""
 _UTF_16_XML = {b"<\0?\0x\0": "utf-16le", b"\0<\0?\0x": "utf-16be"}
 
@@ -42,23 +43,23 @@ _ATTRIBUTE = (
 )
 _ATTRIBUTES = rf"(?:[{_SPACE}/]*+{_ATTRIBUTE})*+[{_SPACE}/]*+"
 # The prescan has no raw text: it reads meta elements in scripts and titles too.
-_META = re.compile(
+_META = compiled(
     r"[^<]*+(?:<(?:"
     rf"!--(?:>|->|(?:[^-]++|-(?!->))*+-->)|[!?](?!--)[^>]*+>|/[^a-z>][^>]*+>|/>"
     rf"|(?!meta[{_SPACE}/])/?[a-z][^{_SPACE}>]*+{_ATTRIBUTES}>|(?![a-z/!?])"
     rf")[^<]*+)*+<meta(?=[{_SPACE}/])({_ATTRIBUTES})>",
     re.IGNORECASE | re.ASCII,
 ).match
-_EACH_ATTRIBUTE = re.compile(
+_EACH_ATTRIBUTE = compiled(
     rf"([^{_SPACE}/>][^{_SPACE}/>=]*+)"
     rf"""(?:[{_SPACE}]*+=[{_SPACE}]*+(?:"([^"]*+)"|'([^']*+)'|([^{_SPACE}>]*+)))?+"""
 ).findall
-_CONTENT_CHARSET = re.compile(
+_CONTENT_CHARSET = compiled(
     rf"charset[{_SPACE}]*=[{_SPACE}]*"
     rf"""(?:"([^"]*)"|'([^']*)'|(?!["'])([^{_SPACE};]+))""",
     re.IGNORECASE | re.ASCII,
 ).search
-_XML_ENCODING = re.compile(
+_XML_ENCODING = compiled(
     r"""<\?xml[^>]*?encoding[\x00-\x20]*=[\x00-\x20]*(?:"([^">]*)"|'([^'>]*)')[^>]*>"""
 ).match
 

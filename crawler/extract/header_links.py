@@ -27,17 +27,18 @@ from crawler.model.documents import (
     Page,
 )
 from crawler.model.http import Response
+from crawler.model.regex import compiled
 from crawler.model.url import header_text, join
 
 T = TypeVar("T", bound=Link | ImageLink)
 
 _STRING = r'"((?:[^"\\]|\\.)*+)(?:"|\Z)'
 # A URI reference contains no "<", so that each character is read once.
-_LINK_VALUE = re.compile(rf'<([^<>]*+)>((?:[^",]|{_STRING})*+)', re.DOTALL).finditer
-_PARAMETER = re.compile(
+_LINK_VALUE = compiled(rf'<([^<>]*+)>((?:[^",]|{_STRING})*+)', re.DOTALL).finditer
+_PARAMETER = compiled(
     rf";[ \t]*+([^ \t=;]++)[ \t]*+(?:=[ \t]*+(?:{_STRING}|([^;]*+)))?+", re.DOTALL
 ).finditer
-_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_QUOTED_PAIR = compiled(r"\\(.)", re.DOTALL)
 
 
 def with_header_links(

@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from crawler.model.regex import compiled
+
 MAX_OBJECTS = 200
 """Objects that are read of one page."""
 MAX_RAW = 256 * 1024
@@ -23,12 +25,12 @@ _MAX_DEPTH = 64
 _MAX_ITEMS = 50
 _MAX_INT = 2**63
 
-_WRAPPED = re.compile(
+_WRAPPED = compiled(
     r"\s*+(?:<!--|//\s*+<!\[CDATA\[|/\*\s*+<!\[CDATA\[\s*+\*/|<!\[CDATA\[)?+(.*)",
     re.DOTALL,
 ).match
-_UNWRAP = re.compile(r"(?:(?://|/\*)?\s*(?:-->|\]\]>)\s*(?:\*/)?|;)\s*\Z").sub
-_NO_JSON = re.compile(
+_UNWRAP = compiled(r"(?:(?://|/\*)?\s*(?:-->|\]\]>)\s*(?:\*/)?|;)\s*\Z").sub
+_NO_JSON = compiled(
     r'("(?:[^"\\]++|\\.)*+(?:"|\\?\Z))|//[^\n]*+'
     r"|/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)|,(?=\s*+[}\]])",
     re.DOTALL,

@@ -19,6 +19,7 @@ import msgspec
 from crawler.extract.addresses import is_address, is_other_file, is_picture
 from crawler.extract.css.urls import css_urls, is_shown
 from crawler.extract.html.srcset import parse_srcset
+from crawler.model.regex import compiled
 
 MAX_JSON = 2**20
 """Characters that are read of one document; the rest is ignored."""
@@ -26,24 +27,24 @@ MAX_VALUES = 100_000
 """Values of one document; the rest is ignored."""
 
 # A string that is never closed ends with its line.
-_STRINGS = re.compile(
+_STRINGS = compiled(
     r'"((?:[^"\\\n]++|\\.)*+)(?:"|\\?$)'
     r"|'((?:[^'\\\n]++|\\.)*+)(?:'|\\?$)"
     r"|`([^`\\$]*+)`",
     re.MULTILINE,
 ).finditer
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL).sub
+_ESCAPE = compiled(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL).sub
 _LD_KEYS_NAMES = """
     image images thumbnailurl thumbnail logo photo photos primaryimageofpage
     screenshot
 """
 _LD_KEYS = frozenset(_LD_KEYS_NAMES.split())
 _LD_URLS = frozenset({"url", "contenturl", "thumbnailurl", "@id"})
-_LD_STRINGS = re.compile(
+_LD_STRINGS = compiled(
     r'"(?:image|thumbnailUrl|thumbnail|logo|photo|contentUrl)"\s*+:\s*+\[?\s*+'
     r'(?:\{[^{}]*?"(?:url|contentUrl)"\s*:\s*)?"((?:[^"\\]++|\\.)*+)"'
 ).finditer
-_PICTURE_KEY = re.compile(
+_PICTURE_KEY = compiled(
     r"src|im(?:g|age)|pic|photo|bg|background|thumb|poster|orig|large|full|zoom|cover"
     r"|avatar|logo|icon|preview|medium|small|\A[sml]\Z|\Aurl\Z",
     re.IGNORECASE,

@@ -15,25 +15,27 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from crawler.model.regex import compiled
+
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _SPACE = r"\t\n\r "
-_ESSENCE = re.compile(rf"[{_SPACE}]*({_TOKEN}/{_TOKEN})[{_SPACE}]*(?:;|\Z)").match
-_PARAMETER = re.compile(
+_ESSENCE = compiled(rf"[{_SPACE}]*({_TOKEN}/{_TOKEN})[{_SPACE}]*(?:;|\Z)").match
+_PARAMETER = compiled(
     rf"""[{_SPACE}]*+([^;=]*+)"""
     r"""(?:=(?:"((?:[^"\\]++|\\.|\\\Z)*+)(?:"[^;]*+|\Z)|([^;]*+)))?+(?:;|\Z)""",
     re.DOTALL,
 ).match
-_NAME = re.compile(_TOKEN).fullmatch
+_NAME = compiled(_TOKEN).fullmatch
 # "get, decode, and split": a comma in a quoted string separates nothing.
-_LIST_VALUES = re.compile(
+_LIST_VALUES = compiled(
     r"""(?:[^",]++|"(?:[^"\\]++|\\.|\\\Z)*+(?:"|\Z))++""", re.DOTALL
 ).findall
-_VALUE = re.compile(r"[\t -~\x80-\xff]*").fullmatch
+_VALUE = compiled(r"[\t -~\x80-\xff]*").fullmatch
 _MAX_HEADER = 1000
 
 _UNKNOWN = frozenset({"unknown/unknown", "application/unknown", "*/*"})
 
-_HTML = re.compile(
+_HTML = compiled(
     rb"[\t\n\f\r ]*(?:<!--|<(?:!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT"
     rb"|TABLE|A|STYLE|TITLE|B|BODY|BR|P)[ >])",
     re.IGNORECASE,
@@ -44,7 +46,7 @@ _PROLOG = (
     rb"(?:\xef\xbb\xbf)?(?:[\t\n\r ]|<!--.*?-->|<\?.*?\?>"
     rb"|<!(?!--)[^>\[]*+(?:\[.*?\][\t\n\r ]*+)?>)*+"
 )
-_LISTING = re.compile(
+_LISTING = compiled(
     _PROLOG + rb"<(rss|feed|rdf:RDF|urlset|sitemapindex)[\t\n\r >]", re.DOTALL
 ).match
 _LISTING_TYPES = {
@@ -57,7 +59,7 @@ _LISTING_TYPES = {
 _XML = frozenset(
     {"text/xml", "application/xml", "application/rdf+xml", *_LISTING_TYPES.values()}
 )
-_SVG = re.compile(_PROLOG + rb"<(?:\w+:)?svg[\t\n\r >/]", re.DOTALL).match
+_SVG = compiled(_PROLOG + rb"<(?:\w+:)?svg[\t\n\r >/]", re.DOTALL).match
 _SNIFFED = 1445
 """Bytes of the resource header (MIME Sniffing, section 5.2)."""
 
@@ -156,7 +158,7 @@ def image_type(body: bytes) -> str | None:
 
 # A text may begin with the two letters of a bitmap, so the size of its second header is
 # compared, too.
-_MAGIC = re.compile(
+_MAGIC = compiled(
     rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8[79]a)"
     rb"|(?P<webp>RIFF.{4}WEBP)|(?P<icon>\0\0[\1\2]\0)|(?P<tiff>II\*\0|MM\0\*)"
     rb"|(?P<jxl>\xff\n|\0\0\0\x0cJXL \r\n\x87\n)|(?P<iso>.{4}ftyp)"

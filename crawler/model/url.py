@@ -22,6 +22,7 @@ import ada_url
 from webencodings import Encoding, lookup
 
 from crawler.model.errors import UsageError
+from crawler.model.regex import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,7 +38,7 @@ FETCHABLE = frozenset({"http", "https"})
 
 # The schemes of links. All others (mailto:, javascript:, data:, file:) do not lead to a
 # host on the network and are ignored.
-_NETWORK = re.compile(r"(?:https?|ftp|wss?)://")
+_NETWORK = compiled(r"(?:https?|ftp|wss?)://")
 _DEFAULT_PORTS = frozenset({"80", "443"})
 
 _SPACE = "".join(map(chr, range(0x21)))
@@ -45,15 +46,15 @@ _SPACE = "".join(map(chr, range(0x21)))
 # Links that the parser would not change: a path relative to the page's directory or to
 # a parent directory, and an absolute URL whose host is neither a number nor punycode.
 _STEP = "[A-Za-z0-9_~-][A-Za-z0-9_~.-]*+/?+"
-_PLAIN = re.compile(rf"((?:\.\./)*+)((?:{_STEP})++)").fullmatch
-_WHOLE = re.compile(
+_PLAIN = compiled(rf"((?:\.\./)*+)((?:{_STEP})++)").fullmatch
+_WHOLE = compiled(
     rf"https?://(?:(?!xn--)[a-z0-9-]++\.)++[a-z]++/(?:{_STEP})*+"
 ).fullmatch
-_SAME_IN_ALL = re.compile(r"[\t\n\r -\x7f]*+").fullmatch
+_SAME_IN_ALL = compiled(r"[\t\n\r -\x7f]*+").fullmatch
 # A link that begins like this depends on the page, and not only on its directory.
 _PAGE_RELATIVE = frozenset(_SPACE) | {"?", "#"}
 
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_NOT_ASCII = compiled(r"[^\x00-\x7f]")
 
 _MAX_CACHED_JOINS = 16_384
 _MAX_CACHED_LENGTH = 1024
@@ -242,8 +243,8 @@ def _query_encoding(label: str | None) -> Encoding | None:
 
 _UTF_8_OUTPUT = frozenset({"utf-8", "utf-16le", "utf-16be", "replacement"})
 
-_ESCAPE = re.compile("%([0-9A-Fa-f]{2})").sub
-_UNRESERVED = re.compile("[A-Za-z0-9._~-]").match
+_ESCAPE = compiled("%([0-9A-Fa-f]{2})").sub
+_UNRESERVED = compiled("[A-Za-z0-9._~-]").match
 
 
 def url_key(url: str, redirects: Collection[Hop] = ()) -> str:
@@ -360,7 +361,7 @@ class Seed(NamedTuple):
     assumed_https: bool
 
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?!\d+(?:[/?#]|$))")
+_SCHEME = compiled(r"([A-Za-z][A-Za-z0-9+.-]*):(?!\d+(?:[/?#]|$))")
 
 
 def parse_seed(text: str) -> Seed:

@@ -21,7 +21,6 @@ from crawler.model.config import Config
 from crawler.model.crawl import Skip
 from crawler.model.policy_config import ScopeConfig
 from crawler.policy.check import Chain, Check
-from crawler.policy.depth import DepthCheck
 from crawler.policy.given_up_host import GivenUpHostCheck
 from crawler.policy.nofollow import NofollowCheck
 from crawler.policy.poison_url import PoisonUrlCheck
@@ -92,4 +91,6 @@ def scope_checks(config: ScopeConfig, scope: Scope) -> Iterator[Check]:
 
         yield UrlFilters(config.rules)
     if config.depth is not None:
+        from crawler.policy.depth import DepthCheck  # most crawls have no limit
+
         yield DepthCheck(config.depth)

@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from crawler.extract.addresses import is_other_file
+from crawler.model.regex import compiled
 
 _SPACE = r"[ \t\n\r\f]"
 _COMMENT = r"/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)"
@@ -47,7 +48,7 @@ _URL = (
     rf"(?<![\w\\-])(?:{_letters('url')}|[sS][rR][cC])\({_SPACE}*+"
     rf"(?:{_WHOLE_DOUBLE}|{_WHOLE_SINGLE}|{_BARE}|(?=[^)]))"
 )
-_FIND = re.compile(
+_FIND = compiled(
     rf"{_COMMENT}"
     rf"|{_URL}"  # groups 1 to 3
     rf"|{_DOUBLE}|{_SINGLE}"  # 4, 5
@@ -56,11 +57,11 @@ _FIND = re.compile(
     r"|((?:-webkit-|-moz-)?image-set|cross-fade|(?<![\w-])image)\(",  # 12
     re.IGNORECASE,
 ).finditer
-_IN_SET = re.compile(
+_IN_SET = compiled(
     rf"{_COMMENT}|{_URL}|{_DOUBLE}|{_SINGLE}|([\w-]*+\()|(\))", re.IGNORECASE
 ).finditer
-_PROPERTY = re.compile(rf"(?:{_SPACE}|{_COMMENT})*+([\w-]++){_SPACE}*+:").match
-_ESCAPED = re.compile(
+_PROPERTY = compiled(rf"(?:{_SPACE}|{_COMMENT})*+([\w-]++){_SPACE}*+:").match
+_ESCAPED = compiled(
     r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\n\r\f])?|(\r\n|[\n\r\f])|([\s\S]))"
 ).sub
 _MARKS = ("l(", "L(", "\\", "mport", "MPORT", "set(", "src(", "image(", "fade(")

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from crawler.extract.html.srcset import parse_srcset
 from crawler.model.documents import ImageLink, LinkKind, Picture
+from crawler.model.regex import compiled
 from crawler.model.url import Base
 
 if TYPE_CHECKING:
@@ -49,12 +50,12 @@ REPRESENTING = frozenset({"image_src", "thumbnail", "logo"})
 ITEM_IMAGES = frozenset(
     {"image", "thumbnailurl", "thumbnail", "logo", "photo", "primaryimageofpage"}
 )
-_JSON_TYPE = re.compile(
+_JSON_TYPE = compiled(
     r"""[\t\n\f\r ]type[\t\n\f\r ]*=[\t\n\f\r ]*["']?(?:application|text)/"""
     r"(ld\+|[\w.-]+\+)?json",
     re.IGNORECASE,
 ).search
-_STATE = re.compile(
+_STATE = compiled(
     r"\s*+(?:(?:<!--|//|/\*)[^\n]*+\s*+)?+"
     r"(?:(?:window|self|globalThis)[.\[]|(?:var|let|const)\s|\(?self\.__next_f)"
 ).match
@@ -62,7 +63,7 @@ _STATE = re.compile(
 _MIN_SCRIPT = 12
 MAX_SCRIPT = 2**20
 """Characters of a script that are read."""
-_DIGITS = re.compile(r"[\t\n\f\r ]*\+?(\d{1,9})").match
+_DIGITS = compiled(r"[\t\n\f\r ]*\+?(\d{1,9})").match
 
 _SRCSETS = ("srcset", "imagesrcset")
 _MAX_CHARACTERS = 2 * 2**20

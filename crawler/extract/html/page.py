@@ -38,12 +38,13 @@ from crawler.extract.html.images import (
 from crawler.extract.html.link_texts import LinkTexts
 from crawler.extract.html.tags import attributes, start_tags
 from crawler.model.documents import NOTHING, ImageLink, Link, LinkKind, Page
+from crawler.model.regex import compiled
 from crawler.model.url import Base, host_key
 
 if TYPE_CHECKING:
     from crawler.extract.html.facts import Facts
 
-REFRESH = re.compile(
+REFRESH = compiled(
     r"[\t\n\f\r ]*+(?:\d++|(?=\.))[\d.]*+"
     r"(?:[\t\n\f\r ]*+[;,][\t\n\f\r ]*+|[\t\n\f\r ]++)"
     r"(?:url[\t\n\f\r ]*+=[\t\n\f\r ]*+)?+"

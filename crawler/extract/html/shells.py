@@ -27,6 +27,7 @@ from __future__ import annotations
 import re
 
 from crawler.extract.html.tags import attributes
+from crawler.model.regex import compiled
 
 _MAX_TAGS = 3000
 _MAX_TEXT = 500
@@ -43,29 +44,29 @@ _MIN_NOSCRIPT = 800
 """Characters of text in `<noscript>` that are content, and no request to enable it."""
 
 _SPACE = r"\t\n\f\r "
-_TAG = re.compile(
+_TAG = compiled(
     rf"<(/?)([a-zA-Z][^{_SPACE}/>]*+)"
     rf"""((?:[^>="']++|=[{_SPACE}]*+(?:"[^"]*+"|'[^']*+')?+|["'])*+)>"""
 ).match
 _END_OF = {
-    name: re.compile(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE).search
+    name: compiled(rf"</{name}(?=[{_SPACE}/>])", re.IGNORECASE).search
     for name in ("script", "style", "title", "template", "noscript", "svg", "noframes")
 }
-_MARKUP = re.compile(r"<[^>]*+>")
-_NOT_SHOWN = re.compile(r"display[\t\n\f\r ]*+:[\t\n\f\r ]*+none").search
-_HREF = re.compile(rf"""(?:^|[{_SPACE}"'])href[{_SPACE}]*+=""", re.IGNORECASE).search
-_ID = re.compile(
+_MARKUP = compiled(r"<[^>]*+>")
+_NOT_SHOWN = compiled(r"display[\t\n\f\r ]*+:[\t\n\f\r ]*+none").search
+_HREF = compiled(rf"""(?:^|[{_SPACE}"'])href[{_SPACE}]*+=""", re.IGNORECASE).search
+_ID = compiled(
     rf"""(?:^|[{_SPACE}"'])id[{_SPACE}]*+=[{_SPACE}]*+["']?+([^{_SPACE}"'>]++)""",
     re.IGNORECASE,
 ).search
-_ROOT = re.compile(
+_ROOT = compiled(
     r"(?:^|[-_:.])(?:app|application|client|container|content|docusaurus|elm|ember"
     r"|entry|gatsby|graphiql|main|mount|next|nuxt|outlet|page|playground|react|redoc"
     r"|root|scalar|shell|site|spa|storybook|svelte|swagger|ui|view|vue|wrapper"
     r"|[a-z]*(?:app|root))(?:$|[-_:.\d])"
     r"|(?:App|Root|Mount|Container|Content|Outlet|View)(?:$|[-_\d])",
 ).search
-_ROOT_ATTRIBUTE = re.compile(
+_ROOT_ATTRIBUTE = compiled(
     rf"""(?:^|[{_SPACE}"'])(?:(?:data-)?ng-(?:app|view|controller)|(?:data-)?ui-view
     |data-react(?:root|class)|aurelia-app|v-cloak|data-page|data-props|au-app
     |data-controller)(?=[{_SPACE}=/]|$)""",
@@ -79,16 +80,16 @@ _VOID = frozenset(
 )
 _NEVER_SKIPPED = _VOID | {"html", "head", "body"}
 
-_SOURCE = re.compile(
+_SOURCE = compiled(
     rf"""(?:^|[{_SPACE}"'])src[{_SPACE}]*+=[{_SPACE}]*+["']?+([^{_SPACE}"'>]++)""",
     re.IGNORECASE,
 ).search
-_IS_PROGRAM = re.compile(
+_IS_PROGRAM = compiled(
     rf"""(?:^|[{_SPACE}"'])type[{_SPACE}]*+=[{_SPACE}]*+["']?+
     (?!module|text/(?:java|type|jsx|babel)|application/(?:x-)?java)[^{_SPACE}"'>]""",
     re.IGNORECASE | re.VERBOSE,
 ).search
-_MEASURES = re.compile(
+_MEASURES = compiled(
     r"google-?(?:analytics|tagmanager|syndication|adservices)|gtag|/analytics|matomo"
     r"|piwik|plausible|cloudflareinsights|hotjar|newrelic|doubleclick|statcounter"
     r"|/beacon|email-decode|livereload|jquery(?:[.-][\w.]*)?\.js|html5shiv|respond\.",
@@ -96,11 +97,11 @@ _MEASURES = re.compile(
 ).search
 """Scripts that measure visits, show advertisements or help others: they fill nothing.
 """
-_BUILDS = re.compile(
+_BUILDS = compiled(
     r"\bimport\b|createElement|getElementById|querySelector|document\.(?:body|write)"
     r"|\.(?:init|mount|render|bootstrap|start|create)\(|__\w+__|webpack|require\(",
 ).search
-_LEAVES = re.compile(
+_LEAVES = compiled(
     r"\blocation(?:\.href)?[\t ]*=(?!=)|\blocation\.(?:replace|assign)\("
 ).search
 _MAX_SCRIPT = 4000

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from crawler.model.regex import compiled
+
 _SPACE = r"\t\n\f\r "
-_URL = re.compile(rf"[{_SPACE},]*+([^{_SPACE}]++)").match
+_URL = compiled(rf"[{_SPACE},]*+([^{_SPACE}]++)").match
 # Descriptors end at a comma outside parentheses; one that is never closed takes all.
-_DESCRIPTORS = re.compile(r"(?:[^,(]++|\([^)]*+(?:\)|\Z))*+,?+").match
-_DESCRIPTOR = re.compile(
+_DESCRIPTORS = compiled(r"(?:[^,(]++|\([^)]*+(?:\)|\Z))*+,?+").match
+_DESCRIPTOR = compiled(
     r"(\d+)([wh])|(-?)(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?x"
 ).fullmatch
 

@@ -45,6 +45,8 @@ from html import unescape
 from html.entities import html5
 from typing import TYPE_CHECKING, NamedTuple
 
+from crawler.model.regex import compiled
+
 if TYPE_CHECKING:
     from crawler.extract.html.foreign import ForeignContent
 
@@ -137,16 +139,15 @@ _EXPRESSION = (
     rf"[^<]*+(?:{_SKIPPED}[^<]*+)*+"
     rf"<(?:[aA]({_PLAIN_HREF})|([a-zA-Z]{_NAME})({_PLAIN} ?/?(?=>)|{_ATTRIBUTES}))>"
 )
-_NEXT = re.compile(_EXPRESSION).match
+_NEXT = compiled(_EXPRESSION).match
 _ENDS = {
-    name: re.compile(rf"</{_any_case(name)}(?=[{_SPACE}/>])").search
-    for name in _RAW_TEXT
+    name: compiled(rf"</{_any_case(name)}(?=[{_SPACE}/>])").search for name in _RAW_TEXT
 }
-_LEFT_OPEN = re.compile(
+_LEFT_OPEN = compiled(
     rf"<(?:/(?:svg|math|SVG)|(?:{'|'.join(_RAW_TEXT)}|STYLE|SCRIPT))(?=[{_SPACE}/>])"
 ).search
 """What a raw text contains if its element, in SVG or MathML, was left open."""
-_SCRIPT_MARKS = re.compile(
+_SCRIPT_MARKS = compiled(
     rf"<!--(?!-*+>)|-->|</?{_any_case('script')}(?=[{_SPACE}/>])"
 ).finditer
 
@@ -154,7 +155,7 @@ _SCRIPT_MARKS = re.compile(
 @lru_cache(maxsize=1)
 def _next_or_form() -> Callable[[str, int], re.Match[str] | None]:
     """As `_NEXT`, but that `action` is no attribute without a URL."""
-    return re.compile(_EXPRESSION.replace("|action", "")).match
+    return compiled(_EXPRESSION.replace("|action", "")).match
 
 
 def start_tags(text: str, *, xml: bool = False, forms: bool = False) -> Iterator[Tag]:
@@ -208,7 +209,7 @@ def _next_of_any() -> Callable[[str, int], re.Match[str] | None]:
     skipped = (
         rf"<(?:/[^a-zA-Z][^>]*+>|{_COMMENT}|!(?!--)[^>]*+>|\?[^>]*+>|(?![a-zA-Z/!?]))"
     )
-    return re.compile(
+    return compiled(
         rf"[^<]*+(?:{skipped}[^<]*+)*+<(/?)([a-zA-Z]{_NAME})({_ATTRIBUTES})>"
     ).match
 
@@ -304,7 +305,7 @@ _MAX_TAG = 2**18
 Some `data-` attributes have hundreds of thousands.
 """
 
-_ATTRIBUTE_PARTS = re.compile(
+_ATTRIBUTE_PARTS = compiled(
     rf"""([^{_SPACE}/>][^{_SPACE}/>=]*+)(?:[{_SPACE}]*+=[{_SPACE}]*+"""
     rf"""(?:"([^"]*+)(?:"|\Z)|'([^']*+)(?:'|\Z)|([^{_SPACE}>]*+)))?+"""
 )
@@ -362,7 +363,7 @@ _MAX_CACHED_TAG = 200
 _parse_cached = lru_cache(maxsize=512)(_parse)
 
 
-REFERENCE = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|([0-9a-zA-Z]+);?)(=?)")
+REFERENCE = compiled(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|([0-9a-zA-Z]+);?)(=?)")
 
 
 def decode_references(value: str) -> str:

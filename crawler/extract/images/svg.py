@@ -21,6 +21,7 @@ from crawler.extract.charset import declared_by_xml
 from crawler.extract.images.formats import ImageHeader, cut_short
 from crawler.extract.sniff import utf_16_of_xml
 from crawler.model.errors import ImageDecodeFailure
+from crawler.model.regex import compiled
 
 _NAMESPACE = "http://www.w3.org/2000/svg"
 _NAMES = ("svg", f"{_NAMESPACE} svg")
@@ -115,7 +116,7 @@ def _root(body: bytes) -> Mapping[str, str] | None:
     return handler.root[1]
 
 
-_END = re.compile(
+_END = compiled(
     rb"</(?:[\w-]+:)?svg\s*>(?:\s|<!--.*?-->|<\?.*?\?>)*+\Z", re.DOTALL
 ).search
 
@@ -125,7 +126,7 @@ def _check_end(body: bytes) -> None:
         raise cut_short("image/svg+xml")
 
 
-_LENGTH = re.compile(
+_LENGTH = compiled(
     r"\s*\+?(\d+(?:\.\d+)?|\.\d+)(?:e([+-]?\d{1,2}))?"
     r"(px|pt|pc|mm|cm|in|q|r?em|ex)?\s*",
     re.IGNORECASE,

@@ -25,6 +25,7 @@ from crawler.extract.css.reader import style_encoding
 from crawler.extract.references.css import css_references
 from crawler.extract.references.html import html_references
 from crawler.extract.references.reference import Reference, read, whole, write
+from crawler.model.regex import compiled
 from crawler.model.url import Base
 
 Local = Callable[[str], str | None]
@@ -34,7 +35,7 @@ Both are without a fragment. The reference is percent-encoded, so that it is ASC
 without spaces and quotation marks.
 """
 
-_ABSOLUTE = re.compile(r"(?:https?|ftp|wss?)://", re.IGNORECASE).match
+_ABSOLUTE = compiled(r"(?:https?|ftp|wss?)://", re.IGNORECASE).match
 _NOT_BYTEWISE = frozenset({"iso-2022-jp", "utf-16be", "utf-16le"})
 """Encodings in which a byte of ASCII may be part of another character of a tag."""
 _TRAILING_ASCII = frozenset({"big5", "gb18030", "gbk", "shift_jis"})
@@ -45,7 +46,7 @@ It is no character of a tag's form, but it may be a backslash, which CSS looks f
 _XML = frozenset({"application/xhtml+xml", "image/svg+xml"})
 HTML = frozenset({"text/html", *_XML})
 STYLE = "text/css"
-_HEAD = re.compile(
+_HEAD = compiled(
     r"(?:[^<]*+(?:<!--.*?-->|<!doctype[^>]*+>|<html(?=[\s>])[^>]*+>"
     r"|<head(?=[\s>])[^>]*+>))*+",
     re.IGNORECASE | re.DOTALL,

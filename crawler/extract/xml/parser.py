@@ -8,7 +8,6 @@ beginning is ignored.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from crawler.extract.xml.decoding import decoded
 from crawler.extract.xml.entities import Entities, EntityGrowth
 from crawler.extract.xml.scanner import Scanner
+from crawler.model.regex import compiled
 
 _MAX_TEXT = 64 * 1024
 """Characters of the text of one element; the rest is cut off."""
@@ -72,7 +72,7 @@ def elements(
     yield from opened.take()
 
 
-_EACH_ATTRIBUTE = re.compile(
+_EACH_ATTRIBUTE = compiled(
     r"""([^ \t\r\n/<>=\"']++)(?:[ \t\r\n]*+=[ \t\r\n]*+"""
     r"""(?:"([^"]*+)|'([^']*+)|([^ \t\r\n"'<>]++)))?+["']?"""
 ).findall

@@ -13,11 +13,12 @@ from crawler.extract.body import Body, Reader, read_other
 from crawler.extract.html.reader import read_xhtml
 from crawler.extract.images.reader import read_svg
 from crawler.model.documents import Document, File
+from crawler.model.regex import compiled
 
 _READERS_BY_ROOT: dict[str, Reader] = {"html": read_xhtml, "svg": read_svg}
-_ROOT = re.compile(rb"<(?:[\w.-]{1,40}+:)?(?:urlset|sitemapindex|rss|feed|RDF)[\s/>]")
+_ROOT = compiled(rb"<(?:[\w.-]{1,40}+:)?(?:urlset|sitemapindex|rss|feed|RDF)[\s/>]")
 _GZIP = b"\x1f\x8b\x08"
-_OTHER_STARTS = re.compile(
+_OTHER_STARTS = compiled(
     rb"\x1f\x8b\x08|\xfe\xff|\xff\xfe|(?:\xef\xbb\xbf)?+\s*+https?://", re.I
 ).match
 _HEAD = 16 * 1024

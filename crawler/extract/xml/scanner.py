@@ -27,6 +27,8 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
+from crawler.model.regex import compiled
+
 _SPACE = r"[ \t\r\n]"
 _NAME = r"[A-Za-z_:\x80-\U0010ffff][^ \t\r\n/<>=\"'&]*+"
 _KEY = r"[^ \t\r\n/<>=\"']++"
@@ -36,23 +38,23 @@ _LOOSE_ATTRIBUTE = (
     rf"""{_SPACE}*+(?:{_KEY}(?:{_EQUALS}(?:"[^"]*+"|'[^']*+'|[^ \t\r\n"'<>]++))?+"""
     r"|/(?!>))"
 )
-_TOKEN = re.compile(
+_TOKEN = compiled(
     rf"([^<]*+)<(?:({_NAME})((?:{_ATTRIBUTE})*+){_SPACE}*+(/?)>|/({_NAME}){_SPACE}*+>)"
 ).match
-_LOOSE = re.compile(rf"<({_NAME})((?:{_LOOSE_ATTRIBUTE})*+){_SPACE}*+(/?)>").match
-_BROKEN = re.compile(rf"<(/?)({_NAME})([^<>]*+)>").match
-_UNFINISHED = re.compile(
+_LOOSE = compiled(rf"<({_NAME})((?:{_LOOSE_ATTRIBUTE})*+){_SPACE}*+(/?)>").match
+_BROKEN = compiled(rf"<(/?)({_NAME})([^<>]*+)>").match
+_UNFINISHED = compiled(
     rf"</?(?:{_NAME}(?:{_ATTRIBUTE})*+{_SPACE}*+"
     rf"""(?:{_KEY}(?:{_EQUALS}(?:"[^"<]*+|'[^'<]*+)?+)?+)?+/?)?+\Z"""
 ).match
-_DECLARATION = re.compile(r"<\?xml[ \t\r\n][^<>]*+>").match
-_DOCTYPE = re.compile(
+_DECLARATION = compiled(r"<\?xml[ \t\r\n][^<>]*+>").match
+_DOCTYPE = compiled(
     r"""<!DOCTYPE(?:[^\[<>"']|"[^"]*+"|'[^']*+')*+"""
     r"""(?:\[((?:[^\]"'<]|"[^"]*+"|'[^']*+'|<!--.*?-->|<\?.*?\?>|<(?!!--|\?))*+)\]"""
     r"[ \t\r\n]*+)?+>",
     re.DOTALL,
 ).match
-_OTHER = re.compile(r"<![^<>]*+>").match
+_OTHER = compiled(r"<![^<>]*+>").match
 _SECTIONS = {"<![CDATA[": "]]>", "<!--": "-->", "<?": "?>"}
 _MAX_END = 3
 

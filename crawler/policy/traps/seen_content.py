@@ -12,12 +12,12 @@ Kohlschuetter et al., "Boilerplate Detection using Shallow Text Features", 2010.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 from zlib import crc32
 
 from crawler.model.documents import ImageLink
+from crawler.model.regex import compiled
 
 MAX_BLOCKS = 8192
 """The maximum number of blocks of one host, in each of two halves.
@@ -42,20 +42,20 @@ def _element(name: str) -> bytes:
 
 # All of it is possessive, and consumes an element whether it is closed or not: the time
 # is linear in the text.
-_HIDDEN = re.compile(
+_HIDDEN = compiled(
     rb"<(?:!--[^-]*+(?:-(?!->)[^-]*+)*+(?:-->)?"
     + b"".join(map(_element, ("script", "style", "template")))
     + b")"
 )
-_BETWEEN_TAGS = re.compile(rb">([^<]+)").findall
+_BETWEEN_TAGS = compiled(rb">([^<]+)").findall
 _DIGITS_AS_HASHES = bytes.maketrans(b"0123456789", b"##########")
-_NUMBER = re.compile(rb"#[0-9A-Za-z#]*")
-_NO_DATES = re.compile(rb"[0-9]+[.,][0-9]+|[0-9]{5,}")
-_WORDS = re.compile(rb"[^\W_]+")
-_WORDS_AND_ENDS = re.compile(rb"[0-9a-z\x80-\xff]+|\n").findall
-_QUERY = re.compile(r"[?;]").split
-_VALUE = re.compile(r"=([^&#]{3,200})")
-_WORD = re.compile(r"[^\W_]{3,64}")
+_NUMBER = compiled(rb"#[0-9A-Za-z#]*")
+_NO_DATES = compiled(rb"[0-9]+[.,][0-9]+|[0-9]{5,}")
+_WORDS = compiled(rb"[^\W_]+")
+_WORDS_AND_ENDS = compiled(rb"[0-9a-z\x80-\xff]+|\n").findall
+_QUERY = compiled(r"[?;]").split
+_VALUE = compiled(r"=([^&#]{3,200})")
+_WORD = compiled(r"[^\W_]{3,64}")
 
 
 class SeenContent:
