@@ -36,8 +36,7 @@ MAX_URL = 8192
 
 FETCHABLE = frozenset({"http", "https"})
 
-# The schemes of links. All others (mailto:, javascript:, data:, file:) do not lead to a
-# host on the network and are ignored.
+# The schemes of links that lead to a host; others (mailto:, data:, ...) are ignored.
 _NETWORK = compiled(r"(?:https?|ftp|wss?)://")
 _DEFAULT_PORTS = frozenset({"80", "443"})
 
