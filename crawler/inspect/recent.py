@@ -98,8 +98,8 @@ def _speed(found: list[tuple[float, _Line]]) -> Speed | None:
     last = records[-1][0]
     recent = [(at, record) for at, record in records if at > last - _RATE_WINDOW_S]
     span = last - recent[0][0]
-    if span < 1:
-        return Speed(last, 0.0, 0.0)
+    if span < 1:  # too short to tell: the tail of a fast crawl, or its beginning
+        return None
     pages = sum(record.type == "page" for _, record in recent)
     received = sum(record.wire_bytes or 0 for _, record in recent)
     return Speed(last, pages / span, len(recent) / span, received / span)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import get_args
@@ -66,18 +68,24 @@ def command(
     with open_state(Path(folder)) as (state, _config):
         found = audit(state, limit or (IN_JSON if as_json else SHOWN))
         unread = state.pages_without_links()
-    if as_json:
-        echo_json(found)
-    else:
-        _print(found)
+    words = unique_words(fatal)
+    fails = any(
+        one.count and {one.name, one.level} & {*words} for one in found.sections
+    )
+    try:
+        echo_json(found) if as_json else _print(found)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not fails:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of the text
     if unread:
         click.echo(
             f"{counted(unread, 'page')} left out, fetched by an earlier program: "
             "orbweb recrawl fetches them again",
             err=True,
         )
-    words = unique_words(fatal)
-    if any(one.count and {one.name, one.level} & {*words} for one in found.sections):
+    if fails:
         raise click.exceptions.Exit(FAILED)
 
 

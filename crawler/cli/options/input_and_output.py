@@ -86,7 +86,7 @@ def extract_output() -> Flag:
     return Flag(
         "-o", "--output", key="output", group=GROUP, metavar="DIR|FILE", multiple=True,
         convert=_folder_or_files,
-        help="Folder of the new records, or a file for them; - is stdout; repeatable",
+        help="Folder of the new records, or a file for them; - is stdout",
     )  # fmt: skip
 
 

@@ -30,10 +30,9 @@ class LinkTexts:
         self._again: dict[str, list[int]] = {}
         self._languages: dict[str, str] = {}
 
-    @property
-    def names_languages(self) -> bool:
-        """Whether a language was named to `add_language`."""
-        return bool(self._languages)
+    def may_name_languages(self) -> bool:
+        """Whether any link may have a language; most pages name none."""
+        return bool(self._languages) or "hreflang" in self._text
 
     def add_language(self, href: str, hreflang: str) -> None:
         """A link was found with `hreflang`; the first to a URL counts."""
@@ -57,8 +56,12 @@ class LinkTexts:
         """The text of the link whose start tag ends at `end`."""
         if not end:
             return None
-        found = _LINK_END(self._text, end, end + 4 * _MAX_TEXT)
-        content = self._text[end : found.start() if found else end + _MAX_TEXT]
+        text = self._text
+        stop = text.find("<", end, end + _MAX_TEXT)
+        if stop >= 0 and text[stop : stop + 4] == "</a>":  # most often
+            return short(unescape(self._decode(text[end:stop]))) or None
+        found = _LINK_END(text, end, end + 4 * _MAX_TEXT)
+        content = text[end : found.start() if found else end + _MAX_TEXT]
         return short(unescape(_MARKUP.sub(" ", self._decode(content)))) or None
 
     def language(self, href: str, end: int) -> str | None:

@@ -334,7 +334,7 @@ class _Document:
     def _absolute_links(self, base: Base, characters_left: int) -> tuple[Link, ...]:
         links: dict[str, Link] = {}
         join = base.join
-        languages = self.with_text or self._texts.names_languages
+        languages = self._texts.may_name_languages()
         for href, (kind, rel, end) in self.links.items():
             url = join(href)
             if url is None:

@@ -9,8 +9,9 @@ the first rows, for the pages of a site have their navigation in common. A byte 
 it says whether the dictionary was there already.
 
 Measured on the manuals of PostgreSQL, GIMP and Python (11, 11 and 42 links a page):
-24, 8 and 27 % of the size of the rest of the state, and 3 to 4 % of the CPU time of a
-crawl (30 to 70 us a page for the row, 10 to 100 us for the texts of its links). Without
+24, 8 and 27 % of the size of the rest of the state. A crawl of the manual of PostgreSQL
+takes 11 % more CPU time with the links (14 kB a page, one core, paired): half for the
+texts (`extract/html/link_texts.py`), half for packing and writing the row. Without
 the dictionary the rows take 28, 12 and 35 %. A table of distinct links, to which each
 page refers, was 28, 7 and 36 %, and would keep links that no page has any more.
 """

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from crawler.cli import run
 from tests.helpers.crawling import page
+from tests.helpers.paths import ROOT
 from tests.site.page import reply
 from tests.site.server import Site
 
@@ -87,3 +91,21 @@ def test_the_exit_code_is_what_fail_on_says(
 ) -> None:
     assert run(["audit", folder, "--fail-on", words]) == code
     capfd.readouterr()
+
+
+@pytest.mark.parametrize(("fatal", "code"), [("error", 8), ("redirect_loops", 0)])
+def test_a_reader_that_has_left_does_not_change_the_exit_code(
+    folder: str, fatal: str, code: int
+) -> None:
+    """In `orbweb audit --fail-on error | head -1` head ends before all is written."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, str(ROOT / "cli.py"), "audit", folder]
+    done = subprocess.run(
+        [*command, "--fail-on", fatal],
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        timeout=300,
+    )
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (code, b"")
