@@ -9,8 +9,7 @@ import errno
 import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from io import StringIO
 from typing import Any, NoReturn
@@ -18,7 +17,11 @@ from typing import Any, NoReturn
 import click
 
 from crawler.cli.shadowing import overwriting_error, shadowing_error
-from crawler.cli.standard_streams import reserve_closed
+from crawler.cli.standard_streams import (
+    ReaderLeft,
+    reader_may_leave,
+    reserve_closed,
+)
 from crawler.model.errors import (
     OutOfMemoryError,
     OutputError,
@@ -59,30 +62,15 @@ Its code is the object `command` in the module of that name.
 """
 
 
-class ReaderLeft(Exception):
-    """The program behind the pipe has closed it: it needs no more (`| head`).
-
-    This is no OSError, since click ends with 1 where that says EPIPE.
-    """
-
-
-@contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    try:
-        yield
-    except BrokenPipeError as error:
-        raise ReaderLeft from error
-
-
 class Commands(click.Group):
     """Loads the module of a command when that is called, which keeps start-up short."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with _reader_may_leave():  # it prints --help and --version
+        with reader_may_leave():  # it prints --help and --version
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with _reader_may_leave():
+        with reader_may_leave():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -175,9 +163,9 @@ def run(arguments: Sequence[str], program: click.Command = orbweb) -> int:
             stop = OutOfMemoryError()
         _complain(str(stop))
         return stop.exit_code
-    except ReaderLeft:
+    except ReaderLeft as left:
         _discard_stdout()
-        return 0
+        return left.exit_code
     except OSError as error:
         if error.errno not in _WRITE_ERRORS:
             raise

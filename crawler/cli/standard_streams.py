@@ -1,4 +1,4 @@
-"""Standard streams that are closed when the program starts (`2>&-`).
+"""Standard streams that are closed when the program starts (`2>&-`), or read no more.
 
 The first file that the program opens would get the descriptor's number, and messages
 for stderr would be written into the state. So a closed descriptor is reserved before
@@ -11,6 +11,33 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class ReaderLeft(Exception):
+    """The program behind the pipe has closed it: it needs no more (`| head`).
+
+    This is no OSError, since click ends with 1 where that says EPIPE.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+@contextmanager
+def reader_may_leave(exit_code: int = 0) -> Iterator[None]:
+    """Inside, an answer is written to stdout. Raises ReaderLeft if it is closed.
+
+    An answer that is known before it is written has its `exit_code` all the same.
+    """
+    try:
+        yield
+        if exit_code:
+            sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderLeft(exit_code) from error
 
 
 def reserve_closed() -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import get_args
 
 import click
 
+from crawler.cli.standard_streams import reader_may_leave
 from crawler.cli.state_options import WordList, unique_words
 from crawler.cli.terminal.formatting import counted, echo_json, printable
 from crawler.inspect.audit.audit import audit
@@ -72,13 +71,8 @@ def command(
     fails = any(
         one.count and {one.name, one.level} & {*words} for one in found.sections
     )
-    try:
+    with reader_may_leave(FAILED if fails else 0):
         echo_json(found) if as_json else _print(found)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        if not fails:
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left of the text
     if unread:
         click.echo(
             f"{counted(unread, 'page')} left out, fetched by an earlier program: "

@@ -8,7 +8,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ import click
 from msgspec import Struct
 
 from crawler import __version__
+from crawler.cli.standard_streams import reader_may_leave
 from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.fetch.dns.files import RESOLV_CONF, read_resolv_conf
 from crawler.model.config import Config
@@ -59,14 +60,18 @@ def command(folder: str, as_json: bool) -> int:
     The network is not used. The exit code is 3 if a crawl would not work.
     """
     found = list(findings(Path(folder)))
-    if as_json:
-        echo_json(found)
-    else:
-        for one in found:
-            click.echo(printable(f"{one.state:<7} {one.subject:<13} {one.detail}"))
-            if one.advice:
-                click.echo(printable(f"{'':<21} {one.advice}"))
-    return OutputError.exit_code if any(one.state == "error" for one in found) else 0
+    fails = any(one.state == "error" for one in found)
+    code = OutputError.exit_code if fails else 0
+    with reader_may_leave(code):
+        echo_json(found) if as_json else _print(found)
+    return code
+
+
+def _print(found: Sequence[Finding]) -> None:
+    for one in found:
+        click.echo(printable(f"{one.state:<7} {one.subject:<13} {one.detail}"))
+        if one.advice:
+            click.echo(printable(f"{'':<21} {one.advice}"))
 
 
 def findings(

@@ -14,6 +14,7 @@ from crawler.cli.flags import Flag, GroupedCommand
 from crawler.cli.options.configuration import configuration_options
 from crawler.cli.options.requests import request_options
 from crawler.cli.plan import load_plan
+from crawler.cli.standard_streams import reader_may_leave
 from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.engine.fetch_url import FetchedUrl
 from crawler.model.config import Config
@@ -88,17 +89,19 @@ def command(ctx: click.Context, /, url: str, **params: Any) -> int:
         on_exchange=show if params["verbose"] else None,
         on_warning=lambda text: click.echo(f"orbweb: {printable(text)}", err=True),
     )
-    if params["show_fields"]:
-        _show_fields(config, fetched)
-        if params["watch"]:
-            _watch(ctx, params, url, fetched)
-    elif params["as_json"]:
-        for record in filter(None, (fetched.robots, fetched.record)):
-            echo_json(record)
-    else:
-        for line in report(fetched, None if params["everything"] else _MAX_ROWS):
-            click.echo(printable(line).rstrip())
-    return _exit_code(fetched)
+    code = _exit_code(fetched)
+    with reader_may_leave(code):
+        if params["show_fields"]:
+            _show_fields(config, fetched)
+            if params["watch"]:
+                _watch(ctx, params, url, fetched)
+        elif params["as_json"]:
+            for record in filter(None, (fetched.robots, fetched.record)):
+                echo_json(record)
+        else:
+            for line in report(fetched, None if params["everything"] else _MAX_ROWS):
+                click.echo(printable(line).rstrip())
+    return code
 
 
 def _show_fields(config: Config, fetched: FetchedUrl) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,10 +11,14 @@ from crawler.cli.flags import Flag, GroupedCommand
 from crawler.cli.options.configuration import configuration_options
 from crawler.cli.options.requests import request_options
 from crawler.cli.plan import load_plan
+from crawler.cli.standard_streams import reader_may_leave
 from crawler.cli.terminal.formatting import echo_json, printable
 from crawler.model.errors import UsageError
 from crawler.model.records import RobotsRecord
 from crawler.model.url import join
+
+if TYPE_CHECKING:
+    from crawler.engine.fetch_url import RobotsAnswer
 
 DISALLOWED = 9
 """Exit code; a crawl whose seeds are all excluded has the same."""
@@ -57,17 +61,24 @@ def command(ctx: click.Context, /, urls: tuple[str, ...], **params: Any) -> int:
         )
     config = plan.jobs[0].config
     answers = ask_robots(config, _questions(config.seeds, params["paths"]))
+    code = 0 if all(one.decision.allowed for one in answers) else DISALLOWED
+    with reader_may_leave(code):
+        if params["as_json"]:
+            for answer in answers:
+                echo_json(answer)
+        else:
+            _print(answers)
+    return code
+
+
+def _print(answers: Sequence[RobotsAnswer]) -> None:
     shown: set[str] = set()
     for answer in answers:
-        if params["as_json"]:
-            echo_json(answer)
-            continue
         if answer.record.url not in shown:
             click.echo(printable(_site(answer.record)))
             shown.add(answer.record.url)
         word = "allows" if answer.decision.allowed else "disallows"
         click.echo(printable(f"  {word:<9} {answer.url}  ({answer.decision.rule})"))
-    return 0 if all(answer.decision.allowed for answer in answers) else DISALLOWED
 
 
 def _questions(urls: tuple[str, ...], paths: tuple[str, ...] | None) -> list[str]:

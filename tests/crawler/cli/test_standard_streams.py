@@ -1,7 +1,8 @@
-"""Standard streams that are closed or full when the program starts."""
+"""Standard streams that are closed or full when the program starts, or not read."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -51,3 +52,30 @@ def test_records_for_a_closed_stdout_are_an_error(
     done = without(">&-", tmp_path, "crawl", server.url, *QUICK, "-d", "out", "-o", "-")
     assert done.returncode == 3
     assert b"stdout can't be written" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["robots", "{site}/storeroom/"], 9),
+        (["robots", "{site}/", "--json"], 0),
+        (["fetch", "{site}/no-such-page"], 4),
+        (["fetch", "{site}/", "--json"], 0),
+        (["doctor", "/proc/none"], 3),
+    ],
+)
+def test_a_reader_that_has_left_does_not_change_the_exit_code(
+    server: DemoServer, tmp_path: Path, words: list[str], code: int
+) -> None:
+    """`set -o pipefail; orbweb robots URL | head -1` tells what was asked."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [*PROGRAM, *(word.format(site=server.url.rstrip("/")) for word in words)],
+        cwd=tmp_path,
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        timeout=300,
+    )
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (code, b"")
