@@ -18,7 +18,7 @@ from crawler.engine.changed_settings import shown
 from crawler.engine.run_report import Summary
 from crawler.fleet.messages import Opened
 from crawler.fleet.shard_config import refuse_for_shards, shard_config
-from crawler.fleet.supervisor import ProcessFailed, Supervisor
+from crawler.fleet.supervisor import ProcessFailed, ProcessLogs, Supervisor
 from crawler.frontier.sqlite.database import has_fleet
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile, read_fleet
 from crawler.model.config import Config, to_json
@@ -93,7 +93,10 @@ def _going_on(file: FleetFile, config: Config, task: Task, reporter: Reporter) -
 
 
 def _run(config: Config, fleet: Fleet, file: FleetFile, reporter: Reporter) -> Summary:
-    supervisor = Supervisor(config, fleet, file, _Listener(reporter))
+    log = None
+    if reporter.logs_exchanges:
+        log = ProcessLogs("crawler.cli.logging_process", reporter.log_form, config.dir)
+    supervisor = Supervisor(config, fleet, file, _Listener(reporter), log)
 
     def reopen() -> None:
         reporter.reopen()
@@ -130,3 +133,6 @@ class _Listener:
         elif text not in self._noticed:
             self._noticed.add(text)
             self._reporter.notice(f"orbweb: {text}")
+
+    def logged(self, lines: list[bytes]) -> None:
+        self._reporter.logged([line.decode() for line in lines])

@@ -66,9 +66,7 @@ def tasks_of(plan: Plan, mode: Mode) -> list[Task]:
     return [Task(config, mode) for config in configs]
 
 
-def with_processes(
-    tasks: Sequence[Task], processes: int | None, verbosity: Verbosity
-) -> list[Task]:
+def with_processes(tasks: Sequence[Task], processes: int | None) -> list[Task]:
     """The crawls, run by several processes where the user says so, or one has shards.
 
     Raises UsageError where that is not possible.
@@ -86,11 +84,6 @@ def with_processes(
         raise UsageError(
             "several processes run one crawl, and the file has several jobs: name one "
             "folder, or leave --processes out"
-        )
-    if verbosity.verbose and any(task.processes for task in found):
-        raise UsageError(
-            "-v logs the requests of one process, and the crawl has several: leave one "
-            "of the two out"
         )
     return found
 

@@ -32,12 +32,17 @@ MAX_HOSTS = 20_000
 
 
 class FrontierStatistics(Protocol):
-    """The counts that a snapshot needs: URLs waiting, URLs in flight, hosts known."""
+    """The counts that a snapshot needs.
+
+    URLs waiting, those that workers have, of which some are in flight, and hosts known.
+    """
 
     @property
     def queued(self) -> int: ...
     @property
     def leased(self) -> int: ...
+    @property
+    def in_flight(self) -> int: ...
     @property
     def hosts(self) -> int: ...
 
@@ -58,6 +63,9 @@ class Snapshot(Struct, frozen=True):
     bytes: int = 0
     queued: int = 0
     in_flight: int = 0
+    """URLs that are being fetched."""
+    unwritten: int = 0
+    """URLs whose request is over, and whose record is to come."""
     hosts: int = 0
     pages_per_s: float = 0.0
     bytes_per_s: float = 0.0
@@ -142,7 +150,8 @@ class Stats:
             skipped=by_type["skip"] if skipped is None else skipped,
             bytes=self._bytes,
             queued=frontier.queued,
-            in_flight=frontier.leased,
+            in_flight=frontier.in_flight,
+            unwritten=frontier.leased - frontier.in_flight,
             hosts=frontier.hosts,
             pages_per_s=pages_per_s,
             bytes_per_s=bytes_per_s,

@@ -7,6 +7,7 @@ processes read the end of the socket, and stop as they do at a signal.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +21,20 @@ _HEADER_BYTES = 4
 MAX_MESSAGE = 64 * 2**20
 
 
+LogForm = Literal["text", "timed", "json"]
+"""Lines for a reader, which begin with the time in a file; or JSON lines."""
+
+
+class LogSettings(Struct, frozen=True):
+    """The log of a process (`-v`), which writes whole lines, each with its number."""
+
+    socket: int
+    """The descriptor where the parent reads it. If the parent is late, writes block."""
+    form: LogForm
+    job: str
+    """The folder of the crawl, as the user names it."""
+
+
 class WorkerSettings(Struct, frozen=True):
     """What a process is started with, as JSON."""
 
@@ -31,6 +46,7 @@ class WorkerSettings(Struct, frozen=True):
     shards: tuple[int, ...]
     elapsed_s: float
     """How long the crawl has run (`limits.max_time`)."""
+    log: LogSettings | None = None
 
 
 class Opened(Struct, frozen=True, tag=True):

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+from msgspec import Struct
 
 import hub
 from crawler.engine.run_report import Summary
 from crawler.engine.stats import Snapshot, combined
+from crawler.fleet import worker
 from crawler.fleet.end import EndOfCrawl
 from crawler.fleet.messages import (
     Ended,
@@ -27,6 +29,8 @@ from crawler.fleet.messages import (
     Finish,
     FromWorker,
     Interrupt,
+    LogForm,
+    LogSettings,
     Notice,
     Opened,
     Progress,
@@ -38,7 +42,6 @@ from crawler.fleet.messages import (
     read_frame,
 )
 from crawler.fleet.outcome import summarise
-from crawler.fleet.worker import start_command
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
 from crawler.inspect.state import usage_of
 from crawler.model.config import Config
@@ -51,7 +54,7 @@ MAX_DEATHS = 10
 Nothing was fetched between them. A URL that kills its process ends after three.
 """
 _LINES = 1 << 16
-"""Bytes of records that are read at once."""
+"""Bytes of records, or of a log, that are read at once."""
 
 
 class Listener(Protocol):
@@ -60,6 +63,10 @@ class Listener(Protocol):
     def opened(self, shard: Opened) -> None: ...
 
     def notice(self, text: str, *, is_warning: bool) -> None: ...
+
+    def logged(self, lines: list[bytes]) -> None:
+        """Whole lines of the log of a process. Raises OutputError."""
+        ...
 
 
 class ProcessFailed(Stop):
@@ -74,27 +81,32 @@ class _Process:
     """One process, and the sockets to it."""
 
     def __init__(
-        self, settings: Callable[[int], WorkerSettings], *, has_stdout: bool
+        self,
+        settings: Callable[[int, int], WorkerSettings],
+        module: str,
+        *,
+        has_stdout: bool,
     ) -> None:
-        """`settings`: what it is started with, by the descriptor of its socket."""
+        """`settings`: what it is started with, by descriptors: its socket, its log."""
         self.socket, theirs = hub.socket.socketpair()
         self.stdout, their_stdout = hub.socket.socketpair()
-        made = settings(theirs.fileno())
+        self.log, their_log = hub.socket.socketpair()
+        made = settings(theirs.fileno(), their_log.fileno())
         self.shards = set(made.shards)
         """Those that have not ended."""
+        log = (their_log.fileno(),) if made.log else ()
         try:
             self.popen = subprocess.Popen(  # nosec B603
-                [*start_command(msgspec.json.encode(made))],
+                [*worker.start_command(msgspec.json.encode(made), module)],
                 stdin=subprocess.DEVNULL,
                 stdout=their_stdout.fileno() if has_stdout else subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), *log),
                 process_group=0,  # not the terminal's: Ctrl-C is for the parent
             )
         finally:
             theirs.close()
             their_stdout.close()
-        if not has_stdout:
-            self.stdout.close()
+            their_log.close()
 
     def tell(self, message: ToWorker) -> None:
         try:
@@ -110,6 +122,16 @@ class _Process:
         return code
 
 
+class ProcessLogs(Struct, frozen=True):
+    """What writes the log of a process (`-v`)."""
+
+    module: str
+    """Its function `main` runs the process with a log (`worker.start_command`)."""
+    form: LogForm
+    job: str
+    """The folder of the crawl, as the user names it."""
+
+
 class Supervisor:
     """Runs the crawl `fleet` under `config`, in `processes` of them."""
 
@@ -119,8 +141,11 @@ class Supervisor:
         fleet: Fleet,
         file: FleetFile,
         listener: Listener,
+        log: ProcessLogs | None = None,
     ) -> None:
+        """`log`: that of the processes, if they have one."""
         self._config = config
+        self._log = log
         self._fleet = fleet
         self._file = file
         self._listener = listener
@@ -190,26 +215,31 @@ class Supervisor:
         while left and not (self._signals or self._failure):
             process = self._start(left)
             self._processes.append(process)
-            writer = hub.spawn(self._copy, process) if self._stdout else None
+            copying = [
+                hub.spawn(self._copy, process.stdout, self._write_records),
+                hub.spawn(self._copy, process.log, self._listener.logged),
+            ]
             self._listen(process)
             code = process.wait()
             self._processes.remove(process)
-            if writer is not None:
-                writer.join()
+            hub.joinall(copying)
             left &= process.shards
             if left and not (self._signals or self._failure):
                 self._died(process, code)
 
     def _start(self, shards: set[int]) -> _Process:
         self._file.set_used(self._used(shards))
+        log = self._log
         process = _Process(
-            lambda descriptor: WorkerSettings(
+            lambda socket, their_log: WorkerSettings(
                 sys.path,
                 os.path.abspath(self._config.dir),
-                descriptor,
+                socket,
                 tuple(sorted(shards)),
                 self._elapsed(),
+                LogSettings(their_log, log.form, log.job) if log else None,
             ),
+            log.module if log else worker.__name__,
             has_stdout=self._stdout is not None,
         )
         if self._is_over:
@@ -265,22 +295,27 @@ class Supervisor:
             self._failure = ProcessFailed(failed.text, failed.exit_code)
             self._tell(Interrupt(15))
 
-    def _copy(self, process: _Process) -> None:
-        """Copy the records of a process to stdout, whole lines of them."""
-        rest = b""
+    def _write_records(self, lines: list[bytes]) -> None:
         assert self._stdout is not None
+        self._stdout.write(lines)
+
+    def _copy(
+        self, source: hub.socket.socket, write: Callable[[list[bytes]], None]
+    ) -> None:
+        """Copy what a process writes, whole lines, until it has ended."""
+        rest = b""
         try:
-            while part := process.stdout.recv(_LINES):
+            while part := source.recv(_LINES):
                 *lines, rest = (rest + part).split(b"\n")
                 if lines:
-                    self._stdout.write(lines)
-        except Stop as stop:  # its reader has left
+                    write(lines)
+        except Stop as stop:  # the reader of stdout has left, or the disk is full
             self._failure = self._failure or stop
             self._tell(Interrupt(15))
         except OSError:
             return
         finally:
-            process.stdout.close()
+            source.close()
 
     def _pages_left(self) -> int:
         limit = self._config.limits.max_pages

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -43,6 +44,8 @@ from crawler.frontier.sqlite.database import shard_folder
 from crawler.frontier.sqlite.fleet_file import Fleet, FleetFile
 from crawler.model.config import from_json
 from crawler.model.errors import Stop, is_out_of_memory
+from crawler.model.http import Exchange as HttpExchange
+from crawler.model.record_base import Record
 from crawler.workspace.open import Mode
 from crawler.workspace.shards import run_id_of
 
@@ -51,10 +54,18 @@ PROGRESS_S = 0.5
 SIGTERM = 15
 
 
-def main(settings: WorkerSettings) -> None:
+class ProcessLog(Protocol):
+    """Gets what happens in the shards of a process. It must not switch."""
+
+    def exchange(self, exchange: HttpExchange) -> None: ...
+
+    def record(self, record: Record) -> None: ...
+
+
+def main(settings: WorkerSettings, log: ProcessLog | None = None) -> None:
     """Run the shards to their end, and tell the parent."""
     socket = hub.socket.socket(fileno=settings.socket)
-    worker = Worker(settings)
+    worker = Worker(settings, log)
     try:
         worker.run(socket)
     except Stop as stop:
@@ -74,8 +85,9 @@ def main(settings: WorkerSettings) -> None:
 class Worker:
     """Runs the shards that `settings` name."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, log: ProcessLog | None) -> None:
         self._settings = settings
+        self._log = log
         self._told: list[bytes] = []
         self._crawls: dict[int, Crawl] = {}
         self._links: list[ShardLink] = []
@@ -128,6 +140,9 @@ class Worker:
         )
         crawl.events.on_warning(lambda text: self.tell(Notice(text, is_warning=True)))
         crawl.events.on_notice(lambda text: self.tell(Notice(text, is_warning=False)))
+        if self._log is not None:
+            crawl.events.on_exchange(self._log.exchange)
+            crawl.events.on_record(self._log.record)
         assert crawl.shard_link is not None
         self._crawls[shard] = crawl
         self._links.append(crawl.shard_link)
@@ -196,9 +211,10 @@ def _mode(folder: Path, run_id: str) -> Mode:
     return "resume" if began == run_id else "newer"
 
 
-def start_command(settings: bytes) -> Iterable[str]:
+def start_command(settings: bytes, module: str) -> Iterable[str]:
     """The command of a process with these settings, as JSON.
 
+    `module` has a function `main` that takes them; it is this one, or calls it.
     With -P the current folder is not searched for modules.
     """
     return (
@@ -206,7 +222,8 @@ def start_command(settings: bytes) -> Iterable[str]:
         "-P",
         "-c",
         "import json, sys; sys.path[:] = json.loads(sys.argv[1])['path'];"
-        "import msgspec; from crawler.fleet import messages, worker;"
-        "worker.main(msgspec.json.decode(sys.argv[1], type=messages.WorkerSettings))",
+        f"import msgspec; from {module} import main;"
+        "from crawler.fleet.messages import WorkerSettings;"
+        "main(msgspec.json.decode(sys.argv[1], type=WorkerSettings))",
         settings.decode(),
     )

@@ -52,6 +52,8 @@ class Statistics(Struct, frozen=True):
 
     queued: int
     leased: int
+    in_flight: int
+    """Leased, and a request is under way; of the others the record is to come."""
     done: int
     hosts: int
     """All that the crawl knows."""
@@ -227,6 +229,7 @@ class Frontier:
         return Statistics(
             queued=queued,
             leased=leased,
+            in_flight=sum(in_flight.values()),
             done=sum(counts[state] for state in STATES) - queued - leased,
             hosts=self._store.hosts(),
             hosts_active=len(queues),

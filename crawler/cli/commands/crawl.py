@@ -37,6 +37,5 @@ def command(ctx: click.Context, /, urls: Sequence[str], **params: Any) -> int:
             "--fresh deletes the crawl that -N compares with; name one of them"
         )
     mode: Mode = "fresh" if params["fresh"] else "newer" if params["newer"] else "new"
-    verbosity = verbosity_of(params)
-    tasks = with_processes(tasks_of(plan, mode), params["processes"], verbosity)
-    return run_plan(tasks, verbosity, plan)
+    tasks = with_processes(tasks_of(plan, mode), params["processes"])
+    return run_plan(tasks, verbosity_of(params), plan)

@@ -29,6 +29,5 @@ def command(folder: str, processes: int | None, **params: Any) -> int:
     from crawler.cli.running import Task, run_tasks, with_processes
     from crawler.workspace.open import stored_config
 
-    verbosity = verbosity_of(params)
     task = Task(stored_config(Path(folder)), "newer")
-    return run_tasks(with_processes([task], processes, verbosity), verbosity)
+    return run_tasks(with_processes([task], processes), verbosity_of(params))

@@ -48,7 +48,7 @@ def command(ctx: click.Context, /, folder: str | None, **params: Any) -> int:
         Task(task.config, "resume" if resumed else "new")
         for task, resumed in zip(tasks_of(plan, "new"), begun, strict=True)
     ]
-    tasks = with_processes(tasks, params["processes"], verbosity)
+    tasks = with_processes(tasks, params["processes"])
     return run_plan(tasks, verbosity, plan)
 
 

@@ -41,5 +41,5 @@ def command(folder: str, reasons: Any, hosts: Any, dry_run: bool, **params: Any)
             click.echo(f"orbweb: {note}", err=True)
         return 0
     verbosity = verbosity_of(params)
-    tasks = with_processes([Task(config, "resume")], None, verbosity)
+    tasks = with_processes([Task(config, "resume")], None)
     return run_tasks(tasks, verbosity, notes=[note])

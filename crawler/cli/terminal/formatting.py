@@ -149,7 +149,8 @@ class Forecast:
 
     def update(self, snapshot: Snapshot) -> float | None:
         """Add a snapshot; the time left as of it [s]."""
-        now, waiting = snapshot.elapsed_s, snapshot.queued + snapshot.in_flight
+        waiting = snapshot.queued + snapshot.in_flight + snapshot.unwritten
+        now = snapshot.elapsed_s
         seen = self._seen
         seen.append((now, waiting))
         while len(seen) > 1 and seen[1][0] <= now - self._window_s:

@@ -170,7 +170,7 @@ def _bar(snapshot: Snapshot) -> Table:
     done = sum(
         n for name, n in tallies(snapshot) if name not in ("queued", "in flight")
     )
-    known = done + snapshot.queued + snapshot.in_flight
+    known = done + snapshot.queued + snapshot.in_flight + snapshot.unwritten
     row = Table.grid(expand=True, padding=(0, 2, 0, 0))
     row.add_column(ratio=1)
     row.add_column(no_wrap=True)

@@ -70,11 +70,20 @@ class Log(Protocol):
 
 
 class TextLog:
-    """Lines of text. With a `clock` [s since the epoch] each begins with the time."""
+    """Lines of text. With a `clock` [s since the epoch] each begins with the time.
 
-    def __init__(self, write: Write, clock: Callable[[], float] | None = None) -> None:
+    `process`: the one that writes it, where a crawl has several.
+    """
+
+    def __init__(
+        self,
+        write: Write,
+        clock: Callable[[], float] | None = None,
+        process: int | None = None,
+    ) -> None:
         self._out = write
         self._clock = clock
+        self._process = "" if process is None else f"[{process}] "
 
     def message(self, text: str, level: Level = "info") -> None:
         self._write([text])
@@ -93,6 +102,7 @@ class TextLog:
 
     def _write(self, lines: list[str]) -> None:
         start = "" if self._clock is None else f"{timestamp(self._clock())} "
+        start += self._process
         self._out([start + printable(line) for line in lines])
 
 
@@ -100,12 +110,20 @@ class JsonLog:
     """One line of JSON for each event, with its kind in `event`.
 
     `job`: the folder of the crawl in which it happens; empty for all crawls together.
+    `process`: the one that writes it, where a crawl has several.
     """
 
-    def __init__(self, write: Write, clock: Callable[[], float], job: str = "") -> None:
-        self._write = write
+    def __init__(
+        self,
+        write: Write,
+        clock: Callable[[], float],
+        job: str = "",
+        process: int | None = None,
+    ) -> None:
+        self.write = write
         self._clock = clock
         self._job = job
+        self._process = process
         self._encode = msgspec.json.Encoder().encode
 
     def message(self, text: str, level: Level = "info") -> None:
@@ -136,13 +154,19 @@ class JsonLog:
         self._event("finished", level, fields)
 
     def for_job(self, job: str) -> JsonLog:
-        return JsonLog(self._write, self._clock, job)
+        return JsonLog(self.write, self._clock, job, self._process)
 
     def _event(self, event: str, level: Level, fields: dict[str, Any]) -> None:
-        first = {"ts": timestamp(self._clock()), "level": level, "event": event}
+        first: dict[str, Any] = {
+            "ts": timestamp(self._clock()),
+            "level": level,
+            "event": event,
+        }
         if self._job:
             first["job"] = self._job
-        self._write([self._encode(first | fields).decode()])
+        if self._process is not None:
+            first["process"] = self._process
+        self.write([self._encode(first | fields).decode()])
 
 
 _PROGRESS = (

@@ -21,6 +21,7 @@ from crawler.model.record_base import Record
 
 if TYPE_CHECKING:
     from crawler.cli.terminal.log import JsonLog, Log, LogFile
+    from crawler.fleet.messages import LogForm
 
 
 class Reporter:
@@ -48,8 +49,11 @@ class Reporter:
         self._log_is_json = verbosity.as_json
         self._out = _open_file(verbosity.file) if verbosity.file else None
         self._file = None if self._out is None else _log_to(self._out, verbosity)
+        self.logs_exchanges = verbosity.verbose and not (
+            verbosity.quiet and self._file is None
+        )
         self._log_of_exchanges: Log | None = None
-        if verbosity.verbose and (not verbosity.quiet or self._file is not None):
+        if self.logs_exchanges:
             self._log_of_exchanges = self._file or self._json or _log_in(self.view)
 
     def message(self, text: str) -> None:
@@ -79,6 +83,22 @@ class Reporter:
         if self._file is not None:
             is_json = self._log_is_json
             self._file.for_job(job).finished(summary, text if is_json else line)
+
+    @property
+    def log_form(self) -> LogForm:
+        """The form of the lines that `logged` takes."""
+        if self._log_is_json:
+            return "json"
+        return "text" if self._out is None else "timed"
+
+    def logged(self, lines: list[str]) -> None:
+        """Lines of the log of exchanges and records that another process has made."""
+        if self._out is not None:
+            self._out(lines)
+        elif self._json is not None:
+            self._json.write(lines)
+        else:
+            self.view.write(lines)
 
     def reopen(self) -> None:
         """Open the log file again, which another program may have moved away."""

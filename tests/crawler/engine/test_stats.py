@@ -15,7 +15,7 @@ from crawler.model.records import (
     SkipRecord,
 )
 
-FRONTIER = SimpleNamespace(queued=7, leased=2, hosts=3)
+FRONTIER = SimpleNamespace(queued=7, leased=6, in_flight=2, hosts=3)
 
 
 class Clock:
@@ -75,7 +75,7 @@ def test_counts_each_type(clock: Clock) -> None:
     stats.count(RunRecord(event="started"))
     seen = stats.snapshot(FRONTIER)
     assert (seen.pages, seen.images, seen.errors, seen.skipped) == (1, 1, 1, 1)
-    assert (seen.queued, seen.in_flight, seen.hosts) == (7, 2, 3)
+    assert (seen.queued, seen.in_flight, seen.unwritten, seen.hosts) == (7, 2, 4, 3)
     assert seen.bytes == 1050
     assert seen.errors_by_code == {"reset": 1}
     assert seen.last_errors == (("https://b.test/0", "reset", "gone"),)

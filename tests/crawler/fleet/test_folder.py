@@ -160,7 +160,6 @@ REFUSED = {
     ),
     "no number": (["crawl", "URL", "--processes", "0"], "is not a number from 1 to"),
     "too many": (["crawl", "URL", "--processes", "many"], "is not a number from 1 to"),
-    "a log of requests": (["resume", "many", "-v"], "-v logs the requests of one"),
     "a mirror": (
         ["crawl", "URL", "-d", "new", "--processes", "2", "--mirror"],
         "--processes: bodies.mirror needs a crawl of one process",

@@ -60,12 +60,20 @@ def test_ctrl_c_stops_all_and_stdout_gets_whole_lines(site, tmp_path):
 
 
 def test_a_url_that_kills_its_process_ends_after_three_deaths(tmp_path):
+    """The log of -v has whole lines of each process, and names the process."""
     site = ManyHosts(hosts=9, pages=40, poison=True)
-    folder = tmp_path / "out"
+    folder, log = tmp_path / "out", tmp_path / "log"
     plugin = "tests.helpers.poison_reader:Poison"
     arguments = [*OPTIONS, "-d", str(folder), "--plugin", plugin, "--processes", "2"]
+    arguments += ["-v", "--log-format", "json", "--log-file", str(log)]
     assert run("crawl", site.url(0), *arguments) == 0
     site.stop()
+    lines = [json.loads(line) for line in log.read_bytes().splitlines()]
+    logged = [line for line in lines if line["event"] in ("exchange", "record")]
+    assert len({line["process"] for line in logged}) >= 2
+    assert {line["job"] for line in logged} == {str(folder)}
+    pages = [line["url"] for line in logged if line.get("type") == "page"]
+    assert len(pages) == len(set(pages)) == site.pages
     ended = {url: kind for kind, url, *_ in endings(folder)}
     assert sorted(ended.values()).count("page") == 40
     (poisoned,) = (url for url, kind in ended.items() if kind == "error")

@@ -448,7 +448,11 @@ def test_statistics(store: Store, clock: Clock) -> None:
     now = frontier.statistics()
     assert (now.queued, now.leased, now.done, now.hosts) == (20, 1, 1, 2)
     assert (now.hosts_active, now.hosts_due, now.next_due_s) == (2, 1, 0.0)
+    assert now.in_flight == 1
     assert now.by_host == {"a.example": (19, 1), "b.example": (1, 0)}
+    handle.responded()  # its record is to come
+    now = frontier.statistics()
+    assert (now.queued, now.leased, now.in_flight) == (20, 1, 0)
     handle.finish("page")
     assert leased(frontier).lease.host == "b.example"
     assert frontier.statistics().next_due_s == 1.0
