@@ -60,6 +60,19 @@ def folder_mib(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir()) >> 20
 
 
+def written_bytes() -> int:
+    """What this process has handed to the system to be written to files."""
+    fields = dict(
+        line.split(": ") for line in Path("/proc/self/io").read_text().splitlines()
+    )
+    return int(fields["wchar"])
+
+
+def percentile(values: list[float], percent: int) -> float:
+    ordered = sorted(values)
+    return ordered[len(ordered) * percent // 100] if ordered else 0.0
+
+
 def rate(count: int, wall: float, cpu: float) -> str:
     return f"{count / wall:9,.0f}/s wall {count / cpu:9,.0f}/s cpu"
 
@@ -72,18 +85,21 @@ def fill(store: Store, folder: Path, urls: int, hosts: int) -> None:
             list(islice(source, tenth)) if urls <= 1_000_000 else islice(source, tenth)
         )
         wall, cpu = time.perf_counter(), time.process_time()
-        slowest = 0.0
+        written = written_bytes()
+        commits: list[float] = []
         for n, links in enumerate(batch):
             store.add(links, float(n))
             if n % PAGES_OF_A_COMMIT == PAGES_OF_A_COMMIT - 1:
                 before = time.perf_counter()
                 store.commit()
-                slowest = max(slowest, time.perf_counter() - before)
+                commits.append(time.perf_counter() - before)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         print(
             f"  to {(part + 1) * tenth * LINKS_OF_A_PAGE:10,}: "
             f"{rate(tenth * LINKS_OF_A_PAGE, wall, cpu)}"
-            f"  slowest commit {slowest * 1000:4.0f} ms"
+            f"  {(written_bytes() - written) / (tenth * LINKS_OF_A_PAGE):5,.0f} B/link"
+            f"  commits {percentile(commits, 99) * 1000:4.0f} ms at 99 %,"
+            f" {max(commits, default=0.0) * 1000:4.0f} max"
             f"  rss {rss_mib()} MiB  folder {folder_mib(folder)} MiB",
             flush=True,
         )

@@ -20,6 +20,7 @@ import msgspec
 
 from crawler.frontier.sqlite.database import DAMAGED, FILE_NAME
 from crawler.frontier.sqlite.link_rows import read_links
+from crawler.frontier.sqlite.seen_set import BUCKETS
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, SCHEMA
 from crawler.model.config import from_json
 from crawler.model.documents import LinkKind
@@ -54,6 +55,9 @@ _CONDITIONS = (
         for t in ("queue", "retry", "skip", "outlink")
     ),
     ("queue", "host_id", "host_id NOT IN (SELECT host_id FROM host)"),
+    ("unmerged", "url_ids", "length(url_ids) % 8 OR NOT length(url_ids)"),
+    ("unmerged", "first_seq", "first_seq NOT IN (SELECT seq FROM url)"),
+    ("merged", "bucket", f"bucket NOT BETWEEN 0 AND {BUCKETS - 1}"),
     *((table, name, f"{name} NOT LIKE 'http%://_%'") for table, name in _URLS),
 )
 _OTHER_HOST = """

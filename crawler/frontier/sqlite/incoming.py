@@ -1,7 +1,7 @@
 """URLs that are found: new ones, and those that are found again.
 
 For the links of a page it is decisive not to read the file at all: most were seen a
-moment ago, and a bounded cache of URLs knows at which depth (`seen_cache.py`).
+moment ago, and a bounded cache of URLs knows at which depth (`seen_set.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from crawler.frontier.sqlite.database import translate_sqlite_errors
 from crawler.frontier.sqlite.pending_updates import QueuePosition
-from crawler.frontier.sqlite.seen_cache import SKIPPED
+from crawler.frontier.sqlite.seen_set import SKIPPED
 from crawler.frontier.sqlite.store_part import StorePart, rank_of
 from crawler.frontier.sqlite.tables import (
     DESTINATIONS,
@@ -36,8 +36,8 @@ INSERT INTO url (seq, host_id, url, kind, destination, depth, origin_id, state, 
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _KNOWN = """
-SELECT seq, host_id, state, attempts, destination, depth FROM url
-WHERE seq = (SELECT seq FROM seen WHERE url_id = ?)
+SELECT host_id, state, attempts, destination, depth FROM url
+WHERE seq = ?
 """
 _REPLACE = """
 UPDATE url SET kind = ?, destination = ?, depth = ?, origin_id = ?, state = ?, alt = ?,
@@ -64,14 +64,16 @@ class IncomingUrls(StorePart):
     @translate_sqlite_errors
     def add(self, found: Iterable[Discovered], now: float) -> int:
         self._begin()
-        recent, see = self._recent, self._see
+        recent, see = self._recent, self._seen.add
         fresh: list[Discovered] = []
         again: list[Discovered] = []
         first = self._next_seq
         for one in found:
             # The target of a redirect may have a key of its own (`url_key`).
             depth = None if one.redirects else recent.get(one.url)
-            if depth is None and see(one, first + len(fresh)):
+            if depth is None and see(
+                url_id(one.url, one.redirects), first + len(fresh)
+            ):
                 fresh.append(one)
                 recent.put(one.url, one.depth if one.skip is None else SKIPPED)
             elif one.skip is None and (depth is None or one.depth < depth):
@@ -88,12 +90,6 @@ class IncomingUrls(StorePart):
         if known is None:
             known = self._recent.get(url)
         return known is not None and known <= depth
-
-    def _see(self, found: Discovered, seq: int) -> bool:
-        """Whether the URL is new; if so, it has this number now."""
-        row = (url_id(found.url, found.redirects), seq)
-        cursor = self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", row)
-        return cursor.rowcount == 1
 
     def _insert(self, fresh: list[Discovered], first: int, now: float) -> None:
         origins: Origins = {}
@@ -146,8 +142,9 @@ class IncomingUrls(StorePart):
         It takes the place of the old find if that was a skip, or if it is nearer.
         """
         self._updates.flush()
-        row = self._db.execute(_KNOWN, (url_id(found.url, found.redirects),)).fetchone()
-        seq, host_id, state, attempts, destination, depth = row
+        seq = self._seen.number_of(url_id(found.url, found.redirects))
+        row = self._db.execute(_KNOWN, (seq,)).fetchone()
+        host_id, state, attempts, destination, depth = row
         overturned = state == PENDING_SKIP
         untouched = state == QUEUED and not attempts
         queue = QUEUES.index(queue_of(DESTINATIONS[destination]))

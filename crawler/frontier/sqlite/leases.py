@@ -37,7 +37,7 @@ UPDATE url SET attempts = attempts + 1, retry_at = ?, code = ?, detail = ?,
     destination = ?
 WHERE seq = ?
 """
-_WAITS = "SELECT 1 FROM seen JOIN url USING (seq) WHERE url_id = ? AND state = ?"
+_WAITS = "SELECT 1 FROM url WHERE seq = ? AND state = ?"
 
 
 class Leases(StorePart):
@@ -45,7 +45,8 @@ class Leases(StorePart):
 
     @translate_sqlite_errors
     def waits(self, url_id: int) -> bool:
-        return self._db.execute(_WAITS, (url_id, QUEUED)).fetchone() is not None
+        row = (self._seen.number_of(url_id), QUEUED)
+        return self._db.execute(_WAITS, row).fetchone() is not None
 
     @translate_sqlite_errors
     def lease(self, host: str, queue: Queue, limit: int, now: float) -> list[Lease]:

@@ -28,7 +28,7 @@ import msgspec
 from msgspec import Struct
 
 from crawler.frontier.sqlite.database import first_column
-from crawler.frontier.sqlite.seen_cache import SeenCache
+from crawler.frontier.sqlite.seen_set import SeenCache, SeenSet
 from crawler.model.documents import LinkKind
 from crawler.model.link_graph import (
     MAX_TEXT,
@@ -58,7 +58,6 @@ _WITHOUT, _WITH = b"\0", b"\1"
 _LEVEL, _WINDOW_BITS, _MEMORY_LEVEL = 6, 14, 6
 """Settings of DEFLATE. The window is as large as the dictionary."""
 _NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
-_SEQ = "SELECT seq FROM seen WHERE url_id = ?"
 _ROWS = """
 SELECT outlink.seq, url.url, outlink.links FROM outlink JOIN url USING (seq)
 WHERE %s ORDER BY outlink.seq
@@ -93,8 +92,9 @@ _decode = msgspec.msgpack.Decoder(PackedLinks).decode
 class LinkRows:
     """Writes the table `outlink` within the open transaction of the store."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, seen: SeenSet) -> None:
         self._db = db
+        self._seen = seen
         self._pending: list[tuple[int, OutLinks]] = []
         self._seqs = SeenCache(_MAX_CACHED)
         self._dictionary = read_dictionary(db)
@@ -159,7 +159,7 @@ class LinkRows:
     def _seq(self, url: str) -> int:
         seq = self._seqs.get(url)
         if seq is None:
-            seq = first_column(self._db.execute(_SEQ, (url_id(url),)), 0)
+            seq = self._seen.number_of(url_id(url))
             if seq:
                 self._seqs.put(url, seq)
         return seq
@@ -167,7 +167,7 @@ class LinkRows:
     def _redirected(self, links: OutLinks) -> int:
         """The target of a redirect, which may have a key of its own."""
         identity = url_id(links.found.links[0].url, links.found.redirects)
-        return int(first_column(self._db.execute(_SEQ, (identity,)), 0))
+        return self._seen.number_of(identity)
 
     def _set_dictionary(self, dictionary: bytes) -> None:
         self._dictionary = dictionary

@@ -13,7 +13,13 @@ import msgspec
 
 from crawler.frontier.sqlite.incoming import decode_hops
 from crawler.frontier.sqlite.requeue import recount
-from crawler.frontier.sqlite.tables import ENDED, FORMAT, PENDING_SKIP, QUEUED
+from crawler.frontier.sqlite.tables import (
+    ENDED,
+    FORMAT,
+    PENDING_SKIP,
+    QUEUED,
+    SEEN_LOG,
+)
 from crawler.model.stored_config import upgrade_from_4
 from crawler.model.url import key_id, url_id
 
@@ -132,10 +138,17 @@ def _from_7(db: sqlite3.Connection) -> None:
     db.execute("UPDATE url SET cached_fields = NULL WHERE destination = 0")
 
 
+def _from_8(db: sqlite3.Connection) -> None:
+    """Make a place for the URLs that are not merged into `seen`; all so far are."""
+    for statement in SEEN_LOG.split(";"):
+        db.execute(statement)
+
+
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     4: _from_4,
     5: _from_5,
     6: _from_6,
     7: _from_7,
+    8: _from_8,
 }
 """By the format that a step begins with."""

@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from crawler.frontier.sqlite.database import (
 from crawler.frontier.sqlite.host_rows import THROTTLE, USAGE
 from crawler.frontier.sqlite.ledger import RUN, changes_in
 from crawler.frontier.sqlite.link_rows import read_links
+from crawler.frontier.sqlite.seen_set import SeenSet
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, PENDING_SKIP, QUEUED
 from crawler.frontier.state_reader import (
     HostInfo,
@@ -72,7 +74,7 @@ SELECT count(*) FROM queue JOIN (
     SELECT queue.host_id AS h, queue.destination AS d, rank AS r, seq AS s
     FROM url JOIN queue USING (seq, host_id)
     WHERE queue.destination = min(url.destination, 1)
-        AND seq = (SELECT seq FROM seen WHERE url_id = ?))
+        AND seq = ?)
 WHERE host_id = h AND destination = d AND (rank, seq) < (r, s)
 """
 _RETRIES = """
@@ -108,6 +110,10 @@ class SqliteStateReader:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+
+    @cached_property
+    def _seen(self) -> SeenSet:
+        return SeenSet(self._db)  # which reads what is not merged
 
     # The crawl
 
@@ -158,8 +164,8 @@ class SqliteStateReader:
         return found
 
     def _row(self, identity: int) -> UrlRow | None:
-        query = f"{_URL} WHERE seq = (SELECT seq FROM seen WHERE url_id = ?)"
-        row = self._db.execute(query, (identity,)).fetchone()
+        query = f"{_URL} WHERE seq = ?"
+        row = self._db.execute(query, (self._seen.number_of(identity),)).fetchone()
         return None if row is None else _url_row(row)
 
     def urls(
@@ -176,7 +182,8 @@ class SqliteStateReader:
             yield _url_row(row)
 
     def urls_before(self, row: UrlRow) -> int:
-        cursor = self._db.execute(_URLS_BEFORE, (url_id(row.url, row.redirects),))
+        number = self._seen.number_of(url_id(row.url, row.redirects))
+        cursor = self._db.execute(_URLS_BEFORE, (number,))
         return int(first_column(cursor, 0))
 
     def url_states(self) -> bytearray:
@@ -199,9 +206,8 @@ class SqliteStateReader:
         return _url_row(self._db.execute(query, (number,)).fetchone())
 
     def number_of(self, url: str) -> int:
-        query = "SELECT seq FROM seen WHERE url_id IN (?, ?) ORDER BY url_id = ?"
-        keys = key_id(redirected_key(url)), url_id(url)
-        return int(first_column(self._db.execute(query, (*keys, keys[1])), 0))
+        find = self._seen.number_of
+        return find(key_id(redirected_key(url))) or find(url_id(url))
 
     def source_links(self) -> Iterator[SourceLinks]:
         return read_links(self._db)

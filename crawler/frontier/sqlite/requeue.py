@@ -17,6 +17,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 
+from crawler.frontier.sqlite.seen_set import SeenSet
 from crawler.frontier.sqlite.tables import DESTINATIONS, ENDED, PENDING_SKIP, QUEUED
 from crawler.frontier.store import Ended
 from crawler.model.crawl import Destination, Skip
@@ -92,7 +93,7 @@ WHERE state IN ({ENDED["error"]}, {ENDED["skip"]}, {PENDING_SKIP})
 _UNWRITTEN = f"""
 SELECT seq, host_id FROM url
 WHERE state NOT IN ({QUEUED}, {PENDING_SKIP}, {ENDED["skip"]}) AND seq NOT IN (
-    SELECT seq FROM written JOIN seen USING (url_id) JOIN url USING (seq)
+    SELECT seq FROM written JOIN url USING (seq)
     WHERE url.state = written.state
 )
 """
@@ -187,18 +188,21 @@ def _refuse(db: sqlite3.Connection, seq: int, skip: Skip) -> None:
 
 
 def requeue_unwritten(
-    db: sqlite3.Connection, written: Iterable[tuple[int, Ended]], now: float
+    db: sqlite3.Connection,
+    seen: SeenSet,
+    written: Iterable[tuple[int, Ended]],
+    now: float,
 ) -> int:
     """Queue the URLs that have ended, but not in a record of `written`.
 
     `written` gives (url_id, type) in order. Skips are left as they are.
     """
     db.execute(
-        "CREATE TEMP TABLE written (url_id INTEGER PRIMARY KEY, state INTEGER NOT NULL)"
+        "CREATE TEMP TABLE written (seq INTEGER PRIMARY KEY, state INTEGER NOT NULL)"
     )
     db.executemany(
         "INSERT OR REPLACE INTO written VALUES (?, ?)",
-        ((identity, ENDED[kind]) for identity, kind in written),
+        ((seen.number_of(identity), ENDED[kind]) for identity, kind in written),
     )
     lost = db.execute(_UNWRITTEN).fetchall()
     db.execute("DROP TABLE written")

@@ -18,7 +18,7 @@ from crawler.frontier.sqlite.database import (
     sync_commits,
     translate_sqlite_errors,
 )
-from crawler.frontier.sqlite.seen_cache import SKIPPED
+from crawler.frontier.sqlite.seen_set import SKIPPED
 from crawler.frontier.sqlite.shared_contents import SharedContents
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Content

@@ -29,6 +29,7 @@ from crawler.frontier.sqlite.leases import Leases
 from crawler.frontier.sqlite.ledger import SqliteLedger, changes_in
 from crawler.frontier.sqlite.lockfile import LOCK_NAME
 from crawler.frontier.sqlite.private_folder import open_private_folder
+from crawler.frontier.sqlite.seen_set import MAX_UNMERGED
 from crawler.frontier.store import Ended
 
 if TYPE_CHECKING:
@@ -39,14 +40,20 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
     """A `Store` in `folder`, which is created if need be.
 
     `more_files` are the names of other files of the folder, which become private too.
+    `max_unmerged`: see `seen_set.py`.
     Opening it takes back all leases. Raises StateError if another process has it open,
     or if it is of a format that cannot be read or damaged; OutputError if it cannot be
     written.
     """
 
-    def __init__(self, folder: Path, more_files: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        more_files: tuple[str, ...] = (),
+        max_unmerged: int = MAX_UNMERGED,
+    ) -> None:
         open_private_folder(folder, (*FILE_NAMES, LOCK_NAME, *more_files))
-        super().__init__(folder)
+        super().__init__(folder, max_unmerged)
         with ExitStack() as undo:
             undo.callback(self._lock.close)
             self._db = open_database(folder)
@@ -83,7 +90,7 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
         from crawler.frontier.sqlite import requeue
 
         self._begin()
-        count = requeue.requeue_unwritten(self._db, written, now)
+        count = requeue.requeue_unwritten(self._db, self._seen, written, now)
         self._load()
         return count
 
@@ -126,6 +133,7 @@ class SqliteStore(IncomingUrls, Leases, SqliteHostTable, SqliteLedger):
             return
         self._updates.flush()
         self._links.flush()
+        self._seen.flush()
         self._write_contents()
         self._hosts.flush()
         rows = [(name, self._counts[name]) for name in self._changed]

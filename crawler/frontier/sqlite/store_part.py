@@ -19,7 +19,7 @@ from crawler.frontier.sqlite.host_rows import HostRows
 from crawler.frontier.sqlite.link_rows import LinkRows
 from crawler.frontier.sqlite.lockfile import LockFile
 from crawler.frontier.sqlite.pending_updates import PendingUpdates, QueuePosition
-from crawler.frontier.sqlite.seen_cache import SeenCache
+from crawler.frontier.sqlite.seen_set import SeenCache, SeenSet
 from crawler.frontier.sqlite.tables import DESTINATIONS
 from crawler.frontier.store import Content
 from crawler.model.crawl import Destination
@@ -33,8 +33,9 @@ WHERE retry.retry_at <= ?
 class StorePart(Database):
     """The memory of a store, and what changes `queue`, `retry` and `count`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, max_unmerged: int) -> None:
         """Lock `folder` and open its database: `store.py`."""
+        self._max_unmerged = max_unmerged
         self._lock = LockFile(folder)
         self._leased: dict[int, QueuePosition] = {}
         self._leased_seqs: dict[tuple[int, int], set[int]] = {}
@@ -49,7 +50,8 @@ class StorePart(Database):
         self._recent = SeenCache()
         self._hosts = HostRows(db)
         self._updates = PendingUpdates(db)
-        self._links = LinkRows(db)
+        self._seen = SeenSet(db, self._max_unmerged)
+        self._links = LinkRows(db, self._seen)
         self._next_seq = first_column(db.execute("SELECT max(seq) + 1 FROM url"), 1)
         self._next_retry = self._first_retry()
         counts = db.execute("SELECT name, n FROM count")

@@ -2,8 +2,9 @@
 
 The seen-set is keyed by a hash, so an insert touches a random page of it. At ten
 million URLs that is what costs; hence `seen` holds nothing but two integers (some 20
-bytes a row, 200 to a page), and all that is wide lies in `url`, which only ever grows
-at its end. What the links of one page have in common is one row of `origin`.
+bytes a row, 200 to a page), rows are put into it in sorted slices, from `unmerged`
+(`seen_set.py`), and all that is wide lies in `url`, which only ever grows at its end.
+What the links of one page have in common is one row of `origin`.
 
 A URL that waits is in `queue`, ordered as it will be leased, or in `retry`, ordered by
 time. A decision to skip is in `skip` until it is overturned or written. A URL in none
@@ -31,7 +32,7 @@ from typing import get_args
 from crawler.frontier.store import Ended
 from crawler.model.crawl import Destination, Queue
 
-FORMAT = 8
+FORMAT = 9
 """`PRAGMA user_version` of the file."""
 OLDEST = 4
 """Formats before were never in a release that promised to keep them."""
@@ -48,8 +49,13 @@ QUEUED = 0  # in `queue` or in `retry`, leased or not
 PENDING_SKIP = 1  # in `skip`: not fetched, unless a better find overturns that
 ENDED: dict[Ended, int] = {ended: n for n, ended in enumerate(get_args(Ended), start=2)}
 
-SCHEMA = """
+SEEN_LOG = """
+CREATE TABLE unmerged (first_seq INTEGER PRIMARY KEY, url_ids BLOB NOT NULL);
+CREATE TABLE merged (bucket INTEGER PRIMARY KEY, seq INTEGER NOT NULL)
+"""
+SCHEMA = f"""
 CREATE TABLE seen (url_id INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
+{SEEN_LOG};
 
 CREATE TABLE url (
     seq INTEGER PRIMARY KEY,        -- order of discovery

@@ -15,7 +15,7 @@ from crawler.engine.robots_fetcher import RobotsFetcher
 from crawler.engine.stats import MAX_HOSTS, Stats
 from crawler.extract.extractor import extract
 from crawler.frontier.memory import MemoryStore
-from crawler.frontier.sqlite.seen_cache import SeenCache
+from crawler.frontier.sqlite.seen_set import SeenCache
 from crawler.frontier.store import Run
 from crawler.model.content_config import OutputConfig
 from crawler.model.crawl import Discovered, Lease, Outcome

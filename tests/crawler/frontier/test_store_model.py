@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from crawler.frontier.memory import MemoryStore
-from crawler.frontier.sqlite.seen_cache import SeenCache
+from crawler.frontier.sqlite.seen_set import SeenCache
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.store import Content
 from crawler.frontier.throttle import HostThrottle
@@ -51,15 +51,19 @@ class StoreMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.now = 0.0
 
-    @initialize(generation=st.sampled_from([1, 3, 1 << 16]))
-    def begin(self, generation: int) -> None:
+    @initialize(
+        generation=st.sampled_from([1, 3, 1 << 16]),
+        unmerged=st.sampled_from([0, 4, 1 << 19]),
+    )
+    def begin(self, generation: int, unmerged: int) -> None:
         self.generation = generation
+        self.unmerged = unmerged
         self.model = MemoryStore()
         self.saved = copy.deepcopy(self.model)
         self.open()
 
     def open(self) -> None:
-        self.store = SqliteStore(Path(self.folder.name))
+        self.store = SqliteStore(Path(self.folder.name), max_unmerged=self.unmerged)
         self.store._recent = SeenCache(self.generation)
         self.leases: list[Lease] = []
         self.claimed: set[str] = set()

@@ -15,7 +15,7 @@ import pytest
 
 from crawler.frontier.sqlite.database import FILE_NAME
 from crawler.frontier.sqlite.reader import open_state
-from crawler.frontier.sqlite.seen_cache import SeenCache
+from crawler.frontier.sqlite.seen_set import SeenCache
 from crawler.frontier.sqlite.store import SqliteStore
 from crawler.frontier.sqlite.tables import FORMAT, OLDEST
 from crawler.frontier.store import Content, HostDue, Run
